@@ -1,0 +1,1 @@
+"""Messages and services generated from `proto/`; regenerate with `proto/generate`."""

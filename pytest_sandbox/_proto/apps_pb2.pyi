@@ -1,0 +1,351 @@
+from pytest_sandbox._proto import common_pb2 as _common_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class AppDisconnectReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    APP_DISCONNECT_REASON_UNSPECIFIED: _ClassVar[AppDisconnectReason]
+    APP_DISCONNECT_REASON_LOCAL_EXCEPTION: _ClassVar[AppDisconnectReason]
+    APP_DISCONNECT_REASON_KEYBOARD_INTERRUPT: _ClassVar[AppDisconnectReason]
+    APP_DISCONNECT_REASON_ENTRYPOINT_COMPLETED: _ClassVar[AppDisconnectReason]
+    APP_DISCONNECT_REASON_DEPLOYMENT_EXCEPTION: _ClassVar[AppDisconnectReason]
+    APP_DISCONNECT_REASON_REMOTE_EXCEPTION: _ClassVar[AppDisconnectReason]
+
+class AppState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    APP_STATE_UNSPECIFIED: _ClassVar[AppState]
+    APP_STATE_EPHEMERAL: _ClassVar[AppState]
+    APP_STATE_DETACHED: _ClassVar[AppState]
+    APP_STATE_DEPLOYED: _ClassVar[AppState]
+    APP_STATE_STOPPING: _ClassVar[AppState]
+    APP_STATE_STOPPED: _ClassVar[AppState]
+    APP_STATE_INITIALIZING: _ClassVar[AppState]
+    APP_STATE_DISABLED: _ClassVar[AppState]
+    APP_STATE_DETACHED_DISCONNECTED: _ClassVar[AppState]
+    APP_STATE_DERIVED: _ClassVar[AppState]
+
+class DeploymentType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    DEPLOYMENT_TYPE_UNSPECIFIED: _ClassVar[DeploymentType]
+    DEPLOYMENT_TYPE_STANDARD: _ClassVar[DeploymentType]
+    DEPLOYMENT_TYPE_ROLLBACK: _ClassVar[DeploymentType]
+    DEPLOYMENT_TYPE_ROLLOVER: _ClassVar[DeploymentType]
+    DEPLOYMENT_TYPE_PROMOTION: _ClassVar[DeploymentType]
+    DEPLOYMENT_TYPE_STAGED: _ClassVar[DeploymentType]
+
+class EnvironmentType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ENVIRONMENT_TYPE_UNSPECIFIED: _ClassVar[EnvironmentType]
+    ENVIRONMENT_TYPE_PUBLIC: _ClassVar[EnvironmentType]
+    ENVIRONMENT_TYPE_MODAL_ADMINISTERED: _ClassVar[EnvironmentType]
+APP_DISCONNECT_REASON_UNSPECIFIED: AppDisconnectReason
+APP_DISCONNECT_REASON_LOCAL_EXCEPTION: AppDisconnectReason
+APP_DISCONNECT_REASON_KEYBOARD_INTERRUPT: AppDisconnectReason
+APP_DISCONNECT_REASON_ENTRYPOINT_COMPLETED: AppDisconnectReason
+APP_DISCONNECT_REASON_DEPLOYMENT_EXCEPTION: AppDisconnectReason
+APP_DISCONNECT_REASON_REMOTE_EXCEPTION: AppDisconnectReason
+APP_STATE_UNSPECIFIED: AppState
+APP_STATE_EPHEMERAL: AppState
+APP_STATE_DETACHED: AppState
+APP_STATE_DEPLOYED: AppState
+APP_STATE_STOPPING: AppState
+APP_STATE_STOPPED: AppState
+APP_STATE_INITIALIZING: AppState
+APP_STATE_DISABLED: AppState
+APP_STATE_DETACHED_DISCONNECTED: AppState
+APP_STATE_DERIVED: AppState
+DEPLOYMENT_TYPE_UNSPECIFIED: DeploymentType
+DEPLOYMENT_TYPE_STANDARD: DeploymentType
+DEPLOYMENT_TYPE_ROLLBACK: DeploymentType
+DEPLOYMENT_TYPE_ROLLOVER: DeploymentType
+DEPLOYMENT_TYPE_PROMOTION: DeploymentType
+DEPLOYMENT_TYPE_STAGED: DeploymentType
+ENVIRONMENT_TYPE_UNSPECIFIED: EnvironmentType
+ENVIRONMENT_TYPE_PUBLIC: EnvironmentType
+ENVIRONMENT_TYPE_MODAL_ADMINISTERED: EnvironmentType
+
+class AppClientDisconnectRequest(_message.Message):
+    __slots__ = ("app_id", "reason", "exception")
+    APP_ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    EXCEPTION_FIELD_NUMBER: _ClassVar[int]
+    app_id: str
+    reason: AppDisconnectReason
+    exception: str
+    def __init__(self, app_id: _Optional[str] = ..., reason: _Optional[_Union[AppDisconnectReason, str]] = ..., exception: _Optional[str] = ...) -> None: ...
+
+class AppCreateRequest(_message.Message):
+    __slots__ = ("client_id", "description", "environment_name", "app_state", "tags")
+    class TagsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    CLIENT_ID_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_NAME_FIELD_NUMBER: _ClassVar[int]
+    APP_STATE_FIELD_NUMBER: _ClassVar[int]
+    TAGS_FIELD_NUMBER: _ClassVar[int]
+    client_id: str
+    description: str
+    environment_name: str
+    app_state: AppState
+    tags: _containers.ScalarMap[str, str]
+    def __init__(self, client_id: _Optional[str] = ..., description: _Optional[str] = ..., environment_name: _Optional[str] = ..., app_state: _Optional[_Union[AppState, str]] = ..., tags: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class AppCreateResponse(_message.Message):
+    __slots__ = ("app_id", "app_page_url", "app_logs_url")
+    APP_ID_FIELD_NUMBER: _ClassVar[int]
+    APP_PAGE_URL_FIELD_NUMBER: _ClassVar[int]
+    APP_LOGS_URL_FIELD_NUMBER: _ClassVar[int]
+    app_id: str
+    app_page_url: str
+    app_logs_url: str
+    def __init__(self, app_id: _Optional[str] = ..., app_page_url: _Optional[str] = ..., app_logs_url: _Optional[str] = ...) -> None: ...
+
+class AppGetOrCreateRequest(_message.Message):
+    __slots__ = ("app_name", "environment_name", "object_creation_type")
+    APP_NAME_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_NAME_FIELD_NUMBER: _ClassVar[int]
+    OBJECT_CREATION_TYPE_FIELD_NUMBER: _ClassVar[int]
+    app_name: str
+    environment_name: str
+    object_creation_type: _common_pb2.ObjectCreationType
+    def __init__(self, app_name: _Optional[str] = ..., environment_name: _Optional[str] = ..., object_creation_type: _Optional[_Union[_common_pb2.ObjectCreationType, str]] = ...) -> None: ...
+
+class AppGetOrCreateResponse(_message.Message):
+    __slots__ = ("app_id", "handle_metadata")
+    APP_ID_FIELD_NUMBER: _ClassVar[int]
+    HANDLE_METADATA_FIELD_NUMBER: _ClassVar[int]
+    app_id: str
+    handle_metadata: AppHandleMetadata
+    def __init__(self, app_id: _Optional[str] = ..., handle_metadata: _Optional[_Union[AppHandleMetadata, _Mapping]] = ...) -> None: ...
+
+class AppHandleMetadata(_message.Message):
+    __slots__ = ("description", "app_id", "environment_name", "lifecycle", "functions", "servers")
+    class FunctionsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    class ServersEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    APP_ID_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_NAME_FIELD_NUMBER: _ClassVar[int]
+    LIFECYCLE_FIELD_NUMBER: _ClassVar[int]
+    FUNCTIONS_FIELD_NUMBER: _ClassVar[int]
+    SERVERS_FIELD_NUMBER: _ClassVar[int]
+    description: str
+    app_id: str
+    environment_name: str
+    lifecycle: AppLifecycle
+    functions: _containers.ScalarMap[str, str]
+    servers: _containers.ScalarMap[str, str]
+    def __init__(self, description: _Optional[str] = ..., app_id: _Optional[str] = ..., environment_name: _Optional[str] = ..., lifecycle: _Optional[_Union[AppLifecycle, _Mapping]] = ..., functions: _Optional[_Mapping[str, str]] = ..., servers: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class AppHeartbeatRequest(_message.Message):
+    __slots__ = ("app_id",)
+    APP_ID_FIELD_NUMBER: _ClassVar[int]
+    app_id: str
+    def __init__(self, app_id: _Optional[str] = ...) -> None: ...
+
+class AppLifecycle(_message.Message):
+    __slots__ = ("app_state", "created_at", "created_by", "deployed_at", "deployed_by", "version", "stopped_at", "stopped_by")
+    APP_STATE_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_FIELD_NUMBER: _ClassVar[int]
+    CREATED_BY_FIELD_NUMBER: _ClassVar[int]
+    DEPLOYED_AT_FIELD_NUMBER: _ClassVar[int]
+    DEPLOYED_BY_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    STOPPED_AT_FIELD_NUMBER: _ClassVar[int]
+    STOPPED_BY_FIELD_NUMBER: _ClassVar[int]
+    app_state: AppState
+    created_at: float
+    created_by: str
+    deployed_at: float
+    deployed_by: str
+    version: int
+    stopped_at: float
+    stopped_by: str
+    def __init__(self, app_state: _Optional[_Union[AppState, str]] = ..., created_at: _Optional[float] = ..., created_by: _Optional[str] = ..., deployed_at: _Optional[float] = ..., deployed_by: _Optional[str] = ..., version: _Optional[int] = ..., stopped_at: _Optional[float] = ..., stopped_by: _Optional[str] = ...) -> None: ...
+
+class AppPublishRequest(_message.Message):
+    __slots__ = ("app_id", "name", "deployment_tag", "app_state", "function_ids", "class_ids", "definition_ids", "rollback_version", "client_version", "commit_info", "tags", "staged", "deployment_type")
+    class FunctionIdsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    class ClassIdsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    class DefinitionIdsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    class TagsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    APP_ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DEPLOYMENT_TAG_FIELD_NUMBER: _ClassVar[int]
+    APP_STATE_FIELD_NUMBER: _ClassVar[int]
+    FUNCTION_IDS_FIELD_NUMBER: _ClassVar[int]
+    CLASS_IDS_FIELD_NUMBER: _ClassVar[int]
+    DEFINITION_IDS_FIELD_NUMBER: _ClassVar[int]
+    ROLLBACK_VERSION_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    COMMIT_INFO_FIELD_NUMBER: _ClassVar[int]
+    TAGS_FIELD_NUMBER: _ClassVar[int]
+    STAGED_FIELD_NUMBER: _ClassVar[int]
+    DEPLOYMENT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    app_id: str
+    name: str
+    deployment_tag: str
+    app_state: AppState
+    function_ids: _containers.ScalarMap[str, str]
+    class_ids: _containers.ScalarMap[str, str]
+    definition_ids: _containers.ScalarMap[str, str]
+    rollback_version: int
+    client_version: str
+    commit_info: CommitInfo
+    tags: _containers.ScalarMap[str, str]
+    staged: bool
+    deployment_type: DeploymentType
+    def __init__(self, app_id: _Optional[str] = ..., name: _Optional[str] = ..., deployment_tag: _Optional[str] = ..., app_state: _Optional[_Union[AppState, str]] = ..., function_ids: _Optional[_Mapping[str, str]] = ..., class_ids: _Optional[_Mapping[str, str]] = ..., definition_ids: _Optional[_Mapping[str, str]] = ..., rollback_version: _Optional[int] = ..., client_version: _Optional[str] = ..., commit_info: _Optional[_Union[CommitInfo, _Mapping]] = ..., tags: _Optional[_Mapping[str, str]] = ..., staged: bool = ..., deployment_type: _Optional[_Union[DeploymentType, str]] = ...) -> None: ...
+
+class AppPublishResponse(_message.Message):
+    __slots__ = ("url", "server_warnings", "deployed_at")
+    URL_FIELD_NUMBER: _ClassVar[int]
+    SERVER_WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    DEPLOYED_AT_FIELD_NUMBER: _ClassVar[int]
+    url: str
+    server_warnings: _containers.RepeatedCompositeFieldContainer[Warning]
+    deployed_at: float
+    def __init__(self, url: _Optional[str] = ..., server_warnings: _Optional[_Iterable[_Union[Warning, _Mapping]]] = ..., deployed_at: _Optional[float] = ...) -> None: ...
+
+class AuthTokenGetRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class AuthTokenGetResponse(_message.Message):
+    __slots__ = ("token",)
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    token: str
+    def __init__(self, token: _Optional[str] = ...) -> None: ...
+
+class ClientHelloResponse(_message.Message):
+    __slots__ = ("warning", "image_builder_version", "server_warnings")
+    WARNING_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_BUILDER_VERSION_FIELD_NUMBER: _ClassVar[int]
+    SERVER_WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    warning: str
+    image_builder_version: str
+    server_warnings: _containers.RepeatedCompositeFieldContainer[Warning]
+    def __init__(self, warning: _Optional[str] = ..., image_builder_version: _Optional[str] = ..., server_warnings: _Optional[_Iterable[_Union[Warning, _Mapping]]] = ...) -> None: ...
+
+class CommitInfo(_message.Message):
+    __slots__ = ("vcs", "branch", "commit_hash", "commit_timestamp", "dirty", "author_name", "author_email", "repo_url")
+    VCS_FIELD_NUMBER: _ClassVar[int]
+    BRANCH_FIELD_NUMBER: _ClassVar[int]
+    COMMIT_HASH_FIELD_NUMBER: _ClassVar[int]
+    COMMIT_TIMESTAMP_FIELD_NUMBER: _ClassVar[int]
+    DIRTY_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_NAME_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_EMAIL_FIELD_NUMBER: _ClassVar[int]
+    REPO_URL_FIELD_NUMBER: _ClassVar[int]
+    vcs: str
+    branch: str
+    commit_hash: str
+    commit_timestamp: int
+    dirty: bool
+    author_name: str
+    author_email: str
+    repo_url: str
+    def __init__(self, vcs: _Optional[str] = ..., branch: _Optional[str] = ..., commit_hash: _Optional[str] = ..., commit_timestamp: _Optional[int] = ..., dirty: bool = ..., author_name: _Optional[str] = ..., author_email: _Optional[str] = ..., repo_url: _Optional[str] = ...) -> None: ...
+
+class EnvironmentGetOrCreateRequest(_message.Message):
+    __slots__ = ("deployment_name", "object_creation_type")
+    DEPLOYMENT_NAME_FIELD_NUMBER: _ClassVar[int]
+    OBJECT_CREATION_TYPE_FIELD_NUMBER: _ClassVar[int]
+    deployment_name: str
+    object_creation_type: _common_pb2.ObjectCreationType
+    def __init__(self, deployment_name: _Optional[str] = ..., object_creation_type: _Optional[_Union[_common_pb2.ObjectCreationType, str]] = ...) -> None: ...
+
+class EnvironmentGetOrCreateResponse(_message.Message):
+    __slots__ = ("environment_id", "metadata")
+    ENVIRONMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    environment_id: str
+    metadata: EnvironmentMetadata
+    def __init__(self, environment_id: _Optional[str] = ..., metadata: _Optional[_Union[EnvironmentMetadata, _Mapping]] = ...) -> None: ...
+
+class EnvironmentMetadata(_message.Message):
+    __slots__ = ("name", "settings", "environment_type")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    settings: EnvironmentSettings
+    environment_type: EnvironmentType
+    def __init__(self, name: _Optional[str] = ..., settings: _Optional[_Union[EnvironmentSettings, _Mapping]] = ..., environment_type: _Optional[_Union[EnvironmentType, str]] = ...) -> None: ...
+
+class EnvironmentSettings(_message.Message):
+    __slots__ = ("image_builder_version", "webhook_suffix", "max_concurrent_gpus", "max_concurrent_tasks", "block_unauthenticated_resources")
+    IMAGE_BUILDER_VERSION_FIELD_NUMBER: _ClassVar[int]
+    WEBHOOK_SUFFIX_FIELD_NUMBER: _ClassVar[int]
+    MAX_CONCURRENT_GPUS_FIELD_NUMBER: _ClassVar[int]
+    MAX_CONCURRENT_TASKS_FIELD_NUMBER: _ClassVar[int]
+    BLOCK_UNAUTHENTICATED_RESOURCES_FIELD_NUMBER: _ClassVar[int]
+    image_builder_version: str
+    webhook_suffix: str
+    max_concurrent_gpus: int
+    max_concurrent_tasks: int
+    block_unauthenticated_resources: bool
+    def __init__(self, image_builder_version: _Optional[str] = ..., webhook_suffix: _Optional[str] = ..., max_concurrent_gpus: _Optional[int] = ..., max_concurrent_tasks: _Optional[int] = ..., block_unauthenticated_resources: bool = ...) -> None: ...
+
+class Warning(_message.Message):
+    __slots__ = ("type", "message")
+    class WarningType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        WARNING_TYPE_UNSPECIFIED: _ClassVar[Warning.WarningType]
+        WARNING_TYPE_CLIENT_DEPRECATION: _ClassVar[Warning.WarningType]
+        WARNING_TYPE_RESOURCE_LIMIT: _ClassVar[Warning.WarningType]
+        WARNING_TYPE_FUNCTION_CONFIGURATION: _ClassVar[Warning.WarningType]
+    WARNING_TYPE_UNSPECIFIED: Warning.WarningType
+    WARNING_TYPE_CLIENT_DEPRECATION: Warning.WarningType
+    WARNING_TYPE_RESOURCE_LIMIT: Warning.WarningType
+    WARNING_TYPE_FUNCTION_CONFIGURATION: Warning.WarningType
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    type: Warning.WarningType
+    message: str
+    def __init__(self, type: _Optional[_Union[Warning.WarningType, str]] = ..., message: _Optional[str] = ...) -> None: ...

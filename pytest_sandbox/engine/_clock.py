@@ -1,0 +1,37 @@
+"""Time, as an object, so that an engine in memory can run it faster than the wall."""
+
+import asyncio
+import time
+from abc import ABC, abstractmethod
+
+
+class Clock(ABC):
+    """Where the server and an engine take the time from."""
+
+    @abstractmethod
+    def now(self) -> float:
+        """Seconds since the Unix epoch; what clients are shown."""
+
+    @abstractmethod
+    def monotonic(self) -> float:
+        """Seconds since an arbitrary point; never steps backwards; what deadlines are made of."""
+
+    @abstractmethod
+    async def sleep(self, seconds: float) -> None:
+        """Return once `seconds` have passed on this clock."""
+
+
+class SystemClock(Clock):
+    """The clock of the machine."""
+
+    def now(self) -> float:
+        """Seconds since the Unix epoch."""
+        return time.time()
+
+    def monotonic(self) -> float:
+        """Seconds on the monotonic clock of the machine."""
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep on the running event loop."""
+        await asyncio.sleep(seconds)

@@ -1,0 +1,173 @@
+"""The abstract classes that an engine implements."""
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator
+
+from ._clock import Clock
+from ._files import Entry, WatchEvent
+from ._log import OutputLog
+from ._spec import EngineInfo, ProcessSpec, PtySize, TaskSpec
+from ._status import ExitStatus, TaskEnd
+
+
+class OpenFile(ABC):
+    """A regular file inside a task, open, addressed by byte offset like `pread(2)`."""
+
+    @abstractmethod
+    async def pread(self, offset: int, size: int) -> bytes:
+        """Up to `size` bytes at `offset`; empty at the end of the file."""
+
+    @abstractmethod
+    async def pwrite(self, offset: int, data: bytes) -> None:
+        """Write all of `data` at `offset`, or at the end if the file is open for appending."""
+
+    @abstractmethod
+    async def size(self) -> int:
+        """Bytes in the file now."""
+
+    @abstractmethod
+    async def truncate(self, size: int) -> None:
+        """Cut or extend the file to `size` bytes."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Release the file; a second close does nothing."""
+
+
+class Files(ABC):
+    """File operations inside a task, done from inside, as its root user.
+
+    Paths are absolute. Failures raise `OSError` with the kernel's errno and the path.
+    """
+
+    @abstractmethod
+    async def open(self, path: str, flags: int, mode: int = 0o666) -> OpenFile:
+        """Open a regular file; `flags` as `open(2)` has them (`os.O_RDWR | os.O_CREAT`, ...)."""
+
+    @abstractmethod
+    async def stat(self, path: str, *, follow: bool = False) -> Entry:
+        """Describe a path; the target of a symbolic link if `follow`."""
+
+    @abstractmethod
+    async def listdir(self, path: str) -> list[Entry]:
+        """Describe what a directory holds, sorted by name; a linked directory is followed."""
+
+    @abstractmethod
+    async def mkdir(self, path: str, *, parents: bool = False) -> None:
+        """Make a directory; with `parents` also those above it, and an existing one is fine."""
+
+    @abstractmethod
+    async def remove(self, path: str, *, recursive: bool = False) -> None:
+        """Remove a file, a link (never its target), or a directory: empty, unless `recursive`."""
+
+    @abstractmethod
+    def watch(self, path: str, *, recursive: bool = False) -> AsyncIterator[WatchEvent]:
+        """Changes to a file or below a directory, from the moment of the first `anext`.
+
+        The watch is established when the first `anext` suspends, and ends with `aclose`.
+        """
+
+    @abstractmethod
+    def pack(self, path: str) -> AsyncIterator[bytes]:
+        """A directory's contents as a tar stream: links, modes, times and holes kept."""
+
+    @abstractmethod
+    async def unpack(self, path: str, stream: AsyncIterator[bytes]) -> None:
+        """Write the contents of a tar stream below a directory, which is made if need be."""
+
+
+class Process(ABC):
+    """A process inside a task."""
+
+    #: What it wrote; with a terminal, all that came from the terminal.
+    stdout: OutputLog
+    #: What it wrote to standard error; empty and closed when merged or discarded.
+    stderr: OutputLog
+
+    @abstractmethod
+    async def write_stdin(self, data: bytes) -> None:
+        """Return when all of `data` is in the pipe.
+
+        Raises:
+            BrokenPipeError: the process closed its standard input, or is gone.
+        """
+
+    @abstractmethod
+    async def close_stdin(self) -> None:
+        """Let the process see the end of its input; a second call does nothing."""
+
+    @abstractmethod
+    def poll(self) -> ExitStatus | None:
+        """How it ended, or `None` while it runs."""
+
+    @abstractmethod
+    async def wait(self) -> ExitStatus:
+        """Return when it ended; its output may still be draining.
+
+        When the task ends first, the status is that of `SIGKILL`.
+        """
+
+    @abstractmethod
+    async def signal(self, number: int) -> None:
+        """Send a signal to the process and all its descendants in its session."""
+
+    @abstractmethod
+    async def resize(self, size: PtySize) -> None:
+        """Tell the terminal its new size; does nothing without a terminal."""
+
+
+class Task(ABC):
+    """One sandbox, live or ended."""
+
+    #: The process the task lives and dies with, if its specification had one.
+    main: Process | None
+    #: File operations inside.
+    files: Files
+
+    @abstractmethod
+    async def exec(self, spec: ProcessSpec) -> Process:
+        """Start a further process.
+
+        Raises:
+            SpawnFailed: the command cannot be started.
+            TaskEnded: the task is over.
+        """
+
+    @abstractmethod
+    def poll(self) -> TaskEnd | None:
+        """How it ended, or `None` while it lives."""
+
+    @abstractmethod
+    async def wait(self) -> TaskEnd:
+        """Return when it ended and nothing of it is left: no process, no mount, no file."""
+
+    @abstractmethod
+    async def kill(self) -> None:
+        """End it and return when nothing of it is left; does nothing if it ended before."""
+
+
+class Engine(ABC):
+    """A place that runs sandboxes."""
+
+    #: Where the server and this engine take the time from.
+    clock: Clock
+
+    @abstractmethod
+    async def start(self) -> EngineInfo:
+        """Make the engine ready; called once, before anything else.
+
+        Raises:
+            EngineUnavailable: with the reason, and what to do.
+        """
+
+    @abstractmethod
+    async def create(self, spec: TaskSpec) -> Task:
+        """Create a task and start its main process.
+
+        Raises:
+            InvalidSpec, SpawnFailed, StoreFull, Unsupported: and nothing is left behind.
+        """
+
+    @abstractmethod
+    async def close(self) -> None:
+        """End every task and release everything; a second call does nothing."""

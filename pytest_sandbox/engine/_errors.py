@@ -1,0 +1,75 @@
+"""What can go wrong in an engine, and whose fault it is.
+
+    EngineError
+    ├── EngineUnavailable   this machine cannot run the engine       (the machine's)
+    ├── InvalidSpec         the request makes no sense                (the caller's)
+    ├── Unsupported         a feature this engine does not have       (the caller's, or ours to build)
+    ├── SpawnFailed         the command could not be started          (the caller's)
+    ├── StoreFull           no room left for another sandbox          (the machine's)
+    ├── TaskEnded           the task is over                          (nobody's)
+    └── OutputDropped       the output asked for is no longer held    (the caller's, too late)
+
+File operations raise plain `OSError` with the errno and path that the kernel gave.
+"""
+
+
+class EngineError(Exception):
+    """Base of everything that an engine raises on purpose."""
+
+
+class EngineUnavailable(EngineError):
+    """This machine cannot run the engine.
+
+    Args:
+        reason: what was tried and what the kernel said.
+        remedy: what to do about it, a command if there is one.
+    """
+
+    def __init__(self, reason: str, remedy: str = "") -> None:
+        super().__init__(f"{reason}\n{remedy}" if remedy else reason)
+        self.reason = reason
+        self.remedy = remedy
+
+
+class InvalidSpec(EngineError):
+    """A specification that no engine could run; the message shows the value."""
+
+
+class Unsupported(EngineError):
+    """A feature that this engine does not have, or that this machine does not allow."""
+
+    def __init__(self, feature: str, reason: str) -> None:
+        super().__init__(f"{feature}: {reason}")
+        self.feature = feature
+
+
+class SpawnFailed(EngineError):
+    """A command could not be started.
+
+    Args:
+        errno: why, as the kernel put it (`ENOENT`, `EACCES`, `ENOEXEC`, `E2BIG`, ...).
+        message: the sentence for the user; it names the command or the folder.
+    """
+
+    def __init__(self, errno: int, message: str) -> None:
+        super().__init__(message)
+        self.errno = errno
+
+
+class StoreFull(EngineError):
+    """The machine has no room for another sandbox."""
+
+
+class TaskEnded(EngineError):
+    """The task is over, or ended while the call was under way."""
+
+
+class OutputDropped(EngineError):
+    """Output at the offset asked for was read before and is no longer held."""
+
+    def __init__(self, offset: int, first: int) -> None:
+        super().__init__(
+            f"output at byte {offset} is no longer held; the first byte still held is {first}"
+        )
+        self.offset = offset
+        self.first = first

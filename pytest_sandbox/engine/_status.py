@@ -1,0 +1,45 @@
+"""How processes and tasks end."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+@dataclass(frozen=True)
+class ExitStatus:
+    """How a process ended: by itself with `code`, or by `signal`; exactly one is set."""
+
+    code: int | None = None
+    signal: int | None = None
+
+    def __post_init__(self) -> None:
+        if (self.code is None) == (self.signal is None):
+            raise ValueError(f"exactly one of code and signal is set, not {self!r}")
+
+    @property
+    def returncode(self) -> int:
+        """The code as a shell gives it: 128 plus the number for a signal."""
+        return self.code if self.code is not None else 128 + (self.signal or 0)
+
+
+class EndCause(Enum):
+    """Why a task is over."""
+
+    EXITED = "exited"  #: its main process ended
+    KILLED = "killed"  #: `Task.kill` was called
+    OUT_OF_MEMORY = "out of memory"  #: the kernel killed its main process for memory
+    LOST = "lost"  #: what held it together died: its agent, or the engine
+
+
+@dataclass(frozen=True)
+class TaskEnd:
+    """The end of a task.
+
+    Attributes:
+        cause: why it is over.
+        status: how its main process ended, if it had one that ended by itself.
+        detail: a sentence for people, where there is more to say.
+    """
+
+    cause: EndCause
+    status: ExitStatus | None = None
+    detail: str = ""
