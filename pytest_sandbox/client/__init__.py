@@ -1,1 +1,1 @@
-
+"""What a test holds: sandboxes, their processes and their files."""

@@ -1,1 +1,1 @@
-
+"""The Linux engine."""

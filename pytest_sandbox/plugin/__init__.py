@@ -1,1 +1,1 @@
-
+"""The pytest plugin."""

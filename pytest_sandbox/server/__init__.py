@@ -1,1 +1,1 @@
-
+"""The server: all policy, once for every engine."""
