@@ -34,6 +34,11 @@ class OutputLog:
         self._changed: set[asyncio.Future[None]] = set()
 
     @property
+    def capacity(self) -> int:
+        """How many unread bytes it holds before `append` waits."""
+        return self._capacity
+
+    @property
     def first(self) -> int:
         """Offset of the oldest byte still held."""
         return self._first
@@ -47,6 +52,11 @@ class OutputLog:
     def closed(self) -> bool:
         """Whether nothing more will come."""
         return self._closed
+
+    @property
+    def full(self) -> bool:
+        """Whether there is no room, so that the writer waits for a reader."""
+        return self._end - max(self._first, self._had) >= self._capacity
 
     async def append(self, data: bytes) -> None:
         """Add bytes; waits while the log is full of unread ones. Ignored once closed."""
