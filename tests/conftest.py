@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["pytester"]  # pytest allows this only here, in the topmost folder of tests
+
 #: Set by CI systems. There, all that a test needs is there, so a skip is a failure.
 IN_CI = bool(os.environ.get("CI"))
 
