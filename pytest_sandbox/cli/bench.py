@@ -1,4 +1,4 @@
-"""`pytest-sandbox bench`: how fast sandboxes are here, each figure beside a baseline of the same run."""
+"""`pytest-sandbox bench`: how fast sandboxes are here, each figure beside a baseline."""
 
 import argparse
 import json

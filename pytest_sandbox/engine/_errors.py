@@ -3,7 +3,7 @@
     EngineError
     ├── EngineUnavailable   this machine cannot run the engine       (the machine's)
     ├── InvalidSpec         the request makes no sense                (the caller's)
-    ├── Unsupported         a feature this engine does not have       (the caller's, or ours to build)
+    ├── Unsupported         a feature this engine does not have       (the caller's)
     ├── SpawnFailed         the command could not be started          (the caller's)
     ├── StoreFull           no room left for another sandbox          (the machine's)
     ├── TaskEnded           the task is over                          (nobody's)

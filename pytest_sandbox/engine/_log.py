@@ -1,16 +1,17 @@
 """The output of a process: append-only, replayable, bounded."""
 
 import asyncio
-import tempfile
 from collections.abc import AsyncIterator
-from typing import IO
 
-from ._errors import OutputDropped
+from ._errors import OutputDropped, StoreFull
+from ._ring import Ring
 
 #: Bytes of one stream that are held before its writer is made to wait.
 CAPACITY = 64 * 1024 * 1024
 #: Bytes held in memory; beyond that a stream moves to an unlinked temporary file.
 IN_MEMORY = 256 * 1024
+#: Bytes that a reader gets at a time unless it asks otherwise.
+CHUNK = 1024 * 1024
 
 
 class OutputLog:
@@ -21,6 +22,9 @@ class OutputLog:
     nobody has read them, `append` waits, and so, through its pipe, does the program. Memory
     stays bounded whatever the program writes: a long output lives in a temporary file that
     has no name, used as a ring.
+
+    When the disk has no room for that file, the log ends there: readers get what it holds and
+    then `StoreFull`, so that nobody takes a part for the whole, and the program goes on.
     """
 
     def __init__(self, capacity: int = CAPACITY) -> None:
@@ -29,9 +33,15 @@ class OutputLog:
         self._end = 0  # offset just past the newest byte
         self._had = 0  # the furthest offset that a reader has had
         self._closed = False
-        self._memory: bytearray | None = bytearray()
-        self._file: IO[bytes] | None = None
+        self._failure: str | None = None
+        self._memory = bytearray()  # all bytes from `_first` on, until there is a ring
+        self._ring: Ring | None = None
         self._changed: set[asyncio.Future[None]] = set()
+
+    @property
+    def capacity(self) -> int:
+        """How many unread bytes it holds before `append` waits."""
+        return self._capacity
 
     @property
     def first(self) -> int:
@@ -61,15 +71,23 @@ class OutputLog:
 
     def close(self) -> None:
         """Nothing more will come; readers see the end, a waiting writer is let go."""
-        if not self._closed:
-            self._closed = True
-            self._wake()
+        self._closed = True
+        self._wake()
 
-    async def read(self, offset: int, limit: int = 1024 * 1024) -> bytes:
+    def dispose(self) -> None:
+        """Close it and let go of all that it holds, which counts as dropped from then on."""
+        self.close()
+        self._first = self._end
+        self._memory = bytearray()
+        if self._ring is not None:
+            self._ring.close()
+
+    async def read(self, offset: int, limit: int = CHUNK) -> bytes:
         """Up to `limit` bytes at `offset`; waits for some, and is empty only at the end.
 
         Raises:
             OutputDropped: those bytes were read before and have made room for newer ones.
+            StoreFull: the disk had no room for those bytes.
         """
         while True:
             if offset < self._first:
@@ -80,11 +98,13 @@ class OutputLog:
                     self._had = offset + len(data)
                     self._wake()
                 return data
+            if self._failure is not None:
+                raise StoreFull(self._failure)
             if self._closed:
                 return b""
             await self._change()
 
-    async def follow(self, offset: int = 0, limit: int = 1024 * 1024) -> AsyncIterator[bytes]:
+    async def follow(self, offset: int = 0, limit: int = CHUNK) -> AsyncIterator[bytes]:
         """All bytes from `offset` to the end, in chunks as they come."""
         while data := await self.read(offset, limit):
             yield data
@@ -109,40 +129,38 @@ class OutputLog:
                 waiter.set_result(None)
 
     def _store(self, view: memoryview) -> None:
-        self._end += len(view)
-        self._first = max(self._first, self._end - self._capacity)
-        if self._memory is not None:
-            self._memory += view
-            if len(self._memory) > IN_MEMORY:
-                self._spill()
+        """Hold bytes for which there is room, at the cost of the oldest ones."""
+        # What is overwritten is gone even when the write fails halfway.
+        self._first = max(self._first, self._end + len(view) - self._capacity)
+        try:
+            self._write(view)
+        except OSError as error:
+            self._fail(error)
         else:
-            self._write_ring(self._end - len(view), view)
-        self._wake()
+            self._end += len(view)
+            self._wake()
 
-    def _spill(self) -> None:
-        assert self._memory is not None
-        held, self._memory = bytes(self._memory), None
-        self._file = tempfile.TemporaryFile(buffering=0)
-        self._write_ring(self._end - len(held), memoryview(held))
+    def _write(self, view: memoryview) -> None:
+        if self._ring is None:
+            held = self._end - len(self._memory)
+            del self._memory[: self._first - held]
+            if len(self._memory) + len(view) <= IN_MEMORY:
+                self._memory += view
+                return
+            ring = Ring(self._capacity)
+            ring.write(self._first, memoryview(self._memory))
+            self._ring, self._memory = ring, bytearray()
+        self._ring.write(self._end, view)
 
-    def _write_ring(self, offset: int, view: memoryview) -> None:
-        assert self._file is not None
-        while view:
-            position = offset % self._capacity
-            self._file.seek(position)
-            written = self._file.write(view[: self._capacity - position])
-            offset, view = offset + written, view[written:]
+    def _fail(self, error: OSError) -> None:
+        self._failure = (
+            f"output from byte {self._end} on is lost, the folder for temporary files"
+            f" takes no more: {error}"
+        )
+        self.close()
 
     def _load(self, offset: int, size: int) -> bytes:
-        if self._memory is not None:
-            start = offset - (self._end - len(self._memory))
-            return bytes(self._memory[start : start + size])
-        assert self._file is not None
-        parts: list[bytes] = []
-        while size:
-            position = offset % self._capacity
-            self._file.seek(position)
-            part = self._file.read(min(size, self._capacity - position))
-            parts.append(part)
-            offset, size = offset + len(part), size - len(part)
-        return b"".join(parts)
+        if self._ring is not None:
+            return self._ring.read(offset, size) if size else b""
+        start = offset - (self._end - len(self._memory))
+        return bytes(self._memory[start : start + size])

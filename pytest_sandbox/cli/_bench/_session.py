@@ -35,7 +35,8 @@ class Bench:
 
     def __enter__(self) -> Bench:
         started = time.perf_counter()
-        self._client = Client(self._run.socket("local"))
+        self._server = self._run.start("local")
+        self._client = Client(self._server.socket)
         Client.set_default(self._client)
         self.fact("engine start", (time.perf_counter() - started) * 1000, "ms")
         return self
@@ -50,7 +51,7 @@ class Bench:
 
     def engine_pid(self) -> int:
         """The engine process."""
-        return self._run.pid
+        return self._server.pid
 
     def timing(self, name: str, ours: Samples, baseline_name: str, baseline: Samples) -> None:
         """Add a timing and the baseline that was taken beside it."""
@@ -75,7 +76,7 @@ class Bench:
 
     def finish(self) -> None:
         """End the engine and note whatever of it is still there."""
-        pid, directory = self._run.pid, self._run.directory
+        pid, directory = self._server.pid, self._run.directory
         self._client.close()
         self._run.close()
         if os.path.exists(f"/proc/{pid}"):

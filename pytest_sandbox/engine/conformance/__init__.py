@@ -1,1 +1,62 @@
-"""What every engine must do, as checks that any engine can run."""
+"""What every engine must do, as checks that any engine can run.
+
+Each check is a coroutine function that takes a started engine and raises `AssertionError`
+where the engine breaks one sentence of the contract; its docstring is that sentence. The checks
+need no pytest. With it, an engine is proved like this:
+
+    @pytest.mark.asyncio
+    @pytest.mark.parametrize("check", CHECKS, ids=str)
+    async def test_contract(check: Check) -> None:
+        engine = MyEngine()
+        info = await engine.start()
+        if not check.applies_to(info.capabilities):
+            pytest.skip(f"needs {check.needs}")
+        await check.run(engine)
+        await engine.close()
+
+`CHECKS` may share one engine, also at the same time. Those of `CLOSING` close the engine they
+are given, so that each needs one of its own.
+
+Inside a task the checks use `/bin/sh` and, by name, `cat chmod echo env false head kill ln ls mkdir
+mv printf pwd rm seq sleep tail test touch true uname wc`, besides `stty` and `tty` on terminals.
+"""
+
+from . import (
+    _closing,
+    _errors,
+    _files,
+    _limits,
+    _open,
+    _output,
+    _processes,
+    _pty,
+    _signals,
+    _stdin,
+    _tasks,
+    _trees,
+    _watch,
+)
+from ._check import Check as Check
+from ._check import CheckFunction as CheckFunction
+from ._check import collect
+
+#: The whole contract but the end of an engine, in the order in which it is best read.
+CHECKS = collect(
+    _processes,
+    _errors,
+    _signals,
+    _output,
+    _stdin,
+    _tasks,
+    _files,
+    _open,
+    _trees,
+    _watch,
+    _limits,
+    _pty,
+)
+
+#: What happens when an engine is closed; each check closes the engine that it is given.
+CLOSING = collect(_closing)
+
+__all__ = ["CHECKS", "CLOSING", "Check", "CheckFunction"]

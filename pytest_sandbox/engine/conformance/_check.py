@@ -1,0 +1,66 @@
+"""What a check is."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from types import ModuleType
+
+from .. import Capability, Engine
+
+CheckFunction = Callable[[Engine], Awaitable[None]]
+
+_needs: dict[CheckFunction, frozenset[Capability]] = {}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One sentence of the contract and the code that checks it.
+
+    Attributes:
+        name: `"processes.exit_code"`: the concern and the sentence in short.
+        needs: what an engine must be capable of for the sentence to apply to it.
+        function: raises `AssertionError`, with what was seen, where an engine breaks it.
+    """
+
+    name: str
+    needs: frozenset[Capability]
+    function: CheckFunction
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def sentence(self) -> str:
+        """The sentence of the contract."""
+        return (self.function.__doc__ or "").partition("\n\n")[0]
+
+    def applies_to(self, capabilities: frozenset[Capability]) -> bool:
+        """Whether an engine with these capabilities must pass the check."""
+        return self.needs <= capabilities
+
+    async def run(self, engine: Engine) -> None:
+        """Run the check on a started engine; the check ends the tasks it creates."""
+        await self.function(engine)
+
+
+def requires(*capabilities: Capability) -> Callable[[CheckFunction], CheckFunction]:
+    """Say that a check applies only to engines with these capabilities."""
+
+    def register(function: CheckFunction) -> CheckFunction:
+        _needs[function] = frozenset(capabilities)
+        return function
+
+    return register
+
+
+def collect(*modules: ModuleType) -> tuple[Check, ...]:
+    """The `check_...` functions of modules, in the order in which they are written."""
+    return tuple(
+        Check(
+            name=f"{module.__name__.rpartition('._')[2]}.{name.removeprefix('check_')}",
+            needs=_needs.get(function, frozenset()),
+            function=function,
+        )
+        for module in modules
+        for name, function in vars(module).items()
+        if name.startswith("check_")
+    )

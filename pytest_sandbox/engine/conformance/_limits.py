@@ -1,0 +1,96 @@
+"""Upper bounds. An engine that cannot hold one says so instead of ignoring it."""
+
+from .. import (
+    Capability,
+    EndCause,
+    Engine,
+    InvalidSpec,
+    Limits,
+    ProcessSpec,
+    TaskSpec,
+    Unsupported,
+)
+from ._check import requires
+from ._support import SUCCESS, a_task, equal, raises, run, sh, soon
+
+MEBIBYTE = 2**20
+
+#: Needs as many bytes of memory as it is told to: `tail` holds what it may have to print.
+HOG = "head -c {size} /dev/zero | tail -c {size} | wc -c"
+
+
+async def check_limits_are_held_or_refused(engine: Engine) -> None:
+    """A limit that an engine cannot hold is refused by name; it is never ignored."""
+    for what, limits in (
+        ("cpu", Limits(cpus=0.5)),
+        ("memory", Limits(memory=256 * MEBIBYTE)),
+        ("process", Limits(processes=100)),
+    ):
+        try:
+            task = await soon(engine.create(TaskSpec(limits=limits)), f"create with {limits}")
+        except Unsupported as error:
+            equal(what in str(error).lower(), True, f"whether {error} names the {what} limit")
+            continue
+        equal((await run(task, "true")).status, SUCCESS, f"true, with {limits}")
+        await soon(task.kill(), "kill()")
+
+
+async def check_impossible_limits(engine: Engine) -> None:
+    """A limit that leaves nothing is refused with `InvalidSpec`."""
+    for limits in (
+        Limits(cpus=0.0),
+        Limits(cpus=-1.0),
+        Limits(cpus=float("nan")),
+        Limits(memory=0),
+        Limits(memory=-1),
+        Limits(processes=0),
+        Limits(processes=-1),
+    ):
+        await raises(InvalidSpec, engine.create(TaskSpec(limits=limits)), f"create with {limits}")
+
+
+@requires(Capability.MEMORY_LIMIT)
+async def check_memory_limit(engine: Engine) -> None:
+    """A process that needs more memory than the task may have is killed; the task lives on."""
+    async with a_task(engine, limits=Limits(memory=64 * MEBIBYTE)) as task:
+        greedy = await run(task, "/bin/sh", "-c", HOG.format(size=200 * MEBIBYTE))
+        assert greedy.stdout.strip() != b"%d" % (200 * MEBIBYTE), "200 MiB fit into 64"
+        modest = await run(task, "/bin/sh", "-c", HOG.format(size=8 * MEBIBYTE))
+        equal(modest.stdout.strip(), b"%d" % (8 * MEBIBYTE), "8 MiB, afterwards")
+        assert task.poll() is None, f"the task ended: {task.poll()}"
+
+
+@requires(Capability.MEMORY_LIMIT)
+async def check_main_out_of_memory(engine: Engine) -> None:
+    """When the main process is killed for memory, the end of the task says so."""
+    limits = Limits(memory=64 * MEBIBYTE)
+    main = ProcessSpec(("tail", "-c", str(500 * MEBIBYTE), "/dev/zero"))
+    task = await soon(engine.create(TaskSpec(main=main, limits=limits)), "create")
+    end = await soon(task.wait(), "a main process that needs too much memory")
+    equal(end.cause, EndCause.OUT_OF_MEMORY, "the cause")
+
+
+@requires(Capability.MEMORY_LIMIT)
+async def check_memory_limits_are_separate(engine: Engine) -> None:
+    """What one task uses does not count against another."""
+    limits = Limits(memory=64 * MEBIBYTE)
+    async with a_task(engine, limits=limits) as one, a_task(engine, limits=limits) as other:
+        for task in (one, other):
+            size = 30 * MEBIBYTE
+            equal(await sh(task, HOG.format(size=size)), b"%d\n" % size, "30 MiB of 64")
+
+
+async def check_a_process_limit_holds(engine: Engine) -> None:
+    """A task that may have few processes cannot make many, and works again afterwards."""
+    spec = TaskSpec(limits=Limits(processes=40))
+    try:
+        task = await soon(engine.create(spec), "create")
+    except Unsupported:
+        return  # `check_limits_are_held_or_refused` looks at the refusal
+    try:
+        script = "for i in $(seq 200); do sleep 100000 & done; echo all"
+        crowd = await run(task, "/bin/sh", "-c", script)
+        assert b"all" not in crowd.stdout, "200 processes ran where 40 may"
+        equal((await run(task, "true")).status, SUCCESS, "true, with a crowd")
+    finally:
+        await soon(task.kill(), "kill()")

@@ -1,0 +1,259 @@
+"""Whole directories, out and in, as tar streams."""
+
+import asyncio
+import io
+import tarfile
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from errno import EINVAL, ENOENT, ENOTDIR
+from stat import S_IMODE
+
+from .. import Engine, Entry, EntryKind, Task
+from ._support import a_task, chunks, equal, fails, raises, sh, soon, stop
+
+TREE = (
+    "mkdir -p /srv/t/a/b /srv/t/empty '/srv/t/ odd name'; cd /srv/t;"
+    "printf one > a/one; : > a/nothing; printf x > .hidden; printf 'l\\nf' > ' odd name/f'; "
+    "ln -s ../a/one a/relative; ln -s /etc/hostname a/absolute; ln -s missing a/broken;"
+    "ln -s a linked; ln a/one a/b/same; chmod 600 a/nothing; chmod 755 a/one; chmod 1777 empty;"
+    "chmod 500 a/b; chmod 4711 .hidden; mkdir -p $1; printf long > $1/$2; ln -s $1/$2 far;"
+    "touch -t 199912312359.59 a/one; touch -t 203012312359.59 .hidden; touch -t 200001010000 empty"
+)
+LONG_FOLDER = "/".join("d" * 200 for _ in range(3))
+LONG_NAME = "n" * 255
+
+
+async def make_tree(task: Task) -> None:
+    """A tree with something of everything, in `/srv/t`."""
+    await sh(task, TREE, LONG_FOLDER, LONG_NAME)
+
+
+async def packed(task: Task, path: str) -> bytes:
+    """A directory as one tar."""
+    return b"".join([chunk async for chunk in task.files.pack(path)])
+
+
+async def walk(task: Task, root: str) -> dict[str, Entry]:
+    """Everything below a directory, relative path to description."""
+    found: dict[str, Entry] = {}
+    folders = [root]
+    while folders:
+        for entry in await task.files.listdir(folders.pop()):
+            found[entry.path.removeprefix(f"{root}/")] = entry
+            if entry.kind is EntryKind.DIRECTORY:
+                folders.append(entry.path)
+    return found
+
+
+def tar(*members: tuple[tarfile.TarInfo, bytes], format: int = tarfile.PAX_FORMAT) -> bytes:  # noqa: A002
+    """A tar of these members."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=format) as archive:
+        for info, data in members:
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+def member(name: str, kind: bytes = tarfile.REGTYPE, **fields: object) -> tarfile.TarInfo:
+    """A member of a tar."""
+    info = tarfile.TarInfo(name)
+    info.type = kind
+    for field, value in fields.items():
+        setattr(info, field, value)
+    return info
+
+
+async def check_round_trip(engine: Engine) -> None:
+    """A packed directory, unpacked elsewhere, is the same: names, modes, times, links."""
+    async with a_task(engine) as source, a_task(engine) as target:
+        await make_tree(source)
+        await soon(target.files.unpack("/opt/new/t", source.files.pack("/srv/t")), "pack | unpack")
+        before, after = await walk(source, "/srv/t"), await walk(target, "/opt/new/t")
+        equal(sorted(after), sorted(before), "the names")
+        for name, old in before.items():
+            new = after[name]
+            for field in ("kind", "mode", "symlink_target", "uid", "gid"):
+                equal(getattr(new, field), getattr(old, field), f"{field} of {name[:60]!r}")
+            if old.kind is not EntryKind.SYMLINK:
+                equal(new.mtime_ns, old.mtime_ns, f"mtime_ns of {name[:60]!r}")
+            if old.kind is EntryKind.FILE:
+                equal(new.size, old.size, f"size of {name[:60]!r}")
+        script = "cd /opt/new/t; cat a/one a/nothing .hidden ' odd name/f' $1/$2"
+        equal(await sh(target, script, LONG_FOLDER, LONG_NAME), b"onexl\nflong", "the contents")
+
+
+async def check_hard_links_stay_linked(engine: Engine) -> None:
+    """Two names of one file are packed and unpacked as two names of one file."""
+    async with a_task(engine) as task:
+        await sh(
+            task, "mkdir -p /srv/t/a; cd /srv/t; printf one > a/x; ln a/x b; printf one > other"
+        )
+        await soon(task.files.unpack("/srv/u", task.files.pack("/srv/t")), "pack | unpack")
+        await sh(task, "cd /srv/u; printf more >> a/x")
+        equal(await sh(task, "cat /srv/u/b /srv/u/other"), b"onemoreone", "the other name")
+
+
+async def check_holes_stay_holes(engine: Engine) -> None:
+    """A hole is not packed as zeros, and is a hole again after unpacking."""
+    size = 64 * 2**20
+    async with a_task(engine) as task:
+        await sh(task, "mkdir /srv/t; printf start > /srv/t/f")
+        file = await task.files.open("/srv/t/f", 2)
+        await file.pwrite(size // 2, b"middle")
+        await file.truncate(size)
+        data = await soon(packed(task, "/srv/t"), "pack")
+        assert len(data) < 2**20, f"a file with 11 bytes of data was packed as {len(data)} bytes"
+        await soon(task.files.unpack("/srv/u", chunks(data)), "unpack")
+        copy = await task.files.open("/srv/u/f", 0)
+        equal(await copy.size(), size, "the size")
+        for offset, expected in ((0, b"start\0"), (size // 2, b"middle\0"), (size - 3, b"\0\0\0")):
+            equal(await copy.pread(offset, len(expected)), expected, f"the bytes at {offset}")
+        again = await soon(packed(task, "/srv/u"), "pack")
+        assert len(again) < 2**20, f"after unpacking it was packed as {len(again)} bytes"
+
+
+async def check_other_programs_read_it(engine: Engine) -> None:
+    """What `pack` gives is a tar that other programs read; names are relative to the folder."""
+    async with a_task(engine) as task:
+        await make_tree(task)
+        data = await soon(packed(task, "/srv/t"), "pack")
+        with tarfile.open(fileobj=io.BytesIO(data), mode="r|") as archive:
+            members = {info.name.removeprefix("./"): info for info in archive}
+        names = {name for name in members if name not in ("", ".")}
+        equal(names, set(await walk(task, "/srv/t")), "the names in the tar")
+        equal(members["a/relative"].linkname, "../a/one", "the target of a link")
+        equal(S_IMODE(members["empty"].mode), 0o1777, "a mode")
+        links = members["a/one"].islnk(), members["a/b/same"].islnk()
+        equal(sorted(links), [False, True], "which of two names is the hard link")
+
+
+async def check_it_reads_what_other_programs_write(engine: Engine) -> None:
+    """`unpack` reads every common kind of tar: the old one, GNU's and that of POSIX."""
+    long = "/".join(("d" * 90, "e" * 90, "f" * 90))
+    for format in (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):  # noqa: A001
+        name = "short" if format == tarfile.USTAR_FORMAT else long
+        data = tar(
+            (member("d", tarfile.DIRTYPE, mode=0o700, mtime=1_000_000_000), b""),
+            (member("d/f", mode=0o640, mtime=1_000_000_001), b"content"),
+            (member("d/l", tarfile.SYMTYPE, linkname="f"), b""),
+            (member("d/h", tarfile.LNKTYPE, linkname="d/f"), b""),
+            (member(name, mode=0o644), b"long"),
+            format=format,
+        )
+        async with a_task(engine) as task:
+            await soon(task.files.unpack("/srv/u", chunks(data, 1000)), f"unpack, {format=}")
+            equal(await sh(task, f"cd /srv/u; cat d/l d/h {name}"), b"contentcontentlong", "files")
+            file, folder = await task.files.stat("/srv/u/d/f"), await task.files.stat("/srv/u/d")
+            equal((S_IMODE(file.mode), file.mtime_ns), (0o640, 1_000_000_001 * 10**9), "a file")
+            equal((S_IMODE(folder.mode), folder.mtime_ns), (0o700, 10**18), "a folder")
+
+
+async def check_chunks_of_any_size(engine: Engine) -> None:
+    """`unpack` does not care where the stream is cut."""
+    data = tar((member("f"), b"x" * 3000), (member("g"), b""))
+    async with a_task(engine) as task:
+        for size in (1, 7, 511, 512, 513, 100_000):
+            await soon(task.files.unpack(f"/srv/{size}", chunks(data, size)), f"chunks of {size}")
+            equal((await task.files.stat(f"/srv/{size}/f")).size, 3000, f"chunks of {size}")
+
+
+async def check_unpack_into_what_is_there(engine: Engine) -> None:
+    """`unpack` replaces files and links of the same name, and leaves the rest alone."""
+    data = tar(
+        (member("a", tarfile.DIRTYPE, mode=0o755), b""),
+        (member("a/f"), b"new"),
+        (member("l"), b"file now"),
+        (member("f", tarfile.SYMTYPE, linkname="a/f"), b""),
+    )
+    async with a_task(engine) as task:
+        await sh(
+            task,
+            "mkdir -p /srv/u/a; cd /srv/u; echo old > a/f; echo k > a/keep;"
+            "echo t > t; ln -s t l; : > f",
+        )
+        await soon(task.files.unpack("/srv/u", chunks(data)), "unpack")
+        equal(
+            await sh(task, "cd /srv/u; cat a/f a/keep t l f"), b"newk\nt\nfile nownew", "the files"
+        )
+
+
+async def check_unpack_stays_below_its_directory(engine: Engine) -> None:
+    """No member of a tar is written outside the directory, whatever its name or the links."""
+    hostile = (
+        ((member("../escaped"), b"x"),),
+        ((member("a/../../escaped"), b"x"),),
+        ((member("/escaped"), b"x"),),
+        ((member("up", tarfile.SYMTYPE, linkname=".."), b""), (member("up/escaped"), b"x")),
+        ((member("top", tarfile.SYMTYPE, linkname="/"), b""), (member("top/escaped"), b"x")),
+        ((member("l", tarfile.SYMTYPE, linkname="/escaped"), b""), (member("l"), b"x")),
+        ((member("h", tarfile.LNKTYPE, linkname="../victim"), b""), (member("h"), b"x")),
+        ((member("h", tarfile.LNKTYPE, linkname="/victim"), b""), (member("h"), b"x")),
+    )
+    for members in hostile:
+        async with a_task(engine) as task:
+            await sh(task, "mkdir -p /srv/u; echo safe > /srv/victim; echo safe > /victim")
+            what = f"unpack of {[info.name for info, _ in members]}"
+            with suppress(OSError):  # refusing is as good as containing
+                await soon(task.files.unpack("/srv/u", chunks(tar(*members))), what)
+            escaped = "for f in /escaped /srv/escaped; do test -e $f && echo $f; done; "
+            equal(await sh(task, escaped + "cat /victim /srv/victim"), b"safe\nsafe\n", what)
+
+
+async def check_pack_errors(engine: Engine) -> None:
+    """`pack` of what is no directory fails with the errno of the kernel, and names the path."""
+    async with a_task(engine) as task:
+        await sh(task, ": > /tmp/f")
+        for number, path in ((ENOENT, "/tmp/missing"), (ENOTDIR, "/tmp/f")):
+            error = await fails(number, packed(task, path), f"pack({path!r})")
+            equal(error.filename, path, "the path in the error")
+
+
+async def check_unpack_errors(engine: Engine) -> None:
+    """`unpack` of what is no tar, or of half of one, fails with `EINVAL`; the task lives on."""
+    whole = tar((member("f"), b"x" * 100_000))
+    async with a_task(engine) as task:
+        await sh(task, ": > /tmp/f")
+        for data in (b"no tar at all" * 1000, whole[:50_000], whole[:100]):
+            await fails(EINVAL, task.files.unpack("/tmp/u", chunks(data)), "unpack of damage")
+        await fails(ENOTDIR, task.files.unpack("/tmp/f/x", chunks(whole)), "unpack below a file")
+        equal(await sh(task, "echo fine"), b"fine\n", "the task afterwards")
+
+
+async def check_unpack_of_a_stream_that_fails(engine: Engine) -> None:
+    """An error of the stream that is being unpacked reaches the caller as it is."""
+
+    class Interrupted(Exception):
+        pass
+
+    async def broken() -> AsyncIterator[bytes]:
+        yield tar((member("f"), b"x" * 100_000))[:5000]
+        raise Interrupted
+
+    async with a_task(engine) as task:
+        await raises(
+            Interrupted, task.files.unpack("/tmp/u", broken()), "unpack of a broken stream"
+        )
+        equal(await sh(task, "echo fine"), b"fine\n", "the task afterwards")
+
+
+async def check_giving_up_on_pack(engine: Engine) -> None:
+    """A reader may stop in the middle of `pack`; other calls go on."""
+    async with a_task(engine) as task:
+        await sh(task, "mkdir /srv/t; head -c 20000000 /dev/zero > /srv/t/f")
+        for _ in range(5):
+            stream = task.files.pack("/srv/t")
+            assert await soon(anext(stream), "the first chunk"), "an empty chunk"
+            await stop(stream)
+        whole = await soon(packed(task, "/srv/t"), "pack after giving up")
+        assert len(whole) > 20_000_000, f"only {len(whole)} bytes were packed"
+
+
+async def check_many_files(engine: Engine) -> None:
+    """Thousands of files are packed and unpacked, while other calls are answered."""
+    async with a_task(engine) as task:
+        await sh(task, "mkdir /srv/t; cd /srv/t; touch $(seq 10000 13000)")
+        copying = asyncio.ensure_future(task.files.unpack("/srv/u", task.files.pack("/srv/t")))
+        equal(await sh(task, "echo free"), b"free\n", "another call meanwhile")
+        await soon(copying, "pack | unpack of 3001 files")
+        equal(len(await task.files.listdir("/srv/u")), 3001, "the number of files")

@@ -1,0 +1,118 @@
+"""The options, where their values come from, and the line of the header that says so.
+
+An option wins over its environment variable, that over the ini file, and that over the default.
+"""
+
+import difflib
+import os
+from dataclasses import dataclass
+
+import pytest
+
+ENGINE_VARIABLE = "PYTEST_SANDBOX_ENGINE"
+
+_ENGINES = ("auto", "local")
+#: Engines that have their name already, with what a user can do today.
+_NOT_YET = ("fake", "modal", "grpc")
+
+_ENGINE_HELP = (
+    "Where sandboxes run: auto (the default, means local; never anything weaker) or local."
+)
+_IMAGE_HELP = "The image of sandboxes whose marker names none: host (the default)."
+_STRICT_HELP = "Fail a test that leaves something behind in a sandbox."
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the options amount to.
+
+    Attributes:
+        engine: the engine to start, `"local"`.
+        chosen: how the header shows the choice, `"local (auto, from default)"`.
+        image: the image of sandboxes whose marker names none.
+        image_source: where that choice comes from.
+        strict: whether leaving something behind fails a test.
+    """
+
+    engine: str
+    chosen: str
+    image: str
+    image_source: str
+    strict: bool
+
+    @property
+    def header(self) -> str:
+        """The line for the header of a run."""
+        image = "" if self.image_source == "default" else f", {self.image} ({self.image_source})"
+        return f"sandbox: {self.chosen}{image}{', strict' if self.strict else ''}"
+
+
+SETTINGS = pytest.StashKey[Settings]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options and their twins in the ini file."""
+    group = parser.getgroup("sandbox", "sandboxes")
+    group.addoption("--sandbox-engine", metavar="ENGINE", help=_ENGINE_HELP)
+    group.addoption("--sandbox-image", metavar="IMAGE", help=_IMAGE_HELP)
+    group.addoption("--sandbox-strict", action="store_true", default=None, help=_STRICT_HELP)
+    parser.addini("sandbox_engine", _ENGINE_HELP, default="")
+    parser.addini("sandbox_image", _IMAGE_HELP, default="")
+    parser.addini("sandbox_strict", _STRICT_HELP, type="bool", default=False)
+
+
+# Not in pytest_configure, which `pytest --help` calls too: help must work on a broken setting.
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Refuse settings that make no sense before anything runs."""
+    session.config.stash[SETTINGS] = _resolve(session.config)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """The effective engine, and where the choice comes from."""
+    return config.stash[SETTINGS].header
+
+
+def _resolve(config: pytest.Config) -> Settings:
+    asked, source = _with_source(config, "engine", "auto", ENGINE_VARIABLE)
+    _check_engine(asked, source)
+    engine = "local" if asked == "auto" else asked
+    auto = "auto, " if asked == "auto" else ""
+    image, image_source = _with_source(config, "image", "host")
+    return Settings(engine, f"{engine} ({auto}{source})", image, image_source, _strict(config))
+
+
+def _with_source(
+    config: pytest.Config, name: str, default: str, variable: str = ""
+) -> tuple[str, str]:
+    """The value of a setting, and in words where it comes from."""
+    candidates = (
+        (config.getoption(f"sandbox_{name}"), f"option --sandbox-{name}"),
+        (os.environ.get(variable), f"environment variable {variable}"),
+        (config.getini(f"sandbox_{name}"), f"ini sandbox_{name}"),
+    )
+    return next(((value, source) for value, source in candidates if value), (default, "default"))
+
+
+def _check_engine(name: str, source: str) -> None:
+    if name in _ENGINES:
+        return
+    if name.partition("://")[0] in _NOT_YET:
+        why = "is not available yet; there is local"
+    else:
+        near = difflib.get_close_matches(name, _ENGINES, n=1)
+        why = (
+            f"does not exist; did you mean {near[0]!r}?"
+            if near
+            else "does not exist; there is local"
+        )
+    raise pytest.UsageError(f"the sandbox engine {name!r} ({source}) {why}")
+
+
+def _strict(config: pytest.Config) -> bool:
+    if config.getoption("sandbox_strict"):
+        return True
+    try:
+        return bool(config.getini("sandbox_strict"))
+    except (ValueError, TypeError, pytest.UsageError) as error:
+        raise pytest.UsageError(f"ini sandbox_strict: {error}") from None

@@ -1,0 +1,42 @@
+"""The local engine keeps the contract."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+import pytest_asyncio
+
+from pytest_sandbox.engine import Engine, EngineInfo
+from pytest_sandbox.engine.conformance import CHECKS, CLOSING, Check
+from pytest_sandbox.local import LocalEngine
+
+
+@dataclass
+class Started:
+    engine: Engine
+    info: EngineInfo
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def started() -> AsyncIterator[Started]:
+    engine = LocalEngine()
+    yield Started(engine, await engine.start())
+    await engine.close()
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("check", CHECKS, ids=str)
+async def test_contract(check: Check, started: Started) -> None:
+    if not check.applies_to(started.info.capabilities):
+        missing = ", ".join(sorted(need.value for need in check.needs))
+        pytest.skip(f"the engine cannot do this here: {missing} ({started.info.mode})")
+    await check.run(started.engine)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("check", CLOSING, ids=str)
+async def test_end_of_the_engine(check: Check) -> None:
+    engine = LocalEngine()
+    await engine.start()
+    await check.run(engine)
+    await engine.close()

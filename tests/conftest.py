@@ -1,0 +1,72 @@
+"""What all tests share: what a skip means in CI, and released Modal clients."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["pytester"]  # pytest allows this only here, in the topmost folder of tests
+
+#: Set by CI systems. There, all that a test needs is there, so a skip is a failure.
+IN_CI = bool(os.environ.get("CI"))
+
+#: How the reason of a skip begins that holds in CI too, because another part of it has what
+#: this one lacks.
+FAIR_SKIPS = (
+    "needs root",
+    "needs an ordinary user",
+)
+
+
+def refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """Turn a skip into a failure, unless its reason is a fair one."""
+    if not report.skipped or hasattr(report, "wasxfail"):
+        return
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longreprtext
+    if not reason.removeprefix("Skipped: ").startswith(FAIR_SKIPS):
+        report.outcome = "failed"
+        report.longrepr = (
+            f"{reason}\nA skip in CI is a failure: see FAIR_SKIPS in tests/conftest.py."
+        )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if IN_CI:
+        refuse_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    if IN_CI:
+        refuse_skip(report)
+    return report
+
+
+def fetch_wheel(requirement: str, folder: Path) -> Path:
+    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet")
+    command = (*pip, "--no-deps", "--dest", str(folder), requirement)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        pytest.skip(f"the package index gave no {requirement}: {done.stderr.strip()}")
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="session")
+def modal_wheel(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Downloads a release of Modal's client, by requirement; nothing of it is installed."""
+    found: dict[str, Path] = {}
+
+    def download(requirement: str) -> Path:
+        if requirement not in found:
+            found[requirement] = fetch_wheel(requirement, tmp_path_factory.mktemp("wheel"))
+        return found[requirement]
+
+    return download

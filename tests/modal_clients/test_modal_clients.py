@@ -1,0 +1,164 @@
+"""The real, unmodified `modal` client works with our server.
+
+The scenarios run under pytest in an environment of their own, all those of a client in one go
+through `pytest-sandbox serve`. Each is a test here, which fails with the report it gave there.
+"""
+
+import ast
+import fcntl
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+SCENARIOS = Path(__file__).parent / "scenarios"
+#: Seconds that all scenarios of one client may take.
+LONGEST = 400
+
+pytestmark = pytest.mark.timeout(LONGEST + 120)  # the first test of a client runs them all
+
+
+@dataclass(frozen=True)
+class Client:
+    """A released client and how it is used.
+
+    Attributes:
+        name: for the names of tests.
+        version: the release of `modal`.
+        modules: the scenarios that it runs.
+        serve: options of `pytest-sandbox serve`.
+        env: further environment of the client.
+    """
+
+    name: str
+    version: str
+    modules: tuple[str, ...]
+    serve: tuple[str, ...] = ()
+    env: tuple[tuple[str, str], ...] = ()
+
+
+CLIENTS = (
+    Client("1.2.3", "1.2.3", ("lives", "execs", "file_io")),
+    Client("1.6.4", "1.6.4", ("lives", "execs", "filesystem"), env=(("MODAL_SANDBOX_V2", "0"),)),
+)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of the scenarios of one client.
+
+    Attributes:
+        failures: name to what failed, empty for a pass.
+        output: all that was printed.
+    """
+
+    failures: dict[str, str]
+    output: str
+
+
+def scenarios(module: str) -> Iterator[str]:
+    """The names of the scenarios in a module, which cannot be imported here."""
+    for node in ast.parse((SCENARIOS / f"{module}.py").read_text()).body:
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+            yield f"{module}.{node.name.removeprefix('test_')}"
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep the other workers of this run out of a folder."""
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def environment(folder: Path, version: str) -> Path:
+    """The Python of an environment that holds one release of `modal`, kept for later runs."""
+    python = folder / "venv" / "bin" / "python"
+    with alone_in(folder):
+        if not (folder / "complete").exists():
+            subprocess.run([sys.executable, "-m", "venv", "--clear", folder / "venv"], check=True)
+            wanted = (f"modal=={version}", "pytest", "pytest-timeout")
+            command = [python, "-m", "pip", "install", "--quiet", *wanted]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode != 0:
+                pytest.skip(f"the package index gave no modal {version}: {done.stderr.strip()}")
+            (folder / "complete").touch()
+    return python
+
+
+def run(client: Client, python: Path, junit: Path) -> Report:
+    serve = (sys.executable, "-m", "pytest_sandbox.cli", "serve", *client.serve, "--")
+    options = ("-p", "no:cacheprovider", "--timeout=60", f"--junitxml={junit}")
+    files = [str(SCENARIOS / f"{module}.py") for module in client.modules]
+    # Neither our settings nor anything of the caller's reaches the client's pytest.
+    its_pytest = (str(python), "-m", "pytest", "-c", os.devnull, "--rootdir", str(SCENARIOS))
+    done = subprocess.run(
+        [*serve, *its_pytest, *options, *files],
+        env={**os.environ, "PYTEST_ADDOPTS": "", **dict(client.env)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=LONGEST,
+        check=False,
+    )
+    return Report(failures_in(junit), done.stdout)
+
+
+def failures_in(junit: Path) -> dict[str, str]:
+    failures: dict[str, str] = {}
+    for case in ET.parse(junit).iter("testcase") if junit.exists() else ():
+        module = str(case.get("classname")).rpartition(".")[2]
+        scenario = str(case.get("name")).partition("[")[0].removeprefix("test_")
+        texts = [part.text or "" for part in case if part.tag in ("failure", "error")]
+        name = f"{module}.{scenario}"
+        failures[name] = "\n".join([failures.get(name, ""), *texts]).strip()
+    return failures
+
+
+@pytest.fixture(scope="session")
+def report_of(
+    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[Client], Report]:
+    """Runs all scenarios of a client, once."""
+    cache = pytestconfig.cache
+    assert cache is not None
+    reports: dict[Client, Report] = {}
+
+    def report_of(client: Client) -> Report:
+        if client not in reports:
+            python = environment(cache.mkdir(f"modal-{client.version}"), client.version)
+            reports[client] = run(client, python, tmp_path_factory.mktemp("client") / "junit.xml")
+        return reports[client]
+
+    return report_of
+
+
+@pytest.mark.parametrize(
+    ("client", "scenario"),
+    [
+        pytest.param(
+            client,
+            scenario,
+            id=f"{client.name}-{scenario}",
+            marks=pytest.mark.xdist_group(f"modal {client.name}"),  # one worker runs them all
+        )
+        for client in CLIENTS
+        for module in client.modules
+        for scenario in scenarios(module)
+    ],
+)
+def test_a_real_client(
+    report_of: Callable[[Client], Report], client: Client, scenario: str
+) -> None:
+    report = report_of(client)
+
+    assert scenario in report.failures, f"it did not run:\n{report.output}"
+    if failure := report.failures[scenario]:
+        pytest.fail(failure, pytrace=False)

@@ -1,0 +1,181 @@
+"""The `sandbox` marker."""
+
+from typing import Any
+
+import pytest
+
+from pytest_sandbox.plugin._marker import merged_spec
+
+
+def spec(pytester: pytest.Pytester, source: str) -> dict[str, Any]:
+    return merged_spec(pytester.getitem(f"import pytest\nsandbox = pytest.mark.sandbox\n{source}"))
+
+
+def test_without_a_marker_nothing_is_asked_for(pytester: pytest.Pytester) -> None:
+    assert spec(pytester, "def test_func(): ...") == {}
+
+
+def test_the_closest_wins_key_by_key(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+        pytestmark = pytest.mark.sandbox(timeout=1, memory=1, cpu=1)
+
+        @pytest.mark.sandbox(timeout=2, memory=2)
+        class TestIt:
+            @pytest.mark.sandbox(timeout=3)
+            def test_it(self): ...
+        """
+    )
+    (item,), _ = pytester.inline_genitems()
+
+    assert merged_spec(item) == {"timeout": 3, "memory": 2, "cpu": 1}
+
+
+def test_of_stacked_markers_the_one_nearest_to_the_function_wins(pytester: pytest.Pytester) -> None:
+    source = "@sandbox(timeout=1, cpu=1)\n@sandbox(timeout=2)\ndef test_func(): ..."
+
+    assert spec(pytester, source) == {"timeout": 2, "cpu": 1}
+
+
+def test_a_parameter_set_has_the_last_word(pytester: pytest.Pytester) -> None:
+    source = """
+@sandbox(timeout=1)
+@pytest.mark.parametrize("x", [pytest.param(1, marks=sandbox(timeout=5))])
+def test_func(x): ...
+"""
+    pytester.makepyfile(f"import pytest\nsandbox = pytest.mark.sandbox\n{source}")
+    (item,), _ = pytester.inline_genitems()
+
+    assert merged_spec(item) == {"timeout": 5}
+
+
+def test_none_undoes_what_a_farther_marker_asked_for(pytester: pytest.Pytester) -> None:
+    assert spec(pytester, "@sandbox(cpu=None)\n@sandbox()\ndef test_func(): ...") == {"cpu": None}
+
+
+GOOD = [
+    "block_network=True",
+    "cpu=0.5",
+    "cpu=(1, 2.5)",
+    "env={'A': 'b', 'C': None}",
+    "idle_timeout=10",
+    "image='host'",
+    "memory=512",
+    "memory=(256, 512)",
+    "name='box'",
+    "pty=True",
+    "secrets=[]",
+    "timeout=60",
+    "verbose=True",
+    "workdir='/srv'",
+]
+
+
+@pytest.mark.parametrize("argument", GOOD)
+def test_every_key_is_accepted(pytester: pytest.Pytester, argument: str) -> None:
+    key = argument.partition("=")[0]
+
+    assert list(spec(pytester, f"@sandbox({argument})\ndef test_func(): ...")) == [key]
+
+
+BAD = {
+    "memroy=512": "there is no key 'memroy'; did you mean memory?",
+    "zzz=1": "there is no key 'zzz'; there are block_network, cpu, *",
+    "gpu='H100'": "gpu is not available yet",
+    "timeout=0": "timeout is a whole number of seconds above 0, not int 0",
+    "timeout=True": "timeout is a whole number of seconds above 0, not bool True",
+    "timeout=None": "timeout is a whole number of seconds above 0, not NoneType None",
+    "timeout='60'": "timeout is a whole number of seconds above 0, not str '60'",
+    "idle_timeout=1.5": "idle_timeout is a whole number of seconds above 0, not float 1.5",
+    "memory=0.5": "memory is a whole number of MiB above 0*, not float 0.5",
+    "cpu=(1,)": "cpu is a number of cores above 0*, not tuple (1,)",
+    "env={'A': 1}": "env is a dict of strings, not dict {'A': 1}",
+    "secrets='x'": "secrets is a list of secrets, not str 'x'",
+    "workdir='srv'": "workdir is an absolute path, not str 'srv'",
+    "name=''": "name is a string, not str ''",
+    "pty=1": "pty is True or False, not int 1",
+    "block_network=None": "block_network is True or False, not NoneType None",
+}
+
+
+@pytest.mark.parametrize("argument", BAD)
+def test_what_cannot_be_meant_is_a_collection_error_that_names_the_test(
+    pytester: pytest.Pytester, argument: str
+) -> None:
+    pytester.makepyfile(
+        test_it=f"""
+        import pytest
+        def test_fine(): ...
+        @pytest.mark.sandbox({argument})
+        def test_bad(): ...
+        """
+    )
+
+    result = pytester.runpytest()
+
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.assert_outcomes(errors=1)
+    message = f"@pytest.mark.sandbox({argument}): {BAD[argument]}"
+    result.stdout.fnmatch_lines(f"test_it.py::test_bad: {message.replace('[', '[[]')}")
+
+
+def test_arguments_without_a_name_are_refused_with_what_to_do(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+        @pytest.mark.sandbox("sleep", "60")
+        def test_bad(): ...
+        """
+    )
+
+    result = pytester.runpytest()
+
+    result.stdout.fnmatch_lines(
+        "*::test_bad: @pytest.mark.sandbox takes keywords only, not ('sleep', '60'); "
+        "to start a command of your own, call sandbox_factory"
+    )
+
+
+def test_every_bad_test_gets_its_line_also_in_a_class_and_under_xdist(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile(
+        test_it="""
+        import pytest
+        class TestIt:
+            @pytest.mark.sandbox(tiemout=1)
+            def test_a(self): ...
+            @pytest.mark.sandbox(memmory=1)
+            def test_b(self): ...
+        """
+    )
+
+    result = pytester.runpytest_subprocess("-n1")
+
+    assert result.ret != 0
+    result.stdout.fnmatch_lines(
+        [
+            "test_it.py::TestIt::test_a: *did you mean timeout?",
+            "test_it.py::TestIt::test_b: *did you mean memory?",
+        ]
+    )
+
+
+def test_a_marker_added_after_the_collection_is_checked_all_the_same(
+    pytester: pytest.Pytester,
+) -> None:
+    item = pytester.getitem("def test_func(): ...")
+    item.add_marker(pytest.mark.sandbox(tiemout=1))
+
+    with pytest.raises(pytest.fail.Exception, match="did you mean timeout"):
+        merged_spec(item)
+
+
+def test_the_marker_is_declared(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("import pytest\n@pytest.mark.sandbox(timeout=1)\ndef test(): ...")
+
+    pytester.runpytest("--strict-markers").assert_outcomes(passed=1)
+    pytester.runpytest("--markers").stdout.fnmatch_lines(
+        "@pytest.mark.sandbox(block_network=..., *"
+    )

@@ -1,0 +1,105 @@
+"""Options, their twins in the ini file, and the header."""
+
+import pytest
+
+HEADER = "sandbox: "
+
+
+def header(result: pytest.RunResult) -> str:
+    (line,) = [line for line in result.outlines if line.startswith(HEADER)]
+    return line.removeprefix(HEADER)
+
+
+def test_auto_means_local_and_the_header_says_so(pytester: pytest.Pytester) -> None:
+    assert header(pytester.runpytest()) == "local (auto, default)"
+
+
+@pytest.mark.parametrize(
+    ("ini", "variable", "option", "expected"),
+    [
+        ("", "", "local", "local (option --sandbox-engine)"),
+        ("", "local", "", "local (environment variable PYTEST_SANDBOX_ENGINE)"),
+        ("local", "", "", "local (ini sandbox_engine)"),
+        ("modal", "local", "", "local (environment variable PYTEST_SANDBOX_ENGINE)"),
+        ("modal", "modal", "auto", "local (auto, option --sandbox-engine)"),
+    ],
+)
+def test_option_wins_over_environment_over_ini_over_default(
+    pytester: pytest.Pytester,
+    monkeypatch: pytest.MonkeyPatch,
+    ini: str,
+    variable: str,
+    option: str,
+    expected: str,
+) -> None:
+    pytester.makeini(f"[pytest]\nsandbox_engine = {ini}")
+    monkeypatch.setenv("PYTEST_SANDBOX_ENGINE", variable)
+
+    result = pytester.runpytest(*([f"--sandbox-engine={option}"] if option else []))
+
+    assert header(result) == expected
+
+
+@pytest.mark.parametrize("engine", ["fake", "modal", "grpc://10.0.0.1:50051"])
+def test_an_engine_of_a_later_release_is_refused_by_name(
+    pytester: pytest.Pytester, engine: str
+) -> None:
+    result = pytester.runpytest(f"--sandbox-engine={engine}")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        f"ERROR: the sandbox engine '{engine}' (option --sandbox-engine) is not available yet; "
+        "there is local"
+    )
+
+
+@pytest.mark.parametrize(
+    ("engine", "hint"),
+    [("locall", "did you mean 'local'?"), ("docker", "there is local")],
+)
+def test_an_unknown_engine_is_refused_with_the_nearest(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, engine: str, hint: str
+) -> None:
+    monkeypatch.setenv("PYTEST_SANDBOX_ENGINE", engine)
+
+    result = pytester.runpytest()
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(f"*'{engine}' (environment variable *) does not exist; {hint}")
+
+
+def test_the_image_and_strictness_show_when_they_are_chosen(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nsandbox_image = host\nsandbox_strict = true")
+
+    assert header(pytester.runpytest()) == "local (auto, default), host (ini sandbox_image), strict"
+    assert "(option --sandbox-image)" in header(pytester.runpytest("--sandbox-image=host"))
+
+
+def test_an_ini_value_that_is_no_truth_value_is_refused(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nsandbox_strict = perhaps")
+
+    result = pytester.runpytest()
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines("ERROR: ini sandbox_strict: *perhaps*")
+
+
+def test_help_works_on_a_broken_configuration_and_shows_the_options(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytester.makeini("[pytest]\nsandbox_strict = perhaps\nsandbox_engine = nonsense")
+    monkeypatch.setenv("PYTEST_SANDBOX_ENGINE", "nonsense")
+
+    result = pytester.runpytest("--help", "--sandbox-engine=nonsense")
+
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["*--sandbox-engine=ENGINE*", "*sandbox_engine (string)*"])
+
+
+def test_every_option_has_the_prefix_and_a_twin(pytester: pytest.Pytester) -> None:
+    config = pytester.parseconfig()
+    options = {name for name in vars(config.option) if name.startswith("sandbox")}
+
+    assert options == {"sandbox_engine", "sandbox_image", "sandbox_strict"}
+    for name in options:
+        config.getini(name)
