@@ -1,0 +1,157 @@
+"""The zygote: a small process that forks sandboxes, and clears up after them.
+
+Started by the engine with `_bootstrap`, with one socket to it. It dies when that socket closes,
+and everything that it started dies with it.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import select
+import signal
+import socket
+import sys
+
+from . import _agent, _box, _idmap, _mounts, _seccomp, _stage, _wire
+from . import _syscalls as sys_
+from ._harden import Hardening
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._wire import Message
+
+
+class Zygote:
+    """Serves `create` and `kill`; tells the engine of each sandbox that ended."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._boxes: dict[int, int] = {}  # pid of PID 1 -> the engine's name for the sandbox
+        self._wakeup, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, lambda *_: self._stop())
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+        self._running = True
+        self._handlers = {"create": self._create, "kill": self._kill}
+
+    def _stop(self) -> None:
+        self._running = False
+
+    def setup(self) -> bool:
+        """Do what the first message says: enter namespaces, build the stage."""
+        message, _ = _wire.receive_request(self._sock)
+        if message is None:
+            return False
+        try:
+            self._setup(message)
+        except OSError as error:
+            _wire.send(self._sock, {"failed": _agent.describe(error)})
+            return False
+        _wire.send(self._sock, {"ready": True})
+        return True
+
+    def _setup(self, message: Message) -> None:
+        self._shift = message["shift"]
+        self._ids = message["ids"]
+        if message["rootless"]:
+            sys_.unshare(sys_.CLONE_NEWUSER | sys_.CLONE_NEWNS)
+            _wire.send(self._sock, {"unshared": True})
+            if _wire.receive_request(self._sock)[0] is None:
+                raise OSError(0, "the engine is gone", "zygote")
+            _idmap.become_root()
+        else:
+            sys_.unshare(sys_.CLONE_NEWNS)
+        hardening = Hardening(_seccomp.program(sys_.MACHINE))
+        masks = _mounts.Masks()
+        trees = [(path, writable) for path, writable in message["trees"]]
+        _stage.build(trees, message["links"], shift=self._shift)
+        self._blueprint = _box.Blueprint(
+            trees, message["size"], message["inodes"], masks, hardening
+        )
+        # Changing ids cleared it.
+        sys_.prctl(sys_.PR_SET_PDEATHSIG, signal.SIGTERM)
+
+    def run(self) -> None:
+        """Serve until the engine is gone; then end everything."""
+        gc.collect()
+        gc.freeze()
+        poll = select.poll()
+        poll.register(self._sock, select.POLLIN)
+        poll.register(self._wakeup, select.POLLIN)
+        while self._running:
+            for fd, _ in poll.poll():
+                if fd == self._wakeup:
+                    os.read(fd, 4096)
+                    self._reap(os.WNOHANG)
+                elif not self._serve():
+                    self._running = False
+        for pid in self._boxes:
+            os.kill(pid, signal.SIGKILL)
+        self._reap(0)
+
+    def _serve(self) -> bool:
+        message, fds = _wire.receive_request(self._sock)
+        if message is None:
+            return False
+        self._handlers[message["op"]](message, fds)
+        _wire.close_all(fds)
+        return True
+
+    def _create(self, message: Message, fds: list[int]) -> None:
+        try:
+            self._fork(message, fds[0])
+        except OSError as error:
+            self._tell({"ended": message["name"], "failed": _agent.describe(error)})
+
+    def _fork(self, message: Message, sock_fd: int) -> None:
+        gate, opener = os.pipe2(os.O_CLOEXEC)
+
+        def child() -> None:
+            os.close(opener)
+            _box.run(self._blueprint, message, socket.socket(fileno=sock_fd), gate)
+
+        try:
+            pid = sys_.clone(_box.NAMESPACES, child)
+            self._boxes[pid] = message["name"]
+            self._tell({"born": message["name"], "pid": pid})
+            _idmap.write_map(pid, self._shift, self._ids)
+            os.write(opener, b"g")
+        finally:
+            os.close(gate)
+            os.close(opener)
+
+    def _kill(self, message: Message, fds: list[int]) -> None:
+        for pid, name in self._boxes.items():
+            if name == message["name"]:
+                os.kill(pid, signal.SIGKILL)
+
+    def _reap(self, flags: int) -> None:
+        while self._boxes:
+            try:
+                pid, _ = os.waitpid(-1, flags)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            name = self._boxes.pop(pid, None)
+            if name is not None:
+                self._tell({"ended": name})
+
+    def _tell(self, message: Message) -> None:
+        try:
+            _wire.send(self._sock, message)
+        except OSError:
+            self._running = False  # the engine is gone
+
+
+def main() -> None:
+    """Run the zygote; the only argument is the number of its socket."""
+    sock = socket.socket(fileno=int(sys.argv[1]))
+    sock.set_inheritable(False)
+    os.setsid()
+    sys_.prctl(sys_.PR_SET_PDEATHSIG, signal.SIGTERM)
+    zygote = Zygote(sock)
+    if zygote.setup():
+        zygote.run()
