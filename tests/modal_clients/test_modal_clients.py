@@ -82,9 +82,10 @@ def environment(folder: Path, version: str) -> Path:
     python = folder / "venv" / "bin" / "python"
     with alone_in(folder):
         if not (folder / "complete").exists():
-            subprocess.run([sys.executable, "-m", "venv", "--clear", folder / "venv"], check=True)
+            made = (sys.executable, "-m", "venv", "--clear", str(folder / "venv"))
+            subprocess.run(made, check=True)
             wanted = (f"modal=={version}", "pytest", "pytest-timeout")
-            command = [python, "-m", "pip", "install", "--quiet", *wanted]
+            command = (str(python), "-m", "pip", "install", "--quiet", *wanted)
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode != 0:
                 pytest.skip(f"the package index gave no modal {version}: {done.stderr.strip()}")
