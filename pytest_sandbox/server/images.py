@@ -12,6 +12,7 @@ import shlex
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
+from google.protobuf.message import Message
 from grpclib import GRPCError
 
 from pytest_sandbox._proto import common_pb2
@@ -87,13 +88,8 @@ class Images:
     def _build(self, definition: pb.Image) -> Image:
         for name, argument in _REFUSED.items():
             value = getattr(definition, name)
-            present = (
-                definition.HasField(name)
-                if definition.DESCRIPTOR.fields_by_name[name].message_type is not None
-                and hasattr(value, "ByteSize")
-                else bool(value)
-            )
-            if present:
+            # Clients send messages with nothing in them for what nobody asked for.
+            if value.ByteSize() if isinstance(value, Message) else value:
                 raise _refusal(argument)
         return self._apply(definition)
 
