@@ -37,20 +37,21 @@ class Client:
     """
 
     def __init__(self, socket_path: str | os.PathLike[str], *, app_name: str = APP_NAME) -> None:
-        self._open(UnixServer(os.fspath(socket_path)))
-        self._app_name = app_name
+        self._open(UnixServer(os.fspath(socket_path)), app_name)
 
     @classmethod
     def _to(cls, server: Server) -> Self:
         client = cls.__new__(cls)
-        client._open(server)
+        client._open(server, APP_NAME)
         return client
 
-    def _open(self, server: Server) -> None:
+    def _open(self, server: Server, app_name: str) -> None:
+        self._app_name = app_name
         self._channels = Channels(server)
         self._all_calls = Calls(self._channels)
         self._recordings: list[list[str]] = []
-        self._app_name = APP_NAME
+        #: Values of the secrets that it sent: what a report must not show.
+        self._secret_values: set[str] = set()
         self._known: dict[str, str] = {}
         self._closed = False
 
@@ -119,7 +120,7 @@ class Client:
 
 async def _look_up_app(client: Client) -> str:
     request = AppGetOrCreateRequest(
-        app_name=APP_NAME, object_creation_type=OBJECT_CREATION_TYPE_CREATE_IF_MISSING
+        app_name=client._app_name, object_creation_type=OBJECT_CREATION_TYPE_CREATE_IF_MISSING
     )
     response = await client._calls.control(lambda link: link.control.AppGetOrCreate, request)
     return response.app_id

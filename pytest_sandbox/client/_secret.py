@@ -109,6 +109,7 @@ class Secret:
             request = SecretGetOrCreateRequest()
             request.CopyFrom(self._request)
             if self._env is not None:
+                client._secret_values.update(self._env.values())
                 request.app_id = app_id
                 request.object_creation_type = (
                     OBJECT_CREATION_TYPE_ANONYMOUS_OWNED_BY_APP
@@ -127,6 +128,7 @@ class Secret:
     async def _source(self, client: Client) -> SecretSource:
         """What a command is given: the variables themselves, where they are known here."""
         if self._env is not None:
+            client._secret_values.update(self._env.values())
             return SecretSource(env=StringMap(contents=self._env))
         return SecretSource(secret_id=await self._id(client))
 
