@@ -2,8 +2,9 @@
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pytest_sandbox._proto import common_pb2
 from pytest_sandbox._proto import sandboxes_pb2 as pb
@@ -15,13 +16,18 @@ from pytest_sandbox.engine import (
     Task,
     TaskEnd,
     TaskEnded,
+    WatchEvent,
 )
 
 from ._errors import not_found
 from ._execution import Execution
+from ._file_watch import FileWatch
 from ._retention import Retention
 from ._stdin import Stdin
 from ._waiting import settled, within
+
+if TYPE_CHECKING:
+    from ._file_handle import FileHandle
 
 #: Why the server ended a sandbox.
 TERMINATED = common_pb2.GenericResult.GENERIC_STATUS_TERMINATED
@@ -90,7 +96,8 @@ class Box:
         self.ended: float | None = None
         self.on_end: Callable[[Box], None] = lambda _: None
         self.execs: dict[str, Execution] = {}
-        self.handles: dict[str, object] = {}
+        self.handles: dict[str, FileHandle] = {}
+        self._watches: set[FileWatch] = set()
         self.clock = clock
         self._over = asyncio.Event()
         self._reason: Status | None = None
@@ -135,6 +142,8 @@ class Box:
             timer.cancel()
         self._silence.close()
         self.handles.clear()
+        for watch in self._watches:
+            watch.cancel()
         self._over.set()
         self.on_end(self)
 
@@ -165,6 +174,18 @@ class Box:
         self._idle_since = self.clock.monotonic()
         if self._busy == 0:
             self._idle.set()
+
+    def watch(self, events: AsyncIterator[WatchEvent], timeout: float | None) -> FileWatch:
+        """Watch files; the sandbox is not idle meanwhile."""
+
+        def ended() -> None:
+            self._watches.discard(watch)
+            self.end_activity()
+
+        watch = FileWatch(events, self.clock, timeout, ended)
+        self._watches.add(watch)
+        self.begin_activity()
+        return watch
 
     # Commands
 

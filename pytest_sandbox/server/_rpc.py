@@ -90,9 +90,12 @@ class Services:
         self._handlers = {
             **self._bind(ModalClientBase, control, self._dispatch.enter_control),
             **self._bind(TaskCommandRouterBase, router, self._dispatch.enter_router),
+            **self._bind(
+                InspectorBase,
+                inspector if listener.inspector else [],
+                self._dispatch.enter_control,
+            ),
         }
-        if listener.inspector:
-            self._handlers |= self._bind(InspectorBase, inspector, self._dispatch.enter_control)
 
     def __mapping__(self) -> dict[str, Handler]:
         """What grpclib asks for: path to handler."""

@@ -24,7 +24,7 @@ from ._rpc import Call
 from ._state import IMAGE_BUILDER_VERSION, Image, State
 
 _BASE = re.compile(
-    r"(?:docker\.io/)?(?:library/)?(?:debian|python)(?::(?!.*(?:alpine|windows)).*)?"
+    r"(?:docker\.io/)?(?:library/)?(?:debian|python)(?::(?!.*(?:alpine|windows))[\w.-]+)?"
 )
 #: What `Image.debian_slim` of Modal's clients emits after FROM, for builder versions 2025.06 on.
 _DEBIAN_SLIM = frozenset(

@@ -1,11 +1,13 @@
 """What the tests of the server hold: stubs, a stub engine, and a few verbs."""
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+import pytest
+from grpclib import GRPCError, Status
 from grpclib.client import Channel
 from grpclib.testing import ChannelFor
 
@@ -45,6 +47,7 @@ class Harness:
     def __init__(self, app: App, engine: StubEngine, channel: Channel) -> None:
         self.app = app
         self.engine = engine
+        self.channel = channel
         self.control = ModalClientStub(channel)
         self.router = router_grpc.TaskCommandRouterStub(channel)
         self.inspector = inspector_grpc.InspectorStub(channel)
@@ -172,3 +175,15 @@ async def serve(
     async with ChannelFor([app.services(listener)]) as channel:
         yield Harness(app, engine, channel)
     await app.close()
+
+
+@contextmanager
+def refused(status: Status, *words: str) -> Iterator[None]:
+    """The call inside ends with `status`, and a message that says each of `words`."""
+    with pytest.raises(GRPCError) as caught:
+        yield
+    message = caught.value.message or ""
+    assert (caught.value.status, [word for word in words if word not in message]) == (
+        status,
+        [],
+    ), message

@@ -388,7 +388,8 @@ class StubEngine(Engine):
     capabilities: frozenset[Capability] = frozenset(Capability)
     #: Cleared by a test that wants creations and spawns to wait.
     gate: asyncio.Event = field(default_factory=asyncio.Event)
-    gated: int = 0
+    #: Set when one waits, or would.
+    waiting: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.gate.set()
@@ -397,7 +398,7 @@ class StubEngine(Engine):
         return EngineInfo("stub", "in memory", self.capabilities, {"python": "callable"})
 
     async def spawning(self) -> None:
-        self.gated += 1
+        self.waiting.set()
         await self.gate.wait()
 
     async def create(self, spec: TaskSpec) -> Task:
