@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import os
 import socket
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from pytest_sandbox.engine import ExitStatus, OutputLog, TaskEnded
@@ -15,6 +16,18 @@ from ._pump import Pump
 from ._wire import BadMessage, Message, close_all
 
 Answer = tuple[Message, list[int]]
+
+
+class BuildFailed(Exception):  # noqa: N818
+    """The sandbox could not be built.
+
+    Args:
+        reason: what the kernel said.
+    """
+
+    def __init__(self, reason: OSError) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
 
 
 class Listener(Protocol):
@@ -32,13 +45,18 @@ class AgentLink:
 
     Whoever is at the other end may be hostile: every message is checked, and one that does not
     fit ends the conversation.
+
+    Args:
+        sock: the engine's end; owned.
+        pumps: the engine's running pumps.
+        lost: called once, when the conversation is over.
     """
 
-    def __init__(self, sock: socket.socket, pumps: set[Pump]) -> None:
+    def __init__(self, sock: socket.socket, pumps: set[Pump], lost: Callable[[], None]) -> None:
         loop = asyncio.get_running_loop()
         self.ready: asyncio.Future[None] = loop.create_future()
-        self.closed = asyncio.Event()
         self._loop = loop
+        self._lost = lost
         self._numbers = itertools.count(1)
         self._answers: dict[int, asyncio.Future[Answer]] = {}
         self._processes: dict[int, Listener] = {}
@@ -93,6 +111,10 @@ class AgentLink:
             self._channel.send({**fields, "id": number, "op": op}, fds)
         return answer
 
+    def _on_close(self) -> None:
+        self.fail(_ended())
+        self._lost()
+
     def _on_message(self, message: Message, fds: list[int]) -> None:
         try:
             if "exit" in message:
@@ -101,7 +123,7 @@ class AgentLink:
                 self._on_answer(message, fds)
                 return
             elif "failed" in message:
-                self._fail(error_of(message["failed"]))
+                self.fail(BuildFailed(error_of(message["failed"])))
             elif message.get("ready") is True and not self.ready.done():
                 self.ready.set_result(None)
             else:
@@ -128,26 +150,14 @@ class AgentLink:
         else:
             answer.set_result((message["ok"], fds))
 
-    def _fail(self, error: BaseException) -> None:
-        """The sandbox could not be built, so nothing that was asked for will come."""
-        waiting = [self.ready, *self._answers.values()]
+    def fail(self, error: Exception) -> None:
+        """Whatever was asked for, and readiness, will not come."""
+        waiting: list[asyncio.Future[Any]] = [self.ready, *self._answers.values()]
         self._answers.clear()
         for future in waiting:
             if not future.done():
-                future.set_exception(BuildFailed(error))
-
-    def _on_close(self) -> None:
-        self.closed.set()
-        waiting = [self.ready, *self._answers.values()]
-        self._answers.clear()
-        for future in waiting:
-            if not future.done():
-                future.set_exception(_ended())
+                future.set_exception(error)
                 future.exception()  # nobody has to ask
-
-
-class BuildFailed(Exception):  # noqa: N818
-    """The sandbox could not be built; its argument is the `OSError` that says why."""
 
 
 def error_of(description: Any) -> OSError:

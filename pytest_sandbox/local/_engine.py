@@ -1,75 +1,68 @@
-"""The Linux engine."""
+"""The engine: what the server holds."""
 
 from __future__ import annotations
 
-import asyncio
-import itertools
-import os
-import socket
+from typing import TYPE_CHECKING
 
-from pytest_sandbox.engine import (
-    Capability,
-    Clock,
-    Engine,
-    EngineInfo,
-    SystemClock,
-    Task,
-    TaskSpec,
-)
+from pytest_sandbox.engine import Capability, Clock, Engine, EngineInfo, SystemClock, Task, TaskSpec
 
-from ._agent_link import BuildFailed
-from ._image import host_image
-from ._options import LocalOptions, Mode
-from ._pump import Pump
-from ._task import LocalTask
-from ._zygote_link import ZygoteLink
+from ._modes import choose
+from ._options import LocalOptions
+
+if TYPE_CHECKING:
+    from ._factory import Factory
+    from ._modes import Choice
+
+_LIMITS = {"memory": Capability.MEMORY_LIMIT, "cpu": Capability.CPU_LIMIT}
 
 
 class LocalEngine(Engine):
     """Sandboxes on this machine, made of namespaces by a small process of its own.
 
     Args:
-        options: settings.
-        clock: where it takes the time from.
+        options: settings; `None` for the defaults.
+        clock: where the server and this engine take the time from.
     """
 
     def __init__(self, options: LocalOptions | None = None, clock: Clock | None = None) -> None:
         self.clock = clock or SystemClock()
         self._options = options or LocalOptions()
-        self._names = itertools.count(1)
-        self._pumps: set[Pump] = set()
+        self._factory: Factory | None = None
 
     async def start(self) -> EngineInfo:
-        """Make the engine ready."""
-        mode = self._options.mode or (Mode.ROOT_SHIFTED if os.geteuid() == 0 else Mode.SINGLE)
-        self._image = host_image(writable=mode in (Mode.ROOT_SHIFTED, Mode.ROOT_IDENTITY))
-        self._zygote = ZygoteLink(mode, self._options, self._image)
-        await self._zygote.start()
-        return EngineInfo("local", mode.value, frozenset({Capability.PTY}))
+        """Find the strongest mode that works here, by a trial sandbox, and be ready in it.
+
+        Raises:
+            EngineUnavailable: no mode works; with each one's reason, and what to do.
+        """
+        choice = await choose(self._options)
+        self._factory = choice.factory
+        return _info(choice)
 
     async def create(self, spec: TaskSpec) -> Task:
-        """Create a task and start its main process."""
-        name = str(next(self._names))
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        env = {**self._image.env, **spec.env}
-        task = LocalTask(spec, env, ours, self._pumps, lambda: self._zygote.kill(name))
-        fields = {
-            "hostname": spec.hostname,
-            "workdir": spec.workdir or "/root",
-            "processes": spec.limits.processes or self._options.processes,
-        }
-        self._zygote.create(task, name, theirs, fields)
-        try:
-            await task.start()
-        except BaseException as error:
-            await asyncio.shield(task.kill())
-            if isinstance(error, BuildFailed):
-                raise error.args[0] from None
-            raise
-        return task
+        """Create a task and start its main process.
+
+        Raises:
+            InvalidSpec, SpawnFailed, StoreFull, Unsupported: and nothing is left behind.
+            EngineUnavailable: the engine's own processes were killed.
+        """
+        if self._factory is None:
+            raise RuntimeError("the engine is not started, or closed")
+        return await self._factory.create(spec)
 
     async def close(self) -> None:
         """End every task and release everything."""
-        await self._zygote.close()
-        for pump in list(self._pumps):
-            await pump.aclose()
+        factory, self._factory = self._factory, None
+        if factory is not None:
+            await factory.close()
+
+
+def _info(choice: Choice) -> EngineInfo:
+    zygote, image = choice.factory.zygote, choice.factory.image
+    capabilities = {_LIMITS[name] for name in zygote.controllers if name in _LIMITS}
+    details = {f"not used: {mode.value}": no.reason for mode, no in choice.refused.items()}
+    details |= {f"no {name} limit": reason for name, reason in zygote.refused.items()}
+    details |= {f"not shown: {path}": reason for path, reason in image.left_out.items()}
+    return EngineInfo(
+        "local", zygote.mode.value, frozenset({Capability.PTY, *capabilities}), details
+    )

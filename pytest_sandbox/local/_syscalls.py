@@ -35,6 +35,7 @@ CLONE_NEWIPC = 0x08000000
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
+CLONE_INTO_CGROUP = 0x200000000
 
 # open_tree(2), move_mount(2), mount_setattr(2)
 AT_FDCWD = -100
@@ -49,6 +50,7 @@ MOUNT_ATTR_IDMAP = 0x100000
 # prctl(2)
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
+PR_SET_NAME = 15
 PR_CAPBSET_DROP = 24
 PR_SET_NO_NEW_PRIVS = 38
 PR_CAP_AMBIENT = 47
@@ -56,11 +58,12 @@ PR_CAP_AMBIENT_CLEAR_ALL = 4
 
 #: Numbers that differ between architectures; those above 400 are the same everywhere.
 _NUMBERS = {
-    "x86_64": {"clone": 56, "pivot_root": 155, "capset": 126, "seccomp": 317},
-    "aarch64": {"clone": 220, "pivot_root": 41, "capset": 91, "seccomp": 277},
+    "x86_64": {"pivot_root": 155, "capset": 126, "seccomp": 317},
+    "aarch64": {"pivot_root": 41, "capset": 91, "seccomp": 277},
 }
 SUPPORTED_MACHINES = frozenset(_NUMBERS)
 _OPEN_TREE, _MOVE_MOUNT, _CLOSE_RANGE, _MOUNT_SETATTR = 428, 429, 436, 442
+_CLONE3 = 435
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.mount.argtypes = [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong]
@@ -128,17 +131,33 @@ def close_from(first: int, last: int = 0xFFFFFFFF) -> None:
         _syscall("close_range", _CLOSE_RANGE, first, last, 0)
 
 
-def clone(flags: int, child: Callable[[], object]) -> int:
+class _CloneArgs(ctypes.Structure):
+    _fields_ = [  # noqa: RUF012 - the interface of ctypes
+        (name, ctypes.c_uint64)
+        for name in (
+            *("flags", "pidfd", "child_tid", "parent_tid", "exit_signal", "stack", "stack_size"),
+            *("tls", "set_tid", "set_tid_size", "cgroup"),
+        )
+    ]
+
+
+def clone(flags: int, child: Callable[[], object], cgroup: int | None = None) -> int:
     """Fork into new namespaces: `child` runs in the new process, which ends when it returns.
 
     The interpreter is told of the fork as `os.fork` would tell it. Returns the child's pid.
+
+    Args:
+        flags: `CLONE_NEW...`.
+        child: what the new process does.
+        cgroup: folder of the cgroup, version 2, that it starts in; `None` for ours.
     """
+    args = _CloneArgs(flags=flags, exit_signal=signal.SIGCHLD)
+    if cgroup is not None:
+        args.flags |= CLONE_INTO_CGROUP
+        args.cgroup = cgroup
+    number, pointer, size = _clone_call(args)
     ctypes.pythonapi.PyOS_BeforeFork()
-    pid = _held.syscall(
-        ctypes.c_long(_number("clone")),
-        ctypes.c_long(flags | signal.SIGCHLD),
-        *[ctypes.c_long(0)] * 4,
-    )
+    pid = _held.syscall(number, pointer, size)
     if pid == 0:
         try:
             ctypes.pythonapi.PyOS_AfterFork_Child()
@@ -150,6 +169,12 @@ def clone(flags: int, child: Callable[[], object]) -> int:
     if pid < 0:
         raise OSError(errno, os.strerror(errno), "clone")
     return int(pid)
+
+
+def _clone_call(args: _CloneArgs) -> tuple[object, object, object]:
+    """Ready-made arguments: nothing may be allocated between the fork and its hooks."""
+    size = ctypes.sizeof(args)
+    return ctypes.c_long(_CLONE3), ctypes.byref(args), ctypes.c_size_t(size)
 
 
 def open_tree(path: str, *, recursive: bool = False) -> int:
@@ -200,3 +225,17 @@ def seccomp(program: bytes) -> None:
     mode_filter = 1
     prog = _SockFprog(len(program) // 8, program)
     _syscall("seccomp", _number("seccomp"), mode_filter, 0, ctypes.byref(prog))
+
+
+def set_title(title: str) -> None:
+    """Be shown under another name: the command line names files of the machine.
+
+    The kernel shows whatever is in the memory where it put the arguments (proc(5), cmdline).
+    """
+    with open("/proc/self/stat", "rb") as file:
+        fields = file.read().rpartition(b")")[2].split()
+    start, end = int(fields[45]), int(fields[46])
+    if 0 < start < end:
+        text = title.encode()[: end - start - 1]
+        ctypes.memmove(start, text.ljust(end - start, b"\0"), end - start)
+    prctl(PR_SET_NAME, ctypes.addressof(ctypes.create_string_buffer(title.encode()[:15])))

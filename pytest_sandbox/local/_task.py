@@ -18,10 +18,11 @@ from pytest_sandbox.engine import (
     TaskSpec,
 )
 
-from ._agent_link import AgentLink
+from ._agent_link import AgentLink, BuildFailed
 from ._files import LocalFiles
 from ._process import LocalProcess
 from ._pump import Pump
+from ._validate import check_process
 
 
 class LocalTask(Task):
@@ -44,7 +45,7 @@ class LocalTask(Task):
         kill: Callable[[], None],
     ) -> None:
         self.main: Process | None = None
-        self._link = AgentLink(sock, pumps)
+        self._link = AgentLink(sock, pumps, kill)
         self.files = LocalFiles(self._link)
         self._spec = spec
         self._env = env
@@ -63,6 +64,7 @@ class LocalTask(Task):
 
     async def exec(self, spec: ProcessSpec) -> Process:
         """Start a further process."""
+        check_process(spec)
         if self._end is not None or self._killed:
             raise TaskEnded("the task is over")
         return await self._exec(spec, main=False)
@@ -84,15 +86,20 @@ class LocalTask(Task):
             self._kill()
             await self._over.wait()
 
-    def ended(self, *, out_of_memory: bool = False, lost: str = "") -> None:
+    def ended(
+        self, *, out_of_memory: bool = False, failed: OSError | None = None, lost: str = ""
+    ) -> None:
         """Nothing of it is left.
 
         Args:
             out_of_memory: the kernel killed a process of it for memory.
+            failed: why it could not even be forked.
             lost: why it ended, if neither it nor we wanted that.
         """
         if self._end is not None:
             return
+        if failed is not None:
+            self._link.fail(BuildFailed(failed))
         self._link.drain()
         status = self.main.poll() if self.main is not None else None
         self._end = self._judge(status, out_of_memory, lost)

@@ -6,6 +6,7 @@ and everything that it started dies with it.
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import select
@@ -15,11 +16,15 @@ import sys
 
 from . import _agent, _box, _idmap, _mounts, _seccomp, _stage, _wire
 from . import _syscalls as sys_
+from ._cgroups import Cgroups
 from ._harden import Hardening
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._wire import Message
+
+#: Milliseconds until a group that was still busy is removed again.
+_RETRY = 20
 
 
 class Zygote:
@@ -47,22 +52,28 @@ class Zygote:
         try:
             self._setup(message)
         except OSError as error:
-            _wire.send(self._sock, {"failed": _agent.describe(error)})
+            self._cgroups.leave()
+            self._tell({"failed": _agent.describe(error)})
             return False
-        _wire.send(self._sock, {"ready": True})
+        controllers, refused = self._cgroups.controllers, self._cgroups.refused
+        report = {"controllers": controllers, "refused": refused, "cgroups": self._cgroups.paths}
+        self._tell({"ready": True, **report})
         return True
 
     def _setup(self, message: Message) -> None:
         self._shift = message["shift"]
         self._ids = message["ids"]
+        self._cgroups = Cgroups()
         if message["rootless"]:
             sys_.unshare(sys_.CLONE_NEWUSER | sys_.CLONE_NEWNS)
-            _wire.send(self._sock, {"unshared": True})
+            self._tell({"unshared": True})
             if _wire.receive_request(self._sock)[0] is None:
-                raise OSError(0, "the engine is gone", "zygote")
+                raise OSError(errno.EPIPE, "the engine is gone", "")
             _idmap.become_root()
         else:
             sys_.unshare(sys_.CLONE_NEWNS)
+        # Changing ids cleared it.
+        sys_.prctl(sys_.PR_SET_PDEATHSIG, signal.SIGTERM)
         hardening = Hardening(_seccomp.program(sys_.MACHINE))
         masks = _mounts.Masks()
         trees = [(path, writable) for path, writable in message["trees"]]
@@ -70,8 +81,6 @@ class Zygote:
         self._blueprint = _box.Blueprint(
             trees, message["size"], message["inodes"], masks, hardening
         )
-        # Changing ids cleared it.
-        sys_.prctl(sys_.PR_SET_PDEATHSIG, signal.SIGTERM)
 
     def run(self) -> None:
         """Serve until the engine is gone; then end everything."""
@@ -81,7 +90,7 @@ class Zygote:
         poll.register(self._sock, select.POLLIN)
         poll.register(self._wakeup, select.POLLIN)
         while self._running:
-            for fd, _ in poll.poll():
+            for fd, _ in poll.poll(_RETRY if self._cgroups.sweep() else None):
                 if fd == self._wakeup:
                     os.read(fd, 4096)
                     self._reap(os.WNOHANG)
@@ -90,6 +99,7 @@ class Zygote:
         for pid in self._boxes:
             os.kill(pid, signal.SIGKILL)
         self._reap(0)
+        self._cgroups.leave()
 
     def _serve(self) -> bool:
         message, fds = _wire.receive_request(self._sock)
@@ -106,19 +116,25 @@ class Zygote:
             self._tell({"ended": message["name"], "failed": _agent.describe(error)})
 
     def _fork(self, message: Message, sock_fd: int) -> None:
+        doors = self._cgroups.prepare(message)
         gate, opener = os.pipe2(os.O_CLOEXEC)
 
         def child() -> None:
             os.close(opener)
+            doors.enter()
             _box.run(self._blueprint, message, socket.socket(fileno=sock_fd), gate)
 
         try:
-            pid = sys_.clone(_box.NAMESPACES, child)
+            pid = sys_.clone(_box.NAMESPACES, child, doors.folder)
             self._boxes[pid] = message["name"]
             self._tell({"born": message["name"], "pid": pid})
             _idmap.write_map(pid, self._shift, self._ids)
             os.write(opener, b"g")
+        except OSError:
+            self._cgroups.dismiss(message["name"])
+            raise
         finally:
+            doors.close()
             os.close(gate)
             os.close(opener)
 
@@ -137,7 +153,7 @@ class Zygote:
                 return
             name = self._boxes.pop(pid, None)
             if name is not None:
-                self._tell({"ended": name})
+                self._tell({"ended": name, "oom": self._cgroups.dismiss(name)})
 
     def _tell(self, message: Message) -> None:
         try:
@@ -150,6 +166,7 @@ def main() -> None:
     """Run the zygote; the only argument is the number of its socket."""
     sock = socket.socket(fileno=int(sys.argv[1]))
     sock.set_inheritable(False)
+    sys_.set_title("pytest-sandbox zygote")
     os.setsid()
     sys_.prctl(sys_.PR_SET_PDEATHSIG, signal.SIGTERM)
     zygote = Zygote(sock)
