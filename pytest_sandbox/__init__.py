@@ -13,14 +13,23 @@ if TYPE_CHECKING:
     from .client import STDOUT as STDOUT
     from .client import App as App
     from .client import Client as Client
+    from .client import CompletedCommand as CompletedCommand
     from .client import ContainerProcess as ContainerProcess
+    from .client import FileInfo as FileInfo
+    from .client import FileIO as FileIO
+    from .client import FileType as FileType
+    from .client import FileWatchEvent as FileWatchEvent
+    from .client import FileWatchEventType as FileWatchEventType
     from .client import Image as Image
     from .client import Sandbox as Sandbox
+    from .client import SandboxFilesystem as SandboxFilesystem
     from .client import Secret as Secret
     from .client import StreamReader as StreamReader
     from .client import StreamType as StreamType
     from .client import StreamWriter as StreamWriter
+    from .client import delete_bytes as delete_bytes
     from .client import exceptions as exceptions
+    from .client import replace_bytes as replace_bytes
 
 __all__ = [
     "DEVNULL",
@@ -28,14 +37,23 @@ __all__ = [
     "STDOUT",
     "App",
     "Client",
+    "CompletedCommand",
     "ContainerProcess",
+    "FileIO",
+    "FileInfo",
+    "FileType",
+    "FileWatchEvent",
+    "FileWatchEventType",
     "Image",
     "Sandbox",
+    "SandboxFilesystem",
     "Secret",
     "StreamReader",
     "StreamType",
     "StreamWriter",
+    "delete_bytes",
     "exceptions",
+    "replace_bytes",
 ]
 
 

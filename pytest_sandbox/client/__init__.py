@@ -13,6 +13,13 @@ if TYPE_CHECKING:
     from . import exceptions as exceptions
     from ._app import App as App
     from ._client import Client as Client
+    from ._communicate import CompletedCommand as CompletedCommand
+    from ._fileio import FileIO as FileIO
+    from ._fileio import delete_bytes as delete_bytes
+    from ._fileio import replace_bytes as replace_bytes
+    from ._filesystem import FileInfo as FileInfo
+    from ._filesystem import FileType as FileType
+    from ._filesystem import SandboxFilesystem as SandboxFilesystem
     from ._image import Image as Image
     from ._process import ContainerProcess as ContainerProcess
     from ._sandbox import Sandbox as Sandbox
@@ -23,6 +30,8 @@ if TYPE_CHECKING:
     from ._stream_type import StreamType as StreamType
     from ._streams import StreamReader as StreamReader
     from ._streams import StreamWriter as StreamWriter
+    from ._watching import FileWatchEvent as FileWatchEvent
+    from ._watching import FileWatchEventType as FileWatchEventType
 
 _WHERE = {
     "DEVNULL": "_stream_type",
@@ -30,13 +39,22 @@ _WHERE = {
     "STDOUT": "_stream_type",
     "App": "_app",
     "Client": "_client",
+    "CompletedCommand": "_communicate",
     "ContainerProcess": "_process",
+    "FileIO": "_fileio",
+    "FileInfo": "_filesystem",
+    "FileType": "_filesystem",
+    "FileWatchEvent": "_watching",
+    "FileWatchEventType": "_watching",
     "Image": "_image",
     "Sandbox": "_sandbox",
+    "SandboxFilesystem": "_filesystem",
     "Secret": "_secret",
     "StreamReader": "_streams",
     "StreamType": "_stream_type",
     "StreamWriter": "_streams",
+    "delete_bytes": "_fileio",
+    "replace_bytes": "_fileio",
 }
 
 __all__ = [
@@ -45,14 +63,23 @@ __all__ = [
     "STDOUT",
     "App",
     "Client",
+    "CompletedCommand",
     "ContainerProcess",
+    "FileIO",
+    "FileInfo",
+    "FileType",
+    "FileWatchEvent",
+    "FileWatchEventType",
     "Image",
     "Sandbox",
+    "SandboxFilesystem",
     "Secret",
     "StreamReader",
     "StreamType",
     "StreamWriter",
+    "delete_bytes",
     "exceptions",
+    "replace_bytes",
 ]
 
 

@@ -25,6 +25,7 @@ from pytest_sandbox._proto.router_pb2 import (
     TaskExecPollRequest,
     TaskExecPollResponse,
     TaskExecStartRequest,
+    TaskExecStartResponse,
     TaskExecStdinWriteRequest,
     TaskExecStdioReadRequest,
     TaskExecWaitRequest,
@@ -132,6 +133,7 @@ class RouterExecution(Execution):
         self.started = asyncio.ensure_future(
             task.call(lambda link: link.router.TaskExecStart, request)
         )
+        self.started.add_done_callback(_seen)
 
     async def output(self, descriptor: int) -> AsyncGenerator[bytes, None]:
         offset = 0
@@ -156,9 +158,9 @@ class RouterExecution(Execution):
                     yield message.data
                 return
             except NotFoundError:
+                await self.started
                 if not early:
                     raise
-                await self.started
 
     async def write(self, data: bytes, eof: bool) -> None:
         async with self._writing:
@@ -201,10 +203,16 @@ class RouterExecution(Execution):
         try:
             return await call()
         except NotFoundError:
+            await self.started  # if that failed, its error says why there is nothing to find
             if not early:
                 raise
-            await self.started
         return await call()
+
+
+def _seen(future: asyncio.Future[TaskExecStartResponse]) -> None:
+    """Nobody needs to ask for the error: the calls that it makes fail will."""
+    if not future.cancelled():
+        future.exception()
 
 
 def _code(response: TaskExecPollResponse | TaskExecWaitResponse) -> int | None:

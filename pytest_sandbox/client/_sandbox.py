@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
+from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_sandbox._proto.common_pb2 import GenericResult
 from pytest_sandbox._proto.sandboxes_pb2 import Sandbox as Definition
@@ -21,6 +21,7 @@ from pytest_sandbox._proto.sandboxes_pb2 import (
 
 from ._calls import TIMEOUT
 from ._client import Client
+from ._communicate import CompletedCommand, communicate, completed
 from ._definition import network_access, resources, terminal
 from ._dual import Dual, DualIterator, dual, overloaded
 from ._exec import Command
@@ -28,7 +29,9 @@ from ._execution import STDERR, STDOUT
 from ._image import Image
 from ._main_stdio import MainStdio
 from ._process import ContainerProcess
+from ._sandbox_files import SandboxFiles
 from ._secret import Secret
+from ._signatures import Exec, Run
 from ._stream_type import StreamType
 from ._streams import StreamReader, StreamWriter
 from ._task import Task
@@ -51,71 +54,7 @@ if TYPE_CHECKING:
 _HOLD = 10.0
 
 
-class _Exec(Protocol):
-    """The types of `Sandbox.exec`."""
-
-    @overload
-    def __call__(
-        self,
-        *args: str,
-        stdout: StreamType = ...,
-        stderr: StreamType = ...,
-        timeout: int | None = ...,
-        workdir: str | None = ...,
-        env: dict[str, str | None] | None = ...,
-        secrets: Collection[Secret] | None = ...,
-        text: Literal[True] = ...,
-        bufsize: Literal[-1, 1] = ...,
-        pty: bool = ...,
-    ) -> ContainerProcess[str]: ...
-
-    @overload
-    def __call__(
-        self,
-        *args: str,
-        stdout: StreamType = ...,
-        stderr: StreamType = ...,
-        timeout: int | None = ...,
-        workdir: str | None = ...,
-        env: dict[str, str | None] | None = ...,
-        secrets: Collection[Secret] | None = ...,
-        text: Literal[False],
-        bufsize: Literal[-1, 1] = ...,
-        pty: bool = ...,
-    ) -> ContainerProcess[bytes]: ...
-
-    @overload
-    async def aio(
-        self,
-        *args: str,
-        stdout: StreamType = ...,
-        stderr: StreamType = ...,
-        timeout: int | None = ...,
-        workdir: str | None = ...,
-        env: dict[str, str | None] | None = ...,
-        secrets: Collection[Secret] | None = ...,
-        text: Literal[True] = ...,
-        bufsize: Literal[-1, 1] = ...,
-        pty: bool = ...,
-    ) -> ContainerProcess[str]: ...
-
-    @overload
-    async def aio(
-        self,
-        *args: str,
-        stdout: StreamType = ...,
-        stderr: StreamType = ...,
-        timeout: int | None = ...,
-        workdir: str | None = ...,
-        env: dict[str, str | None] | None = ...,
-        secrets: Collection[Secret] | None = ...,
-        text: Literal[False],
-        bufsize: Literal[-1, 1] = ...,
-        pty: bool = ...,
-    ) -> ContainerProcess[bytes]: ...
-
-
-class Sandbox:
+class Sandbox(SandboxFiles):
     """A machine of its own, that lives until it is terminated or its time is up.
 
     Make one with `Sandbox.create`, or find one with `from_id`, `from_name` or `list`. Every
@@ -407,7 +346,48 @@ class Sandbox:
             stderr=command.stderr,
         )
 
-    exec = overloaded[_Exec](_exec)
+    exec = overloaded[Exec](_exec)
+
+    async def _run(
+        self,
+        *args: str,
+        input: str | bytes | None = None,  # noqa: A002 - as in subprocess.run
+        check: bool = False,
+        timeout: int | None = None,
+        text: bool = True,
+        env: dict[str, str | None] | None = None,
+        workdir: str | None = None,
+        secrets: Collection[Secret] | None = None,
+    ) -> CompletedCommand[Any]:
+        """Run a command to its end, as `subprocess.run` does with captured output.
+
+        Args:
+            *args: the command and its arguments.
+            input: what it reads from standard input; nothing, if not given.
+            check: raise an error unless its code is 0.
+            timeout: seconds after which it is killed, and an error raised.
+            text: give output as text, UTF-8, not as bytes.
+            env: environment variables, on top of the sandbox's.
+            workdir: the working directory; that of the sandbox if not given.
+            secrets: more environment variables; `env` comes last and wins.
+
+        Raises:
+            CommandFailedError: `check`, and its code is not 0; it shows the end of the output.
+            CommandTimeoutError: its time was up; it has the output until then.
+            UnicodeDecodeError: its output is to be text, and is not UTF-8.
+            InvalidError: an argument makes no sense, or the command cannot be started.
+            NotFoundError: the sandbox is gone.
+        """
+        given = input.encode() if isinstance(input, str) else bytes(input or b"")
+        command = self._command(args, timeout=timeout, workdir=workdir, env=env, secrets=secrets)
+        execution = await command.start(self._client, self._task, wait=False)
+        outcome = await communicate(execution, given)
+        result = completed(command.args, outcome, text=text, timeout=timeout)
+        if check:
+            result.check()
+        return result
+
+    run = overloaded[Run](_run)
 
     def _command(
         self,
