@@ -10,7 +10,9 @@ import pytest
 
 from pytest_sandbox import _run
 
+from . import _modules
 from ._options import settings
+from ._report import hidden_values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,6 +102,11 @@ class EngineSession:
         """The client, if any was needed so far; the engine may be gone meanwhile."""
         return self._engine.client if self._engine is not None else None
 
+    @property
+    def hidden(self) -> list[str]:
+        """What a report must not show: the values of the secrets that were used."""
+        return hidden_values(self._engine.client._secret_values) if self._engine else []
+
     def end_worker(self, worker: str) -> None:
         """End what a worker of pytest-xdist that crashed cannot end any more."""
         if self.run().started:
@@ -138,6 +145,7 @@ ENGINE = pytest.StashKey[EngineSession]()
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Be ready to start an engine."""
+    _modules.give_back()
     config.stash[ENGINE] = EngineSession(config)
 
 
@@ -145,6 +153,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     """End the engine after everything else."""
     config.stash[ENGINE].close()
+    _modules.keep()
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import pytest
 from pytest_sandbox._run import EngineStartError
 
 from ._engine import ENGINE
-from ._report import TAIL, describe, hidden_values, title
+from ._report import TAIL, describe, title
 from ._watch import WATCH
 
 if TYPE_CHECKING:
@@ -41,17 +41,17 @@ def pytest_runtest_makereport(
 
 
 def _sections(item: pytest.Item, ids: list[str]) -> Iterator[tuple[str, str]]:
-    client = item.config.stash[ENGINE].connected
+    session = item.config.stash[ENGINE]
+    client = session.connected
     if not ids or client is None:
         return
     from . import _calls
 
-    hidden = hidden_values(())
     for sandbox_id, told in _calls.describe(client, ids[:_SANDBOXES], TAIL).items():
         if isinstance(told, Exception):
             yield f"sandbox {sandbox_id}", f"what happened there cannot be known: {told}"
         else:
-            yield title(told), describe(told, hidden)
+            yield title(told), describe(told, session.hidden)
     if len(ids) > _SANDBOXES:
         yield "more sandboxes", f"({len(ids) - _SANDBOXES} not shown)"
 

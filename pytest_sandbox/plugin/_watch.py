@@ -8,7 +8,7 @@ import pytest
 
 from ._engine import ENGINE
 from ._options import settings
-from ._report import command_line, hidden_values
+from ._report import command_line
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -64,7 +64,7 @@ class Watch:
             yield f"sandbox {sandbox_id}, which the test created and did not terminate"
         for number, command in enumerate(told.commands, 1):
             if command.running and not command.main:
-                line = command_line(command, hidden_values(()))
+                line = command_line(command, self._session.hidden)
                 yield f"command [{number}] in sandbox {sandbox_id}, still running: {line}"
 
 
