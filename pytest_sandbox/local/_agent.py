@@ -6,26 +6,17 @@ sandbox's own files are all that it could import from.
 
 from __future__ import annotations
 
-import errno
 import os
 import select
 import signal
 import socket
 
-from . import _spawn, _wire
+from . import _agent_files, _jobs, _spawn, _wire
+from ._errors import describe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._wire import Message
-
-
-def describe(error: OSError) -> Message:
-    """An error as a message: its number, what it was about, and the kernel's words."""
-    return {
-        "errno": error.errno or errno.EIO,
-        "path": os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else "",
-        "text": error.strerror or str(error),
-    }
 
 
 class Agent:
@@ -38,6 +29,12 @@ class Agent:
         self._handlers = {
             "exec": self._exec,
             "signal": self._signal,
+            "ping": lambda *_: ({}, ()),
+            "open": lambda request, _: ({}, (_agent_files.open_file(request),)),
+            "stat": lambda request, _: (_agent_files.describe_path(request), ()),
+            "mkdir": lambda request, _: (_agent_files.make_directory(request), ()),
+            "remove": lambda request, _: (_agent_files.remove(request), ()),
+            "job": self._job,
         }
         self._wakeup, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(write, warn_on_full_buffer=False)
@@ -100,4 +97,17 @@ class Agent:
         pids = [pid for pid, name in self._processes.items() if name == request["process"]]
         for pid in pids:
             _spawn.signal_session(pid, request["number"])
+        return {}, ()
+
+    def _job(self, request: Message, fds: list[int]) -> tuple[Message, tuple[int, ...]]:
+        job = _jobs.Job(request)
+        try:
+            if os.fork() == 0:
+                try:
+                    self._sock.close()
+                    _jobs.run(job, fds)
+                finally:
+                    os._exit(0)
+        finally:
+            job.close()
         return {}, ()

@@ -7,9 +7,11 @@ import os
 import signal
 import socket
 import struct
+import sys
 
 from . import _agent, _idmap, _mounts, _wire
 from . import _syscalls as sys_
+from ._errors import describe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,6 +57,7 @@ def run(blueprint: Blueprint, request: _wire.Message, sock: socket.socket, gate:
     """
     if os.read(gate, 1) != b"g":
         os._exit(0)  # the zygote is gone
+    sys_.set_title("pytest-sandbox agent")
     # The number must be below every descriptor that the engine will ever pass.
     sock_fd = fcntl.fcntl(sock.detach(), fcntl.F_DUPFD_CLOEXEC, 3)
     sock = socket.socket(fileno=sock_fd)
@@ -65,10 +68,11 @@ def run(blueprint: Blueprint, request: _wire.Message, sock: socket.socket, gate:
             os.dup2(null, fd)
         sys_.close_from(3, sock_fd - 1)
         sys_.close_from(sock_fd + 1)
+        sys.meta_path.clear()  # an import from here on would run the sandbox's own files
         blueprint.hardening.apply(request["processes"])
         agent = _agent.Agent(sock)
     except OSError as error:
-        _wire.send(sock, {"failed": _agent.describe(error)})
+        _wire.send(sock, {"failed": describe(error)})
         os._exit(1)
     agent.run()
     os._exit(0)

@@ -58,8 +58,7 @@ class Stdin:
             self._loop.remove_writer(self._fd)
             os.close(self._fd)
             self._fd = None
-        if self._writable is not None and not self._writable.done():
-            self._writable.set_result(None)
+        self._finish()
 
     def _open_fd(self) -> int:
         if self._fd is None:
@@ -69,17 +68,16 @@ class Stdin:
     async def _wait(self) -> None:
         fd = self._open_fd()
         self._writable = writable = self._loop.create_future()
-        self._loop.add_writer(fd, _finish, writable)
+        self._loop.add_writer(fd, self._finish)
         try:
             await writable
         finally:
             if self._fd is not None:
                 self._loop.remove_writer(fd)
 
-
-def _finish(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
+    def _finish(self) -> None:
+        if self._writable is not None and not self._writable.done():
+            self._writable.set_result(None)
 
 
 def _broken() -> BrokenPipeError:

@@ -46,7 +46,7 @@ class LocalTask(Task):
     ) -> None:
         self.main: Process | None = None
         self._link = AgentLink(sock, pumps, kill)
-        self.files = LocalFiles(self._link)
+        self.files: LocalFiles = LocalFiles(self._link)
         self._spec = spec
         self._env = env
         self._kill = kill
@@ -104,6 +104,7 @@ class LocalTask(Task):
         status = self.main.poll() if self.main is not None else None
         self._end = self._judge(status, out_of_memory, lost)
         self._link.task_ended()
+        self.files.task_ended()
         self._over.set()
 
     def _judge(self, status: ExitStatus | None, out_of_memory: bool, lost: str) -> TaskEnd:

@@ -14,9 +14,10 @@ import signal
 import socket
 import sys
 
-from . import _agent, _box, _idmap, _mounts, _seccomp, _stage, _wire
+from . import _box, _idmap, _mounts, _seccomp, _stage, _wire
 from . import _syscalls as sys_
 from ._cgroups import Cgroups
+from ._errors import describe
 from ._harden import Hardening
 
 TYPE_CHECKING = False
@@ -32,7 +33,7 @@ class Zygote:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
-        self._boxes: dict[int, int] = {}  # pid of PID 1 -> the engine's name for the sandbox
+        self._boxes: dict[int, str] = {}  # pid of PID 1 -> the engine's name for the sandbox
         self._wakeup, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, lambda *_: self._stop())
@@ -53,7 +54,7 @@ class Zygote:
             self._setup(message)
         except OSError as error:
             self._cgroups.leave()
-            self._tell({"failed": _agent.describe(error)})
+            self._tell({"failed": describe(error)})
             return False
         controllers, refused = self._cgroups.controllers, self._cgroups.refused
         report = {"controllers": controllers, "refused": refused, "cgroups": self._cgroups.paths}
@@ -113,7 +114,7 @@ class Zygote:
         try:
             self._fork(message, fds[0])
         except OSError as error:
-            self._tell({"ended": message["name"], "failed": _agent.describe(error)})
+            self._tell({"ended": message["name"], "failed": describe(error)})
 
     def _fork(self, message: Message, sock_fd: int) -> None:
         doors = self._cgroups.prepare(message)
