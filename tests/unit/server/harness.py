@@ -60,20 +60,22 @@ class Harness:
         assert isinstance(clock, ManualClock)
         return clock
 
-    async def app_id(self) -> str:
+    async def app_id(self, metadata: Mapping[str, str] | None = None) -> str:
         if not self._app_id:
             request = apps_pb2.AppGetOrCreateRequest(
                 app_name="tests",
                 object_creation_type=common_pb2.OBJECT_CREATION_TYPE_CREATE_IF_MISSING,
             )
-            self._app_id = (await self.control.AppGetOrCreate(request)).app_id
+            response = await self.control.AppGetOrCreate(request, metadata=metadata)
+            self._app_id = response.app_id
         return self._app_id
 
-    async def image_id(self) -> str:
+    async def image_id(self, metadata: Mapping[str, str] | None = None) -> str:
         if not self._image_id:
             image = images_pb2.Image(dockerfile_commands=["FROM debian:12"])
             request = images_pb2.ImageGetOrCreateRequest(image=image)
-            self._image_id = (await self.control.ImageGetOrCreate(request)).image_id
+            response = await self.control.ImageGetOrCreate(request, metadata=metadata)
+            self._image_id = response.image_id
         return self._image_id
 
     async def definition(self, *argv: str, **fields: Any) -> sandboxes_pb2.Sandbox:
@@ -88,8 +90,9 @@ class Harness:
         metadata: Mapping[str, str] | None = None,
         **fields: Any,
     ) -> Created:
+        await self.image_id(metadata)
         request = sandboxes_pb2.SandboxCreateRequest(
-            app_id=await self.app_id(),
+            app_id=await self.app_id(metadata),
             definition=await self.definition(*argv, **fields),
             tags=[
                 sandboxes_pb2.SandboxTag(tag_name=name, tag_value=value)
