@@ -57,7 +57,11 @@ class EngineStartError(Exception):
     """
 
     def __init__(self, reason: str, remedy: str = "", log: str = "") -> None:
-        parts = [reason, remedy, f"The end of its log:\n{log}" if log else ""]
+        parts = [
+            f"no sandbox engine: {reason}",
+            f"What to do: {remedy}" if remedy else "",
+            f"The end of its log:\n{log}" if log else "",
+        ]
         super().__init__("\n".join(part for part in parts if part))
         self.reason = reason
         self.remedy = remedy

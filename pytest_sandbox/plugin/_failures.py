@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 #: Sandboxes of one test that are shown.
 _SANDBOXES = 10
-_LEFT_BEHIND = "left behind in sandboxes"
+#: pytest shows, of the teardown of a test that passed, the sections that say so.
+_LEFT_BEHIND = "left behind in sandboxes at teardown"
 
 
 @pytest.hookimpl(wrapper=True)
