@@ -1,1 +1,63 @@
-"""A sandbox per test."""
+"""A sandbox per test: real isolation in milliseconds, behind Modal's sandbox API.
+
+The names are imported when they are first asked for, so that a test run in which nothing uses a
+sandbox does not pay for it.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .client import DEVNULL as DEVNULL
+    from .client import PIPE as PIPE
+    from .client import STDOUT as STDOUT
+    from .client import App as App
+    from .client import Client as Client
+    from .client import CompletedCommand as CompletedCommand
+    from .client import ContainerProcess as ContainerProcess
+    from .client import FileInfo as FileInfo
+    from .client import FileIO as FileIO
+    from .client import FileType as FileType
+    from .client import FileWatchEvent as FileWatchEvent
+    from .client import FileWatchEventType as FileWatchEventType
+    from .client import Image as Image
+    from .client import Sandbox as Sandbox
+    from .client import SandboxFilesystem as SandboxFilesystem
+    from .client import Secret as Secret
+    from .client import StreamReader as StreamReader
+    from .client import StreamType as StreamType
+    from .client import StreamWriter as StreamWriter
+    from .client import delete_bytes as delete_bytes
+    from .client import exceptions as exceptions
+    from .client import replace_bytes as replace_bytes
+
+__all__ = [
+    "DEVNULL",
+    "PIPE",
+    "STDOUT",
+    "App",
+    "Client",
+    "CompletedCommand",
+    "ContainerProcess",
+    "FileIO",
+    "FileInfo",
+    "FileType",
+    "FileWatchEvent",
+    "FileWatchEventType",
+    "Image",
+    "Sandbox",
+    "SandboxFilesystem",
+    "Secret",
+    "StreamReader",
+    "StreamType",
+    "StreamWriter",
+    "delete_bytes",
+    "exceptions",
+    "replace_bytes",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.client"), name)

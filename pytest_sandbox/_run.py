@@ -8,7 +8,8 @@
 
 The lease is a record lock (`fcntl(2)`, `F_SETLK`): the kernel releases it when its owner dies,
 however it dies, and `fork` does not inherit it. The engine process waits for that lock, and ends
-everything when it gets it. So nothing here needs to run for a run to be cleaned up.
+everything when it gets it. So nothing here needs to run for a run to be cleaned up. Folders of
+runs whose engine process was killed too are removed by the next engine process.
 """
 
 import atexit
@@ -23,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -41,9 +42,9 @@ LOG_TAIL = 4096
 _SUN_PATH = 107
 _POLL = 0.005
 
-#: Folders whose lease this process holds. Opening and closing such a lease would release it
-#: (fcntl_locking(2)), so `_sweep` must not look at them.
-_held: set[Path] = set()
+#: Makes the client of this process that is the default, while a test run has one: set by the
+#: plugin, asked by the client, here because loading this module costs little.
+default_client: Callable[[], Any] | None = None
 
 
 class EngineStartError(Exception):
@@ -56,7 +57,11 @@ class EngineStartError(Exception):
     """
 
     def __init__(self, reason: str, remedy: str = "", log: str = "") -> None:
-        parts = [reason, remedy, f"The end of its log:\n{log}" if log else ""]
+        parts = [
+            f"no sandbox engine: {reason}",
+            f"What to do: {remedy}" if remedy else "",
+            f"The end of its log:\n{log}" if log else "",
+        ]
         super().__init__("\n".join(part for part in parts if part))
         self.reason = reason
         self.remedy = remedy
@@ -94,13 +99,10 @@ class Run:
     def create(cls) -> "Run":
         """Make a run that lives until `close`, or until this process is gone.
 
-        Folders that killed runs left behind are removed.
-
         Raises:
             EngineStartError: the temporary folder cannot hold a run.
         """
         parent = Path(tempfile.gettempdir()).resolve()
-        _sweep(parent)
         directory = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
         if len(os.fsencode(directory / "socket")) > _SUN_PATH:
             directory.rmdir()
@@ -108,7 +110,6 @@ class Run:
                 f"the path {str(directory / 'socket')!r} is too long for a Unix socket",
                 "Set TMPDIR to a folder with a shorter path.",
             )
-        _held.add(directory)
         # Locked before it gets its name, so that nobody ever sees a lease that is not held.
         lease = os.open(directory / "lease.new", os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         fcntl.lockf(lease, fcntl.LOCK_EX)
@@ -121,6 +122,11 @@ class Run:
     def attach(cls, directory: str | os.PathLike[str]) -> "Run":
         """Share the run that another process owns, as the workers of pytest-xdist do."""
         return cls(Path(directory), None)
+
+    @property
+    def started(self) -> bool:
+        """Whether anybody started the engine, or tried to."""
+        return self._record is not None or self._read_record() is not None
 
     def socket(self, engine: str = "local", options: Mapping[str, str] | None = None) -> str:
         """The path of the engine's Unix socket; see `start`."""
@@ -173,7 +179,6 @@ class Run:
         atexit.unregister(self.close)
         if record and "ready" in record:
             _end(record["ready"]["pid"], record["born"], self._child)
-        _held.discard(self.directory)
         shutil.rmtree(self.directory, ignore_errors=True)
 
     @contextlib.contextmanager
@@ -353,23 +358,3 @@ def _born(pid: int) -> str | None:
 
 def _alive(pid: int, born: str) -> bool:
     return _born(pid) == born
-
-
-def _sweep(parent: Path) -> None:
-    """Remove the folders of runs that nobody owns any more, as `kill -9` of all leaves them."""
-    for directory in parent.glob(f"{PREFIX}*"):
-        if directory in _held:
-            continue
-        try:
-            if directory.is_symlink() or directory.stat().st_uid != os.geteuid():
-                continue
-            lease = os.open(directory / "lease", os.O_RDWR | os.O_NOFOLLOW)
-        except OSError:
-            continue  # not one of ours, being made, or gone meanwhile
-        try:
-            fcntl.lockf(lease, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(directory, ignore_errors=True)
-        except OSError:
-            pass  # its owner lives, or its engine is just cleaning up
-        finally:
-            os.close(lease)

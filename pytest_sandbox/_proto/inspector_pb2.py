@@ -14,7 +14,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%pytest_sandbox/_proto/inspector.proto\x12\x0epytest_sandbox\"\x18\n\x16InspectorEngineRequest\"\xeb\x01\n\x17InspectorEngineResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04mode\x18\x02 \x01(\t\x12\x14\n\x0c\x63\x61pabilities\x18\x03 \x03(\t\x12\x45\n\x07\x64\x65tails\x18\x04 \x03(\x0b\x32\x34.pytest_sandbox.InspectorEngineResponse.DetailsEntry\x12\x0f\n\x07version\x18\x05 \x01(\t\x12\x16\n\x0elive_sandboxes\x18\x06 \x01(\x05\x1a.\n\x0c\x44\x65tailsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"B\n\x18InspectorDescribeRequest\x12\x12\n\nsandbox_id\x18\x01 \x01(\t\x12\x12\n\ntail_bytes\x18\x02 \x01(\r\"\xe3\x01\n\x0eSandboxCommand\x12\x0c\n\x04\x61rgv\x18\x01 \x03(\t\x12\x15\n\rstarted_after\x18\x02 \x01(\x01\x12\x0f\n\x07seconds\x18\x03 \x01(\x01\x12\x0f\n\x07running\x18\x04 \x01(\x08\x12\x12\n\nreturncode\x18\x05 \x01(\x05\x12\x13\n\x0bstdout_tail\x18\x06 \x01(\x0c\x12\x13\n\x0bstderr_tail\x18\x07 \x01(\x0c\x12\x14\n\x0cstdout_bytes\x18\x08 \x01(\x04\x12\x14\n\x0cstderr_bytes\x18\t \x01(\x04\x12\x0e\n\x06paused\x18\n \x01(\x08\x12\x10\n\x08\x65nded_by\x18\x0b \x01(\t\"\xad\x01\n\x19InspectorDescribeResponse\x12\x12\n\nsandbox_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05image\x18\x03 \x01(\t\x12\x0f\n\x07running\x18\x04 \x01(\x08\x12\x0b\n\x03\x65nd\x18\x05 \x01(\t\x12\x30\n\x08\x63ommands\x18\x06 \x03(\x0b\x32\x1e.pytest_sandbox.SandboxCommand\x12\x0f\n\x07seconds\x18\x07 \x01(\x01\x32\xc7\x01\n\tInspector\x12Y\n\x06\x45ngine\x12&.pytest_sandbox.InspectorEngineRequest\x1a\'.pytest_sandbox.InspectorEngineResponse\x12_\n\x08\x44\x65scribe\x12(.pytest_sandbox.InspectorDescribeRequest\x1a).pytest_sandbox.InspectorDescribeResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%pytest_sandbox/_proto/inspector.proto\x12\x0epytest_sandbox\"\x18\n\x16InspectorEngineRequest\"\xeb\x01\n\x17InspectorEngineResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04mode\x18\x02 \x01(\t\x12\x14\n\x0c\x63\x61pabilities\x18\x03 \x03(\t\x12\x45\n\x07\x64\x65tails\x18\x04 \x03(\x0b\x32\x34.pytest_sandbox.InspectorEngineResponse.DetailsEntry\x12\x0f\n\x07version\x18\x05 \x01(\t\x12\x16\n\x0elive_sandboxes\x18\x06 \x01(\x05\x1a.\n\x0c\x44\x65tailsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"B\n\x18InspectorDescribeRequest\x12\x12\n\nsandbox_id\x18\x01 \x01(\t\x12\x12\n\ntail_bytes\x18\x02 \x01(\r\"\xf1\x01\n\x0eSandboxCommand\x12\x0c\n\x04\x61rgv\x18\x01 \x03(\t\x12\x15\n\rstarted_after\x18\x02 \x01(\x01\x12\x0f\n\x07seconds\x18\x03 \x01(\x01\x12\x0f\n\x07running\x18\x04 \x01(\x08\x12\x12\n\nreturncode\x18\x05 \x01(\x05\x12\x13\n\x0bstdout_tail\x18\x06 \x01(\x0c\x12\x13\n\x0bstderr_tail\x18\x07 \x01(\x0c\x12\x14\n\x0cstdout_bytes\x18\x08 \x01(\x04\x12\x14\n\x0cstderr_bytes\x18\t \x01(\x04\x12\x0e\n\x06paused\x18\n \x01(\x08\x12\x10\n\x08\x65nded_by\x18\x0b \x01(\t\x12\x0c\n\x04main\x18\x0c \x01(\x08\"\xad\x01\n\x19InspectorDescribeResponse\x12\x12\n\nsandbox_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05image\x18\x03 \x01(\t\x12\x0f\n\x07running\x18\x04 \x01(\x08\x12\x0b\n\x03\x65nd\x18\x05 \x01(\t\x12\x30\n\x08\x63ommands\x18\x06 \x03(\x0b\x32\x1e.pytest_sandbox.SandboxCommand\x12\x0f\n\x07seconds\x18\x07 \x01(\x01\x32\xc7\x01\n\tInspector\x12Y\n\x06\x45ngine\x12&.pytest_sandbox.InspectorEngineRequest\x1a\'.pytest_sandbox.InspectorEngineResponse\x12_\n\x08\x44\x65scribe\x12(.pytest_sandbox.InspectorDescribeRequest\x1a).pytest_sandbox.InspectorDescribeResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,9 +32,9 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_INSPECTORDESCRIBEREQUEST']._serialized_start=321
   _globals['_INSPECTORDESCRIBEREQUEST']._serialized_end=387
   _globals['_SANDBOXCOMMAND']._serialized_start=390
-  _globals['_SANDBOXCOMMAND']._serialized_end=617
-  _globals['_INSPECTORDESCRIBERESPONSE']._serialized_start=620
-  _globals['_INSPECTORDESCRIBERESPONSE']._serialized_end=793
-  _globals['_INSPECTOR']._serialized_start=796
-  _globals['_INSPECTOR']._serialized_end=995
+  _globals['_SANDBOXCOMMAND']._serialized_end=631
+  _globals['_INSPECTORDESCRIBERESPONSE']._serialized_start=634
+  _globals['_INSPECTORDESCRIBERESPONSE']._serialized_end=807
+  _globals['_INSPECTOR']._serialized_start=810
+  _globals['_INSPECTOR']._serialized_end=1009
 # @@protoc_insertion_point(module_scope)

@@ -58,6 +58,11 @@ class OutputLog:
         """Whether nothing more will come."""
         return self._closed
 
+    @property
+    def full(self) -> bool:
+        """Whether there is no room, so that the writer waits for a reader."""
+        return self._end - max(self._first, self._had) >= self._capacity
+
     async def append(self, data: bytes) -> None:
         """Add bytes; waits while the log is full of unread ones. Ignored once closed."""
         view = memoryview(data)

@@ -4,7 +4,8 @@ Loading it costs next to nothing: no module here imports the client, gRPC or asy
 test wants a sandbox.
 """
 
-pytest_plugins = (
-    "pytest_sandbox.plugin._options",
-    "pytest_sandbox.plugin._marker",
-)
+from ._engine import SandboxEngine as SandboxEngine
+from ._fixtures import SandboxFactory as SandboxFactory
+from ._register import pytest_addoption as pytest_addoption
+
+__all__ = ["SandboxEngine", "SandboxFactory", "pytest_addoption"]

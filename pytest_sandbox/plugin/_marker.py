@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from ._options import IMAGES
+
 #: Parameters of `Sandbox.create` that a later release will take.
 _NOT_YET = (
     "cidr_allowlist",
@@ -126,7 +128,10 @@ _CHECKS: dict[str, tuple[str, Callable[[object], bool]]] = {
     ),
     "env": ("a dict of strings", _is_env),
     "idle_timeout": ("a whole number of seconds above 0", lambda value: _is_number(value, int)),
-    "image": ("an image or the name of one", bool),
+    "image": (
+        "an image, or 'host'",
+        lambda value: value in IMAGES if isinstance(value, str) else hasattr(value, "from_id"),
+    ),
     "memory": (
         "a whole number of MiB above 0, or a pair (request, limit)",
         lambda value: _is_request(value, int),

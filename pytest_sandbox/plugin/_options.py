@@ -11,6 +11,9 @@ import pytest
 
 ENGINE_VARIABLE = "PYTEST_SANDBOX_ENGINE"
 
+#: Images that have a name: the curated view of this machine.
+IMAGES = ("host",)
+
 _ENGINES = ("auto", "local")
 #: Engines that have their name already, with what a user can do today.
 _NOT_YET = ("fake", "modal", "grpc")
@@ -47,7 +50,7 @@ class Settings:
         return f"sandbox: {self.chosen}{image}{', strict' if self.strict else ''}"
 
 
-SETTINGS = pytest.StashKey[Settings]()
+_SETTINGS = pytest.StashKey[Settings]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -65,12 +68,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Refuse settings that make no sense before anything runs."""
-    session.config.stash[SETTINGS] = _resolve(session.config)
+    settings(session.config)
 
 
 def pytest_report_header(config: pytest.Config) -> str:
     """The effective engine, and where the choice comes from."""
-    return config.stash[SETTINGS].header
+    return settings(config).header
+
+
+def settings(config: pytest.Config) -> Settings:
+    """The settings of a run.
+
+    Raises:
+        pytest.UsageError: they make no sense.
+    """
+    if _SETTINGS not in config.stash:
+        config.stash[_SETTINGS] = _resolve(config)
+    return config.stash[_SETTINGS]
 
 
 def _resolve(config: pytest.Config) -> Settings:
@@ -79,6 +93,10 @@ def _resolve(config: pytest.Config) -> Settings:
     engine = "local" if asked == "auto" else asked
     auto = "auto, " if asked == "auto" else ""
     image, image_source = _with_source(config, "image", "host")
+    if image not in IMAGES:
+        raise pytest.UsageError(
+            f"the sandbox image {image!r} ({image_source}) does not exist; there is host"
+        )
     return Settings(engine, f"{engine} ({auto}{source})", image, image_source, _strict(config))
 
 

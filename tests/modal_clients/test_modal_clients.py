@@ -18,6 +18,8 @@ from pathlib import Path
 import pytest
 
 SCENARIOS = Path(__file__).parent / "scenarios"
+#: Before the path, it makes a machine on which the package for TLS is not installed.
+WITHOUT_TLS = Path(__file__).parent / "without_tls"
 #: Seconds that all scenarios of one client may take.
 LONGEST = 400
 
@@ -32,19 +34,19 @@ class Client:
         name: for the names of tests.
         version: the release of `modal`.
         modules: the scenarios that it runs.
-        serve: options of `pytest-sandbox serve`.
-        env: further environment of the client.
+        env: further environment, of the server and of the client.
     """
 
     name: str
     version: str
     modules: tuple[str, ...]
-    serve: tuple[str, ...] = ()
     env: tuple[tuple[str, str], ...] = ()
 
 
 CLIENTS = (
     Client("1.2.3", "1.2.3", ("lives", "execs", "file_io")),
+    # Without TLS for the command router, this client runs commands through the control plane.
+    Client("1.2.3 without TLS", "1.2.3", ("execs",), env=(("PYTHONPATH", str(WITHOUT_TLS)),)),
     Client("1.6.4", "1.6.4", ("lives", "execs", "filesystem"), env=(("MODAL_SANDBOX_V2", "0"),)),
 )
 
@@ -82,9 +84,10 @@ def environment(folder: Path, version: str) -> Path:
     python = folder / "venv" / "bin" / "python"
     with alone_in(folder):
         if not (folder / "complete").exists():
-            subprocess.run([sys.executable, "-m", "venv", "--clear", folder / "venv"], check=True)
+            made = (sys.executable, "-m", "venv", "--clear", str(folder / "venv"))
+            subprocess.run(made, check=True)
             wanted = (f"modal=={version}", "pytest", "pytest-timeout")
-            command = [python, "-m", "pip", "install", "--quiet", *wanted]
+            command = (str(python), "-m", "pip", "install", "--quiet", *wanted)
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode != 0:
                 pytest.skip(f"the package index gave no modal {version}: {done.stderr.strip()}")
@@ -93,7 +96,7 @@ def environment(folder: Path, version: str) -> Path:
 
 
 def run(client: Client, python: Path, junit: Path) -> Report:
-    serve = (sys.executable, "-m", "pytest_sandbox.cli", "serve", *client.serve, "--")
+    serve = (sys.executable, "-m", "pytest_sandbox.cli", "serve", "--")
     options = ("-p", "no:cacheprovider", "--timeout=60", f"--junitxml={junit}")
     files = [str(SCENARIOS / f"{module}.py") for module in client.modules]
     # Neither our settings nor anything of the caller's reaches the client's pytest.

@@ -68,6 +68,13 @@ def test_an_unknown_engine_is_refused_with_the_nearest(
     result.stderr.fnmatch_lines(f"*'{engine}' (environment variable *) does not exist; {hint}")
 
 
+def test_an_image_that_does_not_exist_is_refused(pytester: pytest.Pytester) -> None:
+    result = pytester.runpytest("--sandbox-image=ubuntu")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines("*image 'ubuntu' (option --sandbox-image) does not exist*host")
+
+
 def test_the_image_and_strictness_show_when_they_are_chosen(pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\nsandbox_image = host\nsandbox_strict = true")
 

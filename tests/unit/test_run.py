@@ -326,48 +326,6 @@ def test_an_engine_that_does_not_end_is_killed(
     assert not run.directory.exists()
 
 
-def test_folders_that_killed_runs_left_are_swept_and_no_others(run: Run, tmp_path: Path) -> None:
-    parent = run.directory.parent
-    abandoned = parent / "pytest-sandbox-abandoned"
-    abandoned.mkdir()
-    (abandoned / "lease").touch()
-    being_made = parent / "pytest-sandbox-new"
-    being_made.mkdir()
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "elsewhere" / "lease").touch()
-    (parent / "pytest-sandbox-link").symlink_to(tmp_path / "elsewhere")
-
-    second = Run.create()
-
-    assert not abandoned.exists()
-    assert being_made.exists()
-    assert (tmp_path / "elsewhere" / "lease").exists()
-    assert not lease_is_free(run.directory)  # looking at one's own lease would have freed it
-    second.close()
-
-
-def test_the_run_of_another_process_is_not_swept(server: ServerScript, tmp_path: Path) -> None:
-    server(READY)
-    code = (
-        "import sys, tempfile; tempfile.tempdir = sys.argv[1]; from pytest_sandbox import _run\n"
-        "print(_run.Run.create().directory, flush=True); sys.stdin.read()"
-    )
-    owner = subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path / "tmp")],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with owner:
-        assert owner.stdout is not None
-        directory = Path(owner.stdout.readline().strip())
-        Run.create().close()
-        assert directory.exists()
-        owner.communicate()
-
-    assert not directory.exists()
-
-
 def test_a_temporary_folder_too_deep_for_a_socket_is_refused_with_the_remedy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "server": {"engine", "_proto"},
     "server.__main__": {"engine", "_proto", "local", "_run"},  # where a server meets its engine
     "client": {"_proto", "_run"},
-    "plugin": {"client", "_run"},
+    "plugin": {"client", "_proto", "_run"},  # _proto for the inspector, which is ours alone
     "cli": {"_proto", "_run", "engine", "local", "fakes", "server", "client", "plugin"},
     "": {"client"},  # the package itself: the public names, re-exported
 }

@@ -1,0 +1,176 @@
+"""What `pytest-sandbox doctor` looks at, and how it says it."""
+
+import platform
+import shutil
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from pytest_sandbox._run import EngineStartError, Run
+from pytest_sandbox.client import Client, Sandbox
+from pytest_sandbox.client.exceptions import Error
+from pytest_sandbox.local import Finding, Report
+
+_PACKAGES = ("pytest-sandbox", "pytest", "grpclib", "protobuf")
+#: Those whose absence is nothing bad.
+_OPTIONAL = ("modal", "pytest-xdist", "trustme")
+_NARROWEST, _WIDEST = 60, 100
+_NAME_WIDTH = 26
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A sandbox that was created, used and ended through the whole stack.
+
+    Attributes:
+        ok: whether all of that worked.
+        detail: what went wrong.
+        remedy: what to do about it, if that is known.
+        milliseconds: how long each step took.
+    """
+
+    ok: bool
+    detail: str
+    remedy: str
+    milliseconds: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Checkup:
+    """All that was found out.
+
+    Attributes:
+        versions: of what matters, name to version.
+        report: what the local engine says about the machine.
+        trial: what came of using it.
+    """
+
+    versions: dict[str, str]
+    report: Report
+    trial: Trial
+
+    @property
+    def usable(self) -> bool:
+        """Whether sandboxes work here."""
+        return self.report.usable and self.trial.ok
+
+    def as_json(self) -> dict[str, Any]:
+        """The same for programs."""
+        return {
+            "usable": self.usable,
+            "mode": self.report.mode,
+            "versions": self.versions,
+            "findings": [asdict(finding) for finding in self.report.findings],
+            "trial": asdict(self.trial),
+        }
+
+
+def versions() -> dict[str, str]:
+    """The versions that a bug report needs."""
+    found = {
+        "python": f"{platform.python_version()} ({sys.executable})",
+        "kernel": f"{platform.release()} {platform.machine()}",
+    }
+    found |= {package: _version(package) or "not found" for package in _PACKAGES}
+    return found | {package: text for package in _OPTIONAL if (text := _version(package))}
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+def trial() -> Trial:
+    """Create a sandbox, run a command in it, and end it."""
+    steps: dict[str, float] = {}
+    run = Run.create()
+    try:
+        with _Step(steps, "engine start"):
+            client = Client(run.socket())
+        with _Step(steps, "create"):
+            sandbox = Sandbox.create(client=client)
+        with _Step(steps, "exec"):
+            process = sandbox.exec("echo", "hello")
+            output, code = process.stdout.read(), process.wait()
+        with _Step(steps, "terminate"):
+            sandbox.terminate()
+        client.close()
+    except EngineStartError as error:
+        return Trial(False, error.reason, error.remedy, steps)
+    except Error as error:
+        return Trial(False, f"{type(error).__name__}: {error}", "", steps)
+    finally:
+        with _Step(steps, "engine end"):
+            run.close()
+    if (output, code) != ("hello\n", 0):
+        return Trial(False, f"echo hello wrote {output!r} and ended with {code}", "", steps)
+    return Trial(True, "", "", steps)
+
+
+class _Step:
+    """Times one step."""
+
+    def __init__(self, steps: dict[str, float], name: str) -> None:
+        self._steps = steps
+        self._name = name
+
+    def __enter__(self) -> None:
+        self._start = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self._steps[self._name] = round((time.perf_counter() - self._start) * 1000, 1)
+
+
+def render(checkup: Checkup) -> str:
+    """All of it for people, to be read from the top until it is clear what to do."""
+    lines = [f"{name:{_NAME_WIDTH}} {text}" for name, text in checkup.versions.items()]
+    lines += ["", *(line for finding in checkup.report.findings for line in _finding(finding))]
+    lines += ["", *_trial(checkup.trial), "", _verdict(checkup)]
+    return "\n".join(lines)
+
+
+def _finding(finding: Finding) -> Iterator[str]:
+    yield from _line(finding.ok, finding.name, finding.detail)
+    if not finding.ok:
+        yield from _more(finding.consequence, finding.remedy)
+
+
+def _trial(trial: Trial) -> Iterator[str]:
+    steps = ", ".join(f"{name} {ms:g} ms" for name, ms in trial.milliseconds.items())
+    yield from _line(trial.ok, "a sandbox, end to end", steps if trial.ok else trial.detail)
+    if not trial.ok:
+        yield from _more("", trial.remedy)
+
+
+def _line(ok: bool, name: str, detail: str) -> Iterator[str]:
+    head = f"{'ok' if ok else 'no':4}{name}"
+    first, *rest = _wrapped(detail) or [""]
+    if len(head) > _NAME_WIDTH:
+        yield head
+        head = ""
+    yield f"{head:{_NAME_WIDTH}} {first}".rstrip()
+    yield from (f"{'':{_NAME_WIDTH}} {line}" for line in rest)
+
+
+def _more(consequence: str, remedy: str) -> Iterator[str]:
+    yield from (f"{'':{_NAME_WIDTH}} {line}" for line in _wrapped(consequence))
+    # A command is not wrapped: it is there to be copied.
+    yield from (f"{'':{_NAME_WIDTH}} $ {line}" for line in remedy.splitlines())
+
+
+def _wrapped(text: str) -> list[str]:
+    columns = shutil.get_terminal_size().columns
+    width = min(max(columns, _NARROWEST), _WIDEST) - _NAME_WIDTH - 1
+    return [line for part in text.splitlines() for line in textwrap.wrap(part, width)]
+
+
+def _verdict(checkup: Checkup) -> str:
+    if checkup.usable:
+        return f"Sandboxes work here: {checkup.report.mode}."
+    return "Sandboxes do not work here. Where a line says no, what follows $ may help."

@@ -1,0 +1,63 @@
+"""Waiting for a command, or for nothing, while passing signals on."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+_ENDING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+#: `si_code` of a signal that the kernel sent: Ctrl-C, which the whole terminal group gets.
+_SI_KERNEL = 0x80
+#: Seconds between looks at whether the engine still lives.
+_LOOK = 1.0
+
+
+def supervise(command: Sequence[str], env: Mapping[str, str]) -> int:
+    """Run a command and pass on the signals that this process gets.
+
+    Returns:
+        Its status: 128 plus the number for a signal, 126 or 127 if it cannot be run.
+    """
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # else, were it ignored, the status is lost
+    with _held_back({*_ENDING, signal.SIGCHLD}) as (signals, usual):
+        try:
+            child = subprocess.Popen(
+                command,
+                env=env,
+                preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_SETMASK, usual),
+            )
+        except OSError as error:
+            reason = os.strerror(error.errno or 0)
+            print(f"pytest-sandbox serve: cannot run {command[0]!r}: {reason}", file=sys.stderr)
+            return 127 if isinstance(error, FileNotFoundError) else 126
+        while child.poll() is None:
+            info = signal.sigwaitinfo(signals)
+            # Whoever sent Ctrl-C from a terminal sent it to the command too.
+            if info.si_signo != signal.SIGCHLD and info.si_code != _SI_KERNEL:
+                child.send_signal(info.si_signo)
+    return child.returncode if child.returncode >= 0 else 128 - child.returncode
+
+
+def until_interrupted(check: Callable[[], object]) -> None:
+    """Return when told to end.
+
+    Args:
+        check: called every second; what it raises ends the wait too.
+    """
+    with _held_back(_ENDING) as (signals, _):
+        while signal.sigtimedwait(signals, _LOOK) is None:
+            check()
+
+
+@contextmanager
+def _held_back(
+    signals: set[signal.Signals],
+) -> Iterator[tuple[set[signal.Signals], set[int | signal.Signals]]]:
+    """Keep signals for `sigwaitinfo`; they, and those that were held back before."""
+    usual = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield signals, usual
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, usual)

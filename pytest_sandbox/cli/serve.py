@@ -1,0 +1,128 @@
+"""`pytest-sandbox serve`: sandboxes for real Modal clients, on this machine and offline.
+
+With a COMMAND: run it with the environment of a Modal client set, and exit with its status.
+Without: print that environment as `export` lines, and serve until interrupted.
+"""
+
+import argparse
+import ipaddress
+import os
+import shlex
+import sys
+from collections.abc import Mapping
+
+SUMMARY = "serve sandboxes to real Modal clients"
+
+#: Where Debian, Fedora and Alpine keep the certificates that everything trusts.
+_BUNDLES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+)
+
+_REMOTE = """\
+pytest-sandbox serve: --host {host} is not this machine's loopback address. The connection is not
+encrypted: whoever can read along has the token, and with it can run commands in sandboxes here.
+If the network is yours alone, add --allow-remote."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the command."""
+    parser.usage = (
+        "pytest-sandbox serve [-h] [--engine E] [--host H] [--port N] [--allow-remote] "
+        "[-- COMMAND ...]"
+    )
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--engine", default="local", metavar="E", help="the engine (local)")
+    parser.add_argument("--host", default="127.0.0.1", metavar="H", help="address (127.0.0.1)")
+    parser.add_argument(
+        "--port", type=_port, default=0, metavar="N", help="port of the control plane (any free)"
+    )
+    parser.add_argument(
+        "--allow-remote", action="store_true", help="allow other addresses than the loopback's"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve.
+
+    Returns:
+        The status of COMMAND, 128 plus the number for a signal; without one 0 when interrupted
+        and 1 if the engine died; 1 if it cannot be started; 2 for arguments that make no sense.
+    """
+    if not (args.allow_remote or _is_loopback(args.host)):
+        print(_REMOTE.format(host=args.host), file=sys.stderr)
+        return 2
+    if args.command == []:
+        print("pytest-sandbox serve: -- needs a command after it", file=sys.stderr)
+        return 2
+    from pytest_sandbox._run import EngineStartError, Run
+
+    from ._supervise import supervise, until_interrupted
+
+    engine_run = Run.create()
+    options = {"tcp": f"{_bracketed(args.host)}:{args.port}"}
+    try:
+        tcp = engine_run.start(args.engine, options).tcp or {}
+        env = _environment(tcp)
+        if args.command:
+            return supervise(args.command, {**os.environ, **env})
+        for name, value in env.items():
+            print(f"export {name}={shlex.quote(value)}")
+        sys.stdout.flush()
+        print(f"serving {args.engine} sandboxes on {tcp['url']} until Ctrl-C", file=sys.stderr)
+        until_interrupted(lambda: engine_run.start(args.engine, options))
+    except EngineStartError as error:
+        print(f"pytest-sandbox serve: {error}", file=sys.stderr)
+        return 1
+    finally:
+        engine_run.close()
+    return 0
+
+
+def _environment(tcp: Mapping[str, str | None]) -> dict[str, str]:
+    """What makes a Modal client come here, whatever its user has configured."""
+    env = {
+        "MODAL_SERVER_URL": tcp["url"],
+        "MODAL_TOKEN_ID": tcp["token_id"],
+        "MODAL_TOKEN_SECRET": tcp["token_secret"],
+        "MODAL_CONFIG_PATH": os.devnull,  # not the user's own file, with tokens for the cloud
+    }
+    if ca_file := tcp["ca_file"]:
+        env["SSL_CERT_FILE"] = ca_file
+        _add_usual_authorities(ca_file)
+    return {name: value for name, value in env.items() if value is not None}
+
+
+def _add_usual_authorities(ca_file: str) -> None:
+    """Add to our certificate those that programs trust here anyway.
+
+    Clients of Modal before 1.3 verify the command router's certificate, and are told about ours
+    by `SSL_CERT_FILE`. It replaces the usual file for everything that a command does with
+    OpenSSL, so that file has to be in it. The other way, `MODAL_TASK_COMMAND_ROUTER_INSECURE`,
+    would leave those clients without any check that they talk to this server.
+    """
+    import ssl
+
+    own = ssl.get_default_verify_paths().cafile  # honours the user's own SSL_CERT_FILE
+    usual = next((path for path in (own, *_BUNDLES) if path and os.path.isfile(path)), None)
+    if usual is not None:
+        with open(usual, "rb") as source, open(ca_file, "ab") as target:
+            target.write(b"\n" + source.read())
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) < 65536):
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 65535, not {text!r}")
+    return int(text)

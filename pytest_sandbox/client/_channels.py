@@ -1,0 +1,136 @@
+"""Connections to one server, opened as they are needed.
+
+A server takes at most 100 calls at a time on one connection (the default of `h2`), and calls
+that wait for the end of something hold their place for long. So there are as many connections
+as it takes, each with its share of the calls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from grpclib.client import Channel
+from grpclib.config import Configuration
+
+from pytest_sandbox._proto.control_grpc import ModalClientStub
+from pytest_sandbox._proto.router_grpc import TaskCommandRouterStub
+
+from . import exceptions
+from ._portal import portal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: Calls on one connection at a time.
+CALLS = 64
+#: Bytes that may be received ahead of their reader, per call.
+WINDOW = 4 * 1024 * 1024
+#: Bytes of the end of the engine's log that are shown when it died.
+LOG_TAIL = 4096
+
+
+class Server(ABC):
+    """Where a client connects to."""
+
+    @abstractmethod
+    def channel(self) -> Channel:
+        """A new connection, made with its first call."""
+
+    @abstractmethod
+    def unreachable(self, error: OSError) -> exceptions.ConnectionError:
+        """What to raise when no connection can be made."""
+
+
+class UnixServer(Server):
+    """The engine process that serves on a Unix socket."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def channel(self) -> Channel:
+        """A connection over the socket, with room for readers that stand still."""
+        configuration = Configuration(
+            http2_stream_window_size=WINDOW,
+            # All calls' windows: else calls whose output nobody reads would stop the others.
+            http2_connection_window_size=CALLS * WINDOW,
+        )
+        return Channel(path=self.path, config=configuration)
+
+    def unreachable(self, error: OSError) -> exceptions.ConnectionError:
+        """The process is gone: nothing else removes or closes its socket."""
+        return exceptions.EngineDiedError(self.path, self._log_tail())
+
+    def _log_tail(self) -> str:
+        try:
+            data = Path(self.path).with_name("server.log").read_bytes()
+        except OSError:
+            return ""
+        return data[-LOG_TAIL:].decode(errors="replace").strip()
+
+
+class Link:
+    """A connection, and the stubs that call over it."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
+        self.control = ModalClientStub(channel)
+        self.router = TaskCommandRouterStub(channel)
+        self.calls = 0
+
+
+class Channels:
+    """The connections of a client, to be used on the portal's loop only."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self._links: list[Link] = []
+        self._home: tuple[int, asyncio.AbstractEventLoop] | None = None
+
+    @contextlib.contextmanager
+    def link(self) -> Iterator[Link]:
+        """A connection with room for one more call, for as long as that call takes."""
+        link = self._roomy()
+        link.calls += 1
+        try:
+            yield link
+        finally:
+            link.calls -= 1
+
+    def close(self) -> None:
+        """Close all connections; calls under way fail."""
+        for link in self._links:
+            link.channel.close()
+        self._links.clear()
+
+    def _roomy(self) -> Link:
+        self._settle()
+        for link in self._links:
+            if link.calls < CALLS:
+                return link
+        self._links.append(Link(self.server.channel()))
+        return self._links[-1]
+
+    def _settle(self) -> None:
+        """Start anew on a new loop: after a fork, or when the portal was closed."""
+        home = os.getpid(), asyncio.get_running_loop()
+        if self._home == home:
+            return
+        if self._home is not None and self._home[0] != home[0]:
+            _disown(self._links)
+        self._links = []
+        self._home = home
+        portal().at_close(self.close)
+
+
+#: Connections that this process shares with the one it was forked from.
+_inherited: list[Link] = []
+
+
+def _disown(links: list[Link]) -> None:
+    """Never touch the connections of the parent: closing one would take it from its loop too."""
+    _inherited.extend(links)

@@ -1,0 +1,151 @@
+"""One event loop on one thread, where everything of the client happens.
+
+Blocking calls hand a coroutine over and wait; `.aio` calls await it from whatever loop they are
+on: asyncio's, any number of them, or trio's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import concurrent.futures
+import contextlib
+import os
+import sys
+import threading
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from types import ModuleType
+
+T = TypeVar("T")
+
+#: Seconds that the end of the interpreter waits for connections to be closed.
+_CLOSE_TIMEOUT = 2.0
+
+
+class Portal:
+    """An event loop on a daemon thread."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._closers: list[Callable[[], None]] = []
+        self._thread = threading.Thread(target=self._serve, name="pytest-sandbox", daemon=True)
+        self._thread.start()
+
+    def submit(self, coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        """Start a coroutine on the loop; cancelling the future cancels it."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine on the loop and block until it is done.
+
+        A `KeyboardInterrupt` here cancels it there.
+        """
+        if threading.current_thread() is self._thread:
+            coroutine.close()
+            raise RuntimeError(
+                "a blocking call was made on the thread that would have to serve it; "
+                "await its .aio form"
+            )
+        future = self.submit(coroutine)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+        finally:
+            del future  # it holds the exception, which holds this frame
+
+    def at_close(self, closer: Callable[[], None]) -> None:
+        """Have a function called on the loop before it ends."""
+        self._closers.append(closer)
+
+    def close(self) -> None:
+        """End the loop and its thread."""
+        with contextlib.suppress(concurrent.futures.TimeoutError):
+            self.submit(self._cancel_all()).result(_CLOSE_TIMEOUT)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(_CLOSE_TIMEOUT)
+
+    async def _cancel_all(self) -> None:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for closer in self._closers:
+            closer()
+
+    def _serve(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
+        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        self._loop.close()
+
+
+_current: Portal | None = None
+_lock = threading.Lock()
+#: Portals of processes that this one was forked from: never to be touched, or even freed, as
+#: their loops watch descriptors that parent and child share.
+_inherited: list[Portal] = []
+
+
+def portal() -> Portal:
+    """The portal of this process, started by the first call."""
+    global _current
+    if _current is None:
+        with _lock:
+            if _current is None:
+                _current = Portal()
+    return _current
+
+
+def close_portal() -> None:
+    """End the portal of this process; the next call starts another."""
+    global _current
+    with _lock:
+        ended, _current = _current, None
+    if ended is not None:
+        ended.close()
+
+
+def _after_fork() -> None:
+    """Threads do not survive a fork: the child starts its own when it needs one."""
+    global _current, _lock
+    _lock = threading.Lock()
+    if _current is not None:
+        _inherited.append(_current)
+        _current = None
+
+
+os.register_at_fork(after_in_child=_after_fork)
+atexit.register(close_portal)
+
+
+async def arrival(future: concurrent.futures.Future[T]) -> T:
+    """Await, on any loop of asyncio or trio, what happens on the portal's.
+
+    Being cancelled here cancels it there.
+    """
+    trio = sys.modules.get("trio")
+    if trio is not None and trio.lowlevel.in_trio_task():
+        return await _arrival_in_trio(trio, future)
+    return await asyncio.wrap_future(future)
+
+
+async def _arrival_in_trio(trio: ModuleType, future: concurrent.futures.Future[T]) -> T:
+    token = trio.lowlevel.current_trio_token()
+    done = trio.Event()
+
+    def wake(_: object) -> None:
+        with contextlib.suppress(trio.RunFinishedError):
+            token.run_sync_soon(done.set)
+
+    future.add_done_callback(wake)
+    try:
+        await done.wait()
+    except BaseException:
+        future.cancel()
+        raise
+    return future.result()

@@ -1,0 +1,95 @@
+"""Arguments that make no sense, found before anything is sent."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from .exceptions import InvalidError, UnimplementedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+#: Bytes of all arguments of a command together, Modal's limit.
+ARG_MAX_BYTES = 2**16
+
+_NAME = re.compile(r"[a-zA-Z0-9._-]{1,64}")
+_APP_ID = re.compile(r"ap-[a-zA-Z0-9]{22}")
+
+
+def check_command(args: Sequence[object], *, empty: bool = False) -> None:
+    """Raise `InvalidError` unless these can be the arguments of a command."""
+    if not args and not empty:
+        raise InvalidError("a command is needed, as in exec('echo', 'hi')")
+    total = 0
+    for number, arg in enumerate(args):
+        if not isinstance(arg, str):
+            raise InvalidError(f"argument {number} is {arg!r}, a {type(arg).__name__}, not a str")
+        if "\0" in arg:
+            raise InvalidError(f"argument {number}, {arg[:80]!r}, has a NUL character in it")
+        total += len(arg.encode(errors="surrogateescape"))
+    if total > ARG_MAX_BYTES:
+        raise InvalidError(
+            f"all arguments together are {total} bytes, and may be {ARG_MAX_BYTES} (ARG_MAX); "
+            "write long ones to a file or to standard input"
+        )
+
+
+def check_workdir(workdir: str | None) -> None:
+    """Raise `InvalidError` unless it can be a working directory."""
+    if workdir is None:
+        return
+    if not isinstance(workdir, str) or not workdir.startswith("/") or "\0" in workdir:
+        raise InvalidError(f"workdir={workdir!r} is not an absolute path")
+
+
+def check_path(path: str, name: str = "path") -> str:
+    """Raise `InvalidError` unless it is an absolute path in the sandbox."""
+    if not isinstance(path, str) or not path.startswith("/") or "\0" in path:
+        raise InvalidError(f"{name}={path!r} is not an absolute path in the sandbox")
+    return path
+
+
+def check_name(name: str, kind: str) -> None:
+    """Raise `InvalidError` unless it can be the name of an app, a sandbox, ..."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise InvalidError(
+            f"{name!r} is not a name for {kind}: use 1 to 64 letters, digits, dashes, periods "
+            "and underscores"
+        )
+    if _APP_ID.fullmatch(name):
+        raise InvalidError(f"{name!r} is not a name for {kind}: it looks like the id of an App")
+
+
+def check_seconds(name: str, value: int | None, *, least: int = 1) -> None:
+    """Raise `InvalidError` unless it is a whole number of seconds that fits the wire."""
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2**32:
+        raise InvalidError(f"{name}={value!r} is not a whole number of seconds from {least} on")
+
+
+def check_environment(env: Mapping[str, str | None], name: str = "env") -> dict[str, str]:
+    """The variables that have a value.
+
+    Raises:
+        InvalidError: a name or value that no environment can hold.
+    """
+    if not isinstance(env, dict):
+        raise InvalidError(f"{name} is {env!r}, a {type(env).__name__}, not a dict")
+    kept = {key: value for key, value in env.items() if value is not None}
+    for key, value in kept.items():
+        if not isinstance(key, str) or not isinstance(value, str):
+            raise InvalidError(f"{name} has {key!r}: {value!r}; both must be str")
+        if not key or "=" in key or "\0" in key + value:
+            raise InvalidError(f"{name} has {key!r}: {value[:80]!r}, which no environment can hold")
+    return kept
+
+
+def refuse(**arguments: object) -> None:
+    """Raise `UnimplementedError` for the first argument that has a value."""
+    for name, value in arguments.items():
+        if value:
+            raise UnimplementedError(
+                f"{name}={value!r} is not built yet in pytest-sandbox; leave {name} out"
+            )

@@ -1,0 +1,113 @@
+"""PID 1 of a sandbox: starts processes, reaps them, and works on files from inside.
+
+It runs with the rights of root in the sandbox and no more. It imports nothing once it runs: the
+sandbox's own files are all that it could import from.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+
+from . import _agent_files, _jobs, _spawn, _wire
+from ._errors import describe
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._wire import Message
+
+
+class Agent:
+    """Serves one engine over one socket, in one thread, until the socket closes."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._processes: dict[int, int] = {}  # pid -> the engine's name for the process
+        self._main: int | None = None
+        self._handlers = {
+            "exec": self._exec,
+            "signal": self._signal,
+            "ping": lambda *_: ({}, ()),
+            "open": lambda request, _: ({}, (_agent_files.open_file(request),)),
+            "stat": lambda request, _: (_agent_files.describe_path(request), ()),
+            "mkdir": lambda request, _: (_agent_files.make_directory(request), ()),
+            "remove": lambda request, _: (_agent_files.remove(request), ()),
+            "job": self._job,
+        }
+        self._wakeup, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+
+    def run(self) -> None:
+        """Serve; returns when the sandbox is over."""
+        _wire.send(self._sock, {"ready": True})
+        poll = select.poll()
+        poll.register(self._sock, select.POLLIN)
+        poll.register(self._wakeup, select.POLLIN)
+        while True:
+            for fd, _ in poll.poll():
+                if fd == self._wakeup:
+                    os.read(fd, 4096)
+                    if not self._reap():
+                        return
+                elif not self._serve():
+                    return
+
+    def _serve(self) -> bool:
+        message, fds = _wire.receive_request(self._sock)
+        if message is None:
+            return False
+        passed: tuple[int, ...] = ()
+        try:
+            answer, passed = self._handlers[message["op"]](message, fds)
+            answer = {"id": message["id"], "ok": answer}
+        except OSError as error:
+            answer = {"id": message["id"], "error": describe(error)}
+        finally:
+            _wire.close_all(fds)
+        _wire.send(self._sock, answer, passed)
+        _wire.close_all(list(passed))
+        return True
+
+    def _reap(self) -> bool:
+        """Collect the dead; False once the main process is among them."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return True
+            if pid == 0:
+                return True
+            name = self._processes.pop(pid, None)
+            if name is not None:
+                _wire.send(self._sock, {"exit": name, "status": os.waitstatus_to_exitcode(status)})
+            if pid == self._main:
+                return False
+
+    def _exec(self, request: Message, fds: list[int]) -> tuple[Message, tuple[int, ...]]:
+        pid, passed = _spawn.spawn(request, fds)
+        self._processes[pid] = request["id"]
+        if request["main"]:
+            self._main = pid
+        return {"pid": pid}, passed
+
+    def _signal(self, request: Message, fds: list[int]) -> tuple[Message, tuple[int, ...]]:
+        pids = [pid for pid, name in self._processes.items() if name == request["process"]]
+        for pid in pids:
+            _spawn.signal_session(pid, request["number"])
+        return {}, ()
+
+    def _job(self, request: Message, fds: list[int]) -> tuple[Message, tuple[int, ...]]:
+        job = _jobs.Job(request)
+        try:
+            if os.fork() == 0:
+                try:
+                    self._sock.close()
+                    _jobs.run(job, fds)
+                finally:
+                    os._exit(0)
+        finally:
+            job.close()
+        return {}, ()

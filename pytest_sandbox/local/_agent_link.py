@@ -1,0 +1,174 @@
+"""The engine's conversation with one agent: requests, answers, exits."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import socket
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from pytest_sandbox.engine import ExitStatus, OutputLog, TaskEnded
+
+from ._channel import Channel
+from ._pump import Pump
+from ._wire import BadMessage, Message, close_all
+
+Answer = tuple[Message, list[int]]
+
+
+class BuildFailed(Exception):  # noqa: N818
+    """The sandbox could not be built.
+
+    Args:
+        reason: what the kernel said.
+    """
+
+    def __init__(self, reason: OSError) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
+class Listener(Protocol):
+    """What wants to know of a process's exit."""
+
+    def exited(self, status: ExitStatus) -> None:
+        """It ended."""
+
+    def task_ended(self) -> None:
+        """All of the sandbox is gone."""
+
+
+class AgentLink:
+    """Numbers requests, and gives each its answer.
+
+    Whoever is at the other end may be hostile: every message is checked, and one that does not
+    fit ends the conversation.
+
+    Args:
+        sock: the engine's end; owned.
+        pumps: the engine's running pumps.
+        lost: called once, when the conversation is over.
+    """
+
+    def __init__(self, sock: socket.socket, pumps: set[Pump], lost: Callable[[], None]) -> None:
+        loop = asyncio.get_running_loop()
+        self.ready: asyncio.Future[None] = loop.create_future()
+        self._loop = loop
+        self._lost = lost
+        self._numbers = itertools.count(1)
+        self._answers: dict[int, asyncio.Future[Answer]] = {}
+        self._processes: dict[int, Listener] = {}
+        self._pumps = pumps
+        self._channel = Channel(sock, self._on_message, self._on_close)
+
+    async def request(self, op: str, fds: tuple[int, ...] = (), **fields: Any) -> Answer:
+        """Ask the agent for something; `fds` are closed once they are sent.
+
+        Raises:
+            OSError: what the kernel said inside.
+            TaskEnded: the task is over.
+        """
+        return await self._send(next(self._numbers), op, fds, fields)
+
+    def exec(
+        self, process: Listener, fields: dict[str, Any], fds: tuple[int, ...]
+    ) -> tuple[int, asyncio.Future[Answer]]:
+        """Start a process; its name, and the answer to come."""
+        number = next(self._numbers)
+        self._processes[number] = process
+        return number, self._send(number, "exec", fds, fields)
+
+    def pump(self, fd: int, log: OutputLog, *, terminal: bool = False) -> Pump:
+        """Move output from `fd` to `log` from now on."""
+        return Pump(fd, log, self._pumps, terminal=terminal)
+
+    def drain(self) -> None:
+        """The agent is dead: take what it said last."""
+        self._channel.drain()
+
+    def close(self) -> None:
+        """Stop talking; the agent exits, and with it the sandbox."""
+        self._channel.close()
+
+    def task_ended(self) -> None:
+        """The sandbox is gone."""
+        self.close()
+        for process in self._processes.values():
+            process.task_ended()
+        self._processes.clear()
+
+    def _send(
+        self, number: int, op: str, fds: tuple[int, ...], fields: dict[str, Any]
+    ) -> asyncio.Future[Answer]:
+        answer: asyncio.Future[Answer] = self._loop.create_future()
+        if self._channel.closed:
+            close_all(list(fds))
+            answer.set_exception(_ended())
+        else:
+            self._answers[number] = answer
+            self._channel.send({**fields, "id": number, "op": op}, fds)
+        return answer
+
+    def _on_close(self) -> None:
+        self.fail(_ended())
+        self._lost()
+
+    def _on_message(self, message: Message, fds: list[int]) -> None:
+        try:
+            if "exit" in message:
+                self._on_exit(message)
+            elif "id" in message:
+                self._on_answer(message, fds)
+                return
+            elif "failed" in message:
+                self.fail(BuildFailed(error_of(message["failed"])))
+            elif message.get("ready") is True and not self.ready.done():
+                self.ready.set_result(None)
+            else:
+                raise BadMessage("unknown")
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadMessage(str(error)) from error
+        finally:
+            if "id" not in message:
+                close_all(fds)
+
+    def _on_exit(self, message: Message) -> None:
+        process = self._processes.pop(message["exit"])
+        status = int(message["status"])
+        process.exited(ExitStatus(code=status) if status >= 0 else ExitStatus(signal=-status))
+
+    def _on_answer(self, message: Message, fds: list[int]) -> None:
+        answer = self._answers.pop(message["id"], None)
+        if answer is None or answer.done():
+            close_all(fds)
+        elif "error" in message:
+            close_all(fds)
+            self._processes.pop(message["id"], None)
+            answer.set_exception(error_of(message["error"]))
+        else:
+            answer.set_result((message["ok"], fds))
+
+    def fail(self, error: Exception) -> None:
+        """Whatever was asked for, and readiness, will not come."""
+        waiting: list[asyncio.Future[Any]] = [self.ready, *self._answers.values()]
+        self._answers.clear()
+        for future in waiting:
+            if not future.done():
+                future.set_exception(error)
+                future.exception()  # nobody has to ask
+
+
+def error_of(description: Any) -> OSError:
+    """The error that `_agent.describe` put into a message."""
+    if not isinstance(description, dict):
+        raise BadMessage("not an error")
+    number = int(description["errno"])
+    return OSError(
+        number, str(description["text"]) or os.strerror(number), str(description["path"])
+    )
+
+
+def _ended() -> TaskEnded:
+    return TaskEnded("the task is over")

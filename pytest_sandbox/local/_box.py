@@ -1,0 +1,109 @@
+"""From a bare new process to PID 1 of a sandbox, in order; one module per kernel facility."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import socket
+import struct
+import sys
+
+from . import _agent, _idmap, _mounts, _wire
+from . import _syscalls as sys_
+from ._errors import describe
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._harden import Hardening
+
+NAMESPACES = (
+    sys_.CLONE_NEWUSER
+    | sys_.CLONE_NEWNS
+    | sys_.CLONE_NEWPID
+    | sys_.CLONE_NEWNET
+    | sys_.CLONE_NEWIPC
+    | sys_.CLONE_NEWUTS
+)
+_SIOCSIFFLAGS, _IFF_UP = 0x8914, 0x1
+
+
+class Blueprint:
+    """What is the same for all sandboxes of a zygote."""
+
+    def __init__(
+        self,
+        trees: list[tuple[str, bool]],
+        size: int,
+        inodes: int,
+        masks: _mounts.Masks,
+        hardening: Hardening,
+    ) -> None:
+        self.trees = trees
+        self.size = size
+        self.inodes = inodes
+        self.masks = masks
+        self.hardening = hardening
+
+
+def run(blueprint: Blueprint, request: _wire.Message, sock: socket.socket, gate: int) -> None:
+    """Be PID 1 of a new sandbox; never returns.
+
+    Args:
+        blueprint: what every sandbox has.
+        request: the zygote's `create` message.
+        sock: where the engine talks to this sandbox.
+        gate: a pipe that says when the ids are mapped and the cgroups entered.
+    """
+    if os.read(gate, 1) != b"g":
+        os._exit(0)  # the zygote is gone
+    sys_.set_title("pytest-sandbox agent")
+    # The number must be below every descriptor that the engine will ever pass.
+    sock_fd = fcntl.fcntl(sock.detach(), fcntl.F_DUPFD_CLOEXEC, 3)
+    sock = socket.socket(fileno=sock_fd)
+    try:
+        _build(blueprint, request)
+        null = os.open("/dev/null", os.O_RDWR)
+        for fd in (0, 1, 2):
+            os.dup2(null, fd)
+        sys_.close_from(3, sock_fd - 1)
+        sys_.close_from(sock_fd + 1)
+        sys.meta_path.clear()  # an import from here on would run the sandbox's own files
+        blueprint.hardening.apply(request["processes"])
+        agent = _agent.Agent(sock)
+    except OSError as error:
+        _wire.send(sock, {"failed": describe(error)})
+        os._exit(1)
+    agent.run()
+    os._exit(0)
+
+
+def _build(blueprint: Blueprint, request: _wire.Message) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+    _idmap.become_root()
+    sys_.unshare(sys_.CLONE_NEWCGROUP)  # only now: its root is the cgroup we were put into
+    os.umask(0)
+    _mounts.mount_store(blueprint.size, blueprint.inodes)
+    _mounts.mount_root(blueprint.trees)
+    _mounts.mount_kernel(blueprint.masks)
+    _mounts.enter_root()
+    os.umask(0o022)
+    socket.sethostname(request["hostname"])
+    _loopback_up()
+    _prepare_files(request)
+
+
+def _loopback_up() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        fcntl.ioctl(sock, _SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", _IFF_UP))
+
+
+def _prepare_files(request: _wire.Message) -> None:
+    os.makedirs(request["workdir"], exist_ok=True)
+    hostname = request["hostname"]
+    if hostname != "sandbox":
+        with open("/etc/hostname", "w") as file:
+            file.write(hostname + "\n")
+        with open("/etc/hosts", "a") as file:
+            file.write(f"127.0.0.1\t{hostname}\n")

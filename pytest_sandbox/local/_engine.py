@@ -1,0 +1,68 @@
+"""The engine: what the server holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_sandbox.engine import Capability, Clock, Engine, EngineInfo, SystemClock, Task, TaskSpec
+
+from ._modes import choose
+from ._options import LocalOptions
+
+if TYPE_CHECKING:
+    from ._factory import Factory
+    from ._modes import Choice
+
+_LIMITS = {"memory": Capability.MEMORY_LIMIT, "cpu": Capability.CPU_LIMIT}
+
+
+class LocalEngine(Engine):
+    """Sandboxes on this machine, made of namespaces by a small process of its own.
+
+    Args:
+        options: settings; `None` for the defaults.
+        clock: where the server and this engine take the time from.
+    """
+
+    def __init__(self, options: LocalOptions | None = None, clock: Clock | None = None) -> None:
+        self.clock = clock or SystemClock()
+        self._options = options or LocalOptions()
+        self._factory: Factory | None = None
+
+    async def start(self) -> EngineInfo:
+        """Find the strongest mode that works here, by a trial sandbox, and be ready in it.
+
+        Raises:
+            EngineUnavailable: no mode works; with each one's reason, and what to do.
+        """
+        choice = await choose(self._options)
+        self._factory = choice.factory
+        return _info(choice)
+
+    async def create(self, spec: TaskSpec) -> Task:
+        """Create a task and start its main process.
+
+        Raises:
+            InvalidSpec, SpawnFailed, StoreFull, Unsupported: and nothing is left behind.
+            EngineUnavailable: the engine's own processes were killed.
+        """
+        if self._factory is None:
+            raise RuntimeError("the engine is not started, or closed")
+        return await self._factory.create(spec)
+
+    async def close(self) -> None:
+        """End every task and release everything."""
+        factory, self._factory = self._factory, None
+        if factory is not None:
+            await factory.close()
+
+
+def _info(choice: Choice) -> EngineInfo:
+    zygote, image = choice.factory.zygote, choice.factory.image
+    capabilities = {_LIMITS[name] for name in zygote.controllers if name in _LIMITS}
+    details = {f"not used: {mode.value}": no.reason for mode, no in choice.refused.items()}
+    details |= {f"no {name} limit": reason for name, reason in zygote.refused.items()}
+    details |= {f"not shown: {path}": reason for path, reason in image.left_out.items()}
+    return EngineInfo(
+        "local", zygote.mode.value, frozenset({Capability.PTY, *capabilities}), details
+    )

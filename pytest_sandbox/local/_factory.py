@@ -1,0 +1,102 @@
+"""Making sandboxes with one zygote."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import itertools
+import socket
+from typing import TYPE_CHECKING
+
+from pytest_sandbox.engine import EngineUnavailable, InvalidSpec, StoreFull, TaskSpec
+
+from ._agent_link import BuildFailed
+from ._task import LocalTask
+from ._validate import check_task
+
+if TYPE_CHECKING:
+    from ._image import HostImage
+    from ._options import LocalOptions
+    from ._pump import Pump
+    from ._zygote_link import ZygoteLink
+
+_NO_ROOM = frozenset({errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC})
+#: Besides the program's own processes: PID 1 and a job of it that works on files.
+_SERVANTS = 2
+
+
+class Factory:
+    """Makes sandboxes, in one mode and of one image.
+
+    Args:
+        zygote: what forks them; started.
+        image: what they show of the machine.
+        options: the engine's settings.
+    """
+
+    def __init__(self, zygote: ZygoteLink, image: HostImage, options: LocalOptions) -> None:
+        self.zygote = zygote
+        self.image = image
+        self._options = options
+        self._names = itertools.count(1)
+        self._pumps: set[Pump] = set()
+
+    async def create(self, spec: TaskSpec) -> LocalTask:
+        """Create a task and start its main process; leaves nothing behind if that fails."""
+        check_task(spec, self.zygote.refused)
+        try:
+            return await self.build(spec)
+        except BuildFailed as failure:
+            raise _translated(failure.reason, spec) from failure
+
+    async def build(self, spec: TaskSpec) -> LocalTask:
+        """Like `create`, without checking the specification.
+
+        Raises:
+            BuildFailed: with what the kernel said.
+        """
+        name = str(next(self._names))
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        env = {**self.image.env, **spec.env}
+        task = LocalTask(spec, env, ours, self._pumps, lambda: self.zygote.kill(name))
+        try:
+            self.zygote.create(task, name, theirs, self._request(spec))
+            await task.start()
+        except EngineUnavailable:
+            task.ended(lost="never started")
+            raise
+        except BaseException:
+            await asyncio.shield(task.kill())
+            raise
+        return task
+
+    async def close(self) -> None:
+        """End every task and the zygote."""
+        await self.zygote.close()
+        for pump in list(self._pumps):
+            await pump.aclose()
+
+    def _request(self, spec: TaskSpec) -> dict[str, object]:
+        processes = spec.limits.processes or self._options.processes
+        return {
+            "hostname": spec.hostname,
+            "workdir": spec.workdir or "/root",
+            "processes": processes + _SERVANTS,
+            "memory": spec.limits.memory,
+            "cpus": spec.limits.cpus,
+        }
+
+
+def _translated(error: OSError, spec: TaskSpec) -> Exception:
+    """What the kernel said while a sandbox was built, as whose fault it is."""
+    if spec.workdir is not None and _is_about(error, spec.workdir):
+        return InvalidSpec(f"working directory {spec.workdir!r}: {error.strerror}")
+    about = f"{error.filename}: " if error.filename else ""
+    if error.errno in _NO_ROOM:
+        return StoreFull(f"no room for another sandbox: {about}{error.strerror}")
+    return EngineUnavailable(f"cannot build a sandbox: {about}{error.strerror}")
+
+
+def _is_about(error: OSError, path: str) -> bool:
+    name = str(error.filename or "")
+    return name != "" and (path == name or path.startswith(name.rstrip("/") + "/"))

@@ -1,0 +1,31 @@
+"""What can be set about the local engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Mode(Enum):
+    """How sandboxes are kept apart from the machine, strongest first."""
+
+    ROOT_SHIFTED = "root, shifted user namespace"
+    ROOT_IDENTITY = "root, identity user namespace"
+    SUBORDINATE = "rootless, subordinate ids"
+    SINGLE = "rootless, single id"
+
+
+@dataclass(frozen=True)
+class LocalOptions:
+    """Settings of a `LocalEngine`.
+
+    Attributes:
+        mode: the only mode to try; `None` for the first that works here.
+        disk: bytes that one sandbox may write; `None` for 2 GiB, or a quarter of the machine's
+            memory if that is less.
+        processes: how many processes and threads one sandbox may have, unless its limits say so.
+    """
+
+    mode: Mode | None = None
+    disk: int | None = None
+    processes: int = 4096

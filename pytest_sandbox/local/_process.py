@@ -1,0 +1,171 @@
+"""A process in a sandbox, as the engine sees it."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import signal
+import stat
+import struct
+import termios
+from collections.abc import Mapping
+
+from pytest_sandbox.engine import (
+    ExitStatus,
+    InvalidSpec,
+    Output,
+    OutputLog,
+    Process,
+    ProcessSpec,
+    PtySize,
+    SpawnFailed,
+    TaskEnded,
+)
+
+from ._agent_link import AgentLink
+from ._pump import Pump
+from ._stdin import Stdin
+
+_PTMX = os.makedev(5, 2)
+
+
+class LocalProcess(Process):
+    """Made by `start`; told by its task when it exited."""
+
+    def __init__(self, link: AgentLink) -> None:
+        self.stdout = OutputLog()
+        self.stderr = OutputLog()
+        self._link = link
+        self._name = 0
+        self._stdin: Stdin | None = None
+        self._pumps: list[Pump] = []
+        self._master: int | None = None
+        self._status: ExitStatus | None = None
+        self._exited = asyncio.Event()
+
+    async def start(
+        self, spec: ProcessSpec, env: Mapping[str, str], workdir: str, main: bool
+    ) -> None:
+        """Start it.
+
+        Raises:
+            SpawnFailed: the command cannot be started.
+            TaskEnded: the task is over.
+        """
+        request = {
+            "argv": list(spec.argv),
+            "env": dict(env),
+            "workdir": workdir,
+            "main": main,
+            "stdout": spec.stdout.value,
+            "stderr": spec.stderr.value,
+            "pty": None if spec.pty is None else [spec.pty.rows, spec.pty.columns],
+        }
+        passed = () if spec.pty else self._open_pipes(spec)
+        self._name, answer = self._link.exec(self, request, passed)
+        try:
+            _, fds = await answer
+            if spec.pty:
+                self._attach_terminal(fds)
+        except OSError as error:
+            self.task_ended()
+            raise SpawnFailed(error.errno or 0, _sentence(spec, error)) from None
+        except BaseException:
+            self.task_ended()
+            raise
+
+    async def write_stdin(self, data: bytes) -> None:
+        """Return when all of `data` is in the pipe."""
+        assert self._stdin is not None
+        await self._stdin.write(data)
+
+    async def close_stdin(self) -> None:
+        """Let the process see the end of its input."""
+        assert self._stdin is not None
+        await self._stdin.close()
+
+    def poll(self) -> ExitStatus | None:
+        """How it ended, or `None` while it runs."""
+        return self._status
+
+    async def wait(self) -> ExitStatus:
+        """Return when it ended."""
+        await self._exited.wait()
+        assert self._status is not None
+        return self._status
+
+    async def signal(self, number: int) -> None:
+        """Send a signal to its session; does nothing once it ended."""
+        if number not in signal.valid_signals():
+            raise InvalidSpec(f"{number!r} is not a signal of this machine")
+        if self._status is None:
+            try:
+                await self._link.request("signal", process=self._name, number=number)
+            except TaskEnded:
+                pass  # it ended meanwhile
+
+    async def resize(self, size: PtySize) -> None:
+        """Tell the terminal its new size."""
+        if self._master is not None:
+            packed = struct.pack("HHHH", size.rows, size.columns, 0, 0)
+            fcntl.ioctl(self._master, termios.TIOCSWINSZ, packed)
+
+    def exited(self, status: ExitStatus) -> None:
+        """The agent says that it ended."""
+        if self._status is not None:
+            return
+        self._status = status
+        self._exited.set()
+        if self._stdin is not None:
+            self._stdin.release()
+        if self._master is not None:
+            os.close(self._master)
+            self._master = None
+        for pump in self._pumps:
+            pump.process_exited()
+
+    def task_ended(self) -> None:
+        """All of the sandbox is gone; so is this, whether the agent could say so or not."""
+        self.exited(ExitStatus(signal=signal.SIGKILL))
+        if not self._pumps:
+            self.stdout.close()
+            self.stderr.close()
+
+    def _open_pipes(self, spec: ProcessSpec) -> tuple[int, ...]:
+        theirs, ours = _pipe()
+        passed = [theirs]
+        self._stdin = Stdin(ours)
+        for log, output in ((self.stdout, spec.stdout), (self.stderr, spec.stderr)):
+            if output is not Output.PIPE:
+                log.close()
+                continue
+            read, write = _pipe()
+            self._pumps.append(self._link.pump(read, log))
+            passed.append(write)
+        return tuple(passed)
+
+    def _attach_terminal(self, fds: list[int]) -> None:
+        """Use the master end that the agent sent, if that is what it sent."""
+        info = os.fstat(fds[0]) if len(fds) == 1 else None
+        if info is None or not stat.S_ISCHR(info.st_mode) or info.st_rdev != _PTMX:
+            for fd in fds:
+                os.close(fd)
+            raise TaskEnded("the sandbox's agent did not keep to the protocol")
+        self.stderr.close()
+        self._master = os.dup(fds[0])
+        self._stdin = Stdin(os.dup(fds[0]), terminal=True)
+        self._pumps.append(self._link.pump(fds[0], self.stdout, terminal=True))
+
+
+def _pipe() -> tuple[int, int]:
+    read, write = os.pipe2(os.O_CLOEXEC)
+    # Whoever a process becomes may open /dev/stdout again, which asks the inode.
+    os.fchmod(read, 0o666)
+    return read, write
+
+
+def _sentence(spec: ProcessSpec, error: OSError) -> str:
+    if error.filename == spec.workdir:
+        return f"working directory {error.filename!r}: {error.strerror}"
+    return f"cannot run {spec.argv[0]!r}: {error.strerror}"

@@ -1,0 +1,42 @@
+"""What a machine allows, for people to read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that the local engine needs or can use.
+
+    Attributes:
+        name: what was looked at, `"mode: rootless, single id"`.
+        ok: whether it is as the engine wants it.
+        detail: what was seen, or what the kernel said.
+        consequence: what follows if it is not.
+        remedy: the command that changes it, or `""` where there is none.
+    """
+
+    name: str
+    ok: bool
+    detail: str
+    consequence: str = ""
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """All findings, and the mode that the engine would use.
+
+    Attributes:
+        findings: in the order of reading.
+        mode: `EngineInfo.mode` here, or `None` if the engine cannot run.
+    """
+
+    findings: tuple[Finding, ...]
+    mode: str | None
+
+    @property
+    def usable(self) -> bool:
+        """Whether the local engine runs here."""
+        return self.mode is not None

@@ -1,0 +1,178 @@
+"""The skeleton of the `host` image: all of the machine that a sandbox sees outside of `/usr`.
+
+By allow-list: a name that is not mentioned here does not exist in a sandbox, so nothing that
+turns up later on the machine can show. Only files that everybody may read are copied.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+
+#: Names in /etc that programs need and that hold no secrets.
+ETC = frozenset(
+    """
+    adduser.conf alpine-release alternatives apt bash.bashrc bash_completion.d bindresvport.blacklist
+    ca-certificates ca-certificates.conf crypto-policies debconf.conf debian_version
+    deluser.conf dpkg fonts gai.conf host.conf inputrc issue java-11-openjdk java-17-openjdk
+    java-21-openjdk ld.so.cache ld.so.conf ld.so.conf.d libaudit.conf locale.alias locale.conf
+    localtime login.defs lsb-release magic magic.mime mailcap mime.types nanorc netconfig networks
+    nsswitch.conf os-release pam.conf pam.d perl pki postgresql-common profile protocols python3
+    python3.9 python3.10 python3.11 python3.12 python3.13 python3.14 redhat-release rpc security
+    services shells skel ssl system-release terminfo timezone ucf.conf vim vimrc xattr.conf
+    """.split()  # noqa: SIM905 - easier to read and to sort
+)
+#: Names that are left out wherever they appear below those: keys and passwords live there.
+SECRET = frozenset({"private", "auth.conf", "auth.conf.d", "opasswd", "entitlement", "consumer"})
+
+_PASSWORD_IN_URL = re.compile(rb"://[^/\s:@]*:[^/\s@]+@")
+_LARGEST = 4 * 1024 * 1024
+_DIRECTORIES = {
+    "boot": 0o755,
+    "dev": 0o755,
+    "dev/pts": 0o755,
+    "dev/shm": 0o1777,
+    "etc": 0o755,
+    "home": 0o755,
+    "media": 0o755,
+    "mnt": 0o755,
+    "opt": 0o755,
+    "proc": 0o555,
+    "root": 0o755,
+    "run": 0o755,
+    "run/lock": 0o1777,
+    "srv": 0o755,
+    "sys": 0o555,
+    "tmp": 0o1777,
+    "usr": 0o755,
+    "var": 0o755,
+    "var/cache": 0o755,
+    "var/lib": 0o755,
+    "var/local": 0o755,
+    "var/log": 0o755,
+    "var/mail": 0o755,
+    "var/opt": 0o755,
+    "var/spool": 0o755,
+    "var/tmp": 0o1777,
+}
+_LINKS = {
+    "dev/fd": "/proc/self/fd",
+    "dev/ptmx": "pts/ptmx",
+    "dev/stderr": "/proc/self/fd/2",
+    "dev/stdin": "/proc/self/fd/0",
+    "dev/stdout": "/proc/self/fd/1",
+    "etc/mtab": "/proc/self/mounts",
+    "var/lock": "/run/lock",
+    "var/run": "/run",
+}
+_FILES = {
+    "etc/fstab": "",
+    "etc/hostname": "sandbox\n",
+    "etc/hosts": "127.0.0.1\tlocalhost sandbox\n::1\tlocalhost ip6-localhost ip6-loopback\n",
+    "etc/machine-id": "",
+    "etc/resolv.conf": "",
+}
+_NOBODY = 65534
+_FIRST_PERSON = 1000
+
+
+def build(root: str, devices: tuple[str, ...], links: dict[str, str], points: list[str]) -> None:
+    """Fill the empty directory `root`.
+
+    Args:
+        root: where.
+        devices: names in `/dev` that will be mounted over.
+        links: top-level symbolic links, name to target.
+        points: absolute paths of directories that will be mounted over.
+    """
+    for name, mode in _DIRECTORIES.items():
+        _directory(f"{root}/{name}", mode)
+    for name, target in {**_LINKS, **links}.items():
+        os.symlink(target, f"{root}/{name}")
+    for name, text in {**_FILES, **_accounts()}.items():
+        _file(f"{root}/{name}", text.encode(), 0o644)
+    os.chmod(f"{root}/etc/shadow", 0o600)
+    for name in devices:
+        _file(f"{root}/dev/{name}", b"", 0o666)
+    _copy_chosen("/etc", f"{root}/etc")
+    for point in points:
+        os.makedirs(root + point, 0o755, exist_ok=True)
+
+
+def give_to(root: str, owner: int) -> None:
+    """Make `owner` own all of the skeleton."""
+    for folder, directories, files in os.walk(root):
+        os.lchown(folder, owner, owner)
+        for name in (*directories, *files):
+            os.lchown(os.path.join(folder, name), owner, owner)
+
+
+def _accounts() -> dict[str, str]:
+    """The machine's system accounts, locked; people's accounts do not exist in a sandbox."""
+    users = [line for line in _lines("/etc/passwd") if line[0] != "root"]
+    users = [["root", "x", "0", "0", "root", "/root", "/bin/sh"], *filter(_is_system, users)]
+    names = {line[0] for line in users}
+    groups = [line for line in _lines("/etc/group") if line[0] != "root"]
+    groups = [["root", "x", "0", ""], *filter(_is_system, groups)]
+    for line in groups:
+        line[3] = ",".join(name for name in line[3].split(",") if name in names)
+    return {
+        "etc/passwd": _text(users),
+        "etc/group": _text(groups),
+        "etc/shadow": _text(
+            [[name, "*", "19000", "0", "99999", "7", "", "", ""] for name in names]
+        ),
+    }
+
+
+def _lines(path: str) -> list[list[str]]:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            lines = [line.rstrip("\n").split(":") for line in file]
+    except OSError:
+        return []
+    return [line for line in lines if len(line) >= 4 and line[2].isdigit()]
+
+
+def _is_system(line: list[str]) -> bool:
+    number = int(line[2])
+    return number < _FIRST_PERSON or number == _NOBODY
+
+
+def _text(lines: list[list[str]]) -> str:
+    return "".join(":".join(line) + "\n" for line in lines)
+
+
+def _copy_chosen(source: str, target: str) -> None:
+    for name in os.listdir(source):
+        if name in ETC and not os.path.lexists(f"{target}/{name}"):
+            _copy(f"{source}/{name}", f"{target}/{name}")
+
+
+def _copy(source: str, target: str) -> None:
+    """Copy a file, link or directory if everybody may read it; anything else is left out."""
+    info = os.lstat(source)
+    if stat.S_ISLNK(info.st_mode):
+        os.symlink(os.readlink(source), target)
+    elif stat.S_ISDIR(info.st_mode) and info.st_mode & 0o005 == 0o005:
+        _directory(target, 0o755)
+        for name in os.listdir(source):
+            if name not in SECRET:
+                _copy(f"{source}/{name}", f"{target}/{name}")
+    elif stat.S_ISREG(info.st_mode) and info.st_mode & 0o004 and info.st_size <= _LARGEST:
+        with open(source, "rb") as file:
+            content = file.read(_LARGEST)
+        if not _PASSWORD_IN_URL.search(content):
+            _file(target, content, info.st_mode & 0o755)
+
+
+def _directory(path: str, mode: int) -> None:
+    os.mkdir(path)
+    os.chmod(path, mode)
+
+
+def _file(path: str, content: bytes, mode: int) -> None:
+    with open(path, "xb") as file:
+        file.write(content)
+    os.chmod(path, mode)

@@ -1,0 +1,128 @@
+"""One sandbox, as the engine sees it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable
+
+from pytest_sandbox.engine import (
+    EndCause,
+    ExitStatus,
+    Process,
+    ProcessSpec,
+    Task,
+    TaskEnd,
+    TaskEnded,
+    TaskSpec,
+)
+
+from ._agent_link import AgentLink, BuildFailed
+from ._files import LocalFiles
+from ._process import LocalProcess
+from ._pump import Pump
+from ._validate import check_process
+
+
+class LocalTask(Task):
+    """A sandbox; the engine tells it when nothing of it is left.
+
+    Args:
+        spec: what was asked for.
+        env: the image's environment, with the specification's over it.
+        sock: the engine's end of the socket to the agent.
+        pumps: the engine's running pumps.
+        kill: tells the zygote to kill PID 1.
+    """
+
+    def __init__(
+        self,
+        spec: TaskSpec,
+        env: dict[str, str],
+        sock: socket.socket,
+        pumps: set[Pump],
+        kill: Callable[[], None],
+    ) -> None:
+        self.main: Process | None = None
+        self._link = AgentLink(sock, pumps, kill)
+        self.files: LocalFiles = LocalFiles(self._link)
+        self._spec = spec
+        self._env = env
+        self._kill = kill
+        self._killed = False
+        self._main_status: ExitStatus | None = None
+        self._end: TaskEnd | None = None
+        self._over = asyncio.Event()
+
+    async def start(self) -> None:
+        """Return when PID 1 serves and the main process runs."""
+        if self._spec.main is None:
+            await self._link.ready
+        else:
+            self.main = await self._exec(self._spec.main, main=True)
+
+    async def exec(self, spec: ProcessSpec) -> Process:
+        """Start a further process."""
+        check_process(spec)
+        if self._end is not None or self._killed:
+            raise TaskEnded("the task is over")
+        return await self._exec(spec, main=False)
+
+    def poll(self) -> TaskEnd | None:
+        """How it ended, or `None` while it lives."""
+        return self._end
+
+    async def wait(self) -> TaskEnd:
+        """Return when it ended and nothing of it is left."""
+        await self._over.wait()
+        assert self._end is not None
+        return self._end
+
+    async def kill(self) -> None:
+        """End it and return when nothing of it is left."""
+        if self._end is None:
+            self._killed = True
+            self._kill()
+            await self._over.wait()
+
+    def ended(
+        self, *, out_of_memory: bool = False, failed: OSError | None = None, lost: str = ""
+    ) -> None:
+        """Nothing of it is left.
+
+        Args:
+            out_of_memory: the kernel killed a process of it for memory.
+            failed: why it could not even be forked.
+            lost: why it ended, if neither it nor we wanted that.
+        """
+        if self._end is not None:
+            return
+        if failed is not None:
+            self._link.fail(BuildFailed(failed))
+        self._link.drain()
+        status = self.main.poll() if self.main is not None else None
+        self._end = self._judge(status, out_of_memory, lost)
+        self._link.task_ended()
+        self.files.task_ended()
+        self._over.set()
+
+    def _judge(self, status: ExitStatus | None, out_of_memory: bool, lost: str) -> TaskEnd:
+        if out_of_memory and (status is None or status.signal == signal.SIGKILL):
+            return TaskEnd(EndCause.OUT_OF_MEMORY, status)
+        if status is not None:
+            return TaskEnd(EndCause.EXITED, status)
+        if self._killed:
+            return TaskEnd(EndCause.KILLED)
+        return TaskEnd(EndCause.LOST, detail=lost or "its agent died")
+
+    async def _exec(self, spec: ProcessSpec, *, main: bool) -> LocalProcess:
+        env = {**self._env, **spec.env}
+        if spec.pty is not None:
+            env.setdefault("TERM", "xterm")
+        workdir = spec.workdir or self._spec.workdir or "/root"
+        process = LocalProcess(self._link)
+        if main:
+            self.main = process
+        await process.start(spec, env, workdir, main)
+        return process

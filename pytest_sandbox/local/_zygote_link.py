@@ -1,0 +1,192 @@
+"""The engine's conversation with its zygote: start it, have sandboxes made and ended."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import socket
+import subprocess
+import tempfile
+import time
+from typing import IO, TYPE_CHECKING
+
+from pytest_sandbox.engine import EngineUnavailable
+
+from . import _cgroups, _ids
+from ._agent_link import error_of
+from ._channel import Channel
+from ._idmap import SHIFT
+from ._launch import launch
+from ._options import LocalOptions, Mode
+from ._wire import BadMessage, Message, close_all
+
+if TYPE_CHECKING:
+    from ._image import HostImage
+    from ._task import LocalTask
+
+#: Seconds for what the kernel is left to clean up by itself.
+_PATIENCE = 5.0
+#: What one inode may cost besides its contents, to bound the kernel's memory as well.
+_BYTES_PER_INODE = 4096
+
+
+class ZygoteLink:
+    """One zygote, in one mode, and the sandboxes that it made.
+
+    Attributes:
+        controllers: cgroup controllers that it can use.
+        refused: why it cannot use the others.
+    """
+
+    def __init__(self, mode: Mode, options: LocalOptions, image: HostImage) -> None:
+        self.mode = mode
+        self.controllers: list[str] = []
+        self.refused: dict[str, str] = {}
+        self._disk = options.disk or default_disk()
+        self._image = image
+        self._tasks: dict[str, LocalTask] = {}
+        self._pids: dict[str, int] = {}
+        self._cgroups: list[str] = []
+        self._death = ""
+        self._gone = asyncio.Event()
+        self._watcher: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Start the zygote; return when it can make sandboxes.
+
+        Raises:
+            OSError: the step of its preparation that the kernel refused.
+            IdsRefused: the machine does not give it the ids for its mode.
+            EngineUnavailable: it died.
+        """
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is gone
+        with theirs:
+            self._process = launch(theirs, self._errors.fileno())
+        self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._channel = Channel(ours, self._on_message, self._on_close)
+        self._channel.send(self._plan())
+        await self._ready
+
+    def create(self, task: LocalTask, name: str, sock: socket.socket, fields: Message) -> None:
+        """Have a sandbox made whose agent talks over `sock`.
+
+        Raises:
+            EngineUnavailable: the zygote died.
+        """
+        if self._channel.closed:
+            sock.close()
+            raise EngineUnavailable(f"the engine's zygote is gone: {self._death}")
+        self._tasks[name] = task
+        self._channel.send({**fields, "op": "create", "name": name}, (sock.detach(),))
+
+    def kill(self, name: str) -> None:
+        """Have a sandbox killed."""
+        self._channel.send({"op": "kill", "name": name})
+
+    async def close(self) -> None:
+        """End every sandbox, then the zygote; return when nothing is left."""
+        await asyncio.gather(*(task.kill() for task in list(self._tasks.values())))
+        self._channel.close()
+        await self._gone.wait()
+
+    def _plan(self) -> Message:
+        return {
+            "rootless": self.mode in (Mode.SUBORDINATE, Mode.SINGLE),
+            "shift": SHIFT if self.mode is Mode.ROOT_SHIFTED else 0,
+            "ids": _ids.count(self.mode),
+            "trees": self._image.trees,
+            "links": self._image.links,
+            "size": self._disk,
+            "inodes": max(16384, self._disk // _BYTES_PER_INODE),
+        }
+
+    def _on_message(self, message: Message, fds: list[int]) -> None:
+        close_all(fds)
+        if "ended" in message:
+            self._on_ended(message)
+        elif "born" in message:
+            self._pids[message["born"]] = message["pid"]
+        elif "unshared" in message:
+            self._give_ids()
+        elif "ready" in message:
+            self.controllers = message["controllers"]
+            self.refused = message["refused"]
+            self._cgroups = message["cgroups"]
+            self._ready.set_result(None)
+        elif "failed" in message:
+            self._ready.set_exception(error_of(message["failed"]))
+        else:
+            raise BadMessage(str(message))
+
+    def _give_ids(self) -> None:
+        try:
+            _ids.give(self.mode, self._process.pid)
+        except _ids.IdsRefused as refusal:
+            self._ready.set_exception(refusal)
+            self._channel.close()
+        else:
+            self._channel.send({"given": True})
+
+    def _on_ended(self, message: Message) -> None:
+        name = message["ended"]
+        self._pids.pop(name, None)
+        task = self._tasks.pop(name, None)
+        if task is None:
+            return
+        failed = message.get("failed")
+        task.ended(
+            out_of_memory=bool(message.get("oom")),
+            failed=error_of(failed) if failed else None,
+        )
+
+    def _on_close(self) -> None:
+        self._watcher = asyncio.get_running_loop().create_task(self._bury())
+
+    async def _bury(self) -> None:
+        """The zygote is gone or going: wait for that, and clean up what it could not."""
+        await asyncio.to_thread(self._await_death, list(self._pids.values()))
+        with self._errors:
+            self._errors.seek(0)
+            words = self._errors.read().decode(errors="replace").strip()
+        self._death = words or f"it ended with status {self._process.returncode}"
+        if not self._ready.done():
+            self._ready.set_exception(EngineUnavailable(f"the zygote died: {self._death}"))
+        for task in list(self._tasks.values()):
+            task.ended(lost=f"the engine's zygote died: {self._death}")
+        self._tasks.clear()
+        self._gone.set()
+
+    def _await_death(self, pids: list[int]) -> None:
+        """Return when the zygote, its sandboxes and its groups are gone; blocks."""
+        try:
+            self._process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        deadline = time.monotonic() + _PATIENCE
+        for pid in pids:
+            _await_exit(pid, deadline)
+        for path in self._cgroups:
+            while not _cgroups.remove(path) and time.monotonic() < deadline:
+                time.sleep(0.01)
+
+
+def default_disk() -> int:
+    """Bytes that a sandbox may write where nothing is said."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return min(2 << 30, memory // 4)
+
+
+def _await_exit(pid: int, deadline: float) -> None:
+    try:
+        fd = os.pidfd_open(pid)
+    except OSError:
+        return  # gone, and collected by whoever inherited it
+    try:
+        poll = select.poll()
+        poll.register(fd, select.POLLIN)
+        poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
+    finally:
+        os.close(fd)

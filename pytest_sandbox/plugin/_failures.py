@@ -1,0 +1,67 @@
+"""What a report shows besides: the sandboxes of a test that failed, and what it left behind."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_sandbox._run import EngineStartError
+
+from ._engine import ENGINE
+from ._report import TAIL, describe, title
+from ._watch import WATCH
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+#: Sandboxes of one test that are shown.
+_SANDBOXES = 10
+#: pytest shows, of the teardown of a test that passed, the sections that say so.
+_LEFT_BEHIND = "left behind in sandboxes at teardown"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add sections, which travel with the report, from a worker of pytest-xdist too."""
+    report = yield
+    if call.excinfo is not None and call.excinfo.errisinstance(EngineStartError):
+        # The reason and the remedy are all there is to know; how we got there is not.
+        report.longrepr = call.excinfo.getrepr(style="value")
+    watch = item.stash.get(WATCH, None)
+    if watch is None:
+        return report
+    if call.when == "teardown" and watch.left:
+        report.sections.append((_LEFT_BEHIND, "\n".join(watch.left)))
+    if report.failed:
+        report.sections += _sections(item, [*watch.ids, *_wide(item, watch.ids)])
+    return report
+
+
+def _sections(item: pytest.Item, ids: list[str]) -> Iterator[tuple[str, str]]:
+    session = item.config.stash[ENGINE]
+    client = session.connected
+    if not ids or client is None:
+        return
+    from . import _calls
+
+    for sandbox_id, told in _calls.describe(client, ids[:_SANDBOXES], TAIL).items():
+        if isinstance(told, Exception):
+            yield f"sandbox {sandbox_id}", f"what happened there cannot be known: {told}"
+        else:
+            yield title(told), describe(told, session.hidden)
+    if len(ids) > _SANDBOXES:
+        yield "more sandboxes", f"({len(ids) - _SANDBOXES} not shown)"
+
+
+def _wide(item: pytest.Item, shown: list[str]) -> list[str]:
+    """The sandboxes that wider fixtures gave to the test as they are."""
+    client = sys.modules.get("pytest_sandbox.client")
+    arguments: dict[str, Any] = getattr(item, "funcargs", {})
+    if client is None:
+        return []
+    ids = [each.object_id for each in arguments.values() if isinstance(each, client.Sandbox)]
+    return [each for each in ids if each not in shown]

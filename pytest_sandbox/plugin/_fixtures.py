@@ -1,0 +1,80 @@
+"""The fixtures that give sandboxes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ._engine import ENGINE
+from ._marker import merged_spec
+from ._options import IMAGES, settings
+from ._watch import WATCH
+
+if TYPE_CHECKING:
+    from pytest_sandbox.client import Sandbox
+
+    from ._engine import EngineSession
+    from ._watch import Watch
+
+
+class SandboxFactory:
+    """Creates sandboxes that end with the test.
+
+    `factory(*args, **spec)` takes what `Sandbox.create` takes. What `spec` does not name comes
+    from the `sandbox` marker of the test, except for a name, which only one sandbox can have.
+    """
+
+    def __init__(self, session: EngineSession, watch: Watch, defaults: dict[str, Any]) -> None:
+        self._session = session
+        self._watch = watch
+        self._defaults = defaults
+
+    def __call__(self, *args: str, **spec: Any) -> Sandbox:
+        """Create a sandbox.
+
+        Raises:
+            EngineStartError: the engine cannot be started.
+            Error: what `Sandbox.create` raises.
+        """
+        from pytest_sandbox.client import Sandbox
+
+        return self._given(Sandbox.create(*args, **self._complete(spec)))
+
+    async def aio(self, *args: str, **spec: Any) -> Sandbox:
+        """The same, awaited."""
+        from pytest_sandbox.client import Sandbox
+
+        return self._given(await Sandbox.create.aio(*args, **self._complete(spec)))
+
+    def _complete(self, spec: dict[str, Any]) -> dict[str, Any]:
+        from pytest_sandbox.client import Image
+
+        complete = {**self._defaults, "client": self._session.client(), **spec}
+        if complete["image"] in IMAGES:
+            complete["image"] = Image.host()
+        return complete
+
+    def _given(self, sandbox: Sandbox) -> Sandbox:
+        self._watch.given.add(sandbox.object_id)
+        return sandbox
+
+
+def _defaults(item: pytest.Item) -> dict[str, Any]:
+    return {"image": settings(item.config).image, **merged_spec(item)}
+
+
+@pytest.fixture
+def sandbox_factory(request: pytest.FixtureRequest) -> SandboxFactory:
+    """Call it for as many sandboxes as wanted; they end with the test."""
+    defaults = _defaults(request.node)
+    defaults.pop("name", None)
+    return SandboxFactory(request.config.stash[ENGINE], request.node.stash[WATCH], defaults)
+
+
+@pytest.fixture
+def sandbox(request: pytest.FixtureRequest) -> Sandbox:
+    """A fresh sandbox, shaped by the `sandbox` marker; it ends with the test."""
+    item = request.node
+    factory = SandboxFactory(request.config.stash[ENGINE], item.stash[WATCH], _defaults(item))
+    return factory()

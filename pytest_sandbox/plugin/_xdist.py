@@ -1,0 +1,20 @@
+"""One engine for all workers of pytest-xdist, owned by the controller."""
+
+from typing import Any
+
+import pytest
+
+from ._engine import ENGINE
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker where the run is."""
+    node.config.stash[ENGINE].hand_over(node.workerinput)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """End the sandboxes of a worker that crashed."""
+    if error:
+        node.config.stash[ENGINE].end_worker(node.workerinput["workerid"])

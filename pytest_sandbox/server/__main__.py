@@ -1,0 +1,139 @@
+"""The engine process: `python -m pytest_sandbox.server --engine NAME --run-dir DIR`.
+
+Prints one line of JSON when it is ready, or why it cannot be, and serves until the lease of its
+run directory is free or it is told to stop. Then it ends everything and removes the directory.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pytest_sandbox.engine import Engine, EngineInfo, EngineUnavailable
+from pytest_sandbox.engine._registry import load_engine
+
+from . import _lease
+from ._app import App
+from ._listeners import Listeners
+
+log = logging.getLogger("pytest_sandbox.server")
+
+
+def main() -> int:
+    """Run the engine process; the exit status is 1 if it could not start."""
+    options = _parse(sys.argv[1:])
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+    )
+    # grpclib reports every call that a client gives up; that is no news here.
+    logging.getLogger("grpclib").setLevel(logging.ERROR)
+    try:
+        asyncio.run(_serve(options))
+    except EngineUnavailable as error:
+        _say({"error": {"reason": error.reason, "remedy": error.remedy}})
+        return 1
+    finally:
+        _lease.remove(options.run_dir)
+    return 0
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m pytest_sandbox.server")
+    parser.add_argument("--engine", required=True, help="name of the engine")
+    parser.add_argument("--run-dir", required=True, type=Path, help="folder with the lease")
+    parser.add_argument("--tcp", metavar="HOST:PORT", type=_address, help="serve Modal clients too")
+    parser.add_argument("--disk", metavar="BYTES", help="room for what all sandboxes write")
+    return parser.parse_args(arguments)
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    try:
+        return host.strip("[]") or "127.0.0.1", int(port)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected HOST:PORT, not {text!r}") from None
+
+
+async def _serve(options: argparse.Namespace) -> None:
+    stop = _stop_event(options.run_dir)
+    await asyncio.to_thread(_lease.sweep, options.run_dir.parent, options.run_dir)
+    engine = load_engine(options.engine, {"disk": options.disk} if options.disk else {})
+    try:
+        await _serve_engine(engine, options, stop)
+    finally:
+        await engine.close()
+
+
+async def _serve_engine(engine: Engine, options: argparse.Namespace, stop: asyncio.Event) -> None:
+    info = await engine.start()
+    app = App(engine, info)
+    listeners = Listeners(app)
+    try:
+        _say(await _listen(listeners, options, info))
+        await stop.wait()
+        log.info("ending %d sandboxes", app.state.running())
+        # The sandboxes first: it matters most, and calls that wait for them then return.
+        await engine.close()
+    finally:
+        await listeners.close()
+
+
+async def _listen(
+    listeners: Listeners, options: argparse.Namespace, info: EngineInfo
+) -> dict[str, Any]:
+    """Listen, and describe where."""
+    path = options.run_dir / "socket"
+    try:
+        await listeners.unix(path)
+        tcp = None
+        if options.tcp:
+            host, port = options.tcp
+            tcp = asdict(await listeners.tcp(host, port, options.run_dir / "ca.pem"))
+    except OSError as error:
+        raise EngineUnavailable(
+            f"the server cannot listen: {error}", "Choose another address."
+        ) from error
+    return {
+        "socket": str(path),
+        "pid": os.getpid(),
+        "engine": {
+            "name": info.name,
+            "mode": info.mode,
+            "capabilities": sorted(capability.value for capability in info.capabilities),
+            "details": dict(info.details),
+        },
+        "tcp": tcp,
+    }
+
+
+def _stop_event(run_dir: Path) -> asyncio.Event:
+    """Set when the owner of the run is gone, or somebody says so."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+
+    def free() -> None:
+        # The loop may be closed by then: the process is about to end anyway.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(stop.set)
+
+    _lease.watch(run_dir, free)
+    return stop
+
+
+def _say(message: dict[str, Any]) -> None:
+    print(json.dumps(message), flush=True)  # noqa: T201  # the launcher reads this line
+
+
+if __name__ == "__main__":
+    sys.exit(main())

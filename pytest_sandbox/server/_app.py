@@ -1,0 +1,64 @@
+"""The server put together: one engine, one state, the servicers, any number of listeners."""
+
+from typing import Any
+
+from pytest_sandbox.engine import Engine, EngineInfo
+
+from ._auth import Listener
+from ._idempotency import Outcomes
+from ._rpc import RpcServer, Services
+from ._state import State
+from .apps import Apps
+from .container_exec import ContainerExecs
+from .container_files import ContainerFiles
+from .images import Images
+from .inspector import Inspector
+from .logs import Logs
+from .router import CommandRouter
+from .router_access import RouterAccess
+from .sandboxes import Sandboxes
+from .secrets import Secrets
+
+
+class App:
+    """Everything that is served, without a place where it is.
+
+    Args:
+        engine: started.
+        info: what its start returned.
+    """
+
+    def __init__(self, engine: Engine, info: EngineInfo) -> None:
+        self.state = State(engine, info)
+        self._outcomes: Outcomes[Any] = Outcomes()
+        self._control = [
+            Apps(self.state),
+            Images(self.state),
+            Secrets(self.state),
+            Sandboxes(self.state),
+            Logs(self.state),
+            ContainerExecs(self.state),
+            ContainerFiles(self.state),
+            RouterAccess(self.state),
+        ]
+        self._router = [CommandRouter(self.state)]
+        self._inspector = [Inspector(self.state)]
+
+    def services(self, listener: Listener) -> Services:
+        """What `listener` serves."""
+        return Services(
+            listener,
+            self.state.tokens,
+            self._outcomes,
+            control=self._control,
+            router=self._router,
+            inspector=self._inspector,
+        )
+
+    def server(self, listener: Listener) -> RpcServer:
+        """A server for `listener`, not yet bound to an address."""
+        return RpcServer(self.services(listener))
+
+    async def close(self) -> None:
+        """End every sandbox."""
+        await self.state.engine.close()

@@ -1,0 +1,127 @@
+"""Who may call what, per listener.
+
+| listener | control plane | command router | inspector |
+|---|---|---|---|
+| Unix socket | everybody who can open it: its folder is `0700` | Bearer token of the task | yes |
+| TCP, TCP with TLS | the run's token id and secret | Bearer token of the task | no |
+"""
+
+import hmac
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import jwt
+from grpclib import GRPCError, Status
+
+#: Seconds that a token of the command router lives. Clients of Modal before 1.3 ask again and
+#: again for a token that is about to expire, so it is always long.
+ROUTER_TOKEN_LIFETIME = 24 * 3600
+_ALGORITHM = "HS256"
+
+
+@dataclass(frozen=True)
+class TokenPair:
+    """What a client of Modal keeps as its token id and token secret."""
+
+    id: str
+    secret: str
+
+    @classmethod
+    def random(cls) -> "TokenPair":
+        """A fresh pair, in the shape of Modal's."""
+        return cls(f"ak-{secrets.token_hex(11)}", f"as-{secrets.token_hex(11)}")
+
+
+class RouterTokens:
+    """Signs and checks the tokens of the command router: one per task, for this process only."""
+
+    def __init__(self) -> None:
+        self._key = secrets.token_bytes(32)
+        self._valid: dict[str, tuple[str, float]] = {}  # token -> task id, expiry
+
+    def issue(self, task_id: str) -> str:
+        """A token for one task."""
+        expiry = time.time() + ROUTER_TOKEN_LIFETIME
+        token = self._sign({"task_id": task_id, "exp": int(expiry)})
+        self._valid[token] = task_id, expiry
+        return token
+
+    def session(self) -> str:
+        """A token that opens nothing: clients only look at when it expires."""
+        return self._sign({"exp": int(time.time() + ROUTER_TOKEN_LIFETIME)})
+
+    def _sign(self, claims: dict[str, object]) -> str:
+        return jwt.encode(claims, self._key, _ALGORITHM)
+
+    def forget(self, token: str) -> None:
+        """Free the memory that a token of an ended task takes; it stays as valid as it was."""
+        self._valid.pop(token, None)
+
+    def check(self, authorization: str | None) -> str:
+        """The task that the bearer may command.
+
+        Raises:
+            GRPCError: UNAUTHENTICATED.
+        """
+        scheme, _, token = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer":
+            raise _unauthenticated("the command router needs 'authorization: Bearer <token>'")
+        known = self._valid.get(token)
+        if known and known[1] > time.time():
+            return known[0]
+        return self._decode(token)
+
+    def _decode(self, token: str) -> str:
+        try:
+            claims = jwt.decode(
+                token, self._key, [_ALGORITHM], options={"require": ["exp", "task_id"]}
+            )
+        except jwt.InvalidTokenError as error:
+            raise _unauthenticated(f"not a valid token of the command router: {error}") from None
+        return str(claims["task_id"])
+
+
+@dataclass(frozen=True)
+class Listener:
+    """One door to the server.
+
+    Attributes:
+        name: for the log.
+        tokens: what callers of the control plane must show; `None` lets everybody in.
+        inspector: whether the inspector is served here.
+        local: whether it is the Unix socket.
+    """
+
+    name: str
+    tokens: TokenPair | None = None
+    inspector: bool = False
+    local: bool = False
+
+    def check_control(self, metadata: Mapping[str, str | bytes]) -> None:
+        """Let a caller of the control plane in.
+
+        Raises:
+            GRPCError: UNAUTHENTICATED.
+        """
+        if self.tokens is None:
+            return
+        shown = _text(metadata, "x-modal-token-id"), _text(metadata, "x-modal-token-secret")
+        # Both are compared whatever the first comparison says, in constant time.
+        same_id = hmac.compare_digest(shown[0].encode(), self.tokens.id.encode())
+        same_secret = hmac.compare_digest(shown[1].encode(), self.tokens.secret.encode())
+        if not (same_id and same_secret):
+            raise _unauthenticated(
+                f"token id {shown[0]!r} with its secret does not open this server: set "
+                "MODAL_TOKEN_ID and MODAL_TOKEN_SECRET to what the server printed when it started"
+            )
+
+
+def _text(metadata: Mapping[str, str | bytes], key: str) -> str:
+    value = metadata.get(key, "")
+    return value if isinstance(value, str) else value.decode(errors="replace")
+
+
+def _unauthenticated(message: str) -> GRPCError:
+    return GRPCError(Status.UNAUTHENTICATED, message)

@@ -1,0 +1,92 @@
+"""Every exception becomes one gRPC status, and its message.
+
+    GRPCError                    as it is: a handler said exactly what it means
+    EngineError                  by class, see `_ENGINE`
+    OSError                      by errno, see `_ERRNO`
+    DecodeError                  INVALID_ARGUMENT: the request is not the message it should be
+    anything else                INTERNAL, and a traceback in the log: a bug of ours
+
+Clients repeat calls that end with UNAVAILABLE, UNKNOWN or INTERNAL, so nothing that a caller
+can cause ends with one of these.
+"""
+
+import errno
+import logging
+
+from google.protobuf.message import DecodeError
+from grpclib import GRPCError, Status
+
+from pytest_sandbox import engine
+
+log = logging.getLogger(__name__)
+
+_ENGINE: dict[type[engine.EngineError], Status] = {
+    engine.EngineUnavailable: Status.UNAVAILABLE,
+    engine.InvalidSpec: Status.INVALID_ARGUMENT,
+    engine.OutputDropped: Status.OUT_OF_RANGE,
+    engine.SpawnFailed: Status.INVALID_ARGUMENT,
+    engine.StoreFull: Status.RESOURCE_EXHAUSTED,
+    engine.TaskEnded: Status.NOT_FOUND,
+    engine.Unsupported: Status.UNIMPLEMENTED,
+}
+
+_ERRNO: dict[int, Status] = {
+    errno.EPERM: Status.PERMISSION_DENIED,
+    errno.ENOENT: Status.NOT_FOUND,
+    errno.ENOMEM: Status.RESOURCE_EXHAUSTED,
+    errno.EACCES: Status.PERMISSION_DENIED,
+    errno.EEXIST: Status.ALREADY_EXISTS,
+    errno.ENOTDIR: Status.INVALID_ARGUMENT,
+    errno.EISDIR: Status.INVALID_ARGUMENT,
+    errno.EINVAL: Status.INVALID_ARGUMENT,
+    errno.ENFILE: Status.RESOURCE_EXHAUSTED,
+    errno.EMFILE: Status.RESOURCE_EXHAUSTED,
+    errno.EFBIG: Status.RESOURCE_EXHAUSTED,
+    errno.ENOSPC: Status.RESOURCE_EXHAUSTED,
+    errno.EROFS: Status.PERMISSION_DENIED,
+    errno.EPIPE: Status.FAILED_PRECONDITION,
+    errno.ENAMETOOLONG: Status.INVALID_ARGUMENT,
+    errno.ENOTEMPTY: Status.FAILED_PRECONDITION,
+    errno.ELOOP: Status.INVALID_ARGUMENT,
+    errno.EDQUOT: Status.RESOURCE_EXHAUSTED,
+}
+
+
+def failure(error: Exception, rpc: str) -> GRPCError:
+    """The status that a call ends with when its handler raised `error`."""
+    if isinstance(error, GRPCError):
+        return error
+    for kind, status in _ENGINE.items():
+        if isinstance(error, kind):
+            return GRPCError(status, str(error))
+    if isinstance(error, OSError) and error.errno in _ERRNO:
+        return GRPCError(_ERRNO[error.errno], str(error))
+    if isinstance(error, DecodeError):
+        return GRPCError(Status.INVALID_ARGUMENT, f"{rpc}: not a valid request: {error}")
+    log.error("%s failed", rpc, exc_info=error)
+    return GRPCError(Status.INTERNAL, f"{rpc} failed: {type(error).__name__}: {error}")
+
+
+def invalid(message: str) -> GRPCError:
+    """The request makes no sense, whatever the state of things."""
+    return GRPCError(Status.INVALID_ARGUMENT, message)
+
+
+def not_found(kind: str, key: str) -> GRPCError:
+    """There is no such object, or not any more."""
+    return GRPCError(Status.NOT_FOUND, f"{kind} {key!r} not found")
+
+
+def already_exists(message: str) -> GRPCError:
+    """A name is taken."""
+    return GRPCError(Status.ALREADY_EXISTS, message)
+
+
+def precondition(message: str) -> GRPCError:
+    """The request is fine, but things are not, or no longer, in the state it needs."""
+    return GRPCError(Status.FAILED_PRECONDITION, message)
+
+
+def unimplemented(message: str) -> GRPCError:
+    """Modal has it and this server does not."""
+    return GRPCError(Status.UNIMPLEMENTED, message)

@@ -1,0 +1,62 @@
+"""Starting a command in a sandbox, whichever way it was asked for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pytest_sandbox.engine import Output, Process, ProcessSpec, PtySize
+
+from ._box import Box
+from ._commands import check_command, check_workdir
+from .fs_tools import TOOL, ToolProcess
+
+
+@dataclass(frozen=True)
+class ExecRequest:
+    """A command to start.
+
+    Attributes:
+        exec_id: what it will be known by.
+        argv: the command and its arguments.
+        env: variables on top of the sandbox's own.
+        workdir: absolute; `None` for the sandbox's.
+        timeout: seconds until it is killed; `None` for never.
+        stdout: where its standard output goes.
+        stderr: where its standard error goes.
+        pty: the terminal it runs on, if any.
+    """
+
+    exec_id: str
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+    workdir: str | None = None
+    timeout: float | None = None
+    stdout: Output = Output.PIPE
+    stderr: Output = Output.PIPE
+    pty: PtySize | None = None
+
+
+async def start(box: Box, request: ExecRequest) -> None:
+    """Start a command; the same `exec_id` again changes nothing.
+
+    Raises:
+        GRPCError: INVALID_ARGUMENT.
+        EngineError: whatever the engine raises.
+    """
+    check_command(request.argv)
+    check_workdir(request.workdir)
+
+    async def spawn() -> Process:
+        if request.argv[0] == TOOL:
+            return ToolProcess(box.task.files, request.argv[1:], box.clock)
+        return await box.task.exec(
+            ProcessSpec(
+                request.argv,
+                env=request.env,
+                workdir=request.workdir,
+                stdout=request.stdout,
+                stderr=request.stderr,
+                pty=request.pty,
+            )
+        )
+
+    await box.start(request.exec_id, request.argv, spawn, request.timeout)

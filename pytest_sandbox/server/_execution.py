@@ -1,0 +1,91 @@
+"""A process of a sandbox, as the server sees it: main process or exec, by whichever way."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+
+from pytest_sandbox.engine import Clock, ExitStatus, OutputLog, Process
+
+from ._stdin import Stdin
+from ._waiting import within
+
+#: Seconds without output after the end of a process until its output counts as complete. A
+#: daemon that it left behind may hold the pipe open for ever.
+DRAIN_GRACE = 2.0
+
+TIMEOUT = "timeout"
+
+
+class Execution:
+    """One process: its input, its output, its end.
+
+    Args:
+        exec_id: chosen by the client or by us.
+        argv: the command.
+        process: what the engine started.
+        clock: the engine's.
+        timeout: seconds until it is killed; `None` for never.
+        on_exit: called when it ended.
+        on_drained: called when nothing more comes out of it either.
+    """
+
+    def __init__(
+        self,
+        exec_id: str,
+        argv: tuple[str, ...],
+        process: Process,
+        clock: Clock,
+        *,
+        timeout: float | None = None,
+        on_exit: Callable[[], None] = lambda: None,
+        on_drained: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.id = exec_id
+        self.argv = argv
+        self.process = process
+        self.stdin = Stdin(process, clock)
+        self.started = clock.monotonic()
+        self.ended: float | None = None
+        self.ended_by = ""
+        self._clock = clock
+        self._timeout = timeout
+        self._on_exit = on_exit
+        self._on_drained = on_drained
+        self._watcher = asyncio.ensure_future(self._watch())
+
+    @property
+    def logs(self) -> tuple[OutputLog, OutputLog]:
+        """Standard output and standard error."""
+        return self.process.stdout, self.process.stderr
+
+    def output_bytes(self) -> int:
+        """Bytes of output that are held."""
+        return sum(log.end - log.first for log in self.logs)
+
+    async def wait(self, seconds: float) -> ExitStatus | None:
+        """How it ended; `None` if it still runs after `seconds`."""
+        status = self.process.poll()
+        if status is None and seconds > 0:
+            await within(self._clock, seconds, self.process.wait())
+            status = self.process.poll()
+        return status
+
+    async def _watch(self) -> None:
+        if self._timeout is not None and not await within(
+            self._clock, self._timeout, self.process.wait()
+        ):
+            self.ended_by = TIMEOUT
+            await self.process.signal(signal.SIGKILL)
+        await self.process.wait()
+        self.ended = self._clock.monotonic()
+        self._on_exit()
+        for log in self.logs:
+            await self._drain(log)
+        self._on_drained()
+
+    async def _drain(self, log: OutputLog) -> None:
+        while not log.closed:
+            end = log.end
+            await self._clock.sleep(DRAIN_GRACE)
+            if log.end == end and not log.full:
+                log.close()

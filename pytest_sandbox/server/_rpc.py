@@ -1,0 +1,267 @@
+"""The one way from a request on the wire to a handler, and back.
+
+A handler carries the name of its RPC and is a plain coroutine (or, for a stream of responses,
+an async generator) of a servicer class; there is one such class per concern:
+
+    async def SandboxWait(self, request: SandboxWaitRequest, call: Call) -> SandboxWaitResponse
+
+`Services` puts servicers together, adds an answer for every RPC that none of them has, and runs
+each call through `_Dispatch`.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any, TypeVar, cast
+
+from google.protobuf.empty_pb2 import Empty
+from grpclib import GRPCError, Status
+from grpclib.const import Cardinality, Handler
+from grpclib.server import Server, Stream
+
+from pytest_sandbox._proto.control_grpc import ModalClientBase
+from pytest_sandbox._proto.inspector_grpc import InspectorBase
+from pytest_sandbox._proto.router_grpc import TaskCommandRouterBase
+
+from ._auth import Listener, RouterTokens
+from ._errors import failure, invalid
+from ._idempotency import Outcomes
+
+AnyStream = Stream[Any, Any]
+H = TypeVar("H", bound=Callable[..., Any])
+
+IDEMPOTENCY_KEY = "x-idempotency-key"
+
+
+class Call:
+    """What a handler may know about a call besides the request.
+
+    Attributes:
+        rpc: name of the RPC.
+        listener: where the call came in.
+        metadata: what the client sent beside the request.
+        task_id: command router only: the task that the caller's token is for.
+        initial_metadata: what goes back to the client ahead of the response.
+    """
+
+    __slots__ = ("initial_metadata", "listener", "metadata", "rpc", "task_id")
+
+    def __init__(self, rpc: str, listener: Listener, metadata: Mapping[str, str | bytes]) -> None:
+        self.rpc = rpc
+        self.listener = listener
+        self.metadata = metadata
+        self.task_id = ""
+        self.initial_metadata: dict[str, str] = {}
+
+    def header(self, name: str) -> str:
+        """A text entry of the metadata; empty if absent."""
+        value = self.metadata.get(name, "")
+        return value if isinstance(value, str) else ""
+
+
+def once(handler: H) -> H:
+    """Mark a handler whose RPC creates something: it runs once per idempotency key."""
+    handler.__once__ = True  # type: ignore[attr-defined]
+    return handler
+
+
+class Services:
+    """All services as one listener serves them; what `grpclib.server.Server` takes.
+
+    Args:
+        listener: decides who is let in.
+        tokens: of the command router.
+        outcomes: of calls with an idempotency key; shared by all listeners.
+        control: servicers of the control plane.
+        router: servicers of the command router.
+        inspector: servicers of the inspector.
+    """
+
+    def __init__(
+        self,
+        listener: Listener,
+        tokens: RouterTokens,
+        outcomes: Outcomes[Any],
+        *,
+        control: Sequence[object],
+        router: Sequence[object],
+        inspector: Sequence[object],
+    ) -> None:
+        self._dispatch = _Dispatch(listener, tokens, outcomes)
+        self._handlers = {
+            **self._bind(ModalClientBase, control, self._dispatch.enter_control),
+            **self._bind(TaskCommandRouterBase, router, self._dispatch.enter_router),
+            **self._bind(
+                InspectorBase,
+                inspector if listener.inspector else [],
+                self._dispatch.enter_control,
+            ),
+        }
+
+    def __mapping__(self) -> dict[str, Handler]:
+        """What grpclib asks for: path to handler."""
+        return self._handlers
+
+    def _bind(
+        self, base: type, servicers: Sequence[object], enter: Callable[[Call], None]
+    ) -> dict[str, Handler]:
+        return {
+            path: entry._replace(func=self._dispatch.serve(path, entry, servicers, enter))
+            for path, entry in base.__mapping__(cast("Any", _Names())).items()  # type: ignore[attr-defined]
+        }
+
+
+class RpcServer(Server):
+    """A server that names what it does not have, where grpclib says only 'Method not found'."""
+
+    def __init__(self, services: Services) -> None:
+        super().__init__([services])
+        self._mapping = _Named(self._mapping)
+
+
+class _Named(dict[str, Handler]):
+    def get(self, path: str, default: Any = None) -> Any:
+        handler = super().get(path)
+        if handler is None:
+            return Handler(_refuse(path), Cardinality.STREAM_STREAM, Empty, Empty)
+        return handler
+
+
+class _Names:
+    """Stands in for a servicer, to read names and types out of a generated `__mapping__`."""
+
+    def __getattr__(self, name: str) -> str:
+        return name
+
+
+def _refuse(path: str) -> Callable[[AnyStream], Awaitable[None]]:
+    async def refuse(stream: AnyStream) -> None:
+        service, _, rpc = path.lstrip("/").rpartition("/")
+        raise GRPCError(
+            Status.UNIMPLEMENTED,
+            f"{rpc} (of {service}) is not implemented by pytest-sandbox",
+        )
+
+    return refuse
+
+
+class _Dispatch:
+    """What every call goes through, in this order.
+
+    1. `enter_*` lets the caller in, or not.
+    2. The handler runs; once per idempotency key if it is marked so.
+    3. What it raised becomes a status.
+
+    Whatever watches or disturbs calls (a recorder, a plan of faults) belongs between 1 and 3 of
+    the three methods `_unary`, `_server_stream` and `_client_stream`, and nowhere else.
+    """
+
+    def __init__(self, listener: Listener, tokens: RouterTokens, outcomes: Outcomes[Any]) -> None:
+        self._listener = listener
+        self._tokens = tokens
+        self._outcomes = outcomes
+
+    def enter_control(self, call: Call) -> None:
+        self._listener.check_control(call.metadata)
+
+    def enter_router(self, call: Call) -> None:
+        call.task_id = self._tokens.check(call.header("authorization"))
+
+    def serve(
+        self,
+        path: str,
+        entry: Handler,
+        servicers: Sequence[object],
+        enter: Callable[[Call], None],
+    ) -> Callable[[AnyStream], Awaitable[None]]:
+        """The function that grpclib calls for one RPC."""
+        name = str(entry.func)
+        handler = next((getattr(s, name) for s in servicers if hasattr(s, name)), None)
+        if handler is None:
+            return _refuse(path)
+        kinds = {
+            Cardinality.UNARY_UNARY: self._unary,
+            Cardinality.UNARY_STREAM: self._server_stream,
+            Cardinality.STREAM_UNARY: self._client_stream,
+        }
+        return kinds[entry.cardinality](name, handler, enter)
+
+    def _unary(
+        self, name: str, handler: Callable[..., Any], enter: Callable[[Call], None]
+    ) -> Callable[[AnyStream], Awaitable[None]]:
+        if getattr(handler, "__once__", False):
+            handler = self._remembering(name, handler)
+
+        async def serve(stream: AnyStream) -> None:
+            call = Call(name, self._listener, stream.metadata or {})
+            try:
+                enter(call)
+                request = await _receive(stream)
+                response = await handler(request, call)
+            except Exception as error:
+                raise failure(error, name) from None
+            if call.initial_metadata:
+                await stream.send_initial_metadata(metadata=call.initial_metadata)
+            await stream.send_message(response)
+
+        return serve
+
+    def _server_stream(
+        self, name: str, handler: Callable[..., Any], enter: Callable[[Call], None]
+    ) -> Callable[[AnyStream], Awaitable[None]]:
+        async def responses(stream: AnyStream) -> AsyncIterator[Any]:
+            call = Call(name, self._listener, stream.metadata or {})
+            try:
+                enter(call)
+                request = await _receive(stream)
+                async with aclosing(handler(request, call)) as source:
+                    async for response in source:
+                        yield response
+            except Exception as error:
+                raise failure(error, name) from None
+
+        async def serve(stream: AnyStream) -> None:
+            # Sending waits for the client's window, and the handler for the sending: what the
+            # client does not read stays where it is.
+            async with aclosing(responses(stream)) as source:  # type: ignore[type-var]
+                async for response in source:
+                    await stream.send_message(response)
+
+        return serve
+
+    def _client_stream(
+        self, name: str, handler: Callable[..., Any], enter: Callable[[Call], None]
+    ) -> Callable[[AnyStream], Awaitable[None]]:
+        async def serve(stream: AnyStream) -> None:
+            call = Call(name, self._listener, stream.metadata or {})
+            try:
+                enter(call)
+                response = await handler(stream, call)
+            except Exception as error:
+                raise failure(error, name) from None
+            await stream.send_message(response)
+
+        return serve
+
+    def _remembering(
+        self, name: str, handler: Callable[..., Awaitable[Any]]
+    ) -> Callable[[Any, Call], Awaitable[Any]]:
+        async def run(request: Any, call: Call) -> tuple[Any, dict[str, str]]:
+            return await handler(request, call), call.initial_metadata
+
+        async def remembered(request: Any, call: Call) -> Any:
+            key = call.header(IDEMPOTENCY_KEY)
+            if not key:
+                return await handler(request, call)
+            response, call.initial_metadata = await self._outcomes.once(
+                name, key, lambda: run(request, call)
+            )
+            return response
+
+        return remembered
+
+
+async def _receive(stream: AnyStream) -> Any:
+    request = await stream.recv_message()
+    if request is None:
+        raise invalid("the call ended before its request came")
+    return request

@@ -1,0 +1,46 @@
+"""Waiting for something, for a while, on an engine's clock."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from pytest_sandbox.engine import Clock
+
+T = TypeVar("T")
+
+
+async def within(clock: Clock, seconds: float, work: Coroutine[Any, Any, T]) -> tuple[T] | None:
+    """The result of `work` in a tuple, or `None` if it took longer than that; then it is cancelled.
+
+    Like `asyncio.wait_for`, on any clock.
+    """
+    task = asyncio.ensure_future(work)
+    timer = asyncio.ensure_future(clock.sleep(seconds))
+    try:
+        await asyncio.wait({task, timer}, return_when=asyncio.FIRST_COMPLETED)
+        return (task.result(),) if task.done() else None
+    finally:
+        _cancel(task)
+        _cancel(timer)
+
+
+async def settled(work: Coroutine[Any, Any, T]) -> T:
+    """Await `work`, which goes on to its end even if the caller is cancelled meanwhile."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        task.add_done_callback(_retrieve)
+        raise
+
+
+def _retrieve(task: "asyncio.Future[Any]") -> None:
+    """Nobody is left to see how it ended."""
+    if not task.cancelled():
+        task.exception()
+
+
+def _cancel(task: "asyncio.Future[Any]") -> None:
+    if not task.done():
+        task.cancel()
+        task.add_done_callback(_retrieve)

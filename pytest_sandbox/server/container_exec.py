@@ -1,0 +1,118 @@
+"""Commands through the control plane, the way of clients before the command router."""
+
+from collections.abc import AsyncIterator
+
+from google.protobuf.empty_pb2 import Empty
+
+from pytest_sandbox._proto import containers_pb2 as pb
+from pytest_sandbox.engine import Output
+
+from ._box import Box
+from ._commands import pty_environment, pty_size
+from ._errors import invalid, not_found, unimplemented
+from ._exec import ExecRequest, start
+from ._execution import Execution
+from ._ids import new_id
+from ._rpc import Call, once
+from ._state import State
+from .logs import output, read_until
+from .secrets import check_environment
+
+_OUTPUT = {
+    pb.EXEC_OUTPUT_OPTION_UNSPECIFIED: Output.PIPE,
+    pb.EXEC_OUTPUT_OPTION_DEVNULL: Output.DEVNULL,
+    pb.EXEC_OUTPUT_OPTION_PIPE: Output.PIPE,
+    pb.EXEC_OUTPUT_OPTION_STDOUT: Output.STDOUT,
+}
+
+
+class ContainerExecs:
+    """The ContainerExec RPCs."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    @once
+    async def ContainerExec(
+        self, request: pb.ContainerExecRequest, call: Call
+    ) -> pb.ContainerExecResponse:
+        """Start a command."""
+        box = self._state.box_of_task(request.task_id)
+        if request.terminate_container_on_exit:
+            raise unimplemented("terminate_container_on_exit is not implemented by pytest-sandbox")
+        if request.stdout_output == pb.EXEC_OUTPUT_OPTION_STDOUT:
+            raise invalid("stdout_output cannot be STDOUT, which is for stderr_output")
+        env = pty_environment(request.pty_info) if request.pty_info.enabled else {}
+        env.update(self._state.environment_of(request.secret_ids))
+        check_environment(env.items())
+        exec_id = _exec_id(box)
+        await start(
+            box,
+            ExecRequest(
+                exec_id=exec_id,
+                argv=tuple(request.command),
+                env=env,
+                workdir=request.workdir if request.HasField("workdir") else None,
+                timeout=request.timeout_secs or None,
+                stdout=_OUTPUT[request.stdout_output],
+                stderr=_OUTPUT[request.stderr_output],
+                pty=pty_size(request.pty_info),
+            ),
+        )
+        return pb.ContainerExecResponse(exec_id=exec_id)
+
+    async def ContainerExecGetOutput(
+        self, request: pb.ContainerExecGetOutputRequest, call: Call
+    ) -> AsyncIterator[pb.RuntimeOutputBatch]:
+        """One output stream of a command as raw bytes, for at most `timeout` seconds.
+
+        The index of a batch is the offset just past its bytes, so that a client continues where
+        it was by naming the last one it got. The final batch has the exit code.
+        """
+        execution = self._execution(request.exec_id)
+        if not request.get_raw_bytes:
+            raise unimplemented("get_raw_bytes=false is not implemented by pytest-sandbox")
+        log = output(execution.logs, request.file_descriptor)
+        clock = self._state.clock
+        deadline = clock.monotonic() + request.timeout
+        offset = request.last_batch_index
+        while (data := await read_until(log, offset, clock, deadline)) is not None:
+            offset += len(data)
+            if not data:
+                status = await execution.wait(deadline - clock.monotonic())
+                if status is not None:
+                    yield pb.RuntimeOutputBatch(batch_index=offset, exit_code=status.returncode)
+                return
+            item = pb.RuntimeOutputMessage(
+                file_descriptor=request.file_descriptor, message_bytes=data
+            )
+            yield pb.RuntimeOutputBatch(batch_index=offset, items=[item])
+
+    async def ContainerExecPutInput(
+        self, request: pb.ContainerExecPutInputRequest, call: Call
+    ) -> Empty:
+        """Write to a command; a message index that was seen before is dropped."""
+        execution = self._execution(request.exec_id)
+        message = request.input
+        await execution.stdin.write_index(message.message_index, message.message, message.eof)
+        return Empty()
+
+    async def ContainerExecWait(
+        self, request: pb.ContainerExecWaitRequest, call: Call
+    ) -> pb.ContainerExecWaitResponse:
+        """How a command ended, if it did within `timeout` seconds."""
+        status = await self._execution(request.exec_id).wait(request.timeout)
+        if status is None:
+            return pb.ContainerExecWaitResponse(completed=False)
+        return pb.ContainerExecWaitResponse(completed=True, exit_code=status.returncode)
+
+    def _execution(self, exec_id: str) -> Execution:
+        box = self._state.tasks.get(exec_id.partition(".")[0])
+        if box is None:
+            raise not_found("Exec", exec_id)
+        return box.execution(exec_id)
+
+
+def _exec_id(box: Box) -> str:
+    """A new id that leads to its sandbox, so that there is no further registry to keep."""
+    return f"{box.task_id}.{new_id('ex')}"

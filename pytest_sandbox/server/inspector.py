@@ -1,0 +1,92 @@
+"""The inspector: what the engine is, and what happened in a sandbox."""
+
+from importlib.metadata import version
+
+from pytest_sandbox._proto import common_pb2
+from pytest_sandbox._proto import inspector_pb2 as pb
+
+from ._box import Box
+from ._execution import Execution
+from ._rpc import Call
+from ._state import State
+from .fs_tools import TOOL
+
+_ENDINGS = {
+    common_pb2.GenericResult.GENERIC_STATUS_TERMINATED: "terminated",
+    common_pb2.GenericResult.GENERIC_STATUS_TIMEOUT: "timeout",
+    common_pb2.GenericResult.GENERIC_STATUS_IDLE_TIMEOUT: "idle timeout",
+    common_pb2.GenericResult.GENERIC_STATUS_KERNEL_OOM_KILL: "out of memory",
+}
+
+
+class Inspector:
+    """The inspector RPCs."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def Engine(
+        self, request: pb.InspectorEngineRequest, call: Call
+    ) -> pb.InspectorEngineResponse:
+        """What the engine is, here and now."""
+        info = self._state.info
+        return pb.InspectorEngineResponse(
+            name=info.name,
+            mode=info.mode,
+            capabilities=sorted(capability.value for capability in info.capabilities),
+            details=info.details,
+            version=version("pytest-sandbox"),
+            live_sandboxes=self._state.running(),
+        )
+
+    async def Describe(
+        self, request: pb.InspectorDescribeRequest, call: Call
+    ) -> pb.InspectorDescribeResponse:
+        """The commands of a sandbox, how each ended, and the end of what it wrote.
+
+        The work of the filesystem tool is left out: it is no command of the user's.
+        """
+        box = self._state.box(request.sandbox_id)
+        now = self._state.clock.monotonic()
+        executions = [execution for execution in box.execs.values() if execution.argv[0] != TOOL]
+        if box.main is not None:
+            executions.insert(0, box.main)
+        ended = box.ended if box.ended is not None else now
+        return pb.InspectorDescribeResponse(
+            sandbox_id=box.id,
+            name=box.name,
+            image=self._state.image(box.image_id).engine_image,
+            running=box.result is None,
+            end=_end(box),
+            commands=[_command(box, each, request.tail_bytes, now) for each in executions],
+            seconds=ended - box.started,
+        )
+
+
+def _end(box: Box) -> str:
+    result = box.result
+    if result is None:
+        return ""
+    ending = _ENDINGS.get(result.status)
+    if ending is None:
+        return result.exception or f"exited with code {result.exitcode}"
+    return ending
+
+
+def _command(box: Box, execution: Execution, tail: int, now: float) -> pb.SandboxCommand:
+    status = execution.process.poll()
+    stdout, stderr = execution.logs
+    return pb.SandboxCommand(
+        argv=execution.argv,
+        started_after=execution.started - box.started,
+        seconds=(execution.ended if execution.ended is not None else now) - execution.started,
+        running=status is None,
+        returncode=status.returncode if status is not None else 0,
+        stdout_tail=stdout.tail(tail),
+        stderr_tail=stderr.tail(tail),
+        stdout_bytes=stdout.end,
+        stderr_bytes=stderr.end,
+        paused=status is None and (stdout.full or stderr.full),
+        ended_by=execution.ended_by,
+        main=execution is box.main,
+    )

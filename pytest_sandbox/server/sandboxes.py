@@ -1,0 +1,268 @@
+"""The life of a sandbox on the control plane: create, find, list, tag, wait, terminate."""
+
+import asyncio
+from collections.abc import Coroutine, Iterable, Mapping
+from typing import Any
+
+from google.protobuf.empty_pb2 import Empty
+
+from pytest_sandbox._proto import apps_pb2
+from pytest_sandbox._proto import sandboxes_pb2 as pb
+from pytest_sandbox.engine import Task
+
+from ._box import TERMINATED, Box, Identity
+from ._commands import check_command
+from ._definition import DEFAULT_TIMEOUT, refuse_unbuilt, task_spec
+from ._errors import already_exists, invalid, not_found, precondition
+from ._ids import check_name, check_tag, new_id
+from ._rpc import Call, once
+from ._state import App, State
+from ._waiting import settled
+
+#: Sandboxes in one page of a listing.
+PAGE = 100
+
+
+class Sandboxes:
+    """The sandbox RPCs."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._creating: set[tuple[str, str]] = set()
+
+    @once
+    async def SandboxCreate(
+        self, request: pb.SandboxCreateRequest, call: Call
+    ) -> pb.SandboxCreateResponse:
+        """Create a sandbox; it runs when this returns.
+
+        Two entries of initial metadata spare a client that knows them two further calls:
+        `x-sandbox-task-id` and `x-sandbox-router-jwt`.
+        """
+        app = self._state.app(request.app_id)
+        if app.state == apps_pb2.APP_STATE_STOPPED:
+            raise precondition(f"App {app.id!r} is stopped: its client has disconnected")
+        definition = request.definition
+        refuse_unbuilt(definition)
+        if definition.entrypoint_args:
+            check_command(definition.entrypoint_args)
+        if not definition.timeout_secs:
+            definition.timeout_secs = DEFAULT_TIMEOUT
+        tags = _tags(request.tags)
+        image = self._state.image(definition.image_id)
+        secrets = self._state.environment_of(definition.secret_ids)
+        spec = task_spec(definition, image, secrets, self._state.info)
+        with _Reservation(self._state, self._creating, app, definition):
+            task = await _owned(self._state.engine.create(spec))
+            box = self._add(app, definition, tags, task)
+        call.initial_metadata = {
+            "x-sandbox-task-id": box.task_id,
+            "x-sandbox-router-jwt": box.router_token,
+        }
+        return pb.SandboxCreateResponse(
+            sandbox_id=box.id, metadata=pb.SandboxHandleMetadata(app_id=app.id)
+        )
+
+    def _add(self, app: App, definition: pb.Sandbox, tags: Mapping[str, str], task: Task) -> Box:
+        task_id = new_id("ta")
+        identity = Identity(
+            id=new_id("sb"),
+            task_id=task_id,
+            app_id=app.id,
+            name=definition.name,
+            image_id=definition.image_id,
+            created_at=self._state.creation_time(),
+            router_token=self._state.tokens.issue(task_id),
+        )
+        box = Box(identity, definition, tags, task, self._state.clock)
+        self._state.add_box(box)
+        return box
+
+    async def SandboxGetTaskId(
+        self, request: pb.SandboxGetTaskIdRequest, call: Call
+    ) -> pb.SandboxGetTaskIdResponse:
+        """The task of a sandbox, and its result once it has one."""
+        box = self._state.box(request.sandbox_id)
+        return pb.SandboxGetTaskIdResponse(task_id=box.task_id, task_result=box.result)
+
+    async def SandboxWait(
+        self, request: pb.SandboxWaitRequest, call: Call
+    ) -> pb.SandboxWaitResponse:
+        """How a sandbox ended; an empty result if it still runs after `timeout` seconds."""
+        box = self._state.box(request.sandbox_id)
+        _check_timeout(request.timeout)
+        return pb.SandboxWaitResponse(
+            result=await box.wait(request.timeout), metadata=_metadata(box)
+        )
+
+    async def SandboxTerminate(
+        self, request: pb.SandboxTerminateRequest, call: Call
+    ) -> pb.SandboxTerminateResponse:
+        """End a sandbox, and return when nothing of it is left."""
+        box = self._state.box(request.sandbox_id)
+        existing = box.result
+        await settled(box.end(TERMINATED))
+        return pb.SandboxTerminateResponse(existing_result=existing)
+
+    async def SandboxList(
+        self, request: pb.SandboxListRequest, call: Call
+    ) -> pb.SandboxListResponse:
+        """A page of sandboxes, the newest first, created before `before_timestamp` if given."""
+        tags = _tags(request.tags)
+        chosen = [
+            box
+            for box in self._candidates(request)
+            if (request.include_finished or box.result is None)
+            and (not request.before_timestamp or box.created_at < request.before_timestamp)
+            and tags.items() <= box.tags.items()
+        ]
+        chosen.sort(key=lambda box: box.created_at, reverse=True)
+        return pb.SandboxListResponse(sandboxes=[_info(box) for box in chosen[:PAGE]])
+
+    def _candidates(self, request: pb.SandboxListRequest) -> Iterable[Box]:
+        boxes = self._state.sandboxes.values()
+        if request.app_id:
+            app = self._state.app(request.app_id)
+            return (box for box in boxes if box.app_id == app.id)
+        environment = self._state.known_environment(request.environment_name)
+        return (box for box in boxes if self._state.app(box.app_id).environment == environment)
+
+    async def SandboxTagsGet(
+        self, request: pb.SandboxTagsGetRequest, call: Call
+    ) -> pb.SandboxTagsGetResponse:
+        """The tags of a sandbox."""
+        return pb.SandboxTagsGetResponse(tags=_tag_messages(self._state.box(request.sandbox_id)))
+
+    async def SandboxTagsSet(self, request: pb.SandboxTagsSetRequest, call: Call) -> Empty:
+        """Replace all tags of a sandbox."""
+        box = self._state.box(request.sandbox_id)
+        box.tags = _tags(request.tags)
+        return Empty()
+
+    async def SandboxGetFromName(
+        self, request: pb.SandboxGetFromNameRequest, call: Call
+    ) -> pb.SandboxGetFromNameResponse:
+        """The running sandbox of a name, or the latest finished one if that is asked for."""
+        environment = self._state.known_environment(request.environment_name)
+        app = self._state.app_by_name(environment, request.app_name)
+        if app is None:
+            raise not_found("App", request.app_name)
+        box = self._state.box_by_name(app.id, request.sandbox_name)
+        if box is None and request.include_terminated:
+            box = self._latest(app, request.sandbox_name)
+        if box is None:
+            raise not_found("Sandbox", request.sandbox_name)
+        return pb.SandboxGetFromNameResponse(sandbox_id=box.id, metadata=_metadata(box))
+
+    def _latest(self, app: App, name: str) -> Box | None:
+        boxes = self._state.sandboxes.values()
+        named = [box for box in boxes if (box.app_id, box.name) == (app.id, name)]
+        return max(named, key=lambda box: box.created_at, default=None)
+
+    async def SandboxStdinWrite(
+        self, request: pb.SandboxStdinWriteRequest, call: Call
+    ) -> pb.SandboxStdinWriteResponse:
+        """Write to the main process; an index that was seen before is dropped."""
+        box = self._state.box(request.sandbox_id)
+        if box.result is not None:
+            # An end alone is fine: some clients send data and end as two calls.
+            if request.input:
+                raise precondition(f"Sandbox {box.id!r} has finished: nothing reads its input")
+            return pb.SandboxStdinWriteResponse()
+        box.begin_activity()
+        try:
+            await box.stdin.write_index(request.index, request.input, request.eof)
+        finally:
+            box.end_activity()
+        return pb.SandboxStdinWriteResponse()
+
+    async def SandboxGetTunnels(
+        self, request: pb.SandboxGetTunnelsRequest, call: Call
+    ) -> pb.SandboxGetTunnelsResponse:
+        """The tunnels of a sandbox: none, as ports cannot be opened yet."""
+        self._state.box(request.sandbox_id)
+        return pb.SandboxGetTunnelsResponse()
+
+
+class _Reservation:
+    """A name is taken from before the sandbox exists, so that two at once cannot have it."""
+
+    def __init__(
+        self, state: State, taken: set[tuple[str, str]], app: App, definition: pb.Sandbox
+    ) -> None:
+        self._taken = taken
+        self._key = (app.id, definition.name) if definition.HasField("name") else None
+        if self._key is not None:
+            check_name(definition.name, "sandbox")
+            if self._key in taken or state.box_by_name(*self._key) is not None:
+                raise already_exists(
+                    f"Sandbox with name {definition.name!r} already exists in this app and runs"
+                )
+
+    def __enter__(self) -> None:
+        if self._key is not None:
+            self._taken.add(self._key)
+
+    def __exit__(self, *_: object) -> None:
+        if self._key is not None:
+            self._taken.discard(self._key)
+
+
+async def _owned(creation: Coroutine[Any, Any, Task]) -> Task:
+    """The task that `creation` makes; it is killed if the caller has gone by then."""
+    making = asyncio.ensure_future(creation)
+    try:
+        return await asyncio.shield(making)
+    except asyncio.CancelledError:
+        making.add_done_callback(_kill)
+        raise
+
+
+def _kill(made: "asyncio.Future[Task]") -> None:
+    if not made.cancelled() and made.exception() is None:
+        killing = asyncio.ensure_future(made.result().kill())
+        killing.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+
+def _check_timeout(seconds: float) -> None:
+    if seconds < 0:
+        raise invalid(f"timeout must not be negative: {seconds:g}")
+
+
+def _tags(messages: Iterable[pb.SandboxTag]) -> dict[str, str]:
+    tags = {tag.tag_name: tag.tag_value for tag in messages}
+    for name, value in tags.items():
+        check_tag(name, value)
+    return tags
+
+
+def _tag_messages(box: Box) -> list[pb.SandboxTag]:
+    return [pb.SandboxTag(tag_name=name, tag_value=value) for name, value in box.tags.items()]
+
+
+def _metadata(box: Box) -> pb.SandboxHandleMetadata:
+    return pb.SandboxHandleMetadata(result=box.result, app_id=box.app_id)
+
+
+def _info(box: Box) -> pb.SandboxInfo:
+    definition = box.definition
+    return pb.SandboxInfo(
+        id=box.id,
+        created_at=box.created_at,
+        task_info=pb.TaskInfo(
+            id=box.task_id,
+            started_at=box.created_at,
+            finished_at=box.finished_at,
+            result=box.result,
+            sandbox_id=box.id,
+        ),
+        app_id=box.app_id,
+        tags=_tag_messages(box),
+        name=box.name,
+        image_id=box.image_id,
+        timeout_secs=definition.timeout_secs,
+        idle_timeout_secs=(
+            definition.idle_timeout_secs if definition.HasField("idle_timeout_secs") else None
+        ),
+        metadata=_metadata(box),
+    )

@@ -1,0 +1,106 @@
+"""An engine that cannot be had is told once per test, in the fewest words."""
+
+import pytest
+
+#: All that a test shows then.
+TOLD = ("no sandbox engine: no user namespaces here", "What to do: sysctl -w it")
+
+#: Stands in for an engine process that cannot start.
+NO_ENGINE = """
+import json
+from pathlib import Path
+from pytest_sandbox import _run
+
+(Path(__file__).parent / "server.py").write_text(
+    "print({!r})".format(
+        json.dumps({"error": {"reason": "no user namespaces here", "remedy": "sysctl -w it"}})
+    )
+)
+_run.SERVER = (str(Path(__file__).parent / "server.py"),)
+"""
+
+
+@pytest.fixture
+def no_engine(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pytest_sandbox._run.SERVER", ())  # undone after the test
+    pytester.makeconftest(NO_ENGINE)
+
+
+@pytest.mark.usefixtures("no_engine")
+def test_a_fixture_says_why_there_is_no_engine_and_what_to_do(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        def test_one(sandbox): ...
+        def test_two(sandbox_factory): sandbox_factory()
+        def test_three(sandbox_engine): ...
+        def test_four(): ...
+        """
+    )
+
+    result = pytester.runpytest()
+
+    result.assert_outcomes(errors=2, failed=1, passed=1)
+    for heading in ("*ERROR at setup of test_one*", "*_ test_two _*", "*setup of test_three*"):
+        result.stdout.fnmatch_lines(
+            [heading, *TOLD],
+            consecutive=True,
+        )
+    assert len(result.outlines) < 35, result.stdout.str()
+
+
+@pytest.mark.usefixtures("no_engine")
+def test_so_does_a_test_that_creates_a_sandbox_itself(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        from pytest_sandbox import Sandbox
+
+        def test_it(): Sandbox.create()
+        """
+    )
+
+    result = pytester.runpytest()
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["*_ test_it _*", *TOLD],
+        consecutive=True,
+    )
+
+
+@pytest.mark.usefixtures("no_engine")
+def test_workers_are_all_told_the_same(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_one(sandbox): ...\ndef test_two(sandbox): ...")
+
+    result = pytester.runpytest_subprocess("-n2")
+
+    result.assert_outcomes(errors=2)
+    assert result.stdout.str().count("\n".join(TOLD)) == 2
+
+
+def test_an_engine_that_dies_is_told_and_not_replaced(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import os
+        import signal
+        import pytest
+
+        def test_kill(sandbox, sandbox_engine, request):
+            run = request.config.stash[ENGINE].run()
+            os.kill(run.start().pid, signal.SIGKILL)
+
+        def test_after(sandbox): ...
+
+        from pytest_sandbox.plugin._engine import ENGINE
+        """
+    )
+
+    result = pytester.runpytest()
+
+    result.assert_outcomes(passed=1, errors=2)
+    result.stdout.fnmatch_lines(["*ERROR at teardown of test_kill*", "*engine process*"])
+    result.stdout.fnmatch_lines(
+        [
+            "*ERROR at setup of test_after*",
+            "no sandbox engine: the engine process * died during the run",
+        ]
+    )

@@ -1,0 +1,198 @@
+"""What a report shows of the sandboxes of a test that failed."""
+
+import pytest
+
+
+def sections(result: pytest.RunResult) -> list[str]:
+    """The headings of the sections about sandboxes."""
+    lines = [line.strip("- ") for line in result.outlines if line.startswith("---")]
+    return [line for line in lines if line.startswith(("sandbox", "more", "left"))]
+
+
+def test_a_failing_test_shows_the_commands_exit_codes_and_output_of_its_sandbox(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile(
+        """
+        def test_it(sandbox):
+            assert sandbox.exec("echo", "one\\ttwo").wait() == 0
+            assert sandbox.exec("sh", "-c", "echo oh no >&2; exit 3").wait() == 0
+        """
+    )
+
+    result = pytester.runpytest()
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*--- sandbox sb-* ---*",
+            "image host, running for *",
+            "[[]1[]] echo 'one*two'",
+            "    exit code 0 after * s",
+            "    stdout:",
+            "        one    two",
+            "[[]2[]] sh -c 'echo oh no >&2; exit 3'",
+            "    exit code 3 after * s",
+            "    stderr:",
+            "        oh no",
+        ],
+        consecutive=True,
+    )
+
+
+def test_a_test_that_passes_shows_nothing(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_it(sandbox): assert sandbox.exec('true').wait() == 0")
+
+    assert sections(pytester.runpytest("-rA")) == []
+
+
+def test_every_sandbox_is_shown_also_those_that_the_test_created_itself(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile(
+        """
+        from pytest_sandbox import Sandbox
+
+        def test_it(sandbox, sandbox_factory):
+            sandbox_factory(name="second")
+            Sandbox.create("echo", "from the third").wait()
+            assert False
+        """
+    )
+
+    result = pytester.runpytest()
+
+    assert len(sections(result)) == 3
+    result.stdout.fnmatch_lines(["*sandbox sb-* 'second' *", "*exited with code 0 after*"])
+    result.stdout.fnmatch_lines("*from the third")
+
+
+def test_of_many_sandboxes_some_are_shown(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        def test_it(sandbox_factory):
+            for _ in range(12):
+                sandbox_factory()
+            assert False
+        """
+    )
+
+    result = pytester.runpytest()
+
+    assert len(sections(result)) == 11
+    result.stdout.fnmatch_lines(["*more sandboxes*", "(2 not shown)"])
+
+
+@pytest.mark.parametrize("phase", ["setup", "teardown"])
+def test_a_fixture_that_fails_shows_them_too(pytester: pytest.Pytester, phase: str) -> None:
+    pytester.makepyfile(
+        f"""
+        import pytest
+
+        @pytest.fixture
+        def service(sandbox):
+            sandbox.exec("echo", "I was here").wait()
+            assert {phase == "teardown"}
+            yield
+            assert False
+
+        def test_it(service): ...
+        """
+    )
+
+    result = pytester.runpytest()
+
+    assert result.parseoutcomes()["errors"] == 1
+    result.stdout.fnmatch_lines([f"*ERROR at {phase} of test_it*", "*I was here*"])
+
+
+def test_a_sandbox_of_a_wider_fixture_is_shown_with_the_test_that_was_given_it(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+        from pytest_sandbox import Sandbox
+
+        @pytest.fixture(scope="module")
+        def database():
+            return Sandbox.create(name="database")
+
+        def test_first(database): ...
+        def test_with(database): assert False
+        def test_without(): assert False
+        """
+    )
+
+    result = pytester.runpytest()
+
+    result.assert_outcomes(passed=1, failed=2)
+    assert len(sections(result)) == 1
+
+
+def test_secrets_are_not_shown(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import os
+        import pytest
+        from pytest_sandbox import Secret
+
+        TOKEN, KEY = "tok" + "en-1234", "key" + "-5678"
+
+        @pytest.mark.sandbox(secrets=[Secret.from_dict({"TOKEN": TOKEN})])
+        def test_it(sandbox):
+            os.environ["SHOWN"] = sandbox.exec("printenv", "TOKEN").stdout.read().strip()[:3]
+            command = "echo $TOKEN; echo $KEY >&2"
+            sandbox.exec("sh", "-c", command, secrets=[Secret.from_dict({"KEY": KEY})]).wait()
+            pytest.fail("it ends here", pytrace=False)
+        """
+    )
+
+    result = pytester.runpytest("--tb=short")
+
+    assert "token-1234" not in result.stdout.str()
+    assert "key-5678" not in result.stdout.str()
+    assert result.stdout.str().count("[secret]") == 3
+
+
+def test_what_a_hostile_program_prints_cannot_move_the_cursor(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        r"""
+        def test_it(sandbox):
+            sandbox.exec("printf", "\\033[2J\\033]0;owned\\007\\342\\200\\256").wait()
+            raise AssertionError
+        """
+    )
+
+    result = pytester.runpytest("--tb=no")
+
+    assert not {"\x1b", "\x07", "\u202e"} & set(result.stdout.str())
+
+
+def test_a_flood_of_output_is_cut(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        def test_it(sandbox):
+            sandbox.exec("sh", "-c", "yes | head -c 1000000; echo the end").wait()
+            assert False
+        """
+    )
+
+    result = pytester.runpytest()
+
+    result.stdout.fnmatch_lines(["    stdout, the last 2000 of 1000008 bytes:", "        the end"])
+    assert len(result.stdout.str()) < 20_000
+
+
+def test_sections_travel_from_the_workers_of_xdist(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        def test_it(sandbox):
+            assert sandbox.exec("echo", "far away").wait() == 1
+        """
+    )
+
+    result = pytester.runpytest_subprocess("-n1")
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*sandbox sb-*", "[[]1[]] echo 'far away'", "*far away"])

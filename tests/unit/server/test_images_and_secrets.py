@@ -1,0 +1,194 @@
+"""Images map to the host image or are refused by name; secrets hold variables."""
+
+from typing import Any
+
+import pytest
+from grpclib import Status
+
+from pytest_sandbox._proto import common_pb2, images_pb2, secrets_pb2
+
+from .harness import Harness, refused
+
+DEBIAN_SLIM = [
+    "FROM python:3.11.12-slim-bookworm",
+    "RUN apt-get update",
+    "RUN apt-get install -y gcc gfortran build-essential",
+    "RUN pip install --upgrade pip wheel uv",
+    "RUN echo 'debconf debconf/frontend select Noninteractive' | debconf-set-selections",
+    'CMD ["sleep", "172800"]',
+]
+
+
+async def build(server: Harness, *lines: str, **fields: Any) -> str:
+    image = images_pb2.Image(dockerfile_commands=lines, **fields)
+    response = await server.control.ImageGetOrCreate(
+        images_pb2.ImageGetOrCreateRequest(image=image)
+    )
+    assert response.result.status == common_pb2.GenericResult.GENERIC_STATUS_SUCCESS
+    return response.image_id
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "lines",
+    [
+        DEBIAN_SLIM,
+        ["FROM debian"],
+        ["FROM docker.io/library/debian:12-slim"],
+        ["FROM python:3.12"],
+        ["FROM debian:bookworm", "ENV A=b", "WORKDIR /srv", "ENTRYPOINT []"],
+    ],
+)
+async def test_a_debian_or_python_base_is_the_host_image(server: Harness, lines: list[str]) -> None:
+    image_id = await build(server, *lines)
+    assert image_id.startswith("im-")
+    assert await build(server, *lines) == image_id
+    await server.create(image_id=image_id)
+    assert server.engine.tasks[-1].spec.image == "host"
+    assert server.engine.tasks[-1].spec.main is None
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "line",
+    [
+        "FROM ubuntu:24.04",
+        "FROM python:3.12-alpine",
+        "FROM debian:12 AS builder",
+        "FROM debian.example.com/python",
+        "RUN pip install flask",
+        "RUN apt-get install -y git",
+        "COPY . /root",
+        "USER nobody",
+    ],
+)
+async def test_whatever_changes_the_file_system_is_refused_by_its_line(
+    server: Harness, line: str
+) -> None:
+    lines = [line] if line.startswith("FROM") else ["FROM debian", line]
+    with refused(Status.UNIMPLEMENTED, line):
+        await build(server, *lines)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("fields", "word"),
+    [
+        ({"context_mount_id": "mo-1"}, "local files"),
+        ({"secret_ids": ["st-1"]}, "secrets"),
+        ({"gpu_config": images_pb2.GPUConfig(count=1)}, "gpu"),
+        ({"build_function": images_pb2.BuildFunction(definition="x")}, "run_function"),
+        ({"build_args": {"a": "b"}}, "build_args"),
+        ({"context_files": [images_pb2.ImageContextFile(filename="x")]}, "context"),
+    ],
+)
+async def test_whatever_needs_a_build_is_refused_by_name(
+    server: Harness, fields: dict[str, Any], word: str
+) -> None:
+    with refused(Status.UNIMPLEMENTED, word):
+        await build(server, "FROM debian", **fields)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "lines",
+    [[], ["ENV A=b"], ["FROM debian", "ENV A"], ["FROM debian", "CMD sleep 1"]],
+)
+async def test_a_definition_that_makes_no_sense_is_invalid(
+    server: Harness, lines: list[str]
+) -> None:
+    with refused(Status.INVALID_ARGUMENT):
+        await build(server, *lines)
+
+
+@pytest.mark.asyncio
+async def test_layers_describe_what_a_sandbox_gets_by_default(server: Harness) -> None:
+    base = await build(server, *DEBIAN_SLIM)
+    layer = await build(
+        server,
+        "FROM base",
+        "ENV A='b c' D=e",
+        "WORKDIR '/srv/my app'",
+        'ENTRYPOINT ["echo"]',
+        'CMD ["one", "two"]',
+        base_images=[images_pb2.BaseImage(docker_tag="base", image_id=base)],
+    )
+    await server.create(image_id=layer)
+    spec = server.engine.tasks[-1].spec
+    assert spec.main is not None
+    assert spec.main.argv == ("echo", "one", "two")
+    assert (spec.workdir, spec.env) == ("/srv/my app", {"A": "b c", "D": "e"})
+
+    await server.create("x", image_id=layer, workdir="/other")
+    spec = server.engine.tasks[-1].spec
+    assert spec.main is not None
+    assert (spec.main.argv, spec.workdir) == (("echo", "x"), "/other")
+
+
+@pytest.mark.asyncio
+async def test_an_image_is_found_by_id_and_its_build_is_over(server: Harness) -> None:
+    image_id = await build(server, "FROM debian")
+    found = await server.control.ImageFromId(images_pb2.ImageFromIdRequest(image_id=image_id))
+    assert found.image_id == image_id
+    (message,) = await server.control.ImageJoinStreaming(
+        images_pb2.ImageJoinStreamingRequest(image_id=image_id)
+    )
+    assert message.result.status == common_pb2.GenericResult.GENERIC_STATUS_SUCCESS
+    assert message.eof
+    with refused(Status.NOT_FOUND, "im-nope"):
+        await server.control.ImageFromId(images_pb2.ImageFromIdRequest(image_id="im-nope"))
+    with refused(Status.NOT_FOUND, "im-nope"):
+        await server.create(image_id="im-nope")
+
+
+# Secrets
+
+
+async def secret(server: Harness, env: dict[str, str], name: str = "", **fields: Any) -> str:
+    creation = fields.pop("creation", common_pb2.OBJECT_CREATION_TYPE_EPHEMERAL)
+    request = secrets_pb2.SecretGetOrCreateRequest(
+        env_dict=env, deployment_name=name, object_creation_type=creation, **fields
+    )
+    return (await server.control.SecretGetOrCreate(request)).secret_id
+
+
+@pytest.mark.asyncio
+async def test_secrets_are_environment_variables_and_a_later_one_wins(server: Harness) -> None:
+    first = await secret(server, {"A": "1", "B": "1"})
+    second = await secret(server, {"B": "2"})
+    await server.create("printenv", secret_ids=[first, second])
+    assert server.engine.tasks[-1].spec.env == {"A": "1", "B": "2"}
+
+
+@pytest.mark.asyncio
+async def test_a_secret_is_found_by_name_if_it_has_the_keys(server: Harness) -> None:
+    lookup = common_pb2.OBJECT_CREATION_TYPE_UNSPECIFIED
+    create = common_pb2.OBJECT_CREATION_TYPE_CREATE_IF_MISSING
+    with refused(Status.NOT_FOUND, "Secret 's' not found"):
+        await secret(server, {}, "s", creation=lookup)
+    made = await secret(server, {"A": "1"}, "s", creation=create)
+    assert made.startswith("st-")
+    assert await secret(server, {}, "s", creation=lookup, required_keys=["A"]) == made
+    with refused(Status.FAILED_PRECONDITION, "Secret is missing key(s): B, C"):
+        await secret(server, {}, "s", creation=lookup, required_keys=["A", "B", "C"])
+    with refused(Status.ALREADY_EXISTS, "'s'"):
+        await secret(
+            server, {}, "s", creation=common_pb2.OBJECT_CREATION_TYPE_CREATE_FAIL_IF_EXISTS
+        )
+    overwrite = common_pb2.OBJECT_CREATION_TYPE_CREATE_OVERWRITE_IF_EXISTS
+    assert await secret(server, {"A": "2"}, "s", creation=overwrite) != made
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("env", [{"": "x"}, {"A=B": "x"}, {"A\0": "x"}, {"A": "x\0"}])
+async def test_variables_that_no_process_could_have_are_invalid(
+    server: Harness, env: dict[str, str]
+) -> None:
+    with refused(Status.INVALID_ARGUMENT, "environment variable"):
+        await secret(server, env)
+
+
+@pytest.mark.asyncio
+async def test_an_unknown_secret_is_not_found(server: Harness) -> None:
+    with refused(Status.NOT_FOUND, "st-nope"):
+        await server.create(secret_ids=["st-nope"])

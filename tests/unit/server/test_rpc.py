@@ -1,0 +1,290 @@
+"""What every call goes through: names, errors, tokens, idempotency keys."""
+
+import asyncio
+import errno
+import logging
+import time
+from collections.abc import Iterator
+
+import jwt
+import pytest
+from google.protobuf.empty_pb2 import Empty
+from grpclib import GRPCError, Status
+from grpclib.client import Channel, StreamUnaryMethod, UnaryUnaryMethod
+from grpclib.testing import ChannelFor
+
+from pytest_sandbox import engine
+from pytest_sandbox._proto import (
+    apps_pb2,
+    inspector_pb2,
+    router_pb2,
+    sandboxes_pb2,
+    snapshots_pb2,
+)
+from pytest_sandbox._proto.control_grpc import ModalClientBase, ModalClientStub
+from pytest_sandbox.server import App
+from pytest_sandbox.server._auth import Listener, RouterTokens, TokenPair
+from pytest_sandbox.server._errors import failure
+from pytest_sandbox.server._idempotency import Outcomes
+from pytest_sandbox.server._rpc import RpcServer
+
+from .harness import UNIX, Harness, refused, serve
+from .stub import StubEngine, StubTask, settle
+
+PAIR = TokenPair("ak-x", "as-y")
+SHOWN = {"x-modal-token-id": PAIR.id, "x-modal-token-secret": PAIR.secret}
+TCP = Listener("tcp", PAIR)
+
+
+@pytest.mark.asyncio
+async def test_an_rpc_that_is_not_served_says_its_name(server: Harness) -> None:
+    with refused(Status.UNIMPLEMENTED, "SandboxSnapshotFs", "pytest-sandbox"):
+        await server.control.SandboxSnapshotFs(snapshots_pb2.SandboxSnapshotFsRequest())
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "path",
+    ["/modal.client.ModalClient/VolumeGetOrCreate", "/some.Service/Thing"],
+)
+async def test_an_unknown_path_says_its_name(path: str) -> None:
+    stub = StubEngine()
+    app = App(stub, await stub.start())
+    mapping = app.server(UNIX)._mapping
+    handler = mapping.get(path)
+    assert handler is not None
+    with refused(Status.UNIMPLEMENTED, path.rpartition("/")[2]):
+        await handler.func(None)
+
+
+@pytest.mark.asyncio
+async def test_a_server_on_a_socket_names_unknown_rpcs(tmp_path: object) -> None:
+    stub = StubEngine()
+    app = App(stub, await stub.start())
+    server = app.server(UNIX)
+    assert isinstance(server, RpcServer)
+    await server.start(path=f"{tmp_path}/socket")
+    channel = Channel(path=f"{tmp_path}/socket")
+    method = UnaryUnaryMethod(channel, "/modal.client.ModalClient/VolumeDelete", Empty, Empty)
+    with refused(Status.UNIMPLEMENTED, "VolumeDelete"):
+        await method(Empty())
+    channel.close()
+    server.close()
+    await server.wait_closed()
+
+
+def test_every_exception_of_an_engine_has_a_status_that_clients_do_not_retry() -> None:
+    retried = {Status.UNKNOWN, Status.INTERNAL}
+    raised: list[engine.EngineError] = [
+        engine.InvalidSpec("x"),
+        engine.OutputDropped(1, 2),
+        engine.SpawnFailed(errno.ENOENT, "x"),
+        engine.StoreFull("x"),
+        engine.TaskEnded("x"),
+        engine.Unsupported("x", "y"),
+        engine.EngineUnavailable("x"),
+    ]
+    assert {type(error) for error in raised} == set(subclasses(engine.EngineError))
+    for error in raised:
+        assert failure(error, "Rpc").status not in retried
+
+
+def subclasses(kind: type[Exception]) -> Iterator[type[Exception]]:
+    for sub in kind.__subclasses__():
+        yield sub
+        yield from subclasses(sub)
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (FileNotFoundError(errno.ENOENT, "no", "/x"), Status.NOT_FOUND),
+        (OSError(errno.ENOSPC, "full"), Status.RESOURCE_EXHAUSTED),
+        (BrokenPipeError(errno.EPIPE, "gone"), Status.FAILED_PRECONDITION),
+        (OSError(errno.EIO, "broken"), Status.INTERNAL),
+        (GRPCError(Status.ABORTED, "as it is"), Status.ABORTED),
+    ],
+)
+def test_an_os_error_has_the_status_of_its_errno(error: Exception, status: Status) -> None:
+    assert failure(error, "Rpc").status == status
+
+
+@pytest.mark.asyncio
+async def test_a_bug_is_internal_and_leaves_a_traceback_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Broken(StubEngine):
+        async def create(self, spec: engine.TaskSpec) -> StubTask:
+            raise RuntimeError("a bug")
+
+    async with serve(Broken()) as server:
+        with refused(Status.INTERNAL, "SandboxCreate", "RuntimeError", "a bug"):
+            await server.create()
+    (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert record.exc_info
+
+
+@pytest.mark.asyncio
+async def test_no_rpc_of_ours_is_left_to_grpclib() -> None:
+    stub = StubEngine()
+    app = App(stub, await stub.start())
+    served = app.services(UNIX).__mapping__()
+    wanted = ModalClientBase.__mapping__(ModalClientStub(Channel()))  # type: ignore[arg-type]
+    assert wanted.keys() <= served.keys()
+
+
+# Who may call
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "metadata",
+    [{}, {"x-modal-token-id": PAIR.id}, {**SHOWN, "x-modal-token-secret": "wrong"}],
+    ids=["nothing", "no secret", "a wrong secret"],
+)
+async def test_tcp_needs_the_tokens_of_the_run(metadata: dict[str, str]) -> None:
+    async with serve(listener=TCP) as server:
+        with refused(Status.UNAUTHENTICATED, "MODAL_TOKEN_ID"):
+            await server.control.ClientHello(Empty(), metadata=metadata)
+
+
+@pytest.mark.asyncio
+async def test_tcp_lets_in_who_shows_them() -> None:
+    async with serve(listener=TCP) as server:
+        hello = await server.control.ClientHello(Empty(), metadata=SHOWN)
+        assert hello.image_builder_version
+
+
+@pytest.mark.asyncio
+async def test_the_inspector_is_not_served_over_tcp() -> None:
+    async with serve(listener=TCP) as server:
+        with refused(Status.UNIMPLEMENTED):
+            await server.inspector.Engine(inspector_pb2.InspectorEngineRequest(), metadata=SHOWN)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("listener", [UNIX, TCP], ids=["unix", "tcp"])
+async def test_the_router_needs_a_bearer_token_everywhere(listener: Listener) -> None:
+    async with serve(listener=listener) as server:
+        for metadata in ({}, {"authorization": "Bearer nonsense"}, {"authorization": "Basic eA"}):
+            with refused(Status.UNAUTHENTICATED):
+                await server.router.TaskExecPoll(
+                    router_pb2.TaskExecPollRequest(), metadata=metadata
+                )
+
+
+@pytest.mark.asyncio
+async def test_a_token_opens_only_its_own_task(server: Harness) -> None:
+    mine, other = await server.create(), await server.create()
+    with refused(Status.PERMISSION_DENIED, other.task_id):
+        await server.router.TaskExecPoll(
+            router_pb2.TaskExecPollRequest(task_id=other.task_id, exec_id="x"), metadata=mine.auth
+        )
+
+
+def test_router_tokens_live_an_hour_or_more_and_only_their_own_process_accepts_them() -> None:
+    ours, theirs = RouterTokens(), RouterTokens()
+    token = ours.issue("ta-1")
+    claims = jwt.decode(token, options={"verify_signature": False})
+    assert claims["exp"] - time.time() > 3600
+    assert ours.check(f"Bearer {token}") == "ta-1"
+    ours.forget(token)
+    assert ours.check(f"Bearer {token}") == "ta-1"
+    with refused(Status.UNAUTHENTICATED):
+        theirs.check(f"Bearer {token}")
+
+
+def test_a_session_token_opens_no_task() -> None:
+    tokens = RouterTokens()
+    with refused(Status.UNAUTHENTICATED, "task_id"):
+        tokens.check(f"Bearer {tokens.session()}")
+
+
+# Idempotency
+
+
+@pytest.mark.asyncio
+async def test_the_same_key_creates_one_sandbox_and_gets_the_same_answer(server: Harness) -> None:
+    key = {"x-idempotency-key": "k1"}
+    first = await server.create(metadata=key)
+    again = await server.create(metadata=key)
+    assert (again.id, again.auth) == (first.id, first.auth)
+    assert len(server.engine.tasks) == 1
+
+
+@pytest.mark.asyncio
+async def test_a_call_given_up_in_the_middle_is_found_by_its_next_attempt(server: Harness) -> None:
+    await server.image_id()
+    await server.app_id()
+    key = {"x-idempotency-key": "k2"}
+    server.engine.gate.clear()
+    first = asyncio.ensure_future(server.create(metadata=key))
+    await server.engine.waiting.wait()
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    server.engine.gate.set()
+    await server.create(metadata=key)
+    assert len(server.engine.tasks) == 1
+
+
+@pytest.mark.asyncio
+async def test_a_creation_given_up_without_a_key_leaves_no_task(server: Harness) -> None:
+    await server.image_id()
+    await server.app_id()
+    server.engine.gate.clear()
+    call = asyncio.ensure_future(server.create())
+    await server.engine.waiting.wait()
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    await settle()
+    server.engine.gate.set()
+    await settle()
+    (task,) = server.engine.tasks
+    assert task.poll() is not None
+    assert not server.app.state.sandboxes
+
+
+@pytest.mark.asyncio
+async def test_a_failure_is_not_remembered_and_old_outcomes_are_forgotten() -> None:
+    outcomes: Outcomes[int] = Outcomes(capacity=2)
+    calls: list[str] = []
+
+    async def run(name: str) -> int:
+        calls.append(name)
+        if len(calls) == 1:
+            raise ValueError("first")
+        return len(calls)
+
+    with pytest.raises(ValueError, match="first"):
+        await outcomes.once("Rpc", "a", lambda: run("a"))
+    assert await outcomes.once("Rpc", "a", lambda: run("a")) == 2
+    assert await outcomes.once("Rpc", "a", lambda: run("a")) == 2
+    assert await outcomes.once("Other", "a", lambda: run("other")) == 3
+    assert await outcomes.once("Rpc", "b", lambda: run("b")) == 4
+    assert await outcomes.once("Rpc", "a", lambda: run("a")) == 5
+
+
+@pytest.mark.asyncio
+async def test_a_call_without_a_request_is_refused(server: Harness) -> None:
+    path = "/modal.client.ModalClient/AppHeartbeat"
+    method = StreamUnaryMethod(server.channel, path, apps_pb2.AppHeartbeatRequest, Empty)
+    with refused(Status.INVALID_ARGUMENT, "before its request"):
+        await method([])
+
+
+@pytest.mark.asyncio
+async def test_an_unknown_id_is_not_found_and_shown(server: Harness) -> None:
+    with refused(Status.NOT_FOUND, "sb-nope"):
+        await server.control.SandboxWait(sandboxes_pb2.SandboxWaitRequest(sandbox_id="sb-nope"))
+    with refused(Status.NOT_FOUND, "ap-nope"):
+        await server.control.AppHeartbeat(apps_pb2.AppHeartbeatRequest(app_id="ap-nope"))
+
+
+@pytest.mark.asyncio
+async def test_channel_for_serves_all_services() -> None:
+    stub = StubEngine()
+    app = App(stub, await stub.start())
+    async with ChannelFor([app.services(UNIX)]) as channel:
+        assert await ModalClientStub(channel).ClientHello(Empty())

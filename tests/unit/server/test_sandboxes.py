@@ -1,0 +1,383 @@
+"""Creating, finding, listing and tagging sandboxes."""
+
+import asyncio
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from grpclib import Status
+
+from pytest_sandbox._proto import images_pb2, sandboxes_pb2
+from pytest_sandbox._proto.sandboxes_pb2 import Sandbox
+from pytest_sandbox.engine import Capability, EndCause, ExitStatus, Limits, PtySize, TaskEnd
+from pytest_sandbox.server._box import _result
+from pytest_sandbox.server._definition import _REFUSED
+
+from .harness import Created, Harness, refused, serve
+from .stub import StubEngine
+
+#: One way to ask for each thing that is not built yet; the keys are those of `_REFUSED`.
+UNBUILT: dict[str, dict[str, Any]] = {
+    "gpu": {"resources": {"gpu_config": {"gpu_type": "H100", "count": 1}}},
+    "ephemeral_disk": {"resources": {"ephemeral_disk_mb": 1}},
+    "rdma": {"resources": {"rdma": True}},
+    "volumes": {"volume_mounts": [{"volume_id": "vo-1", "mount_path": "/v"}]},
+    "network_file_systems": {"nfs_mounts": [{"mount_path": "/n"}]},
+    "mounts (add_local_file, add_local_dir, add_local_python_source)": {"mount_ids": ["mo-1"]},
+    "cloud": {"cloud_provider_str": "aws"},
+    "region": {"scheduler_placement": {"regions": ["us"]}},
+    "encrypted_ports, h2_ports or unencrypted_ports": {"open_ports": {"ports": [{"port": 80}]}},
+    "cidr_allowlist": {"network_access": {"allowed_cidrs": ["10.0.0.0/8"]}},
+    "outbound_domain_allowlist": {"network_access": {"allowed_domains": ["example.com"]}},
+    "inbound_cidr_allowlist": {"inbound_cidr_allowlist": ["10.0.0.0/8"]},
+    "outbound_policy": {"outbound_policy": {}},
+    "proxy": {"proxy_id": "pr-1"},
+    "enable_snapshot": {"enable_snapshot": True},
+    "custom_domain": {"custom_domain": "x"},
+    "include_oidc_identity_token": {"include_oidc_identity_token": True},
+    "include_x509_svid": {"include_x509_svid": True},
+    "readiness_probe": {"readiness_probe": {"tcp_port": 80}},
+    "experimental_options": {"experimental_options": {"x": True}},
+    "i6pn_enabled": {"i6pn_enabled": True},
+    "runtime": {"runtime": "gvisor"},
+    "preload_path_prefixes": {"preload_path_prefixes": ["/x"]},
+    "worker_id": {"worker_id": "x"},
+    "_restore_instance_type": {"_restore_instance_type": "x"},
+}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("argument", _REFUSED)
+async def test_what_is_not_built_is_refused_by_the_name_of_its_argument(
+    server: Harness, argument: str
+) -> None:
+    with refused(Status.UNIMPLEMENTED, argument):
+        await server.create(**UNBUILT[argument])
+    assert not server.engine.tasks
+
+
+def test_every_field_of_a_definition_is_honoured_refused_or_explained() -> None:
+    honoured = {
+        "entrypoint_args",
+        "environment_variables",
+        "idle_timeout_secs",
+        "image_id",
+        "name",
+        "network_access",
+        "pty_info",
+        "resources",
+        "secret_ids",
+        "timeout_secs",
+        "workdir",
+    }
+    # See the comment in `_definition`; a blocked network is what every sandbox has.
+    explained = {
+        "block_network",
+        "direct_sandbox_commands_enabled",
+        "runtime_debug",
+        "verbose",
+    }
+    # Further spellings of arguments in `UNBUILT`.
+    also_refused = {
+        "cloud_bucket_mounts",
+        "cloud_provider",
+        "experimental_options_v2",
+        "experimental_outbound_policy",
+        "runsc_runtime_version",
+        "s3_mounts",
+        "snapshot_version",
+    }
+    refused_fields = {field for fields in UNBUILT.values() for field in fields}
+    known = honoured | explained | also_refused | refused_fields
+    assert {field.name for field in Sandbox.DESCRIPTOR.fields} == known
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"experimental_options_v2": {"x": "y"}},
+        {"cloud_bucket_mounts": [{"bucket_name": "b"}]},
+        {"s3_mounts": [{"bucket_name": "b"}]},
+        {"cloud_provider": "CLOUD_PROVIDER_AWS"},
+        {"snapshot_version": 1},
+        {"experimental_outbound_policy": {}},
+        {"runsc_runtime_version": "1"},
+        {"network_access": {"network_access_type": "ALLOWLIST"}},
+    ],
+    ids=lambda fields: next(iter(fields)),
+)
+async def test_other_spellings_are_refused_too(server: Harness, fields: dict[str, Any]) -> None:
+    with refused(Status.UNIMPLEMENTED):
+        await server.create(**fields)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("kind", ["OPEN", "BLOCKED"])
+async def test_what_clients_send_by_default_is_accepted(server: Harness, kind: str) -> None:
+    sandbox = await server.create(
+        network_access={"network_access_type": kind},
+        resources={},
+        open_ports={},
+        verbose=True,
+        timeout_secs=300,
+    )
+    assert re.fullmatch("sb-[0-9a-zA-Z]{22}", sandbox.id)
+    assert re.fullmatch("ta-[0-9a-zA-Z]{22}", sandbox.task_id)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("argv", "fields", "words"),
+    [
+        (["echo", "x" * 2**16], {}, ["65540", "65536"]),
+        (["echo", "a\0b"], {}, ["NUL", "a\\x00b"]),
+        ([""], {}, ["empty"]),
+        (["hang"], {"workdir": "srv"}, ["absolute", "'srv'"]),
+        (["hang"], {"name": "a b"}, ["'a b'"]),
+        (["hang"], {"name": ""}, ["''"]),
+        (["hang"], {"name": "x" * 65}, ["xxx"]),
+        (["hang"], {"tags": {"a b": "c"}}, ["a b"]),
+        (["hang"], {"tags": {"a": "x" * 64}}, ["xxx"]),
+        (["nope"], {}, ["'nope'"]),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+async def test_bad_input_is_invalid_and_shown(
+    server: Harness, argv: list[str], fields: dict[str, Any], words: list[str]
+) -> None:
+    with refused(Status.INVALID_ARGUMENT, *words):
+        await server.create(*argv, **fields)
+    assert not server.engine.tasks
+
+
+# Resources
+
+
+@pytest.mark.asyncio
+async def test_limits_reach_the_engine(server: Harness) -> None:
+    await server.create(
+        resources={"milli_cpu": 500, "milli_cpu_max": 1500, "memory_mb": 64, "memory_mb_max": 128}
+    )
+    assert server.engine.tasks[-1].spec.limits == Limits(cpus=1.5, memory=128 * 1024 * 1024)
+
+
+@pytest.mark.asyncio
+async def test_a_request_has_to_fit_the_machine(server: Harness) -> None:
+    cpus = os.cpu_count() or 1
+    await server.create(resources={"milli_cpu": cpus * 1000, "memory_mb": 64})
+    with refused(Status.RESOURCE_EXHAUSTED, f"cpu={cpus + 1}"):
+        await server.create(resources={"milli_cpu": (cpus + 1) * 1000})
+    with refused(Status.RESOURCE_EXHAUSTED, "memory=", "MiB"):
+        await server.create(resources={"memory_mb": 2**31})
+
+
+@pytest.mark.asyncio
+async def test_a_limit_below_its_request_is_invalid(server: Harness) -> None:
+    with refused(Status.INVALID_ARGUMENT, "memory"):
+        await server.create(resources={"memory_mb": 64, "memory_mb_max": 32})
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("limit", ["milli_cpu_max", "memory_mb_max"])
+async def test_a_limit_that_the_engine_does_not_have_is_refused(limit: str) -> None:
+    async with serve(StubEngine(capabilities=frozenset({Capability.PTY}))) as server:
+        with refused(Status.UNIMPLEMENTED, limit.partition("_m")[0].removeprefix("milli_")):
+            await server.create(resources={limit: 2**10})
+
+
+@pytest.mark.asyncio
+async def test_a_terminal_has_its_size_and_its_variables(server: Harness) -> None:
+    info = {"enabled": True, "winsz_rows": 50, "env_term": "xterm"}
+    await server.create("hang", pty_info=info)
+    spec = server.engine.tasks[-1].spec
+    assert spec.main is not None
+    assert (spec.main.pty, spec.env) == (PtySize(50, 80), {"TERM": "xterm"})
+
+
+# Names
+
+
+async def from_name(server: Harness, name: str, *, terminated: bool = False) -> str:
+    request = sandboxes_pb2.SandboxGetFromNameRequest(
+        sandbox_name=name, app_name="tests", include_terminated=terminated
+    )
+    return (await server.control.SandboxGetFromName(request)).sandbox_id
+
+
+@pytest.mark.asyncio
+async def test_a_name_is_taken_while_its_sandbox_runs(server: Harness) -> None:
+    first = await server.create(name="web")
+    assert await from_name(server, "web") == first.id
+    with refused(Status.ALREADY_EXISTS, "'web'"):
+        await server.create(name="web")
+    await server.terminate(first)
+    with refused(Status.NOT_FOUND, "'web'"):
+        await from_name(server, "web")
+    assert await from_name(server, "web", terminated=True) == first.id
+    second = await server.create(name="web")
+    assert await from_name(server, "web") == second.id
+
+
+@pytest.mark.asyncio
+async def test_two_creations_at_once_cannot_have_one_name(server: Harness) -> None:
+    await server.create()
+    calls = [server.create(name="web") for _ in range(5)]
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    assert sum(isinstance(outcome, Created) for outcome in outcomes) == 1
+    assert len(server.engine.tasks) == 2
+
+
+@pytest.mark.asyncio
+async def test_a_failed_creation_leaves_its_name_free(server: Harness) -> None:
+    with refused(Status.INVALID_ARGUMENT):
+        await server.create("nope", name="web")
+    await server.create(name="web")
+
+
+@pytest.mark.asyncio
+async def test_a_name_in_an_unknown_app_is_not_found(server: Harness) -> None:
+    with refused(Status.NOT_FOUND, "App", "tests"):
+        await from_name(server, "web")
+
+
+# Tags and lists
+
+
+async def listed(server: Harness, **fields: Any) -> list[str]:
+    request = sandboxes_pb2.SandboxListRequest(**fields)
+    return [info.id for info in (await server.control.SandboxList(request)).sandboxes]
+
+
+def tags(values: Mapping[str, str]) -> list[sandboxes_pb2.SandboxTag]:
+    return [sandboxes_pb2.SandboxTag(tag_name=k, tag_value=v) for k, v in values.items()]
+
+
+@pytest.mark.asyncio
+async def test_tags_are_replaced_as_a_whole(server: Harness) -> None:
+    sandbox = await server.create(tags={"a": "1"})
+    get = sandboxes_pb2.SandboxTagsGetRequest(sandbox_id=sandbox.id)
+    assert list((await server.control.SandboxTagsGet(get)).tags) == tags({"a": "1"})
+    put = sandboxes_pb2.SandboxTagsSetRequest(sandbox_id=sandbox.id, tags=tags({"b": "2"}))
+    await server.control.SandboxTagsSet(put)
+    assert list((await server.control.SandboxTagsGet(get)).tags) == tags({"b": "2"})
+    bad = sandboxes_pb2.SandboxTagsSetRequest(sandbox_id=sandbox.id, tags=tags({"b c": "2"}))
+    with refused(Status.INVALID_ARGUMENT, "b c"):
+        await server.control.SandboxTagsSet(bad)
+
+
+@pytest.mark.asyncio
+async def test_a_list_is_filtered_by_tags_app_and_state(server: Harness) -> None:
+    first = await server.create(tags={"a": "1", "b": "2"})
+    second = await server.create(tags={"a": "1"})
+    finished = await server.create()
+    await server.terminate(finished)
+    app_id = await server.app_id()
+
+    assert await listed(server) == [second.id, first.id]
+    assert await listed(server, app_id=app_id) == [second.id, first.id]
+    assert await listed(server, include_finished=True) == [finished.id, second.id, first.id]
+    assert await listed(server, tags=tags({"a": "1", "b": "2"})) == [first.id]
+    with refused(Status.NOT_FOUND, "ap-nope"):
+        await listed(server, app_id="ap-nope")
+    with refused(Status.NOT_FOUND, "nowhere"):
+        await listed(server, environment_name="nowhere")
+    with refused(Status.INVALID_ARGUMENT, "a b"):
+        await listed(server, tags=tags({"a b": "c"}))
+
+
+@pytest.mark.asyncio
+async def test_pages_hold_every_sandbox_once_although_the_clock_stands_still(
+    server: Harness,
+) -> None:
+    created = [(await server.create()).id for _ in range(205)]
+    pages = []
+    before = 0.0
+    while True:
+        request = sandboxes_pb2.SandboxListRequest(before_timestamp=before)
+        page = (await server.control.SandboxList(request)).sandboxes
+        if not page:
+            break
+        pages.append([info.id for info in page])
+        before = page[-1].created_at
+    assert [len(page) for page in pages] == [100, 100, 5]
+    assert [each for page in pages for each in page] == created[::-1]
+
+
+@pytest.mark.asyncio
+async def test_a_list_describes_its_sandboxes(server: Harness) -> None:
+    sandbox = await server.create("fail", "3", name="n", tags={"a": "1"}, idle_timeout_secs=9)
+    await server.wait(sandbox, 10)
+    request = sandboxes_pb2.SandboxListRequest(include_finished=True)
+    (info,) = (await server.control.SandboxList(request)).sandboxes
+    assert (info.name, info.timeout_secs, info.idle_timeout_secs) == ("n", 300, 9)
+    assert info.task_info.id == sandbox.task_id
+    assert info.task_info.result.exitcode == 3
+    assert info.app_id == await server.app_id()
+
+
+# Ends
+
+
+@pytest.mark.asyncio
+async def test_the_task_of_a_sandbox_is_known_also_after_its_end(server: Harness) -> None:
+    sandbox = await server.create("hang")
+    request = sandboxes_pb2.SandboxGetTaskIdRequest(sandbox_id=sandbox.id)
+    response = await server.control.SandboxGetTaskId(request)
+    assert response.task_id == sandbox.task_id
+    assert not response.HasField("task_result")
+    await server.terminate(sandbox)
+    response = await server.control.SandboxGetTaskId(request)
+    assert response.task_id == sandbox.task_id
+    assert response.HasField("task_result")
+
+
+@pytest.mark.asyncio
+async def test_a_second_terminate_does_nothing_and_tells_the_result(server: Harness) -> None:
+    sandbox = await server.create("fail", "3")
+    result = await server.wait(sandbox, 10)
+    request = sandboxes_pb2.SandboxTerminateRequest(sandbox_id=sandbox.id)
+    response = await server.control.SandboxTerminate(request)
+    assert response.existing_result == result
+    assert (await server.wait(sandbox)) == result
+
+
+@pytest.mark.parametrize(
+    ("end", "status", "exitcode"),
+    [
+        (TaskEnd(EndCause.EXITED, ExitStatus(code=0)), "GENERIC_STATUS_SUCCESS", 0),
+        (TaskEnd(EndCause.EXITED, ExitStatus(code=3)), "GENERIC_STATUS_FAILURE", 3),
+        (TaskEnd(EndCause.EXITED, ExitStatus(signal=15)), "GENERIC_STATUS_FAILURE", 143),
+        (TaskEnd(EndCause.KILLED), "GENERIC_STATUS_TERMINATED", 137),
+        (TaskEnd(EndCause.OUT_OF_MEMORY), "GENERIC_STATUS_KERNEL_OOM_KILL", 137),
+        (TaskEnd(EndCause.LOST, detail="gone"), "GENERIC_STATUS_INTERNAL_FAILURE", 1),
+    ],
+)
+def test_every_end_has_its_status(end: TaskEnd, status: str, exitcode: int) -> None:
+    result = _result(end, None)
+    assert type(result).GenericStatus.Name(result.status) == status
+    assert result.exitcode == exitcode
+
+
+@pytest.mark.asyncio
+async def test_there_are_no_tunnels(server: Harness) -> None:
+    sandbox = await server.create()
+    request = sandboxes_pb2.SandboxGetTunnelsRequest(sandbox_id=sandbox.id)
+    assert not (await server.control.SandboxGetTunnels(request)).tunnels
+
+
+@pytest.mark.asyncio
+async def test_an_unknown_app_is_not_found(server: Harness) -> None:
+    request = sandboxes_pb2.SandboxCreateRequest(
+        app_id="ap-nope", definition=await server.definition()
+    )
+    with refused(Status.NOT_FOUND, "ap-nope"):
+        await server.control.SandboxCreate(request)
+
+
+@pytest.mark.asyncio
+async def test_a_gpu_of_an_image_is_no_gpu_of_a_sandbox(server: Harness) -> None:
+    # Clients send an empty gpu_config when none was asked for.
+    await server.create(resources={"gpu_config": images_pb2.GPUConfig()})
