@@ -52,17 +52,11 @@ class Watch:
         self.path = path.rstrip("/") or "/"
         self.recursive = recursive
         self.queue: deque[Change] = deque()
-        self.gone = False
         self._wake = wake
 
     def add(self, change: Change) -> None:
         """Queue an event."""
         self.queue.append(change)
-        self._wake()
-
-    def end(self) -> None:
-        """What was watched is no more."""
-        self.gone = True
         self._wake()
 
 
@@ -106,12 +100,6 @@ class Watches:
             source, target = self._path(watch, None, old), self._path(watch, None, new)
             if source is not None or target is not None:
                 watch.add(Change(What.MOVE, source, target, directory))
-
-    def gone(self, number: int) -> None:
-        """An inode lost its last name."""
-        for watch in self._watches:
-            if watch.number == number:
-                watch.end()
 
     def _path(self, watch: Watch, number: int | None, spot: Spot | None) -> str | None:
         if number == watch.number:

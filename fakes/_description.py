@@ -127,6 +127,7 @@ class Pipe:
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._bell = Bell()
+        self._broken = False
         self.readers = 0
         self.writers = 0
 
@@ -154,7 +155,7 @@ class Pipe:
         view = memoryview(data)
         needed = len(data) if len(data) <= PIPE_ATOMIC else 1
         while view:
-            if not self.readers:
+            if self._broken or not self.readers:
                 raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
             room = PIPE_CAPACITY - len(self._buffer)
             if room < needed:
@@ -166,6 +167,11 @@ class Pipe:
 
     def lost(self) -> None:
         """An end was closed."""
+        self._bell.ring()
+
+    def break_(self) -> None:
+        """Nobody will read any more, whoever still could."""
+        self._broken = True
         self._bell.ring()
 
 

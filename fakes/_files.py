@@ -5,6 +5,7 @@ import errno
 import os
 import stat
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 
 from ..engine import Entry, EntryKind, Files, OpenFile, TaskEnded, WatchEvent, WatchKind
 from . import _tar
@@ -20,12 +21,9 @@ _UMASK = 0o022
 _KINDS = {
     What.ACCESS: WatchKind.ACCESS,
     What.ATTRIB: WatchKind.MODIFY,
-    What.CLOSE_NOWRITE: WatchKind.ACCESS,
-    What.CLOSE_WRITE: WatchKind.ACCESS,
     What.CREATE: WatchKind.CREATE,
     What.DELETE: WatchKind.REMOVE,
     What.MODIFY: WatchKind.MODIFY,
-    What.OPEN: WatchKind.ACCESS,
 }
 
 
@@ -77,16 +75,19 @@ class MemoryFiles(Files):
     def __init__(self, fs: Filesystem) -> None:
         self._fs = fs
         self._ended = False
-        self._changed = Bell()
+        self._bells: set[Bell] = set()  # of the watches
 
     def end(self) -> None:
         """The task is over: refuse everything, end every watch."""
         self._ended = True
-        self._changed.ring()
+        for bell in self._bells:
+            bell.ring()
 
     async def open(self, path: str, flags: int, mode: int = 0o666) -> OpenFile:
         """Open a regular file; `flags` as `open(2)` has them (`os.O_RDWR | os.O_CREAT`, ...)."""
         self._check(path)
+        if flags & (os.O_PATH | os.O_DIRECTORY):  # O_TMPFILE has the bit of O_DIRECTORY too
+            fail(errno.EINVAL, path)
         handle = self._fs.open(path, flags, mode & ~_UMASK)
         if not isinstance(handle.inode, Regular):
             directory = isinstance(handle.inode, Directory)
@@ -116,14 +117,14 @@ class MemoryFiles(Files):
 
     def _make_parents(self, path: str) -> None:
         parts = [part for part in path.split("/") if part]
-        for end in range(1, len(parts) + 1):
-            try:
-                self._fs.mkdir("/" + "/".join(parts[:end]), 0o777 & ~_UMASK)
-            except FileExistsError:
-                if end == len(parts) and not self._is_directory(path):
-                    fail(errno.EEXIST, path)
-            except OSError as error:
-                fail(error.errno or errno.EIO, path)
+        try:
+            for end in range(1, len(parts) + 1):
+                with suppress(FileExistsError):
+                    self._fs.mkdir("/" + "/".join(parts[:end]), 0o777 & ~_UMASK)
+        except OSError as error:
+            fail(error.errno or errno.EIO, path)
+        if not self._is_directory(path):
+            fail(errno.EEXIST, path)
 
     def _is_directory(self, path: str) -> bool:
         try:
@@ -158,25 +159,18 @@ class MemoryFiles(Files):
         bell = Bell()
         watch = Watch(number, path, recursive=recursive, wake=bell.ring)
         self._fs.watches.add(watch)
+        self._bells.add(bell)
         try:
             while True:
                 while watch.queue:
-                    yield _event(watch.queue.popleft())
-                if watch.gone:
-                    return
-                await self._either(bell)
+                    change = watch.queue.popleft()
+                    if change.what is What.MOVE or change.what in _KINDS:
+                        yield _event(change)
+                await bell.wait()
+                self._check_alive()
         finally:
             self._fs.watches.remove(watch)
-
-    async def _either(self, bell: Bell) -> None:
-        """Return when something happened to a watch; raise when the task ends."""
-        waits = [asyncio.ensure_future(each.wait()) for each in (bell, self._changed)]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-        self._check_alive()
+            self._bells.discard(bell)
 
     async def pack(self, path: str) -> AsyncIterator[bytes]:
         """A directory's contents as a tar stream: links, modes, times and holes kept."""

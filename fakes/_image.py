@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
 from ._kernel import MAGIC
 from ._vfs import Filesystem, Snapshot
@@ -52,15 +53,17 @@ def base_image(programs: Iterable[str], files: Mapping[str, bytes], now_ns: int)
 
 def put(fs: Filesystem, path: str, data: bytes, mode: int = 0o644) -> None:
     """Write a whole file; folders above are made."""
-    parts = path.split("/")
-    for end in range(2, len(parts)):
-        above = "/".join(parts[:end])
-        try:
-            fs.mkdir(above, 0o755)
-        except FileExistsError:
-            continue
+    make_folders(fs, path.rpartition("/")[0])
     handle = fs.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     try:
         handle.pwrite(0, data)
     finally:
         handle.close()
+
+
+def make_folders(fs: Filesystem, path: str) -> None:
+    """Make a directory and those above it, where there is nothing."""
+    parts = path.rstrip("/").split("/")
+    for end in range(2, len(parts) + 1):
+        with suppress(FileExistsError):
+            fs.mkdir("/".join(parts[:end]), 0o755)

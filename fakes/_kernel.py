@@ -73,6 +73,7 @@ class Kernel:
         self.around = around
         self.processes: dict[int, Proc] = {}
         self._most = most
+        self._terminals = 0
         self._next_pid = 2  # 1 is the agent, in a sandbox that has one
 
     # Starting.
@@ -181,12 +182,14 @@ class Kernel:
 
     # Signals and ends.
 
-    def family(self, proc: Proc) -> list[Proc]:
-        """A process and its descendants in its session, the youngest last."""
-        family = [proc]
-        for member in family:
-            family += [child for child in member.children if child.session == proc.session]
-        return family
+    def session(self, leader: Proc) -> list[Proc]:
+        """A process that leads a session, and all that belong to it."""
+        return [proc for proc in self.processes.values() if proc.session == leader.session]
+
+    def next_terminal(self) -> int:
+        """A number for a terminal, each time another."""
+        self._terminals += 1
+        return self._terminals - 1
 
     def signal_group(self, group: int, number: int) -> None:
         """Deliver a signal to every process of a group; `killpg(3)`."""

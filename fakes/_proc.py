@@ -5,16 +5,17 @@ import errno
 import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ..engine import Clock, ExitStatus
 from ._bell import Bell
 from ._description import Description, OpenedFile, Pipe
-from ._handle import Handle
 from ._inode import Device
 from ._vfs import Filesystem
 
 if TYPE_CHECKING:
+    from ._handle import Handle
     from ._kernel import Kernel
     from ._terminal import Terminal
 
@@ -54,6 +55,7 @@ class Proc:
         status: how it ended, or `None` while it runs.
         handlers: signal number to what it does; `None` ignores the signal.
         children: those that it started and that live.
+        on_end: called once it has ended.
     """
 
     def __init__(
@@ -71,17 +73,18 @@ class Proc:
         self.kernel = kernel
         self.pid = pid
         self.parent = parent
-        self.group = parent.group if parent else pid
-        self.session = parent.session if parent else pid
+        self.group: int = parent.group if parent else pid
+        self.session: int = parent.session if parent else pid
         self.argv = tuple(argv)
         self.env = dict(env)
-        self.umask = parent.umask if parent else 0o022
+        self.umask: int = parent.umask if parent else 0o022
         self.terminal = terminal
         self.status: ExitStatus | None = None
         self.handlers: dict[int, Callable[[int], None] | None] = {}
         if parent:
             self.handlers = {n: None for n, does in parent.handlers.items() if does is None}
         self.children: list[Proc] = []
+        self.on_end: Callable[[], None] | None = None
         self.fds = dict(fds)
         self._cwd: Handle = kernel.fs.hold(cwd)
         self._ended = asyncio.Event()
@@ -237,9 +240,15 @@ class Proc:
             self.parent.children.remove(self)
         self.kernel.ended(self)
         self._ended.set()
+        if self.on_end is not None:
+            self.on_end()
         task = self._task
         if task is not None and task is not _current_task():
             task.cancel()
+
+    def abandon(self) -> None:
+        """It could not be started: nobody hears of its end."""
+        self.end(ExitStatus(code=127))
 
     async def _run(self, program: Program) -> None:
         code = 255
@@ -264,10 +273,8 @@ class Proc:
     async def _report(self, error: OSError) -> int:
         name = self.argv[0].rpartition("/")[2] if self.argv else "?"
         where = f"{error.filename}: " if error.filename is not None else ""
-        try:
+        with suppress(OSError, Ended):
             await self.complain(f"{name}: {where}{error.strerror}")
-        except (OSError, Ended):
-            pass
         return 1
 
 

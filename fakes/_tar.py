@@ -52,7 +52,8 @@ def _pack_file(inode: Regular, path: str) -> Iterator[bytes]:
         extents.append((content.size, 0))
         numbers = [len(extents), *(number for extent in extents for number in extent)]
         sparse_map = _padded(b"".join(b"%d\n" % number for number in numbers))
-        info.pax_headers |= {
+        info.pax_headers = {
+            **info.pax_headers,
             "GNU.sparse.major": "1",
             "GNU.sparse.minor": "0",
             "GNU.sparse.name": path,
@@ -154,7 +155,9 @@ class _Member:
         handle = self._fs.open(self._name, flags, 0o600, base=self._top)
         try:
             position = info.offset_data
-            for offset, size in info.sparse or [(0, info.size)]:
+            # The stubs know of no `sparse`: where the data of a file with holes belongs.
+            extents: list[tuple[int, int]] | None = getattr(info, "sparse", None)
+            for offset, size in extents or [(0, info.size)]:
                 handle.pwrite(offset, self._data[position : position + size])
                 position += size
             handle.truncate(info.size)
@@ -191,7 +194,9 @@ class _Member:
         return "/".join(parts)
 
     def _refuse(self, why: str) -> NoReturn:
-        raise OSError(errno.EINVAL, f"the tar holds what cannot be unpacked: {why}", self._info.name)
+        raise OSError(
+            errno.EINVAL, f"the tar holds what cannot be unpacked: {why}", self._info.name
+        )
 
 
 def _attributes(fs: Filesystem, top: int, name: str, info: tarfile.TarInfo) -> None:

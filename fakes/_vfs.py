@@ -476,10 +476,8 @@ class Filesystem:
             self.watches.emit(What.ATTRIB, inode.number, None)
             last = None if inode.links else inode.number
             self.watches.emit(What.DELETE, last, (number, name), directory=directory)
-        if inode.links == 0:
-            self.watches.gone(inode.number)
-            if inode.number not in self._handles:
-                self._table.put(inode.number, None)
+        if inode.links == 0 and inode.number not in self._handles:
+            self._table.put(inode.number, None)
 
     def _spot_of(self, number: int) -> Spot | None:
         directory = self._table.get(number)

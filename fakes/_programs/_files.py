@@ -10,7 +10,7 @@ from .._inode import Directory, Inode, Regular, Symlink
 from .._names import group_name, user_name
 from .._proc import Proc
 from ._mode import parse_mode
-from ._utility import NotSupported, complain, each, number, options, problem
+from ._utility import NotSupported, complain, each, number, options
 
 
 async def ls(proc: Proc, argv: Sequence[str]) -> int:
@@ -179,15 +179,12 @@ async def _transfer(
     if len(sources) > 1 and not into:
         await complain(proc, name, f"{target}: Not a directory")
         return 1
-    code = 0
-    for source in sources:
+
+    async def one(source: str) -> None:
         inside = posixpath.join(target, posixpath.basename(source.rstrip("/")))
-        try:
-            action(source, inside if into else target)
-        except OSError as error:
-            await complain(proc, name, problem(error))
-            code = 1
-    return code
+        action(source, inside if into else target)
+
+    return await each(proc, name, sources, one)
 
 
 async def ln(proc: Proc, argv: Sequence[str]) -> int:
@@ -277,11 +274,11 @@ async def chown(proc: Proc, argv: Sequence[str]) -> int:
 async def readlink(proc: Proc, argv: Sequence[str]) -> int:
     """Print where a symbolic link points."""
     _, paths = options(argv, "")
-    for path in _some(paths):
-        try:
+    try:
+        for path in _some(paths):
             await proc.say(proc.fs.readlink(path, base=proc.cwd) + "\n")
-        except OSError:
-            return 1
+    except OSError:
+        return 1
     return 0
 
 

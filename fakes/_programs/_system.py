@@ -250,7 +250,9 @@ class _Condition:
     def _files(self, left: str, operator: str, right: str) -> bool:
         one, two = self._inode(left), self._inode(right)
         if one is None or two is None:
-            return operator == "-nt" and one is not None or operator == "-ot" and two is not None
+            return (operator == "-nt" and one is not None) or (
+                operator == "-ot" and two is not None
+            )
         if operator == "-ef":
             return one.number == two.number
         return one.mtime_ns > two.mtime_ns if operator == "-nt" else one.mtime_ns < two.mtime_ns

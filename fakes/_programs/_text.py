@@ -248,7 +248,7 @@ async def printf(proc: Proc, argv: Sequence[str]) -> int:
 
 
 def _format(form: bytes, arguments: list[bytes], shown: bytearray) -> bool:
-    """One pass over a format; whether `\\c` or `%b` with it ended all output."""
+    r"""One pass over a format; whether `\c` or `%b` with it ended all output."""
     position = 0
     while position < len(form):
         percent = form.find(b"%", position)
@@ -308,7 +308,7 @@ _ESCAPES = {
 
 
 def unescape(text: bytes, *, octal_needs_zero: bool) -> tuple[bytes, bool]:
-    """Replace backslash escapes; whether `\\c` said that nothing more is to be printed."""
+    r"""Replace backslash escapes; whether `\c` said that nothing more is to be printed."""
     shown = bytearray()
     position = 0
     while position < len(text):

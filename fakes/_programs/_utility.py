@@ -83,7 +83,7 @@ async def each(
     for path in paths:
         try:
             await action(path)
-        except OSError as error:
+        except OSError as error:  # noqa: PERF203  each path fails for itself
             if error.errno == errno.EPIPE:
                 raise
             await complain(proc, name, problem(error))

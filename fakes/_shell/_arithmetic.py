@@ -89,7 +89,7 @@ class _Evaluation:
         if token in ("-", "+", "!", "~"):
             value = self._unary()
             return {"-": -value, "+": value, "!": int(not value), "~": ~value}[token]
-        if token == "(":
+        if token == "(":  # noqa: S105  a token of an expression
             value = self._choice()
             self._expect(")")
             return value

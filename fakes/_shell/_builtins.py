@@ -1,6 +1,5 @@
 """The commands of a shell that change the shell itself."""
 
-import asyncio
 import os
 import re
 from collections.abc import Awaitable, Callable
@@ -279,16 +278,11 @@ async def wait(shell: "Shell", words: list[str]) -> int:
 
 async def _wait_for(shell: "Shell", job: Proc) -> int:
     """Wait for a job; the number of a signal that came first, else 0."""
-    ended = asyncio.ensure_future(job.wait())
-    caught = asyncio.ensure_future(shell.caught.wait())
-    try:
-        if not shell.pending:
-            await asyncio.wait((ended, caught), return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        ended.cancel()
-        caught.cancel()
+    job.on_end = shell.caught.ring
+    while job.status is None and not shell.pending:
+        await shell.caught.wait()
     shell.proc.check()
-    return shell.pending[0] if shell.pending and job.status is None else 0
+    return shell.pending[0] if job.status is None else 0
 
 
 def _count(words: list[str]) -> int:

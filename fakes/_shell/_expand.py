@@ -63,8 +63,8 @@ class Expansion:
     async def _joined(self, word: Word) -> list[Piece]:
         pieces: list[Piece] = []
         for part in word:
-            for piece in await self._part(part, split=False):
-                pieces.append((" ", True) if piece is None else piece)
+            found = await self._part(part, split=False)
+            pieces += [(" ", True) if piece is None else piece for piece in found]
         return pieces
 
     async def _split(self, word: Word) -> list[list[Piece]]:
@@ -167,20 +167,19 @@ class Expansion:
     def _glob(self, pieces: list[Piece]) -> list[str]:
         steps: list[list[Piece]] = [[]]
         for text, quoted in pieces:
-            for index, step in enumerate(text.split("/")):
-                if index:
-                    steps.append([])
-                steps[-1].append((step, quoted))
+            first, *rest = text.split("/")
+            steps[-1].append((first, quoted))
+            steps += [[(below, quoted)] for below in rest]
         found = [""]
         for index, step in enumerate(steps):
             plain = "".join([text for text, _ in step])
             wild = any(_magic(text) for text, quoted in step if not quoted)
-            last = index == len(steps) - 1
-            below = []
-            for path in found:
-                names = self._matching(path, step) if wild else [plain]
-                below += [path + name + ("" if last else "/") for name in names]
-            found = below
+            slash = "/" if index < len(steps) - 1 else ""
+            found = [
+                path + name + slash
+                for path in found
+                for name in (self._matching(path, step) if wild else [plain])
+            ]
         return [path for path in found if self._exists(path)]
 
     def _matching(self, path: str, step: list[Piece]) -> list[str]:

@@ -4,7 +4,7 @@ What is not read is refused by name: a script means here what it means to a real
 """
 
 import re
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from ._syntax import (
     AndOr,
@@ -24,6 +24,9 @@ from ._syntax import (
     Word,
 )
 from ._words import SyntaxProblem, Unknown, WordReader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _RESERVED = re.compile(
     r"(?:if|then|elif|else|fi|for|while|until|do|done|case|esac|in|function|select|time|coproc"
@@ -135,7 +138,7 @@ class _Parser(WordReader):
             self.position = function.end()
             self.lines()
             return Function(function[1], self._command())
-        readers = {
+        readers: dict[str, Callable[[], Command]] = {
             "{": self._group,
             "if": self._if,
             "while": self._loop,

@@ -5,16 +5,17 @@ import errno
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from .._bell import Bell
-from .._description import Description, Document
-from .._proc import Exit, Proc, Program
+from .._description import Description
+from .._proc import Exit, Proc
 from .._programs import UTILITIES, NotSupported, complain, execute, problem, refuse, run
-from ._builtins import BUILTINS, NOT_BUILTIN, SPECIAL, read_script
+from ._builtins import BUILTINS, NOT_BUILTIN, SPECIAL
 from ._control import Break, CannotFork, Return
 from ._expand import Expansion
 from ._parse import parse
+from ._redirect import apply, redirected
 from ._syntax import (
     AndOr,
     Case,
@@ -34,14 +35,6 @@ from ._words import SyntaxProblem, Unknown
 
 #: Utilities that a shell runs itself, in its own process.
 _INSIDE = frozenset(("[", "echo", "false", "kill", "printf", "pwd", "test", "true"))
-_FILES = {
-    "<": os.O_RDONLY,
-    ">": os.O_WRONLY | os.O_CREAT | os.O_TRUNC,
-    "&>": os.O_WRONLY | os.O_CREAT | os.O_TRUNC,
-    ">>": os.O_WRONLY | os.O_CREAT | os.O_APPEND,
-    "&>>": os.O_WRONLY | os.O_CREAT | os.O_APPEND,
-    "<>": os.O_RDWR | os.O_CREAT,
-}
 
 
 class Shell:
@@ -454,52 +447,11 @@ class Shell:
 
     # Descriptors.
 
-    @asynccontextmanager
-    async def _redirected(self, redirects: Sequence[Redirect]) -> AsyncIterator[None]:
-        if not redirects:
-            yield
-            return
-        saved = {fd: description.share() for fd, description in self.proc.fds.items()}
-        try:
-            await self._apply(redirects, self.proc.fds)
-            yield
-        finally:
-            if self.proc.status is None:
-                for description in self.proc.fds.values():
-                    description.release()
-                self.proc.fds.clear()
-                self.proc.fds.update(saved)
-            else:
-                for description in saved.values():
-                    description.release()
+    def _redirected(self, redirects: Sequence[Redirect]) -> AbstractAsyncContextManager[None]:
+        return redirected(self.proc, self._expansion, redirects)
 
     async def _apply(self, redirects: Sequence[Redirect], fds: dict[int, Description]) -> None:
-        """Change a table of descriptors, which owns a share of each."""
-        for redirect in redirects:
-            target = await self._expansion.text(redirect.target)
-            if redirect.operator == "text":
-                _place(fds, redirect.fd, Document(os.fsencode(target)))
-            elif redirect.operator in ("<&", ">&") and (target.isdigit() or target == "-"):
-                self._duplicate(fds, redirect.fd, target)
-            elif redirect.operator in ("<&", ">&"):
-                raise Unknown(f"the redirection {redirect.operator}{target}")
-            else:
-                opened = self.proc.open(target, _FILES[redirect.operator])
-                if redirect.operator.startswith("&"):
-                    _place(fds, 1, opened)
-                    _place(fds, 2, opened.share())
-                else:
-                    _place(fds, redirect.fd, opened)
-
-    def _duplicate(self, fds: dict[int, Description], fd: int, target: str) -> None:
-        if target == "-":
-            if fd in fds:
-                fds.pop(fd).release()
-            return
-        source = fds.get(int(target))
-        if source is None:
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF), target)
-        _place(fds, fd, source.share())
+        await apply(self.proc, self._expansion, redirects, fds)
 
     async def output_of(self, script: Script) -> str:
         """What a script prints, without the line ends at its end."""
@@ -532,50 +484,5 @@ class Shell:
             self.last = before
 
 
-def _place(fds: dict[int, Description], fd: int, description: Description) -> None:
-    old = fds.get(fd)
-    fds[fd] = description
-    if old is not None:
-        old.release()
-
-
 def _fatal(code: int) -> int:
     raise Exit(code)
-
-
-def shell_program(name: str) -> Program:
-    """A shell as a program: `-c SCRIPT [NAME [ARGUMENT...]]`, `FILE [ARGUMENT...]`, or its input."""
-
-    async def main(proc: Proc) -> int:
-        words = list(proc.argv[1:])
-        letters = ""
-        while words and words[0][:1] == "-" and len(words[0]) > 1:
-            letters += words.pop(0).lstrip("-")
-        unknown = set(letters) - set("ceuxl")
-        if unknown:
-            return await refuse(proc, name, f"the option -{min(unknown)}")
-        shell = Shell(proc, proc.argv[0], (), bash=name == "bash")
-        shell.options.update(set(letters) & set("eux"))
-        try:
-            text = await _script(shell, words, letters)
-        except OSError as error:
-            await complain(proc, name, f"0: cannot open {problem(error)}")
-            return 2
-        return await shell.whole(lambda: shell.run_text(text))
-
-    return main
-
-
-async def _script(shell: Shell, words: list[str], letters: str) -> str:
-    if "c" in letters:
-        if not words:
-            raise OSError(errno.EINVAL, "-c requires an argument")
-        shell.name, shell.arguments = (words[1] if len(words) > 1 else shell.name), words[2:]
-        return words[0]
-    if words:
-        shell.name, shell.arguments = words[0], words[1:]
-        return read_script(shell.proc, words[0])
-    parts = []
-    while data := await shell.proc.read(0, 65536):
-        parts.append(data)
-    return os.fsdecode(b"".join(parts))

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Union
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class Arithmetic:
     quoted: bool = False
 
 
-Part = Union[Literal, Tilde, Parameter, Substitution, Arithmetic]
+Part = Literal | Tilde | Parameter | Substitution | Arithmetic
 #: Filled in later where it is the text of a here-document.
 Word = Sequence[Part]
 
@@ -162,4 +161,4 @@ class Redirected:
     redirects: tuple[Redirect, ...] = field(default=())
 
 
-Command = Union[Simple, Group, If, Loop, For, Case, Function, Redirected]
+Command = Simple | Group | If | Loop | For | Case | Function | Redirected

@@ -111,7 +111,7 @@ class WordReader:
             if self.peek("\\\n"):
                 self.position += 2
             else:
-                parts += self._part(first=not parts or assignment and self._after_colon())
+                parts += self._part(first=not parts or (assignment and self._after_colon()))
         if self.bash and not assignment:
             self._refuse_braces(parts)
         return tuple(parts) if parts or assignment or self.position > begin else None

@@ -102,9 +102,11 @@ def answer(operation: str, *arguments: Any) -> dict[str, Any]:
 
 def main() -> None:
     confine(sys.argv[1])
-    print("ready", flush=True)
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
     for line in sys.stdin:
-        print(json.dumps(answer(*json.loads(line))), flush=True)
+        sys.stdout.write(json.dumps(answer(*json.loads(line))) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":
