@@ -5,8 +5,10 @@ import heapq
 import math
 
 from ..engine import Clock
+from ._loop import IdleEventLoop
 
-#: Turns of the event loop after which everything that a timer woke is taken to have settled.
+#: Turns of an event loop that cannot tell when it is idle, after which everything that a timer
+#: woke is taken to have settled.
 _SETTLING = 50
 
 
@@ -92,5 +94,16 @@ class VirtualClock(Clock):
 
 async def settle() -> None:
     """Let everything that can run now do so."""
+    loop = asyncio.get_running_loop()
+    if isinstance(loop, IdleEventLoop):
+        await loop.settled()
+        return
     for _ in range(_SETTLING):
         await asyncio.sleep(0)
+
+
+def new_event_loop(clock: VirtualClock) -> IdleEventLoop:
+    """An event loop on which `clock` skips to the next sleeper whenever nothing else can run."""
+    loop = IdleEventLoop()
+    loop.on_idle = clock.jump
+    return loop

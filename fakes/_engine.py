@@ -1,18 +1,23 @@
 """The engine in memory."""
 
+import traceback
 from collections.abc import Mapping, Sequence
+from types import EllipsisType
 from typing import TYPE_CHECKING
 
 from ..engine import Capability, Clock, Engine, EngineInfo, EngineUnavailable, Task, TaskSpec
 from ._clock import VirtualClock
 from ._image import base_image
 from ._kernel import Surroundings
+from ._matching import Matcher
 from ._programs import PROGRAMS
+from ._scripts import Script, Scripts, place_of_caller, shown
 from ._shell import shell_program
 from ._task import MemoryTask
 from ._validate import check_task
 
 if TYPE_CHECKING:
+    from ._proc import Proc
     from ._vfs import Snapshot
 
 _PROGRAMS = {**PROGRAMS, "sh": shell_program("sh"), "bash": shell_program("bash")}
@@ -39,7 +44,16 @@ class FakeEngine(Engine):
     ) -> None:
         self.clock: Clock = clock or VirtualClock()
         self._files = {p: d.encode() if isinstance(d, str) else d for p, d in (files or {}).items()}
-        self._around = Surroundings(programs=_PROGRAMS, gpus=tuple(gpus))
+        self._scripts = Scripts()
+        self._problems: list[str] = []
+        self._around = Surroundings(
+            programs=_PROGRAMS,
+            intercept=self._scripts.find,
+            unknown=self._on_unknown,
+            crashed=self._on_crash,
+            unsupported=self._on_unsupported,
+            gpus=tuple(gpus),
+        )
         self._image: Snapshot | None = None
         self._tasks: list[MemoryTask] = []
         self._closed = False
@@ -65,6 +79,43 @@ class FakeEngine(Engine):
             task.start_main(spec.main)
         self._tasks = [*(task for task in self._tasks if task.poll() is None), task]
         return task
+
+    def on_exec(self, *words: Matcher | EllipsisType) -> Script:
+        """Say what a command does, in sandboxes that run already as well as in later ones.
+
+        The last script that matches is taken, also for commands that are built in and for those
+        that a shell runs.
+
+        Args:
+            words: the command, word by word: text, `ANY`, a compiled pattern for the whole word,
+                or a function that is given the word. `...` at the end stands for any more words.
+
+        Raises:
+            TypeError, ValueError: it could never match.
+        """
+        return self._scripts.add(words, place_of_caller(1))
+
+    @property
+    def problems(self) -> list[str]:
+        """What a test should know of: unknown commands, failed handlers, what is not supported."""
+        return list(self._problems)
+
+    @property
+    def unused(self) -> list[str]:
+        """A sentence for each script that was used less often than it had to be."""
+        return self._scripts.unused()
+
+    def _on_unknown(self, proc: "Proc") -> str:
+        hint = self._scripts.nearest(proc.argv)
+        self._problems.append(f"unscripted command: {shown(proc.argv)}\n{hint}")
+        return hint
+
+    def _on_crash(self, proc: "Proc", error: Exception) -> None:
+        text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        self._problems.append(f"the handler of {shown(proc.argv)} raised:\n{text}")
+
+    def _on_unsupported(self, proc: "Proc", what: str) -> None:
+        self._problems.append(f"{shown(proc.argv)}: {what}")
 
     async def close(self) -> None:
         """End every task; a second call does nothing."""

@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from ..engine import Clock
 from ._description import Description
@@ -23,8 +24,16 @@ _LINE = 256  # bytes of a script that are searched for its interpreter
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-#: A program for a command line, or `None`; asked before the filesystem is searched.
-Interceptor = Callable[[Proc, Sequence[str]], "Program | None"]
+
+class Scripted(Protocol):
+    """A script of the test for a command."""
+
+    def program(self) -> Program:
+        """What to run; raises what cannot be started."""
+
+
+#: A script for a command line, or `None`; asked before the filesystem is searched.
+Interceptor = Callable[[Proc, Sequence[str]], Scripted | None]
 
 
 @dataclass
@@ -132,9 +141,9 @@ class Kernel:
             OSError: as `execve(2)`; the filename is the command, or the interpreter.
         """
         check_size(proc.argv, proc.env)
-        intercepted = self.around.intercept(proc, proc.argv)
-        if intercepted:
-            return intercepted
+        scripted = self.around.intercept(proc, proc.argv)
+        if scripted is not None:
+            return scripted.program()
         return self._load(proc, self.find(proc.argv[0], proc.env, proc.cwd), _INTERPRETERS)
 
     def find(self, command: str, env: Mapping[str, str], cwd: int) -> str:

@@ -7,6 +7,7 @@ import signal
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import suppress
 
+from ...engine import EngineError
 from .._description import OpenedFile
 from .._proc import Proc, Program
 
@@ -151,6 +152,9 @@ async def execute(proc: Proc, argv: Sequence[str], values: dict[str, str]) -> in
     name, proc.argv, proc.env = proc.argv[0], tuple(argv), values
     try:
         program = proc.kernel.program(proc)
+    except EngineError as error:
+        await complain(proc, name, f"{argv[0]}: {error}")
+        return 126
     except OSError as error:
         hint = proc.kernel.around.unknown(proc) if isinstance(error, FileNotFoundError) else ""
         await complain(proc, name, problem(error) + (f"\n{hint}" if hint else ""))
