@@ -130,6 +130,8 @@ class Box:
         """End it, and return when nothing of it is left; the first reason given counts."""
         if self.result is None:
             self._reason = self._reason or reason
+            for execution in self.executions():
+                execution.expect_end()
             await settled(self.task.kill())
             await self._over.wait()
 
@@ -144,6 +146,8 @@ class Box:
         self.handles.clear()
         for watch in self._watches:
             watch.cancel()
+        for execution in self.execs.values():
+            execution.task_ended()
         self._over.set()
         self.on_end(self)
 
@@ -193,6 +197,11 @@ class Box:
     def logs(self) -> tuple[OutputLog, OutputLog]:
         """What the main process wrote; nothing, until the end, if there is none."""
         return self.main.logs if self.main is not None else (self._silence, self._silence)
+
+    def executions(self) -> list[Execution]:
+        """Its processes in the order of their start, the main process first."""
+        main = [self.main] if self.main is not None else []
+        return [*main, *self.execs.values()]
 
     def execution(self, exec_id: str) -> Execution:
         """A command by id.
@@ -262,8 +271,7 @@ class Box:
 
     def output_bytes(self) -> int:
         """Bytes of output that are held, of all its processes."""
-        main = self.main.output_bytes() if self.main is not None else 0
-        return main + sum(execution.output_bytes() for execution in self.execs.values())
+        return sum(execution.output_bytes() for execution in self.executions())
 
 
 def _result(end: TaskEnd, reason: "Status | None") -> Result:

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from pytest_sandbox.engine import Clock, ExitStatus, OutputLog, Process
 
 from ._stdin import Stdin
-from ._waiting import within
+from ._waiting import retrieve, within
 
 #: Seconds without output after the end of a process until its output counts as complete. A
 #: daemon that it left behind may hold the pipe open for ever.
 DRAIN_GRACE = 2.0
 
 TIMEOUT = "timeout"
+TERMINATED = "terminated"
 
 
 class Execution:
@@ -70,13 +71,26 @@ class Execution:
             status = self.process.poll()
         return status
 
+    def expect_end(self) -> None:
+        """The sandbox is about to be ended, and this with it."""
+        if self.process.poll() is None:
+            self.ended_by = self.ended_by or TERMINATED
+
+    def task_ended(self) -> None:
+        """The task is over: the engine killed its processes; one of the server's own dies too."""
+        if self.process.poll() is None:
+            self._killer = asyncio.ensure_future(self.process.signal(signal.SIGKILL))
+            self._killer.add_done_callback(retrieve)
+
     async def _watch(self) -> None:
         if self._timeout is not None and not await within(
             self._clock, self._timeout, self.process.wait()
         ):
             self.ended_by = TIMEOUT
             await self.process.signal(signal.SIGKILL)
-        await self.process.wait()
+        status = await self.process.wait()
+        if status.signal != signal.SIGKILL:
+            self.ended_by = ""  # it was faster
         self.ended = self._clock.monotonic()
         self._on_exit()
         for log in self.logs:

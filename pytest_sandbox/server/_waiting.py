@@ -30,12 +30,12 @@ async def settled(work: Coroutine[Any, Any, T]) -> T:
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
-        task.add_done_callback(_retrieve)
+        task.add_done_callback(retrieve)
         raise
 
 
-def _retrieve(task: "asyncio.Future[Any]") -> None:
-    """Nobody is left to see how it ended."""
+def retrieve(task: "asyncio.Future[Any]") -> None:
+    """For a task whose end nobody waits for: its failure is no news."""
     if not task.cancelled():
         task.exception()
 
@@ -43,4 +43,4 @@ def _retrieve(task: "asyncio.Future[Any]") -> None:
 def _cancel(task: "asyncio.Future[Any]") -> None:
     if not task.done():
         task.cancel()
-        task.add_done_callback(_retrieve)
+        task.add_done_callback(retrieve)
