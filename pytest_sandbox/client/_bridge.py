@@ -9,6 +9,8 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, TypeVar
 
+from ._tasks import beside
+
 if TYPE_CHECKING:
     import concurrent.futures
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
@@ -120,7 +122,7 @@ async def written(write: Callable[[Sink], None]) -> AsyncGenerator[bytes, None]:
         finally:
             sink.end()  # an error ends the stream too, and is raised below
 
-    thread = asyncio.ensure_future(asyncio.to_thread(work))
+    thread = beside(asyncio.to_thread(work))
     try:
         async for chunk in sink.chunks():
             yield chunk
@@ -133,7 +135,7 @@ async def written(write: Callable[[Sink], None]) -> AsyncGenerator[bytes, None]:
 async def read_by(chunks: AsyncIterator[bytes], read: Callable[[Source], T]) -> T:
     """What a function gives that reads a stream as a file, while it runs in a thread."""
     source = Source(chunks)
-    thread = asyncio.ensure_future(asyncio.to_thread(read, source))
+    thread = beside(asyncio.to_thread(read, source))
     try:
         return await asyncio.shield(thread)
     finally:
