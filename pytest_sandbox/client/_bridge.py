@@ -69,11 +69,6 @@ class Source(_Bridge):
             self._rest = self._rest[len(parts[-1]) :]
         return b"".join(parts)
 
-    def drain(self) -> None:
-        """Read what is left, so that whoever sends it comes to its end."""
-        while self._call(_next(self._chunks)):
-            pass
-
 
 async def _next(chunks: AsyncIterator[bytes]) -> bytes:
     return await anext(chunks, b"")
@@ -133,11 +128,17 @@ async def written(write: Callable[[Sink], None]) -> AsyncGenerator[bytes, None]:
 
 
 async def read_by(chunks: AsyncIterator[bytes], read: Callable[[Source], T]) -> T:
-    """What a function gives that reads a stream as a file, while it runs in a thread."""
+    """What a function gives that reads a stream as a file, while it runs in a thread.
+
+    What it leaves is read and dropped, so that whoever sends it comes to its end.
+    """
     source = Source(chunks)
     thread = beside(asyncio.to_thread(read, source))
     try:
-        return await asyncio.shield(thread)
+        result = await asyncio.shield(thread)
+        async for _ in chunks:
+            pass
+        return result
     finally:
         source.break_off()
         await _settled(thread)
