@@ -24,7 +24,7 @@ from ._execution import Execution
 from ._file_watch import FileWatch
 from ._retention import Retention
 from ._stdin import Stdin
-from ._waiting import settled, within
+from ._waiting import retrieve, settled, start, within
 
 if TYPE_CHECKING:
     from ._file_handle import FileHandle
@@ -113,10 +113,10 @@ class Box:
         if task.main is not None:
             self.main = Execution(self.id, tuple(definition.entrypoint_args), task.main, clock)
             self.stdin = self.main.stdin
-        self._timers = [asyncio.ensure_future(self._expire(definition.timeout_secs))]
+        self._timers = [start(self._expire(definition.timeout_secs))]
         if definition.HasField("idle_timeout_secs"):
-            self._timers.append(asyncio.ensure_future(self._tire(definition.idle_timeout_secs)))
-        self._watcher = asyncio.ensure_future(self._watch())
+            self._timers.append(start(self._tire(definition.idle_timeout_secs)))
+        self._watcher = start(self._watch())
 
     # Life and death
 
@@ -153,8 +153,7 @@ class Box:
 
     async def _expire(self, seconds: float) -> None:
         await self.clock.sleep(seconds)
-        # In a task of its own, because the end of a sandbox cancels its timers.
-        self._timers.append(asyncio.ensure_future(self.end(TIMEOUT)))
+        self._end_by_itself(TIMEOUT)
 
     async def _tire(self, seconds: float) -> None:
         while True:
@@ -163,7 +162,11 @@ class Box:
             if left <= 0:
                 break
             await self.clock.sleep(left)
-        self._timers.append(asyncio.ensure_future(self.end(IDLE_TIMEOUT)))
+        self._end_by_itself(IDLE_TIMEOUT)
+
+    def _end_by_itself(self, reason: Status) -> None:
+        # In a task of its own, because the end of a sandbox cancels its timers.
+        self._ending = start(self.end(reason))
 
     # Activity
 
@@ -214,7 +217,7 @@ class Box:
         except KeyError:
             raise not_found("Exec", exec_id) from None
 
-    async def start(
+    async def run(
         self,
         exec_id: str,
         argv: Sequence[str],
@@ -236,6 +239,7 @@ class Box:
             task = asyncio.ensure_future(self._spawn(exec_id, tuple(argv), spawn, timeout))
             self._starting[exec_id] = task
             task.add_done_callback(lambda _: self._starting.pop(exec_id))
+            task.add_done_callback(retrieve)
         await asyncio.shield(task)
 
     async def _spawn(
