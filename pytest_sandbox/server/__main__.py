@@ -41,8 +41,8 @@ def main() -> int:
     except EngineUnavailable as error:
         _say({"error": {"reason": error.reason, "remedy": error.remedy}})
         return 1
-    finally:
-        _lease.remove(options.run_dir)
+    # Only after a good end: else the log says what went wrong, and the owner removes it.
+    _lease.remove(options.run_dir)
     return 0
 
 
