@@ -9,6 +9,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+#: Where the locale knows no UTF-8, arguments hold bytes that Python could not decode: they go
+#: to the file as they came.
+AS_GIVEN = "surrogateescape"
+
 
 def notes_file() -> Path:
     """Where the XDG Base Directory Specification wants a user's data."""
@@ -19,7 +23,7 @@ def notes_file() -> Path:
 def add(text: str) -> None:
     path = notes_file()
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
+    with path.open("a", encoding="utf-8", errors=AS_GIVEN) as file:
         path.chmod(0o600)
         file.write(f"{text}\n")
 
@@ -29,13 +33,13 @@ def show() -> None:
     if not path.exists():
         print("No notes yet: add one with 'notes.py add TEXT'.")
         return
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(path.read_text("utf-8", AS_GIVEN).splitlines(), 1):
         print(f"{number}. {line}")
 
 
 def main(arguments: Sequence[str]) -> int:
     """Do as told; 0 if it worked, 1 if the machine is in the way, 2 if the user is."""
-    sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
+    sys.stdout.reconfigure(encoding="utf-8", errors=AS_GIVEN)  # type: ignore[union-attr]
     try:
         if arguments[:1] == ["add"] and len(arguments) > 1:
             add(" ".join(arguments[1:]))

@@ -43,9 +43,9 @@ def project(sandbox: Sandbox) -> Sandbox:
 def test_the_agent_mends_a_program(project: Sandbox) -> None:
     script = Script(
         [
-            "cd /srv/app && python3 check.py",
+            "cd /srv/app && python3 -B check.py",
             "sed -i 's/n [*] 3/n * 2/' /srv/app/double.py",
-            "cd /srv/app && python3 check.py",
+            "cd /srv/app && python3 -B check.py",
         ]
     )
 

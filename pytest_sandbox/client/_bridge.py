@@ -9,6 +9,8 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, TypeVar
 
+from ._tasks import beside
+
 if TYPE_CHECKING:
     import concurrent.futures
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
@@ -67,11 +69,6 @@ class Source(_Bridge):
             self._rest = self._rest[len(parts[-1]) :]
         return b"".join(parts)
 
-    def drain(self) -> None:
-        """Read what is left, so that whoever sends it comes to its end."""
-        while self._call(_next(self._chunks)):
-            pass
-
 
 async def _next(chunks: AsyncIterator[bytes]) -> bytes:
     return await anext(chunks, b"")
@@ -120,7 +117,7 @@ async def written(write: Callable[[Sink], None]) -> AsyncGenerator[bytes, None]:
         finally:
             sink.end()  # an error ends the stream too, and is raised below
 
-    thread = asyncio.ensure_future(asyncio.to_thread(work))
+    thread = beside(asyncio.to_thread(work))
     try:
         async for chunk in sink.chunks():
             yield chunk
@@ -131,11 +128,17 @@ async def written(write: Callable[[Sink], None]) -> AsyncGenerator[bytes, None]:
 
 
 async def read_by(chunks: AsyncIterator[bytes], read: Callable[[Source], T]) -> T:
-    """What a function gives that reads a stream as a file, while it runs in a thread."""
+    """What a function gives that reads a stream as a file, while it runs in a thread.
+
+    What it leaves is read and dropped, so that whoever sends it comes to its end.
+    """
     source = Source(chunks)
-    thread = asyncio.ensure_future(asyncio.to_thread(read, source))
+    thread = beside(asyncio.to_thread(read, source))
     try:
-        return await asyncio.shield(thread)
+        result = await asyncio.shield(thread)
+        async for _ in chunks:
+            pass
+        return result
     finally:
         source.break_off()
         await _settled(thread)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from ._execution import STDERR, STDOUT, TIMED_OUT, Execution
+from ._tasks import beside, dropped
 from .exceptions import CommandFailedError, CommandTimeoutError, StdinClosedError
 
 if TYPE_CHECKING:
@@ -47,20 +48,15 @@ async def communicate(execution: Execution, given: bytes) -> tuple[int, bytes, b
     Returns:
         Its exit code, standard output and standard error.
     """
-    work = [
-        asyncio.ensure_future(execution.wait()),
-        asyncio.ensure_future(whole(execution, STDOUT)),
-        asyncio.ensure_future(whole(execution, STDERR)),
-    ]
-    feeding = asyncio.ensure_future(feed(execution, slices(memoryview(given))))
+    wait = beside(execution.wait())
+    stdout = beside(whole(execution, STDOUT))
+    stderr = beside(whole(execution, STDERR))
+    feeding = beside(feed(execution, slices(memoryview(given))))
     try:
-        code, stdout, stderr = await asyncio.gather(*work)
+        return await asyncio.gather(wait, stdout, stderr)
     finally:
         # What it did not want to read by now it never will.
-        for future in (*work, feeding):
-            future.cancel()
-        await asyncio.gather(*work, feeding, return_exceptions=True)
-    return cast("int", code), cast("bytes", stdout), cast("bytes", stderr)
+        await dropped(wait, stdout, stderr, feeding)
 
 
 async def feed(execution: Execution, content: AsyncIterator[bytes]) -> None:

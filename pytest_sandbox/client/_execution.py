@@ -25,7 +25,6 @@ from pytest_sandbox._proto.router_pb2 import (
     TaskExecPollRequest,
     TaskExecPollResponse,
     TaskExecStartRequest,
-    TaskExecStartResponse,
     TaskExecStdinWriteRequest,
     TaskExecStdioReadRequest,
     TaskExecWaitRequest,
@@ -34,6 +33,7 @@ from pytest_sandbox._proto.router_pb2 import (
 
 from ._calls import TIMEOUT
 from ._retries import CONTROL
+from ._tasks import beside
 from .exceptions import ConflictError, NotFoundError, StdinClosedError
 
 if TYPE_CHECKING:
@@ -130,10 +130,7 @@ class RouterExecution(Execution):
         self._task_id = request.task_id
         self._offset = 0
         self._writing = asyncio.Lock()
-        self.started = asyncio.ensure_future(
-            task.call(lambda link: link.router.TaskExecStart, request)
-        )
-        self.started.add_done_callback(_seen)
+        self.started = beside(task.call(lambda link: link.router.TaskExecStart, request))
 
     async def output(self, descriptor: int) -> AsyncGenerator[bytes, None]:
         offset = 0
@@ -207,12 +204,6 @@ class RouterExecution(Execution):
             if not early:
                 raise
         return await call()
-
-
-def _seen(future: asyncio.Future[TaskExecStartResponse]) -> None:
-    """Nobody needs to ask for the error: the calls that it makes fail will."""
-    if not future.cancelled():
-        future.exception()
 
 
 def _code(response: TaskExecPollResponse | TaskExecWaitResponse) -> int | None:

@@ -6,7 +6,6 @@ a JSON object on standard error that says what went wrong.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from . import exceptions as e
 from ._communicate import send, whole
 from ._exec import Command
 from ._execution import STDERR, STDOUT, Execution
+from ._tasks import beside, dropped
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
@@ -58,28 +58,28 @@ class FilesystemTool:
     ) -> AsyncGenerator[bytes, None]:
         """Run an operation, and give what it prints as it comes; raises at the end if it failed."""
         execution = await self.start(operation, path, **parameters)
-        ending = asyncio.ensure_future(self.end(execution, operation, path))
+        ending = beside(self.end(execution, operation, path))
         try:
             async with contextlib.aclosing(execution.output(STDOUT)) as output:
                 async for chunk in output:
                     yield chunk
             await ending
         finally:
-            await _dropped(ending)
+            await dropped(ending)
 
     async def write(
         self, operation: str, path: str, content: AsyncIterator[bytes], **parameters: object
     ) -> None:
         """Run an operation that reads standard input."""
         execution = await self.start(operation, path, **parameters)
-        ending = asyncio.ensure_future(self.end(execution, operation, path))
+        ending = beside(self.end(execution, operation, path))
         try:
             # That it ended early is told by how it ended.
             with contextlib.suppress(e.StdinClosedError):
                 await send(execution, content)
             await ending
         finally:
-            await _dropped(ending)
+            await dropped(ending)
 
     async def start(self, operation: str, path: str, **parameters: object) -> Execution:
         """Start an operation; calls about it may be made at once."""
@@ -91,13 +91,6 @@ class FilesystemTool:
         code = await execution.wait()
         if code != 0:
             raise _failure(operation, path, code, await whole(execution, STDERR))
-
-
-async def _dropped(future: asyncio.Future[None]) -> None:
-    """Stop waiting for what nobody waits for any more."""
-    future.cancel()
-    with contextlib.suppress(asyncio.CancelledError, Exception):
-        await future
 
 
 def _failure(operation: str, path: str, code: int, stderr: bytes) -> e.Error:

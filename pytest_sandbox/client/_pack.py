@@ -7,7 +7,7 @@ import io
 import os
 import stat
 import tarfile
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Protocol, cast
 
 from ._bridge import PIECE
 from .exceptions import InvalidError
@@ -15,21 +15,27 @@ from .exceptions import InvalidError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ._bridge import Sink
 
 _BLOCK = 512
 
 
-def pack(folder: str, sink: Sink) -> None:
+class Writable(Protocol):
+    """A file that can be written from front to back."""
+
+    def write(self, data: bytes, /) -> object:
+        """Take all of `data`."""
+
+
+def pack(folder: str, sink: Writable) -> None:
     """Write what a directory holds, and the directory itself as `.`, to a sink.
 
     Raises:
         InvalidError: something in it is no file, directory or link.
         OSError: something in it cannot be read.
     """
-    with tarfile.open(  # type: ignore[call-overload]
-        fileobj=sink, mode="w|", bufsize=PIECE, format=tarfile.PAX_FORMAT
-    ) as archive:
+    # A tar that is written as a stream needs no more of a file than `write`.
+    file = cast("IO[bytes]", sink)
+    with tarfile.open(fileobj=file, mode="w|", bufsize=PIECE, format=tarfile.PAX_FORMAT) as archive:
         for path, name in _walk(folder):
             _add(archive, path, name)
 

@@ -36,7 +36,9 @@ class Portal:
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
         """Start a coroutine on the loop; cancelling the future cancels it."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        future: concurrent.futures.Future[T] = concurrent.futures.Future()
+        self._start(coroutine, future)
+        return future
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on the loop and block until it is done.
@@ -49,14 +51,39 @@ class Portal:
                 "a blocking call was made on the thread that would have to serve it; "
                 "await its .aio form"
             )
-        future = self.submit(coroutine)
+        # Made first: an interrupt may come between the start and what follows it.
+        future: concurrent.futures.Future[T] = concurrent.futures.Future()
         try:
+            self._start(coroutine, future)
             return future.result()
         except BaseException:
             future.cancel()
             raise
         finally:
             del future  # it holds the exception, which holds this frame
+
+    def _start(
+        self, coroutine: Coroutine[Any, Any, T], future: concurrent.futures.Future[T]
+    ) -> None:
+        def start() -> None:
+            if future.cancelled():
+                coroutine.close()
+                return
+            task = self._loop.create_task(coroutine)
+            task.add_done_callback(lambda task: _copy_outcome(task, future))
+            future.add_done_callback(lambda _: self._cancel_if_cancelled(task, future))
+
+        self._loop.call_soon_threadsafe(start)
+
+    def _cancel_if_cancelled(
+        self, task: asyncio.Task[T], future: concurrent.futures.Future[T]
+    ) -> None:
+        if future.cancelled():
+            self._call_soon(task.cancel)
+
+    def _call_soon(self, function: Callable[[], object]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and its tasks with it
+            self._loop.call_soon_threadsafe(function)
 
     def at_close(self, closer: Callable[[], None]) -> None:
         """Have a function called on the loop before it ends."""
@@ -66,7 +93,7 @@ class Portal:
         """End the loop and its thread."""
         with contextlib.suppress(concurrent.futures.TimeoutError):
             self.submit(self._cancel_all()).result(_CLOSE_TIMEOUT)
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._call_soon(self._loop.stop)
         self._thread.join(_CLOSE_TIMEOUT)
 
     async def _cancel_all(self) -> None:
@@ -82,6 +109,18 @@ class Portal:
         self._loop.run_forever()
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         self._loop.close()
+
+
+def _copy_outcome(task: asyncio.Task[T], future: concurrent.futures.Future[T]) -> None:
+    if task.cancelled():
+        future.cancel()
+        return
+    error = task.exception()
+    with contextlib.suppress(concurrent.futures.InvalidStateError):  # cancelled meanwhile
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(task.result())
 
 
 _current: Portal | None = None

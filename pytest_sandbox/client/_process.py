@@ -9,6 +9,7 @@ from ._dual import dual
 from ._execution import STDERR, STDOUT, Execution
 from ._stream_type import StreamType
 from ._streams import StreamReader, StreamWriter
+from ._tasks import beside
 from .exceptions import InvalidError, UnimplementedError
 
 T = TypeVar("T", str, bytes)
@@ -44,7 +45,7 @@ class ContainerProcess(Generic[T]):
         self._stdin = StreamWriter(execution.write)
         self._returncode: int | None = None
         self._printing = [
-            asyncio.ensure_future(reader._print())
+            beside(reader._print())
             for reader, where in ((self._stdout, stdout), (self._stderr, stderr))
             if where is StreamType.STDOUT
         ]

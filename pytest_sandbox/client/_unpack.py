@@ -17,14 +17,13 @@ import contextlib
 import os
 import stat
 import tarfile
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING, Protocol, cast
 
 from .exceptions import UnsafeArchiveError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ._bridge import Source
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -33,7 +32,7 @@ _CHUNK = 1024 * 1024
 _Segments = list[tuple[int, int]]
 
 
-def unpack(source: Source, folder: str, *, outside_links: bool) -> None:
+def unpack(source: Readable, folder: str, *, outside_links: bool) -> None:
     """Write what a tar holds below a directory.
 
     Args:
@@ -50,7 +49,20 @@ def unpack(source: Source, folder: str, *, outside_links: bool) -> None:
         _Unpacking(root, outside_links).run(source)
     finally:
         os.close(root)
-    source.drain()
+
+
+class Readable(Protocol):
+    """A file that can be read from front to back."""
+
+    def read(self, size: int, /) -> bytes:
+        """`size` bytes, or fewer at the end."""
+
+
+class _Stored(Readable, Protocol):
+    """What a tar stores, as `tarfile` gives it: forwards only."""
+
+    def seek(self, position: int, /) -> object:
+        """Go to a position in the tar."""
 
 
 class _Unpacking:
@@ -66,12 +78,14 @@ class _Unpacking:
         self._outside_links = outside_links
         self._folders: list[tuple[tuple[str, ...], tarfile.TarInfo]] = []
 
-    def run(self, source: Source) -> None:
+    def run(self, source: Readable) -> None:
         try:
-            with tarfile.open(fileobj=source, mode="r|", bufsize=_CHUNK) as archive:  # type: ignore[call-overload]
+            # A tar that is read as a stream needs no more of a file than `read`.
+            file = cast("IO[bytes]", source)
+            with tarfile.open(fileobj=file, mode="r|", bufsize=_CHUNK) as archive:
                 for info in archive:
                     self._member(archive, info)
-                    archive.members = []  # else they are all kept
+                    archive.members = []  # type: ignore[attr-defined]  # else they are all kept
         except tarfile.TarError as error:
             raise UnsafeArchiveError(f"what the sandbox packed is no tar: {error}") from error
         # Last, and the deepest first: what is written into a directory changes its times, and
@@ -97,9 +111,10 @@ class _Unpacking:
     ) -> None:
         name = parts[-1]
         if info.isreg():
-            content = archive.extractfile(info)
-            assert content is not None
-            _write_file(folder, name, info, content)
+            # Not `extractfile`, which would read holes as zeros, however large they are.
+            stored = cast("_Stored", archive.fileobj)
+            stored.seek(info.offset_data)
+            _write_file(folder, name, info, stored)
         elif info.issym():
             if not self._outside_links and not _stays_inside(info.linkname, len(parts) - 1):
                 raise UnsafeArchiveError(
@@ -170,28 +185,27 @@ def _make_way(folder: int, name: str) -> None:
         os.unlink(name, dir_fd=folder)
 
 
-def _write_file(folder: int, name: str, info: tarfile.TarInfo, content: IO[bytes]) -> None:
+def _write_file(folder: int, name: str, info: tarfile.TarInfo, stored: _Stored) -> None:
     descriptor = os.open(name, _NEW_FILE, 0o600, dir_fd=folder)
     try:
-        for start, size in _stored(info):
-            content.seek(start)
-            _copy(content, descriptor, start, size)
+        for start, size in _segments(info):
+            _copy(stored, descriptor, start, size)
         os.truncate(descriptor, info.size)
         _finish(descriptor, info)
     finally:
         os.close(descriptor)
 
 
-def _stored(info: tarfile.TarInfo) -> _Segments:
+def _segments(info: tarfile.TarInfo) -> _Segments:
     """Where a file has data; the rest are holes."""
     # Pairs, whatever its declared type says.
     return [(0, info.size)] if info.sparse is None else list(cast("_Segments", info.sparse))
 
 
-def _copy(content: IO[bytes], descriptor: int, start: int, size: int) -> None:
+def _copy(stored: Readable, descriptor: int, start: int, size: int) -> None:
     os.lseek(descriptor, start, os.SEEK_SET)
     while size:
-        data = content.read(min(size, _CHUNK))
+        data = stored.read(min(size, _CHUNK))
         if not data:
             raise tarfile.ReadError("it ends within a file")
         view = memoryview(data)

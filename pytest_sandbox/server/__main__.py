@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pytest_sandbox.engine import Engine, EngineInfo, EngineUnavailable
+from pytest_sandbox.engine import EngineInfo, EngineUnavailable
 from pytest_sandbox.engine._registry import load_engine
 
 from . import _lease
@@ -41,8 +41,8 @@ def main() -> int:
     except EngineUnavailable as error:
         _say({"error": {"reason": error.reason, "remedy": error.remedy}})
         return 1
-    finally:
-        _lease.remove(options.run_dir)
+    # Only after a good end: else the log says what went wrong, and the owner removes it.
+    _lease.remove(options.run_dir)
     return 0
 
 
@@ -67,13 +67,6 @@ async def _serve(options: argparse.Namespace) -> None:
     stop = _stop_event(options.run_dir)
     await asyncio.to_thread(_lease.sweep, options.run_dir.parent, options.run_dir)
     engine = load_engine(options.engine, {"disk": options.disk} if options.disk else {})
-    try:
-        await _serve_engine(engine, options, stop)
-    finally:
-        await engine.close()
-
-
-async def _serve_engine(engine: Engine, options: argparse.Namespace, stop: asyncio.Event) -> None:
     info = await engine.start()
     app = App(engine, info)
     listeners = Listeners(app)
@@ -81,10 +74,10 @@ async def _serve_engine(engine: Engine, options: argparse.Namespace, stop: async
         _say(await _listen(listeners, options, info))
         await stop.wait()
         log.info("ending %d sandboxes", app.state.running())
-        # The sandboxes first: it matters most, and calls that wait for them then return.
-        await engine.close()
     finally:
-        await listeners.close()
+        # The sandboxes first: they matter most, and calls that wait for them then return.
+        await app.close()
+        listeners.close()
 
 
 async def _listen(

@@ -24,7 +24,7 @@ from ._execution import Execution
 from ._file_watch import FileWatch
 from ._retention import Retention
 from ._stdin import Stdin
-from ._waiting import settled, within
+from ._waiting import retrieve, settled, start, within
 
 if TYPE_CHECKING:
     from ._file_handle import FileHandle
@@ -113,10 +113,10 @@ class Box:
         if task.main is not None:
             self.main = Execution(self.id, tuple(definition.entrypoint_args), task.main, clock)
             self.stdin = self.main.stdin
-        self._timers = [asyncio.ensure_future(self._expire(definition.timeout_secs))]
+        self._timers = [start(self._expire(definition.timeout_secs))]
         if definition.HasField("idle_timeout_secs"):
-            self._timers.append(asyncio.ensure_future(self._tire(definition.idle_timeout_secs)))
-        self._watcher = asyncio.ensure_future(self._watch())
+            self._timers.append(start(self._tire(definition.idle_timeout_secs)))
+        self._watcher = start(self._watch())
 
     # Life and death
 
@@ -130,6 +130,8 @@ class Box:
         """End it, and return when nothing of it is left; the first reason given counts."""
         if self.result is None:
             self._reason = self._reason or reason
+            for execution in self.executions():
+                execution.expect_end()
             await settled(self.task.kill())
             await self._over.wait()
 
@@ -144,13 +146,14 @@ class Box:
         self.handles.clear()
         for watch in self._watches:
             watch.cancel()
+        for execution in self.execs.values():
+            execution.task_ended()
         self._over.set()
         self.on_end(self)
 
     async def _expire(self, seconds: float) -> None:
         await self.clock.sleep(seconds)
-        # In a task of its own, because the end of a sandbox cancels its timers.
-        self._timers.append(asyncio.ensure_future(self.end(TIMEOUT)))
+        self._end_by_itself(TIMEOUT)
 
     async def _tire(self, seconds: float) -> None:
         while True:
@@ -159,7 +162,11 @@ class Box:
             if left <= 0:
                 break
             await self.clock.sleep(left)
-        self._timers.append(asyncio.ensure_future(self.end(IDLE_TIMEOUT)))
+        self._end_by_itself(IDLE_TIMEOUT)
+
+    def _end_by_itself(self, reason: Status) -> None:
+        # In a task of its own, because the end of a sandbox cancels its timers.
+        self._ending = start(self.end(reason))
 
     # Activity
 
@@ -194,6 +201,11 @@ class Box:
         """What the main process wrote; nothing, until the end, if there is none."""
         return self.main.logs if self.main is not None else (self._silence, self._silence)
 
+    def executions(self) -> list[Execution]:
+        """Its processes in the order of their start, the main process first."""
+        main = [self.main] if self.main is not None else []
+        return [*main, *self.execs.values()]
+
     def execution(self, exec_id: str) -> Execution:
         """A command by id.
 
@@ -205,7 +217,7 @@ class Box:
         except KeyError:
             raise not_found("Exec", exec_id) from None
 
-    async def start(
+    async def run(
         self,
         exec_id: str,
         argv: Sequence[str],
@@ -227,6 +239,7 @@ class Box:
             task = asyncio.ensure_future(self._spawn(exec_id, tuple(argv), spawn, timeout))
             self._starting[exec_id] = task
             task.add_done_callback(lambda _: self._starting.pop(exec_id))
+            task.add_done_callback(retrieve)
         await asyncio.shield(task)
 
     async def _spawn(
@@ -262,8 +275,7 @@ class Box:
 
     def output_bytes(self) -> int:
         """Bytes of output that are held, of all its processes."""
-        main = self.main.output_bytes() if self.main is not None else 0
-        return main + sum(execution.output_bytes() for execution in self.execs.values())
+        return sum(execution.output_bytes() for execution in self.executions())
 
 
 def _result(end: TaskEnd, reason: "Status | None") -> Result:

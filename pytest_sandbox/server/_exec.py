@@ -59,4 +59,4 @@ async def start(box: Box, request: ExecRequest) -> None:
             )
         )
 
-    await box.start(request.exec_id, request.argv, spawn, request.timeout)
+    await box.run(request.exec_id, request.argv, spawn, request.timeout)

@@ -1,19 +1,20 @@
 """A process of a sandbox, as the server sees it: main process or exec, by whichever way."""
 
-import asyncio
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 
-from pytest_sandbox.engine import Clock, ExitStatus, OutputLog, Process
+from pytest_sandbox.engine import Clock, ExitStatus, OutputLog, Process, TaskEnded
 
 from ._stdin import Stdin
-from ._waiting import within
+from ._waiting import start, within
 
 #: Seconds without output after the end of a process until its output counts as complete. A
 #: daemon that it left behind may hold the pipe open for ever.
 DRAIN_GRACE = 2.0
 
 TIMEOUT = "timeout"
+TERMINATED = "terminated"
 
 
 class Execution:
@@ -51,7 +52,7 @@ class Execution:
         self._timeout = timeout
         self._on_exit = on_exit
         self._on_drained = on_drained
-        self._watcher = asyncio.ensure_future(self._watch())
+        self._watcher = start(self._watch())
 
     @property
     def logs(self) -> tuple[OutputLog, OutputLog]:
@@ -70,18 +71,34 @@ class Execution:
             status = self.process.poll()
         return status
 
+    def expect_end(self) -> None:
+        """The sandbox is about to be ended, and this with it."""
+        if self.process.poll() is None:
+            self.ended_by = self.ended_by or TERMINATED
+
+    def task_ended(self) -> None:
+        """The task is over: the engine killed its processes; one of the server's own dies too."""
+        if self.process.poll() is None:
+            self._killer = start(self._kill())
+
     async def _watch(self) -> None:
         if self._timeout is not None and not await within(
             self._clock, self._timeout, self.process.wait()
         ):
             self.ended_by = TIMEOUT
-            await self.process.signal(signal.SIGKILL)
-        await self.process.wait()
+            await self._kill()
+        status = await self.process.wait()
+        if status.signal != signal.SIGKILL:
+            self.ended_by = ""  # it was faster
         self.ended = self._clock.monotonic()
         self._on_exit()
         for log in self.logs:
             await self._drain(log)
         self._on_drained()
+
+    async def _kill(self) -> None:
+        with suppress(TaskEnded):
+            await self.process.signal(signal.SIGKILL)
 
     async def _drain(self, log: OutputLog) -> None:
         while not log.closed:

@@ -96,12 +96,14 @@ class Listeners:
         shown = f"[{host}]" if ":" in host else host
         return f"{shown}:{listening.getsockname()[1]}"
 
-    async def close(self) -> None:
-        """Stop listening and end the calls under way."""
+    def close(self) -> None:
+        """Stop listening and end the calls under way.
+
+        Connections end with the process: since Python 3.12 waiting for a server to be closed
+        means waiting until its clients have left.
+        """
         for server in self._servers:
             server.close()
-        for server in self._servers:
-            await server.wait_closed()
 
 
 def _tls_context(host: str, ca_file: Path) -> ssl.SSLContext | None:

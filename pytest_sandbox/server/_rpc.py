@@ -9,6 +9,7 @@ an async generator) of a servicer class; there is one such class per concern:
 each call through `_Dispatch`.
 """
 
+from asyncio import BaseTransport
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, TypeVar, cast
@@ -16,7 +17,9 @@ from typing import Any, TypeVar, cast
 from google.protobuf.empty_pb2 import Empty
 from grpclib import GRPCError, Status
 from grpclib.const import Cardinality, Handler
+from grpclib.protocol import H2Protocol
 from grpclib.server import Server, Stream
+from h2.settings import SettingCodes
 
 from pytest_sandbox._proto.control_grpc import ModalClientBase
 from pytest_sandbox._proto.inspector_grpc import InspectorBase
@@ -30,6 +33,7 @@ AnyStream = Stream[Any, Any]
 H = TypeVar("H", bound=Callable[..., Any])
 
 IDEMPOTENCY_KEY = "x-idempotency-key"
+_MAX_CONCURRENT_CALLS = 100_000
 
 
 class Call:
@@ -111,11 +115,31 @@ class Services:
 
 
 class RpcServer(Server):
-    """A server that names what it does not have, where grpclib says only 'Method not found'."""
+    """A server that goes beyond grpclib in two ways, for which grpclib has no setting.
+
+    It names what it does not have, where grpclib says only 'Method not found'. And it lets a
+    client have any number of calls under way on one connection, where h2 allows 100: each
+    sandbox can keep several open for as long as it lives.
+    """
 
     def __init__(self, services: Services) -> None:
         super().__init__([services])
         self._mapping = _Named(self._mapping)
+
+    def _protocol_factory(self) -> H2Protocol:
+        protocol = super()._protocol_factory()
+        made = protocol.connection_made
+
+        def connection_made(transport: BaseTransport) -> None:
+            made(transport)
+            connection = protocol.connection
+            connection._connection.update_settings(
+                {SettingCodes.MAX_CONCURRENT_STREAMS: _MAX_CONCURRENT_CALLS}
+            )
+            connection.flush()
+
+        protocol.connection_made = connection_made  # type: ignore[method-assign]
+        return protocol
 
 
 class _Named(dict[str, Handler]):

@@ -1,6 +1,7 @@
 """What the server knows: its engine, and every object a client has an id of."""
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -20,6 +21,9 @@ DEFAULT_ENVIRONMENT = "main"
 #: Finished sandboxes that stay readable, the newest ones, and the bytes of output they may hold.
 FINISHED_SANDBOXES = 1000
 FINISHED_BYTES = 256 * 1024 * 1024
+
+#: Secrets kept that belong to nothing: older clients make one for each command with variables.
+PASSING_SECRETS = 10_000
 
 
 @dataclass(eq=False)
@@ -68,7 +72,8 @@ class State:
         self.router_plain_authority: str | None = None
         self.environments: dict[str, str] = {}
         self.images: dict[str, Image] = {}
-        self.secrets: dict[str, Secret] = {}
+        self._secrets: dict[str, Secret] = {}
+        self._passing_secrets: OrderedDict[str, Secret] = OrderedDict()
         self.sandboxes: dict[str, Box] = {}
         self.tasks: dict[str, Box] = {}
         self._apps: dict[str, App] = {}
@@ -160,10 +165,19 @@ class State:
         Raises:
             GRPCError: NOT_FOUND.
         """
-        try:
-            return self.secrets[secret_id]
-        except KeyError:
-            raise not_found("Secret", secret_id) from None
+        secret = self._secrets.get(secret_id)
+        if secret is None:
+            secret = self._passing_secrets.get(secret_id)
+            if secret is None:
+                raise not_found("Secret", secret_id)
+            self._passing_secrets.move_to_end(secret_id)
+        return secret
+
+    def add_secret(self, secret: Secret, *, passing: bool) -> None:
+        """Register a secret; a `passing` one until enough others were used after it."""
+        (self._passing_secrets if passing else self._secrets)[secret.id] = secret
+        if len(self._passing_secrets) > PASSING_SECRETS:
+            self._passing_secrets.popitem(last=False)
 
     def environment_of(self, secret_ids: Iterable[str]) -> dict[str, str]:
         """The variables of several secrets; a later one wins."""

@@ -1,10 +1,13 @@
 """Waiting for something, for a while, on an engine's clock."""
 
 import asyncio
+import logging
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from pytest_sandbox.engine import Clock
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -30,12 +33,24 @@ async def settled(work: Coroutine[Any, Any, T]) -> T:
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
-        task.add_done_callback(_retrieve)
+        task.add_done_callback(retrieve)
         raise
 
 
-def _retrieve(task: "asyncio.Future[Any]") -> None:
-    """Nobody is left to see how it ended."""
+def start(work: Coroutine[Any, Any, Any]) -> "asyncio.Future[Any]":
+    """Run `work` beside everything else; a failure of it is a bug, and goes to the log."""
+    task = asyncio.ensure_future(work)
+    task.add_done_callback(_report)
+    return task
+
+
+def _report(task: "asyncio.Future[Any]") -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("%r failed", task, exc_info=error)
+
+
+def retrieve(task: "asyncio.Future[Any]") -> None:
+    """For a task whose end nobody waits for: its failure is no news."""
     if not task.cancelled():
         task.exception()
 
@@ -43,4 +58,4 @@ def _retrieve(task: "asyncio.Future[Any]") -> None:
 def _cancel(task: "asyncio.Future[Any]") -> None:
     if not task.done():
         task.cancel()
-        task.add_done_callback(_retrieve)
+        task.add_done_callback(retrieve)

@@ -48,9 +48,7 @@ class Inspector:
         """
         box = self._state.box(request.sandbox_id)
         now = self._state.clock.monotonic()
-        executions = [execution for execution in box.execs.values() if execution.argv[0] != TOOL]
-        if box.main is not None:
-            executions.insert(0, box.main)
+        executions = [execution for execution in box.executions() if execution.argv[0] != TOOL]
         ended = box.ended if box.ended is not None else now
         return pb.InspectorDescribeResponse(
             sandbox_id=box.id,

@@ -65,7 +65,8 @@ class Secrets:
         secret = Secret(
             new_id("st"), name, environment, dict(request.env_dict), self._state.clock.now()
         )
-        self._state.secrets[secret.id] = secret
+        passing = request.object_creation_type == common_pb2.OBJECT_CREATION_TYPE_EPHEMERAL
+        self._state.add_secret(secret, passing=passing)
         return secret
 
 

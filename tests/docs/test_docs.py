@@ -50,6 +50,10 @@ class Project:
     files: dict[str, str] = field(default_factory=dict)
     scripts: list[str] = field(default_factory=list)
 
+    @property
+    def tests(self) -> bool:
+        return any(re.fullmatch(r"test_.*\.py", name) for name in self.files)
+
     def add(self, kind: str, name: str, body: str) -> None:
         if (kind, name) == ("sh", "run"):
             self.scripts.append(body)
@@ -75,7 +79,7 @@ PROJECTS = [
     project
     for document in DOCUMENTS
     for project in projects(document)
-    if project.files or project.scripts
+    if project.tests or project.scripts
 ]
 
 
@@ -99,7 +103,7 @@ def run(command: list[str], folder: Path) -> None:
 def test_the_code_runs(project: Project, tmp_path: Path) -> None:
     for name, body in project.files.items():
         (tmp_path / name).write_text(body)
-    if any(re.fullmatch(r"test_.*\.py", name) for name in project.files):
+    if project.tests:
         run([sys.executable, "-m", "pytest", "--rootdir", str(tmp_path)], tmp_path)
     for script in project.scripts:
         run(["bash", "-euo", "pipefail", "-c", script], tmp_path)

@@ -165,3 +165,14 @@ def test_a_real_client(
     assert scenario in report.failures, f"it did not run:\n{report.output}"
     if failure := report.failures[scenario]:
         pytest.fail(failure, pytrace=False)
+
+
+def test_the_program_of_the_documents(pytestconfig: pytest.Config, tmp_path: Path) -> None:
+    document = (Path(__file__).parents[2] / "docs" / "modal.md").read_text()
+    _, _, rest = document.partition("```python program.py\n")
+    (tmp_path / "program.py").write_text(rest.partition("```")[0])
+    assert pytestconfig.cache is not None
+    python = environment(pytestconfig.cache.mkdir("modal-1.2.3"), "1.2.3")
+
+    serve = (sys.executable, "-m", "pytest_sandbox.cli", "serve", "--")
+    subprocess.run([*serve, str(python), "program.py"], cwd=tmp_path, check=True)

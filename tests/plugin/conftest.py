@@ -1,5 +1,10 @@
 """What the tests of the plugin share."""
 
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 #: For the runs inside the tests, set after `pytester` cleared the variable: without the plugin of
@@ -14,3 +19,12 @@ def own_settings(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> 
     for name in ("PYTEST_SANDBOX_ENGINE", "PYTEST_PLUGINS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PYTEST_ADDOPTS", ADDOPTS)
+
+
+@pytest.fixture
+def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The temporary folder of the runs inside, whose path leaves room for that of a socket."""
+    folder = tempfile.mkdtemp()
+    monkeypatch.setenv("TMPDIR", folder)
+    yield Path(folder)
+    shutil.rmtree(folder)

@@ -1,7 +1,7 @@
 """What programs may do inside is little, and nothing makes it more."""
 
+import os
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -181,6 +181,10 @@ print(json.dumps(told))
     assert told.keys() <= {"mtrr"}, told
 
 
+def names_in(folder: str) -> list[str]:
+    return os.listdir(folder) if os.access(folder, os.R_OK) else []
+
+
 async def test_changes_of_the_system_stay_inside(inside: Inside) -> None:
     code = """
 import json, os
@@ -195,5 +199,5 @@ print(json.dumps(made))
     made = await inside(code)
 
     assert "/etc" in made
-    left = [folder for folder in made if (Path(folder) / "pytest-sandbox-was-here").exists()]
+    left = [folder for folder in made if "pytest-sandbox-was-here" in names_in(folder)]
     assert left == []

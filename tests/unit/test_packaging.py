@@ -17,7 +17,10 @@ SOURCES = ("clone", "archive", "sdist")
 #: What is of use in a clone only.
 CLONE_ONLY = (".ci/", ".gitignore")
 
-pytestmark = pytest.mark.timeout(300)  # environments are made, and packages downloaded
+pytestmark = [
+    pytest.mark.timeout(300),  # environments are made, and packages downloaded
+    pytest.mark.xdist_group("packaging"),  # by one worker, once
+]
 
 
 def run(*command: str | Path, cwd: Path, **env: str) -> str:

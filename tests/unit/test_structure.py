@@ -129,7 +129,7 @@ def test_what_is_public_is_listed(module: Module) -> None:
     package = importlib.import_module(f"{NAME}.{module.name}".rstrip("."))
     offered = {
         alias.asname
-        for node in module.tree.body
+        for node in ast.walk(module.tree)
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
         if alias.asname == alias.name

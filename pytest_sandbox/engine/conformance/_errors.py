@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable
 from errno import E2BIG, EACCES, ENOENT, ENOEXEC, ENOTDIR, errorcode
 
-from .. import Engine, InvalidSpec, Output, ProcessSpec, SpawnFailed, Task, TaskSpec
+from .. import Engine, InvalidSpec, Output, ProcessSpec, SpawnFailed, Task, TaskSpec, Unsupported
 from ._support import a_task, equal, raises, sh, shown
 
 
@@ -109,9 +109,15 @@ async def check_nonsense_tasks_are_refused(engine: Engine) -> None:
         TaskSpec(hostname=""),
         TaskSpec(hostname="x" * 65),
         TaskSpec(hostname="a\0b"),
-        TaskSpec(image="no-such-image"),
     ):
         await raises(InvalidSpec, engine.create(spec), f"create({spec})")
+
+
+async def check_unknown_image(engine: Engine) -> None:
+    """An image that the engine does not have is refused with `Unsupported`, and named."""
+    call = engine.create(TaskSpec(image="no-such-image"))
+    error = await raises(Unsupported, call, "create with an unknown image")
+    assert "no-such-image" in str(error), f"the message does not name the image: {error}"
 
 
 async def check_create_with_a_main_that_cannot_start(engine: Engine) -> None:

@@ -1,12 +1,13 @@
 """Upper bounds. An engine that cannot hold one says so instead of ignoring it."""
 
+from contextlib import suppress
+
 from .. import (
     Capability,
     EndCause,
     Engine,
     InvalidSpec,
     Limits,
-    ProcessSpec,
     TaskSpec,
     Unsupported,
 )
@@ -63,11 +64,14 @@ async def check_memory_limit(engine: Engine) -> None:
 @requires(Capability.MEMORY_LIMIT)
 async def check_main_out_of_memory(engine: Engine) -> None:
     """When the main process is killed for memory, the end of the task says so."""
-    limits = Limits(memory=64 * MEBIBYTE)
-    main = ProcessSpec(("tail", "-c", str(500 * MEBIBYTE), "/dev/zero"))
-    task = await soon(engine.create(TaskSpec(main=main, limits=limits)), "create")
-    end = await soon(task.wait(), "a main process that needs too much memory")
-    equal(end.cause, EndCause.OUT_OF_MEMORY, "the cause")
+    main = ("tail", "-c", str(500 * MEBIBYTE))  # holds what it reads until its input ends
+    async with a_task(engine, *main, limits=Limits(memory=64 * MEBIBYTE)) as task:
+        assert task.main is not None, "a task with a main process has no main"
+        with suppress(BrokenPipeError):
+            for _ in range(500):
+                await soon(task.main.write_stdin(bytes(MEBIBYTE)), "write_stdin()")
+        end = await soon(task.wait(), "a main process that needs too much memory")
+        equal(end.cause, EndCause.OUT_OF_MEMORY, "the cause")
 
 
 @requires(Capability.MEMORY_LIMIT)

@@ -11,6 +11,7 @@ import json
 import mmap
 import os
 import sys
+from collections.abc import Callable
 
 BAD = 1  # no pointer, and no descriptor that is worth anything to these calls
 CLONE_NEWUSER = 0x10000000
@@ -138,7 +139,7 @@ def call_as_32_bit(number: int) -> int:
     return -result if result < 0 else 0
 
 
-def in_a_child(probe, *arguments: int) -> str:
+def in_a_child(probe: Callable[..., int], *arguments: int) -> str:
     """What a probe gave, or the signal that the kernel killed it with."""
     read, write = os.pipe()
     pid = os.fork()

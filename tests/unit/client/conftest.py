@@ -6,9 +6,8 @@ import asyncio
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from grpclib.server import Server
@@ -17,7 +16,10 @@ from pytest_sandbox._run import Run
 from pytest_sandbox.client import Client, Sandbox
 from pytest_sandbox.client._portal import portal
 
-from .stubs import Service
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from .stubs import Service
 
 
 @pytest.fixture(scope="session")

@@ -7,15 +7,16 @@ import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from grpclib import GRPCError, Status
-from grpclib.const import Handler
-from grpclib.server import Stream
 
 from pytest_sandbox._proto import containers_pb2, sandboxes_pb2
 from pytest_sandbox._proto.control_grpc import ModalClientBase
 from pytest_sandbox._proto.router_grpc import TaskCommandRouterBase
+
+if TYPE_CHECKING:
+    from grpclib.server import Stream
 
 Answer = Callable[[Any, "Stream[Any, Any]"], Awaitable[None]]
 

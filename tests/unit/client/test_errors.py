@@ -133,14 +133,16 @@ def test_the_tree_of_exceptions_is_the_one_that_is_printed() -> None:
     parents: list[str] = []
     printed: dict[str, str] = {}
     for indent, name in re.findall(
-        r"^    ([│├└─ ]*)(\w*Error|ClientClosed)\b", exceptions.__doc__ or "", re.M
+        r"^    ([│├└─ ]*)(\w*Error|ClientClosed)\b", exceptions.__doc__ or "", re.MULTILINE
     ):
         depth = len(indent) // 4
         printed[name] = parents[depth - 1] if depth else "Exception"
         parents[depth:] = [name]
 
     assert printed == {
-        name: kind.__base__.__name__ for name, kind in vars(exceptions).items() if is_error(kind)
+        name: kind.__bases__[0].__name__
+        for name, kind in vars(exceptions).items()
+        if is_error(kind)
     }
 
 

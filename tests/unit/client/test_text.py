@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +20,7 @@ def cut(draw: st.DrawFn, contents: st.SearchStrategy[bytes]) -> list[bytes]:
     data = draw(contents)
     borders = sorted(draw(st.lists(st.integers(0, len(data)), max_size=20)))
     edges = [0, *borders, len(data)]
-    return [data[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [data[start:end] for start, end in itertools.pairwise(edges)]
 
 
 def lines_of(chunks: list[bytes]) -> list[bytes]:
@@ -25,7 +28,7 @@ def lines_of(chunks: list[bytes]) -> list[bytes]:
     return [line for chunk in chunks for line in lines.feed(chunk)] + lines.end()
 
 
-def items_of(chunks: list[bytes], *, text: bool, by_line: bool) -> list[str | bytes]:
+def items_of(chunks: list[bytes], *, text: bool, by_line: bool) -> list[Any]:
     reader: Chunks[str] = Chunks(text=text, by_line=by_line)
     return [item for chunk in chunks for item in reader.feed(chunk)] + reader.end()
 

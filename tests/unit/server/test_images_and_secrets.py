@@ -189,6 +189,21 @@ async def test_variables_that_no_process_could_have_are_invalid(
 
 
 @pytest.mark.asyncio
+async def test_secrets_of_single_commands_are_forgotten_when_there_are_many(
+    server: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pytest_sandbox.server._state.PASSING_SECRETS", 2)
+    anonymous = common_pb2.OBJECT_CREATION_TYPE_ANONYMOUS_OWNED_BY_APP
+    kept = await secret(server, {"A": "1"}, creation=anonymous)
+    first, second = [await secret(server, {"A": str(number)}) for number in range(2)]
+    await server.create(secret_ids=[first])
+    await secret(server, {"A": "3"})
+    await server.create(secret_ids=[kept, first])
+    with refused(Status.NOT_FOUND, second):
+        await server.create(secret_ids=[second])
+
+
+@pytest.mark.asyncio
 async def test_an_unknown_secret_is_not_found(server: Harness) -> None:
     with refused(Status.NOT_FOUND, "st-nope"):
         await server.create(secret_ids=["st-nope"])

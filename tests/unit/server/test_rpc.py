@@ -4,7 +4,9 @@ import asyncio
 import errno
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 import jwt
 import pytest
@@ -26,7 +28,6 @@ from pytest_sandbox.server import App
 from pytest_sandbox.server._auth import Listener, RouterTokens, TokenPair
 from pytest_sandbox.server._errors import failure
 from pytest_sandbox.server._idempotency import Outcomes
-from pytest_sandbox.server._rpc import RpcServer
 
 from .harness import UNIX, Harness, refused, serve
 from .stub import StubEngine, StubTask, settle
@@ -57,20 +58,38 @@ async def test_an_unknown_path_says_its_name(path: str) -> None:
         await handler.func(None)
 
 
-@pytest.mark.asyncio
-async def test_a_server_on_a_socket_names_unknown_rpcs(tmp_path: object) -> None:
+@asynccontextmanager
+async def on_socket(path: Path) -> AsyncIterator[Harness]:
+    """The same server behind a Unix socket."""
     stub = StubEngine()
     app = App(stub, await stub.start())
     server = app.server(UNIX)
-    assert isinstance(server, RpcServer)
-    await server.start(path=f"{tmp_path}/socket")
-    channel = Channel(path=f"{tmp_path}/socket")
-    method = UnaryUnaryMethod(channel, "/modal.client.ModalClient/VolumeDelete", Empty, Empty)
-    with refused(Status.UNIMPLEMENTED, "VolumeDelete"):
-        await method(Empty())
+    await server.start(path=str(path))
+    channel = Channel(path=str(path))
+    yield Harness(app, stub, channel)
     channel.close()
+    await app.close()
     server.close()
     await server.wait_closed()
+
+
+@pytest.mark.asyncio
+async def test_a_server_on_a_socket_names_unknown_rpcs(tmp_path: Path) -> None:
+    async with on_socket(tmp_path / "socket") as server:
+        path = "/modal.client.ModalClient/VolumeDelete"
+        method = UnaryUnaryMethod(server.channel, path, Empty, Empty)
+        with refused(Status.UNIMPLEMENTED, "VolumeDelete"):
+            await method(Empty())
+
+
+@pytest.mark.asyncio
+async def test_hundreds_of_calls_are_under_way_on_one_connection(tmp_path: Path) -> None:
+    async with on_socket(tmp_path / "socket") as server:
+        sandbox = await server.create("hang")
+        waits = [asyncio.ensure_future(server.wait(sandbox, 10)) for _ in range(300)]
+        await asyncio.wait_for(server.terminate(sandbox), 30)
+        results = await asyncio.gather(*waits)
+        assert all(result.status for result in results)
 
 
 def test_every_exception_of_an_engine_has_a_status_that_clients_do_not_retry() -> None:

@@ -1,0 +1,257 @@
+"""One function, two faces: blocking, and awaited from any loop."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import signal
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import trio
+
+from pytest_sandbox.client._dual import Dual, DualIterator, dual, dual_iterator
+from pytest_sandbox.client._portal import close_portal, portal
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+
+class Thing:
+    """Has a function of every kind."""
+
+    def __init__(self) -> None:
+        self.closed = threading.Event()
+        self.cancelled = threading.Event()
+        self.waiting = threading.Event()
+
+    @staticmethod
+    @Dual
+    async def add(one: int, *, other: int = 1) -> int:
+        """Add numbers."""
+        return one + other
+
+    @dual
+    async def where(self) -> str:
+        """The thread that runs it."""
+        return threading.current_thread().name
+
+    @dual
+    async def fail(self) -> None:
+        raise LookupError("on purpose")
+
+    @dual
+    async def wait_for_ever(self) -> None:
+        self.waiting.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+
+    @dual_iterator
+    async def count(self, end: int) -> AsyncGenerator[int, None]:
+        """Numbers."""
+        try:
+            for number in range(end):
+                yield number
+        finally:
+            self.closed.set()
+
+    @staticmethod
+    @DualIterator
+    async def letters(text: str) -> AsyncGenerator[str, None]:
+        for letter in text:
+            yield letter
+
+
+def test_a_call_blocks_and_gives_the_result(call: Any) -> None:
+    assert call(Thing.add, 2, other=3) == 5
+    assert call(Thing().where) == "pytest-sandbox"
+
+
+def test_an_error_is_raised_where_the_call_was_made(call: Any) -> None:
+    with pytest.raises(LookupError, match="on purpose"):
+        call(Thing().fail)
+
+
+def test_wrong_arguments_are_an_error_of_the_caller(call: Any) -> None:
+    with pytest.raises(TypeError, match="unexpected keyword"):
+        call(Thing.add, 2, another=3)
+
+
+def test_iteration_gives_all_items(items: Any) -> None:
+    assert items(Thing().count, 3) == [0, 1, 2]
+    assert items(Thing.letters, "ab") == ["a", "b"]
+
+
+def test_breaking_out_of_a_loop_closes_the_generator() -> None:
+    thing = Thing()
+    numbers = thing.count(10)
+    assert next(numbers) == 0
+
+    numbers.close()
+
+    assert thing.closed.is_set()
+
+
+def test_breaking_out_of_an_async_loop_closes_the_generator() -> None:
+    thing = Thing()
+
+    async def main() -> None:
+        numbers = thing.count.aio(10)
+        assert await anext(numbers) == 0
+        await numbers.aclose()
+
+    asyncio.run(main())
+
+    assert thing.closed.is_set()
+
+
+def test_signature_name_and_documentation_are_those_of_the_function() -> None:
+    assert str(inspect.signature(Thing.add)) == "(one: 'int', *, other: 'int' = 1) -> 'int'"
+    assert str(inspect.signature(Thing().count)).startswith("(end: 'int')")
+    assert (Thing.add.__name__, Thing.add.__doc__) == ("add", "Add numbers.")
+    assert Thing().where.__doc__ == Thing.where.__doc__ == "The thread that runs it."
+
+
+def test_loops_can_be_many_and_at_the_same_time() -> None:
+    thing = Thing()
+    gathered: list[int] = []
+
+    async def main() -> None:
+        gathered.extend(await asyncio.gather(*(thing.add.aio(n) for n in range(20))))
+
+    threads = [threading.Thread(target=lambda: asyncio.run(main())) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(gathered) == sorted(list(range(1, 21)) * 4)
+
+
+def test_a_blocking_call_works_inside_a_running_loop() -> None:
+    async def main() -> int:
+        return Thing.add(2)
+
+    assert asyncio.run(main()) == 3
+
+
+def test_cancelling_the_awaiter_cancels_the_call() -> None:
+    thing = Thing()
+
+    async def main() -> None:
+        task = asyncio.ensure_future(thing.wait_for_ever.aio())
+        await asyncio.to_thread(thing.waiting.wait)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+
+    assert thing.cancelled.wait(10)
+
+
+def test_trio_awaits_too() -> None:
+    async def main() -> tuple[int, list[int]]:
+        thing = Thing()
+        return await thing.add.aio(2), [number async for number in thing.count.aio(3)]
+
+    assert trio.run(main) == (3, [0, 1, 2])
+
+
+def test_an_error_reaches_trio() -> None:
+    with pytest.raises(LookupError, match="on purpose"):
+        trio.run(Thing().fail.aio)
+
+
+def test_cancelling_in_trio_cancels_the_call() -> None:
+    thing = Thing()
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(thing.wait_for_ever.aio)
+            await trio.to_thread.run_sync(thing.waiting.wait)
+            nursery.cancel_scope.cancel()
+
+    trio.run(main)
+
+    assert thing.cancelled.wait(10)
+
+
+def test_an_interrupt_ends_a_blocking_call_and_cancels_it() -> None:
+    thing = Thing()
+
+    def interrupt() -> None:
+        thing.waiting.wait()
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        thing.wait_for_ever()
+
+    assert thing.cancelled.wait(10)
+
+
+def test_a_blocking_call_on_the_loop_itself_is_refused() -> None:
+    async def deadlock() -> None:
+        Thing.add(1)
+
+    with pytest.raises(RuntimeError, match=r"await its \.aio form"):
+        portal().run(deadlock())
+
+
+def test_a_fork_has_a_loop_of_its_own() -> None:
+    assert Thing.add(1) == 2  # the parent's runs
+    read, write = os.pipe()
+
+    child = os.fork()
+    if child == 0:
+        try:
+            os.write(write, str(Thing.add(2)).encode())
+        finally:
+            os._exit(0)
+    os.close(write)
+    with open(read) as answer:
+        assert answer.read() == "3"
+    os.waitpid(child, 0)
+
+    assert Thing.add(3) == 4
+
+
+def test_a_closed_portal_is_followed_by_another() -> None:
+    before = portal()
+
+    close_portal()
+
+    assert Thing.add(1) == 2
+    assert portal() is not before
+
+
+@pytest.mark.parametrize("end", ["", "; raise SystemExit(3)", "; thread.start(); started.wait()"])
+def test_the_interpreter_ends_without_a_word(end: str) -> None:
+    """Whatever is under way; warnings would be written to standard error."""
+    code = (
+        "import asyncio, threading\n"
+        "from pytest_sandbox.client._portal import portal\n"
+        "started = threading.Event()\n"
+        "async def wait():\n"
+        "    started.set()\n"
+        "    await asyncio.Event().wait()\n"
+        "def work():\n"
+        "    try: portal().run(wait())\n"
+        "    except BaseException: pass\n"
+        "thread = threading.Thread(target=work, daemon=True)\n"
+        f"portal().run(asyncio.sleep(0)){end}\n"
+    )
+    command = (sys.executable, "-X", "dev", "-W", "error", "-c", code)
+
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    assert done.stderr == ""
+    assert done.returncode == (3 if "SystemExit" in end else 0)

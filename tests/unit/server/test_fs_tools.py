@@ -1,0 +1,260 @@
+"""The filesystem tool, run as a command that exists only in the server."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from pytest_sandbox._proto import containers_pb2
+from pytest_sandbox.engine import Entry, EntryKind, WatchEvent, WatchKind
+from pytest_sandbox.server.fs_tools import READ_LIMIT, TOOL
+
+from .harness import ERR, STDOUT, Created, Harness
+from .stub import StubFiles, settle
+
+
+async def run(
+    server: Harness, sandbox: Created, operation: str, data: bytes | None = None, **fields: Any
+) -> tuple[int, bytes, Any]:
+    """The exit code, standard output, and what standard error says."""
+    exec_id = await server.exec(sandbox, TOOL, json.dumps({operation: fields}))
+    if data is not None:
+        await server.write(sandbox, exec_id, data, eof=True)
+    code = (await server.code(sandbox, exec_id)).code
+    error = await server.output(sandbox, exec_id, ERR)
+    return code, await server.output(sandbox, exec_id), json.loads(error) if error else None
+
+
+async def kind(server: Harness, sandbox: Created, operation: str, **fields: Any) -> str:
+    code, _, error = await run(server, sandbox, operation, **fields)
+    assert code == 1
+    assert error["version"] == 1
+    assert error["message"].strip()
+    return str(error["error_kind"])
+
+
+@pytest.mark.asyncio
+async def test_a_file_is_written_and_read(server: Harness) -> None:
+    sandbox = await server.create()
+    assert await run(server, sandbox, "WriteFile", b"data", path="/a/b/c") == (0, b"", None)
+    assert await run(server, sandbox, "ReadFile", path="/a/b/c") == (0, b"data", None)
+
+
+@pytest.mark.asyncio
+async def test_a_write_replaces_what_was_there(server: Harness) -> None:
+    sandbox = await server.create()
+    files = sandbox.task.stub_files
+    await run(server, sandbox, "WriteFile", b"target", path="/tmp/target")
+    files.link("/tmp/link", "target")
+    await run(server, sandbox, "WriteFile", b"new", path="/tmp/link")
+    assert bytes(files.nodes["/tmp/target"].content or b"") == b"target"
+    assert bytes(files.nodes["/tmp/link"].content or b"") == b"new"
+
+
+@pytest.mark.asyncio
+async def test_entries_are_described(server: Harness) -> None:
+    sandbox = await server.create()
+    await run(server, sandbox, "WriteFile", b"data", path="/tmp/f")
+    await run(server, sandbox, "MakeDirectory", path="/tmp/d", parents=False)
+    sandbox.task.stub_files.link("/tmp/l", "f")
+    _, out, _ = await run(server, sandbox, "ListFiles", path="/tmp")
+    entries = json.loads(out)
+    assert [(entry["name"], entry["type"]) for entry in entries] == [
+        ("d", "directory"),
+        ("f", "file"),
+        ("l", "symlink"),
+    ]
+    _, out, _ = await run(server, sandbox, "Stat", path="/tmp/f")
+    assert json.loads(out) == {
+        "name": "f",
+        "path": "/tmp/f",
+        "type": "file",
+        "size": 4,
+        "mode": 0o100644,
+        "permissions": "0644",
+        "owner": "root",
+        "group": "root",
+        "modified_time": 1.5,
+        "symlink_target": None,
+    }
+    _, out, _ = await run(server, sandbox, "Stat", path="/tmp/l")
+    assert json.loads(out)["symlink_target"] == "f"
+
+
+@pytest.mark.asyncio
+async def test_every_failure_has_the_kind_that_clients_know(server: Harness) -> None:
+    sandbox = await server.create()
+    await run(server, sandbox, "WriteFile", b"data", path="/tmp/d/f")
+    failures: list[tuple[str, dict[str, Any], str]] = [
+        ("ReadFile", {"path": "/tmp/nope"}, "NotFound"),
+        ("ReadFile", {"path": "/tmp/d"}, "IsDirectory"),
+        ("ReadFile", {"path": "/tmp/d/f/x"}, "NotDirectory"),
+        ("WriteFile", {"path": "/tmp/d"}, "IsDirectory"),
+        ("WriteFile", {"path": "/tmp/d/"}, "IsDirectory"),
+        ("WriteFile", {"path": "/tmp/d/f/x"}, "NotDirectory"),
+        ("ListFiles", {"path": "/tmp/d/f"}, "NotDirectory"),
+        ("MakeDirectory", {"path": "/tmp/d", "parents": False}, "PathAlreadyExists"),
+        ("MakeDirectory", {"path": "/x/y", "parents": False}, "NotFound"),
+        ("Remove", {"path": "/tmp/d", "recursive": False}, "DirectoryNotEmpty"),
+        ("Remove", {"path": "/tmp/nope", "recursive": True}, "NotFound"),
+        ("Watch", {"path": "/nope"}, "NotFound"),
+        ("Stat", {"path": "relative"}, "Other"),
+        ("Stat", {}, "Other"),
+        ("Watch", {"path": "/tmp", "filter": 3}, "Other"),
+        ("Fly", {"path": "/tmp"}, "Other"),
+    ]
+    for operation, fields, expected in failures:
+        assert (operation, await kind(server, sandbox, operation, **fields)) == (
+            operation,
+            expected,
+        )
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("arguments", [[], ["{"], ["[]"], ["{}"], ['{"Stat": 1}'], ["{}", "{}"]])
+async def test_arguments_that_make_no_sense_are_an_error(
+    server: Harness, arguments: list[str]
+) -> None:
+    sandbox = await server.create()
+    exec_id = await server.exec(sandbox, TOOL, *arguments)
+    assert (await server.code(sandbox, exec_id)).code == 1
+    assert json.loads(await server.output(sandbox, exec_id, ERR))["error_kind"] == "Other"
+
+
+@pytest.mark.asyncio
+async def test_a_file_over_the_limit_is_refused_before_it_is_read(
+    server: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def huge(self: StubFiles, path: str, *, follow: bool = False) -> Entry:
+        return Entry(path, EntryKind.FILE, 0o100644, READ_LIMIT + 1, 0, 0, "root", "root", 0)
+
+    monkeypatch.setattr(StubFiles, "stat", huge)
+    sandbox = await server.create()
+    assert await kind(server, sandbox, "ReadFile", path="/tmp/f") == "FileTooLarge"
+
+
+@pytest.mark.asyncio
+async def test_a_write_that_fails_shows_its_end_before_the_error_of_the_input(
+    server: Harness,
+) -> None:
+    sandbox = await server.create()
+    exec_id = await server.exec(sandbox, TOOL, json.dumps({"WriteFile": {"path": "/tmp"}}))
+    await settle()
+    with pytest.raises(Exception, match="exit code 1"):
+        await server.write(sandbox, exec_id, b"x" * 10_000_000)
+    assert (await server.code(sandbox, exec_id)).code == 1
+
+
+@pytest.mark.asyncio
+async def test_a_slow_disk_makes_the_writer_wait(
+    server: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = asyncio.Event()
+
+    async def unpack(self: StubFiles, path: str, stream: AsyncIterator[bytes]) -> None:
+        await gate.wait()
+        async for _ in stream:
+            pass
+
+    monkeypatch.setattr(StubFiles, "unpack", unpack)
+    sandbox = await server.create()
+    exec_id = await server.exec(sandbox, TOOL, json.dumps({"Unpack": {"path": "/tmp/u"}}))
+    write = asyncio.ensure_future(server.write(sandbox, exec_id, b"x" * 8 * 1024 * 1024, eof=True))
+    execution = server.app.state.box(sandbox.id).execs[exec_id]
+    while execution.stdin.accepted < 4 * 1024 * 1024:  # noqa: ASYNC110  # no event tells
+        await asyncio.sleep(0)
+    await settle()
+    assert not write.done()
+    assert execution.stdin.accepted < 5 * 1024 * 1024
+    gate.set()
+    await write
+    assert (await server.code(sandbox, exec_id)).code == 0
+
+
+@pytest.mark.asyncio
+async def test_a_directory_goes_out_and_in_as_one_stream(server: Harness) -> None:
+    sandbox = await server.create()
+    await run(server, sandbox, "WriteFile", b"data", path="/tmp/d/f")
+    assert await run(server, sandbox, "Pack", path="/tmp/d") == (0, b"/tmp/d/f\n", None)
+    assert await run(server, sandbox, "Unpack", b"tar", path="/tmp/u") == (0, b"", None)
+    assert await run(server, sandbox, "ReadFile", path="/tmp/u/unpacked") == (0, b"tar", None)
+
+
+@pytest.mark.asyncio
+async def test_a_removed_thing_is_gone(server: Harness) -> None:
+    sandbox = await server.create()
+    await run(server, sandbox, "WriteFile", b"data", path="/tmp/d/f")
+    assert (await run(server, sandbox, "Remove", path="/tmp/d", recursive=True))[0] == 0
+    assert await kind(server, sandbox, "Stat", path="/tmp/d") == "NotFound"
+
+
+@pytest.mark.asyncio
+async def test_a_watch_prints_the_events_that_are_wanted_until_its_input_ends(
+    server: Harness,
+) -> None:
+    sandbox = await server.create()
+    operation = {"Watch": {"path": "/tmp", "recursive": True, "filter": ["Create", "Rename"]}}
+    exec_id = await server.exec(sandbox, TOOL, json.dumps(operation))
+    await settle()
+    events = sandbox.task.stub_files.events
+    await events.put(WatchEvent(WatchKind.CREATE, ("/tmp/a",)))
+    await events.put(WatchEvent(WatchKind.MODIFY, ("/tmp/a",)))
+    await events.put(WatchEvent(WatchKind.RENAME, ("/tmp/a", "/tmp/b")))
+    await settle()
+    await server.write(sandbox, exec_id, b"", eof=True)
+    assert (await server.code(sandbox, exec_id)).code == 0
+    lines = (await server.output(sandbox, exec_id)).splitlines()
+    assert [json.loads(line) for line in lines] == [
+        {"event_type": "Create", "paths": ["/tmp/a"]},
+        {"event_type": "Rename", "paths": ["/tmp/a", "/tmp/b"]},
+    ]
+
+
+@pytest.mark.asyncio
+async def test_a_watch_ends_when_its_time_is_up(server: Harness) -> None:
+    sandbox = await server.create()
+    operation = {"Watch": {"path": "/tmp", "timeout_secs": 5, "filter": None}}
+    exec_id = await server.exec(sandbox, TOOL, json.dumps(operation))
+    wait = asyncio.ensure_future(server.code(sandbox, exec_id))
+    await server.clock.advance(4)
+    assert not wait.done()
+    await server.clock.advance(1)
+    assert (await wait).code == 0
+    assert (await run(server, sandbox, "Watch", path="/tmp", timeout_secs=0))[0] == 0
+
+
+@pytest.mark.asyncio
+async def test_a_timeout_kills_the_tool_too(server: Harness) -> None:
+    sandbox = await server.create()
+    exec_id = await server.exec(
+        sandbox, TOOL, json.dumps({"WriteFile": {"path": "/tmp/f"}}), timeout_secs=5
+    )
+    await server.clock.advance(5)
+    assert (await server.code(sandbox, exec_id)).signal == 9
+
+
+@pytest.mark.asyncio
+async def test_the_end_of_the_sandbox_ends_the_tool(server: Harness) -> None:
+    sandbox = await server.create()
+    exec_id = await server.exec(sandbox, TOOL, json.dumps({"WriteFile": {"path": "/tmp/f"}}))
+    wait = asyncio.ensure_future(server.code(sandbox, exec_id))
+    await settle()
+    await server.terminate(sandbox)
+    assert (await wait).signal == 9
+
+
+@pytest.mark.asyncio
+async def test_the_tool_is_also_there_through_the_control_plane(server: Harness) -> None:
+    sandbox = await server.create()
+    request = containers_pb2.ContainerExecRequest(
+        task_id=sandbox.task_id, command=[TOOL, json.dumps({"Stat": {"path": "/tmp"}})]
+    )
+    exec_id = (await server.control.ContainerExec(request)).exec_id
+    get = containers_pb2.ContainerExecGetOutputRequest(
+        exec_id=exec_id, file_descriptor=STDOUT, get_raw_bytes=True, timeout=10
+    )
+    first, last = await server.control.ContainerExecGetOutput(get)
+    assert json.loads(first.items[0].message_bytes)["type"] == "directory"
+    assert last.exit_code == 0

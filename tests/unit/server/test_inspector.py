@@ -1,0 +1,112 @@
+"""What the inspector tells of an engine and of a sandbox."""
+
+import json
+from typing import Any
+
+import pytest
+from grpclib import Status
+
+from pytest_sandbox._proto import inspector_pb2 as pb
+from pytest_sandbox.engine import OutputLog
+from pytest_sandbox.server.fs_tools import TOOL
+
+from .harness import Created, Harness, refused
+from .stub import settle
+
+
+async def describe(server: Harness, sandbox: Created, **fields: Any) -> Any:
+    request = pb.InspectorDescribeRequest(sandbox_id=sandbox.id, **fields)
+    return await server.inspector.Describe(request)
+
+
+@pytest.mark.asyncio
+async def test_an_engine_is_described(server: Harness) -> None:
+    running, finished = await server.create(), await server.create()
+    await server.terminate(finished)
+    response = await server.inspector.Engine(pb.InspectorEngineRequest())
+    assert (response.name, response.mode) == ("stub", "in memory")
+    assert list(response.capabilities) == ["cpu limit", "memory limit", "pty"]
+    assert dict(response.details) == {"python": "callable"}
+    assert response.version
+    assert response.live_sandboxes == 1
+    assert running.id
+
+
+@pytest.mark.asyncio
+async def test_commands_are_told_in_the_order_of_their_start_with_the_end_of_their_output(
+    server: Harness,
+) -> None:
+    sandbox = await server.create("cat", name="n")
+    await server.clock.advance(2)
+    await server.exec(sandbox, "fail", "3")
+    await server.exec(sandbox, TOOL, json.dumps({"Stat": {"path": "/tmp"}}))
+    hanging = await server.exec(sandbox, "hang", timeout_secs=5)
+    await server.exec(sandbox, "echo", "abcdef")
+    await settle()
+
+    told = await describe(server, sandbox, tail_bytes=4)
+    assert (told.name, told.image, told.running, told.end) == ("n", "host", True, "")
+    assert [list(command.argv) for command in told.commands] == [
+        ["cat"],
+        ["fail", "3"],
+        ["hang"],
+        ["echo", "abcdef"],
+    ]
+    main, failed, hung, echoed = told.commands
+    assert main.running
+    assert (failed.returncode, failed.running, failed.stderr_tail) == (3, False, b"no\n")
+    assert failed.started_after == 2
+    assert hung.running
+    assert (echoed.stdout_tail, echoed.stdout_bytes) == (b"def\n", 7)
+
+    await server.clock.advance(6)
+    hung = (await describe(server, sandbox)).commands[2]
+    assert (hung.returncode, hung.ended_by, hung.seconds) == (137, "timeout", 5)
+    assert hanging
+
+
+@pytest.mark.asyncio
+async def test_a_command_that_waits_for_its_reader_is_paused(server: Harness) -> None:
+    sandbox = await server.create()
+    await server.exec(sandbox, "hang")
+    process = sandbox.task.processes[-1]
+    process.stdout = OutputLog(4)
+    await process.stdout.append(b"abcd")
+    (command,) = (await describe(server, sandbox)).commands
+    assert command.paused
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("argv", "advance", "end"),
+    [
+        (["fail", "3"], 0, "exited with code 3"),
+        (["hang"], 300, "timeout"),
+        (["hang"], 10, "idle timeout"),
+    ],
+)
+async def test_an_end_is_told_in_words(
+    server: Harness, argv: list[str], advance: int, end: str
+) -> None:
+    idle: dict[str, Any] = {"idle_timeout_secs": 10} if advance == 10 else {}
+    sandbox = await server.create(*argv, **idle)
+    await server.clock.advance(advance)
+    told = await describe(server, sandbox)
+    assert (told.running, told.end, told.seconds) == (False, end, advance)
+
+
+@pytest.mark.asyncio
+async def test_commands_that_the_end_of_the_sandbox_ended_say_so(server: Harness) -> None:
+    sandbox = await server.create("hang")
+    await server.exec(sandbox, "hang")
+    await server.terminate(sandbox)
+    await settle()
+    told = await describe(server, sandbox)
+    assert told.end == "terminated"
+    assert [command.ended_by for command in told.commands] == ["terminated", "terminated"]
+
+
+@pytest.mark.asyncio
+async def test_an_unknown_sandbox_is_not_found(server: Harness) -> None:
+    with refused(Status.NOT_FOUND, "sb-nope"):
+        await server.inspector.Describe(pb.InspectorDescribeRequest(sandbox_id="sb-nope"))

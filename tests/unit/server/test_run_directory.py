@@ -1,0 +1,290 @@
+"""The lease of a run directory, and the engine process as a whole."""
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.protobuf.empty_pb2 import Empty
+from grpclib.client import Channel
+
+from pytest_sandbox._proto import inspector_pb2
+from pytest_sandbox._proto.control_grpc import ModalClientStub
+from pytest_sandbox._proto.inspector_grpc import InspectorStub
+from pytest_sandbox.engine import EngineUnavailable
+from pytest_sandbox.engine._registry import load_engine
+from pytest_sandbox.server import _lease
+
+#: Holds the lease named by its argument until its standard input ends.
+HOLDER = """
+import fcntl, os, sys
+fcntl.lockf(os.open(sys.argv[1], os.O_RDWR | os.O_CREAT), fcntl.LOCK_EX)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def holder(lease: Path) -> Iterator["subprocess.Popen[str]"]:
+    """A process that holds a lease: a record lock does not keep its own process out."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(lease)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def run_directory(parent: Path, name: str = "pytest-sandbox-1") -> Path:
+    directory = parent / name
+    directory.mkdir(mode=0o700)
+    return directory
+
+
+def test_a_lease_is_free_once_its_holder_is_killed(tmp_path: Path) -> None:
+    directory = run_directory(tmp_path)
+    freed = threading.Event()
+    with holder(directory / "lease") as process:
+        _lease.watch(directory, freed.set)
+        assert not freed.wait(0.05)
+        process.kill()
+        assert freed.wait(10)
+
+
+def test_a_lease_that_does_not_exist_is_free(tmp_path: Path) -> None:
+    freed = threading.Event()
+    _lease.watch(tmp_path, freed.set)
+    assert freed.wait(10)
+
+
+def test_a_directory_is_removed_with_the_files_it_is_known_to_hold(tmp_path: Path) -> None:
+    directory = run_directory(tmp_path)
+    for name in _lease.FILES:
+        (directory / name).touch()
+    _lease.remove(directory)
+    assert not directory.exists()
+
+
+def test_a_directory_with_something_else_in_it_stays(tmp_path: Path) -> None:
+    directory = run_directory(tmp_path)
+    (directory / "lease").touch()
+    (directory / "mine").touch()
+    _lease.remove(directory)
+    assert [path.name for path in directory.iterdir()] == ["mine"]
+
+
+def test_only_free_directories_are_swept(tmp_path: Path) -> None:
+    mine = run_directory(tmp_path, "pytest-sandbox-mine")
+    (mine / "lease").touch()
+    free = run_directory(tmp_path, "pytest-sandbox-free")
+    for name in ("lease", "server.log"):
+        (free / name).touch()
+    making = run_directory(tmp_path, "pytest-sandbox-making")
+    elsewhere = run_directory(tmp_path, "elsewhere")
+    (elsewhere / "lease").touch()
+    (tmp_path / "pytest-sandbox-link").symlink_to(elsewhere)
+    held = run_directory(tmp_path, "pytest-sandbox-held")
+    with holder(held / "lease"):
+        _lease.sweep(tmp_path, mine)
+    assert not free.exists()
+    assert all(path.exists() for path in (mine, making, held, elsewhere / "lease"))
+
+
+def test_a_lease_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.touch()
+    directory = run_directory(tmp_path)
+    (directory / "lease").symlink_to(victim)
+    _lease.sweep(tmp_path, tmp_path / "mine")
+    assert (directory / "lease").is_symlink()
+
+
+# Engines by name
+
+
+def test_an_unknown_engine_names_those_that_are_known() -> None:
+    with pytest.raises(EngineUnavailable, match="'warp'") as caught:
+        load_engine("warp")
+    assert "local" in caught.value.remedy
+
+
+def test_options_of_the_local_engine_are_numbers() -> None:
+    with pytest.raises(EngineUnavailable, match="'x'"):
+        load_engine("local", {"disk": "x"})
+
+
+#: A package that provides the stub engine under the name `stub`.
+PROVIDER = """
+from pytest_sandbox.engine import SystemClock
+from pytest_sandbox.engine._registry import hookimpl
+from stub import StubEngine
+
+@hookimpl
+def pytest_sandbox_engines():
+    return {"stub": lambda options: StubEngine(SystemClock())}
+"""
+
+
+@pytest.fixture
+def provider(tmp_path: Path) -> Path:
+    """A folder for `PYTHONPATH` with an installed package that brings an engine."""
+    folder = tmp_path / "site"
+    info = folder / "provider-1.0.dist-info"
+    info.mkdir(parents=True)
+    (folder / "provider.py").write_text(PROVIDER)
+    (folder / "stub.py").write_text((Path(__file__).parent / "stub.py").read_text())
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: provider\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[pytest_sandbox]\nstub = provider\n")
+    return folder
+
+
+@contextmanager
+def engine_process(
+    directory: Path, *options: str, path: Path | None = None
+) -> Iterator["subprocess.Popen[str]"]:
+    command = [sys.executable, "-m", "pytest_sandbox.server", "--run-dir", str(directory)]
+    with subprocess.Popen(
+        [*command, *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(path or "")},
+    ) as process:
+        yield process
+        if process.poll() is None:
+            process.kill()
+
+
+def answer(process: "subprocess.Popen[str]") -> Any:
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert line, process.stderr and process.stderr.read()
+    return json.loads(line)
+
+
+async def hello(socket: str) -> str:
+    channel = Channel(path=socket)
+    try:
+        await ModalClientStub(channel).ClientHello(Empty())
+        engine = await InspectorStub(channel).Engine(inspector_pb2.InspectorEngineRequest())
+        return engine.name
+    finally:
+        channel.close()
+
+
+@pytest.mark.asyncio
+async def test_the_engine_process_serves_until_its_owner_dies(
+    tmp_path: Path, provider: Path
+) -> None:
+    directory = run_directory(tmp_path)
+    with (
+        holder(directory / "lease") as owner,
+        engine_process(directory, "--engine", "stub", path=provider) as process,
+    ):
+        ready = answer(process)
+        assert ready["pid"] == process.pid
+        assert ready["tcp"] is None
+        assert ready["engine"]["name"] == "stub"
+        assert (directory / "socket").stat().st_mode & 0o777 == 0o600
+        assert await hello(ready["socket"]) == "stub"
+        owner.kill()
+        assert process.wait(10) == 0
+    assert not directory.exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_engine_process_ends_when_told(
+    tmp_path: Path, provider: Path, number: signal.Signals
+) -> None:
+    directory = run_directory(tmp_path)
+    with holder(directory / "lease"):
+        with engine_process(directory, "--engine", "stub", path=provider) as process:
+            answer(process)
+            process.send_signal(number)
+            assert process.wait(10) == 0
+        assert not directory.exists()
+
+
+def test_an_engine_that_cannot_start_says_why_and_what_to_do(tmp_path: Path) -> None:
+    directory = run_directory(tmp_path)
+    with holder(directory / "lease"), engine_process(directory, "--engine", "warp") as process:
+        error = answer(process)["error"]
+        assert "'warp'" in error["reason"]
+        assert "local" in error["remedy"]
+        assert process.wait(10) == 1
+
+
+def test_an_address_that_is_taken_is_an_error(tmp_path: Path, provider: Path) -> None:
+    directory = run_directory(tmp_path)
+    options = ("--engine", "stub", "--tcp", "192.0.2.1:1")
+    with (
+        holder(directory / "lease"),
+        engine_process(directory, *options, path=provider) as process,
+    ):
+        assert "cannot listen" in answer(process)["error"]["reason"]
+        assert process.wait(10) == 1
+
+
+def test_a_bad_address_is_a_usage_error(tmp_path: Path) -> None:
+    with engine_process(tmp_path, "--engine", "stub", "--tcp", "nowhere") as process:
+        assert process.wait(10) == 2
+
+
+def test_tcp_is_served_with_tokens_plain_and_over_tls(tmp_path: Path, provider: Path) -> None:
+    directory = run_directory(tmp_path)
+    options = ("--engine", "stub", "--tcp", "127.0.0.1:0")
+    with (
+        holder(directory / "lease"),
+        engine_process(directory, *options, path=provider) as process,
+    ):
+        tcp = answer(process)["tcp"]
+        environment = {**os.environ, "TCP": json.dumps(tcp)}
+        caller = [sys.executable, "-c", textwrap.dedent(CALLER)]
+        subprocess.run(caller, env=environment, check=True)
+        process.terminate()
+        process.wait(10)
+    assert not directory.exists()
+
+
+#: Greets the server over plain TCP and over TLS, with the certificate it was given.
+CALLER = """
+    import asyncio, json, os, ssl
+    from urllib.parse import urlsplit
+    from google.protobuf.empty_pb2 import Empty
+    from grpclib.client import Channel
+    from pytest_sandbox._proto.control_grpc import ModalClientStub
+
+    tcp = json.loads(os.environ["TCP"])
+    tokens = {"x-modal-token-id": tcp["token_id"], "x-modal-token-secret": tcp["token_secret"]}
+
+    async def greet(url, context):
+        parts = urlsplit(url)
+        channel = Channel(parts.hostname, parts.port, ssl=context)
+        await ModalClientStub(channel).ClientHello(Empty(), metadata=tokens)
+        channel.close()
+
+    asyncio.run(greet(tcp["url"], None))
+    context = ssl.create_default_context(cafile=tcp["ca_file"])
+    asyncio.run(greet(tcp["router_tls_url"], context))
+"""
+
+
+def test_record_locks_are_what_the_lease_is_made_of(tmp_path: Path) -> None:
+    with holder(tmp_path / "lease"):
+        descriptor = os.open(tmp_path / "lease", os.O_RDWR)
+        with pytest.raises(BlockingIOError):
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(descriptor)
