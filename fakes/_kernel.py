@@ -154,6 +154,8 @@ class Kernel:
         """
         if "/" in command:
             return command
+        if not command:
+            raise OSError(errno.ENOENT, os.strerror(errno.ENOENT), command)
         refused = errno.ENOENT
         for folder in env.get("PATH", DEFAULT_PATH).split(":"):
             path = os.path.join(folder or ".", command)

@@ -2,6 +2,7 @@
 
 from ._registry import PROGRAMS as PROGRAMS
 from ._registry import UTILITIES as UTILITIES
+from ._text import posix_echo as posix_echo
 from ._utility import NotSupported as NotSupported
 from ._utility import Utility as Utility
 from ._utility import complain as complain
@@ -18,6 +19,7 @@ __all__ = [
     "Utility",
     "complain",
     "execute",
+    "posix_echo",
     "problem",
     "refuse",
     "run",

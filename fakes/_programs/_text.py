@@ -229,6 +229,18 @@ async def echo(proc: Proc, argv: Sequence[str]) -> int:
     return 0
 
 
+async def posix_echo(proc: Proc, argv: Sequence[str]) -> int:
+    """Print words with escapes replaced, as POSIX (XSI) and the `sh` of Debian do it."""
+    words = list(argv[1:])
+    end = b"\n"
+    if words[:1] == ["-n"]:
+        del words[0]
+        end = b""
+    data, stopped = unescape(os.fsencode(" ".join(words)), octal_needs_zero=True)
+    await proc.write(1, data if stopped else data + end)
+    return 0
+
+
 async def printf(proc: Proc, argv: Sequence[str]) -> int:
     """Print by a format, which is used again while there are arguments."""
     words = list(argv[2:] if argv[1:2] == ["--"] else argv[1:])

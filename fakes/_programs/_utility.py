@@ -147,8 +147,17 @@ def number(text: str, what: str) -> int:
         raise NotSupported(f"{what} {text!r}") from None
 
 
-async def execute(proc: Proc, argv: Sequence[str], values: dict[str, str]) -> int:
-    """Become another program, as `execve(2)` does; 126 or 127 if it cannot be started."""
+async def execute(
+    proc: Proc, argv: Sequence[str], values: dict[str, str], *, forgiving: bool = False
+) -> int:
+    """Become another program, as `execve(2)` does; 126 or 127 if it cannot be started.
+
+    Args:
+        proc: what becomes it.
+        argv: the command and its arguments.
+        values: the environment.
+        forgiving: run a text without a `#!` as a shell script, as shells do.
+    """
     name, proc.argv, proc.env = proc.argv[0], tuple(argv), values
     try:
         program = proc.kernel.program(proc)
@@ -156,6 +165,8 @@ async def execute(proc: Proc, argv: Sequence[str], values: dict[str, str]) -> in
         await complain(proc, name, f"{argv[0]}: {error}")
         return 126
     except OSError as error:
+        if error.errno == errno.ENOEXEC and forgiving:
+            return await execute(proc, ("/bin/sh", str(error.filename), *argv[1:]), values)
         hint = proc.kernel.around.unknown(proc) if isinstance(error, FileNotFoundError) else ""
         await complain(proc, name, problem(error) + (f"\n{hint}" if hint else ""))
         return 127 if isinstance(error, FileNotFoundError) else 126

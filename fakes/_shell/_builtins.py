@@ -66,7 +66,7 @@ async def cd(shell: "Shell", words: list[str]) -> int:
         proc.chdir(target)
     except OSError as error:
         await complain(proc, shell.name, f"1: cd: {problem(error)}")
-        return 1
+        return 1 if shell.bash else 2
     shell.assign("OLDPWD", before)
     shell.assign("PWD", _folder(proc))
     if arguments[:1] == ["-"]:

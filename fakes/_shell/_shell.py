@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from .._bell import Bell
 from .._description import Description
 from .._proc import Exit, Proc
-from .._programs import UTILITIES, NotSupported, complain, execute, problem, refuse, run
+from .._programs import UTILITIES, NotSupported, complain, execute, posix_echo, problem, refuse, run
 from ._builtins import BUILTINS, NOT_BUILTIN, SPECIAL
 from ._control import Break, CannotFork, Return
 from ._expand import Expansion
@@ -154,8 +154,11 @@ class Shell:
         if pipeline.negated:
             self.last = int(not self.last)
         await self.run_traps()
-        if self.last and "e" in self.options and not self._trusting and not pipeline.negated:
-            raise Exit(self.last)
+        if self.last and "e" in self.options and not (self._trusting or trusting):
+            first = pipeline.commands[0]
+            # A compound command that failed did so where `set -e` does not count.
+            if len(pipeline.commands) > 1 or _simple_or_subshell(first):
+                raise Exit(self.last)
 
     async def _pipes(self, commands: Sequence[Command]) -> int:
         children = []
@@ -349,14 +352,15 @@ class Shell:
                     return await self._call(self.functions[name], words[1:])
                 if builtin:
                     return await self._builtin(builtin, words)
-                return await run(self.proc, UTILITIES[name], words)
+                utility = posix_echo if name == "echo" and not self.bash else UTILITIES[name]
+                return await run(self.proc, utility, words)
         if name in NOT_BUILTIN and not scripted:
             return await refuse(self.proc, self.name, f"the command {name}")
         environment = {**self.environment(), **values}
         if alone and not self.traps:
             await self._apply(redirects, self.proc.fds)
             self.proc.argv = (self.name,)
-            return await execute(self.proc, words, environment)
+            return await execute(self.proc, words, environment, forgiving=True)
         fds = {fd: description.share() for fd, description in self.proc.fds.items()}
         try:
             await self._apply(redirects, fds)
@@ -378,7 +382,7 @@ class Shell:
         self, words: list[str], environment: dict[str, str], fds: dict[int, Description]
     ) -> Proc:
         async def main(proc: Proc) -> int:
-            return await execute(proc, words, environment)
+            return await execute(proc, words, environment, forgiving=True)
 
         try:
             child = self.proc.kernel.fork(self.proc, main, fds)
@@ -482,6 +486,12 @@ class Shell:
             before = self.last
             await self.run_text(self.traps.get(number, ""))
             self.last = before
+
+
+def _simple_or_subshell(command: Command) -> bool:
+    if isinstance(command, Redirected):
+        return _simple_or_subshell(command.command)
+    return isinstance(command, Simple) or (isinstance(command, Group) and command.subshell)
 
 
 def _fatal(code: int) -> int:

@@ -42,6 +42,7 @@ class WordReader:
         self.text = text
         self.bash = bash
         self.position = 0
+        self._tilde_ends = _ENDS | {"/"}
         self._documents: list[tuple[str, bool, bool, list[Part]]] = []
 
     def script(self) -> Script:
@@ -107,6 +108,7 @@ class WordReader:
         """The next word, or `None` if what comes next is none."""
         parts: list[Part] = []
         begin = self.position
+        self._tilde_ends = _ENDS | set("/:") if assignment else _ENDS | {"/"}
         while not self.at_end() and self.text[self.position] not in _ENDS:
             if self.peek("\\\n"):
                 self.position += 2
@@ -119,7 +121,7 @@ class WordReader:
     def _after_colon(self) -> bool:
         return self.text[self.position - 1] in "=:"
 
-    def _part(self, *, first: bool) -> list[Part]:
+    def _part(self, *, first: bool, ends: frozenset[str] = _ENDS) -> list[Part]:
         character = self.text[self.position]
         if character == "'":
             end = self.text.find("'", self.position + 1)
@@ -130,7 +132,7 @@ class WordReader:
             return [Literal(quoted, quoted=True)]
         if character == '"':
             self.position += 1
-            return [Literal("", quoted=True), *self._quoted('"')]
+            return _in_quotes(self._quoted('"'))
         if character == "\\":
             self.position += 1
             return [Literal(self.take(1) or "\\", quoted=True)]
@@ -142,15 +144,17 @@ class WordReader:
             return self._tilde()
         start = self.position
         self.position += 1
-        while not self.at_end() and self.text[self.position] not in _ENDS | set("'\"\\`$~"):
+        while not self.at_end() and self.text[self.position] not in ends | set("'\"\\`$~"):
             self.position += 1
         return [Literal(self.text[start : self.position])]
 
     def _tilde(self) -> list[Part]:
         self.position += 1
-        if self.at_end() or self.text[self.position] in _ENDS | set("/:"):
+        if self.at_end() or self.text[self.position] in self._tilde_ends:
             return [Tilde()]
-        raise Unknown("the home folder of a named user, ~name,")
+        if self.text[self.position].isalpha():
+            raise Unknown("the home folder of a named user, ~name,")
+        return [Literal("~", quoted=True)]
 
     def _refuse_braces(self, parts: list[Part]) -> None:
         for part in parts:
@@ -252,18 +256,27 @@ class WordReader:
         while not self.accept("}"):
             if self.at_end():
                 raise SyntaxProblem("missing '}'")
-            if self.text[self.position] in _ENDS or (quoted and self.peek("'")):
-                parts.append(Literal(self.take(1), quoted=quoted))
-                continue
-            end = self.position
-            while end < len(self.text) and self.text[end] not in _ENDS | set("}'\"\\`$~"):
-                end += 1
-            if end > self.position:
-                parts.append(Literal(self.text[self.position : end], quoted=quoted))
-                self.position = end
-            elif not self.peek("}"):
-                parts += self._part(first=not parts)
+            if quoted:
+                parts += self._part_in_quotes()
+            elif self.text[self.position] in _ENDS:
+                parts.append(Literal(self.take(1)))
+            else:
+                parts += self._part(first=not parts, ends=_ENDS | {"}"})
         return tuple(parts)
+
+    def _part_in_quotes(self) -> list[Part]:
+        """A piece of the word of an expansion that is itself inside double quotes."""
+        character = self.text[self.position]
+        if character == "$":
+            return self._dollar(quoted=True)
+        if character == "`":
+            return [self._backquoted(quoted=True)]
+        self.position += 1
+        if character == '"':
+            return self._quoted('"')
+        if character == "\\" and self.text[self.position : self.position + 1] in tuple('$`"\\}'):
+            character = self.take(1)
+        return [Literal(character, quoted=True)]
 
     def _backquoted(self, *, quoted: bool) -> Substitution:
         self.position += 1
@@ -325,3 +338,10 @@ class WordReader:
                 lines.append(line + "\n")
             text = "".join(lines)
             parts += [Literal(text, quoted=True)] if quoted else self._inner(text)._quoted("")
+
+
+def _in_quotes(parts: list[Part]) -> list[Part]:
+    """Quotes make a field even of nothing, unless they hold only an empty `"$@"`."""
+    if any(isinstance(part, Parameter) and part.name == "@" for part in parts):
+        return [part for part in parts if part != Literal("", quoted=True)]
+    return parts

@@ -14,9 +14,7 @@ from pytest_sandbox.fakes import FakeEngine, VirtualClock, new_event_loop
 T = TypeVar("T")
 
 
-def on_jumping_loop(
-    clock: VirtualClock, main: Callable[[], Coroutine[Any, Any, T]]
-) -> T:
+def on_jumping_loop(clock: VirtualClock, main: Callable[[], Coroutine[Any, Any, T]]) -> T:
     loop = new_event_loop(clock)
     try:
         return loop.run_until_complete(main())
