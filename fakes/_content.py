@@ -43,9 +43,13 @@ class Content:
             offset += stop - start
         return b"".join(parts)
 
-    def write(self, offset: int, data: bytes) -> None:
-        """Replace or add bytes at `offset`; a gap before it becomes a hole."""
-        position = 0
+    def write(self, offset: int, data: bytes) -> int:
+        """Replace or add bytes at `offset`; a gap before it becomes a hole.
+
+        Returns:
+            How many more bytes are held now.
+        """
+        position = more = 0
         while position < len(data):
             index, start = divmod(offset + position, BLOCK)
             piece = data[position : position + BLOCK - start]
@@ -53,9 +57,11 @@ class Content:
             self._blocks[index] = (
                 old[:start].ljust(start, b"\0") + piece + old[start + len(piece) :]
             )
+            more += len(self._blocks[index]) - len(old)
             position += len(piece)
         if data:
             self.size = max(self.size, offset + len(data))
+        return more
 
     def truncate(self, size: int) -> None:
         """Cut or extend; the extension is a hole."""

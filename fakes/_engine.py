@@ -15,6 +15,7 @@ from ._scripts import Script, Scripts, place_of_caller, shown
 from ._shell import shell_program
 from ._task import MemoryTask
 from ._validate import check_task
+from ._vfs import DISK
 
 if TYPE_CHECKING:
     from ._proc import Proc
@@ -32,6 +33,7 @@ class FakeEngine(Engine):
     Args:
         clock: the time; a `VirtualClock` of its own unless given.
         files: what every sandbox has besides the usual, absolute path to content.
+        disk: bytes of file content that each sandbox has room for; more fails with `ENOSPC`.
         gpus: names of the GPUs that `nvidia-smi` lists.
     """
 
@@ -40,6 +42,7 @@ class FakeEngine(Engine):
         *,
         clock: Clock | None = None,
         files: Mapping[str, str | bytes] | None = None,
+        disk: int = DISK,
         gpus: Sequence[str] = (),
     ) -> None:
         self.clock: Clock = clock or VirtualClock()
@@ -52,8 +55,10 @@ class FakeEngine(Engine):
             unknown=self._on_unknown,
             crashed=self._on_crash,
             unsupported=self._on_unsupported,
+            stuck=self._on_stuck,
             gpus=tuple(gpus),
         )
+        self._disk = disk
         self._image: Snapshot | None = None
         self._tasks: list[MemoryTask] = []
         self._closed = False
@@ -61,7 +66,7 @@ class FakeEngine(Engine):
     async def start(self) -> EngineInfo:
         """Make the engine ready."""
         now_ns = int(self.clock.now() * 10**9)
-        self._image = base_image(_PROGRAMS, self._files, now_ns)
+        self._image = base_image(_PROGRAMS, self._files, now_ns, self._disk)
         details = {"gpus": ", ".join(self._around.gpus)} if self._around.gpus else {}
         return EngineInfo("fake", "in memory", frozenset({Capability.PTY}), details)
 
@@ -116,6 +121,12 @@ class FakeEngine(Engine):
 
     def _on_unsupported(self, proc: "Proc", what: str) -> None:
         self._problems.append(f"{shown(proc.argv)}: {what}")
+
+    def _on_stuck(self, proc: "Proc") -> None:
+        self._problems.append(
+            f"the handler of {shown(proc.argv)} goes on though its process was killed: "
+            "let asyncio.CancelledError through"
+        )
 
     async def close(self) -> None:
         """End every task; a second call does nothing."""

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
 #: What the device `random` gives: the same in every run, and nothing like random.
 _PATTERN = bytes((i * 167 + 13) % 256 for i in range(256))
-#: The largest size of a file: what ext4 with blocks of 4 KiB allows.
-MAX_SIZE = 16 * 1024**4 - 4096
 
 
 class Handle:
@@ -68,7 +66,7 @@ class Handle:
 
         Raises:
             OSError: `EBADF` not open for writing; `EINVAL` a negative offset; `EFBIG`;
-                `ENOSPC` on the device `full`.
+                `ENOSPC` the disk is full, or this is the device `full`.
         """
         self._require(os.O_WRONLY)
         if offset < 0:
@@ -81,13 +79,7 @@ class Handle:
         assert isinstance(inode, Regular)
         if self.append:
             offset = inode.size
-        if offset + len(data) > MAX_SIZE:
-            self._fail(errno.EFBIG)
-        if data:
-            inode = self._filesystem.edit(inode)
-            inode.content.write(offset, data)
-            inode.touch(self._filesystem.now_ns())
-            self._emit(What.MODIFY)
+        self._filesystem.write(inode, offset, data, self.spot)
         return len(data)
 
     def truncate(self, size: int) -> None:

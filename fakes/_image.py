@@ -22,15 +22,18 @@ _FILES = {
 }
 
 
-def base_image(programs: Iterable[str], files: Mapping[str, bytes], now_ns: int) -> Snapshot:
+def base_image(
+    programs: Iterable[str], files: Mapping[str, bytes], now_ns: int, disk: int
+) -> Snapshot:
     """The filesystem that every task of an engine starts with.
 
     Args:
         programs: names of the built-in programs.
         files: further files, absolute path to content; folders above are made.
         now_ns: what they are stamped with, nanoseconds since the epoch.
+        disk: bytes of file content that there is room for.
     """
-    fs = Filesystem(lambda: now_ns)
+    fs = Filesystem(lambda: now_ns, disk=disk)
     for folder in _FOLDERS:
         fs.mkdir(folder, 0o755)
     for folder in _OPEN_TO_ALL:

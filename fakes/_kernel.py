@@ -1,5 +1,6 @@
 """The processes of one task, and how programs are found and started."""
 
+import asyncio
 import errno
 import os
 import signal
@@ -20,6 +21,8 @@ MAGIC = b"\x7fpytest-sandbox program "
 _LONGEST_ARGUMENT = 128 * 1024  # MAX_ARG_STRLEN of execve(2), the final NUL included
 _ALL_ARGUMENTS = 2 * 1024 * 1024  # a quarter of the usual limit of the stack
 _INTERPRETERS = 5  # scripts whose interpreter is a script, at most: BINPRM_MAX_RECURSION
+#: Seconds that the coroutine of a process that was killed may take to notice.
+_PATIENCE = 1.0
 _LINE = 256  # bytes of a script that are searched for its interpreter
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -46,6 +49,7 @@ class Surroundings:
         unknown: told of a command that is nowhere; gives a sentence to add to the error.
         crashed: told of an exception in a program, with the process.
         unsupported: told of something that a built-in program or the shell does not do.
+        stuck: told of a process whose program did not notice that it was killed.
         gpus: names of the GPUs that `nvidia-smi` lists.
     """
 
@@ -54,6 +58,7 @@ class Surroundings:
     unknown: Callable[[Proc], str] = field(default=lambda proc: "")
     crashed: Callable[[Proc, Exception], None] = field(default=lambda proc, error: None)
     unsupported: Callable[[Proc, str], None] = field(default=lambda proc, what: None)
+    stuck: Callable[[Proc], None] = field(default=lambda proc: None)
     gpus: Sequence[str] = ()
 
 
@@ -81,6 +86,7 @@ class Kernel:
         self.hostname = hostname
         self.around = around
         self.processes: dict[int, Proc] = {}
+        self.coroutines: dict[asyncio.Task[None], Proc] = {}
         self._most = most
         self._terminals = 0
         self._next_pid = 2  # 1 is the agent, in a sandbox that has one
@@ -212,6 +218,18 @@ class Kernel:
         """End every process."""
         for proc in list(self.processes.values()):
             proc.kill(signal.SIGKILL)
+
+    async def drain(self) -> None:
+        """Wait until the coroutines of ended processes are gone too; not for long.
+
+        A handler of the test that catches its cancellation is reported and left behind.
+        """
+        own = asyncio.current_task()
+        left = {task for task in self.coroutines if task is not own}
+        if left:
+            _, left = await asyncio.wait(left, timeout=_PATIENCE)
+        for task in left:
+            self.around.stuck(self.coroutines.pop(task))
 
     def ended(self, proc: Proc) -> None:
         """A process has ended; called by the process."""

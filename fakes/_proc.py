@@ -207,7 +207,10 @@ class Proc:
 
     def start(self, program: Program) -> None:
         """Run `program` from the next turn of the event loop."""
+        coroutines = self.kernel.coroutines
         self._task = asyncio.get_running_loop().create_task(self._run(program))
+        coroutines[self._task] = self
+        self._task.add_done_callback(lambda task: coroutines.pop(task, None))
 
     def kill(self, number: int) -> None:
         """Deliver a signal; `kill(2)`. A process that has ended does not notice."""

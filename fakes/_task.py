@@ -112,12 +112,14 @@ class MemoryTask(Task):
     async def wait(self) -> TaskEnd:
         """Return when it ended and nothing of it is left."""
         await self._over.wait()
+        await self.kernel.drain()
         assert self._end is not None
         return self._end
 
     async def kill(self) -> None:
         """End it; does nothing if it ended before."""
         self.finish(TaskEnd(EndCause.KILLED))
+        await self.kernel.drain()
 
     def finish(self, end: TaskEnd) -> None:
         """The task is over; only the first end counts."""

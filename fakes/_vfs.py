@@ -13,16 +13,21 @@ from typing import TypeVar
 
 from ._changes import Spot, Watches, What
 from ._content import Content
-from ._handle import MAX_SIZE, Handle
+from ._handle import Handle
 from ._inode import Device, Directory, Inode, Regular, Symlink
 from ._table import Table
 from ._walk import PATH_MAX, ROOT, Place, Walk, fail
 
 I = TypeVar("I", bound=Inode)  # noqa: E741 - the kernel's own name for it
 
+#: The largest size of a file: what ext4 with blocks of 4 KiB allows.
+MAX_SIZE = 16 * 1024**4 - 4096
+
 RENAME_NOREPLACE = 1
 RENAME_EXCHANGE = 2
 _PERMISSIONS = 0o7777
+#: Bytes of content that a filesystem has room for, unless said otherwise.
+DISK = 1024**3
 
 
 class Snapshot:
@@ -32,13 +37,17 @@ class Snapshot:
     until it is changed.
     """
 
-    def __init__(self, table: Table[Inode], next_number: int) -> None:
+    def __init__(self, table: Table[Inode], next_number: int, disk: int, used: int) -> None:
         self._table = table
         self._next_number = next_number
+        self._disk = disk
+        self._used = used
 
     def restore(self, now_ns: Callable[[], int]) -> "Filesystem":
         """A filesystem that starts out the same and goes its own way."""
-        return Filesystem(now_ns, self._table.fork(), self._next_number)
+        fs = Filesystem(now_ns, self._table.fork(), disk=self._disk)
+        fs.take_over(self._next_number, self._used)
+        return fs
 
 
 class Filesystem:
@@ -46,18 +55,23 @@ class Filesystem:
 
     Args:
         now_ns: the time that files are stamped with, nanoseconds since the epoch.
+        table: the inodes, of a snapshot.
+        disk: bytes of content that there is room for.
     """
 
     def __init__(
         self,
         now_ns: Callable[[], int],
         table: Table[Inode] | None = None,
-        next_number: int = ROOT + 1,
+        *,
+        disk: int = DISK,
     ) -> None:
         self.now_ns = now_ns
         self.watches = Watches(self._spot_of)
         self._table: Table[Inode] = table or Table()
-        self._next_number = next_number
+        self._next_number = ROOT + 1
+        self._disk = disk
+        self._used = 0
         self._handles: dict[int, list[Handle]] = {}
         if table is None:
             self._put(Directory(ROOT, 0o755, now_ns(), parent=ROOT))
@@ -65,11 +79,17 @@ class Filesystem:
     def snapshot(self) -> Snapshot:
         """What the filesystem is now. Files that are open but have no name are not kept."""
         table = self._table.fork()
+        used = self._used
         for number in self._handles:
             inode = table.get(number)
             if inode is not None and inode.links == 0:
                 table.put(number, None)
-        return Snapshot(table, self._next_number)
+                used -= inode.content.allocated if isinstance(inode, Regular) else 0
+        return Snapshot(table, self._next_number, self._disk, used)
+
+    def take_over(self, next_number: int, used: int) -> None:
+        """Go on where a snapshot left off."""
+        self._next_number, self._used = next_number, used
 
     # Looking.
 
@@ -175,8 +195,9 @@ class Filesystem:
         handles.remove(handle)
         if not handles:
             del self._handles[handle.number]
-            if self.inode(handle.number).links == 0:
-                self._table.put(handle.number, None)
+            inode = self.inode(handle.number)
+            if inode.links == 0:
+                self._forget(inode)
 
     # Making.
 
@@ -376,15 +397,33 @@ class Filesystem:
             fail(errno.EISDIR if isinstance(inode, Directory) else errno.EINVAL, path)
         self.resize(inode, size, walk.spot)
 
+    def write(self, inode: Regular, offset: int, data: bytes, spot: Spot | None) -> None:
+        """Put bytes into a file that has been found.
+
+        Raises:
+            OSError: `EFBIG`, beyond what a file may hold; `ENOSPC`, the disk is full.
+        """
+        if offset + len(data) > MAX_SIZE:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+        if self._used + len(data) > self._disk:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if data:
+            inode = self.edit(inode)
+            self._used += inode.content.write(offset, data)
+            inode.touch(self.now_ns())
+            self.watches.emit(What.MODIFY, inode.number, spot)
+
     def resize(self, inode: Regular, size: int, spot: Spot | None) -> None:
         """Cut or extend a file that has been found."""
         if size > MAX_SIZE:
             raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
         inode = self.edit(inode)
+        before = inode.content.allocated
         if size == 0:
             inode.content = Content()
         else:
             inode.content.truncate(size)
+        self._used += inode.content.allocated - before
         inode.touch(self.now_ns())
         self.watches.emit(What.MODIFY, inode.number, spot)
 
@@ -477,7 +516,12 @@ class Filesystem:
             last = None if inode.links else inode.number
             self.watches.emit(What.DELETE, last, (number, name), directory=directory)
         if inode.links == 0 and inode.number not in self._handles:
-            self._table.put(inode.number, None)
+            self._forget(inode)
+
+    def _forget(self, inode: Inode) -> None:
+        self._table.put(inode.number, None)
+        if isinstance(inode, Regular):
+            self._used -= inode.content.allocated
 
     def _spot_of(self, number: int) -> Spot | None:
         directory = self._table.get(number)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, NoReturn
 from ._syntax import (
     AndOr,
     Case,
+    Check,
     Command,
+    Condition,
     For,
     Function,
     Group,
@@ -30,11 +32,10 @@ if TYPE_CHECKING:
 
 _RESERVED = re.compile(
     r"(?:if|then|elif|else|fi|for|while|until|do|done|case|esac|in|function|select|time|coproc"
-    r"|\{|\}|!|\[\[)(?=[\s;&|<>()]|$)"
+    r"|\{|\}|!|\[\[|\]\])(?=[\s;&|<>()]|$)"
 )
 _CLOSING = ("then", "elif", "else", "fi", "do", "done", "esac", "}")
 _NOT_READ = {
-    "[[": "the condition [[ ... ]]",
     "function": "the keyword function",
     "select": "the loop select",
     "time": "the keyword time",
@@ -146,6 +147,8 @@ class _Parser(WordReader):
             "for": self._for,
             "case": self._case,
         }
+        if self.bash:
+            readers["[["] = self._condition
         return readers[keyword]() if keyword in readers else None
 
     def _group(self) -> Group:
@@ -229,6 +232,44 @@ class _Parser(WordReader):
         self.lines()
         self.word_end("esac")
         return Case(word, tuple(branches))
+
+    def _condition(self) -> Condition:
+        self.word_end("[[")
+        condition = self._either()
+        self.blanks()
+        self.word_end("]]")
+        return condition
+
+    def _either(self) -> Condition:
+        parts = [self._both()]
+        while self.accept("||"):
+            parts.append(self._both())
+        return Condition("||", tuple(parts))
+
+    def _both(self) -> Condition:
+        parts = [self._not()]
+        while self.accept("&&"):
+            parts.append(self._not())
+        return Condition("&&", tuple(parts))
+
+    def _not(self) -> Condition | Check:
+        self.lines()
+        if self.keyword() == "!":
+            self.word_end("!")
+            return Condition("!", (self._not(),))
+        if self.accept("("):
+            inside = self._either()
+            self.expect(")")
+            self.lines()
+            return inside
+        words: list[Word] = []
+        while self.keyword() != "]]" and (word := self.word()) is not None:
+            words.append(word)
+            self.blanks()
+        self.lines()
+        if self.peek("<") or self.peek(">"):
+            raise Unknown(f"the comparison {self.take(1)} in [[ ... ]]")
+        return Check(tuple(words)) if words else self.unexpected()
 
     def _pattern(self) -> Word:
         self.blanks()

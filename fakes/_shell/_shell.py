@@ -6,12 +6,14 @@ import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
 
 from .._bell import Bell
 from .._description import Description
 from .._proc import Exit, Proc
 from .._programs import UTILITIES, NotSupported, complain, execute, posix_echo, problem, refuse, run
 from ._builtins import BUILTINS, NOT_BUILTIN, SPECIAL
+from ._condition import holds
 from ._control import Break, CannotFork, Return
 from ._expand import Expansion
 from ._parse import parse
@@ -20,6 +22,7 @@ from ._syntax import (
     AndOr,
     Case,
     Command,
+    Condition,
     For,
     Function,
     Group,
@@ -250,17 +253,22 @@ class Shell:
                 return await self.run(command.body)
             inside = Group(command.body)
             return (await self._fork(inside, self.proc.fds).wait()).returncode
-        if isinstance(command, If):
-            return await self._if(command)
-        if isinstance(command, Loop):
-            return await self._loop(command)
-        if isinstance(command, For):
-            return await self._for(command)
-        if isinstance(command, Case):
-            return await self._case(command)
-        assert isinstance(command, Function)
+        runners: dict[type[Command], Callable[[Any], Awaitable[int]]] = {
+            Case: self._case,
+            Condition: self._condition,
+            For: self._for,
+            Function: self._define,
+            If: self._if,
+            Loop: self._loop,
+        }
+        return await runners[type(command)](command)
+
+    async def _define(self, command: Function) -> int:
         self.functions[command.name] = command.body
         return 0
+
+    async def _condition(self, command: Condition) -> int:
+        return 0 if await holds(self.proc, self._expansion, command) else 1
 
     async def _if(self, command: If) -> int:
         for condition, body in command.branches:
@@ -491,7 +499,9 @@ class Shell:
 def _simple_or_subshell(command: Command) -> bool:
     if isinstance(command, Redirected):
         return _simple_or_subshell(command.command)
-    return isinstance(command, Simple) or (isinstance(command, Group) and command.subshell)
+    if isinstance(command, Group):
+        return command.subshell
+    return isinstance(command, (Simple, Condition))
 
 
 def _fatal(code: int) -> int:

@@ -146,6 +146,21 @@ class Case:
 
 
 @dataclass(frozen=True)
+class Check:
+    """The words of one condition inside `[[ ... ]]`."""
+
+    words: tuple[Word, ...]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """`[[ ... ]]`: checks joined by `&&` and `||`, or turned round by `!`."""
+
+    operator: str
+    parts: tuple["Condition | Check", ...]
+
+
+@dataclass(frozen=True)
 class Function:
     """`name() command`."""
 
@@ -161,4 +176,4 @@ class Redirected:
     redirects: tuple[Redirect, ...] = field(default=())
 
 
-Command = Simple | Group | If | Loop | For | Case | Function | Redirected
+Command = Simple | Group | If | Loop | For | Case | Condition | Function | Redirected
