@@ -8,8 +8,8 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -175,14 +175,12 @@ def answer(process: "subprocess.Popen[str]") -> Any:
     return json.loads(line)
 
 
-async def hello(socket: str) -> str:
+@asynccontextmanager
+async def connected(socket: str) -> AsyncIterator[Channel]:
     channel = Channel(path=socket)
-    try:
-        await ModalClientStub(channel).ClientHello(Empty())
-        engine = await InspectorStub(channel).Engine(inspector_pb2.InspectorEngineRequest())
-        return engine.name
-    finally:
-        channel.close()
+    await ModalClientStub(channel).ClientHello(Empty())
+    yield channel
+    channel.close()
 
 
 @pytest.mark.asyncio
@@ -199,9 +197,12 @@ async def test_the_engine_process_serves_until_its_owner_dies(
         assert ready["tcp"] is None
         assert ready["engine"]["name"] == "stub"
         assert (directory / "socket").stat().st_mode & 0o777 == 0o600
-        assert await hello(ready["socket"]) == "stub"
-        owner.kill()
-        assert process.wait(10) == 0
+        async with connected(ready["socket"]) as channel:
+            engine = await InspectorStub(channel).Engine(inspector_pb2.InspectorEngineRequest())
+            assert engine.name == "stub"
+            owner.kill()
+            # Although a client is still connected.
+            assert process.wait(10) == 0
     assert not directory.exists()
 
 
