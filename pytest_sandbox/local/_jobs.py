@@ -6,6 +6,7 @@ says `done` or `error`. It ends when the engine closes that socket.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -66,10 +67,8 @@ def run(job: Job, fds: list[int]) -> None:
         answer = {"done": job.do(sock, fds[1:])}
     except OSError as error:
         answer = {"error": describe(error)}
-    try:
+    with contextlib.suppress(OSError):  # the engine may have lost interest
         _wire.send(sock, answer)
-    except OSError:
-        pass  # the engine has lost interest
 
 
 def _listdir(path: str, sock: socket.socket) -> Message:

@@ -36,7 +36,7 @@ def _empty(fd: int, path: str) -> int:
     # Of each open level: which directory it is, its name above, and what is left to remove in it.
     levels = [(_identity(fd), "", _unlink_files(fd, path))]
     while True:
-        identity, name, pending = levels[-1]
+        _, name, pending = levels[-1]
         if pending:
             child = os.open(pending[-1], _FOLDER, dir_fd=fd)
             os.close(fd)

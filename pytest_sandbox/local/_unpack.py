@@ -11,7 +11,7 @@ import tarfile
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import IO
+    from typing import IO, Any
 
     from ._wire import Message
 
@@ -105,7 +105,8 @@ class _Unpacking:
             source = self._archive.fileobj
             assert source is not None
             source.seek(member.offset_data)
-            for offset, size in member.sparse or [(0, member.size)]:
+            parts: Any = member.sparse  # pairs of offset and length; typeshed has it wrong
+            for offset, size in parts or [(0, member.size)]:
                 _copy(source, fd, offset, size)
             os.ftruncate(fd, member.size)
             _restore(fd, member)
@@ -153,7 +154,7 @@ def _mode(member: tarfile.TarInfo) -> int:
     return member.mode & 0o7777
 
 
-def _copy(source: IO[bytes], fd: int, offset: int, size: int) -> None:
+def _copy(source: Any, fd: int, offset: int, size: int) -> None:
     while size:
         data = source.read(min(size, _CHUNK))
         if not data:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from pytest_sandbox.engine import InvalidSpec, Limits, Output, ProcessSpec, TaskSpec, Unsupported
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?")
 
