@@ -101,8 +101,9 @@ class ToolProcess(Process):
 
     def _end(self, status: ExitStatus) -> None:
         self._status = status
-        for log in (self._input, self.stdout, self.stderr):
-            log.close()
+        self._input.dispose()  # nobody reads it again, and the process is kept for its output
+        self.stdout.close()
+        self.stderr.close()
         self._exited.set()
 
     async def _run(self, arguments: Sequence[str]) -> None:
