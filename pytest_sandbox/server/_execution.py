@@ -96,6 +96,12 @@ class Execution:
             await self._drain(log)
         self._on_drained()
 
+    def discard(self) -> None:
+        """Let go of what it holds."""
+        self._watcher.cancel()
+        for log in self.logs:
+            log.close()
+
     async def _kill(self) -> None:
         with suppress(TaskEnded):
             await self.process.signal(signal.SIGKILL)

@@ -226,6 +226,8 @@ def test_an_engine_that_cannot_start_says_why_and_what_to_do(tmp_path: Path) -> 
         assert "'warp'" in error["reason"]
         assert "local" in error["remedy"]
         assert process.wait(10) == 1
+    # The folder is its owner's, who has still to tell why there is no engine.
+    assert (directory / "lease").exists()
 
 
 def test_an_address_that_is_taken_is_an_error(tmp_path: Path, provider: Path) -> None:
