@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 #: Finished commands of one sandbox that stay readable, and the bytes of output they may hold.
 FINISHED_EXECS = 2000
-FINISHED_EXEC_BYTES = 256 * 1024 * 1024
+FINISHED_EXEC_BYTES = 512 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ class Box:
         self._ending = start(self.end(reason))
 
     def discard(self) -> None:
-        """Let go of what a finished sandbox still holds: nobody can ask for it any more."""
+        """Let go of what it still holds after its end."""
         for execution in self.executions():
             execution.discard()
 

@@ -97,10 +97,10 @@ class Execution:
         self._on_drained()
 
     def discard(self) -> None:
-        """Let go of what it holds."""
+        """Let go of what it holds: nobody can ask for it any more."""
         self._watcher.cancel()
         for log in self.logs:
-            log.close()
+            log.dispose()
 
     async def _kill(self) -> None:
         with suppress(TaskEnded):
