@@ -49,6 +49,12 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     return report
 
 
+@pytest.fixture(autouse=True)
+def alike_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pytest that a test runs prints in CI what it prints elsewhere."""
+    monkeypatch.delenv("CI", raising=False)
+
+
 def fetch_wheel(requirement: str, folder: Path) -> Path:
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet")
     command = (*pip, "--no-deps", "--dest", str(folder), requirement)

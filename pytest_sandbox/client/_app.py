@@ -8,7 +8,7 @@ from pytest_sandbox._proto.common_pb2 import (
     OBJECT_CREATION_TYPE_UNSPECIFIED,
 )
 
-from ._client import Client
+from ._client import Client, default_client
 from ._dual import Dual
 from ._validation import check_name
 
@@ -48,7 +48,7 @@ class App:
             NotFoundError: there is none, and none is to be created.
         """
         app = App(name)
-        app._client = client = client or Client.default()
+        app._client = client = client or await default_client()
         create = OBJECT_CREATION_TYPE_CREATE_IF_MISSING
         request = AppGetOrCreateRequest(
             app_name=name,

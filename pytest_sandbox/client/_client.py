@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import threading
@@ -78,7 +79,7 @@ class Client:
     @Dual
     async def from_env() -> Client:
         """The default client, under the name that Modal gives it."""
-        return Client.default()
+        return await default_client()
 
     @contextlib.contextmanager
     def record(self) -> Iterator[list[str]]:
@@ -131,7 +132,7 @@ class _Default:
 
     def __init__(self) -> None:
         self._set: Client | None = None
-        self._found: dict[str, Client] = {}
+        self._found: dict[Callable[[], Client] | str | None, Client] = {}
         self._run: _run.Run | None = None
         self._lock = threading.Lock()
 
@@ -139,17 +140,26 @@ class _Default:
         before, self._set = self._set, client
         return before
 
-    def get(self) -> Client:
+    def known(self) -> Client | None:
+        """The default client, unless it takes time to find out."""
         if self._set is not None:
             return self._set
-        if _run.default_client is not None:
-            client: Client = _run.default_client()
-            return client
+        found = self._found.get(self._origin())
+        return None if found is None or found._closed else found
+
+    def get(self) -> Client:
         with self._lock:
-            path = os.environ.get(SOCKET_VARIABLE) or self._own_socket()
-            if path not in self._found:
-                self._found[path] = Client(path)
-            return self._found[path]
+            return self.known() or self._find()
+
+    def _find(self) -> Client:
+        origin = self._origin()
+        client = origin() if callable(origin) else Client(origin or self._own_socket())
+        self._found[origin] = client
+        return client
+
+    def _origin(self) -> Callable[[], Client] | str | None:
+        """Where the default client comes from: a test run, a socket, or nowhere yet."""
+        return _run.default_client or os.environ.get(SOCKET_VARIABLE) or None
 
     def _own_socket(self) -> str:
         if self._run is None:
@@ -158,3 +168,10 @@ class _Default:
 
 
 _default = _Default()
+
+
+async def default_client() -> Client:
+    """`Client.default()` without keeping the loop waiting while an engine starts."""
+    if (known := _default.known()) is not None:
+        return known
+    return await asyncio.to_thread(_default.get)

@@ -105,6 +105,6 @@ def _failure(operation: str, path: str, code: int, stderr: bytes) -> e.Error:
         )
     if kind == "NotSupported":
         return e.InvalidError(f"{message}: {path!r} does not support {operation}")
-    if operation == "WriteFile" and kind == "AlreadyExists":
+    if operation in ("WriteFile", "Unpack") and kind == "AlreadyExists":
         kind = "NotDirectory"  # a file is where a folder has to be made
     return _BY_KIND.get(kind, e.SandboxFilesystemError)(f"{message}: {path!r}")

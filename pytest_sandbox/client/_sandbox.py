@@ -20,7 +20,7 @@ from pytest_sandbox._proto.sandboxes_pb2 import (
 )
 
 from ._calls import TIMEOUT
-from ._client import Client
+from ._client import Client, default_client
 from ._communicate import CompletedCommand, communicate, completed
 from ._definition import network_access, resources, terminal
 from ._dual import Dual, DualIterator, dual, overloaded
@@ -211,7 +211,7 @@ class Sandbox(SandboxFiles):
         Raises:
             NotFoundError: there is none.
         """
-        sandbox = Sandbox(sandbox_id, client or Client.default())
+        sandbox = Sandbox(sandbox_id, client or await default_client())
         await sandbox._ask(0)
         return sandbox
 
@@ -235,7 +235,7 @@ class Sandbox(SandboxFiles):
         Raises:
             NotFoundError: none runs.
         """
-        client = client or Client.default()
+        client = client or await default_client()
         request = SandboxGetFromNameRequest(
             sandbox_name=name, app_name=app_name, environment_name=environment_name or ""
         )
@@ -490,7 +490,7 @@ class Sandbox(SandboxFiles):
             InvalidError: a tag has a shape that none can have.
             NotFoundError: there is no such app.
         """
-        client = client or Client.default()
+        client = client or await default_client()
         request = SandboxListRequest(app_id=app_id or "", tags=_tags(tags or {}))
         while True:
             page = await client._calls.control(lambda link: link.control.SandboxList, request)
@@ -505,7 +505,7 @@ class Sandbox(SandboxFiles):
 async def _home(client: Client | None, app: App | None) -> tuple[Client, str]:
     """Where to create a sandbox: whose server, and which app."""
     if app is None:
-        client = client or Client.default()
+        client = client or await default_client()
         return client, await client._own_app_id()
     if app.app_id is None or app._client is None:
         raise ValueError(

@@ -12,14 +12,13 @@ from pytest_sandbox._proto.common_pb2 import (
 from pytest_sandbox._proto.sandboxes_pb2 import StringMap
 from pytest_sandbox._proto.secrets_pb2 import SecretGetOrCreateRequest, SecretSource
 
+from ._client import default_client
 from ._dual import dual
 from ._validation import check_environment
 from .exceptions import ConflictError, InvalidError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
-
-    from typing_extensions import Self
 
     from ._client import Client
 
@@ -90,16 +89,14 @@ class Secret:
         return Secret(None, request, client)
 
     @dual
-    async def hydrate(self, client: Client | None = None) -> Self:
+    async def hydrate(self, client: Client | None = None) -> Secret:
         """Look it up, or send it, now.
 
         Raises:
             NotFoundError: there is none of that name.
             InvalidError: it lacks required keys.
         """
-        from ._client import Client
-
-        await self._id(client or Client.default())
+        await self._id(client or await default_client())
         return self
 
     async def _id(self, client: Client, app_id: str = "") -> str:

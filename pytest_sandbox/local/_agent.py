@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import select
 import signal
-import socket
 
 from . import _agent_files, _jobs, _spawn, _wire
 from ._errors import describe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import socket
+
     from ._wire import Message
 
 

@@ -38,14 +38,10 @@ def describe_path(request: Message) -> Message:
 
 def make_directory(request: Message) -> Message:
     """Make a directory, or all that is missing of a path."""
-    path = request["path"]
-    if not request["parents"]:
-        os.mkdir(path)
-        return {}
-    try:
-        os.makedirs(path, exist_ok=True)
-    except FileExistsError as error:  # makedirs names a file in the middle so
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path) from error
+    if request["parents"]:
+        os.makedirs(request["path"], exist_ok=True)
+    else:
+        os.mkdir(request["path"])
     return {}
 
 

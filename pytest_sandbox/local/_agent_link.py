@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-import socket
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_sandbox.engine import ExitStatus, OutputLog, TaskEnded
 
@@ -15,10 +13,14 @@ from ._channel import Channel
 from ._pump import Pump
 from ._wire import BadMessage, Message, close_all
 
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
 Answer = tuple[Message, list[int]]
 
 
-class BuildFailed(Exception):  # noqa: N818
+class BuildFailed(Exception):
     """The sandbox could not be built.
 
     Args:

@@ -10,6 +10,7 @@ here removes anything but empty groups: rmdir(2) on a group does no more.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import time
@@ -42,7 +43,10 @@ class Hierarchy:
         self.version = version
         self.controllers = controllers
         self.path = f"{parent}/{_own_name()}"
-        self._home = os.open(f"{home}/cgroup.procs", os.O_WRONLY | os.O_CLOEXEC)
+        # "tasks" moves a thread, which we have one of: that does not wait for every fork on the
+        # machine, as "cgroup.procs" does.
+        self._door = "tasks" if version == 1 else "cgroup.procs"
+        self._home = os.open(f"{home}/{self._door}", os.O_WRONLY | os.O_CLOEXEC)
         try:
             os.mkdir(self.path, 0o755)
         except OSError:
@@ -55,12 +59,12 @@ class Hierarchy:
         if self.version == 2:
             self._enable()
         self.make("zygote")
-        self.write("zygote/cgroup.procs", str(os.getpid()))
+        self.write(f"zygote/{self._door}", "0")
 
     def leave(self) -> None:
         """Move this process back, and remove what is empty."""
         try:
-            os.write(self._home, str(os.getpid()).encode())
+            os.write(self._home, b"0")
         except OSError:
             return  # the next run finds the group by its name
         self.remove("zygote")
@@ -70,11 +74,8 @@ class Hierarchy:
         """Make a group with limits, file name to value."""
         os.mkdir(name, 0o755, dir_fd=self._folder)
         for file, value in (limits or {}).items():
-            try:
+            with contextlib.suppress(*[FileNotFoundError] * (file in _OPTIONAL)):
                 self.write(f"{name}/{file}", value)
-            except FileNotFoundError:
-                if file not in _OPTIONAL:
-                    raise
 
     def door(self, name: str) -> int:
         """A descriptor through which a new process gets into a group without stopping others.
@@ -242,7 +243,7 @@ class Cgroups:
                 self.refused[name] = str(error or "not passed on to our group")
             return
         self._hierarchies.append(hierarchy)
-        self._by_controller.update({name: hierarchy for name in hierarchy.controllers})
+        self._by_controller.update(dict.fromkeys(hierarchy.controllers, hierarchy))
 
     def _bound_memory(self) -> None:
         """Keep all sandboxes together from taking the machine's last memory."""

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import collections
-import socket
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from . import _wire
-from ._wire import Message
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from ._wire import Message
 
 
 class Channel:

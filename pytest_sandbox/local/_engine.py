@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_sandbox.engine import Capability, Clock, Engine, EngineInfo, SystemClock, Task, TaskSpec
+from pytest_sandbox.engine import (
+    Capability,
+    Clock,
+    Engine,
+    EngineInfo,
+    EngineUnavailable,
+    SystemClock,
+    Task,
+    TaskSpec,
+)
 
 from ._modes import choose
 from ._options import LocalOptions
@@ -44,10 +53,10 @@ class LocalEngine(Engine):
 
         Raises:
             InvalidSpec, SpawnFailed, StoreFull, Unsupported: and nothing is left behind.
-            EngineUnavailable: the engine's own processes were killed.
+            EngineUnavailable: the engine is closed, or its own processes were killed.
         """
         if self._factory is None:
-            raise RuntimeError("the engine is not started, or closed")
+            raise EngineUnavailable("the engine is not started, or it is closed")
         return await self._factory.create(spec)
 
     async def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 
@@ -24,10 +25,8 @@ def write_map(pid: int, first: int, count: int, *, proc: str = "/proc") -> None:
 def become_root() -> None:
     """Take id 0 of the own user namespace, where the process is nobody so far."""
     os.setresgid(0, 0, 0)
-    try:
+    with contextlib.suppress(PermissionError):  # refused where a single id is mapped
         os.setgroups([])
-    except PermissionError:
-        pass  # refused where a single id is mapped; the old groups are nobody's inside
     os.setresuid(0, 0, 0)
 
 

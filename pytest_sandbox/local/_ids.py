@@ -12,7 +12,7 @@ from ._idmap import COUNT
 from ._options import Mode
 
 
-class IdsRefused(Exception):  # noqa: N818
+class IdsRefused(Exception):
     """The machine does not give the ids.
 
     Args:

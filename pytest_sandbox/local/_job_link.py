@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _wire
 from ._agent_link import error_of
-from ._ready import readable, writable
+from ._ready import read_now, readable, writable, write_now
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -81,23 +81,22 @@ class JobLink:
     async def read(self) -> bytes:
         """The next part of its stream; empty at the end."""
         assert self._pipe is not None
-        while True:
-            try:
-                return os.read(self._pipe, _CHUNK)
-            except BlockingIOError:
-                await readable(self._pipe)
+        while (data := read_now(self._pipe, _CHUNK)) is None:
+            await readable(self._pipe)
+        return data
 
     async def write(self, data: bytes) -> bool:
         """Give it a part of a stream; whether it still wants more."""
         assert self._pipe is not None
         view = memoryview(data)
-        while view:
-            try:
-                view = view[os.write(self._pipe, view) :]
-            except BlockingIOError:
-                await writable(self._pipe)
-            except BrokenPipeError:
-                return False
+        try:
+            while view:
+                written = write_now(self._pipe, view)
+                view = view[written:]
+                if not written:
+                    await writable(self._pipe)
+        except BrokenPipeError:
+            return False
         return True
 
     def end_stream(self) -> None:

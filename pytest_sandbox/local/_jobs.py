@@ -6,13 +6,12 @@ says `done` or `error`. It ends when the engine closes that socket.
 
 from __future__ import annotations
 
-import errno
+import contextlib
 import os
-import shutil
 import signal
 import socket
 
-from . import _inotify, _tar, _wire
+from . import _inotify, _pack, _remove, _unpack, _wire
 from ._agent_files import entry
 from ._errors import describe
 
@@ -43,10 +42,10 @@ class Job:
         if self._kind == "listdir":
             return _listdir(self._path, sock)
         if self._kind == "remove":
-            return _remove_tree(self._path)
+            return _remove.remove_tree(self._path)
         if self._kind == "pack":
-            return _tar.pack(self._path, fds[0])
-        return _tar.unpack(self._path, fds[0])
+            return _pack.pack(self._path, fds[0])
+        return _unpack.unpack(self._path, fds[0])
 
     def close(self) -> None:
         """PID 1 keeps nothing of it."""
@@ -68,12 +67,8 @@ def run(job: Job, fds: list[int]) -> None:
         answer = {"done": job.do(sock, fds[1:])}
     except OSError as error:
         answer = {"error": describe(error)}
-    except RecursionError:
-        answer = {"error": describe(OSError(errno.ENAMETOOLONG, "too many nested directories"))}
-    try:
+    with contextlib.suppress(OSError):  # the engine may have lost interest
         _wire.send(sock, answer)
-    except OSError:
-        pass  # the engine has lost interest
 
 
 def _listdir(path: str, sock: socket.socket) -> Message:
@@ -92,13 +87,4 @@ def _listdir(path: str, sock: socket.socket) -> Message:
         batch.append(found)
         size += length
     _wire.send(sock, {"entries": batch})
-    return {}
-
-
-def _remove_tree(path: str) -> Message:
-    """Remove a directory and all below it, of this sandbox: its root is all that we can name."""
-    if os.path.islink(path) or not os.path.isdir(path):
-        os.unlink(path)
-    else:
-        shutil.rmtree(path)
     return {}

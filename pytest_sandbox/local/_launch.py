@@ -1,12 +1,18 @@
-"""Starting the zygote: a Python that sees no site-packages, no environment, and none of our files
-but the few modules it is made of."""
+"""Starting the zygote.
+
+It is a Python that sees no site-packages, no environment, and none of our files but the few
+modules it is made of.
+"""
 
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import socket
 
 #: Imports the zygote without running any `__init__` of the package, which would import the rest.
 _BOOTSTRAP = """

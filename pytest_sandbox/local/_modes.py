@@ -18,7 +18,7 @@ from ._syscalls import MACHINE, SUPPORTED_MACHINES
 from ._zygote_link import ZygoteLink
 
 
-class ModeRefused(Exception):  # noqa: N818
+class ModeRefused(Exception):
     """A mode does not work on this machine.
 
     Args:
@@ -67,7 +67,7 @@ async def choose(options: LocalOptions) -> Choice:
     for mode in [options.mode] if options.mode else candidates():
         try:
             return Choice(await attempt(mode, options), refused)
-        except ModeRefused as refusal:
+        except ModeRefused as refusal:  # noqa: PERF203 - the loop is about the errors
             refused[mode] = refusal
     reasons = "; ".join(f"{mode.value}: {refusal.reason}" for mode, refusal in refused.items())
     remedies = dict.fromkeys(refusal.remedy for refusal in refused.values() if refusal.remedy)

@@ -28,4 +28,4 @@ class LocalOptions:
 
     mode: Mode | None = None
     disk: int | None = None
-    processes: int = 4096
+    processes: int = 1024

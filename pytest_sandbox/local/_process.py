@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import signal
 import stat
 import struct
 import termios
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from pytest_sandbox.engine import (
     ExitStatus,
@@ -23,9 +24,13 @@ from pytest_sandbox.engine import (
     TaskEnded,
 )
 
-from ._agent_link import AgentLink
-from ._pump import Pump
 from ._stdin import Stdin
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ._agent_link import AgentLink
+    from ._pump import Pump
 
 _PTMX = os.makedev(5, 2)
 
@@ -100,10 +105,8 @@ class LocalProcess(Process):
         if number not in signal.valid_signals():
             raise InvalidSpec(f"{number!r} is not a signal of this machine")
         if self._status is None:
-            try:
+            with contextlib.suppress(TaskEnded):  # it ended meanwhile
                 await self._link.request("signal", process=self._name, number=number)
-            except TaskEnded:
-                pass  # it ended meanwhile
 
     async def resize(self, size: PtySize) -> None:
         """Tell the terminal its new size."""

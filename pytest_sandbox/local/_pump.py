@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import array
 import asyncio
+import contextlib
 import fcntl
 import os
 import termios
+from typing import TYPE_CHECKING
 
-from pytest_sandbox.engine import OutputLog
+from ._ready import read_now
+
+if TYPE_CHECKING:
+    from pytest_sandbox.engine import OutputLog
 
 _CHUNK = 64 * 1024
 _PIPE = 1024 * 1024
@@ -98,9 +103,7 @@ class Pump:
     def _read(self) -> bytes | None:
         """Some bytes, none at the end, or `None` when there are none yet."""
         try:
-            return os.read(self._fd, _CHUNK)
-        except BlockingIOError:
-            return None
+            return read_now(self._fd, _CHUNK)
         except OSError:
             return b""  # EIO: nobody has the terminal open any more
 
@@ -110,7 +113,6 @@ class Pump:
         await self._readable.wait()
 
     def _grow(self) -> None:
-        try:
+        # An ordinary user's pipes are bounded in sum, pipe(7); a smaller one works too.
+        with contextlib.suppress(OSError):
             fcntl.fcntl(self._fd, fcntl.F_SETPIPE_SZ, _PIPE)
-        except OSError:
-            pass  # an ordinary user's pipes are bounded in sum: pipe(7); a smaller one works too

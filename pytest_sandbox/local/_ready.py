@@ -3,6 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import os
+
+
+def read_now(fd: int, size: int) -> bytes | None:
+    """Up to `size` bytes, empty at the end; `None` if there are none yet."""
+    try:
+        return os.read(fd, size)
+    except BlockingIOError:
+        return None
+
+
+def write_now(fd: int, data: memoryview) -> int:
+    """How many bytes could be written without waiting."""
+    try:
+        return os.write(fd, data)
+    except BlockingIOError:
+        return 0
 
 
 async def readable(fd: int) -> None:

@@ -1,4 +1,4 @@
-"""A filter of system calls (seccomp(2)): what no program in a sandbox needs and kernels had bugs in.
+"""A filter of system calls (seccomp(2)): those that no sandbox needs and that had bugs.
 
 The rest of the isolation does not depend on it; it makes less of the kernel reachable.
 """

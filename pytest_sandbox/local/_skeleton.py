@@ -13,14 +13,15 @@ import stat
 #: Names in /etc that programs need and that hold no secrets.
 ETC = frozenset(
     """
-    adduser.conf alpine-release alternatives apt bash.bashrc bash_completion.d bindresvport.blacklist
-    ca-certificates ca-certificates.conf crypto-policies debconf.conf debian_version
-    deluser.conf dpkg fonts gai.conf host.conf inputrc issue java-11-openjdk java-17-openjdk
-    java-21-openjdk ld.so.cache ld.so.conf ld.so.conf.d libaudit.conf locale.alias locale.conf
-    localtime login.defs lsb-release magic magic.mime mailcap mime.types nanorc netconfig networks
-    nsswitch.conf os-release pam.conf pam.d perl pki postgresql-common profile protocols python3
-    python3.9 python3.10 python3.11 python3.12 python3.13 python3.14 redhat-release rpc security
-    services shells skel ssl system-release terminfo timezone ucf.conf vim vimrc xattr.conf
+    adduser.conf alpine-release alternatives apt bash.bashrc bash_completion.d
+    bindresvport.blacklist ca-certificates ca-certificates.conf crypto-policies debconf.conf
+    debian_version deluser.conf dpkg fonts gai.conf host.conf inputrc issue java-11-openjdk
+    java-17-openjdk java-21-openjdk ld.so.cache ld.so.conf ld.so.conf.d libaudit.conf
+    locale.alias locale.conf localtime login.defs lsb-release magic magic.mime mailcap
+    mime.types nanorc netconfig networks nsswitch.conf os-release pam.conf pam.d perl pki
+    postgresql-common profile protocols python3 python3.10 python3.11 python3.12 python3.13
+    python3.14 python3.9 redhat-release rpc security services shells skel ssl system-release
+    terminfo timezone ucf.conf vim vimrc xattr.conf
     """.split()  # noqa: SIM905 - easier to read and to sort
 )
 #: Names that are left out wherever they appear below those: keys and passwords live there.

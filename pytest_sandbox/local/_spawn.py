@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -57,10 +58,8 @@ def signal_session(session: int, number: int) -> None:
     for _ in range(8 if number == signal.SIGKILL else 1):
         members = [pid for pid in _pids() if _session(pid) == session]
         for pid in members:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
-            except ProcessLookupError:
-                pass
         if not members:
             return
 
@@ -80,10 +79,10 @@ def _session(pid: int) -> int | None:
 
 
 def _pipes(request: Message, fds: list[int]) -> list[tuple[int, ...]]:
-    """File actions: the engine's pipes, in the order stdin, stdout, stderr; absent ones are null."""
+    """File actions for the engine's pipes: stdin, and those of stdout and stderr that it wants."""
     given = iter(fds)
+    stdin = next(given)
     stdout = stderr = _NULL
-    actions = [(os.POSIX_SPAWN_DUP2, next(given), 3)]
     if request["stdout"] == "pipe":
         stdout = next(given)
     if request["stderr"] == "pipe":
@@ -94,7 +93,7 @@ def _pipes(request: Message, fds: list[int]) -> list[tuple[int, ...]]:
     return [
         (os.POSIX_SPAWN_DUP2, stdout, 1),
         (os.POSIX_SPAWN_DUP2, stderr, 2),
-        (os.POSIX_SPAWN_DUP2, actions[0][1], 0),
+        (os.POSIX_SPAWN_DUP2, stdin, 0),
     ]
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
+
+from ._ready import write_now
 
 
 class Stdin:
@@ -33,23 +36,22 @@ class Stdin:
             view = memoryview(data)
             if not view:
                 self._open_fd()
-            while view:
-                try:
-                    view = view[os.write(self._open_fd(), view) :]
-                except BlockingIOError:
-                    await self._wait()
-                except OSError as error:
-                    raise _broken() from error
+            try:
+                while view:
+                    written = write_now(self._open_fd(), view)
+                    view = view[written:]
+                    if not written:
+                        await self._wait()
+            except OSError as error:
+                raise _broken() from error
 
     async def close(self) -> None:
         """Let the reader see the end, after what was written before."""
         async with self._turn:
             if self._terminal and self._fd is not None:
                 end_of_file = b"\x04"
-                try:
+                with contextlib.suppress(OSError):  # nobody may be there to read it
                     os.write(self._fd, end_of_file)
-                except OSError:
-                    pass  # nobody is there to read it
             self.release()
 
     def release(self) -> None:

@@ -132,7 +132,7 @@ def close_from(first: int, last: int = 0xFFFFFFFF) -> None:
 
 
 class _CloneArgs(ctypes.Structure):
-    _fields_ = [  # noqa: RUF012 - the interface of ctypes
+    _fields_ = [
         (name, ctypes.c_uint64)
         for name in (
             *("flags", "pidfd", "child_tid", "parent_tid", "exit_signal", "stack", "stack_size"),
@@ -189,7 +189,7 @@ def move_mount(tree: int, target: str) -> None:
 
 
 class _MountAttr(ctypes.Structure):
-    _fields_ = [  # noqa: RUF012 - the interface of ctypes
+    _fields_ = [
         ("attr_set", ctypes.c_uint64),
         ("attr_clr", ctypes.c_uint64),
         ("propagation", ctypes.c_uint64),
@@ -214,7 +214,7 @@ def capset(keep: int) -> None:
 
 
 class _SockFprog(ctypes.Structure):
-    _fields_ = [  # noqa: RUF012 - the interface of ctypes
+    _fields_ = [
         ("len", ctypes.c_ushort),
         ("filter", ctypes.c_char_p),
     ]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import socket
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from pytest_sandbox.engine import (
     EndCause,
@@ -21,8 +20,13 @@ from pytest_sandbox.engine import (
 from ._agent_link import AgentLink, BuildFailed
 from ._files import LocalFiles
 from ._process import LocalProcess
-from ._pump import Pump
 from ._validate import check_process
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from ._pump import Pump
 
 
 class LocalTask(Task):

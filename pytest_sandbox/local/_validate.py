@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from pytest_sandbox.engine import InvalidSpec, Limits, ProcessSpec, TaskSpec, Unsupported
+from pytest_sandbox.engine import InvalidSpec, Limits, Output, ProcessSpec, TaskSpec, Unsupported
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?")
 
@@ -45,6 +48,8 @@ def check_process(spec: ProcessSpec) -> None:
             raise InvalidSpec(f"argument {argument!r} is not a string without NUL")
     _check_env(spec.env)
     _check_workdir(spec.workdir)
+    if spec.stdout is Output.STDOUT:
+        raise InvalidSpec("only stderr can be merged into stdout, not stdout itself")
     if spec.pty is not None:
         for name, size in (("rows", spec.pty.rows), ("columns", spec.pty.columns)):
             if not 0 < size < 65536:

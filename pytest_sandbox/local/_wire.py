@@ -29,7 +29,7 @@ _ANCILLARY = socket.CMSG_SPACE(DESCRIPTORS * 4)
 _SPILLED = b"spilled"
 
 
-class BadMessage(Exception):  # noqa: N818 - it describes the message
+class BadMessage(Exception):
     """The peer does not keep to the protocol."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -60,6 +61,7 @@ class EngineSession:
         self._worker: dict[str, str] | None = getattr(config, "workerinput", None)
         self._run: _run.Run | None = None
         self._engine: SandboxEngine | None = None
+        self._mutex = threading.Lock()  # a test may have threads
         self._outer = _run.default_client
         self._recording = contextlib.ExitStack()
         self.created: list[str] = []
@@ -81,17 +83,18 @@ class EngineSession:
         Raises:
             EngineStartError: it cannot be started, or it is gone.
         """
-        server = self.run().start(settings(self._config).engine)
-        if self._engine is None:
-            self._engine = SandboxEngine(
-                name=server.engine["name"],
-                mode=server.engine["mode"],
-                capabilities=frozenset(server.engine["capabilities"]),
-                details=server.engine["details"],
-                client=self._connect(server.socket),
-                socket=server.socket,
-            )
-        return self._engine
+        with self._mutex:
+            server = self.run().start(settings(self._config).engine)
+            if self._engine is None:
+                self._engine = SandboxEngine(
+                    name=server.engine["name"],
+                    mode=server.engine["mode"],
+                    capabilities=frozenset(server.engine["capabilities"]),
+                    details=server.engine["details"],
+                    client=self._connect(server.socket),
+                    socket=server.socket,
+                )
+            return self._engine
 
     def client(self) -> Client:
         """The client of the engine; what `Sandbox.create` uses by default."""

@@ -48,11 +48,14 @@ def _sections(item: pytest.Item, ids: list[str]) -> Iterator[tuple[str, str]]:
         return
     from . import _calls
 
+    unknown: dict[str, list[str]] = {}
     for sandbox_id, told in _calls.describe(client, ids[:_SANDBOXES], TAIL).items():
         if isinstance(told, Exception):
-            yield f"sandbox {sandbox_id}", f"what happened there cannot be known: {told}"
+            unknown.setdefault(str(told), []).append(sandbox_id)
         else:
             yield title(told), describe(told, session.hidden)
+    for reason, unknown_ids in unknown.items():
+        yield f"sandbox {', '.join(unknown_ids)}", f"what happened there is not known: {reason}"
     if len(ids) > _SANDBOXES:
         yield "more sandboxes", f"({len(ids) - _SANDBOXES} not shown)"
 

@@ -12,7 +12,7 @@ from ._options import IMAGES, settings
 from ._watch import WATCH
 
 if TYPE_CHECKING:
-    from pytest_sandbox.client import Sandbox
+    from pytest_sandbox.client import Image, Sandbox
 
     from ._engine import EngineSession
     from ._watch import Watch
@@ -48,16 +48,23 @@ class SandboxFactory:
         return self._given(await Sandbox.create.aio(*args, **self._complete(spec)))
 
     def _complete(self, spec: dict[str, Any]) -> dict[str, Any]:
-        from pytest_sandbox.client import Image
-
         complete = {**self._defaults, "client": self._session.client(), **spec}
-        if complete["image"] in IMAGES:
-            complete["image"] = Image.host()
+        if isinstance(complete["image"], str):
+            complete["image"] = _image(complete["image"])
         return complete
 
     def _given(self, sandbox: Sandbox) -> Sandbox:
         self._watch.given.add(sandbox.object_id)
         return sandbox
+
+
+def _image(name: str) -> Image:
+    from pytest_sandbox.client import Image
+    from pytest_sandbox.client.exceptions import InvalidError
+
+    if name not in IMAGES:
+        raise InvalidError(f"image={name!r} is not the name of an image; there is 'host'")
+    return Image.host()
 
 
 def _defaults(item: pytest.Item) -> dict[str, Any]:

@@ -117,14 +117,22 @@ def _check_engine(name: str, source: str) -> None:
         return
     if name.partition("://")[0] in _NOT_YET:
         why = "is not available yet; there is local"
+    elif _others_provide_engines():
+        return
     else:
         near = difflib.get_close_matches(name, _ENGINES, n=1)
-        why = (
-            f"does not exist; did you mean {near[0]!r}?"
-            if near
-            else "does not exist; there is local"
-        )
+        why = "does not exist; " + (f"did you mean {near[0]!r}?" if near else "there is local")
     raise pytest.UsageError(f"the sandbox engine {name!r} ({source}) {why}")
+
+
+def _others_provide_engines() -> bool:
+    """Whether a package is installed that brings engines.
+
+    Which ones is for the engine process to find out: asking here would import the package.
+    """
+    from importlib.metadata import entry_points
+
+    return bool(entry_points(group="pytest_sandbox"))
 
 
 def _strict(config: pytest.Config) -> bool:

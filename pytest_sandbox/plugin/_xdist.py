@@ -1,5 +1,6 @@
 """One engine for all workers of pytest-xdist, owned by the controller."""
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -17,4 +18,6 @@ def pytest_configure_node(node: Any) -> None:
 def pytest_testnodedown(node: Any, error: object) -> None:
     """End the sandboxes of a worker that crashed."""
     if error:
-        node.config.stash[ENGINE].end_worker(node.workerinput["workerid"])
+        # What goes wrong here must not end the other workers, and the end of the run is near.
+        with contextlib.suppress(Exception):
+            node.config.stash[ENGINE].end_worker(node.workerinput["workerid"])

@@ -12,6 +12,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ from ._app import App
 from ._listeners import Listeners
 
 log = logging.getLogger("pytest_sandbox.server")
+
+#: Seconds that an engine may take to end its sandboxes. Less than the owner of a run waits.
+CLOSE_TIMEOUT = 8.0
 
 
 def main() -> int:
@@ -109,19 +113,32 @@ async def _listen(
 
 
 def _stop_event(run_dir: Path) -> asyncio.Event:
-    """Set when the owner of the run is gone, or somebody says so."""
+    """Set when the owner of the run is gone, or somebody says so.
+
+    From then on the process has `CLOSE_TIMEOUT` seconds left, whatever happens: when it is gone
+    the kernel ends what is left of its sandboxes.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
 
-    def free() -> None:
+    def end() -> None:
+        limit = threading.Timer(CLOSE_TIMEOUT, _give_up, (run_dir,))
+        limit.daemon = True
+        limit.start()
         # The loop may be closed by then: the process is about to end anyway.
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(stop.set)
 
-    _lease.watch(run_dir, free)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, end)
+    _lease.watch(run_dir, end)
     return stop
+
+
+def _give_up(run_dir: Path) -> None:
+    log.error("the engine did not close within %g seconds", CLOSE_TIMEOUT)
+    _lease.remove(run_dir)
+    os._exit(1)
 
 
 def _say(message: dict[str, Any]) -> None:

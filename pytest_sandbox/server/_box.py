@@ -1,20 +1,16 @@
 """One sandbox: a task of the engine, with the policy around it."""
 
 import asyncio
-import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_sandbox._proto import common_pb2
 from pytest_sandbox._proto import sandboxes_pb2 as pb
 from pytest_sandbox.engine import (
     Clock,
-    EndCause,
     OutputLog,
     Process,
     Task,
-    TaskEnd,
     TaskEnded,
     WatchEvent,
 )
@@ -22,6 +18,8 @@ from pytest_sandbox.engine import (
 from ._errors import not_found
 from ._execution import Execution
 from ._file_watch import FileWatch
+from ._lifetimes import Lifetime, Status
+from ._result import Result, result_of
 from ._retention import Retention
 from ._stdin import Stdin
 from ._waiting import retrieve, settled, start, within
@@ -29,17 +27,9 @@ from ._waiting import retrieve, settled, start, within
 if TYPE_CHECKING:
     from ._file_handle import FileHandle
 
-#: Why the server ended a sandbox.
-TERMINATED = common_pb2.GenericResult.GENERIC_STATUS_TERMINATED
-TIMEOUT = common_pb2.GenericResult.GENERIC_STATUS_TIMEOUT
-IDLE_TIMEOUT = common_pb2.GenericResult.GENERIC_STATUS_IDLE_TIMEOUT
-
 #: Finished commands of one sandbox that stay readable, and the bytes of output they may hold.
 FINISHED_EXECS = 2000
-FINISHED_EXEC_BYTES = 256 * 1024 * 1024
-
-Result = common_pb2.GenericResult
-Status = common_pb2.GenericResult.GenericStatus
+FINISHED_EXEC_BYTES = 512 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -58,17 +48,12 @@ class Identity:
 class Box:
     """A sandbox, running or finished.
 
-    Lifetimes run on the engine's clock. `timeout` counts from the creation. `idle_timeout`
-    counts while nothing goes on: no command that was started by exec is running, nothing is
-    written to standard input, no file is being worked on. What the main process does is not
-    looked at. (Modal counts commands, writes to standard input and open tunnels; see its guide,
-    "Sandboxes", section "Idle timeouts".)
-
     Args:
         identity: what it is called.
         definition: what the client asked for.
         tags: name to value.
         task: what the engine made.
+        argv: the command of its main process, if it has one.
         clock: the engine's.
     """
 
@@ -78,6 +63,7 @@ class Box:
         definition: pb.Sandbox,
         tags: Mapping[str, str],
         task: Task,
+        argv: tuple[str, ...],
         clock: Clock,
     ) -> None:
         self.id = identity.id
@@ -102,20 +88,15 @@ class Box:
         self._over = asyncio.Event()
         self._reason: Status | None = None
         self._starting: dict[str, asyncio.Future[Execution]] = {}
-        self._busy = 0
-        self._idle_since = self.started
-        self._idle = asyncio.Event()
-        self._idle.set()
         self._finished = Retention(FINISHED_EXECS, FINISHED_EXEC_BYTES, self._forget)
         self._silence = OutputLog()
         self.main: Execution | None = None
         self.stdin = Stdin(None, clock)
         if task.main is not None:
-            self.main = Execution(self.id, tuple(definition.entrypoint_args), task.main, clock)
+            self.main = Execution(self.id, argv, task.main, clock)
             self.stdin = self.main.stdin
-        self._timers = [start(self._expire(definition.timeout_secs))]
-        if definition.HasField("idle_timeout_secs"):
-            self._timers.append(start(self._tire(definition.idle_timeout_secs)))
+        idle = definition.idle_timeout_secs if definition.HasField("idle_timeout_secs") else None
+        self.lifetime = Lifetime(clock, definition.timeout_secs, idle, self._expire)
         self._watcher = start(self._watch())
 
     # Life and death
@@ -137,11 +118,10 @@ class Box:
 
     async def _watch(self) -> None:
         end = await self.task.wait()
-        self.result = _result(end, self._reason)
+        self.result = result_of(end, self._reason)
         self.finished_at = self.clock.now()
         self.ended = self.clock.monotonic()
-        for timer in self._timers:
-            timer.cancel()
+        self.lifetime.cancel()
         self._silence.close()
         self.handles.clear()
         for watch in self._watches:
@@ -151,47 +131,25 @@ class Box:
         self._over.set()
         self.on_end(self)
 
-    async def _expire(self, seconds: float) -> None:
-        await self.clock.sleep(seconds)
-        self._end_by_itself(TIMEOUT)
-
-    async def _tire(self, seconds: float) -> None:
-        while True:
-            await self._idle.wait()
-            left = self._idle_since + seconds - self.clock.monotonic()
-            if left <= 0:
-                break
-            await self.clock.sleep(left)
-        self._end_by_itself(IDLE_TIMEOUT)
-
-    def _end_by_itself(self, reason: Status) -> None:
+    def _expire(self, reason: Status) -> None:
         # In a task of its own, because the end of a sandbox cancels its timers.
         self._ending = start(self.end(reason))
 
-    # Activity
-
-    def begin_activity(self) -> None:
-        """Something goes on in the sandbox; it is not idle until the matching `end_activity`."""
-        self._busy += 1
-        self._idle.clear()
-
-    def end_activity(self) -> None:
-        """What went on is over."""
-        self._busy -= 1
-        self._idle_since = self.clock.monotonic()
-        if self._busy == 0:
-            self._idle.set()
+    def discard(self) -> None:
+        """Let go of what it still holds after its end."""
+        for execution in self.executions():
+            execution.discard()
 
     def watch(self, events: AsyncIterator[WatchEvent], timeout: float | None) -> FileWatch:
         """Watch files; the sandbox is not idle meanwhile."""
 
         def ended() -> None:
             self._watches.discard(watch)
-            self.end_activity()
+            self.lifetime.end_activity()
 
         watch = FileWatch(events, self.clock, timeout, ended)
         self._watches.add(watch)
-        self.begin_activity()
+        self.lifetime.begin_activity()
         return watch
 
     # Commands
@@ -249,11 +207,11 @@ class Box:
         spawn: Callable[[], Awaitable[Process]],
         timeout: float | None,
     ) -> Execution:
-        self.begin_activity()
+        self.lifetime.begin_activity()
         try:
             process = await spawn()
         except BaseException:
-            self.end_activity()
+            self.lifetime.end_activity()
             raise
 
         def drained() -> None:
@@ -265,36 +223,15 @@ class Box:
             process,
             self.clock,
             timeout=timeout,
-            on_exit=self.end_activity,
+            on_exit=self.lifetime.end_activity,
             on_drained=drained,
         )
         return execution
 
     def _forget(self, execution: Execution) -> None:
-        self.execs.pop(execution.id, None)
+        del self.execs[execution.id]
+        execution.discard()
 
     def output_bytes(self) -> int:
         """Bytes of output that are held, of all its processes."""
         return sum(execution.output_bytes() for execution in self.executions())
-
-
-def _result(end: TaskEnd, reason: "Status | None") -> Result:
-    """How a sandbox ended, in the words of the wire."""
-    if end.cause is EndCause.OUT_OF_MEMORY:
-        return Result(
-            status=Result.GENERIC_STATUS_KERNEL_OOM_KILL,
-            exception=end.detail or "the sandbox ran out of memory",
-            exitcode=128 + signal.SIGKILL,
-        )
-    if end.cause is EndCause.LOST:
-        return Result(
-            status=Result.GENERIC_STATUS_INTERNAL_FAILURE,
-            exception=end.detail or "what held the sandbox together died",
-            exitcode=1,
-        )
-    if end.cause is EndCause.KILLED:
-        status = reason or TERMINATED
-        return Result(status=status, exitcode=124 if status == TIMEOUT else 128 + signal.SIGKILL)
-    code = end.status.returncode if end.status is not None else 0
-    status = Result.GENERIC_STATUS_FAILURE if code else Result.GENERIC_STATUS_SUCCESS
-    return Result(status=status, exitcode=code)

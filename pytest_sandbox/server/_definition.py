@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from grpclib import GRPCError, Status
 
 from pytest_sandbox._proto import sandboxes_pb2 as pb
-from pytest_sandbox.engine import Capability, EngineInfo, Limits, ProcessSpec, PtySize, TaskSpec
+from pytest_sandbox.engine import Capability, EngineInfo, Limits, ProcessSpec, TaskSpec
 
-from ._commands import check_command, check_workdir, pty_environment, pty_size
+from ._checks import check_command, check_environment, check_workdir, pty_environment, pty_size
 from ._errors import invalid, unimplemented
 from ._state import Image
 
@@ -54,7 +54,8 @@ _REFUSED: dict[str, Callable[[pb.Sandbox], object]] = {
 # Not refused and without effect, on purpose: `verbose` and `runtime_debug` ask Modal's own
 # machines for more logs, `direct_sandbox_commands_enabled` says that a client can use the
 # command router, and an open network is what a client asks for when its caller says nothing:
-# an engine gives the network it has.
+# an engine gives the network it has. `skip_num_threads_env_vars` of the resources is about
+# variables that are not set here anyway.
 
 
 def refuse_unbuilt(definition: pb.Sandbox) -> None:
@@ -84,11 +85,9 @@ def task_spec(
     check_workdir(workdir)
     env = {**image.env, **secrets, **definition.environment_variables.contents}
     argv = (*image.entrypoint, *(definition.entrypoint_args or image.cmd))
-    pty = pty_size(definition.pty_info)
-    if pty is not None:
-        env = {**env, **pty_environment(definition.pty_info)}
+    check_environment(env.items())
     return TaskSpec(
-        main=_main(argv, pty),
+        main=_main(argv, definition.pty_info, env),
         image=image.engine_image,
         env=env,
         workdir=workdir,
@@ -96,12 +95,14 @@ def task_spec(
     )
 
 
-def _main(argv: tuple[str, ...], pty: PtySize | None) -> ProcessSpec | None:
+def _main(argv: tuple[str, ...], info: pb.PTYInfo, env: Mapping[str, str]) -> ProcessSpec | None:
     """The main process; none for the default command of Modal's images, which only sleeps."""
     if not argv or argv == ("sleep", "172800"):
         return None
     check_command(argv)
-    return ProcessSpec(argv, pty=pty)
+    pty = pty_size(info)
+    # What the caller sets wins over what the terminal brings.
+    return ProcessSpec(argv, env={**pty_environment(info), **env} if pty else {}, pty=pty)
 
 
 def _limits(resources: pb.Resources, info: EngineInfo) -> Limits:

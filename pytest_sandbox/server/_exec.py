@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pytest_sandbox.engine import Output, Process, ProcessSpec, PtySize
 
 from ._box import Box
-from ._commands import check_command, check_workdir
+from ._checks import check_command, check_workdir
 from .fs_tools import TOOL, ToolProcess
 
 

@@ -96,6 +96,12 @@ class Execution:
             await self._drain(log)
         self._on_drained()
 
+    def discard(self) -> None:
+        """Let go of what it holds: nobody can ask for it any more."""
+        self._watcher.cancel()
+        for log in self.logs:
+            log.dispose()
+
     async def _kill(self) -> None:
         with suppress(TaskEnded):
             await self.process.signal(signal.SIGKILL)

@@ -93,8 +93,7 @@ class Listeners:
             listening.close()
             raise
         self._servers.append(server)
-        shown = f"[{host}]" if ":" in host else host
-        return f"{shown}:{listening.getsockname()[1]}"
+        return f"{_reachable(host)}:{listening.getsockname()[1]}"
 
     def close(self) -> None:
         """Stop listening and end the calls under way.
@@ -104,6 +103,12 @@ class Listeners:
         """
         for server in self._servers:
             server.close()
+
+
+def _reachable(host: str) -> str:
+    """How a client on this machine writes the host that was bound to."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # not bound here
+    return f"[{host}]" if ":" in host else host
 
 
 def _tls_context(host: str, ca_file: Path) -> ssl.SSLContext | None:

@@ -34,6 +34,8 @@ H = TypeVar("H", bound=Callable[..., Any])
 
 IDEMPOTENCY_KEY = "x-idempotency-key"
 _MAX_CONCURRENT_CALLS = 100_000
+#: Newer clients of Modal speak the second version of its sandbox API unless told otherwise.
+_FIRST_VERSION = "set MODAL_SANDBOX_V2=0 in the environment of the client"
 
 
 class Call:
@@ -160,9 +162,10 @@ class _Names:
 def _refuse(path: str) -> Callable[[AnyStream], Awaitable[None]]:
     async def refuse(stream: AnyStream) -> None:
         service, _, rpc = path.lstrip("/").rpartition("/")
+        remedy = f": {_FIRST_VERSION}" if rpc.endswith("V2") else ""
         raise GRPCError(
             Status.UNIMPLEMENTED,
-            f"{rpc} (of {service}) is not implemented by pytest-sandbox",
+            f"{rpc} (of {service}) is not implemented by pytest-sandbox{remedy}",
         )
 
     return refuse

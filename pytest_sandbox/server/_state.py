@@ -9,9 +9,10 @@ from pytest_sandbox._proto import apps_pb2
 from pytest_sandbox.engine import Clock, Engine, EngineInfo
 
 from ._auth import RouterTokens
-from ._box import TERMINATED, Box
+from ._box import Box
 from ._errors import not_found
 from ._ids import new_id
+from ._result import TERMINATED
 from ._retention import Retention
 
 #: A version of Modal's image builder that clients from 1.0 to the newest know.
@@ -233,3 +234,4 @@ class State:
     def _forget(self, box: Box) -> None:
         del self.sandboxes[box.id], self.tasks[box.task_id]
         self.tokens.forget(box.router_token)
+        box.discard()

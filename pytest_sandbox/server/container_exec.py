@@ -8,7 +8,7 @@ from pytest_sandbox._proto import containers_pb2 as pb
 from pytest_sandbox.engine import Output
 
 from ._box import Box
-from ._commands import pty_environment, pty_size
+from ._checks import check_environment, check_timeout, pty_environment, pty_size
 from ._errors import invalid, not_found, unimplemented
 from ._exec import ExecRequest, start
 from ._execution import Execution
@@ -16,7 +16,6 @@ from ._ids import new_id
 from ._rpc import Call, once
 from ._state import State
 from .logs import output, read_until
-from .secrets import check_environment
 
 _OUTPUT = {
     pb.EXEC_OUTPUT_OPTION_UNSPECIFIED: Output.PIPE,
@@ -70,6 +69,7 @@ class ContainerExecs:
         it was by naming the last one it got. The final batch has the exit code.
         """
         execution = self._execution(request.exec_id)
+        check_timeout(request.timeout)
         if not request.get_raw_bytes:
             raise unimplemented("get_raw_bytes=false is not implemented by pytest-sandbox")
         log = output(execution.logs, request.file_descriptor)
@@ -101,6 +101,7 @@ class ContainerExecs:
         self, request: pb.ContainerExecWaitRequest, call: Call
     ) -> pb.ContainerExecWaitResponse:
         """How a command ended, if it did within `timeout` seconds."""
+        check_timeout(request.timeout)
         status = await self._execution(request.exec_id).wait(request.timeout)
         if status is None:
             return pb.ContainerExecWaitResponse(completed=False)

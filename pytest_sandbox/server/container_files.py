@@ -13,6 +13,7 @@ from typing import Any
 from pytest_sandbox._proto import containers_pb2 as pb
 
 from ._box import Box
+from ._checks import check_timeout
 from ._errors import invalid, not_found
 from ._file_handle import ByteRange, FileHandle, Mode
 from ._file_watch import FileWatch
@@ -71,13 +72,10 @@ class ContainerFiles:
         name = request.WhichOneof("file_exec_request_oneof")
         if name is None:
             raise invalid("ContainerFilesystemExec without an operation")
-        box.begin_activity()
-        try:
+        with box.lifetime.activity():
             if name == "file_open_request":
                 return await self._open(box, request.file_open_request)
             outcome = await _outcome(self._operations[name](box, getattr(request, name)))
-        finally:
-            box.end_activity()
         return pb.ContainerFilesystemExecResponse(exec_id=self._keep(outcome))
 
     async def _open(
@@ -104,6 +102,7 @@ class ContainerFiles:
         """What came of an operation; without its end if that takes longer than `timeout`."""
         if request.exec_id not in self._outcomes:
             raise not_found("Exec", request.exec_id)
+        check_timeout(request.timeout)
         outcome = self._outcomes[request.exec_id]
         deadline = self._state.clock.monotonic() + request.timeout
         try:

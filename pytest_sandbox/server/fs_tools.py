@@ -101,8 +101,9 @@ class ToolProcess(Process):
 
     def _end(self, status: ExitStatus) -> None:
         self._status = status
-        for log in (self._input, self.stdout, self.stderr):
-            log.close()
+        self._input.dispose()  # nobody reads it again, and the process is kept for its output
+        self.stdout.close()
+        self.stderr.close()
         self._exited.set()
 
     async def _run(self, arguments: Sequence[str]) -> None:
@@ -190,6 +191,8 @@ class ToolProcess(Process):
         """Print changes until the time is up or standard input is closed."""
         wanted = parameters.optional("filter", list)
         timeout = parameters.optional("timeout_secs", (int, float))
+        if timeout is not None and not timeout >= 0:  # which NaN is not either
+            raise ToolError("Other", f"timeout_secs cannot be {timeout!r}")
         events = self._files.watch(parameters.path(), recursive=parameters.flag("recursive"))
         printing = asyncio.ensure_future(self._print_events(events, wanted))
         ends = [printing, asyncio.ensure_future(self._input_end())]

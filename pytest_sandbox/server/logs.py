@@ -12,6 +12,7 @@ from pytest_sandbox._proto import common_pb2
 from pytest_sandbox._proto import sandboxes_pb2 as pb
 from pytest_sandbox.engine import Clock, OutputLog
 
+from ._checks import check_timeout
 from ._errors import invalid
 from ._rpc import Call
 from ._state import State
@@ -36,6 +37,7 @@ class Logs:
         Characters are never split; bytes that are no UTF-8 become U+FFFD.
         """
         box = self._state.box(request.sandbox_id)
+        check_timeout(request.timeout)
         log = output(box.logs, request.file_descriptor)
         offset = _offset(request.last_entry_id)
         deadline = self._state.clock.monotonic() + request.timeout

@@ -10,13 +10,12 @@ from pytest_sandbox._proto import sandboxes_pb2, secrets_pb2
 from pytest_sandbox.engine import ExitStatus, Output, OutputLog
 
 from ._box import Box
-from ._commands import pty_environment, pty_size
+from ._checks import check_environment, pty_environment, pty_size
 from ._errors import invalid, precondition, unimplemented
 from ._exec import ExecRequest, start
 from ._execution import Execution
 from ._rpc import AnyStream, Call
 from ._state import State
-from .secrets import check_environment
 
 #: Bytes of output in one message: large enough that the cost per message does not count, small
 #: enough that a slow reader holds up little.
@@ -63,7 +62,7 @@ class CommandRouter:
                 argv=tuple(request.command_args),
                 env=self._env(request),
                 workdir=request.workdir if request.HasField("workdir") else None,
-                timeout=request.timeout_secs if request.HasField("timeout_secs") else None,
+                timeout=request.timeout_secs or None,
                 stdout=_STDOUT[request.stdout_config],
                 stderr=_STDERR[request.stderr_config],
                 pty=pty_size(request.pty_info),

@@ -10,11 +10,12 @@ from pytest_sandbox._proto import apps_pb2
 from pytest_sandbox._proto import sandboxes_pb2 as pb
 from pytest_sandbox.engine import Task
 
-from ._box import TERMINATED, Box, Identity
-from ._commands import check_command
+from ._box import Box, Identity
+from ._checks import check_command, check_timeout
 from ._definition import DEFAULT_TIMEOUT, refuse_unbuilt, task_spec
-from ._errors import already_exists, invalid, not_found, precondition
+from ._errors import already_exists, not_found, precondition
 from ._ids import check_name, check_tag, new_id
+from ._result import TERMINATED
 from ._rpc import Call, once
 from ._state import App, State
 from ._waiting import settled
@@ -54,7 +55,8 @@ class Sandboxes:
         spec = task_spec(definition, image, secrets, self._state.info)
         with _Reservation(self._state, self._creating, app, definition):
             task = await _owned(self._state.engine.create(spec))
-            box = self._add(app, definition, tags, task)
+            argv = spec.main.argv if spec.main is not None else ()
+            box = self._add(app, definition, tags, task, argv)
         call.initial_metadata = {
             "x-sandbox-task-id": box.task_id,
             "x-sandbox-router-jwt": box.router_token,
@@ -63,7 +65,14 @@ class Sandboxes:
             sandbox_id=box.id, metadata=pb.SandboxHandleMetadata(app_id=app.id)
         )
 
-    def _add(self, app: App, definition: pb.Sandbox, tags: Mapping[str, str], task: Task) -> Box:
+    def _add(
+        self,
+        app: App,
+        definition: pb.Sandbox,
+        tags: Mapping[str, str],
+        task: Task,
+        argv: tuple[str, ...],
+    ) -> Box:
         task_id = new_id("ta")
         identity = Identity(
             id=new_id("sb"),
@@ -74,7 +83,7 @@ class Sandboxes:
             created_at=self._state.creation_time(),
             router_token=self._state.tokens.issue(task_id),
         )
-        box = Box(identity, definition, tags, task, self._state.clock)
+        box = Box(identity, definition, tags, task, argv, self._state.clock)
         self._state.add_box(box)
         return box
 
@@ -90,7 +99,7 @@ class Sandboxes:
     ) -> pb.SandboxWaitResponse:
         """How a sandbox ended; an empty result if it still runs after `timeout` seconds."""
         box = self._state.box(request.sandbox_id)
-        _check_timeout(request.timeout)
+        check_timeout(request.timeout)
         return pb.SandboxWaitResponse(
             result=await box.wait(request.timeout), metadata=_metadata(box)
         )
@@ -169,11 +178,8 @@ class Sandboxes:
             if request.input:
                 raise precondition(f"Sandbox {box.id!r} has finished: nothing reads its input")
             return pb.SandboxStdinWriteResponse()
-        box.begin_activity()
-        try:
+        with box.lifetime.activity():
             await box.stdin.write_index(request.index, request.input, request.eof)
-        finally:
-            box.end_activity()
         return pb.SandboxStdinWriteResponse()
 
     async def SandboxGetTunnels(
@@ -222,11 +228,6 @@ def _kill(made: "asyncio.Future[Task]") -> None:
     if not made.cancelled() and made.exception() is None:
         killing = asyncio.ensure_future(made.result().kill())
         killing.add_done_callback(lambda done: done.cancelled() or done.exception())
-
-
-def _check_timeout(seconds: float) -> None:
-    if seconds < 0:
-        raise invalid(f"timeout must not be negative: {seconds:g}")
 
 
 def _tags(messages: Iterable[pb.SandboxTag]) -> dict[str, str]:

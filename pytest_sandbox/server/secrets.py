@@ -1,11 +1,10 @@
 """Secrets: environment variables that the server holds under an id."""
 
-from collections.abc import Iterable
-
 from pytest_sandbox._proto import common_pb2
 from pytest_sandbox._proto import secrets_pb2 as pb
 
-from ._errors import already_exists, invalid, not_found, precondition
+from ._checks import check_environment
+from ._errors import already_exists, not_found, precondition
 from ._ids import check_name, new_id
 from ._rpc import Call, once
 from ._state import Secret, State
@@ -68,16 +67,3 @@ class Secrets:
         passing = request.object_creation_type == common_pb2.OBJECT_CREATION_TYPE_EPHEMERAL
         self._state.add_secret(secret, passing=passing)
         return secret
-
-
-def check_environment(variables: Iterable[tuple[str, str]]) -> None:
-    """Refuse variables that execve(2) could not pass on.
-
-    Raises:
-        GRPCError: INVALID_ARGUMENT.
-    """
-    for name, value in variables:
-        if not name or "=" in name or "\0" in name:
-            raise invalid(f"{name!r} cannot be the name of an environment variable")
-        if "\0" in value:
-            raise invalid(f"the value of the environment variable {name!r} holds a NUL character")

@@ -98,6 +98,44 @@ def test_a_factory_takes_a_command_and_what_it_is_not_told_from_the_marker(
     pytester.runpytest().assert_outcomes(passed=1)
 
 
+def test_a_factory_refuses_the_name_of_an_image_that_there_is_not(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+        from pytest_sandbox import exceptions
+
+        def test_it(sandbox_factory):
+            with pytest.raises(exceptions.InvalidError, match="'ubuntu' is not the name"):
+                sandbox_factory(image="ubuntu")
+            assert sandbox_factory(image="host").poll() is None
+        """
+    )
+
+    pytester.runpytest().assert_outcomes(passed=1)
+
+
+def test_threads_of_a_test_get_the_one_engine(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import threading
+        from pytest_sandbox import Sandbox
+
+        def test_it(request):
+            made = []
+            work = lambda: made.append(Sandbox.create())
+            threads = [threading.Thread(target=work) for _ in range(4)]
+            for thread in threads: thread.start()
+            for thread in threads: thread.join()
+            assert [each.poll() for each in made] == [None] * 4
+            assert len({each._client for each in made}) == 1
+        """
+    )
+
+    pytester.runpytest().assert_outcomes(passed=1)
+
+
 def test_a_sandbox_that_the_test_creates_itself_ends_with_the_test_too(
     pytester: pytest.Pytester,
 ) -> None:

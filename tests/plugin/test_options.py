@@ -68,6 +68,30 @@ def test_an_unknown_engine_is_refused_with_the_nearest(
     result.stderr.fnmatch_lines(f"*'{engine}' (environment variable *) does not exist; {hint}")
 
 
+def test_an_engine_of_an_installed_package_is_accepted_and_asked_for(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = pytester.mkdir("package")
+    info = package / "other_engine-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: other-engine\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[pytest_sandbox]\nother = other_engine\n")
+    (package / "other_engine.py").write_text(
+        "from pytest_sandbox.engine import EngineUnavailable\n"
+        "from pytest_sandbox.engine._registry import hookimpl\n"
+        "def make(options): raise EngineUnavailable('it is only a test')\n"
+        "@hookimpl\n"
+        "def pytest_sandbox_engines(): return {'other': make}\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(package))
+    pytester.makepyfile("def test_it(sandbox): ...")
+
+    result = pytester.runpytest_subprocess("--sandbox-engine=other")
+
+    assert header(result) == "other (option --sandbox-engine)"
+    result.stdout.fnmatch_lines("no sandbox engine: it is only a test")
+
+
 def test_an_image_that_does_not_exist_is_refused(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest("--sandbox-image=ubuntu")
 

@@ -21,6 +21,7 @@ from pytest_sandbox._proto import (
     sandboxes_pb2,
 )
 from pytest_sandbox._proto.control_grpc import ModalClientStub
+from pytest_sandbox.engine import Engine
 from pytest_sandbox.server._app import App
 from pytest_sandbox.server._auth import Listener
 
@@ -40,19 +41,30 @@ class Created:
     id: str
     task_id: str
     auth: dict[str, str]
-    task: StubTask
+    of_stub: StubTask | None
+
+    @property
+    def task(self) -> StubTask:
+        """What the stub engine made."""
+        assert self.of_stub is not None
+        return self.of_stub
 
 
 class Harness:
-    def __init__(self, app: App, engine: StubEngine, channel: Channel) -> None:
+    def __init__(self, app: App, engine: Engine, channel: Channel) -> None:
         self.app = app
-        self.engine = engine
+        self.stub = engine if isinstance(engine, StubEngine) else None
         self.channel = channel
         self.control = ModalClientStub(channel)
         self.router = router_grpc.TaskCommandRouterStub(channel)
         self.inspector = inspector_grpc.InspectorStub(channel)
         self._app_id = ""
         self._image_id = ""
+
+    @property
+    def engine(self) -> StubEngine:
+        assert self.stub is not None
+        return self.stub
 
     @property
     def clock(self) -> ManualClock:
@@ -110,7 +122,7 @@ class Harness:
             response.sandbox_id,
             str(initial["x-sandbox-task-id"]),
             {"authorization": f"Bearer {token}"},
-            self.engine.tasks[-1],
+            self.stub.tasks[-1] if self.stub is not None else None,
         )
 
     async def wait(self, sandbox: Created, timeout: float = 0) -> common_pb2.GenericResult:
@@ -169,9 +181,7 @@ class Harness:
 
 
 @asynccontextmanager
-async def serve(
-    engine: StubEngine | None = None, listener: Listener = UNIX
-) -> AsyncIterator[Harness]:
+async def serve(engine: Engine | None = None, listener: Listener = UNIX) -> AsyncIterator[Harness]:
     """A server over a stub engine."""
     engine = engine or StubEngine()
     app = App(engine, await engine.start())

@@ -103,6 +103,8 @@ async def test_every_failure_has_the_kind_that_clients_know(server: Harness) -> 
         ("Stat", {"path": "relative"}, "Other"),
         ("Stat", {}, "Other"),
         ("Watch", {"path": "/tmp", "filter": 3}, "Other"),
+        ("Watch", {"path": "/tmp", "timeout_secs": -1}, "Other"),
+        ("Watch", {"path": "/tmp", "timeout_secs": float("nan")}, "Other"),
         ("Fly", {"path": "/tmp"}, "Other"),
     ]
     for operation, fields, expected in failures:

@@ -117,6 +117,9 @@ async def test_layers_describe_what_a_sandbox_gets_by_default(server: Harness) -
     spec = server.engine.tasks[-1].spec
     assert spec.main is not None
     assert spec.main.argv == ("echo", "one", "two")
+    assert [box.main.argv for box in server.app.state.sandboxes.values() if box.main] == [
+        ("echo", "one", "two")
+    ]
     assert (spec.workdir, spec.env) == ("/srv/my app", {"A": "b c", "D": "e"})
 
     await server.create("x", image_id=layer, workdir="/other")

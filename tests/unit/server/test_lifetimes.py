@@ -118,10 +118,19 @@ async def test_a_wait_returns_at_once_when_the_sandbox_ends(server: Harness) -> 
 
 
 @pytest.mark.asyncio
-async def test_a_negative_wait_is_invalid(server: Harness) -> None:
+@pytest.mark.parametrize("timeout", [-1, float("nan"), float("-inf")])
+async def test_a_time_that_nobody_could_wait_for_is_invalid(
+    server: Harness, timeout: float
+) -> None:
     sandbox = await server.create("hang")
-    with refused(Status.INVALID_ARGUMENT, "-1"):
-        await server.wait(sandbox, -1)
+    with refused(Status.INVALID_ARGUMENT, f"{timeout:g}"):
+        await server.wait(sandbox, timeout)
+
+
+@pytest.mark.asyncio
+async def test_a_wait_may_be_for_ever(server: Harness) -> None:
+    sandbox = await server.create("echo")
+    assert (await server.wait(sandbox, float("inf"))).status
 
 
 @pytest.mark.asyncio

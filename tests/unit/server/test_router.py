@@ -177,6 +177,8 @@ async def test_finished_commands_stay_readable_up_to_a_number(
     await settle()
     with refused(Status.NOT_FOUND, ids[0]):
         await server.output(sandbox, ids[0], ERR)
+    assert list(box.execs) == ids[1:]
+    assert [process.stderr.first for process in sandbox.task.processes] == [3, 0, 0]
     assert await server.output(sandbox, ids[1], ERR) == b"no\n"
 
 

@@ -83,6 +83,17 @@ async def test_a_server_on_a_socket_names_unknown_rpcs(tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_client_of_the_second_version_is_told_how_to_speak_the_first(
+    tmp_path: Path,
+) -> None:
+    async with on_socket(tmp_path / "socket") as server:
+        path = "/modal.client.ModalClient/SandboxCreateV2"
+        method = UnaryUnaryMethod(server.channel, path, Empty, Empty)
+        with refused(Status.UNIMPLEMENTED, "SandboxCreateV2", "MODAL_SANDBOX_V2=0"):
+            await method(Empty())
+
+
+@pytest.mark.asyncio
 async def test_hundreds_of_calls_are_under_way_on_one_connection(tmp_path: Path) -> None:
     async with on_socket(tmp_path / "socket") as server:
         sandbox = await server.create("hang")

@@ -8,8 +8,8 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -128,13 +128,21 @@ def test_options_of_the_local_engine_are_numbers() -> None:
 
 #: A package that provides the stub engine under the name `stub`.
 PROVIDER = """
+import asyncio
 from pytest_sandbox.engine import SystemClock
 from pytest_sandbox.engine._registry import hookimpl
 from stub import StubEngine
 
+class Stuck(StubEngine):
+    async def close(self):
+        await asyncio.Event().wait()
+
 @hookimpl
 def pytest_sandbox_engines():
-    return {"stub": lambda options: StubEngine(SystemClock())}
+    return {
+        "stub": lambda options: StubEngine(SystemClock()),
+        "stuck": lambda options: Stuck(SystemClock()),
+    }
 """
 
 
@@ -153,11 +161,11 @@ def provider(tmp_path: Path) -> Path:
 
 @contextmanager
 def engine_process(
-    directory: Path, *options: str, path: Path | None = None
+    directory: Path, *options: str, path: Path | None = None, code: str = ""
 ) -> Iterator["subprocess.Popen[str]"]:
-    command = [sys.executable, "-m", "pytest_sandbox.server", "--run-dir", str(directory)]
+    program = ("-c", code) if code else ("-m", "pytest_sandbox.server")
     with subprocess.Popen(
-        [*command, *options],
+        [sys.executable, *program, "--run-dir", str(directory), *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -175,14 +183,12 @@ def answer(process: "subprocess.Popen[str]") -> Any:
     return json.loads(line)
 
 
-async def hello(socket: str) -> str:
+@asynccontextmanager
+async def connected(socket: str) -> AsyncIterator[Channel]:
     channel = Channel(path=socket)
-    try:
-        await ModalClientStub(channel).ClientHello(Empty())
-        engine = await InspectorStub(channel).Engine(inspector_pb2.InspectorEngineRequest())
-        return engine.name
-    finally:
-        channel.close()
+    await ModalClientStub(channel).ClientHello(Empty())
+    yield channel
+    channel.close()
 
 
 @pytest.mark.asyncio
@@ -199,9 +205,12 @@ async def test_the_engine_process_serves_until_its_owner_dies(
         assert ready["tcp"] is None
         assert ready["engine"]["name"] == "stub"
         assert (directory / "socket").stat().st_mode & 0o777 == 0o600
-        assert await hello(ready["socket"]) == "stub"
-        owner.kill()
-        assert process.wait(10) == 0
+        async with connected(ready["socket"]) as channel:
+            engine = await InspectorStub(channel).Engine(inspector_pb2.InspectorEngineRequest())
+            assert engine.name == "stub"
+            owner.kill()
+            # Although a client is still connected.
+            assert process.wait(10) == 0
     assert not directory.exists()
 
 
@@ -218,6 +227,27 @@ def test_the_engine_process_ends_when_told(
         assert not directory.exists()
 
 
+#: The engine process, in less of a hurry to be ready than to end.
+HASTY = """
+import sys
+from pytest_sandbox.server import __main__ as server
+server.CLOSE_TIMEOUT = 0.1
+sys.exit(server.main())
+"""
+
+
+def test_an_engine_that_does_not_close_is_given_up(tmp_path: Path, provider: Path) -> None:
+    directory = run_directory(tmp_path)
+    with (
+        holder(directory / "lease") as owner,
+        engine_process(directory, "--engine", "stuck", path=provider, code=HASTY) as process,
+    ):
+        answer(process)
+        owner.kill()
+        assert process.wait(10) == 1
+    assert not directory.exists()
+
+
 def test_an_engine_that_cannot_start_says_why_and_what_to_do(tmp_path: Path) -> None:
     directory = run_directory(tmp_path)
     with holder(directory / "lease"), engine_process(directory, "--engine", "warp") as process:
@@ -225,6 +255,8 @@ def test_an_engine_that_cannot_start_says_why_and_what_to_do(tmp_path: Path) -> 
         assert "'warp'" in error["reason"]
         assert "local" in error["remedy"]
         assert process.wait(10) == 1
+    # The folder is its owner's, who has still to tell why there is no engine.
+    assert (directory / "lease").exists()
 
 
 def test_an_address_that_is_taken_is_an_error(tmp_path: Path, provider: Path) -> None:
@@ -236,6 +268,22 @@ def test_an_address_that_is_taken_is_an_error(tmp_path: Path, provider: Path) ->
     ):
         assert "cannot listen" in answer(process)["error"]["reason"]
         assert process.wait(10) == 1
+
+
+def test_any_interface_is_shown_as_an_address_that_can_be_reached(
+    tmp_path: Path, provider: Path
+) -> None:
+    directory = run_directory(tmp_path)
+    options = ("--engine", "stub", "--tcp", "0.0.0.0:0")
+    with (
+        holder(directory / "lease"),
+        engine_process(directory, *options, path=provider) as process,
+    ):
+        tcp = answer(process)["tcp"]
+        assert tcp["url"].startswith("http://127.0.0.1:")
+        assert tcp["router_tls_url"].startswith("https://127.0.0.1:")
+        process.terminate()
+        assert process.wait(10) == 0
 
 
 def test_a_bad_address_is_a_usage_error(tmp_path: Path) -> None:

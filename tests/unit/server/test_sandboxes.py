@@ -12,8 +12,8 @@ from grpclib import Status
 from pytest_sandbox._proto import images_pb2, sandboxes_pb2
 from pytest_sandbox._proto.sandboxes_pb2 import Sandbox
 from pytest_sandbox.engine import Capability, EndCause, ExitStatus, Limits, PtySize, TaskEnd
-from pytest_sandbox.server._box import _result
 from pytest_sandbox.server._definition import _REFUSED
+from pytest_sandbox.server._result import result_of
 
 from .harness import Created, Harness, refused, serve
 from .stub import StubEngine
@@ -142,6 +142,7 @@ async def test_what_clients_send_by_default_is_accepted(server: Harness, kind: s
         (["hang"], {"tags": {"a b": "c"}}, ["a b"]),
         (["hang"], {"tags": {"a": "x" * 64}}, ["xxx"]),
         (["nope"], {}, ["'nope'"]),
+        (["hang"], {"environment_variables": {"contents": {"A=B": "x"}}}, ["A=B"]),
     ],
     ids=lambda value: str(value)[:20],
 )
@@ -194,7 +195,21 @@ async def test_a_terminal_has_its_size_and_its_variables(server: Harness) -> Non
     await server.create("hang", pty_info=info)
     spec = server.engine.tasks[-1].spec
     assert spec.main is not None
-    assert (spec.main.pty, spec.env) == (PtySize(50, 80), {"TERM": "xterm"})
+    assert (spec.main.pty, spec.main.env, spec.env) == (PtySize(50, 80), {"TERM": "xterm"}, {})
+
+
+@pytest.mark.asyncio
+async def test_variables_of_the_definition_win_over_those_of_the_terminal(
+    server: Harness,
+) -> None:
+    await server.create(
+        "hang",
+        pty_info={"enabled": True, "env_term": "xterm"},
+        environment_variables={"contents": {"TERM": "dumb"}},
+    )
+    spec = server.engine.tasks[-1].spec
+    assert spec.main is not None
+    assert (spec.env, spec.main.env) == ({"TERM": "dumb"}, {"TERM": "dumb"})
 
 
 # Names
@@ -356,7 +371,7 @@ async def test_a_second_terminate_does_nothing_and_tells_the_result(server: Harn
     ],
 )
 def test_every_end_has_its_status(end: TaskEnd, status: str, exitcode: int) -> None:
-    result = _result(end, None)
+    result = result_of(end, None)
     assert type(result).GenericStatus.Name(result.status) == status
     assert result.exitcode == exitcode
 

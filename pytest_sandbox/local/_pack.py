@@ -39,38 +39,12 @@ def pack(path: str, fd: int) -> Message:
     return {}
 
 
-def unpack(path: str, fd: int) -> Message:
-    """Write what the archive at `fd` holds below a directory."""
-    os.makedirs(path, exist_ok=True)
-    directories: list[tuple[str, tarfile.TarInfo]] = []
-    try:
-        with (
-            os.fdopen(fd, "rb", buffering=_CHUNK) as source,
-            tarfile.open(
-                fileobj=source, mode="r|", encoding="utf-8", errors="surrogateescape"
-            ) as archive,
-        ):
-            while (member := archive.next()) is not None:
-                target = _target(path, member.name)
-                _extract(archive, member, path, target)
-                if member.isdir():
-                    directories.append((target, member))
-                archive.members = []  # type: ignore[attr-defined] # or it remembers them all
-            while source.read(_CHUNK):
-                pass  # padding; the writer may not find the pipe broken
-    except tarfile.TarError as error:
-        raise OSError(errno.EINVAL, f"not a tar stream: {error}", path) from error
-    for target, member in reversed(directories):
-        _restore(target, member)
-    return {}
-
-
 def _names(root: str, below: str) -> Iterator[str]:
     """Names below a directory, each directory before what it holds; without recursion."""
     pending = [below]
     while pending:
         folder = pending.pop()
-        with os.scandir(f"{root}/{folder}") as entries:
+        with os.scandir(f"{root}/{folder}" if folder else root) as entries:
             found = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)
         for name, is_directory in found:
             relative = f"{folder}/{name}" if folder else name
@@ -173,60 +147,3 @@ def _copy(fd: int, offset: int, size: int, out: IO[bytes]) -> None:
             data = bytes(min(size, _CHUNK))  # it shrank: the header has promised more
         out.write(data)
         offset, size = offset + len(data), size - len(data)
-
-
-def _target(root: str, name: str) -> str:
-    parts = [part for part in name.split("/") if part not in ("", ".")]
-    if ".." in parts:
-        raise OSError(errno.EINVAL, "a name in the archive leads out of the directory", name)
-    return "/".join([root.rstrip("/"), *parts])
-
-
-def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo, root: str, target: str) -> None:
-    os.makedirs(os.path.dirname(target) or "/", exist_ok=True)
-    if member.isdir():
-        _make_directory(target)
-        return
-    if os.path.lexists(target):
-        os.unlink(target)
-    if member.issym():
-        os.symlink(member.linkname, target)
-    elif member.islnk():
-        os.link(_target(root, member.linkname), target, follow_symlinks=False)
-        return
-    elif member.isfifo():
-        os.mkfifo(target, 0o600)
-    elif member.isdev():
-        kind = stat.S_IFCHR if member.ischr() else stat.S_IFBLK
-        os.mknod(target, kind | 0o600, os.makedev(member.devmajor, member.devminor))
-    else:
-        archive.makefile(member, target)
-    _restore(target, member)
-
-
-def _make_directory(target: str) -> None:
-    if not os.path.isdir(target) or os.path.islink(target):
-        if os.path.lexists(target):
-            os.unlink(target)
-        os.mkdir(target, 0o700)
-
-
-def _restore(target: str, member: tarfile.TarInfo) -> None:
-    """Owner, then mode, which a change of owner clears in part, then time."""
-    try:
-        os.lchown(target, member.uid, member.gid)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.EPERM):
-            raise  # those two: the owner has no id in this sandbox
-    if not member.issym():
-        os.chmod(target, member.mode & 0o7777)
-    mtime = _nanoseconds(member)
-    os.utime(target, ns=(mtime, mtime), follow_symlinks=False)
-
-
-def _nanoseconds(member: tarfile.TarInfo) -> int:
-    """The time as it was written; `TarInfo.mtime` is a float, too coarse for nanoseconds."""
-    seconds, _, fraction = member.pax_headers.get("mtime", "").partition(".")
-    if seconds.isdigit() and (not fraction or fraction.isdigit()):
-        return int(seconds) * 10**9 + int(fraction[:9].ljust(9, "0"))
-    return int(member.mtime * 10**9)

@@ -1,6 +1,6 @@
-"""What a command may look like, for a main process and for an exec alike."""
+"""What requests may hold: commands, folders, variables, waiting times."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from pytest_sandbox._proto import sandboxes_pb2 as pb
 from pytest_sandbox.engine import PtySize
@@ -38,6 +38,29 @@ def check_workdir(workdir: str | None) -> None:
     """
     if workdir is not None and (not workdir.startswith("/") or "\0" in workdir):
         raise invalid(f"workdir must be an absolute path, not {workdir!r}")
+
+
+def check_environment(variables: Iterable[tuple[str, str]]) -> None:
+    """Refuse variables that execve(2) could not pass on.
+
+    Raises:
+        GRPCError: INVALID_ARGUMENT.
+    """
+    for name, value in variables:
+        if not name or "=" in name or "\0" in name:
+            raise invalid(f"{name!r} cannot be the name of an environment variable")
+        if "\0" in value:
+            raise invalid(f"the value of the environment variable {name!r} holds a NUL character")
+
+
+def check_timeout(seconds: float) -> None:
+    """Refuse a time that nobody could wait for.
+
+    Raises:
+        GRPCError: INVALID_ARGUMENT.
+    """
+    if not seconds >= 0:  # which NaN is not either
+        raise invalid(f"timeout must not be negative, but is {seconds:g}")
 
 
 def pty_size(info: pb.PTYInfo) -> PtySize | None:

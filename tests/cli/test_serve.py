@@ -1,0 +1,266 @@
+"""`pytest-sandbox serve`."""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from grpclib import GRPCError, Status
+from grpclib.client import Channel
+
+from pytest_sandbox._proto.apps_pb2 import AppGetOrCreateRequest
+from pytest_sandbox._proto.common_pb2 import OBJECT_CREATION_TYPE_CREATE_IF_MISSING
+from pytest_sandbox._proto.control_grpc import ModalClientStub
+from pytest_sandbox.cli import main
+
+SERVE = (sys.executable, "-m", "pytest_sandbox.cli", "serve")
+PATIENCE = 30.0
+
+Serve = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def temporary(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path_factory.mktemp("t")
+    monkeypatch.setenv("TMPDIR", str(folder))
+    return folder
+
+
+@pytest.fixture
+def serve(temporary: Path) -> Iterator[Serve]:
+    """Starts the command in a session of its own; kills what is left of it."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: str) -> "subprocess.Popen[str]":
+        process = subprocess.Popen(
+            [*SERVE, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def run(*arguments: str, **env: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [*SERVE, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, **env},
+        check=False,
+    )
+
+
+def runs(temporary: Path) -> list[Path]:
+    return list(temporary.glob("pytest-sandbox-*"))
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+async def look_up_app(env: dict[str, str], *, secret: str | None = None) -> str:
+    """Do what a Modal client does first, with its environment."""
+    url = urlsplit(env["MODAL_SERVER_URL"])
+    channel = Channel(url.hostname, url.port)
+    try:
+        response = await ModalClientStub(channel).AppGetOrCreate(
+            AppGetOrCreateRequest(
+                app_name="demo", object_creation_type=OBJECT_CREATION_TYPE_CREATE_IF_MISSING
+            ),
+            metadata={
+                "x-modal-token-id": env["MODAL_TOKEN_ID"],
+                "x-modal-token-secret": secret or env["MODAL_TOKEN_SECRET"],
+            },
+        )
+        return response.app_id
+    finally:
+        channel.close()
+
+
+def exports(process: "subprocess.Popen[str]") -> dict[str, str]:
+    """The environment that the command prints for a shell to take over."""
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert "until Ctrl-C" in process.stderr.readline()
+    env = {}
+    for _ in range(5):
+        export, assignment = shlex.split(process.stdout.readline())
+        assert export == "export"
+        name, _, value = assignment.partition("=")
+        env[name] = value
+    return env
+
+
+def test_a_command_runs_with_the_environment_of_a_modal_client() -> None:
+    done = run("--", "env", MODAL_TOKEN_ID="mine", MODAL_CONFIG_PATH="/home/me/.modal.toml")
+
+    env = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+    assert env["MODAL_SERVER_URL"].startswith("http://127.0.0.1:")
+    assert env["MODAL_TOKEN_ID"].startswith("ak-")
+    assert env["MODAL_TOKEN_SECRET"].startswith("as-")
+    assert env["MODAL_CONFIG_PATH"] == os.devnull
+    assert env["SSL_CERT_FILE"].endswith("/ca.pem")
+
+
+def test_the_certificates_that_a_command_trusts_are_still_among_them(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.pem"
+    mine.write_text("my authority\n")
+
+    done = run("--", "sh", "-c", 'cat "$SSL_CERT_FILE"', SSL_CERT_FILE=str(mine))
+
+    assert done.stdout.endswith("my authority\n")
+    assert done.stdout.startswith("-----BEGIN CERTIFICATE-----")
+
+
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [
+        ("exit 0", 0),
+        ("exit 7", 7),
+        ("kill -TERM $$", 128 + signal.SIGTERM),
+        ("kill -KILL $$", 128 + signal.SIGKILL),
+    ],
+)
+def test_it_exits_with_the_status_of_the_command(command: str, status: int) -> None:
+    assert run("--", "sh", "-c", command).returncode == status
+
+
+def test_dashes_after_the_first_belong_to_the_command() -> None:
+    assert run("--", "echo", "--", "--help").stdout == "-- --help\n"
+
+
+def test_a_command_that_does_not_exist_is_127_and_one_that_may_not_run_126(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "text").touch()
+    missing, forbidden = run("--", "/no/such/command"), run("--", str(tmp_path / "text"))
+
+    assert (missing.returncode, forbidden.returncode) == (127, 126)
+    assert "cannot run '/no/such/command': No such file or directory" in missing.stderr
+
+
+def test_dashes_without_a_command_are_refused() -> None:
+    done = run("--")
+
+    assert done.returncode == 2
+    assert "-- needs a command" in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_signals_are_passed_on_to_the_command(
+    serve: Serve, temporary: Path, number: signal.Signals
+) -> None:
+    process = serve(
+        "--",
+        "bash",
+        "-c",
+        f"trap 'echo got it; exit 5' {number.name}; echo ready; while :; do sleep 0.01; done",
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+
+    process.send_signal(number)
+
+    assert process.communicate(timeout=PATIENCE)[0] == "got it\n"
+    assert process.returncode == 5
+    assert not runs(temporary)
+
+
+@pytest.mark.asyncio
+async def test_without_a_command_it_prints_exports_and_serves_until_interrupted(
+    serve: Serve, temporary: Path
+) -> None:
+    process = serve()
+    env = exports(process)
+    assert (await look_up_app(env)).startswith("ap-")
+
+    process.send_signal(signal.SIGINT)
+
+    assert process.wait(PATIENCE) == 0
+    assert not runs(temporary)
+
+
+@pytest.mark.asyncio
+async def test_only_who_has_the_secret_is_served(serve: Serve) -> None:
+    env = exports(serve())
+
+    with pytest.raises(GRPCError) as caught:
+        await look_up_app(env, secret="as-guessed")
+
+    assert caught.value.status is Status.UNAUTHENTICATED
+
+
+def test_it_ends_when_the_engine_dies(serve: Serve, temporary: Path) -> None:
+    process = serve()
+    exports(process)
+    (start_lock,) = temporary.glob("pytest-sandbox-*/start.lock")
+    engine = json.loads(start_lock.read_text())["ready"]["pid"]
+
+    os.kill(engine, signal.SIGKILL)
+
+    assert process.wait(PATIENCE) == 1
+    assert process.stderr is not None
+    assert f"the engine process {engine} died" in process.stderr.read()
+
+
+def test_killing_it_ends_the_engine(serve: Serve, temporary: Path) -> None:
+    process = serve()
+    exports(process)
+
+    process.kill()
+
+    until(lambda: not runs(temporary))
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "example.org"])
+def test_an_address_that_others_can_reach_is_refused_with_the_reason(
+    host: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["serve", "--host", host]) == 2
+    message = capsys.readouterr().err
+    assert host in message
+    assert "not\nencrypted" in message
+    assert "--allow-remote" in message
+
+
+def test_another_address_is_used_when_that_is_allowed() -> None:
+    done = run("--host", "0.0.0.0", "--allow-remote", "--", "printenv", "MODAL_SERVER_URL")
+
+    assert done.stdout.startswith("http://0.0.0.0:")
+
+
+def test_the_port_can_be_chosen_and_a_taken_one_is_an_error(serve: Serve) -> None:
+    port = urlsplit(exports(serve())["MODAL_SERVER_URL"]).port
+
+    done = run("--port", str(port), "--", "true")
+
+    assert done.returncode == 1
+    assert "cannot listen" in done.stderr
+
+
+def test_an_engine_that_does_not_exist_is_an_error() -> None:
+    done = run("--engine", "docker", "--", "true")
+
+    assert done.returncode == 1
+    assert "there is no engine 'docker'" in done.stderr
+    assert "Traceback" not in done.stderr

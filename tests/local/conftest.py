@@ -1,0 +1,114 @@
+"""One engine per module, a fresh sandbox per test, and what looks at the machine from outside."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+import pytest_sandbox
+from pytest_sandbox.engine import OutputLog, ProcessSpec, Task, TaskSpec
+from pytest_sandbox.local import LocalEngine
+
+#: An ordinary user that need not have an account.
+SOMEBODY = 1500
+
+
+@dataclass(frozen=True)
+class Done:
+    code: int
+    out: str
+    err: str
+
+
+Sh = Callable[..., Awaitable[Done]]
+
+
+async def content(log: OutputLog) -> str:
+    return b"".join([chunk async for chunk in log.follow()]).decode(errors="surrogateescape")
+
+
+async def shell(task: Task, script: str) -> Done:
+    """Run a script to its end."""
+    process = await task.exec(ProcessSpec(("/bin/sh", "-c", script)))
+    await process.close_stdin()
+    out, err = await content(process.stdout), await content(process.stderr)
+    return Done((await process.wait()).returncode, out, err)
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    """Wait for what nobody announces: something of the kernel's, seen from outside."""
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, f"never happened: {what}"
+        time.sleep(0.005)
+
+
+def processes(*words: str) -> list[int]:
+    """Processes of the machine whose command line has all of `words`."""
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                line = Path(f"/proc/{name}/cmdline").read_bytes().decode(errors="replace")
+            except OSError:
+                continue
+            if all(word in line for word in words):
+                found.append(int(name))
+    return found
+
+
+def python_of_everybody() -> str:
+    """A Python that an ordinary user may run, with our package's needs."""
+    for path in (sys.executable, "/usr/bin/python3", "/usr/local/bin/python3"):
+        if shutil.which("setpriv") is None or not os.path.exists(path):
+            continue
+        check = [*as_somebody(), path, "-c", "import pytest_sandbox.local"]
+        if subprocess.run(check, capture_output=True, env=their_env(), cwd="/").returncode == 0:
+            return path
+    pytest.skip("needs an ordinary user: no Python here that one may run")
+
+
+def as_somebody() -> list[str]:
+    if os.geteuid() != 0:
+        return []
+    return ["setpriv", f"--reuid={SOMEBODY}", f"--regid={SOMEBODY}", "--clear-groups"]
+
+
+def their_env() -> dict[str, str]:
+    root = os.path.dirname(os.path.dirname(os.path.abspath(pytest_sandbox.__file__)))
+    return {"PATH": os.environ["PATH"], "PYTHONPATH": root, "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def engine() -> AsyncIterator[LocalEngine]:
+    engine = LocalEngine()
+    await engine.start()
+    yield engine
+    await engine.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def task(engine: LocalEngine) -> AsyncIterator[Task]:
+    task = await engine.create(TaskSpec())
+    yield task
+    await task.kill()
+
+
+@pytest.fixture
+def sh(task: Task) -> Sh:
+    async def run(script: str) -> Done:
+        return await shell(task, script)
+
+    return run
+
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")

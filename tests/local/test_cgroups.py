@@ -1,0 +1,87 @@
+"""Control groups: limits are set, nothing stays behind, nothing of others is touched."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pytest_sandbox.engine import EngineInfo, Limits, TaskSpec
+from pytest_sandbox.local import LocalEngine, _cgroups
+
+from .conftest import needs_root, shell
+
+
+def test_only_empty_groups_are_removed(tmp_path: Path) -> None:
+    group = tmp_path / "group"
+    (group / "child").mkdir(parents=True)
+    (group / "child" / "file").touch()
+    assert not _cgroups.remove(str(group))
+    (group / "child" / "file").unlink()
+    assert _cgroups.remove(str(group))
+    assert not group.exists()
+    assert _cgroups.remove(str(group))  # gone is gone
+
+
+def test_what_a_dead_process_left_is_swept_and_nothing_else(tmp_path: Path) -> None:
+    me = os.getpid()
+    started = _cgroups._started(me)
+    stay = [f"pytest-sandbox-{me}-{started}", "pytest-sandbox", "other", "pytest-sandbox-1-x"]
+    gone = [f"pytest-sandbox-{me}-{(started or 0) + 1}", "pytest-sandbox-4194305-1"]
+    for name in (*stay, *gone):
+        (tmp_path / name / "zygote").mkdir(parents=True)
+    _cgroups._sweep_left_over(str(tmp_path))
+    assert sorted(os.listdir(tmp_path)) == sorted(stay)
+
+
+@pytest.mark.parametrize(
+    ("root", "group", "folders"),
+    [
+        ("/", "/", ["/m"]),
+        ("/", "/a/b", ["/m/a/b", "/m/a", "/m"]),
+        ("/docker/x", "/docker/x", ["/m"]),
+        ("/docker/x", "/docker/x/y", ["/m/y", "/m"]),
+        ("/docker/x", "/elsewhere", ["/m"]),
+    ],
+)
+def test_our_groups_folder_is_found_whatever_is_mounted(
+    root: str, group: str, folders: list[str]
+) -> None:
+    assert _cgroups._upwards("/m", root, group) == folders
+
+
+def test_limits_of_both_versions() -> None:
+    limits = _cgroups._limits({"processes": 7, "memory": 4096, "cpus": 1.5})
+    assert limits["pids"][1] == limits["pids"][2] == {"pids.max": "7"}
+    assert limits["memory"][2]["memory.max"] == "4096"
+    assert limits["cpu"][2] == {"cpu.max": "150000 100000"}
+    assert limits["cpu"][1] == {"cpu.cfs_quota_us": "150000"}
+
+
+def groups_of(engine: LocalEngine) -> list[str]:
+    assert engine._factory is not None
+    return list(engine._factory.zygote._cgroups)
+
+
+@needs_root
+@pytest.mark.asyncio
+async def test_groups_go_with_their_sandbox_and_with_the_engine() -> None:
+    engine = LocalEngine()
+    info: EngineInfo = await engine.start()
+    if not groups_of(engine):
+        pytest.skip(f"no cgroup controller here: {info.details}")
+    groups = groups_of(engine)
+    task = await engine.create(TaskSpec(limits=Limits(processes=50)))
+    inside = {name for group in groups for name in os.listdir(group)}
+    assert {"2"} <= inside  # 1 was the trial
+    await task.kill()
+    assert not [group for group in groups if os.path.exists(f"{group}/2")]
+    await engine.close()
+    assert not [group for group in groups if os.path.exists(group)]
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_the_groups_of_the_machine_do_not_show(engine: LocalEngine) -> None:
+    task = await engine.create(TaskSpec())
+    done = await shell(task, "cat /proc/self/cgroup")
+    await task.kill()
+    assert "pytest-sandbox" not in done.out

@@ -1,0 +1,100 @@
+"""What of this machine shows in a sandbox."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from pytest_sandbox.local import _image, _skeleton
+
+
+def test_the_running_python_comes_first_in_the_path() -> None:
+    image = _image.host_image(writable=True)
+    folder = os.path.join(os.path.realpath(sys.prefix), "bin")
+    assert folder in image.env["PATH"].split(":")
+    assert image.env["PATH"].endswith("/usr/sbin:/usr/bin:/sbin:/bin")
+
+
+def test_no_variable_of_the_machine_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_TOKEN", "secret")
+    assert set(_image.host_image(writable=True).env) == {"HOME", "LANG", "PATH"}
+
+
+@pytest.mark.parametrize("prefix", ["/", "/home", "/root", "/etc", "/var", "/opt", "~"])
+def test_a_python_environment_that_would_show_too_much_is_left_out(
+    prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prefix = os.path.realpath(os.path.expanduser(prefix))
+    for name in ("prefix", "exec_prefix", "base_prefix", "base_exec_prefix"):
+        monkeypatch.setattr(sys, name, prefix)
+    image = _image.host_image(writable=True)
+    assert prefix not in [path for path, _ in image.trees]
+    assert prefix in image.left_out
+
+
+def test_an_environment_in_usr_needs_no_tree_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("prefix", "exec_prefix", "base_prefix", "base_exec_prefix"):
+        monkeypatch.setattr(sys, name, "/usr")
+    trees = [path for path, _ in _image.host_image(writable=False).trees]
+    assert trees[0] == "/usr"
+    assert not [path for path in trees[1:] if path.startswith("/usr/")]
+
+
+def test_environments_are_never_writable() -> None:
+    trees = _image.host_image(writable=True).trees
+    system = {"/usr", *(f"/{name}" for name in ("bin", "lib", "lib32", "lib64", "libx32", "sbin"))}
+    assert {path for path, writable in trees if writable} <= system
+
+
+@pytest.fixture(scope="module")
+def skeleton(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("skeleton")
+    _skeleton.build(str(root), ("null",), {"bin": "usr/bin"}, ["/opt/some/where"])
+    return root
+
+
+def test_the_top_level_is_made_of_known_names(skeleton: Path) -> None:
+    known = "bin boot dev etc home media mnt opt proc root run srv sys tmp usr var"
+    assert sorted(os.listdir(skeleton)) == known.split()
+
+
+def test_mount_points_and_links_are_there(skeleton: Path) -> None:
+    assert (skeleton / "opt/some/where").is_dir()
+    assert os.readlink(skeleton / "bin") == "usr/bin"
+    assert (skeleton / "dev/null").is_file()
+
+
+@pytest.mark.parametrize("folder", ["home", "mnt", "srv", "tmp", "root", "var/log"])
+def test_folders_of_people_and_services_are_empty(skeleton: Path, folder: str) -> None:
+    assert os.listdir(skeleton / folder) == []
+
+
+def test_only_names_that_are_mentioned_are_copied_from_etc(skeleton: Path) -> None:
+    made = {"fstab", "group", "hostname", "hosts", "machine-id", "mtab", "passwd", "resolv.conf"}
+    assert set(os.listdir(skeleton / "etc")) <= _skeleton.ETC | made | {"shadow"}
+
+
+def test_accounts_are_the_systems_and_locked(skeleton: Path) -> None:
+    lines = [line.split(":") for line in (skeleton / "etc/passwd").read_text().splitlines()]
+    assert lines[0] == ["root", "x", "0", "0", "root", "/root", "/bin/sh"]
+    assert all(int(line[2]) < 1000 or int(line[2]) == 65534 for line in lines)
+    shadow = [line.split(":") for line in (skeleton / "etc/shadow").read_text().splitlines()]
+    assert {line[1] for line in shadow} == {"*"}
+
+
+def test_what_not_everybody_may_read_is_not_copied(tmp_path: Path) -> None:
+    source, target = tmp_path / "etc", tmp_path / "copy"
+    (source / "ssl/private").mkdir(parents=True)
+    (source / "ssl/private/key").write_text("secret")
+    (source / "ssl/open.pem").write_text("public")
+    (source / "ssl/closed.pem").write_text("secret")
+    (source / "ssl/closed.pem").chmod(0o640)
+    (source / "ssl/proxy").write_text("http://user:secret@proxy.example/")
+    (source / "unknown").write_text("secret")
+    target.mkdir()
+    _skeleton._copy_chosen(str(source), str(target))
+    assert sorted(str(path.relative_to(target)) for path in target.rglob("*")) == [
+        "ssl",
+        "ssl/open.pem",
+    ]

@@ -1,0 +1,87 @@
+"""What is public: its names, its types, and what it costs to import."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pytest_sandbox
+from pytest_sandbox import client
+from pytest_sandbox.client._dual import Dual, DualIterator, dual, dual_iterator, overloaded
+
+FACES = (Dual, DualIterator, dual, dual_iterator, overloaded)
+#: What takes long to import, and is of no use until a sandbox is.
+COSTLY = ("asyncio", "grpclib", "google.protobuf", "h2", "tarfile", "subprocess", "jwt")
+
+
+def python(code: str) -> str:
+    command = (sys.executable, "-c", code)
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_the_package_and_its_client_offer_the_same() -> None:
+    assert pytest_sandbox.__all__ == client.__all__
+    assert all(getattr(pytest_sandbox, name) is getattr(client, name) for name in client.__all__)
+
+
+@pytest.mark.parametrize("module", [pytest_sandbox, client])
+def test_other_names_are_not_there(module: object) -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        module.nothing  # type: ignore[attr-defined]  # noqa: B018
+
+
+@pytest.mark.parametrize("module", ["pytest_sandbox", "pytest_sandbox.client"])
+def test_importing_costs_nothing_until_something_is_used(module: str) -> None:
+    code = f"import sys; import {module}; print([m for m in {COSTLY} if m in sys.modules])"
+
+    assert python(code) == "[]\n"
+
+
+def test_catching_an_exception_does_not_import_the_client() -> None:
+    code = (
+        "import sys; import pytest_sandbox; pytest_sandbox.exceptions.NotFoundError; "
+        f"print([m for m in {COSTLY} if m in sys.modules])"
+    )
+
+    assert python(code) == "[]\n"
+
+
+def test_all_that_is_public_is_documented() -> None:
+    silent = [
+        f"{name}.{member}".rstrip(".")
+        for name in client.__all__
+        for member, value in [("", getattr(client, name)), *vars(getattr(client, name)).items()]
+        if not member.startswith("_")
+        and (inspect.isroutine(value) or isinstance(value, (type, property, *FACES)))
+        and not inspect.getdoc(value)
+    ]
+
+    assert silent == []
+
+
+def test_every_async_function_has_both_faces() -> None:
+    """No public method is a bare coroutine function, which a blocking caller could not use."""
+    bare = [
+        f"{name}.{member}"
+        for name in client.__all__
+        if inspect.isclass(getattr(client, name))
+        for member, value in vars(getattr(client, name)).items()
+        if not member.startswith("_")
+        and (inspect.iscoroutinefunction(value) or inspect.isasyncgenfunction(value))
+    ]
+
+    assert bare == []
+
+
+def test_types_are_those_that_a_type_checker_infers() -> None:
+    """`typing_api.py` states them; mypy compares."""
+    api = Path(__file__).with_name("typing_api.py")
+    command = (sys.executable, "-m", "mypy", "--strict", "--python-version", "3.10", str(api))
+
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=api.parents[3])
+
+    assert done.returncode == 0, done.stdout

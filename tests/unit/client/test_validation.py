@@ -1,0 +1,280 @@
+"""Arguments that make no sense, or are not built yet, are refused before anything is sent."""
+
+from __future__ import annotations
+
+import inspect
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_sandbox.client import Client, FileWatchEventType, Image, Sandbox, Secret, exceptions
+from pytest_sandbox.client._definition import resources
+from pytest_sandbox.client._watching import kinds
+
+from .stubs import Service, control
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Invalid = exceptions.InvalidError
+
+
+@pytest.fixture
+def nothing_served() -> Service:
+    return control()
+
+
+@pytest.fixture
+def offline(serve: Callable[..., Client], nothing_served: Service) -> Client:
+    """A client of a server that answers nothing."""
+    return serve(nothing_served)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_asked(nothing_served: Service, offline: Client) -> Any:
+    before = Client.set_default(offline)
+    yield
+    Client.set_default(before)
+    assert nothing_served.asked == []
+
+
+@pytest.fixture
+def sandbox(offline: Client) -> Sandbox:
+    return Sandbox("sb-1", offline)
+
+
+COMMANDS = [
+    ((b"bytes",), "argument 0 is b'bytes', a bytes"),
+    (("echo", 3), "argument 1 is 3, a int"),
+    (("echo", None), "argument 1 is None"),
+    (("echo", "a\0b"), "NUL"),
+    (("x" * (2**16 + 1),), "65537 bytes"),
+    (("x" * 2**15, "é" * 2**14, "x"), "65537 bytes"),
+]
+
+
+@pytest.mark.parametrize(("args", "message"), COMMANDS)
+def test_arguments_of_a_command(sandbox: Sandbox, call: Any, args: Any, message: str) -> None:
+    for function in (Sandbox.create, sandbox.exec, sandbox.run):
+        with pytest.raises(Invalid, match=message):
+            call(function, *args)
+
+
+def test_a_command_is_needed(sandbox: Sandbox) -> None:
+    for function in (sandbox.exec, sandbox.run):
+        with pytest.raises(Invalid, match="a command is needed"):
+            function()
+
+
+@pytest.mark.parametrize("workdir", ["relative", "", "./x", "~/x", "/a\0b", 3])
+def test_working_directories(sandbox: Sandbox, workdir: Any) -> None:
+    for function in (Sandbox.create, sandbox.exec, sandbox.run):
+        with pytest.raises(Invalid, match="workdir="):
+            function("true", workdir=workdir)
+
+
+@pytest.mark.parametrize("seconds", [-1, 1.5, "1", True, 2**32])
+def test_seconds(sandbox: Sandbox, seconds: Any) -> None:
+    for function in (Sandbox.create, sandbox.exec, sandbox.run):
+        with pytest.raises(Invalid, match=f"timeout={seconds!r}"):
+            function("true", timeout=seconds)
+    with pytest.raises(Invalid, match=f"idle_timeout={seconds!r}"):
+        Sandbox.create(idle_timeout=seconds)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "a b", "a/b", "é", "x" * 65, "ap-" + "x" * 22, "a\n", 3, "a\0b"]
+)
+def test_names(name: Any) -> None:
+    with pytest.raises(Invalid, match="is not a name for Sandbox"):
+        Sandbox.create(name=name)
+
+
+@pytest.mark.parametrize("env", [{"A": 1}, {1: "A"}, {"": "x"}, {"A=B": "x"}, {"A": "\0"}, ["A"]])
+def test_environments(sandbox: Sandbox, env: Any) -> None:
+    with pytest.raises(Invalid, match="env"):
+        Secret.from_dict(env)
+    for function in (sandbox.exec, sandbox.run):
+        with pytest.raises(Invalid, match="env"):
+            function("true", env=env)
+
+
+def test_a_variable_that_is_not_set_here() -> None:
+    with pytest.raises(Invalid, match="NOT_SET_ANYWHERE"):
+        Secret.from_local_environ(["PATH", "NOT_SET_ANYWHERE"])
+
+
+@pytest.mark.parametrize(
+    "amount", [0, -1, "1", True, (), (1, 2, 3), (2, 1), (0, 1), float("nan"), float("inf"), 1e12]
+)
+@pytest.mark.parametrize("name", ["cpu", "memory"])
+def test_amounts(name: str, amount: Any) -> None:
+    with pytest.raises(Invalid, match=f"{name}="):
+        resources(**{"cpu": None, "memory": None, name: amount})
+
+
+def test_memory_is_whole_mebibytes() -> None:
+    with pytest.raises(Invalid, match="whole number"):
+        resources(None, 1.5)
+
+
+def test_amounts_are_requests_and_limits() -> None:
+    both = resources((0.5, 2), (128, 256))
+    assert (both.milli_cpu, both.milli_cpu_max) == (500, 2000)
+    assert (both.memory_mb, both.memory_mb_max) == (128, 256)
+    requests = resources(1, 64)
+    assert (requests.milli_cpu, requests.milli_cpu_max) == (1000, 0)
+    assert (requests.memory_mb, requests.memory_mb_max) == (64, 0)
+
+
+#: Every argument of `create` that does nothing yet, with a value that asks for something.
+REFUSED = {
+    "network_file_systems": {"/mnt": object()},
+    "gpu": "H100",
+    "cloud": "aws",
+    "region": "us-east",
+    "cidr_allowlist": ["10.0.0.0/8"],
+    "volumes": {"/mnt": object()},
+    "encrypted_ports": [80],
+    "h2_ports": [80],
+    "unencrypted_ports": [80],
+    "proxy": object(),
+    "experimental_options": {"x": True},
+    "_experimental_enable_snapshot": True,
+    "environment_name": "main",
+    "pty_info": object(),
+}
+HONOURED = {
+    *("args", "app", "name", "image", "env", "secrets", "timeout", "idle_timeout", "workdir"),
+    *("cpu", "memory", "block_network", "pty", "verbose", "client"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_not_built_yet_is_refused_by_name(call: Any, name: str) -> None:
+    with pytest.raises(exceptions.UnimplementedError, match=f"{name}="):
+        call(Sandbox.create, **{name: REFUSED[name]})
+
+
+def test_no_argument_is_ignored() -> None:
+    assert set(inspect.signature(Sandbox.create).parameters) == HONOURED | REFUSED.keys()
+
+
+@pytest.mark.parametrize("name", ["pty_info", "_pty_info"])
+def test_exec_refuses_what_is_deprecated(sandbox: Sandbox, name: str) -> None:
+    with pytest.raises(exceptions.UnimplementedError, match=f"{name}="):
+        sandbox.exec("true", **{name: object()})  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("bufsize", [0, 2, -2, None])
+def test_buffer_sizes(sandbox: Sandbox, bufsize: Any) -> None:
+    with pytest.raises(Invalid, match=f"bufsize={bufsize!r}"):
+        sandbox.exec("true", bufsize=bufsize)
+
+
+def test_lines_are_text(sandbox: Sandbox) -> None:
+    with pytest.raises(ValueError, match="text=True"):
+        sandbox.exec("true", text=False, bufsize=1)
+
+
+@pytest.mark.parametrize("where", ["PIPE", 1, None, object()])
+def test_where_output_goes(sandbox: Sandbox, where: Any) -> None:
+    with pytest.raises(Invalid, match="stdout="):
+        sandbox.exec("true", stdout=where)
+    with pytest.raises(Invalid, match="stderr="):
+        sandbox.exec("true", stderr=where)
+
+
+@pytest.mark.parametrize("path", ["relative", "", "a\0b", "/a\0b", 3, b"/bytes"])
+def test_paths(sandbox: Sandbox, call: Any, path: Any) -> None:
+    filesystem = sandbox.filesystem
+    for function in (
+        filesystem.read_text,
+        filesystem.read_bytes,
+        filesystem.list_files,
+        filesystem.stat,
+        filesystem.make_directory,
+        filesystem.remove,
+        sandbox.ls,
+        sandbox.mkdir,
+        sandbox.rm,
+        sandbox.open,
+    ):
+        with pytest.raises(Invalid, match="not an absolute path"):
+            call(function, path)
+    with pytest.raises(Invalid, match="not an absolute path"):
+        call(filesystem.write_text, "data", path)
+    with pytest.raises(Invalid, match="not an absolute path"):
+        call(filesystem.write_bytes, b"data", path)
+
+
+def test_paths_that_are_watched(sandbox: Sandbox, items: Any) -> None:
+    for function in (sandbox.watch, sandbox.filesystem.watch):
+        with pytest.raises(Invalid, match="not an absolute path"):
+            items(function, "relative")
+        with pytest.raises(Invalid, match="timeout="):
+            items(function, "/", timeout=-1)
+        with pytest.raises(Invalid, match="filter="):
+            items(function, "/", filter=["Nothing"])
+
+
+def test_kinds_of_another_library_are_understood() -> None:
+    class Theirs(Enum):
+        Create = "Create"
+
+    assert kinds([Theirs.Create]) == {FileWatchEventType.Create}
+
+
+@pytest.mark.parametrize("data", ["text", 3, None])
+def test_bytes_are_written_as_bytes(sandbox: Sandbox, data: Any) -> None:
+    with pytest.raises(TypeError, match="takes bytes"):
+        sandbox.filesystem.write_bytes(data, "/x")
+
+
+@pytest.mark.parametrize("data", [b"bytes", 3, None])
+def test_text_is_written_as_text(sandbox: Sandbox, data: Any) -> None:
+    with pytest.raises(TypeError, match="takes a str"):
+        sandbox.filesystem.write_text(data, "/x")
+
+
+@pytest.mark.parametrize("mode", ["", "b", "rw", "rr", "r++", "z", "rt", "+", "U", "wax"])
+def test_modes(sandbox: Sandbox, mode: Any) -> None:
+    with pytest.raises(ValueError, match="mode="):
+        sandbox.open("/x", mode)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Image.debian_slim(python_version="3.12"),
+        lambda: Image.debian_slim(force_build=True),
+        lambda: Image.from_registry("alpine"),
+        lambda: Image.from_dockerfile("Dockerfile"),
+        lambda: Image.host().pip_install("flask"),
+        lambda: Image.host().apt_install("git"),
+        lambda: Image.host().run_commands("true"),
+    ],
+    ids=["python", "build", "registry", "dockerfile", "pip", "apt", "run"],
+)
+def test_other_images_are_refused_by_name(make: Callable[[], object]) -> None:
+    with pytest.raises(exceptions.UnimplementedError, match=r"Image\.\w+\(.*not built yet"):
+        make()
+
+
+@pytest.mark.parametrize("image_id", ["", "sb-1", 3])
+def test_ids_of_images(image_id: Any) -> None:
+    with pytest.raises(Invalid, match="im-"):
+        Image.from_id(image_id)
+
+
+def test_the_folder_of_an_upload_has_to_be_one(sandbox: Sandbox, tmp_path: Any) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        sandbox.upload(tmp_path / "nowhere", "/x")
+    with pytest.raises(NotADirectoryError, match="file"):
+        sandbox.upload(tmp_path / "file", "/x")
+    with pytest.raises(Invalid, match="remote="):
+        sandbox.upload(tmp_path, "x")
+    with pytest.raises(Invalid, match="remote="):
+        sandbox.download("x", tmp_path)
