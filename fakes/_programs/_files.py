@@ -1,9 +1,10 @@
 """Programs that make, show and move files."""
 
+import errno
 import os
 import posixpath
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timezone
 
 from .._inode import Directory, Inode, Regular, Symlink
@@ -14,30 +15,43 @@ from ._utility import NotSupported, complain, each, number, options
 
 
 async def ls(proc: Proc, argv: Sequence[str]) -> int:
-    """List directories, one name a line."""
+    """List files, then directories, one name a line."""
     given, paths = options(argv, "laAd1R")
     if "-R" in given:
         raise NotSupported("option -R")
+    long = "-l" in given
+    directories: list[tuple[str, Directory]] = []
+    files: list[str] = []
 
-    async def show(path: str) -> None:
-        inode = proc.fs.lookup(path, base=proc.cwd, follow="-l" not in given and "-d" not in given)
-        if not isinstance(inode, Directory) or "-d" in given:
-            await proc.say(_listed(proc, path, inode, long="-l" in given))
-            return
+    async def look(path: str) -> None:
+        inode = proc.fs.lookup(path, base=proc.cwd, follow=not long and "-d" not in given)
+        if isinstance(inode, Directory) and "-d" not in given:
+            directories.append((path, inode))
+        else:
+            files.append(_listed(proc, path, inode, long=long))
+
+    code = await each(proc, "ls", sorted(paths) or ["."], look)
+    await proc.say("".join(files))
+    for index, (path, directory) in enumerate(directories):
         if len(paths) > 1:
-            await proc.say(("" if path == paths[0] else "\n") + f"{path}:\n")
-        names = sorted(inode.names)
-        if "-a" not in given and "-A" not in given:
-            names = [name for name in names if not name.startswith(".")]
-        if "-a" in given:
-            names = [".", "..", *names]
-        lines = []
-        for name in names:
-            child = proc.fs.lookup(posixpath.join(path, name), base=proc.cwd, follow=False)
-            lines.append(_listed(proc, name, child, long="-l" in given))
-        await proc.say("".join(lines))
+            await proc.say(("\n" if files or index else "") + f"{path}:\n")
+        await proc.say("".join(_listing(proc, path, directory, given, long=long)))
+    return 2 if code else 0
 
-    return await each(proc, "ls", paths or ["."], show)
+
+def _listing(
+    proc: Proc, path: str, directory: Directory, given: Collection[str], *, long: bool
+) -> list[str]:
+    names = sorted(directory.names)
+    if "-a" in given:
+        names = [".", "..", *names]
+    elif "-A" not in given:
+        names = [name for name in names if not name.startswith(".")]
+    lines = []
+    for name in names:
+        inode = proc.fs.lookup(posixpath.join(path, name), base=proc.cwd, follow=False)
+        lines.append(_listed(proc, name, inode, long=long))
+    return lines
 
 
 def _listed(proc: Proc, name: str, inode: Inode, *, long: bool) -> str:
@@ -133,7 +147,7 @@ def _copy(proc: Proc, source: str, target: str, *, recursive: bool, keep: bool) 
     inode = fs.lookup(source, base=base, follow=not recursive)
     if isinstance(inode, Directory):
         if not recursive:
-            raise OSError(21, "is a directory, and -r was not given", source)
+            raise OSError(errno.EISDIR, "is a directory, and -r was not given", source)
         if not _is_directory(proc, target):
             fs.mkdir(target, stat.S_IMODE(inode.mode) & ~proc.umask, base=base)
         for name in sorted(inode.names):
@@ -173,7 +187,7 @@ async def _transfer(
 ) -> int:
     """What `cp`, `mv` and `ln` share: several sources need a directory to go to."""
     if len(paths) < 2:
-        raise NotSupported(f"{len(paths)} paths")
+        raise OSError(errno.EINVAL, "missing operand")
     *sources, target = paths
     into = _is_directory(proc, target)
     if len(sources) > 1 and not into:
@@ -296,7 +310,7 @@ async def truncate(proc: Proc, argv: Sequence[str]) -> int:
 
 def _some(paths: list[str]) -> list[str]:
     if not paths:
-        raise NotSupported("no operand")
+        raise OSError(errno.EINVAL, "missing operand")
     return paths
 
 

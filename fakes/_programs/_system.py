@@ -1,5 +1,6 @@
 """Programs about processes, time, the machine and the terminal."""
 
+import math
 import posixpath
 import signal
 import stat
@@ -37,9 +38,10 @@ async def sleep(proc: Proc, argv: Sequence[str]) -> int:
         try:
             total += float(word.rstrip("smhd")) * unit
         except ValueError:
-            raise NotSupported(f"the time {word!r}") from None
+            total = math.nan
     if len(argv) < 2 or not total >= 0:
-        raise NotSupported("no time, or a negative one,")
+        await complain(proc, "sleep", f"invalid time interval {' '.join(argv[1:])!r}")
+        return 1
     await proc.sleep(total)
     return 0
 
@@ -97,7 +99,8 @@ async def whoami(proc: Proc, argv: Sequence[str]) -> int:
 async def basename(proc: Proc, argv: Sequence[str]) -> int:
     """The last component of a path."""
     if not 2 <= len(argv) <= 3:
-        raise NotSupported(f"{len(argv) - 1} arguments")
+        await complain(proc, "basename", "missing operand" if len(argv) < 2 else "extra operand")
+        return 1
     name = posixpath.basename(argv[1].rstrip("/")) or argv[1][:1]
     suffix = argv[2] if len(argv) == 3 else ""
     await proc.say((name.removesuffix(suffix) if name != suffix else name) + "\n")
@@ -106,6 +109,9 @@ async def basename(proc: Proc, argv: Sequence[str]) -> int:
 
 async def dirname(proc: Proc, argv: Sequence[str]) -> int:
     """A path without its last component."""
+    if len(argv) < 2:
+        await complain(proc, "dirname", "missing operand")
+        return 1
     for path in argv[1:]:
         await proc.say((posixpath.dirname(path.rstrip("/") or "/") or ".") + "\n")
     return 0

@@ -119,15 +119,19 @@ async def tee(proc: Proc, argv: Sequence[str]) -> int:
     given, paths = options(argv, "a")
     flags = os.O_WRONLY | os.O_CREAT | (os.O_APPEND if "-a" in given else os.O_TRUNC)
     fds = []
-    for path in paths:
+
+    async def open_one(path: str) -> None:
+        opened = proc.open(path, flags)
         fds.append(fd := free(proc))
-        proc.fds[fd] = proc.open(path, flags)
+        proc.fds[fd] = opened
+
+    code = await each(proc, "tee", paths, open_one)
     while data := await proc.read(0, CHUNK):
         for fd in (1, *fds):
             await proc.write(fd, data)
     for fd in fds:
         close(proc, fd)
-    return 0
+    return code
 
 
 async def sort(proc: Proc, argv: Sequence[str]) -> int:

@@ -247,7 +247,7 @@ class Shell:
                     return await self._command(command.command)
             except OSError as error:
                 await complain(self.proc, self.name, f"1: {problem(error)}")
-                return 1
+                return 1 if self.bash else 2
         if isinstance(command, Group):
             if not command.subshell or alone:
                 return await self.run(command.body)
@@ -339,7 +339,8 @@ class Shell:
             if error.errno == errno.EPIPE:
                 raise
             await complain(self.proc, self.name, f"1: {problem(error)}")
-            return 1 if not words or words[0] not in SPECIAL else _fatal(2)
+            code = 1 if self.bash else 2
+            return code if not words or words[0] not in SPECIAL else _fatal(code)
 
     async def _words(
         self,

@@ -237,6 +237,8 @@ class WordReader:
                 self.position = name.end() + 1
                 return Parameter(name[0], "length", quoted=quoted)
             self.position -= 1
+        if self.peek("!") and not self.peek("!}"):
+            raise Unknown("the indirection ${!...}")
         name = _NAME.match(self.text, self.position)
         if not name:
             what = self.text[self.position : self.position + 1]
@@ -244,6 +246,8 @@ class WordReader:
         self.position = name.end()
         if self.accept("}"):
             return Parameter(name[0], quoted=quoted)
+        if self.at_end():
+            raise SyntaxProblem("missing '}'")
         operator = _OPERATOR.match(self.text, self.position)
         if not operator:
             what = self.text[self.position : self.position + 1]

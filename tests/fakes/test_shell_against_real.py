@@ -276,6 +276,69 @@ def test_a_script_prints_and_ends_as_in_a_real_bash(script: str) -> None:
     assert problems == []
 
 
+FILE_SCRIPTS = r"""
+echo x > f; mkdir d; mv f d; ls d; mv d/f d/g; mv d e; mv none x
+echo a > f; echo b > g; mv f g; cat g; mkdir d; mv d g
+mkdir d e; : > d/x; : > e/y; mv d e; ls e; mkdir d; : > d/z; mv d e
+echo a > f; cp f g; cp f none/x
+mkdir d; : > d/a; cp d e
+mkdir d; : > d/a; cp -r d e; cp -r d e; ls e; cp d/a e/b f
+echo a > f; cp f f2; ln -s f l; cp l m; test -L m; echo $?; cp -r l n; test -L n
+: > a; : > b; cp a b c
+rm none
+mkdir d; rm d
+mkdir -p d/e; : > d/f; rmdir d
+mkdir -p d/e; rmdir d/e d none
+rm -rf none d; mkdir -p a/b/c; : > a/b/f; ln -s a l; rm -r l; ls a; rm -r a none
+mkdir d d
+: > f; mkdir f
+: > f; mkdir -p f
+: > f; mkdir -p f/x
+mkdir -p a/b a/b a/../c; mkdir -m 700 m; ls -l . | head -c 0; mkdir x/y
+ln -s none l; cat l; test -e l; echo $?; test -L l; echo $?; echo made > l; cat none
+ln -s l l; cat l
+: > f; ln f g; ln f g
+: > f; ln -s f g; ln -s f g; ln -sf d g; readlink g; ln none h
+mkdir d; : > f; ln f d; ln -s ../f d/s; cat d/s; ln d e
+touch a b; touch none/x
+touch -c none; touch -t 200001010000 a; test a -ot /etc/passwd
+chmod 644 none
+: > f; chmod 000 f; cat f; chmod a=rwx,o-w f; test -x f
+: > f; chmod +x f; ls -l f | head -c 10; chmod -x f; chmod u+s,g+s,+t f; ls -l f | head -c 10
+cat none; : > f; cat f none f
+mkdir d; cat d
+mkdir d; echo x > d
+head -n 1 none; : > f; wc -c < none
+ls none
+ls -d .; mkdir d; ls d; : > d/x; ls -d d; ls -a d; ls -A d
+: > b; : > a; mkdir c; : > c/z; ls; ls a b; ls c a
+cd none; cd /; cd - > /dev/null
+echo x > a; echo y > b; cat a b > c; cat c; cat < a > d; cat a >> d; wc -l d
+echo a > f; cat f > f; wc -c f
+> a; >> b; : > c < a; echo $?; : < none
+readlink none; : > f; readlink f
+pwd > /dev/null; mkdir d; cd d; rmdir ../d; ls; echo x > f
+mkdir d; cd d; mkdir e; cd ..; mv d f; cd f/e; cd ..; ls
+head -c 70000 /dev/zero > z; wc -c z; truncate -s 5 z; wc -c < z; truncate -s 10 n; wc -c < n
+printf 'a\nb' > f; head -n 1 f; tail -n 1 f; tail -c 2 f; cat f f; wc f; wc -l f f
+yes a | head -n 3 > f; sort -u f; grep -c a f; grep -q b f
+kill -0 $$; kill -0 99999999
+sleep; sleep x
+tee < /dev/null; echo x | tee none/f
+env -i A=1 env; env -u A env | grep -F A=; env none_such
+test a -eq 1; [ 1 -eq 1
+printf '%d
+' x; printf
+basename; dirname
+""".strip().split("\n")
+
+
+@pytest.mark.parametrize("script", FILE_SCRIPTS)
+def test_files_are_left_as_a_real_shell_leaves_them(script: str) -> None:
+    whole = f'umask 022; {script}; echo "= $?"; for f in .[!.]* * */*; do test -e "$f" && echo "$f"; done'
+    assert in_memory("sh", whole)[0] == really("sh", whole)
+
+
 inside_quotes = st.lists(
     st.sampled_from(
         ["a", " ", "$A", "$B", "${NONE}", "${B#t}", "${A:-x y}", "$(echo 'c  d')", "\\$", "\\\\",
