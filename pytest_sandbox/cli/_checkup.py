@@ -145,7 +145,7 @@ def _trial(trial: Trial) -> Iterator[str]:
     steps = ", ".join(f"{name} {ms:g} ms" for name, ms in trial.milliseconds.items())
     yield from _line(trial.ok, "a sandbox, end to end", steps if trial.ok else trial.detail)
     if not trial.ok:
-        yield from _more("", trial.remedy)
+        yield from _more(trial.remedy, "")
 
 
 def _line(ok: bool, name: str, detail: str) -> Iterator[str]:

@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import weakref
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grpclib.client import Channel
 from grpclib.config import Configuration
 
 from pytest_sandbox._proto.control_grpc import ModalClientStub
@@ -22,9 +22,11 @@ from pytest_sandbox._proto.router_grpc import TaskCommandRouterStub
 
 from . import exceptions
 from ._portal import portal
+from ._wide_channel import WideChannel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
 
 #: Calls on one connection at a time.
 CALLS = 64
@@ -38,7 +40,7 @@ class Server(ABC):
     """Where a client connects to."""
 
     @abstractmethod
-    def channel(self) -> Channel:
+    def channel(self) -> WideChannel:
         """A new connection, made with its first call."""
 
     @abstractmethod
@@ -52,14 +54,14 @@ class UnixServer(Server):
     def __init__(self, path: str) -> None:
         self.path = path
 
-    def channel(self) -> Channel:
+    def channel(self) -> WideChannel:
         """A connection over the socket, with room for readers that stand still."""
         configuration = Configuration(
             http2_stream_window_size=WINDOW,
             # All calls' windows: else calls whose output nobody reads would stop the others.
             http2_connection_window_size=CALLS * WINDOW,
         )
-        return Channel(path=self.path, config=configuration)
+        return WideChannel(path=self.path, config=configuration)
 
     def unreachable(self, error: OSError) -> exceptions.ConnectionError:
         """The process is gone: nothing else removes or closes its socket."""
@@ -76,7 +78,7 @@ class UnixServer(Server):
 class Link:
     """A connection, and the stubs that call over it."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: WideChannel) -> None:
         self.channel = channel
         self.control = ModalClientStub(channel)
         self.router = TaskCommandRouterStub(channel)
@@ -89,7 +91,8 @@ class Channels:
     def __init__(self, server: Server) -> None:
         self.server = server
         self._links: list[Link] = []
-        self._home: tuple[int, asyncio.AbstractEventLoop] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        _all.add(self)
 
     @contextlib.contextmanager
     def link(self) -> Iterator[Link]:
@@ -115,22 +118,27 @@ class Channels:
         self._links.append(Link(self.server.channel()))
         return self._links[-1]
 
-    def _settle(self) -> None:
-        """Start anew on a new loop: after a fork, or when the portal was closed."""
-        home = os.getpid(), asyncio.get_running_loop()
-        if self._home == home:
-            return
-        if self._home is not None and self._home[0] != home[0]:
-            _disown(self._links)
+    def disown(self) -> None:
+        """Leave the connections to the process that this one was forked from."""
+        for link in self._links:
+            link.channel.disown()
         self._links = []
-        self._home = home
-        portal().at_close(self.close)
+
+    def _settle(self) -> None:
+        """Start anew on a new loop: that of a fork, or the one after the portal was closed."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            self._links = []
+            self._loop = loop
+            portal().at_close(self.close)
 
 
-#: Connections that this process shares with the one it was forked from.
-_inherited: list[Link] = []
+_all: weakref.WeakSet[Channels] = weakref.WeakSet()
 
 
-def _disown(links: list[Link]) -> None:
-    """Never touch the connections of the parent: closing one would take it from its loop too."""
-    _inherited.extend(links)
+def _after_fork() -> None:
+    for channels in _all:
+        channels.disown()
+
+
+os.register_at_fork(after_in_child=_after_fork)

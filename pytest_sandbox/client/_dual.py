@@ -38,7 +38,11 @@ class _Face:
         self.__doc__ = core.__doc__
 
     def __repr__(self) -> str:
-        return f"<blocking {self.__wrapped__!r}; await its .aio>"
+        """As one writes it: pytest shows this in the explanation of an assertion that failed."""
+        owner = getattr(self.__wrapped__, "__self__", None)
+        if owner is None:
+            return str(getattr(self.__wrapped__, "__qualname__", self.__name__))
+        return f"{owner!r}.{self.__name__.lstrip('_')}"
 
 
 class Dual(_Face, Generic[P, R]):

@@ -40,6 +40,27 @@ def test_a_failing_test_shows_the_commands_exit_codes_and_output_of_its_sandbox(
     )
 
 
+def test_an_assertion_about_a_call_is_explained_as_it_was_written(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile(
+        """
+        def test_it(sandbox):
+            assert sandbox.exec("false").wait() == 0
+        """
+    )
+
+    result = pytester.runpytest()
+
+    result.stdout.fnmatch_lines(
+        [
+            "E*where 1 = ContainerProcess(*).wait()",
+            "E*where ContainerProcess(*).wait = ContainerProcess(*).wait",
+            "E*where ContainerProcess(*) = Sandbox('sb-*').exec('false')",
+        ]
+    )
+
+
 def test_a_test_that_passes_shows_nothing(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_it(sandbox): assert sandbox.exec('true').wait() == 0")
 

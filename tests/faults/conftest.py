@@ -1,0 +1,188 @@
+"""An engine process of its own for each file, and what it must not leave behind."""
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pytest_sandbox import Client, Sandbox
+from pytest_sandbox._run import Run, Server
+
+#: Seconds after which something that must happen counts as never happening.
+PATIENCE = 30.0
+
+Until = Callable[[Callable[[], bool]], None]
+
+
+@dataclass(frozen=True)
+class Leftovers:
+    """What an engine process holds of the machine; the same before and after it was used.
+
+    Attributes:
+        processes: its own and those below it: command line of each.
+        descriptors: of the engine process: what each is, without the numbers of sockets and pipes,
+            and without the output of what ended, which is kept for late readers.
+        mounts: of the engine process and of its zygotes, how many in each namespace.
+        folder: names in the run directory.
+        cgroups: paths of groups that hold or held its processes.
+    """
+
+    processes: tuple[str, ...]
+    descriptors: tuple[str, ...]
+    mounts: tuple[int, ...]
+    folder: tuple[str, ...]
+    cgroups: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One engine process, seen from outside."""
+
+    run: Run
+    server: Server
+
+    def family(self) -> list[int]:
+        """The engine process and all below it."""
+        children: dict[int, list[int]] = {}
+        for name in os.listdir("/proc"):
+            if name.isdigit() and (parent := parent_of(int(name))):
+                children.setdefault(parent, []).append(int(name))
+        found, pending = [], [self.server.pid]
+        while pending:
+            found.append(pending.pop())
+            pending += children.get(found[-1], [])
+        return found
+
+    def children(self, pid: int) -> list[int]:
+        return [child for child in self.family() if parent_of(child) == pid]
+
+    def zygote(self) -> int:
+        """The process that makes sandboxes."""
+        (zygote,) = self.children(self.server.pid)
+        return zygote
+
+    def agent(self) -> int:
+        """PID 1 of the only sandbox."""
+        (agent,) = self.children(self.zygote())
+        return agent
+
+    def leftovers(self) -> Leftovers:
+        family = self.family()
+        ours = {f"/{part}" for pid in family for part in groups_of(pid) if "pytest-sandbox" in part}
+        return Leftovers(
+            processes=tuple(sorted(text(f"/proc/{pid}/cmdline") for pid in family)),
+            descriptors=tuple(sorted(descriptors(self.server.pid))),
+            mounts=tuple(sorted(text(f"/proc/{pid}/mountinfo").count("\n") for pid in family)),
+            folder=tuple(sorted(os.listdir(self.run.directory))),
+            cgroups=tuple(sorted(ours | set(cgroups(self.server.pid)))),
+        )
+
+    def kept(self) -> int:
+        """Bytes in files without a name: output, for readers to come."""
+        paths = [
+            f"/proc/{self.server.pid}/fd/{n}" for n in os.listdir(f"/proc/{self.server.pid}/fd")
+        ]
+        files = [os.stat(path) for path in paths if os.readlink(path).endswith(" (deleted)")]
+        return sum(file.st_blocks * 512 for file in files)
+
+    def resident(self, pid: int) -> int:
+        """Bytes of memory that a process had at most since `forget_peak`."""
+        (line,) = [n for n in text(f"/proc/{pid}/status").splitlines() if n.startswith("VmHWM:")]
+        return int(line.split()[1]) * 1024
+
+    def forget_peak(self, pid: int) -> None:
+        Path(f"/proc/{pid}/clear_refs").write_text("5")  # proc(5)
+
+
+def text(path: str) -> str:
+    try:
+        return Path(path).read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def parent_of(pid: int) -> int:
+    fields = text(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    return int(fields[1]) if fields and fields[0] not in "ZX" else 0
+
+
+def descriptors(pid: int) -> Iterator[str]:
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(OSError):  # closed since
+            target = os.readlink(f"/proc/{pid}/fd/{name}")
+            if not target.endswith(" (deleted)"):
+                yield target.partition(":[")[0]
+
+
+def groups_of(pid: int) -> list[str]:
+    return [line.rpartition(":")[2].strip("/") for line in text(f"/proc/{pid}/cgroup").splitlines()]
+
+
+def cgroups(pid: int) -> list[str]:
+    """Groups of the machine that are named after an engine process."""
+    return [
+        folder
+        for folder, _, _ in os.walk("/sys/fs/cgroup")
+        if "pytest-sandbox" in folder and str(pid) in folder
+    ]
+
+
+@pytest.fixture(scope="session")
+def until() -> Until:
+    """Wait for what nothing announces."""
+
+    def wait(condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < deadline, "it never happened"
+            time.sleep(0.01)
+
+    return wait
+
+
+@pytest.fixture(scope="module")
+def options() -> dict[str, str]:
+    """Options of the engine process; a file may have its own."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def machine(options: dict[str, str]) -> Iterator[Machine]:
+    run = Run.create()
+    yield Machine(run, run.start("local", options))
+    run.close()
+
+
+@pytest.fixture(scope="module")
+def client(machine: Machine) -> Iterator[Client]:
+    client = Client(machine.server.socket)
+    sandbox = Sandbox.create(client=client)  # from here on all is loaded and connected
+    sandbox.exec("true").wait()
+    sandbox.filesystem.list_files("/")
+    sandbox.terminate()
+    sandbox.wait(raise_on_termination=False)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def nothing_is_left(machine: Machine, client: Client, until: Until) -> Iterator[None]:
+    """Compares what the engine process holds before and after."""
+    before = machine.leftovers()
+    yield
+    try:
+        until(lambda: machine.leftovers() == before)
+    except AssertionError:
+        assert machine.leftovers() == before  # shows what differs
+
+
+@pytest.fixture
+def sandbox(client: Client) -> Iterator[Sandbox]:
+    sandbox = Sandbox.create(client=client)
+    yield sandbox
+    sandbox.terminate()
+    sandbox.wait(raise_on_termination=False)

@@ -1,0 +1,145 @@
+"""Programs that will not behave hurt their own sandbox, for a bounded time."""
+
+import os
+
+import pytest
+
+from pytest_sandbox import Client, Sandbox, exceptions
+
+pytestmark = pytest.mark.usefixtures("nothing_is_left")
+
+BOMB = """
+import os
+for turn in range(100_000):
+    try:
+        if os.fork() == 0:
+            os.setsid()
+    except OSError:
+        pass
+"""
+
+
+@pytest.fixture(scope="module")
+def options() -> dict[str, str]:
+    return {"disk": str(64 * 2**20)}
+
+
+@pytest.fixture
+def neighbour(client: Client) -> Sandbox:
+    """A sandbox that behaves."""
+    sandbox = Sandbox.create(client=client)
+    assert sandbox.run("echo", "before").stdout == "before\n"
+    return sandbox
+
+
+@pytest.fixture(autouse=True)
+def the_neighbour_is_unharmed(neighbour: Sandbox) -> object:
+    yield
+    assert neighbour.run("echo", "after").stdout == "after\n"
+    neighbour.terminate()
+    neighbour.wait(raise_on_termination=False)
+
+
+def end(sandbox: Sandbox) -> None:
+    sandbox.terminate()
+    sandbox.wait(raise_on_termination=False)
+    assert sandbox.returncode == 137
+
+
+@pytest.mark.parametrize("place", ["/tmp", "/root", "/dev/shm", "/etc", "/var/tmp"])
+def test_a_full_disk_is_an_error_inside_and_costs_the_machine_little(
+    sandbox: Sandbox, place: str
+) -> None:
+    free = os.statvfs("/tmp").f_bavail * os.statvfs("/tmp").f_frsize
+
+    done = sandbox.run("dd", "if=/dev/zero", f"of={place}/big", "bs=1M", "count=500")
+
+    assert done.returncode != 0
+    assert "No space left on device" in done.stderr
+    assert free - os.statvfs("/tmp").f_bavail * os.statvfs("/tmp").f_frsize < 300 * 2**20
+    with pytest.raises(exceptions.SandboxFilesystemError, match="No space left"):
+        sandbox.filesystem.write_bytes(bytes(2**20), f"{place}/more")
+    assert sandbox.run("echo", "still works").stdout == "still works\n"
+    sandbox.run("rm", f"{place}/big", check=True)
+    sandbox.filesystem.write_bytes(bytes(2**20), f"{place}/more")
+
+
+def test_endless_empty_files_are_bounded_too(sandbox: Sandbox) -> None:
+    done = sandbox.run("sh", "-c", "mkdir /tmp/d; cd /tmp/d; seq 30000 | xargs touch")
+
+    assert "No space left on device" in done.stderr
+
+
+def test_a_fork_bomb_is_bounded(sandbox: Sandbox) -> None:
+    def until_there_is_no_room_for_one_more_process() -> None:
+        for _ in range(10_000):
+            sandbox.exec("true").wait()
+
+    bomb = sandbox.exec("python3", "-c", BOMB)
+    with pytest.raises(exceptions.InvalidError):
+        until_there_is_no_room_for_one_more_process()
+    end(sandbox)
+    assert bomb.poll() is not None
+
+
+def test_a_program_that_ignores_signals_ends(sandbox: Sandbox) -> None:
+    script = "trap '' TERM INT HUP QUIT; echo ready; while :; do sleep 1; done"
+    process = sandbox.exec("sh", "-c", script)
+    assert next(iter(process.stdout)) == "ready\n"
+
+    end(sandbox)
+
+    assert process.wait() == 137
+
+
+def test_a_time_out_ends_a_program_that_ignores_signals(sandbox: Sandbox) -> None:
+    script = "trap '' TERM INT HUP; sleep 1000 & while :; do sleep 1; done"
+
+    with pytest.raises(exceptions.CommandTimeoutError):
+        sandbox.run("sh", "-c", script, timeout=1)
+
+    assert sandbox.run("sh", "-c", "kill -0 -1 2>/dev/null || echo none").stdout == "none\n"
+
+
+def test_a_daemon_that_holds_the_output_does_not_hold_up_the_caller(sandbox: Sandbox) -> None:
+    script = "trap '' HUP; sleep 1000 & echo started; exit 3"
+    process = sandbox.exec("sh", "-c", script)
+
+    assert process.stdout.read() == "started\n"
+    assert process.stderr.read() == ""
+    assert process.wait() == 3
+    assert sandbox.run("sh", "-c", script).returncode == 3
+    assert "sleep" in sandbox.run("sh", "-c", "cat /proc/*/comm").stdout
+
+
+def test_a_daemon_of_another_session_dies_with_the_sandbox(sandbox: Sandbox) -> None:
+    sandbox.run("setsid", "-f", "sh", "-c", "trap '' TERM; sleep 1000", check=True)
+    end(sandbox)
+
+
+def test_output_that_nobody_reads_does_not_pile_up(sandbox: Sandbox) -> None:
+    process = sandbox.exec("sh", "-c", "echo ready >&2; cat /dev/zero")
+    assert next(iter(process.stderr)) == "ready\n"
+
+    assert sandbox.run("echo", "meanwhile").stdout == "meanwhile\n"
+
+    end(sandbox)
+    assert process.wait() == 137
+
+
+def test_a_reader_sees_the_end_when_the_sandbox_is_ended(client: Client) -> None:
+    sandbox = Sandbox.create("sh", "-c", "echo first; sleep 1000", client=client)
+    lines = iter(sandbox.stdout)
+    assert next(lines) == "first\n"
+
+    end(sandbox)
+
+    assert list(lines) == []
+
+
+def test_killing_everything_inside_is_survived(sandbox: Sandbox) -> None:
+    process = sandbox.exec("sleep", "1000")
+    assert sandbox.run("sh", "-c", "kill -9 -1").returncode in (0, 137)
+
+    assert process.wait() == 137
+    assert sandbox.run("echo", "alive").stdout == "alive\n"
