@@ -186,10 +186,21 @@ async def test(proc: Proc, argv: Sequence[str]) -> int:
         await complain(proc, "[", "missing ]")
         return 2
     condition = _Condition(proc, words)
-    holds = condition.either()
+    try:
+        holds = condition.either()
+    except ValueError as error:
+        await complain(proc, "test", f"Illegal number: {error}")
+        return 2
     if condition.words:
         raise NotSupported(f"the condition {' '.join(argv[1:])!r}")
     return 0 if holds else 1
+
+
+def _number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(text) from None
 
 
 class _Condition:
@@ -247,7 +258,7 @@ class _Condition:
             return left != right
         if operator in ("-nt", "-ot", "-ef"):
             return self._files(left, operator, right)
-        one, two = number(left, "number"), number(right, "number")
+        one, two = _number(left), _number(right)
         return {
             "-eq": one == two, "-ne": one != two, "-lt": one < two,
             "-le": one <= two, "-gt": one > two, "-ge": one >= two,

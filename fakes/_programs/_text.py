@@ -1,9 +1,9 @@
 """Programs that read and write text."""
 
+import itertools
 import os
 from collections.abc import Sequence
 from contextlib import aclosing
-from itertools import chain
 
 from .._proc import Proc
 from ._utility import (
@@ -254,16 +254,19 @@ async def printf(proc: Proc, argv: Sequence[str]) -> int:
         raise NotSupported("no format")
     form, arguments = os.fsencode(words[0]), [os.fsencode(word) for word in words[1:]]
     shown = bytearray()
+    wrong: list[str] = []
     while True:
         before = len(arguments)
-        stopped = _format(form, arguments, shown)
+        stopped = _format(form, arguments, shown, wrong)
         if stopped or not arguments or len(arguments) == before:
             break
     await proc.write(1, bytes(shown))
-    return 0
+    for text in wrong:
+        await complain(proc, "printf", f"{text}: expected numeric value")
+    return 1 if wrong else 0
 
 
-def _format(form: bytes, arguments: list[bytes], shown: bytearray) -> bool:
+def _format(form: bytes, arguments: list[bytes], shown: bytearray, wrong: list[str]) -> bool:
     r"""One pass over a format; whether `\c` or `%b` with it ended all output."""
     position = 0
     while position < len(form):
@@ -284,14 +287,14 @@ def _format(form: bytes, arguments: list[bytes], shown: bytearray) -> bool:
         if b"*" in flags:
             flags = flags.replace(b"*", arguments.pop(0) if arguments else b"0", 1)
         argument = arguments.pop(0) if arguments else b""
-        text, stopped = _convert(flags, kind, argument)
+        text, stopped = _convert(flags, kind, argument, wrong)
         shown += text
         if stopped:
             return True
     return False
 
 
-def _convert(flags: bytes, kind: bytes, argument: bytes) -> tuple[bytes, bool]:
+def _convert(flags: bytes, kind: bytes, argument: bytes, wrong: list[str]) -> tuple[bytes, bool]:
     stopped = False
     if kind == b"b":
         argument, stopped = unescape(argument, octal_needs_zero=True)
@@ -301,20 +304,21 @@ def _convert(flags: bytes, kind: bytes, argument: bytes) -> tuple[bytes, bool]:
         return (b"%" + flags + b"s") % (argument,), stopped
     if kind in (b"d", b"i", b"u", b"x", b"X", b"o"):
         kind = b"d" if kind in b"iu" else kind
-        return (b"%" + flags + kind) % _integer(argument), False
+        return (b"%" + flags + kind) % _integer(argument, wrong), False
     if kind in (b"f", b"e", b"g"):
         return (b"%" + flags + kind) % float(argument or b"0"), False
     raise NotSupported(f"printf %{kind.decode(errors='replace')}")
 
 
-def _integer(argument: bytes) -> int:
+def _integer(argument: bytes, wrong: list[str]) -> int:
     text = argument.decode(errors="replace")
     if text[:1] in ("'", '"') and len(text) > 1:
         return ord(text[1])
     try:
         return int(text or "0", 8 if text.lstrip("+-").startswith("0") and text.isdigit() else 0)
     except ValueError:
-        raise NotSupported(f"the number {text!r}") from None
+        wrong.append(text)
+        return int("".join(itertools.takewhile(str.isdigit, text)) or "0")
 
 
 _ESCAPES = {
@@ -356,7 +360,7 @@ def _dashed_number(argv: Sequence[str]) -> list[str]:
     parts = (
         ["-n", word[1:]] if word[:1] == "-" and word[1:].isdigit() else [word] for word in argv
     )
-    return list(chain.from_iterable(parts))
+    return list(itertools.chain.from_iterable(parts))
 
 
 def _protected(argv: Sequence[str]) -> list[str]:

@@ -327,8 +327,7 @@ sleep; sleep x
 tee < /dev/null; echo x | tee none/f
 env -i A=1 env; env -u A env | grep -F A=; env none_such
 test a -eq 1; [ 1 -eq 1
-printf '%d
-' x; printf
+printf '%d\n' x; printf
 basename; dirname
 """.strip().split("\n")
 
