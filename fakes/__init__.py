@@ -12,6 +12,8 @@ from ._engine import FakeEngine as FakeEngine
 from ._loop import IdleEventLoop as IdleEventLoop
 from ._matching import ANY as ANY
 from ._scripts import Script as Script
+from ._task import MemoryTask as MemoryTask
+from ._vfs import Snapshot as Snapshot
 
 __all__ = [
     "ANY",
@@ -19,7 +21,9 @@ __all__ = [
     "FakeEngine",
     "FileView",
     "IdleEventLoop",
+    "MemoryTask",
     "Script",
+    "Snapshot",
     "VirtualClock",
     "new_event_loop",
     "settle",

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from types import EllipsisType
 from typing import TYPE_CHECKING
 
-from ..engine import Capability, Clock, Engine, EngineInfo, EngineUnavailable, Task, TaskSpec
+from ..engine import Capability, Clock, Engine, EngineInfo, EngineUnavailable, TaskSpec
 from ._clock import VirtualClock
 from ._image import base_image
 from ._kernel import Surroundings
@@ -70,15 +70,21 @@ class FakeEngine(Engine):
         details = {"gpus": ", ".join(self._around.gpus)} if self._around.gpus else {}
         return EngineInfo("fake", "in memory", frozenset({Capability.PTY}), details)
 
-    async def create(self, spec: TaskSpec) -> Task:
-        """Create a task and start its main process."""
+    async def create(self, spec: TaskSpec, *, snapshot: "Snapshot | None" = None) -> MemoryTask:
+        """Create a task and start its main process.
+
+        Args:
+            spec: what it is.
+            snapshot: the files it starts with, from `MemoryTask.snapshot`; those of the engine
+                otherwise. What neither of the two changes, they share.
+        """
         if self._closed or self._image is None:
             raise EngineUnavailable(
                 "the engine in memory is closed" if self._closed else "it was not started",
                 "Create sandboxes between start() and close().",
             )
         check_task(spec)
-        fs = self._image.restore(lambda: int(self.clock.now() * 10**9))
+        fs = (snapshot or self._image).restore(lambda: int(self.clock.now() * 10**9))
         task = MemoryTask(spec, fs, self.clock, self._around)
         if spec.main is not None:
             task.start_main(spec.main)

@@ -12,12 +12,12 @@ from ..engine import Clock, ExitStatus
 from ._bell import Bell
 from ._description import Description, OpenedFile, Pipe
 from ._inode import Device
+from ._terminal import OpenedTerminal, Terminal
 from ._vfs import Filesystem
 
 if TYPE_CHECKING:
     from ._handle import Handle
     from ._kernel import Kernel
-    from ._terminal import Terminal
 
 #: What runs in a process; its result is the exit code.
 Program = Callable[["Proc"], Awaitable[int]]
@@ -68,7 +68,7 @@ class Proc:
         env: Mapping[str, str],
         cwd: int,
         fds: Mapping[int, Description],
-        terminal: "Terminal | None",
+        terminal: Terminal | None,
     ) -> None:
         self.kernel = kernel
         self.pid = pid
@@ -127,8 +127,6 @@ class Proc:
         return OpenedFile(handle)
 
     def _open_terminal(self, path: str) -> Description:
-        from ._terminal import OpenedTerminal
-
         if self.terminal is None:
             raise OSError(errno.ENXIO, os.strerror(errno.ENXIO), path)
         return OpenedTerminal(self.terminal)

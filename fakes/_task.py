@@ -15,12 +15,13 @@ from ..engine import (
     TaskEnded,
     TaskSpec,
 )
+from ._call import FileView
 from ._files import MemoryFiles
 from ._image import make_folders
 from ._kernel import DEFAULT_PATH, Kernel, Surroundings
 from ._process import MemoryProcess
 from ._validate import check_process
-from ._vfs import Filesystem
+from ._vfs import Filesystem, Snapshot
 
 _ENVIRONMENT = {"HOME": "/root", "PATH": DEFAULT_PATH}
 
@@ -104,6 +105,20 @@ class MemoryTask(Task):
                 message += f"\n{hint}" if hint else ""
             process.proc.abandon()
         return SpawnFailed(number, message)
+
+    @property
+    def view(self) -> FileView:
+        """Its files, for a test to read and write at once."""
+        return FileView(self.kernel.fs, self._workdir)
+
+    def snapshot(self) -> Snapshot:
+        """Its files as they are now, for `FakeEngine.create`; costs the same whatever the size.
+
+        Raises:
+            TaskEnded: the task is over.
+        """
+        self._check()
+        return self.kernel.fs.snapshot()
 
     def poll(self) -> TaskEnd | None:
         """How it ended, or `None` while it lives."""

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from ..engine import InvalidSpec, Limits, Output, ProcessSpec, TaskSpec
+from ..engine import InvalidSpec, Limits, Output, ProcessSpec, TaskSpec, Unsupported
 
 _HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?")
 
@@ -13,9 +13,10 @@ def check_task(spec: TaskSpec) -> None:
 
     Raises:
         InvalidSpec: with the value.
+        Unsupported: the image is another than this engine's.
     """
     if spec.image != "host":
-        raise InvalidSpec(f"image {spec.image!r}: the engine in memory has only 'host'")
+        raise Unsupported(f"image {spec.image!r}", "the engine in memory has the image 'host'")
     if not _HOSTNAME.fullmatch(spec.hostname):
         raise InvalidSpec(f"hostname {spec.hostname!r} is not made of 1 to 64 of A-Z a-z 0-9 . -")
     _check_env(spec.env)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest_asyncio
 
 from pytest_sandbox.engine import ExitStatus, OutputLog, ProcessSpec, Task, TaskSpec
-from pytest_sandbox.fakes import FakeEngine
+from pytest_sandbox.fakes import FakeEngine, MemoryTask
 
 
 @dataclass(frozen=True)
@@ -41,5 +41,5 @@ async def engine() -> AsyncIterator[FakeEngine]:
 
 
 @pytest_asyncio.fixture
-async def task(engine: FakeEngine) -> Task:
+async def task(engine: FakeEngine) -> MemoryTask:
     return await engine.create(TaskSpec())

@@ -13,15 +13,26 @@ from pytest_sandbox.engine import (
     ExitStatus,
     ProcessSpec,
     PtySize,
+    SystemClock,
     Task,
     TaskEnd,
+    TaskEnded,
     TaskSpec,
 )
-from pytest_sandbox.fakes import Call, FakeEngine, VirtualClock
+from pytest_sandbox.engine._registry import load_engine
+from pytest_sandbox.fakes import Call, FakeEngine, MemoryTask, VirtualClock
 
 from .conftest import content, run
 
 pytestmark = pytest.mark.asyncio
+
+
+async def test_the_engine_has_a_name_to_load_it_by() -> None:
+    engine = load_engine("fake")
+    assert isinstance(engine, FakeEngine)
+    assert isinstance(engine.clock, SystemClock)
+    with pytest.raises(EngineUnavailable, match="takes no options"):
+        load_engine("fake", {"speed": "9"})
 
 
 async def test_an_engine_that_was_not_started_says_so() -> None:
@@ -129,7 +140,7 @@ async def test_a_terminal_can_be_made_raw_and_silent(task: Task) -> None:
 
 
 async def test_descriptions_of_a_process_tree_are_closed_with_it(
-    engine: FakeEngine, task: Task
+    engine: FakeEngine, task: MemoryTask
 ) -> None:
     await run(
         task, "sh", "-c", "exec 3< /etc/passwd; (exec 4> /tmp/f; cat <&3) | cat; : < /dev/null"
@@ -140,8 +151,7 @@ async def test_descriptions_of_a_process_tree_are_closed_with_it(
     await process.wait()
     file = await task.files.open("/tmp/f", os.O_RDONLY)
     await file.close()
-    held = task.kernel.fs._handles  # type: ignore[attr-defined]
-    assert held == {}
+    assert task.kernel.fs._handles == {}
 
 
 async def test_time_of_files_is_that_of_the_clock(engine: FakeEngine, task: Task) -> None:
@@ -149,6 +159,29 @@ async def test_time_of_files_is_that_of_the_clock(engine: FakeEngine, task: Task
     await engine.clock.advance(1.5)
     await run(task, "touch", "/tmp/f")
     assert (await task.files.stat("/tmp/f")).mtime_ns == 1_000_000_001_500_000_000
+
+
+async def test_a_sandbox_starts_from_a_snapshot_and_the_two_go_their_own_ways(
+    engine: FakeEngine, task: MemoryTask
+) -> None:
+    task.view.write("/srv/app/config", "one")
+    snapshot = task.snapshot()
+    task.view.write("/srv/app/config", "two")
+    spec = TaskSpec(main=ProcessSpec(("cat", "/srv/app/config")))
+    for _ in range(2):
+        fork = await engine.create(spec, snapshot=snapshot)
+        assert fork.main is not None
+        assert await content(fork.main.stdout) == b"one"
+    idle = await engine.create(TaskSpec(), snapshot=snapshot)
+    idle.view.remove("/srv/app/config")
+    assert (idle.view.exists("/srv/app/config"), task.view.read_text("/srv/app/config")) == (
+        False,
+        "two",
+    )
+    assert idle.kernel.fs.lookup("/etc/passwd") is task.kernel.fs.lookup("/etc/passwd")
+    await task.kill()
+    with pytest.raises(TaskEnded):
+        task.snapshot()
 
 
 async def test_many_sandboxes_leave_no_memory_behind(engine: FakeEngine) -> None:
