@@ -15,7 +15,6 @@ import json
 import os
 import stat
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import aclosing
 from typing import Any
 
 from pytest_sandbox.engine import (
@@ -28,6 +27,8 @@ from pytest_sandbox.engine import (
     Process,
     PtySize,
 )
+
+from ._waiting import closing
 
 #: The path by which clients call it.
 TOOL = "/__modal/.bin/modal-sandbox-fs-tools"
@@ -146,7 +147,7 @@ class ToolProcess(Process):
         file = await self._files.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
         try:
             offset = 0
-            async with aclosing(self._input.follow(0, CHUNK)) as chunks:  # type: ignore[type-var]
+            async with closing(self._input.follow(0, CHUNK)) as chunks:
                 async for data in chunks:
                     await file.pwrite(offset, data)
                     offset += len(data)
@@ -213,18 +214,18 @@ class ToolProcess(Process):
             pass
 
     async def _print_events(self, events: AsyncIterator[Any], wanted: list[str] | None) -> None:
-        async with aclosing(events) as source:  # type: ignore[type-var]
+        async with closing(events) as source:
             async for event in source:
                 if wanted is None or event.kind.value in wanted:
                     await self._print({"event_type": event.kind.value, "paths": list(event.paths)})
 
     async def _pack(self, parameters: "_Parameters") -> None:
-        async with aclosing(self._files.pack(parameters.path())) as chunks:  # type: ignore[type-var]
+        async with closing(self._files.pack(parameters.path())) as chunks:
             async for data in chunks:
                 await self.stdout.append(data)
 
     async def _unpack(self, parameters: "_Parameters") -> None:
-        async with aclosing(self._input.follow(0, CHUNK)) as chunks:  # type: ignore[type-var]
+        async with closing(self._input.follow(0, CHUNK)) as chunks:
             await self._files.unpack(parameters.path(), chunks)
 
 
