@@ -8,8 +8,8 @@
 
 The lease is a record lock (`fcntl(2)`, `F_SETLK`): the kernel releases it when its owner dies,
 however it dies, and `fork` does not inherit it. The engine process waits for that lock, and ends
-everything when it gets it. So nothing here needs to run for a run to be cleaned up. Folders of
-runs whose engine process was killed too are removed by the next engine process.
+everything when it gets it. So nothing here needs to run for a run to be cleaned up. The folder of
+a run whose engine process was killed too, or never started, is removed by the next engine process.
 """
 
 import atexit

@@ -37,6 +37,7 @@ def pytest_runtest_makereport(
     if call.when == "teardown" and watch.left:
         report.sections.append((_LEFT_BEHIND, "\n".join(watch.left)))
     if report.failed:
+        watch.failed = True
         report.sections += _sections(item, [*watch.ids, *_wide(item, watch.ids)])
     return report
 

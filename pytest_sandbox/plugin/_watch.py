@@ -24,6 +24,7 @@ class Watch:
     Attributes:
         given: the ids of those that came from the fixtures of this plugin.
         left: what the test left behind, a line each, known once it is over.
+        failed: whether the test failed before that.
     """
 
     def __init__(self, session: EngineSession) -> None:
@@ -32,6 +33,7 @@ class Watch:
         self._wide: set[str] = set()
         self.given: set[str] = set()
         self.left: list[str] = []
+        self.failed = False
 
     @property
     def ids(self) -> list[str]:
@@ -105,7 +107,8 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
     if stuck:
         errors = "\n".join(sorted({str(error) for error in stuck.values()}))
         pytest.fail(f"not ended: sandbox {', '.join(stuck)}\n{errors}", pytrace=False)
-    if watch.left and settings(item.config).strict:
+    # A test that failed could not tidy up: what it left is in its report, and no second error.
+    if watch.left and not watch.failed and settings(item.config).strict:
         pytest.fail(
             "the test left behind:\n" + "\n".join(watch.left) + "\n"
             "Wait for commands and terminate sandboxes, or run without --sandbox-strict.",

@@ -49,7 +49,7 @@ _REFUSED: dict[str, Callable[[pb.Sandbox], object]] = {
     "runtime": lambda d: d.runtime or d.runsc_runtime_version,
     "preload_path_prefixes": lambda d: d.preload_path_prefixes,
     "worker_id": lambda d: d.worker_id,
-    "_restore_instance_type": lambda d: getattr(d, "_restore_instance_type"),  # noqa: B009
+    "_restore_instance_type": lambda d: d._restore_instance_type,
 }
 # Not refused and without effect, on purpose: `verbose` and `runtime_debug` ask Modal's own
 # machines for more logs, `direct_sandbox_commands_enabled` says that a client can use the

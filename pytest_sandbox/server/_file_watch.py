@@ -3,11 +3,10 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
 
 from pytest_sandbox.engine import Clock, WatchEvent, WatchKind
 
-from ._waiting import within
+from ._waiting import closing, within
 
 #: Events that wait to be fetched; then the engine's watch waits.
 CAPACITY = 4096
@@ -79,7 +78,7 @@ class FileWatch:
 
     async def _collect(self) -> None:
         try:
-            async with aclosing(self._events) as events:  # type: ignore[type-var]
+            async with closing(self._events) as events:
                 async for event in events:
                     await self._queue.put(_encode(event))
         except Exception as error:  # handed to whoever fetches

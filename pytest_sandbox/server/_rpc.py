@@ -10,7 +10,7 @@ each call through `_Dispatch`.
 """
 
 from asyncio import BaseTransport
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, TypeVar, cast
 
@@ -235,7 +235,7 @@ class _Dispatch:
     def _server_stream(
         self, name: str, handler: Callable[..., Any], enter: Callable[[Call], None]
     ) -> Callable[[AnyStream], Awaitable[None]]:
-        async def responses(stream: AnyStream) -> AsyncIterator[Any]:
+        async def responses(stream: AnyStream) -> AsyncGenerator[Any, None]:
             call = Call(name, self._listener, stream.metadata or {})
             try:
                 enter(call)
@@ -249,7 +249,7 @@ class _Dispatch:
         async def serve(stream: AnyStream) -> None:
             # Sending waits for the client's window, and the handler for the sending: what the
             # client does not read stays where it is.
-            async with aclosing(responses(stream)) as source:  # type: ignore[type-var]
+            async with aclosing(responses(stream)) as source:
                 async for response in source:
                     await stream.send_message(response)
 

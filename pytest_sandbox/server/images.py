@@ -7,6 +7,7 @@ the file system is refused by name.
 """
 
 import json
+import os
 import re
 import shlex
 from collections.abc import AsyncIterator
@@ -23,6 +24,7 @@ from ._ids import new_id
 from ._rpc import Call
 from ._state import IMAGE_BUILDER_VERSION, Image, State
 
+_MACHINES = {"x86_64": pb.ARCH_X86_64, "aarch64": pb.ARCH_AARCH64}
 _BASE = re.compile(
     r"(?:docker\.io/)?(?:library/)?(?:debian|python)(?::(?!.*(?:alpine|windows))[\w.-]+)?"
 )
@@ -91,6 +93,10 @@ class Images:
             # Clients send messages with nothing in them for what nobody asked for.
             if value.ByteSize() if isinstance(value, Message) else value:
                 raise _refusal(argument)
+        if definition.image_registry_config.secret_id:
+            raise _refusal("credentials of a registry")
+        if definition.arch not in (pb.ARCH_UNSPECIFIED, _MACHINES.get(os.uname().machine)):
+            raise _refusal(f"arch {pb.Arch.Name(definition.arch)}")
         return self._apply(definition)
 
     def _apply(self, definition: pb.Image) -> Image:

@@ -68,9 +68,7 @@ def test_a_tidy_test_passes_strictly(pytester: pytest.Pytester) -> None:
     pytester.runpytest("-rP").assert_outcomes(passed=1)
 
 
-def test_a_failing_test_is_not_failed_again_by_what_a_fixture_of_it_did(
-    pytester: pytest.Pytester,
-) -> None:
+def test_what_a_fixture_ends_is_not_left_behind(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
         import pytest
@@ -86,3 +84,21 @@ def test_a_failing_test_is_not_failed_again_by_what_a_fixture_of_it_did(
     )
 
     pytester.runpytest("--sandbox-strict").assert_outcomes(passed=1)
+
+
+def test_a_test_that_failed_is_not_failed_again_for_what_it_could_not_tidy_up(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile(
+        """
+        def test_it(sandbox):
+            process = sandbox.exec("sleep", "1000")
+            assert False
+            process.wait()
+        """
+    )
+
+    result = pytester.runpytest("--sandbox-strict")
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines("command [[]1[]] in sandbox *, still running: sleep 1000")

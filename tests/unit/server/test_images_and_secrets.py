@@ -1,5 +1,6 @@
 """Images map to the host image or are refused by name; secrets hold variables."""
 
+import os
 from typing import Any
 
 import pytest
@@ -17,6 +18,9 @@ DEBIAN_SLIM = [
     "RUN echo 'debconf debconf/frontend select Noninteractive' | debconf-set-selections",
     'CMD ["sleep", "172800"]',
 ]
+
+
+OTHER_MACHINE = "ARCH_AARCH64" if os.uname().machine == "x86_64" else "ARCH_X86_64"
 
 
 async def build(server: Harness, *lines: str, **fields: Any) -> str:
@@ -79,6 +83,8 @@ async def test_whatever_changes_the_file_system_is_refused_by_its_line(
         ({"gpu_config": images_pb2.GPUConfig(count=1)}, "gpu"),
         ({"build_function": images_pb2.BuildFunction(definition="x")}, "run_function"),
         ({"build_args": {"a": "b"}}, "build_args"),
+        ({"image_registry_config": {"secret_id": "st-1"}}, "registry"),
+        ({"arch": OTHER_MACHINE}, "arch"),
         ({"context_files": [images_pb2.ImageContextFile(filename="x")]}, "context"),
     ],
 )
