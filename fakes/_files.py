@@ -14,6 +14,7 @@ from ._changes import Change, Watch, What
 from ._handle import Handle
 from ._inode import Directory, Inode, Regular, Symlink
 from ._names import group_name, user_name
+from ._trees import empty
 from ._vfs import Filesystem
 from ._walk import fail
 
@@ -140,17 +141,8 @@ class MemoryFiles(Files):
             self._fs.unlink(path)
             return
         if recursive:
-            await self._empty(path, inode)
+            empty(self._fs, inode.number)
         self._fs.rmdir(path)
-
-    async def _empty(self, path: str, directory: Directory) -> None:
-        for name, number in list(directory.names.items()):
-            below, inode = f"{path.rstrip('/')}/{name}", self._fs.inode(number)
-            if isinstance(inode, Directory):
-                await self._empty(below, inode)
-                self._fs.rmdir(below)
-            else:
-                self._fs.unlink(below)
 
     async def watch(self, path: str, *, recursive: bool = False) -> AsyncIterator[WatchEvent]:
         """Changes to a file or below a directory, from the moment of the first `anext`."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import NoReturn
 
 from ._inode import Directory, Inode, Regular, Symlink
+from ._trees import below
 from ._vfs import Filesystem
 
 _CHUNK = 1024 * 1024
@@ -19,28 +20,23 @@ _BLOCK = tarfile.BLOCKSIZE
 def pack(fs: Filesystem, path: str) -> Iterator[bytes]:
     """The contents of a directory, names relative to it, in rising order of names."""
     seen: dict[int, str] = {}
-    yield from _pack(fs, fs.directory(path).number, "", seen)
+    for directory, name, relative in below(fs, fs.directory(path).number):
+        number = directory.names.get(name)
+        if number is not None:
+            yield from _pack_one(fs.inode(number), relative, seen)
     yield bytes(2 * _BLOCK)
 
 
-def _pack(fs: Filesystem, number: int, prefix: str, seen: dict[int, str]) -> Iterator[bytes]:
-    directory = fs.inode(number)
-    assert isinstance(directory, Directory)
-    for name in sorted(directory.names):
-        inode = fs.inode(directory.names[name])
-        path = prefix + name
-        if isinstance(inode, (Regular, Symlink)) and inode.number in seen:
-            info = _info(inode, path)
-            info.type, info.linkname, info.size = tarfile.LNKTYPE, seen[inode.number], 0
-            yield _header(info)
-            continue
-        seen[inode.number] = path
-        if isinstance(inode, Regular):
-            yield from _pack_file(inode, path)
-        elif isinstance(inode, (Directory, Symlink)):
-            yield _header(_info(inode, path))
-        if isinstance(inode, Directory):
-            yield from _pack(fs, inode.number, path + "/", seen)
+def _pack_one(inode: Inode, path: str, seen: dict[int, str]) -> Iterator[bytes]:
+    first = seen.setdefault(inode.number, path)
+    if first != path:
+        info = _info(inode, path)
+        info.type, info.linkname = tarfile.LNKTYPE, first
+        yield _header(info)
+    elif isinstance(inode, Regular):
+        yield from _pack_file(inode, path)
+    elif isinstance(inode, (Directory, Symlink)):
+        yield _header(_info(inode, path))
 
 
 def _pack_file(inode: Regular, path: str) -> Iterator[bytes]:

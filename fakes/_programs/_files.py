@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from .._inode import Directory, Inode, Regular, Symlink
 from .._names import group_name, user_name
 from .._proc import Proc
+from .._trees import empty
 from ._mode import parse_mode
 from ._utility import NotSupported, complain, each, number, options
 
@@ -109,7 +110,8 @@ async def rm(proc: Proc, argv: Sequence[str]) -> int:
         try:
             inode = proc.fs.lookup(path, base=proc.cwd, follow=False)
             if recursive and isinstance(inode, Directory):
-                remove_tree(proc, path)
+                empty(proc.fs, inode.number)
+                proc.fs.rmdir(path, base=proc.cwd)
             else:
                 proc.fs.unlink(path, base=proc.cwd)
         except FileNotFoundError:
@@ -117,17 +119,6 @@ async def rm(proc: Proc, argv: Sequence[str]) -> int:
                 raise
 
     return await each(proc, "rm", paths if force else _some(paths), remove)
-
-
-def remove_tree(proc: Proc, path: str) -> None:
-    """Remove a directory and all below it; links are not followed."""
-    for name in list(proc.fs.directory(path, base=proc.cwd).names):
-        below = posixpath.join(path, name)
-        if isinstance(proc.fs.lookup(below, base=proc.cwd, follow=False), Directory):
-            remove_tree(proc, below)
-        else:
-            proc.fs.unlink(below, base=proc.cwd)
-    proc.fs.rmdir(path, base=proc.cwd)
 
 
 async def cp(proc: Proc, argv: Sequence[str]) -> int:

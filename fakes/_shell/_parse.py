@@ -119,7 +119,7 @@ class _Parser(WordReader):
         keyword = self.keyword()
         if keyword in _NOT_READ:
             raise Unknown(_NOT_READ[keyword])
-        if self.peek("(("):
+        if self.bash and self.peek("(("):
             raise Unknown("the command ((...))")
         compound = self._compound(keyword)
         if compound is None:

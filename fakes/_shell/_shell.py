@@ -125,6 +125,9 @@ class Shell:
         except SyntaxProblem as error:
             await complain(self.proc, self.name, f"1: Syntax error: {error}")
             return 2
+        except RecursionError:
+            await complain(self.proc, self.name, "1: Syntax error: nested too deeply")
+            return 2
         except Unknown as error:
             return await refuse(self.proc, self.name, str(error))
 

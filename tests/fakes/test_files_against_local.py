@@ -93,7 +93,7 @@ operations: st.SearchStrategy[Operation] = st.one_of(
         flags,
         st.sampled_from([0o600, 0o644, 0o777]),
         st.sampled_from([b"", b"data"]),
-        st.integers(-1, 10),
+        st.integers(0, 10),
         st.integers(-1, 20),
     ),
     st.tuples(st.just("mkdir"), safe_paths, st.booleans()),

@@ -1,15 +1,18 @@
 """What the shell in memory says of what it does not do, and what only it can be asked."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from pytest_sandbox.engine import ExitStatus, ProcessSpec, Task
+from pytest_sandbox.engine import ExitStatus, Limits, ProcessSpec, Task, TaskSpec
 from pytest_sandbox.fakes import FakeEngine, VirtualClock
+from pytest_sandbox.fakes._shell._parse import parse
+from pytest_sandbox.fakes._shell._words import SyntaxProblem, Unknown
 
 from .conftest import content, run
 
-pytestmark = pytest.mark.asyncio
 
-
+@pytest.mark.asyncio
 @pytest.mark.parametrize(
     ("shell", "script", "named"),
     [
@@ -58,6 +61,7 @@ async def test_what_is_not_supported_is_named_to_the_program_and_to_the_test(
     assert named in "\n".join(engine.problems)
 
 
+@pytest.mark.asyncio
 async def test_a_script_with_a_construct_that_is_not_known_does_nothing_at_all(
     engine: FakeEngine, task: Task
 ) -> None:
@@ -66,6 +70,7 @@ async def test_a_script_with_a_construct_that_is_not_known_does_nothing_at_all(
     assert (await run(task, "ls", "f")).stdout == b""
 
 
+@pytest.mark.asyncio
 @pytest.mark.parametrize(
     "script",
     ["echo 'open",
@@ -81,6 +86,60 @@ async def test_a_script_that_no_shell_would_run_ends_with_2(
     assert engine.problems == []
 
 
+@pytest.mark.asyncio
+async def test_nesting_without_end_is_refused_not_followed(task: Task) -> None:
+    done = await run(task, "sh", "-c", "( " * 5000 + "true" + ")" * 5000)
+    assert (done.status.code, b"nested too deeply" in done.stderr) == (2, True)
+    done = await run(task, "sh", "-c", "f() { f; }; f; echo never")
+    assert (done.status.code, b"nested too deeply" in done.stderr) == (2, True)
+    assert done.stdout == b""
+
+
+tokens = st.lists(
+    st.sampled_from(
+        [
+            *list(" \n\t;&|<>(){}!#$`'\"\\*?[]~=:-+%/0aA"),
+            "if ",
+            "then ",
+            "fi ",
+            "do ",
+            "done ",
+            "for ",
+            "in ",
+            "case ",
+            "esac ",
+            "<<E\n",
+            "E\n",
+            "$((",
+            "))",
+            "${",
+            "$(",
+            "&&",
+            "||",
+            ";;",
+            "[[ ",
+            " ]]",
+            "2>&1",
+            "while ",
+            "f()",
+        ]
+    ),
+    max_size=25,
+).map("".join)
+
+
+@settings(deadline=None, derandomize=True, max_examples=500)
+@given(text=tokens, bash=st.booleans())
+def test_any_text_is_read_or_refused(text: str, bash: bool) -> None:
+    outcome = "read"
+    try:
+        parse(text, bash=bash)
+    except (SyntaxProblem, Unknown) as error:
+        outcome = str(error)
+    assert outcome
+
+
+@pytest.mark.asyncio
 async def test_a_script_can_come_from_a_file_or_from_input(task: Task) -> None:
     await run(task, "sh", "-c", "echo 'echo $0 $1 $#' > /tmp/s")
     assert (await run(task, "bash", "/tmp/s", "a", "b")).stdout == b"/tmp/s a 2\n"
@@ -88,6 +147,7 @@ async def test_a_script_can_come_from_a_file_or_from_input(task: Task) -> None:
     assert (await run(task, "sh", "/none")).status.code == 2
 
 
+@pytest.mark.asyncio
 async def test_an_endless_loop_lets_others_run_and_can_be_killed(task: Task) -> None:
     process = await task.exec(ProcessSpec(("sh", "-c", "while :; do :; done")))
     busy = await task.exec(ProcessSpec(("sh", "-c", "yes > /dev/null")))
@@ -97,6 +157,7 @@ async def test_an_endless_loop_lets_others_run_and_can_be_killed(task: Task) -> 
     assert [await process.wait(), await busy.wait()] == [ExitStatus(signal=9)] * 2
 
 
+@pytest.mark.asyncio
 async def test_sleep_takes_the_time_of_the_clock(engine: FakeEngine, task: Task) -> None:
     assert isinstance(engine.clock, VirtualClock)
     script = "for i in 1 2 3; do sleep 100; echo $i; done"
@@ -107,6 +168,7 @@ async def test_sleep_takes_the_time_of_the_clock(engine: FakeEngine, task: Task)
     assert await process.wait() == ExitStatus(code=0)
 
 
+@pytest.mark.asyncio
 async def test_a_trap_interrupts_wait(engine: FakeEngine, task: Task) -> None:
     assert isinstance(engine.clock, VirtualClock)
     script = "trap 'echo trapped' USR1; sleep 1000 & echo $$; wait; echo $?; wait; echo $?"
@@ -119,14 +181,14 @@ async def test_a_trap_interrupts_wait(engine: FakeEngine, task: Task) -> None:
     assert (await content(process.stdout)).decode() == f"{pid}\ntrapped\n138\n0\n"
 
 
+@pytest.mark.asyncio
 async def test_a_pipe_without_a_reader_ends_its_writer(task: Task) -> None:
     done = await run(task, "sh", "-c", "(trap '' TERM; yes; echo never) | head -n 1; echo end")
     assert done.stdout == b"y\nend\n"
 
 
+@pytest.mark.asyncio
 async def test_more_processes_than_allowed_cannot_be_made(engine: FakeEngine) -> None:
-    from pytest_sandbox.engine import Limits, TaskSpec
-
     task = await engine.create(TaskSpec(limits=Limits(processes=3)))
     done = await run(task, "sh", "-c", "sleep 9 & sleep 9 & sleep 9 & echo never")
     assert (done.status.code, done.stdout) == (2, b"")

@@ -98,6 +98,7 @@ f() { echo "f $1 $#"; return 3; echo never; }; f x y; echo $? $1
 f() { local v=in; echo $v; }; v=out; f; echo $v
 f() { for i in 1 2; do [ $i = 2 ] && return; echo $i; done; }; f; echo $?
 (cd /; x=inner; exit 4); echo $? $x; { x=group; }; echo $x
+((echo nested; exit 2)); echo $?
 (exit 3) || echo "failed $?"; (true; false); echo $?
 echo one | cat; echo a b | (read x y; echo $y $x); seq 3 | while read n; do echo "<$n>"; done
 false | true; echo $?; true | false; echo $?

@@ -4,11 +4,14 @@ import errno
 import os
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pytest_sandbox.fakes._changes import Change, Watch, What
 from pytest_sandbox.fakes._content import BLOCK, Content
 from pytest_sandbox.fakes._inode import Regular
 from pytest_sandbox.fakes._table import Table
+from pytest_sandbox.fakes._trees import below, empty
 from pytest_sandbox.fakes._vfs import RENAME_EXCHANGE, RENAME_NOREPLACE, Filesystem
 from pytest_sandbox.fakes._walk import ROOT
 
@@ -314,3 +317,73 @@ def test_a_removed_name_can_be_made_again_below_the_root() -> None:
     fs.mkdir("/d")
     assert fs.directory("/d").number != number
     assert fs.directory("/d").parent == ROOT
+
+
+def test_trees_deeper_than_any_path_are_walked_and_removed() -> None:
+    fs = make()
+    base = ROOT
+    for _ in range(5000):
+        fs.mkdir("d", base=base)
+        fs.symlink("/", "l", base=base)
+        base = fs.directory("d", base=base).number
+    assert sum(1 for _ in below(fs, ROOT)) == 10_000
+    empty(fs, ROOT)
+    assert fs.directory("/").names == {}
+
+
+@settings(deadline=None, derandomize=True)
+@given(
+    steps=st.lists(
+        st.tuples(
+            st.sampled_from(["write", "truncate", "read", "copy"]),
+            st.integers(0, 3 * BLOCK),
+            st.binary(max_size=20).map(lambda data: data * 5000),
+        ),
+        max_size=12,
+    )
+)
+def test_a_content_is_a_sequence_of_bytes(steps: list[tuple[str, int, bytes]]) -> None:
+    content, model = Content(), bytearray()
+    held = 0
+    for step, number, data in steps:
+        if step == "write":
+            held += content.write(number, data)
+            if data:
+                model.extend(bytes(max(0, number - len(model))))
+                model[number : number + len(data)] = data
+        elif step == "truncate":
+            held = 0
+            content.truncate(number)
+            model[number:] = b""
+            model.extend(bytes(number - len(model)))
+            held = content.allocated
+        elif step == "copy":
+            content.copy().write(0, b"other")
+        assert (content.size, content.allocated) == (len(model), held)
+        assert content.read(number // 2, BLOCK) == model[number // 2 : number // 2 + BLOCK]
+    rebuilt = bytearray(content.size)
+    for offset, size in content.extents():
+        rebuilt[offset : offset + size] = content.read(offset, size)
+    assert rebuilt == model
+
+
+@settings(deadline=None, derandomize=True)
+@given(
+    steps=st.lists(
+        st.tuples(st.integers(0, 3), st.integers(0, 2000), st.booleans(), st.booleans()),
+        max_size=60,
+    )
+)
+def test_forked_tables_are_independent_maps(steps: list[tuple[int, int, bool, bool]]) -> None:
+    tables: list[tuple[Table[Value], dict[int, Value]]] = [(Table(), {})]
+    for which, key, fork, forget in steps:
+        table, model = tables[which % len(tables)]
+        if fork and len(tables) < 6:
+            tables.append((table.fork(), dict(model)))
+        value = None if forget else Value()
+        table.put(key, value)
+        model.pop(key, None)
+        if value is not None:
+            model[key] = value
+    for table, model in tables:
+        assert {key: table.get(key) for key in range(2001) if table.get(key)} == model
