@@ -29,7 +29,7 @@ from pytest_sandbox.server._auth import Listener, RouterTokens, TokenPair
 from pytest_sandbox.server._errors import failure
 from pytest_sandbox.server._idempotency import Outcomes
 
-from .harness import UNIX, Harness, refused, serve
+from .harness import UNIX, Created, Harness, refused, serve
 from .stub import StubEngine, StubTask, settle
 
 PAIR = TokenPair("ak-x", "as-y")
@@ -91,6 +91,44 @@ async def test_a_client_of_the_second_version_is_told_how_to_speak_the_first(
         method = UnaryUnaryMethod(server.channel, path, Empty, Empty)
         with refused(Status.UNIMPLEMENTED, "SandboxCreateV2", "MODAL_SANDBOX_V2=0"):
             await method(Empty())
+
+
+@pytest.mark.asyncio
+async def test_a_connection_that_breaks_leaves_nothing_under_way(tmp_path: Path) -> None:
+    async with on_socket(tmp_path / "socket") as server:
+        sandbox = await server.create("hang")
+        exec_id = await server.exec(sandbox, "hang")
+        await settle()
+        before = asyncio.all_tasks()
+        calls = [
+            asyncio.ensure_future(call)
+            for call in (
+                server.wait(sandbox, 1000),
+                server.logs(sandbox),
+                server.code(sandbox, exec_id),
+                server.output(sandbox, exec_id),
+                pour(server, sandbox, exec_id),
+            )
+        ]
+        box = server.app.state.box(sandbox.id)
+        # The calls arrive in order on one connection: so they did when the last one has.
+        while not box.execs[exec_id].stdin.accepted:  # noqa: ASYNC110  # no event tells
+            await asyncio.sleep(0)
+        server.channel.close()
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+        assert all(isinstance(outcome, Exception) for outcome in outcomes)
+        while asyncio.all_tasks() - before - set(calls):  # noqa: ASYNC110  # else time runs out
+            await asyncio.sleep(0)
+
+
+async def pour(server: Harness, sandbox: Created, exec_id: str) -> None:
+    """Begin to write to a command, and never end."""
+    request = router_pb2.TaskExecStdinWriteStreamRequest
+    start = router_pb2.TaskExecStdinWriteStreamStart(task_id=sandbox.task_id, exec_id=exec_id)
+    async with server.router.TaskExecStdinWriteStream.open(metadata=sandbox.auth) as stream:
+        await stream.send_message(request(start=start))
+        await stream.send_message(request(data=b"x"))
+        await stream.recv_message()
 
 
 @pytest.mark.asyncio
