@@ -111,6 +111,7 @@ class Call:
         """Standard input to its end."""
         parts = []
         while data := await self.read():
+            self._proc.hold(len(data))
             parts.append(data)
         return b"".join(parts)
 

@@ -30,6 +30,10 @@ class FakeEngine(Engine):
     Files are in memory and follow the rules of Linux; a few programs and a shell are built in, and
     everything else is scripted.
 
+    Limits are held as far as they mean anything here: the number of processes; the bytes that
+    built-in programs keep, beyond which they are killed; a share of a processor always, for none
+    is used.
+
     Args:
         clock: the time; a `VirtualClock` of its own unless given.
         files: what every sandbox has besides the usual, absolute path to content.
@@ -68,7 +72,9 @@ class FakeEngine(Engine):
         now_ns = int(self.clock.now() * 10**9)
         self._image = base_image(_PROGRAMS, self._files, now_ns, self._disk)
         details = {"gpus": ", ".join(self._around.gpus)} if self._around.gpus else {}
-        return EngineInfo("fake", "in memory", frozenset({Capability.PTY}), details)
+        return EngineInfo(
+            "fake", "in memory", frozenset({Capability.MEMORY_LIMIT, Capability.PTY}), details
+        )
 
     async def create(self, spec: TaskSpec, *, snapshot: "Snapshot | None" = None) -> MemoryTask:
         """Create a task and start its main process.

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ..engine import Clock
+from ..engine import Clock, Limits
 from ._description import Description
 from ._handle import Handle
 from ._inode import Directory, Regular
@@ -25,6 +25,8 @@ _INTERPRETERS = 5  # scripts whose interpreter is a script, at most: BINPRM_MAX_
 _PATIENCE = 1.0
 _LINE = 256  # bytes of a script that are searched for its interpreter
 
+#: Bytes that the programs of a task may hold, unless its limits say otherwise.
+_MEMORY = 1024**3
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -69,7 +71,7 @@ class Kernel:
         fs: the files of the task.
         clock: the time of the engine.
         hostname: what `uname -n` says.
-        most: how many processes there may be, `None` for any number.
+        limits: how many processes there may be, and how many bytes their programs may hold.
         around: the engine.
     """
 
@@ -78,7 +80,7 @@ class Kernel:
         fs: Filesystem,
         clock: Clock,
         hostname: str,
-        most: int | None,
+        limits: Limits,
         around: Surroundings,
     ) -> None:
         self.fs = fs
@@ -87,7 +89,9 @@ class Kernel:
         self.around = around
         self.processes: dict[int, Proc] = {}
         self.coroutines: dict[asyncio.Task[None], Proc] = {}
-        self._most = most
+        self.memory = limits.memory or _MEMORY
+        self.held = 0
+        self._most = limits.processes
         self._terminals = 0
         self._next_pid = 2  # 1 is the agent, in a sandbox that has one
 

@@ -56,6 +56,7 @@ class Proc:
         handlers: signal number to what it does; `None` ignores the signal.
         children: those that it started and that live.
         on_end: called once it has ended.
+        out_of_memory: whether it was killed because the task held too much.
     """
 
     def __init__(
@@ -85,6 +86,8 @@ class Proc:
             self.handlers = {n: None for n, does in parent.handlers.items() if does is None}
         self.children: list[Proc] = []
         self.on_end: Callable[[], None] | None = None
+        self.out_of_memory = False
+        self._held = 0
         self.fds = dict(fds)
         self._cwd: Handle = kernel.fs.hold(cwd)
         self._ended = asyncio.Event()
@@ -187,6 +190,18 @@ class Proc:
         pipe = Pipe()
         return pipe.reader(), pipe.writer()
 
+    def hold(self, size: int) -> None:
+        """Account for bytes that a program keeps, or with a negative number lets go.
+
+        A process that makes its task hold more than it may is killed, as the kernel does it.
+        """
+        self._held += size
+        self.kernel.held += size
+        if self.kernel.held > self.kernel.memory:
+            self.out_of_memory = True
+            self.kill(signal.SIGKILL)
+            self.check()
+
     def check(self) -> None:
         """Unwind if the process has ended; every system call of a real one would."""
         if self.status is not None:
@@ -235,6 +250,7 @@ class Proc:
             description.release()
         self.fds.clear()
         self._cwd.close()
+        self.kernel.held -= self._held
         for child in self.children:
             child.parent = None
         if self.parent is not None:

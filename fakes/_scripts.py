@@ -209,6 +209,11 @@ class Script:
 
         return main
 
+    def hides(self, other: "Script") -> bool:
+        """Whether it takes every call that an older script is for."""
+        endless = self._times is None and not self._conditions
+        return endless and str(self._pattern) == str(other._pattern)
+
     def unused(self) -> str | None:
         """A sentence, if it was used less often than it had to be."""
         least = self._times or 1
@@ -253,7 +258,13 @@ class Scripts:
 
     def unused(self) -> list[str]:
         """A sentence for each script that was used too seldom."""
-        return [text for script in reversed(self._scripts) if (text := script.unused())]
+        found = []
+        for index in reversed(range(len(self._scripts))):
+            text = self._scripts[index].unused()
+            hiding = [s for s in self._scripts[:index] if s.hides(self._scripts[index])]
+            if text:
+                found.append(f"{text}; {hiding[-1]} comes first" if hiding else text)
+        return found
 
 
 def shown(argv: Sequence[str]) -> str:

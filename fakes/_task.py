@@ -38,7 +38,7 @@ class MemoryTask(Task):
 
     def __init__(self, spec: TaskSpec, fs: Filesystem, clock: Clock, around: Surroundings) -> None:
         self.spec = spec
-        self.kernel = Kernel(fs, clock, spec.hostname, spec.limits.processes, around)
+        self.kernel = Kernel(fs, clock, spec.hostname, spec.limits, around)
         self.files: MemoryFiles = MemoryFiles(fs)
         self.main = None
         self._end: TaskEnd | None = None
@@ -59,7 +59,10 @@ class MemoryTask(Task):
         def ended() -> None:
             assert logs_end is not None
             logs_end()
-            self.finish(TaskEnd(EndCause.EXITED, main.proc.status))
+            if main.proc.out_of_memory:
+                self.finish(TaskEnd(EndCause.OUT_OF_MEMORY, main.proc.status))
+            else:
+                self.finish(TaskEnd(EndCause.EXITED, main.proc.status))
 
         main.proc.on_end = ended
 

@@ -80,8 +80,11 @@ async def _last(proc: Proc, path: str, size: int) -> bytes:
     kept = bytearray()
     async for data in chunks(proc, path):
         kept += data
-        if len(kept) > size + 16 * CHUNK:
-            del kept[: len(kept) - size]
+        proc.hold(len(data))
+        surplus = len(kept) - size
+        if surplus > 16 * CHUNK:
+            del kept[:surplus]
+            proc.hold(-surplus)
     return bytes(kept[len(kept) - min(size, len(kept)) :])
 
 

@@ -111,8 +111,12 @@ async def chunks(proc: Proc, path: str) -> AsyncGenerator[bytes, None]:
 
 
 async def content(proc: Proc, path: str) -> bytes:
-    """All bytes of a file, or of standard input for `-`."""
-    return b"".join([data async for data in chunks(proc, path)])
+    """All bytes of a file, or of standard input for `-`; they count as held until the end."""
+    parts = []
+    async for data in chunks(proc, path):
+        proc.hold(len(data))
+        parts.append(data)
+    return b"".join(parts)
 
 
 def free(proc: Proc) -> int:

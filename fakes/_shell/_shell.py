@@ -179,9 +179,12 @@ class Shell:
                 incoming, outgoing = self.proc.pipe()
                 fds[1] = outgoing
                 made.append(outgoing)
-            children.append(self._fork(command, fds))
-            for description in made:
-                description.release()
+            try:
+                children.append(self._fork(command, fds, *made))
+            except CannotFork:
+                if incoming:
+                    incoming.release()
+                raise
         codes = [(await child.wait()).returncode for child in children]
         if "pipefail" in self.options:
             return next((code for code in reversed(codes) if code), 0)
@@ -192,13 +195,14 @@ class Shell:
         if not item.rest and len(item.first.commands) == 1 and not item.first.negated:
             command = item.first.commands[0]
         nothing = self.proc.open("/dev/null", os.O_RDONLY)
-        child = self._fork(command, {**self.proc.fds, 0: nothing})
-        nothing.release()
+        child = self._fork(command, {**self.proc.fds, 0: nothing}, nothing)
         child.handlers.update({signal.SIGINT: None, signal.SIGQUIT: None})
         self.jobs.append(child)
         self.last_job, self.last = child.pid, 0
 
-    def _fork(self, command: Command, fds: dict[int, Description]) -> Proc:
+    def _fork(self, command: Command, fds: dict[int, Description], *passed_on: Description) -> Proc:
+        """Run a command in a subshell, which alone keeps what is `passed_on`."""
+
         async def main(proc: Proc) -> int:
             shell = self.copy(proc)
             return await shell.whole(lambda: shell._command(command, alone=True))
@@ -207,6 +211,9 @@ class Shell:
             return self.proc.kernel.fork(self.proc, main, fds)
         except OSError as error:
             raise CannotFork(str(error.strerror)) from None
+        finally:
+            for description in passed_on:
+                description.release()
 
     async def whole(self, body: Callable[[], Awaitable[int]]) -> int:
         """Run something as all that this process does: what ends the shell ends it here."""
@@ -472,14 +479,15 @@ class Shell:
     async def output_of(self, script: Script) -> str:
         """What a script prints, without the line ends at its end."""
         reader, writer = self.proc.pipe()
-        child = self._fork(Group(script), {**self.proc.fds, 1: writer})
-        writer.release()
         parts = []
         try:
+            child = self._fork(Group(script), {**self.proc.fds, 1: writer}, writer)
             while data := await reader.read(65536):
+                self.proc.hold(len(data))
                 parts.append(data)
         finally:
             reader.release()
+        self.proc.hold(-sum(map(len, parts)))
         self.last = self.last_substitution = (await child.wait()).returncode
         self.proc.check()
         return os.fsdecode(b"".join(parts).replace(b"\0", b"")).rstrip("\n")

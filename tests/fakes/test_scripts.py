@@ -250,6 +250,18 @@ async def test_scripts_that_were_not_used_are_told(engine: FakeEngine, task: Tas
     assert "used 1 times, not 2" in twice
 
 
+async def test_a_script_that_another_one_hides_is_told_with_the_other(
+    engine: FakeEngine, task: Task
+) -> None:
+    engine.on_exec("x", ANY).reply(code=1)
+    engine.on_exec("x", ANY).reply(code=2)
+    assert (await run(task, "x", "y")).status.code == 2
+    (hidden,) = engine.unused
+    assert re.search(
+        r"was used 0 times, not 1; `x ANY` \(test_scripts.py:\d+\) comes first", hidden
+    )
+
+
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [

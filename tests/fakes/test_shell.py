@@ -193,3 +193,24 @@ async def test_more_processes_than_allowed_cannot_be_made(engine: FakeEngine) ->
     done = await run(task, "sh", "-c", "sleep 9 & sleep 9 & sleep 9 & echo never")
     assert (done.status.code, done.stdout) == (2, b"")
     assert b"Cannot fork" in done.stderr
+
+
+@pytest.mark.asyncio
+async def test_a_pipeline_that_cannot_be_made_whole_leaves_nothing_running(
+    engine: FakeEngine,
+) -> None:
+    task = await engine.create(TaskSpec(limits=Limits(processes=3)))
+    done = await run(task, "sh", "-c", "yes | cat | cat | cat; echo never")
+    assert (done.status.code, done.stdout) == (2, b"")
+    await task.kernel.drain()
+    await run(task, "true")
+    assert task.kernel.processes == {}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("script", ["sort /dev/zero", "x=$(cat /dev/zero)", "tail -n 1 /dev/zero"])
+async def test_what_keeps_too_much_is_killed(engine: FakeEngine, script: str) -> None:
+    task = await engine.create(TaskSpec(limits=Limits(memory=4 * 2**20)))
+    done = await run(task, "sh", "-c", script)
+    assert done.status.returncode == 137
+    assert task.kernel.held == 0
