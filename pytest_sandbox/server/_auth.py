@@ -48,6 +48,14 @@ class RouterTokens:
         self._valid[token] = task_id, expiry
         return token
 
+    def renew(self, task_id: str, token: str) -> str:
+        """The token of a task, or another one if it has lived for more than half its time."""
+        _, expiry = self._valid.get(token, ("", 0.0))
+        if expiry - time.time() > ROUTER_TOKEN_LIFETIME / 2:
+            return token
+        self.forget(token)
+        return self.issue(task_id)
+
     def session(self) -> str:
         """A token that opens nothing: clients only look at when it expires."""
         return self._sign({"exp": int(time.time() + ROUTER_TOKEN_LIFETIME)})

@@ -79,11 +79,14 @@ class Apps:
         return pb.AppCreateResponse(app_id=app.id)
 
     async def AppPublish(self, request: pb.AppPublishRequest, call: Call) -> pb.AppPublishResponse:
-        """Change the state of an app; it cannot bring functions or classes with it."""
+        """Change name and state of an app; it cannot bring functions or classes with it."""
         app = self._state.app(request.app_id)
         for kind in ("function_ids", "class_ids", "definition_ids"):
             if getattr(request, kind):
                 raise invalid(f"AppPublish with {kind}: this server runs sandboxes only")
+        if request.name:
+            check_name(request.name, "app")
+            app.name = request.name
         if request.app_state:
             app.state = request.app_state
         return pb.AppPublishResponse(deployed_at=self._state.clock.now())

@@ -31,6 +31,7 @@ class RouterAccess:
         box = self._state.box_of_task(request.task_id)
         if box.result is not None:
             raise not_found("running task", request.task_id)
+        box.router_token = self._state.tokens.renew(box.task_id, box.router_token)
         return pb.TaskGetCommandRouterAccessResponse(jwt=box.router_token, url=self._url(call))
 
     def _url(self, call: Call) -> str:

@@ -25,7 +25,7 @@ from pytest_sandbox._proto import (
 )
 from pytest_sandbox._proto.control_grpc import ModalClientBase, ModalClientStub
 from pytest_sandbox.server import App
-from pytest_sandbox.server._auth import Listener, RouterTokens, TokenPair
+from pytest_sandbox.server._auth import ROUTER_TOKEN_LIFETIME, Listener, RouterTokens, TokenPair
 from pytest_sandbox.server._errors import failure
 from pytest_sandbox.server._idempotency import Outcomes
 
@@ -260,6 +260,17 @@ def test_router_tokens_live_an_hour_or_more_and_only_their_own_process_accepts_t
     assert ours.check(f"Bearer {token}") == "ta-1"
     with refused(Status.UNAUTHENTICATED):
         theirs.check(f"Bearer {token}")
+
+
+def test_a_token_is_renewed_when_half_its_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens = RouterTokens()
+    token = tokens.issue("ta-1")
+    assert tokens.renew("ta-1", token) == token
+    later = time.time() + ROUTER_TOKEN_LIFETIME * 0.6
+    monkeypatch.setattr("pytest_sandbox.server._auth.time.time", lambda: later)
+    renewed = tokens.renew("ta-1", token)
+    assert renewed != token
+    assert tokens.check(f"Bearer {renewed}") == "ta-1"
 
 
 def test_a_session_token_opens_no_task() -> None:
