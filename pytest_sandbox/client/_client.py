@@ -54,6 +54,7 @@ class Client:
         #: Values of the secrets that it sent: what a report must not show.
         self._secret_values: set[str] = set()
         self._known: dict[str, str] = {}
+        self._asking = asyncio.Lock()
         self._closed = False
 
     @staticmethod
@@ -115,7 +116,9 @@ class Client:
     async def _once(self, what: str, ask: Callable[[Client], Awaitable[str]]) -> str:
         """An id that is asked for once."""
         if what not in self._known:
-            self._known[what] = await ask(self)
+            async with self._asking:
+                if what not in self._known:
+                    self._known[what] = await ask(self)
         return self._known[what]
 
 
