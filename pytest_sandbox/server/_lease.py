@@ -43,7 +43,7 @@ def remove(directory: Path) -> None:
 def sweep(parent: Path, mine: Path) -> None:
     """Remove the run directories in `parent` that belong to this user and that nobody holds."""
     for directory in parent.glob(f"{PREFIX}*"):
-        if directory != mine and _is_ours(directory) and _is_free(directory):
+        if directory != mine and _is_ours(directory) and is_free(directory):
             remove(directory)
 
 

@@ -110,7 +110,7 @@ async def test_a_connection_that_breaks_leaves_nothing_under_way(tmp_path: Path)
                 pour(server, sandbox, exec_id),
             )
         ]
-        box = server.app.state.box(sandbox.id)
+        box = server.app.state.boxes.get(sandbox.id)
         # The calls arrive in order on one connection: so they did when the last one has.
         while not box.execs[exec_id].stdin.accepted:  # noqa: ASYNC110  # no event tells
             await asyncio.sleep(0)
@@ -250,13 +250,16 @@ async def test_a_token_opens_only_its_own_task(server: Harness) -> None:
         )
 
 
-def test_router_tokens_live_an_hour_or_more_and_only_their_own_process_accepts_them() -> None:
+def test_router_tokens_live_an_hour_or_more_and_only_their_own_process_accepts_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     ours, theirs = RouterTokens(), RouterTokens()
     token = ours.issue("ta-1")
     claims = jwt.decode(token, options={"verify_signature": False})
     assert claims["exp"] - time.time() > 3600
     assert ours.check(f"Bearer {token}") == "ta-1"
-    ours.forget(token)
+    monkeypatch.setattr("pytest_sandbox.server._auth.KNOWN_TOKENS", 1)
+    ours.issue("ta-2")
     assert ours.check(f"Bearer {token}") == "ta-1"
     with refused(Status.UNAUTHENTICATED):
         theirs.check(f"Bearer {token}")
@@ -322,7 +325,7 @@ async def test_a_creation_given_up_without_a_key_leaves_no_task(server: Harness)
     await settle()
     (task,) = server.engine.tasks
     assert task.poll() is not None
-    assert not server.app.state.sandboxes
+    assert not server.app.state.boxes.all()
 
 
 @pytest.mark.asyncio
