@@ -40,14 +40,16 @@ def main() -> int:
     )
     # grpclib reports every call that a client gives up; that is no news here.
     logging.getLogger("grpclib").setLevel(logging.ERROR)
+    ended_well = False
     try:
         asyncio.run(_serve(options))
+        ended_well = True
     except EngineUnavailable as error:
         _say({"error": {"reason": error.reason, "remedy": error.remedy}})
         return 1
     finally:
         # An owner who is still there wants the log of what went wrong, and removes it all.
-        if _lease.is_free(options.run_dir):
+        if ended_well or _lease.is_free(options.run_dir):
             _lease.remove(options.run_dir)
     return 0
 

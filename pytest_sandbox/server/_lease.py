@@ -55,7 +55,8 @@ def _is_ours(directory: Path) -> bool:
         return False
 
 
-def _is_free(directory: Path) -> bool:
+def is_free(directory: Path) -> bool:
+    """Whether nobody holds the lease; what this process itself holds counts as free."""
     try:
         descriptor = os.open(directory / "lease", os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
