@@ -25,7 +25,7 @@ from pytest_sandbox._proto import (
 )
 from pytest_sandbox._proto.control_grpc import ModalClientBase, ModalClientStub
 from pytest_sandbox.server import App
-from pytest_sandbox.server._auth import Listener, RouterTokens, TokenPair
+from pytest_sandbox.server._auth import ROUTER_TOKEN_LIFETIME, Listener, RouterTokens, TokenPair
 from pytest_sandbox.server._errors import failure
 from pytest_sandbox.server._idempotency import Outcomes
 
@@ -110,7 +110,7 @@ async def test_a_connection_that_breaks_leaves_nothing_under_way(tmp_path: Path)
                 pour(server, sandbox, exec_id),
             )
         ]
-        box = server.app.state.box(sandbox.id)
+        box = server.app.state.boxes.get(sandbox.id)
         # The calls arrive in order on one connection: so they did when the last one has.
         while not box.execs[exec_id].stdin.accepted:  # noqa: ASYNC110  # no event tells
             await asyncio.sleep(0)
@@ -250,16 +250,30 @@ async def test_a_token_opens_only_its_own_task(server: Harness) -> None:
         )
 
 
-def test_router_tokens_live_an_hour_or_more_and_only_their_own_process_accepts_them() -> None:
+def test_router_tokens_live_an_hour_or_more_and_only_their_own_process_accepts_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     ours, theirs = RouterTokens(), RouterTokens()
     token = ours.issue("ta-1")
     claims = jwt.decode(token, options={"verify_signature": False})
     assert claims["exp"] - time.time() > 3600
     assert ours.check(f"Bearer {token}") == "ta-1"
-    ours.forget(token)
+    monkeypatch.setattr("pytest_sandbox.server._auth.KNOWN_TOKENS", 1)
+    ours.issue("ta-2")
     assert ours.check(f"Bearer {token}") == "ta-1"
     with refused(Status.UNAUTHENTICATED):
         theirs.check(f"Bearer {token}")
+
+
+def test_a_token_is_renewed_when_half_its_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens = RouterTokens()
+    token = tokens.issue("ta-1")
+    assert tokens.renew("ta-1", token) == token
+    later = time.time() + ROUTER_TOKEN_LIFETIME * 0.6
+    monkeypatch.setattr("pytest_sandbox.server._auth.time.time", lambda: later)
+    renewed = tokens.renew("ta-1", token)
+    assert renewed != token
+    assert tokens.check(f"Bearer {renewed}") == "ta-1"
 
 
 def test_a_session_token_opens_no_task() -> None:
@@ -311,7 +325,7 @@ async def test_a_creation_given_up_without_a_key_leaves_no_task(server: Harness)
     await settle()
     (task,) = server.engine.tasks
     assert task.poll() is not None
-    assert not server.app.state.sandboxes
+    assert not server.app.state.boxes.all()
 
 
 @pytest.mark.asyncio
