@@ -66,7 +66,7 @@ async def both() -> AsyncIterator[tuple[Files, Files]]:
     try:
         await local.start()
     except EngineUnavailable as error:
-        pytest.skip(f"no local engine here: {error.reason}")
+        pytest.skip(f"the engine cannot do this here: {error.reason}")
     await fake.start()
     yield (await local.create(TaskSpec())).files, (await fake.create(TaskSpec())).files
     await local.close()

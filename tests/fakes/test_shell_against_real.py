@@ -7,6 +7,7 @@ The scripts use names relative to an empty folder that is made for each of them,
 import asyncio
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 from typing import NamedTuple
@@ -35,10 +36,17 @@ class Outcome(NamedTuple):
     code: int
 
 
+#: What Debian has as `sh`, and its bash.
+SHELLS = {"sh": shutil.which("dash"), "bash": shutil.which("bash")}
+pytestmark = pytest.mark.skipif(
+    not all(SHELLS.values()), reason=f"no shells to compare with: {SHELLS}"
+)
+
+
 def really(shell: str, script: str, *arguments: str) -> Outcome:
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
-            [f"/bin/{shell}", "-c", script, "name", *arguments],
+            [str(SHELLS[shell]), "-c", script, "name", *arguments],
             cwd=folder,
             env=ENVIRONMENT,
             stdin=subprocess.DEVNULL,

@@ -138,6 +138,8 @@ class Memory:
 
 @pytest.fixture(scope="module")
 def kernel() -> Iterator[Kernel]:
+    if os.geteuid() != 0:
+        pytest.skip("needs root: only root may change the root folder of a process")
     with tempfile.TemporaryDirectory() as folder:
         kernel = Kernel(folder)
         if not kernel.ready:
