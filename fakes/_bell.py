@@ -9,16 +9,17 @@ class Bell:
     __slots__ = ("_waiters",)
 
     def __init__(self) -> None:
-        self._waiters: set[asyncio.Future[None]] = set()
+        # Not a set: they wake in the order in which they began to wait, in every run.
+        self._waiters: dict[asyncio.Future[None], None] = {}
 
     async def wait(self) -> None:
         """Return at the next ring."""
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiters.add(waiter)
+        self._waiters[waiter] = None
         try:
             await waiter
         finally:
-            self._waiters.discard(waiter)
+            del self._waiters[waiter]
 
     def ring(self) -> None:
         """Wake all who wait now."""

@@ -76,7 +76,7 @@ class MemoryFiles(Files):
     def __init__(self, fs: Filesystem) -> None:
         self._fs = fs
         self._ended = False
-        self._bells: set[Bell] = set()  # of the watches
+        self._bells: list[Bell] = []  # of the watches
 
     def end(self) -> None:
         """The task is over: refuse everything, end every watch."""
@@ -151,7 +151,7 @@ class MemoryFiles(Files):
         bell = Bell()
         watch = Watch(number, path, recursive=recursive, wake=bell.ring)
         self._fs.watches.add(watch)
-        self._bells.add(bell)
+        self._bells.append(bell)
         try:
             while True:
                 while watch.queue:
@@ -162,7 +162,7 @@ class MemoryFiles(Files):
                 self._check_alive()
         finally:
             self._fs.watches.remove(watch)
-            self._bells.discard(bell)
+            self._bells.remove(bell)
 
     async def pack(self, path: str) -> AsyncIterator[bytes]:
         """A directory's contents as a tar stream: links, modes, times and holes kept."""

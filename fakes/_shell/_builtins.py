@@ -61,20 +61,21 @@ async def cd(shell: "Shell", words: list[str]) -> int:
     target = arguments[0] if arguments else shell.lookup("HOME") or "/"
     if target == "-":
         target = shell.lookup("OLDPWD") or ""
-    before = _folder(proc)
+    before = folder(proc)
     try:
         proc.chdir(target)
     except OSError as error:
         await complain(proc, shell.name, f"1: cd: {problem(error)}")
         return 1 if shell.bash else 2
     shell.assign("OLDPWD", before)
-    shell.assign("PWD", _folder(proc))
+    shell.assign("PWD", folder(proc))
     if arguments[:1] == ["-"]:
-        await proc.say(_folder(proc) + "\n")
+        await proc.say(folder(proc) + "\n")
     return 0
 
 
-def _folder(proc: Proc) -> str:
+def folder(proc: Proc) -> str:
+    """The path of the working directory, or nothing if it was removed."""
     try:
         return proc.fs.path_of(proc.cwd)
     except FileNotFoundError:

@@ -12,7 +12,7 @@ from .._bell import Bell
 from .._description import Description
 from .._proc import Exit, Proc
 from .._programs import UTILITIES, NotSupported, complain, execute, posix_echo, problem, refuse, run
-from ._builtins import BUILTINS, NOT_BUILTIN, SPECIAL
+from ._builtins import BUILTINS, NOT_BUILTIN, SPECIAL, folder
 from ._condition import holds
 from ._control import Break, CannotFork, Return
 from ._expand import Expansion
@@ -56,9 +56,9 @@ class Shell:
         self.arguments = list(arguments)
         self.bash = bash
         self.pid = proc.pid
-        self.variables = dict(proc.env)
-        self.variables.setdefault("IFS", " \t\n")
-        self.exported = set(proc.env)
+        # A shell takes no separators from outside, and knows its folder better than the caller.
+        self.variables = {**proc.env, "IFS": " \t\n", "PWD": folder(proc)}
+        self.exported = {*proc.env, "PWD"}
         self.functions: dict[str, Command] = {}
         self.locals: list[dict[str, str | None]] = []
         self.options: set[str] = set()

@@ -214,6 +214,8 @@ a=b; case $a in $a) echo same;; esac; x='a*'; case abc in $x) echo pat;; esac; c
 while :; do echo once; break; done; for i in a b; do break; done; echo $i $?
 if ( exit 1 ); then :; else echo else; fi
 echo {a,b} {1..3}
+cd /usr; echo $PWD $OLDPWD | wc -w; env | grep -F PWD=/usr; cd /; sh -c 'echo $PWD'
+IFS=x sh -c 'x="axb c"; printf "<%s>" $x'; export IFS=x; sh -c 'y="axb c"; printf "<%s>" $y'
 f() (cd /; pwd); f; pwd >/dev/null; g() { echo $@; } 2>/dev/null; g a b
 x=$(printf 'a\n\n'); printf '<%s>' "$x"; echo
 "echo" q; 'ec'ho r; ec\ho s; c=echo; $c t; $c; $NONE; echo $?
