@@ -82,7 +82,10 @@ class Call:
         self._proc = proc
         self.argv: Sequence[str] = proc.argv
         self.env: dict[str, str] = proc.env
-        self.cwd = proc.fs.path_of(proc.cwd)
+        try:
+            self.cwd = proc.fs.path_of(proc.cwd)
+        except FileNotFoundError:  # it was removed
+            self.cwd = "/"
         self.files = FileView(proc.fs, self.cwd)
         self.stdin = b""
         self._written: list[tuple[int, bytes]] = []

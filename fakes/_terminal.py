@@ -10,8 +10,8 @@ from ..engine import OutputLog, PtySize
 from ._bell import Bell
 from ._description import Description
 
-INTERRUPT, END_OF_FILE, ERASE, ERASE_WORD, KILL_LINE, QUIT, SUSPEND = (
-    b"\x03", b"\x04", b"\x7f", b"\x17", b"\x15", b"\x1c", b"\x1a",
+INTERRUPT, END_OF_FILE, ERASE, ERASE_WORD, KILL_LINE, LITERALLY, QUIT, SUSPEND = (
+    b"\x03", b"\x04", b"\x7f", b"\x17", b"\x15", b"\x16", b"\x1c", b"\x1a",
 )  # fmt: skip
 _SIGNALS = {INTERRUPT: signal.SIGINT, QUIT: signal.SIGQUIT, SUSPEND: signal.SIGTSTP}
 
@@ -40,6 +40,7 @@ class Terminal:
         self.canonical = self.echo = self.signals = self.processing = True
         self._screen = screen
         self._send = send
+        self._literally = False
         self._line = b""
         self._ready: deque[bytes] = deque()
         self._closed = False
@@ -81,36 +82,56 @@ class Terminal:
         await self._screen.append(data.replace(b"\n", b"\r\n") if self.processing else data)
 
     async def _key(self, key: bytes) -> None:
-        if self.signals and key in _SIGNALS:
-            await self._show(b"^" + bytes([key[0] + 64]))
+        if self._literally:
+            self._literally = False
+            await self._take(key)
+        elif self.signals and key in _SIGNALS:
+            await self._show(_visible(key))
             self._line = b""
             self._send(_SIGNALS[key])
         elif not self.canonical:
-            await self._show(key)
+            await self._show(_visible(key))
             self._ready.append(key)
         elif key in (ERASE, ERASE_WORD, KILL_LINE):
             await self._erase(key)
+        elif key == LITERALLY:
+            self._literally = True
+            await self._show(b"^\b")
         elif key == END_OF_FILE:
             if self._line:
                 self._push()
             else:
                 self._ready.append(b"")
         else:
-            key = b"\n" if key == b"\r" else key
-            self._line += key
-            await self._show(b"\r\n" if key == b"\n" else key)
-            if key == b"\n":
-                self._push()
+            await self._take(b"\n" if key == b"\r" else key)
+
+    async def _take(self, key: bytes) -> None:
+        """Add a character to the line; a line end completes it."""
+        self._line += key
+        await self._show(b"\r\n" if key == b"\n" else _visible(key))
+        if key == b"\n":
+            self._push()
 
     async def _erase(self, key: bytes) -> None:
-        keep = len(self._line) - 1
-        if key == ERASE_WORD:
-            keep = self._line.rstrip().rfind(b" ") + 1
-        if key == KILL_LINE:
-            keep = 0
-        keep = max(keep, 0)
-        await self._show(b"\b \b" * (len(self._line) - keep))
-        self._line = self._line[:keep]
+        """Take back a character, a word with what follows it, or the whole line."""
+        in_word = False
+        while self._line:
+            letter = _is_letter(self._line[-1])
+            if key == ERASE_WORD and in_word and not letter:
+                break
+            in_word = in_word or letter
+            await self._show(self._undo())
+            if key == ERASE:
+                break
+
+    def _undo(self) -> bytes:
+        """Drop the last character of the line; what removes it from the screen."""
+        last, self._line = self._line[-1:], self._line[:-1]
+        if last != b"\t":
+            return b"\b \b" * len(_visible(last))
+        since_tab = self._line.rpartition(b"\t")[2]
+        columns = sum(len(_visible(since_tab[i : i + 1])) for i in range(len(since_tab)))
+        return b"\b" * (8 - columns % 8)
 
     def _push(self) -> None:
         if self._line:
@@ -120,6 +141,18 @@ class Terminal:
     async def _show(self, data: bytes) -> None:
         if self.echo and not self._screen.closed:
             await self._screen.append(data)
+
+
+def _visible(key: bytes) -> bytes:
+    """A character as a terminal echoes it: `^C` for a control character (`ECHOCTL`)."""
+    if key in (b"\t", b"\n") or not (key < b" " or key == b"\x7f"):
+        return key
+    return b"^" + bytes([key[0] ^ 64])
+
+
+def _is_letter(byte: int) -> bool:
+    """What the kernel takes for a part of a word: letters of Latin-1, digits and `_`."""
+    return chr(byte) == "_" or (chr(byte).isalnum() and (byte < 128 or byte >= 0xC0))
 
 
 class OpenedTerminal(Description):
