@@ -161,6 +161,19 @@ def test_functions_of_files_are_modals(name: str, source: Callable[[str], ast.Mo
     assert our_arguments(getattr(client, name).core) == arguments(theirs)
 
 
+def test_the_filesystem_is_that_of_newer_clients(modal_wheel: Callable[[str], Path]) -> None:
+    with zipfile.ZipFile(modal_wheel("modal==1.6.4")) as wheel:
+        module = ast.parse(wheel.read("modal/sandbox/_filesystem.py"))
+
+    theirs = {each.name: arguments(each) for each in public(module, "SandboxFilesystem")}
+
+    assert theirs == {
+        name: our_arguments(ours("SandboxFilesystem", name))
+        for name in vars(client.SandboxFilesystem)
+        if not name.startswith("_")
+    }
+
+
 def test_looking_up_an_app_is_modals(source: Callable[[str], ast.Module]) -> None:
     (theirs,) = (
         function for function in public(source("modal/app.py"), "App") if function.name == "lookup"
