@@ -118,7 +118,10 @@ class Process(ABC):
 
     @abstractmethod
     async def signal(self, number: int) -> None:
-        """Send a signal to the process and all its descendants in its session; none after its end."""
+        """Send a signal to the process and all its descendants in its session.
+
+        Does nothing after the end of the process.
+        """
 
     @abstractmethod
     async def resize(self, size: PtySize) -> None:
