@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "engine": set(),
     "local": {"engine"},
     "fakes": {"engine"},
+    "strategies": {"engine"},
     "server": {"engine", "_proto"},
     "server.__main__": {"engine", "_proto", "local", "_run"},  # where a server meets its engine
     "client": {"_proto", "_run"},
