@@ -168,19 +168,30 @@ async def mv(proc: Proc, argv: Sequence[str]) -> int:
     _, paths = options(argv, "f")
 
     def move(source: str, target: str) -> None:
-        proc.fs.rename(source, target, base=proc.cwd)
+        # Two names of one file: rename(2) would leave both.
+        if _same(proc, source, target):
+            if _place(proc, source) == _place(proc, target):
+                raise OSError(errno.EINVAL, f"{source!r} and {target!r} are the same file")
+            proc.fs.unlink(source, base=proc.cwd)
+        else:
+            proc.fs.rename(source, target, base=proc.cwd)
 
     return await _transfer(proc, "mv", paths, move)
 
 
 async def _transfer(
-    proc: Proc, name: str, paths: Sequence[str], action: Callable[[str, str], None]
+    proc: Proc,
+    name: str,
+    paths: Sequence[str],
+    action: Callable[[str, str], None],
+    *,
+    follow: bool = True,
 ) -> int:
     """What `cp`, `mv` and `ln` share: several sources need a directory to go to."""
     if len(paths) < 2:
         raise OSError(errno.EINVAL, "missing operand")
     *sources, target = paths
-    into = _is_directory(proc, target)
+    into = _is_directory(proc, target) and (follow or not _is_link(proc, target))
     if len(sources) > 1 and not into:
         await complain(proc, name, f"{target}: Not a directory")
         return 1
@@ -193,7 +204,10 @@ async def _transfer(
 
 
 async def ln(proc: Proc, argv: Sequence[str]) -> int:
-    """Make links, symbolic ones with `-s`; `-f` replaces what is there."""
+    """Make links, symbolic ones with `-s`; `-f` replaces what is there.
+
+    With `-n` a link to a directory is no directory to put something into.
+    """
     given, paths = options(argv, "sfn")
 
     def link(source: str, target: str) -> None:
@@ -206,7 +220,7 @@ async def ln(proc: Proc, argv: Sequence[str]) -> int:
 
     if len(paths) == 1:
         paths.append(".")
-    return await _transfer(proc, "ln", paths, link)
+    return await _transfer(proc, "ln", paths, link, follow="-n" not in given)
 
 
 async def touch(proc: Proc, argv: Sequence[str]) -> int:
@@ -311,6 +325,26 @@ def _exists(proc: Proc, path: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def _same(proc: Proc, path: str, other: str) -> bool:
+    """Whether both are names of one file; a link is a file of its own."""
+    if not (_exists(proc, path) and _exists(proc, other)):
+        return False
+    one, two = (proc.fs.lookup(each, base=proc.cwd, follow=False) for each in (path, other))
+    return one is two
+
+
+def _place(proc: Proc, path: str) -> tuple[int, str]:
+    """The directory that a name is in, and the name."""
+    above, name = posixpath.split(path.rstrip("/"))
+    return proc.fs.lookup(above or ".", base=proc.cwd).number, name
+
+
+def _is_link(proc: Proc, path: str) -> bool:
+    return _exists(proc, path) and isinstance(
+        proc.fs.lookup(path, base=proc.cwd, follow=False), Symlink
+    )
 
 
 def _is_directory(proc: Proc, path: str) -> bool:

@@ -21,6 +21,8 @@ from ._commands import process_specs as process_specs
 from ._commands import sandbox_options as sandbox_options
 from ._commands import task_specs as task_specs
 from ._commands import words as words
+from ._machine import SandboxMachine as SandboxMachine
+from ._machine import check_engines as check_engines
 from ._paths import names as names
 from ._paths import paths as paths
 from ._streams import Stream as Stream
@@ -33,9 +35,11 @@ from ._trees import tar_of as tar_of
 
 __all__ = [
     "Link",
+    "SandboxMachine",
     "Stream",
     "Tree",
     "argv",
+    "check_engines",
     "environments",
     "file_trees",
     "flattened",
