@@ -13,6 +13,8 @@ from ._channels import Channels, Link
 from ._errors import translated
 from ._retries import CONTROL, Backoff, is_transient, retrying
 
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
 Req = TypeVar("Req")
 Res = TypeVar("Res")
 
