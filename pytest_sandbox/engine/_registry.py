@@ -5,6 +5,7 @@ from importlib import import_module
 
 import pluggy
 
+from ._clock import SystemClock
 from ._contract import Engine
 from ._errors import EngineUnavailable
 
@@ -35,7 +36,7 @@ def load_engine(name: str, options: Mapping[str, str] | None = None) -> Engine:
     """An engine by name, not yet started.
 
     Args:
-        name: `"local"`, or what an installed package provides.
+        name: `"local"`, `"fake"`, or what an installed package provides.
         options: for the engine, name to value as text.
 
     Raises:
@@ -70,7 +71,16 @@ def _numbers(options: Mapping[str, str]) -> dict[str, int]:
         ) from None
 
 
-_BUILTIN: dict[str, EngineFactory] = {"local": _local}
+def _fake(options: Mapping[str, str]) -> Engine:
+    if options:
+        raise EngineUnavailable(f"the engine 'fake' takes no options, not {dict(options)!r}")
+    # Reached from other processes it runs on the time of the machine; a clock that stands still
+    # is for tests that hold the engine.
+    engine: Engine = import_module("pytest_sandbox.fakes").FakeEngine(clock=SystemClock())
+    return engine
+
+
+_BUILTIN: dict[str, EngineFactory] = {"fake": _fake, "local": _local}
 
 
 def _provided() -> dict[str, EngineFactory]:

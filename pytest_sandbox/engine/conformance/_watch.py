@@ -20,7 +20,8 @@ class Watcher:
     async def until(self, kind: WatchKind, *paths: str) -> None:
         """Wait for one event."""
         wanted = WatchEvent(kind, paths)
-        while wanted not in self.seen:
+        event = wanted if wanted in self.seen else None
+        while event != wanted:
             try:
                 event = await soon(asyncio.shield(self._next), f"the wait for {wanted}")
             except AssertionError as error:

@@ -1,0 +1,116 @@
+"""Who watches what, and how a change reaches them."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+
+class What(Enum):
+    """The events of inotify(7) that a filesystem can cause."""
+
+    ACCESS = "access"
+    ATTRIB = "attrib"
+    CLOSE_NOWRITE = "close_nowrite"
+    CLOSE_WRITE = "close_write"
+    CREATE = "create"
+    DELETE = "delete"
+    MODIFY = "modify"
+    MOVE = "move"
+    OPEN = "open"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One event, with the path it is seen under.
+
+    Attributes:
+        what: what happened.
+        path: absolute, or `None` if a rename brought it from outside the watched part.
+        target: the new path of a rename, or `None` if it left the watched part.
+        directory: whether it happened to a directory.
+    """
+
+    what: What
+    path: str | None
+    target: str | None = None
+    directory: bool = False
+
+
+class Watch:
+    """A queue of changes to one file, one directory, or a whole tree.
+
+    Args:
+        number: inode watched.
+        path: the path that events are reported under.
+        recursive: whether directories below count too.
+        wake: called after an event was added.
+    """
+
+    def __init__(self, number: int, path: str, *, recursive: bool, wake: Callable[[], None]):
+        self.number = number
+        self.path = path.rstrip("/") or "/"
+        self.recursive = recursive
+        self.queue: deque[Change] = deque()
+        self._wake = wake
+
+    def add(self, change: Change) -> None:
+        """Queue an event."""
+        self.queue.append(change)
+        self._wake()
+
+
+#: A name in a directory: the directory's number, and the name.
+Spot = tuple[int, str]
+
+
+class Watches:
+    """The watches of one filesystem.
+
+    Args:
+        spot_of: the directory that a directory lies in and its name there; `None` for the root
+            and for what was removed.
+    """
+
+    def __init__(self, spot_of: Callable[[int], Spot | None]) -> None:
+        self._spot_of = spot_of
+        self._watches: list[Watch] = []
+
+    def add(self, watch: Watch) -> None:
+        """Start reporting."""
+        self._watches.append(watch)
+
+    def remove(self, watch: Watch) -> None:
+        """Stop reporting; a second time does nothing."""
+        if watch in self._watches:
+            self._watches.remove(watch)
+
+    def emit(
+        self, what: What, number: int | None, spot: Spot | None, *, directory: bool = False
+    ) -> None:
+        """Something happened to the inode `number`, or only to the name `spot`."""
+        for watch in self._watches:
+            path = self._path(watch, number, spot)
+            if path is not None:
+                watch.add(Change(what, path, directory=directory))
+
+    def moved(self, number: int, old: Spot, new: Spot, *, directory: bool) -> None:
+        """A name became another."""
+        for watch in self._watches:
+            source, target = self._path(watch, None, old), self._path(watch, None, new)
+            if source is not None or target is not None:
+                watch.add(Change(What.MOVE, source, target, directory))
+
+    def _path(self, watch: Watch, number: int | None, spot: Spot | None) -> str | None:
+        if number == watch.number:
+            return watch.path
+        names: list[str] = []
+        while spot is not None:
+            directory, name = spot
+            names.append(name)
+            if directory == watch.number:
+                return "/".join([watch.path.rstrip("/"), *reversed(names)])
+            if not watch.recursive:
+                return None
+            spot = self._spot_of(directory)
+        return None

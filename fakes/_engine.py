@@ -1,0 +1,148 @@
+"""The engine in memory."""
+
+import traceback
+from collections.abc import Mapping, Sequence
+from types import EllipsisType
+from typing import TYPE_CHECKING
+
+from ..engine import Capability, Clock, Engine, EngineInfo, EngineUnavailable, TaskSpec
+from ._clock import VirtualClock
+from ._image import base_image
+from ._kernel import Surroundings
+from ._matching import Matcher
+from ._programs import PROGRAMS
+from ._scripts import Script, Scripts, place_of_caller, shown
+from ._shell import shell_program
+from ._task import MemoryTask
+from ._validate import check_task
+from ._vfs import DISK
+
+if TYPE_CHECKING:
+    from ._proc import Proc
+    from ._vfs import Snapshot
+
+_PROGRAMS = {**PROGRAMS, "sh": shell_program("sh"), "bash": shell_program("bash")}
+
+
+class FakeEngine(Engine):
+    """Sandboxes without a kernel: no process, no port, and no way to the machine it runs on.
+
+    Files are in memory and follow the rules of Linux; a few programs and a shell are built in, and
+    everything else is scripted.
+
+    Limits are held as far as they mean anything here: the number of processes; the bytes that
+    built-in programs keep, beyond which they are killed; a share of a processor always, for none
+    is used.
+
+    Args:
+        clock: the time; a `VirtualClock` of its own unless given.
+        files: what every sandbox has besides the usual, absolute path to content.
+        disk: bytes of file content that each sandbox has room for; more fails with `ENOSPC`.
+        gpus: names of the GPUs that `nvidia-smi` lists.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock | None = None,
+        files: Mapping[str, str | bytes] | None = None,
+        disk: int = DISK,
+        gpus: Sequence[str] = (),
+    ) -> None:
+        self.clock: Clock = clock or VirtualClock()
+        self._files = {p: d.encode() if isinstance(d, str) else d for p, d in (files or {}).items()}
+        self._scripts = Scripts()
+        self._problems: list[str] = []
+        self._around = Surroundings(
+            programs=_PROGRAMS,
+            intercept=self._scripts.find,
+            unknown=self._on_unknown,
+            crashed=self._on_crash,
+            unsupported=self._on_unsupported,
+            stuck=self._on_stuck,
+            gpus=tuple(gpus),
+        )
+        self._disk = disk
+        self._image: Snapshot | None = None
+        self._tasks: list[MemoryTask] = []
+        self._closed = False
+
+    async def start(self) -> EngineInfo:
+        """Make the engine ready."""
+        now_ns = int(self.clock.now() * 10**9)
+        self._image = base_image(_PROGRAMS, self._files, now_ns, self._disk)
+        details = {"gpus": ", ".join(self._around.gpus)} if self._around.gpus else {}
+        return EngineInfo(
+            "fake", "in memory", frozenset({Capability.MEMORY_LIMIT, Capability.PTY}), details
+        )
+
+    async def create(self, spec: TaskSpec, *, snapshot: "Snapshot | None" = None) -> MemoryTask:
+        """Create a task and start its main process.
+
+        Args:
+            spec: what it is.
+            snapshot: the files it starts with, from `MemoryTask.snapshot`; those of the engine
+                otherwise. What neither of the two changes, they share.
+        """
+        if self._closed or self._image is None:
+            raise EngineUnavailable(
+                "the engine in memory is closed" if self._closed else "it was not started",
+                "Create sandboxes between start() and close().",
+            )
+        check_task(spec)
+        fs = (snapshot or self._image).restore(lambda: int(self.clock.now() * 10**9))
+        task = MemoryTask(spec, fs, self.clock, self._around)
+        if spec.main is not None:
+            task.start_main(spec.main)
+        self._tasks = [*(task for task in self._tasks if task.poll() is None), task]
+        return task
+
+    def on_exec(self, *words: Matcher | EllipsisType) -> Script:
+        """Say what a command does, in sandboxes that run already as well as in later ones.
+
+        The last script that matches is taken, also for commands that are built in and for those
+        that a shell runs.
+
+        Args:
+            words: the command, word by word: text, `ANY`, a compiled pattern for the whole word,
+                or a function that is given the word. `...` at the end stands for any more words.
+
+        Raises:
+            TypeError, ValueError: it could never match.
+        """
+        return self._scripts.add(words, place_of_caller(1))
+
+    @property
+    def problems(self) -> list[str]:
+        """What a test should know of: unknown commands, failed handlers, what is not supported."""
+        return list(self._problems)
+
+    @property
+    def unused(self) -> list[str]:
+        """A sentence for each script that was used less often than it had to be."""
+        return self._scripts.unused()
+
+    def _on_unknown(self, proc: "Proc") -> str:
+        hint = self._scripts.nearest(proc.argv)
+        self._problems.append(f"unscripted command: {shown(proc.argv)}\n{hint}")
+        return hint
+
+    def _on_crash(self, proc: "Proc", error: Exception) -> None:
+        text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        self._problems.append(f"the handler of {shown(proc.argv)} raised:\n{text}")
+
+    def _on_unsupported(self, proc: "Proc", what: str) -> None:
+        self._problems.append(f"{shown(proc.argv)}: {what}")
+
+    def _on_stuck(self, proc: "Proc") -> None:
+        self._problems.append(
+            f"the handler of {shown(proc.argv)} goes on though its process was killed: "
+            "let asyncio.CancelledError through"
+        )
+
+    async def close(self) -> None:
+        """End every task; a second call does nothing."""
+        self._closed = True
+        for task in self._tasks:
+            await task.kill()
+        self._tasks.clear()

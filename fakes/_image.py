@@ -1,0 +1,72 @@
+"""What a fresh sandbox in memory holds: the folders of a small Linux, and its programs."""
+
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+
+from ._kernel import MAGIC
+from ._vfs import Filesystem, Snapshot
+
+_FOLDERS = (
+    *("/bin", "/dev", "/etc", "/home", "/opt", "/proc", "/root", "/run", "/sbin", "/srv", "/sys"),
+    *("/usr", "/usr/bin", "/usr/lib", "/usr/local", "/usr/local/bin", "/usr/local/sbin"),
+    *("/usr/sbin", "/usr/share", "/var", "/var/lib", "/var/log"),
+)
+_OPEN_TO_ALL = ("/tmp", "/var/tmp", "/dev/shm")
+_FILES = {
+    "/etc/group": "root:x:0:\nnogroup:x:65534:\n",
+    "/etc/hosts": "127.0.0.1\tlocalhost\n",
+    "/etc/passwd": (
+        "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"
+    ),
+}
+
+
+def base_image(
+    programs: Iterable[str], files: Mapping[str, bytes], now_ns: int, disk: int
+) -> Snapshot:
+    """The filesystem that every task of an engine starts with.
+
+    Args:
+        programs: names of the built-in programs.
+        files: further files, absolute path to content; folders above are made.
+        now_ns: what they are stamped with, nanoseconds since the epoch.
+        disk: bytes of file content that there is room for.
+    """
+    fs = Filesystem(lambda: now_ns, disk=disk)
+    for folder in _FOLDERS:
+        fs.mkdir(folder, 0o755)
+    for folder in _OPEN_TO_ALL:
+        fs.mkdir(folder, 0o777)
+        fs.chmod(folder, 0o1777)
+    fs.chmod("/root", 0o700)
+    for device in ("null", "zero", "full", "random", "tty"):
+        fs.mknod(f"/dev/{device}", device)
+    fs.mknod("/dev/urandom", "random")
+    for name in programs:
+        # A shell is in /bin, and so is everything else; /usr/bin has the same names.
+        put(fs, f"/bin/{name}", MAGIC + name.encode() + b"\n", 0o755)
+        fs.link(f"/bin/{name}", f"/usr/bin/{name}")
+    for path, text in _FILES.items():
+        put(fs, path, text.encode())
+    for path, data in files.items():
+        put(fs, path, data)
+    return fs.snapshot()
+
+
+def put(fs: Filesystem, path: str, data: bytes, mode: int = 0o644) -> None:
+    """Write a whole file; folders above are made."""
+    make_folders(fs, path.rpartition("/")[0])
+    handle = fs.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    try:
+        handle.pwrite(0, data)
+    finally:
+        handle.close()
+
+
+def make_folders(fs: Filesystem, path: str) -> None:
+    """Make a directory and those above it, where there is nothing."""
+    parts = path.rstrip("/").split("/")
+    for end in range(2, len(parts) + 1):
+        with suppress(FileExistsError):
+            fs.mkdir("/".join(parts[:end]), 0o755)

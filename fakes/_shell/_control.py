@@ -1,0 +1,22 @@
+"""How a shell leaves what it is in the middle of."""
+
+
+class Break(Exception):
+    """Leaves loops, or with `again` begins one anew."""
+
+    def __init__(self, levels: int, *, again: bool) -> None:
+        super().__init__(levels)
+        self.levels = levels
+        self.again = again
+
+
+class Return(Exception):
+    """Leaves a function, or a script that was read with `.`."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class CannotFork(Exception):
+    """There are too many processes."""

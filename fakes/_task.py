@@ -1,0 +1,152 @@
+"""A task as the engine contract has it."""
+
+import asyncio
+import os
+
+from ..engine import (
+    Clock,
+    EndCause,
+    EngineError,
+    Process,
+    ProcessSpec,
+    SpawnFailed,
+    Task,
+    TaskEnd,
+    TaskEnded,
+    TaskSpec,
+)
+from ._call import FileView
+from ._files import MemoryFiles
+from ._image import make_folders
+from ._kernel import DEFAULT_PATH, Kernel, Surroundings
+from ._process import MemoryProcess
+from ._validate import check_process
+from ._vfs import Filesystem, Snapshot
+
+_ENVIRONMENT = {"HOME": "/root", "PATH": DEFAULT_PATH}
+
+
+class MemoryTask(Task):
+    """One sandbox in memory.
+
+    Args:
+        spec: what it is.
+        fs: its files.
+        clock: its time.
+        around: the engine.
+    """
+
+    def __init__(self, spec: TaskSpec, fs: Filesystem, clock: Clock, around: Surroundings) -> None:
+        self.spec = spec
+        self.kernel = Kernel(fs, clock, spec.hostname, spec.limits, around)
+        self.files: MemoryFiles = MemoryFiles(fs)
+        self.main = None
+        self._end: TaskEnd | None = None
+        self._over = asyncio.Event()
+        self._workdir = spec.workdir or "/"
+        make_folders(fs, self._workdir)
+
+    def start_main(self, spec: ProcessSpec) -> None:
+        """Start the process that the task lives and dies with.
+
+        Raises:
+            SpawnFailed: the command cannot be started.
+        """
+        main = self._start(spec)
+        self.main = main
+        logs_end = main.proc.on_end
+
+        def ended() -> None:
+            assert logs_end is not None
+            logs_end()
+            if main.proc.out_of_memory:
+                self.finish(TaskEnd(EndCause.OUT_OF_MEMORY, main.proc.status))
+            else:
+                self.finish(TaskEnd(EndCause.EXITED, main.proc.status))
+
+        main.proc.on_end = ended
+
+    async def exec(self, spec: ProcessSpec) -> Process:
+        """Start a further process."""
+        self._check()
+        check_process(spec)
+        return self._start(spec)
+
+    def _start(self, spec: ProcessSpec) -> MemoryProcess:
+        env = {**_ENVIRONMENT, **self.spec.env, **spec.env}
+        workdir = spec.workdir or self._workdir
+        try:
+            cwd = self.kernel.fs.directory(workdir).number
+        except OSError as error:
+            number = error.errno or 0
+            raise SpawnFailed(
+                number, f"cannot start in the folder {workdir!r}: {os.strerror(number)}"
+            ) from None
+        process = None
+        try:
+            process = MemoryProcess(self.kernel, spec, env, cwd)
+            program = self.kernel.program(process.proc)
+        except OSError as error:
+            raise self._failed(spec, process, error) from None
+        except EngineError:  # a script of the test says so
+            assert process is not None
+            process.proc.abandon()
+            raise
+        process.proc.start(program)
+        return process
+
+    def _failed(
+        self, spec: ProcessSpec, process: MemoryProcess | None, error: OSError
+    ) -> SpawnFailed:
+        number = error.errno or 0
+        message = f"cannot start {spec.argv[0]!r}: {os.strerror(number)}"
+        if error.filename not in (None, spec.argv[0]):
+            message += f" ({error.filename})"
+        if process is not None:
+            if isinstance(error, FileNotFoundError):
+                hint = self.kernel.around.unknown(process.proc)
+                message += f"\n{hint}" if hint else ""
+            process.proc.abandon()
+        return SpawnFailed(number, message)
+
+    @property
+    def view(self) -> FileView:
+        """Its files, for a test to read and write at once."""
+        return FileView(self.kernel.fs, self._workdir)
+
+    def snapshot(self) -> Snapshot:
+        """Its files as they are now, for `FakeEngine.create`; costs the same whatever the size.
+
+        Raises:
+            TaskEnded: the task is over.
+        """
+        self._check()
+        return self.kernel.fs.snapshot()
+
+    def poll(self) -> TaskEnd | None:
+        """How it ended, or `None` while it lives."""
+        return self._end
+
+    async def wait(self) -> TaskEnd:
+        """Return when it ended and nothing of it is left."""
+        await self._over.wait()
+        await self.kernel.drain()
+        assert self._end is not None
+        return self._end
+
+    async def kill(self) -> None:
+        """End it; does nothing if it ended before."""
+        self.finish(TaskEnd(EndCause.KILLED))
+        await self.kernel.drain()
+
+    def finish(self, end: TaskEnd) -> None:
+        """The task is over; only the first end counts."""
+        if self._end is None:
+            self._end = end
+            self.kernel.kill_all()
+            self.files.end()
+            self._over.set()
+
+    def _check(self) -> None:
+        if self._end is not None:
+            raise TaskEnded("the sandbox is over")

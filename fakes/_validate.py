@@ -1,0 +1,66 @@
+"""Refuses specifications that no engine could run, with the value shown."""
+
+import re
+from collections.abc import Mapping
+
+from ..engine import InvalidSpec, Limits, Output, ProcessSpec, TaskSpec, Unsupported
+
+_HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?")
+
+
+def check_task(spec: TaskSpec) -> None:
+    """Refuse a task that cannot be.
+
+    Raises:
+        InvalidSpec: with the value.
+        Unsupported: the image is another than this engine's.
+    """
+    if spec.image != "host":
+        raise Unsupported(f"image {spec.image!r}", "the engine in memory has the image 'host'")
+    if not _HOSTNAME.fullmatch(spec.hostname):
+        raise InvalidSpec(f"hostname {spec.hostname!r} is not made of 1 to 64 of A-Z a-z 0-9 . -")
+    _check_env(spec.env)
+    _check_workdir(spec.workdir)
+    _check_limits(spec.limits)
+    if spec.main is not None:
+        check_process(spec.main)
+
+
+def check_process(spec: ProcessSpec) -> None:
+    """Refuse a process that cannot be.
+
+    Raises:
+        InvalidSpec: with the value.
+    """
+    if not spec.argv or not spec.argv[0]:
+        raise InvalidSpec(f"no command in argv {spec.argv!r}")
+    for argument in spec.argv:
+        if "\0" in argument:
+            raise InvalidSpec(f"argument {argument!r} holds a NUL")
+    if spec.stdout is Output.STDOUT:
+        raise InvalidSpec("standard output cannot be merged into itself: stdout=Output.STDOUT")
+    if spec.pty is not None and not (0 < spec.pty.rows < 65536 and 0 < spec.pty.columns < 65536):
+        raise InvalidSpec(f"a terminal cannot have the size {spec.pty!r}")
+    _check_env(spec.env)
+    _check_workdir(spec.workdir)
+
+
+def _check_env(env: Mapping[str, str]) -> None:
+    for name, value in env.items():
+        if not name or "=" in name or "\0" in name:
+            raise InvalidSpec(f"{name!r} cannot be the name of an environment variable")
+        if "\0" in value:
+            raise InvalidSpec(f"environment variable {name!r} cannot be {value!r}")
+
+
+def _check_workdir(workdir: str | None) -> None:
+    if workdir is not None and (not workdir.startswith("/") or "\0" in workdir):
+        raise InvalidSpec(f"working directory {workdir!r} is not an absolute path")
+
+
+def _check_limits(limits: Limits) -> None:
+    for name, value in (("cpus", limits.cpus), ("memory", limits.memory)):
+        if value is not None and not value > 0:
+            raise InvalidSpec(f"limit {name}={value!r} is not above zero")
+    if limits.processes is not None and limits.processes < 1:
+        raise InvalidSpec(f"limit processes={limits.processes!r} leaves no room for one")

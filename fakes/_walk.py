@@ -1,0 +1,134 @@
+"""From a path to an inode, as path_resolution(7) and the kernel's fs/namei.c do it."""
+
+import errno
+import os
+from dataclasses import dataclass, replace
+from typing import NoReturn
+
+from ._inode import Directory, Inode, Symlink
+from ._table import Table
+
+ROOT = 1
+NAME_MAX = 255
+PATH_MAX = 4096
+#: Symbolic links followed in one walk, counted over all of them.
+MAX_LINKS = 40
+
+
+def fail(number: int, path: str, second: str | None = None) -> NoReturn:
+    """Raise the `OSError` that the kernel would make of this errno."""
+    if second is None:
+        raise OSError(number, os.strerror(number), path)
+    raise OSError(number, os.strerror(number), path, None, second)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a path points, its last component not yet looked at.
+
+    Attributes:
+        directory: number of the directory above the last component.
+        name: the last component; empty for the root, and it may be `.` or `..`.
+        slash: whether the path ended with a slash, and so must mean a directory.
+    """
+
+    directory: int
+    name: str
+    slash: bool
+
+    @property
+    def special(self) -> bool:
+        """Whether the last component can be neither made nor removed."""
+        return self.name in ("", ".", "..")
+
+
+class Walk:
+    """One system call's worth of path resolution; links are counted over all of it.
+
+    Args:
+        table: the inodes.
+        path: the path as the caller gave it, shown in errors.
+        base: number of the directory that relative paths start from.
+    """
+
+    def __init__(self, table: Table[Inode], path: str, base: int = ROOT) -> None:
+        self._table = table
+        self._path = path
+        self._base = base
+        self._links = 0
+        #: The directory and name that the last component was found by.
+        self.spot: tuple[int, str] | None = None
+
+    def parent(self) -> Place:
+        """Walk all but the last component."""
+        return self._parent(self._path, self._base)
+
+    def lookup(self, *, follow: bool = True) -> Inode:
+        """Walk the whole path; a link at the end is followed if `follow` or by a slash after it."""
+        inode = self.last(self.parent(), follow=follow)
+        return inode if inode is not None else self.fail(errno.ENOENT)
+
+    def last(self, place: Place, *, follow: bool) -> Inode | None:
+        """What the last component means, or `None` if there is no such name."""
+        inode = self.child(place.directory, place.name)
+        self.spot = None if place.special else (place.directory, place.name)
+        if isinstance(inode, Symlink) and (follow or place.slash):
+            inode = self.last(self.through(inode, place.directory), follow=True)
+        if inode is not None and place.slash and not isinstance(inode, Directory):
+            self.fail(errno.ENOTDIR)
+        return inode
+
+    def through(self, link: Symlink, directory: int, *, slash: bool = False) -> Place:
+        """Where a symbolic link in `directory` points; with `slash`, to a directory.
+
+        Raises:
+            OSError: `ELOOP`, this walk went through too many.
+        """
+        self._links += 1
+        if self._links > MAX_LINKS:
+            self.fail(errno.ELOOP)
+        place = self._parent(link.target, directory)
+        return replace(place, slash=place.slash or slash)
+
+    def child(self, directory: int, name: str) -> Inode | None:
+        """One name in a directory; links are not followed."""
+        if name == "":
+            return self._table.get(ROOT)
+        here = self._table.get(directory)
+        assert isinstance(here, Directory)
+        if name == ".":
+            return here
+        if name == "..":
+            return self._table.get(here.parent)
+        if len(name) > NAME_MAX // 4 and len(os.fsencode(name)) > NAME_MAX:
+            self.fail(errno.ENAMETOOLONG)
+        number = here.names.get(name)
+        return None if number is None else self._table.get(number)
+
+    def fail(self, number: int) -> NoReturn:
+        """Raise an error that names the path this walk began with."""
+        fail(number, self._path)
+
+    def _parent(self, path: str, directory: int) -> Place:
+        if "\0" in path:
+            self.fail(errno.EINVAL)
+        if not path:
+            self.fail(errno.ENOENT)
+        if len(path) >= PATH_MAX // 4 and len(os.fsencode(path)) >= PATH_MAX:
+            self.fail(errno.ENAMETOOLONG)
+        if path.startswith("/"):
+            directory = ROOT
+        names = [name for name in path.split("/") if name]
+        for name in names[:-1]:
+            directory = self._enter(directory, name)
+        return Place(directory, names[-1] if names else "", path.endswith("/"))
+
+    def _enter(self, directory: int, name: str) -> int:
+        inode = self.child(directory, name)
+        if isinstance(inode, Symlink):
+            inode = self.last(self.through(inode, directory), follow=True)
+        if inode is None:
+            self.fail(errno.ENOENT)
+        if not isinstance(inode, Directory):
+            self.fail(errno.ENOTDIR)
+        return inode.number
