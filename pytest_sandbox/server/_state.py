@@ -222,6 +222,11 @@ class State:
         except KeyError:
             raise not_found("Task", task_id) from None
 
+    def sandbox_of_task(self, task_id: str) -> str:
+        """The id of the sandbox that a task belongs to; empty if it is not known."""
+        box = self.tasks.get(task_id)
+        return box.id if box is not None else ""
+
     def running(self) -> int:
         """How many sandboxes are running."""
         return sum(1 for box in self.sandboxes.values() if box.result is None)
