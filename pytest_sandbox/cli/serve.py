@@ -20,8 +20,12 @@ _BUNDLES = (
     "/etc/ssl/cert.pem",
 )
 
+_ANY = """\
+--host {host} is no address that a client could be told. Name the one under which clients reach
+this machine."""
+
 _REMOTE = """\
-pytest-sandbox serve: --host {host} is not this machine's loopback address. The connection is not
+--host {host} is not this machine's loopback address. The connection is not
 encrypted: whoever can read along has the token, and with it can run commands in sandboxes here.
 If the network is yours alone, add --allow-remote."""
 
@@ -50,11 +54,8 @@ def run(args: argparse.Namespace) -> int:
         The status of COMMAND, 128 plus the number for a signal; without one 0 when interrupted
         and 1 if the engine died; 1 if it cannot be started; 2 for arguments that make no sense.
     """
-    if not (args.allow_remote or _is_loopback(args.host)):
-        print(_REMOTE.format(host=args.host), file=sys.stderr)
-        return 2
-    if args.command == []:
-        print("pytest-sandbox serve: -- needs a command after it", file=sys.stderr)
+    if problem := _problem(args):
+        print(f"pytest-sandbox serve: {problem}", file=sys.stderr)
         return 2
     from pytest_sandbox._run import EngineStartError, Run
 
@@ -78,6 +79,16 @@ def run(args: argparse.Namespace) -> int:
     finally:
         engine_run.close()
     return 0
+
+
+def _problem(args: argparse.Namespace) -> str:
+    address = _address(args.host)
+    if address is not None and address.is_unspecified:
+        return _ANY.format(host=args.host)
+    loopback = args.host == "localhost" if address is None else address.is_loopback
+    if not (loopback or args.allow_remote):
+        return _REMOTE.format(host=args.host)
+    return "-- needs a command after it" if args.command == [] else ""
 
 
 def _environment(tcp: Mapping[str, str | None]) -> dict[str, str]:
@@ -111,11 +122,11 @@ def _add_usual_authorities(ca_file: str) -> None:
             target.write(b"\n" + source.read())
 
 
-def _is_loopback(host: str) -> bool:
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
+        return ipaddress.ip_address(host.strip("[]"))
     except ValueError:
-        return host == "localhost"
+        return None  # a name
 
 
 def _bracketed(host: str) -> str:

@@ -93,6 +93,7 @@ class Channels:
 
     def __init__(self, server: Server) -> None:
         self.server = server
+        self.is_shut = False
         self._links: list[Link] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         _all.add(self)
@@ -113,7 +114,14 @@ class Channels:
             link.channel.close()
         self._links.clear()
 
+    def shut(self) -> None:
+        """Close all connections, and open no more."""
+        self.is_shut = True
+        self.close()
+
     def _roomy(self) -> Link:
+        if self.is_shut:
+            raise exceptions.ClientClosed("this client was closed; make another")
         self._settle()
         for link in self._links:
             if link.calls < CALLS:

@@ -16,7 +16,6 @@ from ._calls import Calls
 from ._channels import Channels, Server, UnixServer
 from ._dual import Dual, dual
 from ._inspector import Inspector
-from .exceptions import ClientClosed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -50,12 +49,12 @@ class Client:
     def _open(self, server: Server, app_name: str) -> None:
         self._app_name = app_name
         self._channels = Channels(server)
-        self._all_calls = Calls(self._channels)
+        self._calls = Calls(self._channels)
         self._recordings: list[list[str]] = []
         #: Values of the secrets that it sent: what a report must not show.
         self._secret_values: set[str] = set()
         self._known: dict[str, str] = {}
-        self._closed = False
+        self._asking = asyncio.Lock()
 
     @staticmethod
     def default() -> Client:
@@ -104,14 +103,7 @@ class Client:
     @dual
     async def close(self) -> None:
         """Close the connections; further calls raise `ClientClosed`."""
-        self._closed = True
-        self._channels.close()
-
-    @property
-    def _calls(self) -> Calls:
-        if self._closed:
-            raise ClientClosed("this client was closed; make another")
-        return self._all_calls
+        self._channels.shut()
 
     def _created(self, sandbox_id: str) -> None:
         for ids in self._recordings:
@@ -124,7 +116,9 @@ class Client:
     async def _once(self, what: str, ask: Callable[[Client], Awaitable[str]]) -> str:
         """An id that is asked for once."""
         if what not in self._known:
-            self._known[what] = await ask(self)
+            async with self._asking:
+                if what not in self._known:
+                    self._known[what] = await ask(self)
         return self._known[what]
 
 
@@ -154,7 +148,7 @@ class _Default:
         if self._set is not None:
             return self._set
         found = self._found.get(self._origin())
-        return None if found is None or found._closed else found
+        return None if found is None or found._channels.is_shut else found
 
     def get(self) -> Client:
         with self._lock:

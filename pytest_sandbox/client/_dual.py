@@ -8,7 +8,8 @@
     await sandbox.terminate.aio()
 
 Both run the same coroutine on the portal's loop, and both have its signature: type checkers see
-it through a `ParamSpec`. Code that already runs on that loop awaits `.core`.
+it through a `ParamSpec`. Code that already runs on that loop awaits `.core`. A blocking call
+inside a running loop works, without a warning as with Modal 1.2.3, and blocks that loop.
 """
 
 from __future__ import annotations

@@ -78,6 +78,9 @@ class FilesystemTool:
             with contextlib.suppress(e.StdinClosedError):
                 await send(execution, content)
             await ending
+        except BaseException:
+            beside(execution.write(b"", True))  # else it would wait for the rest for ever
+            raise
         finally:
             await dropped(ending)
 

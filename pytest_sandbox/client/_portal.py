@@ -11,9 +11,10 @@ import atexit
 import concurrent.futures
 import contextlib
 import os
+import queue
 import sys
 import threading
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -23,6 +24,9 @@ T = TypeVar("T")
 
 #: Seconds that the end of the interpreter waits for connections to be closed.
 _CLOSE_TIMEOUT = 2.0
+#: Seconds after which a blocked thread looks for signals again: one that comes just before a
+#: thread blocks does not wake it.
+_ATTENTION = 0.5
 
 
 class Portal:
@@ -36,9 +40,7 @@ class Portal:
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
         """Start a coroutine on the loop; cancelling the future cancels it."""
-        future: concurrent.futures.Future[T] = concurrent.futures.Future()
-        self._start(coroutine, future)
-        return future
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on the loop and block until it is done.
@@ -51,35 +53,13 @@ class Portal:
                 "a blocking call was made on the thread that would have to serve it; "
                 "await its .aio form"
             )
-        # Made first: an interrupt may come between the start and what follows it.
-        future: concurrent.futures.Future[T] = concurrent.futures.Future()
+        call = _BlockingCall(coroutine)
         try:
-            self._start(coroutine, future)
-            return future.result()
+            self._loop.call_soon_threadsafe(call.start)
+            return call.wait()
         except BaseException:
-            future.cancel()
+            self._call_soon(call.cancel)
             raise
-        finally:
-            del future  # it holds the exception, which holds this frame
-
-    def _start(
-        self, coroutine: Coroutine[Any, Any, T], future: concurrent.futures.Future[T]
-    ) -> None:
-        def start() -> None:
-            if future.cancelled():
-                coroutine.close()
-                return
-            task = self._loop.create_task(coroutine)
-            task.add_done_callback(lambda task: _copy_outcome(task, future))
-            future.add_done_callback(lambda _: self._cancel_if_cancelled(task, future))
-
-        self._loop.call_soon_threadsafe(start)
-
-    def _cancel_if_cancelled(
-        self, task: asyncio.Task[T], future: concurrent.futures.Future[T]
-    ) -> None:
-        if future.cancelled():
-            self._call_soon(task.cancel)
 
     def _call_soon(self, function: Callable[[], object]) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed, and its tasks with it
@@ -111,16 +91,39 @@ class Portal:
         self._loop.close()
 
 
-def _copy_outcome(task: asyncio.Task[T], future: concurrent.futures.Future[T]) -> None:
-    if task.cancelled():
-        future.cancel()
-        return
-    error = task.exception()
-    with contextlib.suppress(concurrent.futures.InvalidStateError):  # cancelled meanwhile
-        if error is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(task.result())
+class _BlockingCall(Generic[T]):
+    """A coroutine that runs on the loop while another thread waits for it.
+
+    Not a `concurrent.futures.Future`: an interrupt can come while that holds its lock in Python
+    code, which then stays locked, for the loop too. A `SimpleQueue` does all of it in C.
+    """
+
+    def __init__(self, coroutine: Coroutine[Any, Any, T]) -> None:
+        self._coroutine = coroutine
+        self._task: asyncio.Task[T] | None = None
+        self._done: queue.SimpleQueue[asyncio.Task[T]] = queue.SimpleQueue()
+
+    def start(self) -> None:
+        """Run it; on the loop."""
+        self._task = asyncio.ensure_future(self._coroutine)
+        self._task.add_done_callback(self._done.put)
+
+    def cancel(self) -> None:
+        """End it, if it has not ended; on the loop, after `start`."""
+        if self._task is not None:
+            self._task.cancel()
+
+    def wait(self) -> T:
+        """What comes of it."""
+        task = None
+        while task is None:
+            with contextlib.suppress(queue.Empty):
+                task = self._done.get(timeout=_ATTENTION)
+        self._task = None  # else its error would hold this frame, and this frame its error
+        try:
+            return task.result()
+        finally:
+            del task
 
 
 _current: Portal | None = None

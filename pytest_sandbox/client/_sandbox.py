@@ -35,6 +35,7 @@ from ._signatures import Exec, Run
 from ._stream_type import StreamType
 from ._streams import StreamReader, StreamWriter
 from ._task import Task
+from ._tasks import beside
 from ._validation import (
     check_command,
     check_environment,
@@ -190,14 +191,12 @@ class Sandbox(SandboxFiles):
             pty_info=terminal(pty),
             verbose=verbose,
         )
-        response, metadata = await client._calls.control_with_metadata(
-            lambda link: link.control.SandboxCreate,
-            SandboxCreateRequest(app_id=app_id, definition=definition),
-        )
-        sandbox = Sandbox(response.sandbox_id, client)
-        sandbox._task.learn(metadata)
-        client._created(sandbox.object_id)
-        return sandbox
+        creating = beside(_created(client, app_id, definition))
+        try:
+            return await asyncio.shield(creating)
+        except asyncio.CancelledError:
+            beside(_terminated(creating))  # the server may have it already: nobody else will end it
+            raise
 
     @staticmethod
     @Dual
@@ -512,6 +511,21 @@ async def _home(client: Client | None, app: App | None) -> tuple[Client, str]:
             f"{app!r} was not looked up; use App.lookup({app.name!r}, create_if_missing=True)"
         )
     return client or app._client, app.app_id
+
+
+async def _created(client: Client, app_id: str, definition: Definition) -> Sandbox:
+    response, metadata = await client._calls.control_with_metadata(
+        lambda link: link.control.SandboxCreate,
+        SandboxCreateRequest(app_id=app_id, definition=definition),
+    )
+    sandbox = Sandbox(response.sandbox_id, client)
+    sandbox._task.learn(metadata)
+    client._created(sandbox.object_id)
+    return sandbox
+
+
+async def _terminated(creating: asyncio.Task[Sandbox]) -> None:
+    await (await creating).terminate.core()
 
 
 async def _secret_ids(secrets: Collection[Secret], client: Client, app_id: str) -> Sequence[str]:

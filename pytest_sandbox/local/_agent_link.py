@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+from signal import SIGKILL
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_sandbox.engine import ExitStatus, OutputLog, TaskEnded
@@ -65,14 +66,27 @@ class AgentLink:
         self._pumps = pumps
         self._channel = Channel(sock, self._on_message, self._on_close)
 
-    async def request(self, op: str, fds: tuple[int, ...] = (), **fields: Any) -> Answer:
+    async def request(self, op: str, fds: tuple[int, ...] = (), **fields: Any) -> Message:
         """Ask the agent for something; `fds` are closed once they are sent.
 
         Raises:
             OSError: what the kernel said inside.
             TaskEnded: the task is over.
         """
+        answer, unwanted = await self.request_descriptors(op, fds, **fields)
+        close_all(unwanted)
+        return answer
+
+    async def request_descriptors(
+        self, op: str, fds: tuple[int, ...] = (), **fields: Any
+    ) -> Answer:
+        """Like `request`, for what is answered with descriptors."""
         return await self._send(next(self._numbers), op, fds, fields)
+
+    def abandon(self, process: int) -> None:
+        """Kill a process that nobody wants any more, even if it is only about to be started."""
+        self._processes.pop(process, None)
+        self._send(next(self._numbers), "signal", (), {"process": process, "number": SIGKILL})
 
     def exec(
         self, process: Listener, fields: dict[str, Any], fds: tuple[int, ...]
@@ -119,38 +133,43 @@ class AgentLink:
 
     def _on_message(self, message: Message, fds: list[int]) -> None:
         try:
-            if "exit" in message:
-                self._on_exit(message)
-            elif "id" in message:
-                self._on_answer(message, fds)
+            if "id" in message and "error" not in message:
+                self._on_success(message["id"], message["ok"], fds)
                 return
+            if "exit" in message:
+                self._on_exit(int(message["exit"]), int(message["status"]))
+            elif "id" in message:
+                self._on_error(message["id"], error_of(message["error"]))
             elif "failed" in message:
                 self.fail(BuildFailed(error_of(message["failed"])))
             elif message.get("ready") is True and not self.ready.done():
                 self.ready.set_result(None)
             else:
                 raise BadMessage("unknown")
-        except (KeyError, TypeError, ValueError) as error:
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            close_all(fds)
             raise BadMessage(str(error)) from error
-        finally:
-            if "id" not in message:
-                close_all(fds)
+        close_all(fds)
 
-    def _on_exit(self, message: Message) -> None:
-        process = self._processes.pop(message["exit"])
-        status = int(message["status"])
-        process.exited(ExitStatus(code=status) if status >= 0 else ExitStatus(signal=-status))
+    def _on_exit(self, name: int, status: int) -> None:
+        process = self._processes.pop(name, None)
+        if process is not None:
+            process.exited(ExitStatus(code=status) if status >= 0 else ExitStatus(signal=-status))
 
-    def _on_answer(self, message: Message, fds: list[int]) -> None:
-        answer = self._answers.pop(message["id"], None)
-        if answer is None or answer.done():
-            close_all(fds)
-        elif "error" in message:
-            close_all(fds)
-            self._processes.pop(message["id"], None)
-            answer.set_exception(error_of(message["error"]))
-        else:
-            answer.set_result((message["ok"], fds))
+    def _on_error(self, number: int, error: OSError) -> None:
+        self._processes.pop(number, None)
+        answer = self._answers.pop(number, None)
+        if answer is not None and not answer.done():
+            answer.set_exception(error)
+
+    def _on_success(self, number: int, value: Any, fds: list[int]) -> None:
+        answer = self._answers.pop(number, None)
+        if answer is not None and not answer.done() and isinstance(value, dict):
+            answer.set_result((value, fds))
+            return
+        close_all(fds)
+        if answer is not None and not answer.done():
+            answer.set_exception(_ended())
 
     def fail(self, error: Exception) -> None:
         """Whatever was asked for, and readiness, will not come."""
@@ -165,7 +184,7 @@ class AgentLink:
 def error_of(description: Any) -> OSError:
     """The error that `_agent.describe` put into a message."""
     if not isinstance(description, dict):
-        raise BadMessage("not an error")
+        raise TypeError("not an error")
     number = int(description["errno"])
     return OSError(
         number, str(description["text"]) or os.strerror(number), str(description["path"])

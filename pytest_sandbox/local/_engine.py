@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from typing import TYPE_CHECKING
 
 from pytest_sandbox.engine import (
@@ -44,6 +45,7 @@ class LocalEngine(Engine):
         Raises:
             EngineUnavailable: no mode works; with each one's reason, and what to do.
         """
+        _raise_descriptor_limit()
         choice = await choose(self._options)
         self._factory = choice.factory
         return _info(choice)
@@ -64,6 +66,15 @@ class LocalEngine(Engine):
         factory, self._factory = self._factory, None
         if factory is not None:
             await factory.close()
+
+
+def _raise_descriptor_limit() -> None:
+    """Use as many descriptors as we may: a busy sandbox takes half a dozen of them.
+
+    The usual soft limit, 1024, is there for programs that use `select(2)`; we do not.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _info(choice: Choice) -> EngineInfo:

@@ -56,7 +56,10 @@ class Factory:
             BuildFailed: with what the kernel said.
         """
         name = str(next(self._names))
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        except OSError as error:  # we have as many descriptors as we may have
+            raise BuildFailed(error) from error
         env = {**self.image.env, **spec.env}
         task = LocalTask(spec, env, ours, self._pumps, lambda: self.zygote.kill(name))
         try:

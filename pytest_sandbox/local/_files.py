@@ -38,7 +38,7 @@ class LocalFiles(Files):
     async def open(self, path: str, flags: int, mode: int = 0o666) -> OpenFile:
         """Open a regular file."""
         _check(path)
-        _, fds = await self._link.request("open", path=path, flags=flags, mode=mode)
+        _, fds = await self._link.request_descriptors("open", path=path, flags=flags, mode=mode)
         if len(fds) != 1 or not stat.S_ISREG(os.fstat(fds[0]).st_mode):
             for fd in fds:
                 os.close(fd)
@@ -48,8 +48,8 @@ class LocalFiles(Files):
     async def stat(self, path: str, *, follow: bool = False) -> Entry:
         """Describe a path."""
         _check(path)
-        answer, _ = await self._link.request("stat", path=path, follow=follow)
-        return _entry(path, answer.get("entry") if isinstance(answer, dict) else None)
+        answer = await self._link.request("stat", path=path, follow=follow)
+        return _entry(path, answer.get("entry"))
 
     async def listdir(self, path: str) -> list[Entry]:
         """Describe what a directory holds, sorted by name."""

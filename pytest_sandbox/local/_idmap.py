@@ -17,9 +17,13 @@ SHIFT = 0x6FFF0000
 
 def write_map(pid: int, first: int, count: int, *, proc: str = "/proc") -> None:
     """Let ids `0..count` of a process's user namespace be `first..` of ours."""
+    lines = f"0 {first} {count}"
+    if count > 1:
+        # Each line has to lie within one of the outer map, and newuidmap(1) made two there.
+        lines = f"0 {first} 1\n1 {first + 1} {count - 1}"
     for name in ("uid_map", "gid_map"):
         with open(f"{proc}/{pid}/{name}", "w") as file:
-            file.write(f"0 {first} {count}")
+            file.write(lines)
 
 
 def become_root() -> None:

@@ -129,6 +129,7 @@ class Watch:
             self._tell("Rename", moved[1], path)
             if is_directory:
                 self._rename(moved[1], path)
+                self._enter_missed(path)
             return
         if moved is not None:
             self._tell("RenameFrom", moved[1])
@@ -146,6 +147,12 @@ class Watch:
         for number, path in self._paths.items():
             if path == old or path.startswith(old + "/"):
                 self._paths[number] = new + path[len(old) :]
+
+    def _enter_missed(self, path: str) -> None:
+        """Watch what could not be found below a directory, because it had this new name already."""
+        for folder, _, _ in os.walk(path) if self._recursive else ():
+            if folder not in self._paths.values():
+                self._enter(folder)
 
     def _enter(self, path: str) -> None:
         """A directory has come up: watch it, and tell what was put into it before that."""

@@ -25,6 +25,7 @@ from pytest_sandbox.engine import (
 )
 
 from ._stdin import Stdin
+from ._wire import close_all
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,16 +68,19 @@ class LocalProcess(Process):
             "stderr": spec.stderr.value,
             "pty": None if spec.pty is None else [spec.pty.rows, spec.pty.columns],
         }
-        passed = () if spec.pty else self._open_pipes(spec)
-        self._name, answer = self._link.exec(self, request, passed)
         try:
+            passed = () if spec.pty else self._open_pipes(spec)
+            self._name, answer = self._link.exec(self, request, passed)
             _, fds = await answer
             if spec.pty:
                 self._attach_terminal(fds)
+            else:
+                close_all(fds)
         except OSError as error:
             self.task_ended()
             raise SpawnFailed(error.errno or 0, _sentence(spec, error)) from None
         except BaseException:
+            self._link.abandon(self._name)
             self.task_ended()
             raise
 
@@ -116,10 +120,13 @@ class LocalProcess(Process):
 
     def exited(self, status: ExitStatus) -> None:
         """The agent says that it ended."""
-        if self._status is not None:
-            return
-        self._status = status
-        self._exited.set()
+        if self._status is None:
+            self._status = status
+            self._exited.set()
+            self._wind_up()
+
+    def _wind_up(self) -> None:
+        """It is gone: take no more input, and of its output what is in the pipe."""
         if self._stdin is not None:
             self._stdin.release()
         if self._master is not None:
@@ -136,16 +143,21 @@ class LocalProcess(Process):
             self.stderr.close()
 
     def _open_pipes(self, spec: ProcessSpec) -> tuple[int, ...]:
-        theirs, ours = _pipe()
-        passed = [theirs]
-        self._stdin = Stdin(ours)
-        for log, output in ((self.stdout, spec.stdout), (self.stderr, spec.stderr)):
-            if output is not Output.PIPE:
-                log.close()
-                continue
-            read, write = _pipe()
-            self._pumps.append(self._link.pump(read, log))
-            passed.append(write)
+        passed: list[int] = []
+        try:
+            theirs, ours = _pipe()
+            passed.append(theirs)
+            self._stdin = Stdin(ours)
+            for log, output in ((self.stdout, spec.stdout), (self.stderr, spec.stderr)):
+                if output is not Output.PIPE:
+                    log.close()
+                    continue
+                read, write = _pipe()
+                self._pumps.append(self._link.pump(read, log))
+                passed.append(write)
+        except OSError:
+            close_all(passed)  # we have as many descriptors as we may have
+            raise
         return tuple(passed)
 
     def _attach_terminal(self, fds: list[int]) -> None:
@@ -159,6 +171,8 @@ class LocalProcess(Process):
         self._master = os.dup(fds[0])
         self._stdin = Stdin(os.dup(fds[0]), terminal=True)
         self._pumps.append(self._link.pump(fds[0], self.stdout, terminal=True))
+        if self._status is not None:
+            self._wind_up()  # it was quicker than we
 
 
 def _pipe() -> tuple[int, int]:

@@ -86,8 +86,7 @@ def receive(sock: socket.socket) -> tuple[Message | None, list[int]]:
     Raises:
         BadMessage: the packet is too large, or is not a message; its descriptors are closed.
     """
-    data, ancillary, flags, _ = sock.recvmsg(PACKET, _ANCILLARY, socket.MSG_CMSG_CLOEXEC)
-    fds = _descriptors(ancillary)
+    data, fds, flags = _receive_packet(sock)
     try:
         if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
             raise BadMessage("too large")
@@ -99,8 +98,7 @@ def receive(sock: socket.socket) -> tuple[Message | None, list[int]]:
 
 def receive_request(sock: socket.socket) -> tuple[Message | None, list[int]]:
     """Like `receive`, for what the engine sends: also takes requests larger than a packet."""
-    data, ancillary, _, _ = sock.recvmsg(PACKET, _ANCILLARY, socket.MSG_CMSG_CLOEXEC)
-    fds = _descriptors(ancillary)
+    data, fds, _ = _receive_packet(sock)
     if data != _SPILLED:
         return (decode(data) if data else None), fds
     spill = fds.pop(0)
@@ -114,6 +112,16 @@ def close_all(fds: list[int]) -> None:
     """Close descriptors that nobody wants."""
     for fd in fds:
         os.close(fd)
+
+
+def _receive_packet(sock: socket.socket) -> tuple[bytes, list[int], int]:
+    try:
+        data, ancillary, flags, _ = sock.recvmsg(PACKET, _ANCILLARY, socket.MSG_CMSG_CLOEXEC)
+    except ConnectionResetError:
+        # The peer went without having read all that we sent, which the kernel tells once, and
+        # before it hands out what the peer said last.
+        return _receive_packet(sock)
+    return data, _descriptors(ancillary), flags
 
 
 def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:

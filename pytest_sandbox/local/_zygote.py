@@ -87,6 +87,15 @@ class Zygote:
         """Serve until the engine is gone; then end everything."""
         gc.collect()
         gc.freeze()
+        try:
+            self._loop()
+        finally:
+            for pid in self._boxes:
+                os.kill(pid, signal.SIGKILL)
+            self._reap(0)
+            self._cgroups.leave()
+
+    def _loop(self) -> None:
         poll = select.poll()
         poll.register(self._sock, select.POLLIN)
         poll.register(self._wakeup, select.POLLIN)
@@ -97,10 +106,6 @@ class Zygote:
                     self._reap(os.WNOHANG)
                 elif not self._serve():
                     self._running = False
-        for pid in self._boxes:
-            os.kill(pid, signal.SIGKILL)
-        self._reap(0)
-        self._cgroups.leave()
 
     def _serve(self) -> bool:
         message, fds = _wire.receive_request(self._sock)

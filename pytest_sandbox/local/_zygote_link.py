@@ -49,6 +49,7 @@ class ZygoteLink:
         self._pids: dict[str, int] = {}
         self._cgroups: list[str] = []
         self._death = ""
+        self._channel: Channel | None = None
         self._gone = asyncio.Event()
         self._watcher: asyncio.Task[None] | None = None
 
@@ -62,8 +63,13 @@ class ZygoteLink:
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is gone
-        with theirs:
-            self._process = launch(theirs, self._errors.fileno())
+        try:
+            with theirs:
+                self._process = launch(theirs, self._errors.fileno())
+        except OSError:
+            ours.close()
+            self._errors.close()
+            raise
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._channel = Channel(ours, self._on_message, self._on_close)
         self._channel.send(self._plan())
@@ -75,7 +81,7 @@ class ZygoteLink:
         Raises:
             EngineUnavailable: the zygote died.
         """
-        if self._channel.closed:
+        if self._channel is None or self._channel.closed:
             sock.close()
             raise EngineUnavailable(f"the engine's zygote is gone: {self._death}")
         self._tasks[name] = task
@@ -83,13 +89,15 @@ class ZygoteLink:
 
     def kill(self, name: str) -> None:
         """Have a sandbox killed."""
-        self._channel.send({"op": "kill", "name": name})
+        if self._channel is not None:
+            self._channel.send({"op": "kill", "name": name})
 
     async def close(self) -> None:
         """End every sandbox, then the zygote; return when nothing is left."""
         await asyncio.gather(*(task.kill() for task in list(self._tasks.values())))
-        self._channel.close()
-        await self._gone.wait()
+        if self._channel is not None:
+            self._channel.close()
+            await self._gone.wait()
 
     def _plan(self) -> Message:
         return {
@@ -125,8 +133,8 @@ class ZygoteLink:
             _ids.give(self.mode, self._process.pid)
         except _ids.IdsRefused as refusal:
             self._ready.set_exception(refusal)
-            self._channel.close()
         else:
+            assert self._channel is not None
             self._channel.send({"given": True})
 
     def _on_ended(self, message: Message) -> None:

@@ -40,13 +40,17 @@ def main() -> int:
     )
     # grpclib reports every call that a client gives up; that is no news here.
     logging.getLogger("grpclib").setLevel(logging.ERROR)
+    ended_well = False
     try:
         asyncio.run(_serve(options))
+        ended_well = True
     except EngineUnavailable as error:
         _say({"error": {"reason": error.reason, "remedy": error.remedy}})
         return 1
-    # Only after a good end: else the log says what went wrong, and the owner removes it.
-    _lease.remove(options.run_dir)
+    finally:
+        # An owner who is still there wants the log of what went wrong, and removes it all.
+        if ended_well or _lease.is_free(options.run_dir):
+            _lease.remove(options.run_dir)
     return 0
 
 
@@ -77,7 +81,7 @@ async def _serve(options: argparse.Namespace) -> None:
     try:
         _say(await _listen(listeners, options, info))
         await stop.wait()
-        log.info("ending %d sandboxes", app.state.running())
+        log.info("ending %d sandboxes", len(app.state.boxes.running()))
     finally:
         # The sandboxes first: they matter most, and calls that wait for them then return.
         await app.close()

@@ -37,7 +37,7 @@ class App:
 
     def __init__(self, engine: Engine, info: EngineInfo) -> None:
         self.state = State(engine, info)
-        self.recorder = Recorder(engine.clock, self.state.sandbox_of_task)
+        self.recorder = Recorder(engine.clock, self.state.boxes.id_of_task)
         self.faults = FaultPlan(self.state)
         self._passages = Passages(self.recorder, self.faults, engine.clock)
         self._outcomes: Outcomes[Any] = Outcomes()

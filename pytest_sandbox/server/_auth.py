@@ -9,6 +9,7 @@
 import hmac
 import secrets
 import time
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -18,6 +19,8 @@ from grpclib import GRPCError, Status
 #: Seconds that a token of the command router lives. Clients of Modal before 1.3 ask again and
 #: again for a token that is about to expire, so it is always long.
 ROUTER_TOKEN_LIFETIME = 24 * 3600
+#: Tokens whose signature need not be checked again; the signature is what counts for others.
+KNOWN_TOKENS = 10_000
 _ALGORITHM = "HS256"
 
 
@@ -39,14 +42,24 @@ class RouterTokens:
 
     def __init__(self) -> None:
         self._key = secrets.token_bytes(32)
-        self._valid: dict[str, tuple[str, float]] = {}  # token -> task id, expiry
+        #: Task id and expiry of tokens that need no checking, since they were made here.
+        self._valid: OrderedDict[str, tuple[str, float]] = OrderedDict()
 
     def issue(self, task_id: str) -> str:
         """A token for one task."""
         expiry = time.time() + ROUTER_TOKEN_LIFETIME
         token = self._sign({"task_id": task_id, "exp": int(expiry)})
         self._valid[token] = task_id, expiry
+        if len(self._valid) > KNOWN_TOKENS:
+            self._valid.popitem(last=False)
         return token
+
+    def renew(self, task_id: str, token: str) -> str:
+        """The token of a task, or another one if it has lived for more than half its time."""
+        _, expiry = self._valid.get(token, ("", 0.0))
+        if expiry - time.time() > ROUTER_TOKEN_LIFETIME / 2:
+            return token
+        return self.issue(task_id)
 
     def session(self) -> str:
         """A token that opens nothing: clients only look at when it expires."""
@@ -54,10 +67,6 @@ class RouterTokens:
 
     def _sign(self, claims: dict[str, object]) -> str:
         return jwt.encode(claims, self._key, _ALGORITHM)
-
-    def forget(self, token: str) -> None:
-        """Free the memory that a token of an ended task takes; it stays as valid as it was."""
-        self._valid.pop(token, None)
 
     def check(self, authorization: str | None) -> str:
         """The task that the bearer may command.

@@ -14,7 +14,7 @@ from pytest_sandbox.engine import Capability, EngineInfo, Limits, ProcessSpec, T
 
 from ._checks import check_command, check_environment, check_workdir, pty_environment, pty_size
 from ._errors import invalid, unimplemented
-from ._state import Image
+from ._registries import Image
 
 #: What Modal's clients send when the caller says nothing.
 DEFAULT_TIMEOUT = 300

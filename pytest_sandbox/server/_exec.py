@@ -7,7 +7,8 @@ from pytest_sandbox.engine import Output, Process, ProcessSpec, PtySize
 
 from ._box import Box
 from ._checks import check_command, check_workdir
-from .fs_tools import TOOL, ToolProcess
+from ._virtual import VirtualProcess
+from .fs_tools import TOOL, run_tool
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,11 @@ async def start(box: Box, request: ExecRequest) -> None:
 
     async def spawn() -> Process:
         if request.argv[0] == TOOL:
-            return ToolProcess(box.task.files, request.argv[1:], box.clock)
+            return VirtualProcess(
+                lambda streams: run_tool(streams, box.task.files, box.clock, request.argv[1:]),
+                stdout=request.stdout,
+                stderr=request.stderr,
+            )
         return await box.task.exec(
             ProcessSpec(
                 request.argv,

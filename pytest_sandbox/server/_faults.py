@@ -165,7 +165,7 @@ class FaultPlan:
         cause = _CAUSES.get(fault.cause)
         if cause is None:
             raise invalid(f"a sandbox cannot end by {fault.cause!r}")
-        box = self._state.box(fault.sandbox_id)
+        box = self._state.boxes.get(fault.sandbox_id)
         left = box.started + fault.at - self._state.clock.monotonic()
         if planned.timer is not None or planned.fired:
             return  # the same call again: its answer was lost

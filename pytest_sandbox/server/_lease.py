@@ -43,7 +43,7 @@ def remove(directory: Path) -> None:
 def sweep(parent: Path, mine: Path) -> None:
     """Remove the run directories in `parent` that belong to this user and that nobody holds."""
     for directory in parent.glob(f"{PREFIX}*"):
-        if directory != mine and _is_ours(directory) and _is_free(directory):
+        if directory != mine and _is_ours(directory) and is_free(directory):
             remove(directory)
 
 
@@ -55,7 +55,8 @@ def _is_ours(directory: Path) -> bool:
         return False
 
 
-def _is_free(directory: Path) -> bool:
+def is_free(directory: Path) -> bool:
+    """Whether nobody holds the lease; what this process itself holds counts as free."""
     try:
         descriptor = os.open(directory / "lease", os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:

@@ -1,5 +1,7 @@
 """Apps, environments and the session of a client."""
 
+import asyncio
+
 from google.protobuf.empty_pb2 import Empty
 
 from pytest_sandbox._proto import apps_pb2 as pb
@@ -7,8 +9,10 @@ from pytest_sandbox._proto import common_pb2
 
 from ._errors import already_exists, invalid, not_found
 from ._ids import check_name
+from ._registries import DEFAULT_ENVIRONMENT, App
+from ._result import TERMINATED
 from ._rpc import Call, once
-from ._state import IMAGE_BUILDER_VERSION, App, State
+from ._state import IMAGE_BUILDER_VERSION, State
 
 LOOKUP = common_pb2.OBJECT_CREATION_TYPE_UNSPECIFIED
 CREATE_IF_MISSING = common_pb2.OBJECT_CREATION_TYPE_CREATE_IF_MISSING
@@ -35,16 +39,16 @@ class Apps:
         self, request: pb.EnvironmentGetOrCreateRequest, call: Call
     ) -> pb.EnvironmentGetOrCreateResponse:
         """An environment by name; no name means the default one."""
-        name = self._state.environment_name(request.deployment_name)
+        name = request.deployment_name or DEFAULT_ENVIRONMENT
         creation = request.object_creation_type
-        if name not in self._state.environments:
+        if not self._state.apps.has_environment(name):
             if creation == LOOKUP:
                 raise not_found("Environment", name)
             check_name(name, "environment")
         elif creation == CREATE_FAIL_IF_EXISTS:
             raise already_exists(f"Environment {name!r} already exists")
         return pb.EnvironmentGetOrCreateResponse(
-            environment_id=self._state.environment_id(name),
+            environment_id=self._state.apps.environment_id(name),
             metadata=pb.EnvironmentMetadata(
                 name=name,
                 settings=pb.EnvironmentSettings(image_builder_version=IMAGE_BUILDER_VERSION),
@@ -56,8 +60,8 @@ class Apps:
         self, request: pb.AppGetOrCreateRequest, call: Call
     ) -> pb.AppGetOrCreateResponse:
         """A deployed app by name."""
-        environment = self._state.known_environment(request.environment_name)
-        app = self._state.app_by_name(environment, request.app_name)
+        environment = self._state.apps.environment(request.environment_name)
+        app = self._state.apps.deployed(environment, request.app_name)
         creation = request.object_creation_type
         if creation not in (LOOKUP, CREATE_IF_MISSING, CREATE_FAIL_IF_EXISTS):
             raise invalid(f"object_creation_type {creation} makes no sense for an app")
@@ -65,7 +69,7 @@ class Apps:
             if creation == LOOKUP:
                 raise not_found("App", request.app_name)
             check_name(request.app_name, "app")
-            app = self._state.add_app(request.app_name, environment, pb.APP_STATE_DEPLOYED)
+            app = self._state.apps.add(request.app_name, environment, pb.APP_STATE_DEPLOYED)
         elif creation == CREATE_FAIL_IF_EXISTS:
             raise already_exists(f"App {request.app_name!r} already exists")
         return pb.AppGetOrCreateResponse(app_id=app.id, handle_metadata=_metadata(app))
@@ -73,34 +77,38 @@ class Apps:
     @once
     async def AppCreate(self, request: pb.AppCreateRequest, call: Call) -> pb.AppCreateResponse:
         """An app without a name that others could find it by, as `app.run()` makes one."""
-        environment = self._state.known_environment(request.environment_name)
+        environment = self._state.apps.environment(request.environment_name)
         state = request.app_state or pb.APP_STATE_EPHEMERAL
-        app = self._state.add_app(request.description, environment, state)
+        app = self._state.apps.add(request.description, environment, state)
         return pb.AppCreateResponse(app_id=app.id)
 
     async def AppPublish(self, request: pb.AppPublishRequest, call: Call) -> pb.AppPublishResponse:
-        """Change the state of an app; it cannot bring functions or classes with it."""
-        app = self._state.app(request.app_id)
+        """Change name and state of an app; it cannot bring functions or classes with it."""
+        app = self._state.apps.get(request.app_id)
         for kind in ("function_ids", "class_ids", "definition_ids"):
             if getattr(request, kind):
                 raise invalid(f"AppPublish with {kind}: this server runs sandboxes only")
+        if request.name:
+            check_name(request.name, "app")
+            app.name = request.name
         if request.app_state:
             app.state = request.app_state
         return pb.AppPublishResponse(deployed_at=self._state.clock.now())
 
     async def AppHeartbeat(self, request: pb.AppHeartbeatRequest, call: Call) -> Empty:
         """A sign of life; an app lives until its client disconnects or the run ends."""
-        self._state.app(request.app_id)
+        self._state.apps.get(request.app_id)
         return Empty()
 
     async def AppClientDisconnect(
         self, request: pb.AppClientDisconnectRequest, call: Call
     ) -> Empty:
         """The client left: an ephemeral app stops, and its sandboxes end with it."""
-        app = self._state.app(request.app_id)
+        app = self._state.apps.get(request.app_id)
         if app.state in (pb.APP_STATE_EPHEMERAL, pb.APP_STATE_INITIALIZING):
             app.state = pb.APP_STATE_STOPPED
-            await self._state.end_sandboxes_of(app)
+            running = [box for box in self._state.boxes.running() if box.app_id == app.id]
+            await asyncio.gather(*(box.end(TERMINATED) for box in running))
         return Empty()
 
 

@@ -9,7 +9,7 @@ from pytest_sandbox.engine import Output
 
 from ._box import Box
 from ._checks import check_environment, check_timeout, pty_environment, pty_size
-from ._errors import invalid, not_found, unimplemented
+from ._errors import invalid, unimplemented
 from ._exec import ExecRequest, start
 from ._execution import Execution
 from ._ids import new_id
@@ -36,13 +36,13 @@ class ContainerExecs:
         self, request: pb.ContainerExecRequest, call: Call
     ) -> pb.ContainerExecResponse:
         """Start a command."""
-        box = self._state.box_of_task(request.task_id)
+        box = self._state.boxes.of_task(request.task_id)
         if request.terminate_container_on_exit:
             raise unimplemented("terminate_container_on_exit is not implemented by pytest-sandbox")
         if request.stdout_output == pb.EXEC_OUTPUT_OPTION_STDOUT:
             raise invalid("stdout_output cannot be STDOUT, which is for stderr_output")
         env = pty_environment(request.pty_info) if request.pty_info.enabled else {}
-        env.update(self._state.environment_of(request.secret_ids))
+        env.update(self._state.secrets.variables(request.secret_ids))
         check_environment(env.items())
         exec_id = _exec_id(box)
         await start(
@@ -108,10 +108,7 @@ class ContainerExecs:
         return pb.ContainerExecWaitResponse(completed=True, exit_code=status.returncode)
 
     def _execution(self, exec_id: str) -> Execution:
-        box = self._state.tasks.get(exec_id.partition(".")[0])
-        if box is None:
-            raise not_found("Exec", exec_id)
-        return box.execution(exec_id)
+        return self._state.boxes.of_task(exec_id.partition(".")[0]).execution(exec_id)
 
 
 def _exec_id(box: Box) -> str:

@@ -66,7 +66,7 @@ class ContainerFiles:
         self, request: pb.ContainerFilesystemExecRequest, call: Call
     ) -> pb.ContainerFilesystemExecResponse:
         """Do one operation; an error of the file system is an outcome, not a failure."""
-        box = self._state.box_of_task(request.task_id)
+        box = self._state.boxes.of_task(request.task_id)
         if box.result is not None:
             raise not_found("running task", request.task_id)
         name = request.WhichOneof("file_exec_request_oneof")

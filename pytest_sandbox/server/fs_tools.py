@@ -17,17 +17,9 @@ import stat
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from pytest_sandbox.engine import (
-    Clock,
-    Entry,
-    EntryKind,
-    ExitStatus,
-    Files,
-    OutputLog,
-    Process,
-    PtySize,
-)
+from pytest_sandbox.engine import Clock, Entry, EntryKind, Files
 
+from ._virtual import Streams
 from ._waiting import closing
 
 #: The path by which clients call it.
@@ -36,8 +28,6 @@ TOOL = "/__modal/.bin/modal-sandbox-fs-tools"
 READ_LIMIT = 5 * 1024**3
 #: Bytes moved at a time, between the engine and the streams.
 CHUNK = 1024 * 1024
-#: Bytes of standard input that may wait to be written.
-_INPUT = 4 * 1024 * 1024
 
 
 class ToolError(Exception):
@@ -48,80 +38,34 @@ class ToolError(Exception):
         self.kind = kind
 
 
-class ToolProcess(Process):
-    """One run of the tool.
+async def run_tool(streams: Streams, files: Files, clock: Clock, arguments: Sequence[str]) -> int:
+    """Do what the arguments say, and give the exit code.
 
     Args:
+        streams: standard input and output.
         files: of the task.
-        arguments: what follows the name of the tool.
         clock: the engine's.
+        arguments: what follows the name of the tool.
     """
+    try:
+        operation, parameters = _parse(arguments)
+        await operation(_Tool(streams, files, clock), parameters)
+    except Exception as error:
+        await streams.stderr.append(_report(error))
+        return 1
+    return 0
 
-    def __init__(self, files: Files, arguments: Sequence[str], clock: Clock) -> None:
-        self.stdout = OutputLog()
-        self.stderr = OutputLog()
+
+class _Tool:
+    """The operations."""
+
+    def __init__(self, streams: Streams, files: Files, clock: Clock) -> None:
+        self._streams = streams
         self._files = files
         self._clock = clock
-        self._input = OutputLog(_INPUT)
-        self._status: ExitStatus | None = None
-        self._exited = asyncio.Event()
-        self._work = asyncio.ensure_future(self._run(arguments))
-
-    # What the contract asks of a process
-
-    async def write_stdin(self, data: bytes) -> None:
-        """Return when there is room for `data`."""
-        await self._input.append(data)
-        if self._status is not None:
-            raise BrokenPipeError(errno.EPIPE, "the filesystem tool has ended")
-
-    async def close_stdin(self) -> None:
-        """There is no more input."""
-        self._input.close()
-
-    def poll(self) -> ExitStatus | None:
-        """How it ended."""
-        return self._status
-
-    async def wait(self) -> ExitStatus:
-        """How it ended, when it has."""
-        await self._exited.wait()
-        assert self._status is not None
-        return self._status
-
-    async def signal(self, number: int) -> None:
-        """Any signal ends it."""
-        if self._status is None:
-            self._end(ExitStatus(signal=number))
-            self._work.cancel()
-
-    async def resize(self, size: PtySize) -> None:
-        """It never has a terminal."""
-
-    # The work
-
-    def _end(self, status: ExitStatus) -> None:
-        self._status = status
-        self._input.dispose()  # nobody reads it again, and the process is kept for its output
-        self.stdout.close()
-        self.stderr.close()
-        self._exited.set()
-
-    async def _run(self, arguments: Sequence[str]) -> None:
-        try:
-            operation, parameters = _parse(arguments)
-            await operation(self, parameters)
-            status = ExitStatus(code=0)
-        except asyncio.CancelledError:
-            return
-        except Exception as error:
-            await self.stderr.append(_report(error))
-            status = ExitStatus(code=1)
-        if self._status is None:
-            self._end(status)
 
     async def _print(self, value: object) -> None:
-        await self.stdout.append(json.dumps(value).encode() + b"\n")
+        await self._streams.stdout.append(json.dumps(value).encode() + b"\n")
 
     async def _read_file(self, parameters: "_Parameters") -> None:
         path = parameters.path()
@@ -136,7 +80,7 @@ class ToolProcess(Process):
         try:
             offset = 0
             while data := await file.pread(offset, CHUNK):
-                await self.stdout.append(data)
+                await self._streams.stdout.append(data)
                 offset += len(data)
         finally:
             await file.close()
@@ -147,7 +91,7 @@ class ToolProcess(Process):
         file = await self._files.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
         try:
             offset = 0
-            async with closing(self._input.follow(0, CHUNK)) as chunks:
+            async with closing(self._streams.stdin.follow(0, CHUNK)) as chunks:
                 async for data in chunks:
                     await file.pwrite(offset, data)
                     offset += len(data)
@@ -170,6 +114,8 @@ class ToolProcess(Process):
             return
         if entry.kind is EntryKind.DIRECTORY:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+        if entry.kind is EntryKind.OTHER:
+            raise ToolError("Other", "not a regular file")
         await self._files.remove(path)
 
     async def _list_files(self, parameters: "_Parameters") -> None:
@@ -210,7 +156,7 @@ class ToolProcess(Process):
 
     async def _input_end(self) -> None:
         """Return when standard input is closed, whatever came before."""
-        async for _ in self._input.follow(0, CHUNK):
+        async for _ in self._streams.stdin.follow(0, CHUNK):
             pass
 
     async def _print_events(self, events: AsyncIterator[Any], wanted: list[str] | None) -> None:
@@ -222,25 +168,25 @@ class ToolProcess(Process):
     async def _pack(self, parameters: "_Parameters") -> None:
         async with closing(self._files.pack(parameters.path())) as chunks:
             async for data in chunks:
-                await self.stdout.append(data)
+                await self._streams.stdout.append(data)
 
     async def _unpack(self, parameters: "_Parameters") -> None:
-        async with closing(self._input.follow(0, CHUNK)) as chunks:
+        async with closing(self._streams.stdin.follow(0, CHUNK)) as chunks:
             await self._files.unpack(parameters.path(), chunks)
 
 
-_Operation = Callable[[ToolProcess, "_Parameters"], Awaitable[None]]
+_Operation = Callable[[_Tool, "_Parameters"], Awaitable[None]]
 
 _OPERATIONS: dict[str, _Operation] = {
-    "ReadFile": ToolProcess._read_file,
-    "WriteFile": ToolProcess._write_file,
-    "ListFiles": ToolProcess._list_files,
-    "Stat": ToolProcess._stat,
-    "MakeDirectory": ToolProcess._make_directory,
-    "Remove": ToolProcess._remove,
-    "Watch": ToolProcess._watch,
-    "Pack": ToolProcess._pack,
-    "Unpack": ToolProcess._unpack,
+    "ReadFile": _Tool._read_file,
+    "WriteFile": _Tool._write_file,
+    "ListFiles": _Tool._list_files,
+    "Stat": _Tool._stat,
+    "MakeDirectory": _Tool._make_directory,
+    "Remove": _Tool._remove,
+    "Watch": _Tool._watch,
+    "Pack": _Tool._pack,
+    "Unpack": _Tool._unpack,
 }
 
 

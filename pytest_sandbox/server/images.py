@@ -21,8 +21,9 @@ from pytest_sandbox._proto import images_pb2 as pb
 
 from ._errors import invalid, unimplemented
 from ._ids import new_id
+from ._registries import Image
 from ._rpc import Call
-from ._state import IMAGE_BUILDER_VERSION, Image, State
+from ._state import IMAGE_BUILDER_VERSION, State
 
 _MACHINES = {"x86_64": pb.ARCH_X86_64, "aarch64": pb.ARCH_AARCH64}
 _BASE = re.compile(
@@ -56,35 +57,33 @@ class Images:
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._by_definition: dict[bytes, str] = {}
 
     async def ImageGetOrCreate(
         self, request: pb.ImageGetOrCreateRequest, call: Call
     ) -> pb.ImageGetOrCreateResponse:
         """An image by its definition; built at once, since there is nothing to build."""
         if request.existing_image_id:
-            image = self._state.image(request.existing_image_id)
+            image = self._state.images.get(request.existing_image_id)
             return _response(image)
         key = request.image.SerializeToString(deterministic=True)
-        image_id = self._by_definition.get(key)
-        if image_id is None:
-            image = self._build(request.image)
-            self._state.images[image.id] = image
-            image_id = self._by_definition[key] = image.id
-        return _response(self._state.image(image_id))
+        built = self._state.images.built(key)
+        if built is None:
+            built = self._build(request.image)
+            self._state.images.add(key, built)
+        return _response(built)
 
     async def ImageJoinStreaming(
         self, request: pb.ImageJoinStreamingRequest, call: Call
     ) -> AsyncIterator[pb.ImageJoinStreamingResponse]:
         """The progress of a build: every build is over."""
-        image = _response(self._state.image(request.image_id))
+        image = _response(self._state.images.get(request.image_id))
         yield pb.ImageJoinStreamingResponse(result=image.result, metadata=image.metadata, eof=True)
 
     async def ImageFromId(
         self, request: pb.ImageFromIdRequest, call: Call
     ) -> pb.ImageFromIdResponse:
         """An image by id."""
-        image = self._state.image(request.image_id)
+        image = self._state.images.get(request.image_id)
         return pb.ImageFromIdResponse(image_id=image.id, metadata=_METADATA)
 
     def _build(self, definition: pb.Image) -> Image:
@@ -116,7 +115,7 @@ class Images:
 
     def _base(self, tag: str, bases: dict[str, str]) -> Image:
         if tag in bases:
-            return self._state.image(bases[tag])
+            return self._state.images.get(bases[tag])
         if not _BASE.fullmatch(tag):
             raise _refusal(f"FROM {tag}")
         return Image(id="")

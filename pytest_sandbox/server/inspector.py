@@ -40,7 +40,7 @@ class Inspector:
             capabilities=sorted(capability.value for capability in info.capabilities),
             details=info.details,
             version=version("pytest-sandbox"),
-            live_sandboxes=self._state.running(),
+            live_sandboxes=len(self._state.boxes.running()),
         )
 
     async def Describe(
@@ -50,14 +50,14 @@ class Inspector:
 
         The work of the filesystem tool is left out: it is no command of the user's.
         """
-        box = self._state.box(request.sandbox_id)
+        box = self._state.boxes.get(request.sandbox_id)
         now = self._state.clock.monotonic()
         executions = [execution for execution in box.executions() if execution.argv[0] != TOOL]
         ended = box.ended if box.ended is not None else now
         return pb.InspectorDescribeResponse(
             sandbox_id=box.id,
             name=box.name,
-            image=self._state.image(box.image_id).engine_image,
+            image=self._state.images.get(box.image_id).engine_image,
             running=box.result is None,
             end=_end(box),
             commands=[_command(box, each, request.tail_bytes, now) for each in executions],

@@ -36,7 +36,7 @@ class Logs:
 
         Characters are never split; bytes that are no UTF-8 become U+FFFD.
         """
-        box = self._state.box(request.sandbox_id)
+        box = self._state.boxes.get(request.sandbox_id)
         check_timeout(request.timeout)
         log = output(box.logs, request.file_descriptor)
         offset = _offset(request.last_entry_id)

@@ -73,7 +73,7 @@ class CommandRouter:
     def _env(self, request: pb.TaskExecStartRequest) -> dict[str, str]:
         """Secrets, then variables, then sources in their order; a later one wins."""
         env = pty_environment(request.pty_info) if request.pty_info.enabled else {}
-        env.update(self._state.environment_of(request.secret_ids))
+        env.update(self._state.secrets.variables(request.secret_ids))
         env.update(request.env)
         for source in request.secret_sources:
             env.update(self._source(source))
@@ -82,7 +82,7 @@ class CommandRouter:
 
     def _source(self, source: secrets_pb2.SecretSource) -> dict[str, str]:
         if source.WhichOneof("source") == "secret_id":
-            return dict(self._state.secret(source.secret_id).env)
+            return dict(self._state.secrets.get(source.secret_id).env)
         return dict(source.env.contents)
 
     async def TaskExecPoll(
@@ -147,7 +147,7 @@ class CommandRouter:
             raise GRPCError(
                 Status.PERMISSION_DENIED, f"the token is for task {call.task_id!r}, not {task_id!r}"
             )
-        return self._state.box_of_task(task_id)
+        return self._state.boxes.of_task(task_id)
 
     def _execution(self, request: _OfExec, call: Call) -> Execution:
         return self._box(request.task_id, call).execution(request.exec_id)

@@ -28,9 +28,10 @@ class RouterAccess:
         self, request: pb.TaskGetCommandRouterAccessRequest, call: Call
     ) -> pb.TaskGetCommandRouterAccessResponse:
         """A token for the task, and the address for this client."""
-        box = self._state.box_of_task(request.task_id)
+        box = self._state.boxes.of_task(request.task_id)
         if box.result is not None:
             raise not_found("running task", request.task_id)
+        box.router_token = self._state.tokens.renew(box.task_id, box.router_token)
         return pb.TaskGetCommandRouterAccessResponse(jwt=box.router_token, url=self._url(call))
 
     def _url(self, call: Call) -> str:

@@ -15,9 +15,10 @@ from ._checks import check_command, check_timeout
 from ._definition import DEFAULT_TIMEOUT, refuse_unbuilt, task_spec
 from ._errors import already_exists, not_found, precondition
 from ._ids import check_name, check_tag, new_id
+from ._registries import App
 from ._result import TERMINATED
 from ._rpc import Call, once
-from ._state import App, State
+from ._state import State
 from ._waiting import settled
 
 #: Sandboxes in one page of a listing.
@@ -40,7 +41,7 @@ class Sandboxes:
         Two entries of initial metadata spare a client that knows them two further calls:
         `x-sandbox-task-id` and `x-sandbox-router-jwt`.
         """
-        app = self._state.app(request.app_id)
+        app = self._state.apps.get(request.app_id)
         if app.state == apps_pb2.APP_STATE_STOPPED:
             raise precondition(f"App {app.id!r} is stopped: its client has disconnected")
         definition = request.definition
@@ -50,8 +51,8 @@ class Sandboxes:
         if not definition.timeout_secs:
             definition.timeout_secs = DEFAULT_TIMEOUT
         tags = _tags(request.tags)
-        image = self._state.image(definition.image_id)
-        secrets = self._state.environment_of(definition.secret_ids)
+        image = self._state.images.get(definition.image_id)
+        secrets = self._state.secrets.variables(definition.secret_ids)
         spec = task_spec(definition, image, secrets, self._state.info)
         with _Reservation(self._state, self._creating, app, definition):
             task = await _owned(self._state.engine.create(spec))
@@ -80,25 +81,25 @@ class Sandboxes:
             app_id=app.id,
             name=definition.name,
             image_id=definition.image_id,
-            created_at=self._state.creation_time(),
+            created_at=self._state.boxes.creation_time(),
             router_token=self._state.tokens.issue(task_id),
         )
         box = Box(identity, definition, tags, task, argv, self._state.clock)
-        self._state.add_box(box)
+        self._state.boxes.add(box)
         return box
 
     async def SandboxGetTaskId(
         self, request: pb.SandboxGetTaskIdRequest, call: Call
     ) -> pb.SandboxGetTaskIdResponse:
         """The task of a sandbox, and its result once it has one."""
-        box = self._state.box(request.sandbox_id)
+        box = self._state.boxes.get(request.sandbox_id)
         return pb.SandboxGetTaskIdResponse(task_id=box.task_id, task_result=box.result)
 
     async def SandboxWait(
         self, request: pb.SandboxWaitRequest, call: Call
     ) -> pb.SandboxWaitResponse:
         """How a sandbox ended; an empty result if it still runs after `timeout` seconds."""
-        box = self._state.box(request.sandbox_id)
+        box = self._state.boxes.get(request.sandbox_id)
         check_timeout(request.timeout)
         return pb.SandboxWaitResponse(
             result=await box.wait(request.timeout), metadata=_metadata(box)
@@ -108,7 +109,7 @@ class Sandboxes:
         self, request: pb.SandboxTerminateRequest, call: Call
     ) -> pb.SandboxTerminateResponse:
         """End a sandbox, and return when nothing of it is left."""
-        box = self._state.box(request.sandbox_id)
+        box = self._state.boxes.get(request.sandbox_id)
         existing = box.result
         await settled(box.end(TERMINATED))
         return pb.SandboxTerminateResponse(existing_result=existing)
@@ -129,22 +130,24 @@ class Sandboxes:
         return pb.SandboxListResponse(sandboxes=[_info(box) for box in chosen[:PAGE]])
 
     def _candidates(self, request: pb.SandboxListRequest) -> Iterable[Box]:
-        boxes = self._state.sandboxes.values()
+        boxes = self._state.boxes.all()
         if request.app_id:
-            app = self._state.app(request.app_id)
+            app = self._state.apps.get(request.app_id)
             return (box for box in boxes if box.app_id == app.id)
-        environment = self._state.known_environment(request.environment_name)
-        return (box for box in boxes if self._state.app(box.app_id).environment == environment)
+        environment = self._state.apps.environment(request.environment_name)
+        return (box for box in boxes if self._state.apps.get(box.app_id).environment == environment)
 
     async def SandboxTagsGet(
         self, request: pb.SandboxTagsGetRequest, call: Call
     ) -> pb.SandboxTagsGetResponse:
         """The tags of a sandbox."""
-        return pb.SandboxTagsGetResponse(tags=_tag_messages(self._state.box(request.sandbox_id)))
+        return pb.SandboxTagsGetResponse(
+            tags=_tag_messages(self._state.boxes.get(request.sandbox_id))
+        )
 
     async def SandboxTagsSet(self, request: pb.SandboxTagsSetRequest, call: Call) -> Empty:
         """Replace all tags of a sandbox."""
-        box = self._state.box(request.sandbox_id)
+        box = self._state.boxes.get(request.sandbox_id)
         box.tags = _tags(request.tags)
         return Empty()
 
@@ -152,11 +155,11 @@ class Sandboxes:
         self, request: pb.SandboxGetFromNameRequest, call: Call
     ) -> pb.SandboxGetFromNameResponse:
         """The running sandbox of a name, or the latest finished one if that is asked for."""
-        environment = self._state.known_environment(request.environment_name)
-        app = self._state.app_by_name(environment, request.app_name)
+        environment = self._state.apps.environment(request.environment_name)
+        app = self._state.apps.deployed(environment, request.app_name)
         if app is None:
             raise not_found("App", request.app_name)
-        box = self._state.box_by_name(app.id, request.sandbox_name)
+        box = self._state.boxes.named(app.id, request.sandbox_name)
         if box is None and request.include_terminated:
             box = self._latest(app, request.sandbox_name)
         if box is None:
@@ -164,7 +167,7 @@ class Sandboxes:
         return pb.SandboxGetFromNameResponse(sandbox_id=box.id, metadata=_metadata(box))
 
     def _latest(self, app: App, name: str) -> Box | None:
-        boxes = self._state.sandboxes.values()
+        boxes = self._state.boxes.all()
         named = [box for box in boxes if (box.app_id, box.name) == (app.id, name)]
         return max(named, key=lambda box: box.created_at, default=None)
 
@@ -172,7 +175,7 @@ class Sandboxes:
         self, request: pb.SandboxStdinWriteRequest, call: Call
     ) -> pb.SandboxStdinWriteResponse:
         """Write to the main process; an index that was seen before is dropped."""
-        box = self._state.box(request.sandbox_id)
+        box = self._state.boxes.get(request.sandbox_id)
         if box.result is not None:
             # An end alone is fine: some clients send data and end as two calls.
             if request.input:
@@ -186,7 +189,7 @@ class Sandboxes:
         self, request: pb.SandboxGetTunnelsRequest, call: Call
     ) -> pb.SandboxGetTunnelsResponse:
         """The tunnels of a sandbox: none, as ports cannot be opened yet."""
-        self._state.box(request.sandbox_id)
+        self._state.boxes.get(request.sandbox_id)
         return pb.SandboxGetTunnelsResponse()
 
 
@@ -200,7 +203,7 @@ class _Reservation:
         self._key = (app.id, definition.name) if definition.HasField("name") else None
         if self._key is not None:
             check_name(definition.name, "sandbox")
-            if self._key in taken or state.box_by_name(*self._key) is not None:
+            if self._key in taken or state.boxes.named(*self._key) is not None:
                 raise already_exists(
                     f"Sandbox with name {definition.name!r} already exists in this app and runs"
                 )

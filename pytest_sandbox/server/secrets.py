@@ -6,8 +6,9 @@ from pytest_sandbox._proto import secrets_pb2 as pb
 from ._checks import check_environment
 from ._errors import already_exists, not_found, precondition
 from ._ids import check_name, new_id
+from ._registries import DEFAULT_ENVIRONMENT, Secret
 from ._rpc import Call, once
-from ._state import Secret, State
+from ._state import State
 
 _LOOKUP = common_pb2.OBJECT_CREATION_TYPE_UNSPECIFIED
 _UNNAMED = {
@@ -21,7 +22,6 @@ class Secrets:
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._named: dict[tuple[str, str], Secret] = {}
 
     @once
     async def SecretGetOrCreate(
@@ -30,7 +30,7 @@ class Secrets:
         """A secret by name, or one made of the variables in the request."""
         check_environment(request.env_dict.items())
         if request.object_creation_type in _UNNAMED:
-            secret = self._add("", self._state.environment_name(request.environment_name), request)
+            secret = self._add("", request.environment_name or DEFAULT_ENVIRONMENT, request)
         else:
             secret = self._by_name(request)
         missing = [key for key in request.required_keys if key not in secret.env]
@@ -48,8 +48,8 @@ class Secrets:
 
     def _by_name(self, request: pb.SecretGetOrCreateRequest) -> Secret:
         name, creation = request.deployment_name, request.object_creation_type
-        environment = self._state.known_environment(request.environment_name)
-        secret = self._named.get((environment, name))
+        environment = self._state.apps.environment(request.environment_name)
+        secret = self._state.secrets.named(environment, name)
         if secret is None and creation == _LOOKUP:
             raise not_found("Secret", name)
         if secret is not None and creation == common_pb2.OBJECT_CREATION_TYPE_CREATE_FAIL_IF_EXISTS:
@@ -57,7 +57,7 @@ class Secrets:
         overwrite = common_pb2.OBJECT_CREATION_TYPE_CREATE_OVERWRITE_IF_EXISTS
         if secret is None or creation == overwrite:
             check_name(name, "secret")
-            secret = self._named[environment, name] = self._add(name, environment, request)
+            secret = self._add(name, environment, request)
         return secret
 
     def _add(self, name: str, environment: str, request: pb.SecretGetOrCreateRequest) -> Secret:
@@ -65,5 +65,5 @@ class Secrets:
             new_id("st"), name, environment, dict(request.env_dict), self._state.clock.now()
         )
         passing = request.object_creation_type == common_pb2.OBJECT_CREATION_TYPE_EPHEMERAL
-        self._state.add_secret(secret, passing=passing)
+        self._state.secrets.add(secret, passing=passing)
         return secret

@@ -232,7 +232,7 @@ def test_killing_it_ends_the_engine(serve: Serve, temporary: Path) -> None:
     until(lambda: not runs(temporary))
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "example.org"])
+@pytest.mark.parametrize("host", ["192.0.2.1", "2001:db8::1", "[2001:db8::1]", "example.org"])
 def test_an_address_that_others_can_reach_is_refused_with_the_reason(
     host: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -243,10 +243,25 @@ def test_an_address_that_others_can_reach_is_refused_with_the_reason(
     assert "--allow-remote" in message
 
 
-def test_another_address_is_used_when_that_is_allowed() -> None:
-    done = run("--host", "0.0.0.0", "--allow-remote", "--", "printenv", "MODAL_SERVER_URL")
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "[::]"])
+def test_all_addresses_at_once_are_refused_as_clients_must_be_told_one(
+    host: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["serve", "--host", host, "--allow-remote"]) == 2
+    assert f"--host {host} is no address" in capsys.readouterr().err
 
-    assert done.stdout.startswith("http://0.0.0.0:")
+
+def test_another_address_is_tried_when_that_is_allowed() -> None:
+    done = run("--host", "192.0.2.1", "--allow-remote", "--", "true")
+
+    assert done.returncode == 1
+    assert "cannot listen" in done.stderr
+
+
+def test_the_address_is_the_one_that_was_asked_for() -> None:
+    for host, shown in (("127.0.0.2", "127.0.0.2"), ("::1", "[::1]"), ("[::1]", "[::1]")):
+        done = run("--host", host, "--", "printenv", "MODAL_SERVER_URL")
+        assert done.stdout.startswith(f"http://{shown}:"), done.stderr
 
 
 def test_the_port_can_be_chosen_and_a_taken_one_is_an_error(serve: Serve) -> None:

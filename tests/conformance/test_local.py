@@ -1,5 +1,7 @@
 """The local engine keeps the contract."""
 
+import asyncio
+import gc
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -19,9 +21,14 @@ class Started:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def started() -> AsyncIterator[Started]:
+    """One engine for all checks; errors that nobody asked for, which asyncio tells, are bugs."""
+    complaints: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, told: complaints.append(str(told)))
     engine = LocalEngine()
     yield Started(engine, await engine.start())
     await engine.close()
+    gc.collect()
+    assert complaints == []
 
 
 @pytest.mark.asyncio(loop_scope="module")

@@ -24,8 +24,9 @@ class Leftovers:
 
     Attributes:
         processes: its own and those below it: command line of each.
-        descriptors: of the engine process: what each is, without the numbers of sockets and pipes,
-            and without the output of what ended, which is kept for late readers.
+        descriptors: of the engine process: what each is, without the numbers of sockets and pipes.
+            Not among them are its clients' connections, which are theirs to close, and the
+            output of what ended, which is kept for late readers.
         mounts: of the engine process and of its zygotes, how many in each namespace.
         folder: names in the run directory.
         cgroups: paths of groups that hold or held its processes.
@@ -75,11 +76,26 @@ class Machine:
         ours = {f"/{part}" for pid in family for part in groups_of(pid) if "pytest-sandbox" in part}
         return Leftovers(
             processes=tuple(sorted(text(f"/proc/{pid}/cmdline") for pid in family)),
-            descriptors=tuple(sorted(descriptors(self.server.pid))),
+            descriptors=tuple(sorted(self.descriptors())),
             mounts=tuple(sorted(text(f"/proc/{pid}/mountinfo").count("\n") for pid in family)),
             folder=tuple(sorted(os.listdir(self.run.directory))),
             cgroups=tuple(sorted(ours | set(cgroups(self.server.pid)))),
         )
+
+    def descriptors(self) -> Iterator[str]:
+        connections = {f"socket:[{number}]" for number in self.connections()}
+        for name in os.listdir(f"/proc/{self.server.pid}/fd"):
+            with contextlib.suppress(OSError):  # closed since
+                target = os.readlink(f"/proc/{self.server.pid}/fd/{name}")
+                if not target.endswith(" (deleted)") and target not in connections:
+                    yield target.partition(":[")[0]
+
+    def connections(self) -> Iterator[str]:
+        """Inodes of what clients are connected to, and of what they connect to."""
+        for line in text("/proc/net/unix").splitlines():
+            fields = line.split()
+            if fields[-1] == self.server.socket:
+                yield fields[6]
 
     def kept(self) -> int:
         """Bytes in files without a name: output, for readers to come."""
@@ -108,14 +124,6 @@ def text(path: str) -> str:
 def parent_of(pid: int) -> int:
     fields = text(f"/proc/{pid}/stat").rpartition(")")[2].split()
     return int(fields[1]) if fields and fields[0] not in "ZX" else 0
-
-
-def descriptors(pid: int) -> Iterator[str]:
-    for name in os.listdir(f"/proc/{pid}/fd"):
-        with contextlib.suppress(OSError):  # closed since
-            target = os.readlink(f"/proc/{pid}/fd/{name}")
-            if not target.endswith(" (deleted)"):
-                yield target.partition(":[")[0]
 
 
 def groups_of(pid: int) -> list[str]:

@@ -52,6 +52,11 @@ def until(condition: Callable[[], bool], what: str) -> None:
         time.sleep(0.005)
 
 
+def exists(path: str) -> bool:
+    """Whether there is such a path on the machine."""
+    return os.path.exists(path)
+
+
 def processes(*words: str) -> list[int]:
     """Processes of the machine whose command line has all of `words`."""
     found = []
@@ -71,7 +76,8 @@ def python_of_everybody() -> str:
     for path in (sys.executable, "/usr/bin/python3", "/usr/local/bin/python3"):
         if shutil.which("setpriv") is None or not os.path.exists(path):
             continue
-        check = [*as_somebody(), path, "-c", "import pytest_sandbox.local"]
+        code = "import os, sys, pytest_sandbox.local; sys.exit(not os.access(sys.executable, 1))"
+        check = [*as_somebody(), path, "-c", code]
         if subprocess.run(check, capture_output=True, env=their_env(), cwd="/").returncode == 0:
             return path
     pytest.skip("needs an ordinary user: no Python here that one may run")

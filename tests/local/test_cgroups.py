@@ -8,7 +8,7 @@ import pytest
 from pytest_sandbox.engine import EngineInfo, Limits, TaskSpec
 from pytest_sandbox.local import LocalEngine, _cgroups
 
-from .conftest import needs_root, shell
+from .conftest import exists, needs_root, shell
 
 
 def test_only_empty_groups_are_removed(tmp_path: Path) -> None:
@@ -74,9 +74,9 @@ async def test_groups_go_with_their_sandbox_and_with_the_engine() -> None:
     inside = {name for group in groups for name in os.listdir(group)}
     assert {"2"} <= inside  # 1 was the trial
     await task.kill()
-    assert not [group for group in groups if os.path.exists(f"{group}/2")]
+    assert not [group for group in groups if exists(f"{group}/2")]
     await engine.close()
-    assert not [group for group in groups if os.path.exists(group)]
+    assert not [group for group in groups if exists(group)]
 
 
 @pytest.mark.asyncio(loop_scope="module")

@@ -47,6 +47,16 @@ def test_the_end_of_the_stream_is_no_message(pair: tuple[socket.socket, socket.s
     assert _wire.receive(pair[1]) == (None, [])
 
 
+def test_what_a_peer_said_last_is_heard_though_it_went_without_reading(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    _wire.send(pair[1], {"unread": True})
+    _wire.send(pair[0], {"last": "words"})
+    pair[0].close()
+    assert _wire.receive(pair[1]) == ({"last": "words"}, [])
+    assert _wire.receive(pair[1]) == (None, [])
+
+
 def test_a_large_request_travels_in_a_file(pair: tuple[socket.socket, socket.socket]) -> None:
     request = {"argv": ["x" * 1_000_000]}
     _wire.send_request(pair[0], request)

@@ -96,6 +96,20 @@ def test_nothing_is_left_when_pytest_is_killed_among_busy_sandboxes(
     until(lambda: not list(temporary.glob("pytest-sandbox-*")))
 
 
+def test_nothing_is_left_when_pytest_is_killed_while_the_engine_starts(
+    pytester: pytest.Pytester, temporary: Path
+) -> None:
+    pytester.makepyfile("def test_it(sandbox): ...")
+    run = subprocess.Popen([sys.executable, "-m", "pytest"], stdout=subprocess.DEVNULL)
+    with run:
+        until(lambda: bool(list(temporary.glob("pytest-sandbox-*/start.lock"))))
+        run.kill()
+
+    until(lambda: not processes(str(temporary)))
+    # What has no log had no engine process yet; the next one that starts removes that folder.
+    until(lambda: not list(temporary.glob("pytest-sandbox-*/server.log")))
+
+
 def test_nothing_is_left_after_ctrl_c(
     busy: Callable[..., subprocess.Popen[bytes]], temporary: Path, mark: str
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pytest_sandbox.client import DEVNULL, PIPE, STDOUT, Sandbox, exceptions
+from pytest_sandbox.client import DEVNULL, PIPE, STDOUT, Client, Sandbox, exceptions
 
 Call = Callable[..., Any]
 MIB = 1024 * 1024
@@ -194,6 +194,56 @@ def test_what_is_written_is_text_or_bytes_and_not_too_much(sandbox: Sandbox) -> 
 def test_attaching_is_refused(sandbox: Sandbox) -> None:
     with pytest.raises(exceptions.UnimplementedError, match="attach"):
         sandbox.exec("true").attach()
+
+
+# The control plane instead of the router
+
+
+@pytest.fixture
+def unrouted(sandbox: Sandbox, client: Client) -> Sandbox:
+    """The same sandbox, as if its commands could not go through the command router."""
+    other = Sandbox(sandbox.object_id, client)
+    other._task._routed = False
+    return other
+
+
+def test_through_the_control_plane(unrouted: Sandbox, call: Call) -> None:
+    process = call(unrouted.exec, "sh", "-c", "cat; echo err >&2; exit 3", workdir="/tmp")
+    assert call(process.poll) is None
+    process.stdin.write("given")
+    process.stdin.write_eof()
+    call(process.stdin.drain)
+
+    assert call(process.stdout.read) == "given"
+    assert call(process.stderr.read) == "err\n"
+    assert call(process.wait) == 3
+
+
+def test_much_through_the_control_plane(unrouted: Sandbox) -> None:
+    given = bytes(range(256)) * 4 * 1024 * 3
+
+    result = unrouted.run("cat", input=given, text=False, env={"A": "1"})
+
+    assert result.stdout == given
+
+
+def test_streams_through_the_control_plane(unrouted: Sandbox) -> None:
+    script = ("sh", "-c", "echo out; echo err >&2")
+
+    assert unrouted.exec(*script, stderr=STDOUT).stdout.read() == "out\nerr\n"
+    assert unrouted.exec(*script, stdout=DEVNULL).stderr.read() == "err\n"
+
+
+def test_time_that_is_up_through_the_control_plane(unrouted: Sandbox) -> None:
+    assert unrouted.exec("sleep", "60", timeout=1).wait() == -1
+
+
+def test_files_through_the_control_plane(unrouted: Sandbox) -> None:
+    unrouted.filesystem.write_text("text", "/srv/unrouted")
+
+    assert unrouted.filesystem.read_text("/srv/unrouted") == "text"
+    with pytest.raises(exceptions.SandboxFilesystemNotFoundError):
+        unrouted.filesystem.read_text("/srv/none")
 
 
 # run

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
 import os
 import signal
 import subprocess
 import sys
 import threading
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -77,6 +79,20 @@ def test_a_call_blocks_and_gives_the_result(call: Any) -> None:
 def test_an_error_is_raised_where_the_call_was_made(call: Any) -> None:
     with pytest.raises(LookupError, match="on purpose"):
         call(Thing().fail)
+
+
+def test_an_error_holds_on_to_nothing() -> None:
+    """Else what a failing test used would live until the next collection of garbage."""
+    thing = Thing()
+    alive = weakref.ref(thing)
+    gc.disable()
+    try:
+        with pytest.raises(LookupError):
+            thing.fail()
+        del thing
+        assert alive() is None
+    finally:
+        gc.enable()
 
 
 def test_wrong_arguments_are_an_error_of_the_caller(call: Any) -> None:

@@ -466,3 +466,14 @@ def test_a_directory_that_is_not_there_cannot_be_downloaded(
         call(sandbox.download, "/srv/t/f", tmp_path / "x")
     with pytest.raises(exceptions.SandboxFilesystemNotADirectoryError, match="/srv/t/f"):
         call(sandbox.upload, tmp_path, "/srv/t/f")
+
+
+def test_an_upload_that_fails_here_leaves_nothing_waiting(
+    sandbox: Sandbox, call: Call, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    with pytest.raises(exceptions.InvalidError, match="pipe"):
+        call(sandbox.upload, tmp_path, "/srv/t")
+
+    assert sandbox.run("echo", "hi").stdout == "hi\n"

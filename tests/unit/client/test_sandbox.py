@@ -132,12 +132,12 @@ def test_a_command_that_is_not_there_cannot_be_the_main_process(client: Client) 
 
 def test_a_sandbox_is_found_by_its_id(sandboxes: Make, client: Client, call: Call) -> None:
     sandbox = sandboxes()
-    sandbox.run("touch", "/tmp/here")
+    sandbox.filesystem.write_text("x", "/srv/found/here")
 
     found = call(Sandbox.from_id, sandbox.object_id, client)
 
     assert found.object_id == sandbox.object_id
-    assert found.ls("/tmp") == ["here"]
+    assert found.ls("/srv/found") == ["here"]
 
 
 def test_a_finished_sandbox_is_found_with_its_code(sandboxes: Make, client: Client) -> None:

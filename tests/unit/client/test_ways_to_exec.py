@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -511,3 +512,52 @@ def test_input_that_nobody_reads_is_an_error(serve: Serve, plane: bool) -> None:
 
     with pytest.raises(exceptions.StdinClosedError, match="it has ended"):
         stdin.drain()
+
+
+# Giving up
+
+
+def test_a_sandbox_whose_creation_is_given_up_is_ended(serve: Serve) -> None:
+    asked, ended = threading.Event(), threading.Event()
+
+    async def create(request: object, stream: Any) -> None:
+        asked.set()
+        await asyncio.to_thread(given_up.wait)
+        await creation({})(request, stream)
+
+    async def terminate(_: object, stream: Any) -> None:
+        await stream.send_message(spb.SandboxTerminateResponse())
+        ended.set()
+
+    given_up = threading.Event()
+    plane = creating({}, SandboxTerminate=terminate)
+    plane.answers["SandboxCreate"] = create
+    client = serve(plane)
+
+    async def main() -> None:
+        task = asyncio.ensure_future(Sandbox.create.aio(client=client))
+        await asyncio.to_thread(asked.wait)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    with client.record() as ids:
+        asyncio.run(main())
+        given_up.set()
+        assert ended.wait(10)
+
+    assert ids == ["sb-1"]
+    assert plane.of("SandboxTerminate")[0].request.sandbox_id == "sb-1"
+
+
+def test_ids_that_are_asked_for_once_are_asked_for_once(serve: Serve) -> None:
+    plane = creating({})
+    client = serve(plane)
+
+    async def main() -> None:
+        await asyncio.gather(*(Sandbox.create.aio(client=client) for _ in range(10)))
+
+    asyncio.run(main())
+
+    assert len(plane.of("SandboxCreate")) == 10
+    assert len(plane.of("AppGetOrCreate")) == len(plane.of("ImageGetOrCreate")) == 1

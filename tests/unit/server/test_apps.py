@@ -97,11 +97,22 @@ async def test_only_an_ephemeral_app_ends_its_sandboxes_when_its_client_leaves(
     app_id = await run_app(server, state)
     sandbox_id = await create_in(server, app_id)
     await server.control.AppClientDisconnect(pb.AppClientDisconnectRequest(app_id=app_id))
-    box = server.app.state.box(sandbox_id)
+    box = server.app.state.boxes.get(sandbox_id)
     assert (box.result is not None) == ends
     if ends:
         with refused(Status.FAILED_PRECONDITION, "stopped"):
             await create_in(server, app_id)
+
+
+@pytest.mark.asyncio
+async def test_a_published_app_is_found_by_its_name(server: Harness) -> None:
+    app_id = await run_app(server, pb.APP_STATE_EPHEMERAL)
+    await server.control.AppPublish(
+        pb.AppPublishRequest(app_id=app_id, name="shop", app_state=pb.APP_STATE_DEPLOYED)
+    )
+    assert await lookup(server, "shop", common_pb2.OBJECT_CREATION_TYPE_UNSPECIFIED) == app_id
+    with refused(Status.INVALID_ARGUMENT, "'a b'"):
+        await server.control.AppPublish(pb.AppPublishRequest(app_id=app_id, name="a b"))
 
 
 @pytest.mark.asyncio

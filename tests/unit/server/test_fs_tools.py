@@ -126,6 +126,30 @@ async def test_arguments_that_make_no_sense_are_an_error(
 
 
 @pytest.mark.asyncio
+async def test_output_that_nobody_wants_is_dropped_and_errors_can_be_merged(
+    server: Harness,
+) -> None:
+    sandbox = await server.create()
+    stat = json.dumps({"Stat": {"path": "/tmp"}})
+    quiet = await server.exec(sandbox, TOOL, stat, stdout_config="TASK_EXEC_STDOUT_CONFIG_DEVNULL")
+    assert (await server.code(sandbox, quiet)).code == 0
+    assert await server.output(sandbox, quiet) == b""
+    merged = await server.exec(sandbox, TOOL, "{}", stderr_config="TASK_EXEC_STDERR_CONFIG_STDOUT")
+    assert json.loads(await server.output(sandbox, merged))["error_kind"] == "Other"
+    assert await server.output(sandbox, merged, ERR) == b""
+
+
+@pytest.mark.asyncio
+async def test_a_device_is_not_replaced(server: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def device(self: StubFiles, path: str, *, follow: bool = False) -> Entry:
+        return Entry(path, EntryKind.OTHER, 0o20666, 0, 0, 0, "root", "root", 0)
+
+    monkeypatch.setattr(StubFiles, "stat", device)
+    sandbox = await server.create()
+    assert await kind(server, sandbox, "WriteFile", path="/dev/null") == "Other"
+
+
+@pytest.mark.asyncio
 async def test_a_file_over_the_limit_is_refused_before_it_is_read(
     server: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -164,7 +188,7 @@ async def test_a_slow_disk_makes_the_writer_wait(
     sandbox = await server.create()
     exec_id = await server.exec(sandbox, TOOL, json.dumps({"Unpack": {"path": "/tmp/u"}}))
     write = asyncio.ensure_future(server.write(sandbox, exec_id, b"x" * 8 * 1024 * 1024, eof=True))
-    execution = server.app.state.box(sandbox.id).execs[exec_id]
+    execution = server.app.state.boxes.get(sandbox.id).execs[exec_id]
     while execution.stdin.accepted < 4 * 1024 * 1024:  # noqa: ASYNC110  # no event tells
         await asyncio.sleep(0)
     await settle()

@@ -171,7 +171,7 @@ async def test_finished_commands_stay_readable_up_to_a_number(
     server: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sandbox = await server.create()
-    box = server.app.state.box(sandbox.id)
+    box = server.app.state.boxes.get(sandbox.id)
     monkeypatch.setattr(box._finished, "_items", 2)
     ids = [await server.exec(sandbox, "fail", "1") for _ in range(3)]
     await settle()

@@ -27,11 +27,11 @@ from pytest_sandbox._proto import (
 )
 from pytest_sandbox._proto.control_grpc import ModalClientBase, ModalClientStub
 from pytest_sandbox.server import App
-from pytest_sandbox.server._auth import Listener, RouterTokens, TokenPair
+from pytest_sandbox.server._auth import ROUTER_TOKEN_LIFETIME, Listener, RouterTokens, TokenPair
 from pytest_sandbox.server._errors import failure
 from pytest_sandbox.server._idempotency import Outcomes
 
-from .harness import UNIX, Harness, refused, serve
+from .harness import UNIX, Created, Harness, refused, serve
 from .stub import StubEngine, StubTask, settle
 
 PAIR = TokenPair("ak-x", "as-y")
@@ -93,6 +93,44 @@ async def test_a_client_of_the_second_version_is_told_how_to_speak_the_first(
         method = UnaryUnaryMethod(server.channel, path, Empty, Empty)
         with refused(Status.UNIMPLEMENTED, "SandboxCreateV2", "MODAL_SANDBOX_V2=0"):
             await method(Empty())
+
+
+@pytest.mark.asyncio
+async def test_a_connection_that_breaks_leaves_nothing_under_way(tmp_path: Path) -> None:
+    async with on_socket(tmp_path / "socket") as server:
+        sandbox = await server.create("hang")
+        exec_id = await server.exec(sandbox, "hang")
+        await settle()
+        before = asyncio.all_tasks()
+        calls = [
+            asyncio.ensure_future(call)
+            for call in (
+                server.wait(sandbox, 1000),
+                server.logs(sandbox),
+                server.code(sandbox, exec_id),
+                server.output(sandbox, exec_id),
+                pour(server, sandbox, exec_id),
+            )
+        ]
+        box = server.app.state.boxes.get(sandbox.id)
+        # The calls arrive in order on one connection: so they did when the last one has.
+        while not box.execs[exec_id].stdin.accepted:  # noqa: ASYNC110  # no event tells
+            await asyncio.sleep(0)
+        server.channel.close()
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+        assert all(isinstance(outcome, Exception) for outcome in outcomes)
+        while asyncio.all_tasks() - before - set(calls):  # noqa: ASYNC110  # else time runs out
+            await asyncio.sleep(0)
+
+
+async def pour(server: Harness, sandbox: Created, exec_id: str) -> None:
+    """Begin to write to a command, and never end."""
+    request = router_pb2.TaskExecStdinWriteStreamRequest
+    start = router_pb2.TaskExecStdinWriteStreamStart(task_id=sandbox.task_id, exec_id=exec_id)
+    async with server.router.TaskExecStdinWriteStream.open(metadata=sandbox.auth) as stream:
+        await stream.send_message(request(start=start))
+        await stream.send_message(request(data=b"x"))
+        await stream.recv_message()
 
 
 @pytest.mark.asyncio
@@ -214,16 +252,30 @@ async def test_a_token_opens_only_its_own_task(server: Harness) -> None:
         )
 
 
-def test_router_tokens_live_an_hour_or_more_and_only_their_own_process_accepts_them() -> None:
+def test_router_tokens_live_an_hour_or_more_and_only_their_own_process_accepts_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     ours, theirs = RouterTokens(), RouterTokens()
     token = ours.issue("ta-1")
     claims = jwt.decode(token, options={"verify_signature": False})
     assert claims["exp"] - time.time() > 3600
     assert ours.check(f"Bearer {token}") == "ta-1"
-    ours.forget(token)
+    monkeypatch.setattr("pytest_sandbox.server._auth.KNOWN_TOKENS", 1)
+    ours.issue("ta-2")
     assert ours.check(f"Bearer {token}") == "ta-1"
     with refused(Status.UNAUTHENTICATED):
         theirs.check(f"Bearer {token}")
+
+
+def test_a_token_is_renewed_when_half_its_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens = RouterTokens()
+    token = tokens.issue("ta-1")
+    assert tokens.renew("ta-1", token) == token
+    later = time.time() + ROUTER_TOKEN_LIFETIME * 0.6
+    monkeypatch.setattr("pytest_sandbox.server._auth.time.time", lambda: later)
+    renewed = tokens.renew("ta-1", token)
+    assert renewed != token
+    assert tokens.check(f"Bearer {renewed}") == "ta-1"
 
 
 def test_a_session_token_opens_no_task() -> None:
@@ -275,7 +327,7 @@ async def test_a_creation_given_up_without_a_key_leaves_no_task(server: Harness)
     await settle()
     (task,) = server.engine.tasks
     assert task.poll() is not None
-    assert not server.app.state.sandboxes
+    assert not server.app.state.boxes.all()
 
 
 @pytest.mark.asyncio

@@ -1,0 +1,276 @@
+"""Whoever is killed, and when: nothing survives, and every call ends."""
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from pytest_sandbox.engine import (
+    EndCause,
+    EngineUnavailable,
+    ExitStatus,
+    ProcessSpec,
+    Task,
+    TaskEnded,
+    TaskSpec,
+)
+from pytest_sandbox.local import LocalEngine
+
+from .conftest import content, processes, shell, until
+
+BUSY = """
+trap '' TERM HUP INT
+head -c 3000000 /dev/zero > /tmp/file
+setsid sh -c "trap '' TERM HUP INT; sleep {mark}" &
+echo up
+sleep {mark}
+"""
+
+ENGINE = """
+import asyncio, sys
+from pytest_sandbox.engine import Limits, ProcessSpec, TaskSpec
+from pytest_sandbox.local import LocalEngine
+
+async def main():
+    engine = LocalEngine()
+    await engine.start()
+    for _ in range(5):
+        task = await engine.create(TaskSpec(limits=Limits(processes=100)))
+        process = await task.exec(ProcessSpec(("/bin/sh", "-c", sys.argv[1])))
+        await process.stdout.read(0)
+    zygote = engine._factory.zygote
+    print(zygote._process.pid, *zygote._cgroups, flush=True)
+    await asyncio.sleep(1000)
+
+asyncio.run(main())
+"""
+
+
+class Victim:
+    """An engine in a process of its own, with busy sandboxes."""
+
+    def __init__(self, mark: str) -> None:
+        self.mark = mark
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", ENGINE, BUSY.format(mark=mark)], stdout=subprocess.PIPE
+        )
+        assert self.process.stdout is not None
+        zygote, *self.groups = self.process.stdout.readline().decode().split()
+        self.zygote = int(zygote)
+        until(lambda: len(self.sleepers()) == 10, "the sandboxes are busy")
+
+    def sleepers(self) -> list[int]:
+        return [pid for pid in processes("sleep", self.mark) if self._is_sleep(pid)]
+
+    def _is_sleep(self, pid: int) -> bool:
+        try:
+            return Path(f"/proc/{pid}/comm").read_text().strip() == "sleep"
+        except OSError:
+            return False
+
+    def agents(self) -> list[int]:
+        return [pid for pid in children(self.zygote) if pid in processes("pytest-sandbox agent")]
+
+
+def children(parent: int) -> list[int]:
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            with suppress(OSError):
+                stat = Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()
+                if int(stat[1]) == parent:
+                    found.append(int(name))
+    return found
+
+
+@pytest.fixture
+def victim() -> Iterator[Victim]:
+    victim = Victim(f"7{os.getpid()}.125")
+    yield victim
+    victim.process.kill()
+    victim.process.communicate()
+
+
+def nothing_left(victim: Victim, agents: list[int]) -> None:
+    until(lambda: not victim.sleepers(), "every program is gone")
+    until(lambda: not any(os.path.exists(f"/proc/{pid}/ns/mnt") for pid in agents), "agents go")
+
+
+def test_killing_the_engine_ends_everything(victim: Victim) -> None:
+    agents = victim.agents()
+    assert len(agents) == 5
+    victim.process.kill()
+    nothing_left(victim, agents)
+    until(lambda: not processes_of(victim.zygote), "the zygote is gone")
+    until(lambda: not any(map(os.path.exists, victim.groups)), "the groups are gone")
+
+
+def processes_of(pid: int) -> bool:
+    """Whether a process is there and no zombie."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] not in ("Z", "X")
+
+
+def test_killing_the_zygote_ends_everything(victim: Victim) -> None:
+    agents = victim.agents()
+    os.kill(victim.zygote, signal.SIGKILL)
+    nothing_left(victim, agents)
+    until(lambda: not any(map(os.path.exists, victim.groups)), "the engine removes the groups")
+
+
+def test_killing_the_zygote_is_enough_when_the_engine_cannot_react(victim: Victim) -> None:
+    """The agents hear of it from the kernel, not from the end of their sockets."""
+    agents = victim.agents()
+    victim.process.send_signal(signal.SIGSTOP)
+    os.kill(victim.zygote, signal.SIGKILL)
+    nothing_left(victim, agents)
+
+
+def test_killing_both_leaves_only_empty_groups_for_the_next_start(victim: Victim) -> None:
+    agents = victim.agents()
+    victim.process.send_signal(signal.SIGSTOP)
+    os.kill(victim.zygote, signal.SIGKILL)
+    victim.process.kill()
+    nothing_left(victim, agents)
+    until(lambda: swept(victim), "a later start removes the groups")
+
+
+def swept(victim: Victim) -> bool:
+    asyncio.run(start_and_close())
+    return not any(map(os.path.exists, victim.groups))
+
+
+def mounted() -> str:
+    return Path("/proc/self/mountinfo").read_text()
+
+
+async def start_and_close() -> None:
+    engine = LocalEngine()
+    await engine.start()
+    await engine.close()
+
+
+@pytest_asyncio.fixture
+async def fresh() -> AsyncIterator[LocalEngine]:
+    engine = LocalEngine()
+    await engine.start()
+    yield engine
+    await engine.close()
+
+
+def zygote_of(engine: LocalEngine) -> int:
+    assert engine._factory is not None
+    return engine._factory.zygote._process.pid
+
+
+@pytest.mark.asyncio
+async def test_when_the_zygote_dies_tasks_are_lost_and_calls_end(fresh: LocalEngine) -> None:
+    task = await fresh.create(TaskSpec())
+    process = await task.exec(ProcessSpec(("sleep", "1000")))
+    watch = task.files.watch("/tmp")
+    pending = [
+        asyncio.ensure_future(process.wait()),
+        asyncio.ensure_future(anext(watch)),
+        asyncio.ensure_future(process.write_stdin(bytes(10_000_000))),
+        asyncio.ensure_future(content(process.stdout)),
+    ]
+    await asyncio.sleep(0)
+    os.kill(zygote_of(fresh), signal.SIGKILL)
+    end = await asyncio.wait_for(task.wait(), 30)
+    assert end.cause is EndCause.LOST
+    assert "zygote" in end.detail
+    results = await asyncio.wait_for(asyncio.gather(*pending, return_exceptions=True), 30)
+    assert results[0] == ExitStatus(signal=signal.SIGKILL)
+    assert isinstance(results[1], TaskEnded)
+    assert isinstance(results[2], BrokenPipeError)
+    assert results[3] == ""
+    with pytest.raises(TaskEnded):
+        await task.exec(ProcessSpec(("true",)))
+    with pytest.raises(EngineUnavailable, match="gone"):
+        await fresh.create(TaskSpec())
+
+
+@pytest.mark.asyncio
+async def test_when_its_agent_dies_a_task_is_lost_and_others_live(fresh: LocalEngine) -> None:
+    other = await fresh.create(TaskSpec())
+    before = set(children(zygote_of(fresh)))
+    task = await fresh.create(TaskSpec())
+    (agent,) = set(children(zygote_of(fresh))) - before
+    pending = asyncio.ensure_future(task.files.listdir("/usr/share/doc"))
+    await asyncio.sleep(0)
+    os.kill(agent, signal.SIGKILL)
+    end = await asyncio.wait_for(task.wait(), 30)
+    assert end.cause is EndCause.LOST
+    with suppress(TaskEnded):  # it may have been quicker
+        await asyncio.wait_for(pending, 30)
+    with pytest.raises(TaskEnded):
+        await task.files.stat("/")
+    assert (await shell(other, "echo fine")).out == "fine\n"
+
+
+@pytest.mark.asyncio
+async def test_a_program_cannot_kill_its_agent(fresh: LocalEngine) -> None:
+    task = await fresh.create(TaskSpec())
+    done = await shell(task, "kill -9 1; kill -TERM 1; kill -INT 1; kill -CHLD 1; echo alive")
+    assert done.out == "alive\n"
+    assert task.poll() is None
+
+
+@pytest.mark.asyncio
+async def test_a_job_that_is_killed_inside_is_an_error_of_that_call(fresh: LocalEngine) -> None:
+    task = await fresh.create(TaskSpec())
+    watch = task.files.watch("/tmp")
+    pending = asyncio.ensure_future(anext(watch))
+    # The job is a child of PID 1 that runs no program of its own.
+    script = (
+        "for p in /proc/[0-9]*; do n=${p#/proc/}; test $n != 1 || continue; "
+        "grep -q '^pytest-sandbox' $p/cmdline 2>/dev/null && kill -9 $n && exit; done; exit 1"
+    )
+    while (await shell(task, script)).code != 0:
+        pass
+    with pytest.raises(OSError, match="killed inside"):
+        await asyncio.wait_for(pending, 30)
+    assert (await shell(task, "echo fine")).out == "fine\n"
+
+
+@pytest.mark.asyncio
+async def test_a_closed_engine_leaves_no_process_mount_or_descriptor() -> None:
+    await start_and_close()  # whatever asyncio and Python open once
+    descriptors = os.listdir("/proc/self/fd")
+    mounts = mounted()
+    engine = LocalEngine()
+    await engine.start()
+    zygote = zygote_of(engine)
+    for _ in range(3):
+        task = await engine.create(TaskSpec(main=ProcessSpec(("sleep", "1000"))))
+        await task.files.open("/tmp/f", os.O_CREAT | os.O_RDWR)
+        anext(task.files.watch("/tmp")).close()  # type: ignore[attr-defined]
+    await engine.close()
+    assert not processes_of(zygote)
+    assert children(os.getpid()) == []
+    assert mounted() == mounts
+    assert sorted(os.listdir("/proc/self/fd")) == sorted(descriptors)
+
+
+@pytest.mark.asyncio
+async def test_many_live_sandboxes_are_created_and_ended(fresh: LocalEngine) -> None:
+    tasks: list[Task] = await asyncio.gather(*(fresh.create(TaskSpec()) for _ in range(60)))
+    names = await asyncio.gather(*(shell(task, "echo here") for task in tasks))
+    assert {done.out for done in names} == {"here\n"}
+    assert len(children(zygote_of(fresh))) == 60
+    await asyncio.gather(*(task.kill() for task in tasks))
+    assert children(zygote_of(fresh)) == []
+    assert all(
+        re.fullmatch("killed", str(end.cause.value)) for task in tasks if (end := task.poll())
+    )

@@ -1,0 +1,240 @@
+"""Every mode that this machine allows isolates in the same way; none is chosen silently."""
+
+import json
+import os
+import subprocess
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from pytest_sandbox.engine import EngineUnavailable, ProcessSpec, PtySize, TaskSpec
+from pytest_sandbox.local import LocalEngine, LocalOptions, Mode, probe
+
+from .conftest import (
+    as_somebody,
+    content,
+    exists,
+    needs_root,
+    python_of_everybody,
+    shell,
+    their_env,
+)
+
+ROOT_MODES = (Mode.ROOT_SHIFTED, Mode.ROOT_IDENTITY)
+
+
+@pytest_asyncio.fixture(params=Mode, ids=lambda mode: mode.name.lower())
+async def moded(request: pytest.FixtureRequest) -> AsyncIterator[LocalEngine]:
+    if os.geteuid() != 0:
+        pytest.skip("needs root, who may try every mode")
+    engine = LocalEngine(LocalOptions(mode=request.param))
+    try:
+        info = await engine.start()
+    except EngineUnavailable as refusal:
+        pytest.skip(f"this machine does not allow it: {refusal}")
+    assert info.mode == request.param.value
+    yield engine
+    await engine.close()
+
+
+@pytest.mark.asyncio
+async def test_a_sandbox_is_a_machine_of_its_own(moded: LocalEngine) -> None:
+    task = await moded.create(TaskSpec(hostname="inside"))
+    done = await shell(
+        task, "id -u; uname -n; echo $$; ls /proc | grep -c '^[0-9]'; ls /sys/class/net"
+    )
+    uid, hostname, pid, count, *networks = done.out.split()
+    assert (uid, hostname, networks) == ("0", "inside", ["lo"])
+    assert int(pid) < 10
+    assert int(count) < 10
+    own = await shell(
+        task, "for n in user mnt pid net ipc uts cgroup; do readlink /proc/self/ns/$n; done"
+    )
+    ours = {os.readlink(f"/proc/self/ns/{name}") for name in os.listdir("/proc/self/ns")}
+    assert len(own.out.split()) == 7
+    assert not ours & set(own.out.split())
+    await task.kill()
+
+
+@pytest.mark.asyncio
+async def test_root_inside_has_few_rights(moded: LocalEngine) -> None:
+    task = await moded.create(TaskSpec())
+    done = await shell(task, "grep -E 'Cap|NoNewPrivs|Seccomp:' /proc/self/status")
+    status = dict(line.split(":\t") for line in done.out.splitlines())
+    kept = sum(1 << bit for bit in (0, 1, 3, 4, 5, 6, 7, 8, 10, 29, 31))
+    assert int(status["CapBnd"], 16) == int(status["CapEff"], 16) == kept
+    assert int(status["CapInh"], 16) == int(status["CapAmb"], 16) == 0
+    assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
+    for forbidden in (
+        "mount -t tmpfs x /mnt",
+        "unshare -n true",
+        "mknod /tmp/x b 8 0",
+        "echo 1 > /proc/sys/kernel/panic",
+        "echo b > /proc/sysrq-trigger",
+        "hostname other",
+        "chroot / true",
+        "cat /proc/1/environ",
+    ):
+        assert (await shell(task, forbidden)).code != 0, forbidden
+    await task.kill()
+
+
+@pytest.mark.asyncio
+async def test_kernel_files_are_hidden_or_read_only(moded: LocalEngine) -> None:
+    task = await moded.create(TaskSpec())
+    hidden = "/proc/kcore /proc/keys /proc/timer_list /proc/sched_debug /proc/latency_stats"
+    done = await shell(
+        task,
+        f"cat {hidden} 2>/dev/null | wc -c; ls /proc/acpi /sys/firmware 2>/dev/null | grep -v :",
+    )
+    assert done.out.split() == ["0"]
+    done = await shell(
+        task,
+        "for f in /proc/sys/kernel/panic /proc/irq /sys/kernel; do test -w $f && echo $f; done;"
+        "awk '$2 ~ /^\\/(proc\\/sys|sys)$/ {print $4}' /proc/mounts",
+    )
+    assert len(done.out.split()) == 2
+    assert all(options.startswith("ro,") for options in done.out.split())
+    await task.kill()
+
+
+@pytest.mark.asyncio
+async def test_terminals_work(moded: LocalEngine) -> None:
+    """With a single id there is no group `tty`, which the mount of terminals must do without."""
+    task = await moded.create(TaskSpec())
+    process = await task.exec(
+        ProcessSpec(("/bin/sh", "-c", "tty; stty size"), pty=PtySize(31, 101))
+    )
+    assert await content(process.stdout) == "/dev/pts/0\r\n31 101\r\n"
+    await task.kill()
+
+
+@pytest.mark.asyncio
+async def test_the_system_can_be_written_to_where_the_mode_allows(moded: LocalEngine) -> None:
+    assert moded._factory is not None
+    task = await moded.create(TaskSpec())
+    written = await shell(task, "touch /usr/bin/made-inside && rm /usr/bin/env && ls /usr/bin/env")
+    if moded._factory.zygote.mode in ROOT_MODES:
+        assert (written.code, written.err.count("No such file")) == (2, 1)
+    else:
+        assert "Read-only file system" in written.err
+    assert exists("/usr/bin/env")
+    assert not exists("/usr/bin/made-inside")
+    await task.kill()
+
+
+@pytest.mark.asyncio
+async def test_other_users_exist_where_the_mode_has_more_ids(moded: LocalEngine) -> None:
+    assert moded._factory is not None
+    task = await moded.create(TaskSpec())
+    done = await shell(
+        task,
+        "touch /tmp/f && chown 33:33 /tmp/f && stat -c %u:%g /tmp/f; "
+        "su -s /bin/sh nobody -c 'id -u'",
+    )
+    if moded._factory.zygote.mode is Mode.SINGLE:
+        assert done.out == ""
+    else:
+        assert done.out.split() == ["33:33", "65534"]
+    await task.kill()
+
+
+@needs_root
+@pytest.mark.asyncio
+async def test_root_uses_the_strongest_mode_and_says_so() -> None:
+    engine = LocalEngine()
+    info = await engine.start()
+    await engine.close()
+    weaker = [mode.value for mode in Mode if f"not used: {mode.value}" in info.details]
+    assert info.mode == next(mode.value for mode in Mode if mode.value not in weaker)
+
+
+@pytest.mark.asyncio
+async def test_a_mode_that_cannot_work_is_refused_with_reason_and_remedy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("pytest_sandbox.local._ids.os.geteuid", lambda: 4_000_000)
+    with pytest.raises(EngineUnavailable) as caught:
+        await LocalEngine(LocalOptions(mode=Mode.SUBORDINATE)).start()
+    assert "ids for 4000000" in caught.value.reason
+    assert "usermod --add-subuids" in caught.value.remedy
+
+
+SCRIPT = """
+import asyncio, json, os
+from pytest_sandbox.engine import Limits, ProcessSpec, TaskSpec, Unsupported
+from pytest_sandbox.local import LocalEngine
+
+async def main():
+    engine = LocalEngine()
+    info = await engine.start()
+    task = await engine.create(TaskSpec())
+    process = await task.exec(ProcessSpec(("/bin/sh", "-c", "id -u; echo $HOME; echo x > /etc/f")))
+    out = b"".join([chunk async for chunk in process.stdout.follow()])
+    code = (await process.wait()).code
+    file = await task.files.open("/root/f", os.O_CREAT | os.O_RDWR)
+    await file.pwrite(0, b"written")
+    names = [entry.name for entry in await task.files.listdir("/root")]
+    await task.kill()
+    try:
+        await engine.create(TaskSpec(limits=Limits(memory=2**28)))
+        limited = "held"
+    except Unsupported as refusal:
+        limited = str(refusal)
+    await engine.close()
+    print(json.dumps([info.mode, out.decode(), code, names, limited]))
+
+asyncio.run(main())
+"""
+
+
+def test_an_ordinary_user_gets_a_rootless_sandbox() -> None:
+    python = python_of_everybody()
+    done = subprocess.run(
+        [*as_somebody(), python, "-c", SCRIPT],
+        capture_output=True,
+        text=True,
+        env=their_env(),
+        cwd="/",
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    mode, out, code, names, limited = json.loads(done.stdout)
+    assert mode.startswith("rootless")
+    assert (out, code) == ("0\n/root\n", 0)
+    assert "f" in names
+    assert limited == "held" or limited.startswith("memory limit: ")
+
+
+def test_the_probe_tells_the_mode_and_what_each_would_need() -> None:
+    report = probe()
+    assert report.usable
+    tried = {finding.name: finding for finding in report.findings}
+    assert tried[f"mode: {report.mode}"].ok
+    for finding in report.findings:
+        assert finding.detail, finding.name
+        assert finding.ok or finding.consequence, finding.name
+    assert {"machine", "kernel", "user namespaces", "overlayfs", "cgroup: pids"} <= set(tried)
+
+
+def test_the_probe_of_an_ordinary_user_names_the_command_for_more_ids() -> None:
+    python = python_of_everybody()
+    code = (
+        "from pytest_sandbox.local import probe; import json, dataclasses;"
+        "report = probe(); print(report.mode);"
+        "print(json.dumps([dataclasses.asdict(finding) for finding in report.findings]))"
+    )
+    done = subprocess.run(
+        [*as_somebody(), python, "-c", code],
+        capture_output=True,
+        text=True,
+        env=their_env(),
+        cwd="/",
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    mode, findings = done.stdout.splitlines()
+    (ids,) = [found for found in json.loads(findings) if found["name"] == "subordinate ids"]
+    assert mode.startswith("rootless")
+    assert ids["ok"] or ids["remedy"].startswith("sudo usermod --add-subuids")
