@@ -100,7 +100,10 @@ class Execution(ABC):
             return await self._wait()
         left = self._deadline + GRACE - time.monotonic()
         try:
-            return self._told(await asyncio.wait_for(self._wait(), max(0.0, left)))
+            # A task of its own: grpclib cancels the one that waits when a connection breaks,
+            # and `wait_for` must not take that for its own doing.
+            waiting = asyncio.ensure_future(self._wait())
+            return self._told(await asyncio.wait_for(waiting, max(0.0, left)))
         except asyncio.TimeoutError:
             return TIMED_OUT
 
@@ -155,7 +158,7 @@ class RouterExecution(Execution):
                     yield message.data
                 return
             except NotFoundError:
-                await self.started
+                await asyncio.shield(self.started)
                 if not early:
                     raise
 
@@ -200,7 +203,8 @@ class RouterExecution(Execution):
         try:
             return await call()
         except NotFoundError:
-            await self.started  # if that failed, its error says why there is nothing to find
+            # If that failed, its error says why there is nothing to find.
+            await asyncio.shield(self.started)
             if not early:
                 raise
         return await call()

@@ -16,6 +16,8 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from ._tasks import beside
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from types import ModuleType
@@ -105,7 +107,7 @@ class _BlockingCall(Generic[T]):
 
     def start(self) -> None:
         """Run it; on the loop."""
-        self._task = asyncio.ensure_future(self._coroutine)
+        self._task = beside(self._coroutine)
         self._task.add_done_callback(self._done.put)
 
     def cancel(self) -> None:

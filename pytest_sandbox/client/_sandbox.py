@@ -36,6 +36,7 @@ from ._stream_type import StreamType
 from ._streams import StreamReader, StreamWriter
 from ._task import Task
 from ._tasks import beside
+from ._unbuilt import Unbuilt
 from ._validation import (
     check_command,
     check_environment,
@@ -55,7 +56,7 @@ if TYPE_CHECKING:
 _HOLD = 10.0
 
 
-class Sandbox(SandboxFiles):
+class Sandbox(SandboxFiles, Unbuilt):
     """A machine of its own, that lives until it is terminated or its time is up.
 
     Make one with `Sandbox.create`, or find one with `from_id`, `from_name` or `list`. Every

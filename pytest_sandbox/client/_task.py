@@ -74,8 +74,7 @@ class Task:
 
     async def routed(self) -> bool:
         """Whether commands go through the command router, or through the control plane."""
-        if self._routed is None:
-            await self._renew()
+        await self._ask(lambda: self._routed is None)
         return bool(self._routed)
 
     async def call(
@@ -114,21 +113,28 @@ class Task:
 
     async def _bearer(self, renew: Metadata | None = None) -> Metadata:
         """The metadata that opens the router; another one than `renew`, which did not."""
-        refused = renew and renew["authorization"] == f"Bearer {self._token}"
-        if refused or time.time() > self._expiry - _MARGIN:
-            await self._renew()
+        await self._ask(lambda: self._bearing() == renew or time.time() > self._expiry - _MARGIN)
+        return self._bearing()
+
+    def _bearing(self) -> Metadata:
         return {"authorization": f"Bearer {self._token}"}
 
+    async def _ask(self, needed: Callable[[], bool]) -> None:
+        """Ask for a token, unless another call did meanwhile."""
+        if needed():
+            async with self._asking:
+                if needed():
+                    await self._renew()
+
     async def _renew(self) -> None:
-        async with self._asking:
-            request = TaskGetCommandRouterAccessRequest(task_id=await self.id())
-            try:
-                access = await self._client._calls.control(
-                    lambda link: link.control.TaskGetCommandRouterAccess, request
-                )
-            except ConflictError:
-                self._routed = False
-                return
+        request = TaskGetCommandRouterAccessRequest(task_id=await self.id())
+        try:
+            access = await self._client._calls.control(
+                lambda link: link.control.TaskGetCommandRouterAccess, request
+            )
+        except ConflictError:
+            self._routed = False
+        else:
             self._accept(access.jwt)
 
     def _accept(self, token: str) -> None:

@@ -122,6 +122,7 @@ class AgentLink:
         if self._channel.closed:
             close_all(list(fds))
             answer.set_exception(_ended())
+            answer.exception()  # nobody has to ask
         else:
             self._answers[number] = answer
             self._channel.send({**fields, "id": number, "op": op}, fds)

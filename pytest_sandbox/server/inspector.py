@@ -13,6 +13,9 @@ from ._rpc import Call, once
 from ._state import State
 from .fs_tools import TOOL
 
+#: Bytes of the end of one output that are told at most: a report is for people to read.
+MAX_TAIL = 64 * 1024
+
 _ENDINGS = {
     common_pb2.GenericResult.GENERIC_STATUS_TERMINATED: "terminated",
     common_pb2.GenericResult.GENERIC_STATUS_TIMEOUT: "timeout",
@@ -52,6 +55,7 @@ class Inspector:
         """
         box = self._state.boxes.get(request.sandbox_id)
         now = self._state.clock.monotonic()
+        tail = min(request.tail_bytes, MAX_TAIL)
         executions = [execution for execution in box.executions() if execution.argv[0] != TOOL]
         ended = box.ended if box.ended is not None else now
         return pb.InspectorDescribeResponse(
@@ -60,7 +64,7 @@ class Inspector:
             image=self._state.images.get(box.image_id).engine_image,
             running=box.result is None,
             end=_end(box),
-            commands=[_command(box, each, request.tail_bytes, now) for each in executions],
+            commands=[_command(box, each, tail, now) for each in executions],
             seconds=ended - box.started,
         )
 

@@ -5,10 +5,11 @@ from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any
 
 from google.protobuf.empty_pb2 import Empty
+from grpclib import GRPCError, Status
 
 from pytest_sandbox._proto import apps_pb2
 from pytest_sandbox._proto import sandboxes_pb2 as pb
-from pytest_sandbox.engine import Task
+from pytest_sandbox.engine import Task, TaskEnded
 
 from ._box import Box, Identity
 from ._checks import check_command, check_timeout
@@ -222,6 +223,11 @@ async def _owned(creation: Coroutine[Any, Any, Task]) -> Task:
     making = asyncio.ensure_future(creation)
     try:
         return await asyncio.shield(making)
+    except TaskEnded as error:
+        # No client asked for a task that is over: it may well have more luck next time.
+        raise GRPCError(
+            Status.UNAVAILABLE, f"the sandbox died while it was being created: {error}"
+        ) from None
     except asyncio.CancelledError:
         making.add_done_callback(_kill)
         raise

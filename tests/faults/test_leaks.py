@@ -20,7 +20,7 @@ MOMENTS = [milliseconds / 1000 for milliseconds in range(0, 40, 2)]
 
 
 def test_sandboxes_of_every_use(client: Client) -> None:
-    for _ in range(10):
+    for _ in range(3):
         sandbox = Sandbox.create(client=client)
         process = sandbox.exec("cat")
         process.stdin.write(b"x" * 100_000)

@@ -193,6 +193,19 @@ def test_a_token_that_is_refused_again_is_an_error(serve: Serve) -> None:
     assert len(commands.asked) == 2
 
 
+def test_many_calls_ask_for_one_token(serve: Serve) -> None:
+    plane, commands = access_control(), router(TaskExecStart=STARTED)
+    sandbox = Sandbox("sb-1", serve(plane, commands))
+
+    async def main() -> None:
+        await asyncio.gather(*(sandbox.exec.aio("true") for _ in range(10)))
+
+    asyncio.run(main())
+
+    assert len(commands.asked) == 10
+    assert len(plane.of("TaskGetCommandRouterAccess")) == 1
+
+
 # Streams
 
 

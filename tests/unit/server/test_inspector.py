@@ -66,6 +66,15 @@ async def test_commands_are_told_in_the_order_of_their_start_with_the_end_of_the
 
 
 @pytest.mark.asyncio
+async def test_the_end_of_much_output_is_still_a_report(server: Harness) -> None:
+    sandbox = await server.create()
+    exec_id = await server.exec(sandbox, "flood", str(1024 * 1024))
+    await server.code(sandbox, exec_id)
+    (command,) = (await describe(server, sandbox, tail_bytes=2**32 - 1)).commands
+    assert (len(command.stdout_tail), command.stdout_bytes) == (64 * 1024, 1024 * 1024)
+
+
+@pytest.mark.asyncio
 async def test_a_command_that_waits_for_its_reader_is_paused(server: Harness) -> None:
     sandbox = await server.create()
     await server.exec(sandbox, "hang")

@@ -195,6 +195,17 @@ async def test_a_bug_is_internal_and_leaves_a_traceback_in_the_log(
 
 
 @pytest.mark.asyncio
+async def test_a_sandbox_that_dies_while_it_is_created_may_be_tried_again() -> None:
+    class Dying(StubEngine):
+        async def create(self, spec: engine.TaskSpec) -> StubTask:
+            raise engine.TaskEnded("killed")
+
+    async with serve(Dying()) as server:
+        with refused(Status.UNAVAILABLE, "being created", "killed"):
+            await server.create()
+
+
+@pytest.mark.asyncio
 async def test_no_rpc_of_ours_is_left_to_grpclib() -> None:
     stub = StubEngine()
     app = App(stub, await stub.start())

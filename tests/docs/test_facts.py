@@ -1,0 +1,53 @@
+"""Names and numbers in the documents are those of the code."""
+
+import argparse
+import re
+from pathlib import Path
+
+import pytest
+
+from pytest_sandbox.cli import serve
+from pytest_sandbox.engine import OutputLog
+from pytest_sandbox.local import LocalOptions, Mode
+from pytest_sandbox.plugin import _marker, _options
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def text(name: str) -> str:
+    """A document without its line breaks."""
+    return " ".join((DOCS / name).read_text().split())
+
+
+def test_every_key_of_the_marker_is_in_the_reference() -> None:
+    told = text("reference.md").partition("## Marker")[2].partition("```")[0]
+
+    assert set(_marker._CHECKS) <= set(re.findall(r"`(\w+)`", told))
+
+
+def test_every_option_is_in_the_reference() -> None:
+    parser = pytest.Parser(_ispytest=True)
+    _options.pytest_addoption(parser)
+    options = {
+        name for group in parser._groups for option in group.options for name in option.names()
+    }
+
+    assert options == set(re.findall(r"`(--sandbox-[a-z]+)`", text("reference.md")))
+
+
+def test_every_mode_is_among_those_of_the_engine() -> None:
+    assert [mode.value for mode in Mode if f"| {mode.value} |" not in text("engines.md")] == []
+
+
+def test_the_limits_of_the_engine_are_told() -> None:
+    assert f"| processes and threads | {LocalOptions().processes} |" in text("engines.md")
+    capacity = OutputLog()._capacity // 1024**2
+    assert f"| output held of one stream | {capacity} MiB |" in text("engines.md")
+
+
+def test_every_option_of_serve_is_told() -> None:
+    parser = argparse.ArgumentParser(add_help=False)
+    serve.add_arguments(parser)
+    options = {name for action in parser._actions for name in action.option_strings}
+
+    assert options == set(re.findall(r"\| `(--[a-z-]+)", text("modal.md")))
