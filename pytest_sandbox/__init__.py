@@ -62,6 +62,7 @@ __all__ = [
     "replace_bytes",
 ]
 
+#: Of these names, those that are not the client's.
 _OF_RPCS = ("Faults", "Rpc", "Rpcs")
 
 

@@ -127,8 +127,7 @@ class Rpcs:
         Raises:
             ValueError: there is no such RPC; it names those spelt alike.
         """
-        if rpc not in {each.rpc for each in self._history.update()}:
-            signature(rpc)
+        self._check_rpc(rpc)
         return self._narrowed(_Filter(f"of({rpc!r})", lambda call: call.rpc == rpc), rpc)
 
     def where(self, test: Callable[[Rpc], bool] | None = None, /, **fields: Any) -> Rpcs:
@@ -214,6 +213,7 @@ class Rpcs:
         Raises:
             AssertionError: there is none, and how the closest one differs; or there are more.
         """
+        __tracebackhide__ = True
         found = self._calls()
         if len(found) != 1:
             raise AssertionError(self._not_one(found))
@@ -226,6 +226,7 @@ class Rpcs:
         Raises:
             AssertionError: there is none.
         """
+        __tracebackhide__ = True
         return self._some()[0]
 
     @property
@@ -235,6 +236,7 @@ class Rpcs:
         Raises:
             AssertionError: there is none.
         """
+        __tracebackhide__ = True
         return self._some()[-1]
 
     def none(self) -> None:
@@ -243,6 +245,7 @@ class Rpcs:
         Raises:
             AssertionError: there is one, or calls were dropped, so that nobody knows.
         """
+        __tracebackhide__ = True
         found = self._calls()
         if found:
             raise AssertionError(f"expected no calls {self._words()}, but there are:{_list(found)}")
@@ -256,10 +259,10 @@ class Rpcs:
             AssertionError: they were not.
             ValueError: there is no such RPC.
         """
+        __tracebackhide__ = True
         calls = self._calls()
         for name in rpcs:
-            if name not in {call.rpc for call in calls}:
-                signature(name)
+            self._check_rpc(name)
         rest = iter(calls)
         after = ""
         for name in rpcs:
@@ -288,6 +291,7 @@ class Rpcs:
     # Telling
 
     def _some(self) -> list[Rpc]:
+        __tracebackhide__ = True
         found = self._calls()
         if not found:
             raise AssertionError(self._not_one(found))
@@ -307,6 +311,11 @@ class Rpcs:
     def _gap(self) -> str:
         dropped = self._history.dropped
         return f"\n{dropped} earlier calls are no longer held" if dropped else ""
+
+    def _check_rpc(self, rpc: str) -> None:
+        # Of calls that are not part of the protocol here, those that were made are known.
+        if rpc not in SIGNATURES and rpc not in {call.rpc for call in self._history.update()}:
+            signature(rpc)
 
     def _check(self, expected: dict[Any, Any]) -> None:
         known = SIGNATURES.get(self._rpc) if self._rpc else None
