@@ -14,6 +14,8 @@ from ._channels import Channels, Link
 from ._errors import translated
 from ._retries import CONTROL, Backoff, Patience, retrying
 
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
 Req = TypeVar("Req")
 Res = TypeVar("Res")
 

@@ -28,6 +28,8 @@ from ._wide_channel import WideChannel
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
 
 #: Calls on one connection at a time.
 CALLS = 64

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
 
 #: Where the socket of the engine to use is, when nobody says otherwise.
 SOCKET_VARIABLE = "PYTEST_SANDBOX_SOCKET"

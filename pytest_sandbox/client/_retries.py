@@ -16,6 +16,8 @@ from .exceptions import Error
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
 T = TypeVar("T")
 
 #: Statuses with which a server, or what is between, says that nothing is wrong with the request.
@@ -59,8 +61,8 @@ ROUTER = Backoff(retries=10, first=0.01)
 
 def is_transient(error: Exception) -> bool:
     """Whether the same call may succeed a moment later; translated errors are looked through."""
-    if isinstance(error, Error) and isinstance(error.__cause__, Exception):
-        error = error.__cause__
+    if isinstance(error, Error) and isinstance(error.__context__, Exception):
+        error = error.__context__
     if isinstance(error, GRPCError):
         return error.status in TRANSIENT
     return isinstance(error, StreamTerminatedError | asyncio.TimeoutError)
