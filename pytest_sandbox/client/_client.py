@@ -15,6 +15,7 @@ from pytest_sandbox._proto.common_pb2 import OBJECT_CREATION_TYPE_CREATE_IF_MISS
 from ._calls import Calls
 from ._channels import Channels, Server, UnixServer
 from ._dual import Dual, dual
+from ._inspector import Inspector
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -92,6 +93,14 @@ class Client:
         finally:
             # Not `remove`, which compares: there may be an equal one.
             self._recordings = [other for other in self._recordings if other is not ids]
+
+    @property
+    def inspector(self) -> Inspector:
+        """What the engine recorded, and what is to go wrong there: for `Rpcs` and `Faults`.
+
+        Only engine processes of this package have one, and only on their Unix socket.
+        """
+        return Inspector(self)
 
     @dual
     async def close(self) -> None:
