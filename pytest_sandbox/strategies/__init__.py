@@ -21,6 +21,8 @@ from ._commands import process_specs as process_specs
 from ._commands import sandbox_options as sandbox_options
 from ._commands import task_specs as task_specs
 from ._commands import words as words
+from ._faults import PlannedFault as PlannedFault
+from ._faults import fault_plans as fault_plans
 from ._machine import SandboxMachine as SandboxMachine
 from ._machine import check_engines as check_engines
 from ._paths import names as names
@@ -35,12 +37,14 @@ from ._trees import tar_of as tar_of
 
 __all__ = [
     "Link",
+    "PlannedFault",
     "SandboxMachine",
     "Stream",
     "Tree",
     "argv",
     "check_engines",
     "environments",
+    "fault_plans",
     "file_trees",
     "flattened",
     "hostnames",
