@@ -4,6 +4,7 @@ import os
 import posixpath
 import signal
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -15,11 +16,12 @@ from hypothesis.stateful import (
     consumes,
     initialize,
     multiple,
+    precondition,
     rule,
     run_state_machine_as_test,
 )
 
-from pytest_sandbox.engine import Engine, EntryKind, ExitStatus, OpenFile, Process, TaskSpec
+from pytest_sandbox.engine import Engine, EntryKind, ExitStatus, OpenFile, Process, Task, TaskSpec
 
 from ._commands import words
 from ._model import Directory, File, Model, Node, Symlink, outcome
@@ -31,6 +33,10 @@ from ._trees import Tree, file_trees
 T = TypeVar("T")
 #: Runs a coroutine to its end, on the loop that the engines were started on.
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
+#: Makes a further sandbox of the files of one, as they are now.
+Fork = Callable[[Task], Coroutine[Any, Any, Task]]
+#: Further sandboxes of one example.
+_MOST_FORKS = 3
 
 #: Where everything happens. Nothing leads further up than one step.
 ROOT = "/srv/outer/inner"
@@ -108,14 +114,19 @@ class SandboxMachine(RuleBasedStateMachine):
     Args:
         engines: name to engine, started.
         run: runs a coroutine on the loop that they were started on.
+        forks: how engines that can make a further sandbox of the files of one do so.
     """
 
     opened: Bundle[Opened] = Bundle("opened")
     cats: Bundle[Cat] = Bundle("cats")
 
-    def __init__(self, engines: Mapping[str, Engine], run: Run) -> None:
+    def __init__(
+        self, engines: Mapping[str, Engine], run: Run, forks: Mapping[str, Fork] | None = None
+    ) -> None:
         super().__init__()
         self._run = run
+        self._forks = forks or {}
+        self._forked: list[tuple[list[Subject], Model]] = []
         self._model = Model(ROOT)
         self._subjects: list[Subject] = []
         for name, engine in engines.items():
@@ -124,18 +135,28 @@ class SandboxMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Compare all that is there, and end the sandboxes."""
+        every = [(self._subjects, self._model), *self._forked]
         try:
-            self.everything_is_there()
+            for subjects, model in every:
+                self._compare(subjects, model)
         finally:
-            for subject in self._subjects:
+            for subject in [subject for subjects, _ in every for subject in subjects]:
                 self._run(subject.task.kill())
 
+    def _compare(self, subjects: list[Subject], model: Model) -> None:
+        self._agree(
+            lambda: _tree(model.directory(ROOT)), lambda subject: subject.tree(ROOT), subjects
+        )
+
     def _agree(
-        self, expected: Callable[[], object], ask: Callable[[Subject], Awaitable[object]]
+        self,
+        expected: Callable[[], object],
+        ask: Callable[[Subject], Awaitable[object]],
+        subjects: list[Subject] | None = None,
     ) -> object:
         """Do something in the model and in every sandbox; what came of it is the same."""
         right = outcome(expected)
-        for subject in self._subjects:
+        for subject in subjects or self._subjects:
             seen = self._run(answer(ask(subject)))
             assert seen == right, f"{subject.name} answers {seen!r}, and {right!r} is right"
         return right
@@ -166,19 +187,24 @@ class SandboxMachine(RuleBasedStateMachine):
 
     # Files by path
 
-    @rule(path=PATHS, flags=FLAGS, data=DATA)
-    def write(self, path: str, flags: int, data: bytes) -> None:
-        """Open, write a little at the beginning or the end, close."""
+    @rule(path=PATHS, flags=FLAGS, data=DATA, cut=st.none() | st.integers(0, 8))
+    def write(self, path: str, flags: int, data: bytes, cut: int | None) -> None:
+        """Open, write a little at the beginning or the end, maybe cut or extend it, close."""
+        writes = flags & os.O_ACCMODE != os.O_RDONLY
 
         def expected() -> None:
             file = self._model.open(path, flags)
-            if flags & os.O_ACCMODE != os.O_RDONLY:
+            if writes:
                 file.write(len(file.data) if flags & os.O_APPEND else 0, data)
+            if writes and cut is not None:
+                file.resize(cut)
 
         async def ask(subject: Subject) -> None:
             file = await subject.task.files.open(path, flags)
-            if flags & os.O_ACCMODE != os.O_RDONLY:
+            if writes:
                 await file.pwrite(0, data)
+            if writes and cut is not None:
+                await file.truncate(cut)
             await file.close()
 
         self._agree(expected, ask)
@@ -273,7 +299,28 @@ class SandboxMachine(RuleBasedStateMachine):
     @rule()
     def everything_is_there(self) -> None:
         """The whole tree, with what files hold."""
-        self._agree(lambda: _tree(self._model.directory(ROOT)), lambda subject: subject.tree(ROOT))
+        self._compare(self._subjects, self._model)
+
+    @precondition(lambda self: self.can_fork())
+    @rule(name=_NAMES)
+    def fork(self, name: str) -> None:
+        """Make a further sandbox of the files; from then on neither sees what the other does."""
+        forked = [
+            Subject(subject.name, self._run(self._forks[subject.name](subject.task)))
+            for subject in self._subjects
+        ]
+        model = deepcopy(self._model)
+        self._forked.append((forked, model))
+        self._agree(
+            lambda: model.remove(_below(name), recursive=True),
+            lambda subject: subject.task.files.remove(_below(name), recursive=True),
+            forked,
+        )
+
+    def can_fork(self) -> bool:
+        """Whether every engine can, and there are not too many already."""
+        able = all(subject.name in self._forks for subject in self._subjects)
+        return able and len(self._forked) < _MOST_FORKS
 
     # Open files
 
@@ -436,7 +483,11 @@ class SandboxMachine(RuleBasedStateMachine):
 
 
 def check_engines(
-    engines: Mapping[str, Engine], run: Run, *, settings: Settings | None = None
+    engines: Mapping[str, Engine],
+    run: Run,
+    *,
+    forks: Mapping[str, Fork] | None = None,
+    settings: Settings | None = None,
 ) -> None:
     """Drive engines through the same steps; they have to answer what a simple model says.
 
@@ -450,6 +501,8 @@ def check_engines(
     Args:
         engines: name to engine, started.
         run: runs a coroutine on the loop that they were started on, like `run_until_complete`.
+        forks: for engines that can make a further sandbox of the files of one: name of the
+            engine to what makes it.
         settings: of hypothesis; how many examples, and how many steps each.
 
     Raises:
@@ -459,7 +512,7 @@ def check_engines(
 
     class Machine(SandboxMachine):
         def __init__(self) -> None:
-            super().__init__(engines, run)
+            super().__init__(engines, run, forks)
 
     run_state_machine_as_test(Machine, settings=settings)
 

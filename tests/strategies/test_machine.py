@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-from pytest_sandbox.engine import Engine, EngineUnavailable, ExitStatus
-from pytest_sandbox.fakes import FakeEngine
+from pytest_sandbox.engine import Engine, EngineUnavailable, ExitStatus, Task, TaskSpec
+from pytest_sandbox.fakes import FakeEngine, MemoryTask
 from pytest_sandbox.fakes._files import MemoryFile, MemoryFiles
 from pytest_sandbox.fakes._process import MemoryProcess
 from pytest_sandbox.local import LocalEngine
@@ -64,6 +64,28 @@ def test_engines_answer_what_the_model_says(
 ) -> None:
     engines: Mapping[str, Engine] = {name: request.getfixturevalue(name) for name in names}
     check_engines(engines, loop.run_until_complete, settings=calm)
+
+
+def test_forks_are_sandboxes_of_their_own(loop: asyncio.AbstractEventLoop, fake: Engine) -> None:
+    async def fork(task: Task) -> Task:
+        assert isinstance(fake, FakeEngine)
+        assert isinstance(task, MemoryTask)
+        return await fake.create(TaskSpec(), snapshot=task.snapshot())
+
+    check_engines({"fake": fake}, loop.run_until_complete, forks={"fake": fork}, settings=calm)
+
+
+def test_forks_that_share_files_are_found_out(
+    loop: asyncio.AbstractEventLoop, fake: Engine
+) -> None:
+    async def share(task: Task) -> Task:
+        return task
+
+    found = settings(calm, max_examples=500, phases=[Phase.generate])
+    with pytest.raises(AssertionError, match="fake answers"):
+        check_engines(
+            {"fake": fake}, loop.run_until_complete, forks={"fake": share}, settings=found
+        )
 
 
 def wrong_errno(right: Callable[..., Any]) -> Callable[..., Any]:
@@ -126,6 +148,6 @@ def test_an_engine_that_lies_is_found_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(owner, method, lie(getattr(owner, method)))
-    found = settings(calm, max_examples=200, phases=[Phase.generate])
+    found = settings(calm, max_examples=500, phases=[Phase.generate])
     with pytest.raises(AssertionError, match="fake answers"):
         check_engines({"fake": fake}, loop.run_until_complete, settings=found)
