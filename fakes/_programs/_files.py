@@ -168,13 +168,9 @@ async def mv(proc: Proc, argv: Sequence[str]) -> int:
     _, paths = options(argv, "f")
 
     def move(source: str, target: str) -> None:
-        # Two names of one file: rename(2) would leave both.
         if _same(proc, source, target):
-            if _place(proc, source) == _place(proc, target):
-                raise OSError(errno.EINVAL, f"{source!r} and {target!r} are the same file")
-            proc.fs.unlink(source, base=proc.cwd)
-        else:
-            proc.fs.rename(source, target, base=proc.cwd)
+            raise OSError(errno.EINVAL, f"{source!r} and {target!r} are the same file")
+        proc.fs.rename(source, target, base=proc.cwd)
 
     return await _transfer(proc, "mv", paths, move)
 
@@ -327,18 +323,22 @@ def _exists(proc: Proc, path: str) -> bool:
     return True
 
 
-def _same(proc: Proc, path: str, other: str) -> bool:
-    """Whether both are names of one file; a link is a file of its own."""
-    if not (_exists(proc, path) and _exists(proc, other)):
+def _same(proc: Proc, source: str, target: str) -> bool:
+    """Whether both are names of one file, or the one is a link to the other."""
+    if not (_exists(proc, source) and _exists(proc, target)):
         return False
-    one, two = (proc.fs.lookup(each, base=proc.cwd, follow=False) for each in (path, other))
-    return one is two
+    there = proc.fs.lookup(target, base=proc.cwd, follow=False)
+    if there is proc.fs.lookup(source, base=proc.cwd, follow=False):
+        return True
+    # A link may replace another name of what it leads to.
+    return isinstance(there, Regular) and there.links == 1 and _leads_to(proc, source, there)
 
 
-def _place(proc: Proc, path: str) -> tuple[int, str]:
-    """The directory that a name is in, and the name."""
-    above, name = posixpath.split(path.rstrip("/"))
-    return proc.fs.lookup(above or ".", base=proc.cwd).number, name
+def _leads_to(proc: Proc, path: str, inode: Inode) -> bool:
+    try:
+        return proc.fs.lookup(path, base=proc.cwd) is inode
+    except OSError:
+        return False
 
 
 def _is_link(proc: Proc, path: str) -> bool:

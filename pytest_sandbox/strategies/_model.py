@@ -154,8 +154,8 @@ class Model:
         source = self._at(path, follow=False)
         node = source.node or _fail(errno.ENOENT)
         place = self._at(self._within(target, path), follow=False)
-        if place.node is node and (place.parent, place.name) == (source.parent, source.name):
-            _fail(errno.EINVAL)
+        if place.node is node or self._points_at(path, node, place):
+            _fail(errno.EINVAL)  # mv(1): they are the same file
         if isinstance(node, Directory):
             if place.parent in _below(node):
                 _fail(errno.EINVAL)
@@ -192,6 +192,13 @@ class Model:
             yield f"{path}/{name}", node
             if isinstance(node, Directory):
                 yield from self.below(f"{path}/{name}")
+
+    def _points_at(self, path: str, node: Node, place: Place) -> bool:
+        """Whether a link leads to that very name of a file."""
+        if not (isinstance(node, Symlink) and isinstance(place.node, File)):
+            return False
+        end = outcome(lambda: self._at(path, follow=True))
+        return isinstance(end, Place) and (end.parent, end.name) == (place.parent, place.name)
 
     def _into(self, path: str, source: str, *, follow: bool = True) -> Place:
         return self._free(self._within(path, source, follow=follow))
