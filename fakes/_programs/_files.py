@@ -168,19 +168,26 @@ async def mv(proc: Proc, argv: Sequence[str]) -> int:
     _, paths = options(argv, "f")
 
     def move(source: str, target: str) -> None:
+        if _same(proc, source, target):
+            raise OSError(errno.EINVAL, f"{source!r} and {target!r} are the same file")
         proc.fs.rename(source, target, base=proc.cwd)
 
     return await _transfer(proc, "mv", paths, move)
 
 
 async def _transfer(
-    proc: Proc, name: str, paths: Sequence[str], action: Callable[[str, str], None]
+    proc: Proc,
+    name: str,
+    paths: Sequence[str],
+    action: Callable[[str, str], None],
+    *,
+    follow: bool = True,
 ) -> int:
     """What `cp`, `mv` and `ln` share: several sources need a directory to go to."""
     if len(paths) < 2:
         raise OSError(errno.EINVAL, "missing operand")
     *sources, target = paths
-    into = _is_directory(proc, target)
+    into = _is_directory(proc, target) and (follow or not _is_link(proc, target))
     if len(sources) > 1 and not into:
         await complain(proc, name, f"{target}: Not a directory")
         return 1
@@ -193,7 +200,10 @@ async def _transfer(
 
 
 async def ln(proc: Proc, argv: Sequence[str]) -> int:
-    """Make links, symbolic ones with `-s`; `-f` replaces what is there."""
+    """Make links, symbolic ones with `-s`; `-f` replaces what is there.
+
+    With `-n` a link to a directory is no directory to put something into.
+    """
     given, paths = options(argv, "sfn")
 
     def link(source: str, target: str) -> None:
@@ -206,7 +216,7 @@ async def ln(proc: Proc, argv: Sequence[str]) -> int:
 
     if len(paths) == 1:
         paths.append(".")
-    return await _transfer(proc, "ln", paths, link)
+    return await _transfer(proc, "ln", paths, link, follow="-n" not in given)
 
 
 async def touch(proc: Proc, argv: Sequence[str]) -> int:
@@ -311,6 +321,30 @@ def _exists(proc: Proc, path: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def _same(proc: Proc, source: str, target: str) -> bool:
+    """Whether both are names of one file, or the one is a link to the other."""
+    if not (_exists(proc, source) and _exists(proc, target)):
+        return False
+    there = proc.fs.lookup(target, base=proc.cwd, follow=False)
+    if there is proc.fs.lookup(source, base=proc.cwd, follow=False):
+        return True
+    # A link may replace another name of what it leads to.
+    return isinstance(there, Regular) and there.links == 1 and _leads_to(proc, source, there)
+
+
+def _leads_to(proc: Proc, path: str, inode: Inode) -> bool:
+    try:
+        return proc.fs.lookup(path, base=proc.cwd) is inode
+    except OSError:
+        return False
+
+
+def _is_link(proc: Proc, path: str) -> bool:
+    return _exists(proc, path) and isinstance(
+        proc.fs.lookup(path, base=proc.cwd, follow=False), Symlink
+    )
 
 
 def _is_directory(proc: Proc, path: str) -> bool:

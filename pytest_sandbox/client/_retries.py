@@ -61,8 +61,7 @@ ROUTER = Backoff(retries=10, first=0.01)
 
 def is_transient(error: Exception) -> bool:
     """Whether the same call may succeed a moment later; translated errors are looked through."""
-    if isinstance(error, Error) and isinstance(error.__context__, Exception):
-        error = error.__context__
+    error = _untranslated(error)
     if isinstance(error, GRPCError):
         return error.status in TRANSIENT
     return isinstance(error, StreamTerminatedError | asyncio.TimeoutError)
@@ -102,8 +101,15 @@ class Patience:
 
 
 def _told_to_wait(error: Exception) -> float | None:
-    cause = error.__cause__ if isinstance(error, Error) else error
+    cause = _untranslated(error)
     return retry_after(cause.details) if isinstance(cause, GRPCError) else None
+
+
+def _untranslated(error: Exception) -> Exception:
+    """What the wire said; `translated` raises from `None`, so it is the context."""
+    if isinstance(error, Error) and isinstance(error.__context__, Exception):
+        return error.__context__
+    return error
 
 
 async def retrying(attempt: Callable[[int], Awaitable[T]], backoff: Backoff) -> T:

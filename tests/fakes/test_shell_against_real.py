@@ -293,6 +293,9 @@ FILE_SCRIPTS = r"""
 echo x > f; mkdir d; mv f d; ls d; mv d/f d/g; mv d e; mv none x
 echo a > f; echo b > g; mv f g; cat g; mkdir d; mv d g
 mkdir d e; : > d/x; : > e/y; mv d e; ls e; mkdir d; : > d/z; mv d e
+echo x > t; ln -s t c; mv c t; echo $?; ln -s t d; mv c d; echo $?; mv t d; echo $?; ls
+echo x > a; ln a b; mv a b; ls; mv b b; echo $?; ln b c; mv b ./b; echo $?; ls
+mkdir d e; ln -s d l; ln -sfn e l; readlink l; ln -sn d l; echo $?; ln -s d l; ls d
 echo a > f; cp f g; cp f none/x
 mkdir d; : > d/a; cp d e
 mkdir d; : > d/a; cp -r d e; cp -r d e; ls e; cp d/a e/b f

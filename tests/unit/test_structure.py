@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "local": {"engine"},
     "fakes": {"engine"},
     "rpcs": {"_proto"},
+    "strategies": {"engine", "rpcs"},
     "server": {"engine", "_proto", "rpcs"},
     "server.__main__": {
         "engine",
