@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from .client import delete_bytes as delete_bytes
     from .client import exceptions as exceptions
     from .client import replace_bytes as replace_bytes
+    from .rpcs import Faults as Faults
+    from .rpcs import Rpc as Rpc
+    from .rpcs import Rpcs as Rpcs
 
 __all__ = [
     "DEVNULL",
@@ -39,12 +42,15 @@ __all__ = [
     "Client",
     "CompletedCommand",
     "ContainerProcess",
+    "Faults",
     "FileIO",
     "FileInfo",
     "FileType",
     "FileWatchEvent",
     "FileWatchEventType",
     "Image",
+    "Rpc",
+    "Rpcs",
     "Sandbox",
     "SandboxFilesystem",
     "Secret",
@@ -56,8 +62,12 @@ __all__ = [
     "replace_bytes",
 ]
 
+#: Of these names, those that are not the client's.
+_OF_RPCS = ("Faults", "Rpc", "Rpcs")
+
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.client"), name)
+    part = "rpcs" if name in _OF_RPCS else "client"
+    return getattr(importlib.import_module(f"{__name__}.{part}"), name)

@@ -331,7 +331,9 @@ def _end(pid: int, born: str, child: _Child | None) -> None:
             os.kill(pid, signal.SIGKILL)
         _gone(pid, born, CLOSE_TIMEOUT)
     if child is not None:
-        child.poll()
+        # Waited for, not polled: a process whose other threads still end cannot be reaped yet.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(CLOSE_TIMEOUT)
 
 
 def _gone(pid: int, born: str, timeout: float) -> bool:

@@ -1,3 +1,4 @@
+from google.protobuf import any_pb2 as _any_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -206,3 +207,19 @@ class VolumeMount(_message.Message):
     read_only: bool
     sub_path: str
     def __init__(self, volume_id: _Optional[str] = ..., mount_path: _Optional[str] = ..., allow_background_commits: bool = ..., read_only: bool = ..., sub_path: _Optional[str] = ...) -> None: ...
+
+class RPCRetryPolicy(_message.Message):
+    __slots__ = ("retry_after_secs",)
+    RETRY_AFTER_SECS_FIELD_NUMBER: _ClassVar[int]
+    retry_after_secs: float
+    def __init__(self, retry_after_secs: _Optional[float] = ...) -> None: ...
+
+class RPCStatus(_message.Message):
+    __slots__ = ("code", "message", "details")
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    DETAILS_FIELD_NUMBER: _ClassVar[int]
+    code: int
+    message: str
+    details: _containers.RepeatedCompositeFieldContainer[_any_pb2.Any]
+    def __init__(self, code: _Optional[int] = ..., message: _Optional[str] = ..., details: _Optional[_Iterable[_Union[_any_pb2.Any, _Mapping]]] = ...) -> None: ...

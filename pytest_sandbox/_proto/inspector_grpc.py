@@ -22,6 +22,30 @@ class InspectorBase(abc.ABC):
     async def Describe(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.inspector_pb2.InspectorDescribeRequest, pytest_sandbox._proto.inspector_pb2.InspectorDescribeResponse]') -> None:
         pass
 
+    @abc.abstractmethod
+    async def RecordStart(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.inspector_pb2.InspectorRecordStartRequest, pytest_sandbox._proto.inspector_pb2.InspectorRecordStartResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def RecordStop(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.inspector_pb2.InspectorRecordStopRequest, pytest_sandbox._proto.inspector_pb2.InspectorRecordStopResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def Record(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.inspector_pb2.InspectorRecordRequest, pytest_sandbox._proto.inspector_pb2.InspectorRecordResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def FaultSet(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.inspector_pb2.InspectorFaultSetRequest, pytest_sandbox._proto.inspector_pb2.InspectorFaultSetResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def FaultList(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.inspector_pb2.InspectorFaultListRequest, pytest_sandbox._proto.inspector_pb2.InspectorFaultListResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def FaultClear(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.inspector_pb2.InspectorFaultClearRequest, pytest_sandbox._proto.inspector_pb2.InspectorFaultClearResponse]') -> None:
+        pass
+
     def __mapping__(self) -> typing.Dict[str, grpclib.const.Handler]:
         return {
             '/pytest_sandbox.Inspector/Engine': grpclib.const.Handler(
@@ -35,6 +59,42 @@ class InspectorBase(abc.ABC):
                 grpclib.const.Cardinality.UNARY_UNARY,
                 pytest_sandbox._proto.inspector_pb2.InspectorDescribeRequest,
                 pytest_sandbox._proto.inspector_pb2.InspectorDescribeResponse,
+            ),
+            '/pytest_sandbox.Inspector/RecordStart': grpclib.const.Handler(
+                self.RecordStart,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.inspector_pb2.InspectorRecordStartRequest,
+                pytest_sandbox._proto.inspector_pb2.InspectorRecordStartResponse,
+            ),
+            '/pytest_sandbox.Inspector/RecordStop': grpclib.const.Handler(
+                self.RecordStop,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.inspector_pb2.InspectorRecordStopRequest,
+                pytest_sandbox._proto.inspector_pb2.InspectorRecordStopResponse,
+            ),
+            '/pytest_sandbox.Inspector/Record': grpclib.const.Handler(
+                self.Record,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.inspector_pb2.InspectorRecordRequest,
+                pytest_sandbox._proto.inspector_pb2.InspectorRecordResponse,
+            ),
+            '/pytest_sandbox.Inspector/FaultSet': grpclib.const.Handler(
+                self.FaultSet,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.inspector_pb2.InspectorFaultSetRequest,
+                pytest_sandbox._proto.inspector_pb2.InspectorFaultSetResponse,
+            ),
+            '/pytest_sandbox.Inspector/FaultList': grpclib.const.Handler(
+                self.FaultList,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.inspector_pb2.InspectorFaultListRequest,
+                pytest_sandbox._proto.inspector_pb2.InspectorFaultListResponse,
+            ),
+            '/pytest_sandbox.Inspector/FaultClear': grpclib.const.Handler(
+                self.FaultClear,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.inspector_pb2.InspectorFaultClearRequest,
+                pytest_sandbox._proto.inspector_pb2.InspectorFaultClearResponse,
             ),
         }
 
@@ -53,4 +113,40 @@ class InspectorStub:
             '/pytest_sandbox.Inspector/Describe',
             pytest_sandbox._proto.inspector_pb2.InspectorDescribeRequest,
             pytest_sandbox._proto.inspector_pb2.InspectorDescribeResponse,
+        )
+        self.RecordStart = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/pytest_sandbox.Inspector/RecordStart',
+            pytest_sandbox._proto.inspector_pb2.InspectorRecordStartRequest,
+            pytest_sandbox._proto.inspector_pb2.InspectorRecordStartResponse,
+        )
+        self.RecordStop = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/pytest_sandbox.Inspector/RecordStop',
+            pytest_sandbox._proto.inspector_pb2.InspectorRecordStopRequest,
+            pytest_sandbox._proto.inspector_pb2.InspectorRecordStopResponse,
+        )
+        self.Record = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/pytest_sandbox.Inspector/Record',
+            pytest_sandbox._proto.inspector_pb2.InspectorRecordRequest,
+            pytest_sandbox._proto.inspector_pb2.InspectorRecordResponse,
+        )
+        self.FaultSet = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/pytest_sandbox.Inspector/FaultSet',
+            pytest_sandbox._proto.inspector_pb2.InspectorFaultSetRequest,
+            pytest_sandbox._proto.inspector_pb2.InspectorFaultSetResponse,
+        )
+        self.FaultList = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/pytest_sandbox.Inspector/FaultList',
+            pytest_sandbox._proto.inspector_pb2.InspectorFaultListRequest,
+            pytest_sandbox._proto.inspector_pb2.InspectorFaultListResponse,
+        )
+        self.FaultClear = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/pytest_sandbox.Inspector/FaultClear',
+            pytest_sandbox._proto.inspector_pb2.InspectorFaultClearRequest,
+            pytest_sandbox._proto.inspector_pb2.InspectorFaultClearResponse,
         )

@@ -14,7 +14,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%pytest_sandbox/_proto/inspector.proto\x12\x0epytest_sandbox\"\x18\n\x16InspectorEngineRequest\"\xeb\x01\n\x17InspectorEngineResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04mode\x18\x02 \x01(\t\x12\x14\n\x0c\x63\x61pabilities\x18\x03 \x03(\t\x12\x45\n\x07\x64\x65tails\x18\x04 \x03(\x0b\x32\x34.pytest_sandbox.InspectorEngineResponse.DetailsEntry\x12\x0f\n\x07version\x18\x05 \x01(\t\x12\x16\n\x0elive_sandboxes\x18\x06 \x01(\x05\x1a.\n\x0c\x44\x65tailsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"B\n\x18InspectorDescribeRequest\x12\x12\n\nsandbox_id\x18\x01 \x01(\t\x12\x12\n\ntail_bytes\x18\x02 \x01(\r\"\xf1\x01\n\x0eSandboxCommand\x12\x0c\n\x04\x61rgv\x18\x01 \x03(\t\x12\x15\n\rstarted_after\x18\x02 \x01(\x01\x12\x0f\n\x07seconds\x18\x03 \x01(\x01\x12\x0f\n\x07running\x18\x04 \x01(\x08\x12\x12\n\nreturncode\x18\x05 \x01(\x05\x12\x13\n\x0bstdout_tail\x18\x06 \x01(\x0c\x12\x13\n\x0bstderr_tail\x18\x07 \x01(\x0c\x12\x14\n\x0cstdout_bytes\x18\x08 \x01(\x04\x12\x14\n\x0cstderr_bytes\x18\t \x01(\x04\x12\x0e\n\x06paused\x18\n \x01(\x08\x12\x10\n\x08\x65nded_by\x18\x0b \x01(\t\x12\x0c\n\x04main\x18\x0c \x01(\x08\"\xad\x01\n\x19InspectorDescribeResponse\x12\x12\n\nsandbox_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05image\x18\x03 \x01(\t\x12\x0f\n\x07running\x18\x04 \x01(\x08\x12\x0b\n\x03\x65nd\x18\x05 \x01(\t\x12\x30\n\x08\x63ommands\x18\x06 \x03(\x0b\x32\x1e.pytest_sandbox.SandboxCommand\x12\x0f\n\x07seconds\x18\x07 \x01(\x01\x32\xc7\x01\n\tInspector\x12Y\n\x06\x45ngine\x12&.pytest_sandbox.InspectorEngineRequest\x1a\'.pytest_sandbox.InspectorEngineResponse\x12_\n\x08\x44\x65scribe\x12(.pytest_sandbox.InspectorDescribeRequest\x1a).pytest_sandbox.InspectorDescribeResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%pytest_sandbox/_proto/inspector.proto\x12\x0epytest_sandbox\"\x18\n\x16InspectorEngineRequest\"\xeb\x01\n\x17InspectorEngineResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04mode\x18\x02 \x01(\t\x12\x14\n\x0c\x63\x61pabilities\x18\x03 \x03(\t\x12\x45\n\x07\x64\x65tails\x18\x04 \x03(\x0b\x32\x34.pytest_sandbox.InspectorEngineResponse.DetailsEntry\x12\x0f\n\x07version\x18\x05 \x01(\t\x12\x16\n\x0elive_sandboxes\x18\x06 \x01(\x05\x1a.\n\x0c\x44\x65tailsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"B\n\x18InspectorDescribeRequest\x12\x12\n\nsandbox_id\x18\x01 \x01(\t\x12\x12\n\ntail_bytes\x18\x02 \x01(\r\"\xf1\x01\n\x0eSandboxCommand\x12\x0c\n\x04\x61rgv\x18\x01 \x03(\t\x12\x15\n\rstarted_after\x18\x02 \x01(\x01\x12\x0f\n\x07seconds\x18\x03 \x01(\x01\x12\x0f\n\x07running\x18\x04 \x01(\x08\x12\x12\n\nreturncode\x18\x05 \x01(\x05\x12\x13\n\x0bstdout_tail\x18\x06 \x01(\x0c\x12\x13\n\x0bstderr_tail\x18\x07 \x01(\x0c\x12\x14\n\x0cstdout_bytes\x18\x08 \x01(\x04\x12\x14\n\x0cstderr_bytes\x18\t \x01(\x04\x12\x0e\n\x06paused\x18\n \x01(\x08\x12\x10\n\x08\x65nded_by\x18\x0b \x01(\t\x12\x0c\n\x04main\x18\x0c \x01(\x08\"\xad\x01\n\x19InspectorDescribeResponse\x12\x12\n\nsandbox_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05image\x18\x03 \x01(\t\x12\x0f\n\x07running\x18\x04 \x01(\x08\x12\x0b\n\x03\x65nd\x18\x05 \x01(\t\x12\x30\n\x08\x63ommands\x18\x06 \x03(\x0b\x32\x1e.pytest_sandbox.SandboxCommand\x12\x0f\n\x07seconds\x18\x07 \x01(\x01\"\xa5\x03\n\tRpcRecord\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x0b\n\x03rpc\x18\x02 \x01(\t\x12\x10\n\x08listener\x18\x03 \x01(\t\x12\x0e\n\x06\x63\x61ller\x18\x04 \x01(\t\x12\x39\n\x08metadata\x18\x05 \x03(\x0b\x32\'.pytest_sandbox.RpcRecord.MetadataEntry\x12\x10\n\x08requests\x18\x06 \x03(\x0c\x12\x11\n\tresponses\x18\x07 \x03(\x0c\x12/\n\trequested\x18\x08 \x01(\x0b\x32\x1c.pytest_sandbox.MessageCount\x12/\n\tresponded\x18\t \x01(\x0b\x32\x1c.pytest_sandbox.MessageCount\x12\x0e\n\x06status\x18\n \x01(\t\x12\x0f\n\x07message\x18\x0b \x01(\t\x12\x0f\n\x07started\x18\x0c \x01(\x01\x12\x0f\n\x07seconds\x18\r \x01(\x01\x12\x13\n\x0bsandbox_ids\x18\x0e \x03(\t\x12\x0e\n\x06\x66\x61ults\x18\x0f \x03(\t\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"/\n\x0cMessageCount\x12\x10\n\x08messages\x18\x01 \x01(\x04\x12\r\n\x05\x62ytes\x18\x02 \x01(\x04\"\x1d\n\x1bInspectorRecordStartRequest\",\n\x1cInspectorRecordStartResponse\x12\x0c\n\x04next\x18\x01 \x01(\x04\"\x1c\n\x1aInspectorRecordStopRequest\"\x1d\n\x1bInspectorRecordStopResponse\"\'\n\x16InspectorRecordRequest\x12\r\n\x05since\x18\x01 \x01(\x04\"r\n\x17InspectorRecordResponse\x12*\n\x07records\x18\x01 \x03(\x0b\x32\x19.pytest_sandbox.RpcRecord\x12\x0c\n\x04next\x18\x02 \x01(\x04\x12\x0c\n\x04more\x18\x03 \x01(\x08\x12\x0f\n\x07\x64ropped\x18\x04 \x01(\x04\"\x8a\x01\n\x05\x46\x61ult\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06\x63\x61ller\x18\x02 \x01(\t\x12)\n\x04\x63\x61ll\x18\x03 \x01(\x0b\x32\x19.pytest_sandbox.CallFaultH\x00\x12/\n\x07sandbox\x18\x04 \x01(\x0b\x32\x1c.pytest_sandbox.SandboxFaultH\x00\x42\t\n\x07subject\"\xff\x01\n\tCallFault\x12\x0c\n\x04rpcs\x18\x01 \x03(\t\x12\r\n\x05where\x18\x02 \x01(\t\x12\x0b\n\x03nth\x18\x03 \x01(\r\x12\r\n\x05times\x18\x04 \x01(\r\x12\r\n\x05\x64\x65lay\x18\x05 \x01(\x01\x12-\n\x06status\x18\x06 \x01(\x0b\x32\x1b.pytest_sandbox.FaultStatusH\x00\x12\x17\n\rdrop_response\x18\x07 \x01(\x08H\x00\x12\x19\n\x0f\x63ut_after_bytes\x18\x08 \x01(\x04H\x00\x12\x15\n\x0bretry_after\x18\t \x01(\x01H\x00\x12&\n\x06\x63hance\x18\n \x01(\x0b\x32\x16.pytest_sandbox.ChanceB\x08\n\x06\x65\x66\x66\x65\x63t\".\n\x0b\x46\x61ultStatus\x12\x0e\n\x06status\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"$\n\x06\x43hance\x12\x0c\n\x04seed\x18\x01 \x01(\t\x12\x0c\n\x04rate\x18\x02 \x01(\x01\"=\n\x0cSandboxFault\x12\x12\n\nsandbox_id\x18\x01 \x01(\t\x12\r\n\x05\x63\x61use\x18\x02 \x01(\t\x12\n\n\x02\x61t\x18\x03 \x01(\x01\"@\n\x18InspectorFaultSetRequest\x12$\n\x05\x66\x61ult\x18\x01 \x01(\x0b\x32\x15.pytest_sandbox.Fault\"\x1b\n\x19InspectorFaultSetResponse\"(\n\x19InspectorFaultListRequest\x12\x0b\n\x03ids\x18\x01 \x03(\t\"5\n\nFaultState\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04seen\x18\x02 \x01(\x04\x12\r\n\x05\x66ired\x18\x03 \x01(\x04\"H\n\x1aInspectorFaultListResponse\x12*\n\x06states\x18\x01 \x03(\x0b\x32\x1a.pytest_sandbox.FaultState\")\n\x1aInspectorFaultClearRequest\x12\x0b\n\x03ids\x18\x01 \x03(\t\"\x1d\n\x1bInspectorFaultClearResponse2\x9f\x06\n\tInspector\x12Y\n\x06\x45ngine\x12&.pytest_sandbox.InspectorEngineRequest\x1a\'.pytest_sandbox.InspectorEngineResponse\x12_\n\x08\x44\x65scribe\x12(.pytest_sandbox.InspectorDescribeRequest\x1a).pytest_sandbox.InspectorDescribeResponse\x12h\n\x0bRecordStart\x12+.pytest_sandbox.InspectorRecordStartRequest\x1a,.pytest_sandbox.InspectorRecordStartResponse\x12\x65\n\nRecordStop\x12*.pytest_sandbox.InspectorRecordStopRequest\x1a+.pytest_sandbox.InspectorRecordStopResponse\x12Y\n\x06Record\x12&.pytest_sandbox.InspectorRecordRequest\x1a\'.pytest_sandbox.InspectorRecordResponse\x12_\n\x08\x46\x61ultSet\x12(.pytest_sandbox.InspectorFaultSetRequest\x1a).pytest_sandbox.InspectorFaultSetResponse\x12\x62\n\tFaultList\x12).pytest_sandbox.InspectorFaultListRequest\x1a*.pytest_sandbox.InspectorFaultListResponse\x12\x65\n\nFaultClear\x12*.pytest_sandbox.InspectorFaultClearRequest\x1a+.pytest_sandbox.InspectorFaultClearResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -23,6 +23,8 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._options = None
   _globals['_INSPECTORENGINERESPONSE_DETAILSENTRY']._options = None
   _globals['_INSPECTORENGINERESPONSE_DETAILSENTRY']._serialized_options = b'8\001'
+  _globals['_RPCRECORD_METADATAENTRY']._options = None
+  _globals['_RPCRECORD_METADATAENTRY']._serialized_options = b'8\001'
   _globals['_INSPECTORENGINEREQUEST']._serialized_start=57
   _globals['_INSPECTORENGINEREQUEST']._serialized_end=81
   _globals['_INSPECTORENGINERESPONSE']._serialized_start=84
@@ -35,6 +37,48 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_SANDBOXCOMMAND']._serialized_end=631
   _globals['_INSPECTORDESCRIBERESPONSE']._serialized_start=634
   _globals['_INSPECTORDESCRIBERESPONSE']._serialized_end=807
-  _globals['_INSPECTOR']._serialized_start=810
-  _globals['_INSPECTOR']._serialized_end=1009
+  _globals['_RPCRECORD']._serialized_start=810
+  _globals['_RPCRECORD']._serialized_end=1231
+  _globals['_RPCRECORD_METADATAENTRY']._serialized_start=1184
+  _globals['_RPCRECORD_METADATAENTRY']._serialized_end=1231
+  _globals['_MESSAGECOUNT']._serialized_start=1233
+  _globals['_MESSAGECOUNT']._serialized_end=1280
+  _globals['_INSPECTORRECORDSTARTREQUEST']._serialized_start=1282
+  _globals['_INSPECTORRECORDSTARTREQUEST']._serialized_end=1311
+  _globals['_INSPECTORRECORDSTARTRESPONSE']._serialized_start=1313
+  _globals['_INSPECTORRECORDSTARTRESPONSE']._serialized_end=1357
+  _globals['_INSPECTORRECORDSTOPREQUEST']._serialized_start=1359
+  _globals['_INSPECTORRECORDSTOPREQUEST']._serialized_end=1387
+  _globals['_INSPECTORRECORDSTOPRESPONSE']._serialized_start=1389
+  _globals['_INSPECTORRECORDSTOPRESPONSE']._serialized_end=1418
+  _globals['_INSPECTORRECORDREQUEST']._serialized_start=1420
+  _globals['_INSPECTORRECORDREQUEST']._serialized_end=1459
+  _globals['_INSPECTORRECORDRESPONSE']._serialized_start=1461
+  _globals['_INSPECTORRECORDRESPONSE']._serialized_end=1575
+  _globals['_FAULT']._serialized_start=1578
+  _globals['_FAULT']._serialized_end=1716
+  _globals['_CALLFAULT']._serialized_start=1719
+  _globals['_CALLFAULT']._serialized_end=1974
+  _globals['_FAULTSTATUS']._serialized_start=1976
+  _globals['_FAULTSTATUS']._serialized_end=2022
+  _globals['_CHANCE']._serialized_start=2024
+  _globals['_CHANCE']._serialized_end=2060
+  _globals['_SANDBOXFAULT']._serialized_start=2062
+  _globals['_SANDBOXFAULT']._serialized_end=2123
+  _globals['_INSPECTORFAULTSETREQUEST']._serialized_start=2125
+  _globals['_INSPECTORFAULTSETREQUEST']._serialized_end=2189
+  _globals['_INSPECTORFAULTSETRESPONSE']._serialized_start=2191
+  _globals['_INSPECTORFAULTSETRESPONSE']._serialized_end=2218
+  _globals['_INSPECTORFAULTLISTREQUEST']._serialized_start=2220
+  _globals['_INSPECTORFAULTLISTREQUEST']._serialized_end=2260
+  _globals['_FAULTSTATE']._serialized_start=2262
+  _globals['_FAULTSTATE']._serialized_end=2315
+  _globals['_INSPECTORFAULTLISTRESPONSE']._serialized_start=2317
+  _globals['_INSPECTORFAULTLISTRESPONSE']._serialized_end=2389
+  _globals['_INSPECTORFAULTCLEARREQUEST']._serialized_start=2391
+  _globals['_INSPECTORFAULTCLEARREQUEST']._serialized_end=2432
+  _globals['_INSPECTORFAULTCLEARRESPONSE']._serialized_start=2434
+  _globals['_INSPECTORFAULTCLEARRESPONSE']._serialized_end=2463
+  _globals['_INSPECTOR']._serialized_start=2466
+  _globals['_INSPECTOR']._serialized_end=3265
 # @@protoc_insertion_point(module_scope)

@@ -85,3 +85,192 @@ class InspectorDescribeResponse(_message.Message):
     commands: _containers.RepeatedCompositeFieldContainer[SandboxCommand]
     seconds: float
     def __init__(self, sandbox_id: _Optional[str] = ..., name: _Optional[str] = ..., image: _Optional[str] = ..., running: bool = ..., end: _Optional[str] = ..., commands: _Optional[_Iterable[_Union[SandboxCommand, _Mapping]]] = ..., seconds: _Optional[float] = ...) -> None: ...
+
+class RpcRecord(_message.Message):
+    __slots__ = ("number", "rpc", "listener", "caller", "metadata", "requests", "responses", "requested", "responded", "status", "message", "started", "seconds", "sandbox_ids", "faults")
+    class MetadataEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    RPC_FIELD_NUMBER: _ClassVar[int]
+    LISTENER_FIELD_NUMBER: _ClassVar[int]
+    CALLER_FIELD_NUMBER: _ClassVar[int]
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    RESPONSES_FIELD_NUMBER: _ClassVar[int]
+    REQUESTED_FIELD_NUMBER: _ClassVar[int]
+    RESPONDED_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    STARTED_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    SANDBOX_IDS_FIELD_NUMBER: _ClassVar[int]
+    FAULTS_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    rpc: str
+    listener: str
+    caller: str
+    metadata: _containers.ScalarMap[str, str]
+    requests: _containers.RepeatedScalarFieldContainer[bytes]
+    responses: _containers.RepeatedScalarFieldContainer[bytes]
+    requested: MessageCount
+    responded: MessageCount
+    status: str
+    message: str
+    started: float
+    seconds: float
+    sandbox_ids: _containers.RepeatedScalarFieldContainer[str]
+    faults: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, number: _Optional[int] = ..., rpc: _Optional[str] = ..., listener: _Optional[str] = ..., caller: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., requests: _Optional[_Iterable[bytes]] = ..., responses: _Optional[_Iterable[bytes]] = ..., requested: _Optional[_Union[MessageCount, _Mapping]] = ..., responded: _Optional[_Union[MessageCount, _Mapping]] = ..., status: _Optional[str] = ..., message: _Optional[str] = ..., started: _Optional[float] = ..., seconds: _Optional[float] = ..., sandbox_ids: _Optional[_Iterable[str]] = ..., faults: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class MessageCount(_message.Message):
+    __slots__ = ("messages", "bytes")
+    MESSAGES_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    messages: int
+    bytes: int
+    def __init__(self, messages: _Optional[int] = ..., bytes: _Optional[int] = ...) -> None: ...
+
+class InspectorRecordStartRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class InspectorRecordStartResponse(_message.Message):
+    __slots__ = ("next",)
+    NEXT_FIELD_NUMBER: _ClassVar[int]
+    next: int
+    def __init__(self, next: _Optional[int] = ...) -> None: ...
+
+class InspectorRecordStopRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class InspectorRecordStopResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class InspectorRecordRequest(_message.Message):
+    __slots__ = ("since",)
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    since: int
+    def __init__(self, since: _Optional[int] = ...) -> None: ...
+
+class InspectorRecordResponse(_message.Message):
+    __slots__ = ("records", "next", "more", "dropped")
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_FIELD_NUMBER: _ClassVar[int]
+    MORE_FIELD_NUMBER: _ClassVar[int]
+    DROPPED_FIELD_NUMBER: _ClassVar[int]
+    records: _containers.RepeatedCompositeFieldContainer[RpcRecord]
+    next: int
+    more: bool
+    dropped: int
+    def __init__(self, records: _Optional[_Iterable[_Union[RpcRecord, _Mapping]]] = ..., next: _Optional[int] = ..., more: bool = ..., dropped: _Optional[int] = ...) -> None: ...
+
+class Fault(_message.Message):
+    __slots__ = ("id", "caller", "call", "sandbox")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    CALLER_FIELD_NUMBER: _ClassVar[int]
+    CALL_FIELD_NUMBER: _ClassVar[int]
+    SANDBOX_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    caller: str
+    call: CallFault
+    sandbox: SandboxFault
+    def __init__(self, id: _Optional[str] = ..., caller: _Optional[str] = ..., call: _Optional[_Union[CallFault, _Mapping]] = ..., sandbox: _Optional[_Union[SandboxFault, _Mapping]] = ...) -> None: ...
+
+class CallFault(_message.Message):
+    __slots__ = ("rpcs", "where", "nth", "times", "delay", "status", "drop_response", "cut_after_bytes", "retry_after", "chance")
+    RPCS_FIELD_NUMBER: _ClassVar[int]
+    WHERE_FIELD_NUMBER: _ClassVar[int]
+    NTH_FIELD_NUMBER: _ClassVar[int]
+    TIMES_FIELD_NUMBER: _ClassVar[int]
+    DELAY_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    DROP_RESPONSE_FIELD_NUMBER: _ClassVar[int]
+    CUT_AFTER_BYTES_FIELD_NUMBER: _ClassVar[int]
+    RETRY_AFTER_FIELD_NUMBER: _ClassVar[int]
+    CHANCE_FIELD_NUMBER: _ClassVar[int]
+    rpcs: _containers.RepeatedScalarFieldContainer[str]
+    where: str
+    nth: int
+    times: int
+    delay: float
+    status: FaultStatus
+    drop_response: bool
+    cut_after_bytes: int
+    retry_after: float
+    chance: Chance
+    def __init__(self, rpcs: _Optional[_Iterable[str]] = ..., where: _Optional[str] = ..., nth: _Optional[int] = ..., times: _Optional[int] = ..., delay: _Optional[float] = ..., status: _Optional[_Union[FaultStatus, _Mapping]] = ..., drop_response: bool = ..., cut_after_bytes: _Optional[int] = ..., retry_after: _Optional[float] = ..., chance: _Optional[_Union[Chance, _Mapping]] = ...) -> None: ...
+
+class FaultStatus(_message.Message):
+    __slots__ = ("status", "message")
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    status: str
+    message: str
+    def __init__(self, status: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
+
+class Chance(_message.Message):
+    __slots__ = ("seed", "rate")
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    RATE_FIELD_NUMBER: _ClassVar[int]
+    seed: str
+    rate: float
+    def __init__(self, seed: _Optional[str] = ..., rate: _Optional[float] = ...) -> None: ...
+
+class SandboxFault(_message.Message):
+    __slots__ = ("sandbox_id", "cause", "at")
+    SANDBOX_ID_FIELD_NUMBER: _ClassVar[int]
+    CAUSE_FIELD_NUMBER: _ClassVar[int]
+    AT_FIELD_NUMBER: _ClassVar[int]
+    sandbox_id: str
+    cause: str
+    at: float
+    def __init__(self, sandbox_id: _Optional[str] = ..., cause: _Optional[str] = ..., at: _Optional[float] = ...) -> None: ...
+
+class InspectorFaultSetRequest(_message.Message):
+    __slots__ = ("fault",)
+    FAULT_FIELD_NUMBER: _ClassVar[int]
+    fault: Fault
+    def __init__(self, fault: _Optional[_Union[Fault, _Mapping]] = ...) -> None: ...
+
+class InspectorFaultSetResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class InspectorFaultListRequest(_message.Message):
+    __slots__ = ("ids",)
+    IDS_FIELD_NUMBER: _ClassVar[int]
+    ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, ids: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class FaultState(_message.Message):
+    __slots__ = ("id", "seen", "fired")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    SEEN_FIELD_NUMBER: _ClassVar[int]
+    FIRED_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    seen: int
+    fired: int
+    def __init__(self, id: _Optional[str] = ..., seen: _Optional[int] = ..., fired: _Optional[int] = ...) -> None: ...
+
+class InspectorFaultListResponse(_message.Message):
+    __slots__ = ("states",)
+    STATES_FIELD_NUMBER: _ClassVar[int]
+    states: _containers.RepeatedCompositeFieldContainer[FaultState]
+    def __init__(self, states: _Optional[_Iterable[_Union[FaultState, _Mapping]]] = ...) -> None: ...
+
+class InspectorFaultClearRequest(_message.Message):
+    __slots__ = ("ids",)
+    IDS_FIELD_NUMBER: _ClassVar[int]
+    ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, ids: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class InspectorFaultClearResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...

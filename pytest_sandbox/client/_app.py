@@ -12,6 +12,8 @@ from ._client import Client, default_client
 from ._dual import Dual
 from ._validation import check_name
 
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
 
 class App:
     """An app. Get one with `App.lookup`.

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
     from typing import Any
 
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
 T = TypeVar("T")
 
 #: Bytes that are handed over at a time.

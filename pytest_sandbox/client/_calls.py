@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import uuid
 from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import TypeVar
@@ -11,11 +12,15 @@ from grpclib.client import UnaryStreamMethod, UnaryUnaryMethod
 
 from ._channels import Channels, Link
 from ._errors import translated
-from ._retries import CONTROL, Backoff, is_transient, retrying
+from ._retries import CONTROL, Backoff, Patience, retrying
+
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
 
 Req = TypeVar("Req")
 Res = TypeVar("Res")
 
+#: Names whoever makes calls from this process, so that several can share an engine.
+CALLER_VARIABLE = "PYTEST_SANDBOX_CALLER"
 #: Seconds that a call may take, unless the server holds it on purpose.
 TIMEOUT = 60.0
 
@@ -32,6 +37,9 @@ class Calls:
 
     def __init__(self, channels: Channels) -> None:
         self._channels = channels
+        caller = os.environ.get(CALLER_VARIABLE)
+        #: Goes with every call.
+        self._caller: Metadata = {"x-sandbox-caller": caller} if caller else {}
 
     async def control(
         self, method: Unary[Req, Res], request: Req, *, timeout: float | None = TIMEOUT
@@ -84,24 +92,25 @@ class Calls:
             metadata: of the call.
             backoff: how often it is opened again without a message in between.
         """
-        failures = 0
+        patience = Patience(backoff)
         while True:
             try:
                 with translated(_rpc(request()), self._channels.server):
                     async for message in self._messages(method, request(), metadata):
-                        failures = 0
+                        patience.renew()
                         yield message
                 return
             except Exception as error:
-                if failures >= backoff.retries or not is_transient(error):
+                delay = patience.wait(error)
+                if delay is None:
                     raise
-            await asyncio.sleep(backoff.delay(failures))
-            failures += 1
+            await asyncio.sleep(delay)
 
     async def _once(
         self, method: Unary[Req, Res], request: Req, metadata: Metadata, timeout: float | None
     ) -> tuple[Res, Metadata]:
         with self._channels.link() as link:
+            metadata = {**metadata, **self._caller}
             async with method(link).open(timeout=timeout, metadata=metadata) as stream:
                 await stream.send_message(request, end=True)
                 response = await stream.recv_message()
@@ -112,6 +121,7 @@ class Calls:
         self, method: Streaming[Req, Res], request: Req, metadata: Metadata
     ) -> AsyncGenerator[Res, None]:
         with self._channels.link() as link:
+            metadata = {**metadata, **self._caller}
             async with method(link).open(metadata=metadata) as stream:
                 await stream.send_message(request, end=True)
                 while (message := await stream.recv_message()) is not None:

@@ -19,6 +19,7 @@ from grpclib.config import Configuration
 
 from pytest_sandbox._proto.control_grpc import ModalClientStub
 from pytest_sandbox._proto.router_grpc import TaskCommandRouterStub
+from pytest_sandbox.rpcs._details import StatusDetails
 
 from . import exceptions
 from ._portal import portal
@@ -26,6 +27,8 @@ from ._wide_channel import WideChannel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
 
 
 #: Calls on one connection at a time.
@@ -61,7 +64,9 @@ class UnixServer(Server):
             # All calls' windows: else calls whose output nobody reads would stop the others.
             http2_connection_window_size=CALLS * WINDOW,
         )
-        return WideChannel(path=self.path, config=configuration)
+        return WideChannel(
+            path=self.path, config=configuration, status_details_codec=StatusDetails()
+        )
 
     def unreachable(self, error: OSError) -> exceptions.ConnectionError:
         """The process is gone: nothing else removes or closes its socket."""

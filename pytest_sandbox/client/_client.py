@@ -15,11 +15,14 @@ from pytest_sandbox._proto.common_pb2 import OBJECT_CREATION_TYPE_CREATE_IF_MISS
 from ._calls import Calls
 from ._channels import Channels, Server, UnixServer
 from ._dual import Dual, dual
+from ._inspector import Inspector
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     from typing_extensions import Self
+
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
 
 
 #: Where the socket of the engine to use is, when nobody says otherwise.
@@ -90,6 +93,14 @@ class Client:
         finally:
             # Not `remove`, which compares: there may be an equal one.
             self._recordings = [other for other in self._recordings if other is not ids]
+
+    @property
+    def inspector(self) -> Inspector:
+        """What the engine recorded, and what is to go wrong there: for `Rpcs` and `Faults`.
+
+        Only engine processes of this package have one, and only on their Unix socket.
+        """
+        return Inspector(self)
 
     @dual
     async def close(self) -> None:

@@ -14,6 +14,8 @@ from .exceptions import CommandFailedError, CommandTimeoutError, StdinClosedErro
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
 T = TypeVar("T", str, bytes)
 
 #: Bytes of input sent at a time.

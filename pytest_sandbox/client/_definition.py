@@ -14,6 +14,8 @@ from .exceptions import InvalidError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
 Amount = float | tuple[float, float] | None
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
 P = ParamSpec("P")
 R = TypeVar("R")
 S = TypeVar("S")

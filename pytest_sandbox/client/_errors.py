@@ -1,13 +1,12 @@
 """The one place where gRPC statuses become exceptions.
 
 The classes are those of Modal's newer clients; 1.2.3 lets most codes through as bare
-`grpclib.GRPCError`, which stays within reach as `__cause__`.
+`grpclib.GRPCError`, which stays within reach as `__context__`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import TYPE_CHECKING
 
 from grpclib import GRPCError, Status
@@ -16,9 +15,9 @@ from grpclib.exceptions import StreamTerminatedError
 from . import exceptions as e
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ._channels import Server
+
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
 
 BY_STATUS: dict[Status, type[e.Error]] = {
     Status.CANCELLED: e.ServiceError,
@@ -40,17 +39,30 @@ BY_STATUS: dict[Status, type[e.Error]] = {
 }
 
 
-@contextlib.contextmanager
-def translated(rpc: str, server: Server) -> Iterator[None]:
-    """Raise what callers of the client are promised, for whatever a call of `rpc` raises."""
-    try:
-        yield
-    except GRPCError as error:
-        message = error.message or f"{rpc} ended with {error.status.name} and no message"
-        raise BY_STATUS[error.status](message) from error
-    except StreamTerminatedError as error:
-        raise e.ServiceError(f"{rpc} was cut off: {error}") from error
-    except asyncio.TimeoutError as error:
-        raise e.ServiceError(f"{rpc} got no answer in time") from error
-    except OSError as error:
-        raise server.unreachable(error) from error
+class translated:  # noqa: N801 - used like a function
+    """Raises what callers of the client are promised, for whatever a call of `rpc` raises.
+
+    A class and not a generator, and `from None`: so neither gRPC's part in it nor `contextlib`'s
+    stands in the traceback of a failing test.
+    """
+
+    def __init__(self, rpc: str, server: Server) -> None:
+        self._rpc = rpc
+        self._server = server
+
+    def __enter__(self) -> None:
+        """Nothing to do before the call."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: object
+    ) -> None:
+        """Raise another error instead, if this is one of the wire's."""
+        if isinstance(error, GRPCError):
+            message = error.message or f"{self._rpc} ended with {error.status.name} and no message"
+            raise BY_STATUS[error.status](message) from None
+        if isinstance(error, StreamTerminatedError):
+            raise e.ServiceError(f"{self._rpc} was cut off: {error}") from None
+        if isinstance(error, asyncio.TimeoutError):
+            raise e.ServiceError(f"{self._rpc} got no answer in time") from None
+        if isinstance(error, OSError):
+            raise self._server.unreachable(error) from None

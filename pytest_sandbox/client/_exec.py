@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from ._secret import Secret
     from ._task import Task
 
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
 _STDOUT = {
     StreamType.PIPE: TASK_EXEC_STDOUT_CONFIG_PIPE,
     StreamType.DEVNULL: TASK_EXEC_STDOUT_CONFIG_DEVNULL,

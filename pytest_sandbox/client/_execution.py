@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from ._client import Client
     from ._task import Task
 
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
 T = TypeVar("T")
 
 STDOUT, STDERR = 1, 2

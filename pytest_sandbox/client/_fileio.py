@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from ._client import Client
     from ._task import Task
 
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
 T = TypeVar("T", str, bytes)
 
 #: Modal's limits, in bytes: of one message, of a `write` and of a `read`.

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from ._client import Client
     from ._task import Task
 
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
 
 class FileType(Enum):
     """What an entry of a directory is."""

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from ._client import Client
     from ._task import Task
 
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
 PATH = "/__modal/.bin/modal-sandbox-fs-tools"
 
 _BY_KIND: dict[str, type[e.SandboxFilesystemError]] = {

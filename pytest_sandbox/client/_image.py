@@ -11,6 +11,8 @@ from .exceptions import InvalidError, UnimplementedError
 if TYPE_CHECKING:
     from ._client import Client
 
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
 #: A definition that the server maps to the view of this machine.
 _HOST = pb.Image(dockerfile_commands=["FROM debian:bookworm-slim"])
 

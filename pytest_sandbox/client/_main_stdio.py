@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from ._client import Client
 
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
 #: Seconds that the server holds a request for logs, as Modal's client asks.
 _HOLD = 55.0
 

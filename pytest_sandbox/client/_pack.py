@@ -15,6 +15,8 @@ from .exceptions import InvalidError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
 
 _BLOCK = 512
 

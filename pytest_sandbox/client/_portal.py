@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from types import ModuleType
 
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
 T = TypeVar("T")
 
 #: Seconds that the end of the interpreter waits for connections to be closed.

@@ -12,6 +12,8 @@ from ._streams import StreamReader, StreamWriter
 from ._tasks import beside
 from .exceptions import InvalidError, UnimplementedError
 
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
 T = TypeVar("T", str, bytes)
 
 

@@ -52,6 +52,8 @@ if TYPE_CHECKING:
 
     from ._app import App
 
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
 #: Seconds that the server may hold a question for the end of a sandbox, as Modal's client asks.
 _HOLD = 10.0
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from ._task import Task
     from ._watching import FileWatchEvent, FileWatchEventType
 
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
 
 class SandboxFiles:
     """Files of a sandbox: the `filesystem`, whole directories, and Modal's older calls."""

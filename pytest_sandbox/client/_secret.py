@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from ._client import Client
 
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
 
 class Secret:
     """Environment variables for a sandbox or a command; see `from_dict` and `from_name`."""

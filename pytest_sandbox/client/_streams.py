@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
 T = TypeVar("T", str, bytes)
 
 #: Bytes that a `StreamWriter` takes before it wants to be drained, Modal's limit.

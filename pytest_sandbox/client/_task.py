@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from ._client import Client
 
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
 Req = TypeVar("Req")
 Res = TypeVar("Res")
 

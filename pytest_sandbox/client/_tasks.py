@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
 T = TypeVar("T")
 
 

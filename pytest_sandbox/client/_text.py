@@ -5,6 +5,8 @@ from __future__ import annotations
 import codecs
 from typing import Generic, TypeVar, cast
 
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
 T = TypeVar("T", str, bytes)
 
 

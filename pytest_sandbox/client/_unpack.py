@@ -24,6 +24,8 @@ from .exceptions import UnsafeArchiveError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -10,6 +10,8 @@ from .exceptions import InvalidError, UnimplementedError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
 #: Bytes of all arguments of a command together, Modal's limit.
 ARG_MAX_BYTES = 2**16
 

@@ -12,6 +12,8 @@ from .exceptions import InvalidError
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
 #: Kinds that the wire has, and callers do not: a path got another name.
 _RENAMES = ("Rename", "RenameFrom", "RenameTo")
 

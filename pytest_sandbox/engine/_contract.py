@@ -11,7 +11,10 @@ from ._status import ExitStatus, TaskEnd
 
 
 class OpenFile(ABC):
-    """A regular file inside a task, open, addressed by byte offset like `pread(2)`."""
+    """A regular file inside a task, open, addressed by byte offset like `pread(2)`.
+
+    Once closed, it raises `OSError` with `EBADF`; after the end of the task, `TaskEnded`.
+    """
 
     @abstractmethod
     async def pread(self, offset: int, size: int) -> bytes:
@@ -37,7 +40,9 @@ class OpenFile(ABC):
 class Files(ABC):
     """File operations inside a task, done from inside, as its root user.
 
-    Paths are absolute. Failures raise `OSError` with the kernel's errno and the path.
+    Paths are absolute; one that is not, or holds a NUL, is `EINVAL`. Names that are not UTF-8 are
+    text with `surrogateescape`. Failures raise `OSError` with the kernel's errno and the path;
+    after the end of the task everything raises `TaskEnded`.
     """
 
     @abstractmethod
@@ -73,7 +78,11 @@ class Files(ABC):
 
     @abstractmethod
     async def unpack(self, path: str, stream: AsyncIterator[bytes]) -> None:
-        """Write the contents of a tar stream below a directory, which is made if need be."""
+        """Write the contents of a tar stream below a directory, which is made if need be.
+
+        Nothing is written elsewhere, whatever names and links are in the stream. One that is no
+        tar, or ends early, is `EINVAL`; an error of `stream` itself reaches the caller.
+        """
 
 
 class Process(ABC):
@@ -89,7 +98,7 @@ class Process(ABC):
         """Return when all of `data` is in the pipe.
 
         Raises:
-            BrokenPipeError: the process closed its standard input, or is gone.
+            BrokenPipeError: the process closed its standard input, or is gone; or we closed it.
         """
 
     @abstractmethod
@@ -109,7 +118,10 @@ class Process(ABC):
 
     @abstractmethod
     async def signal(self, number: int) -> None:
-        """Send a signal to the process and all its descendants in its session."""
+        """Send a signal to the process and all its descendants in its session.
+
+        Does nothing after the end of the process.
+        """
 
     @abstractmethod
     async def resize(self, size: PtySize) -> None:
@@ -129,7 +141,9 @@ class Task(ABC):
         """Start a further process.
 
         Raises:
+            InvalidSpec: the specification makes no sense.
             SpawnFailed: the command cannot be started.
+            StoreFull: the engine has no room for another process.
             TaskEnded: the task is over.
         """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import signal
@@ -15,6 +16,7 @@ from ._errors import describe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ._cgroups import Doors
     from ._harden import Hardening
 
 NAMESPACES = (
@@ -46,36 +48,43 @@ class Blueprint:
         self.hardening = hardening
 
 
-def run(blueprint: Blueprint, request: _wire.Message, sock: socket.socket, gate: int) -> None:
+def run(
+    blueprint: Blueprint, request: _wire.Message, sock: socket.socket, gate: int, doors: Doors
+) -> None:
     """Be PID 1 of a new sandbox; never returns.
 
     Args:
         blueprint: what every sandbox has.
         request: the zygote's `create` message.
         sock: where the engine talks to this sandbox.
-        gate: a pipe that says when the ids are mapped and the cgroups entered.
+        gate: a pipe that says when the ids are mapped.
+        doors: the way into the sandbox's cgroups.
     """
-    if os.read(gate, 1) != b"g":
-        os._exit(0)  # the zygote is gone
-    sys_.set_title("pytest-sandbox agent")
-    # The number must be below every descriptor that the engine will ever pass.
-    sock_fd = fcntl.fcntl(sock.detach(), fcntl.F_DUPFD_CLOEXEC, 3)
-    sock = socket.socket(fileno=sock_fd)
     try:
+        doors.enter()
+        if os.read(gate, 1) != b"g":
+            os._exit(0)  # the zygote is gone, or could not map the ids
+        sys_.set_title("pytest-sandbox agent")
         _build(blueprint, request)
-        null = os.open("/dev/null", os.O_RDWR)
-        for fd in (0, 1, 2):
-            os.dup2(null, fd)
-        sys_.close_from(3, sock_fd - 1)
-        sys_.close_from(sock_fd + 1)
-        sys.meta_path.clear()  # an import from here on would run the sandbox's own files
+        _forget_the_machine(sock.fileno())
         blueprint.hardening.apply(request["processes"])
         agent = _agent.Agent(sock)
-    except OSError as error:
-        _wire.send(sock, {"failed": describe(error)})
+    except Exception as error:
+        cause = error if isinstance(error, OSError) else OSError(errno.EIO, repr(error))
+        _wire.send(sock, {"failed": describe(cause)})
         os._exit(1)
     agent.run()
     os._exit(0)
+
+
+def _forget_the_machine(keep: int) -> None:
+    """Hold no descriptor of the machine but one, and import nothing any more."""
+    null = os.open("/dev/null", os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(null, fd)
+    sys_.close_from(3, keep - 1)
+    sys_.close_from(keep + 1)
+    sys.meta_path.clear()  # from here on, it would be the sandbox's own files
 
 
 def _build(blueprint: Blueprint, request: _wire.Message) -> None:

@@ -2,15 +2,16 @@
 
 One group for the engine, in it one for the zygote and one for each sandbox that needs one:
 
-    .../pytest-sandbox-PID-STARTED/{zygote,1,2,...}
+    .../pytest-sandbox-PID-RANDOM/{zygote,1,2,...}
 
-The name tells which process made it, so that a later run can tell what is left over. Nothing
-here removes anything but empty groups: rmdir(2) on a group does no more.
+Its maker holds a lock on the folder, so that a later run, in whatever container, can tell what is
+left over. Nothing here removes anything but empty groups: rmdir(2) on a group does no more.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import re
 import time
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 CONTROLLERS = ("pids", "memory", "cpu")
 _PREFIX = "pytest-sandbox"
-_OURS = re.compile(rf"{_PREFIX}-(\d+)-(\d+)")
+_OURS = re.compile(rf"{_PREFIX}-\d+-[0-9a-f]{{8}}")
 _PERIOD = 100_000  # microseconds, the kernel's default
 #: Files that a kernel without swap, or without counting it, does not have.
 _OPTIONAL = frozenset({"memory.memsw.limit_in_bytes", "memory.swap.max"})
@@ -42,17 +43,16 @@ class Hierarchy:
     def __init__(self, version: int, controllers: list[str], parent: str, home: str) -> None:
         self.version = version
         self.controllers = controllers
-        self.path = f"{parent}/{_own_name()}"
+        self.path = f"{parent}/{_PREFIX}-{os.getpid()}-{os.urandom(4).hex()}"
         # "tasks" moves a thread, which we have one of: that does not wait for every fork on the
         # machine, as "cgroup.procs" does.
         self._door = "tasks" if version == 1 else "cgroup.procs"
         self._home = os.open(f"{home}/{self._door}", os.O_WRONLY | os.O_CLOEXEC)
         try:
-            os.mkdir(self.path, 0o755)
+            self._folder = _make_locked(self.path)
         except OSError:
             os.close(self._home)
             raise
-        self._folder = os.open(self.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
 
     def enter(self) -> None:
         """Move this process into a group of its own, next to those of the sandboxes."""
@@ -344,26 +344,31 @@ def _upwards(mountpoint: str, root: str, group: str) -> list[str]:
     return folders[::-1]
 
 
-def _own_name() -> str:
-    return f"{_PREFIX}-{os.getpid()}-{_started(os.getpid())}"
+def _make_locked(path: str) -> int:
+    """Make a folder that nobody takes for a left-over one; its descriptor holds the lock."""
+    while True:
+        os.mkdir(path, 0o755)
+        with contextlib.suppress(FileNotFoundError):  # swept before it was locked: once more
+            fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            if os.path.exists(path):
+                return fd
+            os.close(fd)
 
 
-def _started(pid: int) -> int | None:
-    """When a process started, in clock ticks since boot (proc(5)); None if it is gone."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            return int(file.read().rpartition(b")")[2].split()[19])
-    except OSError:
-        return None
-
-
-def _sweep_left_over(folder: str) -> None:
+def _sweep_left_over(parent: str) -> None:
     """Remove groups whose maker is gone."""
-    try:
-        names = os.listdir(folder)
-    except OSError:
-        return
-    for name in names:
-        match = _OURS.fullmatch(name)
-        if match and _started(int(match[1])) != int(match[2]):
-            remove(f"{folder}/{name}")
+    with contextlib.suppress(OSError):
+        for name in os.listdir(parent):
+            if _OURS.fullmatch(name):
+                _sweep(f"{parent}/{name}")
+
+
+def _sweep(path: str) -> None:
+    with contextlib.suppress(OSError):  # locked, or somebody else sweeps too
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            remove(path)
+        finally:
+            os.close(fd)

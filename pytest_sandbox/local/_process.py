@@ -21,6 +21,7 @@ from pytest_sandbox.engine import (
     ProcessSpec,
     PtySize,
     SpawnFailed,
+    StoreFull,
     TaskEnded,
 )
 
@@ -57,6 +58,7 @@ class LocalProcess(Process):
 
         Raises:
             SpawnFailed: the command cannot be started.
+            StoreFull: the engine has no descriptors left for it.
             TaskEnded: the task is over.
         """
         request = {
@@ -70,6 +72,10 @@ class LocalProcess(Process):
         }
         try:
             passed = () if spec.pty else self._open_pipes(spec)
+        except OSError as error:
+            self.task_ended()
+            raise StoreFull(f"no room for the pipes of a process: {error.strerror}") from error
+        try:
             self._name, answer = self._link.exec(self, request, passed)
             _, fds = await answer
             if spec.pty:
@@ -183,6 +189,6 @@ def _pipe() -> tuple[int, int]:
 
 
 def _sentence(spec: ProcessSpec, error: OSError) -> str:
-    if error.filename == spec.workdir:
+    if spec.workdir is not None and error.filename == spec.workdir:
         return f"working directory {error.filename!r}: {error.strerror}"
     return f"cannot run {spec.argv[0]!r}: {error.strerror}"

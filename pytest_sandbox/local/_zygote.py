@@ -127,8 +127,7 @@ class Zygote:
 
         def child() -> None:
             os.close(opener)
-            doors.enter()
-            _box.run(self._blueprint, message, socket.socket(fileno=sock_fd), gate)
+            _box.run(self._blueprint, message, socket.socket(fileno=sock_fd), gate, doors)
 
         try:
             pid = sys_.clone(_box.NAMESPACES, child, doors.folder)

@@ -5,7 +5,10 @@ from typing import Any
 from pytest_sandbox.engine import Engine, EngineInfo
 
 from ._auth import Listener
+from ._faults import FaultPlan
 from ._idempotency import Outcomes
+from ._passage import Passages
+from ._recorder import Recorder
 from ._rpc import RpcServer, Services
 from ._state import State
 from .apps import Apps
@@ -26,10 +29,17 @@ class App:
     Args:
         engine: started.
         info: what its start returned.
+
+    Attributes:
+        recorder: the calls that were made, for `pytest_sandbox.Rpcs`.
+        faults: what is to go wrong, for `pytest_sandbox.rpcs.Faults`.
     """
 
     def __init__(self, engine: Engine, info: EngineInfo) -> None:
         self.state = State(engine, info)
+        self.recorder = Recorder(engine.clock, self.state.boxes.id_of_task)
+        self.faults = FaultPlan(self.state)
+        self._passages = Passages(self.recorder, self.faults, engine.clock)
         self._outcomes: Outcomes[Any] = Outcomes()
         self._control = [
             Apps(self.state),
@@ -42,7 +52,7 @@ class App:
             RouterAccess(self.state),
         ]
         self._router = [CommandRouter(self.state)]
-        self._inspector = [Inspector(self.state)]
+        self._inspector = [Inspector(self.state, self.recorder, self.faults)]
 
     def services(self, listener: Listener) -> Services:
         """What `listener` serves."""
@@ -50,6 +60,7 @@ class App:
             listener,
             self.state.tokens,
             self._outcomes,
+            self._passages,
             control=self._control,
             router=self._router,
             inspector=self._inspector,

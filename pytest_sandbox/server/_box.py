@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 from pytest_sandbox._proto import sandboxes_pb2 as pb
 from pytest_sandbox.engine import (
     Clock,
+    EndCause,
     OutputLog,
     Process,
     Task,
+    TaskEnd,
     TaskEnded,
     WatchEvent,
 )
@@ -87,6 +89,7 @@ class Box:
         self.clock = clock
         self._over = asyncio.Event()
         self._reason: Status | None = None
+        self._misfortune: EndCause | None = None
         self._starting: dict[str, asyncio.Future[Execution]] = {}
         self._finished = Retention(FINISHED_EXECS, FINISHED_EXEC_BYTES, self._forget)
         self._silence = OutputLog()
@@ -116,8 +119,17 @@ class Box:
             await settled(self.task.kill())
             await self._over.wait()
 
+    async def fail(self, cause: EndCause) -> None:
+        """End it as if that had happened to it, and return when nothing of it is left."""
+        if self.result is None:
+            self._misfortune = self._misfortune or cause
+            await settled(self.task.kill())
+            await self._over.wait()
+
     async def _watch(self) -> None:
         end = await self.task.wait()
+        if self._misfortune is not None and end.cause is EndCause.KILLED:
+            end = TaskEnd(self._misfortune)
         self.result = result_of(end, self._reason)
         self.finished_at = self.clock.now()
         self.ended = self.clock.monotonic()

@@ -199,6 +199,11 @@ class BoxRegistry:
         except KeyError:
             raise not_found("Task", task_id) from None
 
+    def id_of_task(self, task_id: str) -> str:
+        """The id of the sandbox that a task belongs to; empty if it is not known."""
+        box = self._by_task.get(task_id)
+        return box.id if box is not None else ""
+
     def named(self, app_id: str, name: str) -> Box | None:
         """The running sandbox of that name, if there is one."""
         return self._named.get((app_id, name))

@@ -15,7 +15,7 @@ _TIMED_OUT = 124
 _KILLED = 128 + signal.SIGKILL
 
 
-def result_of(end: TaskEnd, reason: Status | None) -> Result:
+def result_of(end: TaskEnd, reason: "Status | None") -> Result:
     """The result of a sandbox.
 
     Args:

@@ -24,10 +24,13 @@ from h2.settings import SettingCodes
 from pytest_sandbox._proto.control_grpc import ModalClientBase
 from pytest_sandbox._proto.inspector_grpc import InspectorBase
 from pytest_sandbox._proto.router_grpc import TaskCommandRouterBase
+from pytest_sandbox.rpcs import StatusDetails
 
 from ._auth import Listener, RouterTokens
 from ._errors import failure, invalid
+from ._faults import Lost
 from ._idempotency import Outcomes
+from ._passage import Passage, Passages
 
 AnyStream = Stream[Any, Any]
 H = TypeVar("H", bound=Callable[..., Any])
@@ -77,6 +80,7 @@ class Services:
         listener: decides who is let in.
         tokens: of the command router.
         outcomes: of calls with an idempotency key; shared by all listeners.
+        passages: watches and disturbs the calls of the control plane and the command router.
         control: servicers of the control plane.
         router: servicers of the command router.
         inspector: servicers of the inspector.
@@ -87,19 +91,23 @@ class Services:
         listener: Listener,
         tokens: RouterTokens,
         outcomes: Outcomes[Any],
+        passages: Passages,
         *,
         control: Sequence[object],
         router: Sequence[object],
         inspector: Sequence[object],
     ) -> None:
-        self._dispatch = _Dispatch(listener, tokens, outcomes)
+        self._dispatch = _Dispatch(listener, tokens, outcomes, passages)
+        self._unwatched = _Dispatch(listener, tokens, outcomes, None)
         self._handlers = {
-            **self._bind(ModalClientBase, control, self._dispatch.enter_control),
-            **self._bind(TaskCommandRouterBase, router, self._dispatch.enter_router),
-            **self._bind(
+            **_bind(ModalClientBase, control, self._dispatch, self._dispatch.enter_control),
+            **_bind(TaskCommandRouterBase, router, self._dispatch, self._dispatch.enter_router),
+            # Who looks at the calls does not look at itself looking.
+            **_bind(
                 InspectorBase,
                 inspector if listener.inspector else [],
-                self._dispatch.enter_control,
+                self._unwatched,
+                self._unwatched.enter_control,
             ),
         }
 
@@ -107,13 +115,18 @@ class Services:
         """What grpclib asks for: path to handler."""
         return self._handlers
 
-    def _bind(
-        self, base: type, servicers: Sequence[object], enter: Callable[[Call], None]
-    ) -> dict[str, Handler]:
-        return {
-            path: entry._replace(func=self._dispatch.serve(path, entry, servicers, enter))
-            for path, entry in base.__mapping__(cast("Any", _Names())).items()  # type: ignore[attr-defined]
-        }
+    def refusal(self, path: str) -> Callable[[AnyStream], Awaitable[None]]:
+        """The answer to a call that none of the services has."""
+        return self._dispatch.refuse(path)
+
+
+def _bind(
+    base: type, servicers: Sequence[object], dispatch: "_Dispatch", enter: Callable[[Call], None]
+) -> dict[str, Handler]:
+    return {
+        path: entry._replace(func=dispatch.serve(path, entry, servicers, enter))
+        for path, entry in base.__mapping__(cast("Any", _Names())).items()  # type: ignore[attr-defined]
+    }
 
 
 class RpcServer(Server):
@@ -125,8 +138,8 @@ class RpcServer(Server):
     """
 
     def __init__(self, services: Services) -> None:
-        super().__init__([services])
-        self._mapping = _Named(self._mapping)
+        super().__init__([services], status_details_codec=StatusDetails())
+        self._mapping = _Named(self._mapping, services.refusal)
 
     def _protocol_factory(self) -> H2Protocol:
         protocol = super()._protocol_factory()
@@ -145,10 +158,18 @@ class RpcServer(Server):
 
 
 class _Named(dict[str, Handler]):
+    def __init__(
+        self,
+        handlers: Mapping[str, Handler],
+        refusal: Callable[[str], Callable[[AnyStream], Awaitable[None]]],
+    ) -> None:
+        super().__init__(handlers)
+        self._refusal = refusal
+
     def get(self, path: str, default: Any = None) -> Any:
         handler = super().get(path)
         if handler is None:
-            return Handler(_refuse(path), Cardinality.STREAM_STREAM, Empty, Empty)
+            return Handler(self._refusal(path), Cardinality.STREAM_STREAM, Empty, Empty)
         return handler
 
 
@@ -159,33 +180,27 @@ class _Names:
         return name
 
 
-def _refuse(path: str) -> Callable[[AnyStream], Awaitable[None]]:
-    async def refuse(stream: AnyStream) -> None:
-        service, _, rpc = path.lstrip("/").rpartition("/")
-        remedy = f": {_FIRST_VERSION}" if rpc.endswith("V2") else ""
-        raise GRPCError(
-            Status.UNIMPLEMENTED,
-            f"{rpc} (of {service}) is not implemented by pytest-sandbox{remedy}",
-        )
-
-    return refuse
-
-
 class _Dispatch:
     """What every call goes through, in this order.
 
     1. `enter_*` lets the caller in, or not.
-    2. The handler runs; once per idempotency key if it is marked so.
-    3. What it raised becomes a status.
-
-    Whatever watches or disturbs calls (a recorder, a plan of faults) belongs between 1 and 3 of
-    the three methods `_unary`, `_server_stream` and `_client_stream`, and nowhere else.
+    2. The request passes whoever watches or disturbs calls.
+    3. The handler runs; once per idempotency key if it is marked so.
+    4. What it raised becomes a status.
+    5. The response passes the same way back.
     """
 
-    def __init__(self, listener: Listener, tokens: RouterTokens, outcomes: Outcomes[Any]) -> None:
+    def __init__(
+        self,
+        listener: Listener,
+        tokens: RouterTokens,
+        outcomes: Outcomes[Any],
+        passages: Passages | None,
+    ) -> None:
         self._listener = listener
         self._tokens = tokens
         self._outcomes = outcomes
+        self._begin = passages.begin if passages is not None else _unnoticed
 
     def enter_control(self, call: Call) -> None:
         self._listener.check_control(call.metadata)
@@ -204,13 +219,27 @@ class _Dispatch:
         name = str(entry.func)
         handler = next((getattr(s, name) for s in servicers if hasattr(s, name)), None)
         if handler is None:
-            return _refuse(path)
+            return self.refuse(path)
         kinds = {
             Cardinality.UNARY_UNARY: self._unary,
             Cardinality.UNARY_STREAM: self._server_stream,
             Cardinality.STREAM_UNARY: self._client_stream,
         }
-        return kinds[entry.cardinality](name, handler, enter)
+        return _resetting(kinds[entry.cardinality](name, handler, enter))
+
+    def refuse(self, path: str) -> Callable[[AnyStream], Awaitable[None]]:
+        """The answer to a call that is not there, by name."""
+        service, _, rpc = path.lstrip("/").rpartition("/")
+        remedy = f": {_FIRST_VERSION}" if rpc.endswith("V2") else ""
+
+        async def refuse(stream: AnyStream) -> None:
+            with self._begin(Call(rpc, self._listener, stream.metadata or {})):
+                raise GRPCError(
+                    Status.UNIMPLEMENTED,
+                    f"{rpc} (of {service}) is not implemented by pytest-sandbox{remedy}",
+                )
+
+        return refuse
 
     def _unary(
         self, name: str, handler: Callable[..., Any], enter: Callable[[Call], None]
@@ -220,12 +249,14 @@ class _Dispatch:
 
         async def serve(stream: AnyStream) -> None:
             call = Call(name, self._listener, stream.metadata or {})
-            try:
-                enter(call)
-                request = await _receive(stream)
-                response = await handler(request, call)
-            except Exception as error:
-                raise failure(error, name) from None
+            with self._begin(call) as passage:
+                try:
+                    enter(call)
+                    request = await _receive(stream)
+                    await passage.request(request)
+                    response = passage.response(await handler(request, call))
+                except Exception as error:
+                    raise failure(error, name) from None
             if call.initial_metadata:
                 await stream.send_initial_metadata(metadata=call.initial_metadata)
             await stream.send_message(response)
@@ -235,23 +266,28 @@ class _Dispatch:
     def _server_stream(
         self, name: str, handler: Callable[..., Any], enter: Callable[[Call], None]
     ) -> Callable[[AnyStream], Awaitable[None]]:
-        async def responses(stream: AnyStream) -> AsyncGenerator[Any, None]:
-            call = Call(name, self._listener, stream.metadata or {})
+        async def responses(
+            stream: AnyStream, call: Call, passage: Passage
+        ) -> AsyncGenerator[Any, None]:
             try:
                 enter(call)
                 request = await _receive(stream)
+                await passage.request(request)
                 async with aclosing(handler(request, call)) as source:
                     async for response in source:
-                        yield response
+                        for part in passage.responses(response):
+                            yield part
             except Exception as error:
                 raise failure(error, name) from None
 
         async def serve(stream: AnyStream) -> None:
+            call = Call(name, self._listener, stream.metadata or {})
             # Sending waits for the client's window, and the handler for the sending: what the
             # client does not read stays where it is.
-            async with aclosing(responses(stream)) as source:
-                async for response in source:
-                    await stream.send_message(response)
+            with self._begin(call) as passage:
+                async with aclosing(responses(stream, call, passage)) as source:
+                    async for response in source:
+                        await stream.send_message(response)
 
         return serve
 
@@ -260,11 +296,13 @@ class _Dispatch:
     ) -> Callable[[AnyStream], Awaitable[None]]:
         async def serve(stream: AnyStream) -> None:
             call = Call(name, self._listener, stream.metadata or {})
-            try:
-                enter(call)
-                response = await handler(stream, call)
-            except Exception as error:
-                raise failure(error, name) from None
+            with self._begin(call) as passage:
+                try:
+                    enter(call)
+                    await passage.request(None)
+                    response = passage.response(await handler(_Heard(stream, passage), call))
+                except Exception as error:
+                    raise failure(error, name) from None
             await stream.send_message(response)
 
         return serve
@@ -292,3 +330,35 @@ async def _receive(stream: AnyStream) -> Any:
     if request is None:
         raise invalid("the call ended before its request came")
     return request
+
+
+class _Heard:
+    """The requests of a stream, each of which passes on its way to the handler."""
+
+    def __init__(self, stream: AnyStream, passage: Passage) -> None:
+        self._stream = stream
+        self._passage = passage
+
+    async def recv_message(self) -> Any:
+        message = await self._stream.recv_message()
+        if message is not None:
+            self._passage.heard(message)
+        return message
+
+
+def _resetting(
+    serve: Callable[[AnyStream], Awaitable[None]],
+) -> Callable[[AnyStream], Awaitable[None]]:
+    """Reset the call whose answer is lost."""
+
+    async def run(stream: AnyStream) -> None:
+        try:
+            await serve(stream)
+        except Lost:
+            await stream.cancel()
+
+    return run
+
+
+def _unnoticed(_: Call) -> Passage:
+    return Passage()

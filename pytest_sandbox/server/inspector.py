@@ -7,7 +7,9 @@ from pytest_sandbox._proto import inspector_pb2 as pb
 
 from ._box import Box
 from ._execution import Execution
-from ._rpc import Call
+from ._faults import FaultPlan
+from ._recorder import Recorder
+from ._rpc import Call, once
 from ._state import State
 from .fs_tools import TOOL
 
@@ -25,8 +27,10 @@ _ENDINGS = {
 class Inspector:
     """The inspector RPCs."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, recorder: Recorder, faults: FaultPlan) -> None:
         self._state = state
+        self._recorder = recorder
+        self._faults = faults
 
     async def Engine(
         self, request: pb.InspectorEngineRequest, call: Call
@@ -63,6 +67,48 @@ class Inspector:
             commands=[_command(box, each, tail, now) for each in executions],
             seconds=ended - box.started,
         )
+
+    @once
+    async def RecordStart(
+        self, request: pb.InspectorRecordStartRequest, call: Call
+    ) -> pb.InspectorRecordStartResponse:
+        """Record calls from now on."""
+        return pb.InspectorRecordStartResponse(next=self._recorder.record_start())
+
+    @once
+    async def RecordStop(
+        self, request: pb.InspectorRecordStopRequest, call: Call
+    ) -> pb.InspectorRecordStopResponse:
+        """One reader less."""
+        self._recorder.record_stop()
+        return pb.InspectorRecordStopResponse()
+
+    async def Record(
+        self, request: pb.InspectorRecordRequest, call: Call
+    ) -> pb.InspectorRecordResponse:
+        """The calls that were made."""
+        return self._recorder.record(request.since)
+
+    async def FaultSet(
+        self, request: pb.InspectorFaultSetRequest, call: Call
+    ) -> pb.InspectorFaultSetResponse:
+        """Set a fault; when it is about a sandbox and now, return once that has ended."""
+        self._faults.fault_set(request.fault)
+        await self._faults.settled(request.fault.id)
+        return pb.InspectorFaultSetResponse()
+
+    async def FaultList(
+        self, request: pb.InspectorFaultListRequest, call: Call
+    ) -> pb.InspectorFaultListResponse:
+        """How often faults were met, and struck."""
+        return pb.InspectorFaultListResponse(states=self._faults.fault_list(request.ids))
+
+    async def FaultClear(
+        self, request: pb.InspectorFaultClearRequest, call: Call
+    ) -> pb.InspectorFaultClearResponse:
+        """Take faults back."""
+        self._faults.fault_clear(request.ids)
+        return pb.InspectorFaultClearResponse()
 
 
 def _end(box: Box) -> str:

@@ -22,15 +22,19 @@ def test_only_empty_groups_are_removed(tmp_path: Path) -> None:
     assert _cgroups.remove(str(group))  # gone is gone
 
 
-def test_what_a_dead_process_left_is_swept_and_nothing_else(tmp_path: Path) -> None:
-    me = os.getpid()
-    started = _cgroups._started(me)
-    stay = [f"pytest-sandbox-{me}-{started}", "pytest-sandbox", "other", "pytest-sandbox-1-x"]
-    gone = [f"pytest-sandbox-{me}-{(started or 0) + 1}", "pytest-sandbox-4194305-1"]
-    for name in (*stay, *gone):
-        (tmp_path / name / "zygote").mkdir(parents=True)
+def test_what_nobody_holds_any_more_is_swept_and_nothing_else(tmp_path: Path) -> None:
+    others = ["pytest-sandbox", "other", "pytest-sandbox-1-x", "pytest-sandbox-1-0123456789"]
+    for name in others:
+        (tmp_path / name).mkdir()
+    held = _cgroups._make_locked(str(tmp_path / "pytest-sandbox-1-01234567"))
+    left = _cgroups._make_locked(str(tmp_path / "pytest-sandbox-1-89abcdef"))
+    (tmp_path / "pytest-sandbox-1-89abcdef" / "zygote").mkdir()
+    os.close(left)
     _cgroups._sweep_left_over(str(tmp_path))
-    assert sorted(os.listdir(tmp_path)) == sorted(stay)
+    assert sorted(os.listdir(tmp_path)) == sorted([*others, "pytest-sandbox-1-01234567"])
+    os.close(held)
+    _cgroups._sweep_left_over(str(tmp_path))
+    assert sorted(os.listdir(tmp_path)) == sorted(others)
 
 
 @pytest.mark.parametrize(

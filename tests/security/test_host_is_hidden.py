@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pytest_sandbox.engine import Task
+from pytest_sandbox.engine import Engine, ProcessSpec, Task, TaskSpec
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -200,8 +200,7 @@ print(json.dumps("alive"))
     assert await inside("print('\"still alive\"')") == "still alive"
 
 
-async def test_no_descriptor_is_inherited(inside: Inside) -> None:
-    code = """
+DESCRIPTORS = """
 import json, os
 links = {}
 for name in os.listdir("/proc/self/fd"):
@@ -211,9 +210,28 @@ for name in os.listdir("/proc/self/fd"):
         pass  # the listing itself
 print(json.dumps(links))
 """
-    links = await inside(code)
+
+
+async def test_no_descriptor_is_inherited(inside: Inside) -> None:
+    links = await inside(DESCRIPTORS)
     assert set(links) == {"0", "1", "2"}
     assert all(link.startswith("pipe:") for link in links.values())
+
+
+async def test_no_descriptor_is_inherited_on_a_terminal(inside: Inside) -> None:
+    links = await inside(DESCRIPTORS, pty=True)
+    assert set(links) == {"0", "1", "2"}
+    assert all(link.startswith("/dev/pts/") for link in links.values())
+
+
+async def test_no_descriptor_is_inherited_by_the_main_process(engine: Engine) -> None:
+    script = "ls -l /proc/$$/fd; :"
+    task = await engine.create(TaskSpec(main=ProcessSpec(("/bin/sh", "-c", script))))
+    assert task.main is not None
+    await task.wait()
+    listed = b"".join([chunk async for chunk in task.main.stdout.follow()]).decode()
+    numbers = [line.split()[-3] for line in listed.splitlines() if "->" in line]
+    assert numbers == ["0", "1", "2"], listed
 
 
 async def test_the_machines_mounts_are_hidden(

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 #: symbolic link is a file that holds its target), a source distribution.
 SOURCES = ("clone", "archive", "sdist")
 #: What is of use in a clone only.
-CLONE_ONLY = (".ci/", ".gitignore")
+CLONE_ONLY = (".gitignore",)
 
 pytestmark = [
     pytest.mark.timeout(300),  # environments are made, and packages downloaded

@@ -23,12 +23,19 @@ MAY_IMPORT = {
     "engine": set(),
     "local": {"engine"},
     "fakes": {"engine"},
-    "server": {"engine", "_proto"},
-    "server.__main__": {"engine", "_proto", "local", "_run"},  # where a server meets its engine
-    "client": {"_proto", "_run"},
-    "plugin": {"client", "_proto", "_run"},  # _proto for the inspector, which is ours alone
-    "cli": {"_proto", "_run", "engine", "local", "fakes", "server", "client", "plugin"},
-    "": {"client"},  # the package itself: the public names, re-exported
+    "rpcs": {"_proto"},
+    "server": {"engine", "_proto", "rpcs"},
+    "server.__main__": {
+        "engine",
+        "_proto",
+        "local",
+        "_run",
+        "rpcs",
+    },  # where a server meets its engine
+    "client": {"_proto", "_run", "rpcs"},
+    "plugin": {"client", "_proto", "_run", "rpcs"},  # _proto for the inspector, which is ours alone
+    "cli": {"_proto", "_run", "engine", "local", "fakes", "server", "client", "plugin", "rpcs"},
+    "": {"client", "rpcs"},  # the package itself: the public names, re-exported
 }
 
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from pytest_sandbox import Sandbox
+from pytest_sandbox import Client, Sandbox
 
 from ._memory import available_bytes, rss_bytes
 from ._samples import Samples
@@ -149,6 +149,28 @@ def stream(bench: Bench, size: int = 1_000_000_000) -> None:
     bench.fact("  growth of the engine meanwhile", (highest[1] - before[1]) / 1e6, "MB")
 
 
+def recording(bench: Bench, calls: int = 20) -> None:
+    """What it costs each call that the server writes it down."""
+    on, off = Samples(), Samples()
+    sandbox = Sandbox.create()
+    inspector = Client.default().inspector
+
+    def poll(samples: Samples) -> None:
+        with samples.sample():
+            for _ in range(calls):
+                sandbox.poll()
+
+    poll(Samples())
+    for _ in range(bench.samples):
+        poll(off)
+        inspector.record_start()
+        poll(on)
+        inspector.record_stop()
+    sandbox.terminate()
+    bench.timing(f"{calls} calls, recorded", on, "not recorded", off)
+    bench.fact("  recording adds to each", (on.p50 - off.p50) / calls * 1000, "us")
+
+
 def collect(bench: Bench) -> None:
     """What the plugin costs a project that does not use it; no other plugin is loaded."""
     ours, baseline = Samples(), Samples()
@@ -172,6 +194,7 @@ FIGURES: dict[str, Callable[[Bench], None]] = {
     "files": files,
     "concurrent": concurrent,
     "stream": stream,
+    "recording": recording,
     "crowd": crowd,
     "collect": collect,
 }

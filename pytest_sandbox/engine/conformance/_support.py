@@ -39,8 +39,13 @@ class Finished:
 
 async def soon(awaitable: Awaitable[T], what: str) -> T:
     """The result of what must end in bounded time; `what` completes "never ended: ..."."""
+
+    async def result() -> T:
+        return await awaitable
+
     try:
-        return await asyncio.wait_for(awaitable, PATIENCE)
+        # As a coroutine: `wait_for` would leave a cancelled `gather` with an error nobody takes.
+        return await asyncio.wait_for(result(), PATIENCE)
     except asyncio.TimeoutError:
         raise AssertionError(f"never ended: {what}") from None
 

@@ -42,7 +42,7 @@ def test_a_status_is_raised_at_once_with_its_message(serve: Serve, status: Statu
         Sandbox("sb-1", serve(service)).terminate()
 
     assert isinstance(raised.value, exceptions.Error)
-    assert isinstance(raised.value.__cause__, GRPCError)
+    assert isinstance(raised.value.__context__, GRPCError)
     assert len(service.asked) == 1
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import pytest_sandbox
-from pytest_sandbox import client
+from pytest_sandbox import client, rpcs
 from pytest_sandbox.client._dual import Dual, DualIterator, dual, dual_iterator, overloaded
 
 FACES = (Dual, DualIterator, dual, dual_iterator, overloaded)
@@ -23,8 +23,10 @@ def python(code: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-def test_the_package_and_its_client_offer_the_same() -> None:
-    assert pytest_sandbox.__all__ == client.__all__
+def test_the_package_offers_what_its_client_does_and_what_there_is_about_calls() -> None:
+    about_calls = {"Faults", "Rpc", "Rpcs"}
+    assert set(pytest_sandbox.__all__) == {*client.__all__, *about_calls}
+    assert all(getattr(pytest_sandbox, name) is getattr(rpcs, name) for name in about_calls)
     assert all(getattr(pytest_sandbox, name) is getattr(client, name) for name in client.__all__)
 
 

@@ -7,6 +7,8 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import jwt
 import pytest
@@ -55,7 +57,7 @@ async def test_an_unknown_path_says_its_name(path: str) -> None:
     handler = mapping.get(path)
     assert handler is not None
     with refused(Status.UNIMPLEMENTED, path.rpartition("/")[2]):
-        await handler.func(None)
+        await handler.func(cast("Any", SimpleNamespace(metadata=None)))
 
 
 @asynccontextmanager

@@ -1,0 +1,36 @@
+"""The calls that an engine gets: what was called, and what is to go wrong.
+
+`Rpcs` reads what the server recorded, and `Faults` tells it what to disturb. Neither knows where
+the server is: a client asks the one in the engine process, and a server in this process is used
+as it is.
+"""
+
+from ._details import StatusDetails as StatusDetails
+from ._details import retry_after as retry_after
+from ._faults import CallFault as CallFault
+from ._faults import FaultPlan as FaultPlan
+from ._faults import Faults as Faults
+from ._faults import SandboxFault as SandboxFault
+from ._match import Difference as Difference
+from ._match import check as check
+from ._match import differences as differences
+from ._names import SIGNATURES as SIGNATURES
+from ._record import Rpc as Rpc
+from ._rpcs import Recording as Recording
+from ._rpcs import Rpcs as Rpcs
+
+__all__ = [
+    "SIGNATURES",
+    "CallFault",
+    "Difference",
+    "FaultPlan",
+    "Faults",
+    "Recording",
+    "Rpc",
+    "Rpcs",
+    "SandboxFault",
+    "StatusDetails",
+    "check",
+    "differences",
+    "retry_after",
+]

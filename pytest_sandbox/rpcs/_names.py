@@ -1,0 +1,72 @@
+"""The calls there are: their names, and the messages they take and give."""
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, cast
+
+from google.protobuf.message import Message
+
+from pytest_sandbox._proto.control_grpc import ModalClientBase
+from pytest_sandbox._proto.router_grpc import TaskCommandRouterBase
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a call takes and gives.
+
+    Attributes:
+        request: the type of its request, or of each if it takes a stream of them.
+        response: the type of its response, or of each.
+        takes_stream: it takes any number of requests.
+        gives_stream: it gives any number of responses.
+    """
+
+    request: type[Message]
+    response: type[Message]
+    takes_stream: bool
+    gives_stream: bool
+
+
+class _Nothing:
+    """Stands in for a servicer, whose methods nobody looks at."""
+
+    def __getattr__(self, name: str) -> None:
+        return None
+
+
+def _signatures() -> dict[str, Signature]:
+    return {
+        path.rpartition("/")[2]: Signature(
+            cast("Any", entry.request_type),
+            cast("Any", entry.reply_type),
+            entry.cardinality.client_streaming,
+            entry.cardinality.server_streaming,
+        )
+        for base in (ModalClientBase, TaskCommandRouterBase)
+        for path, entry in base.__mapping__(cast("Any", _Nothing())).items()
+    }
+
+
+#: By name; the names of the two services do not overlap.
+SIGNATURES = _signatures()
+
+
+def signature(rpc: str) -> Signature:
+    """What a call takes and gives.
+
+    Raises:
+        ValueError: there is no such call; it names the ones that are spelt alike.
+    """
+    if rpc not in SIGNATURES:
+        raise ValueError(f"there is no RPC {rpc!r}{nearest(rpc, SIGNATURES)}")
+    return SIGNATURES[rpc]
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The end of an error about a name that is not known."""
+    by_folded = {each.lower(): each for each in known}
+    found = difflib.get_close_matches(name.lower(), by_folded, n=3, cutoff=0.5)
+    if not found:
+        return ""
+    return "; did you mean " + " or ".join(repr(by_folded[each]) for each in found) + "?"

@@ -1,0 +1,76 @@
+"""What of a call may be shown: everything but secrets."""
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
+
+#: What stands for a secret.
+HIDDEN = "[secret]"
+#: Parts of the names of metadata that is secret; binary metadata is left out as well.
+_METADATA = ("auth", "token", "secret", "jwt", "cookie", "password")
+#: Fields that are secret as a whole, and those whose values are.
+_TEXTS = frozenset({"jwt", "token"})
+_VALUES = frozenset({"env", "env_dict", "environment_variables"})
+
+
+def public_metadata(metadata: Mapping[str, str | bytes]) -> dict[str, str]:
+    """Metadata with secrets replaced."""
+    return {
+        name: HIDDEN if any(part in name.lower() for part in _METADATA) else value
+        for name, value in metadata.items()
+        if isinstance(value, str)
+    }
+
+
+def public_message(message: Message) -> bytes:
+    """A message on the wire, with secrets replaced in it; unknown fields are kept."""
+    if _has_secrets(message.DESCRIPTOR):
+        _redact(message)
+    return message.SerializeToString()
+
+
+@cache
+def _has_secrets(descriptor: Descriptor) -> bool:
+    return any(
+        field.name in _TEXTS | _VALUES
+        or (field in _inner(descriptor) and _has_secrets(field.message_type))
+        for field in descriptor.fields
+    )
+
+
+@cache
+def _inner(descriptor: Descriptor) -> tuple[FieldDescriptor, ...]:
+    """Fields that are messages, which may hold secrets, but for maps."""
+    return tuple(
+        field
+        for field in descriptor.fields
+        if field.message_type is not None
+        and not field.message_type.GetOptions().map_entry
+        and field.message_type is not descriptor
+    )
+
+
+def _redact(message: Message) -> None:
+    for field, value in message.ListFields():
+        if field.name in _TEXTS:
+            setattr(message, field.name, HIDDEN)
+        elif field.name in _VALUES:
+            _hide_values(value)
+        elif field in _inner(message.DESCRIPTOR):
+            for each in _each(value):
+                if _has_secrets(each.DESCRIPTOR):
+                    _redact(each)
+
+
+def _each(value: Message) -> Iterator[Message]:
+    yield from [value] if isinstance(value, Message) else value
+
+
+def _hide_values(value: Any) -> None:
+    """Of a map of texts, or of a message that holds one."""
+    values = getattr(value, "contents", value)
+    for name in list(values):
+        values[name] = HIDDEN
