@@ -141,7 +141,7 @@ class Filesystem:
         place = walk.parent()
         inode = self._openable(walk, place, flags)
         while isinstance(inode, Symlink):
-            place = walk.through(inode, place.directory)
+            place = walk.through(inode, place.directory, slash=place.slash)
             inode = self._openable(walk, place, flags)
         spot = None if place.special else (place.directory, place.name)
         if inode is None:

@@ -2,7 +2,7 @@
 
 import errno
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from ._inode import Directory, Inode, Symlink
@@ -78,8 +78,8 @@ class Walk:
             self.fail(errno.ENOTDIR)
         return inode
 
-    def through(self, link: Symlink, directory: int) -> Place:
-        """Where a symbolic link in `directory` points.
+    def through(self, link: Symlink, directory: int, *, slash: bool = False) -> Place:
+        """Where a symbolic link in `directory` points; with `slash`, to a directory.
 
         Raises:
             OSError: `ELOOP`, this walk went through too many.
@@ -87,7 +87,8 @@ class Walk:
         self._links += 1
         if self._links > MAX_LINKS:
             self.fail(errno.ELOOP)
-        return self._parent(link.target, directory)
+        place = self._parent(link.target, directory)
+        return replace(place, slash=place.slash or slash)
 
     def child(self, directory: int, name: str) -> Inode | None:
         """One name in a directory; links are not followed."""

@@ -1,8 +1,8 @@
 """A program that does file operations on the real kernel, below a folder it cannot leave.
 
-It changes its root to the folder it is given, then reads one operation a line as JSON and
-answers each with one line: `{"errno": 2}` or `{"value": ...}`. Operation `tree` describes
-everything below the root.
+It changes its root to the folder it is given, then reads a list of operations a line as JSON and
+answers with a list a line: `{"errno": 2}` or `{"value": ...}` for each. Operation `tree`
+describes everything below the root.
 """
 
 import base64
@@ -105,7 +105,7 @@ def main() -> None:
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     for line in sys.stdin:
-        sys.stdout.write(json.dumps(answer(*json.loads(line))) + "\n")
+        sys.stdout.write(json.dumps([answer(*operation) for operation in json.loads(line)]) + "\n")
         sys.stdout.flush()
 
 

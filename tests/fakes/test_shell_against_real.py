@@ -269,6 +269,8 @@ cat <<< "a b $A"; read x y <<< 'one two three'; echo "$y|$x"
 echo $'tab\there' $'it\'s' "$'no'"; echo -e 'a\tb\c'; echo -n x; echo -en 'y\n'; echo -E 'a\tb' -n
 { echo out; echo err >&2; } &> f; cat f; echo more &>> f; wc -l < f
 source /dev/null; echo $?; cd /nonexistent 2>/dev/null; echo $?
+mkdir bin; echo x > bin/tool; PATH=bin:$PATH; tool; echo $?; chmod +x bin/tool; echo 'echo ran' > bin/tool; tool
+mkdir one two; mkdir one/tool; echo 'echo two' > two/tool; chmod +x two/tool; PATH=one:two; tool
 set -o pipefail; false | true; echo $?; set +o pipefail; false | true; echo $?
 echo 'a\nb' "a\nb"; printf '%s\n' "${A}s" ${B%% *}
 f() { local x=1 y; echo "$x$y"; }; y=2; f; echo "$x$y"

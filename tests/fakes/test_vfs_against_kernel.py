@@ -37,13 +37,13 @@ class Kernel:
         assert self._process.stdout is not None
         self.ready = self._process.stdout.readline() == "ready\n"
 
-    def __call__(self, *operation: Any) -> dict[str, Any]:
+    def __call__(self, operations: list[Operation]) -> list[dict[str, Any]]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(operation) + "\n")
+        self._process.stdin.write(json.dumps(operations) + "\n")
         self._process.stdin.flush()
-        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
-        return answer
+        answers: list[dict[str, Any]] = json.loads(self._process.stdout.readline())
+        return answers
 
     def close(self) -> str:
         return self._process.communicate()[1]
@@ -145,7 +145,7 @@ def kernel() -> Iterator[Kernel]:
         if not kernel.ready:
             pytest.skip(f"cannot confine a process to a folder: {kernel.close()}")
         yield kernel
-        kernel("clear")
+        kernel([("clear",)])
         assert kernel.close() == ""
 
 
@@ -188,13 +188,10 @@ operations: st.SearchStrategy[Operation] = st.one_of(
 
 
 def compare(kernel: Kernel, steps: list[Operation]) -> None:
-    kernel("clear")
     memory = Memory()
-    for step in steps:
-        assert (step, memory(*step)) == (step, kernel(*step))
-    memory("chdir", "/")
-    kernel("chdir", "/")
-    assert memory("tree") == kernel("tree")
+    steps = [*steps, ("chdir", "/"), ("tree",)]
+    for step, answer in zip(steps, kernel([("clear",), *steps])[1:], strict=True):
+        assert (step, memory(*step)) == (step, answer)
 
 
 LOOP = [("symlink", f"l{i}", f"l{i + 1}") for i in range(45)]
@@ -224,3 +221,50 @@ LOOP = [("symlink", f"l{i}", f"l{i + 1}") for i in range(45)]
 @given(steps=st.lists(operations, min_size=1, max_size=25))
 def test_every_operation_answers_as_the_kernel_does(kernel: Kernel, steps: list[Operation]) -> None:
     compare(kernel, steps)
+
+
+TREE: list[Operation] = [
+    ("mkdir", "d", 0o755),
+    ("mkdir", "d/full", 0o755),
+    ("open", "d/full/f", os.O_CREAT | os.O_WRONLY, 0o644, 0, "x"),
+    ("mkdir", "empty", 0o755),
+    ("open", "f", os.O_CREAT | os.O_WRONLY, 0o644, 0, "y"),
+    ("link", "f", "same"),
+    ("symlink", "d", "to-d"),
+    ("symlink", "f", "to-f"),
+    ("symlink", "nowhere", "broken"),
+    ("symlink", "loop", "loop"),
+]
+PATHS = [
+    *("d", "d/", "d/full", "d/full/f", "d/full/..", "d/.", "empty", "empty/", "f", "f/", "same"),
+    *("to-d", "to-d/", "to-d/full", "to-f", "to-f/", "broken", "broken/", "loop", "loop/x"),
+    *("new", "new/", "d/new", "empty/new/", "none/new", "f/new", "/", ".", "..", ""),
+]
+
+
+@pytest.mark.parametrize("operation", ["rename", "link", "symlink"])
+def test_every_two_paths_answer_as_in_the_kernel(kernel: Kernel, operation: str) -> None:
+    for one in PATHS:
+        for other in PATHS:
+            compare(kernel, [*TREE, (operation, one, other)])
+
+
+OPEN_FLAGS = [
+    access | more
+    for access in (os.O_RDONLY, os.O_WRONLY)
+    for more in (
+        *(0, os.O_CREAT, os.O_CREAT | os.O_EXCL, os.O_TRUNC, os.O_NOFOLLOW, os.O_DIRECTORY),
+        *(os.O_CREAT | os.O_NOFOLLOW, os.O_NOFOLLOW | os.O_DIRECTORY),
+    )
+]
+
+
+def test_every_path_answers_as_in_the_kernel(kernel: Kernel) -> None:
+    for path in PATHS:
+        for step in (
+            *(("open", path, flags, 0o640, 1, "z") for flags in OPEN_FLAGS),
+            *((name, path) for name in ("rmdir", "unlink", "stat", "lstat", "readlink", "listdir")),
+            *(("mkdir", path, 0o700), ("chmod", path, 0o711), ("chown", path, 3, 4)),
+            *(("truncate", path, 9), ("chdir", path)),
+        ):
+            compare(kernel, [*TREE, step])
