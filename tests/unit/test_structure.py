@@ -20,9 +20,10 @@ LONGEST = 600
 MAY_IMPORT = {
     "_proto": set(),
     "_run": set(),
+    "_idle": set(),
     "engine": set(),
     "local": {"engine"},
-    "fakes": {"engine"},
+    "fakes": {"engine", "_idle"},
     "rpcs": {"_proto"},
     "server": {"engine", "_proto", "rpcs"},
     "server.__main__": {
@@ -32,9 +33,27 @@ MAY_IMPORT = {
         "_run",
         "rpcs",
     },  # where a server meets its engine
-    "client": {"_proto", "_run", "rpcs"},
-    "plugin": {"client", "_proto", "_run", "rpcs"},  # _proto for the inspector, which is ours alone
-    "cli": {"_proto", "_run", "engine", "local", "fakes", "server", "client", "plugin", "rpcs"},
+    "client": {"_proto", "_run", "_idle", "rpcs"},
+    "inmemory": {"client", "server", "engine", "fakes", "rpcs", "_proto"},
+    "plugin": {
+        "client",
+        "_proto",
+        "_run",
+        "rpcs",
+        "inmemory",
+    },  # _proto for the inspector, which is ours alone
+    "cli": {
+        "_proto",
+        "_run",
+        "engine",
+        "local",
+        "fakes",
+        "server",
+        "client",
+        "plugin",
+        "rpcs",
+        "inmemory",
+    },
     "": {"client", "rpcs"},  # the package itself: the public names, re-exported
 }
 
