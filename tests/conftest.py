@@ -17,7 +17,8 @@ IN_CI = bool(os.environ.get("CI"))
 #: this one lacks: CI runs the tests as root and as an ordinary user.
 FAIR_SKIPS: tuple[str, ...] = ("needs an ordinary user",)
 if os.geteuid() != 0:
-    FAIR_SKIPS = ("needs root", "the engine cannot do this here")
+    _LIMITS = ("no pids cgroup", "no memory limit", "no cpu limit", "no cgroup controller")
+    FAIR_SKIPS = ("needs root", "the engine cannot do this here", *_LIMITS)
 
 
 def refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:

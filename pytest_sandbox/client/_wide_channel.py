@@ -3,18 +3,24 @@
 HTTP/2 begins with frames of 16 KiB (RFC 9113, SETTINGS_MAX_FRAME_SIZE), whatever
 the windows are. Each frame costs both sides the same, so output streams at twice the speed with
 large ones.
+
+A lost connection ends the calls that it carries, but not those that wait to be sent because much
+else is being sent: `grpclib` does not know of them yet. They are let go here, and fail too.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from grpclib.client import Channel, Handler
+from grpclib.exceptions import StreamTerminatedError
 from grpclib.protocol import H2Protocol
 from h2.settings import SettingCodes
 
 if TYPE_CHECKING:
     from asyncio import BaseTransport
+
+    from grpclib.protocol import Stream
 
 #: Bytes of a frame that a server may send.
 FRAME = 1024 * 1024
@@ -25,6 +31,16 @@ class _WideProtocol(H2Protocol):
         super().connection_made(transport)
         self.connection._connection.update_settings({SettingCodes.MAX_FRAME_SIZE: FRAME})
         self.connection.flush()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        super().connection_lost(exc)
+        self.processor.register = _refuse  # type: ignore[method-assign]
+        self.connection.write_ready.set()
+        self.connection.stream_close_waiter.set()
+
+
+def _refuse(stream: Stream) -> NoReturn:
+    raise StreamTerminatedError("Connection lost")
 
 
 class WideChannel(Channel):

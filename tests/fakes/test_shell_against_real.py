@@ -61,7 +61,7 @@ def in_memory(shell: str, script: str, *arguments: str) -> tuple[Outcome, list[s
     async def main() -> tuple[Outcome, list[str]]:
         engine = FakeEngine()
         await engine.start()
-        task = await engine.create(TaskSpec(workdir="/work"))
+        task = await engine.create(TaskSpec(workdir="/srv/here"))
         argv = (f"/bin/{shell}", "-c", script, "name", *arguments)
         process = await task.exec(ProcessSpec(argv, env=ENVIRONMENT))
         await process.close_stdin()

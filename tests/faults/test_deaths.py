@@ -19,7 +19,8 @@ Machine = Any  # of conftest.py
 class Call:
     """A blocking call in a thread, and what became of it."""
 
-    def __init__(self, call: Callable[[], object]) -> None:
+    def __init__(self, name: str, call: Callable[[], object]) -> None:
+        self._name = name
         self._call = call
         self.result: object = None
         self.error: BaseException | None = None
@@ -34,7 +35,7 @@ class Call:
 
     def end(self) -> "Call":
         self._thread.join(30)
-        assert not self._thread.is_alive(), "the call hangs"
+        assert not self._thread.is_alive(), f"this hangs: {self._name}"
         return self
 
 
@@ -50,14 +51,15 @@ def pending_calls(sandbox: Sandbox) -> dict[str, Call]:
             writer.stdin.write(bytes(2**20))
             writer.stdin.drain()
 
-    return {
-        "wait for a command": Call(process.wait),
-        "read": Call(lambda: list(reader)),
-        "write": Call(write),
-        "wait for the sandbox": Call(lambda: sandbox.wait(raise_on_termination=False)),
-        "watch": Call(lambda: list(sandbox.filesystem.watch("/tmp", timeout=600))),
-        "run": Call(lambda: sandbox.run("sleep", "1000")),
+    calls: dict[str, Callable[[], object]] = {
+        "wait for a command": process.wait,
+        "read": lambda: list(reader),
+        "write": write,
+        "wait for the sandbox": lambda: sandbox.wait(raise_on_termination=False),
+        "watch": lambda: list(sandbox.filesystem.watch("/tmp", timeout=600)),
+        "run": lambda: sandbox.run("sleep", "1000"),
     }
+    return {name: Call(name, call) for name, call in calls.items()}
 
 
 def alive(pid: int) -> bool:

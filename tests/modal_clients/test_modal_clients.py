@@ -17,6 +17,10 @@ from pathlib import Path
 
 import pytest
 
+from pytest_sandbox import Client as SandboxClient
+from pytest_sandbox import Faults, Rpcs
+from pytest_sandbox._run import Run
+
 SCENARIOS = Path(__file__).parent / "scenarios"
 #: Before the path, it makes a machine on which the package for TLS is not installed.
 WITHOUT_TLS = Path(__file__).parent / "without_tls"
@@ -176,3 +180,54 @@ def test_the_program_of_the_documents(pytestconfig: pytest.Config, tmp_path: Pat
 
     serve = (sys.executable, "-m", "pytest_sandbox.cli", "serve", "--")
     subprocess.run([*serve, str(python), "program.py"], cwd=tmp_path, check=True)
+
+
+DISTURBED = """
+import modal
+
+app = modal.App.lookup("disturbed", create_if_missing=True)
+sandbox = modal.Sandbox.create("sleep", "60", app=app)
+process = sandbox.exec("echo", "hello")
+assert process.stdout.read() == "hello\\n"
+assert process.wait() == 0
+sandbox.terminate()
+"""
+
+
+@pytest.mark.parametrize("version", ["1.2.3", "1.6.4"])
+def test_a_real_client_is_recorded_and_lives_with_faults(
+    pytestconfig: pytest.Config, version: str
+) -> None:
+    assert pytestconfig.cache is not None
+    python = environment(pytestconfig.cache.mkdir(f"modal-{version}"), version)
+    run = Run.create()
+    try:
+        server = run.start("local", {"tcp": "127.0.0.1:0"})
+        inspector = SandboxClient(server.socket).inspector
+        rpcs, faults = Rpcs(inspector), Faults(inspector)
+        faults.on("SandboxCreate").rate_limit(retry_after=0.05).times(5)
+        faults.on("SandboxCreate", nth=6).drop_response()
+        faults.on("TaskExecStart").status("UNAVAILABLE").times(2)
+        faults.on("TaskExecStdioRead").where(file_descriptor=0).cut_stream(after_bytes=3)
+        assert server.tcp is not None
+        subprocess.run(
+            [str(python), "-c", DISTURBED],
+            env={
+                **os.environ,
+                "MODAL_SERVER_URL": server.tcp["url"],
+                "MODAL_TOKEN_ID": server.tcp["token_id"],
+                "MODAL_TOKEN_SECRET": server.tcp["token_secret"],
+                "MODAL_SANDBOX_V2": "0",
+                "SSL_CERT_FILE": server.tcp["ca_file"] or "",
+            },
+            check=True,
+            timeout=60,
+        )
+        assert faults.unfired() == []
+        created = [call.status for call in rpcs.of("SandboxCreate")]
+        assert created == [*["RESOURCE_EXHAUSTED"] * 5, "CANCELLED", "OK"]
+        first, second = list(rpcs.of("SandboxCreate"))[-2:]
+        assert first.response.sandbox_id == second.response.sandbox_id
+        assert server.tcp["token_secret"] not in rpcs.to_json()
+    finally:
+        run.close()

@@ -22,6 +22,7 @@ from pytest_sandbox._proto import (
 )
 from pytest_sandbox._proto.control_grpc import ModalClientStub
 from pytest_sandbox.engine import Engine
+from pytest_sandbox.rpcs import StatusDetails
 from pytest_sandbox.server._app import App
 from pytest_sandbox.server._auth import Listener
 
@@ -185,7 +186,8 @@ async def serve(engine: Engine | None = None, listener: Listener = UNIX) -> Asyn
     """A server over a stub engine."""
     engine = engine or StubEngine()
     app = App(engine, await engine.start())
-    async with ChannelFor([app.services(listener)]) as channel:
+    services = [app.services(listener)]
+    async with ChannelFor(services, status_details_codec=StatusDetails()) as channel:
         yield Harness(app, engine, channel)
     await app.close()
 

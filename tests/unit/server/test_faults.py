@@ -1,38 +1,20 @@
 """What a server does to calls when a fault is set."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
-import pytest_asyncio
 from grpclib import GRPCError, Status
-from grpclib.client import Channel
 from grpclib.exceptions import StreamTerminatedError
-from grpclib.testing import ChannelFor
 
 from pytest_sandbox import Faults, Rpcs
 from pytest_sandbox._proto import common_pb2, router_pb2, sandboxes_pb2
 from pytest_sandbox._proto import inspector_pb2 as pb
-from pytest_sandbox.rpcs import StatusDetails, retry_after
-from pytest_sandbox.server import App
+from pytest_sandbox.rpcs import retry_after
 
-from .harness import UNIX, Created, Harness, refused
-from .stub import StubEngine, settle
+from .harness import Created, Harness, refused
+from .stub import settle
 
 Result = common_pb2.GenericResult
-
-
-@pytest_asyncio.fixture
-async def server() -> AsyncIterator[Harness]:
-    """Of the same kind as everywhere, but it can say when to come back."""
-    stub = StubEngine()
-    app = App(stub, await stub.start())
-    details = StatusDetails()
-    async with ChannelFor([app.services(UNIX)], status_details_codec=details) as channel:
-        assert isinstance(channel, Channel)
-        channel._status_details_codec = details
-        yield Harness(app, stub, channel)
-    await app.close()
 
 
 @pytest.fixture

@@ -18,8 +18,9 @@ from pytest_sandbox._proto import (
     snapshots_pb2,
 )
 from pytest_sandbox.server import _recorder
+from pytest_sandbox.server._auth import Listener, TokenPair
 
-from .harness import Created, Harness, refused
+from .harness import Created, Harness, refused, serve
 from .stub import settle
 
 
@@ -309,3 +310,14 @@ async def test_calls_are_found_by_their_sandbox(server: Harness, rpcs: Rpcs) -> 
         "TaskExecStart",
         "SandboxTerminate",
     ]
+
+
+@pytest.mark.asyncio
+async def test_calls_of_real_modal_clients_say_where_they_came_in() -> None:
+    shown = {"x-modal-token-id": "ak-x", "x-modal-token-secret": "as-y"}
+    async with serve(listener=Listener("tcp", TokenPair("ak-x", "as-y"))) as server:
+        rpcs = Rpcs(server.app.recorder)
+        await server.app_id(shown)
+        call = rpcs.of("AppGetOrCreate").one()
+    assert call.listener == "tcp"
+    assert {call.metadata[name] for name in shown} == {"[secret]"}
