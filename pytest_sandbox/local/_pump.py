@@ -42,6 +42,7 @@ class Pump:
         self._fd = fd
         self._log = log
         self._terminal = terminal
+        self._chunk = _CHUNK
         self._loop = asyncio.get_running_loop()
         self._readable = asyncio.Event()
         self._left: int | None = None  # bytes to move after the exit, once known
@@ -81,7 +82,6 @@ class Pump:
             self._log.close()
 
     async def _move(self) -> None:
-        grown = False
         while True:
             if self._left == 0 and not self._terminal:
                 self._log.close()  # from here on, what comes is dropped by the log
@@ -94,16 +94,15 @@ class Pump:
             if self._left is not None:
                 self._left = max(0, self._left - len(data))
             await self._log.append(data)
-            if len(data) == _CHUNK:
-                if not grown and not self._terminal:
-                    grown = True
+            if len(data) >= _CHUNK:
+                if self._chunk == _CHUNK and not self._terminal:
                     self._grow()
                 await asyncio.sleep(0)  # other streams want their turn
 
     def _read(self) -> bytes | None:
         """Some bytes, none at the end, or `None` when there are none yet."""
         try:
-            return read_now(self._fd, _CHUNK)
+            return read_now(self._fd, self._chunk)
         except OSError:
             return b""  # EIO: nobody has the terminal open any more
 
@@ -113,6 +112,8 @@ class Pump:
         await self._readable.wait()
 
     def _grow(self) -> None:
+        """Move more at a time: this is one of the few streams that are long."""
+        self._chunk = _PIPE
         # An ordinary user's pipes are bounded in sum, pipe(7); a smaller one works too.
         with contextlib.suppress(OSError):
             fcntl.fcntl(self._fd, fcntl.F_SETPIPE_SZ, _PIPE)
