@@ -12,6 +12,7 @@ each call through `_Dispatch`.
 from asyncio import BaseTransport
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
+from functools import cache
 from typing import Any, TypeVar, cast
 
 from google.protobuf.empty_pb2 import Empty
@@ -125,8 +126,14 @@ def _bind(
 ) -> dict[str, Handler]:
     return {
         path: entry._replace(func=dispatch.serve(path, entry, servicers, enter))
-        for path, entry in base.__mapping__(cast("Any", _Names())).items()  # type: ignore[attr-defined]
+        for path, entry in _entries(base).items()
     }
+
+
+@cache
+def _entries(base: type) -> Mapping[str, Handler]:
+    """The calls of a service by path: name, kind and types of each."""
+    return cast("Mapping[str, Handler]", base.__mapping__(cast("Any", _Names())))  # type: ignore[attr-defined]
 
 
 class RpcServer(Server):
