@@ -47,17 +47,25 @@ async def within(clock: Clock, seconds: float, work: Coroutine[Any, Any, T]) -> 
     Raises:
         asyncio.TimeoutError: it took longer, and was cancelled.
     """
-    # A task of its own: grpclib cancels the one that waits when a connection breaks,
-    # and `wait_for` must not take that for its own doing.
-    task = asyncio.ensure_future(work)
     if clock is REAL_TIME:
-        return await asyncio.wait_for(task, seconds)
+        # A task of its own: grpclib cancels the one that waits when a connection breaks,
+        # and `wait_for` must not take that for its own doing.
+        return await asyncio.wait_for(asyncio.ensure_future(work), seconds)
+    task = asyncio.current_task()
     timer = asyncio.ensure_future(clock.sleep(seconds))
+    waiting = True
+
+    def expire(_: object) -> None:
+        if waiting and task is not None and not timer.cancelled():
+            task.cancel()
+
+    timer.add_done_callback(expire)
     try:
-        await asyncio.wait({task, timer}, return_when=asyncio.FIRST_COMPLETED)
-        if task.done():
-            return task.result()
+        return await work
+    except asyncio.CancelledError:
+        if timer.done():
+            raise asyncio.TimeoutError from None
+        raise
     finally:
+        waiting = False
         timer.cancel()
-        task.cancel()
-    raise asyncio.TimeoutError

@@ -363,6 +363,44 @@ def test_a_handler_that_never_returns_ends_with_its_sandbox(pytester: pytest.Pyt
     pytester.runpytest().assert_outcomes(passed=1)
 
 
+def test_a_plain_handler_that_never_returns_is_broken_off(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pytest_sandbox.fakes._bounded.LIMIT", 0.2)
+    pytester.makepyfile(
+        """
+        def test_it(fake_sandboxes, sandbox):
+            def build(call):
+                while True:
+                    pass
+
+            fake_sandboxes.on_exec("build").calls(build)
+            assert sandbox.run("build").returncode == 70
+            assert sandbox.run("echo", "on it goes").stdout == "on it goes\\n"
+        """
+    )
+
+    result = pytester.runpytest()
+
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*while True:", "*it did not return within 0.2 s of real time*"])
+
+
+def test_a_handler_cannot_block_what_it_runs_on(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        def test_it(fake_sandboxes, sandbox):
+            fake_sandboxes.on_exec("build").calls(lambda call: sandbox.run("true").stdout)
+            sandbox.run("build")
+        """
+    )
+
+    result = pytester.runpytest()
+
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*the handler of build raised:", "*await its .aio form*"])
+
+
 def test_scripts_of_one_sandbox_do_not_hold_in_others(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """

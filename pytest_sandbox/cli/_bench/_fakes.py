@@ -27,22 +27,32 @@ CALLS = 5
 SUITE = 1000
 TREE = 100_000
 
-_TESTS = f"""
+_HEAD = f"""
 import pytest
 from pytest_sandbox import Sandbox
 from pytest_sandbox.cli._bench._memory import rss_bytes
 
+@pytest.fixture(autouse=True)
+def measured(request):
+    yield
+    if request.node.name in ("test_it[{SUITE // 10}]", "test_it[{SUITE - 1}]"):
+        with open(request.config.rootpath / "rss", "a") as file:
+            print(rss_bytes(), file=file)
+
 @pytest.mark.parametrize("number", range({SUITE}))
-def test_it(fake_sandboxes, number, request):
+"""
+_EMPTY_TEST = """
+def test_it(number):
+    pass
+"""
+_TEST = """
+def test_it(fake_sandboxes, number):
     fake_sandboxes.on_exec("make", "test").reply(stdout="ok\\n")
     sandbox = Sandbox.create()
     process = sandbox.exec("make", "test")
     assert process.stdout.read() == "ok\\n"
     assert process.wait() == 0
     sandbox.terminate()
-    if number in ({SUITE // 10}, {SUITE - 1}):
-        with open(request.config.rootpath / "rss", "a") as file:
-            print(rss_bytes(), file=file)
 """
 
 
@@ -95,19 +105,24 @@ def _life(samples: Samples) -> None:
 
 def suite(bench: Bench) -> None:
     """Many tests with an engine in memory each, in one process of pytest."""
+    _, usual = _run(_EMPTY_TEST)
+    seconds, grown = _run(_TEST)
+    bench.fact(f"{SUITE} tests, each with fake_sandboxes", seconds, "s")
+    bench.fact("  pytest grows by, more than with empty tests", (grown - usual) / 1e6, "MB")
+
+
+def _run(test: str) -> tuple[float, int]:
+    """Seconds that the tests take, and bytes that pytest grows by from the 100th to the last."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     env = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "pytest.ini").write_text("[pytest]\naddopts = -p pytest_sandbox.plugin\n")
-        Path(folder, "test_suite.py").write_text(_TESTS)
+        Path(folder, "test_suite.py").write_text(_HEAD + test.lstrip())
         started = time.perf_counter()
         subprocess.run(command, cwd=folder, env=env, check=True, stdout=subprocess.DEVNULL)
         seconds = time.perf_counter() - started
         early, late = map(int, Path(folder, "rss").read_text().split())
-    bench.fact(f"{SUITE} tests, each with fake_sandboxes", seconds, "s")
-    bench.fact(
-        f"  growth of pytest from the {SUITE // 10}th to the last", (late - early) / 1e6, "MB"
-    )
+    return seconds, late - early
 
 
 def fork(bench: Bench) -> None:
