@@ -6,6 +6,7 @@ Imported by the zygote and by every sandbox's PID 1, so it imports next to nothi
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import platform
 import signal
@@ -227,14 +228,20 @@ def seccomp(program: bytes) -> None:
     _syscall("seccomp", _number("seccomp"), mode_filter, 0, ctypes.byref(prog))
 
 
+@functools.cache  # a fork has it where its parent had it
+def _argument_memory() -> tuple[int, int]:
+    """Where the kernel put the arguments of this process: proc_pid_stat(5), fields 48 and 49."""
+    with open("/proc/self/stat", "rb") as file:
+        fields = file.read().rpartition(b")")[2].split()
+    return int(fields[45]), int(fields[46])
+
+
 def set_title(title: str) -> None:
     """Be shown under another name: the command line names files of the machine.
 
     The kernel shows whatever is in the memory where it put the arguments (proc(5), cmdline).
     """
-    with open("/proc/self/stat", "rb") as file:
-        fields = file.read().rpartition(b")")[2].split()
-    start, end = int(fields[45]), int(fields[46])
+    start, end = _argument_memory()
     if 0 < start < end:
         text = title.encode()[: end - start - 1]
         ctypes.memmove(start, text.ljust(end - start, b"\0"), end - start)
