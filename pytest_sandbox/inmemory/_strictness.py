@@ -54,6 +54,9 @@ def _unfired_faults(fake: FakeSandboxes) -> list[str]:
 
 
 def _unexpected_rpcs(fake: FakeSandboxes) -> list[str]:
+    entries = fake._app.recorder._entries
+    if not on_loop(lambda: any(entry.status == "UNIMPLEMENTED" for entry in entries)):
+        return []  # that is cheaper to find out than what was said
     refused = fake.rpcs.with_status("UNIMPLEMENTED")
     return [f"{call!r}: {call.message}" for call in refused if not call.faults]
 
