@@ -64,6 +64,8 @@ async def within(clock: Clock, seconds: float, work: Coroutine[Any, Any, T]) -> 
         return await work
     except asyncio.CancelledError:
         if timer.done():
+            # From Python 3.11 on a task counts how often it was cancelled.
+            getattr(task, "uncancel", int)()
             raise asyncio.TimeoutError from None
         raise
     finally:
