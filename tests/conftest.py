@@ -1,6 +1,7 @@
 """What all tests share: what a skip means in CI, and released Modal clients."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Generator
@@ -9,6 +10,11 @@ from pathlib import Path
 import pytest
 
 pytest_plugins = ["pytester"]  # pytest allows this only here, in the topmost folder of tests
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell makes what it starts in the background ignore SIGINT, and so its children; but
+    # there are tests that interrupt themselves, and programs that they started.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 #: Set by CI systems. There, all that a test needs is there, so a skip is a failure.
 IN_CI = bool(os.environ.get("CI"))
