@@ -204,12 +204,16 @@ class _OnLoop:
         self._recorder = recorder
 
     def record_start(self) -> int:
-        """The number of the next call."""
-        return on_loop(self._recorder.record_start)
+        """Begin to record; the number of the next call."""
+        return self._recorder.record_start()  # it only counts
 
     def record_stop(self) -> None:
         """End what `record_start` began."""
         on_loop(self._recorder.record_stop)
+
+    def upcoming(self) -> int:
+        """The number of the next call."""
+        return self._recorder.upcoming
 
     def record(self, since: int) -> InspectorRecordResponse:
         """Records of calls."""
