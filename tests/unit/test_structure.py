@@ -11,6 +11,9 @@ import pytest
 
 import pytest_sandbox
 
+# Before any run of pytest inside of this one, which would forget what it was the first to import.
+import pytest_sandbox.inmemory
+
 ROOT = Path(pytest_sandbox.__path__[0])
 NAME = pytest_sandbox.__name__
 #: Lines of a module, above which it is more than one concept.
