@@ -3,13 +3,13 @@
 if __name__ != "pytest_sandbox.fakes":
     raise ImportError(f"import this package as 'pytest_sandbox.fakes', not {__name__!r}")
 
+from .._idle import IdleEventLoop as IdleEventLoop
 from ._call import Call as Call
 from ._call import FileView as FileView
 from ._clock import VirtualClock as VirtualClock
 from ._clock import new_event_loop as new_event_loop
 from ._clock import settle as settle
 from ._engine import FakeEngine as FakeEngine
-from ._loop import IdleEventLoop as IdleEventLoop
 from ._matching import ANY as ANY
 from ._scripts import Script as Script
 from ._task import MemoryTask as MemoryTask

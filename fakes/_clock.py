@@ -4,8 +4,8 @@ import asyncio
 import heapq
 import math
 
+from .._idle import IdleEventLoop
 from ..engine import Clock
-from ._loop import IdleEventLoop
 
 #: Turns of an event loop that cannot tell when it is idle, after which everything that a timer
 #: woke is taken to have settled.

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from functools import lru_cache
 
 from ._kernel import MAGIC
 from ._vfs import Filesystem, Snapshot
@@ -33,6 +34,17 @@ def base_image(
         now_ns: what they are stamped with, nanoseconds since the epoch.
         disk: bytes of file content that there is room for.
     """
+    bare = _bare_image(tuple(programs), now_ns, disk)
+    if not files:
+        return bare
+    fs = bare.restore(lambda: now_ns)
+    for path, data in files.items():
+        put(fs, path, data)
+    return fs.snapshot()
+
+
+@lru_cache(maxsize=8)  # what is never changed can be shared, by all engines of a run of tests
+def _bare_image(programs: tuple[str, ...], now_ns: int, disk: int) -> Snapshot:
     fs = Filesystem(lambda: now_ns, disk=disk)
     for folder in _FOLDERS:
         fs.mkdir(folder, 0o755)
@@ -49,8 +61,6 @@ def base_image(
         fs.link(f"/bin/{name}", f"/usr/bin/{name}")
     for path, text in _FILES.items():
         put(fs, path, text.encode())
-    for path, data in files.items():
-        put(fs, path, data)
     return fs.snapshot()
 
 

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import EllipsisType
 
 from ..engine import EngineError, ExitStatus
+from ._bounded import bounded
 from ._call import Call
 from ._matching import Matcher, Pattern
 from ._proc import Proc, Program
@@ -114,7 +115,7 @@ class Script:
             call = Call(proc)
             if stdin:
                 call.stdin = await call.read_all()
-            result = handler(call)
+            result = bounded(lambda: handler(call))
             if inspect.isawaitable(result):
                 result = await result
             if isinstance(result, (str, bytes)):

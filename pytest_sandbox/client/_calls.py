@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import uuid
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -11,6 +10,7 @@ from typing import TypeVar
 from grpclib.client import UnaryStreamMethod, UnaryUnaryMethod
 
 from ._channels import Channels, Link
+from ._clock import REAL_TIME, within
 from ._errors import translated
 from ._retries import CONTROL, Backoff, Patience, retrying
 
@@ -37,6 +37,8 @@ class Calls:
 
     def __init__(self, channels: Channels) -> None:
         self._channels = channels
+        self.clock = channels.server.clock
+        self.hold = channels.server.hold
         caller = os.environ.get(CALLER_VARIABLE)
         #: Goes with every call.
         self._caller: Metadata = {"x-sandbox-caller": caller} if caller else {}
@@ -58,7 +60,7 @@ class Calls:
             return await self._once(method, request, metadata, timeout)
 
         with translated(_rpc(request), self._channels.server):
-            return await retrying(attempt, CONTROL)
+            return await retrying(attempt, CONTROL, self.clock)
 
     async def router(
         self,
@@ -75,7 +77,7 @@ class Calls:
             return (await self._once(method, request, metadata, timeout))[0]
 
         with translated(_rpc(request), self._channels.server):
-            return await retrying(attempt, backoff)
+            return await retrying(attempt, backoff, self.clock)
 
     async def stream(
         self,
@@ -104,9 +106,16 @@ class Calls:
                 delay = patience.wait(error)
                 if delay is None:
                     raise
-            await asyncio.sleep(delay)
+            await self.clock.sleep(delay)
 
     async def _once(
+        self, method: Unary[Req, Res], request: Req, metadata: Metadata, timeout: float | None
+    ) -> tuple[Res, Metadata]:
+        if timeout is None or self.clock is REAL_TIME:
+            return await self._call(method, request, metadata, timeout)
+        return await within(self.clock, timeout, self._call(method, request, metadata, None))
+
+    async def _call(
         self, method: Unary[Req, Res], request: Req, metadata: Metadata, timeout: float | None
     ) -> tuple[Res, Metadata]:
         with self._channels.link() as link:

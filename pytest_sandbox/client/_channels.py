@@ -22,11 +22,12 @@ from pytest_sandbox._proto.router_grpc import TaskCommandRouterStub
 from pytest_sandbox.rpcs._details import StatusDetails
 
 from . import exceptions
+from ._clock import REAL_TIME, Clock
 from ._portal import portal
 from ._wide_channel import WideChannel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
@@ -40,7 +41,15 @@ LOG_TAIL = 4096
 
 
 class Server(ABC):
-    """Where a client connects to."""
+    """Where a client connects to.
+
+    Attributes:
+        clock: the time that waits and repetitions of the client take.
+        hold: seconds that it may hold a question for the end of something, as Modal's client asks.
+    """
+
+    clock: Clock = REAL_TIME
+    hold = 10.0
 
     @abstractmethod
     def channel(self) -> WideChannel:
@@ -98,6 +107,7 @@ class Channels:
         self.is_shut = False
         self._links: list[Link] = []
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._forget: Callable[[], None] = lambda: None
         _all.add(self)
 
     @contextlib.contextmanager
@@ -120,6 +130,7 @@ class Channels:
         """Close all connections, and open no more."""
         self.is_shut = True
         self.close()
+        self._forget()
 
     def _roomy(self) -> Link:
         if self.is_shut:
@@ -143,7 +154,7 @@ class Channels:
         if self._loop is not loop:
             self._links = []
             self._loop = loop
-            portal().at_close(self.close)
+            self._forget = portal().at_close(self.close)
 
 
 _all: weakref.WeakSet[Channels] = weakref.WeakSet()

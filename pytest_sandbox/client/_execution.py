@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import time
 import uuid
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, TypeVar
@@ -32,6 +31,7 @@ from pytest_sandbox._proto.router_pb2 import (
 )
 
 from ._calls import TIMEOUT
+from ._clock import within
 from ._retries import CONTROL
 from ._tasks import beside
 from .exceptions import ConflictError, NotFoundError, StdinClosedError
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from ._client import Client
+    from ._clock import Clock
     from ._task import Task
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
@@ -52,8 +53,7 @@ STDOUT, STDERR = 1, 2
 TIMED_OUT = -1
 #: Seconds after a command's time is up for the server to end it and to say so.
 GRACE = 5.0
-#: Seconds that the control plane may hold a question for the exit code, and one for output.
-_HOLD = 10.0
+#: Seconds that the control plane may hold a question for output.
 _HOLD_OUTPUT = 55.0
 
 
@@ -62,14 +62,16 @@ class Execution(ABC):
 
     Args:
         timeout: seconds after which the server kills it.
+        clock: the time of the server.
     """
 
     #: What the server knows it by.
     id: str
 
-    def __init__(self, timeout: int | None) -> None:
+    def __init__(self, timeout: int | None, clock: Clock) -> None:
+        self._clock = clock
         # Taken before the server starts its own clock, so that its kill always comes later.
-        self._deadline = time.monotonic() + timeout if timeout else None
+        self._deadline = clock.monotonic() + timeout if timeout else None
 
     @abstractmethod
     def output(self, descriptor: int) -> AsyncGenerator[bytes, None]:
@@ -100,17 +102,14 @@ class Execution(ABC):
         """Its exit code, once it has ended."""
         if self._deadline is None:
             return await self._wait()
-        left = self._deadline + GRACE - time.monotonic()
+        left = self._deadline + GRACE - self._clock.monotonic()
         try:
-            # A task of its own: grpclib cancels the one that waits when a connection breaks,
-            # and `wait_for` must not take that for its own doing.
-            waiting = asyncio.ensure_future(self._wait())
-            return self._told(await asyncio.wait_for(waiting, max(0.0, left)))
+            return self._told(await within(self._clock, max(0.0, left), self._wait()))
         except asyncio.TimeoutError:
             return TIMED_OUT
 
     def _expired(self, grace: float = 0.0) -> bool:
-        return self._deadline is not None and time.monotonic() >= self._deadline + grace
+        return self._deadline is not None and self._clock.monotonic() >= self._deadline + grace
 
     def _told(self, code: int) -> int:
         killed = code == 128 + signal.SIGKILL
@@ -129,7 +128,7 @@ class RouterExecution(Execution):
     """
 
     def __init__(self, task: Task, request: TaskExecStartRequest) -> None:
-        super().__init__(request.timeout_secs)
+        super().__init__(request.timeout_secs, task.clock)
         self.id = request.exec_id = str(uuid.uuid4())
         self._task = task
         self._task_id = request.task_id
@@ -228,7 +227,7 @@ class ControlExecution(Execution):
     """
 
     def __init__(self, client: Client, timeout: int | None) -> None:
-        super().__init__(timeout)
+        super().__init__(timeout, client._calls.clock)
         self._client = client
         self._index = 0
         self._writing = asyncio.Lock()
@@ -273,7 +272,7 @@ class ControlExecution(Execution):
         return await self._ask(0)
 
     async def _wait(self) -> int:
-        while (code := await self._ask(_HOLD)) is None:
+        while (code := await self._ask(self._client._calls.hold)) is None:
             pass
         return code
 

@@ -42,7 +42,7 @@ class MainStdio:
                 file_descriptor=FILE_DESCRIPTOR_STDOUT
                 if descriptor == STDOUT
                 else FILE_DESCRIPTOR_STDERR,
-                timeout=_HOLD,
+                timeout=max(_HOLD, self._client._calls.hold),
                 last_entry_id=last,
             )
 

@@ -16,6 +16,8 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from pytest_sandbox._idle import IdleEventLoop
+
 from ._tasks import beside
 
 if TYPE_CHECKING:
@@ -31,20 +33,30 @@ _CLOSE_TIMEOUT = 2.0
 #: Seconds after which a blocked thread looks for signals again: one that comes just before a
 #: thread blocks does not wake it.
 _ATTENTION = 0.5
+#: Seconds that another loop has to make its next call before nothing is taken to come from it.
+_PATIENCE = 0.002
 
 
 class Portal:
-    """An event loop on a daemon thread."""
+    """An event loop on a daemon thread.
+
+    Attributes:
+        idlers: asked, the newest first, when somebody waits for a call and nothing can run; they
+            say whether they changed that.
+    """
 
     def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
+        self._loop = IdleEventLoop()
         self._closers: list[Callable[[], None]] = []
+        self._calls = 0  # under way; on the loop only, as the next
+        self._awaited = 0  # of those, the ones from other loops
+        self.idlers: list[Callable[[], bool]] = []
         self._thread = threading.Thread(target=self._serve, name="pytest-sandbox", daemon=True)
         self._thread.start()
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
         """Start a coroutine on the loop; cancelling the future cancels it."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        return asyncio.run_coroutine_threadsafe(self._counted(coroutine), self._loop)
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on the loop and block until it is done.
@@ -57,7 +69,7 @@ class Portal:
                 "a blocking call was made on the thread that would have to serve it; "
                 "await its .aio form"
             )
-        call = _BlockingCall(coroutine)
+        call = _BlockingCall(self._counted(coroutine, blocking=True))
         try:
             self._loop.call_soon_threadsafe(call.start)
             return call.wait()
@@ -65,13 +77,36 @@ class Portal:
             self._call_soon(call.cancel)
             raise
 
+    async def _counted(self, coroutine: Coroutine[Any, Any, T], *, blocking: bool = False) -> T:
+        self._count(1, blocking)
+        try:
+            return await coroutine
+        finally:
+            self._count(-1, blocking)
+
+    def _count(self, change: int, blocking: bool) -> None:
+        self._calls += change
+        self._awaited += 0 if blocking else change
+        # A blocked thread brings nothing new. Another loop that awaits may have more to say.
+        self._loop.patience = _PATIENCE if self._awaited else 0.0
+        self._loop.on_idle = self._idle if self._calls and self.idlers else None
+
+    def _idle(self) -> bool:
+        return any(idler() for idler in reversed(self.idlers))
+
     def _call_soon(self, function: Callable[[], object]) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed, and its tasks with it
             self._loop.call_soon_threadsafe(function)
 
-    def at_close(self, closer: Callable[[], None]) -> None:
-        """Have a function called on the loop before it ends."""
+    def at_close(self, closer: Callable[[], None]) -> Callable[[], None]:
+        """Have a function called on the loop before it ends; the result undoes that."""
         self._closers.append(closer)
+
+        def undo() -> None:
+            if closer in self._closers:
+                self._closers.remove(closer)
+
+        return undo
 
     def close(self) -> None:
         """End the loop and its thread."""
@@ -85,7 +120,7 @@ class Portal:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for closer in self._closers:
+        for closer in list(self._closers):
             closer()
 
     def _serve(self) -> None:

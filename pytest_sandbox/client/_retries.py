@@ -11,6 +11,7 @@ from grpclib.exceptions import StreamTerminatedError
 
 from pytest_sandbox.rpcs._details import retry_after
 
+from ._clock import REAL_TIME, Clock
 from .exceptions import Error
 
 if TYPE_CHECKING:
@@ -112,7 +113,9 @@ def _untranslated(error: Exception) -> Exception:
     return error
 
 
-async def retrying(attempt: Callable[[int], Awaitable[T]], backoff: Backoff) -> T:
+async def retrying(
+    attempt: Callable[[int], Awaitable[T]], backoff: Backoff, clock: Clock = REAL_TIME
+) -> T:
     """Call `attempt` with 0, 1, ... until it succeeds, fails for good, or was tried enough."""
     patience = Patience(backoff)
     number = 0
@@ -123,5 +126,5 @@ async def retrying(attempt: Callable[[int], Awaitable[T]], backoff: Backoff) -> 
             delay = patience.wait(error)
             if delay is None:
                 raise
-        await asyncio.sleep(delay)
+        await clock.sleep(delay)
         number += 1

@@ -54,9 +54,6 @@ if TYPE_CHECKING:
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
-#: Seconds that the server may hold a question for the end of a sandbox, as Modal's client asks.
-_HOLD = 10.0
-
 
 class Sandbox(SandboxFiles, Unbuilt):
     """A machine of its own, that lives until it is terminated or its time is up.
@@ -259,7 +256,7 @@ class Sandbox(SandboxFiles, Unbuilt):
             SandboxTimeoutError: its time was up.
             SandboxTerminatedError: it was terminated.
         """
-        while (result := await self._ask(_HOLD)) is None:
+        while (result := await self._ask(self._client._calls.hold)) is None:
             pass
         if result.status == GenericResult.GENERIC_STATUS_TIMEOUT:
             raise SandboxTimeoutError(f"{self._id} lived as long as its timeout= allows")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import time
 from typing import TYPE_CHECKING, TypeVar
 
 from pytest_sandbox._proto.containers_pb2 import TaskGetCommandRouterAccessRequest
@@ -41,6 +40,7 @@ class Task:
 
     def __init__(self, client: Client, sandbox_id: str) -> None:
         self._client = client
+        self.clock = client._calls.clock
         self._sandbox_id = sandbox_id
         self._id = ""
         self._token = ""
@@ -71,7 +71,7 @@ class Task:
                     raise ConflictError(
                         f"sandbox {self._sandbox_id} has ended: {response.task_result.exception}"
                     )
-                await asyncio.sleep(_POLL)
+                await self.clock.sleep(_POLL)
         return self._id
 
     async def routed(self) -> bool:
@@ -115,7 +115,8 @@ class Task:
 
     async def _bearer(self, renew: Metadata | None = None) -> Metadata:
         """The metadata that opens the router; another one than `renew`, which did not."""
-        await self._ask(lambda: self._bearing() == renew or time.time() > self._expiry - _MARGIN)
+        now = self.clock.now
+        await self._ask(lambda: self._bearing() == renew or now() > self._expiry - _MARGIN)
         return self._bearing()
 
     def _bearing(self) -> Metadata:

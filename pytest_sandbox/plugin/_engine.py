@@ -32,12 +32,12 @@ class SandboxEngine:
     """The engine in use, as the fixture `sandbox_engine` gives it.
 
     Attributes:
-        name: `"local"`.
+        name: `"local"` or `"fake"`.
         mode: how it isolates on this machine.
         capabilities: what it can do here, `"memory limit"`, `"pty"`, ...
         details: more for people to read, name to value.
         client: the default client of this run.
-        socket: the path of the Unix socket that the engine serves on.
+        socket: the path of the Unix socket that the engine serves on; empty for one in memory.
     """
 
     name: str
@@ -84,6 +84,8 @@ class EngineSession:
             EngineStartError: it cannot be started, or it is gone.
         """
         with self._mutex:
+            if settings(self._config).engine == "fake":
+                return self._in_memory()
             server = self.run().start(settings(self._config).engine)
             if self._engine is None:
                 self._engine = SandboxEngine(
@@ -95,6 +97,24 @@ class EngineSession:
                     socket=server.socket,
                 )
             return self._engine
+
+    def _in_memory(self) -> SandboxEngine:
+        """One for what is wider than a test; each test that asks for a sandbox has its own."""
+        if self._engine is None:
+            from pytest_sandbox.inmemory import FakeSandboxes
+
+            fake = FakeSandboxes(seed=_app(self._worker_id))
+            self._recording.callback(fake.close)
+            self.created = self._recording.enter_context(fake.client.record())
+            self._engine = SandboxEngine(
+                name=fake.info.name,
+                mode=fake.info.mode,
+                capabilities=frozenset(each.value for each in fake.info.capabilities),
+                details=fake.info.details,
+                client=fake.client,
+                socket="",
+            )
+        return self._engine
 
     def client(self) -> Client:
         """The client of the engine; what `Sandbox.create` uses by default."""
@@ -130,10 +150,14 @@ class EngineSession:
         if self._run is not None:
             self._run.close()
 
+    @property
+    def _worker_id(self) -> str:
+        return (self._worker or {}).get("workerid", "")
+
     def _connect(self, socket: str) -> Client:
         from pytest_sandbox.client import Client
 
-        client = Client(socket, app_name=_app((self._worker or {}).get("workerid", "")))
+        client = Client(socket, app_name=_app(self._worker_id))
         self.created = self._recording.enter_context(client.record())
         return client
 

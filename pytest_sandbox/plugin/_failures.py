@@ -10,11 +10,14 @@ import pytest
 from pytest_sandbox._run import EngineStartError
 
 from ._engine import ENGINE
-from ._report import TAIL, describe, title
+from ._fakes import FAKE
+from ._report import TAIL, describe, hidden_values, title
 from ._watch import WATCH
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
+
+    from pytest_sandbox.client import Client
 
 #: Sandboxes of one test that are shown.
 _SANDBOXES = 10
@@ -38,13 +41,25 @@ def pytest_runtest_makereport(
         report.sections.append((_LEFT_BEHIND, "\n".join(watch.left)))
     if report.failed:
         watch.failed = True
-        report.sections += _sections(item, [*watch.ids, *_wide(item, watch.ids)])
+        session = item.config.stash[ENGINE]
+        ids = [*watch.ids, *_wide(item, watch.ids)]
+        report.sections += _sections(session.connected, ids, session.hidden)
+        report.sections += _faked(item)
     return report
 
 
-def _sections(item: pytest.Item, ids: list[str]) -> Iterator[tuple[str, str]]:
-    session = item.config.stash[ENGINE]
-    client = session.connected
+def _faked(item: pytest.Item) -> Iterator[tuple[str, str]]:
+    """What happened in sandboxes in memory, and what their engine has to say."""
+    fake = item.stash.get(FAKE, None)
+    if fake is not None:
+        if fake.problems:
+            yield "fake sandboxes", "\n".join(fake.problems)
+        yield from _sections(fake.client, fake.ids, hidden_values(fake.client._secret_values))
+
+
+def _sections(
+    client: Client | None, ids: list[str], hidden: list[str]
+) -> Iterator[tuple[str, str]]:
     if not ids or client is None:
         return
     from . import _calls
@@ -54,7 +69,7 @@ def _sections(item: pytest.Item, ids: list[str]) -> Iterator[tuple[str, str]]:
         if isinstance(told, Exception):
             unknown.setdefault(str(told), []).append(sandbox_id)
         else:
-            yield title(told), describe(told, session.hidden)
+            yield title(told), describe(told, hidden)
     for reason, unknown_ids in unknown.items():
         yield f"sandbox {', '.join(unknown_ids)}", f"what happened there is not known: {reason}"
     if len(ids) > _SANDBOXES:
@@ -68,4 +83,6 @@ def _wide(item: pytest.Item, shown: list[str]) -> list[str]:
     if client is None:
         return []
     ids = [each.object_id for each in arguments.values() if isinstance(each, client.Sandbox)]
-    return [each for each in ids if each not in shown]
+    fake = item.stash.get(FAKE, None)
+    elsewhere = {*shown, *(fake.ids if fake is not None else ())}
+    return [each for each in ids if each not in elsewhere]

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ._engine import ENGINE
+from ._fakes import NAME, is_faked
 from ._marker import merged_spec
 from ._options import IMAGES, settings
 from ._watch import WATCH
 
 if TYPE_CHECKING:
-    from pytest_sandbox.client import Image, Sandbox
+    from collections.abc import Callable
 
-    from ._engine import EngineSession
+    from pytest_sandbox.client import Client, Image, Sandbox
+
     from ._watch import Watch
 
 
@@ -25,8 +27,10 @@ class SandboxFactory:
     from the `sandbox` marker of the test, except for a name, which only one sandbox can have.
     """
 
-    def __init__(self, session: EngineSession, watch: Watch, defaults: dict[str, Any]) -> None:
-        self._session = session
+    def __init__(
+        self, client: Callable[[], Client], watch: Watch, defaults: dict[str, Any]
+    ) -> None:
+        self._client = client
         self._watch = watch
         self._defaults = defaults
 
@@ -48,7 +52,7 @@ class SandboxFactory:
         return self._given(await Sandbox.create.aio(*args, **self._complete(spec)))
 
     def _complete(self, spec: dict[str, Any]) -> dict[str, Any]:
-        complete = {**self._defaults, "client": self._session.client(), **spec}
+        complete = {**self._defaults, "client": self._client(), **spec}
         if isinstance(complete["image"], str):
             complete["image"] = _image(complete["image"])
         return complete
@@ -76,12 +80,17 @@ def sandbox_factory(request: pytest.FixtureRequest) -> SandboxFactory:
     """Call it for as many sandboxes as wanted; they end with the test."""
     defaults = _defaults(request.node)
     defaults.pop("name", None)
-    return SandboxFactory(request.config.stash[ENGINE], request.node.stash[WATCH], defaults)
+    return _factory(request, defaults)
 
 
 @pytest.fixture
 def sandbox(request: pytest.FixtureRequest) -> Sandbox:
     """A fresh sandbox, shaped by the `sandbox` marker; it ends with the test."""
-    item = request.node
-    factory = SandboxFactory(request.config.stash[ENGINE], item.stash[WATCH], _defaults(item))
-    return factory()
+    return _factory(request, _defaults(request.node))()
+
+
+def _factory(request: pytest.FixtureRequest, defaults: dict[str, Any]) -> SandboxFactory:
+    session = request.config.stash[ENGINE]
+    fake = request.getfixturevalue(NAME) if is_faked(request.node) else None
+    client = (lambda: fake.client) if fake is not None else session.client
+    return SandboxFactory(client, request.node.stash[WATCH], defaults)

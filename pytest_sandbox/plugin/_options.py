@@ -14,12 +14,13 @@ ENGINE_VARIABLE = "PYTEST_SANDBOX_ENGINE"
 #: Images that have a name: the curated view of this machine.
 IMAGES = ("host",)
 
-_ENGINES = ("auto", "local")
+_ENGINES = ("auto", "local", "fake")
 #: Engines that have their name already, with what a user can do today.
-_NOT_YET = ("fake", "modal", "grpc")
+_NOT_YET = ("modal", "grpc")
 
 _ENGINE_HELP = (
-    "Where sandboxes run: auto (the default, means local; never anything weaker) or local."
+    "Where sandboxes run: auto (the default, means local; never anything weaker), local, "
+    "or fake (in memory)."
 )
 _IMAGE_HELP = "The image of sandboxes whose marker names none: host (the default)."
 _STRICT_HELP = "Fail a test that leaves something behind in a sandbox."
@@ -30,7 +31,7 @@ class Settings:
     """What the options amount to.
 
     Attributes:
-        engine: the engine to start, `"local"`.
+        engine: the engine to start, `"local"` or `"fake"`.
         chosen: how the header shows the choice, `"local (auto, from default)"`.
         image: the image of sandboxes whose marker names none.
         image_source: where that choice comes from.
@@ -116,12 +117,14 @@ def _check_engine(name: str, source: str) -> None:
     if name in _ENGINES:
         return
     if name.partition("://")[0] in _NOT_YET:
-        why = "is not available yet; there is local"
+        why = "is not available yet; there are local and fake"
     elif _others_provide_engines():
         return
     else:
         near = difflib.get_close_matches(name, _ENGINES, n=1)
-        why = "does not exist; " + (f"did you mean {near[0]!r}?" if near else "there is local")
+        why = "does not exist; " + (
+            f"did you mean {near[0]!r}?" if near else "there are local and fake"
+        )
     raise pytest.UsageError(f"the sandbox engine {name!r} ({source}) {why}")
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ._engine import ENGINE
+from ._fakes import NAME, is_faked
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -42,7 +43,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 # Neither first nor last: after marks that skip the test, before its fixtures.
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Record from before the first fixture, if the test wants to know."""
-    if _FIXTURE in getattr(item, "fixturenames", ()):
+    if _FIXTURE in getattr(item, "fixturenames", ()) and not is_faked(item):
         _begin(item).begin_phase("setup")
 
 
@@ -85,6 +86,9 @@ def _caller() -> str:
 def sandbox_rpcs(request: pytest.FixtureRequest) -> Rpcs:
     """The calls made during this test: `sandbox_rpcs.of("SandboxCreate").one()`."""
     item = request.node
+    if is_faked(item):
+        faked: Rpcs = request.getfixturevalue(NAME).rpcs
+        return faked
     if _RPCS not in item.stash:  # asked for by `getfixturevalue`, in the middle of the test
         _begin(item).begin_phase("call")
     rpcs: Rpcs = item.stash[_RPCS]
@@ -99,6 +103,9 @@ def sandbox_faults(request: pytest.FixtureRequest) -> Iterator[Faults]:
     """
     from pytest_sandbox.rpcs import Faults
 
+    if is_faked(request.node):
+        yield request.getfixturevalue(NAME).faults
+        return
     faults = Faults(request.config.stash[ENGINE].client().inspector, caller=_caller())
     yield faults
     try:

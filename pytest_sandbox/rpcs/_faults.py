@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import math
+import os
 import uuid
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -41,6 +43,8 @@ class _Planned:
         self._words = words
         self._set = False
         self._optional = False
+        #: File and line of the code that made it.
+        self.place = _place_of_caller()
 
     def optional(self) -> Self:
         """Let it be fine if it never strikes."""
@@ -322,6 +326,16 @@ class Faults:
         fault._send()
         self._planned.append(fault)
         return fault
+
+
+def _place_of_caller() -> str:
+    """File and line of the first caller that is not in this module."""
+    frame = inspect.currentframe()
+    while frame is not None and frame.f_code.co_filename == __file__:
+        frame = frame.f_back
+    if frame is None:
+        return "?"
+    return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
 
 
 def _seconds(name: str, value: float) -> float:

@@ -46,8 +46,15 @@ class _History:
         self.dropped = 0
 
     def mark(self, phase: str) -> None:
+        self._phases.append((self._following(), phase))
+
+    def _following(self) -> int:
+        """The number of the next call; a server in this process is asked for no more than that."""
+        upcoming: Callable[[], int] | None = getattr(self._source, "upcoming", None)
+        if upcoming is not None:
+            return upcoming()
         self.update()
-        self._phases.append((self._upcoming, phase))
+        return self._upcoming
 
     def update(self) -> list[Rpc]:
         since = self._next

@@ -29,14 +29,15 @@ class App:
     Args:
         engine: started.
         info: what its start returned.
+        seed: makes ids the same in every run; for engines in memory.
 
     Attributes:
         recorder: the calls that were made, for `pytest_sandbox.Rpcs`.
         faults: what is to go wrong, for `pytest_sandbox.rpcs.Faults`.
     """
 
-    def __init__(self, engine: Engine, info: EngineInfo) -> None:
-        self.state = State(engine, info)
+    def __init__(self, engine: Engine, info: EngineInfo, *, seed: str | None = None) -> None:
+        self.state = State(engine, info, seed=seed)
         self.recorder = Recorder(engine.clock, self.state.boxes.id_of_task)
         self.faults = FaultPlan(self.state)
         self._passages = Passages(self.recorder, self.faults, engine.clock)

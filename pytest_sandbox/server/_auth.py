@@ -8,13 +8,14 @@
 
 import hmac
 import secrets
-import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import jwt
 from grpclib import GRPCError, Status
+
+from pytest_sandbox.engine import Clock
 
 #: Seconds that a token of the command router lives. Clients of Modal before 1.3 ask again and
 #: again for a token that is about to expire, so it is always long.
@@ -38,16 +39,21 @@ class TokenPair:
 
 
 class RouterTokens:
-    """Signs and checks the tokens of the command router: one per task, for this process only."""
+    """Signs and checks the tokens of the command router: one per task, for this process only.
 
-    def __init__(self) -> None:
+    Args:
+        clock: the engine's; what tokens expire by.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._key = secrets.token_bytes(32)
         #: Task id and expiry of tokens that need no checking, since they were made here.
         self._valid: OrderedDict[str, tuple[str, float]] = OrderedDict()
 
     def issue(self, task_id: str) -> str:
         """A token for one task."""
-        expiry = time.time() + ROUTER_TOKEN_LIFETIME
+        expiry = self._clock.now() + ROUTER_TOKEN_LIFETIME
         token = self._sign({"task_id": task_id, "exp": int(expiry)})
         self._valid[token] = task_id, expiry
         if len(self._valid) > KNOWN_TOKENS:
@@ -57,13 +63,13 @@ class RouterTokens:
     def renew(self, task_id: str, token: str) -> str:
         """The token of a task, or another one if it has lived for more than half its time."""
         _, expiry = self._valid.get(token, ("", 0.0))
-        if expiry - time.time() > ROUTER_TOKEN_LIFETIME / 2:
+        if expiry - self._clock.now() > ROUTER_TOKEN_LIFETIME / 2:
             return token
         return self.issue(task_id)
 
     def session(self) -> str:
         """A token that opens nothing: clients only look at when it expires."""
-        return self._sign({"exp": int(time.time() + ROUTER_TOKEN_LIFETIME)})
+        return self._sign({"exp": int(self._clock.now() + ROUTER_TOKEN_LIFETIME)})
 
     def _sign(self, claims: dict[str, object]) -> str:
         return jwt.encode(claims, self._key, _ALGORITHM)
@@ -78,15 +84,20 @@ class RouterTokens:
         if scheme.lower() != "bearer":
             raise _unauthenticated("the command router needs 'authorization: Bearer <token>'")
         known = self._valid.get(token)
-        if known and known[1] > time.time():
+        if known and known[1] > self._clock.now():
             return known[0]
         return self._decode(token)
 
     def _decode(self, token: str) -> str:
         try:
             claims = jwt.decode(
-                token, self._key, [_ALGORITHM], options={"require": ["exp", "task_id"]}
+                token,
+                self._key,
+                [_ALGORITHM],
+                options={"require": ["exp", "task_id"], "verify_exp": False},
             )
+            if claims["exp"] <= self._clock.now():
+                raise jwt.ExpiredSignatureError("Signature has expired")
         except jwt.InvalidTokenError as error:
             raise _unauthenticated(f"not a valid token of the command router: {error}") from None
         return str(claims["task_id"])

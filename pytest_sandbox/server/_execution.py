@@ -28,6 +28,9 @@ class Execution:
         timeout: seconds until it is killed; `None` for never.
         on_exit: called when it ended.
         on_drained: called when nothing more comes out of it either.
+
+    Attributes:
+        asked: whether somebody waited for its end, or was told of it.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class Execution:
         self.started = clock.monotonic()
         self.ended: float | None = None
         self.ended_by = ""
+        self.asked = False
         self._clock = clock
         self._timeout = timeout
         self._on_exit = on_exit

@@ -91,6 +91,11 @@ class Recorder:
         self._readers += 1
         return self._next
 
+    @property
+    def upcoming(self) -> int:
+        """The number of the next call."""
+        return self._next
+
     def record_stop(self) -> None:
         """One reader less; without any, nothing is held."""
         self._readers = max(0, self._readers - 1)

@@ -12,7 +12,7 @@ from pytest_sandbox.engine import Clock
 
 from ._box import Box
 from ._errors import not_found
-from ._ids import new_id
+from ._ids import Ids
 from ._retention import Retention
 
 DEFAULT_ENVIRONMENT = "main"
@@ -39,9 +39,10 @@ class App:
 class AppRegistry:
     """Environments, and the apps in them."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, ids: Ids) -> None:
         self._clock = clock
-        self._environments = {DEFAULT_ENVIRONMENT: new_id("en")}
+        self._ids = ids
+        self._environments = {DEFAULT_ENVIRONMENT: ids.new("en")}
         self._apps: dict[str, App] = {}
 
     def has_environment(self, name: str) -> bool:
@@ -57,11 +58,11 @@ class AppRegistry:
 
     def environment_id(self, name: str) -> str:
         """The id of an environment, which is made if need be."""
-        return self._environments.setdefault(name or DEFAULT_ENVIRONMENT, new_id("en"))
+        return self._environments.setdefault(name or DEFAULT_ENVIRONMENT, self._ids.new("en"))
 
     def add(self, name: str, environment: str, state: apps_pb2.AppState) -> App:
         """Register a new app."""
-        app = App(new_id("ap"), name, environment, state, self._clock.now())
+        app = App(self._ids.new("ap"), name, environment, state, self._clock.now())
         self._apps[app.id] = app
         return app
 

@@ -12,6 +12,7 @@ each call through `_Dispatch`.
 from asyncio import BaseTransport
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
+from functools import cache, partial
 from typing import Any, TypeVar, cast
 
 from google.protobuf.empty_pb2 import Empty
@@ -124,9 +125,29 @@ def _bind(
     base: type, servicers: Sequence[object], dispatch: "_Dispatch", enter: Callable[[Call], None]
 ) -> dict[str, Handler]:
     return {
-        path: entry._replace(func=dispatch.serve(path, entry, servicers, enter))
-        for path, entry in base.__mapping__(cast("Any", _Names())).items()  # type: ignore[attr-defined]
+        path: entry._replace(func=_late(partial(dispatch.serve, path, entry, servicers, enter)))
+        for path, entry in _entries(base).items()
     }
+
+
+def _late(
+    make: Callable[[], Callable[[AnyStream], Awaitable[None]]],
+) -> Callable[[AnyStream], Awaitable[None]]:
+    """A function that is made by its first call: of many, a server in memory serves few."""
+    made: list[Callable[[AnyStream], Awaitable[None]]] = []
+
+    async def serve(stream: AnyStream) -> None:
+        if not made:
+            made.append(make())
+        await made[0](stream)
+
+    return serve
+
+
+@cache
+def _entries(base: type) -> Mapping[str, Handler]:
+    """The calls of a service by path: name, kind and types of each."""
+    return cast("Mapping[str, Handler]", base.__mapping__(cast("Any", _Names())))  # type: ignore[attr-defined]
 
 
 class RpcServer(Server):

@@ -3,6 +3,7 @@
 from pytest_sandbox.engine import Clock, Engine, EngineInfo
 
 from ._auth import RouterTokens
+from ._ids import Ids
 from ._registries import AppRegistry, BoxRegistry, ImageRegistry, SecretRegistry
 
 #: A version of Modal's image builder that clients from 1.0 to the newest know.
@@ -15,13 +16,15 @@ class State:
     Args:
         engine: started.
         info: what its start returned.
+        seed: makes ids the same in every run.
     """
 
-    def __init__(self, engine: Engine, info: EngineInfo) -> None:
+    def __init__(self, engine: Engine, info: EngineInfo, *, seed: str | None = None) -> None:
         self.engine = engine
         self.info = info
-        self.tokens = RouterTokens()
-        self.apps = AppRegistry(engine.clock)
+        self.ids = Ids(seed)
+        self.tokens = RouterTokens(engine.clock)
+        self.apps = AppRegistry(engine.clock, self.ids)
         self.images = ImageRegistry()
         self.secrets = SecretRegistry()
         self.boxes = BoxRegistry(engine.clock)

@@ -7,12 +7,10 @@ from google.protobuf.empty_pb2 import Empty
 from pytest_sandbox._proto import containers_pb2 as pb
 from pytest_sandbox.engine import Output
 
-from ._box import Box
 from ._checks import check_environment, check_timeout, pty_environment, pty_size
 from ._errors import invalid, unimplemented
 from ._exec import ExecRequest, start
 from ._execution import Execution
-from ._ids import new_id
 from ._rpc import Call, once
 from ._state import State
 from .logs import output, read_until
@@ -44,7 +42,8 @@ class ContainerExecs:
         env = pty_environment(request.pty_info) if request.pty_info.enabled else {}
         env.update(self._state.secrets.variables(request.secret_ids))
         check_environment(env.items())
-        exec_id = _exec_id(box)
+        # An id that leads to its sandbox, so that there is no further registry to keep.
+        exec_id = f"{box.task_id}.{self._state.ids.new('ex')}"
         await start(
             box,
             ExecRequest(
@@ -102,15 +101,12 @@ class ContainerExecs:
     ) -> pb.ContainerExecWaitResponse:
         """How a command ended, if it did within `timeout` seconds."""
         check_timeout(request.timeout)
-        status = await self._execution(request.exec_id).wait(request.timeout)
+        execution = self._execution(request.exec_id)
+        status = await execution.wait(request.timeout)
         if status is None:
             return pb.ContainerExecWaitResponse(completed=False)
+        execution.asked = True
         return pb.ContainerExecWaitResponse(completed=True, exit_code=status.returncode)
 
     def _execution(self, exec_id: str) -> Execution:
         return self._state.boxes.of_task(exec_id.partition(".")[0]).execution(exec_id)
-
-
-def _exec_id(box: Box) -> str:
-    """A new id that leads to its sandbox, so that there is no further registry to keep."""
-    return f"{box.task_id}.{new_id('ex')}"

@@ -17,7 +17,6 @@ from ._checks import check_timeout
 from ._errors import invalid, not_found
 from ._file_handle import ByteRange, FileHandle, Mode
 from ._file_watch import FileWatch
-from ._ids import new_id
 from ._rpc import Call, once
 from ._state import State
 
@@ -83,14 +82,14 @@ class ContainerFiles:
     ) -> pb.ContainerFilesystemExecResponse:
         mode = Mode.parse(request.mode)
         # Also when it failed: clients look for the error only if they have a descriptor.
-        descriptor = new_id("fd")
+        descriptor = self._state.ids.new("fd")
         outcome = await _outcome(_open(box, request.path, mode, descriptor))
         return pb.ContainerFilesystemExecResponse(
             exec_id=self._keep(outcome), file_descriptor=descriptor
         )
 
     def _keep(self, outcome: Outcome) -> str:
-        exec_id = new_id("fx")
+        exec_id = self._state.ids.new("fx")
         self._outcomes[exec_id] = outcome
         if len(self._outcomes) > MAX_OUTCOMES:
             self._outcomes.popitem(last=False)

@@ -20,7 +20,6 @@ from pytest_sandbox._proto import common_pb2
 from pytest_sandbox._proto import images_pb2 as pb
 
 from ._errors import invalid, unimplemented
-from ._ids import new_id
 from ._registries import Image
 from ._rpc import Call
 from ._state import IMAGE_BUILDER_VERSION, State
@@ -111,7 +110,7 @@ class Images:
                 image = _describe(image, line.strip(), verb.upper(), rest.strip())
         if image is None:
             raise invalid("an image needs at least one line: FROM")
-        return replace(image, id=new_id("im"))
+        return replace(image, id=self._state.ids.new("im"))
 
     def _base(self, tag: str, bases: dict[str, str]) -> Image:
         if tag in bases:

@@ -90,13 +90,16 @@ class CommandRouter:
     ) -> pb.TaskExecPollResponse:
         """How a command ended; nothing while it runs."""
         execution = self._execution(request, call)
-        return pb.TaskExecPollResponse(**_status(execution.process.poll()))
+        status = execution.process.poll()
+        execution.asked = execution.asked or status is not None
+        return pb.TaskExecPollResponse(**_status(status))
 
     async def TaskExecWait(
         self, request: pb.TaskExecWaitRequest, call: Call
     ) -> pb.TaskExecWaitResponse:
         """How a command ended, when it has."""
         execution = self._execution(request, call)
+        execution.asked = True
         status = execution.process.poll() or await execution.process.wait()
         return pb.TaskExecWaitResponse(**_status(status))
 

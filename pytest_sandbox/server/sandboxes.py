@@ -15,7 +15,7 @@ from ._box import Box, Identity
 from ._checks import check_command, check_timeout
 from ._definition import DEFAULT_TIMEOUT, refuse_unbuilt, task_spec
 from ._errors import already_exists, not_found, precondition
-from ._ids import check_name, check_tag, new_id
+from ._ids import check_name, check_tag
 from ._registries import App
 from ._result import TERMINATED
 from ._rpc import Call, once
@@ -75,9 +75,9 @@ class Sandboxes:
         task: Task,
         argv: tuple[str, ...],
     ) -> Box:
-        task_id = new_id("ta")
+        task_id = self._state.ids.new("ta")
         identity = Identity(
-            id=new_id("sb"),
+            id=self._state.ids.new("sb"),
             task_id=task_id,
             app_id=app.id,
             name=definition.name,

@@ -5,7 +5,7 @@ from pytest_sandbox._proto import secrets_pb2 as pb
 
 from ._checks import check_environment
 from ._errors import already_exists, not_found, precondition
-from ._ids import check_name, new_id
+from ._ids import check_name
 from ._registries import DEFAULT_ENVIRONMENT, Secret
 from ._rpc import Call, once
 from ._state import State
@@ -62,7 +62,11 @@ class Secrets:
 
     def _add(self, name: str, environment: str, request: pb.SecretGetOrCreateRequest) -> Secret:
         secret = Secret(
-            new_id("st"), name, environment, dict(request.env_dict), self._state.clock.now()
+            self._state.ids.new("st"),
+            name,
+            environment,
+            dict(request.env_dict),
+            self._state.clock.now(),
         )
         passing = request.object_creation_type == common_pb2.OBJECT_CREATION_TYPE_EPHEMERAL
         self._state.secrets.add(secret, passing=passing)

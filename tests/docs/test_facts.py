@@ -8,8 +8,9 @@ import pytest
 
 from pytest_sandbox.cli import serve
 from pytest_sandbox.engine import OutputLog
+from pytest_sandbox.inmemory import RULES
 from pytest_sandbox.local import LocalOptions, Mode
-from pytest_sandbox.plugin import _marker, _options
+from pytest_sandbox.plugin import _fakes, _marker, _options
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -33,6 +34,19 @@ def test_every_option_is_in_the_reference() -> None:
     }
 
     assert options == set(re.findall(r"`(--sandbox-[a-z]+)`", text("reference.md")))
+
+
+def test_every_rule_of_fake_sandboxes_is_told() -> None:
+    told = text("fakes.md").partition("## Rules")[2].partition("```")[0]
+
+    assert set(RULES) <= set(re.findall(r"\| `([a-z-]+)` \|", told))
+
+
+def test_every_key_of_the_marker_of_fake_sandboxes_is_told() -> None:
+    marker = re.search(r"@pytest.mark.fake_sandboxes\((.*?)\)`", text("fakes.md"))
+
+    assert marker is not None
+    assert set(_fakes._KEYS) == set(re.findall(r"(\w+)=", marker[1]))
 
 
 def test_every_mode_is_among_those_of_the_engine() -> None:

@@ -40,7 +40,7 @@ def test_option_wins_over_environment_over_ini_over_default(
     assert header(result) == expected
 
 
-@pytest.mark.parametrize("engine", ["fake", "modal", "grpc://10.0.0.1:50051"])
+@pytest.mark.parametrize("engine", ["modal", "grpc://10.0.0.1:50051"])
 def test_an_engine_of_a_later_release_is_refused_by_name(
     pytester: pytest.Pytester, engine: str
 ) -> None:
@@ -49,13 +49,13 @@ def test_an_engine_of_a_later_release_is_refused_by_name(
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(
         f"ERROR: the sandbox engine '{engine}' (option --sandbox-engine) is not available yet; "
-        "there is local"
+        "there are local and fake"
     )
 
 
 @pytest.mark.parametrize(
     ("engine", "hint"),
-    [("locall", "did you mean 'local'?"), ("docker", "there is local")],
+    [("locall", "did you mean 'local'?"), ("docker", "there are local and fake")],
 )
 def test_an_unknown_engine_is_refused_with_the_nearest(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, engine: str, hint: str

@@ -11,6 +11,9 @@ import pytest
 
 import pytest_sandbox
 
+# Before any run of pytest inside of this one, which would forget what it was the first to import.
+import pytest_sandbox.inmemory
+
 ROOT = Path(pytest_sandbox.__path__[0])
 NAME = pytest_sandbox.__name__
 #: Lines of a module, above which it is more than one concept.
@@ -20,9 +23,10 @@ LONGEST = 600
 MAY_IMPORT = {
     "_proto": set(),
     "_run": set(),
+    "_idle": set(),
     "engine": set(),
     "local": {"engine"},
-    "fakes": {"engine"},
+    "fakes": {"engine", "_idle"},
     "rpcs": {"_proto"},
     "strategies": {"engine", "rpcs"},
     "server": {"engine", "_proto", "rpcs"},
@@ -33,9 +37,27 @@ MAY_IMPORT = {
         "_run",
         "rpcs",
     },  # where a server meets its engine
-    "client": {"_proto", "_run", "rpcs"},
-    "plugin": {"client", "_proto", "_run", "rpcs"},  # _proto for the inspector, which is ours alone
-    "cli": {"_proto", "_run", "engine", "local", "fakes", "server", "client", "plugin", "rpcs"},
+    "client": {"_proto", "_run", "_idle", "rpcs"},
+    "inmemory": {"client", "server", "engine", "fakes", "rpcs", "_proto"},
+    "plugin": {
+        "client",
+        "_proto",
+        "_run",
+        "rpcs",
+        "inmemory",
+    },  # _proto for the inspector, which is ours alone
+    "cli": {
+        "_proto",
+        "_run",
+        "engine",
+        "local",
+        "fakes",
+        "server",
+        "client",
+        "plugin",
+        "rpcs",
+        "inmemory",
+    },
     "": {"client", "rpcs"},  # the package itself: the public names, re-exported
 }
 

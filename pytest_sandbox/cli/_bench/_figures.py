@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pytest_sandbox import Client, Sandbox
 
+from ._fakes import fake, fork, suite
 from ._memory import available_bytes, rss_bytes
 from ._samples import Samples
 from ._session import Bench
@@ -197,4 +198,7 @@ FIGURES: dict[str, Callable[[Bench], None]] = {
     "recording": recording,
     "crowd": crowd,
     "collect": collect,
+    "fake": fake,
+    "fake-suite": suite,
+    "fork": fork,
 }

@@ -26,6 +26,8 @@ from pytest_sandbox._proto import (
     snapshots_pb2,
 )
 from pytest_sandbox._proto.control_grpc import ModalClientBase, ModalClientStub
+from pytest_sandbox.engine import SystemClock
+from pytest_sandbox.fakes import VirtualClock
 from pytest_sandbox.server import App
 from pytest_sandbox.server._auth import ROUTER_TOKEN_LIFETIME, Listener, RouterTokens, TokenPair
 from pytest_sandbox.server._errors import failure
@@ -266,7 +268,8 @@ async def test_a_token_opens_only_its_own_task(server: Harness) -> None:
 def test_router_tokens_live_an_hour_or_more_and_only_their_own_process_accepts_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    ours, theirs = RouterTokens(), RouterTokens()
+    clock = SystemClock()
+    ours, theirs = RouterTokens(clock), RouterTokens(clock)
     token = ours.issue("ta-1")
     claims = jwt.decode(token, options={"verify_signature": False})
     assert claims["exp"] - time.time() > 3600
@@ -278,19 +281,24 @@ def test_router_tokens_live_an_hour_or_more_and_only_their_own_process_accepts_t
         theirs.check(f"Bearer {token}")
 
 
-def test_a_token_is_renewed_when_half_its_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    tokens = RouterTokens()
+@pytest.mark.asyncio
+async def test_a_token_is_renewed_when_half_its_time_is_over() -> None:
+    clock = VirtualClock()
+    tokens = RouterTokens(clock)
     token = tokens.issue("ta-1")
     assert tokens.renew("ta-1", token) == token
-    later = time.time() + ROUTER_TOKEN_LIFETIME * 0.6
-    monkeypatch.setattr("pytest_sandbox.server._auth.time.time", lambda: later)
+    await clock.advance(ROUTER_TOKEN_LIFETIME * 0.6)
     renewed = tokens.renew("ta-1", token)
     assert renewed != token
     assert tokens.check(f"Bearer {renewed}") == "ta-1"
+    await clock.advance(ROUTER_TOKEN_LIFETIME * 0.5)
+    assert tokens.check(f"Bearer {renewed}") == "ta-1"
+    with refused(Status.UNAUTHENTICATED, "expired"):
+        tokens.check(f"Bearer {token}")
 
 
 def test_a_session_token_opens_no_task() -> None:
-    tokens = RouterTokens()
+    tokens = RouterTokens(SystemClock())
     with refused(Status.UNAUTHENTICATED, "task_id"):
         tokens.check(f"Bearer {tokens.session()}")
 

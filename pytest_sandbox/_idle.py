@@ -2,10 +2,11 @@
 
 import asyncio
 import selectors
-from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from _typeshed import FileDescriptorLike
 
 
@@ -18,11 +19,14 @@ class IdleEventLoop(asyncio.SelectorEventLoop):
     Attributes:
         on_idle: called when nothing can run; it returns whether it changed that. A clock's
             `VirtualClock.jump` makes time skip whatever everybody waits for.
+        patience: seconds of real time that pass before that; 0 unless somebody on another
+            thread may be about to bring something.
     """
 
     def __init__(self) -> None:
-        super().__init__(_IdleSelector(self._idle))
+        super().__init__(_IdleSelector(self))
         self.on_idle: Callable[[], bool] | None = None
+        self.patience = 0.0
         self._settling: list[asyncio.Future[None]] = []
 
     async def settled(self) -> None:
@@ -31,7 +35,13 @@ class IdleEventLoop(asyncio.SelectorEventLoop):
         self._settling.append(waiter)
         await waiter
 
-    def _idle(self) -> bool:
+    @property
+    def watched(self) -> bool:
+        """Whether anybody wants to know."""
+        return bool(self._settling) or self.on_idle is not None
+
+    def idle(self) -> bool:
+        """Tell everybody; whether that changed anything."""
         waiters, self._settling = self._settling, []
         for waiter in waiters:
             if not waiter.done():
@@ -42,9 +52,9 @@ class IdleEventLoop(asyncio.SelectorEventLoop):
 class _IdleSelector(selectors.BaseSelector):
     """A selector that calls back before it waits."""
 
-    def __init__(self, on_idle: Callable[[], bool]) -> None:
+    def __init__(self, loop: IdleEventLoop) -> None:
         self._selector = selectors.DefaultSelector()
-        self._on_idle = on_idle
+        self._loop = loop
 
     def register(
         self, fileobj: "FileDescriptorLike", events: int, data: Any = None
@@ -60,9 +70,10 @@ class _IdleSelector(selectors.BaseSelector):
         return self._selector.modify(fileobj, events, data)
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if timeout is None or timeout > 0:
-            ready = self._selector.select(0)
-            if ready or self._on_idle():
+        if self._loop.watched and (timeout is None or timeout > 0):
+            patience = self._loop.patience
+            ready = self._selector.select(patience if timeout is None else min(timeout, patience))
+            if ready or self._loop.idle():
                 return ready
         return self._selector.select(timeout)
 

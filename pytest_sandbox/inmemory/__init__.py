@@ -1,0 +1,9 @@
+"""Sandboxes in memory behind the real client, protocol and server; the fixture `fake_sandboxes`."""
+
+from ._clock import TestClock as TestClock
+from ._sandboxes import FakeSandboxes as FakeSandboxes
+from ._strictness import RULES as RULES
+from ._strictness import check_rules as check_rules
+from ._view import SandboxFiles as SandboxFiles
+
+__all__ = ["RULES", "FakeSandboxes", "SandboxFiles", "TestClock", "check_rules"]

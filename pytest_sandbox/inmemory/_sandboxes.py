@@ -1,0 +1,220 @@
+"""An engine in memory with everything in front of it that a real one has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_sandbox.client import Client
+from pytest_sandbox.client._portal import portal
+from pytest_sandbox.engine import EngineUnavailable
+from pytest_sandbox.fakes import FakeEngine, VirtualClock, settle
+from pytest_sandbox.rpcs import Faults, Rpcs
+from pytest_sandbox.server import App
+from pytest_sandbox.server._auth import Listener
+
+from ._clock import TestClock
+from ._scripting import add_script
+from ._strictness import check_rules, violations
+from ._transport import MemoryServer
+from ._view import SandboxFiles, on_loop
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import EllipsisType, TracebackType
+
+    from typing_extensions import Self
+
+    from pytest_sandbox._proto.inspector_pb2 import InspectorRecordResponse
+    from pytest_sandbox.client import Sandbox
+    from pytest_sandbox.engine import EngineInfo
+    from pytest_sandbox.fakes import Script
+    from pytest_sandbox.fakes._matching import Matcher
+    from pytest_sandbox.server._box import Box
+    from pytest_sandbox.server._recorder import Recorder
+
+#: Moments that are skipped to at the end, so that nobody is left who sleeps.
+_LAST_MOMENTS = 1000
+#: Bytes of file content that a sandbox has room for, unless it is said.
+_DISK = 1024**3
+
+
+class FakeSandboxes:
+    """Sandboxes in memory: the real client, protocol and server, and an engine without a kernel.
+
+    No process is started, no port opened, and nothing waits for real time. What the fixture of
+    the same name gives to a test; elsewhere it is a context manager, in which it is the default
+    for `Sandbox.create`.
+
+    Args:
+        seed: what ids are derived from: the same ones in every run.
+        files: what every sandbox has besides the usual, absolute path to content.
+        disk: bytes of file content that each has room for.
+        gpus: names of the GPUs that `nvidia-smi` lists.
+        autojump: whether time skips when everybody waits for it; see `TestClock`.
+        allow: rules that need not be kept; see `RULES`.
+
+    Attributes:
+        client: of these sandboxes.
+        clock: their time.
+        rpcs: the calls that were made.
+        faults: what is to go wrong.
+        info: what the engine says of itself.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: str = "",
+        files: Mapping[str, str | bytes] | None = None,
+        disk: int = _DISK,
+        gpus: Sequence[str] = (),
+        autojump: bool = True,
+        allow: Sequence[str] = (),
+    ) -> None:
+        check_rules(allow)
+        self._allowed = set(allow)
+        self._time = VirtualClock()
+        self._engine = FakeEngine(clock=self._time, files=files, disk=disk, gpus=gpus)
+        self._open = True
+        self._before: list[Client | None] = []
+        self.clock = TestClock(self._time, autojump=autojump)
+        self.info, self._app, server = portal().run(self._serve(seed))
+        self.client = Client._to(server)
+        self._idler = self.clock.jump
+        self._portal = portal()
+        self._portal.idlers.append(self._idler)
+        self.rpcs = Rpcs(_OnLoop(self._app.recorder))
+        self.faults = Faults(self.client.inspector)
+
+    async def _serve(self, seed: str) -> tuple[EngineInfo, App, MemoryServer]:
+        info = await self._engine.start()
+        app = App(self._engine, info, seed=seed)
+        listener = Listener("memory", inspector=True, local=True)
+        return info, app, MemoryServer(app.server(listener), self._time)
+
+    # What a test says
+
+    def on_exec(
+        self,
+        *words: Matcher | EllipsisType,
+        sandbox: Sandbox | str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> Script:
+        """Say what a command does, in sandboxes that run already as well as in later ones.
+
+        The last script that matches is taken, also for commands that are built in and for those
+        that a shell runs.
+
+        Args:
+            words: the command, word by word: text, `ANY`, a compiled pattern for the whole word,
+                or a function that is given the word. `...` at the end stands for any more words.
+            sandbox: only there; a sandbox, its id, or its name.
+            tags: only in sandboxes that have these.
+
+        Raises:
+            TypeError, ValueError: it could never match.
+        """
+        __tracebackhide__ = True
+        return add_script(self._engine, self._app.state.boxes, words, sandbox, tags)
+
+    def filesystem(self, sandbox: Sandbox | str) -> SandboxFiles:
+        """The files of a sandbox, given as such or by its id, without a call that is recorded.
+
+        Raises:
+            ValueError: there is no such sandbox here.
+        """
+        sandbox_id = str(getattr(sandbox, "object_id", sandbox))
+        box = next((each for each in self._boxes() if each.id == sandbox_id), None)
+        if box is None:
+            raise ValueError(f"{sandbox!r} is none of the sandboxes in memory of this test")
+        return SandboxFiles(box.task.view)  # type: ignore[attr-defined]  # a MemoryTask
+
+    def allow(self, *rules: str) -> None:
+        """Let rules be broken: the names of some of `RULES`.
+
+        Raises:
+            ValueError: there is no such rule.
+        """
+        check_rules(rules)
+        self._allowed.update(rules)
+
+    # How it ends
+
+    @property
+    def problems(self) -> list[str]:
+        """What went wrong so far on the side of the engine, as text for people.
+
+        Unknown commands, handlers that raised, and what built-in programs do not support.
+        """
+        return self._engine.problems
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids of all sandboxes that were made, in that order."""
+        return [box.id for box in self._boxes()]
+
+    def violations(self) -> list[str]:
+        """A message for each rule that was broken, and not allowed to be."""
+        return violations(self, self._allowed)
+
+    def close(self) -> None:
+        """End everything; a second call does nothing."""
+        if self._open:
+            self._open = False
+            self.rpcs.close()
+            if self._idler in self._portal.idlers:
+                self._portal.idlers.remove(self._idler)
+            portal().run(self._end())
+
+    async def _end(self) -> None:
+        await self.client.close.core()
+        await self._app.close()
+        await settle()
+        for _ in range(_LAST_MOMENTS):
+            if not self._time.jump():
+                break
+            await settle()
+
+    def __enter__(self) -> Self:
+        if not self._open:
+            raise EngineUnavailable("these sandboxes are closed", "Make a new FakeSandboxes.")
+        self._before.append(Client.set_default(self.client))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        Client.set_default(self._before.pop())
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<fake sandboxes: {len(self._app.state.boxes.running())} running>"
+
+    def _boxes(self) -> list[Box]:
+        return on_loop(lambda: list(self._app.state.boxes._boxes.values()))
+
+
+class _OnLoop:
+    """A recorder, asked where it records."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+
+    def record_start(self) -> int:
+        """Begin to record; the number of the next call."""
+        return self._recorder.record_start()  # it only counts
+
+    def record_stop(self) -> None:
+        """End what `record_start` began."""
+        on_loop(self._recorder.record_stop)
+
+    def upcoming(self) -> int:
+        """The number of the next call."""
+        return self._recorder.upcoming
+
+    def record(self, since: int) -> InspectorRecordResponse:
+        """Records of calls."""
+        return on_loop(lambda: self._recorder.record(since))

@@ -1,0 +1,115 @@
+"""HTTP/2 between a client and a server on one event loop, without a socket."""
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from grpclib.config import Configuration
+from hpack import Encoder
+
+from pytest_sandbox.client._channels import CALLS, WINDOW, Server
+from pytest_sandbox.client._wide_channel import WideChannel
+from pytest_sandbox.client.exceptions import ConnectionError as SandboxConnectionError
+from pytest_sandbox.rpcs._details import StatusDetails
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from grpclib.protocol import H2Protocol
+
+    from pytest_sandbox.fakes import VirtualClock
+    from pytest_sandbox.server._rpc import RpcServer
+
+#: Seconds, more than three years, that the server may hold a question: nothing is between it and
+#: the client that would lose patience.
+_HOLD = 1e8
+
+
+class MemoryServer(Server):
+    """A server in this process.
+
+    Args:
+        serve: makes the server's end of a connection.
+        clock: the time of both.
+    """
+
+    hold = _HOLD
+
+    def __init__(self, server: "RpcServer", clock: "VirtualClock") -> None:
+        self.clock = clock
+        self._server = server
+
+    def channel(self) -> WideChannel:
+        """A connection to it."""
+        return _MemoryChannel(self._server._protocol_factory)
+
+    def unreachable(self, error: OSError) -> SandboxConnectionError:
+        """What to raise when no connection can be made: this cannot be."""
+        return SandboxConnectionError(f"the engine in memory cannot be reached: {error}")
+
+
+class _MemoryChannel(WideChannel):
+    def __init__(self, serve: "Callable[[], H2Protocol]") -> None:
+        configuration = Configuration(
+            http2_stream_window_size=WINDOW, http2_connection_window_size=CALLS * WINDOW
+        )
+        super().__init__(
+            path="in memory", config=configuration, status_details_codec=StatusDetails()
+        )
+        self._serve = serve
+
+    async def _create_connection(self) -> "H2Protocol":
+        ours, theirs = self._protocol_factory(), self._serve()
+        there, here = _Pipe(), _Pipe()
+        there.connect(ours, theirs, here)
+        here.connect(theirs, ours, there)
+        ours.connection_made(there)
+        theirs.connection_made(here)
+        for protocol in (ours, theirs):
+            protocol.connection._connection.encoder = _PlainEncoder()
+        return ours
+
+
+class _PlainEncoder(Encoder):
+    """Writes headers as they are: shorter ones (RFC 7541, section 5.2) only cost time here."""
+
+    def encode(self, headers: Any, huffman: bool = True) -> bytes:
+        return super().encode(headers, huffman=False)
+
+
+class _Pipe(asyncio.Transport):
+    """One end of a connection: what is written here, the other end receives in the next turn."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._loop = asyncio.get_running_loop()
+        self._closed = False
+
+    def connect(self, own: asyncio.Protocol, other: asyncio.Protocol, back: "_Pipe") -> None:
+        """Say whose end this is, and where it leads."""
+        self._own = own
+        self._other = other
+        self._back = back
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Send."""
+        if data and not self._closed:
+            self._loop.call_soon(self._deliver, bytes(data))
+
+    def _deliver(self, data: bytes) -> None:
+        if not self._back._closed:
+            self._other.data_received(data)
+
+    def is_closing(self) -> bool:
+        """Whether it was closed, from here or there."""
+        return self._closed
+
+    def close(self) -> None:
+        """End the connection, after what was written."""
+        if not self._closed:
+            self._closed = True
+            self._loop.call_soon(self._own.connection_lost, None)
+            self._loop.call_soon(self._back.close)
+
+    def abort(self) -> None:
+        """The same: nothing is buffered here."""
+        self.close()

@@ -1,0 +1,169 @@
+"""What a test with `fake_sandboxes` has to have done by its end."""
+
+import pytest
+
+#: A test that breaks a rule, and what its report then says.
+BROKEN = {
+    "unused-scripts": (
+        'fake_sandboxes.on_exec("make").reply()',
+        [
+            "fake_sandboxes: scripts that were used less often than they had to be:",
+            "  the script for `make` (test_it.py:5) was used 0 times, not 1",
+            "Run the commands, or say .optional(), or allow 'unused-scripts'.",
+        ],
+    ),
+    "unfired-faults": (
+        'fake_sandboxes.faults.on("SandboxList").status("UNAVAILABLE")',
+        [
+            "fake_sandboxes: faults that did not strike as often as they were to:",
+            "  <faults.on('SandboxList').status('UNAVAILABLE')> (test_it.py:5)",
+            "Make the calls they are for, or say .optional(), or allow 'unfired-faults'.",
+        ],
+    ),
+    "unscripted-commands": (
+        'sandbox.run("sh", "-c", "compile; true")',
+        [
+            "fake_sandboxes: commands that nothing is known of:",
+            "  unscripted command: compile",
+            "Script them with fake_sandboxes.on_exec(...), or allow 'unscripted-commands'.",
+        ],
+    ),
+    "unwaited-processes": (
+        'sandbox.exec("sleep", "1h")',
+        [
+            "fake_sandboxes: commands whose end nobody waited for:",
+            "  sleep 1h in sandbox sb-*, which still runs",
+            "Call wait() on them, or terminate their sandbox, or allow 'unwaited-processes'.",
+        ],
+    ),
+    "failed-handlers": (
+        'fake_sandboxes.on_exec("make").calls(lambda call: 1 / 0); sandbox.run("make")',
+        [
+            "fake_sandboxes: handlers that did not do their part:",
+            "  the handler of make raised:",
+            "  ZeroDivisionError: division by zero",
+            "Mend them, or allow 'failed-handlers'.",
+        ],
+    ),
+    "unsupported-features": (
+        'sandbox.run("sh", "-c", "select x in a; do :; done")',
+        [
+            "fake_sandboxes: what the programs of the engine in memory do not support:",
+            "  *the loop select is not supported by the engine in memory",
+            "Script the command with * or allow 'unsupported-features'.",
+        ],
+    ),
+    "unexpected-rpcs": (
+        "from tests_calls import refused; refused(fake_sandboxes)",
+        [
+            "fake_sandboxes: calls of what is not implemented:",
+            "  *VolumeGetOrCreate*",
+            "Do not make them, or allow 'unexpected-rpcs'.",
+        ],
+    ),
+}
+
+CALLS = """
+    from google.protobuf.empty_pb2 import Empty
+    from grpclib.client import UnaryUnaryMethod
+    from pytest_sandbox.client.exceptions import Error
+    from pytest_sandbox.client._portal import portal
+
+    PATH = "/modal.client.ModalClient/VolumeGetOrCreate"
+
+    def refused(fake):
+        def method(link):
+            return UnaryUnaryMethod(link.channel, PATH, Empty, Empty)
+
+        try:
+            portal().run(fake.client._calls.control(method, Empty()))
+        except Error:
+            return
+        raise AssertionError("it is implemented")
+"""
+
+
+def write(pytester: pytest.Pytester, line: str, *marks: str) -> None:
+    pytester.makepyfile(tests_calls=CALLS)
+    source = [
+        "import pytest",
+        "",
+        *(marks or [""]),
+        "def test_it(fake_sandboxes, sandbox):",
+        f"    {line}",
+    ]
+    pytester.makepyfile(test_it="\n".join(source))
+
+
+@pytest.mark.parametrize("rule", BROKEN)
+def test_a_broken_rule_fails_the_test_and_says_which(pytester: pytest.Pytester, rule: str) -> None:
+    line, message = BROKEN[rule]
+    write(pytester, line)
+
+    result = pytester.runpytest()
+
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(message)
+    assert result.stdout.str().count("fake_sandboxes: ") == 1 + 1  # and in the summary
+
+
+@pytest.mark.parametrize("rule", BROKEN)
+def test_the_marker_allows_a_rule_to_be_broken(pytester: pytest.Pytester, rule: str) -> None:
+    write(pytester, BROKEN[rule][0], f"@pytest.mark.fake_sandboxes(allow=[{rule!r}])")
+
+    pytester.runpytest().assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("rule", BROKEN)
+def test_the_ini_file_allows_a_rule_to_be_broken(pytester: pytest.Pytester, rule: str) -> None:
+    write(pytester, BROKEN[rule][0])
+    pytester.makeini(f"[pytest]\nfake_sandboxes_allow = {rule}")
+
+    pytester.runpytest().assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("rule", BROKEN)
+def test_the_test_itself_allows_a_rule_to_be_broken(pytester: pytest.Pytester, rule: str) -> None:
+    write(pytester, f"fake_sandboxes.allow({rule!r}); {BROKEN[rule][0]}")
+
+    pytester.runpytest().assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'fake_sandboxes.on_exec("make").reply().optional()',
+        'fake_sandboxes.faults.on("SandboxList").status("UNAVAILABLE").optional()',
+        'sandbox.exec("sleep", "1h"); sandbox.terminate()',
+        'sandbox.exec("true").wait()',
+        'sandbox.filesystem.write_text("x", "/tmp/x")',
+    ],
+)
+def test_what_breaks_no_rule(pytester: pytest.Pytester, line: str) -> None:
+    write(pytester, line)
+
+    pytester.runpytest().assert_outcomes(passed=1)
+
+
+def test_all_broken_rules_are_told_at_once(pytester: pytest.Pytester) -> None:
+    write(pytester, f"{BROKEN['unused-scripts'][0]}; {BROKEN['unwaited-processes'][0]}")
+
+    result = pytester.runpytest()
+
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*nobody waited for:", "*used less often*"])
+
+
+def test_a_test_that_failed_gets_no_second_error(pytester: pytest.Pytester) -> None:
+    write(pytester, f"{BROKEN['unused-scripts'][0]}; assert False")
+
+    pytester.runpytest().assert_outcomes(failed=1)
+
+
+def test_a_rule_that_does_not_exist_is_named(pytester: pytest.Pytester) -> None:
+    write(pytester, "fake_sandboxes.allow('unwaited-proceses')")
+
+    result = pytester.runpytest()
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*no rule 'unwaited-proceses'*did you mean 'unwaited-processes'?"])

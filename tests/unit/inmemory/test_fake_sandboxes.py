@@ -1,0 +1,156 @@
+"""Sandboxes in memory without pytest: what they are made of, and what is left of them."""
+
+import asyncio
+import gc
+import threading
+import weakref
+from collections.abc import Iterator
+
+import pytest
+
+from pytest_sandbox import Client, Sandbox, exceptions
+from pytest_sandbox.client._portal import portal
+from pytest_sandbox.engine import EngineUnavailable
+from pytest_sandbox.inmemory import FakeSandboxes
+from pytest_sandbox.inmemory._view import on_loop
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeSandboxes]:
+    with FakeSandboxes(seed="a test") as sandboxes:
+        yield sandboxes
+
+
+def test_it_is_the_default_inside_only() -> None:
+    before = Client.set_default(None)
+    Client.set_default(before)
+    with FakeSandboxes() as fake:
+        assert Client.default() is fake.client
+        with FakeSandboxes() as inner:
+            assert Client.default() is inner.client
+        assert Client.default() is fake.client
+    assert Client.set_default(before) is before
+
+
+def test_the_same_seed_makes_the_same_ids() -> None:
+    told = []
+    for seed in ("a", "a", "b"):
+        with FakeSandboxes(seed=seed):
+            told.append(Sandbox.create().object_id)
+    assert told[0] == told[1] != told[2]
+
+
+def test_once_closed_it_refuses_everything(fake: FakeSandboxes) -> None:
+    sandbox = Sandbox.create()
+    fake.close()
+    fake.close()
+    with pytest.raises(exceptions.ClientClosed):
+        sandbox.poll()
+    with pytest.raises(EngineUnavailable), fake:
+        pass
+
+
+def test_nothing_of_it_is_left() -> None:
+    def use() -> "weakref.ref[FakeSandboxes]":
+        with FakeSandboxes() as fake:
+            fake.on_exec("serve").hang()
+            sandbox = Sandbox.create("sleep", "inf", idle_timeout=60)
+            sandbox.exec("serve")
+            sandbox.filesystem.write_text("x", "/tmp/x")
+            return weakref.ref(fake)
+
+    idlers = list(portal().idlers)
+    tasks = on_loop(lambda: len(asyncio.all_tasks()))
+    left = use()
+    gc.collect()
+    assert left() is None
+    assert portal().idlers == idlers
+    assert on_loop(lambda: len(asyncio.all_tasks())) == tasks
+
+
+def test_files_are_seen_without_calls(fake: FakeSandboxes) -> None:
+    sandbox = Sandbox.create()
+    calls = fake.rpcs.count
+    files = fake.filesystem(sandbox)
+    files.write("/srv/a/b", "text", mode=0o600)
+    assert (files.read_text("/srv/a/b"), files.read_bytes("/srv/a/b")) == ("text", b"text")
+    assert files.listdir("/srv/a") == ["b"]
+    files.remove("/srv/a/b")
+    assert not files.exists("/srv/a/b")
+    with pytest.raises(FileNotFoundError):
+        files.read_text("/srv/a/b")
+    assert fake.rpcs.count == calls
+
+
+def test_files_of_a_sandbox_from_elsewhere_are_refused(fake: FakeSandboxes) -> None:
+    with pytest.raises(ValueError, match="'sb-1' is none of the sandboxes in memory"):
+        fake.filesystem("sb-1")
+
+
+def test_without_jumps_only_somebody_else_can_move_the_time(fake: FakeSandboxes) -> None:
+    fake.clock.autojump = False
+    process = Sandbox.create().exec("sleep", "100")
+    waiting = threading.Event()
+    codes: list[int] = []
+
+    def wait() -> None:
+        waiting.set()
+        codes.append(process.wait())
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    waiting.wait()
+    fake.clock.advance(99)
+    assert process.poll() is None
+    fake.clock.advance(1)
+    thread.join()
+    assert codes == [0]
+    assert fake.clock.monotonic() == 100
+
+
+def test_nothing_jumps_while_nobody_waits(fake: FakeSandboxes) -> None:
+    sandbox = Sandbox.create(timeout=5)
+    for _ in range(10):
+        assert sandbox.poll() is None
+    assert fake.clock.monotonic() == 0
+
+
+@pytest.mark.parametrize("seconds", [-1, float("inf"), float("nan")])
+def test_time_that_cannot_pass_is_refused(fake: FakeSandboxes, seconds: float) -> None:
+    with pytest.raises(ValueError, match="0 seconds or more"):
+        fake.clock.advance(seconds)
+
+
+def test_enormous_input_goes_through(fake: FakeSandboxes) -> None:
+    data = b"x" * 8_000_000
+    fake.on_exec("hash").calls(lambda call: str(len(call.stdin)), stdin=True)
+    assert Sandbox.create().run("hash", input=data, text=False).stdout == b"8000000"
+
+
+def test_a_command_that_cannot_start_tells_the_nearest_script(fake: FakeSandboxes) -> None:
+    fake.on_exec("make", "tests").reply().optional()
+    with pytest.raises(exceptions.Error, match=r"nearest script is `make tests` \(test_fake_"):
+        Sandbox.create().exec("make2", "tests")
+    (told,) = fake.violations()
+    assert "unscripted command: make2 tests" in told
+
+
+def test_rules_have_names(fake: FakeSandboxes) -> None:
+    with pytest.raises(ValueError, match=r"no rule 'x'.*; there are unscripted-commands, "):
+        fake.allow("x")
+
+
+def test_several_connections_lead_to_one_engine(fake: FakeSandboxes) -> None:
+    async def all_at_once() -> list[str]:
+        sandbox = await Sandbox.create.aio()
+
+        async def one(number: int) -> str:
+            process = await sandbox.exec.aio("sh", "-c", f"sleep {number % 7}; echo {number}")
+            text = await process.stdout.read.aio()
+            await process.wait.aio()
+            return text
+
+        return await asyncio.gather(*map(one, range(100)))
+
+    assert asyncio.run(all_at_once()) == [f"{number}\n" for number in range(100)]
+    assert len(fake.client._channels._links) > 1
