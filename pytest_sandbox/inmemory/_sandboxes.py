@@ -213,7 +213,7 @@ class _OnLoop:
 
     def upcoming(self) -> int:
         """The number of the next call."""
-        return self._recorder.upcoming
+        return self._recorder.upcoming()
 
     def record(self, since: int) -> InspectorRecordResponse:
         """Records of calls."""

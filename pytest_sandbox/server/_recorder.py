@@ -91,7 +91,6 @@ class Recorder:
         self._readers += 1
         return self._next
 
-    @property
     def upcoming(self) -> int:
         """The number of the next call."""
         return self._next
