@@ -11,10 +11,11 @@ import pytest
 
 pytest_plugins = ["pytester"]  # pytest allows this only here, in the topmost folder of tests
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # A shell makes what it starts in the background ignore SIGINT, and so its children; but
-    # there are tests that interrupt themselves, and programs that they started.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# What a shell starts in the background ignores SIGINT, what `nohup` starts ignores SIGHUP, and so
+# do their children; but there are tests that interrupt themselves, and programs that they started.
+for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, usual)
 
 #: Set by CI systems. There, all that a test needs is there, so a skip is a failure.
 IN_CI = bool(os.environ.get("CI"))
