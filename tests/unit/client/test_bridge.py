@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pytest_sandbox.client._bridge import PIECE, Sink, Source, read_by, written
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
 
 async def stream(*chunks: bytes) -> AsyncIterator[bytes]:
@@ -27,15 +27,16 @@ async def stuck(*chunks: bytes) -> AsyncIterator[bytes]:
     await asyncio.Event().wait()
 
 
-def no_worker_is_busy() -> bool:
-    return not any("asyncio_" in each.name for each in threading.enumerate())
+def workers() -> set[threading.Thread]:
+    return {each for each in threading.enumerate() if "asyncio_" in each.name}
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_left_over() -> object:
+def _nothing_is_left_over() -> Iterator[None]:
     """`asyncio.run` waits for worker threads, so one that is stuck would hang these tests."""
+    others = workers()
     yield
-    assert no_worker_is_busy()
+    assert not workers() - others
 
 
 @given(
