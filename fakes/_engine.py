@@ -5,7 +5,16 @@ from collections.abc import Mapping, Sequence
 from types import EllipsisType
 from typing import TYPE_CHECKING
 
-from ..engine import Capability, Clock, Engine, EngineInfo, EngineUnavailable, TaskSpec
+from ..engine import (
+    Capability,
+    Clock,
+    Engine,
+    EngineInfo,
+    EngineUnavailable,
+    TaskSpec,
+    Unsupported,
+    check_task,
+)
 from ._clock import VirtualClock
 from ._image import base_image
 from ._kernel import Surroundings
@@ -14,7 +23,6 @@ from ._programs import PROGRAMS
 from ._scripts import Script, Scripts, place_of_caller, shown
 from ._shell import shell_program
 from ._task import MemoryTask
-from ._validate import check_task
 from ._vfs import DISK
 
 if TYPE_CHECKING:
@@ -89,6 +97,8 @@ class FakeEngine(Engine):
                 "the engine in memory is closed" if self._closed else "it was not started",
                 "Create sandboxes between start() and close().",
             )
+        if spec.image != "host":
+            raise Unsupported(f"image {spec.image!r}", "the engine in memory has the image 'host'")
         check_task(spec)
         fs = (snapshot or self._image).restore(lambda: int(self.clock.now() * 10**9))
         task = MemoryTask(spec, fs, self.clock, self._around)

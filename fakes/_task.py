@@ -14,13 +14,13 @@ from ..engine import (
     TaskEnd,
     TaskEnded,
     TaskSpec,
+    check_process,
 )
 from ._call import FileView
 from ._files import MemoryFiles
 from ._image import make_folders
 from ._kernel import DEFAULT_PATH, Kernel, Surroundings
 from ._process import MemoryProcess
-from ._validate import check_process
 from ._vfs import Filesystem, Snapshot
 
 _ENVIRONMENT = {"HOME": "/root", "PATH": DEFAULT_PATH}

@@ -36,6 +36,8 @@ from ._spec import TaskSpec as TaskSpec
 from ._status import EndCause as EndCause
 from ._status import ExitStatus as ExitStatus
 from ._status import TaskEnd as TaskEnd
+from ._validate import check_process as check_process
+from ._validate import check_task as check_task
 
 __all__ = [
     "Capability",
@@ -69,4 +71,6 @@ __all__ = [
     "Unsupported",
     "WatchEvent",
     "WatchKind",
+    "check_process",
+    "check_task",
 ]

@@ -15,12 +15,12 @@ from pytest_sandbox.engine import (
     TaskEnd,
     TaskEnded,
     TaskSpec,
+    check_process,
 )
 
 from ._agent_link import AgentLink, BuildFailed
 from ._files import LocalFiles
 from ._process import LocalProcess
-from ._validate import check_process
 
 if TYPE_CHECKING:
     import socket

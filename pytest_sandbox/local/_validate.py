@@ -1,16 +1,14 @@
-"""Refusing what cannot be run, before anything is started, with the value shown."""
+"""Refusing what this engine cannot run, or not on this machine."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
-from pytest_sandbox.engine import InvalidSpec, Limits, Output, ProcessSpec, TaskSpec, Unsupported
+from pytest_sandbox.engine import TaskSpec, Unsupported
+from pytest_sandbox.engine import check_task as check_any_task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-_HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?")
 
 
 def check_task(spec: TaskSpec, refused: Mapping[str, str]) -> None:
@@ -26,56 +24,8 @@ def check_task(spec: TaskSpec, refused: Mapping[str, str]) -> None:
     """
     if spec.image != "host":
         raise Unsupported(f"image {spec.image!r}", "the local engine has the image 'host'")
-    if not _HOSTNAME.fullmatch(spec.hostname):
-        raise InvalidSpec(f"hostname {spec.hostname!r} is not made of 1 to 64 of A-Z a-z 0-9 . -")
-    _check_env(spec.env)
-    _check_workdir(spec.workdir)
-    _check_limits(spec.limits, refused)
-    if spec.main is not None:
-        check_process(spec.main)
-
-
-def check_process(spec: ProcessSpec) -> None:
-    """Refuse a process that cannot be.
-
-    Raises:
-        InvalidSpec: no engine could run it.
-    """
-    if not spec.argv or not spec.argv[0]:
-        raise InvalidSpec(f"no command in argv {spec.argv!r}")
-    for argument in spec.argv:
-        if not isinstance(argument, str) or "\0" in argument:
-            raise InvalidSpec(f"argument {argument!r} is not a string without NUL")
-    _check_env(spec.env)
-    _check_workdir(spec.workdir)
-    if spec.stdout is Output.STDOUT:
-        raise InvalidSpec("only stderr can be merged into stdout, not stdout itself")
-    if spec.pty is not None:
-        for name, size in (("rows", spec.pty.rows), ("columns", spec.pty.columns)):
-            if not 0 < size < 65536:
-                raise InvalidSpec(f"a terminal cannot have {size!r} {name}")
-
-
-def _check_env(env: Mapping[str, str]) -> None:
-    for name, value in env.items():
-        if not isinstance(name, str) or not name or "=" in name or "\0" in name:
-            raise InvalidSpec(f"{name!r} cannot be the name of an environment variable")
-        if not isinstance(value, str) or "\0" in value:
-            raise InvalidSpec(f"environment variable {name!r} cannot be {value!r}")
-
-
-def _check_workdir(workdir: str | None) -> None:
-    if workdir is not None and (not workdir.startswith("/") or "\0" in workdir):
-        raise InvalidSpec(f"working directory {workdir!r} is not an absolute path")
-
-
-def _check_limits(limits: Limits, refused: Mapping[str, str]) -> None:
-    for name, value in (("cpus", limits.cpus), ("memory", limits.memory)):
-        if value is not None and not value > 0:
-            raise InvalidSpec(f"limit {name}={value!r} is not above zero")
-    if limits.processes is not None and limits.processes < 1:
-        raise InvalidSpec(f"limit processes={limits.processes!r} leaves no room for one")
-    if limits.memory is not None and "memory" in refused:
+    check_any_task(spec)
+    if spec.limits.memory is not None and "memory" in refused:
         raise Unsupported("memory limit", refused["memory"])
-    if limits.cpus is not None and "cpu" in refused:
+    if spec.limits.cpus is not None and "cpu" in refused:
         raise Unsupported("cpu limit", refused["cpu"])

@@ -10,8 +10,9 @@ from pytest_sandbox.engine import (
     PtySize,
     TaskSpec,
     Unsupported,
+    check_process,
 )
-from pytest_sandbox.local._validate import check_process, check_task
+from pytest_sandbox.local._validate import check_task
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,15 @@
-"""Refuses specifications that no engine could run, with the value shown."""
+"""Refusing what no engine could run, before anything is started, with the value shown."""
+
+from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from ..engine import InvalidSpec, Limits, Output, ProcessSpec, TaskSpec, Unsupported
+from ._errors import InvalidSpec
+from ._spec import Limits, Output, ProcessSpec, TaskSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?")
 
@@ -12,11 +18,8 @@ def check_task(spec: TaskSpec) -> None:
     """Refuse a task that cannot be.
 
     Raises:
-        InvalidSpec: with the value.
-        Unsupported: the image is another than this engine's.
+        InvalidSpec: no engine could run it.
     """
-    if spec.image != "host":
-        raise Unsupported(f"image {spec.image!r}", "the engine in memory has the image 'host'")
     if not _HOSTNAME.fullmatch(spec.hostname):
         raise InvalidSpec(f"hostname {spec.hostname!r} is not made of 1 to 64 of A-Z a-z 0-9 . -")
     _check_env(spec.env)
@@ -30,26 +33,28 @@ def check_process(spec: ProcessSpec) -> None:
     """Refuse a process that cannot be.
 
     Raises:
-        InvalidSpec: with the value.
+        InvalidSpec: no engine could run it.
     """
     if not spec.argv or not spec.argv[0]:
         raise InvalidSpec(f"no command in argv {spec.argv!r}")
     for argument in spec.argv:
-        if "\0" in argument:
-            raise InvalidSpec(f"argument {argument!r} holds a NUL")
-    if spec.stdout is Output.STDOUT:
-        raise InvalidSpec("standard output cannot be merged into itself: stdout=Output.STDOUT")
-    if spec.pty is not None and not (0 < spec.pty.rows < 65536 and 0 < spec.pty.columns < 65536):
-        raise InvalidSpec(f"a terminal cannot have the size {spec.pty!r}")
+        if not isinstance(argument, str) or "\0" in argument:
+            raise InvalidSpec(f"argument {argument!r} is not a string without NUL")
     _check_env(spec.env)
     _check_workdir(spec.workdir)
+    if spec.stdout is Output.STDOUT:
+        raise InvalidSpec("only stderr can be merged into stdout, not stdout itself")
+    if spec.pty is not None:
+        for name, size in (("rows", spec.pty.rows), ("columns", spec.pty.columns)):
+            if not 0 < size < 65536:
+                raise InvalidSpec(f"a terminal cannot have {size!r} {name}")
 
 
 def _check_env(env: Mapping[str, str]) -> None:
     for name, value in env.items():
-        if not name or "=" in name or "\0" in name:
+        if not isinstance(name, str) or not name or "=" in name or "\0" in name:
             raise InvalidSpec(f"{name!r} cannot be the name of an environment variable")
-        if "\0" in value:
+        if not isinstance(value, str) or "\0" in value:
             raise InvalidSpec(f"environment variable {name!r} cannot be {value!r}")
 
 
