@@ -40,13 +40,15 @@ def supervise(command: Sequence[str], env: Mapping[str, str]) -> int:
     return child.returncode if child.returncode >= 0 else 128 - child.returncode
 
 
-def until_interrupted(check: Callable[[], object]) -> None:
+def until_interrupted(announce: Callable[[], object], check: Callable[[], object]) -> None:
     """Return when told to end.
 
     Args:
+        announce: called once it is safe to interrupt: whoever reads what it prints may do so.
         check: called every second; what it raises ends the wait too.
     """
     with _held_back(_ENDING) as (signals, _):
+        announce()
         while signal.sigtimedwait(signals, _LOOK) is None:
             check()
 

@@ -68,11 +68,14 @@ def run(args: argparse.Namespace) -> int:
         env = _environment(tcp)
         if args.command:
             return supervise(args.command, {**os.environ, **env})
-        for name, value in env.items():
-            print(f"export {name}={shlex.quote(value)}")
-        sys.stdout.flush()
-        print(f"serving {args.engine} sandboxes on {tcp['url']} until Ctrl-C", file=sys.stderr)
-        until_interrupted(lambda: engine_run.start(args.engine, options))
+
+        def announce() -> None:
+            for name, value in env.items():
+                print(f"export {name}={shlex.quote(value)}")
+            sys.stdout.flush()
+            print(f"serving {args.engine} sandboxes on {tcp['url']} until Ctrl-C", file=sys.stderr)
+
+        until_interrupted(announce, lambda: engine_run.start(args.engine, options))
     except EngineStartError as error:
         print(f"pytest-sandbox serve: {error}", file=sys.stderr)
         return 1
