@@ -89,7 +89,7 @@ class FakeEngine(Engine):
 
         Args:
             spec: what it is.
-            snapshot: the files it starts with, from `MemoryTask.snapshot`; those of the engine
+            snapshot: the files it starts with, from `MemoryTask.frozen`; those of the engine
                 otherwise. What neither of the two changes, they share.
         """
         if self._closed or self._image is None:

@@ -114,7 +114,7 @@ class MemoryTask(Task):
         """Its files, for a test to read and write at once."""
         return FileView(self.kernel.fs, self._workdir)
 
-    def snapshot(self) -> Snapshot:
+    def frozen(self) -> Snapshot:
         """Its files as they are now, for `FakeEngine.create`; costs the same whatever the size.
 
         Raises:

@@ -7,6 +7,7 @@ asks an engine only for mechanism. A new engine implements `Engine`, `Task`, `Pr
 
 from ._clock import Clock as Clock
 from ._clock import SystemClock as SystemClock
+from ._contract import Connection as Connection
 from ._contract import Engine as Engine
 from ._contract import Files as Files
 from ._contract import OpenFile as OpenFile
@@ -15,10 +16,12 @@ from ._contract import Task as Task
 from ._errors import EngineError as EngineError
 from ._errors import EngineUnavailable as EngineUnavailable
 from ._errors import InvalidSpec as InvalidSpec
+from ._errors import NotFreezable as NotFreezable
 from ._errors import OutputDropped as OutputDropped
 from ._errors import SpawnFailed as SpawnFailed
 from ._errors import StoreFull as StoreFull
 from ._errors import TaskEnded as TaskEnded
+from ._errors import UnknownImage as UnknownImage
 from ._errors import Unsupported as Unsupported
 from ._files import Entry as Entry
 from ._files import EntryKind as EntryKind
@@ -27,12 +30,14 @@ from ._files import WatchKind as WatchKind
 from ._log import OutputLog as OutputLog
 from ._spec import Capability as Capability
 from ._spec import EngineInfo as EngineInfo
+from ._spec import Gpus as Gpus
 from ._spec import Limits as Limits
 from ._spec import Network as Network
 from ._spec import Output as Output
 from ._spec import ProcessSpec as ProcessSpec
 from ._spec import PtySize as PtySize
 from ._spec import TaskSpec as TaskSpec
+from ._spec import VolumeMount as VolumeMount
 from ._status import EndCause as EndCause
 from ._status import ExitStatus as ExitStatus
 from ._status import TaskEnd as TaskEnd
@@ -42,6 +47,7 @@ from ._validate import check_task as check_task
 __all__ = [
     "Capability",
     "Clock",
+    "Connection",
     "EndCause",
     "Engine",
     "EngineError",
@@ -51,9 +57,11 @@ __all__ = [
     "EntryKind",
     "ExitStatus",
     "Files",
+    "Gpus",
     "InvalidSpec",
     "Limits",
     "Network",
+    "NotFreezable",
     "OpenFile",
     "Output",
     "OutputDropped",
@@ -68,7 +76,9 @@ __all__ = [
     "TaskEnd",
     "TaskEnded",
     "TaskSpec",
+    "UnknownImage",
     "Unsupported",
+    "VolumeMount",
     "WatchEvent",
     "WatchKind",
     "check_process",

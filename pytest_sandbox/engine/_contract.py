@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 
 from ._clock import Clock
+from ._errors import Unsupported
 from ._files import Entry, WatchEvent
 from ._log import OutputLog
 from ._spec import EngineInfo, ProcessSpec, PtySize, TaskSpec
@@ -85,6 +86,33 @@ class Files(ABC):
         """
 
 
+class Connection(ABC):
+    """A connection to a port inside a task, both ways.
+
+    After the end of the task, reading gives the end and writing raises `ConnectionError`.
+    """
+
+    @abstractmethod
+    async def read(self, size: int) -> bytes:
+        """Up to `size` bytes, as soon as there are any; empty when the peer has ended."""
+
+    @abstractmethod
+    async def write(self, data: bytes) -> None:
+        """Return when all of `data` is on its way.
+
+        Raises:
+            ConnectionError: the peer is gone, or we ended.
+        """
+
+    @abstractmethod
+    async def end(self) -> None:
+        """Let the peer see the end of what we write; a second call does nothing."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Release the connection; a second call does nothing."""
+
+
 class Process(ABC):
     """A process inside a task."""
 
@@ -159,6 +187,76 @@ class Task(ABC):
     async def kill(self) -> None:
         """End it and return when nothing of it is left; does nothing if it ended before."""
 
+    # What follows, an engine has if it says so in its capabilities. Images are names that it
+    # makes up; they are good until `Engine.forget`, and for no other engine.
+
+    async def snapshot(self, *, end: bool = False) -> str:
+        """Keep the files as they are now, as an image for `TaskSpec.image`.
+
+        What is mounted is not part of it: volumes, mounted images, `/proc`, `/dev`.
+        Processes see nothing of it but a pause. Calls on one task are served one after another.
+
+        Args:
+            end: end the task too, which saves copying; it is as if `kill` had been called.
+
+        Raises:
+            StoreFull: no room to keep it; the task goes on as before, unless `end`.
+            TaskEnded: the task is over.
+        """
+        raise Unsupported("snapshot", "this engine has none")
+
+    async def snapshot_directory(self, path: str) -> str:
+        """Keep a directory as it is now, with what is mounted on it, for `mount`.
+
+        Raises:
+            OSError: as `Files` has it, `ENOTDIR` among them.
+            StoreFull, TaskEnded: as `snapshot`.
+        """
+        raise Unsupported("snapshot", "this engine has none")
+
+    async def mount(self, path: str, image: str | None) -> None:
+        """Show a directory, writable, at another one; what is written there stays in this task.
+
+        Args:
+            path: an existing directory. It hides what is there, also an earlier mount.
+            image: what `snapshot_directory` returned; `None` for an empty directory.
+
+        Raises:
+            OSError: as `Files` has it.
+            InvalidSpec: the image is not one of a directory, or the path cannot be mounted on.
+            UnknownImage: there is no such image.
+            TaskEnded: the task is over.
+        """
+        raise Unsupported("mount", "this engine mounts no images")
+
+    async def unmount(self, path: str) -> None:
+        """Undo the latest `mount` at a path.
+
+        Raises:
+            OSError: `EINVAL` if nothing was mounted there, `EBUSY` if it is in use.
+            TaskEnded: the task is over.
+        """
+        raise Unsupported("unmount", "this engine mounts no images")
+
+    async def snapshot_memory(self) -> str:
+        """Keep files and processes as they are now, for `TaskSpec.resume`; the task goes on.
+
+        Raises:
+            InvalidSpec: the task is not `freezable`.
+            NotFreezable: a process holds something that cannot be kept.
+            StoreFull, TaskEnded: as `snapshot`.
+        """
+        raise Unsupported("memory snapshot", "this engine has none")
+
+    async def connect(self, port: int) -> Connection:
+        """Connect to a port that something inside listens on, on its loopback interface.
+
+        Raises:
+            ConnectionRefusedError: nothing listens there.
+            TaskEnded: the task is over.
+        """
+        raise Unsupported("port", "this engine has no way in")
+
 
 class Engine(ABC):
     """A place that runs sandboxes."""
@@ -179,9 +277,42 @@ class Engine(ABC):
         """Create a task and start its main process.
 
         Raises:
-            InvalidSpec, SpawnFailed, StoreFull, Unsupported: and nothing is left behind.
+            InvalidSpec, SpawnFailed, StoreFull, UnknownImage, Unsupported: and nothing is left
+                behind.
+            EngineUnavailable: the engine is not started, is closed, or died.
         """
 
     @abstractmethod
     async def close(self) -> None:
         """End every task and release everything; a second call does nothing."""
+
+    # What follows, an engine may have.
+
+    async def prepare(self, spec: TaskSpec) -> None:  # noqa: B027 - a hint may be ignored
+        """Get ready for a `create` that is likely to come; nothing of it shows but time.
+
+        The main process and the environment may be others then.
+        """
+
+    async def forget(self, image: str) -> None:  # noqa: B027 - without images, nothing to do
+        """Let go of an image; what it takes is freed when nothing stands on it any more.
+
+        Tasks and images that were made from it stay. One that is not known is fine.
+        """
+
+    def export(self, image: str) -> AsyncIterator[bytes]:
+        """An image of the filesystem, without `"host"` below it, for `load`.
+
+        Raises:
+            UnknownImage: there is no such image.
+        """
+        raise Unsupported("export", "this engine's images do not outlive it")
+
+    async def load(self, stream: AsyncIterator[bytes]) -> str:
+        """Make an image of what `export` gave, in this run or another.
+
+        Raises:
+            InvalidSpec: it is not that, or it is not whole; nothing is left behind.
+            StoreFull: no room for it.
+        """
+        raise Unsupported("load", "this engine's images do not outlive it")

@@ -5,6 +5,8 @@
     ├── InvalidSpec         the request makes no sense                (the caller's)
     ├── Unsupported         a feature this engine does not have       (the caller's)
     ├── SpawnFailed         the command could not be started          (the caller's)
+    ├── UnknownImage        no such image, or not any more            (the caller's)
+    ├── NotFreezable        a process that cannot be kept             (the program's)
     ├── StoreFull           no room left for another sandbox          (the machine's)
     ├── TaskEnded           the task is over                          (nobody's)
     └── OutputDropped       the output asked for is no longer held    (the caller's, too late)
@@ -56,8 +58,19 @@ class SpawnFailed(EngineError):
         self.errno = errno
 
 
+class UnknownImage(EngineError):
+    """There is no image of that name, or it was forgotten."""
+
+
+class NotFreezable(EngineError):
+    """The memory of a process cannot be kept.
+
+    The message names the process, the reason, and the words of the tool that tried.
+    """
+
+
 class StoreFull(EngineError):
-    """The machine has no room for another sandbox."""
+    """The machine has no room for another sandbox, or for what one wants to keep."""
 
 
 class TaskEnded(EngineError):

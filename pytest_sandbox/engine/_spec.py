@@ -9,8 +9,13 @@ class Capability(Enum):
     """What an engine may or may not be able to do on this machine."""
 
     CPU_LIMIT = "cpu limit"
+    GPU = "gpu"
     MEMORY_LIMIT = "memory limit"
+    MEMORY_SNAPSHOT = "memory snapshot"
+    PORT = "port"  #: connections to ports inside
     PTY = "pty"
+    SNAPSHOT = "snapshot"  #: of the filesystem and of directories, which can be mounted
+    VOLUME = "volume"
 
 
 class Network(Enum):
@@ -51,6 +56,34 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Gpus:
+    """GPUs that a task is to have for itself.
+
+    Attributes:
+        kind: `"H100"`, as Modal names them; empty for any.
+        count: how many.
+    """
+
+    kind: str = ""
+    count: int = 1
+
+
+@dataclass(frozen=True)
+class VolumeMount:
+    """A folder that outlives the task, and that tasks share.
+
+    Attributes:
+        volume: its name; the engine makes it when it is first mounted.
+        path: absolute; where it shows. It is created if it does not exist.
+        read_only: whether the task may only read it.
+    """
+
+    volume: str
+    path: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True)
 class ProcessSpec:
     """A process to start.
 
@@ -78,12 +111,20 @@ class TaskSpec:
     Attributes:
         main: the process that the task lives and dies with; `None` for a task that lives
             until it is killed.
-        image: `"host"`, the curated read-only view of this machine.
+        image: what its files start as: `"host"`, the curated view of this machine, or what
+            `Task.snapshot` returned.
         env: environment of every process of the task.
         workdir: absolute; `None` for the image's. It is created if it does not exist.
         hostname: what `uname -n` says inside.
         limits: upper bounds.
         network: what it can reach.
+        volumes: what is mounted besides.
+        gpus: what it is to have of these; `None` for none.
+        freezable: whether it may be asked for `Task.snapshot_memory`, which may cost isolation.
+        resume: what `Task.snapshot_memory` returned: the task starts with its files and its
+            processes, and `main` and `image` are those of the snapshot.
+        name: of the sandbox, for people and for scripts; need not be unique.
+        tags: of the sandbox when it is created, for the same.
     """
 
     main: ProcessSpec | None = None
@@ -93,6 +134,12 @@ class TaskSpec:
     hostname: str = "sandbox"
     limits: Limits = Limits()
     network: Network = Network.LOOPBACK
+    volumes: tuple[VolumeMount, ...] = ()
+    gpus: Gpus | None = None
+    freezable: bool = False
+    resume: str | None = None
+    name: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -104,9 +151,12 @@ class EngineInfo:
         mode: how it isolates on this machine, `"root, shifted user namespace"`.
         capabilities: what it can do.
         details: more for people to read, name to value.
+        fingerprint: changes when what the image `"host"` holds does; empty if images cannot be
+            exported.
     """
 
     name: str
     mode: str
     capabilities: frozenset[Capability]
     details: Mapping[str, str] = field(default_factory=dict)
+    fingerprint: str = ""

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ._errors import InvalidSpec
-from ._spec import Limits, Output, ProcessSpec, TaskSpec
+from ._spec import Limits, Output, ProcessSpec, TaskSpec, VolumeMount
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +25,9 @@ def check_task(spec: TaskSpec) -> None:
     _check_env(spec.env)
     _check_workdir(spec.workdir)
     _check_limits(spec.limits)
+    _check_volumes(spec.volumes)
+    if spec.gpus is not None and spec.gpus.count < 1:
+        raise InvalidSpec(f"gpus: a count of {spec.gpus.count!r} is none")
     if spec.main is not None:
         check_process(spec.main)
 
@@ -61,6 +64,19 @@ def _check_env(env: Mapping[str, str]) -> None:
 def _check_workdir(workdir: str | None) -> None:
     if workdir is not None and (not workdir.startswith("/") or "\0" in workdir):
         raise InvalidSpec(f"working directory {workdir!r} is not an absolute path")
+
+
+def _check_volumes(volumes: tuple[VolumeMount, ...]) -> None:
+    for volume in volumes:
+        parts = volume.path.split("/")[1:]
+        if not volume.path.startswith("/") or "\0" in volume.path or {"", ".", ".."} & set(parts):
+            raise InvalidSpec(
+                f"volume {volume.volume!r}: {volume.path!r} is no plain absolute path below /"
+            )
+    paths = [volume.path for volume in volumes]
+    for path in paths:
+        if paths.count(path) > 1:
+            raise InvalidSpec(f"two volumes cannot be mounted at one path, {path!r}")
 
 
 def _check_limits(limits: Limits) -> None:

@@ -23,10 +23,12 @@ log = logging.getLogger(__name__)
 _ENGINE: dict[type[engine.EngineError], Status] = {
     engine.EngineUnavailable: Status.UNAVAILABLE,
     engine.InvalidSpec: Status.INVALID_ARGUMENT,
+    engine.NotFreezable: Status.FAILED_PRECONDITION,
     engine.OutputDropped: Status.OUT_OF_RANGE,
     engine.SpawnFailed: Status.INVALID_ARGUMENT,
     engine.StoreFull: Status.RESOURCE_EXHAUSTED,
     engine.TaskEnded: Status.NOT_FOUND,
+    engine.UnknownImage: Status.NOT_FOUND,
     engine.Unsupported: Status.UNIMPLEMENTED,
 }
 

@@ -165,7 +165,7 @@ async def test_a_sandbox_starts_from_a_snapshot_and_the_two_go_their_own_ways(
     engine: FakeEngine, task: MemoryTask
 ) -> None:
     task.view.write("/srv/app/config", "one")
-    snapshot = task.snapshot()
+    snapshot = task.frozen()
     task.view.write("/srv/app/config", "two")
     spec = TaskSpec(main=ProcessSpec(("cat", "/srv/app/config")))
     for _ in range(2):
@@ -181,7 +181,7 @@ async def test_a_sandbox_starts_from_a_snapshot_and_the_two_go_their_own_ways(
     assert idle.kernel.fs.lookup("/etc/passwd") is task.kernel.fs.lookup("/etc/passwd")
     await task.kill()
     with pytest.raises(TaskEnded):
-        task.snapshot()
+        task.frozen()
 
 
 async def test_many_sandboxes_leave_no_memory_behind(engine: FakeEngine) -> None:

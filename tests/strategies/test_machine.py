@@ -70,7 +70,7 @@ def test_forks_are_sandboxes_of_their_own(loop: asyncio.AbstractEventLoop, fake:
     async def fork(task: Task) -> Task:
         assert isinstance(fake, FakeEngine)
         assert isinstance(task, MemoryTask)
-        return await fake.create(TaskSpec(), snapshot=task.snapshot())
+        return await fake.create(TaskSpec(), snapshot=task.frozen())
 
     check_engines({"fake": fake}, loop.run_until_complete, forks={"fake": fork}, settings=calm)
 
