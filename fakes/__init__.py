@@ -13,7 +13,6 @@ from ._engine import FakeEngine as FakeEngine
 from ._matching import ANY as ANY
 from ._scripts import Script as Script
 from ._task import MemoryTask as MemoryTask
-from ._vfs import Snapshot as Snapshot
 
 __all__ = [
     "ANY",
@@ -23,7 +22,6 @@ __all__ = [
     "IdleEventLoop",
     "MemoryTask",
     "Script",
-    "Snapshot",
     "VirtualClock",
     "new_event_loop",
     "settle",

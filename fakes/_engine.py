@@ -12,22 +12,21 @@ from ..engine import (
     EngineInfo,
     EngineUnavailable,
     TaskSpec,
-    Unsupported,
     check_task,
 )
 from ._clock import VirtualClock
 from ._image import base_image
+from ._images import Images
 from ._kernel import Surroundings
 from ._matching import Matcher
 from ._programs import PROGRAMS
 from ._scripts import Script, Scripts, place_of_caller, shown
 from ._shell import shell_program
 from ._task import MemoryTask
-from ._vfs import DISK
+from ._vfs import DISK, Snapshot
 
 if TYPE_CHECKING:
     from ._proc import Proc
-    from ._vfs import Snapshot
 
 _PROGRAMS = {**PROGRAMS, "sh": shell_program("sh"), "bash": shell_program("bash")}
 
@@ -71,41 +70,42 @@ class FakeEngine(Engine):
             gpus=tuple(gpus),
         )
         self._disk = disk
-        self._image: Snapshot | None = None
+        self._base: Snapshot | None = None
+        self._images = Images()
         self._tasks: list[MemoryTask] = []
         self._closed = False
 
     async def start(self) -> EngineInfo:
         """Make the engine ready."""
         now_ns = int(self.clock.now() * 10**9)
-        self._image = base_image(_PROGRAMS, self._files, now_ns, self._disk)
+        self._base = base_image(_PROGRAMS, self._files, now_ns, self._disk)
         details = {"gpus": ", ".join(self._around.gpus)} if self._around.gpus else {}
         return EngineInfo(
-            "fake", "in memory", frozenset({Capability.MEMORY_LIMIT, Capability.PTY}), details
+            "fake",
+            "in memory",
+            frozenset({Capability.MEMORY_LIMIT, Capability.PTY, Capability.SNAPSHOT}),
+            details,
         )
 
-    async def create(self, spec: TaskSpec, *, snapshot: "Snapshot | None" = None) -> MemoryTask:
-        """Create a task and start its main process.
-
-        Args:
-            spec: what it is.
-            snapshot: the files it starts with, from `MemoryTask.frozen`; those of the engine
-                otherwise. What neither of the two changes, they share.
-        """
-        if self._closed or self._image is None:
+    async def create(self, spec: TaskSpec) -> MemoryTask:
+        """Create a task and start its main process."""
+        if self._closed or self._base is None:
             raise EngineUnavailable(
                 "the engine in memory is closed" if self._closed else "it was not started",
                 "Create sandboxes between start() and close().",
             )
-        if spec.image != "host":
-            raise Unsupported(f"image {spec.image!r}", "the engine in memory has the image 'host'")
         check_task(spec)
-        fs = (snapshot or self._image).restore(lambda: int(self.clock.now() * 10**9))
-        task = MemoryTask(spec, fs, self.clock, self._around)
+        image = self._base if spec.image == "host" else self._images.get(spec.image, Snapshot)
+        fs = image.restore(lambda: int(self.clock.now() * 10**9))
+        task = MemoryTask(spec, fs, self.clock, self._around, self._images)
         if spec.main is not None:
             task.start_main(spec.main)
         self._tasks = [*(task for task in self._tasks if task.poll() is None), task]
         return task
+
+    async def forget(self, image: str) -> None:
+        """Let go of an image."""
+        self._images.forget(image)
 
     def on_exec(self, *words: Matcher | EllipsisType) -> Script:
         """Say what a command does, in sandboxes that run already as well as in later ones.

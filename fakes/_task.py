@@ -19,9 +19,10 @@ from ..engine import (
 from ._call import FileView
 from ._files import MemoryFiles
 from ._image import make_folders
+from ._images import Images
 from ._kernel import DEFAULT_PATH, Kernel, Surroundings
 from ._process import MemoryProcess
-from ._vfs import Filesystem, Snapshot
+from ._vfs import Filesystem
 
 _ENVIRONMENT = {"HOME": "/root", "PATH": DEFAULT_PATH}
 
@@ -34,10 +35,19 @@ class MemoryTask(Task):
         fs: its files.
         clock: its time.
         around: the engine.
+        images: where it keeps what it is asked to keep.
     """
 
-    def __init__(self, spec: TaskSpec, fs: Filesystem, clock: Clock, around: Surroundings) -> None:
+    def __init__(
+        self,
+        spec: TaskSpec,
+        fs: Filesystem,
+        clock: Clock,
+        around: Surroundings,
+        images: Images,
+    ) -> None:
         self.spec = spec
+        self._images = images
         self.kernel = Kernel(fs, clock, spec.hostname, spec.limits, around)
         self.files: MemoryFiles = MemoryFiles(fs)
         self.main = None
@@ -114,14 +124,13 @@ class MemoryTask(Task):
         """Its files, for a test to read and write at once."""
         return FileView(self.kernel.fs, self._workdir)
 
-    def frozen(self) -> Snapshot:
-        """Its files as they are now, for `FakeEngine.create`; costs the same whatever the size.
-
-        Raises:
-            TaskEnded: the task is over.
-        """
+    async def snapshot(self, *, end: bool = False) -> str:
+        """Keep the files as they are now; costs the same whatever the size."""
         self._check()
-        return self.kernel.fs.snapshot()
+        image = self._images.keep(self.kernel.fs.snapshot())
+        if end:
+            await self.kill()
+        return image
 
     def poll(self) -> TaskEnd | None:
         """How it ended, or `None` while it lives."""

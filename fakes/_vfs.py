@@ -9,7 +9,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from ._changes import Spot, Watches, What
 from ._content import Content
@@ -36,6 +36,8 @@ class Snapshot:
     Taking one and making a filesystem of it cost the same whatever the size: nothing is copied
     until it is changed.
     """
+
+    what: ClassVar[str] = "the filesystem"
 
     def __init__(self, table: Table[Inode], next_number: int, disk: int, used: int) -> None:
         self._table = table

@@ -16,7 +16,6 @@ from pytest_sandbox.engine import (
     SystemClock,
     Task,
     TaskEnd,
-    TaskEnded,
     TaskSpec,
 )
 from pytest_sandbox.engine._registry import load_engine
@@ -159,29 +158,6 @@ async def test_time_of_files_is_that_of_the_clock(engine: FakeEngine, task: Task
     await engine.clock.advance(1.5)
     await run(task, "touch", "/tmp/f")
     assert (await task.files.stat("/tmp/f")).mtime_ns == 1_000_000_001_500_000_000
-
-
-async def test_a_sandbox_starts_from_a_snapshot_and_the_two_go_their_own_ways(
-    engine: FakeEngine, task: MemoryTask
-) -> None:
-    task.view.write("/srv/app/config", "one")
-    snapshot = task.frozen()
-    task.view.write("/srv/app/config", "two")
-    spec = TaskSpec(main=ProcessSpec(("cat", "/srv/app/config")))
-    for _ in range(2):
-        fork = await engine.create(spec, snapshot=snapshot)
-        assert fork.main is not None
-        assert await content(fork.main.stdout) == b"one"
-    idle = await engine.create(TaskSpec(), snapshot=snapshot)
-    idle.view.remove("/srv/app/config")
-    assert (idle.view.exists("/srv/app/config"), task.view.read_text("/srv/app/config")) == (
-        False,
-        "two",
-    )
-    assert idle.kernel.fs.lookup("/etc/passwd") is task.kernel.fs.lookup("/etc/passwd")
-    await task.kill()
-    with pytest.raises(TaskEnded):
-        task.frozen()
 
 
 async def test_many_sandboxes_leave_no_memory_behind(engine: FakeEngine) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 from pytest_sandbox.engine import Engine, EngineUnavailable, ExitStatus, Task, TaskSpec
-from pytest_sandbox.fakes import FakeEngine, MemoryTask
+from pytest_sandbox.fakes import FakeEngine
 from pytest_sandbox.fakes._files import MemoryFile, MemoryFiles
 from pytest_sandbox.fakes._process import MemoryProcess
 from pytest_sandbox.local import LocalEngine
@@ -68,9 +68,7 @@ def test_engines_answer_what_the_model_says(
 
 def test_forks_are_sandboxes_of_their_own(loop: asyncio.AbstractEventLoop, fake: Engine) -> None:
     async def fork(task: Task) -> Task:
-        assert isinstance(fake, FakeEngine)
-        assert isinstance(task, MemoryTask)
-        return await fake.create(TaskSpec(), snapshot=task.frozen())
+        return await fake.create(TaskSpec(image=await task.snapshot()))
 
     check_engines({"fake": fake}, loop.run_until_complete, forks={"fake": fork}, settings=calm)
 

@@ -4,7 +4,18 @@ import asyncio
 from collections.abc import Awaitable
 from errno import E2BIG, EACCES, ENOENT, ENOEXEC, ENOTDIR, errorcode
 
-from .. import Engine, InvalidSpec, Output, ProcessSpec, SpawnFailed, Task, TaskSpec, Unsupported
+from .. import (
+    Engine,
+    EngineError,
+    InvalidSpec,
+    Output,
+    ProcessSpec,
+    SpawnFailed,
+    Task,
+    TaskSpec,
+    UnknownImage,
+    Unsupported,
+)
 from ._support import a_task, equal, raises, sh, shown
 
 
@@ -114,9 +125,10 @@ async def check_nonsense_tasks_are_refused(engine: Engine) -> None:
 
 
 async def check_unknown_image(engine: Engine) -> None:
-    """An image that the engine does not have is refused with `Unsupported`, and named."""
+    """An image that is not there is refused, by an engine without images as well, and named."""
     call = engine.create(TaskSpec(image="no-such-image"))
-    error = await raises(Unsupported, call, "create with an unknown image")
+    error = await raises(EngineError, call, "create with an unknown image")
+    assert isinstance(error, (UnknownImage, Unsupported)), f"another error: {error!r}"
     assert "no-such-image" in str(error), f"the message does not name the image: {error}"
 
 
