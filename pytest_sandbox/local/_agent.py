@@ -10,7 +10,7 @@ import os
 import select
 import signal
 
-from . import _agent_files, _jobs, _spawn, _wire
+from . import _agent_files, _agent_ports, _jobs, _spawn, _wire
 from ._errors import describe
 
 TYPE_CHECKING = False
@@ -35,6 +35,7 @@ class Agent:
             "stat": lambda request, _: (_agent_files.describe_path(request), ()),
             "mkdir": lambda request, _: (_agent_files.make_directory(request), ()),
             "remove": lambda request, _: (_agent_files.remove(request), ()),
+            "connect": lambda request, _: ({}, (_agent_ports.begin_connection(request),)),
             "job": self._job,
         }
         self._wakeup, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)

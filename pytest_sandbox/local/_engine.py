@@ -83,6 +83,5 @@ def _info(choice: Choice) -> EngineInfo:
     details = {f"not used: {mode.value}": no.reason for mode, no in choice.refused.items()}
     details |= {f"no {name} limit": reason for name, reason in zygote.refused.items()}
     details |= {f"not shown: {path}": reason for path, reason in image.left_out.items()}
-    return EngineInfo(
-        "local", zygote.mode.value, frozenset({Capability.PTY, *capabilities}), details
-    )
+    capabilities |= {Capability.PORT, Capability.PTY}
+    return EngineInfo("local", zygote.mode.value, frozenset(capabilities), details)

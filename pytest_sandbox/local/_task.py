@@ -7,6 +7,7 @@ import signal
 from typing import TYPE_CHECKING
 
 from pytest_sandbox.engine import (
+    Connection,
     EndCause,
     ExitStatus,
     Process,
@@ -20,6 +21,7 @@ from pytest_sandbox.engine import (
 
 from ._agent_link import AgentLink, BuildFailed
 from ._files import LocalFiles
+from ._ports import LocalPorts
 from ._process import LocalProcess
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ class LocalTask(Task):
         self.main: Process | None = None
         self._link = AgentLink(sock, pumps, kill)
         self.files: LocalFiles = LocalFiles(self._link)
+        self._ports = LocalPorts(self._link)
         self._spec = spec
         self._env = env
         self._kill = kill
@@ -72,6 +75,12 @@ class LocalTask(Task):
         if self._end is not None or self._killed:
             raise TaskEnded("the task is over")
         return await self._exec(spec, main=False)
+
+    async def connect(self, port: int) -> Connection:
+        """Connect to a port that something inside listens on."""
+        if self._end is not None or self._killed:
+            raise TaskEnded("the task is over")
+        return await self._ports.connect(port)
 
     def poll(self) -> TaskEnd | None:
         """How it ended, or `None` while it lives."""
@@ -109,6 +118,7 @@ class LocalTask(Task):
         self._end = self._judge(status, out_of_memory, lost)
         self._link.task_ended()
         self.files.task_ended()
+        self._ports.task_ended()
         self._over.set()
 
     def _judge(self, status: ExitStatus | None, out_of_memory: bool, lost: str) -> TaskEnd:

@@ -13,6 +13,7 @@ import pytest_asyncio
 from pytest_sandbox.engine import ExitStatus, TaskEnded
 from pytest_sandbox.local._agent_link import AgentLink, BuildFailed
 from pytest_sandbox.local._files import LocalFiles
+from pytest_sandbox.local._ports import LocalPorts
 
 pytestmark = pytest.mark.asyncio
 
@@ -124,6 +125,42 @@ async def test_a_terminal_instead_of_a_file_is_refused(peer: Peer) -> None:
         await asyncio.wait_for(pending, 30)
     os.close(read)
     os.close(write)
+
+
+@pytest.mark.parametrize("kinds", [[], ["file"], ["unix"], ["udp"], ["tcp6"], ["tcp", "tcp"]])
+async def test_what_is_no_connection_is_refused(peer: Peer, kinds: list[str]) -> None:
+    make = {
+        "file": lambda: os.open("/dev/null", os.O_RDWR),
+        "unix": lambda: socket.socket(socket.AF_UNIX).detach(),
+        "udp": lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).detach(),
+        "tcp": lambda: socket.socket(socket.AF_INET).detach(),
+        "tcp6": lambda: socket.socket(socket.AF_INET6).detach(),
+    }
+    pending = asyncio.ensure_future(LocalPorts(peer.link).connect(80))
+    await asyncio.sleep(0)
+    fds = [make[kind]() for kind in kinds]
+    peer.say({"id": 1, "ok": {}}, *fds)
+    for fd in fds:
+        os.close(fd)
+    await asyncio.wait_for(answered(peer, {"id": 2, "error": _REFUSED}), 30)
+    with pytest.raises(ConnectionRefusedError, match="something else than the connection"):
+        await asyncio.wait_for(pending, 30)
+
+
+_REFUSED = {"errno": 111, "text": "refused", "path": ""}
+
+
+async def answered(peer: Peer, answer: dict[str, Any]) -> None:
+    """Give an answer once it is asked for."""
+    while True:
+        await asyncio.sleep(0)
+        try:
+            data = peer.sock.recv(100_000, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            continue
+        if json.loads(data)["id"] == answer["id"]:
+            peer.say(answer)
+            return
 
 
 @pytest.mark.parametrize("entry", [None, [], {}, [1] * 7, ["x"] * 8, [1e400] * 8])
