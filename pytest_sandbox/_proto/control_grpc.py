@@ -17,6 +17,7 @@ import pytest_sandbox._proto.images_pb2
 import pytest_sandbox._proto.sandboxes_pb2
 import pytest_sandbox._proto.secrets_pb2
 import pytest_sandbox._proto.snapshots_pb2
+import pytest_sandbox._proto.volumes_pb2
 import pytest_sandbox._proto.control_pb2
 
 
@@ -164,6 +165,38 @@ class ModalClientBase(abc.ABC):
 
     @abc.abstractmethod
     async def ContainerReloadVolumes(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.containers_pb2.ContainerReloadVolumesRequest, pytest_sandbox._proto.containers_pb2.ContainerReloadVolumesResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def VolumeGetOrCreate(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.volumes_pb2.VolumeGetOrCreateRequest, pytest_sandbox._proto.volumes_pb2.VolumeGetOrCreateResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def VolumeGetById(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.volumes_pb2.VolumeGetByIdRequest, pytest_sandbox._proto.volumes_pb2.VolumeGetByIdResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def VolumeHeartbeat(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.volumes_pb2.VolumeHeartbeatRequest, google.protobuf.empty_pb2.Empty]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def VolumeList(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.volumes_pb2.VolumeListRequest, pytest_sandbox._proto.volumes_pb2.VolumeListResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def VolumeRename(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.volumes_pb2.VolumeRenameRequest, google.protobuf.empty_pb2.Empty]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def VolumeDelete(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.volumes_pb2.VolumeDeleteRequest, google.protobuf.empty_pb2.Empty]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def VolumeCommit(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.volumes_pb2.VolumeCommitRequest, pytest_sandbox._proto.volumes_pb2.VolumeCommitResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def VolumeReload(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.volumes_pb2.VolumeReloadRequest, google.protobuf.empty_pb2.Empty]') -> None:
         pass
 
     @abc.abstractmethod
@@ -387,6 +420,54 @@ class ModalClientBase(abc.ABC):
                 grpclib.const.Cardinality.UNARY_UNARY,
                 pytest_sandbox._proto.containers_pb2.ContainerReloadVolumesRequest,
                 pytest_sandbox._proto.containers_pb2.ContainerReloadVolumesResponse,
+            ),
+            '/modal.client.ModalClient/VolumeGetOrCreate': grpclib.const.Handler(
+                self.VolumeGetOrCreate,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.volumes_pb2.VolumeGetOrCreateRequest,
+                pytest_sandbox._proto.volumes_pb2.VolumeGetOrCreateResponse,
+            ),
+            '/modal.client.ModalClient/VolumeGetById': grpclib.const.Handler(
+                self.VolumeGetById,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.volumes_pb2.VolumeGetByIdRequest,
+                pytest_sandbox._proto.volumes_pb2.VolumeGetByIdResponse,
+            ),
+            '/modal.client.ModalClient/VolumeHeartbeat': grpclib.const.Handler(
+                self.VolumeHeartbeat,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.volumes_pb2.VolumeHeartbeatRequest,
+                google.protobuf.empty_pb2.Empty,
+            ),
+            '/modal.client.ModalClient/VolumeList': grpclib.const.Handler(
+                self.VolumeList,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.volumes_pb2.VolumeListRequest,
+                pytest_sandbox._proto.volumes_pb2.VolumeListResponse,
+            ),
+            '/modal.client.ModalClient/VolumeRename': grpclib.const.Handler(
+                self.VolumeRename,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.volumes_pb2.VolumeRenameRequest,
+                google.protobuf.empty_pb2.Empty,
+            ),
+            '/modal.client.ModalClient/VolumeDelete': grpclib.const.Handler(
+                self.VolumeDelete,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.volumes_pb2.VolumeDeleteRequest,
+                google.protobuf.empty_pb2.Empty,
+            ),
+            '/modal.client.ModalClient/VolumeCommit': grpclib.const.Handler(
+                self.VolumeCommit,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.volumes_pb2.VolumeCommitRequest,
+                pytest_sandbox._proto.volumes_pb2.VolumeCommitResponse,
+            ),
+            '/modal.client.ModalClient/VolumeReload': grpclib.const.Handler(
+                self.VolumeReload,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.volumes_pb2.VolumeReloadRequest,
+                google.protobuf.empty_pb2.Empty,
             ),
             '/modal.client.ModalClient/TaskGetCommandRouterAccess': grpclib.const.Handler(
                 self.TaskGetCommandRouterAccess,
@@ -615,6 +696,54 @@ class ModalClientStub:
             '/modal.client.ModalClient/ContainerReloadVolumes',
             pytest_sandbox._proto.containers_pb2.ContainerReloadVolumesRequest,
             pytest_sandbox._proto.containers_pb2.ContainerReloadVolumesResponse,
+        )
+        self.VolumeGetOrCreate = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/VolumeGetOrCreate',
+            pytest_sandbox._proto.volumes_pb2.VolumeGetOrCreateRequest,
+            pytest_sandbox._proto.volumes_pb2.VolumeGetOrCreateResponse,
+        )
+        self.VolumeGetById = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/VolumeGetById',
+            pytest_sandbox._proto.volumes_pb2.VolumeGetByIdRequest,
+            pytest_sandbox._proto.volumes_pb2.VolumeGetByIdResponse,
+        )
+        self.VolumeHeartbeat = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/VolumeHeartbeat',
+            pytest_sandbox._proto.volumes_pb2.VolumeHeartbeatRequest,
+            google.protobuf.empty_pb2.Empty,
+        )
+        self.VolumeList = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/VolumeList',
+            pytest_sandbox._proto.volumes_pb2.VolumeListRequest,
+            pytest_sandbox._proto.volumes_pb2.VolumeListResponse,
+        )
+        self.VolumeRename = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/VolumeRename',
+            pytest_sandbox._proto.volumes_pb2.VolumeRenameRequest,
+            google.protobuf.empty_pb2.Empty,
+        )
+        self.VolumeDelete = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/VolumeDelete',
+            pytest_sandbox._proto.volumes_pb2.VolumeDeleteRequest,
+            google.protobuf.empty_pb2.Empty,
+        )
+        self.VolumeCommit = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/VolumeCommit',
+            pytest_sandbox._proto.volumes_pb2.VolumeCommitRequest,
+            pytest_sandbox._proto.volumes_pb2.VolumeCommitResponse,
+        )
+        self.VolumeReload = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/VolumeReload',
+            pytest_sandbox._proto.volumes_pb2.VolumeReloadRequest,
+            google.protobuf.empty_pb2.Empty,
         )
         self.TaskGetCommandRouterAccess = grpclib.client.UnaryUnaryMethod(
             channel,

@@ -6,6 +6,7 @@ from pytest_sandbox._proto import images_pb2 as _images_pb2
 from pytest_sandbox._proto import sandboxes_pb2 as _sandboxes_pb2
 from pytest_sandbox._proto import secrets_pb2 as _secrets_pb2
 from pytest_sandbox._proto import snapshots_pb2 as _snapshots_pb2
+from pytest_sandbox._proto import volumes_pb2 as _volumes_pb2
 from google.protobuf import descriptor as _descriptor
 from typing import ClassVar as _ClassVar
 
