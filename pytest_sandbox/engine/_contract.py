@@ -94,7 +94,11 @@ class Connection(ABC):
 
     @abstractmethod
     async def read(self, size: int) -> bytes:
-        """Up to `size` bytes, as soon as there are any; empty when the peer has ended."""
+        """Up to `size` bytes, as soon as there are any; empty when the peer has ended.
+
+        Raises:
+            ConnectionError: the peer broke it off, as a reset of TCP does.
+        """
 
     @abstractmethod
     async def write(self, data: bytes) -> None:
@@ -316,3 +320,9 @@ class Engine(ABC):
             StoreFull: no room for it.
         """
         raise Unsupported("load", "this engine's images do not outlive it")
+
+    async def forget_volume(self, volume: str) -> None:  # noqa: B027 - without, nothing to do
+        """Let go of a volume, by `VolumeMount.volume`; tasks that have it mounted keep it.
+
+        The same name means a new one from then on. One that is not known is fine.
+        """
