@@ -1,0 +1,72 @@
+"""Bytes from a client's socket to a port of a sandbox, and back."""
+
+import asyncio
+import contextlib
+import socket
+import struct
+
+from pytest_sandbox.engine import Connection
+
+#: Bytes moved at a time. What is under way in one direction is a few times that, at most: who
+#: does not read makes the other side wait.
+CHUNK = 64 * 1024
+#: Seconds that a client may take to fetch what is left for it when all else is over.
+PATIENCE = 5.0
+
+
+async def relay(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, connection: Connection
+) -> None:
+    """Move bytes both ways until both have ended; then close both sides.
+
+    The end of one direction is passed on and the other goes on, as with TCP, except over TLS,
+    which asyncio ends both ways at once. Whatever breaks one side breaks the other.
+    """
+    up = asyncio.ensure_future(_up(reader, connection))
+    down = asyncio.ensure_future(_down(connection, writer))
+    try:
+        await asyncio.gather(up, down)
+        await _close(writer)
+    except OSError:
+        reset(writer)
+    finally:
+        up.cancel()
+        down.cancel()
+        await asyncio.gather(up, down, return_exceptions=True)
+        writer.transport.abort()
+        await connection.close()
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    """Close at once, so that the client sees `ECONNRESET` and not a quiet end."""
+    linger = struct.pack("ii", 1, 0)
+    with contextlib.suppress(OSError):  # closed already
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    writer.transport.abort()
+
+
+async def _up(reader: asyncio.StreamReader, connection: Connection) -> None:
+    while data := await reader.read(CHUNK):
+        try:
+            await connection.write(data)
+        except ConnectionError:
+            return  # nobody wants more; what was answered before is still to be read
+        await asyncio.sleep(0)  # others want their turn
+    await connection.end()
+
+
+async def _down(connection: Connection, writer: asyncio.StreamWriter) -> None:
+    while data := await connection.read(CHUNK):
+        writer.write(data)
+        await writer.drain()
+        await asyncio.sleep(0)
+    if writer.can_write_eof():
+        writer.write_eof()
+    else:
+        writer.close()  # the reader ends with it
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with contextlib.suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(writer.wait_closed(), PATIENCE)

@@ -1,0 +1,101 @@
+"""Tunnels: addresses on this machine that lead to ports of sandboxes."""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+
+from pytest_sandbox._proto import common_pb2
+from pytest_sandbox._proto import sandboxes_pb2 as pb
+
+from ._box import Box
+from ._certificates import REMEDY
+from ._checks import check_timeout
+from ._errors import precondition
+from ._rpc import Call
+from ._state import State
+from ._tunnel import HOST, Tunnel
+from ._waiting import retrieve, start
+
+_HOSTS = frozenset({HOST, "localhost"})
+
+
+class Tunnels:
+    """The tunnel RPC.
+
+    Tunnels are opened when they are first asked for: until then nobody knows their addresses,
+    and most sandboxes that are created with ports by a common piece of code are never asked.
+    """
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._known: dict[str, asyncio.Future[list[pb.TunnelData]]] = {}
+
+    async def SandboxGetTunnels(
+        self, request: pb.SandboxGetTunnelsRequest, call: Call
+    ) -> pb.SandboxGetTunnelsResponse:
+        """The addresses of a sandbox's ports, which stay the same until it ends.
+
+        What clients of Modal cannot know goes beside the response, for ours: the certificate
+        that encrypted tunnels are to be trusted by.
+        """
+        box = self._state.boxes.get(request.sandbox_id)
+        check_timeout(request.timeout)
+        if box.result is not None:
+            raise precondition(f"Sandbox {box.id!r} has finished, and its tunnels with it")
+        tunnels = await self._of(box)
+        if any(tunnel.host for tunnel in tunnels):
+            call.initial_metadata = {"x-sandbox-tunnel-ca-bin": self._state.authority.pem}
+        return pb.SandboxGetTunnelsResponse(
+            result=common_pb2.GenericResult(status=common_pb2.GenericResult.GENERIC_STATUS_SUCCESS),
+            tunnels=tunnels,
+        )
+
+    async def _of(self, box: Box) -> list[pb.TunnelData]:
+        """What is opened once, however many ask at the same time."""
+        if box.id not in self._known:
+            self._known[box.id] = asyncio.ensure_future(self._open(box))
+            self._known[box.id].add_done_callback(retrieve)
+        try:
+            return await asyncio.shield(self._known[box.id])
+        except Exception:
+            self._known.pop(box.id, None)  # another time there may be room
+            raise
+
+    async def _open(self, box: Box) -> list[pb.TunnelData]:
+        opened: list[Tunnel] = []
+
+        def close() -> None:
+            self._known.pop(box.id, None)
+            for tunnel in opened:
+                tunnel.close()
+
+        try:
+            data = [await self._one(box, spec, opened) for spec in box.definition.open_ports.ports]
+        except BaseException:
+            close()
+            raise
+        start(_after(box, close))
+        return data
+
+    async def _one(self, box: Box, spec: pb.PortSpec, opened: list[Tunnel]) -> pb.TunnelData:
+        context = None if spec.unencrypted else await self._context(spec)
+        tunnel = Tunnel(box, spec.port, context)
+        opened.append(tunnel)
+        port = await tunnel.open()
+        if spec.unencrypted:
+            return pb.TunnelData(
+                unencrypted_host=HOST, unencrypted_port=port, container_port=spec.port
+            )
+        return pb.TunnelData(host=HOST, port=port, container_port=spec.port)
+
+    async def _context(self, spec: pb.PortSpec) -> ssl.SSLContext:
+        protocol = "h2" if spec.tunnel_type == pb.TUNNEL_TYPE_H2 else "http/1.1"
+        try:
+            return await self._state.authority.context(_HOSTS, protocol)
+        except ImportError:
+            raise precondition(f"encrypted_ports={spec.port} {REMEDY}") from None
+
+
+async def _after(box: Box, close: Callable[[], None]) -> None:
+    await box.over()
+    close()
