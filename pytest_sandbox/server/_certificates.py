@@ -1,6 +1,5 @@
 """Certificates of one server: for the command router over TLS, and for encrypted tunnels."""
 
-import asyncio
 import importlib
 import importlib.util
 import ssl
@@ -13,12 +12,12 @@ REMEDY = "needs the package trustme: pip install 'pytest-sandbox[serve]', and st
 class Authority:
     """An authority that only this process has, made when it is first needed.
 
-    Making it takes a moment, of the event loop too if it is done there: see `context`.
+    That takes some tens of milliseconds, once, and nothing else is done meanwhile: to a clock
+    that skips the time when nothing can run, work of a thread looks like nothing.
     """
 
     def __init__(self) -> None:
         self._made: Any = None
-        self._turn = asyncio.Lock()
 
     @staticmethod
     def available() -> bool:
@@ -31,17 +30,16 @@ class Authority:
         pem: bytes = self._authority().cert_pem.bytes()
         return pem
 
-    async def context(self, hosts: frozenset[str], protocol: str) -> ssl.SSLContext:
+    def context(self, hosts: frozenset[str], protocol: str) -> ssl.SSLContext:
         """What a server needs.
 
         Args:
             hosts: names and addresses by which clients know it.
             protocol: what it speaks, `h2` or `http/1.1`, by RFC 7301.
-        """
-        async with self._turn:
-            return await asyncio.to_thread(self._context, hosts, protocol)
 
-    def _context(self, hosts: frozenset[str], protocol: str) -> ssl.SSLContext:
+        Raises:
+            ImportError: there can be no certificate.
+        """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._authority().issue_cert(*sorted(hosts)).configure_cert(context)
         context.set_alpn_protocols([protocol])

@@ -78,7 +78,7 @@ class Tunnels:
         return data
 
     async def _one(self, box: Box, spec: pb.PortSpec, opened: list[Tunnel]) -> pb.TunnelData:
-        context = None if spec.unencrypted else await self._context(spec)
+        context = None if spec.unencrypted else self._context(spec)
         tunnel = Tunnel(box, spec.port, context)
         opened.append(tunnel)
         port = await tunnel.open()
@@ -88,10 +88,10 @@ class Tunnels:
             )
         return pb.TunnelData(host=HOST, port=port, container_port=spec.port)
 
-    async def _context(self, spec: pb.PortSpec) -> ssl.SSLContext:
+    def _context(self, spec: pb.PortSpec) -> ssl.SSLContext:
         protocol = "h2" if spec.tunnel_type == pb.TUNNEL_TYPE_H2 else "http/1.1"
         try:
-            return await self._state.authority.context(_HOSTS, protocol)
+            return self._state.authority.context(_HOSTS, protocol)
         except ImportError:
             raise precondition(f"encrypted_ports={spec.port} {REMEDY}") from None
 
