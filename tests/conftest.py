@@ -26,6 +26,8 @@ FAIR_SKIPS: tuple[str, ...] = ("needs an ordinary user",)
 if os.geteuid() != 0:
     _LIMITS = ("no pids cgroup", "no memory limit", "no cpu limit", "no cgroup controller")
     FAIR_SKIPS = ("needs root", "the engine cannot do this here", *_LIMITS)
+# What an engine can do needs no refusal; and no machine of CI has a GPU.
+FAIR_SKIPS += ("the engine can do this", "the engine cannot do this here: gpu")
 
 
 def refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:

@@ -12,9 +12,8 @@ BIG = ("output.big_output", "output.big_output_while_nobody_reads", "output.flow
 
 async def keep(check: Check, engine: FakeEngine) -> None:
     info = await engine.start()
-    if not check.applies_to(info.capabilities):
-        missing = ", ".join(sorted(need.value for need in check.needs))
-        pytest.skip(f"the engine in memory has none: {missing}")
+    if mismatch := check.mismatch(info.capabilities):
+        pytest.skip(mismatch)
     await check.run(engine)
     await engine.close()
 

@@ -9,6 +9,7 @@ from .. import Capability, Engine
 CheckFunction = Callable[[Engine], Awaitable[None]]
 
 _needs: dict[CheckFunction, frozenset[Capability]] = {}
+_lacks: dict[CheckFunction, frozenset[Capability]] = {}
 
 
 @dataclass(frozen=True)
@@ -18,11 +19,13 @@ class Check:
     Attributes:
         name: `"processes.exit_code"`: the concern and the sentence in short.
         needs: what an engine must be capable of for the sentence to apply to it.
+        lacks: what it must not be capable of, for that: the sentence is about saying so.
         function: raises `AssertionError`, with what was seen, where an engine breaks it.
     """
 
     name: str
     needs: frozenset[Capability]
+    lacks: frozenset[Capability]
     function: CheckFunction
 
     def __str__(self) -> str:
@@ -35,7 +38,15 @@ class Check:
 
     def applies_to(self, capabilities: frozenset[Capability]) -> bool:
         """Whether an engine with these capabilities must pass the check."""
-        return self.needs <= capabilities
+        return not self.mismatch(capabilities)
+
+    def mismatch(self, capabilities: frozenset[Capability]) -> str:
+        """Why the check does not apply to an engine with these capabilities; empty if it does."""
+        missing = sorted(need.value for need in self.needs - capabilities)
+        beyond = sorted(lack.value for lack in self.lacks & capabilities)
+        if missing:
+            return f"the engine cannot do this here: {', '.join(missing)}"
+        return f"the engine can do this: {', '.join(beyond)}" if beyond else ""
 
     async def run(self, engine: Engine) -> None:
         """Run the check on a started engine; the check ends the tasks it creates."""
@@ -52,12 +63,26 @@ def requires(*capabilities: Capability) -> Callable[[CheckFunction], CheckFuncti
     return register
 
 
+def lacking(*capabilities: Capability) -> Callable[[CheckFunction], CheckFunction]:
+    """Say that a check applies only to engines without these capabilities."""
+
+    def register(function: CheckFunction) -> CheckFunction:
+        _lacks[function] = frozenset(capabilities)
+        return function
+
+    return register
+
+
 def collect(*modules: ModuleType) -> tuple[Check, ...]:
-    """The `check_...` functions of modules, in the order in which they are written."""
+    """The `check_...` functions of modules, in the order in which they are written.
+
+    What all checks of a module need, it says with `NEEDS`.
+    """
     return tuple(
         Check(
             name=f"{module.__name__.rpartition('._')[2]}.{name.removeprefix('check_')}",
-            needs=_needs.get(function, frozenset()),
+            needs=_needs.get(function, frozenset()) | getattr(module, "NEEDS", frozenset()),
+            lacks=_lacks.get(function, frozenset()),
             function=function,
         )
         for module in modules

@@ -1,0 +1,122 @@
+"""Images as bytes, for later runs. An engine that has none says so, for both ways."""
+
+from collections.abc import AsyncIterator
+
+from .. import Capability, Engine, InvalidSpec, UnknownImage, Unsupported
+from ._lab import Lab, a_lab, picture, same
+from ._support import chunks, equal, raises, sh, soon
+from ._trees import make_tree
+
+NEEDS = frozenset({Capability.SNAPSHOT})
+
+
+async def exported(engine: Engine, image: str) -> bytes:
+    """An image as bytes."""
+
+    async def collect() -> bytes:
+        return b"".join([chunk async for chunk in engine.export(image)])
+
+    return await soon(collect(), f"export({image!r})")
+
+
+async def can(engine: Engine, lab: Lab) -> bool:
+    """Whether the engine exports images; if not, it must not load them either."""
+    try:
+        await exported(engine, await lab.snapshot(await lab.task()))
+    except Unsupported:
+        await raises(Unsupported, engine.load(chunks(b"x")), "load() without export()")
+        return False
+    return True
+
+
+async def check_a_loaded_image_is_the_same(engine: Engine) -> None:
+    """An image that was exported and loaded again has the same files, in each of its layers."""
+    async with a_lab(engine) as lab:
+        if not await can(engine, lab):
+            return
+        source = await lab.task()
+        await make_tree(source)
+        await sh(
+            source, "mkdir -p /srv/again/d; : > /srv/again/f; rm /etc/passwd; : > /usr/share/x"
+        )
+        source = await lab.copy(await lab.snapshot(source))
+        await sh(source, "cd /srv; rm -r again t/a; mkdir again; echo two > again/new; mv t u")
+        expected = await picture(source, "/srv", "/etc", "/usr/share")
+        image = await lab.snapshot(source)
+        for _ in range(2):
+            data = await exported(engine, image)
+            image = lab.keep(await soon(engine.load(chunks(data)), "load()"))
+            copy = await lab.copy(image)
+            same(await picture(copy, "/srv", "/etc", "/usr/share"), expected, "a copy")
+        await sh(copy, "cd /srv; rm -r u; echo more >> again/new")
+        again = await lab.copy(await lab.snapshot(copy))
+        equal(
+            await sh(again, "cd /srv; echo *; cat again/new"), b"again\ntwo\nmore\n", "the next one"
+        )
+
+
+async def check_a_loaded_image_is_an_image_of_its_own(engine: Engine) -> None:
+    """A loaded image does not need the one that was exported."""
+    async with a_lab(engine) as lab:
+        if not await can(engine, lab):
+            return
+        source = await lab.task()
+        await sh(source, "echo one > /srv/f")
+        image = await lab.snapshot(source)
+        data = await exported(engine, image)
+        await soon(engine.forget(image), "forget()")
+        for size in (1000, len(data)):
+            loaded = lab.keep(await soon(engine.load(chunks(data, size)), "load()"))
+            equal(await sh(await lab.copy(loaded), "cat /srv/f"), b"one\n", f"chunks of {size}")
+
+
+async def check_what_is_no_image_is_not_loaded(engine: Engine) -> None:
+    """What `export` did not give, or half of it, is refused with `InvalidSpec`."""
+    async with a_lab(engine) as lab:
+        if not await can(engine, lab):
+            return
+        source = await lab.task()
+        await sh(source, "head -c 300000 /dev/zero > /srv/f; mkdir /srv/d; : > /srv/d/last")
+        data = await exported(engine, await lab.snapshot(source))
+        damaged = bytearray(data)
+        damaged[len(data) // 2] ^= 0xFF
+        for bad, what in (
+            (b"", "nothing"),
+            (b"no image at all" * 1000, "something else"),
+            (data[:-1], "all but the last byte"),
+            (data[: len(data) // 2], "half of it"),
+            (data[:10], "the beginning"),
+            (data + b"x", "a byte too much"),
+            (bytes(damaged), "one byte changed"),
+        ):
+            await raises(InvalidSpec, engine.load(chunks(bad)), f"load() of {what}")
+        equal(await sh(await lab.task(), "echo fine"), b"fine\n", "a task afterwards")
+
+
+async def check_a_stream_that_fails(engine: Engine) -> None:
+    """An error of the stream that is being loaded reaches the caller as it is."""
+
+    class Interrupted(Exception):
+        pass
+
+    async with a_lab(engine) as lab:
+        if not await can(engine, lab):
+            return
+        data = await exported(engine, await lab.snapshot(await lab.task()))
+
+        async def broken() -> AsyncIterator[bytes]:
+            yield data[:100]
+            raise Interrupted
+
+        await raises(Interrupted, engine.load(broken()), "load() of a broken stream")
+
+
+async def check_exporting_what_is_not_there(engine: Engine) -> None:
+    """An image that is not there, or not any more, is not exported: `UnknownImage`."""
+    async with a_lab(engine) as lab:
+        if not await can(engine, lab):
+            return
+        image = await lab.snapshot(await lab.task())
+        await soon(engine.forget(image), "forget()")
+        for name in (image, "no-such-image"):
+            await raises(UnknownImage, exported(engine, name), f"export({name!r})")

@@ -1,0 +1,334 @@
+"""Images of directories, and showing them somewhere else."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from errno import EBUSY, EINVAL, ELOOP, ENOENT, ENOTDIR
+
+from .. import Capability, Engine, InvalidSpec, Task, TaskEnded, TaskSpec, UnknownImage
+from ._lab import Lab, Shell, a_lab, picture, same
+from ._support import equal, fails, raises, sh, soon
+from ._trees import make_tree
+
+NEEDS = frozenset({Capability.SNAPSHOT})
+
+
+async def a_directory(lab: Lab, script: str = "echo one > f; mkdir d; echo two > d/g") -> str:
+    """The image of a directory that a script fills."""
+    task = await lab.task()
+    await sh(task, f"mkdir /srv/t; cd /srv/t; {script}")
+    return await lab.directory(task, "/srv/t")
+
+
+def calls(task: Task, path: str, image: str) -> dict[str, Callable[[], Awaitable[object]]]:
+    """Every call that a directory is needed for, by name."""
+    return {
+        "snapshot_directory": lambda: task.snapshot_directory(path),
+        "mount": lambda: task.mount(path, image),
+        "mount of nothing": lambda: task.mount(path, None),
+    }
+
+
+async def check_a_mount_shows_the_directory(engine: Engine) -> None:
+    """A mounted image is the directory as it was: all that is in it, and the directory itself."""
+    async with a_lab(engine) as lab:
+        source, target = await lab.task(), await lab.task()
+        await make_tree(source)
+        await sh(source, "chmod 1750 /srv/t; chown 3:4 /srv/t")
+        expected = await picture(source, "/srv/t")
+        image = await lab.directory(source, "/srv/t")
+        await sh(source, "cd /srv/t; rm -r a empty; echo changed > .hidden; chmod 755 .")
+        await sh(target, "mkdir /srv/t; : > /srv/t/under")
+        for task in (target, source):
+            await soon(task.mount("/srv/t", image), "mount()")
+            same(await picture(task, "/srv/t"), expected, "what is mounted")
+
+
+async def check_mounts_are_writable_and_private(engine: Engine) -> None:
+    """What is written to a mount stays there: no other mount and no image changes."""
+    async with a_lab(engine) as lab:
+        image = await a_directory(lab)
+        one, other = await lab.task(), await lab.task()
+        for task, path in ((one, "/mnt/a"), (one, "/mnt/b"), (other, "/mnt/a")):
+            await task.files.mkdir(path, parents=True)
+            await soon(task.mount(path, image), "mount()")
+        await sh(one, "cd /mnt/a; echo more >> f; rm -r d; mkdir d; : > d/new; mkdir -p e/e")
+        equal(await sh(one, "cd /mnt/a; echo * d/*; cat f"), b"d e f d/new\none\nmore\n", "it")
+        for task, path in ((one, "/mnt/b"), (other, "/mnt/a")):
+            seen = await sh(task, f"cd {path}; echo * d/*; cat f")
+            equal(seen, b"d f d/g\none\n", "another mount of the image")
+
+
+async def check_a_mount_hides_what_is_there(engine: Engine) -> None:
+    """A mount hides what the directory holds; unmounting shows it again, as it was."""
+    async with a_lab(engine) as lab:
+        image, task = await a_directory(lab), await lab.task()
+        await sh(task, "mkdir -p /srv/m/x; echo under > /srv/m/x/f; chmod 700 /srv/m")
+        expected = await picture(task, "/srv/m")
+        await soon(task.mount("/srv/m", image), "mount()")
+        await sh(task, "echo new > /srv/m/new")
+        equal(await sh(task, "echo /srv/m/*"), b"/srv/m/d /srv/m/f /srv/m/new\n", "the mount")
+        await soon(task.unmount("/srv/m"), "unmount()")
+        same(await picture(task, "/srv/m"), expected, "what was there before")
+
+
+async def check_mounts_are_stacked(engine: Engine) -> None:
+    """A mount hides an earlier one; each unmounting undoes the latest."""
+    async with a_lab(engine) as lab:
+        images = [await a_directory(lab, f"echo {number} > f") for number in range(3)]
+        task = await lab.task()
+        await sh(task, "mkdir /srv/m; echo none > /srv/m/f")
+        for number, image in enumerate(images):
+            await soon(task.mount("/srv/m", image), "mount()")
+            equal(await sh(task, "cat /srv/m/f"), b"%d\n" % number, "the latest mount")
+        for hidden in (b"1\n", b"0\n", b"none\n"):
+            await soon(task.unmount("/srv/m"), "unmount()")
+            equal(await sh(task, "cat /srv/m/f"), hidden, "what the latest mount hid")
+        await fails(EINVAL, task.unmount("/srv/m"), "unmount() once too often")
+
+
+async def check_an_empty_mount(engine: Engine) -> None:
+    """Without an image the mount is an empty directory, to write to."""
+    async with a_lab(engine) as lab:
+        task = await lab.task()
+        await sh(task, "mkdir /srv/m; : > /srv/m/under")
+        await soon(task.mount("/srv/m", None), "mount() of nothing")
+        equal(await task.files.listdir("/srv/m"), [], "an empty mount")
+        await sh(task, "cd /srv/m; mkdir d; echo new > d/f")
+        equal(await sh(task, "cat /srv/m/d/f"), b"new\n", "what was written there")
+        await soon(task.unmount("/srv/m"), "unmount()")
+        equal(await sh(task, "echo /srv/m/*"), b"/srv/m/under\n", "what was there before")
+
+
+async def check_a_mount_in_a_mount(engine: Engine) -> None:
+    """A directory of a mount can be mounted on; it has to be unmounted first."""
+    async with a_lab(engine) as lab:
+        image, task = await a_directory(lab), await lab.task()
+        await sh(task, "mkdir /srv/m")
+        await soon(task.mount("/srv/m", image), "mount()")
+        await soon(task.mount("/srv/m/d", image), "mount() in a mount")
+        equal(await sh(task, "cat /srv/m/f /srv/m/d/f /srv/m/d/d/g"), b"one\none\ntwo\n", "both")
+        await fails(EBUSY, task.unmount("/srv/m"), "unmount() of what holds a mount")
+        await soon(task.unmount("/srv/m/d"), "unmount()")
+        await soon(task.unmount("/srv/m"), "unmount()")
+        equal(await sh(task, "echo /srv/m/*"), b"/srv/m/*\n", "what was there before")
+
+
+async def check_paths_of_mounts(engine: Engine) -> None:
+    """The path of a mount may lead over links, dots and slashes, like any path."""
+    async with a_lab(engine) as lab:
+        image, task = await a_directory(lab), await lab.task()
+        await sh(task, "mkdir -p /srv/m/real; cd /srv/m; ln -s real link; ln -s /srv up")
+        for path in ("/srv/m/link", "/srv/m/up/m/real", "//srv/./m/../m/real/"):
+            await soon(task.mount(path, image), f"mount({path!r})")
+            equal(await sh(task, "cat /srv/m/real/f"), b"one\n", f"what is mounted at {path!r}")
+            await soon(task.unmount("/srv/m/real"), "unmount()")
+        await soon(task.mount("/srv/m/real", image), "mount()")
+        kept = await lab.directory(task, "/srv/m/link")
+        await soon(task.unmount("/srv/m/link"), "unmount() by a link")
+        await soon(task.mount("/srv/m/real", kept), "mount() of what was kept by a link")
+        equal(await sh(task, "cat /srv/m/real/f"), b"one\n", "what was kept by a link")
+
+
+async def check_errors_of_paths(engine: Engine) -> None:
+    """What is no directory cannot be kept, mounted on or unmounted: the kernel's errno."""
+    async with a_lab(engine) as lab:
+        image, task = await a_directory(lab), await lab.task()
+        await sh(task, "mkdir /srv/m; : > /srv/f; ln -s loop /srv/loop; ln -s missing /srv/broken")
+        for number, path in (
+            (ENOENT, "/srv/missing"),
+            (ENOENT, "/srv/broken"),
+            (ENOENT, "/missing/x"),
+            (ENOTDIR, "/srv/f"),
+            (ENOTDIR, "/srv/f/x"),
+            (ELOOP, "/srv/loop"),
+            (EINVAL, "srv/m"),
+            (EINVAL, ""),
+            (EINVAL, "/srv/\0m"),
+        ):
+            for what, call in calls(task, path, image).items():
+                error = await fails(number, call(), f"{what}, {path!r}")
+                equal(error.filename, path, f"the path in the error of {what}")
+        for number, path in (
+            (ENOENT, "/srv/missing"),
+            (EINVAL, "/srv/m"),
+            (EINVAL, "/srv/f"),
+            (EINVAL, "srv/m"),
+        ):
+            error = await fails(number, task.unmount(path), f"unmount({path!r})")
+            equal(error.filename, path, "the path in the error of unmount")
+
+
+async def check_what_is_not_a_place_for_a_mount(engine: Engine) -> None:
+    """Nothing can be mounted where the system itself is: `InvalidSpec`, which names the place."""
+    async with a_lab(engine) as lab:
+        image, task = await a_directory(lab), await lab.task()
+        for path in ("/", "/proc", "/dev", "/srv/.."):
+            error = await raises(InvalidSpec, task.mount(path, image), f"mount({path!r})")
+            assert path in str(error), f"the message does not name {path!r}: {error}"
+        equal(
+            await sh(task, "echo fine > /dev/null; cat /etc/passwd | wc -l > /srv/n; echo fine"),
+            b"fine\n",
+            "the task afterwards",
+        )
+
+
+async def check_unmount_what_was_not_mounted(engine: Engine) -> None:
+    """What the engine itself mounted cannot be unmounted: `EINVAL`."""
+    async with a_lab(engine) as lab:
+        task = await lab.task()
+        for path in ("/", "/proc", "/dev", "/usr", "/etc"):
+            await fails(EINVAL, task.unmount(path), f"unmount({path!r})")
+        equal(await sh(task, "echo fine"), b"fine\n", "the task afterwards")
+
+
+async def check_images_that_cannot_be_mounted(engine: Engine) -> None:
+    """Only images of directories can be mounted, and only those that are not forgotten."""
+    async with a_lab(engine) as lab:
+        task = await lab.task()
+        await sh(task, "mkdir /srv/m")
+        for image in ("host", await lab.snapshot(task)):
+            await raises(InvalidSpec, task.mount("/srv/m", image), f"mount of {image!r}")
+        directory = await lab.directory(task, "/srv/m")
+        await soon(engine.forget(directory), "forget()")
+        for image in (directory, "no-such-image", ""):
+            error = await raises(UnknownImage, task.mount("/srv/m", image), f"mount of {image!r}")
+            assert image in str(error), f"the message does not name {image!r}: {error}"
+        await fails(EINVAL, task.unmount("/srv/m"), "unmount() after all that")
+
+
+async def check_a_directory_is_no_filesystem(engine: Engine) -> None:
+    """There is no task of an image of a directory: `InvalidSpec`, which names it."""
+    async with a_lab(engine) as lab:
+        image = await a_directory(lab)
+        error = await raises(InvalidSpec, engine.create(TaskSpec(image=image)), "create")
+        assert image in str(error), f"the message does not name {image!r}: {error}"
+
+
+async def check_mounts_outlive_their_image(engine: Engine) -> None:
+    """A mount goes on after its image was forgotten and the task ended of which it was made."""
+    async with a_lab(engine) as lab:
+        source, task = await lab.task(), await lab.task()
+        await sh(source, "mkdir /srv/t; echo one > /srv/t/f")
+        await sh(task, "mkdir /srv/m")
+        image = await lab.directory(source, "/srv/t")
+        await soon(source.kill(), "kill()")
+        await soon(task.mount("/srv/m", image), "mount()")
+        await soon(engine.forget(image), "forget()")
+        equal(await sh(task, "cd /srv/m; echo two >> f; cat f"), b"one\ntwo\n", "the mount")
+
+
+async def check_mounts_are_no_part_of_a_snapshot(engine: Engine) -> None:
+    """An image of the filesystem has the directory below a mount; the task keeps its mount."""
+    async with a_lab(engine) as lab:
+        image, task = await a_directory(lab), await lab.task()
+        await sh(task, "mkdir /srv/m /srv/n; echo under > /srv/m/under")
+        await soon(task.mount("/srv/m", image), "mount()")
+        await soon(task.mount("/srv/n", None), "mount()")
+        await sh(task, ": > /srv/m/new; : > /srv/n/new")
+        for _ in range(2):
+            copy = await lab.copy(await lab.snapshot(task))
+            seen = await sh(copy, "cd /srv; echo * m/* n/*")
+            equal(seen, b"m n m/under n/*\n", "a copy")
+            await fails(EINVAL, copy.unmount("/srv/m"), "unmount() in a copy")
+            seen = await sh(task, "cd /srv; echo m/* n/*")
+            equal(seen, b"m/d m/f m/new n/new\n", "the task that was kept")
+        await soon(task.unmount("/srv/m"), "unmount() after snapshots")
+        equal(await sh(task, "echo /srv/m/*"), b"/srv/m/under\n", "what was there before")
+
+
+async def check_what_is_mounted_can_be_kept(engine: Engine) -> None:
+    """An image of a directory has what is mounted on it, with what was written there since."""
+    async with a_lab(engine) as lab:
+        image, task = await a_directory(lab), await lab.task()
+        await sh(task, "mkdir /srv/m; echo under > /srv/m/under")
+        for turn in range(3):
+            await soon(task.mount("/srv/m", image), "mount()")
+            await sh(task, f"cd /srv/m; rm -rf d; mkdir d; echo {turn} > d/{turn}; : > {turn}")
+            expected = await picture(task, "/srv/m")
+            image = await lab.directory(task, "/srv/m")
+            same(await picture(task, "/srv/m"), expected, "the mount after it was kept")
+        other = await lab.task()
+        await sh(other, "mkdir /srv/m")
+        await soon(other.mount("/srv/m", image), "mount()")
+        same(await picture(other, "/srv/m"), expected, "the last image")
+
+
+async def check_keeping_a_directory_of_an_image(engine: Engine) -> None:
+    """A directory can be kept where parts of it come from an image and parts were removed."""
+    async with a_lab(engine) as lab:
+        source = await lab.task()
+        await sh(
+            source, "mkdir -p /srv/t/d /srv/t/e; cd /srv/t; echo one > f; : > d/x; : > e/x; ln f h"
+        )
+        copy = await lab.copy(await lab.snapshot(source))
+        await sh(copy, "cd /srv/t; rm -r d; mkdir d; : > d/y; rm e/x; echo two >> f; mv e g")
+        expected = await picture(copy, "/srv/t")
+        image = await lab.directory(copy, "/srv/t")
+        other = await lab.task()
+        await sh(other, "mkdir /srv/t")
+        await soon(other.mount("/srv/t", image), "mount()")
+        same(await picture(other, "/srv/t"), expected, "the image")
+
+
+async def check_a_mount_that_is_in_use(engine: Engine) -> None:
+    """A mount that a process is in cannot be unmounted: `EBUSY`; when it left, it can."""
+    async with a_lab(engine) as lab:
+        image, task = await a_directory(lab), await lab.task()
+        await sh(task, "mkdir /srv/m")
+        await soon(task.mount("/srv/m", image), "mount()")
+        shell = await Shell.start(task)
+        equal(await shell.says("cd /srv/m; cat f"), b"one\n", "a process in a mount")
+        error = await fails(EBUSY, task.unmount("/srv/m"), "unmount() of what is in use")
+        equal(error.filename, "/srv/m", "the path in the error")
+        equal(await shell.says("cat f; cd /"), b"one\n", "the process, afterwards")
+        await soon(task.unmount("/srv/m"), "unmount()")
+
+
+async def check_running_processes_see_a_mount(engine: Engine) -> None:
+    """Processes that run see what is mounted, at once, and what is unmounted."""
+    async with a_lab(engine) as lab:
+        image, task = await a_directory(lab), await lab.task()
+        await sh(task, "mkdir /srv/m")
+        shell = await Shell.start(task)
+        equal(await shell.says("echo /srv/m/*"), b"/srv/m/*\n", "before")
+        await soon(task.mount("/srv/m", image), "mount()")
+        equal(await shell.says("cat /srv/m/f; echo x > /srv/m/x"), b"one\n", "a process")
+        equal(await sh(task, "cat /srv/m/x"), b"x\n", "what it wrote")
+        await soon(task.unmount("/srv/m"), "unmount()")
+        equal(await shell.says("echo /srv/m/*"), b"/srv/m/*\n", "after")
+
+
+async def check_a_place_of_a_mount_stays(engine: Engine) -> None:
+    """A directory with something mounted on it cannot be removed or renamed: `EBUSY`."""
+    async with a_lab(engine) as lab:
+        image, task = await a_directory(lab), await lab.task()
+        await sh(task, "mkdir -p /srv/m")
+        await soon(task.mount("/srv/m", image), "mount()")
+        await fails(EBUSY, task.files.remove("/srv/m", recursive=True), "remove() of a mount")
+        equal(await sh(task, "mv /srv/m /srv/n 2>/dev/null || echo no"), b"no\n", "mv of a mount")
+
+
+async def check_mounts_end_with_the_task(engine: Engine) -> None:
+    """After the end nothing is mounted or kept: `TaskEnded`."""
+    async with a_lab(engine) as lab:
+        image, task = await a_directory(lab), await lab.task()
+        await sh(task, "mkdir /srv/m")
+        await soon(task.mount("/srv/m", image), "mount()")
+        await soon(task.kill(), "kill() of a task with a mount")
+        await raises(TaskEnded, task.unmount("/srv/m"), "unmount after the end")
+        for what, call in calls(task, "/srv/m", image).items():
+            await raises(TaskEnded, call(), f"{what} after the end")
+
+
+async def check_directories_at_once(engine: Engine) -> None:
+    """Keeping and mounting can be asked for at once, and all of it is done."""
+    async with a_lab(engine) as lab:
+        task = await lab.task()
+        await sh(task, "cd /srv; for i in $(seq 6); do mkdir $i m$i; echo $i > $i/f; done")
+
+        async def one(number: int) -> None:
+            image = await lab.directory(task, f"/srv/{number}")
+            await soon(task.mount(f"/srv/m{number}", image), "mount()")
+
+        await asyncio.gather(*(one(number) for number in range(1, 7)))
+        equal(await sh(task, "cat /srv/m?/f"), b"1\n2\n3\n4\n5\n6\n", "what is mounted")

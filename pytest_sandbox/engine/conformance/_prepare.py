@@ -1,0 +1,74 @@
+"""Getting ready for tasks that are likely to come: a hint, of which nothing shows."""
+
+import asyncio
+
+from .. import Capability, Engine, ProcessSpec, TaskSpec, UnknownImage
+from ._check import requires
+from ._lab import a_lab
+from ._support import content, equal, raises, sh, soon
+
+#: What shows what a task is.
+SHOW = "pwd; uname -n; echo $A$B; echo /srv/*; ls /tmp"
+
+
+async def check_prepared_tasks_are_like_any_other(engine: Engine) -> None:
+    """A task that was prepared for is what its own specification says."""
+    async with a_lab(engine) as lab:
+        plain = TaskSpec(hostname="one")
+        expected = await sh(await lab.task(plain), SHOW)
+        await soon(engine.prepare(plain), "prepare()")
+        for _ in range(3):
+            task = await lab.task(plain)
+            equal(await sh(task, f"{SHOW}; : > /srv/left; : > /tmp/left"), expected, "a task")
+
+
+async def check_main_and_environment_may_be_others(engine: Engine) -> None:
+    """Of what was prepared for, a task has neither the main process nor the environment."""
+    async with a_lab(engine) as lab:
+        main = ProcessSpec(("/bin/sh", "-c", ": > /srv/left; cat"))
+        hint = TaskSpec(main=main, env={"A": "prepared"}, workdir="/srv/w", name="one")
+        await soon(engine.prepare(hint), "prepare()")
+        show = ProcessSpec(("/bin/sh", "-c", SHOW))
+        task = await lab.task(TaskSpec(main=show, env={"B": "mine"}, workdir="/srv/w"))
+        assert task.main is not None, "a task with a main process has no main"
+        seen = await soon(content(task.main.stdout), "output")
+        equal(seen, b"/srv/w\nsandbox\nmine\n/srv/w\n", "the main process")
+        other = await lab.task(TaskSpec(hostname="other"))
+        equal((await sh(other, SHOW)).splitlines()[1:4], [b"other", b"", b"/srv/*"], "another one")
+
+
+async def check_any_number_of_hints(engine: Engine) -> None:
+    """Hints may be given again, at once, for nonsense, and never be followed."""
+    hints = [TaskSpec(hostname=f"h{number}") for number in range(20)]
+    hints += [TaskSpec()] * 20 + [TaskSpec(image="no-such-image")]
+    async with a_lab(engine) as lab:
+        await soon(asyncio.gather(*(engine.prepare(hint) for hint in hints)), "41 prepare()s")
+        for hint in (TaskSpec(), hints[7]):
+            equal(
+                await sh(await lab.task(hint), "uname -n"), hint.hostname.encode() + b"\n", "a task"
+            )
+
+
+@requires(Capability.SNAPSHOT)
+async def check_prepared_copies(engine: Engine) -> None:
+    """Copies that were prepared for are like any other, and each one's own."""
+    async with a_lab(engine) as lab:
+        source = await lab.task()
+        await sh(source, "echo one > /srv/f")
+        image = await lab.snapshot(source)
+        await soon(engine.prepare(TaskSpec(image=image)), "prepare()")
+        for _ in range(4):
+            copy = await lab.copy(image)
+            equal(await sh(copy, "cat /srv/f; echo two > /srv/f"), b"one\n", "a copy")
+
+
+@requires(Capability.SNAPSHOT)
+async def check_forgetting_what_was_prepared(engine: Engine) -> None:
+    """There is no task of a forgotten image, though one was prepared for."""
+    async with a_lab(engine) as lab:
+        image = await lab.snapshot(await lab.task())
+        await soon(engine.prepare(TaskSpec(image=image)), "prepare()")
+        await soon(engine.forget(image), "forget()")
+        spec = TaskSpec(image=image)
+        await raises(UnknownImage, engine.create(spec), "create of a forgotten image")
+        await soon(engine.prepare(spec), "prepare() for a forgotten image")

@@ -1,0 +1,72 @@
+"""What an engine does not have, it refuses by name; nothing is ignored."""
+
+from .. import (
+    Capability,
+    Engine,
+    Gpus,
+    ProcessSpec,
+    PtySize,
+    TaskSpec,
+    Unsupported,
+    VolumeMount,
+)
+from ._check import lacking
+from ._export import exported
+from ._support import a_task, chunks, equal, raises, sh
+
+
+@lacking(Capability.PTY)
+async def check_no_terminals(engine: Engine) -> None:
+    """An engine without terminals refuses them."""
+    async with a_task(engine) as task:
+        call = task.exec(ProcessSpec(("true",), pty=PtySize()))
+        await raises(Unsupported, call, "exec on a terminal")
+
+
+@lacking(Capability.SNAPSHOT)
+async def check_no_images(engine: Engine) -> None:
+    """An engine without images refuses to make, mount and load them; the task goes on."""
+    async with a_task(engine) as task:
+        for what, call in (
+            ("snapshot", lambda: task.snapshot()),
+            ("snapshot(end=True)", lambda: task.snapshot(end=True)),
+            ("snapshot_directory", lambda: task.snapshot_directory("/srv")),
+            ("mount", lambda: task.mount("/srv", None)),
+            ("unmount", lambda: task.unmount("/srv")),
+            ("export", lambda: exported(engine, "image")),
+            ("load", lambda: engine.load(chunks(b"x"))),
+        ):
+            await raises(Unsupported, call(), what)
+        await engine.forget("no-such-image")
+        equal(await sh(task, "echo fine"), b"fine\n", "the task afterwards")
+
+
+@lacking(Capability.MEMORY_SNAPSHOT)
+async def check_no_images_of_processes(engine: Engine) -> None:
+    """An engine that cannot keep processes refuses tasks that may be asked for it."""
+    async with a_task(engine) as task:
+        await raises(Unsupported, task.snapshot_memory(), "snapshot_memory")
+    call = engine.create(TaskSpec(freezable=True))
+    await raises(Unsupported, call, "create of a task that can be frozen")
+    call = engine.create(TaskSpec(resume="image"))
+    await raises(Unsupported, call, "create of a task that goes on")
+
+
+@lacking(Capability.PORT)
+async def check_no_ports(engine: Engine) -> None:
+    """An engine that has no way in refuses connections."""
+    async with a_task(engine) as task:
+        await raises(Unsupported, task.connect(80), "connect")
+
+
+@lacking(Capability.VOLUME)
+async def check_no_volumes(engine: Engine) -> None:
+    """An engine without volumes refuses tasks with one."""
+    spec = TaskSpec(volumes=(VolumeMount("volume", "/vol"),))
+    await raises(Unsupported, engine.create(spec), "create with a volume")
+
+
+@lacking(Capability.GPU)
+async def check_no_gpus(engine: Engine) -> None:
+    """An engine without GPUs refuses tasks with one."""
+    await raises(Unsupported, engine.create(TaskSpec(gpus=Gpus())), "create with a GPU")

@@ -1,0 +1,38 @@
+"""Volumes beside images of files."""
+
+from .. import Capability, Engine, TaskSpec, VolumeMount
+from ._lab import a_lab
+from ._support import equal, sh
+from ._volumes import a_task_with
+
+NEEDS = frozenset({Capability.VOLUME, Capability.SNAPSHOT})
+
+
+async def check_a_volume_is_no_part_of_a_snapshot(engine: Engine) -> None:
+    """An image has the directory below a volume; a copy can mount it again, with what is new."""
+    async with a_lab(engine) as lab:
+        name = lab.volume()
+        task = await a_task_with(lab, name)
+        await sh(task, "echo one > /vol/f; echo one > /srv/f")
+        for _ in range(2):
+            image = await lab.snapshot(task)
+            bare = await lab.copy(image)
+            equal(await sh(bare, "cat /srv/f; echo /vol/*"), b"one\n/vol/*\n", "a copy without")
+            equal(await sh(task, "cat /vol/f"), b"one\n", "the task that was kept")
+        volumes = (VolumeMount(name, "/vol"),)
+        copy = await lab.task(TaskSpec(image=image, volumes=volumes))
+        await sh(task, "echo two > /vol/f")
+        equal(await sh(copy, "cat /vol/f"), b"two\n", "a copy with the volume")
+
+
+async def check_a_directory_of_a_volume_can_be_kept(engine: Engine) -> None:
+    """An image of a directory can be made of a volume, and mounted on one."""
+    async with a_lab(engine) as lab:
+        task = await a_task_with(lab, lab.volume())
+        await sh(task, "mkdir /vol/d /vol/m; echo one > /vol/d/f")
+        image = await lab.directory(task, "/vol/d")
+        await sh(task, "echo two > /vol/d/f")
+        await task.mount("/vol/m", image)
+        equal(await sh(task, "cat /vol/m/f; echo three > /vol/m/f"), b"one\n", "the mount")
+        await task.unmount("/vol/m")
+        equal(await sh(task, "echo /vol/m/*"), b"/vol/m/*\n", "the volume below it")
