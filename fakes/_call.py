@@ -52,7 +52,7 @@ class FileView:
 
     def listdir(self, path: str = ".") -> list[str]:
         """The names in a folder, sorted."""
-        return sorted(self._fs.directory(self._absolute(path)).names)
+        return self._fs.names(self._fs.folder(self._absolute(path)))
 
     def remove(self, path: str) -> None:
         """Remove a file."""

@@ -37,35 +37,29 @@ class Change:
     directory: bool = False
 
 
-class Watch:
-    """A queue of changes to one file, one directory, or a whole tree.
-
-    Args:
-        number: inode watched.
-        path: the path that events are reported under.
-        recursive: whether directories below count too.
-        wake: called after an event was added.
-    """
-
-    def __init__(self, number: int, path: str, *, recursive: bool, wake: Callable[[], None]):
-        self.number = number
-        self.path = path.rstrip("/") or "/"
-        self.recursive = recursive
-        self.queue: deque[Change] = deque()
-        self._wake = wake
-
-    def add(self, change: Change) -> None:
-        """Queue an event."""
-        self.queue.append(change)
-        self._wake()
-
-
 #: A name in a directory: the directory's number, and the name.
 Spot = tuple[int, str]
 
 
+@dataclass(frozen=True, eq=False)
+class Watch:
+    """What is to be reported of one disk.
+
+    Attributes:
+        number: the inode that is watched.
+        path: the path that events are reported under.
+        recursive: whether directories below count too.
+        add: takes an event.
+    """
+
+    number: int
+    path: str
+    recursive: bool
+    add: Callable[[Change], None]
+
+
 class Watches:
-    """The watches of one filesystem.
+    """The watches of one disk.
 
     Args:
         spot_of: the directory that a directory lies in and its name there; `None` for the root
@@ -81,9 +75,8 @@ class Watches:
         self._watches.append(watch)
 
     def remove(self, watch: Watch) -> None:
-        """Stop reporting; a second time does nothing."""
-        if watch in self._watches:
-            self._watches.remove(watch)
+        """Stop reporting."""
+        self._watches.remove(watch)
 
     def emit(
         self, what: What, number: int | None, spot: Spot | None, *, directory: bool = False
@@ -114,3 +107,34 @@ class Watches:
                 return None
             spot = self._spot_of(directory)
         return None
+
+
+class Watching:
+    """A queue of changes to one file, one directory, or a whole tree of however many disks.
+
+    Args:
+        recursive: whether directories below count too.
+        wake: called after a change was added.
+    """
+
+    def __init__(self, *, recursive: bool, wake: Callable[[], None]) -> None:
+        self.queue: deque[Change] = deque()
+        self._recursive = recursive
+        self._wake = wake
+        self._watches: list[tuple[Watches, Watch]] = []
+
+    def begin(self, watches: Watches, number: int, path: str) -> None:
+        """Hear of an inode of one disk, and with it of what is below, as `path`."""
+        watch = Watch(number, path.rstrip("/") or "/", self._recursive, self._add)
+        watches.add(watch)
+        self._watches.append((watches, watch))
+
+    def close(self) -> None:
+        """Hear of nothing more; a second call does nothing."""
+        while self._watches:
+            watches, watch = self._watches.pop()
+            watches.remove(watch)
+
+    def _add(self, change: Change) -> None:
+        self.queue.append(change)
+        self._wake()

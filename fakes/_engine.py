@@ -11,21 +11,26 @@ from ..engine import (
     Engine,
     EngineInfo,
     EngineUnavailable,
+    InvalidSpec,
     TaskSpec,
+    VolumeMount,
     check_task,
 )
+from ._call import FileView
 from ._clock import VirtualClock
-from ._image import base_image
-from ._images import Images
+from ._disk import DISK, Disk
+from ._image import base_image, filesystem, make_folders
+from ._images import FilesystemImage, Images
 from ._kernel import Surroundings
 from ._matching import Matcher
 from ._programs import PROGRAMS
 from ._scripts import Script, Scripts, place_of_caller, shown
 from ._shell import shell_program
 from ._task import MemoryTask
-from ._vfs import DISK, Snapshot
+from ._vfs import Filesystem
 
 if TYPE_CHECKING:
+    from ._disk import Snapshot
     from ._proc import Proc
 
 _PROGRAMS = {**PROGRAMS, "sh": shell_program("sh"), "bash": shell_program("bash")}
@@ -44,7 +49,8 @@ class FakeEngine(Engine):
     Args:
         clock: the time; a `VirtualClock` of its own unless given.
         files: what every sandbox has besides the usual, absolute path to content.
-        disk: bytes of file content that each sandbox has room for; more fails with `ENOSPC`.
+        disk: bytes of file content that each sandbox, each volume and each mounted directory has
+            room for; more fails with `ENOSPC`.
         gpus: names of the GPUs that `nvidia-smi` lists.
     """
 
@@ -72,18 +78,25 @@ class FakeEngine(Engine):
         self._disk = disk
         self._base: Snapshot | None = None
         self._images = Images()
+        self._volumes: dict[str, Disk] = {}
         self._tasks: list[MemoryTask] = []
         self._closed = False
 
     async def start(self) -> EngineInfo:
         """Make the engine ready."""
-        now_ns = int(self.clock.now() * 10**9)
-        self._base = base_image(_PROGRAMS, self._files, now_ns, self._disk)
+        self._base = base_image(_PROGRAMS, self._files, self._now_ns(), self._disk)
         details = {"gpus": ", ".join(self._around.gpus)} if self._around.gpus else {}
         return EngineInfo(
             "fake",
             "in memory",
-            frozenset({Capability.MEMORY_LIMIT, Capability.PTY, Capability.SNAPSHOT}),
+            frozenset(
+                {
+                    Capability.MEMORY_LIMIT,
+                    Capability.PTY,
+                    Capability.SNAPSHOT,
+                    Capability.VOLUME,
+                }
+            ),
             details,
         )
 
@@ -95,13 +108,47 @@ class FakeEngine(Engine):
                 "Create sandboxes between start() and close().",
             )
         check_task(spec)
-        image = self._base if spec.image == "host" else self._images.get(spec.image, Snapshot)
-        fs = image.restore(lambda: int(self.clock.now() * 10**9))
+        fs = filesystem(self._start_of(spec), self._now_ns)
+        for volume in sorted(spec.volumes, key=lambda each: each.path.count("/")):
+            self._show(volume, fs)
         task = MemoryTask(spec, fs, self.clock, self._around, self._images)
         if spec.main is not None:
             task.start_main(spec.main)
         self._tasks = [*(task for task in self._tasks if task.poll() is None), task]
         return task
+
+    def _start_of(self, spec: TaskSpec) -> "Snapshot":
+        assert self._base is not None
+        if spec.image == "host":
+            return self._base
+        return self._images.get(spec.image, FilesystemImage).snapshot
+
+    def _show(self, volume: VolumeMount, fs: Filesystem) -> None:
+        try:
+            make_folders(fs, volume.path)
+            fs.mount(
+                volume.path, self._volume(volume.volume), read_only=volume.read_only, lasting=True
+            )
+        except OSError as error:
+            raise InvalidSpec(
+                f"volume {volume.volume!r} cannot be mounted at {volume.path!r}: {error.strerror}"
+            ) from None
+
+    def volume(self, name: str) -> FileView:
+        """The files of a volume, which is made if there was none of that name."""
+        return FileView(Filesystem(self._volume(name)))
+
+    async def forget_volume(self, volume: str) -> None:
+        """Let go of a volume."""
+        self._volumes.pop(volume, None)
+
+    def _volume(self, name: str) -> Disk:
+        if name not in self._volumes:
+            self._volumes[name] = Disk(self._now_ns, size=self._disk)
+        return self._volumes[name]
+
+    def _now_ns(self) -> int:
+        return int(self.clock.now() * 10**9)
 
     async def forget(self, image: str) -> None:
         """Let go of an image."""

@@ -10,7 +10,7 @@ from contextlib import suppress
 from ..engine import Entry, EntryKind, Files, OpenFile, TaskEnded, WatchEvent, WatchKind
 from . import _tar
 from ._bell import Bell
-from ._changes import Change, Watch, What
+from ._changes import Change, Watching, What
 from ._handle import Handle
 from ._inode import Directory, Inode, Regular, Symlink
 from ._names import group_name, user_name
@@ -76,12 +76,14 @@ class MemoryFiles(Files):
     def __init__(self, fs: Filesystem) -> None:
         self._fs = fs
         self._ended = False
-        self._bells: list[Bell] = []  # of the watches
+        self._watchings: dict[Bell, Watching] = {}
 
     def end(self) -> None:
-        """The task is over: refuse everything, end every watch."""
+        """The task is over: refuse everything, close every file, end every watch."""
         self._ended = True
-        for bell in self._bells:
+        self._fs.mounts.close()
+        for bell, watching in self._watchings.items():
+            watching.close()
             bell.ring()
 
     async def open(self, path: str, flags: int, mode: int = 0o666) -> OpenFile:
@@ -104,9 +106,11 @@ class MemoryFiles(Files):
     async def listdir(self, path: str) -> list[Entry]:
         """Describe what a directory holds, sorted by name; a linked directory is followed."""
         self._check(path)
-        names = self._fs.directory(path).names
-        above = path.rstrip("/")
-        return [self._entry(f"{above}/{n}", self._fs.inode(names[n])) for n in sorted(names)]
+        fs, above = self._fs, path.rstrip("/")
+        folder = fs.folder(path)
+        return [
+            self._entry(f"{above}/{n}", fs.inode(fs.child(folder, n))) for n in fs.names(folder)
+        ]
 
     async def mkdir(self, path: str, *, parents: bool = False) -> None:
         """Make a directory; with `parents` also those above it, and an existing one is fine."""
@@ -136,33 +140,31 @@ class MemoryFiles(Files):
     async def remove(self, path: str, *, recursive: bool = False) -> None:
         """Remove a file, a link (never its target), or a directory: empty, unless `recursive`."""
         self._check(path)
-        inode = self._fs.lookup(path, follow=False)
-        if not isinstance(inode, Directory):
+        node = self._fs.node(path, follow=False)
+        if not isinstance(self._fs.inode(node), Directory):
             self._fs.unlink(path)
             return
         if recursive:
-            empty(self._fs, inode.number)
+            empty(self._fs, node)
         self._fs.rmdir(path)
 
     async def watch(self, path: str, *, recursive: bool = False) -> AsyncIterator[WatchEvent]:
         """Changes to a file or below a directory, from the moment of the first `anext`."""
         self._check(path)
-        number = self._fs.lookup(path).number
         bell = Bell()
-        watch = Watch(number, path, recursive=recursive, wake=bell.ring)
-        self._fs.watches.add(watch)
-        self._bells.append(bell)
+        watching = self._fs.watch(path, recursive=recursive, wake=bell.ring)
+        self._watchings[bell] = watching
         try:
             while True:
-                while watch.queue:
-                    change = watch.queue.popleft()
+                while watching.queue:
+                    change = watching.queue.popleft()
                     if change.what is What.MOVE or change.what in _KINDS:
                         yield _event(change)
                 await bell.wait()
                 self._check_alive()
         finally:
-            self._fs.watches.remove(watch)
-            self._bells.remove(bell)
+            watching.close()
+            del self._watchings[bell]
 
     async def pack(self, path: str) -> AsyncIterator[bytes]:
         """A directory's contents as a tar stream: links, modes, times and holes kept."""

@@ -2,13 +2,11 @@
 
 import errno
 import os
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from ._changes import Spot, What
 from ._inode import Device, Directory, Inode, Regular
-
-if TYPE_CHECKING:
-    from ._vfs import Filesystem
+from ._mounts import Mount, Node
 
 #: What the device `random` gives: the same in every run, and nothing like random.
 _PATTERN = bytes((i * 167 + 13) % 256 for i in range(256))
@@ -18,23 +16,32 @@ class Handle:
     """What `open(2)` makes: it stays usable when the name is gone.
 
     Args:
-        filesystem: where the file lies.
+        mount: where the file lies.
         number: its inode.
         spot: the name it was opened by, so that watches can say which.
         flags: as given to `open(2)`.
     """
 
-    def __init__(self, filesystem: "Filesystem", number: int, spot: Spot | None, flags: int):
-        self._filesystem = filesystem
+    def __init__(self, mount: Mount, number: int, spot: Spot | None, flags: int) -> None:
+        self.mount = mount
         self.number = number
         self.spot = spot
         self.flags = flags
         self.closed = False
+        mount.handles[self] = None
+        mount.disk.opened(self)
+
+    @property
+    def node(self) -> Node:
+        """Its place in the tree."""
+        return self.mount.node(self.number)
 
     @property
     def inode(self) -> Inode:
         """The file itself, as it is now."""
-        return self._filesystem.inode(self.number)
+        inode = self.mount.disk.get(self.number)
+        assert inode is not None  # what is open stays
+        return inode
 
     @property
     def append(self) -> bool:
@@ -79,7 +86,7 @@ class Handle:
         assert isinstance(inode, Regular)
         if self.append:
             offset = inode.size
-        self._filesystem.write(inode, offset, data, self.spot)
+        self.mount.disk.write(inode, offset, data, self.spot)
         return len(data)
 
     def truncate(self, size: int) -> None:
@@ -91,7 +98,7 @@ class Handle:
         inode = self.inode
         if self.flags & os.O_ACCMODE == os.O_RDONLY or not isinstance(inode, Regular) or size < 0:
             self._fail(errno.EINVAL)
-        self._filesystem.resize(inode, size, self.spot)
+        self.mount.disk.resize(inode, size, self.spot)
 
     def close(self) -> None:
         """Let go of the file; its bytes go too if it has no name left."""
@@ -100,10 +107,11 @@ class Handle:
             if not self.flags & os.O_PATH:
                 reading = self.flags & os.O_ACCMODE == os.O_RDONLY
                 self._emit(What.CLOSE_NOWRITE if reading else What.CLOSE_WRITE)
-            self._filesystem.released(self)
+            del self.mount.handles[self]
+            self.mount.disk.released(self)
 
     def _emit(self, what: What) -> None:
-        self._filesystem.watches.emit(what, self.number, self.spot)
+        self.mount.disk.watches.emit(what, self.number, self.spot)
 
     def _require(self, access: int) -> None:
         mode = self.flags & os.O_ACCMODE

@@ -1,12 +1,13 @@
 """What a fresh sandbox in memory holds: the folders of a small Linux, and its programs."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import lru_cache
 
+from ._disk import Disk, Snapshot
 from ._kernel import MAGIC
-from ._vfs import Filesystem, Snapshot
+from ._vfs import Filesystem
 
 _FOLDERS = (
     *("/bin", "/dev", "/etc", "/home", "/opt", "/proc", "/root", "/run", "/sbin", "/srv", "/sys"),
@@ -37,15 +38,15 @@ def base_image(
     bare = _bare_image(tuple(programs), now_ns, disk)
     if not files:
         return bare
-    fs = bare.restore(lambda: now_ns)
+    fs = Filesystem(bare.restore(lambda: now_ns))
     for path, data in files.items():
         put(fs, path, data)
-    return fs.snapshot()
+    return fs.disk.snapshot()
 
 
 @lru_cache(maxsize=8)  # what is never changed can be shared, by all engines of a run of tests
 def _bare_image(programs: tuple[str, ...], now_ns: int, disk: int) -> Snapshot:
-    fs = Filesystem(lambda: now_ns, disk=disk)
+    fs = Filesystem(Disk(lambda: now_ns, size=disk))
     for folder in _FOLDERS:
         fs.mkdir(folder, 0o755)
     for folder in _OPEN_TO_ALL:
@@ -61,7 +62,16 @@ def _bare_image(programs: tuple[str, ...], now_ns: int, disk: int) -> Snapshot:
         fs.link(f"/bin/{name}", f"/usr/bin/{name}")
     for path, text in _FILES.items():
         put(fs, path, text.encode())
-    return fs.snapshot()
+    return fs.disk.snapshot()
+
+
+def filesystem(start: Snapshot, now_ns: Callable[[], int]) -> Filesystem:
+    """What a sandbox sees that starts with these files: shared memory has a disk of its own."""
+    fs = Filesystem(start.restore(now_ns))
+    with suppress(OSError):  # an image may have something else there
+        fs.mount("/dev/shm", Disk(now_ns, size=start.size), lasting=True)
+        fs.chmod("/dev/shm", 0o1777)
+    return fs
 
 
 def put(fs: Filesystem, path: str, data: bytes, mode: int = 0o644) -> None:

@@ -1,15 +1,39 @@
 """What an engine keeps of its sandboxes, by name."""
 
-from typing import ClassVar, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import ClassVar, TypeVar
 
 from ..engine import InvalidSpec, UnknownImage
+from ._disk import Snapshot
 
 
-class Image(Protocol):
+class Image:
     """Something that is kept."""
 
     #: What it is an image of.
     what: ClassVar[str]
+
+
+@dataclass(frozen=True)
+class FilesystemImage(Image):
+    """All files of a sandbox, without what is mounted."""
+
+    what = "a filesystem"
+    snapshot: Snapshot
+
+
+@dataclass(frozen=True)
+class DirectoryImage(Image):
+    """A directory with all that is below it."""
+
+    what = "a directory"
+    snapshot: Snapshot
+
+
+class _Host(Image):
+    """What sandboxes start with that are not made from an image."""
+
+    what = "a filesystem"
 
 
 T = TypeVar("T", bound=Image)
@@ -36,7 +60,7 @@ class Images:
             UnknownImage: there is nothing of that name, or not any more.
             InvalidSpec: it is of another kind.
         """
-        image = self._images.get(name)
+        image = _Host() if name == "host" else self._images.get(name)
         if image is None:
             raise UnknownImage(f"there is no image {name!r}, or it was forgotten")
         if not isinstance(image, kind):

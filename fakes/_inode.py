@@ -5,6 +5,9 @@ from copy import copy
 
 from ._content import Content
 
+#: The number of the directory that holds all others of its disk.
+ROOT = 1
+
 
 class Inode:
     """What all kinds of files have in common.

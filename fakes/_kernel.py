@@ -10,8 +10,8 @@ from typing import Protocol
 
 from ..engine import Clock, Limits
 from ._description import Description
-from ._handle import Handle
-from ._inode import Directory, Regular
+from ._inode import Regular
+from ._mounts import Node
 from ._proc import Proc, Program
 from ._terminal import Terminal
 from ._vfs import Filesystem
@@ -103,7 +103,7 @@ class Kernel:
         parent: Proc | None,
         argv: Sequence[str],
         env: Mapping[str, str],
-        cwd: int,
+        cwd: Node,
         fds: Mapping[int, Description],
         terminal: Terminal | None = None,
     ) -> Proc:
@@ -156,7 +156,7 @@ class Kernel:
             return scripted.program()
         return self._load(proc, self.find(proc.argv[0], proc.env, proc.cwd), _INTERPRETERS)
 
-    def find(self, command: str, env: Mapping[str, str], cwd: int) -> str:
+    def find(self, command: str, env: Mapping[str, str], cwd: Node) -> str:
         """The path of a command, looked up in `PATH` if it has no slash.
 
         Raises:
@@ -176,7 +176,7 @@ class Kernel:
                 refused = number
         raise OSError(refused, os.strerror(refused), command)
 
-    def _executable(self, path: str, base: int) -> int:
+    def _executable(self, path: str, base: Node) -> int:
         """0 if a file can be executed, else why not."""
         try:
             inode = self.fs.lookup(path, base=base)
@@ -271,11 +271,3 @@ def _interpreter(head: bytes) -> tuple[str, ...]:
         return ()
     line = head[2:].partition(b"\n")[0].strip()
     return tuple(os.fsdecode(word) for word in line.split(None, 1))
-
-
-def working_directory(fs: Filesystem, path: str) -> Handle:
-    """Hold a directory for a process to start in."""
-    inode = fs.lookup(path)
-    if not isinstance(inode, Directory):
-        raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
-    return fs.hold(inode.number)

@@ -18,6 +18,7 @@ from ._vfs import Filesystem
 if TYPE_CHECKING:
     from ._handle import Handle
     from ._kernel import Kernel
+    from ._mounts import Node
 
 #: What runs in a process; its result is the exit code.
 Program = Callable[["Proc"], Awaitable[int]]
@@ -67,7 +68,7 @@ class Proc:
         parent: "Proc | None",
         argv: Sequence[str],
         env: Mapping[str, str],
-        cwd: int,
+        cwd: "Node",
         fds: Mapping[int, Description],
         terminal: Terminal | None,
     ) -> None:
@@ -109,14 +110,14 @@ class Proc:
         return self.kernel.clock
 
     @property
-    def cwd(self) -> int:
-        """Number of the working directory."""
-        return self._cwd.number
+    def cwd(self) -> "Node":
+        """The working directory."""
+        return self._cwd.node
 
     def chdir(self, path: str) -> None:
         """Change the working directory; `chdir(2)`."""
-        number = self.fs.directory(path, base=self.cwd).number
-        previous, self._cwd = self._cwd, self.fs.hold(number)
+        folder = self.fs.folder(path, base=self.cwd)
+        previous, self._cwd = self._cwd, self.fs.hold(folder)
         previous.close()
 
     def open(self, path: str, flags: int, mode: int = 0o666) -> Description:

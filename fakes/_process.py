@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ..engine import ExitStatus, InvalidSpec, Output, OutputLog, Process, ProcessSpec, PtySize
 from ._description import Description, Logged, OpenedFile, Pipe
 from ._kernel import Kernel
+from ._mounts import Node
 from ._terminal import OpenedTerminal, Terminal
 
 if TYPE_CHECKING:
@@ -22,10 +23,12 @@ class MemoryProcess(Process):
         kernel: where it runs.
         spec: what runs.
         env: its whole environment.
-        cwd: number of its working directory.
+        cwd: its working directory.
     """
 
-    def __init__(self, kernel: Kernel, spec: ProcessSpec, env: Mapping[str, str], cwd: int) -> None:
+    def __init__(
+        self, kernel: Kernel, spec: ProcessSpec, env: Mapping[str, str], cwd: Node
+    ) -> None:
         self.stdout = OutputLog()
         self.stderr = OutputLog()
         self._terminal: Terminal | None = None

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import NoReturn
 
 from ._inode import Directory, Inode, Regular, Symlink
+from ._mounts import Node
 from ._trees import below
 from ._vfs import Filesystem
 
@@ -19,16 +20,14 @@ _BLOCK = tarfile.BLOCKSIZE
 
 def pack(fs: Filesystem, path: str) -> Iterator[bytes]:
     """The contents of a directory, names relative to it, in rising order of names."""
-    seen: dict[int, str] = {}
-    for directory, name, relative in below(fs, fs.directory(path).number):
-        number = directory.names.get(name)
-        if number is not None:
-            yield from _pack_one(fs.inode(number), relative, seen)
+    seen: dict[Node, str] = {}
+    for found in below(fs, fs.folder(path)):
+        first = seen.setdefault(found.node, found.path)
+        yield from _pack_one(fs.inode(found.node), found.path, first)
     yield bytes(2 * _BLOCK)
 
 
-def _pack_one(inode: Inode, path: str, seen: dict[int, str]) -> Iterator[bytes]:
-    first = seen.setdefault(inode.number, path)
+def _pack_one(inode: Inode, path: str, first: str) -> Iterator[bytes]:
     if first != path:
         info = _info(inode, path)
         info.type, info.linkname = tarfile.LNKTYPE, first
@@ -93,7 +92,7 @@ def unpack(fs: Filesystem, path: str, data: bytes) -> None:
     Raises:
         OSError: `EINVAL`, it is no tar, or is cut short, or holds what cannot be written below.
     """
-    top = fs.directory(path).number
+    top = fs.folder(path)
     late: list[tuple[str, tarfile.TarInfo]] = []
     try:
         with tarfile.open(
@@ -110,7 +109,7 @@ def unpack(fs: Filesystem, path: str, data: bytes) -> None:
 class _Member:
     """One member, on its way into the filesystem."""
 
-    def __init__(self, fs: Filesystem, top: int, info: tarfile.TarInfo, data: bytes) -> None:
+    def __init__(self, fs: Filesystem, top: Node, info: tarfile.TarInfo, data: bytes) -> None:
         self._fs = fs
         self._top = top
         self._info = info
@@ -195,7 +194,7 @@ class _Member:
         )
 
 
-def _attributes(fs: Filesystem, top: int, name: str, info: tarfile.TarInfo) -> None:
+def _attributes(fs: Filesystem, top: Node, name: str, info: tarfile.TarInfo) -> None:
     fs.chown(name, info.uid, info.gid, base=top, follow=False)
     if not info.issym():
         fs.chmod(name, info.mode, base=top)

@@ -1,12 +1,14 @@
 """A task as the engine contract has it."""
 
 import asyncio
+import errno
 import os
 
 from ..engine import (
     Clock,
     EndCause,
     EngineError,
+    InvalidSpec,
     Process,
     ProcessSpec,
     SpawnFailed,
@@ -17,14 +19,20 @@ from ..engine import (
     check_process,
 )
 from ._call import FileView
+from ._disk import Disk
 from ._files import MemoryFiles
 from ._image import make_folders
-from ._images import Images
+from ._images import DirectoryImage, FilesystemImage, Images
 from ._kernel import DEFAULT_PATH, Kernel, Surroundings
 from ._process import MemoryProcess
+from ._trees import copied
 from ._vfs import Filesystem
+from ._walk import fail
 
 _ENVIRONMENT = {"HOME": "/root", "PATH": DEFAULT_PATH}
+
+#: What is the kernel's, in the root.
+_SYSTEM = ("dev", "proc", "sys")
 
 
 class MemoryTask(Task):
@@ -86,7 +94,7 @@ class MemoryTask(Task):
         env = {**_ENVIRONMENT, **self.spec.env, **spec.env}
         workdir = spec.workdir or self._workdir
         try:
-            cwd = self.kernel.fs.directory(workdir).number
+            cwd = self.kernel.fs.folder(workdir)
         except OSError as error:
             number = error.errno or 0
             raise SpawnFailed(
@@ -127,10 +135,33 @@ class MemoryTask(Task):
     async def snapshot(self, *, end: bool = False) -> str:
         """Keep the files as they are now; costs the same whatever the size."""
         self._check()
-        image = self._images.keep(self.kernel.fs.snapshot())
+        image = self._images.keep(FilesystemImage(self.kernel.fs.disk.snapshot()))
         if end:
             await self.kill()
         return image
+
+    async def snapshot_directory(self, path: str) -> str:
+        """Keep a directory as it is now, with what is mounted on it; nothing is shared."""
+        self._check_path(path)
+        return self._images.keep(DirectoryImage(copied(self.kernel.fs, path).snapshot()))
+
+    async def mount(self, path: str, image: str | None) -> None:
+        """Show a directory at another one; it has a disk of its own."""
+        self._check_path(path)
+        fs = self.kernel.fs
+        place = fs.path_of(fs.folder(path))
+        if place == "/" or place.split("/")[1] in _SYSTEM:
+            raise InvalidSpec(f"nothing can be mounted at {path!r}, where the system itself is")
+        if image is None:
+            disk = Disk(fs.disk.now_ns, size=fs.disk.size)
+        else:
+            disk = self._images.get(image, DirectoryImage).snapshot.restore(fs.disk.now_ns)
+        fs.mount(path, disk)
+
+    async def unmount(self, path: str) -> None:
+        """Undo the latest `mount` at a path."""
+        self._check_path(path)
+        self.kernel.fs.unmount(path)
 
     def poll(self) -> TaskEnd | None:
         """How it ended, or `None` while it lives."""
@@ -155,6 +186,11 @@ class MemoryTask(Task):
             self.kernel.kill_all()
             self.files.end()
             self._over.set()
+
+    def _check_path(self, path: str) -> None:
+        self._check()
+        if not path.startswith("/") or "\0" in path:
+            fail(errno.EINVAL, path)
 
     def _check(self) -> None:
         if self._end is not None:

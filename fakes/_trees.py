@@ -1,40 +1,70 @@
 """Whole trees, however deep: without recursion, and without paths that grow too long."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from ._inode import Directory
+from ._disk import Disk
+from ._inode import ROOT, Directory
+from ._mounts import Node
 from ._vfs import Filesystem
 
 
-def below(fs: Filesystem, top: int) -> Iterator[tuple[Directory, str, str]]:
-    """Every name below a directory, what a directory holds right after its name.
+@dataclass(frozen=True)
+class Found:
+    """A name in a tree.
 
-    Yields:
-        the directory that a name lies in, the name, and its path relative to `top`.
+    Attributes:
+        directory: where it lies.
+        name: what it is.
+        node: what has the name.
+        path: the same, relative to the top.
     """
-    stack = [iter(_entries(fs, top, ""))]
+
+    directory: Node
+    name: str
+    node: Node
+    path: str
+
+
+def below(fs: Filesystem, top: Node) -> Iterator[Found]:
+    """Every name below a directory, what a directory holds right after its name."""
+    stack = [_entries(fs, top, "")]
     while stack:
-        entry = next(stack[-1], None)
-        if entry is None:
+        found = next(stack[-1], None)
+        if found is None:
             stack.pop()
             continue
-        yield entry
-        directory, name, path = entry
-        number = directory.names.get(name)
-        if number is not None and isinstance(fs.inode(number), Directory):
-            stack.append(iter(_entries(fs, number, path + "/")))
+        yield found
+        if isinstance(fs.mounts.get(found.node), Directory):
+            stack.append(_entries(fs, found.node, found.path + "/"))
 
 
-def _entries(fs: Filesystem, number: int, prefix: str) -> list[tuple[Directory, str, str]]:
-    directory = fs.inode(number)
-    assert isinstance(directory, Directory)
-    return [(directory, name, prefix + name) for name in sorted(directory.names)]
+def _entries(fs: Filesystem, directory: Node, prefix: str) -> Iterator[Found]:
+    for name in fs.names(directory):
+        node = fs.mounts.entry(directory, name)
+        if node is not None:  # it may be removed while one looks
+            yield Found(directory, name, fs.mounts.cover(node), prefix + name)
 
 
-def empty(fs: Filesystem, top: int) -> None:
+def copied(fs: Filesystem, path: str) -> Disk:
+    """A disk that holds what a directory does, mounts included; contents are shared."""
+    top = fs.folder(path)
+    disk = Disk(fs.disk.now_ns, size=fs.disk.size)
+    numbers = {top: ROOT}
+    disk.adopt(fs.inode(top), ROOT)
+    for found in below(fs, top):
+        inode = fs.inode(found.node)
+        if found.node not in numbers:
+            numbers[found.node] = disk.new_number()
+            disk.adopt(inode, numbers[found.node])
+        disk.name((numbers[found.directory], found.name), numbers[found.node])
+    return disk
+
+
+def empty(fs: Filesystem, top: Node) -> None:
     """Remove everything below a directory; links are removed, not followed."""
-    for directory, name, _ in reversed(list(below(fs, top))):
-        if isinstance(fs.lookup(name, base=directory.number, follow=False), Directory):
-            fs.rmdir(name, base=directory.number)
+    for found in reversed(list(below(fs, top))):
+        if isinstance(fs.inode(found.node), Directory):
+            fs.rmdir(found.name, base=found.directory)
         else:
-            fs.unlink(name, base=directory.number)
+            fs.unlink(found.name, base=found.directory)

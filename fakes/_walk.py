@@ -1,14 +1,13 @@
-"""From a path to an inode, as path_resolution(7) and the kernel's fs/namei.c do it."""
+"""From a path to a place in the tree, as path_resolution(7) and the kernel's fs/namei.c do it."""
 
 import errno
 import os
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
-from ._inode import Directory, Inode, Symlink
-from ._table import Table
+from ._inode import Directory, Symlink
+from ._mounts import TOP, Mounts, Node
 
-ROOT = 1
 NAME_MAX = 255
 PATH_MAX = 4096
 #: Symbolic links followed in one walk, counted over all of them.
@@ -27,12 +26,12 @@ class Place:
     """Where a path points, its last component not yet looked at.
 
     Attributes:
-        directory: number of the directory above the last component.
+        directory: the directory above the last component.
         name: the last component; empty for the root, and it may be `.` or `..`.
         slash: whether the path ended with a slash, and so must mean a directory.
     """
 
-    directory: int
+    directory: Node
     name: str
     slash: bool
 
@@ -46,39 +45,43 @@ class Walk:
     """One system call's worth of path resolution; links are counted over all of it.
 
     Args:
-        table: the inodes.
+        mounts: the tree.
         path: the path as the caller gave it, shown in errors.
-        base: number of the directory that relative paths start from.
+        base: the directory that relative paths start from.
     """
 
-    def __init__(self, table: Table[Inode], path: str, base: int = ROOT) -> None:
-        self._table = table
+    def __init__(self, mounts: Mounts, path: str, base: Node = TOP) -> None:
+        self._mounts = mounts
         self._path = path
         self._base = base
         self._links = 0
-        #: The directory and name that the last component was found by.
-        self.spot: tuple[int, str] | None = None
+        #: The place that the last component was found at.
+        self.place: Place | None = None
 
     def parent(self) -> Place:
         """Walk all but the last component."""
         return self._parent(self._path, self._base)
 
-    def lookup(self, *, follow: bool = True) -> Inode:
+    def lookup(self, *, follow: bool = True) -> Node:
         """Walk the whole path; a link at the end is followed if `follow` or by a slash after it."""
-        inode = self.last(self.parent(), follow=follow)
-        return inode if inode is not None else self.fail(errno.ENOENT)
+        node = self.last(self.parent(), follow=follow)
+        return node if node is not None else self.fail(errno.ENOENT)
 
-    def last(self, place: Place, *, follow: bool) -> Inode | None:
+    def last(self, place: Place, *, follow: bool) -> Node | None:
         """What the last component means, or `None` if there is no such name."""
-        inode = self.child(place.directory, place.name)
-        self.spot = None if place.special else (place.directory, place.name)
+        node = self.child(place.directory, place.name)
+        self.place = place
+        if node is None:
+            return None
+        inode = self._mounts.get(node)
         if isinstance(inode, Symlink) and (follow or place.slash):
-            inode = self.last(self.through(inode, place.directory), follow=True)
+            node = self.last(self.through(inode, place.directory), follow=True)
+            inode = None if node is None else self._mounts.get(node)
         if inode is not None and place.slash and not isinstance(inode, Directory):
             self.fail(errno.ENOTDIR)
-        return inode
+        return node
 
-    def through(self, link: Symlink, directory: int, *, slash: bool = False) -> Place:
+    def through(self, link: Symlink, directory: Node, *, slash: bool = False) -> Place:
         """Where a symbolic link in `directory` points; with `slash`, to a directory.
 
         Raises:
@@ -90,26 +93,28 @@ class Walk:
         place = self._parent(link.target, directory)
         return replace(place, slash=place.slash or slash)
 
-    def child(self, directory: int, name: str) -> Inode | None:
-        """One name in a directory; links are not followed."""
+    def child(self, directory: Node, name: str) -> Node | None:
+        """One name in a directory, and what is mounted there; links are not followed."""
         if name == "":
-            return self._table.get(ROOT)
-        here = self._table.get(directory)
-        assert isinstance(here, Directory)
+            return TOP
         if name == ".":
-            return here
+            return directory
         if name == "..":
-            return self._table.get(here.parent)
+            return self._mounts.above(directory)
+        node = self.entry(directory, name)
+        return None if node is None else self._mounts.cover(node)
+
+    def entry(self, directory: Node, name: str) -> Node | None:
+        """One ordinary name in a directory, and not what is mounted there."""
         if len(name) > NAME_MAX // 4 and len(os.fsencode(name)) > NAME_MAX:
             self.fail(errno.ENAMETOOLONG)
-        number = here.names.get(name)
-        return None if number is None else self._table.get(number)
+        return self._mounts.entry(directory, name)
 
     def fail(self, number: int) -> NoReturn:
         """Raise an error that names the path this walk began with."""
         fail(number, self._path)
 
-    def _parent(self, path: str, directory: int) -> Place:
+    def _parent(self, path: str, directory: Node) -> Place:
         if "\0" in path:
             self.fail(errno.EINVAL)
         if not path:
@@ -117,18 +122,20 @@ class Walk:
         if len(path) >= PATH_MAX // 4 and len(os.fsencode(path)) >= PATH_MAX:
             self.fail(errno.ENAMETOOLONG)
         if path.startswith("/"):
-            directory = ROOT
+            directory = TOP
         names = [name for name in path.split("/") if name]
         for name in names[:-1]:
             directory = self._enter(directory, name)
         return Place(directory, names[-1] if names else "", path.endswith("/"))
 
-    def _enter(self, directory: int, name: str) -> int:
-        inode = self.child(directory, name)
+    def _enter(self, directory: Node, name: str) -> Node:
+        node = self.child(directory, name)
+        inode = None if node is None else self._mounts.get(node)
         if isinstance(inode, Symlink):
-            inode = self.last(self.through(inode, directory), follow=True)
-        if inode is None:
+            node = self.last(self.through(inode, directory), follow=True)
+            inode = None if node is None else self._mounts.get(node)
+        if node is None:
             self.fail(errno.ENOENT)
         if not isinstance(inode, Directory):
             self.fail(errno.ENOTDIR)
-        return inode.number
+        return node

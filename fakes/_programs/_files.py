@@ -108,10 +108,8 @@ async def rm(proc: Proc, argv: Sequence[str]) -> int:
 
     async def remove(path: str) -> None:
         try:
-            inode = proc.fs.lookup(path, base=proc.cwd, follow=False)
-            if recursive and isinstance(inode, Directory):
-                empty(proc.fs, inode.number)
-                proc.fs.rmdir(path, base=proc.cwd)
+            if recursive:
+                _remove(proc, path)
             else:
                 proc.fs.unlink(path, base=proc.cwd)
         except FileNotFoundError:
@@ -119,6 +117,17 @@ async def rm(proc: Proc, argv: Sequence[str]) -> int:
                 raise
 
     return await each(proc, "rm", paths if force else _some(paths), remove)
+
+
+def _remove(proc: Proc, path: str) -> None:
+    """Remove whatever has a name, with what is below it."""
+    fs, base = proc.fs, proc.cwd
+    node = fs.node(path, base=base, follow=False)
+    if isinstance(fs.inode(node), Directory):
+        empty(fs, node)
+        fs.rmdir(path, base=base)
+    else:
+        fs.unlink(path, base=base)
 
 
 async def cp(proc: Proc, argv: Sequence[str]) -> int:
@@ -170,9 +179,27 @@ async def mv(proc: Proc, argv: Sequence[str]) -> int:
     def move(source: str, target: str) -> None:
         if _same(proc, source, target):
             raise OSError(errno.EINVAL, f"{source!r} and {target!r} are the same file")
-        proc.fs.rename(source, target, base=proc.cwd)
+        try:
+            proc.fs.rename(source, target, base=proc.cwd)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            _move_over(proc, source, target)
 
     return await _transfer(proc, "mv", paths, move)
+
+
+def _move_over(proc: Proc, source: str, target: str) -> None:
+    """Move to another mount, by way of a copy; a directory there must be empty."""
+    fs, base = proc.fs, proc.cwd
+    if _exists(proc, target):
+        there = fs.lookup(target, base=base, follow=False)
+        moved = fs.lookup(source, base=base, follow=False)
+        if isinstance(there, Directory) and not isinstance(moved, Directory):
+            raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), target)
+        (fs.rmdir if isinstance(there, Directory) else fs.unlink)(target, base=base)
+    _copy(proc, source, target, recursive=True, keep=True)
+    _remove(proc, source)
 
 
 async def _transfer(

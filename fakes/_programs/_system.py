@@ -271,7 +271,7 @@ class _Condition:
                 operator == "-ot" and two is not None
             )
         if operator == "-ef":
-            return one.number == two.number
+            return one is two
         return one.mtime_ns > two.mtime_ns if operator == "-nt" else one.mtime_ns < two.mtime_ns
 
     def _unary(self, operator: str, operand: str) -> bool:

@@ -185,7 +185,7 @@ class Expansion:
     def _matching(self, path: str, step: list[Piece]) -> list[str]:
         proc = self._shell.proc
         try:
-            names = proc.fs.directory(path or ".", base=proc.cwd).names
+            names = proc.fs.names(proc.fs.folder(path or ".", base=proc.cwd))
         except OSError:
             return []
         pattern = compile_pattern(step)

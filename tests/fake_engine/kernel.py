@@ -3,9 +3,14 @@
 It changes its root to the folder it is given, then reads a list of operations a line as JSON and
 answers with a list a line: `{"errno": 2}` or `{"value": ...}` for each. Operation `tree`
 describes everything below the root.
+
+With `mounts` after the folder, each list is done by a process of its own, in a mount namespace of
+its own, on a fresh tmpfs; there it may mount further ones, and they go with it.
 """
 
 import base64
+import ctypes
+import errno
 import json
 import os
 import shutil
@@ -72,6 +77,65 @@ def write(path: str, flags: int, mode: int, offset: int, data: str) -> str:
         os.close(descriptor)
 
 
+LIBC = ctypes.CDLL(None, use_errno=True)
+CLONE_NEWNS = 0x20000
+MS_REC, MS_PRIVATE = 1 << 14, 1 << 18
+MOVE_MOUNT, FSOPEN, FSCONFIG, FSMOUNT, MOUNT_SETATTR = 429, 430, 431, 432, 442
+SET_STRING, CREATE, RDONLY, EMPTY_PATH = 1, 6, 1, 0x1000
+AT_FDCWD, FROM_EMPTY_PATH, TO_SYMLINKS = -100, 4, 0x10
+
+
+def system(result: int) -> None:
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def separate(folder: str) -> None:
+    """Go where nothing that is mounted can be seen from elsewhere, with a tmpfs on the folder."""
+    system(LIBC.unshare(CLONE_NEWNS))
+    system(LIBC.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None))
+    system(LIBC.mount(b"tmpfs", os.fsencode(folder), b"tmpfs", 0, b"mode=0755"))
+
+
+def mount(path: str, read_only: bool) -> None:
+    """Mount a tmpfs that holds a directory and a file; never on the root."""
+    not_the_root(path)
+    if not os.path.isdir(path):  # mount(2) says so; move_mount(2) has another word for it
+        raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    tmpfs = call(FSOPEN, b"tmpfs", 0)
+    call(FSCONFIG, tmpfs, SET_STRING, b"mode", b"0755", 0)
+    call(FSCONFIG, tmpfs, CREATE, None, None, 0)
+    fd = call(FSMOUNT, tmpfs, 0, 0)
+    os.mkdir("a", 0o755, dir_fd=fd)
+    with open("b", "w", opener=lambda name, flags: os.open(name, flags, 0o644, dir_fd=fd)) as file:
+        file.write("x")
+    attributes = (ctypes.c_uint64 * 4)(RDONLY if read_only else 0)
+    call(MOUNT_SETATTR, fd, b"", EMPTY_PATH, attributes, ctypes.sizeof(attributes))
+    try:
+        call(MOVE_MOUNT, fd, b"", AT_FDCWD, os.fsencode(path), FROM_EMPTY_PATH | TO_SYMLINKS)
+    finally:
+        os.close(fd)
+        os.close(tmpfs)
+
+
+def call(number: int, *arguments: object) -> int:
+    """A system call that the C library may not know; numbers are those of all architectures."""
+    result: int = LIBC.syscall(number, *arguments)
+    system(min(result, 0))
+    return result
+
+
+def unmount(path: str) -> None:
+    not_the_root(path)
+    system(LIBC.umount2(os.fsencode(path), 0))
+
+
+def not_the_root(path: str) -> None:
+    if os.path.samestat(os.stat(path), os.stat("/")):
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+
+
 OPERATIONS: dict[str, Callable[..., Any]] = {
     "clear": clear,
     "tree": tree,
@@ -88,6 +152,8 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "readlink": os.readlink,
     "lstat": lambda path: stat.S_IFMT(os.lstat(path).st_mode),
     "stat": lambda path: stat.S_IFMT(os.stat(path).st_mode),
+    "mount": mount,
+    "unmount": unmount,
     "listdir": lambda path: sorted(os.listdir(path)),
     "chdir": os.chdir,
 }
@@ -100,13 +166,35 @@ def answer(operation: str, *arguments: Any) -> dict[str, Any]:
         return {"errno": error.errno}
 
 
+def answers(line: str) -> None:
+    sys.stdout.write(json.dumps([answer(*operation) for operation in json.loads(line)]) + "\n")
+    sys.stdout.flush()
+
+
+def elsewhere(folder: str, line: str) -> None:
+    """Answer in a process of its own."""
+    child = os.fork()
+    if child == 0:
+        try:
+            separate(folder)
+            confine(folder)
+            answers(line)
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+
+
 def main() -> None:
-    confine(sys.argv[1])
+    mounts = sys.argv[2:] == ["mounts"]
+    if not mounts:
+        confine(sys.argv[1])
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     for line in sys.stdin:
-        sys.stdout.write(json.dumps([answer(*operation) for operation in json.loads(line)]) + "\n")
-        sys.stdout.flush()
+        if mounts:
+            elsewhere(sys.argv[1], line)
+        else:
+            answers(line)
 
 
 if __name__ == "__main__":

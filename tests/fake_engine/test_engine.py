@@ -150,7 +150,7 @@ async def test_descriptions_of_a_process_tree_are_closed_with_it(
     await process.wait()
     file = await task.files.open("/tmp/f", os.O_RDONLY)
     await file.close()
-    assert task.kernel.fs._handles == {}
+    assert task.kernel.fs.disk._handles == {}
 
 
 async def test_time_of_files_is_that_of_the_clock(engine: FakeEngine, task: Task) -> None:

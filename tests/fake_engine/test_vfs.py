@@ -7,17 +7,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_sandbox.fakes._changes import Change, Watch, What
+from pytest_sandbox.fakes._changes import Change, Watching, What
 from pytest_sandbox.fakes._content import BLOCK, Content
+from pytest_sandbox.fakes._disk import Disk
 from pytest_sandbox.fakes._inode import Regular
+from pytest_sandbox.fakes._mounts import TOP
+from pytest_sandbox.fakes._rename import RENAME_EXCHANGE, RENAME_NOREPLACE
 from pytest_sandbox.fakes._table import Table
 from pytest_sandbox.fakes._trees import below, empty
-from pytest_sandbox.fakes._vfs import RENAME_EXCHANGE, RENAME_NOREPLACE, Filesystem
-from pytest_sandbox.fakes._walk import ROOT
+from pytest_sandbox.fakes._vfs import Filesystem
 
 
 def make() -> Filesystem:
-    return Filesystem(lambda: 7)
+    return Filesystem(Disk(lambda: 7))
 
 
 def put(fs: Filesystem, path: str, data: bytes) -> None:
@@ -63,23 +65,23 @@ def test_a_snapshot_keeps_what_was_and_its_copies_go_their_own_ways() -> None:
     fs = make()
     fs.mkdir("/d")
     put(fs, "/d/f", b"old")
-    snapshot = fs.snapshot()
+    snapshot = fs.disk.snapshot()
     put(fs, "/d/f", b"new")
     fs.rename("/d", "/e")
-    one, two = snapshot.restore(lambda: 8), snapshot.restore(lambda: 9)
+    one, two = Filesystem(snapshot.restore(lambda: 8)), Filesystem(snapshot.restore(lambda: 9))
     put(one, "/d/f", b"one")
     two.unlink("/d/f")
     assert get(fs, "/e/f") == b"new"
     assert get(one, "/d/f") == b"one"
-    assert list(two.directory("/d").names) == []
-    assert get(snapshot.restore(lambda: 0), "/d/f") == b"old"
+    assert two.names(two.node("/d")) == []
+    assert get(Filesystem(snapshot.restore(lambda: 0)), "/d/f") == b"old"
 
 
 def test_a_snapshot_copies_no_file_that_is_not_changed() -> None:
     fs = make()
     for i in range(100):
         put(fs, f"/f{i}", b"x")
-    fork = fs.snapshot().restore(lambda: 0)
+    fork = Filesystem(fs.disk.snapshot().restore(lambda: 0))
     put(fork, "/f0", b"y")
     shared = [fs.lookup(f"/f{i}") is fork.lookup(f"/f{i}") for i in range(100)]
     assert shared == [False] + [True] * 99
@@ -94,15 +96,14 @@ def test_an_open_file_stays_usable_without_a_name_and_then_goes() -> None:
     assert handle.inode.links == 0
     handle.close()
     with pytest.raises(FileNotFoundError):
-        fs.inode(handle.number)
+        fs.inode(handle.node)
 
 
 def test_a_snapshot_leaves_out_files_without_a_name() -> None:
     fs = make()
     handle = fs.open("/f", os.O_CREAT | os.O_RDWR)
     fs.unlink("/f")
-    with pytest.raises(FileNotFoundError):
-        fs.snapshot().restore(lambda: 0).inode(handle.number)
+    assert fs.disk.snapshot().restore(lambda: 0).get(handle.number) is None
     assert handle.pread(0, 1) == b""
 
 
@@ -110,7 +111,7 @@ def test_an_open_file_sees_what_is_written_after_a_snapshot() -> None:
     fs = make()
     put(fs, "/f", b"one")
     handle = fs.open("/f", os.O_RDWR)
-    fs.snapshot()
+    fs.disk.snapshot()
     handle.pwrite(3, b" two")
     assert get(fs, "/f") == b"one two"
 
@@ -175,18 +176,18 @@ def test_rename_can_refuse_to_replace_and_can_exchange() -> None:
     fs.rename("/a", "/b", flags=RENAME_EXCHANGE)
     assert get(fs, "/b") == b"a"
     assert get(fs, "/a/in") == b"in"
-    assert fs.path_of(fs.directory("/a").number) == "/a"
+    assert fs.path_of(fs.folder("/a")) == "/a"
 
 
 def test_the_path_of_a_removed_directory_is_not_known() -> None:
     fs = make()
     fs.mkdir("/d")
     fs.mkdir("/d/e")
-    held = fs.hold(fs.directory("/d/e").number)
-    assert fs.path_of(held.number) == "/d/e"
+    held = fs.hold(fs.folder("/d/e"))
+    assert fs.path_of(held.node) == "/d/e"
     fs.rmdir("/d/e")
     with pytest.raises(FileNotFoundError):
-        fs.path_of(held.number)
+        fs.path_of(held.node)
     held.close()
 
 
@@ -206,13 +207,11 @@ def test_devices_read_and_write_as_their_names_say(device: str) -> None:
         assert handle.pwrite(0, b"x") == 1
 
 
-def watch(fs: Filesystem, path: str, *, recursive: bool = False) -> Watch:
-    watch = Watch(fs.lookup(path).number, path, recursive=recursive, wake=lambda: None)
-    fs.watches.add(watch)
-    return watch
+def watch(fs: Filesystem, path: str, *, recursive: bool = False) -> Watching:
+    return fs.watch(path, recursive=recursive, wake=lambda: None)
 
 
-def seen(watch: Watch) -> list[tuple[str, str | None, str | None]]:
+def seen(watch: Watching) -> list[tuple[str, str | None, str | None]]:
     found = [(change.what.value, change.path, change.target) for change in watch.queue]
     watch.queue.clear()
     return found
@@ -289,15 +288,15 @@ def test_a_file_that_is_open_reports_under_its_new_name() -> None:
 def test_a_removed_watch_hears_nothing() -> None:
     fs = make()
     watched = watch(fs, "/")
-    fs.watches.remove(watched)
-    fs.watches.remove(watched)
+    watched.close()
+    watched.close()
     fs.mkdir("/d")
     assert not watched.queue
 
 
 def test_times_are_those_of_the_clock() -> None:
     now = 5
-    fs = Filesystem(lambda: now)
+    fs = Filesystem(Disk(lambda: now))
     put(fs, "/f", b"")
     now = 6
     fs.chmod("/f", 0o600)
@@ -312,23 +311,23 @@ def test_times_are_those_of_the_clock() -> None:
 def test_a_removed_name_can_be_made_again_below_the_root() -> None:
     fs = make()
     fs.mkdir("/d")
-    number = fs.directory("/d").number
+    before = fs.folder("/d")
     fs.rmdir("/d")
     fs.mkdir("/d")
-    assert fs.directory("/d").number != number
-    assert fs.directory("/d").parent == ROOT
+    assert fs.folder("/d") != before
+    assert fs.folder("/d/..") == TOP
 
 
 def test_trees_deeper_than_any_path_are_walked_and_removed() -> None:
     fs = make()
-    base = ROOT
+    base = TOP
     for _ in range(5000):
         fs.mkdir("d", base=base)
         fs.symlink("/", "l", base=base)
-        base = fs.directory("d", base=base).number
-    assert sum(1 for _ in below(fs, ROOT)) == 10_000
-    empty(fs, ROOT)
-    assert fs.directory("/").names == {}
+        base = fs.folder("d", base=base)
+    assert sum(1 for _ in below(fs, TOP)) == 10_000
+    empty(fs, TOP)
+    assert fs.names(TOP) == []
 
 
 @settings(deadline=None, derandomize=True)

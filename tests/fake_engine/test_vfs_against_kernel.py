@@ -1,6 +1,7 @@
 """The filesystem in memory gives the answers of the real kernel, errno by errno."""
 
 import base64
+import errno
 import json
 import os
 import stat
@@ -15,9 +16,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from pytest_sandbox.fakes._inode import Directory, Inode, Regular, Symlink
+from pytest_sandbox.fakes._disk import Disk
+from pytest_sandbox.fakes._inode import Directory, Regular, Symlink
+from pytest_sandbox.fakes._mounts import TOP, Node
 from pytest_sandbox.fakes._vfs import Filesystem
-from pytest_sandbox.fakes._walk import ROOT
 
 Operation = tuple[Any, ...]
 
@@ -25,10 +27,10 @@ Operation = tuple[Any, ...]
 class Kernel:
     """The real one, in a process that cannot leave an empty folder."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, *options: str) -> None:
         program = str(Path(__file__).with_name("kernel.py"))
         self._process = subprocess.Popen(
-            [sys.executable, "-S", program, folder],
+            [sys.executable, "-S", program, folder, *options],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -53,9 +55,9 @@ class Memory:
     """Ours, with the operations of `kernel.py`."""
 
     def __init__(self) -> None:
-        self._fs = Filesystem(lambda: 0)
-        self._cwd = ROOT
-        self._cwd_handle = self._fs.hold(ROOT)
+        self._fs = Filesystem(Disk(lambda: 0))
+        self._cwd = TOP
+        self._cwd_handle = self._fs.hold(TOP)
 
     def __call__(self, operation: str, *arguments: Any) -> dict[str, Any]:
         try:
@@ -111,24 +113,45 @@ class Memory:
         return stat.S_IFMT(self._fs.lookup(path, base=self._cwd).mode)
 
     def do_listdir(self, path: str) -> list[str]:
-        return sorted(self._fs.directory(path, base=self._cwd).names)
+        return self._fs.names(self._fs.folder(path, base=self._cwd))
 
     def do_chdir(self, path: str) -> None:
-        number = self._fs.directory(path, base=self._cwd).number
-        previous, self._cwd_handle = self._cwd_handle, self._fs.hold(number)
+        folder = self._fs.folder(path, base=self._cwd)
+        previous, self._cwd_handle = self._cwd_handle, self._fs.hold(folder)
         previous.close()
-        self._cwd = number
+        self._cwd = folder
+
+    def do_mount(self, path: str, read_only: bool) -> None:
+        self._not_the_root(path)
+        disk = Disk(lambda: 0)
+        inside = Filesystem(disk)
+        inside.mkdir("a", 0o755)
+        handle = inside.open("b", os.O_CREAT | os.O_WRONLY, 0o644)
+        handle.pwrite(0, b"x")
+        handle.close()
+        self._fs.mounts.add(
+            disk, self._fs.folder(path, base=self._cwd), read_only=read_only, lasting=False
+        )
+
+    def do_unmount(self, path: str) -> None:
+        self._not_the_root(path)
+        self._fs.mounts.remove(self._fs.node(path, base=self._cwd))
+
+    def _not_the_root(self, path: str) -> None:
+        if self._fs.node(path, base=self._cwd) == TOP:
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
 
     def do_tree(self) -> dict[str, list[Any]]:
-        return self._tree("/", self._fs.inode(ROOT))
+        return self._tree("/", TOP)
 
-    def _tree(self, path: str, inode: Inode) -> dict[str, list[Any]]:
+    def _tree(self, path: str, node: Node) -> dict[str, list[Any]]:
+        inode = self._fs.inode(node)
         if isinstance(inode, Symlink):
             return {path: ["link", inode.target, inode.links]}
         if isinstance(inode, Directory):
             found: dict[str, list[Any]] = {path: ["directory", inode.mode, inode.uid, inode.gid]}
-            for name, number in sorted(inode.names.items()):
-                found |= self._tree(os.path.join(path, name), self._fs.inode(number))
+            for name in self._fs.names(node):
+                found |= self._tree(os.path.join(path, name), self._fs.child(node, name))
             return found
         assert isinstance(inode, Regular)
         content = base64.b64encode(inode.content.read(0, 1 << 20)).decode()
@@ -192,6 +215,14 @@ def compare(kernel: Kernel, steps: list[Operation]) -> None:
     steps = [*steps, ("chdir", "/"), ("tree",)]
     for step, answer in zip(steps, kernel([("clear",), *steps])[1:], strict=True):
         assert (step, memory(*step)) == (step, answer)
+
+
+mounting: st.SearchStrategy[Operation] = st.one_of(
+    operations,
+    operations,
+    st.tuples(st.just("mount"), st.one_of(names, paths), st.booleans()),
+    st.tuples(st.just("unmount"), st.one_of(names, paths)),
+)
 
 
 LOOP = [("symlink", f"l{i}", f"l{i + 1}") for i in range(45)]
@@ -268,3 +299,92 @@ def test_every_path_answers_as_in_the_kernel(kernel: Kernel) -> None:
             *(("truncate", path, 9), ("chdir", path)),
         ):
             compare(kernel, [*TREE, step])
+
+
+@pytest.fixture(scope="module")
+def mounts() -> Iterator[Kernel]:
+    if os.geteuid() != 0:
+        pytest.skip("needs root: only root may mount")
+    with tempfile.TemporaryDirectory() as folder:
+        kernel = Kernel(folder, "mounts")
+        assert kernel.ready
+        yield kernel
+        assert kernel.close() == ""
+        assert os.listdir(folder) == []
+
+
+MOUNTED: list[Operation] = [
+    ("mkdir", "m", 0o755),
+    ("mkdir", "m/under", 0o755),
+    ("mount", "m", False),
+    ("mkdir", "m/n", 0o755),
+    ("mount", "m/n", False),
+    ("mkdir", "r", 0o755),
+    ("mount", "r", True),
+    ("mkdir", "two", 0o755),
+    ("mount", "two", False),
+    ("mount", "two", False),
+    ("open", "f", os.O_CREAT | os.O_WRONLY, 0o644, 0, "y"),
+    ("mkdir", "d", 0o755),
+    ("symlink", "m", "to-m"),
+    ("symlink", "../f", "m/up"),
+]
+MOUNTED_PATHS = [
+    *(
+        "m",
+        "m/",
+        "m/a",
+        "m/b",
+        "m/.",
+        "m/..",
+        "m/new",
+        "m/n",
+        "m/n/a",
+        "m/n/b",
+        "m/n/..",
+        "m/n/../..",
+    ),
+    *("m/up", "r", "r/a", "r/b", "r/new", "r/b/x", "r/none/x", "two", "two/b", "two/.."),
+    *("f", "d", "d/new", "to-m", "to-m/b", "to-m/..", "new", "/", "."),
+]
+
+
+@pytest.mark.parametrize("operation", ["rename", "link"])
+def test_two_paths_among_mounts_answer_as_in_the_kernel(mounts: Kernel, operation: str) -> None:
+    for one in MOUNTED_PATHS:
+        for other in MOUNTED_PATHS:
+            compare(mounts, [*MOUNTED, (operation, one, other)])
+
+
+def test_every_path_among_mounts_answers_as_in_the_kernel(mounts: Kernel) -> None:
+    for path in MOUNTED_PATHS:
+        for step in (
+            *(("open", path, flags, 0o640, 1, "z") for flags in OPEN_FLAGS),
+            *((name, path) for name in ("rmdir", "unlink", "stat", "lstat", "readlink", "listdir")),
+            *(("mkdir", path, 0o700), ("chmod", path, 0o711), ("chown", path, 3, 4)),
+            *(("truncate", path, 9), ("symlink", "a", path), ("unmount", path)),
+            *(("mount", path, False), ("mount", path, True)),
+        ):
+            compare(mounts, [*MOUNTED, step])
+        for away in ("unmount", "rmdir"):
+            steps = [
+                ("chdir", path),
+                (away, "two"),
+                (away, "/m"),
+                ("stat", ".."),
+                ("listdir", ".."),
+            ]
+            compare(mounts, [*MOUNTED, *steps])
+
+
+@settings(
+    max_examples=int(os.environ.get("SANDBOX_VFS_EXAMPLES", "150")),
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(steps=st.lists(mounting, min_size=1, max_size=25))
+def test_every_operation_among_mounts_answers_as_the_kernel_does(
+    mounts: Kernel, steps: list[Operation]
+) -> None:
+    compare(mounts, [("mkdir", "a", 0o755), ("mount", "a", False), *steps])

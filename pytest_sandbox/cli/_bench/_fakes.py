@@ -15,6 +15,7 @@ from grpclib.testing import ChannelFor
 
 from pytest_sandbox.client import Client, Sandbox
 from pytest_sandbox.client._portal import portal
+from pytest_sandbox.fakes._disk import Disk
 from pytest_sandbox.fakes._image import put
 from pytest_sandbox.fakes._vfs import Filesystem
 from pytest_sandbox.inmemory import FakeSandboxes
@@ -128,7 +129,7 @@ def _run(test: str) -> tuple[float, int]:
 def fork(bench: Bench) -> None:
     """Freezing a large tree in memory, and starting from it."""
     snapshots, restores, baseline = Samples(), Samples(), Samples()
-    fs = Filesystem(lambda: 0)
+    fs = Filesystem(Disk(lambda: 0))
     for number in range(TREE):
         put(fs, f"/srv/{number % 316}/{number}", b"x")
     names = dict.fromkeys(range(TREE))
@@ -136,9 +137,9 @@ def fork(bench: Bench) -> None:
         with baseline.sample():
             names.copy()
         with snapshots.sample():
-            frozen = fs.snapshot()
+            frozen = fs.disk.snapshot()
         with restores.sample():
-            other = frozen.restore(lambda: 0)
+            other = Filesystem(frozen.restore(lambda: 0))
         put(other, "/srv/0/0", b"changed")
         put(fs, f"/srv/new{number}", b"new")
     name = f"dict of {TREE:,} copied"
