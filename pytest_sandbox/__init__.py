@@ -23,10 +23,13 @@ if TYPE_CHECKING:
     from .client import Image as Image
     from .client import Sandbox as Sandbox
     from .client import SandboxFilesystem as SandboxFilesystem
+    from .client import SandboxSnapshot as SandboxSnapshot
     from .client import Secret as Secret
     from .client import StreamReader as StreamReader
     from .client import StreamType as StreamType
     from .client import StreamWriter as StreamWriter
+    from .client import Tunnel as Tunnel
+    from .client import Volume as Volume
     from .client import delete_bytes as delete_bytes
     from .client import exceptions as exceptions
     from .client import replace_bytes as replace_bytes
@@ -53,10 +56,13 @@ __all__ = [
     "Rpcs",
     "Sandbox",
     "SandboxFilesystem",
+    "SandboxSnapshot",
     "Secret",
     "StreamReader",
     "StreamType",
     "StreamWriter",
+    "Tunnel",
+    "Volume",
     "delete_bytes",
     "exceptions",
     "replace_bytes",

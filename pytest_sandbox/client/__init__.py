@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ._image import Image as Image
     from ._process import ContainerProcess as ContainerProcess
     from ._sandbox import Sandbox as Sandbox
+    from ._sandbox_snapshot import SandboxSnapshot as SandboxSnapshot
     from ._secret import Secret as Secret
     from ._stream_type import DEVNULL as DEVNULL
     from ._stream_type import PIPE as PIPE
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from ._stream_type import StreamType as StreamType
     from ._streams import StreamReader as StreamReader
     from ._streams import StreamWriter as StreamWriter
+    from ._tunnel import Tunnel as Tunnel
+    from ._volume import Volume as Volume
     from ._watching import FileWatchEvent as FileWatchEvent
     from ._watching import FileWatchEventType as FileWatchEventType
 
@@ -49,10 +52,13 @@ _WHERE = {
     "Image": "_image",
     "Sandbox": "_sandbox",
     "SandboxFilesystem": "_filesystem",
+    "SandboxSnapshot": "_sandbox_snapshot",
     "Secret": "_secret",
     "StreamReader": "_streams",
     "StreamType": "_stream_type",
     "StreamWriter": "_streams",
+    "Tunnel": "_tunnel",
+    "Volume": "_volume",
     "delete_bytes": "_fileio",
     "replace_bytes": "_fileio",
 }
@@ -73,10 +79,13 @@ __all__ = [
     "Image",
     "Sandbox",
     "SandboxFilesystem",
+    "SandboxSnapshot",
     "Secret",
     "StreamReader",
     "StreamType",
     "StreamWriter",
+    "Tunnel",
+    "Volume",
     "delete_bytes",
     "exceptions",
     "replace_bytes",

@@ -15,6 +15,7 @@ from pytest_sandbox._proto.common_pb2 import OBJECT_CREATION_TYPE_CREATE_IF_MISS
 from ._calls import Calls
 from ._channels import Channels, Server, UnixServer
 from ._dual import Dual, dual
+from ._extensions import Extensions
 from ._inspector import Inspector
 
 if TYPE_CHECKING:
@@ -93,6 +94,11 @@ class Client:
         finally:
             # Not `remove`, which compares: there may be an equal one.
             self._recordings = [other for other in self._recordings if other is not ids]
+
+    @property
+    def extensions(self) -> Extensions:
+        """What this engine does besides what Modal's protocol has."""
+        return Extensions(self)
 
     @property
     def inspector(self) -> Inspector:

@@ -14,6 +14,8 @@ from .exceptions import InvalidError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from pytest_sandbox._proto.images_pb2 import GPUConfig
+
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
 Amount = float | tuple[float, float] | None
@@ -25,8 +27,8 @@ def network_access(block_network: bool) -> NetworkAccess:
     return NetworkAccess(network_access_type=kind)
 
 
-def resources(cpu: Amount, memory: Amount) -> Resources:
-    """Requests and limits, of processors and of MiB.
+def resources(cpu: Amount, memory: Amount, gpus: GPUConfig | None = None) -> Resources:
+    """Requests and limits, of processors and of MiB; and GPUs.
 
     Raises:
         InvalidError: they are not positive, or a limit is below its request.
@@ -40,6 +42,7 @@ def resources(cpu: Amount, memory: Amount) -> Resources:
         milli_cpu_max=int(1000 * cpus_max),
         memory_mb=int(mib),
         memory_mb_max=int(mib_max),
+        gpu_config=gpus,
     )
 
 

@@ -84,6 +84,17 @@ class Image:
         """Refused, as it is not built yet."""
         _refused("Image.run_commands()")
 
+    @property
+    def object_id(self) -> str:
+        """Its id, by which `from_id` finds it in every process that uses the same server.
+
+        Raises:
+            InvalidError: it has none, as it is one that every server has.
+        """
+        if not self._image_id:
+            raise InvalidError(f"{self!r} has no id: it is the same on every server")
+        return self._image_id
+
     async def _id(self, client: Client) -> str:
         """The id by which a client's server knows it."""
         if self._image_id:

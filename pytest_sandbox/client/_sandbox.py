@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Literal
+import functools
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec
 
 from pytest_sandbox._proto.common_pb2 import GenericResult
-from pytest_sandbox._proto.sandboxes_pb2 import Sandbox as Definition
 from pytest_sandbox._proto.sandboxes_pb2 import (
     SandboxCreateRequest,
     SandboxGetFromNameRequest,
@@ -16,46 +16,72 @@ from pytest_sandbox._proto.sandboxes_pb2 import (
     SandboxTagsSetRequest,
     SandboxTerminateRequest,
     SandboxWaitRequest,
-    StringMap,
 )
 
 from ._calls import TIMEOUT
 from ._client import Client, default_client
 from ._communicate import CompletedCommand, communicate, completed
-from ._definition import network_access, resources, terminal
 from ._dual import Dual, DualIterator, dual, overloaded
 from ._exec import Command
 from ._execution import STDERR, STDOUT
-from ._image import Image
 from ._main_stdio import MainStdio
 from ._process import ContainerProcess
 from ._sandbox_files import SandboxFiles
+from ._sandbox_ports import SandboxPorts
 from ._secret import Secret
 from ._signatures import Exec, Run
+from ._snapshots import SandboxSnapshots
+from ._specification import Specification, define
 from ._stream_type import StreamType
 from ._streams import StreamReader, StreamWriter
 from ._task import Task
 from ._tasks import beside
 from ._unbuilt import Unbuilt
-from ._validation import (
-    check_command,
-    check_environment,
-    check_name,
-    check_seconds,
-    check_workdir,
-    refuse,
-)
+from ._validation import check_command, check_seconds, check_workdir, refuse
 from .exceptions import InvalidError, SandboxTerminatedError, SandboxTimeoutError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Collection, Sequence
-
-    from ._app import App
+    from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Sequence
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
 
-class Sandbox(SandboxFiles, Unbuilt):
+P = ParamSpec("P")
+
+
+def _creating(define: Callable[P, Coroutine[Any, Any, Specification]]) -> Dual[P, Sandbox]:
+    """Creates what a function defines, whose arguments and description it takes over."""
+
+    @functools.wraps(define, assigned=("__doc__",))
+    async def create(*args: P.args, **kwargs: P.kwargs) -> Sandbox:
+        creating = beside(_created(await define(*args, **kwargs)))
+        try:
+            return await asyncio.shield(creating)
+        except asyncio.CancelledError:
+            beside(_terminated(creating))  # the server may have it already: nobody else will end it
+            raise
+
+    create.__qualname__ = "Sandbox.create"
+    return Dual(create)
+
+
+async def _created(spec: Specification) -> Sandbox:
+    client = spec.client
+    response, metadata = await client._calls.control_with_metadata(
+        lambda link: link.control.SandboxCreate,
+        SandboxCreateRequest(app_id=spec.app_id, definition=spec.definition),
+    )
+    sandbox = Sandbox(response.sandbox_id, client)
+    sandbox._task.learn(metadata)
+    client._created(sandbox.object_id)
+    return sandbox
+
+
+async def _terminated(creating: asyncio.Task[Sandbox]) -> None:
+    await (await creating).terminate.core()
+
+
+class Sandbox(SandboxFiles, SandboxPorts, SandboxSnapshots, Unbuilt):
     """A machine of its own, that lives until it is terminated or its time is up.
 
     Make one with `Sandbox.create`, or find one with `from_id`, `from_name` or `list`. Every
@@ -63,11 +89,15 @@ class Sandbox(SandboxFiles, Unbuilt):
     """
 
     def __init__(self, sandbox_id: str, client: Client) -> None:
-        stdio = MainStdio(client, sandbox_id)
         self._id = sandbox_id
         self._client = client
         self._task = Task(client, sandbox_id)
         self._result: GenericResult | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        """Read and write the streams of the main process from their beginning."""
+        stdio = MainStdio(self._client, self._id)
         self._stdin = StreamWriter(stdio.write)
         self._stdout: StreamReader[str] = StreamReader(
             lambda: stdio.output(STDOUT), STDOUT, text=True, by_line=True
@@ -81,122 +111,7 @@ class Sandbox(SandboxFiles, Unbuilt):
 
     # Creating and finding
 
-    @staticmethod
-    @Dual
-    async def create(
-        *args: str,
-        app: App | None = None,
-        name: str | None = None,
-        image: Image | None = None,
-        env: dict[str, str | None] | None = None,
-        secrets: Collection[Secret] | None = None,
-        network_file_systems: object = None,
-        timeout: int = 300,
-        idle_timeout: int | None = None,
-        workdir: str | None = None,
-        gpu: object = None,
-        cloud: str | None = None,
-        region: str | Sequence[str] | None = None,
-        cpu: float | tuple[float, float] | None = None,
-        memory: int | tuple[int, int] | None = None,
-        block_network: bool = False,
-        cidr_allowlist: Sequence[str] | None = None,
-        volumes: object = None,
-        pty: bool = False,
-        encrypted_ports: Sequence[int] = (),
-        h2_ports: Sequence[int] = (),
-        unencrypted_ports: Sequence[int] = (),
-        proxy: object = None,
-        verbose: bool = False,
-        experimental_options: dict[str, bool] | None = None,
-        _experimental_enable_snapshot: bool = False,
-        client: Client | None = None,
-        environment_name: str | None = None,
-        pty_info: object = None,
-    ) -> Sandbox:
-        """Create a sandbox; it runs when this returns.
-
-        Args:
-            *args: the main process, with which the sandbox ends. Without one it lives until it
-                is terminated or its time is up.
-            app: the app it belongs to; the client's own if not given.
-            name: a name for it, not in use by a running sandbox of the app.
-            image: what its file system starts as; `Image.host()` if not given.
-            env: environment variables; those that are `None` are left out.
-            secrets: more environment variables; `env` comes last and wins.
-            network_file_systems: refused.
-            timeout: seconds that it may live at most.
-            idle_timeout: seconds that it may live with nothing going on inside.
-            workdir: the working directory, created if it does not exist.
-            gpu: refused.
-            cloud: refused.
-            region: refused.
-            cpu: processors that the machine must have, or (those, a limit).
-            memory: MiB that the machine must have, or (those, a limit).
-            block_network: no network; an engine may have none anyway.
-            cidr_allowlist: refused.
-            volumes: refused.
-            pty: run the main process on a terminal.
-            encrypted_ports: refused.
-            h2_ports: refused.
-            unencrypted_ports: refused.
-            proxy: refused.
-            verbose: asks Modal's own machines for more logs, and there are none here.
-            experimental_options: refused.
-            _experimental_enable_snapshot: refused.
-            client: where to create it; where its app is if not given.
-            environment_name: refused, as it is deprecated: the app has an environment.
-            pty_info: refused, as it is deprecated: use `pty`.
-
-        Raises:
-            InvalidError: an argument makes no sense, or the command cannot be started.
-            UnimplementedError: an argument is refused.
-            AlreadyExistsError: the name is in use.
-            ResourceExhaustedError: the machine has not what is asked for.
-        """
-        check_command(args, empty=True)
-        check_workdir(workdir)
-        check_seconds("timeout", timeout)
-        check_seconds("idle_timeout", idle_timeout)
-        if name is not None:
-            check_name(name, "Sandbox")
-        refuse(
-            network_file_systems=network_file_systems,
-            gpu=gpu,
-            cloud=cloud,
-            region=region,
-            cidr_allowlist=cidr_allowlist,
-            volumes=volumes,
-            encrypted_ports=encrypted_ports,
-            h2_ports=h2_ports,
-            unencrypted_ports=unencrypted_ports,
-            proxy=proxy,
-            experimental_options=experimental_options,
-            _experimental_enable_snapshot=_experimental_enable_snapshot,
-            environment_name=environment_name,
-            pty_info=pty_info,
-        )
-        client, app_id = await _home(client, app)
-        definition = Definition(
-            entrypoint_args=args,
-            name=name,
-            image_id=await (image or Image.host())._id(client),
-            environment_variables=StringMap(contents=check_environment(env)) if env else None,
-            secret_ids=await _secret_ids(secrets or (), client, app_id),
-            timeout_secs=timeout,
-            idle_timeout_secs=idle_timeout,
-            workdir=workdir,
-            resources=resources(cpu, memory),
-            network_access=network_access(block_network),
-            pty_info=terminal(pty),
-            verbose=verbose,
-        )
-        creating = beside(_created(client, app_id, definition))
-        try:
-            return await asyncio.shield(creating)
-        except asyncio.CancelledError:
-            beside(_terminated(creating))  # the server may have it already: nobody else will end it
-            raise
+    create = _creating(define)
 
     @staticmethod
     @Dual
@@ -499,37 +414,6 @@ class Sandbox(SandboxFiles, Unbuilt):
                 sandbox = Sandbox(info.id, client)
                 yield sandbox
             request.before_timestamp = page.sandboxes[-1].created_at
-
-
-async def _home(client: Client | None, app: App | None) -> tuple[Client, str]:
-    """Where to create a sandbox: whose server, and which app."""
-    if app is None:
-        client = client or await default_client()
-        return client, await client._own_app_id()
-    if app.app_id is None or app._client is None:
-        raise ValueError(
-            f"{app!r} was not looked up; use App.lookup({app.name!r}, create_if_missing=True)"
-        )
-    return client or app._client, app.app_id
-
-
-async def _created(client: Client, app_id: str, definition: Definition) -> Sandbox:
-    response, metadata = await client._calls.control_with_metadata(
-        lambda link: link.control.SandboxCreate,
-        SandboxCreateRequest(app_id=app_id, definition=definition),
-    )
-    sandbox = Sandbox(response.sandbox_id, client)
-    sandbox._task.learn(metadata)
-    client._created(sandbox.object_id)
-    return sandbox
-
-
-async def _terminated(creating: asyncio.Task[Sandbox]) -> None:
-    await (await creating).terminate.core()
-
-
-async def _secret_ids(secrets: Collection[Secret], client: Client, app_id: str) -> Sequence[str]:
-    return await asyncio.gather(*(secret._id(client, app_id) for secret in secrets))
 
 
 def _tags(tags: dict[str, str]) -> Sequence[SandboxTag]:

@@ -14,13 +14,18 @@ from ._state import State
 from .apps import Apps
 from .container_exec import ContainerExecs
 from .container_files import ContainerFiles
+from .extensions import Extensions
 from .images import Images
 from .inspector import Inspector
 from .logs import Logs
 from .router import CommandRouter
 from .router_access import RouterAccess
+from .router_snapshots import RouterSnapshots
 from .sandboxes import Sandboxes
 from .secrets import Secrets
+from .snapshots import Snapshots
+from .tunnels import Tunnels
+from .volumes import Volumes
 
 
 class App:
@@ -42,6 +47,8 @@ class App:
         self.faults = FaultPlan(self.state)
         self._passages = Passages(self.recorder, self.faults, engine.clock)
         self._outcomes: Outcomes[Any] = Outcomes()
+        self._tunnels = Tunnels(self.state)
+        volumes = Volumes(self.state)
         self._control = [
             Apps(self.state),
             Images(self.state),
@@ -51,8 +58,12 @@ class App:
             ContainerExecs(self.state),
             ContainerFiles(self.state),
             RouterAccess(self.state),
+            Snapshots(self.state),
+            self._tunnels,
+            volumes,
         ]
-        self._router = [CommandRouter(self.state)]
+        self._router = [CommandRouter(self.state), RouterSnapshots(self.state), volumes]
+        self._extensions = [Extensions(self.state)]
         self._inspector = [Inspector(self.state, self.recorder, self.faults)]
 
     def services(self, listener: Listener) -> Services:
@@ -64,6 +75,7 @@ class App:
             self._passages,
             control=self._control,
             router=self._router,
+            extensions=self._extensions,
             inspector=self._inspector,
         )
 
@@ -74,3 +86,4 @@ class App:
     async def close(self) -> None:
         """End every sandbox."""
         await self.state.engine.close()
+        await self._tunnels.close()

@@ -1,9 +1,9 @@
-"""One sandbox: a task of the engine, with the policy around it."""
+"""One sandbox: a task of the engine, or one after the other, with the policy around it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from pytest_sandbox._proto import sandboxes_pb2 as pb
 from pytest_sandbox.engine import (
@@ -14,12 +14,14 @@ from pytest_sandbox.engine import (
     Task,
     TaskEnd,
     TaskEnded,
+    TaskSpec,
     WatchEvent,
 )
 
 from ._errors import not_found
-from ._execution import Execution
+from ._execution import RESTORED, TERMINATED, Execution
 from ._file_watch import FileWatch
+from ._image_registry import Image
 from ._lifetimes import Lifetime, Status
 from ._result import Result, result_of
 from ._retention import Retention
@@ -42,7 +44,6 @@ class Identity:
     task_id: str
     app_id: str
     name: str
-    image_id: str
     created_at: float
     router_token: str
 
@@ -54,9 +55,16 @@ class Box:
         identity: what it is called.
         definition: what the client asked for.
         tags: name to value.
+        image: what its files started as.
+        spec: what the engine was asked for.
         task: what the engine made.
-        argv: the command of its main process, if it has one.
         clock: the engine's.
+
+    Attributes:
+        snapshot_id: of the memory that it started with; empty if it did not.
+        mounted: ids of images by the path where they are mounted, the latest last.
+        generation: how often it was restored.
+        turn: held by whoever keeps its files, changes what is mounted, or restores it.
     """
 
     def __init__(
@@ -64,20 +72,25 @@ class Box:
         identity: Identity,
         definition: pb.Sandbox,
         tags: Mapping[str, str],
+        image: Image,
+        spec: TaskSpec,
         task: Task,
-        argv: tuple[str, ...],
         clock: Clock,
     ) -> None:
         self.id = identity.id
         self.task_id = identity.task_id
         self.app_id = identity.app_id
         self.name = identity.name
-        self.image_id = identity.image_id
         self.created_at = identity.created_at
         self.router_token = identity.router_token
         self.definition = definition
         self.tags = dict(tags)
-        self.task = task
+        self.image = image
+        self.spec = spec
+        self.snapshot_id = ""
+        self.mounted: dict[str, list[str]] = {}
+        self.generation = 0
+        self.turn = asyncio.Lock()
         self.started = clock.monotonic()
         self.result: Result | None = None
         self.finished_at = 0.0
@@ -93,14 +106,20 @@ class Box:
         self._starting: dict[str, asyncio.Future[Execution]] = {}
         self._finished = Retention(FINISHED_EXECS, FINISHED_EXEC_BYTES, self._forget)
         self._silence = OutputLog()
-        self.main: Execution | None = None
-        self.stdin = Stdin(None, clock)
-        if task.main is not None:
-            self.main = Execution(self.id, argv, task.main, clock)
-            self.stdin = self.main.stdin
+        self._adopt(task)
         idle = definition.idle_timeout_secs if definition.HasField("idle_timeout_secs") else None
         self.lifetime = Lifetime(clock, definition.timeout_secs, idle, self._expire)
         self._watcher = start(self._watch())
+
+    def _adopt(self, task: Task) -> None:
+        self.task = task
+        self.main: Execution | None = None
+        self.stdin = Stdin(None, self.clock)
+        if task.main is not None:
+            argv = self.spec.main.argv if self.spec.main is not None else ("",)
+            name = f"{self.id}/{self.generation}"
+            self.main = Execution(name, argv, task.main, self.clock, on_drained=self._drained)
+            self.stdin = self.main.stdin
 
     # Life and death
 
@@ -110,12 +129,20 @@ class Box:
             await within(self.clock, seconds, self._over.wait())
         return self.result
 
+    async def over(self) -> None:
+        """Return when it has ended."""
+        await self._over.wait()
+
+    def expect_end(self, reason: str) -> None:
+        """What runs in it is about to be ended by that."""
+        for execution in self.executions():
+            execution.expect_end(reason)
+
     async def end(self, reason: Status) -> None:
         """End it, and return when nothing of it is left; the first reason given counts."""
         if self.result is None:
             self._reason = self._reason or reason
-            for execution in self.executions():
-                execution.expect_end()
+            self.expect_end(TERMINATED)
             await settled(self.task.kill())
             await self._over.wait()
 
@@ -126,8 +153,79 @@ class Box:
             await settled(self.task.kill())
             await self._over.wait()
 
+    async def mount(self, path: str, image: Image | None) -> None:
+        """Show an image of a directory, or an empty directory, at a path; it is made if need be.
+
+        Raises:
+            OSError, EngineError: whatever the engine raises.
+        """
+        async with self.turn:
+            self.check_running()
+            await self.task.files.mkdir(path, parents=True)
+            await self.task.mount(path, image.engine_image if image is not None else None)
+            self.mounted.setdefault(path, []).append(image.kept if image is not None else "")
+
+    async def unmount(self, path: str) -> None:
+        """Undo the latest mount at a path.
+
+        Raises:
+            OSError, EngineError: whatever the engine raises.
+        """
+        async with self.turn:
+            self.check_running()
+            await self.task.unmount(path)
+            if self.mounted.get(path):
+                self.mounted[path].pop()
+
+    def check_running(self) -> None:
+        """Refuse what only a running sandbox can do.
+
+        Raises:
+            TaskEnded: it is over, or about to be.
+        """
+        if self.result is not None or self._reason is not None or self.task.poll() is not None:
+            raise TaskEnded(f"Sandbox {self.id!r} has finished")
+
+    async def restore(
+        self, image: Image, create: Callable[[TaskSpec], Coroutine[Any, Any, Task]]
+    ) -> None:
+        """Continue as another task, with the files of an image; what runs is killed.
+
+        Args:
+            image: the image.
+            create: what makes the task.
+
+        Raises:
+            TaskEnded: it is over, or ended meanwhile.
+            EngineError: whatever `create` raises; it goes on as before.
+        """
+        async with self.turn:
+            self.check_running()
+            spec = replace(self.spec, image=image.engine_image, resume=None)
+            task = await create(spec)
+            try:
+                self.check_running()
+            except TaskEnded:
+                await task.kill()
+                raise
+            before, executions = self.task, self.executions()
+            self.expect_end(RESTORED)
+            self._let_go()
+            self.image, self.spec, self.snapshot_id = image, spec, ""
+            self.generation += 1
+            if self.main is not None:
+                self.execs[self.main.id] = self.main
+            self._adopt(task)
+            await before.kill()
+            for execution in executions:
+                execution.task_ended()
+
     async def _watch(self) -> None:
-        end = await self.task.wait()
+        while True:
+            task = self.task
+            end = await task.wait()
+            if task is self.task:  # and was not replaced
+                break
         if self._misfortune is not None and end.cause is EndCause.KILLED:
             end = TaskEnd(self._misfortune)
         self.result = result_of(end, self._reason)
@@ -135,13 +233,18 @@ class Box:
         self.ended = self.clock.monotonic()
         self.lifetime.cancel()
         self._silence.close()
-        self.handles.clear()
-        for watch in self._watches:
-            watch.cancel()
+        self._let_go()
         for execution in self.execs.values():
             execution.task_ended()
         self._over.set()
         self.on_end(self)
+
+    def _let_go(self) -> None:
+        """Forget what there is of a task that ends, besides its processes."""
+        self.mounted.clear()
+        self.handles.clear()
+        for watch in self._watches:
+            watch.cancel()
 
     def _expire(self, reason: Status) -> None:
         # In a task of its own, because the end of a sandbox cancels its timers.
@@ -165,6 +268,12 @@ class Box:
         return watch
 
     # Commands
+
+    @property
+    def stands_on(self) -> set[str]:
+        """Ids of the images and snapshots without which it could not be."""
+        mounted = (image_id for layers in self.mounted.values() for image_id in layers)
+        return {self.image.kept, self.snapshot_id, *mounted} - {""}
 
     @property
     def logs(self) -> tuple[OutputLog, OutputLog]:
@@ -225,10 +334,6 @@ class Box:
         except BaseException:
             self.lifetime.end_activity()
             raise
-
-        def drained() -> None:
-            self._finished.add(execution, execution.output_bytes())
-
         execution = self.execs[exec_id] = Execution(
             exec_id,
             argv,
@@ -236,9 +341,13 @@ class Box:
             self.clock,
             timeout=timeout,
             on_exit=self.lifetime.end_activity,
-            on_drained=drained,
+            on_drained=self._drained,
         )
         return execution
+
+    def _drained(self, execution: Execution) -> None:
+        if execution is not self.main:
+            self._finished.add(execution, execution.output_bytes())
 
     def _forget(self, execution: Execution) -> None:
         del self.execs[execution.id]

@@ -14,7 +14,10 @@ from pytest_sandbox.engine import Capability, EngineInfo, Limits, ProcessSpec, T
 
 from ._checks import check_command, check_environment, check_workdir, pty_environment, pty_size
 from ._errors import invalid, unimplemented
-from ._registries import Image
+from ._gpus import gpus
+from ._image_registry import Image
+from ._open_ports import check_ports
+from ._volume_registry import VolumeRegistry
 
 #: What Modal's clients send when the caller says nothing.
 DEFAULT_TIMEOUT = 300
@@ -23,15 +26,13 @@ _MIB = 1024 * 1024
 
 #: What is not built yet: the argument as a caller typed it, and how to see that it was given.
 _REFUSED: dict[str, Callable[[pb.Sandbox], object]] = {
-    "gpu": lambda d: d.resources.HasField("gpu_config") and d.resources.gpu_config.ByteSize(),
     "ephemeral_disk": lambda d: d.resources.ephemeral_disk_mb,
     "rdma": lambda d: d.resources.rdma,
-    "volumes": lambda d: d.volume_mounts or d.cloud_bucket_mounts or d.s3_mounts,
+    "volumes (CloudBucketMount)": lambda d: d.cloud_bucket_mounts or d.s3_mounts,
     "network_file_systems": lambda d: d.nfs_mounts,
     "mounts (add_local_file, add_local_dir, add_local_python_source)": lambda d: d.mount_ids,
     "cloud": lambda d: d.cloud_provider_str or d.cloud_provider,
     "region": lambda d: d.scheduler_placement.ByteSize(),
-    "encrypted_ports, h2_ports or unencrypted_ports": lambda d: d.open_ports.ports,
     "cidr_allowlist": lambda d: d.network_access.allowed_cidrs,
     "outbound_domain_allowlist": lambda d: d.network_access.allowed_domains,
     "inbound_cidr_allowlist": lambda d: d.inbound_cidr_allowlist,
@@ -39,7 +40,7 @@ _REFUSED: dict[str, Callable[[pb.Sandbox], object]] = {
         d.HasField("outbound_policy") or d.HasField("experimental_outbound_policy")
     ),
     "proxy": lambda d: d.proxy_id,
-    "enable_snapshot": lambda d: d.enable_snapshot or d.HasField("snapshot_version"),
+    "snapshot_version": lambda d: d.HasField("snapshot_version"),
     "custom_domain": lambda d: d.custom_domain,
     "include_oidc_identity_token": lambda d: d.include_oidc_identity_token,
     "include_x509_svid": lambda d: d.include_x509_svid,
@@ -58,8 +59,8 @@ _REFUSED: dict[str, Callable[[pb.Sandbox], object]] = {
 # variables that are not set here anyway.
 
 
-def refuse_unbuilt(definition: pb.Sandbox) -> None:
-    """Refuse what is not built yet, by name.
+def refuse_unbuilt(definition: pb.Sandbox, info: EngineInfo) -> None:
+    """Refuse what is not built yet, and what this engine does not have, by name.
 
     Raises:
         GRPCError: UNIMPLEMENTED.
@@ -69,18 +70,30 @@ def refuse_unbuilt(definition: pb.Sandbox) -> None:
             raise unimplemented(
                 f"{argument} is not implemented by pytest-sandbox: create the sandbox without it"
             )
+    if definition.enable_snapshot and Capability.MEMORY_SNAPSHOT not in info.capabilities:
+        raise unimplemented(
+            f"enable_snapshot: the engine {info.name!r} keeps no memory on this machine "
+            f"({info.mode}): create the sandbox without it"
+        )
     if definition.network_access.network_access_type == pb.NetworkAccess.ALLOWLIST:
         raise unimplemented("cidr_allowlist is not implemented by pytest-sandbox")
 
 
 def task_spec(
-    definition: pb.Sandbox, image: Image, secrets: Mapping[str, str], info: EngineInfo
+    definition: pb.Sandbox,
+    image: Image,
+    secrets: Mapping[str, str],
+    volumes: VolumeRegistry,
+    tags: Mapping[str, str],
+    info: EngineInfo,
 ) -> TaskSpec:
     """What the engine is asked for.
 
     Raises:
-        GRPCError: INVALID_ARGUMENT, RESOURCE_EXHAUSTED or UNIMPLEMENTED.
+        GRPCError: FAILED_PRECONDITION, INVALID_ARGUMENT, NOT_FOUND, RESOURCE_EXHAUSTED or
+            UNIMPLEMENTED.
     """
+    check_ports(definition, info)
     workdir = definition.workdir or image.workdir
     check_workdir(workdir)
     env = {**image.env, **secrets, **definition.environment_variables.contents}
@@ -92,6 +105,11 @@ def task_spec(
         env=env,
         workdir=workdir,
         limits=_limits(definition.resources, info),
+        volumes=volumes.mounts(definition.volume_mounts, info),
+        gpus=gpus(definition.resources.gpu_config, info),
+        freezable=definition.enable_snapshot,
+        name=definition.name,
+        tags=tags,
     )
 
 

@@ -37,6 +37,7 @@ _ERRNO: dict[int, Status] = {
     errno.ENOENT: Status.NOT_FOUND,
     errno.ENOMEM: Status.RESOURCE_EXHAUSTED,
     errno.EACCES: Status.PERMISSION_DENIED,
+    errno.EBUSY: Status.FAILED_PRECONDITION,
     errno.EEXIST: Status.ALREADY_EXISTS,
     errno.ENOTDIR: Status.INVALID_ARGUMENT,
     errno.EISDIR: Status.INVALID_ARGUMENT,
@@ -74,9 +75,9 @@ def invalid(message: str) -> GRPCError:
     return GRPCError(Status.INVALID_ARGUMENT, message)
 
 
-def not_found(kind: str, key: str) -> GRPCError:
+def not_found(kind: str, key: str, why: str = "") -> GRPCError:
     """There is no such object, or not any more."""
-    return GRPCError(Status.NOT_FOUND, f"{kind} {key!r} not found")
+    return GRPCError(Status.NOT_FOUND, f"{kind} {key!r} not found{why and ': '}{why}")
 
 
 def already_exists(message: str) -> GRPCError:

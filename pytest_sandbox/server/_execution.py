@@ -15,6 +15,7 @@ DRAIN_GRACE = 2.0
 
 TIMEOUT = "timeout"
 TERMINATED = "terminated"
+RESTORED = "restored"
 
 
 class Execution:
@@ -27,7 +28,7 @@ class Execution:
         clock: the engine's.
         timeout: seconds until it is killed; `None` for never.
         on_exit: called when it ended.
-        on_drained: called when nothing more comes out of it either.
+        on_drained: called with it when nothing more comes out of it either.
 
     Attributes:
         asked: whether somebody waited for its end, or was told of it.
@@ -42,7 +43,7 @@ class Execution:
         *,
         timeout: float | None = None,
         on_exit: Callable[[], None] = lambda: None,
-        on_drained: Callable[[], None] = lambda: None,
+        on_drained: Callable[["Execution"], None] = lambda _: None,
     ) -> None:
         self.id = exec_id
         self.argv = argv
@@ -75,10 +76,10 @@ class Execution:
             status = self.process.poll()
         return status
 
-    def expect_end(self) -> None:
-        """The sandbox is about to be ended, and this with it."""
+    def expect_end(self, reason: str) -> None:
+        """The sandbox is about to be ended or restored, and this with it."""
         if self.process.poll() is None:
-            self.ended_by = self.ended_by or TERMINATED
+            self.ended_by = self.ended_by or reason
 
     def task_ended(self) -> None:
         """The task is over: the engine killed its processes; one of the server's own dies too."""
@@ -98,7 +99,7 @@ class Execution:
         self._on_exit()
         for log in self.logs:
             await self._drain(log)
-        self._on_drained()
+        self._on_drained(self)
 
     def discard(self) -> None:
         """Let go of what it holds: nobody can ask for it any more."""

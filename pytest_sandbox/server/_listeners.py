@@ -1,5 +1,6 @@
 """The places where the server listens: a Unix socket, and TCP for real Modal clients."""
 
+import asyncio
 import os
 import socket
 import ssl
@@ -73,9 +74,12 @@ class Listeners:
         )
 
     async def _tls(self, host: str, tokens: TokenPair, ca_file: Path) -> str | None:
-        context = _tls_context(host, ca_file)
-        if context is None:
-            return None
+        authority = self._app.state.authority
+        try:
+            context = authority.context(frozenset({"localhost", "127.0.0.1", host}), "h2")
+        except ImportError:
+            return None  # an extra, and only for Modal clients before 1.5
+        await asyncio.to_thread(ca_file.write_bytes, authority.pem)
         return f"https://{await self._bind(Listener('tls', tokens), host, 0, context)}"
 
     async def _bind(
@@ -109,17 +113,3 @@ def _reachable(host: str) -> str:
     """How a client on this machine writes the host that was bound to."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # not bound here
     return f"[{host}]" if ":" in host else host
-
-
-def _tls_context(host: str, ca_file: Path) -> ssl.SSLContext | None:
-    """A certificate for this process only; its authority's goes to `ca_file`."""
-    try:
-        import trustme  # an extra, and only for Modal clients before 1.5
-    except ImportError:
-        return None
-    authority = trustme.CA()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(*{"localhost", "127.0.0.1", host}).configure_cert(context)
-    context.set_alpn_protocols(["h2"])
-    authority.cert_pem.write_to_path(str(ca_file))
-    return context

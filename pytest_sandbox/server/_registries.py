@@ -1,11 +1,11 @@
-"""Everything a client has an id of: apps and environments, images, secrets, sandboxes.
+"""What a client has an id of: apps and environments, secrets, sandboxes.
 
 What is asked for and not there is `NOT_FOUND`, by every method that does not say otherwise.
 """
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pytest_sandbox._proto import apps_pb2
 from pytest_sandbox.engine import Clock
@@ -78,41 +78,6 @@ class AppRegistry:
         wanted = (environment, name, apps_pb2.APP_STATE_DEPLOYED)
         apps = self._apps.values()
         return next((app for app in apps if (app.environment, app.name, app.state) == wanted), None)
-
-
-@dataclass(frozen=True)
-class Image:
-    """An image: the engine's name for it, and what a sandbox takes from it by default."""
-
-    id: str
-    engine_image: str = "host"
-    env: Mapping[str, str] = field(default_factory=dict)
-    workdir: str | None = None
-    entrypoint: tuple[str, ...] = ()
-    cmd: tuple[str, ...] = ()
-
-
-class ImageRegistry:
-    """Images, each definition once."""
-
-    def __init__(self) -> None:
-        self._images: dict[str, Image] = {}
-        self._by_definition: dict[bytes, Image] = {}
-
-    def add(self, definition: bytes, image: Image) -> None:
-        """Register what a definition was built to."""
-        self._images[image.id] = self._by_definition[definition] = image
-
-    def built(self, definition: bytes) -> Image | None:
-        """The image of a definition, if it was built before."""
-        return self._by_definition.get(definition)
-
-    def get(self, image_id: str) -> Image:
-        """An image by id."""
-        try:
-            return self._images[image_id]
-        except KeyError:
-            raise not_found("Image", image_id) from None
 
 
 @dataclass(frozen=True)
@@ -216,6 +181,10 @@ class BoxRegistry:
     def running(self) -> list[Box]:
         """Every sandbox that runs."""
         return [box for box in self._boxes.values() if box.result is None]
+
+    def stood_on(self) -> set[str]:
+        """Ids of the images and snapshots that sandboxes need that run."""
+        return {thing for box in self.running() for thing in box.stands_on}
 
     def _ended(self, box: Box) -> None:
         if self._named.get((box.app_id, box.name)) is box:

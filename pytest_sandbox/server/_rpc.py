@@ -23,6 +23,7 @@ from grpclib.server import Server, Stream
 from h2.settings import SettingCodes
 
 from pytest_sandbox._proto.control_grpc import ModalClientBase
+from pytest_sandbox._proto.extensions_grpc import ExtensionsBase
 from pytest_sandbox._proto.inspector_grpc import InspectorBase
 from pytest_sandbox._proto.router_grpc import TaskCommandRouterBase
 from pytest_sandbox.rpcs import StatusDetails
@@ -60,7 +61,7 @@ class Call:
         self.listener = listener
         self.metadata = metadata
         self.task_id = ""
-        self.initial_metadata: dict[str, str] = {}
+        self.initial_metadata: Mapping[str, str | bytes] = {}
 
     def header(self, name: str) -> str:
         """A text entry of the metadata; empty if absent."""
@@ -81,9 +82,10 @@ class Services:
         listener: decides who is let in.
         tokens: of the command router.
         outcomes: of calls with an idempotency key; shared by all listeners.
-        passages: watches and disturbs the calls of the control plane and the command router.
+        passages: watches and disturbs all calls but those of the inspector.
         control: servicers of the control plane.
         router: servicers of the command router.
+        extensions: servicers of our additions to these.
         inspector: servicers of the inspector.
     """
 
@@ -96,6 +98,7 @@ class Services:
         *,
         control: Sequence[object],
         router: Sequence[object],
+        extensions: Sequence[object],
         inspector: Sequence[object],
     ) -> None:
         self._dispatch = _Dispatch(listener, tokens, outcomes, passages)
@@ -103,6 +106,12 @@ class Services:
         self._handlers = {
             **_bind(ModalClientBase, control, self._dispatch, self._dispatch.enter_control),
             **_bind(TaskCommandRouterBase, router, self._dispatch, self._dispatch.enter_router),
+            **_bind(
+                ExtensionsBase,
+                extensions if listener.inspector else [],
+                self._dispatch,
+                self._dispatch.enter_control,
+            ),
             # Who looks at the calls does not look at itself looking.
             **_bind(
                 InspectorBase,
@@ -331,7 +340,7 @@ class _Dispatch:
     def _remembering(
         self, name: str, handler: Callable[..., Awaitable[Any]]
     ) -> Callable[[Any, Call], Awaitable[Any]]:
-        async def run(request: Any, call: Call) -> tuple[Any, dict[str, str]]:
+        async def run(request: Any, call: Call) -> tuple[Any, Mapping[str, str | bytes]]:
             return await handler(request, call), call.initial_metadata
 
         async def remembered(request: Any, call: Call) -> Any:

@@ -3,8 +3,13 @@
 from pytest_sandbox.engine import Clock, Engine, EngineInfo
 
 from ._auth import RouterTokens
+from ._certificates import Authority
+from ._creation import Creation
 from ._ids import Ids
-from ._registries import AppRegistry, BoxRegistry, ImageRegistry, SecretRegistry
+from ._image_registry import ImageRegistry
+from ._registries import AppRegistry, BoxRegistry, SecretRegistry
+from ._shelf import Shelf
+from ._volume_registry import VolumeRegistry
 
 #: A version of Modal's image builder that clients from 1.0 to the newest know.
 IMAGE_BUILDER_VERSION = "2025.06"
@@ -25,9 +30,13 @@ class State:
         self.ids = Ids(seed)
         self.tokens = RouterTokens(engine.clock)
         self.apps = AppRegistry(engine.clock, self.ids)
-        self.images = ImageRegistry()
         self.secrets = SecretRegistry()
+        self.volumes = VolumeRegistry(engine.clock, self.ids)
         self.boxes = BoxRegistry(engine.clock)
+        self.shelf = Shelf(engine, self.boxes.stood_on)
+        self.images = ImageRegistry(self.shelf, engine.clock, self.ids)
+        self.creation = Creation(self)
+        self.authority = Authority()
         #: Where the command router is found over TCP: over TLS, and in plain text.
         self.router_tls_url: str | None = None
         self.router_plain_authority: str | None = None

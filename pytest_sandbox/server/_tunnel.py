@@ -63,6 +63,13 @@ class Tunnel:
         for under_way in self._relays:
             loop.call_later(PATIENCE, under_way.cancel)
 
+    async def abort(self) -> None:
+        """The same, without regard to clients, and return when nothing is left of it."""
+        self.close()
+        for under_way in self._relays:
+            under_way.cancel()
+        await asyncio.gather(*self._relays, return_exceptions=True)
+
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(self._relays) >= MOST:
             reset(writer)

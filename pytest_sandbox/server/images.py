@@ -20,7 +20,7 @@ from pytest_sandbox._proto import common_pb2
 from pytest_sandbox._proto import images_pb2 as pb
 
 from ._errors import invalid, unimplemented
-from ._registries import Image
+from ._image_registry import Image
 from ._rpc import Call
 from ._state import IMAGE_BUILDER_VERSION, State
 

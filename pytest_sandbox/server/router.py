@@ -50,7 +50,7 @@ class CommandRouter:
         self, request: pb.TaskExecStartRequest, call: Call
     ) -> pb.TaskExecStartResponse:
         """Start a command; the same `exec_id` again changes nothing."""
-        box = self._box(request.task_id, call)
+        box = commanded(self._state, request.task_id, call)
         if request.container_id:
             raise unimplemented("sidecars (container_id) are not implemented by pytest-sandbox")
         if not request.exec_id:
@@ -142,18 +142,24 @@ class CommandRouter:
         self, request: sandboxes_pb2.SandboxWaitUntilReadyTcrRequest, call: Call
     ) -> sandboxes_pb2.SandboxWaitUntilReadyTcrResponse:
         """Readiness needs a probe, and probes are not built yet."""
-        box = self._box(request.task_id, call)
+        box = commanded(self._state, request.task_id, call)
         raise precondition(f"Sandbox {box.id!r} has no readiness probe to wait for")
 
-    def _box(self, task_id: str, call: Call) -> Box:
-        if task_id != call.task_id:
-            raise GRPCError(
-                Status.PERMISSION_DENIED, f"the token is for task {call.task_id!r}, not {task_id!r}"
-            )
-        return self._state.boxes.of_task(task_id)
-
     def _execution(self, request: _OfExec, call: Call) -> Execution:
-        return self._box(request.task_id, call).execution(request.exec_id)
+        return commanded(self._state, request.task_id, call).execution(request.exec_id)
+
+
+def commanded(state: State, task_id: str, call: Call) -> Box:
+    """The sandbox of the task that a call is about.
+
+    Raises:
+        GRPCError: PERMISSION_DENIED: the caller's token is for another.
+    """
+    if task_id != call.task_id:
+        raise GRPCError(
+            Status.PERMISSION_DENIED, f"the token is for task {call.task_id!r}, not {task_id!r}"
+        )
+    return state.boxes.of_task(task_id)
 
 
 async def _pour(requests: AnyStream, write_at: _WriteAt, offset: int) -> None:

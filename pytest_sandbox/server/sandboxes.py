@@ -1,21 +1,16 @@
 """The life of a sandbox on the control plane: create, find, list, tag, wait, terminate."""
 
-import asyncio
-from collections.abc import Coroutine, Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from google.protobuf.empty_pb2 import Empty
-from grpclib import GRPCError, Status
 
-from pytest_sandbox._proto import apps_pb2
 from pytest_sandbox._proto import sandboxes_pb2 as pb
-from pytest_sandbox.engine import Task, TaskEnded
 
-from ._box import Box, Identity
+from ._box import Box
 from ._checks import check_command, check_timeout
 from ._definition import DEFAULT_TIMEOUT, refuse_unbuilt, task_spec
-from ._errors import already_exists, not_found, precondition
-from ._ids import check_name, check_tag
+from ._errors import not_found, precondition
+from ._ids import check_tag
 from ._registries import App
 from ._result import TERMINATED
 from ._rpc import Call, once
@@ -31,7 +26,6 @@ class Sandboxes:
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._creating: set[tuple[str, str]] = set()
 
     @once
     async def SandboxCreate(
@@ -43,10 +37,8 @@ class Sandboxes:
         `x-sandbox-task-id` and `x-sandbox-router-jwt`.
         """
         app = self._state.apps.get(request.app_id)
-        if app.state == apps_pb2.APP_STATE_STOPPED:
-            raise precondition(f"App {app.id!r} is stopped: its client has disconnected")
         definition = request.definition
-        refuse_unbuilt(definition)
+        refuse_unbuilt(definition, self._state.info)
         if definition.entrypoint_args:
             check_command(definition.entrypoint_args)
         if not definition.timeout_secs:
@@ -54,11 +46,8 @@ class Sandboxes:
         tags = _tags(request.tags)
         image = self._state.images.get(definition.image_id)
         secrets = self._state.secrets.variables(definition.secret_ids)
-        spec = task_spec(definition, image, secrets, self._state.info)
-        with _Reservation(self._state, self._creating, app, definition):
-            task = await _owned(self._state.engine.create(spec))
-            argv = spec.main.argv if spec.main is not None else ()
-            box = self._add(app, definition, tags, task, argv)
+        spec = task_spec(definition, image, secrets, self._state.volumes, tags, self._state.info)
+        box = await self._state.creation.create(app, definition, tags, image, spec)
         call.initial_metadata = {
             "x-sandbox-task-id": box.task_id,
             "x-sandbox-router-jwt": box.router_token,
@@ -66,28 +55,6 @@ class Sandboxes:
         return pb.SandboxCreateResponse(
             sandbox_id=box.id, metadata=pb.SandboxHandleMetadata(app_id=app.id)
         )
-
-    def _add(
-        self,
-        app: App,
-        definition: pb.Sandbox,
-        tags: Mapping[str, str],
-        task: Task,
-        argv: tuple[str, ...],
-    ) -> Box:
-        task_id = self._state.ids.new("ta")
-        identity = Identity(
-            id=self._state.ids.new("sb"),
-            task_id=task_id,
-            app_id=app.id,
-            name=definition.name,
-            image_id=definition.image_id,
-            created_at=self._state.boxes.creation_time(),
-            router_token=self._state.tokens.issue(task_id),
-        )
-        box = Box(identity, definition, tags, task, argv, self._state.clock)
-        self._state.boxes.add(box)
-        return box
 
     async def SandboxGetTaskId(
         self, request: pb.SandboxGetTaskIdRequest, call: Call
@@ -186,58 +153,6 @@ class Sandboxes:
             await box.stdin.write_index(request.index, request.input, request.eof)
         return pb.SandboxStdinWriteResponse()
 
-    async def SandboxGetTunnels(
-        self, request: pb.SandboxGetTunnelsRequest, call: Call
-    ) -> pb.SandboxGetTunnelsResponse:
-        """The tunnels of a sandbox: none, as ports cannot be opened yet."""
-        self._state.boxes.get(request.sandbox_id)
-        return pb.SandboxGetTunnelsResponse()
-
-
-class _Reservation:
-    """A name is taken from before the sandbox exists, so that two at once cannot have it."""
-
-    def __init__(
-        self, state: State, taken: set[tuple[str, str]], app: App, definition: pb.Sandbox
-    ) -> None:
-        self._taken = taken
-        self._key = (app.id, definition.name) if definition.HasField("name") else None
-        if self._key is not None:
-            check_name(definition.name, "sandbox")
-            if self._key in taken or state.boxes.named(*self._key) is not None:
-                raise already_exists(
-                    f"Sandbox with name {definition.name!r} already exists in this app and runs"
-                )
-
-    def __enter__(self) -> None:
-        if self._key is not None:
-            self._taken.add(self._key)
-
-    def __exit__(self, *_: object) -> None:
-        if self._key is not None:
-            self._taken.discard(self._key)
-
-
-async def _owned(creation: Coroutine[Any, Any, Task]) -> Task:
-    """The task that `creation` makes; it is killed if the caller has gone by then."""
-    making = asyncio.ensure_future(creation)
-    try:
-        return await asyncio.shield(making)
-    except TaskEnded as error:
-        # No client asked for a task that is over: it may well have more luck next time.
-        raise GRPCError(
-            Status.UNAVAILABLE, f"the sandbox died while it was being created: {error}"
-        ) from None
-    except asyncio.CancelledError:
-        making.add_done_callback(_kill)
-        raise
-
-
-def _kill(made: "asyncio.Future[Task]") -> None:
-    if not made.cancelled() and made.exception() is None:
-        killing = asyncio.ensure_future(made.result().kill())
-        killing.add_done_callback(lambda done: done.cancelled() or done.exception())
-
 
 def _tags(messages: Iterable[pb.SandboxTag]) -> dict[str, str]:
     tags = {tag.tag_name: tag.tag_value for tag in messages}
@@ -269,7 +184,7 @@ def _info(box: Box) -> pb.SandboxInfo:
         app_id=box.app_id,
         tags=_tag_messages(box),
         name=box.name,
-        image_id=box.image_id,
+        image_id=box.image.id,
         timeout_secs=definition.timeout_secs,
         idle_timeout_secs=(
             definition.idle_timeout_secs if definition.HasField("idle_timeout_secs") else None

@@ -2,7 +2,6 @@
 
 import asyncio
 import ssl
-from collections.abc import Callable
 
 from pytest_sandbox._proto import common_pb2
 from pytest_sandbox._proto import sandboxes_pb2 as pb
@@ -29,6 +28,7 @@ class Tunnels:
     def __init__(self, state: State) -> None:
         self._state = state
         self._known: dict[str, asyncio.Future[list[pb.TunnelData]]] = {}
+        self._open: set[Tunnel] = set()
 
     async def SandboxGetTunnels(
         self, request: pb.SandboxGetTunnelsRequest, call: Call
@@ -53,7 +53,7 @@ class Tunnels:
     async def _of(self, box: Box) -> list[pb.TunnelData]:
         """What is opened once, however many ask at the same time."""
         if box.id not in self._known:
-            self._known[box.id] = asyncio.ensure_future(self._open(box))
+            self._known[box.id] = asyncio.ensure_future(self._make(box))
             self._known[box.id].add_done_callback(retrieve)
         try:
             return await asyncio.shield(self._known[box.id])
@@ -61,26 +61,34 @@ class Tunnels:
             self._known.pop(box.id, None)  # another time there may be room
             raise
 
-    async def _open(self, box: Box) -> list[pb.TunnelData]:
-        opened: list[Tunnel] = []
+    async def close(self) -> None:
+        """Close all, and return when nothing is left of them."""
+        await asyncio.gather(*(tunnel.abort() for tunnel in self._open))
 
-        def close() -> None:
-            self._known.pop(box.id, None)
-            for tunnel in opened:
-                tunnel.close()
-
+    async def _make(self, box: Box) -> list[pb.TunnelData]:
+        made: list[Tunnel] = []
         try:
-            data = [await self._one(box, spec, opened) for spec in box.definition.open_ports.ports]
+            data = [await self._one(box, spec, made) for spec in box.definition.open_ports.ports]
         except BaseException:
-            close()
+            self._forget(box, made)
             raise
-        start(_after(box, close))
+        start(self._forget_after(box, made))
         return data
 
-    async def _one(self, box: Box, spec: pb.PortSpec, opened: list[Tunnel]) -> pb.TunnelData:
-        context = None if spec.unencrypted else self._context(spec)
-        tunnel = Tunnel(box, spec.port, context)
-        opened.append(tunnel)
+    async def _forget_after(self, box: Box, made: list[Tunnel]) -> None:
+        await box.over()
+        self._forget(box, made)
+
+    def _forget(self, box: Box, made: list[Tunnel]) -> None:
+        self._known.pop(box.id, None)
+        for tunnel in made:
+            tunnel.close()
+            self._open.discard(tunnel)
+
+    async def _one(self, box: Box, spec: pb.PortSpec, made: list[Tunnel]) -> pb.TunnelData:
+        tunnel = Tunnel(box, spec.port, None if spec.unencrypted else self._context(spec))
+        made.append(tunnel)
+        self._open.add(tunnel)
         port = await tunnel.open()
         if spec.unencrypted:
             return pb.TunnelData(
@@ -94,8 +102,3 @@ class Tunnels:
             return self._state.authority.context(_HOSTS, protocol)
         except ImportError:
             raise precondition(f"encrypted_ports={spec.port} {REMEDY}") from None
-
-
-async def _after(box: Box, close: Callable[[], None]) -> None:
-    await box.over()
-    close()

@@ -27,7 +27,7 @@ from pytest_sandbox._proto.router_grpc import TaskCommandRouterStub
 pytestmark = pytest.mark.xdist_group("wire")  # one worker downloads, once
 
 OLDEST = "1.2.3"
-OURS_ALONE = "inspector"
+OURS_ALONE = ("extensions_pb2.py", "inspector_pb2.py")
 PACKAGES = (".modal.client.", ".modal.task_command_router.", ".pytest_sandbox.")
 
 #: Fields that Modal has in a message of ours and that we leave out, with the reason.
@@ -99,7 +99,7 @@ def owner(key: str) -> str:
 def our_files() -> list[FileDescriptorProto]:
     files = []
     for module in sorted(Path(_proto.__path__[0]).glob("*_pb2.py")):
-        if module.name != f"{OURS_ALONE}_pb2.py":
+        if module.name not in OURS_ALONE:
             file = FileDescriptorProto()
             importlib.import_module(f"{_proto.__name__}.{module.stem}").DESCRIPTOR.CopyToProto(file)
             files.append(file)

@@ -41,12 +41,7 @@ ABSENT = {
 #: Arguments of Modal's that are not here, on purpose.
 ABSENT_ARGUMENTS = {("Secret.from_name", "namespace")}  # deprecated there
 #: What is done with text that says where something is not built.
-REFUSED = {
-    "snapshot_filesystem",
-    "tunnels",
-    "create_connect_token",
-    "reload_volumes",
-}
+REFUSED = {"create_connect_token"}
 
 
 @pytest.fixture(scope="module")

@@ -131,23 +131,19 @@ def test_amounts_are_requests_and_limits() -> None:
 #: Every argument of `create` that does nothing yet, with a value that asks for something.
 REFUSED = {
     "network_file_systems": {"/mnt": object()},
-    "gpu": "H100",
     "cloud": "aws",
     "region": "us-east",
     "cidr_allowlist": ["10.0.0.0/8"],
-    "volumes": {"/mnt": object()},
-    "encrypted_ports": [80],
-    "h2_ports": [80],
-    "unencrypted_ports": [80],
     "proxy": object(),
     "experimental_options": {"x": True},
-    "_experimental_enable_snapshot": True,
     "environment_name": "main",
     "pty_info": object(),
 }
 HONOURED = {
     *("args", "app", "name", "image", "env", "secrets", "timeout", "idle_timeout", "workdir"),
     *("cpu", "memory", "block_network", "pty", "verbose", "client"),
+    *("gpu", "volumes", "encrypted_ports", "h2_ports", "unencrypted_ports"),
+    "_experimental_enable_snapshot",
 }
 
 

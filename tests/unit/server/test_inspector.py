@@ -7,7 +7,7 @@ import pytest
 from grpclib import Status
 
 from pytest_sandbox._proto import inspector_pb2 as pb
-from pytest_sandbox.engine import OutputLog
+from pytest_sandbox.engine import Capability, OutputLog
 from pytest_sandbox.server.fs_tools import TOOL
 
 from .harness import Created, Harness, refused
@@ -25,7 +25,7 @@ async def test_an_engine_is_described(server: Harness) -> None:
     await server.terminate(finished)
     response = await server.inspector.Engine(pb.InspectorEngineRequest())
     assert (response.name, response.mode) == ("stub", "in memory")
-    assert list(response.capabilities) == ["cpu limit", "memory limit", "pty"]
+    assert list(response.capabilities) == sorted(each.value for each in Capability)
     assert dict(response.details) == {"python": "callable"}
     assert response.version
     assert response.live_sandboxes == 1

@@ -15,7 +15,6 @@ from pytest_sandbox._proto import (
     router_pb2,
     sandboxes_pb2,
     secrets_pb2,
-    snapshots_pb2,
 )
 from pytest_sandbox.server import _recorder
 from pytest_sandbox.server._auth import Listener, TokenPair
@@ -97,8 +96,10 @@ async def test_a_call_that_is_refused_at_the_door_is_recorded(server: Harness, r
 @pytest.mark.asyncio
 async def test_a_call_that_is_not_served_is_recorded(server: Harness, rpcs: Rpcs) -> None:
     with refused(Status.UNIMPLEMENTED):
-        await server.control.SandboxSnapshotFs(snapshots_pb2.SandboxSnapshotFsRequest())
-    assert rpcs.of("SandboxSnapshotFs").one().status == "UNIMPLEMENTED"
+        await server.control.SandboxCreateConnectToken(
+            sandboxes_pb2.SandboxCreateConnectTokenRequest()
+        )
+    assert rpcs.of("SandboxCreateConnectToken").one().status == "UNIMPLEMENTED"
 
 
 @pytest.mark.asyncio

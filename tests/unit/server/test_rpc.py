@@ -23,7 +23,6 @@ from pytest_sandbox._proto import (
     inspector_pb2,
     router_pb2,
     sandboxes_pb2,
-    snapshots_pb2,
 )
 from pytest_sandbox._proto.control_grpc import ModalClientBase, ModalClientStub
 from pytest_sandbox.engine import SystemClock
@@ -43,14 +42,16 @@ TCP = Listener("tcp", PAIR)
 
 @pytest.mark.asyncio
 async def test_an_rpc_that_is_not_served_says_its_name(server: Harness) -> None:
-    with refused(Status.UNIMPLEMENTED, "SandboxSnapshotFs", "pytest-sandbox"):
-        await server.control.SandboxSnapshotFs(snapshots_pb2.SandboxSnapshotFsRequest())
+    with refused(Status.UNIMPLEMENTED, "SandboxCreateConnectToken", "pytest-sandbox"):
+        await server.control.SandboxCreateConnectToken(
+            sandboxes_pb2.SandboxCreateConnectTokenRequest()
+        )
 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
     "path",
-    ["/modal.client.ModalClient/VolumeGetOrCreate", "/some.Service/Thing"],
+    ["/modal.client.ModalClient/QueueGetOrCreate", "/some.Service/Thing"],
 )
 async def test_an_unknown_path_says_its_name(path: str) -> None:
     stub = StubEngine()
@@ -80,9 +81,9 @@ async def on_socket(path: Path) -> AsyncIterator[Harness]:
 @pytest.mark.asyncio
 async def test_a_server_on_a_socket_names_unknown_rpcs(tmp_path: Path) -> None:
     async with on_socket(tmp_path / "socket") as server:
-        path = "/modal.client.ModalClient/VolumeDelete"
+        path = "/modal.client.ModalClient/QueueDelete"
         method = UnaryUnaryMethod(server.channel, path, Empty, Empty)
-        with refused(Status.UNIMPLEMENTED, "VolumeDelete"):
+        with refused(Status.UNIMPLEMENTED, "QueueDelete"):
             await method(Empty())
 
 
@@ -149,10 +150,12 @@ def test_every_exception_of_an_engine_has_a_status_that_clients_do_not_retry() -
     retried = {Status.UNKNOWN, Status.INTERNAL}
     raised: list[engine.EngineError] = [
         engine.InvalidSpec("x"),
+        engine.NotFreezable("x"),
         engine.OutputDropped(1, 2),
         engine.SpawnFailed(errno.ENOENT, "x"),
         engine.StoreFull("x"),
         engine.TaskEnded("x"),
+        engine.UnknownImage("x"),
         engine.Unsupported("x", "y"),
         engine.EngineUnavailable("x"),
     ]

@@ -20,21 +20,19 @@ from .stub import StubEngine
 
 #: One way to ask for each thing that is not built yet; the keys are those of `_REFUSED`.
 UNBUILT: dict[str, dict[str, Any]] = {
-    "gpu": {"resources": {"gpu_config": {"gpu_type": "H100", "count": 1}}},
     "ephemeral_disk": {"resources": {"ephemeral_disk_mb": 1}},
     "rdma": {"resources": {"rdma": True}},
-    "volumes": {"volume_mounts": [{"volume_id": "vo-1", "mount_path": "/v"}]},
+    "volumes (CloudBucketMount)": {"cloud_bucket_mounts": [{"mount_path": "/v"}]},
     "network_file_systems": {"nfs_mounts": [{"mount_path": "/n"}]},
     "mounts (add_local_file, add_local_dir, add_local_python_source)": {"mount_ids": ["mo-1"]},
     "cloud": {"cloud_provider_str": "aws"},
     "region": {"scheduler_placement": {"regions": ["us"]}},
-    "encrypted_ports, h2_ports or unencrypted_ports": {"open_ports": {"ports": [{"port": 80}]}},
     "cidr_allowlist": {"network_access": {"allowed_cidrs": ["10.0.0.0/8"]}},
     "outbound_domain_allowlist": {"network_access": {"allowed_domains": ["example.com"]}},
     "inbound_cidr_allowlist": {"inbound_cidr_allowlist": ["10.0.0.0/8"]},
     "outbound_policy": {"outbound_policy": {}},
     "proxy": {"proxy_id": "pr-1"},
-    "enable_snapshot": {"enable_snapshot": True},
+    "snapshot_version": {"snapshot_version": 1},
     "custom_domain": {"custom_domain": "x"},
     "include_oidc_identity_token": {"include_oidc_identity_token": True},
     "include_x509_svid": {"include_x509_svid": True},
@@ -60,16 +58,19 @@ async def test_what_is_not_built_is_refused_by_the_name_of_its_argument(
 
 def test_every_field_of_a_definition_is_honoured_refused_or_explained() -> None:
     honoured = {
+        "enable_snapshot",
         "entrypoint_args",
         "environment_variables",
         "idle_timeout_secs",
         "image_id",
         "name",
         "network_access",
+        "open_ports",
         "pty_info",
         "resources",
         "secret_ids",
         "timeout_secs",
+        "volume_mounts",
         "workdir",
     }
     # See the comment in `_definition`; a blocked network is what every sandbox has.
@@ -81,13 +82,11 @@ def test_every_field_of_a_definition_is_honoured_refused_or_explained() -> None:
     }
     # Further spellings of arguments in `UNBUILT`.
     also_refused = {
-        "cloud_bucket_mounts",
         "cloud_provider",
         "experimental_options_v2",
         "experimental_outbound_policy",
         "runsc_runtime_version",
         "s3_mounts",
-        "snapshot_version",
     }
     refused_fields = {field for fields in UNBUILT.values() for field in fields}
     known = honoured | explained | also_refused | refused_fields

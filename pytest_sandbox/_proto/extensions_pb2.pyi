@@ -1,0 +1,86 @@
+from pytest_sandbox._proto import sandboxes_pb2 as _sandboxes_pb2
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from typing import ClassVar as _ClassVar, Mapping as _Mapping, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class SandboxPrepareRequest(_message.Message):
+    __slots__ = ("app_id", "definition")
+    APP_ID_FIELD_NUMBER: _ClassVar[int]
+    DEFINITION_FIELD_NUMBER: _ClassVar[int]
+    app_id: str
+    definition: _sandboxes_pb2.Sandbox
+    def __init__(self, app_id: _Optional[str] = ..., definition: _Optional[_Union[_sandboxes_pb2.Sandbox, _Mapping]] = ...) -> None: ...
+
+class SandboxPrepareResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class SandboxRestoreImageRequest(_message.Message):
+    __slots__ = ("sandbox_id", "image_id")
+    SANDBOX_ID_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    sandbox_id: str
+    image_id: str
+    def __init__(self, sandbox_id: _Optional[str] = ..., image_id: _Optional[str] = ...) -> None: ...
+
+class SandboxRestoreImageResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class SandboxSnapshotEndRequest(_message.Message):
+    __slots__ = ("sandbox_id",)
+    SANDBOX_ID_FIELD_NUMBER: _ClassVar[int]
+    sandbox_id: str
+    def __init__(self, sandbox_id: _Optional[str] = ...) -> None: ...
+
+class SandboxSnapshotEndResponse(_message.Message):
+    __slots__ = ("image_id",)
+    IMAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    image_id: str
+    def __init__(self, image_id: _Optional[str] = ...) -> None: ...
+
+class ImageKeepRequest(_message.Message):
+    __slots__ = ("image_id", "key")
+    IMAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    image_id: str
+    key: str
+    def __init__(self, image_id: _Optional[str] = ..., key: _Optional[str] = ...) -> None: ...
+
+class ImageKeepResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ImageRecallRequest(_message.Message):
+    __slots__ = ("key",)
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    def __init__(self, key: _Optional[str] = ...) -> None: ...
+
+class ImageRecallResponse(_message.Message):
+    __slots__ = ("image_id",)
+    IMAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    image_id: str
+    def __init__(self, image_id: _Optional[str] = ...) -> None: ...
+
+class ImageForgetRequest(_message.Message):
+    __slots__ = ("image_id",)
+    IMAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    image_id: str
+    def __init__(self, image_id: _Optional[str] = ...) -> None: ...
+
+class ImageForgetResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class SnapshotForgetRequest(_message.Message):
+    __slots__ = ("snapshot_id",)
+    SNAPSHOT_ID_FIELD_NUMBER: _ClassVar[int]
+    snapshot_id: str
+    def __init__(self, snapshot_id: _Optional[str] = ...) -> None: ...
+
+class SnapshotForgetResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...

@@ -1,0 +1,49 @@
+"""GPUs that a sandbox is to have."""
+
+import pytest
+from grpclib import Status
+
+from pytest_sandbox._proto import images_pb2, sandboxes_pb2
+from pytest_sandbox.engine import Capability, Gpus
+
+from .harness import Harness, refused, serve
+from .stub import StubEngine
+
+pytestmark = pytest.mark.asyncio
+
+
+def resources(kind: str, count: int) -> sandboxes_pb2.Resources:
+    return sandboxes_pb2.Resources(gpu_config=images_pb2.GPUConfig(gpu_type=kind, count=count))
+
+
+@pytest.mark.parametrize(
+    ("kind", "count", "asked"),
+    [
+        ("H100", 1, Gpus("H100", 1)),
+        ("A100-80GB", 2, Gpus("A100-80GB", 2)),
+        ("ANY", 1, Gpus("", 1)),
+        ("", 0, None),  # what clients send for none
+    ],
+)
+async def test_the_engine_is_asked_for_them(
+    server: Harness, kind: str, count: int, asked: Gpus | None
+) -> None:
+    sandbox = await server.create(resources=resources(kind, count))
+    assert sandbox.task.spec.gpus == asked
+
+
+@pytest.mark.parametrize(
+    ("kind", "count", "words"), [("H100", 0, "gpu='H100:0'"), ("", 1, "without gpu_type")]
+)
+async def test_what_makes_no_sense_is_refused(
+    server: Harness, kind: str, count: int, words: str
+) -> None:
+    with refused(Status.INVALID_ARGUMENT, words):
+        await server.create(resources=resources(kind, count))
+
+
+async def test_an_engine_without_gpus_says_so() -> None:
+    engine = StubEngine(capabilities=frozenset(Capability) - {Capability.GPU})
+    async with serve(engine) as server:
+        with refused(Status.UNIMPLEMENTED, "gpu='H100:2'", "'stub' has no GPUs"):
+            await server.create(resources=resources("H100", 2))
