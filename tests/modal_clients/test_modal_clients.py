@@ -48,10 +48,15 @@ class Client:
 
 
 CLIENTS = (
-    Client("1.2.3", "1.2.3", ("lives", "execs", "file_io")),
+    Client("1.2.3", "1.2.3", ("lives", "execs", "file_io", "tunnels")),
     # Without TLS for the command router, this client runs commands through the control plane.
     Client("1.2.3 without TLS", "1.2.3", ("execs",), env=(("PYTHONPATH", str(WITHOUT_TLS)),)),
-    Client("1.6.4", "1.6.4", ("lives", "execs", "filesystem"), env=(("MODAL_SANDBOX_V2", "0"),)),
+    Client(
+        "1.6.4",
+        "1.6.4",
+        ("lives", "execs", "filesystem", "tunnels"),
+        env=(("MODAL_SANDBOX_V2", "0"),),
+    ),
 )
 
 
