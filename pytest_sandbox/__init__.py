@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .client import delete_bytes as delete_bytes
     from .client import exceptions as exceptions
     from .client import replace_bytes as replace_bytes
+    from .plugin import sandbox_template as sandbox_template
     from .rpcs import Faults as Faults
     from .rpcs import Rpc as Rpc
     from .rpcs import Rpcs as Rpcs
@@ -66,14 +67,15 @@ __all__ = [
     "delete_bytes",
     "exceptions",
     "replace_bytes",
+    "sandbox_template",
 ]
 
 #: Of these names, those that are not the client's.
-_OF_RPCS = ("Faults", "Rpc", "Rpcs")
+_ELSEWHERE = {"Faults": "rpcs", "Rpc": "rpcs", "Rpcs": "rpcs", "sandbox_template": "plugin"}
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    part = "rpcs" if name in _OF_RPCS else "client"
+    part = _ELSEWHERE.get(name, "client")
     return getattr(importlib.import_module(f"{__name__}.{part}"), name)

@@ -7,5 +7,6 @@ test wants a sandbox.
 from ._engine import SandboxEngine as SandboxEngine
 from ._fixtures import SandboxFactory as SandboxFactory
 from ._register import pytest_addoption as pytest_addoption
+from ._template import sandbox_template as sandbox_template
 
-__all__ = ["SandboxEngine", "SandboxFactory", "pytest_addoption"]
+__all__ = ["SandboxEngine", "SandboxFactory", "pytest_addoption", "sandbox_template"]

@@ -103,7 +103,7 @@ class EngineSession:
         if self._engine is None:
             from pytest_sandbox.inmemory import FakeSandboxes
 
-            fake = FakeSandboxes(seed=_app(self._worker_id))
+            fake = FakeSandboxes(seed=_app(self.worker))
             self._recording.callback(fake.close)
             self.created = self._recording.enter_context(fake.client.record())
             self._engine = SandboxEngine(
@@ -151,13 +151,14 @@ class EngineSession:
             self._run.close()
 
     @property
-    def _worker_id(self) -> str:
+    def worker(self) -> str:
+        """Which worker of pytest-xdist this is; empty without."""
         return (self._worker or {}).get("workerid", "")
 
     def _connect(self, socket: str) -> Client:
         from pytest_sandbox.client import Client
 
-        client = Client(socket, app_name=_app(self._worker_id))
+        client = Client(socket, app_name=_app(self.worker))
         self.created = self._recording.enter_context(client.record())
         return client
 

@@ -6,17 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ._create import creation
 from ._engine import ENGINE
 from ._fakes import NAME, is_faked
 from ._marker import merged_spec
-from ._options import IMAGES, settings
+from ._options import settings
 from ._watch import WATCH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_sandbox.client import Client, Image, Sandbox
+    from pytest_sandbox.client import Client, Sandbox
 
+    from ._create import Creation
     from ._watch import Watch
 
 
@@ -41,34 +43,22 @@ class SandboxFactory:
             EngineStartError: the engine cannot be started.
             Error: what `Sandbox.create` raises.
         """
-        from pytest_sandbox.client import Sandbox
-
-        return self._given(Sandbox.create(*args, **self._complete(spec)))
+        create, given, keywords = self._creation(args, spec)
+        return self._given(create(*given, **keywords))
 
     async def aio(self, *args: str, **spec: Any) -> Sandbox:
         """The same, awaited."""
-        from pytest_sandbox.client import Sandbox
+        create, given, keywords = self._creation(args, spec)
+        return self._given(await create.aio(*given, **keywords))
 
-        return self._given(await Sandbox.create.aio(*args, **self._complete(spec)))
-
-    def _complete(self, spec: dict[str, Any]) -> dict[str, Any]:
-        complete = {**self._defaults, "client": self._client(), **spec}
-        if isinstance(complete["image"], str):
-            complete["image"] = _image(complete["image"])
-        return complete
+    def _creation(self, args: tuple[str, ...], spec: dict[str, Any]) -> Creation:
+        complete = {**self._defaults, **spec}
+        client = complete.pop("client", None) or self._client()
+        return creation(client, args, complete)
 
     def _given(self, sandbox: Sandbox) -> Sandbox:
         self._watch.given.add(sandbox.object_id)
         return sandbox
-
-
-def _image(name: str) -> Image:
-    from pytest_sandbox.client import Image
-    from pytest_sandbox.client.exceptions import InvalidError
-
-    if name not in IMAGES:
-        raise InvalidError(f"image={name!r} is not the name of an image; there is 'host'")
-    return Image.host()
 
 
 def _defaults(item: pytest.Item) -> dict[str, Any]:

@@ -76,11 +76,11 @@ def _problems(item: pytest.Item) -> Iterator[str]:
                 "to start a command of your own, call sandbox_factory"
             )
         for key, value in mark.kwargs.items():
-            if problem := _problem(key, value):
+            if problem := problem_with(key, value):
                 yield f"@pytest.mark.sandbox({key}={value!r}): {problem}"
 
 
-def _problem(key: str, value: object) -> str:
+def problem_with(key: str, value: object) -> str:
     if key in _NOT_YET:
         return f"{key} is not available yet"
     if key not in _CHECKS:

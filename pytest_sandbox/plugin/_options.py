@@ -15,6 +15,7 @@ ENGINE_VARIABLE = "PYTEST_SANDBOX_ENGINE"
 IMAGES = ("host",)
 
 _ENGINES = ("auto", "local", "fake")
+_POOLS = ("auto", "off")
 #: Engines that have their name already, with what a user can do today.
 _NOT_YET = ("modal", "grpc")
 
@@ -23,6 +24,9 @@ _ENGINE_HELP = (
     "or fake (in memory)."
 )
 _IMAGE_HELP = "The image of sandboxes whose marker names none: host (the default)."
+_POOL_HELP = (
+    "Whether the sandbox of the next test is made while a test runs: auto (the default) or off."
+)
 _STRICT_HELP = "Fail a test that leaves something behind in a sandbox."
 
 
@@ -36,6 +40,7 @@ class Settings:
         image: the image of sandboxes whose marker names none.
         image_source: where that choice comes from.
         strict: whether leaving something behind fails a test.
+        pool: whether the engine is told what the next test will ask for.
     """
 
     engine: str
@@ -43,6 +48,7 @@ class Settings:
     image: str
     image_source: str
     strict: bool
+    pool: bool
 
     @property
     def header(self) -> str:
@@ -59,9 +65,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("sandbox", "sandboxes")
     group.addoption("--sandbox-engine", metavar="ENGINE", help=_ENGINE_HELP)
     group.addoption("--sandbox-image", metavar="IMAGE", help=_IMAGE_HELP)
+    group.addoption("--sandbox-pool", metavar="POOL", help=_POOL_HELP)
     group.addoption("--sandbox-strict", action="store_true", default=None, help=_STRICT_HELP)
     parser.addini("sandbox_engine", _ENGINE_HELP, default="")
     parser.addini("sandbox_image", _IMAGE_HELP, default="")
+    parser.addini("sandbox_pool", _POOL_HELP, default="")
     parser.addini("sandbox_strict", _STRICT_HELP, type="bool", default=False)
 
 
@@ -98,7 +106,19 @@ def _resolve(config: pytest.Config) -> Settings:
         raise pytest.UsageError(
             f"the sandbox image {image!r} ({image_source}) does not exist; there is host"
         )
-    return Settings(engine, f"{engine} ({auto}{source})", image, image_source, _strict(config))
+    pool, pool_source = _with_source(config, "pool", "auto")
+    if pool not in _POOLS:
+        raise pytest.UsageError(
+            f"the sandbox pool {pool!r} ({pool_source}) does not exist; there are auto and off"
+        )
+    return Settings(
+        engine=engine,
+        chosen=f"{engine} ({auto}{source})",
+        image=image,
+        image_source=image_source,
+        strict=_strict(config),
+        pool=pool == "auto",
+    )
 
 
 def _with_source(

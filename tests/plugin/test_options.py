@@ -131,6 +131,13 @@ def test_every_option_has_the_prefix_and_a_twin(pytester: pytest.Pytester) -> No
     config = pytester.parseconfig()
     options = {name for name in vars(config.option) if name.startswith("sandbox")}
 
-    assert options == {"sandbox_engine", "sandbox_image", "sandbox_strict"}
+    assert options == {"sandbox_engine", "sandbox_image", "sandbox_pool", "sandbox_strict"}
     for name in options:
         config.getini(name)
+
+
+def test_a_pool_that_does_not_exist_is_refused(pytester: pytest.Pytester) -> None:
+    result = pytester.runpytest("--sandbox-pool=large")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*pool 'large' (option --sandbox-pool)*there are auto and off*"])

@@ -58,7 +58,7 @@ MAY_IMPORT = {
         "rpcs",
         "inmemory",
     },
-    "": {"client", "rpcs"},  # the package itself: the public names, re-exported
+    "": {"client", "plugin", "rpcs"},  # the package itself: the public names, re-exported
 }
 
 
