@@ -6,11 +6,13 @@ sandbox's own files are all that it could import from.
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import signal
+import time
 
-from . import _agent_files, _agent_ports, _jobs, _spawn, _wire
+from . import _agent_files, _agent_ports, _jobs, _spawn, _stillness, _wire
 from ._errors import describe
 
 TYPE_CHECKING = False
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
     from ._wire import Message
 
 
+#: How often, and for how many seconds at a time, to wait for what is about to end.
+_MOMENTS, _MOMENT = 10, 0.0003
+
+
 class Agent:
     """Serves one engine over one socket, in one thread, until the socket closes."""
 
@@ -27,6 +33,8 @@ class Agent:
         self._sock = sock
         self._processes: dict[int, int] = {}  # pid -> the engine's name for the process
         self._main: int | None = None
+        self._over = False
+        self._stillness = _stillness.Stillness()
         self._handlers = {
             "exec": self._exec,
             "signal": self._signal,
@@ -36,7 +44,10 @@ class Agent:
             "mkdir": lambda request, _: (_agent_files.make_directory(request), ()),
             "remove": lambda request, _: (_agent_files.remove(request), ()),
             "connect": lambda request, _: ({}, (_agent_ports.begin_connection(request),)),
+            "folder": lambda request, _: ({}, (_agent_files.open_folder(request),)),
             "job": self._job,
+            "halt": self._halt,
+            "resume": self._resume,
         }
         self._wakeup, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(write, warn_on_full_buffer=False)
@@ -79,13 +90,14 @@ class Agent:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
-                return True
+                return not self._over
             if pid == 0:
-                return True
+                return not self._over
             name = self._processes.pop(pid, None)
             if name is not None:
                 _wire.send(self._sock, {"exit": name, "status": os.waitstatus_to_exitcode(status)})
             if pid == self._main:
+                self._over = True
                 return False
 
     def _exec(self, request: Message, fds: list[int]) -> tuple[Message, tuple[int, ...]]:
@@ -94,6 +106,30 @@ class Agent:
         if request["main"]:
             self._main = pid
         return {"pid": pid}, passed
+
+    def _halt(self, request: Message, fds: list[int]) -> tuple[Message, tuple[int, ...]]:
+        idle = self._is_idle()
+        if not idle:
+            self._stillness.begin()
+        return {"idle": idle}, ()
+
+    def _resume(self, request: Message, fds: list[int]) -> tuple[Message, tuple[int, ...]]:
+        self._stillness.end()
+        return {}, ()
+
+    def _is_idle(self) -> bool:
+        """Whether there is no process but this one; jobs that have answered may still be ending."""
+        for _ in range(_MOMENTS):
+            if not self._reap():
+                raise ProcessLookupError(errno.ESRCH, "the sandbox is over", "")
+            try:
+                os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                return True
+            if self._processes:
+                return False
+            time.sleep(_MOMENT)
+        return False
 
     def _signal(self, request: Message, fds: list[int]) -> tuple[Message, tuple[int, ...]]:
         pids = [pid for pid, name in self._processes.items() if name == request["process"]]

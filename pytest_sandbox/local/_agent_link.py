@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import itertools
 import os
+import stat
 from signal import SIGKILL
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,7 +19,7 @@ from ._wire import BadMessage, Message, close_all
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
 Answer = tuple[Message, list[int]]
 
@@ -96,6 +99,41 @@ class AgentLink:
         self._processes[number] = process
         return number, self._send(number, "exec", fds, fields)
 
+    @contextlib.asynccontextmanager
+    async def halted(self) -> AsyncIterator[bool]:
+        """While inside, no process of the sandbox runs, and the agent does nothing else.
+
+        Yields whether there is no process at all.
+
+        Raises:
+            OSError: `EBUSY` if one does not stop.
+            TaskEnded: the task is over.
+        """
+        number = next(self._numbers)
+        self._channel.hold()
+        try:
+            answer = self._send(number, "halt", (), {}, through=True)
+            value, fds = await answer
+            close_all(fds)
+            yield value.get("idle") is True
+        finally:
+            self._channel.send_through({"id": next(self._numbers), "op": "resume"})
+            self._channel.release()
+
+    async def folder(self, path: str) -> int:
+        """A directory of the sandbox, as a descriptor; also while it is halted.
+
+        Raises:
+            OSError: what the kernel said inside.
+            TaskEnded: the task is over.
+        """
+        number = next(self._numbers)
+        _, fds = await self._send(number, "folder", (), {"path": path}, through=True)
+        if len(fds) != 1 or not stat.S_ISDIR(os.fstat(fds[0]).st_mode):
+            close_all(fds)
+            raise OSError(errno.EIO, "the sandbox sent something else than the directory", path)
+        return fds[0]
+
     def pump(self, fd: int, log: OutputLog, *, terminal: bool = False) -> Pump:
         """Move output from `fd` to `log` from now on."""
         return Pump(fd, log, self._pumps, terminal=terminal)
@@ -116,7 +154,13 @@ class AgentLink:
         self._processes.clear()
 
     def _send(
-        self, number: int, op: str, fds: tuple[int, ...], fields: dict[str, Any]
+        self,
+        number: int,
+        op: str,
+        fds: tuple[int, ...],
+        fields: dict[str, Any],
+        *,
+        through: bool = False,
     ) -> asyncio.Future[Answer]:
         answer: asyncio.Future[Answer] = self._loop.create_future()
         if self._channel.closed:
@@ -125,7 +169,8 @@ class AgentLink:
             answer.exception()  # nobody has to ask
         else:
             self._answers[number] = answer
-            self._channel.send({**fields, "id": number, "op": op}, fds)
+            send = self._channel.send_through if through else self._channel.send
+            send({**fields, "id": number, "op": op}, fds)
         return answer
 
     def _on_close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -10,7 +11,7 @@ import socket
 import struct
 import sys
 
-from . import _agent, _idmap, _mounts, _wire
+from . import _agent, _agent_files, _idmap, _mounts, _wire
 from . import _syscalls as sys_
 from ._errors import describe
 
@@ -18,6 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._cgroups import Doors
     from ._harden import Hardening
+    from ._layers import Layers
 
 NAMESPACES = (
     sys_.CLONE_NEWUSER
@@ -27,6 +29,8 @@ NAMESPACES = (
     | sys_.CLONE_NEWIPC
     | sys_.CLONE_NEWUTS
 )
+#: Bytes of a file of ours in `/etc` that are looked at.
+_LARGEST_TEXT = 1024 * 1024
 _SIOCSIFFLAGS, _IFF_UP = 0x8914, 0x1
 
 
@@ -36,12 +40,14 @@ class Blueprint:
     def __init__(
         self,
         trees: list[tuple[str, bool]],
+        layers: Layers,
         size: int,
         inodes: int,
         masks: _mounts.Masks,
         hardening: Hardening,
     ) -> None:
         self.trees = trees
+        self.layers = layers
         self.size = size
         self.inodes = inodes
         self.masks = masks
@@ -49,7 +55,11 @@ class Blueprint:
 
 
 def run(
-    blueprint: Blueprint, request: _wire.Message, sock: socket.socket, gate: int, doors: Doors
+    blueprint: Blueprint,
+    request: _wire.Message,
+    sock: socket.socket,
+    gate: socket.socket,
+    doors: Doors,
 ) -> None:
     """Be PID 1 of a new sandbox; never returns.
 
@@ -57,15 +67,15 @@ def run(
         blueprint: what every sandbox has.
         request: the zygote's `create` message.
         sock: where the engine talks to this sandbox.
-        gate: a pipe that says when the ids are mapped.
+        gate: says when the ids are mapped, and takes what the zygote may need of the sandbox.
         doors: the way into the sandbox's cgroups.
     """
     try:
         doors.enter()
-        if os.read(gate, 1) != b"g":
+        if gate.recv(1) != b"g":
             os._exit(0)  # the zygote is gone, or could not map the ids
         sys_.set_title("pytest-sandbox agent")
-        _build(blueprint, request)
+        _build(blueprint, request, gate)
         _forget_the_machine(sock.fileno())
         blueprint.hardening.apply(request["processes"])
         agent = _agent.Agent(sock)
@@ -87,20 +97,28 @@ def _forget_the_machine(keep: int) -> None:
     sys.meta_path.clear()  # from here on, it would be the sandbox's own files
 
 
-def _build(blueprint: Blueprint, request: _wire.Message) -> None:
+def _build(blueprint: Blueprint, request: _wire.Message, gate: socket.socket) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
     _idmap.become_root()
     sys_.unshare(sys_.CLONE_NEWCGROUP)  # only now: its root is the cgroup we were put into
     os.umask(0)
     _mounts.mount_store(blueprint.size, blueprint.inodes)
-    _mounts.mount_root(blueprint.trees)
-    _mounts.mount_kernel(blueprint.masks)
+    _mounts.mount_root(blueprint.trees, blueprint.layers, request["layers"])
+    _mounts.mount_trees(blueprint.trees)
+    _mounts.mount_kernel(blueprint.masks, blueprint.size, blueprint.inodes)
+    _hand_over(gate)
     _mounts.enter_root()
     os.umask(0o022)
     socket.sethostname(request["hostname"])
     _loopback_up()
     _prepare_files(request)
+
+
+def _hand_over(gate: socket.socket) -> None:
+    """Give the zygote our store, while it can still be named, and our mount namespace."""
+    mounts = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    _wire.send(gate, {}, (sys_.open_tree("/box"), mounts))
 
 
 def _loopback_up() -> None:
@@ -111,8 +129,20 @@ def _loopback_up() -> None:
 def _prepare_files(request: _wire.Message) -> None:
     os.makedirs(request["workdir"], exist_ok=True)
     hostname = request["hostname"]
-    if hostname != "sandbox":
-        with open("/etc/hostname", "w") as file:
-            file.write(hostname + "\n")
-        with open("/etc/hosts", "a") as file:
-            file.write(f"127.0.0.1\t{hostname}\n")
+    if hostname != "sandbox" or request["layers"]:
+        with contextlib.suppress(OSError):  # a snapshot may be of something without these files
+            _update("/etc/hostname", f"{hostname}\n", whole=True)
+            if hostname != "sandbox":
+                _update("/etc/hosts", f"127.0.0.1\t{hostname}\n")
+
+
+def _update(path: str, text: str, *, whole: bool = False) -> None:
+    """Have a small file hold a text, or hold it too, and leave it alone if it does."""
+    fd = _agent_files.open_file({"path": path, "flags": os.O_RDWR | os.O_APPEND, "mode": 0})
+    with os.fdopen(fd, "rb+") as file:
+        old = file.read(_LARGEST_TEXT)
+        if old == text.encode() or (text.encode() in old and not whole):
+            return
+        if whole:
+            file.truncate(0)
+        file.write(text.encode())

@@ -37,13 +37,35 @@ class Channel:
         self._queue: collections.deque[tuple[Message, tuple[int, ...]]] = collections.deque()
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(sock, self._receive)
+        self._held: collections.deque[tuple[Message, tuple[int, ...]]] | None = None
         self.closed = False
 
     def send(self, message: Message, fds: tuple[int, ...] = ()) -> None:
         """Send now or as soon as there is room; `fds` are closed when they are sent."""
+        if self._held is not None:
+            self._held.append((message, fds))
+        else:
+            self.send_through(message, fds)
+
+    def hold(self) -> None:
+        """From now on, keep what is to be sent, but for what `send_through` is given."""
+        if self._held is None:
+            self._held = collections.deque()
+
+    def send_through(self, message: Message, fds: tuple[int, ...] = ()) -> None:
+        """Like `send`, although the rest is held."""
         if self.closed:
             _wire.close_all(list(fds))
-            return
+        else:
+            self._enqueue(message, fds)
+
+    def release(self) -> None:
+        """Send what was held."""
+        held, self._held = self._held, None
+        for message, fds in held or ():
+            self.send(message, fds)
+
+    def _enqueue(self, message: Message, fds: tuple[int, ...]) -> None:
         self._queue.append((message, fds))
         if len(self._queue) == 1:
             self._flush()
@@ -61,9 +83,10 @@ class Channel:
         self._loop.remove_reader(self._sock)
         self._loop.remove_writer(self._sock)
         self._sock.close()
-        for _, fds in self._queue:
+        for _, fds in (*self._queue, *(self._held or ())):
             _wire.close_all(list(fds))
         self._queue.clear()
+        self._held = None
         self._on_close()
 
     def _flush(self) -> None:

@@ -61,6 +61,11 @@ class LocalEngine(Engine):
             raise EngineUnavailable("the engine is not started, or it is closed")
         return await self._factory.create(spec)
 
+    async def forget(self, image: str) -> None:
+        """Let go of an image; what it takes is freed when nothing stands on it any more."""
+        if self._factory is not None:
+            self._factory.images.forget(image)
+
     async def close(self) -> None:
         """End every task and release everything."""
         factory, self._factory = self._factory, None
@@ -83,5 +88,5 @@ def _info(choice: Choice) -> EngineInfo:
     details = {f"not used: {mode.value}": no.reason for mode, no in choice.refused.items()}
     details |= {f"no {name} limit": reason for name, reason in zygote.refused.items()}
     details |= {f"not shown: {path}": reason for path, reason in image.left_out.items()}
-    capabilities |= {Capability.PORT, Capability.PTY}
+    capabilities |= {Capability.PORT, Capability.PTY, Capability.SNAPSHOT}
     return EngineInfo("local", zygote.mode.value, frozenset(capabilities), details)

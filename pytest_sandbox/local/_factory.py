@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import errno
 import itertools
+import os
 import socket
 from typing import TYPE_CHECKING
 
 from pytest_sandbox.engine import EngineUnavailable, InvalidSpec, StoreFull, TaskSpec
 
 from ._agent_link import BuildFailed
+from ._images import Images, Kind
+from ._keeping import Keeping
 from ._task import LocalTask
 from ._validate import check_task
 
 if TYPE_CHECKING:
     from ._image import HostImage
+    from ._images import Stack
     from ._options import LocalOptions
     from ._pump import Pump
     from ._zygote_link import ZygoteLink
@@ -32,6 +36,9 @@ class Factory:
         zygote: what forks them; started.
         image: what they show of the machine.
         options: the engine's settings.
+
+    Attributes:
+        images: what was kept of them.
     """
 
     def __init__(self, zygote: ZygoteLink, image: HostImage, options: LocalOptions) -> None:
@@ -40,6 +47,7 @@ class Factory:
         self._options = options
         self._names = itertools.count(1)
         self._pumps: set[Pump] = set()
+        self.images = Images(options.store or default_store(), zygote.drop)
 
     async def create(self, spec: TaskSpec) -> LocalTask:
         """Create a task and start its main process; leaves nothing behind if that fails."""
@@ -55,15 +63,17 @@ class Factory:
         Raises:
             BuildFailed: with what the kernel said.
         """
+        stack = self.images.find(spec.image, Kind.FILES)
         name = str(next(self._names))
         try:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         except OSError as error:  # we have as many descriptors as we may have
             raise BuildFailed(error) from error
         env = {**self.image.env, **spec.env}
-        task = LocalTask(spec, env, ours, self._pumps, lambda: self.zygote.kill(name))
+        keeping = Keeping(name, self.zygote, self.images, stack)
+        task = LocalTask(spec, env, ours, self._pumps, lambda: self.zygote.kill(name), keeping)
         try:
-            self.zygote.create(task, name, theirs, self._request(spec))
+            self.zygote.create(task, name, theirs, self._request(spec, stack))
             await task.start()
         except EngineUnavailable:
             task.ended(lost="never started")
@@ -79,15 +89,21 @@ class Factory:
         for pump in list(self._pumps):
             await pump.aclose()
 
-    def _request(self, spec: TaskSpec) -> dict[str, object]:
+    def _request(self, spec: TaskSpec, stack: Stack) -> dict[str, object]:
         processes = spec.limits.processes or self._options.processes
         return {
+            "layers": list(stack),
             "hostname": spec.hostname,
             "workdir": spec.workdir or "/root",
             "processes": processes + _SERVANTS,
             "memory": spec.limits.memory,
             "cpus": spec.limits.cpus,
         }
+
+
+def default_store() -> int:
+    """Bytes that kept files may take where nothing is said."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4
 
 
 def _translated(error: OSError, spec: TaskSpec) -> Exception:

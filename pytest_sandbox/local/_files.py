@@ -37,7 +37,7 @@ class LocalFiles(Files):
 
     async def open(self, path: str, flags: int, mode: int = 0o666) -> OpenFile:
         """Open a regular file."""
-        _check(path)
+        check_path(path)
         _, fds = await self._link.request_descriptors("open", path=path, flags=flags, mode=mode)
         if len(fds) != 1 or not stat.S_ISREG(os.fstat(fds[0]).st_mode):
             for fd in fds:
@@ -47,13 +47,13 @@ class LocalFiles(Files):
 
     async def stat(self, path: str, *, follow: bool = False) -> Entry:
         """Describe a path."""
-        _check(path)
+        check_path(path)
         answer = await self._link.request("stat", path=path, follow=follow)
         return _entry(path, answer.get("entry"))
 
     async def listdir(self, path: str) -> list[Entry]:
         """Describe what a directory holds, sorted by name."""
-        _check(path)
+        check_path(path)
         entries: list[Entry] = []
         with JobLink(self._link, "listdir", path) as job:
             await job.start()
@@ -65,12 +65,12 @@ class LocalFiles(Files):
 
     async def mkdir(self, path: str, *, parents: bool = False) -> None:
         """Make a directory."""
-        _check(path)
+        check_path(path)
         await self._link.request("mkdir", path=path, parents=parents)
 
     async def remove(self, path: str, *, recursive: bool = False) -> None:
         """Remove a name, and all below it if `recursive`."""
-        _check(path)
+        check_path(path)
         if not recursive:
             await self._link.request("remove", path=path)
             return
@@ -80,7 +80,7 @@ class LocalFiles(Files):
 
     async def watch(self, path: str, *, recursive: bool = False) -> AsyncIterator[WatchEvent]:
         """Changes to a file or below a directory."""
-        _check(path)
+        check_path(path)
         with JobLink(self._link, "watch", path, recursive=recursive) as job:
             await job.start()
             async for message in job.messages():
@@ -88,7 +88,7 @@ class LocalFiles(Files):
 
     async def pack(self, path: str) -> AsyncIterator[bytes]:
         """A directory's contents as a tar stream."""
-        _check(path)
+        check_path(path)
         with JobLink(self._link, "pack", path) as job:
             await job.start_reading()
             while data := await job.read():
@@ -97,7 +97,7 @@ class LocalFiles(Files):
 
     async def unpack(self, path: str, stream: AsyncIterator[bytes]) -> None:
         """Write the contents of a tar stream below a directory."""
-        _check(path)
+        check_path(path)
         with JobLink(self._link, "unpack", path) as job:
             await job.start_writing()
             async for data in stream:
@@ -106,13 +106,18 @@ class LocalFiles(Files):
             job.end_stream()
             await job.finish()
 
+    def any_open(self) -> bool:
+        """Whether a file is open, which can be written to without asking the agent."""
+        return bool(self._opened)
+
     def task_ended(self) -> None:
         """The sandbox is gone."""
         for file in list(self._opened):
             file.task_ended()
 
 
-def _check(path: str) -> None:
+def check_path(path: str) -> None:
+    """Refuse what is no absolute path."""
     if not path.startswith("/") or "\0" in path:
         raise OSError(errno.EINVAL, "not an absolute path", path)
 

@@ -5,8 +5,13 @@ The stage is the zygote's root, a small tmpfs:
     /skeleton     lower layer of a sandbox's root: its directories, links and curated `/etc`
     /trees/N      trees of the machine that show in every sandbox
     /dev/...      device nodes of the machine
+    /layers/N     what other sandboxes wrote and somebody keeps; see `_layers`
     /empty        an empty read-only directory, to hide others with
     /box, /root   where a sandbox mounts its store and its root, each in its own mount namespace
+
+A store is a tmpfs with what one sandbox writes, in parts: `r`, over the skeleton, and `N` over each
+tree that can be written to; `work` is overlayfs's own. The names are short because overlayfs takes
+all of its lower directories in one option of 4096 bytes.
     /proc         the machine's, for the zygote alone
 """
 
@@ -14,7 +19,12 @@ from __future__ import annotations
 
 import os
 
+from . import _attributes
 from . import _syscalls as sys_
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._layers import Layers
 
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 
@@ -59,28 +69,37 @@ class Masks:
 
 def mount_store(size: int, inodes: int) -> None:
     """Mount the place where everything lives that the sandbox writes; it dies with its mounts."""
-    flags = sys_.MS_NOSUID | sys_.MS_NODEV
-    sys_.mount("tmpfs", "/box", "tmpfs", flags, f"size={size},nr_inodes={inodes},mode=0755")
+    _tmpfs("/box", size, inodes, 0o755)
+    os.mkdir("/box/work", 0o755)
 
 
-def mount_root(trees: list[tuple[str, bool]]) -> None:
-    """Mount the sandbox's root at `/root`; `trees` tells of each whether it can be written to."""
-    _overlay("/skeleton", "root", "/root")
+def mount_root(trees: list[tuple[str, bool]], layers: Layers, stack: list[int]) -> None:
+    """Mount the sandbox's root at `/root`, all but the trees of the machine that are read-only.
+
+    Args:
+        trees: paths, and whether they can be written to.
+        layers: those there are.
+        stack: those that the root begins with, the newest first.
+    """
+    overlay("r", "/root", layers, stack, "../skeleton")
     for number, (path, writable) in enumerate(trees):
         if writable:
-            _overlay(f"/trees/{number}", f"tree{number}", "/root" + path)
-        else:
+            overlay(str(number), "/root" + path, layers, stack, f"../trees/{number}")
+
+
+def mount_trees(trees: list[tuple[str, bool]]) -> None:
+    """Mount the trees of the machine that are read-only below `/root`."""
+    for number, (path, writable) in enumerate(trees):
+        if not writable:
             sys_.mount(f"/trees/{number}", "/root" + path, flags=sys_.MS_BIND | sys_.MS_REC)
 
 
-def mount_kernel(masks: Masks) -> None:
+def mount_kernel(masks: Masks, size: int, inodes: int) -> None:
     """Mount `/dev`, `/proc` and `/sys` below `/root`."""
     for name in DEVICES:
         sys_.mount(f"/dev/{name}", f"/root/dev/{name}", flags=sys_.MS_BIND)
     _mount_terminals("/root/dev/pts")
-    os.mkdir("/box/shm", 0o1777)
-    os.chmod("/box/shm", 0o1777)
-    sys_.mount("/box/shm", "/root/dev/shm", flags=sys_.MS_BIND)
+    _tmpfs("/root/dev/shm", size, inodes, 0o1777)
     sys_.mount("proc", "/root/proc", "proc", _PSEUDO)
     sys_.mount("sysfs", "/root/sys", "sysfs", _PSEUDO | sys_.MS_RDONLY)
     masks.apply("/root")
@@ -94,13 +113,32 @@ def enter_root() -> None:
     os.chdir("/")
 
 
-def _overlay(lower: str, name: str, target: str) -> None:
-    upper, work = f"/box/{name}", f"/box/{name}.work"
+def overlay(part: str, target: str, layers: Layers, stack: list[int], base: str) -> None:
+    """Mount a part of layers, with one in `/box` over it that is written to.
+
+    Args:
+        part: its name.
+        target: where to.
+        layers: those there are.
+        stack: those that have the part, the newest first.
+        base: what is below them all, relative to `/layers`.
+    """
+    upper, work = f"/box/{part}", f"/box/work/{part}"
     os.mkdir(upper, 0o755)
     os.mkdir(work, 0o755)
+    os.chdir("/layers")
+    if stack:  # a merged directory has the owner, mode and times of the topmost one
+        _attributes.inherit(f"{stack[0]}/{part}", upper)
+    lower = layers.lower(stack, part, base)
     # userxattr: in a user namespace, overlayfs may not use the trusted.* attributes.
     options = f"lowerdir={lower},upperdir={upper},workdir={work},userxattr,xino=on"
     sys_.mount("overlay", target, "overlay", sys_.MS_NODEV, options)
+    os.chdir("/")
+
+
+def _tmpfs(target: str, size: int, inodes: int, mode: int) -> None:
+    flags = sys_.MS_NOSUID | sys_.MS_NODEV
+    sys_.mount("tmpfs", target, "tmpfs", flags, f"size={size},nr_inodes={inodes},mode={mode:o}")
 
 
 def _mount_terminals(target: str) -> None:

@@ -23,9 +23,12 @@ class LocalOptions:
         mode: the only mode to try; `None` for the first that works here.
         disk: bytes that one sandbox may write; `None` for 2 GiB, or a quarter of the machine's
             memory if that is less.
+        store: bytes that all snapshots together may take; `None` for a quarter of the machine's
+            memory.
         processes: how many processes and threads one sandbox may have, unless its limits say so.
     """
 
     mode: Mode | None = None
     disk: int | None = None
+    store: int | None = None
     processes: int = 1024

@@ -27,6 +27,7 @@ MS_BIND = 0x1000
 MS_REC = 0x4000
 MS_PRIVATE = 0x40000
 MNT_DETACH = 0x2
+UMOUNT_NOFOLLOW = 0x8
 
 # clone(2)
 CLONE_NEWNS = 0x00020000
@@ -45,6 +46,7 @@ AT_RECURSIVE = 0x8000
 OPEN_TREE_CLONE = 0x1
 OPEN_TREE_CLOEXEC = 0x80000
 MOVE_MOUNT_F_EMPTY_PATH = 0x4
+MOVE_MOUNT_T_EMPTY_PATH = 0x40
 MOUNT_ATTR_RDONLY = 0x1
 MOUNT_ATTR_IDMAP = 0x100000
 
@@ -59,8 +61,8 @@ PR_CAP_AMBIENT_CLEAR_ALL = 4
 
 #: Numbers that differ between architectures; those above 400 are the same everywhere.
 _NUMBERS = {
-    "x86_64": {"pivot_root": 155, "capset": 126, "seccomp": 317},
-    "aarch64": {"pivot_root": 41, "capset": 91, "seccomp": 277},
+    "x86_64": {"pivot_root": 155, "capset": 126, "seccomp": 317, "setns": 308},
+    "aarch64": {"pivot_root": 41, "capset": 91, "seccomp": 277, "setns": 268},
 }
 SUPPORTED_MACHINES = frozenset(_NUMBERS)
 _OPEN_TREE, _MOVE_MOUNT, _CLOSE_RANGE, _MOUNT_SETATTR = 428, 429, 436, 442
@@ -126,6 +128,11 @@ def unshare(flags: int) -> None:
     _check(_libc.unshare(ctypes.c_int(flags)), f"unshare {flags:#x}")
 
 
+def setns(namespace: int, kind: int) -> None:
+    """Enter a namespace, `setns(2)`; `kind` is its `CLONE_NEW...`."""
+    _syscall("setns", _number("setns"), namespace, kind)
+
+
 def close_from(first: int, last: int = 0xFFFFFFFF) -> None:
     """Close all descriptors from `first` to `last`, `close_range(2)`."""
     if first <= last:
@@ -184,9 +191,22 @@ def open_tree(path: str, *, recursive: bool = False) -> int:
     return _syscall(path, _OPEN_TREE, AT_FDCWD, os.fsencode(path), flags)
 
 
-def move_mount(tree: int, target: str) -> None:
-    """Attach a detached mount at `target`."""
-    _syscall(target, _MOVE_MOUNT, tree, b"", AT_FDCWD, os.fsencode(target), MOVE_MOUNT_F_EMPTY_PATH)
+def move_mount(
+    tree: int, target: str, *, source: str = "", folder: int = AT_FDCWD, name: str = ""
+) -> None:
+    """Attach a detached mount, or move an attached one.
+
+    Args:
+        tree: the mount; or a folder, if `source` is given.
+        target: where to; the folder `folder` itself if empty.
+        source: the mount, below `tree`.
+        folder: where a relative `target` begins.
+        name: what an error names instead of `target`.
+    """
+    flags = 0 if source else MOVE_MOUNT_F_EMPTY_PATH
+    flags |= 0 if target else MOVE_MOUNT_T_EMPTY_PATH
+    paths = os.fsencode(source), os.fsencode(target)
+    _syscall(name or target, _MOVE_MOUNT, tree, paths[0], folder, paths[1], flags)
 
 
 class _MountAttr(ctypes.Structure):

@@ -20,7 +20,7 @@ from pytest_sandbox.engine import (
 )
 
 from ._agent_link import AgentLink, BuildFailed
-from ._files import LocalFiles
+from ._files import LocalFiles, check_path
 from ._ports import LocalPorts
 from ._process import LocalProcess
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
+    from ._keeping import Keeping
     from ._pump import Pump
 
 
@@ -40,6 +41,7 @@ class LocalTask(Task):
         sock: the engine's end of the socket to the agent.
         pumps: the engine's running pumps.
         kill: tells the zygote to kill PID 1.
+        keeping: keeps its files.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class LocalTask(Task):
         sock: socket.socket,
         pumps: set[Pump],
         kill: Callable[[], None],
+        keeping: Keeping,
     ) -> None:
         self.main: Process | None = None
         self._link = AgentLink(sock, pumps, kill)
@@ -57,6 +60,7 @@ class LocalTask(Task):
         self._spec = spec
         self._env = env
         self._kill = kill
+        self._keeping = keeping
         self._killed = False
         self._main_status: ExitStatus | None = None
         self._end: TaskEnd | None = None
@@ -72,14 +76,12 @@ class LocalTask(Task):
     async def exec(self, spec: ProcessSpec) -> Process:
         """Start a further process."""
         check_process(spec)
-        if self._end is not None or self._killed:
-            raise TaskEnded("the task is over")
+        self._check_alive()
         return await self._exec(spec, main=False)
 
     async def connect(self, port: int) -> Connection:
         """Connect to a port that something inside listens on."""
-        if self._end is not None or self._killed:
-            raise TaskEnded("the task is over")
+        self._check_alive()
         return await self._ports.connect(port)
 
     def poll(self) -> TaskEnd | None:
@@ -98,6 +100,27 @@ class LocalTask(Task):
             self._killed = True
             self._kill()
             await self._over.wait()
+
+    async def snapshot(self, *, end: bool = False) -> str:
+        """Keep the files as they are now."""
+        self._check_alive()
+        if not end:
+            return await self._keeping.snapshot(self._link, self.files.any_open)
+        self._killed = True
+        try:
+            return await self._keeping.keep()
+        finally:
+            await self.kill()
+
+    async def snapshot_directory(self, path: str) -> str:
+        """Keep a directory as it is now."""
+        self._check_alive()
+        check_path(path)
+        return await self._keeping.snapshot_folder(self._link, path)
+
+    def _check_alive(self) -> None:
+        if self._end is not None or self._killed:
+            raise TaskEnded("the task is over")
 
     def ended(
         self, *, out_of_memory: bool = False, failed: OSError | None = None, lost: str = ""
@@ -119,6 +142,7 @@ class LocalTask(Task):
         self._link.task_ended()
         self.files.task_ended()
         self._ports.task_ended()
+        self._keeping.release()
         self._over.set()
 
     def _judge(self, status: ExitStatus | None, out_of_memory: bool, lost: str) -> TaskEnd:

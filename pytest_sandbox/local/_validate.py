@@ -22,8 +22,6 @@ def check_task(spec: TaskSpec, refused: Mapping[str, str]) -> None:
         InvalidSpec: no engine could run it.
         Unsupported: this one cannot, here.
     """
-    if spec.image != "host":
-        raise Unsupported(f"image {spec.image!r}", "the local engine has the image 'host'")
     check_any_task(spec)
     if spec.limits.memory is not None and "memory" in refused:
         raise Unsupported("memory limit", refused["memory"])

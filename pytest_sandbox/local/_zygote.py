@@ -16,9 +16,13 @@ import sys
 
 from . import _box, _idmap, _mounts, _seccomp, _stage, _wire
 from . import _syscalls as sys_
+from ._boxes import Box
 from ._cgroups import Cgroups
 from ._errors import describe
 from ._harden import Hardening
+from ._helper import Helper
+from ._layers import Layers
+from ._workshop import Workshop
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,14 +37,23 @@ class Zygote:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
-        self._boxes: dict[int, str] = {}  # pid of PID 1 -> the engine's name for the sandbox
+        self._boxes: dict[int, Box] = {}  # by the pid of PID 1
+        self._buried: dict[int, Box] = {}  # by the pid of what frees what they wrote
         self._wakeup, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, lambda *_: self._stop())
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(write, warn_on_full_buffer=False)
         self._running = True
-        self._handlers = {"create": self._create, "kill": self._kill}
+        self._handlers = {
+            "create": self._create,
+            "kill": self._kill,
+            "keep": self._keep,
+            "drop": lambda message, _: self._workshop.drop(message),
+            "swap": self._work,
+            "copy": self._work,
+            "folder": self._work,
+        }
 
     def _stop(self) -> None:
         self._running = False
@@ -80,8 +93,9 @@ class Zygote:
         trees = [(path, writable) for path, writable in message["trees"]]
         _stage.build(trees, message["links"], shift=self._shift)
         self._blueprint = _box.Blueprint(
-            trees, message["size"], message["inodes"], masks, hardening
+            trees, Layers(), message["size"], message["inodes"], masks, hardening
         )
+        self._workshop = Workshop(self._blueprint, self._tell)
 
     def run(self) -> None:
         """Serve until the engine is gone; then end everything."""
@@ -90,7 +104,10 @@ class Zygote:
         try:
             self._loop()
         finally:
-            for pid in self._boxes:
+            for pid, box in self._boxes.items():
+                box.close()
+                os.kill(pid, signal.SIGKILL)
+            for pid in self._workshop.pids:
                 os.kill(pid, signal.SIGKILL)
             self._reap(0)
             self._cgroups.leave()
@@ -100,10 +117,18 @@ class Zygote:
         poll.register(self._sock, select.POLLIN)
         poll.register(self._wakeup, select.POLLIN)
         while self._running:
-            for fd, _ in poll.poll(_RETRY if self._cgroups.sweep() else None):
+            helpers = self._workshop.fds
+            for fd in helpers:
+                poll.register(fd, select.POLLIN)
+            ready = poll.poll(_RETRY if self._cgroups.sweep() else None)
+            for fd in helpers:
+                poll.unregister(fd)
+            for fd, _ in ready:
                 if fd == self._wakeup:
                     os.read(fd, 4096)
                     self._reap(os.WNOHANG)
+                elif fd != self._sock.fileno():
+                    self._workshop.serve(fd)
                 elif not self._serve():
                     self._running = False
 
@@ -123,42 +148,82 @@ class Zygote:
 
     def _fork(self, message: Message, sock_fd: int) -> None:
         doors = self._cgroups.prepare(message)
-        gate, opener = os.pipe2(os.O_CLOEXEC)
+        ours, gate = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        box = Box(message["name"], ours, message["layers"])
 
         def child() -> None:
-            os.close(opener)
+            ours.close()
             _box.run(self._blueprint, message, socket.socket(fileno=sock_fd), gate, doors)
 
         try:
             pid = sys_.clone(_box.NAMESPACES, child, doors.folder)
-            self._boxes[pid] = message["name"]
-            self._tell({"born": message["name"], "pid": pid})
+            self._boxes[pid] = box
+            self._tell({"born": box.name, "pid": pid})
             _idmap.write_map(pid, self._shift, self._ids)
-            os.write(opener, b"g")
+            ours.send(b"g")
         except OSError:
-            self._cgroups.dismiss(message["name"])
+            self._cgroups.dismiss(box.name)
             raise
         finally:
             doors.close()
-            os.close(gate)
-            os.close(opener)
+            gate.close()
 
     def _kill(self, message: Message, fds: list[int]) -> None:
-        for pid, name in self._boxes.items():
-            if name == message["name"]:
-                os.kill(pid, signal.SIGKILL)
+        pid, box = self._find(message["name"])
+        if box is not None:
+            if box.keep is None:
+                box.close()  # so that the sandbox itself frees what it wrote, as it ends
+            os.kill(pid, signal.SIGKILL)
+
+    def _keep(self, message: Message, fds: list[int]) -> None:
+        pid, box = self._find(message["name"])
+        if box is None:
+            self._workshop.refuse_ended(message)
+            return
+        box.keep = message
+        os.kill(pid, signal.SIGKILL)
+
+    def _work(self, message: Message, fds: list[int]) -> None:
+        _, box = self._find(message["name"])
+        if box is None:
+            self._workshop.refuse_ended(message)
+        else:
+            self._workshop.begin(message, box, fds)
+
+    def _find(self, name: str) -> tuple[int, Box | None]:
+        return next(((pid, box) for pid, box in self._boxes.items() if box.name == name), (0, None))
 
     def _reap(self, flags: int) -> None:
-        while self._boxes:
+        while self._boxes or self._buried:
             try:
                 pid, _ = os.waitpid(-1, flags)
             except ChildProcessError:
                 return
             if pid == 0:
                 return
-            name = self._boxes.pop(pid, None)
-            if name is not None:
-                self._tell({"ended": name, "oom": self._cgroups.dismiss(name)})
+            if pid in self._boxes:
+                self._bury(self._boxes.pop(pid))
+            elif pid in self._buried:
+                self._ended(self._buried.pop(pid))
+
+    def _bury(self, box: Box) -> None:
+        """It is dead: free what it wrote, then tell."""
+        if box.keep is not None:
+            self._workshop.keep(box.keep, box)
+        elif self._running and not box.is_quick_to_free():
+            try:
+                helper = Helper(list, box.fds)  # whose end frees it
+            except OSError:
+                pass  # then we do
+            else:
+                box.close()
+                self._buried[helper.pid] = box
+                return
+        box.close()
+        self._ended(box)
+
+    def _ended(self, box: Box) -> None:
+        self._tell({"ended": box.name, "oom": self._cgroups.dismiss(box.name)})
 
     def _tell(self, message: Message) -> None:
         try:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import select
 import socket
 import subprocess
 import tempfile
 import time
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from pytest_sandbox.engine import EngineUnavailable
 
@@ -49,6 +50,8 @@ class ZygoteLink:
         self._pids: dict[str, int] = {}
         self._cgroups: list[str] = []
         self._death = ""
+        self._numbers = itertools.count(1)
+        self._answers: dict[int, asyncio.Future[Message]] = {}
         self._channel: Channel | None = None
         self._gone = asyncio.Event()
         self._watcher: asyncio.Task[None] | None = None
@@ -81,11 +84,35 @@ class ZygoteLink:
         Raises:
             EngineUnavailable: the zygote died.
         """
-        if self._channel is None or self._channel.closed:
-            sock.close()
-            raise EngineUnavailable(f"the engine's zygote is gone: {self._death}")
+        self._send({**fields, "op": "create", "name": name}, (sock.detach(),))
         self._tasks[name] = task
-        self._channel.send({**fields, "op": "create", "name": name}, (sock.detach(),))
+
+    async def request(self, op: str, fds: tuple[int, ...] = (), **fields: Any) -> Message:
+        """Ask the zygote for something; `fds` are closed once they are sent.
+
+        Raises:
+            OSError: what the kernel said.
+            EngineUnavailable: the zygote died.
+        """
+        number = next(self._numbers)
+        answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        self._send({**fields, "op": op, "id": number}, fds)
+        self._answers[number] = answer
+        try:
+            return await answer
+        finally:
+            self._answers.pop(number, None)
+
+    def drop(self, layer: int) -> None:
+        """Have a layer freed."""
+        if self._channel is not None:
+            self._channel.send({"op": "drop", "layer": layer, "id": next(self._numbers)})
+
+    def _send(self, message: Message, fds: tuple[int, ...]) -> None:
+        if self._channel is None or self._channel.closed:
+            close_all(list(fds))
+            raise EngineUnavailable(f"the engine's zygote is gone: {self._death}")
+        self._channel.send(message, fds)
 
     def kill(self, name: str) -> None:
         """Have a sandbox killed."""
@@ -114,6 +141,8 @@ class ZygoteLink:
         close_all(fds)
         if "ended" in message:
             self._on_ended(message)
+        elif "answer" in message:
+            self._on_answer(message)
         elif "born" in message:
             self._pids[message["born"]] = message["pid"]
         elif "unshared" in message:
@@ -149,6 +178,15 @@ class ZygoteLink:
             failed=error_of(failed) if failed else None,
         )
 
+    def _on_answer(self, message: Message) -> None:
+        answer = self._answers.get(message["answer"])
+        if answer is None or answer.done():
+            return
+        if "error" in message:
+            answer.set_exception(error_of(message["error"]))
+        else:
+            answer.set_result(message["ok"])
+
     def _on_close(self) -> None:
         self._watcher = asyncio.get_running_loop().create_task(self._bury())
 
@@ -161,6 +199,9 @@ class ZygoteLink:
         self._death = words or f"it ended with status {self._process.returncode}"
         if not self._ready.done():
             self._ready.set_exception(EngineUnavailable(f"the zygote died: {self._death}"))
+        for answer in self._answers.values():
+            if not answer.done():
+                answer.set_exception(EngineUnavailable(f"the zygote died: {self._death}"))
         for task in list(self._tasks.values()):
             task.ended(lost=f"the engine's zygote died: {self._death}")
         self._tasks.clear()

@@ -63,8 +63,3 @@ def test_a_limit_that_cannot_be_held_is_refused_with_the_reason(
 ) -> None:
     with pytest.raises(Unsupported, match=f"{controller} limit: no such luck"):
         check_task(TaskSpec(limits=limits), {controller: "no such luck"})
-
-
-def test_another_image_is_refused_by_name() -> None:
-    with pytest.raises(Unsupported, match="debian"):
-        check_task(TaskSpec(image="debian"), {})

@@ -1,0 +1,93 @@
+"""Giving a sandbox in which nothing runs a new store, in place.
+
+Its root is mounted anew beside the old one, with what it wrote so far as a layer below; whatever
+is mounted elsewhere moves over; then the new root takes the place of the old one, for PID 1 too.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from . import _helper, _mounts
+from . import _syscalls as sys_
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._box import Blueprint
+
+
+class _Mount:
+    """A line of `/proc/PID/mountinfo`."""
+
+    def __init__(self, line: bytes) -> None:
+        fields = line.split()
+        self.number, self.parent = int(fields[0]), int(fields[1])
+        self.path = _unescaped(fields[4])
+        self.source = _unescaped(fields[fields.index(b"-", 6) + 2])
+
+
+def swap(blueprint: Blueprint, stack: list[int], mounts: int) -> int:
+    """Do it; in a helper.
+
+    Args:
+        blueprint: how sandboxes are built.
+        stack: layers for the new root, the first of which is the sandbox's old store.
+        mounts: the sandbox's mount namespace.
+
+    Returns:
+        The new store.
+
+    Raises:
+        OSError: and the sandbox is as it was; `EBUSY` if it is not one for this.
+    """
+    _helper.enter_user_namespace(mounts)
+    _mounts.mount_store(blueprint.size, blueprint.inodes)
+    _mounts.mount_root(blueprint.trees, blueprint.layers, stack)
+    store = sys_.open_tree("/box")
+    root = sys_.open_tree("/root", recursive=True)
+    proc = os.open("/proc/self", os.O_PATH | os.O_CLOEXEC)
+    sys_.setns(mounts, sys_.CLONE_NEWNS)
+    writable = {path for path, writable in blueprint.trees if writable}
+    move = _to_move(read_mounts(proc), writable)
+    sys_.move_mount(root, "/")  # on top of the old root, which is still ours
+    moved: list[str] = []
+    try:
+        for path in move:
+            sys_.move_mount(sys_.AT_FDCWD, path[1:], source=path, folder=root)
+            moved.append(path)
+        os.fchdir(root)
+        sys_.pivot_root(".", ".")
+    except OSError:
+        for path in moved:
+            sys_.move_mount(root, path, source=path[1:])
+        os.fchdir(root)
+        sys_.umount(".", sys_.MNT_DETACH)
+        raise
+    sys_.umount(".", sys_.MNT_DETACH)
+    return store
+
+
+def read_mounts(proc: int) -> list[_Mount]:
+    """The mounts of a process, of which `proc` is the folder in `/proc`."""
+    fd = os.open("mountinfo", os.O_RDONLY | os.O_CLOEXEC, dir_fd=proc)
+    with os.fdopen(fd, "rb") as file:
+        return [_Mount(line) for line in file.read().splitlines()]
+
+
+def _to_move(mounts: list[_Mount], trees: set[str]) -> list[str]:
+    """Paths of what is mounted on the root and on trees that are mounted anew with it."""
+    root = next(mount for mount in mounts if mount.path == "/")
+    anew = {root.number}
+    anew |= {one.number for one in mounts if one.parent == root.number and one.path in trees}
+    paths = [one.path for one in mounts if one.parent in anew and one.number not in anew]
+    every = [mount.path for mount in mounts]
+    if any(every.count(path) > 1 for path in {*paths, *trees, "/"}):
+        raise OSError(errno.EBUSY, "something is mounted on something else's root", "")
+    return paths
+
+
+def _unescaped(field: bytes) -> str:
+    """A path as proc_pid_mountinfo(5) has it: some bytes are written in octal."""
+    parts = field.split(b"\\")
+    return os.fsdecode(parts[0] + b"".join(bytes([int(p[:3], 8)]) + p[3:] for p in parts[1:]))
