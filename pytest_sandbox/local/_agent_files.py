@@ -90,7 +90,7 @@ class _Accounts:
             if version != self._version:
                 self._version, self._names = version, self._read()
         except OSError:
-            pass  # a sandbox may do without accounts
+            self._version, self._names = (), {}  # a sandbox may do without accounts
         return self._names.get(number, str(number))
 
     def _read(self) -> dict[int, str]:

@@ -42,9 +42,11 @@ class Box:
         return self._handles()[1]
 
     def renew(self, store: int) -> None:
-        """It has another store."""
-        os.close(self.store)
-        self._fds[0] = store
+        """It has another store, unless it is over."""
+        old = store
+        if self._fds:
+            old, self._fds[0] = self._fds[0], store
+        os.close(old)
 
     @property
     def fds(self) -> list[int]:
@@ -66,9 +68,8 @@ class Box:
 
     def _handles(self) -> list[int]:
         # Received only when they are needed, which for most sandboxes they never are.
-        if not self._fds:
-            fds = _wire.receive(self._gate)[1]
-            if len(fds) != 2:
-                raise OSError(errno.ESRCH, "the sandbox is over", "")
-            self._fds = fds
+        if not self._fds and self._gate.fileno() >= 0:
+            self._fds = _wire.receive(self._gate)[1]
+        if len(self._fds) != 2:
+            raise OSError(errno.ESRCH, "the sandbox is over", "")
         return self._fds
