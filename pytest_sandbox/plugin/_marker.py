@@ -12,17 +12,20 @@ from ._options import IMAGES
 _NOT_YET = (
     "cidr_allowlist",
     "cloud",
-    "encrypted_ports",
-    "gpu",
-    "h2_ports",
     "network_file_systems",
     "proxy",
     "region",
-    "unencrypted_ports",
-    "volumes",
 )
 #: Keys that `None` cannot undo: their parameters always have a value.
-_NEVER_NONE = ("block_network", "pty", "timeout", "verbose")
+_NEVER_NONE = (
+    "block_network",
+    "encrypted_ports",
+    "h2_ports",
+    "pty",
+    "timeout",
+    "unencrypted_ports",
+    "verbose",
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -118,6 +121,20 @@ def _is_collection(value: object) -> bool:
     return isinstance(value, list | tuple | set | frozenset)
 
 
+def _are_ports(value: object) -> bool:
+    return isinstance(value, list | tuple | set | frozenset) and all(
+        _is_number(port, int) and port < 65536 for port in value
+    )
+
+
+def _are_volumes(value: object) -> bool:
+    return isinstance(value, Mapping) and all(
+        str(path).startswith("/") and hasattr(volume, "read_only") for path, volume in value.items()
+    )
+
+
+_PORTS = ("a list of ports from 1 to 65535", _are_ports)
+
 #: What each key must be, in words and as a test. What a value then means is for the client, the
 #: server and the engine to judge; this catches what cannot be meant, before anything runs.
 _CHECKS: dict[str, tuple[str, Callable[[object], bool]]] = {
@@ -126,7 +143,13 @@ _CHECKS: dict[str, tuple[str, Callable[[object], bool]]] = {
         "a number of cores above 0, or a pair (request, limit)",
         lambda value: _is_request(value, (int, float)),
     ),
+    "encrypted_ports": _PORTS,
     "env": ("a dict of strings", _is_env),
+    "gpu": (
+        "a kind of GPU, as in 'H100' or 'H100:2'",
+        lambda value: isinstance(value, str) and value[:1] not in ("", ":"),
+    ),
+    "h2_ports": _PORTS,
     "idle_timeout": ("a whole number of seconds above 0", lambda value: _is_number(value, int)),
     "image": (
         "an image, or 'host'",
@@ -140,7 +163,9 @@ _CHECKS: dict[str, tuple[str, Callable[[object], bool]]] = {
     "pty": ("True or False", lambda value: isinstance(value, bool)),
     "secrets": ("a list of secrets", _is_collection),
     "timeout": ("a whole number of seconds above 0", lambda value: _is_number(value, int)),
+    "unencrypted_ports": _PORTS,
     "verbose": ("True or False", lambda value: isinstance(value, bool)),
+    "volumes": ("a dict of volumes by absolute path", _are_volumes),
     "workdir": (
         "an absolute path",
         lambda value: isinstance(value, str) and value.startswith("/"),
