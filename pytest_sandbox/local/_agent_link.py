@@ -84,7 +84,12 @@ class AgentLink:
         self, op: str, fds: tuple[int, ...] = (), **fields: Any
     ) -> Answer:
         """Like `request`, for what is answered with descriptors."""
-        return await self._send(next(self._numbers), op, fds, fields)
+        answer = self._send(next(self._numbers), op, fds, fields)
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            answer.add_done_callback(_discard)  # it may be there already
+            raise
 
     def abandon(self, process: int) -> None:
         """Kill a process that nobody wants any more, even if it is only about to be started."""
@@ -225,6 +230,11 @@ class AgentLink:
             if not future.done():
                 future.set_exception(error)
                 future.exception()  # nobody has to ask
+
+
+def _discard(answer: asyncio.Future[Answer]) -> None:
+    if not answer.cancelled() and answer.exception() is None:
+        close_all(answer.result()[1])
 
 
 def error_of(description: Any) -> OSError:

@@ -116,6 +116,22 @@ async def test_descriptors_that_nobody_asked_for_are_closed(peer: Peer, message:
     os.close(read)
 
 
+async def test_descriptors_that_come_just_when_their_caller_leaves_are_closed(peer: Peer) -> None:
+    pending = asyncio.ensure_future(peer.link.request_descriptors("open", path="/"))
+    await asyncio.sleep(0)
+    read, write = os.pipe()
+    peer.say({"id": 1, "ok": {}}, write)
+    os.close(write)
+    peer.link.drain()
+    pending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await pending
+    await asyncio.sleep(0)
+    os.set_blocking(read, False)
+    assert os.read(read, 1) == b""  # the end: nobody holds the other side
+    os.close(read)
+
+
 async def test_a_terminal_instead_of_a_file_is_refused(peer: Peer) -> None:
     pending = asyncio.ensure_future(LocalFiles(peer.link).open("/f", os.O_RDONLY))
     await asyncio.sleep(0)

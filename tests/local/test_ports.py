@@ -1,8 +1,10 @@
 """Connections to ports of a sandbox, with real listeners inside."""
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -17,6 +19,8 @@ from pytest_sandbox.engine import (
     TaskSpec,
 )
 from pytest_sandbox.local import LocalEngine, _ports
+
+from .conftest import needs_root, processes, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -56,6 +60,13 @@ async def started(task: Task, program: str, host: str = "127.0.0.1", backlog: in
     argv = (sys.executable, "-I", "-c", LISTEN + program, host, str(backlog))
     process = await task.exec(ProcessSpec(argv))
     return int(await line(process))
+
+
+def parent_of(*words: str) -> int:
+    """PID 1 of a sandbox, as the machine knows it, by a process in there."""
+    until(lambda: bool(processes(*words)), f"a process {words}")
+    (pid,) = processes(*words)
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 async def line(process: Process) -> bytes:
@@ -212,3 +223,36 @@ async def test_a_connection_under_way_ends_with_the_sandbox(engine: LocalEngine)
     await task.kill()
     outcomes = await asyncio.gather(*waiting, return_exceptions=True)
     assert any(isinstance(outcome, TaskEnded) for outcome in outcomes)
+
+
+@needs_root
+async def test_connections_leave_nothing_in_pid_1(task: Task, listen: Listen) -> None:
+    port = await listen(NEVER)
+    await task.exec(ProcessSpec(("sleep", "86401.5")))
+    agent = parent_of("sleep", "86401.5")
+    before = sorted(os.listdir(f"/proc/{agent}/fd"))
+    connections = [await task.connect(port) for _ in range(20)]
+    for _ in range(20):
+        with pytest.raises(ConnectionRefusedError):
+            await task.connect(9)
+    assert sorted(os.listdir(f"/proc/{agent}/fd")) == before
+    for connection in connections:
+        await connection.close()
+
+
+async def test_nothing_is_open_here_when_all_is_over(engine: LocalEngine) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    task = await engine.create(TaskSpec())
+    port = await started(task, ECHO)
+    for _ in range(20):
+        await task.connect(port)
+        with pytest.raises(ConnectionRefusedError):
+            await task.connect(9)
+    leaving = [asyncio.ensure_future(task.connect(port)) for _ in range(20)]
+    for turns, future in enumerate(leaving):
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        future.cancel()
+    await asyncio.wait(leaving)
+    await task.kill()
+    assert len(os.listdir("/proc/self/fd")) == before
