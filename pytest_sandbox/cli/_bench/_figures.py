@@ -11,10 +11,12 @@ from pathlib import Path
 
 from pytest_sandbox import Client, Sandbox
 
+from ._containers import containers
 from ._fakes import fake, fork, suite
 from ._memory import available_bytes, rss_bytes
 from ._samples import Samples
 from ._session import Bench
+from ._snapshots import depth, restore, snapshot, template_suite
 
 TRUE = "/bin/true"
 
@@ -201,4 +203,9 @@ FIGURES: dict[str, Callable[[Bench], None]] = {
     "fake": fake,
     "fake-suite": suite,
     "fork": fork,
+    "snapshot": snapshot,
+    "restore": restore,
+    "depth": depth,
+    "template-suite": template_suite,
+    "containers": containers,
 }

@@ -10,6 +10,8 @@ def render(bench: Bench) -> str:
     lines = [_HEAD, "-" * len(_HEAD)]
     lines += [_timing(row) for row in bench.timings]
     lines += ["", *(_fact(row) for row in bench.facts)]
+    if bench.skipped:
+        lines += ["", *(f"not measured: {reason}" for reason in bench.skipped)]
     lines += ["", "left behind: " + (", ".join(bench.leftovers) or "nothing")]
     lines += ["versions: " + ", ".join(f"{k} {v}" for k, v in versions().items())]
     return "\n".join(lines)

@@ -30,6 +30,7 @@ class Bench:
         self.live = live
         self.timings: list[dict[str, Any]] = []
         self.facts: list[dict[str, Any]] = []
+        self.skipped: list[str] = []
         self.leftovers: list[str] = []
         self._run = Run.create()
 
@@ -74,6 +75,10 @@ class Bench:
         """Add a figure that is not a timing."""
         self.facts.append({"name": name, "value": value, "unit": unit})
 
+    def skip(self, reason: str) -> None:
+        """Say what could not be measured here, and why."""
+        self.skipped.append(reason)
+
     def finish(self) -> None:
         """End the engine and note whatever of it is still there."""
         pid, directory = self._server.pid, self._run.directory
@@ -89,6 +94,7 @@ class Bench:
         return {
             "timings": self.timings,
             "facts": self.facts,
+            "skipped": self.skipped,
             "left_behind": self.leftovers,
             "versions": versions(),
         }
