@@ -193,6 +193,8 @@ peer.close()
 async def test_who_reads_sees_the_end_of_the_sandbox(engine: LocalEngine) -> None:
     task = await engine.create(TaskSpec())
     connection = await task.connect(await started(task, ECHO))
+    await connection.write(b"x")
+    assert await connection.read(1) == b"x"  # so it is accepted; others in the queue are reset
     reading = asyncio.ensure_future(connection.read(1))
     await asyncio.sleep(0)
     await task.kill()
