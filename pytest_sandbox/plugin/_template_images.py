@@ -39,11 +39,13 @@ class Use:
 
     Attributes:
         title: its name, with its parameters.
+        home: where it is visible.
         outcome: what became of its image.
         restores: seconds that each copy took.
     """
 
     title: str
+    home: str
     outcome: Outcome
     restores: list[float] = field(default_factory=list)
 
@@ -99,7 +101,7 @@ class Templates:
                 outcome = slot.outcome if slot else None
                 if outcome is None:
                     return self._build(layer, client, slot)
-            self.uses[layer.key] = Use(layer.title, outcome)
+            self.uses[layer.key] = Use(layer.title, layer.home, outcome)
         outcome = self.uses[layer.key].outcome
         if outcome.skipped:
             pytest.skip(outcome.skipped)
@@ -134,30 +136,30 @@ class Templates:
         def tell(**what: Any) -> Outcome:
             seconds = time.monotonic() - started
             outcome = Outcome(seconds=seconds, worker=self._session.worker, **what)
-            self.uses[layer.key] = Use(layer.title, outcome)
+            self.uses[layer.key] = Use(layer.title, layer.home, outcome)
             if slot is not None:
                 slot.put(outcome)
             return outcome
 
         try:
-            image, recalled = self._image(layer, client)
+            told = self._image(layer, client)
         except pytest.skip.Exception as skip:
             tell(skipped=skip.msg or "skipped")
             raise
         except (Exception, pytest.fail.Exception) as error:
             tell(error=self._text(layer, error))
             raise
-        return tell(image=image, memory=layer.template.memory, recalled=recalled)
+        return tell(memory=layer.template.memory, **told)
 
-    def _image(self, layer: Layer, client: Client) -> tuple[str, bool]:
-        """The id of the image, and whether an earlier run had built it."""
-        key = cache_key(layer) if layer.template.cache else ""
-        if key and (kept := client.extensions.recall_image(key)) is not None:
-            return kept.object_id, True
+    def _image(self, layer: Layer, client: Client) -> dict[str, Any]:
+        """What there is to tell of the image."""
+        if not layer.template.cache:
+            return {"image": image_of(layer, self._begun(layer, client), client)}
+        key = cache_key(layer)
+        if (kept := client.extensions.recall_image(key)) is not None:
+            return {"image": kept.object_id, "recalled": True}
         image = image_of(layer, self._begun(layer, client), client)
-        if key:
-            client.extensions.keep_image(_image(image), key)
-        return image, False
+        return {"image": image, "unkept": _keep(image, key, client)}
 
     def _begun(self, layer: Layer, client: Client) -> Sandbox:
         """The sandbox that the function of a template gets."""
@@ -201,6 +203,17 @@ def _image(image_id: str) -> Image:
     from pytest_sandbox.client import Image
 
     return Image.from_id(image_id)
+
+
+def _keep(image_id: str, key: str, client: Client) -> str:
+    """Keep an image for later runs; or say why it is not kept, as this run can do without."""
+    from pytest_sandbox.client.exceptions import Error
+
+    try:
+        client.extensions.keep_image(_image(image_id), key)
+    except Error as error:
+        return str(error)
+    return ""
 
 
 def _snapshot(snapshot_id: str, client: Client) -> SandboxSnapshot:

@@ -34,6 +34,7 @@ class Outcome:
         seconds: how long it took.
         worker: who did it; empty without pytest-xdist.
         recalled: whether an earlier run had built it.
+        unkept: why a later run will have to build it again, though it was to be kept.
         error: why there is none.
         skipped: why it was not meant to be built.
     """
@@ -43,6 +44,7 @@ class Outcome:
     seconds: float = 0.0
     worker: str = ""
     recalled: bool = False
+    unkept: str = ""
     error: str = ""
     skipped: str = ""
 

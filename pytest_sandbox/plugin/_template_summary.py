@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
+from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +51,10 @@ def pytest_terminal_summary(
     told = config.stash[_TOLD]
     if told:
         terminalreporter.section("sandbox templates")
-        for use in sorted(told.values(), key=lambda use: use["title"]):
+        titles = Counter(use["title"] for use in told.values())
+        for use in sorted(told.values(), key=lambda use: (use["title"], use["home"])):
+            if titles[use["title"]] > 1:
+                use["title"] += f" of {use['home']}"
             terminalreporter.write_line(" ".join(_words(use)))
 
 
@@ -78,3 +82,5 @@ def _words(use: Mapping[str, Any]) -> Iterator[str]:
         median = f"{1000 * statistics.median(restores):.1f} ms"
         several = f"{len(restores)} times, {median} each (median)"
         yield f"- used once, {median}" if len(restores) == 1 else f"- used {several}"
+    if outcome["unkept"]:
+        yield f"- not kept for later runs: {outcome['unkept']}"

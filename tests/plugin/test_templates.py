@@ -382,7 +382,12 @@ def test_it(prepared):
 """
     project.pytester.makepyfile(test_one=HEAD + code, test_two=HEAD + code)
 
-    project.pytester.runpytest("--sandbox-engine=fake").assert_outcomes(passed=2)
+    result = project.pytester.runpytest("--sandbox-engine=fake")
+
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(
+        ["prepared of test_one.py: built in *", "prepared of test_two.py: built in *"]
+    )
 
 
 def test_an_async_function_is_awaited(project: Project) -> None:
@@ -626,6 +631,22 @@ def test_the_summary_tells_what_templates_cost(project: Project) -> None:
             "once: built in 0.?? s - used once, *.? ms",
             "prepared[[]0]: built in 0.?? s - used 2 times, *.? ms each (median)",
         ]
+    )
+
+
+def test_what_cannot_be_kept_is_built_and_the_summary_says_so(project: Project) -> None:
+    result = project.run(
+        """
+        @sandbox_template(cache=True)
+        def prepared(sandbox): ...
+
+        def test_it(prepared): ...
+        """
+    )
+
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(
+        ["prepared: built in * - not kept for later runs: *do not outlive*"]
     )
 
 

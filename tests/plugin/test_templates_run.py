@@ -1,0 +1,215 @@
+"""Templates on a machine's own engine: shared by all workers of a run, and kept for later ones."""
+
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from pytest_sandbox.plugin._template_store import Outcome, held
+
+HEAD = """
+import os
+import pathlib
+import time
+import pytest
+from pytest_sandbox import sandbox_template
+
+HERE = pathlib.Path(__file__).parent
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
+
+def log(line):
+    with (HERE / "log").open("a") as file:
+        print(line, file=file)
+
+def meet():
+    '''Wait until both workers are here.'''
+    (HERE / WORKER).touch()
+    deadline = time.monotonic() + 60
+    while not ((HERE / "gw0").exists() and (HERE / "gw1").exists()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+def read(sandbox):
+    return sandbox.filesystem.read_text("/srv/file")
+
+def write(sandbox, text):
+    sandbox.filesystem.write_text(text, "/srv/file")
+"""
+
+
+def write(pytester: pytest.Pytester, code: str) -> None:
+    pytester.makepyfile(HEAD + textwrap.dedent(code))
+
+
+def logged(pytester: pytest.Pytester) -> list[str]:
+    log = pytester.path / "log"
+    return log.read_text().split() if log.exists() else []
+
+
+def test_workers_share_what_one_of_them_built(pytester: pytest.Pytester) -> None:
+    write(
+        pytester,
+        """
+        @sandbox_template
+        def base(sandbox):
+            log("base")
+            write(sandbox, "base")
+
+        @sandbox_template
+        def layer(base):
+            log("layer")
+            write(base, read(base) + "+layer")
+
+        @pytest.mark.parametrize("number", range(4))
+        def test_it(base, layer, number):
+            log(WORKER)
+            assert (read(base), read(layer)) == ("base", "base+layer")
+            write(base, "spoilt")
+            meet()
+        """,
+    )
+
+    result = pytester.runpytest_subprocess("-n2")
+
+    result.assert_outcomes(passed=4)
+    assert sorted(set(logged(pytester))) == ["base", "gw0", "gw1", "layer"]
+    assert [logged(pytester).count(name) for name in ("base", "layer")] == [1, 1]
+    result.stdout.fnmatch_lines(
+        [
+            "base: built in * s by gw? - used 5 times, *",
+            "layer: built in * s by gw? - used 4 times, *",
+        ]
+    )
+
+
+def test_a_failure_is_told_to_all_workers(pytester: pytest.Pytester) -> None:
+    write(
+        pytester,
+        """
+        @sandbox_template
+        def prepared(sandbox):
+            log("built")
+            raise RuntimeError("no such release")
+
+        @pytest.fixture
+        def both():
+            meet()
+
+        @pytest.mark.parametrize("number", range(4))
+        def test_it(both, prepared, number): ...
+        """,
+    )
+
+    result = pytester.runpytest_subprocess("-n2")
+
+    result.assert_outcomes(errors=4)
+    assert logged(pytester) == ["built"]
+    assert str(result.stdout).count("RuntimeError: no such release") >= 4
+    result.stdout.fnmatch_lines(["the template 'prepared' was not built, by gw?; for all tests *"])
+
+
+def test_when_its_builder_is_killed_another_worker_builds(pytester: pytest.Pytester) -> None:
+    write(
+        pytester,
+        """
+        @sandbox_template
+        def prepared(sandbox):
+            log(WORKER)
+            if WORKER in ("gw0", "gw1") and not (HERE / "killed").exists():
+                (HERE / "killed").touch()
+                os._exit(1)
+            write(sandbox, "whole")
+
+        @pytest.fixture
+        def both():
+            if not (HERE / "killed").exists():
+                meet()
+
+        @pytest.mark.parametrize("number", range(2))
+        def test_it(both, prepared, number):
+            assert read(prepared) == "whole"
+        """,
+    )
+
+    result = pytester.runpytest_subprocess("-n2")
+
+    result.assert_outcomes(passed=1, failed=1)
+    killed, builder = logged(pytester)
+    assert killed != builder
+    result.stdout.fnmatch_lines([f"prepared: built in * s by {builder} - used once, *"])
+
+
+def test_an_interrupted_run_leaves_nothing(pytester: pytest.Pytester, temporary: Path) -> None:
+    write(
+        pytester,
+        """
+        @sandbox_template
+        def prepared(sandbox):
+            raise KeyboardInterrupt
+
+        def test_it(prepared): ...
+        """,
+    )
+
+    assert pytester.runpytest_subprocess().ret == pytest.ExitCode.INTERRUPTED
+    assert list(temporary.glob("pytest-sandbox-*")) == []
+
+
+def test_copies_survive_the_end_of_the_sandbox_that_was_prepared(pytester: pytest.Pytester) -> None:
+    write(
+        pytester,
+        """
+        prepared_in = []
+
+        @sandbox_template
+        def prepared(sandbox):
+            sandbox.run("sh", "-c", "ln -s file /srv/link; echo it > /srv/file", check=True)
+            prepared_in.append(sandbox)
+
+        def test_it(prepared):
+            assert prepared_in[0].poll() is not None
+            assert prepared.run("cat", "/srv/link").stdout == "it\\n"
+        """,
+    )
+
+    pytester.runpytest_subprocess("--sandbox-strict").assert_outcomes(passed=1)
+
+
+class TestStore:
+    """What workers tell each other."""
+
+    def test_what_was_put_is_there_for_the_next(self, tmp_path: Path) -> None:
+        outcome = Outcome("im-1", seconds=0.5, worker="gw0")
+        with held(tmp_path / "templates", "key", 1) as slot:
+            assert slot.outcome is None
+            slot.put(outcome)
+
+        with held(tmp_path / "templates", "key", 1) as slot:
+            assert slot.outcome == outcome
+        with held(tmp_path / "templates", "other", 1) as slot:
+            assert slot.outcome is None
+
+    def test_what_was_half_written_is_not_there(self, tmp_path: Path) -> None:
+        with held(tmp_path, "key", 1) as slot:
+            slot.put(Outcome("im-1"))
+        (tmp_path / "key").write_text((tmp_path / "key").read_text()[:10])
+
+        with held(tmp_path, "key", 1) as slot:
+            assert slot.outcome is None
+            slot.put(Outcome("im-2"))
+            assert slot.outcome == Outcome("im-2")
+
+    def test_a_shorter_outcome_replaces_a_longer_one(self, tmp_path: Path) -> None:
+        with held(tmp_path, "key", 1) as slot:
+            slot.put(Outcome(error="long " * 100))
+            slot.put(Outcome("im-1"))
+
+            assert slot.outcome == Outcome("im-1")
+
+    def test_waiting_for_another_worker_has_an_end(self, tmp_path: Path) -> None:
+        with (
+            held(tmp_path, "key", 1),
+            pytest.raises(TimeoutError, match="another worker has been at it for 0 s"),
+            held(tmp_path, "key", 0),
+        ):
+            pass
