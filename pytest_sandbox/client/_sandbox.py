@@ -18,7 +18,7 @@ from pytest_sandbox._proto.sandboxes_pb2 import (
     SandboxWaitRequest,
 )
 
-from ._calls import TIMEOUT
+from ._calls import TIMEOUT, Metadata
 from ._client import Client, default_client
 from ._communicate import CompletedCommand, communicate, completed
 from ._dual import Dual, DualIterator, dual, overloaded
@@ -28,6 +28,7 @@ from ._main_stdio import MainStdio
 from ._process import ContainerProcess
 from ._sandbox_files import SandboxFiles
 from ._sandbox_ports import SandboxPorts
+from ._sandbox_snapshot import KEEP_NAME, SandboxSnapshot, restoring
 from ._secret import Secret
 from ._signatures import Exec, Run
 from ._snapshots import SandboxSnapshots
@@ -37,7 +38,7 @@ from ._streams import StreamReader, StreamWriter
 from ._task import Task
 from ._tasks import beside
 from ._unbuilt import Unbuilt
-from ._validation import check_command, check_seconds, check_workdir, refuse
+from ._validation import check_command, check_name, check_seconds, check_workdir, refuse
 from .exceptions import InvalidError, SandboxTerminatedError, SandboxTimeoutError
 
 if TYPE_CHECKING:
@@ -54,31 +55,46 @@ def _creating(define: Callable[P, Coroutine[Any, Any, Specification]]) -> Dual[P
 
     @functools.wraps(define, assigned=("__doc__",))
     async def create(*args: P.args, **kwargs: P.kwargs) -> Sandbox:
-        creating = beside(_created(await define(*args, **kwargs)))
-        try:
-            return await asyncio.shield(creating)
-        except asyncio.CancelledError:
-            beside(_terminated(creating))  # the server may have it already: nobody else will end it
-            raise
+        return await _owned(_created(await define(*args, **kwargs)))
 
     create.__qualname__ = "Sandbox.create"
     return Dual(create)
 
 
+async def _owned(making: Coroutine[Any, Any, Sandbox]) -> Sandbox:
+    """A new sandbox, which ends if the caller has gone by the time that it exists."""
+    task = beside(making)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        beside(_terminated(task))  # the server may have it already: nobody else will end it
+        raise
+
+
 async def _created(spec: Specification) -> Sandbox:
-    client = spec.client
-    response, metadata = await client._calls.control_with_metadata(
+    response, metadata = await spec.client._calls.control_with_metadata(
         lambda link: link.control.SandboxCreate,
         SandboxCreateRequest(app_id=spec.app_id, definition=spec.definition),
     )
-    sandbox = Sandbox(response.sandbox_id, client)
+    return _known(spec.client, response.sandbox_id, metadata)
+
+
+async def _restored(client: Client, snapshot: SandboxSnapshot, name: str | None) -> Sandbox:
+    response, metadata = await client._calls.control_with_metadata(
+        lambda link: link.control.SandboxRestore, restoring(snapshot, name)
+    )
+    return _known(client, response.sandbox_id, metadata)
+
+
+def _known(client: Client, sandbox_id: str, metadata: Metadata) -> Sandbox:
+    sandbox = Sandbox(sandbox_id, client)
     sandbox._task.learn(metadata)
-    client._created(sandbox.object_id)
+    client._created(sandbox_id)
     return sandbox
 
 
-async def _terminated(creating: asyncio.Task[Sandbox]) -> None:
-    await (await creating).terminate.core()
+async def _terminated(making: asyncio.Task[Sandbox]) -> None:
+    await (await making).terminate.core()
 
 
 class Sandbox(SandboxFiles, SandboxPorts, SandboxSnapshots, Unbuilt):
@@ -157,6 +173,28 @@ class Sandbox(SandboxFiles, SandboxPorts, SandboxSnapshots, Unbuilt):
             lambda link: link.control.SandboxGetFromName, request
         )
         return Sandbox(response.sandbox_id, client)
+
+    @staticmethod
+    @Dual
+    async def _experimental_from_snapshot(
+        snapshot: SandboxSnapshot, client: Client | None = None, *, name: str | None = KEEP_NAME
+    ) -> Sandbox:
+        """A new sandbox in which the programs of another go on from where it was kept.
+
+        Args:
+            snapshot: what `_experimental_snapshot` returned.
+            client: where it is; that of the snapshot if not given.
+            name: a name for it, or `None` for none; that of the other if not given, which is only
+                possible when that has ended.
+
+        Raises:
+            AlreadyExistsError: the name is in use.
+            NotFoundError: there is no such snapshot.
+            ConflictError: the snapshot failed.
+        """
+        if name is not None and name != KEEP_NAME:
+            check_name(name, "Sandbox")
+        return await _owned(_restored(client or snapshot._client, snapshot, name))
 
     # Its life
 

@@ -8,7 +8,6 @@ from pytest_sandbox._proto.common_pb2 import GenericResult
 from ._calls import TIMEOUT
 from ._client import Client, default_client
 from ._dual import Dual
-from ._validation import check_name
 from .exceptions import ExecutionError, InvalidError
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
@@ -81,14 +80,12 @@ async def taken(client: Client, sandbox_id: str) -> SandboxSnapshot:
     return SandboxSnapshot(started.snapshot_id, client)
 
 
-async def restored(client: Client, snapshot: SandboxSnapshot, name: str | None) -> str:
-    """The id of a new sandbox that goes on from a snapshot."""
+def restoring(snapshot: SandboxSnapshot, name: str | None) -> pb.SandboxRestoreRequest:
+    """What to ask for a new sandbox that goes on from a snapshot."""
     request = _Override(snapshot_id=snapshot.object_id)
     if name is None:
         request.sandbox_name_override_type = _Override.SANDBOX_NAME_OVERRIDE_TYPE_NONE
     elif name != KEEP_NAME:
-        check_name(name, "Sandbox")
         request.sandbox_name_override_type = _Override.SANDBOX_NAME_OVERRIDE_TYPE_STRING
         request.sandbox_name_override = name
-    response = await client._calls.control(lambda link: link.control.SandboxRestore, request)
-    return response.sandbox_id
+    return request

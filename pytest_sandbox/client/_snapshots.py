@@ -14,9 +14,9 @@ from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
 
 from ._calls import TIMEOUT
 from ._clock import within
-from ._dual import Dual, dual
+from ._dual import dual
 from ._image import Image
-from ._sandbox_snapshot import KEEP_NAME, SandboxSnapshot, restored, taken
+from ._sandbox_snapshot import SandboxSnapshot, taken
 from ._validation import check_path, check_seconds, refuse
 from .exceptions import ExecutionError
 from .exceptions import TimeoutError as ModalTimeoutError
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from pathlib import PurePosixPath
 
     from ._client import Client
-    from ._sandbox import Sandbox
     from ._task import Task
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
@@ -196,31 +195,6 @@ class SandboxSnapshots:
             NotFoundError: it is gone.
         """
         return await taken(self._client, self._id)
-
-    @staticmethod
-    @Dual
-    async def _experimental_from_snapshot(
-        snapshot: SandboxSnapshot, client: Client | None = None, *, name: str | None = KEEP_NAME
-    ) -> Sandbox:
-        """A new sandbox in which the programs of another go on from where it was kept.
-
-        Args:
-            snapshot: what `_experimental_snapshot` returned.
-            client: where it is; that of the snapshot if not given.
-            name: a name for it, or `None` for none; that of the other if not given, which is only
-                possible when that has ended.
-
-        Raises:
-            AlreadyExistsError: the name is in use.
-            NotFoundError: there is no such snapshot.
-            ConflictError: the snapshot failed.
-        """
-        from ._sandbox import Sandbox  # which is made of this
-
-        client = client or snapshot._client
-        sandbox = Sandbox(await restored(client, snapshot, name), client)
-        client._created(sandbox.object_id)
-        return sandbox
 
     @abstractmethod
     def _begin(self) -> None:

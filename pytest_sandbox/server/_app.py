@@ -17,6 +17,7 @@ from .container_files import ContainerFiles
 from .extensions import Extensions
 from .images import Images
 from .inspector import Inspector
+from .kept_images import KeptImages
 from .logs import Logs
 from .router import CommandRouter
 from .router_access import RouterAccess
@@ -63,7 +64,7 @@ class App:
             volumes,
         ]
         self._router = [CommandRouter(self.state), RouterSnapshots(self.state), volumes]
-        self._extensions = [Extensions(self.state)]
+        self._extensions = [Extensions(self.state), KeptImages(self.state)]
         self._inspector = [Inspector(self.state, self.recorder, self.faults)]
 
     def services(self, listener: Listener) -> Services:

@@ -11,7 +11,9 @@ from pytest_sandbox._proto import sandboxes_pb2 as pb
 from pytest_sandbox.engine import Task, TaskEnded, TaskSpec
 
 from ._box import Box, Identity
-from ._errors import already_exists, precondition
+from ._checks import check_command
+from ._definition import DEFAULT_TIMEOUT, refuse_unbuilt, task_spec
+from ._errors import already_exists, invalid, precondition
 from ._ids import check_name
 from ._image_registry import Image
 from ._registries import App
@@ -26,6 +28,28 @@ class Creation:
     def __init__(self, state: "State") -> None:
         self._state = state
         self._taken: set[tuple[str, str]] = set()
+
+    def specify(self, definition: pb.Sandbox, tags: Mapping[str, str]) -> tuple[Image, TaskSpec]:
+        """What the files of a sandbox start as, and what the engine is asked for.
+
+        Args:
+            definition: what the client asks for; what it leaves open is filled in.
+            tags: name to value.
+
+        Raises:
+            GRPCError: whatever is wrong with it.
+        """
+        refuse_unbuilt(definition, self._state.info)
+        if definition.entrypoint_args:
+            check_command(definition.entrypoint_args)
+        if not definition.timeout_secs:
+            definition.timeout_secs = DEFAULT_TIMEOUT
+        image = self._state.images.get(definition.image_id)
+        refuse_directory(image)
+        secrets = self._state.secrets.variables(definition.secret_ids)
+        return image, task_spec(
+            definition, image, secrets, self._state.volumes, tags, self._state.info
+        )
 
     async def create(
         self,
@@ -84,6 +108,16 @@ class Creation:
             created_at=self._state.boxes.creation_time(),
             router_token=self._state.tokens.issue(task_id),
         )
+
+
+def refuse_directory(image: Image) -> None:
+    """Refuse an image that a sandbox cannot start with.
+
+    Raises:
+        GRPCError: INVALID_ARGUMENT.
+    """
+    if image.directory:
+        raise invalid(f"Image {image.id!r} is one of a directory: it can only be mounted")
 
 
 class _Reservation:

@@ -75,6 +75,12 @@ def once(handler: H) -> H:
     return handler
 
 
+def unnoticed(handler: H) -> H:
+    """Mark a handler whose calls nobody is to see: it changes nothing but how long others take."""
+    handler.__unnoticed__ = True  # type: ignore[attr-defined]
+    return handler
+
+
 class Services:
     """All services as one listener serves them; what `grpclib.server.Server` takes.
 
@@ -250,6 +256,8 @@ class _Dispatch:
         handler = next((getattr(s, name) for s in servicers if hasattr(s, name)), None)
         if handler is None:
             return self.refuse(path)
+        if getattr(handler, "__unnoticed__", False):
+            return _resetting(self._unary(name, handler, enter, _unnoticed))
         kinds = {
             Cardinality.UNARY_UNARY: self._unary,
             Cardinality.UNARY_STREAM: self._server_stream,
@@ -272,14 +280,19 @@ class _Dispatch:
         return refuse
 
     def _unary(
-        self, name: str, handler: Callable[..., Any], enter: Callable[[Call], None]
+        self,
+        name: str,
+        handler: Callable[..., Any],
+        enter: Callable[[Call], None],
+        begin: Callable[[Call], Passage] | None = None,
     ) -> Callable[[AnyStream], Awaitable[None]]:
         if getattr(handler, "__once__", False):
             handler = self._remembering(name, handler)
+        begin = begin or self._begin
 
         async def serve(stream: AnyStream) -> None:
             call = Call(name, self._listener, stream.metadata or {})
-            with self._begin(call) as passage:
+            with begin(call) as passage:
                 try:
                     enter(call)
                     request = await _receive(stream)

@@ -7,6 +7,7 @@ from ._certificates import Authority
 from ._creation import Creation
 from ._ids import Ids
 from ._image_registry import ImageRegistry
+from ._memory import MemorySnapshots
 from ._registries import AppRegistry, BoxRegistry, SecretRegistry
 from ._shelf import Shelf
 from ._volume_registry import VolumeRegistry
@@ -35,6 +36,7 @@ class State:
         self.boxes = BoxRegistry(engine.clock)
         self.shelf = Shelf(engine, self.boxes.stood_on)
         self.images = ImageRegistry(self.shelf, engine.clock, self.ids)
+        self.snapshots = MemorySnapshots(self.shelf, engine.clock, self.ids)
         self.creation = Creation(self)
         self.authority = Authority()
         #: Where the command router is found over TCP: over TLS, and in plain text.

@@ -2,9 +2,9 @@
 
 from pytest_sandbox._proto import extensions_pb2 as pb
 
-from ._creation import owned
-from ._errors import invalid
-from ._rpc import Call, once
+from ._creation import owned, refuse_directory
+from ._errors import invalid, unimplemented
+from ._rpc import Call, once, unnoticed
 from ._snapshots import keep_files
 from ._state import State
 from ._waiting import settled
@@ -23,8 +23,11 @@ class Extensions:
         """Give a sandbox the files of an image, and start its main process anew."""
         box = self._state.boxes.get(request.sandbox_id)
         image = self._state.images.get(request.image_id)
-        if image.directory:
-            raise invalid(f"Image {image.id!r} is one of a directory: it can only be mounted")
+        refuse_directory(image)
+        if box.spec.gpus is not None:
+            raise unimplemented(
+                "a sandbox with gpu cannot be restored: create another in its place"
+            )
         engine = self._state.engine
         with box.lifetime.activity(), self._state.shelf.pinned(image.kept):
             await settled(box.restore(image, lambda spec: owned(engine.create(spec))))
@@ -39,9 +42,28 @@ class Extensions:
         image = await settled(keep_files(self._state, box, None, end=True))
         return pb.SandboxSnapshotEndResponse(image_id=image.id)
 
+    @unnoticed
+    async def SandboxPrepare(
+        self, request: pb.SandboxPrepareRequest, call: Call
+    ) -> pb.SandboxPrepareResponse:
+        """Tell the engine that such a sandbox is likely to be created soon."""
+        self._state.apps.get(request.app_id)
+        _, spec = self._state.creation.specify(request.definition, {})
+        await self._state.engine.prepare(spec)
+        return pb.SandboxPrepareResponse()
+
     async def ImageForget(
         self, request: pb.ImageForgetRequest, call: Call
     ) -> pb.ImageForgetResponse:
         """Let a snapshot go; what was made from it stays."""
         await self._state.images.forget(request.image_id)
         return pb.ImageForgetResponse()
+
+    async def SnapshotForget(
+        self, request: pb.SnapshotForgetRequest, call: Call
+    ) -> pb.SnapshotForgetResponse:
+        """Let a snapshot of files and processes go; what was made from it stays."""
+        if not request.snapshot_id.startswith("sn-"):
+            raise invalid(f"{request.snapshot_id!r} is not the id of a snapshot")
+        await self._state.shelf.forget(request.snapshot_id)
+        return pb.SnapshotForgetResponse()

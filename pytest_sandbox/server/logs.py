@@ -1,7 +1,8 @@
 """What the main process wrote, as text, from any point on.
 
-An entry id is `"<offset>-0"`: the offset in the stream just past the text it came with. Python
-clients begin with an empty id and JavaScript ones with `"0-0"`; both mean the beginning.
+An entry id is `"<offset>-<generation>"`: the offset in the stream just past the text it came with,
+and how often the sandbox had been restored by then, as its main process has new output after that.
+Python clients begin with an empty id and JavaScript ones with `"0-0"`; both mean the beginning.
 """
 
 import codecs
@@ -12,6 +13,7 @@ from pytest_sandbox._proto import common_pb2
 from pytest_sandbox._proto import sandboxes_pb2 as pb
 from pytest_sandbox.engine import Clock, OutputLog
 
+from ._box import Box
 from ._checks import check_timeout
 from ._errors import invalid
 from ._rpc import Call
@@ -20,7 +22,8 @@ from ._waiting import within
 
 #: Bytes of output in one batch.
 CHUNK = 256 * 1024
-_ENTRY_ID = re.compile(r"(\d{1,19})-0")
+_BEGINNING = ("", "0-0")
+_ENTRY_ID = re.compile(r"(\d{1,19})-(\d{1,9})")
 
 
 class Logs:
@@ -39,7 +42,12 @@ class Logs:
         box = self._state.boxes.get(request.sandbox_id)
         check_timeout(request.timeout)
         log = output(box.logs, request.file_descriptor)
-        offset = _offset(request.last_entry_id)
+        generation = box.generation
+        offset, seen = _position(request.last_entry_id, generation)
+        if seen != generation:
+            # The rest of what an earlier main process wrote went with it.
+            yield _batch(box, "", request.last_entry_id, True, request.file_descriptor)
+            return
         deadline = self._state.clock.monotonic() + request.timeout
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         while (data := await read_until(log, offset, self._state.clock, deadline)) is not None:
@@ -48,7 +56,8 @@ class Logs:
             eof = not data
             if text or eof:
                 kept_back = len(decoder.getstate()[0])
-                yield _batch(box.task_id, text, offset - kept_back, eof, request.file_descriptor)
+                entry = f"{offset - kept_back}-{generation}"
+                yield _batch(box, text, entry, eof, request.file_descriptor)
             if eof:
                 return
 
@@ -76,17 +85,18 @@ def output(logs: tuple[OutputLog, OutputLog], descriptor: "common_pb2.FileDescri
     raise invalid(f"file_descriptor must be 1 (stdout) or 2 (stderr), not {descriptor}")
 
 
-def _offset(entry_id: str) -> int:
-    if not entry_id:
-        return 0
+def _position(entry_id: str, generation: int) -> tuple[int, int]:
+    """Offset and generation; those of the beginning are of the generation that is now."""
+    if entry_id in _BEGINNING:
+        return 0, generation
     match = _ENTRY_ID.fullmatch(entry_id)
     if match is None:
         raise invalid(f"{entry_id!r} is not an entry id that this server gave out")
-    return int(match[1])
+    return int(match[1]), int(match[2])
 
 
 def _batch(
-    task_id: str, text: str, offset: int, eof: bool, descriptor: "common_pb2.FileDescriptor"
+    box: Box, text: str, entry_id: str, eof: bool, descriptor: "common_pb2.FileDescriptor"
 ) -> common_pb2.TaskLogsBatch:
     items = [common_pb2.TaskLogs(data=text, file_descriptor=descriptor)] if text else []
-    return common_pb2.TaskLogsBatch(task_id=task_id, items=items, entry_id=f"{offset}-0", eof=eof)
+    return common_pb2.TaskLogsBatch(task_id=box.task_id, items=items, entry_id=entry_id, eof=eof)

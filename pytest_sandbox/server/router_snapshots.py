@@ -1,5 +1,6 @@
 """The part of the command router that keeps files of a task, and shows kept ones."""
 
+import posixpath
 from collections.abc import Awaitable, Callable
 
 from google.protobuf.empty_pb2 import Empty
@@ -105,4 +106,4 @@ def _path(request: _Placed) -> str:
     path = request.path.decode(errors="surrogateescape")
     if not path.startswith("/") or "\0" in path:
         raise invalid(f"path must be absolute, not {path!r}")
-    return path
+    return posixpath.normpath(path)

@@ -7,8 +7,7 @@ from google.protobuf.empty_pb2 import Empty
 from pytest_sandbox._proto import sandboxes_pb2 as pb
 
 from ._box import Box
-from ._checks import check_command, check_timeout
-from ._definition import DEFAULT_TIMEOUT, refuse_unbuilt, task_spec
+from ._checks import check_timeout
 from ._errors import not_found, precondition
 from ._ids import check_tag
 from ._registries import App
@@ -37,21 +36,10 @@ class Sandboxes:
         `x-sandbox-task-id` and `x-sandbox-router-jwt`.
         """
         app = self._state.apps.get(request.app_id)
-        definition = request.definition
-        refuse_unbuilt(definition, self._state.info)
-        if definition.entrypoint_args:
-            check_command(definition.entrypoint_args)
-        if not definition.timeout_secs:
-            definition.timeout_secs = DEFAULT_TIMEOUT
-        tags = _tags(request.tags)
-        image = self._state.images.get(definition.image_id)
-        secrets = self._state.secrets.variables(definition.secret_ids)
-        spec = task_spec(definition, image, secrets, self._state.volumes, tags, self._state.info)
+        definition, tags = request.definition, _tags(request.tags)
+        image, spec = self._state.creation.specify(definition, tags)
         box = await self._state.creation.create(app, definition, tags, image, spec)
-        call.initial_metadata = {
-            "x-sandbox-task-id": box.task_id,
-            "x-sandbox-router-jwt": box.router_token,
-        }
+        call.initial_metadata = box.introduction
         return pb.SandboxCreateResponse(
             sandbox_id=box.id, metadata=pb.SandboxHandleMetadata(app_id=app.id)
         )

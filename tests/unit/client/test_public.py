@@ -24,8 +24,8 @@ def python(code: str) -> str:
 
 
 def test_the_package_offers_what_its_client_does_and_what_there_is_about_calls() -> None:
-    about_calls = {"Faults", "Rpc", "Rpcs"}
-    assert set(pytest_sandbox.__all__) == {*client.__all__, *about_calls}
+    others = {"Faults", "Rpc", "Rpcs", "sandbox_template"}
+    assert set(pytest_sandbox.__all__) == {*client.__all__, *others}
     assert all(getattr(pytest_sandbox, name) is getattr(rpcs, name) for name in about_calls)
     assert all(getattr(pytest_sandbox, name) is getattr(client, name) for name in client.__all__)
 

@@ -1,0 +1,238 @@
+"""Images on disk, for later runs: by key, by content, and within a limit.
+
+    images/lock           held, with flock(2), by whoever changes what is here
+    images/keys/<name>    JSON: which blob, and what the server knows of the image
+    images/blobs/<sha256> what the engine exported, whole
+    images/new/<name>     what is being written, held with flock(2) by its writer
+
+A file gets its place by rename(2) once it is on the disk, and a blob is compared with its name
+before it is loaded, so that nothing half-written ever is, whatever died and whenever. What was
+being written by a process that died is removed by the next one that stores something. The
+modification time of a key is that of its last use; the one that was not used for the longest goes
+first, and a blob goes with its last key.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from grpclib import GRPCError, Status
+
+#: Bytes that all stored images take at most, unless the environment says otherwise.
+LIMIT = 2 * 1024**3
+LIMIT_VARIABLE = "PYTEST_SANDBOX_CACHE_SIZE"
+#: Bytes read at a time.
+CHUNK = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is stored under a key.
+
+    Attributes:
+        blob: its content, as the hexadecimal SHA-256 of it.
+        about: what the server knows of the image.
+    """
+
+    blob: str
+    about: Mapping[str, Any]
+
+
+class ImageCache:
+    """Stored images of one user. Every method blocks, on disks and on other processes.
+
+    Args:
+        folder: where they are; made if need be.
+        limit: bytes that they take at most.
+    """
+
+    def __init__(self, folder: Path, limit: int) -> None:
+        self._folder = folder
+        self._limit = limit
+
+    @classmethod
+    def of_environment(cls, environ: Mapping[str, str]) -> "ImageCache":
+        """The one that the environment names.
+
+        Raises:
+            GRPCError: FAILED_PRECONDITION: `PYTEST_SANDBOX_CACHE_SIZE` is no number of bytes.
+        """
+        text = environ.get(LIMIT_VARIABLE, "")
+        if text and not (text.isascii() and text.isdigit()):
+            raise GRPCError(
+                Status.FAILED_PRECONDITION,
+                f"the environment variable {LIMIT_VARIABLE}={text!r} is no number of bytes",
+            )
+        home = environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+        return cls(Path(home, "pytest-sandbox", "images"), int(text) if text else LIMIT)
+
+    def writer(self) -> "Writer":
+        """A place for the content of an image."""
+        with self._locked():
+            folder = self._sub("new")
+            self._sweep(folder)
+            descriptor, path = tempfile.mkstemp(dir=folder)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)  # while nobody else can sweep it
+        return Writer(path, descriptor, self._limit)
+
+    def publish(self, key: str, written: "Writer", about: Mapping[str, Any]) -> None:
+        """Store what was written under a key, in place of what is stored under it.
+
+        Raises:
+            OSError: it cannot be stored.
+        """
+        blob = written.finish()
+        with self._locked():
+            os.rename(written.path, self._sub("blobs") / blob)
+            self._put(self._key(key), {"blob": blob, "about": dict(about)})
+            self._shrink()
+
+    def find(self, key: str) -> tuple[Entry, IO[bytes]] | None:
+        """What is stored under a key, which is used with this, and its content, to be closed."""
+        if not self._folder.exists():
+            return None
+        path = self._key(key)
+        with self._locked():
+            try:
+                stored = json.loads(path.read_bytes())
+                entry = Entry(stored["blob"], stored["about"])
+                content = (self._folder / "blobs" / entry.blob).open("rb")
+            except (OSError, ValueError, KeyError, TypeError):
+                return None
+            os.utime(path)
+        return entry, content
+
+    def remove(self, key: str) -> None:
+        """Let go of what is stored under a key."""
+        with self._locked():
+            self._key(key).unlink(missing_ok=True)
+            self._shrink()
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (self._folder / "lock").open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _sub(self, name: str) -> Path:
+        path = self._folder / name
+        path.mkdir(exist_ok=True)
+        return path
+
+    def _key(self, key: str) -> Path:
+        return (
+            self._folder / "keys" / hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
+        )
+
+    def _put(self, path: Path, content: Mapping[str, Any]) -> None:
+        self._sub(path.parent.name)
+        fresh = self._folder / "new" / path.name
+        with fresh.open("wb") as file:
+            file.write(json.dumps(content).encode())
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(fresh, path)
+        _sync(path.parent)
+        _sync(self._folder / "blobs")
+
+    def _sweep(self, folder: Path) -> None:
+        """Remove what nobody writes any more."""
+        for path in folder.iterdir():
+            with contextlib.suppress(OSError), path.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink()
+
+    def _shrink(self) -> None:
+        """Remove keys until the rest is within the limit, and blobs without one."""
+        keys = sorted(self._sub("keys").iterdir(), key=lambda path: path.stat().st_mtime_ns)
+        blobs = {path.name: path.stat().st_size for path in self._sub("blobs").iterdir()}
+        kept: dict[str, int] = {}
+        for path in reversed(keys):
+            blob = _blob_of(path)
+            total = sum({**kept, blob: blobs.get(blob, 0)}.values())
+            if blob in blobs and total <= self._limit:
+                kept[blob] = blobs[blob]
+            else:
+                path.unlink()
+        for blob in blobs.keys() - kept.keys():
+            (self._folder / "blobs" / blob).unlink()
+
+
+class Writer:
+    """Takes the content of one image. Every method blocks, on disks.
+
+    Args:
+        path: where it goes.
+        descriptor: of that file, locked; it is closed with this.
+        limit: bytes that it may be.
+    """
+
+    def __init__(self, path: str, descriptor: int, limit: int) -> None:
+        self.path = path
+        self._file = os.fdopen(descriptor, "wb")
+        self._limit = limit
+        self._hash = hashlib.sha256()
+        self._size = 0
+
+    def write(self, data: bytes) -> None:
+        """Take the next bytes.
+
+        Raises:
+            GRPCError: RESOURCE_EXHAUSTED: they are too many.
+            OSError: the disk takes no more.
+        """
+        self._size += len(data)
+        if self._size > self._limit:
+            raise GRPCError(
+                Status.RESOURCE_EXHAUSTED,
+                f"the image takes more than the {self._limit} bytes that all stored images may "
+                f"take: set {LIMIT_VARIABLE} in the environment to more",
+            )
+        self._hash.update(data)
+        self._file.write(data)
+
+    def finish(self) -> str:
+        """Have everything on the disk; the name of the content."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        return self._hash.hexdigest()
+
+    def close(self) -> None:
+        """Release the file, and remove it if it was not stored."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path)
+        with contextlib.suppress(OSError):  # it cannot write what nobody wants any more
+            self._file.close()
+
+
+def is_whole(content: IO[bytes], blob: str) -> bool:
+    """Whether a content is what its name says; it is at its beginning again then."""
+    seen = hashlib.sha256()
+    while data := content.read(CHUNK):
+        seen.update(data)
+    content.seek(0)
+    return seen.hexdigest() == blob
+
+
+def _blob_of(path: Path) -> str:
+    try:
+        return str(json.loads(path.read_bytes())["blob"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+def _sync(folder: Path) -> None:
+    """Have the names in a folder on the disk; see fsync(2)."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
