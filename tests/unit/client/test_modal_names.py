@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import inspect
 import zipfile
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ CLASSES = {
     "StreamWriter": "modal/io_streams.py",
     "FileIO": "modal/file_io.py",
     "Secret": "modal/secret.py",
+    "Volume": "modal/volume.py",
 }
 #: Not here, on purpose.
 ABSENT = {
@@ -37,9 +39,14 @@ ABSENT = {
     "Secret.info",
     "Secret.name",
     "Secret.objects",
+    "Volume.create_deployed",  # deprecated there
 }
 #: Arguments of Modal's that are not here, on purpose.
-ABSENT_ARGUMENTS = {("Secret.from_name", "namespace")}  # deprecated there
+ABSENT_ARGUMENTS = {
+    ("Secret.from_name", "namespace"),  # deprecated there
+    ("Volume.from_name", "namespace"),
+    ("Volume.ephemeral", "_heartbeat_sleep"),  # for its own tests
+}
 #: What is done with text that says where something is not built.
 REFUSED = {"create_connect_token"}
 
@@ -167,6 +174,34 @@ def test_the_filesystem_is_that_of_newer_clients(modal_wheel: Callable[[str], Pa
         for name in vars(client.SandboxFilesystem)
         if not name.startswith("_")
     }
+
+
+def test_making_listing_and_deleting_volumes_is_modals(
+    source: Callable[[str], ast.Module],
+) -> None:
+    theirs = {
+        each.name: arguments(each) for each in public(source(CLASSES["Volume"]), "VolumeManager")
+    }
+
+    assert theirs == {
+        name: our_arguments(held.__func__.core)
+        for name, held in vars(client.Volume.objects).items()
+        if not name.startswith("_")
+    }
+
+
+def test_a_tunnel_is_modals(source: Callable[[str], ast.Module]) -> None:
+    (theirs,) = (
+        node
+        for node in source("modal/_tunnel.py").body
+        if isinstance(node, ast.ClassDef) and node.name == "Tunnel"
+    )
+    fields = [ast.unparse(node) for node in theirs.body if isinstance(node, ast.AnnAssign)]
+    properties = {node.name for node in theirs.body if isinstance(node, ast.FunctionDef)}
+
+    ours = [f"{each.name}: {each.type}" for each in dataclasses.fields(client.Tunnel)]
+    assert ours[: len(fields)] == fields
+    assert properties <= vars(client.Tunnel).keys()
 
 
 def test_looking_up_an_app_is_modals(source: Callable[[str], ast.Module]) -> None:
