@@ -8,6 +8,7 @@ from typing import Any, cast
 from google.protobuf.message import Message
 
 from pytest_sandbox._proto.control_grpc import ModalClientBase
+from pytest_sandbox._proto.extensions_grpc import ExtensionsBase
 from pytest_sandbox._proto.router_grpc import TaskCommandRouterBase
 
 
@@ -43,12 +44,12 @@ def _signatures() -> dict[str, Signature]:
             entry.cardinality.client_streaming,
             entry.cardinality.server_streaming,
         )
-        for base in (ModalClientBase, TaskCommandRouterBase)
+        for base in (ModalClientBase, TaskCommandRouterBase, ExtensionsBase)
         for path, entry in base.__mapping__(cast("Any", _Nothing())).items()
     }
 
 
-#: By name; the names of the two services do not overlap.
+#: By name; the names of the services do not overlap.
 SIGNATURES = _signatures()
 
 

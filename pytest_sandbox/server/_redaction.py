@@ -12,7 +12,7 @@ HIDDEN = "[secret]"
 #: Parts of the names of metadata that is secret; binary metadata is left out as well.
 _METADATA = ("auth", "token", "secret", "jwt", "cookie", "password")
 #: Fields that are secret as a whole, and those whose values are.
-_TEXTS = frozenset({"jwt", "token"})
+_TEXTS = frozenset({"customer_supplied_encryption_key", "jwt", "token"})
 _VALUES = frozenset({"env", "env_dict", "environment_variables"})
 
 
@@ -56,7 +56,7 @@ def _inner(descriptor: Descriptor) -> tuple[FieldDescriptor, ...]:
 def _redact(message: Message) -> None:
     for field, value in message.ListFields():
         if field.name in _TEXTS:
-            setattr(message, field.name, HIDDEN)
+            setattr(message, field.name, HIDDEN if isinstance(value, str) else HIDDEN.encode())
         elif field.name in _VALUES:
             _hide_values(value)
         elif field in _inner(message.DESCRIPTOR):

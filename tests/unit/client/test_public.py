@@ -23,9 +23,10 @@ def python(code: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-def test_the_package_offers_what_its_client_does_and_what_there_is_about_calls() -> None:
-    others = {"Faults", "Rpc", "Rpcs", "sandbox_template"}
-    assert set(pytest_sandbox.__all__) == {*client.__all__, *others}
+def test_the_package_offers_what_its_parts_do() -> None:
+    about_calls = {"Faults", "Rpc", "Rpcs"}
+    offered = {*client.__all__, *about_calls, "sandbox_template"}
+    assert set(pytest_sandbox.__all__) == offered
     assert all(getattr(pytest_sandbox, name) is getattr(rpcs, name) for name in about_calls)
     assert all(getattr(pytest_sandbox, name) is getattr(client, name) for name in client.__all__)
 

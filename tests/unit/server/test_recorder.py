@@ -11,11 +11,13 @@ from pytest_sandbox import Rpcs
 from pytest_sandbox._proto import (
     common_pb2,
     containers_pb2,
+    extensions_pb2,
     inspector_pb2,
     router_pb2,
     sandboxes_pb2,
     secrets_pb2,
 )
+from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
 from pytest_sandbox.server import _recorder
 from pytest_sandbox.server._auth import Listener, TokenPair
 
@@ -141,6 +143,28 @@ async def test_fields_that_are_not_known_are_kept(server: Harness, rpcs: Rpcs) -
     )
     request = rpcs.of("SandboxList").one().request
     assert [field.data for field in cast("Any", UnknownFieldSet(request))] == [b"new"]
+
+
+@pytest.mark.asyncio
+async def test_our_own_calls_are_recorded_too(server: Harness, rpcs: Rpcs) -> None:
+    sandbox = await server.create()
+    request = extensions_pb2.SandboxSnapshotEndRequest(sandbox_id=sandbox.id)
+    with refused(Status.UNIMPLEMENTED):
+        await ExtensionsStub(server.channel).SandboxSnapshotEnd(request)
+    call = rpcs.of("SandboxSnapshotEnd").one()
+    assert (call.sandbox_ids, call.status) == ((sandbox.id,), "UNIMPLEMENTED")
+
+
+@pytest.mark.asyncio
+async def test_keys_of_encryption_are_not_told(server: Harness, rpcs: Rpcs) -> None:
+    sandbox = await server.create()
+    request = router_pb2.TaskSnapshotFilesystemRequest(
+        task_id=sandbox.task_id, snapshot_id="s", customer_supplied_encryption_key=b"hunter2"
+    )
+    with refused(Status.UNIMPLEMENTED):
+        await server.router.TaskSnapshotFilesystem(request, metadata=sandbox.auth)
+    told = rpcs.of("TaskSnapshotFilesystem").one().request
+    assert told.customer_supplied_encryption_key == b"[secret]"
 
 
 @pytest.mark.asyncio
