@@ -5,14 +5,17 @@ if __name__ != "pytest_sandbox.fakes":
 
 from .._idle import IdleEventLoop as IdleEventLoop
 from ._call import Call as Call
-from ._call import FileView as FileView
 from ._clock import VirtualClock as VirtualClock
 from ._clock import new_event_loop as new_event_loop
 from ._clock import settle as settle
+from ._connection import Peer as Peer
 from ._engine import FakeEngine as FakeEngine
+from ._http import Request as Request
 from ._matching import ANY as ANY
+from ._ports import PortScript as PortScript
 from ._scripts import Script as Script
 from ._task import MemoryTask as MemoryTask
+from ._view import FileView as FileView
 
 __all__ = [
     "ANY",
@@ -21,6 +24,9 @@ __all__ = [
     "FileView",
     "IdleEventLoop",
     "MemoryTask",
+    "Peer",
+    "PortScript",
+    "Request",
     "Script",
     "VirtualClock",
     "new_event_loop",

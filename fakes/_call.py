@@ -1,67 +1,14 @@
 """What a handler is given: the command that it stands for."""
 
-import os
-import posixpath
 from typing import TYPE_CHECKING
 
-from ._image import put
 from ._proc import Proc
-from ._walk import fail
+from ._view import FileView
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ._vfs import Filesystem
-
-
-class FileView:
-    """The files of a sandbox, for a test to read and write at once, without waiting.
-
-    Args:
-        fs: the filesystem.
-        base: the folder that relative paths start from.
-    """
-
-    def __init__(self, fs: "Filesystem", base: str = "/") -> None:
-        self._fs = fs
-        self._base = base
-
-    def read_bytes(self, path: str) -> bytes:
-        """The content of a file; `OSError` as the kernel has it."""
-        handle = self._fs.open(self._absolute(path), os.O_RDONLY)
-        try:
-            return handle.pread(0, handle.inode.size)
-        finally:
-            handle.close()
-
-    def read_text(self, path: str) -> str:
-        """The content of a file, which is UTF-8."""
-        return self.read_bytes(path).decode()
-
-    def write(self, path: str, data: str | bytes, mode: int = 0o644) -> None:
-        """Make or replace a file; folders above are made."""
-        put(self._fs, self._absolute(path), data.encode() if isinstance(data, str) else data, mode)
-
-    def exists(self, path: str) -> bool:
-        """Whether there is something; a broken link is nothing."""
-        try:
-            self._fs.lookup(self._absolute(path))
-        except OSError:
-            return False
-        return True
-
-    def listdir(self, path: str = ".") -> list[str]:
-        """The names in a folder, sorted."""
-        return self._fs.names(self._fs.folder(self._absolute(path)))
-
-    def remove(self, path: str) -> None:
-        """Remove a file."""
-        self._fs.unlink(self._absolute(path))
-
-    def _absolute(self, path: str) -> str:
-        if "\0" in path:
-            fail(22, path)
-        return posixpath.join(self._base, path)
+    from ._ports import PeerHandler
 
 
 class Call:
@@ -80,6 +27,7 @@ class Call:
 
     def __init__(self, proc: Proc) -> None:
         self._proc = proc
+        self._kernel = proc.kernel
         self.argv: Sequence[str] = proc.argv
         self.env: dict[str, str] = proc.env
         try:
@@ -117,6 +65,21 @@ class Call:
             self._proc.hold(len(data))
             parts.append(data)
         return b"".join(parts)
+
+    def listen(self, port: int, handler: "PeerHandler") -> int:
+        """Take connections to a port of the sandbox while the command runs, as a server does.
+
+        Args:
+            port: which; 0 for any that is free.
+            handler: is given a `Peer` for each connection, as with `FakeEngine.on_connect`.
+
+        Returns:
+            The port.
+
+        Raises:
+            OSError: `EADDRINUSE`, something listens there.
+        """
+        return self._kernel.ports.listen(self._proc, port, handler)
 
     async def sleep(self, seconds: float) -> None:
         """Let time pass on the clock of the engine."""

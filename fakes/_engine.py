@@ -1,6 +1,5 @@
 """The engine in memory."""
 
-import traceback
 from collections.abc import Mapping, Sequence
 from types import EllipsisType
 from typing import TYPE_CHECKING
@@ -16,22 +15,25 @@ from ..engine import (
     VolumeMount,
     check_task,
 )
-from ._call import FileView
 from ._clock import VirtualClock
 from ._disk import DISK, Disk
-from ._image import base_image, filesystem, make_folders
+from ._image import base_image, filesystem
 from ._images import FilesystemImage, Images
 from ._kernel import Surroundings
-from ._matching import Matcher
+from ._matching import Anything, Matcher
+from ._ports import PortScript
+from ._problems import Problems
 from ._programs import PROGRAMS
-from ._scripts import Script, Scripts, place_of_caller, shown
+from ._rules import Rules, place_of_caller
+from ._scripts import Script
 from ._shell import shell_program
 from ._task import MemoryTask
+from ._trees import make_folders
 from ._vfs import Filesystem
+from ._view import FileView
 
 if TYPE_CHECKING:
     from ._disk import Snapshot
-    from ._proc import Proc
 
 _PROGRAMS = {**PROGRAMS, "sh": shell_program("sh"), "bash": shell_program("bash")}
 
@@ -64,15 +66,14 @@ class FakeEngine(Engine):
     ) -> None:
         self.clock: Clock = clock or VirtualClock()
         self._files = {p: d.encode() if isinstance(d, str) else d for p, d in (files or {}).items()}
-        self._scripts = Scripts()
-        self._problems: list[str] = []
+        self._scripts: Rules[Script] = Rules()
+        self._ports: Rules[PortScript] = Rules()
+        self._problems = Problems(self._scripts, self._ports)
         self._around = Surroundings(
             programs=_PROGRAMS,
-            intercept=self._scripts.find,
-            unknown=self._on_unknown,
-            crashed=self._on_crash,
-            unsupported=self._on_unsupported,
-            stuck=self._on_stuck,
+            command=lambda proc, argv: self._scripts.find(lambda each: each.matches(proc, argv)),
+            port=lambda kernel, port: self._ports.find(lambda each: each.matches(kernel, port)),
+            problems=self._problems,
             gpus=tuple(gpus),
         )
         self._disk = disk
@@ -92,6 +93,7 @@ class FakeEngine(Engine):
             frozenset(
                 {
                     Capability.MEMORY_LIMIT,
+                    Capability.PORT,
                     Capability.PTY,
                     Capability.SNAPSHOT,
                     Capability.VOLUME,
@@ -167,35 +169,30 @@ class FakeEngine(Engine):
         Raises:
             TypeError, ValueError: it could never match.
         """
-        return self._scripts.add(words, place_of_caller(1))
+        return self._scripts.add(Script(words, place_of_caller(1)))
+
+    def on_connect(self, port: int | Anything) -> PortScript:
+        """Say what happens to connections to a port, in all sandboxes, running or to come.
+
+        The last script that matches is taken, also if a process of the sandbox listens there.
+
+        Args:
+            port: its number, or `ANY`.
+
+        Raises:
+            InvalidSpec: it is no port.
+        """
+        return self._ports.add(PortScript(port, place_of_caller(1)))
 
     @property
     def problems(self) -> list[str]:
         """What a test should know of: unknown commands, failed handlers, what is not supported."""
-        return list(self._problems)
+        return list(self._problems.found)
 
     @property
     def unused(self) -> list[str]:
         """A sentence for each script that was used less often than it had to be."""
-        return self._scripts.unused()
-
-    def _on_unknown(self, proc: "Proc") -> str:
-        hint = self._scripts.nearest(proc.argv)
-        self._problems.append(f"unscripted command: {shown(proc.argv)}\n{hint}")
-        return hint
-
-    def _on_crash(self, proc: "Proc", error: Exception) -> None:
-        text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-        self._problems.append(f"the handler of {shown(proc.argv)} raised:\n{text}")
-
-    def _on_unsupported(self, proc: "Proc", what: str) -> None:
-        self._problems.append(f"{shown(proc.argv)}: {what}")
-
-    def _on_stuck(self, proc: "Proc") -> None:
-        self._problems.append(
-            f"the handler of {shown(proc.argv)} goes on though its process was killed: "
-            "let asyncio.CancelledError through"
-        )
+        return [*self._scripts.unused(), *self._ports.unused()]
 
     async def close(self) -> None:
         """End every task; a second call does nothing."""

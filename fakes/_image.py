@@ -1,12 +1,12 @@
 """What a fresh sandbox in memory holds: the folders of a small Linux, and its programs."""
 
-import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import lru_cache
 
 from ._disk import Disk, Snapshot
 from ._kernel import MAGIC
+from ._trees import put
 from ._vfs import Filesystem
 
 _FOLDERS = (
@@ -72,21 +72,3 @@ def filesystem(start: Snapshot, now_ns: Callable[[], int]) -> Filesystem:
         fs.mount("/dev/shm", Disk(now_ns, size=start.size), lasting=True)
         fs.chmod("/dev/shm", 0o1777)
     return fs
-
-
-def put(fs: Filesystem, path: str, data: bytes, mode: int = 0o644) -> None:
-    """Write a whole file; folders above are made."""
-    make_folders(fs, path.rpartition("/")[0])
-    handle = fs.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    try:
-        handle.pwrite(0, data)
-    finally:
-        handle.close()
-
-
-def make_folders(fs: Filesystem, path: str) -> None:
-    """Make a directory and those above it, where there is nothing."""
-    parts = path.rstrip("/").split("/")
-    for end in range(2, len(parts) + 1):
-        with suppress(FileExistsError):
-            fs.mkdir("/".join(parts[:end]), 0o755)

@@ -5,16 +5,22 @@ import errno
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from ..engine import Clock, Limits
+from ..engine import Clock, TaskSpec
 from ._description import Description
 from ._inode import Regular
 from ._mounts import Node
+from ._ports import Ports, PortScript
+from ._problems import Problems
 from ._proc import Proc, Program
+from ._scripts import Script
 from ._terminal import Terminal
 from ._vfs import Filesystem
+
+if TYPE_CHECKING:
+    from ._connection import Peer
 
 #: What the files of built-in programs begin with; the name of the program follows.
 MAGIC = b"\x7fpytest-sandbox program "
@@ -30,48 +36,32 @@ _MEMORY = 1024**3
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-class Scripted(Protocol):
-    """A script of the test for a command."""
-
-    def program(self) -> Program:
-        """What to run; raises what cannot be started."""
-
-
-#: A script for a command line, or `None`; asked before the filesystem is searched.
-Interceptor = Callable[[Proc, Sequence[str]], Scripted | None]
-
-
-@dataclass
+@dataclass(frozen=True)
 class Surroundings:
     """What a kernel takes from the engine it belongs to.
 
     Attributes:
         programs: built-in programs by name.
-        intercept: scripts of the test, asked first for every command.
-        unknown: told of a command that is nowhere; gives a sentence to add to the error.
-        crashed: told of an exception in a program, with the process.
-        unsupported: told of something that a built-in program or the shell does not do.
-        stuck: told of a process whose program did not notice that it was killed.
+        command: a script of the test for a command line; asked first for every command.
+        port: a script of the test for a port; asked first for every connection.
+        problems: where it is told what goes wrong.
         gpus: names of the GPUs that `nvidia-smi` lists.
     """
 
     programs: Mapping[str, Program]
-    intercept: Interceptor = field(default=lambda proc, argv: None)
-    unknown: Callable[[Proc], str] = field(default=lambda proc: "")
-    crashed: Callable[[Proc, Exception], None] = field(default=lambda proc, error: None)
-    unsupported: Callable[[Proc, str], None] = field(default=lambda proc, what: None)
-    stuck: Callable[[Proc], None] = field(default=lambda proc: None)
+    command: Callable[[Proc, Sequence[str]], Script | None]
+    port: Callable[["Kernel", int], PortScript | None]
+    problems: Problems
     gpus: Sequence[str] = ()
 
 
 class Kernel:
-    """A filesystem, processes, and a name.
+    """A filesystem, processes, ports, and a name.
 
     Args:
         fs: the files of the task.
         clock: the time of the engine.
-        hostname: what `uname -n` says.
-        limits: how many processes there may be, and how many bytes their programs may hold.
+        spec: what the task is.
         around: the engine.
     """
 
@@ -79,19 +69,18 @@ class Kernel:
         self,
         fs: Filesystem,
         clock: Clock,
-        hostname: str,
-        limits: Limits,
+        spec: TaskSpec,
         around: Surroundings,
     ) -> None:
         self.fs = fs
         self.clock = clock
-        self.hostname = hostname
+        self.spec = spec
         self.around = around
         self.processes: dict[int, Proc] = {}
-        self.coroutines: dict[asyncio.Task[None], Proc] = {}
-        self.memory = limits.memory or _MEMORY
+        self.coroutines: dict[asyncio.Task[None], Proc | Peer] = {}
+        self.ports = Ports(self)
+        self.memory = spec.limits.memory or _MEMORY
         self.held = 0
-        self._most = limits.processes
         self._terminals = 0
         self._next_pid = 2  # 1 is the agent, in a sandbox that has one
 
@@ -112,7 +101,8 @@ class Kernel:
         Raises:
             OSError: `EAGAIN`, there are too many.
         """
-        if self._most is not None and len(self.processes) >= self._most:
+        most = self.spec.limits.processes
+        if most is not None and len(self.processes) >= most:
             raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
         shared = {fd: description.share() for fd, description in fds.items()}
         proc = Proc(
@@ -151,7 +141,7 @@ class Kernel:
             OSError: as `execve(2)`; the filename is the command, or the interpreter.
         """
         check_size(proc.argv, proc.env)
-        scripted = self.around.intercept(proc, proc.argv)
+        scripted = self.around.command(proc, proc.argv)
         if scripted is not None:
             return scripted.program()
         return self._load(proc, self.find(proc.argv[0], proc.env, proc.cwd), _INTERPRETERS)
@@ -219,7 +209,8 @@ class Kernel:
                 proc.kill(number)
 
     def kill_all(self) -> None:
-        """End every process."""
+        """End every process, and every connection."""
+        self.ports.end()
         for proc in list(self.processes.values()):
             proc.kill(signal.SIGKILL)
 
@@ -233,7 +224,7 @@ class Kernel:
         if left:
             _, left = await asyncio.wait(left, timeout=_PATIENCE)
         for task in left:
-            self.around.stuck(self.coroutines.pop(task))
+            self.around.problems.stuck(self.coroutines.pop(task))
 
     def ended(self, proc: Proc) -> None:
         """A process has ended; called by the process."""
@@ -247,7 +238,7 @@ class Kernel:
 
     async def crashed(self, proc: Proc, error: Exception) -> int:
         """A program raised; the engine keeps the error for the report, the process ends."""
-        self.around.crashed(proc, error)
+        self.around.problems.crashed(proc, error)
         await proc.complain(f"{proc.argv[0]}: {type(error).__name__}: {error}")
         return 70
 

@@ -8,18 +8,18 @@ from types import EllipsisType
 from typing import Union
 
 
-class _Any:
-    """Matches any one word."""
+class Anything:
+    """Matches anything."""
 
     def __repr__(self) -> str:
         return "ANY"
 
 
-#: Matches any one word.
-ANY = _Any()
+#: Matches any one word, and any port.
+ANY = Anything()
 
 #: One word of a command: exactly this text, any word, a pattern for all of it, or a condition.
-Matcher = Union[str, _Any, "re.Pattern[str]", Callable[[str], bool]]
+Matcher = Union[str, Anything, "re.Pattern[str]", Callable[[str], bool]]
 
 
 class Pattern:
@@ -39,7 +39,7 @@ class Pattern:
         for word in words[:-1] if self._open else words:
             if word is ...:
                 raise ValueError(f"'...' can only be the last word, not one of {list(words)!r}")
-            if not isinstance(word, (str, _Any, re.Pattern)) and not callable(word):
+            if not isinstance(word, (str, Anything, re.Pattern)) and not callable(word):
                 raise TypeError(
                     f"{word!r} matches no word: give text, ANY, a compiled pattern or a function"
                 )
@@ -86,7 +86,7 @@ class Pattern:
 def _matches(want: Matcher, word: str) -> bool:
     if isinstance(want, str):
         return want == word
-    if isinstance(want, _Any):
+    if isinstance(want, Anything):
         return True
     if isinstance(want, re.Pattern):
         return want.fullmatch(word) is not None
@@ -96,6 +96,6 @@ def _matches(want: Matcher, word: str) -> bool:
 def _shown(want: Matcher) -> str:
     if isinstance(want, re.Pattern):
         return f"/{want.pattern}/"
-    if isinstance(want, (str, _Any)):
+    if isinstance(want, (str, Anything)):
         return repr(want)
     return getattr(want, "__name__", repr(want))

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import shlex
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
@@ -56,7 +57,7 @@ class Proc:
         status: how it ended, or `None` while it runs.
         handlers: signal number to what it does; `None` ignores the signal.
         children: those that it started and that live.
-        on_end: called once it has ended.
+        at_end: called once it has ended.
         out_of_memory: whether it was killed because the task held too much.
     """
 
@@ -86,7 +87,7 @@ class Proc:
         if parent:
             self.handlers = {n: None for n, does in parent.handlers.items() if does is None}
         self.children: list[Proc] = []
-        self.on_end: Callable[[], None] | None = None
+        self.at_end: list[Callable[[], None]] = []
         self.out_of_memory = False
         self._held = 0
         self.fds = dict(fds)
@@ -96,6 +97,9 @@ class Proc:
         self._continued = Bell()
         self._calls = 0
         self._task: asyncio.Task[None] | None = None
+
+    def __str__(self) -> str:
+        return shown(self.argv)
 
     # What a program calls.
 
@@ -258,8 +262,8 @@ class Proc:
             self.parent.children.remove(self)
         self.kernel.ended(self)
         self._ended.set()
-        if self.on_end is not None:
-            self.on_end()
+        for call in self.at_end:
+            call()
         task = self._task
         if task is not None and task is not _current_task():
             task.cancel()
@@ -294,6 +298,12 @@ class Proc:
         with suppress(OSError, Ended):
             await self.complain(f"{name}: {where}{error.strerror}")
         return 1
+
+
+def shown(argv: Sequence[str]) -> str:
+    """A command line as one would type it, cut if it is long."""
+    text = shlex.join(argv)
+    return text if len(text) <= 200 else f"{text[:200]}... ({len(text)} characters)"
 
 
 def _current_task() -> "asyncio.Task[object] | None":

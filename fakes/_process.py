@@ -41,7 +41,7 @@ class MemoryProcess(Process):
         finally:
             for description in fds.values():
                 description.release()
-        self.proc.on_end = self._on_end
+        self.proc.at_end.append(self._on_end)
         self._stdin: Description | None = None if self._terminal else self._pipe.writer()
         self._closed = False
 

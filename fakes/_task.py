@@ -6,6 +6,7 @@ import os
 
 from ..engine import (
     Clock,
+    Connection,
     EndCause,
     EngineError,
     InvalidSpec,
@@ -18,15 +19,14 @@ from ..engine import (
     TaskSpec,
     check_process,
 )
-from ._call import FileView
 from ._disk import Disk
 from ._files import MemoryFiles
-from ._image import make_folders
 from ._images import DirectoryImage, FilesystemImage, Images
 from ._kernel import DEFAULT_PATH, Kernel, Surroundings
 from ._process import MemoryProcess
-from ._trees import copied
+from ._trees import copied, make_folders
 from ._vfs import Filesystem
+from ._view import FileView
 from ._walk import fail
 
 _ENVIRONMENT = {"HOME": "/root", "PATH": DEFAULT_PATH}
@@ -56,7 +56,7 @@ class MemoryTask(Task):
     ) -> None:
         self.spec = spec
         self._images = images
-        self.kernel = Kernel(fs, clock, spec.hostname, spec.limits, around)
+        self.kernel = Kernel(fs, clock, spec, around)
         self.files: MemoryFiles = MemoryFiles(fs)
         self.main = None
         self._end: TaskEnd | None = None
@@ -72,17 +72,14 @@ class MemoryTask(Task):
         """
         main = self._start(spec)
         self.main = main
-        logs_end = main.proc.on_end
 
         def ended() -> None:
-            assert logs_end is not None
-            logs_end()
             if main.proc.out_of_memory:
                 self.finish(TaskEnd(EndCause.OUT_OF_MEMORY, main.proc.status))
             else:
                 self.finish(TaskEnd(EndCause.EXITED, main.proc.status))
 
-        main.proc.on_end = ended
+        main.proc.at_end.append(ended)
 
     async def exec(self, spec: ProcessSpec) -> Process:
         """Start a further process."""
@@ -122,7 +119,7 @@ class MemoryTask(Task):
             message += f" ({error.filename})"
         if process is not None:
             if isinstance(error, FileNotFoundError):
-                hint = self.kernel.around.unknown(process.proc)
+                hint = self.kernel.around.problems.unknown(process.proc)
                 message += f"\n{hint}" if hint else ""
             process.proc.abandon()
         return SpawnFailed(number, message)
@@ -131,6 +128,11 @@ class MemoryTask(Task):
     def view(self) -> FileView:
         """Its files, for a test to read and write at once."""
         return FileView(self.kernel.fs, self._workdir)
+
+    async def connect(self, port: int) -> Connection:
+        """Connect to a port that a process or a script of the test listens on."""
+        self._check()
+        return self.kernel.ports.connect(port)
 
     async def snapshot(self, *, end: bool = False) -> str:
         """Keep the files as they are now; costs the same whatever the size."""

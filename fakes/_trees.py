@@ -1,6 +1,8 @@
-"""Whole trees, however deep: without recursion, and without paths that grow too long."""
+"""More than one system call at a time: whole files, and whole trees however deep."""
 
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from ._disk import Disk
@@ -68,3 +70,21 @@ def empty(fs: Filesystem, top: Node) -> None:
             fs.rmdir(found.name, base=found.directory)
         else:
             fs.unlink(found.name, base=found.directory)
+
+
+def put(fs: Filesystem, path: str, data: bytes, mode: int = 0o644) -> None:
+    """Write a whole file; folders above are made."""
+    make_folders(fs, path.rpartition("/")[0])
+    handle = fs.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    try:
+        handle.pwrite(0, data)
+    finally:
+        handle.close()
+
+
+def make_folders(fs: Filesystem, path: str) -> None:
+    """Make a directory and those above it, where there is nothing."""
+    parts = path.rstrip("/").split("/")
+    for end in range(2, len(parts) + 1):
+        with suppress(FileExistsError):
+            fs.mkdir("/".join(parts[:end]), 0o755)

@@ -72,7 +72,7 @@ async def uname(proc: Proc, argv: Sequence[str]) -> int:
     given, _ = options(argv, "asnrvmo")
     facts = {
         "-s": "Linux",
-        "-n": proc.kernel.hostname,
+        "-n": proc.kernel.spec.hostname,
         "-r": "0.0.0-memory",
         "-v": "#1",
         "-m": "x86_64",
@@ -86,7 +86,7 @@ async def uname(proc: Proc, argv: Sequence[str]) -> int:
 async def hostname(proc: Proc, argv: Sequence[str]) -> int:
     """The name of the machine."""
     options(argv, "")
-    await proc.say(proc.kernel.hostname + "\n")
+    await proc.say(proc.kernel.spec.hostname + "\n")
     return 0
 
 

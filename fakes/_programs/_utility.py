@@ -36,7 +36,7 @@ async def run(proc: Proc, utility: Utility, argv: Sequence[str]) -> int:
 async def refuse(proc: Proc, name: str, what: str) -> int:
     """Say that the engine in memory cannot do something, to the program and to the test."""
     sentence = f"{name}: {what} is not supported by the engine in memory"
-    proc.kernel.around.unsupported(proc, sentence)
+    proc.kernel.around.problems.unsupported(proc, sentence)
     await complain(proc, name, f"{what} is not supported by the engine in memory")
     return 2
 
@@ -171,9 +171,10 @@ async def execute(
     except OSError as error:
         if error.errno == errno.ENOEXEC and forgiving:
             return await execute(proc, ("/bin/sh", str(error.filename), *argv[1:]), values)
-        hint = proc.kernel.around.unknown(proc) if isinstance(error, FileNotFoundError) else ""
+        missing = isinstance(error, FileNotFoundError)
+        hint = proc.kernel.around.problems.unknown(proc) if missing else ""
         await complain(proc, name, problem(error) + (f"\n{hint}" if hint else ""))
-        return 127 if isinstance(error, FileNotFoundError) else 126
+        return 127 if missing else 126
     return await program(proc)
 
 

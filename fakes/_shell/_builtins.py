@@ -279,7 +279,7 @@ async def wait(shell: "Shell", words: list[str]) -> int:
 
 async def _wait_for(shell: "Shell", job: Proc) -> int:
     """Wait for a job; the number of a signal that came first, else 0."""
-    job.on_end = shell.caught.ring
+    job.at_end.append(shell.caught.ring)
     while job.status is None and not shell.pending:
         await shell.caught.wait()
     shell.proc.check()

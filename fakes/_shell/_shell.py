@@ -391,7 +391,7 @@ class Shell:
 
     def _scripted(self, words: Sequence[str]) -> bool:
         """Whether the test has a script for a command."""
-        return self.proc.kernel.around.intercept(self.proc, words) is not None
+        return self.proc.kernel.around.command(self.proc, words) is not None
 
     def start(self, words: list[str]) -> Proc:
         """Start a program with the environment and the descriptors of the shell."""

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_sandbox._proto.volumes_pb2 import VOLUME_FS_VERSION_UNSPECIFIED
 from pytest_sandbox.client import Client
 from pytest_sandbox.client._portal import portal
 from pytest_sandbox.engine import EngineUnavailable
-from pytest_sandbox.fakes import FakeEngine, VirtualClock, settle
+from pytest_sandbox.fakes import FakeEngine, PortScript, Script, VirtualClock, settle
+from pytest_sandbox.fakes._rules import R, place_of_caller
 from pytest_sandbox.rpcs import Faults, Rpcs
 from pytest_sandbox.server import App
 from pytest_sandbox.server._auth import Listener
 
 from ._clock import TestClock
-from ._scripting import add_script
+from ._scripting import restrict
 from ._strictness import check_rules, violations
 from ._transport import MemoryServer
 from ._view import SandboxFiles, on_loop
@@ -25,10 +27,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from pytest_sandbox._proto.inspector_pb2 import InspectorRecordResponse
-    from pytest_sandbox.client import Sandbox
+    from pytest_sandbox.client import Sandbox, Volume
     from pytest_sandbox.engine import EngineInfo
-    from pytest_sandbox.fakes import Script
-    from pytest_sandbox.fakes._matching import Matcher
+    from pytest_sandbox.fakes._matching import Anything, Matcher
     from pytest_sandbox.server._box import Box
     from pytest_sandbox.server._recorder import Recorder
 
@@ -115,7 +116,36 @@ class FakeSandboxes:
             TypeError, ValueError: it could never match.
         """
         __tracebackhide__ = True
-        return add_script(self._engine, self._app.state.boxes, words, sandbox, tags)
+        script = self._engine._scripts.add(Script(words, place_of_caller(1)))
+        return self._only(script, sandbox, tags)
+
+    def on_connect(
+        self,
+        port: int | Anything,
+        *,
+        sandbox: Sandbox | str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> PortScript:
+        """Say what happens to connections to a port, in all sandboxes, running or to come.
+
+        They come by the tunnels of a sandbox. The last script that matches is taken, also if a
+        process of the sandbox listens there.
+
+        Args:
+            port: its number, or `ANY`.
+            sandbox: only there; a sandbox, its id, or its name.
+            tags: only in sandboxes that have these.
+
+        Raises:
+            InvalidSpec: it is no port.
+        """
+        __tracebackhide__ = True
+        script = self._engine._ports.add(PortScript(port, place_of_caller(1)))
+        return self._only(script, sandbox, tags)
+
+    def _only(self, rule: R, sandbox: Sandbox | str | None, tags: Mapping[str, str] | None) -> R:
+        restrict(rule, self._app.state.boxes, sandbox, tags)
+        return rule
 
     def filesystem(self, sandbox: Sandbox | str) -> SandboxFiles:
         """The files of a sandbox, given as such or by its id, without a call that is recorded.
@@ -128,6 +158,23 @@ class FakeSandboxes:
         if box is None:
             raise ValueError(f"{sandbox!r} is none of the sandboxes in memory of this test")
         return SandboxFiles(box.task.view)  # type: ignore[attr-defined]  # a MemoryTask
+
+    def volume(self, volume: Volume | str) -> SandboxFiles:
+        """The files of a volume, given as such or by its name, without a call that is recorded.
+
+        One of that name is made if there is none, so that a test can fill it beforehand. It may
+        be read and written while sandboxes have it mounted.
+        """
+        name = volume if isinstance(volume, str) else volume.name
+        known = "" if name or isinstance(volume, str) else volume.object_id
+        return SandboxFiles(on_loop(lambda: self._engine.volume(known or self._volume(name or ""))))
+
+    def _volume(self, name: str) -> str:
+        """The id of a volume, made if need be."""
+        volumes = self._app.state.volumes
+        environment = self._app.state.apps.environment("")
+        there = volumes.named(environment, name)
+        return (there or volumes.add(name, environment, VOLUME_FS_VERSION_UNSPECIFIED)).id
 
     def allow(self, *rules: str) -> None:
         """Let rules be broken: the names of some of `RULES`.

@@ -1,54 +1,41 @@
-"""Scripts for the commands of some sandboxes only."""
+"""Scripts for some sandboxes only."""
 
 from __future__ import annotations
 
-import os
-import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from types import EllipsisType
+    from collections.abc import Mapping
 
     from pytest_sandbox.client import Sandbox
-    from pytest_sandbox.fakes import Call, FakeEngine, Script
-    from pytest_sandbox.fakes._matching import Matcher
+    from pytest_sandbox.fakes import Call, Peer
+    from pytest_sandbox.fakes._kernel import Kernel
+    from pytest_sandbox.fakes._rules import Rule
     from pytest_sandbox.server._box import Box
     from pytest_sandbox.server._registries import BoxRegistry
 
 
-def add_script(
-    engine: FakeEngine,
+def restrict(
+    rule: Rule[Any, Any],
     boxes: BoxRegistry,
-    words: Sequence[Matcher | EllipsisType],
     sandbox: Sandbox | str | None,
     tags: Mapping[str, str] | None,
-) -> Script:
-    """A script that remembers which line of the test made it.
-
-    Raises:
-        TypeError, ValueError: it could never match.
-    """
-    script = engine._scripts.add(words, _place(2))
+) -> None:
+    """Let a script count only in a sandbox, given as such or by its id or name, or with tags."""
     wanted = None if sandbox is None else str(getattr(sandbox, "object_id", sandbox))
     if wanted is None and not tags:
-        return script
+        return
 
-    def fits(call: Call) -> bool:
-        box = _box(boxes, call)
-        if box is None:  # its main process, which starts before the sandbox has a name
-            return False
-        named = wanted is None or wanted in (box.id, box.name)
-        return named and (tags or {}).items() <= box.tags.items()
+    def fits(given: Call | Peer) -> bool:
+        kernel = given._kernel
+        box = _box(boxes, kernel)
+        # Its main process starts before there is a sandbox around it.
+        names = {kernel.spec.name} if box is None else {box.id, box.name}
+        labels = kernel.spec.tags if box is None else box.tags
+        return (wanted is None or wanted in names) and (tags or {}).items() <= labels.items()
 
-    return script.where(fits)
+    rule.where(fits)
 
 
-def _box(boxes: BoxRegistry, call: Call) -> Box | None:
-    kernel = call._proc.kernel
+def _box(boxes: BoxRegistry, kernel: Kernel) -> Box | None:
     return next((box for box in boxes.running() if box.task.kernel is kernel), None)  # type: ignore[attr-defined]
-
-
-def _place(depth: int) -> str:
-    frame = sys._getframe(depth + 1)
-    return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"

@@ -21,6 +21,11 @@ _PROBLEMS = {
         "commands that nothing is known of",
         "Script them with fake_sandboxes.on_exec(...)",
     ),
+    "unscripted-connections": (
+        "unscripted connection: ",
+        "connections to ports that nothing listens on",
+        "Script them with fake_sandboxes.on_connect(...), with .refuse() if that is what is meant",
+    ),
     "failed-handlers": (
         "the handler of ",
         "handlers that did not do their part",

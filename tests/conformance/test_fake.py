@@ -1,19 +1,50 @@
 """The engine in memory keeps the contract, on the time of the machine and on time that skips."""
 
+import asyncio
+from typing import TYPE_CHECKING
+
 import pytest
 
 from pytest_sandbox.engine import SystemClock
 from pytest_sandbox.engine.conformance import CHECKS, CLOSING, Check
-from pytest_sandbox.fakes import FakeEngine, VirtualClock, new_event_loop
+from pytest_sandbox.engine.conformance._ports import SERVER
+from pytest_sandbox.fakes import ANY, Call, FakeEngine, Peer, VirtualClock, new_event_loop
+
+if TYPE_CHECKING:
+    from pytest_sandbox.fakes._ports import PeerHandler
 
 #: What takes long and has nothing to do with time.
 BIG = ("output.big_output", "output.big_output_while_nobody_reads", "output.flow_control")
+
+
+async def serve(call: Call) -> None:
+    """What the server of the checks of ports does, which is a program in Python."""
+
+    async def echo(peer: Peer) -> bytes:
+        while data := await peer.read():
+            await peer.write(data)
+        return b"."
+
+    async def break_off(peer: Peer) -> None:
+        await peer.read(1)
+        peer.break_off()
+
+    async def deaf(peer: Peer) -> None:
+        await asyncio.get_running_loop().create_future()
+
+    handlers: dict[str, PeerHandler] = {
+        "echo": echo, "talk": lambda peer: b"hello", "break": break_off, "deaf": deaf,
+    }  # fmt: skip
+    call.out(f"{call.listen(0, handlers[call.argv[-1]])}\n")
+    await call.flush()
+    await asyncio.get_running_loop().create_future()
 
 
 async def keep(check: Check, engine: FakeEngine) -> None:
     info = await engine.start()
     if mismatch := check.mismatch(info.capabilities):
         pytest.skip(mismatch)
+    engine.on_exec("python3", "-c", SERVER, ANY).calls(serve)
     await check.run(engine)
     await engine.close()
 

@@ -57,7 +57,7 @@ BROKEN = {
         "from tests_calls import refused; refused(fake_sandboxes)",
         [
             "fake_sandboxes: calls of what is not implemented:",
-            "  *VolumeGetOrCreate*",
+            "  *QueueGetOrCreate*",
             "Do not make them, or allow 'unexpected-rpcs'.",
         ],
     ),
@@ -69,7 +69,7 @@ CALLS = """
     from pytest_sandbox.client.exceptions import Error
     from pytest_sandbox.client._portal import portal
 
-    PATH = "/modal.client.ModalClient/VolumeGetOrCreate"
+    PATH = "/modal.client.ModalClient/QueueGetOrCreate"
 
     def refused(fake):
         def method(link):

@@ -16,7 +16,7 @@ from grpclib.testing import ChannelFor
 from pytest_sandbox.client import Client, Sandbox
 from pytest_sandbox.client._portal import portal
 from pytest_sandbox.fakes._disk import Disk
-from pytest_sandbox.fakes._image import put
+from pytest_sandbox.fakes._trees import put
 from pytest_sandbox.fakes._vfs import Filesystem
 from pytest_sandbox.inmemory import FakeSandboxes
 

@@ -1,0 +1,160 @@
+"""What scripts have in common, whatever they are for: when they count, and how often."""
+
+import inspect
+import math
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+C = TypeVar("C")
+A = TypeVar("A")
+
+
+class Rule(ABC, Generic[C, A]):
+    """Something that a test scripts; without anything further any number of times, at least once.
+
+    Conditions are given what handlers are, a `C`. What it does is an `A`.
+
+    Args:
+        place: file and line where the test says it.
+    """
+
+    def __init__(self, place: str) -> None:
+        self._place = place
+        self._conditions: list[Callable[[C], bool]] = []
+        self._action: A | None = None
+        self._delay = 0.0
+        self._times: int | None = None
+        self._optional = False
+        self._used = 0
+
+    def where(self, condition: Callable[[C], bool]) -> "Self":
+        """Only when a condition holds, which is given what a handler would be."""
+        self._conditions.append(condition)
+        return self
+
+    def times(self, count: int) -> "Self":
+        """Exactly so many times; after that it no longer matches, and an older script may.
+
+        Raises:
+            ValueError: not a positive number.
+        """
+        if count < 1:
+            raise ValueError(f"a script is used once or more, not {count!r} times")
+        self._times = count
+        return self
+
+    def optional(self) -> "Self":
+        """It need not be used."""
+        self._optional = True
+        return self
+
+    def delay(self, seconds: float) -> "Self":
+        """Let time pass on the clock of the engine before it does anything.
+
+        Raises:
+            ValueError: the time is negative or infinite.
+        """
+        check_seconds(seconds)
+        self._delay = seconds
+        return self
+
+    def _act(self, action: A) -> "Self":
+        if self._action is not None:
+            raise ValueError(f"the script for {self} has an action already; make a second one")
+        self._action = action
+        return self
+
+    # What the engine asks.
+
+    @property
+    def used_up(self) -> bool:
+        """Whether it was used as often as it may be."""
+        return self._times is not None and self._used >= self._times
+
+    def holds(self, make: Callable[[], C]) -> bool:
+        """Whether its conditions hold; what they are given is made only if there are any."""
+        if not self._conditions:
+            return True
+        given = make()
+        return all(condition(given) for condition in self._conditions)
+
+    def use(self) -> None:
+        """It is used once more."""
+        self._used += 1
+
+    def hides(self, other: "Rule[C, A]") -> bool:
+        """Whether it takes everything that an older script is for."""
+        return self._times is None and not self._conditions and self.title == other.title
+
+    def unused(self) -> str | None:
+        """A sentence, if it was used less often than it had to be."""
+        least = self._times or 1
+        if self._optional or self._used >= least:
+            return None
+        return f"the script for {self} was used {self._used} times, not {least}"
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """What it is for; two of the same title are for the same."""
+
+    def __str__(self) -> str:
+        return f"{self.title} ({self._place})"
+
+
+R = TypeVar("R", bound="Rule[Any, Any]")
+
+
+class Rules(Generic[R]):
+    """All scripts of one kind; the last that matches is taken."""
+
+    def __init__(self) -> None:
+        self._rules: list[R] = []
+
+    def add(self, rule: R) -> R:
+        """A new script, asked before all others."""
+        self._rules.insert(0, rule)
+        return rule
+
+    def find(self, matches: Callable[[R], bool]) -> R | None:
+        """The one to take."""
+        return next((rule for rule in self._rules if not rule.used_up and matches(rule)), None)
+
+    def nearest(self, difference: Callable[[R], tuple[float, str]]) -> str:
+        """What is to be said of the one that comes nearest; "" if there are none."""
+        return max((difference(rule) for rule in self._rules), default=(0.0, ""))[1]
+
+    def unused(self) -> list[str]:
+        """A sentence for each script that was used too seldom."""
+        found = []
+        for index in reversed(range(len(self._rules))):
+            text = self._rules[index].unused()
+            hiding = [rule for rule in self._rules[:index] if rule.hides(self._rules[index])]
+            if text:
+                found.append(f"{text}; {hiding[-1]} comes first" if hiding else text)
+        return found
+
+
+def place_of_caller(depth: int) -> str:
+    """File and line of the code that called, `depth` frames above the caller of this."""
+    frame = inspect.currentframe()
+    for _ in range(depth + 1):
+        frame = frame.f_back if frame else None
+    if frame is None:
+        return "?"
+    return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
+
+
+def check_seconds(seconds: float) -> None:
+    """Refuse what no time is.
+
+    Raises:
+        ValueError: it is negative or infinite.
+    """
+    if not 0 <= seconds < math.inf:
+        raise ValueError(f"time passes by 0 seconds or more, not {seconds!r}")
