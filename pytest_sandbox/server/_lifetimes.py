@@ -3,9 +3,8 @@
 `timeout` counts from the creation. `idle_timeout` counts while nothing goes on: no command that
 was started by exec is running, nothing is being written to standard input, no file is being
 worked on or watched, no connection goes through a tunnel. What the main process does is not
-looked at. (Modal's guide names commands,
-writes to standard input, and open connections through tunnels:
-https://modal.com/docs/guide/sandboxes#idle-timeouts.)
+looked at. (Modal's guide names commands, writes to standard input, and open connections through
+tunnels: https://modal.com/docs/guide/sandboxes#idle-timeouts.)
 """
 
 import asyncio
