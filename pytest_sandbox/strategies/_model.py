@@ -49,6 +49,8 @@ class Directory:
     """A directory."""
 
     names: dict[str, "Node"] = field(default_factory=dict)
+    #: What is mounted on it, and shows in its place.
+    cover: "Directory | None" = None
 
 
 Node = File | Symlink | Directory
@@ -186,6 +188,35 @@ class Model:
                     File(bytearray(node)) if isinstance(node, bytes) else Symlink(node.target)
                 )
 
+    def mount(self, path: str, directory: Directory) -> None:
+        """Show a directory in the place of another one."""
+        self.directory(path).cover = directory
+
+    def unmount(self, path: str) -> None:
+        """Take away what was mounted last."""
+        if not self.mounted(path):
+            _fail(errno.EINVAL)
+        under = self._under(path)
+        while under.cover is not None and under.cover.cover is not None:
+            under = under.cover
+        under.cover = None
+
+    def mounted(self, path: str) -> bool:
+        """Whether something is mounted on a directory."""
+        return self._under(path).cover is not None
+
+    def bare(self) -> "Model":
+        """The same again, without what is mounted."""
+        copied = copy.deepcopy(self)
+        for directory in _below(copied._top):
+            directory.cover = None
+        return copied
+
+    def _under(self, path: str) -> Directory:
+        place = self._at(path, follow=True)
+        under = place.parent.names.get(place.name)
+        return under if isinstance(under, Directory) else self.directory(path)
+
     def below(self, path: str) -> Iterator[tuple[str, Node]]:
         """Every path below a directory, and what it leads to; links are not followed."""
         for name, node in self.directory(path).names.items():
@@ -249,7 +280,10 @@ class Model:
     def _look(self, directory: Directory, name: str) -> Place:
         if len(name.encode("utf-8", "surrogateescape")) > 255:
             _fail(errno.ENAMETOOLONG)
-        return Place(directory, name, directory.names.get(name))
+        node = directory.names.get(name)
+        while isinstance(node, Directory) and node.cover is not None:
+            node = node.cover
+        return Place(directory, name, node)
 
 
 def _below(directory: Directory) -> Iterator[Directory]:

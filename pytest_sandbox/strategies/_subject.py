@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
 
 from pytest_sandbox.engine import (
+    EngineError,
     Entry,
     EntryKind,
     OutputLog,
@@ -78,6 +79,16 @@ class Subject:
                 found[entry.name] = await self.tree(entry.path)
         return found
 
+    async def looks(self, path: str) -> dict[str, object]:
+        """Rights, times and links of everything below a directory, and of itself."""
+        entry = await self.task.files.stat(path)
+        found: dict[str, object] = {path: (rights(entry), entry.mtime_ns)}
+        for entry in await self.task.files.listdir(path):
+            found[entry.path] = rights(entry), entry.mtime_ns, described(entry)
+            if entry.kind is EntryKind.DIRECTORY:
+                found |= await self.looks(entry.path)
+        return found
+
     async def start(self, *argv: str, workdir: str | None = None) -> Process:
         """A command; why it cannot be started, as `OSError`."""
         try:
@@ -127,5 +138,7 @@ async def answer(question: Awaitable[object]) -> object:
     """What came of it, or the name of the error that it failed with."""
     try:
         return await question
+    except EngineError as error:
+        return type(error).__name__
     except OSError as error:
         return errno.errorcode[error.errno or 0]
