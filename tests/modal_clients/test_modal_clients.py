@@ -39,23 +39,34 @@ class Client:
         version: the release of `modal`.
         modules: the scenarios that it runs.
         env: further environment, of the server and of the client.
+        engine: that of the server.
     """
 
     name: str
     version: str
     modules: tuple[str, ...]
     env: tuple[tuple[str, str], ...] = ()
+    engine: str = "local"
 
 
+FIRST_VERSION = (("MODAL_SANDBOX_V2", "0"),)
 CLIENTS = (
-    Client("1.2.3", "1.2.3", ("lives", "execs", "file_io", "tunnels")),
+    Client("1.2.3", "1.2.3", ("lives", "execs", "file_io", "tunnels", "snapshots")),
+    Client("1.2.3 in memory", "1.2.3", ("snapshots",), engine="fake"),
     # Without TLS for the command router, this client runs commands through the control plane.
     Client("1.2.3 without TLS", "1.2.3", ("execs",), env=(("PYTHONPATH", str(WITHOUT_TLS)),)),
     Client(
         "1.6.4",
         "1.6.4",
-        ("lives", "execs", "filesystem", "tunnels"),
-        env=(("MODAL_SANDBOX_V2", "0"),),
+        ("lives", "execs", "filesystem", "tunnels", "snapshots"),
+        env=FIRST_VERSION,
+    ),
+    Client(
+        "1.6.4 in memory",
+        "1.6.4",
+        ("snapshots", "directories"),
+        env=FIRST_VERSION,
+        engine="fake",
     ),
 )
 
@@ -105,7 +116,7 @@ def environment(folder: Path, version: str) -> Path:
 
 
 def run(client: Client, python: Path, junit: Path) -> Report:
-    serve = (sys.executable, "-m", "pytest_sandbox.cli", "serve", "--")
+    serve = (sys.executable, "-m", "pytest_sandbox.cli", "serve", "--engine", client.engine, "--")
     options = ("-p", "no:cacheprovider", "--timeout=60", f"--junitxml={junit}")
     files = [str(SCENARIOS / f"{module}.py") for module in client.modules]
     # Neither our settings nor anything of the caller's reaches the client's pytest.

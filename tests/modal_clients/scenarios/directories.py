@@ -1,0 +1,56 @@
+"""A directory is kept as an image, and mounted in other sandboxes; newer clients only."""
+
+import pytest
+from modal.exception import InvalidError, NotFoundError
+
+
+def run(sandbox, script):
+    process = sandbox.exec("sh", "-c", script)
+    output = process.stdout.read()
+    assert process.wait() == 0, process.stderr.read()
+    return output
+
+
+def test_a_directory_of_one_sandbox_is_mounted_in_another(create):
+    one, other = create(), create()
+    run(one, "mkdir -p /work/deep; echo kept > /work/deep/a")
+    image = one.snapshot_directory("/work")
+
+    other.mount_image("/mnt/project", image)
+
+    assert run(other, "cat /mnt/project/deep/a") == "kept\n"
+
+
+def test_what_is_written_to_a_mount_stays_in_its_sandbox(create):
+    one, other = create(), create()
+    run(one, "mkdir /work; echo kept > /work/a")
+    image = one.snapshot_directory("/work", timeout=30, ttl=None)
+    one.mount_image("/mnt/m", image)
+    other.mount_image("/mnt/m", image)
+
+    run(one, "echo changed > /mnt/m/a")
+
+    assert run(one, "cat /mnt/m/a /work/a") == "changed\nkept\n"
+    assert run(other, "cat /mnt/m/a") == "kept\n"
+
+
+def test_unmounting_shows_what_was_there(create):
+    sandbox = create()
+    run(sandbox, "mkdir /work; echo below > /work/a; mkdir /other; echo above > /other/a")
+    sandbox.mount_image("/work", sandbox.snapshot_directory("/other"))
+    assert run(sandbox, "cat /work/a") == "above\n"
+
+    sandbox.unmount_image("/work")
+
+    assert run(sandbox, "cat /work/a") == "below\n"
+
+
+def test_errors_say_what_is_wrong(create):
+    sandbox = create()
+    run(sandbox, "echo x > /srv/file")
+    with pytest.raises(NotFoundError):
+        sandbox.snapshot_directory("/nowhere")
+    with pytest.raises(InvalidError):
+        sandbox.snapshot_directory("/srv/file")
+    with pytest.raises(InvalidError):
+        sandbox.unmount_image("/srv")
