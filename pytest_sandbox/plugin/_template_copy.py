@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ._marker import merged_spec
+from ._template import ATTRIBUTE, Template
 from ._watch import WATCH
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 __tracebackhide__ = True  # a template that fails shows its own lines, not these
 
+#: Fixtures that heed the marker of a test.
+_OWN = ("sandbox", "sandbox_factory")
 #: Keys of the marker that shape `sandbox`, and no copy: which machine it is, and its name.
 _OTHERS = ("image", "name")
 
@@ -49,6 +52,31 @@ def copies(layer: Layer, request: pytest.FixtureRequest) -> Iterator[Sandbox]:
         return
     yield sandbox
     sandbox.terminate()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Refuse a marker that nothing could heed: the test has one copy, which is others' too."""
+    takers = [name for name in getattr(item, "fixturenames", ()) if name in _OWN]
+    shared = dict(_copies(item))
+    if takers or not shared or "function" in shared.values():
+        return
+    for name, scope in shared.items():
+        sharers = item.getparent(pytest.Class if scope == "class" else pytest.Module)
+        if sharers is not None and (own := changes(item)) != changes(sharers):
+            pytest.fail(
+                f"@pytest.mark.sandbox gives {own!r}, but {name} is one copy for all tests of a "
+                f"{scope}; mark the {scope}, or have a template of scope='session'",
+                pytrace=False,
+            )
+
+
+def _copies(item: pytest.Item) -> Iterator[tuple[str, str]]:
+    """The templates that a test takes, with who shares the copy."""
+    definitions = getattr(item, "_fixtureinfo", None)
+    for name, found in (definitions.name2fixturedefs if definitions else {}).items():
+        if found and isinstance(getattr(found[-1].func, ATTRIBUTE, None), Template):
+            yield name, found[-1].scope
 
 
 def changes(node: Any) -> dict[str, Any]:

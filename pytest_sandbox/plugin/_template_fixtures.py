@@ -82,6 +82,7 @@ def _layer(template: Template, home: str) -> Callable[..., Layer]:
 
     names = ("request", *template.others, *filter(None, [template.parent]))
     disguise(layer, template.body, names)
+    layer.__doc__ = f"The image of the template {template.name}, of which that gives copies."
     return layer
 
 

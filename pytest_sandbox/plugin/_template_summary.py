@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import statistics
 from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -79,7 +78,7 @@ def _words(use: Mapping[str, Any]) -> Iterator[str]:
     if outcome["worker"]:
         yield f"by {outcome['worker']}"
     if restores:
-        median = f"{1000 * statistics.median(restores):.1f} ms"
+        median = f"{1000 * sorted(restores)[len(restores) // 2]:.1f} ms"
         several = f"{len(restores)} times, {median} each (median)"
         yield f"- used once, {median}" if len(restores) == 1 else f"- used {several}"
     if outcome["unkept"]:

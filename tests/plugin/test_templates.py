@@ -146,6 +146,33 @@ def test_a_template_of_a_module_or_a_class_gives_one_copy_to_all_tests_there(
     assert project.log == ["module", "class"]
 
 
+def test_a_marker_of_a_test_cannot_change_what_others_share(project: Project) -> None:
+    result = project.run(
+        """
+        pytestmark = pytest.mark.sandbox(env={"A": "module"})
+
+        @sandbox_template(scope="module")
+        def prepared(sandbox): ...
+
+        def test_module(prepared):
+            assert prepared.run("sh", "-c", "echo $A").stdout == "module\\n"
+
+        @pytest.mark.sandbox(env={"A": "test"})
+        def test_refused(prepared): ...
+
+        @pytest.mark.sandbox(env={"A": "test"})
+        def test_meant_for_another(prepared, sandbox):
+            assert prepared.run("sh", "-c", "echo $A").stdout == "module\\n"
+            assert sandbox.run("sh", "-c", "echo $A").stdout == "test\\n"
+        """
+    )
+
+    result.assert_outcomes(passed=2, errors=1)
+    result.stdout.fnmatch_lines(
+        ["@pytest.mark.sandbox gives {'env': {'A': 'test'}}, but prepared is one copy *module*"]
+    )
+
+
 def test_a_shared_copy_ends_with_its_scope(project: Project) -> None:
     project.run(
         """
@@ -438,6 +465,33 @@ def test_fixtures_take_templates(project: Project) -> None:
 
 
 # What goes wrong
+
+
+def test_an_image_that_the_engine_let_go_is_built_again(project: Project) -> None:
+    result = project.run(
+        """
+        from pytest_sandbox import Image
+        from pytest_sandbox.plugin._template_copy import TEMPLATES
+
+        @sandbox_template
+        def prepared(sandbox):
+            log("built")
+            write(sandbox, "it")
+
+        def test_one(prepared, pytestconfig, sandbox_engine):
+            (use,) = pytestconfig.stash[TEMPLATES].uses.values()
+            image = Image.from_id(use.outcome.image)
+            sandbox_engine.client.extensions.forget_image(image)
+
+        def test_two(prepared):
+            assert read(prepared) == "it"
+
+        def test_three(prepared): ...
+        """
+    )
+
+    result.assert_outcomes(passed=3)
+    assert project.log == ["built", "built"]
 
 
 def test_a_failure_is_told_to_all_and_not_tried_again(project: Project) -> None:
