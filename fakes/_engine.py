@@ -17,6 +17,7 @@ from ..engine import (
 )
 from ._clock import VirtualClock
 from ._disk import DISK, Disk
+from ._gpus import Gpu, GpuPool
 from ._image import base_image, filesystem
 from ._images import FilesystemImage, Images
 from ._kernel import Surroundings
@@ -53,7 +54,8 @@ class FakeEngine(Engine):
         files: what every sandbox has besides the usual, absolute path to content.
         disk: bytes of file content that each sandbox, each volume and each mounted directory has
             room for; more fails with `ENOSPC`.
-        gpus: names of the GPUs that `nvidia-smi` lists.
+        gpus: the GPUs that there are, kinds of Modal's (`"H100"`) or other names; if none are
+            given, as many of Modal's kinds as sandboxes ask for.
     """
 
     def __init__(
@@ -74,8 +76,8 @@ class FakeEngine(Engine):
             command=lambda proc, argv: self._scripts.find(lambda each: each.matches(proc, argv)),
             port=lambda kernel, port: self._ports.find(lambda each: each.matches(kernel, port)),
             problems=self._problems,
-            gpus=tuple(gpus),
         )
+        self._gpus = GpuPool(gpus)
         self._disk = disk
         self._base: Snapshot | None = None
         self._images = Images()
@@ -86,12 +88,14 @@ class FakeEngine(Engine):
     async def start(self) -> EngineInfo:
         """Make the engine ready."""
         self._base = base_image(_PROGRAMS, self._files, self._now_ns(), self._disk)
-        details = {"gpus": ", ".join(self._around.gpus)} if self._around.gpus else {}
+        gpus = ", ".join(gpu.name for gpu in self._gpus.there)
+        details = {"gpus": gpus} if gpus else {}
         return EngineInfo(
             "fake",
             "in memory",
             frozenset(
                 {
+                    Capability.GPU,
                     Capability.MEMORY_LIMIT,
                     Capability.PORT,
                     Capability.PTY,
@@ -110,13 +114,23 @@ class FakeEngine(Engine):
                 "Create sandboxes between start() and close().",
             )
         check_task(spec)
+        gpus = self._gpus.take(spec.gpus)
+        try:
+            task = self._create(spec, gpus)
+        except BaseException:
+            self._gpus.give_back(gpus)
+            raise
+        task.at_end.append(lambda: self._gpus.give_back(gpus))
+        self._tasks = [*(task for task in self._tasks if task.poll() is None), task]
+        return task
+
+    def _create(self, spec: TaskSpec, gpus: Sequence[Gpu]) -> MemoryTask:
         fs = filesystem(self._start_of(spec), self._now_ns)
         for volume in sorted(spec.volumes, key=lambda each: each.path.count("/")):
             self._show(volume, fs)
-        task = MemoryTask(spec, fs, self.clock, self._around, self._images)
+        task = MemoryTask(spec, fs, gpus, self.clock, self._around, self._images)
         if spec.main is not None:
             task.start_main(spec.main)
-        self._tasks = [*(task for task in self._tasks if task.poll() is None), task]
         return task
 
     def _start_of(self, spec: TaskSpec) -> "Snapshot":

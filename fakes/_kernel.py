@@ -21,6 +21,7 @@ from ._vfs import Filesystem
 
 if TYPE_CHECKING:
     from ._connection import Peer
+    from ._gpus import Gpu
 
 #: What the files of built-in programs begin with; the name of the program follows.
 MAGIC = b"\x7fpytest-sandbox program "
@@ -45,14 +46,12 @@ class Surroundings:
         command: a script of the test for a command line; asked first for every command.
         port: a script of the test for a port; asked first for every connection.
         problems: where it is told what goes wrong.
-        gpus: names of the GPUs that `nvidia-smi` lists.
     """
 
     programs: Mapping[str, Program]
     command: Callable[[Proc, Sequence[str]], Script | None]
     port: Callable[["Kernel", int], PortScript | None]
     problems: Problems
-    gpus: Sequence[str] = ()
 
 
 class Kernel:
@@ -62,6 +61,7 @@ class Kernel:
         fs: the files of the task.
         clock: the time of the engine.
         spec: what the task is.
+        gpus: what it has of these.
         around: the engine.
     """
 
@@ -70,11 +70,13 @@ class Kernel:
         fs: Filesystem,
         clock: Clock,
         spec: TaskSpec,
+        gpus: "Sequence[Gpu]",
         around: Surroundings,
     ) -> None:
         self.fs = fs
         self.clock = clock
         self.spec = spec
+        self.gpus = gpus
         self.around = around
         self.processes: dict[int, Proc] = {}
         self.coroutines: dict[asyncio.Task[None], Proc | Peer] = {}

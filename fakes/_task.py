@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+from collections.abc import Callable, Sequence
 
 from ..engine import (
     Clock,
@@ -21,6 +22,7 @@ from ..engine import (
 )
 from ._disk import Disk
 from ._files import MemoryFiles
+from ._gpus import Gpu, environment
 from ._images import DirectoryImage, FilesystemImage, Images
 from ._kernel import DEFAULT_PATH, Kernel, Surroundings
 from ._process import MemoryProcess
@@ -38,9 +40,13 @@ _SYSTEM = ("dev", "proc", "sys")
 class MemoryTask(Task):
     """One sandbox in memory.
 
+    Attributes:
+        at_end: called once it is over.
+
     Args:
         spec: what it is.
         fs: its files.
+        gpus: what it has of these.
         clock: its time.
         around: the engine.
         images: where it keeps what it is asked to keep.
@@ -50,15 +56,17 @@ class MemoryTask(Task):
         self,
         spec: TaskSpec,
         fs: Filesystem,
+        gpus: Sequence[Gpu],
         clock: Clock,
         around: Surroundings,
         images: Images,
     ) -> None:
         self.spec = spec
         self._images = images
-        self.kernel = Kernel(fs, clock, spec, around)
+        self.kernel = Kernel(fs, clock, spec, gpus, around)
         self.files: MemoryFiles = MemoryFiles(fs)
         self.main = None
+        self.at_end: list[Callable[[], None]] = []
         self._end: TaskEnd | None = None
         self._over = asyncio.Event()
         self._workdir = spec.workdir or "/"
@@ -88,7 +96,7 @@ class MemoryTask(Task):
         return self._start(spec)
 
     def _start(self, spec: ProcessSpec) -> MemoryProcess:
-        env = {**_ENVIRONMENT, **self.spec.env, **spec.env}
+        env = {**_ENVIRONMENT, **environment(self.kernel.gpus), **self.spec.env, **spec.env}
         workdir = spec.workdir or self._workdir
         try:
             cwd = self.kernel.fs.folder(workdir)
@@ -187,6 +195,8 @@ class MemoryTask(Task):
             self._end = end
             self.kernel.kill_all()
             self.files.end()
+            for call in self.at_end:
+                call()
             self._over.set()
 
     def _check_path(self, path: str) -> None:

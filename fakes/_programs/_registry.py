@@ -1,12 +1,13 @@
 """Which programs there are."""
 
 from . import _files, _system, _text
+from ._nvidia import nvidia_smi
 from ._utility import Utility, program
 
 #: Programs that run in a process of their own, or inside a shell.
 UTILITIES: dict[str, Utility] = {
     "[": _system.test,
-    "nvidia-smi": _system.nvidia_smi,
+    "nvidia-smi": nvidia_smi,
     **{
         utility.__name__: utility
         for utility in (

@@ -308,28 +308,3 @@ _UNARY = {f"-{letter}" for letter in "nztefdhLcsrwxugkpSb"}
 _BINARY = {
     "=", "==", "!=", "-eq", "-ne", "-lt", "-le", "-gt", "-ge", "-nt", "-ot", "-ef",
 }  # fmt: skip
-
-
-async def nvidia_smi(proc: Proc, argv: Sequence[str]) -> int:
-    """List GPUs that do not exist: `-L`, or `--query-gpu=name,index,memory.total`."""
-    names = proc.kernel.around.gpus
-    given, _ = options(argv, "L", ["query-gpu=", "format=", "list-gpus"])
-    if not names:
-        await complain(proc, "nvidia-smi", "this sandbox has no GPU")
-        return 9
-    if "-L" in given or "--list-gpus" in given:
-        for index, name in enumerate(names):
-            await proc.say(f"GPU {index}: {name} (UUID: GPU-{index:08d}-fake)\n")
-        return 0
-    if "--query-gpu" not in given:
-        raise NotSupported("anything but -L and --query-gpu")
-    fields = given["--query-gpu"].split(",")
-    for index, name in enumerate(names):
-        facts = {"name": name, "gpu_name": name, "index": str(index), "count": str(len(names))}
-        unknown = [field for field in fields if field not in facts]
-        if unknown:
-            raise NotSupported(f"the field {unknown[0]!r}")
-        if index == 0 and "noheader" not in given.get("--format", ""):
-            await proc.say(", ".join(fields) + "\n")
-        await proc.say(", ".join(facts[field] for field in fields) + "\n")
-    return 0

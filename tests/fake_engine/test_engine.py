@@ -60,22 +60,6 @@ async def test_a_full_disk_is_enospc_until_something_is_removed() -> None:
     await engine.close()
 
 
-async def test_gpus_that_do_not_exist_are_listed() -> None:
-    engine = FakeEngine(gpus=["NVIDIA H100", "NVIDIA H100"])
-    info = await engine.start()
-    assert info.details == {"gpus": "NVIDIA H100, NVIDIA H100"}
-    task = await engine.create(TaskSpec())
-    listed = await run(task, "nvidia-smi", "-L")
-    assert listed.stdout.splitlines()[1].startswith(b"GPU 1: NVIDIA H100 (UUID: ")
-    query = ("nvidia-smi", "--query-gpu=index,name", "--format=csv,noheader")
-    assert (await run(task, *query)).stdout == b"0, NVIDIA H100\n1, NVIDIA H100\n"
-    await engine.close()
-
-
-async def test_without_gpus_there_is_none_to_list(task: Task) -> None:
-    assert (await run(task, "nvidia-smi")).status.code == 9
-
-
 async def test_a_handler_that_ignores_its_end_is_reported(engine: FakeEngine, task: Task) -> None:
     released = asyncio.Event()
 

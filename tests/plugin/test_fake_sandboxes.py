@@ -247,7 +247,7 @@ def test_the_marker_shapes_it(pytester: pytest.Pytester) -> None:
         pytestmark = pytest.mark.fake_sandboxes(files={"/srv/data": "theirs"}, gpus=["H100"])
 
         @pytest.mark.fake_sandboxes(files={"/srv/data": "mine"}, autojump=False)
-        @pytest.mark.sandbox(env={"MODE": "test"})
+        @pytest.mark.sandbox(env={"MODE": "test"}, gpu="H100")
         def test_it(sandbox, fake_sandboxes):
             files = fake_sandboxes.filesystem(sandbox)
             assert files.read_text("/srv/data") == "mine"
