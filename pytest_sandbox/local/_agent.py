@@ -44,7 +44,6 @@ class Agent:
             "mkdir": lambda request, _: (_agent_files.make_directory(request), ()),
             "remove": lambda request, _: (_agent_files.remove(request), ()),
             "connect": lambda request, _: ({}, (_agent_ports.begin_connection(request),)),
-            "folder": lambda request, _: ({}, (_agent_files.open_folder(request),)),
             "job": self._job,
             "halt": self._halt,
             "resume": self._resume,

@@ -30,11 +30,6 @@ def open_file(request: Message) -> int:
     raise OSError(errno.EINVAL, "not a regular file", path)
 
 
-def open_folder(request: Message) -> int:
-    """Open a directory, as a place and no more."""
-    return os.open(request["path"], os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-
-
 def describe_path(request: Message) -> Message:
     """What `stat` answers."""
     path = request["path"]

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import itertools
 import os
-import stat
 from signal import SIGKILL
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -124,20 +122,6 @@ class AgentLink:
         finally:
             self._channel.send_through({"id": next(self._numbers), "op": "resume"})
             self._channel.release()
-
-    async def folder(self, path: str) -> int:
-        """A directory of the sandbox, as a descriptor; also while it is halted.
-
-        Raises:
-            OSError: what the kernel said inside.
-            TaskEnded: the task is over.
-        """
-        number = next(self._numbers)
-        _, fds = await self._send(number, "folder", (), {"path": path}, through=True)
-        if len(fds) != 1 or not stat.S_ISDIR(os.fstat(fds[0]).st_mode):
-            close_all(fds)
-            raise OSError(errno.EIO, "the sandbox sent something else than the directory", path)
-        return fds[0]
 
     def pump(self, fd: int, log: OutputLog, *, terminal: bool = False) -> Pump:
         """Move output from `fd` to `log` from now on."""

@@ -6,10 +6,6 @@ import contextlib
 import os
 import stat
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 #: What overlayfs itself notes about a directory or a file, `OPAQUE` being all that must be kept.
 _OVERLAY = "user.overlay."
 OPAQUE = "user.overlay.opaque"
@@ -20,23 +16,30 @@ class Attributes:
 
     Attributes:
         mode: as `st_mode`, with the kind.
-        uid: its owner.
-        gid: its group.
+        owner: and group.
         times: of the last access and the last change, in nanoseconds.
         device: number, for device nodes.
         size: bytes.
         extended: attributes by name.
     """
 
-    __slots__ = ("device", "extended", "gid", "mode", "size", "times", "uid")
+    __slots__ = ("device", "extended", "mode", "owner", "size", "times")
 
-    def __init__(self, info: os.stat_result, extended: Mapping[str, bytes]) -> None:
-        self.mode = info.st_mode
-        self.uid, self.gid = info.st_uid, info.st_gid
-        self.times = info.st_atime_ns, info.st_mtime_ns
-        self.device = info.st_rdev
-        self.size = info.st_size
-        self.extended = dict(extended)
+    def __init__(
+        self,
+        mode: int,
+        owner: tuple[int, int],
+        times: tuple[int, int],
+        device: int,
+        size: int,
+        extended: dict[str, bytes],
+    ) -> None:
+        self.mode = mode
+        self.owner = owner
+        self.times = times
+        self.device = device
+        self.size = size
+        self.extended = extended
 
     def give(self, target: str | int) -> None:
         """Set everything, in the one order in which nothing undoes what came before.
@@ -48,7 +51,7 @@ class Attributes:
             target: a path, which is never followed, or a descriptor.
         """
         follow = isinstance(target, int)
-        os.chown(target, self.uid, self.gid, follow_symlinks=follow)
+        os.chown(target, *self.owner, follow_symlinks=follow)
         if not stat.S_ISLNK(self.mode):
             os.chmod(target, stat.S_IMODE(self.mode))
         for name, value in self.extended.items():
@@ -65,8 +68,12 @@ def of(target: str | int) -> Attributes:
     info = os.stat(target, follow_symlinks=follow)
     names = os.listxattr(target, follow_symlinks=follow)
     return Attributes(
-        info,
-        {
+        mode=info.st_mode,
+        owner=(info.st_uid, info.st_gid),
+        times=(info.st_atime_ns, info.st_mtime_ns),
+        device=info.st_rdev,
+        size=info.st_size,
+        extended={
             name: os.getxattr(target, name, follow_symlinks=follow)
             for name in names
             if name == OPAQUE or not name.startswith(_OVERLAY)

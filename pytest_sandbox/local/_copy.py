@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from . import _helper, _mounts
 from . import _syscalls as sys_
 from ._plant import Copy, Planter
@@ -26,30 +24,9 @@ def copy_store(blueprint: Blueprint, room: int, mounts: int, store: int) -> int:
     Returns:
         The copy.
     """
-    _helper.enter_user_namespace(mounts)
+    _helper.enter(mounts)
     _mounts.mount_store(min(blueprint.size, room), blueprint.inodes)
     planter = Planter(open_folder("/box"), open_folder("/box/work"))
     walk([open_folder(".", store)], Copy(planter), skip=frozenset({"work"}))
-    planter.close()
-    return sys_.open_tree("/box")
-
-
-def copy_folder(blueprint: Blueprint, room: int, mounts: int, folder: int) -> int:
-    """Copy a directory of a sandbox as it shows there, with what is mounted on it; in a helper.
-
-    Args:
-        blueprint: how sandboxes are built.
-        room: bytes that the copy may take.
-        mounts: the sandbox's mount namespace.
-        folder: the directory.
-
-    Returns:
-        A store; the directory is its part `r`.
-    """
-    _helper.enter_user_namespace(mounts)
-    _mounts.mount_store(min(blueprint.size, room), blueprint.inodes)
-    os.mkdir("/box/r")
-    planter = Planter(open_folder("/box/r"), open_folder("/box/work"))
-    walk([open_folder(".", folder)], Copy(planter))
     planter.close()
     return sys_.open_tree("/box")

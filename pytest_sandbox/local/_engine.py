@@ -16,10 +16,14 @@ from pytest_sandbox.engine import (
     TaskSpec,
 )
 
+from ._fingerprint import fingerprint
 from ._modes import choose
 from ._options import LocalOptions
+from ._transfer import export, load
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from ._factory import Factory
     from ._modes import Choice
 
@@ -57,20 +61,47 @@ class LocalEngine(Engine):
             InvalidSpec, SpawnFailed, StoreFull, Unsupported: and nothing is left behind.
             EngineUnavailable: the engine is closed, or its own processes were killed.
         """
-        if self._factory is None:
-            raise EngineUnavailable("the engine is not started, or it is closed")
-        return await self._factory.create(spec)
+        return await self._started().create(spec)
+
+    async def prepare(self, spec: TaskSpec) -> None:
+        """Make a sandbox ahead, for a `create` that is likely to come."""
+        self._started().pool.prepare(spec)
 
     async def forget(self, image: str) -> None:
         """Let go of an image; what it takes is freed when nothing stands on it any more."""
         if self._factory is not None:
-            self._factory.images.forget(image)
+            self._factory.forget(image)
+
+    async def export(self, image: str) -> AsyncIterator[bytes]:
+        """An image, without the machine's below it, for `load`.
+
+        Raises:
+            UnknownImage: there is no such image.
+        """
+        factory = self._started()
+        async for data in export(factory.zygote, factory.images, image):
+            yield data
+
+    async def load(self, stream: AsyncIterator[bytes]) -> str:
+        """Make an image of what `export` gave, in this run or another.
+
+        Raises:
+            InvalidSpec: it is not that, or it is not whole; nothing is left behind.
+            StoreFull: no room for it.
+        """
+        factory = self._started()
+        return await load(factory.zygote, factory.images, stream)
 
     async def close(self) -> None:
         """End every task and release everything."""
         factory, self._factory = self._factory, None
         if factory is not None:
             await factory.close()
+
+    def _started(self) -> Factory:
+        if self._factory is None:
+            raise EngineUnavailable("the engine is not started, or it is closed")
+        return self._factory
 
 
 def _raise_descriptor_limit() -> None:
@@ -89,4 +120,10 @@ def _info(choice: Choice) -> EngineInfo:
     details |= {f"no {name} limit": reason for name, reason in zygote.refused.items()}
     details |= {f"not shown: {path}": reason for path, reason in image.left_out.items()}
     capabilities |= {Capability.PORT, Capability.PTY, Capability.SNAPSHOT}
-    return EngineInfo("local", zygote.mode.value, frozenset(capabilities), details)
+    return EngineInfo(
+        "local",
+        zygote.mode.value,
+        frozenset(capabilities),
+        details,
+        fingerprint(image, zygote.mode),
+    )

@@ -9,11 +9,12 @@ import os
 import socket
 from typing import TYPE_CHECKING
 
-from pytest_sandbox.engine import EngineUnavailable, InvalidSpec, StoreFull, TaskSpec
+from pytest_sandbox.engine import EngineUnavailable, InvalidSpec, StoreFull, TaskEnded, TaskSpec
 
 from ._agent_link import BuildFailed
 from ._images import Images, Kind
 from ._keeping import Keeping
+from ._pool import Pool
 from ._task import LocalTask
 from ._validate import check_task
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from ._zygote_link import ZygoteLink
 
 _NO_ROOM = frozenset({errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC})
+_NO_ROOT = frozenset({errno.EINVAL, errno.ELOOP, errno.ENOTDIR})
 #: Besides the program's own processes: PID 1 and a job of it that works on files.
 _SERVANTS = 2
 
@@ -39,6 +41,7 @@ class Factory:
 
     Attributes:
         images: what was kept of them.
+        pool: those that were made ahead.
     """
 
     def __init__(self, zygote: ZygoteLink, image: HostImage, options: LocalOptions) -> None:
@@ -48,11 +51,15 @@ class Factory:
         self._names = itertools.count(1)
         self._pumps: set[Pump] = set()
         self.images = Images(options.store or default_store(), zygote.drop)
+        self.pool = Pool(self.build)
 
     async def create(self, spec: TaskSpec) -> LocalTask:
         """Create a task and start its main process; leaves nothing behind if that fails."""
         check_task(spec, self.zygote.refused)
         try:
+            prepared = await self.pool.claim(spec)
+            if prepared is not None and (task := await self._adopt(prepared, spec)) is not None:
+                return task
             return await self.build(spec)
         except BuildFailed as failure:
             raise _translated(failure.reason, spec) from failure
@@ -69,9 +76,10 @@ class Factory:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         except OSError as error:  # we have as many descriptors as we may have
             raise BuildFailed(error) from error
-        env = {**self.image.env, **spec.env}
         keeping = Keeping(name, self.zygote, self.images, stack)
-        task = LocalTask(spec, env, ours, self._pumps, lambda: self.zygote.kill(name), keeping)
+        task = LocalTask(
+            spec, self._env(spec), ours, self._pumps, lambda: self.zygote.kill(name), keeping
+        )
         try:
             self.zygote.create(task, name, theirs, self._request(spec, stack))
             await task.start()
@@ -83,11 +91,32 @@ class Factory:
             raise
         return task
 
+    def forget(self, image: str) -> None:
+        """Let go of an image."""
+        self.pool.forget(image)
+        self.images.forget(image)
+
     async def close(self) -> None:
         """End every task and the zygote."""
+        await self.pool.close()
         await self.zygote.close()
         for pump in list(self._pumps):
             await pump.aclose()
+
+    async def _adopt(self, task: LocalTask, spec: TaskSpec) -> LocalTask | None:
+        """Let a task that was made ahead be what was asked for; `None` if it died."""
+        try:
+            task.become(spec, self._env(spec))
+            await task.start()
+        except TaskEnded:
+            return None
+        except BaseException:
+            await asyncio.shield(task.kill())
+            raise
+        return task
+
+    def _env(self, spec: TaskSpec) -> dict[str, str]:
+        return {**self.image.env, **spec.env}
 
     def _request(self, spec: TaskSpec, stack: Stack) -> dict[str, object]:
         processes = spec.limits.processes or self._options.processes
@@ -110,6 +139,8 @@ def _translated(error: OSError, spec: TaskSpec) -> Exception:
     """What the kernel said while a sandbox was built, as whose fault it is."""
     if spec.workdir is not None and _is_about(error, spec.workdir):
         return InvalidSpec(f"working directory {spec.workdir!r}: {error.strerror}")
+    if spec.image != "host" and error.errno in _NO_ROOT:
+        return InvalidSpec(f"image {spec.image!r} cannot be a root: {error.strerror}")
     about = f"{error.filename}: " if error.filename else ""
     if error.errno in _NO_ROOM:
         return StoreFull(f"no room for another sandbox: {about}{error.strerror}")

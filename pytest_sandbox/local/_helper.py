@@ -77,9 +77,10 @@ def _run(work: Work, sock: socket.socket, keep: list[int]) -> None:
     _close_all_but(keep)
     try:
         _wire.send(sock, {"done": True}, tuple(work()))
-    except OSError as error:
+    except Exception as error:
+        cause = error if isinstance(error, OSError) else OSError(errno.EIO, repr(error))
         with contextlib.suppress(OSError):
-            _wire.send(sock, {"error": describe(error)})
+            _wire.send(sock, {"error": describe(cause)})
 
 
 def _close_all_but(keep: list[int]) -> None:
@@ -91,17 +92,28 @@ def _close_all_but(keep: list[int]) -> None:
     sys_.close_from(first)
 
 
-def enter_user_namespace(mounts: int) -> None:
-    """Become root of a sandbox, with its copy of the stage.
+def enter(mounts: int) -> None:
+    """Become root of a sandbox, with a copy of the stage of one's own.
 
     Args:
         mounts: the sandbox's mount namespace.
     """
     namespace = fcntl.ioctl(mounts, _NS_GET_USERNS)
-    if not os.path.samestat(os.fstat(namespace), os.stat("/proc/self/ns/user")):
-        sys_.setns(namespace, sys_.CLONE_NEWUSER)
-        _idmap.become_root()
+    if os.path.samestat(os.fstat(namespace), os.stat("/proc/self/ns/user")):
+        _settle()
+    else:
+        enter_users(namespace)
     os.close(namespace)
+
+
+def enter_users(namespace: int) -> None:
+    """Become root of a user namespace, with a copy of the stage of one's own."""
+    sys_.setns(namespace, sys_.CLONE_NEWUSER)
+    _idmap.become_root()
+    _settle()
+
+
+def _settle() -> None:
     sys_.unshare(sys_.CLONE_NEWNS)
     # Changing ids cleared it.
     sys_.prctl(sys_.PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import itertools
 import secrets
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from pytest_sandbox.engine import InvalidSpec, StoreFull, UnknownImage
 from ._layers import MOST
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 #: Layers by number, the newest first; below them all is the host's image.
 Stack = tuple[int, ...]
@@ -77,6 +78,17 @@ class Images:
         self._images[name] = Image(kind, stack)
         return name
 
+    def describe(self, name: str) -> Image:
+        """What an image is.
+
+        Raises:
+            UnknownImage: there is none of that name.
+        """
+        image = self._images.get(name)
+        if image is None:
+            raise UnknownImage(f"there is no image {name!r}: it was forgotten, or never was")
+        return image
+
     def find(self, name: str, kind: Kind) -> Stack:
         """The layers of an image; none for the host's.
 
@@ -86,9 +98,7 @@ class Images:
         """
         if name == "host" and kind is Kind.FILES:
             return ()
-        image = self._images.get(name)
-        if image is None:
-            raise UnknownImage(f"there is no image {name!r}: it was forgotten, or never was")
+        image = self.describe(name)
         if image.kind is not kind:
             raise InvalidSpec(f"image {name!r} is of {image.kind.value}, not of {kind.value}")
         return image.stack
@@ -102,6 +112,15 @@ class Images:
     def hold(self, stack: Stack) -> None:
         """Something stands on these layers."""
         self._users.update(stack)
+
+    @contextlib.contextmanager
+    def holding(self, stack: Stack) -> Iterator[Stack]:
+        """Something stands on these layers for a while."""
+        self.hold(stack)
+        try:
+            yield stack
+        finally:
+            self.release(stack)
 
     def release(self, stack: Stack) -> None:
         """Something does not stand on these layers any more."""

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from pytest_sandbox.engine import StoreFull, TaskEnded
+from pytest_sandbox.engine import InvalidSpec, StoreFull, TaskEnded
 
 from ._images import Kind, check_depth
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Awaitable, Callable
 
     from ._agent_link import AgentLink
     from ._images import Images, Stack
     from ._wire import Message
     from ._zygote_link import ZygoteLink
+
+_T = TypeVar("_T")
 
 
 class Keeping:
@@ -34,11 +36,13 @@ class Keeping:
         self._name = name
         self._zygote = zygote
         self._images = images
+        self._over = False
         self._turn = asyncio.Lock()
         images.hold(stack)
 
     def release(self) -> None:
         """The sandbox is over."""
+        self._over = True
         self._images.release(self.stack)
         self.stack = ()
 
@@ -49,86 +53,104 @@ class Keeping:
             link: its agent.
             is_open: whether a file of it is open outside, through which it can be written to.
         """
-        return await _whole(self._snapshot(link, is_open), self._images.forget)
+        return await whole(self._snapshot(link, is_open), self._images.forget)
 
     async def keep(self) -> str:
         """End the sandbox and keep its files."""
-        return await _whole(self._keep(), self._images.forget)
+        return await whole(self._keep(), self._images.forget)
 
     async def snapshot_folder(self, link: AgentLink, path: str) -> str:
         """Keep a directory."""
-        return await _whole(self._snapshot_folder(link, path), self._images.forget)
+        return await whole(self._snapshot_folder(link, path), self._images.forget)
+
+    async def mount(self, path: str, image: str | None) -> None:
+        """Show a directory at another one."""
+        stack = self._images.find(image, Kind.FOLDER) if image is not None else ()
+        with self._images.holding(stack):
+            try:
+                async with self._turn:
+                    await self._work("mount", path=path, layers=list(stack))
+            except PermissionError as error:
+                raise InvalidSpec(f"no image can be mounted at {path!r}") from error
+
+    async def unmount(self, link: AgentLink, path: str) -> None:
+        """Undo that."""
+        await whole(self._unmount(link, path), lambda _: None)
 
     async def _snapshot(self, link: AgentLink, is_open: Callable[[], bool]) -> str:
         async with self._turn:
-            check_depth(self.stack)
-            async with link.halted() as idle:
-                if idle and not is_open():
-                    try:
-                        layer = await self._make("swap")
-                    except OSError as error:
-                        if error.errno != errno.EBUSY:
-                            raise _translated(error) from error
-                    else:
+            with self._images.holding(self.stack) as stack:
+                check_depth(stack)
+                async with link.halted() as idle:
+                    layer = None if is_open() or not idle else await self._swap()
+                    if layer is None:
+                        layer = await self._make("copy")
+                    elif not self._over:
                         # The sandbox stands on it from now on.
                         self._images.hold((layer,))
-                        self.stack = (layer, *self.stack)
-                        return self._images.add(Kind.FILES, self.stack)
-                try:
-                    layer = await self._make("copy")
-                except OSError as error:
-                    raise _translated(error) from error
-        return self._images.add(Kind.FILES, (layer, *self.stack))
+                        self.stack = (layer, *stack)
+                return self._images.add(Kind.FILES, (layer, *stack))
+
+    async def _swap(self) -> int | None:
+        try:
+            return await self._make("swap")
+        except OSError as error:
+            if error.errno == errno.EBUSY:
+                return None  # mounts lie in a way that is too much for it
+            raise
 
     async def _keep(self) -> str:
         async with self._turn:
-            check_depth(self.stack)
-            stack = self.stack
-            self._images.hold(stack)
-            try:
+            with self._images.holding(self.stack) as stack:
+                check_depth(stack)
                 layer = await self._make("keep")
                 return self._images.add(Kind.FILES, (layer, *stack))
-            except OSError as error:
-                raise _translated(error) from error
-            finally:
-                self._images.release(stack)
+
+    async def _unmount(self, link: AgentLink, path: str) -> None:
+        async with self._turn, link.halted():  # else the path might become another one's
+            await self._work("unmount", path=path)
 
     async def _snapshot_folder(self, link: AgentLink, path: str) -> str:
         async with self._turn, link.halted():
-            folder = await link.folder(path)
-            try:
-                layer = await self._make("folder", (folder,))
-            except OSError as error:
-                raise _translated(error) from error
+            layer = await self._make("folder", path=path)
         return self._images.add(Kind.FOLDER, (layer,))
 
-    async def _make(self, how: str, fds: tuple[int, ...] = ()) -> int:
+    async def _make(self, how: str, **fields: Any) -> int:
         layer = self._images.new_layer()
-        answer: Message = await self._zygote.request(
-            how, fds, name=self._name, layer=layer, room=self._images.room
-        )
+        answer = await self._work(how, layer=layer, room=self._images.room, **fields)
         self._images.made(layer, answer["used"])
         return layer
 
+    async def _work(self, how: str, **fields: Any) -> Message:
+        try:
+            return await self._zygote.request(how, name=self._name, **fields)
+        except OSError as error:
+            raise _translated(error) from error
 
-async def _whole(work: Coroutine[None, None, str], forget: Callable[[str], None]) -> str:
-    """Do work to its end, even if nobody waits for it; then its image is not wanted."""
+
+async def whole(work: Awaitable[_T], unwanted: Callable[[_T], None]) -> _T:
+    """Do work to its end, even if nobody waits for it; then what it made is not wanted."""
     task = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
-        task.add_done_callback(lambda done: _unwanted(done, forget))
+
+        def undo(done: asyncio.Future[_T]) -> None:
+            if not done.cancelled() and done.exception() is None:
+                unwanted(done.result())
+
+        task.add_done_callback(undo)
         raise
-
-
-def _unwanted(done: asyncio.Future[str], forget: Callable[[str], None]) -> None:
-    if not done.cancelled() and done.exception() is None:
-        forget(done.result())
 
 
 def _translated(error: OSError) -> Exception:
     if error.errno == errno.ESRCH:
         return TaskEnded("the task is over")
     if error.errno in (errno.ENOSPC, errno.ENOMEM, errno.EAGAIN, errno.EDQUOT):
-        return StoreFull(f"no room to keep it: {error.strerror}")
+        return no_room(error)
     return error
+
+
+def no_room(error: OSError) -> StoreFull:
+    """Why nothing more can be kept."""
+    return StoreFull(f"no room to keep it: {error.strerror}")

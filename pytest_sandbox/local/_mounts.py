@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import os
 
-from . import _attributes
+from . import _attributes, _points
 from . import _syscalls as sys_
 
 TYPE_CHECKING = False
@@ -82,6 +82,9 @@ def mount_root(trees: list[tuple[str, bool]], layers: Layers, stack: list[int]) 
         stack: those that the root begins with, the newest first.
     """
     overlay("r", "/root", layers, stack, "../skeleton")
+    if stack:
+        folders = ["/dev/pts", "/dev/shm", "/proc", "/sys", *(path for path, _ in trees)]
+        _points.prepare("/root", folders, [f"/dev/{name}" for name in DEVICES])
     for number, (path, writable) in enumerate(trees):
         if writable:
             overlay(str(number), "/root" + path, layers, stack, f"../trees/{number}")
@@ -113,7 +116,15 @@ def enter_root() -> None:
     os.chdir("/")
 
 
-def overlay(part: str, target: str, layers: Layers, stack: list[int], base: str) -> None:
+def overlay(
+    part: str,
+    target: str,
+    layers: Layers,
+    stack: list[int],
+    base: str,
+    *,
+    source: str = "overlay",
+) -> None:
     """Mount a part of layers, with one in `/box` over it that is written to.
 
     Args:
@@ -122,6 +133,7 @@ def overlay(part: str, target: str, layers: Layers, stack: list[int], base: str)
         layers: those there are.
         stack: those that have the part, the newest first.
         base: what is below them all, relative to `/layers`.
+        source: how the mount is called in the list of mounts.
     """
     upper, work = f"/box/{part}", f"/box/work/{part}"
     os.mkdir(upper, 0o755)
@@ -132,7 +144,7 @@ def overlay(part: str, target: str, layers: Layers, stack: list[int], base: str)
     lower = layers.lower(stack, part, base)
     # userxattr: in a user namespace, overlayfs may not use the trusted.* attributes.
     options = f"lowerdir={lower},upperdir={upper},workdir={work},userxattr,xino=on"
-    sys_.mount("overlay", target, "overlay", sys_.MS_NODEV, options)
+    sys_.mount(source, target, "overlay", sys_.MS_NODEV, options)
     os.chdir("/")
 
 

@@ -19,6 +19,11 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _OLD = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
+def identity(info: os.stat_result) -> str:
+    """What all names of one file have in common; empty if it has only one."""
+    return f"{info.st_dev}.{info.st_ino}" if info.st_nlink > 1 else ""
+
+
 class Planter:
     """Makes what it is told of, in order, in a tree that nobody else changes.
 
@@ -65,25 +70,19 @@ class Planter:
             )
         attributes.give(f"/proc/self/fd/{self._folder}/{name}")
 
-    def another_name(self, name: str, identity: str) -> bool:
+    def another_name(self, name: str, key: str) -> bool:
         """Make a name for what `remember` was told of; whether there is such."""
         try:
             os.link(
-                identity,
-                name,
-                src_dir_fd=self._names,
-                dst_dir_fd=self._folder,
-                follow_symlinks=False,
+                key, name, src_dir_fd=self._names, dst_dir_fd=self._folder, follow_symlinks=False
             )
         except FileNotFoundError:
             return False
         return True
 
-    def remember(self, name: str, identity: str) -> None:
+    def remember(self, name: str, key: str) -> None:
         """What was made last, as `name`, has other names."""
-        os.link(
-            name, identity, src_dir_fd=self._folder, dst_dir_fd=self._names, follow_symlinks=False
-        )
+        os.link(name, key, src_dir_fd=self._folder, dst_dir_fd=self._names, follow_symlinks=False)
 
     def close(self) -> None:
         """Release what is held, when all is made."""
@@ -113,16 +112,16 @@ class Copy(Visitor):
         self._planter.leave(attributes)
 
     def item(self, name: str, path: str, info: os.stat_result) -> None:
-        identity = f"{info.st_dev}.{info.st_ino}" if info.st_nlink > 1 else ""
-        if identity and self._planter.another_name(name, identity):
+        key = identity(info)
+        if key and self._planter.another_name(name, key):
             return
         if stat.S_ISREG(info.st_mode):
             self._file(name, path)
         else:
             target = os.readlink(path) if stat.S_ISLNK(info.st_mode) else ""
             self._planter.special(name, _attributes.of(path), target)
-        if identity:
-            self._planter.remember(name, identity)
+        if key:
+            self._planter.remember(name, key)
 
     def _file(self, name: str, path: str) -> None:
         source = os.open(path, _OLD)

@@ -11,20 +11,12 @@ import os
 
 from . import _helper, _mounts
 from . import _syscalls as sys_
+from ._mountinfo import read_mounts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._box import Blueprint
-
-
-class _Mount:
-    """A line of `/proc/PID/mountinfo`."""
-
-    def __init__(self, line: bytes) -> None:
-        fields = line.split()
-        self.number, self.parent = int(fields[0]), int(fields[1])
-        self.path = _unescaped(fields[4])
-        self.source = _unescaped(fields[fields.index(b"-", 6) + 2])
+    from ._mountinfo import Mount
 
 
 def swap(blueprint: Blueprint, stack: list[int], mounts: int) -> int:
@@ -41,7 +33,7 @@ def swap(blueprint: Blueprint, stack: list[int], mounts: int) -> int:
     Raises:
         OSError: and the sandbox is as it was; `EBUSY` if it is not one for this.
     """
-    _helper.enter_user_namespace(mounts)
+    _helper.enter(mounts)
     _mounts.mount_store(blueprint.size, blueprint.inodes)
     _mounts.mount_root(blueprint.trees, blueprint.layers, stack)
     store = sys_.open_tree("/box")
@@ -68,14 +60,7 @@ def swap(blueprint: Blueprint, stack: list[int], mounts: int) -> int:
     return store
 
 
-def read_mounts(proc: int) -> list[_Mount]:
-    """The mounts of a process, of which `proc` is the folder in `/proc`."""
-    fd = os.open("mountinfo", os.O_RDONLY | os.O_CLOEXEC, dir_fd=proc)
-    with os.fdopen(fd, "rb") as file:
-        return [_Mount(line) for line in file.read().splitlines()]
-
-
-def _to_move(mounts: list[_Mount], trees: set[str]) -> list[str]:
+def _to_move(mounts: list[Mount], trees: set[str]) -> list[str]:
     """Paths of what is mounted on the root and on trees that are mounted anew with it."""
     root = next(mount for mount in mounts if mount.path == "/")
     anew = {root.number}
@@ -85,9 +70,3 @@ def _to_move(mounts: list[_Mount], trees: set[str]) -> list[str]:
     if any(every.count(path) > 1 for path in {*paths, *trees, "/"}):
         raise OSError(errno.EBUSY, "something is mounted on something else's root", "")
     return paths
-
-
-def _unescaped(field: bytes) -> str:
-    """A path as proc_pid_mountinfo(5) has it: some bytes are written in octal."""
-    parts = field.split(b"\\")
-    return os.fsdecode(parts[0] + b"".join(bytes([int(p[:3], 8)]) + p[3:] for p in parts[1:]))

@@ -66,6 +66,10 @@ class LocalTask(Task):
         self._end: TaskEnd | None = None
         self._over = asyncio.Event()
 
+    def become(self, spec: TaskSpec, env: dict[str, str]) -> None:
+        """Before `start`, change what does not show before."""
+        self._spec, self._env = spec, env
+
     async def start(self) -> None:
         """Return when PID 1 serves and the main process runs."""
         if self._spec.main is None:
@@ -117,6 +121,18 @@ class LocalTask(Task):
         self._check_alive()
         check_path(path)
         return await self._keeping.snapshot_folder(self._link, path)
+
+    async def mount(self, path: str, image: str | None) -> None:
+        """Show a directory, writable, at another one."""
+        self._check_alive()
+        check_path(path)
+        await self._keeping.mount(path, image)
+
+    async def unmount(self, path: str) -> None:
+        """Undo the latest `mount` at a path."""
+        self._check_alive()
+        check_path(path)
+        await self._keeping.unmount(self._link, path)
 
     def _check_alive(self) -> None:
         if self._end is not None or self._killed:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import errno
 
-from . import _copy, _swap
+from . import _archive, _copy, _folders, _swap
 from ._errors import describe
 from ._helper import Helper
 from ._layers import check_room, is_quick_to_free, usage
@@ -50,16 +50,26 @@ class Workshop:
 
     Args:
         blueprint: how sandboxes are built.
+        users: the user namespace of sandboxes, as a descriptor; no process is in it.
         tell: sends a message to the engine.
     """
 
-    def __init__(self, blueprint: Blueprint, tell: Callable[[Message], None]) -> None:
+    def __init__(
+        self, blueprint: Blueprint, users: Callable[[], int], tell: Callable[[Message], None]
+    ) -> None:
         self._blueprint = blueprint
+        self._users = users
         self._layers = blueprint.layers
         self._tell = tell
         #: Helpers at work, by descriptor; what for; and the request that is to be answered.
         self._helpers: dict[int, tuple[Helper, Errand, Message]] = {}
-        self._errands = {"swap": self._swap, "copy": self._copy, "folder": self._folder}
+        self._errands = {
+            "swap": self._swap,
+            "copy": self._copy,
+            "folder": self._folder,
+            "mount": self._mount,
+            "unmount": self._unmount,
+        }
 
     @property
     def pids(self) -> list[int]:
@@ -80,12 +90,21 @@ class Workshop:
             errand.failed()
             self._refuse(message, error)
 
-    def begin(self, message: Message, box: Box, fds: list[int]) -> None:
-        """Begin with a request about a sandbox."""
+    def begin(self, message: Message, box: Box | None, fds: list[int]) -> None:
+        """Begin with a request, about a sandbox or not."""
         try:
-            self._send(self._errands[message["op"]](message, box, fds), message)
+            self._send(self._errand(message, box, fds), message)
         except OSError as error:
             self._refuse(message, error)
+
+    def _errand(self, message: Message, box: Box | None, fds: list[int]) -> Errand:
+        if message["op"] == "export":
+            return self._export(message, fds[0])
+        if message["op"] == "load":
+            return self._load(message, fds[0])
+        if box is None:
+            raise OSError(errno.ESRCH, "the sandbox is over", "")
+        return self._errands[message["op"]](message, box)
 
     def keep(self, message: Message, box: Box) -> None:
         """Make a layer of the store of a sandbox that is dead."""
@@ -94,10 +113,6 @@ class Workshop:
             self._answer(message, self._attach(message["layer"], box.store))
         except OSError as error:
             self._refuse(message, error)
-
-    def refuse_ended(self, message: Message) -> None:
-        """A request about a sandbox that is over."""
-        self._refuse(message, OSError(errno.ESRCH, "the sandbox is over", message["name"]))
 
     def drop(self, message: Message) -> None:
         """Let go of a layer."""
@@ -117,7 +132,26 @@ class Workshop:
 
         self._send(Errand(work, [], unmounted), message)
 
-    def _swap(self, message: Message, box: Box, fds: list[int]) -> Errand:
+    def _export(self, message: Message, pipe: int) -> Errand:
+        """Write layers to a pipe."""
+        users, stack = self._users(), message["layers"]
+
+        def work() -> list[int]:
+            _archive.write(self._blueprint, users, stack, pipe)
+            return []
+
+        return Errand(work, [users, pipe], lambda _: {})
+
+    def _load(self, message: Message, pipe: int) -> Errand:
+        """Make a layer of what comes from a pipe."""
+        users, room = self._users(), message["room"]
+
+        def work() -> list[int]:
+            return [_archive.read(self._blueprint, users, room, pipe)]
+
+        return self._for_layer(message, work, [users, pipe])
+
+    def _swap(self, message: Message, box: Box) -> Errand:
         number, mounts = message["layer"], box.mounts
         stack = [number, *box.stack]
         check_room(usage(box.store), message["room"])
@@ -138,7 +172,7 @@ class Workshop:
 
         return Errand(work, [mounts], succeeded, failed)
 
-    def _copy(self, message: Message, box: Box, fds: list[int]) -> Errand:
+    def _copy(self, message: Message, box: Box) -> Errand:
         room, mounts, store = message["room"], box.mounts, box.store
         check_room(usage(store), room)
 
@@ -147,13 +181,31 @@ class Workshop:
 
         return self._for_layer(message, work, [mounts, store])
 
-    def _folder(self, message: Message, box: Box, fds: list[int]) -> Errand:
-        room, mounts, folder = message["room"], box.mounts, fds[0]
+    def _folder(self, message: Message, box: Box) -> Errand:
+        room, mounts, path = message["room"], box.mounts, message["path"]
 
         def work() -> list[int]:
-            return [_copy.copy_folder(self._blueprint, room, mounts, folder)]
+            return [_folders.copy_folder(self._blueprint, room, mounts, path)]
 
-        return self._for_layer(message, work, [mounts, folder])
+        return self._for_layer(message, work, [mounts])
+
+    def _mount(self, message: Message, box: Box) -> Errand:
+        stack, mounts, path = message["layers"], box.mounts, message["path"]
+
+        def work() -> list[int]:
+            _folders.mount_folder(self._blueprint, stack, mounts, path)
+            return []
+
+        return Errand(work, [mounts], lambda _: {})
+
+    def _unmount(self, message: Message, box: Box) -> Errand:
+        mounts, path = box.mounts, message["path"]
+
+        def work() -> list[int]:
+            _folders.unmount_folder(mounts, path)
+            return []
+
+        return Errand(work, [mounts], lambda _: {})
 
     def _for_layer(self, message: Message, work: Work, keep: list[int]) -> Errand:
         """An errand that gets a new layer."""

@@ -26,6 +26,8 @@ from ._workshop import Workshop
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ._wire import Message
 
 #: Milliseconds until a group that was still busy is removed again.
@@ -45,14 +47,12 @@ class Zygote:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(write, warn_on_full_buffer=False)
         self._running = True
-        self._handlers = {
+        self._namespace: int | None = None  # with the users of sandboxes, once it is needed
+        self._handlers: dict[str, Callable[[Message, list[int]], None]] = {
             "create": self._create,
             "kill": self._kill,
             "keep": self._keep,
             "drop": lambda message, _: self._workshop.drop(message),
-            "swap": self._work,
-            "copy": self._work,
-            "folder": self._work,
         }
 
     def _stop(self) -> None:
@@ -95,7 +95,12 @@ class Zygote:
         self._blueprint = _box.Blueprint(
             trees, Layers(), message["size"], message["inodes"], masks, hardening
         )
-        self._workshop = Workshop(self._blueprint, self._tell)
+        self._workshop = Workshop(self._blueprint, self._users, self._tell)
+
+    def _users(self) -> int:
+        if self._namespace is None:
+            self._namespace = _idmap.namespace(self._shift, self._ids)
+        return self._namespace
 
     def run(self) -> None:
         """Serve until the engine is gone; then end everything."""
@@ -136,7 +141,7 @@ class Zygote:
         message, fds = _wire.receive_request(self._sock)
         if message is None:
             return False
-        self._handlers[message["op"]](message, fds)
+        self._handlers.get(message["op"], self._work)(message, fds)
         _wire.close_all(fds)
         return True
 
@@ -178,19 +183,16 @@ class Zygote:
     def _keep(self, message: Message, fds: list[int]) -> None:
         pid, box = self._find(message["name"])
         if box is None:
-            self._workshop.refuse_ended(message)
-            return
-        box.keep = message
-        os.kill(pid, signal.SIGKILL)
+            self._workshop.begin(message, None, fds)  # which refuses it
+        else:
+            box.keep = message
+            os.kill(pid, signal.SIGKILL)
 
     def _work(self, message: Message, fds: list[int]) -> None:
-        _, box = self._find(message["name"])
-        if box is None:
-            self._workshop.refuse_ended(message)
-        else:
-            self._workshop.begin(message, box, fds)
+        _, box = self._find(message.get("name"))
+        self._workshop.begin(message, box, fds)
 
-    def _find(self, name: str) -> tuple[int, Box | None]:
+    def _find(self, name: str | None) -> tuple[int, Box | None]:
         return next(((pid, box) for pid, box in self._boxes.items() if box.name == name), (0, None))
 
     def _reap(self, flags: int) -> None:

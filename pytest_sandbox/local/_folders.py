@@ -1,0 +1,102 @@
+"""Directories of a sandbox: keeping one, and mounting kept ones over others.
+
+All of it in helpers, and every path is looked up with the sandbox's own root as the root, so that
+it cannot lead out, whatever links the sandbox has put there.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from . import _helper, _mounts
+from . import _syscalls as sys_
+from ._mountinfo import read_mounts
+from ._plant import Copy, Planter
+from ._walk import open_folder, walk
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._box import Blueprint
+
+#: How a mount of ours is told from others: nothing inside a sandbox can mount.
+_SOURCE = "image"
+_KERNEL = ("/dev", "/proc", "/sys")
+
+
+def copy_folder(blueprint: Blueprint, room: int, mounts: int, path: str) -> int:
+    """Copy a directory as it shows in a sandbox, with what is mounted on it.
+
+    Args:
+        blueprint: how sandboxes are built.
+        room: bytes that the copy may take.
+        mounts: the sandbox's mount namespace.
+        path: the directory.
+
+    Returns:
+        A store; the directory is its part `r`.
+    """
+    _helper.enter(mounts)
+    _mounts.mount_store(min(blueprint.size, room), blueprint.inodes)
+    os.mkdir("/box/r")
+    folder = _open(mounts, path)
+    planter = Planter(open_folder("/box/r"), open_folder("/box/work"))
+    walk([open_folder(".", folder)], Copy(planter))
+    planter.close()
+    return sys_.open_tree("/box")
+
+
+def mount_folder(blueprint: Blueprint, stack: list[int], mounts: int, path: str) -> None:
+    """Mount layers over a directory, with a store of their own over them.
+
+    Args:
+        blueprint: how sandboxes are built.
+        stack: layers; none for an empty directory.
+        mounts: the sandbox's mount namespace.
+        path: the directory.
+
+    Raises:
+        OSError: `EPERM` for a path that is not one for this.
+    """
+    _helper.enter(mounts)
+    _mounts.mount_store(blueprint.size, blueprint.inodes)
+    _mounts.overlay("r", "/root", blueprint.layers, stack, "../empty", source=_SOURCE)
+    tree = sys_.open_tree("/root")
+    sys_.setns(mounts, sys_.CLONE_NEWNS)
+    os.chdir(path)
+    where = os.getcwd()
+    if where == "/" or any(f"{where}/".startswith(f"{top}/") for top in _KERNEL):
+        raise OSError(errno.EPERM, "nothing can be mounted there", path)
+    sys_.move_mount(tree, ".")
+
+
+def unmount_folder(mounts: int, path: str) -> None:
+    """Undo the latest `mount_folder` at a path; nothing runs in the sandbox meanwhile.
+
+    Raises:
+        OSError: `EINVAL` if there is none, `EBUSY` if it is in use.
+    """
+    _helper.enter(mounts)
+    proc = os.open("/proc/self", os.O_PATH | os.O_CLOEXEC)
+    sys_.setns(mounts, sys_.CLONE_NEWNS)
+    os.chdir(path)
+    where = os.getcwd()
+    os.chdir("/")
+    there = [mount for mount in read_mounts(proc) if mount.path == where]
+    covered = {mount.parent for mount in there}
+    if not any(one.source == _SOURCE and one.number not in covered for one in there):
+        raise OSError(errno.EINVAL, "no image is mounted there", path)
+    try:
+        sys_.umount(where, sys_.UMOUNT_NOFOLLOW)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, path) from error
+
+
+def _open(mounts: int, path: str) -> int:
+    """Look up a directory in a sandbox, and come back."""
+    stage = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    sys_.setns(mounts, sys_.CLONE_NEWNS)
+    folder = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    sys_.setns(stage, sys_.CLONE_NEWNS)
+    os.close(stage)
+    return folder

@@ -1,0 +1,50 @@
+"""Places to mount at, in a tree that a hostile program may have left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+
+_FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def prepare(root: str, folders: list[str], files: list[str]) -> None:
+    """Have directories and files to mount over; make what is missing.
+
+    Args:
+        root: where the paths begin.
+        folders: absolute paths of directories.
+        files: absolute paths of files.
+
+    Raises:
+        OSError: something else is in the way; a link above all, which is never followed.
+    """
+    for path in folders:
+        os.close(_open(root, path))
+    for path in files:
+        folder, _, name = path.rpartition("/")
+        fd = _open(root, folder)
+        try:
+            with contextlib.suppress(FileExistsError):
+                os.mknod(name, 0o666, dir_fd=fd)
+            if not stat.S_ISREG(os.lstat(name, dir_fd=fd).st_mode):
+                raise OSError(errno.EINVAL, f"{path!r} of the image is no file", path)
+        finally:
+            os.close(fd)
+
+
+def _open(root: str, path: str) -> int:
+    fd = os.open(root, _FOLDER)
+    for name in path.strip("/").split("/"):
+        above = fd
+        try:
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(name, 0o755, dir_fd=above)
+            fd = os.open(name, _FOLDER, dir_fd=above)
+        except OSError as error:
+            raise OSError(error.errno, f"{path!r} of the image: {error.strerror}", path) from error
+        finally:
+            os.close(above)
+    return fd
