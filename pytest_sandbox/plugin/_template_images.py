@@ -185,7 +185,7 @@ class Templates:
         """What everybody else is told of a template that was not built."""
         info = pytest.ExceptionInfo.from_exception(error)
         info.traceback = info.traceback.cut(path=layer.template.body.__code__.co_filename)
-        shown = info.getrepr(style="short" if info.traceback.filter(info) else "value")
+        shown = info.getrepr(style="short") if info.traceback.filter(info) else info.exconly()
         worker = f", by {self._session.worker}" if self._session.worker else ""
         return (
             f"the template {layer.title!r} was not built{worker}; for all tests that ask for it, "
