@@ -1,6 +1,6 @@
 """Who may call what, per listener.
 
-| listener | control plane | command router | inspector |
+| listener | control plane | command router | inspector, extensions |
 |---|---|---|---|
 | Unix socket | everybody who can open it: its folder is `0700` | Bearer token of the task | yes |
 | TCP, TCP with TLS | the run's token id and secret | Bearer token of the task | no |
@@ -110,7 +110,7 @@ class Listener:
     Attributes:
         name: for the log.
         tokens: what callers of the control plane must show; `None` lets everybody in.
-        inspector: whether the inspector is served here.
+        inspector: whether our own services are served here, the inspector and the extensions.
         local: whether it is the Unix socket.
     """
 
