@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from grpclib import Status
 
-from pytest_sandbox import Image, Sandbox, exceptions
+from pytest_sandbox import Client, Image, Sandbox, SandboxSnapshot, exceptions
+from pytest_sandbox._proto import extensions_pb2, router_pb2
+from pytest_sandbox._proto import snapshots_pb2 as pb
+from pytest_sandbox._proto.common_pb2 import GenericResult
+from pytest_sandbox._proto.extensions_grpc import ExtensionsBase
 from pytest_sandbox.inmemory import FakeSandboxes
+
+from .stubs import Service, access, control, fails, gives, in_turn, router, task_of, token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+Serve = Callable[..., Client]
 
 
 @pytest.fixture
@@ -123,3 +135,217 @@ def test_an_ended_sandbox_has_nothing_to_keep(fake: FakeSandboxes) -> None:
         sandbox.restore(image)
     with pytest.raises(exceptions.NotFoundError, match="finished"):
         fake.client.extensions.snapshot_and_end(sandbox)
+
+
+def test_a_directory_is_mounted_in_another_sandbox(fake: FakeSandboxes, call: Any) -> None:
+    one, other = Sandbox.create(), Sandbox.create()
+    one.filesystem.write_text("kept", "/work/a")
+    image = call(one.snapshot_directory, PurePosixPath("/work"))
+    other.filesystem.write_text("below", "/mnt/b")
+
+    call(other.mount_image, "/mnt", image)
+    assert other.ls("/mnt") == ["a"]
+    call(other.mount_image, PurePosixPath("/mnt"), None)
+    assert other.ls("/mnt") == []
+    call(other.unmount_image, "/mnt")
+    call(other.unmount_image, "/mnt")
+
+    assert other.ls("/mnt") == ["b"]
+    with pytest.raises(exceptions.InvalidError, match="/mnt"):
+        other.unmount_image("/mnt")
+
+
+def test_a_kept_directory_has_its_time_to_live(fake: FakeSandboxes) -> None:
+    sandbox = Sandbox.create(timeout=10**6)
+    sandbox.mkdir("/work")
+    short = sandbox.snapshot_directory("/work", ttl=60)
+    for_ever = sandbox.snapshot_directory("/work", ttl=None)
+    fake.clock.advance(61)
+    sandbox.mount_image("/mnt", for_ever)
+    with pytest.raises(exceptions.NotFoundError, match="time to live"):
+        sandbox.mount_image("/mnt", short)
+
+
+@pytest.mark.parametrize("path", ["", "work", 7])
+def test_paths_are_absolute(fake: FakeSandboxes, path: Any) -> None:
+    sandbox = Sandbox.create()
+    for refusing in (
+        lambda: sandbox.snapshot_directory(path),
+        lambda: sandbox.mount_image(path, None),
+        lambda: sandbox.unmount_image(path),
+    ):
+        with pytest.raises(exceptions.InvalidError, match="absolute"):
+            refusing()
+
+
+def test_arguments_that_make_no_sense(fake: FakeSandboxes) -> None:
+    sandbox = Sandbox.create()
+    with pytest.raises(exceptions.InvalidError, match="timeout=0"):
+        sandbox.snapshot_filesystem(timeout=0)
+    with pytest.raises(exceptions.InvalidError, match="ttl=0"):
+        sandbox.snapshot_directory("/srv", ttl=0)
+    with pytest.raises(exceptions.UnimplementedError, match="_experimental_encryption_key="):
+        sandbox.snapshot_directory("/srv", _experimental_encryption_key=b"k" * 32)
+    with pytest.raises(exceptions.UnimplementedError, match="_experimental_encryption_key="):
+        sandbox.mount_image("/srv", None, _experimental_encryption_key=b"k" * 32)
+
+
+def test_an_image_of_files_is_not_mounted_and_one_of_a_directory_is_no_machine(
+    fake: FakeSandboxes,
+) -> None:
+    sandbox = Sandbox.create()
+    files, folder = sandbox.snapshot_filesystem(), sandbox.snapshot_directory("/srv")
+    with pytest.raises(exceptions.InvalidError, match="snapshot_directory"):
+        sandbox.mount_image("/mnt", files)
+    with pytest.raises(exceptions.InvalidError, match="only be mounted"):
+        Sandbox.create(image=folder)
+    with pytest.raises(exceptions.InvalidError, match="only be mounted"):
+        sandbox.restore(folder)
+
+
+def test_the_view_of_this_machine_is_an_image_to_go_back_to(fake: FakeSandboxes) -> None:
+    sandbox = Sandbox.create()
+    sandbox.filesystem.write_text("x", "/srv/a")
+    sandbox.restore(Image.host())
+    assert sandbox.ls("/srv") == []
+    with pytest.raises(exceptions.InvalidError, match="no snapshot"):
+        fake.client.extensions.forget_image(Image.host())
+
+
+def test_hints_show_in_nothing(fake: FakeSandboxes, call: Any) -> None:
+    sandbox = Sandbox.create()
+    image = sandbox.snapshot_filesystem()
+    before = fake.rpcs.count
+    call(fake.client.extensions.prepare, "cat", image=image, workdir="/srv")
+    assert fake.rpcs.count == before
+    with pytest.raises(exceptions.InvalidError, match="workdir="):
+        call(fake.client.extensions.prepare, workdir="srv")
+
+
+# What the wire carries
+
+
+def test_a_snapshot_that_fails_says_why(serve: Serve, call: Any) -> None:
+    failed = GenericResult(status=GenericResult.GENERIC_STATUS_TIMEOUT, exception="too slow")
+    client = serve(
+        control(
+            SandboxSnapshotFs=gives(pb.SandboxSnapshotFsResponse(result=failed)),
+            SandboxSnapshot=gives(pb.SandboxSnapshotResponse(snapshot_id="sn-1")),
+            SandboxSnapshotWait=gives(pb.SandboxSnapshotWaitResponse(result=failed)),
+        )
+    )
+    sandbox = Sandbox("sb-1", client)
+    with pytest.raises(exceptions.ExecutionError, match="too slow"):
+        call(sandbox.snapshot_filesystem)
+    with pytest.raises(exceptions.ExecutionError, match="too slow"):
+        call(sandbox._experimental_snapshot)
+
+
+def test_a_server_that_gives_no_reason_gets_one(serve: Serve) -> None:
+    client = serve(
+        control(
+            SandboxSnapshot=gives(pb.SandboxSnapshotResponse(snapshot_id="sn-1")),
+            SandboxSnapshotWait=gives(pb.SandboxSnapshotWaitResponse()),
+        )
+    )
+    with pytest.raises(exceptions.ExecutionError, match=r"sb-1 takes longer than 55 seconds"):
+        Sandbox("sb-1", client)._experimental_snapshot()
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "name"),
+    [({}, 0, ""), ({"name": None}, 1, ""), ({"name": "other"}, 2, "other")],
+)
+def test_a_snapshot_of_the_memory_is_restored_under_a_name(
+    serve: Serve, call: Any, given: Any, kind: int, name: str
+) -> None:
+    done = GenericResult(status=GenericResult.GENERIC_STATUS_SUCCESS)
+    service = control(
+        SandboxSnapshot=gives(pb.SandboxSnapshotResponse(snapshot_id="sn-1")),
+        SandboxSnapshotWait=gives(pb.SandboxSnapshotWaitResponse(result=done)),
+        SandboxRestore=gives(pb.SandboxRestoreResponse(sandbox_id="sb-2")),
+    )
+    client = serve(service)
+    snapshot = call(Sandbox("sb-1", client)._experimental_snapshot)
+    with client.record() as ids:
+        copy = call(Sandbox._experimental_from_snapshot, snapshot, **given)
+
+    (asked,) = service.of("SandboxRestore")
+    assert (copy.object_id, snapshot.object_id, ids) == ("sb-2", "sn-1", ["sb-2"])
+    assert asked.request.snapshot_id == "sn-1"
+    assert asked.request.sandbox_name_override_type == kind
+    assert asked.request.sandbox_name_override == name
+
+
+def test_a_snapshot_of_the_memory_is_found_by_its_id(serve: Serve, call: Any) -> None:
+    client = serve(
+        control(
+            SandboxSnapshotGet=in_turn(
+                gives(pb.SandboxSnapshotGetResponse(snapshot_id="sn-1")), fails(Status.NOT_FOUND)
+            )
+        )
+    )
+    assert repr(call(SandboxSnapshot.from_id, "sn-1", client)) == "SandboxSnapshot('sn-1')"
+    with pytest.raises(exceptions.NotFoundError):
+        SandboxSnapshot.from_id("sn-2", client)
+    with pytest.raises(exceptions.InvalidError, match="im-1"):
+        SandboxSnapshot.from_id("im-1", client)
+
+
+def test_a_name_that_none_can_have_is_not_asked_for(serve: Serve) -> None:
+    client = serve()
+    with pytest.raises(exceptions.InvalidError, match="no name"):
+        Sandbox._experimental_from_snapshot(SandboxSnapshot("sn-1", client), name="no name")
+
+
+def test_a_directory_that_takes_too_long_is_told_of(serve: Serve, call: Any) -> None:
+    async def never(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    client = serve(
+        control(SandboxGetTaskId=task_of("ta-1"), TaskGetCommandRouterAccess=access(token())),
+        router(TaskSnapshotDirectory=never),
+    )
+    with pytest.raises(exceptions.TimeoutError, match="/srv takes longer than 1 seconds"):
+        call(Sandbox("sb-1", client).snapshot_directory, "/srv", timeout=1)
+
+
+def test_a_directory_is_kept_once_however_often_it_is_asked_for(serve: Serve) -> None:
+    kept = router(
+        TaskSnapshotDirectory=in_turn(
+            fails(Status.UNAVAILABLE),
+            gives(router_pb2.TaskSnapshotDirectoryResponse(image_id="im-1")),
+        )
+    )
+    client = serve(
+        control(SandboxGetTaskId=task_of("ta-1"), TaskGetCommandRouterAccess=access(token())), kept
+    )
+    image = Sandbox("sb-1", client).snapshot_directory("/srv", ttl=None)
+    first, second = (asked.request for asked in kept.of("TaskSnapshotDirectory"))
+    assert image.object_id == "im-1"
+    assert first == second
+    assert (first.path, first.ttl_seconds, bool(first.snapshot_id)) == (b"/srv", -1, True)
+
+
+def test_images_are_stored_and_recalled_by_key(serve: Serve, call: Any) -> None:
+    service = Service(
+        ExtensionsBase,
+        {
+            "ImageKeep": gives(extensions_pb2.ImageKeepResponse()),
+            "ImageRecall": in_turn(
+                gives(extensions_pb2.ImageRecallResponse(image_id="im-2")),
+                gives(extensions_pb2.ImageRecallResponse()),
+            ),
+            "SnapshotForget": gives(extensions_pb2.SnapshotForgetResponse()),
+        },
+    )
+    client = serve(service)
+    call(client.extensions.keep_image, Image.from_id("im-1"), "a key")
+    assert call(client.extensions.recall_image, "a key").object_id == "im-2"
+    assert call(client.extensions.recall_image, "another") is None
+    call(client.extensions.forget_snapshot, SandboxSnapshot("sn-1", client))
+
+    (stored,) = service.of("ImageKeep")
+    assert (stored.request.image_id, stored.request.key) == ("im-1", "a key")
+    assert [asked.request.key for asked in service.of("ImageRecall")] == ["a key", "another"]
+    assert service.of("SnapshotForget")[0].request.snapshot_id == "sn-1"

@@ -18,6 +18,7 @@ from pytest_sandbox import (
     FileWatchEvent,
     Image,
     Sandbox,
+    SandboxSnapshot,
     Secret,
     delete_bytes,
     replace_bytes,
@@ -33,6 +34,20 @@ def blocking(sandbox: Sandbox, client: Client) -> None:
     assert_type(Sandbox.list(tags={"a": "b"}), Generator[Sandbox, None, None])
     assert_type(Secret.from_name("name").hydrate(), Secret)
     assert_type(Client.from_env(), Client)
+
+    image = sandbox.snapshot_filesystem(timeout=5)
+    assert_type(image, Image)
+    assert_type(sandbox.snapshot_directory("/srv", ttl=None), Image)
+    sandbox.mount_image("/srv", image)
+    sandbox.unmount_image("/srv")
+    sandbox.restore(image)
+    snapshot = sandbox._experimental_snapshot()
+    assert_type(snapshot, SandboxSnapshot)
+    assert_type(Sandbox._experimental_from_snapshot(snapshot, name=None), Sandbox)
+    assert_type(SandboxSnapshot.from_id("sn-1"), SandboxSnapshot)
+    assert_type(client.extensions.snapshot_and_end(sandbox), Image)
+    assert_type(client.extensions.recall_image("key"), Image | None)
+    client.extensions.prepare("cat", image=image)
 
     assert_type(sandbox.poll(), int | None)
     assert_type(sandbox.returncode, int | None)
