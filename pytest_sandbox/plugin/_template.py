@@ -196,6 +196,8 @@ def _problems(template: Template, scope: object) -> Iterator[str]:
         yield "memory=True and cache=True: snapshots with processes do not outlive the run"
     if template.inputs != ((),) and template.inputs and not template.cache:
         yield "cache_key= is for cache=True"
+    if template.machine != FRESH and "image" in template.spec:
+        yield f"image= is for a fresh sandbox, and this one is a copy of {template.machine}"
     for key, value in template.spec.items():
         if wrong := problem_with(key, value):
             yield wrong

@@ -127,7 +127,8 @@ class Templates:
             yield None
             return
         patience = _PATIENCE + sum(each.spec.get("timeout", TIMEOUT) for each in layer.stack)
-        with held(self._session.run().directory / "templates", layer.key, patience) as slot:
+        folder = self._session.run().directory / "templates"
+        with held(folder, layer.key, patience, f"the template {layer.title!r}") as slot:
             yield slot
 
     def _build(self, layer: Layer, client: Client, slot: Slot | None) -> Outcome:

@@ -77,13 +77,14 @@ class Slot:
 
 
 @contextlib.contextmanager
-def held(folder: Path, key: str, patience: float) -> Iterator[Slot]:
+def held(folder: Path, key: str, patience: float, title: str = "it") -> Iterator[Slot]:
     """The place of an outcome, once no other worker holds it.
 
     Args:
         folder: where they are; made if need be.
         key: which one.
         patience: seconds to wait for another worker.
+        title: what the other worker is at.
 
     Raises:
         TimeoutError: that was not enough.
@@ -91,7 +92,7 @@ def held(folder: Path, key: str, patience: float) -> Iterator[Slot]:
     folder.mkdir(mode=0o700, exist_ok=True)
     descriptor = os.open(folder / key, os.O_RDWR | os.O_CREAT, 0o600)
     with open(descriptor, "r+", encoding="utf-8") as file:
-        _lock(file, patience)
+        _lock(file, patience, title)
         try:
             yield Slot(file)
         finally:
@@ -99,12 +100,14 @@ def held(folder: Path, key: str, patience: float) -> Iterator[Slot]:
             fcntl.flock(file, fcntl.LOCK_UN)
 
 
-def _lock(file: IO[str], patience: float) -> None:
+def _lock(file: IO[str], patience: float, title: str) -> None:
     deadline = time.monotonic() + patience
     while True:
         try:
             return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() > deadline:
-                raise TimeoutError(f"another worker has been at it for {patience:.0f} s") from None
+                raise TimeoutError(
+                    f"another worker has been at {title} for {patience:.0f} s"
+                ) from None
         time.sleep(_POLL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -53,7 +54,8 @@ def pytest_terminal_summary(
         titles = Counter(use["title"] for use in told.values())
         for use in sorted(told.values(), key=lambda use: (use["title"], use["home"])):
             if titles[use["title"]] > 1:
-                use["title"] += f" of {use['home']}"
+                home = use["home"].removeprefix(f"{config.rootpath}{os.sep}")
+                use["title"] += f" of {home}"
             terminalreporter.write_line(" ".join(_words(use)))
 
 

@@ -641,6 +641,10 @@ def test_the_parent_of_a_template_must_be_one(project: Project) -> None:
             "ValueError: *cache_key= is for cache=True",
         ),
         (
+            "@sandbox_template(image='host')\ndef it(base): ...",
+            "ValueError: *image= is for a fresh sandbox, and this one is a copy of base",
+        ),
+        (
             "@sandbox_template(timout=5)\ndef it(sandbox): ...",
             "ValueError: *no key 'timout'; did you mean timeout*",
         ),
