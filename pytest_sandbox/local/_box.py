@@ -11,7 +11,7 @@ import socket
 import struct
 import sys
 
-from . import _agent, _agent_files, _idmap, _mounts, _wire
+from . import _agent, _agent_files, _idmap, _mounts, _volumes, _wire
 from . import _syscalls as sys_
 from ._errors import describe
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ._cgroups import Doors
     from ._harden import Hardening
     from ._layers import Layers
+    from ._volumes import Volumes
 
 NAMESPACES = (
     sys_.CLONE_NEWUSER
@@ -41,6 +42,7 @@ class Blueprint:
         self,
         trees: list[tuple[str, bool]],
         layers: Layers,
+        volumes: Volumes,
         size: int,
         inodes: int,
         masks: _mounts.Masks,
@@ -48,6 +50,7 @@ class Blueprint:
     ) -> None:
         self.trees = trees
         self.layers = layers
+        self.volumes = volumes
         self.size = size
         self.inodes = inodes
         self.masks = masks
@@ -108,8 +111,10 @@ def _build(blueprint: Blueprint, request: _wire.Message, gate: socket.socket) ->
     _mounts.mount_trees(blueprint.trees)
     _mounts.mount_kernel(blueprint.masks, blueprint.size, blueprint.inodes)
     _hand_over(gate)
+    volumes = _volumes.take(request)
     _mounts.enter_root()
     os.umask(0o022)
+    _volumes.attach(volumes)
     socket.sethostname(request["hostname"])
     _loopback_up()
     _prepare_files(request)

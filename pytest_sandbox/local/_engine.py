@@ -92,6 +92,11 @@ class LocalEngine(Engine):
         factory = self._started()
         return await load(factory.zygote, factory.images, stream)
 
+    async def forget_volume(self, volume: str) -> None:
+        """Let go of a volume; tasks that have it mounted keep it."""
+        if self._factory is not None:
+            self._factory.forget_volume(volume)
+
     async def close(self) -> None:
         """End every task and release everything."""
         factory, self._factory = self._factory, None
@@ -119,7 +124,7 @@ def _info(choice: Choice) -> EngineInfo:
     details = {f"not used: {mode.value}": no.reason for mode, no in choice.refused.items()}
     details |= {f"no {name} limit": reason for name, reason in zygote.refused.items()}
     details |= {f"not shown: {path}": reason for path, reason in image.left_out.items()}
-    capabilities |= {Capability.PORT, Capability.PTY, Capability.SNAPSHOT}
+    capabilities |= {Capability.PORT, Capability.PTY, Capability.SNAPSHOT, Capability.VOLUME}
     return EngineInfo(
         "local",
         zygote.mode.value,

@@ -52,6 +52,8 @@ class Factory:
         self._pumps: set[Pump] = set()
         self.images = Images(options.store or default_store(), zygote.drop)
         self.pool = Pool(self.build)
+        self._volumes: dict[str, int] = {}
+        self._volume_numbers = itertools.count(1)
 
     async def create(self, spec: TaskSpec) -> LocalTask:
         """Create a task and start its main process; leaves nothing behind if that fails."""
@@ -96,6 +98,12 @@ class Factory:
         self.pool.forget(image)
         self.images.forget(image)
 
+    def forget_volume(self, volume: str) -> None:
+        """Let go of a volume, if there is one of that name."""
+        number = self._volumes.pop(volume, None)
+        if number is not None:
+            self.zygote.drop_volume(number)
+
     async def close(self) -> None:
         """End every task and the zygote."""
         await self.pool.close()
@@ -122,12 +130,23 @@ class Factory:
         processes = spec.limits.processes or self._options.processes
         return {
             "layers": list(stack),
+            "volumes": self._mounts(spec),
             "hostname": spec.hostname,
             "workdir": spec.workdir or "/root",
             "processes": processes + _SERVANTS,
             "memory": spec.limits.memory,
             "cpus": spec.limits.cpus,
         }
+
+    def _mounts(self, spec: TaskSpec) -> list[tuple[int, str, bool]]:
+        """Volumes by number: a name would be a path. Those above come before those below."""
+        mounts = []
+        for volume in sorted(spec.volumes, key=lambda volume: volume.path):
+            number = self._volumes.get(volume.volume)
+            if number is None:
+                number = self._volumes[volume.volume] = next(self._volume_numbers)
+            mounts.append((number, volume.path, volume.read_only))
+        return mounts
 
 
 def default_store() -> int:
@@ -139,6 +158,11 @@ def _translated(error: OSError, spec: TaskSpec) -> Exception:
     """What the kernel said while a sandbox was built, as whose fault it is."""
     if spec.workdir is not None and _is_about(error, spec.workdir):
         return InvalidSpec(f"working directory {spec.workdir!r}: {error.strerror}")
+    for volume in spec.volumes:
+        if _is_about(error, volume.path) and error.errno not in _NO_ROOM:
+            return InvalidSpec(
+                f"volume {volume.volume!r} cannot be mounted at {volume.path!r}: {error.strerror}"
+            )
     if spec.image != "host" and error.errno in _NO_ROOT:
         return InvalidSpec(f"image {spec.image!r} cannot be a root: {error.strerror}")
     about = f"{error.filename}: " if error.filename else ""

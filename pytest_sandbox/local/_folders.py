@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 
-from . import _helper, _mounts
+from . import _helper, _mounts, _points
 from . import _syscalls as sys_
 from ._mountinfo import read_mounts
 from ._plant import Copy, Planter
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 #: How a mount of ours is told from others: nothing inside a sandbox can mount.
 _SOURCE = "image"
-_KERNEL = ("/dev", "/proc", "/sys")
 
 
 def copy_folder(blueprint: Blueprint, room: int, mounts: int, path: str) -> int:
@@ -63,10 +62,7 @@ def mount_folder(blueprint: Blueprint, stack: list[int], mounts: int, path: str)
     _mounts.overlay("r", "/root", blueprint.layers, stack, "../empty", source=_SOURCE)
     tree = sys_.open_tree("/root")
     sys_.setns(mounts, sys_.CLONE_NEWNS)
-    os.chdir(path)
-    where = os.getcwd()
-    if where == "/" or any(f"{where}/".startswith(f"{top}/") for top in _KERNEL):
-        raise OSError(errno.EPERM, "nothing can be mounted there", path)
+    _points.enter(path)
     sys_.move_mount(tree, ".")
 
 

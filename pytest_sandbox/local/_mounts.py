@@ -6,6 +6,7 @@ The stage is the zygote's root, a small tmpfs:
     /trees/N      trees of the machine that show in every sandbox
     /dev/...      device nodes of the machine
     /layers/N     what other sandboxes wrote and somebody keeps; see `_layers`
+    /volumes/N    what sandboxes share; see `_volumes`
     /empty        an empty read-only directory, to hide others with
     /box, /root   where a sandbox mounts its store and its root, each in its own mount namespace
 
@@ -69,7 +70,7 @@ class Masks:
 
 def mount_store(size: int, inodes: int) -> None:
     """Mount the place where everything lives that the sandbox writes; it dies with its mounts."""
-    _tmpfs("/box", size, inodes, 0o755)
+    tmpfs("/box", size, inodes, 0o755)
     os.mkdir("/box/work", 0o755)
 
 
@@ -102,7 +103,7 @@ def mount_kernel(masks: Masks, size: int, inodes: int) -> None:
     for name in DEVICES:
         sys_.mount(f"/dev/{name}", f"/root/dev/{name}", flags=sys_.MS_BIND)
     _mount_terminals("/root/dev/pts")
-    _tmpfs("/root/dev/shm", size, inodes, 0o1777)
+    tmpfs("/root/dev/shm", size, inodes, 0o1777)
     sys_.mount("proc", "/root/proc", "proc", _PSEUDO)
     sys_.mount("sysfs", "/root/sys", "sysfs", _PSEUDO | sys_.MS_RDONLY)
     masks.apply("/root")
@@ -148,7 +149,8 @@ def overlay(
     os.chdir("/")
 
 
-def _tmpfs(target: str, size: int, inodes: int, mode: int) -> None:
+def tmpfs(target: str, size: int, inodes: int, mode: int) -> None:
+    """Mount an empty file system in memory."""
     flags = sys_.MS_NOSUID | sys_.MS_NODEV
     sys_.mount("tmpfs", target, "tmpfs", flags, f"size={size},nr_inodes={inodes},mode={mode:o}")
 

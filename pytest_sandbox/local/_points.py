@@ -7,6 +7,7 @@ import errno
 import os
 import stat
 
+_KERNEL = ("/dev", "/proc", "/sys")
 _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -33,6 +34,18 @@ def prepare(root: str, folders: list[str], files: list[str]) -> None:
                 raise OSError(errno.EINVAL, f"{path!r} of the image is no file", path)
         finally:
             os.close(fd)
+
+
+def enter(path: str) -> None:
+    """Make a directory the current one, to mount something over it.
+
+    Raises:
+        OSError: `EPERM` if that is the root, or the kernel's.
+    """
+    os.chdir(path)
+    where = os.getcwd()
+    if where == "/" or any(f"{where}/".startswith(f"{top}/") for top in _KERNEL):
+        raise OSError(errno.EPERM, "nothing can be mounted there", path)
 
 
 def _open(root: str, path: str) -> int:

@@ -39,7 +39,7 @@ class Pool:
 
         Nothing is made ahead that takes what others may want, or that has processes already.
         """
-        if spec.gpus is not None or spec.resume is not None:
+        if spec.volumes or spec.gpus is not None or spec.resume is not None:
             return
         making = asyncio.ensure_future(self._build(_shape(spec)))
         prepared = _Prepared(_shape(spec), making)

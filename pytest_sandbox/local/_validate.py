@@ -23,6 +23,8 @@ def check_task(spec: TaskSpec, refused: Mapping[str, str]) -> None:
         Unsupported: this one cannot, here.
     """
     check_any_task(spec)
+    if spec.gpus is not None:
+        raise Unsupported("gpu", "this engine has none to give")
     if spec.limits.memory is not None and "memory" in refused:
         raise Unsupported("memory limit", refused["memory"])
     if spec.limits.cpus is not None and "cpu" in refused:

@@ -115,19 +115,20 @@ class Workshop:
             self._refuse(message, error)
 
     def drop(self, message: Message) -> None:
-        """Let go of a layer."""
-        number = message["layer"]
-        if is_quick_to_free(self._layers.usage(number)):
-            self._layers.unmount(number)
-            self._layers.forget(number)
+        """Let go of a layer or a volume."""
+        there = self._layers if message["what"] == "layer" else self._blueprint.volumes
+        number = message["number"]
+        if is_quick_to_free(there.usage(number)):
+            there.unmount(number)
+            there.forget(number)
             return
 
         def work() -> list[int]:
-            self._layers.unmount(number)
+            there.unmount(number)
             return []
 
         def unmounted(_: list[int]) -> Message:
-            self._layers.forget(number)
+            there.forget(number)
             return {}
 
         self._send(Errand(work, [], unmounted), message)

@@ -22,6 +22,7 @@ from ._errors import describe
 from ._harden import Hardening
 from ._helper import Helper
 from ._layers import Layers
+from ._volumes import Volumes
 from ._workshop import Workshop
 
 TYPE_CHECKING = False
@@ -92,9 +93,9 @@ class Zygote:
         masks = _mounts.Masks()
         trees = [(path, writable) for path, writable in message["trees"]]
         _stage.build(trees, message["links"], shift=self._shift)
-        self._blueprint = _box.Blueprint(
-            trees, Layers(), message["size"], message["inodes"], masks, hardening
-        )
+        size, inodes = message["size"], message["inodes"]
+        volumes = Volumes(size, inodes, self._shift)
+        self._blueprint = _box.Blueprint(trees, Layers(), volumes, size, inodes, masks, hardening)
         self._workshop = Workshop(self._blueprint, self._users, self._tell)
 
     def _users(self) -> int:
@@ -152,6 +153,7 @@ class Zygote:
             self._tell({"ended": message["name"], "failed": describe(error)})
 
     def _fork(self, message: Message, sock_fd: int) -> None:
+        self._blueprint.volumes.provide(message)
         doors = self._cgroups.prepare(message)
         ours, gate = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         box = Box(message["name"], ours, message["layers"])

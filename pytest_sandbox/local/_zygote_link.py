@@ -105,8 +105,16 @@ class ZygoteLink:
 
     def drop(self, layer: int) -> None:
         """Have a layer freed."""
+        self._drop("layer", layer)
+
+    def drop_volume(self, volume: int) -> None:
+        """Have a volume freed."""
+        self._drop("volume", volume)
+
+    def _drop(self, what: str, number: int) -> None:
         if self._channel is not None:
-            self._channel.send({"op": "drop", "layer": layer, "id": next(self._numbers)})
+            request = {"op": "drop", "what": what, "number": number, "id": next(self._numbers)}
+            self._channel.send(request)
 
     def _send(self, message: Message, fds: tuple[int, ...]) -> None:
         if self._channel is None or self._channel.closed:
