@@ -221,7 +221,13 @@ def test_streams_of_files_are_refused_by_name(items: Callable[..., list[Any]], n
         items(getattr(VOLUME, name), "/x")
 
 
-def test_the_local_engine_says_that_it_has_none(client: Client) -> None:
-    volume = Volume.from_name("data", create_if_missing=True, client=client)
-    with pytest.raises(UnimplementedError, match="'local' has no volumes"):
-        Sandbox.create(volumes={"/data": volume}, client=client)
+def test_real_sandboxes_share_a_volume(client: Client) -> None:
+    with Volume.ephemeral(client) as volume:
+        writer = Sandbox.create(volumes={"/data": volume}, client=client)
+        reader = Sandbox.create(volumes={"/srv/data": volume.read_only()}, client=client)
+        writer.filesystem.write_text("hello", "/data/file")
+        reader.reload_volumes()
+        assert reader.run("cat", "/srv/data/file").stdout == "hello"
+        assert reader.run("touch", "/srv/data/new").returncode != 0
+        writer.terminate()
+        reader.terminate()
