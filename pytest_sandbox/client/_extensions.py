@@ -9,6 +9,7 @@ from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
 
 from ._dual import dual
 from ._image import Image
+from ._tasks import owned
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,6 +67,9 @@ class Extensions:
             ResourceExhaustedError: there is no room, and nothing that is kept is unused.
             UnimplementedError: the engine keeps no files.
         """
+        return await owned(self._ended(sandbox), self.forget_image.core)
+
+    async def _ended(self, sandbox: Sandbox) -> Image:
         request = pb.SandboxSnapshotEndRequest(sandbox_id=sandbox.object_id)
         response = await self._ask(lambda stub: stub.SandboxSnapshotEnd, request)
         return Image.from_id(response.image_id)
@@ -99,9 +103,16 @@ class Extensions:
         Raises:
             ResourceExhaustedError: the engine has no room for it.
         """
+        return await owned(self._recalled(key), self._let_go)
+
+    async def _recalled(self, key: str) -> Image | None:
         request = pb.ImageRecallRequest(key=key)
         response = await self._ask(lambda stub: stub.ImageRecall, request, timeout=None)
         return Image.from_id(response.image_id) if response.image_id else None
+
+    async def _let_go(self, image: Image | None) -> None:
+        if image is not None:
+            await self.forget_image.core(image)
 
     @dual
     async def forget_image(self, image: Image) -> None:

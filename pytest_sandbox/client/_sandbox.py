@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec
 
@@ -36,7 +35,7 @@ from ._specification import Specification, define
 from ._stream_type import StreamType
 from ._streams import StreamReader, StreamWriter
 from ._task import Task
-from ._tasks import beside
+from ._tasks import owned
 from ._unbuilt import Unbuilt
 from ._validation import check_command, check_name, check_seconds, check_workdir, refuse
 from .exceptions import InvalidError, SandboxTerminatedError, SandboxTimeoutError
@@ -55,20 +54,10 @@ def _creating(define: Callable[P, Coroutine[Any, Any, Specification]]) -> Dual[P
 
     @functools.wraps(define, assigned=("__doc__",))
     async def create(*args: P.args, **kwargs: P.kwargs) -> Sandbox:
-        return await _owned(_created(await define(*args, **kwargs)))
+        return await owned(_created(await define(*args, **kwargs)), _end)
 
     create.__qualname__ = "Sandbox.create"
     return Dual(create)
-
-
-async def _owned(making: Coroutine[Any, Any, Sandbox]) -> Sandbox:
-    """A new sandbox, which ends if the caller has gone by the time that it exists."""
-    task = beside(making)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        beside(_terminated(task))  # the server may have it already: nobody else will end it
-        raise
 
 
 async def _created(spec: Specification) -> Sandbox:
@@ -93,8 +82,8 @@ def _known(client: Client, sandbox_id: str, metadata: Metadata) -> Sandbox:
     return sandbox
 
 
-async def _terminated(making: asyncio.Task[Sandbox]) -> None:
-    await (await making).terminate.core()
+async def _end(sandbox: Sandbox) -> None:
+    await sandbox.terminate.core()
 
 
 class Sandbox(SandboxFiles, SandboxPorts, SandboxSnapshots, Unbuilt):
@@ -194,7 +183,7 @@ class Sandbox(SandboxFiles, SandboxPorts, SandboxSnapshots, Unbuilt):
         """
         if name is not None and name != KEEP_NAME:
             check_name(name, "Sandbox")
-        return await _owned(_restored(client or snapshot._client, snapshot, name))
+        return await owned(_restored(client or snapshot._client, snapshot, name), _end)
 
     # Its life
 

@@ -17,6 +17,7 @@ from ._clock import within
 from ._dual import dual
 from ._image import Image
 from ._sandbox_snapshot import SandboxSnapshot, taken
+from ._tasks import owned
 from ._validation import check_path, check_seconds, refuse
 from .exceptions import ExecutionError
 from .exceptions import TimeoutError as ModalTimeoutError
@@ -59,6 +60,9 @@ class SandboxSnapshots:
             UnimplementedError: the engine keeps no files.
         """
         check_seconds("timeout", timeout)
+        return await owned(self._kept(timeout), self._client.extensions.forget_image.core)
+
+    async def _kept(self, timeout: int) -> Image:
         response = await self._client._calls.control(
             lambda link: link.control.SandboxSnapshotFs,
             pb.SandboxSnapshotFsRequest(sandbox_id=self._id, timeout=timeout),
@@ -101,15 +105,18 @@ class SandboxSnapshots:
             snapshot_id=str(uuid.uuid4()),
             ttl_seconds=-1 if ttl is None else ttl,
         )
-        call = self._task.call(
-            lambda link: link.router.TaskSnapshotDirectory, request, timeout=None
-        )
+        keeping = owned(self._kept_directory(request), self._client.extensions.forget_image.core)
         try:
-            response = await within(self._task.clock, timeout, call)
+            return await within(self._task.clock, timeout, keeping)
         except asyncio.TimeoutError:
             raise ModalTimeoutError(
                 f"a snapshot of {path} takes longer than {timeout} seconds"
             ) from None
+
+    async def _kept_directory(self, request: router_pb2.TaskSnapshotDirectoryRequest) -> Image:
+        response = await self._task.call(
+            lambda link: link.router.TaskSnapshotDirectory, request, timeout=None
+        )
         return Image.from_id(response.image_id)
 
     @dual
@@ -194,7 +201,8 @@ class SandboxSnapshots:
             ConflictError: it was not created for that.
             NotFoundError: it is gone.
         """
-        return await taken(self._client, self._id)
+        forget = self._client.extensions.forget_snapshot.core
+        return await owned(taken(self._client, self._id), forget)
 
     @abstractmethod
     def _begin(self) -> None:

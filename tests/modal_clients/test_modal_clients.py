@@ -51,20 +51,20 @@ class Client:
 
 FIRST_VERSION = (("MODAL_SANDBOX_V2", "0"),)
 CLIENTS = (
-    Client("1.2.3", "1.2.3", ("lives", "execs", "file_io", "tunnels", "snapshots")),
-    Client("1.2.3 in memory", "1.2.3", ("snapshots",), engine="fake"),
+    Client("1.2.3", "1.2.3", ("lives", "execs", "file_io", "tunnels", "snapshots", "volumes")),
+    Client("1.2.3 in memory", "1.2.3", ("snapshots", "volumes"), engine="fake"),
     # Without TLS for the command router, this client runs commands through the control plane.
     Client("1.2.3 without TLS", "1.2.3", ("execs",), env=(("PYTHONPATH", str(WITHOUT_TLS)),)),
     Client(
         "1.6.4",
         "1.6.4",
-        ("lives", "execs", "filesystem", "tunnels", "snapshots"),
+        ("lives", "execs", "filesystem", "tunnels", "snapshots", "directories", "volumes"),
         env=FIRST_VERSION,
     ),
     Client(
         "1.6.4 in memory",
         "1.6.4",
-        ("snapshots", "directories"),
+        ("snapshots", "directories", "volumes"),
         env=FIRST_VERSION,
         engine="fake",
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ from .stubs import Service, access, control, fails, gives, in_turn, router, task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from grpclib.server import Stream
 
 Serve = Callable[..., Client]
 
@@ -349,3 +352,30 @@ def test_images_are_stored_and_recalled_by_key(serve: Serve, call: Any) -> None:
     assert (stored.request.image_id, stored.request.key) == ("im-1", "a key")
     assert [asked.request.key for asked in service.of("ImageRecall")] == ["a key", "another"]
     assert service.of("SnapshotForget")[0].request.snapshot_id == "sn-1"
+
+
+@pytest.mark.asyncio
+async def test_a_snapshot_whose_caller_has_gone_is_forgotten(serve: Serve) -> None:
+    begun, go_on, forgotten = threading.Event(), threading.Event(), threading.Event()
+    done = GenericResult(status=GenericResult.GENERIC_STATUS_SUCCESS)
+
+    async def keep(_: object, stream: Stream[Any, Any]) -> None:
+        begun.set()
+        await asyncio.to_thread(go_on.wait)
+        await stream.send_message(pb.SandboxSnapshotFsResponse(image_id="im-1", result=done))
+
+    async def forget(request: Any, stream: Stream[Any, Any]) -> None:
+        await stream.send_message(extensions_pb2.ImageForgetResponse())
+        assert request.image_id == "im-1"
+        forgotten.set()
+
+    client = serve(
+        control(SandboxSnapshotFs=keep), Service(ExtensionsBase, {"ImageForget": forget})
+    )
+    keeping = asyncio.ensure_future(Sandbox("sb-1", client).snapshot_filesystem.aio())
+    await asyncio.to_thread(begun.wait)
+    keeping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await keeping
+    go_on.set()
+    assert await asyncio.to_thread(forgotten.wait, 30)
