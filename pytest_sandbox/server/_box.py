@@ -188,7 +188,8 @@ class Box:
         Raises:
             TaskEnded: it is over, or about to be.
         """
-        if self.result is not None or self._reason is not None or self.task.poll() is not None:
+        doomed = self._reason is not None or self._misfortune is not None
+        if doomed or self.result is not None or self.task.poll() is not None:
             raise TaskEnded(f"Sandbox {self.id!r} has finished")
 
     async def restore(

@@ -261,6 +261,35 @@ async def test_a_sandbox_that_ends_while_it_is_restored_has_ended(
 
 
 @pytest.mark.asyncio
+async def test_a_sandbox_that_is_lost_while_it_is_restored_is_lost(
+    server: Harness, engine: KeepingEngine
+) -> None:
+    sandbox = await server.create()
+    image_id = await snapshot(server, sandbox)
+    box = server.app.state.boxes.get(sandbox.id)
+    dying, killed = asyncio.Event(), asyncio.Event()
+    kill = sandbox.task.kill
+
+    async def slowly() -> None:
+        dying.set()
+        await killed.wait()
+        await kill()
+
+    sandbox.task.kill = slowly  # type: ignore[method-assign]
+    engine.gate.clear()
+    restoring = asyncio.ensure_future(restore(server, sandbox, image_id))
+    await settle()
+    losing = asyncio.ensure_future(box.fail(EndCause.LOST))
+    await dying.wait()
+    engine.gate.set()
+    with refused(Status.NOT_FOUND, "finished"):
+        await restoring
+    killed.set()
+    await losing
+    assert [task.poll() for task in engine.tasks] == [TaskEnd(EndCause.KILLED)] * 2
+
+
+@pytest.mark.asyncio
 async def test_restoring_twice_at_once_is_done_one_after_another(
     server: Harness, engine: KeepingEngine
 ) -> None:
