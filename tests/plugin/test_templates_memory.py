@@ -15,7 +15,7 @@ def start(sandbox, name):
     sandbox.run("sh", "-c", command, check=True)
 
 def runs(sandbox, name):
-    return sandbox.run("sh", "-c", f"kill -0 $(cat /srv/{name})").returncode == 0
+    return sandbox.run("sh", "-c", f"cat /proc/$(cat /srv/{name})/comm").stdout == "sleep\\n"
 """
 
 
