@@ -1,6 +1,6 @@
 """What a handler is given: the command that it stands for."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ._proc import Proc
 from ._view import FileView
@@ -23,9 +23,14 @@ class Call:
         cwd: its working directory.
         files: the files of its sandbox; relative paths start from `cwd`.
         stdin: all of its input, if the script was made with `stdin=True`.
+        state: what the handler notes here is kept with the memory of the sandbox.
+        resumed: whether it goes on in a copy of a sandbox: the handler is called anew there, with
+            the `state` that was kept.
     """
 
-    def __init__(self, proc: Proc) -> None:
+    def __init__(
+        self, proc: Proc, state: "dict[str, Any] | None" = None, *, resumed: bool = False
+    ) -> None:
         self._proc = proc
         self._kernel = proc.kernel
         self.argv: Sequence[str] = proc.argv
@@ -36,6 +41,8 @@ class Call:
             self.cwd = "/"
         self.files = FileView(proc.fs, self.cwd)
         self.stdin = b""
+        self.state: dict[str, Any] = {} if state is None else state
+        self.resumed = resumed
         self._written: list[tuple[int, bytes]] = []
 
     def out(self, data: str | bytes) -> None:

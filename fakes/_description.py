@@ -107,11 +107,11 @@ class Document(Description):
 
     def __init__(self, data: bytes) -> None:
         super().__init__()
-        self._data = data
+        self.data = data
 
     async def read(self, size: int) -> bytes:
         """The next bytes."""
-        data, self._data = self._data[:size], self._data[size:]
+        data, self.data = self.data[:size], self.data[size:]
         return data
 
     def close(self) -> None:
@@ -164,6 +164,15 @@ class Pipe:
             self._buffer += view[:room]
             view = view[room:]
             self._bell.ring()
+
+    @property
+    def pending(self) -> bytes:
+        """What is on its way."""
+        return bytes(self._buffer)
+
+    def hand_over(self, data: bytes) -> None:
+        """Have something on its way from the beginning."""
+        self._buffer += data
 
     def lost(self) -> None:
         """An end was closed."""

@@ -51,12 +51,19 @@ class Disk:
         now_ns: the time that files are stamped with, nanoseconds since the epoch.
         size: bytes of content that there is room for, if there is no `start`.
         start: what it starts out as, instead of an empty directory.
+        shared: whether it belongs to no tree, and a copy of a tree has the same one.
     """
 
     def __init__(
-        self, now_ns: Callable[[], int], *, size: int = DISK, start: Snapshot | None = None
+        self,
+        now_ns: Callable[[], int],
+        *,
+        size: int = DISK,
+        start: Snapshot | None = None,
+        shared: bool = False,
     ) -> None:
         self.now_ns = now_ns
+        self._shared = shared
         self.watches = Watches(self.spot_of)
         self._handles: dict[int, list[Handle]] = {}
         if start is not None:
@@ -77,6 +84,10 @@ class Disk:
                 table.put(number, None)
                 used -= inode.content.allocated if isinstance(inode, Regular) else 0
         return Snapshot(table, self._next_number, self.size, used)
+
+    def fork(self) -> "Disk":
+        """The disk that a copy of a tree has in its place."""
+        return self if self._shared else self.snapshot().restore(self.now_ns)
 
     # Looking.
 

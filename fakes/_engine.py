@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING
 from ..engine import (
     Capability,
     Clock,
+    EndCause,
     Engine,
     EngineInfo,
     EngineUnavailable,
     InvalidSpec,
+    TaskEnd,
     TaskSpec,
     VolumeMount,
     check_task,
 )
 from ._clock import VirtualClock
 from ._disk import DISK, Disk
+from ._frozen import MemoryImage
 from ._gpus import Gpu, GpuPool
 from ._image import base_image, filesystem
 from ._images import FilesystemImage, Images
@@ -97,6 +100,7 @@ class FakeEngine(Engine):
                 {
                     Capability.GPU,
                     Capability.MEMORY_LIMIT,
+                    Capability.MEMORY_SNAPSHOT,
                     Capability.PORT,
                     Capability.PTY,
                     Capability.SNAPSHOT,
@@ -125,12 +129,25 @@ class FakeEngine(Engine):
         return task
 
     def _create(self, spec: TaskSpec, gpus: Sequence[Gpu]) -> MemoryTask:
+        if spec.resume is not None:
+            return self._resume(spec, self._images.get(spec.resume, MemoryImage), gpus)
         fs = filesystem(self._start_of(spec), self._now_ns)
         for volume in sorted(spec.volumes, key=lambda each: each.path.count("/")):
             self._show(volume, fs)
         task = MemoryTask(spec, fs, gpus, self.clock, self._around, self._images)
         if spec.main is not None:
             task.start_main(spec.main)
+        return task
+
+    def _resume(self, spec: TaskSpec, image: MemoryImage, gpus: Sequence[Gpu]) -> MemoryTask:
+        task = MemoryTask(spec, image.fs.fork(), gpus, self.clock, self._around, self._images)
+        try:
+            task.resume(image)
+        except OSError as error:
+            task.finish(TaskEnd(EndCause.KILLED))
+            raise InvalidSpec(
+                f"{spec.resume!r} cannot go on: what it had open on a volume is gone: {error}"
+            ) from None
         return task
 
     def _start_of(self, spec: TaskSpec) -> "Snapshot":
@@ -160,7 +177,7 @@ class FakeEngine(Engine):
 
     def _volume(self, name: str) -> Disk:
         if name not in self._volumes:
-            self._volumes[name] = Disk(self._now_ns, size=self._disk)
+            self._volumes[name] = Disk(self._now_ns, size=self._disk, shared=True)
         return self._volumes[name]
 
     def _now_ns(self) -> int:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ..engine import Clock, TaskSpec
 from ._description import Description
 from ._inode import Regular
+from ._lasting import Lasting
 from ._mounts import Node
 from ._ports import Ports, PortScript
 from ._problems import Problems
@@ -97,8 +98,18 @@ class Kernel:
         cwd: Node,
         fds: Mapping[int, Description],
         terminal: Terminal | None = None,
+        pid: int | None = None,
     ) -> Proc:
         """A process without a program; it owns a share of each descriptor.
+
+        Args:
+            parent: who starts it.
+            argv: its command line.
+            env: its environment.
+            cwd: its working directory.
+            fds: what its descriptors point to.
+            terminal: the one of its session.
+            pid: its number, if it is to have a certain one.
 
         Raises:
             OSError: `EAGAIN`, there are too many.
@@ -109,7 +120,7 @@ class Kernel:
         shared = {fd: description.share() for fd, description in fds.items()}
         proc = Proc(
             self,
-            self._next_pid,
+            self._next_pid if pid is None else pid,
             parent=parent,
             argv=argv,
             env=env,
@@ -117,7 +128,7 @@ class Kernel:
             fds=shared,
             terminal=terminal,
         )
-        self._next_pid += 1
+        self._next_pid = max(self._next_pid, proc.pid) + 1
         self.processes[proc.pid] = proc
         if parent is not None:
             parent.children.append(proc)
@@ -185,7 +196,8 @@ class Kernel:
         head = inode.content.read(0, _LINE)
         if head.startswith(MAGIC):
             name = head[len(MAGIC) :].partition(b"\n")[0].decode()
-            return self.around.programs[name]
+            program = self.around.programs[name]
+            return program.copy() if isinstance(program, Lasting) else program
         words = _interpreter(head)
         if not words or depth == 0:
             number = errno.ELOOP if words else errno.ENOEXEC

@@ -3,7 +3,7 @@
 import errno
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NewType
 
 from ._disk import Disk
@@ -123,6 +123,18 @@ class Mounts:
         return self.of(node).at if node & _INODE == ROOT else None
 
     # Changing.
+
+    def fork(self) -> "Mounts":
+        """The same tree, with the same places; shared disks are shared by it too."""
+        disks = {mount.disk: mount.disk.fork() for mount in self._mounts.values()}
+        other = Mounts(disks[self._mounts[0].disk])
+        for mount in self:
+            twin = replace(mount, disk=disks[mount.disk], handles={})
+            other._mounts[twin.number] = twin
+            if mount.at is not None:
+                other._covers[mount.at] = twin
+        other._next_number = self._next_number
+        return other
 
     def close(self) -> None:
         """Close everything that is open."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ._handle import Handle
     from ._kernel import Kernel
     from ._mounts import Node
+    from ._process import MemoryProcess
 
 #: What runs in a process; its result is the exit code.
 Program = Callable[["Proc"], Awaitable[int]]
@@ -58,6 +59,8 @@ class Proc:
         handlers: signal number to what it does; `None` ignores the signal.
         children: those that it started and that live.
         at_end: called once it has ended.
+        program: what it runs.
+        outside: with what it was started from outside, if it was.
         out_of_memory: whether it was killed because the task held too much.
     """
 
@@ -89,6 +92,8 @@ class Proc:
         self.children: list[Proc] = []
         self.at_end: list[Callable[[], None]] = []
         self.out_of_memory = False
+        self.program: Program | None = None
+        self.outside: MemoryProcess | None = None
         self._held = 0
         self.fds = dict(fds)
         self._cwd: Handle = kernel.fs.hold(cwd)
@@ -225,6 +230,7 @@ class Proc:
 
     def start(self, program: Program) -> None:
         """Run `program` from the next turn of the event loop."""
+        self.program = program
         coroutines = self.kernel.coroutines
         self._task = asyncio.get_running_loop().create_task(self._run(program))
         coroutines[self._task] = self

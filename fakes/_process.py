@@ -24,23 +24,43 @@ class MemoryProcess(Process):
         spec: what runs.
         env: its whole environment.
         cwd: its working directory.
+        pid: its number, if it is to have a certain one.
+
+    Attributes:
+        spec: what runs.
+        ends: the ends of its three streams that are its own.
     """
 
     def __init__(
-        self, kernel: Kernel, spec: ProcessSpec, env: Mapping[str, str], cwd: Node
+        self,
+        kernel: Kernel,
+        spec: ProcessSpec,
+        env: Mapping[str, str],
+        cwd: Node,
+        *,
+        pid: int | None = None,
     ) -> None:
+        self.spec = spec
         self.stdout = OutputLog()
         self.stderr = OutputLog()
         self._terminal: Terminal | None = None
         self._pipe = Pipe()
         fds = self._descriptors(kernel, spec)
+        self.ends = (fds[0], fds[1], fds[2])
         try:
             self.proc: Proc = kernel.new(
-                parent=None, argv=spec.argv, env=env, cwd=cwd, fds=fds, terminal=self._terminal
+                parent=None,
+                argv=spec.argv,
+                env=env,
+                cwd=cwd,
+                fds=fds,
+                terminal=self._terminal,
+                pid=pid,
             )
         finally:
             for description in fds.values():
                 description.release()
+        self.proc.outside = self
         self.proc.at_end.append(self._on_end)
         self._stdin: Description | None = None if self._terminal else self._pipe.writer()
         self._closed = False
@@ -66,6 +86,18 @@ class MemoryProcess(Process):
         else:
             error = Logged(self.stderr)
         return {0: self._pipe.reader(), 1: out, 2: error}
+
+    @property
+    def pending(self) -> bytes:
+        """What was sent to it and not read."""
+        return self._terminal.pending if self._terminal else self._pipe.pending
+
+    def hand_over(self, pending: bytes) -> None:
+        """Have something sent to it from the beginning."""
+        if self._terminal is not None:
+            self._terminal.hand_over(pending)
+        else:
+            self._pipe.hand_over(pending)
 
     def _signal_foreground(self, number: int) -> None:
         self.proc.kernel.signal_group(self.proc.group, number)

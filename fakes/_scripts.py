@@ -1,24 +1,19 @@
 """Scripts: what commands do that are not there."""
 
-import asyncio
-import inspect
 import signal as signals
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import EllipsisType
 
-from ..engine import EngineError, ExitStatus
-from ._bounded import bounded
+from ..engine import EngineError
+from ._actions import Ask, Delayed, Handler, Hang, Nothing, Reply, Stream, check_code
 from ._call import Call
+from ._lasting import Lasting, Pause
 from ._matching import Matcher, Pattern
-from ._proc import Proc, Program
+from ._proc import Proc
 from ._rules import Rule, check_seconds
 
-#: What a handler returns: an exit code, output, or nothing for 0.
-Result = int | str | bytes | None
-Handler = Callable[[Call], Result | Awaitable[Result]]
 
-
-class Script(Rule[Call, Program]):
+class Script(Rule[Call, Callable[[], Lasting]]):
     """What happens when a command is run that matches; made by `FakeEngine.on_exec`.
 
     Without anything further it succeeds and prints nothing.
@@ -57,23 +52,12 @@ class Script(Rule[Call, Program]):
         Raises:
             ValueError: the code or the signal cannot be.
         """
-        _check_code(code)
+        check_code(code)
         if signal is not None and signal not in signals.valid_signals():
             raise ValueError(f"{signal!r} is not a signal")
 
-        async def action(proc: Proc) -> int:
-            call = Call(proc)
-            for path, data in (files or {}).items():
-                call.files.write(path, data)
-            call.out(stdout)
-            call.err(stderr)
-            await call.flush()
-            if signal is not None:
-                proc.end(ExitStatus(signal=int(signal)))
-                proc.check()
-            return code
-
-        return self._act(action)
+        given = dict(files or {})
+        return self._act(lambda: Reply(stdout, stderr, code, signal, given))
 
     def calls(self, handler: Handler, *, stdin: bool = False) -> "Script":
         """Ask a function, plain or asynchronous, which is given the `Call`.
@@ -84,22 +68,7 @@ class Script(Rule[Call, Program]):
             handler: returns the exit code, or output as text or bytes, or nothing for 0.
             stdin: read all input first, for `Call.stdin`; a plain function cannot wait for it.
         """
-
-        async def action(proc: Proc) -> int:
-            call = Call(proc)
-            if stdin:
-                call.stdin = await call.read_all()
-            result = bounded(lambda: handler(call))
-            if inspect.isawaitable(result):
-                result = await result
-            if isinstance(result, (str, bytes)):
-                call.out(result)
-            await call.flush()
-            code = result if isinstance(result, int) else 0
-            _check_code(code)
-            return code
-
-        return self._act(action)
+        return self._act(lambda: Ask(handler, stdin=stdin))
 
     def stream(
         self, chunks: Sequence[str | bytes], *, every: float = 0.0, code: int = 0
@@ -109,26 +78,14 @@ class Script(Rule[Call, Program]):
         Raises:
             ValueError: the code or the time cannot be.
         """
-        _check_code(code)
+        check_code(code)
         check_seconds(every)
-
-        async def action(proc: Proc) -> int:
-            for chunk in chunks:
-                if every:
-                    await proc.sleep(every)
-                await proc.write(1, chunk.encode() if isinstance(chunk, str) else chunk)
-            return code
-
-        return self._act(action)
+        parts = [chunk.encode() if isinstance(chunk, str) else chunk for chunk in chunks]
+        return self._act(lambda: Stream(parts, every, code))
 
     def hang(self) -> "Script":
         """Never end by itself."""
-
-        async def action(proc: Proc) -> int:
-            await asyncio.get_running_loop().create_future()
-            return 0
-
-        return self._act(action)
+        return self._act(Hang)
 
     def raises(self, error: OSError | EngineError) -> "Script":
         """Fail to start: the error reaches the caller of `exec`.
@@ -146,18 +103,13 @@ class Script(Rule[Call, Program]):
         """Whether it is for a command line."""
         return self._pattern.matches(argv) and self.holds(lambda: _call(proc, argv))
 
-    def program(self) -> Program:
+    def program(self) -> Lasting:
         """What to run; raises what the script says cannot be started."""
         self.use()
         if self._error is not None:
             raise self._error
-
-        async def main(proc: Proc) -> int:
-            if self._delay:
-                await proc.sleep(self._delay)
-            return await self._action(proc) if self._action else 0
-
-        return main
+        action = self._action() if self._action else Nothing()
+        return Delayed(Pause(self._delay), action) if self._delay else action
 
     def difference(self, argv: Sequence[str]) -> tuple[float, str]:
         """How near a command line comes, and a text that says why it does not match."""
@@ -174,8 +126,3 @@ def _call(proc: Proc, argv: Sequence[str]) -> Call:
     call = Call(proc)
     call.argv = tuple(argv)
     return call
-
-
-def _check_code(code: int) -> None:
-    if not 0 <= code <= 255:
-        raise ValueError(f"an exit code is 0 to 255, not {code!r}")

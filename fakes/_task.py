@@ -22,6 +22,7 @@ from ..engine import (
 )
 from ._disk import Disk
 from ._files import MemoryFiles
+from ._frozen import MemoryImage, freeze, thaw
 from ._gpus import Gpu, environment
 from ._images import DirectoryImage, FilesystemImage, Images
 from ._kernel import DEFAULT_PATH, Kernel, Surroundings
@@ -66,6 +67,7 @@ class MemoryTask(Task):
         self.kernel = Kernel(fs, clock, spec, gpus, around)
         self.files: MemoryFiles = MemoryFiles(fs)
         self.main = None
+        self._main: MemoryProcess | None = None
         self.at_end: list[Callable[[], None]] = []
         self._end: TaskEnd | None = None
         self._over = asyncio.Event()
@@ -78,8 +80,16 @@ class MemoryTask(Task):
         Raises:
             SpawnFailed: the command cannot be started.
         """
-        main = self._start(spec)
-        self.main = main
+        self._be_main(self._start(spec))
+
+    def resume(self, image: MemoryImage) -> None:
+        """Have the processes of another sandbox go on here, whose files it has."""
+        main = thaw(image, self.kernel)
+        if main is not None:
+            self._be_main(main)
+
+    def _be_main(self, main: MemoryProcess) -> None:
+        self.main = self._main = main
 
         def ended() -> None:
             if main.proc.out_of_memory:
@@ -172,6 +182,14 @@ class MemoryTask(Task):
         """Undo the latest `mount` at a path."""
         self._check_path(path)
         self.kernel.fs.unmount(path)
+
+    async def snapshot_memory(self) -> str:
+        """Keep files and processes as they are now; the task goes on."""
+        self._check()
+        if not self.spec.freezable:
+            raise InvalidSpec("the memory of a sandbox can be kept only if it was created for that")
+        main = self._main.proc.pid if self._main else None
+        return self._images.keep(freeze(self.kernel, main))
 
     def poll(self) -> TaskEnd | None:
         """How it ended, or `None` while it lives."""

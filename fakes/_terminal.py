@@ -64,6 +64,15 @@ class Terminal:
         self._push()
         self._bell.ring()
 
+    @property
+    def pending(self) -> bytes:
+        """What was typed and not read."""
+        return b"".join(self._ready)
+
+    def hand_over(self, data: bytes) -> None:
+        """Have something typed from the beginning."""
+        self._ready.extend(data.splitlines(keepends=True))
+
     async def read(self, size: int) -> bytes:
         """A line, or what there is of one; empty at an end of file."""
         while not self._ready:

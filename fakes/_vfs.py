@@ -27,11 +27,17 @@ class Filesystem:
 
     Args:
         disk: what it begins with.
+        mounts: what is mounted on it already.
     """
 
-    def __init__(self, disk: Disk) -> None:
+    def __init__(self, disk: Disk, mounts: Mounts | None = None) -> None:
         self.disk = disk
-        self.mounts = Mounts(disk)
+        self.mounts = mounts or Mounts(disk)
+
+    def fork(self) -> "Filesystem":
+        """A tree that is the same and goes its own way, but for disks that are shared."""
+        mounts = self.mounts.fork()
+        return Filesystem(mounts.of(TOP).disk, mounts)
 
     # Looking.
 

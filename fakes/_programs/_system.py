@@ -1,6 +1,5 @@
 """Programs about processes, time, the machine and the terminal."""
 
-import math
 import posixpath
 import signal
 import stat
@@ -10,8 +9,6 @@ from ...engine import PtySize
 from .._inode import Device, Directory, Inode, Regular, Symlink
 from .._proc import Proc
 from ._utility import NotSupported, complain, execute, number, options, signal_number
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 async def true(proc: Proc, argv: Sequence[str]) -> int:
@@ -27,22 +24,6 @@ async def false(proc: Proc, argv: Sequence[str]) -> int:
 async def pwd(proc: Proc, argv: Sequence[str]) -> int:
     """Print the working directory."""
     await proc.say(proc.fs.path_of(proc.cwd) + "\n")
-    return 0
-
-
-async def sleep(proc: Proc, argv: Sequence[str]) -> int:
-    """Let time pass: seconds, or with a unit s, m, h or d; several add up."""
-    total = 0.0
-    for word in argv[1:]:
-        unit = _UNITS.get(word[-1:], 1)
-        try:
-            total += float(word.rstrip("smhd")) * unit
-        except ValueError:
-            total = math.nan
-    if len(argv) < 2 or not total >= 0:
-        await complain(proc, "sleep", f"invalid time interval {' '.join(argv[1:])!r}")
-        return 1
-    await proc.sleep(total)
     return 0
 
 

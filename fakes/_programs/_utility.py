@@ -175,6 +175,7 @@ async def execute(
         hint = proc.kernel.around.problems.unknown(proc) if missing else ""
         await complain(proc, name, problem(error) + (f"\n{hint}" if hint else ""))
         return 127 if missing else 126
+    proc.program = program
     return await program(proc)
 
 

@@ -149,16 +149,17 @@ async def check_a_copy_is_used_like_any_task(engine: Engine) -> None:
     """Commands run in a copy, files can be changed, and it can be killed."""
     async with a_lab(engine) as lab:
         source = await lab.task(FREEZABLE)
-        await Counter(source).next()
+        counter = Counter(source)
+        await counter.next()
         copy = await resumed(lab, await frozen(lab, source))
         shell = await Shell.start(copy)
         equal(await shell.says("echo fine"), b"fine\n", "a command in a copy")
         file = await copy.files.open("/srv/f", os.O_RDWR | os.O_CREAT)
-        await file.pwrite(0, b"x")
-        equal(await shell.says("cat /srv/f"), b"x", "a file")
+        await file.pwrite(0, b"x\n")
+        equal(await shell.says("cat /srv/f"), b"x\n", "a file")
         await soon(copy.kill(), "kill()")
         equal((await soon(copy.wait(), "wait()")).cause, EndCause.KILLED, "how it ended")
-        equal(await Counter(source).next(), 2, "the source")
+        equal(await counter.next(), 2, "the source")
 
 
 async def check_without_main(engine: Engine) -> None:
