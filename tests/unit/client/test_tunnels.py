@@ -134,6 +134,23 @@ def test_the_end_of_the_sandbox_is_the_end_of_its_connections(
         socket.create_connection(address)
 
 
+def test_a_restored_sandbox_is_reached_at_the_same_address(
+    sandboxes: Callable[..., Sandbox],
+) -> None:
+    sandbox = sandboxes(unencrypted_ports=[7000])
+    image = sandbox.snapshot_filesystem()
+    echoing(sandbox, 7000)
+    address = sandbox.tunnels()[7000].tcp_socket
+    with socket.create_connection(address) as before:
+        before.sendall(b"x")
+        assert before.recv(1) == b"x"
+        sandbox.restore(image)
+        assert before.recv(1) == b""
+    echoing(sandbox, 7000)
+    with socket.create_connection(address) as sock:
+        assert converse(sock, b"again") == b"again"
+
+
 def test_a_sandbox_that_has_ended_has_no_tunnels(
     sandboxes: Callable[..., Sandbox], client: Client
 ) -> None:

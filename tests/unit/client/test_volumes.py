@@ -231,3 +231,15 @@ def test_real_sandboxes_share_a_volume(client: Client) -> None:
         assert reader.run("touch", "/srv/data/new").returncode != 0
         writer.terminate()
         reader.terminate()
+
+
+def test_a_restored_sandbox_has_its_volumes_as_they_are_now(client: Client) -> None:
+    with Volume.ephemeral(client) as volume:
+        sandbox = Sandbox.create(volumes={"/data": volume}, client=client)
+        image = sandbox.snapshot_filesystem()
+        sandbox.filesystem.write_text("later", "/data/file")
+        sandbox.filesystem.write_text("gone", "/srv/file")
+        sandbox.restore(image)
+        assert sandbox.filesystem.read_text("/data/file") == "later"
+        assert sandbox.filesystem.list_files("/srv") == []
+        sandbox.terminate()
