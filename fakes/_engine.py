@@ -1,6 +1,8 @@
 """The engine in memory."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Mapping, Sequence
 from types import EllipsisType
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,7 @@ from ..engine import (
 )
 from ._clock import VirtualClock
 from ._disk import DISK, Disk
+from ._export import dump, read
 from ._frozen import MemoryImage
 from ._gpus import Gpu, GpuPool
 from ._image import base_image, filesystem
@@ -108,7 +111,14 @@ class FakeEngine(Engine):
                 }
             ),
             details,
+            fingerprint=self._fingerprint(),
         )
+
+    def _fingerprint(self) -> str:
+        digest = hashlib.sha256(" ".join(_PROGRAMS).encode())
+        for path, data in sorted(self._files.items()):
+            digest.update(f"\0{path}\0{len(data)}\0".encode() + data)
+        return digest.hexdigest()[:16]
 
     async def create(self, spec: TaskSpec) -> MemoryTask:
         """Create a task and start its main process."""
@@ -186,6 +196,17 @@ class FakeEngine(Engine):
     async def forget(self, image: str) -> None:
         """Let go of an image."""
         self._images.forget(image)
+
+    async def export(self, image: str) -> AsyncIterator[bytes]:
+        """All files of an image of a filesystem, for `load`."""
+        for chunk in dump(self._images.get(image, FilesystemImage).snapshot):
+            yield chunk
+            await asyncio.sleep(0)
+
+    async def load(self, stream: AsyncIterator[bytes]) -> str:
+        """Make an image of what `export` gave."""
+        data = b"".join([chunk async for chunk in stream])
+        return self._images.keep(FilesystemImage(read(data, self._now_ns, self._disk)))
 
     def on_exec(self, *words: Matcher | EllipsisType) -> Script:
         """Say what a command does, in sandboxes that run already as well as in later ones.

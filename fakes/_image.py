@@ -14,6 +14,10 @@ _FOLDERS = (
     *("/usr", "/usr/bin", "/usr/lib", "/usr/local", "/usr/local/bin", "/usr/local/sbin"),
     *("/usr/sbin", "/usr/share", "/var", "/var/lib", "/var/log"),
 )
+_DEVICES = {
+    **{name: name for name in ("null", "zero", "full", "random", "tty")},
+    "urandom": "random",
+}
 _OPEN_TO_ALL = ("/tmp", "/var/tmp", "/dev/shm")
 _FILES = {
     "/etc/group": "root:x:0:\nnogroup:x:65534:\n",
@@ -53,9 +57,7 @@ def _bare_image(programs: tuple[str, ...], now_ns: int, disk: int) -> Snapshot:
         fs.mkdir(folder, 0o777)
         fs.chmod(folder, 0o1777)
     fs.chmod("/root", 0o700)
-    for device in ("null", "zero", "full", "random", "tty"):
-        fs.mknod(f"/dev/{device}", device)
-    fs.mknod("/dev/urandom", "random")
+    add_devices(fs)
     for name in programs:
         # A shell is in /bin, and so is everything else; /usr/bin has the same names.
         put(fs, f"/bin/{name}", MAGIC + name.encode() + b"\n", 0o755)
@@ -63,6 +65,13 @@ def _bare_image(programs: tuple[str, ...], now_ns: int, disk: int) -> Snapshot:
     for path, text in _FILES.items():
         put(fs, path, text.encode())
     return fs.disk.snapshot()
+
+
+def add_devices(fs: Filesystem) -> None:
+    """Make the devices that are not there."""
+    for name, device in _DEVICES.items():
+        with suppress(OSError):
+            fs.mknod(f"/dev/{name}", device)
 
 
 def filesystem(start: Snapshot, now_ns: Callable[[], int]) -> Filesystem:

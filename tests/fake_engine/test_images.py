@@ -1,6 +1,7 @@
 """What is kept of sandboxes in memory, beyond what the contract asks of every engine."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -182,3 +183,32 @@ async def test_files_are_moved_between_mounts_by_copying(task: MemoryTask) -> No
     refused = await run(task, "sh", "-c", "touch /opt/d; mv /opt/d /srv; ls /opt /srv/d")
     assert refused.stderr == b"mv: /srv/d: Is a directory\n"
     assert refused.stdout == b"/opt:\nd\n\n/srv/d:\ne\nl\n"
+
+
+async def test_an_image_is_loaded_by_another_engine(engine: FakeEngine, task: MemoryTask) -> None:
+    script = "cd /srv; echo one > f; ln f g; ln -s f l; chmod 4711 f; rm /etc/hosts"
+    await run(task, "sh", "-c", script)
+    data = [chunk async for chunk in engine.export(await task.snapshot())]
+
+    async def stream() -> AsyncIterator[bytes]:
+        for chunk in data:
+            yield chunk
+
+    other = FakeEngine()
+    await other.start()
+    copy = await other.create(TaskSpec(image=await other.load(stream())))
+    shown = await run(copy, "sh", "-c", "cd /srv; cat l g; ls /etc; echo x > /dev/null")
+    assert shown.stdout == b"one\none\ngroup\npasswd\n"
+    entry = await copy.files.stat("/srv/f")
+    assert (entry.mode, entry.mtime_ns) == (0o104711, (await task.files.stat("/srv/f")).mtime_ns)
+    await other.close()
+
+
+async def test_the_fingerprint_is_that_of_the_files_of_the_engine() -> None:
+    told = [
+        (await FakeEngine(files=files).start()).fingerprint
+        for files in ({}, {"/a": "1"}, {"/a": "2"}, {"/a": "1"}, {"/a1": ""})
+    ]
+    assert told[1] == told[3]
+    assert len(set(told)) == 4
+    assert "" not in told
