@@ -31,27 +31,32 @@ class Volumes:
         self._size = size
         self._inodes = inodes
         self._owner = owner
+        self._there: set[int] = set()
 
     def provide(self, request: Message) -> None:
         """Make those that a sandbox is to have and that are not there yet."""
         for number, _, _ in request["volumes"]:
-            path = f"/volumes/{number}"
-            if not os.path.exists(path):
-                os.mkdir(path, 0o755)
+            if number not in self._there:
+                path = f"/volumes/{number}"
+                os.makedirs(path, 0o755, exist_ok=True)  # another attempt may have got so far
                 _mounts.tmpfs(path, self._size, self._inodes, 0o755)
                 os.chown(path, self._owner, self._owner)
+                self._there.add(number)
 
     def usage(self, number: int) -> int:
-        """Bytes that one takes."""
-        return usage(f"/volumes/{number}")
+        """Bytes that one takes; none if there never was a sandbox that had it."""
+        return usage(f"/volumes/{number}") if number in self._there else 0
 
     def unmount(self, number: int) -> None:
         """Let go of one. Blocks while the kernel frees it, if no sandbox has it."""
-        sys_.umount(f"/volumes/{number}", sys_.MNT_DETACH)
+        if number in self._there:
+            sys_.umount(f"/volumes/{number}", sys_.MNT_DETACH)
 
     def forget(self, number: int) -> None:
         """It is unmounted."""
-        os.rmdir(f"/volumes/{number}")
+        if number in self._there:
+            self._there.remove(number)
+            os.rmdir(f"/volumes/{number}")
 
 
 def take(request: Message) -> list[tuple[int, str]]:

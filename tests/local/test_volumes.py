@@ -6,6 +6,7 @@ import pytest
 
 from pytest_sandbox.engine import InvalidSpec, Task, TaskSpec, VolumeMount
 from pytest_sandbox.local import LocalEngine, LocalOptions
+from pytest_sandbox.local._volumes import Volumes
 
 from .conftest import needs_root, processes, shell, until
 
@@ -40,6 +41,13 @@ async def test_a_forgotten_volume_is_unmounted_whatever_its_size(engine: LocalEn
         await task.kill()
         await engine.forget_volume(f"of {size} MiB")
         until(lambda: volumes_of_zygotes() == before, "the volume is unmounted")
+
+
+async def test_a_volume_that_no_sandbox_came_to_have_is_nothing_to_free() -> None:
+    volumes = Volumes(MIB, 100, 0)
+    assert volumes.usage(1) == 0
+    volumes.unmount(1)  # else the zygote would die of it
+    volumes.forget(1)
 
 
 async def test_a_full_volume_takes_no_more_and_harms_no_other() -> None:
