@@ -3,6 +3,7 @@
 import pytest
 
 from pytest_sandbox.engine import (
+    Gpus,
     InvalidSpec,
     Limits,
     Output,
@@ -10,6 +11,7 @@ from pytest_sandbox.engine import (
     PtySize,
     TaskSpec,
     Unsupported,
+    VolumeMount,
     check_process,
 )
 from pytest_sandbox.local._validate import check_task
@@ -52,6 +54,19 @@ def test_impossible_processes(spec: ProcessSpec, shown: str) -> None:
 )
 def test_impossible_tasks(spec: TaskSpec) -> None:
     with pytest.raises(InvalidSpec):
+        check_task(spec, {})
+
+
+@pytest.mark.parametrize(
+    ("spec", "feature"),
+    [
+        (TaskSpec(gpus=Gpus()), "gpu"),
+        (TaskSpec(volumes=(VolumeMount("v", "/v"),), freezable=True), "volume"),
+        (TaskSpec(volumes=(VolumeMount("v", "/v"),), resume="image"), "volume"),
+    ],
+)
+def test_what_this_engine_does_not_have_is_refused(spec: TaskSpec, feature: str) -> None:
+    with pytest.raises(Unsupported, match=f"{feature}: "):
         check_task(spec, {})
 
 
