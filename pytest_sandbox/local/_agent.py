@@ -37,6 +37,7 @@ class Agent:
         self._stillness = _stillness.Stillness()
         self._handlers = {
             "exec": self._exec,
+            "adopt": self._adopt,
             "signal": self._signal,
             "ping": lambda *_: ({}, ()),
             "open": lambda request, _: ({}, (_agent_files.open_file(request),)),
@@ -109,8 +110,8 @@ class Agent:
     def _halt(self, request: Message, fds: list[int]) -> tuple[Message, tuple[int, ...]]:
         idle = self._is_idle()
         if not idle:
-            self._stillness.begin()
-        return {"idle": idle}, ()
+            self._stillness.begin(strictly=request["strictly"])
+        return {"idle": idle, "still": sorted(self._stillness.still)}, ()
 
     def _resume(self, request: Message, fds: list[int]) -> tuple[Message, tuple[int, ...]]:
         self._stillness.end()
@@ -129,6 +130,12 @@ class Agent:
                 return False
             time.sleep(_MOMENT)
         return False
+
+    def _adopt(self, request: Message, fds: list[int]) -> tuple[Message, tuple[int, ...]]:
+        """A process is going to be restored as a child of ours, which then is the main one."""
+        self._main = request["pid"]
+        self._processes[self._main] = request["id"]
+        return {}, ()
 
     def _signal(self, request: Message, fds: list[int]) -> tuple[Message, tuple[int, ...]]:
         pids = [pid for pid, name in self._processes.items() if name == request["process"]]

@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import itertools
 import os
+import weakref
+from dataclasses import dataclass
 from signal import SIGKILL
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -32,6 +34,19 @@ class BuildFailed(Exception):
     def __init__(self, reason: OSError) -> None:
         super().__init__(str(reason))
         self.reason = reason
+
+
+@dataclass(frozen=True)
+class Halt:
+    """A sandbox in which nothing runs.
+
+    Attributes:
+        idle: whether there is no process at all.
+        still: pids of those that were stopped before.
+    """
+
+    idle: bool
+    still: set[int]
 
 
 class Listener(Protocol):
@@ -65,6 +80,7 @@ class AgentLink:
         self._answers: dict[int, asyncio.Future[Answer]] = {}
         self._processes: dict[int, Listener] = {}
         self._pumps = pumps
+        self._own_pumps: weakref.WeakSet[Pump] = weakref.WeakSet()
         self._channel = Channel(sock, self._on_message, self._on_close)
 
     async def request(self, op: str, fds: tuple[int, ...] = (), **fields: Any) -> Message:
@@ -103,10 +119,11 @@ class AgentLink:
         return number, self._send(number, "exec", fds, fields)
 
     @contextlib.asynccontextmanager
-    async def halted(self) -> AsyncIterator[bool]:
+    async def halted(self, *, strictly: bool = False) -> AsyncIterator[Halt]:
         """While inside, no process of the sandbox runs, and the agent does nothing else.
 
-        Yields whether there is no process at all.
+        Args:
+            strictly: whether none may wait in the kernel either.
 
         Raises:
             OSError: `EBUSY` if one does not stop.
@@ -115,17 +132,29 @@ class AgentLink:
         number = next(self._numbers)
         self._channel.hold()
         try:
-            answer = self._send(number, "halt", (), {}, through=True)
+            answer = self._send(number, "halt", (), {"strictly": strictly}, through=True)
             value, fds = await answer
             close_all(fds)
-            yield value.get("idle") is True
+            yield Halt(value.get("idle") is True, set(map(int, value.get("still", ()))))
         finally:
             self._channel.send_through({"id": next(self._numbers), "op": "resume"})
             self._channel.release()
 
+    def adopt(self, process: Listener, pid: int) -> tuple[int, asyncio.Future[Answer]]:
+        """Have a process, which is going to be restored with this pid, be the main one."""
+        number = next(self._numbers)
+        self._processes[number] = process
+        return number, self._send(number, "adopt", (), {"pid": pid})
+
     def pump(self, fd: int, log: OutputLog, *, terminal: bool = False) -> Pump:
         """Move output from `fd` to `log` from now on."""
-        return Pump(fd, log, self._pumps, terminal=terminal)
+        pump = Pump(fd, log, self._pumps, terminal=terminal)
+        self._own_pumps.add(pump)
+        return pump
+
+    def pipes(self) -> set[int]:
+        """Inodes of the pipes that output of this sandbox still may come from."""
+        return {pump.inode for pump in self._own_pumps if pump.inode is not None}
 
     def drain(self) -> None:
         """The agent is dead: take what it said last."""

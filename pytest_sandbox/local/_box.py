@@ -23,12 +23,7 @@ if TYPE_CHECKING:
     from ._volumes import Volumes
 
 NAMESPACES = (
-    sys_.CLONE_NEWUSER
-    | sys_.CLONE_NEWNS
-    | sys_.CLONE_NEWPID
-    | sys_.CLONE_NEWNET
-    | sys_.CLONE_NEWIPC
-    | sys_.CLONE_NEWUTS
+    sys_.CLONE_NEWNS | sys_.CLONE_NEWPID | sys_.CLONE_NEWNET | sys_.CLONE_NEWIPC | sys_.CLONE_NEWUTS
 )
 #: Bytes of a file of ours in `/etc` that are looked at.
 _LARGEST_TEXT = 1024 * 1024

@@ -133,6 +133,11 @@ class Doors:
         self.folder: int | None = None
         self._tasks: list[int] = []
 
+    @property
+    def fds(self) -> list[int]:
+        """All descriptors."""
+        return [*self._tasks, *(() if self.folder is None else (self.folder,))]
+
     def add(self, version: int, fd: int) -> None:
         """One more way."""
         if version == 2:
@@ -147,7 +152,7 @@ class Doors:
 
     def close(self) -> None:
         """Release the descriptors."""
-        for fd in (*self._tasks, *(() if self.folder is None else (self.folder,))):
+        for fd in self.fds:
             os.close(fd)
 
 
@@ -198,6 +203,14 @@ class Cgroups:
             doors.close()
             self.dismiss(name)
             raise
+        return doors
+
+    def doors(self, name: str) -> Doors:
+        """The ways into the groups of a sandbox, for one more process of it."""
+        doors = Doors()
+        for hierarchy in self._hierarchies:
+            with contextlib.suppress(FileNotFoundError):  # it has no limit of this kind
+                doors.add(hierarchy.version, hierarchy.door(name))
         return doors
 
     def dismiss(self, name: str) -> bool:

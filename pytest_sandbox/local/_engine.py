@@ -17,6 +17,7 @@ from pytest_sandbox.engine import (
 )
 
 from ._fingerprint import fingerprint
+from ._memory import Memory
 from ._modes import choose
 from ._options import LocalOptions
 from ._transfer import export, load
@@ -42,6 +43,7 @@ class LocalEngine(Engine):
         self.clock = clock or SystemClock()
         self._options = options or LocalOptions()
         self._factory: Factory | None = None
+        self._memory: Memory | None = None
 
     async def start(self) -> EngineInfo:
         """Find the strongest mode that works here, by a trial sandbox, and be ready in it.
@@ -52,7 +54,8 @@ class LocalEngine(Engine):
         _raise_descriptor_limit()
         choice = await choose(self._options)
         self._factory = choice.factory
-        return _info(choice)
+        self._memory = choice.factory.memory = Memory(self._options, choice.factory.images)
+        return _info(choice, await self._memory.look())
 
     async def create(self, spec: TaskSpec) -> Task:
         """Create a task and start its main process.
@@ -61,15 +64,21 @@ class LocalEngine(Engine):
             InvalidSpec, SpawnFailed, StoreFull, Unsupported: and nothing is left behind.
             EngineUnavailable: the engine is closed, or its own processes were killed.
         """
-        return await self._started().create(spec)
+        factory = self._started()
+        if spec.freezable or spec.resume is not None:
+            assert self._memory is not None
+            return await self._memory.create(spec)
+        return await factory.create(spec)
 
     async def prepare(self, spec: TaskSpec) -> None:
         """Make a sandbox ahead, for a `create` that is likely to come."""
-        self._started().pool.prepare(spec)
+        if not spec.freezable:
+            self._started().pool.prepare(spec)
 
     async def forget(self, image: str) -> None:
         """Let go of an image; what it takes is freed when nothing stands on it any more."""
-        if self._factory is not None:
+        if self._factory is not None and self._memory is not None:
+            self._memory.forget(image)
             self._factory.forget(image)
 
     async def export(self, image: str) -> AsyncIterator[bytes]:
@@ -100,6 +109,9 @@ class LocalEngine(Engine):
     async def close(self) -> None:
         """End every task and release everything."""
         factory, self._factory = self._factory, None
+        memory, self._memory = self._memory, None
+        if memory is not None:
+            await memory.close()
         if factory is not None:
             await factory.close()
 
@@ -118,12 +130,16 @@ def _raise_descriptor_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _info(choice: Choice) -> EngineInfo:
+def _info(choice: Choice, no_memory: str) -> EngineInfo:
     zygote, image = choice.factory.zygote, choice.factory.image
     capabilities = {_LIMITS[name] for name in zygote.controllers if name in _LIMITS}
     details = {f"not used: {mode.value}": no.reason for mode, no in choice.refused.items()}
     details |= {f"no {name} limit": reason for name, reason in zygote.refused.items()}
     details |= {f"not shown: {path}": reason for path, reason in image.left_out.items()}
+    if no_memory:
+        details["no memory snapshot"] = no_memory
+    else:
+        capabilities.add(Capability.MEMORY_SNAPSHOT)
     capabilities |= {Capability.PORT, Capability.PTY, Capability.SNAPSHOT, Capability.VOLUME}
     return EngineInfo(
         "local",

@@ -21,6 +21,7 @@ from ._validate import check_task
 if TYPE_CHECKING:
     from ._image import HostImage
     from ._images import Stack
+    from ._memory import Memory
     from ._options import LocalOptions
     from ._pump import Pump
     from ._zygote_link import ZygoteLink
@@ -38,19 +39,28 @@ class Factory:
         zygote: what forks them; started.
         image: what they show of the machine.
         options: the engine's settings.
+        images: those of the engine, if another factory has them already.
 
     Attributes:
         images: what was kept of them.
         pool: those that were made ahead.
     """
 
-    def __init__(self, zygote: ZygoteLink, image: HostImage, options: LocalOptions) -> None:
+    def __init__(
+        self,
+        zygote: ZygoteLink,
+        image: HostImage,
+        options: LocalOptions,
+        images: Images | None = None,
+    ) -> None:
         self.zygote = zygote
         self.image = image
         self._options = options
         self._names = itertools.count(1)
+        #: Keeps the memory of sandboxes; the engine's.
+        self.memory: Memory | None = None
         self._pumps: set[Pump] = set()
-        self.images = Images(options.store or default_store(), zygote.drop)
+        self.images = images or Images(options.store or default_store())
         self.pool = Pool(self.build)
         self._volumes: dict[str, int] = {}
         self._volume_numbers = itertools.count(1)
@@ -82,7 +92,9 @@ class Factory:
         task = LocalTask(
             spec, self._env(spec), ours, self._pumps, lambda: self.zygote.kill(name), keeping
         )
+        task.memory = self.memory
         try:
+            await self.images.bring(stack, self.zygote)
             self.zygote.create(task, name, theirs, self._request(spec, stack))
             await task.start()
         except EngineUnavailable:

@@ -74,7 +74,7 @@ def _run(work: Work, sock: socket.socket, keep: list[int]) -> None:
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    _close_all_but(keep)
+    close_all_but(keep)
     try:
         _wire.send(sock, {"done": True}, tuple(work()))
     except Exception as error:
@@ -83,7 +83,7 @@ def _run(work: Work, sock: socket.socket, keep: list[int]) -> None:
             _wire.send(sock, {"error": describe(cause)})
 
 
-def _close_all_but(keep: list[int]) -> None:
+def close_all_but(keep: list[int]) -> None:
     """So that no sandbox lives on in what a helper of another one inherited."""
     first = 0
     for fd in sorted(keep):

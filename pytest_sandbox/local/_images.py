@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import collections
 import contextlib
 import itertools
 import secrets
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from pytest_sandbox.engine import InvalidSpec, StoreFull, UnknownImage
 
+from . import _zygote_link
 from ._layers import MOST
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+
+    from ._zygote_link import ZygoteLink
 
 #: Layers by number, the newest first; below them all is the host's image.
 Stack = tuple[int, ...]
@@ -26,6 +30,13 @@ class Kind(Enum):
 
     FILES = "a sandbox's files"
     FOLDER = "a directory"
+
+
+class Holder(Protocol):
+    """Who has a layer."""
+
+    def drop(self, layer: int) -> None:
+        """Nothing stands on it any more: free it."""
 
 
 @dataclass(frozen=True)
@@ -41,16 +52,16 @@ class Images:
 
     Args:
         capacity: bytes that all layers may take.
-        drop: frees a layer on which nothing stands any more.
     """
 
-    def __init__(self, capacity: int, drop: Callable[[int], None]) -> None:
+    def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._drop = drop
+        self._holders: dict[int, list[Holder]] = {}  # of each layer, the first of whom made it
         self._images: dict[str, Image] = {}
         self._users: collections.Counter[int] = collections.Counter()
         self._sizes: dict[int, int] = {}
         self._numbers = itertools.count(1)
+        self._bringing = asyncio.Lock()
         self._engine = secrets.token_hex(4)  # no other engine has images of our names
 
     @property
@@ -67,9 +78,26 @@ class Images:
         """A number for a layer that is about to be made."""
         return next(self._numbers)
 
-    def made(self, layer: int, size: int) -> None:
+    def made(self, layer: int, size: int, holder: Holder) -> None:
         """A layer was made, on which nothing stands yet."""
         self._sizes[layer] = size
+        self._holders[layer] = [holder]
+
+    async def bring(self, stack: Stack, zygote: ZygoteLink) -> None:
+        """Let a zygote have layers that others made; something must stand on them.
+
+        Raises:
+            OSError: what the kernel said.
+            EngineUnavailable: a zygote died.
+        """
+        async with self._bringing:
+            for layer in stack:
+                holders = self._holders[layer]
+                if zygote not in holders:
+                    maker = holders[0]
+                    assert isinstance(maker, _zygote_link.ZygoteLink)
+                    await zygote.borrow(layer, await maker.lend(layer), maker)
+                    holders.append(zygote)
 
     def add(self, kind: Kind, stack: Stack) -> str:
         """Name an image."""
@@ -77,6 +105,9 @@ class Images:
         name = f"{self._engine}-{stack[0]}"
         self._images[name] = Image(kind, stack)
         return name
+
+    def __contains__(self, name: str) -> bool:
+        return name == "host" or name in self._images
 
     def describe(self, name: str) -> Image:
         """What an image is.
@@ -128,7 +159,8 @@ class Images:
             self._users[layer] -= 1
             if not self._users[layer]:
                 del self._users[layer], self._sizes[layer]
-                self._drop(layer)
+                for holder in self._holders.pop(layer):
+                    holder.drop(layer)
 
 
 def check_depth(stack: Stack) -> None:

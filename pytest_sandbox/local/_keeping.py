@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,9 +12,9 @@ from pytest_sandbox.engine import InvalidSpec, StoreFull, TaskEnded
 from ._images import Kind, check_depth
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from ._agent_link import AgentLink
+    from ._agent_link import AgentLink, Answer
     from ._images import Images, Stack
     from ._wire import Message
     from ._zygote_link import ZygoteLink
@@ -55,6 +56,10 @@ class Keeping:
         """
         return await whole(self._snapshot(link, is_open), self._images.forget)
 
+    async def operate(self, kind: str, fds: tuple[int, ...] = (), **fields: Any) -> Answer:
+        """See `ZygoteLink.operate`."""
+        return await self._zygote.operate(self._name, kind, fds, **fields)
+
     async def keep(self) -> str:
         """End the sandbox and keep its files."""
         return await whole(self._keep(), self._images.forget)
@@ -67,6 +72,7 @@ class Keeping:
         """Show a directory at another one."""
         stack = self._images.find(image, Kind.FOLDER) if image is not None else ()
         with self._images.holding(stack):
+            await self._images.bring(stack, self._zygote)
             try:
                 async with self._turn:
                     await self._work("mount", path=path, layers=list(stack))
@@ -78,18 +84,37 @@ class Keeping:
         await whole(self._unmount(link, path), lambda _: None)
 
     async def _snapshot(self, link: AgentLink, is_open: Callable[[], bool]) -> str:
+        async with self.kept(link, is_open) as (image, _):
+            return image
+
+    @contextlib.asynccontextmanager
+    async def kept(
+        self, link: AgentLink, is_open: Callable[[], bool], *, strictly: bool = False
+    ) -> AsyncIterator[tuple[str, set[int]]]:
+        """Keep the files; while inside, nothing of the sandbox runs, see `AgentLink.halted`.
+
+        Yields the image, which an error inside lets go of, and what was stopped before.
+        """
         async with self._turn:
             with self._images.holding(self.stack) as stack:
                 check_depth(stack)
-                async with link.halted() as idle:
-                    layer = None if is_open() or not idle else await self._swap()
-                    if layer is None:
-                        layer = await self._make("copy")
-                    elif not self._over:
-                        # The sandbox stands on it from now on.
-                        self._images.hold((layer,))
-                        self.stack = (layer, *stack)
-                return self._images.add(Kind.FILES, (layer, *stack))
+                async with link.halted(strictly=strictly) as halt:
+                    image = await self._image(stack, in_place=halt.idle and not is_open())
+                    try:
+                        yield image, halt.still
+                    except BaseException:
+                        self._images.forget(image)
+                        raise
+
+    async def _image(self, stack: Stack, *, in_place: bool) -> str:
+        layer = await self._swap() if in_place else None
+        if layer is None:
+            layer = await self._make("copy")
+        elif not self._over:
+            # The sandbox stands on it from now on.
+            self._images.hold((layer,))
+            self.stack = (layer, *stack)
+        return self._images.add(Kind.FILES, (layer, *stack))
 
     async def _swap(self) -> int | None:
         try:
@@ -118,14 +143,14 @@ class Keeping:
     async def _make(self, how: str, **fields: Any) -> int:
         layer = self._images.new_layer()
         answer = await self._work(how, layer=layer, room=self._images.room, **fields)
-        self._images.made(layer, answer["used"])
+        self._images.made(layer, answer["used"], self._zygote)
         return layer
 
     async def _work(self, how: str, **fields: Any) -> Message:
         try:
             return await self._zygote.request(how, name=self._name, **fields)
         except OSError as error:
-            raise _translated(error) from error
+            raise translated(error) from error
 
 
 async def whole(work: Awaitable[_T], unwanted: Callable[[_T], None]) -> _T:
@@ -143,7 +168,8 @@ async def whole(work: Awaitable[_T], unwanted: Callable[[_T], None]) -> _T:
         raise
 
 
-def _translated(error: OSError) -> Exception:
+def translated(error: OSError) -> Exception:
+    """What the kernel said, as what the contract has for it."""
     if error.errno == errno.ESRCH:
         return TaskEnded("the task is over")
     if error.errno in (errno.ENOSPC, errno.ENOMEM, errno.EAGAIN, errno.EDQUOT):

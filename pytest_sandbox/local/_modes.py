@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from pytest_sandbox.engine import EngineError, EngineUnavailable, TaskSpec
 
@@ -16,6 +17,13 @@ from ._image import host_image
 from ._options import LocalOptions, Mode
 from ._syscalls import MACHINE, SUPPORTED_MACHINES
 from ._zygote_link import ZygoteLink
+
+if TYPE_CHECKING:
+    from ._criu import Criu
+    from ._images import Images
+
+#: Those in which the zygote is root of the machine.
+_ROOT = (Mode.ROOT_SHIFTED, Mode.ROOT_IDENTITY, Mode.ROOT_PLAIN)
 
 
 class ModeRefused(Exception):
@@ -48,7 +56,7 @@ class Choice:
 def candidates() -> list[Mode]:
     """The modes that can be thought of for our user."""
     if os.geteuid() == 0:
-        return list(Mode)
+        return [Mode.ROOT_SHIFTED, Mode.ROOT_IDENTITY, Mode.SUBORDINATE, Mode.SINGLE]
     return [Mode.SUBORDINATE, Mode.SINGLE]
 
 
@@ -76,14 +84,22 @@ async def choose(options: LocalOptions) -> Choice:
     )
 
 
-async def attempt(mode: Mode, options: LocalOptions) -> Factory:
+async def attempt(
+    mode: Mode, options: LocalOptions, criu: Criu | None = None, images: Images | None = None
+) -> Factory:
     """Start a zygote in one mode, and prove it with a trial sandbox.
+
+    Args:
+        mode: the mode.
+        options: the engine's settings.
+        criu: what keeps memory, if it is to do that.
+        images: those of the engine, if it has some already.
 
     Raises:
         ModeRefused: it does not work here.
     """
-    image = host_image(writable=mode in (Mode.ROOT_SHIFTED, Mode.ROOT_IDENTITY))
-    factory = Factory(ZygoteLink(mode, options, image), image, options)
+    image = host_image(writable=mode in _ROOT)
+    factory = Factory(ZygoteLink(mode, options, image, criu), image, options, images)
     try:
         await factory.zygote.start()
         _check_process_bound(factory.zygote)

@@ -14,6 +14,9 @@ A store is a tmpfs with what one sandbox writes, in parts: `r`, over the skeleto
 tree that can be written to; `work` is overlayfs's own. The names are short because overlayfs takes
 all of its lower directories in one option of 4096 bytes.
     /proc         the machine's, for the zygote alone
+    /criu         copies of CRIU and its libraries, if it is used
+    /memory       where a helper mounts the images that CRIU writes, and
+    /work         what else it does, both in mount namespaces of their own
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ class Mode(Enum):
 
     ROOT_SHIFTED = "root, shifted user namespace"
     ROOT_IDENTITY = "root, identity user namespace"
+    ROOT_PLAIN = "root, no user namespace"
     SUBORDINATE = "rootless, subordinate ids"
     SINGLE = "rootless, single id"
 
@@ -26,9 +27,12 @@ class LocalOptions:
         store: bytes that all snapshots together may take; `None` for a quarter of the machine's
             memory.
         processes: how many processes and threads one sandbox may have, unless its limits say so.
+        criu: path of the CRIU that keeps memory; `None` for that of `PYTEST_SANDBOX_CRIU` in the
+            environment, else the installed one.
     """
 
     mode: Mode | None = None
     disk: int | None = None
     store: int | None = None
     processes: int = 1024
+    criu: str | None = None

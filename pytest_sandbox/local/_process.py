@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ._agent_link import AgentLink
     from ._pump import Pump
 
+_TIOCGPTN = 0x80045430
 _PTMX = os.makedev(5, 2)
 
 
@@ -44,6 +45,7 @@ class LocalProcess(Process):
         self.stdout = OutputLog()
         self.stderr = OutputLog()
         self._link = link
+        self.pid = 0
         self._name = 0
         self._stdin: Stdin | None = None
         self._pumps: list[Pump] = []
@@ -77,9 +79,10 @@ class LocalProcess(Process):
             raise StoreFull(f"no room for the pipes of a process: {error.strerror}") from error
         try:
             self._name, answer = self._link.exec(self, request, passed)
-            _, fds = await answer
+            value, fds = await answer
+            self.pid = int(value["pid"])
             if spec.pty:
-                self._attach_terminal(fds)
+                self.attach_terminal(fds)
             else:
                 close_all(fds)
         except OSError as error:
@@ -89,6 +92,56 @@ class LocalProcess(Process):
             self._link.abandon(self._name)
             self.task_ended()
             raise
+
+    async def adopt(self, spec: ProcessSpec, pid: int) -> dict[str, int]:
+        """Be the main process that is going to be restored with this pid.
+
+        Returns:
+            The other ends of its pipes, by stream.
+
+        Raises:
+            StoreFull, TaskEnded: as `start`.
+        """
+        self.pid = pid
+        try:
+            passed = () if spec.pty else self._open_pipes(spec)
+        except OSError as error:
+            self.task_ended()
+            raise StoreFull(f"no room for the pipes of a process: {error.strerror}") from error
+        try:
+            self._name, answer = self._link.adopt(self, pid)
+            await answer
+        except BaseException:
+            close_all(list(passed))
+            self.task_ended()
+            raise
+        return dict(zip(_streams(spec), passed, strict=True))
+
+    def attach_terminal(self, fds: list[int]) -> None:
+        """Use the master of a terminal, if that is what was sent."""
+        info = os.fstat(fds[0]) if len(fds) == 1 else None
+        if info is None or not stat.S_ISCHR(info.st_mode) or info.st_rdev != _PTMX:
+            close_all(fds)
+            raise TaskEnded("the sandbox's agent did not keep to the protocol")
+        self.stderr.close()
+        self._master = os.dup(fds[0])
+        self._stdin = Stdin(os.dup(fds[0]), terminal=True)
+        self._pumps.append(self._link.pump(fds[0], self.stdout, terminal=True))
+        if self._status is not None:
+            self._wind_up()  # it was quicker than we
+
+    @property
+    def terminal(self) -> int | None:
+        """The number of its terminal inside, if it has one that is open."""
+        if self._master is None:
+            return None
+        return _number_of(self._master)
+
+    def pipes(self, spec: ProcessSpec) -> dict[str, int]:
+        """Inodes of its pipes that are open, by stream."""
+        ends = [self._stdin, *self._pumps]
+        found = zip(_streams(spec), (end.inode for end in ends if end is not None), strict=False)
+        return {name: inode for name, inode in found if inode is not None}
 
     async def write_stdin(self, data: bytes) -> None:
         """Return when all of `data` is in the pipe."""
@@ -166,19 +219,18 @@ class LocalProcess(Process):
             raise
         return tuple(passed)
 
-    def _attach_terminal(self, fds: list[int]) -> None:
-        """Use the master end that the agent sent, if that is what it sent."""
-        info = os.fstat(fds[0]) if len(fds) == 1 else None
-        if info is None or not stat.S_ISCHR(info.st_mode) or info.st_rdev != _PTMX:
-            for fd in fds:
-                os.close(fd)
-            raise TaskEnded("the sandbox's agent did not keep to the protocol")
-        self.stderr.close()
-        self._master = os.dup(fds[0])
-        self._stdin = Stdin(os.dup(fds[0]), terminal=True)
-        self._pumps.append(self._link.pump(fds[0], self.stdout, terminal=True))
-        if self._status is not None:
-            self._wind_up()  # it was quicker than we
+
+def _number_of(master: int) -> int:
+    (number,) = struct.unpack("i", fcntl.ioctl(master, _TIOCGPTN, bytes(4)))
+    return int(number)
+
+
+def _streams(spec: ProcessSpec) -> list[str]:
+    """Names of the streams that are pipes, in the order in which pipes are passed on."""
+    outputs = (("stdout", spec.stdout), ("stderr", spec.stderr))
+    if spec.pty:
+        return []
+    return ["stdin", *(name for name, output in outputs if output is Output.PIPE)]
 
 
 def _pipe() -> tuple[int, int]:

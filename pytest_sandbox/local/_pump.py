@@ -51,6 +51,11 @@ class Pump:
         running.add(self)
         self._task.add_done_callback(lambda _: running.discard(self))
 
+    @property
+    def inode(self) -> int | None:
+        """Which pipe it is, `None` once nobody can write to it any more."""
+        return None if self._task.done() else os.fstat(self._fd).st_ino
+
     def process_exited(self) -> None:
         """The process is gone; what it wrote is in the pipe now."""
         if self._left is None and not self._task.done():

@@ -97,13 +97,23 @@ def _pipes(request: Message, fds: list[int]) -> list[tuple[int, ...]]:
     ]
 
 
-def _spawn_on_terminal(path: str, request: Message) -> tuple[int, tuple[int, ...]]:
-    """Open a terminal of the sandbox's own; the process leads its session."""
-    rows, columns = request["pty"]
+def open_terminal() -> tuple[int, int]:
+    """Open a new terminal of the sandbox: its master, and its number in `/dev/pts`."""
     master = os.open("/dev/ptmx", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
     try:
         fcntl.ioctl(master, _TIOCSPTLCK, struct.pack("i", 0))
         (number,) = struct.unpack("i", fcntl.ioctl(master, _TIOCGPTN, bytes(4)))
+    except OSError:
+        os.close(master)
+        raise
+    return master, number
+
+
+def _spawn_on_terminal(path: str, request: Message) -> tuple[int, tuple[int, ...]]:
+    """Open a terminal of the sandbox's own; the process leads its session."""
+    rows, columns = request["pty"]
+    master, number = open_terminal()
+    try:
         fcntl.ioctl(master, _TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         # A session leader's first terminal becomes its controlling terminal: open(2) as it starts.
         actions: list[tuple[int, ...]] = [

@@ -30,16 +30,8 @@ def build(trees: list[tuple[str, bool]], links: dict[str, str], *, shift: int) -
     sysfs = sys_.open_tree("/sys", recursive=True)
     sys_.mount("stage", _AT, "tmpfs", sys_.MS_NOSUID | sys_.MS_NODEV, "mode=0755")
     for name in (
-        "skeleton",
-        "trees",
-        "dev",
-        "layers",
-        "volumes",
-        "box",
-        "root",
-        "proc",
-        "sys",
-        "empty",
+        *("skeleton", "trees", "dev", "layers", "volumes", "box", "root", "proc", "sys", "empty"),
+        *("memory", "work"),
     ):
         os.mkdir(f"{_AT}/{name}", 0o755)
     _skeleton.build(f"{_AT}/skeleton", _mounts.DEVICES, links, [path for path, _ in trees])

@@ -26,6 +26,11 @@ class Stdin:
         self._writable: asyncio.Future[None] | None = None
         self._loop = asyncio.get_running_loop()
 
+    @property
+    def inode(self) -> int | None:
+        """Which pipe it is, `None` once it is closed."""
+        return None if self._fd is None else os.fstat(self._fd).st_ino
+
     async def write(self, data: bytes) -> None:
         """Return when all of `data` is in the pipe.
 

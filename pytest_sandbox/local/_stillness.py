@@ -11,44 +11,60 @@ import time
 #: Seconds until a process that waits in the kernel, for a child that is stopped say, counts as
 #: stopped too, and until we give up.
 _WAITING, _LONGEST = 0.05, 5.0
+_STEP = 0.0002
 
 
 class Stillness:
     """Between `begin` and `end`, no process of the sandbox but PID 1 runs."""
 
     def __init__(self) -> None:
-        self._leave: set[int] = set()  # stopped before, by whoever
+        self.still: set[int] = set()  # stopped before, by whoever
 
-    def begin(self) -> None:
+    def begin(self, *, strictly: bool) -> None:
         """Stop all processes, and return when none runs.
+
+        Args:
+            strictly: whether one that waits in the kernel must get out of there first.
 
         Raises:
             OSError: `EBUSY` if one does not stop; nothing is stopped then.
         """
-        self._leave = {pid for pid in _pids() if _states(pid) <= {b"T", b"t"}}
-        start = time.monotonic()
-        while True:
+        self.still = {pid for pid in _pids() if _states(pid) <= {b"T", b"t"}}
+        deadline = time.monotonic() + _LONGEST
+        while time.monotonic() < deadline:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(-1, signal.SIGSTOP)  # all at once: nothing is forked meanwhile
-            passed = time.monotonic() - start
-            stopped = {b"T", b"t", b"Z", b"X"} | ({b"D"} if passed > _WAITING else set())
-            if all(_states(pid) <= stopped for pid in _pids()):
+                # All at once: nothing is forked meanwhile. And once only: a process that has
+                # stopped would find a second one when it is to do something for CRIU.
+                os.kill(-1, signal.SIGSTOP)
+            if _are_still(strictly=strictly):
                 return
-            if passed > _LONGEST:
-                self.end()
-                raise OSError(errno.EBUSY, "a process of the sandbox cannot be stopped", "")
-            time.sleep(0.0002)
+            # Who waits for a child that shares its memory until it runs another program, vfork(2),
+            # waits for ever if that was stopped before.
+            self.end()
+            time.sleep(_STEP)
+        raise OSError(errno.EBUSY, "a process of the sandbox cannot be stopped", "")
 
     def end(self) -> None:
         """Let all go on that ran before."""
         with contextlib.suppress(ProcessLookupError):
-            if not self._leave:
+            if not self.still:
                 os.kill(-1, signal.SIGCONT)
                 return
         for pid in _pids():
-            if pid not in self._leave:
+            if pid not in self.still:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGCONT)
+
+
+def _are_still(*, strictly: bool) -> bool:
+    """Wait until all processes have stopped, but not for ever; whether they have."""
+    stopped = {b"T", b"t", b"Z", b"X"}
+    deadline = time.monotonic() + _WAITING
+    while any(_states(pid) - stopped for pid in _pids()):
+        if time.monotonic() > deadline:
+            return not strictly and all(_states(pid) <= {*stopped, b"D"} for pid in _pids())
+        time.sleep(_STEP)
+    return True
 
 
 def _pids() -> list[int]:

@@ -149,7 +149,9 @@ class _CloneArgs(ctypes.Structure):
     ]
 
 
-def clone(flags: int, child: Callable[[], object], cgroup: int | None = None) -> int:
+def clone(
+    flags: int, child: Callable[[], object], cgroup: int | None = None, pid: int | None = None
+) -> int:
     """Fork into new namespaces: `child` runs in the new process, which ends when it returns.
 
     The interpreter is told of the fork as `os.fork` would tell it. Returns the child's pid.
@@ -158,8 +160,12 @@ def clone(flags: int, child: Callable[[], object], cgroup: int | None = None) ->
         flags: `CLONE_NEW...`.
         child: what the new process does.
         cgroup: folder of the cgroup, version 2, that it starts in; `None` for ours.
+        pid: its number in the innermost pid namespace; `None` for the next one.
     """
     args = _CloneArgs(flags=flags, exit_signal=signal.SIGCHLD)
+    number_wanted = ctypes.c_int(pid or 0)
+    if pid is not None:
+        args.set_tid, args.set_tid_size = ctypes.addressof(number_wanted), 1
     if cgroup is not None:
         args.flags |= CLONE_INTO_CGROUP
         args.cgroup = cgroup

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_sandbox.engine import (
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ._keeping import Keeping
+    from ._memory import Memory
     from ._pump import Pump
 
 
@@ -53,14 +55,16 @@ class LocalTask(Task):
         kill: Callable[[], None],
         keeping: Keeping,
     ) -> None:
-        self.main: Process | None = None
+        self.main: LocalProcess | None = None
+        #: Keeps its memory; the engine's.
+        self.memory: Memory | None = None
         self._link = AgentLink(sock, pumps, kill)
         self.files: LocalFiles = LocalFiles(self._link)
         self._ports = LocalPorts(self._link)
         self._spec = spec
         self._env = env
         self._kill = kill
-        self._keeping = keeping
+        self.keeping = keeping
         self._killed = False
         self._main_status: ExitStatus | None = None
         self._end: TaskEnd | None = None
@@ -109,10 +113,10 @@ class LocalTask(Task):
         """Keep the files as they are now."""
         self._check_alive()
         if not end:
-            return await self._keeping.snapshot(self._link, self.files.any_open)
+            return await self.keeping.snapshot(self._link, self.files.any_open)
         self._killed = True
         try:
-            return await self._keeping.keep()
+            return await self.keeping.keep()
         finally:
             await self.kill()
 
@@ -120,19 +124,42 @@ class LocalTask(Task):
         """Keep a directory as it is now."""
         self._check_alive()
         check_path(path)
-        return await self._keeping.snapshot_folder(self._link, path)
+        return await self.keeping.snapshot_folder(self._link, path)
+
+    async def snapshot_memory(self) -> str:
+        """Keep files and processes as they are now."""
+        self._check_alive()
+        if self.memory is None:
+            return await super().snapshot_memory()  # a trial, which nobody asks for that
+        is_open = self.files.any_open
+        return await self.memory.snapshot(self._spec, self._link, self.keeping, is_open, self.main)
+
+    async def resume(self, spec: ProcessSpec, pid: int) -> dict[str, int]:
+        """Have a main process, which is about to be restored with this pid.
+
+        Returns:
+            The ends of its pipes that it is to have, by stream.
+        """
+        self._spec = replace(self._spec, main=spec)
+        self.main = process = LocalProcess(self._link)
+        return await process.adopt(spec, pid)
+
+    def attach_terminal(self, fds: list[int]) -> None:
+        """Give the main process, which was restored, its new terminal."""
+        assert self.main is not None
+        self.main.attach_terminal(fds)
 
     async def mount(self, path: str, image: str | None) -> None:
         """Show a directory, writable, at another one."""
         self._check_alive()
         check_path(path)
-        await self._keeping.mount(path, image)
+        await self.keeping.mount(path, image)
 
     async def unmount(self, path: str) -> None:
         """Undo the latest `mount` at a path."""
         self._check_alive()
         check_path(path)
-        await self._keeping.unmount(self._link, path)
+        await self.keeping.unmount(self._link, path)
 
     def _check_alive(self) -> None:
         if self._end is not None or self._killed:
@@ -158,7 +185,7 @@ class LocalTask(Task):
         self._link.task_ended()
         self.files.task_ended()
         self._ports.task_ended()
-        self._keeping.release()
+        self.keeping.release()
         self._over.set()
 
     def _judge(self, status: ExitStatus | None, out_of_memory: bool, lost: str) -> TaskEnd:

@@ -34,6 +34,7 @@ async def export(zygote: ZygoteLink, images: Images, name: str) -> AsyncIterator
     """
     image = images.describe(name)
     with images.holding(image.stack) as stack:
+        await images.bring(stack, zygote)
         read, write = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(read, False)
         done = asyncio.ensure_future(zygote.request("export", (write,), layers=list(stack)))
@@ -82,7 +83,7 @@ async def _make(zygote: ZygoteLink, images: Images, kind: Kind, pipe: int) -> st
         if error.errno == errno.EINVAL:
             raise InvalidSpec(f"the stream cannot be loaded: {error.strerror}") from error
         raise no_room(error) from error
-    images.made(layer, answer["used"])
+    images.made(layer, answer["used"], zygote)
     return images.add(kind, (layer,))
 
 

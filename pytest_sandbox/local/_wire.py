@@ -23,7 +23,7 @@ PACKET = 48 * 1024
 #: Bytes of the largest request: the kernel's own bound on arguments and environment is 6 MiB.
 REQUEST = 64 * 1024 * 1024
 #: Descriptors beside one message.
-DESCRIPTORS = 4
+DESCRIPTORS = 8
 
 _ANCILLARY = socket.CMSG_SPACE(DESCRIPTORS * 4)
 _SPILLED = b"spilled"

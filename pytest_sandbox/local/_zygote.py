@@ -6,6 +6,7 @@ and everything that it started dies with it.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import gc
 import os
@@ -14,13 +15,14 @@ import signal
 import socket
 import sys
 
-from . import _box, _idmap, _mounts, _seccomp, _stage, _wire
+from . import _box, _idmap, _mounts, _seccomp, _stage, _surgery, _wire
 from . import _syscalls as sys_
 from ._boxes import Box
-from ._cgroups import Cgroups
+from ._cgroups import Cgroups, Doors
 from ._errors import describe
 from ._harden import Hardening
 from ._helper import Helper
+from ._kit import Kit
 from ._layers import Layers
 from ._volumes import Volumes
 from ._workshop import Workshop
@@ -42,6 +44,7 @@ class Zygote:
         self._sock = sock
         self._boxes: dict[int, Box] = {}  # by the pid of PID 1
         self._buried: dict[int, Box] = {}  # by the pid of what frees what they wrote
+        self._surgeons: dict[int, str] = {}  # helpers' pids, with the names of their sandboxes
         self._wakeup, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, lambda *_: self._stop())
@@ -54,6 +57,10 @@ class Zygote:
             "kill": self._kill,
             "keep": self._keep,
             "drop": lambda message, _: self._workshop.drop(message),
+            "lend": self._lend,
+            "borrow": self._borrow,
+            "freeze": self._operate,
+            "thaw": self._operate,
         }
 
     def _stop(self) -> None:
@@ -77,6 +84,7 @@ class Zygote:
 
     def _setup(self, message: Message) -> None:
         self._shift = message["shift"]
+        self._userns = sys_.CLONE_NEWUSER if message["userns"] else 0
         self._ids = message["ids"]
         self._cgroups = Cgroups()
         if message["rootless"]:
@@ -91,8 +99,11 @@ class Zygote:
         sys_.prctl(sys_.PR_SET_PDEATHSIG, signal.SIGTERM)
         hardening = Hardening(_seccomp.program(sys_.MACHINE))
         masks = _mounts.Masks()
+        self._kit = Kit(message["criu"]) if message["criu"] else None
         trees = [(path, writable) for path, writable in message["trees"]]
         _stage.build(trees, message["links"], shift=self._shift)
+        if self._kit is not None:
+            self._kit.unpack()
         size, inodes = message["size"], message["inodes"]
         volumes = Volumes(size, inodes, self._shift)
         self._blueprint = _box.Blueprint(trees, Layers(), volumes, size, inodes, masks, hardening)
@@ -113,7 +124,7 @@ class Zygote:
             for pid, box in self._boxes.items():
                 box.close()
                 os.kill(pid, signal.SIGKILL)
-            for pid in self._workshop.pids:
+            for pid in (*self._workshop.pids, *self._surgeons):
                 os.kill(pid, signal.SIGKILL)
             self._reap(0)
             self._cgroups.leave()
@@ -163,10 +174,11 @@ class Zygote:
             _box.run(self._blueprint, message, socket.socket(fileno=sock_fd), gate, doors)
 
         try:
-            pid = sys_.clone(_box.NAMESPACES, child, doors.folder)
+            pid = sys_.clone(_box.NAMESPACES | self._userns, child, doors.folder)
             self._boxes[pid] = box
             self._tell({"born": box.name, "pid": pid})
-            _idmap.write_map(pid, self._shift, self._ids)
+            if self._userns:
+                _idmap.write_map(pid, self._shift, self._ids)
             ours.send(b"g")
         except OSError:
             self._cgroups.dismiss(box.name)
@@ -194,11 +206,42 @@ class Zygote:
         _, box = self._find(message.get("name"))
         self._workshop.begin(message, box, fds)
 
+    def _lend(self, message: Message, fds: list[int]) -> None:
+        store = self._blueprint.layers.open(message["layer"])
+        self._tell({"answer": message["id"], "ok": {}}, (store,))
+        os.close(store)
+
+    def _borrow(self, message: Message, fds: list[int]) -> None:
+        """Have a layer of a zygote whose sandboxes have other ids."""
+        try:
+            if message["shift"] != self._shift:
+                userns = _idmap.namespace(self._shift, _idmap.COUNT)
+                try:
+                    sys_.mount_setattr(fds[0], sys_.MOUNT_ATTR_IDMAP, userns=userns)
+                finally:
+                    os.close(userns)
+            self._blueprint.layers.attach(message["layer"], fds[0])
+        except OSError as error:
+            self._tell({"answer": message["id"], "error": describe(error)})
+        else:
+            self._tell({"answer": message["id"], "ok": {}})
+
     def _find(self, name: str | None) -> tuple[int, Box | None]:
         return next(((pid, box) for pid, box in self._boxes.items() if box.name == name), (0, None))
 
+    def _operate(self, message: Message, fds: list[int]) -> None:
+        """Have processes kept or restored; how it went, the engine hears on a socket."""
+        pid, box = self._find(message["name"])
+        if box is None or self._kit is None:
+            return
+        # Images are written outside of the sandbox's limits, and processes restored within.
+        doors = self._cgroups.doors(box.name) if message["op"] == "thaw" else Doors()
+        with contextlib.suppress(OSError):
+            self._surgeons[_surgery.start(pid, self._kit, message, fds, doors)] = box.name
+        doors.close()
+
     def _reap(self, flags: int) -> None:
-        while self._boxes or self._buried:
+        while self._boxes or self._buried or self._surgeons:
             try:
                 pid, _ = os.waitpid(-1, flags)
             except ChildProcessError:
@@ -207,11 +250,15 @@ class Zygote:
                 return
             if pid in self._boxes:
                 self._bury(self._boxes.pop(pid))
+            elif pid in self._surgeons:
+                del self._surgeons[pid]
             elif pid in self._buried:
                 self._ended(self._buried.pop(pid))
 
     def _bury(self, box: Box) -> None:
         """It is dead: free what it wrote, then tell."""
+        for pid in [pid for pid, name in self._surgeons.items() if name == box.name]:
+            os.kill(pid, signal.SIGKILL)
         if box.keep is not None:
             self._workshop.keep(box.keep, box)
         elif self._running and not box.is_quick_to_free():
@@ -229,9 +276,9 @@ class Zygote:
     def _ended(self, box: Box) -> None:
         self._tell({"ended": box.name, "oom": self._cgroups.dismiss(box.name)})
 
-    def _tell(self, message: Message) -> None:
+    def _tell(self, message: Message, fds: tuple[int, ...] = ()) -> None:
         try:
-            _wire.send(self._sock, message)
+            _wire.send(self._sock, message, fds)
         except OSError:
             self._running = False  # the engine is gone
 

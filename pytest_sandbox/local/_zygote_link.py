@@ -10,12 +10,13 @@ import socket
 import subprocess
 import tempfile
 import time
+from dataclasses import asdict
 from typing import IO, TYPE_CHECKING, Any
 
 from pytest_sandbox.engine import EngineUnavailable
 
-from . import _cgroups, _ids
-from ._agent_link import error_of
+from . import _cgroups, _ids, _operation
+from ._agent_link import Answer, error_of
 from ._channel import Channel
 from ._idmap import SHIFT
 from ._launch import launch
@@ -23,6 +24,7 @@ from ._options import LocalOptions, Mode
 from ._wire import BadMessage, Message, close_all
 
 if TYPE_CHECKING:
+    from ._criu import Criu
     from ._image import HostImage
     from ._task import LocalTask
 
@@ -40,7 +42,10 @@ class ZygoteLink:
         refused: why it cannot use the others.
     """
 
-    def __init__(self, mode: Mode, options: LocalOptions, image: HostImage) -> None:
+    def __init__(
+        self, mode: Mode, options: LocalOptions, image: HostImage, criu: Criu | None = None
+    ) -> None:
+        self._criu = criu
         self.mode = mode
         self.controllers: list[str] = []
         self.refused: dict[str, str] = {}
@@ -51,10 +56,15 @@ class ZygoteLink:
         self._cgroups: list[str] = []
         self._death = ""
         self._numbers = itertools.count(1)
-        self._answers: dict[int, asyncio.Future[Message]] = {}
+        self._answers: dict[int, asyncio.Future[Answer]] = {}
         self._channel: Channel | None = None
         self._gone = asyncio.Event()
         self._watcher: asyncio.Task[None] | None = None
+
+    @property
+    def shift(self) -> int:
+        """First id of the machine that its sandboxes use; 0 if they use its own."""
+        return SHIFT if self.mode is Mode.ROOT_SHIFTED else 0
 
     async def start(self) -> None:
         """Start the zygote; return when it can make sandboxes.
@@ -94,8 +104,51 @@ class ZygoteLink:
             OSError: what the kernel said.
             EngineUnavailable: the zygote died.
         """
+        answer, passed = await self._request(op, fds, fields)
+        close_all(passed)
+        return answer
+
+    async def lend(self, layer: int) -> int:
+        """A layer, for another zygote."""
+        _, (store,) = await self._request("lend", (), {"layer": layer})
+        return store
+
+    async def borrow(self, layer: int, store: int, lender: ZygoteLink) -> None:
+        """Have a layer that another zygote lends.
+
+        Raises:
+            OSError: what the kernel said.
+            EngineUnavailable: the zygote died.
+        """
+        await self.request("borrow", (store,), layer=layer, shift=lender.shift)
+
+    async def operate(
+        self, name: str, kind: str, fds: tuple[int, ...] = (), **fields: Any
+    ) -> Answer:
+        """Have the processes of a sandbox kept or restored; `fds` are closed once they are sent.
+
+        Returns:
+            What came of it, and descriptors.
+
+        Raises:
+            OperationRefused: it cannot be done.
+            OSError: what the kernel said.
+            EngineUnavailable: the zygote died.
+        """
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with ours:
+            self._send({**fields, "op": kind, "name": name}, (theirs.detach(), *fds))
+            return await _operation.outcome(ours)
+
+    async def _request(self, op: str, fds: tuple[int, ...], fields: dict[str, Any]) -> Answer:
+        """Ask the zygote for something.
+
+        Raises:
+            OSError: what the kernel said.
+            EngineUnavailable: the zygote died.
+        """
         number = next(self._numbers)
-        answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._send({**fields, "op": op, "id": number}, fds)
         self._answers[number] = answer
         try:
@@ -137,7 +190,9 @@ class ZygoteLink:
     def _plan(self) -> Message:
         return {
             "rootless": self.mode in (Mode.SUBORDINATE, Mode.SINGLE),
-            "shift": SHIFT if self.mode is Mode.ROOT_SHIFTED else 0,
+            "userns": self.mode is not Mode.ROOT_PLAIN,
+            "criu": None if self._criu is None else asdict(self._criu),
+            "shift": self.shift,
             "ids": _ids.count(self.mode),
             "trees": self._image.trees,
             "links": self._image.links,
@@ -146,11 +201,12 @@ class ZygoteLink:
         }
 
     def _on_message(self, message: Message, fds: list[int]) -> None:
+        if "answer" in message:
+            self._on_answer(message, fds)
+            return
         close_all(fds)
         if "ended" in message:
             self._on_ended(message)
-        elif "answer" in message:
-            self._on_answer(message)
         elif "born" in message:
             self._pids[message["born"]] = message["pid"]
         elif "unshared" in message:
@@ -186,14 +242,15 @@ class ZygoteLink:
             failed=error_of(failed) if failed else None,
         )
 
-    def _on_answer(self, message: Message) -> None:
+    def _on_answer(self, message: Message, fds: list[int]) -> None:
         answer = self._answers.get(message["answer"])
         if answer is None or answer.done():
+            close_all(fds)
             return
         if "error" in message:
             answer.set_exception(error_of(message["error"]))
         else:
-            answer.set_result(message["ok"])
+            answer.set_result((message["ok"], fds))
 
     def _on_close(self) -> None:
         self._watcher = asyncio.get_running_loop().create_task(self._bury())
