@@ -152,7 +152,7 @@ _CHECKS: dict[str, tuple[str, Callable[[object], bool]]] = {
     "h2_ports": _PORTS,
     "idle_timeout": ("a whole number of seconds above 0", lambda value: _is_number(value, int)),
     "image": (
-        "an image, or 'host'",
+        "an image, a snapshot, or 'host'",
         lambda value: value in IMAGES if isinstance(value, str) else hasattr(value, "from_id"),
     ),
     "memory": (

@@ -15,8 +15,12 @@ from ._options import settings
 from ._template_copy import TEMPLATES
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Generator, Iterator
+    from collections.abc import Generator, Iterator
 
+    from pytest_sandbox.client import Client
+
+#: Keys that need calls of their own, which would show; or what is not to be had twice.
+_ASKED_FOR = {"gpu", "secrets", "volumes"}
 _NEXT = pytest.StashKey["pytest.Item | None"]()
 
 
@@ -30,23 +34,24 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
     """Tell what comes, once this test has its own."""
     result = yield
-    coming = item.stash[_NEXT]
+    coming = item.stash.get(_NEXT, None)
     if coming is not None and settings(item.config).pool and not is_faked(coming):
         _prepare(coming)
     return result
 
 
 def _prepare(item: pytest.Item) -> None:
-    client = item.config.stash[ENGINE].connected
-    if client is None:  # nobody needed an engine so far
+    session = item.config.stash[ENGINE]
+    # Before the first sandbox, a hint would have to ask for things that a test's calls show.
+    if session.connected is None or not session.created:
         return
     from pytest_sandbox.client._portal import portal
 
     # What is wrong with a marker is for its own test to say.
     with contextlib.suppress(Exception, pytest.fail.Exception):
         for spec in _wanted(item):
-            _, args, keywords = creation(client, (), spec)
-            portal().submit(_hint(client.extensions.prepare.core(*args, **keywords)))
+            if not _ASKED_FOR & spec.keys():
+                portal().submit(_hint(session.connected, spec))
 
 
 def _wanted(item: pytest.Item) -> Iterator[dict[str, Any]]:
@@ -58,7 +63,8 @@ def _wanted(item: pytest.Item) -> Iterator[dict[str, Any]]:
         yield from item.config.stash[TEMPLATES].wanted(item)
 
 
-async def _hint(prepare: Coroutine[Any, Any, None]) -> None:
+async def _hint(client: Client, spec: dict[str, Any]) -> None:
     """A hint that comes to nothing is no matter."""
     with contextlib.suppress(Exception):
-        await prepare
+        _, args, keywords = creation(client, (), spec)
+        await client.extensions.prepare.core(*args, **keywords)

@@ -175,7 +175,7 @@ def _parameters(body: Callable[..., object]) -> tuple[str, tuple[str, ...]]:
             f"{where}: a template has no yield, as nothing of it runs after the snapshot; what is "
             "to happen around each test belongs into a fixture that takes the template"
         )
-    names = list(inspect.signature(body).parameters)
+    names = [each.name for each in inspect.signature(body).parameters.values() if _given(each)]
     if names[:1] == ["self"]:
         raise TypeError(f"{where}: a template is a function of a module, not a method")
     if not names:
@@ -184,7 +184,15 @@ def _parameters(body: Callable[..., object]) -> tuple[str, tuple[str, ...]]:
     return machine, tuple(each for each in names if each != machine)
 
 
+def _given(parameter: inspect.Parameter) -> bool:
+    """Whether pytest is to give it, by the rule that it has for fixtures."""
+    by_name = parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+    return by_name and parameter.default is parameter.empty
+
+
 def _problems(template: Template, scope: object) -> Iterator[str]:
+    if not template.name.isidentifier():
+        yield f"name={template.name!r} can be no parameter of a test"
     if scope not in _COPIES:
         yield f"scope={scope!r} is none of {', '.join(map(repr, _COPIES))}"
     if not isinstance(template.memory, bool):

@@ -14,8 +14,11 @@ ADDOPTS = "-p no:hypothesispytest -o asyncio_default_fixture_loop_scope=function
 
 
 @pytest.fixture(autouse=True)
-def own_settings(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+def own_settings(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Keep the settings of the person who runs these tests away from the runs inside them."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     for name in ("PYTEST_SANDBOX_ENGINE", "PYTEST_PLUGINS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PYTEST_ADDOPTS", ADDOPTS)

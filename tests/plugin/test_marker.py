@@ -104,8 +104,8 @@ BAD = {
     "secrets='x'": "secrets is a list of secrets, not str 'x'",
     "workdir='srv'": "workdir is an absolute path, not str 'srv'",
     "name=''": "name is a string, not str ''",
-    "image='ubuntu:24.04'": "image is an image, or 'host', not str 'ubuntu:24.04'",
-    "image=1": "image is an image, or 'host', not int 1",
+    "image='ubuntu:24.04'": "image is an image, a snapshot, or 'host', not str 'ubuntu:24.04'",
+    "image=1": "image is an image, a snapshot, or 'host', not int 1",
     "pty=1": "pty is True or False, not int 1",
     "block_network=None": "block_network is True or False, not NoneType None",
 }

@@ -61,7 +61,7 @@ def test_before_an_engine_is_needed_nothing_is_told(pytester: pytest.Pytester) -
     run(
         pytester,
         """
-        def test_one(): ...
+        def test_one(sandbox_engine): ...
         def test_two(sandbox):
             sandbox.run("true")
         """,
@@ -90,6 +90,23 @@ def test_a_copy_of_a_template_is_told_once_its_image_is_known(pytester: pytest.P
     assert [hint["env"] for hint in told] == ["{'A': '1'}"] * 2
     assert len({hint["image"] for hint in told}) == 2
     assert all(hint["image"].startswith("Image.from_id('im-") for hint in told)
+
+
+def test_what_would_show_is_not_told(pytester: pytest.Pytester) -> None:
+    run(
+        pytester,
+        """
+        from pytest_sandbox import Secret
+
+        def test_one(sandbox):
+            sandbox.run("true")
+
+        @pytest.mark.sandbox(secrets=[Secret.from_dict({"A": "1"})])
+        def test_two(sandbox): ...
+        """,
+    ).assert_outcomes(passed=2)
+
+    assert hints(pytester) == []
 
 
 def test_it_can_be_turned_off(pytester: pytest.Pytester) -> None:

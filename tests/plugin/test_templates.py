@@ -208,6 +208,19 @@ def test_a_template_takes_fixtures_of_the_session(project: Project) -> None:
     ).assert_outcomes(passed=1)
 
 
+def test_a_parameter_with_a_default_is_no_fixture(project: Project) -> None:
+    project.run(
+        """
+        @sandbox_template
+        def prepared(sandbox, text="it", *more, **others):
+            write(sandbox, text)
+
+        def test_it(prepared):
+            assert read(prepared) == "it"
+        """
+    ).assert_outcomes(passed=1)
+
+
 def test_a_template_cannot_take_a_fixture_of_narrower_scope(project: Project) -> None:
     result = project.run(
         """
@@ -645,6 +658,10 @@ def test_the_parent_of_a_template_must_be_one(project: Project) -> None:
             "ValueError: *image= is for a fresh sandbox, and this one is a copy of base",
         ),
         (
+            "@sandbox_template(name='a-b')\ndef it(sandbox): ...",
+            "ValueError: *name='a-b' can be no parameter of a test",
+        ),
+        (
             "@sandbox_template(timout=5)\ndef it(sandbox): ...",
             "ValueError: *no key 'timout'; did you mean timeout*",
         ),
@@ -695,16 +712,27 @@ def test_the_summary_tells_what_templates_cost(project: Project) -> None:
 def test_what_cannot_be_kept_is_built_and_the_summary_says_so(project: Project) -> None:
     result = project.run(
         """
+        from pytest_sandbox import exceptions
+        from pytest_sandbox.client._extensions import Extensions
+
+        @pytest.fixture(scope="session")
+        def full():
+            def keep_image(self, image, key):
+                raise exceptions.ResourceExhaustedError("the disk is full")
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(Extensions, "keep_image", keep_image)
+                yield
+
         @sandbox_template(cache=True)
         def prepared(sandbox): ...
 
-        def test_it(prepared): ...
+        def test_it(full, prepared): ...
         """
     )
 
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(
-        ["prepared: built in * - not kept for later runs: *do not outlive*"]
+        ["prepared: built in * - not kept for later runs: the disk is full"]
     )
 
 

@@ -1,7 +1,6 @@
 """`cache=True`: a later run has the image, unless it would be another one."""
 
 import textwrap
-from pathlib import Path
 
 import pytest
 
@@ -31,11 +30,6 @@ def write(pytester: pytest.Pytester, code: str) -> None:
 def logged(pytester: pytest.Pytester) -> list[str]:
     log = pytester.path / "log"
     return log.read_text().split() if log.exists() else []
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 TEMPLATE = """

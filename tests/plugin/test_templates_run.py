@@ -139,6 +139,27 @@ def test_when_its_builder_is_killed_another_worker_builds(pytester: pytest.Pytes
     result.stdout.fnmatch_lines([f"prepared: built in * s by {builder} - used once, *"])
 
 
+def test_a_template_that_hangs_is_ended_with_its_sandbox_for_all(pytester: pytest.Pytester) -> None:
+    write(
+        pytester,
+        """
+        @sandbox_template(timeout=1)
+        def prepared(sandbox):
+            log("built")
+            sandbox.run("sleep", "1000")
+
+        @pytest.mark.parametrize("number", range(4))
+        def test_it(prepared, number): ...
+        """,
+    )
+
+    result = pytester.runpytest_subprocess("-n2")
+
+    result.assert_outcomes(errors=4)
+    assert logged(pytester) == ["built"]
+    assert str(result.stdout).count("lived as long as its timeout=1 allows") >= 4
+
+
 def test_an_interrupted_run_leaves_nothing(pytester: pytest.Pytester, temporary: Path) -> None:
     write(
         pytester,
