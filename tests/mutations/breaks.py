@@ -13,6 +13,7 @@ from pytest_sandbox._proto import router_pb2, sandboxes_pb2
 from pytest_sandbox.engine import Output, ProcessSpec, SpawnFailed
 from pytest_sandbox.server import (
     _box,
+    _creation,
     _errors,
     _exec,
     _execution,
@@ -252,7 +253,7 @@ def create_without_variables(patch: pytest.MonkeyPatch) -> None:
         definition.ClearField("environment_variables")
         return task_spec(definition, *args)
 
-    patch.setattr(sandboxes, "task_spec", wrong)
+    patch.setattr(_creation, "task_spec", wrong)
 
 
 def read_from_the_beginning(patch: pytest.MonkeyPatch) -> None:

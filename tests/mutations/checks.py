@@ -11,7 +11,9 @@ import pytest
 
 from pytest_sandbox._proto import sandboxes_pb2 as pb
 from pytest_sandbox.client import App, Sandbox, Secret, exceptions
+from pytest_sandbox.engine import Capability, EngineInfo
 
+from . import image_checks, reach_checks
 from .wire import Wire
 
 Check = Callable[[Wire], Awaitable[None]]
@@ -283,5 +285,23 @@ CHECKS: dict[str, Check] = {
         open_files_have_a_position,
         files_fail_like_files,
         errors_name_the_command,
+        *image_checks.CHECKS,
+        *reach_checks.CHECKS,
     )
 }
+
+#: What an engine has to be capable of, for a check of a module to make sense.
+NEEDS: dict[str, frozenset[Capability]] = {
+    **{check.__name__: frozenset({Capability.SNAPSHOT}) for check in image_checks.CHECKS},
+    **{check.__name__: needs for check, needs in reach_checks.NEEDS.items()},
+}
+
+
+def skip_without(name: str, info: EngineInfo) -> None:
+    """Skip where an engine is not capable of what a check is about."""
+    missing = [need.value for need in NEEDS.get(name, frozenset()) - info.capabilities]
+    if name in image_checks.BEYOND_A_RUN and not info.fingerprint:
+        missing.append("export")
+    if missing:
+        names = ", ".join(sorted(missing))
+        pytest.skip(f"the engine cannot do this here: {names} ({info.mode})")

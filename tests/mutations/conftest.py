@@ -9,10 +9,19 @@ from pytest_sandbox.engine import Engine, EngineInfo, EngineUnavailable, SystemC
 from pytest_sandbox.fakes import FakeEngine
 from pytest_sandbox.local import LocalEngine
 
+from .programs import LISTEN, listen
+
+
+def played() -> Engine:
+    """An engine in memory, which plays the programs that it does not have."""
+    engine = FakeEngine(clock=SystemClock())
+    engine.on_exec("python3", "-c", LISTEN, ...).calls(listen)
+    return engine
+
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=["fake", "local"])
 async def started(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Engine, EngineInfo]]:
-    engine: Engine = FakeEngine(clock=SystemClock()) if request.param == "fake" else LocalEngine()
+    engine = played() if request.param == "fake" else LocalEngine()
     try:
         info = await engine.start()
     except EngineUnavailable as error:

@@ -7,14 +7,17 @@ import pytest
 from pytest_sandbox.client import exceptions
 from pytest_sandbox.engine import Engine, EngineInfo
 
-from .breaks import BREAKS, Break
-from .checks import CHECKS
+from . import breaks, image_breaks
+from .breaks import Break
+from .checks import CHECKS, skip_without
 from .wire import Wire, serve
 
 #: Seconds after which something that a server never does counts as not done.
 PATIENCE = 3.0
 #: The same for what it does at once, on a machine that is busy.
 BOUND = 60.0
+
+BREAKS = (*breaks.BREAKS, *image_breaks.BREAKS)
 
 #: How a check fails: it says so, or a call ends with an error that it should not.
 FAILURES = (AssertionError, pytest.fail.Exception, exceptions.Error, OSError)
@@ -36,6 +39,8 @@ async def notices(name: str, wire: Wire, *, hangs: bool) -> bool:
 async def test_a_broken_server_is_noticed(
     broken: Break, started: tuple[Engine, EngineInfo], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name in broken.noticed_by:
+        skip_without(name, started[1])
     broken.apply(monkeypatch)
     async with serve(*started) as wire:
         for name in broken.noticed_by:

@@ -13,10 +13,12 @@ from grpclib.client import Channel
 from pytest_sandbox._proto import apps_pb2, common_pb2, images_pb2, router_grpc, router_pb2
 from pytest_sandbox._proto import sandboxes_pb2 as pb
 from pytest_sandbox._proto.control_grpc import ModalClientStub
-from pytest_sandbox.client import Client, Sandbox
+from pytest_sandbox.client import Client, Image, Sandbox
 from pytest_sandbox.engine import Engine, EngineInfo
 from pytest_sandbox.server._app import App
 from pytest_sandbox.server._auth import Listener
+
+from .levers import Levers
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Raw:
 class Wire:
     """A server, as clients reach it: by the client, and by bare messages."""
 
+    engine: Levers
     client: Client
     control: ModalClientStub
     router: router_grpc.TaskCommandRouterStub
@@ -44,6 +47,14 @@ class Wire:
             yield sandbox
         finally:
             await sandbox.terminate.aio()
+
+    async def environment(self, name: str) -> None:
+        """Make an environment."""
+        request = apps_pb2.EnvironmentGetOrCreateRequest(
+            deployment_name=name,
+            object_creation_type=common_pb2.OBJECT_CREATION_TYPE_CREATE_IF_MISSING,
+        )
+        await self.control.EnvironmentGetOrCreate(request)
 
     async def creation(self) -> pb.SandboxCreateRequest:
         """A request that creates a sandbox without a main process."""
@@ -74,6 +85,14 @@ class Wire:
         finally:
             end = pb.SandboxTerminateRequest(sandbox_id=response.sandbox_id)
             await self.control.SandboxTerminate(end)
+
+    async def keep(self, sandbox: Raw, snapshot_id: str, ttl: int = -1) -> Image:
+        """An image of all files, under an id, for so many seconds."""
+        request = router_pb2.TaskSnapshotFilesystemRequest(
+            task_id=sandbox.task_id, snapshot_id=snapshot_id, ttl_seconds=ttl
+        )
+        response = await self.router.TaskSnapshotFilesystem(request, metadata=sandbox.auth)
+        return Image.from_id(response.image_id)
 
     async def start(self, sandbox: Raw, exec_id: str, *argv: str) -> None:
         """Start a command under an id."""
@@ -116,7 +135,8 @@ class Wire:
 @asynccontextmanager
 async def serve(engine: Engine, info: EngineInfo) -> AsyncIterator[Wire]:
     """A server over an engine that was started before, which goes on."""
-    app = App(engine, info)
+    levers = Levers(engine)
+    app = App(levers, info)
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         path = os.path.join(folder, "socket")
@@ -128,6 +148,9 @@ async def serve(engine: Engine, info: EngineInfo) -> AsyncIterator[Wire]:
         stack.callback(channel.close)
         client = Client(path)
         stack.push_async_callback(client.close.aio)
-        yield Wire(client, ModalClientStub(channel), router_grpc.TaskCommandRouterStub(channel))
+        router = router_grpc.TaskCommandRouterStub(channel)
+        yield Wire(levers, client, ModalClientStub(channel), router)
         # Whatever was broken, nothing is left.
-        await asyncio.gather(*(box.task.kill() for box in app.state.boxes.running()))
+        await asyncio.gather(*(task.kill() for task in levers.tasks))
+        for image in list(levers.images):
+            await levers.forget(image)

@@ -1,0 +1,328 @@
+"""Ways to break what a server does with images, ports and volumes."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pytest_sandbox.server import _creation, _snapshots, kept_images, router_snapshots
+from pytest_sandbox.server._box import Box
+from pytest_sandbox.server._definition import task_spec
+from pytest_sandbox.server._idempotency import Outcomes
+from pytest_sandbox.server._image_registry import Image, ImageRegistry
+from pytest_sandbox.server._shelf import Shelf
+from pytest_sandbox.server._tunnel import Tunnel
+from pytest_sandbox.server._volume_registry import VolumeRegistry
+from pytest_sandbox.server.router_snapshots import RouterSnapshots
+
+from .breaks import Break
+
+
+def restore_other_files(patch: pytest.MonkeyPatch) -> None:
+    right = Box.restore
+
+    async def wrong(self: Box, image: Image, create: Any) -> None:
+        await right(self, replace(image, engine_image=self.spec.image), create)
+
+    patch.setattr(Box, "restore", wrong)
+
+
+def forget_the_name_on_restore(patch: pytest.MonkeyPatch) -> None:
+    right = Box.restore
+
+    async def wrong(self: Box, *args: Any) -> None:
+        await right(self, *args)
+        self.on_end(self)  # which is who lets go of names
+
+    patch.setattr(Box, "restore", wrong)
+
+
+def forget_tags_on_restore(patch: pytest.MonkeyPatch) -> None:
+    right = Box.restore
+
+    async def wrong(self: Box, *args: Any) -> None:
+        await right(self, *args)
+        self.tags.clear()
+
+    patch.setattr(Box, "restore", wrong)
+
+
+def restore_beside_what_runs(patch: pytest.MonkeyPatch) -> None:
+    right = Box.restore
+
+    async def nothing() -> None:
+        pass
+
+    async def wrong(self: Box, *args: Any) -> None:
+        with pytest.MonkeyPatch.context() as meanwhile:
+            meanwhile.setattr(self.task, "kill", nothing)
+            await right(self, *args)
+
+    patch.setattr(Box, "restore", wrong)
+
+
+def restore_without_environment(patch: pytest.MonkeyPatch) -> None:
+    right = Box.restore
+
+    async def wrong(self: Box, image: Image, create: Any) -> None:
+        await right(self, image, lambda spec: create(replace(spec, env={})))
+
+    patch.setattr(Box, "restore", wrong)
+
+
+def restore_without_main(patch: pytest.MonkeyPatch) -> None:
+    right = Box.restore
+
+    async def wrong(self: Box, image: Image, create: Any) -> None:
+        await right(self, image, lambda spec: create(replace(spec, main=None)))
+
+    patch.setattr(Box, "restore", wrong)
+
+
+def keep_again_and_again(patch: pytest.MonkeyPatch) -> None:
+    async def wrong(self: Any, rpc: str, key: str, run: Any) -> Any:
+        return await run()
+
+    patch.setattr(Outcomes, "once", wrong)
+
+
+def mix_up_snapshot_ids(patch: pytest.MonkeyPatch) -> None:
+    async def wrong(self: Any, request: Any, call: Any, keep: Any) -> Any:
+        return await self._outcomes.once(call.rpc, request.snapshot_id, keep)
+
+    patch.setattr(RouterSnapshots, "_once", wrong)
+
+
+def keep_for_ever(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(router_snapshots, "_ttl", lambda request: None)
+
+
+def keep_for_a_minute(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(router_snapshots, "_ttl", lambda request: 60.0)
+
+
+def let_nothing_go(patch: pytest.MonkeyPatch) -> None:
+    async def wrong(self: ImageRegistry, image_id: str) -> None:
+        pass
+
+    patch.setattr(ImageRegistry, "forget", wrong)
+
+
+def keep_what_was_forgotten(patch: pytest.MonkeyPatch) -> None:
+    async def wrong(self: Shelf, thing_id: str) -> None:
+        self._take(thing_id, "it was forgotten")
+
+    patch.setattr(Shelf, "forget", wrong)
+
+
+def give_up_what_is_in_use(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Box, "stands_on", property(lambda self: set()))
+
+
+def give_up_what_is_mounted(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Box, "stands_on", property(lambda self: {self.image.kept} - {""}))
+
+
+def keep_what_was_unmounted(patch: pytest.MonkeyPatch) -> None:
+    right = Box.unmount
+
+    async def wrong(self: Box, path: str) -> None:
+        before = {path: list(layers) for path, layers in self.mounted.items()}
+        await right(self, path)
+        self.mounted.update(before)
+
+    patch.setattr(Box, "unmount", wrong)
+
+
+def give_up_what_others_stand_on(patch: pytest.MonkeyPatch) -> None:
+    right = Shelf.put
+    patch.setattr(Shelf, "put", lambda self, thing: right(self, replace(thing, below="")))
+
+
+def give_up_the_newest(patch: pytest.MonkeyPatch) -> None:
+    def wrong(self: Shelf) -> Any:
+        needed = {*self._pins, *self._in_use()}
+        free = [thing for key, thing in self._things.items() if key not in needed]
+        return free[-1] if free else None
+
+    patch.setattr(Shelf, "_unused", wrong)
+
+
+def forget_that_it_was_used(patch: pytest.MonkeyPatch) -> None:
+    right = Shelf.use
+
+    def wrong(self: Shelf, kind: str, thing_id: str) -> Any:
+        thing = right(self, kind, thing_id)
+        self._things.move_to_end(thing_id, last=False)
+        return thing
+
+    patch.setattr(Shelf, "use", wrong)
+
+
+def keep_without_ending(patch: pytest.MonkeyPatch) -> None:
+    right = _snapshots._files
+
+    async def wrong(task: Any, *, end: bool) -> str:
+        return await right(task, end=False)
+
+    patch.setattr(_snapshots, "_files", wrong)
+
+
+def lose_the_environment_of_images(patch: pytest.MonkeyPatch) -> None:
+    right = ImageRegistry.keep
+
+    def wrong(self: ImageRegistry, name: str, like: Image, **options: Any) -> Image:
+        return right(self, name, replace(like, env={}), **options)
+
+    patch.setattr(ImageRegistry, "keep", wrong)
+
+
+def start_with_the_host(patch: pytest.MonkeyPatch) -> None:
+    def wrong(*args: Any) -> Any:
+        return replace(task_spec(*args), image="host")
+
+    patch.setattr(_creation, "task_spec", wrong)
+
+
+def mount_in_one_place(patch: pytest.MonkeyPatch) -> None:
+    right = Box.mount
+
+    async def wrong(self: Box, path: str, image: Any) -> None:
+        await right(self, "/mnt/a", image)
+
+    patch.setattr(Box, "mount", wrong)
+
+
+def mount_nothing(patch: pytest.MonkeyPatch) -> None:
+    right = Box.mount
+
+    async def wrong(self: Box, path: str, image: Any) -> None:
+        await right(self, path, None)
+
+    patch.setattr(Box, "mount", wrong)
+
+
+def unmount_nothing(patch: pytest.MonkeyPatch) -> None:
+    async def wrong(self: Box, path: str) -> None:
+        pass
+
+    patch.setattr(Box, "unmount", wrong)
+
+
+def store_under_one_key(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(kept_images.KeptImages, "_key", lambda self, key: "key")
+
+
+def tunnel_to_the_first_port(patch: pytest.MonkeyPatch) -> None:
+    right = Tunnel.__init__
+
+    def wrong(self: Tunnel, box: Any, port: int, context: Any) -> None:
+        right(self, box, box.definition.open_ports.ports[0].port, context)
+
+    patch.setattr(Tunnel, "__init__", wrong)
+
+
+def tunnel_into_what_was_there_before(patch: pytest.MonkeyPatch) -> None:
+    right = Tunnel.__init__
+
+    def wrong(self: Tunnel, box: Any, port: int, context: Any) -> None:
+        right(self, box, port, context)
+        self._box = SimpleNamespace(task=box.task, lifetime=box.lifetime)  # type: ignore[assignment]
+
+    patch.setattr(Tunnel, "__init__", wrong)
+
+
+def share_volumes_between_environments(patch: pytest.MonkeyPatch) -> None:
+    def wrong(self: VolumeRegistry, environment: str, name: str) -> Any:
+        return next((each for each in self._volumes.values() if each.name == name), None)
+
+    patch.setattr(VolumeRegistry, "named", wrong)
+
+
+def share_all_volumes(patch: pytest.MonkeyPatch) -> None:
+    right = VolumeRegistry._mount
+
+    def wrong(self: VolumeRegistry, *args: Any) -> Any:
+        return replace(right(self, *args), volume="one")
+
+    patch.setattr(VolumeRegistry, "_mount", wrong)
+
+
+def let_volumes_be_written(patch: pytest.MonkeyPatch) -> None:
+    right = VolumeRegistry._mount
+
+    def wrong(self: VolumeRegistry, *args: Any) -> Any:
+        return replace(right(self, *args), read_only=False)
+
+    patch.setattr(VolumeRegistry, "_mount", wrong)
+
+
+def delete_no_volume(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(VolumeRegistry, "remove", lambda self, volume: None)
+
+
+_WHAT = "restoring_keeps_what_a_sandbox_is"
+_ROOM = "room_is_made_with_what_is_unused"
+
+BREAKS = (
+    Break("restore other files", restore_other_files, (_WHAT,)),
+    Break("forget the name on restore", forget_the_name_on_restore, (_WHAT,)),
+    Break("forget tags on restore", forget_tags_on_restore, (_WHAT,)),
+    Break("restore without environment", restore_without_environment, (_WHAT,)),
+    Break(
+        "restore beside what runs",
+        restore_beside_what_runs,
+        ("restoring_ends_what_runs",),
+        hangs=True,
+    ),
+    Break(
+        "restore without main",
+        restore_without_main,
+        ("restoring_starts_the_main_process_anew",),
+        hangs=True,
+    ),
+    Break("keep again and again", keep_again_and_again, ("keeping_is_repeatable",)),
+    Break("mix up snapshot ids", mix_up_snapshot_ids, ("keeping_is_repeatable",)),
+    Break("keep for ever", keep_for_ever, ("images_have_their_time",)),
+    Break("keep for a minute", keep_for_a_minute, ("images_have_their_time",)),
+    Break("let nothing go", let_nothing_go, ("forgotten_images_are_gone",)),
+    Break("keep what was forgotten", keep_what_was_forgotten, ("forgotten_images_are_gone",)),
+    Break("give up what is in use", give_up_what_is_in_use, ("what_is_in_use_is_not_given_up",)),
+    Break("give up what is mounted", give_up_what_is_mounted, ("what_is_in_use_is_not_given_up",)),
+    Break("keep what was unmounted", keep_what_was_unmounted, ("what_is_in_use_is_not_given_up",)),
+    Break(
+        "give up what others stand on",
+        give_up_what_others_stand_on,
+        ("what_others_stand_on_is_not_given_up",),
+    ),
+    Break("give up the newest", give_up_the_newest, (_ROOM,)),
+    Break("forget that it was used", forget_that_it_was_used, (_ROOM,)),
+    Break("keep without ending", keep_without_ending, ("keeping_can_end_a_sandbox",), hangs=True),
+    Break(
+        "lose the environment of images",
+        lose_the_environment_of_images,
+        ("images_have_the_environment_of_theirs",),
+    ),
+    Break("start with the host", start_with_the_host, ("images_have_the_files",)),
+    Break("mount in one place", mount_in_one_place, ("directories_show_where_they_are_mounted",)),
+    Break("mount nothing", mount_nothing, ("directories_show_where_they_are_mounted",)),
+    Break("unmount nothing", unmount_nothing, ("directories_show_where_they_are_mounted",)),
+    Break("store under one key", store_under_one_key, ("images_are_stored_under_their_key",)),
+    Break("tunnel to the first port", tunnel_to_the_first_port, ("tunnels_lead_to_their_ports",)),
+    Break(
+        "tunnel into what was there before",
+        tunnel_into_what_was_there_before,
+        ("tunnels_outlast_a_restore",),
+    ),
+    Break(
+        "share volumes between environments",
+        share_volumes_between_environments,
+        ("volumes_are_shared_by_name",),
+    ),
+    Break("share all volumes", share_all_volumes, ("volumes_are_where_they_were_asked_for",)),
+    Break(
+        "let volumes be written", let_volumes_be_written, ("volumes_are_where_they_were_asked_for",)
+    ),
+    Break("delete no volume", delete_no_volume, ("deleted_volumes_are_gone",)),
+)

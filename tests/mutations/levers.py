@@ -1,0 +1,83 @@
+"""An engine with something in front of it: time that can be shifted, and little room."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from pytest_sandbox.engine import Clock, Engine, EngineInfo, StoreFull, Task, TaskSpec
+
+
+class Shifted(Clock):
+    """A clock that can be put forward."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.ahead = 0.0
+
+    def now(self) -> float:
+        return self._clock.now() + self.ahead
+
+    def monotonic(self) -> float:
+        return self._clock.monotonic() + self.ahead
+
+    async def sleep(self, seconds: float) -> None:
+        await self._clock.sleep(seconds)
+
+
+class Levers(Engine):
+    """Another engine, on a clock of its own.
+
+    Attributes:
+        room: how many images it has room for; `None` for as many as there may be.
+        images: those that it keeps.
+        tasks: all that were created.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.clock: Shifted = Shifted(engine.clock)
+        self.room: int | None = None
+        self.images: list[str] = []
+        self.tasks: list[Task] = []
+        self._engine = engine
+
+    async def start(self) -> EngineInfo:
+        return await self._engine.start()
+
+    async def create(self, spec: TaskSpec) -> Task:
+        task = await self._engine.create(spec)
+        self.tasks.append(task)
+        self._watch(task, "snapshot")
+        self._watch(task, "snapshot_directory")
+        return task
+
+    def _watch(self, task: Any, method: str) -> None:
+        """Count what one method of a task keeps."""
+        keep = getattr(task, method)
+
+        async def counted(*args: Any, **options: Any) -> str:
+            if self.room is not None and len(self.images) >= self.room:
+                raise StoreFull("no room for another image")
+            image: str = await keep(*args, **options)
+            self.images.append(image)
+            return image
+
+        setattr(task, method, counted)
+
+    async def forget(self, image: str) -> None:
+        if image in self.images:
+            self.images.remove(image)
+        await self._engine.forget(image)
+
+    async def forget_volume(self, volume: str) -> None:
+        await self._engine.forget_volume(volume)
+
+    async def prepare(self, spec: TaskSpec) -> None:
+        await self._engine.prepare(spec)
+
+    def export(self, image: str) -> AsyncIterator[bytes]:
+        return self._engine.export(image)
+
+    async def load(self, stream: AsyncIterator[bytes]) -> str:
+        return await self._engine.load(stream)
+
+    async def close(self) -> None:
+        """The engine below goes on."""

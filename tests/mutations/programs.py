@@ -1,0 +1,37 @@
+"""What listens in sandboxes, as a program and as a script for the engine in memory."""
+
+import asyncio
+from functools import partial
+
+from pytest_sandbox.fakes import Call, Peer
+
+#: Listens on ports of the loopback interface, says so, and answers every connection with a word
+#: for its port: `python3 -c LISTEN 8000 one 8001 two`.
+LISTEN = """
+import socket, sys, threading
+def answer(server, word):
+    while True:
+        peer, _ = server.accept()
+        peer.sendall(word.encode())
+        peer.close()
+pairs = list(zip(sys.argv[1::2], sys.argv[2::2]))
+servers = [socket.create_server(("127.0.0.1", int(port))) for port, _ in pairs]
+print("ready", flush=True)
+for server, (_, word) in zip(servers, pairs):
+    threading.Thread(target=answer, args=(server, word)).start()
+"""
+
+
+def answer(word: str, peer: Peer) -> bytes:
+    """What is said to each connection."""
+    return word.encode()
+
+
+async def listen(call: Call) -> None:
+    """The same for sandboxes in memory."""
+    words = call.argv[3:]
+    for port, word in zip(words[::2], words[1::2], strict=True):
+        call.listen(int(port), partial(answer, word))
+    call.out("ready\n")
+    await call.flush()
+    await asyncio.get_running_loop().create_future()
