@@ -1,6 +1,7 @@
 """Tunnels: from a socket of this machine to a connection of an engine, and back."""
 
 import asyncio
+import os
 import socket
 import ssl
 import struct
@@ -285,6 +286,41 @@ async def test_connections_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         while task.connections.empty():  # the first may still count for a moment
             await connect(80)
             await asyncio.sleep(0)
+
+
+async def test_nothing_of_tunnels_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_tunnel, "PATIENCE", 0.05)
+    async with serve(PortEngine()) as server:
+
+        async def life() -> None:
+            sandbox = await server.create(open_ports=ports(80, tls=(443,)))
+            at = {data.container_port: data for data in await tunnels(server, sandbox)}
+            assert isinstance(sandbox.task, PortTask)
+            for _ in range(5):
+                _, writer = await asyncio.open_connection("127.0.0.1", at[80].unencrypted_port)
+                await sandbox.task.connections.get()
+                writer.close()
+            _, silent = await asyncio.open_connection("127.0.0.1", at[443].port)
+            await server.terminate(sandbox)
+            silent.close()
+
+        before = len(os.listdir("/proc/self/fd"))
+        for _ in range(3):
+            await life()
+        while len(os.listdir("/proc/self/fd")) > before:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
+
+
+async def test_who_does_not_do_their_part_of_tls_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_tunnel, "_HANDSHAKE", 0.05)
+    async with serve(PortEngine()) as server:
+        sandbox = await server.create(open_ports=ports(tls=(443,)))
+        (data,) = await tunnels(server, sandbox)
+        reader, writer = await asyncio.open_connection(data.host, data.port)
+        assert await reader.read() == b""
+        writer.close()
 
 
 @pytest.mark.parametrize(("kind", "offered"), [("tls", "http/1.1"), ("h2", "h2")])
