@@ -51,14 +51,25 @@ class Client:
 
 FIRST_VERSION = (("MODAL_SANDBOX_V2", "0"),)
 CLIENTS = (
-    Client("1.2.3", "1.2.3", ("lives", "execs", "file_io", "tunnels", "snapshots", "volumes")),
+    Client(
+        "1.2.3", "1.2.3", ("lives", "execs", "file_io", "tunnels", "snapshots", "memory", "volumes")
+    ),
     Client("1.2.3 in memory", "1.2.3", ("snapshots", "volumes"), engine="fake"),
     # Without TLS for the command router, this client runs commands through the control plane.
     Client("1.2.3 without TLS", "1.2.3", ("execs",), env=(("PYTHONPATH", str(WITHOUT_TLS)),)),
     Client(
         "1.6.4",
         "1.6.4",
-        ("lives", "execs", "filesystem", "tunnels", "snapshots", "directories", "volumes"),
+        (
+            "lives",
+            "execs",
+            "filesystem",
+            "tunnels",
+            "snapshots",
+            "directories",
+            "memory",
+            "volumes",
+        ),
         env=FIRST_VERSION,
     ),
     Client(
@@ -77,10 +88,12 @@ class Report:
 
     Attributes:
         failures: name to what failed, empty for a pass.
+        skips: name to the reason.
         output: all that was printed.
     """
 
     failures: dict[str, str]
+    skips: dict[str, str]
     output: str
 
 
@@ -131,18 +144,23 @@ def run(client: Client, python: Path, junit: Path) -> Report:
         timeout=LONGEST,
         check=False,
     )
-    return Report(failures_in(junit), done.stdout)
+    failures = told_in(junit, ("failure", "error"), lambda part: part.text)
+    skips = told_in(junit, ("skipped",), lambda part: part.get("message"))
+    return Report(failures, skips, done.stdout)
 
 
-def failures_in(junit: Path) -> dict[str, str]:
-    failures: dict[str, str] = {}
+def told_in(
+    junit: Path, kinds: tuple[str, ...], tell: Callable[[ET.Element], str | None]
+) -> dict[str, str]:
+    """What is told of scenarios that came to one of these ends, by name; empty for others."""
+    told: dict[str, str] = {}
     for case in ET.parse(junit).iter("testcase") if junit.exists() else ():
         module = str(case.get("classname")).rpartition(".")[2]
         scenario = str(case.get("name")).partition("[")[0].removeprefix("test_")
-        texts = [part.text or "" for part in case if part.tag in ("failure", "error")]
+        texts = [tell(part) or "" for part in case if part.tag in kinds]
         name = f"{module}.{scenario}"
-        failures[name] = "\n".join([failures.get(name, ""), *texts]).strip()
-    return failures
+        told[name] = "\n".join([told.get(name, ""), *texts]).strip()
+    return told
 
 
 @pytest.fixture(scope="session")
@@ -185,6 +203,8 @@ def test_a_real_client(
     assert scenario in report.failures, f"it did not run:\n{report.output}"
     if failure := report.failures[scenario]:
         pytest.fail(failure, pytrace=False)
+    if reason := report.skips[scenario]:
+        pytest.skip(reason)
 
 
 def test_the_program_of_the_documents(pytestconfig: pytest.Config, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ def snapshots(create):
             return create(*args, _experimental_enable_snapshot=True, **options)
         except Exception as error:
             if "enable_snapshot" in str(error):
-                pytest.skip(str(error))
+                pytest.skip(f"the engine cannot do this here: {error}")
             raise
 
     return freezable
