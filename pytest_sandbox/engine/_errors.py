@@ -70,7 +70,16 @@ class NotFreezable(EngineError):
 
 
 class StoreFull(EngineError):
-    """The machine has no room for another sandbox, or for what one wants to keep."""
+    """The machine has no room for another sandbox, or for what one wants to keep.
+
+    Args:
+        message: the sentence for the user.
+        forgetting_helps: whether there may be room once images were forgotten.
+    """
+
+    def __init__(self, message: str, *, forgetting_helps: bool = True) -> None:
+        super().__init__(message)
+        self.forgetting_helps = forgetting_helps
 
 
 class TaskEnded(EngineError):

@@ -172,5 +172,6 @@ def check_depth(stack: Stack) -> None:
     if len(stack) >= MOST:
         raise StoreFull(
             f"{len(stack)} snapshots lie one on another, no more can be kept of this sandbox. "
-            "Export the image and load it again, which makes one layer of all"
+            "Export the image and load it again, which makes one layer of all",
+            forgetting_helps=False,
         )

@@ -115,6 +115,8 @@ class Shelf:
             try:
                 return await work()
             except StoreFull as error:  # noqa: PERF203 - each turn is an attempt
+                if not error.forgetting_helps:
+                    raise
                 await self._make_room(error)
 
     async def _make_room(self, need: StoreFull) -> None:

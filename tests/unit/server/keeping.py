@@ -80,6 +80,8 @@ class KeepingTask(StubTask):
 class KeepingEngine(StubEngine):
     #: How many images there is room for.
     room: int = 1000
+    #: Whether no further image can be kept whatever is forgotten.
+    too_deep: bool = False
     images: dict[str, Nodes] = field(default_factory=dict)
     forgotten: list[str] = field(default_factory=list)
     prepared: list[TaskSpec] = field(default_factory=list)
@@ -92,6 +94,8 @@ class KeepingEngine(StubEngine):
         return replace(await super().start(), fingerprint=self.fingerprint)
 
     def keep(self, nodes: Nodes) -> str:
+        if self.too_deep:
+            raise StoreFull("too many layers", forgetting_helps=False)
         if len(self.images) >= self.room:
             raise StoreFull(f"there is room for {self.room} images")
         self._count += 1

@@ -365,6 +365,18 @@ async def test_without_room_what_is_in_use_stays(server: Harness, engine: Keepin
 
 
 @pytest.mark.asyncio
+async def test_nothing_goes_where_that_would_not_help(
+    server: Harness, engine: KeepingEngine
+) -> None:
+    sandbox = await server.create()
+    await kept(server, sandbox, "1")
+    engine.too_deep = True
+    with refused(Status.RESOURCE_EXHAUSTED, "too many layers"):
+        await kept(server, sandbox, "2")
+    assert engine.forgotten == []
+
+
+@pytest.mark.asyncio
 async def test_a_snapshot_that_ends_its_sandbox_and_has_no_room_loses_it(
     server: Harness, engine: KeepingEngine
 ) -> None:
