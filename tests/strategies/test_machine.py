@@ -65,11 +65,8 @@ def local(loop: asyncio.AbstractEventLoop) -> Iterator[Started]:
     loop.run_until_complete(engine.close())
 
 
-@pytest.mark.parametrize(
-    ("names", "images"),
-    [(["fake"], True), (["fake", "local"], False)],
-    ids=["fake-with-images", "fake-and-local"],
-)
+@pytest.mark.parametrize("images", [False, True], ids=["files", "images"])
+@pytest.mark.parametrize("names", [["fake"], ["fake", "local"]], ids="-and-".join)
 def test_engines_answer_what_the_model_says(
     names: list[str], images: bool, loop: asyncio.AbstractEventLoop, request: pytest.FixtureRequest
 ) -> None:

@@ -44,7 +44,8 @@ async def generations(lab: Lab, *scripts: str) -> list[Task]:
 
 async def seen(task: Task) -> Picture:
     """What the scripts here change."""
-    return await picture(task, "/srv", "/usr/share/t", "/etc")
+    names = [entry.name for entry in await task.files.listdir("/etc")]
+    return {**await picture(task, "/srv", "/usr/share/t"), "names in /etc": names}
 
 
 async def steps(engine: Engine, *scripts: str, shows: str = "", what: bytes = b"") -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from errno import EBUSY, EINVAL, ELOOP, ENOENT, ENOTDIR
 
-from .. import Capability, Engine, InvalidSpec, Task, TaskEnded, TaskSpec, UnknownImage
+from .. import Capability, Engine, EngineError, InvalidSpec, Task, TaskEnded, TaskSpec, UnknownImage
 from ._lab import Lab, Shell, a_lab, picture, same
 from ._support import equal, fails, raises, sh, soon
 from ._trees import make_tree
@@ -151,7 +151,6 @@ async def check_errors_of_paths(engine: Engine) -> None:
         for number, path in (
             (ENOENT, "/srv/missing"),
             (EINVAL, "/srv/m"),
-            (EINVAL, "/srv/f"),
             (EINVAL, "srv/m"),
         ):
             error = await fails(number, task.unmount(path), f"unmount({path!r})")
@@ -186,8 +185,9 @@ async def check_images_that_cannot_be_mounted(engine: Engine) -> None:
     async with a_lab(engine) as lab:
         task = await lab.task()
         await sh(task, "mkdir /srv/m")
-        for image in ("host", await lab.snapshot(task)):
-            await raises(InvalidSpec, task.mount("/srv/m", image), f"mount of {image!r}")
+        image = await lab.snapshot(task)
+        error: EngineError = await raises(InvalidSpec, task.mount("/srv/m", image), "mount")
+        assert image in str(error), f"the message does not name {image!r}: {error}"
         directory = await lab.directory(task, "/srv/m")
         await soon(engine.forget(directory), "forget()")
         for image in (directory, "no-such-image", ""):
