@@ -38,7 +38,7 @@ async def check_a_loaded_image_is_the_same(engine: Engine) -> None:
         await make_tree(source)
         await sh(
             source,
-            "mkdir -p /srv/again/d /usr/share/t; : > /srv/again/f; : > /usr/share/t/x; rm /etc/passwd",
+            "mkdir -p /srv/again/d /usr/share/t; cd /srv; : > again/f; : > /usr/share/t/x; rm /etc/hosts",
         )
         source = await lab.copy(await lab.snapshot(source))
         await sh(source, "cd /srv; rm -r again t/a; mkdir again; echo two > again/new; mv t u")
