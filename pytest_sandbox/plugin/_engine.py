@@ -16,7 +16,7 @@ from ._options import settings
 from ._report import hidden_values
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from pytest_sandbox.client import Client
 
@@ -99,7 +99,7 @@ class EngineSession:
             return self._engine
 
     def _in_memory(self) -> SandboxEngine:
-        """One for what is wider than a test; each test that asks for a sandbox has its own."""
+        """One for what is wider than a test; each test has its own."""
         if self._engine is None:
             from pytest_sandbox.inmemory import FakeSandboxes
 
@@ -119,6 +119,20 @@ class EngineSession:
     def client(self) -> Client:
         """The client of the engine; what `Sandbox.create` uses by default."""
         return self.engine().client
+
+    @contextlib.contextmanager
+    def outside_of_tests(self) -> Iterator[None]:
+        """Let the default client be that of the run, though the test has an engine of its own."""
+        if settings(self._config).engine != "fake":
+            yield
+            return
+        from pytest_sandbox.client import Client
+
+        inner = Client.set_default(None)
+        try:
+            yield
+        finally:
+            Client.set_default(inner)
 
     @property
     def connected(self) -> Client | None:

@@ -44,6 +44,16 @@ def pytest_configure(config: pytest.Config) -> None:
         f"{NAME}({', '.join(f'{key}=...' for key in _KEYS)}): shape the engine in memory of a "
         "test; the closest marker that names a key wins, and the rules to allow add up.",
     )
+    if settings(config).engine == "fake":
+        config.pluginmanager.register(EveryTest(), "pytest-sandbox-fake-sandboxes")
+
+
+class EveryTest:
+    """Gives each test an engine of its own, whether it asks for one or not."""
+
+    @pytest.fixture(autouse=True)
+    def _fake_sandboxes_for_all(self, fake_sandboxes: FakeSandboxes) -> None:
+        """While a test runs, `Sandbox.create` makes its sandboxes there."""
 
 
 def is_faked(item: pytest.Item) -> bool:

@@ -86,13 +86,16 @@ def pytest_fixture_setup(
     fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
 ) -> Generator[None, object, object]:
     """Keep what a fixture wider than a test creates for those who use it later."""
-    watch = request.config.stash[ENGINE].watch
-    since = watch.mark if watch is not None else 0
-    try:
+    session = request.config.stash[ENGINE]
+    watch = session.watch
+    if watch is None or fixturedef.scope == "function":
         return (yield)
+    since = watch.mark
+    try:
+        with session.outside_of_tests():
+            return (yield)
     finally:
-        if watch is not None and fixturedef.scope != "function":
-            watch.widen(since)
+        watch.widen(since)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

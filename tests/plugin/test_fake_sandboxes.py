@@ -141,6 +141,48 @@ def test_the_engine_of_a_run_can_be_in_memory(pytester: pytest.Pytester) -> None
     result.stdout.fnmatch_lines(["sandbox: fake (option --sandbox-engine)", "*sleep 1d*still runs"])
 
 
+def test_each_test_has_its_own_engine_whether_it_asks_for_one_or_not(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+        from pytest_sandbox import Sandbox
+
+        made = []
+
+        @pytest.fixture(scope="module")
+        def wide():
+            return Sandbox.create(name="wide")
+
+        @pytest.fixture
+        def tidy():
+            yield
+            made[-1].terminate()
+
+        @pytest.mark.parametrize("number", range(2))
+        def test_sandboxes_do_not_meet(tidy, number):
+            made.append(Sandbox.create(name="same"))
+            assert len(list(Sandbox.list())) == 1
+
+        def test_what_is_wider_outlives_the_test_that_asked_first(request):
+            request.getfixturevalue("wide")
+
+        def test_and_serves_the_next(wide):
+            assert wide.run("echo", "hi").stdout == "hi\\n"
+            assert wide.object_id not in [each.object_id for each in Sandbox.list()]
+
+        def test_rules_hold():
+            Sandbox.create().exec("sleep", "1d")
+        """
+    )
+
+    result = pytester.runpytest("--sandbox-engine=fake")
+
+    result.assert_outcomes(passed=5, errors=1)
+    result.stdout.fnmatch_lines(["*sleep 1d*still runs"])
+
+
 def test_a_day_passes_at_once_when_the_test_waits_for_it(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
