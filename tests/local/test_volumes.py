@@ -1,5 +1,6 @@
 """Volumes of local sandboxes, beyond what the contract says of them."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -19,28 +20,28 @@ async def with_volume(engine: LocalEngine, name: str, path: str = "/vol", **more
     return await engine.create(TaskSpec(volumes=(VolumeMount(name, path),), **more))  # type: ignore[arg-type]
 
 
-def volumes_of_zygotes() -> int:
-    """How many volumes are mounted on the stages of this machine."""
-    mounts = [Path(f"/proc/{pid}/mountinfo").read_text() for pid in processes("sandbox zygote")]
-    return sum(
-        line.split()[4].startswith("/volumes/")
-        for text in mounts
-        for line in text.split("\n")
-        if line
-    )
+def mounted() -> int:
+    """How many volumes are mounted on the stages of the engines of this process."""
+    count = 0
+    for pid in processes("sandbox zygote"):
+        status = Path(f"/proc/{pid}/status").read_text()
+        if f"PPid:\t{os.getpid()}\n" in status:
+            lines = Path(f"/proc/{pid}/mountinfo").read_text().splitlines()
+            count += sum(line.split()[4].startswith("/volumes/") for line in lines)
+    return count
 
 
 @needs_root
 async def test_a_forgotten_volume_is_unmounted_whatever_its_size(engine: LocalEngine) -> None:
-    before = volumes_of_zygotes()
+    before = mounted()
     for size in (1, 64):
         task = await with_volume(engine, f"of {size} MiB")
         done = await shell(task, f"head -c {size}M /dev/zero > /vol/f")
         assert done.code == 0, done.err
-        assert volumes_of_zygotes() == before + 1
+        assert mounted() == before + 1
         await task.kill()
         await engine.forget_volume(f"of {size} MiB")
-        until(lambda: volumes_of_zygotes() == before, "the volume is unmounted")
+        until(lambda: mounted() == before, "the volume is unmounted")
 
 
 async def test_a_volume_that_no_sandbox_came_to_have_is_nothing_to_free() -> None:
