@@ -13,6 +13,7 @@ from pytest_sandbox import Client, Sandbox
 
 from ._containers import containers
 from ._fakes import fake, fork, suite
+from ._freezing import memory
 from ._memory import available_bytes, rss_bytes
 from ._samples import Samples
 from ._session import Bench
@@ -207,5 +208,6 @@ FIGURES: dict[str, Callable[[Bench], None]] = {
     "restore": restore,
     "depth": depth,
     "template-suite": template_suite,
+    "memory": memory,
     "containers": containers,
 }

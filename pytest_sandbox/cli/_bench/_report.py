@@ -18,7 +18,7 @@ def render(bench: Bench) -> str:
 
 
 _HEAD = (
-    f"{'milliseconds':<38} {'p50':>7} {'p95':>7} {'p99':>7} {'n':>5}  {'longest step':<16}"
+    f"{'milliseconds':<42} {'p50':>7} {'p95':>7} {'p99':>7} {'n':>5}  {'longest step':<16}"
     f" {'ratio':>6}  baseline (p50)"
 )
 
@@ -27,11 +27,11 @@ def _timing(row: dict[str, Any]) -> str:
     longest = row["longest_step"]
     step = f"{longest['name']} {longest['p50_ms']:.1f}" if longest else ""
     return (
-        f"{row['name']:<38} {row['p50_ms']:7.2f} {row['p95_ms']:7.2f} {row['p99_ms']:7.2f}"
+        f"{row['name']:<42} {row['p50_ms']:7.2f} {row['p95_ms']:7.2f} {row['p99_ms']:7.2f}"
         f" {row['n']:5}  {step:<16} {row['ratio']:5.1f}x  {row['baseline']}"
         f" ({row['baseline_p50_ms']:.2f})"
     )
 
 
 def _fact(row: dict[str, Any]) -> str:
-    return f"{row['name']:<52} {row['value']:10.1f} {row['unit']}"
+    return f"{row['name']:<56} {row['value']:10.1f} {row['unit']}"

@@ -50,6 +50,12 @@ class Bench:
     ) -> None:
         self._run.close()
 
+    @property
+    def capabilities(self) -> list[str]:
+        """What the engine can do here."""
+        capabilities: list[str] = self._server.engine["capabilities"]
+        return capabilities
+
     def engine_pid(self) -> int:
         """The engine process."""
         return self._server.pid
