@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..engine import Gpus, StoreFull, Unsupported
+from ..engine import Gpus, Unsupported
 
 #: The kinds that Modal has, as one asks for them: what `nvidia-smi` calls them, and their MiB.
 _KINDS = {
@@ -70,8 +70,8 @@ class GpuPool:
         """GPUs for a sandbox.
 
         Raises:
-            Unsupported: there are not so many of the kind, at any time.
-            StoreFull: others have them now.
+            Unsupported: there are not so many of the kind, or other sandboxes have them now. No
+                `StoreFull`: letting images go does not help.
         """
         if asked is None:
             return ()
@@ -84,7 +84,7 @@ class GpuPool:
                 _shown(asked), f"there are {', '.join(gpu.name for gpu in self.there)}"
             )
         if len(free) < asked.count:
-            raise StoreFull(f"{_shown(asked)}: other sandboxes have all but {len(free)} of them")
+            raise Unsupported(_shown(asked), f"other sandboxes have all but {len(free)} of them")
         taken = tuple(free[: asked.count])
         self._free = [gpu for gpu in self._free if gpu not in taken]
         return taken

@@ -109,7 +109,8 @@ class FakeSandboxes:
         Args:
             words: the command, word by word: text, `ANY`, a compiled pattern for the whole word,
                 or a function that is given the word. `...` at the end stands for any more words.
-            sandbox: only there; a sandbox, its id, or its name.
+            sandbox: only there; a sandbox, its id, or its name. Its main process starts before
+                it has an id, and is found only if it has a name.
             tags: only in sandboxes that have these.
 
         Raises:

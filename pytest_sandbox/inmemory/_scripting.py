@@ -22,20 +22,24 @@ def restrict(
     tags: Mapping[str, str] | None,
 ) -> None:
     """Let a script count only in a sandbox, given as such or by its id or name, or with tags."""
-    wanted = None if sandbox is None else str(getattr(sandbox, "object_id", sandbox))
-    if wanted is None and not tags:
+    if sandbox is None and not tags:
         return
+    wanted = None if sandbox is None else str(getattr(sandbox, "object_id", sandbox))
 
     def fits(given: Call | Peer) -> bool:
         kernel = given._kernel
-        box = _box(boxes, kernel)
-        # Its main process starts before there is a sandbox around it.
-        names = {kernel.spec.name} if box is None else {box.id, box.name}
+        box = next((each for each in boxes.running() if _is_in(kernel, each)), None)
         labels = kernel.spec.tags if box is None else box.tags
-        return (wanted is None or wanted in names) and (tags or {}).items() <= labels.items()
+        if not (tags or {}).items() <= labels.items():
+            return False
+        if wanted is None or box is not None:
+            return wanted in (None, box and box.id, box and box.name)
+        # A main process, which starts before there is a sandbox around it, or a new one.
+        name = next((each.name for each in boxes.running() if each.id == wanted), wanted)
+        return bool(name) and name == kernel.spec.name
 
     rule.where(fits)
 
 
-def _box(boxes: BoxRegistry, kernel: Kernel) -> Box | None:
-    return next((box for box in boxes.running() if box.task.kernel is kernel), None)  # type: ignore[attr-defined]
+def _is_in(kernel: Kernel, box: Box) -> bool:
+    return box.task.kernel is kernel  # type: ignore[attr-defined]  # a MemoryTask

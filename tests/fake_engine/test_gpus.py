@@ -7,7 +7,6 @@ from pytest_sandbox.engine import (
     Gpus,
     ProcessSpec,
     SpawnFailed,
-    StoreFull,
     Task,
     TaskSpec,
     Unsupported,
@@ -92,7 +91,7 @@ async def test_what_is_not_known_is_named(engine: FakeEngine, option: str) -> No
 async def test_those_that_were_given_are_had_by_one_at_a_time(some: FakeEngine) -> None:
     one = await with_gpus(some, "H100")
     assert await names(one) == ["NVIDIA H100 80GB HBM3"]
-    with pytest.raises(StoreFull, match="2 GPUs of kind 'H100': other sandboxes have all but 1"):
+    with pytest.raises(Unsupported, match="2 GPUs of kind 'H100': other sandboxes have all but 1"):
         await with_gpus(some, "H100", 2)
     rest = await with_gpus(some, count=3)
     assert await names(rest) == ["NVIDIA H100 80GB HBM3", "NVIDIA A100-SXM4-80GB", "Acme 1"]
