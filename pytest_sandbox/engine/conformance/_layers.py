@@ -22,7 +22,7 @@ START = (
     "mkdir -p /srv/t/keep/deep/er /srv/t/go/deep/er /srv/t/again /srv/t/move/in; cd /srv/t;"
     "for d in keep go again move move/in keep/deep; do echo $d > $d/f; echo $d > $d/g; done;"
     "ln -s keep to-keep; ln -s keep/f to-f; echo file > file; ln keep/f keep/h;"
-    "mkdir -p /usr/share/t; echo usr > /usr/share/t/f"
+    "mkdir -p /opt/t; echo usr > /opt/t/f"
 )
 
 
@@ -45,7 +45,7 @@ async def generations(lab: Lab, *scripts: str) -> list[Task]:
 async def seen(task: Task) -> Picture:
     """What the scripts here change."""
     names = [entry.name for entry in await task.files.listdir("/etc")]
-    return {**await picture(task, "/srv", "/usr/share/t"), "names in /etc": names}
+    return {**await picture(task, "/srv", "/opt/t"), "names in /etc": names}
 
 
 async def steps(engine: Engine, *scripts: str, shows: str = "", what: bytes = b"") -> None:
@@ -116,11 +116,11 @@ async def check_removed_files_stay_removed(engine: Engine) -> None:
     """What was removed is not in the image, wherever it came from."""
     await steps(
         engine,
-        "cd /srv/t; rm -r go/f to-f keep/h move/in/g /usr/share/t/f; rm /etc/passwd",
+        "cd /srv/t; rm -r go/f to-f keep/h move/in/g /opt/t/f; rm /etc/passwd",
         "cd /srv/t; rm -r move/in file",
         ": > /srv/t/last",
-        shows="cd /srv/t; echo * go/* move/* /usr/share/t/*; test -e /etc/passwd || echo none",
-        what=b"again go keep last move to-keep go/deep go/g move/f move/g /usr/share/t/*\nnone\n",
+        shows="cd /srv/t; echo * go/* move/* /opt/t/*; test -e /etc/passwd || echo none",
+        what=b"again go keep last move to-keep go/deep go/g move/f move/g /opt/t/*\nnone\n",
     )
 
 
@@ -128,10 +128,10 @@ async def check_removed_directories_stay_removed(engine: Engine) -> None:
     """A whole directory that was removed is not in the image."""
     await steps(
         engine,
-        "cd /srv/t; rm -r go /usr/share/t; mkdir /usr/share/t",
+        "cd /srv/t; rm -r go /opt/t; mkdir /opt/t",
         "cd /srv/t; rm -r keep to-keep",
-        shows="cd /srv/t; echo * /usr/share/t/*",
-        what=b"again file move to-f /usr/share/t/*\n",
+        shows="cd /srv/t; echo * /opt/t/*",
+        what=b"again file move to-f /opt/t/*\n",
     )
 
 
@@ -177,7 +177,7 @@ async def check_renamed_directories(engine: Engine) -> None:
         engine,
         "cd /srv/t; mv move moved; mkdir move; echo new > move/f",
         "cd /srv/t; mv moved/in in; mv in move/in; mv go/deep go/deeper; echo x > go/deeper/x",
-        "cd /srv/t; mv move moved-too; mv moved move; mv /usr/share/t usr; mkdir /usr/share/t",
+        "cd /srv/t; mv move moved-too; mv moved move; mv /opt/t usr; mkdir /opt/t",
         shows="cd /srv/t; echo move/* moved-too/* moved-too/in/* go/deeper/*; cat move/f usr/f",
         what=(
             b"move/f move/g moved-too/f moved-too/in moved-too/in/f moved-too/in/g "
@@ -190,9 +190,9 @@ async def check_renamed_files(engine: Engine) -> None:
     """A file from an image can be renamed, also over another one."""
     await steps(
         engine,
-        "cd /srv/t; mv keep/f keep/renamed; mv go/f go/g; mv file /usr/share/t/f",
+        "cd /srv/t; mv keep/f keep/renamed; mv go/f go/g; mv file /opt/t/f",
         "cd /srv/t; mv keep/renamed keep/f; mv go/g file; mv to-keep to-other",
-        shows="cd /srv/t; echo keep/* go/*; cat keep/f file to-other/f /usr/share/t/f",
+        shows="cd /srv/t; echo keep/* go/*; cat keep/f file to-other/f /opt/t/f",
         what=b"keep/deep keep/f keep/g keep/h go/deep\nkeep\ngo\nkeep\nfile\n",
     )
 
@@ -301,3 +301,18 @@ async def check_long_paths(engine: Engine) -> None:
         for _ in range(2):
             source = await lab.copy(await lab.snapshot(source))
             equal(await sh(source, f"cd /srv; {up} cat f"), b"deep\n", "the deepest file")
+
+
+async def check_changes_of_the_system(engine: Engine) -> None:
+    """Where root may change `/usr`, what it changed is in the image like everything else."""
+    show = "cd /usr; echo * local/*; cat t/f 2>/dev/null; true"
+    async with a_lab(engine) as lab:
+        task = await lab.task()
+        for script in (
+            "mkdir /usr/t && echo one > /usr/t/f && rm -r /usr/local && mv /usr/share /usr/shared",
+            "mv /usr/t /srv/t && mkdir /usr/t /usr/local && mv /srv/t/f /usr/t/f",
+        ):
+            await sh(task, f"({script}) 2>/dev/null; true")
+            expected = await sh(task, show)
+            task = await lab.copy(await lab.snapshot(task))
+            equal(await sh(task, show), expected, f"a copy after {script!r}")

@@ -25,11 +25,11 @@ async def check_a_copy_has_the_files(engine: Engine) -> None:
     """A task of an image has the files that the task had of which it was made."""
     async with a_lab(engine) as lab:
         source = await lab.task()
-        await sh(source, "echo one > /srv/f; echo two > /tmp/f; mkdir /root/d; : > /usr/local/f")
+        await sh(source, "echo one > /srv/f; echo two > /tmp/f; mkdir /root/d; : > /opt/f")
         copy = await lab.copy(await lab.snapshot(source))
         equal(
-            await sh(copy, "cat /srv/f /tmp/f; ls -d /root/d /usr/local/f"),
-            await sh(source, "cat /srv/f /tmp/f; ls -d /root/d /usr/local/f"),
+            await sh(copy, "cat /srv/f /tmp/f; ls -d /root/d /opt/f"),
+            await sh(source, "cat /srv/f /tmp/f; ls -d /root/d /opt/f"),
             "the files",
         )
 
