@@ -7,6 +7,7 @@ none that it could take; so what has it as parent is a tree.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 
 from . import _procs, _terminals
@@ -77,6 +78,8 @@ def _dump(tools: Tools, root: int, family: list[int], options: list[str], own_ip
     options += [word for path in _WATCHED for word in ("--irmap-scan-path", path)]
     info = os.stat(f"/proc/{root}")
     words = tools.run("dump", name, options, ids=(info.st_uid, info.st_gid), own_ipc=own_ipc)
+    if os.strerror(errno.ENOSPC) in words:
+        raise OSError(errno.ENOSPC, "the memory of its processes takes more than is left", "")
     if words:
         raise Refused(f"process {root} ({_procs.command(root)}): CRIU says: {words}")
     return {"root": root, "session": os.getsid(root), "family": family}

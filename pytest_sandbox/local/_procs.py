@@ -7,6 +7,8 @@ import os
 import signal
 
 _AGENT = 1
+#: Bytes of a command line that are worth showing.
+_LONGEST = 120
 
 
 class Proc:
@@ -44,10 +46,10 @@ def command(pid: int) -> str:
     """How a process was started, for people; empty if it is gone."""
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as file:
-            words = file.read(300).rstrip(b"\0").split(b"\0")
+            words = file.read(_LONGEST).decode(errors="replace")
     except OSError:
         return ""
-    return b" ".join(words).decode(errors="replace")
+    return " ".join(words.replace("\0", " ").split())
 
 
 def resume(pids: list[int]) -> None:

@@ -32,10 +32,7 @@ class Stillness:
         self.still = {pid for pid in _pids() if _states(pid) <= {b"T", b"t"}}
         deadline = time.monotonic() + _LONGEST
         while time.monotonic() < deadline:
-            with contextlib.suppress(ProcessLookupError):
-                # All at once: nothing is forked meanwhile. And once only: a process that has
-                # stopped would find a second one when it is to do something for CRIU.
-                os.kill(-1, signal.SIGSTOP)
+            self._signal(signal.SIGSTOP)
             if _are_still(strictly=strictly):
                 return
             # Who waits for a child that shares its memory until it runs another program, vfork(2),
@@ -46,14 +43,17 @@ class Stillness:
 
     def end(self) -> None:
         """Let all go on that ran before."""
-        with contextlib.suppress(ProcessLookupError):
-            if not self.still:
-                os.kill(-1, signal.SIGCONT)
-                return
-        for pid in _pids():
-            if pid not in self.still:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGCONT)
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: int) -> None:
+        """Signal all but those that were stopped before.
+
+        They would find a second stop when they are to do something for CRIU, or in a copy.
+        """
+        # If there are none, all at once: nothing is forked meanwhile.
+        for pid in [pid for pid in _pids() if pid not in self.still] if self.still else [-1]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
 
 
 def _are_still(*, strictly: bool) -> bool:

@@ -12,7 +12,15 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from pytest_sandbox.engine import Engine, ExitStatus, ProcessSpec, PtySize, Task, TaskSpec
+from pytest_sandbox.engine import (
+    Engine,
+    ExitStatus,
+    ProcessSpec,
+    PtySize,
+    Task,
+    TaskSpec,
+    Unsupported,
+)
 from pytest_sandbox.local import LocalEngine
 
 PROGRAMS = Path(__file__).parent / "programs"
@@ -40,9 +48,12 @@ async def engine(canary: str) -> AsyncIterator[Engine]:
     await engine.close()
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def task(engine: Engine) -> AsyncIterator[Task]:
-    task = await engine.create(TaskSpec())
+@pytest_asyncio.fixture(loop_scope="module", params=[False, True], ids=["usual", "freezable"])
+async def task(engine: Engine, request: pytest.FixtureRequest) -> AsyncIterator[Task]:
+    try:
+        task = await engine.create(TaskSpec(freezable=request.param))
+    except Unsupported as refusal:
+        pytest.skip(f"the engine cannot do this here: {refusal}")
     yield task
     await task.kill()
 

@@ -153,7 +153,7 @@ print(json.dumps([os.getpid(), sorted(pids), alive]))
 
 
 @pytest.mark.parametrize(
-    "name", ["environ", "mem", "maps", "fd", "root", "cwd", "exe", "auxv", "stack"]
+    "name", ["environ", "mem", "maps", "fd/0", "fd/3", "root", "cwd", "exe", "auxv", "stack"]
 )
 async def test_process_1_cannot_be_looked_into(inside: Inside, name: str) -> None:
     code = """

@@ -1,0 +1,510 @@
+"""Memory snapshots with the real CRIU: what is kept, what is refused, and what is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from pytest_sandbox.engine import (
+    EndCause,
+    InvalidSpec,
+    NotFreezable,
+    ProcessSpec,
+    PtySize,
+    StoreFull,
+    Task,
+    TaskSpec,
+    Unsupported,
+    VolumeMount,
+)
+from pytest_sandbox.local import LocalEngine, LocalOptions
+
+from .conftest import exists, needs_root, shell, until
+
+pytestmark = [needs_root, pytest.mark.asyncio(loop_scope="module")]
+
+#: Answers each line that it reads with what `reply` returns.
+LOOP = """
+import sys
+print("ready", flush=True)
+for line in sys.stdin:
+    print(reply(), flush=True)
+"""
+
+THREADS = """
+import threading, time
+counts = [0] * 8
+def count(i):
+    while True:
+        counts[i] += 1
+        time.sleep(0.001)
+for i in range(8):
+    threading.Thread(target=count, args=(i,), daemon=True).start()
+def reply():
+    before = list(counts)
+    while any(old == new for old, new in zip(before, counts)):
+        time.sleep(0.001)
+    return threading.active_count()
+"""
+DESCENDANTS = """
+import os, signal
+there, back = os.pipe(), os.pipe()
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        while True:
+            os.write(back[1], os.read(there[0], 1).upper())
+    signal.pause()
+def reply():
+    os.write(there[1], b"x")
+    return os.read(back[0], 1)
+"""
+SOCKETS = """
+import socket
+pair = socket.socketpair()
+server = socket.create_server(("127.0.0.1", 5001))
+tcp = socket.create_connection(("127.0.0.1", 5001)), server.accept()[0]
+named = socket.socket(socket.AF_UNIX)
+named.bind("/tmp/socket")
+named.listen()
+unix = socket.socket(socket.AF_UNIX), None
+unix[0].connect("/tmp/socket")
+unix = unix[0], named.accept()[0]
+udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+udp.bind(("127.0.0.1", 5002))
+udp.connect(("127.0.0.1", 5002))
+def reply():
+    ends = [pair, tcp, unix, (udp, udp)]
+    for number, (one, _) in enumerate(ends):
+        one.send(str(number).encode())
+    return [other.recv(1) for _, other in ends]
+"""
+FILES = """
+import fcntl, mmap, os, tempfile
+hosts = open("/etc/hosts")
+hosts.readline()
+program = open("/usr/bin/env", "rb")
+program.seek(100)
+shared = mmap.mmap(-1, 4096)
+shared[:3] = b"map"
+gone = tempfile.TemporaryFile()
+gone.write(b"gone")
+gone.flush()
+memory = os.memfd_create("x")
+os.write(memory, b"memory")
+fcntl.flock(hosts, fcntl.LOCK_EX)
+def locked():
+    try:
+        fcntl.flock(open("/etc/hosts"), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+def reply():
+    kept = os.pread(gone.fileno(), 4, 0), os.pread(memory, 6, 0)
+    return hosts.tell(), program.tell(), shared[:3], kept, locked()
+"""
+EVENTS = """
+import os, select, signal, ctypes
+poll, pipe = select.epoll(), os.pipe()
+poll.register(pipe[0], select.EPOLLIN)
+signal.setitimer(signal.ITIMER_REAL, 3600)
+os.makedirs("/tmp/watched", exist_ok=True)
+libc = ctypes.CDLL(None)
+watch = libc.inotify_init1(0)
+libc.inotify_add_watch(watch, b"/tmp/watched", 0x100)
+def reply():
+    os.write(pipe[1], b"x")
+    ready = len(poll.poll(1))
+    os.close(os.open("/tmp/watched/" + os.urandom(4).hex(), os.O_CREAT))
+    due = signal.getitimer(signal.ITIMER_REAL)[0] > 1
+    return ready, os.read(pipe[0], 1), due, len(os.read(watch, 99)) > 0
+"""
+STATES = """
+import os, signal
+stopped, dead = os.fork(), 0
+if stopped == 0:
+    while True:
+        signal.pause()
+os.kill(stopped, signal.SIGSTOP)
+os.waitpid(stopped, os.WUNTRACED)
+dead = os.fork() or os._exit(7)
+os.waitid(os.P_PID, dead, os.WEXITED | os.WNOWAIT)
+os.makedirs("/tmp/a/b")
+os.chdir("/tmp/a/b")
+def state(pid):
+    return open(f"/proc/{pid}/stat").read().split()[2]
+def reply():
+    while state(stopped) == "R":
+        pass  # it is about to stop
+    return state(stopped), state(dead), os.getcwd()
+"""
+SHARED_MEMORY = """
+from multiprocessing import shared_memory
+memory = shared_memory.SharedMemory(create=True, size=9999, name="hello")
+memory.buf[:2] = b"hi"
+def reply():
+    again = shared_memory.SharedMemory("hello")
+    return bytes(memory.buf[:2]), bytes(again.buf[:2])
+"""
+SYSTEM_V = """
+import ctypes
+libc = ctypes.CDLL(None)
+libc.shmat.restype = ctypes.c_void_p
+def attach(flags):
+    at = libc.shmat(libc.shmget(99, 4096, flags), None, 0)
+    return ctypes.cast(at, ctypes.POINTER(ctypes.c_char))
+text = attach(0o1600)
+text[0] = b"v"
+def reply():
+    return text[0], attach(0)[0]
+"""
+RIGHTS = """
+def reply():
+    lines = open("/proc/self/status").read().splitlines()
+    return [line for line in lines if line.startswith(("Cap", "NoNewPrivs", "Seccomp", "Uid"))]
+"""
+STORIES = {
+    "threads": THREADS,
+    "descendants": DESCENDANTS,
+    "sockets": SOCKETS,
+    "files": FILES,
+    "events": EVENTS,
+    "states": STATES,
+    "shared memory": SHARED_MEMORY,
+    "system v": SYSTEM_V,
+    "rights": RIGHTS,
+    "many megabytes": "data = bytearray(range(256)) * 245760\ndef reply(): return data[-1]",
+}
+
+PACKETS = "import os\npipe = os.pipe2(os.O_DIRECT)\ndef reply(): return 1"
+ESTRANGED = """
+import os
+there, back = os.pipe(), os.pipe()
+if os.fork() == 0:
+    if os.fork() == 0:
+        os.setsid()
+        while True:
+            os.write(back[1], os.read(there[0], 1))
+    os._exit(0)
+os.wait()
+def reply():
+    os.write(there[1], b"x")
+    return os.read(back[0], 1)
+"""
+
+
+@dataclass
+class Talk:
+    """A conversation with a main process that runs `LOOP`."""
+
+    task: Task
+    seen: int = field(default=0)
+
+    async def hears(self) -> str:
+        assert self.task.main is not None
+        data = b""
+        while not data.endswith(b"\n"):
+            more = await asyncio.wait_for(self.task.main.stdout.read(self.seen), 20)
+            assert more, await wrote(self.task)
+            data += more
+            self.seen += len(more)
+        return data.decode()
+
+    async def asks(self) -> str:
+        assert self.task.main is not None
+        await self.task.main.write_stdin(b"\n")
+        return await self.hears()
+
+
+async def wrote(task: Task) -> str:
+    """What the main process wrote to its standard error."""
+    assert task.main is not None
+    return (await task.main.stderr.read(0)).decode()
+
+
+async def tells(engine: LocalEngine, story: str) -> Talk:
+    """A task whose main process is a story."""
+    main = ProcessSpec(("python3", "-c", story + LOOP))
+    talk = Talk(await engine.create(TaskSpec(main=main, freezable=True)))
+    assert await talk.hears() == "ready\n"
+    return talk
+
+
+async def resumed(engine: LocalEngine, image: str) -> Talk:
+    return Talk(await engine.create(TaskSpec(resume=image)))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
+async def can_do_it(engine: LocalEngine) -> None:
+    try:
+        task = await engine.create(TaskSpec(freezable=True))
+    except Unsupported as refusal:
+        pytest.skip(str(refusal))
+    await task.kill()
+
+
+@pytest.mark.parametrize("name", STORIES)
+async def test_a_copy_goes_on_with_what_it_had_and_so_does_the_source(
+    engine: LocalEngine, name: str
+) -> None:
+    source = await tells(engine, STORIES[name])
+    expected = await source.asks()
+
+    image = await source.task.snapshot_memory()
+    copies = [await resumed(engine, image) for _ in range(2)]
+    answers = [await talk.asks() for talk in (source, *copies)]
+    again = await copies[0].task.snapshot_memory()
+    copies.append(await resumed(engine, again))
+    answers += [await talk.asks() for talk in (copies[0], copies[-1])]
+
+    assert answers == [expected] * 5
+    await engine.forget(image)
+    await engine.forget(again)
+    for talk in (source, *copies):
+        await talk.task.kill()
+
+
+async def test_what_a_copy_starts_has_the_next_number(engine: LocalEngine) -> None:
+    source = await tells(engine, THREADS)
+    image = await source.task.snapshot_memory()
+    copy = await resumed(engine, image)
+    assert int((await shell(copy.task, "echo $$")).out) < 30
+    await source.task.kill()
+    await copy.task.kill()
+
+
+async def test_an_interactive_shell_goes_on_with_its_terminal(engine: LocalEngine) -> None:
+    main = ProcessSpec(("/bin/bash", "--norc", "-i"), pty=PtySize(31, 101))
+    source = await engine.create(TaskSpec(main=main, freezable=True))
+    assert source.main is not None
+    await source.main.write_stdin(b"PS1=; x=42; echo up$x\n")
+    await _says(source, "up42\r\n")
+
+    copy = await engine.create(TaskSpec(resume=await source.snapshot_memory()))
+    assert copy.main is not None
+    await copy.main.write_stdin(b"sleep 1000 & jobs; tty; stty size; echo x$x\n")
+    said = await _says(copy, "x42\r\n")
+    assert "Running" in said
+    assert "/dev/pts/0\r\n31 101\r\n" in said
+    await copy.main.resize(PtySize(5, 6))
+    await copy.main.write_stdin(b"stty size; kill %1; exit 3\n")
+    await _says(copy, "5 6\r\n")
+    end = await asyncio.wait_for(copy.wait(), 20)
+    assert (end.cause, end.status and end.status.code) == (EndCause.EXITED, 3)
+
+    await source.main.write_stdin(b"echo still$x\n")
+    await _says(source, "still42\r\n")
+    await source.kill()
+
+
+async def _says(task: Task, end: str) -> str:
+    assert task.main is not None
+    said = ""
+    while end not in said:
+        more = await asyncio.wait_for(task.main.stdout.read(len(said.encode())), 20)
+        assert more, said
+        said += more.decode()
+    return said
+
+
+@pytest.mark.parametrize(
+    ("story", "words"),
+    [
+        (PACKETS, "CRIU says: The packetized mode for pipes is not supported"),
+        (ESTRANGED, "has a pipe in common with process"),
+    ],
+    ids=["what CRIU does not know", "relatives that are no descendants"],
+)
+async def test_what_cannot_be_kept_is_named_and_goes_on(
+    engine: LocalEngine, story: str, words: str
+) -> None:
+    source = await tells(engine, story)
+    await source.asks()
+    for _ in range(2):
+        with pytest.raises(NotFreezable, match=r"^process \d+ \(python3 -c .*") as refusal:
+            await source.task.snapshot_memory()
+        assert words in str(refusal.value)
+        assert "\n" not in str(refusal.value)
+        await source.asks()
+    await source.task.kill()
+
+
+async def test_a_traced_process_cannot_be_kept(engine: LocalEngine) -> None:
+    story = """
+import ctypes, os, signal
+libc = ctypes.CDLL(None, use_errno=True)
+child = os.fork()
+if child == 0:
+    libc.ptrace(0, 0, 0, 0)  # PTRACE_TRACEME
+    os.kill(os.getpid(), signal.SIGTRAP)
+os.waitpid(child, 0)
+def reply():
+    return open(f"/proc/{child}/stat").read().split()[2]
+"""
+    source = await tells(engine, story)
+    assert await source.asks() == "t\n"
+    with pytest.raises(NotFreezable, match="CRIU says"):
+        await source.task.snapshot_memory()
+    assert await source.asks() == "t\n"
+    await source.task.kill()
+
+
+async def test_only_a_freezable_task_can_be_kept(engine: LocalEngine) -> None:
+    task = await engine.create(TaskSpec())
+    with pytest.raises(InvalidSpec, match="freezable=True"):
+        await task.snapshot_memory()
+    await task.kill()
+
+
+async def test_volumes_and_memory_do_not_go_together(engine: LocalEngine) -> None:
+    volumes = (VolumeMount("v", "/v"),)
+    with pytest.raises(Unsupported, match="volumes"):
+        await engine.create(TaskSpec(freezable=True, volumes=volumes))
+
+
+async def test_images_of_files_go_both_ways(engine: LocalEngine) -> None:
+    usual = await engine.create(TaskSpec())
+    await shell(usual, "echo one >/srv/f; chown 7:8 /srv/f; rm /etc/fstab")
+    first = await usual.snapshot()
+    freezable = await engine.create(TaskSpec(image=first, freezable=True))
+    look = "stat -c %u:%g /srv/f; cat /srv/f; ls /etc/fstab 2>&1 | wc -l"
+    assert (await shell(freezable, look)).out == "7:8\none\n1\n"
+    await shell(freezable, "echo two >>/srv/f; touch /srv/g; chown 9:9 /srv/g")
+    second = await freezable.snapshot()
+    usual_again = await engine.create(TaskSpec(image=second))
+    assert (await shell(usual_again, look)).out == "7:8\none\ntwo\n1\n"
+    assert (await shell(usual_again, "stat -c %u:%g /srv/g; echo x >>/srv/g")).out == "9:9\n"
+    data = b"".join([chunk async for chunk in engine.export(second)])
+    assert b"srv" in data
+    for image in (first, second):
+        await engine.forget(image)
+    for task in (usual, freezable, usual_again):
+        await task.kill()
+
+
+async def test_limits_hold_for_what_is_restored(engine: LocalEngine) -> None:
+    from pytest_sandbox.engine import Limits
+
+    source = await tells(engine, "def reply(): return len(bytearray(300 << 20))")
+    copy = Talk(
+        await engine.create(
+            TaskSpec(resume=await source.task.snapshot_memory(), limits=Limits(memory=128 << 20))
+        )
+    )
+    assert copy.task.main is not None
+    await copy.task.main.write_stdin(b"\n")
+    end = await asyncio.wait_for(copy.task.wait(), 20)
+    assert end.cause is EndCause.OUT_OF_MEMORY
+    assert await source.asks() == f"{300 << 20}\n"
+    await source.task.kill()
+
+
+async def test_two_snapshots_at_once_and_one_while_it_ends(engine: LocalEngine) -> None:
+    source = await tells(engine, DESCENDANTS)
+    first, second = await asyncio.gather(
+        source.task.snapshot_memory(), source.task.snapshot_memory()
+    )
+    for image in (first, second):
+        copy = await resumed(engine, image)
+        assert await copy.asks() == "b'X'\n"
+        await copy.task.kill()
+    late = asyncio.ensure_future(source.task.snapshot_memory())
+    await asyncio.sleep(0)
+    await source.task.kill()
+    await asyncio.wait([late], timeout=20)
+    assert late.done()
+    late.exception()
+
+
+async def test_a_full_store_is_told_and_the_source_goes_on(engine: LocalEngine) -> None:
+    small = LocalEngine(LocalOptions(store=24 << 20))
+    await small.start()
+    source = await tells(small, "data = bytearray(b'x' * (64 << 20))\ndef reply(): return data[-1]")
+    with pytest.raises(StoreFull):
+        await source.task.snapshot_memory()
+    assert await source.asks() == f"{ord('x')}\n"
+    await small.close()
+
+
+async def test_nothing_is_left_of_copies(engine: LocalEngine) -> None:
+    source = await tells(engine, STORIES["many megabytes"])
+    image = await source.task.snapshot_memory()
+    copies = [await resumed(engine, image) for _ in range(3)]
+    for copy in copies:
+        await copy.task.kill()
+    await source.task.kill()
+    before = _free_memory()
+    await engine.forget(image)
+    until(lambda: _free_memory() > before + (40 << 20), "the images are freed")
+    assert engine._memory is not None
+    assert engine._memory._factory is not None
+    zygote = engine._memory._factory.zygote._process.pid
+    until(lambda: descendants(zygote) == [], "what handed out memory is gone")
+
+
+def descendants(pid: int) -> list[int]:
+    """Processes of the machine that a process started, and those that they started."""
+    parents = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            with contextlib.suppress(OSError):
+                stat = Path(f"/proc/{name}/stat").read_text()
+                parents[int(name)] = int(stat.rpartition(")")[2].split()[1])
+    found = [pid]
+    for one in found:  # which grows
+        found += [child for child, parent in parents.items() if parent == one]
+    return found[1:]
+
+
+def _free_memory() -> int:
+    with open("/proc/meminfo") as file:
+        return next(int(line.split()[1]) << 10 for line in file if line.startswith("MemAvailable"))
+
+
+ENGINE = """
+import asyncio
+from pytest_sandbox.engine import ProcessSpec, TaskSpec
+from pytest_sandbox.local import LocalEngine
+
+async def main():
+    engine = LocalEngine()
+    await engine.start()
+    code = "import time; data = bytearray(b'7' * (100 << 20)); print(1, flush=True)"
+    code += "; time.sleep(100000)"
+    task = await engine.create(
+        TaskSpec(main=ProcessSpec(("python3", "-c", code)), freezable=True)
+    )
+    await task.main.stdout.read(0)
+    image = await task.snapshot_memory()
+    print("begin", flush=True)
+    while True:
+        copy, again = await asyncio.gather(
+            engine.create(TaskSpec(resume=image)), task.snapshot_memory()
+        )
+        await engine.forget(again)
+        print("round", flush=True)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("rounds", range(3))
+async def test_nothing_is_left_of_an_engine_that_is_killed_at_work(rounds: int) -> None:
+    command = [sys.executable, "-c", ENGINE]
+    victim = subprocess.Popen(command, stdout=subprocess.PIPE)  # noqa: ASYNC220 - it is killed
+    assert victim.stdout is not None
+    for _ in range(rounds + 1):
+        victim.stdout.readline()
+    started = descendants(victim.pid)
+    victim.send_signal(signal.SIGKILL)
+    victim.wait()
+    victim.stdout.close()
+    until(lambda: not any(exists(f"/proc/{pid}") for pid in started), "its processes are gone")
