@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,6 +11,9 @@ from pytest_sandbox.engine import Capability, Task, TaskSpec, Unsupported
 from pytest_sandbox.local import LocalEngine, LocalOptions
 
 from .conftest import needs_root
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
