@@ -304,6 +304,14 @@ class Engine(ABC):
         Tasks and images that were made from it stay. One that is not known is fine.
         """
 
+    def frees(self, image: str) -> bool:
+        """Whether `forget` would give room now; `True` if that is not known.
+
+        It would not while others stand on all that the image consists of, such as the task that
+        it was made from.
+        """
+        return True
+
     def export(self, image: str) -> AsyncIterator[bytes]:
         """An image of the filesystem, without `"host"` below it, for `load`.
 

@@ -81,6 +81,10 @@ class LocalEngine(Engine):
             self._memory.forget(image)
             self._factory.forget(image)
 
+    def frees(self, image: str) -> bool:
+        """Whether `forget` would give room now."""
+        return self._factory is None or self._factory.frees(image)
+
     async def export(self, image: str) -> AsyncIterator[bytes]:
         """An image, without the machine's below it, for `load`.
 

@@ -105,6 +105,10 @@ class Factory:
             raise
         return task
 
+    def frees(self, image: str) -> bool:
+        """Whether something is freed with an image."""
+        return self.pool.stands_on(image) or self.images.frees(image)
+
     def forget(self, image: str) -> None:
         """Let go of an image."""
         self.pool.forget(image)

@@ -140,6 +140,11 @@ class Images:
         if image is not None:
             self.release(image.stack)
 
+    def frees(self, name: str) -> bool:
+        """Whether some layer of an image is there for it alone."""
+        image = self._images.get(name)
+        return image is None or any(self._users[layer] == 1 for layer in image.stack)
+
     def hold(self, stack: Stack) -> None:
         """Something stands on these layers."""
         self._users.update(stack)

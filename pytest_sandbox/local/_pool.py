@@ -65,6 +65,10 @@ class Pool:
                 return task
         return None
 
+    def stands_on(self, image: str) -> bool:
+        """Whether there are some on an image, which would end with it."""
+        return any(one.shape.image == image for one in self._prepared)
+
     def forget(self, image: str) -> None:
         """End those that stand on an image."""
         for prepared in [one for one in self._prepared if one.shape.image == image]:

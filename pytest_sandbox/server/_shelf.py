@@ -1,8 +1,8 @@
 """What the engine keeps for clients: files and memory of sandboxes, under ids of ours.
 
 A thing is good until its time is up, until somebody has it forgotten, or until the engine has no
-room and nothing else can go: the least recently used goes first, unless a running sandbox or
-another thing stands on it, as forgetting it would free nothing then.
+room for another: the least recently used goes first, unless a running sandbox or another thing
+stands on it, or the engine says that forgetting it would free nothing.
 """
 
 from collections import Counter, OrderedDict
@@ -124,8 +124,8 @@ class Shelf:
         if oldest is None:
             raise GRPCError(
                 Status.RESOURCE_EXHAUSTED,
-                f"{need}; {len(self._things)} snapshots are kept, and each is in use: "
-                "end sandboxes that were made from them, or forget some",
+                f"{need}; the {len(self._things)} snapshots that are kept are all in use: end "
+                "sandboxes that they were made of, or that were made from them",
             ) from need
         self._take(oldest.id, "the engine needed its room for others, which were used later")
         await self._engine.forget(oldest.name)
@@ -134,7 +134,8 @@ class Shelf:
         """The thing that may go first."""
         below = (thing.below for thing in self._things.values())
         needed = {*below, *self._pins, *self._in_use()}
-        return next((thing for key, thing in self._things.items() if key not in needed), None)
+        free = (thing for key, thing in self._things.items() if key not in needed)
+        return next((thing for thing in free if self._engine.frees(thing.name)), None)
 
     def _expire(self) -> None:
         now = self._engine.clock.monotonic()

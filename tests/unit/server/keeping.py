@@ -88,6 +88,8 @@ class KeepingEngine(StubEngine):
     #: What a process holds that cannot be kept.
     unfreezable: str = ""
     fingerprint: str = "of this machine"
+    #: Images of which others need all that they consist of.
+    shared: set[str] = field(default_factory=set)
     _count: int = 0
 
     async def start(self) -> EngineInfo:
@@ -124,6 +126,9 @@ class KeepingEngine(StubEngine):
     async def forget(self, image: str) -> None:
         self.forgotten.append(image)
         self.images.pop(image, None)
+
+    def frees(self, image: str) -> bool:
+        return image not in self.shared
 
     async def export(self, image: str) -> AsyncIterator[bytes]:
         for path, node in self.image(image).items():

@@ -365,6 +365,20 @@ async def test_without_room_what_is_in_use_stays(server: Harness, engine: Keepin
 
 
 @pytest.mark.asyncio
+async def test_what_would_give_no_room_stays(server: Harness, engine: KeepingEngine) -> None:
+    engine.room, engine.shared = 2, {"image-1"}
+    sandbox = await server.create()
+    await kept(server, sandbox, "1")
+    await kept(server, sandbox, "2")
+    await kept(server, sandbox, "3")
+    assert engine.forgotten == ["image-2"]
+    engine.shared = set(engine.images)
+    with refused(Status.RESOURCE_EXHAUSTED, "2 snapshots", "in use"):
+        await kept(server, sandbox, "4")
+    assert engine.forgotten == ["image-2"]
+
+
+@pytest.mark.asyncio
 async def test_nothing_goes_where_that_would_not_help(
     server: Harness, engine: KeepingEngine
 ) -> None:

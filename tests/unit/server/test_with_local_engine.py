@@ -9,13 +9,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
+from grpclib import Status
 
-from pytest_sandbox._proto import common_pb2, router_pb2, sandboxes_pb2
+from pytest_sandbox._proto import common_pb2, router_pb2, sandboxes_pb2, snapshots_pb2
 from pytest_sandbox.engine import EngineUnavailable
 from pytest_sandbox.engine._registry import load_engine
 from pytest_sandbox.server.fs_tools import TOOL
 
-from .harness import UNIX, Created, Harness, serve
+from .harness import UNIX, Created, Harness, refused, serve
 
 Result = common_pb2.GenericResult
 MIB = 1024 * 1024
@@ -128,3 +129,38 @@ async def test_a_sandbox_whose_time_is_up_ends(local: Harness) -> None:
     sandbox = await local.create("sleep", "60", timeout_secs=1)
     result = await local.wait(sandbox, 30)
     assert result.status == Result.GENERIC_STATUS_TIMEOUT
+
+
+@pytest.mark.asyncio
+async def test_a_full_store_lets_go_of_what_frees_room_and_of_nothing_else() -> None:
+    try:
+        engine = load_engine("local", {"store": str(10 * MIB)})
+        async with serve(engine, UNIX) as local:
+            await fill_store(local)
+    except EngineUnavailable as error:
+        pytest.skip(f"no local engine here: {error.reason}")
+
+
+async def fill_store(local: Harness) -> None:
+    unused = []
+    for _ in range(2):
+        sandbox = await local.create()
+        unused.append(await filled(local, sandbox))
+        await local.terminate(sandbox)
+    sandbox = await local.create()
+    own = [await filled(local, sandbox), await filled(local, sandbox)]
+    with refused(Status.RESOURCE_EXHAUSTED, "2 snapshots", "in use"):
+        await filled(local, sandbox)
+    for image_id in own:
+        await local.terminate(await local.create(image_id=image_id))
+    for image_id in unused:
+        with refused(Status.NOT_FOUND, image_id, "room"):
+            await local.create(image_id=image_id)
+
+
+async def filled(local: Harness, sandbox: Created) -> str:
+    """A snapshot with 4 MiB more than the one before."""
+    script = "head -c 4M /dev/urandom > /srv/a"
+    await local.code(sandbox, await local.exec(sandbox, "sh", "-c", script))
+    request = snapshots_pb2.SandboxSnapshotFsRequest(sandbox_id=sandbox.id, timeout=55)
+    return (await local.control.SandboxSnapshotFs(request)).image_id
