@@ -447,6 +447,23 @@ def test_an_async_function_is_awaited(project: Project) -> None:
     ).assert_outcomes(passed=1)
 
 
+def test_what_a_template_creates_besides_is_where_it_is(project: Project) -> None:
+    project.run(
+        """
+        from pytest_sandbox import Sandbox
+
+        @sandbox_template
+        def prepared(sandbox):
+            write(sandbox, "it")
+            other = Sandbox.create(image=sandbox.snapshot_filesystem())
+            assert read(other) == "it"
+            other.terminate()
+
+        def test_it(prepared): ...
+        """
+    ).assert_outcomes(passed=1)
+
+
 def test_a_template_can_be_asked_for_in_the_middle_of_a_test(project: Project) -> None:
     project.run(
         """
