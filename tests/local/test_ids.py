@@ -49,6 +49,7 @@ def test_every_mode_but_one_has_room_for_nobody() -> None:
     assert {mode: _ids.count(mode) > 65534 for mode in Mode} == {
         Mode.ROOT_SHIFTED: True,
         Mode.ROOT_IDENTITY: True,
+        Mode.ROOT_PLAIN: True,
         Mode.SUBORDINATE: True,
         Mode.SINGLE: False,
     }
