@@ -41,6 +41,7 @@ from . import (
     _prepare,
     _processes,
     _pty,
+    _refusals,
     _signals,
     _snapshots,
     _stdin,
@@ -79,6 +80,7 @@ CHECKS = collect(
     _volumes,
     _volume_images,
     _gpus,
+    _refusals,
 )
 
 #: What happens when an engine is closed; each check closes the engine that it is given.
