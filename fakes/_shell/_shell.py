@@ -1,33 +1,26 @@
 """Runs shell scripts."""
 
-import asyncio
 import errno
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
 
 from .._bell import Bell
 from .._description import Description
 from .._proc import Exit, Proc
 from .._programs import UTILITIES, NotSupported, complain, execute, posix_echo, problem, refuse, run
 from ._builtins import BUILTINS, NOT_BUILTIN, SPECIAL, folder
-from ._condition import holds
+from ._compound import COMPOUNDS
 from ._control import Break, CannotFork, Return
 from ._expand import Expansion
 from ._parse import parse
 from ._redirect import apply, redirected
 from ._syntax import (
     AndOr,
-    Case,
     Command,
     Condition,
-    For,
-    Function,
     Group,
-    If,
-    Loop,
     Pipeline,
     Redirect,
     Redirected,
@@ -70,7 +63,7 @@ class Shell:
         self.caught = Bell()
         self.pending: list[int] = []
         self._trusting = 0  # depth of conditions, in which `set -e` does not count
-        self._expansion = Expansion(self)
+        self.expansion = Expansion(self)
 
     def copy(self, proc: Proc) -> "Shell":
         """A shell with the same state in another process: a subshell."""
@@ -263,79 +256,20 @@ class Shell:
                 return await self.run(command.body)
             inside = Group(command.body)
             return (await self._fork(inside, self.proc.fds).wait()).returncode
-        runners: dict[type[Command], Callable[[Any], Awaitable[int]]] = {
-            Case: self._case,
-            Condition: self._condition,
-            For: self._for,
-            Function: self._define,
-            If: self._if,
-            Loop: self._loop,
-        }
-        return await runners[type(command)](command)
+        return await COMPOUNDS[type(command)](self, command)
 
-    async def _define(self, command: Function) -> int:
-        self.functions[command.name] = command.body
-        return 0
-
-    async def _condition(self, command: Condition) -> int:
-        return 0 if await holds(self.proc, self._expansion, command) else 1
-
-    async def _if(self, command: If) -> int:
-        for condition, body in command.branches:
-            if await self._holds(condition):
-                return await self.run(body)
-        return await self.run(command.otherwise) if command.otherwise else 0
-
-    async def _holds(self, condition: Script) -> bool:
+    async def holds(self, condition: Script) -> bool:
+        """Whether commands succeed; `set -e` does not count in them."""
         self._trusting += 1
         try:
             return await self.run(condition) == 0
         finally:
             self._trusting -= 1
 
-    async def _loop(self, command: Loop) -> int:
-        code = 0
-        while await self._holds(command.condition) != command.until:
-            code, leave = await self._turn(command.body)
-            if leave:
-                break
-        return code
-
-    async def _for(self, command: For) -> int:
-        words = self.arguments
-        if command.words is not None:
-            words = await self._expansion.fields(command.words)
-        code = 0
-        for word in list(words):
-            self.assign(command.name, word)
-            code, leave = await self._turn(command.body)
-            if leave:
-                break
-        return code
-
-    async def _turn(self, body: Script) -> tuple[int, bool]:
-        """One turn of a loop: the code, and whether to leave the loop."""
-        await asyncio.sleep(0)
-        self.proc.check()
-        try:
-            return await self.run(body), False
-        except Break as error:
-            if error.levels > 1:
-                raise Break(error.levels - 1, again=error.again) from None
-            return 0, not error.again
-
-    async def _case(self, command: Case) -> int:
-        text = await self._expansion.text(command.word)
-        for patterns, body in command.branches:
-            for pattern in patterns:
-                if (await self._expansion.pattern(pattern)).match(text):
-                    return await self.run(body)
-        return 0
-
     async def _simple(self, command: Simple, *, alone: bool) -> int:
         self.last_substitution = 0
-        words = await self._expansion.fields(command.words)
-        values = {n: await self._expansion.text(word) for n, word in command.assignments}
+        words = await self.expansion.fields(command.words)
+        values = {n: await self.expansion.text(word) for n, word in command.assignments}
         if "x" in self.options and words:
             await self.proc.complain("+ " + " ".join(words))
         try:
@@ -471,10 +405,10 @@ class Shell:
     # Descriptors.
 
     def _redirected(self, redirects: Sequence[Redirect]) -> AbstractAsyncContextManager[None]:
-        return redirected(self.proc, self._expansion, redirects)
+        return redirected(self.proc, self.expansion, redirects)
 
     async def _apply(self, redirects: Sequence[Redirect], fds: dict[int, Description]) -> None:
-        await apply(self.proc, self._expansion, redirects, fds)
+        await apply(self.proc, self.expansion, redirects, fds)
 
     async def output_of(self, script: Script) -> str:
         """What a script prints, without the line ends at its end."""

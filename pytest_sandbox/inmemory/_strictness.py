@@ -107,7 +107,7 @@ _RULES = {
     "unused-scripts": _Rule(
         _unused_scripts,
         "scripts that were used less often than they had to be",
-        "Run the commands, or say .optional()",
+        "Run the commands, make the connections, or say .optional()",
     ),
     "unfired-faults": _Rule(
         _unfired_faults,

@@ -9,7 +9,7 @@ BROKEN = {
         [
             "fake_sandboxes: scripts that were used less often than they had to be:",
             "  the script for `make` (test_it.py:5) was used 0 times, not 1",
-            "Run the commands, or say .optional(), or allow 'unused-scripts'.",
+            "Run the commands, make the connections, or say .optional(), or allow *",
         ],
     ),
     "unfired-faults": (
@@ -26,6 +26,14 @@ BROKEN = {
             "fake_sandboxes: commands that nothing is known of:",
             "  unscripted command: compile",
             "Script them with fake_sandboxes.on_exec(...), or allow 'unscripted-commands'.",
+        ],
+    ),
+    "unscripted-connections": (
+        "from tests_calls import connect; connect(8000)",
+        [
+            "fake_sandboxes: connections to ports that nothing listens on:",
+            "  unscripted connection: port 8000",
+            "Script them with *on_connect(...)*, or allow 'unscripted-connections'.",
         ],
     ),
     "unwaited-processes": (
@@ -64,10 +72,19 @@ BROKEN = {
 }
 
 CALLS = """
+    import contextlib
+    import socket
+    from pytest_sandbox import Sandbox
     from google.protobuf.empty_pb2 import Empty
     from grpclib.client import UnaryUnaryMethod
     from pytest_sandbox.client.exceptions import Error
     from pytest_sandbox.client._portal import portal
+
+    def connect(port):
+        sandbox = Sandbox.create(unencrypted_ports=[port])
+        with socket.create_connection(sandbox.tunnels()[port].tcp_socket) as connection:
+            with contextlib.suppress(ConnectionResetError):
+                connection.recv(1)
 
     PATH = "/modal.client.ModalClient/QueueGetOrCreate"
 
