@@ -225,6 +225,29 @@ def test_hints_show_in_nothing(fake: FakeSandboxes, call: Any) -> None:
         call(fake.client.extensions.prepare, workdir="srv")
 
 
+def test_sandboxes_go_on_from_a_snapshot_with_processes(fake: FakeSandboxes, call: Any) -> None:
+    sandbox = Sandbox.create("sleep", "100", name="same", _experimental_enable_snapshot=True)
+    sandbox.filesystem.write_text("kept", "/srv/a")
+    snapshot = call(sandbox._experimental_snapshot)
+    with pytest.raises(exceptions.AlreadyExistsError, match="same"):
+        Sandbox._experimental_from_snapshot(snapshot)
+
+    copy = call(Sandbox._experimental_from_snapshot, snapshot, name="other")
+
+    assert (copy.poll(), copy.filesystem.read_text("/srv/a")) == (None, "kept")
+    assert Sandbox.from_name("pytest-sandbox", "other").object_id == copy.object_id
+    copy.wait()
+    assert copy.returncode == 0
+    call(fake.client.extensions.forget_snapshot, snapshot)
+    with pytest.raises(exceptions.NotFoundError, match="forgotten"):
+        Sandbox._experimental_from_snapshot(snapshot, name=None)
+
+
+def test_only_what_was_created_for_it_is_kept_with_its_processes(fake: FakeSandboxes) -> None:
+    with pytest.raises(exceptions.ConflictError, match="_experimental_enable_snapshot=True"):
+        Sandbox.create()._experimental_snapshot()
+
+
 # What the wire carries
 
 
