@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import PurePosixPath
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from grpclib.server import Stream
+
+    from pytest_sandbox._run import Run
 
 Serve = Callable[..., Client]
 
@@ -402,3 +407,26 @@ async def test_a_snapshot_whose_caller_has_gone_is_forgotten(serve: Serve) -> No
         await keeping
     go_on.set()
     assert await asyncio.to_thread(forgotten.wait, 30)
+
+
+IN_ANOTHER_PROCESS = """
+import sys
+from pytest_sandbox import Image, Sandbox
+
+copy = Sandbox.create(image=Image.from_id(sys.argv[1]))
+print(copy.run("cat", "/srv/a").stdout, end="")
+copy.terminate()
+"""
+
+
+def test_an_image_is_good_in_another_process(run: Run, sandbox: Sandbox) -> None:
+    sandbox.filesystem.write_text("kept", "/srv/a")
+    image = sandbox.snapshot_filesystem()
+    done = subprocess.run(
+        (sys.executable, "-c", IN_ANOTHER_PROCESS, image.object_id),
+        env={**os.environ, "PYTEST_SANDBOX_SOCKET": run.socket()},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.returncode) == ("kept", 0), done.stderr
