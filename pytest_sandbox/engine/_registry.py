@@ -58,16 +58,16 @@ def _local(options: Mapping[str, str]) -> Engine:
     # Imported by name and late: this package is below `local`, and a server with another engine
     # does not need it.
     local = import_module("pytest_sandbox.local")
-    engine: Engine = local.LocalEngine(local.LocalOptions(**_numbers(options)))
+    engine: Engine = local.LocalEngine(local.LocalOptions(**_values(options)))
     return engine
 
 
-def _numbers(options: Mapping[str, str]) -> dict[str, int]:
+def _values(options: Mapping[str, str]) -> dict[str, int | str]:
     try:
-        return {name: int(value) for name, value in options.items()}
+        return {name: text if name == "criu" else int(text) for name, text in options.items()}
     except ValueError:
         raise EngineUnavailable(
-            f"options of the engine 'local' are numbers, not {dict(options)!r}"
+            f"options of the engine 'local' are numbers, but for criu, not {dict(options)!r}"
         ) from None
 
 

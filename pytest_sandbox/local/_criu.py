@@ -14,8 +14,8 @@ VARIABLE = "PYTEST_SANDBOX_CRIU"
 #: Earlier ones fail on kernels of today: they do not know where the kernel has put its clock.
 OLDEST = (4, 0)
 _REMEDY = (
-    "install CRIU 4 or newer (Debian 13, Fedora: the package criu), or unpack one and name it "
-    f"with --sandbox-criu or in {VARIABLE}: docs/engines.md, Memory snapshots"
+    "Install CRIU 4 or newer (Debian 13, Fedora: the package criu)\n"
+    f"or name one with --sandbox-criu or in {VARIABLE}: docs/engines.md, Memory snapshots"
 )
 _SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 _SECONDS = 10

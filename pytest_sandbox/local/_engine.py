@@ -25,6 +25,7 @@ from ._transfer import export, load
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from ._criu import CriuMissing
     from ._factory import Factory
     from ._modes import Choice
 
@@ -134,14 +135,14 @@ def _raise_descriptor_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _info(choice: Choice, no_memory: str) -> EngineInfo:
+def _info(choice: Choice, no_memory: CriuMissing | None) -> EngineInfo:
     zygote, image = choice.factory.zygote, choice.factory.image
     capabilities = {_LIMITS[name] for name in zygote.controllers if name in _LIMITS}
     details = {f"not used: {mode.value}": no.reason for mode, no in choice.refused.items()}
     details |= {f"no {name} limit": reason for name, reason in zygote.refused.items()}
     details |= {f"not shown: {path}": reason for path, reason in image.left_out.items()}
     if no_memory:
-        details["no memory snapshot"] = no_memory
+        details["no memory snapshot"] = no_memory.reason
     else:
         capabilities.add(Capability.MEMORY_SNAPSHOT)
     capabilities |= {Capability.PORT, Capability.PTY, Capability.SNAPSHOT, Capability.VOLUME}

@@ -107,14 +107,24 @@ class Memory:
         self._numbers = itertools.count(1)
         self._engine = secrets.token_hex(4)  # no other engine has snapshots of our names
 
-    async def look(self) -> str:
-        """Find out whether it can be done here, but by no trial yet; why not, or nothing."""
+    async def look(self) -> _criu.CriuMissing | None:
+        """Find out whether it can be done here, but by no trial yet; why not, if it cannot."""
         if os.geteuid() == 0:
             try:
                 self._criu = await asyncio.to_thread(_criu.find, self._options.criu)
             except _criu.CriuMissing as missing:
                 self._missing = missing
-        return "" if self._criu else self._missing.reason
+        return None if self._criu else self._missing
+
+    async def trial(self) -> str:
+        """Keep and restore a small process; which CRIU did it.
+
+        Raises:
+            Unsupported: it does not work here; with the reason.
+        """
+        criu = self._check()
+        await self._ready()
+        return f"CRIU {criu.version}, {criu.program}"
 
     async def create(self, spec: TaskSpec) -> LocalTask:
         """Create a task that can be kept, or one that was.
@@ -178,7 +188,8 @@ class Memory:
 
     def _check(self) -> Criu:
         if self._criu is None:
-            raise Unsupported(_FEATURE, f"{self._missing.reason}. {self._missing.remedy}")
+            remedy = self._missing.remedy.replace("\n", " ")
+            raise Unsupported(_FEATURE, f"{self._missing.reason}. {remedy}")
         return self._criu
 
     async def _ready(self) -> Factory:

@@ -6,7 +6,12 @@ import asyncio
 import os
 import platform
 
+from pytest_sandbox.engine import EngineError
+
 from . import _ids
+from ._agent_link import BuildFailed
+from ._images import Images
+from ._memory import Memory
 from ._modes import ModeRefused, attempt, candidates, sysctl
 from ._options import LocalOptions, Mode
 from ._report import Finding, Report
@@ -16,6 +21,8 @@ from ._syscalls import MACHINE, SUPPORTED_MACHINES
 _OLDEST = (5, 12)
 #: From here on, tmpfs has the `user.*` attributes in which overlayfs notes replaced directories.
 _WITH_ATTRIBUTES = (6, 6)
+#: Bytes for the images of a process that does nothing.
+_TRIAL_STORE = 1 << 30
 _LIMITS = {"pids": "processes", "memory": "memory", "cpu": "processor time"}
 _ALLOW_USERNS = "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
 
@@ -43,7 +50,8 @@ async def _probe(options: LocalOptions) -> Report:
             findings.append(finding)
             if finding.ok and chosen is None:
                 chosen, limits = mode, [_limit(name, refused) for name in _LIMITS]
-    return Report((*findings, *limits), None if chosen is None else chosen.value)
+    findings += [*limits, await _memory(options)]
+    return Report(tuple(findings), None if chosen is None else chosen.value)
 
 
 async def _try(mode: Mode, options: LocalOptions) -> tuple[Finding, dict[str, str]]:
@@ -57,6 +65,21 @@ async def _try(mode: Mode, options: LocalOptions) -> tuple[Finding, dict[str, st
     refused = factory.zygote.refused
     await factory.close()
     return Finding(name, True, "a trial sandbox was created and ended"), refused
+
+
+async def _memory(options: LocalOptions) -> Finding:
+    """Whether the memory of processes can be kept, by keeping and restoring one."""
+    name, consequence = "memory snapshots", "the processes of a sandbox cannot be kept, only files"
+    memory = Memory(options, Images(_TRIAL_STORE))
+    if missing := await memory.look():
+        return Finding(name, False, missing.reason, consequence, missing.remedy)
+    try:
+        used = await memory.trial()
+    except (EngineError, BuildFailed) as refusal:
+        return Finding(name, False, str(refusal), consequence)
+    finally:
+        await memory.close()
+    return Finding(name, True, f"a process was kept and restored: {used}")
 
 
 def _machine() -> Finding:

@@ -86,7 +86,8 @@ class EngineSession:
         with self._mutex:
             if settings(self._config).engine == "fake":
                 return self._in_memory()
-            server = self.run().start(settings(self._config).engine)
+            asked = settings(self._config)
+            server = self.run().start(asked.engine, asked.of_engine)
             if self._engine is None:
                 self._engine = SandboxEngine(
                     name=server.engine["name"],

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 ENGINE_VARIABLE = "PYTEST_SANDBOX_ENGINE"
+CRIU_VARIABLE = "PYTEST_SANDBOX_CRIU"
 
 #: Images that have a name: the curated view of this machine.
 IMAGES = ("host",)
@@ -24,6 +25,7 @@ _ENGINE_HELP = (
     "or fake (in memory)."
 )
 _IMAGE_HELP = "The image of sandboxes whose marker names none: host (the default)."
+_CRIU_HELP = "The CRIU that keeps the memory of sandboxes (the installed one)."
 _POOL_HELP = (
     "Whether the sandbox of the next test is made while a test runs: auto (the default) or off."
 )
@@ -41,6 +43,7 @@ class Settings:
         image_source: where that choice comes from.
         strict: whether leaving something behind fails a test.
         pool: whether the engine is told what the next test will ask for.
+        criu: path of the CRIU that keeps memory; empty for what the engine finds.
     """
 
     engine: str
@@ -49,6 +52,12 @@ class Settings:
     image_source: str
     strict: bool
     pool: bool
+    criu: str
+
+    @property
+    def of_engine(self) -> dict[str, str]:
+        """Options of the engine."""
+        return {"criu": self.criu} if self.criu and self.engine == "local" else {}
 
     @property
     def header(self) -> str:
@@ -63,10 +72,12 @@ _SETTINGS = pytest.StashKey[Settings]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the options and their twins in the ini file."""
     group = parser.getgroup("sandbox", "sandboxes")
+    group.addoption("--sandbox-criu", metavar="PATH", help=_CRIU_HELP)
     group.addoption("--sandbox-engine", metavar="ENGINE", help=_ENGINE_HELP)
     group.addoption("--sandbox-image", metavar="IMAGE", help=_IMAGE_HELP)
     group.addoption("--sandbox-pool", metavar="POOL", help=_POOL_HELP)
     group.addoption("--sandbox-strict", action="store_true", default=None, help=_STRICT_HELP)
+    parser.addini("sandbox_criu", _CRIU_HELP, default="")
     parser.addini("sandbox_engine", _ENGINE_HELP, default="")
     parser.addini("sandbox_image", _IMAGE_HELP, default="")
     parser.addini("sandbox_pool", _POOL_HELP, default="")
@@ -118,6 +129,7 @@ def _resolve(config: pytest.Config) -> Settings:
         image_source=image_source,
         strict=_strict(config),
         pool=pool == "auto",
+        criu=_with_source(config, "criu", "", CRIU_VARIABLE)[0],
     )
 
 

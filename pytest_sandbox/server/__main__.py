@@ -60,6 +60,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--run-dir", required=True, type=Path, help="folder with the lease")
     parser.add_argument("--tcp", metavar="HOST:PORT", type=_address, help="serve Modal clients too")
     parser.add_argument("--disk", metavar="BYTES", help="room for what all sandboxes write")
+    parser.add_argument("--criu", metavar="PATH", help="the CRIU that keeps memory")
     return parser.parse_args(arguments)
 
 
@@ -74,7 +75,8 @@ def _address(text: str) -> tuple[str, int]:
 async def _serve(options: argparse.Namespace) -> None:
     stop = _stop_event(options.run_dir)
     await asyncio.to_thread(_lease.sweep, options.run_dir.parent, options.run_dir)
-    engine = load_engine(options.engine, {"disk": options.disk} if options.disk else {})
+    wanted = {"disk": options.disk, "criu": options.criu}
+    engine = load_engine(options.engine, {name: text for name, text in wanted.items() if text})
     info = await engine.start()
     app = App(engine, info)
     listeners = Listeners(app)

@@ -26,7 +26,7 @@ from pytest_sandbox.engine import (
     Unsupported,
     VolumeMount,
 )
-from pytest_sandbox.local import LocalEngine, LocalOptions
+from pytest_sandbox.local import LocalEngine, LocalOptions, probe
 
 from .conftest import exists, needs_root, shell, until
 
@@ -368,6 +368,13 @@ async def test_volumes_and_memory_do_not_go_together(engine: LocalEngine) -> Non
     volumes = (VolumeMount("v", "/v"),)
     with pytest.raises(Unsupported, match="volumes"):
         await engine.create(TaskSpec(freezable=True, volumes=volumes))
+
+
+async def test_the_doctor_tries_it() -> None:
+    report = await asyncio.to_thread(probe)
+    (finding,) = [one for one in report.findings if one.name == "memory snapshots"]
+    assert finding.ok, finding
+    assert "kept and restored: CRIU " in finding.detail
 
 
 async def test_images_of_files_go_both_ways(engine: LocalEngine) -> None:

@@ -92,6 +92,24 @@ def test_an_engine_of_an_installed_package_is_accepted_and_asked_for(
     result.stdout.fnmatch_lines("no sandbox engine: it is only a test")
 
 
+def test_the_engine_is_told_of_the_criu_that_is_named(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTEST_SANDBOX_CRIU", raising=False)
+    pytester.makeini("[pytest]\nsandbox_criu = /none/of/ini")
+    pytester.makepyfile("""
+        import os
+
+        def test_it(sandbox_engine, request):
+            reason = sandbox_engine.details["no memory snapshot"]
+            asked = request.config.getoption("sandbox_criu") or "/none/of/ini"
+            assert os.geteuid() or asked in reason  # others than root lack more than CRIU
+    """)
+
+    for arguments in ((), ("--sandbox-criu=/none/of/option",)):
+        pytester.runpytest_subprocess(*arguments).assert_outcomes(passed=1)
+
+
 def test_an_image_that_does_not_exist_is_refused(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest("--sandbox-image=ubuntu")
 
@@ -131,7 +149,8 @@ def test_every_option_has_the_prefix_and_a_twin(pytester: pytest.Pytester) -> No
     config = pytester.parseconfig()
     options = {name for name in vars(config.option) if name.startswith("sandbox")}
 
-    assert options == {"sandbox_engine", "sandbox_image", "sandbox_pool", "sandbox_strict"}
+    names = ("criu", "engine", "image", "pool", "strict")
+    assert options == {f"sandbox_{name}" for name in names}
     for name in options:
         config.getini(name)
 
