@@ -13,7 +13,7 @@ from pytest_sandbox._proto import sandboxes_pb2 as pb
 from pytest_sandbox.client import App, Sandbox, Secret, exceptions
 from pytest_sandbox.engine import Capability, EngineInfo
 
-from . import image_checks, reach_checks
+from . import image_checks, memory_checks, reach_checks
 from .wire import Wire
 
 Check = Callable[[Wire], Awaitable[None]]
@@ -286,7 +286,8 @@ CHECKS: dict[str, Check] = {
         files_fail_like_files,
         errors_name_the_command,
         *image_checks.CHECKS,
-        *reach_checks.CHECKS,
+        *reach_checks.NEEDS,
+        *memory_checks.NEEDS,
     )
 }
 
@@ -294,6 +295,7 @@ CHECKS: dict[str, Check] = {
 NEEDS: dict[str, frozenset[Capability]] = {
     **{check.__name__: frozenset({Capability.SNAPSHOT}) for check in image_checks.CHECKS},
     **{check.__name__: needs for check, needs in reach_checks.NEEDS.items()},
+    **{check.__name__: needs for check, needs in memory_checks.NEEDS.items()},
 }
 
 

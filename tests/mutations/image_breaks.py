@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from pytest_sandbox.server import _creation, _snapshots, kept_images, router_snapshots
+from pytest_sandbox.server import _creation, _snapshots, kept_images, router_snapshots, snapshots
 from pytest_sandbox.server._box import Box
 from pytest_sandbox.server._definition import task_spec
 from pytest_sandbox.server._idempotency import Outcomes
 from pytest_sandbox.server._image_registry import Image, ImageRegistry
+from pytest_sandbox.server._memory import MemorySnapshots
 from pytest_sandbox.server._shelf import Shelf
 from pytest_sandbox.server._tunnel import Tunnel
 from pytest_sandbox.server._volume_registry import VolumeRegistry
@@ -262,6 +263,49 @@ def delete_no_volume(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(VolumeRegistry, "remove", lambda self, volume: None)
 
 
+def begin_again(patch: pytest.MonkeyPatch) -> None:
+    right = _creation.Creation.create
+
+    async def wrong(
+        self: Any, app: Any, one: Any, tags: Any, image: Any, spec: Any, **more: Any
+    ) -> Any:
+        return await right(self, app, one, tags, image, replace(spec, resume=None), **more)
+
+    patch.setattr(_creation.Creation, "create", wrong)
+
+
+def ignore_other_names(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(snapshots, "_renamed", lambda definition, request: definition)
+
+
+def lose_tags_of_copies(patch: pytest.MonkeyPatch) -> None:
+    right = MemorySnapshots.take
+
+    def wrong(self: MemorySnapshots, box: Box) -> Any:
+        snapshot = right(self, box)
+        snapshot.tags = {}
+        return snapshot
+
+    patch.setattr(MemorySnapshots, "take", wrong)
+
+
+def mix_up_snapshots(patch: pytest.MonkeyPatch) -> None:
+    right = MemorySnapshots.get
+
+    def wrong(self: MemorySnapshots, snapshot_id: str) -> Any:
+        right(self, snapshot_id)
+        return next(iter(self._snapshots.values()))
+
+    patch.setattr(MemorySnapshots, "get", wrong)
+
+
+def give_no_gpus(patch: pytest.MonkeyPatch) -> None:
+    def wrong(*args: Any) -> Any:
+        return replace(task_spec(*args), gpus=None)
+
+    patch.setattr(_creation, "task_spec", wrong)
+
+
 _WHAT = "restoring_keeps_what_a_sandbox_is"
 _ROOM = "room_is_made_with_what_is_unused"
 
@@ -325,4 +369,9 @@ BREAKS = (
         "let volumes be written", let_volumes_be_written, ("volumes_are_where_they_were_asked_for",)
     ),
     Break("delete no volume", delete_no_volume, ("deleted_volumes_are_gone",)),
+    Break("begin again", begin_again, ("copies_go_on",)),
+    Break("ignore other names", ignore_other_names, ("copies_have_names_of_their_own",)),
+    Break("lose tags of copies", lose_tags_of_copies, ("copies_go_on",)),
+    Break("mix up snapshots", mix_up_snapshots, ("snapshots_are_apart",)),
+    Break("give no GPUs", give_no_gpus, ("gpus_are_ones_own",)),
 )

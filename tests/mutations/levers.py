@@ -47,6 +47,7 @@ class Levers(Engine):
         self.tasks.append(task)
         self._watch(task, "snapshot")
         self._watch(task, "snapshot_directory")
+        self._watch(task, "snapshot_memory")
         return task
 
     def _watch(self, task: Any, method: str) -> None:

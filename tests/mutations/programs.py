@@ -1,4 +1,4 @@
-"""What listens in sandboxes, as a program and as a script for the engine in memory."""
+"""Programs that run in sandboxes, and the same as scripts for the engine in memory."""
 
 import asyncio
 from functools import partial
@@ -35,3 +35,15 @@ async def listen(call: Call) -> None:
     call.out("ready\n")
     await call.flush()
     await asyncio.get_running_loop().create_future()
+
+
+#: Counts the lines that it is given.
+COUNT = ("sh", "-c", "n=0; while read -r line; do n=$((n + 1)); echo $n; done")
+
+
+async def count(call: Call) -> None:
+    """The same for sandboxes in memory."""
+    while await call.read():
+        call.state["n"] = call.state.get("n", 0) + 1
+        call.out(f"{call.state['n']}\n")
+        await call.flush()

@@ -113,4 +113,3 @@ NEEDS: dict[Callable[[Wire], Awaitable[None]], frozenset[Capability]] = {
     volumes_are_where_they_were_asked_for: _VOLUME,
     deleted_volumes_are_gone: _VOLUME,
 }
-CHECKS = tuple(NEEDS)

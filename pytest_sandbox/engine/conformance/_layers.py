@@ -305,12 +305,12 @@ async def check_long_paths(engine: Engine) -> None:
 
 async def check_changes_of_the_system(engine: Engine) -> None:
     """Where root may change `/usr`, what it changed is in the image like everything else."""
-    show = "cd /usr; echo * local/*; cat t/f 2>/dev/null; true"
+    show = "cd /usr; echo * games/*; cat t/f 2>/dev/null; true"
     async with a_lab(engine) as lab:
         task = await lab.task()
         for script in (
-            "mkdir /usr/t && echo one > /usr/t/f && rm -r /usr/local && mv /usr/share /usr/shared",
-            "mv /usr/t /srv/t && mkdir /usr/t /usr/local && mv /srv/t/f /usr/t/f",
+            "mkdir /usr/t; echo one > /usr/t/f; mv /usr/games /usr/played",
+            "mv /usr/t /srv/t; mkdir /usr/t /usr/games; rm -r /usr/played; mv /srv/t/f /usr/t/f",
         ):
             await sh(task, f"({script}) 2>/dev/null; true")
             expected = await sh(task, show)

@@ -368,6 +368,19 @@ async def check_what_stands_on_a_forgotten_image_stays(engine: Engine) -> None:
         equal(await sh(again, "cat /srv/d/*"), b"one\n", "an image made afterwards")
 
 
+async def check_what_gives_room(engine: Engine) -> None:
+    """Forgetting an image gives room at the latest when all is gone that stood on it."""
+    async with a_lab(engine) as lab:
+        source = await lab.task()
+        await sh(source, "echo one > /srv/f")
+        image = await lab.snapshot(source)
+        copy = await lab.copy(image)
+        assert isinstance(engine.frees(image), bool), f"frees() gave {engine.frees(image)!r}"
+        for task in (copy, source):
+            await soon(task.kill(), "kill()")
+        equal(engine.frees(image), True, "frees() of an image that nothing stands on")
+
+
 async def check_forget_while_creating(engine: Engine) -> None:
     """A `create` that races with `forget` gives a whole task or raises `UnknownImage`."""
     async with a_lab(engine) as lab:
