@@ -45,6 +45,11 @@ class End:
             raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
         await self._writer.write(data)
 
+    @property
+    def alone(self) -> bool:
+        """Whether the other has let go of it, or broke it off."""
+        return self._broken or (self.other is not None and self.other._closed)
+
     async def _turn(self) -> None:
         """Let others run now and then, whoever reads and writes without ever having to wait."""
         self._calls += 1
@@ -179,6 +184,11 @@ class Peer:
     ) -> None:
         """Answer a request of HTTP/1; the length of the body is told."""
         await self.write(response(status, body, headers or {}))
+
+    @property
+    def gone(self) -> bool:
+        """Whether the other has closed the connection, or broke it off."""
+        return self._end.alone
 
     def close(self) -> None:
         """End the connection; a second call does nothing."""

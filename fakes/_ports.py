@@ -213,11 +213,10 @@ class Ports:
             answer = await _answer(handler, peer)
             if answer is not None:
                 await peer.write(answer)
-        except ConnectionError:
-            peer.break_off()  # the other has gone
-        except Exception as error:  # a handler of the test's own
+        except Exception as error:  # of a handler of the test's own
+            if not (isinstance(error, ConnectionError) and peer.gone):
+                self._kernel.around.problems.crashed(peer, error)
             peer.break_off()
-            self._kernel.around.problems.crashed(peer, error)
         finally:
             peer.close()
 

@@ -120,6 +120,19 @@ async def test_a_client_that_goes_is_no_problem(engine: FakeEngine, task: Task) 
     assert engine.problems == []
 
 
+async def test_an_error_that_the_client_is_not_to_blame_for_is_told(
+    engine: FakeEngine, task: Task
+) -> None:
+    def handler(peer: Peer) -> None:
+        assert not peer.gone
+        raise ConnectionRefusedError("the database of the handler")
+
+    engine.on_connect(1).calls(handler)
+    with pytest.raises(ConnectionResetError):
+        await ask(task, 1)
+    assert "the database of the handler" in engine.problems[0]
+
+
 async def test_a_delay_and_silence_end_with_the_sandbox(engine: FakeEngine, task: Task) -> None:
     assert isinstance(engine.clock, VirtualClock)
     engine.on_connect(1).reply("late").delay(60)
