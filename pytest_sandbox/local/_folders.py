@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ._box import Blueprint
 
 #: How a mount of ours is told from others: nothing inside a sandbox can mount.
-_SOURCE = "image"
+SOURCE = "image"
 
 
 def copy_folder(blueprint: Blueprint, room: int, mounts: int, path: str) -> int:
@@ -59,7 +59,7 @@ def mount_folder(blueprint: Blueprint, stack: list[int], mounts: int, path: str)
     """
     _helper.enter(mounts)
     _mounts.mount_store(blueprint.size, blueprint.inodes)
-    _mounts.overlay("r", "/root", blueprint.layers, stack, "../empty", source=_SOURCE)
+    _mounts.overlay("r", "/root", blueprint.layers, stack, "../empty", source=SOURCE)
     tree = sys_.open_tree("/root")
     sys_.setns(mounts, sys_.CLONE_NEWNS)
     _points.enter(path)
@@ -80,7 +80,7 @@ def unmount_folder(mounts: int, path: str) -> None:
     os.chdir("/")
     there = [mount for mount in read_mounts(proc) if mount.path == where]
     covered = {mount.parent for mount in there}
-    if not any(one.source == _SOURCE and one.number not in covered for one in there):
+    if not any(one.source == SOURCE and one.number not in covered for one in there):
         raise OSError(errno.EINVAL, "no image is mounted there", path)
     try:
         sys_.umount(where, sys_.UMOUNT_NOFOLLOW)

@@ -11,6 +11,8 @@ import errno
 import os
 
 from . import _procs, _terminals
+from ._folders import SOURCE
+from ._mountinfo import read_mounts
 from ._plant import Copy, Planter
 from ._tools import Refused
 from ._walk import open_folder, walk
@@ -48,6 +50,7 @@ def freeze(tools: Tools, message: Message) -> Message:
         Refused: a process holds something that cannot be kept.
         OSError: what the kernel said.
     """
+    _check_mounts()
     latest = tools.count()
     trees = _procs.trees(_procs.scan())
     outside = set(message["pipes"])
@@ -69,6 +72,18 @@ def freeze(tools: Tools, message: Message) -> Message:
         "pipes": sorted(outside.intersection(*[set().union(*pipes.values())])),
         "size": (info.f_blocks - info.f_bfree) * info.f_frsize,
     }
+
+
+def _check_mounts() -> None:
+    """Refuse what would be missing from a copy."""
+    proc = os.open("/proc/self", os.O_PATH | os.O_CLOEXEC)
+    for mount in read_mounts(proc):
+        if mount.source == SOURCE:
+            raise Refused(
+                f"{mount.path} is a mounted image, and those are not kept with processes: "
+                "unmount it first"
+            )
+    os.close(proc)
 
 
 def _dump(tools: Tools, root: int, family: list[int], options: list[str], own_ipc: bool) -> Message:

@@ -337,6 +337,36 @@ async def test_what_cannot_be_kept_is_named_and_goes_on(
     await source.task.kill()
 
 
+async def test_a_mounted_image_is_named(engine: LocalEngine) -> None:
+    source = await tells(engine, THREADS)
+    await source.task.mount("/srv", None)
+    with pytest.raises(NotFreezable, match=r"^/srv is a mounted image"):
+        await source.task.snapshot_memory()
+    await source.task.unmount("/srv")
+    image = await source.task.snapshot_memory()
+    await engine.forget(image)
+    await source.task.kill()
+
+
+async def test_work_on_files_is_no_part_of_it(engine: LocalEngine) -> None:
+    source = await tells(engine, THREADS)
+    watch = source.task.files.watch("/srv")
+    change = asyncio.ensure_future(anext(watch))
+    await asyncio.sleep(0)
+    await source.task.files.listdir("/srv")  # the watch has begun by then
+
+    image = await source.task.snapshot_memory()
+    copy = await resumed(engine, image)
+    inside = await shell(copy.task, "ls /proc | grep -c '^[0-9]'")
+    assert int(inside.out) == 1 + 1 + 3  # PID 1, the main process, the shell with its two
+    await shell(source.task, "touch /srv/f")
+    assert (await asyncio.wait_for(change, 20)).paths
+    await watch.aclose()  # type: ignore[attr-defined]
+    await engine.forget(image)
+    await source.task.kill()
+    await copy.task.kill()
+
+
 async def test_a_traced_process_cannot_be_kept(engine: LocalEngine) -> None:
     story = """
 import ctypes, os, signal
