@@ -44,8 +44,13 @@ def pytest_configure(config: pytest.Config) -> None:
         f"{NAME}({', '.join(f'{key}=...' for key in _KEYS)}): shape the engine in memory of a "
         "test; the closest marker that names a key wins, and the rules to allow add up.",
     )
-    if settings(config).engine == "fake":
-        config.pluginmanager.register(EveryTest(), "pytest-sandbox-fake-sandboxes")
+
+
+# Not in pytest_configure, which `pytest --help` calls too: help must work on a broken setting.
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Where all sandboxes are in memory, give each test an engine of its own."""
+    if settings(session.config).engine == "fake":
+        session.config.pluginmanager.register(EveryTest(), "pytest-sandbox-fake-sandboxes")
 
 
 class EveryTest:
