@@ -53,7 +53,7 @@ def write(blueprint: Blueprint, users: int, stack: list[int], fd: int) -> None:
     out.record({"format": _FORMAT, "parts": parts})
     for part in parts:
         out.enter(part)
-        walk([open_folder(f"/layers/{number}/{part}") for number in stack], out)
+        walk([open_folder(f"/layers/{number}/{part}") for number in stack], out, merge=True)
     out.end()
 
 

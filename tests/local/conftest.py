@@ -15,8 +15,8 @@ import pytest
 import pytest_asyncio
 
 import pytest_sandbox
-from pytest_sandbox.engine import OutputLog, ProcessSpec, Task, TaskSpec
-from pytest_sandbox.local import LocalEngine
+from pytest_sandbox.engine import EngineUnavailable, OutputLog, ProcessSpec, Task, TaskSpec
+from pytest_sandbox.local import LocalEngine, LocalOptions, Mode
 
 #: An ordinary user that need not have an account.
 SOMEBODY = 1500
@@ -107,6 +107,21 @@ async def task(engine: LocalEngine) -> AsyncIterator[Task]:
     task = await engine.create(TaskSpec())
     yield task
     await task.kill()
+
+
+@pytest_asyncio.fixture(params=Mode, ids=lambda mode: mode.name.lower())
+async def moded(request: pytest.FixtureRequest) -> AsyncIterator[LocalEngine]:
+    """An engine in each mode that works here."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root, who may try every mode")
+    engine = LocalEngine(LocalOptions(mode=request.param))
+    try:
+        info = await engine.start()
+    except EngineUnavailable as refusal:
+        pytest.skip(f"this machine does not allow it: {refusal}")
+    assert info.mode == request.param.value
+    yield engine
+    await engine.close()
 
 
 @pytest.fixture

@@ -3,10 +3,8 @@
 import json
 import os
 import subprocess
-from collections.abc import AsyncIterator
 
 import pytest
-import pytest_asyncio
 
 from pytest_sandbox.engine import EngineUnavailable, ProcessSpec, PtySize, TaskSpec
 from pytest_sandbox.local import LocalEngine, LocalOptions, Mode, probe
@@ -22,20 +20,6 @@ from .conftest import (
 )
 
 ROOT_MODES = (Mode.ROOT_SHIFTED, Mode.ROOT_IDENTITY, Mode.ROOT_PLAIN)
-
-
-@pytest_asyncio.fixture(params=Mode, ids=lambda mode: mode.name.lower())
-async def moded(request: pytest.FixtureRequest) -> AsyncIterator[LocalEngine]:
-    if os.geteuid() != 0:
-        pytest.skip("needs root, who may try every mode")
-    engine = LocalEngine(LocalOptions(mode=request.param))
-    try:
-        info = await engine.start()
-    except EngineUnavailable as refusal:
-        pytest.skip(f"this machine does not allow it: {refusal}")
-    assert info.mode == request.param.value
-    yield engine
-    await engine.close()
 
 
 @pytest.mark.asyncio

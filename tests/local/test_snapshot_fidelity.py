@@ -1,0 +1,236 @@
+"""What comes out of a snapshot is what went in, to the last attribute, in every mode."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from pytest_sandbox.engine import ProcessSpec, Task, TaskSpec
+from pytest_sandbox.local import LocalEngine
+
+from .conftest import content
+
+pytestmark = pytest.mark.asyncio
+
+#: Lists everything below some directories, as JSON; runs inside.
+LIST = r"""
+import hashlib, json, os, stat, sys
+
+def listed(path):
+    info = os.lstat(path)
+    found = [oct(info.st_mode), info.st_uid, info.st_gid, info.st_mtime_ns]
+    names = os.listxattr(path, follow_symlinks=False)
+    found.append({n: os.getxattr(path, n, follow_symlinks=False).hex() for n in sorted(names)})
+    if stat.S_ISLNK(info.st_mode):
+        found.append(os.readlink(path))
+    if stat.S_ISREG(info.st_mode):
+        with open(path, "rb") as file:
+            found += [info.st_size, info.st_nlink, hashlib.sha256(file.read()).hexdigest()]
+        found.append("sparse" if info.st_blocks * 512 < info.st_size else "dense")
+    return found
+
+tree, names = {}, {}
+for root in sys.argv[1:]:
+    for folder, folders, files in os.walk(root):
+        folders[:] = [name for name in folders if not os.path.ismount(f"{folder}/{name}")]
+        for path in [folder, *(os.path.join(folder, n) for n in [*files, *folders])]:
+            tree[path] = listed(path)
+            info = os.lstat(path)
+            if info.st_nlink > 1 and not stat.S_ISDIR(info.st_mode):
+                names.setdefault((info.st_dev, info.st_ino), set()).add(path)
+groups = sorted(sorted(group) for group in names.values())
+print(json.dumps([tree, groups]))
+"""
+
+#: Makes one of everything; runs inside.
+MAKE = r"""
+import os, socket, stat, struct, time
+root = "/srv/tree"
+many_ids = sum(int(line.split()[2]) for line in open("/proc/self/uid_map")) > 1
+os.makedirs(root)
+os.chdir(root)
+os.umask(0)
+
+def file(name, data=b"x", mode=0o644):
+    with open(name, "wb") as f:
+        f.write(data)
+    os.chmod(name, mode)
+
+for mode in (0, 0o1, 0o444, 0o640, 0o777, 0o4755, 0o2755, 0o6711, 0o1666):
+    file(f"mode-{mode:o}", mode=mode)
+for mode in (0o0, 0o700, 0o1777, 0o2775):
+    os.mkdir(f"folder-{mode:o}")
+    file(f"folder-{mode:o}/f")
+    os.chmod(f"folder-{mode:o}", mode)
+os.symlink("nowhere", "dangling")
+os.symlink("/etc/passwd", "absolute")
+os.symlink("x" * 4000, "long")
+file("one")
+for name in ("two", "folder-700/three", "folder-1777/four"):
+    os.link("one", name)
+os.link("dangling", "dangling-too")
+os.mkfifo("fifo", 0o640)
+os.link("fifo", "fifo-too")
+socket.socket(socket.AF_UNIX).bind("socket")
+fd = os.open("hole", os.O_RDWR | os.O_CREAT)
+os.ftruncate(fd, 12345)
+os.close(fd)
+fd = os.open("sparse", os.O_RDWR | os.O_CREAT)
+os.ftruncate(fd, 50 * 2**20)
+for offset in (2**20, 30 * 2**20):
+    os.pwrite(fd, b"data" * 1000, offset)
+os.close(fd)
+file("large", os.urandom(3 * 2**20 + 17))
+file("attributes")
+os.setxattr("attributes", "user.one", b"\0\xff binary")
+os.setxattr("folder-700", "user.two", b"v" * 1000)
+file("capable", mode=0o755)
+capability = struct.pack("<IIIII", 0x02000001, 1 << 10, 0, 0, 0)
+os.setxattr("capable", "security.capability", capability)
+
+def entry(tag, bits, who=0xFFFFFFFF):
+    return struct.pack("<HHI", tag, bits, who)
+
+acl = struct.pack("<I", 2) + b"".join(
+    [entry(1, 6), entry(2, 7, 0), entry(4, 4), entry(0x10, 7), entry(0x20, 0)]
+)
+file("listed")
+os.setxattr("listed", "system.posix_acl_access", acl)
+os.mkdir("lists")
+os.setxattr("lists", "system.posix_acl_default", acl)
+file("lists/inherits")
+for name in ("\n", " ", "\\", "*", "-rf", "x" * 255, b"\xff\xfe", ".wh.a", ":", ","):
+    file(name)
+if many_ids:
+    for name in ("mode-640", "folder-2775", "fifo", "socket", "attributes", "listed"):
+        os.chown(name, 1000, 65534)
+    os.chown("absolute", 7, 8, follow_symlinks=False)
+    os.chown("capable", 5, 6)
+    os.setxattr("capable", "security.capability", capability)
+deep = root
+for _ in range(15):
+    os.mkdir("d" * 200)
+    os.chdir("d" * 200)
+file("deepest")
+os.chdir(root)
+for folder, folders, files in os.walk(root, topdown=False):
+    for name in [*files, *folders]:
+        path = os.path.join(folder, name)
+        os.utime(path, ns=(1, 1234567890123456789 + len(name)), follow_symlinks=False)
+os.utime("/srv", ns=(5, 987654321987654321))
+"""
+
+#: What is done in a copy, and then in a copy of what is left; runs inside.
+CHANGE = r"""
+import os, shutil
+os.chdir("/srv/tree")
+os.unlink("two")
+os.unlink("dangling")
+shutil.rmtree("folder-700")
+os.mkdir("folder-700")                      # opaque
+open("folder-700/new", "w").close()
+os.rename("folder-1777/f", "moved")
+shutil.rmtree("lists")                      # gone
+os.unlink("fifo")
+os.mkdir("fifo")                            # another kind
+os.rename("mode-444", "mode-640")           # one over another
+os.rename("large", "folder-2775/large")
+with open("attributes", "a") as f: f.write("more")
+os.setxattr("attributes", "user.three", b"3")
+os.removexattr("attributes", "user.one")
+os.chmod("folder-2775", 0o711)
+os.truncate("sparse", 40 * 2**20)
+os.unlink("/etc/fstab")
+shutil.rmtree("/var/cache")
+os.chmod("/srv", 0o2711)
+"""
+AGAIN = r"""
+import os, shutil
+os.chdir("/srv/tree")
+os.mkdir("lists")                           # made again, over what a lower layer removed
+open("two", "w").close()
+shutil.rmtree("folder-700")
+shutil.rmtree("fifo")
+os.mkdir("/var/cache")
+os.link("one", "five")
+os.rename("one", "one-moved")
+os.rename("one-moved", "one")
+"""
+ROOTS = ("/srv", "/etc", "/var", "/root", "/home")
+
+
+async def python(task: Task, script: str, *arguments: str) -> str:
+    process = await task.exec(ProcessSpec(("python3", "-c", script, *arguments)))
+    out, err = await content(process.stdout), await content(process.stderr)
+    assert (await process.wait()).code == 0, err
+    return out
+
+
+async def listing(task: Task) -> tuple[dict[str, object], list[list[str]]]:
+    tree, groups = json.loads(await python(task, LIST, *ROOTS))
+    return tree, groups
+
+
+async def same(task: Task, expected: tuple[dict[str, object], list[list[str]]]) -> None:
+    tree, groups = await listing(task)
+    assert sorted(tree) == sorted(expected[0])
+    assert {path: found for path, found in tree.items() if found != expected[0][path]} == {}
+    assert groups == expected[1]
+
+
+async def in_place(engine: LocalEngine, task: Task) -> str:
+    return await task.snapshot()
+
+
+async def while_busy(engine: LocalEngine, task: Task) -> str:
+    sleeper = await task.exec(ProcessSpec(("/bin/sleep", "1000")))
+    image = await task.snapshot()
+    await sleeper.signal(9)
+    await sleeper.wait()
+    return image
+
+
+async def at_the_end(engine: LocalEngine, task: Task) -> str:
+    return await task.snapshot(end=True)
+
+
+async def through_a_stream(engine: LocalEngine, task: Task) -> str:
+    image = await task.snapshot()
+    loaded = await engine.load(engine.export(image))
+    await engine.forget(image)
+    return loaded
+
+
+Way = Callable[[LocalEngine, Task], Awaitable[str]]
+
+
+@pytest.mark.parametrize("way", [in_place, while_busy, at_the_end, through_a_stream])
+async def test_a_copy_is_identical(moded: LocalEngine, way: Way) -> None:
+    source = await moded.create(TaskSpec())
+    await python(source, MAKE)
+    expected = await listing(source)
+
+    image = await way(moded, source)
+
+    copy = await moded.create(TaskSpec(image=image))
+    await same(copy, expected)
+    if source.poll() is None:
+        await same(source, expected)
+    await copy.kill()
+    await source.kill()
+
+
+@pytest.mark.parametrize("way", [in_place, while_busy, at_the_end, through_a_stream])
+async def test_a_copy_of_a_changed_copy_is_identical(moded: LocalEngine, way: Way) -> None:
+    task = await moded.create(TaskSpec())
+    await python(task, MAKE)
+    for script in (CHANGE, AGAIN, "pass"):
+        task = await moded.create(TaskSpec(image=await way(moded, task)))
+        await python(task, script)
+        expected = await listing(task)
+    copy = await moded.create(TaskSpec(image=await way(moded, task)))
+    # Overlayfs gives the names of one file different numbers once it came from a lower layer.
+    await same(copy, (expected[0], (await listing(copy))[1]))
+    await moded.close()
