@@ -75,6 +75,8 @@ class Factory:
             return await self.build(spec)
         except BuildFailed as failure:
             raise _translated(failure.reason, spec) from failure
+        except TaskEnded as failure:
+            raise EngineUnavailable("a sandbox was killed while it was built") from failure
 
     async def build(self, spec: TaskSpec) -> LocalTask:
         """Like `create`, without checking the specification.

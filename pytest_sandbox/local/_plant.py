@@ -112,6 +112,8 @@ class Copy(Visitor):
         self._planter.leave(attributes)
 
     def item(self, name: str, path: str, info: os.stat_result) -> None:
+        if info.st_rdev:
+            return  # a device, which no sandbox can make: it is mounted there
         key = identity(info)
         if key and self._planter.another_name(name, key):
             return

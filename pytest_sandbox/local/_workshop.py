@@ -6,6 +6,7 @@ What may take long is done by helpers, one for each request, while the zygote se
 from __future__ import annotations
 
 import errno
+import os
 
 from . import _archive, _copy, _folders, _swap
 from ._errors import describe
@@ -210,7 +211,14 @@ class Workshop:
 
     def _for_layer(self, message: Message, work: Work, keep: list[int]) -> Errand:
         """An errand that gets a new layer."""
-        return Errand(work, keep, lambda fds: self._attach(message["layer"], fds[0]))
+
+        def succeeded(fds: list[int]) -> Message:
+            try:
+                return self._attach(message["layer"], fds[0])
+            finally:
+                os.close(fds[0])
+
+        return Errand(work, keep, succeeded)
 
     def _attach(self, number: int, store: int) -> Message:
         self._layers.attach(number, store)

@@ -241,7 +241,7 @@ class Zygote:
         doors.close()
 
     def _reap(self, flags: int) -> None:
-        while self._boxes or self._buried or self._surgeons:
+        while True:
             try:
                 pid, _ = os.waitpid(-1, flags)
             except ChildProcessError:

@@ -10,7 +10,7 @@ import pytest
 from pytest_sandbox.engine import ProcessSpec, Task, TaskSpec
 from pytest_sandbox.local import LocalEngine
 
-from .conftest import content
+from .conftest import content, shell
 
 pytestmark = pytest.mark.asyncio
 
@@ -168,6 +168,12 @@ async def python(task: Task, script: str, *arguments: str) -> str:
     return out
 
 
+async def out(task: Task, script: str) -> str:
+    done = await shell(task, script)
+    assert (done.code, done.err) == (0, ""), done
+    return done.out
+
+
 async def listing(task: Task) -> tuple[dict[str, object], list[list[str]]]:
     tree, groups = json.loads(await python(task, LIST, *ROOTS))
     return tree, groups
@@ -234,3 +240,17 @@ async def test_a_copy_of_a_changed_copy_is_identical(moded: LocalEngine, way: Wa
     # Overlayfs gives the names of one file different numbers once it came from a lower layer.
     await same(copy, (expected[0], (await listing(copy))[1]))
     await moded.close()
+
+
+async def test_directories_are_kept_in_every_mode(moded: LocalEngine) -> None:
+    task = await moded.create(TaskSpec())
+    await out(task, "mkdir -p /srv/a /srv/b; echo one >/srv/a/f; chmod 2711 /srv/a")
+    image = await task.snapshot_directory("/srv/a")
+    await out(task, "rm -r /srv/a")
+    await task.mount("/srv/b", image)
+    assert await out(task, "cat /srv/b/f; stat -c %a /srv/b; echo two >>/srv/b/f") == "one\n2711\n"
+    again = await task.snapshot_directory("/srv/b")
+    other = await moded.create(TaskSpec())
+    await other.mount("/mnt", again)
+    assert await out(other, "cat /mnt/f") == "one\ntwo\n"
+    await task.unmount("/srv/b")

@@ -1,0 +1,342 @@
+"""Snapshots under attack, without room, or cut short: nothing hangs and nothing is left."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_sandbox.engine import (
+    EngineUnavailable,
+    InvalidSpec,
+    ProcessSpec,
+    StoreFull,
+    Task,
+    TaskEnded,
+    TaskSpec,
+)
+from pytest_sandbox.local import LocalEngine, LocalOptions
+
+from .conftest import exists, shell
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+pytestmark = pytest.mark.asyncio
+
+MIB = 2**20
+
+
+async def started(options: LocalOptions | None = None) -> LocalEngine:
+    engine = LocalEngine(options)
+    await engine.start()
+    return engine
+
+
+async def out(task: Task, script: str) -> str:
+    done = await shell(task, script)
+    assert (done.code, done.err) == (0, ""), done
+    return done.out
+
+
+def zygote(engine: LocalEngine) -> int:
+    assert engine._factory is not None
+    return engine._factory.zygote._process.pid
+
+
+def children(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+def held(engine: LocalEngine) -> tuple[int, int, int, int]:
+    """What grows if something leaks: of the zygote mounts, descriptors, children; our own."""
+    pid = zygote(engine)
+    mounts = Path(f"/proc/{pid}/mountinfo").read_text().count("\n")
+    counts = [len(os.listdir(f"/proc/{one}/fd")) for one in (pid, "self")]
+    return mounts, counts[0], counts[1], len(children(pid))
+
+
+async def quiet(engine: LocalEngine) -> tuple[int, int, int, int]:
+    """What is held once everything has ended that was to end."""
+    assert engine._factory is not None
+    await asyncio.gather(*engine._factory.pool._ending)
+    await eventually(lambda: not children(zygote(engine)))
+    with pytest.raises(ProcessLookupError):  # answered once all that came before is done
+        await engine._factory.zygote.request("swap", name="none")
+    await eventually(lambda: not children(zygote(engine)))
+    return held(engine)
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    """Wait for what nobody announces, while the engine goes on."""
+    for _ in range(6000):
+        if condition():
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError("it never happened")
+
+
+async def nothing_is_left(engine: LocalEngine, before: tuple[int, int, int, int]) -> None:
+    assert engine._factory is not None
+    assert engine._factory.images.layers == 0
+    assert await quiet(engine) == before
+
+
+async def use(engine: LocalEngine) -> None:
+    """Everything that snapshots do, and all of it let go of."""
+    images = []
+    task = await engine.create(TaskSpec())
+    await out(task, "mkdir /srv/a /srv/b; echo x >/srv/a/f; head -c 9000000 /dev/zero >/srv/large")
+    images.append(await task.snapshot())
+    await task.exec(ProcessSpec(("/bin/sleep", "1000")))
+    images.append(await task.snapshot())
+    images.append(await task.snapshot_directory("/srv/a"))
+    await task.mount("/srv/b", images[-1])
+    await task.mount("/srv/b", None)
+    await task.unmount("/srv/b")
+    images.append(await engine.load(engine.export(images[0])))
+    other = await engine.create(TaskSpec(image=images[-1]))
+    images.append(await other.snapshot(end=True))
+    last = await engine.create(TaskSpec(main=ProcessSpec(("true",)), image=images[-1]))
+    await last.wait()
+    await engine.prepare(TaskSpec(image=images[-1]))
+    for image in images:
+        await engine.forget(image)
+    await task.kill()
+
+
+async def test_use_leaves_nothing() -> None:
+    engine = await started()
+    await use(engine)
+    before = await quiet(engine)
+    for _ in range(5):
+        await use(engine)
+    await nothing_is_left(engine, before)
+    await engine.close()
+
+
+async def test_snapshots_that_were_given_up_at_any_moment_leave_nothing() -> None:
+    engine = await started()
+    await use(engine)
+    before = await quiet(engine)
+    for moment in range(0, 24, 2):
+        for busy in (False, True):
+            task = await engine.create(TaskSpec())
+            await out(task, "echo one >/root/f; seq 1 200 | while read i; do : >/srv/$i; done")
+            if busy:
+                await task.exec(ProcessSpec(("/bin/sleep", "1000")))
+            call = asyncio.ensure_future(task.snapshot())
+            await asyncio.wait([call], timeout=moment / 1000)
+            if not call.cancel():
+                await engine.forget(call.result())
+            assert await out(task, "cat /root/f; ls /srv | wc -l") == "one\n200\n"
+            await task.kill()
+    await nothing_is_left(engine, before)
+    await engine.close()
+
+
+async def test_tasks_that_are_killed_while_they_are_kept_leave_nothing() -> None:
+    engine = await started()
+    await use(engine)
+    before = await quiet(engine)
+    for moment in range(0, 16, 2):
+        for busy in (False, True):
+            task = await engine.create(TaskSpec())
+            await out(task, "echo one >/root/f; seq 1 200 | while read i; do : >/srv/$i; done")
+            if busy:
+                await task.exec(ProcessSpec(("/bin/sleep", "1000")))
+            call = asyncio.ensure_future(task.snapshot())
+            await asyncio.wait([call], timeout=moment / 1000)
+            await task.kill()
+            try:
+                image = await call
+            except TaskEnded:
+                continue
+            copy = await engine.create(TaskSpec(image=image))
+            assert await out(copy, "cat /root/f; ls /srv | wc -l") == "one\n200\n"
+            await copy.kill()
+            await engine.forget(image)
+    await nothing_is_left(engine, before)
+    await engine.close()
+
+
+async def test_without_room_nothing_is_kept_and_the_sandbox_goes_on() -> None:
+    engine = await started(LocalOptions(store=20 * MIB))
+    task = await engine.create(TaskSpec())
+    await out(task, f"head -c {15 * MIB} /dev/zero >/srv/f")
+    first = await task.snapshot()
+    await out(task, f"head -c {15 * MIB} /dev/zero >/srv/g")
+    before = held(engine)
+    for _ in range(2):
+        with pytest.raises(StoreFull):
+            await task.snapshot()
+        with pytest.raises(StoreFull):
+            await task.snapshot_directory("/srv")
+        await task.exec(ProcessSpec(("/bin/sleep", "1000")))
+    assert held(engine)[0] == before[0]
+    assert await out(task, "ls /srv") == "f\ng\n"
+    await engine.forget(first)  # the task stands on it: that frees nothing
+    with pytest.raises(StoreFull):
+        await task.snapshot(end=True)
+    assert task.poll() is not None
+    assert engine._factory is not None
+    assert engine._factory.images.layers == 0
+    await engine.close()
+
+
+async def test_a_full_disk_can_be_kept() -> None:
+    engine = await started(LocalOptions(disk=8 * MIB))
+    task = await engine.create(TaskSpec())
+    await shell(task, "cat /dev/zero >/srv/full")
+    size = (await task.files.stat("/srv/full")).size
+    await task.exec(ProcessSpec(("/bin/sleep", "1000")))
+    for image in (await task.snapshot(), await task.snapshot(end=True)):
+        copy = await engine.create(TaskSpec(image=image))
+        assert (await copy.files.stat("/srv/full")).size == size
+        await out(copy, "echo more >/srv/more")
+    await engine.close()
+
+
+@pytest.mark.parametrize("way", ["idle", "busy", "ended", "directory"])
+async def test_a_zygote_that_dies_in_the_middle_takes_all_with_it(way: str) -> None:
+    for moment in range(0, 12, 3):
+        engine = await started()
+        task = await engine.create(TaskSpec())
+        await out(task, "seq 1 300 | while read i; do : >/srv/$i; done")
+        if way == "busy":
+            await task.exec(ProcessSpec(("/bin/sleep", "1000")))
+        pid = zygote(engine)
+        call = asyncio.ensure_future(
+            task.snapshot_directory("/srv")
+            if way == "directory"
+            else task.snapshot(end=way == "ended")
+        )
+        await asyncio.wait([call], timeout=moment / 1000)
+        helpers = children(pid)
+        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(TaskEnded, EngineUnavailable):
+            await call
+        for one in helpers:
+            await eventually(lambda path=f"/proc/{one}": not exists(path))  # type: ignore[misc]
+        with pytest.raises(EngineUnavailable):
+            await engine.create(TaskSpec())
+        await engine.close()
+
+
+HOSTILE = {
+    "fork bomb": "f() { f | f & }; f; sleep 1000",
+    "ignores signals": "trap '' TERM HUP INT TSTP CONT TTIN TTOU; while :; do :; done",
+    "continues others": "while :; do kill -CONT -1; done",
+    "new sessions": "while :; do setsid sh -c 'echo x >>/srv/x' & done",
+    "writes": "while :; do echo x >>/srv/x; mv /srv/x /srv/y; rm /srv/y; done",
+    "many names": "i=0; while :; do i=$((i+1)); ln -f /etc/passwd /srv/$((i % 50)); done",
+    "moves": "cd /srv; mkdir -p a/b/c; while :; do mv a/b b; mv b a/b; done",
+    "swaps links": "while :; do ln -sfn / /srv/l; rm /srv/l; mkdir /srv/l; rmdir /srv/l; done",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+async def test_hostile_programs_are_kept_as_they_are(name: str) -> None:
+    engine = await started(LocalOptions(processes=200))
+    task = await engine.create(TaskSpec())
+    await out(task, "mkdir /srv/l; echo one >/srv/one")
+    program = await task.exec(ProcessSpec(("/bin/sh", "-c", HOSTILE[name])))
+    for _ in range(3):
+        for image in (await task.snapshot(), await directory(task)):
+            if image is not None:
+                await engine.forget(image)
+    image = await task.snapshot(end=True)
+    assert program.poll() is not None
+    copy = await engine.create(TaskSpec(image=image))
+    assert await out(copy, "cat /srv/one") == "one\n"
+    await engine.close()
+
+
+async def directory(task: Task) -> str | None:
+    """A directory, by a path that may be anything at that moment."""
+    try:
+        image = await task.snapshot_directory("/srv/l")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except StoreFull:
+        return None  # it was a link to `/`
+    return image
+
+
+async def test_many_files_are_kept_while_others_are_served() -> None:
+    engine = await started()
+    task = await engine.create(TaskSpec())
+    make = "for i in $(seq 200); do mkdir /srv/$i; (cd /srv/$i; seq 100 | xargs touch); done"
+    await out(task, make)
+    await task.exec(ProcessSpec(("/bin/sleep", "1000")))
+    call = asyncio.ensure_future(task.snapshot())
+    while not call.done():
+        other = await engine.create(TaskSpec())
+        await other.kill()
+    copy = await engine.create(TaskSpec(image=await call))
+    assert await out(copy, "find /srv -type f | wc -l") == "20000\n"
+    await engine.close()
+
+
+async def test_two_hundred_layers_and_a_clear_end_to_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pytest_sandbox.local._images.MOST", 200)
+    engine = await started()
+    task = await engine.create(TaskSpec())
+    for number in range(200):
+        await out(task, f"echo {number} >/srv/{number % 50}; rm -f /srv/{(number + 7) % 11}; :")
+        image = await task.snapshot()
+        expected = await out(task, "cd /srv; grep . *")
+    with pytest.raises(StoreFull, match="Export the image and load it again"):
+        await task.snapshot()
+    copy = await engine.create(TaskSpec(image=image))
+    assert await out(copy, "cd /srv; grep . *") == expected
+    flat = await engine.load(engine.export(image))
+    copy = await engine.create(TaskSpec(image=flat))
+    assert await out(copy, "cd /srv; grep . *") == expected
+    assert await copy.snapshot()
+    await engine.close()
+
+
+async def test_half_a_stream_and_a_changed_one_leave_nothing() -> None:
+    engine = await started()
+    task = await engine.create(TaskSpec())
+    await out(task, "echo one >/srv/f; ln /srv/f /srv/g; ln -s x /srv/l")
+    data = b"".join([part async for part in engine.export(await task.snapshot())])
+    await task.kill()
+    await use(engine)
+    before = await quiet(engine)
+
+    async def load(content: bytes) -> None:
+        async def stream() -> AsyncIterator[bytes]:
+            yield content
+
+        with pytest.raises(InvalidSpec):
+            await engine.load(stream())
+
+    for length in range(0, len(data), 97):
+        await load(data[:length])
+    for position in range(30, len(data), 41):
+        await load(data[:position] + bytes([data[position] ^ 1]) + data[position + 1 :])
+    assert await quiet(engine) == before
+    await engine.close()
+
+
+async def test_a_name_in_a_stream_cannot_lead_elsewhere() -> None:
+    engine = await started()
+    task = await engine.create(TaskSpec())
+    await out(task, "mkdir /srv/aa; echo one >/srv/aa/f")
+    data = b"".join([part async for part in engine.export(await task.snapshot())])
+
+    for name in (b'".."', b'"/x"', b'"x/"', b'"."'):
+
+        async def stream(name: bytes = name) -> AsyncIterator[bytes]:
+            yield data.replace(b'"aa"', name.ljust(4))
+
+        with pytest.raises(InvalidSpec, match="is no name"):
+            await engine.load(stream())
+    await engine.close()

@@ -1,0 +1,132 @@
+"""Directories that are kept and mounted; the kernel is asked, not the engine."""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_sandbox.engine import InvalidSpec, ProcessSpec, Task, TaskSpec
+
+from .conftest import shell
+
+if TYPE_CHECKING:
+    from pytest_sandbox.local import LocalEngine
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def out(task: Task, script: str) -> str:
+    done = await shell(task, script)
+    assert (done.code, done.err) == (0, ""), done
+    return done.out
+
+
+async def test_mounts_survive_snapshots_of_an_idle_sandbox_and_are_not_in_them(
+    engine: LocalEngine,
+) -> None:
+    task = await engine.create(TaskSpec())
+    await out(task, "mkdir -p /srv/from '/srv/to \\a' /usr/share/to; echo one >/srv/from/f")
+    image = await task.snapshot_directory("/srv/from")
+    for path in ("/srv/to \\a", "/usr/share/to"):
+        await task.mount(path, image)
+    await out(task, "echo two >'/srv/to \\a/g'; echo three >/usr/share/to/g")
+
+    kept = await task.snapshot()
+
+    assert await out(task, "cat '/srv/to \\a'/* /usr/share/to/*") == "one\ntwo\none\nthree\n"
+    await out(task, "echo more >>'/srv/to \\a/g'")
+    copy = await engine.create(TaskSpec(image=kept))
+    assert (
+        await out(copy, "ls -A '/srv/to \\a' /usr/share/to") == "/srv/to \\a:\n\n/usr/share/to:\n"
+    )
+    await task.unmount("/usr/share/to")
+    assert await out(task, "ls /usr/share/to") == ""
+    for name in (image, kept):
+        await engine.forget(name)
+    await task.kill()
+    await copy.kill()
+
+
+async def test_mounts_over_mounts_come_off_in_order_also_after_a_snapshot(
+    engine: LocalEngine,
+) -> None:
+    task = await engine.create(TaskSpec())
+    await out(task, "mkdir /srv/d; echo below >/srv/d/f")
+    await task.mount("/srv/d", None)
+    await out(task, "echo first >/srv/d/f")
+    await task.mount("/srv/d", None)
+    await out(task, "echo second >/srv/d/f")
+    kept = await task.snapshot()
+    assert await out(task, "cat /srv/d/f") == "second\n"
+    await task.unmount("/srv/d")
+    assert await out(task, "cat /srv/d/f") == "first\n"
+    await task.unmount("/srv/d")
+    assert await out(task, "cat /srv/d/f") == "below\n"
+    with pytest.raises(OSError, match="no image is mounted there") as caught:
+        await task.unmount("/srv/d")
+    assert caught.value.errno == errno.EINVAL
+    await engine.forget(kept)
+    await task.kill()
+
+
+@pytest.mark.parametrize("path", ["/proc", "/proc/sys", "/proc/1", "/dev", "/dev/shm", "/sys", "/"])
+async def test_what_is_the_kernels_cannot_be_covered_or_uncovered(
+    engine: LocalEngine, path: str
+) -> None:
+    task = await engine.create(TaskSpec())
+    await out(task, f"ln -s {path} /srv/link")
+    for way in (path, "/srv/link"):
+        with pytest.raises(InvalidSpec):
+            await task.mount(way, None)
+        with pytest.raises(OSError, match="no image is mounted there") as caught:
+            await task.unmount(way)
+        assert caught.value.errno == errno.EINVAL
+    assert "read-only" in (await shell(task, "echo 1 >/proc/sys/kernel/panic")).err.lower()
+    await task.kill()
+
+
+async def test_a_link_to_the_outside_leads_nowhere(engine: LocalEngine) -> None:
+    """Paths are looked up inside, whatever links are there."""
+    task = await engine.create(TaskSpec())
+    await out(task, "ln -s /../../../../../../opt /srv/out; mkdir /srv/d; ln -s / /srv/d/root")
+    for path in ("/srv/out/../tmp/../layers", "/layers", "/box", "/skeleton", "/proc/self/root"):
+        with pytest.raises(FileNotFoundError):
+            await task.snapshot_directory(path)
+    with pytest.raises(PermissionError):
+        await task.snapshot_directory("/proc/1/root")
+    image = await task.snapshot_directory("/srv/d/root/srv/d")
+    await task.mount("/srv", image)
+    assert await out(task, "readlink /srv/root") == "/\n"
+    await engine.forget(image)
+    await task.kill()
+
+
+async def test_a_directory_in_use_is_not_unmounted(engine: LocalEngine) -> None:
+    task = await engine.create(TaskSpec())
+    await out(task, "mkdir /srv/d")
+    await task.mount("/srv/d", None)
+    user = await task.exec(ProcessSpec(("/bin/sleep", "1000"), workdir="/srv/d"))
+    with pytest.raises(OSError, match="busy") as caught:
+        await task.unmount("/srv/d")
+    assert caught.value.errno == errno.EBUSY
+    assert user.poll() is None
+    await user.signal(9)
+    await user.wait()
+    await task.unmount("/srv/d")
+    await task.kill()
+
+
+async def test_a_snapshot_of_everything_leaves_out_what_is_the_kernels(
+    engine: LocalEngine,
+) -> None:
+    task = await engine.create(TaskSpec())
+    await out(task, "mkdir -p /srv/d/e; echo x >/srv/d/f; echo y >/dev/shm/y")
+    image = await task.snapshot_directory("/dev")
+    await task.mount("/srv/d", image)
+    names = (await out(task, "ls -A /srv/d; cat /srv/d/shm/y")).split()
+    assert {"pts", "shm", "fd", "y"} <= set(names)
+    assert await out(task, "ls -A /srv/d/pts") == ""
+    await engine.forget(image)
+    await task.kill()
