@@ -74,6 +74,9 @@ class AgentLink:
     def __init__(self, sock: socket.socket, pumps: set[Pump], lost: Callable[[], None]) -> None:
         loop = asyncio.get_running_loop()
         self.ready: asyncio.Future[None] = loop.create_future()
+        #: Unset while everything is halted.
+        self.running = asyncio.Event()
+        self.running.set()
         self._loop = loop
         self._lost = lost
         self._numbers = itertools.count(1)
@@ -131,6 +134,7 @@ class AgentLink:
         """
         number = next(self._numbers)
         self._channel.hold()
+        self.running.clear()
         try:
             answer = self._send(number, "halt", (), {"strictly": strictly}, through=True)
             value, fds = await answer
@@ -139,6 +143,7 @@ class AgentLink:
         finally:
             self._channel.send_through({"id": next(self._numbers), "op": "resume"})
             self._channel.release()
+            self.running.set()
 
     def adopt(self, process: Listener, pid: int) -> tuple[int, asyncio.Future[Answer]]:
         """Have a process, which is going to be restored with this pid, be the main one."""

@@ -43,7 +43,7 @@ class LocalFiles(Files):
             for fd in fds:
                 os.close(fd)
             raise OSError(errno.EIO, "the sandbox sent something else than the file", path)
-        return LocalOpenFile(fds[0], path, self._opened)
+        return LocalOpenFile(fds[0], path, self._opened, self._link.running)
 
     async def stat(self, path: str, *, follow: bool = False) -> Entry:
         """Describe a path."""

@@ -24,12 +24,16 @@ class LocalOpenFile(OpenFile):
         fd: the descriptor, of a regular file; owned.
         path: for messages.
         opened: the task's open files.
+        running: unset while nothing may change the task's files.
     """
 
-    def __init__(self, fd: int, path: str, opened: set[LocalOpenFile]) -> None:
+    def __init__(
+        self, fd: int, path: str, opened: set[LocalOpenFile], running: asyncio.Event
+    ) -> None:
         self._fd: int | None = fd
         self._path = path
         self._opened = opened
+        self._running = running
         self._ended = False
         # Files of the kernel's own (in /proc, say) may block, and have no size to tell them by.
         self._plain = os.fstat(fd).st_size > 0 or _is_ordinary(fd)
@@ -68,6 +72,7 @@ class LocalOpenFile(OpenFile):
         self.release()
 
     async def _run(self, size: int, work: Callable[[int], _T]) -> _T:
+        await self._running.wait()
         if self._ended:
             raise TaskEnded("the task is over")
         if self._fd is None:

@@ -37,7 +37,7 @@ class Pool:
     def prepare(self, spec: TaskSpec) -> None:
         """Begin to make one of this shape; the oldest gives way if there are too many.
 
-        Nothing is made ahead that takes what others may want, or that has processes already.
+        Nothing is made ahead that takes what others may see or want, or that has processes already.
         """
         if spec.volumes or spec.gpus is not None or spec.resume is not None:
             return
