@@ -254,3 +254,17 @@ async def test_directories_are_kept_in_every_mode(moded: LocalEngine) -> None:
     await other.mount("/mnt", again)
     assert await out(other, "cat /mnt/f") == "one\ntwo\n"
     await task.unmount("/srv/b")
+
+
+@pytest.mark.parametrize("way", [in_place, while_busy, at_the_end, through_a_stream])
+async def test_a_copy_of_a_system_is_identical(moded: LocalEngine, way: Way) -> None:
+    """Many files as packages bring them, some of them beside the system itself."""
+    source = await moded.create(TaskSpec())
+    await shell(source, "cp -a /usr/sbin /usr/lib/dpkg /usr/share/perl5 /usr/share/bash* /srv")
+    await shell(source, "rm -r /usr/share/perl5; cp -a /etc /usr/share/perl5")
+    expected = json.loads(await python(source, LIST, "/srv", "/usr/share/perl5"))
+    assert len(expected[0]) > 300
+    copy = await moded.create(TaskSpec(image=await way(moded, source)))
+    tree, groups = json.loads(await python(copy, LIST, "/srv", "/usr/share/perl5"))
+    assert {path: found for path, found in tree.items() if found != expected[0].get(path)} == {}
+    assert (len(tree), groups) == (len(expected[0]), expected[1])
