@@ -7,6 +7,7 @@ command line that turns the rest off, and an environment with nothing in it.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 
@@ -79,4 +80,7 @@ def _without_preload(loader: bytes) -> bytes:
 
 def _with_own_cache(program: bytes) -> bytes:
     """A CRIU that keeps what it found out about the kernel in its current folder."""
-    return _CACHE.sub(lambda found: found[1].ljust(len(found[0]), b"\0"), program)
+    changed, count = _CACHE.subn(lambda found: found[1].ljust(len(found[0]), b"\0"), program)
+    if not count:
+        raise OSError(errno.ENOEXEC, "this CRIU has its cache where it cannot be changed", "criu")
+    return changed

@@ -13,6 +13,7 @@ import errno
 import os
 import signal
 import socket
+import sys
 
 from . import _freeze, _thaw, _wire
 from . import _syscalls as sys_
@@ -71,6 +72,7 @@ def _help(pid: int, kit: Kit, message: Message, fds: list[int], doors: Doors) ->
         tools = _prepared(kit, message, fds[1:])
         if message["op"] == "thaw":
             _thaw.hand_out_memory(tools, message)
+        sys.meta_path.clear()  # from here on, it would be the sandbox's own files
         target = os.pidfd_open(pid)
         sys_.setns(target, _NAMESPACES)
         os.close(target)

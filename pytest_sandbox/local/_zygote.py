@@ -207,9 +207,13 @@ class Zygote:
         self._workshop.begin(message, box, fds)
 
     def _lend(self, message: Message, fds: list[int]) -> None:
-        store = self._blueprint.layers.open(message["layer"])
-        self._tell({"answer": message["id"], "ok": {}}, (store,))
-        os.close(store)
+        try:
+            store = self._blueprint.layers.open(message["layer"])
+        except OSError as error:
+            self._tell({"answer": message["id"], "error": describe(error)})
+        else:
+            self._tell({"answer": message["id"], "ok": {}}, (store,))
+            os.close(store)
 
     def _borrow(self, message: Message, fds: list[int]) -> None:
         """Have a layer of a zygote whose sandboxes have other ids."""
@@ -234,9 +238,11 @@ class Zygote:
         pid, box = self._find(message["name"])
         if box is None or self._kit is None:
             return
-        # Images are written outside of the sandbox's limits, and processes restored within.
-        doors = self._cgroups.doors(box.name) if message["op"] == "thaw" else Doors()
-        with contextlib.suppress(OSError):
+        doors = Doors()
+        with contextlib.suppress(OSError):  # the socket tells, by being closed
+            # Images are written outside of the sandbox's limits, and processes restored within.
+            if message["op"] == "thaw":
+                doors = self._cgroups.doors(box.name)
             self._surgeons[_surgery.start(pid, self._kit, message, fds, doors)] = box.name
         doors.close()
 

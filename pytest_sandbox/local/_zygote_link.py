@@ -135,7 +135,11 @@ class ZygoteLink:
             OSError: what the kernel said.
             EngineUnavailable: the zygote died.
         """
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        except OSError:
+            close_all(list(fds))
+            raise
         with ours:
             self._send({**fields, "op": kind, "name": name}, (theirs.detach(), *fds))
             return await _operation.outcome(ours)
