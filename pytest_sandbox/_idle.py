@@ -2,12 +2,21 @@
 
 import asyncio
 import selectors
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from concurrent.futures import Executor
 
     from _typeshed import FileDescriptorLike
+    from typing_extensions import TypeVarTuple, Unpack
+
+    Ts = TypeVarTuple("Ts")
+
+T = TypeVar("T")
+
+#: Seconds that functions in threads have before time skips.
+_THREADS_PATIENCE = 1.0
 
 
 class IdleEventLoop(asyncio.SelectorEventLoop):
@@ -20,14 +29,37 @@ class IdleEventLoop(asyncio.SelectorEventLoop):
         on_idle: called when nothing can run; it returns whether it changed that. A clock's
             `VirtualClock.jump` makes time skip whatever everybody waits for.
         patience: seconds of real time that pass before that; 0 unless somebody on another
-            thread may be about to bring something.
+            thread may be about to bring something. While functions run in threads of the loop it
+            is a second at least: they work on something real, or else they wait as everybody does.
     """
 
     def __init__(self) -> None:
         super().__init__(_IdleSelector(self))
         self.on_idle: Callable[[], bool] | None = None
-        self.patience = 0.0
+        self._patience = 0.0
+        self._threads = 0
         self._settling: list[asyncio.Future[None]] = []
+
+    @property
+    def patience(self) -> float:
+        """Seconds of real time that pass before it counts as idle."""
+        return max(self._patience, _THREADS_PATIENCE if self._threads else 0.0)
+
+    @patience.setter
+    def patience(self, seconds: float) -> None:
+        self._patience = seconds
+
+    def run_in_executor(
+        self, executor: "Executor | None", func: "Callable[[Unpack[Ts]], T]", *args: "Unpack[Ts]"
+    ) -> "asyncio.Future[T]":
+        """Run a function in a thread; while it runs, the loop is not idle at once."""
+        future = super().run_in_executor(executor, func, *args)
+        self._threads += 1
+        future.add_done_callback(self._thread_ended)
+        return future
+
+    def _thread_ended(self, future: "asyncio.Future[Any]") -> None:
+        self._threads -= 1
 
     async def settled(self) -> None:
         """Return when nothing else can run."""
@@ -72,9 +104,10 @@ class _IdleSelector(selectors.BaseSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if self._loop.watched and (timeout is None or timeout > 0):
             patience = self._loop.patience
-            ready = self._selector.select(patience if timeout is None else min(timeout, patience))
-            if ready or self._loop.idle():
-                return ready
+            if timeout is None or timeout > patience:
+                ready = self._selector.select(patience)
+                if ready or self._loop.idle():
+                    return ready
         return self._selector.select(timeout)
 
     def close(self) -> None:

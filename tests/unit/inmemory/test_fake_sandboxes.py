@@ -5,6 +5,7 @@ import gc
 import threading
 import weakref
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -154,3 +155,26 @@ def test_several_connections_lead_to_one_engine(fake: FakeSandboxes) -> None:
 
     assert asyncio.run(all_at_once()) == [f"{number}\n" for number in range(100)]
     assert len(fake.client._channels._links) > 1
+
+
+def test_no_time_passes_while_files_of_this_machine_are_read_and_written(
+    fake: FakeSandboxes, tmp_path: Path
+) -> None:
+    sandbox = Sandbox.create(timeout=5)
+    (tmp_path / "up").write_bytes(b"x" * 3_000_000)
+    sandbox.filesystem.copy_from_local(tmp_path / "up", "/tmp/up")
+    sandbox.filesystem.copy_to_local("/tmp/up", tmp_path / "down")
+    sandbox.upload(tmp_path, "/tmp/tree")
+    sandbox.download("/tmp/tree", tmp_path / "tree")
+    assert (tmp_path / "tree" / "down").read_bytes() == b"x" * 3_000_000
+    assert (fake.clock.monotonic(), sandbox.poll()) == (0, None)
+
+
+def test_time_passes_for_a_thread_of_the_loop_that_waits_for_it(
+    fake: FakeSandboxes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pytest_sandbox._idle._THREADS_PATIENCE", 0.01)
+    sandbox = Sandbox.create()
+    wait = asyncio.to_thread(lambda: sandbox.exec("sleep", "100").wait())
+    assert portal().run(wait) == 0
+    assert fake.clock.monotonic() == 100
