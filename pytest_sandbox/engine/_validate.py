@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING
 
@@ -81,7 +82,7 @@ def _check_volumes(volumes: tuple[VolumeMount, ...]) -> None:
 
 def _check_limits(limits: Limits) -> None:
     for name, value in (("cpus", limits.cpus), ("memory", limits.memory)):
-        if value is not None and not value > 0:
-            raise InvalidSpec(f"limit {name}={value!r} is not above zero")
+        if value is not None and not 0 < value < math.inf:
+            raise InvalidSpec(f"limit {name}={value!r} is not a number above zero")
     if limits.processes is not None and limits.processes < 1:
         raise InvalidSpec(f"limit processes={limits.processes!r} leaves no room for one")

@@ -61,7 +61,7 @@ class Factory:
         self.memory: Memory | None = None
         self._pumps: set[Pump] = set()
         self.images = images or Images(options.store or default_store())
-        self.pool = Pool(self.build)
+        self.pool = Pool(self._build_if_possible)
         self._volumes: dict[str, int] = {}
         self._volume_numbers = itertools.count(1)
 
@@ -106,6 +106,11 @@ class Factory:
             await asyncio.shield(task.kill())
             raise
         return task
+
+    async def _build_if_possible(self, spec: TaskSpec) -> LocalTask:
+        """`build` for a hint, which nobody has looked at: the zygote takes what it is told."""
+        check_task(spec, self.zygote.refused)
+        return await self.build(spec)
 
     def frees(self, image: str) -> bool:
         """Whether something is freed with an image."""

@@ -42,6 +42,7 @@ async def check_impossible_limits(engine: Engine) -> None:
         Limits(cpus=0.0),
         Limits(cpus=-1.0),
         Limits(cpus=float("nan")),
+        Limits(cpus=float("inf")),
         Limits(memory=0),
         Limits(memory=-1),
         Limits(processes=0),

@@ -1,8 +1,19 @@
 """Getting ready for tasks that are likely to come: a hint, of which nothing shows."""
 
 import asyncio
+from contextlib import suppress
 
-from .. import Capability, Engine, ProcessSpec, TaskSpec, UnknownImage
+from .. import (
+    Capability,
+    Engine,
+    EngineError,
+    Gpus,
+    Limits,
+    ProcessSpec,
+    TaskSpec,
+    UnknownImage,
+    VolumeMount,
+)
 from ._check import requires
 from ._lab import a_lab
 from ._support import content, equal, raises, sh, soon
@@ -38,7 +49,7 @@ async def check_main_and_environment_may_be_others(engine: Engine) -> None:
 
 
 async def check_any_number_of_hints(engine: Engine) -> None:
-    """Hints may be given again, at once, for nonsense, and never be followed."""
+    """Hints may be given again, at once, and never be followed."""
     hints = [TaskSpec(hostname=f"h{number}") for number in range(20)]
     hints += [TaskSpec()] * 20 + [TaskSpec(image="no-such-image")]
     async with a_lab(engine) as lab:
@@ -47,6 +58,35 @@ async def check_any_number_of_hints(engine: Engine) -> None:
             equal(
                 await sh(await lab.task(hint), "uname -n"), hint.hostname.encode() + b"\n", "a task"
             )
+
+
+async def check_hints_for_nonsense(engine: Engine) -> None:
+    """A hint for what cannot be is refused or ignored, and harms nothing."""
+    nonsense = (
+        TaskSpec(main=ProcessSpec(())),
+        TaskSpec(env={"A=B": "c"}),
+        TaskSpec(workdir="relative"),
+        TaskSpec(hostname=""),
+        TaskSpec(hostname="a\0b"),
+        TaskSpec(limits=Limits(cpus=float("nan"))),
+        TaskSpec(limits=Limits(cpus=float("inf"))),
+        TaskSpec(limits=Limits(memory=-1)),
+        TaskSpec(limits=Limits(processes=0)),
+        TaskSpec(gpus=Gpus(count=0)),
+        TaskSpec(volumes=(VolumeMount("volume", "relative"),)),
+        TaskSpec(resume="no-such-image"),
+        TaskSpec(image="host\0"),
+    )
+    async with a_lab(engine) as lab:
+        for hint in nonsense:
+            with suppress(EngineError):
+                await soon(engine.prepare(hint), f"prepare({hint})")
+            await raises(EngineError, engine.create(hint), f"create({hint})")
+        for hint in (TaskSpec(limits=Limits(memory=2**80)), TaskSpec(limits=Limits(cpus=1e-9))):
+            with suppress(EngineError):
+                await soon(engine.prepare(hint), f"prepare({hint})")
+                await lab.task(hint)
+        equal(await sh(await lab.task(), "echo fine"), b"fine\n", "a task afterwards")
 
 
 @requires(Capability.SNAPSHOT)
