@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
-from . import _procs, _terminals
+from . import _loopback, _procs, _terminals
 from ._freeze import copy_tree
 from ._tools import Refused
 from ._walk import open_folder
@@ -66,8 +67,10 @@ def thaw(tools: Tools, message: Message) -> tuple[int, ...]:
     given = {f"pipe:[{inode}]": fd for inode, fd in pipes.items()}
     given |= {key: terminals[number][1] for number, key in message["terminals"]}
     tools.count_from(os.getpid())  # what CRIU starts must not have the numbers that it restores
-    for tree in message["trees"]:
-        _restore(tools, str(tree["root"]), given)
+    trees = [str(tree["root"]) for tree in message["trees"]]
+    with _loopback.silent() if len(trees) > 1 else contextlib.nullcontext():
+        for tree in trees:
+            _restore(tools, tree, given)
     tools.count_from(message["latest"])
     _procs.resume(message["going"])
     return tuple(terminals[number][0] for number in message["masters"])

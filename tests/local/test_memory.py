@@ -203,6 +203,29 @@ def reply():
 """
 
 
+ECHO = """
+import socket, threading
+server = socket.create_server(("127.0.0.1", 5001))
+def serve():
+    connection, _ = server.accept()
+    while data := connection.recv(99):
+        connection.sendall(data.upper())
+threading.Thread(target=serve, daemon=True).start()
+def reply(): return 1
+"""
+ASKS_ECHO = """
+import os, socket, time
+connection = socket.create_connection(("127.0.0.1", 5001))
+print("connected", flush=True)
+while not os.path.exists("/tmp/go"):
+    time.sleep(0.01)
+connection.sendall(b"abc")
+with open("/tmp/part", "w") as file:
+    print(connection.recv(99), end="", file=file)
+os.rename("/tmp/part", "/tmp/seen")
+"""
+
+
 @dataclass
 class Talk:
     """A conversation with a main process that runs `LOOP`."""
@@ -337,6 +360,26 @@ async def test_what_cannot_be_kept_is_named_and_goes_on(
         assert "\n" not in str(refusal.value)
         await source.asks()
     await source.task.kill()
+
+
+async def test_connections_between_programs_that_were_started_apart_go_on(
+    engine: LocalEngine,
+) -> None:
+    source = await tells(engine, ECHO)
+    await source.asks()
+    client = ProcessSpec(("python3", "-c", ASKS_ECHO))
+    process = await source.task.exec(client)
+    assert await asyncio.wait_for(process.stdout.read(0), 20) == b"connected\n"
+
+    image = await source.task.snapshot_memory()
+    copies = [await resumed(engine, image) for _ in range(2)]
+    for talk in (*copies, source):
+        await shell(talk.task, ": >/tmp/go")
+        seen = await shell(talk.task, "until test -e /tmp/seen; do sleep 0.01; done; cat /tmp/seen")
+        assert seen.out == "b'ABC'"
+    await engine.forget(image)
+    for talk in (source, *copies):
+        await talk.task.kill()
 
 
 async def test_a_mounted_image_is_named(engine: LocalEngine) -> None:
