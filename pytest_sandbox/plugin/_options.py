@@ -129,8 +129,15 @@ def _resolve(config: pytest.Config) -> Settings:
         image_source=image_source,
         strict=_strict(config),
         pool=pool == "auto",
-        criu=_with_source(config, "criu", "", CRIU_VARIABLE)[0],
+        criu=_criu(config),
     )
+
+
+def _criu(config: pytest.Config) -> str:
+    path, source = _with_source(config, "criu", "", CRIU_VARIABLE)
+    # The engine process inherits the variable. An option would make the run one of other options
+    # for whoever starts, or joins, its engine without.
+    return "" if CRIU_VARIABLE in source else path
 
 
 def _with_source(

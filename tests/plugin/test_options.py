@@ -102,12 +102,15 @@ def test_the_engine_is_told_of_the_criu_that_is_named(
 
         def test_it(sandbox_engine, request):
             reason = sandbox_engine.details["no memory snapshot"]
-            asked = request.config.getoption("sandbox_criu") or "/none/of/ini"
+            option = request.config.getoption("sandbox_criu")
+            asked = option or os.environ.get("PYTEST_SANDBOX_CRIU", "/none/of/ini")
             assert os.geteuid() or asked in reason  # others than root lack more than CRIU
     """)
 
     for arguments in ((), ("--sandbox-criu=/none/of/option",)):
         pytester.runpytest_subprocess(*arguments).assert_outcomes(passed=1)
+    monkeypatch.setenv("PYTEST_SANDBOX_CRIU", "/none/of/environment")
+    pytester.runpytest_subprocess().assert_outcomes(passed=1)
 
 
 def test_an_image_that_does_not_exist_is_refused(pytester: pytest.Pytester) -> None:
