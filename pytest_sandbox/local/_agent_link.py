@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from signal import SIGKILL
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pytest_sandbox.engine import ExitStatus, OutputLog, TaskEnded
+from pytest_sandbox.engine import EngineUnavailable, ExitStatus, OutputLog, TaskEnded
 
 from ._channel import Channel
 from ._pump import Pump
@@ -129,7 +129,7 @@ class AgentLink:
             strictly: whether none may wait in the kernel either.
 
         Raises:
-            OSError: `EBUSY` if one does not stop.
+            EngineUnavailable: a process does not stop.
             TaskEnded: the task is over.
         """
         number = next(self._numbers)
@@ -137,7 +137,12 @@ class AgentLink:
         self.running.clear()
         try:
             answer = self._send(number, "halt", (), {"strictly": strictly}, through=True)
-            value, fds = await answer
+            try:
+                value, fds = await answer
+            except ProcessLookupError:
+                raise _ended() from None
+            except OSError as error:
+                raise EngineUnavailable(f"a sandbox cannot be halted: {error.strerror}") from error
             close_all(fds)
             yield Halt(value.get("idle") is True, set(map(int, value.get("still", ()))))
         finally:

@@ -10,7 +10,7 @@ import time
 
 #: Seconds until a process that waits in the kernel, for a child that is stopped say, counts as
 #: stopped too, and until we give up.
-_WAITING, _LONGEST = 0.05, 5.0
+_WAITING, _LONGEST = 0.05, 20.0
 _STEP = 0.0002
 
 

@@ -5,6 +5,7 @@ What may take long is done by helpers, one for each request, while the zygote se
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 
@@ -119,10 +120,6 @@ class Workshop:
         """Let go of a layer or a volume."""
         there = self._layers if message["what"] == "layer" else self._blueprint.volumes
         number = message["number"]
-        if is_quick_to_free(there.usage(number)):
-            there.unmount(number)
-            there.forget(number)
-            return
 
         def work() -> list[int]:
             there.unmount(number)
@@ -132,7 +129,11 @@ class Workshop:
             there.forget(number)
             return {}
 
-        self._send(Errand(work, [], unmounted), message)
+        if not is_quick_to_free(there.usage(number)):
+            with contextlib.suppress(OSError):  # there may be no process for it
+                self._send(Errand(work, [], unmounted), message)
+                return
+        unmounted(work())
 
     def _export(self, message: Message, pipe: int) -> Errand:
         """Write layers to a pipe."""
