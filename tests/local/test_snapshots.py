@@ -87,10 +87,10 @@ async def test_an_idle_sandbox_goes_on_as_if_nothing_had_happened(engine: LocalE
     image = await task.snapshot()
 
     assert await out(task, look) == before
-    await out(task, "echo two >f; echo x >/dev/null; head -c 1 /dev/urandom >/usr/x; ls /proc /sys")
+    await out(task, "echo two >f; echo x >/dev/null; head -c 1 /dev/urandom >/var/x; ls /proc /sys")
     copy = await engine.create(TaskSpec(image=image, workdir="/work"))
     assert (
-        await out(copy, "cat f; ls /usr/x 2>/dev/null; ls /dev/shm; uname -n") == "one\nsandbox\n"
+        await out(copy, "cat f; ls /var/x 2>/dev/null; ls /dev/shm; uname -n") == "one\nsandbox\n"
     )
     await engine.forget(image)
     await task.kill()
