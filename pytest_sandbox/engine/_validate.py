@@ -12,6 +12,10 @@ from ._spec import Limits, Output, ProcessSpec, TaskSpec, VolumeMount
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+#: The kernel's own bounds: `CONFIG_NR_CPUS` at most, bytes in a signed long, `PID_MAX_LIMIT`.
+_MOST_CPUS, _MOST_MEMORY, _MOST_PROCESSES = 8192, 2**63 - 1, 2**22
+#: No process fits into less.
+_LEAST_MEMORY = 1 << 20
 _HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?")
 
 
@@ -84,5 +88,14 @@ def _check_limits(limits: Limits) -> None:
     for name, value in (("cpus", limits.cpus), ("memory", limits.memory)):
         if value is not None and not 0 < value < math.inf:
             raise InvalidSpec(f"limit {name}={value!r} is not a number above zero")
+    for name, value, most in (
+        ("cpus", limits.cpus, _MOST_CPUS),
+        ("memory", limits.memory, _MOST_MEMORY),
+        ("processes", limits.processes, _MOST_PROCESSES),
+    ):
+        if value is not None and value > most:
+            raise InvalidSpec(f"limit {name}={value!r} is beyond {most}, what Linux can count")
+    if limits.memory is not None and limits.memory < _LEAST_MEMORY:
+        raise InvalidSpec(f"limit memory={limits.memory!r} is not a megabyte; it counts bytes")
     if limits.processes is not None and limits.processes < 1:
         raise InvalidSpec(f"limit processes={limits.processes!r} leaves no room for one")

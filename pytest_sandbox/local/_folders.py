@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 
 from . import _helper, _mounts, _points
 from . import _syscalls as sys_
@@ -75,6 +76,8 @@ def unmount_folder(mounts: int, path: str) -> None:
     _helper.enter(mounts)
     proc = os.open("/proc/self", os.O_PATH | os.O_CLOEXEC)
     sys_.setns(mounts, sys_.CLONE_NEWNS)
+    if not stat.S_ISDIR(os.stat(path).st_mode):
+        raise OSError(errno.EINVAL, "no image is mounted there", path)
     os.chdir(path)
     where = os.getcwd()
     os.chdir("/")

@@ -127,7 +127,9 @@ class Images:
             UnknownImage: there is none of that name.
             InvalidSpec: it is of another kind.
         """
-        if name == "host" and kind is Kind.FILES:
+        if name == "host":
+            if kind is not Kind.FILES:
+                raise InvalidSpec(f"image 'host' is of {Kind.FILES.value}, not of {kind.value}")
             return ()
         image = self.describe(name)
         if image.kind is not kind:

@@ -43,10 +43,14 @@ async def check_impossible_limits(engine: Engine) -> None:
         Limits(cpus=-1.0),
         Limits(cpus=float("nan")),
         Limits(cpus=float("inf")),
+        Limits(cpus=1e300),
         Limits(memory=0),
         Limits(memory=-1),
+        Limits(memory=4096),
+        Limits(memory=2**64),
         Limits(processes=0),
         Limits(processes=-1),
+        Limits(processes=2**31),
     ):
         await raises(InvalidSpec, engine.create(TaskSpec(limits=limits)), f"create with {limits}")
 

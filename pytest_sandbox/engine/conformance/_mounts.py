@@ -151,6 +151,7 @@ async def check_errors_of_paths(engine: Engine) -> None:
         for number, path in (
             (ENOENT, "/srv/missing"),
             (EINVAL, "/srv/m"),
+            (EINVAL, "/srv/f"),
             (EINVAL, "srv/m"),
         ):
             error = await fails(number, task.unmount(path), f"unmount({path!r})")
@@ -185,9 +186,10 @@ async def check_images_that_cannot_be_mounted(engine: Engine) -> None:
     async with a_lab(engine) as lab:
         task = await lab.task()
         await sh(task, "mkdir /srv/m")
-        image = await lab.snapshot(task)
-        error: EngineError = await raises(InvalidSpec, task.mount("/srv/m", image), "mount")
-        assert image in str(error), f"the message does not name {image!r}: {error}"
+        error: EngineError
+        for image in (await lab.snapshot(task), "host"):
+            error = await raises(InvalidSpec, task.mount("/srv/m", image), f"mount of {image!r}")
+            assert image in str(error), f"the message does not name {image!r}: {error}"
         directory = await lab.directory(task, "/srv/m")
         await soon(engine.forget(directory), "forget()")
         for image in (directory, "no-such-image", ""):
