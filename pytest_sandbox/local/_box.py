@@ -14,6 +14,7 @@ import sys
 from . import _agent, _agent_files, _idmap, _mounts, _volumes, _wire
 from . import _syscalls as sys_
 from ._errors import describe
+from ._helper import close_all_but
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,8 +74,7 @@ def run(
         if gate.recv(1) != b"g":
             os._exit(0)  # the zygote is gone, or could not map the ids
         sys_.set_title("pytest-sandbox agent")
-        _build(blueprint, request, gate)
-        _forget_the_machine(sock.fileno())
+        _build(blueprint, request, gate, sock.fileno())
         blueprint.hardening.apply(request["processes"])
         agent = _agent.Agent(sock)
     except Exception as error:
@@ -85,17 +85,7 @@ def run(
     os._exit(0)
 
 
-def _forget_the_machine(keep: int) -> None:
-    """Hold no descriptor of the machine but one, and import nothing any more."""
-    null = os.open("/dev/null", os.O_RDWR)
-    for fd in (0, 1, 2):
-        os.dup2(null, fd)
-    sys_.close_from(3, keep - 1)
-    sys_.close_from(keep + 1)
-    sys.meta_path.clear()  # from here on, it would be the sandbox's own files
-
-
-def _build(blueprint: Blueprint, request: _wire.Message, gate: socket.socket) -> None:
+def _build(blueprint: Blueprint, request: _wire.Message, gate: socket.socket, engine: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
     _idmap.become_root()
@@ -108,11 +98,25 @@ def _build(blueprint: Blueprint, request: _wire.Message, gate: socket.socket) ->
     _hand_over(gate)
     volumes = _volumes.take(request)
     _mounts.enter_root()
+    _forget_the_machine([engine, *(tree for tree, _ in volumes)])
     os.umask(0o022)
     _volumes.attach(volumes)
     socket.sethostname(request["hostname"])
     _loopback_up()
     _prepare_files(request)
+
+
+def _forget_the_machine(keep: list[int]) -> None:
+    """Hold no descriptor of the machine but some, and import nothing any more.
+
+    Before the first path is looked up that a hostile program may have made a link of: the magic
+    links of `/proc/self/fd` lead wherever a descriptor does, out of the root too.
+    """
+    null = os.open("/dev/null", os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(null, fd)
+    close_all_but([0, 1, 2, *keep])
+    sys.meta_path.clear()  # from here on, it would be the sandbox's own files
 
 
 def _hand_over(gate: socket.socket) -> None:

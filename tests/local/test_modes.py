@@ -1,12 +1,14 @@
 """Every mode that this machine allows isolates in the same way; none is chosen silently."""
 
+import contextlib
 import json
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from pytest_sandbox.engine import EngineUnavailable, ProcessSpec, PtySize, TaskSpec
+from pytest_sandbox.engine import EngineError, EngineUnavailable, ProcessSpec, PtySize, TaskSpec
 from pytest_sandbox.local import LocalEngine, LocalOptions, Mode, probe
 
 from .conftest import (
@@ -83,6 +85,33 @@ async def test_kernel_files_are_hidden_or_read_only(moded: LocalEngine) -> None:
     assert len(done.out.split()) == 2
     assert all(options.startswith("ro,") for options in done.out.split())
     await task.kill()
+
+
+def open_to_all(folder: Path) -> None:
+    """Let everybody write to a folder, whose parents pytest made for us alone."""
+    for parent in folder.parents:
+        if not parent.stat().st_mode & 0o001:
+            parent.chmod(0o711)
+    folder.chmod(0o777)
+
+
+@pytest.mark.asyncio
+async def test_links_to_descriptors_lead_nowhere_while_a_sandbox_is_made(
+    moded: LocalEngine, tmp_path: Path
+) -> None:
+    """What makes it has some of the machine's directories open, until it looks up its own."""
+    open_to_all(tmp_path)
+    numbers = range(3, 20)
+    task = await moded.create(TaskSpec())
+    for number in numbers:
+        way = f"/proc/self/fd/{number}{8 * '/..'}{tmp_path}"
+        await shell(task, f"mkdir -p /links; ln -s {way} /links/{number}")
+    image = await task.snapshot()
+    for number in numbers:
+        with contextlib.suppress(EngineError):
+            copy = await moded.create(TaskSpec(image=image, workdir=f"/links/{number}/made"))
+            await copy.kill()
+    assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.asyncio
