@@ -8,7 +8,7 @@ from pytest_sandbox._proto import extensions_pb2 as pb
 from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
 
 from ._dual import dual
-from ._image import Image
+from ._image import Image, image_id
 from ._tasks import owned
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Extensions:
             ResourceExhaustedError: it is larger than the limit, or the disk is full.
             UnimplementedError: the engine's images do not outlive it.
         """
-        request = pb.ImageKeepRequest(image_id=await image._id(self._client), key=key)
+        request = pb.ImageKeepRequest(image_id=await image_id(image, self._client), key=key)
         await self._ask(lambda stub: stub.ImageKeep, request, timeout=None)
 
     @dual
@@ -126,7 +126,7 @@ class Extensions:
         Raises:
             InvalidError: it is not a snapshot.
         """
-        request = pb.ImageForgetRequest(image_id=await image._id(self._client))
+        request = pb.ImageForgetRequest(image_id=await image_id(image, self._client))
         await self._ask(lambda stub: stub.ImageForget, request)
 
     @dual

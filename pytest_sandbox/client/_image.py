@@ -18,7 +18,7 @@ _HOST = pb.Image(dockerfile_commands=["FROM debian:bookworm-slim"])
 
 
 class Image:
-    """What a sandbox's file system starts as: for now, a curated view of this machine.
+    """What a sandbox's files are at first: a view of this machine, or what another one kept.
 
     Args:
         image_id: of the image; empty for the view of this machine.
@@ -108,6 +108,19 @@ class Image:
 
     def __repr__(self) -> str:
         return self._described
+
+
+async def image_id(image: Image, client: Client) -> str:
+    """The id by which a client's server knows what a caller gave as an image.
+
+    Raises:
+        InvalidError: it is something else.
+    """
+    if not isinstance(image, Image):
+        by_id = isinstance(image, str) and image.startswith("im-")
+        meant = f"Image.from_id({image!r})" if by_id else "Image.host() or that of a snapshot"
+        raise InvalidError(f"image={image!r} is a {type(image).__name__}, no Image; give {meant}")
+    return await image._id(client)
 
 
 def _refused(what: str) -> NoReturn:

@@ -178,9 +178,15 @@ class Sandbox(SandboxFiles, SandboxPorts, SandboxSnapshots, Unbuilt):
 
         Raises:
             AlreadyExistsError: the name is in use.
+            InvalidError: that is no snapshot.
             NotFoundError: there is no such snapshot.
             ConflictError: the snapshot failed.
         """
+        if not isinstance(snapshot, SandboxSnapshot):
+            raise InvalidError(
+                f"{snapshot!r} is a {type(snapshot).__name__}, no SandboxSnapshot; give what "
+                "_experimental_snapshot() or SandboxSnapshot.from_id() returned"
+            )
         if name is not None and name != KEEP_NAME:
             check_name(name, "Sandbox")
         return await owned(_restored(client or snapshot._client, snapshot, name), _end)

@@ -15,11 +15,11 @@ from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
 from ._calls import TIMEOUT
 from ._clock import within
 from ._dual import dual
-from ._image import Image
+from ._image import Image, image_id
 from ._sandbox_snapshot import SandboxSnapshot, taken
 from ._tasks import owned
 from ._validation import check_path, check_seconds, refuse
-from .exceptions import ExecutionError
+from .exceptions import Error, ExecutionError
 from .exceptions import TimeoutError as ModalTimeoutError
 
 if TYPE_CHECKING:
@@ -112,6 +112,8 @@ class SandboxSnapshots:
             raise ModalTimeoutError(
                 f"a snapshot of {path} takes longer than {timeout} seconds"
             ) from None
+        except Error as error:  # the lines of asyncio that it came through help nobody
+            raise error.with_traceback(None) from None
 
     async def _kept_directory(self, request: router_pb2.TaskSnapshotDirectoryRequest) -> Image:
         response = await self._task.call(
@@ -146,7 +148,7 @@ class SandboxSnapshots:
         request = router_pb2.TaskMountDirectoryRequest(
             task_id=await self._task.id(),
             path=_path(path),
-            image_id=await image._id(self._client) if image is not None else "",
+            image_id=await image_id(image, self._client) if image is not None else "",
         )
         await self._task.call(lambda link: link.router.TaskMountDirectory, request)
 
@@ -183,7 +185,7 @@ class SandboxSnapshots:
             ResourceExhaustedError: the machine has no room for it.
         """
         request = extensions_pb2.SandboxRestoreImageRequest(
-            sandbox_id=self._id, image_id=await image._id(self._client)
+            sandbox_id=self._id, image_id=await image_id(image, self._client)
         )
         await self._client._calls.control(
             lambda link: ExtensionsStub(link.channel).SandboxRestoreImage, request

@@ -12,7 +12,7 @@ from pytest_sandbox._proto.sandboxes_pb2 import StringMap
 from ._client import Client, default_client
 from ._definition import network_access, resources, terminal
 from ._gpu import gpu_config
-from ._image import Image
+from ._image import Image, image_id
 from ._tunnel import open_ports
 from ._validation import (
     check_command,
@@ -142,7 +142,7 @@ async def define(
     definition = Definition(
         entrypoint_args=args,
         name=name,
-        image_id=await (image or Image.host())._id(client),
+        image_id=await image_id(image or Image.host(), client),
         environment_variables=StringMap(contents=check_environment(env)) if env else None,
         secret_ids=await _secret_ids(secrets or (), client, app_id),
         timeout_secs=timeout,

@@ -8,6 +8,8 @@ from pytest_sandbox.client._portal import portal
 if TYPE_CHECKING:
     from pytest_sandbox.fakes import FileView
 
+__tracebackhide__ = True  # a failing test shows its own lines, not these
+
 T = TypeVar("T")
 
 
@@ -17,7 +19,10 @@ def on_loop(work: Callable[[], T]) -> T:
     async def call() -> T:
         return work()
 
-    return portal().run(call())
+    try:
+        return portal().run(call())
+    except OSError as error:  # a file is not there: where the engine found out does not help
+        raise error.with_traceback(None) from None
 
 
 class SandboxFiles:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from ._create import Creation
     from ._watch import Watch
 
+__tracebackhide__ = True  # a failing test shows its own lines, not these
+
 
 class SandboxFactory:
     """Creates sandboxes that end with the test.

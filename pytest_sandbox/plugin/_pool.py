@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from pytest_sandbox.client import Client
 
+__tracebackhide__ = True  # a failing test shows its own lines, not these
+
 #: Keys that need calls of their own, which would show; or what is not to be had twice.
 _ASKED_FOR = {"gpu", "secrets", "volumes"}
 _NEXT = pytest.StashKey["pytest.Item | None"]()

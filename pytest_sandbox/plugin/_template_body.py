@@ -30,7 +30,8 @@ def image_of(layer: Layer, sandbox: Sandbox, client: Client) -> str:
         The id of an image, or of a snapshot with processes.
 
     Raises:
-        pytest.fail.Exception: it did not live long enough; or the function returned something.
+        pytest.fail.Exception: it did not live long enough; or the function returned something,
+            or ended it.
         Exception: what the function raises.
     """
     try:
@@ -42,13 +43,7 @@ def image_of(layer: Layer, sandbox: Sandbox, client: Client) -> str:
         return snapshot.object_id
     except Exception:
         if _outlived(sandbox):
-            timeout = layer.spec.get("timeout", TIMEOUT)
-            pytest.fail(
-                f"the sandbox of the template {layer.template.name!r} lived as long as its "
-                f"timeout={timeout} allows; see what takes so long, or give @sandbox_template a "
-                "longer timeout=",
-                pytrace=False,
-            )
+            pytest.fail(_late(layer), pytrace=False)
         raise
     finally:
         with contextlib.suppress(Exception):  # what went wrong before is what counts
@@ -65,6 +60,24 @@ def _run(layer: Layer, sandbox: Sandbox) -> None:
             "have; write it to a file in the sandbox",
             pytrace=False,
         )
+    if sandbox.poll() is not None:
+        pytest.fail(_late(layer) if _outlived(sandbox) else _ended_it(layer), pytrace=False)
+
+
+def _late(layer: Layer) -> str:
+    timeout = layer.spec.get("timeout", TIMEOUT)
+    return (
+        f"the sandbox of the template {layer.template.name!r} lived as long as its "
+        f"timeout={timeout} allows; see what takes so long, or give @sandbox_template a "
+        "longer timeout="
+    )
+
+
+def _ended_it(layer: Layer) -> str:
+    return (
+        f"the sandbox of the template {layer.template.name!r} ended before it could be kept; leave "
+        "out what terminates it: it ends by itself afterwards"
+    )
 
 
 def _completed(coroutine: Coroutine[Any, Any, object]) -> object:

@@ -50,7 +50,7 @@ def pytest_terminal_summary(
     """A line for each."""
     told = config.stash[_TOLD]
     if told:
-        terminalreporter.section("sandbox templates")
+        terminalreporter.write_sep("=", "sandbox templates")
         titles = Counter(use["title"] for use in told.values())
         for use in sorted(told.values(), key=lambda use: (use["title"], use["home"])):
             if titles[use["title"]] > 1:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from ._engine import EngineSession
 
+__tracebackhide__ = True  # a failing test shows its own lines, not these
+
 
 class Watch:
     """The sandboxes of one test.

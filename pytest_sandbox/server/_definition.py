@@ -71,9 +71,10 @@ def refuse_unbuilt(definition: pb.Sandbox, info: EngineInfo) -> None:
                 f"{argument} is not implemented by pytest-sandbox: create the sandbox without it"
             )
     if definition.enable_snapshot and Capability.MEMORY_SNAPSHOT not in info.capabilities:
+        why = info.details.get(f"no {Capability.MEMORY_SNAPSHOT.value}", "it has no such ability")
         raise unimplemented(
-            f"enable_snapshot: the engine {info.name!r} keeps no memory on this machine "
-            f"({info.mode}): create the sandbox without it"
+            f"enable_snapshot: the engine {info.name!r} cannot keep processes here: {why}; see "
+            "pytest-sandbox doctor, or keep files only"
         )
     if definition.network_access.network_access_type == pb.NetworkAccess.ALLOWLIST:
         raise unimplemented("cidr_allowlist is not implemented by pytest-sandbox")

@@ -57,7 +57,7 @@ class Volumes:
         volume = self._volumes.named(environment, name)
         if volume is None:
             if creation == _LOOKUP:
-                raise not_found("Volume", name)
+                raise not_found("Volume", name, "create_if_missing=True makes it")
             check_name(name, "volume")
             volume = self._volumes.add(name, environment, request.version)
         elif creation == _CREATE_FAIL_IF_EXISTS:

@@ -596,6 +596,24 @@ def test_a_template_that_takes_longer_than_its_sandbox_lives_says_so(project: Pr
     result.stdout.fnmatch_lines(["*'prepared' lived as long as its timeout=5 allows*"] * 2)
 
 
+def test_a_template_that_ends_its_sandbox_is_told_that_nothing_is_left_to_keep(
+    project: Project,
+) -> None:
+    result = project.run(
+        """
+        @sandbox_template
+        def prepared(sandbox):
+            sandbox.terminate()
+
+        def test_one(prepared): ...
+        def test_two(prepared): ...
+        """
+    )
+
+    result.assert_outcomes(errors=2)
+    result.stdout.fnmatch_lines(["*'prepared' ended before it could be kept*terminates it*"] * 2)
+
+
 def test_an_interrupted_template_ends_the_run_and_its_sandbox(project: Project) -> None:
     project.write(
         """

@@ -211,6 +211,27 @@ def test_an_image_of_files_is_not_mounted_and_one_of_a_directory_is_no_machine(
         sandbox.restore(folder)
 
 
+def test_what_is_no_image_is_refused_and_its_id_told_how_to_become_one(
+    fake: FakeSandboxes,
+) -> None:
+    sandbox, made = Sandbox.create(), len(fake.ids)
+    refused: tuple[Callable[[Any], object], ...] = (
+        lambda image: Sandbox.create(image=image),
+        sandbox.restore,
+        lambda image: sandbox.mount_image("/mnt", image),
+        fake.client.extensions.forget_image,
+        lambda image: fake.client.extensions.keep_image(image, "key"),
+    )
+    for call in refused:
+        with pytest.raises(exceptions.InvalidError, match=r"a str, no Image; .*from_id\('im-1'\)"):
+            call("im-1")
+        with pytest.raises(exceptions.InvalidError, match=r"image=7 is a int.* Image\.host\(\)"):
+            call(7)
+    with pytest.raises(exceptions.InvalidError, match="'sn-1' is a str, no SandboxSnapshot"):
+        Sandbox._experimental_from_snapshot("sn-1")  # type: ignore[arg-type]
+    assert len(fake.ids) == made
+
+
 def test_the_view_of_this_machine_is_an_image_to_go_back_to(fake: FakeSandboxes) -> None:
     sandbox = Sandbox.create()
     sandbox.filesystem.write_text("x", "/srv/a")
