@@ -85,8 +85,9 @@ def test_an_engine_that_dies_is_told_and_not_replaced(pytester: pytest.Pytester)
         import pytest
 
         def test_kill(sandbox, sandbox_engine, request):
-            run = request.config.stash[ENGINE].run()
-            os.kill(run.start().pid, signal.SIGKILL)
+            pid = request.config.stash[ENGINE].run().start().pid
+            os.kill(pid, signal.SIGKILL)
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # dying takes it a while
 
         def test_after(sandbox): ...
 
