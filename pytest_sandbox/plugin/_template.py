@@ -23,6 +23,8 @@ ATTRIBUTE = "sandbox_template"
 #: The parameter of a template that begins with a fresh sandbox.
 FRESH = "sandbox"
 
+#: What the names of the fixtures begin with that stand for images.
+_PREFIX = "sandbox_template_"
 #: Who shares a copy, by the scope of the template.
 _COPIES: dict[str, Literal["function", "class", "module"]] = {
     "session": "function",
@@ -72,7 +74,12 @@ class Template:
 
 def layer_name(name: str) -> str:
     """The name of the fixture that stands for the image of a template."""
-    return f"sandbox_template_{name}"
+    return f"{_PREFIX}{name}"
+
+
+def template_name(layer: str | None) -> str | None:
+    """The name of the template whose image the fixture of that name stands for, if it does."""
+    return layer.removeprefix(_PREFIX) if layer and layer.startswith(_PREFIX) else None
 
 
 @overload

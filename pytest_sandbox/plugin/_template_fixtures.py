@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ._template import ATTRIBUTE, Template, disguise
+from ._template import ATTRIBUTE, Template, disguise, template_name
 from ._template_layer import Layer, indices
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
+
+__tracebackhide__ = True  # a failing test shows its own lines, not these
 
 #: Parameters that pytest names by their value.
 _NAMED = (str, bytes, int, float, complex, bool, type(None), enum.Enum, type, types.FunctionType)
@@ -44,6 +46,23 @@ def pytest_pycollect_makeitem(collector: pytest.Collector) -> None:
         collector.stash[_SEEN] = True
         for template in _templates(collector.obj):
             _register(template, collector)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Generator[None]:
+    """Tell of a template that is not there by the name that people know."""
+    try:
+        return (yield)
+    except pytest.FixtureLookupError as error:
+        missing = template_name(error.argname)
+        above = template_name(error.request.fixturename)
+        if missing is None or above is None:
+            raise
+        raise pytest.fail.Exception(
+            f"the template {above!r} begins with {missing!r}, and there is no template of that "
+            "name here; its first parameter is the name of a template, where none is sandbox",
+            pytrace=False,
+        ) from None
 
 
 def _templates(module: types.ModuleType) -> Iterator[Template]:

@@ -658,7 +658,10 @@ def test_the_parent_of_a_template_must_be_one(project: Project) -> None:
     )
 
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*fixture 'sandbox_template_tmp_path_factory' not found*"])
+    result.stdout.fnmatch_lines(
+        ["the template 'prepared' begins with 'tmp_path_factory', *no template of that name*"]
+    )
+    result.stdout.no_fnmatch_line("*sandbox_template_*")
 
 
 @pytest.mark.parametrize(
