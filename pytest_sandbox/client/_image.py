@@ -31,7 +31,7 @@ class Image:
 
     @staticmethod
     def host() -> Image:
-        """The curated, read-only view of this machine, with its Python."""
+        """The curated view of this machine, with its Python; what a sandbox changes stays in it."""
         return Image("", "Image.host()")
 
     @staticmethod
