@@ -19,6 +19,7 @@ from ._walk import open_folder, walk
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._box import Blueprint
+    from ._mountinfo import Mount
 
 #: How a mount of ours is told from others: nothing inside a sandbox can mount.
 SOURCE = "image"
@@ -79,16 +80,21 @@ def unmount_folder(mounts: int, path: str) -> None:
     if not stat.S_ISDIR(os.stat(path).st_mode):
         raise OSError(errno.EINVAL, "no image is mounted there", path)
     os.chdir(path)
-    where = os.getcwd()
-    os.chdir("/")
-    there = [mount for mount in read_mounts(proc) if mount.path == where]
-    covered = {mount.parent for mount in there}
-    if not any(one.source == SOURCE and one.number not in covered for one in there):
+    device = os.stat(".").st_dev
+    os.chdir("..")
+    names = [os.path.basename(one.path) for one in _images(proc) if one.device == device]
+    if not names or os.stat(".").st_dev == device:
         raise OSError(errno.EINVAL, "no image is mounted there", path)
     try:
-        sys_.umount(where, sys_.UMOUNT_NOFOLLOW)
+        # From beside it, for a program that was woken, by a timer say, can exchange directories
+        # above it: a path from the root may by now lead to a mount of ours. A mount point stays.
+        sys_.umount(names[0], sys_.UMOUNT_NOFOLLOW)
     except OSError as error:
         raise OSError(error.errno, error.strerror, path) from error
+
+
+def _images(proc: int) -> list[Mount]:
+    return [mount for mount in read_mounts(proc) if mount.source == SOURCE]
 
 
 def _open(mounts: int, path: str) -> int:

@@ -11,6 +11,7 @@ class Mount:
     Attributes:
         number: its id.
         parent: the id of the one that it is mounted on.
+        device: `st_dev` of the files in it.
         path: where, below the root of whoever asks.
         source: what was mounted.
     """
@@ -18,6 +19,7 @@ class Mount:
     def __init__(self, line: bytes) -> None:
         fields = line.split()
         self.number, self.parent = int(fields[0]), int(fields[1])
+        self.device = os.makedev(*map(int, fields[2].split(b":")))
         self.path = _unescaped(fields[4])
         self.source = _unescaped(fields[fields.index(b"-", 6) + 2])
 

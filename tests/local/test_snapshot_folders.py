@@ -2,19 +2,48 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_sandbox.engine import InvalidSpec, ProcessSpec, Task, TaskSpec
 
-from .conftest import shell
+from .conftest import needs_root, shell
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytest_sandbox.local import LocalEngine
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+#: Unmounts while the directories above change places, as a program that was woken can do it.
+EXCHANGE = """
+import os, sys
+from pytest_sandbox.local import _folders, _syscalls as sys_
+os.chdir(sys.argv[1])
+sys_.unshare(sys_.CLONE_NEWNS)
+sys_.mount("", "/", flags=sys_.MS_REC | sys_.MS_PRIVATE)
+for name, source in (("mine", _folders.SOURCE), ("kernel", "proc")):
+    os.makedirs(f"{name}/sys")
+    sys_.mount(source, f"{name}/sys", "tmpfs")
+read_mounts = _folders.read_mounts
+def read_and_exchange(proc):
+    mounts = read_mounts(proc)
+    os.rename(f"{sys.argv[1]}/mine", f"{sys.argv[1]}/away")
+    os.rename(f"{sys.argv[1]}/kernel", f"{sys.argv[1]}/mine")
+    return mounts
+_folders.read_mounts = read_and_exchange
+_folders._helper.enter = lambda mounts: None
+sys_.setns = lambda *_: None
+_folders.unmount_folder(-1, f"{sys.argv[1]}/mine/sys")
+print(os.path.ismount(f"{sys.argv[1]}/mine/sys"), os.path.ismount(f"{sys.argv[1]}/away/sys"))
+"""
 
 
 async def out(task: Task, script: str) -> str:
@@ -84,6 +113,21 @@ async def test_what_is_the_kernels_cannot_be_covered_or_uncovered(
         assert caught.value.errno == errno.EINVAL
     assert "read-only" in (await shell(task, "echo 1 >/proc/sys/kernel/panic")).err.lower()
     await task.kill()
+
+
+@needs_root
+async def test_a_directory_that_moves_meanwhile_does_not_uncover_what_is_the_kernels(
+    tmp_path: Path,
+) -> None:
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-c", EXCHANGE, tmp_path],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert (done.stdout, done.stderr) == ("True False\n", "")
 
 
 async def test_a_link_to_the_outside_leads_nowhere(engine: LocalEngine) -> None:
