@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -119,15 +118,11 @@ async def test_what_is_the_kernels_cannot_be_covered_or_uncovered(
 async def test_a_directory_that_moves_meanwhile_does_not_uncover_what_is_the_kernels(
     tmp_path: Path,
 ) -> None:
-    done = await asyncio.to_thread(
-        subprocess.run,
-        [sys.executable, "-c", EXCHANGE, tmp_path],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
-    assert (done.stdout, done.stderr) == ("True False\n", "")
+    command = [sys.executable, "-c", EXCHANGE, str(tmp_path)]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    pipe = asyncio.subprocess.PIPE
+    done = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe, env=env)
+    assert await done.communicate() == (b"True False\n", b"")
 
 
 async def test_a_link_to_the_outside_leads_nowhere(engine: LocalEngine) -> None:
