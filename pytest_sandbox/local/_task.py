@@ -11,6 +11,7 @@ from pytest_sandbox.engine import (
     Connection,
     EndCause,
     ExitStatus,
+    NotFreezable,
     Process,
     ProcessSpec,
     Task,
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
     from ._keeping import Keeping
     from ._memory import Memory
     from ._pump import Pump
+
+
+#: Seconds that a memory snapshot may take: gigabytes fit.
+SNAPSHOT_LONGEST = 60.0
 
 
 class LocalTask(Task):
@@ -132,7 +137,16 @@ class LocalTask(Task):
         if self.memory is None:
             return await super().snapshot_memory()  # a trial, which nobody asks for that
         is_open = self.files.any_open
-        return await self.memory.snapshot(self._spec, self._link, self.keeping, is_open, self.main)
+        keeping = self.memory.snapshot(self._spec, self._link, self.keeping, is_open, self.main)
+        try:
+            return await asyncio.wait_for(keeping, SNAPSHOT_LONGEST)
+        except asyncio.TimeoutError:
+            # Programs can wake themselves, and stop those that work on them.
+            await self.kill()
+            raise NotFreezable(
+                f"the memory of the sandbox could not be kept within {SNAPSHOT_LONGEST:g} seconds, "
+                "so the sandbox was ended: a program in it goes on when it is stopped"
+            ) from None
 
     async def resume(self, spec: ProcessSpec, pid: int) -> dict[str, int]:
         """Have a main process, which is about to be restored with this pid.

@@ -26,7 +26,8 @@ from pytest_sandbox.engine import (
     Unsupported,
     VolumeMount,
 )
-from pytest_sandbox.local import LocalEngine, LocalOptions, probe
+from pytest_sandbox.local import LocalEngine, LocalOptions, _task, probe
+from pytest_sandbox.local._memory import Memory
 
 from .conftest import exists, needs_root, shell, until
 
@@ -437,6 +438,25 @@ async def test_only_a_freezable_task_can_be_kept(engine: LocalEngine) -> None:
     with pytest.raises(InvalidSpec, match="freezable=True"):
         await task.snapshot_memory()
     await task.kill()
+
+
+async def test_a_sandbox_that_cannot_be_kept_in_time_is_ended(
+    engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(*_: object) -> str:
+        await asyncio.Event().wait()
+        return ""
+
+    task = await engine.create(TaskSpec(freezable=True))
+    monkeypatch.setattr(Memory, "snapshot", never)
+    monkeypatch.setattr(_task, "SNAPSHOT_LONGEST", 0.01)
+
+    with pytest.raises(NotFreezable, match=r"within 0.01 seconds, so the sandbox was ended"):
+        await task.snapshot_memory()
+
+    end = task.poll()
+    assert end is not None
+    assert end.cause is EndCause.KILLED
 
 
 async def test_volumes_and_memory_do_not_go_together(engine: LocalEngine) -> None:
