@@ -42,7 +42,8 @@ def draw(results: dict[str, Any], path: Path) -> None:
     import matplotlib
     import matplotlib.pyplot as plt
 
-    timings = {row["name"]: row["p50_ms"] for row in results["timings"]}
+    timings = {row["baseline"]: row["baseline_p50_ms"] for row in results["timings"]}
+    timings |= {row["name"]: row["p50_ms"] for row in results["timings"]}
     bars = [
         (label, timings[name], colour) for name, (label, colour) in BARS.items() if name in timings
     ]
@@ -54,7 +55,7 @@ def draw(results: dict[str, Any], path: Path) -> None:
     drawn = axes.barh(labels, values, color=colours, height=0.66)
     axes.bar_label(drawn, [f"{value:,.0f} ms" for value in values], padding=4)
     axes.set_xscale("log")
-    axes.set_xlim(right=max(values) * 2.2)
+    axes.set_xlim(1, max(values) * 2.2)
     axes.set_title("From a prepared machine to its first answer in a test", loc="left")
     axes.set_xlabel(f"milliseconds, median ({results['versions']['machine']})")
     axes.spines[["top", "right"]].set_visible(False)
