@@ -23,6 +23,7 @@ _RUN = ("--network", "none", "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=
 _IMAGE = "pytest-sandbox-bench"
 _PROGRAMS = ("/bin/sh", "/usr/bin/head", "/usr/bin/sleep")
 _WRITE = "head -c 10000000 /dev/zero > /data"
+_PATIENCE = 60.0
 _MOST = 20  # samples: they are slow, and steady
 
 
@@ -59,6 +60,8 @@ def _samples(tool: str, count: int) -> Samples | str:
             return _times(tool, count)
     except subprocess.CalledProcessError as error:
         return f"{' '.join(error.cmd)}: {error.stderr.strip()}"
+    except subprocess.TimeoutExpired as error:
+        return f"{' '.join(error.cmd)}: no end within {_PATIENCE:g} seconds"
 
 
 def _times(tool: str, count: int) -> Samples:
@@ -100,4 +103,5 @@ def _libraries(program: str) -> list[str]:
 
 
 def _call(*command: str) -> str:
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=_PATIENCE)
+    return done.stdout
