@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from .templates import Project
+
 #: For the runs inside the tests, set after `pytester` cleared the variable: without the plugin of
 #: Hypothesis, which imports all of it to write its summary, and with the choice that
 #: pytest-asyncio asks for.
@@ -31,3 +33,9 @@ def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("TMPDIR", folder)
     yield Path(folder)
     shutil.rmtree(folder)
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester) -> Project:
+    """A project with templates."""
+    return Project(pytester)

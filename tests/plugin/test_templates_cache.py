@@ -1,36 +1,8 @@
 """`cache=True`: a later run has the image, unless it would be another one."""
 
-import textwrap
-
 import pytest
 
-HEAD = """
-import pathlib
-import pytest
-from pytest_sandbox import sandbox_template
-
-HERE = pathlib.Path(__file__).parent
-
-def log(line):
-    with (HERE / "log").open("a") as file:
-        print(line, file=file)
-
-def read(sandbox):
-    return sandbox.filesystem.read_text("/srv/file")
-
-def write(sandbox, text):
-    sandbox.filesystem.write_text(text, "/srv/file")
-"""
-
-
-def write(pytester: pytest.Pytester, code: str) -> None:
-    pytester.makepyfile(HEAD + textwrap.dedent(code))
-
-
-def logged(pytester: pytest.Pytester) -> list[str]:
-    log = pytester.path / "log"
-    return log.read_text().split() if log.exists() else []
-
+from .templates import logged, write
 
 TEMPLATE = """
     INPUT = "one"

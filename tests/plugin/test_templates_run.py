@@ -1,25 +1,22 @@
 """Templates on a machine's own engine: shared by all workers of a run, and kept for later ones."""
 
-import textwrap
+import functools
 from pathlib import Path
 
 import pytest
 
 from pytest_sandbox.plugin._template_store import Outcome, held
 
-HEAD = """
+from . import templates
+from .templates import HEAD, logged
+
+WORKERS = (
+    HEAD
+    + """
 import os
-import pathlib
 import time
-import pytest
-from pytest_sandbox import sandbox_template
 
-HERE = pathlib.Path(__file__).parent
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
-
-def log(line):
-    with (HERE / "log").open("a") as file:
-        print(line, file=file)
 
 def meet():
     '''Wait until both workers are here.'''
@@ -28,22 +25,9 @@ def meet():
     while not ((HERE / "gw0").exists() and (HERE / "gw1").exists()):
         assert time.monotonic() < deadline
         time.sleep(0.01)
-
-def read(sandbox):
-    return sandbox.filesystem.read_text("/srv/file")
-
-def write(sandbox, text):
-    sandbox.filesystem.write_text(text, "/srv/file")
 """
-
-
-def write(pytester: pytest.Pytester, code: str) -> None:
-    pytester.makepyfile(HEAD + textwrap.dedent(code))
-
-
-def logged(pytester: pytest.Pytester) -> list[str]:
-    log = pytester.path / "log"
-    return log.read_text().split() if log.exists() else []
+)
+write = functools.partial(templates.write, head=WORKERS)
 
 
 def test_workers_share_what_one_of_them_built(pytester: pytest.Pytester) -> None:
