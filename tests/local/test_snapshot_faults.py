@@ -110,6 +110,19 @@ async def use(engine: LocalEngine) -> None:
     await task.kill()
 
 
+async def being_kept(
+    engine: LocalEngine, moment: int, *, busy: bool
+) -> tuple[Task, asyncio.Future[str]]:
+    """A task with 200 files, of which a snapshot was begun so many milliseconds ago."""
+    task = await engine.create(TaskSpec())
+    await out(task, "echo one >/root/f; seq 1 200 | while read i; do : >/srv/$i; done")
+    if busy:
+        await task.exec(ProcessSpec(("/bin/sleep", "1000")))
+    call = asyncio.ensure_future(task.snapshot())
+    await asyncio.wait([call], timeout=moment / 1000)
+    return task, call
+
+
 async def test_use_leaves_nothing() -> None:
     engine = await started()
     await use(engine)
@@ -126,12 +139,7 @@ async def test_snapshots_that_were_given_up_at_any_moment_leave_nothing() -> Non
     before = await quiet(engine)
     for moment in range(0, 24, 2):
         for busy in (False, True):
-            task = await engine.create(TaskSpec())
-            await out(task, "echo one >/root/f; seq 1 200 | while read i; do : >/srv/$i; done")
-            if busy:
-                await task.exec(ProcessSpec(("/bin/sleep", "1000")))
-            call = asyncio.ensure_future(task.snapshot())
-            await asyncio.wait([call], timeout=moment / 1000)
+            task, call = await being_kept(engine, moment, busy=busy)
             if not call.cancel():
                 await engine.forget(call.result())
             assert await out(task, "cat /root/f; ls /srv | wc -l") == "one\n200\n"
@@ -146,12 +154,7 @@ async def test_tasks_that_are_killed_while_they_are_kept_leave_nothing() -> None
     before = await quiet(engine)
     for moment in range(0, 16, 2):
         for busy in (False, True):
-            task = await engine.create(TaskSpec())
-            await out(task, "echo one >/root/f; seq 1 200 | while read i; do : >/srv/$i; done")
-            if busy:
-                await task.exec(ProcessSpec(("/bin/sleep", "1000")))
-            call = asyncio.ensure_future(task.snapshot())
-            await asyncio.wait([call], timeout=moment / 1000)
+            task, call = await being_kept(engine, moment, busy=busy)
             await task.kill()
             try:
                 image = await call
