@@ -30,14 +30,14 @@ class Problems:
     def unknown(self, proc: "Proc") -> str:
         """A command that is nowhere; gives a sentence to add to the error."""
         hint = self._scripts.nearest(lambda each: each.difference(proc.argv))
-        hint = hint or "no command is scripted; see FakeEngine.on_exec"
+        hint = hint or "no command is scripted; say what it does with on_exec"
         self.found.append(f"unscripted command: {proc}\n{hint}")
         return hint
 
     def closed(self, port: int) -> str:
         """A port that nothing listens on; gives a sentence to add to the error."""
         hint = self._ports.nearest(lambda each: each.difference(port))
-        hint = hint or "no port is scripted; see FakeEngine.on_connect"
+        hint = hint or "no port is scripted; say who answers with on_connect"
         self.found.append(f"unscripted connection: port {port}\n{hint}")
         return hint
 
