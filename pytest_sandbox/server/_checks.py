@@ -1,9 +1,11 @@
 """What requests may hold: commands, folders, variables, waiting times."""
 
-from collections.abc import Iterable, Sequence
+import contextlib
+import errno
+from collections.abc import Iterable, Iterator, Sequence
 
 from pytest_sandbox._proto import sandboxes_pb2 as pb
-from pytest_sandbox.engine import PtySize
+from pytest_sandbox.engine import PtySize, SpawnFailed
 
 from ._errors import invalid
 
@@ -28,6 +30,22 @@ def check_command(argv: Sequence[str]) -> None:
     for argument in argv:
         if "\0" in argument:
             raise invalid(f"the argument {argument[:100]!r} holds a NUL character")
+
+
+@contextlib.contextmanager
+def hint_at_words(argv: Sequence[str]) -> Iterator[None]:
+    """Where a whole command line was given as the name of a program, say so with the failure."""
+    try:
+        yield
+    except SpawnFailed as error:
+        words = argv[0].split() if len(argv) == 1 else []
+        if error.errno != errno.ENOENT or len(words) < 2:
+            raise
+        raise SpawnFailed(
+            error.errno,
+            f"{error}\nEach word is an argument of its own: {', '.join(map(repr, words))}; or "
+            f"have a shell take it apart: 'sh', '-c', {argv[0]!r}",
+        ) from error
 
 
 def check_workdir(workdir: str | None) -> None:

@@ -11,7 +11,7 @@ from pytest_sandbox._proto import sandboxes_pb2 as pb
 from pytest_sandbox.engine import Task, TaskEnded, TaskSpec
 
 from ._box import Box, Identity
-from ._checks import check_command
+from ._checks import check_command, hint_at_words
 from ._definition import DEFAULT_TIMEOUT, refuse_unbuilt, task_spec
 from ._errors import already_exists, invalid, precondition
 from ._ids import check_name
@@ -84,7 +84,8 @@ class Creation:
             shelf.pinned(image.kept),
             shelf.pinned(snapshot_id),
         ):
-            task = await owned(self._state.engine.create(spec))
+            with hint_at_words(spec.main.argv if spec.main is not None else ()):
+                task = await owned(self._state.engine.create(spec))
             box = Box(
                 self._identity(app, definition),
                 definition,

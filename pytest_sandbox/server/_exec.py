@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pytest_sandbox.engine import Output, Process, ProcessSpec, PtySize
 
 from ._box import Box
-from ._checks import check_command, check_workdir
+from ._checks import check_command, check_workdir, hint_at_words
 from ._virtual import VirtualProcess
 from .fs_tools import TOOL, run_tool
 
@@ -53,15 +53,15 @@ async def start(box: Box, request: ExecRequest) -> None:
                 stdout=request.stdout,
                 stderr=request.stderr,
             )
-        return await box.task.exec(
-            ProcessSpec(
-                request.argv,
-                env=request.env,
-                workdir=request.workdir,
-                stdout=request.stdout,
-                stderr=request.stderr,
-                pty=request.pty,
-            )
+        spec = ProcessSpec(
+            request.argv,
+            env=request.env,
+            workdir=request.workdir,
+            stdout=request.stdout,
+            stderr=request.stderr,
+            pty=request.pty,
         )
+        with hint_at_words(request.argv):
+            return await box.task.exec(spec)
 
     await box.run(request.exec_id, request.argv, spawn, request.timeout)

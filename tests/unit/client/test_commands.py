@@ -151,6 +151,19 @@ def test_a_working_directory_that_is_not_there_is_an_error(sandbox: Sandbox) -> 
         sandbox.exec("true", workdir="/not/there")
 
 
+def test_a_command_line_in_one_piece_is_taken_apart_in_the_message(
+    sandbox: Sandbox, client: Client
+) -> None:
+    with pytest.raises(
+        exceptions.InvalidError, match="argument of its own: 'ls', '-la', '/'"
+    ) as caught:
+        sandbox.exec("ls -la /")
+    assert "'sh', '-c', 'ls -la /'" in str(caught.value)
+
+    with pytest.raises(exceptions.InvalidError, match="argument of its own: 'sleep', '9'"):
+        Sandbox.create("sleep 9", client=client)
+
+
 @pytest.mark.parametrize("command", ["no-such-command", "/no/such/command", "/tmp", "/etc/hosts"])
 def test_a_command_that_cannot_be_started_is_an_error(
     sandbox: Sandbox, call: Call, command: str
