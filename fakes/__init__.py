@@ -3,19 +3,20 @@
 if __name__ != "pytest_sandbox.fakes":
     raise ImportError(f"import this package as 'pytest_sandbox.fakes', not {__name__!r}")
 
-from .._idle import IdleEventLoop as IdleEventLoop
-from ._call import Call as Call
-from ._clock import VirtualClock as VirtualClock
-from ._clock import new_event_loop as new_event_loop
-from ._clock import settle as settle
-from ._connection import Peer as Peer
-from ._engine import FakeEngine as FakeEngine
-from ._http import Request as Request
-from ._matching import ANY as ANY
-from ._ports import PortScript as PortScript
-from ._scripts import Script as Script
-from ._task import MemoryTask as MemoryTask
-from ._view import FileView as FileView
+from pytest_sandbox._idle import IdleEventLoop as IdleEventLoop
+
+from .clock import VirtualClock as VirtualClock
+from .clock import new_event_loop as new_event_loop
+from .clock import settle as settle
+from .engine import FakeEngine as FakeEngine
+from .files.view import FileView as FileView
+from .scripting.call import Call as Call
+from .scripting.connection import Peer as Peer
+from .scripting.http import Request as Request
+from .scripting.matching import ANY as ANY
+from .scripting.ports import PortScript as PortScript
+from .scripting.scripts import Script as Script
+from .task import MemoryTask as MemoryTask
 
 __all__ = [
     "ANY",

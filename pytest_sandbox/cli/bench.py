@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
         0 if everything was measured and nothing was left behind, 1 otherwise, 2 for a name
         or number that makes no sense.
     """
-    from ._bench import FIGURES, Bench, render
+    from .benchmarks import FIGURES, Bench, render
 
     names = args.only or list(FIGURES)
     unknown = [name for name in names if name not in FIGURES]

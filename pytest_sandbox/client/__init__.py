@@ -11,56 +11,56 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import exceptions as exceptions
-    from ._app import App as App
-    from ._client import Client as Client
-    from ._communicate import CompletedCommand as CompletedCommand
-    from ._fileio import FileIO as FileIO
-    from ._fileio import delete_bytes as delete_bytes
-    from ._fileio import replace_bytes as replace_bytes
-    from ._filesystem import FileInfo as FileInfo
-    from ._filesystem import FileType as FileType
-    from ._filesystem import SandboxFilesystem as SandboxFilesystem
-    from ._image import Image as Image
-    from ._process import ContainerProcess as ContainerProcess
-    from ._sandbox import Sandbox as Sandbox
-    from ._sandbox_snapshot import SandboxSnapshot as SandboxSnapshot
-    from ._secret import Secret as Secret
-    from ._stream_type import DEVNULL as DEVNULL
-    from ._stream_type import PIPE as PIPE
-    from ._stream_type import STDOUT as STDOUT
-    from ._stream_type import StreamType as StreamType
-    from ._streams import StreamReader as StreamReader
-    from ._streams import StreamWriter as StreamWriter
-    from ._tunnel import Tunnel as Tunnel
-    from ._volume import Volume as Volume
-    from ._watching import FileWatchEvent as FileWatchEvent
-    from ._watching import FileWatchEventType as FileWatchEventType
+    from .app import App as App
+    from .client import Client as Client
+    from .files.fileio import FileIO as FileIO
+    from .files.fileio import delete_bytes as delete_bytes
+    from .files.fileio import replace_bytes as replace_bytes
+    from .files.filesystem import FileInfo as FileInfo
+    from .files.filesystem import FileType as FileType
+    from .files.filesystem import SandboxFilesystem as SandboxFilesystem
+    from .files.watch_events import FileWatchEvent as FileWatchEvent
+    from .files.watch_events import FileWatchEventType as FileWatchEventType
+    from .image import Image as Image
+    from .memory_snapshot import SandboxSnapshot as SandboxSnapshot
+    from .process.communicate import CompletedCommand as CompletedCommand
+    from .process.container_process import ContainerProcess as ContainerProcess
+    from .process.stream_type import DEVNULL as DEVNULL
+    from .process.stream_type import PIPE as PIPE
+    from .process.stream_type import STDOUT as STDOUT
+    from .process.stream_type import StreamType as StreamType
+    from .process.streams import StreamReader as StreamReader
+    from .process.streams import StreamWriter as StreamWriter
+    from .sandbox.sandbox import Sandbox as Sandbox
+    from .secret import Secret as Secret
+    from .tunnel import Tunnel as Tunnel
+    from .volume import Volume as Volume
 
 _WHERE = {
-    "DEVNULL": "_stream_type",
-    "PIPE": "_stream_type",
-    "STDOUT": "_stream_type",
-    "App": "_app",
-    "Client": "_client",
-    "CompletedCommand": "_communicate",
-    "ContainerProcess": "_process",
-    "FileIO": "_fileio",
-    "FileInfo": "_filesystem",
-    "FileType": "_filesystem",
-    "FileWatchEvent": "_watching",
-    "FileWatchEventType": "_watching",
-    "Image": "_image",
-    "Sandbox": "_sandbox",
-    "SandboxFilesystem": "_filesystem",
-    "SandboxSnapshot": "_sandbox_snapshot",
-    "Secret": "_secret",
-    "StreamReader": "_streams",
-    "StreamType": "_stream_type",
-    "StreamWriter": "_streams",
-    "Tunnel": "_tunnel",
-    "Volume": "_volume",
-    "delete_bytes": "_fileio",
-    "replace_bytes": "_fileio",
+    "DEVNULL": "process.stream_type",
+    "PIPE": "process.stream_type",
+    "STDOUT": "process.stream_type",
+    "App": "app",
+    "Client": "client",
+    "CompletedCommand": "process.communicate",
+    "ContainerProcess": "process.container_process",
+    "FileIO": "files.fileio",
+    "FileInfo": "files.filesystem",
+    "FileType": "files.filesystem",
+    "FileWatchEvent": "files.watch_events",
+    "FileWatchEventType": "files.watch_events",
+    "Image": "image",
+    "Sandbox": "sandbox.sandbox",
+    "SandboxFilesystem": "files.filesystem",
+    "SandboxSnapshot": "memory_snapshot",
+    "Secret": "secret",
+    "StreamReader": "process.streams",
+    "StreamType": "process.stream_type",
+    "StreamWriter": "process.streams",
+    "Tunnel": "tunnel",
+    "Volume": "volume",
+    "delete_bytes": "files.fileio",
+    "replace_bytes": "files.fileio",
 }
 
 __all__ = [

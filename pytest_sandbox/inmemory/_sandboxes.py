@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from pytest_sandbox._proto.volumes_pb2 import VOLUME_FS_VERSION_UNSPECIFIED
 from pytest_sandbox.client import Client
-from pytest_sandbox.client._portal import portal
+from pytest_sandbox.client.transport.portal import portal
 from pytest_sandbox.engine import EngineUnavailable
 from pytest_sandbox.fakes import FakeEngine, PortScript, Script, VirtualClock, settle
-from pytest_sandbox.fakes._rules import R, place_of_caller
+from pytest_sandbox.fakes.scripting.rules import R, place_of_caller
 from pytest_sandbox.rpcs import Faults, Rpcs
 from pytest_sandbox.server import App
-from pytest_sandbox.server._auth import Listener
+from pytest_sandbox.server.rpc.auth import Listener
 
 from ._clock import TestClock
 from ._scripting import restrict
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from pytest_sandbox._proto.inspector_pb2 import InspectorRecordResponse
     from pytest_sandbox.client import Sandbox, Volume
     from pytest_sandbox.engine import EngineInfo
-    from pytest_sandbox.fakes._matching import Anything, Matcher
-    from pytest_sandbox.server._box import Box
-    from pytest_sandbox.server._recorder import Recorder
+    from pytest_sandbox.fakes.scripting.matching import Anything, Matcher
+    from pytest_sandbox.server.model.sandbox import Box
+    from pytest_sandbox.server.rpc.recorder import Recorder
 
 #: Moments that are skipped to at the end, so that nobody is left who sleeps.
 _LAST_MOMENTS = 1000

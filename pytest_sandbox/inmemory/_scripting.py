@@ -9,10 +9,10 @@ if TYPE_CHECKING:
 
     from pytest_sandbox.client import Sandbox
     from pytest_sandbox.fakes import Call, Peer
-    from pytest_sandbox.fakes._kernel import Kernel
-    from pytest_sandbox.fakes._rules import Rule
-    from pytest_sandbox.server._box import Box
-    from pytest_sandbox.server._registries import BoxRegistry
+    from pytest_sandbox.fakes.processes.kernel import Kernel
+    from pytest_sandbox.fakes.scripting.rules import Rule
+    from pytest_sandbox.server.model.registries import BoxRegistry
+    from pytest_sandbox.server.model.sandbox import Box
 
 
 def restrict(

@@ -6,7 +6,7 @@ import difflib
 import shlex
 from typing import TYPE_CHECKING
 
-from pytest_sandbox.server.fs_tools import TOOL
+from pytest_sandbox.server.commands.filesystem_tool import TOOL
 
 from ._view import on_loop
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 from grpclib.config import Configuration
 from hpack import Encoder
 
-from pytest_sandbox.client._channels import CALLS, WINDOW, Server
-from pytest_sandbox.client._wide_channel import WideChannel
 from pytest_sandbox.client.exceptions import ConnectionError as SandboxConnectionError
+from pytest_sandbox.client.transport.channels import CALLS, WINDOW, Server
+from pytest_sandbox.client.transport.wide_channel import WideChannel
 from pytest_sandbox.rpcs._details import StatusDetails
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from grpclib.protocol import H2Protocol
 
     from pytest_sandbox.fakes import VirtualClock
-    from pytest_sandbox.server._rpc import RpcServer
+    from pytest_sandbox.server.rpc.dispatch import RpcServer
 
 #: Seconds, more than three years, that the server may hold a question: nothing is between it and
 #: the client that would lose patience.

@@ -1,10 +1,10 @@
 """The Linux engine: sandboxes made of namespaces, without a container runtime."""
 
-from ._engine import LocalEngine as LocalEngine
-from ._options import LocalOptions as LocalOptions
-from ._options import Mode as Mode
-from ._probe import probe as probe
-from ._report import Finding as Finding
-from ._report import Report as Report
+from .engine.engine import LocalEngine as LocalEngine
+from .options import LocalOptions as LocalOptions
+from .options import Mode as Mode
+from .probe import probe as probe
+from .report import Finding as Finding
+from .report import Report as Report
 
 __all__ = ["Finding", "LocalEngine", "LocalOptions", "Mode", "Report", "probe"]

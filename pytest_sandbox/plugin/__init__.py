@@ -4,9 +4,9 @@ Loading it costs next to nothing: no module here imports the client, gRPC or asy
 test wants a sandbox.
 """
 
-from ._engine import SandboxEngine as SandboxEngine
-from ._fixtures import SandboxFactory as SandboxFactory
-from ._register import pytest_addoption as pytest_addoption
-from ._template import sandbox_template as sandbox_template
+from .engine import SandboxEngine as SandboxEngine
+from .fixtures import SandboxFactory as SandboxFactory
+from .register import pytest_addoption as pytest_addoption
+from .templates.template import sandbox_template as sandbox_template
 
 __all__ = ["SandboxEngine", "SandboxFactory", "pytest_addoption", "sandbox_template"]

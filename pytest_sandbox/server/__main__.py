@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from pytest_sandbox.engine import EngineInfo, EngineUnavailable
-from pytest_sandbox.engine._registry import load_engine
+from pytest_sandbox.engines import load_engine
 
-from . import _lease
-from ._app import App
-from ._listeners import Listeners
+from . import lease
+from .application import App
+from .listeners import Listeners
 
 log = logging.getLogger("pytest_sandbox.server")
 
@@ -49,8 +49,8 @@ def main() -> int:
         return 1
     finally:
         # An owner who is still there wants the log of what went wrong, and removes it all.
-        if ended_well or _lease.is_free(options.run_dir):
-            _lease.remove(options.run_dir)
+        if ended_well or lease.is_free(options.run_dir):
+            lease.remove(options.run_dir)
     return 0
 
 
@@ -74,7 +74,7 @@ def _address(text: str) -> tuple[str, int]:
 
 async def _serve(options: argparse.Namespace) -> None:
     stop = _stop_event(options.run_dir)
-    await asyncio.to_thread(_lease.sweep, options.run_dir.parent, options.run_dir)
+    await asyncio.to_thread(lease.sweep, options.run_dir.parent, options.run_dir)
     wanted = {"disk": options.disk, "criu": options.criu}
     engine = load_engine(options.engine, {name: text for name, text in wanted.items() if text})
     info = await engine.start()
@@ -137,13 +137,13 @@ def _stop_event(run_dir: Path) -> asyncio.Event:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end)
-    _lease.watch(run_dir, end)
+    lease.watch(run_dir, end)
     return stop
 
 
 def _give_up(run_dir: Path) -> None:
     log.error("the engine did not close within %g seconds", CLOSE_TIMEOUT)
-    _lease.remove(run_dir)
+    lease.remove(run_dir)
     os._exit(1)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pytest_sandbox.cli._bench import Bench, _fakes
+from pytest_sandbox.cli.benchmarks import Bench, fakes
 from pytest_sandbox.client import Client
 
 
@@ -18,7 +18,7 @@ def bench() -> Iterator[Bench]:
 
 
 def test_a_life_is_measured_beside_bare_calls(bench: Bench) -> None:
-    _fakes.fake(bench)
+    fakes.fake(bench)
 
     (row,) = bench.timings
     assert (row["n"], row["baseline"]) == (2, "5 calls of bare grpclib")
@@ -28,16 +28,16 @@ def test_a_life_is_measured_beside_bare_calls(bench: Bench) -> None:
 def test_a_fork_is_measured_with_its_way_back(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_fakes, "TREE", 100)
-    _fakes.fork(bench)
+    monkeypatch.setattr(fakes, "TREE", 100)
+    fakes.fork(bench)
 
     names = [row["name"] for row in bench.timings]
     assert names == ["fake: snapshot of 100 files", "fake: restore of 100 files"]
 
 
 def test_a_suite_is_a_run_of_pytest(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_fakes, "_HEAD", _fakes._HEAD.replace("range(1000)", "(0, 100, 999)"))
-    _fakes.suite(bench)
+    monkeypatch.setattr(fakes, "_HEAD", fakes._HEAD.replace("range(1000)", "(0, 100, 999)"))
+    fakes.suite(bench)
 
     seconds, _ = bench.facts
     assert seconds["value"] > 0

@@ -10,10 +10,10 @@ from pytest_sandbox.engine.conformance import CHECKS, CLOSING, Check
 from pytest_sandbox.engine.conformance._memory import COUNTER
 from pytest_sandbox.engine.conformance._ports import SERVER
 from pytest_sandbox.fakes import ANY, Call, FakeEngine, Peer, VirtualClock, new_event_loop
-from pytest_sandbox.fakes._shell._shell import Shell
+from pytest_sandbox.fakes.shell.shell import Shell
 
 if TYPE_CHECKING:
-    from pytest_sandbox.fakes._ports import PeerHandler
+    from pytest_sandbox.fakes.scripting.ports import PeerHandler
 
 #: What the engine in memory promises: it keeps no shell that is in the middle of a script.
 PROMISED = [

@@ -10,7 +10,9 @@ from pytest_sandbox.cli import serve
 from pytest_sandbox.engine import OutputLog
 from pytest_sandbox.inmemory import RULES
 from pytest_sandbox.local import LocalOptions, Mode
-from pytest_sandbox.plugin import _fakes, _marker, _options
+from pytest_sandbox.plugin import fakes
+from pytest_sandbox.plugin import marker as marker_module
+from pytest_sandbox.plugin import options as options_module
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -23,12 +25,12 @@ def text(name: str) -> str:
 def test_every_key_of_the_marker_is_in_the_reference() -> None:
     told = text("reference.md").partition("## Marker")[2].partition("```")[0]
 
-    assert set(_marker._CHECKS) <= set(re.findall(r"`(\w+)`", told))
+    assert set(marker_module._CHECKS) <= set(re.findall(r"`(\w+)`", told))
 
 
 def test_every_option_is_in_the_reference() -> None:
     parser = pytest.Parser(_ispytest=True)
-    _options.pytest_addoption(parser)
+    options_module.pytest_addoption(parser)
     options = {
         name for group in parser._groups for option in group.options for name in option.names()
     }
@@ -46,7 +48,7 @@ def test_every_key_of_the_marker_of_fake_sandboxes_is_told() -> None:
     marker = re.search(r"@pytest.mark.fake_sandboxes\((.*?)\)`", text("fakes.md"))
 
     assert marker is not None
-    assert set(_fakes._KEYS) == set(re.findall(r"(\w+)=", marker[1]))
+    assert set(fakes._KEYS) == set(re.findall(r"(\w+)=", marker[1]))
 
 
 def test_every_mode_is_among_those_of_the_engine() -> None:

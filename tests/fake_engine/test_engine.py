@@ -18,7 +18,7 @@ from pytest_sandbox.engine import (
     TaskEnd,
     TaskSpec,
 )
-from pytest_sandbox.engine._registry import load_engine
+from pytest_sandbox.engines import load_engine
 from pytest_sandbox.fakes import Call, FakeEngine, MemoryTask, VirtualClock
 
 from .conftest import content, run

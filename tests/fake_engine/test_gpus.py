@@ -3,16 +3,9 @@
 import pytest
 import pytest_asyncio
 
-from pytest_sandbox.engine import (
-    Gpus,
-    ProcessSpec,
-    SpawnFailed,
-    Task,
-    TaskSpec,
-    Unsupported,
-)
+from pytest_sandbox.engine import Gpus, ProcessSpec, SpawnFailed, Task, TaskSpec, Unsupported
 from pytest_sandbox.fakes import FakeEngine
-from pytest_sandbox.fakes._gpus import _KINDS
+from pytest_sandbox.fakes.gpus import _KINDS
 
 from .conftest import run
 

@@ -6,7 +6,7 @@ import contextlib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_sandbox.fakes._http import read_request, response
+from pytest_sandbox.fakes.scripting.http import read_request, response
 
 #: What requests are made of.
 NEARLY = "GET /HTP1.0\r\n:x-chunked"

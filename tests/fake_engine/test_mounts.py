@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_sandbox.fakes._disk import Disk
-from pytest_sandbox.fakes._mounts import TOP
-from pytest_sandbox.fakes._trees import copied, put
-from pytest_sandbox.fakes._vfs import Filesystem
+from pytest_sandbox.fakes.files.disk import Disk
+from pytest_sandbox.fakes.files.mounts import TOP
+from pytest_sandbox.fakes.files.trees import copied, put
+from pytest_sandbox.fakes.files.vfs import Filesystem
 
 from .test_vfs_against_kernel import Memory, Operation, mounting
 

@@ -6,13 +6,7 @@ from errno import EACCES
 
 import pytest
 
-from pytest_sandbox.engine import (
-    ExitStatus,
-    ProcessSpec,
-    SpawnFailed,
-    StoreFull,
-    Task,
-)
+from pytest_sandbox.engine import ExitStatus, ProcessSpec, SpawnFailed, StoreFull, Task
 from pytest_sandbox.fakes import ANY, Call, FakeEngine, Script, VirtualClock
 
 from .conftest import content, run

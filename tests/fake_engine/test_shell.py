@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from pytest_sandbox.engine import ExitStatus, Limits, ProcessSpec, Task, TaskSpec
 from pytest_sandbox.fakes import FakeEngine, VirtualClock
-from pytest_sandbox.fakes._shell._parse import parse
-from pytest_sandbox.fakes._shell._words import SyntaxProblem, Unknown
+from pytest_sandbox.fakes.shell.parse import parse
+from pytest_sandbox.fakes.shell.words import SyntaxProblem, Unknown
 
 from .conftest import content, run
 

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_sandbox.fakes._changes import Change, Watching, What
-from pytest_sandbox.fakes._content import BLOCK, Content
-from pytest_sandbox.fakes._disk import Disk
-from pytest_sandbox.fakes._inode import Regular
-from pytest_sandbox.fakes._mounts import TOP
-from pytest_sandbox.fakes._rename import RENAME_EXCHANGE, RENAME_NOREPLACE
-from pytest_sandbox.fakes._table import Table
-from pytest_sandbox.fakes._trees import below, empty
-from pytest_sandbox.fakes._vfs import Filesystem
+from pytest_sandbox.fakes.files.changes import Change, Watching, What
+from pytest_sandbox.fakes.files.content import BLOCK, Content
+from pytest_sandbox.fakes.files.cow_map import Table
+from pytest_sandbox.fakes.files.disk import Disk
+from pytest_sandbox.fakes.files.inode import Regular
+from pytest_sandbox.fakes.files.mounts import TOP
+from pytest_sandbox.fakes.files.rename import RENAME_EXCHANGE, RENAME_NOREPLACE
+from pytest_sandbox.fakes.files.trees import below, empty
+from pytest_sandbox.fakes.files.vfs import Filesystem
 
 
 def make() -> Filesystem:

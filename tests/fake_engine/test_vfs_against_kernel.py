@@ -16,10 +16,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from pytest_sandbox.fakes._disk import Disk
-from pytest_sandbox.fakes._inode import Directory, Regular, Symlink
-from pytest_sandbox.fakes._mounts import TOP, Node
-from pytest_sandbox.fakes._vfs import Filesystem
+from pytest_sandbox.fakes.files.disk import Disk
+from pytest_sandbox.fakes.files.inode import Directory, Regular, Symlink
+from pytest_sandbox.fakes.files.mounts import TOP, Node
+from pytest_sandbox.fakes.files.vfs import Filesystem
 
 Operation = tuple[Any, ...]
 

@@ -21,9 +21,9 @@ from pytest_sandbox.engine import (
     TaskSpec,
 )
 from pytest_sandbox.local import LocalEngine, LocalOptions, Mode
-from pytest_sandbox.local._image import host_image
-from pytest_sandbox.local._modes import ModeRefused, _check_process_bound
-from pytest_sandbox.local._zygote_link import ZygoteLink
+from pytest_sandbox.local.engine.links.zygote_link import ZygoteLink
+from pytest_sandbox.local.engine.machine.host_image import host_image
+from pytest_sandbox.local.engine.machine.modes import ModeRefused, _check_process_bound
 
 from .conftest import shell
 

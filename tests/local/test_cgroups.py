@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from pytest_sandbox.engine import EngineInfo, Limits, TaskSpec
-from pytest_sandbox.local import LocalEngine, _cgroups
+from pytest_sandbox.local import LocalEngine
+from pytest_sandbox.local.kernel import cgroups
 
 from .conftest import exists, needs_root, shell
 
@@ -15,25 +16,25 @@ def test_only_empty_groups_are_removed(tmp_path: Path) -> None:
     group = tmp_path / "group"
     (group / "child").mkdir(parents=True)
     (group / "child" / "file").touch()
-    assert not _cgroups.remove(str(group))
+    assert not cgroups.remove(str(group))
     (group / "child" / "file").unlink()
-    assert _cgroups.remove(str(group))
+    assert cgroups.remove(str(group))
     assert not group.exists()
-    assert _cgroups.remove(str(group))  # gone is gone
+    assert cgroups.remove(str(group))  # gone is gone
 
 
 def test_what_nobody_holds_any_more_is_swept_and_nothing_else(tmp_path: Path) -> None:
     others = ["pytest-sandbox", "other", "pytest-sandbox-1-x", "pytest-sandbox-1-0123456789"]
     for name in others:
         (tmp_path / name).mkdir()
-    held = _cgroups._make_locked(str(tmp_path / "pytest-sandbox-1-01234567"))
-    left = _cgroups._make_locked(str(tmp_path / "pytest-sandbox-1-89abcdef"))
+    held = cgroups._make_locked(str(tmp_path / "pytest-sandbox-1-01234567"))
+    left = cgroups._make_locked(str(tmp_path / "pytest-sandbox-1-89abcdef"))
     (tmp_path / "pytest-sandbox-1-89abcdef" / "zygote").mkdir()
     os.close(left)
-    _cgroups._sweep_left_over(str(tmp_path))
+    cgroups._sweep_left_over(str(tmp_path))
     assert sorted(os.listdir(tmp_path)) == sorted([*others, "pytest-sandbox-1-01234567"])
     os.close(held)
-    _cgroups._sweep_left_over(str(tmp_path))
+    cgroups._sweep_left_over(str(tmp_path))
     assert sorted(os.listdir(tmp_path)) == sorted(others)
 
 
@@ -50,11 +51,11 @@ def test_what_nobody_holds_any_more_is_swept_and_nothing_else(tmp_path: Path) ->
 def test_our_groups_folder_is_found_whatever_is_mounted(
     root: str, group: str, folders: list[str]
 ) -> None:
-    assert _cgroups._upwards("/m", root, group) == folders
+    assert cgroups._upwards("/m", root, group) == folders
 
 
 def test_limits_of_both_versions() -> None:
-    limits = _cgroups._limits({"processes": 7, "memory": 4096, "cpus": 1.5})
+    limits = cgroups._limits({"processes": 7, "memory": 4096, "cpus": 1.5})
     assert limits["pids"][1] == limits["pids"][2] == {"pids.max": "7"}
     assert limits["memory"][2]["memory.max"] == "4096"
     assert limits["cpu"][2] == {"cpu.max": "150000 100000"}

@@ -11,9 +11,9 @@ import pytest
 import pytest_asyncio
 
 from pytest_sandbox.engine import ExitStatus, TaskEnded
-from pytest_sandbox.local._agent_link import AgentLink, BuildFailed
-from pytest_sandbox.local._files import LocalFiles
-from pytest_sandbox.local._ports import LocalPorts
+from pytest_sandbox.local.engine.files import LocalFiles
+from pytest_sandbox.local.engine.links.agent_link import AgentLink, BuildFailed
+from pytest_sandbox.local.engine.ports import LocalPorts
 
 pytestmark = pytest.mark.asyncio
 

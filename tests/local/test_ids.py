@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from pytest_sandbox.local import Mode, _idmap, _ids
+from pytest_sandbox.local import Mode
+from pytest_sandbox.local.engine.machine import ids
+from pytest_sandbox.local.kernel import idmap
 
 
 @pytest.mark.parametrize(
@@ -16,17 +18,17 @@ def test_a_map_has_a_line_for_root_and_one_for_the_others(
 ) -> None:
     """So that each lies within one line of an outer map that newuidmap(1) made."""
     (tmp_path / "7").mkdir()
-    _idmap.write_map(7, 100_000, count, proc=str(tmp_path))
+    idmap.write_map(7, 100_000, count, proc=str(tmp_path))
     assert (tmp_path / "7" / "uid_map").read_text() == lines
     assert (tmp_path / "7" / "gid_map").read_text() == lines
 
 
 @pytest.mark.parametrize("owner", ["{name}", "{uid}"])
 def test_a_range_is_found_by_name_or_number(tmp_path: Path, owner: str) -> None:
-    owner = owner.format(name=_ids._user(), uid=os.geteuid())
+    owner = owner.format(name=ids._user(), uid=os.geteuid())
     file = tmp_path / "subuid"
     file.write_text(f"other:1:65536\n{owner}:5:100\nbroken\n{owner}:200000:65536\n")
-    assert _ids.subordinate(str(file)) == _ids.Range(200000, 65536)
+    assert ids.subordinate(str(file)) == ids.Range(200000, 65536)
 
 
 @pytest.mark.parametrize("content", ["", "other:1:65536\n", "{user}:1:10\n", "{user}:x:y\n"])
@@ -34,19 +36,19 @@ def test_without_a_range_the_refusal_names_the_file_and_the_command(
     tmp_path: Path, content: str
 ) -> None:
     file = tmp_path / "subuid"
-    file.write_text(content.format(user=_ids._user()))
-    with pytest.raises(_ids.IdsRefused, match="subuid") as caught:
-        _ids.subordinate(str(file))
+    file.write_text(content.format(user=ids._user()))
+    with pytest.raises(ids.IdsRefused, match="subuid") as caught:
+        ids.subordinate(str(file))
     assert caught.value.remedy.startswith("sudo usermod --add-subuids")
 
 
 def test_a_missing_file_is_no_range(tmp_path: Path) -> None:
-    with pytest.raises(_ids.IdsRefused):
-        _ids.subordinate(str(tmp_path / "none"))
+    with pytest.raises(ids.IdsRefused):
+        ids.subordinate(str(tmp_path / "none"))
 
 
 def test_every_mode_but_one_has_room_for_nobody() -> None:
-    assert {mode: _ids.count(mode) > 65534 for mode in Mode} == {
+    assert {mode: ids.count(mode) > 65534 for mode in Mode} == {
         Mode.ROOT_SHIFTED: True,
         Mode.ROOT_IDENTITY: True,
         Mode.ROOT_PLAIN: True,

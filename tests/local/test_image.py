@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from pytest_sandbox.local import _image, _skeleton
+from pytest_sandbox.local.engine.machine import host_image
+from pytest_sandbox.local.zygote import skeleton as skeleton_module
 
 
 def test_the_running_python_comes_first_in_the_path() -> None:
-    image = _image.host_image(writable=True)
+    image = host_image.host_image(writable=True)
     folder = os.path.join(os.path.realpath(sys.prefix), "bin")
     assert folder in image.env["PATH"].split(":")
     assert image.env["PATH"].endswith("/usr/sbin:/usr/bin:/sbin:/bin")
@@ -18,7 +19,7 @@ def test_the_running_python_comes_first_in_the_path() -> None:
 
 def test_no_variable_of_the_machine_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOME_TOKEN", "secret")
-    assert set(_image.host_image(writable=True).env) == {"HOME", "LANG", "PATH"}
+    assert set(host_image.host_image(writable=True).env) == {"HOME", "LANG", "PATH"}
 
 
 @pytest.mark.parametrize("prefix", ["/", "/home", "/root", "/etc", "/var", "/opt", "~"])
@@ -28,7 +29,7 @@ def test_a_python_environment_that_would_show_too_much_is_left_out(
     prefix = os.path.realpath(os.path.expanduser(prefix))
     for name in ("prefix", "exec_prefix", "base_prefix", "base_exec_prefix"):
         monkeypatch.setattr(sys, name, prefix)
-    image = _image.host_image(writable=True)
+    image = host_image.host_image(writable=True)
     assert prefix not in [path for path, _ in image.trees]
     assert prefix in image.left_out
 
@@ -36,13 +37,13 @@ def test_a_python_environment_that_would_show_too_much_is_left_out(
 def test_an_environment_in_usr_needs_no_tree_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("prefix", "exec_prefix", "base_prefix", "base_exec_prefix"):
         monkeypatch.setattr(sys, name, "/usr")
-    trees = [path for path, _ in _image.host_image(writable=False).trees]
+    trees = [path for path, _ in host_image.host_image(writable=False).trees]
     assert trees[0] == "/usr"
     assert not [path for path in trees[1:] if path.startswith("/usr/")]
 
 
 def test_environments_are_never_writable() -> None:
-    trees = _image.host_image(writable=True).trees
+    trees = host_image.host_image(writable=True).trees
     system = {"/usr", *(f"/{name}" for name in ("bin", "lib", "lib32", "lib64", "libx32", "sbin"))}
     assert {path for path, writable in trees if writable} <= system
 
@@ -50,7 +51,7 @@ def test_environments_are_never_writable() -> None:
 @pytest.fixture(scope="module")
 def skeleton(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("skeleton")
-    _skeleton.build(str(root), ("null",), {"bin": "usr/bin"}, ["/opt/some/where"])
+    skeleton_module.build(str(root), ("null",), {"bin": "usr/bin"}, ["/opt/some/where"])
     return root
 
 
@@ -72,7 +73,7 @@ def test_folders_of_people_and_services_are_empty(skeleton: Path, folder: str) -
 
 def test_only_names_that_are_mentioned_are_copied_from_etc(skeleton: Path) -> None:
     made = {"fstab", "group", "hostname", "hosts", "machine-id", "mtab", "passwd", "resolv.conf"}
-    assert set(os.listdir(skeleton / "etc")) <= _skeleton.ETC | made | {"shadow"}
+    assert set(os.listdir(skeleton / "etc")) <= skeleton_module.ETC | made | {"shadow"}
 
 
 def test_accounts_are_the_systems_and_locked(skeleton: Path) -> None:
@@ -93,7 +94,7 @@ def test_what_not_everybody_may_read_is_not_copied(tmp_path: Path) -> None:
     (source / "ssl/proxy").write_text("http://user:secret@proxy.example/")
     (source / "unknown").write_text("secret")
     target.mkdir()
-    _skeleton._copy_chosen(str(source), str(target))
+    skeleton_module._copy_chosen(str(source), str(target))
     assert sorted(str(path.relative_to(target)) for path in target.rglob("*")) == [
         "ssl",
         "ssl/open.pem",

@@ -26,8 +26,9 @@ from pytest_sandbox.engine import (
     Unsupported,
     VolumeMount,
 )
-from pytest_sandbox.local import LocalEngine, LocalOptions, _task, probe
-from pytest_sandbox.local._memory import Memory
+from pytest_sandbox.local import LocalEngine, LocalOptions, probe
+from pytest_sandbox.local.engine import task as task_module
+from pytest_sandbox.local.engine.snapshots.memory import Memory
 
 from .conftest import exists, needs_root, shell, until
 from .stories import ASKS_ECHO, DESCENDANTS, ECHO, ESTRANGED, LOOP, PACKETS, STORIES, THREADS
@@ -257,7 +258,7 @@ async def test_a_sandbox_that_cannot_be_kept_in_time_is_ended(
 
     task = await engine.create(TaskSpec(freezable=True))
     monkeypatch.setattr(Memory, "snapshot", never)
-    monkeypatch.setattr(_task, "SNAPSHOT_LONGEST", 0.01)
+    monkeypatch.setattr(task_module, "SNAPSHOT_LONGEST", 0.01)
 
     with pytest.raises(NotFreezable, match=r"within 0.01 seconds, so the sandbox was ended"):
         await task.snapshot_memory()

@@ -169,7 +169,7 @@ async def test_root_uses_the_strongest_mode_and_says_so() -> None:
 async def test_a_mode_that_cannot_work_is_refused_with_reason_and_remedy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("pytest_sandbox.local._ids.os.geteuid", lambda: 4_000_000)
+    monkeypatch.setattr("pytest_sandbox.local.engine.machine.ids.os.geteuid", lambda: 4_000_000)
     with pytest.raises(EngineUnavailable) as caught:
         await LocalEngine(LocalOptions(mode=Mode.SUBORDINATE)).start()
     assert "ids for 4000000" in caught.value.reason

@@ -8,7 +8,7 @@ import pytest
 
 from pytest_sandbox.engine import Limits, ProcessSpec, SpawnFailed, TaskSpec
 from pytest_sandbox.local import LocalEngine
-from pytest_sandbox.local._pool import most
+from pytest_sandbox.local.engine.pool import most
 
 from .conftest import content, exists, processes, shell
 
@@ -112,7 +112,7 @@ async def test_when_a_prepared_sandbox_died_another_one_is_made() -> None:
 async def test_prepared_sandboxes_end_with_the_engine_and_when_nobody_comes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("pytest_sandbox.local._pool._PATIENCE", 0.01)
+    monkeypatch.setattr("pytest_sandbox.local.engine.pool._PATIENCE", 0.01)
     engine = await started()
     assert engine._factory is not None
     await engine.prepare(TaskSpec())

@@ -18,7 +18,8 @@ from pytest_sandbox.engine import (
     TaskEnded,
     TaskSpec,
 )
-from pytest_sandbox.local import LocalEngine, _ports
+from pytest_sandbox.local import LocalEngine
+from pytest_sandbox.local.engine import ports
 
 from .conftest import needs_root, processes, until
 
@@ -117,7 +118,7 @@ async def test_what_is_no_port_is_refused(task: Task, port: int) -> None:
 async def test_a_full_queue_is_given_up_and_holds_up_nobody(
     task: Task, listen: Listen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_ports, "PATIENCE", 0.5)
+    monkeypatch.setattr(ports, "PATIENCE", 0.5)
     port = await listen(NEVER, backlog=0)
     first = await task.connect(port)
     crowd = await asyncio.gather(*(task.connect(port) for _ in range(5)), return_exceptions=True)

@@ -5,7 +5,7 @@ import struct
 
 import pytest
 
-from pytest_sandbox.local import _seccomp
+from pytest_sandbox.local.kernel import seccomp
 
 ALLOW = 0x7FFF0000
 ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
@@ -19,7 +19,7 @@ def verdict(machine: str, number: int, *args: int, arch: int | None = None) -> i
     """What the filter answers to a system call: bpf(4), the five instructions that it uses."""
     audit = ARCHITECTURES[machine] if arch is None else arch
     data = struct.pack("=IIQ6Q", number, audit, 0, *args, *[0] * (6 - len(args)))
-    program = list(struct.iter_unpack("=HBBI", _seccomp.program(machine)))
+    program = list(struct.iter_unpack("=HBBI", seccomp.program(machine)))
     accumulator = position = 0
     while True:
         code, skip_true, skip_false, k = program[position]
@@ -36,7 +36,7 @@ def verdict(machine: str, number: int, *args: int, arch: int | None = None) -> i
 NUMBERS = [
     (machine, name, numbers[column])
     for column, machine in enumerate(ARCHITECTURES)
-    for name, numbers in _seccomp.DENIED.items()
+    for name, numbers in seccomp.DENIED.items()
     if numbers[column] is not None
 ]
 
@@ -100,4 +100,4 @@ def test_terminal_input_cannot_be_faked(machine: str, ioctl: int) -> None:
 
 def test_an_unknown_machine_has_no_filter() -> None:
     with pytest.raises(KeyError):
-        _seccomp.program("m68k")
+        seccomp.program("m68k")

@@ -14,7 +14,7 @@ from pytest_sandbox.engine import (
     VolumeMount,
     check_process,
 )
-from pytest_sandbox.local._validate import check_task
+from pytest_sandbox.local.engine.validate import check_task
 
 
 @pytest.mark.parametrize(

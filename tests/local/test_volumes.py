@@ -7,7 +7,7 @@ import pytest
 
 from pytest_sandbox.engine import InvalidSpec, Task, TaskSpec, VolumeMount
 from pytest_sandbox.local import LocalEngine, LocalOptions
-from pytest_sandbox.local._volumes import Volumes
+from pytest_sandbox.local.filesystem.volume_mounts import Volumes
 
 from .conftest import needs_root, processes, shell, until
 

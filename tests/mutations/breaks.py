@@ -11,25 +11,17 @@ from grpclib import Status
 
 from pytest_sandbox._proto import router_pb2, sandboxes_pb2
 from pytest_sandbox.engine import Output, ProcessSpec, SpawnFailed
-from pytest_sandbox.server import (
-    _box,
-    _creation,
-    _errors,
-    _exec,
-    _execution,
-    _lifetimes,
-    container_files,
-    fs_tools,
-    logs,
-    router,
-    sandboxes,
-)
-from pytest_sandbox.server._definition import task_spec
-from pytest_sandbox.server._file_handle import FileHandle
-from pytest_sandbox.server._idempotency import Outcomes
-from pytest_sandbox.server._registries import BoxRegistry
-from pytest_sandbox.server._result import result_of
-from pytest_sandbox.server._stdin import Stdin
+from pytest_sandbox.server.commands import execution as execution_module
+from pytest_sandbox.server.commands import filesystem_tool, start
+from pytest_sandbox.server.commands.stdin import Stdin
+from pytest_sandbox.server.files.handle import FileHandle
+from pytest_sandbox.server.model import creation, lifetimes, sandbox
+from pytest_sandbox.server.model.definition import task_spec
+from pytest_sandbox.server.model.registries import BoxRegistry
+from pytest_sandbox.server.model.result import result_of
+from pytest_sandbox.server.rpc import errors
+from pytest_sandbox.server.rpc.idempotency import Outcomes
+from pytest_sandbox.server.v1 import container_files, logs, router, sandboxes
 
 Read = AsyncIterator[router_pb2.TaskExecStdioReadResponse]
 
@@ -159,39 +151,39 @@ def ignore_idempotency_keys(patch: pytest.MonkeyPatch) -> None:
 
 
 def start_commands_again(patch: pytest.MonkeyPatch) -> None:
-    right = _box.Box.run
+    right = sandbox.Box.run
 
-    async def wrong(self: _box.Box, exec_id: str, *args: Any) -> None:
+    async def wrong(self: sandbox.Box, exec_id: str, *args: Any) -> None:
         self.execs.pop(exec_id, None)
         await right(self, exec_id, *args)
 
-    patch.setattr(_box.Box, "run", wrong)
+    patch.setattr(sandbox.Box, "run", wrong)
 
 
 def give_commands_all_time(patch: pytest.MonkeyPatch) -> None:
-    right = _execution.Execution.__init__
+    right = execution_module.Execution.__init__
 
     def wrong(self: Any, *args: Any, timeout: float | None = None, **kwargs: Any) -> None:
         right(self, *args, timeout=None, **kwargs)
 
-    patch.setattr(_execution.Execution, "__init__", wrong)
+    patch.setattr(execution_module.Execution, "__init__", wrong)
 
 
 def give_sandboxes_all_time(patch: pytest.MonkeyPatch) -> None:
-    right = _lifetimes.Lifetime.__init__
+    right = lifetimes.Lifetime.__init__
 
     def wrong(self: Any, clock: Any, timeout: float, *args: Any) -> None:
         right(self, clock, timeout + 3600, *args)
 
-    patch.setattr(_lifetimes.Lifetime, "__init__", wrong)
+    patch.setattr(lifetimes.Lifetime, "__init__", wrong)
 
 
 def forget_why_a_sandbox_ended(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(_box, "result_of", lambda end, reason: result_of(end, None))
+    patch.setattr(sandbox, "result_of", lambda end, reason: result_of(end, None))
 
 
 def mistake_missing_for_forbidden(patch: pytest.MonkeyPatch) -> None:
-    patch.setitem(fs_tools._KINDS, errno.ENOENT, "PermissionDenied")
+    patch.setitem(filesystem_tool._KINDS, errno.ENOENT, "PermissionDenied")
 
 
 def mistake_missing_for_forbidden_when_opening(patch: pytest.MonkeyPatch) -> None:
@@ -253,7 +245,7 @@ def create_without_variables(patch: pytest.MonkeyPatch) -> None:
         definition.ClearField("environment_variables")
         return task_spec(definition, *args)
 
-    patch.setattr(_creation, "task_spec", wrong)
+    patch.setattr(creation, "task_spec", wrong)
 
 
 def read_from_the_beginning(patch: pytest.MonkeyPatch) -> None:
@@ -270,11 +262,11 @@ def merge_error_output(patch: pytest.MonkeyPatch) -> None:
     def wrong(*args: Any, **kwargs: Any) -> ProcessSpec:
         return ProcessSpec(*args, **{**kwargs, "stderr": Output.STDOUT})
 
-    patch.setattr(_exec, "ProcessSpec", wrong)
+    patch.setattr(start, "ProcessSpec", wrong)
 
 
 def blame_the_server(patch: pytest.MonkeyPatch) -> None:
-    patch.setitem(_errors._ENGINE, SpawnFailed, Status.NOT_FOUND)
+    patch.setitem(errors._ENGINE, SpawnFailed, Status.NOT_FOUND)
 
 
 BREAKS = (

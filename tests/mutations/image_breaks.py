@@ -6,16 +6,19 @@ from typing import Any
 
 import pytest
 
-from pytest_sandbox.server import _creation, _snapshots, kept_images, router_snapshots, snapshots
-from pytest_sandbox.server._box import Box
-from pytest_sandbox.server._definition import task_spec
-from pytest_sandbox.server._idempotency import Outcomes
-from pytest_sandbox.server._image_registry import Image, ImageRegistry
-from pytest_sandbox.server._memory import MemorySnapshots
-from pytest_sandbox.server._shelf import Shelf
-from pytest_sandbox.server._tunnel import Tunnel
-from pytest_sandbox.server._volume_registry import VolumeRegistry
-from pytest_sandbox.server.router_snapshots import RouterSnapshots
+from pytest_sandbox.server.model import creation
+from pytest_sandbox.server.model.definition import task_spec
+from pytest_sandbox.server.model.images import Image, ImageRegistry
+from pytest_sandbox.server.model.sandbox import Box
+from pytest_sandbox.server.model.volumes import VolumeRegistry
+from pytest_sandbox.server.own import stored_images
+from pytest_sandbox.server.rpc.idempotency import Outcomes
+from pytest_sandbox.server.snapshots import files
+from pytest_sandbox.server.snapshots.memory import MemorySnapshots
+from pytest_sandbox.server.snapshots.store import Shelf
+from pytest_sandbox.server.tunnels.tunnel import Tunnel
+from pytest_sandbox.server.v1 import router_snapshots, snapshots
+from pytest_sandbox.server.v1.router_snapshots import RouterSnapshots
 
 from .breaks import Break
 
@@ -162,12 +165,12 @@ def forget_that_it_was_used(patch: pytest.MonkeyPatch) -> None:
 
 
 def keep_without_ending(patch: pytest.MonkeyPatch) -> None:
-    right = _snapshots._files
+    right = files._files
 
     async def wrong(task: Any, *, end: bool) -> str:
         return await right(task, end=False)
 
-    patch.setattr(_snapshots, "_files", wrong)
+    patch.setattr(files, "_files", wrong)
 
 
 def lose_the_environment_of_images(patch: pytest.MonkeyPatch) -> None:
@@ -183,7 +186,7 @@ def start_with_the_host(patch: pytest.MonkeyPatch) -> None:
     def wrong(*args: Any) -> Any:
         return replace(task_spec(*args), image="host")
 
-    patch.setattr(_creation, "task_spec", wrong)
+    patch.setattr(creation, "task_spec", wrong)
 
 
 def mount_in_one_place(patch: pytest.MonkeyPatch) -> None:
@@ -212,7 +215,7 @@ def unmount_nothing(patch: pytest.MonkeyPatch) -> None:
 
 
 def store_under_one_key(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(kept_images.KeptImages, "_key", lambda self, key: "key")
+    patch.setattr(stored_images.KeptImages, "_key", lambda self, key: "key")
 
 
 def tunnel_to_the_first_port(patch: pytest.MonkeyPatch) -> None:
@@ -264,14 +267,14 @@ def delete_no_volume(patch: pytest.MonkeyPatch) -> None:
 
 
 def begin_again(patch: pytest.MonkeyPatch) -> None:
-    right = _creation.Creation.create
+    right = creation.Creation.create
 
     async def wrong(
         self: Any, app: Any, one: Any, tags: Any, image: Any, spec: Any, **more: Any
     ) -> Any:
         return await right(self, app, one, tags, image, replace(spec, resume=None), **more)
 
-    patch.setattr(_creation.Creation, "create", wrong)
+    patch.setattr(creation.Creation, "create", wrong)
 
 
 def ignore_other_names(patch: pytest.MonkeyPatch) -> None:
@@ -303,7 +306,7 @@ def give_no_gpus(patch: pytest.MonkeyPatch) -> None:
     def wrong(*args: Any) -> Any:
         return replace(task_spec(*args), gpus=None)
 
-    patch.setattr(_creation, "task_spec", wrong)
+    patch.setattr(creation, "task_spec", wrong)
 
 
 _WHAT = "restoring_keeps_what_a_sandbox_is"

@@ -15,8 +15,8 @@ from pytest_sandbox._proto import sandboxes_pb2 as pb
 from pytest_sandbox._proto.control_grpc import ModalClientStub
 from pytest_sandbox.client import Client, Image, Sandbox
 from pytest_sandbox.engine import Engine, EngineInfo
-from pytest_sandbox.server._app import App
-from pytest_sandbox.server._auth import Listener
+from pytest_sandbox.server.application import App
+from pytest_sandbox.server.rpc.auth import Listener
 
 from .levers import Levers
 

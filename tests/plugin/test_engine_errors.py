@@ -91,7 +91,7 @@ def test_an_engine_that_dies_is_told_and_not_replaced(pytester: pytest.Pytester)
 
         def test_after(sandbox): ...
 
-        from pytest_sandbox.plugin._engine import ENGINE
+        from pytest_sandbox.plugin.engine import ENGINE
         """
     )
 

@@ -78,7 +78,7 @@ CALLS = """
     from google.protobuf.empty_pb2 import Empty
     from grpclib.client import UnaryUnaryMethod
     from pytest_sandbox.client.exceptions import Error
-    from pytest_sandbox.client._portal import portal
+    from pytest_sandbox.client.transport.portal import portal
 
     def connect(port):
         sandbox = Sandbox.create(unencrypted_ports=[port])

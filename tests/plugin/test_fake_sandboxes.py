@@ -2,7 +2,7 @@
 
 import pytest
 
-from pytest_sandbox.client import _client
+from pytest_sandbox.client import client
 
 
 @pytest.fixture(autouse=True)
@@ -56,7 +56,7 @@ def test_the_default_client_is_what_it_was_afterwards(pytester: pytest.Pytester)
     )
 
     pytester.runpytest().assert_outcomes(passed=1)
-    assert _client._default._set is None
+    assert client._default._set is None
 
 
 def test_nothing_is_shared_between_tests(pytester: pytest.Pytester) -> None:
@@ -408,7 +408,7 @@ def test_a_handler_that_never_returns_ends_with_its_sandbox(pytester: pytest.Pyt
 def test_a_plain_handler_that_never_returns_is_broken_off(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pytest_sandbox.fakes._bounded.LIMIT", 0.2)
+    monkeypatch.setattr("pytest_sandbox.fakes.scripting.bounded.LIMIT", 0.2)
     pytester.makepyfile(
         """
         def test_it(fake_sandboxes, sandbox):

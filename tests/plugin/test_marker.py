@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pytest_sandbox.plugin._marker import merged_spec
+from pytest_sandbox.plugin.marker import merged_spec
 
 
 def spec(pytester: pytest.Pytester, source: str) -> dict[str, Any]:

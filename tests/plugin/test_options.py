@@ -78,7 +78,7 @@ def test_an_engine_of_an_installed_package_is_accepted_and_asked_for(
     (info / "entry_points.txt").write_text("[pytest_sandbox]\nother = other_engine\n")
     (package / "other_engine.py").write_text(
         "from pytest_sandbox.engine import EngineUnavailable\n"
-        "from pytest_sandbox.engine._registry import hookimpl\n"
+        "from pytest_sandbox.engines import hookimpl\n"
         "def make(options): raise EngineUnavailable('it is only a test')\n"
         "@hookimpl\n"
         "def pytest_sandbox_engines(): return {'other': make}\n"

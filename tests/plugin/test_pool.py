@@ -10,7 +10,7 @@ SPY = """
 import json
 import pathlib
 from pytest_sandbox.client import _extensions
-from pytest_sandbox.client._dual import dual
+from pytest_sandbox.client.transport.dual import dual
 
 HINTS = pathlib.Path(__file__).with_name("hints")
 KEYS = ("env", "image", "workdir", "name")

@@ -3,7 +3,7 @@
 import pytest
 
 from pytest_sandbox._proto.inspector_pb2 import InspectorDescribeResponse, SandboxCommand
-from pytest_sandbox.plugin import _report
+from pytest_sandbox.plugin import report
 
 
 @pytest.fixture(autouse=True)
@@ -23,7 +23,7 @@ def described(
         commands=commands,
         seconds=1.5,
     )
-    return _report.describe(told, _report.hidden_values(hidden))
+    return report.describe(told, report.hidden_values(hidden))
 
 
 def wrote(
@@ -69,8 +69,8 @@ def test_a_sandbox_is_shown_with_its_commands_their_outcomes_and_the_end_of_thei
 
 
 def test_the_heading_has_the_id_and_the_name() -> None:
-    assert _report.title(InspectorDescribeResponse(sandbox_id="sb-1")) == "sandbox sb-1"
-    assert _report.title(InspectorDescribeResponse(sandbox_id="sb-1", name="web")) == (
+    assert report.title(InspectorDescribeResponse(sandbox_id="sb-1")) == "sandbox sb-1"
+    assert report.title(InspectorDescribeResponse(sandbox_id="sb-1", name="web")) == (
         "sandbox sb-1 'web'"
     )
 
@@ -96,7 +96,7 @@ def test_of_many_commands_the_first_and_the_last_are_shown() -> None:
 def test_a_long_command_line_is_cut() -> None:
     command = SandboxCommand(argv=["echo", "x" * 100_000])
 
-    assert len(_report.command_line(command, [])) == 201
+    assert len(report.command_line(command, [])) == 201
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_control_characters_are_escaped_and_letters_are_not(output: bytes, shown
 
 def test_control_characters_in_a_command_line_and_a_name_are_escaped() -> None:
     assert r"\x1b[31m" in described(wrote(b"", argv=("echo", "\x1b[31m")))
-    assert "\x1b" not in _report.title(InspectorDescribeResponse(name="\x1b[31m"))
+    assert "\x1b" not in report.title(InspectorDescribeResponse(name="\x1b[31m"))
 
 
 def test_values_of_secrets_are_hidden_in_output_and_command_lines() -> None:

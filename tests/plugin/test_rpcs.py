@@ -63,7 +63,7 @@ def test_a_test_that_is_skipped_starts_no_engine(pytester: pytest.Pytester) -> N
     pytester.makepyfile(
         """
         import pytest
-        from pytest_sandbox.plugin._engine import ENGINE
+        from pytest_sandbox.plugin.engine import ENGINE
 
         @pytest.mark.skip
         def test_it(sandbox_rpcs): ...
@@ -169,7 +169,7 @@ def test_the_end_of_the_engine_is_told_once(pytester: pytest.Pytester) -> None:
         import signal
 
         def test_it(sandbox_rpcs, sandbox_engine, request):
-            from pytest_sandbox.plugin._engine import ENGINE
+            from pytest_sandbox.plugin.engine import ENGINE
             pid = request.config.stash[ENGINE].run().start("local").pid
             os.kill(pid, signal.SIGKILL)
             sandbox_rpcs.none()

@@ -455,7 +455,7 @@ def test_an_image_that_the_engine_let_go_is_built_again(project: Project) -> Non
     result = project.run(
         """
         from pytest_sandbox import Image
-        from pytest_sandbox.plugin._template_copy import TEMPLATES
+        from pytest_sandbox.plugin.templates.copies import TEMPLATES
 
         @sandbox_template
         def prepared(sandbox):

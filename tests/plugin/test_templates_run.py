@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_sandbox.plugin._template_store import Outcome, held
+from pytest_sandbox.plugin.templates.store import Outcome, held
 
 from . import templates
 from .templates import HEAD, logged

@@ -232,7 +232,7 @@ def test_what_cannot_be_kept_is_built_and_the_summary_says_so(project: Project) 
     result = project.run(
         """
         from pytest_sandbox import exceptions
-        from pytest_sandbox.client._extensions import Extensions
+        from pytest_sandbox.client.extensions import Extensions
 
         @pytest.fixture(scope="session")
         def full():

@@ -12,14 +12,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from pytest_sandbox.engine import (
-    EngineError,
-    EntryKind,
-    Process,
-    ProcessSpec,
-    Task,
-    WatchEvent,
-)
+from pytest_sandbox.engine import EngineError, EntryKind, Process, ProcessSpec, Task, WatchEvent
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

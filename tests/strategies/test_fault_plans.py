@@ -12,8 +12,8 @@ from pytest_sandbox.client import Client, Sandbox, exceptions
 from pytest_sandbox.engine import SystemClock
 from pytest_sandbox.fakes import FakeEngine
 from pytest_sandbox.rpcs import Faults
-from pytest_sandbox.server._app import App
-from pytest_sandbox.server._auth import Listener
+from pytest_sandbox.server.application import App
+from pytest_sandbox.server.rpc.auth import Listener
 from pytest_sandbox.strategies import PlannedFault, fault_plans
 
 # Faults make clients wait for a moment before they repeat a call.

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, Phase, settings
 
 from pytest_sandbox.engine import Capability, Engine, EngineUnavailable, ExitStatus
 from pytest_sandbox.fakes import FakeEngine, MemoryTask
-from pytest_sandbox.fakes._files import MemoryFile, MemoryFiles
-from pytest_sandbox.fakes._process import MemoryProcess
+from pytest_sandbox.fakes.files.memory_files import MemoryFile, MemoryFiles
+from pytest_sandbox.fakes.processes.memory_process import MemoryProcess
 from pytest_sandbox.local import LocalEngine
 from pytest_sandbox.strategies import check_engines
 

@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "_run": set(),
     "_idle": set(),
     "engine": set(),
+    "engines": {"engine", "local", "fakes"},
     "local": {"engine"},
     "fakes": {"engine", "_idle"},
     "rpcs": {"_proto"},
@@ -32,6 +33,7 @@ MAY_IMPORT = {
     "server": {"engine", "_proto", "rpcs"},
     "server.__main__": {
         "engine",
+        "engines",
         "_proto",
         "local",
         "_run",

@@ -2,15 +2,7 @@
 
 from contextlib import suppress
 
-from .. import (
-    Capability,
-    EndCause,
-    Engine,
-    InvalidSpec,
-    Limits,
-    TaskSpec,
-    Unsupported,
-)
+from .. import Capability, EndCause, Engine, InvalidSpec, Limits, TaskSpec, Unsupported
 from ._check import requires
 from ._support import SUCCESS, a_task, equal, raises, run, sh, soon
 

@@ -3,19 +3,7 @@
 import asyncio
 
 from .. import Engine, ExitStatus
-from ._support import (
-    SUCCESS,
-    a_task,
-    content,
-    equal,
-    finished,
-    line,
-    run,
-    sh,
-    shown,
-    soon,
-    start,
-)
+from ._support import SUCCESS, a_task, content, equal, finished, line, run, sh, shown, soon, start
 
 SHOW_ARGUMENTS = ("printf", "<%s>")
 

@@ -1,15 +1,6 @@
 """What an engine does not have, it refuses by name; nothing is ignored."""
 
-from .. import (
-    Capability,
-    Engine,
-    Gpus,
-    ProcessSpec,
-    PtySize,
-    TaskSpec,
-    Unsupported,
-    VolumeMount,
-)
+from .. import Capability, Engine, Gpus, ProcessSpec, PtySize, TaskSpec, Unsupported, VolumeMount
 from ._check import lacking
 from ._export import exported
 from ._support import a_task, chunks, equal, raises, sh

@@ -3,19 +3,7 @@
 import asyncio
 
 from .. import Engine
-from ._support import (
-    SUCCESS,
-    a_task,
-    content,
-    equal,
-    finished,
-    line,
-    raises,
-    run,
-    sh,
-    soon,
-    start,
-)
+from ._support import SUCCESS, a_task, content, equal, finished, line, raises, run, sh, soon, start
 
 NO_INPUT = "exec <&-; echo closed; sleep 100000"
 

@@ -7,17 +7,7 @@ from dataclasses import dataclass
 from errno import errorcode
 from typing import TypeVar
 
-from .. import (
-    Engine,
-    ExitStatus,
-    Limits,
-    Output,
-    OutputLog,
-    Process,
-    ProcessSpec,
-    Task,
-    TaskSpec,
-)
+from .. import Engine, ExitStatus, Limits, Output, OutputLog, Process, ProcessSpec, Task, TaskSpec
 
 #: Seconds after which something that must happen counts as never happening.
 PATIENCE = 60.0

@@ -5,16 +5,7 @@ import os
 from collections.abc import Awaitable, Callable
 from signal import SIGKILL
 
-from .. import (
-    EndCause,
-    Engine,
-    ExitStatus,
-    ProcessSpec,
-    Task,
-    TaskEnd,
-    TaskEnded,
-    TaskSpec,
-)
+from .. import EndCause, Engine, ExitStatus, ProcessSpec, Task, TaskEnd, TaskEnded, TaskSpec
 from ._support import (
     SUCCESS,
     a_task,

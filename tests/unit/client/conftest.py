@@ -14,7 +14,7 @@ from grpclib.server import Server
 
 from pytest_sandbox._run import Run
 from pytest_sandbox.client import Client, Sandbox
-from pytest_sandbox.client._portal import portal
+from pytest_sandbox.client.transport.portal import portal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_sandbox.client._bridge import PIECE, Sink, Source, read_by, written
+from pytest_sandbox.client.files.bridge import PIECE, Sink, Source, read_by, written
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

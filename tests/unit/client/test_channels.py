@@ -14,7 +14,7 @@ from grpclib.protocol import Stream
 from pytest_sandbox._proto import common_pb2
 from pytest_sandbox._proto import sandboxes_pb2 as pb
 from pytest_sandbox.client import Client, Sandbox
-from pytest_sandbox.client._channels import CALLS
+from pytest_sandbox.client.transport.channels import CALLS
 
 from .stubs import control, gives
 

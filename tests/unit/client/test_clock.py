@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from pytest_sandbox.client._clock import REAL_TIME, Clock, within
+from pytest_sandbox.client.transport.clock import REAL_TIME, Clock, within
 from pytest_sandbox.fakes import VirtualClock, new_event_loop
 
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 
-from pytest_sandbox.client._dual import Dual, DualIterator, dual, dual_iterator
-from pytest_sandbox.client._portal import close_portal, portal
+from pytest_sandbox.client.transport.dual import Dual, DualIterator, dual, dual_iterator
+from pytest_sandbox.client.transport.portal import close_portal, portal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -254,7 +254,7 @@ def test_the_interpreter_ends_without_a_word(end: str) -> None:
     """Whatever is under way; warnings would be written to standard error."""
     code = (
         "import asyncio, threading\n"
-        "from pytest_sandbox.client._portal import portal\n"
+        "from pytest_sandbox.client.transport.portal import portal\n"
         "started = threading.Event()\n"
         "async def wait():\n"
         "    started.set()\n"

@@ -13,21 +13,22 @@ from google.protobuf.empty_pb2 import Empty
 from grpclib import GRPCError, Status
 
 from pytest_sandbox._proto import sandboxes_pb2 as pb
-from pytest_sandbox.client import Client, Sandbox, _retries, exceptions
-from pytest_sandbox.client._errors import BY_STATUS
+from pytest_sandbox.client import Client, Sandbox, exceptions
+from pytest_sandbox.client.transport import retries
+from pytest_sandbox.client.transport.translation import BY_STATUS
 
 from .stubs import Asked, control, fails, gives, in_turn
 
 Serve = Callable[..., Client]
 
-FOR_GOOD = sorted(set(Status) - {Status.OK} - _retries.TRANSIENT, key=lambda each: each.value)
-TRANSIENT = sorted(_retries.TRANSIENT, key=lambda each: each.value)
+FOR_GOOD = sorted(set(Status) - {Status.OK} - retries.TRANSIENT, key=lambda each: each.value)
+TRANSIENT = sorted(retries.TRANSIENT, key=lambda each: each.value)
 
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits between attempts add nothing to what these tests show."""
-    monkeypatch.setattr(_retries.Backoff, "delay", lambda *_: 0.0)
+    monkeypatch.setattr(retries.Backoff, "delay", lambda *_: 0.0)
 
 
 def test_every_status_has_an_exception() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from pytest_sandbox.client import Client, Sandbox
-from pytest_sandbox.client._gpu import gpu_config
 from pytest_sandbox.client.exceptions import InvalidError, UnimplementedError
+from pytest_sandbox.client.sandbox.gpu import gpu_config
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_sandbox.client._text import Chunks, Lines
+from pytest_sandbox.client.process.decoding import Chunks, Lines
 
 #: Many newlines, and characters of one to four bytes.
 TEXT = st.text(alphabet="ab\n\r\0é€🎉", max_size=60)

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pytest_sandbox.client._pack import pack
-from pytest_sandbox.client._unpack import unpack
 from pytest_sandbox.client.exceptions import InvalidError, UnsafeArchiveError
+from pytest_sandbox.client.files.pack import pack
+from pytest_sandbox.client.files.unpack import unpack
 
 MIB = 1024 * 1024
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_sandbox.client import Client, FileWatchEventType, Image, Sandbox, Secret, exceptions
-from pytest_sandbox.client._definition import resources
-from pytest_sandbox.client._watching import kinds
+from pytest_sandbox.client.files.watch_events import kinds
+from pytest_sandbox.client.sandbox.resources import resources
 
 from .stubs import Service, control
 

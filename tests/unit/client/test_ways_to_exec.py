@@ -23,11 +23,11 @@ from pytest_sandbox.client import (
     Sandbox,
     Secret,
     StreamType,
-    _execution,
-    _retries,
-    _task,
     exceptions,
 )
+from pytest_sandbox.client.process import execution
+from pytest_sandbox.client.process import task as task_module
+from pytest_sandbox.client.transport import retries
 
 from .stubs import (
     Answer,
@@ -51,8 +51,8 @@ WRITTEN = gives(rpb.TaskExecStdinWriteResponse())
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_retries.Backoff, "delay", lambda *_: 0.0)
-    monkeypatch.setattr(_task, "_POLL", 0.0)
+    monkeypatch.setattr(retries.Backoff, "delay", lambda *_: 0.0)
+    monkeypatch.setattr(task_module, "_POLL", 0.0)
 
 
 def access_control(*tokens: str, **answers: Answer) -> Service:
@@ -366,7 +366,7 @@ def test_a_server_that_does_not_end_a_command_is_not_waited_for(
     async def never(_: object, __: object) -> None:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(_execution, "GRACE", -0.999)
+    monkeypatch.setattr(execution, "GRACE", -0.999)
     commands = router(TaskExecStart=STARTED, TaskExecWait=never, TaskExecPoll=never)
     sandbox = Sandbox("sb-1", serve(access_control(), commands))
 

@@ -11,7 +11,7 @@ from h2.settings import SettingCodes
 
 from pytest_sandbox._proto.apps_pb2 import AppGetOrCreateRequest
 from pytest_sandbox._proto.control_grpc import ModalClientStub
-from pytest_sandbox.client._wide_channel import WideChannel
+from pytest_sandbox.client.transport.wide_channel import WideChannel
 
 MUCH = 16 * 1024 * 1024
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pytest_sandbox import Client, Sandbox, exceptions
-from pytest_sandbox.client._portal import portal
+from pytest_sandbox.client.transport.portal import portal
 from pytest_sandbox.engine import EngineUnavailable
 from pytest_sandbox.inmemory import FakeSandboxes
 from pytest_sandbox.inmemory._view import on_loop

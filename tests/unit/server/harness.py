@@ -23,8 +23,8 @@ from pytest_sandbox._proto import (
 from pytest_sandbox._proto.control_grpc import ModalClientStub
 from pytest_sandbox.engine import Engine
 from pytest_sandbox.rpcs import StatusDetails
-from pytest_sandbox.server._app import App
-from pytest_sandbox.server._auth import Listener
+from pytest_sandbox.server.application import App
+from pytest_sandbox.server.rpc.auth import Listener
 
 from .stub import ManualClock, StubEngine, StubTask
 

@@ -11,7 +11,8 @@ from grpclib import Status
 
 from pytest_sandbox._proto import containers_pb2 as pb
 from pytest_sandbox.engine import WatchEvent, WatchKind
-from pytest_sandbox.server import _file_handle, _file_watch
+from pytest_sandbox.server.files import handle
+from pytest_sandbox.server.files import watch as watch_module
 
 from .harness import Created, Harness, refused
 from .stub import settle
@@ -100,7 +101,7 @@ async def test_a_long_line_and_a_long_file_come_in_pieces(server: Harness) -> No
     response = await begin(server, sandbox, file_read_request={"file_descriptor": file.descriptor})
     batches = await fetch(server, response.exec_id)
     sizes = [len(data) for batch in batches for data in batch.output]
-    assert max(sizes) <= _file_handle.CHUNK
+    assert max(sizes) <= handle.CHUNK
     assert sum(sizes) == 59 * len(line)
 
 
@@ -183,7 +184,7 @@ async def test_bytes_are_replaced_and_what_is_behind_them_moves(
     expected: bytes,
     chunk: int,
 ) -> None:
-    monkeypatch.setattr(_file_handle, "CHUNK", chunk)
+    monkeypatch.setattr(handle, "CHUNK", chunk)
     sandbox = await server.create()
     file = await opened(server, sandbox, "/tmp/f", "w")
     await file.call("write", data=b"01234567")
@@ -261,7 +262,7 @@ async def test_an_error_of_the_file_system_has_its_number(
 async def test_too_many_open_files_are_an_error(
     server: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pytest_sandbox.server.container_files.MAX_OPEN", 2)
+    monkeypatch.setattr("pytest_sandbox.server.v1.container_files.MAX_OPEN", 2)
     sandbox = await server.create()
     for _ in range(2):
         await opened(server, sandbox, "/tmp/f", "w")
@@ -357,5 +358,5 @@ async def test_a_watch_that_nobody_fetches_is_given_up(server: Harness) -> None:
     await server.clock.advance(100)
     assert await fetching == []
     assert len(box._watches) == 1
-    await server.clock.advance(_file_watch.ABANDONED_AFTER)
+    await server.clock.advance(watch_module.ABANDONED_AFTER)
     assert not box._watches

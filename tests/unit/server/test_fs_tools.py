@@ -9,7 +9,7 @@ import pytest
 
 from pytest_sandbox._proto import containers_pb2
 from pytest_sandbox.engine import Entry, EntryKind, WatchEvent, WatchKind
-from pytest_sandbox.server.fs_tools import READ_LIMIT, TOOL
+from pytest_sandbox.server.commands.filesystem_tool import READ_LIMIT, TOOL
 
 from .harness import ERR, STDOUT, Created, Harness
 from .stub import StubFiles, settle

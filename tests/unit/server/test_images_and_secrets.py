@@ -201,7 +201,7 @@ async def test_variables_that_no_process_could_have_are_invalid(
 async def test_secrets_of_single_commands_are_forgotten_when_there_are_many(
     server: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pytest_sandbox.server._registries.PASSING_SECRETS", 2)
+    monkeypatch.setattr("pytest_sandbox.server.model.registries.PASSING_SECRETS", 2)
     anonymous = common_pb2.OBJECT_CREATION_TYPE_ANONYMOUS_OWNED_BY_APP
     kept = await secret(server, {"A": "1"}, creation=anonymous)
     first, second = [await secret(server, {"A": str(number)}) for number in range(2)]

@@ -8,7 +8,7 @@ from grpclib import Status
 
 from pytest_sandbox._proto import inspector_pb2 as pb
 from pytest_sandbox.engine import Capability, OutputLog
-from pytest_sandbox.server.fs_tools import TOOL
+from pytest_sandbox.server.commands.filesystem_tool import TOOL
 
 from .harness import Created, Harness, refused
 from .stub import settle

@@ -6,7 +6,7 @@ import pytest
 from grpclib import Status
 
 from pytest_sandbox._proto import common_pb2, containers_pb2, sandboxes_pb2
-from pytest_sandbox.server import _registries, _retention
+from pytest_sandbox.server.model import registries, retention
 
 from .harness import Created, Harness, refused
 from .stub import settle
@@ -143,12 +143,12 @@ async def test_finished_sandboxes_stay_readable_up_to_a_number(
     with refused(Status.NOT_FOUND, sandboxes[0].id):
         await server.wait(sandboxes[0])
     assert await server.logs(sandboxes[1]) == "1\n"
-    assert _registries.FINISHED_SANDBOXES >= 1000
+    assert registries.FINISHED_SANDBOXES >= 1000
 
 
 def test_retention_lets_the_oldest_go_by_number_and_by_bytes() -> None:
     gone: list[str] = []
-    kept = _retention.Retention[str](3, 100, gone.append)
+    kept = retention.Retention[str](3, 100, gone.append)
     for name, size in [("a", 10), ("b", 80), ("c", 10)]:
         kept.add(name, size)
     assert gone == []

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from pytest_sandbox._proto import sandboxes_pb2
 from pytest_sandbox.engine import ProcessSpec
-from pytest_sandbox.server import _file_handle
-from pytest_sandbox.server._file_handle import FileHandle, Mode
-from pytest_sandbox.server._stdin import Stdin
+from pytest_sandbox.server.commands.stdin import Stdin
+from pytest_sandbox.server.files import handle as handle_module
+from pytest_sandbox.server.files.handle import FileHandle, Mode
 
 from .harness import STDOUT, serve
 from .stub import ManualClock, Node, StubEngine, StubFile, StubProcess, cat
@@ -49,12 +49,12 @@ def test_replacing_bytes_is_slice_assignment(
 
     expected = bytearray(content)
     expected[start:end] = data
-    usual = _file_handle.CHUNK
-    _file_handle.CHUNK = chunk
+    usual = handle_module.CHUNK
+    handle_module.CHUNK = chunk
     try:
         assert run(replaced()) == bytes(expected)
     finally:
-        _file_handle.CHUNK = usual
+        handle_module.CHUNK = usual
 
 
 @calm

@@ -18,8 +18,8 @@ from pytest_sandbox._proto import (
     secrets_pb2,
 )
 from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
-from pytest_sandbox.server import _recorder
-from pytest_sandbox.server._auth import Listener, TokenPair
+from pytest_sandbox.server.rpc import recorder
+from pytest_sandbox.server.rpc.auth import Listener, TokenPair
 
 from .harness import Created, Harness, refused, serve
 from .stub import settle
@@ -230,7 +230,7 @@ async def test_the_inspector_does_not_record_itself(server: Harness, rpcs: Rpcs)
 async def test_the_oldest_calls_make_room_and_are_counted(
     server: Harness, rpcs: Rpcs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_recorder, "CALLS", 3)
+    monkeypatch.setattr(recorder, "CALLS", 3)
     request = sandboxes_pb2.SandboxListRequest(app_id=await server.app_id())
     for _ in range(5):
         await server.control.SandboxList(request)
@@ -243,7 +243,7 @@ async def test_the_oldest_calls_make_room_and_are_counted(
 async def test_calls_that_were_read_are_not_lost_when_they_make_room(
     server: Harness, rpcs: Rpcs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_recorder, "CALLS", 3)
+    monkeypatch.setattr(recorder, "CALLS", 3)
     request = sandboxes_pb2.SandboxListRequest(app_id=await server.app_id())
     for expected in range(2, 10):
         await server.control.SandboxList(request)
@@ -254,7 +254,7 @@ async def test_calls_that_were_read_are_not_lost_when_they_make_room(
 async def test_bytes_are_bounded_for_all_calls_together(
     server: Harness, rpcs: Rpcs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_recorder, "BYTES", 1000)
+    monkeypatch.setattr(recorder, "BYTES", 1000)
     sandbox = await server.create("hang")
     exec_id = await server.exec(sandbox, "cat")
     for offset in range(0, 4000, 400):
@@ -268,7 +268,7 @@ async def test_bytes_are_bounded_for_all_calls_together(
 async def test_large_messages_are_counted_and_not_kept(
     server: Harness, rpcs: Rpcs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_recorder, "CALL_BYTES", 1000)
+    monkeypatch.setattr(recorder, "CALL_BYTES", 1000)
     sandbox = await server.create("hang")
     exec_id = await server.exec(sandbox, "cat")
     await server.write(sandbox, exec_id, b"x" * 5000)
@@ -282,7 +282,7 @@ async def test_large_messages_are_counted_and_not_kept(
 async def test_what_is_kept_of_a_stream_is_its_beginning(
     server: Harness, rpcs: Rpcs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_recorder, "CALL_MESSAGES", 2)
+    monkeypatch.setattr(recorder, "CALL_MESSAGES", 2)
     sandbox = await server.create("hang")
     exec_id = await server.exec(sandbox, "cat")
     await _pour(server, sandbox, exec_id, [b"a", b"b", b"c"])
@@ -295,7 +295,7 @@ async def test_what_is_kept_of_a_stream_is_its_beginning(
 async def test_a_long_record_is_read_in_pages(
     server: Harness, rpcs: Rpcs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_recorder, "PAGE", 10)
+    monkeypatch.setattr(recorder, "PAGE", 10)
     request = sandboxes_pb2.SandboxListRequest(app_id=await server.app_id())
     for _ in range(5):
         await server.control.SandboxList(request)

@@ -9,7 +9,7 @@ from grpclib import Status
 
 from pytest_sandbox._proto import containers_pb2, router_pb2, sandboxes_pb2, secrets_pb2
 from pytest_sandbox.engine import Output, PtySize
-from pytest_sandbox.server._auth import Listener, TokenPair
+from pytest_sandbox.server.rpc.auth import Listener, TokenPair
 
 from .harness import ERR, Created, Harness, refused, serve
 from .stub import settle

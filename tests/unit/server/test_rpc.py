@@ -18,19 +18,14 @@ from grpclib.client import Channel, StreamUnaryMethod, UnaryUnaryMethod
 from grpclib.testing import ChannelFor
 
 from pytest_sandbox import engine
-from pytest_sandbox._proto import (
-    apps_pb2,
-    inspector_pb2,
-    router_pb2,
-    sandboxes_pb2,
-)
+from pytest_sandbox._proto import apps_pb2, inspector_pb2, router_pb2, sandboxes_pb2
 from pytest_sandbox._proto.control_grpc import ModalClientBase, ModalClientStub
 from pytest_sandbox.engine import SystemClock
 from pytest_sandbox.fakes import VirtualClock
 from pytest_sandbox.server import App
-from pytest_sandbox.server._auth import ROUTER_TOKEN_LIFETIME, Listener, RouterTokens, TokenPair
-from pytest_sandbox.server._errors import failure
-from pytest_sandbox.server._idempotency import Outcomes
+from pytest_sandbox.server.rpc.auth import ROUTER_TOKEN_LIFETIME, Listener, RouterTokens, TokenPair
+from pytest_sandbox.server.rpc.errors import failure
+from pytest_sandbox.server.rpc.idempotency import Outcomes
 
 from .harness import UNIX, Created, Harness, refused, serve
 from .stub import StubEngine, StubTask, settle
@@ -277,7 +272,7 @@ def test_router_tokens_live_an_hour_or_more_and_only_their_own_process_accepts_t
     claims = jwt.decode(token, options={"verify_signature": False})
     assert claims["exp"] - time.time() > 3600
     assert ours.check(f"Bearer {token}") == "ta-1"
-    monkeypatch.setattr("pytest_sandbox.server._auth.KNOWN_TOKENS", 1)
+    monkeypatch.setattr("pytest_sandbox.server.rpc.auth.KNOWN_TOKENS", 1)
     ours.issue("ta-2")
     assert ours.check(f"Bearer {token}") == "ta-1"
     with refused(Status.UNAUTHENTICATED):

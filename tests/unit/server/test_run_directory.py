@@ -21,8 +21,8 @@ from pytest_sandbox._proto import inspector_pb2
 from pytest_sandbox._proto.control_grpc import ModalClientStub
 from pytest_sandbox._proto.inspector_grpc import InspectorStub
 from pytest_sandbox.engine import EngineUnavailable
-from pytest_sandbox.engine._registry import load_engine
-from pytest_sandbox.server import _lease
+from pytest_sandbox.engines import load_engine
+from pytest_sandbox.server import lease as lease_module
 
 #: Holds the lease named by its argument until its standard input ends.
 HOLDER = """
@@ -58,7 +58,7 @@ def test_a_lease_is_free_once_its_holder_is_killed(tmp_path: Path) -> None:
     directory = run_directory(tmp_path)
     freed = threading.Event()
     with holder(directory / "lease") as process:
-        _lease.watch(directory, freed.set)
+        lease_module.watch(directory, freed.set)
         assert not freed.wait(0.05)
         process.kill()
         assert freed.wait(10)
@@ -66,15 +66,15 @@ def test_a_lease_is_free_once_its_holder_is_killed(tmp_path: Path) -> None:
 
 def test_a_lease_that_does_not_exist_is_free(tmp_path: Path) -> None:
     freed = threading.Event()
-    _lease.watch(tmp_path, freed.set)
+    lease_module.watch(tmp_path, freed.set)
     assert freed.wait(10)
 
 
 def test_a_directory_is_removed_with_the_files_it_is_known_to_hold(tmp_path: Path) -> None:
     directory = run_directory(tmp_path)
-    for name in _lease.FILES:
+    for name in lease_module.FILES:
         (directory / name).touch()
-    _lease.remove(directory)
+    lease_module.remove(directory)
     assert not directory.exists()
 
 
@@ -82,7 +82,7 @@ def test_a_directory_with_something_else_in_it_stays(tmp_path: Path) -> None:
     directory = run_directory(tmp_path)
     (directory / "lease").touch()
     (directory / "mine").touch()
-    _lease.remove(directory)
+    lease_module.remove(directory)
     assert [path.name for path in directory.iterdir()] == ["mine"]
 
 
@@ -98,7 +98,7 @@ def test_only_free_directories_are_swept(tmp_path: Path) -> None:
     (tmp_path / "pytest-sandbox-link").symlink_to(elsewhere)
     held = run_directory(tmp_path, "pytest-sandbox-held")
     with holder(held / "lease"):
-        _lease.sweep(tmp_path, mine)
+        lease_module.sweep(tmp_path, mine)
     assert not free.exists()
     assert all(path.exists() for path in (mine, making, held, elsewhere / "lease"))
 
@@ -108,7 +108,7 @@ def test_a_lease_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
     victim.touch()
     directory = run_directory(tmp_path)
     (directory / "lease").symlink_to(victim)
-    _lease.sweep(tmp_path, tmp_path / "mine")
+    lease_module.sweep(tmp_path, tmp_path / "mine")
     assert (directory / "lease").is_symlink()
 
 
@@ -130,7 +130,7 @@ def test_options_of_the_local_engine_are_numbers() -> None:
 PROVIDER = """
 import asyncio
 from pytest_sandbox.engine import SystemClock
-from pytest_sandbox.engine._registry import hookimpl
+from pytest_sandbox.engines import hookimpl
 from stub import StubEngine
 
 class Stuck(StubEngine):

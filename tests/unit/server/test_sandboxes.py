@@ -12,8 +12,8 @@ from grpclib import Status
 from pytest_sandbox._proto import images_pb2, sandboxes_pb2
 from pytest_sandbox._proto.sandboxes_pb2 import Sandbox
 from pytest_sandbox.engine import Capability, EndCause, ExitStatus, Limits, PtySize, TaskEnd
-from pytest_sandbox.server._definition import _REFUSED
-from pytest_sandbox.server._result import result_of
+from pytest_sandbox.server.model.definition import _REFUSED
+from pytest_sandbox.server.model.result import result_of
 
 from .harness import Created, Harness, refused, serve
 from .stub import StubEngine

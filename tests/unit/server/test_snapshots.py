@@ -10,7 +10,7 @@ from grpclib import Status
 
 from pytest_sandbox._proto import common_pb2, extensions_pb2, images_pb2, router_pb2, snapshots_pb2
 from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
-from pytest_sandbox.server._auth import Listener
+from pytest_sandbox.server.rpc.auth import Listener
 
 from .harness import Created, Harness, refused, serve
 from .keeping import KeepingEngine, KeepingTask

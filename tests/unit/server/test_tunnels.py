@@ -14,9 +14,9 @@ from grpclib import Status
 
 from pytest_sandbox._proto import sandboxes_pb2 as pb
 from pytest_sandbox.engine import Capability, Connection, Task, TaskSpec
-from pytest_sandbox.server import _tunnel
-from pytest_sandbox.server._certificates import Authority
-from pytest_sandbox.server._relay import CHUNK
+from pytest_sandbox.server.certificates import Authority
+from pytest_sandbox.server.tunnels import tunnel
+from pytest_sandbox.server.tunnels.relay import CHUNK
 
 from .harness import Created, Harness, refused, serve
 from .stub import StubEngine, StubTask
@@ -238,7 +238,7 @@ async def test_the_end_of_the_sandbox_closes_its_tunnels() -> None:
 async def test_after_the_end_a_client_gets_what_is_left_but_not_for_ever(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(_tunnel, "PATIENCE", 0.2)
+    monkeypatch.setattr(tunnel, "PATIENCE", 0.2)
     async with tunnelled(80) as (server, sandbox, task, connect):
         reader, _ = await connect(80)
         _, inside = await task.connections.get()
@@ -273,7 +273,7 @@ async def test_a_connection_keeps_a_sandbox_from_being_idle() -> None:
 
 
 async def test_connections_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_tunnel, "MOST", 1)
+    monkeypatch.setattr(tunnel, "MOST", 1)
     async with tunnelled(80) as (_, _, task, connect):
         _, first = await connect(80)
         _, inside = await task.connections.get()
@@ -289,7 +289,7 @@ async def test_connections_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_nothing_of_tunnels_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_tunnel, "PATIENCE", 0.05)
+    monkeypatch.setattr(tunnel, "PATIENCE", 0.05)
     async with serve(PortEngine()) as server:
 
         async def life() -> None:
@@ -314,7 +314,7 @@ async def test_nothing_of_tunnels_is_left(monkeypatch: pytest.MonkeyPatch) -> No
 async def test_who_does_not_do_their_part_of_tls_is_not_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(_tunnel, "_HANDSHAKE", 0.05)
+    monkeypatch.setattr(tunnel, "_HANDSHAKE", 0.05)
     async with serve(PortEngine()) as server:
         sandbox = await server.create(open_ports=ports(tls=(443,)))
         (data,) = await tunnels(server, sandbox)

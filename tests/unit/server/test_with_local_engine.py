@@ -13,8 +13,8 @@ from grpclib import Status
 
 from pytest_sandbox._proto import common_pb2, router_pb2, sandboxes_pb2, snapshots_pb2
 from pytest_sandbox.engine import EngineUnavailable
-from pytest_sandbox.engine._registry import load_engine
-from pytest_sandbox.server.fs_tools import TOOL
+from pytest_sandbox.engines import load_engine
+from pytest_sandbox.server.commands.filesystem_tool import TOOL
 
 from .harness import UNIX, Created, Harness, refused, serve
 

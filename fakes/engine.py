@@ -1,0 +1,255 @@
+"""The engine in memory."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from types import EllipsisType
+from typing import TYPE_CHECKING
+
+from pytest_sandbox.engine import (
+    Capability,
+    Clock,
+    EndCause,
+    Engine,
+    EngineInfo,
+    EngineUnavailable,
+    InvalidSpec,
+    TaskEnd,
+    TaskSpec,
+    VolumeMount,
+    check_task,
+)
+
+from .clock import VirtualClock
+from .export import dump, read
+from .files.base_image import base_image, filesystem
+from .files.disk import DISK, Disk
+from .files.images import FilesystemImage, Images
+from .files.trees import make_folders
+from .files.vfs import Filesystem
+from .files.view import FileView
+from .gpus import Gpu, GpuPool
+from .processes.frozen import MemoryImage
+from .processes.kernel import Surroundings
+from .programs import PROGRAMS
+from .scripting.matching import Anything, Matcher
+from .scripting.ports import PortScript
+from .scripting.problems import Problems
+from .scripting.rules import Rules, place_of_caller
+from .scripting.scripts import Script
+from .shell import shell_program
+from .task import MemoryTask
+
+if TYPE_CHECKING:
+    from .files.disk import Snapshot
+
+_PROGRAMS = {**PROGRAMS, "sh": shell_program("sh"), "bash": shell_program("bash")}
+
+
+class FakeEngine(Engine):
+    """Sandboxes without a kernel: no process, no port, and no way to the machine it runs on.
+
+    Files are in memory and follow the rules of Linux; a few programs and a shell are built in, and
+    everything else is scripted.
+
+    Limits are held as far as they mean anything here: the number of processes; the bytes that
+    built-in programs keep, beyond which they are killed; a share of a processor always, for none
+    is used.
+
+    Args:
+        clock: the time; a `VirtualClock` of its own unless given.
+        files: what every sandbox has besides the usual, absolute path to content.
+        disk: bytes of file content that each sandbox, each volume and each mounted directory has
+            room for; more fails with `ENOSPC`.
+        gpus: the GPUs that there are, kinds of Modal's (`"H100"`) or other names; if none are
+            given, as many of Modal's kinds as sandboxes ask for.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock | None = None,
+        files: Mapping[str, str | bytes] | None = None,
+        disk: int = DISK,
+        gpus: Sequence[str] = (),
+    ) -> None:
+        self.clock: Clock = clock or VirtualClock()
+        self._files = {p: d.encode() if isinstance(d, str) else d for p, d in (files or {}).items()}
+        self._scripts: Rules[Script] = Rules()
+        self._ports: Rules[PortScript] = Rules()
+        self._problems = Problems(self._scripts, self._ports)
+        self._around = Surroundings(
+            programs=_PROGRAMS,
+            command=lambda proc, argv: self._scripts.find(lambda each: each.matches(proc, argv)),
+            port=lambda kernel, port: self._ports.find(lambda each: each.matches(kernel, port)),
+            problems=self._problems,
+        )
+        self._gpus = GpuPool(gpus)
+        self._disk = disk
+        self._base: Snapshot | None = None
+        self._images = Images()
+        self._volumes: dict[str, Disk] = {}
+        self._tasks: list[MemoryTask] = []
+        self._closed = False
+
+    async def start(self) -> EngineInfo:
+        """Make the engine ready."""
+        self._base = base_image(_PROGRAMS, self._files, self._now_ns(), self._disk)
+        gpus = ", ".join(gpu.name for gpu in self._gpus.there)
+        details = {"gpus": gpus} if gpus else {}
+        return EngineInfo(
+            "fake",
+            "in memory",
+            frozenset(
+                {
+                    Capability.GPU,
+                    Capability.MEMORY_LIMIT,
+                    Capability.MEMORY_SNAPSHOT,
+                    Capability.PORT,
+                    Capability.PTY,
+                    Capability.SNAPSHOT,
+                    Capability.VOLUME,
+                }
+            ),
+            details,
+            fingerprint=self._fingerprint(),
+        )
+
+    def _fingerprint(self) -> str:
+        digest = hashlib.sha256(" ".join(_PROGRAMS).encode())
+        for path, data in sorted(self._files.items()):
+            digest.update(f"\0{path}\0{len(data)}\0".encode() + data)
+        return digest.hexdigest()[:16]
+
+    async def create(self, spec: TaskSpec) -> MemoryTask:
+        """Create a task and start its main process."""
+        if self._closed or self._base is None:
+            raise EngineUnavailable(
+                "the engine in memory is closed" if self._closed else "it was not started",
+                "Create sandboxes between start() and close().",
+            )
+        check_task(spec)
+        gpus = self._gpus.take(spec.gpus)
+        try:
+            task = self._create(spec, gpus)
+        except BaseException:
+            self._gpus.give_back(gpus)
+            raise
+        task.at_end.append(lambda: self._gpus.give_back(gpus))
+        self._tasks = [*(task for task in self._tasks if task.poll() is None), task]
+        return task
+
+    def _create(self, spec: TaskSpec, gpus: Sequence[Gpu]) -> MemoryTask:
+        if spec.resume is not None:
+            return self._resume(spec, self._images.get(spec.resume, MemoryImage), gpus)
+        fs = filesystem(self._start_of(spec), self._now_ns)
+        for volume in sorted(spec.volumes, key=lambda each: each.path.count("/")):
+            self._show(volume, fs)
+        task = MemoryTask(spec, fs, gpus, self.clock, self._around, self._images)
+        if spec.main is not None:
+            task.start_main(spec.main)
+        return task
+
+    def _resume(self, spec: TaskSpec, image: MemoryImage, gpus: Sequence[Gpu]) -> MemoryTask:
+        task = MemoryTask(spec, image.fs.fork(), gpus, self.clock, self._around, self._images)
+        try:
+            task.resume(image)
+        except OSError as error:
+            task.finish(TaskEnd(EndCause.KILLED))
+            raise InvalidSpec(
+                f"{spec.resume!r} cannot go on: what it had open on a volume is gone: {error}"
+            ) from None
+        return task
+
+    def _start_of(self, spec: TaskSpec) -> "Snapshot":
+        assert self._base is not None
+        if spec.image == "host":
+            return self._base
+        return self._images.get(spec.image, FilesystemImage).snapshot
+
+    def _show(self, volume: VolumeMount, fs: Filesystem) -> None:
+        try:
+            make_folders(fs, volume.path)
+            fs.mount(
+                volume.path, self._volume(volume.volume), read_only=volume.read_only, lasting=True
+            )
+        except OSError as error:
+            raise InvalidSpec(
+                f"volume {volume.volume!r} cannot be mounted at {volume.path!r}: {error.strerror}"
+            ) from None
+
+    def volume(self, name: str) -> FileView:
+        """The files of a volume, which is made if there was none of that name."""
+        return FileView(Filesystem(self._volume(name)))
+
+    async def forget_volume(self, volume: str) -> None:
+        """Let go of a volume."""
+        self._volumes.pop(volume, None)
+
+    def _volume(self, name: str) -> Disk:
+        if name not in self._volumes:
+            self._volumes[name] = Disk(self._now_ns, size=self._disk, shared=True)
+        return self._volumes[name]
+
+    def _now_ns(self) -> int:
+        return int(self.clock.now() * 10**9)
+
+    async def forget(self, image: str) -> None:
+        """Let go of an image."""
+        self._images.forget(image)
+
+    async def export(self, image: str) -> AsyncIterator[bytes]:
+        """All files of an image of a filesystem, for `load`."""
+        for chunk in dump(self._images.get(image, FilesystemImage).snapshot):
+            yield chunk
+            await asyncio.sleep(0)
+
+    async def load(self, stream: AsyncIterator[bytes]) -> str:
+        """Make an image of what `export` gave."""
+        data = b"".join([chunk async for chunk in stream])
+        return self._images.keep(FilesystemImage(read(data, self._now_ns, self._disk)))
+
+    def on_exec(self, *words: Matcher | EllipsisType) -> Script:
+        """Say what a command does, in sandboxes that run already as well as in later ones.
+
+        The last script that matches is taken, also for commands that are built in and for those
+        that a shell runs.
+
+        Args:
+            words: the command, word by word: text, `ANY`, a compiled pattern for the whole word,
+                or a function that is given the word. `...` at the end stands for any more words.
+
+        Raises:
+            TypeError, ValueError: it could never match.
+        """
+        return self._scripts.add(Script(words, place_of_caller(1)))
+
+    def on_connect(self, port: int | Anything) -> PortScript:
+        """Say what happens to connections to a port, in all sandboxes, running or to come.
+
+        The last script that matches is taken, also if a process of the sandbox listens there.
+
+        Args:
+            port: its number, or `ANY`.
+
+        Raises:
+            InvalidSpec: it is no port.
+        """
+        return self._ports.add(PortScript(port, place_of_caller(1)))
+
+    @property
+    def problems(self) -> list[str]:
+        """What a test should know of: unknown commands, failed handlers, what is not supported."""
+        return list(self._problems.found)
+
+    @property
+    def unused(self) -> list[str]:
+        """A sentence for each script that was used less often than it had to be."""
+        return [*self._scripts.unused(), *self._ports.unused()]
+
+    async def close(self) -> None:
+        """End every task; a second call does nothing."""
+        self._closed = True
+        for task in self._tasks:
+            await task.kill()
+        self._tasks.clear()

@@ -1,0 +1,44 @@
+"""Images as bytes, for other engines in memory in this run or a later one.
+
+A line that says what it is, a tar of all files, and a SHA-256 of both.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+
+from pytest_sandbox.engine import InvalidSpec
+
+from .files import tar
+from .files.base_image import add_devices
+from .files.disk import Disk, Snapshot
+from .files.vfs import Filesystem
+
+_MAGIC = b"pytest-sandbox image in memory, 1\n"
+_DIGEST = hashlib.sha256().digest_size
+
+
+def dump(snapshot: Snapshot) -> Iterator[bytes]:
+    """All files of a snapshot."""
+    digest = hashlib.sha256(_MAGIC)
+    yield _MAGIC
+    for chunk in tar.pack(Filesystem(snapshot.restore(lambda: 0)), "/"):
+        digest.update(chunk)
+        yield chunk
+    yield digest.digest()
+
+
+def read(data: bytes, now_ns: Callable[[], int], size: int) -> Snapshot:
+    """The snapshot that `dump` was given.
+
+    Raises:
+        InvalidSpec: it is not that, or not whole.
+    """
+    body, digest = data[:-_DIGEST], data[-_DIGEST:]
+    if not body.startswith(_MAGIC):
+        raise InvalidSpec(f"this is no image of an engine in memory: it begins with {data[:20]!r}")
+    if hashlib.sha256(body).digest() != digest:
+        raise InvalidSpec(f"the image of {len(data)} bytes is not whole, or was changed")
+    fs = Filesystem(Disk(now_ns, size=size))
+    tar.unpack(fs, "/", body[len(_MAGIC) :])
+    add_devices(fs)
+    return fs.disk.snapshot()

@@ -1,0 +1,320 @@
+"""A process in memory: a coroutine with descriptors, a folder, signals and an end."""
+
+import asyncio
+import errno
+import os
+import shlex
+import signal
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from pytest_sandbox.engine import Clock, ExitStatus
+
+from ..condition import Bell
+from ..files.inode import Device
+from ..files.vfs import Filesystem
+from .description import Description, OpenedFile, Pipe
+from .terminal import OpenedTerminal, Terminal
+
+if TYPE_CHECKING:
+    from ..files.handle import Handle
+    from ..files.mounts import Node
+    from .kernel import Kernel
+    from .memory_process import MemoryProcess
+
+#: What runs in a process; its result is the exit code.
+Program = Callable[["Proc"], Awaitable[int]]
+
+_IGNORED_BY_DEFAULT = {signal.SIGCHLD, signal.SIGURG, signal.SIGWINCH, signal.SIGCONT}
+_STOPPING = {signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}
+#: System calls after which a process lets others run, so that a busy one starves nobody.
+_TURN = 32
+
+
+class Ended(BaseException):
+    """Unwinds the coroutine of a process that has ended; not to be caught."""
+
+
+class Exit(BaseException):
+    """Unwinds the coroutine of a process that ends with a code; `exit(3)`."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code & 255
+
+
+class Proc:
+    """One process.
+
+    Attributes:
+        pid: its number.
+        group: number of its process group.
+        session: number of its session.
+        argv: the command and its arguments.
+        env: its environment.
+        fds: descriptor number to what it points to.
+        umask: permission bits that new files do not get.
+        terminal: the controlling terminal of its session.
+        status: how it ended, or `None` while it runs.
+        handlers: signal number to what it does; `None` ignores the signal.
+        children: those that it started and that live.
+        at_end: called once it has ended.
+        program: what it runs.
+        outside: with what it was started from outside, if it was.
+        out_of_memory: whether it was killed because the task held too much.
+    """
+
+    def __init__(
+        self,
+        kernel: "Kernel",
+        pid: int,
+        *,
+        parent: "Proc | None",
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        cwd: "Node",
+        fds: Mapping[int, Description],
+        terminal: Terminal | None,
+    ) -> None:
+        self.kernel = kernel
+        self.pid = pid
+        self.parent = parent
+        self.group: int = parent.group if parent else pid
+        self.session: int = parent.session if parent else pid
+        self.argv = tuple(argv)
+        self.env = dict(env)
+        self.umask: int = parent.umask if parent else 0o022
+        self.terminal = terminal
+        self.status: ExitStatus | None = None
+        self.handlers: dict[int, Callable[[int], None] | None] = {}
+        if parent:
+            self.handlers = {n: None for n, does in parent.handlers.items() if does is None}
+        self.children: list[Proc] = []
+        self.at_end: list[Callable[[], None]] = []
+        self.out_of_memory = False
+        self.program: Program | None = None
+        self.outside: MemoryProcess | None = None
+        self._held = 0
+        self.fds = dict(fds)
+        self._cwd: Handle = kernel.fs.hold(cwd)
+        self._ended = asyncio.Event()
+        self._stopped = False
+        self._continued = Bell()
+        self._calls = 0
+        self._task: asyncio.Task[None] | None = None
+
+    def __str__(self) -> str:
+        return shown(self.argv)
+
+    # What a program calls.
+
+    @property
+    def fs(self) -> Filesystem:
+        """The filesystem; relative paths start from `cwd`."""
+        return self.kernel.fs
+
+    @property
+    def clock(self) -> Clock:
+        """The time."""
+        return self.kernel.clock
+
+    @property
+    def cwd(self) -> "Node":
+        """The working directory."""
+        return self._cwd.node
+
+    def chdir(self, path: str) -> None:
+        """Change the working directory; `chdir(2)`."""
+        folder = self.fs.folder(path, base=self.cwd)
+        previous, self._cwd = self._cwd, self.fs.hold(folder)
+        previous.close()
+
+    def open(self, path: str, flags: int, mode: int = 0o666) -> Description:
+        """Open a file for a descriptor; `/dev/tty` is the terminal of the process."""
+        self.check()
+        handle = self.fs.open(path, flags, mode & ~self.umask, base=self.cwd)
+        inode = handle.inode
+        if isinstance(inode, Device) and inode.device == "tty":
+            handle.close()
+            return self._open_terminal(path)
+        return OpenedFile(handle)
+
+    def _open_terminal(self, path: str) -> Description:
+        if self.terminal is None:
+            raise OSError(errno.ENXIO, os.strerror(errno.ENXIO), path)
+        return OpenedTerminal(self.terminal)
+
+    async def read(self, fd: int, size: int) -> bytes:
+        """Read from a descriptor; `read(2)`."""
+        await self._turn()
+        return await self.descriptor(fd).read(size)
+
+    async def write(self, fd: int, data: bytes) -> None:
+        """Write all of it to a descriptor; a broken pipe ends the process unless it ignores it.
+
+        Raises:
+            OSError: as `write(2)`.
+        """
+        await self._turn()
+        try:
+            await self.descriptor(fd).write(data)
+        except BrokenPipeError:
+            self.kill(signal.SIGPIPE)
+            self.check()
+            raise
+
+    async def say(self, text: str) -> None:
+        """Write text to standard output."""
+        await self.write(1, os.fsencode(text))
+
+    async def complain(self, text: str) -> None:
+        """Write a line to standard error, if there is one."""
+        if 2 in self.fds:
+            await self.write(2, os.fsencode(text) + b"\n")
+
+    async def sleep(self, seconds: float) -> None:
+        """Let time pass on the clock of the engine."""
+        self.check()
+        await self.clock.sleep(seconds)
+        await self._turn()
+
+    async def wait(self) -> ExitStatus:
+        """Return when this process has ended."""
+        await self._ended.wait()
+        assert self.status is not None
+        return self.status
+
+    def descriptor(self, fd: int) -> Description:
+        """What a descriptor points to.
+
+        Raises:
+            OSError: `EBADF`, it is not open.
+        """
+        found = self.fds.get(fd)
+        if found is None:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        return found
+
+    def pipe(self) -> tuple[Description, Description]:
+        """A fresh pipe: the end to read from, and the end to write to."""
+        pipe = Pipe()
+        return pipe.reader(), pipe.writer()
+
+    def hold(self, size: int) -> None:
+        """Account for bytes that a program keeps, or with a negative number lets go.
+
+        A process that makes its task hold more than it may is killed, as the kernel does it.
+        """
+        self._held += size
+        self.kernel.held += size
+        if self.kernel.held > self.kernel.memory:
+            self.out_of_memory = True
+            self.kill(signal.SIGKILL)
+            self.check()
+
+    def check(self) -> None:
+        """Unwind if the process has ended; every system call of a real one would."""
+        if self.status is not None:
+            raise Ended
+
+    async def _turn(self) -> None:
+        self.check()
+        self._calls += 1
+        if self._calls % _TURN == 0:
+            await asyncio.sleep(0)
+        while self._stopped:
+            await self._continued.wait()
+        self.check()
+
+    # What happens to a process.
+
+    def start(self, program: Program) -> None:
+        """Run `program` from the next turn of the event loop."""
+        self.program = program
+        coroutines = self.kernel.coroutines
+        self._task = asyncio.get_running_loop().create_task(self._run(program))
+        coroutines[self._task] = self
+        self._task.add_done_callback(lambda task: coroutines.pop(task, None))
+
+    def kill(self, number: int) -> None:
+        """Deliver a signal; `kill(2)`. A process that has ended does not notice."""
+        if self.status is not None or number == 0:
+            return
+        if number == signal.SIGCONT or number == signal.SIGKILL:
+            self._stopped = False
+            self._continued.ring()
+        if number != signal.SIGKILL and number != signal.SIGSTOP and number in self.handlers:
+            handler = self.handlers[number]
+            if handler is not None:
+                handler(number)
+        elif number in _STOPPING:
+            self._stopped = True
+        elif number not in _IGNORED_BY_DEFAULT:
+            self.end(ExitStatus(signal=int(number)))
+
+    def end(self, status: ExitStatus) -> None:
+        """End now: descriptors close, children lose their parent, waiters go on."""
+        if self.status is not None:
+            return
+        self.status = status
+        for description in self.fds.values():
+            description.release()
+        self.fds.clear()
+        self._cwd.close()
+        self.kernel.held -= self._held
+        for child in self.children:
+            child.parent = None
+        if self.parent is not None:
+            self.parent.children.remove(self)
+        self.kernel.ended(self)
+        self._ended.set()
+        for call in self.at_end:
+            call()
+        task = self._task
+        if task is not None and task is not _current_task():
+            task.cancel()
+
+    def abandon(self) -> None:
+        """It could not be started: nobody hears of its end."""
+        self.end(ExitStatus(code=127))
+
+    async def _run(self, program: Program) -> None:
+        code = 255
+        try:
+            code = await program(self)
+        except Ended:
+            return
+        except Exit as exit_:
+            code = exit_.code
+        except asyncio.CancelledError:
+            if self.status is not None:
+                return
+            code = 128 + signal.SIGKILL
+            raise
+        except OSError as error:
+            code = await self._report(error)
+        except Exception as error:  # a program of the test's own
+            code = await self.kernel.crashed(self, error)
+        finally:
+            self.end(ExitStatus(code=code & 255))
+
+    async def _report(self, error: OSError) -> int:
+        name = self.argv[0].rpartition("/")[2] if self.argv else "?"
+        where = f"{error.filename}: " if error.filename is not None else ""
+        with suppress(OSError, Ended):
+            await self.complain(f"{name}: {where}{error.strerror}")
+        return 1
+
+
+def shown(argv: Sequence[str]) -> str:
+    """A command line as one would type it, cut if it is long."""
+    text = shlex.join(argv)
+    return text if len(text) <= 200 else f"{text[:200]}... ({len(text)} characters)"
+
+
+def _current_task() -> "asyncio.Task[object] | None":
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None

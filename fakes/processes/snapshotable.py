@@ -1,0 +1,52 @@
+"""Programs that can be kept with the memory of their sandbox."""
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .proc import Proc
+
+
+class Lasting(ABC):
+    """A program whose state is known, so that a copy of its sandbox can go on with it.
+
+    A coroutine cannot be copied. What runs one that is no `Lasting` cannot be kept.
+    """
+
+    @abstractmethod
+    async def __call__(self, proc: "Proc") -> int:
+        """Run, from the beginning or from where it was copied; once only."""
+
+    @abstractmethod
+    def copy(self) -> "Lasting":
+        """One that goes on from where this one is now.
+
+        Raises:
+            NotFreezable: it is in the middle of something; the message says what.
+        """
+
+
+class Pause:
+    """Time that a program lets pass, and how much of it is left.
+
+    Args:
+        seconds: how long.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._left = seconds
+        self._ends: float | None = None
+        self._proc: Proc | None = None
+
+    async def over(self, proc: "Proc") -> None:
+        """Return when it is over; a second time, at once."""
+        if self._left > 0:
+            self._proc, self._ends = proc, proc.clock.monotonic() + self._left
+            await proc.sleep(self._left)
+            self._left, self._ends = 0.0, None
+
+    def copy(self) -> "Pause":
+        """What is left of it."""
+        if self._proc is None or self._ends is None:
+            return Pause(self._left)
+        return Pause(max(0.0, self._ends - self._proc.clock.monotonic()))

@@ -1,0 +1,380 @@
+"""Programs that read and write text."""
+
+import itertools
+import os
+from collections.abc import Sequence
+from contextlib import aclosing
+
+from ..processes.proc import Proc
+from .utility import (
+    CHUNK,
+    NotSupported,
+    chunks,
+    close,
+    complain,
+    content,
+    each,
+    free,
+    number,
+    options,
+)
+
+
+async def cat(proc: Proc, argv: Sequence[str]) -> int:
+    """Copy files to standard output."""
+    _, paths = options(argv, "u")
+
+    async def copy(path: str) -> None:
+        async for data in chunks(proc, path):
+            await proc.write(1, data)
+
+    return await each(proc, "cat", paths or ["-"], copy)
+
+
+async def head(proc: Proc, argv: Sequence[str]) -> int:
+    """The first lines, or bytes with `-c`."""
+    given, paths = options(_dashed_number(argv), "n:c:q")
+    size, lines = given.get("-c"), number(given.get("-n", "10"), "number of lines")
+    if lines < 0 or (size and size.startswith("-")):
+        raise NotSupported("counting from the end")
+
+    async def show(path: str) -> None:
+        await _title(proc, paths, path)
+        left = number(size, "number of bytes") if size else lines
+        async with aclosing(chunks(proc, path)) as parts:
+            async for data in parts:
+                part = data[:left] if size else b"".join(data.splitlines(keepends=True)[:left])
+                await proc.write(1, part)
+                left -= len(part) if size else part.count(b"\n")
+                if left <= 0:
+                    break
+
+    return await each(proc, "head", paths or ["-"], show)
+
+
+async def tail(proc: Proc, argv: Sequence[str]) -> int:
+    """The last lines, or bytes with `-c`; `+N` counts from the start."""
+    given, paths = options(_dashed_number(argv), "n:c:q")
+    by_bytes = "-c" in given
+    count = given.get("-c", given.get("-n", "10"))
+    wanted = number(count.lstrip("+-"), "number")
+
+    async def show(path: str) -> None:
+        await _title(proc, paths, path)
+        data = await _last(proc, path, wanted) if by_bytes and count[:1] != "+" else None
+        if data is None:
+            whole = await content(proc, path)
+            parts = [whole] if by_bytes else whole.splitlines(keepends=True)
+            if count.startswith("+"):
+                start = max(wanted - 1, 0)
+                data = whole[start:] if by_bytes else b"".join(parts[start:])
+            else:
+                data = b"".join(parts[len(parts) - min(wanted, len(parts)) :])
+        await proc.write(1, data)
+
+    return await each(proc, "tail", paths or ["-"], show)
+
+
+async def _last(proc: Proc, path: str, size: int) -> bytes:
+    """The last bytes of what may be much longer."""
+    kept = bytearray()
+    async for data in chunks(proc, path):
+        kept += data
+        proc.hold(len(data))
+        surplus = len(kept) - size
+        if surplus > 16 * CHUNK:
+            del kept[:surplus]
+            proc.hold(-surplus)
+    return bytes(kept[len(kept) - min(size, len(kept)) :])
+
+
+async def wc(proc: Proc, argv: Sequence[str]) -> int:
+    """Count lines, words and bytes."""
+    given, paths = options(argv, "lwc")
+    kinds = [kind for kind in ("-l", "-w", "-c") if kind in given or not given]
+    totals = dict.fromkeys(kinds, 0)
+
+    async def line(counts: dict[str, int], path: str) -> None:
+        shown = " ".join(str(counts[kind]) for kind in kinds)
+        await proc.say(f"{shown} {path}".rstrip() + "\n")
+
+    async def count(path: str) -> None:
+        counts = dict.fromkeys(kinds, 0)
+        inside = False
+        async for data in chunks(proc, path):
+            words = len(data.split()) - (inside and not data[:1].isspace())
+            inside = not data[-1:].isspace()
+            for kind, amount in (("-l", data.count(b"\n")), ("-w", words), ("-c", len(data))):
+                if kind in counts:
+                    counts[kind] += amount
+        for kind in kinds:
+            totals[kind] += counts[kind]
+        await line(counts, path if paths else "")
+
+    code = await each(proc, "wc", paths or ["-"], count)
+    if len(paths) > 1:
+        await line(totals, "total")
+    return code
+
+
+async def tee(proc: Proc, argv: Sequence[str]) -> int:
+    """Copy standard input to standard output and to files."""
+    given, paths = options(argv, "a")
+    flags = os.O_WRONLY | os.O_CREAT | (os.O_APPEND if "-a" in given else os.O_TRUNC)
+    fds = []
+
+    async def open_one(path: str) -> None:
+        opened = proc.open(path, flags)
+        fds.append(fd := free(proc))
+        proc.fds[fd] = opened
+
+    code = await each(proc, "tee", paths, open_one)
+    while data := await proc.read(0, CHUNK):
+        for fd in (1, *fds):
+            await proc.write(fd, data)
+    for fd in fds:
+        close(proc, fd)
+    return code
+
+
+async def sort(proc: Proc, argv: Sequence[str]) -> int:
+    """Sort lines by their bytes, or with `-n` by the number they begin with."""
+    given, paths = options(argv, "nru")
+    data = b"".join([await content(proc, path) for path in paths or ["-"]])
+    lines = [line.rstrip(b"\n") for line in data.splitlines(keepends=True)]
+    if "-u" in given:
+        lines = list(dict.fromkeys(lines))
+    lines.sort(reverse="-r" in given)
+    if "-n" in given:
+        lines.sort(key=_leading_number, reverse="-r" in given)
+    await proc.write(1, b"".join(line + b"\n" for line in lines))
+    return 0
+
+
+def _leading_number(line: bytes) -> float:
+    text = line.strip()
+    end = 1 if text[:1] == b"-" else 0
+    while end < len(text) and (text[end : end + 1].isdigit() or text[end : end + 1] == b"."):
+        end += 1
+    try:
+        return float(text[:end])
+    except ValueError:
+        return 0.0
+
+
+async def grep(proc: Proc, argv: Sequence[str]) -> int:
+    """Lines that hold a fixed string. A pattern that is more than that is refused."""
+    given, rest = options(argv, "Fivcqnhxe:")
+    if "-e" in given:
+        rest.insert(0, given["-e"])
+    if not rest:
+        raise NotSupported("no pattern")
+    pattern, *paths = rest
+    if "-F" not in given and any(character in pattern for character in r"\.[]*^$"):
+        raise NotSupported(f"the regular expression {pattern!r} (-F takes fixed strings)")
+    wanted = os.fsencode(pattern)
+    found = 0
+
+    def matches(line: bytes) -> bool:
+        text, key = (line.lower(), wanted.lower()) if "-i" in given else (line, wanted)
+        return (text == key if "-x" in given else key in text) != ("-v" in given)
+
+    async def search(path: str) -> None:
+        nonlocal found
+        name = f"{path}:" if len(paths) > 1 and "-h" not in given else ""
+        count = 0
+        for index, line in enumerate((await content(proc, path)).splitlines(), start=1):
+            if matches(line):
+                count += 1
+                if not {"-q", "-c"} & set(given):
+                    where = f"{name}{index}:" if "-n" in given else name
+                    await proc.write(1, os.fsencode(where) + line + b"\n")
+        if "-c" in given and "-q" not in given:
+            await proc.say(f"{name}{count}\n")
+        found += count
+
+    code = await each(proc, "grep", paths or ["-"], search)
+    return 2 if code else 0 if found else 1
+
+
+async def seq(proc: Proc, argv: Sequence[str]) -> int:
+    """Whole numbers, one a line."""
+    given, rest = options(_protected(argv), "s:")
+    values = [number(text, "number") for text in rest]
+    if not 1 <= len(values) <= 3:
+        raise NotSupported(f"{len(values)} numbers")
+    first, step = (values[0] if len(values) > 1 else 1), (values[1] if len(values) == 3 else 1)
+    if step == 0:
+        await complain(proc, "seq", "the step is 0")
+        return 1
+    numbers = range(first, values[-1] + (1 if step > 0 else -1), step)
+    separator = given.get("-s", "\n")
+    for start in range(0, len(numbers), 10_000):
+        part = separator.join(map(str, numbers[start : start + 10_000]))
+        last = start + 10_000 >= len(numbers)
+        await proc.say(part + ("\n" if last else separator))
+    return 0
+
+
+async def yes(proc: Proc, argv: Sequence[str]) -> int:
+    """One line, over and over."""
+    line = os.fsencode(" ".join(argv[1:]) or "y") + b"\n"
+    while True:
+        await proc.write(1, line * max(1, 4096 // len(line)))
+
+
+async def echo(proc: Proc, argv: Sequence[str]) -> int:
+    """Print words; `-n` without the line end, `-e` with escapes, as bash does it."""
+    words, flags = list(argv[1:]), ""
+    while words and words[0][:1] == "-" and words[0][1:] and not words[0][1:].strip("neE"):
+        flags += words.pop(0)[1:]
+    data = os.fsencode(" ".join(words))
+    stopped = False
+    if "e" in flags:
+        data, stopped = unescape(data, octal_needs_zero=True)
+    await proc.write(1, data if stopped or "n" in flags else data + b"\n")
+    return 0
+
+
+async def posix_echo(proc: Proc, argv: Sequence[str]) -> int:
+    """Print words with escapes replaced, as POSIX (XSI) and the `sh` of Debian do it."""
+    words = list(argv[1:])
+    end = b"\n"
+    if words[:1] == ["-n"]:
+        del words[0]
+        end = b""
+    data, stopped = unescape(os.fsencode(" ".join(words)), octal_needs_zero=True)
+    await proc.write(1, data if stopped else data + end)
+    return 0
+
+
+async def printf(proc: Proc, argv: Sequence[str]) -> int:
+    """Print by a format, which is used again while there are arguments."""
+    words = list(argv[2:] if argv[1:2] == ["--"] else argv[1:])
+    if words[:1] == ["--"]:
+        del words[0]
+    if not words:
+        raise NotSupported("no format")
+    form, arguments = os.fsencode(words[0]), [os.fsencode(word) for word in words[1:]]
+    shown = bytearray()
+    wrong: list[str] = []
+    while True:
+        before = len(arguments)
+        stopped = _format(form, arguments, shown, wrong)
+        if stopped or not arguments or len(arguments) == before:
+            break
+    await proc.write(1, bytes(shown))
+    for text in wrong:
+        await complain(proc, "printf", f"{text}: expected numeric value")
+    return 1 if wrong else 0
+
+
+def _format(form: bytes, arguments: list[bytes], shown: bytearray, wrong: list[str]) -> bool:
+    r"""One pass over a format; whether `\c` or `%b` with it ended all output."""
+    position = 0
+    while position < len(form):
+        percent = form.find(b"%", position)
+        literal = form[position : percent if percent >= 0 else len(form)]
+        text, stopped = unescape(literal, octal_needs_zero=False)
+        shown += text
+        if stopped or percent < 0:
+            return stopped
+        end = percent + 1
+        while form[end : end + 1] in (*(b"%c" % c for c in b"-+ #0123456789."), b"*"):
+            end += 1
+        flags, kind = form[percent + 1 : end], form[end : end + 1]
+        position = end + 1
+        if kind == b"%":
+            shown += b"%"
+            continue
+        if b"*" in flags:
+            flags = flags.replace(b"*", arguments.pop(0) if arguments else b"0", 1)
+        argument = arguments.pop(0) if arguments else b""
+        text, stopped = _convert(flags, kind, argument, wrong)
+        shown += text
+        if stopped:
+            return True
+    return False
+
+
+def _convert(flags: bytes, kind: bytes, argument: bytes, wrong: list[str]) -> tuple[bytes, bool]:
+    stopped = False
+    if kind == b"b":
+        argument, stopped = unescape(argument, octal_needs_zero=True)
+    if kind == b"c":
+        argument = argument[:1]
+    if kind in (b"s", b"b", b"c"):
+        return (b"%" + flags + b"s") % (argument,), stopped
+    if kind in (b"d", b"i", b"u", b"x", b"X", b"o"):
+        kind = b"d" if kind in b"iu" else kind
+        return (b"%" + flags + kind) % _integer(argument, wrong), False
+    if kind in (b"f", b"e", b"g"):
+        return (b"%" + flags + kind) % float(argument or b"0"), False
+    raise NotSupported(f"printf %{kind.decode(errors='replace')}")
+
+
+def _integer(argument: bytes, wrong: list[str]) -> int:
+    text = argument.decode(errors="replace")
+    if text[:1] in ("'", '"') and len(text) > 1:
+        return ord(text[1])
+    try:
+        return int(text or "0", 8 if text.lstrip("+-").startswith("0") and text.isdigit() else 0)
+    except ValueError:
+        wrong.append(text)
+        return int("".join(itertools.takewhile(str.isdigit, text)) or "0")
+
+
+_ESCAPES = {
+    b"a": b"\a", b"b": b"\b", b"e": b"\x1b", b"f": b"\f", b"n": b"\n", b"r": b"\r",
+    b"t": b"\t", b"v": b"\v", b"\\": b"\\", b'"': b'"',
+}  # fmt: skip
+
+
+def unescape(text: bytes, *, octal_needs_zero: bool) -> tuple[bytes, bool]:
+    r"""Replace backslash escapes; whether `\c` said that nothing more is to be printed."""
+    shown = bytearray()
+    position = 0
+    while position < len(text):
+        key = text[position + 1 : position + 2]
+        if text[position : position + 1] != b"\\" or not key:
+            shown += text[position : position + 1]
+            position += 1
+            continue
+        position += 2
+        if key == b"c":
+            return bytes(shown), True
+        if key in _ESCAPES:
+            shown += _ESCAPES[key]
+        elif key == b"x" or (key in b"01234567" and (key == b"0" or not octal_needs_zero)):
+            start = position if key == b"x" or octal_needs_zero else position - 1
+            digits, most = (b"0123456789abcdefABCDEF", 2) if key == b"x" else (b"01234567", 3)
+            position = start
+            while position < min(start + most, len(text)) and text[position] in digits:
+                position += 1
+            code = text[start:position]
+            shown.append(int(code or b"0", 16 if key == b"x" else 8) & 255)
+        else:
+            shown += b"\\" + key
+    return bytes(shown), False
+
+
+def _dashed_number(argv: Sequence[str]) -> list[str]:
+    """`head -5` as `head -n 5`."""
+    parts = (
+        ["-n", word[1:]] if word[:1] == "-" and word[1:].isdigit() else [word] for word in argv
+    )
+    return list(itertools.chain.from_iterable(parts))
+
+
+def _protected(argv: Sequence[str]) -> list[str]:
+    """Put `--` before the first negative number, so that it is not taken for an option."""
+    words = list(argv)
+    for index, word in enumerate(words):
+        if word[:1] == "-" and word[1:].isdigit():
+            return [*words[:index], "--", *words[index:]]
+    return words
+
+
+async def _title(proc: Proc, paths: Sequence[str], path: str) -> None:
+    if len(paths) > 1:
+        await proc.say(("" if path == paths[0] else "\n") + f"==> {path} <==\n")

@@ -1,0 +1,190 @@
+"""What the small built-in programs have in common."""
+
+import errno
+import getopt
+import os
+import signal
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import suppress
+
+from pytest_sandbox.engine import EngineError
+
+from ..processes.description import OpenedFile
+from ..processes.proc import Proc, Program
+
+#: Runs in a process, which may be a shell's; gets its own name and arguments.
+Utility = Callable[[Proc, Sequence[str]], Awaitable[int]]
+
+CHUNK = 65536
+
+
+class NotSupported(Exception):
+    """A built-in program, or the shell, was asked for something that it does not do."""
+
+
+async def run(proc: Proc, utility: Utility, argv: Sequence[str]) -> int:
+    """Run a utility: what goes wrong becomes a message and an exit code."""
+    name = argv[0].rpartition("/")[2]
+    try:
+        return await utility(proc, argv)
+    except OSError as error:
+        await complain(proc, name, problem(error))
+        return 1
+    except NotSupported as error:
+        return await refuse(proc, name, str(error))
+
+
+async def refuse(proc: Proc, name: str, what: str) -> int:
+    """Say that the engine in memory cannot do something, to the program and to the test."""
+    sentence = f"{name}: {what} is not supported by the engine in memory"
+    proc.kernel.around.problems.unsupported(proc, sentence)
+    await complain(proc, name, f"{what} is not supported by the engine in memory")
+    return 2
+
+
+async def complain(proc: Proc, name: str, message: str) -> None:
+    """Write a message to standard error, unless that is closed."""
+    with suppress(OSError):
+        await proc.complain(f"{name}: {message}")
+
+
+def problem(error: OSError) -> str:
+    """An error as programs print it."""
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
+
+
+def program(utility: Utility) -> Program:
+    """A utility as a program of its own."""
+
+    async def main(proc: Proc) -> int:
+        return await run(proc, utility, proc.argv)
+
+    return main
+
+
+def options(
+    argv: Sequence[str], short: str, long: Sequence[str] = ()
+) -> tuple[dict[str, str], list[str]]:
+    """Options, each with its value or "", and the other arguments.
+
+    Raises:
+        NotSupported: names an option that is not known.
+    """
+    try:
+        found, rest = getopt.gnu_getopt(list(argv[1:]), short, list(long))
+    except getopt.GetoptError as error:
+        raise NotSupported(f"option -{error.opt}") from None
+    return dict(found), rest
+
+
+async def each(
+    proc: Proc, name: str, paths: Sequence[str], action: Callable[[str], Awaitable[None]]
+) -> int:
+    """Do something for each path; one that fails is reported, and the others are done."""
+    code = 0
+    for path in paths:
+        try:
+            await action(path)
+        except OSError as error:  # noqa: PERF203  each path fails for itself
+            if error.errno == errno.EPIPE:
+                raise
+            await complain(proc, name, problem(error))
+            code = 1
+    return code
+
+
+async def chunks(proc: Proc, path: str) -> AsyncGenerator[bytes, None]:
+    """The bytes of a file, or of standard input for `-`."""
+    if path == "-":
+        while data := await proc.read(0, CHUNK):
+            yield data
+        return
+    opened = proc.open(path, os.O_RDONLY)
+    fd = free(proc)
+    proc.fds[fd] = opened
+    try:
+        while data := await proc.read(fd, CHUNK):
+            yield data
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, path) from None
+    finally:
+        close(proc, fd)
+
+
+async def content(proc: Proc, path: str) -> bytes:
+    """All bytes of a file, or of standard input for `-`; they count as held until the end."""
+    parts = []
+    async for data in chunks(proc, path):
+        proc.hold(len(data))
+        parts.append(data)
+    return b"".join(parts)
+
+
+def free(proc: Proc) -> int:
+    """The lowest descriptor that a program has not open, above the three usual ones."""
+    fd = 3
+    while fd in proc.fds:
+        fd += 1
+    return fd
+
+
+def close(proc: Proc, fd: int) -> None:
+    """Close a descriptor; one that is not open is fine."""
+    description = proc.fds.pop(fd, None)
+    if description is not None:
+        description.release()
+
+
+def write_file(proc: Proc, path: str, data: bytes, *, append: bool = False) -> None:
+    """Make a file with these bytes, or replace or extend it."""
+    flags = os.O_WRONLY | os.O_CREAT | (os.O_APPEND if append else os.O_TRUNC)
+    opened = proc.open(path, flags)
+    assert isinstance(opened, OpenedFile)
+    opened.handle.pwrite(0, data)
+    opened.release()
+
+
+def number(text: str, what: str) -> int:
+    """A whole number among the arguments."""
+    try:
+        return int(text)
+    except ValueError:
+        raise NotSupported(f"{what} {text!r}") from None
+
+
+async def execute(
+    proc: Proc, argv: Sequence[str], values: dict[str, str], *, forgiving: bool = False
+) -> int:
+    """Become another program, as `execve(2)` does; 126 or 127 if it cannot be started.
+
+    Args:
+        proc: what becomes it.
+        argv: the command and its arguments.
+        values: the environment.
+        forgiving: run a text without a `#!` as a shell script, as shells do.
+    """
+    name, proc.argv, proc.env = proc.argv[0], tuple(argv), values
+    try:
+        program = proc.kernel.program(proc)
+    except EngineError as error:
+        await complain(proc, name, f"{argv[0]}: {error}")
+        return 126
+    except OSError as error:
+        if error.errno == errno.ENOEXEC and forgiving:
+            return await execute(proc, ("/bin/sh", str(error.filename), *argv[1:]), values)
+        missing = isinstance(error, FileNotFoundError)
+        hint = proc.kernel.around.problems.unknown(proc) if missing else ""
+        await complain(proc, name, problem(error) + (f"\n{hint}" if hint else ""))
+        return 127 if missing else 126
+    proc.program = program
+    return await program(proc)
+
+
+def signal_number(text: str) -> int:
+    """A signal by number or name, with or without `SIG`."""
+    if text.isdigit():
+        return int(text)
+    try:
+        return int(signal.Signals["SIG" + text.upper().removeprefix("SIG")])
+    except KeyError:
+        raise NotSupported(f"the signal {text!r}") from None

@@ -1,0 +1,1 @@
+"""What tests script: commands, their actions, ports; and the problems found."""

@@ -1,0 +1,94 @@
+"""What a handler is given: the command that it stands for."""
+
+from typing import TYPE_CHECKING, Any
+
+from ..files.view import FileView
+from ..processes.proc import Proc
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .ports import PeerHandler
+
+
+class Call:
+    """One run of a scripted command, as its handler sees it.
+
+    What is written with `out` and `err` is sent when the handler returns, or at its next `await`
+    of one of the methods here. A handler may return the exit code, or the output as text or bytes.
+
+    Attributes:
+        argv: the command and its arguments.
+        env: its environment.
+        cwd: its working directory.
+        files: the files of its sandbox; relative paths start from `cwd`.
+        stdin: all of its input, if the script was made with `stdin=True`.
+        state: what the handler notes here is kept with the memory of the sandbox.
+        resumed: whether it goes on in a copy of a sandbox: the handler is called anew there, with
+            the `state` that was kept.
+    """
+
+    def __init__(
+        self, proc: Proc, state: "dict[str, Any] | None" = None, *, resumed: bool = False
+    ) -> None:
+        self._proc = proc
+        self._kernel = proc.kernel
+        self.argv: Sequence[str] = proc.argv
+        self.env: dict[str, str] = proc.env
+        try:
+            self.cwd = proc.fs.path_of(proc.cwd)
+        except FileNotFoundError:  # it was removed
+            self.cwd = "/"
+        self.files = FileView(proc.fs, self.cwd)
+        self.stdin = b""
+        self.state: dict[str, Any] = {} if state is None else state
+        self.resumed = resumed
+        self._written: list[tuple[int, bytes]] = []
+
+    def out(self, data: str | bytes) -> None:
+        """Write to standard output."""
+        self._written.append((1, data.encode() if isinstance(data, str) else data))
+
+    def err(self, data: str | bytes) -> None:
+        """Write to standard error."""
+        self._written.append((2, data.encode() if isinstance(data, str) else data))
+
+    async def flush(self) -> None:
+        """Send what was written; waits while nobody reads."""
+        while self._written:
+            fd, data = self._written.pop(0)
+            if fd in self._proc.fds:
+                await self._proc.write(fd, data)
+
+    async def read(self, size: int = 65536) -> bytes:
+        """Up to `size` bytes of standard input; waits for some, and is empty only at the end."""
+        await self.flush()
+        return await self._proc.read(0, size)
+
+    async def read_all(self) -> bytes:
+        """Standard input to its end."""
+        parts = []
+        while data := await self.read():
+            self._proc.hold(len(data))
+            parts.append(data)
+        return b"".join(parts)
+
+    def listen(self, port: int, handler: "PeerHandler") -> int:
+        """Take connections to a port of the sandbox while the command runs, as a server does.
+
+        Args:
+            port: which; 0 for any that is free.
+            handler: is given a `Peer` for each connection, as with `FakeEngine.on_connect`.
+
+        Returns:
+            The port.
+
+        Raises:
+            OSError: `EADDRINUSE`, something listens there.
+        """
+        return self._kernel.ports.listen(self._proc, port, handler)
+
+    async def sleep(self, seconds: float) -> None:
+        """Let time pass on the clock of the engine."""
+        await self.flush()
+        await self._proc.sleep(seconds)

@@ -1,0 +1,82 @@
+"""Commands that are made of others: choices and loops."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from .condition import holds
+from .control import Break
+from .syntax import Case, Command, Condition, For, Function, If, Loop, Script
+
+if TYPE_CHECKING:
+    from .shell import Shell
+
+
+async def _define(shell: "Shell", command: Function) -> int:
+    shell.functions[command.name] = command.body
+    return 0
+
+
+async def _condition(shell: "Shell", command: Condition) -> int:
+    return 0 if await holds(shell.proc, shell.expansion, command) else 1
+
+
+async def _if(shell: "Shell", command: If) -> int:
+    for condition, body in command.branches:
+        if await shell.holds(condition):
+            return await shell.run(body)
+    return await shell.run(command.otherwise) if command.otherwise else 0
+
+
+async def _loop(shell: "Shell", command: Loop) -> int:
+    code = 0
+    while await shell.holds(command.condition) != command.until:
+        code, leave = await _turn(shell, command.body)
+        if leave:
+            break
+    return code
+
+
+async def _for(shell: "Shell", command: For) -> int:
+    words = shell.arguments
+    if command.words is not None:
+        words = await shell.expansion.fields(command.words)
+    code = 0
+    for word in list(words):
+        shell.assign(command.name, word)
+        code, leave = await _turn(shell, command.body)
+        if leave:
+            break
+    return code
+
+
+async def _turn(shell: "Shell", body: Script) -> tuple[int, bool]:
+    """One turn of a loop: the code, and whether to leave the loop."""
+    await asyncio.sleep(0)
+    shell.proc.check()
+    try:
+        return await shell.run(body), False
+    except Break as error:
+        if error.levels > 1:
+            raise Break(error.levels - 1, again=error.again) from None
+        return 0, not error.again
+
+
+async def _case(shell: "Shell", command: Case) -> int:
+    text = await shell.expansion.text(command.word)
+    for patterns, body in command.branches:
+        for pattern in patterns:
+            if (await shell.expansion.pattern(pattern)).match(text):
+                return await shell.run(body)
+    return 0
+
+
+#: What runs a command, by its kind; gives its code.
+COMPOUNDS: dict[type[Command], Callable[["Shell", Any], Awaitable[int]]] = {
+    Case: _case,
+    Condition: _condition,
+    For: _for,
+    Function: _define,
+    If: _if,
+    Loop: _loop,
+}

@@ -1,0 +1,46 @@
+"""Evaluates `[[ ... ]]`."""
+
+from ..processes.proc import Proc
+from ..programs import UTILITIES
+from .expand import Expansion
+from .syntax import Check, Condition, Literal, Word
+from .words import Unknown
+
+_EQUAL = ("=", "==", "!=")
+_OTHERS = (
+    "-eq", "-ne", "-lt", "-le", "-gt", "-ge", "-nt", "-ot", "-ef",
+)  # fmt: skip
+
+
+async def holds(proc: Proc, expansion: Expansion, condition: Condition | Check) -> bool:
+    """Whether a condition holds; what need not be looked at is not expanded.
+
+    Raises:
+        Unknown: names an operator that is not known.
+    """
+    if isinstance(condition, Check):
+        return await _check(proc, expansion, condition.words)
+    if condition.operator == "!":
+        return not await holds(proc, expansion, condition.parts[0])
+    wanted = condition.operator == "||"
+    for part in condition.parts:
+        if await holds(proc, expansion, part) == wanted:
+            return wanted
+    return not wanted
+
+
+async def _check(proc: Proc, expansion: Expansion, words: tuple[Word, ...]) -> bool:
+    if len(words) == 1:
+        return await expansion.text(words[0]) != ""
+    operator = _literal(words[1] if len(words) == 3 else words[0])
+    if len(words) == 3 and operator in _EQUAL:
+        matched = (await expansion.pattern(words[2])).match(await expansion.text(words[0]))
+        return (matched is not None) == (operator != "!=")
+    if (len(words) == 2 and operator[:1] == "-") or (len(words) == 3 and operator in _OTHERS):
+        arguments = [await expansion.text(word) for word in words]
+        return await UTILITIES["test"](proc, ("test", *arguments)) == 0
+    raise Unknown(f"the operator {operator or '?'} in [[ ... ]]")
+
+
+def _literal(word: Word) -> str:
+    return "".join(part.text for part in word if isinstance(part, Literal))

@@ -1,0 +1,444 @@
+"""Runs shell scripts."""
+
+import errno
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from ..condition import Bell
+from ..processes.description import Description
+from ..processes.proc import Exit, Proc
+from ..programs import UTILITIES, NotSupported, complain, execute, posix_echo, problem, refuse, run
+from .builtins import BUILTINS, NOT_BUILTIN, SPECIAL, folder
+from .compound import COMPOUNDS
+from .control import Break, CannotFork, Return
+from .expand import Expansion
+from .parse import parse
+from .redirect import apply, redirected
+from .syntax import AndOr, Command, Condition, Group, Pipeline, Redirect, Redirected, Script, Simple
+from .words import SyntaxProblem, Unknown
+
+#: Utilities that a shell runs itself, in its own process.
+_INSIDE = frozenset(("[", "echo", "false", "kill", "printf", "pwd", "test", "true"))
+
+
+class Shell:
+    """The state of one shell.
+
+    Args:
+        proc: the process it runs in.
+        name: `$0`.
+        arguments: `$1` and so on.
+        bash: whether it was called as bash.
+    """
+
+    def __init__(self, proc: Proc, name: str, arguments: Sequence[str], *, bash: bool) -> None:
+        self.proc = proc
+        self.name = name
+        self.arguments = list(arguments)
+        self.bash = bash
+        self.pid = proc.pid
+        # A shell takes no separators from outside, and knows its folder better than the caller.
+        self.variables = {**proc.env, "IFS": " \t\n", "PWD": folder(proc)}
+        self.exported = {*proc.env, "PWD"}
+        self.functions: dict[str, Command] = {}
+        self.locals: list[dict[str, str | None]] = []
+        self.options: set[str] = set()
+        self.traps: dict[int, str] = {}
+        self.jobs: list[Proc] = []
+        self.last = 0
+        self.last_job: int | None = None
+        self.last_substitution = 0
+        self.caught = Bell()
+        self.pending: list[int] = []
+        self._trusting = 0  # depth of conditions, in which `set -e` does not count
+        self.expansion = Expansion(self)
+
+    def copy(self, proc: Proc) -> "Shell":
+        """A shell with the same state in another process: a subshell."""
+        other = Shell(proc, self.name, self.arguments, bash=self.bash)
+        other.pid = self.pid
+        other.variables = dict(self.variables)
+        other.exported = set(self.exported)
+        other.functions = dict(self.functions)
+        other.options = set(self.options)
+        other.last, other.last_job = self.last, self.last_job
+        other._trusting = self._trusting
+        return other
+
+    # Variables.
+
+    def lookup(self, name: str) -> str | None:
+        """The value of a variable or a special parameter."""
+        if name.isdigit():
+            index = int(name)
+            if index == 0:
+                return self.name
+            return self.arguments[index - 1] if index <= len(self.arguments) else None
+        special = {
+            "?": str(self.last),
+            "$": str(self.pid),
+            "#": str(len(self.arguments)),
+            "!": None if self.last_job is None else str(self.last_job),
+            "-": "".join(sorted(option for option in self.options if len(option) == 1)),
+        }
+        return special[name] if name in special else self.variables.get(name)
+
+    def assign(self, name: str, value: str) -> None:
+        """Set a variable."""
+        self.variables[name] = value
+        if "a" in self.options:
+            self.exported.add(name)
+
+    def unset_is_an_error(self, name: str) -> bool:
+        """Whether using an unset variable ends the script (`set -u`)."""
+        return "u" in self.options
+
+    def environment(self) -> dict[str, str]:
+        """What programs are given."""
+        return {n: v for n, v in self.variables.items() if n in self.exported}
+
+    # Running.
+
+    async def run_text(self, text: str) -> int:
+        """Parse and run a script, in this shell."""
+        try:
+            return await self.run(parse(text, bash=self.bash))
+        except SyntaxProblem as error:
+            await complain(self.proc, self.name, f"1: Syntax error: {error}")
+            return 2
+        except RecursionError:
+            await complain(self.proc, self.name, "1: Syntax error: nested too deeply")
+            return 2
+        except Unknown as error:
+            return await refuse(self.proc, self.name, str(error))
+
+    async def run(self, script: Script) -> int:
+        """Run commands one after another; the code of the last."""
+        self.last = 0 if not script.items else self.last
+        for item in script.items:
+            if item.background:
+                self._background(item)
+            else:
+                await self._and_or(item)
+        return self.last
+
+    async def _and_or(self, item: AndOr) -> None:
+        await self._pipeline(item.first, last=not item.rest)
+        for index, (operator, pipeline) in enumerate(item.rest):
+            if (self.last == 0) == (operator == "&&"):
+                await self._pipeline(pipeline, last=index == len(item.rest) - 1)
+
+    async def _pipeline(self, pipeline: Pipeline, *, last: bool) -> None:
+        trusting = pipeline.negated or not last
+        self._trusting += trusting
+        try:
+            if len(pipeline.commands) == 1:
+                self.last = await self._command(pipeline.commands[0])
+            else:
+                self.last = await self._pipes(pipeline.commands)
+        finally:
+            self._trusting -= trusting
+        if pipeline.negated:
+            self.last = int(not self.last)
+        await self.run_traps()
+        if self.last and "e" in self.options and not (self._trusting or trusting):
+            first = pipeline.commands[0]
+            # A compound command that failed did so where `set -e` does not count.
+            if len(pipeline.commands) > 1 or _simple_or_subshell(first):
+                raise Exit(self.last)
+
+    async def _pipes(self, commands: Sequence[Command]) -> int:
+        children = []
+        incoming: Description | None = None
+        for index, command in enumerate(commands):
+            fds = dict(self.proc.fds)
+            made: list[Description] = [incoming] if incoming else []
+            if incoming:
+                fds[0] = incoming
+            incoming = None
+            if index < len(commands) - 1:
+                incoming, outgoing = self.proc.pipe()
+                fds[1] = outgoing
+                made.append(outgoing)
+            try:
+                children.append(self._fork(command, fds, *made))
+            except CannotFork:
+                if incoming:
+                    incoming.release()
+                raise
+        codes = [(await child.wait()).returncode for child in children]
+        if "pipefail" in self.options:
+            return next((code for code in reversed(codes) if code), 0)
+        return codes[-1]
+
+    def _background(self, item: AndOr) -> None:
+        command: Command = Group(Script((AndOr(item.first, item.rest),)))
+        if not item.rest and len(item.first.commands) == 1 and not item.first.negated:
+            command = item.first.commands[0]
+        nothing = self.proc.open("/dev/null", os.O_RDONLY)
+        child = self._fork(command, {**self.proc.fds, 0: nothing}, nothing)
+        child.handlers.update({signal.SIGINT: None, signal.SIGQUIT: None})
+        self.jobs.append(child)
+        self.last_job, self.last = child.pid, 0
+
+    def _fork(self, command: Command, fds: dict[int, Description], *passed_on: Description) -> Proc:
+        """Run a command in a subshell, which alone keeps what is `passed_on`."""
+
+        async def main(proc: Proc) -> int:
+            shell = self.copy(proc)
+            return await shell.whole(lambda: shell._command(command, alone=True))
+
+        try:
+            return self.proc.kernel.fork(self.proc, main, fds)
+        except OSError as error:
+            raise CannotFork(str(error.strerror)) from None
+        finally:
+            for description in passed_on:
+                description.release()
+
+    async def whole(self, body: Callable[[], Awaitable[int]]) -> int:
+        """Run something as all that this process does: what ends the shell ends it here."""
+        try:
+            code = await self._guarded(body)
+        except Exit as exit_:
+            code = exit_.code
+        self.last = code
+        if 0 in self.traps:
+            try:
+                await self.run_text(self.traps.pop(0))
+            except Exit as exit_:
+                code = exit_.code
+        return code
+
+    async def _guarded(self, body: Callable[[], Awaitable[int]]) -> int:
+        try:
+            return await body()
+        except SyntaxProblem as error:
+            await complain(self.proc, self.name, f"1: {error}")
+            return 2
+        except Unknown as error:
+            return await refuse(self.proc, self.name, str(error))
+        except CannotFork as error:
+            await complain(self.proc, self.name, f"1: Cannot fork: {error}")
+            return 2
+        except Return as error:
+            return error.code
+        except Break:
+            return self.last
+
+    # Commands.
+
+    async def _command(self, command: Command, *, alone: bool = False) -> int:
+        """Run a command; `alone` if the process has nothing else to do."""
+        if isinstance(command, Simple):
+            return await self._simple(command, alone=alone)
+        if isinstance(command, Redirected):
+            try:
+                async with self._redirected(command.redirects):
+                    return await self._command(command.command)
+            except OSError as error:
+                await complain(self.proc, self.name, f"1: {problem(error)}")
+                return 1 if self.bash else 2
+        if isinstance(command, Group):
+            if not command.subshell or alone:
+                return await self.run(command.body)
+            inside = Group(command.body)
+            return (await self._fork(inside, self.proc.fds).wait()).returncode
+        return await COMPOUNDS[type(command)](self, command)
+
+    async def holds(self, condition: Script) -> bool:
+        """Whether commands succeed; `set -e` does not count in them."""
+        self._trusting += 1
+        try:
+            return await self.run(condition) == 0
+        finally:
+            self._trusting -= 1
+
+    async def _simple(self, command: Simple, *, alone: bool) -> int:
+        self.last_substitution = 0
+        words = await self.expansion.fields(command.words)
+        values = {n: await self.expansion.text(word) for n, word in command.assignments}
+        if "x" in self.options and words:
+            await self.proc.complain("+ " + " ".join(words))
+        try:
+            if not words:
+                for name, value in values.items():
+                    self.assign(name, value)
+                async with self._redirected(command.redirects):
+                    return self.last_substitution
+            return await self._words(words, values, command.redirects, alone=alone)
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise
+            await complain(self.proc, self.name, f"1: {problem(error)}")
+            code = 1 if self.bash else 2
+            return code if not words or words[0] not in SPECIAL else _fatal(code)
+
+    async def _words(
+        self,
+        words: list[str],
+        values: dict[str, str],
+        redirects: Sequence[Redirect],
+        *,
+        alone: bool,
+    ) -> int:
+        name = words[0]
+        if name == "exec":
+            return await self._exec(words[1:], values, redirects)
+        builtin = BUILTINS.get(name)
+        scripted = builtin is None and self._scripted(words)
+        if name in self.functions or builtin or (name in _INSIDE and not scripted):
+            async with self._redirected(redirects), self._assigned(values, keep=name in SPECIAL):
+                if name in self.functions and name not in SPECIAL:
+                    return await self._call(self.functions[name], words[1:])
+                if builtin:
+                    return await self._builtin(builtin, words)
+                utility = posix_echo if name == "echo" and not self.bash else UTILITIES[name]
+                return await run(self.proc, utility, words)
+        if name in NOT_BUILTIN and not scripted:
+            return await refuse(self.proc, self.name, f"the command {name}")
+        environment = {**self.environment(), **values}
+        if alone and not self.traps:
+            await self._apply(redirects, self.proc.fds)
+            self.proc.argv = (self.name,)
+            return await execute(self.proc, words, environment, forgiving=True)
+        fds = {fd: description.share() for fd, description in self.proc.fds.items()}
+        try:
+            await self._apply(redirects, fds)
+            child = self._program(words, environment, fds)
+        finally:
+            for description in fds.values():
+                description.release()
+        return (await child.wait()).returncode
+
+    def _scripted(self, words: Sequence[str]) -> bool:
+        """Whether the test has a script for a command."""
+        return self.proc.kernel.around.command(self.proc, words) is not None
+
+    def start(self, words: list[str]) -> Proc:
+        """Start a program with the environment and the descriptors of the shell."""
+        return self._program(words, self.environment(), self.proc.fds)
+
+    def _program(
+        self, words: list[str], environment: dict[str, str], fds: dict[int, Description]
+    ) -> Proc:
+        async def main(proc: Proc) -> int:
+            return await execute(proc, words, environment, forgiving=True)
+
+        try:
+            child = self.proc.kernel.fork(self.proc, main, fds)
+        except OSError as error:
+            raise CannotFork(str(error.strerror)) from None
+        child.argv = (self.name,)
+        return child
+
+    def which(self, name: str) -> str | None:
+        """The path of a program, or `None`."""
+        try:
+            return self.proc.kernel.find(name, self.environment(), self.proc.cwd)
+        except OSError:
+            return None
+
+    async def _builtin(
+        self, builtin: Callable[["Shell", list[str]], Awaitable[int]], words: list[str]
+    ) -> int:
+        try:
+            return await builtin(self, words)
+        except NotSupported as error:
+            return await refuse(self.proc, words[0], str(error))
+
+    async def _call(self, body: Command, arguments: list[str]) -> int:
+        before, self.arguments = self.arguments, arguments
+        self.locals.append({})
+        try:
+            return await self._command(body)
+        except Return as error:
+            return error.code
+        finally:
+            self.arguments = before
+            for name, value in self.locals.pop().items():
+                self._restore(name, value)
+
+    async def _exec(
+        self, words: list[str], values: dict[str, str], redirects: Sequence[Redirect]
+    ) -> int:
+        try:
+            await self._apply(redirects, self.proc.fds)
+        except OSError as error:
+            await complain(self.proc, self.name, f"1: {problem(error)}")
+            raise Exit(2) from None
+        if not words:
+            return 0
+        self.proc.argv = (self.name,)
+        raise Exit(await execute(self.proc, words, {**self.environment(), **values}))
+
+    @asynccontextmanager
+    async def _assigned(self, values: dict[str, str], *, keep: bool) -> AsyncIterator[None]:
+        before = {name: self.variables.get(name) for name in values}
+        for name, value in values.items():
+            self.assign(name, value)
+        try:
+            yield
+        finally:
+            if not keep:
+                for name, old in before.items():
+                    self._restore(name, old)
+
+    def _restore(self, name: str, value: str | None) -> None:
+        if value is None:
+            self.variables.pop(name, None)
+        else:
+            self.variables[name] = value
+
+    # Descriptors.
+
+    def _redirected(self, redirects: Sequence[Redirect]) -> AbstractAsyncContextManager[None]:
+        return redirected(self.proc, self.expansion, redirects)
+
+    async def _apply(self, redirects: Sequence[Redirect], fds: dict[int, Description]) -> None:
+        await apply(self.proc, self.expansion, redirects, fds)
+
+    async def output_of(self, script: Script) -> str:
+        """What a script prints, without the line ends at its end."""
+        reader, writer = self.proc.pipe()
+        parts = []
+        try:
+            child = self._fork(Group(script), {**self.proc.fds, 1: writer}, writer)
+            while data := await reader.read(65536):
+                self.proc.hold(len(data))
+                parts.append(data)
+        finally:
+            reader.release()
+        self.proc.hold(-sum(map(len, parts)))
+        self.last = self.last_substitution = (await child.wait()).returncode
+        self.proc.check()
+        return os.fsdecode(b"".join(parts).replace(b"\0", b"")).rstrip("\n")
+
+    # Signals.
+
+    def on_signal(self, number: int) -> None:
+        """A signal with a trap arrived; the trap runs after the command under way."""
+        self.pending.append(number)
+        self.caught.ring()
+
+    async def run_traps(self) -> None:
+        """Run the traps of the signals that came."""
+        while self.pending:
+            number = self.pending.pop(0)
+            before = self.last
+            await self.run_text(self.traps.get(number, ""))
+            self.last = before
+
+
+def _simple_or_subshell(command: Command) -> bool:
+    if isinstance(command, Redirected):
+        return _simple_or_subshell(command.command)
+    if isinstance(command, Group):
+        return command.subshell
+    return isinstance(command, (Simple, Condition))
+
+
+def _fatal(code: int) -> int:
+    raise Exit(code)

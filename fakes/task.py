@@ -1,0 +1,228 @@
+"""A task as the engine contract has it."""
+
+import asyncio
+import errno
+import os
+from collections.abc import Callable, Sequence
+
+from pytest_sandbox.engine import (
+    Clock,
+    Connection,
+    EndCause,
+    EngineError,
+    InvalidSpec,
+    Process,
+    ProcessSpec,
+    SpawnFailed,
+    Task,
+    TaskEnd,
+    TaskEnded,
+    TaskSpec,
+    check_process,
+)
+
+from .files.disk import Disk
+from .files.images import DirectoryImage, FilesystemImage, Images
+from .files.memory_files import MemoryFiles
+from .files.trees import copied, make_folders
+from .files.vfs import Filesystem
+from .files.view import FileView
+from .files.walk import fail
+from .gpus import Gpu, environment
+from .processes.frozen import MemoryImage, freeze, thaw
+from .processes.kernel import DEFAULT_PATH, Kernel, Surroundings
+from .processes.memory_process import MemoryProcess
+
+_ENVIRONMENT = {"HOME": "/root", "PATH": DEFAULT_PATH}
+
+#: What is the kernel's, in the root.
+_SYSTEM = ("dev", "proc", "sys")
+
+
+class MemoryTask(Task):
+    """One sandbox in memory.
+
+    Attributes:
+        at_end: called once it is over.
+
+    Args:
+        spec: what it is.
+        fs: its files.
+        gpus: what it has of these.
+        clock: its time.
+        around: the engine.
+        images: where it keeps what it is asked to keep.
+    """
+
+    def __init__(
+        self,
+        spec: TaskSpec,
+        fs: Filesystem,
+        gpus: Sequence[Gpu],
+        clock: Clock,
+        around: Surroundings,
+        images: Images,
+    ) -> None:
+        self.spec = spec
+        self._images = images
+        self.kernel = Kernel(fs, clock, spec, gpus, around)
+        self.files: MemoryFiles = MemoryFiles(fs)
+        self.main = None
+        self._main: MemoryProcess | None = None
+        self.at_end: list[Callable[[], None]] = []
+        self._end: TaskEnd | None = None
+        self._over = asyncio.Event()
+        self._workdir = spec.workdir or "/"
+        make_folders(fs, self._workdir)
+
+    def start_main(self, spec: ProcessSpec) -> None:
+        """Start the process that the task lives and dies with.
+
+        Raises:
+            SpawnFailed: the command cannot be started.
+        """
+        self._be_main(self._start(spec))
+
+    def resume(self, image: MemoryImage) -> None:
+        """Have the processes of another sandbox go on here, whose files it has."""
+        main = thaw(image, self.kernel)
+        if main is not None:
+            self._be_main(main)
+
+    def _be_main(self, main: MemoryProcess) -> None:
+        self.main = self._main = main
+
+        def ended() -> None:
+            if main.proc.out_of_memory:
+                self.finish(TaskEnd(EndCause.OUT_OF_MEMORY, main.proc.status))
+            else:
+                self.finish(TaskEnd(EndCause.EXITED, main.proc.status))
+
+        main.proc.at_end.append(ended)
+
+    async def exec(self, spec: ProcessSpec) -> Process:
+        """Start a further process."""
+        self._check()
+        check_process(spec)
+        return self._start(spec)
+
+    def _start(self, spec: ProcessSpec) -> MemoryProcess:
+        env = {**_ENVIRONMENT, **environment(self.kernel.gpus), **self.spec.env, **spec.env}
+        workdir = spec.workdir or self._workdir
+        try:
+            cwd = self.kernel.fs.folder(workdir)
+        except OSError as error:
+            number = error.errno or 0
+            raise SpawnFailed(
+                number, f"cannot start in the folder {workdir!r}: {os.strerror(number)}"
+            ) from None
+        process = None
+        try:
+            process = MemoryProcess(self.kernel, spec, env, cwd)
+            program = self.kernel.program(process.proc)
+        except OSError as error:
+            raise self._failed(spec, process, error) from None
+        except EngineError:  # a script of the test says so
+            assert process is not None
+            process.proc.abandon()
+            raise
+        process.proc.start(program)
+        return process
+
+    def _failed(
+        self, spec: ProcessSpec, process: MemoryProcess | None, error: OSError
+    ) -> SpawnFailed:
+        number = error.errno or 0
+        message = f"cannot start {spec.argv[0]!r}: {os.strerror(number)}"
+        if error.filename not in (None, spec.argv[0]):
+            message += f" ({error.filename})"
+        if process is not None:
+            if isinstance(error, FileNotFoundError):
+                hint = self.kernel.around.problems.unknown(process.proc)
+                message += f"\n{hint}" if hint else ""
+            process.proc.abandon()
+        return SpawnFailed(number, message)
+
+    @property
+    def view(self) -> FileView:
+        """Its files, for a test to read and write at once."""
+        return FileView(self.kernel.fs, self._workdir)
+
+    async def connect(self, port: int) -> Connection:
+        """Connect to a port that a process or a script of the test listens on."""
+        self._check()
+        return self.kernel.ports.connect(port)
+
+    async def snapshot(self, *, end: bool = False) -> str:
+        """Keep the files as they are now; costs the same whatever the size."""
+        self._check()
+        image = self._images.keep(FilesystemImage(self.kernel.fs.disk.snapshot()))
+        if end:
+            await self.kill()
+        return image
+
+    async def snapshot_directory(self, path: str) -> str:
+        """Keep a directory as it is now, with what is mounted on it; nothing is shared."""
+        self._check_path(path)
+        return self._images.keep(DirectoryImage(copied(self.kernel.fs, path).snapshot()))
+
+    async def mount(self, path: str, image: str | None) -> None:
+        """Show a directory at another one; it has a disk of its own."""
+        self._check_path(path)
+        fs = self.kernel.fs
+        place = fs.path_of(fs.folder(path))
+        if place == "/" or place.split("/")[1] in _SYSTEM:
+            raise InvalidSpec(f"nothing can be mounted at {path!r}, where the system itself is")
+        if image is None:
+            disk = Disk(fs.disk.now_ns, size=fs.disk.size)
+        else:
+            disk = self._images.get(image, DirectoryImage).snapshot.restore(fs.disk.now_ns)
+        fs.mount(path, disk)
+
+    async def unmount(self, path: str) -> None:
+        """Undo the latest `mount` at a path."""
+        self._check_path(path)
+        self.kernel.fs.unmount(path)
+
+    async def snapshot_memory(self) -> str:
+        """Keep files and processes as they are now; the task goes on."""
+        self._check()
+        if not self.spec.freezable:
+            raise InvalidSpec("the memory of a sandbox can be kept only if it was created for that")
+        main = self._main.proc.pid if self._main else None
+        return self._images.keep(freeze(self.kernel, main))
+
+    def poll(self) -> TaskEnd | None:
+        """How it ended, or `None` while it lives."""
+        return self._end
+
+    async def wait(self) -> TaskEnd:
+        """Return when it ended and nothing of it is left."""
+        await self._over.wait()
+        await self.kernel.drain()
+        assert self._end is not None
+        return self._end
+
+    async def kill(self) -> None:
+        """End it; does nothing if it ended before."""
+        self.finish(TaskEnd(EndCause.KILLED))
+        await self.kernel.drain()
+
+    def finish(self, end: TaskEnd) -> None:
+        """The task is over; only the first end counts."""
+        if self._end is None:
+            self._end = end
+            self.kernel.kill_all()
+            self.files.end()
+            for call in self.at_end:
+                call()
+            self._over.set()
+
+    def _check_path(self, path: str) -> None:
+        self._check()
+        if not path.startswith("/") or "\0" in path:
+            fail(errno.EINVAL, path)
+
+    def _check(self) -> None:
+        if self._end is not None:
+            raise TaskEnded("the sandbox is over")

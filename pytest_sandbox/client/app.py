@@ -1,0 +1,75 @@
+"""Apps: names under which sandboxes are kept apart."""
+
+from __future__ import annotations
+
+from pytest_sandbox._proto.apps_pb2 import AppGetOrCreateRequest
+from pytest_sandbox._proto.common_pb2 import (
+    OBJECT_CREATION_TYPE_CREATE_IF_MISSING,
+    OBJECT_CREATION_TYPE_UNSPECIFIED,
+)
+
+from .client import Client, default_client
+from .transport.dual import Dual
+from .validation import check_name
+
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
+
+class App:
+    """An app. Get one with `App.lookup`.
+
+    Args:
+        name: of the app.
+    """
+
+    def __init__(self, name: str) -> None:
+        check_name(name, "App")
+        self._name = name
+        self._app_id: str | None = None
+        self._client: Client | None = None
+
+    @staticmethod
+    @Dual
+    async def lookup(
+        name: str,
+        *,
+        client: Client | None = None,
+        environment_name: str | None = None,
+        create_if_missing: bool = False,
+    ) -> App:
+        """Find an app by its name.
+
+        Args:
+            name: of the app: at most 64 letters, digits, dashes, periods and underscores.
+            client: whose app; the default client's if not given.
+            environment_name: the environment it is in, Modal's `main` by default.
+            create_if_missing: create it if there is none.
+
+        Raises:
+            InvalidError: the name has another shape.
+            NotFoundError: there is none, and none is to be created.
+        """
+        app = App(name)
+        app._client = client = client or await default_client()
+        create = OBJECT_CREATION_TYPE_CREATE_IF_MISSING
+        request = AppGetOrCreateRequest(
+            app_name=name,
+            environment_name=environment_name or "",
+            object_creation_type=create if create_if_missing else OBJECT_CREATION_TYPE_UNSPECIFIED,
+        )
+        response = await client._calls.control(lambda link: link.control.AppGetOrCreate, request)
+        app._app_id = response.app_id
+        return app
+
+    @property
+    def name(self) -> str | None:
+        """The name of the app."""
+        return self._name
+
+    @property
+    def app_id(self) -> str | None:
+        """The id of the app; `None` until it was looked up."""
+        return self._app_id
+
+    def __repr__(self) -> str:
+        return f"App({self._name!r}, app_id={self._app_id!r})"

@@ -1,0 +1,150 @@
+"""What a server of this package does with sandboxes and snapshots besides what Modal's does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pytest_sandbox._proto import extensions_pb2 as pb
+from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
+
+from .image import Image, image_id
+from .transport.background import owned
+from .transport.dual import dual
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from grpclib.client import UnaryUnaryMethod
+
+    from .client import Client
+    from .memory_snapshot import SandboxSnapshot
+    from .sandbox.sandbox import Sandbox
+
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
+Req = TypeVar("Req")
+Res = TypeVar("Res")
+
+
+class Extensions:
+    """Our own calls. Each blocks, and is awaited as `extensions.method.aio(...)`.
+
+    Only engine processes of this package have them, and only on their Unix socket.
+
+    Args:
+        client: of that engine.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    @dual
+    async def prepare(self, /, *args: str, **spec: Any) -> None:
+        """Say that such a sandbox is likely to be created soon; nothing of it shows but time.
+
+        Args:
+            *args: its main process.
+            **spec: as `Sandbox.create` takes it.
+
+        Raises:
+            InvalidError, UnimplementedError: as `Sandbox.create` does.
+        """
+        from .sandbox.specification import define  # late: it needs much, and few call this
+
+        wanted = await define(*args, **{"client": self._client, **spec})
+        request = pb.SandboxPrepareRequest(app_id=wanted.app_id, definition=wanted.definition)
+        await self._ask(lambda stub: stub.SandboxPrepare, request)
+
+    @dual
+    async def snapshot_and_end(self, sandbox: Sandbox) -> Image:
+        """Keep the files of a sandbox and end it, which saves copying them.
+
+        Args:
+            sandbox: the sandbox; it is as if it had been terminated.
+
+        Raises:
+            NotFoundError: it is gone.
+            ResourceExhaustedError: there is no room, and nothing that is kept is unused.
+            UnimplementedError: the engine keeps no files.
+        """
+        return await owned(self._ended(sandbox), self.forget_image.core)
+
+    async def _ended(self, sandbox: Sandbox) -> Image:
+        request = pb.SandboxSnapshotEndRequest(sandbox_id=sandbox.object_id)
+        response = await self._ask(lambda stub: stub.SandboxSnapshotEnd, request)
+        return Image.from_id(response.image_id)
+
+    @dual
+    async def keep_image(self, image: Image, key: str) -> None:
+        """Store an image beyond this run, under a key, in place of what was stored under it.
+
+        What is stored stays within a limit; the least recently used goes first.
+
+        Args:
+            image: what `Sandbox.snapshot_filesystem` returned.
+            key: any text; it should hold all that the image was made from.
+
+        Raises:
+            NotFoundError: there is no such image.
+            InvalidError: it is not a snapshot.
+            ResourceExhaustedError: it is larger than the limit, or the disk is full.
+            UnimplementedError: the engine's images do not outlive it.
+        """
+        request = pb.ImageKeepRequest(image_id=await image_id(image, self._client), key=key)
+        await self._ask(lambda stub: stub.ImageKeep, request, timeout=None)
+
+    @dual
+    async def recall_image(self, key: str) -> Image | None:
+        """The image that is stored under a key; `None` if none is that fits this engine.
+
+        Args:
+            key: that of `keep_image`, in this run or an earlier one.
+
+        Raises:
+            ResourceExhaustedError: the engine has no room for it.
+        """
+        return await owned(self._recalled(key), self._let_go)
+
+    async def _recalled(self, key: str) -> Image | None:
+        request = pb.ImageRecallRequest(key=key)
+        response = await self._ask(lambda stub: stub.ImageRecall, request, timeout=None)
+        return Image.from_id(response.image_id) if response.image_id else None
+
+    async def _let_go(self, image: Image | None) -> None:
+        if image is not None:
+            await self.forget_image.core(image)
+
+    @dual
+    async def forget_image(self, image: Image) -> None:
+        """Let a snapshot of files go; one that is gone is fine.
+
+        What was made from it stays: sandboxes, and snapshots of these.
+
+        Args:
+            image: what `Sandbox.snapshot_filesystem` or `snapshot_directory` returned.
+
+        Raises:
+            InvalidError: it is not a snapshot.
+        """
+        request = pb.ImageForgetRequest(image_id=await image_id(image, self._client))
+        await self._ask(lambda stub: stub.ImageForget, request)
+
+    @dual
+    async def forget_snapshot(self, snapshot: SandboxSnapshot) -> None:
+        """Let a snapshot of files and programs go; one that is gone is fine.
+
+        Args:
+            snapshot: what `Sandbox._experimental_snapshot` returned.
+        """
+        request = pb.SnapshotForgetRequest(snapshot_id=snapshot.object_id)
+        await self._ask(lambda stub: stub.SnapshotForget, request)
+
+    async def _ask(
+        self,
+        method: Callable[[ExtensionsStub], UnaryUnaryMethod[Req, Res]],
+        request: Req,
+        **options: float | None,
+    ) -> Res:
+        return await self._client._calls.control(
+            lambda link: method(ExtensionsStub(link.channel)), request, **options
+        )

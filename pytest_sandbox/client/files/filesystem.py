@@ -1,0 +1,251 @@
+"""`Sandbox.filesystem`: files in a sandbox, with the names that newer clients of Modal have."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import uuid
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from enum import Enum
+from typing import IO, TYPE_CHECKING, Any
+
+from ..exceptions import StdinClosedError
+from ..process.communicate import CHUNK, slices
+from ..process.decoding import Lines
+from ..process.execution import STDOUT
+from ..transport.dual import dual, dual_iterator
+from ..validation import check_path, check_seconds
+from .tool import FilesystemTool
+from .watch_events import FileWatchEvent, FileWatchEventType, event, kinds, wire_kinds
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator
+
+    from ..client import Client
+    from ..process.task import Task
+
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
+
+class FileType(Enum):
+    """What an entry of a directory is."""
+
+    FILE = "file"
+    DIRECTORY = "directory"
+    SYMLINK = "symlink"
+
+
+@dataclass(frozen=True)
+class FileInfo:
+    """A file, a directory or a link.
+
+    Attributes:
+        name: the last part of its path.
+        path: its absolute path.
+        type: what it is.
+        size: bytes.
+        mode: type and permissions, the `st_mode` of inode(7).
+        permissions: four octal digits, `"0644"`.
+        owner: name of its user, or the number if that has none.
+        group: name of its group, likewise.
+        modified_time: seconds since the Unix epoch.
+        symlink_target: where a link points to; `None` for what is no link.
+    """
+
+    name: str
+    path: str
+    type: FileType
+    size: int
+    mode: int
+    permissions: str
+    owner: str
+    group: str
+    modified_time: float
+    symlink_target: str | None = None
+
+
+class SandboxFilesystem:
+    """Files in a sandbox. Paths are absolute; calls raise `SandboxFilesystemError`s.
+
+    Every one of these is also the builtin `OSError` of its kind, `FileNotFoundError`, ...
+    `NotFoundError` says that the sandbox is gone.
+    """
+
+    def __init__(self, client: Client, task: Task) -> None:
+        self._tool = FilesystemTool(client, task)
+
+    @dual
+    async def read_bytes(self, remote_path: str) -> bytes:
+        """The contents of a file, of at most 5 GiB."""
+        return await self._tool.ask("ReadFile", check_path(remote_path, "remote_path"))
+
+    @dual
+    async def read_text(self, remote_path: str) -> str:
+        """The contents of a file as text.
+
+        Raises:
+            UnicodeDecodeError: they are not UTF-8.
+        """
+        return (await self.read_bytes.core(remote_path)).decode()
+
+    @dual
+    async def write_bytes(self, data: bytes | bytearray | memoryview, remote_path: str) -> None:
+        """Write a file; one of that name is replaced, directories above are made.
+
+        Args:
+            data: its contents.
+            remote_path: the file.
+        """
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise TypeError(f"write_bytes() takes bytes, not {data!r}, a {type(data).__name__}")
+        check_path(remote_path, "remote_path")
+        await self._tool.write("WriteFile", remote_path, slices(memoryview(data).cast("B")))
+
+    @dual
+    async def write_text(self, data: str, remote_path: str) -> None:
+        """Write a file as UTF-8; one of that name is replaced, directories above are made.
+
+        Args:
+            data: its contents.
+            remote_path: the file.
+        """
+        if not isinstance(data, str):
+            raise TypeError(f"write_text() takes a str, not {data!r}, a {type(data).__name__}")
+        await self.write_bytes.core(data.encode(), remote_path)
+
+    @dual
+    async def copy_from_local(self, local_path: str | os.PathLike[str], remote_path: str) -> None:
+        """Copy a file of this machine into the sandbox; see `write_bytes`.
+
+        Args:
+            local_path: the file here.
+            remote_path: the file there.
+
+        Raises:
+            OSError: the file here cannot be read.
+        """
+        check_path(remote_path, "remote_path")
+        with await asyncio.to_thread(open, local_path, "rb") as file:
+            await self._tool.write("WriteFile", remote_path, _blocks(file))
+
+    @dual
+    async def copy_to_local(self, remote_path: str, local_path: str | os.PathLike[str]) -> None:
+        """Copy a file of the sandbox to this machine.
+
+        A file of that name is replaced, once the copy is complete; directories above are made.
+
+        Args:
+            remote_path: the file there.
+            local_path: the file here.
+
+        Raises:
+            OSError: the file here cannot be written.
+        """
+        check_path(remote_path, "remote_path")
+        target = os.fspath(local_path)
+        folder = os.path.dirname(target) or "."
+        await asyncio.to_thread(os.makedirs, folder, exist_ok=True)
+        part = os.path.join(folder, f".pytest-sandbox-{uuid.uuid4()}")
+        try:
+            with await asyncio.to_thread(open, part, "xb") as file:
+                async with aclosing(self._tool.read("ReadFile", remote_path)) as chunks:
+                    async for chunk in chunks:
+                        await asyncio.to_thread(file.write, chunk)
+            os.replace(part, target)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                os.unlink(part)
+            raise
+
+    @dual
+    async def list_files(self, remote_path: str) -> list[FileInfo]:
+        """What a directory holds, sorted by name; links are described, not followed."""
+        entries = await self._tool.ask("ListFiles", check_path(remote_path, "remote_path"))
+        return [_info(entry) for entry in json.loads(entries)]
+
+    @dual
+    async def stat(self, remote_path: str) -> FileInfo:
+        """A description of a path; a link is described, not followed."""
+        entry = await self._tool.ask("Stat", check_path(remote_path, "remote_path"))
+        return _info(json.loads(entry))
+
+    @dual
+    async def make_directory(self, remote_path: str, *, create_parents: bool = True) -> None:
+        """Make a directory.
+
+        Args:
+            remote_path: the directory.
+            create_parents: make those above too, and do not mind if it exists.
+        """
+        check_path(remote_path, "remote_path")
+        await self._tool.ask("MakeDirectory", remote_path, parents=create_parents)
+
+    @dual
+    async def remove(self, remote_path: str, *, recursive: bool = False) -> None:
+        """Remove a file, a link (not its target) or a directory.
+
+        Args:
+            remote_path: what to remove.
+            recursive: remove a directory with all that is in it; else it has to be empty.
+        """
+        check_path(remote_path, "remote_path")
+        await self._tool.ask("Remove", remote_path, recursive=recursive)
+
+    @dual_iterator
+    async def watch(
+        self,
+        remote_path: str,
+        *,
+        filter: list[FileWatchEventType] | None = None,  # noqa: A002 - Modal's name
+        recursive: bool = False,
+        timeout: int | None = None,
+    ) -> AsyncGenerator[FileWatchEvent, None]:
+        """Changes to a file, or in a directory, from when the first is asked for.
+
+        Args:
+            remote_path: what to watch.
+            filter: give changes of these kinds only.
+            recursive: watch the directories below too.
+            timeout: seconds after which it ends; never, if not given.
+        """
+        check_path(remote_path, "remote_path")
+        check_seconds("timeout", timeout, least=0)
+        wanted = None if filter is None else wire_kinds(kinds(filter))
+        parameters: dict[str, Any] = {
+            "recursive": recursive,
+            "filter": wanted,
+            "timeout_secs": timeout,
+        }
+        execution = await self._tool.start("Watch", remote_path, **parameters)
+        lines = Lines()
+        try:
+            async with aclosing(execution.output(STDOUT)) as chunks:
+                async for chunk in chunks:
+                    for line in lines.feed(chunk):
+                        yield event(line)
+            await self._tool.end(execution, "Watch", remote_path)
+        finally:
+            with suppress(StdinClosedError):  # closing its input ends it, if it has not ended
+                await execution.write(b"", True)
+
+
+async def _blocks(file: IO[bytes]) -> AsyncIterator[bytes]:
+    while block := await asyncio.to_thread(file.read, CHUNK):
+        yield block
+
+
+def _info(entry: dict[str, Any]) -> FileInfo:
+    return FileInfo(
+        name=entry["name"],
+        path=entry["path"],
+        type=FileType(entry["type"]),
+        size=entry["size"],
+        mode=entry["mode"],
+        permissions=entry["permissions"],
+        owner=entry["owner"],
+        group=entry["group"],
+        modified_time=entry["modified_time"],
+        symlink_target=entry.get("symlink_target"),
+    )

@@ -1,0 +1,115 @@
+"""The filesystem tool: one JSON object for each operation, run like any other command.
+
+Modal's images hold it as a program; the server recognises its path. It ends with code 0, or with
+a JSON object on standard error that says what went wrong.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from .. import exceptions as e
+from ..process.command import Command
+from ..process.communicate import send, whole
+from ..process.execution import STDERR, STDOUT, Execution
+from ..transport.background import beside, dropped
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator
+
+    from ..client import Client
+    from ..process.task import Task
+
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
+PATH = "/__modal/.bin/modal-sandbox-fs-tools"
+
+_BY_KIND: dict[str, type[e.SandboxFilesystemError]] = {
+    "NotFound": e.SandboxFilesystemNotFoundError,
+    "IsDirectory": e.SandboxFilesystemIsADirectoryError,
+    "NotDirectory": e.SandboxFilesystemNotADirectoryError,
+    "IsFile": e.SandboxFilesystemNotADirectoryError,
+    "PermissionDenied": e.SandboxFilesystemPermissionError,
+    "PathAlreadyExists": e.SandboxFilesystemPathAlreadyExistsError,
+    "DirectoryNotEmpty": e.SandboxFilesystemDirectoryNotEmptyError,
+    "FileTooLarge": e.SandboxFilesystemFileTooLargeError,
+}
+
+
+class FilesystemTool:
+    """Runs the tool in one sandbox. On the portal's loop only."""
+
+    def __init__(self, client: Client, task: Task) -> None:
+        self._client = client
+        self._task = task
+
+    async def ask(self, operation: str, path: str, **parameters: object) -> bytes:
+        """Run an operation, and give what it prints.
+
+        Raises:
+            SandboxFilesystemError: it failed.
+            NotFoundError: the sandbox is gone.
+        """
+        parts = [part async for part in self.read(operation, path, **parameters)]
+        return b"".join(parts)
+
+    async def read(
+        self, operation: str, path: str, **parameters: object
+    ) -> AsyncGenerator[bytes, None]:
+        """Run an operation, and give what it prints as it comes; raises at the end if it failed."""
+        execution = await self.start(operation, path, **parameters)
+        ending = beside(self.end(execution, operation, path))
+        try:
+            async with contextlib.aclosing(execution.output(STDOUT)) as output:
+                async for chunk in output:
+                    yield chunk
+            await ending
+        finally:
+            await dropped(ending)
+
+    async def write(
+        self, operation: str, path: str, content: AsyncIterator[bytes], **parameters: object
+    ) -> None:
+        """Run an operation that reads standard input."""
+        execution = await self.start(operation, path, **parameters)
+        ending = beside(self.end(execution, operation, path))
+        try:
+            # That it ended early is told by how it ended.
+            with contextlib.suppress(e.StdinClosedError):
+                await send(execution, content)
+            await ending
+        except BaseException:
+            beside(execution.write(b"", True))  # else it would wait for the rest for ever
+            raise
+        finally:
+            await dropped(ending)
+
+    async def start(self, operation: str, path: str, **parameters: object) -> Execution:
+        """Start an operation; calls about it may be made at once."""
+        argument = json.dumps({operation: {"path": path, **parameters}})
+        return await Command((PATH, argument)).start(self._client, self._task, wait=False)
+
+    async def end(self, execution: Execution, operation: str, path: str) -> None:
+        """Wait for the end of an operation."""
+        code = await execution.wait()
+        if code != 0:
+            raise _failure(operation, path, code, await whole(execution, STDERR))
+
+
+def _failure(operation: str, path: str, code: int, stderr: bytes) -> e.Error:
+    """What the tool's report stands for."""
+    try:
+        report: dict[str, Any] = json.loads(stderr)
+        kind, message = str(report["error_kind"]), str(report["message"])
+    except (ValueError, KeyError, TypeError):
+        said = stderr.decode(errors="replace").strip() or "nothing"
+        return e.SandboxFilesystemError(
+            f"{operation} of {path!r} ended with code {code}, and said {said}"
+        )
+    if kind == "NotSupported":
+        return e.InvalidError(f"{message}: {path!r} does not support {operation}")
+    if operation in ("WriteFile", "Unpack") and kind == "AlreadyExists":
+        kind = "NotDirectory"  # a file is where a folder has to be made
+    return _BY_KIND.get(kind, e.SandboxFilesystemError)(f"{message}: {path!r}")

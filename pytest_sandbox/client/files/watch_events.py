@@ -1,0 +1,66 @@
+"""What changes in a sandbox's file system, as its watchers are told."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from ..exceptions import InvalidError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
+#: Kinds that the wire has, and callers do not: a path got another name.
+_RENAMES = ("Rename", "RenameFrom", "RenameTo")
+
+
+class FileWatchEventType(Enum):
+    """What happened to a path."""
+
+    Unknown = "Unknown"
+    Access = "Access"
+    Create = "Create"
+    Modify = "Modify"
+    Remove = "Remove"
+
+
+@dataclass
+class FileWatchEvent:
+    """A change.
+
+    Attributes:
+        paths: what changed; two paths, old and new, if something got another name.
+        type: what happened.
+    """
+
+    paths: list[str]
+    type: FileWatchEventType
+
+
+def kinds(wanted: Collection[object]) -> frozenset[FileWatchEventType]:
+    """The kinds that a caller wants, ours or Modal's.
+
+    Raises:
+        InvalidError: there is no such kind.
+    """
+    try:
+        return frozenset(FileWatchEventType(getattr(kind, "value", kind)) for kind in wanted)
+    except ValueError as error:
+        raise InvalidError(f"filter={wanted!r} holds no FileWatchEventType: {error}") from None
+
+
+def wire_kinds(wanted: Collection[FileWatchEventType]) -> list[str]:
+    """The same as the wire has them."""
+    names = sorted(kind.value for kind in wanted)
+    return names + (list(_RENAMES) if FileWatchEventType.Modify in wanted else [])
+
+
+def event(line: bytes) -> FileWatchEvent:
+    """The change that a line of JSON stands for."""
+    told = json.loads(line)
+    kind = "Modify" if told["event_type"] in _RENAMES else told["event_type"]
+    return FileWatchEvent(list(told["paths"]), FileWatchEventType(kind))

@@ -1,0 +1,65 @@
+"""What the engine process tells, and is told, besides what Modal's protocol has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from pytest_sandbox._proto import inspector_pb2 as pb
+from pytest_sandbox._proto.inspector_grpc import InspectorStub
+
+from .transport.portal import portal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from grpclib.client import UnaryUnaryMethod
+
+    from .client import Client
+
+Req = TypeVar("Req")
+Res = TypeVar("Res")
+
+
+class Inspector:
+    """The calls that the engine of a client was asked, and what is to go wrong with them.
+
+    Give it to `Rpcs` and `Faults`, which are made to be used by people.
+
+    Args:
+        client: of that engine.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def record_start(self) -> int:
+        """Have calls recorded from now on; the number of the next one."""
+        return self._ask(lambda stub: stub.RecordStart, pb.InspectorRecordStartRequest()).next
+
+    def record_stop(self) -> None:
+        """End what `record_start` began."""
+        self._ask(lambda stub: stub.RecordStop, pb.InspectorRecordStopRequest())
+
+    def record(self, since: int) -> pb.InspectorRecordResponse:
+        """The calls with that number and later ones, a page of them."""
+        return self._ask(lambda stub: stub.Record, pb.InspectorRecordRequest(since=since))
+
+    def fault_set(self, fault: pb.Fault) -> None:
+        """Set a fault, or change the one with its id."""
+        self._ask(lambda stub: stub.FaultSet, pb.InspectorFaultSetRequest(fault=fault))
+
+    def fault_list(self, ids: Iterable[str]) -> Sequence[pb.FaultState]:
+        """How often each was met, and struck."""
+        request = pb.InspectorFaultListRequest(ids=ids)
+        return self._ask(lambda stub: stub.FaultList, request).states
+
+    def fault_clear(self, ids: Iterable[str]) -> None:
+        """Take faults back."""
+        self._ask(lambda stub: stub.FaultClear, pb.InspectorFaultClearRequest(ids=ids))
+
+    def _ask(
+        self, method: Callable[[InspectorStub], UnaryUnaryMethod[Req, Res]], request: Req
+    ) -> Res:
+        return portal().run(
+            self._client._calls.control(lambda link: method(InspectorStub(link.channel)), request)
+        )

@@ -1,0 +1,91 @@
+"""What was kept of a sandbox with its running programs."""
+
+from __future__ import annotations
+
+from pytest_sandbox._proto import snapshots_pb2 as pb
+from pytest_sandbox._proto.common_pb2 import GenericResult
+
+from .client import Client, default_client
+from .exceptions import ExecutionError, InvalidError
+from .transport.calls import TIMEOUT
+from .transport.dual import Dual
+
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
+#: In place of a name, stands for that of the sandbox that was kept; no name has this shape.
+KEEP_NAME = "<that of the snapshot>"
+
+_Override = pb.SandboxRestoreRequest
+
+
+class SandboxSnapshot:
+    """A sandbox that was kept with its running programs, to make any number of new ones from.
+
+    Get one with `Sandbox._experimental_snapshot()`, or find one with `from_id`.
+    """
+
+    def __init__(self, snapshot_id: str, client: Client) -> None:
+        self._id = snapshot_id
+        self._client = client
+
+    def __repr__(self) -> str:
+        return f"SandboxSnapshot({self._id!r})"
+
+    @staticmethod
+    @Dual
+    async def from_id(sandbox_snapshot_id: str, client: Client | None = None) -> SandboxSnapshot:
+        """The snapshot with an id.
+
+        Args:
+            sandbox_snapshot_id: its `object_id`.
+            client: where it is; the default client's if not given.
+
+        Raises:
+            InvalidError: it is not the id of a snapshot.
+            NotFoundError: there is none.
+        """
+        if not isinstance(sandbox_snapshot_id, str) or not sandbox_snapshot_id.startswith("sn-"):
+            raise InvalidError(
+                f"{sandbox_snapshot_id!r} is not the id of a snapshot: these begin with 'sn-'"
+            )
+        client = client or await default_client()
+        request = pb.SandboxSnapshotGetRequest(snapshot_id=sandbox_snapshot_id)
+        await client._calls.control(lambda link: link.control.SandboxSnapshotGet, request)
+        return SandboxSnapshot(sandbox_snapshot_id, client)
+
+    @property
+    def object_id(self) -> str:
+        """Its id, by which `from_id` finds it."""
+        return self._id
+
+
+async def taken(client: Client, sandbox_id: str) -> SandboxSnapshot:
+    """A snapshot of a sandbox, complete.
+
+    Raises:
+        ExecutionError: it failed, or takes too long.
+    """
+    started = await client._calls.control(
+        lambda link: link.control.SandboxSnapshot, pb.SandboxSnapshotRequest(sandbox_id=sandbox_id)
+    )
+    request = pb.SandboxSnapshotWaitRequest(snapshot_id=started.snapshot_id, timeout=55.0)
+    response = await client._calls.control(
+        lambda link: link.control.SandboxSnapshotWait, request, timeout=request.timeout + TIMEOUT
+    )
+    if response.result.status != GenericResult.GENERIC_STATUS_SUCCESS:
+        raise ExecutionError(
+            response.result.exception
+            or f"a snapshot of {sandbox_id} takes longer than {request.timeout:g} seconds"
+        )
+    return SandboxSnapshot(started.snapshot_id, client)
+
+
+def restoring(snapshot: SandboxSnapshot, name: str | None) -> pb.SandboxRestoreRequest:
+    """What to ask for a new sandbox that goes on from a snapshot."""
+    request = _Override(snapshot_id=snapshot.object_id)
+    if name is None:
+        request.sandbox_name_override_type = _Override.SANDBOX_NAME_OVERRIDE_TYPE_NONE
+    elif name != KEEP_NAME:
+        request.sandbox_name_override_type = _Override.SANDBOX_NAME_OVERRIDE_TYPE_STRING
+        request.sandbox_name_override = name
+    return request

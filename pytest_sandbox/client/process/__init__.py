@@ -1,0 +1,1 @@
+"""Commands in a sandbox: starting one, its streams, its end."""

@@ -1,0 +1,108 @@
+"""How a command is started, by the way that the sandbox offers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_sandbox._proto.containers_pb2 import (
+    EXEC_OUTPUT_OPTION_DEVNULL,
+    EXEC_OUTPUT_OPTION_PIPE,
+    EXEC_OUTPUT_OPTION_STDOUT,
+    ContainerExecRequest,
+)
+from pytest_sandbox._proto.router_pb2 import (
+    TASK_EXEC_STDERR_CONFIG_DEVNULL,
+    TASK_EXEC_STDERR_CONFIG_PIPE,
+    TASK_EXEC_STDERR_CONFIG_STDOUT,
+    TASK_EXEC_STDOUT_CONFIG_DEVNULL,
+    TASK_EXEC_STDOUT_CONFIG_PIPE,
+    TaskExecStartRequest,
+)
+
+from ..sandbox.resources import terminal
+from .execution import ControlExecution, Execution, RouterExecution
+from .stream_type import StreamType
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..client import Client
+    from ..secret import Secret
+    from .task import Task
+
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
+_STDOUT = {
+    StreamType.PIPE: TASK_EXEC_STDOUT_CONFIG_PIPE,
+    StreamType.DEVNULL: TASK_EXEC_STDOUT_CONFIG_DEVNULL,
+    StreamType.STDOUT: TASK_EXEC_STDOUT_CONFIG_PIPE,  # it is printed here
+}
+_STDERR = {
+    StreamType.PIPE: TASK_EXEC_STDERR_CONFIG_PIPE,
+    StreamType.DEVNULL: TASK_EXEC_STDERR_CONFIG_DEVNULL,
+    StreamType.STDOUT: TASK_EXEC_STDERR_CONFIG_STDOUT,
+}
+_CONTROL_STDOUT = {
+    StreamType.PIPE: EXEC_OUTPUT_OPTION_PIPE,
+    StreamType.DEVNULL: EXEC_OUTPUT_OPTION_DEVNULL,
+    StreamType.STDOUT: EXEC_OUTPUT_OPTION_PIPE,
+}
+_CONTROL_STDERR = {**_CONTROL_STDOUT, StreamType.STDOUT: EXEC_OUTPUT_OPTION_STDOUT}
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command to start, checked."""
+
+    args: tuple[str, ...]
+    stdout: StreamType = StreamType.PIPE
+    stderr: StreamType = StreamType.PIPE
+    timeout: int | None = None
+    workdir: str | None = None
+    secrets: Sequence[Secret] = ()
+    pty: bool = False
+
+    async def start(self, client: Client, task: Task, *, wait: bool = True) -> Execution:
+        """Start it.
+
+        Args:
+            client: to call with.
+            task: where to run it.
+            wait: until the server says that it has started; else the caller asks `started`.
+        """
+        if not await task.routed():
+            return await self._through_control_plane(client, task)
+        execution = await self._through_router(client, task)
+        if wait:
+            await execution.started
+        return execution
+
+    async def _through_router(self, client: Client, task: Task) -> RouterExecution:
+        request = TaskExecStartRequest(
+            task_id=await task.id(),
+            command_args=self.args,
+            stdout_config=_STDOUT[self.stdout],
+            stderr_config=_STDERR[self.stderr],
+            timeout_secs=self.timeout or None,
+            workdir=self.workdir,
+            secret_sources=[await secret._source(client) for secret in self.secrets],
+            pty_info=terminal(self.pty),
+        )
+        return RouterExecution(task, request)
+
+    async def _through_control_plane(self, client: Client, task: Task) -> ControlExecution:
+        request = ContainerExecRequest(
+            task_id=await task.id(),
+            command=self.args,
+            stdout_output=_CONTROL_STDOUT[self.stdout],
+            stderr_output=_CONTROL_STDERR[self.stderr],
+            timeout_secs=self.timeout or 0,
+            workdir=self.workdir,
+            secret_ids=[await secret._id(client) for secret in self.secrets],
+            pty_info=terminal(self.pty),
+        )
+        execution = ControlExecution(client, self.timeout)
+        response = await client._calls.control(lambda link: link.control.ContainerExec, request)
+        execution.id = response.exec_id
+        return execution

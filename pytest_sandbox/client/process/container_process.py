@@ -1,0 +1,115 @@
+"""A command in a sandbox."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Generic, NoReturn, TypeVar
+
+from ..exceptions import InvalidError, UnimplementedError
+from ..transport.background import beside
+from ..transport.dual import dual
+from .execution import STDERR, STDOUT, Execution
+from .stream_type import StreamType
+from .streams import StreamReader, StreamWriter
+
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
+T = TypeVar("T", str, bytes)
+
+
+class ContainerProcess(Generic[T]):
+    """A command that was started with `Sandbox.exec`."""
+
+    def __init__(
+        self,
+        execution: Execution,
+        *,
+        text: bool,
+        by_line: bool = False,
+        stdout: StreamType = StreamType.PIPE,
+        stderr: StreamType = StreamType.PIPE,
+    ) -> None:
+        self._execution = execution
+        self._stdout: StreamReader[T] = StreamReader(
+            lambda: execution.output(STDOUT),
+            STDOUT,
+            text=text,
+            by_line=by_line,
+            stream_type=stdout,
+        )
+        self._stderr: StreamReader[T] = StreamReader(
+            lambda: execution.output(STDERR),
+            STDERR,
+            text=text,
+            by_line=by_line,
+            stream_type=stderr,
+        )
+        self._stdin = StreamWriter(execution.write)
+        self._returncode: int | None = None
+        self._printing = [
+            beside(reader._print())
+            for reader, where in ((self._stdout, stdout), (self._stderr, stderr))
+            if where is StreamType.STDOUT
+        ]
+
+    def __repr__(self) -> str:
+        return f"ContainerProcess(process_id={self._execution.id!r})"
+
+    @property
+    def stdout(self) -> StreamReader[T]:
+        """What it writes to standard output."""
+        return self._stdout
+
+    @property
+    def stderr(self) -> StreamReader[T]:
+        """What it writes to standard error."""
+        return self._stderr
+
+    @property
+    def stdin(self) -> StreamWriter:
+        """What it reads from standard input."""
+        return self._stdin
+
+    @property
+    def returncode(self) -> int:
+        """Its exit code: 128 plus the number for a signal, -1 if its time was up.
+
+        Raises:
+            InvalidError: it is not known yet.
+        """
+        if self._returncode is None:
+            raise InvalidError("the exit code is not known before wait(), or poll(), has told it")
+        return self._returncode
+
+    @dual
+    async def poll(self) -> int | None:
+        """The exit code, or `None` while it runs.
+
+        Raises:
+            NotFoundError: the sandbox is gone.
+        """
+        if self._returncode is None:
+            self._returncode = await self._execution.poll()
+        return self._returncode
+
+    @dual
+    async def wait(self) -> int:
+        """The exit code, once it has ended: 128 plus the number for a signal, -1 if time was up.
+
+        Output that is printed (`stdout=STDOUT`) is out by then.
+
+        Raises:
+            NotFoundError: the sandbox is gone.
+        """
+        if self._returncode is None:
+            self._returncode = await self._execution.wait()
+        await asyncio.gather(*self._printing)
+        return self._returncode
+
+    def attach(self) -> NoReturn:
+        """Refused: this package has no use for Modal's interactive terminal.
+
+        Raises:
+            UnimplementedError: always.
+        """
+        raise UnimplementedError("ContainerProcess.attach() is not built in pytest-sandbox")

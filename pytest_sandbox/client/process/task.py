@@ -1,0 +1,156 @@
+"""A running sandbox as the command router knows it: a task, and the token that opens it."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from typing import TYPE_CHECKING, TypeVar
+
+from pytest_sandbox._proto.containers_pb2 import TaskGetCommandRouterAccessRequest
+from pytest_sandbox._proto.sandboxes_pb2 import SandboxGetTaskIdRequest
+
+from ..exceptions import AuthError, ConflictError
+from ..transport.calls import TIMEOUT, Metadata, Streaming, Unary
+from ..transport.retries import ROUTER, Backoff
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+
+    from ..client import Client
+
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
+Req = TypeVar("Req")
+Res = TypeVar("Res")
+
+#: Seconds before its end that a token is no longer used.
+_MARGIN = 30.0
+#: Seconds between questions for the task of a sandbox that has none yet.
+_POLL = 0.5
+
+
+class Task:
+    """The task of a sandbox.
+
+    Args:
+        client: to ask with.
+        sandbox_id: whose task.
+    """
+
+    def __init__(self, client: Client, sandbox_id: str) -> None:
+        self._client = client
+        self.clock = client._calls.clock
+        self._sandbox_id = sandbox_id
+        self._id = ""
+        self._token = ""
+        self._expiry = 0.0
+        self._routed: bool | None = None
+        self._asking = asyncio.Lock()
+
+    def learn(self, metadata: Metadata) -> None:
+        """Take what the answer to `SandboxCreate` told along the way, to save two calls."""
+        self._id = str(metadata.get("x-sandbox-task-id", ""))
+        if token := str(metadata.get("x-sandbox-router-jwt", "")):
+            self._accept(token)
+
+    async def id(self) -> str:
+        """The id of the task.
+
+        Raises:
+            ConflictError: the sandbox ended before it had one.
+        """
+        while not self._id:
+            request = SandboxGetTaskIdRequest(sandbox_id=self._sandbox_id)
+            response = await self._client._calls.control(
+                lambda link: link.control.SandboxGetTaskId, request
+            )
+            self._id = response.task_id
+            if not self._id:
+                if response.task_result.status:
+                    raise ConflictError(
+                        f"sandbox {self._sandbox_id} has ended: {response.task_result.exception}"
+                    )
+                await self.clock.sleep(_POLL)
+        return self._id
+
+    async def routed(self) -> bool:
+        """Whether commands go through the command router, or through the control plane."""
+        await self._ask(lambda: self._routed is None)
+        return bool(self._routed)
+
+    async def call(
+        self,
+        method: Unary[Req, Res],
+        request: Req,
+        *,
+        backoff: Backoff = ROUTER,
+        timeout: float | None = TIMEOUT,
+    ) -> Res:
+        """A call of the command router, with the token of this task."""
+        try:
+            metadata = await self._bearer()
+            return await self._client._calls.router(
+                method, request, metadata, backoff, timeout=timeout
+            )
+        except AuthError:
+            metadata = await self._bearer(renew=metadata)
+            return await self._client._calls.router(
+                method, request, metadata, backoff, timeout=timeout
+            )
+
+    async def stream(
+        self, method: Streaming[Req, Res], request: Callable[[], Req]
+    ) -> AsyncGenerator[Res, None]:
+        """A stream of the command router, continued where it breaks off."""
+        metadata = await self._bearer()
+        try:
+            async for message in self._client._calls.stream(method, request, metadata, ROUTER):
+                yield message
+            return
+        except AuthError:
+            metadata = await self._bearer(renew=metadata)
+        async for message in self._client._calls.stream(method, request, metadata, ROUTER):
+            yield message
+
+    async def _bearer(self, renew: Metadata | None = None) -> Metadata:
+        """The metadata that opens the router; another one than `renew`, which did not."""
+        now = self.clock.now
+        await self._ask(lambda: self._bearing() == renew or now() > self._expiry - _MARGIN)
+        return self._bearing()
+
+    def _bearing(self) -> Metadata:
+        return {"authorization": f"Bearer {self._token}"}
+
+    async def _ask(self, needed: Callable[[], bool]) -> None:
+        """Ask for a token, unless another call did meanwhile."""
+        if needed():
+            async with self._asking:
+                if needed():
+                    await self._renew()
+
+    async def _renew(self) -> None:
+        request = TaskGetCommandRouterAccessRequest(task_id=await self.id())
+        try:
+            access = await self._client._calls.control(
+                lambda link: link.control.TaskGetCommandRouterAccess, request
+            )
+        except ConflictError:
+            self._routed = False
+        else:
+            self._accept(access.jwt)
+
+    def _accept(self, token: str) -> None:
+        self._token = token
+        self._expiry = _expiry(token)
+        self._routed = True
+
+
+def _expiry(token: str) -> float:
+    """When a token ends (`exp` of RFC 7519), read without checking it; else never."""
+    try:
+        payload = token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        return float(claims["exp"])
+    except (IndexError, ValueError, KeyError, TypeError):
+        return float("inf")

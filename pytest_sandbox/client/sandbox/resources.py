@@ -1,0 +1,85 @@
+"""From the arguments of `Sandbox.create` and `exec` to what the wire carries."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+from pytest_sandbox._proto.sandboxes_pb2 import NetworkAccess, PTYInfo, Resources
+
+from ..exceptions import InvalidError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pytest_sandbox._proto.images_pb2 import GPUConfig
+
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
+Amount = float | tuple[float, float] | None
+
+
+def network_access(block_network: bool) -> NetworkAccess:
+    """Blocked, or what the engine has."""
+    kind = NetworkAccess.BLOCKED if block_network else NetworkAccess.OPEN
+    return NetworkAccess(network_access_type=kind)
+
+
+def resources(cpu: Amount, memory: Amount, gpus: GPUConfig | None = None) -> Resources:
+    """Requests and limits, of processors and of MiB; and GPUs.
+
+    Raises:
+        InvalidError: they are not positive, or a limit is below its request.
+    """
+    cpus, cpus_max = _pair("cpu", cpu)
+    mib, mib_max = _pair("memory", memory)
+    if mib != int(mib) or mib_max != int(mib_max):
+        raise InvalidError(f"memory={memory!r} is not a whole number of MiB")
+    return Resources(
+        milli_cpu=int(1000 * cpus),
+        milli_cpu_max=int(1000 * cpus_max),
+        memory_mb=int(mib),
+        memory_mb_max=int(mib_max),
+        gpu_config=gpus,
+    )
+
+
+def _pair(name: str, amount: Amount) -> tuple[float, float]:
+    """Request and limit; 0 stands for none, as on the wire."""
+    if amount is None:
+        return 0, 0
+    values: Sequence[object] = amount if isinstance(amount, tuple) else (amount,)
+    if len(values) not in (1, 2):
+        raise InvalidError(f"{name}={amount!r} is neither a request nor a (request, limit)")
+    checked = [_positive(name, amount, value) for value in values]
+    if len(checked) == 1:
+        return checked[0], 0
+    request, limit = checked
+    if limit < request:
+        raise InvalidError(f"{name}={amount!r}: the limit is below the request")
+    return request, limit
+
+
+def _positive(name: str, amount: Amount, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.001 <= value < 2**21:
+        raise InvalidError(f"{name}={amount!r} is not a positive number")
+    return value
+
+
+def terminal(pty: bool, environ: Mapping[str, str] = os.environ) -> PTYInfo | None:
+    """A terminal like the one this process runs on, if it runs on one."""
+    if not pty:
+        return None
+    size = shutil.get_terminal_size(fallback=(0, 0)) if sys.stdin and sys.stdin.isatty() else None
+    return PTYInfo(
+        enabled=True,
+        winsz_rows=size.lines if size else 0,
+        winsz_cols=size.columns if size else 0,
+        env_term=environ.get("TERM", ""),
+        env_colorterm=environ.get("COLORTERM", ""),
+        env_term_program=environ.get("TERM_PROGRAM", ""),
+        pty_type=PTYInfo.PTY_TYPE_SHELL,
+        no_terminate_on_idle_stdin=True,
+    )

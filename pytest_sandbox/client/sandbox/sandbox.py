@@ -1,0 +1,453 @@
+"""The sandbox."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec
+
+from pytest_sandbox._proto.common_pb2 import GenericResult
+from pytest_sandbox._proto.sandboxes_pb2 import (
+    SandboxCreateRequest,
+    SandboxGetFromNameRequest,
+    SandboxListRequest,
+    SandboxTag,
+    SandboxTagsGetRequest,
+    SandboxTagsSetRequest,
+    SandboxTerminateRequest,
+    SandboxWaitRequest,
+)
+
+from ..client import Client, default_client
+from ..exceptions import InvalidError, SandboxTerminatedError, SandboxTimeoutError
+from ..memory_snapshot import KEEP_NAME, SandboxSnapshot, restoring
+from ..process.command import Command
+from ..process.communicate import CompletedCommand, communicate, completed
+from ..process.container_process import ContainerProcess
+from ..process.execution import STDERR, STDOUT
+from ..process.main_stdio import MainStdio
+from ..process.overloads import Exec, Run
+from ..process.stream_type import StreamType
+from ..process.streams import StreamReader, StreamWriter
+from ..process.task import Task
+from ..secret import Secret
+from ..transport.background import owned
+from ..transport.calls import TIMEOUT, Metadata
+from ..transport.dual import Dual, DualIterator, dual, overloaded
+from ..validation import check_command, check_name, check_seconds, check_workdir, refuse
+from .attachments import SandboxPorts
+from .files import SandboxFiles
+from .not_implemented import Unbuilt
+from .snapshots import SandboxSnapshots
+from .specification import Specification, define
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Sequence
+
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
+
+P = ParamSpec("P")
+
+
+def _creating(define: Callable[P, Coroutine[Any, Any, Specification]]) -> Dual[P, Sandbox]:
+    """Creates what a function defines, whose arguments and description it takes over."""
+
+    @functools.wraps(define, assigned=("__doc__",))
+    async def create(*args: P.args, **kwargs: P.kwargs) -> Sandbox:
+        return await owned(_created(await define(*args, **kwargs)), _end)
+
+    create.__qualname__ = "Sandbox.create"
+    return Dual(create)
+
+
+async def _created(spec: Specification) -> Sandbox:
+    response, metadata = await spec.client._calls.control_with_metadata(
+        lambda link: link.control.SandboxCreate,
+        SandboxCreateRequest(app_id=spec.app_id, definition=spec.definition),
+    )
+    return _known(spec.client, response.sandbox_id, metadata)
+
+
+async def _restored(client: Client, snapshot: SandboxSnapshot, name: str | None) -> Sandbox:
+    response, metadata = await client._calls.control_with_metadata(
+        lambda link: link.control.SandboxRestore, restoring(snapshot, name)
+    )
+    return _known(client, response.sandbox_id, metadata)
+
+
+def _known(client: Client, sandbox_id: str, metadata: Metadata) -> Sandbox:
+    sandbox = Sandbox(sandbox_id, client)
+    sandbox._task.learn(metadata)
+    client._created(sandbox_id)
+    return sandbox
+
+
+async def _end(sandbox: Sandbox) -> None:
+    await sandbox.terminate.core()
+
+
+class Sandbox(SandboxFiles, SandboxPorts, SandboxSnapshots, Unbuilt):
+    """A machine of its own, that lives until it is terminated or its time is up.
+
+    Make one with `Sandbox.create`, or find one with `from_id`, `from_name` or `list`. Every
+    method blocks when it is called, and is awaited as `sandbox.method.aio(...)`.
+    """
+
+    def __init__(self, sandbox_id: str, client: Client) -> None:
+        self._id = sandbox_id
+        self._client = client
+        self._task = Task(client, sandbox_id)
+        self._result: GenericResult | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        """Read and write the streams of the main process from their beginning."""
+        stdio = MainStdio(self._client, self._id)
+        self._stdin = StreamWriter(stdio.write)
+        self._stdout: StreamReader[str] = StreamReader(
+            lambda: stdio.output(STDOUT), STDOUT, text=True, by_line=True
+        )
+        self._stderr: StreamReader[str] = StreamReader(
+            lambda: stdio.output(STDERR), STDERR, text=True, by_line=True
+        )
+
+    def __repr__(self) -> str:
+        return f"Sandbox({self._id!r})"
+
+    # Creating and finding
+
+    create = _creating(define)
+
+    @staticmethod
+    @Dual
+    async def from_id(sandbox_id: str, client: Client | None = None) -> Sandbox:
+        """The sandbox with an id.
+
+        Args:
+            sandbox_id: its `object_id`.
+            client: where it is; the default client's if not given.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        sandbox = Sandbox(sandbox_id, client or await default_client())
+        await sandbox._ask(0)
+        return sandbox
+
+    @staticmethod
+    @Dual
+    async def from_name(
+        app_name: str,
+        name: str,
+        *,
+        environment_name: str | None = None,
+        client: Client | None = None,
+    ) -> Sandbox:
+        """The running sandbox of a name.
+
+        Args:
+            app_name: the name of its app.
+            name: its own name.
+            environment_name: the environment of the app.
+            client: where it is; the default client's if not given.
+
+        Raises:
+            NotFoundError: none runs.
+        """
+        client = client or await default_client()
+        request = SandboxGetFromNameRequest(
+            sandbox_name=name, app_name=app_name, environment_name=environment_name or ""
+        )
+        response = await client._calls.control(
+            lambda link: link.control.SandboxGetFromName, request
+        )
+        return Sandbox(response.sandbox_id, client)
+
+    @staticmethod
+    @Dual
+    async def _experimental_from_snapshot(
+        snapshot: SandboxSnapshot, client: Client | None = None, *, name: str | None = KEEP_NAME
+    ) -> Sandbox:
+        """A new sandbox in which the programs of another go on from where it was kept.
+
+        Args:
+            snapshot: what `_experimental_snapshot` returned.
+            client: where it is; that of the snapshot if not given.
+            name: a name for it, or `None` for none; that of the other if not given, which is only
+                possible when that has ended.
+
+        Raises:
+            AlreadyExistsError: the name is in use.
+            InvalidError: that is no snapshot.
+            NotFoundError: there is no such snapshot.
+            ConflictError: the snapshot failed.
+        """
+        if not isinstance(snapshot, SandboxSnapshot):
+            raise InvalidError(
+                f"{snapshot!r} is a {type(snapshot).__name__}, no SandboxSnapshot; give what "
+                "_experimental_snapshot() or SandboxSnapshot.from_id() returned"
+            )
+        if name is not None and name != KEEP_NAME:
+            check_name(name, "Sandbox")
+        return await owned(_restored(client or snapshot._client, snapshot, name), _end)
+
+    # Its life
+
+    @dual
+    async def wait(self, raise_on_termination: bool = True) -> None:
+        """Wait until it has ended; `returncode` then tells how.
+
+        Args:
+            raise_on_termination: whether a terminated sandbox is an error.
+
+        Raises:
+            SandboxTimeoutError: its time was up.
+            SandboxTerminatedError: it was terminated.
+        """
+        while (result := await self._ask(self._client._calls.hold)) is None:
+            pass
+        if result.status == GenericResult.GENERIC_STATUS_TIMEOUT:
+            raise SandboxTimeoutError(f"{self._id} lived as long as its timeout= allows")
+        if result.status == GenericResult.GENERIC_STATUS_TERMINATED and raise_on_termination:
+            raise SandboxTerminatedError(f"{self._id} was terminated")
+
+    @dual
+    async def poll(self) -> int | None:
+        """The `returncode`, asked for now: `None` while it runs."""
+        await self._ask(0)
+        return self.returncode
+
+    @dual
+    async def terminate(self) -> None:
+        """End it, whatever it does; one that has ended is left as it is."""
+        request = SandboxTerminateRequest(sandbox_id=self._id)
+        await self._client._calls.control(lambda link: link.control.SandboxTerminate, request)
+
+    async def _ask(self, hold: float) -> GenericResult | None:
+        """How it ended, if it does within `hold` seconds."""
+        request = SandboxWaitRequest(sandbox_id=self._id, timeout=hold)
+        response = await self._client._calls.control(
+            lambda link: link.control.SandboxWait, request, timeout=hold + TIMEOUT
+        )
+        if response.result.status:
+            self._result = response.result
+        return self._result
+
+    # Commands
+
+    async def _exec(
+        self,
+        *args: str,
+        stdout: StreamType = StreamType.PIPE,
+        stderr: StreamType = StreamType.PIPE,
+        timeout: int | None = None,
+        workdir: str | None = None,
+        env: dict[str, str | None] | None = None,
+        secrets: Collection[Secret] | None = None,
+        text: bool = True,
+        bufsize: Literal[-1, 1] = -1,
+        pty: bool = False,
+        pty_info: object = None,
+        _pty_info: object = None,
+    ) -> ContainerProcess[Any]:
+        """Start a command.
+
+        Args:
+            *args: the command and its arguments; a name without a slash is looked up in `PATH`.
+            stdout: `PIPE` to read it, `DEVNULL`, or `STDOUT` to have it printed here.
+            stderr: `PIPE` to read it, `DEVNULL`, or `STDOUT` to have it in `stdout`.
+            timeout: seconds after which it is killed; its code is then -1.
+            workdir: the working directory; that of the sandbox if not given.
+            env: environment variables, on top of the sandbox's.
+            secrets: more environment variables; `env` comes last and wins.
+            text: give output as text, UTF-8, not as bytes.
+            bufsize: -1 to give output in chunks as it comes, 1 to give it in lines.
+            pty: run it on a terminal; all output is then in `stdout`.
+            pty_info: refused, as it is deprecated: use `pty`.
+            _pty_info: refused, as it is deprecated: use `pty`.
+
+        Raises:
+            InvalidError: an argument makes no sense, or the command cannot be started.
+            NotFoundError: the sandbox is gone.
+        """
+        refuse(pty_info=pty_info, _pty_info=_pty_info)
+        if bufsize not in (-1, 1):
+            raise InvalidError(f"bufsize={bufsize!r} is neither -1, for chunks, nor 1, for lines")
+        if bufsize == 1 and not text:
+            raise ValueError("lines are given as text only: bufsize=1 needs text=True")
+        command = self._command(
+            args,
+            stdout=StreamType.of(stdout, "stdout"),
+            stderr=StreamType.of(stderr, "stderr"),
+            timeout=timeout,
+            workdir=workdir,
+            env=env,
+            secrets=secrets,
+            pty=pty,
+        )
+        return ContainerProcess(
+            await command.start(self._client, self._task),
+            text=text,
+            by_line=bufsize == 1,
+            stdout=command.stdout,
+            stderr=command.stderr,
+        )
+
+    exec = overloaded[Exec](_exec)
+
+    async def _run(
+        self,
+        *args: str,
+        input: str | bytes | None = None,  # noqa: A002 - as in subprocess.run
+        check: bool = False,
+        timeout: int | None = None,
+        text: bool = True,
+        env: dict[str, str | None] | None = None,
+        workdir: str | None = None,
+        secrets: Collection[Secret] | None = None,
+    ) -> CompletedCommand[Any]:
+        """Run a command to its end, as `subprocess.run` does with captured output.
+
+        Args:
+            *args: the command and its arguments.
+            input: what it reads from standard input; nothing, if not given.
+            check: raise an error unless its code is 0.
+            timeout: seconds after which it is killed, and an error raised.
+            text: give output as text, UTF-8, not as bytes.
+            env: environment variables, on top of the sandbox's.
+            workdir: the working directory; that of the sandbox if not given.
+            secrets: more environment variables; `env` comes last and wins.
+
+        Raises:
+            CommandFailedError: `check`, and its code is not 0; it shows the end of the output.
+            CommandTimeoutError: its time was up; it has the output until then.
+            UnicodeDecodeError: its output is to be text, and is not UTF-8.
+            InvalidError: an argument makes no sense, or the command cannot be started.
+            NotFoundError: the sandbox is gone.
+        """
+        given = input.encode() if isinstance(input, str) else bytes(input or b"")
+        command = self._command(args, timeout=timeout, workdir=workdir, env=env, secrets=secrets)
+        execution = await command.start(self._client, self._task, wait=False)
+        outcome = await communicate(execution, given)
+        result = completed(command.args, outcome, text=text, timeout=timeout)
+        if check:
+            result.check()
+        return result
+
+    run = overloaded[Run](_run)
+
+    def _command(
+        self,
+        args: Sequence[str],
+        *,
+        stdout: StreamType = StreamType.PIPE,
+        stderr: StreamType = StreamType.PIPE,
+        timeout: int | None,
+        workdir: str | None,
+        env: dict[str, str | None] | None,
+        secrets: Collection[Secret] | None,
+        pty: bool = False,
+    ) -> Command:
+        check_command(args)
+        check_workdir(workdir)
+        check_seconds("timeout", timeout, least=0)
+        last = [Secret.from_dict(env)] if env else []
+        return Command(
+            tuple(args), stdout, stderr, timeout, workdir, [*(secrets or ()), *last], pty
+        )
+
+    # Its streams, id, end and tags
+
+    @property
+    def stdout(self) -> StreamReader[str]:
+        """What the main process writes to standard output, in lines."""
+        return self._stdout
+
+    @property
+    def stderr(self) -> StreamReader[str]:
+        """What the main process writes to standard error, in lines."""
+        return self._stderr
+
+    @property
+    def stdin(self) -> StreamWriter:
+        """What the main process reads from standard input."""
+        return self._stdin
+
+    @property
+    def object_id(self) -> str:
+        """Its id, by which `from_id` finds it."""
+        return self._id
+
+    @property
+    def returncode(self) -> int | None:
+        """How it ended, as far as `wait` or `poll` have told; `None` if they have not.
+
+        The exit code of the main process, 124 if its time was up, 137 if it was terminated.
+        """
+        if self._result is None:
+            return None
+        if self._result.status == GenericResult.GENERIC_STATUS_TIMEOUT:
+            return 124
+        if self._result.status == GenericResult.GENERIC_STATUS_TERMINATED:
+            return 137
+        return self._result.exitcode
+
+    @dual
+    async def get_tags(self) -> dict[str, str]:
+        """Its tags."""
+        request = SandboxTagsGetRequest(sandbox_id=self._id)
+        response = await self._client._calls.control(
+            lambda link: link.control.SandboxTagsGet, request
+        )
+        return {tag.tag_name: tag.tag_value for tag in response.tags}
+
+    @dual
+    async def set_tags(self, tags: dict[str, str], *, client: Client | None = None) -> None:
+        """Replace its tags, by which `list` finds it.
+
+        Args:
+            tags: names and values: at most 63 letters, digits, dashes, periods, underscores.
+            client: refused, as it is deprecated: a sandbox has a client.
+
+        Raises:
+            InvalidError: a name or value has another shape.
+        """
+        refuse(client=client)
+        request = SandboxTagsSetRequest(sandbox_id=self._id, tags=_tags(tags))
+        await self._client._calls.control(lambda link: link.control.SandboxTagsSet, request)
+
+    # Last, because within the class the name hides the builtin
+
+    @staticmethod
+    @DualIterator
+    async def list(
+        *,
+        app_id: str | None = None,
+        tags: dict[str, str] | None = None,
+        client: Client | None = None,
+    ) -> AsyncGenerator[Sandbox, None]:
+        """The sandboxes that run, the newest first.
+
+        Args:
+            app_id: those of an app only.
+            tags: those that have all these tags only.
+            client: where they are; the default client's if not given.
+
+        Raises:
+            InvalidError: a tag has a shape that none can have.
+            NotFoundError: there is no such app.
+        """
+        client = client or await default_client()
+        request = SandboxListRequest(app_id=app_id or "", tags=_tags(tags or {}))
+        while True:
+            page = await client._calls.control(lambda link: link.control.SandboxList, request)
+            if not page.sandboxes:
+                return
+            for info in page.sandboxes:
+                sandbox = Sandbox(info.id, client)
+                yield sandbox
+            request.before_timestamp = page.sandboxes[-1].created_at
+
+
+def _tags(tags: dict[str, str]) -> Sequence[SandboxTag]:
+    return [SandboxTag(tag_name=name, tag_value=value) for name, value in tags.items()]

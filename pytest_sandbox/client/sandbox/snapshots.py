@@ -1,0 +1,215 @@
+"""The part of a sandbox that keeps what it is, and goes back to it."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from abc import abstractmethod
+from typing import TYPE_CHECKING
+
+from pytest_sandbox._proto import extensions_pb2, router_pb2
+from pytest_sandbox._proto import snapshots_pb2 as pb
+from pytest_sandbox._proto.common_pb2 import GenericResult
+from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
+
+from ..exceptions import Error, ExecutionError
+from ..exceptions import TimeoutError as ModalTimeoutError
+from ..image import Image, image_id
+from ..memory_snapshot import SandboxSnapshot, taken
+from ..transport.background import owned
+from ..transport.calls import TIMEOUT
+from ..transport.clock import within
+from ..transport.dual import dual
+from ..validation import check_path, check_seconds, refuse
+
+if TYPE_CHECKING:
+    from pathlib import PurePosixPath
+
+    from ..client import Client
+    from ..process.task import Task
+
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
+#: Seconds that Modal's newer clients have a snapshot kept.
+TTL = 30 * 24 * 3600
+
+
+class SandboxSnapshots:
+    """Snapshots of a sandbox: of its files, of a directory, of its memory."""
+
+    _id: str
+    _client: Client
+    _task: Task
+
+    @dual
+    async def snapshot_filesystem(self, timeout: int = 55) -> Image:
+        """Keep its files as they are now, for `Sandbox.create(image=...)` and `restore`.
+
+        The programs in it see nothing but a pause. What is mounted is not part of it: volumes,
+        mounted images, `/proc`, `/dev`. The image is good in every process that uses the same
+        server, by its `object_id`, and keeps the environment, working directory and command of
+        the one that the sandbox was made from.
+
+        Args:
+            timeout: seconds that it may take.
+
+        Raises:
+            ExecutionError: it took longer.
+            NotFoundError: the sandbox is gone.
+            ResourceExhaustedError: there is no room, and nothing that is kept is unused.
+            UnimplementedError: the engine keeps no files.
+        """
+        check_seconds("timeout", timeout)
+        return await owned(self._kept(timeout), self._client.extensions.forget_image.core)
+
+    async def _kept(self, timeout: int) -> Image:
+        response = await self._client._calls.control(
+            lambda link: link.control.SandboxSnapshotFs,
+            pb.SandboxSnapshotFsRequest(sandbox_id=self._id, timeout=timeout),
+            timeout=timeout + TIMEOUT,
+        )
+        if response.result.status != GenericResult.GENERIC_STATUS_SUCCESS:
+            raise ExecutionError(response.result.exception)
+        return Image.from_id(response.image_id)
+
+    @dual
+    async def snapshot_directory(
+        self,
+        path: PurePosixPath | str,
+        *,
+        timeout: int = 55,
+        ttl: int | None = TTL,
+        _experimental_encryption_key: bytes | None = None,
+    ) -> Image:
+        """Keep a directory as it is now, for `mount_image`.
+
+        Args:
+            path: the directory, absolute.
+            timeout: seconds that it may take.
+            ttl: seconds that it is kept; `None` for as long as there is room.
+            _experimental_encryption_key: refused: what is kept stays on this machine.
+
+        Raises:
+            TimeoutError: it took longer.
+            NotFoundError: there is no such directory, or the sandbox is gone.
+            InvalidError: it is no directory.
+            ResourceExhaustedError: there is no room, and nothing that is kept is unused.
+            UnimplementedError: the engine keeps no directories.
+        """
+        check_seconds("timeout", timeout)
+        check_seconds("ttl", ttl)
+        refuse(_experimental_encryption_key=_experimental_encryption_key)
+        request = router_pb2.TaskSnapshotDirectoryRequest(
+            task_id=await self._task.id(),
+            path=_path(path),
+            snapshot_id=str(uuid.uuid4()),
+            ttl_seconds=-1 if ttl is None else ttl,
+        )
+        keeping = owned(self._kept_directory(request), self._client.extensions.forget_image.core)
+        try:
+            return await within(self._task.clock, timeout, keeping)
+        except asyncio.TimeoutError:
+            raise ModalTimeoutError(
+                f"a snapshot of {path} takes longer than {timeout} seconds"
+            ) from None
+        except Error as error:  # the lines of asyncio that it came through help nobody
+            raise error.with_traceback(None) from None
+
+    async def _kept_directory(self, request: router_pb2.TaskSnapshotDirectoryRequest) -> Image:
+        response = await self._task.call(
+            lambda link: link.router.TaskSnapshotDirectory, request, timeout=None
+        )
+        return Image.from_id(response.image_id)
+
+    @dual
+    async def mount_image(
+        self,
+        path: PurePosixPath | str,
+        image: Image | None,
+        *,
+        _experimental_encryption_key: bytes | None = None,
+    ) -> None:
+        """Show a directory that was kept at a path, where it can be written to.
+
+        What is written there stays in this sandbox: the image does not change. What was at that
+        path is hidden until `unmount_image`.
+
+        Args:
+            path: absolute, and not `/`; made if it does not exist.
+            image: what `snapshot_directory` returned; `None` for an empty directory.
+            _experimental_encryption_key: refused: what is kept stays on this machine.
+
+        Raises:
+            NotFoundError: there is no such image, or the sandbox is gone.
+            InvalidError: the image is not one of a directory, or the path no place for it.
+            UnimplementedError: the engine mounts no images.
+        """
+        refuse(_experimental_encryption_key=_experimental_encryption_key)
+        request = router_pb2.TaskMountDirectoryRequest(
+            task_id=await self._task.id(),
+            path=_path(path),
+            image_id=await image_id(image, self._client) if image is not None else "",
+        )
+        await self._task.call(lambda link: link.router.TaskMountDirectory, request)
+
+    @dual
+    async def unmount_image(self, path: PurePosixPath | str) -> None:
+        """Undo the latest `mount_image` at a path.
+
+        Args:
+            path: the one that was given there.
+
+        Raises:
+            InvalidError: nothing is mounted there; as `ConflictError`, if it is in use.
+            NotFoundError: there is no such path, or the sandbox is gone.
+        """
+        request = router_pb2.TaskUnmountDirectoryRequest(
+            task_id=await self._task.id(), path=_path(path)
+        )
+        await self._task.call(lambda link: link.router.TaskUnmountDirectory, request)
+
+    @dual
+    async def restore(self, image: Image) -> None:
+        """Go back to an image: all programs in it are killed, and its files become those of that.
+
+        Its id, name, tags and the time it has to live stay, and so do mounted volumes. Its main
+        process starts anew, and `stdin`, `stdout` and `stderr` are those of the new one; what
+        was mounted with `mount_image` is not any more.
+
+        Args:
+            image: what `snapshot_filesystem` returned, of this sandbox or another; or any other.
+
+        Raises:
+            NotFoundError: there is no such image, or the sandbox is gone.
+            InvalidError: the image is one of a directory.
+            ResourceExhaustedError: the machine has no room for it.
+        """
+        request = extensions_pb2.SandboxRestoreImageRequest(
+            sandbox_id=self._id, image_id=await image_id(image, self._client)
+        )
+        await self._client._calls.control(
+            lambda link: ExtensionsStub(link.channel).SandboxRestoreImage, request
+        )
+        self._begin()
+
+    @dual
+    async def _experimental_snapshot(self) -> SandboxSnapshot:
+        """Keep its files and its running programs, for `_experimental_from_snapshot`.
+
+        It goes on as before. It must have been created with `_experimental_enable_snapshot`.
+
+        Raises:
+            ExecutionError: a program holds something that cannot be kept; the message names it.
+            ConflictError: it was not created for that.
+            NotFoundError: it is gone.
+        """
+        forget = self._client.extensions.forget_snapshot.core
+        return await owned(taken(self._client, self._id), forget)
+
+    @abstractmethod
+    def _begin(self) -> None:
+        """Read and write the streams of the main process from their beginning."""
+
+
+def _path(path: PurePosixPath | str) -> bytes:
+    return check_path(str(path)).encode(errors="surrogateescape")

@@ -1,0 +1,175 @@
+"""What a sandbox is to be: the arguments of `Sandbox.create`, checked and on the wire."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_sandbox._proto.sandboxes_pb2 import Sandbox as Definition
+from pytest_sandbox._proto.sandboxes_pb2 import StringMap
+
+from ..client import Client, default_client
+from ..exceptions import InvalidError
+from ..image import Image, image_id
+from ..tunnel import open_ports
+from ..validation import (
+    check_command,
+    check_environment,
+    check_name,
+    check_seconds,
+    check_workdir,
+    refuse,
+)
+from .gpu import gpu_config
+from .resources import network_access, resources, terminal
+from .volume_mounts import check_volumes, volume_mounts
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Collection, Sequence
+
+    from ..app import App
+    from ..secret import Secret
+    from ..volume import Volume
+
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
+
+@dataclass(frozen=True)
+class Specification:
+    """A sandbox to create: where, in which app, and what it is."""
+
+    client: Client
+    app_id: str
+    definition: Definition
+
+
+async def define(
+    *args: str,
+    app: App | None = None,
+    name: str | None = None,
+    image: Image | None = None,
+    env: dict[str, str | None] | None = None,
+    secrets: Collection[Secret] | None = None,
+    network_file_systems: object = None,
+    timeout: int = 300,
+    idle_timeout: int | None = None,
+    workdir: str | None = None,
+    gpu: str | None = None,
+    cloud: str | None = None,
+    region: str | Sequence[str] | None = None,
+    cpu: float | tuple[float, float] | None = None,
+    memory: int | tuple[int, int] | None = None,
+    block_network: bool = False,
+    cidr_allowlist: Sequence[str] | None = None,
+    volumes: dict[str | os.PathLike[str], Volume] | None = None,
+    pty: bool = False,
+    encrypted_ports: Sequence[int] = (),
+    h2_ports: Sequence[int] = (),
+    unencrypted_ports: Sequence[int] = (),
+    proxy: object = None,
+    verbose: bool = False,
+    experimental_options: dict[str, bool] | None = None,
+    _experimental_enable_snapshot: bool = False,
+    client: Client | None = None,
+    environment_name: str | None = None,
+    pty_info: object = None,
+) -> Specification:
+    """Create a sandbox; it runs when this returns.
+
+    Args:
+        *args: the main process, with which the sandbox ends. Without one it lives until it
+            is terminated or its time is up.
+        app: the app it belongs to; the client's own if not given.
+        name: a name for it, not in use by a running sandbox of the app.
+        image: what its file system starts as; `Image.host()` if not given.
+        env: environment variables; those that are `None` are left out.
+        secrets: more environment variables; `env` comes last and wins.
+        network_file_systems: refused.
+        timeout: seconds that it may live at most.
+        idle_timeout: seconds that it may live with nothing going on inside.
+        workdir: the working directory, created if it does not exist.
+        gpu: what it is to have for itself: `"H100"`, `"A100-80GB:2"` for two, `"any"`.
+        cloud: refused.
+        region: refused.
+        cpu: processors that the machine must have, or (those, a limit).
+        memory: MiB that the machine must have, or (those, a limit).
+        block_network: no network; an engine may have none anyway.
+        cidr_allowlist: refused.
+        volumes: what is mounted where: volumes by absolute path.
+        pty: run the main process on a terminal.
+        encrypted_ports: ports that `tunnels` leads to over TLS.
+        h2_ports: ports that it leads to over TLS, for programs that speak HTTP/2.
+        unencrypted_ports: ports that it leads to as they are.
+        proxy: refused.
+        verbose: asks Modal's own machines for more logs, and there are none here.
+        experimental_options: refused.
+        _experimental_enable_snapshot: allow `_experimental_snapshot`; an engine may isolate such
+            a sandbox less.
+        client: where to create it; where its app is if not given.
+        environment_name: refused, as it is deprecated: the app has an environment.
+        pty_info: refused, as it is deprecated: use `pty`.
+
+    Raises:
+        InvalidError: an argument makes no sense, or the command cannot be started.
+        UnimplementedError: an argument is refused.
+        AlreadyExistsError: the name is in use.
+        ResourceExhaustedError: the machine has not what is asked for.
+    """
+    check_command(args, empty=True)
+    check_workdir(workdir)
+    check_seconds("timeout", timeout)
+    check_seconds("idle_timeout", idle_timeout)
+    if name is not None:
+        check_name(name, "Sandbox")
+    refuse(
+        network_file_systems=network_file_systems,
+        cloud=cloud,
+        region=region,
+        cidr_allowlist=cidr_allowlist,
+        proxy=proxy,
+        experimental_options=experimental_options,
+        environment_name=environment_name,
+        pty_info=pty_info,
+    )
+    ports = open_ports(encrypted_ports, h2_ports, unencrypted_ports)
+    if ports.ports and block_network:
+        raise InvalidError(f"port {ports.ports[0].port} cannot be opened with block_network=True")
+    gpus = gpu_config(gpu)
+    check_volumes(volumes or {})
+    client, app_id = await _home(client, app)
+    definition = Definition(
+        entrypoint_args=args,
+        name=name,
+        image_id=await image_id(image or Image.host(), client),
+        environment_variables=StringMap(contents=check_environment(env)) if env else None,
+        secret_ids=await _secret_ids(secrets or (), client, app_id),
+        timeout_secs=timeout,
+        idle_timeout_secs=idle_timeout,
+        workdir=workdir,
+        resources=resources(cpu, memory, gpus),
+        volume_mounts=await volume_mounts(volumes or {}, client),
+        open_ports=ports if ports.ports else None,
+        network_access=network_access(block_network),
+        pty_info=terminal(pty),
+        verbose=verbose,
+        enable_snapshot=_experimental_enable_snapshot,
+    )
+    return Specification(client, app_id, definition)
+
+
+async def _home(client: Client | None, app: App | None) -> tuple[Client, str]:
+    """Where to create a sandbox: whose server, and which app."""
+    if app is None:
+        client = client or await default_client()
+        return client, await client._own_app_id()
+    if app.app_id is None or app._client is None:
+        raise ValueError(
+            f"{app!r} was not looked up; use App.lookup({app.name!r}, create_if_missing=True)"
+        )
+    return client or app._client, app.app_id
+
+
+async def _secret_ids(secrets: Collection[Secret], client: Client, app_id: str) -> Sequence[str]:
+    return await asyncio.gather(*(secret._id(client, app_id) for secret in secrets))

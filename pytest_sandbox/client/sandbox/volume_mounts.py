@@ -1,0 +1,79 @@
+"""Volumes of a sandbox: what `volumes=` says, on the wire."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from typing import TYPE_CHECKING
+
+from pytest_sandbox._proto.common_pb2 import VolumeMount
+
+from ..exceptions import InvalidError
+from ..volume import Volume
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..client import Client
+
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
+#: Where Modal mounts no volume.
+_TAKEN = ("/", "/root", "/tmp")
+
+
+async def volume_mounts(
+    volumes: Mapping[str | os.PathLike[str], Volume], client: Client
+) -> list[VolumeMount]:
+    """The volumes to mount; those that are not known yet are looked up, or made.
+
+    Args:
+        volumes: by the path where each shows.
+        client: of the sandbox.
+
+    Raises:
+        InvalidError: a path or a volume that cannot be mounted.
+        NotFoundError: there is no volume of that name.
+    """
+    return [
+        VolumeMount(
+            volume_id=(await volume._look_up(client))[1],
+            mount_path=path,
+            read_only=volume._read_only,
+            allow_background_commits=True,  # as all of Modal's clients say
+        )
+        for path, volume in check_volumes(volumes).items()
+    ]
+
+
+def check_volumes(volumes: Mapping[str | os.PathLike[str], Volume]) -> dict[str, Volume]:
+    """The volumes by the path where each shows.
+
+    Raises:
+        InvalidError: a path or a volume that cannot be mounted.
+    """
+    if not isinstance(volumes, dict):
+        raise InvalidError(f"volumes={volumes!r} is a {type(volumes).__name__}, not a dict")
+    checked: dict[str, Volume] = {}
+    for given, volume in volumes.items():
+        path = _checked_path(given)
+        if not isinstance(volume, Volume):
+            raise InvalidError(f"volumes={{{path!r}: {volume!r}}}: that is no Volume")
+        if volume in checked.values():
+            raise InvalidError(f"{volume!r} can be mounted at one path only, not at {path!r} too")
+        checked[path] = volume
+    return checked
+
+
+def _checked_path(given: object) -> str:
+    path = os.fspath(given) if isinstance(given, os.PathLike) else given
+    if not isinstance(path, str) or "\0" in path:
+        raise InvalidError(f"volumes={{{given!r}: ...}}: {given!r} is not a path")
+    path = path.rstrip("/") or "/"
+    if not path.startswith("/") or posixpath.normpath(path) != path:
+        raise InvalidError(
+            f"volumes={{{given!r}: ...}}: a volume is mounted at an absolute path without . or .."
+        )
+    if path in _TAKEN:
+        raise InvalidError(f"volumes={{{given!r}: ...}}: no volume can be mounted at {path}")
+    return path

@@ -1,0 +1,142 @@
+"""Calls to the server: retries, idempotency, errors."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import AsyncGenerator, Callable, Mapping
+from typing import TypeVar
+
+from grpclib.client import UnaryStreamMethod, UnaryUnaryMethod
+
+from .channels import Channels, Link
+from .clock import REAL_TIME, within
+from .retries import CONTROL, Backoff, Patience, retrying
+from .translation import translated
+
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
+Req = TypeVar("Req")
+Res = TypeVar("Res")
+
+#: Names whoever makes calls from this process, so that several can share an engine.
+CALLER_VARIABLE = "PYTEST_SANDBOX_CALLER"
+#: Seconds that a call may take, unless the server holds it on purpose.
+TIMEOUT = 60.0
+
+Metadata = Mapping[str, "str | bytes"]
+Unary = Callable[[Link], UnaryUnaryMethod[Req, Res]]
+Streaming = Callable[[Link], UnaryStreamMethod[Req, Res]]
+
+
+class Calls:
+    """Makes the calls of one client. On the portal's loop only.
+
+    Whatever goes wrong leaves as one of `exceptions`.
+    """
+
+    def __init__(self, channels: Channels) -> None:
+        self._channels = channels
+        self.clock = channels.server.clock
+        self.hold = channels.server.hold
+        caller = os.environ.get(CALLER_VARIABLE)
+        #: Goes with every call.
+        self._caller: Metadata = {"x-sandbox-caller": caller} if caller else {}
+
+    async def control(
+        self, method: Unary[Req, Res], request: Req, *, timeout: float | None = TIMEOUT
+    ) -> Res:
+        """A call of the control plane, repeated under one idempotency key."""
+        return (await self.control_with_metadata(method, request, timeout=timeout))[0]
+
+    async def control_with_metadata(
+        self, method: Unary[Req, Res], request: Req, *, timeout: float | None = TIMEOUT
+    ) -> tuple[Res, Metadata]:
+        """The same, with the initial metadata of the answer."""
+        key = str(uuid.uuid4())
+
+        async def attempt(number: int) -> tuple[Res, Metadata]:
+            metadata = {"x-idempotency-key": key, "x-retry-attempt": str(number)}
+            return await self._once(method, request, metadata, timeout)
+
+        with translated(_rpc(request), self._channels.server):
+            return await retrying(attempt, CONTROL, self.clock)
+
+    async def router(
+        self,
+        method: Unary[Req, Res],
+        request: Req,
+        metadata: Metadata,
+        backoff: Backoff,
+        *,
+        timeout: float | None = TIMEOUT,
+    ) -> Res:
+        """A call of the command router."""
+
+        async def attempt(_: int) -> Res:
+            return (await self._once(method, request, metadata, timeout))[0]
+
+        with translated(_rpc(request), self._channels.server):
+            return await retrying(attempt, backoff, self.clock)
+
+    async def stream(
+        self,
+        method: Streaming[Req, Res],
+        request: Callable[[], Req],
+        metadata: Metadata,
+        backoff: Backoff,
+    ) -> AsyncGenerator[Res, None]:
+        """The messages of a stream, which is opened again where it broke off.
+
+        Args:
+            method: which stream.
+            request: makes the request that continues after the last message.
+            metadata: of the call.
+            backoff: how often it is opened again without a message in between.
+        """
+        patience = Patience(backoff)
+        while True:
+            try:
+                with translated(_rpc(request()), self._channels.server):
+                    async for message in self._messages(method, request(), metadata):
+                        patience.renew()
+                        yield message
+                return
+            except Exception as error:
+                delay = patience.wait(error)
+                if delay is None:
+                    raise
+            await self.clock.sleep(delay)
+
+    async def _once(
+        self, method: Unary[Req, Res], request: Req, metadata: Metadata, timeout: float | None
+    ) -> tuple[Res, Metadata]:
+        if timeout is None or self.clock is REAL_TIME:
+            return await self._call(method, request, metadata, timeout)
+        return await within(self.clock, timeout, self._call(method, request, metadata, None))
+
+    async def _call(
+        self, method: Unary[Req, Res], request: Req, metadata: Metadata, timeout: float | None
+    ) -> tuple[Res, Metadata]:
+        with self._channels.link() as link:
+            metadata = {**metadata, **self._caller}
+            async with method(link).open(timeout=timeout, metadata=metadata) as stream:
+                await stream.send_message(request, end=True)
+                response = await stream.recv_message()
+            assert response is not None
+            return response, stream.initial_metadata or {}
+
+    async def _messages(
+        self, method: Streaming[Req, Res], request: Req, metadata: Metadata
+    ) -> AsyncGenerator[Res, None]:
+        with self._channels.link() as link:
+            metadata = {**metadata, **self._caller}
+            async with method(link).open(metadata=metadata) as stream:
+                await stream.send_message(request, end=True)
+                while (message := await stream.recv_message()) is not None:
+                    yield message
+
+
+def _rpc(request: object) -> str:
+    """The name of a call, `SandboxCreate`, which requests carry."""
+    return type(request).__name__.removesuffix("Request")

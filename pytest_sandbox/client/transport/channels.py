@@ -1,0 +1,168 @@
+"""Connections to one server, opened as they are needed.
+
+A server takes at most 100 calls at a time on one connection (the default of `h2`), and calls
+that wait for the end of something hold their place for long. So there are as many connections
+as it takes, each with its share of the calls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import weakref
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from grpclib.config import Configuration
+
+from pytest_sandbox._proto.control_grpc import ModalClientStub
+from pytest_sandbox._proto.router_grpc import TaskCommandRouterStub
+from pytest_sandbox.rpcs._details import StatusDetails
+
+from .. import exceptions
+from .clock import REAL_TIME, Clock
+from .portal import portal
+from .wide_channel import WideChannel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
+
+#: Calls on one connection at a time.
+CALLS = 64
+#: Bytes that may be received ahead of their reader, per call.
+WINDOW = 4 * 1024 * 1024
+#: Bytes of the end of the engine's log that are shown when it died.
+LOG_TAIL = 4096
+
+
+class Server(ABC):
+    """Where a client connects to.
+
+    Attributes:
+        clock: the time that waits and repetitions of the client take.
+        hold: seconds that it may hold a question for the end of something, as Modal's client asks.
+    """
+
+    clock: Clock = REAL_TIME
+    hold = 10.0
+
+    @abstractmethod
+    def channel(self) -> WideChannel:
+        """A new connection, made with its first call."""
+
+    @abstractmethod
+    def unreachable(self, error: OSError) -> exceptions.ConnectionError:
+        """What to raise when no connection can be made."""
+
+
+class UnixServer(Server):
+    """The engine process that serves on a Unix socket."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def channel(self) -> WideChannel:
+        """A connection over the socket, with room for readers that stand still."""
+        configuration = Configuration(
+            http2_stream_window_size=WINDOW,
+            # All calls' windows: else calls whose output nobody reads would stop the others.
+            http2_connection_window_size=CALLS * WINDOW,
+        )
+        return WideChannel(
+            path=self.path, config=configuration, status_details_codec=StatusDetails()
+        )
+
+    def unreachable(self, error: OSError) -> exceptions.ConnectionError:
+        """The process is gone: nothing else removes or closes its socket."""
+        return exceptions.EngineDiedError(self.path, self._log_tail())
+
+    def _log_tail(self) -> str:
+        try:
+            data = Path(self.path).with_name("server.log").read_bytes()
+        except OSError:
+            return ""
+        return data[-LOG_TAIL:].decode(errors="replace").strip()
+
+
+class Link:
+    """A connection, and the stubs that call over it."""
+
+    def __init__(self, channel: WideChannel) -> None:
+        self.channel = channel
+        self.control = ModalClientStub(channel)
+        self.router = TaskCommandRouterStub(channel)
+        self.calls = 0
+
+
+class Channels:
+    """The connections of a client, to be used on the portal's loop only."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.is_shut = False
+        self._links: list[Link] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._forget: Callable[[], None] = lambda: None
+        _all.add(self)
+
+    @contextlib.contextmanager
+    def link(self) -> Iterator[Link]:
+        """A connection with room for one more call, for as long as that call takes."""
+        link = self._roomy()
+        link.calls += 1
+        try:
+            yield link
+        finally:
+            link.calls -= 1
+
+    def close(self) -> None:
+        """Close all connections; calls under way fail."""
+        for link in self._links:
+            link.channel.close()
+        self._links.clear()
+
+    def shut(self) -> None:
+        """Close all connections, and open no more."""
+        self.is_shut = True
+        self.close()
+        self._forget()
+
+    def _roomy(self) -> Link:
+        if self.is_shut:
+            raise exceptions.ClientClosed("this client was closed; make another")
+        self._settle()
+        for link in self._links:
+            if link.calls < CALLS:
+                return link
+        self._links.append(Link(self.server.channel()))
+        return self._links[-1]
+
+    def disown(self) -> None:
+        """Leave the connections to the process that this one was forked from."""
+        for link in self._links:
+            link.channel.disown()
+        self._links = []
+
+    def _settle(self) -> None:
+        """Start anew on a new loop: that of a fork, or the one after the portal was closed."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            self._links = []
+            self._loop = loop
+            self._forget = portal().at_close(self.close)
+
+
+_all: weakref.WeakSet[Channels] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for channels in _all:
+        channels.disown()
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,232 @@
+"""One event loop on one thread, where everything of the client happens.
+
+Blocking calls hand a coroutine over and wait; `.aio` calls await it from whatever loop they are
+on: asyncio's, any number of them, or trio's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import concurrent.futures
+import contextlib
+import os
+import queue
+import sys
+import threading
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from pytest_sandbox._idle import IdleEventLoop
+
+from .background import beside
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from types import ModuleType
+
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
+T = TypeVar("T")
+
+#: Seconds that the end of the interpreter waits for connections to be closed.
+_CLOSE_TIMEOUT = 2.0
+#: Seconds after which a blocked thread looks for signals again: one that comes just before a
+#: thread blocks does not wake it.
+_ATTENTION = 0.5
+#: Seconds that another loop has to make its next call before nothing is taken to come from it.
+_PATIENCE = 0.002
+
+
+class Portal:
+    """An event loop on a daemon thread.
+
+    Attributes:
+        idlers: asked, the newest first, when somebody waits for a call and nothing can run; they
+            say whether they changed that.
+    """
+
+    def __init__(self) -> None:
+        self._loop = IdleEventLoop()
+        self._closers: list[Callable[[], None]] = []
+        self._calls = 0  # under way; on the loop only, as the next
+        self._awaited = 0  # of those, the ones from other loops
+        self.idlers: list[Callable[[], bool]] = []
+        self._thread = threading.Thread(target=self._serve, name="pytest-sandbox", daemon=True)
+        self._thread.start()
+
+    def submit(self, coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        """Start a coroutine on the loop; cancelling the future cancels it."""
+        return asyncio.run_coroutine_threadsafe(self._counted(coroutine), self._loop)
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine on the loop and block until it is done.
+
+        A `KeyboardInterrupt` here cancels it there.
+        """
+        if threading.current_thread() is self._thread:
+            coroutine.close()
+            raise RuntimeError(
+                "a blocking call was made on the thread that would have to serve it; "
+                "await its .aio form"
+            )
+        call = _BlockingCall(self._counted(coroutine, blocking=True))
+        try:
+            self._loop.call_soon_threadsafe(call.start)
+            return call.wait()
+        except BaseException:
+            self._call_soon(call.cancel)
+            raise
+
+    async def _counted(self, coroutine: Coroutine[Any, Any, T], *, blocking: bool = False) -> T:
+        self._count(1, blocking)
+        try:
+            return await coroutine
+        finally:
+            self._count(-1, blocking)
+
+    def _count(self, change: int, blocking: bool) -> None:
+        self._calls += change
+        self._awaited += 0 if blocking else change
+        # A blocked thread brings nothing new. Another loop that awaits may have more to say.
+        self._loop.patience = _PATIENCE if self._awaited else 0.0
+        self._loop.on_idle = self._idle if self._calls and self.idlers else None
+
+    def _idle(self) -> bool:
+        return any(idler() for idler in reversed(self.idlers))
+
+    def _call_soon(self, function: Callable[[], object]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and its tasks with it
+            self._loop.call_soon_threadsafe(function)
+
+    def at_close(self, closer: Callable[[], None]) -> Callable[[], None]:
+        """Have a function called on the loop before it ends; the result undoes that."""
+        self._closers.append(closer)
+
+        def undo() -> None:
+            if closer in self._closers:
+                self._closers.remove(closer)
+
+        return undo
+
+    def close(self) -> None:
+        """End the loop and its thread."""
+        with contextlib.suppress(concurrent.futures.TimeoutError):
+            self.submit(self._cancel_all()).result(_CLOSE_TIMEOUT)
+        self._call_soon(self._loop.stop)
+        self._thread.join(_CLOSE_TIMEOUT)
+
+    async def _cancel_all(self) -> None:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for closer in list(self._closers):
+            closer()
+
+    def _serve(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
+        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        self._loop.close()
+
+
+class _BlockingCall(Generic[T]):
+    """A coroutine that runs on the loop while another thread waits for it.
+
+    Not a `concurrent.futures.Future`: an interrupt can come while that holds its lock in Python
+    code, which then stays locked, for the loop too. A `SimpleQueue` does all of it in C.
+    """
+
+    def __init__(self, coroutine: Coroutine[Any, Any, T]) -> None:
+        self._coroutine = coroutine
+        self._task: asyncio.Task[T] | None = None
+        self._done: queue.SimpleQueue[asyncio.Task[T]] = queue.SimpleQueue()
+
+    def start(self) -> None:
+        """Run it; on the loop."""
+        self._task = beside(self._coroutine)
+        self._task.add_done_callback(self._done.put)
+
+    def cancel(self) -> None:
+        """End it, if it has not ended; on the loop, after `start`."""
+        if self._task is not None:
+            self._task.cancel()
+
+    def wait(self) -> T:
+        """What comes of it."""
+        task = None
+        while task is None:
+            with contextlib.suppress(queue.Empty):
+                task = self._done.get(timeout=_ATTENTION)
+        self._task = None  # else its error would hold this frame, and this frame its error
+        try:
+            return task.result()
+        finally:
+            del task
+
+
+_current: Portal | None = None
+_lock = threading.Lock()
+#: Portals of processes that this one was forked from: never to be touched, or even freed, as
+#: their loops watch descriptors that parent and child share.
+_inherited: list[Portal] = []
+
+
+def portal() -> Portal:
+    """The portal of this process, started by the first call."""
+    global _current
+    if _current is None:
+        with _lock:
+            if _current is None:
+                _current = Portal()
+    return _current
+
+
+def close_portal() -> None:
+    """End the portal of this process; the next call starts another."""
+    global _current
+    with _lock:
+        ended, _current = _current, None
+    if ended is not None:
+        ended.close()
+
+
+def _after_fork() -> None:
+    """Threads do not survive a fork: the child starts its own when it needs one."""
+    global _current, _lock
+    _lock = threading.Lock()
+    if _current is not None:
+        _inherited.append(_current)
+        _current = None
+
+
+os.register_at_fork(after_in_child=_after_fork)
+atexit.register(close_portal)
+
+
+async def arrival(future: concurrent.futures.Future[T]) -> T:
+    """Await, on any loop of asyncio or trio, what happens on the portal's.
+
+    Being cancelled here cancels it there.
+    """
+    trio = sys.modules.get("trio")
+    if trio is not None and trio.lowlevel.in_trio_task():
+        return await _arrival_in_trio(trio, future)
+    return await asyncio.wrap_future(future)
+
+
+async def _arrival_in_trio(trio: ModuleType, future: concurrent.futures.Future[T]) -> T:
+    token = trio.lowlevel.current_trio_token()
+    done = trio.Event()
+
+    def wake(_: object) -> None:
+        with contextlib.suppress(trio.RunFinishedError):
+            token.run_sync_soon(done.set)
+
+    future.add_done_callback(wake)
+    try:
+        await done.wait()
+    except BaseException:
+        future.cancel()
+        raise
+    return future.result()

@@ -1,0 +1,130 @@
+"""Which failures of a call are worth another attempt, and when."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from grpclib import GRPCError, Status
+from grpclib.exceptions import StreamTerminatedError
+
+from pytest_sandbox.rpcs._details import retry_after
+
+from ..exceptions import Error
+from .clock import REAL_TIME, Clock
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
+T = TypeVar("T")
+
+#: Statuses with which a server, or what is between, says that nothing is wrong with the request.
+TRANSIENT = frozenset(
+    {
+        Status.CANCELLED,
+        Status.DEADLINE_EXCEEDED,
+        Status.INTERNAL,
+        Status.UNAVAILABLE,
+        Status.UNKNOWN,
+    }
+)
+
+#: Seconds that one call waits in all because servers told it to.
+THROTTLED = 60.0
+
+
+@dataclass(frozen=True)
+class Backoff:
+    """How often a call is repeated, and how long is waited before.
+
+    Attributes:
+        retries: attempts after the first.
+        first: seconds before the second attempt.
+        factor: by which each further wait is longer.
+    """
+
+    retries: int
+    first: float
+    factor: float = 2.0
+
+    def delay(self, attempt: int) -> float:
+        """Seconds to wait after the attempt with this number, counted from 0."""
+        return self.first * self.factor**attempt
+
+
+#: As Modal's client repeats calls of the control plane, and of the command router.
+CONTROL = Backoff(retries=3, first=0.1)
+ROUTER = Backoff(retries=10, first=0.01)
+
+
+def is_transient(error: Exception) -> bool:
+    """Whether the same call may succeed a moment later; translated errors are looked through."""
+    error = _untranslated(error)
+    if isinstance(error, GRPCError):
+        return error.status in TRANSIENT
+    return isinstance(error, StreamTerminatedError | asyncio.TimeoutError)
+
+
+class Patience:
+    """How long one call, or one stream, is still repeated.
+
+    Args:
+        backoff: for failures that the server does not explain.
+    """
+
+    def __init__(self, backoff: Backoff) -> None:
+        self._backoff = backoff
+        self._failures = 0
+        self._waited = 0.0
+
+    def renew(self) -> None:
+        """Something came: what failed before does not count any more."""
+        self._failures = 0
+        self._waited = 0.0
+
+    def wait(self, error: Exception) -> float | None:
+        """Seconds until the next attempt, after one that ended with `error`; `None`: no more.
+
+        When a server says how long to wait, that does not count as a failure, as with Modal's
+        client; but all such waits together must not take longer than `THROTTLED`.
+        """
+        told = _told_to_wait(error)
+        if told is not None:
+            self._waited += told
+            return told if self._waited <= THROTTLED else None
+        if self._failures >= self._backoff.retries or not is_transient(error):
+            return None
+        self._failures += 1
+        return self._backoff.delay(self._failures - 1)
+
+
+def _told_to_wait(error: Exception) -> float | None:
+    cause = _untranslated(error)
+    return retry_after(cause.details) if isinstance(cause, GRPCError) else None
+
+
+def _untranslated(error: Exception) -> Exception:
+    """What the wire said; `translated` raises from `None`, so it is the context."""
+    if isinstance(error, Error) and isinstance(error.__context__, Exception):
+        return error.__context__
+    return error
+
+
+async def retrying(
+    attempt: Callable[[int], Awaitable[T]], backoff: Backoff, clock: Clock = REAL_TIME
+) -> T:
+    """Call `attempt` with 0, 1, ... until it succeeds, fails for good, or was tried enough."""
+    patience = Patience(backoff)
+    number = 0
+    while True:
+        try:
+            return await attempt(number)
+        except Exception as error:
+            delay = patience.wait(error)
+            if delay is None:
+                raise
+        await clock.sleep(delay)
+        number += 1

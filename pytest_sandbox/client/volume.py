@@ -1,0 +1,383 @@
+"""Volumes: folders that outlive sandboxes, and that sandboxes share."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from pytest_sandbox._proto import common_pb2
+from pytest_sandbox._proto import volumes_pb2 as pb
+
+from .client import default_client
+from .ephemeral_volume import Ephemeral
+from .exceptions import ConflictError, ExecutionError, InvalidError, NotFoundError
+from .transport.dual import Dual, dual
+from .validation import check_name
+from .volume_files import VolumeFiles
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .client import Client
+
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
+#: Volumes in one page of a listing.
+_PAGE = 100
+
+
+@dataclass
+class VolumeInfo:
+    """What is known of a volume.
+
+    Attributes:
+        name: `None` for an ephemeral one.
+        created_at: when it was made.
+        created_by: `None`: nobody has a name here.
+    """
+
+    name: str | None
+    created_at: datetime
+    created_by: str | None
+
+
+class VolumeObjects:
+    """Volumes by name, as `Volume.objects`."""
+
+    @staticmethod
+    @Dual
+    async def create(
+        name: str,
+        *,
+        version: int | None = None,
+        allow_existing: bool = False,
+        environment_name: str | None = None,
+        client: Client | None = None,
+    ) -> None:
+        """Make a volume.
+
+        Args:
+            name: of the volume.
+            version: 1 or 2, of Modal's file system; it makes no difference here.
+            allow_existing: be content if there is one.
+            environment_name: the environment it is to be in.
+            client: whose volume; the default client's if not given.
+
+        Raises:
+            AlreadyExistsError: there is one.
+            InvalidError: that cannot be a name, or a version.
+        """
+        check_name(name, "Volume")
+        creation = (
+            common_pb2.OBJECT_CREATION_TYPE_CREATE_IF_MISSING
+            if allow_existing
+            else common_pb2.OBJECT_CREATION_TYPE_CREATE_FAIL_IF_EXISTS
+        )
+        request = _request(name, environment_name, version, creation)
+        await Volume(request, client)._look_up()
+
+    @staticmethod
+    @Dual
+    async def delete(
+        name: str,
+        *,
+        allow_missing: bool = False,
+        environment_name: str | None = None,
+        client: Client | None = None,
+    ) -> None:
+        """Delete a volume; sandboxes that have it mounted keep it until they end.
+
+        Args:
+            name: of the volume.
+            allow_missing: be content if there is none.
+            environment_name: the environment it is in.
+            client: whose volume; the default client's if not given.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        volume = Volume.from_name(name, environment_name=environment_name, client=client)
+        try:
+            client, volume_id = await volume._look_up()
+        except NotFoundError:
+            if allow_missing:
+                return
+            raise
+        request = pb.VolumeDeleteRequest(volume_id=volume_id)
+        await client._calls.control(lambda link: link.control.VolumeDelete, request)
+
+    @staticmethod
+    @Dual
+    async def list(
+        *,
+        max_objects: int | None = None,
+        created_before: datetime | str | None = None,
+        environment_name: str = "",
+        client: Client | None = None,
+    ) -> list[Volume]:
+        """The volumes with a name, the newest first.
+
+        Args:
+            max_objects: how many at most.
+            created_before: those made before that time, or the beginning of that day, as
+                ISO 8601 has it.
+            environment_name: the environment they are in.
+            client: whose volumes; the default client's if not given.
+
+        Raises:
+            InvalidError: a negative number, or something that is no time.
+        """
+        if max_objects is not None and max_objects < 0:
+            raise InvalidError(f"max_objects={max_objects!r} is negative")
+        client = client or await default_client()
+        volumes: list[Volume] = []
+        before = _timestamp(created_before)
+        while max_objects is None or len(volumes) < max_objects:
+            request = pb.VolumeListRequest(
+                environment_name=environment_name,
+                pagination=pb.ListPagination(max_objects=_PAGE, created_before=before),
+            )
+            page = await client._calls.control(lambda link: link.control.VolumeList, request)
+            if not page.items:
+                break
+            volumes += [_found(item, client, environment_name) for item in page.items]
+            before = page.items[-1].metadata.creation_info.created_at
+        return volumes[:max_objects]
+
+
+class Volume(VolumeFiles):
+    """A folder that outlives sandboxes; see `from_name` and `ephemeral`.
+
+    It is mounted with `Sandbox.create(volumes={"/data": volume})`, and what one sandbox writes
+    all others that have it see at once. It lives until it is deleted, or the engine ends.
+    """
+
+    #: Makes, lists and deletes volumes.
+    objects = VolumeObjects
+
+    def __init__(
+        self,
+        request: pb.VolumeGetOrCreateRequest,
+        client: Client | None,
+        known: dict[Client, pb.VolumeGetOrCreateResponse] | None = None,
+        *,
+        read_only: bool = False,
+    ) -> None:
+        self._request = request
+        self._client = client
+        self._known = known if known is not None else {}
+        self._read_only = read_only
+
+    @staticmethod
+    def from_name(
+        name: str,
+        *,
+        environment_name: str | None = None,
+        create_if_missing: bool = False,
+        version: int | None = None,
+        client: Client | None = None,
+    ) -> Volume:
+        """A volume of that name. It is looked up, or made, when it is used.
+
+        Args:
+            name: of the volume.
+            environment_name: the environment it is in.
+            create_if_missing: make it if there is none.
+            version: 1 or 2, of Modal's file system; it makes no difference here.
+            client: whose volume; that of the sandbox it is used for if not given.
+
+        Raises:
+            InvalidError: that cannot be a name, or a version.
+        """
+        check_name(name, "Volume")
+        creation = common_pb2.OBJECT_CREATION_TYPE_CREATE_IF_MISSING if create_if_missing else None
+        return Volume(_request(name, environment_name, version, creation), client)
+
+    @classmethod
+    def ephemeral(
+        cls,
+        client: Client | None = None,
+        environment_name: str | None = None,
+        version: int | None = None,
+    ) -> Ephemeral:
+        """A volume without a name, for a `with` or an `async with`, with which it ends.
+
+        Args:
+            client: whose volume; the default client's if not given.
+            environment_name: the environment it is in.
+            version: 1 or 2, of Modal's file system; it makes no difference here.
+        """
+        creation = common_pb2.OBJECT_CREATION_TYPE_EPHEMERAL
+        return Ephemeral(cls(_request("", environment_name, version, creation), client))
+
+    def read_only(self) -> Volume:
+        """The same volume, for sandboxes that may only read it."""
+        return Volume(self._request, self._client, self._known, read_only=True)
+
+    @property
+    def name(self) -> str | None:
+        """Its name; `None` if it is ephemeral."""
+        return self._request.deployment_name or None
+
+    @property
+    def object_id(self) -> str:
+        """Its id.
+
+        Raises:
+            ExecutionError: it was not looked up yet.
+        """
+        for response in self._known.values():
+            return response.volume_id
+        raise ExecutionError(f"{self!r} was not looked up yet: call hydrate()")
+
+    @dual
+    async def hydrate(self, client: Client | None = None) -> Volume:
+        """Look it up, or make it, now.
+
+        Args:
+            client: whose volume, if it does not know.
+
+        Raises:
+            NotFoundError: there is none of that name.
+        """
+        await self._look_up(client)
+        return self
+
+    @dual
+    async def info(self) -> VolumeInfo:
+        """What is known of it.
+
+        Raises:
+            NotFoundError: there is none of that name.
+        """
+        client, _ = await self._look_up()
+        metadata = self._known[client].metadata
+        created_at = datetime.fromtimestamp(metadata.creation_info.created_at, timezone.utc)
+        return VolumeInfo(metadata.name or None, created_at.astimezone(), None)
+
+    @dual
+    async def commit(self) -> None:
+        """Let others see what was written: engines of this package do that at once.
+
+        Raises:
+            RuntimeError: it was deleted.
+        """
+        client, volume_id = await self._look_up()
+        request = pb.VolumeCommitRequest(volume_id=volume_id)
+        with _there():
+            await client._calls.control(lambda link: link.control.VolumeCommit, request)
+
+    @dual
+    async def reload(self) -> None:
+        """See what others have written: engines of this package show that at once.
+
+        Raises:
+            RuntimeError: it was deleted.
+        """
+        client, volume_id = await self._look_up()
+        request = pb.VolumeReloadRequest(volume_id=volume_id)
+        with _there():
+            await client._calls.control(lambda link: link.control.VolumeReload, request)
+
+    @staticmethod
+    @Dual
+    async def delete(
+        name: str, client: Client | None = None, environment_name: str | None = None
+    ) -> None:
+        """Delete a volume, as `Volume.objects.delete` does.
+
+        Args:
+            name: of the volume.
+            client: whose volume; the default client's if not given.
+            environment_name: the environment it is in.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        await VolumeObjects.delete.core(name, environment_name=environment_name, client=client)
+
+    @staticmethod
+    @Dual
+    async def rename(
+        old_name: str,
+        new_name: str,
+        *,
+        client: Client | None = None,
+        environment_name: str | None = None,
+    ) -> None:
+        """Give a volume another name.
+
+        Args:
+            old_name: its name.
+            new_name: its name from then on.
+            client: whose volume; the default client's if not given.
+            environment_name: the environment it is in.
+
+        Raises:
+            AlreadyExistsError: there is one of that name.
+            NotFoundError: there is none to rename.
+        """
+        check_name(new_name, "Volume")
+        volume = Volume.from_name(old_name, environment_name=environment_name, client=client)
+        client, volume_id = await volume._look_up()
+        request = pb.VolumeRenameRequest(volume_id=volume_id, name=new_name)
+        await client._calls.control(lambda link: link.control.VolumeRename, request)
+
+    async def _look_up(self, client: Client | None = None) -> tuple[Client, str]:
+        """Whose volume, and the id by which that client's server knows it."""
+        client = self._client or client or next(iter(self._known), None) or await default_client()
+        if client not in self._known:
+            self._known[client] = await client._calls.control(
+                lambda link: link.control.VolumeGetOrCreate, self._request
+            )
+        return client, self._known[client].volume_id
+
+    def __repr__(self) -> str:
+        made = f"Volume.from_name({self.name!r})" if self.name else "Volume.ephemeral()"
+        return f"{made}.read_only()" if self._read_only else made
+
+
+def _request(
+    name: str,
+    environment: str | None,
+    version: int | None,
+    creation: common_pb2.ObjectCreationType | None,
+) -> pb.VolumeGetOrCreateRequest:
+    if version not in (None, 1, 2):
+        raise InvalidError(f"version={version!r} is neither 1 nor 2")
+    return pb.VolumeGetOrCreateRequest(
+        deployment_name=name,
+        environment_name=environment or "",
+        version=pb.VolumeFsVersion.Name(version) if version else None,
+        object_creation_type=creation,
+    )
+
+
+def _found(item: pb.VolumeListItem, client: Client, environment: str) -> Volume:
+    response = pb.VolumeGetOrCreateResponse(
+        volume_id=item.volume_id, version=item.metadata.version, metadata=item.metadata
+    )
+    request = _request(item.metadata.name, environment, None, None)
+    return Volume(request, client, {client: response})
+
+
+def _timestamp(moment: datetime | str | None) -> float:
+    """Seconds since the epoch; 0 for none, as on the wire."""
+    if moment is None:
+        return 0.0
+    try:
+        moment = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+        return moment.timestamp()  # without a zone, it is this machine's
+    except (AttributeError, ValueError):
+        raise InvalidError(f"created_before={moment!r} is no time, such as 2025-12-31") from None
+
+
+@contextlib.contextmanager
+def _there() -> Iterator[None]:
+    """That the volume is gone is a `RuntimeError`, as it is with Modal."""
+    try:
+        yield
+    except (ConflictError, NotFoundError) as error:
+        raise RuntimeError(str(error)) from error

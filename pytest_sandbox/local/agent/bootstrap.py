@@ -1,0 +1,155 @@
+"""From a bare new process to PID 1 of a sandbox, in order; one module per kernel facility."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import signal
+import socket
+import struct
+import sys
+
+from .. import wire
+from ..filesystem import root_mounts, volume_mounts
+from ..kernel import idmap
+from ..kernel import syscalls as sys_
+from ..kernel.errors import describe
+from ..zygote.helper import close_all_but
+from . import files, main
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..filesystem.layers import Layers
+    from ..filesystem.volume_mounts import Volumes
+    from ..kernel.cgroups import Doors
+    from .harden import Hardening
+
+NAMESPACES = (
+    sys_.CLONE_NEWNS | sys_.CLONE_NEWPID | sys_.CLONE_NEWNET | sys_.CLONE_NEWIPC | sys_.CLONE_NEWUTS
+)
+#: Bytes of a file of ours in `/etc` that are looked at.
+_LARGEST_TEXT = 1024 * 1024
+_SIOCSIFFLAGS, _IFF_UP = 0x8914, 0x1
+
+
+class Blueprint:
+    """What is the same for all sandboxes of a zygote."""
+
+    def __init__(
+        self,
+        trees: list[tuple[str, bool]],
+        layers: Layers,
+        volumes: Volumes,
+        size: int,
+        inodes: int,
+        masks: root_mounts.Masks,
+        hardening: Hardening,
+    ) -> None:
+        self.trees = trees
+        self.layers = layers
+        self.volumes = volumes
+        self.size = size
+        self.inodes = inodes
+        self.masks = masks
+        self.hardening = hardening
+
+
+def run(
+    blueprint: Blueprint,
+    request: wire.Message,
+    sock: socket.socket,
+    gate: socket.socket,
+    doors: Doors,
+) -> None:
+    """Be PID 1 of a new sandbox; never returns.
+
+    Args:
+        blueprint: what every sandbox has.
+        request: the zygote's `create` message.
+        sock: where the engine talks to this sandbox.
+        gate: says when the ids are mapped, and takes what the zygote may need of the sandbox.
+        doors: the way into the sandbox's cgroups.
+    """
+    try:
+        doors.enter()
+        if gate.recv(1) != b"g":
+            os._exit(0)  # the zygote is gone, or could not map the ids
+        sys_.set_title("pytest-sandbox agent")
+        _build(blueprint, request, gate, sock.fileno())
+        blueprint.hardening.apply(request["processes"])
+        agent = main.Agent(sock)
+    except Exception as error:
+        cause = error if isinstance(error, OSError) else OSError(errno.EIO, repr(error))
+        wire.send(sock, {"failed": describe(cause)})
+        os._exit(1)
+    agent.run()
+    os._exit(0)
+
+
+def _build(blueprint: Blueprint, request: wire.Message, gate: socket.socket, engine: int) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+    idmap.become_root()
+    sys_.unshare(sys_.CLONE_NEWCGROUP)  # only now: its root is the cgroup we were put into
+    os.umask(0)
+    root_mounts.mount_store(blueprint.size, blueprint.inodes)
+    root_mounts.mount_root(blueprint.trees, blueprint.layers, request["layers"])
+    root_mounts.mount_trees(blueprint.trees)
+    root_mounts.mount_kernel(blueprint.masks, blueprint.size, blueprint.inodes)
+    _hand_over(gate)
+    volumes = volume_mounts.take(request)
+    root_mounts.enter_root()
+    _forget_the_machine([engine, *(tree for tree, _ in volumes)])
+    os.umask(0o022)
+    volume_mounts.attach(volumes)
+    socket.sethostname(request["hostname"])
+    _loopback_up()
+    _prepare_files(request)
+
+
+def _forget_the_machine(keep: list[int]) -> None:
+    """Hold no descriptor of the machine but some, and import nothing any more.
+
+    Before the first path is looked up that a hostile program may have made a link of: the magic
+    links of `/proc/self/fd` lead wherever a descriptor does, out of the root too.
+    """
+    null = os.open("/dev/null", os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(null, fd)
+    close_all_but([0, 1, 2, *keep])
+    sys.meta_path.clear()  # from here on, it would be the sandbox's own files
+
+
+def _hand_over(gate: socket.socket) -> None:
+    """Give the zygote our store, while it can still be named, and our mount namespace."""
+    mounts = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    wire.send(gate, {}, (sys_.open_tree("/box"), mounts))
+
+
+def _loopback_up() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        fcntl.ioctl(sock, _SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", _IFF_UP))
+
+
+def _prepare_files(request: wire.Message) -> None:
+    os.makedirs(request["workdir"], exist_ok=True)
+    hostname = request["hostname"]
+    if hostname != "sandbox" or request["layers"]:
+        with contextlib.suppress(OSError):  # a snapshot may be of something without these files
+            _update("/etc/hostname", f"{hostname}\n", whole=True)
+            if hostname != "sandbox":
+                _update("/etc/hosts", f"127.0.0.1\t{hostname}\n")
+
+
+def _update(path: str, text: str, *, whole: bool = False) -> None:
+    """Have a small file hold a text, or hold it too, and leave it alone if it does."""
+    fd = files.open_file({"path": path, "flags": os.O_RDWR | os.O_APPEND, "mode": 0})
+    with os.fdopen(fd, "rb+") as file:
+        old = file.read(_LARGEST_TEXT)
+        if old == text.encode() or (text.encode() in old and not whole):
+            return
+        if whole:
+            file.truncate(0)
+        file.write(text.encode())

@@ -1,0 +1,162 @@
+"""Starting a process in a sandbox, without fork: `posix_spawn(3)` from PID 1."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import signal
+import struct
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..wire import Message
+
+_ALL_SIGNALS = tuple(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+_TIOCSPTLCK, _TIOCGPTN, _TIOCSWINSZ = 0x40045431, 0x80045430, 0x5414
+_NULL = 0  # PID 1's own standard input is the sandbox's /dev/null
+
+
+def spawn(request: Message, fds: list[int]) -> tuple[int, tuple[int, ...]]:
+    """Start the process of an `exec` message; its pid, and the terminal for the engine if any.
+
+    Raises:
+        OSError: with the name of what is at fault: the folder, the command, its interpreter.
+    """
+    os.chdir(request["workdir"])
+    try:
+        path = find(request["argv"][0], request["env"].get("PATH", os.defpath))
+        if request["pty"] is None:
+            return _spawn(path, request, _pipes(request, fds)), ()
+        return _spawn_on_terminal(path, request)
+    finally:
+        os.chdir("/")
+
+
+def find(command: str, search: str) -> str:
+    """The file that a command means, as execvp(3) looks for it, relative to the current folder."""
+    if "/" in command:
+        return command
+    refused: OSError | None = None
+    for folder in search.split(":"):
+        path = os.path.join(folder or ".", command)
+        try:
+            if os.path.isdir(path):
+                continue
+            if os.access(path, os.X_OK):
+                return path
+            if os.path.lexists(path):
+                refused = PermissionError(errno.EACCES, "not executable", path)
+        except OSError:
+            continue
+    raise refused or FileNotFoundError(errno.ENOENT, f"command not found (PATH={search})", command)
+
+
+def signal_session(session: int, number: int) -> None:
+    """Signal every process of a session; for a kill, until none is left that could fork more."""
+    for _ in range(8 if number == signal.SIGKILL else 1):
+        members = [pid for pid in _pids() if _session(pid) == session]
+        for pid in members:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+        if not members:
+            return
+
+
+def _pids() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def _session(pid: int) -> int | None:
+    """The session of a process that still runs."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in (b"Z", b"X") else int(fields[3])
+
+
+def _pipes(request: Message, fds: list[int]) -> list[tuple[int, ...]]:
+    """File actions for the engine's pipes: stdin, and those of stdout and stderr that it wants."""
+    given = iter(fds)
+    stdin = next(given)
+    stdout = stderr = _NULL
+    if request["stdout"] == "pipe":
+        stdout = next(given)
+    if request["stderr"] == "pipe":
+        stderr = next(given)
+    elif request["stderr"] == "stdout":
+        stderr = stdout
+    # stdin comes last: until then 0 still is /dev/null.
+    return [
+        (os.POSIX_SPAWN_DUP2, stdout, 1),
+        (os.POSIX_SPAWN_DUP2, stderr, 2),
+        (os.POSIX_SPAWN_DUP2, stdin, 0),
+    ]
+
+
+def open_terminal() -> tuple[int, int]:
+    """Open a new terminal of the sandbox: its master, and its number in `/dev/pts`."""
+    master = os.open("/dev/ptmx", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        fcntl.ioctl(master, _TIOCSPTLCK, struct.pack("i", 0))
+        (number,) = struct.unpack("i", fcntl.ioctl(master, _TIOCGPTN, bytes(4)))
+    except OSError:
+        os.close(master)
+        raise
+    return master, number
+
+
+def _spawn_on_terminal(path: str, request: Message) -> tuple[int, tuple[int, ...]]:
+    """Open a terminal of the sandbox's own; the process leads its session."""
+    rows, columns = request["pty"]
+    master, number = open_terminal()
+    try:
+        fcntl.ioctl(master, _TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        # A session leader's first terminal becomes its controlling terminal: open(2) as it starts.
+        actions: list[tuple[int, ...]] = [
+            (os.POSIX_SPAWN_OPEN, 0, f"/dev/pts/{number}", os.O_RDWR, 0),  # type: ignore[list-item]
+            (os.POSIX_SPAWN_DUP2, 0, 1),
+            (os.POSIX_SPAWN_DUP2, 0, 2),
+        ]
+        return _spawn(path, request, actions), (master,)
+    except OSError:
+        os.close(master)
+        raise
+
+
+def _spawn(path: str, request: Message, actions: list[tuple[int, ...]]) -> int:
+    try:
+        return os.posix_spawn(
+            path,
+            request["argv"],
+            request["env"],
+            file_actions=actions,
+            setsid=True,
+            setsigmask=(),
+            setsigdef=_ALL_SIGNALS,
+        )
+    except OSError as error:
+        raise _explained(error, path) from None
+
+
+def _explained(error: OSError, path: str) -> OSError:
+    """The same error, in words that tell which of its many causes it was."""
+    text = error.strerror
+    if error.errno == errno.ENOENT and os.path.lexists(path):
+        text = "its interpreter, named in its first line or its header, does not exist"
+    elif error.errno == errno.ENOENT:
+        text = "no such file"
+    elif error.errno == errno.EACCES and os.path.isdir(path):
+        text = "it is a directory"
+    elif error.errno == errno.EACCES:
+        text = "it is not executable"
+    elif error.errno == errno.ENOEXEC:
+        text = "it is neither a program for this machine nor a script with a #! line"
+    elif error.errno == errno.E2BIG:
+        text = "its arguments and environment are longer than the kernel allows"
+    elif error.errno == errno.EAGAIN:
+        text = "the sandbox has as many processes as it may have"
+    return OSError(error.errno, text, path)

@@ -1,0 +1,1 @@
+"""Runs in helpers inside a sandbox: CRIU, which dumps and restores processes."""

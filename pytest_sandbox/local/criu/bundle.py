@@ -1,0 +1,86 @@
+"""CRIU and what it is made of, copied to where it runs from: inside of hostile sandboxes.
+
+It runs with all rights of root and with a sandbox's root directory, so whatever it opens by a
+path of its own may come from a hostile program. So there are copies in memory that open less, a
+command line that turns the rest off, and an environment with nothing in it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..wire import Message
+
+#: Where the stage has it.
+FOLDER = "/criu"
+#: Of the same length as the name that it takes the place of; there is nothing below a device.
+_PRELOAD, _NOTHING = b"/etc/ld.so.preload\0", b"/dev/null/.preload\0"
+_CACHE = re.compile(rb"/[\w./-]*/(criu\.kdat)\0")
+_ENVIRONMENT = {
+    "PATH": "/dev/null/bin",
+    "HOME": "/dev/null/home",
+    "LC_ALL": "C",
+    "GNUTLS_SYSTEM_PRIORITY_FILE": "/dev/null",
+    "GNUTLS_NO_IMPLICIT_INIT": "1",
+}
+
+
+class Kit:
+    """The files of one CRIU, read while the machine can still be reached."""
+
+    def __init__(self, message: Message) -> None:
+        self._loader = os.path.basename(message["loader"])
+        self._files = {os.path.basename(path): _read(path) for path in message["libraries"]}
+        self._files["criu"] = _with_own_cache(_read(message["program"]))
+        if self._loader:
+            self._files[self._loader] = _without_preload(_read(message["loader"]))
+
+    def unpack(self) -> None:
+        """Write everything to the stage."""
+        os.makedirs(f"{FOLDER}/plugins")
+        for name, content in self._files.items():
+            with open(f"{FOLDER}/{name}", "xb", opener=_opener) as file:
+                file.write(content)
+        self._files.clear()
+
+    def become(self, tools: int, action: str, arguments: list[str]) -> None:
+        """Turn into CRIU, working in the current folder.
+
+        Args:
+            tools: a descriptor of `FOLDER`.
+            action: `"dump"`, `"restore"`, ...
+            arguments: its options.
+        """
+        here = f"/proc/self/fd/{tools}"
+        command = [f"{here}/criu", action, *arguments]
+        command += ["--no-default-config", "--libdir", f"{here}/plugins", "--work-dir", "."]
+        if self._loader:
+            options = ["--inhibit-cache", "--library-path", here]
+            command = [f"{here}/{self._loader}", *options, *command]
+        os.execve(command[0], command, _ENVIRONMENT)  # noqa: S606
+
+
+def _opener(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o755)
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def _without_preload(loader: bytes) -> bytes:
+    """A loader that does not load what a file of the sandbox names."""
+    return loader.replace(_PRELOAD, _NOTHING)
+
+
+def _with_own_cache(program: bytes) -> bytes:
+    """A CRIU that keeps what it found out about the kernel in its current folder."""
+    changed, count = _CACHE.subn(lambda found: found[1].ljust(len(found[0]), b"\0"), program)
+    if not count:
+        raise OSError(errno.ENOEXEC, "this CRIU has its cache where it cannot be changed", "criu")
+    return changed

@@ -1,0 +1,142 @@
+"""Work on a sandbox with all rights of root, from inside its namespaces.
+
+The zygote forks a helper, which enters the namespaces and forks again, for one is in a pid
+namespace only from birth. What does the work is then a process of the sandbox, with a number
+that no program there has, which no program there may look into, and which ends with it. The
+helper stays outside, and with it what hands out memory, for as long as that is needed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+import socket
+import sys
+
+from .. import wire
+from ..kernel import syscalls as sys_
+from ..kernel.errors import describe
+from ..zygote.helper import close_all_but
+from . import dump, restore
+from .bundle import FOLDER
+from .run import Refused, Tools
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..kernel.cgroups import Doors
+    from ..wire import Message
+    from .bundle import Kit
+
+#: Where the helper mounts what it writes to, in a mount namespace of its own.
+_IMAGES, _WORK = "/memory", "/work"
+#: Bytes: for logs, and what CRIU keeps for itself.
+_WORK_SIZE = 64 << 20
+#: Seconds for all of it. What takes longer waits for something that does not come.
+_LONGEST = 300
+_NAMESPACES = (
+    sys_.CLONE_NEWNS
+    | sys_.CLONE_NEWPID
+    | sys_.CLONE_NEWNET
+    | sys_.CLONE_NEWIPC
+    | sys_.CLONE_NEWUTS
+    | sys_.CLONE_NEWCGROUP
+)
+#: Numbers for processes of ours in a sandbox, high enough that programs seldom get there.
+_PIDS = range(32000, 31000, -1)
+
+
+def start(pid: int, kit: Kit, message: Message, fds: list[int], doors: Doors) -> int:
+    """Begin to work on the sandbox with this PID 1; returns the helper's pid.
+
+    Args:
+        pid: of its PID 1, which the caller has not collected yet.
+        kit: how to run CRIU.
+        message: the engine's request.
+        fds: a socket, on which the engine hears of the end, then what the request needs.
+        doors: the way into the sandbox's cgroups.
+    """
+    return sys_.clone(0, lambda: _help(pid, kit, message, fds, doors))
+
+
+def _help(pid: int, kit: Kit, message: Message, fds: list[int], doors: Doors) -> None:
+    sys_.prctl(sys_.PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGTERM, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+    close_all_but([*fds, *doors.fds])
+    sock = socket.socket(fileno=fds[0])
+    try:
+        tools = _prepared(kit, message, fds[1:])
+        if message["op"] == "thaw":
+            restore.hand_out_memory(tools, message)
+        sys.meta_path.clear()  # from here on, it would be the sandbox's own files
+        target = os.pidfd_open(pid)
+        sys_.setns(target, _NAMESPACES)
+        os.close(target)
+        _fork(lambda: _work(sock, tools, message, doors), doors)
+    except Refused as refusal:
+        wire.send(sock, {"refused": str(refusal)})
+    except OSError as error:
+        wire.send(sock, {"error": describe(error)})
+    sock.close()
+    _wait_for_children()
+    os._exit(0)
+
+
+def _prepared(kit: Kit, message: Message, fds: list[int]) -> Tools:
+    """What is needed inside, in hand, as long as the stage is in reach."""
+    sys_.unshare(sys_.CLONE_NEWNS)
+    work = _mounted(_WORK, _WORK_SIZE)
+    images = fds.pop(0) if message["op"] == "thaw" else _mounted(_IMAGES, message["room"])
+    folder = os.open(FOLDER, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    counter = os.open("/proc/sys/kernel/ns_last_pid", os.O_RDWR | os.O_CLOEXEC)
+    return Tools(kit, folder, work, images, counter, fds)
+
+
+def _mounted(path: str, size: int) -> int:
+    """A new tmpfs, which lives as long as somebody has it open."""
+    flags = sys_.MS_NOSUID | sys_.MS_NODEV
+    sys_.mount("tmpfs", path, "tmpfs", flags, f"size={size},mode=0700")
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def _fork(child: Callable[[], object], doors: Doors) -> None:
+    for number in _PIDS:
+        try:
+            sys_.clone(0, child, doors.folder, number)
+        except FileExistsError:
+            continue
+        return
+    raise OSError(errno.EAGAIN, "no process number is free in the sandbox", "")
+
+
+def _work(sock: socket.socket, tools: Tools, message: Message, doors: Doors) -> None:
+    sys_.prctl(sys_.PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.alarm(_LONGEST)
+    os.setsid()
+    answer: Message
+    passed: tuple[int, ...] = ()
+    try:
+        doors.enter()
+        if message["op"] == "freeze":
+            answer = {"done": dump.freeze(tools, message)}
+            passed = (tools.images,)
+        else:
+            passed = restore.thaw(tools, message)
+            answer = {"done": {}}
+    except Refused as refusal:
+        answer = {"refused": str(refusal)}
+    except OSError as error:
+        answer = {"error": describe(error)}
+    wire.send(sock, answer, passed)
+    os._exit(0)
+
+
+def _wait_for_children() -> None:
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            os.wait()

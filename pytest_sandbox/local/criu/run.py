@@ -1,0 +1,167 @@
+"""Running CRIU in a sandbox: what it needs there, what it says, and what went wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+
+from ..kernel import syscalls as sys_
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .bundle import Kit
+
+#: What CRIU finds out about the kernel, for which it takes longer than for all the rest.
+_CACHE = "criu.kdat"
+_ERROR = re.compile(r"Error \([^)]*\): (.*)")
+#: Errors that do not matter, or that only say that there was one.
+_NOISE = (
+    "rlimit: Can't setup RLIMIT_NOFILE for self",
+    "cg: cgroupd:",
+    "Dumping FAILED",
+    "Restoring FAILED",
+)
+_WORDS = 4
+_CAP_SYS_RESOURCE = 24
+
+
+class Refused(Exception):
+    """Something cannot be kept or restored; says what and why."""
+
+
+class Tools:
+    """What it takes to keep or restore the processes of one sandbox.
+
+    Args:
+        kit: how to run CRIU.
+        folder: a descriptor of the folder with its files.
+        work: one of an empty folder, where each tree of processes gets a folder for logs and such.
+        images: one of the folder of images, with a folder for each tree too.
+        counter: one of `ns_last_pid`, which is of the pid namespace of who uses it.
+        fds: further ones that came with the request.
+    """
+
+    def __init__(
+        self, kit: Kit, folder: int, work: int, images: int, counter: int, fds: list[int]
+    ) -> None:
+        self._kit = kit
+        self._folder = folder
+        self._work = work
+        self._counter = counter
+        self.images = images
+        self.fds = fds
+
+    def count(self) -> int:
+        """The number of the sandbox's latest process or thread."""
+        return int(os.pread(self._counter, 32, 0))
+
+    def count_from(self, pid: int) -> None:
+        """Give the next processes of the sandbox numbers above this one."""
+        os.pwrite(self._counter, str(pid).encode(), 0)
+
+    def enter(self, tree: str) -> None:
+        """Go to the folder of a tree, which is made if need be."""
+        os.fchdir(self._work)
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(tree)
+            os.chdir(tree)
+            with contextlib.suppress(FileNotFoundError):
+                _copy(self._folder, None)
+            return
+        os.chdir(tree)
+
+    def start(
+        self,
+        action: str,
+        tree: str,
+        options: list[str],
+        inherited: tuple[int, ...] = (),
+        ids: tuple[int, int] = (0, 0),
+        *,
+        own_ipc: bool = False,
+    ) -> int:
+        """Start CRIU; its pid.
+
+        Args:
+            action: `"dump"`, `"restore"`, ...
+            tree: of which processes.
+            options: further options.
+            inherited: descriptors that it is to have.
+            ids: user and group of the processes. To ask for their limits takes either the same
+                real ids or a capability that not every root has (prlimit(2)).
+            own_ipc: run it in an IPC namespace of its own, so that it takes that of the processes
+                for theirs, and keeps what is in it.
+        """
+        self.enter(tree)
+        arguments = ["--images-dir", f"/proc/self/fd/{self.images}/{tree}"]
+        arguments += ["--log-file", f"{action}.log", "-v1", *options]
+
+        def child() -> None:
+            sys_.prctl(sys_.PR_SET_PDEATHSIG, signal.SIGKILL)
+            for fd in (self._folder, self.images, *inherited):
+                os.set_inheritable(fd, True)
+            if own_ipc:
+                sys_.unshare(sys_.CLONE_NEWIPC)
+            if any(ids) and not _may_ask_for_limits():
+                os.setresgid(ids[1], 0, 0)
+                os.setresuid(ids[0], 0, 0)
+            self._kit.become(self._folder, action, arguments)
+
+        return sys_.clone(0, child)
+
+    def run(
+        self,
+        action: str,
+        tree: str,
+        options: list[str],
+        inherited: tuple[int, ...] = (),
+        ids: tuple[int, int] = (0, 0),
+        *,
+        own_ipc: bool = False,
+    ) -> str:
+        """Run CRIU to its end; what it complained of, or nothing if it succeeded."""
+        pid = self.start(action, tree, options, inherited, ids, own_ipc=own_ipc)
+        _, status = os.waitpid(pid, 0)
+        self._keep_cache()
+        if status == 0:
+            return ""
+        return self.words(action) or f"CRIU ended with {os.waitstatus_to_exitcode(status)}"
+
+    def words(self, action: str) -> str:
+        """The last errors in the log of a tree, whose folder is the current one."""
+        try:
+            with open(f"{action}.log", errors="replace") as file:
+                found = _ERROR.findall(file.read())
+        except FileNotFoundError:
+            return ""
+        return "; ".join([words for words in found if not words.startswith(_NOISE)][-_WORDS:])
+
+    def _keep_cache(self) -> None:
+        """Let others use what was found out now."""
+        if not os.path.exists(f"/proc/self/fd/{self._folder}/{_CACHE}"):
+            with contextlib.suppress(FileNotFoundError):
+                _copy(None, self._folder)
+
+
+def _may_ask_for_limits() -> bool:
+    with open("/proc/self/status") as file:
+        effective = next(line for line in file if line.startswith("CapEff"))
+    return bool(int(effective.split()[1], 16) >> _CAP_SYS_RESOURCE & 1)
+
+
+def _copy(source: int | None, target: int | None) -> None:
+    fd = os.open(_CACHE, os.O_RDONLY | os.O_CLOEXEC, dir_fd=source)
+    try:
+        content = os.read(fd, 1 << 20)
+    finally:
+        os.close(fd)
+    part = f"{_CACHE}.{os.getpid()}"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    fd = os.open(part, flags, 0o600, dir_fd=target)
+    try:
+        os.write(fd, content)
+    finally:
+        os.close(fd)
+    os.rename(part, _CACHE, src_dir_fd=target, dst_dir_fd=target)

@@ -1,0 +1,155 @@
+"""The engine: what the server holds."""
+
+from __future__ import annotations
+
+import resource
+from typing import TYPE_CHECKING
+
+from pytest_sandbox.engine import (
+    Capability,
+    Clock,
+    Engine,
+    EngineInfo,
+    EngineUnavailable,
+    SystemClock,
+    Task,
+    TaskSpec,
+)
+
+from ..options import LocalOptions
+from .machine.fingerprint import fingerprint
+from .machine.modes import choose
+from .snapshots.memory import Memory
+from .snapshots.transfer import export, load
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from .factory import Factory
+    from .machine.find_criu import CriuMissing
+    from .machine.modes import Choice
+
+_LIMITS = {"memory": Capability.MEMORY_LIMIT, "cpu": Capability.CPU_LIMIT}
+
+
+class LocalEngine(Engine):
+    """Sandboxes on this machine, made of namespaces by a small process of its own.
+
+    Args:
+        options: settings; `None` for the defaults.
+        clock: where the server and this engine take the time from.
+    """
+
+    def __init__(self, options: LocalOptions | None = None, clock: Clock | None = None) -> None:
+        self.clock = clock or SystemClock()
+        self._options = options or LocalOptions()
+        self._factory: Factory | None = None
+        self._memory: Memory | None = None
+
+    async def start(self) -> EngineInfo:
+        """Find the strongest mode that works here, by a trial sandbox, and be ready in it.
+
+        Raises:
+            EngineUnavailable: no mode works; with each one's reason, and what to do.
+        """
+        _raise_descriptor_limit()
+        choice = await choose(self._options)
+        self._factory = choice.factory
+        self._memory = choice.factory.memory = Memory(self._options, choice.factory.images)
+        return _info(choice, await self._memory.look())
+
+    async def create(self, spec: TaskSpec) -> Task:
+        """Create a task and start its main process.
+
+        Raises:
+            InvalidSpec, SpawnFailed, StoreFull, Unsupported: and nothing is left behind.
+            EngineUnavailable: the engine is closed, or its own processes were killed.
+        """
+        factory = self._started()
+        if spec.freezable or spec.resume is not None:
+            assert self._memory is not None
+            return await self._memory.create(spec)
+        return await factory.create(spec)
+
+    async def prepare(self, spec: TaskSpec) -> None:
+        """Make a sandbox ahead, for a `create` that is likely to come."""
+        if not spec.freezable:
+            self._started().pool.prepare(spec)
+
+    async def forget(self, image: str) -> None:
+        """Let go of an image; what it takes is freed when nothing stands on it any more."""
+        if self._factory is not None and self._memory is not None:
+            self._memory.forget(image)
+            self._factory.forget(image)
+
+    def frees(self, image: str) -> bool:
+        """Whether `forget` would give room now."""
+        return self._factory is None or self._factory.frees(image)
+
+    async def export(self, image: str) -> AsyncIterator[bytes]:
+        """An image, without the machine's below it, for `load`.
+
+        Raises:
+            UnknownImage: there is no such image.
+        """
+        factory = self._started()
+        async for data in export(factory.zygote, factory.images, image):
+            yield data
+
+    async def load(self, stream: AsyncIterator[bytes]) -> str:
+        """Make an image of what `export` gave, in this run or another.
+
+        Raises:
+            InvalidSpec: it is not that, or it is not whole; nothing is left behind.
+            StoreFull: no room for it.
+        """
+        factory = self._started()
+        return await load(factory.zygote, factory.images, stream)
+
+    async def forget_volume(self, volume: str) -> None:
+        """Let go of a volume; tasks that have it mounted keep it."""
+        if self._factory is not None:
+            self._factory.forget_volume(volume)
+
+    async def close(self) -> None:
+        """End every task and release everything."""
+        factory, self._factory = self._factory, None
+        memory, self._memory = self._memory, None
+        if memory is not None:
+            await memory.close()
+        if factory is not None:
+            await factory.close()
+
+    def _started(self) -> Factory:
+        if self._factory is None:
+            raise EngineUnavailable("the engine is not started, or it is closed")
+        return self._factory
+
+
+def _raise_descriptor_limit() -> None:
+    """Use as many descriptors as we may: a busy sandbox takes half a dozen of them.
+
+    The usual soft limit, 1024, is there for programs that use `select(2)`; we do not.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _info(choice: Choice, no_memory: CriuMissing | None) -> EngineInfo:
+    zygote, image = choice.factory.zygote, choice.factory.image
+    capabilities = {_LIMITS[name] for name in zygote.controllers if name in _LIMITS}
+    details = {f"not used: {mode.value}": no.reason for mode, no in choice.refused.items()}
+    details |= {f"no {name} limit": reason for name, reason in zygote.refused.items()}
+    details |= {f"not shown: {path}": reason for path, reason in image.left_out.items()}
+    if no_memory:
+        details["no memory snapshot"] = no_memory.reason
+    else:
+        capabilities.add(Capability.MEMORY_SNAPSHOT)
+    capabilities |= {Capability.PORT, Capability.PTY, Capability.SNAPSHOT, Capability.VOLUME}
+    return EngineInfo(
+        "local",
+        zygote.mode.value,
+        frozenset(capabilities),
+        details,
+        fingerprint(image, zygote.mode),
+    )

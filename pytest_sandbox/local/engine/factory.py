@@ -1,0 +1,199 @@
+"""Making sandboxes with one zygote."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import itertools
+import os
+import socket
+from typing import TYPE_CHECKING
+
+from pytest_sandbox.engine import EngineUnavailable, InvalidSpec, StoreFull, TaskEnded, TaskSpec
+
+from .links.agent_link import BuildFailed
+from .pool import Pool
+from .snapshots.images import Images, Kind
+from .snapshots.snapshotting import Keeping
+from .task import LocalTask
+from .validate import check_task
+
+if TYPE_CHECKING:
+    from ..options import LocalOptions
+    from .links.zygote_link import ZygoteLink
+    from .machine.host_image import HostImage
+    from .pump import Pump
+    from .snapshots.images import Stack
+    from .snapshots.memory import Memory
+
+_NO_ROOM = frozenset({errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC})
+_NO_ROOT = frozenset({errno.EINVAL, errno.ELOOP, errno.ENOTDIR})
+#: Besides the program's own processes: PID 1 and a job of it that works on files.
+_SERVANTS = 2
+
+
+class Factory:
+    """Makes sandboxes, in one mode and of one image.
+
+    Args:
+        zygote: what forks them; started.
+        image: what they show of the machine.
+        options: the engine's settings.
+        images: those of the engine, if another factory has them already.
+
+    Attributes:
+        images: what was kept of them.
+        pool: those that were made ahead.
+    """
+
+    def __init__(
+        self,
+        zygote: ZygoteLink,
+        image: HostImage,
+        options: LocalOptions,
+        images: Images | None = None,
+    ) -> None:
+        self.zygote = zygote
+        self.image = image
+        self._options = options
+        self._names = itertools.count(1)
+        #: Keeps the memory of sandboxes; the engine's.
+        self.memory: Memory | None = None
+        self._pumps: set[Pump] = set()
+        self.images = images or Images(options.store or default_store())
+        self.pool = Pool(self._build_if_possible)
+        self._volumes: dict[str, int] = {}
+        self._volume_numbers = itertools.count(1)
+
+    async def create(self, spec: TaskSpec) -> LocalTask:
+        """Create a task and start its main process; leaves nothing behind if that fails."""
+        check_task(spec, self.zygote.refused)
+        try:
+            prepared = await self.pool.claim(spec)
+            if prepared is not None and (task := await self._adopt(prepared, spec)) is not None:
+                return task
+            return await self.build(spec)
+        except BuildFailed as failure:
+            raise _translated(failure.reason, spec) from failure
+        except TaskEnded as failure:
+            raise EngineUnavailable("a sandbox was killed while it was built") from failure
+
+    async def build(self, spec: TaskSpec) -> LocalTask:
+        """Like `create`, without checking the specification.
+
+        Raises:
+            BuildFailed: with what the kernel said.
+        """
+        stack = self.images.find(spec.image, Kind.FILES)
+        name = str(next(self._names))
+        try:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        except OSError as error:  # we have as many descriptors as we may have
+            raise BuildFailed(error) from error
+        keeping = Keeping(name, self.zygote, self.images, stack)
+        task = LocalTask(
+            spec, self._env(spec), ours, self._pumps, lambda: self.zygote.kill(name), keeping
+        )
+        task.memory = self.memory
+        try:
+            await self.images.bring(stack, self.zygote)
+            self.zygote.create(task, name, theirs, self._request(spec, stack))
+            await task.start()
+        except EngineUnavailable:
+            task.ended(lost="never started")
+            raise
+        except BaseException:
+            await asyncio.shield(task.kill())
+            raise
+        return task
+
+    async def _build_if_possible(self, spec: TaskSpec) -> LocalTask:
+        """`build` for a hint, which nobody has looked at: the zygote takes what it is told."""
+        check_task(spec, self.zygote.refused)
+        return await self.build(spec)
+
+    def frees(self, image: str) -> bool:
+        """Whether something is freed with an image."""
+        return self.pool.stands_on(image) or self.images.frees(image)
+
+    def forget(self, image: str) -> None:
+        """Let go of an image."""
+        self.pool.forget(image)
+        self.images.forget(image)
+
+    def forget_volume(self, volume: str) -> None:
+        """Let go of a volume, if there is one of that name."""
+        number = self._volumes.pop(volume, None)
+        if number is not None:
+            self.zygote.drop_volume(number)
+
+    async def close(self) -> None:
+        """End every task and the zygote."""
+        await self.pool.close()
+        await self.zygote.close()
+        for pump in list(self._pumps):
+            await pump.aclose()
+
+    async def _adopt(self, task: LocalTask, spec: TaskSpec) -> LocalTask | None:
+        """Let a task that was made ahead be what was asked for; `None` if it died."""
+        try:
+            task.become(spec, self._env(spec))
+            await task.start()
+        except TaskEnded:
+            return None
+        except BaseException:
+            await asyncio.shield(task.kill())
+            raise
+        return task
+
+    def _env(self, spec: TaskSpec) -> dict[str, str]:
+        return {**self.image.env, **spec.env}
+
+    def _request(self, spec: TaskSpec, stack: Stack) -> dict[str, object]:
+        processes = spec.limits.processes or self._options.processes
+        return {
+            "layers": list(stack),
+            "volumes": self._mounts(spec),
+            "hostname": spec.hostname,
+            "workdir": spec.workdir or "/root",
+            "processes": processes + _SERVANTS,
+            "memory": spec.limits.memory,
+            "cpus": spec.limits.cpus,
+        }
+
+    def _mounts(self, spec: TaskSpec) -> list[tuple[int, str, bool]]:
+        """Volumes by number: a name would be a path. Those above come before those below."""
+        mounts = []
+        for volume in sorted(spec.volumes, key=lambda volume: volume.path):
+            number = self._volumes.get(volume.volume)
+            if number is None:
+                number = self._volumes[volume.volume] = next(self._volume_numbers)
+            mounts.append((number, volume.path, volume.read_only))
+        return mounts
+
+
+def default_store() -> int:
+    """Bytes that kept files may take where nothing is said."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4
+
+
+def _translated(error: OSError, spec: TaskSpec) -> Exception:
+    """What the kernel said while a sandbox was built, as whose fault it is."""
+    if spec.workdir is not None and _is_about(error, spec.workdir):
+        return InvalidSpec(f"working directory {spec.workdir!r}: {error.strerror}")
+    for volume in spec.volumes:
+        if _is_about(error, volume.path) and error.errno not in _NO_ROOM:
+            return InvalidSpec(
+                f"volume {volume.volume!r} cannot be mounted at {volume.path!r}: {error.strerror}"
+            )
+    if spec.image != "host" and error.errno in _NO_ROOT:
+        return InvalidSpec(f"image {spec.image!r} cannot be a root: {error.strerror}")
+    about = f"{error.filename}: " if error.filename else ""
+    if error.errno in _NO_ROOM:
+        return StoreFull(f"no room for another sandbox: {about}{error.strerror}")
+    return EngineUnavailable(f"cannot build a sandbox: {about}{error.strerror}")
+
+
+def _is_about(error: OSError, path: str) -> bool:
+    name = str(error.filename or "")
+    return name != "" and (path == name or path.startswith(name.rstrip("/") + "/"))

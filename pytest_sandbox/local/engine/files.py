@@ -1,0 +1,163 @@
+"""File operations in a sandbox: asked for here, done inside."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from typing import TYPE_CHECKING, Any
+
+from pytest_sandbox.engine import Entry, EntryKind, Files, OpenFile, WatchEvent, WatchKind
+
+from .links.job_link import JobLink
+from .open_file import LocalOpenFile
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from ..wire import Message
+    from .links.agent_link import AgentLink
+
+#: More than a sandbox's disk has room for; who sends more is not our agent.
+_MOST_ENTRIES = 4_000_000
+_KINDS = {
+    stat.S_IFREG: EntryKind.FILE,
+    stat.S_IFDIR: EntryKind.DIRECTORY,
+    stat.S_IFLNK: EntryKind.SYMLINK,
+}
+
+
+class LocalFiles(Files):
+    """Files of one task."""
+
+    def __init__(self, link: AgentLink) -> None:
+        self._link = link
+        self._opened: set[LocalOpenFile] = set()
+
+    async def open(self, path: str, flags: int, mode: int = 0o666) -> OpenFile:
+        """Open a regular file."""
+        check_path(path)
+        _, fds = await self._link.request_descriptors("open", path=path, flags=flags, mode=mode)
+        if len(fds) != 1 or not stat.S_ISREG(os.fstat(fds[0]).st_mode):
+            for fd in fds:
+                os.close(fd)
+            raise OSError(errno.EIO, "the sandbox sent something else than the file", path)
+        return LocalOpenFile(fds[0], path, self._opened, self._link.running)
+
+    async def stat(self, path: str, *, follow: bool = False) -> Entry:
+        """Describe a path."""
+        check_path(path)
+        answer = await self._link.request("stat", path=path, follow=follow)
+        return _entry(path, answer.get("entry"))
+
+    async def listdir(self, path: str) -> list[Entry]:
+        """Describe what a directory holds, sorted by name."""
+        check_path(path)
+        entries: list[Entry] = []
+        with JobLink(self._link, "listdir", path) as job:
+            await job.start()
+            async for message in job.messages():
+                entries += _entries(path, message)
+                if len(entries) > _MOST_ENTRIES:
+                    raise OSError(errno.EIO, "the sandbox sends entries without end", path)
+        return entries
+
+    async def mkdir(self, path: str, *, parents: bool = False) -> None:
+        """Make a directory."""
+        check_path(path)
+        await self._link.request("mkdir", path=path, parents=parents)
+
+    async def remove(self, path: str, *, recursive: bool = False) -> None:
+        """Remove a name, and all below it if `recursive`."""
+        check_path(path)
+        if not recursive:
+            await self._link.request("remove", path=path)
+            return
+        with JobLink(self._link, "remove", path) as job:
+            await job.start()
+            await job.finish()
+
+    async def watch(self, path: str, *, recursive: bool = False) -> AsyncIterator[WatchEvent]:
+        """Changes to a file or below a directory."""
+        check_path(path)
+        with JobLink(self._link, "watch", path, recursive=recursive) as job:
+            await job.start()
+            async for message in job.messages():
+                yield _event(path, message)
+
+    async def pack(self, path: str) -> AsyncIterator[bytes]:
+        """A directory's contents as a tar stream."""
+        check_path(path)
+        with JobLink(self._link, "pack", path) as job:
+            await job.start_reading()
+            while data := await job.read():
+                yield data
+            await job.finish()
+
+    async def unpack(self, path: str, stream: AsyncIterator[bytes]) -> None:
+        """Write the contents of a tar stream below a directory."""
+        check_path(path)
+        with JobLink(self._link, "unpack", path) as job:
+            await job.start_writing()
+            async for data in stream:
+                if not await job.write(data):
+                    break
+            job.end_stream()
+            await job.finish()
+
+    def any_open(self) -> bool:
+        """Whether a file is open, which can be written to without asking the agent."""
+        return bool(self._opened)
+
+    def task_ended(self) -> None:
+        """The sandbox is gone."""
+        for file in list(self._opened):
+            file.task_ended()
+
+
+def check_path(path: str) -> None:
+    """Refuse what is no absolute path."""
+    if not path.startswith("/") or "\0" in path:
+        raise OSError(errno.EINVAL, "not an absolute path", path)
+
+
+def _entries(path: str, message: Message) -> list[Entry]:
+    found = []
+    with _making_sense(path):
+        for name, *fields in message["entries"]:
+            if name in ("", ".", "..") or "/" in name:
+                raise ValueError(name)  # somebody may make a path of it on the machine
+            found.append(_entry(f"{path.rstrip('/')}/{name}", fields))
+    return found
+
+
+def _event(path: str, message: Message) -> WatchEvent:
+    with _making_sense(path):
+        return WatchEvent(WatchKind(message["event"]), tuple(map(str, message["paths"])))
+
+
+def _entry(path: str, fields: Any) -> Entry:
+    with _making_sense(path):
+        mode, size, uid, gid, owner, group, mtime_ns, target = fields
+        return Entry(
+            path=path,
+            kind=_KINDS.get(stat.S_IFMT(int(mode)), EntryKind.OTHER),
+            mode=int(mode),
+            size=int(size),
+            uid=int(uid),
+            gid=int(gid),
+            owner=str(owner),
+            group=str(group),
+            mtime_ns=int(mtime_ns),
+            symlink_target=None if target is None else str(target),
+        )
+
+
+@contextlib.contextmanager
+def _making_sense(path: str) -> Iterator[None]:
+    """Whoever answers may be hostile: what does not fit is an error like any other."""
+    try:
+        yield
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        raise OSError(errno.EIO, "the sandbox's answer makes no sense", path) from error

@@ -1,0 +1,124 @@
+"""From a pipe or terminal of a sandbox into an `OutputLog`."""
+
+from __future__ import annotations
+
+import array
+import asyncio
+import contextlib
+import fcntl
+import os
+import termios
+from typing import TYPE_CHECKING
+
+from .ready import read_now
+
+if TYPE_CHECKING:
+    from pytest_sandbox.engine import OutputLog
+
+_CHUNK = 64 * 1024
+_PIPE = 1024 * 1024
+#: Seconds that the output of a terminal, which the kernel hands on late, may lag behind an exit.
+_LAG = 0.2
+
+
+class Pump:
+    """Moves output while the log has room, so that a full log makes the program wait.
+
+    The log ends with the process, not with the stream: a daemon that the process left behind may
+    keep the stream open for ever. What such a daemon writes later is read and dropped, lest it
+    die of a full or broken pipe.
+
+    Args:
+        fd: the reading end; owned.
+        log: where the output goes.
+        running: the pumps that run, to which this one belongs while it does.
+        terminal: whether `fd` is the master end of a terminal.
+    """
+
+    def __init__(
+        self, fd: int, log: OutputLog, running: set[Pump], *, terminal: bool = False
+    ) -> None:
+        os.set_blocking(fd, False)
+        self._fd = fd
+        self._log = log
+        self._terminal = terminal
+        self._chunk = _CHUNK
+        self._loop = asyncio.get_running_loop()
+        self._readable = asyncio.Event()
+        self._left: int | None = None  # bytes to move after the exit, once known
+        self._loop.add_reader(fd, self._wake)
+        self._task = self._loop.create_task(self._run())
+        running.add(self)
+        self._task.add_done_callback(lambda _: running.discard(self))
+
+    @property
+    def inode(self) -> int | None:
+        """Which pipe it is, `None` once nobody can write to it any more."""
+        return None if self._task.done() else os.fstat(self._fd).st_ino
+
+    def process_exited(self) -> None:
+        """The process is gone; what it wrote is in the pipe now."""
+        if self._left is None and not self._task.done():
+            self._left = self._available()
+            if self._terminal:
+                self._loop.call_later(_LAG, self._log.close)
+            self._readable.set()
+
+    async def aclose(self) -> None:
+        """Stop, whatever is left to move."""
+        self._task.cancel()
+        await asyncio.wait([self._task])
+
+    def _wake(self) -> None:
+        self._loop.remove_reader(self._fd)
+        self._readable.set()
+
+    def _available(self) -> int:
+        count = array.array("i", [0])
+        fcntl.ioctl(self._fd, termios.FIONREAD, count)
+        return count[0]
+
+    async def _run(self) -> None:
+        try:
+            await self._move()
+        finally:
+            self._loop.remove_reader(self._fd)
+            os.close(self._fd)
+            self._log.close()
+
+    async def _move(self) -> None:
+        while True:
+            if self._left == 0 and not self._terminal:
+                self._log.close()  # from here on, what comes is dropped by the log
+            data = self._read()
+            if data is None:
+                await self._wait()
+                continue
+            if not data:
+                return
+            if self._left is not None:
+                self._left = max(0, self._left - len(data))
+            await self._log.append(data)
+            if len(data) >= _CHUNK:
+                if self._chunk == _CHUNK and not self._terminal:
+                    self._grow()
+                await asyncio.sleep(0)  # other streams want their turn
+
+    def _read(self) -> bytes | None:
+        """Some bytes, none at the end, or `None` when there are none yet."""
+        try:
+            return read_now(self._fd, self._chunk)
+        except OSError:
+            return b""  # EIO: nobody has the terminal open any more
+
+    async def _wait(self) -> None:
+        self._readable.clear()
+        self._loop.add_reader(self._fd, self._wake)
+        await self._readable.wait()
+
+    def _grow(self) -> None:
+        """Move more at a time: this is one of the few streams that are long."""
+        self._chunk = _PIPE
+        # An ordinary user's pipes are bounded in sum, pipe(7); a smaller one works too.
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(self._fd, fcntl.F_SETPIPE_SZ, _PIPE)

@@ -1,0 +1,182 @@
+"""Keeping the files of one sandbox: which way is the cheapest, and the books about it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pytest_sandbox.engine import InvalidSpec, StoreFull, TaskEnded
+
+from .images import Kind, check_depth
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from ...wire import Message
+    from ..links.agent_link import AgentLink, Answer
+    from ..links.zygote_link import ZygoteLink
+    from .images import Images, Stack
+
+_T = TypeVar("_T")
+
+
+class Keeping:
+    """The layers that a sandbox stands on, and those that are made of what it writes.
+
+    Args:
+        name: the zygote's name for the sandbox.
+        zygote: what works on it.
+        images: the engine's.
+        stack: what it was made with.
+    """
+
+    def __init__(self, name: str, zygote: ZygoteLink, images: Images, stack: Stack) -> None:
+        self.stack = stack
+        self._name = name
+        self._zygote = zygote
+        self._images = images
+        self._over = False
+        self._turn = asyncio.Lock()
+        images.hold(stack)
+
+    def release(self) -> None:
+        """The sandbox is over."""
+        self._over = True
+        self._images.release(self.stack)
+        self.stack = ()
+
+    async def snapshot(self, link: AgentLink, is_open: Callable[[], bool]) -> str:
+        """Keep the files while the sandbox goes on.
+
+        Args:
+            link: its agent.
+            is_open: whether a file of it is open outside, through which it can be written to.
+        """
+        return await whole(self._snapshot(link, is_open), self._images.forget)
+
+    async def operate(self, kind: str, fds: tuple[int, ...] = (), **fields: Any) -> Answer:
+        """See `ZygoteLink.operate`."""
+        return await self._zygote.operate(self._name, kind, fds, **fields)
+
+    async def keep(self) -> str:
+        """End the sandbox and keep its files."""
+        return await whole(self._keep(), self._images.forget)
+
+    async def snapshot_folder(self, link: AgentLink, path: str) -> str:
+        """Keep a directory."""
+        return await whole(self._snapshot_folder(link, path), self._images.forget)
+
+    async def mount(self, path: str, image: str | None) -> None:
+        """Show a directory at another one."""
+        stack = self._images.find(image, Kind.FOLDER) if image is not None else ()
+        with self._images.holding(stack):
+            await self._images.bring(stack, self._zygote)
+            try:
+                async with self._turn:
+                    await self._work("mount", path=path, layers=list(stack))
+            except PermissionError as error:
+                raise InvalidSpec(f"no image can be mounted at {path!r}") from error
+
+    async def unmount(self, link: AgentLink, path: str) -> None:
+        """Undo that."""
+        await whole(self._unmount(link, path), lambda _: None)
+
+    async def _snapshot(self, link: AgentLink, is_open: Callable[[], bool]) -> str:
+        async with self.kept(link, is_open) as (image, _):
+            return image
+
+    @contextlib.asynccontextmanager
+    async def kept(
+        self, link: AgentLink, is_open: Callable[[], bool], *, strictly: bool = False
+    ) -> AsyncIterator[tuple[str, set[int]]]:
+        """Keep the files; while inside, nothing of the sandbox runs, see `AgentLink.halted`.
+
+        Yields the image, which an error inside lets go of, and what was stopped before.
+        """
+        async with self._turn:
+            with self._images.holding(self.stack) as stack:
+                check_depth(stack)
+                async with link.halted(strictly=strictly) as halt:
+                    image = await self._image(stack, in_place=halt.idle and not is_open())
+                    try:
+                        yield image, halt.still
+                    except BaseException:
+                        self._images.forget(image)
+                        raise
+
+    async def _image(self, stack: Stack, *, in_place: bool) -> str:
+        layer = await self._swap() if in_place else None
+        if layer is None:
+            layer = await self._make("copy")
+        elif not self._over:
+            # The sandbox stands on it from now on.
+            self._images.hold((layer,))
+            self.stack = (layer, *stack)
+        return self._images.add(Kind.FILES, (layer, *stack))
+
+    async def _swap(self) -> int | None:
+        try:
+            return await self._make("swap")
+        except OSError as error:
+            if error.errno == errno.EBUSY:
+                return None  # mounts lie in a way that is too much for it
+            raise
+
+    async def _keep(self) -> str:
+        async with self._turn:
+            with self._images.holding(self.stack) as stack:
+                check_depth(stack)
+                layer = await self._make("keep")
+                return self._images.add(Kind.FILES, (layer, *stack))
+
+    async def _unmount(self, link: AgentLink, path: str) -> None:
+        async with self._turn, link.halted():  # else the path might become another one's
+            await self._work("unmount", path=path)
+
+    async def _snapshot_folder(self, link: AgentLink, path: str) -> str:
+        async with self._turn, link.halted():
+            layer = await self._make("folder", path=path)
+        return self._images.add(Kind.FOLDER, (layer,))
+
+    async def _make(self, how: str, **fields: Any) -> int:
+        layer = self._images.new_layer()
+        answer = await self._work(how, layer=layer, room=self._images.room, **fields)
+        self._images.made(layer, answer["used"], self._zygote)
+        return layer
+
+    async def _work(self, how: str, **fields: Any) -> Message:
+        try:
+            return await self._zygote.request(how, name=self._name, **fields)
+        except OSError as error:
+            raise translated(error) from error
+
+
+async def whole(work: Awaitable[_T], unwanted: Callable[[_T], None]) -> _T:
+    """Do work to its end, even if nobody waits for it; then what it made is not wanted."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+
+        def undo(done: asyncio.Future[_T]) -> None:
+            if not done.cancelled() and done.exception() is None:
+                unwanted(done.result())
+
+        task.add_done_callback(undo)
+        raise
+
+
+def translated(error: OSError) -> Exception:
+    """What the kernel said, as what the contract has for it."""
+    if error.errno == errno.ESRCH:
+        return TaskEnded("the task is over")
+    if error.errno in (errno.ENOSPC, errno.ENOMEM, errno.EAGAIN, errno.EDQUOT):
+        return no_room(error)
+    return error
+
+
+def no_room(error: OSError) -> StoreFull:
+    """Why nothing more can be kept."""
+    return StoreFull(f"no room to keep it: {error.strerror}")

@@ -1,0 +1,223 @@
+"""One sandbox, as the engine sees it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pytest_sandbox.engine import (
+    Connection,
+    EndCause,
+    ExitStatus,
+    NotFreezable,
+    Process,
+    ProcessSpec,
+    Task,
+    TaskEnd,
+    TaskEnded,
+    TaskSpec,
+    check_process,
+)
+
+from .files import LocalFiles, check_path
+from .links.agent_link import AgentLink, BuildFailed
+from .ports import LocalPorts
+from .process import LocalProcess
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from .pump import Pump
+    from .snapshots.memory import Memory
+    from .snapshots.snapshotting import Keeping
+
+
+#: Seconds that a memory snapshot may take: gigabytes fit.
+SNAPSHOT_LONGEST = 60.0
+
+
+class LocalTask(Task):
+    """A sandbox; the engine tells it when nothing of it is left.
+
+    Args:
+        spec: what was asked for.
+        env: the image's environment, with the specification's over it.
+        sock: the engine's end of the socket to the agent.
+        pumps: the engine's running pumps.
+        kill: tells the zygote to kill PID 1.
+        keeping: keeps its files.
+    """
+
+    def __init__(
+        self,
+        spec: TaskSpec,
+        env: dict[str, str],
+        sock: socket.socket,
+        pumps: set[Pump],
+        kill: Callable[[], None],
+        keeping: Keeping,
+    ) -> None:
+        self.main: LocalProcess | None = None
+        #: Keeps its memory; the engine's.
+        self.memory: Memory | None = None
+        self._link = AgentLink(sock, pumps, kill)
+        self.files: LocalFiles = LocalFiles(self._link)
+        self._ports = LocalPorts(self._link)
+        self._spec = spec
+        self._env = env
+        self._kill = kill
+        self.keeping = keeping
+        self._killed = False
+        self._main_status: ExitStatus | None = None
+        self._end: TaskEnd | None = None
+        self._over = asyncio.Event()
+
+    def become(self, spec: TaskSpec, env: dict[str, str]) -> None:
+        """Before `start`, change what does not show before."""
+        self._spec, self._env = spec, env
+
+    async def start(self) -> None:
+        """Return when PID 1 serves and the main process runs."""
+        if self._spec.main is None:
+            await self._link.ready
+        else:
+            self.main = await self._exec(self._spec.main, main=True)
+
+    async def exec(self, spec: ProcessSpec) -> Process:
+        """Start a further process."""
+        check_process(spec)
+        self._check_alive()
+        return await self._exec(spec, main=False)
+
+    async def connect(self, port: int) -> Connection:
+        """Connect to a port that something inside listens on."""
+        self._check_alive()
+        return await self._ports.connect(port)
+
+    def poll(self) -> TaskEnd | None:
+        """How it ended, or `None` while it lives."""
+        return self._end
+
+    async def wait(self) -> TaskEnd:
+        """Return when it ended and nothing of it is left."""
+        await self._over.wait()
+        assert self._end is not None
+        return self._end
+
+    async def kill(self) -> None:
+        """End it and return when nothing of it is left."""
+        if self._end is None:
+            self._killed = True
+            self._kill()
+            await self._over.wait()
+
+    async def snapshot(self, *, end: bool = False) -> str:
+        """Keep the files as they are now."""
+        self._check_alive()
+        if not end:
+            return await self.keeping.snapshot(self._link, self.files.any_open)
+        self._killed = True
+        try:
+            return await self.keeping.keep()
+        finally:
+            await self.kill()
+
+    async def snapshot_directory(self, path: str) -> str:
+        """Keep a directory as it is now."""
+        self._check_alive()
+        check_path(path)
+        return await self.keeping.snapshot_folder(self._link, path)
+
+    async def snapshot_memory(self) -> str:
+        """Keep files and processes as they are now."""
+        self._check_alive()
+        if self.memory is None:
+            return await super().snapshot_memory()  # a trial, which nobody asks for that
+        is_open = self.files.any_open
+        keeping = self.memory.snapshot(self._spec, self._link, self.keeping, is_open, self.main)
+        try:
+            return await asyncio.wait_for(keeping, SNAPSHOT_LONGEST)
+        except asyncio.TimeoutError:
+            # Programs can wake themselves, and stop those that work on them.
+            await self.kill()
+            raise NotFreezable(
+                f"the memory of the sandbox could not be kept within {SNAPSHOT_LONGEST:g} seconds, "
+                "so the sandbox was ended: a program in it goes on when it is stopped"
+            ) from None
+
+    async def resume(self, spec: ProcessSpec, pid: int) -> dict[str, int]:
+        """Have a main process, which is about to be restored with this pid.
+
+        Returns:
+            The ends of its pipes that it is to have, by stream.
+        """
+        self._spec = replace(self._spec, main=spec)
+        self.main = process = LocalProcess(self._link)
+        return await process.adopt(spec, pid)
+
+    def attach_terminal(self, fds: list[int]) -> None:
+        """Give the main process, which was restored, its new terminal."""
+        assert self.main is not None
+        self.main.attach_terminal(fds)
+
+    async def mount(self, path: str, image: str | None) -> None:
+        """Show a directory, writable, at another one."""
+        self._check_alive()
+        check_path(path)
+        await self.keeping.mount(path, image)
+
+    async def unmount(self, path: str) -> None:
+        """Undo the latest `mount` at a path."""
+        self._check_alive()
+        check_path(path)
+        await self.keeping.unmount(self._link, path)
+
+    def _check_alive(self) -> None:
+        if self._end is not None or self._killed:
+            raise TaskEnded("the task is over")
+
+    def ended(
+        self, *, out_of_memory: bool = False, failed: OSError | None = None, lost: str = ""
+    ) -> None:
+        """Nothing of it is left.
+
+        Args:
+            out_of_memory: the kernel killed a process of it for memory.
+            failed: why it could not even be forked.
+            lost: why it ended, if neither it nor we wanted that.
+        """
+        if self._end is not None:
+            return
+        if failed is not None:
+            self._link.fail(BuildFailed(failed))
+        self._link.drain()
+        status = self.main.poll() if self.main is not None else None
+        self._end = self._judge(status, out_of_memory, lost)
+        self._link.task_ended()
+        self.files.task_ended()
+        self._ports.task_ended()
+        self.keeping.release()
+        self._over.set()
+
+    def _judge(self, status: ExitStatus | None, out_of_memory: bool, lost: str) -> TaskEnd:
+        if out_of_memory and (status is None or status.signal == signal.SIGKILL):
+            return TaskEnd(EndCause.OUT_OF_MEMORY, status)
+        if status is not None:
+            return TaskEnd(EndCause.EXITED, status)
+        if self._killed:
+            return TaskEnd(EndCause.KILLED)
+        return TaskEnd(EndCause.LOST, detail=lost or "its agent died")
+
+    async def _exec(self, spec: ProcessSpec, *, main: bool) -> LocalProcess:
+        env = {**self._env, **spec.env}
+        if spec.pty is not None:
+            env.setdefault("TERM", "xterm")
+        workdir = spec.workdir or self._spec.workdir or "/root"
+        process = LocalProcess(self._link)
+        if main:
+            self.main = process
+        await process.start(spec, env, workdir, main)
+        return process

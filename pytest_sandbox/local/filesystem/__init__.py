@@ -1,0 +1,1 @@
+"""Runs in the zygote, its helpers and new sandboxes: mounts, layers, trees."""

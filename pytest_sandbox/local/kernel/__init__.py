@@ -1,0 +1,1 @@
+"""One facility of the kernel per module, as plain functions for any of the processes."""

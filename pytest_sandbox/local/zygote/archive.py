@@ -1,0 +1,242 @@
+"""Layers as a stream of bytes, for files that outlive the engine.
+
+Records, each a length of four bytes and so many bytes of JSON, then, after that of a file, its
+data. They come in the order of a walk: a directory is entered, all that it holds, it is left. The
+last one has a checksum of all before it, so that half a stream is none.
+
+Unlike a tar archive it has all that a layer has: sockets, extended attributes, times to the
+nanosecond, holes, and what overlayfs notes of names that are gone.
+"""
+
+from __future__ import annotations
+
+import base64
+import errno
+import json
+import os
+import stat
+import struct
+import zlib
+
+from ..filesystem import file_attributes, root_mounts
+from ..filesystem.extents import extents
+from ..filesystem.file_attributes import Attributes
+from ..filesystem.tree_writer import Planter, identity
+from ..filesystem.walk import Visitor, open_folder, walk
+from ..kernel import syscalls as sys_
+from . import helper
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..agent.bootstrap import Blueprint
+
+_FORMAT = 1
+_LENGTH = struct.Struct(">I")
+_LARGEST = 64 * 1024 * 1024
+_CHUNK = 256 * 1024
+_OLD = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+def write(blueprint: Blueprint, users: int, stack: list[int], fd: int) -> None:
+    """Write layers as one, merged, to a pipe; in a helper.
+
+    Args:
+        blueprint: how sandboxes are built.
+        users: the user namespace of sandboxes.
+        stack: the layers, the newest first.
+        fd: the pipe.
+    """
+    helper.enter_users(users)
+    out = _Writer(fd)
+    parts = _parts(blueprint)
+    out.record({"format": _FORMAT, "parts": parts})
+    for part in parts:
+        out.enter(part)
+        walk([open_folder(f"/layers/{number}/{part}") for number in stack], out, merge=True)
+    out.end()
+
+
+def read(blueprint: Blueprint, users: int, room: int, fd: int) -> int:
+    """Make a store of what `write` wrote; in a helper.
+
+    Args:
+        blueprint: how sandboxes are built.
+        users: the user namespace of sandboxes.
+        room: bytes that it may take.
+        fd: a pipe with the stream.
+
+    Returns:
+        The store.
+
+    Raises:
+        OSError: `EINVAL` if the stream is not whole, or is something else.
+    """
+    helper.enter_users(users)
+    root_mounts.mount_store(min(blueprint.size, room), blueprint.inodes)
+    with os.fdopen(fd, "rb", buffering=_CHUNK) as source:
+        try:
+            _Reader(source).read(_parts(blueprint))
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            raise OSError(errno.EINVAL, f"it is not what was exported: {error}", "") from error
+    return sys_.open_tree("/box")
+
+
+def _parts(blueprint: Blueprint) -> dict[str, str]:
+    """The parts of a store, and what each lies over."""
+    trees = enumerate(blueprint.trees)
+    return {"r": "/", **{str(number): path for number, (path, writable) in trees if writable}}
+
+
+class _Writer(Visitor):
+    def __init__(self, fd: int) -> None:
+        self._out = os.fdopen(fd, "wb", buffering=_CHUNK)
+        self._sum = 0
+        self._seen: set[str] = set()
+
+    def record(self, record: dict[str, Any]) -> None:
+        data = json.dumps(record, separators=(",", ":")).encode("ascii")
+        self._write(_LENGTH.pack(len(data)) + data)
+
+    def end(self) -> None:
+        self.record({"end": self._sum})
+        self._out.close()
+
+    def enter(self, name: str) -> None:
+        self.record({"enter": name})
+
+    def leave(self, attributes: Attributes) -> None:
+        self.record({"leave": _described(attributes)})
+
+    def item(self, name: str, path: str, info: os.stat_result) -> None:
+        key = identity(info)
+        if key in self._seen:
+            self.record({"name": name, "again": key})
+            return
+        record = {"name": name, "key": key}
+        if key:
+            self._seen.add(key)
+        if stat.S_ISREG(info.st_mode):
+            self._file(path, record)
+        else:
+            target = os.readlink(path) if stat.S_ISLNK(info.st_mode) else ""
+            self.record({**record, "is": _described(file_attributes.of(path)), "target": target})
+
+    def _file(self, path: str, record: dict[str, Any]) -> None:
+        fd = os.open(path, _OLD)
+        try:
+            parts = extents(fd, os.fstat(fd))
+            self.record({**record, "is": _described(file_attributes.of(fd)), "parts": parts})
+            for offset, size in parts:
+                for start in range(offset, offset + size, _CHUNK):
+                    self._write(os.pread(fd, min(_CHUNK, offset + size - start), start))
+        finally:
+            os.close(fd)
+
+    def _write(self, data: bytes) -> None:
+        self._sum = zlib.crc32(data, self._sum)
+        self._out.write(data)
+
+
+class _Reader:
+    def __init__(self, source: Any) -> None:
+        self._source = source
+        self._sum = 0
+
+    def read(self, parts: dict[str, str]) -> None:
+        header = self._record()
+        if header["format"] != _FORMAT or header["parts"] != parts:
+            raise ValueError(f"it was exported on another kind of machine: {header}")
+        planter = Planter(open_folder("/box"), open_folder("/box/work"))
+        depth = 0
+        while True:
+            expected = self._sum
+            record = self._record()
+            if "enter" in record:
+                planter.enter(_name(record["enter"], parts if depth == 0 else None))
+                depth += 1
+            elif depth == 0:
+                break
+            elif "leave" in record:
+                planter.leave(_attributes_of(record["leave"]))
+                depth -= 1
+            else:
+                self._item(planter, record)
+        if record.get("end") != expected:
+            raise ValueError("its checksum is another one")
+        if self._source.read(1):
+            raise ValueError("it goes on after its end")
+        planter.close()
+
+    def _item(self, planter: Planter, record: dict[str, Any]) -> None:
+        name = _name(record["name"])
+        if "again" in record:
+            if not planter.another_name(name, _name(record["again"])):
+                raise ValueError(f"{name!r} is another name of nothing")
+            return
+        attributes = _attributes_of(record["is"])
+        if stat.S_ISREG(attributes.mode):
+            parts = [(int(offset), int(size)) for offset, size in record["parts"]]
+            planter.file(name, attributes, lambda fd: self._fill(fd, parts))
+        else:
+            planter.special(name, attributes, record["target"])
+        if record["key"]:
+            planter.remember(name, _name(record["key"]))
+
+    def _fill(self, fd: int, parts: list[tuple[int, int]]) -> None:
+        for offset, size in parts:
+            os.lseek(fd, offset, os.SEEK_SET)
+            for start in range(0, size, _CHUNK):
+                data = memoryview(self._read(min(_CHUNK, size - start)))
+                while data:
+                    data = data[os.write(fd, data) :]
+
+    def _record(self) -> dict[str, Any]:
+        (length,) = _LENGTH.unpack(self._read(_LENGTH.size))
+        if length > _LARGEST:
+            raise ValueError("a record is too long")
+        record = json.loads(self._read(length))
+        if not isinstance(record, dict):
+            raise TypeError("a record is no object")
+        return record
+
+    def _read(self, size: int) -> bytes:
+        data: bytes = self._source.read(size)
+        if len(data) != size:
+            raise ValueError("it ends early")
+        self._sum = zlib.crc32(data, self._sum)
+        return data
+
+
+def _name(name: Any, among: dict[str, str] | None = None) -> str:
+    if not isinstance(name, str) or name in ("", ".", "..") or "/" in name or "\0" in name:
+        raise ValueError(f"{name!r} is no name")
+    if among is not None and name not in among:
+        raise ValueError(f"there is no part {name!r}")
+    return name
+
+
+def _described(attributes: Attributes) -> dict[str, Any]:
+    extended = attributes.extended.items()
+    return {
+        "mode": attributes.mode,
+        "owner": attributes.owner,
+        "times": attributes.times,
+        "device": attributes.device,
+        "size": attributes.size,
+        "extended": {name: base64.b64encode(value).decode() for name, value in extended},
+    }
+
+
+def _attributes_of(described: dict[str, Any]) -> Attributes:
+    (uid, gid), (accessed, modified) = described["owner"], described["times"]
+    extended = described["extended"].items()
+    return Attributes(
+        mode=int(described["mode"]),
+        owner=(int(uid), int(gid)),
+        times=(int(accessed), int(modified)),
+        device=int(described["device"]),
+        size=int(described["size"]),
+        extended={name: base64.b64decode(value) for name, value in extended},
+    )

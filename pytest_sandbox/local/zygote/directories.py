@@ -1,0 +1,108 @@
+"""Directories of a sandbox: keeping one, and mounting kept ones over others.
+
+All of it in helpers, and every path is looked up with the sandbox's own root as the root, so that
+it cannot lead out, whatever links the sandbox has put there.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from ..filesystem import mount_points, root_mounts
+from ..filesystem.tree_writer import Copy, Planter
+from ..filesystem.walk import open_folder, walk
+from ..kernel import syscalls as sys_
+from ..kernel.mountinfo import read_mounts
+from . import helper
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..agent.bootstrap import Blueprint
+    from ..kernel.mountinfo import Mount
+
+#: How a mount of ours is told from others: nothing inside a sandbox can mount.
+SOURCE = "image"
+
+
+def copy_folder(blueprint: Blueprint, room: int, mounts: int, path: str) -> int:
+    """Copy a directory as it shows in a sandbox, with what is mounted on it.
+
+    Args:
+        blueprint: how sandboxes are built.
+        room: bytes that the copy may take.
+        mounts: the sandbox's mount namespace.
+        path: the directory.
+
+    Returns:
+        A store; the directory is its part `r`.
+    """
+    helper.enter(mounts)
+    root_mounts.mount_store(min(blueprint.size, room), blueprint.inodes)
+    os.mkdir("/box/r")
+    folder = _open(mounts, path)
+    planter = Planter(open_folder("/box/r"), open_folder("/box/work"))
+    walk([open_folder(".", folder)], Copy(planter))
+    planter.close()
+    return sys_.open_tree("/box")
+
+
+def mount_folder(blueprint: Blueprint, stack: list[int], mounts: int, path: str) -> None:
+    """Mount layers over a directory, with a store of their own over them.
+
+    Args:
+        blueprint: how sandboxes are built.
+        stack: layers; none for an empty directory.
+        mounts: the sandbox's mount namespace.
+        path: the directory.
+
+    Raises:
+        OSError: `EPERM` for a path that is not one for this.
+    """
+    helper.enter(mounts)
+    root_mounts.mount_store(blueprint.size, blueprint.inodes)
+    root_mounts.overlay("r", "/root", blueprint.layers, stack, "../empty", source=SOURCE)
+    tree = sys_.open_tree("/root")
+    sys_.setns(mounts, sys_.CLONE_NEWNS)
+    mount_points.enter(path)
+    sys_.move_mount(tree, ".")
+
+
+def unmount_folder(mounts: int, path: str) -> None:
+    """Undo the latest `mount_folder` at a path; nothing runs in the sandbox meanwhile.
+
+    Raises:
+        OSError: `EINVAL` if there is none, `EBUSY` if it is in use.
+    """
+    helper.enter(mounts)
+    proc = os.open("/proc/self", os.O_PATH | os.O_CLOEXEC)
+    sys_.setns(mounts, sys_.CLONE_NEWNS)
+    if not stat.S_ISDIR(os.stat(path).st_mode):
+        raise OSError(errno.EINVAL, "no image is mounted there", path)
+    os.chdir(path)
+    device = os.stat(".").st_dev
+    os.chdir("..")
+    names = [os.path.basename(one.path) for one in _images(proc) if one.device == device]
+    if not names or os.stat(".").st_dev == device:
+        raise OSError(errno.EINVAL, "no image is mounted there", path)
+    try:
+        # From beside it, for a program that was woken, by a timer say, can exchange directories
+        # above it: a path from the root may by now lead to a mount of ours. A mount point stays.
+        sys_.umount(names[0], sys_.UMOUNT_NOFOLLOW)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, path) from error
+
+
+def _images(proc: int) -> list[Mount]:
+    return [mount for mount in read_mounts(proc) if mount.source == SOURCE]
+
+
+def _open(mounts: int, path: str) -> int:
+    """Look up a directory in a sandbox, and come back."""
+    stage = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    sys_.setns(mounts, sys_.CLONE_NEWNS)
+    folder = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    sys_.setns(stage, sys_.CLONE_NEWNS)
+    os.close(stage)
+    return folder

@@ -1,0 +1,84 @@
+"""The stage: the zygote's own small root, from which the filesystem of each sandbox is made.
+
+`_mounts` says what is where. Once it stands, nothing else of the machine can be reached by path
+from the zygote, and a sandbox copies a mount namespace of a dozen mounts instead of the machine's.
+"""
+
+from __future__ import annotations
+
+import os
+
+from ..filesystem import root_mounts
+from ..kernel import idmap
+from ..kernel import syscalls as sys_
+from . import skeleton
+
+#: Where the stage is put together before it becomes the root; only this mount namespace sees it.
+_AT = "/tmp"
+
+
+def build(trees: list[tuple[str, bool]], links: dict[str, str], *, shift: int) -> None:
+    """Build the stage and make it the root; the caller is in a mount namespace of its own.
+
+    Args:
+        trees: folders of the machine to show at the same path, and whether they can be written to.
+        links: top-level symbolic links of the machine.
+        shift: first id of the machine that sandboxes use; 0 if they use the zygote's own.
+    """
+    sys_.mount("", "/", flags=sys_.MS_REC | sys_.MS_PRIVATE)
+    opened = _open_trees(trees, shift)
+    devices = [sys_.open_tree(f"/dev/{name}") for name in root_mounts.DEVICES]
+    proc = sys_.open_tree("/proc", recursive=True)
+    sysfs = sys_.open_tree("/sys", recursive=True)
+    sys_.mount("stage", _AT, "tmpfs", sys_.MS_NOSUID | sys_.MS_NODEV, "mode=0755")
+    for name in (
+        *("skeleton", "trees", "dev", "layers", "volumes", "box", "root", "proc", "sys", "empty"),
+        *("memory", "work"),
+    ):
+        os.mkdir(f"{_AT}/{name}", 0o755)
+    skeleton.build(f"{_AT}/skeleton", root_mounts.DEVICES, links, [path for path, _ in trees])
+    if shift:
+        skeleton.give_to(f"{_AT}/skeleton", shift)
+    for number, tree in enumerate(opened):
+        _attach(tree, f"{_AT}/trees/{number}", directory=True)
+    for name, device in zip(root_mounts.DEVICES, devices, strict=True):
+        _attach(device, f"{_AT}/dev/{name}", directory=False)
+    _attach(proc, f"{_AT}/proc")
+    _attach(sysfs, f"{_AT}/sys")
+    empty = sys_.open_tree(f"{_AT}/empty")
+    sys_.mount_setattr(empty, sys_.MOUNT_ATTR_RDONLY)
+    _attach(empty, f"{_AT}/empty")
+    os.chdir(_AT)
+    sys_.pivot_root(".", ".")
+    sys_.umount(".", sys_.MNT_DETACH)
+    os.chdir("/")
+
+
+def _open_trees(trees: list[tuple[str, bool]], shift: int) -> list[int]:
+    """Copies of the mounts: writable ones with owners shifted, the others read-only."""
+    if not shift:
+        return [_copied(path, writable) for path, writable in trees]
+    userns = idmap.namespace(shift, idmap.COUNT)
+    try:
+        return [
+            idmap.shifted_tree(path, userns) if writable else _copied(path, writable)
+            for path, writable in trees
+        ]
+    finally:
+        os.close(userns)
+
+
+def _copied(path: str, writable: bool) -> int:
+    tree = sys_.open_tree(path, recursive=not writable)
+    if not writable:
+        sys_.mount_setattr(tree, sys_.MOUNT_ATTR_RDONLY, recursive=True)
+    return tree
+
+
+def _attach(tree: int, target: str, *, directory: bool | None = None) -> None:
+    if directory is True:
+        os.mkdir(target)
+    elif directory is False:
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    sys_.move_mount(tree, target)
+    os.close(tree)

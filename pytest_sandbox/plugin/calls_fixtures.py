@@ -1,0 +1,121 @@
+"""The calls that are made during a test, and what is to go wrong with them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .engine import ENGINE
+from .fakes import NAME, is_faked
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from pytest_sandbox.rpcs import Faults, Rpcs
+
+#: Names whoever makes calls from a process, and from those it starts; see `client._calls`.
+_CALLER = "PYTEST_SANDBOX_CALLER"
+_FIXTURE = "sandbox_rpcs"
+
+_OUTER_CALLER = pytest.StashKey["str | None"]()
+_RPCS = pytest.StashKey["Rpcs"]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have the calls of a worker of pytest-xdist told from those of the others."""
+    if hasattr(config, "workerinput"):
+        config.stash[_OUTER_CALLER] = os.environ.get(_CALLER)
+        os.environ[_CALLER] = config.workerinput["workerid"]
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave the environment as it was."""
+    if _OUTER_CALLER in config.stash:
+        outer = config.stash[_OUTER_CALLER]
+        os.environ.pop(_CALLER)
+        if outer is not None:
+            os.environ[_CALLER] = outer
+
+
+# Neither first nor last: after marks that skip the test, before its fixtures.
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Record from before the first fixture, if the test wants to know."""
+    if _FIXTURE in getattr(item, "fixturenames", ()) and not is_faked(item):
+        _begin(item).begin_phase("setup")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> None:
+    """Begin the second phase."""
+    if _RPCS in item.stash:
+        item.stash[_RPCS].begin_phase("call")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
+    """Begin the third phase, and stop recording after it."""
+    if _RPCS not in item.stash:
+        return (yield)
+    # An engine that died in the middle of a test is told of by the test.
+    with contextlib.suppress(Exception):
+        item.stash[_RPCS].begin_phase("teardown")
+    try:
+        return (yield)
+    finally:
+        with contextlib.suppress(Exception):
+            item.stash[_RPCS].close()
+        del item.stash[_RPCS]
+
+
+def _begin(item: pytest.Item) -> Rpcs:
+    from pytest_sandbox.rpcs import Rpcs
+
+    client = item.config.stash[ENGINE].client()
+    rpcs = item.stash[_RPCS] = Rpcs(client.inspector, caller=_caller())
+    return rpcs
+
+
+def _caller() -> str:
+    return os.environ.get(_CALLER, "")
+
+
+@pytest.fixture
+def sandbox_rpcs(request: pytest.FixtureRequest) -> Rpcs:
+    """The calls made during this test: `sandbox_rpcs.of("SandboxCreate").one()`."""
+    item = request.node
+    if is_faked(item):
+        faked: Rpcs = request.getfixturevalue(NAME).rpcs
+        return faked
+    if _RPCS not in item.stash:  # asked for by `getfixturevalue`, in the middle of the test
+        _begin(item).begin_phase("call")
+    rpcs: Rpcs = item.stash[_RPCS]
+    return rpcs
+
+
+@pytest.fixture
+def sandbox_faults(request: pytest.FixtureRequest) -> Iterator[Faults]:
+    """What is to go wrong during this test: `sandbox_faults.on("TaskExecStart", nth=2)...`.
+
+    A fault that does not strike fails the test, unless it is `optional`.
+    """
+    from pytest_sandbox.rpcs import Faults
+
+    if is_faked(request.node):
+        yield request.getfixturevalue(NAME).faults
+        return
+    faults = Faults(request.config.stash[ENGINE].client().inspector, caller=_caller())
+    yield faults
+    try:
+        unfired = faults.unfired()
+    finally:
+        faults.clear()
+    if unfired:
+        pytest.fail(
+            "faults that did not strike as often as they were to:\n"
+            + "\n".join(f"  {each!r}" for each in unfired)
+            + "\nMake the calls they are for, or say .optional().",
+            pytrace=False,
+        )

@@ -1,0 +1,152 @@
+"""Sandboxes in memory: an engine for each test that wants one."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from .options import settings
+from .ownership import WATCH
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_sandbox.inmemory import FakeSandboxes
+
+NAME = "fake_sandboxes"
+_ALLOW_HELP = (
+    "Rules that tests with fake_sandboxes need not keep; see the docs of the engine in memory."
+)
+#: What the marker takes, with what that must be.
+_KEYS: dict[str, tuple[tuple[type, ...], str]] = {
+    "allow": ((list, tuple), "a list of names of rules"),
+    "autojump": ((bool,), "True or False"),
+    "disk": ((int,), "a number of bytes"),
+    "files": ((dict,), "a dict of absolute paths to contents"),
+    "gpus": ((list, tuple), "a list of names"),
+}
+
+FAKE = pytest.StashKey["FakeSandboxes"]()
+_PHASE = pytest.StashKey[str]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare what is in the ini file."""
+    parser.addini("fake_sandboxes_allow", _ALLOW_HELP, type="args", default=[])
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the marker, for `--strict-markers` and `pytest --markers`."""
+    config.addinivalue_line(
+        "markers",
+        f"{NAME}({', '.join(f'{key}=...' for key in _KEYS)}): shape the engine in memory of a "
+        "test; the closest marker that names a key wins, and the rules to allow add up.",
+    )
+
+
+# Not in pytest_configure, which `pytest --help` calls too: help must work on a broken setting.
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Where all sandboxes are in memory, give each test an engine of its own."""
+    if settings(session.config).engine == "fake":
+        session.config.pluginmanager.register(EveryTest(), "pytest-sandbox-fake-sandboxes")
+
+
+class EveryTest:
+    """Gives each test an engine of its own, whether it asks for one or not."""
+
+    @pytest.fixture(autouse=True)
+    def _fake_sandboxes_for_all(self, fake_sandboxes: FakeSandboxes) -> None:
+        """While a test runs, `Sandbox.create` makes its sandboxes there."""
+
+
+def is_faked(item: pytest.Item) -> bool:
+    """Whether the sandboxes of a test come from an engine in memory of its own."""
+    return (
+        FAKE in item.stash
+        or NAME in getattr(item, "fixturenames", ())
+        or settings(item.config).engine == "fake"
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Begin the first phase."""
+    item.stash[_PHASE] = "setup"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> None:
+    """Begin the second phase."""
+    _begin(item, "call")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Begin the third phase."""
+    _begin(item, "teardown")
+
+
+def _begin(item: pytest.Item, phase: str) -> None:
+    item.stash[_PHASE] = phase
+    if FAKE in item.stash:
+        item.stash[FAKE].rpcs.begin_phase(phase)
+
+
+@pytest.fixture
+def fake_sandboxes(request: pytest.FixtureRequest) -> Iterator[FakeSandboxes]:
+    """The engine in memory of this test: `on_exec`, `faults`, `clock`, `rpcs`, `filesystem`.
+
+    While it is in use, `Sandbox.create`, `sandbox` and `sandbox_factory` make their sandboxes
+    there. At the end the test has to have kept the rules of `pytest_sandbox.inmemory.RULES`.
+    """
+    from pytest_sandbox.inmemory import FakeSandboxes
+
+    item = request.node
+    spec = _spec(item)
+    try:
+        fake = FakeSandboxes(seed=item.nodeid, **spec)
+    except (ValueError, OSError) as error:
+        pytest.fail(f"{NAME}: {error}", pytrace=False)
+    fake.rpcs.begin_phase(item.stash[_PHASE])
+    item.stash[FAKE] = fake
+    try:
+        with fake:
+            yield fake
+            # A test that failed has its reasons, and no need of a second error.
+            told = [] if item.stash[WATCH].failed else fake.violations()
+    finally:
+        del item.stash[FAKE]
+    if told:
+        pytest.fail("\n\n".join(told), pytrace=False)
+
+
+def _spec(item: pytest.Item) -> dict[str, Any]:
+    """What the markers of a test say, and the ini file.
+
+    Raises:
+        pytest.fail.Exception: a marker makes no sense.
+    """
+    spec: dict[str, Any] = {}
+    allow = list(item.config.getini("fake_sandboxes_allow"))
+    for mark in item.iter_markers(NAME):
+        if mark.args:
+            pytest.fail(
+                f"@pytest.mark.{NAME} takes keywords only, not {mark.args!r}", pytrace=False
+            )
+        for key, value in mark.kwargs.items():
+            if problem := _problem(key, value):
+                pytest.fail(f"@pytest.mark.{NAME}({key}={value!r}): {problem}", pytrace=False)
+        allow += mark.kwargs.get("allow", ())
+        spec = {**mark.kwargs, **spec}
+    return {**spec, "allow": allow}
+
+
+def _problem(key: str, value: object) -> str:
+    if key not in _KEYS:
+        near = difflib.get_close_matches(key, _KEYS, n=1)
+        known = f"did you mean {near[0]}?" if near else f"there are {', '.join(_KEYS)}"
+        return f"there is no key {key!r}; {known}"
+    kinds, words = _KEYS[key]
+    return "" if isinstance(value, kinds) else f"{key} is {words}, not {type(value).__name__}"

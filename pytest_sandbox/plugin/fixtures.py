@@ -1,0 +1,88 @@
+"""The fixtures that give sandboxes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from .create import creation
+from .engine import ENGINE
+from .fakes import NAME, is_faked
+from .marker import merged_spec
+from .options import settings
+from .ownership import WATCH
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_sandbox.client import Client, Sandbox
+
+    from .create import Creation
+    from .ownership import Watch
+
+__tracebackhide__ = True  # a failing test shows its own lines, not these
+
+
+class SandboxFactory:
+    """Creates sandboxes that end with the test.
+
+    `factory(*args, **spec)` takes what `Sandbox.create` takes. What `spec` does not name comes
+    from the `sandbox` marker of the test, except for a name, which only one sandbox can have.
+    """
+
+    def __init__(
+        self, client: Callable[[], Client], watch: Watch, defaults: dict[str, Any]
+    ) -> None:
+        self._client = client
+        self._watch = watch
+        self._defaults = defaults
+
+    def __call__(self, *args: str, **spec: Any) -> Sandbox:
+        """Create a sandbox.
+
+        Raises:
+            EngineStartError: the engine cannot be started.
+            Error: what `Sandbox.create` raises.
+        """
+        create, given, keywords = self._creation(args, spec)
+        return self._given(create(*given, **keywords))
+
+    async def aio(self, *args: str, **spec: Any) -> Sandbox:
+        """The same, awaited."""
+        create, given, keywords = self._creation(args, spec)
+        return self._given(await create.aio(*given, **keywords))
+
+    def _creation(self, args: tuple[str, ...], spec: dict[str, Any]) -> Creation:
+        complete = {**self._defaults, **spec}
+        client = complete.pop("client", None) or self._client()
+        return creation(client, args, complete)
+
+    def _given(self, sandbox: Sandbox) -> Sandbox:
+        self._watch.given.add(sandbox.object_id)
+        return sandbox
+
+
+def _defaults(item: pytest.Item) -> dict[str, Any]:
+    return {"image": settings(item.config).image, **merged_spec(item)}
+
+
+@pytest.fixture
+def sandbox_factory(request: pytest.FixtureRequest) -> SandboxFactory:
+    """Call it for as many sandboxes as wanted; they end with the test."""
+    defaults = _defaults(request.node)
+    defaults.pop("name", None)
+    return _factory(request, defaults)
+
+
+@pytest.fixture
+def sandbox(request: pytest.FixtureRequest) -> Sandbox:
+    """A fresh sandbox, shaped by the `sandbox` marker; it ends with the test."""
+    return _factory(request, _defaults(request.node))()
+
+
+def _factory(request: pytest.FixtureRequest, defaults: dict[str, Any]) -> SandboxFactory:
+    session = request.config.stash[ENGINE]
+    fake = request.getfixturevalue(NAME) if is_faked(request.node) else None
+    client = (lambda: fake.client) if fake is not None else session.client
+    return SandboxFactory(client, request.node.stash[WATCH], defaults)

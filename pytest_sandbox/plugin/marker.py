@@ -1,0 +1,174 @@
+"""The marker `sandbox(**spec)`: merged from the closest to the farthest, checked at collection."""
+
+import difflib
+from collections.abc import Callable, Generator, Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from .options import IMAGES
+
+#: Parameters of `Sandbox.create` that a later release will take.
+_NOT_YET = (
+    "cidr_allowlist",
+    "cloud",
+    "network_file_systems",
+    "proxy",
+    "region",
+)
+#: Keys that `None` cannot undo: their parameters always have a value.
+_NEVER_NONE = (
+    "block_network",
+    "encrypted_ports",
+    "h2_ports",
+    "pty",
+    "timeout",
+    "unencrypted_ports",
+    "verbose",
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the marker, for `--strict-markers` and `pytest --markers`."""
+    config.addinivalue_line(
+        "markers",
+        f"sandbox({', '.join(f'{key}=...' for key in _CHECKS)}): shape the sandboxes of a test; "
+        "each key has the meaning of the parameter of Sandbox.create, and the closest marker "
+        "that names it wins.",
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Make a marker that cannot be meant an error of the collection, one line for each test."""
+    report = yield
+    items = [node for node in report.result or () if isinstance(node, pytest.Item)]
+    problems = [f"{item.nodeid}: {problem}" for item in items for problem in _problems(item)]
+    if problems:
+        report.outcome = "failed"
+        report.longrepr = "\n".join(problems)
+        report.result = []
+    return report
+
+
+def merged_spec(item: pytest.Item) -> dict[str, Any]:
+    """The keys of all `sandbox` markers of a test; the closest that names a key wins.
+
+    Raises:
+        pytest.fail.Exception: a marker that was added after the collection makes no sense.
+    """
+    if problems := list(_problems(item)):
+        pytest.fail("\n".join(problems), pytrace=False)
+    spec: dict[str, Any] = {}
+    for mark in _closest_first(item):
+        spec = {**mark.kwargs, **spec}
+    return spec
+
+
+def _closest_first(item: pytest.Item) -> list[pytest.Mark]:
+    """The markers as pytest orders them, but those of a parameter set before all others."""
+    parameters = getattr(getattr(item, "callspec", None), "marks", ())
+    return sorted(item.iter_markers("sandbox"), key=lambda mark: mark not in parameters)
+
+
+def _problems(item: pytest.Item) -> Iterator[str]:
+    for mark in _closest_first(item):
+        if mark.args:
+            yield (
+                f"@pytest.mark.sandbox takes keywords only, not {mark.args!r}; "
+                "to start a command of your own, call sandbox_factory"
+            )
+        for key, value in mark.kwargs.items():
+            if problem := problem_with(key, value):
+                yield f"@pytest.mark.sandbox({key}={value!r}): {problem}"
+
+
+def problem_with(key: str, value: object) -> str:
+    """What is wrong with a keyword of the marker; empty if nothing is."""
+    if key in _NOT_YET:
+        return f"{key} is not available yet"
+    if key not in _CHECKS:
+        near = difflib.get_close_matches(key, _CHECKS, n=1)
+        known = f"did you mean {near[0]}?" if near else f"there are {', '.join(_CHECKS)}"
+        return f"there is no key {key!r}; {known}"
+    expected, fits = _CHECKS[key]
+    undone = value is None and key not in _NEVER_NONE
+    return (
+        ""
+        if undone or fits(value)
+        else f"{key} is {expected}, not {type(value).__name__} {value!r}"
+    )
+
+
+def _is_number(value: object, kind: type | tuple[type, ...] = (int, float)) -> bool:
+    """Whether it is a number above zero; `True` is not one, though Python says so."""
+    return isinstance(value, kind) and not isinstance(value, bool) and value > 0  # type: ignore[operator]
+
+
+def _is_request(value: object, kind: type | tuple[type, ...]) -> bool:
+    """Whether it is an amount, or a pair of an amount to ask for and a limit."""
+    if isinstance(value, tuple):
+        return len(value) == 2 and all(_is_number(each, kind) for each in value)
+    return _is_number(value, kind)
+
+
+def _is_env(value: object) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(name, str) and isinstance(text, str | None) for name, text in value.items()
+    )
+
+
+def _is_collection(value: object) -> bool:
+    return isinstance(value, list | tuple | set | frozenset)
+
+
+def _are_ports(value: object) -> bool:
+    return isinstance(value, list | tuple | set | frozenset) and all(
+        _is_number(port, int) and port < 65536 for port in value
+    )
+
+
+def _are_volumes(value: object) -> bool:
+    return isinstance(value, Mapping) and all(
+        str(path).startswith("/") and hasattr(volume, "read_only") for path, volume in value.items()
+    )
+
+
+_PORTS = ("a list of ports from 1 to 65535", _are_ports)
+
+#: What each key must be, in words and as a test. What a value then means is for the client, the
+#: server and the engine to judge; this catches what cannot be meant, before anything runs.
+_CHECKS: dict[str, tuple[str, Callable[[object], bool]]] = {
+    "block_network": ("True or False", lambda value: isinstance(value, bool)),
+    "cpu": (
+        "a number of cores above 0, or a pair (request, limit)",
+        lambda value: _is_request(value, (int, float)),
+    ),
+    "encrypted_ports": _PORTS,
+    "env": ("a dict of strings", _is_env),
+    "gpu": (
+        "a kind of GPU, as in 'H100' or 'H100:2'",
+        lambda value: isinstance(value, str) and value[:1] not in ("", ":"),
+    ),
+    "h2_ports": _PORTS,
+    "idle_timeout": ("a whole number of seconds above 0", lambda value: _is_number(value, int)),
+    "image": (
+        "an image, a snapshot, or 'host'",
+        lambda value: value in IMAGES if isinstance(value, str) else hasattr(value, "from_id"),
+    ),
+    "memory": (
+        "a whole number of MiB above 0, or a pair (request, limit)",
+        lambda value: _is_request(value, int),
+    ),
+    "name": ("a string", lambda value: isinstance(value, str) and bool(value)),
+    "pty": ("True or False", lambda value: isinstance(value, bool)),
+    "secrets": ("a list of secrets", _is_collection),
+    "timeout": ("a whole number of seconds above 0", lambda value: _is_number(value, int)),
+    "unencrypted_ports": _PORTS,
+    "verbose": ("True or False", lambda value: isinstance(value, bool)),
+    "volumes": ("a dict of volumes by absolute path", _are_volumes),
+    "workdir": (
+        "an absolute path",
+        lambda value: isinstance(value, str) and value.startswith("/"),
+    ),
+}

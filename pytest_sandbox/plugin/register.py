@@ -1,0 +1,40 @@
+"""The first hook that pytest calls adds the modules that have the others."""
+
+import pytest
+
+from . import (
+    calls_fixtures,
+    engine,
+    failures,
+    fakes,
+    fixtures,
+    marker,
+    options,
+    ownership,
+    pool,
+    xdist,
+)
+from .templates import copies, summary
+from .templates import fixtures as template_fixtures
+
+_PARTS = (
+    options,
+    marker,
+    engine,
+    xdist,
+    ownership,
+    fakes,
+    fixtures,
+    copies,
+    template_fixtures,
+    summary,
+    calls_fixtures,
+    pool,
+    failures,
+)
+
+
+def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Register the parts of the plugin; pytest then calls this hook of theirs too."""
+    for module in _PARTS:
+        pluginmanager.register(module, module.__name__)

@@ -1,0 +1,98 @@
+"""What tells, in a later run, whether an image of a template is still the one."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .layer import Layer
+
+#: Changes when the same sources make other images.
+_FORMAT = "1"
+
+
+def cache_key(layer: Layer) -> str:
+    """A digest of all that the image is made of, as far as one can tell.
+
+    Raises:
+        ValueError: something is used of which one cannot tell.
+        OSError: a file that it depends on cannot be read.
+    """
+    return _digest(*_parts(layer))
+
+
+def _parts(layer: Layer) -> Iterator[str]:
+    template = layer.template
+    folder = Path(template.body.__code__.co_filename).parent
+    yield _FORMAT
+    yield inspect.getsource(template.body)
+    yield _text(template.inputs, folder)
+    yield cache_key(layer.parent) if layer.parent else ""
+    for name, value in (*sorted(template.spec.items()), *sorted(layer.given.items())):
+        if name == "request":
+            name, value = "request.param", getattr(value, "param", None)
+        try:
+            yield f"{name}={_text(value, folder)}"
+        except TypeError as error:
+            if not template.inputs or template.inputs == ((),):
+                raise ValueError(
+                    f"cache=True: {name} is {error}, of which cannot be told whether it is the "
+                    "same in another run; give cache_key= what the image depends on"
+                ) from None
+
+
+def _text(value: object, folder: Path) -> str:
+    """A value in full.
+
+    Raises:
+        TypeError: that is not known; the message is its `repr`.
+    """
+    if value is None or isinstance(value, bool | int | float | str | bytes):
+        return repr(value)
+    if isinstance(value, Path):
+        return _digest(*_contents(folder / value))
+    if isinstance(value, list | tuple):
+        return f"[{','.join(_text(each, folder) for each in value)}]"
+    if isinstance(value, set | frozenset):
+        return f"{{{','.join(sorted(_text(each, folder) for each in value))}}}"
+    if isinstance(value, dict):
+        pairs = sorted((repr(key), _text(each, folder)) for key, each in value.items())
+        return repr(pairs)
+    raise TypeError(repr(value))
+
+
+def _contents(path: Path) -> Iterator[str]:
+    """What is in a file, or below a folder."""
+    if not stat.S_ISDIR(path.lstat().st_mode):
+        yield from _entry(path)
+        return
+    for parent, folders, files in os.walk(path):
+        folders.sort()
+        for name in sorted([*folders, *files]):
+            each = Path(parent, name)
+            yield str(each.relative_to(path))
+            yield from _entry(each)
+
+
+def _entry(path: Path) -> Iterator[str]:
+    mode = path.lstat().st_mode
+    yield oct(mode)
+    if stat.S_ISLNK(mode):
+        yield os.readlink(path)
+    elif stat.S_ISREG(mode):
+        yield hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _digest(*parts: str) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode(errors="surrogateescape")
+        digest.update(f"{len(data)}:".encode() + data)
+    return digest.hexdigest()

@@ -1,0 +1,265 @@
+"""The filesystem tool of newer Modal clients, served without a program in the image.
+
+Clients run `/__modal/.bin/modal-sandbox-fs-tools` with one argument, a JSON object with one
+key, the operation. Here that command is a process that exists only in the server: it works on
+the files of the task through the engine, and looks to clients like any other command. Errors
+are one JSON object on standard error, and exit code 1.
+
+Two operations are ours: `{"Pack": {"path": …}}` writes a directory as tar to standard output,
+and `{"Unpack": {"path": …}}` reads one from standard input.
+"""
+
+import asyncio
+import errno
+import json
+import os
+import stat
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from pytest_sandbox.engine import Clock, Entry, EntryKind, Files
+
+from ..async_helpers import closing
+from .virtual_process import Streams
+
+#: The path by which clients call it.
+TOOL = "/__modal/.bin/modal-sandbox-fs-tools"
+#: The largest file that ReadFile gives, 5 GiB as in Modal's tool.
+READ_LIMIT = 5 * 1024**3
+#: Bytes moved at a time, between the engine and the streams.
+CHUNK = 1024 * 1024
+
+
+class ToolError(Exception):
+    """A failure with the kind that clients turn into an exception."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+async def run_tool(streams: Streams, files: Files, clock: Clock, arguments: Sequence[str]) -> int:
+    """Do what the arguments say, and give the exit code.
+
+    Args:
+        streams: standard input and output.
+        files: of the task.
+        clock: the engine's.
+        arguments: what follows the name of the tool.
+    """
+    try:
+        operation, parameters = _parse(arguments)
+        await operation(_Tool(streams, files, clock), parameters)
+    except Exception as error:
+        await streams.stderr.append(_report(error))
+        return 1
+    return 0
+
+
+class _Tool:
+    """The operations."""
+
+    def __init__(self, streams: Streams, files: Files, clock: Clock) -> None:
+        self._streams = streams
+        self._files = files
+        self._clock = clock
+
+    async def _print(self, value: object) -> None:
+        await self._streams.stdout.append(json.dumps(value).encode() + b"\n")
+
+    async def _read_file(self, parameters: "_Parameters") -> None:
+        path = parameters.path()
+        entry = await self._files.stat(path, follow=True)
+        if entry.kind is EntryKind.DIRECTORY:
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+        if entry.size > READ_LIMIT:
+            raise ToolError(
+                "FileTooLarge", f"the file has {entry.size} bytes, more than {READ_LIMIT}"
+            )
+        file = await self._files.open(path, os.O_RDONLY)
+        try:
+            offset = 0
+            while data := await file.pread(offset, CHUNK):
+                await self._streams.stdout.append(data)
+                offset += len(data)
+        finally:
+            await file.close()
+
+    async def _write_file(self, parameters: "_Parameters") -> None:
+        path = parameters.path()
+        await self._make_way(path)
+        file = await self._files.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        try:
+            offset = 0
+            async with closing(self._streams.stdin.follow(0, CHUNK)) as chunks:
+                async for data in chunks:
+                    await file.pwrite(offset, data)
+                    offset += len(data)
+        finally:
+            await file.close()
+
+    async def _make_way(self, path: str) -> None:
+        """Make the folders above, and remove what is in place: it is replaced, not rewritten.
+
+        So a symbolic link is not followed, other hard links keep their contents, and the mode
+        is that of a new file, as with Modal's tool.
+        """
+        parent = os.path.dirname(path.rstrip("/"))
+        if path.endswith("/") or not parent:
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+        try:
+            entry = await self._files.stat(path)
+        except FileNotFoundError:
+            await self._files.mkdir(parent, parents=True)
+            return
+        if entry.kind is EntryKind.DIRECTORY:
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+        if entry.kind is EntryKind.OTHER:
+            raise ToolError("Other", "not a regular file")
+        await self._files.remove(path)
+
+    async def _list_files(self, parameters: "_Parameters") -> None:
+        entries = await self._files.listdir(parameters.path())
+        await self._print([_describe(entry) for entry in entries])
+
+    async def _stat(self, parameters: "_Parameters") -> None:
+        await self._print(_describe(await self._files.stat(parameters.path())))
+
+    async def _make_directory(self, parameters: "_Parameters") -> None:
+        try:
+            await self._files.mkdir(parameters.path(), parents=parameters.flag("parents"))
+        except FileExistsError as error:
+            raise ToolError("PathAlreadyExists", str(error)) from None
+
+    async def _remove(self, parameters: "_Parameters") -> None:
+        await self._files.remove(parameters.path(), recursive=parameters.flag("recursive"))
+
+    async def _watch(self, parameters: "_Parameters") -> None:
+        """Print changes until the time is up or standard input is closed."""
+        wanted = parameters.optional("filter", list)
+        timeout = parameters.optional("timeout_secs", (int, float))
+        if timeout is not None and not timeout >= 0:  # which NaN is not either
+            raise ToolError("Other", f"timeout_secs cannot be {timeout!r}")
+        events = self._files.watch(parameters.path(), recursive=parameters.flag("recursive"))
+        printing = asyncio.ensure_future(self._print_events(events, wanted))
+        ends = [printing, asyncio.ensure_future(self._input_end())]
+        if timeout is not None:
+            ends.append(asyncio.ensure_future(self._clock.sleep(timeout)))
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for end in ends:
+                end.cancel()
+            await asyncio.wait(ends)
+        if not printing.cancelled():
+            printing.result()
+
+    async def _input_end(self) -> None:
+        """Return when standard input is closed, whatever came before."""
+        async for _ in self._streams.stdin.follow(0, CHUNK):
+            pass
+
+    async def _print_events(self, events: AsyncIterator[Any], wanted: list[str] | None) -> None:
+        async with closing(events) as source:
+            async for event in source:
+                if wanted is None or event.kind.value in wanted:
+                    await self._print({"event_type": event.kind.value, "paths": list(event.paths)})
+
+    async def _pack(self, parameters: "_Parameters") -> None:
+        async with closing(self._files.pack(parameters.path())) as chunks:
+            async for data in chunks:
+                await self._streams.stdout.append(data)
+
+    async def _unpack(self, parameters: "_Parameters") -> None:
+        async with closing(self._streams.stdin.follow(0, CHUNK)) as chunks:
+            await self._files.unpack(parameters.path(), chunks)
+
+
+_Operation = Callable[[_Tool, "_Parameters"], Awaitable[None]]
+
+_OPERATIONS: dict[str, _Operation] = {
+    "ReadFile": _Tool._read_file,
+    "WriteFile": _Tool._write_file,
+    "ListFiles": _Tool._list_files,
+    "Stat": _Tool._stat,
+    "MakeDirectory": _Tool._make_directory,
+    "Remove": _Tool._remove,
+    "Watch": _Tool._watch,
+    "Pack": _Tool._pack,
+    "Unpack": _Tool._unpack,
+}
+
+
+class _Parameters:
+    """What an operation was given, checked."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = values
+
+    def path(self) -> str:
+        path = self._values.get("path")
+        if not isinstance(path, str) or not path.startswith("/") or "\0" in path:
+            raise ToolError("Other", f"path must be an absolute path, not {path!r}")
+        return path
+
+    def flag(self, name: str) -> bool:
+        return bool(self._values.get(name, False))
+
+    def optional(self, name: str, kinds: "type | tuple[type, ...]") -> Any:
+        value = self._values.get(name)
+        if value is not None and not isinstance(value, kinds):
+            raise ToolError("Other", f"{name} cannot be {value!r}")
+        return value
+
+
+def _parse(arguments: Sequence[str]) -> tuple[_Operation, _Parameters]:
+    try:
+        (text,) = arguments
+        ((name, parameters),) = json.loads(text).items()
+        return _OPERATIONS[name], _Parameters(dict(parameters))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise ToolError(
+            "Other",
+            f"expected one JSON object with one key of {', '.join(_OPERATIONS)}, "
+            f"not {' '.join(arguments)[:200]!r}",
+        ) from None
+
+
+def _describe(entry: Entry) -> dict[str, Any]:
+    kind = EntryKind.FILE if entry.kind is EntryKind.OTHER else entry.kind
+    return {
+        "name": entry.name,
+        "path": entry.path,
+        "type": kind.value,
+        "size": entry.size,
+        "mode": entry.mode,
+        "permissions": f"{stat.S_IMODE(entry.mode):04o}",
+        "owner": entry.owner,
+        "group": entry.group,
+        "modified_time": entry.mtime_ns / 1e9,
+        "symlink_target": entry.symlink_target,
+    }
+
+
+_KINDS = {
+    errno.ENOENT: "NotFound",
+    errno.EISDIR: "IsDirectory",
+    errno.ENOTDIR: "NotDirectory",
+    errno.EACCES: "PermissionDenied",
+    errno.EPERM: "PermissionDenied",
+    errno.EROFS: "PermissionDenied",
+    errno.EEXIST: "AlreadyExists",
+    errno.ENOTEMPTY: "DirectoryNotEmpty",
+    errno.EFBIG: "FileTooLarge",
+}
+
+
+def _report(error: Exception) -> bytes:
+    kind = "Other"
+    message = str(error) or type(error).__name__
+    if isinstance(error, ToolError):
+        kind = error.kind
+    elif isinstance(error, OSError):
+        kind = _KINDS.get(error.errno or 0, "Io")
+        message = error.strerror or message
+    return json.dumps({"version": 1, "error_kind": kind, "message": message}).encode()

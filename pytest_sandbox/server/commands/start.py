@@ -1,0 +1,67 @@
+"""Starting a command in a sandbox, whichever way it was asked for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pytest_sandbox.engine import Output, Process, ProcessSpec, PtySize
+
+from ..model.checks import check_command, check_workdir, hint_at_words
+from ..model.sandbox import Box
+from .filesystem_tool import TOOL, run_tool
+from .virtual_process import VirtualProcess
+
+
+@dataclass(frozen=True)
+class ExecRequest:
+    """A command to start.
+
+    Attributes:
+        exec_id: what it will be known by.
+        argv: the command and its arguments.
+        env: variables on top of the sandbox's own.
+        workdir: absolute; `None` for the sandbox's.
+        timeout: seconds until it is killed; `None` for never.
+        stdout: where its standard output goes.
+        stderr: where its standard error goes.
+        pty: the terminal it runs on, if any.
+    """
+
+    exec_id: str
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+    workdir: str | None = None
+    timeout: float | None = None
+    stdout: Output = Output.PIPE
+    stderr: Output = Output.PIPE
+    pty: PtySize | None = None
+
+
+async def start(box: Box, request: ExecRequest) -> None:
+    """Start a command; the same `exec_id` again changes nothing.
+
+    Raises:
+        GRPCError: INVALID_ARGUMENT.
+        EngineError: whatever the engine raises.
+    """
+    check_command(request.argv)
+    check_workdir(request.workdir)
+
+    async def spawn() -> Process:
+        if request.argv[0] == TOOL:
+            return VirtualProcess(
+                lambda streams: run_tool(streams, box.task.files, box.clock, request.argv[1:]),
+                stdout=request.stdout,
+                stderr=request.stderr,
+            )
+        spec = ProcessSpec(
+            request.argv,
+            env=request.env,
+            workdir=request.workdir,
+            stdout=request.stdout,
+            stderr=request.stderr,
+            pty=request.pty,
+        )
+        with hint_at_words(request.argv):
+            return await box.task.exec(spec)
+
+    await box.run(request.exec_id, request.argv, spawn, request.timeout)

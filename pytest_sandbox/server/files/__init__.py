@@ -1,0 +1,1 @@
+"""Open files and watches that a client holds between two calls."""

@@ -1,0 +1,110 @@
+"""A watch whose events wait for a client that fetches them in several calls."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+
+from pytest_sandbox.engine import Clock, WatchEvent, WatchKind
+
+from ..async_helpers import closing, within
+
+#: Events that wait to be fetched; then the engine's watch waits.
+CAPACITY = 4096
+#: Seconds without anybody fetching after which a watch is given up.
+ABANDONED_AFTER = 60.0
+
+#: Older clients know no renames.
+_FOLDED = {
+    WatchKind.RENAME: WatchKind.MODIFY,
+    WatchKind.RENAME_FROM: WatchKind.MODIFY,
+    WatchKind.RENAME_TO: WatchKind.MODIFY,
+}
+
+
+class FileWatch:
+    """Collects events until its time is up or nobody asks for them any more.
+
+    Args:
+        events: of the engine.
+        clock: the engine's.
+        timeout: seconds until it ends; `None` for never.
+        on_end: called once, when it has ended.
+    """
+
+    def __init__(
+        self,
+        events: AsyncIterator[WatchEvent],
+        clock: Clock,
+        timeout: float | None,
+        on_end: Callable[[], None],
+    ) -> None:
+        self._events = events
+        self._clock = clock
+        self._queue: asyncio.Queue[bytes | None] = asyncio.Queue(CAPACITY)
+        self._error: Exception | None = None
+        self._readers = 0
+        self._left = clock.monotonic()
+        self._collector = asyncio.ensure_future(self._collect())
+        self._collector.add_done_callback(lambda _: self._over(on_end))
+        self._limits = [asyncio.ensure_future(self._abandon())]
+        if timeout is not None:
+            self._limits.append(asyncio.ensure_future(self._expire(timeout)))
+
+    async def fetch(self, deadline: float) -> AsyncIterator[bytes | None]:
+        """Events as they come, `None` at the end of the watch; stops at the deadline.
+
+        Raises:
+            Exception: whatever the engine's watch raised.
+        """
+        self._readers += 1
+        try:
+            while not (self._collector.done() and self._queue.empty()):
+                left = deadline - self._clock.monotonic()
+                came = await within(self._clock, left, self._queue.get())
+                if came is None:
+                    return
+                if came[0] is not None:
+                    yield came[0]
+            if self._error is not None:
+                raise self._error
+            yield None
+        finally:
+            self._readers -= 1
+            self._left = self._clock.monotonic()
+
+    def cancel(self) -> None:
+        """End it now."""
+        self._collector.cancel()
+
+    async def _collect(self) -> None:
+        try:
+            async with closing(self._events) as events:
+                async for event in events:
+                    await self._queue.put(_encode(event))
+        except Exception as error:  # handed to whoever fetches
+            self._error = error
+
+    def _over(self, on_end: Callable[[], None]) -> None:
+        for limit in self._limits:
+            limit.cancel()
+        if not self._queue.full():
+            self._queue.put_nowait(None)  # wakes whoever waits for an event
+        on_end()
+
+    async def _expire(self, seconds: float) -> None:
+        await self._clock.sleep(seconds)
+        self.cancel()
+
+    async def _abandon(self) -> None:
+        while True:
+            left = self._left + ABANDONED_AFTER - self._clock.monotonic()
+            if left <= 0 and not self._readers:
+                break
+            await self._clock.sleep(left if left > 0 else ABANDONED_AFTER)
+        self.cancel()
+
+
+def _encode(event: WatchEvent) -> bytes:
+    """One event; clients know its end by two newlines."""
+    kind = _FOLDED.get(event.kind, event.kind)
+    return json.dumps({"event_type": kind.value, "paths": list(event.paths)}).encode() + b"\n\n"

@@ -1,0 +1,115 @@
+"""The places where the server listens: a Unix socket, and TCP for real Modal clients."""
+
+import asyncio
+import os
+import socket
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .application import App
+from .rpc.auth import Listener, TokenPair
+
+if TYPE_CHECKING:
+    from .rpc.dispatch import RpcServer
+
+
+@dataclass(frozen=True)
+class Tcp:
+    """Where real Modal clients reach the server.
+
+    Attributes:
+        url: for `MODAL_SERVER_URL`.
+        token_id: for `MODAL_TOKEN_ID`.
+        token_secret: for `MODAL_TOKEN_SECRET`.
+        router_tls_url: where clients that want TLS for the command router find it; `None`
+            without the package trustme.
+        ca_file: the certificate for `SSL_CERT_FILE` of such clients.
+    """
+
+    url: str
+    token_id: str
+    token_secret: str
+    router_tls_url: str | None
+    ca_file: str | None
+
+
+class Listeners:
+    """Listening sockets, all of one server."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._servers: list[RpcServer] = []
+
+    async def unix(self, path: Path) -> None:
+        """Listen on a Unix socket that only this user can open."""
+        server = self._app.server(Listener("unix", inspector=True, local=True))
+        await server.start(path=str(path))
+        os.chmod(path, 0o600)
+        self._servers.append(server)
+
+    async def tcp(self, host: str, port: int, ca_file: Path) -> Tcp:
+        """Listen for real Modal clients; port 0 means any.
+
+        Args:
+            host: a name or address of this machine.
+            port: for the control plane and the plaintext router; TLS takes another one.
+            ca_file: where to write the certificate.
+
+        Raises:
+            OSError: the address cannot be had.
+        """
+        tokens = TokenPair.random()
+        plain = await self._bind(Listener("tcp", tokens), host, port)
+        self._app.state.router_plain_authority = plain
+        tls = await self._tls(host, tokens, ca_file)
+        self._app.state.router_tls_url = tls
+        return Tcp(
+            url=f"http://{plain}",
+            token_id=tokens.id,
+            token_secret=tokens.secret,
+            router_tls_url=tls,
+            ca_file=str(ca_file) if tls else None,
+        )
+
+    async def _tls(self, host: str, tokens: TokenPair, ca_file: Path) -> str | None:
+        authority = self._app.state.authority
+        try:
+            context = authority.context(frozenset({"localhost", "127.0.0.1", host}), "h2")
+        except ImportError:
+            return None  # an extra, and only for Modal clients before 1.5
+        await asyncio.to_thread(ca_file.write_bytes, authority.pem)
+        return f"https://{await self._bind(Listener('tls', tokens), host, 0, context)}"
+
+    async def _bind(
+        self, listener: Listener, host: str, port: int, context: ssl.SSLContext | None = None
+    ) -> str:
+        """Listen, and give the address as clients write it."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind((host, port))
+            server = self._app.server(listener)
+            await server.start(sock=listening, ssl=context)
+        except BaseException:
+            listening.close()
+            raise
+        self._servers.append(server)
+        return f"{_reachable(host)}:{listening.getsockname()[1]}"
+
+    def close(self) -> None:
+        """Stop listening and end the calls under way.
+
+        Connections end with the process: since Python 3.12 waiting for a server to be closed
+        means waiting until its clients have left.
+        """
+        for server in self._servers:
+            server.close()
+
+
+def _reachable(host: str) -> str:
+    """How a client on this machine writes the host that was bound to."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # not bound here
+    return f"[{host}]" if ":" in host else host

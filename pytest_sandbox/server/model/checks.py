@@ -1,0 +1,99 @@
+"""What requests may hold: commands, folders, variables, waiting times."""
+
+import contextlib
+import errno
+from collections.abc import Iterable, Iterator, Sequence
+
+from pytest_sandbox._proto import sandboxes_pb2 as pb
+from pytest_sandbox.engine import PtySize, SpawnFailed
+
+from ..rpc.errors import invalid
+
+#: Bytes of a command and its arguments together, as Modal's clients check.
+MAX_ARGUMENT_BYTES = 2**16
+
+
+def check_command(argv: Sequence[str]) -> None:
+    """Refuse a command that nothing could run.
+
+    Raises:
+        GRPCError: INVALID_ARGUMENT.
+    """
+    if not argv or not argv[0]:
+        raise invalid(f"the command {list(argv)!r} is empty: give at least the name of a program")
+    size = sum(len(argument.encode()) for argument in argv)
+    if size > MAX_ARGUMENT_BYTES:
+        raise invalid(
+            f"the command {argv[0][:100]!r} and its arguments take {size} bytes, more than the "
+            f"{MAX_ARGUMENT_BYTES} allowed: pass large data through standard input or a file"
+        )
+    for argument in argv:
+        if "\0" in argument:
+            raise invalid(f"the argument {argument[:100]!r} holds a NUL character")
+
+
+@contextlib.contextmanager
+def hint_at_words(argv: Sequence[str]) -> Iterator[None]:
+    """Where a whole command line was given as the name of a program, say so with the failure."""
+    try:
+        yield
+    except SpawnFailed as error:
+        words = argv[0].split() if len(argv) == 1 else []
+        if error.errno != errno.ENOENT or len(words) < 2:
+            raise
+        raise SpawnFailed(
+            error.errno,
+            f"{error}\nEach word is an argument of its own: {', '.join(map(repr, words))}; or "
+            f"have a shell take it apart: 'sh', '-c', {argv[0]!r}",
+        ) from error
+
+
+def check_workdir(workdir: str | None) -> None:
+    """Refuse a working directory that is not an absolute path.
+
+    Raises:
+        GRPCError: INVALID_ARGUMENT.
+    """
+    if workdir is not None and (not workdir.startswith("/") or "\0" in workdir):
+        raise invalid(f"workdir must be an absolute path, not {workdir!r}")
+
+
+def check_environment(variables: Iterable[tuple[str, str]]) -> None:
+    """Refuse variables that execve(2) could not pass on.
+
+    Raises:
+        GRPCError: INVALID_ARGUMENT.
+    """
+    for name, value in variables:
+        if not name or "=" in name or "\0" in name:
+            raise invalid(f"{name!r} cannot be the name of an environment variable")
+        if "\0" in value:
+            raise invalid(f"the value of the environment variable {name!r} holds a NUL character")
+
+
+def check_timeout(seconds: float) -> None:
+    """Refuse a time that nobody could wait for.
+
+    Raises:
+        GRPCError: INVALID_ARGUMENT.
+    """
+    if not seconds >= 0:  # which NaN is not either
+        raise invalid(f"timeout must not be negative, but is {seconds:g}")
+
+
+def pty_size(info: pb.PTYInfo) -> PtySize | None:
+    """The terminal that was asked for, if one was."""
+    if not info.enabled:
+        return None
+    default = PtySize()
+    return PtySize(info.winsz_rows or default.rows, info.winsz_cols or default.columns)
+
+
+def pty_environment(info: pb.PTYInfo) -> dict[str, str]:
+    """What a program on that terminal finds in its environment."""
+    variables = {
+        "TERM": info.env_term,
+        "COLORTERM": info.env_colorterm,
+        "TERM_PROGRAM": info.env_term_program,
+    }
+    return {name: value for name, value in variables.items() if value}

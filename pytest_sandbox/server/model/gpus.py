@@ -1,0 +1,31 @@
+"""The GPUs that a sandbox is to have."""
+
+from pytest_sandbox._proto import images_pb2
+from pytest_sandbox.engine import Capability, EngineInfo, Gpus
+
+from ..rpc.errors import invalid, unimplemented
+
+#: What clients send for any kind.
+_ANY = "ANY"
+
+
+def gpus(config: images_pb2.GPUConfig, info: EngineInfo) -> Gpus | None:
+    """What the engine is asked for.
+
+    Raises:
+        GRPCError: INVALID_ARGUMENT or UNIMPLEMENTED.
+    """
+    if not config.ByteSize():
+        return None
+    if not config.gpu_type:
+        raise invalid("gpu_config without gpu_type: name a kind, or ANY")
+    argument = f"gpu={f'{config.gpu_type}:{config.count}'!r}"
+    if config.count < 1:
+        raise invalid(f"{argument}: a count of {config.count} is none")
+    if Capability.GPU not in info.capabilities:
+        raise unimplemented(
+            f"{argument}: the engine {info.name!r} has no GPUs to give ({info.mode}): create the "
+            "sandbox without gpu"
+        )
+    kind = "" if config.gpu_type.upper() == _ANY else config.gpu_type
+    return Gpus(kind, config.count)

@@ -1,0 +1,42 @@
+"""The ports that a sandbox is to be reached at, checked before it is made."""
+
+from collections import Counter
+
+from pytest_sandbox._proto import sandboxes_pb2 as pb
+from pytest_sandbox.engine import Capability, EngineInfo
+
+from ..certificates import REMEDY, Authority
+from ..rpc.errors import invalid, precondition, unimplemented
+
+
+def check_ports(definition: pb.Sandbox, info: EngineInfo) -> None:
+    """Refuse ports that cannot be had.
+
+    Raises:
+        GRPCError: FAILED_PRECONDITION, INVALID_ARGUMENT or UNIMPLEMENTED.
+    """
+    specs = definition.open_ports.ports
+    for spec in specs:
+        _check(spec, info)
+    twice = [port for port, count in Counter(spec.port for spec in specs).items() if count > 1]
+    if twice:
+        raise invalid(f"port {twice[0]} is to be opened twice, and has room for one tunnel")
+    network = definition.network_access.network_access_type
+    if specs and (definition.block_network or network == pb.NetworkAccess.BLOCKED):
+        raise invalid(f"port {specs[0].port} cannot be opened with block_network")
+
+
+def _check(spec: pb.PortSpec, info: EngineInfo) -> None:
+    argument = f"{_argument(spec)}={spec.port}"
+    if not 0 < spec.port < 65536:
+        raise invalid(f"{argument} is not a port from 1 to 65535")
+    if Capability.PORT not in info.capabilities:
+        raise unimplemented(f"{argument}: the engine {info.name!r} has no way to ports inside")
+    if not spec.unencrypted and not Authority.available():
+        raise precondition(f"{argument} {REMEDY}")
+
+
+def _argument(spec: pb.PortSpec) -> str:
+    if spec.unencrypted:
+        return "unencrypted_ports"
+    return "h2_ports" if spec.tunnel_type == pb.TUNNEL_TYPE_H2 else "encrypted_ports"

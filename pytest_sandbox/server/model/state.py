@@ -1,0 +1,49 @@
+"""What the servicers share: the engine, the registries, the tokens."""
+
+from pytest_sandbox.engine import Clock, Engine, EngineInfo
+
+from ..certificates import Authority
+from ..rpc.auth import RouterTokens
+from ..snapshots.memory import MemorySnapshots
+from ..snapshots.store import Shelf
+from .creation import Creation
+from .ids import Ids
+from .images import ImageRegistry
+from .registries import AppRegistry, BoxRegistry, SecretRegistry
+from .volumes import VolumeRegistry
+
+#: A version of Modal's image builder that clients from 1.0 to the newest know.
+IMAGE_BUILDER_VERSION = "2025.06"
+
+
+class State:
+    """One server's.
+
+    Args:
+        engine: started.
+        info: what its start returned.
+        seed: makes ids the same in every run.
+    """
+
+    def __init__(self, engine: Engine, info: EngineInfo, *, seed: str | None = None) -> None:
+        self.engine = engine
+        self.info = info
+        self.ids = Ids(seed)
+        self.tokens = RouterTokens(engine.clock)
+        self.apps = AppRegistry(engine.clock, self.ids)
+        self.secrets = SecretRegistry()
+        self.volumes = VolumeRegistry(engine.clock, self.ids)
+        self.boxes = BoxRegistry(engine.clock)
+        self.shelf = Shelf(engine, self.boxes.stood_on)
+        self.images = ImageRegistry(self.shelf, engine.clock, self.ids)
+        self.snapshots = MemorySnapshots(self.shelf, engine.clock, self.ids)
+        self.creation = Creation(self)
+        self.authority = Authority()
+        #: Where the command router is found over TCP: over TLS, and in plain text.
+        self.router_tls_url: str | None = None
+        self.router_plain_authority: str | None = None
+
+    @property
+    def clock(self) -> Clock:
+        """The engine's clock."""
+        return self.engine.clock

@@ -1,0 +1,1 @@
+"""Servicers that Modal does not have: inspector, extensions, images stored on disk."""

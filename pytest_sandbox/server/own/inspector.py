@@ -1,0 +1,140 @@
+"""The inspector: what the engine is, and what happened in a sandbox."""
+
+from importlib.metadata import version
+
+from pytest_sandbox._proto import common_pb2
+from pytest_sandbox._proto import inspector_pb2 as pb
+
+from ..commands.execution import Execution
+from ..commands.filesystem_tool import TOOL
+from ..model.sandbox import Box
+from ..model.state import State
+from ..rpc.dispatch import Call, once
+from ..rpc.faults import FaultPlan
+from ..rpc.recorder import Recorder
+
+#: Bytes of the end of one output that are told at most: a report is for people to read.
+MAX_TAIL = 64 * 1024
+
+_ENDINGS = {
+    common_pb2.GenericResult.GENERIC_STATUS_TERMINATED: "terminated",
+    common_pb2.GenericResult.GENERIC_STATUS_TIMEOUT: "timeout",
+    common_pb2.GenericResult.GENERIC_STATUS_IDLE_TIMEOUT: "idle timeout",
+    common_pb2.GenericResult.GENERIC_STATUS_KERNEL_OOM_KILL: "out of memory",
+}
+
+
+class Inspector:
+    """The inspector RPCs."""
+
+    def __init__(self, state: State, recorder: Recorder, faults: FaultPlan) -> None:
+        self._state = state
+        self._recorder = recorder
+        self._faults = faults
+
+    async def Engine(
+        self, request: pb.InspectorEngineRequest, call: Call
+    ) -> pb.InspectorEngineResponse:
+        """What the engine is, here and now."""
+        info = self._state.info
+        return pb.InspectorEngineResponse(
+            name=info.name,
+            mode=info.mode,
+            capabilities=sorted(capability.value for capability in info.capabilities),
+            details=info.details,
+            version=version("pytest-sandbox"),
+            live_sandboxes=len(self._state.boxes.running()),
+        )
+
+    async def Describe(
+        self, request: pb.InspectorDescribeRequest, call: Call
+    ) -> pb.InspectorDescribeResponse:
+        """The commands of a sandbox, how each ended, and the end of what it wrote.
+
+        The work of the filesystem tool is left out: it is no command of the user's.
+        """
+        box = self._state.boxes.get(request.sandbox_id)
+        now = self._state.clock.monotonic()
+        tail = min(request.tail_bytes, MAX_TAIL)
+        executions = [execution for execution in box.executions() if execution.argv[0] != TOOL]
+        ended = box.ended if box.ended is not None else now
+        return pb.InspectorDescribeResponse(
+            sandbox_id=box.id,
+            name=box.name,
+            image=box.image.id if box.image.kept else box.image.engine_image,
+            running=box.result is None,
+            end=_end(box),
+            commands=[_command(box, each, tail, now) for each in executions],
+            seconds=ended - box.started,
+        )
+
+    @once
+    async def RecordStart(
+        self, request: pb.InspectorRecordStartRequest, call: Call
+    ) -> pb.InspectorRecordStartResponse:
+        """Record calls from now on."""
+        return pb.InspectorRecordStartResponse(next=self._recorder.record_start())
+
+    @once
+    async def RecordStop(
+        self, request: pb.InspectorRecordStopRequest, call: Call
+    ) -> pb.InspectorRecordStopResponse:
+        """One reader less."""
+        self._recorder.record_stop()
+        return pb.InspectorRecordStopResponse()
+
+    async def Record(
+        self, request: pb.InspectorRecordRequest, call: Call
+    ) -> pb.InspectorRecordResponse:
+        """The calls that were made."""
+        return self._recorder.record(request.since)
+
+    async def FaultSet(
+        self, request: pb.InspectorFaultSetRequest, call: Call
+    ) -> pb.InspectorFaultSetResponse:
+        """Set a fault; when it is about a sandbox and now, return once that has ended."""
+        self._faults.fault_set(request.fault)
+        await self._faults.settled(request.fault.id)
+        return pb.InspectorFaultSetResponse()
+
+    async def FaultList(
+        self, request: pb.InspectorFaultListRequest, call: Call
+    ) -> pb.InspectorFaultListResponse:
+        """How often faults were met, and struck."""
+        return pb.InspectorFaultListResponse(states=self._faults.fault_list(request.ids))
+
+    async def FaultClear(
+        self, request: pb.InspectorFaultClearRequest, call: Call
+    ) -> pb.InspectorFaultClearResponse:
+        """Take faults back."""
+        self._faults.fault_clear(request.ids)
+        return pb.InspectorFaultClearResponse()
+
+
+def _end(box: Box) -> str:
+    result = box.result
+    if result is None:
+        return ""
+    ending = _ENDINGS.get(result.status)
+    if ending is None:
+        return result.exception or f"exited with code {result.exitcode}"
+    return ending
+
+
+def _command(box: Box, execution: Execution, tail: int, now: float) -> pb.SandboxCommand:
+    status = execution.process.poll()
+    stdout, stderr = execution.logs
+    return pb.SandboxCommand(
+        argv=execution.argv,
+        started_after=execution.started - box.started,
+        seconds=(execution.ended if execution.ended is not None else now) - execution.started,
+        running=status is None,
+        returncode=status.returncode if status is not None else 0,
+        stdout_tail=stdout.tail(tail),
+        stderr_tail=stderr.tail(tail),
+        stdout_bytes=stdout.end,
+        stderr_bytes=stderr.end,
+        paused=status is None and (stdout.full or stderr.full),
+        ended_by=execution.ended_by,
+        main=execution is box.main,
+    )

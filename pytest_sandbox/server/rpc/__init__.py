@@ -1,0 +1,1 @@
+"""What every call passes, whatever it asks for: authentication, recorder, faults, errors."""

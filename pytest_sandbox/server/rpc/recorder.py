@@ -1,0 +1,208 @@
+"""What was called: the newest calls, as long as somebody wants to know.
+
+Messages are kept as bytes, which is what they cost least as and what cannot change afterwards.
+What is secret is taken out, and what a call is about found out, when somebody reads.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+
+from google.protobuf.message import Message
+
+from pytest_sandbox._proto import inspector_pb2 as pb
+from pytest_sandbox.engine import Clock
+from pytest_sandbox.rpcs import SIGNATURES
+
+from .redaction import public_message, public_metadata
+
+#: Calls that are held, and bytes of their messages.
+CALLS = 10_000
+BYTES = 64 * 1024 * 1024
+#: Messages of one call that are kept, and their bytes; of the rest there is only the number.
+CALL_MESSAGES = 256
+CALL_BYTES = 1024 * 1024
+#: Bytes of messages in one answer to a reader.
+PAGE = 4 * 1024 * 1024
+
+
+class Entry:
+    """One call."""
+
+    __slots__ = (
+        "caller",
+        "faults",
+        "held",
+        "listener",
+        "message",
+        "metadata",
+        "number",
+        "requested",
+        "requests",
+        "responded",
+        "responses",
+        "rpc",
+        "seconds",
+        "since",
+        "size",
+        "started",
+        "status",
+        "task_id",
+    )
+
+    def __init__(self, number: int, rpc: str, listener: str) -> None:
+        self.number = number
+        self.rpc = rpc
+        self.listener = listener
+        self.caller = ""
+        self.task_id = ""
+        self.metadata: Mapping[str, str | bytes] = {}
+        self.requests: list[bytes] = []
+        self.responses: list[bytes] = []
+        self.requested = [0, 0]  # messages, bytes
+        self.responded = [0, 0]
+        self.size = 0
+        self.held = True
+        self.status = ""
+        self.message = ""
+        self.started = self.since = self.seconds = 0.0
+        self.faults: list[str] = []
+
+
+class Recorder:
+    """The newest calls.
+
+    Args:
+        clock: the engine's.
+        sandbox_of: the id of the sandbox of a task; empty if there is none.
+    """
+
+    def __init__(self, clock: Clock, sandbox_of: Callable[[str], str]) -> None:
+        self._clock = clock
+        self._sandbox_of = sandbox_of
+        self._readers = 0
+        self._next = 1
+        self._entries: deque[Entry] = deque()
+        self._bytes = 0
+
+    # For those who read
+
+    def record_start(self) -> int:
+        """Record until `record_stop` was called as often; the number of the next call."""
+        self._readers += 1
+        return self._next
+
+    def upcoming(self) -> int:
+        """The number of the next call."""
+        return self._next
+
+    def record_stop(self) -> None:
+        """One reader less; without any, nothing is held."""
+        self._readers = max(0, self._readers - 1)
+        if not self._readers:
+            for entry in self._entries:
+                entry.held = False
+            self._entries.clear()
+            self._bytes = 0
+
+    def record(self, since: int) -> pb.InspectorRecordResponse:
+        """Records of the calls with that number and later ones, a page of them."""
+        oldest = self._entries[0].number if self._entries else self._next
+        page = pb.InspectorRecordResponse(next=self._next, dropped=max(0, oldest - since))
+        size = 0
+        for index in range(max(0, since - oldest), len(self._entries)):
+            if size > PAGE:
+                page.more = True
+                break
+            entry = self._entries[index]
+            size += entry.size
+            page.records.append(self._told(entry))
+        return page
+
+    # For the calls
+
+    @property
+    def on(self) -> bool:
+        """Whether anybody wants to know."""
+        return self._readers > 0
+
+    def begin(self, rpc: str, listener: str, metadata: Mapping[str, str | bytes]) -> Entry:
+        """A call came in."""
+        entry = Entry(self._next, rpc, listener)
+        entry.metadata = metadata
+        entry.started = self._clock.now()
+        entry.since = self._clock.monotonic()
+        self._next += 1
+        self._entries.append(entry)
+        self._make_room()
+        return entry
+
+    def request(self, entry: Entry, message: Message) -> None:
+        """It brought a message."""
+        self._keep(entry, entry.requests, entry.requested, message)
+
+    def response(self, entry: Entry, message: Message) -> None:
+        """It is answered with a message."""
+        self._keep(entry, entry.responses, entry.responded, message)
+
+    def end(self, entry: Entry, status: str, message: str) -> None:
+        """It is over."""
+        entry.status = status
+        entry.message = message
+        entry.seconds = self._clock.monotonic() - entry.since
+
+    def _keep(self, entry: Entry, kept: list[bytes], counted: list[int], message: Message) -> None:
+        data = message.SerializeToString()
+        complete = len(kept) == counted[0]  # what is kept are always the first ones
+        counted[0] += 1
+        counted[1] += len(data)
+        fits = len(kept) < CALL_MESSAGES and entry.size + len(data) <= CALL_BYTES
+        if entry.held and complete and fits:
+            kept.append(data)
+            entry.size += len(data)
+            self._bytes += len(data)
+            self._make_room()
+
+    def _make_room(self) -> None:
+        while len(self._entries) > CALLS or self._bytes > BYTES:
+            oldest = self._entries.popleft()
+            oldest.held = False
+            self._bytes -= oldest.size
+
+    # Telling
+
+    def _told(self, entry: Entry) -> pb.RpcRecord:
+        record = pb.RpcRecord(
+            number=entry.number,
+            rpc=entry.rpc,
+            listener=entry.listener,
+            caller=entry.caller,
+            metadata=public_metadata(entry.metadata),
+            requested=pb.MessageCount(messages=entry.requested[0], bytes=entry.requested[1]),
+            responded=pb.MessageCount(messages=entry.responded[0], bytes=entry.responded[1]),
+            status=entry.status,
+            message=entry.message,
+            started=entry.started,
+            seconds=entry.seconds,
+            faults=entry.faults,
+        )
+        signature = SIGNATURES.get(entry.rpc)
+        if signature is not None:
+            requests = [signature.request.FromString(each) for each in entry.requests]
+            responses = [signature.response.FromString(each) for each in entry.responses]
+            record.sandbox_ids.extend(self._concerned(entry, requests, responses))
+            record.requests.extend(map(public_message, requests))
+            record.responses.extend(map(public_message, responses))
+        return record
+
+    def _concerned(
+        self, entry: Entry, requests: list[Message], responses: list[Message]
+    ) -> list[str]:
+        """The sandboxes that a call is about, each once."""
+        found = [self._sandbox_of(entry.task_id)]
+        for message in [*requests[:1], *responses[:1]]:
+            found.append(getattr(message, "sandbox_id", ""))
+            task_id = getattr(message, "task_id", "")
+            # The ids of commands that the server chose begin with that of the task.
+            exec_id = str(getattr(message, "exec_id", "")).partition(".")[0]
+            found += [self._sandbox_of(task_id), self._sandbox_of(exec_id)]
+        return list(dict.fromkeys(filter(None, found)))

@@ -1,0 +1,1 @@
+"""Snapshots of files and memory: taking them, storing them, evicting them."""

@@ -1,0 +1,1 @@
+"""Tunnels: ports of sandboxes, reachable from this machine."""

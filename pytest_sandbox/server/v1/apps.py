@@ -1,0 +1,121 @@
+"""Apps, environments and the session of a client."""
+
+import asyncio
+
+from google.protobuf.empty_pb2 import Empty
+
+from pytest_sandbox._proto import apps_pb2 as pb
+from pytest_sandbox._proto import common_pb2
+
+from ..model.ids import check_name
+from ..model.registries import DEFAULT_ENVIRONMENT, App
+from ..model.result import TERMINATED
+from ..model.state import IMAGE_BUILDER_VERSION, State
+from ..rpc.dispatch import Call, once
+from ..rpc.errors import already_exists, invalid, not_found
+
+LOOKUP = common_pb2.OBJECT_CREATION_TYPE_UNSPECIFIED
+CREATE_IF_MISSING = common_pb2.OBJECT_CREATION_TYPE_CREATE_IF_MISSING
+CREATE_FAIL_IF_EXISTS = common_pb2.OBJECT_CREATION_TYPE_CREATE_FAIL_IF_EXISTS
+
+
+class Apps:
+    """Apps group sandboxes; an ephemeral one ends its sandboxes when its client leaves."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def ClientHello(self, request: Empty, call: Call) -> pb.ClientHelloResponse:
+        """The first call of a Python client."""
+        return pb.ClientHelloResponse(image_builder_version=IMAGE_BUILDER_VERSION)
+
+    async def AuthTokenGet(
+        self, request: pb.AuthTokenGetRequest, call: Call
+    ) -> pb.AuthTokenGetResponse:
+        """A token that clients send along and this server does not need; only its expiry counts."""
+        return pb.AuthTokenGetResponse(token=self._state.tokens.session())
+
+    async def EnvironmentGetOrCreate(
+        self, request: pb.EnvironmentGetOrCreateRequest, call: Call
+    ) -> pb.EnvironmentGetOrCreateResponse:
+        """An environment by name; no name means the default one."""
+        name = request.deployment_name or DEFAULT_ENVIRONMENT
+        creation = request.object_creation_type
+        if not self._state.apps.has_environment(name):
+            if creation == LOOKUP:
+                raise not_found("Environment", name)
+            check_name(name, "environment")
+        elif creation == CREATE_FAIL_IF_EXISTS:
+            raise already_exists(f"Environment {name!r} already exists")
+        return pb.EnvironmentGetOrCreateResponse(
+            environment_id=self._state.apps.environment_id(name),
+            metadata=pb.EnvironmentMetadata(
+                name=name,
+                settings=pb.EnvironmentSettings(image_builder_version=IMAGE_BUILDER_VERSION),
+            ),
+        )
+
+    @once
+    async def AppGetOrCreate(
+        self, request: pb.AppGetOrCreateRequest, call: Call
+    ) -> pb.AppGetOrCreateResponse:
+        """A deployed app by name."""
+        environment = self._state.apps.environment(request.environment_name)
+        app = self._state.apps.deployed(environment, request.app_name)
+        creation = request.object_creation_type
+        if creation not in (LOOKUP, CREATE_IF_MISSING, CREATE_FAIL_IF_EXISTS):
+            raise invalid(f"object_creation_type {creation} makes no sense for an app")
+        if app is None:
+            if creation == LOOKUP:
+                raise not_found("App", request.app_name)
+            check_name(request.app_name, "app")
+            app = self._state.apps.add(request.app_name, environment, pb.APP_STATE_DEPLOYED)
+        elif creation == CREATE_FAIL_IF_EXISTS:
+            raise already_exists(f"App {request.app_name!r} already exists")
+        return pb.AppGetOrCreateResponse(app_id=app.id, handle_metadata=_metadata(app))
+
+    @once
+    async def AppCreate(self, request: pb.AppCreateRequest, call: Call) -> pb.AppCreateResponse:
+        """An app without a name that others could find it by, as `app.run()` makes one."""
+        environment = self._state.apps.environment(request.environment_name)
+        state = request.app_state or pb.APP_STATE_EPHEMERAL
+        app = self._state.apps.add(request.description, environment, state)
+        return pb.AppCreateResponse(app_id=app.id)
+
+    async def AppPublish(self, request: pb.AppPublishRequest, call: Call) -> pb.AppPublishResponse:
+        """Change name and state of an app; it cannot bring functions or classes with it."""
+        app = self._state.apps.get(request.app_id)
+        for kind in ("function_ids", "class_ids", "definition_ids"):
+            if getattr(request, kind):
+                raise invalid(f"AppPublish with {kind}: this server runs sandboxes only")
+        if request.name:
+            check_name(request.name, "app")
+            app.name = request.name
+        if request.app_state:
+            app.state = request.app_state
+        return pb.AppPublishResponse(deployed_at=self._state.clock.now())
+
+    async def AppHeartbeat(self, request: pb.AppHeartbeatRequest, call: Call) -> Empty:
+        """A sign of life; an app lives until its client disconnects or the run ends."""
+        self._state.apps.get(request.app_id)
+        return Empty()
+
+    async def AppClientDisconnect(
+        self, request: pb.AppClientDisconnectRequest, call: Call
+    ) -> Empty:
+        """The client left: an ephemeral app stops, and its sandboxes end with it."""
+        app = self._state.apps.get(request.app_id)
+        if app.state in (pb.APP_STATE_EPHEMERAL, pb.APP_STATE_INITIALIZING):
+            app.state = pb.APP_STATE_STOPPED
+            running = [box for box in self._state.boxes.running() if box.app_id == app.id]
+            await asyncio.gather(*(box.end(TERMINATED) for box in running))
+        return Empty()
+
+
+def _metadata(app: App) -> pb.AppHandleMetadata:
+    return pb.AppHandleMetadata(
+        description=app.name,
+        app_id=app.id,
+        environment_name=app.environment,
+        lifecycle=pb.AppLifecycle(app_state=app.state, created_at=app.created_at),
+    )

@@ -1,0 +1,112 @@
+"""Commands through the control plane, the way of clients before the command router."""
+
+from collections.abc import AsyncIterator
+
+from google.protobuf.empty_pb2 import Empty
+
+from pytest_sandbox._proto import containers_pb2 as pb
+from pytest_sandbox.engine import Output
+
+from ..commands.execution import Execution
+from ..commands.start import ExecRequest, start
+from ..model.checks import check_environment, check_timeout, pty_environment, pty_size
+from ..model.state import State
+from ..rpc.dispatch import Call, once
+from ..rpc.errors import invalid, unimplemented
+from .logs import output, read_until
+
+_OUTPUT = {
+    pb.EXEC_OUTPUT_OPTION_UNSPECIFIED: Output.PIPE,
+    pb.EXEC_OUTPUT_OPTION_DEVNULL: Output.DEVNULL,
+    pb.EXEC_OUTPUT_OPTION_PIPE: Output.PIPE,
+    pb.EXEC_OUTPUT_OPTION_STDOUT: Output.STDOUT,
+}
+
+
+class ContainerExecs:
+    """The ContainerExec RPCs."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    @once
+    async def ContainerExec(
+        self, request: pb.ContainerExecRequest, call: Call
+    ) -> pb.ContainerExecResponse:
+        """Start a command."""
+        box = self._state.boxes.of_task(request.task_id)
+        if request.terminate_container_on_exit:
+            raise unimplemented("terminate_container_on_exit is not implemented by pytest-sandbox")
+        if request.stdout_output == pb.EXEC_OUTPUT_OPTION_STDOUT:
+            raise invalid("stdout_output cannot be STDOUT, which is for stderr_output")
+        env = pty_environment(request.pty_info) if request.pty_info.enabled else {}
+        env.update(self._state.secrets.variables(request.secret_ids))
+        check_environment(env.items())
+        # An id that leads to its sandbox, so that there is no further registry to keep.
+        exec_id = f"{box.task_id}.{self._state.ids.new('ex')}"
+        await start(
+            box,
+            ExecRequest(
+                exec_id=exec_id,
+                argv=tuple(request.command),
+                env=env,
+                workdir=request.workdir if request.HasField("workdir") else None,
+                timeout=request.timeout_secs or None,
+                stdout=_OUTPUT[request.stdout_output],
+                stderr=_OUTPUT[request.stderr_output],
+                pty=pty_size(request.pty_info),
+            ),
+        )
+        return pb.ContainerExecResponse(exec_id=exec_id)
+
+    async def ContainerExecGetOutput(
+        self, request: pb.ContainerExecGetOutputRequest, call: Call
+    ) -> AsyncIterator[pb.RuntimeOutputBatch]:
+        """One output stream of a command as raw bytes, for at most `timeout` seconds.
+
+        The index of a batch is the offset just past its bytes, so that a client continues where
+        it was by naming the last one it got. The final batch has the exit code.
+        """
+        execution = self._execution(request.exec_id)
+        check_timeout(request.timeout)
+        if not request.get_raw_bytes:
+            raise unimplemented("get_raw_bytes=false is not implemented by pytest-sandbox")
+        log = output(execution.logs, request.file_descriptor)
+        clock = self._state.clock
+        deadline = clock.monotonic() + request.timeout
+        offset = request.last_batch_index
+        while (data := await read_until(log, offset, clock, deadline)) is not None:
+            offset += len(data)
+            if not data:
+                status = await execution.wait(deadline - clock.monotonic())
+                if status is not None:
+                    yield pb.RuntimeOutputBatch(batch_index=offset, exit_code=status.returncode)
+                return
+            item = pb.RuntimeOutputMessage(
+                file_descriptor=request.file_descriptor, message_bytes=data
+            )
+            yield pb.RuntimeOutputBatch(batch_index=offset, items=[item])
+
+    async def ContainerExecPutInput(
+        self, request: pb.ContainerExecPutInputRequest, call: Call
+    ) -> Empty:
+        """Write to a command; a message index that was seen before is dropped."""
+        execution = self._execution(request.exec_id)
+        message = request.input
+        await execution.stdin.write_index(message.message_index, message.message, message.eof)
+        return Empty()
+
+    async def ContainerExecWait(
+        self, request: pb.ContainerExecWaitRequest, call: Call
+    ) -> pb.ContainerExecWaitResponse:
+        """How a command ended, if it did within `timeout` seconds."""
+        check_timeout(request.timeout)
+        execution = self._execution(request.exec_id)
+        status = await execution.wait(request.timeout)
+        if status is None:
+            return pb.ContainerExecWaitResponse(completed=False)
+        execution.asked = True
+        return pb.ContainerExecWaitResponse(completed=True, exit_code=status.returncode)
+
+    def _execution(self, exec_id: str) -> Execution:
+        return self._state.boxes.of_task(exec_id.partition(".")[0]).execution(exec_id)

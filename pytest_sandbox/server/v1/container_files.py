@@ -1,0 +1,244 @@
+"""Files through the control plane: `sandbox.open`, `ls`, `mkdir`, `rm`, `watch` of older clients.
+
+An operation is done by `ContainerFilesystemExec`; what came of it, data or an error, is fetched
+by `ContainerFilesystemExecGetOutput` with the id that the first call gave.
+"""
+
+import errno
+import json
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+from pytest_sandbox._proto import containers_pb2 as pb
+
+from ..files.handle import ByteRange, FileHandle, Mode
+from ..files.watch import FileWatch
+from ..model.checks import check_timeout
+from ..model.sandbox import Box
+from ..model.state import State
+from ..rpc.dispatch import Call, once
+from ..rpc.errors import invalid, not_found
+
+#: Files that one sandbox's clients may have open.
+MAX_OPEN = 1024
+#: Operations whose outcome can still be fetched.
+MAX_OUTCOMES = 4096
+
+#: What clients understand of `errno`, beside the numbers that the wire has a name for.
+_CODES = {
+    errno.EROFS: pb.SYSTEM_ERROR_CODE_PERM,
+    errno.EBADF: pb.SYSTEM_ERROR_CODE_INVAL,
+    errno.ENAMETOOLONG: pb.SYSTEM_ERROR_CODE_INVAL,
+    errno.ELOOP: pb.SYSTEM_ERROR_CODE_INVAL,
+    errno.ENFILE: pb.SYSTEM_ERROR_CODE_MFILE,
+    errno.EDQUOT: pb.SYSTEM_ERROR_CODE_NOSPC,
+}
+
+#: What came of an operation: an error, bytes, a part of a file, a watch, or nothing to tell.
+Outcome = OSError | bytes | ByteRange | FileWatch | None
+
+
+class ContainerFiles:
+    """The ContainerFilesystemExec RPCs."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._outcomes: OrderedDict[str, Outcome] = OrderedDict()
+        self._operations: dict[str, Callable[[Box, Any], Awaitable[Outcome]]] = {
+            "file_write_request": _write,
+            "file_read_request": _read,
+            "file_flush_request": _flush,
+            "file_read_line_request": _read_line,
+            "file_seek_request": _seek,
+            "file_delete_bytes_request": _delete_bytes,
+            "file_write_replace_bytes_request": _replace_bytes,
+            "file_close_request": _close,
+            "file_ls_request": _ls,
+            "file_mkdir_request": _mkdir,
+            "file_rm_request": _rm,
+            "file_watch_request": _watch,
+        }
+
+    @once
+    async def ContainerFilesystemExec(
+        self, request: pb.ContainerFilesystemExecRequest, call: Call
+    ) -> pb.ContainerFilesystemExecResponse:
+        """Do one operation; an error of the file system is an outcome, not a failure."""
+        box = self._state.boxes.of_task(request.task_id)
+        if box.result is not None:
+            raise not_found("running task", request.task_id)
+        name = request.WhichOneof("file_exec_request_oneof")
+        if name is None:
+            raise invalid("ContainerFilesystemExec without an operation")
+        with box.lifetime.activity():
+            if name == "file_open_request":
+                return await self._open(box, request.file_open_request)
+            outcome = await _outcome(self._operations[name](box, getattr(request, name)))
+        return pb.ContainerFilesystemExecResponse(exec_id=self._keep(outcome))
+
+    async def _open(
+        self, box: Box, request: pb.ContainerFileOpenRequest
+    ) -> pb.ContainerFilesystemExecResponse:
+        mode = Mode.parse(request.mode)
+        # Also when it failed: clients look for the error only if they have a descriptor.
+        descriptor = self._state.ids.new("fd")
+        outcome = await _outcome(_open(box, request.path, mode, descriptor))
+        return pb.ContainerFilesystemExecResponse(
+            exec_id=self._keep(outcome), file_descriptor=descriptor
+        )
+
+    def _keep(self, outcome: Outcome) -> str:
+        exec_id = self._state.ids.new("fx")
+        self._outcomes[exec_id] = outcome
+        if len(self._outcomes) > MAX_OUTCOMES:
+            self._outcomes.popitem(last=False)
+        return exec_id
+
+    async def ContainerFilesystemExecGetOutput(
+        self, request: pb.ContainerFilesystemExecGetOutputRequest, call: Call
+    ) -> AsyncIterator[pb.FilesystemRuntimeOutputBatch]:
+        """What came of an operation; without its end if that takes longer than `timeout`."""
+        if request.exec_id not in self._outcomes:
+            raise not_found("Exec", request.exec_id)
+        check_timeout(request.timeout)
+        outcome = self._outcomes[request.exec_id]
+        deadline = self._state.clock.monotonic() + request.timeout
+        try:
+            async for data in _data(outcome, deadline):
+                yield _batch(data)
+        except OSError as error:
+            yield pb.FilesystemRuntimeOutputBatch(error=_system_error(error))
+
+
+async def _outcome(operation: Awaitable[Outcome]) -> Outcome:
+    try:
+        return await operation
+    except OSError as error:
+        return error
+
+
+async def _data(outcome: Outcome, deadline: float) -> AsyncIterator[bytes | None]:
+    """What there is to send, and `None` at the end."""
+    if isinstance(outcome, OSError):
+        raise outcome
+    if isinstance(outcome, FileWatch):
+        async for event in outcome.fetch(deadline):
+            yield event
+        return
+    if isinstance(outcome, ByteRange):
+        async for data in outcome.chunks():
+            yield data
+    elif outcome:
+        yield outcome
+    yield None
+
+
+def _batch(data: bytes | None) -> pb.FilesystemRuntimeOutputBatch:
+    if data is None:
+        return pb.FilesystemRuntimeOutputBatch(eof=True)
+    return pb.FilesystemRuntimeOutputBatch(output=[data])
+
+
+def _system_error(error: OSError) -> pb.SystemErrorMessage:
+    number = error.errno or 0
+    code = _CODES.get(number, number if number in pb.SystemErrorCode.values() else 0)
+    message = error.strerror or str(error)
+    if error.filename is not None:
+        message = f"{message}: {error.filename!r}"
+    return pb.SystemErrorMessage(error_code=pb.SystemErrorCode.Name(code), error_message=message)
+
+
+# The operations
+
+
+async def _open(box: Box, path: str, mode: Mode, descriptor: str) -> Outcome:
+    if len(box.handles) >= MAX_OPEN:
+        raise OSError(errno.EMFILE, f"{MAX_OPEN} files of this sandbox are open: close some")
+    file = await box.task.files.open(_absolute(path), mode.flags)
+    box.handles[descriptor] = FileHandle(file, mode)
+    return None
+
+
+async def _write(box: Box, request: pb.ContainerFileWriteRequest) -> Outcome:
+    await _handle(box, request.file_descriptor).write(request.data)
+    return None
+
+
+async def _read(box: Box, request: pb.ContainerFileReadRequest) -> Outcome:
+    size = request.n if request.HasField("n") else None
+    return await _handle(box, request.file_descriptor).read(size)
+
+
+async def _flush(box: Box, request: pb.ContainerFileFlushRequest) -> Outcome:
+    await _handle(box, request.file_descriptor).flush()
+    return None
+
+
+async def _read_line(box: Box, request: pb.ContainerFileReadLineRequest) -> Outcome:
+    return await _handle(box, request.file_descriptor).read_line()
+
+
+async def _seek(box: Box, request: pb.ContainerFileSeekRequest) -> Outcome:
+    await _handle(box, request.file_descriptor).seek(request.offset, request.whence)
+    return None
+
+
+async def _delete_bytes(box: Box, request: pb.ContainerFileDeleteBytesRequest) -> Outcome:
+    await _handle(box, request.file_descriptor).replace(b"", *_range(request))
+    return None
+
+
+async def _replace_bytes(box: Box, request: pb.ContainerFileWriteReplaceBytesRequest) -> Outcome:
+    await _handle(box, request.file_descriptor).replace(request.data, *_range(request))
+    return None
+
+
+async def _close(box: Box, request: pb.ContainerFileCloseRequest) -> Outcome:
+    handle = _handle(box, request.file_descriptor)
+    del box.handles[request.file_descriptor]
+    await handle.close()
+    return None
+
+
+async def _ls(box: Box, request: pb.ContainerFileLsRequest) -> Outcome:
+    entries = await box.task.files.listdir(_absolute(request.path))
+    return json.dumps({"paths": [entry.name for entry in entries]}).encode()
+
+
+async def _mkdir(box: Box, request: pb.ContainerFileMkdirRequest) -> Outcome:
+    await box.task.files.mkdir(_absolute(request.path), parents=request.make_parents)
+    return None
+
+
+async def _rm(box: Box, request: pb.ContainerFileRmRequest) -> Outcome:
+    await box.task.files.remove(_absolute(request.path), recursive=request.recursive)
+    return None
+
+
+async def _watch(box: Box, request: pb.ContainerFileWatchRequest) -> Outcome:
+    events = box.task.files.watch(_absolute(request.path), recursive=request.recursive)
+    timeout = request.timeout_secs if request.HasField("timeout_secs") else None
+    return box.watch(events, timeout)
+
+
+def _handle(box: Box, descriptor: str) -> FileHandle:
+    handle = box.handles.get(descriptor)
+    if handle is None:
+        raise OSError(errno.EBADF, f"the file descriptor {descriptor!r} is not open")
+    return handle
+
+
+def _range(
+    request: "pb.ContainerFileDeleteBytesRequest | pb.ContainerFileWriteReplaceBytesRequest",
+) -> tuple[int | None, int | None]:
+    return (
+        request.start_inclusive if request.HasField("start_inclusive") else None,
+        request.end_exclusive if request.HasField("end_exclusive") else None,
+    )
+
+
+def _absolute(path: str) -> str:
+    if not path.startswith("/") or "\0" in path:
+        raise OSError(errno.EINVAL, f"the path must be absolute, not {path!r}")
+    return path

@@ -1,0 +1,102 @@
+"""What the main process wrote, as text, from any point on.
+
+An entry id is `"<offset>-<generation>"`: the offset in the stream just past the text it came with,
+and how often the sandbox had been restored by then, as its main process has new output after that.
+Python clients begin with an empty id and JavaScript ones with `"0-0"`; both mean the beginning.
+"""
+
+import codecs
+import re
+from collections.abc import AsyncIterator
+
+from pytest_sandbox._proto import common_pb2
+from pytest_sandbox._proto import sandboxes_pb2 as pb
+from pytest_sandbox.engine import Clock, OutputLog
+
+from ..async_helpers import within
+from ..model.checks import check_timeout
+from ..model.sandbox import Box
+from ..model.state import State
+from ..rpc.dispatch import Call
+from ..rpc.errors import invalid
+
+#: Bytes of output in one batch.
+CHUNK = 256 * 1024
+_BEGINNING = ("", "0-0")
+_ENTRY_ID = re.compile(r"(\d{1,19})-(\d{1,9})")
+
+
+class Logs:
+    """The log RPC."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def SandboxGetLogs(
+        self, request: pb.SandboxGetLogsRequest, call: Call
+    ) -> AsyncIterator[common_pb2.TaskLogsBatch]:
+        """Output as it comes, until its end, or `timeout` seconds have passed.
+
+        Characters are never split; bytes that are no UTF-8 become U+FFFD.
+        """
+        box = self._state.boxes.get(request.sandbox_id)
+        check_timeout(request.timeout)
+        log = output(box.logs, request.file_descriptor)
+        generation = box.generation
+        offset, seen = _position(request.last_entry_id, generation)
+        if seen != generation:
+            # The rest of what an earlier main process wrote went with it.
+            yield _batch(box, "", request.last_entry_id, True, request.file_descriptor)
+            return
+        deadline = self._state.clock.monotonic() + request.timeout
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        while (data := await read_until(log, offset, self._state.clock, deadline)) is not None:
+            offset += len(data)
+            text = decoder.decode(data, final=not data)
+            eof = not data
+            if text or eof:
+                kept_back = len(decoder.getstate()[0])
+                entry = f"{offset - kept_back}-{generation}"
+                yield _batch(box, text, entry, eof, request.file_descriptor)
+            if eof:
+                return
+
+
+async def read_until(
+    log: OutputLog, offset: int, clock: Clock, deadline: float, limit: int = CHUNK
+) -> bytes | None:
+    """Output at `offset`, empty at its end, or `None` if none came before the deadline."""
+    if log.closed or offset < log.end:
+        return await log.read(offset, limit)
+    came = await within(clock, deadline - clock.monotonic(), log.read(offset, limit))
+    return came[0] if came else None
+
+
+def output(logs: tuple[OutputLog, OutputLog], descriptor: "common_pb2.FileDescriptor") -> OutputLog:
+    """One of standard output and standard error.
+
+    Raises:
+        GRPCError: INVALID_ARGUMENT.
+    """
+    if descriptor == common_pb2.FILE_DESCRIPTOR_STDOUT:
+        return logs[0]
+    if descriptor == common_pb2.FILE_DESCRIPTOR_STDERR:
+        return logs[1]
+    raise invalid(f"file_descriptor must be 1 (stdout) or 2 (stderr), not {descriptor}")
+
+
+def _position(entry_id: str, generation: int) -> tuple[int, int]:
+    """Offset and generation; those of the beginning are of the generation that is now."""
+    if entry_id in _BEGINNING:
+        return 0, generation
+    match = _ENTRY_ID.fullmatch(entry_id)
+    if match is None:
+        raise invalid(f"{entry_id!r} is not an entry id that this server gave out")
+    return int(match[1]), int(match[2])
+
+
+def _batch(
+    box: Box, text: str, entry_id: str, eof: bool, descriptor: "common_pb2.FileDescriptor"
+) -> common_pb2.TaskLogsBatch:
+    items = [common_pb2.TaskLogs(data=text, file_descriptor=descriptor)] if text else []
+    return common_pb2.TaskLogsBatch(task_id=box.task_id, items=items, entry_id=entry_id, eof=eof)

@@ -1,0 +1,193 @@
+"""The command router: processes of a running task, their input and output at byte offsets."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Protocol
+
+from grpclib import GRPCError, Status
+
+from pytest_sandbox._proto import router_pb2 as pb
+from pytest_sandbox._proto import sandboxes_pb2, secrets_pb2
+from pytest_sandbox.engine import ExitStatus, Output, OutputLog
+
+from ..commands.execution import Execution
+from ..commands.start import ExecRequest, start
+from ..model.checks import check_environment, pty_environment, pty_size
+from ..model.sandbox import Box
+from ..model.state import State
+from ..rpc.dispatch import AnyStream, Call
+from ..rpc.errors import invalid, precondition, unimplemented
+
+#: Bytes of output in one message: large enough that the cost per message does not count, small
+#: enough that a slow reader holds up little.
+CHUNK = 512 * 1024
+
+_STDOUT = {
+    pb.TASK_EXEC_STDOUT_CONFIG_DEVNULL: Output.DEVNULL,
+    pb.TASK_EXEC_STDOUT_CONFIG_PIPE: Output.PIPE,
+}
+_STDERR = {
+    pb.TASK_EXEC_STDERR_CONFIG_DEVNULL: Output.DEVNULL,
+    pb.TASK_EXEC_STDERR_CONFIG_PIPE: Output.PIPE,
+    pb.TASK_EXEC_STDERR_CONFIG_STDOUT: Output.STDOUT,
+}
+_WriteAt = Callable[[int, bytes, bool], Awaitable[None]]
+
+
+class _OfExec(Protocol):
+    @property
+    def task_id(self) -> str: ...
+    @property
+    def exec_id(self) -> str: ...
+
+
+class CommandRouter:
+    """The command router RPCs; a caller's token must be of the task it names."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def TaskExecStart(
+        self, request: pb.TaskExecStartRequest, call: Call
+    ) -> pb.TaskExecStartResponse:
+        """Start a command; the same `exec_id` again changes nothing."""
+        box = commanded(self._state, request.task_id, call)
+        if request.container_id:
+            raise unimplemented("sidecars (container_id) are not implemented by pytest-sandbox")
+        if not request.exec_id:
+            raise invalid("exec_id is empty: choose one, for example a UUID")
+        await start(
+            box,
+            ExecRequest(
+                exec_id=request.exec_id,
+                argv=tuple(request.command_args),
+                env=self._env(request),
+                workdir=request.workdir if request.HasField("workdir") else None,
+                timeout=request.timeout_secs or None,
+                stdout=_STDOUT[request.stdout_config],
+                stderr=_STDERR[request.stderr_config],
+                pty=pty_size(request.pty_info),
+            ),
+        )
+        return pb.TaskExecStartResponse()
+
+    def _env(self, request: pb.TaskExecStartRequest) -> dict[str, str]:
+        """Secrets, then variables, then sources in their order; a later one wins."""
+        env = pty_environment(request.pty_info) if request.pty_info.enabled else {}
+        env.update(self._state.secrets.variables(request.secret_ids))
+        env.update(request.env)
+        for source in request.secret_sources:
+            env.update(self._source(source))
+        check_environment(env.items())
+        return env
+
+    def _source(self, source: secrets_pb2.SecretSource) -> dict[str, str]:
+        if source.WhichOneof("source") == "secret_id":
+            return dict(self._state.secrets.get(source.secret_id).env)
+        return dict(source.env.contents)
+
+    async def TaskExecPoll(
+        self, request: pb.TaskExecPollRequest, call: Call
+    ) -> pb.TaskExecPollResponse:
+        """How a command ended; nothing while it runs."""
+        execution = self._execution(request, call)
+        status = execution.process.poll()
+        execution.asked = execution.asked or status is not None
+        return pb.TaskExecPollResponse(**_status(status))
+
+    async def TaskExecWait(
+        self, request: pb.TaskExecWaitRequest, call: Call
+    ) -> pb.TaskExecWaitResponse:
+        """How a command ended, when it has."""
+        execution = self._execution(request, call)
+        execution.asked = True
+        status = execution.process.poll() or await execution.process.wait()
+        return pb.TaskExecWaitResponse(**_status(status))
+
+    async def TaskExecStdioRead(
+        self, request: pb.TaskExecStdioReadRequest, call: Call
+    ) -> AsyncIterator[pb.TaskExecStdioReadResponse]:
+        """Output from an offset to its end; never an empty message."""
+        log = _log(self._execution(request, call), request.file_descriptor)
+        async for data in log.follow(request.offset, CHUNK):
+            yield pb.TaskExecStdioReadResponse(data=data)
+
+    async def TaskExecStdinWrite(
+        self, request: pb.TaskExecStdinWriteRequest, call: Call
+    ) -> pb.TaskExecStdinWriteResponse:
+        """Write to a command; bytes below the accepted offset are dropped."""
+        execution = self._execution(request, call)
+        await execution.stdin.write_at(request.offset, request.data, request.eof)
+        return pb.TaskExecStdinWriteResponse()
+
+    async def TaskExecStdinWriteStream(
+        self, requests: AnyStream, call: Call
+    ) -> pb.TaskExecStdinWriteStreamResponse:
+        """Write a stream of data to a command; without `end`, its input stays open."""
+        first = await requests.recv_message()
+        if first is None or first.WhichOneof("payload") != "start":
+            raise invalid("the first message of TaskExecStdinWriteStream must be its start")
+        stdin = self._execution(first.start, call).stdin
+        await stdin.interruptible(_pour(requests, stdin.write_at, first.start.offset))
+        return pb.TaskExecStdinWriteStreamResponse()
+
+    async def TaskExecStdinStatus(
+        self, request: pb.TaskExecStdinStatusRequest, call: Call
+    ) -> pb.TaskExecStdinStatusResponse:
+        """How much input a command has taken; a stream of writes under way is cut short."""
+        stdin = self._execution(request, call).stdin
+        stdin.interrupt()
+        return pb.TaskExecStdinStatusResponse(num_bytes_written=stdin.accepted, closed=stdin.closed)
+
+    async def SandboxWaitUntilReady(
+        self, request: sandboxes_pb2.SandboxWaitUntilReadyTcrRequest, call: Call
+    ) -> sandboxes_pb2.SandboxWaitUntilReadyTcrResponse:
+        """Readiness needs a probe, and probes are not built yet."""
+        box = commanded(self._state, request.task_id, call)
+        raise precondition(f"Sandbox {box.id!r} has no readiness probe to wait for")
+
+    def _execution(self, request: _OfExec, call: Call) -> Execution:
+        return commanded(self._state, request.task_id, call).execution(request.exec_id)
+
+
+def commanded(state: State, task_id: str, call: Call) -> Box:
+    """The sandbox of the task that a call is about.
+
+    Raises:
+        GRPCError: PERMISSION_DENIED: the caller's token is for another.
+    """
+    if task_id != call.task_id:
+        raise GRPCError(
+            Status.PERMISSION_DENIED, f"the token is for task {call.task_id!r}, not {task_id!r}"
+        )
+    return state.boxes.of_task(task_id)
+
+
+async def _pour(requests: AnyStream, write_at: _WriteAt, offset: int) -> None:
+    """Write what comes until `end`, or until the client leaves without one."""
+    while (message := await requests.recv_message()) is not None:
+        payload = message.WhichOneof("payload")
+        if payload == "end":
+            await write_at(offset, b"", True)
+            return
+        if payload != "data":
+            raise invalid(f"expected data or end in TaskExecStdinWriteStream, not {payload}")
+        await write_at(offset, message.data, False)
+        offset += len(message.data)
+
+
+def _status(status: ExitStatus | None) -> dict[str, int]:
+    """The one field that is set, for a response; none while the process runs."""
+    if status is None:
+        return {}
+    if status.code is not None:
+        return {"code": status.code}
+    assert status.signal is not None
+    return {"signal": status.signal}
+
+
+def _log(execution: Execution, descriptor: "pb.TaskExecStdioFileDescriptor") -> OutputLog:
+    if descriptor == pb.TASK_EXEC_STDIO_FILE_DESCRIPTOR_STDOUT:
+        return execution.process.stdout
+    if descriptor == pb.TASK_EXEC_STDIO_FILE_DESCRIPTOR_STDERR:
+        return execution.process.stderr
+    raise invalid(f"file_descriptor must be 0 (stdout) or 1 (stderr), not {descriptor}")

@@ -1,0 +1,56 @@
+"""How a client reaches the command router of a task."""
+
+import re
+
+from pytest_sandbox._proto import containers_pb2 as pb
+
+from ..model.state import State
+from ..rpc.dispatch import Call
+from ..rpc.errors import not_found, precondition
+
+#: Values of `x-modal-client-type`.
+_PYTHON = "1"
+_VERSION = re.compile(r"(\d+)\.(\d+)")
+
+
+class RouterAccess:
+    """One RPC of the control plane, and the rule that no single address suits every client.
+
+    Our own client reaches the router through the Unix socket it came by. Of Modal's clients on
+    one machine with the server, Python before 1.5 insists on `https` and speaks TLS; later ones
+    take `http`; the JavaScript and Go ones insist on `https` and then speak plaintext.
+    """
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def TaskGetCommandRouterAccess(
+        self, request: pb.TaskGetCommandRouterAccessRequest, call: Call
+    ) -> pb.TaskGetCommandRouterAccessResponse:
+        """A token for the task, and the address for this client."""
+        box = self._state.boxes.of_task(request.task_id)
+        if box.result is not None:
+            raise not_found("running task", request.task_id)
+        box.router_token = self._state.tokens.renew(box.task_id, box.router_token)
+        return pb.TaskGetCommandRouterAccessResponse(jwt=box.router_token, url=self._url(call))
+
+    def _url(self, call: Call) -> str:
+        if call.listener.local:
+            return "unix:"
+        authority = self._state.router_plain_authority
+        if call.header("x-modal-client-type") != _PYTHON:
+            return f"https://{authority}"
+        if _version(call.header("x-modal-client-version")) >= (1, 5):
+            return f"http://{authority}"
+        if self._state.router_tls_url is None:
+            # Clients before 1.4 then go through the control plane instead.
+            raise precondition(
+                "this client wants TLS for the command router, which needs the package trustme: "
+                "pip install 'pytest-sandbox[serve]', and start the server again"
+            )
+        return self._state.router_tls_url
+
+
+def _version(text: str) -> tuple[int, int]:
+    match = _VERSION.match(text)
+    return (int(match[1]), int(match[2])) if match else (0, 0)

@@ -1,0 +1,73 @@
+"""Secrets: environment variables that the server holds under an id."""
+
+from pytest_sandbox._proto import common_pb2
+from pytest_sandbox._proto import secrets_pb2 as pb
+
+from ..model.checks import check_environment
+from ..model.ids import check_name
+from ..model.registries import DEFAULT_ENVIRONMENT, Secret
+from ..model.state import State
+from ..rpc.dispatch import Call, once
+from ..rpc.errors import already_exists, not_found, precondition
+
+_LOOKUP = common_pb2.OBJECT_CREATION_TYPE_UNSPECIFIED
+_UNNAMED = {
+    common_pb2.OBJECT_CREATION_TYPE_ANONYMOUS_OWNED_BY_APP,
+    common_pb2.OBJECT_CREATION_TYPE_EPHEMERAL,
+}
+
+
+class Secrets:
+    """The secret RPCs."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    @once
+    async def SecretGetOrCreate(
+        self, request: pb.SecretGetOrCreateRequest, call: Call
+    ) -> pb.SecretGetOrCreateResponse:
+        """A secret by name, or one made of the variables in the request."""
+        check_environment(request.env_dict.items())
+        if request.object_creation_type in _UNNAMED:
+            secret = self._add("", request.environment_name or DEFAULT_ENVIRONMENT, request)
+        else:
+            secret = self._by_name(request)
+        missing = [key for key in request.required_keys if key not in secret.env]
+        if missing:
+            raise precondition(f"Secret is missing key(s): {', '.join(missing)}")
+        return pb.SecretGetOrCreateResponse(
+            secret_id=secret.id,
+            metadata=pb.SecretMetadata(
+                name=secret.name,
+                creation_info=common_pb2.CreationInfo(created_at=secret.created_at),
+                keys=sorted(secret.env),
+                environment_name=secret.environment,
+            ),
+        )
+
+    def _by_name(self, request: pb.SecretGetOrCreateRequest) -> Secret:
+        name, creation = request.deployment_name, request.object_creation_type
+        environment = self._state.apps.environment(request.environment_name)
+        secret = self._state.secrets.named(environment, name)
+        if secret is None and creation == _LOOKUP:
+            raise not_found("Secret", name)
+        if secret is not None and creation == common_pb2.OBJECT_CREATION_TYPE_CREATE_FAIL_IF_EXISTS:
+            raise already_exists(f"Secret {name!r} already exists")
+        overwrite = common_pb2.OBJECT_CREATION_TYPE_CREATE_OVERWRITE_IF_EXISTS
+        if secret is None or creation == overwrite:
+            check_name(name, "secret")
+            secret = self._add(name, environment, request)
+        return secret
+
+    def _add(self, name: str, environment: str, request: pb.SecretGetOrCreateRequest) -> Secret:
+        secret = Secret(
+            self._state.ids.new("st"),
+            name,
+            environment,
+            dict(request.env_dict),
+            self._state.clock.now(),
+        )
+        passing = request.object_creation_type == common_pb2.OBJECT_CREATION_TYPE_EPHEMERAL
+        self._state.secrets.add(secret, passing=passing)
+        return secret

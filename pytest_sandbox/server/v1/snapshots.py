@@ -1,0 +1,122 @@
+"""Snapshots on the control plane: of files for older clients, and of running sandboxes."""
+
+from dataclasses import replace
+
+from pytest_sandbox._proto import common_pb2, images_pb2, sandboxes_pb2
+from pytest_sandbox._proto import snapshots_pb2 as pb
+
+from ..model.checks import check_timeout
+from ..model.sandbox import Box
+from ..model.state import IMAGE_BUILDER_VERSION, State
+from ..rpc.dispatch import Call, once
+from ..rpc.errors import invalid, unimplemented
+from ..snapshots.files import in_time, keep_files
+from ..snapshots.memory import MemorySnapshot, failure
+
+_Result = common_pb2.GenericResult
+_Restore = pb.SandboxRestoreRequest
+
+
+class Snapshots:
+    """The RPCs that keep sandboxes, and the one that makes new ones of kept ones."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    @once
+    async def SandboxSnapshotFs(
+        self, request: pb.SandboxSnapshotFsRequest, call: Call
+    ) -> pb.SandboxSnapshotFsResponse:
+        """Keep all files, for as long as there is room, if it takes at most `timeout` seconds."""
+        box = self._state.boxes.get(request.sandbox_id)
+        check_timeout(request.timeout)
+        keeping = keep_files(self._state, box, None)
+        image = await in_time(self._state, request.timeout, keeping)
+        if image is None:
+            return pb.SandboxSnapshotFsResponse(result=_late(request.timeout))
+        return pb.SandboxSnapshotFsResponse(
+            image_id=image.id,
+            result=_Result(status=_Result.GENERIC_STATUS_SUCCESS),
+            image_metadata=images_pb2.ImageMetadata(image_builder_version=IMAGE_BUILDER_VERSION),
+        )
+
+    @once
+    async def SandboxSnapshot(
+        self, request: pb.SandboxSnapshotRequest, call: Call
+    ) -> pb.SandboxSnapshotResponse:
+        """Begin to keep files and processes, for as long as there is room."""
+        box = self._state.boxes.get(request.sandbox_id)
+        return pb.SandboxSnapshotResponse(snapshot_id=self._state.snapshots.take(box).id)
+
+    async def SandboxSnapshotWait(
+        self, request: pb.SandboxSnapshotWaitRequest, call: Call
+    ) -> pb.SandboxSnapshotWaitResponse:
+        """Whether files and processes are kept, as soon as that is known."""
+        snapshot = self._state.snapshots.get(request.snapshot_id)
+        check_timeout(request.timeout)
+        if not await self._state.snapshots.taken(snapshot, request.timeout):
+            return pb.SandboxSnapshotWaitResponse(result=_late(request.timeout))
+        reason = failure(snapshot)
+        if reason is not None:
+            result = _Result(status=_Result.GENERIC_STATUS_FAILURE, exception=reason)
+            return pb.SandboxSnapshotWaitResponse(result=result)
+        return pb.SandboxSnapshotWaitResponse(result=_Result(status=_Result.GENERIC_STATUS_SUCCESS))
+
+    async def SandboxSnapshotGet(
+        self, request: pb.SandboxSnapshotGetRequest, call: Call
+    ) -> pb.SandboxSnapshotGetResponse:
+        """A snapshot by id."""
+        snapshot = self._state.snapshots.get(request.snapshot_id)
+        return pb.SandboxSnapshotGetResponse(
+            snapshot_id=snapshot.id, handle_metadata=pb.SandboxSnapshotHandleMetadata(is_v2=False)
+        )
+
+    @once
+    async def SandboxRestore(
+        self, request: pb.SandboxRestoreRequest, call: Call
+    ) -> pb.SandboxRestoreResponse:
+        """Create a sandbox that goes on from a snapshot; it runs when this returns."""
+        if request.replace_volume_mounts or request.volume_mounts:
+            raise unimplemented("other volumes than before are not implemented by pytest-sandbox")
+        if request.worker_id:
+            raise unimplemented("worker_id is not implemented by pytest-sandbox")
+        snapshot = self._state.snapshots.get(request.snapshot_id)
+        box = await self._restore(snapshot, _renamed(snapshot.definition, request))
+        call.initial_metadata = box.introduction
+        return pb.SandboxRestoreResponse(sandbox_id=box.id)
+
+    async def _restore(self, snapshot: MemorySnapshot, definition: sandboxes_pb2.Sandbox) -> Box:
+        with self._state.shelf.pinned(snapshot.id):
+            name = await self._state.snapshots.name(snapshot)
+            spec = replace(snapshot.spec, resume=name, name=definition.name)
+            return await self._state.creation.create(
+                self._state.apps.get(snapshot.app_id),
+                definition,
+                snapshot.tags,
+                snapshot.image,
+                spec,
+                snapshot_id=snapshot.id,
+            )
+
+
+def _renamed(
+    definition: sandboxes_pb2.Sandbox, request: pb.SandboxRestoreRequest
+) -> sandboxes_pb2.Sandbox:
+    """A definition with the name that was asked for."""
+    renamed = sandboxes_pb2.Sandbox()
+    renamed.CopyFrom(definition)
+    kind = request.sandbox_name_override_type
+    if kind == _Restore.SANDBOX_NAME_OVERRIDE_TYPE_NONE:
+        renamed.ClearField("name")
+    elif kind == _Restore.SANDBOX_NAME_OVERRIDE_TYPE_STRING:
+        renamed.name = request.sandbox_name_override
+    elif kind != _Restore.SANDBOX_NAME_OVERRIDE_TYPE_UNSPECIFIED:
+        raise invalid(f"sandbox_name_override_type must be 0, 1 or 2, not {kind}")
+    return renamed
+
+
+def _late(seconds: float) -> _Result:
+    return _Result(
+        status=_Result.GENERIC_STATUS_TIMEOUT,
+        exception=f"the snapshot takes longer than {seconds:g} seconds: give it a longer timeout",
+    )

@@ -1,0 +1,104 @@
+"""Tunnels: addresses on this machine that lead to ports of sandboxes."""
+
+import asyncio
+import ssl
+
+from pytest_sandbox._proto import common_pb2
+from pytest_sandbox._proto import sandboxes_pb2 as pb
+
+from ..async_helpers import retrieve, start
+from ..certificates import REMEDY
+from ..model.checks import check_timeout
+from ..model.sandbox import Box
+from ..model.state import State
+from ..rpc.dispatch import Call
+from ..rpc.errors import precondition
+from ..tunnels.tunnel import HOST, Tunnel
+
+_HOSTS = frozenset({HOST, "localhost"})
+
+
+class Tunnels:
+    """The tunnel RPC.
+
+    Tunnels are opened when they are first asked for: until then nobody knows their addresses,
+    and most sandboxes that are created with ports by a common piece of code are never asked.
+    """
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._known: dict[str, asyncio.Future[list[pb.TunnelData]]] = {}
+        self._open: set[Tunnel] = set()
+
+    async def SandboxGetTunnels(
+        self, request: pb.SandboxGetTunnelsRequest, call: Call
+    ) -> pb.SandboxGetTunnelsResponse:
+        """The addresses of a sandbox's ports, which stay the same until it ends.
+
+        What clients of Modal cannot know goes beside the response, for ours: the certificate
+        that encrypted tunnels are to be trusted by.
+        """
+        box = self._state.boxes.get(request.sandbox_id)
+        check_timeout(request.timeout)
+        if box.result is not None:
+            raise precondition(f"Sandbox {box.id!r} has finished, and its tunnels with it")
+        tunnels = await self._of(box)
+        if any(tunnel.host for tunnel in tunnels):
+            call.initial_metadata = {"x-sandbox-tunnel-ca-bin": self._state.authority.pem}
+        return pb.SandboxGetTunnelsResponse(
+            result=common_pb2.GenericResult(status=common_pb2.GenericResult.GENERIC_STATUS_SUCCESS),
+            tunnels=tunnels,
+        )
+
+    async def _of(self, box: Box) -> list[pb.TunnelData]:
+        """What is opened once, however many ask at the same time."""
+        if box.id not in self._known:
+            self._known[box.id] = asyncio.ensure_future(self._make(box))
+            self._known[box.id].add_done_callback(retrieve)
+        try:
+            return await asyncio.shield(self._known[box.id])
+        except Exception:
+            self._known.pop(box.id, None)  # another time there may be room
+            raise
+
+    async def close(self) -> None:
+        """Close all, and return when nothing is left of them."""
+        await asyncio.gather(*(tunnel.abort() for tunnel in self._open))
+
+    async def _make(self, box: Box) -> list[pb.TunnelData]:
+        made: list[Tunnel] = []
+        try:
+            data = [await self._one(box, spec, made) for spec in box.definition.open_ports.ports]
+        except BaseException:
+            self._forget(box, made)
+            raise
+        start(self._forget_after(box, made))
+        return data
+
+    async def _forget_after(self, box: Box, made: list[Tunnel]) -> None:
+        await box.over()
+        self._forget(box, made)
+
+    def _forget(self, box: Box, made: list[Tunnel]) -> None:
+        self._known.pop(box.id, None)
+        for tunnel in made:
+            tunnel.close()
+            self._open.discard(tunnel)
+
+    async def _one(self, box: Box, spec: pb.PortSpec, made: list[Tunnel]) -> pb.TunnelData:
+        tunnel = Tunnel(box, spec.port, None if spec.unencrypted else self._context(spec))
+        made.append(tunnel)
+        self._open.add(tunnel)
+        port = await tunnel.open()
+        if spec.unencrypted:
+            return pb.TunnelData(
+                unencrypted_host=HOST, unencrypted_port=port, container_port=spec.port
+            )
+        return pb.TunnelData(host=HOST, port=port, container_port=spec.port)
+
+    def _context(self, spec: pb.PortSpec) -> ssl.SSLContext:
+        protocol = "h2" if spec.tunnel_type == pb.TUNNEL_TYPE_H2 else "http/1.1"
+        try:
+            return self._state.authority.context(_HOSTS, protocol)
+        except ImportError:
+            raise precondition(f"encrypted_ports={spec.port} {REMEDY}") from None

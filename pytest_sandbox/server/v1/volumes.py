@@ -1,0 +1,159 @@
+"""Volumes: found or made by name, listed, renamed, deleted.
+
+What a sandbox writes to a volume, all others that have it mounted see at once, so there is nothing
+to do for a commit or a reload. How files get in and out without a sandbox is not implemented.
+"""
+
+from google.protobuf.empty_pb2 import Empty
+
+from pytest_sandbox._proto import common_pb2, containers_pb2, router_pb2
+from pytest_sandbox._proto import volumes_pb2 as pb
+
+from ..model.ids import check_name
+from ..model.state import State
+from ..model.volumes import Volume
+from ..rpc.dispatch import Call, once
+from ..rpc.errors import already_exists, invalid, not_found, precondition, unimplemented
+from .router import commanded
+
+_LOOKUP = common_pb2.OBJECT_CREATION_TYPE_UNSPECIFIED
+_CREATE_IF_MISSING = common_pb2.OBJECT_CREATION_TYPE_CREATE_IF_MISSING
+_CREATE_FAIL_IF_EXISTS = common_pb2.OBJECT_CREATION_TYPE_CREATE_FAIL_IF_EXISTS
+_EPHEMERAL = common_pb2.OBJECT_CREATION_TYPE_EPHEMERAL
+
+#: Volumes in one page of a listing, if the client does not say.
+PAGE = 100
+
+
+class Volumes:
+    """The volume RPCs, of the control plane and of the command router."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._volumes = state.volumes
+
+    @once
+    async def VolumeGetOrCreate(
+        self, request: pb.VolumeGetOrCreateRequest, call: Call
+    ) -> pb.VolumeGetOrCreateResponse:
+        """A volume by name, or an ephemeral one, which lives as long as its client says so."""
+        await self._forget_expired()
+        if request.create_options.experimental_options:
+            raise unimplemented("experimental_options is not implemented by pytest-sandbox")
+        if request.object_creation_type == _EPHEMERAL:
+            environment = self._state.apps.environment(request.environment_name)
+            volume = self._volumes.add("", environment, request.version)
+        else:
+            volume = self._by_name(request)
+        return pb.VolumeGetOrCreateResponse(
+            volume_id=volume.id, version=volume.version, metadata=volume.metadata()
+        )
+
+    def _by_name(self, request: pb.VolumeGetOrCreateRequest) -> Volume:
+        name, creation = request.deployment_name, request.object_creation_type
+        if creation not in (_LOOKUP, _CREATE_IF_MISSING, _CREATE_FAIL_IF_EXISTS):
+            raise invalid(f"object_creation_type {creation} makes no sense for a volume")
+        environment = self._state.apps.environment(request.environment_name)
+        volume = self._volumes.named(environment, name)
+        if volume is None:
+            if creation == _LOOKUP:
+                raise not_found("Volume", name, "create_if_missing=True makes it")
+            check_name(name, "volume")
+            volume = self._volumes.add(name, environment, request.version)
+        elif creation == _CREATE_FAIL_IF_EXISTS:
+            raise already_exists(f"Volume {name!r} already exists")
+        return volume
+
+    async def VolumeGetById(
+        self, request: pb.VolumeGetByIdRequest, call: Call
+    ) -> pb.VolumeGetByIdResponse:
+        """A volume by id."""
+        volume = self._volumes.get(request.volume_id)
+        return pb.VolumeGetByIdResponse(volume_id=volume.id, metadata=volume.metadata())
+
+    async def VolumeHeartbeat(self, request: pb.VolumeHeartbeatRequest, call: Call) -> Empty:
+        """The client of an ephemeral volume is still there."""
+        volume = self._volumes.get(request.volume_id)
+        if volume.name:
+            raise precondition(f"Volume {volume.name!r} is not ephemeral: it stays anyway")
+        self._volumes.beat(volume)
+        return Empty()
+
+    async def VolumeList(self, request: pb.VolumeListRequest, call: Call) -> pb.VolumeListResponse:
+        """A page of the volumes with a name, the newest first."""
+        environment = self._state.apps.environment(request.environment_name)
+        page = request.pagination
+        if page.max_objects < 0:
+            raise invalid(f"max_objects={page.max_objects} is negative")
+        chosen = [
+            volume
+            for volume in self._volumes.listed(environment)
+            if not page.created_before or volume.created_at < page.created_before
+        ]
+        items = [_item(volume) for volume in chosen[: page.max_objects or PAGE]]
+        return pb.VolumeListResponse(items=items, environment_name=environment)
+
+    async def VolumeRename(self, request: pb.VolumeRenameRequest, call: Call) -> Empty:
+        """Give a volume another name."""
+        volume = self._volumes.get(request.volume_id)
+        if not volume.name:
+            raise precondition(f"Volume {volume.id!r} is ephemeral: it cannot have a name")
+        check_name(request.name, "volume")
+        other = self._volumes.named(volume.environment, request.name)
+        if other not in (None, volume):
+            raise already_exists(f"Volume {request.name!r} already exists")
+        volume.name = request.name
+        return Empty()
+
+    async def VolumeDelete(self, request: pb.VolumeDeleteRequest, call: Call) -> Empty:
+        """Delete a volume; sandboxes that have it mounted keep it until they end."""
+        await self._forget(self._volumes.get(request.volume_id))
+        return Empty()
+
+    async def VolumeCommit(
+        self, request: pb.VolumeCommitRequest, call: Call
+    ) -> pb.VolumeCommitResponse:
+        """Everything is there already."""
+        self._volumes.get(request.volume_id)
+        return pb.VolumeCommitResponse(skip_reload=True)
+
+    async def VolumeReload(self, request: pb.VolumeReloadRequest, call: Call) -> Empty:
+        """Everything is there already."""
+        self._volumes.get(request.volume_id)
+        return Empty()
+
+    async def ContainerReloadVolumes(
+        self, request: containers_pb2.ContainerReloadVolumesRequest, call: Call
+    ) -> containers_pb2.ContainerReloadVolumesResponse:
+        """The volumes of a sandbox: everything is there already."""
+        box = self._state.boxes.of_task(request.task_id)
+        if box.result is not None:
+            raise not_found("running task", request.task_id)
+        return containers_pb2.ContainerReloadVolumesResponse()
+
+    async def TaskReloadVolumes(
+        self, request: router_pb2.TaskReloadVolumesRequest, call: Call
+    ) -> router_pb2.TaskReloadVolumesResponse:
+        """The same, as newer clients ask for it."""
+        if request.container_id:
+            raise unimplemented("sidecars (container_id) are not implemented by pytest-sandbox")
+        if commanded(self._state, request.task_id, call).result is not None:
+            raise not_found("running task", request.task_id)
+        return router_pb2.TaskReloadVolumesResponse()
+
+    async def _forget_expired(self) -> None:
+        for volume in self._volumes.expired():
+            await self._forget(volume)
+
+    async def _forget(self, volume: Volume) -> None:
+        self._volumes.remove(volume)
+        await self._state.engine.forget_volume(volume.id)
+
+
+def _item(volume: Volume) -> pb.VolumeListItem:
+    return pb.VolumeListItem(
+        label=volume.name,
+        volume_id=volume.id,
+        created_at=volume.created_at,
+        metadata=volume.metadata(),
+    )
