@@ -1,8 +1,9 @@
-"""The shape of the package: which way imports flow, how long modules get, what is public."""
+"""The shape of the package: which way imports flow, how broad folders and long modules get."""
 
 import ast
 import importlib
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,153 @@ ROOT = Path(pytest_sandbox.__path__[0])
 NAME = pytest_sandbox.__name__
 #: Lines of a module, above which it is more than one concept.
 LONGEST = 600
+#: Modules of a folder, besides its `__init__`, that one can still scan.
+BROADEST = 25
+#: Where the standard library is all there is.
+BARE = (
+    "_shared",
+    "local.agent",
+    "local.criu",
+    "local.filesystem",
+    "local.kernel",
+    "local.protocol",
+    "local.wire",
+    "local.zygote",
+)
+#: Parts whose modules any other part may import: generated, or made for all.
+OFFERED_WHOLE = {"_proto", "_shared"}
+#: Modules, of parts that offer what their `__init__` lists, which are offered besides.
+OFFERED = {
+    "client.exceptions",
+    "engine.conformance",
+    "local.probe",  # the function of this name, which is offered
+}
+#: Imports from the inside of another part, and circles, and names of two classes: lists that
+#: only shrink.
+REACHES = {
+    "cli.benchmarks.fakes": {"client", "fakes"},
+    "client.transport.channels": {"rpcs"},
+    "client.transport.retries": {"rpcs"},
+    "inmemory": {"client", "fakes", "rpcs", "server"},
+    "plugin": {"client"},
+}
+CIRCLES = [
+    {
+        "client.app",
+        "client.client",
+        "client.ephemeral_volume",
+        "client.extensions",
+        "client.files.fileio",
+        "client.files.filesystem",
+        "client.files.tool",
+        "client.image",
+        "client.inspector",
+        "client.memory_snapshot",
+        "client.process.command",
+        "client.process.communicate",
+        "client.process.container_process",
+        "client.process.execution",
+        "client.process.main_stdio",
+        "client.process.overloads",
+        "client.process.task",
+        "client.sandbox.attachments",
+        "client.sandbox.files",
+        "client.sandbox.sandbox",
+        "client.sandbox.snapshots",
+        "client.sandbox.specification",
+        "client.sandbox.volume_mounts",
+        "client.secret",
+        "client.volume",
+    },
+    {"fakes.files.disk", "fakes.files.handle", "fakes.files.mounts"},
+    {"fakes.processes.description", "fakes.processes.terminal"},
+    {
+        "fakes.processes.kernel",
+        "fakes.processes.memory_process",
+        "fakes.processes.proc",
+        "fakes.processes.snapshotable",
+        "fakes.scripting.actions",
+        "fakes.scripting.call",
+        "fakes.scripting.connection",
+        "fakes.scripting.ports",
+        "fakes.scripting.problems",
+        "fakes.scripting.scripts",
+    },
+    {"fakes.shell.builtins", "fakes.shell.compound", "fakes.shell.shell"},
+    {"server.model.creation", "server.model.state"},
+    {"server.rpc.dispatch", "server.rpc.middleware"},
+    {"inmemory._sandboxes", "inmemory._strictness"},
+    {"plugin.engine", "plugin.ownership"},
+    {
+        "plugin.templates.body",
+        "plugin.templates.copies",
+        "plugin.templates.images",
+        "plugin.templates.key",
+        "plugin.templates.layer",
+        "plugin.templates.template",
+    },
+    {
+        "local.engine.factory",
+        "local.engine.links.zygote_link",
+        "local.engine.machine.modes",
+        "local.engine.pool",
+        "local.engine.snapshots.images",
+        "local.engine.snapshots.memory",
+        "local.engine.snapshots.snapshotting",
+        "local.engine.task",
+    },
+]
+#: Folders that are too broad.
+BROAD = {"conformance"}
+#: Modules that import one of ours by a string.
+BY_STRING = {"cli._main"}
+TWICE = {
+    "App",
+    "Box",
+    "Call",
+    "Check",
+    "Clock",
+    "Directory",
+    "Entry",
+    "Execution",
+    "Extensions",
+    "FaultPlan",
+    "Image",
+    "Images",
+    "Inspector",
+    "Interrupted",
+    "Link",
+    "Listener",
+    "Mode",
+    "Mount",
+    "Place",
+    "Proc",
+    "Run",
+    "SandboxFiles",
+    "Script",
+    "Secret",
+    "Server",
+    "Shell",
+    "Stdin",
+    "Symlink",
+    "Task",
+    "Tunnel",
+    "Volume",
+    "Volumes",
+    "Watch",
+    "_Planned",
+    "_Unpacking",
+}
+
+
+def is_known(user: str, part: str) -> bool:
+    """Whether a module of ours may reach into a part for now."""
+    return any(
+        part in parts
+        for name, parts in REACHES.items()
+        if user == name or user.startswith(f"{name}.")
+    )
+
 
 #: What each part may import of the others: `plugin -> client -> _proto <- server -> engine`.
 MAY_IMPORT = {
@@ -119,6 +267,67 @@ def imported(module: Module) -> Iterator[tuple[int, str]]:
                 yield node.lineno, name.removeprefix(f"{NAME}.")
 
 
+def own_imports(module: Module) -> set[str]:
+    """The modules of ours that a module imports, those for a type checker only included."""
+    names = {name for _, name in imported(module)}
+    return {
+        found for name in names if (found := name if name in NAMES else name.rpartition(".")[0])
+    } - {module.name}
+
+
+def outside_imports(module: Module) -> Iterator[str]:
+    """The packages of others that a module imports."""
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            yield node.module.partition(".")[0]
+
+
+def circles_of(graph: dict[str, set[str]]) -> list[set[str]]:
+    """Groups of modules of which each reaches each other one, by Tarjan's algorithm."""
+    order: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    stack: list[str] = []
+    circles: list[set[str]] = []
+
+    def visit(name: str) -> None:
+        order[name] = lowest[name] = len(order)
+        stack.append(name)
+        for target in graph.get(name, ()):
+            if target not in order:
+                visit(target)
+                lowest[name] = min(lowest[name], lowest[target])
+            elif target in stack:
+                lowest[name] = min(lowest[name], order[target])
+        if lowest[name] == order[name]:
+            start = stack.index(name)
+            if len(stack) - start > 1:
+                circles.append(set(stack[start:]))
+            del stack[start:]
+
+    for name in graph:
+        if name not in order:
+            visit(name)
+    return circles
+
+
+def is_private(name: str) -> bool:
+    """Whether a module is one of its folder only; the parts `_proto` and `_shared` are not."""
+    return any(step.startswith("_") for step in name.split(".")[1:])
+
+
+def in_one_folder(user: str, name: str) -> bool:
+    """Whether a module lies in the folder of a private one, or in a folder of that."""
+    folder = name.rpartition("._")[0]
+    return user == folder or user.startswith(f"{folder}.")
+
+
+NAMES = {module.name for module in MODULES}
+IMPORTS = {module.name: own_imports(module) for module in MODULES}
+FOLDERS = sorted({module.path.parent for module in WRITTEN} - {ROOT / "_proto"})
+
+
 def test_imports_flow_one_way() -> None:
     against = [
         f"{module.path}:{line}: {module.part or NAME} may not import {name}"
@@ -153,6 +362,109 @@ def test_a_module_is_one_concept() -> None:
     lengths = {module.path: len(module.path.read_text().splitlines()) for module in WRITTEN}
     too_long = [f"{path}: {lines} lines" for path, lines in lengths.items() if lines > LONGEST]
     assert too_long == [], "\n".join(too_long)
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_a_folder_can_be_scanned(folder: Path) -> None:
+    modules = [module.path.name for module in MODULES if module.path.parent == folder]
+
+    assert len(modules) - 1 <= BROADEST or folder.name in BROAD, (
+        f"{folder}: {len(modules)} modules: give some a folder"
+    )
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_a_folder_says_what_is_in_it(folder: Path) -> None:
+    docstring = ast.get_docstring(ast.parse((folder / "__init__.py").read_bytes())) or ""
+
+    assert docstring.partition("\n")[0].endswith("."), f"{folder}: the docstring is no sentence"
+
+
+def test_no_circles_of_imports() -> None:
+    """None at all, imports that only a type checker sees included."""
+    circles = [
+        circle for circle in circles_of(IMPORTS) if not any(circle <= known for known in CIRCLES)
+    ]
+
+    assert circles == [], "\n".join(" ".join(sorted(circle)) for circle in circles)
+
+
+def test_a_private_module_stays_in_its_folder() -> None:
+    reaches = [
+        f"{module.path} reaches into {name}"
+        for module in MODULES
+        for name in sorted(IMPORTS[module.name])
+        if is_private(name)
+        and not in_one_folder(module.name, name)
+        and not is_known(module.name, name.partition(".")[0])
+    ]
+
+    assert sorted(set(reaches)) == [], "\n".join(reaches)
+
+
+def test_a_part_is_used_by_what_it_offers() -> None:
+    """Another part imports a part itself, or one of its modules that are offered."""
+    reaches = [
+        f"{module.path} imports {name}"
+        for module in MODULES
+        for name in sorted(IMPORTS[module.name])
+        if (part := name.partition(".")[0]) != module.name.partition(".")[0]
+        and name != part
+        and part not in OFFERED_WHOLE
+        and name not in OFFERED
+        and not is_known(module.name, part)
+    ]
+
+    assert reaches == [], "\n".join(reaches)
+
+
+def test_below_the_engine_there_is_only_the_standard_library() -> None:
+    """The zygote starts a bare Python; what it imports, each of its sandboxes carries along."""
+    found = [
+        f"{module.path} imports {name}"
+        for module in MODULES
+        if module.name.startswith(BARE)
+        for name in outside_imports(module)
+        if name not in sys.stdlib_module_names
+    ]
+    found += [
+        f"{module.path} imports {name}"
+        for module in MODULES
+        if module.name.startswith(BARE)
+        for name in IMPORTS[module.name]
+        if not name.startswith(BARE)
+    ]
+
+    assert found == [], "\n".join(found)
+
+
+def test_modules_are_imported_by_import_statements() -> None:
+    """A string would hide an import from readers and from the tests above.
+
+    Only an `__init__.py` may: it imports what it offers when that is first asked for.
+    """
+    found = [
+        str(module.path)
+        for module in WRITTEN
+        if module.path.name != "__init__.py" and module.name not in BY_STRING
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func).rpartition(".")[2] in ("import_module", "__import__")
+        and not (isinstance(node.args[0], ast.Constant) and node.args[0].value == "trustme")
+    ]
+
+    assert found == []
+
+
+def test_a_class_name_is_used_once() -> None:
+    places: dict[str, list[str]] = {}
+    for module in WRITTEN:
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(module.name)
+    twice = {name: where for name, where in places.items() if len(where) > 1}
+
+    assert twice.keys() <= TWICE, twice.keys() - TWICE
 
 
 @pytest.mark.parametrize("module", PUBLIC, ids=lambda module: module.name or NAME)
