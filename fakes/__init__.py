@@ -3,7 +3,7 @@
 if __name__ != "pytest_sandbox.fakes":
     raise ImportError(f"import this package as 'pytest_sandbox.fakes', not {__name__!r}")
 
-from pytest_sandbox._idle import IdleEventLoop as IdleEventLoop
+from pytest_sandbox._shared.idle_loop import IdleEventLoop as IdleEventLoop
 
 from .clock import VirtualClock as VirtualClock
 from .clock import new_event_loop as new_event_loop

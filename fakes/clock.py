@@ -4,7 +4,7 @@ import asyncio
 import heapq
 import math
 
-from pytest_sandbox._idle import IdleEventLoop
+from pytest_sandbox._shared.idle_loop import IdleEventLoop
 from pytest_sandbox.engine import Clock
 
 #: Turns of an event loop that cannot tell when it is idle, after which everything that a timer

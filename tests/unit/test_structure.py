@@ -171,11 +171,11 @@ def is_known(user: str, part: str) -> bool:
 MAY_IMPORT = {
     "_proto": set(),
     "_run": set(),
-    "_idle": set(),
+    "_shared": set(),
     "engine": set(),
     "engines": {"engine", "local", "fakes"},
     "local": {"engine"},
-    "fakes": {"engine", "_idle"},
+    "fakes": {"engine", "_shared"},
     "rpcs": {"_proto"},
     "strategies": {"engine", "rpcs"},
     "server": {"engine", "_proto", "rpcs"},
@@ -187,7 +187,7 @@ MAY_IMPORT = {
         "_run",
         "rpcs",
     },  # where a server meets its engine
-    "client": {"_proto", "_run", "_idle", "rpcs"},
+    "client": {"_proto", "_run", "_shared", "rpcs"},
     "inmemory": {"client", "server", "engine", "fakes", "rpcs", "_proto"},
     "plugin": {
         "client",

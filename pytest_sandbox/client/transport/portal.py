@@ -16,7 +16,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from pytest_sandbox._idle import IdleEventLoop
+from pytest_sandbox._shared.idle_loop import IdleEventLoop
 
 from .background import beside
 

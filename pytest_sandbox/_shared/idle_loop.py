@@ -1,4 +1,4 @@
-"""An event loop that knows when nothing is left to do."""
+"""An event loop that knows when it has nothing to do until something outside happens."""
 
 import asyncio
 import selectors
@@ -8,29 +8,27 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from concurrent.futures import Executor
 
-    from _typeshed import FileDescriptorLike
-    from typing_extensions import TypeVarTuple, Unpack
-
-    Ts = TypeVarTuple("Ts")
-
 T = TypeVar("T")
 
-#: Seconds that functions in threads have before time skips.
-_THREADS_PATIENCE = 1.0
+#: Seconds of real time that the loop waits for functions in threads before it counts as idle.
+THREADS_PATIENCE = 1.0
 
 
 class IdleEventLoop(asyncio.SelectorEventLoop):
-    """An event loop with a hook for the moment when every task waits and no input is there.
+    """An event loop with a hook for the moment when every task waits and no input is ready.
 
-    A loop asks its selector to wait only when no callback is ready, and the selector is what one
-    may give to a loop. So this needs nothing private, and idleness is known, not guessed.
+    An asyncio loop calls its selector with a positive timeout, or none, only when no callback is
+    ready to run (`BaseEventLoop._run_once`), and the selector is a documented argument of
+    `asyncio.SelectorEventLoop`. So a selector that reports such calls detects idleness exactly,
+    without private attributes and without guessing.
 
     Attributes:
-        on_idle: called when nothing can run; it returns whether it changed that. A clock's
-            `VirtualClock.jump` makes time skip whatever everybody waits for.
-        patience: seconds of real time that pass before that; 0 unless somebody on another
-            thread may be about to bring something. While functions run in threads of the loop it
-            is a second at least: they work on something real, or else they wait as everybody does.
+        on_idle: called when nothing can run. Returns whether something can run now. With
+            `VirtualClock.jump` of the engine in memory, time skips to the next timer.
+        patience: seconds of real time without input after which the loop counts as idle. Leave
+            it at 0 unless another thread may be about to call into the loop. While functions run
+            in the loop's executor it is at least `THREADS_PATIENCE`, because they may do real
+            work; one that is still running after that is taken to wait for the clock.
     """
 
     def __init__(self) -> None:
@@ -42,17 +40,17 @@ class IdleEventLoop(asyncio.SelectorEventLoop):
 
     @property
     def patience(self) -> float:
-        """Seconds of real time that pass before it counts as idle."""
-        return max(self._patience, _THREADS_PATIENCE if self._threads else 0.0)
+        """Seconds of real time without input after which the loop counts as idle."""
+        return max(self._patience, THREADS_PATIENCE if self._threads else 0.0)
 
     @patience.setter
     def patience(self, seconds: float) -> None:
         self._patience = seconds
 
-    def run_in_executor(
-        self, executor: "Executor | None", func: "Callable[[Unpack[Ts]], T]", *args: "Unpack[Ts]"
+    def run_in_executor(  # type: ignore[override]  # the standard library has no TypeVarTuple yet
+        self, executor: "Executor | None", func: "Callable[..., T]", *args: Any
     ) -> "asyncio.Future[T]":
-        """Run a function in a thread; while it runs, the loop is not idle at once."""
+        """Run a function in a thread; `patience` is at least `THREADS_PATIENCE` meanwhile."""
         future = super().run_in_executor(executor, func, *args)
         self._threads += 1
         future.add_done_callback(self._thread_ended)
@@ -62,18 +60,18 @@ class IdleEventLoop(asyncio.SelectorEventLoop):
         self._threads -= 1
 
     async def settled(self) -> None:
-        """Return when nothing else can run."""
+        """Return once no other task can run."""
         waiter: asyncio.Future[None] = self.create_future()
         self._settling.append(waiter)
         await waiter
 
     @property
     def watched(self) -> bool:
-        """Whether anybody wants to know."""
+        """Whether there is anything to call when the loop is idle."""
         return bool(self._settling) or self.on_idle is not None
 
     def idle(self) -> bool:
-        """Tell everybody; whether that changed anything."""
+        """Wake `settled` and call `on_idle`; return whether something can run now."""
         waiters, self._settling = self._settling, []
         for waiter in waiters:
             if not waiter.done():
@@ -82,23 +80,19 @@ class IdleEventLoop(asyncio.SelectorEventLoop):
 
 
 class _IdleSelector(selectors.BaseSelector):
-    """A selector that calls back before it waits."""
+    """A selector that calls `IdleEventLoop.idle` before it waits."""
 
     def __init__(self, loop: IdleEventLoop) -> None:
         self._selector = selectors.DefaultSelector()
         self._loop = loop
 
-    def register(
-        self, fileobj: "FileDescriptorLike", events: int, data: Any = None
-    ) -> selectors.SelectorKey:
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         return self._selector.register(fileobj, events, data)
 
-    def unregister(self, fileobj: "FileDescriptorLike") -> selectors.SelectorKey:
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
         return self._selector.unregister(fileobj)
 
-    def modify(
-        self, fileobj: "FileDescriptorLike", events: int, data: Any = None
-    ) -> selectors.SelectorKey:
+    def modify(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         return self._selector.modify(fileobj, events, data)
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
@@ -113,5 +107,5 @@ class _IdleSelector(selectors.BaseSelector):
     def close(self) -> None:
         self._selector.close()
 
-    def get_map(self) -> "Mapping[FileDescriptorLike, selectors.SelectorKey]":
+    def get_map(self) -> "Mapping[Any, selectors.SelectorKey]":
         return self._selector.get_map()

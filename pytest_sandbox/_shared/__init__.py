@@ -1,0 +1,1 @@
+"""What several parts share and no part owns; imports nothing but the standard library."""
