@@ -92,8 +92,10 @@ def keep_again_and_again(patch: pytest.MonkeyPatch) -> None:
 
 
 def mix_up_snapshot_ids(patch: pytest.MonkeyPatch) -> None:
-    async def wrong(self: Any, request: Any, call: Any, keep: Any) -> Any:
-        return await self._outcomes.once(call.rpc, request.snapshot_id, keep)
+    outcomes: Outcomes[Any] = Outcomes()
+
+    async def wrong(self: Any, box: Any, request: Any, call: Any, keep: Any) -> Any:
+        return await outcomes.once(call.rpc, request.snapshot_id, keep)
 
     patch.setattr(RouterSnapshots, "_once", wrong)
 

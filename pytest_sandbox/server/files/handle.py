@@ -29,7 +29,7 @@ _FLAGS = {
 
 
 @dataclass(frozen=True)
-class Mode:
+class OpenMode:
     """How a file is open.
 
     Attributes:
@@ -46,7 +46,7 @@ class Mode:
     append: bool
 
     @classmethod
-    def parse(cls, text: str) -> "Mode":
+    def parse(cls, text: str) -> "OpenMode":
         """A mode as `open()` takes it: one of `r w a x`, with `+` and `b` if wanted.
 
         Raises:
@@ -90,7 +90,7 @@ class FileHandle:
         mode: how it was opened.
     """
 
-    def __init__(self, file: OpenFile, mode: Mode) -> None:
+    def __init__(self, file: OpenFile, mode: OpenMode) -> None:
         self._file = file
         self._mode = mode
         self._position = 0

@@ -1,4 +1,4 @@
-"""How long finished things are kept: until newer ones need the room."""
+"""How long finished items stay readable: until newer ones need the room."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -8,26 +8,33 @@ T = TypeVar("T")
 
 
 class Retention(Generic[T]):
-    """Things in the order they finished, bounded by number and by bytes.
+    """Finished items in the order they finished, bounded by number and by bytes.
 
     Args:
-        items: how many are kept.
-        size: how many bytes they may hold together; the newest is kept whatever it holds.
-        forget: called with each that goes.
+        max_items: how many are retained.
+        max_bytes: how many bytes they may hold together; the newest is retained whatever it holds.
+        forget: called with each item that is evicted.
     """
 
-    def __init__(self, items: int, size: int, forget: Callable[[T], None]) -> None:
-        self._items = items
-        self._size = size
+    def __init__(self, max_items: int, max_bytes: int, forget: Callable[[T], None]) -> None:
+        self._max_items = max_items
+        self._max_bytes = max_bytes
         self._forget = forget
         self._held: OrderedDict[T, int] = OrderedDict()
         self._bytes = 0
 
+    @property
+    def size(self) -> int:
+        """Bytes that the items hold together."""
+        return self._bytes
+
     def add(self, item: T, size: int) -> None:
-        """Keep one that just finished, and let the oldest go if that is too much."""
+        """Retain an item that just finished, and evict the oldest ones if there are too many."""
         self._held[item] = size
         self._bytes += size
-        while len(self._held) > self._items or (self._bytes > self._size and len(self._held) > 1):
+        while len(self._held) > self._max_items or (
+            self._bytes > self._max_bytes and len(self._held) > 1
+        ):
             oldest, freed = self._held.popitem(last=False)
             self._bytes -= freed
             self._forget(oldest)

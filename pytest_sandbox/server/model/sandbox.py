@@ -1,9 +1,9 @@
 """One sandbox: a task of the engine, or one after the other, with the policy around it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pytest_sandbox._proto import sandboxes_pb2 as pb
 from pytest_sandbox.engine import (
@@ -15,21 +15,17 @@ from pytest_sandbox.engine import (
     TaskEnd,
     TaskEnded,
     TaskSpec,
-    WatchEvent,
 )
 
 from ..async_helpers import retrieve, settled, start, within
 from ..commands.execution import RESTORED, TERMINATED, Execution
 from ..commands.stdin import Stdin
-from ..files.watch import FileWatch
+from ..files.sessions import FileSessions
 from ..rpc.errors import not_found
 from .images import Image
 from .lifetimes import Lifetime, Status
 from .result import Result, result_of
 from .retention import Retention
-
-if TYPE_CHECKING:
-    from ..files.handle import FileHandle
 
 #: Finished commands of one sandbox that stay readable, and the bytes of output they may hold.
 FINISHED_EXECS = 2000
@@ -97,8 +93,6 @@ class Box:
         self.ended: float | None = None
         self.on_end: Callable[[Box], None] = lambda _: None
         self.execs: dict[str, Execution] = {}
-        self.handles: dict[str, FileHandle] = {}
-        self._watches: set[FileWatch] = set()
         self.clock = clock
         self._over = asyncio.Event()
         self._reason: Status | None = None
@@ -109,6 +103,7 @@ class Box:
         self._adopt(task)
         idle = definition.idle_timeout_secs if definition.HasField("idle_timeout_secs") else None
         self.lifetime = Lifetime(clock, definition.timeout_secs, idle, self._expire)
+        self.files = FileSessions(clock, self.lifetime)
         self._watcher = start(self._watch())
 
     def _adopt(self, task: Task) -> None:
@@ -248,9 +243,7 @@ class Box:
     def _let_go(self) -> None:
         """Forget what there is of a task that ends, besides its processes."""
         self.mounted.clear()
-        self.handles.clear()
-        for watch in self._watches:
-            watch.cancel()
+        self.files.task_ended()
 
     def _expire(self, reason: Status) -> None:
         # In a task of its own, because the end of a sandbox cancels its timers.
@@ -260,18 +253,6 @@ class Box:
         """Let go of what it still holds after its end."""
         for execution in self.executions():
             execution.discard()
-
-    def watch(self, events: AsyncIterator[WatchEvent], timeout: float | None) -> FileWatch:
-        """Watch files; the sandbox is not idle meanwhile."""
-
-        def ended() -> None:
-            self._watches.discard(watch)
-            self.lifetime.end_activity()
-
-        watch = FileWatch(events, self.clock, timeout, ended)
-        self._watches.add(watch)
-        self.lifetime.begin_activity()
-        return watch
 
     # Commands
 
@@ -360,5 +341,6 @@ class Box:
         execution.discard()
 
     def output_bytes(self) -> int:
-        """Bytes of output that are held, of all its processes."""
-        return sum(execution.output_bytes() for execution in self.executions())
+        """Bytes that are held of the output of its processes and its file operations."""
+        output = sum(execution.output_bytes() for execution in self.executions())
+        return output + self.files.outcome_bytes

@@ -1,41 +1,61 @@
-"""Calls that create something are answered once per `x-idempotency-key`.
+"""Calls that create something run once per `x-idempotency-key`.
 
-A client repeats a call whose answer was lost, with the same key, so that nothing is created
+A client repeats a call whose response was lost, with the same key, so that nothing is created
 twice (all attempts of one call carry one key, a UUID). The first attempt runs in a task of its
-own, so that a client that goes away in the middle finds the outcome when it comes back.
+own, so that a client that disconnects in the middle finds the outcome when it comes back.
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
+from ..model.retention import Retention
+
 T = TypeVar("T")
 
-#: Outcomes remembered; clients repeat within seconds, so older ones are of no use to anyone.
+#: Outcomes that are remembered of each RPC. A client repeats a call within seconds, so older ones
+#: are of no use; and each RPC has its own, so that many calls of a cheap one, such as a file
+#: operation, evict no outcome of a slow one, such as the creation of a sandbox.
 CAPACITY = 4096
 
 
 class Outcomes(Generic[T]):
-    """The outcomes of calls by key, the oldest forgotten first."""
+    """The outcomes of calls by RPC and key; the oldest finished ones are evicted first."""
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._capacity = capacity
-        self._tasks: OrderedDict[tuple[str, str], asyncio.Future[T]] = OrderedDict()
+        self._of_rpc: dict[str, _OfRpc[T]] = {}
 
     async def once(self, rpc: str, key: str, run: Callable[[], Awaitable[T]]) -> T:
         """The outcome of `run`, which is called at most once per RPC and key.
 
-        A failure is not remembered: the next attempt may do better.
+        A failure is not remembered: the next attempt runs again.
         """
-        task = self._tasks.get((rpc, key))
-        if task is None:
-            task = self._tasks[rpc, key] = asyncio.ensure_future(run())
-            task.add_done_callback(lambda done: self._forget_failure(rpc, key, done))
-            if len(self._tasks) > self._capacity:
-                self._tasks.popitem(last=False)
-        return await asyncio.shield(task)
+        of_rpc = self._of_rpc.get(rpc)
+        if of_rpc is None:
+            of_rpc = self._of_rpc[rpc] = _OfRpc(self._capacity)
+        return await asyncio.shield(of_rpc.task(key, run))
 
-    def _forget_failure(self, rpc: str, key: str, done: "asyncio.Future[T]") -> None:
-        if done.cancelled() or done.exception() is not None:
-            self._tasks.pop((rpc, key), None)
+
+class _OfRpc(Generic[T]):
+    """The calls of one RPC, those under way and the newest ones that succeeded."""
+
+    def __init__(self, capacity: int) -> None:
+        self._tasks: dict[str, asyncio.Future[T]] = {}
+        self._succeeded = Retention[str](capacity, 0, self._evict)
+
+    def task(self, key: str, run: Callable[[], Awaitable[T]]) -> "asyncio.Future[T]":
+        task = self._tasks.get(key)
+        if task is None:
+            task = self._tasks[key] = asyncio.ensure_future(run())
+            task.add_done_callback(lambda done: self._finished(key, done))
+        return task
+
+    def _finished(self, key: str, task: "asyncio.Future[T]") -> None:
+        if task.cancelled() or task.exception() is not None:
+            self._evict(key)
+        else:
+            self._succeeded.add(key, 0)
+
+    def _evict(self, key: str) -> None:
+        del self._tasks[key]

@@ -1,29 +1,24 @@
 """Files through the control plane: `sandbox.open`, `ls`, `mkdir`, `rm`, `watch` of older clients.
 
-An operation is done by `ContainerFilesystemExec`; what came of it, data or an error, is fetched
+An operation is done by `ContainerFilesystemExec`; its outcome, data or an error, is fetched
 by `ContainerFilesystemExecGetOutput` with the id that the first call gave.
 """
 
 import errno
 import json
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from pytest_sandbox._proto import containers_pb2 as pb
 
-from ..files.handle import ByteRange, FileHandle, Mode
+from ..files.handle import ByteRange, OpenMode
+from ..files.sessions import Outcome
 from ..files.watch import FileWatch
 from ..model.checks import check_timeout
 from ..model.sandbox import Box
 from ..model.state import State
 from ..rpc.dispatch import Call, once
 from ..rpc.errors import invalid, not_found
-
-#: Files that one sandbox's clients may have open.
-MAX_OPEN = 1024
-#: Operations whose outcome can still be fetched.
-MAX_OUTCOMES = 4096
 
 #: What clients understand of `errno`, beside the numbers that the wire has a name for.
 _CODES = {
@@ -35,16 +30,12 @@ _CODES = {
     errno.EDQUOT: pb.SYSTEM_ERROR_CODE_NOSPC,
 }
 
-#: What came of an operation: an error, bytes, a part of a file, a watch, or nothing to tell.
-Outcome = OSError | bytes | ByteRange | FileWatch | None
-
 
 class ContainerFiles:
     """The ContainerFilesystemExec RPCs."""
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._outcomes: OrderedDict[str, Outcome] = OrderedDict()
         self._operations: dict[str, Callable[[Box, Any], Awaitable[Outcome]]] = {
             "file_write_request": _write,
             "file_read_request": _read,
@@ -75,34 +66,32 @@ class ContainerFiles:
             if name == "file_open_request":
                 return await self._open(box, request.file_open_request)
             outcome = await _outcome(self._operations[name](box, getattr(request, name)))
-        return pb.ContainerFilesystemExecResponse(exec_id=self._keep(outcome))
+        return pb.ContainerFilesystemExecResponse(exec_id=self._add(box, outcome))
 
     async def _open(
         self, box: Box, request: pb.ContainerFileOpenRequest
     ) -> pb.ContainerFilesystemExecResponse:
-        mode = Mode.parse(request.mode)
+        mode = OpenMode.parse(request.mode)
         # Also when it failed: clients look for the error only if they have a descriptor.
         descriptor = self._state.ids.new("fd")
         outcome = await _outcome(_open(box, request.path, mode, descriptor))
         return pb.ContainerFilesystemExecResponse(
-            exec_id=self._keep(outcome), file_descriptor=descriptor
+            exec_id=self._add(box, outcome), file_descriptor=descriptor
         )
 
-    def _keep(self, outcome: Outcome) -> str:
-        exec_id = self._state.ids.new("fx")
-        self._outcomes[exec_id] = outcome
-        if len(self._outcomes) > MAX_OUTCOMES:
-            self._outcomes.popitem(last=False)
+    def _add(self, box: Box, outcome: Outcome) -> str:
+        # The id leads to its sandbox, so that no outcome depends on what other sandboxes do.
+        exec_id = f"{box.task_id}.{self._state.ids.new('fx')}"
+        box.files.add_outcome(exec_id, outcome)
         return exec_id
 
     async def ContainerFilesystemExecGetOutput(
         self, request: pb.ContainerFilesystemExecGetOutputRequest, call: Call
     ) -> AsyncIterator[pb.FilesystemRuntimeOutputBatch]:
-        """What came of an operation; without its end if that takes longer than `timeout`."""
-        if request.exec_id not in self._outcomes:
-            raise not_found("Exec", request.exec_id)
+        """The outcome of an operation; without its end if that takes longer than `timeout`."""
+        task_id = request.exec_id.partition(".")[0]
+        outcome = self._state.boxes.of_task(task_id).files.outcome(request.exec_id)
         check_timeout(request.timeout)
-        outcome = self._outcomes[request.exec_id]
         deadline = self._state.clock.monotonic() + request.timeout
         try:
             async for data in _data(outcome, deadline):
@@ -119,7 +108,7 @@ async def _outcome(operation: Awaitable[Outcome]) -> Outcome:
 
 
 async def _data(outcome: Outcome, deadline: float) -> AsyncIterator[bytes | None]:
-    """What there is to send, and `None` at the end."""
+    """The data to send, and `None` at the end."""
     if isinstance(outcome, OSError):
         raise outcome
     if isinstance(outcome, FileWatch):
@@ -152,52 +141,48 @@ def _system_error(error: OSError) -> pb.SystemErrorMessage:
 # The operations
 
 
-async def _open(box: Box, path: str, mode: Mode, descriptor: str) -> Outcome:
-    if len(box.handles) >= MAX_OPEN:
-        raise OSError(errno.EMFILE, f"{MAX_OPEN} files of this sandbox are open: close some")
-    file = await box.task.files.open(_absolute(path), mode.flags)
-    box.handles[descriptor] = FileHandle(file, mode)
+async def _open(box: Box, path: str, mode: OpenMode, descriptor: str) -> Outcome:
+    box.files.check_room()
+    box.files.add_handle(descriptor, await box.task.files.open(_absolute(path), mode.flags), mode)
     return None
 
 
 async def _write(box: Box, request: pb.ContainerFileWriteRequest) -> Outcome:
-    await _handle(box, request.file_descriptor).write(request.data)
+    await box.files.handle(request.file_descriptor).write(request.data)
     return None
 
 
 async def _read(box: Box, request: pb.ContainerFileReadRequest) -> Outcome:
     size = request.n if request.HasField("n") else None
-    return await _handle(box, request.file_descriptor).read(size)
+    return await box.files.handle(request.file_descriptor).read(size)
 
 
 async def _flush(box: Box, request: pb.ContainerFileFlushRequest) -> Outcome:
-    await _handle(box, request.file_descriptor).flush()
+    await box.files.handle(request.file_descriptor).flush()
     return None
 
 
 async def _read_line(box: Box, request: pb.ContainerFileReadLineRequest) -> Outcome:
-    return await _handle(box, request.file_descriptor).read_line()
+    return await box.files.handle(request.file_descriptor).read_line()
 
 
 async def _seek(box: Box, request: pb.ContainerFileSeekRequest) -> Outcome:
-    await _handle(box, request.file_descriptor).seek(request.offset, request.whence)
+    await box.files.handle(request.file_descriptor).seek(request.offset, request.whence)
     return None
 
 
 async def _delete_bytes(box: Box, request: pb.ContainerFileDeleteBytesRequest) -> Outcome:
-    await _handle(box, request.file_descriptor).replace(b"", *_range(request))
+    await box.files.handle(request.file_descriptor).replace(b"", *_range(request))
     return None
 
 
 async def _replace_bytes(box: Box, request: pb.ContainerFileWriteReplaceBytesRequest) -> Outcome:
-    await _handle(box, request.file_descriptor).replace(request.data, *_range(request))
+    await box.files.handle(request.file_descriptor).replace(request.data, *_range(request))
     return None
 
 
 async def _close(box: Box, request: pb.ContainerFileCloseRequest) -> Outcome:
-    handle = _handle(box, request.file_descriptor)
-    del box.handles[request.file_descriptor]
-    await handle.close()
+    await box.files.remove_handle(request.file_descriptor).close()
     return None
 
 
@@ -219,14 +204,7 @@ async def _rm(box: Box, request: pb.ContainerFileRmRequest) -> Outcome:
 async def _watch(box: Box, request: pb.ContainerFileWatchRequest) -> Outcome:
     events = box.task.files.watch(_absolute(request.path), recursive=request.recursive)
     timeout = request.timeout_secs if request.HasField("timeout_secs") else None
-    return box.watch(events, timeout)
-
-
-def _handle(box: Box, descriptor: str) -> FileHandle:
-    handle = box.handles.get(descriptor)
-    if handle is None:
-        raise OSError(errno.EBADF, f"the file descriptor {descriptor!r} is not open")
-    return handle
+    return box.files.watch(events, timeout)
 
 
 def _range(

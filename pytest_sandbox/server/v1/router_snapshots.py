@@ -2,6 +2,7 @@
 
 import posixpath
 from collections.abc import Awaitable, Callable
+from weakref import WeakKeyDictionary
 
 from google.protobuf.empty_pb2 import Empty
 
@@ -31,14 +32,15 @@ class RouterSnapshots:
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._outcomes: Outcomes[Image] = Outcomes()
+        #: One store for each sandbox, so that snapshots of one evict no outcome of another.
+        self._outcomes: WeakKeyDictionary[Box, Outcomes[Image]] = WeakKeyDictionary()
 
     async def TaskSnapshotFilesystem(
         self, request: pb.TaskSnapshotFilesystemRequest, call: Call
     ) -> pb.TaskSnapshotFilesystemResponse:
         """Keep all files; the same `snapshot_id` again gives the same image."""
         box, ttl = self._box(request, call), _ttl(request)
-        image = await self._once(request, call, lambda: keep_files(self._state, box, ttl))
+        image = await self._once(box, request, call, lambda: keep_files(self._state, box, ttl))
         return pb.TaskSnapshotFilesystemResponse(image_id=image.id)
 
     async def TaskSnapshotDirectory(
@@ -46,7 +48,9 @@ class RouterSnapshots:
     ) -> pb.TaskSnapshotDirectoryResponse:
         """Keep a directory; the same `snapshot_id` again gives the same image."""
         box, ttl, path = self._box(request, call), _ttl(request), _path(request)
-        image = await self._once(request, call, lambda: keep_directory(self._state, box, path, ttl))
+        image = await self._once(
+            box, request, call, lambda: keep_directory(self._state, box, path, ttl)
+        )
         return pb.TaskSnapshotDirectoryResponse(image_id=image.id)
 
     async def TaskMountDirectory(self, request: pb.TaskMountDirectoryRequest, call: Call) -> Empty:
@@ -84,12 +88,12 @@ class RouterSnapshots:
         return box
 
     async def _once(
-        self, request: _Keeping, call: Call, keep: Callable[[], Awaitable[Image]]
+        self, box: Box, request: _Keeping, call: Call, keep: Callable[[], Awaitable[Image]]
     ) -> Image:
         if not request.snapshot_id:
             raise invalid("snapshot_id is empty: choose one, for example a UUID")
-        key = f"{request.task_id} {request.snapshot_id}"
-        return await self._outcomes.once(call.rpc, key, keep)
+        outcomes = self._outcomes.setdefault(box, Outcomes())
+        return await outcomes.once(call.rpc, request.snapshot_id, keep)
 
 
 def _ttl(request: _Keeping) -> float | None:

@@ -11,7 +11,7 @@ from grpclib import Status
 
 from pytest_sandbox._proto import containers_pb2 as pb
 from pytest_sandbox.engine import WatchEvent, WatchKind
-from pytest_sandbox.server.files import handle
+from pytest_sandbox.server.files import handle, sessions
 from pytest_sandbox.server.files import watch as watch_module
 
 from .harness import Created, Harness, refused
@@ -262,7 +262,7 @@ async def test_an_error_of_the_file_system_has_its_number(
 async def test_too_many_open_files_are_an_error(
     server: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pytest_sandbox.server.v1.container_files.MAX_OPEN", 2)
+    monkeypatch.setattr(sessions, "MAX_OPEN", 2)
     sandbox = await server.create()
     for _ in range(2):
         await opened(server, sandbox, "/tmp/f", "w")
@@ -357,6 +357,41 @@ async def test_a_watch_that_nobody_fetches_is_given_up(server: Harness) -> None:
     fetching = asyncio.ensure_future(fetch(server, exec_id, timeout=100))
     await server.clock.advance(100)
     assert await fetching == []
-    assert len(box._watches) == 1
+    assert box.files.watches == 1
     await server.clock.advance(watch_module.ABANDONED_AFTER)
-    assert not box._watches
+    assert box.files.watches == 0
+
+
+@pytest.mark.asyncio
+async def test_operations_elsewhere_do_not_end_a_watch(
+    server: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "MAX_OUTCOMES", 3)
+    watched, busy = await server.create(), await server.create()
+    exec_id = await watch(server, watched)
+    for _ in range(4):
+        await do(server, busy, file_ls_request=pb.ContainerFileLsRequest(path="/tmp"))
+    await happen(watched, WatchKind.REMOVE, "/tmp/a")
+    (batch,) = await fetch(server, exec_id, timeout=0)
+    assert b"Remove" in batch.output[0]
+
+
+@pytest.mark.asyncio
+async def test_operations_in_the_same_sandbox_do_not_end_a_watch(
+    server: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "MAX_OUTCOMES", 3)
+    sandbox = await server.create()
+    exec_id = await watch(server, sandbox)
+    listings = []
+    for _ in range(4):
+        response = await begin(
+            server, sandbox, file_ls_request=pb.ContainerFileLsRequest(path="/tmp")
+        )
+        listings.append(response.exec_id)
+    await happen(sandbox, WatchKind.REMOVE, "/tmp/a")
+    (batch,) = await fetch(server, exec_id, timeout=0)
+    assert b"Remove" in batch.output[0]
+    with refused(Status.NOT_FOUND, listings[0]):
+        await fetch(server, listings[0])
+    assert json.loads(await result(server, listings[-1])) == {"paths": []}

@@ -8,7 +8,7 @@ from grpclib import Status
 from pytest_sandbox._proto import common_pb2, containers_pb2, sandboxes_pb2
 from pytest_sandbox.server.model import registries, retention
 
-from .harness import Created, Harness, refused
+from .harness import Created, Harness, refused, serve
 from .stub import settle
 
 Result = common_pb2.GenericResult
@@ -135,15 +135,16 @@ async def test_a_wait_may_be_for_ever(server: Harness) -> None:
 
 @pytest.mark.asyncio
 async def test_finished_sandboxes_stay_readable_up_to_a_number(
-    server: Harness, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(server.app.state.boxes._finished, "_items", 2)
-    sandboxes = [await server.create("echo", str(number)) for number in range(3)]
-    await settle()
-    with refused(Status.NOT_FOUND, sandboxes[0].id):
-        await server.wait(sandboxes[0])
-    assert await server.logs(sandboxes[1]) == "1\n"
     assert registries.FINISHED_SANDBOXES >= 1000
+    monkeypatch.setattr(registries, "FINISHED_SANDBOXES", 2)
+    async with serve() as server:
+        sandboxes = [await server.create("echo", str(number)) for number in range(3)]
+        await settle()
+        with refused(Status.NOT_FOUND, sandboxes[0].id):
+            await server.wait(sandboxes[0])
+        assert await server.logs(sandboxes[1]) == "1\n"
 
 
 def test_retention_lets_the_oldest_go_by_number_and_by_bytes() -> None:

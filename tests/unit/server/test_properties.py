@@ -11,7 +11,7 @@ from pytest_sandbox._proto import sandboxes_pb2
 from pytest_sandbox.engine import ProcessSpec
 from pytest_sandbox.server.commands.stdin import Stdin
 from pytest_sandbox.server.files import handle as handle_module
-from pytest_sandbox.server.files.handle import FileHandle, Mode
+from pytest_sandbox.server.files.handle import FileHandle, OpenMode
 
 from .harness import STDOUT, serve
 from .stub import ManualClock, Node, StubEngine, StubFile, StubProcess, cat
@@ -42,7 +42,7 @@ def test_replacing_bytes_is_slice_assignment(
 
     async def replaced() -> bytes:
         node = Node(bytearray(content), 0o644)
-        handle = FileHandle(StubFile(node, 0), Mode.parse("r+"))
+        handle = FileHandle(StubFile(node, 0), OpenMode.parse("r+"))
         await handle.replace(data, start, end)
         assert node.content is not None
         return bytes(node.content)

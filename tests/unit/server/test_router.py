@@ -9,6 +9,7 @@ from grpclib import Status
 
 from pytest_sandbox._proto import containers_pb2, router_pb2, sandboxes_pb2, secrets_pb2
 from pytest_sandbox.engine import Output, PtySize
+from pytest_sandbox.server.model import sandbox as sandbox_module
 from pytest_sandbox.server.rpc.auth import Listener, TokenPair
 
 from .harness import ERR, Created, Harness, refused, serve
@@ -170,9 +171,9 @@ async def test_an_unknown_command_is_not_found(server: Harness) -> None:
 async def test_finished_commands_stay_readable_up_to_a_number(
     server: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(sandbox_module, "FINISHED_EXECS", 2)
     sandbox = await server.create()
     box = server.app.state.boxes.get(sandbox.id)
-    monkeypatch.setattr(box._finished, "_items", 2)
     ids = [await server.exec(sandbox, "fail", "1") for _ in range(3)]
     await settle()
     with refused(Status.NOT_FOUND, ids[0]):

@@ -364,7 +364,40 @@ async def test_a_failure_is_not_remembered_and_old_outcomes_are_forgotten() -> N
     assert await outcomes.once("Rpc", "a", lambda: run("a")) == 2
     assert await outcomes.once("Other", "a", lambda: run("other")) == 3
     assert await outcomes.once("Rpc", "b", lambda: run("b")) == 4
-    assert await outcomes.once("Rpc", "a", lambda: run("a")) == 5
+    assert await outcomes.once("Rpc", "c", lambda: run("c")) == 5
+    assert await outcomes.once("Rpc", "a", lambda: run("a")) == 6
+
+
+@pytest.mark.asyncio
+async def test_calls_of_another_rpc_evict_no_outcome() -> None:
+    outcomes: Outcomes[str] = Outcomes(capacity=2)
+
+    async def run(name: str) -> str:
+        return name
+
+    assert await outcomes.once("SandboxCreate", "a", lambda: run("first")) == "first"
+    for key in "abc":
+        await outcomes.once("ContainerFilesystemExec", key, lambda: run("file"))
+    assert await outcomes.once("SandboxCreate", "a", lambda: run("again")) == "first"
+
+
+@pytest.mark.asyncio
+async def test_a_call_under_way_is_not_evicted() -> None:
+    outcomes: Outcomes[str] = Outcomes(capacity=2)
+    gate = asyncio.Event()
+
+    async def run(name: str) -> str:
+        await gate.wait()
+        return name
+
+    attempts = [asyncio.ensure_future(outcomes.once("Rpc", "a", lambda: run("first")))]
+    attempts += [
+        asyncio.ensure_future(outcomes.once("Rpc", key, lambda: run("other"))) for key in "bcd"
+    ]
+    await asyncio.sleep(0)
+    attempts.append(asyncio.ensure_future(outcomes.once("Rpc", "a", lambda: run("again"))))
+    gate.set()
+    assert await asyncio.gather(*attempts) == ["first", "other", "other", "other", "first"]
 
 
 @pytest.mark.asyncio
