@@ -6,9 +6,9 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._proto.volumes_pb2 import VolumeDeleteRequest, VolumeHeartbeatRequest
+from pytest_sandbox._shared.async_tasks import background, cancel_and_wait
 
 from .exceptions import NotFoundError
-from .transport.background import beside, dropped
 from .transport.dual import Dual
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Ephemeral:
     async def _enter(self) -> Volume:
         client, _ = await self._volume._look_up()
         self._volume._client = client  # there is no other that has it
-        self._beating = beside(self._beat(client))
+        self._beating = background(self._beat(client))
         return self._volume
 
     async def _beat(self, client: Client) -> None:
@@ -62,7 +62,7 @@ class Ephemeral:
 
     async def _exit(self) -> None:
         if self._beating is not None:
-            await dropped(self._beating)
+            await cancel_and_wait(self._beating)
         client, volume_id = await self._volume._look_up()
         with contextlib.suppress(NotFoundError):  # deleted by hand
             await client._calls.control(

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_sandbox._proto import extensions_pb2 as pb
 from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
+from pytest_sandbox._shared.async_tasks import finish
 
 from .image import Image, image_id
-from .transport.background import owned
 from .transport.dual import dual
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Extensions:
             ResourceExhaustedError: there is no room, and nothing that is kept is unused.
             UnimplementedError: the engine keeps no files.
         """
-        return await owned(self._ended(sandbox), self.forget_image.core)
+        return await finish(self._ended(sandbox), self.forget_image.core)
 
     async def _ended(self, sandbox: Sandbox) -> Image:
         request = pb.SandboxSnapshotEndRequest(sandbox_id=sandbox.object_id)
@@ -103,7 +103,7 @@ class Extensions:
         Raises:
             ResourceExhaustedError: the engine has no room for it.
         """
-        return await owned(self._recalled(key), self._let_go)
+        return await finish(self._recalled(key), self._let_go)
 
     async def _recalled(self, key: str) -> Image | None:
         request = pb.ImageRecallRequest(key=key)

@@ -5,8 +5,9 @@ asks an engine only for mechanism. A new engine implements `Engine`, `Task`, `Pr
 `Files` and `OpenFile`, and proves itself with `pytest_sandbox.engine.conformance`.
 """
 
-from ._clock import Clock as Clock
-from ._clock import SystemClock as SystemClock
+from pytest_sandbox._shared.clock import Clock as Clock
+from pytest_sandbox._shared.clock import SystemClock as SystemClock
+
 from ._contract import Connection as Connection
 from ._contract import Engine as Engine
 from ._contract import Files as Files

@@ -3,7 +3,8 @@
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 
-from ._clock import Clock
+from pytest_sandbox._shared.clock import Clock
+
 from ._errors import Unsupported
 from ._files import Entry, WatchEvent
 from ._log import OutputLog

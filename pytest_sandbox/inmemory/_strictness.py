@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import shlex
 from typing import TYPE_CHECKING
 
-from pytest_sandbox.server.commands.filesystem_tool import TOOL
+from pytest_sandbox._shared.filesystem_tool import TOOL
+from pytest_sandbox._shared.suggestions import did_you_mean
 
 from ._view import on_loop
 
@@ -126,8 +126,7 @@ def check_rules(names: Iterable[str]) -> None:
     """
     for name in names:
         if name not in RULES:
-            near = difflib.get_close_matches(str(name), RULES, n=1)
-            known = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(RULES)}"
+            known = did_you_mean(str(name), RULES) or f"there are {', '.join(RULES)}"
             raise ValueError(f"there is no rule {name!r} of fake sandboxes; {known}")
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from pytest_sandbox._shared.suggestions import did_you_mean
 
 from .options import settings
 from .ownership import WATCH
@@ -145,8 +146,7 @@ def _spec(item: pytest.Item) -> dict[str, Any]:
 
 def _problem(key: str, value: object) -> str:
     if key not in _KEYS:
-        near = difflib.get_close_matches(key, _KEYS, n=1)
-        known = f"did you mean {near[0]}?" if near else f"there are {', '.join(_KEYS)}"
+        known = did_you_mean(key, _KEYS) or f"there are {', '.join(_KEYS)}"
         return f"there is no key {key!r}; {known}"
     kinds, words = _KEYS[key]
     return "" if isinstance(value, kinds) else f"{key} is {words}, not {type(value).__name__}"

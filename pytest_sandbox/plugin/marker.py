@@ -1,10 +1,11 @@
 """The marker `sandbox(**spec)`: merged from the closest to the farthest, checked at collection."""
 
-import difflib
 from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any
 
 import pytest
+
+from pytest_sandbox._shared.suggestions import did_you_mean
 
 from .options import IMAGES
 
@@ -88,8 +89,7 @@ def problem_with(key: str, value: object) -> str:
     if key in _NOT_YET:
         return f"{key} is not available yet"
     if key not in _CHECKS:
-        near = difflib.get_close_matches(key, _CHECKS, n=1)
-        known = f"did you mean {near[0]}?" if near else f"there are {', '.join(_CHECKS)}"
+        known = did_you_mean(key, _CHECKS) or f"there are {', '.join(_CHECKS)}"
         return f"there is no key {key!r}; {known}"
     expected, fits = _CHECKS[key]
     undone = value is None and key not in _NEVER_NONE

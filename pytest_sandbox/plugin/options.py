@@ -3,11 +3,12 @@
 An option wins over its environment variable, that over the ini file, and that over the default.
 """
 
-import difflib
 import os
 from dataclasses import dataclass
 
 import pytest
+
+from pytest_sandbox._shared.suggestions import did_you_mean
 
 ENGINE_VARIABLE = "PYTEST_SANDBOX_ENGINE"
 CRIU_VARIABLE = "PYTEST_SANDBOX_CRIU"
@@ -160,10 +161,8 @@ def _check_engine(name: str, source: str) -> None:
     elif _others_provide_engines():
         return
     else:
-        near = difflib.get_close_matches(name, _ENGINES, n=1)
-        why = "does not exist; " + (
-            f"did you mean {near[0]!r}?" if near else "there are local and fake"
-        )
+        hint = did_you_mean(name, _ENGINES) or "there are local and fake"
+        why = f"does not exist; {hint}"
     raise pytest.UsageError(f"the sandbox engine {name!r} ({source}) {why}")
 
 

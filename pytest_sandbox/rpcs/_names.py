@@ -1,6 +1,5 @@
 """The calls there are: their names, and the messages they take and give."""
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, cast
@@ -10,6 +9,7 @@ from google.protobuf.message import Message
 from pytest_sandbox._proto.control_grpc import ModalClientBase
 from pytest_sandbox._proto.extensions_grpc import ExtensionsBase
 from pytest_sandbox._proto.router_grpc import TaskCommandRouterBase
+from pytest_sandbox._shared.suggestions import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,5 @@ def signature(rpc: str) -> Signature:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """The end of an error about a name that is not known."""
-    by_folded = {each.lower(): each for each in known}
-    found = difflib.get_close_matches(name.lower(), by_folded, n=3, cutoff=0.5)
-    if not found:
-        return ""
-    return "; did you mean " + " or ".join(repr(by_folded[each]) for each in found) + "?"
+    hint = did_you_mean(name, known)
+    return f"; {hint}" if hint else ""

@@ -307,7 +307,7 @@ def test_the_marker_shapes_it(pytester: pytest.Pytester) -> None:
 @pytest.mark.parametrize(
     ("marker", "message"),
     [
-        ("filse={}", "there is no key 'filse'; did you mean files?"),
+        ("filse={}", "there is no key 'filse'; did you mean 'files'?"),
         ("autojump=1", "autojump is True or False, not int"),
         ("'fast'", "takes keywords only, not ('fast',)"),
         ("allow=['unused-script']", "did you mean 'unused-scripts'?"),

@@ -85,7 +85,7 @@ def test_every_key_is_accepted(pytester: pytest.Pytester, argument: str) -> None
 
 
 BAD = {
-    "memroy=512": "there is no key 'memroy'; did you mean memory?",
+    "memroy=512": "there is no key 'memroy'; did you mean 'memory'?",
     "zzz=1": "there is no key 'zzz'; there are block_network, cpu, *",
     "cloud='aws'": "cloud is not available yet",
     "gpu=2": "gpu is a kind of GPU, as in 'H100' or 'H100:2', not int 2",
@@ -168,8 +168,8 @@ def test_every_bad_test_gets_its_line_also_in_a_class_and_under_xdist(
     assert result.ret != 0
     result.stdout.fnmatch_lines(
         [
-            "test_it.py::TestIt::test_a: *did you mean timeout?",
-            "test_it.py::TestIt::test_b: *did you mean memory?",
+            "test_it.py::TestIt::test_a: *did you mean 'timeout'*",
+            "test_it.py::TestIt::test_b: *did you mean 'memory'?",
         ]
     )
 
@@ -180,7 +180,7 @@ def test_a_marker_added_after_the_collection_is_checked_all_the_same(
     item = pytester.getitem("def test_func(): ...")
     item.add_marker(pytest.mark.sandbox(tiemout=1))
 
-    with pytest.raises(pytest.fail.Exception, match="did you mean timeout"):
+    with pytest.raises(pytest.fail.Exception, match="did you mean 'timeout'"):
         merged_spec(item)
 
 

@@ -182,7 +182,7 @@ def test_the_parent_of_a_template_must_be_one(project: Project) -> None:
         ),
         (
             "@sandbox_template(timout=5)\ndef it(sandbox): ...",
-            "ValueError: *no key 'timout'; did you mean timeout*",
+            "ValueError: *no key 'timout'; did you mean 'timeout'*",
         ),
         (
             "@sandbox_template(memory_limit='much')\ndef it(sandbox): ...",

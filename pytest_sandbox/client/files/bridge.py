@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, TypeVar
 
-from ..transport.background import beside
+from pytest_sandbox._shared.async_tasks import background
 
 if TYPE_CHECKING:
     import concurrent.futures
@@ -119,7 +119,7 @@ async def written(write: Callable[[Sink], None]) -> AsyncGenerator[bytes, None]:
         finally:
             sink.end()  # an error ends the stream too, and is raised below
 
-    thread = beside(asyncio.to_thread(work))
+    thread = background(asyncio.to_thread(work))
     try:
         async for chunk in sink.chunks():
             yield chunk
@@ -135,7 +135,7 @@ async def read_by(chunks: AsyncIterator[bytes], read: Callable[[Source], T]) -> 
     What it leaves is read and dropped, so that whoever sends it comes to its end.
     """
     source = Source(chunks)
-    thread = beside(asyncio.to_thread(read, source))
+    thread = background(asyncio.to_thread(read, source))
     try:
         result = await asyncio.shield(thread)
         async for _ in chunks:

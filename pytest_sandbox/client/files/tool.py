@@ -10,11 +10,13 @@ import contextlib
 import json
 from typing import TYPE_CHECKING, Any
 
+from pytest_sandbox._shared.async_tasks import background, cancel_and_wait
+from pytest_sandbox._shared.filesystem_tool import TOOL
+
 from .. import exceptions as e
 from ..process.command import Command
 from ..process.communicate import send, whole
 from ..process.execution import STDERR, STDOUT, Execution
-from ..transport.background import beside, dropped
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
-PATH = "/__modal/.bin/modal-sandbox-fs-tools"
 
 _BY_KIND: dict[str, type[e.SandboxFilesystemError]] = {
     "NotFound": e.SandboxFilesystemNotFoundError,
@@ -60,36 +61,36 @@ class FilesystemTool:
     ) -> AsyncGenerator[bytes, None]:
         """Run an operation, and give what it prints as it comes; raises at the end if it failed."""
         execution = await self.start(operation, path, **parameters)
-        ending = beside(self.end(execution, operation, path))
+        ending = background(self.end(execution, operation, path))
         try:
             async with contextlib.aclosing(execution.output(STDOUT)) as output:
                 async for chunk in output:
                     yield chunk
             await ending
         finally:
-            await dropped(ending)
+            await cancel_and_wait(ending)
 
     async def write(
         self, operation: str, path: str, content: AsyncIterator[bytes], **parameters: object
     ) -> None:
         """Run an operation that reads standard input."""
         execution = await self.start(operation, path, **parameters)
-        ending = beside(self.end(execution, operation, path))
+        ending = background(self.end(execution, operation, path))
         try:
             # That it ended early is told by how it ended.
             with contextlib.suppress(e.StdinClosedError):
                 await send(execution, content)
             await ending
         except BaseException:
-            beside(execution.write(b"", True))  # else it would wait for the rest for ever
+            background(execution.write(b"", True))  # else it would wait for the rest for ever
             raise
         finally:
-            await dropped(ending)
+            await cancel_and_wait(ending)
 
     async def start(self, operation: str, path: str, **parameters: object) -> Execution:
         """Start an operation; calls about it may be made at once."""
         argument = json.dumps({operation: {"path": path, **parameters}})
-        return await Command((PATH, argument)).start(self._client, self._task, wait=False)
+        return await Command((TOOL, argument)).start(self._client, self._task, wait=False)
 
     async def end(self, execution: Execution, operation: str, path: str) -> None:
         """Wait for the end of an operation."""

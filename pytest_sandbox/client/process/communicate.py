@@ -7,8 +7,9 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from pytest_sandbox._shared.async_tasks import background, cancel_and_wait
+
 from ..exceptions import CommandFailedError, CommandTimeoutError, StdinClosedError
-from ..transport.background import beside, dropped
 from .execution import STDERR, STDOUT, TIMED_OUT, Execution
 
 if TYPE_CHECKING:
@@ -50,15 +51,15 @@ async def communicate(execution: Execution, given: bytes) -> tuple[int, bytes, b
     Returns:
         Its exit code, standard output and standard error.
     """
-    wait = beside(execution.wait())
-    stdout = beside(whole(execution, STDOUT))
-    stderr = beside(whole(execution, STDERR))
-    feeding = beside(feed(execution, slices(memoryview(given))))
+    wait = background(execution.wait())
+    stdout = background(whole(execution, STDOUT))
+    stderr = background(whole(execution, STDERR))
+    feeding = background(feed(execution, slices(memoryview(given))))
     try:
         return await asyncio.gather(wait, stdout, stderr)
     finally:
         # What it did not want to read by now it never will.
-        await dropped(wait, stdout, stderr, feeding)
+        await cancel_and_wait(wait, stdout, stderr, feeding)
 
 
 async def feed(execution: Execution, content: AsyncIterator[bytes]) -> None:

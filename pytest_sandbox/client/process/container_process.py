@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Generic, NoReturn, TypeVar
 
+from pytest_sandbox._shared.async_tasks import background
+
 from ..exceptions import InvalidError, UnimplementedError
-from ..transport.background import beside
 from ..transport.dual import dual
 from .execution import STDERR, STDOUT, Execution
 from .stream_type import StreamType
@@ -47,7 +48,7 @@ class ContainerProcess(Generic[T]):
         self._stdin = StreamWriter(execution.write)
         self._returncode: int | None = None
         self._printing = [
-            beside(reader._print())
+            background(reader._print())
             for reader, where in ((self._stdout, stdout), (self._stderr, stderr))
             if where is StreamType.STDOUT
         ]

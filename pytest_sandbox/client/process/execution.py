@@ -29,18 +29,18 @@ from pytest_sandbox._proto.router_pb2 import (
     TaskExecWaitRequest,
     TaskExecWaitResponse,
 )
+from pytest_sandbox._shared.async_tasks import background, within
 
 from ..exceptions import ConflictError, NotFoundError, StdinClosedError
-from ..transport.background import beside
 from ..transport.calls import TIMEOUT
-from ..transport.clock import within
 from ..transport.retries import CONTROL
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
 
+    from pytest_sandbox._shared.clock import Clock
+
     from ..client import Client
-    from ..transport.clock import Clock
     from .task import Task
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
@@ -134,7 +134,7 @@ class RouterExecution(Execution):
         self._task_id = request.task_id
         self._offset = 0
         self._writing = asyncio.Lock()
-        self.started = beside(task.call(lambda link: link.router.TaskExecStart, request))
+        self.started = background(task.call(lambda link: link.router.TaskExecStart, request))
 
     async def output(self, descriptor: int) -> AsyncGenerator[bytes, None]:
         """What it writes to a stream, from the start; goes on where a broken connection stopped."""

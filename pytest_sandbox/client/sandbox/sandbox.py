@@ -16,6 +16,7 @@ from pytest_sandbox._proto.sandboxes_pb2 import (
     SandboxTerminateRequest,
     SandboxWaitRequest,
 )
+from pytest_sandbox._shared.async_tasks import finish
 
 from ..client import Client, default_client
 from ..exceptions import InvalidError, SandboxTerminatedError, SandboxTimeoutError
@@ -30,7 +31,6 @@ from ..process.stream_type import StreamType
 from ..process.streams import StreamReader, StreamWriter
 from ..process.task import Task
 from ..secret import Secret
-from ..transport.background import owned
 from ..transport.calls import TIMEOUT, Metadata
 from ..transport.dual import Dual, DualIterator, dual, overloaded
 from ..validation import check_command, check_name, check_seconds, check_workdir, refuse
@@ -54,7 +54,7 @@ def _creating(define: Callable[P, Coroutine[Any, Any, Specification]]) -> Dual[P
 
     @functools.wraps(define, assigned=("__doc__",))
     async def create(*args: P.args, **kwargs: P.kwargs) -> Sandbox:
-        return await owned(_created(await define(*args, **kwargs)), _end)
+        return await finish(_created(await define(*args, **kwargs)), _end)
 
     create.__qualname__ = "Sandbox.create"
     return Dual(create)
@@ -189,7 +189,7 @@ class Sandbox(SandboxFiles, SandboxPorts, SandboxSnapshots, Unbuilt):
             )
         if name is not None and name != KEEP_NAME:
             check_name(name, "Sandbox")
-        return await owned(_restored(client or snapshot._client, snapshot, name), _end)
+        return await finish(_restored(client or snapshot._client, snapshot, name), _end)
 
     # Its life
 

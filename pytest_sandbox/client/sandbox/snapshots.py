@@ -11,14 +11,13 @@ from pytest_sandbox._proto import extensions_pb2, router_pb2
 from pytest_sandbox._proto import snapshots_pb2 as pb
 from pytest_sandbox._proto.common_pb2 import GenericResult
 from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
+from pytest_sandbox._shared.async_tasks import finish, within
 
 from ..exceptions import Error, ExecutionError
 from ..exceptions import TimeoutError as ModalTimeoutError
 from ..image import Image, image_id
 from ..memory_snapshot import SandboxSnapshot, taken
-from ..transport.background import owned
 from ..transport.calls import TIMEOUT
-from ..transport.clock import within
 from ..transport.dual import dual
 from ..validation import check_path, check_seconds, refuse
 
@@ -60,7 +59,7 @@ class SandboxSnapshots:
             UnimplementedError: the engine keeps no files.
         """
         check_seconds("timeout", timeout)
-        return await owned(self._kept(timeout), self._client.extensions.forget_image.core)
+        return await finish(self._kept(timeout), self._client.extensions.forget_image.core)
 
     async def _kept(self, timeout: int) -> Image:
         response = await self._client._calls.control(
@@ -105,7 +104,7 @@ class SandboxSnapshots:
             snapshot_id=str(uuid.uuid4()),
             ttl_seconds=-1 if ttl is None else ttl,
         )
-        keeping = owned(self._kept_directory(request), self._client.extensions.forget_image.core)
+        keeping = finish(self._kept_directory(request), self._client.extensions.forget_image.core)
         try:
             return await within(self._task.clock, timeout, keeping)
         except asyncio.TimeoutError:
@@ -204,7 +203,7 @@ class SandboxSnapshots:
             NotFoundError: it is gone.
         """
         forget = self._client.extensions.forget_snapshot.core
-        return await owned(taken(self._client, self._id), forget)
+        return await finish(taken(self._client, self._id), forget)
 
     @abstractmethod
     def _begin(self) -> None:

@@ -9,8 +9,10 @@ from typing import TypeVar
 
 from grpclib.client import UnaryStreamMethod, UnaryUnaryMethod
 
+from pytest_sandbox._shared.async_tasks import within
+from pytest_sandbox._shared.clock import SystemClock
+
 from .channels import Channels, Link
-from .clock import REAL_TIME, within
 from .retries import CONTROL, Backoff, Patience, retrying
 from .translation import translated
 
@@ -111,7 +113,7 @@ class Calls:
     async def _once(
         self, method: Unary[Req, Res], request: Req, metadata: Metadata, timeout: float | None
     ) -> tuple[Res, Metadata]:
-        if timeout is None or self.clock is REAL_TIME:
+        if timeout is None or isinstance(self.clock, SystemClock):
             return await self._call(method, request, metadata, timeout)
         return await within(self.clock, timeout, self._call(method, request, metadata, None))
 

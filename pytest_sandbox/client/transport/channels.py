@@ -19,15 +19,17 @@ from grpclib.config import Configuration
 
 from pytest_sandbox._proto.control_grpc import ModalClientStub
 from pytest_sandbox._proto.router_grpc import TaskCommandRouterStub
+from pytest_sandbox._shared.clock import SystemClock
 from pytest_sandbox.rpcs._details import StatusDetails
 
 from .. import exceptions
-from .clock import REAL_TIME, Clock
 from .portal import portal
 from .wide_channel import WideChannel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from pytest_sandbox._shared.clock import Clock
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
@@ -48,7 +50,7 @@ class Server(ABC):
         hold: seconds that it may hold a question for the end of something, as Modal's client asks.
     """
 
-    clock: Clock = REAL_TIME
+    clock: Clock = SystemClock()
     hold = 10.0
 
     @abstractmethod

@@ -16,9 +16,8 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from pytest_sandbox._shared.async_tasks import background
 from pytest_sandbox._shared.idle_loop import IdleEventLoop
-
-from .background import beside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -144,7 +143,7 @@ class _BlockingCall(Generic[T]):
 
     def start(self) -> None:
         """Run it; on the loop."""
-        self._task = beside(self._coroutine)
+        self._task = background(self._coroutine)
         self._task.add_done_callback(self._done.put)
 
     def cancel(self) -> None:

@@ -12,10 +12,11 @@ from grpclib.exceptions import StreamTerminatedError
 from pytest_sandbox.rpcs._details import retry_after
 
 from ..exceptions import Error
-from .clock import REAL_TIME, Clock
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from pytest_sandbox._shared.clock import Clock
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
@@ -113,9 +114,7 @@ def _untranslated(error: Exception) -> Exception:
     return error
 
 
-async def retrying(
-    attempt: Callable[[int], Awaitable[T]], backoff: Backoff, clock: Clock = REAL_TIME
-) -> T:
+async def retrying(attempt: Callable[[int], Awaitable[T]], backoff: Backoff, clock: Clock) -> T:
     """Call `attempt` with 0, 1, ... until it succeeds, fails for good, or was tried enough."""
     patience = Patience(backoff)
     number = 0

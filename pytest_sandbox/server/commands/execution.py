@@ -1,12 +1,14 @@
 """A process of a sandbox, as the server sees it: main process or exec, by whichever way."""
 
+import asyncio
 import signal
 from collections.abc import Callable
 from contextlib import suppress
 
+from pytest_sandbox._shared.async_tasks import within
 from pytest_sandbox.engine import Clock, ExitStatus, OutputLog, Process, TaskEnded
 
-from ..async_helpers import start, within
+from ..async_helpers import start
 from .stdin import Stdin
 
 #: Seconds without output after the end of a process until its output counts as complete. A
@@ -72,7 +74,8 @@ class Execution:
         """How it ended; `None` if it still runs after `seconds`."""
         status = self.process.poll()
         if status is None and seconds > 0:
-            await within(self._clock, seconds, self.process.wait())
+            with suppress(asyncio.TimeoutError):
+                await within(self._clock, seconds, self.process.wait())
             status = self.process.poll()
         return status
 
@@ -87,11 +90,12 @@ class Execution:
             self._killer = start(self._kill())
 
     async def _watch(self) -> None:
-        if self._timeout is not None and not await within(
-            self._clock, self._timeout, self.process.wait()
-        ):
-            self.ended_by = TIMEOUT
-            await self._kill()
+        if self._timeout is not None:
+            try:
+                await within(self._clock, self._timeout, self.process.wait())
+            except asyncio.TimeoutError:
+                self.ended_by = TIMEOUT
+                await self._kill()
         status = await self.process.wait()
         if status.signal != signal.SIGKILL:
             self.ended_by = ""  # it was faster

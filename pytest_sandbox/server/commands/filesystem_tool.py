@@ -1,6 +1,6 @@
 """The filesystem tool of newer Modal clients, served without a program in the image.
 
-Clients run `/__modal/.bin/modal-sandbox-fs-tools` with one argument, a JSON object with one
+Clients run `_shared.filesystem_tool.TOOL` with one argument, a JSON object with one
 key, the operation. Here that command is a process that exists only in the server: it works on
 the files of the task through the engine, and looks to clients like any other command. Errors
 are one JSON object on standard error, and exit code 1.
@@ -22,8 +22,6 @@ from pytest_sandbox.engine import Clock, Entry, EntryKind, Files
 from ..async_helpers import closing
 from .virtual_process import Streams
 
-#: The path by which clients call it.
-TOOL = "/__modal/.bin/modal-sandbox-fs-tools"
 #: The largest file that ReadFile gives, 5 GiB as in Modal's tool.
 READ_LIMIT = 5 * 1024**3
 #: Bytes moved at a time, between the engine and the streams.

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pytest_sandbox._shared.filesystem_tool import TOOL
 from pytest_sandbox.engine import Output, Process, ProcessSpec, PtySize
 
 from ..model.checks import check_command, check_workdir, hint_at_words
 from ..model.sandbox import Box
-from .filesystem_tool import TOOL, run_tool
+from .filesystem_tool import run_tool
 from .virtual_process import VirtualProcess
 
 

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from grpclib import GRPCError, Status
 
+from pytest_sandbox._shared.async_tasks import finish, within
 from pytest_sandbox.engine import Clock, Process
 
-from ..async_helpers import settled, within
 from ..rpc.errors import invalid, precondition
 
 #: Bytes handed to the engine at a time: what may be under way when a writer is interrupted.
@@ -48,7 +49,7 @@ class Stdin:
                 )
             return data[self.accepted - offset :]
 
-        await settled(self._write(fresh, eof))
+        await finish(self._write(fresh, eof))
 
     async def write_index(self, index: int, data: bytes, eof: bool) -> None:
         """Write the message with the number `index`, counted from 1.
@@ -65,7 +66,7 @@ class Stdin:
         def done() -> None:
             self._index = max(self._index, index)
 
-        await settled(self._write(fresh, eof, done))
+        await finish(self._write(fresh, eof, done))
 
     async def interruptible(self, work: Awaitable[None]) -> None:
         """Await a stream of writes, until `interrupt` or another stream of writes cuts it short.
@@ -116,7 +117,8 @@ class Stdin:
             try:
                 await process.write_stdin(chunk)
             except BrokenPipeError:
-                await within(self._clock, EXIT_GRACE, process.wait())
+                with suppress(asyncio.TimeoutError):
+                    await within(self._clock, EXIT_GRACE, process.wait())
                 raise precondition(_broken(process)) from None
         self.accepted += len(chunk)
 

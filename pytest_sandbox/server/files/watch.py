@@ -4,9 +4,10 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 
+from pytest_sandbox._shared.async_tasks import within
 from pytest_sandbox.engine import Clock, WatchEvent, WatchKind
 
-from ..async_helpers import closing, within
+from ..async_helpers import closing
 
 #: Events that wait to be fetched; then the engine's watch waits.
 CAPACITY = 4096
@@ -60,11 +61,12 @@ class FileWatch:
         try:
             while not (self._collector.done() and self._queue.empty()):
                 left = deadline - self._clock.monotonic()
-                came = await within(self._clock, left, self._queue.get())
-                if came is None:
+                try:
+                    event = await within(self._clock, left, self._queue.get())
+                except asyncio.TimeoutError:
                     return
-                if came[0] is not None:
-                    yield came[0]
+                if event is not None:
+                    yield event
             if self._error is not None:
                 raise self._error
             yield None

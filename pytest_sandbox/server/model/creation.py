@@ -1,6 +1,5 @@
 """Making sandboxes: the name is taken, the engine makes a task, and a sandbox is around it."""
 
-import asyncio
 from collections.abc import Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +7,7 @@ from grpclib import GRPCError, Status
 
 from pytest_sandbox._proto import apps_pb2
 from pytest_sandbox._proto import sandboxes_pb2 as pb
+from pytest_sandbox._shared.async_tasks import finish
 from pytest_sandbox.engine import Task, TaskEnded, TaskSpec
 
 from ..rpc.errors import already_exists, invalid, precondition
@@ -147,20 +147,10 @@ class _Reservation:
 
 async def owned(creation: Coroutine[Any, Any, Task]) -> Task:
     """The task that `creation` makes; it is killed if the caller has gone by then."""
-    making = asyncio.ensure_future(creation)
     try:
-        return await asyncio.shield(making)
+        return await finish(creation, lambda task: task.kill())
     except TaskEnded as error:
         # No client asked for a task that is over: it may well have more luck next time.
         raise GRPCError(
             Status.UNAVAILABLE, f"the sandbox died while it was being created: {error}"
         ) from None
-    except asyncio.CancelledError:
-        making.add_done_callback(_kill)
-        raise
-
-
-def _kill(made: "asyncio.Future[Task]") -> None:
-    if not made.cancelled() and made.exception() is None:
-        killing = asyncio.ensure_future(made.result().kill())
-        killing.add_done_callback(lambda done: done.cancelled() or done.exception())

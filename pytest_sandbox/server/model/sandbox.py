@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_sandbox._proto import sandboxes_pb2 as pb
+from pytest_sandbox._shared.async_tasks import finish, retrieve, within
 from pytest_sandbox.engine import (
     Clock,
     EndCause,
@@ -17,7 +19,7 @@ from pytest_sandbox.engine import (
     TaskSpec,
 )
 
-from ..async_helpers import retrieve, settled, start, within
+from ..async_helpers import start
 from ..commands.execution import RESTORED, TERMINATED, Execution
 from ..commands.stdin import Stdin
 from ..files.sessions import FileSessions
@@ -126,7 +128,8 @@ class Box:
     async def wait(self, seconds: float) -> Result | None:
         """How it ended; `None` if it still runs after `seconds`."""
         if self.result is None and seconds > 0:
-            await within(self.clock, seconds, self._over.wait())
+            with suppress(asyncio.TimeoutError):
+                await within(self.clock, seconds, self._over.wait())
         return self.result
 
     async def over(self) -> None:
@@ -143,14 +146,14 @@ class Box:
         if self.result is None:
             self._reason = self._reason or reason
             self.expect_end(TERMINATED)
-            await settled(self.task.kill())
+            await finish(self.task.kill())
             await self._over.wait()
 
     async def fail(self, cause: EndCause) -> None:
         """End it as if that had happened to it, and return when nothing of it is left."""
         if self.result is None:
             self._misfortune = self._misfortune or cause
-            await settled(self.task.kill())
+            await finish(self.task.kill())
             await self._over.wait()
 
     async def mount(self, path: str, image: Image | None) -> None:

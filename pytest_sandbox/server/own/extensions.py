@@ -1,8 +1,8 @@
 """What sandboxes can do here that they cannot do at Modal."""
 
 from pytest_sandbox._proto import extensions_pb2 as pb
+from pytest_sandbox._shared.async_tasks import finish
 
-from ..async_helpers import settled
 from ..model.creation import owned, refuse_directory
 from ..model.state import State
 from ..rpc.dispatch import Call, once, unnoticed
@@ -30,7 +30,7 @@ class Extensions:
             )
         engine = self._state.engine
         with box.lifetime.activity(), self._state.shelf.pinned(image.kept):
-            await settled(box.restore(image, lambda spec: owned(engine.create(spec))))
+            await finish(box.restore(image, lambda spec: owned(engine.create(spec))))
         return pb.SandboxRestoreImageResponse()
 
     @once
@@ -39,7 +39,7 @@ class Extensions:
     ) -> pb.SandboxSnapshotEndResponse:
         """Keep all files of a sandbox for as long as there is room, and end it."""
         box = self._state.boxes.get(request.sandbox_id)
-        image = await settled(keep_files(self._state, box, None, end=True))
+        image = await finish(keep_files(self._state, box, None, end=True))
         return pb.SandboxSnapshotEndResponse(image_id=image.id)
 
     @unnoticed

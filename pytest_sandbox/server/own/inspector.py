@@ -4,9 +4,9 @@ from importlib.metadata import version
 
 from pytest_sandbox._proto import common_pb2
 from pytest_sandbox._proto import inspector_pb2 as pb
+from pytest_sandbox._shared.filesystem_tool import TOOL
 
 from ..commands.execution import Execution
-from ..commands.filesystem_tool import TOOL
 from ..model.sandbox import Box
 from ..model.state import State
 from ..rpc.dispatch import Call, once

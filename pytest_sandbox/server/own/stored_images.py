@@ -8,9 +8,10 @@ from dataclasses import asdict
 from typing import IO, Any
 
 from pytest_sandbox._proto import extensions_pb2 as pb
+from pytest_sandbox._shared.async_tasks import finish
 from pytest_sandbox.engine import InvalidSpec
 
-from ..async_helpers import closing, settled
+from ..async_helpers import closing
 from ..model.images import Image
 from ..model.state import State
 from ..rpc.dispatch import Call, once
@@ -40,7 +41,7 @@ class KeptImages:
                 f"the images of the engine {self._state.info.name!r} do not outlive it"
             )
         with self._state.shelf.pinned(image.kept):
-            await settled(self._store(self._key(request.key), image))
+            await finish(self._store(self._key(request.key), image))
         return pb.ImageKeepResponse()
 
     async def _store(self, key: str, image: Image) -> None:
@@ -62,7 +63,7 @@ class KeptImages:
         """Load the image that is stored under a key for this engine, if one is."""
         if not self._state.info.fingerprint:
             return pb.ImageRecallResponse()
-        return pb.ImageRecallResponse(image_id=await settled(self._load(self._key(request.key))))
+        return pb.ImageRecallResponse(image_id=await finish(self._load(self._key(request.key))))
 
     async def _load(self, key: str) -> str:
         """The id of the image; empty if none is stored."""

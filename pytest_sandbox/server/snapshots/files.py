@@ -6,9 +6,9 @@ from typing import Any
 
 from grpclib import GRPCError, Status
 
+from pytest_sandbox._shared.async_tasks import finish, within
 from pytest_sandbox.engine import StoreFull, Task
 
-from ..async_helpers import start, within
 from ..commands.execution import TERMINATED
 from ..model.images import Image
 from ..model.sandbox import Box
@@ -73,20 +73,9 @@ async def in_time(
     state: State, seconds: float, keeping: Coroutine[Any, Any, Image]
 ) -> Image | None:
     """The image, or `None` if it takes longer than that; it is forgotten then when it comes."""
-    task = asyncio.ensure_future(keeping)
-    in_time = None
     try:
-        in_time = await within(state.clock, seconds, _ended(task))
-    finally:
-        if in_time is None:
-            task.add_done_callback(lambda done: _forget(state, done))
-    return None if in_time is None else task.result()
-
-
-async def _ended(task: "asyncio.Future[Image]") -> None:
-    await asyncio.wait({task})
-
-
-def _forget(state: State, done: "asyncio.Future[Image]") -> None:
-    if not done.cancelled() and done.exception() is None:
-        start(state.shelf.forget(done.result().id))
+        return await within(
+            state.clock, seconds, finish(keeping, lambda image: state.shelf.forget(image.id))
+        )
+    except asyncio.TimeoutError:
+        return None

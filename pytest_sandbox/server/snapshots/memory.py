@@ -2,14 +2,15 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from grpclib import GRPCError
 
 from pytest_sandbox._proto import sandboxes_pb2
+from pytest_sandbox._shared.async_tasks import retrieve, within
 from pytest_sandbox.engine import Clock, EngineError, TaskSpec
 
-from ..async_helpers import retrieve, within
 from ..model.ids import Ids
 from ..model.images import Image
 from ..model.retention import Retention
@@ -109,7 +110,8 @@ class MemorySnapshots:
     async def taken(self, snapshot: MemorySnapshot, seconds: float) -> bool:
         """Whether it is taken, or failed, within that time."""
         if not snapshot.taking.done() and seconds > 0:
-            await within(self._clock, seconds, _over(snapshot))
+            with suppress(asyncio.TimeoutError):
+                await within(self._clock, seconds, _over(snapshot))
         return snapshot.taking.done()
 
     async def name(self, snapshot: MemorySnapshot) -> str:

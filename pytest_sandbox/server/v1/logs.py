@@ -5,15 +5,16 @@ and how often the sandbox had been restored by then, as its main process has new
 Python clients begin with an empty id and JavaScript ones with `"0-0"`; both mean the beginning.
 """
 
+import asyncio
 import codecs
 import re
 from collections.abc import AsyncIterator
 
 from pytest_sandbox._proto import common_pb2
 from pytest_sandbox._proto import sandboxes_pb2 as pb
+from pytest_sandbox._shared.async_tasks import within
 from pytest_sandbox.engine import Clock, OutputLog
 
-from ..async_helpers import within
 from ..model.checks import check_timeout
 from ..model.sandbox import Box
 from ..model.state import State
@@ -68,8 +69,10 @@ async def read_until(
     """Output at `offset`, empty at its end, or `None` if none came before the deadline."""
     if log.closed or offset < log.end:
         return await log.read(offset, limit)
-    came = await within(clock, deadline - clock.monotonic(), log.read(offset, limit))
-    return came[0] if came else None
+    try:
+        return await within(clock, deadline - clock.monotonic(), log.read(offset, limit))
+    except asyncio.TimeoutError:
+        return None
 
 
 def output(logs: tuple[OutputLog, OutputLog], descriptor: "common_pb2.FileDescriptor") -> OutputLog:

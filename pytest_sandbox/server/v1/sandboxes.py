@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from google.protobuf.empty_pb2 import Empty
 
 from pytest_sandbox._proto import sandboxes_pb2 as pb
+from pytest_sandbox._shared.async_tasks import finish
 
-from ..async_helpers import settled
 from ..model.checks import check_timeout
 from ..model.ids import check_tag
 from ..model.registries import App
@@ -67,7 +67,7 @@ class Sandboxes:
         """End a sandbox, and return when nothing of it is left."""
         box = self._state.boxes.get(request.sandbox_id)
         existing = box.result
-        await settled(box.end(TERMINATED))
+        await finish(box.end(TERMINATED))
         return pb.SandboxTerminateResponse(existing_result=existing)
 
     async def SandboxList(

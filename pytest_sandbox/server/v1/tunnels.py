@@ -5,8 +5,9 @@ import ssl
 
 from pytest_sandbox._proto import common_pb2
 from pytest_sandbox._proto import sandboxes_pb2 as pb
+from pytest_sandbox._shared.async_tasks import retrieve
 
-from ..async_helpers import retrieve, start
+from ..async_helpers import start
 from ..certificates import REMEDY
 from ..model.checks import check_timeout
 from ..model.sandbox import Box

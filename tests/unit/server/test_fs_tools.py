@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from pytest_sandbox._proto import containers_pb2
+from pytest_sandbox._shared.filesystem_tool import TOOL
 from pytest_sandbox.engine import Entry, EntryKind, WatchEvent, WatchKind
-from pytest_sandbox.server.commands.filesystem_tool import READ_LIMIT, TOOL
+from pytest_sandbox.server.commands.filesystem_tool import READ_LIMIT
 
 from .harness import ERR, STDOUT, Created, Harness
 from .stub import StubFiles, settle

@@ -7,8 +7,8 @@ import pytest
 from grpclib import Status
 
 from pytest_sandbox._proto import inspector_pb2 as pb
+from pytest_sandbox._shared.filesystem_tool import TOOL
 from pytest_sandbox.engine import Capability, OutputLog
-from pytest_sandbox.server.commands.filesystem_tool import TOOL
 
 from .harness import Created, Harness, refused
 from .stub import settle

@@ -12,9 +12,9 @@ import pytest_asyncio
 from grpclib import Status
 
 from pytest_sandbox._proto import common_pb2, router_pb2, sandboxes_pb2, snapshots_pb2
+from pytest_sandbox._shared.filesystem_tool import TOOL
 from pytest_sandbox.engine import EngineUnavailable
 from pytest_sandbox.engines import load_engine
-from pytest_sandbox.server.commands.filesystem_tool import TOOL
 
 from .harness import UNIX, Created, Harness, refused, serve
 

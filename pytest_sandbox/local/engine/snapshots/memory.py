@@ -9,6 +9,7 @@ import secrets
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from pytest_sandbox._shared.async_tasks import finish
 from pytest_sandbox.engine import (
     EngineUnavailable,
     InvalidSpec,
@@ -22,7 +23,7 @@ from pytest_sandbox.engine import (
 from ...options import Mode
 from ..links.helper_result import OperationRefused
 from ..machine import find_criu, modes
-from .snapshotting import translated, whole
+from .snapshotting import translated
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -160,7 +161,7 @@ class Memory:
             raise InvalidSpec(
                 "only a sandbox that was created with freezable=True can have its memory kept"
             )
-        return await whole(self._snapshot(spec, link, keeping, is_open, main), self.forget)
+        return await finish(self._snapshot(spec, link, keeping, is_open, main), self.forget)
 
     def forget(self, name: str) -> None:
         """Let go of a snapshot, if there is one of that name."""

@@ -5,21 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
+from pytest_sandbox._shared.async_tasks import finish
 from pytest_sandbox.engine import InvalidSpec, StoreFull, TaskEnded
 
 from .images import Kind, check_depth
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Callable
 
     from ...wire import Message
     from ..links.agent_link import AgentLink, Answer
     from ..links.zygote_link import ZygoteLink
     from .images import Images, Stack
-
-_T = TypeVar("_T")
 
 
 class Keeping:
@@ -54,7 +53,7 @@ class Keeping:
             link: its agent.
             is_open: whether a file of it is open outside, through which it can be written to.
         """
-        return await whole(self._snapshot(link, is_open), self._images.forget)
+        return await finish(self._snapshot(link, is_open), self._images.forget)
 
     async def operate(self, kind: str, fds: tuple[int, ...] = (), **fields: Any) -> Answer:
         """See `ZygoteLink.operate`."""
@@ -62,11 +61,11 @@ class Keeping:
 
     async def keep(self) -> str:
         """End the sandbox and keep its files."""
-        return await whole(self._keep(), self._images.forget)
+        return await finish(self._keep(), self._images.forget)
 
     async def snapshot_folder(self, link: AgentLink, path: str) -> str:
         """Keep a directory."""
-        return await whole(self._snapshot_folder(link, path), self._images.forget)
+        return await finish(self._snapshot_folder(link, path), self._images.forget)
 
     async def mount(self, path: str, image: str | None) -> None:
         """Show a directory at another one."""
@@ -81,7 +80,7 @@ class Keeping:
 
     async def unmount(self, link: AgentLink, path: str) -> None:
         """Undo that."""
-        await whole(self._unmount(link, path), lambda _: None)
+        await finish(self._unmount(link, path))
 
     async def _snapshot(self, link: AgentLink, is_open: Callable[[], bool]) -> str:
         async with self.kept(link, is_open) as (image, _):
@@ -151,21 +150,6 @@ class Keeping:
             return await self._zygote.request(how, name=self._name, **fields)
         except OSError as error:
             raise translated(error) from error
-
-
-async def whole(work: Awaitable[_T], unwanted: Callable[[_T], None]) -> _T:
-    """Do work to its end, even if nobody waits for it; then what it made is not wanted."""
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-
-        def undo(done: asyncio.Future[_T]) -> None:
-            if not done.cancelled() and done.exception() is None:
-                unwanted(done.result())
-
-        task.add_done_callback(undo)
-        raise
 
 
 def translated(error: OSError) -> Exception:

@@ -8,11 +8,12 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
+from pytest_sandbox._shared.async_tasks import finish
 from pytest_sandbox.engine import EngineUnavailable, InvalidSpec
 
 from ..ready import read_now, readable, writable, write_now
 from .images import Kind
-from .snapshotting import no_room, whole
+from .snapshotting import no_room
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -72,7 +73,7 @@ async def load(zygote: ZygoteLink, images: Images, stream: AsyncIterator[bytes])
         raise
     finally:
         os.close(write)  # if this is too early, nothing is made
-    return await whole(making, images.forget)
+    return await finish(making, images.forget)
 
 
 async def _make(zygote: ZygoteLink, images: Images, kind: Kind, pipe: int) -> str:

@@ -1,20 +1,21 @@
-"""Time, as an object, so that an engine in memory can run it faster than the wall."""
+"""Time as an object, so that an engine in memory can run it faster than the wall clock."""
 
 import asyncio
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
+from typing import Protocol
 
 
-class Clock(ABC):
-    """Where the server and an engine take the time from."""
+class Clock(Protocol):
+    """Where the client, the server and an engine take the time from."""
 
     @abstractmethod
     def now(self) -> float:
-        """Seconds since the Unix epoch; what clients are shown."""
+        """Seconds since the Unix epoch; what users see."""
 
     @abstractmethod
     def monotonic(self) -> float:
-        """Seconds since an arbitrary point; never steps backwards; what deadlines are made of."""
+        """Seconds since an arbitrary point; never steps backwards; for deadlines."""
 
     @abstractmethod
     async def sleep(self, seconds: float) -> None:

@@ -1,0 +1,101 @@
+"""Asyncio tasks: with a time limit, in the background, or finished although cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .clock import SystemClock
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+
+    from .clock import Clock
+
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
+T = TypeVar("T")
+
+
+def background(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    """Start work whose error matters only if somebody awaits the task."""
+    task = asyncio.ensure_future(work)
+    task.add_done_callback(retrieve)
+    return task
+
+
+def retrieve(task: asyncio.Future[Any]) -> None:
+    """Mark an error as seen; asyncio logs errors that were never retrieved."""
+    if not task.cancelled():
+        task.exception()
+
+
+async def finish(
+    work: Awaitable[T], undo: Callable[[T], Coroutine[Any, Any, None] | None] | None = None
+) -> T:
+    """Await work, which runs to its end even if the caller is cancelled.
+
+    Args:
+        work: what to do.
+        undo: takes the result if the caller was cancelled, so that nothing is left behind that
+            has no owner. If it is a coroutine function, it runs in the background.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        task.add_done_callback(retrieve if undo is None else _undoing(undo))
+        raise
+
+
+def _undoing(
+    undo: Callable[[T], Coroutine[Any, Any, None] | None],
+) -> Callable[[asyncio.Future[T]], None]:
+    def done(task: asyncio.Future[T]) -> None:
+        if task.cancelled() or task.exception() is not None:
+            return
+        undone = undo(task.result())
+        if undone is not None:
+            background(undone)
+
+    return done
+
+
+async def cancel_and_wait(*tasks: asyncio.Future[Any]) -> None:
+    """Cancel tasks and wait until they have ended; their results and errors are dropped."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def within(clock: Clock, seconds: float, work: Coroutine[Any, Any, T]) -> T:
+    """Await work for at most `seconds`, like `asyncio.wait_for` but on any clock.
+
+    The work runs in a task of its own: grpclib cancels the task that makes a call when its
+    connection breaks, and that must not be taken for the time-out, or for the caller's end.
+
+    Raises:
+        asyncio.TimeoutError: it took longer; it was cancelled and has ended.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        await _done_or_late(task, clock, seconds)
+    finally:
+        late = not task.done()
+        if late:
+            await cancel_and_wait(task)
+    # Cancelled work may still end with a result, which would be lost otherwise.
+    if late and task.cancelled():
+        raise asyncio.TimeoutError
+    return task.result()
+
+
+async def _done_or_late(task: asyncio.Future[Any], clock: Clock, seconds: float) -> None:
+    if isinstance(clock, SystemClock):
+        await asyncio.wait({task}, timeout=seconds)
+        return
+    timer = asyncio.ensure_future(clock.sleep(seconds))
+    try:
+        await asyncio.wait({task, timer}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        await cancel_and_wait(timer)

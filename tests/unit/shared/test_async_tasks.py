@@ -1,0 +1,182 @@
+"""Tasks with a time limit, and tasks that finish although their caller is cancelled."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from pytest_sandbox._shared.async_tasks import background, cancel_and_wait, finish, within
+from pytest_sandbox._shared.clock import Clock, SystemClock
+from pytest_sandbox.fakes import VirtualClock, new_event_loop
+
+
+def run(main: Callable[[VirtualClock], Awaitable[None]]) -> None:
+    clock = VirtualClock()
+    loop = new_event_loop(clock)
+    try:
+        loop.run_until_complete(main(clock))
+    finally:
+        loop.close()
+
+
+async def answer() -> int:
+    return 42
+
+
+@pytest.mark.parametrize("clock", [SystemClock(), VirtualClock()], ids=["real", "virtual"])
+@pytest.mark.asyncio
+async def test_what_is_in_time_is_given(clock: Clock) -> None:
+    assert await within(clock, 10, answer()) == 42
+
+
+def test_what_takes_too_long_is_cancelled_and_leaves_no_trace() -> None:
+    async def main(clock: VirtualClock) -> None:
+        ends: list[float] = []
+
+        async def slow() -> None:
+            try:
+                await clock.sleep(100)
+            finally:
+                ends.append(clock.monotonic())
+
+        with pytest.raises(asyncio.TimeoutError):
+            await within(clock, 10, slow())
+        assert ends == [10]
+        task = asyncio.current_task()
+        assert getattr(task, "cancelling", int)() == 0
+
+    run(main)
+
+
+def test_being_cancelled_is_no_timeout() -> None:
+    async def main(clock: VirtualClock) -> None:
+        waiting = asyncio.ensure_future(within(clock, 10, asyncio.Event().wait()))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert clock.monotonic() == 0
+
+    run(main)
+
+
+def test_what_ends_in_the_last_moment_is_not_cancelled_afterwards() -> None:
+    async def main(clock: VirtualClock) -> None:
+        await within(clock, 10, clock.sleep(10))
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+    run(main)
+
+
+@pytest.mark.parametrize("clock", [SystemClock(), VirtualClock()], ids=["real", "virtual"])
+@pytest.mark.asyncio
+async def test_an_error_in_time_is_raised(clock: Clock) -> None:
+    async def fails() -> None:
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await within(clock, 10, fails())
+
+
+@pytest.mark.asyncio
+async def test_late_work_has_ended_when_the_timeout_is_raised() -> None:
+    ended = False
+
+    async def slow() -> None:
+        nonlocal ended
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            ended = True
+
+    with pytest.raises(asyncio.TimeoutError):
+        await within(SystemClock(), 0.001, slow())
+    assert ended
+
+
+@pytest.mark.asyncio
+async def test_a_late_result_is_not_lost() -> None:
+    async def stubborn() -> int:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return 42
+        raise AssertionError
+
+    assert await within(SystemClock(), 0.001, stubborn()) == 42
+
+
+async def cancelled(waiting: "asyncio.Future[Any]") -> None:
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
+@pytest.mark.asyncio
+async def test_work_finishes_although_its_caller_is_cancelled() -> None:
+    allowed, finished = asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        await allowed.wait()
+        finished.set()
+
+    await cancelled(asyncio.ensure_future(finish(work())))
+    allowed.set()
+    await asyncio.wait_for(finished.wait(), 10)
+
+
+@pytest.mark.parametrize("kind", ["function", "coroutine"])
+@pytest.mark.asyncio
+async def test_what_was_made_for_nobody_is_undone(kind: str) -> None:
+    allowed, undone = asyncio.Event(), asyncio.Queue[int]()
+
+    async def work() -> int:
+        await allowed.wait()
+        return 42
+
+    undo = undone.put_nowait if kind == "function" else undone.put
+    await cancelled(asyncio.ensure_future(finish(work(), undo)))
+    assert undone.empty()
+    allowed.set()
+    assert await asyncio.wait_for(undone.get(), 10) == 42
+
+
+@pytest.mark.asyncio
+async def test_nothing_is_undone_for_a_caller_that_waits() -> None:
+    undone: list[int] = []
+
+    assert await finish(asyncio.sleep(0, 42), undone.append) == 42
+    await asyncio.sleep(0)
+    assert undone == []
+
+
+@pytest.mark.asyncio
+async def test_nothing_is_undone_if_the_work_failed() -> None:
+    undone: list[None] = []
+    allowed = asyncio.Event()
+
+    async def work() -> None:
+        await allowed.wait()
+        raise LookupError
+
+    await cancelled(asyncio.ensure_future(finish(work(), undone.append)))
+    allowed.set()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert undone == []
+
+
+@pytest.mark.asyncio
+async def test_errors_in_the_background_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def fails() -> None:
+        raise LookupError
+
+    task = background(fails())
+    await cancel_and_wait(background(asyncio.Event().wait()))
+    assert task.done()
+    del task
+    assert caplog.records == []
