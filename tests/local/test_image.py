@@ -1,12 +1,18 @@
 """What of this machine shows in a sandbox."""
 
 import os
+import subprocess
 import sys
+import tempfile
+import venv
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import pytest_sandbox
 from pytest_sandbox.local.engine.machine import host_image
+from pytest_sandbox.local.zygote import scripts
 from pytest_sandbox.local.zygote import skeleton as skeleton_module
 
 
@@ -99,3 +105,73 @@ def test_what_not_everybody_may_read_is_not_copied(tmp_path: Path) -> None:
         "ssl",
         "ssl/open.pem",
     ]
+
+
+@pytest.fixture
+def environment() -> Iterator[Path]:
+    """A virtual environment below `/tmp`, with a script of its own."""
+    with tempfile.TemporaryDirectory(prefix="environment-", dir="/tmp") as folder:
+        path = Path(folder, "venv")
+        venv.create(path, symlinks=True)
+        script = path / "bin" / "greet"
+        script.write_text(f"#!{path}/bin/python3\nimport sys; print('hello from', sys.prefix)\n")
+        script.chmod(0o755)
+        yield path
+
+
+#: Runs a shell script as the main process of a sandbox, and prints what that prints.
+RUN_IN_A_SANDBOX = """
+import asyncio, sys
+from pytest_sandbox.engine import ProcessSpec, TaskSpec
+from pytest_sandbox.local import LocalEngine
+
+async def main():
+    engine = LocalEngine()
+    await engine.start()
+    try:
+        task = await engine.create(TaskSpec(main=ProcessSpec(("sh", "-c", sys.argv[1]))))
+        await task.wait()
+        for stream in (task.main.stdout, task.main.stderr):
+            print(b"".join([chunk async for chunk in stream.follow()]).decode(), end="")
+    finally:
+        await engine.close()
+
+asyncio.run(main())
+"""
+
+
+def test_a_virtual_environment_below_tmp_shows_elsewhere_and_works(environment: Path) -> None:
+    script = "ls -A /tmp; greet; python3 -c 'import sys; print(sys.prefix)'; command -v python3"
+    packages = [str(Path(pytest_sandbox.__file__).parents[1]), *filter(None, sys.path)]
+    done = subprocess.run(
+        [environment / "bin/python3", "-c", RUN_IN_A_SANDBOX, script],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(packages)},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    moved = "/opt/python-environment/venv"
+    assert done.stdout.splitlines() == [f"hello from {moved}", moved, f"{moved}/bin/python3"]
+
+
+@pytest.mark.parametrize(
+    "begin",
+    ["#!{}/python3.11", "#!{}/python -I", "#!/bin/sh\n'''exec' {}/python3 \"$0\" \"$@\"\n' '''"],
+)
+def test_scripts_of_a_moved_environment_name_its_new_path(tmp_path: Path, begin: str) -> None:
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "script").write_text(begin.format(folder) + "\nprint()\n")
+    (folder / "script").chmod(0o755)
+    rewritten = (begin.format("/moved/bin") + "\nprint()\n").encode()
+    assert scripts.rewritten(str(tmp_path), "/moved") == {"script": rewritten}
+
+
+@pytest.mark.parametrize("text", ["#!/bin/sh\n", "#!/usr/bin/python3\n", "", "\0ELF"])
+def test_programs_that_name_no_path_of_the_environment_are_not_copied(
+    tmp_path: Path, text: str
+) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/program").write_text(text)
+    (tmp_path / "bin/program").chmod(0o755)
+    assert scripts.rewritten(str(tmp_path), "/moved") == {}

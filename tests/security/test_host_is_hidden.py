@@ -1,5 +1,6 @@
 """Nothing of the machine shows: no home, no credential, no process, no socket, no other user."""
 
+import json
 import os
 import secrets
 import socket
@@ -18,7 +19,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 Inside = Callable[..., Awaitable[Any]]
 
 CHECKOUT = Path(__file__).parents[2]
-PYTHON = Path(sys.executable).resolve()
+#: The running Python environment and the installation that it is made from: these show.
+ENVIRONMENT = sorted({os.path.realpath(path) for path in (sys.prefix, sys.base_prefix)})
+#: Below these, an environment shows at another path.
+SCRATCH = ("/tmp", "/var/tmp", "/run", "/dev/shm")
 
 EXIST = """
 import json, os, sys
@@ -89,14 +93,30 @@ async def test_credentials_and_sockets_of_the_machine_are_hidden(inside: Inside)
     assert await inside(EXIST, *paths) == []
 
 
-async def test_homes_are_empty(inside: Inside) -> None:
-    code = """
-import json, os
-print(json.dumps(sorted(os.listdir("/home")) + sorted(os.listdir("/root"))))
+LIST = """
+import json, os, sys
+folders, shown = json.loads(sys.argv[1])
+found = []
+for folder in folders:
+    for parent, names, files in os.walk(folder):
+        found += [os.path.join(parent, name) for name in (*names, *files)]
+        names[:] = [name for name in names if os.path.join(parent, name) not in shown]
+print(json.dumps(found))
 """
-    seen = await inside(code)
-    # Of a Python that lives in a home, the way to it shows, and nothing beside it.
-    assert set(seen) <= set(PYTHON.parts[2:4])
+
+
+async def test_homes_are_empty_but_for_the_way_to_python(inside: Inside) -> None:
+    seen = await inside(LIST, json.dumps([["/home", "/root", str(Path.home())], ENVIRONMENT]))
+
+    way = {str(path) for each in ENVIRONMENT for path in (Path(each), *Path(each).parents)}
+    assert [path for path in seen if path not in way] == []
+
+
+async def test_folders_for_temporary_files_are_empty(inside: Inside) -> None:
+    if sys.base_prefix.startswith(SCRATCH):
+        pytest.skip(f"Python itself is installed in {sys.base_prefix}, and shows there")
+
+    assert await inside(LIST, json.dumps([SCRATCH, []])) == ["/run/lock"]
 
 
 async def test_no_password_hash_shows(inside: Inside) -> None:
@@ -239,6 +259,8 @@ async def test_the_machines_mounts_are_hidden(
 ) -> None:
     code = "import json; print(json.dumps(open('/proc/self/mountinfo').read()))"
     text = await inside(code)
+    for path in ENVIRONMENT:  # which are mounted, wherever they are
+        text = text.replace(path, "")
     assert "pytest-sandbox-" not in text
     assert str(CHECKOUT) not in text
 

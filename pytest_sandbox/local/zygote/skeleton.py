@@ -101,6 +101,13 @@ def build(root: str, devices: tuple[str, ...], links: dict[str, str], points: li
         os.makedirs(root + point, 0o755, exist_ok=True)
 
 
+def add_scripts(folder: str, scripts: dict[str, bytes]) -> None:
+    """Make a directory of programs, name to content."""
+    os.makedirs(folder, 0o755)
+    for name, content in scripts.items():
+        _file(f"{folder}/{name}", content, 0o755)
+
+
 def give_to(root: str, owner: int) -> None:
     """Make `owner` own all of the skeleton."""
     for folder, directories, files in os.walk(root):

@@ -11,22 +11,28 @@ import os
 from ..filesystem import root_mounts
 from ..kernel import idmap
 from ..kernel import syscalls as sys_
-from . import skeleton
+from . import scripts, skeleton
 
 #: Where the stage is put together before it becomes the root; only this mount namespace sees it.
 _AT = "/tmp"
 
 
-def build(trees: list[tuple[str, bool]], links: dict[str, str], *, shift: int) -> None:
+def build(
+    trees: list[tuple[str, bool]], moved: dict[str, str], links: dict[str, str], *, shift: int
+) -> None:
     """Build the stage and make it the root; the caller is in a mount namespace of its own.
 
     Args:
-        trees: folders of the machine to show at the same path, and whether they can be written to.
+        trees: where folders of the machine show, and whether they can be written to.
+        moved: where on the machine those trees are that show at another path: virtual
+            environments, whose scripts are made anew beside them.
         links: top-level symbolic links of the machine.
         shift: first id of the machine that sandboxes use; 0 if they use the zygote's own.
     """
     sys_.mount("", "/", flags=sys_.MS_REC | sys_.MS_PRIVATE)
-    opened = _open_trees(trees, shift)
+    opened = _open_trees([(moved.get(path, path), writable) for path, writable in trees], shift)
+    # Now, while the machine's /tmp can still be read.
+    rewritten = {path: scripts.rewritten(source, path) for path, source in moved.items()}
     devices = [sys_.open_tree(f"/dev/{name}") for name in root_mounts.DEVICES]
     proc = sys_.open_tree("/proc", recursive=True)
     sysfs = sys_.open_tree("/sys", recursive=True)
@@ -37,6 +43,8 @@ def build(trees: list[tuple[str, bool]], links: dict[str, str], *, shift: int) -
     ):
         os.mkdir(f"{_AT}/{name}", 0o755)
     skeleton.build(f"{_AT}/skeleton", root_mounts.DEVICES, links, [path for path, _ in trees])
+    for path, texts in rewritten.items():
+        skeleton.add_scripts(f"{_AT}/skeleton{os.path.dirname(path)}/bin", texts)
     if shift:
         skeleton.give_to(f"{_AT}/skeleton", shift)
     for number, tree in enumerate(opened):

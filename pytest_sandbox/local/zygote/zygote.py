@@ -105,8 +105,10 @@ class Zygote:
         hardening = Hardening(seccomp.program(sys_.MACHINE))
         masks = root_mounts.Masks()
         self._kit = Kit(message["criu"]) if message["criu"] else None
+        moved = message["moved"]
         trees = [(path, writable) for path, writable in message["trees"]]
-        stage.build(trees, message["links"], shift=self._shift)
+        trees += [(path, False) for path in moved]
+        stage.build(trees, moved, message["links"], shift=self._shift)
         if self._kit is not None:
             self._kit.unpack()
         size, inodes = message["size"], message["inodes"]

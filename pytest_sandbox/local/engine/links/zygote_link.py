@@ -201,6 +201,7 @@ class ZygoteLink:
             "shift": self.shift,
             "ids": ids.count(self.mode),
             "trees": self._image.trees,
+            "moved": self._image.moved,
             "links": self._image.links,
             "size": self._disk,
             "inodes": max(16384, self._disk // _BYTES_PER_INODE),

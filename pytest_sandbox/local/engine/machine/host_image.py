@@ -14,6 +14,12 @@ _TOO_MUCH = frozenset(
     {"/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/media", "/mnt", "/opt", "/proc"}
     | {"/root", "/run", "/sbin", "/srv", "/sys", "/tmp", "/var", "/var/lib", "/var/tmp"}
 )
+#: Folders for temporary files. Programs expect them to be empty on a fresh machine, and a sandbox
+#: mounts its own file system over the last one.
+_SCRATCH = ("/tmp", "/var/tmp", "/run", "/dev/shm")
+#: Where a virtual environment shows that is below one of those, and its scripts for that path.
+_MOVED = "/opt/python-environment/venv"
+_MOVED_SCRIPTS = "/opt/python-environment/bin"
 
 
 @dataclass(frozen=True)
@@ -21,8 +27,9 @@ class HostImage:
     """What the zygote makes the `host` image of.
 
     Attributes:
-        trees: folders that show at the same path; and whether they may be written to, each sandbox
-            having its own layer over them.
+        trees: folders of the machine that show at their own path; and whether they may be written
+            to, each sandbox having its own layer over them.
+        moved: virtual environments that show at another path, path in a sandbox to path here.
         links: top-level symbolic links, name to target.
         env: the environment that a process starts with.
         left_out: Python environments that do not show, and why.
@@ -31,6 +38,7 @@ class HostImage:
     trees: tuple[tuple[str, bool], ...]
     links: dict[str, str]
     env: dict[str, str]
+    moved: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
 
 
@@ -46,16 +54,19 @@ def host_image(*, writable: bool) -> HostImage:
             links[name] = os.readlink(f"/{name}")
         elif os.path.isdir(f"/{name}"):
             trees.append((f"/{name}", writable))
+    moved: dict[str, str] = {}
     left_out: dict[str, str] = {}
     for prefix in _python_prefixes():
         reason = _refusal(prefix)
         if reason:
             left_out[prefix] = reason
+        elif _is_virtual(prefix) and any(_is_below(prefix, folder) for folder in _SCRATCH):
+            moved[_MOVED] = prefix
         elif not any(_is_below(prefix, tree) for tree, _ in trees):
             trees.append((prefix, False))
-    shown = [tree for tree, _ in trees]
-    env = {"PATH": _search_path(shown), "HOME": "/root", "LANG": "C.UTF-8"}
-    return HostImage(tuple(trees), links, env, left_out)
+    path = _search_path([tree for tree, _ in trees], moved)
+    env = {"PATH": path, "HOME": "/root", "LANG": "C.UTF-8"}
+    return HostImage(tuple(trees), links, env, moved, left_out)
 
 
 def _python_prefixes() -> list[str]:
@@ -63,6 +74,11 @@ def _python_prefixes() -> list[str]:
     prefixes = {os.path.realpath(path) for path in (sys.base_prefix, sys.base_exec_prefix)}
     prefixes |= {os.path.realpath(path) for path in (sys.prefix, sys.exec_prefix)}
     return sorted(prefixes)
+
+
+def _is_virtual(prefix: str) -> bool:
+    """Whether it is the virtual environment, which works at any path, not the installation."""
+    return prefix == os.path.realpath(sys.prefix) and sys.prefix != sys.base_prefix
 
 
 def _refusal(prefix: str) -> str:
@@ -79,8 +95,10 @@ def _is_below(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder + "/")
 
 
-def _search_path(shown: list[str]) -> str:
+def _search_path(shown: list[str], moved: dict[str, str]) -> str:
     """The standard path, behind the running Python's own folder if that shows."""
+    if moved:
+        return f"{_MOVED_SCRIPTS}:{_MOVED}/bin:{_STANDARD_PATH}"
     folder = os.path.join(os.path.realpath(sys.prefix), "bin")
     if folder in _STANDARD_PATH.split(":") or not any(_is_below(folder, tree) for tree in shown):
         return _STANDARD_PATH
