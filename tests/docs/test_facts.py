@@ -58,7 +58,7 @@ def test_every_mode_is_among_those_of_the_engine() -> None:
 def test_the_limits_of_the_engine_are_told() -> None:
     assert f"| processes and threads | {LocalOptions().processes} |" in text("engines.md")
     capacity = OutputLog()._capacity // 1024**2
-    assert f"| output held of one stream | {capacity} MiB |" in text("engines.md")
+    assert f"| unread output of one stream | {capacity} MiB |" in text("engines.md")
 
 
 def test_every_option_of_serve_is_told() -> None:
