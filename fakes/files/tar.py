@@ -3,87 +3,60 @@
 import errno
 import io
 import os
-import posixpath
 import stat
-import tarfile
-from collections.abc import Iterator
-from typing import NoReturn
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+
+from pytest_sandbox._shared.tar import writer
+from pytest_sandbox._shared.tar.member import Member, MemberKind, TarError
+from pytest_sandbox._shared.tar.reader import Reader
+from pytest_sandbox._shared.tar.unpack import Target
+from pytest_sandbox._shared.tar.unpack import unpack as unpack_tar
 
 from .inode import Directory, Inode, Regular, Symlink
 from .mounts import Node
 from .trees import below
 from .vfs import Filesystem
-
-_CHUNK = 1024 * 1024
-_BLOCK = tarfile.BLOCKSIZE
+from .walk import fail
 
 
 def pack(fs: Filesystem, path: str) -> Iterator[bytes]:
     """The contents of a directory, names relative to it, in rising order of names."""
     seen: dict[Node, str] = {}
     for found in below(fs, fs.folder(path)):
+        inode = fs.inode(found.node)
         first = seen.setdefault(found.node, found.path)
-        yield from _pack_one(fs.inode(found.node), found.path, first)
-    yield bytes(2 * _BLOCK)
+        if first != found.path:
+            member = _member(inode, found.path, MemberKind.HARD_LINK)
+            member.target = first
+            yield from writer.write(member)
+        elif isinstance(inode, Regular):
+            yield from _file(inode, found.path)
+        elif isinstance(inode, Directory):
+            yield from writer.write(_member(inode, found.path, MemberKind.DIRECTORY))
+        elif isinstance(inode, Symlink):
+            member = _member(inode, found.path, MemberKind.SYMLINK)
+            member.target = inode.target
+            yield from writer.write(member)
+    yield writer.END
 
 
-def _pack_one(inode: Inode, path: str, first: str) -> Iterator[bytes]:
-    if first != path:
-        info = _info(inode, path)
-        info.type, info.linkname = tarfile.LNKTYPE, first
-        yield _header(info)
-    elif isinstance(inode, Regular):
-        yield from _pack_file(inode, path)
-    elif isinstance(inode, (Directory, Symlink)):
-        yield _header(_info(inode, path))
-
-
-def _pack_file(inode: Regular, path: str) -> Iterator[bytes]:
-    info = _info(inode, path)
+def _file(inode: Regular, path: str) -> Iterator[bytes]:
+    member = _member(inode, path, MemberKind.FILE)
     content = inode.content.copy()  # what is written meanwhile does not tear it
-    extents = list(content.extents())
-    sparse_map = b""
-    if sum(size for _, size in extents) < content.size:
-        extents.append((content.size, 0))
-        numbers = [len(extents), *(number for extent in extents for number in extent)]
-        sparse_map = _padded(b"".join(b"%d\n" % number for number in numbers))
-        info.pax_headers = {
-            **info.pax_headers,
-            "GNU.sparse.major": "1",
-            "GNU.sparse.minor": "0",
-            "GNU.sparse.name": path,
-            "GNU.sparse.realsize": str(content.size),
-        }
-    info.size = len(sparse_map) + sum(size for _, size in extents)
-    yield _header(info) + sparse_map
-    for start, size in extents:
-        for offset in range(start, start + size, _CHUNK):
-            yield content.read(offset, min(_CHUNK, start + size - offset))
-    if info.size % _BLOCK:
-        yield bytes(_BLOCK - info.size % _BLOCK)
+    member.size, member.extents = content.size, list(content.extents())
+    return writer.write(member, content.read)
 
 
-def _info(inode: Inode, path: str) -> tarfile.TarInfo:
-    info = tarfile.TarInfo(path)
-    info.mode = stat.S_IMODE(inode.mode)
-    info.uid, info.gid = inode.uid, inode.gid
-    seconds, nanoseconds = divmod(inode.mtime_ns, 10**9)
-    info.mtime = seconds
-    if nanoseconds:
-        info.pax_headers = {"mtime": f"{seconds}.{nanoseconds:09d}"}
-    if isinstance(inode, Directory):
-        info.type = tarfile.DIRTYPE
-    if isinstance(inode, Symlink):
-        info.type, info.linkname = tarfile.SYMTYPE, inode.target
-    return info
-
-
-def _header(info: tarfile.TarInfo) -> bytes:
-    return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
-
-
-def _padded(data: bytes) -> bytes:
-    return data + bytes(-len(data) % _BLOCK)
+def _member(inode: Inode, path: str, kind: MemberKind) -> Member:
+    return Member(
+        path,
+        kind,
+        mode=stat.S_IMODE(inode.mode),
+        uid=inode.uid,
+        gid=inode.gid,
+        mtime_ns=inode.mtime_ns,
+    )
 
 
 def unpack(fs: Filesystem, path: str, data: bytes) -> None:
@@ -92,120 +65,82 @@ def unpack(fs: Filesystem, path: str, data: bytes) -> None:
     Raises:
         OSError: `EINVAL`, it is no tar, or is cut short, or holds what cannot be written below.
     """
-    top = fs.folder(path)
-    late: list[tuple[str, tarfile.TarInfo]] = []
     try:
-        with tarfile.open(
-            fileobj=io.BytesIO(data), mode="r:", encoding="utf-8", errors="surrogateescape"
-        ) as archive:
-            for info in archive:
-                _Member(fs, top, info, data).write(late)
-    except tarfile.TarError as error:
-        raise OSError(errno.EINVAL, f"this is not a whole tar: {error}", path) from None
-    for name, info in reversed(late):
-        _attributes(fs, top, name, info)
+        unpack_tar(Reader(io.BytesIO(data).read), _MemoryTarget(fs, fs.folder(path)))
+    except TarError as error:
+        raise OSError(errno.EINVAL, f"not a whole tar stream: {error}", path) from None
 
 
-class _Member:
-    """One member, on its way into the filesystem."""
+class _MemoryTarget(Target):
+    """A directory in memory.
 
-    def __init__(self, fs: Filesystem, top: Node, info: tarfile.TarInfo, data: bytes) -> None:
+    Args:
+        fs: the filesystem.
+        top: the directory.
+    """
+
+    def __init__(self, fs: Filesystem, top: Node) -> None:
         self._fs = fs
         self._top = top
-        self._info = info
-        self._data = data
-        self._name = self._relative(info.name)
+        self._parts: tuple[str, ...] = ()
+        self._folder = top  # the entered one
 
-    def write(self, late: list[tuple[str, tarfile.TarInfo]]) -> None:
-        """Make it; what a directory's attributes are is set last."""
-        info, name, fs = self._info, self._name, self._fs
-        if name in ("", "."):
-            late.append((".", info))
-            return
-        self._parents(name)
-        existing = self._existing(name)
-        if info.isdir():
-            if not isinstance(existing, Directory):
-                self._remove(existing)
-                fs.mkdir(name, 0o755, base=self._top)
-            late.append((name, info))
-            return
-        self._remove(existing)
-        if info.issym():
-            fs.symlink(info.linkname, name, base=self._top)
-        elif info.islnk():
-            source = self._relative(info.linkname)
-            self._parents(source)
-            fs.link(source, name, base=self._top)
-            return
-        elif info.isreg():
-            self._write_file()
-        else:
-            self._refuse("a device, a fifo or a socket")
-        _attributes(fs, self._top, name, info)
+    def enter(self, parts: tuple[str, ...], *, make: bool) -> None:
+        """Enter a directory."""
+        if parts != self._parts:
+            self._folder = self._find(parts, make=make)
+            self._parts = parts
 
-    def _write_file(self) -> None:
-        info = self._info
+    def _find(self, parts: tuple[str, ...], *, make: bool) -> Node:
+        folder = self._top
+        for part in parts:
+            if make:
+                with suppress(FileExistsError):
+                    self._fs.mkdir(part, 0o755, base=folder)
+            folder = self._fs.node(part, base=folder, follow=False)
+            if not isinstance(self._fs.inode(folder), Directory):
+                fail(errno.ENOTDIR, part)
+        return folder
+
+    def remove(self, name: str) -> None:
+        """Remove a file or link if there is one."""
+        with suppress(FileNotFoundError):
+            self._fs.unlink(name, base=self._folder)
+
+    def file(self, name: str, member: Member, contents: Iterable[tuple[int, bytes]]) -> None:
+        """Make a regular file."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-        handle = self._fs.open(self._name, flags, 0o600, base=self._top)
+        handle = self._fs.open(name, flags, 0o600, base=self._folder)
         try:
-            position = info.offset_data
-            # The stubs know of no `sparse`: where the data of a file with holes belongs.
-            extents: list[tuple[int, int]] | None = getattr(info, "sparse", None)
-            for offset, size in extents or [(0, info.size)]:
-                handle.pwrite(offset, self._data[position : position + size])
-                position += size
-            handle.truncate(info.size)
+            for offset, data in contents:
+                handle.pwrite(offset, data)
+            handle.truncate(member.size)
         finally:
             handle.close()
+        self._attributes(name, member)
 
-    def _parents(self, name: str) -> None:
-        """Make what is above, and refuse to go through a link."""
-        above = ""
-        for part in name.split("/")[:-1]:
-            above = posixpath.join(above, part)
-            existing = self._existing(above)
-            if existing is None:
-                self._fs.mkdir(above, 0o755, base=self._top)
-            elif not isinstance(existing, Directory):
-                self._refuse(f"{above!r} is not a directory")
+    def symlink(self, name: str, member: Member) -> None:
+        """Make a symbolic link."""
+        self._fs.symlink(member.target, name, base=self._folder)
+        self._attributes(name, member)
 
-    def _existing(self, name: str) -> Inode | None:
-        try:
-            return self._fs.lookup(name, base=self._top, follow=False)
-        except FileNotFoundError:
-            return None
+    def hard_link(self, name: str, member: Member, source: tuple[str, ...]) -> None:
+        """Make another name of a file."""
+        self._find(source[:-1], make=False)  # no link on the way
+        path = "/".join((*self._parts, name))
+        self._fs.link("/".join(source), path, base=self._top)
 
-    def _remove(self, existing: Inode | None) -> None:
-        if isinstance(existing, Directory):
-            self._fs.rmdir(self._name, base=self._top)
-        elif existing is not None:
-            self._fs.unlink(self._name, base=self._top)
+    def special(self, name: str, member: Member) -> None:
+        """Refuse it."""
+        raise TarError(f"{member.name!r} is a device or a pipe")
 
-    def _relative(self, name: str) -> str:
-        parts = [part for part in name.split("/") if part not in ("", ".")]
-        if ".." in parts or name.startswith("/"):
-            self._refuse("it leads out of the directory")
-        return "/".join(parts)
+    def complete(self, member: Member) -> None:
+        """Give the entered directory its attributes."""
+        self._attributes(".", member)
 
-    def _refuse(self, why: str) -> NoReturn:
-        raise OSError(
-            errno.EINVAL, f"the tar holds what cannot be unpacked: {why}", self._info.name
-        )
-
-
-def _attributes(fs: Filesystem, top: Node, name: str, info: tarfile.TarInfo) -> None:
-    fs.chown(name, info.uid, info.gid, base=top, follow=False)
-    if not info.issym():
-        fs.chmod(name, info.mode, base=top)
-    when = _mtime_ns(info)
-    fs.utime(name, when, when, base=top, follow=False)
-
-
-def _mtime_ns(info: tarfile.TarInfo) -> int:
-    exact = info.pax_headers.get("mtime")
-    if exact is None:
-        return int(info.mtime) * 10**9
-    seconds, _, fraction = exact.partition(".")
-    nanoseconds = int(fraction[:9].ljust(9, "0"))
-    return int(seconds) * 10**9 + (-nanoseconds if seconds.startswith("-") else nanoseconds)
+    def _attributes(self, name: str, member: Member) -> None:
+        fs, base = self._fs, self._folder
+        fs.chown(name, member.uid, member.gid, base=base, follow=False)
+        if member.kind is not MemberKind.SYMLINK:
+            fs.chmod(name, member.mode, base=base)
+        fs.utime(name, member.mtime_ns, member.mtime_ns, base=base, follow=False)

@@ -153,7 +153,6 @@ TWICE = {
     "Volumes",
     "Watch",
     "_Planned",
-    "_Unpacking",
 }
 
 
@@ -424,7 +423,7 @@ def test_below_the_engine_there_is_only_the_standard_library() -> None:
         for module in MODULES
         if module.name.startswith(BARE)
         for name in outside_imports(module)
-        if name not in sys.stdlib_module_names
+        if name not in sys.stdlib_module_names and name != NAME
     ]
     found += [
         f"{module.path} imports {name}"

@@ -8,7 +8,7 @@ from contextlib import suppress
 from errno import EINVAL, ENOENT, ENOTDIR
 from stat import S_IMODE
 
-from .. import Engine, Entry, EntryKind, Task
+from .. import Engine, Entry, EntryKind, ProcessSpec, Task
 from ._support import a_task, chunks, equal, fails, raises, sh, soon, stop
 
 TREE = (
@@ -218,6 +218,63 @@ async def check_unpack_errors(engine: Engine) -> None:
             await fails(EINVAL, task.files.unpack("/tmp/u", chunks(data)), "unpack of damage")
         await fails(ENOTDIR, task.files.unpack("/tmp/f/x", chunks(whole)), "unpack below a file")
         equal(await sh(task, "echo fine"), b"fine\n", "the task afterwards")
+
+
+async def check_unpack_refuses_hostile_members(engine: Engine) -> None:
+    """`unpack` of a member that cannot be fails with `EINVAL`; the task lives on."""
+    hostile = (
+        member("h", tarfile.LNKTYPE, linkname="."),
+        member("h", tarfile.LNKTYPE, linkname="./"),
+        member("f", pax_headers={"path": "a\0b"}),
+        member("l", tarfile.SYMTYPE, pax_headers={"linkpath": "b\0c"}),
+        member("h", tarfile.LNKTYPE, pax_headers={"linkpath": "b\0c"}),
+        member("l", tarfile.SYMTYPE),
+        member("."),
+        member("../up"),
+        member("u", b"Z"),
+        member("f", pax_headers={"mtime": "inf"}),
+        member("f", pax_headers={"mtime": "1" * 5000}),
+        member("f", pax_headers={"mtime": "\u00b2.5"}),
+        member("f", uid=2**40),
+        member("f", gid=2**70),
+        member("f", pax_headers={"size": "-1"}),
+        member("f", pax_headers={"GNU.sparse.map": "0", "GNU.sparse.size": "9"}),
+        member("f", pax_headers={"GNU.sparse.map": f"0,{2**70}", "GNU.sparse.size": f"{2**70}"}),
+        member("n" * 100_000),
+    )
+    async with a_task(engine) as task:
+        for info in hostile:
+            what = f"unpack of {info.name[:20]!r}, {info.type!r}, {info.pax_headers}"
+            await fails(EINVAL, task.files.unpack("/srv/u", chunks(tar((info, b"")))), what)
+        equal(await sh(task, "echo fine"), b"fine\n", "the task afterwards")
+
+
+async def check_times_before_1970(engine: Engine) -> None:
+    """A time before 1970 with a fraction of a second stays what it is, in and out."""
+    data = tar((member("f", pax_headers={"mtime": "-4.5"}), b""))
+    async with a_task(engine) as task:
+        await soon(task.files.unpack("/srv/u", chunks(data)), "unpack")
+        before = (await task.files.stat("/srv/u/f")).mtime_ns
+        equal(before, -4_500_000_000, "mtime_ns of what was unpacked")
+        with tarfile.open(fileobj=io.BytesIO(await packed(task, "/srv/u"))) as archive:
+            equal(archive.getmember("f").mtime, -4.5, "the time in the tar")
+        await soon(task.files.unpack("/srv/v", task.files.pack("/srv/u")), "pack | unpack")
+        equal((await task.files.stat("/srv/v/f")).mtime_ns, before, "mtime_ns of the copy")
+
+
+async def check_pack_while_directories_vanish(engine: Engine) -> None:
+    """`pack` of a tree from which directories and files vanish finishes with what is there."""
+    script = "cd /srv/t; while :; do mkdir -p a/b/c; : > a/b/c/f; echo; rm -rf a; done"
+    async with a_task(engine) as task:
+        await sh(task, "mkdir -p /srv/t/z; : > /srv/t/z/f")
+        process = await task.exec(ProcessSpec(("/bin/sh", "-c", script)))
+        assert await soon(process.stdout.read(0), "the first round")
+        for _ in range(50):
+            data = await soon(packed(task, "/srv/t"), "pack while directories vanish")
+            with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+                assert "z/f" in archive.getnames(), archive.getnames()
+        await process.signal(9)
+        await soon(process.wait(), "the end")
 
 
 async def check_unpack_of_a_stream_that_fails(engine: Engine) -> None:

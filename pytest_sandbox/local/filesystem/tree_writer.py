@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import stat
 
+from pytest_sandbox._shared.extents import extents
+
 from . import file_attributes
-from .extents import extents
 from .walk import Visitor, open_folder
 
 TYPE_CHECKING = False

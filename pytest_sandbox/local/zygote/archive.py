@@ -18,8 +18,10 @@ import stat
 import struct
 import zlib
 
+from pytest_sandbox._shared.extents import extents
+from pytest_sandbox._shared.relative_path import is_name
+
 from ..filesystem import file_attributes, root_mounts
-from ..filesystem.extents import extents
 from ..filesystem.file_attributes import Attributes
 from ..filesystem.tree_writer import Planter, identity
 from ..filesystem.walk import Visitor, open_folder, walk
@@ -210,7 +212,7 @@ class _Reader:
 
 
 def _name(name: Any, among: dict[str, str] | None = None) -> str:
-    if not isinstance(name, str) or name in ("", ".", "..") or "/" in name or "\0" in name:
+    if not isinstance(name, str) or not is_name(name):
         raise ValueError(f"{name!r} is no name")
     if among is not None and name not in among:
         raise ValueError(f"there is no part {name!r}")

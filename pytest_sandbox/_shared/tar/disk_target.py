@@ -1,0 +1,126 @@
+"""Unpacking below a directory of the file system, by descriptors: no link is ever followed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from .unpack import Target
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .member import Member
+    from .unpack import Parts
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class DiskTarget(Target):
+    """Every path is walked from the top down with openat(2) and `O_NOFOLLOW`.
+
+    Links that the tar makes, or that were there, lead nowhere. Files are made anew, never opened
+    for writing, so that what a hard link shares stays as it is. Subclasses set the attributes.
+
+    Args:
+        path: the directory, which exists.
+    """
+
+    #: Of a directory until it gets its own mode, and of those that the tar does not have.
+    directory_mode = 0o700
+
+    def __init__(self, path: str) -> None:
+        self._top = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._parts: Parts = ()
+        self.folder = os.dup(self._top)  # of the entered directory
+
+    def close(self) -> None:
+        """Close its descriptors."""
+        os.close(self._top)
+        os.close(self.folder)
+
+    def enter(self, parts: Parts, *, make: bool) -> None:
+        """Enter a directory."""
+        if parts == self._parts:
+            return
+        folder = self._open(parts, make=make)
+        os.close(self.folder)
+        self.folder, self._parts = folder, parts
+
+    def _open(self, parts: Parts, *, make: bool) -> int:
+        folder = os.dup(self._top)
+        for part in parts:
+            try:
+                below = self.step(part, folder, make=make)
+            finally:
+                os.close(folder)
+            folder = below
+        return folder
+
+    def step(self, name: str, folder: int, *, make: bool) -> int:
+        """Open a directory in another one, which may be made."""
+        try:
+            return os.open(name, _FOLDER, dir_fd=folder)
+        except FileNotFoundError:
+            if not make:
+                raise
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(name, self.directory_mode, dir_fd=folder)
+        return os.open(name, _FOLDER, dir_fd=folder)
+
+    def remove(self, name: str) -> None:
+        """Remove a file or link if there is one."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=self.folder)
+
+    def file(self, name: str, member: Member, contents: Iterable[tuple[int, bytes]]) -> None:
+        """Make a regular file."""
+        fd = os.open(name, _NEW_FILE, 0o600, dir_fd=self.folder)
+        try:
+            for offset, data in contents:
+                _write(fd, offset, data)
+            os.ftruncate(fd, member.size)
+            self.attributes(fd, member)
+        finally:
+            os.close(fd)
+
+    def symlink(self, name: str, member: Member) -> None:
+        """Make a symbolic link."""
+        os.symlink(member.target, name, dir_fd=self.folder)
+        self.link_attributes(name, member)
+
+    def hard_link(self, name: str, member: Member, source: Parts) -> None:
+        """Make another name of a file."""
+        folder = self._open(source[:-1], make=False)
+        try:
+            self.check_source(folder, source[-1], member)
+            os.link(
+                source[-1], name, src_dir_fd=folder, dst_dir_fd=self.folder, follow_symlinks=False
+            )
+        finally:
+            os.close(folder)
+
+    def complete(self, member: Member) -> None:
+        """Give the entered directory its attributes."""
+        self.attributes(self.folder, member)
+
+    def check_source(self, folder: int, name: str, member: Member) -> None:
+        """Refuse the source of a hard link; by default every one is fine."""
+
+    def attributes(self, fd: int, member: Member) -> None:
+        """Give an open file or directory its mode and time."""
+        raise NotImplementedError
+
+    def link_attributes(self, name: str, member: Member) -> None:
+        """Give a link, a device or a pipe in the entered directory its time."""
+        times = (member.mtime_ns, member.mtime_ns)
+        os.utime(name, ns=times, dir_fd=self.folder, follow_symlinks=False)
+
+
+def _write(fd: int, offset: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(fd, view, offset)
+        offset, view = offset + written, view[written:]

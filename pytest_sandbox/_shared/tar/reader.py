@@ -1,0 +1,178 @@
+"""Reading a tar from front to back: ustar, pax, GNU's long names, and all of GNU's sparse formats.
+
+Nothing in a stream is trusted. Whatever its bytes are, a reader gives members whose fields the
+kernel's calls can take (names are for the caller to check), or raises `TarError`.
+"""
+
+from __future__ import annotations
+
+from . import pax, sparse
+from .header import Header, padding
+from .member import BLOCK, Member, MemberKind, TarError
+from .numbers import checked_time, parse_decimal, parse_time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from .pax import Record
+
+#: Bytes that a long name or an extended header may take: a stream cannot make us collect more.
+_LARGEST_PAYLOAD = 1 << 22
+_CHUNK = 256 * 1024
+_SHOWN = 80
+#: The largest id; the one above it means "none": chown(2).
+_LARGEST_ID = (1 << 32) - 2
+_LARGEST_DEVICE = (1 << 20) - 1
+_KINDS = {kind.value: kind for kind in MemberKind} | {
+    b"\0": MemberKind.FILE,
+    b"7": MemberKind.FILE,
+    b"S": MemberKind.FILE,
+}
+
+
+class Reader:
+    """The members of a tar, in order.
+
+    Args:
+        read: gives so many bytes of the stream, fewer only at its end.
+    """
+
+    def __init__(self, read: Callable[[int], bytes]) -> None:
+        self._read = read
+        self._begun = False
+        self._global: dict[str, str] = {}
+        self._left = 0  # bytes of the current member's contents that were not read
+        self._padding = 0  # bytes behind them
+
+    def __iter__(self) -> Iterator[Member]:
+        """Each member; its contents can be read until the next one is asked for."""
+        while (member := self._next()) is not None:
+            yield member
+
+    def contents(self, member: Member) -> Iterator[tuple[int, bytes]]:
+        """The data of the current member, a regular file: offsets with bytes, without holes."""
+        for offset, length in member.extents:
+            end = offset + length
+            for start in range(offset, end, _CHUNK):
+                size = min(_CHUNK, end - start)
+                self._left -= size
+                yield start, self._exactly(size)
+
+    def _next(self) -> Member | None:
+        self._skip(self._left + self._padding)
+        self._left = self._padding = 0
+        records: list[Record] = []
+        while (block := self._header_block(expected=bool(records))) is not None:
+            header = Header(block)
+            if header.type in (b"x", b"X"):
+                records += pax.parse(self._payload(header))
+            elif header.type == b"g":
+                self._global.update(pax.parse(self._payload(header)))
+            elif header.type in (b"L", b"K"):
+                key = "path" if header.type == b"L" else "linkpath"
+                name = self._payload(header).partition(b"\0")[0]
+                records.append((key, name.decode("utf-8", "surrogateescape")))
+            else:
+                return self._member(header, records)
+        return None
+
+    def _header_block(self, *, expected: bool) -> bytes | None:
+        block = self._read(BLOCK)
+        if len(block) == BLOCK and any(block):
+            self._begun = True
+            return block
+        if len(block) not in (0, BLOCK) or (not block and not self._begun) or expected:
+            raise TarError("the stream ends early, or is empty")
+        return None
+
+    def _member(self, header: Header, records: list[Record]) -> Member:
+        values = self._global | {key: value for key, value in records if value}
+        kind = _KINDS.get(header.type)
+        name = values.get("GNU.sparse.name") or values.get("path") or header.name
+        if kind is None:
+            raise TarError(f"{name[:_SHOWN]!r} is of an unknown kind, {header.type!r}")
+        if header.type == b"\0" and name.endswith("/"):
+            kind = MemberKind.DIRECTORY  # formats older than ustar have no type for it
+        member = Member(
+            name,
+            kind,
+            mode=header.mode & 0o7777,
+            uid=_number(values, "uid", header.uid, _LARGEST_ID),
+            gid=_number(values, "gid", header.gid, _LARGEST_ID),
+            mtime_ns=_time(values, header),
+        )
+        if kind in (MemberKind.SYMLINK, MemberKind.HARD_LINK):
+            member.target = values.get("linkpath") or header.target
+            if not member.target or "\0" in member.target:
+                raise TarError(f"{name[:_SHOWN]!r} is a link to {member.target[:_SHOWN]!r}")
+        elif kind in (MemberKind.CHARACTER_DEVICE, MemberKind.BLOCK_DEVICE):
+            member.device = header.device
+            if not all(0 <= number <= _LARGEST_DEVICE for number in member.device):
+                raise TarError(f"{name[:_SHOWN]!r} is a device that cannot exist")
+        elif kind is MemberKind.FILE:
+            self._begin_contents(member, header, values, records)
+        return member
+
+    def _begin_contents(
+        self, member: Member, header: Header, values: dict[str, str], records: list[Record]
+    ) -> None:
+        stored = _number(values, "size", header.size, (1 << 63) - 1)
+        extents, size = [(0, stored)], stored
+        old = header.type == b"S"
+        if old:
+            extents, size = sparse.old_format(header.block, lambda: self._exactly(BLOCK))
+        self._left, self._padding = stored, padding(stored)
+        found = None if old else sparse.in_records(records)
+        if not old and (values.get("GNU.sparse.major"), values.get("GNU.sparse.minor")) == (
+            "1",
+            "0",
+        ):
+            found = sparse.before_data(self._stored_block)
+        if found is not None:
+            extents = found
+            size = parse_decimal(
+                values.get("GNU.sparse.realsize") or values.get("GNU.sparse.size") or ""
+            )
+        member.extents, member.size = sparse.checked(extents, size), size
+        if member.stored > self._left:
+            raise TarError(f"{member.name[:_SHOWN]!r} has more data in its map than in the tar")
+
+    def _stored_block(self) -> bytes:
+        """A block of the current member's contents, which may be its last and shorter."""
+        size = min(BLOCK, self._left)
+        if not size:
+            raise TarError("a map of holes ends early")
+        self._left -= size
+        return self._exactly(size)
+
+    def _payload(self, header: Header) -> bytes:
+        size = header.size
+        if not 0 <= size <= _LARGEST_PAYLOAD:
+            raise TarError(f"an extended header cannot have {size} bytes")
+        data = self._exactly(size)
+        self._exactly(padding(size))
+        return data
+
+    def _exactly(self, size: int) -> bytes:
+        data = self._read(size)
+        if len(data) != size:
+            raise TarError("the stream ends within a member")
+        return data
+
+    def _skip(self, size: int) -> None:
+        for start in range(0, size, _CHUNK):
+            self._exactly(min(_CHUNK, size - start))
+
+
+def _number(values: dict[str, str], key: str, default: int, most: int) -> int:
+    number = parse_decimal(values[key]) if key in values else default
+    if not 0 <= number <= most:
+        raise TarError(f"{key} cannot be {number}")
+    return number
+
+
+def _time(values: dict[str, str], header: Header) -> int:
+    if "mtime" in values:
+        return parse_time(values["mtime"])
+    return checked_time(header.mtime * 10**9)

@@ -1,0 +1,122 @@
+"""Writing what a tar holds below a directory, whatever that directory is made of."""
+
+from __future__ import annotations
+
+import contextlib
+
+from .. import relative_path
+from .member import MemberKind, TarError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from .member import Member
+    from .reader import Reader
+
+    Parts = tuple[str, ...]
+
+_SHOWN = 80
+
+
+class Target:
+    """A tree of directories, one of which is entered at a time; errors are `OSError`.
+
+    Names are single names in the entered directory. Subclasses refuse what they do not want to
+    write with `TarError`.
+    """
+
+    def enter(self, parts: Parts, *, make: bool) -> None:
+        """Enter a directory by its names from the top down; links on the way are errors.
+
+        Args:
+            parts: the names.
+            make: whether directories that do not exist are made.
+        """
+        raise NotImplementedError
+
+    def remove(self, name: str) -> None:
+        """Remove a file or link if there is one; a directory is an error."""
+        raise NotImplementedError
+
+    def file(self, name: str, member: Member, contents: Iterable[tuple[int, bytes]]) -> None:
+        """Make a regular file, with its attributes; `contents` gives offsets and bytes."""
+        raise NotImplementedError
+
+    def symlink(self, name: str, member: Member) -> None:
+        """Make a symbolic link, with its attributes."""
+        raise NotImplementedError
+
+    def hard_link(self, name: str, member: Member, source: Parts) -> None:
+        """Make another name of the file at `source`."""
+        raise NotImplementedError
+
+    def special(self, name: str, member: Member) -> None:
+        """Make a device or a pipe, with its attributes."""
+        raise NotImplementedError
+
+    def complete(self, member: Member) -> None:
+        """Give the entered directory its attributes."""
+        raise NotImplementedError
+
+
+def unpack(reader: Reader, target: Target) -> None:
+    """Write all members.
+
+    Raises:
+        TarError: the stream is damaged, or a member would not stay below the directory.
+        OSError: from the target; what it is about is the name of the member.
+    """
+    directories: dict[Parts, Member] = {}
+    for member in reader:
+        with _about(member.name):
+            _write(reader, member, target, directories)
+    # Last, and the deepest first: what is written into a directory changes its times, and its
+    # mode may forbid to write into it at all.
+    for parts in sorted(directories, key=len, reverse=True):
+        target.enter(parts, make=True)
+        target.complete(directories[parts])
+
+
+@contextlib.contextmanager
+def _about(name: str) -> Iterator[None]:
+    """Have errors of the kernel name the member."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, name[:_SHOWN]) from error
+
+
+def _write(
+    reader: Reader, member: Member, target: Target, directories: dict[Parts, Member]
+) -> None:
+    parts = _parts(member.name)
+    if member.kind is MemberKind.DIRECTORY:
+        target.enter(parts, make=True)
+        directories[parts] = member
+        return
+    if not parts:
+        raise TarError(f"{member.name[:_SHOWN]!r} would replace the directory itself")
+    name = parts[-1]
+    target.enter(parts[:-1], make=True)
+    target.remove(name)
+    if member.kind is MemberKind.FILE:
+        target.file(name, member, reader.contents(member))
+    elif member.kind is MemberKind.SYMLINK:
+        target.symlink(name, member)
+    elif member.kind is MemberKind.HARD_LINK:
+        source = _parts(member.target)
+        if not source:
+            raise TarError(f"{member.name[:_SHOWN]!r} is a hard link to a directory")
+        target.hard_link(name, member, source)
+    else:
+        target.special(name, member)
+
+
+def _parts(name: str) -> Parts:
+    try:
+        return relative_path.parts(name)
+    except ValueError as error:
+        raise TarError(str(error)) from None
