@@ -287,7 +287,7 @@ async def test_many_files_are_kept_while_others_are_served() -> None:
 
 
 async def test_two_hundred_layers_and_a_clear_end_to_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pytest_sandbox.local.engine.snapshots.images.MOST", 200)
+    monkeypatch.setattr("pytest_sandbox.local.engine.snapshots.images.MAX_LAYERS", 200)
     engine = await started()
     task = await engine.create(TaskSpec())
     for number in range(200):

@@ -7,7 +7,7 @@ import pytest
 
 from pytest_sandbox.engine import InvalidSpec, Task, TaskSpec, VolumeMount
 from pytest_sandbox.local import LocalEngine, LocalOptions
-from pytest_sandbox.local.filesystem.volume_mounts import Volumes
+from pytest_sandbox.local.filesystem.volume_mounts import VolumeStore
 
 from .conftest import needs_root, processes, shell, until
 
@@ -45,7 +45,7 @@ async def test_a_forgotten_volume_is_unmounted_whatever_its_size(engine: LocalEn
 
 
 async def test_a_volume_that_no_sandbox_came_to_have_is_nothing_to_free() -> None:
-    volumes = Volumes(MIB, 100, 0)
+    volumes = VolumeStore(MIB, 100, 0)
     assert volumes.usage(1) == 0
     volumes.unmount(1)  # else the zygote would die of it
     volumes.forget(1)

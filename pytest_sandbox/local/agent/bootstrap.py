@@ -4,34 +4,36 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import signal
 import socket
-import struct
 import sys
 
 from .. import wire
 from ..filesystem import root_mounts, volume_mounts
-from ..kernel import idmap
-from ..kernel import syscalls as sys_
+from ..kernel import idmap, loopback, mounts, namespaces
+from ..kernel.descriptors import close_all_but
 from ..kernel.errors import describe
-from ..zygote.helper import close_all_but
+from ..kernel.process_title import set_title
 from . import files, main
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..filesystem.layers import Layers
-    from ..filesystem.volume_mounts import Volumes
-    from ..kernel.cgroups import Doors
+    from ..filesystem.masked_paths import MaskedPaths
+    from ..filesystem.volume_mounts import VolumeStore
+    from ..kernel.cgroups.entrances import Entrances
     from .harden import Hardening
 
 NAMESPACES = (
-    sys_.CLONE_NEWNS | sys_.CLONE_NEWPID | sys_.CLONE_NEWNET | sys_.CLONE_NEWIPC | sys_.CLONE_NEWUTS
+    namespaces.CLONE_NEWNS
+    | namespaces.CLONE_NEWPID
+    | namespaces.CLONE_NEWNET
+    | namespaces.CLONE_NEWIPC
+    | namespaces.CLONE_NEWUTS
 )
 #: Bytes of a file of ours in `/etc` that are looked at.
 _LARGEST_TEXT = 1024 * 1024
-_SIOCSIFFLAGS, _IFF_UP = 0x8914, 0x1
 
 
 class Blueprint:
@@ -41,10 +43,10 @@ class Blueprint:
         self,
         trees: list[tuple[str, bool]],
         layers: Layers,
-        volumes: Volumes,
+        volumes: VolumeStore,
         size: int,
         inodes: int,
-        masks: root_mounts.Masks,
+        masked: MaskedPaths,
         hardening: Hardening,
     ) -> None:
         self.trees = trees
@@ -52,7 +54,7 @@ class Blueprint:
         self.volumes = volumes
         self.size = size
         self.inodes = inodes
-        self.masks = masks
+        self.masked = masked
         self.hardening = hardening
 
 
@@ -61,7 +63,7 @@ def run(
     request: wire.Message,
     sock: socket.socket,
     gate: socket.socket,
-    doors: Doors,
+    entrances: Entrances,
 ) -> None:
     """Be PID 1 of a new sandbox; never returns.
 
@@ -70,13 +72,13 @@ def run(
         request: the zygote's `create` message.
         sock: where the engine talks to this sandbox.
         gate: says when the ids are mapped, and takes what the zygote may need of the sandbox.
-        doors: the way into the sandbox's cgroups.
+        entrances: the way into the sandbox's cgroups.
     """
     try:
-        doors.enter()
+        entrances.enter()
         if gate.recv(1) != b"g":
             os._exit(0)  # the zygote is gone, or could not map the ids
-        sys_.set_title("pytest-sandbox agent")
+        set_title("pytest-sandbox agent")
         _build(blueprint, request, gate, sock.fileno())
         blueprint.hardening.apply(request["processes"])
         agent = main.Agent(sock)
@@ -92,20 +94,22 @@ def _build(blueprint: Blueprint, request: wire.Message, gate: socket.socket, eng
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
     idmap.become_root()
-    sys_.unshare(sys_.CLONE_NEWCGROUP)  # only now: its root is the cgroup we were put into
+    namespaces.unshare(
+        namespaces.CLONE_NEWCGROUP
+    )  # only now: its root is the cgroup we were put into
     os.umask(0)
     root_mounts.mount_store(blueprint.size, blueprint.inodes)
     root_mounts.mount_root(blueprint.trees, blueprint.layers, request["layers"])
     root_mounts.mount_trees(blueprint.trees)
-    root_mounts.mount_kernel(blueprint.masks, blueprint.size, blueprint.inodes)
+    root_mounts.mount_kernel(blueprint.masked, blueprint.size, blueprint.inodes)
     _hand_over(gate)
-    volumes = volume_mounts.take(request)
+    volumes = volume_mounts.take(request["volumes"])
     root_mounts.enter_root()
     _forget_the_machine([engine, *(tree for tree, _ in volumes)])
     os.umask(0o022)
     volume_mounts.attach(volumes)
     socket.sethostname(request["hostname"])
-    _loopback_up()
+    loopback.bring_up()
     _prepare_files(request)
 
 
@@ -124,13 +128,8 @@ def _forget_the_machine(keep: list[int]) -> None:
 
 def _hand_over(gate: socket.socket) -> None:
     """Give the zygote our store, while it can still be named, and our mount namespace."""
-    mounts = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
-    wire.send(gate, {}, (sys_.open_tree("/box"), mounts))
-
-
-def _loopback_up() -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        fcntl.ioctl(sock, _SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", _IFF_UP))
+    mount_namespace = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    wire.send(gate, {}, (mounts.open_tree("/box"), mount_namespace))
 
 
 def _prepare_files(request: wire.Message) -> None:

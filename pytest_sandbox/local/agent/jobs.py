@@ -12,10 +12,10 @@ import signal
 import socket
 
 from .. import wire
-from ..kernel import inotify
 from ..kernel.errors import describe
 from . import pack, remove, unpack
 from .files import entry
+from .tree_watch import TreeWatch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,9 +33,9 @@ class Job:
     def __init__(self, request: Message) -> None:
         self._path = request["path"]
         self._kind = request["job"]
-        self._watch: inotify.Watch | None = None
+        self._watch: TreeWatch | None = None
         if self._kind == "watch":
-            self._watch = inotify.Watch(self._path, recursive=request["recursive"])
+            self._watch = TreeWatch(self._path, recursive=request["recursive"])
 
     def do(self, sock: socket.socket, fds: list[int]) -> Message:
         """Do it; what it has to say at the end."""

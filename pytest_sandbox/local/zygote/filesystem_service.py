@@ -9,8 +9,9 @@ import contextlib
 import errno
 import os
 
-from ..filesystem.layers import check_room, is_quick_to_free, usage
+from ..filesystem.layers import check_room, is_quick_to_free
 from ..kernel.errors import describe
+from ..kernel.tmpfs import usage
 from . import archive, copy_store, directories, swap
 from .helper import Helper
 

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import signal
 import socket
 
 from .. import wire
-from ..kernel import idmap
-from ..kernel import syscalls as sys_
+from ..kernel import idmap, namespaces, prctl
+from ..kernel.descriptors import close_all_but
 from ..kernel.errors import describe
 
 TYPE_CHECKING = False
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
 Work: TypeAlias = "Callable[[], list[int]]"
-
-_NS_GET_USERNS = 0xB701  # ioctl_ns(2)
 
 
 class Helper:
@@ -75,7 +72,7 @@ def _run(work: Work, sock: socket.socket, keep: list[int]) -> None:
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    close_all_but(keep)
+    close_all_but(keep)  # so that no sandbox lives on in what a helper of another inherited
     try:
         wire.send(sock, {"done": True}, tuple(work()))
     except Exception as error:
@@ -84,22 +81,13 @@ def _run(work: Work, sock: socket.socket, keep: list[int]) -> None:
             wire.send(sock, {"error": describe(cause)})
 
 
-def close_all_but(keep: list[int]) -> None:
-    """So that no sandbox lives on in what a helper of another one inherited."""
-    first = 0
-    for fd in sorted(keep):
-        sys_.close_from(first, fd - 1)
-        first = fd + 1
-    sys_.close_from(first)
-
-
-def enter(mounts: int) -> None:
+def enter(mount_namespace: int) -> None:
     """Become root of a sandbox, with a copy of the stage of one's own.
 
     Args:
-        mounts: the sandbox's mount namespace.
+        mount_namespace: the sandbox's mount namespace.
     """
-    namespace = fcntl.ioctl(mounts, _NS_GET_USERNS)
+    namespace = namespaces.owner_of(mount_namespace)
     if os.path.samestat(os.fstat(namespace), os.stat("/proc/self/ns/user")):
         _settle()
     else:
@@ -109,13 +97,13 @@ def enter(mounts: int) -> None:
 
 def enter_users(namespace: int) -> None:
     """Become root of a user namespace, with a copy of the stage of one's own."""
-    sys_.setns(namespace, sys_.CLONE_NEWUSER)
+    namespaces.enter(namespace, namespaces.CLONE_NEWUSER)
     idmap.become_root()
     _settle()
 
 
 def _settle() -> None:
-    sys_.unshare(sys_.CLONE_NEWNS)
+    namespaces.unshare(namespaces.CLONE_NEWNS)
     # Changing ids cleared it.
-    sys_.prctl(sys_.PR_SET_PDEATHSIG, signal.SIGKILL)
+    prctl.die_with_parent(signal.SIGKILL)
     os.umask(0)

@@ -6,7 +6,8 @@ import errno
 import os
 
 from .. import wire
-from ..filesystem.layers import is_quick_to_free, usage
+from ..filesystem.layers import is_quick_to_free
+from ..kernel.tmpfs import usage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -20,13 +20,17 @@ from ..agent import bootstrap
 from ..agent.harden import Hardening
 from ..criu import helper as criu_helper
 from ..criu.bundle import Kit
-from ..filesystem import root_mounts
 from ..filesystem.layers import Layers
-from ..filesystem.volume_mounts import Volumes
-from ..kernel import idmap, seccomp
-from ..kernel import syscalls as sys_
-from ..kernel.cgroups import Cgroups, Doors
+from ..filesystem.masked_paths import MaskedPaths
+from ..filesystem.volume_mounts import VolumeStore
+from ..kernel import idmap, mounts, namespaces, prctl, seccomp
+from ..kernel.cgroups.entrances import Entrances
+from ..kernel.cgroups.groups import SandboxGroups
+from ..kernel.cgroups.limits import CgroupLimits
+from ..kernel.clone import clone
 from ..kernel.errors import describe
+from ..kernel.process_title import set_title
+from ..kernel.syscalls import MACHINE
 from . import stage
 from .filesystem_service import Workshop
 from .helper import Helper
@@ -89,21 +93,21 @@ class Zygote:
 
     def _setup(self, message: Message) -> None:
         self._shift = message["shift"]
-        self._userns = sys_.CLONE_NEWUSER if message["userns"] else 0
+        self._userns = namespaces.CLONE_NEWUSER if message["userns"] else 0
         self._ids = message["ids"]
-        self._cgroups = Cgroups()
+        self._cgroups = SandboxGroups()
         if message["rootless"]:
-            sys_.unshare(sys_.CLONE_NEWUSER | sys_.CLONE_NEWNS)
+            namespaces.unshare(namespaces.CLONE_NEWUSER | namespaces.CLONE_NEWNS)
             self._tell({"unshared": True})
             if wire.receive_request(self._sock)[0] is None:
                 raise OSError(errno.EPIPE, "the engine is gone", "")
             idmap.become_root()
         else:
-            sys_.unshare(sys_.CLONE_NEWNS)
+            namespaces.unshare(namespaces.CLONE_NEWNS)
         # Changing ids cleared it.
-        sys_.prctl(sys_.PR_SET_PDEATHSIG, signal.SIGTERM)
-        hardening = Hardening(seccomp.program(sys_.MACHINE))
-        masks = root_mounts.Masks()
+        prctl.die_with_parent(signal.SIGTERM)
+        hardening = Hardening(seccomp.program(MACHINE))
+        masked = MaskedPaths()
         self._kit = Kit(message["criu"]) if message["criu"] else None
         moved = message["moved"]
         trees = [(path, writable) for path, writable in message["trees"]]
@@ -112,9 +116,9 @@ class Zygote:
         if self._kit is not None:
             self._kit.unpack()
         size, inodes = message["size"], message["inodes"]
-        volumes = Volumes(size, inodes, self._shift)
+        volumes = VolumeStore(size, inodes, self._shift)
         self._blueprint = bootstrap.Blueprint(
-            trees, Layers(), volumes, size, inodes, masks, hardening
+            trees, Layers(), volumes, size, inodes, masked, hardening
         )
         self._workshop = Workshop(self._blueprint, self._users, self._tell)
 
@@ -173,17 +177,18 @@ class Zygote:
             self._tell({"ended": message["name"], "failed": describe(error)})
 
     def _fork(self, message: Message, sock_fd: int) -> None:
-        self._blueprint.volumes.provide(message)
-        doors = self._cgroups.prepare(message)
+        self._blueprint.volumes.provide(message["volumes"])
+        limits = CgroupLimits(message["processes"], message["memory"], message["cpus"])
+        entrances = self._cgroups.make(message["name"], limits)
         ours, gate = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         box = Box(message["name"], ours, message["layers"])
 
         def child() -> None:
             ours.close()
-            bootstrap.run(self._blueprint, message, socket.socket(fileno=sock_fd), gate, doors)
+            bootstrap.run(self._blueprint, message, socket.socket(fileno=sock_fd), gate, entrances)
 
         try:
-            pid = sys_.clone(bootstrap.NAMESPACES | self._userns, child, doors.folder)
+            pid = clone(bootstrap.NAMESPACES | self._userns, child, entrances.folder)
             self._boxes[pid] = box
             self._tell({"born": box.name, "pid": pid})
             if self._userns:
@@ -193,7 +198,7 @@ class Zygote:
             self._cgroups.dismiss(box.name)
             raise
         finally:
-            doors.close()
+            entrances.close()
             gate.close()
 
     def _kill(self, message: Message, fds: list[int]) -> None:
@@ -230,7 +235,7 @@ class Zygote:
             if message["shift"] != self._shift:
                 userns = idmap.namespace(self._shift, idmap.COUNT)
                 try:
-                    sys_.mount_setattr(fds[0], sys_.MOUNT_ATTR_IDMAP, userns=userns)
+                    mounts.set_attributes(fds[0], mounts.MOUNT_ATTR_IDMAP, userns=userns)
                 finally:
                     os.close(userns)
             self._blueprint.layers.attach(message["layer"], fds[0])
@@ -247,13 +252,13 @@ class Zygote:
         pid, box = self._find(message["name"])
         if box is None or self._kit is None:
             return
-        doors = Doors()
+        entrances = Entrances()
         with contextlib.suppress(OSError):  # the socket tells, by being closed
             # Images are written outside of the sandbox's limits, and processes restored within.
             if message["op"] == "thaw":
-                doors = self._cgroups.doors(box.name)
-            self._surgeons[criu_helper.start(pid, self._kit, message, fds, doors)] = box.name
-        doors.close()
+                entrances = self._cgroups.entrances(box.name)
+            self._surgeons[criu_helper.start(pid, self._kit, message, fds, entrances)] = box.name
+        entrances.close()
 
     def _reap(self, flags: int) -> None:
         while True:
@@ -302,9 +307,9 @@ def main() -> None:
     """Run the zygote; the only argument is the number of its socket."""
     sock = socket.socket(fileno=int(sys.argv[1]))
     sock.set_inheritable(False)
-    sys_.set_title("pytest-sandbox zygote")
+    set_title("pytest-sandbox zygote")
     os.setsid()
-    sys_.prctl(sys_.PR_SET_PDEATHSIG, signal.SIGTERM)
+    prctl.die_with_parent(signal.SIGTERM)
     zygote = Zygote(sock)
     if zygote.setup():
         zygote.run()

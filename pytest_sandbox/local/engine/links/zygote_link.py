@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from pytest_sandbox.engine import EngineUnavailable
 
-from ...kernel import cgroups
+from ...kernel.cgroups import leftovers
 from ...kernel.idmap import SHIFT
 from ...options import LocalOptions, Mode
 from ...wire import BadMessage, Message, close_all
@@ -290,7 +290,7 @@ class ZygoteLink:
         for pid in pids:
             _await_exit(pid, deadline)
         for path in self._cgroups:
-            while not cgroups.remove(path) and time.monotonic() < deadline:
+            while not leftovers.remove(path) and time.monotonic() < deadline:
                 time.sleep(0.01)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from pytest_sandbox.engine import InvalidSpec, StoreFull, UnknownImage
 
-from ...filesystem.layers import MOST
+from ...filesystem.layers import MAX_LAYERS
 from ..links import zygote_link
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def check_depth(stack: Stack) -> None:
     Raises:
         StoreFull: overlayfs takes no more.
     """
-    if len(stack) >= MOST:
+    if len(stack) >= MAX_LAYERS:
         raise StoreFull(
             f"{len(stack)} snapshots lie one on another, no more can be kept of this sandbox. "
             "Export the image and load it again, which makes one layer of all",
