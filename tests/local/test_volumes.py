@@ -5,7 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from pytest_sandbox.engine import InvalidSpec, Task, TaskSpec, VolumeMount
+from pytest_sandbox.engine import (
+    Host,
+    InvalidSpec,
+    RootImage,
+    Task,
+    TaskSpec,
+    VolumeMount,
+)
 from pytest_sandbox.local import LocalEngine, LocalOptions
 from pytest_sandbox.local.filesystem.volume_mounts import VolumeStore
 
@@ -16,8 +23,11 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 MIB = 1024 * 1024
 
 
-async def with_volume(engine: LocalEngine, name: str, path: str = "/vol", **more: str) -> Task:
-    return await engine.create(TaskSpec(volumes=(VolumeMount(name, path),), **more))  # type: ignore[arg-type]
+async def with_volume(
+    engine: LocalEngine, name: str, path: str = "/vol", image: RootImage | None = None
+) -> Task:
+    volumes = (VolumeMount(name, path),)
+    return await engine.create(TaskSpec(volumes=volumes, image=image or Host()))
 
 
 def mounted() -> int:
