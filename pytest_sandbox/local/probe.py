@@ -8,7 +8,7 @@ import platform
 
 from pytest_sandbox.engine import EngineError
 
-from .engine.links.agent_link import BuildFailed
+from .engine.links.errors import BuildFailed
 from .engine.machine import ids
 from .engine.machine.modes import ModeRefused, attempt, candidates, sysctl
 from .engine.snapshots.images import Images

@@ -47,7 +47,7 @@ async def main():
         process = await task.exec(ProcessSpec(("/bin/sh", "-c", sys.argv[1])))
         await process.stdout.read(0)
     zygote = engine._factory.zygote
-    print(zygote._process.pid, *zygote._cgroups, flush=True)
+    print(zygote.pid, *zygote.cgroups, flush=True)
     await asyncio.sleep(1000)
 
 asyncio.run(main())
@@ -171,7 +171,7 @@ async def fresh() -> AsyncIterator[LocalEngine]:
 
 def zygote_of(engine: LocalEngine) -> int:
     assert engine._factory is not None
-    return engine._factory.zygote._process.pid
+    return engine._factory.zygote.pid
 
 
 @pytest.mark.asyncio
@@ -239,7 +239,7 @@ async def test_a_job_that_is_killed_inside_is_an_error_of_that_call(fresh: Local
     )
     while (await shell(task, script)).code != 0:
         pass
-    with pytest.raises(OSError, match="killed inside"):
+    with pytest.raises(OSError, match="the file helper in the sandbox was killed"):
         await asyncio.wait_for(pending, 30)
     assert (await shell(task, "echo fine")).out == "fine\n"
 

@@ -12,8 +12,25 @@ import pytest_asyncio
 
 from pytest_sandbox.engine import ExitStatus, TaskEnded
 from pytest_sandbox.local.engine.files import LocalFiles
-from pytest_sandbox.local.engine.links.agent_link import AgentLink, BuildFailed
+from pytest_sandbox.local.engine.links.agent_link import AgentLink
+from pytest_sandbox.local.engine.links.errors import BuildFailed
 from pytest_sandbox.local.engine.ports import LocalPorts
+from pytest_sandbox.local.protocol.agent import (
+    OpenRequest,
+    PauseAnswer,
+    PauseRequest,
+    SpawnAnswer,
+    SpawnRequest,
+    StatAnswer,
+    StatRequest,
+)
+from pytest_sandbox.local.protocol.jobs import FileStatus
+from pytest_sandbox.local.protocol.message import Message
+
+STAT = StatRequest(path="/", follow=False)
+INFO = FileStatus(
+    mode=0o100644, size=0, uid=0, gid=0, owner="root", group="root", mtime_ns=0, target=None
+)
 
 pytestmark = pytest.mark.asyncio
 
@@ -47,7 +64,7 @@ async def peer() -> AsyncIterator[Peer]:
 
 async def ask(peer: Peer) -> "asyncio.Future[Any]":
     """A request that is under way; its number is 1."""
-    future = asyncio.ensure_future(peer.link.request("stat", path="/"))
+    future = asyncio.ensure_future(peer.link.request(STAT, StatAnswer))
     await asyncio.sleep(0)
     return future
 
@@ -60,16 +77,18 @@ async def ask(peer: Peer) -> "asyncio.Future[Any]":
         b"[1]",
         b"x" * 100_000,
         {"unknown": 1},
-        {"ready": "yes"},
-        {"id": 1},
-        {"id": [1], "ok": {}},
-        {"id": 1, "error": 5},
-        {"id": 1, "error": {"errno": "many", "text": "", "path": ""}},
-        {"id": 1, "error": {"errno": 1e400, "text": "", "path": ""}},
-        {"exit": {}, "status": 0},
-        {"exit": 1},
-        {"exit": 1, "status": None},
-        {"failed": None},
+        *(["Unknown", 0, {}], ["AgentReady", 0, {"more": 1}], ["AgentReady", [1], {}]),
+        *(["StatRequest", 1, {"path": "/", "follow": False}], ["Failed", 1, {}]),
+        ["Failed", 1, {"error": 5}],
+        ["Failed", 1, {"error": {"number": "many", "text": "", "path": ""}}],
+        ["Failed", 1, {"error": {"number": 1e400, "text": "", "path": ""}}],
+        ["Failed", 1, {"error": {"number": 1 << 70, "text": "", "path": ""}}],
+        ["ProcessExited", 0, {"process": {}, "status": 0}],
+        ["ProcessExited", 0, {"process": 1}],
+        ["ProcessExited", 0, {"process": 1, "status": None}],
+        ["SandboxFailed", 0, {"error": None}],
+        *(["Succeeded", 1, {}], ["SpawnAnswer", 1, {"pid": 1}], ["StatAnswer", 1, {"info": None}]),
+        ["StatAnswer", 1, {"info": {**INFO.__dict__, "size": "much"}}],
     ],
 )
 async def test_who_breaks_the_protocol_is_not_talked_to_any_more(peer: Peer, message: Any) -> None:
@@ -79,31 +98,44 @@ async def test_who_breaks_the_protocol_is_not_talked_to_any_more(peer: Peer, mes
         await asyncio.wait_for(pending, 30)
     assert peer.lost == 1
     with pytest.raises(TaskEnded):
-        await peer.link.request("stat", path="/")
+        await peer.link.request(STAT, StatAnswer)
 
 
-@pytest.mark.parametrize("value", [None, 1, "x", []])
-async def test_an_answer_that_is_no_object_ends_that_call(peer: Peer, value: Any) -> None:
+async def test_the_error_names_what_broke_the_protocol(peer: Peer) -> None:
     pending = await ask(peer)
-    peer.say({"id": 1, "ok": value})
-    with pytest.raises(TaskEnded):
+    peer.say(["ProcessExited", 0, {"process": 1, "status": "soon"}])
+    words = "its agent broke the protocol: ProcessExited: key 'status' is 'soon', not int"
+    with pytest.raises(TaskEnded, match=words):
+        await asyncio.wait_for(pending, 30)
+    assert peer.link.broken == words
+
+
+@pytest.mark.parametrize("request_", [PauseRequest(strictly=False), STAT], ids=["pause", "stat"])
+async def test_an_answer_to_another_request_is_an_error(peer: Peer, request_: Message) -> None:
+    pending = asyncio.ensure_future(peer.link.request(request_, PauseAnswer))
+    await asyncio.sleep(0)
+    peer.say(["SpawnAnswer", 1, {"pid": 1}])
+    with pytest.raises(TaskEnded, match="request 1 wants PauseAnswer, not SpawnAnswer"):
         await asyncio.wait_for(pending, 30)
 
 
 async def test_answers_to_nobody_are_ignored(peer: Peer) -> None:
     pending = await ask(peer)
-    peer.say({"id": 77, "ok": {}})
-    peer.say({"id": -1, "error": {"errno": 1, "text": "", "path": ""}})
-    peer.say({"exit": 99, "status": 0})
-    peer.say({"id": 1, "ok": {"entry": "x"}})
-    assert await asyncio.wait_for(pending, 30) == {"entry": "x"}
+    peer.say(["Succeeded", 77, {}])
+    peer.say(["Failed", -1, {"error": {"number": 1, "text": "", "path": ""}}])
+    peer.say(["ProcessExited", 0, {"process": 99, "status": 0}])
+    peer.say(["StatAnswer", 1, {"info": INFO.__dict__}])
+    assert await asyncio.wait_for(pending, 30) == StatAnswer(info=INFO)
 
 
 @pytest.mark.parametrize(
     "message",
-    [{"id": 1, "ok": {}}, {"id": 50, "ok": {}}, {"exit": 5, "status": 0}, {"ready": True}, b"bad"],
+    [
+        *(["Succeeded", 1, {}], ["SpawnAnswer", 1, {"pid": 1}], ["DescriptorAnswer", 50, {}]),
+        *(["ProcessExited", 0, {"process": 5, "status": 0}], ["AgentReady", 0, {}], b"bad", b""),
+    ],
 )
-async def test_descriptors_that_nobody_asked_for_are_closed(peer: Peer, message: Any) -> None:
+async def test_descriptors_that_were_not_asked_for_are_closed(peer: Peer, message: Any) -> None:
     pending = await ask(peer)
     read, write = os.pipe()
     peer.say(message, write, write)
@@ -112,15 +144,17 @@ async def test_descriptors_that_nobody_asked_for_are_closed(peer: Peer, message:
     await asyncio.wait([pending])
     pending.exception()
     os.set_blocking(read, False)
-    assert os.read(read, 1) == b""  # the end: nobody holds the other side
+    assert os.read(read, 1) == b""  # the end: nothing holds the other side
     os.close(read)
 
 
 async def test_descriptors_that_come_just_when_their_caller_leaves_are_closed(peer: Peer) -> None:
-    pending = asyncio.ensure_future(peer.link.request_descriptors("open", path="/"))
+    pending = asyncio.ensure_future(
+        peer.link.request_descriptor(OpenRequest(path="/", flags=0, mode=0))
+    )
     await asyncio.sleep(0)
     read, write = os.pipe()
-    peer.say({"id": 1, "ok": {}}, write)
+    peer.say(["DescriptorAnswer", 1, {}], write)
     os.close(write)
     peer.link.drain()
     pending.cancel()
@@ -128,7 +162,7 @@ async def test_descriptors_that_come_just_when_their_caller_leaves_are_closed(pe
         await pending
     await asyncio.sleep(0)
     os.set_blocking(read, False)
-    assert os.read(read, 1) == b""  # the end: nobody holds the other side
+    assert os.read(read, 1) == b""  # the end: nothing holds the other side
     os.close(read)
 
 
@@ -136,37 +170,35 @@ async def test_a_terminal_instead_of_a_file_is_refused(peer: Peer) -> None:
     pending = asyncio.ensure_future(LocalFiles(peer.link).open("/f", os.O_RDONLY))
     await asyncio.sleep(0)
     read, write = os.pipe()
-    peer.say({"id": 1, "ok": {}}, read)
+    peer.say(["DescriptorAnswer", 1, {}], read)
     with pytest.raises(OSError, match="something else"):
         await asyncio.wait_for(pending, 30)
     os.close(read)
     os.close(write)
 
 
-@pytest.mark.parametrize("kinds", [[], ["file"], ["unix"], ["udp"], ["tcp6"], ["tcp", "tcp"]])
-async def test_what_is_no_connection_is_refused(peer: Peer, kinds: list[str]) -> None:
+@pytest.mark.parametrize("kind", ["file", "unix", "udp", "tcp6"])
+async def test_what_is_no_connection_is_refused(peer: Peer, kind: str) -> None:
     make = {
         "file": lambda: os.open("/dev/null", os.O_RDWR),
         "unix": lambda: socket.socket(socket.AF_UNIX).detach(),
         "udp": lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).detach(),
-        "tcp": lambda: socket.socket(socket.AF_INET).detach(),
         "tcp6": lambda: socket.socket(socket.AF_INET6).detach(),
     }
     pending = asyncio.ensure_future(LocalPorts(peer.link).connect(80))
     await asyncio.sleep(0)
-    fds = [make[kind]() for kind in kinds]
-    peer.say({"id": 1, "ok": {}}, *fds)
-    for fd in fds:
-        os.close(fd)
-    await asyncio.wait_for(answered(peer, {"id": 2, "error": _REFUSED}), 30)
+    fd = make[kind]()
+    peer.say(["DescriptorAnswer", 1, {}], fd)
+    os.close(fd)
+    await asyncio.wait_for(answered(peer, ["Failed", 2, {"error": _REFUSED}]), 30)
     with pytest.raises(ConnectionRefusedError, match="something else than the connection"):
         await asyncio.wait_for(pending, 30)
 
 
-_REFUSED = {"errno": 111, "text": "refused", "path": ""}
+_REFUSED = {"number": 111, "text": "refused", "path": ""}
 
 
-async def answered(peer: Peer, answer: dict[str, Any]) -> None:
+async def answered(peer: Peer, answer: list[Any]) -> None:
     """Give an answer once it is asked for."""
     while True:
         await asyncio.sleep(0)
@@ -174,41 +206,57 @@ async def answered(peer: Peer, answer: dict[str, Any]) -> None:
             data = peer.sock.recv(100_000, socket.MSG_DONTWAIT)
         except BlockingIOError:
             continue
-        if json.loads(data)["id"] == answer["id"]:
+        if json.loads(data)[1] == answer[1]:
             peer.say(answer)
             return
 
 
-@pytest.mark.parametrize("entry", [None, [], {}, [1] * 7, ["x"] * 8, [1e400] * 8])
-async def test_a_description_that_makes_no_sense_is_an_error(peer: Peer, entry: Any) -> None:
-    pending = asyncio.ensure_future(LocalFiles(peer.link).stat("/f"))
-    await asyncio.sleep(0)
-    peer.say({"id": 1, "ok": {"entry": entry}})
-    with pytest.raises(OSError, match="makes no sense"):
-        await asyncio.wait_for(pending, 30)
-
-
 async def test_names_that_are_paths_are_refused_in_a_listing(peer: Peer) -> None:
     """Somebody may join them to a folder of the machine."""
-    for name in ("../../etc/passwd", "/etc/passwd", "..", "a/b", ""):
+    for name in ("../../etc/passwd", "/etc/passwd", "..", "a/b", "", "a\0b"):
         pending = asyncio.ensure_future(LocalFiles(peer.link).listdir("/d"))
         await asyncio.sleep(0)
         request, (job_fd,) = socket_receive(peer.sock)
         job = socket.socket(fileno=job_fd)
-        peer.say({"id": request["id"], "ok": {}})
-        entry = [name, 0o100644, 0, 0, 0, "root", "root", 0, None]
-        job.send(json.dumps({"entries": [entry]}).encode())
+        peer.say(["Succeeded", request[1], {}])
+        entries = [{"name": name, "info": INFO.__dict__}]
+        job.send(json.dumps(["DirectoryEntries", 0, {"entries": entries}]).encode())
         with pytest.raises(OSError, match="makes no sense"):
             await asyncio.wait_for(pending, 30)
         job.close()
 
 
-def socket_receive(sock: socket.socket) -> tuple[dict[str, Any], list[int]]:
+async def test_a_job_that_breaks_the_protocol_fails_alone_and_names_the_key(peer: Peer) -> None:
+    pending = asyncio.ensure_future(LocalFiles(peer.link).listdir("/d"))
+    await asyncio.sleep(0)
+    request, (job_fd,) = socket_receive(peer.sock)
+    peer.say(["Succeeded", request[1], {}])
+    with socket.socket(fileno=job_fd) as job:
+        job.send(json.dumps(["DirectoryEntries", 0, {"entries": [1]}]).encode())
+        with pytest.raises(OSError, match=r"makes no sense.*'entries': item 0 is 1, not dict"):
+            await asyncio.wait_for(pending, 30)
+    assert not peer.link.broken
+
+
+def socket_receive(sock: socket.socket) -> tuple[list[Any], list[int]]:
     data, fds, _, _ = socket.recv_fds(sock, 100_000, 8)
     return json.loads(data), fds
 
 
-class Listener:
+def _exec(number: int) -> SpawnRequest:
+    return SpawnRequest(
+        process=number,
+        argv=["true"],
+        env={},
+        workdir="/",
+        main=False,
+        stdout="devnull",
+        stderr="devnull",
+        terminal=None,
+    )
+
+
+class Recorder:
     def __init__(self) -> None:
         self.status: ExitStatus | None = None
         self.over = False
@@ -221,9 +269,10 @@ class Listener:
 
 
 async def test_a_broken_exit_message_leaves_the_process_to_the_end_of_the_task(peer: Peer) -> None:
-    listener = Listener()
-    peer.link.exec(listener, {}, ())
-    peer.say({"exit": 1, "status": "soon"})
+    listener = Recorder()
+    number = peer.link.register(listener)
+    peer.link.ask(_exec(number), SpawnAnswer)
+    peer.say(["ProcessExited", 0, {"process": number, "status": "soon"}])
     peer.link.drain()
     assert peer.lost == 1
     peer.link.task_ended()
@@ -233,6 +282,6 @@ async def test_a_broken_exit_message_leaves_the_process_to_the_end_of_the_task(p
 
 async def test_a_sandbox_that_cannot_be_built_says_why(peer: Peer) -> None:
     pending = await ask(peer)
-    peer.say({"failed": {"errno": 28, "text": "no space", "path": "/box"}})
+    peer.say(["SandboxFailed", 0, {"error": {"number": 28, "text": "no space", "path": "/box"}}])
     with pytest.raises(BuildFailed, match="no space"):
         await asyncio.wait_for(pending, 30)

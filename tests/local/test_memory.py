@@ -10,7 +10,6 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
@@ -18,11 +17,11 @@ import pytest_asyncio
 from pytest_sandbox.engine import (
     EndCause,
     InvalidSpec,
-    MemorySnapshot,
     NotFreezable,
     ProcessSpec,
     PtySize,
     StoreFull,
+    Task,
     TaskSpec,
     Unsupported,
     VolumeMount,
@@ -34,9 +33,6 @@ from pytest_sandbox.local.engine.snapshots.memory import Memory
 from .conftest import exists, needs_root, shell, until
 from .stories import ASKS_ECHO, DESCENDANTS, ECHO, ESTRANGED, LOOP, PACKETS, STORIES, THREADS
 
-if TYPE_CHECKING:
-    from pytest_sandbox.local.engine.task import LocalTask
-
 pytestmark = [needs_root, pytest.mark.asyncio(loop_scope="module")]
 
 
@@ -44,7 +40,7 @@ pytestmark = [needs_root, pytest.mark.asyncio(loop_scope="module")]
 class Talk:
     """A conversation with a main process that runs `LOOP`."""
 
-    task: LocalTask
+    task: Task
     seen: int = field(default=0)
 
     async def hears(self) -> str:
@@ -63,7 +59,7 @@ class Talk:
         return await self.hears()
 
 
-async def wrote(task: LocalTask) -> str:
+async def wrote(task: Task) -> str:
     """What the main process wrote to its standard error."""
     assert task.main is not None
     return (await task.main.stderr.read(0)).decode()
@@ -77,7 +73,7 @@ async def tells(engine: LocalEngine, story: str) -> Talk:
     return talk
 
 
-async def resumed(engine: LocalEngine, image: MemorySnapshot) -> Talk:
+async def resumed(engine: LocalEngine, image: str) -> Talk:
     return Talk(await engine.create(TaskSpec(resume=image)))
 
 
@@ -144,7 +140,7 @@ async def test_an_interactive_shell_goes_on_with_its_terminal(engine: LocalEngin
     await source.kill()
 
 
-async def _says(task: LocalTask, end: str) -> str:
+async def _says(task: Task, end: str) -> str:
     assert task.main is not None
     said = ""
     while end not in said:
@@ -361,7 +357,7 @@ async def test_nothing_is_left_of_copies(engine: LocalEngine) -> None:
     until(lambda: _free_memory() > before + (40 << 20), "the images are freed")
     assert engine._memory is not None
     assert engine._memory._factory is not None
-    zygote = engine._memory._factory.zygote._process.pid
+    zygote = engine._memory._factory.zygote.pid
     until(lambda: descendants(zygote) == [], "what handed out memory is gone")
 
 

@@ -12,23 +12,22 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_sandbox.engine import (
-    DirectorySnapshot,
     EngineUnavailable,
     InvalidSpec,
     ProcessSpec,
-    Snapshot,
     StoreFull,
+    Task,
     TaskEnded,
     TaskSpec,
 )
 from pytest_sandbox.local import LocalEngine, LocalOptions
+from pytest_sandbox.local.protocol.common import Succeeded
+from pytest_sandbox.local.protocol.zygote import UnmountRequest
 
 from .conftest import exists, shell
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
-
-    from pytest_sandbox.local.engine.task import LocalTask
 
 pytestmark = pytest.mark.asyncio
 
@@ -41,7 +40,7 @@ async def started(options: LocalOptions | None = None) -> LocalEngine:
     return engine
 
 
-async def out(task: LocalTask, script: str) -> str:
+async def out(task: Task, script: str) -> str:
     done = await shell(task, script)
     assert (done.code, done.err) == (0, ""), done
     return done.out
@@ -49,7 +48,7 @@ async def out(task: LocalTask, script: str) -> str:
 
 def zygote(engine: LocalEngine) -> int:
     assert engine._factory is not None
-    return engine._factory.zygote._process.pid
+    return engine._factory.zygote.pid
 
 
 def children(pid: int) -> list[str]:
@@ -69,8 +68,9 @@ async def quiet(engine: LocalEngine) -> tuple[int, int, int, int]:
     assert engine._factory is not None
     await asyncio.gather(*engine._factory.pool._ending)
     await eventually(lambda: not children(zygote(engine)))
+    request = UnmountRequest(name="none", path="/")
     with pytest.raises(ProcessLookupError):  # answered once all that came before is done
-        await engine._factory.zygote.request("swap", name="none")
+        await engine._factory.zygote.request(request, Succeeded)
     await eventually(lambda: not children(zygote(engine)))
     return held(engine)
 
@@ -92,13 +92,14 @@ async def nothing_is_left(engine: LocalEngine, before: tuple[int, int, int, int]
 
 async def use(engine: LocalEngine) -> None:
     """Everything that snapshots do, and all of it let go of."""
+    images = []
     task = await engine.create(TaskSpec())
     await out(task, "mkdir /srv/a /srv/b; echo x >/srv/a/f; head -c 9000000 /dev/zero >/srv/large")
-    images = [await task.snapshot()]
+    images.append(await task.snapshot())
     await task.exec(ProcessSpec(("/bin/sleep", "1000")))
     images.append(await task.snapshot())
-    part = await task.snapshot_directory("/srv/a")
-    await task.mount("/srv/b", part)
+    images.append(await task.snapshot_directory("/srv/a"))
+    await task.mount("/srv/b", images[-1])
     await task.mount("/srv/b", None)
     await task.unmount("/srv/b")
     images.append(await engine.load(engine.export(images[0])))
@@ -109,13 +110,12 @@ async def use(engine: LocalEngine) -> None:
     await engine.prepare(TaskSpec(image=images[-1]))
     for image in images:
         await engine.forget(image)
-    await engine.forget(part)
     await task.kill()
 
 
 async def being_kept(
     engine: LocalEngine, moment: int, *, busy: bool
-) -> tuple[LocalTask, asyncio.Future[Snapshot]]:
+) -> tuple[Task, asyncio.Future[str]]:
     """A task with 200 files, of which a snapshot was begun so many milliseconds ago."""
     task = await engine.create(TaskSpec())
     await out(task, "echo one >/root/f; seq 1 200 | while read i; do : >/srv/$i; done")
@@ -263,7 +263,7 @@ async def test_hostile_programs_are_kept_as_they_are(name: str) -> None:
     await engine.close()
 
 
-async def directory(task: LocalTask) -> DirectorySnapshot | None:
+async def directory(task: Task) -> str | None:
     """A directory, by a path that may be anything at that moment."""
     try:
         image = await task.snapshot_directory("/srv/l")
@@ -290,7 +290,7 @@ async def test_many_files_are_kept_while_others_are_served() -> None:
 
 
 async def test_two_hundred_layers_and_a_clear_end_to_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pytest_sandbox.local.engine.snapshots.images.MAX_LAYERS", 200)
+    monkeypatch.setattr("pytest_sandbox.local.engine.snapshots.images.MOST", 200)
     engine = await started()
     task = await engine.create(TaskSpec())
     for number in range(200):

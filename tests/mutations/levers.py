@@ -3,20 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
-from pytest_sandbox.engine import (
-    AnySnapshot,
-    Clock,
-    Engine,
-    EngineInfo,
-    Snapshot,
-    StoreFull,
-    SupportsExport,
-    SupportsForget,
-    SupportsPrepare,
-    SupportsVolumes,
-    Task,
-    TaskSpec,
-)
+from pytest_sandbox.engine import Clock, Engine, EngineInfo, StoreFull, Task, TaskSpec
 
 
 class Shifted(Clock):
@@ -36,7 +23,7 @@ class Shifted(Clock):
         await self._clock.sleep(seconds)
 
 
-class Levers(Engine, SupportsForget, SupportsExport, SupportsPrepare, SupportsVolumes):
+class Levers(Engine):
     """Another engine, on a clock of its own.
 
     Attributes:
@@ -48,7 +35,7 @@ class Levers(Engine, SupportsForget, SupportsExport, SupportsPrepare, SupportsVo
     def __init__(self, engine: Engine) -> None:
         self.clock: Shifted = Shifted(engine.clock)
         self.room: int | None = None
-        self.images: list[AnySnapshot] = []
+        self.images: list[str] = []
         self.tasks: list[Task] = []
         self._engine = engine
 
@@ -67,32 +54,31 @@ class Levers(Engine, SupportsForget, SupportsExport, SupportsPrepare, SupportsVo
         """Count what one method of a task keeps."""
         keep = getattr(task, method)
 
-        async def counted(*args: Any, **options: Any) -> AnySnapshot:
+        async def counted(*args: Any, **options: Any) -> str:
             if self.room is not None and len(self.images) >= self.room:
                 raise StoreFull("no room for another image")
-            image: AnySnapshot = await keep(*args, **options)
+            image: str = await keep(*args, **options)
             self.images.append(image)
             return image
 
         setattr(task, method, counted)
 
-    async def forget(self, snapshot: AnySnapshot) -> None:
-        if snapshot in self.images:
-            self.images.remove(snapshot)
-        await SupportsForget.of(self._engine).forget(snapshot)
+    async def forget(self, image: str) -> None:
+        if image in self.images:
+            self.images.remove(image)
+        await self._engine.forget(image)
 
     async def forget_volume(self, volume: str) -> None:
-        await SupportsVolumes.of(self._engine).forget_volume(volume)
+        await self._engine.forget_volume(volume)
 
     async def prepare(self, spec: TaskSpec) -> None:
-        if isinstance(self._engine, SupportsPrepare):
-            await self._engine.prepare(spec)
+        await self._engine.prepare(spec)
 
-    def export(self, snapshot: Snapshot) -> AsyncIterator[bytes]:
-        return SupportsExport.of(self._engine).export(snapshot)
+    def export(self, image: str) -> AsyncIterator[bytes]:
+        return self._engine.export(image)
 
-    async def load(self, stream: AsyncIterator[bytes]) -> Snapshot:
-        return await SupportsExport.of(self._engine).load(stream)
+    async def load(self, stream: AsyncIterator[bytes]) -> str:
+        return await self._engine.load(stream)
 
     async def close(self) -> None:
         """The engine below goes on."""

@@ -26,7 +26,6 @@ real programs has to play.
 """
 
 from . import (
-    _agreement,
     _closing,
     _errors,
     _export,
@@ -81,7 +80,6 @@ CHECKS = collect(
     _volumes,
     _volume_images,
     _gpus,
-    _agreement,
     _refusals,
 )
 

@@ -4,112 +4,86 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import signal
 import socket
+import struct
 import sys
 
-from .. import wire
 from ..filesystem import root_mounts, volume_mounts
-from ..kernel import idmap, loopback, mounts, namespaces
-from ..kernel.descriptors import close_all_but
-from ..kernel.errors import describe
-from ..kernel.process_title import set_title
+from ..kernel import idmap
+from ..kernel import syscalls as sys_
+from ..protocol import helpers, wire
+from ..protocol.agent import SandboxFailed
+from ..protocol.common import KernelError
+from ..zygote.helper import close_all_but
 from . import files, main
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..filesystem.layers import Layers
-    from ..filesystem.masked_paths import MaskedPaths
-    from ..filesystem.volume_mounts import VolumeStore
-    from ..kernel.cgroups.entrances import Entrances
-    from .harden import Hardening
+    from ..kernel.cgroups import Doors
+    from ..protocol.zygote import CreateRequest
+    from ..zygote.config import SandboxConfig
 
 NAMESPACES = (
-    namespaces.CLONE_NEWNS
-    | namespaces.CLONE_NEWPID
-    | namespaces.CLONE_NEWNET
-    | namespaces.CLONE_NEWIPC
-    | namespaces.CLONE_NEWUTS
+    sys_.CLONE_NEWNS | sys_.CLONE_NEWPID | sys_.CLONE_NEWNET | sys_.CLONE_NEWIPC | sys_.CLONE_NEWUTS
 )
 #: Bytes of a file of ours in `/etc` that are looked at.
 _LARGEST_TEXT = 1024 * 1024
-
-
-class Blueprint:
-    """What is the same for all sandboxes of a zygote."""
-
-    def __init__(
-        self,
-        trees: list[tuple[str, bool]],
-        layers: Layers,
-        volumes: VolumeStore,
-        size: int,
-        inodes: int,
-        masked: MaskedPaths,
-        hardening: Hardening,
-    ) -> None:
-        self.trees = trees
-        self.layers = layers
-        self.volumes = volumes
-        self.size = size
-        self.inodes = inodes
-        self.masked = masked
-        self.hardening = hardening
+_SIOCSIFFLAGS, _IFF_UP = 0x8914, 0x1
 
 
 def run(
-    blueprint: Blueprint,
-    request: wire.Message,
+    config: SandboxConfig,
+    request: CreateRequest,
     sock: socket.socket,
     gate: socket.socket,
-    entrances: Entrances,
+    doors: Doors,
 ) -> None:
     """Be PID 1 of a new sandbox; never returns.
 
     Args:
-        blueprint: what every sandbox has.
-        request: the zygote's `create` message.
+        config: what every sandbox has.
+        request: the engine's, to the zygote.
         sock: where the engine talks to this sandbox.
         gate: says when the ids are mapped, and takes what the zygote may need of the sandbox.
-        entrances: the way into the sandbox's cgroups.
+        doors: the way into the sandbox's cgroups.
     """
     try:
-        entrances.enter()
-        if gate.recv(1) != b"g":
+        doors.enter()
+        if gate.recv(1) != helpers.GO:
             os._exit(0)  # the zygote is gone, or could not map the ids
-        set_title("pytest-sandbox agent")
-        _build(blueprint, request, gate, sock.fileno())
-        blueprint.hardening.apply(request["processes"])
+        sys_.set_title("pytest-sandbox agent")
+        _build(config, request, gate, sock.fileno())
+        config.hardening.apply(request.processes)
         agent = main.Agent(sock)
     except Exception as error:
         cause = error if isinstance(error, OSError) else OSError(errno.EIO, repr(error))
-        wire.send(sock, {"failed": describe(cause)})
+        wire.send(sock, SandboxFailed(error=KernelError.of(cause)))
         os._exit(1)
     agent.run()
     os._exit(0)
 
 
-def _build(blueprint: Blueprint, request: wire.Message, gate: socket.socket, engine: int) -> None:
+def _build(config: SandboxConfig, request: CreateRequest, gate: socket.socket, engine: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
     idmap.become_root()
-    namespaces.unshare(
-        namespaces.CLONE_NEWCGROUP
-    )  # only now: its root is the cgroup we were put into
+    sys_.unshare(sys_.CLONE_NEWCGROUP)  # only now: its root is the cgroup we were put into
     os.umask(0)
-    root_mounts.mount_store(blueprint.size, blueprint.inodes)
-    root_mounts.mount_root(blueprint.trees, blueprint.layers, request["layers"])
-    root_mounts.mount_trees(blueprint.trees)
-    root_mounts.mount_kernel(blueprint.masked, blueprint.size, blueprint.inodes)
+    root_mounts.mount_store(config.size, config.inodes)
+    root_mounts.mount_root(config.trees, config.layers, request.layers)
+    root_mounts.mount_trees(config.trees)
+    root_mounts.mount_kernel(config.masks, config.size, config.inodes)
     _hand_over(gate)
-    volumes = volume_mounts.take(request["volumes"])
+    volumes = volume_mounts.take(request.volumes)
     root_mounts.enter_root()
     _forget_the_machine([engine, *(tree for tree, _ in volumes)])
     os.umask(0o022)
     volume_mounts.attach(volumes)
-    socket.sethostname(request["hostname"])
-    loopback.bring_up()
+    socket.sethostname(request.hostname)
+    _loopback_up()
     _prepare_files(request)
 
 
@@ -128,14 +102,19 @@ def _forget_the_machine(keep: list[int]) -> None:
 
 def _hand_over(gate: socket.socket) -> None:
     """Give the zygote our store, while it can still be named, and our mount namespace."""
-    mount_namespace = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
-    wire.send(gate, {}, (mounts.open_tree("/box"), mount_namespace))
+    mounts = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    wire.send(gate, helpers.SandboxHandles(), (sys_.open_tree("/box"), mounts))
 
 
-def _prepare_files(request: wire.Message) -> None:
-    os.makedirs(request["workdir"], exist_ok=True)
-    hostname = request["hostname"]
-    if hostname != "sandbox" or request["layers"]:
+def _loopback_up() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        fcntl.ioctl(sock, _SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", _IFF_UP))
+
+
+def _prepare_files(request: CreateRequest) -> None:
+    os.makedirs(request.workdir, exist_ok=True)
+    hostname = request.hostname
+    if hostname != "sandbox" or request.layers:
         with contextlib.suppress(OSError):  # a snapshot may be of something without these files
             _update("/etc/hostname", f"{hostname}\n", whole=True)
             if hostname != "sandbox":
@@ -144,7 +123,7 @@ def _prepare_files(request: wire.Message) -> None:
 
 def _update(path: str, text: str, *, whole: bool = False) -> None:
     """Have a small file hold a text, or hold it too, and leave it alone if it does."""
-    fd = files.open_file({"path": path, "flags": os.O_RDWR | os.O_APPEND, "mode": 0})
+    fd = files.open_file(path, os.O_RDWR | os.O_APPEND)
     with os.fdopen(fd, "rb+") as file:
         old = file.read(_LARGEST_TEXT)
         if old == text.encode() or (text.encode() in old and not whole):

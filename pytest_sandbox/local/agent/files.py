@@ -6,67 +6,65 @@ import errno
 import os
 import stat
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from ..wire import Message
+from ..protocol.jobs import FileStatus
 
 _LARGEST_ACCOUNTS = 1024 * 1024
 _REFUSED_FLAGS = os.O_PATH | os.O_DIRECTORY  # O_TMPFILE has the bit of O_DIRECTORY too
 
 
-def open_file(request: Message) -> int:
-    """Open a regular file; anything else might block whoever uses the descriptor."""
-    path, flags = request["path"], request["flags"]
+def open_file(path: str, flags: int, mode: int = 0) -> int:
+    """Open a regular file; anything else might block whoever uses the descriptor.
+
+    A FIFO or a terminal would: hence `O_NONBLOCK`, without which already open(2) waits for the
+    other end of a FIFO, and `O_NOCTTY`, without which a terminal becomes that of PID 1.
+    """
     if flags & _REFUSED_FLAGS:
         raise OSError(errno.EINVAL, "not flags for a regular file", path)
     more = os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
-    fd = os.open(path, flags | more, request["mode"])
-    mode = os.fstat(fd).st_mode
-    if stat.S_ISREG(mode):
+    fd = os.open(path, flags | more, mode)
+    kind = os.fstat(fd).st_mode
+    if stat.S_ISREG(kind):
         return fd
     os.close(fd)
-    if stat.S_ISDIR(mode):
+    if stat.S_ISDIR(kind):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     raise OSError(errno.EINVAL, "not a regular file", path)
 
 
-def describe_path(request: Message) -> Message:
-    """What `stat` answers."""
-    path = request["path"]
-    return {"entry": entry(path, os.stat(path) if request["follow"] else os.lstat(path))}
-
-
-def make_directory(request: Message) -> Message:
+def make_directory(path: str, *, parents: bool) -> None:
     """Make a directory, or all that is missing of a path."""
-    if request["parents"]:
-        os.makedirs(request["path"], exist_ok=True)
+    if parents:
+        os.makedirs(path, exist_ok=True)
     else:
-        os.mkdir(request["path"])
-    return {}
+        os.mkdir(path)
 
 
-def remove(request: Message) -> Message:
+def remove(path: str) -> None:
     """Remove one name."""
-    path = request["path"]
     if stat.S_ISDIR(os.lstat(path).st_mode):
         os.rmdir(path)
     else:
         os.unlink(path)
-    return {}
 
 
-def entry(path: str, info: os.stat_result) -> list[object]:
-    """What the engine makes an `Entry` of."""
+def describe(path: str, info: os.stat_result) -> FileStatus:
+    """What to tell of a file."""
     target = None
     if stat.S_ISLNK(info.st_mode):
         try:
             target = os.readlink(path)
         except OSError:
             target = ""  # replaced meanwhile
-    return [
-        *(info.st_mode, info.st_size, info.st_uid, info.st_gid),
-        *(_USERS.name(info.st_uid), _GROUPS.name(info.st_gid), info.st_mtime_ns, target),
-    ]
+    return FileStatus(
+        mode=info.st_mode,
+        size=info.st_size,
+        uid=info.st_uid,
+        gid=info.st_gid,
+        owner=_USERS.name(info.st_uid),
+        group=_GROUPS.name(info.st_gid),
+        mtime_ns=info.st_mtime_ns,
+        target=target,
+    )
 
 
 class _Accounts:
@@ -89,7 +87,7 @@ class _Accounts:
         return self._names.get(number, str(number))
 
     def _read(self) -> dict[int, str]:
-        fd = open_file({"path": self._path, "flags": os.O_RDONLY, "mode": 0})
+        fd = open_file(self._path, os.O_RDONLY)
         try:
             text = os.read(fd, _LARGEST_ACCOUNTS).decode("utf-8", "replace")
         finally:

@@ -1,7 +1,6 @@
 """Work on files that takes long: done by a process forked from PID 1, with its rights.
 
-A job talks to the engine over a socket of its own: any number of messages, the last of which
-says `done` or `error`. It ends when the engine closes that socket.
+A job talks to the engine over a socket of its own; `protocol.jobs` has what they say.
 """
 
 from __future__ import annotations
@@ -11,15 +10,25 @@ import os
 import signal
 import socket
 
-from .. import wire
-from ..kernel.errors import describe
-from . import pack, remove, unpack
-from .files import entry
-from .tree_watch import TreeWatch
+from ..kernel import inotify
+from ..protocol import jobs as messages
+from ..protocol import wire
+from ..protocol.common import Failed, Succeeded
+from . import files, pack, remove, unpack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..wire import Message
+    from typing import TypeAlias
+
+    from ..protocol.message import Message
+
+    Request: TypeAlias = (
+        messages.ListDirectoryJob
+        | messages.RemoveTreeJob
+        | messages.WatchJob
+        | messages.PackJob
+        | messages.UnpackJob
+    )
 
 _BATCH = wire.PACKET // 2  # bytes; an entry has at most 30 KiB: a link's text, escaped
 
@@ -30,24 +39,25 @@ class Job:
     A watch is set when its job is made, so before anything that is asked for later.
     """
 
-    def __init__(self, request: Message) -> None:
-        self._path = request["path"]
-        self._kind = request["job"]
-        self._watch: TreeWatch | None = None
-        if self._kind == "watch":
-            self._watch = TreeWatch(self._path, recursive=request["recursive"])
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._watch: inotify.Watch | None = None
+        if isinstance(request, messages.WatchJob):
+            self._watch = inotify.Watch(request.path, recursive=request.recursive)
 
-    def do(self, sock: socket.socket, fds: list[int]) -> Message:
-        """Do it; what it has to say at the end."""
+    def do(self, sock: socket.socket, fds: list[int]) -> None:
+        """Do it, and say on `sock` what there is to say before the end."""
+        path = self._request.path
         if self._watch is not None:
-            return self._watch.report(sock)
-        if self._kind == "listdir":
-            return _listdir(self._path, sock)
-        if self._kind == "remove":
-            return remove.remove_tree(self._path)
-        if self._kind == "pack":
-            return pack.pack(self._path, fds[0])
-        return unpack.unpack(self._path, fds[0])
+            self._watch.report(sock, _teller(sock))
+        elif isinstance(self._request, messages.ListDirectoryJob):
+            _list_directory(path, sock)
+        elif isinstance(self._request, messages.RemoveTreeJob):
+            remove.remove_tree(path)
+        elif isinstance(self._request, messages.PackJob):
+            pack.pack(path, fds[0])
+        else:
+            unpack.unpack(path, fds[0])
 
     def close(self) -> None:
         """PID 1 keeps nothing of it."""
@@ -65,28 +75,36 @@ def run(job: Job, fds: list[int]) -> None:
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     sock = socket.socket(fileno=fds[0])
+    answer: Message = Succeeded()
     try:
-        answer = {"done": job.do(sock, fds[1:])}
+        job.do(sock, fds[1:])
     except OSError as error:
-        answer = {"error": describe(error)}
+        answer = Failed.of(error)
     with contextlib.suppress(OSError):  # the engine may have lost interest
         wire.send(sock, answer)
 
 
-def _listdir(path: str, sock: socket.socket) -> Message:
-    batch: list[list[object]] = []
+def _teller(sock: socket.socket) -> inotify.Tell:
+    def tell(kind: inotify.Kind, paths: list[str]) -> None:
+        wire.send(sock, messages.FileChanged(kind=kind, paths=paths))
+
+    return tell
+
+
+def _list_directory(path: str, sock: socket.socket) -> None:
+    batch: list[messages.DirectoryEntry] = []
     size = 0
     for name in sorted(os.listdir(path)):
         whole = os.path.join(path, name)
         try:
-            found = [name, *entry(whole, os.lstat(whole))]
+            info = files.describe(whole, os.lstat(whole))
         except FileNotFoundError:
             continue  # gone since
-        length = len(wire.encode({"": found}))
+        entry = messages.DirectoryEntry(name=name, info=info)
+        length = len(wire.encode(entry))
         if size + length > _BATCH and batch:
-            wire.send(sock, {"entries": batch})
+            wire.send(sock, messages.DirectoryEntries(entries=batch))
             batch, size = [], 0
-        batch.append(found)
+        batch.append(entry)
         size += length
-    wire.send(sock, {"entries": batch})
-    return {}
+    wire.send(sock, messages.DirectoryEntries(entries=batch))

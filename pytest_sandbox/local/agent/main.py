@@ -12,19 +12,28 @@ import select
 import signal
 import time
 
-from .. import wire
-from ..kernel.errors import describe
-from . import files, jobs, pause, ports, spawn
+from ..protocol import agent as messages
+from ..protocol import jobs as job_messages
+from ..protocol import wire
+from ..protocol.common import DescriptorAnswer, Failed, Succeeded
+from ..protocol.message import BadMessage
+from . import files, jobs, ports, spawn
+from .pause import SandboxPause
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
+    from typing import Any, TypeAlias
 
-    from ..wire import Message
+    from ..protocol.message import Message
 
+    #: What a request is answered with, and the descriptors beside it, which are closed then.
+    Answer: TypeAlias = tuple[Message, tuple[int, ...]]
+    Handler: TypeAlias = Callable[[Any, list[int]], Answer]
 
-#: How often, and for how many seconds at a time, to wait for what is about to end.
-_MOMENTS, _MOMENT = 10, 0.0003
+#: How often, and for how many seconds at a time, to wait for processes that are about to end.
+_ATTEMPTS, _ATTEMPT = 10, 0.0003
 
 
 class Agent:
@@ -32,31 +41,33 @@ class Agent:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
-        self._processes: dict[int, int] = {}  # pid -> the engine's name for the process
+        self._processes: dict[int, int] = {}  # pid -> the engine's number for the process
         self._main: int | None = None
         self._over = False
-        self._stillness = pause.Stillness()
-        self._handlers = {
-            "exec": self._exec,
-            "adopt": self._adopt,
-            "signal": self._signal,
-            "ping": lambda *_: ({}, ()),
-            "open": lambda request, _: ({}, (files.open_file(request),)),
-            "stat": lambda request, _: (files.describe_path(request), ()),
-            "mkdir": lambda request, _: (files.make_directory(request), ()),
-            "remove": lambda request, _: (files.remove(request), ()),
-            "connect": lambda request, _: ({}, (ports.begin_connection(request),)),
-            "job": self._job,
-            "halt": self._halt,
-            "resume": self._resume,
+        self._pause = SandboxPause()
+        self._handlers: dict[type[Message], Handler] = {
+            messages.SpawnRequest: self._exec,
+            messages.AdoptRequest: self._adopt,
+            messages.SignalRequest: self._signal,
+            messages.PingRequest: lambda *_: (Succeeded(), ()),
+            messages.OpenRequest: self._open,
+            messages.StatRequest: self._stat,
+            messages.MakeDirectoryRequest: self._make_directory,
+            messages.RemoveRequest: self._remove,
+            messages.ConnectRequest: self._connect,
+            messages.PauseRequest: self._begin_pause,
+            messages.ResumeRequest: self._end_pause,
+            **dict.fromkeys(job_messages.JOBS, self._start_job),
         }
+        # Python runs a handler of a signal only between two instructions of its own. The pipe
+        # wakes poll(2), so that no exit is missed that comes just before it blocks.
         self._wakeup, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(write, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
 
     def run(self) -> None:
         """Serve; returns when the sandbox is over."""
-        wire.send(self._sock, {"ready": True})
+        wire.send(self._sock, messages.AgentReady())
         poll = select.poll()
         poll.register(self._sock, select.POLLIN)
         poll.register(self._wakeup, select.POLLIN)
@@ -70,23 +81,33 @@ class Agent:
                     return
 
     def _serve(self) -> bool:
-        message, fds = wire.receive_request(self._sock)
-        if message is None:
-            return False
+        """Answer one request; False at the end of the conversation."""
         passed: tuple[int, ...] = ()
+        answer: Message
         try:
-            answer, passed = self._handlers[message["op"]](message, fds)
-            answer = {"id": message["id"], "ok": answer}
+            request, number, fds = wire.receive_request(self._sock, messages.ENGINE_TO_AGENT)
+        except BadMessage as error:
+            refusal = OSError(errno.EPROTO, str(error), "")
+            wire.send(self._sock, Failed.of(refusal), number=error.number)
+            return True
+        if request is None:
+            return False
+        try:
+            answer, passed = self._handlers[type(request)](request, fds)
         except OSError as error:
-            answer = {"id": message["id"], "error": describe(error)}
+            answer = Failed.of(error)
         finally:
             wire.close_all(fds)
-        wire.send(self._sock, answer, passed)
+        wire.send(self._sock, answer, passed, number=number)
         wire.close_all(list(passed))
         return True
 
     def _reap(self) -> bool:
-        """Collect the dead; False once the main process is among them."""
+        """Collect the dead; False once the main process is among them.
+
+        PID 1 gets all orphans of its pid namespace as children, pid_namespaces(7): a process that
+        is not in `_processes` is one of those, or a job.
+        """
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -94,57 +115,79 @@ class Agent:
                 return not self._over
             if pid == 0:
                 return not self._over
-            name = self._processes.pop(pid, None)
-            if name is not None:
-                wire.send(self._sock, {"exit": name, "status": os.waitstatus_to_exitcode(status)})
+            process = self._processes.pop(pid, None)
+            if process is not None:
+                status = os.waitstatus_to_exitcode(status)
+                wire.send(self._sock, messages.ProcessExited(process=process, status=status))
             if pid == self._main:
                 self._over = True
                 return False
 
-    def _exec(self, request: Message, fds: list[int]) -> tuple[Message, tuple[int, ...]]:
+    def _exec(self, request: messages.SpawnRequest, fds: list[int]) -> Answer:
         pid, passed = spawn.spawn(request, fds)
-        self._processes[pid] = request["id"]
-        if request["main"]:
+        self._processes[pid] = request.process
+        if request.main:
             self._main = pid
-        return {"pid": pid}, passed
+        return messages.SpawnAnswer(pid=pid), passed
 
-    def _halt(self, request: Message, fds: list[int]) -> tuple[Message, tuple[int, ...]]:
+    def _adopt(self, request: messages.AdoptRequest, fds: list[int]) -> Answer:
+        """Take a process for the main one that is going to be restored as a child of ours."""
+        self._main = request.pid
+        self._processes[request.pid] = request.process
+        return Succeeded(), ()
+
+    def _signal(self, request: messages.SignalRequest, fds: list[int]) -> Answer:
+        pids = [pid for pid, process in self._processes.items() if process == request.process]
+        for pid in pids:
+            spawn.signal_session(pid, request.number)
+        return Succeeded(), ()
+
+    def _open(self, request: messages.OpenRequest, fds: list[int]) -> Answer:
+        fd = files.open_file(request.path, request.flags, request.mode)
+        return DescriptorAnswer(), (fd,)
+
+    def _stat(self, request: messages.StatRequest, fds: list[int]) -> Answer:
+        info = os.stat(request.path) if request.follow else os.lstat(request.path)
+        return messages.StatAnswer(info=files.describe(request.path, info)), ()
+
+    def _make_directory(self, request: messages.MakeDirectoryRequest, fds: list[int]) -> Answer:
+        files.make_directory(request.path, parents=request.parents)
+        return Succeeded(), ()
+
+    def _remove(self, request: messages.RemoveRequest, fds: list[int]) -> Answer:
+        files.remove(request.path)
+        return Succeeded(), ()
+
+    def _connect(self, request: messages.ConnectRequest, fds: list[int]) -> Answer:
+        return DescriptorAnswer(), (ports.begin_connection(request.family, request.port),)
+
+    def _begin_pause(self, request: messages.PauseRequest, fds: list[int]) -> Answer:
         idle = self._is_idle()
         if not idle:
-            self._stillness.begin(strictly=request["strictly"])
-        return {"idle": idle, "still": sorted(self._stillness.still)}, ()
+            self._pause.begin(strictly=request.strictly)
+        stopped = sorted(self._pause.stopped_before)
+        return messages.PauseAnswer(idle=idle, stopped=stopped), ()
 
-    def _resume(self, request: Message, fds: list[int]) -> tuple[Message, tuple[int, ...]]:
-        self._stillness.end()
-        return {}, ()
+    def _end_pause(self, request: messages.ResumeRequest, fds: list[int]) -> Answer:
+        self._pause.end()
+        return Succeeded(), ()
 
     def _is_idle(self) -> bool:
         """Whether there is no process but this one; jobs that have answered may still be ending."""
-        for _ in range(_MOMENTS):
+        for _ in range(_ATTEMPTS):
             if not self._reap():
                 raise ProcessLookupError(errno.ESRCH, "the sandbox is over", "")
             try:
+                # Whether there is any child at all; one that is dead is left to `_reap`.
                 os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             except ChildProcessError:
                 return True
             if self._processes:
                 return False
-            time.sleep(_MOMENT)
+            time.sleep(_ATTEMPT)
         return False
 
-    def _adopt(self, request: Message, fds: list[int]) -> tuple[Message, tuple[int, ...]]:
-        """A process is going to be restored as a child of ours, which then is the main one."""
-        self._main = request["pid"]
-        self._processes[self._main] = request["id"]
-        return {}, ()
-
-    def _signal(self, request: Message, fds: list[int]) -> tuple[Message, tuple[int, ...]]:
-        pids = [pid for pid, name in self._processes.items() if name == request["process"]]
-        for pid in pids:
-            spawn.signal_session(pid, request["number"])
-        return {}, ()
-
-    def _job(self, request: Message, fds: list[int]) -> tuple[Message, tuple[int, ...]]:
+    def _start_job(self, request: jobs.Request, fds: list[int]) -> Answer:
         job = jobs.Job(request)
         try:
             if os.fork() == 0:
@@ -155,4 +198,4 @@ class Agent:
                     os._exit(0)
         finally:
             job.close()
-        return {}, ()
+        return Succeeded(), ()

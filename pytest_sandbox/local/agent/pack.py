@@ -6,14 +6,10 @@ import os
 
 from pytest_sandbox._shared.tar.disk_source import DiskSource
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from ..wire import Message
-
 _CHUNK = 256 * 1024
 
 
-def pack(path: str, fd: int) -> Message:
+def pack(path: str, fd: int) -> None:
     """Write what a directory holds to `fd`.
 
     Raises:
@@ -22,4 +18,3 @@ def pack(path: str, fd: int) -> Message:
     with os.fdopen(fd, "wb", buffering=_CHUNK) as out:
         for chunk in DiskSource(path).pack(itself=False):
             out.write(chunk)
-    return {}

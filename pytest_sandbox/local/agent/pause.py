@@ -14,11 +14,15 @@ _WAITING, _LONGEST = 0.05, 20.0
 _STEP = 0.0002
 
 
-class Stillness:
-    """Between `begin` and `end`, no process of the sandbox but PID 1 runs."""
+class SandboxPause:
+    """Between `begin` and `end`, no process of the sandbox but PID 1 runs.
+
+    Attributes:
+        stopped_before: pids of processes that were stopped already, by whatever.
+    """
 
     def __init__(self) -> None:
-        self.still: set[int] = set()  # stopped before, by whoever
+        self.stopped_before: set[int] = set()
 
     def begin(self, *, strictly: bool) -> None:
         """Stop all processes, and return when none runs.
@@ -29,7 +33,7 @@ class Stillness:
         Raises:
             OSError: `EBUSY` if one does not stop; nothing is stopped then.
         """
-        self.still = {pid for pid in _pids() if _states(pid) <= {b"T", b"t"}}
+        self.stopped_before = {pid for pid in _pids() if _states(pid) <= {b"T", b"t"}}
         deadline = time.monotonic() + _LONGEST
         while time.monotonic() < deadline:
             self._signal(signal.SIGSTOP)
@@ -51,7 +55,8 @@ class Stillness:
         They would find a second stop when they are to do something for CRIU, or in a copy.
         """
         # If there are none, all at once: nothing is forked meanwhile.
-        for pid in [pid for pid in _pids() if pid not in self.still] if self.still else [-1]:
+        spared = self.stopped_before
+        for pid in [pid for pid in _pids() if pid not in spared] if spared else [-1]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
 

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from ..wire import Message
-
-_LOOPBACK = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
+_LOOPBACK = {int(socket.AF_INET): "127.0.0.1", int(socket.AF_INET6): "::1"}
 
 
-def begin_connection(request: Message) -> int:
+def begin_connection(family: int, port: int) -> int:
     """A TCP socket on its way to a port of the loopback interface.
+
+    Args:
+        family: of addresses, `AF_INET` or `AF_INET6`.
+        port: the port.
 
     Nothing is waited for: a listener that lets its queue fill up answers nothing at all, and
     PID 1 has others to serve.
     """
-    family = socket.AddressFamily(request["family"])
+    if family not in _LOOPBACK:
+        raise OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT), "")
     sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:
-        sock.connect((_LOOPBACK[family], request["port"]))
+        sock.connect((_LOOPBACK[family], port))
     except BlockingIOError:
         pass  # the usual case: it goes on while the socket travels
     except OSError:

@@ -10,25 +10,20 @@ import errno
 import os
 import stat
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from ..wire import Message
-
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def remove_tree(path: str) -> Message:
+def remove_tree(path: str) -> None:
     """Remove a file, a link, or a directory with all that it holds."""
     if not stat.S_ISDIR(os.lstat(path).st_mode):
         os.unlink(path)
-        return {}
+        return
     fd = os.open(path, _FOLDER)
     try:
         fd = _empty(fd, path)
     finally:
         os.close(fd)
     os.rmdir(path)
-    return {}
 
 
 def _empty(fd: int, path: str) -> int:

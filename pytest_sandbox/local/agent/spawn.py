@@ -4,31 +4,32 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import signal
-
-from ..kernel import terminals
+import struct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..wire import Message
+    from ..protocol.agent import SpawnRequest, TerminalSize
 
 _ALL_SIGNALS = tuple(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+_TIOCSPTLCK, _TIOCGPTN, _TIOCSWINSZ = 0x40045431, 0x80045430, 0x5414
 _NULL = 0  # PID 1's own standard input is the sandbox's /dev/null
 
 
-def spawn(request: Message, fds: list[int]) -> tuple[int, tuple[int, ...]]:
+def spawn(request: SpawnRequest, fds: list[int]) -> tuple[int, tuple[int, ...]]:
     """Start the process of an `exec` message; its pid, and the terminal for the engine if any.
 
     Raises:
         OSError: with the name of what is at fault: the folder, the command, its interpreter.
     """
-    os.chdir(request["workdir"])
+    os.chdir(request.workdir)
     try:
-        path = find(request["argv"][0], request["env"].get("PATH", os.defpath))
-        if request["pty"] is None:
+        path = find(request.argv[0], request.env.get("PATH", os.defpath))
+        if request.terminal is None:
             return _spawn(path, request, _pipes(request, fds)), ()
-        return _spawn_on_terminal(path, request)
+        return _spawn_on_terminal(path, request, request.terminal)
     finally:
         os.chdir("/")
 
@@ -77,16 +78,16 @@ def _session(pid: int) -> int | None:
     return None if fields[0] in (b"Z", b"X") else int(fields[3])
 
 
-def _pipes(request: Message, fds: list[int]) -> list[tuple[int, ...]]:
+def _pipes(request: SpawnRequest, fds: list[int]) -> list[tuple[int, ...]]:
     """File actions for the engine's pipes: stdin, and those of stdout and stderr that it wants."""
     given = iter(fds)
     stdin = next(given)
     stdout = stderr = _NULL
-    if request["stdout"] == "pipe":
+    if request.stdout == "pipe":
         stdout = next(given)
-    if request["stderr"] == "pipe":
+    if request.stderr == "pipe":
         stderr = next(given)
-    elif request["stderr"] == "stdout":
+    elif request.stderr == "stdout":
         stderr = stdout
     # stdin comes last: until then 0 still is /dev/null.
     return [
@@ -96,12 +97,25 @@ def _pipes(request: Message, fds: list[int]) -> list[tuple[int, ...]]:
     ]
 
 
-def _spawn_on_terminal(path: str, request: Message) -> tuple[int, tuple[int, ...]]:
-    """Open a terminal of the sandbox's own; the process leads its session."""
-    rows, columns = request["pty"]
-    master, number = terminals.open_terminal()
+def open_terminal() -> tuple[int, int]:
+    """Open a new terminal of the sandbox: its master, and its number in `/dev/pts`."""
+    master = os.open("/dev/ptmx", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
     try:
-        terminals.set_size(master, rows, columns)
+        fcntl.ioctl(master, _TIOCSPTLCK, struct.pack("i", 0))
+        (number,) = struct.unpack("i", fcntl.ioctl(master, _TIOCGPTN, bytes(4)))
+    except OSError:
+        os.close(master)
+        raise
+    return master, number
+
+
+def _spawn_on_terminal(
+    path: str, request: SpawnRequest, size: TerminalSize
+) -> tuple[int, tuple[int, ...]]:
+    """Open a terminal of the sandbox's own; the process leads its session."""
+    master, number = open_terminal()
+    try:
+        fcntl.ioctl(master, _TIOCSWINSZ, struct.pack("HHHH", size.rows, size.columns, 0, 0))
         # A session leader's first terminal becomes its controlling terminal: open(2) as it starts.
         actions: list[tuple[int, ...]] = [
             (os.POSIX_SPAWN_OPEN, 0, f"/dev/pts/{number}", os.O_RDWR, 0),  # type: ignore[list-item]
@@ -114,12 +128,12 @@ def _spawn_on_terminal(path: str, request: Message) -> tuple[int, tuple[int, ...
         raise
 
 
-def _spawn(path: str, request: Message, actions: list[tuple[int, ...]]) -> int:
+def _spawn(path: str, request: SpawnRequest, actions: list[tuple[int, ...]]) -> int:
     try:
         return os.posix_spawn(
             path,
-            request["argv"],
-            request["env"],
+            request.argv,
+            request.env,
             file_actions=actions,
             setsid=True,
             setsigmask=(),

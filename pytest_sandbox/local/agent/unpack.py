@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from pytest_sandbox._shared.tar.member import Member
 
-    from ..wire import Message
-
 _CHUNK = 256 * 1024
 _TYPES = {
     MemberKind.FIFO: stat.S_IFIFO,
@@ -28,7 +26,7 @@ _TYPES = {
 }
 
 
-def unpack(path: str, fd: int) -> Message:
+def unpack(path: str, fd: int) -> None:
     """Write what the tar at `fd` holds below a directory, which is made if need be.
 
     Raises:
@@ -44,7 +42,6 @@ def unpack(path: str, fd: int) -> Message:
             raise OSError(errno.EINVAL, f"not a whole tar stream: {error}", path) from error
         while source.read(_CHUNK):
             pass  # padding; the writer may not find the pipe broken
-    return {}
 
 
 class _SandboxTarget(DiskTarget):

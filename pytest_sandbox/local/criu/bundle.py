@@ -13,7 +13,7 @@ import re
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..wire import Message
+    from ..protocol.zygote import CriuFiles
 
 #: Where the stage has it.
 FOLDER = "/criu"
@@ -32,12 +32,12 @@ _ENVIRONMENT = {
 class Kit:
     """The files of one CRIU, read while the machine can still be reached."""
 
-    def __init__(self, message: Message) -> None:
-        self._loader = os.path.basename(message["loader"])
-        self._files = {os.path.basename(path): _read(path) for path in message["libraries"]}
-        self._files["criu"] = _with_own_cache(_read(message["program"]))
+    def __init__(self, paths: CriuFiles) -> None:
+        self._loader = os.path.basename(paths.loader)
+        self._files = {os.path.basename(path): _read(path) for path in paths.libraries}
+        self._files["criu"] = _with_own_cache(_read(paths.program))
         if self._loader:
-            self._files[self._loader] = _without_preload(_read(message["loader"]))
+            self._files[self._loader] = _without_preload(_read(paths.loader))
 
     def unpack(self) -> None:
         """Write everything to the stage."""

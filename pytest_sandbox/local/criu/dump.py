@@ -10,10 +10,11 @@ import contextlib
 import errno
 import os
 
-from ..filesystem.mount_points import IMAGE_SOURCE
-from ..filesystem.tree_copier import copy_tree
-from ..filesystem.walk import open_folder
+from ..filesystem.tree_writer import Copy, Planter
+from ..filesystem.walk import open_folder, walk
 from ..kernel.mountinfo import read_mounts
+from ..protocol.criu import DumpedState, OutsideTerminal, ProcessTree
+from ..zygote.directories import SOURCE
 from . import outside_terminals, processes
 from .run import Refused
 
@@ -21,7 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..wire import Message
+    from ..protocol.criu import DumpRequest
     from .run import Tools
 
 _OPTIONS = [
@@ -35,16 +36,15 @@ _WATCHED = ("/etc", "/home", "/opt", "/root", "/run", "/srv", "/tmp", "/var")
 _SHARED = "/dev/shm"
 
 
-def freeze(tools: Tools, message: Message) -> Message:
+def dump(tools: Tools, request: DumpRequest) -> DumpedState:
     """Write images of all processes, and copies of files in memory.
 
     Args:
         tools: how.
-        message: `pipes`, inodes of pipes that lead out of the sandbox; `still`, processes that
-            were stopped before all were.
+        request: the engine's.
 
     Returns:
-        What `thaw` wants to know, and `size`, bytes that it takes.
+        What `restore` wants to know.
 
     Raises:
         Refused: a process holds something that cannot be kept.
@@ -53,7 +53,7 @@ def freeze(tools: Tools, message: Message) -> Message:
     _check_mounts()
     latest = tools.count()
     trees = processes.trees(processes.scan())
-    outside = set(message["pipes"])
+    outside = set(request.pipes)
     pipes = {root: set(_pipes(family)) for root, family in trees.items()}
     _check_apart({root: held - outside for root, held in pipes.items()})
     own_ipc = _has_ipc()
@@ -62,23 +62,23 @@ def freeze(tools: Tools, message: Message) -> Message:
     options = [word for key in outer.values() for word in ("--external", key)]
     dumped = [_dump(tools, root, family, options, own_ipc) for root, family in trees.items()]
     _copy_shared(tools)
-    going = [pid for family in trees.values() for pid in family if pid not in message["still"]]
+    going = [pid for family in trees.values() for pid in family if pid not in request.stopped]
     info = os.statvfs(f"/proc/self/fd/{tools.images}")
-    return {
-        "trees": dumped,
-        "going": going,
-        "latest": latest,
-        "terminals": sorted(outer.items()),
-        "pipes": sorted(outside.intersection(*[set().union(*pipes.values())])),
-        "size": (info.f_blocks - info.f_bfree) * info.f_frsize,
-    }
+    return DumpedState(
+        trees=dumped,
+        going=going,
+        latest=latest,
+        terminals=[OutsideTerminal(number=n, key=key) for n, key in sorted(outer.items())],
+        pipes=sorted(outside.intersection(*[set().union(*pipes.values())])),
+        size=(info.f_blocks - info.f_bfree) * info.f_frsize,
+    )
 
 
 def _check_mounts() -> None:
     """Refuse what would be missing from a copy."""
     proc = os.open("/proc/self", os.O_PATH | os.O_CLOEXEC)
     for mount in read_mounts(proc):
-        if mount.source == IMAGE_SOURCE:
+        if mount.source == SOURCE:
             raise Refused(
                 f"{mount.path} is a mounted image, and those are not kept with processes: "
                 "unmount it first"
@@ -86,7 +86,9 @@ def _check_mounts() -> None:
     os.close(proc)
 
 
-def _dump(tools: Tools, root: int, family: list[int], options: list[str], own_ipc: bool) -> Message:
+def _dump(
+    tools: Tools, root: int, family: list[int], options: list[str], own_ipc: bool
+) -> ProcessTree:
     name = str(root)
     os.mkdir(name, dir_fd=tools.images)
     options = ["--tree", name, *_OPTIONS, *options]
@@ -97,7 +99,7 @@ def _dump(tools: Tools, root: int, family: list[int], options: list[str], own_ip
         raise OSError(errno.ENOSPC, "the memory of its processes takes more than is left", "")
     if words:
         raise Refused(f"process {root} ({processes.command(root)}): CRIU says: {words}")
-    return {"root": root, "session": os.getsid(root), "family": family}
+    return ProcessTree(root=root, session=os.getsid(root), family=family)
 
 
 def _pipes(family: list[int]) -> Iterator[int]:
@@ -140,3 +142,16 @@ def _copy_shared(tools: Tools) -> None:
     copy_tree(
         open_folder(_SHARED), open_folder("shm", tools.images), open_folder("names", tools.images)
     )
+
+
+def copy_tree(source: int, target: int, names: int) -> None:
+    """Copy all of a directory into an empty one; the descriptors are owned.
+
+    Args:
+        source: what to copy.
+        target: where to.
+        names: an empty directory on the same file system, for files with several names.
+    """
+    planter = Planter(target, names)
+    walk([source], Copy(planter))
+    planter.close()

@@ -15,11 +15,11 @@ import signal
 import socket
 import sys
 
-from .. import wire
-from ..kernel import namespaces, prctl, tmpfs
-from ..kernel.clone import clone
-from ..kernel.descriptors import close_all_but
-from ..kernel.errors import describe
+from ..kernel import syscalls as sys_
+from ..protocol import wire
+from ..protocol.common import Failed
+from ..protocol.criu import OperationRefused, ProcessesDumped, ProcessesRestored, RestoreRequest
+from ..zygote.helper import close_all_but
 from . import dump, restore
 from .bundle import FOLDER
 from .run import Refused, Tools
@@ -27,10 +27,14 @@ from .run import Refused, Tools
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeAlias
 
-    from ..kernel.cgroups.entrances import Entrances
-    from ..wire import Message
+    from ..kernel.cgroups import Doors
+    from ..protocol.criu import DumpRequest
+    from ..protocol.message import Message
     from .bundle import Kit
+
+    Request: TypeAlias = DumpRequest | RestoreRequest
 
 #: Where the helper mounts what it writes to, in a mount namespace of its own.
 _IMAGES, _WORK = "/memory", "/work"
@@ -39,99 +43,107 @@ _WORK_SIZE = 64 << 20
 #: Seconds for all of it. What takes longer waits for something that does not come.
 _LONGEST = 300
 _NAMESPACES = (
-    namespaces.CLONE_NEWNS
-    | namespaces.CLONE_NEWPID
-    | namespaces.CLONE_NEWNET
-    | namespaces.CLONE_NEWIPC
-    | namespaces.CLONE_NEWUTS
-    | namespaces.CLONE_NEWCGROUP
+    sys_.CLONE_NEWNS
+    | sys_.CLONE_NEWPID
+    | sys_.CLONE_NEWNET
+    | sys_.CLONE_NEWIPC
+    | sys_.CLONE_NEWUTS
+    | sys_.CLONE_NEWCGROUP
 )
 #: Numbers for processes of ours in a sandbox, high enough that programs seldom get there.
 _PIDS = range(32000, 31000, -1)
 
 
-def start(pid: int, kit: Kit, message: Message, fds: list[int], entrances: Entrances) -> int:
+def start(pid: int, kit: Kit, request: Request, fds: list[int], doors: Doors) -> int:
     """Begin to work on the sandbox with this PID 1; returns the helper's pid.
 
     Args:
         pid: of its PID 1, which the caller has not collected yet.
         kit: how to run CRIU.
-        message: the engine's request.
+        request: the engine's.
         fds: a socket, on which the engine hears of the end, then what the request needs.
-        entrances: the way into the sandbox's cgroups.
+        doors: the way into the sandbox's cgroups.
     """
-    return clone(0, lambda: _help(pid, kit, message, fds, entrances))
+    return sys_.clone(0, lambda: _help(pid, kit, request, fds, doors))
 
 
-def _help(pid: int, kit: Kit, message: Message, fds: list[int], entrances: Entrances) -> None:
-    prctl.die_with_parent(signal.SIGKILL)
+def _help(pid: int, kit: Kit, request: Request, fds: list[int], doors: Doors) -> None:
+    sys_.prctl(sys_.PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGTERM, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
-    close_all_but([*fds, *entrances.fds])
+    close_all_but([*fds, *doors.fds])
     sock = socket.socket(fileno=fds[0])
     try:
-        tools = _prepared(kit, message, fds[1:])
-        if message["op"] == "thaw":
-            restore.hand_out_memory(tools, message)
+        tools = _prepared(kit, request, fds[1:])
+        if isinstance(request, RestoreRequest):
+            restore.hand_out_memory(tools, request.state)
         sys.meta_path.clear()  # from here on, it would be the sandbox's own files
         target = os.pidfd_open(pid)
-        namespaces.enter(target, _NAMESPACES)
+        sys_.setns(target, _NAMESPACES)
         os.close(target)
-        _fork(lambda: _work(sock, tools, message, entrances), entrances)
+        _fork(lambda: _work(sock, tools, request, doors), doors)
     except Refused as refusal:
-        wire.send(sock, {"refused": str(refusal)})
+        wire.send(sock, OperationRefused(reason=str(refusal)))
     except OSError as error:
-        wire.send(sock, {"error": describe(error)})
+        wire.send(sock, Failed.of(error))
     sock.close()
     _wait_for_children()
     os._exit(0)
 
 
-def _prepared(kit: Kit, message: Message, fds: list[int]) -> Tools:
+def _prepared(kit: Kit, request: Request, fds: list[int]) -> Tools:
     """What is needed inside, in hand, as long as the stage is in reach."""
-    namespaces.unshare(namespaces.CLONE_NEWNS)
+    sys_.unshare(sys_.CLONE_NEWNS)
     work = _mounted(_WORK, _WORK_SIZE)
-    images = fds.pop(0) if message["op"] == "thaw" else _mounted(_IMAGES, message["room"])
+    images = _images(request, fds)
     folder = os.open(FOLDER, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     counter = os.open("/proc/sys/kernel/ns_last_pid", os.O_RDWR | os.O_CLOEXEC)
     return Tools(kit, folder, work, images, counter, fds)
 
 
+def _images(request: Request, fds: list[int]) -> int:
+    """Where CRIU writes its images, or reads them."""
+    if isinstance(request, RestoreRequest):
+        return fds.pop(0)
+    return _mounted(_IMAGES, request.room)
+
+
 def _mounted(path: str, size: int) -> int:
     """A new tmpfs, which lives as long as somebody has it open."""
-    tmpfs.mount(path, size, 0o700)
+    flags = sys_.MS_NOSUID | sys_.MS_NODEV
+    sys_.mount("tmpfs", path, "tmpfs", flags, f"size={size},mode=0700")
     return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
-def _fork(child: Callable[[], object], entrances: Entrances) -> None:
+def _fork(child: Callable[[], object], doors: Doors) -> None:
     for number in _PIDS:
         try:
-            clone(0, child, entrances.folder, number)
+            sys_.clone(0, child, doors.folder, number)
         except FileExistsError:
             continue
         return
     raise OSError(errno.EAGAIN, "no process number is free in the sandbox", "")
 
 
-def _work(sock: socket.socket, tools: Tools, message: Message, entrances: Entrances) -> None:
-    prctl.die_with_parent(signal.SIGKILL)
+def _work(sock: socket.socket, tools: Tools, request: Request, doors: Doors) -> None:
+    sys_.prctl(sys_.PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.alarm(_LONGEST)
     os.setsid()
     answer: Message
     passed: tuple[int, ...] = ()
     try:
-        entrances.enter()
-        if message["op"] == "freeze":
-            answer = {"done": dump.freeze(tools, message)}
-            passed = (tools.images,)
+        doors.enter()
+        if isinstance(request, RestoreRequest):
+            passed = restore.restore(tools, request)
+            answer = ProcessesRestored()
         else:
-            passed = restore.thaw(tools, message)
-            answer = {"done": {}}
+            answer = ProcessesDumped(state=dump.dump(tools, request))
+            passed = (tools.images,)
     except Refused as refusal:
-        answer = {"refused": str(refusal)}
+        answer = OperationRefused(reason=str(refusal))
     except OSError as error:
-        answer = {"error": describe(error)}
+        answer = Failed.of(error)
     wire.send(sock, answer, passed)
     os._exit(0)
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 
-from ..filesystem.tree_copier import copy_tree
 from ..filesystem.walk import open_folder
-from ..kernel import loopback
-from . import outside_terminals, processes
+from . import loopback, outside_terminals, processes
+from .dump import copy_tree
 from .run import Refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..wire import Message
+    from ..protocol.criu import DumpedState, RestoreRequest
     from .run import Tools
 
 #: Bytes from which memory is handed out as it is used: less is read sooner than that.
@@ -26,14 +25,14 @@ _OPTIONS = [
 ]
 
 
-def hand_out_memory(tools: Tools, message: Message) -> None:
+def hand_out_memory(tools: Tools, state: DumpedState) -> None:
     """For each tree with much memory, start what hands it out as it is used.
 
     Done outside of the sandbox, where its programs cannot stop it. It ends when all has been
     handed out, or nobody wants it any more.
     """
-    for tree in message["trees"]:
-        name = str(tree["root"])
+    for tree in state.trees:
+        name = str(tree.root)
         if not _is_much(tools, name):
             continue
         ready, theirs = os.pipe2(os.O_CLOEXEC)
@@ -44,13 +43,12 @@ def hand_out_memory(tools: Tools, message: Message) -> None:
         os.close(ready)
 
 
-def thaw(tools: Tools, message: Message) -> tuple[int, ...]:
+def restore(tools: Tools, request: RestoreRequest) -> tuple[int, ...]:
     """Restore all trees, then let those go on that were not stopped when they were kept.
 
     Args:
         tools: how.
-        message: what `freeze` returned; and `streams`, which tells of inodes of pipes which of the
-            descriptors in `tools` are to take their place; `masters`, numbers of terminals.
+        request: the engine's; the pipes that it gives are in `tools`.
 
     Returns:
         The masters of these terminals.
@@ -59,22 +57,23 @@ def thaw(tools: Tools, message: Message) -> tuple[int, ...]:
         Refused: CRIU could not.
         OSError: what the kernel said.
     """
+    state = request.state
     _restore_shared(tools)
     # One descriptor for each: CRIU closes what it has used.
-    pipes = {inode: os.open("/dev/null", os.O_RDWR) for inode in message["pipes"]}
-    pipes |= {inode: tools.fds[place] for inode, place in message["streams"]}
-    numbers = {*message["masters"], *(number for number, _ in message["terminals"])}
+    pipes = {inode: os.open("/dev/null", os.O_RDWR) for inode in state.pipes}
+    pipes |= {pipe.inode: tools.fds[pipe.place] for pipe in request.streams}
+    numbers = {*request.masters, *(terminal.number for terminal in state.terminals)}
     terminals = outside_terminals.open_all(numbers)
     given = {f"pipe:[{inode}]": fd for inode, fd in pipes.items()}
-    given |= {key: terminals[number][1] for number, key in message["terminals"]}
+    given |= {outside.key: terminals[outside.number][1] for outside in state.terminals}
     tools.count_from(os.getpid())  # what CRIU starts must not have the numbers that it restores
-    trees = [str(tree["root"]) for tree in message["trees"]]
-    with loopback.silenced() if len(trees) > 1 else contextlib.nullcontext():
+    trees = [str(tree.root) for tree in state.trees]
+    with loopback.silent() if len(trees) > 1 else contextlib.nullcontext():
         for tree in trees:
             _restore(tools, tree, given)
-    tools.count_from(message["latest"])
-    processes.resume(message["going"])
-    return tuple(terminals[number][0] for number in message["masters"])
+    tools.count_from(state.latest)
+    processes.resume(state.going)
+    return tuple(terminals[number][0] for number in request.masters)
 
 
 def _restore(tools: Tools, tree: str, given: dict[str, int]) -> None:

@@ -9,19 +9,12 @@ import os
 import socket
 from typing import TYPE_CHECKING
 
-from pytest_sandbox.engine import (
-    AnySnapshot,
-    EngineUnavailable,
-    Host,
-    InvalidSpec,
-    StoreFull,
-    TaskEnded,
-    TaskSpec,
-)
+from pytest_sandbox.engine import EngineUnavailable, InvalidSpec, StoreFull, TaskEnded, TaskSpec
 
-from .links.agent_link import BuildFailed
+from ..protocol.zygote import CreateRequest, MountedVolume
+from .links.errors import BuildFailed
 from .pool import Pool
-from .snapshots.images import Images
+from .snapshots.images import Images, Kind
 from .snapshots.snapshotting import Keeping
 from .task import LocalTask
 from .validate import check_task
@@ -37,7 +30,7 @@ if TYPE_CHECKING:
 _NO_ROOM = frozenset({errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC})
 _NO_ROOT = frozenset({errno.EINVAL, errno.ELOOP, errno.ENOTDIR})
 #: Besides the program's own processes: PID 1 and a job of it that works on files.
-_SERVANTS = 2
+_OUR_PROCESSES = 2
 
 
 class Factory:
@@ -92,20 +85,25 @@ class Factory:
         Raises:
             BuildFailed: with what the kernel said.
         """
-        stack = self.images.stack(spec.image)
+        stack = self.images.find(spec.image, Kind.FILES)
         name = str(next(self._names))
         try:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         except OSError as error:  # we have as many descriptors as we may have
             raise BuildFailed(error) from error
         keeping = Keeping(name, self.zygote, self.images, stack)
-        task = LocalTask(
-            spec, self._env(spec), ours, self._pumps, lambda: self.zygote.kill(name), keeping
-        )
+        try:
+            task = LocalTask(
+                spec, self._env(spec), ours, self._pumps, lambda: self.zygote.kill(name), keeping
+            )
+        except OSError as error:  # the event loop watches as many descriptors as it may
+            theirs.close()
+            keeping.release()
+            raise BuildFailed(error) from error
         task.memory = self.memory
         try:
             await self.images.bring(stack, self.zygote)
-            self.zygote.create(task, name, theirs, self._request(spec, stack))
+            self.zygote.create(task, self._request(name, spec, stack), theirs)
             await task.start()
         except EngineUnavailable:
             task.ended(lost="never started")
@@ -120,14 +118,14 @@ class Factory:
         check_task(spec, self.zygote.refused)
         return await self.build(spec)
 
-    def frees(self, snapshot: AnySnapshot) -> bool:
-        """Whether forgetting a snapshot frees storage."""
-        return self.pool.depends_on(snapshot) or self.images.frees(snapshot)
+    def frees(self, image: str) -> bool:
+        """Whether something is freed with an image."""
+        return self.pool.stands_on(image) or self.images.frees(image)
 
-    def forget(self, snapshot: AnySnapshot) -> None:
-        """Forget a snapshot."""
-        self.pool.forget(snapshot)
-        self.images.forget(snapshot)
+    def forget(self, image: str) -> None:
+        """Let go of an image."""
+        self.pool.forget(image)
+        self.images.forget(image)
 
     def forget_volume(self, volume: str) -> None:
         """Let go of a volume, if there is one of that name."""
@@ -157,26 +155,29 @@ class Factory:
     def _env(self, spec: TaskSpec) -> dict[str, str]:
         return {**self.image.env, **spec.env}
 
-    def _request(self, spec: TaskSpec, stack: Stack) -> dict[str, object]:
+    def _request(self, name: str, spec: TaskSpec, stack: Stack) -> CreateRequest:
         processes = spec.limits.processes or self._options.processes
-        return {
-            "layers": list(stack),
-            "volumes": self._mounts(spec),
-            "hostname": spec.hostname,
-            "workdir": spec.workdir or "/root",
-            "processes": processes + _SERVANTS,
-            "memory": spec.limits.memory,
-            "cpus": spec.limits.cpus,
-        }
+        return CreateRequest(
+            name=name,
+            layers=list(stack),
+            volumes=self._mounts(spec),
+            hostname=spec.hostname,
+            workdir=spec.workdir or "/root",
+            processes=processes + _OUR_PROCESSES,
+            memory=spec.limits.memory,
+            cpus=spec.limits.cpus,
+        )
 
-    def _mounts(self, spec: TaskSpec) -> list[tuple[int, str, bool]]:
+    def _mounts(self, spec: TaskSpec) -> list[MountedVolume]:
         """Volumes by number: a name would be a path. Those above come before those below."""
         mounts = []
         for volume in sorted(spec.volumes, key=lambda volume: volume.path):
             number = self._volumes.get(volume.volume)
             if number is None:
                 number = self._volumes[volume.volume] = next(self._volume_numbers)
-            mounts.append((number, volume.path, volume.read_only))
+            mounts.append(
+                MountedVolume(number=number, path=volume.path, read_only=volume.read_only)
+            )
         return mounts
 
 
@@ -194,8 +195,8 @@ def _translated(error: OSError, spec: TaskSpec) -> Exception:
             return InvalidSpec(
                 f"volume {volume.volume!r} cannot be mounted at {volume.path!r}: {error.strerror}"
             )
-    if not isinstance(spec.image, Host) and error.errno in _NO_ROOT:
-        return InvalidSpec(f"image {spec.image.name!r} cannot be a root: {error.strerror}")
+    if spec.image != "host" and error.errno in _NO_ROOT:
+        return InvalidSpec(f"image {spec.image!r} cannot be a root: {error.strerror}")
     about = f"{error.filename}: " if error.filename else ""
     if error.errno in _NO_ROOM:
         return StoreFull(f"no room for another sandbox: {about}{error.strerror}")

@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import stat
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pytest_sandbox.engine import Entry, EntryKind, Files, OpenFile, WatchEvent, WatchKind
 
+from ..protocol.agent import (
+    MakeDirectoryRequest,
+    OpenRequest,
+    RemoveRequest,
+    StatAnswer,
+    StatRequest,
+)
+from ..protocol.common import Succeeded
+from ..protocol.jobs import (
+    DirectoryEntries,
+    FileChanged,
+    FileStatus,
+    ListDirectoryJob,
+    PackJob,
+    RemoveTreeJob,
+    UnpackJob,
+    WatchJob,
+)
 from .links.job_link import JobLink
 from .open_file import LocalOpenFile
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
-    from ..wire import Message
+    from ..protocol.message import Message
     from .links.agent_link import AgentLink
 
 #: More than a sandbox's disk has room for; who sends more is not our agent.
@@ -38,24 +55,23 @@ class LocalFiles(Files):
     async def open(self, path: str, flags: int, mode: int = 0o666) -> OpenFile:
         """Open a regular file."""
         check_path(path)
-        _, fds = await self._link.request_descriptors("open", path=path, flags=flags, mode=mode)
-        if len(fds) != 1 or not stat.S_ISREG(os.fstat(fds[0]).st_mode):
-            for fd in fds:
-                os.close(fd)
+        fd = await self._link.request_descriptor(OpenRequest(path=path, flags=flags, mode=mode))
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
             raise OSError(errno.EIO, "the sandbox sent something else than the file", path)
-        return LocalOpenFile(fds[0], path, self._opened, self._link.running)
+        return LocalOpenFile(fd, path, self._opened, self._link.running)
 
     async def stat(self, path: str, *, follow: bool = False) -> Entry:
         """Describe a path."""
         check_path(path)
-        answer = await self._link.request("stat", path=path, follow=follow)
-        return _entry(path, answer.get("entry"))
+        answer = await self._link.request(StatRequest(path=path, follow=follow), StatAnswer)
+        return _entry(path, answer.info)
 
     async def listdir(self, path: str) -> list[Entry]:
         """Describe what a directory holds, sorted by name."""
         check_path(path)
         entries: list[Entry] = []
-        with JobLink(self._link, "listdir", path) as job:
+        with JobLink(self._link, ListDirectoryJob(path=path)) as job:
             await job.start()
             async for message in job.messages():
                 entries += _entries(path, message)
@@ -66,22 +82,22 @@ class LocalFiles(Files):
     async def mkdir(self, path: str, *, parents: bool = False) -> None:
         """Make a directory."""
         check_path(path)
-        await self._link.request("mkdir", path=path, parents=parents)
+        await self._link.request(MakeDirectoryRequest(path=path, parents=parents), Succeeded)
 
     async def remove(self, path: str, *, recursive: bool = False) -> None:
         """Remove a name, and all below it if `recursive`."""
         check_path(path)
         if not recursive:
-            await self._link.request("remove", path=path)
+            await self._link.request(RemoveRequest(path=path), Succeeded)
             return
-        with JobLink(self._link, "remove", path) as job:
+        with JobLink(self._link, RemoveTreeJob(path=path)) as job:
             await job.start()
             await job.finish()
 
     async def watch(self, path: str, *, recursive: bool = False) -> AsyncIterator[WatchEvent]:
         """Changes to a file or below a directory."""
         check_path(path)
-        with JobLink(self._link, "watch", path, recursive=recursive) as job:
+        with JobLink(self._link, WatchJob(path=path, recursive=recursive)) as job:
             await job.start()
             async for message in job.messages():
                 yield _event(path, message)
@@ -89,7 +105,7 @@ class LocalFiles(Files):
     async def pack(self, path: str) -> AsyncIterator[bytes]:
         """A directory's contents as a tar stream."""
         check_path(path)
-        with JobLink(self._link, "pack", path) as job:
+        with JobLink(self._link, PackJob(path=path)) as job:
             await job.start_reading()
             while data := await job.read():
                 yield data
@@ -98,7 +114,7 @@ class LocalFiles(Files):
     async def unpack(self, path: str, stream: AsyncIterator[bytes]) -> None:
         """Write the contents of a tar stream below a directory."""
         check_path(path)
-        with JobLink(self._link, "unpack", path) as job:
+        with JobLink(self._link, UnpackJob(path=path)) as job:
             await job.start_writing()
             async for data in stream:
                 if not await job.write(data):
@@ -123,41 +139,38 @@ def check_path(path: str) -> None:
 
 
 def _entries(path: str, message: Message) -> list[Entry]:
+    if not isinstance(message, DirectoryEntries):
+        raise _nonsense(path)
     found = []
-    with _making_sense(path):
-        for name, *fields in message["entries"]:
-            if name in ("", ".", "..") or "/" in name:
-                raise ValueError(name)  # somebody may make a path of it on the machine
-            found.append(_entry(f"{path.rstrip('/')}/{name}", fields))
+    for entry in message.entries:
+        name = entry.name
+        if name in ("", ".", "..") or "/" in name or "\0" in name:
+            raise _nonsense(path)  # callers may make a path of it on the machine
+        found.append(_entry(f"{path.rstrip('/')}/{name}", entry.info))
     return found
 
 
 def _event(path: str, message: Message) -> WatchEvent:
-    with _making_sense(path):
-        return WatchEvent(WatchKind(message["event"]), tuple(map(str, message["paths"])))
+    if not isinstance(message, FileChanged):
+        raise _nonsense(path)
+    return WatchEvent(WatchKind(message.kind), tuple(message.paths))
 
 
-def _entry(path: str, fields: Any) -> Entry:
-    with _making_sense(path):
-        mode, size, uid, gid, owner, group, mtime_ns, target = fields
-        return Entry(
-            path=path,
-            kind=_KINDS.get(stat.S_IFMT(int(mode)), EntryKind.OTHER),
-            mode=int(mode),
-            size=int(size),
-            uid=int(uid),
-            gid=int(gid),
-            owner=str(owner),
-            group=str(group),
-            mtime_ns=int(mtime_ns),
-            symlink_target=None if target is None else str(target),
-        )
+def _entry(path: str, info: FileStatus) -> Entry:
+    return Entry(
+        path=path,
+        kind=_KINDS.get(stat.S_IFMT(info.mode), EntryKind.OTHER),
+        mode=info.mode,
+        size=info.size,
+        uid=info.uid,
+        gid=info.gid,
+        owner=info.owner,
+        group=info.group,
+        mtime_ns=info.mtime_ns,
+        symlink_target=info.target,
+    )
 
 
-@contextlib.contextmanager
-def _making_sense(path: str) -> Iterator[None]:
-    """Whoever answers may be hostile: what does not fit is an error like any other."""
-    try:
-        yield
-    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-        raise OSError(errno.EIO, "the sandbox's answer makes no sense", path) from error
+def _nonsense(path: str) -> OSError:
+    """A hostile program may be what answers: what does not fit is an error like any other."""
+    return OSError(errno.EIO, "the sandbox's answer makes no sense", path)

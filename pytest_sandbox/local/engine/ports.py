@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 
 from pytest_sandbox.engine import Connection, InvalidSpec, TaskEnded
 
+from ..protocol.agent import ConnectRequest
+from .ready import finish, watch
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -48,8 +51,9 @@ class LocalPorts:
             ) from None
 
     async def _connect(self, family: socket.AddressFamily, port: int) -> LocalConnection:
-        _, fds = await self._link.request_descriptors("connect", family=int(family), port=port)
-        connection = LocalConnection(_checked(fds, family), self._opened)
+        request = ConnectRequest(family=int(family), port=port)
+        fd = await self._link.request_descriptor(request)
+        connection = LocalConnection(_checked(fd, family), self._opened)
         try:
             await connection.established()
         except BaseException:
@@ -128,7 +132,7 @@ class LocalConnection(Connection):
         self._rest = b""
 
     def release(self) -> None:
-        """Close at once; who waits for it goes on."""
+        """Close at once; calls that wait for it go on."""
         sock, self._sock = self._sock, None
         if sock is not None:
             self._loop.remove_reader(sock)
@@ -136,7 +140,7 @@ class LocalConnection(Connection):
             sock.close()
             self._opened.discard(self)
         for future in self._waiting:
-            _finish(future)
+            finish(future)
 
     def task_ended(self) -> None:
         """The sandbox is gone; what it had sent can still be read."""
@@ -175,8 +179,8 @@ class LocalConnection(Connection):
         sock, future = self._sock, self._loop.create_future()
         if sock is None:
             return
+        watch(add, sock.fileno(), finish, future)
         self._waiting.add(future)
-        add(sock, _finish, future)
         try:
             await future
         finally:
@@ -185,15 +189,10 @@ class LocalConnection(Connection):
                 remove(sock)
 
 
-def _finish(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
-
-
-def _checked(fds: list[int], family: socket.AddressFamily) -> socket.socket:
+def _checked(fd: int, family: socket.AddressFamily) -> socket.socket:
     """The socket that was asked for; anything else could do what it wants here."""
-    if len(fds) == 1 and stat.S_ISSOCK(os.fstat(fds[0]).st_mode):
-        sock = socket.socket(fileno=fds[0])
+    if stat.S_ISSOCK(os.fstat(fd).st_mode):
+        sock = socket.socket(fileno=fd)
         sock.setblocking(False)
         if (sock.family, sock.type, sock.proto) == (
             family,
@@ -203,6 +202,5 @@ def _checked(fds: list[int], family: socket.AddressFamily) -> socket.socket:
             return sock
         sock.close()
     else:
-        for fd in fds:
-            os.close(fd)
+        os.close(fd)
     raise OSError(errno.EIO, "the sandbox sent something else than the connection")

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import signal
-import stat
-import struct
-import termios
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pytest_sandbox.engine import (
     ExitStatus,
@@ -25,8 +21,13 @@ from pytest_sandbox.engine import (
     TaskEnded,
 )
 
-from ..wire import close_all
-from .stdin import Stdin
+from ..protocol.agent import AdoptRequest, SignalRequest, SpawnAnswer, SpawnRequest, TerminalSize
+from ..protocol.common import Succeeded
+from ..protocol.wire import close_all
+from .links.errors import task_ended
+from .links.pending_answers import wait_for
+from .process_pipes import is_terminal_master, pipe, resize_terminal, streams, terminal_number
+from .stdin_pump import StdinPump
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,8 +35,11 @@ if TYPE_CHECKING:
     from .links.agent_link import AgentLink
     from .pump import Pump
 
-_TIOCGPTN = 0x80045430
-_PTMX = os.makedev(5, 2)
+_OUTPUTS: dict[Output, Literal["pipe", "devnull", "stdout"]] = {
+    Output.PIPE: "pipe",
+    Output.DEVNULL: "devnull",
+    Output.STDOUT: "stdout",
+}
 
 
 class LocalProcess(Process):
@@ -46,8 +50,8 @@ class LocalProcess(Process):
         self.stderr = OutputLog()
         self._link = link
         self.pid = 0
-        self._name = 0
-        self._stdin: Stdin | None = None
+        self._number = 0
+        self._stdin: StdinPump | None = None
         self._pumps: list[Pump] = []
         self._master: int | None = None
         self._status: ExitStatus | None = None
@@ -63,35 +67,42 @@ class LocalProcess(Process):
             StoreFull: the engine has no descriptors left for it.
             TaskEnded: the task is over.
         """
-        request = {
-            "argv": list(spec.argv),
-            "env": dict(env),
-            "workdir": workdir,
-            "main": main,
-            "stdout": spec.stdout.value,
-            "stderr": spec.stderr.value,
-            "pty": None if spec.pty is None else [spec.pty.rows, spec.pty.columns],
-        }
         try:
             passed = () if spec.pty else self._open_pipes(spec)
         except OSError as error:
             self.task_ended()
-            raise StoreFull(f"no room for the pipes of a process: {error.strerror}") from error
+            raise _no_room(error) from error
+        self._number = self._link.register(self)
+        request = _request(spec, env, workdir, main=main, number=self._number)
         try:
-            self._name, answer = self._link.exec(self, request, passed)
-            value, fds = await answer
-            self.pid = int(value["pid"])
-            if spec.pty:
-                self.attach_terminal(fds)
-            else:
-                close_all(fds)
+            answer, fds = await wait_for(self._link.ask(request, SpawnAnswer, passed))
         except OSError as error:
+            self._link.unregister(self._number)
             self.task_ended()
             raise SpawnFailed(error.errno or 0, _sentence(spec, error)) from None
         except BaseException:
-            self._link.abandon(self._name)
-            self.task_ended()
+            self._give_up()
             raise
+        self.pid = answer.pid
+        if spec.pty:
+            self._start_terminal(fds)
+        else:
+            close_all(fds)
+
+    def _start_terminal(self, fds: list[int]) -> None:
+        try:
+            self.attach_terminal(fds)
+        except OSError as error:
+            self._give_up()
+            raise _no_room(error) from error
+        except TaskEnded:
+            self._give_up()
+            raise
+
+    def _give_up(self) -> None:
+        """Have it killed: it may run, but its caller will not hear of that."""
+        self._link.abandon(self._number)
+        self.task_ended()
 
     async def adopt(self, spec: ProcessSpec, pid: int) -> dict[str, int]:
         """Be the main process that is going to be restored with this pid.
@@ -107,26 +118,26 @@ class LocalProcess(Process):
             passed = () if spec.pty else self._open_pipes(spec)
         except OSError as error:
             self.task_ended()
-            raise StoreFull(f"no room for the pipes of a process: {error.strerror}") from error
+            raise _no_room(error) from error
+        self._number = self._link.register(self)
         try:
-            self._name, answer = self._link.adopt(self, pid)
-            await answer
+            await self._link.request(AdoptRequest(process=self._number, pid=pid), Succeeded)
         except BaseException:
             close_all(list(passed))
             self.task_ended()
             raise
-        return dict(zip(_streams(spec), passed, strict=True))
+        return dict(zip(streams(spec), passed, strict=True))
 
     def attach_terminal(self, fds: list[int]) -> None:
         """Use the master of a terminal, if that is what was sent."""
-        info = os.fstat(fds[0]) if len(fds) == 1 else None
-        if info is None or not stat.S_ISCHR(info.st_mode) or info.st_rdev != _PTMX:
+        if len(fds) != 1 or not is_terminal_master(fds[0]):
             close_all(fds)
-            raise TaskEnded("the sandbox's agent did not keep to the protocol")
+            raise task_ended("its agent broke the protocol: it sent something else than a terminal")
         self.stderr.close()
-        self._master = os.dup(fds[0])
-        self._stdin = Stdin(os.dup(fds[0]), terminal=True)
+        # Each part of us owns a descriptor of its own, and closes it when it is done.
         self._pumps.append(self._link.pump(fds[0], self.stdout, terminal=True))
+        self._stdin = StdinPump(os.dup(fds[0]), terminal=True)
+        self._master = os.dup(fds[0])
         if self._status is not None:
             self._wind_up()  # it was quicker than we
 
@@ -135,12 +146,12 @@ class LocalProcess(Process):
         """The number of its terminal inside, if it has one that is open."""
         if self._master is None:
             return None
-        return _number_of(self._master)
+        return terminal_number(self._master)
 
     def pipes(self, spec: ProcessSpec) -> dict[str, int]:
         """Inodes of its pipes that are open, by stream."""
         ends = [self._stdin, *self._pumps]
-        found = zip(_streams(spec), (end.inode for end in ends if end is not None), strict=False)
+        found = zip(streams(spec), (end.inode for end in ends if end is not None), strict=False)
         return {name: inode for name, inode in found if inode is not None}
 
     async def write_stdin(self, data: bytes) -> None:
@@ -169,13 +180,14 @@ class LocalProcess(Process):
             raise InvalidSpec(f"{number!r} is not a signal of this machine")
         if self._status is None:
             with contextlib.suppress(TaskEnded):  # it ended meanwhile
-                await self._link.request("signal", process=self._name, number=number)
+                await self._link.request(
+                    SignalRequest(process=self._number, number=number), Succeeded
+                )
 
     async def resize(self, size: PtySize) -> None:
         """Tell the terminal its new size."""
         if self._master is not None:
-            packed = struct.pack("HHHH", size.rows, size.columns, 0, 0)
-            fcntl.ioctl(self._master, termios.TIOCSWINSZ, packed)
+            resize_terminal(self._master, size)
 
     def exited(self, status: ExitStatus) -> None:
         """The agent says that it ended."""
@@ -204,40 +216,42 @@ class LocalProcess(Process):
     def _open_pipes(self, spec: ProcessSpec) -> tuple[int, ...]:
         passed: list[int] = []
         try:
-            theirs, ours = _pipe()
+            theirs, ours = pipe()
             passed.append(theirs)
-            self._stdin = Stdin(ours)
+            self._stdin = StdinPump(ours)
             for log, output in ((self.stdout, spec.stdout), (self.stderr, spec.stderr)):
                 if output is not Output.PIPE:
                     log.close()
                     continue
-                read, write = _pipe()
-                self._pumps.append(self._link.pump(read, log))
+                read, write = pipe()
                 passed.append(write)
+                self._pumps.append(self._link.pump(read, log))
         except OSError:
             close_all(passed)  # we have as many descriptors as we may have
             raise
         return tuple(passed)
 
 
-def _number_of(master: int) -> int:
-    (number,) = struct.unpack("i", fcntl.ioctl(master, _TIOCGPTN, bytes(4)))
-    return int(number)
+def _request(
+    spec: ProcessSpec, env: Mapping[str, str], workdir: str, *, main: bool, number: int
+) -> SpawnRequest:
+    terminal = None
+    if spec.pty is not None:
+        terminal = TerminalSize(rows=spec.pty.rows, columns=spec.pty.columns)
+    return SpawnRequest(
+        process=number,
+        argv=list(spec.argv),
+        env=dict(env),
+        workdir=workdir,
+        main=main,
+        stdout=_OUTPUTS[spec.stdout],
+        stderr=_OUTPUTS[spec.stderr],
+        terminal=terminal,
+    )
 
 
-def _streams(spec: ProcessSpec) -> list[str]:
-    """Names of the streams that are pipes, in the order in which pipes are passed on."""
-    outputs = (("stdout", spec.stdout), ("stderr", spec.stderr))
-    if spec.pty:
-        return []
-    return ["stdin", *(name for name, output in outputs if output is Output.PIPE)]
-
-
-def _pipe() -> tuple[int, int]:
-    read, write = os.pipe2(os.O_CLOEXEC)
-    # Whoever a process becomes may open /dev/stdout again, which asks the inode.
-    os.fchmod(read, 0o666)
-    return read, write
+def _no_room(error: OSError) -> StoreFull:
+    return StoreFull(f"no room for the pipes of a process: {error.strerror}")
 
 
 def _sentence(spec: ProcessSpec, error: OSError) -> str:

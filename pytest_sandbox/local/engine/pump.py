@@ -10,7 +10,7 @@ import os
 import termios
 from typing import TYPE_CHECKING
 
-from .ready import read_now
+from .ready import RETRY, read_now, watch
 
 if TYPE_CHECKING:
     from pytest_sandbox.engine import OutputLog
@@ -33,6 +33,9 @@ class Pump:
         log: where the output goes.
         running: the pumps that run, to which this one belongs while it does.
         terminal: whether `fd` is the master end of a terminal.
+
+    Raises:
+        OSError: the event loop cannot watch one more descriptor; `fd` is closed.
     """
 
     def __init__(
@@ -46,14 +49,18 @@ class Pump:
         self._loop = asyncio.get_running_loop()
         self._readable = asyncio.Event()
         self._left: int | None = None  # bytes to move after the exit, once known
-        self._loop.add_reader(fd, self._wake)
+        try:
+            watch(self._loop.add_reader, fd, self._wake)
+        except OSError:
+            os.close(fd)
+            raise
         self._task = self._loop.create_task(self._run())
         running.add(self)
         self._task.add_done_callback(lambda _: running.discard(self))
 
     @property
     def inode(self) -> int | None:
-        """Which pipe it is, `None` once nobody can write to it any more."""
+        """Which pipe it is, `None` once no process can write to it any more."""
         return None if self._task.done() else os.fstat(self._fd).st_ino
 
     def process_exited(self) -> None:
@@ -109,12 +116,17 @@ class Pump:
         try:
             return read_now(self._fd, self._chunk)
         except OSError:
-            return b""  # EIO: nobody has the terminal open any more
+            return b""  # EIO: no process has the terminal open any more
 
     async def _wait(self) -> None:
         self._readable.clear()
-        self._loop.add_reader(self._fd, self._wake)
-        await self._readable.wait()
+        try:
+            watch(self._loop.add_reader, self._fd, self._wake)
+        except OSError:
+            # Nothing that the program wrote may be lost for that, so look again in a while.
+            await asyncio.sleep(RETRY)
+        else:
+            await self._readable.wait()
 
     def _grow(self) -> None:
         """Move more at a time: this is one of the few streams that are long."""

@@ -1,9 +1,20 @@
-"""Waiting for descriptors on the running event loop."""
+"""Waiting for descriptors on the running event loop.
+
+The event loop watches descriptors by `epoll(7)`, which takes kernel memory for each, within a bound
+for each user (`fs.epoll.max_user_watches`): to begin to wait can fail with `ENOSPC` or `ENOMEM`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: Seconds between two tries, for what has to go on where the event loop cannot watch a descriptor.
+RETRY = 0.01
 
 
 def read_now(fd: int, size: int) -> bytes | None:
@@ -22,11 +33,36 @@ def write_now(fd: int, data: memoryview) -> int:
         return 0
 
 
+def watch(
+    add: Callable[..., None], fd: int, callback: Callable[..., object], *args: object
+) -> None:
+    """Have the event loop watch a descriptor.
+
+    Args:
+        add: the loop's `add_reader` or `add_writer`.
+        fd: the descriptor.
+        callback: called with `args` when it is ready.
+        *args: for `callback`.
+
+    Raises:
+        OSError: the kernel refuses; nothing is watched then.
+    """
+    try:
+        add(fd, callback, *args)
+    except OSError as error:
+        text = f"the event loop cannot watch one more descriptor: {error.strerror}"
+        raise OSError(error.errno, text) from error
+
+
 async def readable(fd: int) -> None:
-    """Return when a read would not block."""
+    """Return when a read would not block.
+
+    Raises:
+        OSError: see `watch`.
+    """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[None] = loop.create_future()
-    loop.add_reader(fd, _finish, future)
+    watch(loop.add_reader, fd, finish, future)
     try:
         await future
     finally:
@@ -34,16 +70,21 @@ async def readable(fd: int) -> None:
 
 
 async def writable(fd: int) -> None:
-    """Return when a write would not block."""
+    """Return when a write would not block.
+
+    Raises:
+        OSError: see `watch`.
+    """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[None] = loop.create_future()
-    loop.add_writer(fd, _finish, future)
+    watch(loop.add_writer, fd, finish, future)
     try:
         await future
     finally:
         loop.remove_writer(fd)
 
 
-def _finish(future: asyncio.Future[None]) -> None:
+def finish(future: asyncio.Future[None]) -> None:
+    """Let what waits for a future go on, if it still waits."""
     if not future.done():
         future.set_result(None)

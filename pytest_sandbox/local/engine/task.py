@@ -9,18 +9,11 @@ from typing import TYPE_CHECKING
 
 from pytest_sandbox.engine import (
     Connection,
-    DirectorySnapshot,
     EndCause,
     ExitStatus,
-    MemorySnapshot,
     NotFreezable,
     Process,
     ProcessSpec,
-    Snapshot,
-    SupportsMemorySnapshots,
-    SupportsMounts,
-    SupportsPorts,
-    SupportsSnapshots,
     Task,
     TaskEnd,
     TaskEnded,
@@ -29,7 +22,8 @@ from pytest_sandbox.engine import (
 )
 
 from .files import LocalFiles, check_path
-from .links.agent_link import AgentLink, BuildFailed
+from .links.agent_link import AgentLink
+from .links.errors import BuildFailed
 from .ports import LocalPorts
 from .process import LocalProcess
 
@@ -46,7 +40,7 @@ if TYPE_CHECKING:
 SNAPSHOT_LONGEST = 60.0
 
 
-class LocalTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshots, SupportsPorts):
+class LocalTask(Task):
     """A sandbox; the engine tells it when nothing of it is left.
 
     Args:
@@ -121,8 +115,8 @@ class LocalTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshots
             self._kill()
             await self._over.wait()
 
-    async def snapshot(self, *, end: bool = False) -> Snapshot:
-        """Take a snapshot of all files."""
+    async def snapshot(self, *, end: bool = False) -> str:
+        """Keep the files as they are now."""
         self._check_alive()
         if not end:
             return await self.keeping.snapshot(self._link, self.files.any_open)
@@ -132,16 +126,17 @@ class LocalTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshots
         finally:
             await self.kill()
 
-    async def snapshot_directory(self, path: str) -> DirectorySnapshot:
-        """Take a snapshot of a directory."""
+    async def snapshot_directory(self, path: str) -> str:
+        """Keep a directory as it is now."""
         self._check_alive()
         check_path(path)
         return await self.keeping.snapshot_folder(self._link, path)
 
-    async def snapshot_memory(self) -> MemorySnapshot:
-        """Take a snapshot of files and processes."""
+    async def snapshot_memory(self) -> str:
+        """Keep files and processes as they are now."""
         self._check_alive()
-        assert self.memory is not None  # only a trial of a mode has none
+        if self.memory is None:
+            return await super().snapshot_memory()  # a trial, which nobody asks for that
         is_open = self.files.any_open
         keeping = self.memory.snapshot(self._spec, self._link, self.keeping, is_open, self.main)
         try:
@@ -169,11 +164,11 @@ class LocalTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshots
         assert self.main is not None
         self.main.attach_terminal(fds)
 
-    async def mount(self, path: str, snapshot: DirectorySnapshot | None) -> None:
-        """Mount a directory, writable, over another one."""
+    async def mount(self, path: str, image: str | None) -> None:
+        """Show a directory, writable, at another one."""
         self._check_alive()
         check_path(path)
-        await self.keeping.mount(path, snapshot)
+        await self.keeping.mount(path, image)
 
     async def unmount(self, path: str) -> None:
         """Undo the latest `mount` at a path."""
@@ -215,7 +210,7 @@ class LocalTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshots
             return TaskEnd(EndCause.EXITED, status)
         if self._killed:
             return TaskEnd(EndCause.KILLED)
-        return TaskEnd(EndCause.LOST, detail=lost or "its agent died")
+        return TaskEnd(EndCause.LOST, detail=lost or self._link.broken or "its agent died")
 
     async def _exec(self, spec: ProcessSpec, *, main: bool) -> LocalProcess:
         env = {**self._env, **spec.env}

@@ -1,8 +1,8 @@
-"""Layers: what sandboxes wrote, kept in the zygote's stage as the base of other sandboxes.
+"""Layers: what sandboxes wrote, kept in the zygote's stage for others to stand on.
 
-A layer is a whole store (`root_mounts` says what is in one), a tmpfs, attached at `/layers/N`. No
-sandbox writes to it any more; one that starts finds it in its copy of the stage. A layer is freed
-by unmounting it: nothing is ever deleted by name. All end with the zygote.
+A layer is a whole store (`_mounts` says what is in one), a tmpfs, attached at `/layers/N`. No
+sandbox writes to it any more; one that starts finds it in its copy of the stage. Letting go of
+a layer is unmounting it: nothing is ever deleted by name. All die with the zygote.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ from __future__ import annotations
 import errno
 import os
 
-from ..kernel import mounts, overlayfs, tmpfs
+from ..kernel import syscalls as sys_
 
-#: Layers that one sandbox may have below it.
-MAX_LAYERS = overlayfs.MAX_LOWER
+#: Layers that overlayfs takes below one sandbox, with some room: it allows 500.
+MOST = 400
+#: What an inode costs the kernel besides the contents of its file.
+_BYTES_PER_INODE = 1024
 #: A store that is larger is freed by a process of its own: that takes 0.5 ms per MiB.
-_QUICK_TO_FREE = 4 << 20
+_QUICK = 4 << 20
 
 
 class Layers:
@@ -25,15 +27,11 @@ class Layers:
         self._parts: dict[int, frozenset[str]] = {}  # of each layer, those that hold anything
 
     def attach(self, number: int, store: int) -> None:
-        """Make a layer of a detached store.
-
-        Raises:
-            OSError: the kernel refused it.
-        """
+        """Make a layer of a detached store."""
         path = f"/layers/{number}"
         os.mkdir(path, 0o755)
         try:
-            mounts.move_mount(store, path)
+            sys_.move_mount(store, path)
         except OSError:
             os.rmdir(path)
             raise
@@ -41,39 +39,43 @@ class Layers:
         self._parts[number] = frozenset(name for name in names if os.listdir(f"{path}/{name}"))
 
     def open(self, number: int) -> int:
-        """A descriptor of a detached copy of a layer's mount, as `attach` takes it."""
-        return mounts.open_tree(f"/layers/{number}")
+        """The store of a layer, detached, as it was before."""
+        return sys_.open_tree(f"/layers/{number}")
 
     def unmount(self, number: int) -> None:
-        """Let go of a layer. Sandboxes that use it still do.
-
-        Blocks while the kernel frees it, if no sandbox does.
-        """
-        mounts.unmount(f"/layers/{number}", mounts.MNT_DETACH)
+        """Let go of a layer; what stands on it stays. Blocks while the kernel frees it."""
+        sys_.umount(f"/layers/{number}", sys_.MNT_DETACH)
 
     def forget(self, number: int) -> None:
-        """Forget a layer that is unmounted, perhaps by a helper."""
+        """It is unmounted."""
         del self._parts[number]
         os.rmdir(f"/layers/{number}")
 
     def usage(self, number: int) -> int:
         """Bytes that a layer takes."""
-        return tmpfs.usage(f"/layers/{number}")
+        return usage(f"/layers/{number}")
 
     def lower(self, stack: list[int], part: str, base: str) -> str:
-        """Lower directories for overlayfs, relative to `/layers`.
+        """What overlayfs is to be told, relative to `/layers`, where its option is short enough.
 
         Args:
             stack: numbers, the newest first.
-            part: of each layer; layers in which it is empty are left out.
+            part: of each layer.
             base: below all of them.
         """
         return ":".join([*(f"{n}/{part}" for n in stack if part in self._parts[n]), base])
 
 
+def usage(store: str | int) -> int:
+    """Bytes that a store takes: its path, or a descriptor."""
+    info = os.statvfs(store)
+    inodes = info.f_files - info.f_ffree
+    return (info.f_blocks - info.f_bfree) * info.f_frsize + inodes * _BYTES_PER_INODE
+
+
 def is_quick_to_free(size: int) -> bool:
-    """Whether the zygote itself can free a store of `size` bytes while others wait for it."""
-    return size <= _QUICK_TO_FREE
+    """Whether a store of `size` bytes can be freed while others wait."""
+    return size <= _QUICK
 
 
 def check_room(size: int, room: int) -> None:

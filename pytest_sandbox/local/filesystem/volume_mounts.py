@@ -1,27 +1,24 @@
 """Volumes: folders that sandboxes share, each a tmpfs in the zygote's stage, at `/volumes/N`.
 
-A sandbox that starts finds them in its copy of the stage, copies the mounts of its own volumes
-without attaching them, and attaches them when only its own root can be seen. A volume is freed by
-unmounting it: sandboxes that have it mounted keep it. All end with the zygote.
+A sandbox that starts finds them in its copy of the stage, takes those that it is to have, and
+mounts them when only its own root can be seen. Letting go of one is unmounting it: those who have
+it keep it. All die with the zygote.
 """
 
 from __future__ import annotations
 
 import os
 
-from ..kernel import mounts, tmpfs
-from . import mount_points
+from ..kernel import syscalls as sys_
+from . import mount_points, root_mounts
+from .layers import usage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from typing import TypeAlias
-
-#: A volume of one sandbox: the volume's number, where it is mounted, and whether it is read-only.
-NumberedVolume: TypeAlias = "tuple[int, str, bool]"
+    from ..protocol.zygote import MountedVolume
 
 
-class VolumeStore:
+class Volumes:
     """The volumes of one zygote, by the numbers that the engine gives them.
 
     Args:
@@ -34,63 +31,54 @@ class VolumeStore:
         self._size = size
         self._inodes = inodes
         self._owner = owner
-        self._numbers: set[int] = set()
+        self._there: set[int] = set()
 
-    def provide(self, volumes: Iterable[NumberedVolume]) -> None:
-        """Make those that do not exist yet.
-
-        Raises:
-            OSError: the kernel refused it.
-        """
-        for number, _, _ in volumes:
-            if number not in self._numbers:
+    def provide(self, mounts: list[MountedVolume]) -> None:
+        """Make those that a sandbox is to have and that are not there yet."""
+        for number in [mount.number for mount in mounts]:
+            if number not in self._there:
                 path = f"/volumes/{number}"
                 os.makedirs(path, 0o755, exist_ok=True)  # another attempt may have got so far
-                tmpfs.mount(path, self._size, 0o755, self._inodes)
+                root_mounts.tmpfs(path, self._size, self._inodes, 0o755)
                 os.chown(path, self._owner, self._owner)
-                self._numbers.add(number)
+                self._there.add(number)
 
     def usage(self, number: int) -> int:
-        """Bytes that one takes; 0 if no sandbox has had it yet."""
-        return tmpfs.usage(f"/volumes/{number}") if number in self._numbers else 0
+        """Bytes that one takes; none if there never was a sandbox that had it."""
+        return usage(f"/volumes/{number}") if number in self._there else 0
 
     def unmount(self, number: int) -> None:
         """Let go of one. Blocks while the kernel frees it, if no sandbox has it."""
-        if number in self._numbers:
-            mounts.unmount(f"/volumes/{number}", mounts.MNT_DETACH)
+        if number in self._there:
+            sys_.umount(f"/volumes/{number}", sys_.MNT_DETACH)
 
     def forget(self, number: int) -> None:
-        """Forget one that is unmounted, perhaps by a helper."""
-        if number in self._numbers:
-            self._numbers.remove(number)
+        """It is unmounted."""
+        if number in self._there:
+            self._there.remove(number)
             os.rmdir(f"/volumes/{number}")
 
 
-def take(volumes: Sequence[NumberedVolume]) -> list[tuple[int, str]]:
-    """Detached copies of the mounts of a sandbox's volumes, while the stage can be seen.
-
-    Returns:
-        A descriptor, and the path to mount it at, of each.
-    """
+def take(mounts: list[MountedVolume]) -> list[tuple[int, str]]:
+    """Copies of the mounts that a sandbox is to have, and where, while the stage can be seen."""
     taken = []
-    for number, path, read_only in volumes:
-        tree = mounts.open_tree(f"/volumes/{number}")
-        if read_only:
-            # Of the mount: other sandboxes can still write to the same volume.
-            mounts.set_attributes(tree, mounts.MOUNT_ATTR_RDONLY)
-        taken.append((tree, path))
+    for mount in mounts:
+        tree = sys_.open_tree(f"/volumes/{mount.number}")
+        if mount.read_only:
+            sys_.mount_setattr(tree, sys_.MOUNT_ATTR_RDONLY)
+        taken.append((tree, mount.path))
     return taken
 
 
 def attach(taken: list[tuple[int, str]]) -> None:
-    """Mount what `take` returned in the sandbox's root, out of which no link leads.
+    """Mount them in the sandbox's root, from which no link leads out.
 
     Raises:
-        OSError: `EPERM` for a path that is the root, or the kernel's.
+        OSError: `EPERM` for a path that is not one for this.
     """
     for tree, path in taken:
         os.makedirs(path, exist_ok=True)
         mount_points.enter(path)
-        mounts.move_mount(tree, ".", name=path)
+        sys_.move_mount(tree, ".", name=path)
         os.close(tree)
     os.chdir("/")

@@ -21,38 +21,38 @@ import zlib
 from pytest_sandbox._shared.extents import extents
 from pytest_sandbox._shared.relative_path import is_name
 
-from ..filesystem import root_mounts
-from ..filesystem.tree_copier import hard_link_key, open_file
-from ..filesystem.tree_writer import TreeWriter
+from ..filesystem import file_attributes, root_mounts
+from ..filesystem.file_attributes import Attributes
+from ..filesystem.tree_writer import Planter, identity
 from ..filesystem.walk import Visitor, open_folder, walk
-from ..kernel import file_attributes, mounts
-from ..kernel.file_attributes import Attributes
+from ..kernel import syscalls as sys_
 from . import helper
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ..agent.bootstrap import Blueprint
+    from .config import SandboxConfig
 
 _FORMAT = 1
 _LENGTH = struct.Struct(">I")
 _LARGEST = 64 * 1024 * 1024
 _CHUNK = 256 * 1024
+_OLD = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-def write(blueprint: Blueprint, users: int, stack: list[int], fd: int) -> None:
+def write(config: SandboxConfig, users: int, stack: list[int], fd: int) -> None:
     """Write layers as one, merged, to a pipe; in a helper.
 
     Args:
-        blueprint: how sandboxes are built.
+        config: what sandboxes have in common.
         users: the user namespace of sandboxes.
         stack: the layers, the newest first.
         fd: the pipe.
     """
     helper.enter_users(users)
     out = _Writer(fd)
-    parts = _parts(blueprint)
+    parts = _parts(config)
     out.record({"format": _FORMAT, "parts": parts})
     for part in parts:
         out.enter(part)
@@ -60,11 +60,11 @@ def write(blueprint: Blueprint, users: int, stack: list[int], fd: int) -> None:
     out.end()
 
 
-def read(blueprint: Blueprint, users: int, room: int, fd: int) -> int:
+def read(config: SandboxConfig, users: int, room: int, fd: int) -> int:
     """Make a store of what `write` wrote; in a helper.
 
     Args:
-        blueprint: how sandboxes are built.
+        config: what sandboxes have in common.
         users: the user namespace of sandboxes.
         room: bytes that it may take.
         fd: a pipe with the stream.
@@ -76,18 +76,18 @@ def read(blueprint: Blueprint, users: int, room: int, fd: int) -> int:
         OSError: `EINVAL` if the stream is not whole, or is something else.
     """
     helper.enter_users(users)
-    root_mounts.mount_store(min(blueprint.size, room), blueprint.inodes)
+    root_mounts.mount_store(min(config.size, room), config.inodes)
     with os.fdopen(fd, "rb", buffering=_CHUNK) as source:
         try:
-            _Reader(source).read(_parts(blueprint))
+            _Reader(source).read(_parts(config))
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:
             raise OSError(errno.EINVAL, f"it is not what was exported: {error}", "") from error
-    return mounts.open_tree("/box")
+    return sys_.open_tree("/box")
 
 
-def _parts(blueprint: Blueprint) -> dict[str, str]:
+def _parts(config: SandboxConfig) -> dict[str, str]:
     """The parts of a store, and what each lies over."""
-    trees = enumerate(blueprint.trees)
+    trees = enumerate(config.trees)
     return {"r": "/", **{str(number): path for number, (path, writable) in trees if writable}}
 
 
@@ -112,7 +112,7 @@ class _Writer(Visitor):
         self.record({"leave": _described(attributes)})
 
     def item(self, name: str, path: str, info: os.stat_result) -> None:
-        key = hard_link_key(info)
+        key = identity(info)
         if key in self._seen:
             self.record({"name": name, "again": key})
             return
@@ -123,13 +123,13 @@ class _Writer(Visitor):
             self._file(path, record)
         else:
             target = os.readlink(path) if stat.S_ISLNK(info.st_mode) else ""
-            self.record({**record, "is": _described(file_attributes.read(path)), "target": target})
+            self.record({**record, "is": _described(file_attributes.of(path)), "target": target})
 
     def _file(self, path: str, record: dict[str, Any]) -> None:
-        fd = open_file(path)
+        fd = os.open(path, _OLD)
         try:
             parts = extents(fd, os.fstat(fd))
-            self.record({**record, "is": _described(file_attributes.read(fd)), "parts": parts})
+            self.record({**record, "is": _described(file_attributes.of(fd)), "parts": parts})
             for offset, size in parts:
                 for start in range(offset, offset + size, _CHUNK):
                     self._write(os.pread(fd, min(_CHUNK, offset + size - start), start))
@@ -150,41 +150,41 @@ class _Reader:
         header = self._record()
         if header["format"] != _FORMAT or header["parts"] != parts:
             raise ValueError(f"it was exported on another kind of machine: {header}")
-        tree = TreeWriter(open_folder("/box"), open_folder("/box/work"))
+        planter = Planter(open_folder("/box"), open_folder("/box/work"))
         depth = 0
         while True:
             expected = self._sum
             record = self._record()
             if "enter" in record:
-                tree.enter(_name(record["enter"], parts if depth == 0 else None))
+                planter.enter(_name(record["enter"], parts if depth == 0 else None))
                 depth += 1
             elif depth == 0:
                 break
             elif "leave" in record:
-                tree.leave(_attributes_of(record["leave"]))
+                planter.leave(_attributes_of(record["leave"]))
                 depth -= 1
             else:
-                self._item(tree, record)
+                self._item(planter, record)
         if record.get("end") != expected:
             raise ValueError("its checksum is another one")
         if self._source.read(1):
             raise ValueError("it goes on after its end")
-        tree.close()
+        planter.close()
 
-    def _item(self, tree: TreeWriter, record: dict[str, Any]) -> None:
+    def _item(self, planter: Planter, record: dict[str, Any]) -> None:
         name = _name(record["name"])
         if "again" in record:
-            if not tree.link(name, _name(record["again"])):
+            if not planter.another_name(name, _name(record["again"])):
                 raise ValueError(f"{name!r} is another name of nothing")
             return
         attributes = _attributes_of(record["is"])
         if stat.S_ISREG(attributes.mode):
             parts = [(int(offset), int(size)) for offset, size in record["parts"]]
-            tree.file(name, attributes, lambda fd: self._fill(fd, parts))
+            planter.file(name, attributes, lambda fd: self._fill(fd, parts))
         else:
-            tree.special(name, attributes, record["target"])
+            planter.special(name, attributes, record["target"])
         if record["key"]:
-            tree.remember(name, _name(record["key"]))
+            planter.remember(name, _name(record["key"]))
 
     def _fill(self, fd: int, parts: list[tuple[int, int]]) -> None:
         for offset, size in parts:

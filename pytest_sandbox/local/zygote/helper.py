@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import signal
 import socket
 
-from .. import wire
-from ..kernel import idmap, namespaces, prctl
-from ..kernel.descriptors import close_all_but
-from ..kernel.errors import describe
+from ..kernel import idmap
+from ..kernel import syscalls as sys_
+from ..protocol import wire
+from ..protocol.common import Failed
+from ..protocol.helpers import HELPER_TO_ZYGOTE, HelperDone
+from ..protocol.message import BadMessage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
 Work: TypeAlias = "Callable[[], list[int]]"
+
+_NS_GET_USERNS = 0xB701  # ioctl_ns(2)
 
 
 class Helper:
@@ -41,7 +46,7 @@ class Helper:
                 try:
                     _run(work, theirs, [theirs.fileno(), *keep])
                 finally:
-                    os._exit(0)
+                    os._exit(0)  # not sys.exit(3): the zygote's own clean-up is not ours
         except OSError:
             self._sock.close()
             raise
@@ -59,12 +64,14 @@ class Helper:
             OSError: what the kernel told it, or that it died.
         """
         with self._sock:
-            message, fds = wire.receive(self._sock)
+            try:
+                message, _, fds = wire.receive(self._sock, HELPER_TO_ZYGOTE)
+            except BadMessage as error:
+                raise OSError(errno.EPROTO, str(error), "") from error
         if message is None:
             raise OSError(errno.EIO, "the process that worked on it was killed", "")
-        if "error" in message:
-            error = message["error"]
-            raise OSError(error["errno"], error["text"], error["path"])
+        if isinstance(message, Failed):
+            raise message.error.error()
         return fds
 
 
@@ -72,22 +79,31 @@ def _run(work: Work, sock: socket.socket, keep: list[int]) -> None:
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    close_all_but(keep)  # so that no sandbox lives on in what a helper of another inherited
+    close_all_but(keep)
     try:
-        wire.send(sock, {"done": True}, tuple(work()))
+        wire.send(sock, HelperDone(), tuple(work()))
     except Exception as error:
         cause = error if isinstance(error, OSError) else OSError(errno.EIO, repr(error))
         with contextlib.suppress(OSError):
-            wire.send(sock, {"error": describe(cause)})
+            wire.send(sock, Failed.of(cause))
 
 
-def enter(mount_namespace: int) -> None:
+def close_all_but(keep: list[int]) -> None:
+    """Close what was inherited, so that nothing of another sandbox lives on in this process."""
+    first = 0
+    for fd in sorted(keep):
+        sys_.close_from(first, fd - 1)
+        first = fd + 1
+    sys_.close_from(first)
+
+
+def enter(mounts: int) -> None:
     """Become root of a sandbox, with a copy of the stage of one's own.
 
     Args:
-        mount_namespace: the sandbox's mount namespace.
+        mounts: the sandbox's mount namespace.
     """
-    namespace = namespaces.owner_of(mount_namespace)
+    namespace = fcntl.ioctl(mounts, _NS_GET_USERNS)
     if os.path.samestat(os.fstat(namespace), os.stat("/proc/self/ns/user")):
         _settle()
     else:
@@ -97,13 +113,13 @@ def enter(mount_namespace: int) -> None:
 
 def enter_users(namespace: int) -> None:
     """Become root of a user namespace, with a copy of the stage of one's own."""
-    namespaces.enter(namespace, namespaces.CLONE_NEWUSER)
+    sys_.setns(namespace, sys_.CLONE_NEWUSER)
     idmap.become_root()
     _settle()
 
 
 def _settle() -> None:
-    namespaces.unshare(namespaces.CLONE_NEWNS)
-    # Changing ids cleared it.
-    prctl.die_with_parent(signal.SIGKILL)
+    sys_.unshare(sys_.CLONE_NEWNS)
+    # Cleared by a change of ids: prctl(2), PR_SET_PDEATHSIG.
+    sys_.prctl(sys_.PR_SET_PDEATHSIG, signal.SIGKILL)
     os.umask(0)

@@ -9,13 +9,7 @@ from grpclib import GRPCError
 
 from pytest_sandbox._proto import sandboxes_pb2
 from pytest_sandbox._shared.async_tasks import retrieve, within
-from pytest_sandbox.engine import (
-    Clock,
-    EngineError,
-    MemorySnapshot,
-    SupportsMemorySnapshots,
-    TaskSpec,
-)
+from pytest_sandbox.engine import Clock, EngineError, TaskSpec
 
 from ..model.ids import Ids
 from ..model.images import Image
@@ -29,7 +23,7 @@ FAILURES = 1000
 
 
 @dataclass(eq=False)
-class MemorySnapshotRecord:
+class MemorySnapshot:
     """A sandbox as it was, or will be once the snapshot is taken.
 
     Attributes:
@@ -39,7 +33,7 @@ class MemorySnapshotRecord:
         tags: name to value.
         image: what its files had started as.
         spec: what the engine had been asked for.
-        taking: the engine's snapshot, when it is taken; or why it was not.
+        taking: the engine's name, when it is taken; or why it was not.
     """
 
     id: str
@@ -48,7 +42,7 @@ class MemorySnapshotRecord:
     tags: Mapping[str, str]
     image: Image
     spec: TaskSpec
-    taking: "asyncio.Future[MemorySnapshot]"
+    taking: "asyncio.Future[str]"
 
 
 class MemorySnapshots:
@@ -58,10 +52,10 @@ class MemorySnapshots:
         self._shelf = shelf
         self._clock = clock
         self._ids = ids
-        self._snapshots: dict[str, MemorySnapshotRecord] = {}
+        self._snapshots: dict[str, MemorySnapshot] = {}
         self._failures = Retention[str](FAILURES, 0, self._gone)
 
-    def take(self, box: Box) -> MemorySnapshotRecord:
+    def take(self, box: Box) -> MemorySnapshot:
         """Begin to take a snapshot.
 
         Raises:
@@ -75,7 +69,7 @@ class MemorySnapshots:
             )
         box.check_running()
         snapshot_id = self._ids.new("sn")
-        snapshot = self._snapshots[snapshot_id] = MemorySnapshotRecord(
+        snapshot = self._snapshots[snapshot_id] = MemorySnapshot(
             snapshot_id,
             box.app_id,
             box.definition,
@@ -87,21 +81,20 @@ class MemorySnapshots:
         snapshot.taking.add_done_callback(retrieve)
         return snapshot
 
-    async def _take(self, box: Box, snapshot_id: str) -> MemorySnapshot:
+    async def _take(self, box: Box, snapshot_id: str) -> str:
         try:
             with box.lifetime.activity():
                 async with box.turn:
                     box.check_running()
-                    taker = SupportsMemorySnapshots.of(box.task)
-                    taken = await self._shelf.with_room(taker.snapshot_memory)
+                    name = await self._shelf.with_room(box.task.snapshot_memory)
         except BaseException:
             self._failures.add(snapshot_id, 0)
             raise
         below = box.snapshot_id or box.image.kept
-        self._shelf.put(Kept(snapshot_id, taken, below, gone=lambda: self._gone(snapshot_id)))
-        return taken
+        self._shelf.put(Kept(snapshot_id, name, below, gone=lambda: self._gone(snapshot_id)))
+        return name
 
-    def get(self, snapshot_id: str) -> MemorySnapshotRecord:
+    def get(self, snapshot_id: str) -> MemorySnapshot:
         """A snapshot by id, which is used with this.
 
         Raises:
@@ -114,15 +107,15 @@ class MemorySnapshots:
             self._shelf.use("Snapshot", snapshot_id)
         return snapshot
 
-    async def is_taken(self, snapshot: MemorySnapshotRecord, seconds: float) -> bool:
+    async def taken(self, snapshot: MemorySnapshot, seconds: float) -> bool:
         """Whether it is taken, or failed, within that time."""
         if not snapshot.taking.done() and seconds > 0:
             with suppress(asyncio.TimeoutError):
                 await within(self._clock, seconds, _over(snapshot))
         return snapshot.taking.done()
 
-    async def taken(self, snapshot: MemorySnapshotRecord) -> MemorySnapshot:
-        """The engine's snapshot, once it is taken.
+    async def name(self, snapshot: MemorySnapshot) -> str:
+        """The engine's name, once it is taken.
 
         Raises:
             GRPCError: FAILED_PRECONDITION: it was not, and why.
@@ -137,7 +130,7 @@ class MemorySnapshots:
         del self._snapshots[snapshot_id]
 
 
-def failure(snapshot: MemorySnapshotRecord) -> str | None:
+def failure(snapshot: MemorySnapshot) -> str | None:
     """Why it could not be taken; `None` if it was."""
     error = snapshot.taking.exception()
     if error is None:
@@ -147,5 +140,5 @@ def failure(snapshot: MemorySnapshotRecord) -> str | None:
     return str(error) if isinstance(error, EngineError) else repr(error)
 
 
-async def _over(snapshot: MemorySnapshotRecord) -> None:
+async def _over(snapshot: MemorySnapshot) -> None:
     await asyncio.wait({snapshot.taking})

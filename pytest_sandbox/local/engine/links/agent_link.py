@@ -5,52 +5,32 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import os
 import weakref
-from dataclasses import dataclass
 from signal import SIGKILL
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from pytest_sandbox.engine import EngineUnavailable, ExitStatus, OutputLog, TaskEnded
+from pytest_sandbox.engine import EngineUnavailable, ExitStatus, OutputLog
 
-from ...wire import BadMessage, Message, close_all
+from ...protocol import agent as messages
+from ...protocol.common import DescriptorAnswer, Succeeded
+from ...protocol.message import Message
+from ...protocol.wire import close_all
 from ..pump import Pump
 from .channel import Channel
+from .errors import BuildFailed, task_ended
+from .pending_answers import PendingAnswers, ignore, set_error, wait_for
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import AsyncIterator, Callable
 
-Answer = tuple[Message, list[int]]
+    from .pending_answers import Answer
+
+A = TypeVar("A", bound=Message)
 
 
-class BuildFailed(Exception):
-    """The sandbox could not be built.
-
-    Args:
-        reason: what the kernel said.
-    """
-
-    def __init__(self, reason: OSError) -> None:
-        super().__init__(str(reason))
-        self.reason = reason
-
-
-@dataclass(frozen=True)
-class Halt:
-    """A sandbox in which nothing runs.
-
-    Attributes:
-        idle: whether there is no process at all.
-        still: pids of those that were stopped before.
-    """
-
-    idle: bool
-    still: set[int]
-
-
-class Listener(Protocol):
-    """What wants to know of a process's exit."""
+class ExitListener(Protocol):
+    """Hears of the end of a process."""
 
     def exited(self, status: ExitStatus) -> None:
         """It ended."""
@@ -60,69 +40,86 @@ class Listener(Protocol):
 
 
 class AgentLink:
-    """Numbers requests, and gives each its answer.
+    """Asks the agent, and tells of what it says.
 
-    Whoever is at the other end may be hostile: every message is checked, and one that does not
-    fit ends the conversation.
+    A hostile program may be at the other end: every message is checked, and one that does not fit
+    ends the conversation.
 
     Args:
         sock: the engine's end; owned.
         pumps: the engine's running pumps.
         lost: called once, when the conversation is over.
+
+    Attributes:
+        ready: done when the sandbox is built.
+        running: unset while all processes of the sandbox are stopped.
+        broken: how the agent broke the protocol, if it did.
+
+    Raises:
+        OSError: the event loop cannot watch one more descriptor; the socket is closed.
     """
 
     def __init__(self, sock: socket.socket, pumps: set[Pump], lost: Callable[[], None]) -> None:
-        loop = asyncio.get_running_loop()
-        self.ready: asyncio.Future[None] = loop.create_future()
-        #: Unset while everything is halted.
+        self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.running = asyncio.Event()
         self.running.set()
-        self._loop = loop
+        self.broken = ""
         self._lost = lost
-        self._numbers = itertools.count(1)
-        self._answers: dict[int, asyncio.Future[Answer]] = {}
-        self._processes: dict[int, Listener] = {}
+        self._answers = PendingAnswers()
+        self._names = itertools.count(1)
+        self._processes: dict[int, ExitListener] = {}
         self._pumps = pumps
         self._own_pumps: weakref.WeakSet[Pump] = weakref.WeakSet()
-        self._channel = Channel(sock, self._on_message, self._on_close)
+        self._channel = Channel(sock, messages.AGENT_TO_ENGINE, self._on_message, self._on_close)
 
-    async def request(self, op: str, fds: tuple[int, ...] = (), **fields: Any) -> Message:
-        """Ask the agent for something; `fds` are closed once they are sent.
+    def ask(
+        self, request: Message, answer: type[A], fds: tuple[int, ...] = ()
+    ) -> asyncio.Future[Answer[A]]:
+        """Send a request now.
+
+        Args:
+            request: the request.
+            answer: what it is answered with.
+            fds: descriptors beside it, which are closed once they are sent.
+
+        Returns:
+            The answer to come, to be given to `wait_for`.
+        """
+        return self._ask(request, answer, fds, self._channel.send)
+
+    async def request(self, request: Message, answer: type[A], fds: tuple[int, ...] = ()) -> A:
+        """Ask, and wait for the answer; see `ask`.
 
         Raises:
             OSError: what the kernel said inside.
             TaskEnded: the task is over.
         """
-        answer, unwanted = await self.request_descriptors(op, fds, **fields)
+        value, unwanted = await wait_for(self.ask(request, answer, fds))
         close_all(unwanted)
-        return answer
+        return value
 
-    async def request_descriptors(
-        self, op: str, fds: tuple[int, ...] = (), **fields: Any
-    ) -> Answer:
-        """Like `request`, for what is answered with descriptors."""
-        answer = self._send(next(self._numbers), op, fds, fields)
-        try:
-            return await answer
-        except asyncio.CancelledError:
-            answer.add_done_callback(_discard)  # it may be there already
-            raise
+    async def request_descriptor(self, request: Message) -> int:
+        """Like `request`, for what is answered with a descriptor."""
+        _, (fd,) = await wait_for(self.ask(request, DescriptorAnswer))
+        return fd
 
-    def abandon(self, process: int) -> None:
-        """Kill a process that nobody wants any more, even if it is only about to be started."""
-        self._processes.pop(process, None)
-        self._send(next(self._numbers), "signal", (), {"process": process, "number": SIGKILL})
-
-    def exec(
-        self, process: Listener, fields: dict[str, Any], fds: tuple[int, ...]
-    ) -> tuple[int, asyncio.Future[Answer]]:
-        """Start a process; its name, and the answer to come."""
-        number = next(self._numbers)
+    def register(self, process: ExitListener) -> int:
+        """A number for a process that is about to start, which hears of its end."""
+        number = next(self._names)
         self._processes[number] = process
-        return number, self._send(number, "exec", fds, fields)
+        return number
+
+    def unregister(self, number: int) -> None:
+        """The process did not start."""
+        self._processes.pop(number, None)
+
+    def abandon(self, number: int) -> None:
+        """Kill a process that is not wanted any more, even if it is only about to be started."""
+        self.unregister(number)
+        ignore(self.ask(messages.SignalRequest(process=number, number=SIGKILL), Succeeded))
 
     @contextlib.asynccontextmanager
-    async def halted(self, *, strictly: bool = False) -> AsyncIterator[Halt]:
+    async def paused(self, *, strictly: bool = False) -> AsyncIterator[messages.PauseAnswer]:
         """While inside, no process of the sandbox runs, and the agent does nothing else.
 
         Args:
@@ -132,32 +129,26 @@ class AgentLink:
             EngineUnavailable: a process does not stop.
             TaskEnded: the task is over.
         """
-        number = next(self._numbers)
         self._channel.hold()
         self.running.clear()
+        request = messages.PauseRequest(strictly=strictly)
         try:
-            answer = self._send(number, "halt", (), {"strictly": strictly}, through=True)
             try:
-                value, fds = await answer
+                answer, _ = await wait_for(
+                    self._ask(request, messages.PauseAnswer, (), self._channel.send_through)
+                )
             except ProcessLookupError:
-                raise _ended() from None
+                raise self._ended() from None
             except OSError as error:
-                raise EngineUnavailable(f"a sandbox cannot be halted: {error.strerror}") from error
-            close_all(fds)
-            yield Halt(value.get("idle") is True, set(map(int, value.get("still", ()))))
+                raise EngineUnavailable(f"a sandbox cannot be paused: {error.strerror}") from error
+            yield answer
         finally:
-            self._channel.send_through({"id": next(self._numbers), "op": "resume"})
+            ignore(self._ask(messages.ResumeRequest(), Succeeded, (), self._channel.send_through))
             self._channel.release()
             self.running.set()
 
-    def adopt(self, process: Listener, pid: int) -> tuple[int, asyncio.Future[Answer]]:
-        """Have a process, which is going to be restored with this pid, be the main one."""
-        number = next(self._numbers)
-        self._processes[number] = process
-        return number, self._send(number, "adopt", (), {"pid": pid})
-
     def pump(self, fd: int, log: OutputLog, *, terminal: bool = False) -> Pump:
-        """Move output from `fd` to `log` from now on."""
+        """Move output from `fd` to `log` from now on; see `Pump`."""
         pump = Pump(fd, log, self._pumps, terminal=terminal)
         self._own_pumps.add(pump)
         return pump
@@ -181,94 +172,48 @@ class AgentLink:
             process.task_ended()
         self._processes.clear()
 
-    def _send(
-        self,
-        number: int,
-        op: str,
-        fds: tuple[int, ...],
-        fields: dict[str, Any],
-        *,
-        through: bool = False,
-    ) -> asyncio.Future[Answer]:
-        answer: asyncio.Future[Answer] = self._loop.create_future()
-        if self._channel.closed:
-            close_all(list(fds))
-            answer.set_exception(_ended())
-            answer.exception()  # nobody has to ask
-        else:
-            self._answers[number] = answer
-            send = self._channel.send_through if through else self._channel.send
-            send({**fields, "id": number, "op": op}, fds)
-        return answer
-
-    def _on_close(self) -> None:
-        self.fail(_ended())
-        self._lost()
-
-    def _on_message(self, message: Message, fds: list[int]) -> None:
-        try:
-            if "id" in message and "error" not in message:
-                self._on_success(message["id"], message["ok"], fds)
-                return
-            if "exit" in message:
-                self._on_exit(int(message["exit"]), int(message["status"]))
-            elif "id" in message:
-                self._on_error(message["id"], error_of(message["error"]))
-            elif "failed" in message:
-                self.fail(BuildFailed(error_of(message["failed"])))
-            elif message.get("ready") is True and not self.ready.done():
-                self.ready.set_result(None)
-            else:
-                raise BadMessage("unknown")
-        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-            close_all(fds)
-            raise BadMessage(str(error)) from error
-        close_all(fds)
-
-    def _on_exit(self, name: int, status: int) -> None:
-        process = self._processes.pop(name, None)
-        if process is not None:
-            process.exited(ExitStatus(code=status) if status >= 0 else ExitStatus(signal=-status))
-
-    def _on_error(self, number: int, error: OSError) -> None:
-        self._processes.pop(number, None)
-        answer = self._answers.pop(number, None)
-        if answer is not None and not answer.done():
-            answer.set_exception(error)
-
-    def _on_success(self, number: int, value: Any, fds: list[int]) -> None:
-        answer = self._answers.pop(number, None)
-        if answer is not None and not answer.done() and isinstance(value, dict):
-            answer.set_result((value, fds))
-            return
-        close_all(fds)
-        if answer is not None and not answer.done():
-            answer.set_exception(_ended())
-
     def fail(self, error: Exception) -> None:
         """Whatever was asked for, and readiness, will not come."""
-        waiting: list[asyncio.Future[Any]] = [self.ready, *self._answers.values()]
-        self._answers.clear()
-        for future in waiting:
-            if not future.done():
-                future.set_exception(error)
-                future.exception()  # nobody has to ask
+        set_error(self.ready, error)
+        self._answers.fail(error)
 
+    def _ask(
+        self,
+        request: Message,
+        answer: type[A],
+        fds: tuple[int, ...],
+        send: Callable[..., None],
+    ) -> asyncio.Future[Answer[A]]:
+        number, future = self._answers.add(answer)
+        if self._channel.closed:
+            close_all(list(fds))
+            self._answers.fail(self._ended())
+        else:
+            send(request, fds, number=number)
+        return future
 
-def _discard(answer: asyncio.Future[Answer]) -> None:
-    if not answer.cancelled() and answer.exception() is None:
-        close_all(answer.result()[1])
+    def _ended(self) -> Exception:
+        return task_ended(self.broken)
 
+    def _on_close(self, broken: str) -> None:
+        if broken:
+            self.broken = f"its agent broke the protocol: {broken}"
+        self.fail(self._ended())
+        self._lost()
 
-def error_of(description: Any) -> OSError:
-    """The error that `_agent.describe` put into a message."""
-    if not isinstance(description, dict):
-        raise TypeError("not an error")
-    number = int(description["errno"])
-    return OSError(
-        number, str(description["text"]) or os.strerror(number), str(description["path"])
-    )
+    def _on_message(self, message: Message, number: int, fds: list[int]) -> None:
+        if isinstance(message, messages.ProcessExited):
+            self._on_exit(message)
+        elif isinstance(message, messages.AgentReady):
+            if not self.ready.done():
+                self.ready.set_result(None)
+        elif isinstance(message, messages.SandboxFailed):
+            self.fail(BuildFailed(message.error.error()))
+        else:
+            self._answers.settle(number, message, fds)
 
-
-def _ended() -> TaskEnded:
-    return TaskEnded("the task is over")
+    def _on_exit(self, message: messages.ProcessExited) -> None:
+        process = self._processes.pop(message.process, None)
+        if process is not None:
+            status = message.status
+            process.exited(ExitStatus(code=status) if status >= 0 else ExitStatus(signal=-status))

@@ -6,13 +6,20 @@ import asyncio
 import collections
 from typing import TYPE_CHECKING
 
-from ... import wire
+from ...protocol import wire
+from ...protocol.message import BadMessage
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-    from ...wire import Message
+    from ...protocol.message import Message
+    from ...protocol.wire import Family
+
+#: Messages that are handled in one go: other sandboxes want their turn.
+_TURN = 16
+#: Seconds until sending is tried again where the event loop cannot watch the socket.
+_RETRY = 0.01
 
 
 class Channel:
@@ -20,82 +27,94 @@ class Channel:
 
     Args:
         sock: the engine's end; the channel owns it.
-        on_message: called with each message and its descriptors, which it then owns.
-        on_close: called once, when the peer is gone or does not keep to the protocol.
+        expected: messages that may come.
+        on_message: called with each message, its number and its descriptors, which it then owns.
+        on_close: called once, when the peer is gone or does not keep to the protocol; with what was
+            wrong then, else with nothing.
+
+    Raises:
+        OSError: the event loop cannot watch one more descriptor; the socket is closed.
     """
 
     def __init__(
         self,
         sock: socket.socket,
-        on_message: Callable[[Message, list[int]], None],
-        on_close: Callable[[], None],
+        expected: Family,
+        on_message: Callable[[Message, int, list[int]], None],
+        on_close: Callable[[str], None],
     ) -> None:
         sock.setblocking(False)
         self._sock = sock
+        self._expected = expected
         self._on_message = on_message
         self._on_close = on_close
-        self._queue: collections.deque[tuple[Message, tuple[int, ...]]] = collections.deque()
+        self._queue: collections.deque[tuple[Message, int, tuple[int, ...]]] = collections.deque()
+        self._held: collections.deque[tuple[Message, int, tuple[int, ...]]] | None = None
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(sock, self._receive)
-        self._held: collections.deque[tuple[Message, tuple[int, ...]]] | None = None
         self.closed = False
+        try:
+            self._loop.add_reader(sock, self._receive)
+        except OSError:
+            sock.close()
+            raise
 
-    def send(self, message: Message, fds: tuple[int, ...] = ()) -> None:
+    def send(self, message: Message, fds: tuple[int, ...] = (), *, number: int = 0) -> None:
         """Send now or as soon as there is room; `fds` are closed when they are sent."""
         if self._held is not None:
-            self._held.append((message, fds))
+            self._held.append((message, number, fds))
         else:
-            self.send_through(message, fds)
+            self.send_through(message, fds, number=number)
 
     def hold(self) -> None:
         """From now on, keep what is to be sent, but for what `send_through` is given."""
         if self._held is None:
             self._held = collections.deque()
 
-    def send_through(self, message: Message, fds: tuple[int, ...] = ()) -> None:
+    def send_through(self, message: Message, fds: tuple[int, ...] = (), *, number: int = 0) -> None:
         """Like `send`, although the rest is held."""
         if self.closed:
             wire.close_all(list(fds))
-        else:
-            self._enqueue(message, fds)
+            return
+        self._queue.append((message, number, fds))
+        if len(self._queue) == 1:
+            self._flush()
 
     def release(self) -> None:
         """Send what was held."""
         held, self._held = self._held, None
-        for message, fds in held or ():
-            self.send(message, fds)
-
-    def _enqueue(self, message: Message, fds: tuple[int, ...]) -> None:
-        self._queue.append((message, fds))
-        if len(self._queue) == 1:
-            self._flush()
+        for message, number, fds in held or ():
+            self.send(message, fds, number=number)
 
     def drain(self) -> None:
         """Handle all that has arrived; for a peer that is known to be dead."""
         while not self.closed and self._receive_one():
             pass
 
-    def close(self) -> None:
-        """Close the socket; the peer takes that as the order to exit."""
+    def close(self, broken: str = "") -> None:
+        """Close the socket; the peer takes that as the order to exit.
+
+        Args:
+            broken: how the peer broke the protocol, if it did.
+        """
         if self.closed:
             return
         self.closed = True
         self._loop.remove_reader(self._sock)
         self._loop.remove_writer(self._sock)
         self._sock.close()
-        for _, fds in (*self._queue, *(self._held or ())):
+        for _, _, fds in (*self._queue, *(self._held or ())):
             wire.close_all(list(fds))
         self._queue.clear()
         self._held = None
-        self._on_close()
+        self._on_close(broken)
 
     def _flush(self) -> None:
         while self._queue:
-            message, fds = self._queue[0]
+            message, number, fds = self._queue[0]
             try:
-                wire.send_request(self._sock, message, fds)
+                wire.send_request(self._sock, message, fds, number=number)
             except BlockingIOError:
-                self._loop.add_writer(self._sock, self._flush)
+                self._flush_later()
                 return
             except OSError:
                 break  # the peer is gone; the reader will find out
@@ -104,25 +123,34 @@ class Channel:
         if not self.closed:
             self._loop.remove_writer(self._sock)
 
+    def _flush_later(self) -> None:
+        try:
+            self._loop.add_writer(self._sock, self._flush)
+        except OSError:
+            # epoll_ctl(2) takes memory too. What is queued cannot be taken back, so keep trying.
+            self._loop.call_later(_RETRY, self._flush)
+
     def _receive(self) -> None:
-        # Several at once, but not without end: other sandboxes want their turn.
-        for _ in range(16):
+        for _ in range(_TURN):
             if self.closed or not self._receive_one():
                 return
 
     def _receive_one(self) -> bool:
         try:
-            message, fds = wire.receive(self._sock)
+            message, number, fds = wire.receive(self._sock, self._expected)
         except BlockingIOError:
             return False
-        except (OSError, wire.BadMessage):
+        except BadMessage as error:
+            self.close(str(error))
+            return False
+        except OSError:
             self.close()
             return False
         if message is None:
             self.close()
             return False
         try:
-            self._on_message(message, fds)
-        except wire.BadMessage:
-            self.close()
+            self._on_message(message, number, fds)
+        except BadMessage as error:
+            self.close(str(error))
         return not self.closed

@@ -5,16 +5,20 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ... import wire
+from ...protocol import wire
+from ...protocol.agent import PingRequest
+from ...protocol.common import Failed, Succeeded
+from ...protocol.jobs import JOB_TO_ENGINE
+from ...protocol.message import BadMessage
 from ..ready import read_now, readable, writable, write_now
-from .agent_link import error_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from ...wire import Message
+    from ...protocol.jobs import ListDirectoryJob, PackJob, RemoveTreeJob, UnpackJob, WatchJob
+    from ...protocol.message import Message
     from .agent_link import AgentLink
 
 _CHUNK = 256 * 1024
@@ -25,14 +29,16 @@ class JobLink:
 
     Args:
         link: the agent that starts it.
-        kind: what is to be done.
-        path: with what.
+        request: what is to be done.
     """
 
-    def __init__(self, link: AgentLink, kind: str, path: str, **fields: Any) -> None:
+    def __init__(
+        self,
+        link: AgentLink,
+        request: ListDirectoryJob | RemoveTreeJob | WatchJob | PackJob | UnpackJob,
+    ) -> None:
         self._link = link
-        self._path = path
-        self._fields = {"job": kind, "path": path, **fields}
+        self._request = request
         self._sock: socket.socket | None = None
         self._pipe: int | None = None
 
@@ -62,15 +68,15 @@ class JobLink:
         """What it has to say, until it is done.
 
         Raises:
-            OSError: what the kernel told it.
+            OSError: what the kernel told it; `EIO` if it was killed, or broke the protocol.
             TaskEnded: the sandbox ended with it.
         """
         while True:
             message = await self._receive()
-            if "done" in message:
+            if isinstance(message, Succeeded):
                 return
-            if "error" in message:
-                raise error_of(message["error"])
+            if isinstance(message, Failed):
+                raise message.error.error()
             yield message
 
     async def finish(self) -> None:
@@ -104,27 +110,37 @@ class JobLink:
         self._close_pipe()
 
     async def _start(self, fds: tuple[int, ...]) -> None:
-        self._sock, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            self._sock, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        except OSError:
+            wire.close_all(list(fds))
+            raise
         self._sock.setblocking(False)
         if self._pipe is not None:
             os.set_blocking(self._pipe, False)
-        await self._link.request("job", (theirs.detach(), *fds), **self._fields)
+        await self._link.request(self._request, Succeeded, (theirs.detach(), *fds))
 
     async def _receive(self) -> Message:
         assert self._sock is not None
         while True:
             try:
-                message, fds = wire.receive(self._sock)
+                message, _, _ = wire.receive(self._sock, JOB_TO_ENGINE)
             except BlockingIOError:
                 await readable(self._sock.fileno())
                 continue
-            except (OSError, wire.BadMessage):
-                message, fds = None, []
-            wire.close_all(fds)
+            except BadMessage as error:
+                raise self._broken(f"the sandbox's answer makes no sense: {error}") from error
+            except OSError:
+                message = None
             if message is not None:
                 return message
-            await self._link.request("ping")  # raises if the whole sandbox is gone
-            raise OSError(errno.EIO, "what worked on it was killed inside the sandbox", self._path)
+            await self._link.request(
+                PingRequest(), Succeeded
+            )  # raises if the whole sandbox is gone
+            raise self._broken("the file helper in the sandbox was killed")
+
+    def _broken(self, text: str) -> OSError:
+        return OSError(errno.EIO, text, self._request.path)
 
     def _close_pipe(self) -> None:
         if self._pipe is not None:

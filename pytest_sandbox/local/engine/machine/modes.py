@@ -13,7 +13,7 @@ from pytest_sandbox.engine import EngineError, EngineUnavailable, TaskSpec
 from ...kernel.syscalls import MACHINE, SUPPORTED_MACHINES
 from ...options import LocalOptions, Mode
 from ..factory import Factory
-from ..links.agent_link import BuildFailed
+from ..links.errors import BuildFailed
 from ..links.zygote_link import ZygoteLink
 from .host_image import host_image
 from .ids import IdsRefused

@@ -13,17 +13,23 @@ from pytest_sandbox._shared.async_tasks import finish
 from pytest_sandbox.engine import (
     EngineUnavailable,
     InvalidSpec,
-    MemorySnapshot,
     NotFreezable,
     ProcessSpec,
-    Snapshot,
     TaskSpec,
     UnknownImage,
     Unsupported,
 )
 
 from ...options import Mode
-from ..links.helper_result import OperationRefused
+from ...protocol.criu import (
+    DumpedState,
+    DumpRequest,
+    GivenPipe,
+    ProcessesDumped,
+    ProcessesRestored,
+    RestoreRequest,
+)
+from ..links.errors import OperationFailed
 from ..machine import find_criu, modes
 from .snapshotting import translated
 
@@ -31,7 +37,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ...options import LocalOptions
-    from ...wire import Message
     from ..factory import Factory
     from ..links.agent_link import AgentLink
     from ..machine.find_criu import Criu
@@ -71,19 +76,19 @@ class _Snapshot:
     """What was kept of a sandbox.
 
     Args:
-        files: of all files.
+        files: an image.
         images: a descriptor of the folder with what CRIU wrote; owned.
         state: what it takes to use them.
         main: the main process, if there is one.
     """
 
-    def __init__(self, files: Snapshot, images: int, state: Message, main: _Main | None) -> None:
+    def __init__(self, files: str, images: int, state: DumpedState, main: _Main | None) -> None:
         self.files = files
         self.images = images
         self.state = state
         self.main = main
 
-    def drop(self, layer: int) -> None:
+    def drop_layer(self, layer: int) -> None:
         """Let go of the images; a sandbox that is still being made of them has its own hold."""
         os.close(self.images)
 
@@ -106,7 +111,7 @@ class Memory:
         self._missing = _NO_ROOT
         self._factory: Factory | None = None
         self._starting = asyncio.Lock()
-        self._snapshots: dict[MemorySnapshot, tuple[int, _Snapshot]] = {}
+        self._snapshots: dict[str, tuple[int, _Snapshot]] = {}
         self._numbers = itertools.count(1)
         self._engine = secrets.token_hex(4)  # no other engine has snapshots of our names
 
@@ -156,7 +161,7 @@ class Memory:
         keeping: Keeping,
         is_open: Callable[[], bool],
         main: LocalProcess | None,
-    ) -> MemorySnapshot:
+    ) -> str:
         """Keep files and processes of a task."""
         self._check()
         if not spec.freezable:
@@ -165,27 +170,29 @@ class Memory:
             )
         return await finish(self._snapshot(spec, link, keeping, is_open, main), self.forget)
 
-    def forget(self, snapshot: MemorySnapshot) -> None:
-        """Forget a snapshot; an unknown one is fine."""
-        if snapshot in self._snapshots:
-            layer, stored = self._snapshots.pop(snapshot)
+    def forget(self, name: str) -> None:
+        """Let go of a snapshot, if there is one of that name."""
+        if name in self._snapshots:
+            layer, snapshot = self._snapshots.pop(name)
             self._images.release((layer,))
-            self._images.forget(stored.files)
+            self._images.forget(snapshot.files)
 
     async def close(self) -> None:
         """End every task and release everything."""
-        for snapshot in list(self._snapshots):
-            self.forget(snapshot)
+        for name in list(self._snapshots):
+            self.forget(name)
         async with self._starting:
             if self._factory is not None:
                 await self._factory.close()
 
-    def _find(self, snapshot: MemorySnapshot) -> tuple[int, _Snapshot]:
-        if snapshot not in self._snapshots:
+    def _find(self, name: str) -> tuple[int, _Snapshot]:
+        if name not in self._snapshots:
+            if name in self._images:
+                raise InvalidSpec(f"image {name!r} is of files only, no task can go on from it")
             raise UnknownImage(
-                f"there is no memory snapshot {snapshot.name!r}: it was forgotten, or never was"
+                f"there is no memory snapshot {name!r}: it was forgotten, or never was"
             )
-        return self._snapshots[snapshot]
+        return self._snapshots[name]
 
     def _check(self) -> Criu:
         if self._criu is None:
@@ -219,12 +226,12 @@ class Memory:
         """Keep and restore a small process."""
         source = await factory.create(_TRIAL)
         try:
-            snapshot = await source.snapshot_memory()
+            name = await source.snapshot_memory()
             try:
-                copy = await self._resume(factory, _TRIAL, self._find(snapshot)[1])
+                copy = await self._resume(factory, _TRIAL, self._find(name)[1])
                 await copy.kill()
             finally:
-                self.forget(snapshot)
+                self.forget(name)
         except NotFreezable as refusal:
             raise Unsupported(_FEATURE, f"CRIU does not work here: {refusal}") from refusal
         finally:
@@ -237,31 +244,32 @@ class Memory:
         keeping: Keeping,
         is_open: Callable[[], bool],
         main: LocalProcess | None,
-    ) -> MemorySnapshot:
-        async with keeping.kept(link, is_open, strictly=True) as (files, still):
+    ) -> str:
+        async with keeping.kept(link, is_open, strictly=True) as (files, stopped):
             kept = None
             if main is not None and spec.main is not None:
                 kept = _Main(spec.main, main.pid, main.pipes(spec.main), main.terminal)
             try:
-                state, (images,) = await keeping.operate(
-                    "freeze",
+                request = DumpRequest(
+                    name=keeping.name,
                     room=max(self._images.room, _LEAST_ROOM),
                     pipes=sorted(link.pipes() | set(kept.pipes.values() if kept else ())),
-                    still=sorted(still),
+                    stopped=stopped,
                 )
+                dumped, (images,) = await keeping.operate(request, ProcessesDumped)
             except OSError as error:
                 raise translated(error) from error
-            except OperationRefused as refusal:
+            except OperationFailed as refusal:
                 raise NotFreezable(str(refusal)) from None
-        return self._add(_Snapshot(files, images, state, kept))
+        return self._add(_Snapshot(files, images, dumped.state, kept))
 
-    def _add(self, stored: _Snapshot) -> MemorySnapshot:
+    def _add(self, snapshot: _Snapshot) -> str:
         layer = self._images.new_layer()
-        self._images.made(layer, stored.state["size"], stored)
+        self._images.made(layer, snapshot.state.size, snapshot)
         self._images.hold((layer,))
-        snapshot = MemorySnapshot(f"{self._engine}-memory-{next(self._numbers)}")
-        self._snapshots[snapshot] = layer, stored
-        return snapshot
+        name = f"{self._engine}-memory-{next(self._numbers)}"
+        self._snapshots[name] = layer, snapshot
+        return name
 
     async def _resume(self, factory: Factory, spec: TaskSpec, snapshot: _Snapshot) -> LocalTask:
         main = snapshot.main
@@ -280,14 +288,19 @@ class Memory:
         fds = (os.dup(snapshot.images), *ends.values())
         terminal = None if snapshot.main is None else snapshot.main.terminal
         masters = [] if terminal is None else [terminal]
-        streams = [(pipes[name], place) for place, name in enumerate(ends) if name in pipes]
+        streams = [
+            GivenPipe(inode=pipes[name], place=place)
+            for place, name in enumerate(ends)
+            if name in pipes
+        ]
         try:
-            _, passed = await task.keeping.operate(
-                "thaw", fds, streams=streams, masters=masters, **snapshot.state
+            request = RestoreRequest(
+                name=task.keeping.name, state=snapshot.state, streams=streams, masters=masters
             )
+            _, passed = await task.keeping.operate(request, ProcessesRestored, fds)
         except OSError as error:
             raise EngineUnavailable(f"cannot restore the processes: {error}") from error
-        except OperationRefused as refusal:
+        except OperationFailed as refusal:
             raise NotFreezable(f"cannot restore the processes: {refusal}") from None
         if terminal is not None:
             task.attach_terminal(passed)

@@ -5,26 +5,35 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from pytest_sandbox._shared.async_tasks import finish
-from pytest_sandbox.engine import (
-    DirectorySnapshot,
-    InvalidSpec,
-    Snapshot,
-    StoreFull,
-    TaskEnded,
-)
+from pytest_sandbox.engine import InvalidSpec, StoreFull, TaskEnded
 
-from .images import check_depth
+from ...protocol.common import Succeeded
+from ...protocol.message import Message
+from ...protocol.zygote import (
+    LayerMade,
+    MountRequest,
+    SnapshotAtEndRequest,
+    SnapshotByCopyRequest,
+    SnapshotDirectoryRequest,
+    SnapshotInPlaceRequest,
+    UnmountRequest,
+)
+from .images import Kind, check_depth
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from ...wire import Message
-    from ..links.agent_link import AgentLink, Answer
+    from ...protocol.criu import DumpRequest, RestoreRequest
+    from ..links.agent_link import AgentLink
+    from ..links.pending_answers import Answer
     from ..links.zygote_link import ZygoteLink
     from .images import Images, Stack
+
+A = TypeVar("A", bound=Message)
 
 
 class Keeping:
@@ -39,7 +48,7 @@ class Keeping:
 
     def __init__(self, name: str, zygote: ZygoteLink, images: Images, stack: Stack) -> None:
         self.stack = stack
-        self._name = name
+        self.name = name
         self._zygote = zygote
         self._images = images
         self._over = False
@@ -52,7 +61,7 @@ class Keeping:
         self._images.release(self.stack)
         self.stack = ()
 
-    async def snapshot(self, link: AgentLink, is_open: Callable[[], bool]) -> Snapshot:
+    async def snapshot(self, link: AgentLink, is_open: Callable[[], bool]) -> str:
         """Keep the files while the sandbox goes on.
 
         Args:
@@ -61,26 +70,30 @@ class Keeping:
         """
         return await finish(self._snapshot(link, is_open), self._images.forget)
 
-    async def operate(self, kind: str, fds: tuple[int, ...] = (), **fields: Any) -> Answer:
+    async def operate(
+        self, request: DumpRequest | RestoreRequest, answer: type[A], fds: tuple[int, ...] = ()
+    ) -> Answer[A]:
         """See `ZygoteLink.operate`."""
-        return await self._zygote.operate(self._name, kind, fds, **fields)
+        return await self._zygote.operate(request, answer, fds)
 
-    async def keep(self) -> Snapshot:
+    async def keep(self) -> str:
         """End the sandbox and keep its files."""
         return await finish(self._keep(), self._images.forget)
 
-    async def snapshot_folder(self, link: AgentLink, path: str) -> DirectorySnapshot:
+    async def snapshot_folder(self, link: AgentLink, path: str) -> str:
         """Keep a directory."""
         return await finish(self._snapshot_folder(link, path), self._images.forget)
 
-    async def mount(self, path: str, snapshot: DirectorySnapshot | None) -> None:
+    async def mount(self, path: str, image: str | None) -> None:
         """Show a directory at another one."""
-        stack = self._images.stack(snapshot) if snapshot is not None else ()
+        stack = self._images.find(image, Kind.FOLDER) if image is not None else ()
         with self._images.holding(stack):
             await self._images.bring(stack, self._zygote)
             try:
                 async with self._turn:
-                    await self._work("mount", path=path, layers=list(stack))
+                    await self._request(
+                        MountRequest(name=self.name, path=path, layers=list(stack)), Succeeded
+                    )
             except PermissionError as error:
                 raise InvalidSpec(f"no image can be mounted at {path!r}") from error
 
@@ -88,72 +101,73 @@ class Keeping:
         """Undo that."""
         await finish(self._unmount(link, path))
 
-    async def _snapshot(self, link: AgentLink, is_open: Callable[[], bool]) -> Snapshot:
+    async def _snapshot(self, link: AgentLink, is_open: Callable[[], bool]) -> str:
         async with self.kept(link, is_open) as (image, _):
             return image
 
     @contextlib.asynccontextmanager
     async def kept(
         self, link: AgentLink, is_open: Callable[[], bool], *, strictly: bool = False
-    ) -> AsyncIterator[tuple[Snapshot, set[int]]]:
-        """Keep the files; while inside, nothing of the sandbox runs, see `AgentLink.halted`.
+    ) -> AsyncIterator[tuple[str, list[int]]]:
+        """Keep the files; while inside, nothing of the sandbox runs, see `AgentLink.paused`.
 
         Yields the image, which an error inside lets go of, and what was stopped before.
         """
         async with self._turn:
             with self._images.holding(self.stack) as stack:
                 check_depth(stack)
-                async with link.halted(strictly=strictly) as halt:
-                    image = await self._image(stack, in_place=halt.idle and not is_open())
+                async with link.paused(strictly=strictly) as pause:
+                    image = await self._image(stack, in_place=pause.idle and not is_open())
                     try:
-                        yield image, halt.still
+                        yield image, pause.stopped
                     except BaseException:
                         self._images.forget(image)
                         raise
 
-    async def _image(self, stack: Stack, *, in_place: bool) -> Snapshot:
+    async def _image(self, stack: Stack, *, in_place: bool) -> str:
         layer = await self._swap() if in_place else None
         if layer is None:
-            layer = await self._make("copy")
+            layer = await self._make(SnapshotByCopyRequest)
         elif not self._over:
             # The sandbox stands on it from now on.
             self._images.hold((layer,))
             self.stack = (layer, *stack)
-        return self._images.add((layer, *stack))
+        return self._images.add(Kind.FILES, (layer, *stack))
 
     async def _swap(self) -> int | None:
         try:
-            return await self._make("swap")
+            return await self._make(SnapshotInPlaceRequest)
         except OSError as error:
             if error.errno == errno.EBUSY:
                 return None  # mounts lie in a way that is too much for it
             raise
 
-    async def _keep(self) -> Snapshot:
+    async def _keep(self) -> str:
         async with self._turn:
             with self._images.holding(self.stack) as stack:
                 check_depth(stack)
-                layer = await self._make("keep")
-                return self._images.add((layer, *stack))
+                layer = await self._make(SnapshotAtEndRequest)
+                return self._images.add(Kind.FILES, (layer, *stack))
 
     async def _unmount(self, link: AgentLink, path: str) -> None:
-        async with self._turn, link.halted():  # else the path might become another one's
-            await self._work("unmount", path=path)
+        async with self._turn, link.paused():  # else the path might become another one's
+            await self._request(UnmountRequest(name=self.name, path=path), Succeeded)
 
-    async def _snapshot_folder(self, link: AgentLink, path: str) -> DirectorySnapshot:
-        async with self._turn, link.halted():
-            layer = await self._make("folder", path=path)
-        return self._images.add_directory(layer)
+    async def _snapshot_folder(self, link: AgentLink, path: str) -> str:
+        async with self._turn, link.paused():
+            layer = await self._make(partial(SnapshotDirectoryRequest, path=path))
+        return self._images.add(Kind.FOLDER, (layer,))
 
-    async def _make(self, how: str, **fields: Any) -> int:
+    async def _make(self, kind: Callable[..., Message]) -> int:
         layer = self._images.new_layer()
-        answer = await self._work(how, layer=layer, room=self._images.room, **fields)
-        self._images.made(layer, answer["used"], self._zygote)
+        request = kind(name=self.name, layer=layer, room=self._images.room)
+        answer = await self._request(request, LayerMade)
+        self._images.made(layer, answer.size, self._zygote)
         return layer
 
-    async def _work(self, how: str, **fields: Any) -> Message:
+    async def _request(self, request: Message, answer: type[A]) -> A:
         try:
-            return await self._zygote.request(how, name=self._name, **fields)
+            return await self._zygote.request(request, answer)
         except OSError as error:
             raise translated(error) from error
 

@@ -1,0 +1,59 @@
+"""What the zygote is told at first."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from ...kernel.idmap import SHIFT
+from ...options import LocalOptions, Mode
+from ...protocol.zygote import CriuFiles, SetupRequest, SharedTree
+from ..machine import ids
+
+if TYPE_CHECKING:
+    from ..machine.find_criu import Criu
+    from ..machine.host_image import HostImage
+
+#: What one inode may cost besides its contents, to bound the kernel's memory as well.
+_BYTES_PER_INODE = 4096
+
+
+def setup_request(
+    mode: Mode, options: LocalOptions, image: HostImage, criu: Criu | None
+) -> SetupRequest:
+    """How to make sandboxes.
+
+    Args:
+        mode: how they are kept apart from the machine.
+        options: the engine's settings.
+        image: what they show of the machine.
+        criu: what dumps and restores processes, if that is wanted.
+    """
+    disk = options.disk or default_disk()
+    return SetupRequest(
+        rootless=mode in (Mode.SUBORDINATE, Mode.SINGLE),
+        userns=mode is not Mode.ROOT_PLAIN,
+        shift=shift(mode),
+        ids=ids.count(mode),
+        trees=[SharedTree(path=path, writable=writable) for path, writable in image.trees],
+        moved=image.moved,
+        links=image.links,
+        size=disk,
+        inodes=max(16384, disk // _BYTES_PER_INODE),
+        criu=None if criu is None else _files(criu),
+    )
+
+
+def shift(mode: Mode) -> int:
+    """First id of the machine that sandboxes use; 0 if they use the zygote's own."""
+    return SHIFT if mode is Mode.ROOT_SHIFTED else 0
+
+
+def default_disk() -> int:
+    """Bytes that a sandbox may write where nothing is said."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return min(2 << 30, memory // 4)
+
+
+def _files(criu: Criu) -> CriuFiles:
+    return CriuFiles(program=criu.program, loader=criu.loader, libraries=list(criu.libraries))

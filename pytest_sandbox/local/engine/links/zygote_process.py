@@ -1,0 +1,119 @@
+"""The zygote as a process: started, and waited for until nothing of it is left.
+
+It is a Python that sees no site-packages, no environment, and none of our files but the few
+modules it is made of.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import sys
+import tempfile
+import time
+from typing import IO, TYPE_CHECKING
+
+from ...kernel import cgroups
+
+if TYPE_CHECKING:
+    import socket
+
+#: Seconds for what the kernel is left to clean up by itself.
+_PATIENCE = 5.0
+#: Imports the zygote without running any `__init__` of the package, which would import the rest.
+_BOOTSTRAP = """
+import sys, types
+for name, path in (("pytest_sandbox", sys.argv[2]), ("pytest_sandbox.local", sys.argv[3])):
+    module = types.ModuleType(name)
+    module.__path__ = [path]
+    sys.modules[name] = module
+from pytest_sandbox.local.zygote.zygote import main
+main()
+"""
+
+
+class ZygoteProcess:
+    """A running zygote.
+
+    Args:
+        sock: its end of the socket to the engine.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is gone
+        try:
+            self._process = _launch(sock, self._errors.fileno())
+        except OSError:
+            self._errors.close()
+            raise
+
+    @property
+    def pid(self) -> int:
+        """Its pid."""
+        return self._process.pid
+
+    def wait_until_gone(self, pids: list[int], groups: list[str]) -> str:
+        """Return when it and its sandboxes are gone, but not for ever; blocks.
+
+        Args:
+            pids: of its sandboxes. The kernel kills them when the zygote dies, which may take a
+                moment.
+            groups: its cgroups, which are removed.
+
+        Returns:
+            How it ended, for people.
+        """
+        try:
+            self._process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        deadline = time.monotonic() + _PATIENCE
+        for pid in pids:
+            _wait_for_exit(pid, deadline)
+        for path in groups:
+            while not cgroups.remove(path) and time.monotonic() < deadline:
+                time.sleep(0.01)
+        return self._last_words()
+
+    def _last_words(self) -> str:
+        with self._errors:
+            self._errors.seek(0)
+            words = self._errors.read().decode(errors="replace").strip()
+        return words or f"it ended with status {self._process.returncode}"
+
+
+def _launch(sock: socket.socket, errors: int) -> subprocess.Popen[bytes]:
+    links = os.path.dirname(os.path.abspath(__file__))
+    local = os.path.dirname(os.path.dirname(links))
+    number = str(sock.fileno())
+    return subprocess.Popen(
+        [
+            *(sys.executable, "-I", "-S", "-E", "-X", "utf8", "-c", _BOOTSTRAP),
+            *(number, os.path.dirname(local), local),
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=errors,
+        cwd="/",
+        env={"LC_ALL": "C.UTF-8"},
+        pass_fds=[sock.fileno()],
+    )
+
+
+def _wait_for_exit(pid: int, deadline: float) -> None:
+    # Not our child, so there is no wait(2) for it; a pidfd becomes readable: pidfd_open(2).
+    try:
+        fd = os.pidfd_open(pid)
+    except OSError:
+        return  # gone, and collected by whatever inherited it
+    try:
+        poll = select.poll()
+        poll.register(fd, select.POLLIN)
+        poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
+    finally:
+        os.close(fd)

@@ -1,0 +1,171 @@
+"""How messages travel: each in one packet of a Unix `SOCK_SEQPACKET` socket, `unix(7)`.
+
+A packet is a JSON array: the name of the message's class, the number of the request or 0, and the
+fields. Descriptors travel beside it. A name that is not UTF-8 travels as surrogates. A request too
+large for a packet travels in a memory file, and only the engine may send such a one: what comes
+from a sandbox is always one bounded packet, since a hostile program may be at the other end.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+
+from .message import BadMessage, Message
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+#: Messages that may arrive in one place, by the names of their classes.
+Family: TypeAlias = "dict[str, type[Message]]"
+#: A message, `None` at the end of the stream; its number; its descriptors.
+Received: TypeAlias = "tuple[Message | None, int, list[int]]"
+
+#: Bytes of the largest packet; a socket's default buffer holds several.
+PACKET = 48 * 1024
+#: Bytes of the largest request: the kernel's own bound on arguments and environment is 6 MiB.
+REQUEST = 64 * 1024 * 1024
+#: Descriptors beside one message.
+DESCRIPTORS = 8
+
+_ANCILLARY = socket.CMSG_SPACE(DESCRIPTORS * 4)
+_SPILLED = b"spilled"
+
+
+def _fields(message: object) -> object:
+    return message.__dict__
+
+
+# Made once: `json.dumps` makes a new encoder for each call that is not the default one. Pure
+# ASCII, so that surrogates survive.
+_to_json = json.JSONEncoder(separators=(",", ":"), default=_fields, check_circular=False).encode
+_from_json = json.JSONDecoder().decode
+
+
+def family(*classes: type[Message]) -> Family:
+    """These messages, as what may arrive in one place."""
+    return {one.__name__: one for one in classes}
+
+
+def encode(message: Message, number: int = 0) -> bytes:
+    """A message as bytes."""
+    return _to_json([type(message).__name__, number, message]).encode("ascii")
+
+
+def decode(data: bytes, expected: Family) -> tuple[Message, int]:
+    """The message in `data`, and its number.
+
+    Raises:
+        BadMessage: it is not a message, or none that is expected here.
+    """
+    try:
+        name, number, fields = _from_json(data.decode("ascii"))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise BadMessage(f"not a message: {data[:100]!r}") from error
+    if type(name) is not str or type(number) is not int or type(fields) is not dict:
+        raise BadMessage(f"not a message: {data[:100]!r}")
+    if name not in expected:
+        raise BadMessage(f"no message {name[:60]!r} is expected here", number)
+    try:
+        return expected[name].checked(fields), number
+    except BadMessage as error:
+        error.number = number
+        raise
+
+
+def send(
+    sock: socket.socket, message: Message, fds: tuple[int, ...] = (), *, number: int = 0
+) -> None:
+    """Send one message in one packet; `ValueError` if it does not fit."""
+    _send_packet(sock, encode(message, number), fds)
+
+
+def send_request(
+    sock: socket.socket, message: Message, fds: tuple[int, ...] = (), *, number: int = 0
+) -> None:
+    """Send one message of any size up to `REQUEST`."""
+    data = encode(message, number)
+    if len(data) <= PACKET:
+        _send_packet(sock, data, fds)
+        return
+    spill = os.memfd_create("request", os.MFD_CLOEXEC)
+    try:
+        with os.fdopen(os.dup(spill), "wb") as file:
+            file.write(data)
+        _send_packet(sock, _SPILLED, (spill, *fds))
+    finally:
+        os.close(spill)
+
+
+def receive(sock: socket.socket, expected: Family) -> Received:
+    """The next message.
+
+    Raises:
+        BadMessage: it is too large, or not one that is expected; its descriptors are closed.
+    """
+    data, fds, flags = _receive_packet(sock)
+    return _opened(data, fds, flags, expected)
+
+
+def receive_request(sock: socket.socket, expected: Family) -> Received:
+    """Like `receive`, for what the engine sends: also takes requests larger than a packet."""
+    data, fds, flags = _receive_packet(sock)
+    if data == _SPILLED and fds:
+        spill = fds.pop(0)
+        try:
+            data = os.pread(spill, REQUEST, 0)
+        finally:
+            os.close(spill)
+    return _opened(data, fds, flags, expected)
+
+
+def close_all(fds: list[int]) -> None:
+    """Close descriptors that nobody wants."""
+    for fd in fds:
+        os.close(fd)
+
+
+def _send_packet(sock: socket.socket, data: bytes, fds: tuple[int, ...]) -> None:
+    if len(data) > PACKET:
+        raise ValueError(f"a message of {len(data)} bytes, at most {PACKET} fit")
+    socket.send_fds(sock, [data], list(fds), socket.MSG_NOSIGNAL)
+
+
+def _receive_packet(sock: socket.socket) -> tuple[bytes, list[int], int]:
+    try:
+        data, ancillary, flags, _ = sock.recvmsg(PACKET, _ANCILLARY, socket.MSG_CMSG_CLOEXEC)
+    except ConnectionResetError:
+        # The peer closed its end while something we had sent was unread. The kernel reports that
+        # once, before it hands out what the peer said last: unix_release_sock() sets sk_err, and
+        # unix_dgram_recvmsg() returns it first.
+        return _receive_packet(sock)
+    return data, _descriptors(ancillary), flags
+
+
+def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
+    fds: list[int] = []
+    for level, kind, data in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            # The kernel may have cut it short, in the middle of a number: cmsg(3), MSG_CTRUNC.
+            fds += memoryview(data[: len(data) - len(data) % 4]).cast("i").tolist()
+    return fds
+
+
+def _opened(data: bytes, fds: list[int], flags: int, expected: Family) -> Received:
+    try:
+        if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+            raise BadMessage("too large, or with too many descriptors")
+        if not data and not fds:
+            return None, 0, []
+        message, number = decode(data, expected)
+        fewest, most = message.descriptors
+        if not fewest <= len(fds) <= most:
+            wanted = f"{fewest}" if fewest == most else f"{fewest} to {most}"
+            name = type(message).__name__
+            raise BadMessage(f"{name} came with {len(fds)} descriptors, not {wanted}", number)
+        return message, number, fds
+    except BadMessage:
+        close_all(fds)
+        raise

@@ -1,0 +1,305 @@
+"""Between the engine and the zygote.
+
+The engine begins with `SetupRequest`. A rootless zygote says `Unshared`, and waits for `IdsGiven`.
+Then it says `ZygoteReady`; or `SetupFailed`, and ends. After that the engine asks, and the zygote
+answers in any order; and it tells of sandboxes, `SandboxBorn` and `SandboxEnded`. When the engine
+closes the socket, the zygote ends, and every sandbox with it.
+"""
+
+from __future__ import annotations
+
+from .common import DescriptorAnswer, Failed, KernelError, Succeeded
+from .criu import DumpRequest, RestoreRequest
+from .message import Message
+from .wire import family
+
+# What the engine says once.
+
+
+class SharedTree(Message):
+    """Part of `SetupRequest`: a folder of the machine that every sandbox sees.
+
+    Attributes:
+        path: here, and in the sandbox.
+        writable: whether a sandbox may write there, into a layer of its own.
+    """
+
+    path: str
+    writable: bool
+
+
+class CriuFiles(Message):
+    """Part of `SetupRequest`: the CRIU to use; all are paths.
+
+    Attributes:
+        program: CRIU itself.
+        loader: what loads its libraries; empty if it needs none.
+        libraries: those.
+    """
+
+    program: str
+    loader: str
+    libraries: list[str]
+
+
+class SetupRequest(Message):
+    """Answered by `ZygoteReady`, or by `SetupFailed`.
+
+    Attributes:
+        rootless: whether the zygote makes itself root of a user namespace first.
+        userns: whether each sandbox has a user namespace.
+        shift: first id of the machine that sandboxes use; 0 if they use the zygote's own.
+        ids: how many ids a sandbox has.
+        trees: folders of the machine to show.
+        moved: folders of the machine that show, read-only, at another path: path in a sandbox to
+            path here.
+        links: top-level symbolic links to show, name to target.
+        size: bytes that one sandbox may write.
+        inodes: files that one sandbox may make.
+        criu: what dumps and restores processes, if that is wanted.
+    """
+
+    rootless: bool
+    userns: bool
+    shift: int
+    ids: int
+    trees: list[SharedTree]
+    moved: dict[str, str]
+    links: dict[str, str]
+    size: int
+    inodes: int
+    criu: CriuFiles | None
+
+
+class IdsGiven(Message):
+    """The zygote's user namespace has its ids; follows `Unshared`."""
+
+
+ENGINE_TO_NEW_ZYGOTE = family(SetupRequest, IdsGiven)
+
+# What the engine asks about sandboxes.
+
+
+class MountedVolume(Message):
+    """Part of `CreateRequest`: a volume in a sandbox.
+
+    Attributes:
+        number: the engine's number for the volume.
+        path: where it is mounted.
+        read_only: whether the sandbox may not write to it.
+    """
+
+    number: int
+    path: str
+    read_only: bool
+
+
+class CreateRequest(Message, descriptors=1):
+    """Make a sandbox; `SandboxBorn` tells that it is under way, `SandboxEnded` of its end.
+
+    Beside it the agent's socket to the engine, over which more is told.
+
+    Attributes:
+        name: the engine's name for it.
+        layers: numbers of the layers that its root is made of, the newest first.
+        volumes: those that it has.
+        hostname: its name for itself.
+        workdir: a directory that is made.
+        processes: how many processes and threads it may have.
+        memory: bytes that it may use, if that is limited.
+        cpus: processors that it may use, if that is limited.
+    """
+
+    name: str
+    layers: list[int]
+    volumes: list[MountedVolume]
+    hostname: str
+    workdir: str
+    processes: int
+    memory: int | None
+    cpus: float | None
+
+
+class KillRequest(Message):
+    """Kill a sandbox, if it is there; followed by `SandboxEnded`."""
+
+    name: str
+
+
+# What the engine asks about files. What makes a layer is answered by `LayerMade`.
+
+
+class SnapshotAtEndRequest(Message):
+    """Kill a sandbox, and make a layer of what it wrote.
+
+    Attributes:
+        name: of the sandbox.
+        layer: the number that the layer gets.
+        room: bytes that it may take.
+    """
+
+    name: str
+    layer: int
+    room: int
+
+
+class SnapshotInPlaceRequest(Message):
+    """Make a layer of what a sandbox wrote, and have the sandbox go on over it.
+
+    Nothing may run in the sandbox. Refused with `EBUSY` if its mounts do not allow this.
+    """
+
+    name: str
+    layer: int
+    room: int
+
+
+class SnapshotByCopyRequest(Message):
+    """Make a layer of a copy of what a sandbox wrote."""
+
+    name: str
+    layer: int
+    room: int
+
+
+class SnapshotDirectoryRequest(Message):
+    """Make a layer of a copy of a directory."""
+
+    name: str
+    layer: int
+    room: int
+    path: str
+
+
+class MountRequest(Message):
+    """Mount layers over a directory of a sandbox, the newest first; answered by `Succeeded`."""
+
+    name: str
+    path: str
+    layers: list[int]
+
+
+class UnmountRequest(Message):
+    """Undo the latest `MountRequest` at a path; answered by `Succeeded`."""
+
+    name: str
+    path: str
+
+
+class ExportRequest(Message, descriptors=1):
+    """Write layers, merged, to a pipe, whose writing end is beside it; answered by `Succeeded`.
+
+    Attributes:
+        layers: their numbers, the newest first.
+    """
+
+    layers: list[int]
+
+
+class LoadRequest(Message, descriptors=1):
+    """Make a layer of what `ExportRequest` wrote, from the pipe beside it."""
+
+    layer: int
+    room: int
+
+
+class LendLayerRequest(Message):
+    """Answered by `DescriptorAnswer`: the layer, as a mount."""
+
+    layer: int
+
+
+class TakeLayerRequest(Message, descriptors=1):
+    """Have a layer of another zygote, which is beside it, too; answered by `Succeeded`.
+
+    Attributes:
+        layer: its number.
+        shift: as the other zygote's.
+    """
+
+    layer: int
+    shift: int
+
+
+class DropLayerRequest(Message):
+    """Let go of a layer; not answered."""
+
+    number: int
+
+
+class DropVolumeRequest(Message):
+    """Let go of a volume; not answered."""
+
+    number: int
+
+
+ENGINE_TO_ZYGOTE = family(
+    *(CreateRequest, KillRequest),
+    *(SnapshotAtEndRequest, SnapshotInPlaceRequest, SnapshotByCopyRequest),
+    *(SnapshotDirectoryRequest, MountRequest, UnmountRequest, ExportRequest, LoadRequest),
+    *(LendLayerRequest, TakeLayerRequest, DropLayerRequest, DropVolumeRequest),
+    *(DumpRequest, RestoreRequest),
+)
+
+# What the zygote says.
+
+
+class Unshared(Message):
+    """The zygote is in a new user namespace, and waits for ids."""
+
+
+class ZygoteReady(Message):
+    """The zygote can make sandboxes.
+
+    Attributes:
+        controllers: cgroup controllers that it can use.
+        refused: why it cannot use the others, by their names.
+        cgroups: paths of the groups that it made, which the engine removes if it dies.
+    """
+
+    controllers: list[str]
+    refused: dict[str, str]
+    cgroups: list[str]
+
+
+class SetupFailed(Message):
+    """It cannot be set up; the zygote ends."""
+
+    error: KernelError
+
+
+class SandboxBorn(Message):
+    """A sandbox has a PID 1, whose pid on the machine this is."""
+
+    name: str
+    pid: int
+
+
+class SandboxEnded(Message):
+    """Nothing is left of a sandbox.
+
+    Attributes:
+        name: of the sandbox.
+        out_of_memory: whether the kernel killed a process of it for using too much memory.
+        failed: why it could not even be forked.
+    """
+
+    name: str
+    out_of_memory: bool
+    failed: KernelError | None
+
+
+class LayerMade(Message):
+    """Answers requests that make a layer.
+
+    Attributes:
+        size: bytes that it takes.
+    """
+
+    size: int
+
+
+ZYGOTE_TO_ENGINE = family(
+    *(Unshared, ZygoteReady, SetupFailed, SandboxBorn, SandboxEnded, LayerMade),
+    *(Succeeded, DescriptorAnswer, Failed),
+)

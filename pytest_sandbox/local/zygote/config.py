@@ -1,0 +1,42 @@
+"""What all sandboxes of one zygote have in common."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..agent.harden import Hardening
+    from ..filesystem.layers import Layers
+    from ..filesystem.root_mounts import Masks
+    from ..filesystem.volume_mounts import Volumes
+
+
+class SandboxConfig:
+    """Made once by the zygote; each sandbox has it because it is forked from there.
+
+    Args:
+        trees: folders of the machine that show, and whether they can be written to.
+        layers: those there are.
+        volumes: those there are.
+        size: bytes that a sandbox may write.
+        inodes: files that a sandbox may make.
+        masks: paths of the kernel's that are hidden or read-only.
+        hardening: what PID 1 takes from itself.
+    """
+
+    def __init__(
+        self,
+        trees: list[tuple[str, bool]],
+        layers: Layers,
+        volumes: Volumes,
+        size: int,
+        inodes: int,
+        masks: Masks,
+        hardening: Hardening,
+    ) -> None:
+        self.trees = trees
+        self.layers = layers
+        self.volumes = volumes
+        self.size = size
+        self.inodes = inodes
+        self.masks = masks
+        self.hardening = hardening

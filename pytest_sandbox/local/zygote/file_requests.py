@@ -1,0 +1,178 @@
+"""Serves the engine's requests about the files of sandboxes: snapshots, mounts, layers.
+
+What may take long is done by helpers, one for each request, while the zygote serves others.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+
+from ..filesystem.layers import check_room, is_quick_to_free, usage
+from ..kernel import idmap
+from ..kernel import syscalls as sys_
+from ..protocol import zygote as messages
+from ..protocol.common import DescriptorAnswer, Failed, Succeeded
+from . import helper_plans
+from .helper import Helper
+from .helper_plans import HelperPlan
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from ..filesystem.layers import Layers
+    from ..filesystem.volume_mounts import Volumes
+    from ..protocol.message import Message
+    from .config import SandboxConfig
+    from .engine_socket import EngineSocket
+    from .sandbox_record import SandboxRecord
+
+#: How a request about one sandbox is served.
+_PLANS: dict[type[Message], Callable[[SandboxConfig, Any, SandboxRecord], HelperPlan]] = {
+    messages.SnapshotInPlaceRequest: helper_plans.snapshot_in_place,
+    messages.SnapshotByCopyRequest: helper_plans.snapshot_by_copy,
+    messages.SnapshotDirectoryRequest: helper_plans.snapshot_directory,
+    messages.MountRequest: helper_plans.mount,
+    messages.UnmountRequest: helper_plans.unmount,
+}
+
+
+class FileRequests:
+    """Does what the engine asks for, and answers it.
+
+    Args:
+        config: what sandboxes have in common.
+        shift: first id of the machine that sandboxes use; 0 if they use the zygote's own.
+        users: gives the user namespace of sandboxes, as a descriptor; no process is in it.
+        engine: where answers go.
+    """
+
+    def __init__(
+        self, config: SandboxConfig, shift: int, users: Callable[[], int], engine: EngineSocket
+    ) -> None:
+        self._config = config
+        self._shift = shift
+        self._users = users
+        self._engine = engine
+        #: Helpers at work, by descriptor; what for; and the number of the request.
+        self._helpers: dict[int, tuple[Helper, HelperPlan, int]] = {}
+
+    @property
+    def pids(self) -> list[int]:
+        """Of helpers at work."""
+        return [helper.pid for helper, _, _ in self._helpers.values()]
+
+    @property
+    def fds(self) -> list[int]:
+        """What to wait for: `helper_ready` wants to know of each that is readable."""
+        return list(self._helpers)
+
+    def helper_ready(self, fd: int) -> None:
+        """A helper has answered, or died."""
+        helper, plan, number = self._helpers.pop(fd)
+        try:
+            self._engine.tell(plan.succeeded(helper.answer()), number=number)
+        except OSError as error:
+            plan.failed()
+            self._refuse(number, error)
+
+    def about_sandbox(self, request: Message, number: int, record: SandboxRecord | None) -> None:
+        """Begin to serve a request about one sandbox; `record` is `None` if that is over."""
+        try:
+            if record is None:
+                raise OSError(errno.ESRCH, "the sandbox is over", "")
+            self._start(_PLANS[type(request)](self._config, request, record), number)
+        except OSError as error:
+            self._refuse(number, error)
+
+    def export(self, request: messages.ExportRequest, number: int, fds: list[int]) -> None:
+        """Begin to write layers to a pipe."""
+        try:
+            plan = helper_plans.export(self._config, request, self._users(), fds[0])
+            self._start(plan, number)
+        except OSError as error:
+            self._refuse(number, error)
+
+    def load(self, request: messages.LoadRequest, number: int, fds: list[int]) -> None:
+        """Begin to make a layer of what comes from a pipe."""
+        try:
+            plan = helper_plans.load(self._config, request, self._users(), fds[0])
+            self._start(plan, number)
+        except OSError as error:
+            self._refuse(number, error)
+
+    def snapshot_dead(
+        self, request: messages.SnapshotAtEndRequest, number: int, record: SandboxRecord
+    ) -> None:
+        """Make a layer of the store of a sandbox that is dead."""
+        try:
+            check_room(usage(record.store), request.room)
+            answer = helper_plans.attach(self._config, request.layer, record.store)
+        except OSError as error:
+            self._refuse(number, error)
+        else:
+            self._engine.tell(answer, number=number)
+
+    def drop_layer(self, request: messages.DropLayerRequest, number: int, fds: list[int]) -> None:
+        """Let go of a layer."""
+        self._drop(self._config.layers, request.number)
+
+    def drop_volume(self, request: messages.DropVolumeRequest, number: int, fds: list[int]) -> None:
+        """Let go of a volume."""
+        self._drop(self._config.volumes, request.number)
+
+    def lend_layer(self, request: messages.LendLayerRequest, number: int, fds: list[int]) -> None:
+        """Give a layer to the engine, for another zygote."""
+        try:
+            store = self._config.layers.open(request.layer)
+        except OSError as error:
+            self._refuse(number, error)
+        else:
+            self._engine.tell(DescriptorAnswer(), (store,), number=number)
+            os.close(store)
+
+    def take_layer(self, request: messages.TakeLayerRequest, number: int, fds: list[int]) -> None:
+        """Have a layer of another zygote, whose sandboxes may have other ids."""
+        try:
+            if request.shift != self._shift:
+                # The files belong to the ids of the other zygote's sandboxes. An idmapped mount,
+                # mount_setattr(2), shows them as those of ours, and costs nothing for each file.
+                userns = idmap.namespace(self._shift, idmap.COUNT)
+                try:
+                    sys_.mount_setattr(fds[0], sys_.MOUNT_ATTR_IDMAP, userns=userns)
+                finally:
+                    os.close(userns)
+            self._config.layers.attach(request.layer, fds[0])
+        except OSError as error:
+            self._refuse(number, error)
+        else:
+            self._engine.tell(Succeeded(), number=number)
+
+    def _drop(self, among: Layers | Volumes, number: int) -> None:
+        def work() -> list[int]:
+            among.unmount(number)
+            return []
+
+        def unmounted(_: list[int]) -> Message:
+            among.forget(number)
+            return Succeeded()
+
+        if not is_quick_to_free(among.usage(number)):
+            with contextlib.suppress(OSError):  # there may be no process for it
+                self._start(HelperPlan(work, [], unmounted), 0)
+                return
+        unmounted(work())
+
+    def _start(self, plan: HelperPlan, number: int) -> None:
+        try:
+            helper = Helper(plan.work, plan.keep)
+        except OSError:
+            plan.failed()
+            raise
+        self._helpers[helper.fileno()] = helper, plan, number
+
+    def _refuse(self, number: int, error: OSError) -> None:
+        self._engine.tell(Failed.of(error), number=number)

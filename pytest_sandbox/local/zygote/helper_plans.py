@@ -1,0 +1,160 @@
+"""For each request about files: what a helper does, and what is to do when it is done."""
+
+from __future__ import annotations
+
+import os
+
+from ..filesystem.layers import check_room, usage
+from ..protocol.common import Succeeded
+from ..protocol.zygote import LayerMade
+from . import archive, copy_store, directories, replace_store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..protocol import zygote as messages
+    from ..protocol.message import Message
+    from .config import SandboxConfig
+    from .helper import Work
+    from .sandbox_record import SandboxRecord
+
+
+class HelperPlan:
+    """A piece of work for a helper.
+
+    Args:
+        work: what the helper does.
+        keep: descriptors that it needs.
+        succeeded: called with the descriptors that it sent; returns the answer for the engine.
+        failed: called if anything went wrong.
+    """
+
+    def __init__(
+        self,
+        work: Work,
+        keep: list[int],
+        succeeded: Callable[[list[int]], Message] = lambda _: Succeeded(),
+        failed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.work = work
+        self.keep = keep
+        self.succeeded = succeeded
+        self.failed = failed
+
+
+def snapshot_in_place(
+    config: SandboxConfig, request: messages.SnapshotInPlaceRequest, record: SandboxRecord
+) -> HelperPlan:
+    """Make a layer of the store of a sandbox, then give it a new store over that layer."""
+    number, mounts = request.layer, record.mounts
+    stack = [number, *record.stack]
+    check_room(usage(record.store), request.room)
+    answer = attach(config, number, record.store)
+
+    def succeeded(fds: list[int]) -> Message:
+        record.replace_store(fds[0])
+        record.stack = stack
+        return answer
+
+    def failed() -> None:
+        record.replace_store(config.layers.open(number))
+        config.layers.unmount(number)
+        config.layers.forget(number)
+
+    def work() -> list[int]:
+        return [replace_store.replace_store(config, stack, mounts)]
+
+    return HelperPlan(work, [mounts], succeeded, failed)
+
+
+def snapshot_by_copy(
+    config: SandboxConfig, request: messages.SnapshotByCopyRequest, record: SandboxRecord
+) -> HelperPlan:
+    """Copy the store of a sandbox."""
+    room, mounts, store = request.room, record.mounts, record.store
+    check_room(usage(store), room)
+
+    def work() -> list[int]:
+        return [copy_store.copy_store(config, room, mounts, store)]
+
+    return _for_layer(config, request.layer, work, [mounts, store])
+
+
+def snapshot_directory(
+    config: SandboxConfig, request: messages.SnapshotDirectoryRequest, record: SandboxRecord
+) -> HelperPlan:
+    """Copy a directory of a sandbox."""
+    room, mounts, path = request.room, record.mounts, request.path
+
+    def work() -> list[int]:
+        return [directories.copy_folder(config, room, mounts, path)]
+
+    return _for_layer(config, request.layer, work, [mounts])
+
+
+def mount(
+    config: SandboxConfig, request: messages.MountRequest, record: SandboxRecord
+) -> HelperPlan:
+    """Mount layers over a directory of a sandbox."""
+    stack, mounts, path = request.layers, record.mounts, request.path
+
+    def work() -> list[int]:
+        directories.mount_folder(config, stack, mounts, path)
+        return []
+
+    return HelperPlan(work, [mounts])
+
+
+def unmount(
+    config: SandboxConfig, request: messages.UnmountRequest, record: SandboxRecord
+) -> HelperPlan:
+    """Undo that."""
+    mounts, path = record.mounts, request.path
+
+    def work() -> list[int]:
+        directories.unmount_folder(mounts, path)
+        return []
+
+    return HelperPlan(work, [mounts])
+
+
+def export(
+    config: SandboxConfig, request: messages.ExportRequest, users: int, pipe: int
+) -> HelperPlan:
+    """Write layers to a pipe; `users` is the user namespace of sandboxes."""
+    stack = request.layers
+
+    def work() -> list[int]:
+        archive.write(config, users, stack, pipe)
+        return []
+
+    return HelperPlan(work, [users, pipe])
+
+
+def load(config: SandboxConfig, request: messages.LoadRequest, users: int, pipe: int) -> HelperPlan:
+    """Make a layer of what comes from a pipe; `users` is the user namespace of sandboxes."""
+    room = request.room
+
+    def work() -> list[int]:
+        return [archive.read(config, users, room, pipe)]
+
+    return _for_layer(config, request.layer, work, [users, pipe])
+
+
+def attach(config: SandboxConfig, number: int, store: int) -> LayerMade:
+    """Make a layer of a store."""
+    config.layers.attach(number, store)
+    return LayerMade(size=config.layers.usage(number))
+
+
+def _for_layer(config: SandboxConfig, number: int, work: Work, keep: list[int]) -> HelperPlan:
+    """A plan whose work returns a store, of which a layer is made."""
+
+    def succeeded(fds: list[int]) -> Message:
+        try:
+            return attach(config, number, fds[0])
+        finally:
+            os.close(fds[0])
+
+    return HelperPlan(work, keep, succeeded)

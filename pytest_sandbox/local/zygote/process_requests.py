@@ -1,0 +1,63 @@
+"""Serves the engine's requests about the memory of sandboxes: CRIU, in helpers."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+
+from ..criu import helper
+from ..kernel.cgroups import Doors
+from ..protocol.criu import RestoreRequest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..criu.bundle import Kit
+    from ..kernel.cgroups import Cgroups
+    from ..protocol.criu import DumpRequest
+
+
+class ProcessRequests:
+    """Has processes dumped and restored; the engine hears of the end from the helper itself.
+
+    Args:
+        kit: how to run CRIU, if there is one.
+        cgroups: those of the sandboxes.
+    """
+
+    def __init__(self, kit: Kit | None, cgroups: Cgroups) -> None:
+        self._kit = kit
+        self._cgroups = cgroups
+        self._sandboxes: dict[int, str] = {}  # names of sandboxes, by the pids of helpers
+
+    @property
+    def pids(self) -> list[int]:
+        """Of helpers at work."""
+        return list(self._sandboxes)
+
+    def begin(self, request: DumpRequest | RestoreRequest, pid: int, fds: list[int]) -> None:
+        """Start a helper for a sandbox; if that fails, the engine's socket is closed, which tells.
+
+        Args:
+            request: the engine's.
+            pid: of the sandbox's PID 1.
+            fds: those that came with the request.
+        """
+        if self._kit is None:
+            return
+        doors = Doors()
+        with contextlib.suppress(OSError):
+            # Images are written outside of the sandbox's limits, and processes restored within.
+            if isinstance(request, RestoreRequest):
+                doors = self._cgroups.doors(request.name)
+            self._sandboxes[helper.start(pid, self._kit, request, fds, doors)] = request.name
+        doors.close()
+
+    def kill_helpers(self, name: str) -> None:
+        """End the helpers of a sandbox."""
+        for pid in [pid for pid, other in self._sandboxes.items() if other == name]:
+            os.kill(pid, signal.SIGKILL)
+
+    def reaped(self, pid: int) -> None:
+        """A process has ended, perhaps a helper."""
+        self._sandboxes.pop(pid, None)

@@ -1,0 +1,73 @@
+"""Giving a sandbox in which nothing runs a new store, in place.
+
+Its root is mounted anew beside the old one, with what it wrote so far as a layer below; whatever
+is mounted elsewhere moves over; then the new root takes the place of the old one, for PID 1 too.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from ..filesystem import root_mounts
+from ..kernel import syscalls as sys_
+from ..kernel.mountinfo import read_mounts
+from . import helper
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..kernel.mountinfo import Mount
+    from .config import SandboxConfig
+
+
+def replace_store(config: SandboxConfig, stack: list[int], mounts: int) -> int:
+    """Do it; in a helper.
+
+    Args:
+        config: what sandboxes have in common.
+        stack: layers for the new root, the first of which is the sandbox's old store.
+        mounts: the sandbox's mount namespace.
+
+    Returns:
+        The new store.
+
+    Raises:
+        OSError: and the sandbox is as it was; `EBUSY` if it is not one for this.
+    """
+    helper.enter(mounts)
+    root_mounts.mount_store(config.size, config.inodes)
+    root_mounts.mount_root(config.trees, config.layers, stack)
+    store = sys_.open_tree("/box")
+    root = sys_.open_tree("/root", recursive=True)
+    proc = os.open("/proc/self", os.O_PATH | os.O_CLOEXEC)
+    sys_.setns(mounts, sys_.CLONE_NEWNS)
+    writable = {path for path, writable in config.trees if writable}
+    move = _to_move(read_mounts(proc), writable)
+    sys_.move_mount(root, "/")  # on top of the old root, which is still ours
+    moved: list[str] = []
+    try:
+        for path in move:
+            sys_.move_mount(sys_.AT_FDCWD, path[1:], source=path, folder=root)
+            moved.append(path)
+        os.fchdir(root)
+        sys_.pivot_root(".", ".")
+    except OSError:
+        for path in moved:
+            sys_.move_mount(root, path, source=path[1:])
+        os.fchdir(root)
+        sys_.umount(".", sys_.MNT_DETACH)
+        raise
+    sys_.umount(".", sys_.MNT_DETACH)
+    return store
+
+
+def _to_move(mounts: list[Mount], trees: set[str]) -> list[str]:
+    """Paths of what is mounted on the root and on trees that are mounted anew with it."""
+    root = next(mount for mount in mounts if mount.path == "/")
+    anew = {root.number}
+    anew |= {one.number for one in mounts if one.parent == root.number and one.path in trees}
+    paths = [one.path for one in mounts if one.parent in anew and one.number not in anew]
+    every = [mount.path for mount in mounts]
+    if any(every.count(path) > 1 for path in {*paths, *trees, "/"}):
+        raise OSError(errno.EBUSY, "something is mounted on something else's root", "")
+    return paths

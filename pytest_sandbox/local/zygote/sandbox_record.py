@@ -1,0 +1,84 @@
+"""A sandbox, as the zygote knows it."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from ..filesystem.layers import is_quick_to_free, usage
+from ..protocol import wire
+from ..protocol.helpers import AGENT_TO_ZYGOTE
+from ..protocol.message import BadMessage
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+
+    from ..protocol.zygote import SnapshotAtEndRequest
+
+
+class SandboxRecord:
+    """What the zygote holds of one sandbox.
+
+    Args:
+        name: the engine's name for it.
+        gate: where PID 1 once sends its store and its mount namespace.
+        stack: the layers that its root is made of, the newest first.
+
+    Attributes:
+        at_end: a request to make a layer of its store once it is dead, and the request's number.
+    """
+
+    def __init__(self, name: str, gate: socket.socket, stack: list[int]) -> None:
+        self.name = name
+        self.stack = stack
+        self.at_end: tuple[SnapshotAtEndRequest, int] | None = None
+        self._gate = gate
+        self._fds: list[int] = []
+
+    @property
+    def store(self) -> int:
+        """What it writes to: a mount, detached or in use as a layer."""
+        return self._handles()[0]
+
+    @property
+    def mounts(self) -> int:
+        """Its mount namespace."""
+        return self._handles()[1]
+
+    def replace_store(self, store: int) -> None:
+        """It has another store, unless it is over."""
+        old = store
+        if self._fds:
+            old, self._fds[0] = self._fds[0], store
+        os.close(old)
+
+    @property
+    def fds(self) -> list[int]:
+        """The descriptors that hold it."""
+        return self._fds
+
+    def is_quick_to_free(self) -> bool:
+        """Whether `close` may be called while others wait, if nothing else holds the store."""
+        try:
+            return is_quick_to_free(usage(self.store))
+        except OSError:
+            return True  # it was never built
+
+    def close(self) -> None:
+        """Hold nothing of it: the kernel frees a mount with the last descriptor and namespace."""
+        self._gate.close()
+        wire.close_all(self._fds)
+        self._fds = []
+
+    def _handles(self) -> list[int]:
+        # Received only when they are needed, which for most sandboxes they never are. Until then
+        # they lie in the socket, which keeps them alive: unix(7), SCM_RIGHTS.
+        if not self._fds and self._gate.fileno() >= 0:
+            try:
+                _, _, self._fds = wire.receive(self._gate, AGENT_TO_ZYGOTE)
+            except BadMessage as error:
+                raise OSError(errno.EPROTO, str(error), "") from error
+        if len(self._fds) != 2:
+            raise OSError(errno.ESRCH, "the sandbox is over", "")
+        return self._fds

@@ -1,0 +1,150 @@
+"""Making sandboxes, killing them, and clearing up after them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+
+from ..agent import bootstrap
+from ..kernel import idmap
+from ..kernel import syscalls as sys_
+from ..protocol.common import KernelError
+from ..protocol.helpers import GO
+from ..protocol.zygote import SandboxBorn, SandboxEnded
+from .helper import Helper
+from .sandbox_record import SandboxRecord
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..protocol.zygote import CreateRequest, KillRequest, SnapshotAtEndRequest
+    from .engine_socket import EngineSocket
+    from .file_requests import FileRequests
+    from .process_requests import ProcessRequests
+    from .setup import Setup
+
+
+class SandboxTable:
+    """The sandboxes of one zygote.
+
+    Args:
+        setup: what they are made of.
+        engine: hears of each that is born or has ended.
+        files: makes a layer of one that has ended, if that was asked for.
+        processes: works on the memory of those that live.
+    """
+
+    def __init__(
+        self, setup: Setup, engine: EngineSocket, files: FileRequests, processes: ProcessRequests
+    ) -> None:
+        self._config = setup.config
+        self._ids = setup.shift, setup.ids
+        self._user_namespace = sys_.CLONE_NEWUSER if setup.userns else 0
+        self._cgroups = setup.cgroups
+        self._engine = engine
+        self._files = files
+        self._processes = processes
+        self._alive: dict[int, SandboxRecord] = {}  # by the pid of PID 1
+        self._being_freed: dict[int, SandboxRecord] = {}  # by the pid of the helper that frees it
+
+    def find(self, name: str) -> tuple[int, SandboxRecord | None]:
+        """The sandbox of that name which lives, with the pid of its PID 1."""
+        found = ((pid, record) for pid, record in self._alive.items() if record.name == name)
+        return next(found, (0, None))
+
+    def create(self, request: CreateRequest, number: int, fds: list[int]) -> None:
+        """Make a sandbox."""
+        try:
+            self._fork(request, fds[0])
+        except OSError as error:
+            self._tell_end(request.name, failed=KernelError.of(error))
+
+    def kill(self, request: KillRequest, number: int, fds: list[int]) -> None:
+        """Kill a sandbox, if it is there."""
+        pid, record = self.find(request.name)
+        if record is not None:
+            if record.at_end is None:
+                record.close()  # so that the sandbox itself frees what it wrote, as it ends
+            os.kill(pid, signal.SIGKILL)
+
+    def snapshot_at_end(self, request: SnapshotAtEndRequest, number: int, fds: list[int]) -> None:
+        """Kill a sandbox; once it is dead, a layer is made of what it wrote."""
+        pid, record = self.find(request.name)
+        if record is None:
+            self._files.about_sandbox(request, number, None)  # which refuses it
+        else:
+            record.at_end = request, number
+            os.kill(pid, signal.SIGKILL)
+
+    def reap(self, flags: int = os.WNOHANG) -> None:
+        """Collect the dead; with other flags than `WNOHANG`, wait for all to die."""
+        while True:
+            try:
+                pid, _ = os.waitpid(-1, flags)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            self._processes.reaped(pid)
+            if pid in self._alive:
+                self._clear_up(self._alive.pop(pid))
+            elif pid in self._being_freed:
+                self._ended(self._being_freed.pop(pid))
+
+    def kill_all(self) -> None:
+        """Kill all that live."""
+        for pid, record in self._alive.items():
+            record.close()
+            os.kill(pid, signal.SIGKILL)
+
+    def _fork(self, request: CreateRequest, sock_fd: int) -> None:
+        self._config.volumes.provide(request.volumes)
+        doors = self._cgroups.prepare(request)
+        ours, gate = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        record = SandboxRecord(request.name, ours, request.layers)
+
+        def child() -> None:
+            ours.close()
+            bootstrap.run(self._config, request, socket.socket(fileno=sock_fd), gate, doors)
+
+        try:
+            pid = sys_.clone(bootstrap.NAMESPACES | self._user_namespace, child, doors.folder)
+            self._alive[pid] = record
+            self._engine.tell(SandboxBorn(name=record.name, pid=pid))
+            if self._user_namespace:
+                # Only from outside can more than one id be mapped: user_namespaces(7). Until then
+                # the child has no id that it could make files with, so it waits.
+                idmap.write_map(pid, *self._ids)
+            ours.send(GO)
+        except OSError:
+            self._cgroups.dismiss(record.name)
+            raise
+        finally:
+            doors.close()
+            gate.close()
+
+    def _clear_up(self, record: SandboxRecord) -> None:
+        """It is dead: free what it wrote, then tell."""
+        self._processes.kill_helpers(record.name)
+        if record.at_end is not None:
+            request, number = record.at_end
+            self._files.snapshot_dead(request, number, record)
+        elif self._engine.running and not record.is_quick_to_free():
+            # A tmpfs is freed by the process that lets go of it last, which takes its time. Let
+            # that be one that nothing else waits for.
+            with contextlib.suppress(OSError):  # if there is none, it is us
+                helper = Helper(list, record.fds)
+                record.close()
+                self._being_freed[helper.pid] = record
+                return
+        record.close()
+        self._ended(record)
+
+    def _ended(self, record: SandboxRecord) -> None:
+        self._tell_end(record.name, out_of_memory=self._cgroups.dismiss(record.name))
+
+    def _tell_end(
+        self, name: str, *, out_of_memory: bool = False, failed: KernelError | None = None
+    ) -> None:
+        self._engine.tell(SandboxEnded(name=name, out_of_memory=out_of_memory, failed=failed))
