@@ -4,6 +4,8 @@ import asyncio
 import selectors
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from .selector import UnboundedSelector
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from concurrent.futures import Executor
@@ -83,7 +85,7 @@ class _IdleSelector(selectors.BaseSelector):
     """A selector that calls `IdleEventLoop.idle` before it waits."""
 
     def __init__(self, loop: IdleEventLoop) -> None:
-        self._selector = selectors.DefaultSelector()
+        self._selector = UnboundedSelector()
         self._loop = loop
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:

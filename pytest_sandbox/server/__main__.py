@@ -17,6 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from pytest_sandbox._shared.selector import run
 from pytest_sandbox.engine import EngineInfo, EngineUnavailable
 from pytest_sandbox.engines import load_engine
 
@@ -42,7 +43,7 @@ def main() -> int:
     logging.getLogger("grpclib").setLevel(logging.ERROR)
     ended_well = False
     try:
-        asyncio.run(_serve(options))
+        run(_serve(options))
         ended_well = True
     except EngineUnavailable as error:
         _say({"error": {"reason": error.reason, "remedy": error.remedy}})
