@@ -7,13 +7,19 @@ from types import EllipsisType
 from typing import TYPE_CHECKING
 
 from pytest_sandbox.engine import (
+    AnySnapshot,
     Capability,
     Clock,
     EndCause,
     Engine,
     EngineInfo,
     EngineUnavailable,
+    Host,
     InvalidSpec,
+    Snapshot,
+    SupportsExport,
+    SupportsForget,
+    SupportsVolumes,
     TaskEnd,
     TaskSpec,
     VolumeMount,
@@ -24,12 +30,11 @@ from .clock import VirtualClock
 from .export import dump, read
 from .files.base_image import base_image, filesystem
 from .files.disk import DISK, Disk
-from .files.images import FilesystemImage, Images
+from .files.images import Images
 from .files.trees import make_folders
 from .files.vfs import Filesystem
 from .files.view import FileView
 from .gpus import Gpu, GpuPool
-from .processes.frozen import MemoryImage
 from .processes.kernel import Surroundings
 from .programs import PROGRAMS
 from .scripting.matching import Anything, Matcher
@@ -41,12 +46,13 @@ from .shell import shell_program
 from .task import MemoryTask
 
 if TYPE_CHECKING:
-    from .files.disk import Snapshot
+    from .files.disk import FrozenDisk
+    from .processes.frozen import MemoryImage
 
 _PROGRAMS = {**PROGRAMS, "sh": shell_program("sh"), "bash": shell_program("bash")}
 
 
-class FakeEngine(Engine):
+class FakeEngine(Engine, SupportsForget, SupportsExport, SupportsVolumes):
     """Sandboxes without a kernel: no process, no port, and no way to the machine it runs on.
 
     Files are in memory and follow the rules of Linux; a few programs and a shell are built in, and
@@ -86,7 +92,7 @@ class FakeEngine(Engine):
         )
         self._gpus = GpuPool(gpus)
         self._disk = disk
-        self._base: Snapshot | None = None
+        self._base: FrozenDisk | None = None
         self._images = Images()
         self._volumes: dict[str, Disk] = {}
         self._tasks: list[MemoryTask] = []
@@ -141,7 +147,7 @@ class FakeEngine(Engine):
 
     def _create(self, spec: TaskSpec, gpus: Sequence[Gpu]) -> MemoryTask:
         if spec.resume is not None:
-            return self._resume(spec, self._images.get(spec.resume, MemoryImage), gpus)
+            return self._resume(spec, self._images.memory(spec.resume), gpus)
         fs = filesystem(self._start_of(spec), self._now_ns)
         for volume in sorted(spec.volumes, key=lambda each: each.path.count("/")):
             self._show(volume, fs)
@@ -150,22 +156,20 @@ class FakeEngine(Engine):
             task.start_main(spec.main)
         return task
 
-    def _resume(self, spec: TaskSpec, image: MemoryImage, gpus: Sequence[Gpu]) -> MemoryTask:
+    def _resume(self, spec: TaskSpec, image: "MemoryImage", gpus: Sequence[Gpu]) -> MemoryTask:
         task = MemoryTask(spec, image.fs.fork(), gpus, self.clock, self._around, self._images)
         try:
             task.resume(image)
         except OSError as error:
             task.finish(TaskEnd(EndCause.KILLED))
             raise InvalidSpec(
-                f"{spec.resume!r} cannot go on: what it had open on a volume is gone: {error}"
+                f"{str(spec.resume)!r} cannot go on: what it had open on a volume is gone: {error}"
             ) from None
         return task
 
-    def _start_of(self, spec: TaskSpec) -> "Snapshot":
+    def _start_of(self, spec: TaskSpec) -> "FrozenDisk":
         assert self._base is not None
-        if spec.image == "host":
-            return self._base
-        return self._images.get(spec.image, FilesystemImage).snapshot
+        return self._base if isinstance(spec.image, Host) else self._images.disk(spec.image)
 
     def _show(self, volume: VolumeMount, fs: Filesystem) -> None:
         try:
@@ -194,20 +198,20 @@ class FakeEngine(Engine):
     def _now_ns(self) -> int:
         return int(self.clock.now() * 10**9)
 
-    async def forget(self, image: str) -> None:
-        """Let go of an image."""
-        self._images.forget(image)
+    async def forget(self, snapshot: AnySnapshot) -> None:
+        """Forget a snapshot."""
+        self._images.forget(snapshot)
 
-    async def export(self, image: str) -> AsyncIterator[bytes]:
-        """All files of an image of a filesystem, for `load`."""
-        for chunk in dump(self._images.get(image, FilesystemImage).snapshot):
+    async def export(self, snapshot: Snapshot) -> AsyncIterator[bytes]:
+        """All files of a snapshot, for `load`."""
+        for chunk in dump(self._images.disk(snapshot)):
             yield chunk
             await asyncio.sleep(0)
 
-    async def load(self, stream: AsyncIterator[bytes]) -> str:
-        """Make an image of what `export` gave."""
+    async def load(self, stream: AsyncIterator[bytes]) -> Snapshot:
+        """Make a snapshot of what `export` gave."""
         data = b"".join([chunk async for chunk in stream])
-        return self._images.keep(FilesystemImage(read(data, self._now_ns, self._disk)))
+        return self._images.add_files(read(data, self._now_ns, self._disk))
 
     def on_exec(self, *words: Matcher | EllipsisType) -> Script:
         """Say what a command does, in sandboxes that run already as well as in later ones.

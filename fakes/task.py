@@ -8,12 +8,19 @@ from collections.abc import Callable, Sequence
 from pytest_sandbox.engine import (
     Clock,
     Connection,
+    DirectorySnapshot,
     EndCause,
     EngineError,
     InvalidSpec,
+    MemorySnapshot,
     Process,
     ProcessSpec,
+    Snapshot,
     SpawnFailed,
+    SupportsMemorySnapshots,
+    SupportsMounts,
+    SupportsPorts,
+    SupportsSnapshots,
     Task,
     TaskEnd,
     TaskEnded,
@@ -22,7 +29,7 @@ from pytest_sandbox.engine import (
 )
 
 from .files.disk import Disk
-from .files.images import DirectoryImage, FilesystemImage, Images
+from .files.images import Images
 from .files.memory_files import MemoryFiles
 from .files.trees import copied, make_folders
 from .files.vfs import Filesystem
@@ -39,7 +46,7 @@ _ENVIRONMENT = {"HOME": "/root", "PATH": DEFAULT_PATH}
 _SYSTEM = ("dev", "proc", "sys")
 
 
-class MemoryTask(Task):
+class MemoryTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshots, SupportsPorts):
     """One sandbox in memory.
 
     Attributes:
@@ -153,30 +160,30 @@ class MemoryTask(Task):
         self._check()
         return self.kernel.ports.connect(port)
 
-    async def snapshot(self, *, end: bool = False) -> str:
-        """Keep the files as they are now; costs the same whatever the size."""
+    async def snapshot(self, *, end: bool = False) -> Snapshot:
+        """Take a snapshot of all files; costs the same whatever the size."""
         self._check()
-        image = self._images.keep(FilesystemImage(self.kernel.fs.disk.snapshot()))
+        snapshot = self._images.add_files(self.kernel.fs.disk.snapshot())
         if end:
             await self.kill()
-        return image
+        return snapshot
 
-    async def snapshot_directory(self, path: str) -> str:
-        """Keep a directory as it is now, with what is mounted on it; nothing is shared."""
+    async def snapshot_directory(self, path: str) -> DirectorySnapshot:
+        """Take a snapshot of a directory, including what is mounted on it; nothing is shared."""
         self._check_path(path)
-        return self._images.keep(DirectoryImage(copied(self.kernel.fs, path).snapshot()))
+        return self._images.add_directory(copied(self.kernel.fs, path).snapshot())
 
-    async def mount(self, path: str, image: str | None) -> None:
-        """Show a directory at another one; it has a disk of its own."""
+    async def mount(self, path: str, snapshot: DirectorySnapshot | None) -> None:
+        """Mount a directory over another one; it has a disk of its own."""
         self._check_path(path)
         fs = self.kernel.fs
         place = fs.path_of(fs.folder(path))
         if place == "/" or place.split("/")[1] in _SYSTEM:
             raise InvalidSpec(f"nothing can be mounted at {path!r}, where the system itself is")
-        if image is None:
+        if snapshot is None:
             disk = Disk(fs.disk.now_ns, size=fs.disk.size)
         else:
-            disk = self._images.get(image, DirectoryImage).snapshot.restore(fs.disk.now_ns)
+            disk = self._images.disk(snapshot).restore(fs.disk.now_ns)
         fs.mount(path, disk)
 
     async def unmount(self, path: str) -> None:
@@ -184,13 +191,13 @@ class MemoryTask(Task):
         self._check_path(path)
         self.kernel.fs.unmount(path)
 
-    async def snapshot_memory(self) -> str:
-        """Keep files and processes as they are now; the task goes on."""
+    async def snapshot_memory(self) -> MemorySnapshot:
+        """Take a snapshot of files and processes; the task goes on."""
         self._check()
         if not self.spec.freezable:
             raise InvalidSpec("the memory of a sandbox can be kept only if it was created for that")
         main = self._main.proc.pid if self._main else None
-        return self._images.keep(freeze(self.kernel, main))
+        return self._images.add_memory(freeze(self.kernel, main))
 
     def poll(self) -> TaskEnd | None:
         """How it ended, or `None` while it lives."""

@@ -27,7 +27,7 @@ DISK = 1024**3
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class FrozenDisk:
     """A disk as it was; any number of disks can be made of it.
 
     Taking one and making a disk of it cost the same whatever the size: nothing is copied until it
@@ -59,7 +59,7 @@ class Disk:
         now_ns: Callable[[], int],
         *,
         size: int = DISK,
-        start: Snapshot | None = None,
+        start: FrozenDisk | None = None,
         shared: bool = False,
     ) -> None:
         self.now_ns = now_ns
@@ -74,7 +74,7 @@ class Disk:
         self._next_number, self.size, self._used = ROOT + 1, size, 0
         self.put(Directory(ROOT, 0o755, now_ns(), parent=ROOT))
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> FrozenDisk:
         """What the disk is now. Files that are open but have no name are not kept."""
         table = self._table.fork()
         used = self._used
@@ -83,7 +83,7 @@ class Disk:
             if inode is not None and inode.links == 0:
                 table.put(number, None)
                 used -= inode.content.allocated if isinstance(inode, Regular) else 0
-        return Snapshot(table, self._next_number, self.size, used)
+        return FrozenDisk(table, self._next_number, self.size, used)
 
     def fork(self) -> "Disk":
         """The disk that a copy of a tree has in its place."""

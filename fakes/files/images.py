@@ -1,76 +1,81 @@
-"""What an engine keeps of its sandboxes, by name."""
+"""The snapshots of an engine in memory."""
 
-from dataclasses import dataclass
-from typing import ClassVar, TypeVar
+from typing import TYPE_CHECKING
 
-from pytest_sandbox.engine import InvalidSpec, UnknownImage
+from pytest_sandbox.engine import (
+    AnySnapshot,
+    DirectorySnapshot,
+    MemorySnapshot,
+    Snapshot,
+    UnknownImage,
+)
 
-from .disk import Snapshot
+from .disk import FrozenDisk
 
-
-class Image:
-    """Something that is kept."""
-
-    #: What it is an image of.
-    what: ClassVar[str]
-
-
-@dataclass(frozen=True)
-class FilesystemImage(Image):
-    """All files of a sandbox, without what is mounted."""
-
-    what = "a filesystem"
-    snapshot: Snapshot
-
-
-@dataclass(frozen=True)
-class DirectoryImage(Image):
-    """A directory with all that is below it."""
-
-    what = "a directory"
-    snapshot: Snapshot
-
-
-class _Host(Image):
-    """What sandboxes start with that are not made from an image."""
-
-    what = "a filesystem"
-
-
-T = TypeVar("T", bound=Image)
+if TYPE_CHECKING:
+    from ..processes.frozen import MemoryImage
 
 
 class Images:
-    """Names for what was kept, made up as it comes."""
+    """What snapshots hold; their names are counted."""
 
     def __init__(self) -> None:
-        self._images: dict[str, Image] = {}
+        self._disks: dict[AnySnapshot, FrozenDisk] = {}
+        self._memories: dict[AnySnapshot, MemoryImage] = {}
         self._count = 0
 
-    def keep(self, image: Image) -> str:
-        """Keep something; the name to get it by."""
-        self._count += 1
-        name = f"image-{self._count}"
-        self._images[name] = image
-        return name
+    def add_files(self, disk: FrozenDisk) -> Snapshot:
+        """Store all files of a sandbox, without what is mounted."""
+        snapshot = Snapshot(self._name())
+        self._disks[snapshot] = disk
+        return snapshot
 
-    def get(self, name: str, kind: type[T]) -> T:
-        """What has a name.
+    def add_directory(self, disk: FrozenDisk) -> DirectorySnapshot:
+        """Store a directory with everything below it."""
+        snapshot = DirectorySnapshot(self._name())
+        self._disks[snapshot] = disk
+        return snapshot
+
+    def add_memory(self, image: "MemoryImage") -> MemorySnapshot:
+        """Store files and processes of a sandbox."""
+        snapshot = MemorySnapshot(self._name())
+        self._memories[snapshot] = image
+        return snapshot
+
+    def _name(self) -> str:
+        self._count += 1
+        return f"image-{self._count}"
+
+    def disk(self, snapshot: Snapshot | DirectorySnapshot) -> FrozenDisk:
+        """The files of a snapshot.
 
         Raises:
-            UnknownImage: there is nothing of that name, or not any more.
-            InvalidSpec: it is of another kind.
+            UnknownImage: there is no such snapshot, or it was forgotten.
         """
-        image = _Host() if name == "host" else self._images.get(name)
-        if image is None:
-            raise UnknownImage(f"there is no image {name!r}, or it was forgotten")
-        if not isinstance(image, kind):
-            raise InvalidSpec(f"{name!r} is an image of {image.what}, not of {kind.what}")
-        return image
+        disk = self._disks.get(snapshot)
+        if disk is None:
+            raise _unknown(snapshot)
+        return disk
 
-    def forget(self, name: str) -> None:
-        """Let go of something; a name that is not known is fine."""
-        self._images.pop(name, None)
+    def memory(self, snapshot: MemorySnapshot) -> "MemoryImage":
+        """The files and processes of a snapshot.
+
+        Raises:
+            UnknownImage: there is no such snapshot, or it was forgotten.
+        """
+        memory = self._memories.get(snapshot)
+        if memory is None:
+            raise _unknown(snapshot)
+        return memory
+
+    def forget(self, snapshot: AnySnapshot) -> None:
+        """Forget a snapshot; an unknown one is fine."""
+        self._disks.pop(snapshot, None)
+        self._memories.pop(snapshot, None)
 
     def __len__(self) -> int:
-        return len(self._images)
+        return len(self._disks) + len(self._memories)
+
+
+def _unknown(snapshot: AnySnapshot) -> UnknownImage:
+    return UnknownImage(f"there is no image {snapshot.name!r}, or it was forgotten")

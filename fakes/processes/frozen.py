@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from pytest_sandbox.engine import NotFreezable, Output, OutputLog, ProcessSpec
 
 from ..files.handle import Handle
-from ..files.images import Image
 from .description import Description, Document, Logged, OpenedFile
 from .memory_process import MemoryProcess
 from .snapshotable import Lasting
@@ -58,10 +57,9 @@ class FrozenProcess:
 
 
 @dataclass(frozen=True)
-class MemoryImage(Image):
+class MemoryImage:
     """Files and processes of a sandbox."""
 
-    what = "files and processes"
     fs: "Filesystem"
     processes: tuple[FrozenProcess, ...]
     main: int | None

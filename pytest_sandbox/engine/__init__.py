@@ -2,18 +2,28 @@
 
 No gRPC and no pytest here. The server holds all policy (ids, names, lifetimes, retries) and
 asks an engine only for mechanism. A new engine implements `Engine`, `Task`, `Process`,
-`Files` and `OpenFile`, and proves itself with `pytest_sandbox.engine.conformance`.
+`Files` and `OpenFile`, and proves itself with `pytest_sandbox.engine.conformance`. Whatever else it
+can do, it says by deriving from the abilities: `SupportsSnapshots`, `SupportsPorts`, ...
 """
 
 from pytest_sandbox._shared.clock import Clock as Clock
 from pytest_sandbox._shared.clock import SystemClock as SystemClock
 
-from ._contract import Connection as Connection
-from ._contract import Engine as Engine
-from ._contract import Files as Files
-from ._contract import OpenFile as OpenFile
-from ._contract import Process as Process
-from ._contract import Task as Task
+from ._abilities import Ability as Ability
+from ._abilities import SupportsExport as SupportsExport
+from ._abilities import SupportsForget as SupportsForget
+from ._abilities import SupportsMemorySnapshots as SupportsMemorySnapshots
+from ._abilities import SupportsMounts as SupportsMounts
+from ._abilities import SupportsPorts as SupportsPorts
+from ._abilities import SupportsPrepare as SupportsPrepare
+from ._abilities import SupportsSnapshots as SupportsSnapshots
+from ._abilities import SupportsVolumes as SupportsVolumes
+from ._connection import Connection as Connection
+from ._engine import Engine as Engine
+from ._entry import Entry as Entry
+from ._entry import EntryKind as EntryKind
+from ._entry import WatchEvent as WatchEvent
+from ._entry import WatchKind as WatchKind
 from ._errors import EngineError as EngineError
 from ._errors import EngineUnavailable as EngineUnavailable
 from ._errors import InvalidSpec as InvalidSpec
@@ -24,16 +34,20 @@ from ._errors import StoreFull as StoreFull
 from ._errors import TaskEnded as TaskEnded
 from ._errors import UnknownImage as UnknownImage
 from ._errors import Unsupported as Unsupported
-from ._files import Entry as Entry
-from ._files import EntryKind as EntryKind
-from ._files import WatchEvent as WatchEvent
-from ._files import WatchKind as WatchKind
+from ._files import Files as Files
+from ._files import OpenFile as OpenFile
+from ._image import AnySnapshot as AnySnapshot
+from ._image import DirectorySnapshot as DirectorySnapshot
+from ._image import Host as Host
+from ._image import MemorySnapshot as MemorySnapshot
+from ._image import RootImage as RootImage
+from ._image import Snapshot as Snapshot
 from ._log import OutputLog as OutputLog
+from ._process import Process as Process
 from ._spec import Capability as Capability
 from ._spec import EngineInfo as EngineInfo
 from ._spec import Gpus as Gpus
 from ._spec import Limits as Limits
-from ._spec import Network as Network
 from ._spec import Output as Output
 from ._spec import ProcessSpec as ProcessSpec
 from ._spec import PtySize as PtySize
@@ -42,13 +56,17 @@ from ._spec import VolumeMount as VolumeMount
 from ._status import EndCause as EndCause
 from ._status import ExitStatus as ExitStatus
 from ._status import TaskEnd as TaskEnd
+from ._task import Task as Task
 from ._validate import check_process as check_process
 from ._validate import check_task as check_task
 
 __all__ = [
+    "Ability",
+    "AnySnapshot",
     "Capability",
     "Clock",
     "Connection",
+    "DirectorySnapshot",
     "EndCause",
     "Engine",
     "EngineError",
@@ -59,9 +77,10 @@ __all__ = [
     "ExitStatus",
     "Files",
     "Gpus",
+    "Host",
     "InvalidSpec",
     "Limits",
-    "Network",
+    "MemorySnapshot",
     "NotFreezable",
     "OpenFile",
     "Output",
@@ -70,8 +89,18 @@ __all__ = [
     "Process",
     "ProcessSpec",
     "PtySize",
+    "RootImage",
+    "Snapshot",
     "SpawnFailed",
     "StoreFull",
+    "SupportsExport",
+    "SupportsForget",
+    "SupportsMemorySnapshots",
+    "SupportsMounts",
+    "SupportsPorts",
+    "SupportsPrepare",
+    "SupportsSnapshots",
+    "SupportsVolumes",
     "SystemClock",
     "Task",
     "TaskEnd",

@@ -1,68 +1,81 @@
-"""What file operations give back."""
+"""What an engine does with the files of a task."""
 
-from dataclasses import dataclass
-from enum import Enum
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator
 
-
-class EntryKind(Enum):
-    """What a directory entry is."""
-
-    FILE = "file"
-    DIRECTORY = "directory"
-    SYMLINK = "symlink"
-    OTHER = "other"  #: a fifo, a socket, a device
+from ._entry import Entry, WatchEvent
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One name in a filesystem, as `lstat(2)` describes it.
+class OpenFile(ABC):
+    """A regular file inside a task, open, addressed by byte offset like `pread(2)`.
 
-    Attributes:
-        path: absolute, as asked for; not resolved.
-        kind: what it is.
-        mode: the whole `st_mode`, type bits included.
-        size: bytes.
-        uid: numeric owner, as seen inside.
-        gid: numeric group, as seen inside.
-        owner: the owner's name inside, else the number as text.
-        group: the group's name inside, else the number as text.
-        mtime_ns: modification time, nanoseconds since the epoch.
-        symlink_target: the text of a symbolic link.
+    Once closed, it raises `OSError` with `EBADF`; after the end of the task, `TaskEnded`.
     """
 
-    path: str
-    kind: EntryKind
-    mode: int
-    size: int
-    uid: int
-    gid: int
-    owner: str
-    group: str
-    mtime_ns: int
-    symlink_target: str | None = None
+    @abstractmethod
+    async def pread(self, offset: int, size: int) -> bytes:
+        """Up to `size` bytes at `offset`; empty at the end of the file."""
 
-    @property
-    def name(self) -> str:
-        """The last component of the path."""
-        return self.path.rstrip("/").rpartition("/")[2]
+    @abstractmethod
+    async def pwrite(self, offset: int, data: bytes) -> None:
+        """Write all of `data` at `offset`, or at the end if the file is open for appending."""
 
+    @abstractmethod
+    async def size(self) -> int:
+        """Bytes in the file now."""
 
-class WatchKind(Enum):
-    """What happened to a watched path; a rename tells both names when both are known."""
+    @abstractmethod
+    async def truncate(self, size: int) -> None:
+        """Cut or extend the file to `size` bytes."""
 
-    CREATE = "Create"
-    MODIFY = "Modify"
-    REMOVE = "Remove"
-    ACCESS = "Access"
-    RENAME = "Rename"
-    RENAME_FROM = "RenameFrom"
-    RENAME_TO = "RenameTo"
-    UNKNOWN = "Unknown"
+    @abstractmethod
+    async def close(self) -> None:
+        """Release the file; a second close does nothing."""
 
 
-@dataclass(frozen=True)
-class WatchEvent:
-    """One change below a watched path."""
+class Files(ABC):
+    """File operations inside a task, done from inside, as its root user.
 
-    kind: WatchKind
-    paths: tuple[str, ...]
+    Paths are absolute; one that is not, or holds a NUL, is `EINVAL`. Names that are not UTF-8 are
+    text with `surrogateescape`. Failures raise `OSError` with the kernel's errno and the path;
+    after the end of the task everything raises `TaskEnded`.
+    """
+
+    @abstractmethod
+    async def open(self, path: str, flags: int, mode: int = 0o666) -> OpenFile:
+        """Open a regular file; `flags` as `open(2)` has them (`os.O_RDWR | os.O_CREAT`, ...)."""
+
+    @abstractmethod
+    async def stat(self, path: str, *, follow: bool = False) -> Entry:
+        """Describe a path; the target of a symbolic link if `follow`."""
+
+    @abstractmethod
+    async def listdir(self, path: str) -> list[Entry]:
+        """Describe what a directory holds, sorted by name; a linked directory is followed."""
+
+    @abstractmethod
+    async def mkdir(self, path: str, *, parents: bool = False) -> None:
+        """Make a directory; with `parents` also those above it, and an existing one is fine."""
+
+    @abstractmethod
+    async def remove(self, path: str, *, recursive: bool = False) -> None:
+        """Remove a file, a link (never its target), or a directory: empty, unless `recursive`."""
+
+    @abstractmethod
+    def watch(self, path: str, *, recursive: bool = False) -> AsyncIterator[WatchEvent]:
+        """Changes to a file or below a directory, from the moment of the first `anext`.
+
+        The watch is established when the first `anext` suspends, and ends with `aclose`.
+        """
+
+    @abstractmethod
+    def pack(self, path: str) -> AsyncIterator[bytes]:
+        """A directory's contents as a tar stream: links, modes, times and holes kept."""
+
+    @abstractmethod
+    async def unpack(self, path: str, stream: AsyncIterator[bytes]) -> None:
+        """Write the contents of a tar stream below a directory, which is made if need be.
+
+        Nothing is written elsewhere, whatever names and links are in the stream. One that is no
+        tar, or ends early, is `EINVAL`; an error of `stream` itself reaches the caller.
+        """

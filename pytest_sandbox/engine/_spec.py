@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from ._image import Host, MemorySnapshot, RootImage
+
 
 class Capability(Enum):
     """What an engine may or may not be able to do on this machine."""
@@ -16,12 +18,6 @@ class Capability(Enum):
     PTY = "pty"
     SNAPSHOT = "snapshot"  #: of the filesystem and of directories, which can be mounted
     VOLUME = "volume"
-
-
-class Network(Enum):
-    """What a sandbox can reach."""
-
-    LOOPBACK = "loopback"  #: its own loopback interface, and nothing else
 
 
 class Output(Enum):
@@ -111,33 +107,30 @@ class TaskSpec:
     Attributes:
         main: the process that the task lives and dies with; `None` for a task that lives
             until it is killed.
-        image: what its files start as: `"host"`, the curated view of this machine, or what
-            `Task.snapshot` returned.
+        image: what its files start as.
         env: environment of every process of the task.
         workdir: absolute; `None` for the image's. It is created if it does not exist.
         hostname: what `uname -n` says inside.
         limits: upper bounds.
-        network: what it can reach.
         volumes: what is mounted besides.
         gpus: what it is to have of these; `None` for none.
-        freezable: whether it may be asked for `Task.snapshot_memory`, which may cost isolation.
-        resume: what `Task.snapshot_memory` returned: the task starts with its files and its
-            processes, and `main` and `image` are those of the snapshot.
+        freezable: whether `snapshot_memory` may be called on it, which may cost isolation.
+        resume: the task starts with the files and processes of this snapshot, whose `main` and
+            `image` count instead of those given here.
         name: of the sandbox, for people and for scripts; need not be unique.
         tags: of the sandbox when it is created, for the same.
     """
 
     main: ProcessSpec | None = None
-    image: str = "host"
+    image: RootImage = field(default_factory=Host)
     env: Mapping[str, str] = field(default_factory=dict)
     workdir: str | None = None
     hostname: str = "sandbox"
     limits: Limits = Limits()
-    network: Network = Network.LOOPBACK
     volumes: tuple[VolumeMount, ...] = ()
     gpus: Gpus | None = None
     freezable: bool = False
-    resume: str | None = None
+    resume: MemorySnapshot | None = None
     name: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -151,8 +144,8 @@ class EngineInfo:
         mode: how it isolates on this machine, `"root, shifted user namespace"`.
         capabilities: what it can do.
         details: more for people to read, name to value.
-        fingerprint: changes when what the image `"host"` holds does; empty if images cannot be
-            exported.
+        fingerprint: changes when the contents of the image `Host` do; empty for an engine that
+            exports no snapshots.
     """
 
     name: str

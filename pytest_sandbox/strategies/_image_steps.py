@@ -8,7 +8,14 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, consumes, multiple, precondition, rule
 
-from pytest_sandbox.engine import TaskSpec
+from pytest_sandbox.engine import (
+    DirectorySnapshot,
+    Snapshot,
+    SupportsForget,
+    SupportsMounts,
+    SupportsSnapshots,
+    TaskSpec,
+)
 
 from ._base import Steps, World
 from ._draws import QUESTIONS, ROOT
@@ -20,25 +27,25 @@ _MOST_IMAGES = 12
 
 
 @dataclass(eq=False)
-class Image:
-    """An image of each engine, and what is in it.
+class ComparedSnapshot:
+    """A snapshot of the sandbox of each engine, and a model of its files.
 
     Attributes:
-        names: name of the engine to that of the image.
+        snapshots: by name of the engine.
         model: what files there are.
-        looks: name of the engine to what else it told of them; empty if it was not asked.
+        looks: what else each engine told of them, by its name; empty if it was not asked.
     """
 
-    names: Mapping[str, str]
+    snapshots: Mapping[str, Snapshot]
     model: Model
     looks: Mapping[str, object]
 
 
 @dataclass(eq=False)
-class KeptDirectory:
+class ComparedDirectory:
     """The same of a directory."""
 
-    names: Mapping[str, str]
+    snapshots: Mapping[str, DirectorySnapshot]
     files: Directory
 
 
@@ -52,8 +59,8 @@ class ImageSteps(Steps):
     That is where everything happens, so what is seen there changes as a whole, and comes back.
     """
 
-    images: Bundle[Image] = Bundle("images")
-    directories: Bundle[KeptDirectory] = Bundle("directories")
+    images: Bundle[ComparedSnapshot] = Bundle("images")
+    directories: Bundle[ComparedDirectory] = Bundle("directories")
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -62,13 +69,16 @@ class ImageSteps(Steps):
     @precondition(_with_images)
     @rule(target=images, end=st.booleans())
     def snapshot(self, end: bool) -> Any:
-        """Keep the files; those who end then go on in a copy."""
+        """Take snapshots; if the sandboxes end with that, go on in copies."""
         if not self._may_make_one():
             return multiple()
         world, model = self.world, self.model.bare()
         looks = self._looks(world) if not world.model.mounted(ROOT) else {}
-        names = {s.name: self.run(s.task.snapshot(end=end)) for s in world.subjects}
-        image = Image(names, model, looks)
+        snapshots = {
+            subject.name: self.run(SupportsSnapshots.of(subject.task).snapshot(end=end))
+            for subject in world.subjects
+        }
+        image = ComparedSnapshot(snapshots, model, looks)
         if end:
             self._has_ended(world)
             self.branch(image)
@@ -76,9 +86,9 @@ class ImageSteps(Steps):
 
     @precondition(_with_images)
     @rule(image=images)
-    def branch(self, image: Image) -> None:
+    def branch(self, image: ComparedSnapshot) -> None:
         """Go on in further sandboxes, which have the files of an image."""
-        specs = {name: TaskSpec(image=kept) for name, kept in image.names.items()}
+        specs = {name: TaskSpec(image=taken) for name, taken in image.snapshots.items()}
         self.enter(deepcopy(image.model), specs)
         if image.looks:
             assert self._looks(self.world) == image.looks
@@ -91,38 +101,40 @@ class ImageSteps(Steps):
 
     @precondition(_with_images)
     @rule(image=consumes(images))
-    def forget(self, image: Image) -> None:
+    def forget(self, image: ComparedSnapshot) -> None:
         """Forget an image; what was made from it goes on."""
-        for name, kept in image.names.items():
+        for name, taken in image.snapshots.items():
             engine = self.engines[name]
-            self.run(engine.forget(kept))
-            seen = self.run(answer(engine.create(TaskSpec(image=kept))))
+            self.run(SupportsForget.of(engine).forget(taken))
+            seen = self.run(answer(engine.create(TaskSpec(image=taken))))
             assert seen == "UnknownImage", f"{name} answers {seen!r} to a forgotten image"
 
     @precondition(_with_images)
     @rule(target=directories, path=QUESTIONS | st.just(ROOT))
-    def keep_directory(self, path: str) -> Any:
-        """Keep a directory, wherever a path leads."""
+    def snapshot_directory(self, path: str) -> Any:
+        """Take snapshots of a directory, wherever a path leads."""
         if not self._may_make_one():
             return multiple()
-        names: dict[str, str] = {}
+        snapshots: dict[str, DirectorySnapshot] = {}
 
         async def ask(subject: Subject) -> bool:
-            names[subject.name] = await subject.task.snapshot_directory(path)
+            taker = SupportsSnapshots.of(subject.task)
+            snapshots[subject.name] = await taker.snapshot_directory(path)
             return True
 
         if self.agree(lambda: bool(self.model.directory(path) or True), ask) is not True:
             return multiple()
-        return KeptDirectory(names, deepcopy(self.model.directory(path)))
+        return ComparedDirectory(snapshots, deepcopy(self.model.directory(path)))
 
     @precondition(_with_images)
-    @rule(kept=st.none() | directories)
-    def mount(self, kept: KeptDirectory | None) -> None:
-        """Show a directory, or an empty one, in the place of what there is."""
-        files = deepcopy(kept.files) if kept else Directory()
+    @rule(image=st.none() | directories)
+    def mount(self, image: ComparedDirectory | None) -> None:
+        """Mount a directory, or an empty one, over what is there."""
+        files = deepcopy(image.files) if image else Directory()
+        snapshots = image.snapshots if image else {}
         self.agree(
             lambda: self.model.mount(ROOT, files),
-            lambda subject: subject.task.mount(ROOT, kept.names[subject.name] if kept else None),
+            lambda subject: _mounts(subject).mount(ROOT, snapshots.get(subject.name)),
         )
 
     @precondition(_with_images)
@@ -131,7 +143,8 @@ class ImageSteps(Steps):
         """What cannot be mounted on says why."""
         if not self.model.is_directory(path):
             self.agree(
-                lambda: self.model.directory(path), lambda subject: subject.task.mount(path, None)
+                lambda: self.model.directory(path),
+                lambda subject: _mounts(subject).mount(path, None),
             )
 
     @precondition(_with_images)
@@ -143,7 +156,7 @@ class ImageSteps(Steps):
         in_use = busy and self.model.mounted(ROOT)
         self.agree(
             lambda: "EBUSY" if in_use else self.model.unmount(ROOT),
-            lambda subject: subject.task.unmount(ROOT),
+            lambda subject: _mounts(subject).unmount(ROOT),
         )
 
     def _may_make_one(self) -> bool:
@@ -158,3 +171,7 @@ class ImageSteps(Steps):
         for subject in world.subjects:
             assert subject.task.poll() is not None, f"{subject.name} goes on after end=True"
         self.end(world)
+
+
+def _mounts(subject: Subject) -> SupportsMounts:
+    return SupportsMounts.of(subject.task)

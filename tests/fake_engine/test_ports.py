@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from pytest_sandbox.engine import Connection, InvalidSpec, ProcessSpec, Task, TaskSpec
+from pytest_sandbox.engine import Connection, InvalidSpec, ProcessSpec, TaskSpec
 from pytest_sandbox.fakes import ANY, Call, FakeEngine, MemoryTask, Peer, VirtualClock
 
 from .conftest import run
@@ -19,7 +19,7 @@ async def rest(connection: Connection) -> bytes:
     return data
 
 
-async def ask(task: Task, port: int, data: bytes = b"") -> bytes:
+async def ask(task: MemoryTask, port: int, data: bytes = b"") -> bytes:
     """What comes back for what is sent, to the end."""
     connection = await task.connect(port)
     await connection.write(data)
@@ -29,14 +29,16 @@ async def ask(task: Task, port: int, data: bytes = b"") -> bytes:
     return answer
 
 
-async def test_a_reply_is_sent_and_the_connection_ends(engine: FakeEngine, task: Task) -> None:
+async def test_a_reply_is_sent_and_the_connection_ends(
+    engine: FakeEngine, task: MemoryTask
+) -> None:
     engine.on_connect(8000).reply("hello\n")
     assert await ask(task, 8000) == b"hello\n"
     assert engine.unused == []
 
 
 async def test_the_last_script_wins_and_gives_way_when_used_up(
-    engine: FakeEngine, task: Task
+    engine: FakeEngine, task: MemoryTask
 ) -> None:
     engine.on_connect(ANY).reply("any")
     engine.on_connect(80).reply("one").times(2)
@@ -56,7 +58,7 @@ async def test_a_handler_talks_and_sees_the_files(engine: FakeEngine, task: Memo
 
 
 async def test_a_plain_handler_is_given_everything_if_it_asks(
-    engine: FakeEngine, task: Task
+    engine: FakeEngine, task: MemoryTask
 ) -> None:
     def handler(peer: Peer) -> bytes:
         return peer.received[::-1]
@@ -66,7 +68,7 @@ async def test_a_plain_handler_is_given_everything_if_it_asks(
 
 
 async def test_a_port_that_is_not_scripted_refuses_and_is_told_with_the_nearest(
-    engine: FakeEngine, task: Task
+    engine: FakeEngine, task: MemoryTask
 ) -> None:
     engine.on_connect(8000).times(1)
     await ask(task, 8000)
@@ -79,7 +81,7 @@ async def test_a_port_that_is_not_scripted_refuses_and_is_told_with_the_nearest(
     assert "the nearest script is port 8000 (test_ports.py:" in second
 
 
-async def test_a_port_that_is_to_refuse_is_no_problem(engine: FakeEngine, task: Task) -> None:
+async def test_a_port_that_is_to_refuse_is_no_problem(engine: FakeEngine, task: MemoryTask) -> None:
     engine.on_connect(8000).reply("up")
     engine.on_connect(8000).refuse().times(2)
     for _ in range(2):
@@ -90,7 +92,7 @@ async def test_a_port_that_is_to_refuse_is_no_problem(engine: FakeEngine, task: 
 
 
 async def test_a_handler_that_raises_breaks_the_connection_off_and_is_told(
-    engine: FakeEngine, task: Task
+    engine: FakeEngine, task: MemoryTask
 ) -> None:
     async def handler(peer: Peer) -> None:
         await peer.read()
@@ -108,7 +110,7 @@ async def test_a_handler_that_raises_breaks_the_connection_off_and_is_told(
     assert "no such luck" in problem
 
 
-async def test_a_client_that_goes_is_no_problem(engine: FakeEngine, task: Task) -> None:
+async def test_a_client_that_goes_is_no_problem(engine: FakeEngine, task: MemoryTask) -> None:
     async def handler(peer: Peer) -> None:
         await peer.write(b"x" * 10_000_000)
 
@@ -121,7 +123,7 @@ async def test_a_client_that_goes_is_no_problem(engine: FakeEngine, task: Task) 
 
 
 async def test_an_error_that_the_client_is_not_to_blame_for_is_told(
-    engine: FakeEngine, task: Task
+    engine: FakeEngine, task: MemoryTask
 ) -> None:
     def handler(peer: Peer) -> None:
         assert not peer.gone
@@ -133,7 +135,9 @@ async def test_an_error_that_the_client_is_not_to_blame_for_is_told(
     assert "the database of the handler" in engine.problems[0]
 
 
-async def test_a_delay_and_silence_end_with_the_sandbox(engine: FakeEngine, task: Task) -> None:
+async def test_a_delay_and_silence_end_with_the_sandbox(
+    engine: FakeEngine, task: MemoryTask
+) -> None:
     assert isinstance(engine.clock, VirtualClock)
     engine.on_connect(1).reply("late").delay(60)
     engine.on_connect(2).hang()
@@ -147,7 +151,7 @@ async def test_a_delay_and_silence_end_with_the_sandbox(engine: FakeEngine, task
     assert await pending == b""
 
 
-async def test_a_handler_that_ignores_the_end_is_told(engine: FakeEngine, task: Task) -> None:
+async def test_a_handler_that_ignores_the_end_is_told(engine: FakeEngine, task: MemoryTask) -> None:
     released = asyncio.Event()
 
     async def stubborn(peer: Peer) -> None:
@@ -180,7 +184,9 @@ async def test_a_condition_chooses_and_unused_scripts_are_told(
     assert unused.startswith(f"the script for {hidden} was used 0 times, not 1; port 2 (")
 
 
-async def test_http_answers_every_request_of_a_connection(engine: FakeEngine, task: Task) -> None:
+async def test_http_answers_every_request_of_a_connection(
+    engine: FakeEngine, task: MemoryTask
+) -> None:
     engine.on_connect(80).http(201, '{"ok": true}', {"Content-Type": "application/json"})
     asked = (
         b"GET /a?b=c HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -194,7 +200,7 @@ async def test_http_answers_every_request_of_a_connection(engine: FakeEngine, ta
     assert answers[2:] == [answers[1], answers[1].removesuffix(body)]
 
 
-async def test_a_handler_answers_requests(engine: FakeEngine, task: Task) -> None:
+async def test_a_handler_answers_requests(engine: FakeEngine, task: MemoryTask) -> None:
     async def handler(peer: Peer) -> None:
         while request := await peer.request():
             if request.method == "POST":
@@ -222,14 +228,14 @@ async def test_a_handler_answers_requests(engine: FakeEngine, task: Task) -> Non
         b"GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
     ],
 )
-async def test_what_is_no_http_is_told(engine: FakeEngine, task: Task, asked: bytes) -> None:
+async def test_what_is_no_http_is_told(engine: FakeEngine, task: MemoryTask, asked: bytes) -> None:
     engine.on_connect(80).http()
     with pytest.raises(ConnectionResetError):
         await ask(task, 80, asked)
     assert "ValueError" in engine.problems[0]
 
 
-async def test_a_command_listens_while_it_runs(engine: FakeEngine, task: Task) -> None:
+async def test_a_command_listens_while_it_runs(engine: FakeEngine, task: MemoryTask) -> None:
     async def serve(call: Call) -> None:
         async def echo(peer: Peer) -> None:
             while data := await peer.read():
@@ -251,7 +257,7 @@ async def test_a_command_listens_while_it_runs(engine: FakeEngine, task: Task) -
     assert await ask(task, ports[1], b"y") == b"y"
 
 
-async def test_two_commands_cannot_listen_on_one_port(engine: FakeEngine, task: Task) -> None:
+async def test_two_commands_cannot_listen_on_one_port(engine: FakeEngine, task: MemoryTask) -> None:
     async def serve(call: Call) -> None:
         call.listen(80, lambda peer: "served")
         await call.read_all()
@@ -267,7 +273,7 @@ async def test_two_commands_cannot_listen_on_one_port(engine: FakeEngine, task: 
 
 
 @pytest.mark.parametrize("port", [0, 65536, True, "80"])
-async def test_what_is_no_port_is_refused(engine: FakeEngine, task: Task, port: int) -> None:
+async def test_what_is_no_port_is_refused(engine: FakeEngine, task: MemoryTask, port: int) -> None:
     for call in (engine.on_connect, engine._tasks[0].kernel.ports.connect):
         with pytest.raises(InvalidSpec, match=f"port {port!r} is not a number from 1 to 65535"):
             call(port)

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
@@ -17,6 +18,9 @@ import pytest_asyncio
 import pytest_sandbox
 from pytest_sandbox.engine import EngineUnavailable, OutputLog, ProcessSpec, Task, TaskSpec
 from pytest_sandbox.local import LocalEngine, LocalOptions, Mode
+
+if TYPE_CHECKING:
+    from pytest_sandbox.local.engine.task import LocalTask
 
 #: An ordinary user that need not have an account.
 SOMEBODY = 1500
@@ -103,7 +107,7 @@ async def engine() -> AsyncIterator[LocalEngine]:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def task(engine: LocalEngine) -> AsyncIterator[Task]:
+async def task(engine: LocalEngine) -> AsyncIterator[LocalTask]:
     task = await engine.create(TaskSpec())
     yield task
     await task.kill()

@@ -7,8 +7,8 @@ import pytest
 
 from pytest_sandbox.engine import EngineInfo, Limits, TaskSpec
 from pytest_sandbox.local import LocalEngine
-from pytest_sandbox.local.kernel import cgroups
-from pytest_sandbox.local.protocol.zygote import CreateRequest
+from pytest_sandbox.local.kernel.cgroups import leftovers, mounted
+from pytest_sandbox.local.kernel.cgroups.limits import CgroupLimits
 
 from .conftest import exists, needs_root, shell
 
@@ -17,25 +17,25 @@ def test_only_empty_groups_are_removed(tmp_path: Path) -> None:
     group = tmp_path / "group"
     (group / "child").mkdir(parents=True)
     (group / "child" / "file").touch()
-    assert not cgroups.remove(str(group))
+    assert not leftovers.remove(str(group))
     (group / "child" / "file").unlink()
-    assert cgroups.remove(str(group))
+    assert leftovers.remove(str(group))
     assert not group.exists()
-    assert cgroups.remove(str(group))  # gone is gone
+    assert leftovers.remove(str(group))  # gone is gone
 
 
 def test_what_nobody_holds_any_more_is_swept_and_nothing_else(tmp_path: Path) -> None:
     others = ["pytest-sandbox", "other", "pytest-sandbox-1-x", "pytest-sandbox-1-0123456789"]
     for name in others:
         (tmp_path / name).mkdir()
-    held = cgroups._make_locked(str(tmp_path / "pytest-sandbox-1-01234567"))
-    left = cgroups._make_locked(str(tmp_path / "pytest-sandbox-1-89abcdef"))
+    held = leftovers.make_locked(str(tmp_path / "pytest-sandbox-1-01234567"))
+    left = leftovers.make_locked(str(tmp_path / "pytest-sandbox-1-89abcdef"))
     (tmp_path / "pytest-sandbox-1-89abcdef" / "zygote").mkdir()
     os.close(left)
-    cgroups._sweep_left_over(str(tmp_path))
+    leftovers.sweep(str(tmp_path))
     assert sorted(os.listdir(tmp_path)) == sorted([*others, "pytest-sandbox-1-01234567"])
     os.close(held)
-    cgroups._sweep_left_over(str(tmp_path))
+    leftovers.sweep(str(tmp_path))
     assert sorted(os.listdir(tmp_path)) == sorted(others)
 
 
@@ -52,21 +52,11 @@ def test_what_nobody_holds_any_more_is_swept_and_nothing_else(tmp_path: Path) ->
 def test_our_groups_folder_is_found_whatever_is_mounted(
     root: str, group: str, folders: list[str]
 ) -> None:
-    assert cgroups._upwards("/m", root, group) == folders
+    assert mounted.folders_upwards("/m", root, group) == folders
 
 
 def test_limits_of_both_versions() -> None:
-    request = CreateRequest(
-        name="x",
-        layers=[],
-        volumes=[],
-        hostname="",
-        workdir="/",
-        processes=7,
-        memory=4096,
-        cpus=1.5,
-    )
-    limits = cgroups._limits(request)
+    limits = CgroupLimits(processes=7, memory=4096, cpus=1.5).files()
     assert limits["pids"][1] == limits["pids"][2] == {"pids.max": "7"}
     assert limits["memory"][2]["memory.max"] == "4096"
     assert limits["cpu"][2] == {"cpu.max": "150000 100000"}

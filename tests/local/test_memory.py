@@ -10,6 +10,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
@@ -17,11 +18,11 @@ import pytest_asyncio
 from pytest_sandbox.engine import (
     EndCause,
     InvalidSpec,
+    MemorySnapshot,
     NotFreezable,
     ProcessSpec,
     PtySize,
     StoreFull,
-    Task,
     TaskSpec,
     Unsupported,
     VolumeMount,
@@ -33,6 +34,9 @@ from pytest_sandbox.local.engine.snapshots.memory import Memory
 from .conftest import exists, needs_root, shell, until
 from .stories import ASKS_ECHO, DESCENDANTS, ECHO, ESTRANGED, LOOP, PACKETS, STORIES, THREADS
 
+if TYPE_CHECKING:
+    from pytest_sandbox.local.engine.task import LocalTask
+
 pytestmark = [needs_root, pytest.mark.asyncio(loop_scope="module")]
 
 
@@ -40,7 +44,7 @@ pytestmark = [needs_root, pytest.mark.asyncio(loop_scope="module")]
 class Talk:
     """A conversation with a main process that runs `LOOP`."""
 
-    task: Task
+    task: LocalTask
     seen: int = field(default=0)
 
     async def hears(self) -> str:
@@ -59,7 +63,7 @@ class Talk:
         return await self.hears()
 
 
-async def wrote(task: Task) -> str:
+async def wrote(task: LocalTask) -> str:
     """What the main process wrote to its standard error."""
     assert task.main is not None
     return (await task.main.stderr.read(0)).decode()
@@ -73,7 +77,7 @@ async def tells(engine: LocalEngine, story: str) -> Talk:
     return talk
 
 
-async def resumed(engine: LocalEngine, image: str) -> Talk:
+async def resumed(engine: LocalEngine, image: MemorySnapshot) -> Talk:
     return Talk(await engine.create(TaskSpec(resume=image)))
 
 
@@ -140,7 +144,7 @@ async def test_an_interactive_shell_goes_on_with_its_terminal(engine: LocalEngin
     await source.kill()
 
 
-async def _says(task: Task, end: str) -> str:
+async def _says(task: LocalTask, end: str) -> str:
     assert task.main is not None
     said = ""
     while end not in said:

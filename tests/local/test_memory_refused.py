@@ -7,13 +7,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_sandbox.engine import Capability, Task, TaskSpec, Unsupported
+from pytest_sandbox.engine import (
+    Capability,
+    MemorySnapshot,
+    TaskSpec,
+    Unsupported,
+)
 from pytest_sandbox.local import LocalEngine, LocalOptions
 
 from .conftest import needs_root
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pytest_sandbox.local.engine.task import LocalTask
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -24,10 +31,12 @@ async def refusal(engine: LocalEngine, spec: TaskSpec) -> str:
     return str(refused.value)
 
 
-async def test_an_ordinary_user_is_told_that_it_takes_root(engine: LocalEngine, task: Task) -> None:
+async def test_an_ordinary_user_is_told_that_it_takes_root(
+    engine: LocalEngine, task: LocalTask
+) -> None:
     if os.geteuid() == 0:
         pytest.skip("needs an ordinary user")
-    for spec in (TaskSpec(freezable=True), TaskSpec(resume="x")):
+    for spec in (TaskSpec(freezable=True), TaskSpec(resume=MemorySnapshot("x"))):
         assert "only root" in await refusal(engine, spec)
     with pytest.raises(Unsupported, match="only root"):
         await task.snapshot_memory()
@@ -61,7 +70,7 @@ async def test_without_a_criu_that_works_it_is_said_what_to_do(
     info = await engine.start()
     assert Capability.MEMORY_SNAPSHOT not in info.capabilities
     assert words in info.details["no memory snapshot"]
-    for spec in (TaskSpec(freezable=True), TaskSpec(resume="x")):
+    for spec in (TaskSpec(freezable=True), TaskSpec(resume=MemorySnapshot("x"))):
         told = await refusal(engine, spec)
         assert words in told
         assert "PYTEST_SANDBOX_CRIU" in told

@@ -6,7 +6,13 @@ import asyncio
 
 import pytest
 
-from pytest_sandbox.engine import Limits, ProcessSpec, SpawnFailed, TaskSpec
+from pytest_sandbox.engine import (
+    Limits,
+    ProcessSpec,
+    Snapshot,
+    SpawnFailed,
+    TaskSpec,
+)
 from pytest_sandbox.local import LocalEngine
 from pytest_sandbox.local.engine.pool import most
 
@@ -90,7 +96,7 @@ async def test_forgetting_an_image_ends_what_was_prepared_of_it() -> None:
     assert (await shell(copy, "cat /root/f")).out == "x\n"
     await copy.kill()
     await engine.prepare(TaskSpec(image=image))
-    await engine.prepare(TaskSpec(image="no-such-image"))  # a hint that comes to nothing
+    await engine.prepare(TaskSpec(image=Snapshot("no-such-image")))  # a hint that comes to nothing
     await engine.forget(image)
     await asyncio.gather(*engine._factory.pool._ending)
     assert engine._factory.images.layers == 0

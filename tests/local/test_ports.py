@@ -14,12 +14,12 @@ from pytest_sandbox.engine import (
     InvalidSpec,
     Process,
     ProcessSpec,
-    Task,
     TaskEnded,
     TaskSpec,
 )
 from pytest_sandbox.local import LocalEngine
 from pytest_sandbox.local.engine import ports
+from pytest_sandbox.local.engine.task import LocalTask
 
 from .conftest import needs_root, processes, until
 
@@ -48,7 +48,7 @@ NEVER = "threading.Event().wait()"
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def listen(task: Task) -> AsyncIterator[Listen]:
+async def listen(task: LocalTask) -> AsyncIterator[Listen]:
     """`await listen(program, host, backlog)`: the port that a program inside listens on."""
 
     async def start(program: str, host: str = "127.0.0.1", backlog: int = 100) -> int:
@@ -57,7 +57,9 @@ async def listen(task: Task) -> AsyncIterator[Listen]:
     yield start
 
 
-async def started(task: Task, program: str, host: str = "127.0.0.1", backlog: int = 100) -> int:
+async def started(
+    task: LocalTask, program: str, host: str = "127.0.0.1", backlog: int = 100
+) -> int:
     argv = (sys.executable, "-I", "-c", LISTEN + program, host, str(backlog))
     process = await task.exec(ProcessSpec(argv))
     return int(await line(process))
@@ -86,7 +88,9 @@ async def all_of(connection: Connection) -> bytes:
     return b"".join(parts)
 
 
-async def test_what_is_written_comes_back_and_the_end_is_seen(task: Task, listen: Listen) -> None:
+async def test_what_is_written_comes_back_and_the_end_is_seen(
+    task: LocalTask, listen: Listen
+) -> None:
     connection = await task.connect(await listen(ECHO))
     await connection.write(b"hello")
     assert await connection.read(100) == b"hello"
@@ -97,26 +101,26 @@ async def test_what_is_written_comes_back_and_the_end_is_seen(task: Task, listen
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::1", "::"])
 async def test_any_address_that_loopback_reaches_will_do(
-    task: Task, listen: Listen, host: str
+    task: LocalTask, listen: Listen, host: str
 ) -> None:
     connection = await task.connect(await listen(ECHO, host))
     await connection.end()
     assert await all_of(connection) == b"end"
 
 
-async def test_a_port_without_a_listener_refuses(task: Task) -> None:
+async def test_a_port_without_a_listener_refuses(task: LocalTask) -> None:
     with pytest.raises(ConnectionRefusedError, match="port 9 in the sandbox: Connection refused"):
         await task.connect(9)
 
 
 @pytest.mark.parametrize("port", [0, -1, 65536, True, "80"])
-async def test_what_is_no_port_is_refused(task: Task, port: int) -> None:
+async def test_what_is_no_port_is_refused(task: LocalTask, port: int) -> None:
     with pytest.raises(InvalidSpec, match="is not a number from 1 to 65535"):
         await task.connect(port)
 
 
 async def test_a_full_queue_is_given_up_and_holds_up_nobody(
-    task: Task, listen: Listen, monkeypatch: pytest.MonkeyPatch
+    task: LocalTask, listen: Listen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ports, "PATIENCE", 0.5)
     port = await listen(NEVER, backlog=0)
@@ -134,7 +138,7 @@ async def test_a_full_queue_is_given_up_and_holds_up_nobody(
 
 
 async def test_a_listener_that_never_reads_makes_the_writer_wait(
-    task: Task, listen: Listen
+    task: LocalTask, listen: Listen
 ) -> None:
     connection = await task.connect(await listen(NEVER))
     writing = asyncio.ensure_future(connection.write(bytes(64 * MIB)))
@@ -145,7 +149,7 @@ async def test_a_listener_that_never_reads_makes_the_writer_wait(
         await writing
 
 
-async def test_much_passes_both_ways_at_once(task: Task, listen: Listen) -> None:
+async def test_much_passes_both_ways_at_once(task: LocalTask, listen: Listen) -> None:
     connection = await task.connect(await listen(ECHO))
     block = bytes(range(256)) * 4096
 
@@ -165,7 +169,7 @@ async def test_much_passes_both_ways_at_once(task: Task, listen: Listen) -> None
     assert received == 100 * MIB + 3
 
 
-async def test_many_connections_at_once_do_not_mix(task: Task, listen: Listen) -> None:
+async def test_many_connections_at_once_do_not_mix(task: LocalTask, listen: Listen) -> None:
     port = await listen(ECHO)
 
     async def talk(number: int) -> bytes:
@@ -178,7 +182,7 @@ async def test_many_connections_at_once_do_not_mix(task: Task, listen: Listen) -
     assert answers == [b"%d " % number * 1000 + b"end" for number in range(50)]
 
 
-async def test_a_reset_is_told_from_an_end(task: Task, listen: Listen) -> None:
+async def test_a_reset_is_told_from_an_end(task: LocalTask, listen: Listen) -> None:
     reset = """
 peer = server.accept()[0]
 peer.recv(1)
@@ -229,7 +233,7 @@ async def test_a_connection_under_way_ends_with_the_sandbox(engine: LocalEngine)
 
 
 @needs_root
-async def test_connections_leave_nothing_in_pid_1(task: Task, listen: Listen) -> None:
+async def test_connections_leave_nothing_in_pid_1(task: LocalTask, listen: Listen) -> None:
     port = await listen(NEVER)
     await task.exec(ProcessSpec(("sleep", "86401.5")))
     agent = parent_of("sleep", "86401.5")

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_sandbox.engine import (
+    DirectorySnapshot,
     EngineUnavailable,
     InvalidSpec,
     ProcessSpec,
+    Snapshot,
     StoreFull,
-    Task,
     TaskEnded,
     TaskSpec,
 )
@@ -29,6 +30,8 @@ from .conftest import exists, shell
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from pytest_sandbox.local.engine.task import LocalTask
+
 pytestmark = pytest.mark.asyncio
 
 MIB = 2**20
@@ -40,7 +43,7 @@ async def started(options: LocalOptions | None = None) -> LocalEngine:
     return engine
 
 
-async def out(task: Task, script: str) -> str:
+async def out(task: LocalTask, script: str) -> str:
     done = await shell(task, script)
     assert (done.code, done.err) == (0, ""), done
     return done.out
@@ -92,14 +95,13 @@ async def nothing_is_left(engine: LocalEngine, before: tuple[int, int, int, int]
 
 async def use(engine: LocalEngine) -> None:
     """Everything that snapshots do, and all of it let go of."""
-    images = []
     task = await engine.create(TaskSpec())
     await out(task, "mkdir /srv/a /srv/b; echo x >/srv/a/f; head -c 9000000 /dev/zero >/srv/large")
-    images.append(await task.snapshot())
+    images = [await task.snapshot()]
     await task.exec(ProcessSpec(("/bin/sleep", "1000")))
     images.append(await task.snapshot())
-    images.append(await task.snapshot_directory("/srv/a"))
-    await task.mount("/srv/b", images[-1])
+    part = await task.snapshot_directory("/srv/a")
+    await task.mount("/srv/b", part)
     await task.mount("/srv/b", None)
     await task.unmount("/srv/b")
     images.append(await engine.load(engine.export(images[0])))
@@ -110,12 +112,13 @@ async def use(engine: LocalEngine) -> None:
     await engine.prepare(TaskSpec(image=images[-1]))
     for image in images:
         await engine.forget(image)
+    await engine.forget(part)
     await task.kill()
 
 
 async def being_kept(
     engine: LocalEngine, moment: int, *, busy: bool
-) -> tuple[Task, asyncio.Future[str]]:
+) -> tuple[LocalTask, asyncio.Future[Snapshot]]:
     """A task with 200 files, of which a snapshot was begun so many milliseconds ago."""
     task = await engine.create(TaskSpec())
     await out(task, "echo one >/root/f; seq 1 200 | while read i; do : >/srv/$i; done")
@@ -263,7 +266,7 @@ async def test_hostile_programs_are_kept_as_they_are(name: str) -> None:
     await engine.close()
 
 
-async def directory(task: Task) -> str | None:
+async def directory(task: LocalTask) -> DirectorySnapshot | None:
     """A directory, by a path that may be anything at that moment."""
     try:
         image = await task.snapshot_directory("/srv/l")
@@ -290,7 +293,7 @@ async def test_many_files_are_kept_while_others_are_served() -> None:
 
 
 async def test_two_hundred_layers_and_a_clear_end_to_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pytest_sandbox.local.engine.snapshots.images.MOST", 200)
+    monkeypatch.setattr("pytest_sandbox.local.engine.snapshots.images.MAX_LAYERS", 200)
     engine = await started()
     task = await engine.create(TaskSpec())
     for number in range(200):

@@ -7,8 +7,13 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from pytest_sandbox.engine import ProcessSpec, Task, TaskSpec
+from pytest_sandbox.engine import (
+    ProcessSpec,
+    Snapshot,
+    TaskSpec,
+)
 from pytest_sandbox.local import LocalEngine
+from pytest_sandbox.local.engine.task import LocalTask
 
 from .conftest import content, shell
 
@@ -161,36 +166,36 @@ os.rename("one-moved", "one")
 ROOTS = ("/srv", "/etc", "/var", "/root", "/home")
 
 
-async def python(task: Task, script: str, *arguments: str) -> str:
+async def python(task: LocalTask, script: str, *arguments: str) -> str:
     process = await task.exec(ProcessSpec(("python3", "-c", script, *arguments)))
     out, err = await content(process.stdout), await content(process.stderr)
     assert (await process.wait()).code == 0, err
     return out
 
 
-async def out(task: Task, script: str) -> str:
+async def out(task: LocalTask, script: str) -> str:
     done = await shell(task, script)
     assert (done.code, done.err) == (0, ""), done
     return done.out
 
 
-async def listing(task: Task) -> tuple[dict[str, object], list[list[str]]]:
+async def listing(task: LocalTask) -> tuple[dict[str, object], list[list[str]]]:
     tree, groups = json.loads(await python(task, LIST, *ROOTS))
     return tree, groups
 
 
-async def same(task: Task, expected: tuple[dict[str, object], list[list[str]]]) -> None:
+async def same(task: LocalTask, expected: tuple[dict[str, object], list[list[str]]]) -> None:
     tree, groups = await listing(task)
     assert sorted(tree) == sorted(expected[0])
     assert {path: found for path, found in tree.items() if found != expected[0][path]} == {}
     assert groups == expected[1]
 
 
-async def in_place(engine: LocalEngine, task: Task) -> str:
+async def in_place(engine: LocalEngine, task: LocalTask) -> Snapshot:
     return await task.snapshot()
 
 
-async def while_busy(engine: LocalEngine, task: Task) -> str:
+async def while_busy(engine: LocalEngine, task: LocalTask) -> Snapshot:
     sleeper = await task.exec(ProcessSpec(("/bin/sleep", "1000")))
     image = await task.snapshot()
     await sleeper.signal(9)
@@ -198,18 +203,18 @@ async def while_busy(engine: LocalEngine, task: Task) -> str:
     return image
 
 
-async def at_the_end(engine: LocalEngine, task: Task) -> str:
+async def at_the_end(engine: LocalEngine, task: LocalTask) -> Snapshot:
     return await task.snapshot(end=True)
 
 
-async def through_a_stream(engine: LocalEngine, task: Task) -> str:
+async def through_a_stream(engine: LocalEngine, task: LocalTask) -> Snapshot:
     image = await task.snapshot()
     loaded = await engine.load(engine.export(image))
     await engine.forget(image)
     return loaded
 
 
-Way = Callable[[LocalEngine, Task], Awaitable[str]]
+Way = Callable[[LocalEngine, LocalTask], Awaitable[Snapshot]]
 
 
 @pytest.mark.parametrize("way", [in_place, while_busy, at_the_end, through_a_stream])

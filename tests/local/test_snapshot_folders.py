@@ -24,23 +24,23 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 #: Unmounts while the directories above change places, as a program that was woken can do it.
 EXCHANGE = """
 import os, sys
-from pytest_sandbox.local.kernel import syscalls as sys_
+from pytest_sandbox.local.kernel import mounts, namespaces
 from pytest_sandbox.local.zygote import directories
 os.chdir(sys.argv[1])
-sys_.unshare(sys_.CLONE_NEWNS)
-sys_.mount("", "/", flags=sys_.MS_REC | sys_.MS_PRIVATE)
-for name, source in (("mine", directories.SOURCE), ("kernel", "proc")):
+namespaces.unshare(namespaces.CLONE_NEWNS)
+mounts.mount("", "/", flags=mounts.MS_REC | mounts.MS_PRIVATE)
+for name, source in (("mine", directories.IMAGE_SOURCE), ("kernel", "proc")):
     os.makedirs(f"{name}/sys")
-    sys_.mount(source, f"{name}/sys", "tmpfs")
+    mounts.mount(source, f"{name}/sys", "tmpfs")
 read_mounts = directories.read_mounts
 def read_and_exchange(proc):
-    mounts = read_mounts(proc)
+    found = read_mounts(proc)
     os.rename(f"{sys.argv[1]}/mine", f"{sys.argv[1]}/away")
     os.rename(f"{sys.argv[1]}/kernel", f"{sys.argv[1]}/mine")
-    return mounts
+    return found
 directories.read_mounts = read_and_exchange
-directories.helper.enter = lambda mounts: None
-sys_.setns = lambda *_: None
+directories.helper.enter = lambda mount_namespace: None
+namespaces.enter = lambda *_: None
 directories.unmount_folder(-1, f"{sys.argv[1]}/mine/sys")
 print(os.path.ismount(f"{sys.argv[1]}/mine/sys"), os.path.ismount(f"{sys.argv[1]}/away/sys"))
 """

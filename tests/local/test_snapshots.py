@@ -8,12 +8,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_sandbox.engine import EndCause, ProcessSpec, Task, TaskEnded, TaskSpec, UnknownImage
+from pytest_sandbox.engine import (
+    EndCause,
+    ProcessSpec,
+    Snapshot,
+    TaskEnded,
+    TaskSpec,
+    UnknownImage,
+)
 
 from .conftest import shell
 
 if TYPE_CHECKING:
     from pytest_sandbox.local import LocalEngine
+    from pytest_sandbox.local.engine.task import LocalTask
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -21,14 +29,14 @@ LIVE, BUSY, ENDED = "idle", "busy", "ended"
 ways = pytest.mark.parametrize("way", [LIVE, BUSY, ENDED])
 
 
-async def keep(task: Task, way: str) -> str:
+async def keep(task: LocalTask, way: str) -> Snapshot:
     """Take a snapshot in one of the three ways in which the engine does it."""
     if way == BUSY:
         await task.exec(ProcessSpec(("/bin/sleep", "1000")))
     return await task.snapshot(end=way == ENDED)
 
 
-async def out(task: Task, script: str) -> str:
+async def out(task: LocalTask, script: str) -> str:
     done = await shell(task, script)
     assert (done.code, done.err) == (0, ""), done
     return done.out
@@ -147,14 +155,14 @@ async def test_keeping_with_the_end_is_like_a_kill(engine: LocalEngine) -> None:
 async def test_snapshots_at_once_are_served_one_after_another(engine: LocalEngine) -> None:
     task = await engine.create(TaskSpec())
     await out(task, "echo x >/root/f")
-    images = await asyncio.gather(
-        *(task.snapshot() for _ in range(5)), task.snapshot_directory("/root")
-    )
-    assert len(set(images)) == 6
+    part = asyncio.ensure_future(task.snapshot_directory("/root"))
+    images = await asyncio.gather(*(task.snapshot() for _ in range(5)))
+    assert len({*images, await part}) == 6
     copy = await engine.create(TaskSpec(image=images[4]))
     assert await out(copy, "cat /root/f") == "x\n"
     for image in images:
         await engine.forget(image)
+    await engine.forget(await part)
     await task.kill()
     await copy.kill()
 
@@ -168,7 +176,7 @@ async def test_an_image_that_was_forgotten_is_unknown_and_what_stands_on_it_stay
     copy = await engine.create(TaskSpec(image=image))
     await engine.forget(image)
     await engine.forget(image)
-    with pytest.raises(UnknownImage, match=image):
+    with pytest.raises(UnknownImage, match=image.name):
         await engine.create(TaskSpec(image=image))
     assert await out(copy, "cat /root/f") == "x\n"
     deeper = await copy.snapshot()

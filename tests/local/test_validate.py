@@ -6,6 +6,7 @@ from pytest_sandbox.engine import (
     Gpus,
     InvalidSpec,
     Limits,
+    MemorySnapshot,
     Output,
     ProcessSpec,
     PtySize,
@@ -62,7 +63,7 @@ def test_impossible_tasks(spec: TaskSpec) -> None:
     [
         (TaskSpec(gpus=Gpus()), "gpu"),
         (TaskSpec(volumes=(VolumeMount("v", "/v"),), freezable=True), "volume"),
-        (TaskSpec(volumes=(VolumeMount("v", "/v"),), resume="image"), "volume"),
+        (TaskSpec(volumes=(VolumeMount("v", "/v"),), resume=MemorySnapshot("image")), "volume"),
     ],
 )
 def test_what_this_engine_does_not_have_is_refused(spec: TaskSpec, feature: str) -> None:

@@ -5,9 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from pytest_sandbox.engine import InvalidSpec, Task, TaskSpec, VolumeMount
+from pytest_sandbox.engine import (
+    Host,
+    InvalidSpec,
+    RootImage,
+    Task,
+    TaskSpec,
+    VolumeMount,
+)
 from pytest_sandbox.local import LocalEngine, LocalOptions
-from pytest_sandbox.local.filesystem.volume_mounts import Volumes
+from pytest_sandbox.local.filesystem.volume_mounts import VolumeStore
 
 from .conftest import needs_root, processes, shell, until
 
@@ -16,8 +23,11 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 MIB = 1024 * 1024
 
 
-async def with_volume(engine: LocalEngine, name: str, path: str = "/vol", **more: str) -> Task:
-    return await engine.create(TaskSpec(volumes=(VolumeMount(name, path),), **more))  # type: ignore[arg-type]
+async def with_volume(
+    engine: LocalEngine, name: str, path: str = "/vol", image: RootImage | None = None
+) -> Task:
+    volumes = (VolumeMount(name, path),)
+    return await engine.create(TaskSpec(volumes=volumes, image=image or Host()))
 
 
 def mounted() -> int:
@@ -45,7 +55,7 @@ async def test_a_forgotten_volume_is_unmounted_whatever_its_size(engine: LocalEn
 
 
 async def test_a_volume_that_no_sandbox_came_to_have_is_nothing_to_free() -> None:
-    volumes = Volumes(MIB, 100, 0)
+    volumes = VolumeStore(MIB, 100, 0)
     assert volumes.usage(1) == 0
     volumes.unmount(1)  # else the zygote would die of it
     volumes.forget(1)

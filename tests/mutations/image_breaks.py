@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pytest_sandbox.engine import Host, Snapshot
 from pytest_sandbox.server.model import creation
 from pytest_sandbox.server.model.definition import task_spec
 from pytest_sandbox.server.model.images import Image, ImageRegistry
@@ -169,8 +170,8 @@ def forget_that_it_was_used(patch: pytest.MonkeyPatch) -> None:
 def keep_without_ending(patch: pytest.MonkeyPatch) -> None:
     right = files._files
 
-    async def wrong(task: Any, *, end: bool) -> str:
-        return await right(task, end=False)
+    async def wrong(taker: Any, task: Any, *, end: bool) -> Snapshot:
+        return await right(taker, task, end=False)
 
     patch.setattr(files, "_files", wrong)
 
@@ -178,15 +179,15 @@ def keep_without_ending(patch: pytest.MonkeyPatch) -> None:
 def lose_the_environment_of_images(patch: pytest.MonkeyPatch) -> None:
     right = ImageRegistry.keep
 
-    def wrong(self: ImageRegistry, name: str, like: Image, **options: Any) -> Image:
-        return right(self, name, replace(like, env={}), **options)
+    def wrong(self: ImageRegistry, snapshot: Any, like: Image, **options: Any) -> Image:
+        return right(self, snapshot, replace(like, env={}), **options)
 
     patch.setattr(ImageRegistry, "keep", wrong)
 
 
 def start_with_the_host(patch: pytest.MonkeyPatch) -> None:
     def wrong(*args: Any) -> Any:
-        return replace(task_spec(*args), image="host")
+        return replace(task_spec(*args), image=Host())
 
     patch.setattr(creation, "task_spec", wrong)
 

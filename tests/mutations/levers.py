@@ -3,7 +3,20 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
-from pytest_sandbox.engine import Clock, Engine, EngineInfo, StoreFull, Task, TaskSpec
+from pytest_sandbox.engine import (
+    AnySnapshot,
+    Clock,
+    Engine,
+    EngineInfo,
+    Snapshot,
+    StoreFull,
+    SupportsExport,
+    SupportsForget,
+    SupportsPrepare,
+    SupportsVolumes,
+    Task,
+    TaskSpec,
+)
 
 
 class Shifted(Clock):
@@ -23,7 +36,7 @@ class Shifted(Clock):
         await self._clock.sleep(seconds)
 
 
-class Levers(Engine):
+class Levers(Engine, SupportsForget, SupportsExport, SupportsPrepare, SupportsVolumes):
     """Another engine, on a clock of its own.
 
     Attributes:
@@ -35,7 +48,7 @@ class Levers(Engine):
     def __init__(self, engine: Engine) -> None:
         self.clock: Shifted = Shifted(engine.clock)
         self.room: int | None = None
-        self.images: list[str] = []
+        self.images: list[AnySnapshot] = []
         self.tasks: list[Task] = []
         self._engine = engine
 
@@ -54,31 +67,32 @@ class Levers(Engine):
         """Count what one method of a task keeps."""
         keep = getattr(task, method)
 
-        async def counted(*args: Any, **options: Any) -> str:
+        async def counted(*args: Any, **options: Any) -> AnySnapshot:
             if self.room is not None and len(self.images) >= self.room:
                 raise StoreFull("no room for another image")
-            image: str = await keep(*args, **options)
+            image: AnySnapshot = await keep(*args, **options)
             self.images.append(image)
             return image
 
         setattr(task, method, counted)
 
-    async def forget(self, image: str) -> None:
-        if image in self.images:
-            self.images.remove(image)
-        await self._engine.forget(image)
+    async def forget(self, snapshot: AnySnapshot) -> None:
+        if snapshot in self.images:
+            self.images.remove(snapshot)
+        await SupportsForget.of(self._engine).forget(snapshot)
 
     async def forget_volume(self, volume: str) -> None:
-        await self._engine.forget_volume(volume)
+        await SupportsVolumes.of(self._engine).forget_volume(volume)
 
     async def prepare(self, spec: TaskSpec) -> None:
-        await self._engine.prepare(spec)
+        if isinstance(self._engine, SupportsPrepare):
+            await self._engine.prepare(spec)
 
-    def export(self, image: str) -> AsyncIterator[bytes]:
-        return self._engine.export(image)
+    def export(self, snapshot: Snapshot) -> AsyncIterator[bytes]:
+        return SupportsExport.of(self._engine).export(snapshot)
 
-    async def load(self, stream: AsyncIterator[bytes]) -> str:
-        return await self._engine.load(stream)
+    async def load(self, stream: AsyncIterator[bytes]) -> Snapshot:
+        return await SupportsExport.of(self._engine).load(stream)
 
     async def close(self) -> None:
         """The engine below goes on."""

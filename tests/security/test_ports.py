@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
-from pytest_sandbox.engine import Engine, ProcessSpec, Task, TaskSpec
+from pytest_sandbox.engine import (
+    Engine,
+    ProcessSpec,
+    SupportsPorts,
+    Task,
+    TaskSpec,
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -47,8 +53,8 @@ async def test_a_port_of_one_sandbox_is_none_of_another(
     assert await run_inside(task, CONNECT, str(port)) == "reached"
     assert await run_inside(other, CONNECT, str(port)) == "ConnectionRefusedError"
     with pytest.raises(ConnectionRefusedError):
-        await other.connect(port)
-    connection = await task.connect(port)
+        await SupportsPorts.of(other).connect(port)
+    connection = await SupportsPorts.of(task).connect(port)
     assert await connection.read(100) == b"127.0.0.1"  # its own, as everything it is shown
     await connection.close()
     await other.kill()

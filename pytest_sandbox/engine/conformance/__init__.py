@@ -26,6 +26,7 @@ real programs has to play.
 """
 
 from . import (
+    _agreement,
     _closing,
     _errors,
     _export,
@@ -80,6 +81,7 @@ CHECKS = collect(
     _volumes,
     _volume_images,
     _gpus,
+    _agreement,
     _refusals,
 )
 

@@ -10,6 +10,7 @@ from .. import (
     InvalidSpec,
     Output,
     ProcessSpec,
+    Snapshot,
     SpawnFailed,
     Task,
     TaskSpec,
@@ -126,7 +127,7 @@ async def check_nonsense_tasks_are_refused(engine: Engine) -> None:
 
 async def check_unknown_image(engine: Engine) -> None:
     """An image that is not there is refused, by an engine without images as well, and named."""
-    call = engine.create(TaskSpec(image="no-such-image"))
+    call = engine.create(TaskSpec(image=Snapshot("no-such-image")))
     error = await raises(EngineError, call, "create with an unknown image")
     assert isinstance(error, (UnknownImage, Unsupported)), f"another error: {error!r}"
     assert "no-such-image" in str(error), f"the message does not name the image: {error}"

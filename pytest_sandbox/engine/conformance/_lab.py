@@ -7,21 +7,36 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from hashlib import sha256
 from secrets import token_hex
+from typing import TypeVar
 
-from .. import Engine, Entry, EntryKind, Process, ProcessSpec, Task, TaskSpec
+from .. import (
+    AnySnapshot,
+    DirectorySnapshot,
+    Engine,
+    Entry,
+    EntryKind,
+    Process,
+    ProcessSpec,
+    Snapshot,
+    Task,
+    TaskSpec,
+)
+from ._abilities import forget, forget_volume, snapshot, snapshot_directory
 from ._support import equal, short, soon
 
 #: What is known of each path below some directories; made to be compared.
 Picture = dict[str, object]
 
+S = TypeVar("S", bound=AnySnapshot)
+
 
 class Lab:
-    """Makes tasks, images and volumes of one engine."""
+    """Makes tasks, snapshots and volumes of one engine."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._tasks: list[Task] = []
-        self._images: list[str] = []
+        self._snapshots: list[AnySnapshot] = []
         self._volumes: list[str] = []
 
     async def task(self, spec: TaskSpec | None = None) -> Task:
@@ -30,23 +45,23 @@ class Lab:
         self._tasks.append(await soon(self.engine.create(spec), f"create({spec})"))
         return self._tasks[-1]
 
-    async def copy(self, image: str) -> Task:
-        """A task without a main process, whose files are those of an image."""
+    async def copy(self, image: Snapshot) -> Task:
+        """A task without a main process, with the files of a snapshot."""
         return await self.task(TaskSpec(image=image))
 
-    async def snapshot(self, task: Task, *, end: bool = False) -> str:
-        """An image of a task's files."""
-        return self.keep(await soon(task.snapshot(end=end), f"snapshot({end=})"))
+    async def snapshot(self, task: Task, *, end: bool = False) -> Snapshot:
+        """A snapshot of a task's files."""
+        return self.forget_later(await soon(snapshot(task, end=end), f"snapshot({end=})"))
 
-    async def directory(self, task: Task, path: str) -> str:
-        """An image of a directory."""
-        call = task.snapshot_directory(path)
-        return self.keep(await soon(call, f"snapshot_directory({path!r})"))
+    async def directory(self, task: Task, path: str) -> DirectorySnapshot:
+        """A snapshot of a directory."""
+        call = snapshot_directory(task, path)
+        return self.forget_later(await soon(call, f"snapshot_directory({path!r})"))
 
-    def keep(self, image: str) -> str:
-        """Forget an image at the end."""
-        self._images.append(image)
-        return image
+    def forget_later(self, snapshot: S) -> S:
+        """Forget a snapshot at the end."""
+        self._snapshots.append(snapshot)
+        return snapshot
 
     def volume(self) -> str:
         """The name of a volume that there never was."""
@@ -54,13 +69,13 @@ class Lab:
         return self._volumes[-1]
 
     async def close(self) -> None:
-        """End the tasks, and forget the images and volumes."""
+        """End the tasks, and forget the snapshots and volumes."""
         for task in self._tasks:
             await soon(task.kill(), "kill() of a task")
-        for image in self._images:
-            await soon(self.engine.forget(image), f"forget({image!r})")
+        for taken in self._snapshots:
+            await soon(forget(self.engine, taken), f"forget({taken})")
         for volume in self._volumes:
-            await soon(self.engine.forget_volume(volume), f"forget_volume({volume!r})")
+            await soon(forget_volume(self.engine, volume), f"forget_volume({volume!r})")
 
 
 @asynccontextmanager

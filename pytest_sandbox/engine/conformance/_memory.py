@@ -9,12 +9,14 @@ from .. import (
     EndCause,
     Engine,
     InvalidSpec,
+    MemorySnapshot,
     ProcessSpec,
     Task,
     TaskEnded,
     TaskSpec,
     UnknownImage,
 )
+from ._abilities import forget, snapshot_memory
 from ._lab import Lab, Shell, a_lab
 from ._support import content, equal, raises, sh, soon
 
@@ -47,13 +49,13 @@ class Counter:
         return int(data)
 
 
-async def frozen(lab: Lab, task: Task) -> str:
-    """An image of files and processes."""
-    return lab.keep(await soon(task.snapshot_memory(), "snapshot_memory()"))
+async def frozen(lab: Lab, task: Task) -> MemorySnapshot:
+    """A snapshot of files and processes."""
+    return lab.forget_later(await soon(snapshot_memory(task), "snapshot_memory()"))
 
 
-async def resumed(lab: Lab, image: str) -> Task:
-    """A task that goes on from an image."""
+async def resumed(lab: Lab, image: MemorySnapshot) -> Task:
+    """A task that resumes from a snapshot."""
     return await lab.task(TaskSpec(resume=image, freezable=True))
 
 
@@ -192,9 +194,9 @@ async def check_the_image_outlives_the_task(engine: Engine) -> None:
         image = await frozen(lab, source)
         await soon(source.kill(), "kill()")
         copy = await resumed(lab, image)
-        await soon(engine.forget(image), "forget()")
+        await soon(forget(engine, image), "forget()")
         equal(await Counter(copy).next(), 2, "a copy of a forgotten image")
-        for spec in (TaskSpec(resume=image), TaskSpec(resume="no-such-image")):
+        for spec in (TaskSpec(resume=image), TaskSpec(resume=MemorySnapshot("no-such-image"))):
             error = await raises(UnknownImage, engine.create(spec), f"create({spec})")
             assert str(spec.resume) in str(error), f"the image is not named: {error}"
 
@@ -203,15 +205,15 @@ async def check_what_cannot_be_kept(engine: Engine) -> None:
     """A task that is not `freezable` is refused with `InvalidSpec`, an ended one is over."""
     async with a_lab(engine) as lab:
         plain, ended = await lab.task(), await lab.task(FREEZABLE)
-        await raises(InvalidSpec, plain.snapshot_memory(), "snapshot_memory() of any task")
+        await raises(InvalidSpec, snapshot_memory(plain), "snapshot_memory() of any task")
         equal(await sh(plain, "echo fine"), b"fine\n", "the task afterwards")
         await soon(ended.kill(), "kill()")
-        await raises(TaskEnded, ended.snapshot_memory(), "snapshot_memory() after the end")
+        await raises(TaskEnded, snapshot_memory(ended), "snapshot_memory() after the end")
 
 
-async def check_images_of_files_are_something_else(engine: Engine) -> None:
-    """A task cannot go on from an image of files: `InvalidSpec`, which names it."""
+async def check_snapshots_of_files_are_something_else(engine: Engine) -> None:
+    """A task cannot resume from a snapshot of files: `UnknownImage`, which names it."""
     async with a_lab(engine) as lab:
-        image = await lab.snapshot(await lab.task())
-        error = await raises(InvalidSpec, engine.create(TaskSpec(resume=image)), "create")
-        assert image in str(error), f"the message does not name {image!r}: {error}"
+        image = MemorySnapshot((await lab.snapshot(await lab.task())).name)
+        error = await raises(UnknownImage, engine.create(TaskSpec(resume=image)), "create")
+        assert image.name in str(error), f"the message does not name {image}: {error}"

@@ -4,7 +4,18 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from errno import EBUSY, EINVAL, ELOOP, ENOENT, ENOTDIR
 
-from .. import Capability, Engine, EngineError, InvalidSpec, Task, TaskEnded, TaskSpec, UnknownImage
+from .. import (
+    Capability,
+    DirectorySnapshot,
+    Engine,
+    InvalidSpec,
+    Snapshot,
+    Task,
+    TaskEnded,
+    TaskSpec,
+    UnknownImage,
+)
+from ._abilities import forget, mount, snapshot_directory, unmount
 from ._lab import Lab, Shell, a_lab, picture, same
 from ._support import equal, fails, raises, sh, soon
 from ._trees import make_tree
@@ -12,19 +23,23 @@ from ._trees import make_tree
 NEEDS = frozenset({Capability.SNAPSHOT})
 
 
-async def a_directory(lab: Lab, script: str = "echo one > f; mkdir d; echo two > d/g") -> str:
+async def a_directory(
+    lab: Lab, script: str = "echo one > f; mkdir d; echo two > d/g"
+) -> DirectorySnapshot:
     """The image of a directory that a script fills."""
     task = await lab.task()
     await sh(task, f"mkdir /srv/t; cd /srv/t; {script}")
     return await lab.directory(task, "/srv/t")
 
 
-def calls(task: Task, path: str, image: str) -> dict[str, Callable[[], Awaitable[object]]]:
+def calls(
+    task: Task, path: str, image: DirectorySnapshot
+) -> dict[str, Callable[[], Awaitable[object]]]:
     """Every call that a directory is needed for, by name."""
     return {
-        "snapshot_directory": lambda: task.snapshot_directory(path),
-        "mount": lambda: task.mount(path, image),
-        "mount of nothing": lambda: task.mount(path, None),
+        "snapshot_directory": lambda: snapshot_directory(task, path),
+        "mount": lambda: mount(task, path, image),
+        "mount of nothing": lambda: mount(task, path, None),
     }
 
 
@@ -39,7 +54,7 @@ async def check_a_mount_shows_the_directory(engine: Engine) -> None:
         await sh(source, "cd /srv/t; rm -r a empty; echo changed > .hidden; chmod 755 .")
         await sh(target, "mkdir /srv/t; : > /srv/t/under")
         for task in (target, source):
-            await soon(task.mount("/srv/t", image), "mount()")
+            await soon(mount(task, "/srv/t", image), "mount()")
             same(await picture(task, "/srv/t"), expected, "what is mounted")
 
 
@@ -50,7 +65,7 @@ async def check_mounts_are_writable_and_private(engine: Engine) -> None:
         one, other = await lab.task(), await lab.task()
         for task, path in ((one, "/mnt/a"), (one, "/mnt/b"), (other, "/mnt/a")):
             await task.files.mkdir(path, parents=True)
-            await soon(task.mount(path, image), "mount()")
+            await soon(mount(task, path, image), "mount()")
         await sh(one, "cd /mnt/a; echo more >> f; rm -r d; mkdir d; : > d/new; mkdir -p e/e")
         equal(await sh(one, "cd /mnt/a; echo * d/*; cat f"), b"d e f d/new\none\nmore\n", "it")
         for task, path in ((one, "/mnt/b"), (other, "/mnt/a")):
@@ -64,10 +79,10 @@ async def check_a_mount_hides_what_is_there(engine: Engine) -> None:
         image, task = await a_directory(lab), await lab.task()
         await sh(task, "mkdir -p /srv/m/x; echo under > /srv/m/x/f; chmod 700 /srv/m")
         expected = await picture(task, "/srv/m")
-        await soon(task.mount("/srv/m", image), "mount()")
+        await soon(mount(task, "/srv/m", image), "mount()")
         await sh(task, "echo new > /srv/m/new")
         equal(await sh(task, "echo /srv/m/*"), b"/srv/m/d /srv/m/f /srv/m/new\n", "the mount")
-        await soon(task.unmount("/srv/m"), "unmount()")
+        await soon(unmount(task, "/srv/m"), "unmount()")
         same(await picture(task, "/srv/m"), expected, "what was there before")
 
 
@@ -78,12 +93,12 @@ async def check_mounts_are_stacked(engine: Engine) -> None:
         task = await lab.task()
         await sh(task, "mkdir /srv/m; echo none > /srv/m/f")
         for number, image in enumerate(images):
-            await soon(task.mount("/srv/m", image), "mount()")
+            await soon(mount(task, "/srv/m", image), "mount()")
             equal(await sh(task, "cat /srv/m/f"), b"%d\n" % number, "the latest mount")
         for hidden in (b"1\n", b"0\n", b"none\n"):
-            await soon(task.unmount("/srv/m"), "unmount()")
+            await soon(unmount(task, "/srv/m"), "unmount()")
             equal(await sh(task, "cat /srv/m/f"), hidden, "what the latest mount hid")
-        await fails(EINVAL, task.unmount("/srv/m"), "unmount() once too often")
+        await fails(EINVAL, unmount(task, "/srv/m"), "unmount() once too often")
 
 
 async def check_an_empty_mount(engine: Engine) -> None:
@@ -91,11 +106,11 @@ async def check_an_empty_mount(engine: Engine) -> None:
     async with a_lab(engine) as lab:
         task = await lab.task()
         await sh(task, "mkdir /srv/m; : > /srv/m/under")
-        await soon(task.mount("/srv/m", None), "mount() of nothing")
+        await soon(mount(task, "/srv/m", None), "mount() of nothing")
         equal(await task.files.listdir("/srv/m"), [], "an empty mount")
         await sh(task, "cd /srv/m; mkdir d; echo new > d/f")
         equal(await sh(task, "cat /srv/m/d/f"), b"new\n", "what was written there")
-        await soon(task.unmount("/srv/m"), "unmount()")
+        await soon(unmount(task, "/srv/m"), "unmount()")
         equal(await sh(task, "echo /srv/m/*"), b"/srv/m/under\n", "what was there before")
 
 
@@ -104,12 +119,12 @@ async def check_a_mount_in_a_mount(engine: Engine) -> None:
     async with a_lab(engine) as lab:
         image, task = await a_directory(lab), await lab.task()
         await sh(task, "mkdir /srv/m")
-        await soon(task.mount("/srv/m", image), "mount()")
-        await soon(task.mount("/srv/m/d", image), "mount() in a mount")
+        await soon(mount(task, "/srv/m", image), "mount()")
+        await soon(mount(task, "/srv/m/d", image), "mount() in a mount")
         equal(await sh(task, "cat /srv/m/f /srv/m/d/f /srv/m/d/d/g"), b"one\none\ntwo\n", "both")
-        await fails(EBUSY, task.unmount("/srv/m"), "unmount() of what holds a mount")
-        await soon(task.unmount("/srv/m/d"), "unmount()")
-        await soon(task.unmount("/srv/m"), "unmount()")
+        await fails(EBUSY, unmount(task, "/srv/m"), "unmount() of what holds a mount")
+        await soon(unmount(task, "/srv/m/d"), "unmount()")
+        await soon(unmount(task, "/srv/m"), "unmount()")
         equal(await sh(task, "echo /srv/m/*"), b"/srv/m/*\n", "what was there before")
 
 
@@ -119,13 +134,13 @@ async def check_paths_of_mounts(engine: Engine) -> None:
         image, task = await a_directory(lab), await lab.task()
         await sh(task, "mkdir -p /srv/m/real; cd /srv/m; ln -s real link; ln -s /srv up")
         for path in ("/srv/m/link", "/srv/m/up/m/real", "//srv/./m/../m/real/"):
-            await soon(task.mount(path, image), f"mount({path!r})")
+            await soon(mount(task, path, image), f"mount({path!r})")
             equal(await sh(task, "cat /srv/m/real/f"), b"one\n", f"what is mounted at {path!r}")
-            await soon(task.unmount("/srv/m/real"), "unmount()")
-        await soon(task.mount("/srv/m/real", image), "mount()")
+            await soon(unmount(task, "/srv/m/real"), "unmount()")
+        await soon(mount(task, "/srv/m/real", image), "mount()")
         kept = await lab.directory(task, "/srv/m/link")
-        await soon(task.unmount("/srv/m/link"), "unmount() by a link")
-        await soon(task.mount("/srv/m/real", kept), "mount() of what was kept by a link")
+        await soon(unmount(task, "/srv/m/link"), "unmount() by a link")
+        await soon(mount(task, "/srv/m/real", kept), "mount() of what was kept by a link")
         equal(await sh(task, "cat /srv/m/real/f"), b"one\n", "what was kept by a link")
 
 
@@ -154,7 +169,7 @@ async def check_errors_of_paths(engine: Engine) -> None:
             (EINVAL, "/srv/f"),
             (EINVAL, "srv/m"),
         ):
-            error = await fails(number, task.unmount(path), f"unmount({path!r})")
+            error = await fails(number, unmount(task, path), f"unmount({path!r})")
             equal(error.filename, path, "the path in the error of unmount")
 
 
@@ -163,7 +178,7 @@ async def check_what_is_not_a_place_for_a_mount(engine: Engine) -> None:
     async with a_lab(engine) as lab:
         image, task = await a_directory(lab), await lab.task()
         for path in ("/", "/proc", "/dev", "/srv/.."):
-            error = await raises(InvalidSpec, task.mount(path, image), f"mount({path!r})")
+            error = await raises(InvalidSpec, mount(task, path, image), f"mount({path!r})")
             assert path in str(error), f"the message does not name {path!r}: {error}"
         equal(
             await sh(task, "echo fine > /dev/null; cat /etc/passwd | wc -l > /srv/n; echo fine"),
@@ -177,33 +192,31 @@ async def check_unmount_what_was_not_mounted(engine: Engine) -> None:
     async with a_lab(engine) as lab:
         task = await lab.task()
         for path in ("/", "/proc", "/dev", "/usr", "/etc"):
-            await fails(EINVAL, task.unmount(path), f"unmount({path!r})")
+            await fails(EINVAL, unmount(task, path), f"unmount({path!r})")
         equal(await sh(task, "echo fine"), b"fine\n", "the task afterwards")
 
 
-async def check_images_that_cannot_be_mounted(engine: Engine) -> None:
-    """Only images of directories can be mounted, and only those that are not forgotten."""
+async def check_snapshots_that_cannot_be_mounted(engine: Engine) -> None:
+    """Only snapshots of directories can be mounted, until forgotten: else `UnknownImage`."""
     async with a_lab(engine) as lab:
         task = await lab.task()
         await sh(task, "mkdir /srv/m")
-        error: EngineError
-        for image in (await lab.snapshot(task), "host"):
-            error = await raises(InvalidSpec, task.mount("/srv/m", image), f"mount of {image!r}")
-            assert image in str(error), f"the message does not name {image!r}: {error}"
         directory = await lab.directory(task, "/srv/m")
-        await soon(engine.forget(directory), "forget()")
-        for image in (directory, "no-such-image", ""):
-            error = await raises(UnknownImage, task.mount("/srv/m", image), f"mount of {image!r}")
-            assert image in str(error), f"the message does not name {image!r}: {error}"
-        await fails(EINVAL, task.unmount("/srv/m"), "unmount() after all that")
+        await soon(forget(engine, directory), "forget()")
+        files = DirectorySnapshot((await lab.snapshot(task)).name)
+        unknown = DirectorySnapshot("no-such-image"), DirectorySnapshot("host")
+        for image in (directory, files, *unknown, DirectorySnapshot("")):
+            error = await raises(UnknownImage, mount(task, "/srv/m", image), f"mount of {image!r}")
+            assert image.name in str(error), f"the message does not name {image}: {error}"
+        await fails(EINVAL, unmount(task, "/srv/m"), "unmount() after all that")
 
 
 async def check_a_directory_is_no_filesystem(engine: Engine) -> None:
-    """There is no task of an image of a directory: `InvalidSpec`, which names it."""
+    """No task is created from a snapshot of a directory: `UnknownImage`, which names it."""
     async with a_lab(engine) as lab:
-        image = await a_directory(lab)
-        error = await raises(InvalidSpec, engine.create(TaskSpec(image=image)), "create")
-        assert image in str(error), f"the message does not name {image!r}: {error}"
+        image = Snapshot((await a_directory(lab)).name)
+        error = await raises(UnknownImage, engine.create(TaskSpec(image=image)), "create")
+        assert image.name in str(error), f"the message does not name {image}: {error}"
 
 
 async def check_mounts_outlive_their_image(engine: Engine) -> None:
@@ -214,8 +227,8 @@ async def check_mounts_outlive_their_image(engine: Engine) -> None:
         await sh(task, "mkdir /srv/m")
         image = await lab.directory(source, "/srv/t")
         await soon(source.kill(), "kill()")
-        await soon(task.mount("/srv/m", image), "mount()")
-        await soon(engine.forget(image), "forget()")
+        await soon(mount(task, "/srv/m", image), "mount()")
+        await soon(forget(engine, image), "forget()")
         equal(await sh(task, "cd /srv/m; echo two >> f; cat f"), b"one\ntwo\n", "the mount")
 
 
@@ -224,17 +237,17 @@ async def check_mounts_are_no_part_of_a_snapshot(engine: Engine) -> None:
     async with a_lab(engine) as lab:
         image, task = await a_directory(lab), await lab.task()
         await sh(task, "mkdir /srv/m /srv/n; echo under > /srv/m/under")
-        await soon(task.mount("/srv/m", image), "mount()")
-        await soon(task.mount("/srv/n", None), "mount()")
+        await soon(mount(task, "/srv/m", image), "mount()")
+        await soon(mount(task, "/srv/n", None), "mount()")
         await sh(task, ": > /srv/m/new; : > /srv/n/new")
         for _ in range(2):
             copy = await lab.copy(await lab.snapshot(task))
             seen = await sh(copy, "cd /srv; echo * m/* n/*")
             equal(seen, b"m n m/under n/*\n", "a copy")
-            await fails(EINVAL, copy.unmount("/srv/m"), "unmount() in a copy")
+            await fails(EINVAL, unmount(copy, "/srv/m"), "unmount() in a copy")
             seen = await sh(task, "cd /srv; echo m/* n/*")
             equal(seen, b"m/d m/f m/new n/new\n", "the task that was kept")
-        await soon(task.unmount("/srv/m"), "unmount() after snapshots")
+        await soon(unmount(task, "/srv/m"), "unmount() after snapshots")
         equal(await sh(task, "echo /srv/m/*"), b"/srv/m/under\n", "what was there before")
 
 
@@ -244,14 +257,14 @@ async def check_what_is_mounted_can_be_kept(engine: Engine) -> None:
         image, task = await a_directory(lab), await lab.task()
         await sh(task, "mkdir /srv/m; echo under > /srv/m/under")
         for turn in range(3):
-            await soon(task.mount("/srv/m", image), "mount()")
+            await soon(mount(task, "/srv/m", image), "mount()")
             await sh(task, f"cd /srv/m; rm -rf d; mkdir d; echo {turn} > d/{turn}; : > {turn}")
             expected = await picture(task, "/srv/m")
             image = await lab.directory(task, "/srv/m")
             same(await picture(task, "/srv/m"), expected, "the mount after it was kept")
         other = await lab.task()
         await sh(other, "mkdir /srv/m")
-        await soon(other.mount("/srv/m", image), "mount()")
+        await soon(mount(other, "/srv/m", image), "mount()")
         same(await picture(other, "/srv/m"), expected, "the last image")
 
 
@@ -268,7 +281,7 @@ async def check_keeping_a_directory_of_an_image(engine: Engine) -> None:
         image = await lab.directory(copy, "/srv/t")
         other = await lab.task()
         await sh(other, "mkdir /srv/t")
-        await soon(other.mount("/srv/t", image), "mount()")
+        await soon(mount(other, "/srv/t", image), "mount()")
         same(await picture(other, "/srv/t"), expected, "the image")
 
 
@@ -277,13 +290,13 @@ async def check_a_mount_that_is_in_use(engine: Engine) -> None:
     async with a_lab(engine) as lab:
         image, task = await a_directory(lab), await lab.task()
         await sh(task, "mkdir /srv/m")
-        await soon(task.mount("/srv/m", image), "mount()")
+        await soon(mount(task, "/srv/m", image), "mount()")
         shell = await Shell.start(task)
         equal(await shell.says("cd /srv/m; cat f"), b"one\n", "a process in a mount")
-        error = await fails(EBUSY, task.unmount("/srv/m"), "unmount() of what is in use")
+        error = await fails(EBUSY, unmount(task, "/srv/m"), "unmount() of what is in use")
         equal(error.filename, "/srv/m", "the path in the error")
         equal(await shell.says("cat f; cd /"), b"one\n", "the process, afterwards")
-        await soon(task.unmount("/srv/m"), "unmount()")
+        await soon(unmount(task, "/srv/m"), "unmount()")
 
 
 async def check_running_processes_see_a_mount(engine: Engine) -> None:
@@ -293,10 +306,10 @@ async def check_running_processes_see_a_mount(engine: Engine) -> None:
         await sh(task, "mkdir /srv/m")
         shell = await Shell.start(task)
         equal(await shell.says("echo /srv/m/*"), b"/srv/m/*\n", "before")
-        await soon(task.mount("/srv/m", image), "mount()")
+        await soon(mount(task, "/srv/m", image), "mount()")
         equal(await shell.says("cat /srv/m/f; echo x > /srv/m/x"), b"one\n", "a process")
         equal(await sh(task, "cat /srv/m/x"), b"x\n", "what it wrote")
-        await soon(task.unmount("/srv/m"), "unmount()")
+        await soon(unmount(task, "/srv/m"), "unmount()")
         equal(await shell.says("echo /srv/m/*"), b"/srv/m/*\n", "after")
 
 
@@ -305,7 +318,7 @@ async def check_a_place_of_a_mount_stays(engine: Engine) -> None:
     async with a_lab(engine) as lab:
         image, task = await a_directory(lab), await lab.task()
         await sh(task, "mkdir -p /srv/m")
-        await soon(task.mount("/srv/m", image), "mount()")
+        await soon(mount(task, "/srv/m", image), "mount()")
         await fails(EBUSY, task.files.remove("/srv/m", recursive=True), "remove() of a mount")
         equal(await sh(task, "mv /srv/m /srv/n 2>/dev/null || echo no"), b"no\n", "mv of a mount")
 
@@ -315,9 +328,9 @@ async def check_mounts_end_with_the_task(engine: Engine) -> None:
     async with a_lab(engine) as lab:
         image, task = await a_directory(lab), await lab.task()
         await sh(task, "mkdir /srv/m")
-        await soon(task.mount("/srv/m", image), "mount()")
+        await soon(mount(task, "/srv/m", image), "mount()")
         await soon(task.kill(), "kill() of a task with a mount")
-        await raises(TaskEnded, task.unmount("/srv/m"), "unmount after the end")
+        await raises(TaskEnded, unmount(task, "/srv/m"), "unmount after the end")
         for what, call in calls(task, "/srv/m", image).items():
             await raises(TaskEnded, call(), f"{what} after the end")
 
@@ -330,7 +343,7 @@ async def check_directories_at_once(engine: Engine) -> None:
 
         async def one(number: int) -> None:
             image = await lab.directory(task, f"/srv/{number}")
-            await soon(task.mount(f"/srv/m{number}", image), "mount()")
+            await soon(mount(task, f"/srv/m{number}", image), "mount()")
 
         await asyncio.gather(*(one(number) for number in range(1, 7)))
         equal(await sh(task, "cat /srv/m?/f"), b"1\n2\n3\n4\n5\n6\n", "what is mounted")

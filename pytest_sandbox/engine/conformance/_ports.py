@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from .. import Capability, Connection, Engine, InvalidSpec, Task, TaskEnded
+from ._abilities import connect
 from ._support import a_task, equal, line, raises, soon, start
 
 NEEDS = frozenset({Capability.PORT})
@@ -44,7 +45,7 @@ async def serve(task: Task, what: str = "echo") -> int:
 @asynccontextmanager
 async def connected(task: Task, port: int) -> AsyncIterator[Connection]:
     """A connection for the length of a `with`."""
-    connection = await soon(task.connect(port), f"connect({port})")
+    connection = await soon(connect(task, port), f"connect({port})")
     try:
         yield connection
     finally:
@@ -118,10 +119,10 @@ async def check_nothing_listens(engine: Engine) -> None:
     async with a_task(engine) as task:
         server = await start(task, "python3", "-c", SERVER, "echo")
         port = int(await line(server))
-        await raises(ConnectionRefusedError, task.connect(1), "connect(1)")
+        await raises(ConnectionRefusedError, connect(task, 1), "connect(1)")
         await soon(server.signal(9), "signal(SIGKILL)")
         await soon(server.wait(), "the end of a server")
-        error = await raises(ConnectionRefusedError, task.connect(port), f"connect({port})")
+        error = await raises(ConnectionRefusedError, connect(task, port), f"connect({port})")
         assert str(port) in str(error), f"the message does not name port {port}: {error}"
 
 
@@ -129,7 +130,7 @@ async def check_what_is_no_port(engine: Engine) -> None:
     """A number that is no port is refused with `InvalidSpec`, which shows it."""
     async with a_task(engine) as task:
         for port in (0, -1, 65536):
-            error = await raises(InvalidSpec, task.connect(port), f"connect({port})")
+            error = await raises(InvalidSpec, connect(task, port), f"connect({port})")
             assert str(port) in str(error), f"the message does not show {port}: {error}"
 
 
@@ -166,14 +167,14 @@ async def check_ports_are_private(engine: Engine) -> None:
     """A port of one task is none of another."""
     async with a_task(engine) as task, a_task(engine) as other:
         port = await serve(task)
-        await raises(ConnectionRefusedError, other.connect(port), "connect() to another's port")
+        await raises(ConnectionRefusedError, connect(other, port), "connect() to another's port")
 
 
 async def check_closing_a_connection(engine: Engine) -> None:
     """A connection can be closed again; the server goes on."""
     async with a_task(engine) as task:
         port = await serve(task)
-        connection = await soon(task.connect(port), "connect()")
+        connection = await soon(connect(task, port), "connect()")
         await soon(connection.write(b"one"), "write()")
         for _ in range(2):
             await soon(connection.close(), "close()")
@@ -186,7 +187,7 @@ async def check_after_the_end_there_is_no_way_in(engine: Engine) -> None:
     """After the end of a task `connect` raises `TaskEnded`, reading ends and writing fails."""
     async with a_task(engine) as task:
         port = await serve(task)
-        connection = await soon(task.connect(port), "connect()")
+        connection = await soon(connect(task, port), "connect()")
         await soon(connection.write(b"one"), "write()")
         equal(await exactly(connection, 3), b"one", "what the server sent")
         pending = asyncio.ensure_future(connection.read(10))
@@ -196,13 +197,13 @@ async def check_after_the_end_there_is_no_way_in(engine: Engine) -> None:
         await raises(ConnectionError, connection.write(b"two"), "write() after the end")
         await soon(connection.end(), "end() after the end")
         await soon(connection.close(), "close() after the end")
-        await raises(TaskEnded, task.connect(port), "connect() after the end")
+        await raises(TaskEnded, connect(task, port), "connect() after the end")
 
 
 async def check_a_server_that_does_not_read(engine: Engine) -> None:
     """Writing waits for a server that does not read, and fails when the task ends."""
     async with a_task(engine) as task:
-        connection = await soon(task.connect(await serve(task, "deaf")), "connect()")
+        connection = await soon(connect(task, await serve(task, "deaf")), "connect()")
         writing = asyncio.ensure_future(connection.write(bytes(64 * 2**20)))
         await soon(task.files.stat("/"), "another call meanwhile")
         assert not writing.done(), "64 MiB were written to a server that does not read"

@@ -9,11 +9,14 @@ from .. import (
     EngineError,
     Gpus,
     Limits,
+    MemorySnapshot,
     ProcessSpec,
+    Snapshot,
     TaskSpec,
     UnknownImage,
     VolumeMount,
 )
+from ._abilities import forget, prepare
 from ._check import requires
 from ._lab import a_lab
 from ._support import content, equal, raises, sh, soon
@@ -27,7 +30,7 @@ async def check_prepared_tasks_are_like_any_other(engine: Engine) -> None:
     async with a_lab(engine) as lab:
         plain = TaskSpec(hostname="one")
         expected = await sh(await lab.task(plain), SHOW)
-        await soon(engine.prepare(plain), "prepare()")
+        await soon(prepare(engine, plain), "prepare()")
         for _ in range(3):
             task = await lab.task(plain)
             equal(await sh(task, f"{SHOW}; : > /srv/left; : > /tmp/left"), expected, "a task")
@@ -38,7 +41,7 @@ async def check_main_and_environment_may_be_others(engine: Engine) -> None:
     async with a_lab(engine) as lab:
         main = ProcessSpec(("/bin/sh", "-c", ": > /srv/left; cat"))
         hint = TaskSpec(main=main, env={"A": "prepared"}, workdir="/srv/w", name="one")
-        await soon(engine.prepare(hint), "prepare()")
+        await soon(prepare(engine, hint), "prepare()")
         show = ProcessSpec(("/bin/sh", "-c", SHOW))
         task = await lab.task(TaskSpec(main=show, env={"B": "mine"}, workdir="/srv/w"))
         assert task.main is not None, "a task with a main process has no main"
@@ -51,9 +54,9 @@ async def check_main_and_environment_may_be_others(engine: Engine) -> None:
 async def check_any_number_of_hints(engine: Engine) -> None:
     """Hints may be given again, at once, and never be followed."""
     hints = [TaskSpec(hostname=f"h{number}") for number in range(20)]
-    hints += [TaskSpec()] * 20 + [TaskSpec(image="no-such-image")]
+    hints += [TaskSpec()] * 20 + [TaskSpec(image=Snapshot("no-such-image"))]
     async with a_lab(engine) as lab:
-        await soon(asyncio.gather(*(engine.prepare(hint) for hint in hints)), "41 prepare()s")
+        await soon(asyncio.gather(*(prepare(engine, hint) for hint in hints)), "41 prepare()s")
         for hint in (TaskSpec(), hints[7]):
             equal(
                 await sh(await lab.task(hint), "uname -n"), hint.hostname.encode() + b"\n", "a task"
@@ -74,17 +77,17 @@ async def check_hints_for_nonsense(engine: Engine) -> None:
         TaskSpec(limits=Limits(processes=0)),
         TaskSpec(gpus=Gpus(count=0)),
         TaskSpec(volumes=(VolumeMount("volume", "relative"),)),
-        TaskSpec(resume="no-such-image"),
-        TaskSpec(image="host\0"),
+        TaskSpec(resume=MemorySnapshot("no-such-image")),
+        TaskSpec(image=Snapshot("host\0")),
     )
     async with a_lab(engine) as lab:
         for hint in nonsense:
             with suppress(EngineError):
-                await soon(engine.prepare(hint), f"prepare({hint})")
+                await soon(prepare(engine, hint), f"prepare({hint})")
             await raises(EngineError, engine.create(hint), f"create({hint})")
         for hint in (TaskSpec(limits=Limits(memory=2**80)), TaskSpec(limits=Limits(cpus=1e-9))):
             with suppress(EngineError):
-                await soon(engine.prepare(hint), f"prepare({hint})")
+                await soon(prepare(engine, hint), f"prepare({hint})")
                 await lab.task(hint)
         equal(await sh(await lab.task(), "echo fine"), b"fine\n", "a task afterwards")
 
@@ -96,7 +99,7 @@ async def check_prepared_copies(engine: Engine) -> None:
         source = await lab.task()
         await sh(source, "echo one > /srv/f")
         image = await lab.snapshot(source)
-        await soon(engine.prepare(TaskSpec(image=image)), "prepare()")
+        await soon(prepare(engine, TaskSpec(image=image)), "prepare()")
         for _ in range(4):
             copy = await lab.copy(image)
             equal(await sh(copy, "cat /srv/f; echo two > /srv/f"), b"one\n", "a copy")
@@ -107,8 +110,8 @@ async def check_forgetting_what_was_prepared(engine: Engine) -> None:
     """There is no task of a forgotten image, though one was prepared for."""
     async with a_lab(engine) as lab:
         image = await lab.snapshot(await lab.task())
-        await soon(engine.prepare(TaskSpec(image=image)), "prepare()")
-        await soon(engine.forget(image), "forget()")
+        await soon(prepare(engine, TaskSpec(image=image)), "prepare()")
+        await soon(forget(engine, image), "forget()")
         spec = TaskSpec(image=image)
         await raises(UnknownImage, engine.create(spec), "create of a forgotten image")
-        await soon(engine.prepare(spec), "prepare() for a forgotten image")
+        await soon(prepare(engine, spec), "prepare() for a forgotten image")

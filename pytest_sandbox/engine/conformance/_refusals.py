@@ -1,6 +1,26 @@
 """What an engine does not have, it refuses by name; nothing is ignored."""
 
-from .. import Capability, Engine, Gpus, ProcessSpec, PtySize, TaskSpec, Unsupported, VolumeMount
+from .. import (
+    Capability,
+    Engine,
+    Gpus,
+    MemorySnapshot,
+    ProcessSpec,
+    PtySize,
+    Snapshot,
+    TaskSpec,
+    Unsupported,
+    VolumeMount,
+)
+from ._abilities import (
+    connect,
+    load,
+    mount,
+    snapshot,
+    snapshot_directory,
+    snapshot_memory,
+    unmount,
+)
 from ._check import lacking
 from ._export import exported
 from ._support import a_task, chunks, equal, raises, sh
@@ -19,16 +39,15 @@ async def check_no_images(engine: Engine) -> None:
     """An engine without images refuses to make, mount and load them; the task goes on."""
     async with a_task(engine) as task:
         for what, call in (
-            ("snapshot", lambda: task.snapshot()),
-            ("snapshot(end=True)", lambda: task.snapshot(end=True)),
-            ("snapshot_directory", lambda: task.snapshot_directory("/srv")),
-            ("mount", lambda: task.mount("/srv", None)),
-            ("unmount", lambda: task.unmount("/srv")),
-            ("export", lambda: exported(engine, "image")),
-            ("load", lambda: engine.load(chunks(b"x"))),
+            ("snapshot", lambda: snapshot(task)),
+            ("snapshot(end=True)", lambda: snapshot(task, end=True)),
+            ("snapshot_directory", lambda: snapshot_directory(task, "/srv")),
+            ("mount", lambda: mount(task, "/srv", None)),
+            ("unmount", lambda: unmount(task, "/srv")),
+            ("export", lambda: exported(engine, Snapshot("image"))),
+            ("load", lambda: load(engine, chunks(b"x"))),
         ):
             await raises(Unsupported, call(), what)
-        await engine.forget("no-such-image")
         equal(await sh(task, "echo fine"), b"fine\n", "the task afterwards")
 
 
@@ -36,10 +55,10 @@ async def check_no_images(engine: Engine) -> None:
 async def check_no_images_of_processes(engine: Engine) -> None:
     """An engine that cannot keep processes refuses tasks that may be asked for it."""
     async with a_task(engine) as task:
-        await raises(Unsupported, task.snapshot_memory(), "snapshot_memory")
+        await raises(Unsupported, snapshot_memory(task), "snapshot_memory")
     call = engine.create(TaskSpec(freezable=True))
     await raises(Unsupported, call, "create of a task that can be frozen")
-    call = engine.create(TaskSpec(resume="image"))
+    call = engine.create(TaskSpec(resume=MemorySnapshot("image")))
     await raises(Unsupported, call, "create of a task that goes on")
 
 
@@ -47,7 +66,7 @@ async def check_no_images_of_processes(engine: Engine) -> None:
 async def check_no_ports(engine: Engine) -> None:
     """An engine that has no way in refuses connections."""
     async with a_task(engine) as task:
-        await raises(Unsupported, task.connect(80), "connect")
+        await raises(Unsupported, connect(task, 80), "connect")
 
 
 @lacking(Capability.VOLUME)

@@ -6,14 +6,18 @@ from signal import SIGKILL
 
 from .. import (
     Capability,
+    DirectorySnapshot,
     EndCause,
     Engine,
     ProcessSpec,
+    Snapshot,
+    SupportsForget,
     TaskEnded,
     TaskSpec,
     UnknownImage,
     WatchKind,
 )
+from ._abilities import forget, snapshot
 from ._lab import Shell, a_lab
 from ._support import content, equal, line, raises, sh, soon, start
 from ._watch import watching
@@ -133,8 +137,8 @@ async def check_after_the_end_nothing_is_kept(engine: Engine) -> None:
         await soon(killed.kill(), "kill()")
         await lab.snapshot(kept, end=True)
         for task in (exited, killed, kept):
-            await raises(TaskEnded, task.snapshot(), "snapshot() after the end")
-            await raises(TaskEnded, task.snapshot(end=True), "snapshot(end=True) after the end")
+            await raises(TaskEnded, snapshot(task), "snapshot() after the end")
+            await raises(TaskEnded, snapshot(task, end=True), "snapshot(end=True) after the end")
 
 
 async def check_a_running_process_goes_on(engine: Engine) -> None:
@@ -216,7 +220,11 @@ async def check_twice_at_once(engine: Engine) -> None:
         equal(len(set(images)), 4, "how many images four snapshots gave")
         for image in images:
             copy = await lab.copy(image)
-            equal(await sh(copy, "cat /srv/d/f; ls /etc/hosts || echo gone"), b"one\ngone\n", image)
+            equal(
+                await sh(copy, "cat /srv/d/f; ls /etc/hosts || echo gone"),
+                b"one\ngone\n",
+                str(image),
+            )
 
 
 async def check_other_calls_meanwhile(engine: Engine) -> None:
@@ -244,12 +252,12 @@ async def check_kill_during_a_snapshot(engine: Engine) -> None:
         for turns in (0, 1, 2, 5, 20):
             source = await lab.task()
             await sh(source, "mkdir /srv/d; echo one > /srv/d/f")
-            call = asyncio.ensure_future(source.snapshot())
+            call = asyncio.ensure_future(snapshot(source))
             for _ in range(turns):
                 await asyncio.sleep(0)
             await soon(source.kill(), "kill() during a snapshot")
             try:
-                image = lab.keep(await soon(call, "a snapshot of a killed task"))
+                image = lab.forget_later(await soon(call, "a snapshot of a killed task"))
             except TaskEnded:
                 continue
             equal(await sh(await lab.copy(image), "cat /srv/d/f"), b"one\n", "the image")
@@ -262,13 +270,13 @@ async def check_a_cancelled_snapshot_harms_nothing(engine: Engine) -> None:
         await sh(source, "mkdir /srv/d; echo one > /srv/d/f")
         shell = await Shell.start(source)
         for turns in range(0, 30, 3):
-            call = asyncio.ensure_future(source.snapshot())
+            call = asyncio.ensure_future(snapshot(source))
             for _ in range(turns):
                 await asyncio.sleep(0)
             call.cancel()
             await asyncio.wait([call])
             if not call.cancelled() and call.exception() is None:
-                lab.keep(call.result())
+                lab.forget_later(call.result())
         equal(await shell.says("cat /srv/d/f"), b"one\n", "a process that went on")
         copy = await lab.copy(await lab.snapshot(source))
         equal(await sh(copy, "cat /srv/d/f"), b"one\n", "an image made afterwards")
@@ -324,9 +332,8 @@ async def check_images_outlive_their_task(engine: Engine) -> None:
 async def check_unknown_images(engine: Engine) -> None:
     """There is no task of an image that there never was: `UnknownImage`, which names it."""
     for name in ("no-such-image", "", "../host", "host\0", "im-123"):
-        error = await raises(
-            UnknownImage, engine.create(TaskSpec(image=name)), f"create of {name!r}"
-        )
+        call = engine.create(TaskSpec(image=Snapshot(name)))
+        error = await raises(UnknownImage, call, f"create of {name!r}")
         assert name.strip("\0") in str(error), f"the message does not name {name!r}: {error}"
 
 
@@ -334,18 +341,19 @@ async def check_forgotten_images(engine: Engine) -> None:
     """There is no further task of a forgotten image: `UnknownImage`."""
     async with a_lab(engine) as lab:
         image = await lab.snapshot(await lab.task())
-        await soon(engine.forget(image), "forget()")
+        await soon(forget(engine, image), "forget()")
         await raises(
             UnknownImage, engine.create(TaskSpec(image=image)), "create of a forgotten image"
         )
 
 
 async def check_forgetting_what_is_not_known(engine: Engine) -> None:
-    """Forgetting an image again, or one that there never was, is fine; `"host"` stays."""
+    """Forgetting a snapshot again, or one that there never was, is fine; `Host` stays."""
     async with a_lab(engine) as lab:
         image = await lab.snapshot(await lab.task())
-        for name in (image, image, "no-such-image", "", "host"):
-            await soon(engine.forget(name), f"forget({name!r})")
+        unknown = (Snapshot("no-such-image"), Snapshot(""), Snapshot("host"))
+        for each in (image, image, DirectorySnapshot(image.name), *unknown):
+            await soon(forget(engine, each), f"forget({each!r})")
         equal(await sh(await lab.task(), "echo fine"), b"fine\n", "a task afterwards")
 
 
@@ -359,7 +367,7 @@ async def check_what_stands_on_a_forgotten_image_stays(engine: Engine) -> None:
         await sh(middle, "echo two > /srv/d/g")
         above = await lab.snapshot(middle)
         standing = await lab.copy(below)
-        await soon(engine.forget(below), "forget()")
+        await soon(forget(engine, below), "forget()")
         await soon(source.kill(), "kill()")
         equal(await sh(standing, "cat /srv/d/*"), b"one\n", "a task of a forgotten image")
         equal(await sh(middle, "cat /srv/d/*"), b"one\ntwo\n", "one that was kept itself")
@@ -375,10 +383,11 @@ async def check_what_gives_room(engine: Engine) -> None:
         await sh(source, "echo one > /srv/f")
         image = await lab.snapshot(source)
         copy = await lab.copy(image)
-        assert isinstance(engine.frees(image), bool), f"frees() gave {engine.frees(image)!r}"
+        store = SupportsForget.of(engine)
+        assert isinstance(store.frees(image), bool), f"frees() gave {store.frees(image)!r}"
         for task in (copy, source):
             await soon(task.kill(), "kill()")
-        equal(engine.frees(image), True, "frees() of an image that nothing stands on")
+        equal(store.frees(image), True, "frees() of a snapshot that nothing depends on")
 
 
 async def check_forget_while_creating(engine: Engine) -> None:
@@ -391,7 +400,7 @@ async def check_forget_while_creating(engine: Engine) -> None:
             call = asyncio.ensure_future(lab.copy(image))
             for _ in range(turns):
                 await asyncio.sleep(0)
-            await soon(engine.forget(image), "forget() during create()")
+            await soon(forget(engine, image), "forget() during create()")
             try:
                 copy = await soon(call, "create() of an image that is forgotten meanwhile")
             except UnknownImage:

@@ -14,6 +14,11 @@ PATIENCE = 60.0
 
 SUCCESS = ExitStatus(code=0)
 
+
+class Interrupted(Exception):
+    """What a stream fails with that breaks off in the middle."""
+
+
 T = TypeVar("T")
 E = TypeVar("E", bound=BaseException)
 

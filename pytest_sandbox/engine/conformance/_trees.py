@@ -9,7 +9,7 @@ from errno import EINVAL, ENOENT, ENOTDIR
 from stat import S_IMODE
 
 from .. import Engine, Entry, EntryKind, ProcessSpec, Task
-from ._support import a_task, chunks, equal, fails, raises, sh, soon, stop
+from ._support import Interrupted, a_task, chunks, equal, fails, raises, sh, soon, stop
 
 TREE = (
     "mkdir -p /srv/t/a/b /srv/t/empty '/srv/t/ odd name'; cd /srv/t;"
@@ -279,9 +279,6 @@ async def check_pack_while_directories_vanish(engine: Engine) -> None:
 
 async def check_unpack_of_a_stream_that_fails(engine: Engine) -> None:
     """An error of the stream that is being unpacked reaches the caller as it is."""
-
-    class Interrupted(Exception):
-        pass
 
     async def broken() -> AsyncIterator[bytes]:
         yield tar((member("f"), b"x" * 100_000))[:5000]

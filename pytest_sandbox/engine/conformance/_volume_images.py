@@ -1,6 +1,7 @@
 """Volumes beside images of files."""
 
 from .. import Capability, Engine, TaskSpec, VolumeMount
+from ._abilities import mount, unmount
 from ._lab import a_lab
 from ._support import equal, sh
 from ._volumes import a_task_with
@@ -32,7 +33,7 @@ async def check_a_directory_of_a_volume_can_be_kept(engine: Engine) -> None:
         await sh(task, "mkdir /vol/d /vol/m; echo one > /vol/d/f")
         image = await lab.directory(task, "/vol/d")
         await sh(task, "echo two > /vol/d/f")
-        await task.mount("/vol/m", image)
+        await mount(task, "/vol/m", image)
         equal(await sh(task, "cat /vol/m/f; echo three > /vol/m/f"), b"one\n", "the mount")
-        await task.unmount("/vol/m")
+        await unmount(task, "/vol/m")
         equal(await sh(task, "echo /vol/m/*"), b"/vol/m/*\n", "the volume below it")

@@ -4,34 +4,35 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import signal
 import socket
-import struct
 import sys
 
 from ..filesystem import root_mounts, volume_mounts
-from ..kernel import idmap
-from ..kernel import syscalls as sys_
+from ..kernel import idmap, loopback, mounts, namespaces
+from ..kernel.descriptors import close_all_but
+from ..kernel.process_title import set_title
 from ..protocol import helpers, wire
 from ..protocol.agent import SandboxFailed
 from ..protocol.common import KernelError
-from ..zygote.helper import close_all_but
 from . import files, main
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..kernel.cgroups import Doors
+    from ..kernel.cgroups.entrances import Entrances
     from ..protocol.zygote import CreateRequest
     from ..zygote.config import SandboxConfig
 
 NAMESPACES = (
-    sys_.CLONE_NEWNS | sys_.CLONE_NEWPID | sys_.CLONE_NEWNET | sys_.CLONE_NEWIPC | sys_.CLONE_NEWUTS
+    namespaces.CLONE_NEWNS
+    | namespaces.CLONE_NEWPID
+    | namespaces.CLONE_NEWNET
+    | namespaces.CLONE_NEWIPC
+    | namespaces.CLONE_NEWUTS
 )
 #: Bytes of a file of ours in `/etc` that are looked at.
 _LARGEST_TEXT = 1024 * 1024
-_SIOCSIFFLAGS, _IFF_UP = 0x8914, 0x1
 
 
 def run(
@@ -39,7 +40,7 @@ def run(
     request: CreateRequest,
     sock: socket.socket,
     gate: socket.socket,
-    doors: Doors,
+    entrances: Entrances,
 ) -> None:
     """Be PID 1 of a new sandbox; never returns.
 
@@ -48,13 +49,13 @@ def run(
         request: the engine's, to the zygote.
         sock: where the engine talks to this sandbox.
         gate: says when the ids are mapped, and takes what the zygote may need of the sandbox.
-        doors: the way into the sandbox's cgroups.
+        entrances: the way into the sandbox's cgroups.
     """
     try:
-        doors.enter()
+        entrances.enter()
         if gate.recv(1) != helpers.GO:
             os._exit(0)  # the zygote is gone, or could not map the ids
-        sys_.set_title("pytest-sandbox agent")
+        set_title("pytest-sandbox agent")
         _build(config, request, gate, sock.fileno())
         config.hardening.apply(request.processes)
         agent = main.Agent(sock)
@@ -70,12 +71,13 @@ def _build(config: SandboxConfig, request: CreateRequest, gate: socket.socket, e
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
     idmap.become_root()
-    sys_.unshare(sys_.CLONE_NEWCGROUP)  # only now: its root is the cgroup we were put into
+    # Only now: its root is the cgroup that the process is in, cgroup_namespaces(7).
+    namespaces.unshare(namespaces.CLONE_NEWCGROUP)
     os.umask(0)
     root_mounts.mount_store(config.size, config.inodes)
     root_mounts.mount_root(config.trees, config.layers, request.layers)
     root_mounts.mount_trees(config.trees)
-    root_mounts.mount_kernel(config.masks, config.size, config.inodes)
+    root_mounts.mount_kernel(config.masked, config.size, config.inodes)
     _hand_over(gate)
     volumes = volume_mounts.take(request.volumes)
     root_mounts.enter_root()
@@ -83,7 +85,7 @@ def _build(config: SandboxConfig, request: CreateRequest, gate: socket.socket, e
     os.umask(0o022)
     volume_mounts.attach(volumes)
     socket.sethostname(request.hostname)
-    _loopback_up()
+    loopback.bring_up()
     _prepare_files(request)
 
 
@@ -102,13 +104,8 @@ def _forget_the_machine(keep: list[int]) -> None:
 
 def _hand_over(gate: socket.socket) -> None:
     """Give the zygote our store, while it can still be named, and our mount namespace."""
-    mounts = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
-    wire.send(gate, helpers.SandboxHandles(), (sys_.open_tree("/box"), mounts))
-
-
-def _loopback_up() -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        fcntl.ioctl(sock, _SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", _IFF_UP))
+    mount_namespace = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    wire.send(gate, helpers.SandboxHandles(), (mounts.open_tree("/box"), mount_namespace))
 
 
 def _prepare_files(request: CreateRequest) -> None:

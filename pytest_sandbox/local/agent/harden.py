@@ -5,8 +5,7 @@ from __future__ import annotations
 import resource
 import signal
 
-from ..kernel import caps
-from ..kernel import syscalls as sys_
+from ..kernel import caps, prctl, seccomp
 
 _OPEN_FILES = 4096
 
@@ -29,11 +28,11 @@ class Hardening:
         _lower(resource.RLIMIT_NOFILE, _OPEN_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
         _lower(resource.RLIMIT_CORE, 0, 0)
         caps.drop(self._capabilities)
-        sys_.prctl(sys_.PR_SET_NO_NEW_PRIVS, 1)
-        sys_.seccomp(self._filter)
-        sys_.prctl(sys_.PR_SET_DUMPABLE, 0)
+        prctl.forbid_new_privileges()
+        seccomp.install(self._filter)
+        prctl.forbid_inspection()
         # Last: every change of ids or privileges clears it.
-        sys_.prctl(sys_.PR_SET_PDEATHSIG, signal.SIGKILL)
+        prctl.die_with_parent(signal.SIGKILL)
 
 
 def _lower(which: int, soft: int, hard: int) -> None:

@@ -10,17 +10,18 @@ import os
 import signal
 import socket
 
-from ..kernel import inotify
 from ..protocol import jobs as messages
 from ..protocol import wire
 from ..protocol.common import Failed, Succeeded
 from . import files, pack, remove, unpack
+from .tree_watch import TreeWatch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TypeAlias
 
     from ..protocol.message import Message
+    from .tree_watch import Kind, Tell
 
     Request: TypeAlias = (
         messages.ListDirectoryJob
@@ -41,9 +42,9 @@ class Job:
 
     def __init__(self, request: Request) -> None:
         self._request = request
-        self._watch: inotify.Watch | None = None
+        self._watch: TreeWatch | None = None
         if isinstance(request, messages.WatchJob):
-            self._watch = inotify.Watch(request.path, recursive=request.recursive)
+            self._watch = TreeWatch(request.path, recursive=request.recursive)
 
     def do(self, sock: socket.socket, fds: list[int]) -> None:
         """Do it, and say on `sock` what there is to say before the end."""
@@ -84,8 +85,8 @@ def run(job: Job, fds: list[int]) -> None:
         wire.send(sock, answer)
 
 
-def _teller(sock: socket.socket) -> inotify.Tell:
-    def tell(kind: inotify.Kind, paths: list[str]) -> None:
+def _teller(sock: socket.socket) -> Tell:
+    def tell(kind: Kind, paths: list[str]) -> None:
         wire.send(sock, messages.FileChanged(kind=kind, paths=paths))
 
     return tell

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import signal
-import struct
+
+from ..kernel import terminals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..protocol.agent import SpawnRequest, TerminalSize
 
 _ALL_SIGNALS = tuple(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
-_TIOCSPTLCK, _TIOCGPTN, _TIOCSWINSZ = 0x40045431, 0x80045430, 0x5414
 _NULL = 0  # PID 1's own standard input is the sandbox's /dev/null
 
 
@@ -97,25 +96,13 @@ def _pipes(request: SpawnRequest, fds: list[int]) -> list[tuple[int, ...]]:
     ]
 
 
-def open_terminal() -> tuple[int, int]:
-    """Open a new terminal of the sandbox: its master, and its number in `/dev/pts`."""
-    master = os.open("/dev/ptmx", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
-    try:
-        fcntl.ioctl(master, _TIOCSPTLCK, struct.pack("i", 0))
-        (number,) = struct.unpack("i", fcntl.ioctl(master, _TIOCGPTN, bytes(4)))
-    except OSError:
-        os.close(master)
-        raise
-    return master, number
-
-
 def _spawn_on_terminal(
     path: str, request: SpawnRequest, size: TerminalSize
 ) -> tuple[int, tuple[int, ...]]:
     """Open a terminal of the sandbox's own; the process leads its session."""
-    master, number = open_terminal()
+    master, number = terminals.open_terminal()
     try:
-        fcntl.ioctl(master, _TIOCSWINSZ, struct.pack("HHHH", size.rows, size.columns, 0, 0))
+        terminals.set_size(master, size.rows, size.columns)
         # A session leader's first terminal becomes its controlling terminal: open(2) as it starts.
         actions: list[tuple[int, ...]] = [
             (os.POSIX_SPAWN_OPEN, 0, f"/dev/pts/{number}", os.O_RDWR, 0),  # type: ignore[list-item]

@@ -10,11 +10,11 @@ import contextlib
 import errno
 import os
 
-from ..filesystem.tree_writer import Copy, Planter
-from ..filesystem.walk import open_folder, walk
+from ..filesystem.mount_points import IMAGE_SOURCE
+from ..filesystem.tree_copier import copy_tree
+from ..filesystem.walk import open_folder
 from ..kernel.mountinfo import read_mounts
 from ..protocol.criu import DumpedState, OutsideTerminal, ProcessTree
-from ..zygote.directories import SOURCE
 from . import outside_terminals, processes
 from .run import Refused
 
@@ -78,7 +78,7 @@ def _check_mounts() -> None:
     """Refuse what would be missing from a copy."""
     proc = os.open("/proc/self", os.O_PATH | os.O_CLOEXEC)
     for mount in read_mounts(proc):
-        if mount.source == SOURCE:
+        if mount.source == IMAGE_SOURCE:
             raise Refused(
                 f"{mount.path} is a mounted image, and those are not kept with processes: "
                 "unmount it first"
@@ -142,16 +142,3 @@ def _copy_shared(tools: Tools) -> None:
     copy_tree(
         open_folder(_SHARED), open_folder("shm", tools.images), open_folder("names", tools.images)
     )
-
-
-def copy_tree(source: int, target: int, names: int) -> None:
-    """Copy all of a directory into an empty one; the descriptors are owned.
-
-    Args:
-        source: what to copy.
-        target: where to.
-        names: an empty directory on the same file system, for files with several names.
-    """
-    planter = Planter(target, names)
-    walk([source], Copy(planter))
-    planter.close()

@@ -15,11 +15,12 @@ import signal
 import socket
 import sys
 
-from ..kernel import syscalls as sys_
+from ..kernel import namespaces, prctl, tmpfs
+from ..kernel.clone import clone
+from ..kernel.descriptors import close_all_but
 from ..protocol import wire
 from ..protocol.common import Failed
 from ..protocol.criu import OperationRefused, ProcessesDumped, ProcessesRestored, RestoreRequest
-from ..zygote.helper import close_all_but
 from . import dump, restore
 from .bundle import FOLDER
 from .run import Refused, Tools
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeAlias
 
-    from ..kernel.cgroups import Doors
+    from ..kernel.cgroups.entrances import Entrances
     from ..protocol.criu import DumpRequest
     from ..protocol.message import Message
     from .bundle import Kit
@@ -43,18 +44,18 @@ _WORK_SIZE = 64 << 20
 #: Seconds for all of it. What takes longer waits for something that does not come.
 _LONGEST = 300
 _NAMESPACES = (
-    sys_.CLONE_NEWNS
-    | sys_.CLONE_NEWPID
-    | sys_.CLONE_NEWNET
-    | sys_.CLONE_NEWIPC
-    | sys_.CLONE_NEWUTS
-    | sys_.CLONE_NEWCGROUP
+    namespaces.CLONE_NEWNS
+    | namespaces.CLONE_NEWPID
+    | namespaces.CLONE_NEWNET
+    | namespaces.CLONE_NEWIPC
+    | namespaces.CLONE_NEWUTS
+    | namespaces.CLONE_NEWCGROUP
 )
 #: Numbers for processes of ours in a sandbox, high enough that programs seldom get there.
 _PIDS = range(32000, 31000, -1)
 
 
-def start(pid: int, kit: Kit, request: Request, fds: list[int], doors: Doors) -> int:
+def start(pid: int, kit: Kit, request: Request, fds: list[int], entrances: Entrances) -> int:
     """Begin to work on the sandbox with this PID 1; returns the helper's pid.
 
     Args:
@@ -62,17 +63,17 @@ def start(pid: int, kit: Kit, request: Request, fds: list[int], doors: Doors) ->
         kit: how to run CRIU.
         request: the engine's.
         fds: a socket, on which the engine hears of the end, then what the request needs.
-        doors: the way into the sandbox's cgroups.
+        entrances: the way into the sandbox's cgroups.
     """
-    return sys_.clone(0, lambda: _help(pid, kit, request, fds, doors))
+    return clone(0, lambda: _help(pid, kit, request, fds, entrances))
 
 
-def _help(pid: int, kit: Kit, request: Request, fds: list[int], doors: Doors) -> None:
-    sys_.prctl(sys_.PR_SET_PDEATHSIG, signal.SIGKILL)
+def _help(pid: int, kit: Kit, request: Request, fds: list[int], entrances: Entrances) -> None:
+    prctl.die_with_parent(signal.SIGKILL)
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGTERM, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
-    close_all_but([*fds, *doors.fds])
+    close_all_but([*fds, *entrances.fds])
     sock = socket.socket(fileno=fds[0])
     try:
         tools = _prepared(kit, request, fds[1:])
@@ -80,9 +81,9 @@ def _help(pid: int, kit: Kit, request: Request, fds: list[int], doors: Doors) ->
             restore.hand_out_memory(tools, request.state)
         sys.meta_path.clear()  # from here on, it would be the sandbox's own files
         target = os.pidfd_open(pid)
-        sys_.setns(target, _NAMESPACES)
+        namespaces.enter(target, _NAMESPACES)
         os.close(target)
-        _fork(lambda: _work(sock, tools, request, doors), doors)
+        _fork(lambda: _work(sock, tools, request, entrances), entrances)
     except Refused as refusal:
         wire.send(sock, OperationRefused(reason=str(refusal)))
     except OSError as error:
@@ -94,7 +95,7 @@ def _help(pid: int, kit: Kit, request: Request, fds: list[int], doors: Doors) ->
 
 def _prepared(kit: Kit, request: Request, fds: list[int]) -> Tools:
     """What is needed inside, in hand, as long as the stage is in reach."""
-    sys_.unshare(sys_.CLONE_NEWNS)
+    namespaces.unshare(namespaces.CLONE_NEWNS)
     work = _mounted(_WORK, _WORK_SIZE)
     images = _images(request, fds)
     folder = os.open(FOLDER, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -111,29 +112,28 @@ def _images(request: Request, fds: list[int]) -> int:
 
 def _mounted(path: str, size: int) -> int:
     """A new tmpfs, which lives as long as somebody has it open."""
-    flags = sys_.MS_NOSUID | sys_.MS_NODEV
-    sys_.mount("tmpfs", path, "tmpfs", flags, f"size={size},mode=0700")
+    tmpfs.mount(path, size, 0o700)
     return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
-def _fork(child: Callable[[], object], doors: Doors) -> None:
+def _fork(child: Callable[[], object], entrances: Entrances) -> None:
     for number in _PIDS:
         try:
-            sys_.clone(0, child, doors.folder, number)
+            clone(0, child, entrances.folder, number)
         except FileExistsError:
             continue
         return
     raise OSError(errno.EAGAIN, "no process number is free in the sandbox", "")
 
 
-def _work(sock: socket.socket, tools: Tools, request: Request, doors: Doors) -> None:
-    sys_.prctl(sys_.PR_SET_PDEATHSIG, signal.SIGKILL)
+def _work(sock: socket.socket, tools: Tools, request: Request, entrances: Entrances) -> None:
+    prctl.die_with_parent(signal.SIGKILL)
     signal.alarm(_LONGEST)
     os.setsid()
     answer: Message
     passed: tuple[int, ...] = ()
     try:
-        doors.enter()
+        entrances.enter()
         if isinstance(request, RestoreRequest):
             passed = restore.restore(tools, request)
             answer = ProcessesRestored()

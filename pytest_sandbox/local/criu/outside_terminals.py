@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 
-from ..agent.spawn import open_terminal
+from ..kernel.terminals import open_terminal
 
 _FOLDER = "/dev/pts"
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 
+from ..filesystem.tree_copier import copy_tree
 from ..filesystem.walk import open_folder
-from . import loopback, outside_terminals, processes
-from .dump import copy_tree
+from ..kernel import loopback
+from . import outside_terminals, processes
 from .run import Refused
 
 TYPE_CHECKING = False
@@ -68,7 +69,7 @@ def restore(tools: Tools, request: RestoreRequest) -> tuple[int, ...]:
     given |= {outside.key: terminals[outside.number][1] for outside in state.terminals}
     tools.count_from(os.getpid())  # what CRIU starts must not have the numbers that it restores
     trees = [str(tree.root) for tree in state.trees]
-    with loopback.silent() if len(trees) > 1 else contextlib.nullcontext():
+    with loopback.silenced() if len(trees) > 1 else contextlib.nullcontext():
         for tree in trees:
             _restore(tools, tree, given)
     tools.count_from(state.latest)

@@ -7,7 +7,8 @@ import os
 import re
 import signal
 
-from ..kernel import syscalls as sys_
+from ..kernel import caps, namespaces, prctl
+from ..kernel.clone import clone
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ _NOISE = (
     "Restoring FAILED",
 )
 _WORDS = 4
-_CAP_SYS_RESOURCE = 24
 
 
 class Refused(Exception):
@@ -99,17 +99,17 @@ class Tools:
         arguments += ["--log-file", f"{action}.log", "-v1", *options]
 
         def child() -> None:
-            sys_.prctl(sys_.PR_SET_PDEATHSIG, signal.SIGKILL)
+            prctl.die_with_parent(signal.SIGKILL)
             for fd in (self._folder, self.images, *inherited):
                 os.set_inheritable(fd, True)
             if own_ipc:
-                sys_.unshare(sys_.CLONE_NEWIPC)
-            if any(ids) and not _may_ask_for_limits():
+                namespaces.unshare(namespaces.CLONE_NEWIPC)
+            if any(ids) and not caps.has(caps.CAP_SYS_RESOURCE):
                 os.setresgid(ids[1], 0, 0)
                 os.setresuid(ids[0], 0, 0)
             self._kit.become(self._folder, action, arguments)
 
-        return sys_.clone(0, child)
+        return clone(0, child)
 
     def run(
         self,
@@ -143,12 +143,6 @@ class Tools:
         if not os.path.exists(f"/proc/self/fd/{self._folder}/{_CACHE}"):
             with contextlib.suppress(FileNotFoundError):
                 _copy(None, self._folder)
-
-
-def _may_ask_for_limits() -> bool:
-    with open("/proc/self/status") as file:
-        effective = next(line for line in file if line.startswith("CapEff"))
-    return bool(int(effective.split()[1], 16) >> _CAP_SYS_RESOURCE & 1)
 
 
 def _copy(source: int | None, target: int | None) -> None:

@@ -6,13 +6,19 @@ import resource
 from typing import TYPE_CHECKING
 
 from pytest_sandbox.engine import (
+    AnySnapshot,
     Capability,
     Clock,
     Engine,
     EngineInfo,
     EngineUnavailable,
+    MemorySnapshot,
+    Snapshot,
+    SupportsExport,
+    SupportsForget,
+    SupportsPrepare,
+    SupportsVolumes,
     SystemClock,
-    Task,
     TaskSpec,
 )
 
@@ -28,11 +34,12 @@ if TYPE_CHECKING:
     from .factory import Factory
     from .machine.find_criu import CriuMissing
     from .machine.modes import Choice
+    from .task import LocalTask
 
 _LIMITS = {"memory": Capability.MEMORY_LIMIT, "cpu": Capability.CPU_LIMIT}
 
 
-class LocalEngine(Engine):
+class LocalEngine(Engine, SupportsForget, SupportsExport, SupportsPrepare, SupportsVolumes):
     """Sandboxes on this machine, made of namespaces by a small process of its own.
 
     Args:
@@ -58,7 +65,7 @@ class LocalEngine(Engine):
         self._memory = choice.factory.memory = Memory(self._options, choice.factory.images)
         return _info(choice, await self._memory.look())
 
-    async def create(self, spec: TaskSpec) -> Task:
+    async def create(self, spec: TaskSpec) -> LocalTask:
         """Create a task and start its main process.
 
         Raises:
@@ -76,28 +83,31 @@ class LocalEngine(Engine):
         if not spec.freezable:
             self._started().pool.prepare(spec)
 
-    async def forget(self, image: str) -> None:
-        """Let go of an image; what it takes is freed when nothing stands on it any more."""
-        if self._factory is not None and self._memory is not None:
-            self._memory.forget(image)
-            self._factory.forget(image)
+    async def forget(self, snapshot: AnySnapshot) -> None:
+        """Forget a snapshot; its storage is freed once nothing depends on it any more."""
+        if self._factory is None or self._memory is None:
+            return
+        if isinstance(snapshot, MemorySnapshot):
+            self._memory.forget(snapshot)
+        else:
+            self._factory.forget(snapshot)
 
-    def frees(self, image: str) -> bool:
-        """Whether `forget` would give room now."""
-        return self._factory is None or self._factory.frees(image)
+    def frees(self, snapshot: AnySnapshot) -> bool:
+        """Whether `forget` would free storage now."""
+        return self._factory is None or self._factory.frees(snapshot)
 
-    async def export(self, image: str) -> AsyncIterator[bytes]:
-        """An image, without the machine's below it, for `load`.
+    async def export(self, snapshot: Snapshot) -> AsyncIterator[bytes]:
+        """A snapshot of all files, without the machine's own below it, for `load`.
 
         Raises:
-            UnknownImage: there is no such image.
+            UnknownImage: there is no such snapshot.
         """
         factory = self._started()
-        async for data in export(factory.zygote, factory.images, image):
+        async for data in export(factory.zygote, factory.images, snapshot):
             yield data
 
-    async def load(self, stream: AsyncIterator[bytes]) -> str:
-        """Make an image of what `export` gave, in this run or another.
+    async def load(self, stream: AsyncIterator[bytes]) -> Snapshot:
+        """Make a snapshot of what `export` gave, in this run or another.
 
         Raises:
             InvalidSpec: it is not that, or it is not whole; nothing is left behind.

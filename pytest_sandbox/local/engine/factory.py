@@ -9,12 +9,20 @@ import os
 import socket
 from typing import TYPE_CHECKING
 
-from pytest_sandbox.engine import EngineUnavailable, InvalidSpec, StoreFull, TaskEnded, TaskSpec
+from pytest_sandbox.engine import (
+    AnySnapshot,
+    EngineUnavailable,
+    Host,
+    InvalidSpec,
+    StoreFull,
+    TaskEnded,
+    TaskSpec,
+)
 
 from ..protocol.zygote import CreateRequest, MountedVolume
 from .links.errors import BuildFailed
 from .pool import Pool
-from .snapshots.images import Images, Kind
+from .snapshots.images import Images
 from .snapshots.snapshotting import Keeping
 from .task import LocalTask
 from .validate import check_task
@@ -85,7 +93,7 @@ class Factory:
         Raises:
             BuildFailed: with what the kernel said.
         """
-        stack = self.images.find(spec.image, Kind.FILES)
+        stack = self.images.stack(spec.image)
         name = str(next(self._names))
         try:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -118,14 +126,14 @@ class Factory:
         check_task(spec, self.zygote.refused)
         return await self.build(spec)
 
-    def frees(self, image: str) -> bool:
-        """Whether something is freed with an image."""
-        return self.pool.stands_on(image) or self.images.frees(image)
+    def frees(self, snapshot: AnySnapshot) -> bool:
+        """Whether forgetting a snapshot frees storage."""
+        return self.pool.depends_on(snapshot) or self.images.frees(snapshot)
 
-    def forget(self, image: str) -> None:
-        """Let go of an image."""
-        self.pool.forget(image)
-        self.images.forget(image)
+    def forget(self, snapshot: AnySnapshot) -> None:
+        """Forget a snapshot."""
+        self.pool.forget(snapshot)
+        self.images.forget(snapshot)
 
     def forget_volume(self, volume: str) -> None:
         """Let go of a volume, if there is one of that name."""
@@ -195,8 +203,8 @@ def _translated(error: OSError, spec: TaskSpec) -> Exception:
             return InvalidSpec(
                 f"volume {volume.volume!r} cannot be mounted at {volume.path!r}: {error.strerror}"
             )
-    if spec.image != "host" and error.errno in _NO_ROOT:
-        return InvalidSpec(f"image {spec.image!r} cannot be a root: {error.strerror}")
+    if not isinstance(spec.image, Host) and error.errno in _NO_ROOT:
+        return InvalidSpec(f"image {spec.image.name!r} cannot be a root: {error.strerror}")
     about = f"{error.filename}: " if error.filename else ""
     if error.errno in _NO_ROOM:
         return StoreFull(f"no room for another sandbox: {about}{error.strerror}")

@@ -7,7 +7,7 @@ import dataclasses
 import os
 from typing import TYPE_CHECKING
 
-from pytest_sandbox.engine import EngineError, TaskSpec
+from pytest_sandbox.engine import AnySnapshot, EngineError, TaskSpec
 
 from .links.errors import BuildFailed
 
@@ -65,13 +65,13 @@ class Pool:
                 return task
         return None
 
-    def stands_on(self, image: str) -> bool:
-        """Whether there are some on an image, which would end with it."""
-        return any(one.shape.image == image for one in self._prepared)
+    def depends_on(self, snapshot: AnySnapshot) -> bool:
+        """Whether there are some made from a snapshot, which would end with it."""
+        return any(one.shape.image == snapshot for one in self._prepared)
 
-    def forget(self, image: str) -> None:
-        """End those that stand on an image."""
-        for prepared in [one for one in self._prepared if one.shape.image == image]:
+    def forget(self, snapshot: AnySnapshot) -> None:
+        """End those that were made from a snapshot."""
+        for prepared in [one for one in self._prepared if one.shape.image == snapshot]:
             self._end(prepared)
 
     async def close(self) -> None:

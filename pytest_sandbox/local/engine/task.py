@@ -9,11 +9,18 @@ from typing import TYPE_CHECKING
 
 from pytest_sandbox.engine import (
     Connection,
+    DirectorySnapshot,
     EndCause,
     ExitStatus,
+    MemorySnapshot,
     NotFreezable,
     Process,
     ProcessSpec,
+    Snapshot,
+    SupportsMemorySnapshots,
+    SupportsMounts,
+    SupportsPorts,
+    SupportsSnapshots,
     Task,
     TaskEnd,
     TaskEnded,
@@ -40,7 +47,7 @@ if TYPE_CHECKING:
 SNAPSHOT_LONGEST = 60.0
 
 
-class LocalTask(Task):
+class LocalTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshots, SupportsPorts):
     """A sandbox; the engine tells it when nothing of it is left.
 
     Args:
@@ -115,8 +122,8 @@ class LocalTask(Task):
             self._kill()
             await self._over.wait()
 
-    async def snapshot(self, *, end: bool = False) -> str:
-        """Keep the files as they are now."""
+    async def snapshot(self, *, end: bool = False) -> Snapshot:
+        """Take a snapshot of all files."""
         self._check_alive()
         if not end:
             return await self.keeping.snapshot(self._link, self.files.any_open)
@@ -126,17 +133,16 @@ class LocalTask(Task):
         finally:
             await self.kill()
 
-    async def snapshot_directory(self, path: str) -> str:
-        """Keep a directory as it is now."""
+    async def snapshot_directory(self, path: str) -> DirectorySnapshot:
+        """Take a snapshot of a directory."""
         self._check_alive()
         check_path(path)
         return await self.keeping.snapshot_folder(self._link, path)
 
-    async def snapshot_memory(self) -> str:
-        """Keep files and processes as they are now."""
+    async def snapshot_memory(self) -> MemorySnapshot:
+        """Take a snapshot of files and processes."""
         self._check_alive()
-        if self.memory is None:
-            return await super().snapshot_memory()  # a trial, which nobody asks for that
+        assert self.memory is not None  # only a trial of a mode has none
         is_open = self.files.any_open
         keeping = self.memory.snapshot(self._spec, self._link, self.keeping, is_open, self.main)
         try:
@@ -164,11 +170,11 @@ class LocalTask(Task):
         assert self.main is not None
         self.main.attach_terminal(fds)
 
-    async def mount(self, path: str, image: str | None) -> None:
-        """Show a directory, writable, at another one."""
+    async def mount(self, path: str, snapshot: DirectorySnapshot | None) -> None:
+        """Mount a directory, writable, over another one."""
         self._check_alive()
         check_path(path)
-        await self.keeping.mount(path, image)
+        await self.keeping.mount(path, snapshot)
 
     async def unmount(self, path: str) -> None:
         """Undo the latest `mount` at a path."""

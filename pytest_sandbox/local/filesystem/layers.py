@@ -1,8 +1,8 @@
-"""Layers: what sandboxes wrote, kept in the zygote's stage for others to stand on.
+"""Layers: what sandboxes wrote, kept in the zygote's stage as the base of other sandboxes.
 
-A layer is a whole store (`_mounts` says what is in one), a tmpfs, attached at `/layers/N`. No
-sandbox writes to it any more; one that starts finds it in its copy of the stage. Letting go of
-a layer is unmounting it: nothing is ever deleted by name. All die with the zygote.
+A layer is a whole store (`root_mounts` says what is in one), a tmpfs, attached at `/layers/N`. No
+sandbox writes to it any more; one that starts finds it in its copy of the stage. A layer is freed
+by unmounting it: nothing is ever deleted by name. All end with the zygote.
 """
 
 from __future__ import annotations
@@ -10,14 +10,12 @@ from __future__ import annotations
 import errno
 import os
 
-from ..kernel import syscalls as sys_
+from ..kernel import mounts, overlayfs, tmpfs
 
-#: Layers that overlayfs takes below one sandbox, with some room: it allows 500.
-MOST = 400
-#: What an inode costs the kernel besides the contents of its file.
-_BYTES_PER_INODE = 1024
+#: Layers that one sandbox may have below it.
+MAX_LAYERS = overlayfs.MAX_LOWER
 #: A store that is larger is freed by a process of its own: that takes 0.5 ms per MiB.
-_QUICK = 4 << 20
+_QUICK_TO_FREE = 4 << 20
 
 
 class Layers:
@@ -27,11 +25,15 @@ class Layers:
         self._parts: dict[int, frozenset[str]] = {}  # of each layer, those that hold anything
 
     def attach(self, number: int, store: int) -> None:
-        """Make a layer of a detached store."""
+        """Make a layer of a detached store.
+
+        Raises:
+            OSError: the kernel refused it.
+        """
         path = f"/layers/{number}"
         os.mkdir(path, 0o755)
         try:
-            sys_.move_mount(store, path)
+            mounts.move_mount(store, path)
         except OSError:
             os.rmdir(path)
             raise
@@ -39,43 +41,39 @@ class Layers:
         self._parts[number] = frozenset(name for name in names if os.listdir(f"{path}/{name}"))
 
     def open(self, number: int) -> int:
-        """The store of a layer, detached, as it was before."""
-        return sys_.open_tree(f"/layers/{number}")
+        """A descriptor of a detached copy of a layer's mount, as `attach` takes it."""
+        return mounts.open_tree(f"/layers/{number}")
 
     def unmount(self, number: int) -> None:
-        """Let go of a layer; what stands on it stays. Blocks while the kernel frees it."""
-        sys_.umount(f"/layers/{number}", sys_.MNT_DETACH)
+        """Let go of a layer. Sandboxes that use it still do.
+
+        Blocks while the kernel frees it, if no sandbox does.
+        """
+        mounts.unmount(f"/layers/{number}", mounts.MNT_DETACH)
 
     def forget(self, number: int) -> None:
-        """It is unmounted."""
+        """Forget a layer that is unmounted, perhaps by a helper."""
         del self._parts[number]
         os.rmdir(f"/layers/{number}")
 
     def usage(self, number: int) -> int:
         """Bytes that a layer takes."""
-        return usage(f"/layers/{number}")
+        return tmpfs.usage(f"/layers/{number}")
 
     def lower(self, stack: list[int], part: str, base: str) -> str:
-        """What overlayfs is to be told, relative to `/layers`, where its option is short enough.
+        """Lower directories for overlayfs, relative to `/layers`.
 
         Args:
             stack: numbers, the newest first.
-            part: of each layer.
+            part: of each layer; layers in which it is empty are left out.
             base: below all of them.
         """
         return ":".join([*(f"{n}/{part}" for n in stack if part in self._parts[n]), base])
 
 
-def usage(store: str | int) -> int:
-    """Bytes that a store takes: its path, or a descriptor."""
-    info = os.statvfs(store)
-    inodes = info.f_files - info.f_ffree
-    return (info.f_blocks - info.f_bfree) * info.f_frsize + inodes * _BYTES_PER_INODE
-
-
 def is_quick_to_free(size: int) -> bool:
-    """Whether a store of `size` bytes can be freed while others wait."""
-    return size <= _QUICK
+    """Whether the zygote itself can free a store of `size` bytes while others wait for it."""
+    return size <= _QUICK_TO_FREE
 
 
 def check_room(size: int, room: int) -> None:

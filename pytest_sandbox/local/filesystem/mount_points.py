@@ -1,4 +1,8 @@
-"""Places to mount at, in a tree that a hostile program may have left behind."""
+"""Places to mount at, in a tree that a hostile program may have left behind.
+
+mount(2) follows symbolic links. A program could make `/proc` a link to somewhere, snapshot itself,
+and have the next sandbox mount there, so no link is followed here.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +11,16 @@ import errno
 import os
 import stat
 
+#: What the kernel shows; mounts over it would hide what `masked_paths` mounted.
 _KERNEL = ("/dev", "/proc", "/sys")
+#: Source of mounted images in the list of mounts, which tells them from other mounts: nothing
+#: inside of a sandbox can mount.
+IMAGE_SOURCE = "image"
 _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def prepare(root: str, folders: list[str], files: list[str]) -> None:
-    """Have directories and files to mount over; make what is missing.
+    """Make sure that there are directories and files to mount over; make what is missing.
 
     Args:
         root: where the paths begin.
@@ -20,7 +28,7 @@ def prepare(root: str, folders: list[str], files: list[str]) -> None:
         files: absolute paths of files.
 
     Raises:
-        OSError: something else is in the way; a link above all, which is never followed.
+        OSError: something else is there; a link above all, which is never followed.
     """
     for path in folders:
         os.close(_open(root, path))
@@ -31,13 +39,16 @@ def prepare(root: str, folders: list[str], files: list[str]) -> None:
             with contextlib.suppress(FileExistsError):
                 os.mknod(name, 0o666, dir_fd=fd)
             if not stat.S_ISREG(os.lstat(name, dir_fd=fd).st_mode):
-                raise OSError(errno.EINVAL, f"{path!r} of the image is no file", path)
+                raise OSError(errno.EINVAL, f"{path!r} of the image is not a file", path)
         finally:
             os.close(fd)
 
 
 def enter(path: str) -> None:
     """Make a directory the current one, to mount something over it.
+
+    Links are followed: the process sees the sandbox's root only. Where they lead is then asked of
+    the kernel, and cannot change any more, since the directory is held.
 
     Raises:
         OSError: `EPERM` if that is the root, or the kernel's.

@@ -1,24 +1,23 @@
-"""Volumes: folders that sandboxes share, each a tmpfs in the zygote's stage, at `/volumes/N`.
+"""VolumeStore: folders that sandboxes share, each a tmpfs in the zygote's stage, at `/volumes/N`.
 
-A sandbox that starts finds them in its copy of the stage, takes those that it is to have, and
-mounts them when only its own root can be seen. Letting go of one is unmounting it: those who have
-it keep it. All die with the zygote.
+A sandbox that starts finds them in its copy of the stage, copies the mounts of its own volumes
+without attaching them, and attaches them when only its own root can be seen. A volume is freed by
+unmounting it: sandboxes that have it mounted keep it. All end with the zygote.
 """
 
 from __future__ import annotations
 
 import os
 
-from ..kernel import syscalls as sys_
-from . import mount_points, root_mounts
-from .layers import usage
+from ..kernel import mounts, tmpfs
+from . import mount_points
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..protocol.zygote import MountedVolume
 
 
-class Volumes:
+class VolumeStore:
     """The volumes of one zygote, by the numbers that the engine gives them.
 
     Args:
@@ -31,54 +30,63 @@ class Volumes:
         self._size = size
         self._inodes = inodes
         self._owner = owner
-        self._there: set[int] = set()
+        self._numbers: set[int] = set()
 
-    def provide(self, mounts: list[MountedVolume]) -> None:
-        """Make those that a sandbox is to have and that are not there yet."""
-        for number in [mount.number for mount in mounts]:
-            if number not in self._there:
+    def provide(self, volumes: list[MountedVolume]) -> None:
+        """Make those that do not exist yet.
+
+        Raises:
+            OSError: the kernel refused it.
+        """
+        for number in [volume.number for volume in volumes]:
+            if number not in self._numbers:
                 path = f"/volumes/{number}"
                 os.makedirs(path, 0o755, exist_ok=True)  # another attempt may have got so far
-                root_mounts.tmpfs(path, self._size, self._inodes, 0o755)
+                tmpfs.mount(path, self._size, 0o755, self._inodes)
                 os.chown(path, self._owner, self._owner)
-                self._there.add(number)
+                self._numbers.add(number)
 
     def usage(self, number: int) -> int:
-        """Bytes that one takes; none if there never was a sandbox that had it."""
-        return usage(f"/volumes/{number}") if number in self._there else 0
+        """Bytes that one takes; 0 if no sandbox has had it yet."""
+        return tmpfs.usage(f"/volumes/{number}") if number in self._numbers else 0
 
     def unmount(self, number: int) -> None:
         """Let go of one. Blocks while the kernel frees it, if no sandbox has it."""
-        if number in self._there:
-            sys_.umount(f"/volumes/{number}", sys_.MNT_DETACH)
+        if number in self._numbers:
+            mounts.unmount(f"/volumes/{number}", mounts.MNT_DETACH)
 
     def forget(self, number: int) -> None:
-        """It is unmounted."""
-        if number in self._there:
-            self._there.remove(number)
+        """Forget one that is unmounted, perhaps by a helper."""
+        if number in self._numbers:
+            self._numbers.remove(number)
             os.rmdir(f"/volumes/{number}")
 
 
-def take(mounts: list[MountedVolume]) -> list[tuple[int, str]]:
-    """Copies of the mounts that a sandbox is to have, and where, while the stage can be seen."""
+def take(volumes: list[MountedVolume]) -> list[tuple[int, str]]:
+    """Detached copies of the mounts of a sandbox's volumes, while the stage can be seen.
+
+    Returns:
+        A descriptor, and the path to mount it at, of each.
+    """
     taken = []
-    for mount in mounts:
-        tree = sys_.open_tree(f"/volumes/{mount.number}")
-        if mount.read_only:
-            sys_.mount_setattr(tree, sys_.MOUNT_ATTR_RDONLY)
-        taken.append((tree, mount.path))
+    for volume in volumes:
+        tree = mounts.open_tree(f"/volumes/{volume.number}")
+        if volume.read_only:
+            # Of the mount: other sandboxes can still write to the same volume.
+            mounts.set_attributes(tree, mounts.MOUNT_ATTR_RDONLY)
+        taken.append((tree, volume.path))
     return taken
 
 
 def attach(taken: list[tuple[int, str]]) -> None:
-    """Mount them in the sandbox's root, from which no link leads out.
+    """Mount what `take` returned in the sandbox's root, out of which no link leads.
 
     Raises:
-        OSError: `EPERM` for a path that is not one for this.
+        OSError: `EPERM` for a path that is the root, or the kernel's.
     """
     for tree, path in taken:
         os.makedirs(path, exist_ok=True)
         mount_points.enter(path)
-        sys_.move_mount(tree, ".", name=path)
+        mounts.move_mount(tree, ".", name=path)
         os.close(tree)
     os.chdir("/")

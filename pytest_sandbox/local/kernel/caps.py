@@ -1,10 +1,19 @@
-"""Capabilities: what root inside a sandbox may still do (capabilities(7))."""
+"""Capabilities: which rights of root a process has (capabilities(7)).
+
+Root of a sandbox keeps what container engines commonly leave it, so that package managers and
+servers work, without what only attacks on the kernel or on neighbours need. In a user namespace
+the kept ones count for what that namespace owns and for nothing of the machine.
+"""
 
 from __future__ import annotations
 
-from . import syscalls as sys_
+import ctypes
 
-#: A container's usual set without raw sockets, device nodes, chroot: numbers of linux/capability.h.
+from . import prctl
+from .syscalls import call
+
+#: What root of a sandbox keeps, with its number in include/uapi/linux/capability.h. Container
+#: engines also leave NET_RAW, MKNOD and SYS_CHROOT, which tests seldom need.
 KEPT = {
     "CHOWN": 0,
     "DAC_OVERRIDE": 1,
@@ -18,19 +27,44 @@ KEPT = {
     "AUDIT_WRITE": 29,
     "SETFCAP": 31,
 }
+CAP_SYS_RESOURCE = 24
+
 _MASK = sum(1 << number for number in KEPT.values())
+_LINUX_CAPABILITY_VERSION_3 = 0x20080522
 
 
 def to_drop() -> tuple[int, ...]:
-    """The numbers that this kernel knows and no sandbox keeps."""
+    """The capabilities that this kernel knows and no sandbox keeps, by number."""
+    # A kernel newer than this list may have more, which must not be left to a sandbox.
     with open("/proc/sys/kernel/cap_last_cap") as file:
         last = int(file.read())
     return tuple(number for number in range(last + 1) if not _MASK >> number & 1)
 
 
 def drop(numbers: tuple[int, ...]) -> None:
-    """Give up `numbers` for good, for this process and all that it will ever start."""
+    """Give up `numbers` for good, for this process and all that it will ever start.
+
+    Raises:
+        OSError: the kernel refused it.
+    """
+    # The bounding set first: to change it takes CAP_SETPCAP in the effective set.
     for number in numbers:
-        sys_.prctl(sys_.PR_CAPBSET_DROP, number)
-    sys_.prctl(sys_.PR_CAP_AMBIENT, sys_.PR_CAP_AMBIENT_CLEAR_ALL)
-    sys_.capset(_MASK)
+        prctl.drop_from_bounding_set(number)
+    prctl.clear_ambient_set()
+    _set(_MASK)
+
+
+def has(number: int) -> bool:
+    """Whether this process may use a capability now."""
+    with open("/proc/self/status") as file:
+        effective = next(line for line in file if line.startswith("CapEff"))
+    return bool(int(effective.split()[1], 16) >> number & 1)
+
+
+def _set(kept: int) -> None:
+    """Reduce the effective and permitted sets to the bits of `kept`; inherit none: capset(2)."""
+    header = (ctypes.c_uint32 * 2)(_LINUX_CAPABILITY_VERSION_3, 0)
+    low, high = kept & 0xFFFFFFFF, kept >> 32
+    # Effective, permitted and inheritable, first of capabilities 0 to 31, then of the rest.
+    data = (ctypes.c_uint32 * 6)(low, low, 0, high, high, 0)
+    call("capset", header, data)

@@ -1,4 +1,9 @@
-"""User ids: which ids of the machine stand for those of a sandbox (user_namespaces(7))."""
+"""User ids: which ids of the machine stand for those of a sandbox (user_namespaces(7)).
+
+The kernel counts much per user: processes, inotify watches, descriptors in flight, pending
+signals. So sandboxes use ids that nothing else on the machine uses. On disk, owners are translated
+by id-mapped mounts (mount_setattr(2), "ID-mapped mounts"), which cost nothing per file.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +11,9 @@ import contextlib
 import os
 import signal
 
-from . import syscalls as sys_
+from . import mounts
+from .clone import clone
+from .namespaces import CLONE_NEWUSER
 
 #: Ids in a sandbox: enough for every system account and `nobody` (65534).
 COUNT = 65536
@@ -16,10 +23,21 @@ SHIFT = 0x6FFF0000
 
 
 def write_map(pid: int, first: int, count: int, *, proc: str = "/proc") -> None:
-    """Let ids `0..count` of a process's user namespace be `first..` of ours."""
+    """Let ids `0..count` of a process's user namespace be `first..` of ours.
+
+    Args:
+        pid: of the process, which has entered a new user namespace. It can be done once.
+        first: the first of our ids.
+        count: how many.
+        proc: where `proc(5)` is mounted.
+
+    Raises:
+        OSError: the kernel refused it.
+    """
     lines = f"0 {first} {count}"
     if count > 1:
-        # Each line has to lie within one of the outer map, and newuidmap(1) made two there.
+        # A line must lie within one line of the map of the outer namespace, and where newuidmap(1)
+        # made that one, it has two: our own id as root, and a subordinate range.
         lines = f"0 {first} 1\n1 {first + 1} {count - 1}"
     for name in ("uid_map", "gid_map"):
         with open(f"{proc}/{pid}/{name}", "w") as file:
@@ -27,16 +45,23 @@ def write_map(pid: int, first: int, count: int, *, proc: str = "/proc") -> None:
 
 
 def become_root() -> None:
-    """Take id 0 of the own user namespace, where the process is nobody so far."""
+    """Take id 0 of our user namespace, in which the process has no id so far."""
     os.setresgid(0, 0, 0)
-    with contextlib.suppress(PermissionError):  # refused where a single id is mapped
+    # Where an unprivileged process mapped its single id, the kernel refuses setgroups(2) for ever:
+    # user_namespaces(7), "The /proc/pid/setgroups file".
+    with contextlib.suppress(PermissionError):
         os.setgroups([])
     os.setresuid(0, 0, 0)
 
 
 def namespace(first: int, count: int) -> int:
-    """A user namespace that maps as `write_map` does, as a descriptor; no process is in it."""
-    holder = sys_.clone(sys_.CLONE_NEWUSER, signal.pause)
+    """A descriptor of a user namespace that maps as `write_map` does; no process is in it.
+
+    Raises:
+        OSError: the kernel refused it.
+    """
+    # A namespace comes into being with a process in it, and lives as long as somebody has it open.
+    holder = clone(CLONE_NEWUSER, signal.pause)
     try:
         write_map(holder, first, count)
         return os.open(f"/proc/{holder}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
@@ -46,10 +71,14 @@ def namespace(first: int, count: int) -> int:
 
 
 def shifted_tree(path: str, userns: int) -> int:
-    """A detached copy of the mount at `path` in which owners are shifted as in `userns`."""
-    tree = sys_.open_tree(path)
+    """A detached copy of the mount at `path` in which owners are shifted as in `userns`.
+
+    Raises:
+        OSError: the kernel refused it; not every file system can do it.
+    """
+    tree = mounts.open_tree(path)
     try:
-        sys_.mount_setattr(tree, sys_.MOUNT_ATTR_IDMAP, userns=userns)
+        mounts.set_attributes(tree, mounts.MOUNT_ATTR_IDMAP, userns=userns)
     except OSError:
         os.close(tree)
         raise

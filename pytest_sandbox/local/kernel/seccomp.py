@@ -1,12 +1,18 @@
-"""A filter of system calls (seccomp(2)): those that no sandbox needs and that had bugs.
+"""A filter of system calls (seccomp(2)): refuses those that no sandbox needs and that had bugs.
 
-The rest of the isolation does not depend on it; it makes less of the kernel reachable.
+The rest of the isolation does not depend on it; it makes less of the kernel reachable. A filter is
+a BPF program that sees a call's number and its arguments as numbers, but not what pointers point
+to, and it stays with the process and all its descendants for good
+(Documentation/userspace-api/seccomp_filter.rst).
 """
 
 from __future__ import annotations
 
+import ctypes
 import errno
-import struct
+
+from . import bpf
+from .syscalls import call
 
 #: Calls that are refused: name to number on (x86_64, aarch64), None where there is no such call.
 DENIED: dict[str, tuple[int | None, int | None]] = {
@@ -71,26 +77,35 @@ DENIED: dict[str, tuple[int | None, int | None]] = {
     "vhangup": (153, 58),
 }
 
-#: Calls whose first or second argument decides.
+# Calls whose first or second argument decides.
 _CLONE = (56, 220)
 _CLONE3 = (435, 435)
 _IOCTL = (16, 29)
 _PTRACE = (101, 117)
 _SOCKET = (41, 198)
 
-_ARCHITECTURES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}  # AUDIT_ARCH_*
+#: Column in the tables above, and AUDIT_ARCH_... of include/uapi/linux/audit.h.
+_ARCHITECTURES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
+#: __X32_SYSCALL_BIT. An x86_64 kernel also takes calls with this bit in their number, for x32
+#: programs. A list that did not refuse these would be bypassed: seccomp(2).
 _X32 = 0x40000000
-#: CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET; NEWTIME is only clone3's.
+#: CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET. In a user namespace of its own a
+#: program would have all capabilities, and with them most of the kernel's faults in reach. The bit
+#: of CLONE_NEWTIME belongs to the exit signal in clone(2); only clone3(2) takes it.
 _NEW_NAMESPACES = 0x7E020000
+#: Ways to put input into a terminal as if it had been typed: ioctl_tty(2), ioctl_console(2).
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
+#: A debugger may trace what it started itself (PTRACE_TRACEME), and nothing else.
 _PTRACE_ATTACH, _PTRACE_SEIZE = 16, 0x4206
-#: AF_UNIX, AF_INET, AF_INET6, AF_NETLINK: those that a network namespace confines. vsock is not.
+#: AF_UNIX, AF_INET, AF_INET6, AF_NETLINK. Others need modules of the kernel that are seldom
+#: tested, or reach further than the network namespace, as vsock(7) does.
 _FAMILIES = (1, 2, 10, 16)
 
-_LOAD, _JEQ, _JGE, _JSET, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
-_NUMBER, _ARCH, _ARGUMENT = 0, 4, 16  # offsets in struct seccomp_data; arguments are 8 bytes each
-_ALLOW = 0x7FFF0000
-_ERRNO = 0x00050000
+# Offsets in `struct seccomp_data`; its arguments are 8 bytes each, the low half first.
+_NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16
+_ALLOW = 0x7FFF0000  # SECCOMP_RET_ALLOW
+_ERRNO = 0x00050000  # SECCOMP_RET_ERRNO; the error's number is added
+_SECCOMP_SET_MODE_FILTER = 1
 
 
 def program(machine: str) -> bytes:
@@ -101,47 +116,72 @@ def program(machine: str) -> bytes:
     """
     column, audit = _ARCHITECTURES[machine]
     code = [
-        _op(_LOAD, _ARCH),
-        _op(_JEQ, audit, skip_true=1),
-        _op(_RETURN, _ERRNO | errno.ENOSYS),
-        _op(_LOAD, _NUMBER),
-        *([] if column else _refuse(_JGE, _X32, errno.ENOSYS)),
-        *_refuse(_JEQ, _CLONE3[column], errno.ENOSYS),  # its flags are out of a filter's sight
+        # A process may make calls of another architecture, whose numbers mean others: seccomp(2).
+        bpf.instruction(bpf.LOAD, _ARCHITECTURE),
+        bpf.instruction(bpf.JUMP_IF_EQUAL, audit, skip_true=1),
+        bpf.instruction(bpf.RETURN, _ERRNO | errno.ENOSYS),
+        bpf.instruction(bpf.LOAD, _NUMBER),
+        *([] if column else _refuse(bpf.JUMP_IF_GREATER_OR_EQUAL, _X32, errno.ENOSYS)),
+        # Its flags are behind a pointer. C libraries fall back on clone(2) if it does not exist.
+        *_refuse(bpf.JUMP_IF_EQUAL, _CLONE3[column], errno.ENOSYS),
     ]
     for numbers in DENIED.values():
         number = numbers[column]
         if number is not None:
-            code += _refuse(_JEQ, number, errno.EPERM)
-    code += _when(_CLONE[column], 0, _refuse(_JSET, _NEW_NAMESPACES, errno.EPERM))
+            code += _refuse(bpf.JUMP_IF_EQUAL, number, errno.EPERM)
+    code += _when(_CLONE[column], 0, _refuse(bpf.JUMP_IF_ANY_BIT, _NEW_NAMESPACES, errno.EPERM))
     code += _when(_IOCTL[column], 1, _refuse_each(_TIOCSTI, _TIOCLINUX))
     code += _when(_PTRACE[column], 0, _refuse_each(_PTRACE_ATTACH, _PTRACE_SEIZE))
     code += _when(_SOCKET[column], 0, _only(_FAMILIES, errno.EAFNOSUPPORT))
-    code.append(_op(_RETURN, _ALLOW))
+    code.append(bpf.instruction(bpf.RETURN, _ALLOW))
     return b"".join(code)
 
 
-def _op(code: int, k: int, skip_true: int = 0, skip_false: int = 0) -> bytes:
-    return struct.pack("=HBBI", code, skip_true, skip_false, k)
+class _SockFprog(ctypes.Structure):
+    """`struct sock_fprog` of seccomp(2)."""
+
+    _fields_ = [
+        ("len", ctypes.c_ushort),
+        ("filter", ctypes.c_char_p),
+    ]
+
+
+def install(filter_program: bytes) -> None:
+    """Filter the calls of this process, and of all that it will start, from now on.
+
+    Raises:
+        OSError: the kernel refused it; `EACCES` before `prctl.forbid_new_privileges`.
+    """
+    argument = _SockFprog(len(filter_program) // bpf.SIZE, filter_program)
+    call("seccomp", _SECCOMP_SET_MODE_FILTER, 0, ctypes.byref(argument))
 
 
 def _refuse(test: int, k: int, error: int) -> list[bytes]:
-    return [_op(test, k, skip_false=1), _op(_RETURN, _ERRNO | error)]
+    return [
+        bpf.instruction(test, k, skip_false=1),
+        bpf.instruction(bpf.RETURN, _ERRNO | error),
+    ]
 
 
 def _refuse_each(*values: int) -> list[bytes]:
-    return [op for value in values for op in _refuse(_JEQ, value, errno.EPERM)]
+    return [op for value in values for op in _refuse(bpf.JUMP_IF_EQUAL, value, errno.EPERM)]
 
 
 def _only(values: tuple[int, ...], error: int) -> list[bytes]:
-    allow = [_op(_JEQ, value, skip_true=len(values) - n) for n, value in enumerate(values)]
-    return [*allow, _op(_RETURN, _ERRNO | error)]
+    allow = [
+        bpf.instruction(bpf.JUMP_IF_EQUAL, value, skip_true=len(values) - n)
+        for n, value in enumerate(values)
+    ]
+    return [*allow, bpf.instruction(bpf.RETURN, _ERRNO | error)]
 
 
 def _when(number: int, argument: int, body: list[bytes]) -> list[bytes]:
     """For one call, test the low half of an argument; falls through to an allow."""
+    # The high half cannot hide anything: clone(2), ioctl(2) and socket(2) ignore it, and with any
+    # bit in it a request is none that ptrace(2) knows.
     return [
-        _op(_JEQ, number, skip_false=len(body) + 2),
-        _op(_LOAD, _ARGUMENT + 8 * argument),
+        bpf.instruction(bpf.JUMP_IF_EQUAL, number, skip_false=len(body) + 2),
+        bpf.instruction(bpf.LOAD, _FIRST_ARGUMENT + 8 * argument),
         *body,
-        _op(_RETURN, _ALLOW),
+        bpf.instruction(bpf.RETURN, _ALLOW),
     ]

@@ -21,11 +21,12 @@ import zlib
 from pytest_sandbox._shared.extents import extents
 from pytest_sandbox._shared.relative_path import is_name
 
-from ..filesystem import file_attributes, root_mounts
-from ..filesystem.file_attributes import Attributes
-from ..filesystem.tree_writer import Planter, identity
+from ..filesystem import root_mounts
+from ..filesystem.tree_copier import hard_link_key, open_file
+from ..filesystem.tree_writer import TreeWriter
 from ..filesystem.walk import Visitor, open_folder, walk
-from ..kernel import syscalls as sys_
+from ..kernel import file_attributes, mounts
+from ..kernel.file_attributes import Attributes
 from . import helper
 
 TYPE_CHECKING = False
@@ -38,7 +39,6 @@ _FORMAT = 1
 _LENGTH = struct.Struct(">I")
 _LARGEST = 64 * 1024 * 1024
 _CHUNK = 256 * 1024
-_OLD = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def write(config: SandboxConfig, users: int, stack: list[int], fd: int) -> None:
@@ -82,7 +82,7 @@ def read(config: SandboxConfig, users: int, room: int, fd: int) -> int:
             _Reader(source).read(_parts(config))
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:
             raise OSError(errno.EINVAL, f"it is not what was exported: {error}", "") from error
-    return sys_.open_tree("/box")
+    return mounts.open_tree("/box")
 
 
 def _parts(config: SandboxConfig) -> dict[str, str]:
@@ -112,7 +112,7 @@ class _Writer(Visitor):
         self.record({"leave": _described(attributes)})
 
     def item(self, name: str, path: str, info: os.stat_result) -> None:
-        key = identity(info)
+        key = hard_link_key(info)
         if key in self._seen:
             self.record({"name": name, "again": key})
             return
@@ -123,13 +123,13 @@ class _Writer(Visitor):
             self._file(path, record)
         else:
             target = os.readlink(path) if stat.S_ISLNK(info.st_mode) else ""
-            self.record({**record, "is": _described(file_attributes.of(path)), "target": target})
+            self.record({**record, "is": _described(file_attributes.read(path)), "target": target})
 
     def _file(self, path: str, record: dict[str, Any]) -> None:
-        fd = os.open(path, _OLD)
+        fd = open_file(path)
         try:
             parts = extents(fd, os.fstat(fd))
-            self.record({**record, "is": _described(file_attributes.of(fd)), "parts": parts})
+            self.record({**record, "is": _described(file_attributes.read(fd)), "parts": parts})
             for offset, size in parts:
                 for start in range(offset, offset + size, _CHUNK):
                     self._write(os.pread(fd, min(_CHUNK, offset + size - start), start))
@@ -150,41 +150,41 @@ class _Reader:
         header = self._record()
         if header["format"] != _FORMAT or header["parts"] != parts:
             raise ValueError(f"it was exported on another kind of machine: {header}")
-        planter = Planter(open_folder("/box"), open_folder("/box/work"))
+        tree = TreeWriter(open_folder("/box"), open_folder("/box/work"))
         depth = 0
         while True:
             expected = self._sum
             record = self._record()
             if "enter" in record:
-                planter.enter(_name(record["enter"], parts if depth == 0 else None))
+                tree.enter(_name(record["enter"], parts if depth == 0 else None))
                 depth += 1
             elif depth == 0:
                 break
             elif "leave" in record:
-                planter.leave(_attributes_of(record["leave"]))
+                tree.leave(_attributes_of(record["leave"]))
                 depth -= 1
             else:
-                self._item(planter, record)
+                self._item(tree, record)
         if record.get("end") != expected:
             raise ValueError("its checksum is another one")
         if self._source.read(1):
             raise ValueError("it goes on after its end")
-        planter.close()
+        tree.close()
 
-    def _item(self, planter: Planter, record: dict[str, Any]) -> None:
+    def _item(self, tree: TreeWriter, record: dict[str, Any]) -> None:
         name = _name(record["name"])
         if "again" in record:
-            if not planter.another_name(name, _name(record["again"])):
+            if not tree.link(name, _name(record["again"])):
                 raise ValueError(f"{name!r} is another name of nothing")
             return
         attributes = _attributes_of(record["is"])
         if stat.S_ISREG(attributes.mode):
             parts = [(int(offset), int(size)) for offset, size in record["parts"]]
-            planter.file(name, attributes, lambda fd: self._fill(fd, parts))
+            tree.file(name, attributes, lambda fd: self._fill(fd, parts))
         else:
-            planter.special(name, attributes, record["target"])
+            tree.special(name, attributes, record["target"])
         if record["key"]:
-            planter.remember(name, _name(record["key"]))
+            tree.remember(name, _name(record["key"]))
 
     def _fill(self, fd: int, parts: list[tuple[int, int]]) -> None:
         for offset, size in parts:

@@ -6,8 +6,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..agent.harden import Hardening
     from ..filesystem.layers import Layers
-    from ..filesystem.root_mounts import Masks
-    from ..filesystem.volume_mounts import Volumes
+    from ..filesystem.masked_paths import MaskedPaths
+    from ..filesystem.volume_mounts import VolumeStore
 
 
 class SandboxConfig:
@@ -19,7 +19,7 @@ class SandboxConfig:
         volumes: those there are.
         size: bytes that a sandbox may write.
         inodes: files that a sandbox may make.
-        masks: paths of the kernel's that are hidden or read-only.
+        masked: paths of the kernel's that are hidden or read-only.
         hardening: what PID 1 takes from itself.
     """
 
@@ -27,10 +27,10 @@ class SandboxConfig:
         self,
         trees: list[tuple[str, bool]],
         layers: Layers,
-        volumes: Volumes,
+        volumes: VolumeStore,
         size: int,
         inodes: int,
-        masks: Masks,
+        masked: MaskedPaths,
         hardening: Hardening,
     ) -> None:
         self.trees = trees
@@ -38,5 +38,5 @@ class SandboxConfig:
         self.volumes = volumes
         self.size = size
         self.inodes = inodes
-        self.masks = masks
+        self.masked = masked
         self.hardening = hardening

@@ -11,73 +11,69 @@ import os
 import stat
 
 from ..filesystem import mount_points, root_mounts
-from ..filesystem.tree_writer import Copy, Planter
-from ..filesystem.walk import open_folder, walk
-from ..kernel import syscalls as sys_
+from ..filesystem.mount_points import IMAGE_SOURCE
+from ..filesystem.tree_copier import copy_tree
+from ..filesystem.walk import open_folder
+from ..kernel import mounts, namespaces
 from ..kernel.mountinfo import read_mounts
 from . import helper
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..kernel.mountinfo import Mount
+    from ..kernel.mountinfo import MountInfo
     from .config import SandboxConfig
 
-#: How a mount of ours is told from others: nothing inside a sandbox can mount.
-SOURCE = "image"
 
-
-def copy_folder(config: SandboxConfig, room: int, mounts: int, path: str) -> int:
+def copy_folder(config: SandboxConfig, room: int, mount_namespace: int, path: str) -> int:
     """Copy a directory as it shows in a sandbox, with what is mounted on it.
 
     Args:
         config: what sandboxes have in common.
         room: bytes that the copy may take.
-        mounts: the sandbox's mount namespace.
+        mount_namespace: the sandbox's mount namespace.
         path: the directory.
 
     Returns:
         A store; the directory is its part `r`.
     """
-    helper.enter(mounts)
+    helper.enter(mount_namespace)
     root_mounts.mount_store(min(config.size, room), config.inodes)
     os.mkdir("/box/r")
-    folder = _open(mounts, path)
-    planter = Planter(open_folder("/box/r"), open_folder("/box/work"))
-    walk([open_folder(".", folder)], Copy(planter))
-    planter.close()
-    return sys_.open_tree("/box")
+    folder = _open(mount_namespace, path)
+    copy_tree(open_folder(".", folder), open_folder("/box/r"), open_folder("/box/work"))
+    return mounts.open_tree("/box")
 
 
-def mount_folder(config: SandboxConfig, stack: list[int], mounts: int, path: str) -> None:
+def mount_folder(config: SandboxConfig, stack: list[int], mount_namespace: int, path: str) -> None:
     """Mount layers over a directory, with a store of their own over them.
 
     Args:
         config: what sandboxes have in common.
         stack: layers; none for an empty directory.
-        mounts: the sandbox's mount namespace.
+        mount_namespace: the sandbox's mount namespace.
         path: the directory.
 
     Raises:
         OSError: `EPERM` for a path that is not one for this.
     """
-    helper.enter(mounts)
+    helper.enter(mount_namespace)
     root_mounts.mount_store(config.size, config.inodes)
-    root_mounts.overlay("r", "/root", config.layers, stack, "../empty", source=SOURCE)
-    tree = sys_.open_tree("/root")
-    sys_.setns(mounts, sys_.CLONE_NEWNS)
+    root_mounts.mount_layers("r", "/root", config.layers, stack, "../empty", source=IMAGE_SOURCE)
+    tree = mounts.open_tree("/root")
+    namespaces.enter(mount_namespace, namespaces.CLONE_NEWNS)
     mount_points.enter(path)
-    sys_.move_mount(tree, ".")
+    mounts.move_mount(tree, ".")
 
 
-def unmount_folder(mounts: int, path: str) -> None:
+def unmount_folder(mount_namespace: int, path: str) -> None:
     """Undo the latest `mount_folder` at a path; nothing runs in the sandbox meanwhile.
 
     Raises:
         OSError: `EINVAL` if there is none, `EBUSY` if it is in use.
     """
-    helper.enter(mounts)
+    helper.enter(mount_namespace)
     proc = os.open("/proc/self", os.O_PATH | os.O_CLOEXEC)
-    sys_.setns(mounts, sys_.CLONE_NEWNS)
+    namespaces.enter(mount_namespace, namespaces.CLONE_NEWNS)
     if not stat.S_ISDIR(os.stat(path).st_mode):
         raise OSError(errno.EINVAL, "no image is mounted there", path)
     os.chdir(path)
@@ -89,20 +85,20 @@ def unmount_folder(mounts: int, path: str) -> None:
     try:
         # From beside it, for a program that was woken, by a timer say, can exchange directories
         # above it: a path from the root may by now lead to a mount of ours. A mount point stays.
-        sys_.umount(names[0], sys_.UMOUNT_NOFOLLOW)
+        mounts.unmount(names[0], mounts.UMOUNT_NOFOLLOW)
     except OSError as error:
         raise OSError(error.errno, error.strerror, path) from error
 
 
-def _images(proc: int) -> list[Mount]:
-    return [mount for mount in read_mounts(proc) if mount.source == SOURCE]
+def _images(proc: int) -> list[MountInfo]:
+    return [mount for mount in read_mounts(proc) if mount.source == IMAGE_SOURCE]
 
 
-def _open(mounts: int, path: str) -> int:
+def _open(mount_namespace: int, path: str) -> int:
     """Look up a directory in a sandbox, and come back."""
     stage = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
-    sys_.setns(mounts, sys_.CLONE_NEWNS)
+    namespaces.enter(mount_namespace, namespaces.CLONE_NEWNS)
     folder = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    sys_.setns(stage, sys_.CLONE_NEWNS)
+    namespaces.enter(stage, namespaces.CLONE_NEWNS)
     os.close(stage)
     return folder

@@ -9,9 +9,9 @@ import contextlib
 import errno
 import os
 
-from ..filesystem.layers import check_room, is_quick_to_free, usage
-from ..kernel import idmap
-from ..kernel import syscalls as sys_
+from ..filesystem.layers import check_room, is_quick_to_free
+from ..kernel import idmap, mounts
+from ..kernel.tmpfs import usage
 from ..protocol import zygote as messages
 from ..protocol.common import DescriptorAnswer, Failed, Succeeded
 from . import helper_plans
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..filesystem.layers import Layers
-    from ..filesystem.volume_mounts import Volumes
+    from ..filesystem.volume_mounts import VolumeStore
     from ..protocol.message import Message
     from .config import SandboxConfig
     from .engine_socket import EngineSocket
@@ -142,7 +142,7 @@ class FileRequests:
                 # mount_setattr(2), shows them as those of ours, and costs nothing for each file.
                 userns = idmap.namespace(self._shift, idmap.COUNT)
                 try:
-                    sys_.mount_setattr(fds[0], sys_.MOUNT_ATTR_IDMAP, userns=userns)
+                    mounts.set_attributes(fds[0], mounts.MOUNT_ATTR_IDMAP, userns=userns)
                 finally:
                     os.close(userns)
             self._config.layers.attach(request.layer, fds[0])
@@ -151,7 +151,7 @@ class FileRequests:
         else:
             self._engine.tell(Succeeded(), number=number)
 
-    def _drop(self, among: Layers | Volumes, number: int) -> None:
+    def _drop(self, among: Layers | VolumeStore, number: int) -> None:
         def work() -> list[int]:
             among.unmount(number)
             return []

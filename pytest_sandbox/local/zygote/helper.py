@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import signal
 import socket
 
-from ..kernel import idmap
-from ..kernel import syscalls as sys_
+from ..kernel import idmap, namespaces, prctl
+from ..kernel.descriptors import close_all_but
 from ..protocol import wire
 from ..protocol.common import Failed
 from ..protocol.helpers import HELPER_TO_ZYGOTE, HelperDone
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
 Work: TypeAlias = "Callable[[], list[int]]"
-
-_NS_GET_USERNS = 0xB701  # ioctl_ns(2)
 
 
 class Helper:
@@ -79,7 +76,7 @@ def _run(work: Work, sock: socket.socket, keep: list[int]) -> None:
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    close_all_but(keep)
+    close_all_but(keep)  # so that nothing of another sandbox lives on in this process
     try:
         wire.send(sock, HelperDone(), tuple(work()))
     except Exception as error:
@@ -88,22 +85,13 @@ def _run(work: Work, sock: socket.socket, keep: list[int]) -> None:
             wire.send(sock, Failed.of(cause))
 
 
-def close_all_but(keep: list[int]) -> None:
-    """Close what was inherited, so that nothing of another sandbox lives on in this process."""
-    first = 0
-    for fd in sorted(keep):
-        sys_.close_from(first, fd - 1)
-        first = fd + 1
-    sys_.close_from(first)
-
-
-def enter(mounts: int) -> None:
+def enter(mount_namespace: int) -> None:
     """Become root of a sandbox, with a copy of the stage of one's own.
 
     Args:
-        mounts: the sandbox's mount namespace.
+        mount_namespace: the sandbox's mount namespace.
     """
-    namespace = fcntl.ioctl(mounts, _NS_GET_USERNS)
+    namespace = namespaces.owner_of(mount_namespace)
     if os.path.samestat(os.fstat(namespace), os.stat("/proc/self/ns/user")):
         _settle()
     else:
@@ -113,13 +101,13 @@ def enter(mounts: int) -> None:
 
 def enter_users(namespace: int) -> None:
     """Become root of a user namespace, with a copy of the stage of one's own."""
-    sys_.setns(namespace, sys_.CLONE_NEWUSER)
+    namespaces.enter(namespace, namespaces.CLONE_NEWUSER)
     idmap.become_root()
     _settle()
 
 
 def _settle() -> None:
-    sys_.unshare(sys_.CLONE_NEWNS)
+    namespaces.unshare(namespaces.CLONE_NEWNS)
     # Cleared by a change of ids: prctl(2), PR_SET_PDEATHSIG.
-    sys_.prctl(sys_.PR_SET_PDEATHSIG, signal.SIGKILL)
+    prctl.die_with_parent(signal.SIGKILL)
     os.umask(0)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from ..filesystem.layers import check_room, usage
+from ..filesystem.layers import check_room
+from ..kernel.tmpfs import usage
 from ..protocol.common import Succeeded
 from ..protocol.zygote import LayerMade
 from . import archive, copy_store, directories, replace_store

@@ -7,13 +7,13 @@ import os
 import signal
 
 from ..criu import helper
-from ..kernel.cgroups import Doors
+from ..kernel.cgroups.entrances import Entrances
 from ..protocol.criu import RestoreRequest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..criu.bundle import Kit
-    from ..kernel.cgroups import Cgroups
+    from ..kernel.cgroups.groups import SandboxGroups
     from ..protocol.criu import DumpRequest
 
 
@@ -25,7 +25,7 @@ class ProcessRequests:
         cgroups: those of the sandboxes.
     """
 
-    def __init__(self, kit: Kit | None, cgroups: Cgroups) -> None:
+    def __init__(self, kit: Kit | None, cgroups: SandboxGroups) -> None:
         self._kit = kit
         self._cgroups = cgroups
         self._sandboxes: dict[int, str] = {}  # names of sandboxes, by the pids of helpers
@@ -45,13 +45,13 @@ class ProcessRequests:
         """
         if self._kit is None:
             return
-        doors = Doors()
+        entrances = Entrances()
         with contextlib.suppress(OSError):
             # Images are written outside of the sandbox's limits, and processes restored within.
             if isinstance(request, RestoreRequest):
-                doors = self._cgroups.doors(request.name)
-            self._sandboxes[helper.start(pid, self._kit, request, fds, doors)] = request.name
-        doors.close()
+                entrances = self._cgroups.entrances(request.name)
+            self._sandboxes[helper.start(pid, self._kit, request, fds, entrances)] = request.name
+        entrances.close()
 
     def kill_helpers(self, name: str) -> None:
         """End the helpers of a sandbox."""

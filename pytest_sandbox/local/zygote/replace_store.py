@@ -10,23 +10,23 @@ import errno
 import os
 
 from ..filesystem import root_mounts
-from ..kernel import syscalls as sys_
+from ..kernel import mounts, namespaces
 from ..kernel.mountinfo import read_mounts
 from . import helper
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..kernel.mountinfo import Mount
+    from ..kernel.mountinfo import MountInfo
     from .config import SandboxConfig
 
 
-def replace_store(config: SandboxConfig, stack: list[int], mounts: int) -> int:
+def replace_store(config: SandboxConfig, stack: list[int], mount_namespace: int) -> int:
     """Do it; in a helper.
 
     Args:
         config: what sandboxes have in common.
         stack: layers for the new root, the first of which is the sandbox's old store.
-        mounts: the sandbox's mount namespace.
+        mount_namespace: the sandbox's mount namespace.
 
     Returns:
         The new store.
@@ -34,34 +34,34 @@ def replace_store(config: SandboxConfig, stack: list[int], mounts: int) -> int:
     Raises:
         OSError: and the sandbox is as it was; `EBUSY` if it is not one for this.
     """
-    helper.enter(mounts)
+    helper.enter(mount_namespace)
     root_mounts.mount_store(config.size, config.inodes)
     root_mounts.mount_root(config.trees, config.layers, stack)
-    store = sys_.open_tree("/box")
-    root = sys_.open_tree("/root", recursive=True)
+    store = mounts.open_tree("/box")
+    root = mounts.open_tree("/root", recursive=True)
     proc = os.open("/proc/self", os.O_PATH | os.O_CLOEXEC)
-    sys_.setns(mounts, sys_.CLONE_NEWNS)
+    namespaces.enter(mount_namespace, namespaces.CLONE_NEWNS)
     writable = {path for path, writable in config.trees if writable}
     move = _to_move(read_mounts(proc), writable)
-    sys_.move_mount(root, "/")  # on top of the old root, which is still ours
+    mounts.move_mount(root, "/")  # on top of the old root, which is still ours
     moved: list[str] = []
     try:
         for path in move:
-            sys_.move_mount(sys_.AT_FDCWD, path[1:], source=path, folder=root)
+            mounts.move_mount(mounts.AT_FDCWD, path[1:], source=path, folder=root)
             moved.append(path)
         os.fchdir(root)
-        sys_.pivot_root(".", ".")
+        mounts.pivot_root()
     except OSError:
         for path in moved:
-            sys_.move_mount(root, path, source=path[1:])
+            mounts.move_mount(root, path, source=path[1:])
         os.fchdir(root)
-        sys_.umount(".", sys_.MNT_DETACH)
+        mounts.unmount(".", mounts.MNT_DETACH)
         raise
-    sys_.umount(".", sys_.MNT_DETACH)
+    mounts.unmount(".", mounts.MNT_DETACH)
     return store
 
 
-def _to_move(mounts: list[Mount], trees: set[str]) -> list[str]:
+def _to_move(mounts: list[MountInfo], trees: set[str]) -> list[str]:
     """Paths of what is mounted on the root and on trees that are mounted anew with it."""
     root = next(mount for mount in mounts if mount.path == "/")
     anew = {root.number}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import os
 
-from ..filesystem.layers import is_quick_to_free, usage
+from ..filesystem.layers import is_quick_to_free
+from ..kernel.tmpfs import usage
 from ..protocol import wire
 from ..protocol.helpers import AGENT_TO_ZYGOTE
 from ..protocol.message import BadMessage

@@ -8,8 +8,9 @@ import signal
 import socket
 
 from ..agent import bootstrap
-from ..kernel import idmap
-from ..kernel import syscalls as sys_
+from ..kernel import idmap, namespaces
+from ..kernel.cgroups.limits import CgroupLimits
+from ..kernel.clone import clone
 from ..protocol.common import KernelError
 from ..protocol.helpers import GO
 from ..protocol.zygote import SandboxBorn, SandboxEnded
@@ -40,7 +41,7 @@ class SandboxTable:
     ) -> None:
         self._config = setup.config
         self._ids = setup.shift, setup.ids
-        self._user_namespace = sys_.CLONE_NEWUSER if setup.userns else 0
+        self._user_namespace = namespaces.CLONE_NEWUSER if setup.userns else 0
         self._cgroups = setup.cgroups
         self._engine = engine
         self._files = files
@@ -100,16 +101,17 @@ class SandboxTable:
 
     def _fork(self, request: CreateRequest, sock_fd: int) -> None:
         self._config.volumes.provide(request.volumes)
-        doors = self._cgroups.prepare(request)
+        limits = CgroupLimits(request.processes, request.memory, request.cpus)
+        entrances = self._cgroups.make(request.name, limits)
         ours, gate = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         record = SandboxRecord(request.name, ours, request.layers)
 
         def child() -> None:
             ours.close()
-            bootstrap.run(self._config, request, socket.socket(fileno=sock_fd), gate, doors)
+            bootstrap.run(self._config, request, socket.socket(fileno=sock_fd), gate, entrances)
 
         try:
-            pid = sys_.clone(bootstrap.NAMESPACES | self._user_namespace, child, doors.folder)
+            pid = clone(bootstrap.NAMESPACES | self._user_namespace, child, entrances.folder)
             self._alive[pid] = record
             self._engine.tell(SandboxBorn(name=record.name, pid=pid))
             if self._user_namespace:
@@ -121,7 +123,7 @@ class SandboxTable:
             self._cgroups.dismiss(record.name)
             raise
         finally:
-            doors.close()
+            entrances.close()
             gate.close()
 
     def _clear_up(self, record: SandboxRecord) -> None:

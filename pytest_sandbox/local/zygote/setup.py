@@ -7,12 +7,12 @@ import signal
 
 from ..agent.harden import Hardening
 from ..criu.bundle import Kit
-from ..filesystem import root_mounts
 from ..filesystem.layers import Layers
-from ..filesystem.volume_mounts import Volumes
-from ..kernel import idmap, seccomp
-from ..kernel import syscalls as sys_
-from ..kernel.cgroups import Cgroups
+from ..filesystem.masked_paths import MaskedPaths
+from ..filesystem.volume_mounts import VolumeStore
+from ..kernel import idmap, namespaces, prctl, seccomp
+from ..kernel.cgroups.groups import SandboxGroups
+from ..kernel.syscalls import MACHINE
 from ..protocol.common import KernelError
 from ..protocol.zygote import (
     ENGINE_TO_NEW_ZYGOTE,
@@ -41,7 +41,7 @@ class Setup:
     """
 
     def __init__(
-        self, request: SetupRequest, config: SandboxConfig, cgroups: Cgroups, kit: Kit | None
+        self, request: SetupRequest, config: SandboxConfig, cgroups: SandboxGroups, kit: Kit | None
     ) -> None:
         self.shift = request.shift
         self.ids = request.ids
@@ -63,7 +63,7 @@ def set_up(engine: EngineSocket) -> Setup | None:
     request, _, _ = engine.receive(ENGINE_TO_NEW_ZYGOTE)
     if not isinstance(request, SetupRequest):
         return None
-    cgroups = Cgroups()
+    cgroups = SandboxGroups()
     try:
         setup = _set_up(request, engine, cgroups)
     except OSError as error:
@@ -76,16 +76,16 @@ def set_up(engine: EngineSocket) -> Setup | None:
     return setup
 
 
-def _set_up(request: SetupRequest, engine: EngineSocket, cgroups: Cgroups) -> Setup:
+def _set_up(request: SetupRequest, engine: EngineSocket, cgroups: SandboxGroups) -> Setup:
     if request.rootless:
         _become_root_of_users(engine)
     else:
-        sys_.unshare(sys_.CLONE_NEWNS)
+        namespaces.unshare(namespaces.CLONE_NEWNS)
     # Cleared by a change of ids: prctl(2), PR_SET_PDEATHSIG.
-    sys_.prctl(sys_.PR_SET_PDEATHSIG, signal.SIGTERM)
+    prctl.die_with_parent(signal.SIGTERM)
     # What is read here cannot be reached any more once the stage is the root.
-    hardening = Hardening(seccomp.program(sys_.MACHINE))
-    masks = root_mounts.Masks()
+    hardening = Hardening(seccomp.program(MACHINE))
+    masked = MaskedPaths()
     kit = Kit(request.criu) if request.criu else None
     trees = [(tree.path, tree.writable) for tree in request.trees]
     trees += [(path, False) for path in request.moved]
@@ -93,8 +93,8 @@ def _set_up(request: SetupRequest, engine: EngineSocket, cgroups: Cgroups) -> Se
     if kit is not None:
         kit.unpack()
     size, inodes = request.size, request.inodes
-    volumes = Volumes(size, inodes, request.shift)
-    config = SandboxConfig(trees, Layers(), volumes, size, inodes, masks, hardening)
+    volumes = VolumeStore(size, inodes, request.shift)
+    config = SandboxConfig(trees, Layers(), volumes, size, inodes, masked, hardening)
     return Setup(request, config, cgroups, kit)
 
 
@@ -104,7 +104,7 @@ def _become_root_of_users(engine: EngineSocket) -> None:
     More ids than our own are given by newuidmap(1), a program with privileges, which maps them for
     a process from outside: the engine runs it.
     """
-    sys_.unshare(sys_.CLONE_NEWUSER | sys_.CLONE_NEWNS)
+    namespaces.unshare(namespaces.CLONE_NEWUSER | namespaces.CLONE_NEWNS)
     engine.tell(Unshared())
     answer, _, _ = engine.receive(ENGINE_TO_NEW_ZYGOTE)
     if not isinstance(answer, IdsGiven):

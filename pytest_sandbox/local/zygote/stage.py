@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 
 from ..filesystem import root_mounts
-from ..kernel import idmap
-from ..kernel import syscalls as sys_
+from ..kernel import idmap, mounts
 from . import scripts, skeleton
 
 #: Where the stage is put together before it becomes the root; only this mount namespace sees it.
@@ -29,14 +28,14 @@ def build(
         links: top-level symbolic links of the machine.
         shift: first id of the machine that sandboxes use; 0 if they use the zygote's own.
     """
-    sys_.mount("", "/", flags=sys_.MS_REC | sys_.MS_PRIVATE)
+    mounts.mount("", "/", flags=mounts.MS_REC | mounts.MS_PRIVATE)
     opened = _open_trees([(moved.get(path, path), writable) for path, writable in trees], shift)
     # Now, while the machine's /tmp can still be read.
     rewritten = {path: scripts.rewritten(source, path) for path, source in moved.items()}
-    devices = [sys_.open_tree(f"/dev/{name}") for name in root_mounts.DEVICES]
-    proc = sys_.open_tree("/proc", recursive=True)
-    sysfs = sys_.open_tree("/sys", recursive=True)
-    sys_.mount("stage", _AT, "tmpfs", sys_.MS_NOSUID | sys_.MS_NODEV, "mode=0755")
+    devices = [mounts.open_tree(f"/dev/{name}") for name in root_mounts.DEVICES]
+    proc = mounts.open_tree("/proc", recursive=True)
+    sysfs = mounts.open_tree("/sys", recursive=True)
+    mounts.mount("stage", _AT, "tmpfs", mounts.MS_NOSUID | mounts.MS_NODEV, "mode=0755")
     for name in (
         *("skeleton", "trees", "dev", "layers", "volumes", "box", "root", "proc", "sys", "empty"),
         *("memory", "work"),
@@ -53,13 +52,11 @@ def build(
         _attach(device, f"{_AT}/dev/{name}", directory=False)
     _attach(proc, f"{_AT}/proc")
     _attach(sysfs, f"{_AT}/sys")
-    empty = sys_.open_tree(f"{_AT}/empty")
-    sys_.mount_setattr(empty, sys_.MOUNT_ATTR_RDONLY)
+    empty = mounts.open_tree(f"{_AT}/empty")
+    mounts.set_attributes(empty, mounts.MOUNT_ATTR_RDONLY)
     _attach(empty, f"{_AT}/empty")
     os.chdir(_AT)
-    sys_.pivot_root(".", ".")
-    sys_.umount(".", sys_.MNT_DETACH)
-    os.chdir("/")
+    mounts.change_root()
 
 
 def _open_trees(trees: list[tuple[str, bool]], shift: int) -> list[int]:
@@ -77,9 +74,9 @@ def _open_trees(trees: list[tuple[str, bool]], shift: int) -> list[int]:
 
 
 def _copied(path: str, writable: bool) -> int:
-    tree = sys_.open_tree(path, recursive=not writable)
+    tree = mounts.open_tree(path, recursive=not writable)
     if not writable:
-        sys_.mount_setattr(tree, sys_.MOUNT_ATTR_RDONLY, recursive=True)
+        mounts.set_attributes(tree, mounts.MOUNT_ATTR_RDONLY, recursive=True)
     return tree
 
 
@@ -88,5 +85,5 @@ def _attach(tree: int, target: str, *, directory: bool | None = None) -> None:
         os.mkdir(target)
     elif directory is False:
         os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    sys_.move_mount(tree, target)
+    mounts.move_mount(tree, target)
     os.close(tree)

@@ -15,7 +15,8 @@ import signal
 import socket
 import sys
 
-from ..kernel import syscalls as sys_
+from ..kernel import prctl
+from ..kernel.process_title import set_title
 from ..protocol import wire
 from ..protocol import zygote as messages
 from ..protocol.common import Failed
@@ -132,9 +133,9 @@ def main() -> None:
     """Run the zygote; the only argument is the number of its socket."""
     sock = socket.socket(fileno=int(sys.argv[1]))
     sock.set_inheritable(False)
-    sys_.set_title("pytest-sandbox zygote")
+    set_title("pytest-sandbox zygote")
     os.setsid()
-    sys_.prctl(sys_.PR_SET_PDEATHSIG, signal.SIGTERM)
+    prctl.die_with_parent(signal.SIGTERM)
     engine = EngineSocket(sock)
     wakeup = _watch_signals(engine)
     setup = set_up(engine)

@@ -10,7 +10,7 @@ from pytest_sandbox._proto import sandboxes_pb2 as pb
 from pytest_sandbox._shared.async_tasks import finish
 from pytest_sandbox.engine import Task, TaskEnded, TaskSpec
 
-from ..rpc.errors import already_exists, invalid, precondition
+from ..rpc.errors import already_exists, precondition
 from .checks import check_command, hint_at_words
 from .definition import DEFAULT_TIMEOUT, refuse_unbuilt, task_spec
 from .ids import check_name
@@ -45,7 +45,6 @@ class Creation:
         if not definition.timeout_secs:
             definition.timeout_secs = DEFAULT_TIMEOUT
         image = self._state.images.get(definition.image_id)
-        refuse_directory(image)
         secrets = self._state.secrets.variables(definition.secret_ids)
         return image, task_spec(
             definition, image, secrets, self._state.volumes, tags, self._state.info
@@ -109,16 +108,6 @@ class Creation:
             created_at=self._state.boxes.creation_time(),
             router_token=self._state.tokens.issue(task_id),
         )
-
-
-def refuse_directory(image: Image) -> None:
-    """Refuse an image that a sandbox cannot start with.
-
-    Raises:
-        GRPCError: INVALID_ARGUMENT.
-    """
-    if image.directory:
-        raise invalid(f"Image {image.id!r} is one of a directory: it can only be mounted")
 
 
 class _Reservation:

@@ -102,7 +102,7 @@ def task_spec(
     check_environment(env.items())
     return TaskSpec(
         main=_main(argv, definition.pty_info, env),
-        image=image.engine_image,
+        image=image.root_image(),
         env=env,
         workdir=workdir,
         limits=_limits(definition.resources, info),

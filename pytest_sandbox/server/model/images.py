@@ -3,13 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from pytest_sandbox.engine import Clock
+from pytest_sandbox.engine import Clock, DirectorySnapshot, Host, RootImage, Snapshot
 
 from ..rpc.errors import invalid, not_found
 from ..snapshots.store import Kept, Shelf
 from .ids import Ids
-
-HOST = "host"
 
 
 @dataclass(frozen=True)
@@ -18,10 +16,9 @@ class Image:
 
     Attributes:
         id: begins with `im-`.
-        engine_image: the engine's name.
+        engine_image: what the engine is given.
         kept: id of the thing on the shelf that it is, or is described on top of; empty for the
             host image.
-        directory: it is one of a directory, to be mounted.
         env: environment variables.
         workdir: working directory.
         entrypoint: what a command is appended to.
@@ -29,13 +26,35 @@ class Image:
     """
 
     id: str
-    engine_image: str = HOST
+    engine_image: RootImage | DirectorySnapshot = field(default_factory=Host)
     kept: str = ""
-    directory: bool = False
     env: Mapping[str, str] = field(default_factory=dict)
     workdir: str | None = None
     entrypoint: tuple[str, ...] = ()
     cmd: tuple[str, ...] = ()
+
+    def root_image(self) -> RootImage:
+        """What a sandbox is created from.
+
+        Raises:
+            GRPCError: INVALID_ARGUMENT: it is of a directory.
+        """
+        if isinstance(self.engine_image, DirectorySnapshot):
+            raise invalid(f"Image {self.id!r} is one of a directory: it can only be mounted")
+        return self.engine_image
+
+    def directory(self) -> DirectorySnapshot:
+        """What is mounted in a sandbox.
+
+        Raises:
+            GRPCError: INVALID_ARGUMENT: it is not of a directory.
+        """
+        if not isinstance(self.engine_image, DirectorySnapshot):
+            raise invalid(
+                f"Image {self.id!r} is not one of a directory, so it cannot be mounted: make one "
+                "with snapshot_directory"
+            )
+        return self.engine_image
 
 
 class ImageRegistry:
@@ -57,22 +76,26 @@ class ImageRegistry:
         return self._by_definition.get(definition)
 
     def keep(
-        self, name: str, like: Image, *, ttl: float | None, below: str = "", directory: bool = False
+        self,
+        snapshot: Snapshot | DirectorySnapshot,
+        like: Image,
+        *,
+        ttl: float | None,
+        below: str = "",
     ) -> Image:
         """Register what the engine has kept.
 
         Args:
-            name: the engine's.
+            snapshot: the engine's.
             like: the image whose environment, command, ... it takes over.
             ttl: seconds that it is kept; `None` for as long as there is room.
             below: id of what it stands on.
-            directory: whether it is one of a directory.
         """
         image_id = self._ids.new("im")
-        image = replace(like, id=image_id, engine_image=name, kept=image_id, directory=directory)
+        image = replace(like, id=image_id, engine_image=snapshot, kept=image_id)
         expiry = None if ttl is None else self._clock.monotonic() + ttl
         self._images[image_id] = image
-        self._shelf.put(Kept(image_id, name, below, expiry, lambda: self._gone(image_id)))
+        self._shelf.put(Kept(image_id, snapshot, below, expiry, lambda: self._gone(image_id)))
         return image
 
     def get(self, image_id: str) -> Image:

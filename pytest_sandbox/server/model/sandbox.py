@@ -13,6 +13,7 @@ from pytest_sandbox.engine import (
     EndCause,
     OutputLog,
     Process,
+    SupportsMounts,
     Task,
     TaskEnd,
     TaskEnded,
@@ -162,10 +163,12 @@ class Box:
         Raises:
             OSError, EngineError: whatever the engine raises.
         """
+        snapshot = image.directory() if image is not None else None
         async with self.turn:
             self.check_running()
+            mounts = SupportsMounts.of(self.task)
             await self.task.files.mkdir(path, parents=True)
-            await self.task.mount(path, image.engine_image if image is not None else None)
+            await mounts.mount(path, snapshot)
             self.mounted.setdefault(path, []).append(image.kept if image is not None else "")
 
     async def unmount(self, path: str) -> None:
@@ -176,7 +179,7 @@ class Box:
         """
         async with self.turn:
             self.check_running()
-            await self.task.unmount(path)
+            await SupportsMounts.of(self.task).unmount(path)
             if self.mounted.get(path):
                 self.mounted[path].pop()
 
@@ -205,7 +208,7 @@ class Box:
         """
         async with self.turn:
             self.check_running()
-            spec = replace(self.spec, image=image.engine_image, resume=None)
+            spec = replace(self.spec, image=image.root_image(), resume=None)
             task = await create(spec)
             try:
                 self.check_running()

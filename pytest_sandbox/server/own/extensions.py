@@ -2,8 +2,9 @@
 
 from pytest_sandbox._proto import extensions_pb2 as pb
 from pytest_sandbox._shared.async_tasks import finish
+from pytest_sandbox.engine import SupportsPrepare
 
-from ..model.creation import owned, refuse_directory
+from ..model.creation import owned
 from ..model.state import State
 from ..rpc.dispatch import Call, once, unnoticed
 from ..rpc.errors import invalid, unimplemented
@@ -23,7 +24,6 @@ class Extensions:
         """Give a sandbox the files of an image, and start its main process anew."""
         box = self._state.boxes.get(request.sandbox_id)
         image = self._state.images.get(request.image_id)
-        refuse_directory(image)
         if box.spec.gpus is not None:
             raise unimplemented(
                 "a sandbox with gpu cannot be restored: create another in its place"
@@ -49,7 +49,8 @@ class Extensions:
         """Tell the engine that such a sandbox is likely to be created soon."""
         self._state.apps.get(request.app_id)
         _, spec = self._state.creation.specify(request.definition, {})
-        await self._state.engine.prepare(spec)
+        if isinstance(self._state.engine, SupportsPrepare):
+            await self._state.engine.prepare(spec)
         return pb.SandboxPrepareResponse()
 
     async def ImageForget(

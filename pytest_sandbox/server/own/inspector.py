@@ -61,7 +61,7 @@ class Inspector:
         return pb.InspectorDescribeResponse(
             sandbox_id=box.id,
             name=box.name,
-            image=box.image.id if box.image.kept else box.image.engine_image,
+            image=box.image.id if box.image.kept else str(box.image.engine_image),
             running=box.result is None,
             end=_end(box),
             commands=[_command(box, each, tail, now) for each in executions],

@@ -9,7 +9,7 @@ from typing import IO, Any
 
 from pytest_sandbox._proto import extensions_pb2 as pb
 from pytest_sandbox._shared.async_tasks import finish
-from pytest_sandbox.engine import InvalidSpec
+from pytest_sandbox.engine import InvalidSpec, Snapshot, SupportsExport
 
 from ..async_helpers import closing
 from ..model.images import Image
@@ -34,21 +34,23 @@ class KeptImages:
     async def ImageKeep(self, request: pb.ImageKeepRequest, call: Call) -> pb.ImageKeepResponse:
         """Store an image under a key, in place of what is stored under it."""
         image = self._state.images.get(request.image_id)
-        if not image.kept or image.directory:
+        snapshot = image.engine_image
+        if not image.kept or not isinstance(snapshot, Snapshot):
             raise invalid(f"Image {image.id!r} is no snapshot of a filesystem, so it is not kept")
         if not self._state.info.fingerprint:
             raise unimplemented(
                 f"the images of the engine {self._state.info.name!r} do not outlive it"
             )
         with self._state.shelf.pinned(image.kept):
-            await finish(self._store(self._key(request.key), image))
+            await finish(self._store(self._key(request.key), image, snapshot))
         return pb.ImageKeepResponse()
 
-    async def _store(self, key: str, image: Image) -> None:
+    async def _store(self, key: str, image: Image, snapshot: Snapshot) -> None:
+        exporter = SupportsExport.of(self._state.engine)
         cache = ImageCache.of_environment(os.environ)
         writer = await asyncio.to_thread(cache.writer)
         try:
-            async with closing(self._state.engine.export(image.engine_image)) as stream:
+            async with closing(exporter.export(snapshot)) as stream:
                 async for data in stream:
                     await asyncio.to_thread(writer.write, data)
             about = {name: value for name, value in asdict(image).items() if name in _ABOUT}
@@ -68,6 +70,7 @@ class KeptImages:
     async def _load(self, key: str) -> str:
         """The id of the image; empty if none is stored."""
         cache = ImageCache.of_environment(os.environ)
+        loader = SupportsExport.of(self._state.engine)
         found = await asyncio.to_thread(cache.find, key)
         if found is None:
             return ""
@@ -76,14 +79,12 @@ class KeptImages:
             with content:
                 if not await asyncio.to_thread(is_whole, content, entry.blob):
                     raise InvalidSpec(f"{content.name!r} is not what its name says")
-                name = await self._state.shelf.with_room(
-                    lambda: self._state.engine.load(_chunks(content))
-                )
+                snapshot = await self._state.shelf.with_room(lambda: loader.load(_chunks(content)))
         except InvalidSpec as error:
             log.warning("a stored image is of no use, and is removed: %s", error)
             await asyncio.to_thread(cache.remove, key)
             return ""
-        return self._state.images.keep(name, _image(entry), ttl=None).id
+        return self._state.images.keep(snapshot, _image(entry), ttl=None).id
 
     def _key(self, key: str) -> str:
         """The key on disk: what was stored for another engine, or another machine, is not found."""

@@ -7,7 +7,7 @@ from typing import Any
 from grpclib import GRPCError, Status
 
 from pytest_sandbox._shared.async_tasks import finish, within
-from pytest_sandbox.engine import StoreFull, Task
+from pytest_sandbox.engine import Snapshot, StoreFull, SupportsSnapshots, Task
 
 from ..commands.execution import TERMINATED
 from ..model.images import Image
@@ -35,17 +35,18 @@ async def keep_files(state: State, box: Box, ttl: float | None, *, end: bool = F
         async with box.turn:
             box.check_running()
             task = box.task
+            taker = SupportsSnapshots.of(task)
             if end:
                 box.expect_end(TERMINATED)
-            name = await state.shelf.with_room(lambda: _files(task, end=end))
+            snapshot = await state.shelf.with_room(lambda: _files(taker, task, end=end))
             if end:
                 await box.over()
-            return state.images.keep(name, box.image, ttl=ttl, below=box.image.kept)
+            return state.images.keep(snapshot, box.image, ttl=ttl, below=box.image.kept)
 
 
-async def _files(task: Task, *, end: bool) -> str:
+async def _files(taker: SupportsSnapshots, task: Task, *, end: bool) -> Snapshot:
     try:
-        return await task.snapshot(end=end)
+        return await taker.snapshot(end=end)
     except StoreFull as error:
         if task.poll() is None:
             raise
@@ -64,9 +65,9 @@ async def keep_directory(state: State, box: Box, path: str, ttl: float | None) -
     with box.lifetime.activity():
         async with box.turn:
             box.check_running()
-            task = box.task
-            name = await state.shelf.with_room(lambda: task.snapshot_directory(path))
-            return state.images.keep(name, Image(""), ttl=ttl, directory=True)
+            taker = SupportsSnapshots.of(box.task)
+            snapshot = await state.shelf.with_room(lambda: taker.snapshot_directory(path))
+            return state.images.keep(snapshot, Image(""), ttl=ttl)
 
 
 async def in_time(

@@ -9,7 +9,13 @@ from grpclib import GRPCError
 
 from pytest_sandbox._proto import sandboxes_pb2
 from pytest_sandbox._shared.async_tasks import retrieve, within
-from pytest_sandbox.engine import Clock, EngineError, TaskSpec
+from pytest_sandbox.engine import (
+    Clock,
+    EngineError,
+    MemorySnapshot,
+    SupportsMemorySnapshots,
+    TaskSpec,
+)
 
 from ..model.ids import Ids
 from ..model.images import Image
@@ -23,7 +29,7 @@ FAILURES = 1000
 
 
 @dataclass(eq=False)
-class MemorySnapshot:
+class MemorySnapshotRecord:
     """A sandbox as it was, or will be once the snapshot is taken.
 
     Attributes:
@@ -33,7 +39,7 @@ class MemorySnapshot:
         tags: name to value.
         image: what its files had started as.
         spec: what the engine had been asked for.
-        taking: the engine's name, when it is taken; or why it was not.
+        taking: the engine's snapshot, when it is taken; or why it was not.
     """
 
     id: str
@@ -42,7 +48,7 @@ class MemorySnapshot:
     tags: Mapping[str, str]
     image: Image
     spec: TaskSpec
-    taking: "asyncio.Future[str]"
+    taking: "asyncio.Future[MemorySnapshot]"
 
 
 class MemorySnapshots:
@@ -52,10 +58,10 @@ class MemorySnapshots:
         self._shelf = shelf
         self._clock = clock
         self._ids = ids
-        self._snapshots: dict[str, MemorySnapshot] = {}
+        self._snapshots: dict[str, MemorySnapshotRecord] = {}
         self._failures = Retention[str](FAILURES, 0, self._gone)
 
-    def take(self, box: Box) -> MemorySnapshot:
+    def take(self, box: Box) -> MemorySnapshotRecord:
         """Begin to take a snapshot.
 
         Raises:
@@ -69,7 +75,7 @@ class MemorySnapshots:
             )
         box.check_running()
         snapshot_id = self._ids.new("sn")
-        snapshot = self._snapshots[snapshot_id] = MemorySnapshot(
+        snapshot = self._snapshots[snapshot_id] = MemorySnapshotRecord(
             snapshot_id,
             box.app_id,
             box.definition,
@@ -81,20 +87,21 @@ class MemorySnapshots:
         snapshot.taking.add_done_callback(retrieve)
         return snapshot
 
-    async def _take(self, box: Box, snapshot_id: str) -> str:
+    async def _take(self, box: Box, snapshot_id: str) -> MemorySnapshot:
         try:
             with box.lifetime.activity():
                 async with box.turn:
                     box.check_running()
-                    name = await self._shelf.with_room(box.task.snapshot_memory)
+                    taker = SupportsMemorySnapshots.of(box.task)
+                    taken = await self._shelf.with_room(taker.snapshot_memory)
         except BaseException:
             self._failures.add(snapshot_id, 0)
             raise
         below = box.snapshot_id or box.image.kept
-        self._shelf.put(Kept(snapshot_id, name, below, gone=lambda: self._gone(snapshot_id)))
-        return name
+        self._shelf.put(Kept(snapshot_id, taken, below, gone=lambda: self._gone(snapshot_id)))
+        return taken
 
-    def get(self, snapshot_id: str) -> MemorySnapshot:
+    def get(self, snapshot_id: str) -> MemorySnapshotRecord:
         """A snapshot by id, which is used with this.
 
         Raises:
@@ -107,15 +114,15 @@ class MemorySnapshots:
             self._shelf.use("Snapshot", snapshot_id)
         return snapshot
 
-    async def taken(self, snapshot: MemorySnapshot, seconds: float) -> bool:
+    async def is_taken(self, snapshot: MemorySnapshotRecord, seconds: float) -> bool:
         """Whether it is taken, or failed, within that time."""
         if not snapshot.taking.done() and seconds > 0:
             with suppress(asyncio.TimeoutError):
                 await within(self._clock, seconds, _over(snapshot))
         return snapshot.taking.done()
 
-    async def name(self, snapshot: MemorySnapshot) -> str:
-        """The engine's name, once it is taken.
+    async def taken(self, snapshot: MemorySnapshotRecord) -> MemorySnapshot:
+        """The engine's snapshot, once it is taken.
 
         Raises:
             GRPCError: FAILED_PRECONDITION: it was not, and why.
@@ -130,7 +137,7 @@ class MemorySnapshots:
         del self._snapshots[snapshot_id]
 
 
-def failure(snapshot: MemorySnapshot) -> str | None:
+def failure(snapshot: MemorySnapshotRecord) -> str | None:
     """Why it could not be taken; `None` if it was."""
     error = snapshot.taking.exception()
     if error is None:
@@ -140,5 +147,5 @@ def failure(snapshot: MemorySnapshot) -> str | None:
     return str(error) if isinstance(error, EngineError) else repr(error)
 
 
-async def _over(snapshot: MemorySnapshot) -> None:
+async def _over(snapshot: MemorySnapshotRecord) -> None:
     await asyncio.wait({snapshot.taking})

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from grpclib import GRPCError, Status
 
-from pytest_sandbox.engine import Engine, StoreFull
+from pytest_sandbox.engine import AnySnapshot, Engine, StoreFull, SupportsForget
 
 from ..async_helpers import start
 from ..rpc.errors import not_found
@@ -33,14 +33,14 @@ class Kept:
 
     Attributes:
         id: what clients call it.
-        name: what the engine calls it.
+        snapshot: what the engine calls it.
         below: id of the thing that it stands on; empty if none.
         expiry: when its time is up, on the engine's monotonic clock; `None` for never.
         gone: called when it is not there any more.
     """
 
     id: str
-    name: str
+    snapshot: AnySnapshot
     below: str = ""
     expiry: float | None = None
     gone: Callable[[], None] = lambda: None
@@ -103,7 +103,7 @@ class Shelf:
         """Let a thing go; one that is not there is fine."""
         thing = self._take(thing_id, "it was forgotten")
         if thing is not None:
-            await self._engine.forget(thing.name)
+            await self._store().forget(thing.snapshot)
 
     async def with_room(self, work: Callable[[], Awaitable[R]]) -> R:
         """The result of `work`, which is tried again with more room as long as there is any.
@@ -128,21 +128,24 @@ class Shelf:
                 "sandboxes that they were made of, or that were made from them",
             ) from need
         self._take(oldest.id, "the engine needed its room for others, which were used later")
-        await self._engine.forget(oldest.name)
+        await self._store().forget(oldest.snapshot)
+
+    def _store(self) -> SupportsForget:
+        return SupportsForget.of(self._engine)
 
     def _unused(self) -> Kept | None:
         """The thing that may go first."""
         below = (thing.below for thing in self._things.values())
         needed = {*below, *self._pins, *self._in_use()}
         free = (thing for key, thing in self._things.items() if key not in needed)
-        return next((thing for thing in free if self._engine.frees(thing.name)), None)
+        return next((thing for thing in free if self._store().frees(thing.snapshot)), None)
 
     def _expire(self) -> None:
         now = self._engine.clock.monotonic()
         for thing in list(self._things.values()):
             if thing.expiry is not None and thing.expiry <= now:
                 self._take(thing.id, "its time to live is over")
-                forgetting = start(self._engine.forget(thing.name))
+                forgetting = start(self._store().forget(thing.snapshot))
                 self._forgetting.add(forgetting)
                 forgetting.add_done_callback(self._forgetting.discard)
 

@@ -4,7 +4,7 @@ import asyncio
 import ssl
 from typing import TYPE_CHECKING, Any
 
-from pytest_sandbox.engine import EngineError
+from pytest_sandbox.engine import EngineError, SupportsPorts
 
 from ..async_helpers import start
 from .relay import CHUNK, PATIENCE, relay, reset
@@ -81,7 +81,7 @@ class Tunnel:
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with self._box.lifetime.activity():
             try:
-                connection = await self._box.task.connect(self._port)
+                connection = await SupportsPorts.of(self._box.task).connect(self._port)
             except (OSError, EngineError):
                 reset(writer)  # as a port without a listener does, if a moment late
                 return

@@ -57,11 +57,6 @@ class RouterSnapshots:
         """Show an image at a path, which is made if need be; an empty one if it has no id."""
         box, path = self._box(request, call), _path(request)
         image = self._state.images.get(request.image_id) if request.image_id else None
-        if image is not None and not image.directory:
-            raise invalid(
-                f"Image {image.id!r} is not one of a directory, so it cannot be mounted: make one "
-                "with snapshot_directory"
-            )
         kept = image.kept if image is not None else ""
         with box.lifetime.activity(), self._state.shelf.pinned(kept):
             await box.mount(path, image)

@@ -11,7 +11,7 @@ from ..model.state import IMAGE_BUILDER_VERSION, State
 from ..rpc.dispatch import Call, once
 from ..rpc.errors import invalid, unimplemented
 from ..snapshots.files import in_time, keep_files
-from ..snapshots.memory import MemorySnapshot, failure
+from ..snapshots.memory import MemorySnapshotRecord, failure
 
 _Result = common_pb2.GenericResult
 _Restore = pb.SandboxRestoreRequest
@@ -54,7 +54,7 @@ class Snapshots:
         """Whether files and processes are kept, as soon as that is known."""
         snapshot = self._state.snapshots.get(request.snapshot_id)
         check_timeout(request.timeout)
-        if not await self._state.snapshots.taken(snapshot, request.timeout):
+        if not await self._state.snapshots.is_taken(snapshot, request.timeout):
             return pb.SandboxSnapshotWaitResponse(result=_late(request.timeout))
         reason = failure(snapshot)
         if reason is not None:
@@ -85,10 +85,12 @@ class Snapshots:
         call.initial_metadata = box.introduction
         return pb.SandboxRestoreResponse(sandbox_id=box.id)
 
-    async def _restore(self, snapshot: MemorySnapshot, definition: sandboxes_pb2.Sandbox) -> Box:
+    async def _restore(
+        self, snapshot: MemorySnapshotRecord, definition: sandboxes_pb2.Sandbox
+    ) -> Box:
         with self._state.shelf.pinned(snapshot.id):
-            name = await self._state.snapshots.name(snapshot)
-            spec = replace(snapshot.spec, resume=name, name=definition.name)
+            resume = await self._state.snapshots.taken(snapshot)
+            spec = replace(snapshot.spec, resume=resume, name=definition.name)
             return await self._state.creation.create(
                 self._state.apps.get(snapshot.app_id),
                 definition,

@@ -8,6 +8,7 @@ from google.protobuf.empty_pb2 import Empty
 
 from pytest_sandbox._proto import common_pb2, containers_pb2, router_pb2
 from pytest_sandbox._proto import volumes_pb2 as pb
+from pytest_sandbox.engine import SupportsVolumes
 
 from ..model.ids import check_name
 from ..model.state import State
@@ -147,7 +148,8 @@ class Volumes:
 
     async def _forget(self, volume: Volume) -> None:
         self._volumes.remove(volume)
-        await self._state.engine.forget_volume(volume.id)
+        if isinstance(self._state.engine, SupportsVolumes):
+            await self._state.engine.forget_volume(volume.id)
 
 
 def _item(volume: Volume) -> pb.VolumeListItem:

@@ -7,11 +7,22 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 
 from pytest_sandbox.engine import (
+    AnySnapshot,
+    DirectorySnapshot,
     EndCause,
     EngineInfo,
+    Host,
     InvalidSpec,
+    MemorySnapshot,
     NotFreezable,
+    Snapshot,
     StoreFull,
+    SupportsExport,
+    SupportsForget,
+    SupportsMemorySnapshots,
+    SupportsMounts,
+    SupportsPrepare,
+    SupportsSnapshots,
     Task,
     TaskEnd,
     TaskEnded,
@@ -24,13 +35,13 @@ from .stub import Node, StubEngine, StubTask
 Nodes = dict[str, Node]
 
 
-class KeepingTask(StubTask):
+class KeepingTask(StubTask, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshots):
     def __init__(self, engine: "KeepingEngine", spec: TaskSpec) -> None:
         super().__init__(engine, spec)
         self.keeper = engine
-        self.mounts: list[tuple[str, str | None]] = []
+        self.mounts: list[tuple[str, DirectorySnapshot | None]] = []
 
-    async def snapshot(self, *, end: bool = False) -> str:
+    async def snapshot(self, *, end: bool = False) -> Snapshot:
         self._check()
         await self.keeper.gate.wait()
         self._check()
@@ -39,21 +50,21 @@ class KeepingTask(StubTask):
         finally:
             if end:
                 self.end(TaskEnd(EndCause.KILLED))
-        return name
+        return Snapshot(name)
 
-    async def snapshot_directory(self, path: str) -> str:
+    async def snapshot_directory(self, path: str) -> DirectorySnapshot:
         self._check()
         below = {p: n for p, n in self.stub_files.nodes.items() if p.startswith(f"{path}/")}
         await self.files.listdir(path)
-        return self.keeper.keep(copy.deepcopy(below))
+        return DirectorySnapshot(self.keeper.keep(copy.deepcopy(below)))
 
-    async def mount(self, path: str, image: str | None) -> None:
+    async def mount(self, path: str, snapshot: DirectorySnapshot | None) -> None:
         self._check()
         if path == "/":
             raise InvalidSpec("nothing is mounted on '/'")
-        if image is not None:
-            self.keeper.image(image)
-        self.mounts.append((path, image))
+        if snapshot is not None:
+            self.keeper.image(snapshot)
+        self.mounts.append((path, snapshot))
 
     async def unmount(self, path: str) -> None:
         self._check()
@@ -63,13 +74,13 @@ class KeepingTask(StubTask):
                 return
         raise OSError(22, "Invalid argument", path)
 
-    async def snapshot_memory(self) -> str:
+    async def snapshot_memory(self) -> MemorySnapshot:
         self._check()
         await self.keeper.gate.wait()
         self._check()
         if self.keeper.unfreezable:
             raise NotFreezable(self.keeper.unfreezable)
-        return self.keeper.keep(copy.deepcopy(self.stub_files.nodes))
+        return MemorySnapshot(self.keeper.keep(copy.deepcopy(self.stub_files.nodes)))
 
     def _check(self) -> None:
         if self.poll() is not None:
@@ -77,7 +88,7 @@ class KeepingTask(StubTask):
 
 
 @dataclass
-class KeepingEngine(StubEngine):
+class KeepingEngine(StubEngine, SupportsForget, SupportsExport, SupportsPrepare):
     #: How many images there is room for.
     room: int = 1000
     #: Whether no further image can be kept whatever is forgotten.
@@ -105,15 +116,15 @@ class KeepingEngine(StubEngine):
         self.images[name] = nodes
         return name
 
-    def image(self, name: str) -> Nodes:
-        if name not in self.images:
-            raise UnknownImage(f"no image {name!r}")
-        return copy.deepcopy(self.images[name])
+    def image(self, snapshot: AnySnapshot) -> Nodes:
+        if snapshot.name not in self.images:
+            raise UnknownImage(f"no image {snapshot.name!r}")
+        return copy.deepcopy(self.images[snapshot.name])
 
     async def create(self, spec: TaskSpec) -> Task:
         await self.spawning()
-        name = spec.resume or spec.image
-        nodes = self.image(name) if name != "host" else None
+        start = spec.resume or spec.image
+        nodes = None if isinstance(start, Host) else self.image(start)
         task = KeepingTask(self, spec)
         if nodes is not None:
             task.stub_files.nodes = nodes
@@ -123,28 +134,27 @@ class KeepingEngine(StubEngine):
     async def prepare(self, spec: TaskSpec) -> None:
         self.prepared.append(spec)
 
-    async def forget(self, image: str) -> None:
-        self.forgotten.append(image)
-        self.images.pop(image, None)
+    async def forget(self, snapshot: AnySnapshot) -> None:
+        self.forgotten.append(snapshot.name)
+        self.images.pop(snapshot.name, None)
 
-    def frees(self, image: str) -> bool:
-        return image not in self.shared
+    def frees(self, snapshot: AnySnapshot) -> bool:
+        return snapshot.name not in self.shared
 
-    async def export(self, image: str) -> AsyncIterator[bytes]:
-        for path, node in self.image(image).items():
+    async def export(self, snapshot: Snapshot) -> AsyncIterator[bytes]:
+        for path, node in self.image(snapshot).items():
             await asyncio.sleep(0)
             text = (node.content or b"").decode() if node.content is not None else None
             yield json.dumps([path, text, node.mode]).encode() + b"\n"
 
-    async def load(self, stream: AsyncIterator[bytes]) -> str:
+    async def load(self, stream: AsyncIterator[bytes]) -> Snapshot:
         data = b"".join([chunk async for chunk in stream])
         try:
             lines = [json.loads(line) for line in data.splitlines()]
         except ValueError as error:
             raise InvalidSpec(f"not an export: {error}") from None
-        return self.keep(
-            {
-                path: Node(None if text is None else bytearray(text.encode()), mode)
-                for path, text, mode in lines
-            }
-        )
+        nodes = {
+            path: Node(None if text is None else bytearray(text.encode()), mode)
+            for path, text, mode in lines
+        }
+        return Snapshot(self.keep(nodes))

@@ -7,6 +7,7 @@ import pytest
 from grpclib import Status
 
 from pytest_sandbox._proto import common_pb2, images_pb2, secrets_pb2
+from pytest_sandbox.engine import Host
 
 from .harness import Harness, refused
 
@@ -48,7 +49,7 @@ async def test_a_debian_or_python_base_is_the_host_image(server: Harness, lines:
     assert image_id.startswith("im-")
     assert await build(server, *lines) == image_id
     await server.create(image_id=image_id)
-    assert server.engine.tasks[-1].spec.image == "host"
+    assert server.engine.tasks[-1].spec.image == Host()
     assert server.engine.tasks[-1].spec.main is None
 
 

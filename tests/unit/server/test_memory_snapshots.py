@@ -11,7 +11,10 @@ from grpclib import Status
 from pytest_sandbox._proto import common_pb2, extensions_pb2, sandboxes_pb2
 from pytest_sandbox._proto import snapshots_pb2 as pb
 from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
-from pytest_sandbox.engine import Capability
+from pytest_sandbox.engine import (
+    Capability,
+    MemorySnapshot,
+)
 
 from .harness import Created, Harness, refused, serve
 from .keeping import KeepingEngine
@@ -87,7 +90,7 @@ async def test_any_number_of_sandboxes_go_on_from_a_snapshot(
 
     assert len({first, second, third}) == 3
     specs = [task.spec for task in engine.tasks[1:]]
-    assert [spec.resume for spec in specs] == ["image-1"] * 3
+    assert [spec.resume for spec in specs] == [MemorySnapshot("image-1")] * 3
     assert [spec.name for spec in specs] == ["n", "", "other"]
     assert all(spec.freezable and spec.main == sandbox.task.spec.main for spec in specs)
     infos = [await info_of(server, each) for each in (first, second, third)]
@@ -128,7 +131,7 @@ async def test_a_restored_sandbox_can_be_kept_and_restored_again(
     again = (await server.control.SandboxSnapshot(request)).snapshot_id
     assert (await outcome(server, again)).status == SUCCESS
     await restored(server, again)
-    assert engine.tasks[-1].spec.resume == "image-2"
+    assert engine.tasks[-1].spec.resume == MemorySnapshot("image-2")
 
 
 @pytest.mark.asyncio

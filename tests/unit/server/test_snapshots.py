@@ -10,6 +10,7 @@ from grpclib import Status
 
 from pytest_sandbox._proto import common_pb2, extensions_pb2, images_pb2, router_pb2, snapshots_pb2
 from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
+from pytest_sandbox.engine import DirectorySnapshot, Snapshot
 from pytest_sandbox.server.rpc.auth import Listener
 
 from .harness import Created, Harness, refused, serve
@@ -138,7 +139,7 @@ async def test_an_image_can_be_described_on_top_of_a_snapshot(
     request = images_pb2.ImageGetOrCreateRequest(image=image)
     described = (await server.control.ImageGetOrCreate(request)).image_id
     copy = await server.create(image_id=described)
-    assert (copy.task.spec.image, dict(copy.task.spec.env)) == ("image-1", {"A": "b"})
+    assert (copy.task.spec.image, dict(copy.task.spec.env)) == (Snapshot("image-1"), {"A": "b"})
 
     await forget(server, image_id)
 
@@ -416,10 +417,10 @@ async def test_a_directory_is_kept_and_mounted_elsewhere(server: Harness) -> Non
 
     task = other.task
     assert isinstance(task, KeepingTask)
-    assert task.mounts == [("/srv/deep/there", "image-1"), ("/empty", None)]
+    assert task.mounts == [("/srv/deep/there", DirectorySnapshot("image-1")), ("/empty", None)]
     assert "/srv/deep/there" in task.stub_files.nodes
     await unmount(server, other, b"/empty")
-    assert task.mounts == [("/srv/deep/there", "image-1")]
+    assert task.mounts == [("/srv/deep/there", DirectorySnapshot("image-1"))]
     with refused(Status.INVALID_ARGUMENT, "/empty"):
         await unmount(server, other, b"/empty")
 

@@ -13,7 +13,7 @@ import pytest
 from grpclib import Status
 
 from pytest_sandbox._proto import sandboxes_pb2 as pb
-from pytest_sandbox.engine import Capability, Connection, Task, TaskSpec
+from pytest_sandbox.engine import Capability, Connection, SupportsPorts, Task, TaskSpec
 from pytest_sandbox.server.certificates import Authority
 from pytest_sandbox.server.tunnels import tunnel
 from pytest_sandbox.server.tunnels.relay import CHUNK
@@ -58,7 +58,7 @@ class Inside(Connection):
         self.closed.set()
 
 
-class PortTask(StubTask):
+class PortTask(StubTask, SupportsPorts):
     """Something listens on every port below 9000."""
 
     def __init__(self, engine: StubEngine, spec: TaskSpec) -> None:

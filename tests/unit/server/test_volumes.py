@@ -9,7 +9,7 @@ from grpclib import Status
 
 from pytest_sandbox._proto import apps_pb2, common_pb2, containers_pb2, router_pb2
 from pytest_sandbox._proto import volumes_pb2 as pb
-from pytest_sandbox.engine import Capability, VolumeMount
+from pytest_sandbox.engine import Capability, SupportsVolumes, VolumeMount
 
 from .harness import Harness, refused, serve
 from .stub import StubEngine
@@ -22,7 +22,7 @@ EPHEMERAL = common_pb2.OBJECT_CREATION_TYPE_EPHEMERAL
 
 
 @dataclass
-class ForgettingEngine(StubEngine):
+class ForgettingEngine(StubEngine, SupportsVolumes):
     forgotten: list[str] = field(default_factory=list)
 
     async def forget_volume(self, volume: str) -> None:

@@ -14,7 +14,7 @@ import tempfile
 import time
 from typing import IO, TYPE_CHECKING
 
-from ...kernel import cgroups
+from ...kernel.cgroups import leftovers
 
 if TYPE_CHECKING:
     import socket
@@ -76,7 +76,7 @@ class ZygoteProcess:
         for pid in pids:
             _wait_for_exit(pid, deadline)
         for path in groups:
-            while not cgroups.remove(path) and time.monotonic() < deadline:
+            while not leftovers.remove(path) and time.monotonic() < deadline:
                 time.sleep(0.01)
         return self._last_words()
 

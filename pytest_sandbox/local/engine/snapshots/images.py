@@ -1,4 +1,4 @@
-"""Images, as the engine counts them: stacks of layers, under names."""
+"""Snapshots of files and directories, as the engine counts them: each a stack of layers."""
 
 from __future__ import annotations
 
@@ -7,13 +7,19 @@ import collections
 import contextlib
 import itertools
 import secrets
-from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
-from pytest_sandbox.engine import InvalidSpec, StoreFull, UnknownImage
+from pytest_sandbox.engine import (
+    AnySnapshot,
+    DirectorySnapshot,
+    Host,
+    RootImage,
+    Snapshot,
+    StoreFull,
+    UnknownImage,
+)
 
-from ...filesystem.layers import MOST
+from ...filesystem.layers import MAX_LAYERS
 from ..links import zygote_link
 
 if TYPE_CHECKING:
@@ -25,13 +31,6 @@ if TYPE_CHECKING:
 Stack = tuple[int, ...]
 
 
-class Kind(Enum):
-    """What an image is of."""
-
-    FILES = "a sandbox's files"
-    FOLDER = "a directory"
-
-
 class Holder(Protocol):
     """Who has a layer."""
 
@@ -39,16 +38,8 @@ class Holder(Protocol):
         """Nothing stands on it any more: free it."""
 
 
-@dataclass(frozen=True)
-class Image:
-    """Something that was kept."""
-
-    kind: Kind
-    stack: Stack
-
-
 class Images:
-    """All images of an engine, and how many stand on each layer: images and tasks.
+    """All snapshots of an engine, and how many snapshots and tasks depend on each layer.
 
     Args:
         capacity: bytes that all layers may take.
@@ -57,7 +48,7 @@ class Images:
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._holders: dict[int, list[Holder]] = {}  # of each layer, the first of whom made it
-        self._images: dict[str, Image] = {}
+        self._stacks: dict[AnySnapshot, Stack] = {}
         self._users: collections.Counter[int] = collections.Counter()
         self._sizes: dict[int, int] = {}
         self._numbers = itertools.count(1)
@@ -99,53 +90,45 @@ class Images:
                     await zygote.take_layer(layer, await maker.lend_layer(layer), maker)
                     holders.append(zygote)
 
-    def add(self, kind: Kind, stack: Stack) -> str:
-        """Name an image."""
+    def add(self, stack: Stack) -> Snapshot:
+        """Register the layers of a snapshot of all files."""
+        snapshot = Snapshot(f"{self._engine}-{stack[0]}")
+        self._add(snapshot, stack)
+        return snapshot
+
+    def add_directory(self, layer: int) -> DirectorySnapshot:
+        """Register the layer of a snapshot of a directory."""
+        snapshot = DirectorySnapshot(f"{self._engine}-{layer}")
+        self._add(snapshot, (layer,))
+        return snapshot
+
+    def _add(self, snapshot: AnySnapshot, stack: Stack) -> None:
         self.hold(stack)
-        name = f"{self._engine}-{stack[0]}"
-        self._images[name] = Image(kind, stack)
-        return name
+        self._stacks[snapshot] = stack
 
-    def __contains__(self, name: str) -> bool:
-        return name == "host" or name in self._images
-
-    def describe(self, name: str) -> Image:
-        """What an image is.
-
-        Raises:
-            UnknownImage: there is none of that name.
-        """
-        image = self._images.get(name)
-        if image is None:
-            raise UnknownImage(f"there is no image {name!r}: it was forgotten, or never was")
-        return image
-
-    def find(self, name: str, kind: Kind) -> Stack:
+    def stack(self, image: RootImage | DirectorySnapshot) -> Stack:
         """The layers of an image; none for the host's.
 
         Raises:
-            UnknownImage: there is none of that name.
-            InvalidSpec: it is of another kind.
+            UnknownImage: there is no such snapshot.
         """
-        if name == "host":
-            if kind is not Kind.FILES:
-                raise InvalidSpec(f"image 'host' is of {Kind.FILES.value}, not of {kind.value}")
+        if isinstance(image, Host):
             return ()
-        image = self.describe(name)
-        if image.kind is not kind:
-            raise InvalidSpec(f"image {name!r} is of {image.kind.value}, not of {kind.value}")
-        return image.stack
+        stack = self._stacks.get(image)
+        if stack is None:
+            raise UnknownImage(f"there is no image {image.name!r}: it was forgotten, or never was")
+        return stack
 
-    def forget(self, name: str) -> None:
-        """Let go of an image, if there is one of that name."""
-        image = self._images.pop(name, None)
-        if image is not None:
-            self.release(image.stack)
+    def forget(self, snapshot: AnySnapshot) -> None:
+        """Forget a snapshot; an unknown one is fine."""
+        stack = self._stacks.pop(snapshot, None)
+        if stack is not None:
+            self.release(stack)
 
-    def frees(self, name: str) -> bool:
-        """Whether some layer of an image is there for it alone."""
-        image = self._images.get(name)
-        return image is None or any(self._users[layer] == 1 for layer in image.stack)
+    def frees(self, snapshot: AnySnapshot) -> bool:
+        """Whether nothing but this snapshot depends on some layer of it."""
+        stack = self._stacks.get(snapshot)
+        return stack is None or any(self._users[layer] == 1 for layer in stack)
 
     def hold(self, stack: Stack) -> None:
         """Something stands on these layers."""
@@ -176,7 +159,7 @@ def check_depth(stack: Stack) -> None:
     Raises:
         StoreFull: overlayfs takes no more.
     """
-    if len(stack) >= MOST:
+    if len(stack) >= MAX_LAYERS:
         raise StoreFull(
             f"{len(stack)} snapshots lie one on another, no more can be kept of this sandbox. "
             "Export the image and load it again, which makes one layer of all",

@@ -13,8 +13,10 @@ from pytest_sandbox._shared.async_tasks import finish
 from pytest_sandbox.engine import (
     EngineUnavailable,
     InvalidSpec,
+    MemorySnapshot,
     NotFreezable,
     ProcessSpec,
+    Snapshot,
     TaskSpec,
     UnknownImage,
     Unsupported,
@@ -76,13 +78,15 @@ class _Snapshot:
     """What was kept of a sandbox.
 
     Args:
-        files: an image.
+        files: of all files.
         images: a descriptor of the folder with what CRIU wrote; owned.
         state: what it takes to use them.
         main: the main process, if there is one.
     """
 
-    def __init__(self, files: str, images: int, state: DumpedState, main: _Main | None) -> None:
+    def __init__(
+        self, files: Snapshot, images: int, state: DumpedState, main: _Main | None
+    ) -> None:
         self.files = files
         self.images = images
         self.state = state
@@ -111,7 +115,7 @@ class Memory:
         self._missing = _NO_ROOT
         self._factory: Factory | None = None
         self._starting = asyncio.Lock()
-        self._snapshots: dict[str, tuple[int, _Snapshot]] = {}
+        self._snapshots: dict[MemorySnapshot, tuple[int, _Snapshot]] = {}
         self._numbers = itertools.count(1)
         self._engine = secrets.token_hex(4)  # no other engine has snapshots of our names
 
@@ -161,7 +165,7 @@ class Memory:
         keeping: Keeping,
         is_open: Callable[[], bool],
         main: LocalProcess | None,
-    ) -> str:
+    ) -> MemorySnapshot:
         """Keep files and processes of a task."""
         self._check()
         if not spec.freezable:
@@ -170,29 +174,27 @@ class Memory:
             )
         return await finish(self._snapshot(spec, link, keeping, is_open, main), self.forget)
 
-    def forget(self, name: str) -> None:
-        """Let go of a snapshot, if there is one of that name."""
-        if name in self._snapshots:
-            layer, snapshot = self._snapshots.pop(name)
+    def forget(self, snapshot: MemorySnapshot) -> None:
+        """Forget a snapshot; an unknown one is fine."""
+        if snapshot in self._snapshots:
+            layer, stored = self._snapshots.pop(snapshot)
             self._images.release((layer,))
-            self._images.forget(snapshot.files)
+            self._images.forget(stored.files)
 
     async def close(self) -> None:
         """End every task and release everything."""
-        for name in list(self._snapshots):
-            self.forget(name)
+        for snapshot in list(self._snapshots):
+            self.forget(snapshot)
         async with self._starting:
             if self._factory is not None:
                 await self._factory.close()
 
-    def _find(self, name: str) -> tuple[int, _Snapshot]:
-        if name not in self._snapshots:
-            if name in self._images:
-                raise InvalidSpec(f"image {name!r} is of files only, no task can go on from it")
+    def _find(self, snapshot: MemorySnapshot) -> tuple[int, _Snapshot]:
+        if snapshot not in self._snapshots:
             raise UnknownImage(
-                f"there is no memory snapshot {name!r}: it was forgotten, or never was"
+                f"there is no memory snapshot {snapshot.name!r}: it was forgotten, or never was"
             )
-        return self._snapshots[name]
+        return self._snapshots[snapshot]
 
     def _check(self) -> Criu:
         if self._criu is None:
@@ -226,12 +228,12 @@ class Memory:
         """Keep and restore a small process."""
         source = await factory.create(_TRIAL)
         try:
-            name = await source.snapshot_memory()
+            snapshot = await source.snapshot_memory()
             try:
-                copy = await self._resume(factory, _TRIAL, self._find(name)[1])
+                copy = await self._resume(factory, _TRIAL, self._find(snapshot)[1])
                 await copy.kill()
             finally:
-                self.forget(name)
+                self.forget(snapshot)
         except NotFreezable as refusal:
             raise Unsupported(_FEATURE, f"CRIU does not work here: {refusal}") from refusal
         finally:
@@ -244,7 +246,7 @@ class Memory:
         keeping: Keeping,
         is_open: Callable[[], bool],
         main: LocalProcess | None,
-    ) -> str:
+    ) -> MemorySnapshot:
         async with keeping.kept(link, is_open, strictly=True) as (files, stopped):
             kept = None
             if main is not None and spec.main is not None:
@@ -263,13 +265,13 @@ class Memory:
                 raise NotFreezable(str(refusal)) from None
         return self._add(_Snapshot(files, images, dumped.state, kept))
 
-    def _add(self, snapshot: _Snapshot) -> str:
+    def _add(self, stored: _Snapshot) -> MemorySnapshot:
         layer = self._images.new_layer()
-        self._images.made(layer, snapshot.state.size, snapshot)
+        self._images.made(layer, stored.state.size, stored)
         self._images.hold((layer,))
-        name = f"{self._engine}-memory-{next(self._numbers)}"
-        self._snapshots[name] = layer, snapshot
-        return name
+        snapshot = MemorySnapshot(f"{self._engine}-memory-{next(self._numbers)}")
+        self._snapshots[snapshot] = layer, stored
+        return snapshot
 
     async def _resume(self, factory: Factory, spec: TaskSpec, snapshot: _Snapshot) -> LocalTask:
         main = snapshot.main

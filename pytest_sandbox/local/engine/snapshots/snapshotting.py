@@ -9,7 +9,13 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from pytest_sandbox._shared.async_tasks import finish
-from pytest_sandbox.engine import InvalidSpec, StoreFull, TaskEnded
+from pytest_sandbox.engine import (
+    DirectorySnapshot,
+    InvalidSpec,
+    Snapshot,
+    StoreFull,
+    TaskEnded,
+)
 
 from ...protocol.common import Succeeded
 from ...protocol.message import Message
@@ -22,7 +28,7 @@ from ...protocol.zygote import (
     SnapshotInPlaceRequest,
     UnmountRequest,
 )
-from .images import Kind, check_depth
+from .images import check_depth
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -61,7 +67,7 @@ class Keeping:
         self._images.release(self.stack)
         self.stack = ()
 
-    async def snapshot(self, link: AgentLink, is_open: Callable[[], bool]) -> str:
+    async def snapshot(self, link: AgentLink, is_open: Callable[[], bool]) -> Snapshot:
         """Keep the files while the sandbox goes on.
 
         Args:
@@ -76,17 +82,17 @@ class Keeping:
         """See `ZygoteLink.operate`."""
         return await self._zygote.operate(request, answer, fds)
 
-    async def keep(self) -> str:
+    async def keep(self) -> Snapshot:
         """End the sandbox and keep its files."""
         return await finish(self._keep(), self._images.forget)
 
-    async def snapshot_folder(self, link: AgentLink, path: str) -> str:
+    async def snapshot_folder(self, link: AgentLink, path: str) -> DirectorySnapshot:
         """Keep a directory."""
         return await finish(self._snapshot_folder(link, path), self._images.forget)
 
-    async def mount(self, path: str, image: str | None) -> None:
+    async def mount(self, path: str, snapshot: DirectorySnapshot | None) -> None:
         """Show a directory at another one."""
-        stack = self._images.find(image, Kind.FOLDER) if image is not None else ()
+        stack = self._images.stack(snapshot) if snapshot is not None else ()
         with self._images.holding(stack):
             await self._images.bring(stack, self._zygote)
             try:
@@ -101,14 +107,14 @@ class Keeping:
         """Undo that."""
         await finish(self._unmount(link, path))
 
-    async def _snapshot(self, link: AgentLink, is_open: Callable[[], bool]) -> str:
+    async def _snapshot(self, link: AgentLink, is_open: Callable[[], bool]) -> Snapshot:
         async with self.kept(link, is_open) as (image, _):
             return image
 
     @contextlib.asynccontextmanager
     async def kept(
         self, link: AgentLink, is_open: Callable[[], bool], *, strictly: bool = False
-    ) -> AsyncIterator[tuple[str, list[int]]]:
+    ) -> AsyncIterator[tuple[Snapshot, list[int]]]:
         """Keep the files; while inside, nothing of the sandbox runs, see `AgentLink.paused`.
 
         Yields the image, which an error inside lets go of, and what was stopped before.
@@ -124,7 +130,7 @@ class Keeping:
                         self._images.forget(image)
                         raise
 
-    async def _image(self, stack: Stack, *, in_place: bool) -> str:
+    async def _image(self, stack: Stack, *, in_place: bool) -> Snapshot:
         layer = await self._swap() if in_place else None
         if layer is None:
             layer = await self._make(SnapshotByCopyRequest)
@@ -132,7 +138,7 @@ class Keeping:
             # The sandbox stands on it from now on.
             self._images.hold((layer,))
             self.stack = (layer, *stack)
-        return self._images.add(Kind.FILES, (layer, *stack))
+        return self._images.add((layer, *stack))
 
     async def _swap(self) -> int | None:
         try:
@@ -142,21 +148,21 @@ class Keeping:
                 return None  # mounts lie in a way that is too much for it
             raise
 
-    async def _keep(self) -> str:
+    async def _keep(self) -> Snapshot:
         async with self._turn:
             with self._images.holding(self.stack) as stack:
                 check_depth(stack)
                 layer = await self._make(SnapshotAtEndRequest)
-                return self._images.add(Kind.FILES, (layer, *stack))
+                return self._images.add((layer, *stack))
 
     async def _unmount(self, link: AgentLink, path: str) -> None:
         async with self._turn, link.paused():  # else the path might become another one's
             await self._request(UnmountRequest(name=self.name, path=path), Succeeded)
 
-    async def _snapshot_folder(self, link: AgentLink, path: str) -> str:
+    async def _snapshot_folder(self, link: AgentLink, path: str) -> DirectorySnapshot:
         async with self._turn, link.paused():
             layer = await self._make(partial(SnapshotDirectoryRequest, path=path))
-        return self._images.add(Kind.FOLDER, (layer,))
+        return self._images.add_directory(layer)
 
     async def _make(self, kind: Callable[..., Message]) -> int:
         layer = self._images.new_layer()

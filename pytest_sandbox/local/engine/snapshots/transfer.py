@@ -9,12 +9,11 @@ import os
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._shared.async_tasks import finish
-from pytest_sandbox.engine import EngineUnavailable, InvalidSpec
+from pytest_sandbox.engine import EngineUnavailable, InvalidSpec, Snapshot
 
 from ...protocol.common import Succeeded
 from ...protocol.zygote import ExportRequest, LayerMade, LoadRequest
 from ..ready import read_now, readable, writable, write_now
-from .images import Kind
 from .snapshotting import no_room
 
 if TYPE_CHECKING:
@@ -24,19 +23,17 @@ if TYPE_CHECKING:
     from .images import Images
 
 _CHUNK = 256 * 1024
-#: Begins every stream; the kind of image follows, then what `_archive` writes.
-_MAGIC = b"pytest-sandbox image "
-_LINE = 64
+#: Begins every stream; then follows what `archive` writes.
+_MAGIC = b"pytest-sandbox image FILES\n"
 
 
-async def export(zygote: ZygoteLink, images: Images, name: str) -> AsyncIterator[bytes]:
-    """An image as a stream; all of its layers merged into one.
+async def export(zygote: ZygoteLink, images: Images, snapshot: Snapshot) -> AsyncIterator[bytes]:
+    """A snapshot as a stream; all of its layers merged into one.
 
     Raises:
-        UnknownImage: there is no such image.
+        UnknownImage: there is no such snapshot.
     """
-    image = images.describe(name)
-    with images.holding(image.stack) as stack:
+    with images.holding(images.stack(snapshot)) as stack:
         await images.bring(stack, zygote)
         read, write = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(read, False)
@@ -44,29 +41,29 @@ async def export(zygote: ZygoteLink, images: Images, name: str) -> AsyncIterator
             zygote.request(ExportRequest(layers=list(stack)), Succeeded, (write,))
         )
         try:
-            yield _MAGIC + image.kind.name.encode() + b"\n"
+            yield _MAGIC
             while data := await _read(read):
                 yield data
             await done
         except OSError as error:
-            raise EngineUnavailable(f"image {name!r} cannot be read: {error}") from error
+            raise EngineUnavailable(f"image {snapshot.name!r} cannot be read: {error}") from error
         finally:
             os.close(read)  # whoever writes to it then gives up
             await asyncio.wait([done])
             done.cancelled() or done.exception()  # nobody else asks
 
 
-async def load(zygote: ZygoteLink, images: Images, stream: AsyncIterator[bytes]) -> str:
-    """Make an image of one layer of a stream.
+async def load(zygote: ZygoteLink, images: Images, stream: AsyncIterator[bytes]) -> Snapshot:
+    """Make a snapshot of one layer of a stream.
 
     Raises:
         InvalidSpec: it is not what `export` gave, or it is not whole.
         StoreFull: no room for it.
     """
-    kind, rest = await _first_line(stream)
+    rest = await _after_magic(stream)
     read, write = os.pipe2(os.O_CLOEXEC)
     os.set_blocking(write, False)
-    making = asyncio.ensure_future(_make(zygote, images, kind, read))
+    making = asyncio.ensure_future(_make(zygote, images, read))
     try:
         with contextlib.suppress(BrokenPipeError):  # it has seen enough, and will say of what
             await _write(write, rest)
@@ -80,7 +77,7 @@ async def load(zygote: ZygoteLink, images: Images, stream: AsyncIterator[bytes])
     return await finish(making, images.forget)
 
 
-async def _make(zygote: ZygoteLink, images: Images, kind: Kind, pipe: int) -> str:
+async def _make(zygote: ZygoteLink, images: Images, pipe: int) -> Snapshot:
     layer = images.new_layer()
     try:
         answer = await zygote.request(
@@ -91,26 +88,24 @@ async def _make(zygote: ZygoteLink, images: Images, kind: Kind, pipe: int) -> st
             raise InvalidSpec(f"the stream cannot be loaded: {error.strerror}") from error
         raise no_room(error) from error
     images.made(layer, answer.size, zygote)
-    return images.add(kind, (layer,))
+    return images.add((layer,))
 
 
-def _discard(done: asyncio.Future[str], images: Images) -> None:
+def _discard(done: asyncio.Future[Snapshot], images: Images) -> None:
     if not done.cancelled() and done.exception() is None:
         images.forget(done.result())
 
 
-async def _first_line(stream: AsyncIterator[bytes]) -> tuple[Kind, bytes]:
-    """What the stream is of, and what of it was read besides."""
+async def _after_magic(stream: AsyncIterator[bytes]) -> bytes:
+    """What was read of the stream besides its first line."""
     data = b""
     async for more in stream:
         data += more
-        if b"\n" in data or len(data) > _LINE:
+        if len(data) >= len(_MAGIC):
             break
-    line, _, rest = data.partition(b"\n")
-    kind = line.removeprefix(_MAGIC).decode("ascii", "replace")
-    if not line.startswith(_MAGIC) or kind not in Kind.__members__:
-        raise InvalidSpec(f"the stream is not an image: it begins with {line[:_LINE]!r}")
-    return Kind[kind], rest
+    if not data.startswith(_MAGIC):
+        raise InvalidSpec(f"the stream is not an image: it begins with {data[: len(_MAGIC)]!r}")
+    return data[len(_MAGIC) :]
 
 
 async def _read(fd: int) -> bytes:

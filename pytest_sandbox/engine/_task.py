@@ -1,0 +1,44 @@
+"""A task: one sandbox, as an engine runs it."""
+
+from abc import ABC, abstractmethod
+
+from ._files import Files
+from ._process import Process
+from ._spec import ProcessSpec
+from ._status import TaskEnd
+
+
+class Task(ABC):
+    """One sandbox, live or ended.
+
+    What it may be able to do besides is in the abilities: `SupportsSnapshots`, `SupportsMounts`,
+    `SupportsMemorySnapshots`, `SupportsPorts`.
+    """
+
+    #: The process the task lives and dies with, if its specification had one.
+    main: Process | None
+    #: File operations inside.
+    files: Files
+
+    @abstractmethod
+    async def exec(self, spec: ProcessSpec) -> Process:
+        """Start a further process.
+
+        Raises:
+            InvalidSpec: the specification makes no sense.
+            SpawnFailed: the command cannot be started.
+            StoreFull: the engine has no room for another process.
+            TaskEnded: the task is over.
+        """
+
+    @abstractmethod
+    def poll(self) -> TaskEnd | None:
+        """How it ended, or `None` while it lives."""
+
+    @abstractmethod
+    async def wait(self) -> TaskEnd:
+        """Return when it ended and nothing of it is left: no process, no mount, no file."""
+
+    @abstractmethod
+    async def kill(self) -> None:
+        """End it and return when nothing of it is left; does nothing if it ended before."""

@@ -1,0 +1,54 @@
+"""Capabilities and abilities agree: what an engine says it can do, its classes have the calls for.
+
+The other direction is in the checks of what an engine refuses.
+"""
+
+from .. import (
+    Ability,
+    Capability,
+    Engine,
+    SupportsForget,
+    SupportsMemorySnapshots,
+    SupportsMounts,
+    SupportsPorts,
+    SupportsSnapshots,
+    SupportsVolumes,
+    Task,
+)
+from ._check import requires
+from ._support import a_task
+
+
+def has(thing: Task | Engine, *abilities: type[Ability]) -> None:
+    """Fail unless a task or an engine has all these abilities."""
+    missing = [ability.__name__ for ability in abilities if not isinstance(thing, ability)]
+    assert not missing, f"{type(thing).__name__} does not derive from {', '.join(missing)}"
+
+
+@requires(Capability.SNAPSHOT)
+async def check_snapshots_have_calls(engine: Engine) -> None:
+    """An engine with `SNAPSHOT` can forget; its tasks support snapshots and mounts."""
+    has(engine, SupportsForget)
+    async with a_task(engine) as task:
+        has(task, SupportsSnapshots, SupportsMounts)
+
+
+@requires(Capability.MEMORY_SNAPSHOT)
+async def check_memory_snapshots_have_calls(engine: Engine) -> None:
+    """An engine with `MEMORY_SNAPSHOT` can forget; its tasks support memory snapshots."""
+    has(engine, SupportsForget)
+    async with a_task(engine) as task:
+        has(task, SupportsMemorySnapshots)
+
+
+@requires(Capability.PORT)
+async def check_ports_have_calls(engine: Engine) -> None:
+    """The tasks of an engine with `PORT` support connections to ports."""
+    async with a_task(engine) as task:
+        has(task, SupportsPorts)
+
+
+@requires(Capability.VOLUME)
+async def check_volumes_have_calls(engine: Engine) -> None:
+    """An engine with `VOLUME` can forget volumes."""
+    has(engine, SupportsVolumes)

@@ -1,0 +1,61 @@
+"""Paths of `/proc` and `/sys` that a sandbox must not see, or must not change.
+
+Many files there are not part of any namespace: they tell of the whole machine, or change it, and
+root of a sandbox may open some of them. The lists follow `linux.maskedPaths` and
+`linux.readonlyPaths` that container engines pass to OCI runtimes by default, and a little more.
+"""
+
+from __future__ import annotations
+
+import os
+
+from ..kernel import mounts
+
+_HIDDEN = (
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/interrupts",  # and the powercap folder below: side channels, by timing and by power
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/kpagecgroup",
+    "/proc/kpagecount",
+    "/proc/kpageflags",
+    "/proc/latency_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/slabinfo",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/proc/vmallocinfo",
+    "/sys/firmware",
+    "/sys/devices/virtual/powercap",
+)
+_READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+
+
+class MaskedPaths:
+    """Those of the paths that this kernel has; found out once, while the machine is in reach."""
+
+    def __init__(self) -> None:
+        self._hidden = [(path, os.path.isdir(path)) for path in _HIDDEN if os.path.exists(path)]
+        self._read_only = [path for path in _READ_ONLY if os.path.exists(path)]
+
+    def apply(self, root: str, flags: int) -> None:
+        """Hide and protect them.
+
+        Args:
+            root: the folder below which `/proc` and `/sys` are mounted.
+            flags: `MS_...` that these mounts have, which a read-only one has to repeat to keep.
+
+        Raises:
+            OSError: the kernel refused it; names the path.
+        """
+        for path, is_directory in self._hidden:
+            if os.path.lexists(root + path):
+                mounts.bind("/empty" if is_directory else "/dev/null", root + path)
+        for path in self._read_only:
+            target = root + path
+            mounts.bind(target, target)
+            # Only a second mount(2), of what is a bind mount already, takes flags: mount(2), NOTES.
+            remount = mounts.MS_BIND | mounts.MS_REMOUNT | mounts.MS_RDONLY | flags
+            mounts.mount("", target, flags=remount)

@@ -1,0 +1,98 @@
+"""What one directory holds that several trees have, as overlayfs would merge it.
+
+Documentation/filesystems/overlayfs.rst, "Merged directories" and "whiteouts and opaque
+directories": of a name that several trees have, the topmost counts. Only directories on top of
+directories are merged; a whiteout, or anything else, hides what is below it.
+"""
+
+from __future__ import annotations
+
+import os
+
+from ..kernel import overlayfs
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Subdirectory:
+    """A directory that is in one or more trees.
+
+    Attributes:
+        name: in the directory that it is in.
+        trees: indices of the trees that have it, the topmost first.
+        opaque: whether nothing below these trees shows in it.
+    """
+
+    __slots__ = ("name", "opaque", "trees")
+
+    def __init__(self, name: str, trees: list[int]) -> None:
+        self.name = name
+        self.trees = trees
+        self.opaque = False
+
+
+class MergedDirectory:
+    """Collects what a directory holds, tree by tree, the topmost first.
+
+    Args:
+        merge: whether the trees are layers; else there is one, in which nothing means anything.
+        on_top: whether there may be something below all the trees. A whiteout is of use only then;
+            where nothing is below, overlayfs would show the whiteout itself.
+        tell: called with each name that is not a directory, its path and its `lstat`.
+    """
+
+    def __init__(
+        self,
+        *,
+        merge: bool,
+        on_top: bool,
+        tell: Callable[[str, str, os.stat_result], None],
+    ) -> None:
+        self._merge = merge
+        self._on_top = on_top
+        self._tell = tell
+        self._found: dict[str, Subdirectory | None] = {}  # None for what is not a directory
+
+    def add(self, tree: int, fd: int) -> None:
+        """Add what a tree has.
+
+        Args:
+            tree: its index.
+            fd: its directory.
+        """
+        with os.scandir(fd) as entries:
+            names = sorted((one.name, one.is_dir(follow_symlinks=False)) for one in entries)
+        for name, is_directory in names:
+            self._add(name, tree, f"/proc/self/fd/{fd}/{name}", is_directory)
+
+    def subdirectories(self) -> list[Subdirectory]:
+        """The directories in it, in the order in which they were found."""
+        return [one for one in self._found.values() if one is not None]
+
+    def _add(self, name: str, tree: int, path: str, is_directory: bool) -> None:
+        if name not in self._found:
+            one = self._found[name] = Subdirectory(name, [tree]) if is_directory else None
+            if one is None:
+                self._add_item(name, path)
+        else:
+            one = self._found[name]
+            if one is None or one.opaque:
+                return
+            if is_directory:
+                one.trees.append(tree)
+            else:
+                one.opaque = True  # something that is not a directory ends the merging
+        if one is not None and self._merge:
+            one.opaque = one.opaque or _is_opaque(path)
+
+    def _add_item(self, name: str, path: str) -> None:
+        info = os.lstat(path)
+        if self._merge and not self._on_top and overlayfs.is_whiteout(info):
+            return
+        self._tell(name, path, info)
+
+
+def _is_opaque(path: str) -> bool:
+    return overlayfs.OPAQUE in os.listxattr(path, follow_symlinks=False)

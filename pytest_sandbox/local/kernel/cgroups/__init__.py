@@ -1,0 +1,10 @@
+"""Control groups, both versions (cgroups(7)): limits of sandboxes, and whether memory ran out.
+
+One group for the engine, in it one for the zygote and one for each sandbox that needs one:
+
+    .../pytest-sandbox-PID-RANDOM/{zygote,1,2,...}
+
+Version 1 has several hierarchies of groups with a controller or two each, version 2 has one with
+all of them (Documentation/admin-guide/cgroup-v1/, cgroup-v2.rst); a machine may use both. Nothing
+here removes anything but empty groups: rmdir(2) on a group does no more, whatever files it shows.
+"""

@@ -1,0 +1,150 @@
+"""The groups of all sandboxes of one zygote, in all hierarchies."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+
+from . import leftovers, mounted
+from .entrances import Entrances
+from .hierarchy import Hierarchy
+from .limits import KILLS_FILE, MEMORY_FILE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .limits import CgroupLimits
+    from .mounted import MountedHierarchy
+
+#: The part of the machine's memory that all sandboxes together may take.
+_SHARE = 0.8
+#: How often, and after how many seconds each time, to try to remove what is still busy at the end.
+_ATTEMPTS, _PAUSE = 50, 0.01
+
+
+class SandboxGroups:
+    """Makes and removes the groups of sandboxes.
+
+    Attributes:
+        refused: why a controller cannot be used here, by its name.
+    """
+
+    def __init__(self) -> None:
+        self.refused: dict[str, str] = {}
+        self._by_controller: dict[str, Hierarchy] = {}
+        self._hierarchies: list[Hierarchy] = []
+        self._stale: set[tuple[Hierarchy, str]] = set()
+        for hierarchy in mounted.find():
+            self._open(hierarchy)
+        for name in mounted.CONTROLLERS:
+            if name not in self._by_controller:
+                self.refused.setdefault(name, "this machine has no such cgroup controller mounted")
+        self._bound_memory()
+
+    @property
+    def controllers(self) -> list[str]:
+        """Those that can be used here."""
+        return sorted(self._by_controller)
+
+    @property
+    def paths(self) -> list[str]:
+        """Folders of the engine's groups, to be removed by whichever process ends last."""
+        return [hierarchy.path for hierarchy in self._hierarchies]
+
+    def make(self, name: str, limits: CgroupLimits) -> Entrances:
+        """Make the groups of a sandbox; leaves nothing behind if that fails.
+
+        Raises:
+            OSError: the kernel refused it.
+        """
+        files: dict[Hierarchy, dict[str, str]] = {}
+        for controller, by_version in limits.files().items():
+            hierarchy = self._by_controller.get(controller)
+            if hierarchy is not None:
+                files.setdefault(hierarchy, {}).update(by_version[hierarchy.version])
+        entrances = Entrances()
+        try:
+            for hierarchy, values in files.items():
+                hierarchy.make(name, values)
+                entrances.add(hierarchy.version, hierarchy.entrance(name))
+        except OSError:
+            entrances.close()
+            self.dismiss(name)
+            raise
+        return entrances
+
+    def entrances(self, name: str) -> Entrances:
+        """The ways into the groups of a sandbox, for one more process of it."""
+        entrances = Entrances()
+        for hierarchy in self._hierarchies:
+            with contextlib.suppress(FileNotFoundError):  # it has no limit of this kind
+                entrances.add(hierarchy.version, hierarchy.entrance(name))
+        return entrances
+
+    def dismiss(self, name: str) -> bool:
+        """Remove the groups of a sandbox that is gone; whether the kernel killed it for memory."""
+        killed = self._out_of_memory(name)
+        self._stale |= {(hierarchy, name) for hierarchy in set(self._by_controller.values())}
+        self.sweep()
+        return killed
+
+    def sweep(self) -> bool:
+        """Remove the groups of sandboxes that are gone; whether some are still busy."""
+        self._stale = {(where, name) for where, name in self._stale if not where.remove(name)}
+        return bool(self._stale)
+
+    def leave(self) -> None:
+        """Remove all that is empty; waits for half a second if something is not."""
+        for _ in range(_ATTEMPTS):
+            if not self.sweep():
+                break
+            time.sleep(_PAUSE)
+        for hierarchy in self._hierarchies:
+            hierarchy.leave()
+
+    def _open(self, found: MountedHierarchy) -> None:
+        """Use the first folder, from our group upwards, in which groups can be made.
+
+        Ours may hold other processes, beside which version 2 allows no groups with controllers. A
+        group above may be ours to divide too: systemd delegates one to each user session.
+        """
+        error: OSError | None = None
+        for folder in found.folders:
+            leftovers.sweep(folder)
+            try:
+                hierarchy = Hierarchy(found.version, found.controllers, folder, found.folders[0])
+            except OSError as refusal:
+                error = error or refusal
+                continue
+            try:
+                hierarchy.enter()
+                if hierarchy.controllers:
+                    break
+            except OSError as refusal:
+                error = error or refusal
+            hierarchy.leave()
+        else:
+            for name in found.controllers:
+                self.refused[name] = str(error or "not passed on to our group")
+            return
+        self._hierarchies.append(hierarchy)
+        self._by_controller.update(dict.fromkeys(hierarchy.controllers, hierarchy))
+
+    def _bound_memory(self) -> None:
+        """Keep all sandboxes together from taking the machine's last memory."""
+        hierarchy = self._by_controller.get("memory")
+        if hierarchy is None:
+            return
+        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        hierarchy.write(MEMORY_FILE[hierarchy.version], str(int(total * _SHARE)))
+
+    def _out_of_memory(self, name: str) -> bool:
+        hierarchy = self._by_controller.get("memory")
+        if hierarchy is None:
+            return False
+        file = KILLS_FILE[hierarchy.version]
+        try:
+            counts = dict(line.split() for line in hierarchy.read(f"{name}/{file}").splitlines())
+        except OSError:
+            return False  # it had no limit of its own
+        return int(counts.get("oom_kill", 0)) > 0

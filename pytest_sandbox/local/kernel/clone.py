@@ -1,0 +1,79 @@
+"""Forking into new namespaces, into a cgroup, and with a chosen pid, in one step: `clone3(2)`."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+
+from .syscalls import number
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_CLONE_INTO_CGROUP = 0x200000000
+#: How a child ends whose work raised: nothing that calls this reads the status.
+_FAILED = 70
+
+# PyDLL keeps the interpreter's lock during the call. CDLL would release it, and another thread
+# could change the interpreter between the fork and the hooks that are to follow it.
+_libc = ctypes.PyDLL(None, use_errno=True)
+_libc.syscall.restype = ctypes.c_long
+
+
+class _CloneArgs(ctypes.Structure):
+    """`struct clone_args` of clone(2)."""
+
+    _fields_ = [
+        (name, ctypes.c_uint64)
+        for name in (
+            *("flags", "pidfd", "child_tid", "parent_tid", "exit_signal", "stack", "stack_size"),
+            *("tls", "set_tid", "set_tid_size", "cgroup"),
+        )
+    ]
+
+
+def clone(
+    flags: int, child: Callable[[], object], cgroup: int | None = None, pid: int | None = None
+) -> int:
+    """Fork: `child` runs in the new process, which ends when it returns. Returns the child's pid.
+
+    The interpreter runs the hooks that `os.fork` would run.
+
+    Args:
+        flags: `CLONE_NEW...` of the namespaces that are to be new.
+        child: what the new process does.
+        cgroup: a descriptor of the folder of a version 2 cgroup to start in; `None` for ours.
+        pid: its number in the innermost pid namespace; `None` for the next one. Choosing one takes
+            CAP_CHECKPOINT_RESTORE over that namespace.
+
+    Raises:
+        OSError: the kernel refused it; `FileExistsError` if the pid is taken.
+    """
+    args = _CloneArgs(flags=flags, exit_signal=signal.SIGCHLD)
+    wanted = ctypes.c_int(pid or 0)
+    if pid is not None:
+        args.set_tid, args.set_tid_size = ctypes.addressof(wanted), 1
+    if cgroup is not None:
+        args.flags |= _CLONE_INTO_CGROUP
+        args.cgroup = cgroup
+    # Made here: between the fork and its hooks nothing may be allocated.
+    call, pointer, size = _call(args)
+    ctypes.pythonapi.PyOS_BeforeFork()
+    forked = _libc.syscall(call, pointer, size)
+    if forked == 0:
+        try:
+            ctypes.pythonapi.PyOS_AfterFork_Child()
+            child()
+        finally:
+            os._exit(_FAILED)
+    errno = ctypes.get_errno()
+    ctypes.pythonapi.PyOS_AfterFork_Parent()
+    if forked < 0:
+        raise OSError(errno, os.strerror(errno), "clone")
+    return int(forked)
+
+
+def _call(args: _CloneArgs) -> tuple[object, object, object]:
+    return ctypes.c_long(number("clone3")), ctypes.byref(args), ctypes.c_size_t(ctypes.sizeof(args))

@@ -1,0 +1,104 @@
+"""What a file is besides its contents: kind, owner, mode, times, extended attributes.
+
+Access control lists and capabilities of files are extended attributes too: acl(5),
+capabilities(7), "File capabilities", xattr(7).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+
+from . import overlayfs
+
+_CAPABILITY = "security.capability"
+
+
+class Attributes:
+    """All that a file is but its name and its contents.
+
+    Attributes:
+        mode: as `st_mode`, with the kind.
+        owner: its user and its group.
+        times: of the last access and the last change, in nanoseconds.
+        device: its number, for device nodes.
+        size: bytes.
+        extended: extended attributes by name.
+    """
+
+    __slots__ = ("device", "extended", "mode", "owner", "size", "times")
+
+    def __init__(
+        self,
+        mode: int,
+        owner: tuple[int, int],
+        times: tuple[int, int],
+        device: int,
+        size: int,
+        extended: dict[str, bytes],
+    ) -> None:
+        self.mode = mode
+        self.owner = owner
+        self.times = times
+        self.device = device
+        self.size = size
+        self.extended = extended
+
+    def apply(self, target: str | int) -> None:
+        """Set everything of another file but its kind, device and size.
+
+        Args:
+            target: a path, which is not followed if it is a link, or a descriptor.
+
+        Raises:
+            OSError: what the kernel said.
+        """
+        # In the one order in which no step undoes another: a change of owner clears set-user-ID
+        # bits and capabilities (chown(2)), an access control list changes the mode (acl(5),
+        # "Correspondence between ACL entries and file permission bits"), and writing to a directory
+        # changes its time.
+        follow = isinstance(target, int)
+        os.chown(target, *self.owner, follow_symlinks=follow)
+        if not stat.S_ISLNK(self.mode):
+            os.chmod(target, stat.S_IMODE(self.mode))
+        for name, value in self.extended.items():
+            # Labels of security modules mean something on the machine that made them only, and may
+            # not be set in a user namespace. Capabilities of files are programs' own.
+            label = name.startswith("security.") and name != _CAPABILITY
+            with contextlib.suppress(*[OSError] * label):
+                os.setxattr(target, name, value, follow_symlinks=follow)
+        os.utime(target, ns=self.times, follow_symlinks=follow)
+
+
+def read(target: str | int) -> Attributes:
+    """The attributes of a path, which is not followed if it is a link, or of a descriptor.
+
+    Of what overlayfs notes in attributes, only that a directory is opaque is among them: all else
+    would be wrong in a copy.
+
+    Raises:
+        OSError: what the kernel said.
+    """
+    follow = isinstance(target, int)
+    info = os.stat(target, follow_symlinks=follow)
+    names = os.listxattr(target, follow_symlinks=follow)
+    return Attributes(
+        mode=info.st_mode,
+        owner=(info.st_uid, info.st_gid),
+        times=(info.st_atime_ns, info.st_mtime_ns),
+        device=info.st_rdev,
+        size=info.st_size,
+        extended={
+            name: os.getxattr(target, name, follow_symlinks=follow)
+            for name in names
+            if name == overlayfs.OPAQUE or not name.startswith(overlayfs.PRIVATE_ATTRIBUTES)
+        },
+    )
+
+
+def copy_to_overlay(source: str, target: str) -> None:
+    """Give a new upper directory what the topmost lower one has, but not its opaqueness."""
+    attributes = read(source)
+    attributes.extended.pop(overlayfs.OPAQUE, None)
+    attributes.apply(target)

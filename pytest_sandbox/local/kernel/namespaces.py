@@ -1,0 +1,50 @@
+"""Namespaces: entering new ones and those of other processes (namespaces(7))."""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+
+from .syscalls import call, check, libc
+
+# include/uapi/linux/sched.h
+CLONE_NEWNS = 0x00020000
+CLONE_NEWCGROUP = 0x02000000
+CLONE_NEWUTS = 0x04000000
+CLONE_NEWIPC = 0x08000000
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWPID = 0x20000000
+CLONE_NEWNET = 0x40000000
+
+_NS_GET_USERNS = 0xB701  # ioctl_ns(2)
+
+
+def unshare(flags: int) -> None:
+    """Enter new namespaces, `unshare(2)`; `flags` are `CLONE_NEW...`.
+
+    Raises:
+        OSError: the kernel refused it.
+    """
+    check(libc.unshare(ctypes.c_int(flags)), f"unshare {flags:#x}")
+
+
+def enter(namespace: int, kind: int) -> None:
+    """Enter namespaces, `setns(2)`.
+
+    Args:
+        namespace: a descriptor of a namespace, or a pidfd, for those of that process.
+        kind: `CLONE_NEW...`; several of them for a pidfd.
+
+    Raises:
+        OSError: the kernel refused it.
+    """
+    call("setns", namespace, kind)
+
+
+def owner_of(namespace: int) -> int:
+    """A descriptor of the user namespace that owns a namespace.
+
+    Raises:
+        OSError: the kernel refused it.
+    """
+    return fcntl.ioctl(namespace, _NS_GET_USERNS)

@@ -1,0 +1,29 @@
+"""The command line that `ps` shows of this process: proc_pid_cmdline(5)."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+
+from . import prctl
+
+
+def set_title(title: str) -> None:
+    """Show another command line, for ours names files of the machine.
+
+    The kernel shows whatever the memory holds in which it once put the arguments.
+    """
+    start, end = _argument_memory()
+    if 0 < start < end:
+        text = title.encode()[: end - start - 1]
+        ctypes.memmove(start, text.ljust(end - start, b"\0"), end - start)
+    prctl.set_name(title)
+
+
+@functools.cache  # a fork has its arguments where its parent has them
+def _argument_memory() -> tuple[int, int]:
+    """Where the arguments of this process begin and end: proc_pid_stat(5), fields 48 and 49."""
+    with open("/proc/self/stat", "rb") as file:
+        # The name, field 2, may hold blanks and parentheses; field 3 follows the last one.
+        fields = file.read().rpartition(b")")[2].split()
+    return int(fields[45]), int(fields[46])
