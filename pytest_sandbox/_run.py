@@ -132,12 +132,15 @@ class Run:
         """The path of the engine's Unix socket; see `start`."""
         return self.start(engine, options).socket
 
-    def start(self, engine: str = "local", options: Mapping[str, str] | None = None) -> Server:
+    def start(
+        self, engine: str = "local", options: Mapping[str, str] | None = None, *, tcp: str = ""
+    ) -> Server:
         """The engine process of this run, started by whoever asks first.
 
         Args:
             engine: the engine's name.
-            options: further options of the server, `{"tcp": "127.0.0.1:0"}`.
+            options: the engine's, name to value as text.
+            tcp: `HOST:PORT`, to serve Modal clients there too.
 
         Raises:
             EngineStartError: it cannot be started, or it died. It is never started twice: its
@@ -145,7 +148,9 @@ class Run:
         """
         arguments = ["--engine", engine]
         for name, value in sorted((options or {}).items()):
-            arguments += [f"--{name}", value]
+            arguments += ["--engine-option", f"{name}={value}"]
+        if tcp:
+            arguments += ["--tcp", tcp]
         if self._record is None:
             with self._start_lock() as file:
                 self._record = self._started(file, arguments)

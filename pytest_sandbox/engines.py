@@ -1,11 +1,10 @@
 """Engines by name: the ones of this package, and those that others provide."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import pluggy
 
-from .engine import Engine, EngineUnavailable, SystemClock
+from .engine import Engine, EngineUnavailable, SystemClock, check_options
 
 #: What is called to make an engine: the options of the command line, name to value.
 EngineFactory = Callable[[Mapping[str, str]], Engine]
@@ -55,23 +54,13 @@ def load_engine(name: str, options: Mapping[str, str] | None = None) -> Engine:
 def _local(options: Mapping[str, str]) -> Engine:
     from .local import LocalEngine, LocalOptions  # late: a server with another engine needs none
 
-    return LocalEngine(LocalOptions(**_values(options)))
-
-
-def _values(options: Mapping[str, str]) -> dict[str, Any]:
-    try:
-        return {name: text if name == "criu" else int(text) for name, text in options.items()}
-    except ValueError:
-        raise EngineUnavailable(
-            f"options of the engine 'local' are numbers, but for criu, not {dict(options)!r}"
-        ) from None
+    return LocalEngine(LocalOptions.parse(options))
 
 
 def _fake(options: Mapping[str, str]) -> Engine:
-    if options:
-        raise EngineUnavailable(f"the engine 'fake' takes no options, not {dict(options)!r}")
     from .fakes import FakeEngine
 
+    check_options("fake", options, ())
     # Reached from other processes it runs on the time of the machine; a clock that stands still
     # is for tests that hold the engine.
     return FakeEngine(clock=SystemClock())

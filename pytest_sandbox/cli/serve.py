@@ -11,6 +11,8 @@ import shlex
 import sys
 from collections.abc import Mapping
 
+from pytest_sandbox._shared.engine_options import parse_engine_options
+
 SUMMARY = "serve sandboxes to real Modal clients"
 
 #: Where Debian, Fedora and Alpine keep the certificates that everything trusts.
@@ -33,11 +35,18 @@ If the network is yours alone, add --allow-remote."""
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the command."""
     parser.usage = (
-        "pytest-sandbox serve [-h] [--engine E] [--host H] [--port N] [--allow-remote] "
-        "[-- COMMAND ...]"
+        "pytest-sandbox serve [-h] [--engine E] [--engine-option NAME=VALUE] [--host H] [--port N] "
+        "[--allow-remote] [-- COMMAND ...]"
     )
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--engine", default="local", metavar="E", help="the engine (local)")
+    parser.add_argument(
+        "--engine-option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="an option of the engine; may be given again",
+    )
     parser.add_argument("--host", default="127.0.0.1", metavar="H", help="address (127.0.0.1)")
     parser.add_argument(
         "--port", type=_port, default=0, metavar="N", help="port of the control plane (any free)"
@@ -57,14 +66,18 @@ def run(args: argparse.Namespace) -> int:
     if problem := _problem(args):
         print(f"pytest-sandbox serve: {problem}", file=sys.stderr)
         return 2
-    from pytest_sandbox._run import EngineStartError, Run
+    from pytest_sandbox._run import EngineStartError, Run, Server
 
     from ._supervise import supervise, until_interrupted
 
     engine_run = Run.create()
-    options = {"tcp": f"{_bracketed(args.host)}:{args.port}"}
+    options = parse_engine_options(args.engine_option)
+
+    def start() -> Server:
+        return engine_run.start(args.engine, options, tcp=f"{_bracketed(args.host)}:{args.port}")
+
     try:
-        tcp = engine_run.start(args.engine, options).tcp or {}
+        tcp = start().tcp or {}
         env = _environment(tcp)
         if args.command:
             return supervise(args.command, {**os.environ, **env})
@@ -75,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
             sys.stdout.flush()
             print(f"serving {args.engine} sandboxes on {tcp['url']} until Ctrl-C", file=sys.stderr)
 
-        until_interrupted(announce, lambda: engine_run.start(args.engine, options))
+        until_interrupted(announce, start)
     except EngineStartError as error:
         print(f"pytest-sandbox serve: {error}", file=sys.stderr)
         return 1
@@ -91,6 +104,10 @@ def _problem(args: argparse.Namespace) -> str:
     loopback = args.host == "localhost" if address is None else address.is_loopback
     if not (loopback or args.allow_remote):
         return _REMOTE.format(host=args.host)
+    try:
+        parse_engine_options(args.engine_option)
+    except ValueError as error:
+        return f"--engine-option: {error}"
     return "-- needs a command after it" if args.command == [] else ""
 
 

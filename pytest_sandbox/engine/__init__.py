@@ -43,6 +43,8 @@ from ._image import MemorySnapshot as MemorySnapshot
 from ._image import RootImage as RootImage
 from ._image import Snapshot as Snapshot
 from ._log import OutputLog as OutputLog
+from ._options import check_options as check_options
+from ._options import invalid_option as invalid_option
 from ._process import Process as Process
 from ._spec import Capability as Capability
 from ._spec import EngineInfo as EngineInfo
@@ -111,6 +113,8 @@ __all__ = [
     "VolumeMount",
     "WatchEvent",
     "WatchKind",
+    "check_options",
     "check_process",
     "check_task",
+    "invalid_option",
 ]

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from pytest_sandbox.engine import check_options, invalid_option
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Mode(Enum):
@@ -36,3 +42,28 @@ class LocalOptions:
     store: int | None = None
     processes: int = 1024
     criu: str | None = None
+
+    @classmethod
+    def parse(cls, options: Mapping[str, str]) -> LocalOptions:
+        """The settings that a command line gives as text; `mode` as `root-shifted`, ...
+
+        Raises:
+            EngineUnavailable: an option does not exist, or its value makes no sense.
+        """
+        check_options("local", options, cls.__dataclass_fields__)
+        return cls(**{name: _parse(name, text) for name, text in options.items()})
+
+
+def _parse(name: str, text: str) -> Any:
+    if name == "mode":
+        modes = {mode.name.lower().replace("_", "-"): mode for mode in Mode}
+        if text not in modes:
+            raise invalid_option("local", name, text, f"one of {', '.join(modes)}")
+        return modes[text]
+    if name == "criu":
+        if not text:
+            raise invalid_option("local", name, text, "a path")
+        return text
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise invalid_option("local", name, text, "a whole number of at least 1")
+    return int(text)

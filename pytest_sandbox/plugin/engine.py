@@ -87,7 +87,7 @@ class EngineSession:
             if settings(self._config).engine == "fake":
                 return self._in_memory()
             asked = settings(self._config)
-            server = self.run().start(asked.engine, asked.of_engine)
+            server = self.run().start(asked.engine, asked.engine_options)
             if self._engine is None:
                 self._engine = SandboxEngine(
                     name=server.engine["name"],

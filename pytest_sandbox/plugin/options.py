@@ -4,14 +4,15 @@ An option wins over its environment variable, that over the ini file, and that o
 """
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pytest
 
+from pytest_sandbox._shared.engine_options import parse_engine_options
 from pytest_sandbox._shared.suggestions import did_you_mean
 
 ENGINE_VARIABLE = "PYTEST_SANDBOX_ENGINE"
-CRIU_VARIABLE = "PYTEST_SANDBOX_CRIU"
 
 #: Images that have a name: the curated view of this machine.
 IMAGES = ("host",)
@@ -26,7 +27,10 @@ _ENGINE_HELP = (
     "or fake (in memory)."
 )
 _IMAGE_HELP = "The image of sandboxes whose marker names none: host (the default)."
-_CRIU_HELP = "The CRIU that keeps the memory of sandboxes (the installed one)."
+_ENGINE_OPTION_HELP = (
+    "An option of the engine, such as criu=/usr/sbin/criu; may be given again. It replaces the one "
+    "of the same name in the ini file."
+)
 _POOL_HELP = (
     "Whether the sandbox of the next test is made while a test runs: auto (the default) or off."
 )
@@ -44,7 +48,7 @@ class Settings:
         image_source: where that choice comes from.
         strict: whether leaving something behind fails a test.
         pool: whether the engine is told what the next test will ask for.
-        criu: path of the CRIU that keeps memory; empty for what the engine finds.
+        engine_options: of the engine, name to value.
     """
 
     engine: str
@@ -53,12 +57,7 @@ class Settings:
     image_source: str
     strict: bool
     pool: bool
-    criu: str
-
-    @property
-    def of_engine(self) -> dict[str, str]:
-        """Options of the engine."""
-        return {"criu": self.criu} if self.criu and self.engine == "local" else {}
+    engine_options: Mapping[str, str]
 
     @property
     def header(self) -> str:
@@ -73,13 +72,19 @@ _SETTINGS = pytest.StashKey[Settings]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the options and their twins in the ini file."""
     group = parser.getgroup("sandbox", "sandboxes")
-    group.addoption("--sandbox-criu", metavar="PATH", help=_CRIU_HELP)
     group.addoption("--sandbox-engine", metavar="ENGINE", help=_ENGINE_HELP)
+    group.addoption(
+        "--sandbox-engine-option",
+        dest="sandbox_engine_options",
+        action="append",
+        metavar="NAME=VALUE",
+        help=_ENGINE_OPTION_HELP,
+    )
     group.addoption("--sandbox-image", metavar="IMAGE", help=_IMAGE_HELP)
     group.addoption("--sandbox-pool", metavar="POOL", help=_POOL_HELP)
     group.addoption("--sandbox-strict", action="store_true", default=None, help=_STRICT_HELP)
-    parser.addini("sandbox_criu", _CRIU_HELP, default="")
     parser.addini("sandbox_engine", _ENGINE_HELP, default="")
+    parser.addini("sandbox_engine_options", _ENGINE_OPTION_HELP, type="linelist", default=[])
     parser.addini("sandbox_image", _IMAGE_HELP, default="")
     parser.addini("sandbox_pool", _POOL_HELP, default="")
     parser.addini("sandbox_strict", _STRICT_HELP, type="bool", default=False)
@@ -130,15 +135,24 @@ def _resolve(config: pytest.Config) -> Settings:
         image_source=image_source,
         strict=_strict(config),
         pool=pool == "auto",
-        criu=_criu(config),
+        engine_options=_engine_options(config, engine),
     )
 
 
-def _criu(config: pytest.Config) -> str:
-    path, source = _with_source(config, "criu", "", CRIU_VARIABLE)
-    # The engine process inherits the variable. An option would make the run one of other options
-    # for whoever starts, or joins, its engine without.
-    return "" if CRIU_VARIABLE in source else path
+def _engine_options(config: pytest.Config, engine: str) -> dict[str, str]:
+    """Those of the ini file, and over them those of the command line."""
+    source = "ini sandbox_engine_options"
+    try:
+        options = parse_engine_options(config.getini("sandbox_engine_options"))
+        source = "option --sandbox-engine-option"
+        options |= parse_engine_options(config.getoption("sandbox_engine_options") or ())
+    except ValueError as error:
+        raise pytest.UsageError(f"{source}: {error}") from None
+    if options and engine == "fake":
+        # It runs in this process and is made anew for each test, so nothing else would look.
+        given = ", ".join(f"{name}={value}" for name, value in options.items())
+        raise pytest.UsageError(f"the sandbox engine 'fake' has no options, got {given}")
+    return options
 
 
 def _with_source(

@@ -17,6 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from pytest_sandbox._shared.engine_options import parse_engine_options
 from pytest_sandbox._shared.selector import run
 from pytest_sandbox.engine import EngineInfo, EngineUnavailable
 from pytest_sandbox.engines import load_engine
@@ -60,8 +61,13 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--engine", required=True, help="name of the engine")
     parser.add_argument("--run-dir", required=True, type=Path, help="folder with the lease")
     parser.add_argument("--tcp", metavar="HOST:PORT", type=_address, help="serve Modal clients too")
-    parser.add_argument("--disk", metavar="BYTES", help="room for what all sandboxes write")
-    parser.add_argument("--criu", metavar="PATH", help="the CRIU that keeps memory")
+    parser.add_argument(
+        "--engine-option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="an option of the engine; may be given again",
+    )
     return parser.parse_args(arguments)
 
 
@@ -76,8 +82,11 @@ def _address(text: str) -> tuple[str, int]:
 async def _serve(options: argparse.Namespace) -> None:
     stop = _stop_event(options.run_dir)
     await asyncio.to_thread(lease.sweep, options.run_dir.parent, options.run_dir)
-    wanted = {"disk": options.disk, "criu": options.criu}
-    engine = load_engine(options.engine, {name: text for name, text in wanted.items() if text})
+    try:
+        engine_options = parse_engine_options(options.engine_option)
+    except ValueError as error:
+        raise EngineUnavailable(f"--engine-option: {error}") from None
+    engine = load_engine(options.engine, engine_options)
     info = await engine.start()
     app = App(engine, info)
     listeners = Listeners(app)

@@ -273,6 +273,18 @@ def test_the_port_can_be_chosen_and_a_taken_one_is_an_error(serve: Serve) -> Non
     assert "cannot listen" in done.stderr
 
 
+def test_options_of_the_engine_are_checked() -> None:
+    bad = run("--engine-option", "disk", "--", "true")
+    assert bad.returncode == 2
+    assert bad.stderr == (
+        "pytest-sandbox serve: --engine-option: expected name=value, not 'disk'\n"
+    )
+
+    unknown = run("--engine-option", "dsik=1", "--", "true")
+    assert unknown.returncode == 1
+    assert "did you mean 'disk'?" in unknown.stderr
+
+
 def test_an_engine_that_does_not_exist_is_an_error() -> None:
     done = run("--engine", "docker", "--", "true")
 

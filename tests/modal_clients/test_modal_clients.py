@@ -238,7 +238,7 @@ def test_a_real_client_is_recorded_and_lives_with_faults(
     python = environment(pytestconfig.cache.mkdir(f"modal-{version}"), version)
     run = Run.create()
     try:
-        server = run.start("local", {"tcp": "127.0.0.1:0"})
+        server = run.start("local", tcp="127.0.0.1:0")
         inspector = SandboxClient(server.socket).inspector
         rpcs, faults = Rpcs(inspector), Faults(inspector)
         faults.on("SandboxCreate").rate_limit(retry_after=0.05).times(5)

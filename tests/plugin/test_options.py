@@ -92,25 +92,72 @@ def test_an_engine_of_an_installed_package_is_accepted_and_asked_for(
     result.stdout.fnmatch_lines("no sandbox engine: it is only a test")
 
 
-def test_the_engine_is_told_of_the_criu_that_is_named(
+def test_options_reach_the_engine_those_of_the_command_line_first(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("PYTEST_SANDBOX_CRIU", raising=False)
-    pytester.makeini("[pytest]\nsandbox_criu = /none/of/ini")
+    monkeypatch.setenv("PYTEST_SANDBOX_CRIU", "/none/of/environment")
     pytester.makepyfile("""
         import os
 
-        def test_it(sandbox_engine, request):
+        def test_it(sandbox_engine):
             reason = sandbox_engine.details["no memory snapshot"]
-            option = request.config.getoption("sandbox_criu")
-            asked = option or os.environ.get("PYTEST_SANDBOX_CRIU", "/none/of/ini")
-            assert os.geteuid() or asked in reason  # others than root lack more than CRIU
+            expected = os.environ["EXPECTED"]
+            assert os.geteuid() or expected in reason  # others than root lack more than CRIU
     """)
 
-    for arguments in ((), ("--sandbox-criu=/none/of/option",)):
+    def check(expected: str, *arguments: str) -> None:
+        monkeypatch.setenv("EXPECTED", expected)
         pytester.runpytest_subprocess(*arguments).assert_outcomes(passed=1)
-    monkeypatch.setenv("PYTEST_SANDBOX_CRIU", "/none/of/environment")
-    pytester.runpytest_subprocess().assert_outcomes(passed=1)
+
+    check("/none/of/environment")
+    pytester.makeini("[pytest]\nsandbox_engine_options =\n    criu=/none/of/ini\n    disk=9000000")
+    check("/none/of/ini")
+    check("/none/of/option", "--sandbox-engine-option=criu=/none/of/option")
+
+
+def test_an_option_that_the_engine_does_not_have_fails_the_first_test(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile("def test_it(sandbox): ...")
+
+    result = pytester.runpytest_subprocess("--sandbox-engine-option", "dsik=1")
+
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(
+        ["*the engine 'local' has no option 'dsik', got dsik=1*", "*did you mean 'disk'?*"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["disk"], "expected name=value, not 'disk'"),
+        (["=1"], "expected name=value, not '=1'"),
+        (["disk=1", "disk=2"], "'disk' is given twice"),
+    ],
+)
+def test_options_that_are_not_name_and_value_are_refused(
+    pytester: pytest.Pytester, arguments: list[str], told: str
+) -> None:
+    given = [f"--sandbox-engine-option={each}" for each in arguments]
+
+    result = pytester.runpytest(*given)
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(f"ERROR: option --sandbox-engine-option: {told}")
+
+    pytester.makeini("[pytest]\nsandbox_engine_options =\n    " + "\n    ".join(arguments))
+    result = pytester.runpytest()
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(f"ERROR: ini sandbox_engine_options: {told}")
+
+
+def test_the_engine_in_memory_has_no_options(pytester: pytest.Pytester) -> None:
+    result = pytester.runpytest("--sandbox-engine=fake", "--sandbox-engine-option=criu=/x")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines("ERROR: the sandbox engine 'fake' has no options, got criu=/x")
 
 
 def test_an_image_that_does_not_exist_is_refused(pytester: pytest.Pytester) -> None:
@@ -152,7 +199,7 @@ def test_every_option_has_the_prefix_and_a_twin(pytester: pytest.Pytester) -> No
     config = pytester.parseconfig()
     options = {name for name in vars(config.option) if name.startswith("sandbox")}
 
-    names = ("criu", "engine", "image", "pool", "strict")
+    names = ("engine", "engine_options", "image", "pool", "strict")
     assert options == {f"sandbox_{name}" for name in names}
     for name in options:
         config.getini(name)

@@ -22,13 +22,16 @@ READY = """
     parser.add_argument("--engine")
     parser.add_argument("--run-dir")
     parser.add_argument("--tcp")
+    parser.add_argument("--engine-option", action="append", default=[])
     args = parser.parse_args()
+    options = dict(option.split("=") for option in args.engine_option)
     print("hello log", file=sys.stderr, flush=True)
     with open(os.path.join(os.path.dirname(__file__), "starts"), "a") as starts:
         starts.write(f"{os.getpid()} {os.getcwd()}\\n")
     socket = os.path.join(args.run_dir, "socket")
     print(json.dumps({"socket": socket, "pid": os.getpid(),
-                      "engine": {"name": args.engine}, "tcp": args.tcp and {"url": args.tcp}}),
+                      "engine": {"name": args.engine, **options},
+                      "tcp": args.tcp and {"url": args.tcp}}),
           flush=True)
     lease = open(os.path.join(args.run_dir, "lease"), "r+")
     fcntl.lockf(lease, fcntl.LOCK_EX)
@@ -107,7 +110,10 @@ def test_the_engine_is_in_a_session_of_its_own_so_that_ctrl_c_does_not_reach_it(
 
 
 def test_options_are_handed_to_the_server(run: Run) -> None:
-    assert run.start("local", {"tcp": "127.0.0.1:0"}).tcp == {"url": "127.0.0.1:0"}
+    server = run.start("local", {"disk": "1", "criu": "/x"}, tcp="127.0.0.1:0")
+
+    assert server.tcp == {"url": "127.0.0.1:0"}
+    assert server.engine == {"name": "local", "criu": "/x", "disk": "1"}
 
 
 def test_a_run_has_one_engine_and_refuses_another(run: Run) -> None:

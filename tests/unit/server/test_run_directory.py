@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from pytest_sandbox._proto.control_grpc import ModalClientStub
 from pytest_sandbox._proto.inspector_grpc import InspectorStub
 from pytest_sandbox.engine import EngineUnavailable
 from pytest_sandbox.engines import load_engine
+from pytest_sandbox.local import LocalOptions, Mode
 from pytest_sandbox.server import lease as lease_module
 
 #: Holds the lease named by its argument until its standard input ends.
@@ -112,6 +114,15 @@ def test_a_lease_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
     assert (directory / "lease").is_symlink()
 
 
+def test_the_engine_process_refuses_an_option_without_a_value(tmp_path: Path) -> None:
+    directory = run_directory(tmp_path)
+
+    with engine_process(directory, "--engine", "local", "--engine-option", "disk") as process:
+        told = answer(process)
+
+    assert told["error"]["reason"] == "--engine-option: expected name=value, not 'disk'"
+
+
 # Engines by name
 
 
@@ -121,9 +132,40 @@ def test_an_unknown_engine_names_those_that_are_known() -> None:
     assert "local" in caught.value.remedy
 
 
-def test_options_of_the_local_engine_are_numbers() -> None:
-    with pytest.raises(EngineUnavailable, match="'x'"):
-        load_engine("local", {"disk": "x"})
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("disk", "x", "a whole number of at least 1, got 'x'"),
+        ("processes", "0", "a whole number of at least 1, got '0'"),
+        ("mode", "strong", "one of root-shifted, .*, single, got 'strong'"),
+        ("criu", "", "a path, got ''"),
+    ],
+)
+def test_an_option_whose_value_makes_no_sense_is_refused(
+    name: str, value: str, expected: str
+) -> None:
+    with pytest.raises(EngineUnavailable, match=f"option '{name}' of the engine 'local'") as caught:
+        load_engine("local", {name: value})
+    assert re.search(expected, caught.value.reason)
+
+
+def test_an_unknown_option_is_refused_with_what_there_is_and_the_nearest() -> None:
+    with pytest.raises(
+        EngineUnavailable, match="'local' has no option 'dsik', got dsik=7"
+    ) as known:
+        load_engine("local", {"dsik": "7"})
+    assert known.value.remedy == ("It has criu, disk, mode, processes, store; did you mean 'disk'?")
+
+    with pytest.raises(EngineUnavailable, match="'fake' has no option 'disk'") as none:
+        load_engine("fake", {"disk": "7"})
+    assert none.value.remedy == "It has none."
+
+
+def test_options_of_the_local_engine_are_parsed() -> None:
+    options = LocalOptions.parse(
+        {"mode": "root-plain", "disk": "1", "store": "2", "processes": "3", "criu": "/x"}
+    )
+    assert options == LocalOptions(Mode.ROOT_PLAIN, 1, 2, 3, "/x")
 
 
 #: A package that provides the stub engine under the name `stub`.

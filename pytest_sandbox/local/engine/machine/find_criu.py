@@ -15,7 +15,8 @@ VARIABLE = "PYTEST_SANDBOX_CRIU"
 OLDEST = (4, 0)
 _REMEDY = (
     "Install CRIU 4 or newer (Debian 13, Fedora: the package criu)\n"
-    f"or name one with --sandbox-criu or in {VARIABLE}: docs/engines.md, Memory snapshots"
+    f"or name one with --sandbox-engine-option criu=PATH or in {VARIABLE}:"
+    " docs/engines.md, Memory snapshots"
 )
 _SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 _SECONDS = 10

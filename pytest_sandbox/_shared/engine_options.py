@@ -1,0 +1,25 @@
+"""Options of an engine on a command line: `name=value`, any number of times."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def parse_engine_options(texts: Iterable[str]) -> dict[str, str]:
+    """Options by name; the value is everything after the first `=`, and may be empty.
+
+    Raises:
+        ValueError: a text is not `name=value`, or a name is given twice.
+    """
+    options: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip():
+            raise ValueError(f"expected name=value, not {text!r}")
+        if name.strip() in options:
+            raise ValueError(f"{name.strip()!r} is given twice")
+        options[name.strip()] = value
+    return options
