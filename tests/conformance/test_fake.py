@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_sandbox.engine import SystemClock
-from pytest_sandbox.engine.conformance import CHECKS, CLOSING, Check
-from pytest_sandbox.engine.conformance._memory import COUNTER
-from pytest_sandbox.engine.conformance._ports import SERVER
+from pytest_sandbox.engine.conformance import CHECKS, CLOSING, SERVER, Check
+from pytest_sandbox.engine.conformance.snapshots.memory import COUNTER
 from pytest_sandbox.fakes import ANY, Call, FakeEngine, Peer, VirtualClock, new_event_loop
 from pytest_sandbox.fakes.shell.shell import Shell
 

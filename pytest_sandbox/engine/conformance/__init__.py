@@ -25,67 +25,15 @@ terminals, `nvidia-smi` on GPUs, and for ports `python3 -c SERVER MODE`, which a
 real programs has to play.
 """
 
-from . import (
-    _agreement,
-    _closing,
-    _errors,
-    _export,
-    _files,
-    _gpus,
-    _layers,
-    _limits,
-    _memory,
-    _mounts,
-    _open,
-    _output,
-    _ports,
-    _prepare,
-    _processes,
-    _pty,
-    _refusals,
-    _signals,
-    _snapshots,
-    _stdin,
-    _tasks,
-    _trees,
-    _volume_images,
-    _volumes,
-    _watch,
-)
-from ._check import Check as Check
-from ._check import CheckFunction as CheckFunction
-from ._check import collect
-from ._ports import SERVER as SERVER
+from . import files, processes, snapshots, tasks
+from .check import Check as Check
+from .check import CheckFunction as CheckFunction
+from .tasks.ports import SERVER as SERVER
 
 #: The whole contract but the end of an engine, in the order in which it is best read.
-CHECKS = collect(
-    _processes,
-    _errors,
-    _signals,
-    _output,
-    _stdin,
-    _tasks,
-    _files,
-    _open,
-    _trees,
-    _watch,
-    _limits,
-    _pty,
-    _snapshots,
-    _layers,
-    _mounts,
-    _export,
-    _prepare,
-    _memory,
-    _ports,
-    _volumes,
-    _volume_images,
-    _gpus,
-    _agreement,
-    _refusals,
-)
+CHECKS = (*processes.CHECKS, *tasks.CHECKS, *files.CHECKS, *snapshots.CHECKS)
 
 #: What happens when an engine is closed; each check closes the engine that it is given.
-CLOSING = collect(_closing)
+CLOSING = tasks.CLOSING
 
 __all__ = ["CHECKS", "CLOSING", "SERVER", "Check", "CheckFunction"]

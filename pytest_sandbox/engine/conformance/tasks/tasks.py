@@ -5,8 +5,8 @@ import os
 from collections.abc import Awaitable, Callable
 from signal import SIGKILL
 
-from .. import EndCause, Engine, ExitStatus, ProcessSpec, Task, TaskEnd, TaskEnded, TaskSpec
-from ._support import (
+from ... import EndCause, Engine, ExitStatus, ProcessSpec, Task, TaskEnd, TaskEnded, TaskSpec
+from ..support import (
     SUCCESS,
     a_task,
     chunks,

@@ -1,6 +1,6 @@
 """What an engine does not have, it refuses by name; nothing is ignored."""
 
-from .. import (
+from ... import (
     Capability,
     Engine,
     Gpus,
@@ -12,7 +12,7 @@ from .. import (
     Unsupported,
     VolumeMount,
 )
-from ._abilities import (
+from ..calls import (
     connect,
     load,
     mount,
@@ -21,9 +21,9 @@ from ._abilities import (
     snapshot_memory,
     unmount,
 )
-from ._check import lacking
-from ._export import exported
-from ._support import a_task, chunks, equal, raises, sh
+from ..check import lacking
+from ..snapshots.export import exported
+from ..support import a_task, chunks, equal, raises, sh
 
 
 @lacking(Capability.PTY)

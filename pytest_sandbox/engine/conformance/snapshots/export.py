@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 
-from .. import (
+from ... import (
     Capability,
     Engine,
     InvalidSpec,
@@ -10,10 +10,10 @@ from .. import (
     SupportsExport,
     UnknownImage,
 )
-from ._abilities import export, forget, load
-from ._lab import a_lab, picture, same
-from ._support import Interrupted, chunks, equal, raises, sh, soon
-from ._trees import make_tree
+from ..calls import export, forget, load
+from ..files.trees import make_tree
+from ..lab import a_lab, picture, same
+from ..support import Interrupted, chunks, equal, raises, sh, soon
 
 NEEDS = frozenset({Capability.SNAPSHOT})
 

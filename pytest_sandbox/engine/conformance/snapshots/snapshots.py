@@ -4,7 +4,7 @@ import asyncio
 import os
 from signal import SIGKILL
 
-from .. import (
+from ... import (
     Capability,
     DirectorySnapshot,
     EndCause,
@@ -17,10 +17,10 @@ from .. import (
     UnknownImage,
     WatchKind,
 )
-from ._abilities import forget, snapshot
-from ._lab import Shell, a_lab
-from ._support import content, equal, line, raises, sh, soon, start
-from ._watch import watching
+from ..calls import forget, snapshot
+from ..files.watch import watching
+from ..lab import Shell, a_lab
+from ..support import content, equal, line, raises, sh, soon, start
 
 NEEDS = frozenset({Capability.SNAPSHOT})
 

@@ -10,10 +10,10 @@ from contextlib import suppress
 from stat import S_IMODE
 from tarfile import DIRTYPE, FIFOTYPE, SYMTYPE
 
-from .. import Capability, Engine, Task
-from ._lab import Lab, Picture, a_lab, picture, same
-from ._support import chunks, equal, sh, soon
-from ._trees import make_tree, member, tar
+from ... import Capability, Engine, Task
+from ..files.trees import make_tree, member, tar
+from ..lab import Lab, Picture, a_lab, picture, same
+from ..support import chunks, equal, sh, soon
 
 NEEDS = frozenset({Capability.SNAPSHOT})
 

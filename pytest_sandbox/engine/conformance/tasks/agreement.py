@@ -3,7 +3,7 @@
 The other direction is in the checks of what an engine refuses.
 """
 
-from .. import (
+from ... import (
     Ability,
     Capability,
     Engine,
@@ -15,8 +15,8 @@ from .. import (
     SupportsVolumes,
     Task,
 )
-from ._check import requires
-from ._support import a_task
+from ..check import requires
+from ..support import a_task
 
 
 def has(thing: Task | Engine, *abilities: type[Ability]) -> None:

@@ -15,8 +15,8 @@ from errno import (
 from os import O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY
 from stat import S_IMODE
 
-from .. import Engine, Task
-from ._support import a_task, equal, fails, sh, soon
+from ... import Engine, Task
+from ..support import a_task, equal, fails, sh, soon
 
 
 async def read(task: Task, path: str) -> bytes:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from errno import EBUSY, EINVAL, ELOOP, ENOENT, ENOTDIR
 
-from .. import (
+from ... import (
     Capability,
     DirectorySnapshot,
     Engine,
@@ -15,10 +15,10 @@ from .. import (
     TaskSpec,
     UnknownImage,
 )
-from ._abilities import forget, mount, snapshot_directory, unmount
-from ._lab import Lab, Shell, a_lab, picture, same
-from ._support import equal, fails, raises, sh, soon
-from ._trees import make_tree
+from ..calls import forget, mount, snapshot_directory, unmount
+from ..files.trees import make_tree
+from ..lab import Lab, Shell, a_lab, picture, same
+from ..support import equal, fails, raises, sh, soon
 
 NEEDS = frozenset({Capability.SNAPSHOT})
 

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from .. import Engine, Output, OutputDropped
-from ._support import (
+from ... import Engine, Output, OutputDropped
+from ..support import (
     SUCCESS,
     a_task,
     content,

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from .. import Engine
-from ._support import SUCCESS, a_task, content, equal, finished, line, raises, run, sh, soon, start
+from ... import Engine
+from ..support import SUCCESS, a_task, content, equal, finished, line, raises, run, sh, soon, start
 
 NO_INPUT = "exec <&-; echo closed; sleep 100000"
 

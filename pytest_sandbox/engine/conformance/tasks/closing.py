@@ -2,8 +2,8 @@
 
 import asyncio
 
-from .. import EndCause, Engine, EngineUnavailable, ProcessSpec, TaskEnded, TaskSpec
-from ._support import content, equal, line, raises, soon, start
+from ... import EndCause, Engine, EngineUnavailable, ProcessSpec, TaskEnded, TaskSpec
+from ..support import content, equal, line, raises, soon, start
 
 
 async def check_close_ends_every_task(engine: Engine) -> None:

@@ -8,8 +8,8 @@ from contextlib import suppress
 from errno import EINVAL, ENOENT, ENOTDIR
 from stat import S_IMODE
 
-from .. import Engine, Entry, EntryKind, ProcessSpec, Task
-from ._support import Interrupted, a_task, chunks, equal, fails, raises, sh, soon, stop
+from ... import Engine, Entry, EntryKind, ProcessSpec, Task
+from ..support import Interrupted, a_task, chunks, equal, fails, raises, sh, soon, stop
 
 TREE = (
     "mkdir -p /srv/t/a/b /srv/t/empty '/srv/t/ odd name'; cd /srv/t;"

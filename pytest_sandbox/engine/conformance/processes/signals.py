@@ -2,8 +2,8 @@
 
 from signal import SIGKILL, SIGTERM, SIGUSR1
 
-from .. import Engine, ExitStatus
-from ._support import SUCCESS, a_task, content, equal, finished, line, sh, soon, start
+from ... import Engine, ExitStatus
+from ..support import SUCCESS, a_task, content, equal, finished, line, sh, soon, start
 
 
 async def check_signal_ends_a_process(engine: Engine) -> None:

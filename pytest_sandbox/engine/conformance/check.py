@@ -80,7 +80,7 @@ def collect(*modules: ModuleType) -> tuple[Check, ...]:
     """
     return tuple(
         Check(
-            name=f"{module.__name__.rpartition('._')[2]}.{name.removeprefix('check_')}",
+            name=f"{module.__name__.rpartition('.')[2]}.{name.removeprefix('check_')}",
             needs=_needs.get(function, frozenset()) | getattr(module, "NEEDS", frozenset()),
             lacks=_lacks.get(function, frozenset()),
             function=function,

@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import suppress
 
-from .. import (
+from ... import (
     Capability,
     Engine,
     EngineError,
@@ -16,10 +16,10 @@ from .. import (
     UnknownImage,
     VolumeMount,
 )
-from ._abilities import forget, prepare
-from ._check import requires
-from ._lab import a_lab
-from ._support import content, equal, raises, sh, soon
+from ..calls import forget, prepare
+from ..check import requires
+from ..lab import a_lab
+from ..support import content, equal, raises, sh, soon
 
 #: What shows what a task is.
 SHOW = "pwd; uname -n; echo $A$B; echo /srv/*; ls /tmp"

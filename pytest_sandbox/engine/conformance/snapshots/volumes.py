@@ -3,10 +3,10 @@
 import asyncio
 from errno import EROFS
 
-from .. import Capability, Engine, InvalidSpec, Task, TaskSpec, VolumeMount
-from ._abilities import forget_volume
-from ._lab import Lab, a_lab
-from ._support import equal, fails, raises, sh, soon
+from ... import Capability, Engine, InvalidSpec, Task, TaskSpec, VolumeMount
+from ..calls import forget_volume
+from ..lab import Lab, a_lab
+from ..support import equal, fails, raises, sh, soon
 
 NEEDS = frozenset({Capability.VOLUME})
 

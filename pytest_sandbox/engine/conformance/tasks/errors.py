@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable
 from errno import E2BIG, EACCES, ENOENT, ENOEXEC, ENOTDIR, errorcode
 
-from .. import (
+from ... import (
     Engine,
     EngineError,
     InvalidSpec,
@@ -17,7 +17,7 @@ from .. import (
     UnknownImage,
     Unsupported,
 )
-from ._support import a_task, equal, raises, sh, shown
+from ..support import a_task, equal, raises, sh, shown
 
 
 async def refused(call: Awaitable[object], what: str, *numbers: int) -> SpawnFailed:

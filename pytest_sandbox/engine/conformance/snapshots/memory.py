@@ -4,7 +4,7 @@ import asyncio
 import os
 from dataclasses import replace
 
-from .. import (
+from ... import (
     Capability,
     EndCause,
     Engine,
@@ -16,9 +16,9 @@ from .. import (
     TaskSpec,
     UnknownImage,
 )
-from ._abilities import forget, snapshot_memory
-from ._lab import Lab, Shell, a_lab
-from ._support import content, equal, raises, sh, soon
+from ..calls import forget, snapshot_memory
+from ..lab import Lab, Shell, a_lab
+from ..support import content, equal, raises, sh, soon
 
 NEEDS = frozenset({Capability.MEMORY_SNAPSHOT})
 

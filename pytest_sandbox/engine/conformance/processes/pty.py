@@ -2,9 +2,9 @@
 
 from signal import SIGHUP, SIGINT, SIGKILL
 
-from .. import Capability, Engine, ExitStatus, Process, ProcessSpec, PtySize, Task
-from ._check import requires
-from ._support import a_task, content, equal, finished, raises, sh, shown, soon
+from ... import Capability, Engine, ExitStatus, Process, ProcessSpec, PtySize, Task
+from ..check import requires
+from ..support import a_task, content, equal, finished, raises, sh, shown, soon
 
 needs_pty = requires(Capability.PTY)
 

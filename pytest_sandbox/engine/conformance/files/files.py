@@ -3,8 +3,8 @@
 from errno import EEXIST, EINVAL, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, ENOTEMPTY
 from stat import S_IMODE, S_ISDIR, S_ISLNK, S_ISREG
 
-from .. import Engine, Entry, EntryKind
-from ._support import a_task, equal, fails, sh, soon
+from ... import Engine, Entry, EntryKind
+from ..support import a_task, equal, fails, sh, soon
 
 
 def kinds(entries: list[Entry]) -> dict[str, EntryKind]:

@@ -1,10 +1,10 @@
 """Volumes beside images of files."""
 
-from .. import Capability, Engine, TaskSpec, VolumeMount
-from ._abilities import mount, unmount
-from ._lab import a_lab
-from ._support import equal, sh
-from ._volumes import a_task_with
+from ... import Capability, Engine, TaskSpec, VolumeMount
+from ..calls import mount, unmount
+from ..lab import a_lab
+from ..support import equal, sh
+from .volumes import a_task_with
 
 NEEDS = frozenset({Capability.VOLUME, Capability.SNAPSHOT})
 

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from .. import Capability, Connection, Engine, InvalidSpec, Task, TaskEnded
-from ._abilities import connect
-from ._support import a_task, equal, line, raises, soon, start
+from ... import Capability, Connection, Engine, InvalidSpec, Task, TaskEnded
+from ..calls import connect
+from ..support import a_task, equal, line, raises, soon, start
 
 NEEDS = frozenset({Capability.PORT})
 

@@ -1,8 +1,8 @@
 """GPUs. These checks use `nvidia-smi` besides the programs that all checks use."""
 
-from .. import Capability, Engine, EngineError, Gpus, InvalidSpec, StoreFull, TaskSpec, Unsupported
-from ._lab import a_lab
-from ._support import equal, raises, sh, soon
+from ... import Capability, Engine, EngineError, Gpus, InvalidSpec, StoreFull, TaskSpec, Unsupported
+from ..lab import a_lab
+from ..support import equal, raises, sh, soon
 
 NEEDS = frozenset({Capability.GPU})
 

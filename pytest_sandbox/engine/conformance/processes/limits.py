@@ -2,9 +2,9 @@
 
 from contextlib import suppress
 
-from .. import Capability, EndCause, Engine, InvalidSpec, Limits, TaskSpec, Unsupported
-from ._check import requires
-from ._support import SUCCESS, a_task, equal, raises, run, sh, soon
+from ... import Capability, EndCause, Engine, InvalidSpec, Limits, TaskSpec, Unsupported
+from ..check import requires
+from ..support import SUCCESS, a_task, equal, raises, run, sh, soon
 
 MEBIBYTE = 2**20
 

@@ -21,8 +21,8 @@ from .. import (
     Task,
     TaskSpec,
 )
-from ._abilities import forget, forget_volume, snapshot, snapshot_directory
-from ._support import equal, short, soon
+from .calls import forget, forget_volume, snapshot, snapshot_directory
+from .support import equal, short, soon
 
 #: What is known of each path below some directories; made to be compared.
 Picture = dict[str, object]

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from .. import Engine, ExitStatus
-from ._support import SUCCESS, a_task, content, equal, finished, line, run, sh, shown, soon, start
+from ... import Engine, ExitStatus
+from ..support import SUCCESS, a_task, content, equal, finished, line, run, sh, shown, soon, start
 
 SHOW_ARGUMENTS = ("printf", "<%s>")
 

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from errno import ENOENT
 
-from .. import Engine, Task, WatchEvent, WatchKind
-from ._support import a_task, equal, fails, sh, soon, stop
+from ... import Engine, Task, WatchEvent, WatchKind
+from ..support import a_task, equal, fails, sh, soon, stop
 
 
 class Watcher:
