@@ -1,4 +1,4 @@
-"""What can be set about the local engine."""
+"""Settings of the local engine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,13 @@ if TYPE_CHECKING:
 
 
 class Mode(Enum):
-    """How sandboxes are kept apart from the machine, strongest first."""
+    """How sandboxes are isolated from the machine, the strongest first.
+
+    In a shifted user namespace, root of a sandbox is a user of the machine that nothing else uses.
+    In an identity one it is the machine's root, without its capabilities over the machine. Without
+    one, which memory snapshots need, capabilities and the seccomp filter hold it. Rootless modes
+    use the user's own id, and subordinate ids if the machine gives some.
+    """
 
     ROOT_SHIFTED = "root, shifted user namespace"
     ROOT_IDENTITY = "root, identity user namespace"
@@ -33,8 +39,8 @@ class LocalOptions:
         store: bytes that all snapshots together may take; `None` for a quarter of the machine's
             memory.
         processes: how many processes and threads one sandbox may have, unless its limits say so.
-        criu: path of the CRIU that keeps memory; `None` for that of `PYTEST_SANDBOX_CRIU` in the
-            environment, else the installed one.
+        criu: path of the CRIU for memory snapshots; `None` for that of `PYTEST_SANDBOX_CRIU` in
+            the environment, else the installed one.
     """
 
     mode: Mode | None = None

@@ -1,4 +1,4 @@
-"""Asks the machine what the local engine can do here: the report of `pytest-sandbox doctor`."""
+"""What the local engine can do on this machine: the report of `pytest-sandbox doctor`."""
 
 from __future__ import annotations
 
@@ -10,27 +10,41 @@ from pytest_sandbox.engine import EngineError
 
 from .engine.links.errors import BuildFailed
 from .engine.machine import ids
-from .engine.machine.modes import ModeRefused, attempt, candidates, sysctl
+from .engine.machine.mode_refused import (
+    APPARMOR_USERNS,
+    DEBIAN_USERNS,
+    FORBIDDING,
+    LOAD_OVERLAYFS,
+    MAX_USER_NAMESPACES,
+    REMEDIES,
+    ModeRefused,
+    sysctl,
+)
+from .engine.machine.modes import attempt, candidates
 from .engine.snapshots.images import Images
 from .engine.snapshots.memory import Memory
 from .kernel.syscalls import MACHINE, SUPPORTED_MACHINES
 from .options import LocalOptions, Mode
 from .report import Finding, Report
 
-#: The oldest kernel with all that is used: `mount_setattr(2)`, and overlayfs in a user namespace.
+#: The oldest kernel with all that is used: mount_setattr(2) came with 5.12, and overlayfs in a user
+#: namespace with 5.11.
 _OLDEST = (5, 12)
-#: From here on, tmpfs has the `user.*` attributes in which overlayfs notes replaced directories.
+#: From here on, tmpfs has the `user.*` attributes in which overlayfs notes opaque directories.
 _WITH_ATTRIBUTES = (6, 6)
 #: Bytes for the images of a process that does nothing.
 _TRIAL_STORE = 1 << 30
-_LIMITS = {"pids": "processes", "memory": "memory", "cpu": "processor time"}
-_ALLOW_USERNS = "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
+_LIMITS = {"pids": "process", "memory": "memory", "cpu": "processor"}
+#: systemd passes controllers on to a group of our own only if it is asked to.
+_DELEGATE = (
+    "run as root, or in a systemd user session: systemd-run --user --scope -p Delegate=yes ..."
+)
 
 
 def probe(options: LocalOptions | None = None) -> Report:
     """Try every mode with a trial sandbox, and look at all that the engine can use.
 
-    Changes nothing on the machine. Runs an event loop of its own, so call it where none runs.
+    Changes nothing on the machine. Runs an event loop, so it cannot be called where one runs.
 
     Args:
         options: the engine's settings; with a mode in them, only that is tried.
@@ -55,7 +69,7 @@ async def _probe(options: LocalOptions) -> Report:
 
 
 async def _try(mode: Mode, options: LocalOptions) -> tuple[Finding, dict[str, str]]:
-    """Whether a mode works, and which cgroup controllers it would have to do without."""
+    """Whether a mode works, and why the cgroup controllers that it cannot use are refused."""
     name = f"mode: {mode.value}"
     try:
         factory = await attempt(mode, options)
@@ -68,8 +82,9 @@ async def _try(mode: Mode, options: LocalOptions) -> tuple[Finding, dict[str, st
 
 
 async def _memory(options: LocalOptions) -> Finding:
-    """Whether the memory of processes can be kept, by keeping and restoring one."""
-    name, consequence = "memory snapshots", "the processes of a sandbox cannot be kept, only files"
+    """Whether memory snapshots work, by snapshotting and restoring a process."""
+    name = "memory snapshots"
+    consequence = "snapshots are of files only, not of running processes"
     memory = Memory(options, Images(_TRIAL_STORE))
     if missing := await memory.look():
         return Finding(name, False, missing.reason, consequence, missing.remedy)
@@ -79,7 +94,7 @@ async def _memory(options: LocalOptions) -> Finding:
         return Finding(name, False, str(refusal), consequence)
     finally:
         await memory.close()
-    return Finding(name, True, f"a process was kept and restored: {used}")
+    return Finding(name, True, f"a process was snapshot and restored with {used}")
 
 
 def _machine() -> Finding:
@@ -87,8 +102,8 @@ def _machine() -> Finding:
     return Finding(
         "machine",
         MACHINE in SUPPORTED_MACHINES,
-        f"{MACHINE}; the local engine knows {' and '.join(known)}",
-        "the local engine cannot run here",
+        f"{MACHINE}; the local engine supports {' and '.join(known)}",
+        "the local engine does not run here",
     )
 
 
@@ -97,45 +112,40 @@ def _kernel() -> Finding:
     version = tuple(int(part) for part in release.replace("-", ".").split(".")[:2])
     if version < _OLDEST:
         oldest = ".".join(map(str, _OLDEST))
-        return Finding("kernel", False, release, f"the engine needs {oldest}", "upgrade the kernel")
+        return Finding(
+            "kernel", False, release, f"the engine needs {oldest} or newer", "upgrade the kernel"
+        )
     return Finding(
         "kernel",
         version >= _WITH_ATTRIBUTES,
         release,
-        "before 6.6, a directory of the image that is removed and made again in a sandbox "
-        "shows its old contents",
+        "before 6.6, a directory of the image that a sandbox removes and makes again shows its "
+        "old contents",
         "upgrade the kernel",
     )
 
 
 def _user_namespaces() -> list[Finding]:
-    most = sysctl("user/max_user_namespaces") or "unknown"
+    most = sysctl(MAX_USER_NAMESPACES) or "unknown"
     findings = [
         Finding(
             "user namespaces",
-            most != "0",
+            most != FORBIDDING[MAX_USER_NAMESPACES],
             f"user.max_user_namespaces = {most}",
             "no sandbox can be created",
-            "sudo sysctl -w user.max_user_namespaces=65536",
+            REMEDIES[MAX_USER_NAMESPACES],
         )
     ]
-    for name, refusing, remedy in (
-        ("kernel/apparmor_restrict_unprivileged_userns", "1", _ALLOW_USERNS),
-        (
-            "kernel/unprivileged_userns_clone",
-            "0",
-            "sudo sysctl -w kernel.unprivileged_userns_clone=1",
-        ),
-    ):
-        value = sysctl(name)
+    for path in (APPARMOR_USERNS, DEBIAN_USERNS):
+        value, name = sysctl(path), path.replace("/", ".")
         if value is not None:
             findings.append(
                 Finding(
-                    name.replace("/", "."),
-                    value != refusing or os.geteuid() == 0,
-                    f"{name.replace('/', '.')} = {value}",
+                    name,
+                    value != FORBIDDING[path] or os.geteuid() == 0,
+                    f"{name} = {value}",
                     "only root can create sandboxes",
-                    remedy,
+                    REMEDIES[path],
                 )
             )
     return findings
@@ -145,7 +155,7 @@ def _overlayfs() -> Finding:
     with open("/proc/filesystems") as file:
         known = "overlay" in file.read().split()
     detail = "registered" if known else "not in /proc/filesystems"
-    return Finding("overlayfs", known, detail, "no sandbox can be created", "sudo modprobe overlay")
+    return Finding("overlayfs", known, detail, "no sandbox can be created", LOAD_OVERLAYFS)
 
 
 def _subordinate_ids() -> Finding:
@@ -153,7 +163,7 @@ def _subordinate_ids() -> Finding:
     try:
         first = [ids.subordinate(f"/etc/sub{kind}").first for kind in ("uid", "gid")]
     except ids.IdsRefused as refusal:
-        consequence = "a sandbox has one user: chown, su and package managers fail inside"
+        consequence = "a sandbox has one user only: chown, su and package managers fail inside"
         return Finding(name, False, refusal.reason, consequence, refusal.remedy)
     return Finding(name, True, f"from {first[0]} (users) and {first[1]} (groups)")
 
@@ -161,12 +171,8 @@ def _subordinate_ids() -> Finding:
 def _limit(controller: str, refused: dict[str, str]) -> Finding:
     name = f"cgroup: {controller}"
     if controller not in refused:
-        return Finding(name, True, "can be used")
-    return Finding(
-        name,
-        False,
-        refused[controller],
-        f"no limit of {_LIMITS[controller]} can be set for a sandbox"
-        + (" but the kernel's, per user" if controller == "pids" else ""),
-        "run as root, or in a systemd user session: systemd-run --user --scope -p Delegate=yes ...",
-    )
+        return Finding(name, True, "usable")
+    consequence = f"no {_LIMITS[controller]} limit can be set for a sandbox"
+    if controller == "pids":
+        consequence += ", except the kernel's own per user"
+    return Finding(name, False, refused[controller], consequence, _DELEGATE)

@@ -1,4 +1,4 @@
-"""What a machine allows, for people to read."""
+"""What the local engine found out about a machine, for people to read."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ class Finding:
     Attributes:
         name: what was looked at, `"mode: rootless, single id"`.
         ok: whether it is as the engine wants it.
-        detail: what was seen, or what the kernel said.
-        consequence: what follows if it is not.
-        remedy: the command that changes it, or `""` where there is none.
+        detail: what was found, or the kernel's error.
+        consequence: what does not work if it is not.
+        remedy: the command that mends it, or `""` if there is none.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Report:
     """All findings, and the mode that the engine would use.
 
     Attributes:
-        findings: in the order of reading.
+        findings: in the order in which they are shown.
         mode: `EngineInfo.mode` here, or `None` if the engine cannot run.
     """
 

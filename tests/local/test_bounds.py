@@ -23,7 +23,8 @@ from pytest_sandbox.engine import (
 from pytest_sandbox.local import LocalEngine, LocalOptions, Mode
 from pytest_sandbox.local.engine.links.zygote_link import ZygoteLink
 from pytest_sandbox.local.engine.machine.host_image import host_image
-from pytest_sandbox.local.engine.machine.modes import ModeRefused, _check_process_bound
+from pytest_sandbox.local.engine.machine.mode_refused import ModeRefused
+from pytest_sandbox.local.engine.machine.modes import check_process_bound
 
 from .conftest import shell
 
@@ -167,6 +168,6 @@ def test_without_a_bound_on_processes_root_inside_may_not_be_root_outside(
     zygote = ZygoteLink(Mode.ROOT_IDENTITY, LocalOptions(), image)
     zygote.refused = {"pids": "there is none"}
     with pytest.raises(ModeRefused, match="there is none"):
-        _check_process_bound(zygote)
+        check_process_bound(zygote)
     zygote.controllers = ["pids"]
-    _check_process_bound(zygote)
+    check_process_bound(zygote)

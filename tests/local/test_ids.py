@@ -25,10 +25,10 @@ def test_a_map_has_a_line_for_root_and_one_for_the_others(
 
 @pytest.mark.parametrize("owner", ["{name}", "{uid}"])
 def test_a_range_is_found_by_name_or_number(tmp_path: Path, owner: str) -> None:
-    owner = owner.format(name=ids._user(), uid=os.geteuid())
+    owner = owner.format(name=ids.user_name(), uid=os.geteuid())
     file = tmp_path / "subuid"
     file.write_text(f"other:1:65536\n{owner}:5:100\nbroken\n{owner}:200000:65536\n")
-    assert ids.subordinate(str(file)) == ids.Range(200000, 65536)
+    assert ids.subordinate(str(file)) == ids.IdRange(200000, 65536)
 
 
 @pytest.mark.parametrize("content", ["", "other:1:65536\n", "{user}:1:10\n", "{user}:x:y\n"])
@@ -36,7 +36,7 @@ def test_without_a_range_the_refusal_names_the_file_and_the_command(
     tmp_path: Path, content: str
 ) -> None:
     file = tmp_path / "subuid"
-    file.write_text(content.format(user=ids._user()))
+    file.write_text(content.format(user=ids.user_name()))
     with pytest.raises(ids.IdsRefused, match="subuid") as caught:
         ids.subordinate(str(file))
     assert caught.value.remedy.startswith("sudo usermod --add-subuids")

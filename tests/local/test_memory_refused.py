@@ -52,8 +52,8 @@ echo Version: 3.17.1
     ("program", "words"),
     [
         (None, "cannot be run"),
-        (TOO_OLD, "is no program for this machine"),
-        ("/bin/true", "does not tell its version"),
+        (TOO_OLD, "is not a 64-bit program"),
+        ("/bin/true", "does not print the version"),
     ],
     ids=["missing", "a script", "something else"],
 )

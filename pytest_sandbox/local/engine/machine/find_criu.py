@@ -1,4 +1,4 @@
-"""Finding CRIU, the program that keeps and restores the memory of processes (criu.org)."""
+"""Finding CRIU, the program that dumps and restores the memory of processes (criu.org)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 #: Names the program where no option does.
 VARIABLE = "PYTEST_SANDBOX_CRIU"
-#: Earlier ones fail on kernels of today: they do not know where the kernel has put its clock.
+#: Earlier ones fail on kernels of today, which map their clock into processes, vdso(7), in another
+#: way than those did that they were made for.
 OLDEST = (4, 0)
 _REMEDY = (
     "Install CRIU 4 or newer (Debian 13, Fedora: the package criu)\n"
@@ -19,10 +20,11 @@ _REMEDY = (
     " docs/engines.md, Memory snapshots"
 )
 _SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
-_SECONDS = 10
+_TIMEOUT = 10  # seconds
 _LIBRARY = re.compile(r"=> (/\S+) \(")
 _VERSION = re.compile(r"Version: (\d+)\.(\d+)\S*")
-_PT_INTERP = 3
+_PT_INTERP = 3  # elf(5)
+_ELF64 = b"\x7fELF\x02"
 
 
 class CriuMissing(Exception):
@@ -59,8 +61,8 @@ class Criu:
 def find(option: str | None = None) -> Criu:
     """The CRIU to use.
 
-    If its dynamic loader is beside it, so are its libraries: one unpacked from packages of a
-    newer distribution than the machine's needs those too.
+    One that was unpacked from packages of a newer distribution than the machine's needs the
+    libraries of that one too. So if a dynamic loader is beside it, its libraries are as well.
 
     Args:
         option: its path; `None` for that in the environment, else the one in `PATH`.
@@ -93,12 +95,12 @@ def _examine(path: str) -> Criu:
         loading = [beside, "--library-path", os.path.dirname(path)]
     found = _VERSION.search(_output([*loading, path, "--version"]))
     if found is None:
-        raise CriuMissing(f"{path} does not tell its version, so it is no CRIU")
+        raise CriuMissing(f"{path} does not print the version of a CRIU")
     version = found[0].partition(" ")[2]
     if (int(found[1]), int(found[2])) < OLDEST:
         raise CriuMissing(f"{path} is CRIU {version}, which is too old")
     libraries: list[str] = []
-    if interpreter:
+    if interpreter:  # ld.so(8), --list: what ldd(1) would print
         libraries = _LIBRARY.findall(_output([*(loading or [interpreter]), "--list", path]))
     return Criu(version, path, interpreter, tuple(libraries))
 
@@ -111,7 +113,7 @@ def _output(command: list[str]) -> str:
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        timeout=_SECONDS,
+        timeout=_TIMEOUT,
         check=False,
     )
     if done.returncode:
@@ -123,8 +125,8 @@ def _interpreter(path: str) -> str:
     """The dynamic loader that an ELF program asks for (elf(5)); empty if it needs none."""
     with open(path, "rb") as file:
         header = file.read(64)
-        if not header.startswith(b"\x7fELF\x02"):
-            raise CriuMissing(f"{path} is no program for this machine, but a script or else")
+        if not header.startswith(_ELF64):
+            raise CriuMissing(f"{path} is not a 64-bit program; a script perhaps")
         (offset,) = struct.unpack_from("<Q", header, 32)
         size, count = struct.unpack_from("<HH", header, 54)
         for number in range(count):

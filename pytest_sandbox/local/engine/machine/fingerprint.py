@@ -1,4 +1,8 @@
-"""Telling whether the `host` image is still what it was: by what changes with it, not its bytes."""
+"""Telling whether the `host` image has changed since a snapshot of an earlier run.
+
+To read all its bytes would take minutes. So the digest is over what changes with it: the databases
+of package managers, and the times of folders into which people install things by hand.
+"""
 
 from __future__ import annotations
 

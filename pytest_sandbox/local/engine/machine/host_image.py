@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 _STANDARD_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _TOP_LEVEL = ("bin", "lib", "lib32", "lib64", "libx32", "sbin")
-#: Folders that a Python environment may be in, but not be: too much would show.
+#: Folders that a Python environment may lie in, but must not be itself: too much would show.
 _TOO_MUCH = frozenset(
     {"/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/media", "/mnt", "/opt", "/proc"}
     | {"/root", "/run", "/sbin", "/srv", "/sys", "/tmp", "/var", "/var/lib", "/var/tmp"}
@@ -96,7 +96,7 @@ def _is_below(path: str, folder: str) -> bool:
 
 
 def _search_path(shown: list[str], moved: dict[str, str]) -> str:
-    """The standard path, behind the running Python's own folder if that shows."""
+    """The standard path; the running Python's own folder, if that shows, comes before it."""
     if moved:
         return f"{_MOVED_SCRIPTS}:{_MOVED}/bin:{_STANDARD_PATH}"
     folder = os.path.join(os.path.realpath(sys.prefix), "bin")

@@ -1,4 +1,9 @@
-"""Which ids a rootless zygote may use, and giving them to it (user_namespaces(7), subuid(5))."""
+"""Which ids a rootless zygote may use, and mapping them: user_namespaces(7), subuid(5).
+
+A process that makes a user namespace cannot map more than its own id there. For more, an ordinary
+user needs the set-user-ID programs newuidmap(1) and newgidmap(1), which check `/etc/subuid` and
+`/etc/subgid`. They have to be run outside of the new namespace, so the engine maps the zygote's.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +32,7 @@ class IdsRefused(Exception):
 
 
 @dataclass(frozen=True)
-class Range:
+class IdRange:
     """Ids `first..first + count` of the machine."""
 
     first: int
@@ -53,8 +58,37 @@ def give(mode: Mode, pid: int) -> None:
         _give_subordinate(pid)
 
 
+def subordinate(path: str) -> IdRange:
+    """Our range in `/etc/subuid` or `/etc/subgid`.
+
+    Raises:
+        IdsRefused: there is none that is large enough.
+    """
+    names = {user_name(), str(os.geteuid())}
+    try:
+        with open(path) as file:
+            for line in file:
+                owner, _, rest = line.strip().partition(":")
+                first, _, size = rest.partition(":")
+                if owner in names and first.isdigit() and size.isdigit() and int(size) >= COUNT - 1:
+                    return IdRange(int(first), int(size))
+    except OSError:
+        pass  # no file, no range
+    raise IdsRefused(f"{path} has no {COUNT} ids for {user_name()}", _add_ids())
+
+
+def user_name() -> str:
+    """Our name; our number if no account has it."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
+
+
 def _give_own(pid: int) -> None:
-    _write(pid, "setgroups", "deny")  # the kernel's condition for an unprivileged gid_map
+    # The kernel's condition for an unprivileged gid_map: else a process could leave a group that
+    # keeps it from a file. user_namespaces(7), "The /proc/pid/setgroups file".
+    _write(pid, "setgroups", "deny")
     _write(pid, "uid_map", f"0 {os.geteuid()} 1")
     _write(pid, "gid_map", f"0 {os.getegid()} 1")
 
@@ -67,11 +101,11 @@ def _give_all(pid: int) -> None:
 
 def _give_subordinate(pid: int) -> None:
     for kind, own in (("uid", os.geteuid()), ("gid", os.getegid())):
-        more = subordinate(f"/etc/sub{kind}")
+        ids = subordinate(f"/etc/sub{kind}")
         command = shutil.which(f"new{kind}map")
         if command is None:
             raise IdsRefused(f"new{kind}map is not installed", "sudo apt-get install uidmap")
-        arguments = [pid, 0, own, 1, 1, more.first, COUNT - 1]
+        arguments = [pid, 0, own, 1, 1, ids.first, COUNT - 1]
         done = subprocess.run(
             [command, *map(str, arguments)], capture_output=True, text=True, check=False
         )
@@ -79,35 +113,9 @@ def _give_subordinate(pid: int) -> None:
             raise IdsRefused(f"new{kind}map: {done.stderr.strip()}", _add_ids())
 
 
-def subordinate(path: str) -> Range:
-    """Our range in `/etc/subuid` or `/etc/subgid`.
-
-    Raises:
-        IdsRefused: there is none that is large enough.
-    """
-    names = {_user(), str(os.geteuid())}
-    try:
-        with open(path) as file:
-            for line in file:
-                owner, _, rest = line.strip().partition(":")
-                first, _, size = rest.partition(":")
-                if owner in names and first.isdigit() and size.isdigit() and int(size) >= COUNT - 1:
-                    return Range(int(first), int(size))
-    except OSError:
-        pass  # no file, no range
-    raise IdsRefused(f"{path} has no {COUNT} ids for {_user()}", _add_ids())
-
-
-def _user() -> str:
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        return str(os.geteuid())
-
-
 def _add_ids() -> str:
     ids = "100000-165535"
-    return f"sudo usermod --add-subuids {ids} --add-subgids {ids} {_user()}"
+    return f"sudo usermod --add-subuids {ids} --add-subgids {ids} {user_name()}"
 
 
 def _write(pid: int, name: str, text: str) -> None:

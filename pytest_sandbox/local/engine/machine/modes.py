@@ -1,9 +1,12 @@
-"""Choosing how to isolate on this machine: by trying, strongest first."""
+"""Choosing how to isolate sandboxes on this machine: by trying, the strongest mode first.
+
+Whether a mode works depends on the kernel, its settings, security modules, file systems and the
+container that we may be in. No list of conditions would be complete, so a trial sandbox decides.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -17,36 +20,24 @@ from ..links.errors import BuildFailed
 from ..links.zygote_link import ZygoteLink
 from .host_image import host_image
 from .ids import IdsRefused
+from .mode_refused import ModeRefused
 
 if TYPE_CHECKING:
     from ..snapshots.images import Images
     from .find_criu import Criu
 
-#: Those in which the zygote is root of the machine.
+#: Modes in which the zygote is root of the machine, and so may mount overlays over its folders in
+#: which a sandbox can write.
 _ROOT = (Mode.ROOT_SHIFTED, Mode.ROOT_IDENTITY, Mode.ROOT_PLAIN)
-
-
-class ModeRefused(Exception):
-    """A mode does not work on this machine.
-
-    Args:
-        reason: what was tried and what the kernel said.
-        remedy: what to do about it, a command if there is one.
-    """
-
-    def __init__(self, reason: str, remedy: str = "") -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.remedy = remedy
 
 
 @dataclass
 class Choice:
-    """Modes that were tried.
+    """The mode that is used, and those that were tried before it.
 
     Attributes:
-        factory: makes sandboxes in the one that works.
-        refused: why the stronger ones do not.
+        factory: makes sandboxes in the mode that works.
+        refused: why the stronger modes do not work.
     """
 
     factory: Factory
@@ -54,8 +45,9 @@ class Choice:
 
 
 def candidates() -> list[Mode]:
-    """The modes that can be thought of for our user."""
+    """The modes that may work for our user, the strongest first."""
     if os.geteuid() == 0:
+        # Root of a container may lack the right to mount, and still make user namespaces.
         return [Mode.ROOT_SHIFTED, Mode.ROOT_IDENTITY, Mode.SUBORDINATE, Mode.SINGLE]
     return [Mode.SUBORDINATE, Mode.SINGLE]
 
@@ -92,7 +84,8 @@ async def attempt(
     Args:
         mode: the mode.
         options: the engine's settings.
-        criu: what keeps memory, if it is to do that.
+        criu: what dumps and restores memory, for a zygote whose sandboxes are to be snapshot with
+            their processes.
         images: those of the engine, if it has some already.
 
     Raises:
@@ -102,23 +95,29 @@ async def attempt(
     factory = Factory(ZygoteLink(mode, options, image, criu), image, options, images)
     try:
         await factory.zygote.start()
-        _check_process_bound(factory.zygote)
+        check_process_bound(factory.zygote)
         trial = await factory.build(TaskSpec())
         await trial.kill()
     except BuildFailed as failure:
         await factory.close()
-        raise _refusal(mode, failure.reason) from failure
+        raise ModeRefused.of(mode, failure.reason) from failure
     except (OSError, IdsRefused, EngineError, ModeRefused) as error:
         await factory.close()
-        raise _refusal(mode, error) from error
+        raise ModeRefused.of(mode, error) from error
     except BaseException:
         await asyncio.shield(factory.close())
         raise
     return factory
 
 
-def _check_process_bound(zygote: ZygoteLink) -> None:
-    """A fork bomb must be bounded: by a cgroup, or by RLIMIT_NPROC, from which root is exempt."""
+def check_process_bound(zygote: ZygoteLink) -> None:
+    """Refuse a mode in which a fork bomb would take the machine's processes.
+
+    Raises:
+        ModeRefused: neither a pids cgroup nor RLIMIT_NPROC bounds them.
+    """
+    # The kernel exempts the machine's root from RLIMIT_NPROC: getrlimit(2), and copy_process in
+    # kernel/fork.c, which asks for INIT_USER.
     sandbox_root_is_root = os.geteuid() == 0 and zygote.mode is not Mode.ROOT_SHIFTED
     if sandbox_root_is_root and "pids" not in zygote.controllers:
         raise ModeRefused(
@@ -126,40 +125,3 @@ def _check_process_bound(zygote: ZygoteLink) -> None:
             f"no pids cgroup ({zygote.refused.get('pids', 'none')})",
             "run as an ordinary user, or make /sys/fs/cgroup writable",
         )
-
-
-def _refusal(mode: Mode, error: Exception) -> ModeRefused:
-    if isinstance(error, ModeRefused):
-        return error
-    if isinstance(error, IdsRefused):
-        return ModeRefused(error.reason, error.remedy)
-    if isinstance(error, OSError):
-        about = f"{error.filename}: " if error.filename else ""
-        return ModeRefused(f"{about}{error.strerror}", _remedy(mode, error))
-    return ModeRefused(str(error))
-
-
-def _remedy(mode: Mode, error: OSError) -> str:
-    if error.errno == errno.ENOSPC and sysctl("user/max_user_namespaces") == "0":
-        return "sudo sysctl -w user.max_user_namespaces=65536"
-    if error.errno == errno.ENODEV:
-        return "sudo modprobe overlay"
-    if error.errno in (errno.EPERM, errno.EACCES) and mode in (Mode.SUBORDINATE, Mode.SINGLE):
-        if sysctl("kernel/apparmor_restrict_unprivileged_userns") == "1":
-            return "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
-        if sysctl("kernel/unprivileged_userns_clone") == "0":
-            return "sudo sysctl -w kernel.unprivileged_userns_clone=1"
-        return (
-            "in a container: docker run --security-opt seccomp=unconfined "
-            "--security-opt apparmor=unconfined --security-opt systempaths=unconfined"
-        )
-    return ""
-
-
-def sysctl(name: str) -> str | None:
-    """A kernel setting, `None` where the kernel has no such."""
-    try:
-        with open(f"/proc/sys/{name}") as file:
-            return file.read().strip()
-    except OSError:
-        return None

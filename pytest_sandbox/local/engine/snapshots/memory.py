@@ -33,6 +33,7 @@ from ...protocol.criu import (
 )
 from ..links.errors import OperationFailed
 from ..machine import find_criu, modes
+from ..machine.mode_refused import ModeRefused
 from .snapshotting import translated
 
 if TYPE_CHECKING:
@@ -214,7 +215,7 @@ class Memory:
             factory = await modes.attempt(
                 Mode.ROOT_PLAIN, self._options, self._check(), self._images
             )
-        except modes.ModeRefused as refusal:
+        except ModeRefused as refusal:
             raise Unsupported(_FEATURE, f"{refusal.reason}. {refusal.remedy}") from refusal
         factory.memory = self
         try:
