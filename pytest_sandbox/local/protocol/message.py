@@ -173,11 +173,12 @@ def _one_of(words: list[str]) -> Callable[[str], str]:
 
 def _each(check: Check) -> Callable[[list[Any]], list[Any]]:
     types, convert = check
+    allowed = frozenset(types)
 
     def convert_all(values: list[Any]) -> list[Any]:
-        for place, value in enumerate(values):
-            if type(value) not in types:
-                raise BadMessage(f"item {place} is {_short(value)}, not {types[0].__name__}")
+        if not allowed.issuperset(map(type, values)):
+            place, value = next(one for one in enumerate(values) if type(one[1]) not in allowed)
+            raise BadMessage(f"item {place} is {_short(value)}, not {types[0].__name__}")
         if convert is None:
             return values
         return [convert(value) for value in values]
@@ -189,7 +190,6 @@ def _each_value(check: Check) -> Callable[[dict[str, Any]], dict[str, Any]]:
     convert_all = _each(check)
 
     def convert(values: dict[str, Any]) -> dict[str, Any]:
-        converted = convert_all(list(values.values()))
-        return dict(zip(values, converted, strict=True))
+        return dict(zip(values, convert_all([*values.values()]), strict=True))
 
     return convert

@@ -13,7 +13,7 @@ from pytest_sandbox.engine import EngineUnavailable, ExitStatus, OutputLog
 
 from ...protocol import agent as messages
 from ...protocol.common import DescriptorAnswer, Succeeded
-from ...protocol.message import Message
+from ...protocol.message import BadMessage, Message
 from ...protocol.wire import close_all
 from ..pump import Pump
 from .channel import Channel
@@ -202,7 +202,9 @@ class AgentLink:
         self._lost()
 
     def _on_message(self, message: Message, number: int, fds: list[int]) -> None:
-        if isinstance(message, messages.ProcessExited):
+        if number:
+            self._answers.settle(number, message, fds)
+        elif isinstance(message, messages.ProcessExited):
             self._on_exit(message)
         elif isinstance(message, messages.AgentReady):
             if not self.ready.done():
@@ -210,7 +212,8 @@ class AgentLink:
         elif isinstance(message, messages.SandboxFailed):
             self.fail(BuildFailed(message.error.error()))
         else:
-            self._answers.settle(number, message, fds)
+            close_all(fds)
+            raise BadMessage(f"{type(message).__name__} answers no request")
 
     def _on_exit(self, message: messages.ProcessExited) -> None:
         process = self._processes.pop(message.process, None)

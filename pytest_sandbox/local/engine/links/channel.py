@@ -51,9 +51,11 @@ class Channel:
         self._queue: collections.deque[tuple[Message, int, tuple[int, ...]]] = collections.deque()
         self._held: collections.deque[tuple[Message, int, tuple[int, ...]]] | None = None
         self._loop = asyncio.get_running_loop()
+        self._fd = sock.fileno()
+        self._waits_for_room = False  # whether the event loop watches for room to send
         self.closed = False
         try:
-            self._loop.add_reader(sock, self._receive)
+            self._loop.add_reader(self._fd, self._receive)
         except OSError:
             sock.close()
             raise
@@ -99,8 +101,8 @@ class Channel:
         if self.closed:
             return
         self.closed = True
-        self._loop.remove_reader(self._sock)
-        self._loop.remove_writer(self._sock)
+        self._loop.remove_reader(self._fd)
+        self._stop_waiting()
         self._sock.close()
         for _, _, fds in (*self._queue, *(self._held or ())):
             wire.close_all(list(fds))
@@ -120,15 +122,23 @@ class Channel:
                 break  # the peer is gone; the reader will find out
             self._queue.popleft()
             wire.close_all(list(fds))
-        if not self.closed:
-            self._loop.remove_writer(self._sock)
+        self._stop_waiting()
 
     def _flush_later(self) -> None:
         try:
-            self._loop.add_writer(self._sock, self._flush)
+            self._loop.add_writer(self._fd, self._flush)
         except OSError:
             # epoll_ctl(2) takes memory too. What is queued cannot be taken back, so keep trying.
             self._loop.call_later(_RETRY, self._flush)
+        else:
+            self._waits_for_room = True
+
+    def _stop_waiting(self) -> None:
+        # Only if there is something to remove: asyncio finds that out by an error, with a text that
+        # shows the socket, which takes longer than to send a message.
+        if self._waits_for_room:
+            self._waits_for_room = False
+            self._loop.remove_writer(self._fd)
 
     def _receive(self) -> None:
         for _ in range(_TURN):
