@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from .memory_snapshot import SandboxSnapshot as SandboxSnapshot
     from .process.communicate import CompletedCommand as CompletedCommand
     from .process.container_process import ContainerProcess as ContainerProcess
+    from .process.stream_reader import StreamReader as StreamReader
     from .process.stream_type import DEVNULL as DEVNULL
     from .process.stream_type import PIPE as PIPE
     from .process.stream_type import STDOUT as STDOUT
     from .process.stream_type import StreamType as StreamType
-    from .process.streams import StreamReader as StreamReader
-    from .process.streams import StreamWriter as StreamWriter
+    from .process.stream_writer import StreamWriter as StreamWriter
     from .sandbox.sandbox import Sandbox as Sandbox
     from .secret import Secret as Secret
     from .tunnel import Tunnel as Tunnel
@@ -54,9 +54,9 @@ _WHERE = {
     "SandboxFilesystem": "files.filesystem",
     "SandboxSnapshot": "memory_snapshot",
     "Secret": "secret",
-    "StreamReader": "process.streams",
+    "StreamReader": "process.stream_reader",
     "StreamType": "process.stream_type",
-    "StreamWriter": "process.streams",
+    "StreamWriter": "process.stream_writer",
     "Tunnel": "tunnel",
     "Volume": "volume",
     "delete_bytes": "files.fileio",

@@ -14,7 +14,9 @@
     ├── InternalError                     a bug of the server
     ├── InvalidError                      an argument makes no sense
     │   └── ConflictError                 a fine request at the wrong time
-    │       └── StdinClosedError          (ours; also a ValueError) nobody reads the input
+    │       ├── ConcurrentReadError       (ours) another task or thread is reading the same stream
+    │       ├── StdinClosedError          (ours; also a ValueError) nobody reads the input
+    │       └── StreamClosedError         (ours) `aclose()` ended a read that was waiting
     ├── NotFoundError                     no such sandbox, app, secret, ...; or not any more
     ├── PermissionDeniedError             not allowed
     ├── ResourceExhaustedError            no room left
@@ -112,6 +114,38 @@ class InvalidError(Error):
 
 class ConflictError(InvalidError):
     """The request is fine, but not in the state that things are in."""
+
+
+class ConcurrentReadError(ConflictError):
+    """Another task or thread is reading the same stream, file or iterator.
+
+    Each item goes to one reader, so two at the same time would each miss what the other got.
+
+    Args:
+        name: what is being read.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"another task or thread is already reading {name}: read it in one place, and pass on "
+            "from there what others need"
+        )
+        self.name = name
+
+
+class StreamClosedError(ConflictError):
+    """`aclose()` was called on a stream or iterator while this read was waiting.
+
+    Args:
+        name: what was being read.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name} was closed by aclose() while it was being read: to end a read and go on "
+            "later, cancel the read instead"
+        )
+        self.name = name
 
 
 class StdinClosedError(ConflictError, ValueError):

@@ -282,7 +282,7 @@ async def test_the_doctor_tries_it() -> None:
     report = await asyncio.to_thread(probe)
     (finding,) = [one for one in report.findings if one.name == "memory snapshots"]
     assert finding.ok, finding
-    assert "kept and restored: CRIU " in finding.detail
+    assert "dumped and restored with CRIU " in finding.detail
 
 
 async def test_images_of_files_go_both_ways(engine: LocalEngine) -> None:

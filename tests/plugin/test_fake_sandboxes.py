@@ -2,8 +2,6 @@
 
 import pytest
 
-from pytest_sandbox.client import client
-
 
 @pytest.fixture(autouse=True)
 def no_process(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,23 +38,22 @@ def test_the_default_client_is_what_it_was_afterwards(pytester: pytest.Pytester)
     pytester.makepyfile(
         """
         import pytest
-        from pytest_sandbox.client import _client
+        from pytest_sandbox import Client
 
-        before = object()
+        before = Client("/no/such/socket")
 
         @pytest.fixture
-        def outer(monkeypatch):
-            monkeypatch.setattr(_client._default, "_set", before)
+        def outer():
+            found = Client.set_default(before)
             yield
-            assert _client._default._set is before
+            assert Client.set_default(found) is before
 
         def test_it(outer, fake_sandboxes):
-            assert _client._default._set is fake_sandboxes.client
+            assert Client.default() is fake_sandboxes.client
         """
     )
 
     pytester.runpytest().assert_outcomes(passed=1)
-    assert client._default._set is None
 
 
 def test_nothing_is_shared_between_tests(pytester: pytest.Pytester) -> None:

@@ -63,6 +63,8 @@ CIRCLES = [
         "client.process.command",
         "client.process.communicate",
         "client.process.container_process",
+        "client.process.control_execution",
+        "client.process.router_execution",
         "client.process.execution",
         "client.process.main_stdio",
         "client.process.overloads",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from pytest_sandbox._proto import containers_pb2 as pb
 
 from ..exceptions import FilesystemExecutionError, InvalidError
-from ..process.decoding import Lines
+from ..process.splitting import Lines
 from ..transport.dual import Dual, dual
 from ..transport.retries import CONTROL
 from ..validation import check_path, check_seconds

@@ -13,8 +13,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 from ..exceptions import StdinClosedError
 from ..process.communicate import CHUNK, slices
-from ..process.decoding import Lines
-from ..process.execution import STDOUT
+from ..process.output import STDOUT
+from ..process.splitting import Lines
 from ..transport.dual import dual, dual_iterator
 from ..validation import check_path, check_seconds
 from .tool import FilesystemTool
@@ -221,7 +221,7 @@ class SandboxFilesystem:
         execution = await self._tool.start("Watch", remote_path, **parameters)
         lines = Lines()
         try:
-            async with aclosing(execution.output(STDOUT)) as chunks:
+            async with aclosing(execution.output(STDOUT).chunks()) as chunks:
                 async for chunk in chunks:
                     for line in lines.feed(chunk):
                         yield event(line)

@@ -16,12 +16,13 @@ from pytest_sandbox._shared.filesystem_tool import TOOL
 from .. import exceptions as e
 from ..process.command import Command
 from ..process.communicate import send, whole
-from ..process.execution import STDERR, STDOUT, Execution
+from ..process.output import STDERR, STDOUT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
     from ..client import Client
+    from ..process.execution import Execution
     from ..process.task import Task
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
@@ -63,7 +64,7 @@ class FilesystemTool:
         execution = await self.start(operation, path, **parameters)
         ending = background(self.end(execution, operation, path))
         try:
-            async with contextlib.aclosing(execution.output(STDOUT)) as output:
+            async with contextlib.aclosing(execution.output(STDOUT).chunks()) as output:
                 async for chunk in output:
                     yield chunk
             await ending

@@ -21,7 +21,8 @@ from pytest_sandbox._proto.router_pb2 import (
 )
 
 from ..sandbox.resources import terminal
-from .execution import ControlExecution, Execution, RouterExecution
+from .control_execution import ControlExecution
+from .router_execution import RouterExecution
 from .stream_type import StreamType
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from ..client import Client
     from ..secret import Secret
+    from .execution import Execution
     from .task import Task
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from pytest_sandbox._shared.async_tasks import background, cancel_and_wait
 
 from ..exceptions import CommandFailedError, CommandTimeoutError, StdinClosedError
-from .execution import STDERR, STDOUT, TIMED_OUT, Execution
+from .execution import TIMED_OUT, Execution
+from .output import STDERR, STDOUT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -86,7 +87,7 @@ async def slices(data: memoryview) -> AsyncIterator[bytes]:
 
 async def whole(execution: Execution, descriptor: int) -> bytes:
     """All that a command writes to a stream."""
-    return b"".join([chunk async for chunk in execution.output(descriptor)])
+    return b"".join([chunk async for chunk in execution.output(descriptor).chunks()])
 
 
 def completed(

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar
 
 from pytest_sandbox._shared.async_tasks import background
 
 from ..exceptions import InvalidError, UnimplementedError
 from ..transport.dual import dual
-from .execution import STDERR, STDOUT, Execution
+from .output import STDERR, STDOUT
+from .printing import print_output
+from .stream_reader import StreamReader
 from .stream_type import StreamType
-from .streams import StreamReader, StreamWriter
+from .stream_writer import StreamWriter
+
+if TYPE_CHECKING:
+    from .execution import Execution
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
@@ -32,15 +37,17 @@ class ContainerProcess(Generic[T]):
     ) -> None:
         self._execution = execution
         self._stdout: StreamReader[T] = StreamReader(
-            lambda: execution.output(STDOUT),
+            execution.output(STDOUT),
             STDOUT,
+            repr(self),
             text=text,
             by_line=by_line,
             stream_type=stdout,
         )
         self._stderr: StreamReader[T] = StreamReader(
-            lambda: execution.output(STDERR),
+            execution.output(STDERR),
             STDERR,
+            repr(self),
             text=text,
             by_line=by_line,
             stream_type=stderr,
@@ -48,8 +55,8 @@ class ContainerProcess(Generic[T]):
         self._stdin = StreamWriter(execution.write)
         self._returncode: int | None = None
         self._printing = [
-            background(reader._print())
-            for reader, where in ((self._stdout, stdout), (self._stderr, stderr))
+            background(print_output(execution.output(descriptor), text=text, by_line=by_line))
+            for descriptor, where in ((STDOUT, stdout), (STDERR, stderr))
             if where is StreamType.STDOUT
         ]
 
@@ -104,7 +111,11 @@ class ContainerProcess(Generic[T]):
         """
         if self._returncode is None:
             self._returncode = await self._execution.wait()
-        await asyncio.gather(*self._printing)
+        if self._printing:
+            # Unlike `gather`, this does not end the printing when the caller gives up.
+            await asyncio.wait(self._printing)
+            for printing in self._printing:
+                printing.result()
         return self._returncode
 
     def attach(self) -> NoReturn:

@@ -10,7 +10,7 @@ from pytest_sandbox._proto.sandboxes_pb2 import SandboxGetLogsRequest, SandboxSt
 
 from ..exceptions import ConflictError, StdinClosedError
 from ..transport.retries import CONTROL
-from .execution import STDOUT
+from .output import STDOUT, OutputStream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -32,36 +32,15 @@ class MainStdio:
         self._index = 0
         self._writing = asyncio.Lock()
 
-    async def output(self, descriptor: int) -> AsyncGenerator[bytes, None]:
-        """What it writes, from the start; whole characters only, as the wire has text here."""
-        last = ""
-
-        def request() -> SandboxGetLogsRequest:
-            return SandboxGetLogsRequest(
-                sandbox_id=self._sandbox_id,
-                file_descriptor=FILE_DESCRIPTOR_STDOUT
-                if descriptor == STDOUT
-                else FILE_DESCRIPTOR_STDERR,
-                timeout=max(_HOLD, self._client._calls.hold),
-                last_entry_id=last,
-            )
-
-        ended = False
-        while not ended:
-            async for batch in self._client._calls.stream(
-                lambda link: link.control.SandboxGetLogs, request, {}, CONTROL
-            ):
-                last = batch.entry_id or last
-                ended = ended or batch.eof
-                for item in batch.items:
-                    if item.data:
-                        yield item.data.encode()
+    def output(self, descriptor: int) -> OutputStream:
+        """What it writes to `STDOUT` or `STDERR`, from its beginning."""
+        return _MainOutput(self._client, self._sandbox_id, descriptor)
 
     async def write(self, data: bytes, eof: bool) -> None:
         """Write to its standard input.
 
         Raises:
-            StdinClosedError: its end was written before, or nobody reads it any more.
+            StdinClosedError: the input was closed before, or the program does not read it any more.
         """
         async with self._writing:
             request = SandboxStdinWriteRequest(
@@ -75,3 +54,27 @@ class MainStdio:
             except ConflictError as error:
                 raise StdinClosedError(str(error)) from error
             self._index += 1
+
+
+class _MainOutput(OutputStream):
+    def __init__(self, client: Client, sandbox_id: str, descriptor: int) -> None:
+        self._client = client
+        self._request = SandboxGetLogsRequest(
+            sandbox_id=sandbox_id,
+            file_descriptor=FILE_DESCRIPTOR_STDOUT
+            if descriptor == STDOUT
+            else FILE_DESCRIPTOR_STDERR,
+            timeout=max(_HOLD, client._calls.hold),
+        )
+        self._ended = False
+
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        """What comes from the position on; whole characters only, as the wire has text here."""
+        while not self._ended:
+            async for batch in self._client._calls.stream(
+                lambda link: link.control.SandboxGetLogs, lambda: self._request, {}, CONTROL
+            ):
+                self._request.last_entry_id = batch.entry_id or self._request.last_entry_id
+                self._ended = self._ended or batch.eof
+                if text := "".join(item.data for item in batch.items):
+                    yield text.encode()

@@ -24,11 +24,12 @@ from ..memory_snapshot import KEEP_NAME, SandboxSnapshot, restoring
 from ..process.command import Command
 from ..process.communicate import CompletedCommand, communicate, completed
 from ..process.container_process import ContainerProcess
-from ..process.execution import STDERR, STDOUT
 from ..process.main_stdio import MainStdio
+from ..process.output import STDERR, STDOUT
 from ..process.overloads import Exec, Run
+from ..process.stream_reader import StreamReader
 from ..process.stream_type import StreamType
-from ..process.streams import StreamReader, StreamWriter
+from ..process.stream_writer import StreamWriter
 from ..process.task import Task
 from ..secret import Secret
 from ..transport.calls import TIMEOUT, Metadata
@@ -105,10 +106,10 @@ class Sandbox(SandboxFiles, SandboxPorts, SandboxSnapshots, Unbuilt):
         stdio = MainStdio(self._client, self._id)
         self._stdin = StreamWriter(stdio.write)
         self._stdout: StreamReader[str] = StreamReader(
-            lambda: stdio.output(STDOUT), STDOUT, text=True, by_line=True
+            stdio.output(STDOUT), STDOUT, repr(self), text=True, by_line=True
         )
         self._stderr: StreamReader[str] = StreamReader(
-            lambda: stdio.output(STDERR), STDERR, text=True, by_line=True
+            stdio.output(STDERR), STDERR, repr(self), text=True, by_line=True
         )
 
     def __repr__(self) -> str:

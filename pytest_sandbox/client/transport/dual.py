@@ -17,6 +17,7 @@ from __future__ import annotations
 from types import MethodType
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 
+from .iterators import AwaitedIterator, BlockingIterator
 from .portal import arrival, portal
 
 if TYPE_CHECKING:
@@ -65,7 +66,10 @@ class Dual(_Face, Generic[P, R]):
 
 
 class DualIterator(_Face, Generic[P, R]):
-    """An async generator function, iterated from anywhere."""
+    """An async generator function, iterated from anywhere.
+
+    A step that is cancelled or interrupted may be made again: see `iterators`.
+    """
 
     def __init__(self, core: Callable[P, AsyncGenerator[R, None]]) -> None:
         super().__init__(core)
@@ -73,11 +77,28 @@ class DualIterator(_Face, Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Generator[R, None, None]:
         """Iterate over it; each step blocks."""
-        return _blocking(self.core(*args, **kwargs))
+        return BlockingIterator(self.core(*args, **kwargs), repr(self))
 
     def aio(self, *args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[R, None]:
         """The same, for `async for`."""
-        return _awaiting(self.core(*args, **kwargs))
+        return AwaitedIterator(self.core(*args, **kwargs), repr(self))
+
+
+class Faces(_Face, Generic[P, R]):
+    """Two functions that are called on the caller's side, the one blocking, the other awaited."""
+
+    def __init__(self, blocking: Callable[P, R], aio: Callable[P, Coroutine[Any, Any, R]]) -> None:
+        super().__init__(aio)
+        self._blocking = blocking
+        self._aio = aio
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run it to its end; blocks."""
+        return self._blocking(*args, **kwargs)
+
+    async def aio(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """The same, awaited."""
+        return await self._aio(*args, **kwargs)
 
 
 class dual(Generic[S, P, R]):  # noqa: N801 - a decorator
@@ -114,6 +135,38 @@ class dual_iterator(Generic[S, P, R]):  # noqa: N801 - a decorator
         return self if instance is None else DualIterator(MethodType(self._core, instance))
 
 
+class faces(Generic[S, P, R]):  # noqa: N801 - used like a decorator
+    """Makes a method with two faces of two methods, whose results pass through no other loop.
+
+    For reads: what `Dual` runs on the portal's loop has taken an item before the caller has it,
+    and an interrupt in between would lose the item.
+
+    Args:
+        blocking: the method that a plain call is.
+        aio: the one that is awaited; its description is that of both.
+    """
+
+    def __init__(
+        self,
+        blocking: Callable[Concatenate[S, P], R],
+        aio: Callable[Concatenate[S, P], Coroutine[Any, Any, R]],
+    ) -> None:
+        self._blocking = blocking
+        self._core = aio
+        self.__doc__ = aio.__doc__
+
+    @overload
+    def __get__(self, instance: None, owner: type[Any]) -> Self: ...
+
+    @overload
+    def __get__(self, instance: S, owner: type[Any]) -> Faces[P, R]: ...
+
+    def __get__(self, instance: S | None, owner: type[Any]) -> Self | Faces[P, R]:
+        if instance is None:
+            return self
+        return Faces(MethodType(self._blocking, instance), MethodType(self._core, instance))
+
+
 class overloaded(Generic[C]):  # noqa: N801 - a decorator
     """Makes a method a `Dual` whose types are given by a protocol, for those with overloads.
 
@@ -126,31 +179,3 @@ class overloaded(Generic[C]):  # noqa: N801 - a decorator
 
     def __get__(self, instance: object, owner: type[Any]) -> C:
         return cast("C", self if instance is None else Dual(MethodType(self._core, instance)))
-
-
-_END: Any = object()
-
-
-async def _step(iterator: AsyncGenerator[R, None]) -> R:
-    """The next item or `_END`: `StopAsyncIteration` cannot leave a coroutine."""
-    return await anext(iterator, _END)
-
-
-def _blocking(iterator: AsyncGenerator[R, None]) -> Generator[R, None, None]:
-    try:
-        while (item := portal().run(_step(iterator))) is not _END:
-            yield item
-    finally:
-        portal().run(_close(iterator))
-
-
-async def _awaiting(iterator: AsyncGenerator[R, None]) -> AsyncGenerator[R, None]:
-    try:
-        while (item := await arrival(portal().submit(_step(iterator)))) is not _END:
-            yield item
-    finally:
-        await arrival(portal().submit(_close(iterator)))
-
-
-async def _close(iterator: AsyncGenerator[Any, None]) -> None:
-    await iterator.aclose()

@@ -46,6 +46,7 @@ class Portal:
 
     def __init__(self) -> None:
         self._loop = IdleEventLoop()
+        self._pid = os.getpid()
         self._closers: list[Callable[[], None]] = []
         self._calls = 0  # under way; on the loop only, as the next
         self._awaited = 0  # of those, the ones from other loops
@@ -73,7 +74,7 @@ class Portal:
             self._loop.call_soon_threadsafe(call.start)
             return call.wait()
         except BaseException:
-            self._call_soon(call.cancel)
+            self.call_soon(call.cancel)
             raise
 
     async def _counted(self, coroutine: Coroutine[Any, Any, T], *, blocking: bool = False) -> T:
@@ -93,9 +94,14 @@ class Portal:
     def _idle(self) -> bool:
         return any(idler() for idler in reversed(self.idlers))
 
-    def _call_soon(self, function: Callable[[], object]) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed, and its tasks with it
-            self._loop.call_soon_threadsafe(function)
+    def call_soon(self, function: Callable[[], object]) -> None:
+        """Have a function called on the loop, from any thread.
+
+        Nothing happens once the loop is closed, or in a fork, whose copy of the loop does not run.
+        """
+        if self._pid == os.getpid():
+            with contextlib.suppress(RuntimeError):  # the loop is closed, and its tasks with it
+                self._loop.call_soon_threadsafe(function)
 
     def at_close(self, closer: Callable[[], None]) -> Callable[[], None]:
         """Have a function called on the loop before it ends; the result undoes that."""
@@ -111,7 +117,7 @@ class Portal:
         """End the loop and its thread."""
         with contextlib.suppress(concurrent.futures.TimeoutError):
             self.submit(self._cancel_all()).result(_CLOSE_TIMEOUT)
-        self._call_soon(self._loop.stop)
+        self.call_soon(self._loop.stop)
         self._thread.join(_CLOSE_TIMEOUT)
 
     async def _cancel_all(self) -> None:

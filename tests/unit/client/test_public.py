@@ -11,9 +11,16 @@ import pytest
 
 import pytest_sandbox
 from pytest_sandbox import client, rpcs
-from pytest_sandbox.client.transport.dual import Dual, DualIterator, dual, dual_iterator, overloaded
+from pytest_sandbox.client.transport.dual import (
+    Dual,
+    DualIterator,
+    dual,
+    dual_iterator,
+    faces,
+    overloaded,
+)
 
-FACES = (Dual, DualIterator, dual, dual_iterator, overloaded)
+FACES = (Dual, DualIterator, dual, dual_iterator, faces, overloaded)
 #: What takes long to import, and is of no use until a sandbox is.
 COSTLY = ("asyncio", "grpclib", "google.protobuf", "h2", "tarfile", "subprocess", "jwt")
 

@@ -1,0 +1,92 @@
+"""Items of an async generator for callers that may give up waiting, without losing any.
+
+Cancelling `await anext(generator)` throws into the generator and so ends it: what it was about to
+give is lost, and every later `anext` finds the end. Here a task of its own, the fetch, awaits the
+generator. Callers wait for that task: cancelling them cancels the wait, and the fetch goes on.
+What it fetched stays in `ready` until a caller takes it on its own side, behind the last `await`:
+a cancellation that comes between receipt and delivery finds the item where it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from pytest_sandbox._shared.async_tasks import background, cancel_and_wait
+
+from ..exceptions import StreamClosedError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Sequence
+
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
+T = TypeVar("T")
+
+
+class Fetching(Generic[T]):
+    """Fetches batches of items, and none before it is asked to. On the portal's loop only.
+
+    Args:
+        opened: makes the generator. It is called again after an error, which ended the generator,
+            and on a new loop, to go on behind the last item that was given.
+        name: what is read, for errors.
+
+    Attributes:
+        ready: fetched, and not taken yet. Callers take from it on any thread.
+        ended: whether nothing more will come.
+    """
+
+    def __init__(self, opened: Callable[[], AsyncGenerator[Sequence[T], None]], name: str) -> None:
+        self.ready: deque[T] = deque()
+        self.ended = False
+        self._opened = opened
+        self._name = name
+        self._closed = False
+        self._source: AsyncGenerator[Sequence[T], None] | None = None
+        self._fetch: asyncio.Task[None] | None = None
+
+    async def fill(self, *, to_end: bool = False) -> None:
+        """Wait until an item is ready, or with `to_end` until all are.
+
+        Raises:
+            StreamClosedError: it was closed meanwhile.
+        """
+        while not self.ended and (to_end or not self.ready):
+            await self._next_batch()
+
+    async def _next_batch(self) -> None:
+        fetch = self._fetch
+        if fetch is None or fetch.get_loop() is not asyncio.get_running_loop():
+            if fetch is not None:  # of a loop that has ended, or of the process this one forked off
+                self._source = None
+            fetch = self._fetch = background(self._fetch_batch())
+        await asyncio.wait([fetch])  # unlike `await fetch`, this does not pass a cancellation on
+        if self._closed:
+            raise StreamClosedError(self._name)
+        if self._fetch is fetch:
+            self._fetch = None  # only now: an error waits for a caller that it can be raised to
+        fetch.result()
+
+    async def _fetch_batch(self) -> None:
+        if self._source is None:
+            self._source = self._opened()
+        try:
+            batch = await anext(self._source, None)
+        except BaseException:
+            self._source = None
+            raise
+        if batch is None:
+            self.ended = True
+        else:
+            self.ready.extend(batch)
+
+    async def aclose(self) -> None:
+        """Give up what was not taken, and close the generator; there is nothing more to read."""
+        self._closed = self.ended = True
+        self.ready.clear()
+        if self._fetch is not None:
+            await cancel_and_wait(self._fetch)
+        if self._source is not None:
+            await self._source.aclose()
