@@ -94,7 +94,7 @@ async def _memory(options: LocalOptions) -> Finding:
         return Finding(name, False, str(refusal), consequence)
     finally:
         await memory.close()
-    return Finding(name, True, f"a process was snapshot and restored with {used}")
+    return Finding(name, True, f"a process was dumped and restored with {used}")
 
 
 def _machine() -> Finding:
