@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 
+from pytest_sandbox.client import exceptions
 from pytest_sandbox.client.transport.dual import Dual, DualIterator, dual, dual_iterator
 from pytest_sandbox.client.transport.portal import close_portal, portal
 
@@ -63,6 +64,16 @@ class Thing:
                 yield number
         finally:
             self.closed.set()
+
+    @dual_iterator
+    async def wait_between(self) -> AsyncGenerator[int, None]:
+        await asyncio.Event().wait()
+        yield 0
+
+    @dual_iterator
+    async def break_off(self) -> AsyncGenerator[int, None]:
+        yield 1
+        raise LookupError("on purpose")
 
     @staticmethod
     @DualIterator
@@ -126,6 +137,57 @@ def test_breaking_out_of_an_async_loop_closes_the_generator() -> None:
     asyncio.run(main())
 
     assert thing.closed.is_set()
+
+
+def test_what_is_iterated_over_by_two_at_once_is_refused_to_the_second() -> None:
+    async def main() -> None:
+        items = Thing().wait_between.aio()
+        first = asyncio.ensure_future(items.asend(None))
+        await asyncio.sleep(0)
+        with pytest.raises(exceptions.ConcurrentReadError, match=r"reading .*\.wait_between"):
+            await anext(items)
+        await items.aclose()
+        with pytest.raises(exceptions.StreamClosedError):
+            await first
+        with pytest.raises(StopAsyncIteration):
+            await anext(items)
+
+    asyncio.run(main())
+
+
+def test_an_error_ends_an_iterator() -> None:
+    numbers = Thing().break_off()
+    assert next(numbers) == 1
+    with pytest.raises(LookupError, match="on purpose"):
+        next(numbers)
+    assert list(numbers) == []
+
+
+def test_throwing_into_an_iterator_closes_it() -> None:
+    thing = Thing()
+    numbers = thing.count(10)
+    assert next(numbers) == 0
+
+    with pytest.raises(LookupError, match="on purpose"):
+        numbers.throw(LookupError("on purpose"))
+
+    assert thing.closed.is_set()
+    assert list(numbers) == []
+
+
+@pytest.mark.parametrize("blocking", [True, False])
+def test_an_iterator_that_is_dropped_is_closed(blocking: bool) -> None:
+    thing = Thing()
+
+    async def begin() -> None:
+        assert await anext(thing.count.aio(10)) == 0
+
+    if blocking:
+        assert next(thing.count(10)) == 0
+    else:
+        asyncio.run(begin())
+
+    assert thing.closed.wait(10)
 
 
 def test_signature_name_and_documentation_are_those_of_the_function() -> None:

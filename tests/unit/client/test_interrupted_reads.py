@@ -14,7 +14,7 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_sandbox.client import STDOUT, Sandbox, StreamReader, exceptions
+from pytest_sandbox.client import STDOUT, FileWatchEventType, Sandbox, StreamReader, exceptions
 from pytest_sandbox.client.transport.portal import portal
 from pytest_sandbox.inmemory import FakeSandboxes
 
@@ -150,6 +150,10 @@ class Next:
     async def aio(self) -> Any:
         return await anext(self._reader)
 
+    def anyhow(self) -> Any:
+        """By the face that it has."""
+        return self() if hasattr(self._reader, "__next__") else asyncio.run(self.aio())
+
 
 @pytest.mark.parametrize("give_up", GIVING_UP)
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
@@ -281,6 +285,28 @@ def test_lines_come_once_wherever_reads_are_cancelled(
         assert portal().run(gathered(stream, iter(patience))) == text.splitlines(keepends=True)
 
 
+# Iterators of the client
+
+
+@pytest.mark.parametrize("give_up", [timed_out_in_asyncio, timed_out_in_trio, interrupted])
+@pytest.mark.parametrize("newer", [True, False])
+def test_watching_goes_on(fake: FakeSandboxes, newer: bool, give_up: Callable[[Any], None]) -> None:
+    """What happens while nobody waits is given by the next step."""
+    sandbox = Sandbox.create()
+    watch = sandbox.filesystem.watch if newer else sandbox.watch
+    kinds = [FileWatchEventType.Create]
+    events = (watch.aio if "in_" in give_up.__name__ else watch)("/tmp", filter=kinds)
+
+    give_up(Next(events))
+    fake.filesystem(sandbox).write("/tmp/one", "")
+    fake.filesystem(sandbox).write("/tmp/two", "")
+    both = [Next(events).anyhow().paths for _ in range(2)]
+    assert both == [["/tmp/one"], ["/tmp/two"]]
+    give_up(Next(events))
+    fake.filesystem(sandbox).write("/tmp/three", "")
+    assert Next(events).anyhow().paths == ["/tmp/three"]
+
+
 # After an error
 
 
@@ -336,10 +362,11 @@ def test_streams_are_read_at_the_same_time_each(fake: FakeSandboxes) -> None:
     say(process, "one")
     finish(process)
 
-    async def main() -> list[str]:
-        return list(await asyncio.gather(process.stdout.read.aio(), process.stderr.read.aio()))
+    async def main() -> None:
+        both = process.stdout.read.aio(), process.stderr.read.aio()
+        assert await asyncio.gather(*both) == ["one", "one"]
 
-    assert asyncio.run(main()) == ["one", "one"]
+    asyncio.run(main())
 
 
 def test_closing_ends_a_read_that_waits(talking: Talking) -> None:
