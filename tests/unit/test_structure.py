@@ -39,8 +39,8 @@ OFFERED = {
     "engine.conformance",
     "local.probe",  # the function of this name, which is offered
 }
-#: Imports from the inside of another part, and circles, and names of two classes: lists that
-#: only shrink.
+#: What does not hold yet: imports from the inside of another part, circles, and class names used
+#: twice. These lists only shrink.
 REACHES = {
     "cli.benchmarks.fakes": {"client", "fakes"},
     "client.transport.channels": {"rpcs"},
@@ -116,13 +116,10 @@ CIRCLES = [
         "local.engine.task",
     },
 ]
-#: Folders that are too broad.
-BROAD = {"conformance"}
 #: Modules that import one of ours by a string.
 BY_STRING = {"cli._main"}
 TWICE = {
     "App",
-    "Box",
     "Call",
     "Check",
     "Directory",
@@ -133,11 +130,7 @@ TWICE = {
     "Image",
     "Images",
     "Inspector",
-    "Interrupted",
     "Link",
-    "Listener",
-    "Mode",
-    "Mount",
     "Place",
     "Proc",
     "Run",
@@ -146,12 +139,10 @@ TWICE = {
     "Secret",
     "Server",
     "Shell",
-    "Stdin",
     "Symlink",
     "Task",
     "Tunnel",
     "Volume",
-    "Volumes",
     "Watch",
     "_Planned",
 }
@@ -367,9 +358,7 @@ def test_a_module_is_one_concept() -> None:
 def test_a_folder_can_be_scanned(folder: Path) -> None:
     modules = [module.path.name for module in MODULES if module.path.parent == folder]
 
-    assert len(modules) - 1 <= BROADEST or folder.name in BROAD, (
-        f"{folder}: {len(modules)} modules: give some a folder"
-    )
+    assert len(modules) - 1 <= BROADEST, f"{folder}: {len(modules)} modules: give some a folder"
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
@@ -380,7 +369,7 @@ def test_a_folder_says_what_is_in_it(folder: Path) -> None:
 
 
 def test_no_circles_of_imports() -> None:
-    """None at all, imports that only a type checker sees included."""
+    """None but the known ones; imports that only a type checker sees count."""
     circles = [
         circle for circle in circles_of(IMPORTS) if not any(circle <= known for known in CIRCLES)
     ]
@@ -464,7 +453,7 @@ def test_a_class_name_is_used_once() -> None:
                 places.setdefault(node.name, []).append(module.name)
     twice = {name: where for name, where in places.items() if len(where) > 1}
 
-    assert twice.keys() <= TWICE, twice.keys() - TWICE
+    assert twice.keys() == TWICE, f"new: {twice.keys() - TWICE}; gone: {TWICE - twice.keys()}"
 
 
 @pytest.mark.parametrize("module", PUBLIC, ids=lambda module: module.name or NAME)
