@@ -74,10 +74,10 @@ def test_what_is_written_during_a_drain_comes_behind_it() -> None:
 
     async def sink(data: bytes, eof: bool) -> None:
         busy.set()
-        await asyncio.to_thread(written.wait)
+        await asyncio.to_thread(accepted.wait)
         sent.append((data, eof))
 
-    written = threading.Event()
+    accepted = threading.Event()
     writer = StreamWriter(sink)
     writer.write("one")
     draining = threading.Thread(target=writer.drain)
@@ -85,7 +85,7 @@ def test_what_is_written_during_a_drain_comes_behind_it() -> None:
     busy.wait()
     writer.write("two")
     writer.write_eof()
-    written.set()
+    accepted.set()
     writer.drain()
     draining.join()
 

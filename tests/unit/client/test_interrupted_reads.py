@@ -364,7 +364,7 @@ def test_streams_are_read_at_the_same_time_each(fake: FakeSandboxes) -> None:
 
     async def main() -> None:
         both = process.stdout.read.aio(), process.stderr.read.aio()
-        assert await asyncio.gather(*both) == ["one", "one"]
+        assert list(await asyncio.gather(*both)) == ["one", "one"]
 
     asyncio.run(main())
 
