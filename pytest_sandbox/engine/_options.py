@@ -20,7 +20,7 @@ def check_options(engine: str, options: Mapping[str, str], known: Collection[str
     """
     for name, value in options.items():
         if name not in known:
-            there = f"It has {', '.join(sorted(known))}" if known else "It has none"
+            there = f"It has {', '.join(sorted(known))}" if known else "It takes no options"
             hint = did_you_mean(name, known)
             raise EngineUnavailable(
                 f"the engine {engine!r} has no option {name!r}, got {name}={value}",

@@ -158,7 +158,7 @@ def test_an_unknown_option_is_refused_with_what_there_is_and_the_nearest() -> No
 
     with pytest.raises(EngineUnavailable, match="'fake' has no option 'disk'") as none:
         load_engine("fake", {"disk": "7"})
-    assert none.value.remedy == "It has none."
+    assert none.value.remedy == "It takes no options."
 
 
 def test_options_of_the_local_engine_are_parsed() -> None:
