@@ -9,7 +9,7 @@ import pytest
 SPY = """
 import json
 import pathlib
-from pytest_sandbox.client import _extensions
+from pytest_sandbox.client import extensions
 from pytest_sandbox.client.transport.dual import dual
 
 HINTS = pathlib.Path(__file__).with_name("hints")
@@ -21,7 +21,7 @@ async def prepare(self, /, *args, **spec):
         print(json.dumps(told), file=file)
     OUTCOME
 
-_extensions.Extensions.prepare = dual(prepare)
+extensions.Extensions.prepare = dual(prepare)
 """
 
 
