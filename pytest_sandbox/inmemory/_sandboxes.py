@@ -11,8 +11,8 @@ from pytest_sandbox.engine import EngineUnavailable
 from pytest_sandbox.fakes import FakeEngine, PortScript, Script, VirtualClock, settle
 from pytest_sandbox.fakes.scripting.rules import R, place_of_caller
 from pytest_sandbox.rpcs import Faults, Rpcs
-from pytest_sandbox.server import App
-from pytest_sandbox.server.rpc.auth import Listener
+from pytest_sandbox.server import Application
+from pytest_sandbox.server.rpc.auth import ListenerConfig
 
 from ._clock import TestClock
 from ._scripting import restrict
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pytest_sandbox.client import Sandbox, Volume
     from pytest_sandbox.engine import EngineInfo
     from pytest_sandbox.fakes.scripting.matching import Anything, Matcher
-    from pytest_sandbox.server.model.sandbox import Box
+    from pytest_sandbox.server.model.sandbox import ServedSandbox
     from pytest_sandbox.server.rpc.recorder import Recorder
 
 #: Moments that are skipped to at the end, so that nobody is left who sleeps.
@@ -87,10 +87,10 @@ class FakeSandboxes:
         self.rpcs = Rpcs(_OnLoop(self._app.recorder))
         self.faults = Faults(self.client.inspector)
 
-    async def _serve(self, seed: str) -> tuple[EngineInfo, App, MemoryServer]:
+    async def _serve(self, seed: str) -> tuple[EngineInfo, Application, MemoryServer]:
         info = await self._engine.start()
-        app = App(self._engine, info, seed=seed)
-        listener = Listener("memory", inspector=True, local=True)
+        app = Application(self._engine, info, seed=seed)
+        listener = ListenerConfig("memory", inspector=True, local=True)
         return info, app, MemoryServer(app.server(listener), self._time)
 
     # What a test says
@@ -145,7 +145,7 @@ class FakeSandboxes:
         return self._only(script, sandbox, tags)
 
     def _only(self, rule: R, sandbox: Sandbox | str | None, tags: Mapping[str, str] | None) -> R:
-        restrict(rule, self._app.state.boxes, sandbox, tags)
+        restrict(rule, self._app.state.sandboxes, sandbox, tags)
         return rule
 
     def filesystem(self, sandbox: Sandbox | str) -> SandboxFiles:
@@ -239,10 +239,10 @@ class FakeSandboxes:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<fake sandboxes: {len(self._app.state.boxes.running())} running>"
+        return f"<fake sandboxes: {len(self._app.state.sandboxes.running())} running>"
 
-    def _boxes(self) -> list[Box]:
-        return on_loop(lambda: list(self._app.state.boxes._boxes.values()))
+    def _boxes(self) -> list[ServedSandbox]:
+        return on_loop(self._app.state.sandboxes.all)
 
 
 class _OnLoop:

@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from pytest_sandbox.fakes import Call, Peer
     from pytest_sandbox.fakes.processes.kernel import Kernel
     from pytest_sandbox.fakes.scripting.rules import Rule
-    from pytest_sandbox.server.model.registries import BoxRegistry
-    from pytest_sandbox.server.model.sandbox import Box
+    from pytest_sandbox.server.model.sandbox import ServedSandbox
+    from pytest_sandbox.server.model.sandboxes import SandboxRegistry
 
 
 def restrict(
     rule: Rule[Any, Any],
-    boxes: BoxRegistry,
+    boxes: SandboxRegistry,
     sandbox: Sandbox | str | None,
     tags: Mapping[str, str] | None,
 ) -> None:
@@ -41,5 +41,5 @@ def restrict(
     rule.where(fits)
 
 
-def _is_in(kernel: Kernel, box: Box) -> bool:
+def _is_in(kernel: Kernel, box: ServedSandbox) -> bool:
     return box.task.kernel is kernel  # type: ignore[attr-defined]  # a MemoryTask

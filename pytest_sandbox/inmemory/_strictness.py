@@ -71,8 +71,8 @@ def _unwaited_processes(fake: FakeSandboxes) -> list[str]:
         return [
             f"{shlex.join(each.argv)[:200]} in sandbox {box.id}, which "
             + ("still runs" if each.process.poll() is None else "has ended")
-            for box in fake._app.state.boxes._boxes.values()
-            for each in box.execs.values()
+            for box in fake._app.state.sandboxes.all()
+            for each in box.commands.started
             if not each.asked and not each.ended_by and each.argv[0] != TOOL
         ]
 

@@ -1,6 +1,6 @@
 """The server: all policy, once for every engine."""
 
-from .application import App as App
-from .rpc.auth import Listener as Listener
+from .application import Application as Application
+from .rpc.auth import ListenerConfig as ListenerConfig
 
-__all__ = ["App", "Listener"]
+__all__ = ["Application", "ListenerConfig"]

@@ -23,7 +23,7 @@ from pytest_sandbox.engine import EngineInfo, EngineUnavailable
 from pytest_sandbox.engines import load_engine
 
 from . import lease
-from .application import App
+from .application import Application
 from .listeners import Listeners
 
 log = logging.getLogger("pytest_sandbox.server")
@@ -88,12 +88,12 @@ async def _serve(options: argparse.Namespace) -> None:
         raise EngineUnavailable(f"--engine-option: {error}") from None
     engine = load_engine(options.engine, engine_options)
     info = await engine.start()
-    app = App(engine, info)
+    app = Application(engine, info)
     listeners = Listeners(app)
     try:
         _say(await _listen(listeners, options, info))
         await stop.wait()
-        log.info("ending %d sandboxes", len(app.state.boxes.running()))
+        log.info("ending %d sandboxes", len(app.state.sandboxes.running()))
     finally:
         # The sandboxes first: they matter most, and calls that wait for them then return.
         await app.close()

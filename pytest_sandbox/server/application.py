@@ -1,36 +1,37 @@
-"""The server put together: one engine, one state, the servicers, any number of listeners."""
+"""The server as a whole: one engine, one state, the servicers, any number of listeners."""
 
 from typing import Any
 
 from pytest_sandbox.engine import Engine, EngineInfo
 
+from .model.creation import SandboxCreator
 from .model.state import State
-from .own.extensions import Extensions
-from .own.inspector import Inspector
-from .own.stored_images import KeptImages
-from .rpc.auth import Listener
+from .own.extensions import ExtensionServicer
+from .own.inspector import InspectorServicer
+from .own.stored_images import StoredImageServicer
+from .rpc.auth import ListenerConfig
 from .rpc.dispatch import RpcServer, Services
-from .rpc.faults import FaultPlan
+from .rpc.faults import FaultInjector
 from .rpc.idempotency import Outcomes
-from .rpc.middleware import Passages
+from .rpc.middleware import Middleware
 from .rpc.recorder import Recorder
-from .v1.apps import Apps
-from .v1.container_exec import ContainerExecs
-from .v1.container_files import ContainerFiles
-from .v1.images import Images
-from .v1.logs import Logs
-from .v1.router import CommandRouter
-from .v1.router_access import RouterAccess
-from .v1.router_snapshots import RouterSnapshots
-from .v1.sandboxes import Sandboxes
-from .v1.secrets import Secrets
-from .v1.snapshots import Snapshots
-from .v1.tunnels import Tunnels
-from .v1.volumes import Volumes
+from .v1.apps import AppServicer
+from .v1.container_exec import ContainerExecServicer
+from .v1.container_files import ContainerFileServicer
+from .v1.images import ImageServicer
+from .v1.logs import LogServicer
+from .v1.router import CommandRouterServicer
+from .v1.router_access import RouterAccessServicer
+from .v1.router_snapshots import RouterSnapshotServicer
+from .v1.sandboxes import SandboxServicer
+from .v1.secrets import SecretServicer
+from .v1.snapshots import SnapshotServicer
+from .v1.tunnels import TunnelServicer
+from .v1.volumes import VolumeServicer
 
 
-class App:
-    """Everything that is served, without a place where it is.
+class Application:
+    """Everything that the server does, apart from listening.
 
     Args:
         engine: started.
@@ -38,49 +39,54 @@ class App:
         seed: makes ids the same in every run; for engines in memory.
 
     Attributes:
-        recorder: the calls that were made, for `pytest_sandbox.Rpcs`.
-        faults: what is to go wrong, for `pytest_sandbox.rpcs.Faults`.
+        recorder: the recorded calls, for `pytest_sandbox.Rpcs`.
+        faults: the faults that are set, for `pytest_sandbox.rpcs.Faults`.
     """
 
     def __init__(self, engine: Engine, info: EngineInfo, *, seed: str | None = None) -> None:
         self.state = State(engine, info, seed=seed)
-        self.recorder = Recorder(engine.clock, self.state.boxes.id_of_task)
-        self.faults = FaultPlan(self.state)
-        self._passages = Passages(self.recorder, self.faults, engine.clock)
+        self.recorder = Recorder(engine.clock, self.state.sandboxes.id_of_task)
+        self.faults = FaultInjector(self.state)
+        self._middleware = Middleware(self.recorder, self.faults, engine.clock)
         self._outcomes: Outcomes[Any] = Outcomes()
-        self._tunnels = Tunnels(self.state)
-        volumes = Volumes(self.state)
+        self._tunnels = TunnelServicer(self.state)
+        creator = SandboxCreator(self.state)
+        volumes = VolumeServicer(self.state)
         self._control = [
-            Apps(self.state),
-            Images(self.state),
-            Secrets(self.state),
-            Sandboxes(self.state),
-            Logs(self.state),
-            ContainerExecs(self.state),
-            ContainerFiles(self.state),
-            RouterAccess(self.state),
-            Snapshots(self.state),
+            AppServicer(self.state),
+            ImageServicer(self.state),
+            SecretServicer(self.state),
+            SandboxServicer(self.state, creator),
+            LogServicer(self.state),
+            ContainerExecServicer(self.state),
+            ContainerFileServicer(self.state),
+            RouterAccessServicer(self.state),
+            SnapshotServicer(self.state, creator),
             self._tunnels,
             volumes,
         ]
-        self._router = [CommandRouter(self.state), RouterSnapshots(self.state), volumes]
-        self._extensions = [Extensions(self.state), KeptImages(self.state)]
-        self._inspector = [Inspector(self.state, self.recorder, self.faults)]
+        self._router = [
+            CommandRouterServicer(self.state),
+            RouterSnapshotServicer(self.state),
+            volumes,
+        ]
+        self._extensions = [ExtensionServicer(self.state, creator), StoredImageServicer(self.state)]
+        self._inspector = [InspectorServicer(self.state, self.recorder, self.faults)]
 
-    def services(self, listener: Listener) -> Services:
+    def services(self, listener: ListenerConfig) -> Services:
         """What `listener` serves."""
         return Services(
             listener,
             self.state.tokens,
             self._outcomes,
-            self._passages,
+            self._middleware,
             control=self._control,
             router=self._router,
             extensions=self._extensions,
             inspector=self._inspector,
         )
 
-    def server(self, listener: Listener) -> RpcServer:
+    def server(self, listener: ListenerConfig) -> RpcServer:
         """A server for `listener`, not yet bound to an address."""
         return RpcServer(self.services(listener))
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .application import App
-from .rpc.auth import Listener, TokenPair
+from .application import Application
+from .rpc.auth import ListenerConfig, TokenPair
 
 if TYPE_CHECKING:
     from .rpc.dispatch import RpcServer
@@ -38,13 +38,13 @@ class Tcp:
 class Listeners:
     """Listening sockets, all of one server."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: Application) -> None:
         self._app = app
         self._servers: list[RpcServer] = []
 
     async def unix(self, path: Path) -> None:
         """Listen on a Unix socket that only this user can open."""
-        server = self._app.server(Listener("unix", inspector=True, local=True))
+        server = self._app.server(ListenerConfig("unix", inspector=True, local=True))
         await server.start(path=str(path))
         os.chmod(path, 0o600)
         self._servers.append(server)
@@ -61,7 +61,7 @@ class Listeners:
             OSError: the address cannot be had.
         """
         tokens = TokenPair.random()
-        plain = await self._bind(Listener("tcp", tokens), host, port)
+        plain = await self._bind(ListenerConfig("tcp", tokens), host, port)
         self._app.state.router_plain_authority = plain
         tls = await self._tls(host, tokens, ca_file)
         self._app.state.router_tls_url = tls
@@ -80,10 +80,10 @@ class Listeners:
         except ImportError:
             return None  # an extra, and only for Modal clients before 1.5
         await asyncio.to_thread(ca_file.write_bytes, authority.pem)
-        return f"https://{await self._bind(Listener('tls', tokens), host, 0, context)}"
+        return f"https://{await self._bind(ListenerConfig('tls', tokens), host, 0, context)}"
 
     async def _bind(
-        self, listener: Listener, host: str, port: int, context: ssl.SSLContext | None = None
+        self, listener: ListenerConfig, host: str, port: int, context: ssl.SSLContext | None = None
     ) -> str:
         """Listen, and give the address as clients write it."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -11,14 +11,14 @@ from grpclib import Status
 
 from pytest_sandbox._proto import router_pb2, sandboxes_pb2
 from pytest_sandbox.engine import Output, ProcessSpec, SpawnFailed
+from pytest_sandbox.server.commands import commands, filesystem_tool, start
 from pytest_sandbox.server.commands import execution as execution_module
-from pytest_sandbox.server.commands import filesystem_tool, start
-from pytest_sandbox.server.commands.stdin import Stdin
+from pytest_sandbox.server.commands.stdin import StdinWriter
 from pytest_sandbox.server.files.handle import FileHandle
 from pytest_sandbox.server.model import creation, lifetimes, sandbox
 from pytest_sandbox.server.model.definition import task_spec
-from pytest_sandbox.server.model.registries import BoxRegistry
 from pytest_sandbox.server.model.result import result_of
+from pytest_sandbox.server.model.sandboxes import SandboxRegistry
 from pytest_sandbox.server.rpc import errors
 from pytest_sandbox.server.rpc.idempotency import Outcomes
 from pytest_sandbox.server.v1 import container_files, logs, router, sandboxes
@@ -52,28 +52,28 @@ def swap_streams(patch: pytest.MonkeyPatch) -> None:
 
 
 def shift_offsets(patch: pytest.MonkeyPatch) -> None:
-    right = router.CommandRouter.TaskExecStdioRead
+    right = router.CommandRouterServicer.TaskExecStdioRead
 
     def wrong(self: Any, request: Any, call: Any) -> Read:
         request.offset += bool(request.offset)
         return right(self, request, call)
 
-    patch.setattr(router.CommandRouter, "TaskExecStdioRead", wrong)
+    patch.setattr(router.CommandRouterServicer, "TaskExecStdioRead", wrong)
 
 
 def lose_the_end(patch: pytest.MonkeyPatch) -> None:
-    right = router.CommandRouter.TaskExecStdioRead
+    right = router.CommandRouterServicer.TaskExecStdioRead
 
     async def wrong(self: Any, request: Any, call: Any) -> Read:
         async for message in right(self, request, call):
             yield message
         await asyncio.Event().wait()
 
-    patch.setattr(router.CommandRouter, "TaskExecStdioRead", wrong)
+    patch.setattr(router.CommandRouterServicer, "TaskExecStdioRead", wrong)
 
 
 def drop_the_last_message(patch: pytest.MonkeyPatch) -> None:
-    right = router.CommandRouter.TaskExecStdioRead
+    right = router.CommandRouterServicer.TaskExecStdioRead
 
     async def wrong(self: Any, request: Any, call: Any) -> Read:
         held = None
@@ -82,11 +82,11 @@ def drop_the_last_message(patch: pytest.MonkeyPatch) -> None:
                 yield held
             held = message
 
-    patch.setattr(router.CommandRouter, "TaskExecStdioRead", wrong)
+    patch.setattr(router.CommandRouterServicer, "TaskExecStdioRead", wrong)
 
 
 def send_the_first_message_twice(patch: pytest.MonkeyPatch) -> None:
-    right = router.CommandRouter.TaskExecStdioRead
+    right = router.CommandRouterServicer.TaskExecStdioRead
 
     async def wrong(self: Any, request: Any, call: Any) -> Read:
         first = True
@@ -96,23 +96,23 @@ def send_the_first_message_twice(patch: pytest.MonkeyPatch) -> None:
             first = False
             yield message
 
-    patch.setattr(router.CommandRouter, "TaskExecStdioRead", wrong)
+    patch.setattr(router.CommandRouterServicer, "TaskExecStdioRead", wrong)
 
 
 def forget_the_end_of_input(patch: pytest.MonkeyPatch) -> None:
-    right = Stdin.write_at
+    right = StdinWriter.write_at
 
-    async def wrong(self: Stdin, offset: int, data: bytes, eof: bool) -> None:
+    async def wrong(self: StdinWriter, offset: int, data: bytes, eof: bool) -> None:
         await right(self, offset, data, False)
 
-    patch.setattr(Stdin, "write_at", wrong)
+    patch.setattr(StdinWriter, "write_at", wrong)
 
 
 def write_input_again(patch: pytest.MonkeyPatch) -> None:
-    async def wrong(self: Stdin, offset: int, data: bytes, eof: bool) -> None:
+    async def wrong(self: StdinWriter, offset: int, data: bytes, eof: bool) -> None:
         await self._write(lambda: data, eof)
 
-    patch.setattr(Stdin, "write_at", wrong)
+    patch.setattr(StdinWriter, "write_at", wrong)
 
 
 def tell_signals_as_codes(patch: pytest.MonkeyPatch) -> None:
@@ -136,11 +136,11 @@ def tell_all_went_well(patch: pytest.MonkeyPatch) -> None:
 
 
 def forget_names(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(BoxRegistry, "named", lambda self, app_id, name: None)
+    patch.setattr(SandboxRegistry, "named", lambda self, app_id, name: None)
 
 
 def keep_names_for_ever(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(BoxRegistry, "_ended", lambda self, box: None)
+    patch.setattr(SandboxRegistry, "_ended", lambda self, box: None)
 
 
 def ignore_idempotency_keys(patch: pytest.MonkeyPatch) -> None:
@@ -151,22 +151,22 @@ def ignore_idempotency_keys(patch: pytest.MonkeyPatch) -> None:
 
 
 def start_commands_again(patch: pytest.MonkeyPatch) -> None:
-    right = sandbox.Box.run
+    right = commands.Commands.run
 
-    async def wrong(self: sandbox.Box, exec_id: str, *args: Any) -> None:
-        self.execs.pop(exec_id, None)
+    async def wrong(self: commands.Commands, exec_id: str, *args: Any) -> None:
+        self._by_id.pop(exec_id, None)
         await right(self, exec_id, *args)
 
-    patch.setattr(sandbox.Box, "run", wrong)
+    patch.setattr(commands.Commands, "run", wrong)
 
 
 def give_commands_all_time(patch: pytest.MonkeyPatch) -> None:
-    right = execution_module.Execution.__init__
+    right = execution_module.CommandExecution.__init__
 
     def wrong(self: Any, *args: Any, timeout: float | None = None, **kwargs: Any) -> None:
         right(self, *args, timeout=None, **kwargs)
 
-    patch.setattr(execution_module.Execution, "__init__", wrong)
+    patch.setattr(execution_module.CommandExecution, "__init__", wrong)
 
 
 def give_sandboxes_all_time(patch: pytest.MonkeyPatch) -> None:
@@ -191,44 +191,44 @@ def mistake_missing_for_forbidden_when_opening(patch: pytest.MonkeyPatch) -> Non
 
 
 def mix_up_tags(patch: pytest.MonkeyPatch) -> None:
-    right = sandboxes.Sandboxes.SandboxTagsGet
+    right = sandboxes.SandboxServicer.SandboxTagsGet
 
     async def wrong(self: Any, request: Any, call: Any) -> Any:
         request.sandbox_id = self._state.boxes.all()[-1].id
         return await right(self, request, call)
 
-    patch.setattr(sandboxes.Sandboxes, "SandboxTagsGet", wrong)
+    patch.setattr(sandboxes.SandboxServicer, "SandboxTagsGet", wrong)
 
 
 def list_the_oldest_first(patch: pytest.MonkeyPatch) -> None:
-    right = sandboxes.Sandboxes.SandboxList
+    right = sandboxes.SandboxServicer.SandboxList
 
     async def wrong(self: Any, request: Any, call: Any) -> sandboxes_pb2.SandboxListResponse:
         response = await right(self, request, call)
         return sandboxes_pb2.SandboxListResponse(sandboxes=list(response.sandboxes)[::-1])
 
-    patch.setattr(sandboxes.Sandboxes, "SandboxList", wrong)
+    patch.setattr(sandboxes.SandboxServicer, "SandboxList", wrong)
 
 
 def repeat_the_last_of_a_page(patch: pytest.MonkeyPatch) -> None:
-    right = sandboxes.Sandboxes.SandboxList
+    right = sandboxes.SandboxServicer.SandboxList
 
     async def wrong(self: Any, request: Any, call: Any) -> sandboxes_pb2.SandboxListResponse:
         if request.before_timestamp:
             request.before_timestamp += 1e-6
         return await right(self, request, call)
 
-    patch.setattr(sandboxes.Sandboxes, "SandboxList", wrong)
+    patch.setattr(sandboxes.SandboxServicer, "SandboxList", wrong)
 
 
 def forget_to_filter(patch: pytest.MonkeyPatch) -> None:
-    right = sandboxes.Sandboxes.SandboxList
+    right = sandboxes.SandboxServicer.SandboxList
 
     async def wrong(self: Any, request: Any, call: Any) -> sandboxes_pb2.SandboxListResponse:
         del request.tags[:]
         return await right(self, request, call)
 
-    patch.setattr(sandboxes.Sandboxes, "SandboxList", wrong)
+    patch.setattr(sandboxes.SandboxServicer, "SandboxList", wrong)
 
 
 def swap_streams_of_the_main_process(patch: pytest.MonkeyPatch) -> None:
@@ -237,7 +237,7 @@ def swap_streams_of_the_main_process(patch: pytest.MonkeyPatch) -> None:
 
 
 def lose_variables_of_commands(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(router.CommandRouter, "_env", lambda self, request: {})
+    patch.setattr(router.CommandRouterServicer, "_env", lambda self, request: {})
 
 
 def create_without_variables(patch: pytest.MonkeyPatch) -> None:

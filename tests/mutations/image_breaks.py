@@ -9,80 +9,80 @@ import pytest
 from pytest_sandbox.engine import Host, Snapshot
 from pytest_sandbox.server.model import creation
 from pytest_sandbox.server.model.definition import task_spec
-from pytest_sandbox.server.model.images import Image, ImageRegistry
-from pytest_sandbox.server.model.sandbox import Box
+from pytest_sandbox.server.model.images import ImageRecord, ImageRegistry
+from pytest_sandbox.server.model.sandbox import ServedSandbox
 from pytest_sandbox.server.model.volumes import VolumeRegistry
 from pytest_sandbox.server.own import stored_images
 from pytest_sandbox.server.rpc.idempotency import Outcomes
 from pytest_sandbox.server.snapshots import files
 from pytest_sandbox.server.snapshots.memory import MemorySnapshots
-from pytest_sandbox.server.snapshots.store import Shelf
-from pytest_sandbox.server.tunnels.tunnel import Tunnel
+from pytest_sandbox.server.snapshots.store import SnapshotStore
+from pytest_sandbox.server.tunnels.tunnel import TunnelListener
 from pytest_sandbox.server.v1 import router_snapshots, snapshots
-from pytest_sandbox.server.v1.router_snapshots import RouterSnapshots
+from pytest_sandbox.server.v1.router_snapshots import RouterSnapshotServicer
 
 from .breaks import Break
 
 
 def restore_other_files(patch: pytest.MonkeyPatch) -> None:
-    right = Box.restore
+    right = ServedSandbox.restore
 
-    async def wrong(self: Box, image: Image, create: Any) -> None:
+    async def wrong(self: ServedSandbox, image: ImageRecord, create: Any) -> None:
         await right(self, replace(image, engine_image=self.spec.image), create)
 
-    patch.setattr(Box, "restore", wrong)
+    patch.setattr(ServedSandbox, "restore", wrong)
 
 
 def forget_the_name_on_restore(patch: pytest.MonkeyPatch) -> None:
-    right = Box.restore
+    right = ServedSandbox.restore
 
-    async def wrong(self: Box, *args: Any) -> None:
+    async def wrong(self: ServedSandbox, *args: Any) -> None:
         await right(self, *args)
         self.on_end(self)  # which is who lets go of names
 
-    patch.setattr(Box, "restore", wrong)
+    patch.setattr(ServedSandbox, "restore", wrong)
 
 
 def forget_tags_on_restore(patch: pytest.MonkeyPatch) -> None:
-    right = Box.restore
+    right = ServedSandbox.restore
 
-    async def wrong(self: Box, *args: Any) -> None:
+    async def wrong(self: ServedSandbox, *args: Any) -> None:
         await right(self, *args)
         self.tags.clear()
 
-    patch.setattr(Box, "restore", wrong)
+    patch.setattr(ServedSandbox, "restore", wrong)
 
 
 def restore_beside_what_runs(patch: pytest.MonkeyPatch) -> None:
-    right = Box.restore
+    right = ServedSandbox.restore
 
     async def nothing() -> None:
         pass
 
-    async def wrong(self: Box, *args: Any) -> None:
+    async def wrong(self: ServedSandbox, *args: Any) -> None:
         with pytest.MonkeyPatch.context() as meanwhile:
             meanwhile.setattr(self.task, "kill", nothing)
             await right(self, *args)
 
-    patch.setattr(Box, "restore", wrong)
+    patch.setattr(ServedSandbox, "restore", wrong)
 
 
 def restore_without_environment(patch: pytest.MonkeyPatch) -> None:
-    right = Box.restore
+    right = ServedSandbox.restore
 
-    async def wrong(self: Box, image: Image, create: Any) -> None:
+    async def wrong(self: ServedSandbox, image: ImageRecord, create: Any) -> None:
         await right(self, image, lambda spec: create(replace(spec, env={})))
 
-    patch.setattr(Box, "restore", wrong)
+    patch.setattr(ServedSandbox, "restore", wrong)
 
 
 def restore_without_main(patch: pytest.MonkeyPatch) -> None:
-    right = Box.restore
+    right = ServedSandbox.restore
 
-    async def wrong(self: Box, image: Image, create: Any) -> None:
+    async def wrong(self: ServedSandbox, image: ImageRecord, create: Any) -> None:
         await right(self, image, lambda spec: create(replace(spec, main=None)))
 
-    patch.setattr(Box, "restore", wrong)
+    patch.setattr(ServedSandbox, "restore", wrong)
 
 
 def keep_again_and_again(patch: pytest.MonkeyPatch) -> None:
@@ -98,7 +98,7 @@ def mix_up_snapshot_ids(patch: pytest.MonkeyPatch) -> None:
     async def wrong(self: Any, box: Any, request: Any, call: Any, keep: Any) -> Any:
         return await outcomes.once(call.rpc, request.snapshot_id, keep)
 
-    patch.setattr(RouterSnapshots, "_once", wrong)
+    patch.setattr(RouterSnapshotServicer, "_once", wrong)
 
 
 def keep_for_ever(patch: pytest.MonkeyPatch) -> None:
@@ -117,54 +117,58 @@ def let_nothing_go(patch: pytest.MonkeyPatch) -> None:
 
 
 def keep_what_was_forgotten(patch: pytest.MonkeyPatch) -> None:
-    async def wrong(self: Shelf, thing_id: str) -> None:
-        self._take(thing_id, "it was forgotten")
+    async def wrong(self: SnapshotStore, thing_id: str) -> None:
+        self._remove(thing_id, "it was forgotten")
 
-    patch.setattr(Shelf, "forget", wrong)
+    patch.setattr(SnapshotStore, "forget", wrong)
 
 
 def give_up_what_is_in_use(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Box, "stands_on", property(lambda self: set()))
+    patch.setattr(ServedSandbox, "depends_on", property(lambda self: set()))
 
 
 def give_up_what_is_mounted(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Box, "stands_on", property(lambda self: {self.image.kept} - {""}))
+    patch.setattr(
+        ServedSandbox, "depends_on", property(lambda self: {self.image.snapshot_id} - {""})
+    )
 
 
 def keep_what_was_unmounted(patch: pytest.MonkeyPatch) -> None:
-    right = Box.unmount
+    right = ServedSandbox.unmount
 
-    async def wrong(self: Box, path: str) -> None:
-        before = {path: list(layers) for path, layers in self.mounted.items()}
+    async def wrong(self: ServedSandbox, path: str) -> None:
+        before = {path: list(layers) for path, layers in self._mounts._mounted.items()}
         await right(self, path)
-        self.mounted.update(before)
+        self._mounts._mounted.update(before)
 
-    patch.setattr(Box, "unmount", wrong)
+    patch.setattr(ServedSandbox, "unmount", wrong)
 
 
 def give_up_what_others_stand_on(patch: pytest.MonkeyPatch) -> None:
-    right = Shelf.put
-    patch.setattr(Shelf, "put", lambda self, thing: right(self, replace(thing, below="")))
+    right = SnapshotStore.add
+    patch.setattr(
+        SnapshotStore, "add", lambda self, thing: right(self, replace(thing, depends_on=""))
+    )
 
 
 def give_up_the_newest(patch: pytest.MonkeyPatch) -> None:
-    def wrong(self: Shelf) -> Any:
+    def wrong(self: SnapshotStore) -> Any:
         needed = {*self._pins, *self._in_use()}
-        free = [thing for key, thing in self._things.items() if key not in needed]
+        free = [thing for key, thing in self._snapshots.items() if key not in needed]
         return free[-1] if free else None
 
-    patch.setattr(Shelf, "_unused", wrong)
+    patch.setattr(SnapshotStore, "_evictable", wrong)
 
 
 def forget_that_it_was_used(patch: pytest.MonkeyPatch) -> None:
-    right = Shelf.use
+    right = SnapshotStore.use
 
-    def wrong(self: Shelf, kind: str, thing_id: str) -> Any:
+    def wrong(self: SnapshotStore, kind: str, thing_id: str) -> Any:
         thing = right(self, kind, thing_id)
-        self._things.move_to_end(thing_id, last=False)
+        self._snapshots.move_to_end(thing_id, last=False)
         return thing
 
-    patch.setattr(Shelf, "use", wrong)
+    patch.setattr(SnapshotStore, "use", wrong)
 
 
 def keep_without_ending(patch: pytest.MonkeyPatch) -> None:
@@ -177,12 +181,12 @@ def keep_without_ending(patch: pytest.MonkeyPatch) -> None:
 
 
 def lose_the_environment_of_images(patch: pytest.MonkeyPatch) -> None:
-    right = ImageRegistry.keep
+    right = ImageRegistry.add_snapshot
 
-    def wrong(self: ImageRegistry, snapshot: Any, like: Image, **options: Any) -> Image:
-        return right(self, snapshot, replace(like, env={}), **options)
+    def wrong(self: ImageRegistry, name: Any, like: ImageRecord, **options: Any) -> ImageRecord:
+        return right(self, name, replace(like, env={}), **options)
 
-    patch.setattr(ImageRegistry, "keep", wrong)
+    patch.setattr(ImageRegistry, "add_snapshot", wrong)
 
 
 def start_with_the_host(patch: pytest.MonkeyPatch) -> None:
@@ -193,51 +197,51 @@ def start_with_the_host(patch: pytest.MonkeyPatch) -> None:
 
 
 def mount_in_one_place(patch: pytest.MonkeyPatch) -> None:
-    right = Box.mount
+    right = ServedSandbox.mount
 
-    async def wrong(self: Box, path: str, image: Any) -> None:
+    async def wrong(self: ServedSandbox, path: str, image: Any) -> None:
         await right(self, "/mnt/a", image)
 
-    patch.setattr(Box, "mount", wrong)
+    patch.setattr(ServedSandbox, "mount", wrong)
 
 
 def mount_nothing(patch: pytest.MonkeyPatch) -> None:
-    right = Box.mount
+    right = ServedSandbox.mount
 
-    async def wrong(self: Box, path: str, image: Any) -> None:
+    async def wrong(self: ServedSandbox, path: str, image: Any) -> None:
         await right(self, path, None)
 
-    patch.setattr(Box, "mount", wrong)
+    patch.setattr(ServedSandbox, "mount", wrong)
 
 
 def unmount_nothing(patch: pytest.MonkeyPatch) -> None:
-    async def wrong(self: Box, path: str) -> None:
+    async def wrong(self: ServedSandbox, path: str) -> None:
         pass
 
-    patch.setattr(Box, "unmount", wrong)
+    patch.setattr(ServedSandbox, "unmount", wrong)
 
 
 def store_under_one_key(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(stored_images.KeptImages, "_key", lambda self, key: "key")
+    patch.setattr(stored_images.StoredImageServicer, "_key", lambda self, key: "key")
 
 
 def tunnel_to_the_first_port(patch: pytest.MonkeyPatch) -> None:
-    right = Tunnel.__init__
+    right = TunnelListener.__init__
 
-    def wrong(self: Tunnel, box: Any, port: int, context: Any) -> None:
+    def wrong(self: TunnelListener, box: Any, port: int, context: Any) -> None:
         right(self, box, box.definition.open_ports.ports[0].port, context)
 
-    patch.setattr(Tunnel, "__init__", wrong)
+    patch.setattr(TunnelListener, "__init__", wrong)
 
 
 def tunnel_into_what_was_there_before(patch: pytest.MonkeyPatch) -> None:
-    right = Tunnel.__init__
+    right = TunnelListener.__init__
 
-    def wrong(self: Tunnel, box: Any, port: int, context: Any) -> None:
+    def wrong(self: TunnelListener, box: Any, port: int, context: Any) -> None:
         right(self, box, port, context)
         self._box = SimpleNamespace(task=box.task, lifetime=box.lifetime)  # type: ignore[assignment]
 
-    patch.setattr(Tunnel, "__init__", wrong)
+    patch.setattr(TunnelListener, "__init__", wrong)
 
 
 def share_volumes_between_environments(patch: pytest.MonkeyPatch) -> None:
@@ -270,14 +274,14 @@ def delete_no_volume(patch: pytest.MonkeyPatch) -> None:
 
 
 def begin_again(patch: pytest.MonkeyPatch) -> None:
-    right = creation.Creation.create
+    right = creation.SandboxCreator.create
 
     async def wrong(
         self: Any, app: Any, one: Any, tags: Any, image: Any, spec: Any, **more: Any
     ) -> Any:
         return await right(self, app, one, tags, image, replace(spec, resume=None), **more)
 
-    patch.setattr(creation.Creation, "create", wrong)
+    patch.setattr(creation.SandboxCreator, "create", wrong)
 
 
 def ignore_other_names(patch: pytest.MonkeyPatch) -> None:
@@ -287,7 +291,7 @@ def ignore_other_names(patch: pytest.MonkeyPatch) -> None:
 def lose_tags_of_copies(patch: pytest.MonkeyPatch) -> None:
     right = MemorySnapshots.take
 
-    def wrong(self: MemorySnapshots, box: Box) -> Any:
+    def wrong(self: MemorySnapshots, box: ServedSandbox) -> Any:
         snapshot = right(self, box)
         snapshot.tags = {}
         return snapshot

@@ -15,8 +15,8 @@ from pytest_sandbox._proto import sandboxes_pb2 as pb
 from pytest_sandbox._proto.control_grpc import ModalClientStub
 from pytest_sandbox.client import Client, Image, Sandbox
 from pytest_sandbox.engine import Engine, EngineInfo
-from pytest_sandbox.server.application import App
-from pytest_sandbox.server.rpc.auth import Listener
+from pytest_sandbox.server.application import Application
+from pytest_sandbox.server.rpc.auth import ListenerConfig
 
 from .levers import Levers
 
@@ -136,11 +136,11 @@ class Wire:
 async def serve(engine: Engine, info: EngineInfo) -> AsyncIterator[Wire]:
     """A server over an engine that was started before, which goes on."""
     levers = Levers(engine)
-    app = App(levers, info)
+    app = Application(levers, info)
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         path = os.path.join(folder, "socket")
-        server = app.server(Listener("unix", inspector=True, local=True))
+        server = app.server(ListenerConfig("unix", inspector=True, local=True))
         await server.start(path=path)
         stack.push_async_callback(server.wait_closed)
         stack.callback(server.close)

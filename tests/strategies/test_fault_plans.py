@@ -12,8 +12,8 @@ from pytest_sandbox.client import Client, Sandbox, exceptions
 from pytest_sandbox.engine import SystemClock
 from pytest_sandbox.fakes import FakeEngine
 from pytest_sandbox.rpcs import Faults
-from pytest_sandbox.server.application import App
-from pytest_sandbox.server.rpc.auth import Listener
+from pytest_sandbox.server.application import Application
+from pytest_sandbox.server.rpc.auth import ListenerConfig
 from pytest_sandbox.strategies import PlannedFault, fault_plans
 
 # Faults make clients wait for a moment before they repeat a call.
@@ -24,11 +24,11 @@ calm = settings(deadline=None, max_examples=30, derandomize=True, database=None)
 async def disturbed(plan: list[PlannedFault]) -> AsyncIterator[Client]:
     """A client of a server over an engine in memory, on which these things go wrong."""
     engine = FakeEngine(clock=SystemClock())
-    app = App(engine, await engine.start())
+    app = Application(engine, await engine.start())
     faults = Faults(app.faults)
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "socket")
-        server = app.server(Listener("unix", inspector=True, local=True))
+        server = app.server(ListenerConfig("unix", inspector=True, local=True))
         await server.start(path=path)
         client = Client(path)
         for fault in plan:

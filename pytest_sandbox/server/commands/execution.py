@@ -9,7 +9,7 @@ from pytest_sandbox._shared.async_tasks import within
 from pytest_sandbox.engine import Clock, ExitStatus, OutputLog, Process, TaskEnded
 
 from ..async_helpers import start
-from .stdin import Stdin
+from .stdin import StdinWriter
 
 #: Seconds without output after the end of a process until its output counts as complete. A
 #: daemon that it left behind may hold the pipe open for ever.
@@ -20,7 +20,7 @@ TERMINATED = "terminated"
 RESTORED = "restored"
 
 
-class Execution:
+class CommandExecution:
     """One process: its input, its output, its end.
 
     Args:
@@ -45,12 +45,12 @@ class Execution:
         *,
         timeout: float | None = None,
         on_exit: Callable[[], None] = lambda: None,
-        on_drained: Callable[["Execution"], None] = lambda _: None,
+        on_drained: Callable[["CommandExecution"], None] = lambda _: None,
     ) -> None:
         self.id = exec_id
         self.argv = argv
         self.process = process
-        self.stdin = Stdin(process, clock)
+        self.stdin = StdinWriter(process, clock)
         self.started = clock.monotonic()
         self.ended: float | None = None
         self.ended_by = ""

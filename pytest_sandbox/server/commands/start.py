@@ -7,7 +7,7 @@ from pytest_sandbox._shared.filesystem_tool import TOOL
 from pytest_sandbox.engine import Output, Process, ProcessSpec, PtySize
 
 from ..model.checks import check_command, check_workdir, hint_at_words
-from ..model.sandbox import Box
+from ..model.sandbox import ServedSandbox
 from .filesystem_tool import run_tool
 from .virtual_process import VirtualProcess
 
@@ -37,7 +37,7 @@ class ExecRequest:
     pty: PtySize | None = None
 
 
-async def start(box: Box, request: ExecRequest) -> None:
+async def start(sandbox: ServedSandbox, request: ExecRequest) -> None:
     """Start a command; the same `exec_id` again changes nothing.
 
     Raises:
@@ -50,7 +50,9 @@ async def start(box: Box, request: ExecRequest) -> None:
     async def spawn() -> Process:
         if request.argv[0] == TOOL:
             return VirtualProcess(
-                lambda streams: run_tool(streams, box.task.files, box.clock, request.argv[1:]),
+                lambda streams: run_tool(
+                    streams, sandbox.task.files, sandbox.clock, request.argv[1:]
+                ),
                 stdout=request.stdout,
                 stderr=request.stderr,
             )
@@ -63,6 +65,6 @@ async def start(box: Box, request: ExecRequest) -> None:
             pty=request.pty,
         )
         with hint_at_words(request.argv):
-            return await box.task.exec(spec)
+            return await sandbox.task.exec(spec)
 
-    await box.run(request.exec_id, request.argv, spawn, request.timeout)
+    await sandbox.commands.run(request.exec_id, request.argv, spawn, request.timeout)

@@ -18,7 +18,7 @@ CHUNK = 256 * 1024
 EXIT_GRACE = 0.5
 
 
-class Stdin:
+class StdinWriter:
     """Takes data by offset or by index and drops what it took before.
 
     A write that was begun goes on when its caller disappears, so that `accepted` always tells

@@ -1,7 +1,7 @@
-"""Making sandboxes: the name is taken, the engine makes a task, and a sandbox is around it."""
+"""Creating sandboxes: reserves the name, creates the task, wraps it in a sandbox."""
 
 from collections.abc import Coroutine, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from grpclib import GRPCError, Status
 
@@ -11,33 +11,37 @@ from pytest_sandbox._shared.async_tasks import finish
 from pytest_sandbox.engine import Task, TaskEnded, TaskSpec
 
 from ..rpc.errors import already_exists, precondition
+from .apps import AppRecord
 from .checks import check_command, hint_at_words
 from .definition import DEFAULT_TIMEOUT, refuse_unbuilt, task_spec
 from .ids import check_name
-from .images import Image
-from .registries import App
-from .sandbox import Box, Identity
-
-if TYPE_CHECKING:
-    from .state import State
+from .images import ImageRecord
+from .sandbox import SandboxIdentity, ServedSandbox
+from .state import State
 
 
-class Creation:
-    """Makes the sandboxes of one server."""
+class SandboxCreator:
+    """Creates the sandboxes of one server.
 
-    def __init__(self, state: "State") -> None:
+    Args:
+        state: the server's.
+    """
+
+    def __init__(self, state: State) -> None:
         self._state = state
-        self._taken: set[tuple[str, str]] = set()
+        self._reserved: set[tuple[str, str]] = set()
 
-    def specify(self, definition: pb.Sandbox, tags: Mapping[str, str]) -> tuple[Image, TaskSpec]:
-        """What the files of a sandbox start as, and what the engine is asked for.
+    def specify(
+        self, definition: pb.Sandbox, tags: Mapping[str, str]
+    ) -> tuple[ImageRecord, TaskSpec]:
+        """The image and the engine's spec of a sandbox.
 
         Args:
             definition: what the client asks for; what it leaves open is filled in.
             tags: name to value.
 
         Raises:
-            GRPCError: whatever is wrong with it.
+            GRPCError: the definition cannot be served; the message says why.
         """
         refuse_unbuilt(definition, self._state.info)
         if definition.entrypoint_args:
@@ -52,15 +56,15 @@ class Creation:
 
     async def create(
         self,
-        app: App,
+        app: AppRecord,
         definition: pb.Sandbox,
         tags: Mapping[str, str],
-        image: Image,
+        image: ImageRecord,
         spec: TaskSpec,
         *,
-        snapshot_id: str = "",
-    ) -> Box:
-        """A sandbox, which runs.
+        resumed_from: str = "",
+    ) -> ServedSandbox:
+        """Create a sandbox; it runs when this returns.
 
         Args:
             app: the app it belongs to.
@@ -68,7 +72,7 @@ class Creation:
             tags: name to value.
             image: what its files start as.
             spec: for the engine.
-            snapshot_id: of the memory that it starts with.
+            resumed_from: id of the memory snapshot that it starts from; empty if none.
 
         Raises:
             GRPCError: FAILED_PRECONDITION, ALREADY_EXISTS, INVALID_ARGUMENT for its name, or
@@ -77,15 +81,15 @@ class Creation:
         """
         if app.state == apps_pb2.APP_STATE_STOPPED:
             raise precondition(f"App {app.id!r} is stopped: its client has disconnected")
-        shelf = self._state.shelf
+        store = self._state.snapshot_store
         with (
-            _Reservation(self._state, self._taken, app, definition),
-            shelf.pinned(image.kept),
-            shelf.pinned(snapshot_id),
+            _Reservation(self._state, self._reserved, app, definition),
+            store.pinned(image.snapshot_id),
+            store.pinned(resumed_from),
         ):
             with hint_at_words(spec.main.argv if spec.main is not None else ()):
                 task = await owned(self._state.engine.create(spec))
-            box = Box(
+            sandbox = ServedSandbox(
                 self._identity(app, definition),
                 definition,
                 tags,
@@ -93,53 +97,53 @@ class Creation:
                 spec,
                 task,
                 self._state.clock,
+                resumed_from=resumed_from,
             )
-            box.snapshot_id = snapshot_id
-            self._state.boxes.add(box)
-        return box
+            self._state.sandboxes.add(sandbox)
+        return sandbox
 
-    def _identity(self, app: App, definition: pb.Sandbox) -> Identity:
+    def _identity(self, app: AppRecord, definition: pb.Sandbox) -> SandboxIdentity:
         task_id = self._state.ids.new("ta")
-        return Identity(
+        return SandboxIdentity(
             id=self._state.ids.new("sb"),
             task_id=task_id,
             app_id=app.id,
             name=definition.name,
-            created_at=self._state.boxes.creation_time(),
+            created_at=self._state.sandboxes.creation_time(),
             router_token=self._state.tokens.issue(task_id),
         )
 
 
 class _Reservation:
-    """A name is taken from before the sandbox exists, so that two at once cannot have it."""
+    """Reserves a name before the sandbox exists, so that two creations cannot both have it."""
 
     def __init__(
-        self, state: "State", taken: set[tuple[str, str]], app: App, definition: pb.Sandbox
+        self, state: State, reserved: set[tuple[str, str]], app: AppRecord, definition: pb.Sandbox
     ) -> None:
-        self._taken = taken
+        self._reserved = reserved
         self._key = (app.id, definition.name) if definition.HasField("name") else None
         if self._key is not None:
             check_name(definition.name, "sandbox")
-            if self._key in taken or state.boxes.named(*self._key) is not None:
+            if self._key in reserved or state.sandboxes.named(*self._key) is not None:
                 raise already_exists(
-                    f"Sandbox with name {definition.name!r} already exists in this app and runs"
+                    f"Sandbox with name {definition.name!r} already exists in this app, and runs"
                 )
 
     def __enter__(self) -> None:
         if self._key is not None:
-            self._taken.add(self._key)
+            self._reserved.add(self._key)
 
     def __exit__(self, *_: object) -> None:
         if self._key is not None:
-            self._taken.discard(self._key)
+            self._reserved.discard(self._key)
 
 
 async def owned(creation: Coroutine[Any, Any, Task]) -> Task:
-    """The task that `creation` makes; it is killed if the caller has gone by then."""
+    """The task that `creation` makes; it is killed if the caller was cancelled meanwhile."""
     try:
         return await finish(creation, lambda task: task.kill())
     except TaskEnded as error:
-        # No client asked for a task that is over: it may well have more luck next time.
+        # UNAVAILABLE makes clients repeat the call: another attempt may succeed.
         raise GRPCError(
             Status.UNAVAILABLE, f"the sandbox died while it was being created: {error}"
         ) from None

@@ -15,7 +15,7 @@ from pytest_sandbox.engine import Capability, EngineInfo, Limits, ProcessSpec, T
 from ..rpc.errors import invalid, unimplemented
 from .checks import check_command, check_environment, check_workdir, pty_environment, pty_size
 from .gpus import gpus
-from .images import Image
+from .images import ImageRecord
 from .ports import check_ports
 from .volumes import VolumeRegistry
 
@@ -82,7 +82,7 @@ def refuse_unbuilt(definition: pb.Sandbox, info: EngineInfo) -> None:
 
 def task_spec(
     definition: pb.Sandbox,
-    image: Image,
+    image: ImageRecord,
     secrets: Mapping[str, str],
     volumes: VolumeRegistry,
     tags: Mapping[str, str],

@@ -1,4 +1,4 @@
-"""Images by id: those that definitions were built to, and snapshots of sandboxes."""
+"""Images by id: built from definitions, and snapshots of sandboxes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -6,19 +6,19 @@ from dataclasses import dataclass, field, replace
 from pytest_sandbox.engine import Clock, DirectorySnapshot, Host, RootImage, Snapshot
 
 from ..rpc.errors import invalid, not_found
-from ..snapshots.store import Kept, Shelf
+from ..snapshots.store import SnapshotStore, StoredSnapshot
 from .ids import Ids
 
 
 @dataclass(frozen=True)
-class Image:
-    """An image: the engine's name for it, and what a sandbox takes from it by default.
+class ImageRecord:
+    """An image: the engine's name for it, and the defaults of sandboxes that start from it.
 
     Attributes:
         id: begins with `im-`.
         engine_image: what the engine is given.
-        kept: id of the thing on the shelf that it is, or is described on top of; empty for the
-            host image.
+        snapshot_id: id of the snapshot that it is, or that its definition begins with; empty for
+            the host image.
         env: environment variables.
         workdir: working directory.
         entrypoint: what a command is appended to.
@@ -27,104 +27,114 @@ class Image:
 
     id: str
     engine_image: RootImage | DirectorySnapshot = field(default_factory=Host)
-    kept: str = ""
+    snapshot_id: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
     workdir: str | None = None
     entrypoint: tuple[str, ...] = ()
     cmd: tuple[str, ...] = ()
 
     def root_image(self) -> RootImage:
-        """What a sandbox is created from.
+        """The image, from which a sandbox is created.
 
         Raises:
-            GRPCError: INVALID_ARGUMENT: it is of a directory.
+            GRPCError: INVALID_ARGUMENT: it is a snapshot of a directory.
         """
         if isinstance(self.engine_image, DirectorySnapshot):
-            raise invalid(f"Image {self.id!r} is one of a directory: it can only be mounted")
+            raise invalid(f"Image {self.id!r} is a snapshot of a directory: it can only be mounted")
         return self.engine_image
 
     def directory(self) -> DirectorySnapshot:
-        """What is mounted in a sandbox.
+        """The snapshot of a directory, which can be mounted.
 
         Raises:
-            GRPCError: INVALID_ARGUMENT: it is not of a directory.
+            GRPCError: INVALID_ARGUMENT: it is no snapshot of a directory.
         """
         if not isinstance(self.engine_image, DirectorySnapshot):
             raise invalid(
-                f"Image {self.id!r} is not one of a directory, so it cannot be mounted: make one "
-                "with snapshot_directory"
+                f"Image {self.id!r} is not a snapshot of a directory, so it cannot be mounted: "
+                "take one with snapshot_directory"
             )
         return self.engine_image
 
 
 class ImageRegistry:
-    """Images, each definition once."""
+    """Images by id; each definition is built once.
 
-    def __init__(self, shelf: Shelf, clock: Clock, ids: Ids) -> None:
-        self._shelf = shelf
+    Args:
+        store: where snapshots are.
+        clock: the engine's.
+        ids: makes the ids of snapshots.
+    """
+
+    def __init__(self, store: SnapshotStore, clock: Clock, ids: Ids) -> None:
+        self._store = store
         self._clock = clock
         self._ids = ids
-        self._images: dict[str, Image] = {}
-        self._by_definition: dict[bytes, Image] = {}
+        self._images: dict[str, ImageRecord] = {}
+        self._by_definition: dict[bytes, ImageRecord] = {}
 
-    def add(self, definition: bytes, image: Image) -> None:
-        """Register what a definition was built to."""
+    def add(self, definition: bytes, image: ImageRecord) -> None:
+        """Register the image that was built from a definition."""
         self._images[image.id] = self._by_definition[definition] = image
 
-    def built(self, definition: bytes) -> Image | None:
-        """The image of a definition, if it was built before, and what it stands on is there."""
+    def built(self, definition: bytes) -> ImageRecord | None:
+        """The image of a definition, if it was built before and its snapshot still exists."""
         return self._by_definition.get(definition)
 
-    def keep(
+    def add_snapshot(
         self,
         snapshot: Snapshot | DirectorySnapshot,
-        like: Image,
+        like: ImageRecord,
         *,
         ttl: float | None,
-        below: str = "",
-    ) -> Image:
-        """Register what the engine has kept.
+        depends_on: str = "",
+    ) -> ImageRecord:
+        """Register a snapshot that the engine has taken.
 
         Args:
             snapshot: the engine's.
             like: the image whose environment, command, ... it takes over.
-            ttl: seconds that it is kept; `None` for as long as there is room.
-            below: id of what it stands on.
+            ttl: seconds that it is stored; `None` for as long as there is room.
+            depends_on: id of the snapshot that it depends on; empty if none.
         """
         image_id = self._ids.new("im")
-        image = replace(like, id=image_id, engine_image=snapshot, kept=image_id)
+        image = replace(like, id=image_id, engine_image=snapshot, snapshot_id=image_id)
         expiry = None if ttl is None else self._clock.monotonic() + ttl
         self._images[image_id] = image
-        self._shelf.put(Kept(image_id, snapshot, below, expiry, lambda: self._gone(image_id)))
+        self._store.add(
+            StoredSnapshot(image_id, snapshot, depends_on, expiry, lambda: self._removed(image_id))
+        )
         return image
 
-    def get(self, image_id: str) -> Image:
-        """An image by id, which is used with this.
+    def get(self, image_id: str) -> ImageRecord:
+        """An image by id; this counts as a use of it.
 
         Raises:
             GRPCError: NOT_FOUND.
         """
         image = self._images.get(image_id)
         if image is None:
-            raise not_found("Image", image_id, self._shelf.why(image_id))
-        if image.kept:
-            self._shelf.use("Image", image.kept)
+            raise not_found("Image", image_id, self._store.why_removed(image_id))
+        if image.snapshot_id:
+            self._store.use("Image", image.snapshot_id)
         return image
 
     async def forget(self, image_id: str) -> None:
-        """Let a snapshot go; one that is not there is fine.
+        """Delete a snapshot; nothing happens if it does not exist.
 
         Raises:
-            GRPCError: INVALID_ARGUMENT: it is no snapshot.
+            GRPCError: INVALID_ARGUMENT: the image is no snapshot.
         """
         image = self._images.get(image_id)
-        if image is not None and image.kept != image_id:
-            raise invalid(f"Image {image_id!r} is no snapshot: it takes no room to be freed")
-        await self._shelf.forget(image_id)
+        if image is not None and image.snapshot_id != image_id:
+            raise invalid(f"Image {image_id!r} is not a snapshot: deleting it would free nothing")
+        await self._store.forget(image_id)
 
-    def _gone(self, image_id: str) -> None:
-        """A snapshot is not there any more, and what was described on top of it neither."""
-        self._images = {i: image for i, image in self._images.items() if image.kept != image_id}
+    def _removed(self, image_id: str) -> None:
+        """Forget a snapshot that no longer exists, and the definitions that begin with it."""
+        self._images = {
+            i: image for i, image in self._images.items() if image.snapshot_id != image_id
+        }
         self._by_definition = {
-            d: image for d, image in self._by_definition.items() if image.kept != image_id
+            d: image for d, image in self._by_definition.items() if image.snapshot_id != image_id
         }

@@ -1,15 +1,16 @@
-"""What the servicers share: the engine, the registries, the tokens."""
+"""The state that servicers share: the engine, the registries, the tokens."""
 
 from pytest_sandbox.engine import Clock, Engine, EngineInfo
 
 from ..certificates import Authority
 from ..rpc.auth import RouterTokens
 from ..snapshots.memory import MemorySnapshots
-from ..snapshots.store import Shelf
-from .creation import Creation
+from ..snapshots.store import SnapshotStore
+from .apps import AppRegistry
 from .ids import Ids
 from .images import ImageRegistry
-from .registries import AppRegistry, BoxRegistry, SecretRegistry
+from .sandboxes import SandboxRegistry
+from .secrets import SecretRegistry
 from .volumes import VolumeRegistry
 
 #: A version of Modal's image builder that clients from 1.0 to the newest know.
@@ -17,7 +18,7 @@ IMAGE_BUILDER_VERSION = "2025.06"
 
 
 class State:
-    """One server's.
+    """The state of one server.
 
     Args:
         engine: started.
@@ -33,13 +34,12 @@ class State:
         self.apps = AppRegistry(engine.clock, self.ids)
         self.secrets = SecretRegistry()
         self.volumes = VolumeRegistry(engine.clock, self.ids)
-        self.boxes = BoxRegistry(engine.clock)
-        self.shelf = Shelf(engine, self.boxes.stood_on)
-        self.images = ImageRegistry(self.shelf, engine.clock, self.ids)
-        self.snapshots = MemorySnapshots(self.shelf, engine.clock, self.ids)
-        self.creation = Creation(self)
+        self.sandboxes = SandboxRegistry(engine.clock)
+        self.snapshot_store = SnapshotStore(engine, self.sandboxes.snapshots_in_use)
+        self.images = ImageRegistry(self.snapshot_store, engine.clock, self.ids)
+        self.memory_snapshots = MemorySnapshots(self.snapshot_store, engine.clock, self.ids)
         self.authority = Authority()
-        #: Where the command router is found over TCP: over TLS, and in plain text.
+        #: Where clients reach the command router over TCP: with TLS, and in plain text.
         self.router_tls_url: str | None = None
         self.router_plain_authority: str | None = None
 

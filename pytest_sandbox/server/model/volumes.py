@@ -15,7 +15,7 @@ HEARTBEAT = 900.0
 
 
 @dataclass(eq=False)
-class Volume:
+class VolumeRecord:
     """A volume; its id is also its name for the engine, so that a name can be used again.
 
     Attributes:
@@ -50,49 +50,49 @@ class VolumeRegistry:
     def __init__(self, clock: Clock, ids: Ids) -> None:
         self._clock = clock
         self._ids = ids
-        self._volumes: dict[str, Volume] = {}
+        self._volumes: dict[str, VolumeRecord] = {}
         self._last_creation = 0.0
 
-    def add(self, name: str, environment: str, version: pb.VolumeFsVersion) -> Volume:
+    def add(self, name: str, environment: str, version: pb.VolumeFsVersion) -> VolumeRecord:
         """Register a new volume; without a name, an ephemeral one."""
         # Later than every time given before: lists are paged by it.
         self._last_creation = max(self._clock.now(), self._last_creation + 1e-6)
-        volume = Volume(self._ids.new("vo"), name, environment, version, self._last_creation)
+        volume = VolumeRecord(self._ids.new("vo"), name, environment, version, self._last_creation)
         self._volumes[volume.id] = volume
         if not name:
             self.beat(volume)
         return volume
 
-    def beat(self, volume: Volume) -> None:
+    def beat(self, volume: VolumeRecord) -> None:
         """The client of an ephemeral volume is still there."""
         volume.expires = self._clock.monotonic() + HEARTBEAT
 
-    def get(self, volume_id: str) -> Volume:
+    def get(self, volume_id: str) -> VolumeRecord:
         """A volume by id; `NOT_FOUND` if there is none."""
         volume = self._volumes.get(volume_id)
         if volume is None or self._is_over(volume):
             raise not_found("Volume", volume_id)
         return volume
 
-    def named(self, environment: str, name: str) -> Volume | None:
+    def named(self, environment: str, name: str) -> VolumeRecord | None:
         """The volume of that name, if there is one."""
         of_environment = (v for v in self._volumes.values() if v.environment == environment)
         return next((volume for volume in of_environment if name and volume.name == name), None)
 
-    def listed(self, environment: str) -> list[Volume]:
+    def listed(self, environment: str) -> list[VolumeRecord]:
         """The volumes with a name, the newest first."""
         named = [v for v in self._volumes.values() if v.name and v.environment == environment]
         return sorted(named, key=lambda volume: volume.created_at, reverse=True)
 
-    def remove(self, volume: Volume) -> None:
+    def remove(self, volume: VolumeRecord) -> None:
         """Nobody finds it any more."""
         self._volumes.pop(volume.id, None)
 
-    def expired(self) -> list[Volume]:
+    def expired(self) -> list[VolumeRecord]:
         """Ephemeral volumes whose clients have gone."""
         return [volume for volume in self._volumes.values() if self._is_over(volume)]
 
-    def _is_over(self, volume: Volume) -> bool:
+    def _is_over(self, volume: VolumeRecord) -> bool:
         return volume.expires is not None and volume.expires <= self._clock.monotonic()
 
     def mounts(

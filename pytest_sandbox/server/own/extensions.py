@@ -1,45 +1,46 @@
-"""What sandboxes can do here that they cannot do at Modal."""
+"""What sandboxes can do here and not at Modal."""
 
 from pytest_sandbox._proto import extensions_pb2 as pb
 from pytest_sandbox._shared.async_tasks import finish
 from pytest_sandbox.engine import SupportsPrepare
 
-from ..model.creation import owned
+from ..model.creation import SandboxCreator, owned
 from ..model.state import State
 from ..rpc.dispatch import Call, once, unnoticed
 from ..rpc.errors import invalid, unimplemented
-from ..snapshots.files import keep_files
+from ..snapshots.files import snapshot_filesystem
 
 
-class Extensions:
-    """The RPCs of our own that change something."""
+class ExtensionServicer:
+    """The RPCs that Modal does not have, except those of the inspector and of stored images."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, creator: SandboxCreator) -> None:
         self._state = state
+        self._creator = creator
 
     @once
     async def SandboxRestoreImage(
         self, request: pb.SandboxRestoreImageRequest, call: Call
     ) -> pb.SandboxRestoreImageResponse:
-        """Give a sandbox the files of an image, and start its main process anew."""
-        box = self._state.boxes.get(request.sandbox_id)
+        """Replace the files of a sandbox by those of an image, and start its main process again."""
+        sandbox = self._state.sandboxes.get(request.sandbox_id)
         image = self._state.images.get(request.image_id)
-        if box.spec.gpus is not None:
+        if sandbox.spec.gpus is not None:
             raise unimplemented(
                 "a sandbox with gpu cannot be restored: create another in its place"
             )
         engine = self._state.engine
-        with box.lifetime.activity(), self._state.shelf.pinned(image.kept):
-            await finish(box.restore(image, lambda spec: owned(engine.create(spec))))
+        with sandbox.lifetime.activity(), self._state.snapshot_store.pinned(image.snapshot_id):
+            await finish(sandbox.restore(image, lambda spec: owned(engine.create(spec))))
         return pb.SandboxRestoreImageResponse()
 
     @once
     async def SandboxSnapshotEnd(
         self, request: pb.SandboxSnapshotEndRequest, call: Call
     ) -> pb.SandboxSnapshotEndResponse:
-        """Keep all files of a sandbox for as long as there is room, and end it."""
-        box = self._state.boxes.get(request.sandbox_id)
-        image = await finish(keep_files(self._state, box, None, end=True))
+        """Take a snapshot of all files of a sandbox, and end it."""
+        sandbox = self._state.sandboxes.get(request.sandbox_id)
+        image = await finish(snapshot_filesystem(self._state, sandbox, None, end=True))
         return pb.SandboxSnapshotEndResponse(image_id=image.id)
 
     @unnoticed
@@ -48,7 +49,7 @@ class Extensions:
     ) -> pb.SandboxPrepareResponse:
         """Tell the engine that such a sandbox is likely to be created soon."""
         self._state.apps.get(request.app_id)
-        _, spec = self._state.creation.specify(request.definition, {})
+        _, spec = self._creator.specify(request.definition, {})
         if isinstance(self._state.engine, SupportsPrepare):
             await self._state.engine.prepare(spec)
         return pb.SandboxPrepareResponse()
@@ -56,15 +57,15 @@ class Extensions:
     async def ImageForget(
         self, request: pb.ImageForgetRequest, call: Call
     ) -> pb.ImageForgetResponse:
-        """Let a snapshot go; what was made from it stays."""
+        """Delete a snapshot of files; sandboxes that were created from it go on."""
         await self._state.images.forget(request.image_id)
         return pb.ImageForgetResponse()
 
     async def SnapshotForget(
         self, request: pb.SnapshotForgetRequest, call: Call
     ) -> pb.SnapshotForgetResponse:
-        """Let a snapshot of files and processes go; what was made from it stays."""
+        """Delete a snapshot of files and processes; sandboxes resumed from it go on."""
         if not request.snapshot_id.startswith("sn-"):
             raise invalid(f"{request.snapshot_id!r} is not the id of a snapshot")
-        await self._state.shelf.forget(request.snapshot_id)
+        await self._state.snapshot_store.forget(request.snapshot_id)
         return pb.SnapshotForgetResponse()

@@ -6,11 +6,11 @@ from pytest_sandbox._proto import common_pb2
 from pytest_sandbox._proto import inspector_pb2 as pb
 from pytest_sandbox._shared.filesystem_tool import TOOL
 
-from ..commands.execution import Execution
-from ..model.sandbox import Box
+from ..commands.execution import CommandExecution
+from ..model.sandbox import ServedSandbox
 from ..model.state import State
 from ..rpc.dispatch import Call, once
-from ..rpc.faults import FaultPlan
+from ..rpc.faults import FaultInjector
 from ..rpc.recorder import Recorder
 
 #: Bytes of the end of one output that are told at most: a report is for people to read.
@@ -24,10 +24,10 @@ _ENDINGS = {
 }
 
 
-class Inspector:
+class InspectorServicer:
     """The inspector RPCs."""
 
-    def __init__(self, state: State, recorder: Recorder, faults: FaultPlan) -> None:
+    def __init__(self, state: State, recorder: Recorder, faults: FaultInjector) -> None:
         self._state = state
         self._recorder = recorder
         self._faults = faults
@@ -43,7 +43,7 @@ class Inspector:
             capabilities=sorted(capability.value for capability in info.capabilities),
             details=info.details,
             version=version("pytest-sandbox"),
-            live_sandboxes=len(self._state.boxes.running()),
+            live_sandboxes=len(self._state.sandboxes.running()),
         )
 
     async def Describe(
@@ -53,19 +53,22 @@ class Inspector:
 
         The work of the filesystem tool is left out: it is no command of the user's.
         """
-        box = self._state.boxes.get(request.sandbox_id)
+        sandbox = self._state.sandboxes.get(request.sandbox_id)
         now = self._state.clock.monotonic()
         tail = min(request.tail_bytes, MAX_TAIL)
-        executions = [execution for execution in box.executions() if execution.argv[0] != TOOL]
-        ended = box.ended if box.ended is not None else now
+        executions = [
+            execution for execution in sandbox.commands.all() if execution.argv[0] != TOOL
+        ]
+        image = sandbox.image
+        ended = sandbox.ended if sandbox.ended is not None else now
         return pb.InspectorDescribeResponse(
-            sandbox_id=box.id,
-            name=box.name,
-            image=box.image.id if box.image.kept else str(box.image.engine_image),
-            running=box.result is None,
-            end=_end(box),
-            commands=[_command(box, each, tail, now) for each in executions],
-            seconds=ended - box.started,
+            sandbox_id=sandbox.id,
+            name=sandbox.name,
+            image=image.id if image.snapshot_id else str(image.engine_image),
+            running=sandbox.result is None,
+            end=_end(sandbox),
+            commands=[_command(sandbox, each, tail, now) for each in executions],
+            seconds=ended - sandbox.started,
         )
 
     @once
@@ -111,8 +114,8 @@ class Inspector:
         return pb.InspectorFaultClearResponse()
 
 
-def _end(box: Box) -> str:
-    result = box.result
+def _end(sandbox: ServedSandbox) -> str:
+    result = sandbox.result
     if result is None:
         return ""
     ending = _ENDINGS.get(result.status)
@@ -121,12 +124,14 @@ def _end(box: Box) -> str:
     return ending
 
 
-def _command(box: Box, execution: Execution, tail: int, now: float) -> pb.SandboxCommand:
+def _command(
+    sandbox: ServedSandbox, execution: CommandExecution, tail: int, now: float
+) -> pb.SandboxCommand:
     status = execution.process.poll()
     stdout, stderr = execution.logs
     return pb.SandboxCommand(
         argv=execution.argv,
-        started_after=execution.started - box.started,
+        started_after=execution.started - sandbox.started,
         seconds=(execution.ended if execution.ended is not None else now) - execution.started,
         running=status is None,
         returncode=status.returncode if status is not None else 0,
@@ -136,5 +141,5 @@ def _command(box: Box, execution: Execution, tail: int, now: float) -> pb.Sandbo
         stderr_bytes=stderr.end,
         paused=status is None and (stdout.full or stderr.full),
         ended_by=execution.ended_by,
-        main=execution is box.main,
+        main=execution is sandbox.commands.main,
     )

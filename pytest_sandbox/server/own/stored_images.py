@@ -1,4 +1,4 @@
-"""Images that outlive the engine: stored on disk under a key, and loaded again."""
+"""Images that outlive the engine: stored on disk under a key, and loaded by later runs."""
 
 import asyncio
 import logging
@@ -12,19 +12,19 @@ from pytest_sandbox._shared.async_tasks import finish
 from pytest_sandbox.engine import InvalidSpec, Snapshot, SupportsExport
 
 from ..async_helpers import closing
-from ..model.images import Image
+from ..model.images import ImageRecord
 from ..model.state import State
 from ..rpc.dispatch import Call, once
 from ..rpc.errors import invalid, unimplemented
-from ..snapshots.disk_cache import CHUNK, Entry, ImageCache, is_whole
+from ..snapshots.disk_cache import CHUNK, CachedImage, ImageCache, is_whole
 
 log = logging.getLogger(__name__)
 
-#: What an image tells of itself besides its files.
+#: The fields of an image that are stored beside its files.
 _ABOUT = ("env", "workdir", "entrypoint", "cmd")
 
 
-class KeptImages:
+class StoredImageServicer:
     """The RPCs that store and load images."""
 
     def __init__(self, state: State) -> None:
@@ -32,20 +32,20 @@ class KeptImages:
 
     @once
     async def ImageKeep(self, request: pb.ImageKeepRequest, call: Call) -> pb.ImageKeepResponse:
-        """Store an image under a key, in place of what is stored under it."""
+        """Store an image under a key, and replace what was stored under it."""
         image = self._state.images.get(request.image_id)
         snapshot = image.engine_image
-        if not image.kept or not isinstance(snapshot, Snapshot):
-            raise invalid(f"Image {image.id!r} is no snapshot of a filesystem, so it is not kept")
+        if not image.snapshot_id or not isinstance(snapshot, Snapshot):
+            raise invalid(f"Image {image.id!r} is not a snapshot of all files: it cannot be stored")
         if not self._state.info.fingerprint:
             raise unimplemented(
                 f"the images of the engine {self._state.info.name!r} do not outlive it"
             )
-        with self._state.shelf.pinned(image.kept):
+        with self._state.snapshot_store.pinned(image.snapshot_id):
             await finish(self._store(self._key(request.key), image, snapshot))
         return pb.ImageKeepResponse()
 
-    async def _store(self, key: str, image: Image, snapshot: Snapshot) -> None:
+    async def _store(self, key: str, image: ImageRecord, snapshot: Snapshot) -> None:
         exporter = SupportsExport.of(self._state.engine)
         cache = ImageCache.of_environment(os.environ)
         writer = await asyncio.to_thread(cache.writer)
@@ -68,40 +68,44 @@ class KeptImages:
         return pb.ImageRecallResponse(image_id=await finish(self._load(self._key(request.key))))
 
     async def _load(self, key: str) -> str:
-        """The id of the image; empty if none is stored."""
+        """The id of the loaded image; empty if none is stored."""
         cache = ImageCache.of_environment(os.environ)
         loader = SupportsExport.of(self._state.engine)
         found = await asyncio.to_thread(cache.find, key)
         if found is None:
             return ""
-        entry, content = found
+        cached, content = found
         try:
             with content:
-                if not await asyncio.to_thread(is_whole, content, entry.blob):
-                    raise InvalidSpec(f"{content.name!r} is not what its name says")
-                snapshot = await self._state.shelf.with_room(lambda: loader.load(_chunks(content)))
+                if not await asyncio.to_thread(is_whole, content, cached.blob):
+                    raise InvalidSpec(
+                        f"the content of {content.name!r} does not match its checksum"
+                    )
+                snapshot = await self._state.snapshot_store.with_room(
+                    lambda: loader.load(_chunks(content))
+                )
         except InvalidSpec as error:
-            log.warning("a stored image is of no use, and is removed: %s", error)
+            log.warning("removed a stored image that cannot be loaded: %s", error)
             await asyncio.to_thread(cache.remove, key)
             return ""
-        return self._state.images.keep(snapshot, _image(entry), ttl=None).id
+        return self._state.images.add_snapshot(snapshot, _image(cached), ttl=None).id
 
     def _key(self, key: str) -> str:
-        """The key on disk: what was stored for another engine, or another machine, is not found."""
+        """The key on disk; it differs for another engine, or another machine."""
         info = self._state.info
         return "\0".join((info.name, info.fingerprint, key))
 
 
 async def _chunks(file: IO[bytes]) -> AsyncIterator[bytes]:
-    """What is stored, from its beginning."""
+    """The content of a file, from its beginning."""
     file.seek(0)
     while data := await asyncio.to_thread(file.read, CHUNK):
         yield data
 
 
-def _image(entry: Entry) -> Image:
-    about: dict[str, Any] = dict(entry.about)
-    return Image(
+def _image(cached: CachedImage) -> ImageRecord:
+    about: dict[str, Any] = dict(cached.about)
+    return ImageRecord(
         "",
         env=dict(about["env"]),
         workdir=about["workdir"],

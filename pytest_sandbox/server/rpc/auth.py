@@ -104,7 +104,7 @@ class RouterTokens:
 
 
 @dataclass(frozen=True)
-class Listener:
+class ListenerConfig:
     """One door to the server.
 
     Attributes:

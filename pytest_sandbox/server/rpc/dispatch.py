@@ -28,11 +28,11 @@ from pytest_sandbox._proto.inspector_grpc import InspectorBase
 from pytest_sandbox._proto.router_grpc import TaskCommandRouterBase
 from pytest_sandbox.rpcs import StatusDetails
 
-from .auth import Listener, RouterTokens
+from .auth import ListenerConfig, RouterTokens
 from .errors import failure, invalid
-from .faults import Lost
+from .faults import ResponseLost
 from .idempotency import Outcomes
-from .middleware import Passage, Passages
+from .middleware import CallMiddleware, Middleware
 
 AnyStream = Stream[Any, Any]
 H = TypeVar("H", bound=Callable[..., Any])
@@ -56,7 +56,9 @@ class Call:
 
     __slots__ = ("initial_metadata", "listener", "metadata", "rpc", "task_id")
 
-    def __init__(self, rpc: str, listener: Listener, metadata: Mapping[str, str | bytes]) -> None:
+    def __init__(
+        self, rpc: str, listener: ListenerConfig, metadata: Mapping[str, str | bytes]
+    ) -> None:
         self.rpc = rpc
         self.listener = listener
         self.metadata = metadata
@@ -88,7 +90,7 @@ class Services:
         listener: decides who is let in.
         tokens: of the command router.
         outcomes: of calls with an idempotency key; shared by all listeners.
-        passages: watches and disturbs all calls but those of the inspector.
+        middleware: watches and disturbs all calls but those of the inspector.
         control: servicers of the control plane.
         router: servicers of the command router.
         extensions: servicers of our additions to these.
@@ -97,17 +99,17 @@ class Services:
 
     def __init__(
         self,
-        listener: Listener,
+        listener: ListenerConfig,
         tokens: RouterTokens,
         outcomes: Outcomes[Any],
-        passages: Passages,
+        middleware: Middleware,
         *,
         control: Sequence[object],
         router: Sequence[object],
         extensions: Sequence[object],
         inspector: Sequence[object],
     ) -> None:
-        self._dispatch = _Dispatch(listener, tokens, outcomes, passages)
+        self._dispatch = _Dispatch(listener, tokens, outcomes, middleware)
         self._unwatched = _Dispatch(listener, tokens, outcomes, None)
         self._handlers = {
             **_bind(ModalClientBase, control, self._dispatch, self._dispatch.enter_control),
@@ -228,15 +230,15 @@ class _Dispatch:
 
     def __init__(
         self,
-        listener: Listener,
+        listener: ListenerConfig,
         tokens: RouterTokens,
         outcomes: Outcomes[Any],
-        passages: Passages | None,
+        middleware: Middleware | None,
     ) -> None:
         self._listener = listener
         self._tokens = tokens
         self._outcomes = outcomes
-        self._begin = passages.begin if passages is not None else _unnoticed
+        self._begin = middleware.begin if middleware is not None else _unnoticed
 
     def enter_control(self, call: Call) -> None:
         self._listener.check_control(call.metadata)
@@ -284,7 +286,7 @@ class _Dispatch:
         name: str,
         handler: Callable[..., Any],
         enter: Callable[[Call], None],
-        begin: Callable[[Call], Passage] | None = None,
+        begin: Callable[[Call], CallMiddleware] | None = None,
     ) -> Callable[[AnyStream], Awaitable[None]]:
         if getattr(handler, "__once__", False):
             handler = self._remembering(name, handler)
@@ -292,12 +294,12 @@ class _Dispatch:
 
         async def serve(stream: AnyStream) -> None:
             call = Call(name, self._listener, stream.metadata or {})
-            with begin(call) as passage:
+            with begin(call) as middleware:
                 try:
                     enter(call)
                     request = await _receive(stream)
-                    await passage.request(request)
-                    response = passage.response(await handler(request, call))
+                    await middleware.request(request)
+                    response = middleware.response(await handler(request, call))
                 except Exception as error:
                     raise failure(error, name) from None
             if call.initial_metadata:
@@ -310,15 +312,15 @@ class _Dispatch:
         self, name: str, handler: Callable[..., Any], enter: Callable[[Call], None]
     ) -> Callable[[AnyStream], Awaitable[None]]:
         async def responses(
-            stream: AnyStream, call: Call, passage: Passage
+            stream: AnyStream, call: Call, middleware: CallMiddleware
         ) -> AsyncGenerator[Any, None]:
             try:
                 enter(call)
                 request = await _receive(stream)
-                await passage.request(request)
+                await middleware.request(request)
                 async with aclosing(handler(request, call)) as source:
                     async for response in source:
-                        for part in passage.responses(response):
+                        for part in middleware.responses(response):
                             yield part
             except Exception as error:
                 raise failure(error, name) from None
@@ -327,8 +329,8 @@ class _Dispatch:
             call = Call(name, self._listener, stream.metadata or {})
             # Sending waits for the client's window, and the handler for the sending: what the
             # client does not read stays where it is.
-            with self._begin(call) as passage:
-                async with aclosing(responses(stream, call, passage)) as source:
+            with self._begin(call) as middleware:
+                async with aclosing(responses(stream, call, middleware)) as source:
                     async for response in source:
                         await stream.send_message(response)
 
@@ -339,11 +341,11 @@ class _Dispatch:
     ) -> Callable[[AnyStream], Awaitable[None]]:
         async def serve(stream: AnyStream) -> None:
             call = Call(name, self._listener, stream.metadata or {})
-            with self._begin(call) as passage:
+            with self._begin(call) as middleware:
                 try:
                     enter(call)
-                    await passage.request(None)
-                    response = passage.response(await handler(_Heard(stream, passage), call))
+                    await middleware.request(None)
+                    response = middleware.response(await handler(_Heard(stream, middleware), call))
                 except Exception as error:
                     raise failure(error, name) from None
             await stream.send_message(response)
@@ -378,14 +380,14 @@ async def _receive(stream: AnyStream) -> Any:
 class _Heard:
     """The requests of a stream, each of which passes on its way to the handler."""
 
-    def __init__(self, stream: AnyStream, passage: Passage) -> None:
+    def __init__(self, stream: AnyStream, middleware: CallMiddleware) -> None:
         self._stream = stream
-        self._passage = passage
+        self._middleware = middleware
 
     async def recv_message(self) -> Any:
         message = await self._stream.recv_message()
         if message is not None:
-            self._passage.heard(message)
+            self._middleware.heard(message)
         return message
 
 
@@ -397,11 +399,11 @@ def _resetting(
     async def run(stream: AnyStream) -> None:
         try:
             await serve(stream)
-        except Lost:
+        except ResponseLost:
             await stream.cancel()
 
     return run
 
 
-def _unnoticed(_: Call) -> Passage:
-    return Passage()
+def _unnoticed(_: Call) -> CallMiddleware:
+    return CallMiddleware()

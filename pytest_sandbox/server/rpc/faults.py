@@ -21,7 +21,7 @@ from ..model.state import State
 from .errors import invalid
 
 
-class Lost(GRPCError):
+class ResponseLost(GRPCError):
     """The answer of a call does not reach the client: the call is to be reset."""
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class Lost(GRPCError):
 
 
 @dataclass
-class Strike:
+class Disruption:
     """What happens to one call.
 
     Attributes:
@@ -48,7 +48,7 @@ class Strike:
     left: int | None = None
     cut: bool = False
     words: list[str] = field(default_factory=list)
-    by: "_Planned | None" = None
+    by: "_ArmedFault | None" = None
 
     def over(self) -> None:
         """The call is over: a stream that ended before it was to be cut, was spared."""
@@ -56,7 +56,7 @@ class Strike:
             self.by.fired -= 1
 
 
-class _Planned:
+class _ArmedFault:
     """A fault and how it fared."""
 
     def __init__(self, fault: pb.Fault) -> None:
@@ -81,7 +81,7 @@ class _Planned:
         return self.seen >= call.nth and (not call.times or self.fired < call.times)
 
 
-class FaultPlan:
+class FaultInjector:
     """The faults that are set.
 
     Args:
@@ -90,8 +90,8 @@ class FaultPlan:
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._planned: dict[str, _Planned] = {}
-        self._of_rpc: dict[str, list[_Planned]] = {}
+        self._planned: dict[str, _ArmedFault] = {}
+        self._of_rpc: dict[str, list[_ArmedFault]] = {}
 
     # For those who plan
 
@@ -101,7 +101,7 @@ class FaultPlan:
         Raises:
             GRPCError: NOT_FOUND, there is no such sandbox; INVALID_ARGUMENT.
         """
-        planned = self._planned.get(fault.id) or _Planned(fault)
+        planned = self._planned.get(fault.id) or _ArmedFault(fault)
         if fault.WhichOneof("subject") == "sandbox":
             self._schedule(planned, fault.sandbox)
         else:
@@ -137,9 +137,9 @@ class FaultPlan:
         """Whether calls of that name may be disturbed."""
         return rpc in self._of_rpc
 
-    def strike(self, rpc: str, caller: str, request: Message | None) -> Strike | None:
+    def strike(self, rpc: str, caller: str, request: Message | None) -> Disruption | None:
         """What happens to a call; each fault that is for it has then met it."""
-        strike = Strike()
+        strike = Disruption()
         for planned in self._of_rpc.get(rpc, ()):
             if not planned.is_for(caller, request):
                 continue
@@ -161,23 +161,23 @@ class FaultPlan:
 
     # Sandboxes
 
-    def _schedule(self, planned: _Planned, fault: pb.SandboxFault) -> None:
+    def _schedule(self, planned: _ArmedFault, fault: pb.SandboxFault) -> None:
         cause = _CAUSES.get(fault.cause)
         if cause is None:
             raise invalid(f"a sandbox cannot end by {fault.cause!r}")
-        box = self._state.boxes.get(fault.sandbox_id)
-        left = box.started + fault.at - self._state.clock.monotonic()
+        sandbox = self._state.sandboxes.get(fault.sandbox_id)
+        left = sandbox.started + fault.at - self._state.clock.monotonic()
         if planned.timer is not None or planned.fired:
             return  # the same call again: its answer was lost
 
         async def happen() -> None:
             if left > 0:
                 await self._state.clock.sleep(left)
-                planned.fired += box.result is None
-            await box.fail(cause)
+                planned.fired += sandbox.result is None
+            await sandbox.fail(cause)
 
         # Counted at once, so that `settled` knows it has something to wait for.
-        planned.fired += left <= 0 and box.result is None
+        planned.fired += left <= 0 and sandbox.result is None
         planned.timer = start(happen())
 
 
@@ -192,7 +192,7 @@ def _effect(call: pb.CallFault) -> str:
     return effect or ""
 
 
-def _add(strike: Strike, call: pb.CallFault, effect: str) -> None:
+def _add(strike: Disruption, call: pb.CallFault, effect: str) -> None:
     strike.delay += call.delay
     if call.delay:
         strike.words.append(f"delay {call.delay:g} s")

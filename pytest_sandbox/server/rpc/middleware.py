@@ -9,8 +9,8 @@ from grpclib import GRPCError, Status
 
 from pytest_sandbox.engine import Clock
 
-from .faults import FaultPlan, Lost, Strike
-from .recorder import Entry, Recorder
+from .faults import Disruption, FaultInjector, ResponseLost
+from .recorder import RecordedCall, Recorder
 
 if TYPE_CHECKING:
     from .dispatch import Call
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 CALLER = "x-sandbox-caller"
 
 
-class Passage:
+class CallMiddleware:
     """One call on its way, for which nobody cares: the common case."""
 
     async def request(self, message: Message | None) -> None:
@@ -36,7 +36,7 @@ class Passage:
         """It is about to be answered with this among others, or parts of it."""
         yield message
 
-    def __enter__(self) -> "Passage":
+    def __enter__(self) -> "CallMiddleware":
         return self
 
     def __exit__(
@@ -48,7 +48,7 @@ class Passage:
         """The call is over."""
 
 
-class Passages:
+class Middleware:
     """Watches and disturbs the calls of a server.
 
     Args:
@@ -57,13 +57,13 @@ class Passages:
         clock: the engine's.
     """
 
-    def __init__(self, recorder: Recorder, plan: FaultPlan, clock: Clock) -> None:
+    def __init__(self, recorder: Recorder, plan: FaultInjector, clock: Clock) -> None:
         self._recorder = recorder
         self._plan = plan
         self._clock = clock
-        self._unnoticed = Passage()
+        self._unnoticed = CallMiddleware()
 
-    def begin(self, call: "Call") -> Passage:
+    def begin(self, call: "Call") -> CallMiddleware:
         """A call came in; `call` is what its handler will get."""
         recorded, disturbed = self._recorder.on, self._plan.concerns(call.rpc)
         if not recorded and not disturbed:
@@ -72,21 +72,26 @@ class Passages:
         if recorded:
             entry = self._recorder.begin(call.rpc, call.listener.name, call.metadata)
             entry.caller = call.header(CALLER)
-        return _Noticed(call, self._recorder, entry, self._plan, self._clock)
+        return _WatchedCall(call, self._recorder, entry, self._plan, self._clock)
 
 
-class _Noticed(Passage):
+class _WatchedCall(CallMiddleware):
     """One call that is written down, or that a fault may be for."""
 
     def __init__(
-        self, call: "Call", recorder: Recorder, entry: Entry | None, plan: FaultPlan, clock: Clock
+        self,
+        call: "Call",
+        recorder: Recorder,
+        entry: RecordedCall | None,
+        plan: FaultInjector,
+        clock: Clock,
     ) -> None:
         self._call = call
         self._recorder = recorder
         self._entry = entry
         self._plan = plan
         self._clock = clock
-        self._strike: Strike | None = None
+        self._strike: Disruption | None = None
 
     async def request(self, message: Message | None) -> None:
         if message is not None:
@@ -109,13 +114,13 @@ class _Noticed(Passage):
     def response(self, message: Any) -> Any:
         self._answer(message)
         if self._strike is not None and self._strike.drop:
-            raise Lost
+            raise ResponseLost
         return message
 
     def responses(self, message: Any) -> Iterator[Any]:
         strike = self._strike
         if strike is not None and strike.drop:
-            raise Lost
+            raise ResponseLost
         if strike is None or strike.left is None:
             self._answer(message)
             yield message

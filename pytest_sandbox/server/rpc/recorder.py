@@ -25,7 +25,7 @@ CALL_BYTES = 1024 * 1024
 PAGE = 4 * 1024 * 1024
 
 
-class Entry:
+class RecordedCall:
     """One call."""
 
     __slots__ = (
@@ -81,7 +81,7 @@ class Recorder:
         self._sandbox_of = sandbox_of
         self._readers = 0
         self._next = 1
-        self._entries: deque[Entry] = deque()
+        self._entries: deque[RecordedCall] = deque()
         self._bytes = 0
 
     # For those who read
@@ -125,9 +125,9 @@ class Recorder:
         """Whether anybody wants to know."""
         return self._readers > 0
 
-    def begin(self, rpc: str, listener: str, metadata: Mapping[str, str | bytes]) -> Entry:
+    def begin(self, rpc: str, listener: str, metadata: Mapping[str, str | bytes]) -> RecordedCall:
         """A call came in."""
-        entry = Entry(self._next, rpc, listener)
+        entry = RecordedCall(self._next, rpc, listener)
         entry.metadata = metadata
         entry.started = self._clock.now()
         entry.since = self._clock.monotonic()
@@ -136,21 +136,23 @@ class Recorder:
         self._make_room()
         return entry
 
-    def request(self, entry: Entry, message: Message) -> None:
+    def request(self, entry: RecordedCall, message: Message) -> None:
         """It brought a message."""
         self._keep(entry, entry.requests, entry.requested, message)
 
-    def response(self, entry: Entry, message: Message) -> None:
+    def response(self, entry: RecordedCall, message: Message) -> None:
         """It is answered with a message."""
         self._keep(entry, entry.responses, entry.responded, message)
 
-    def end(self, entry: Entry, status: str, message: str) -> None:
+    def end(self, entry: RecordedCall, status: str, message: str) -> None:
         """It is over."""
         entry.status = status
         entry.message = message
         entry.seconds = self._clock.monotonic() - entry.since
 
-    def _keep(self, entry: Entry, kept: list[bytes], counted: list[int], message: Message) -> None:
+    def _keep(
+        self, entry: RecordedCall, kept: list[bytes], counted: list[int], message: Message
+    ) -> None:
         data = message.SerializeToString()
         complete = len(kept) == counted[0]  # what is kept are always the first ones
         counted[0] += 1
@@ -170,7 +172,7 @@ class Recorder:
 
     # Telling
 
-    def _told(self, entry: Entry) -> pb.RpcRecord:
+    def _told(self, entry: RecordedCall) -> pb.RpcRecord:
         record = pb.RpcRecord(
             number=entry.number,
             rpc=entry.rpc,
@@ -195,7 +197,7 @@ class Recorder:
         return record
 
     def _concerned(
-        self, entry: Entry, requests: list[Message], responses: list[Message]
+        self, entry: RecordedCall, requests: list[Message], responses: list[Message]
     ) -> list[str]:
         """The sandboxes that a call is about, each once."""
         found = [self._sandbox_of(entry.task_id)]

@@ -33,7 +33,7 @@ CHUNK = 1024 * 1024
 
 
 @dataclass(frozen=True)
-class Entry:
+class CachedImage:
     """What is stored under a key.
 
     Attributes:
@@ -73,16 +73,16 @@ class ImageCache:
         home = environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
         return cls(Path(home, "pytest-sandbox", "images"), int(text) if text else LIMIT)
 
-    def writer(self) -> "Writer":
+    def writer(self) -> "CacheWriter":
         """A place for the content of an image."""
         with self._locked():
             folder = self._sub("new")
             self._sweep(folder)
             descriptor, path = tempfile.mkstemp(dir=folder)
             fcntl.flock(descriptor, fcntl.LOCK_EX)  # while nobody else can sweep it
-        return Writer(path, descriptor, self._limit)
+        return CacheWriter(path, descriptor, self._limit)
 
-    def publish(self, key: str, written: "Writer", about: Mapping[str, Any]) -> None:
+    def publish(self, key: str, written: "CacheWriter", about: Mapping[str, Any]) -> None:
         """Store what was written under a key, in place of what is stored under it.
 
         Raises:
@@ -94,7 +94,7 @@ class ImageCache:
             self._put(self._key(key), {"blob": blob, "about": dict(about)})
             self._shrink()
 
-    def find(self, key: str) -> tuple[Entry, IO[bytes]] | None:
+    def find(self, key: str) -> tuple[CachedImage, IO[bytes]] | None:
         """What is stored under a key, which is used with this, and its content, to be closed."""
         if not self._folder.exists():
             return None
@@ -102,7 +102,7 @@ class ImageCache:
         with self._locked():
             try:
                 stored = json.loads(path.read_bytes())
-                entry = Entry(stored["blob"], stored["about"])
+                entry = CachedImage(stored["blob"], stored["about"])
                 content = (self._folder / "blobs" / entry.blob).open("rb")
             except (OSError, ValueError, KeyError, TypeError):
                 return None
@@ -166,7 +166,7 @@ class ImageCache:
             (self._folder / "blobs" / blob).unlink()
 
 
-class Writer:
+class CacheWriter:
     """Takes the content of one image. Every method blocks, on disks.
 
     Args:

@@ -1,4 +1,4 @@
-"""Keeping the files of sandboxes as images, whichever way it was asked for."""
+"""Snapshots of the files of sandboxes, as images."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -10,38 +10,41 @@ from pytest_sandbox._shared.async_tasks import finish, within
 from pytest_sandbox.engine import Snapshot, StoreFull, SupportsSnapshots, Task
 
 from ..commands.execution import TERMINATED
-from ..model.images import Image
-from ..model.sandbox import Box
+from ..model.images import ImageRecord
+from ..model.sandbox import ServedSandbox
 from ..model.state import State
 
-#: Seconds that Modal keeps a snapshot for which no time is given.
+#: Seconds for which Modal stores a snapshot whose request gives no time to live.
 DEFAULT_TTL = 30 * 24 * 3600
 
 
-async def keep_files(state: State, box: Box, ttl: float | None, *, end: bool = False) -> Image:
-    """An image of all files; it has the environment, command, ... of the one below.
+async def snapshot_filesystem(
+    state: State, sandbox: ServedSandbox, ttl: float | None, *, end: bool = False
+) -> ImageRecord:
+    """Take a snapshot of all files: an image with the defaults of the sandbox's own image.
 
     Args:
         state: the server's.
-        box: the sandbox.
-        ttl: seconds that it is kept; `None` for as long as there is room.
+        sandbox: the sandbox.
+        ttl: seconds for which the snapshot is stored; `None` for as long as there is room.
         end: end the sandbox with it.
 
     Raises:
         GRPCError: RESOURCE_EXHAUSTED.
         EngineError: whatever the engine raises.
     """
-    with box.lifetime.activity():
-        async with box.turn:
-            box.check_running()
-            task = box.task
+    with sandbox.lifetime.activity():
+        async with sandbox.lock:
+            sandbox.check_running()
+            task = sandbox.task
+            if end:
+                sandbox.commands.expect_end(TERMINATED)
             taker = SupportsSnapshots.of(task)
+            snapshot = await state.snapshot_store.with_room(lambda: _files(taker, task, end=end))
             if end:
-                box.expect_end(TERMINATED)
-            snapshot = await state.shelf.with_room(lambda: _files(taker, task, end=end))
-            if end:
-                await box.over()
-            return state.images.keep(snapshot, box.image, ttl=ttl, below=box.image.kept)
+                await sandbox.over()
+            image = sandbox.image
+            return state.images.add_snapshot(snapshot, image, ttl=ttl, depends_on=image.snapshot_id)
 
 
 async def _files(taker: SupportsSnapshots, task: Task, *, end: bool) -> Snapshot:
@@ -55,28 +58,32 @@ async def _files(taker: SupportsSnapshots, task: Task, *, end: bool) -> Snapshot
         ) from error
 
 
-async def keep_directory(state: State, box: Box, path: str, ttl: float | None) -> Image:
-    """An image of one directory, to be mounted.
+async def snapshot_directory(
+    state: State, sandbox: ServedSandbox, path: str, ttl: float | None
+) -> ImageRecord:
+    """Take a snapshot of one directory: an image that can be mounted.
 
     Raises:
-        OSError: as the file operations of the engine have it.
+        OSError: as the file operations of the engine raise it.
         GRPCError, EngineError: as for all files.
     """
-    with box.lifetime.activity():
-        async with box.turn:
-            box.check_running()
-            taker = SupportsSnapshots.of(box.task)
-            snapshot = await state.shelf.with_room(lambda: taker.snapshot_directory(path))
-            return state.images.keep(snapshot, Image(""), ttl=ttl)
+    with sandbox.lifetime.activity():
+        async with sandbox.lock:
+            sandbox.check_running()
+            taker = SupportsSnapshots.of(sandbox.task)
+            snapshot = await state.snapshot_store.with_room(lambda: taker.snapshot_directory(path))
+            return state.images.add_snapshot(snapshot, ImageRecord(""), ttl=ttl)
 
 
 async def in_time(
-    state: State, seconds: float, keeping: Coroutine[Any, Any, Image]
-) -> Image | None:
-    """The image, or `None` if it takes longer than that; it is forgotten then when it comes."""
+    state: State, seconds: float, taking: Coroutine[Any, Any, ImageRecord]
+) -> ImageRecord | None:
+    """The image; `None` if it takes longer than that, and then it is deleted once it is taken."""
     try:
         return await within(
-            state.clock, seconds, finish(keeping, lambda image: state.shelf.forget(image.id))
+            state.clock,
+            seconds,
+            finish(taking, lambda image: state.snapshot_store.forget(image.id)),
         )
     except asyncio.TimeoutError:
         return None

@@ -1,4 +1,4 @@
-"""Snapshots of files and running processes, which any number of sandboxes can go on from."""
+"""Snapshots of files and running processes, from which any number of sandboxes can resume."""
 
 import asyncio
 from collections.abc import Mapping
@@ -18,11 +18,11 @@ from pytest_sandbox.engine import (
 )
 
 from ..model.ids import Ids
-from ..model.images import Image
+from ..model.images import ImageRecord
 from ..model.retention import Retention
-from ..model.sandbox import Box
+from ..model.sandbox import ServedSandbox
 from ..rpc.errors import not_found, precondition
-from .store import Kept, Shelf
+from .store import SnapshotStore, StoredSnapshot
 
 #: Failed snapshots whose reason can still be asked for.
 FAILURES = 1000
@@ -30,7 +30,7 @@ FAILURES = 1000
 
 @dataclass(eq=False)
 class MemorySnapshotRecord:
-    """A sandbox as it was, or will be once the snapshot is taken.
+    """A sandbox as it was when the snapshot was taken, or will be once it is taken.
 
     Attributes:
         id: begins with `sn-`.
@@ -39,83 +39,93 @@ class MemorySnapshotRecord:
         tags: name to value.
         image: what its files had started as.
         spec: what the engine had been asked for.
-        taking: the engine's snapshot, when it is taken; or why it was not.
+        taking: gives the engine's snapshot once it is taken, or raises why it could not be.
     """
 
     id: str
     app_id: str
     definition: sandboxes_pb2.Sandbox
     tags: Mapping[str, str]
-    image: Image
+    image: ImageRecord
     spec: TaskSpec
     taking: "asyncio.Future[MemorySnapshot]"
 
 
 class MemorySnapshots:
-    """Those of one server."""
+    """Those of one server.
 
-    def __init__(self, shelf: Shelf, clock: Clock, ids: Ids) -> None:
-        self._shelf = shelf
+    Args:
+        store: where they are.
+        clock: the engine's.
+        ids: makes their ids.
+    """
+
+    def __init__(self, store: SnapshotStore, clock: Clock, ids: Ids) -> None:
+        self._store = store
         self._clock = clock
         self._ids = ids
         self._snapshots: dict[str, MemorySnapshotRecord] = {}
-        self._failures = Retention[str](FAILURES, 0, self._gone)
+        self._failures = Retention[str](FAILURES, 0, self._removed)
 
-    def take(self, box: Box) -> MemorySnapshotRecord:
+    def take(self, sandbox: ServedSandbox) -> MemorySnapshotRecord:
         """Begin to take a snapshot.
 
         Raises:
-            GRPCError: FAILED_PRECONDITION: the sandbox was not created for that.
+            GRPCError: FAILED_PRECONDITION: the sandbox was not created with `enable_snapshot`.
             TaskEnded: it is over.
         """
-        if not box.spec.freezable:
+        if not sandbox.spec.freezable:
             raise precondition(
-                f"Sandbox {box.id!r} cannot be kept with its processes: create it with "
+                f"Sandbox {sandbox.id!r} has no snapshots of its processes: create it with "
                 "_experimental_enable_snapshot=True"
             )
-        box.check_running()
+        sandbox.check_running()
         snapshot_id = self._ids.new("sn")
         snapshot = self._snapshots[snapshot_id] = MemorySnapshotRecord(
             snapshot_id,
-            box.app_id,
-            box.definition,
-            dict(box.tags),
-            box.image,
-            box.spec,
-            asyncio.ensure_future(self._take(box, snapshot_id)),
+            sandbox.app_id,
+            sandbox.definition,
+            dict(sandbox.tags),
+            sandbox.image,
+            sandbox.spec,
+            asyncio.ensure_future(self._take(sandbox, snapshot_id)),
         )
         snapshot.taking.add_done_callback(retrieve)
         return snapshot
 
-    async def _take(self, box: Box, snapshot_id: str) -> MemorySnapshot:
+    async def _take(self, sandbox: ServedSandbox, snapshot_id: str) -> MemorySnapshot:
         try:
-            with box.lifetime.activity():
-                async with box.turn:
-                    box.check_running()
-                    taker = SupportsMemorySnapshots.of(box.task)
-                    taken = await self._shelf.with_room(taker.snapshot_memory)
+            with sandbox.lifetime.activity():
+                async with sandbox.lock:
+                    sandbox.check_running()
+                    taker = SupportsMemorySnapshots.of(sandbox.task)
+                    taken = await self._store.with_room(taker.snapshot_memory)
         except BaseException:
             self._failures.add(snapshot_id, 0)
             raise
-        below = box.snapshot_id or box.image.kept
-        self._shelf.put(Kept(snapshot_id, taken, below, gone=lambda: self._gone(snapshot_id)))
+        depends_on = sandbox.resumed_from or sandbox.image.snapshot_id
+        self._store.add(
+            StoredSnapshot(
+                snapshot_id, taken, depends_on, on_removal=lambda: self._removed(snapshot_id)
+            )
+        )
         return taken
 
     def get(self, snapshot_id: str) -> MemorySnapshotRecord:
-        """A snapshot by id, which is used with this.
+        """A snapshot by id; this counts as a use of it.
 
         Raises:
             GRPCError: NOT_FOUND.
         """
         snapshot = self._snapshots.get(snapshot_id)
         if snapshot is None:
-            raise not_found("Snapshot", snapshot_id, self._shelf.why(snapshot_id))
+            raise not_found("Snapshot", snapshot_id, self._store.why_removed(snapshot_id))
         if snapshot.taking.done() and failure(snapshot) is None:
-            self._shelf.use("Snapshot", snapshot_id)
+            self._store.use("Snapshot", snapshot_id)
         return snapshot
 
     async def is_taken(self, snapshot: MemorySnapshotRecord, seconds: float) -> bool:
-        """Whether it is taken, or failed, within that time."""
+        """Whether it is taken, or has failed, within that many seconds."""
         if not snapshot.taking.done() and seconds > 0:
             with suppress(asyncio.TimeoutError):
                 await within(self._clock, seconds, _over(snapshot))
@@ -125,7 +135,7 @@ class MemorySnapshots:
         """The engine's snapshot, once it is taken.
 
         Raises:
-            GRPCError: FAILED_PRECONDITION: it was not, and why.
+            GRPCError: FAILED_PRECONDITION: it could not be taken; the message says why.
         """
         await _over(snapshot)
         reason = failure(snapshot)
@@ -133,7 +143,7 @@ class MemorySnapshots:
             raise precondition(f"Snapshot {snapshot.id!r} failed: {reason}")
         return snapshot.taking.result()
 
-    def _gone(self, snapshot_id: str) -> None:
+    def _removed(self, snapshot_id: str) -> None:
         del self._snapshots[snapshot_id]
 
 

@@ -1,8 +1,9 @@
-"""What the engine keeps for clients: files and memory of sandboxes, under ids of ours.
+"""Snapshots that the engine stores for clients: of files and of memory, under ids of ours.
 
-A thing is good until its time is up, until somebody has it forgotten, or until the engine has no
-room for another: the least recently used goes first, unless a running sandbox or another thing
-stands on it, or the engine says that forgetting it would free nothing.
+A snapshot is stored until its time to live is over, until a client deletes it, or until the engine
+has no room for another one. Then the store evicts the least recently used snapshot that nothing
+depends on: no running sandbox, no other snapshot. It passes over a snapshot whose removal would
+free nothing, as the engine says.
 """
 
 from collections import Counter, OrderedDict
@@ -23,137 +24,137 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-#: Things that are gone of which it is known why.
-REMEMBERED = 1000
+#: Removed snapshots of which the reason is remembered, for the error that their clients get.
+REASONS = 1000
 
 
 @dataclass(frozen=True)
-class Kept:
-    """One thing on the shelf.
+class StoredSnapshot:
+    """One snapshot.
 
     Attributes:
-        id: what clients call it.
-        snapshot: what the engine calls it.
-        below: id of the thing that it stands on; empty if none.
-        expiry: when its time is up, on the engine's monotonic clock; `None` for never.
-        gone: called when it is not there any more.
+        id: the clients' name for it.
+        snapshot: the engine's own.
+        depends_on: id of the snapshot that it depends on; empty if none.
+        expiry: when its time to live is over, on the engine's monotonic clock; `None` for never.
+        on_removal: called when it is no longer stored.
     """
 
     id: str
     snapshot: AnySnapshot
-    below: str = ""
+    depends_on: str = ""
     expiry: float | None = None
-    gone: Callable[[], None] = lambda: None
+    on_removal: Callable[[], None] = lambda: None
 
 
-class Shelf:
-    """Things of one engine, the least recently used first.
+class SnapshotStore:
+    """The snapshots of one engine, the least recently used first.
 
     Args:
-        engine: keeps them.
-        in_use: the ids of those that running sandboxes stand on.
+        engine: stores their content.
+        in_use: the ids of the snapshots that running sandboxes depend on.
     """
 
     def __init__(self, engine: Engine, in_use: Callable[[], Iterable[str]]) -> None:
         self._engine = engine
         self._in_use = in_use
-        self._things: OrderedDict[str, Kept] = OrderedDict()
+        self._snapshots: OrderedDict[str, StoredSnapshot] = OrderedDict()
         self._pins: Counter[str] = Counter()
-        self._why: OrderedDict[str, str] = OrderedDict()
+        self._reasons: OrderedDict[str, str] = OrderedDict()
         self._forgetting: set[asyncio.Future[None]] = set()
 
-    def put(self, thing: Kept) -> None:
-        """Register what the engine keeps from now on."""
+    def add(self, snapshot: StoredSnapshot) -> None:
+        """Register a snapshot that the engine has taken."""
         self._expire()
-        self._things[thing.id] = thing
+        self._snapshots[snapshot.id] = snapshot
 
-    def use(self, kind: str, thing_id: str) -> Kept:
-        """A thing by id, which is used with this.
+    def use(self, kind: str, snapshot_id: str) -> StoredSnapshot:
+        """A snapshot by id; this counts as a use of it.
 
         Args:
-            kind: what it is, for the message.
-            thing_id: its id.
+            kind: what it is to the client, for the message.
+            snapshot_id: its id.
 
         Raises:
-            GRPCError: NOT_FOUND; it says what became of it.
+            GRPCError: NOT_FOUND; the message says why it was removed.
         """
         self._expire()
-        thing = self._things.get(thing_id)
-        if thing is None:
-            raise not_found(kind, thing_id, self.why(thing_id))
-        self._things.move_to_end(thing_id)
-        return thing
+        snapshot = self._snapshots.get(snapshot_id)
+        if snapshot is None:
+            raise not_found(kind, snapshot_id, self.why_removed(snapshot_id))
+        self._snapshots.move_to_end(snapshot_id)
+        return snapshot
 
-    def why(self, thing_id: str) -> str:
-        """What became of a thing that is not there; empty if that is not known."""
-        return self._why.get(thing_id, "")
+    def why_removed(self, snapshot_id: str) -> str:
+        """Why a snapshot is no longer stored; empty if that is not known."""
+        return self._reasons.get(snapshot_id, "")
 
     @contextmanager
-    def pinned(self, thing_id: str) -> Iterator[None]:
-        """Make no room with a thing meanwhile."""
-        self._pins[thing_id] += 1
+    def pinned(self, snapshot_id: str) -> Iterator[None]:
+        """Do not evict a snapshot inside of the `with` block."""
+        self._pins[snapshot_id] += 1
         try:
             yield
         finally:
-            self._pins[thing_id] -= 1
-            if not self._pins[thing_id]:
-                del self._pins[thing_id]
+            self._pins[snapshot_id] -= 1
+            if not self._pins[snapshot_id]:
+                del self._pins[snapshot_id]
 
-    async def forget(self, thing_id: str) -> None:
-        """Let a thing go; one that is not there is fine."""
-        thing = self._take(thing_id, "it was forgotten")
-        if thing is not None:
-            await self._store().forget(thing.snapshot)
+    async def forget(self, snapshot_id: str) -> None:
+        """Delete a snapshot; nothing happens if it does not exist."""
+        snapshot = self._remove(snapshot_id, "it was forgotten")
+        if snapshot is not None:
+            await self._forgetter().forget(snapshot.snapshot)
 
-    async def with_room(self, work: Callable[[], Awaitable[R]]) -> R:
-        """The result of `work`, which is tried again with more room as long as there is any.
+    async def with_room(self, take: Callable[[], Awaitable[R]]) -> R:
+        """The result of `take`; while the engine has no room, evict a snapshot and try again.
 
         Raises:
-            GRPCError: RESOURCE_EXHAUSTED: everything that is kept is in use.
+            GRPCError: RESOURCE_EXHAUSTED: every stored snapshot is in use.
         """
         while True:
             try:
-                return await work()
+                return await take()
             except StoreFull as error:  # noqa: PERF203 - each turn is an attempt
                 if not error.forgetting_helps:
                     raise
-                await self._make_room(error)
+                await self._evict(error)
 
-    async def _make_room(self, need: StoreFull) -> None:
-        oldest = self._unused()
+    async def _evict(self, need: StoreFull) -> None:
+        oldest = self._evictable()
         if oldest is None:
             raise GRPCError(
                 Status.RESOURCE_EXHAUSTED,
-                f"{need}; the {len(self._things)} snapshots that are kept are all in use: end "
-                "sandboxes that they were made of, or that were made from them",
+                f"{need}; the {len(self._snapshots)} snapshots that are stored are all in use: "
+                "end sandboxes that they were taken from, or that were created from them",
             ) from need
-        self._take(oldest.id, "the engine needed its room for others, which were used later")
-        await self._store().forget(oldest.snapshot)
+        self._remove(oldest.id, "it was evicted: the engine needed its room for newer snapshots")
+        await self._forgetter().forget(oldest.snapshot)
 
-    def _store(self) -> SupportsForget:
+    def _forgetter(self) -> SupportsForget:
         return SupportsForget.of(self._engine)
 
-    def _unused(self) -> Kept | None:
-        """The thing that may go first."""
-        below = (thing.below for thing in self._things.values())
-        needed = {*below, *self._pins, *self._in_use()}
-        free = (thing for key, thing in self._things.items() if key not in needed)
-        return next((thing for thing in free if self._store().frees(thing.snapshot)), None)
+    def _evictable(self) -> StoredSnapshot | None:
+        """The least recently used snapshot that nothing depends on, and that takes room."""
+        depended_on = (snapshot.depends_on for snapshot in self._snapshots.values())
+        needed = {*depended_on, *self._pins, *self._in_use()}
+        unused = (each for key, each in self._snapshots.items() if key not in needed)
+        return next((each for each in unused if self._forgetter().frees(each.snapshot)), None)
 
     def _expire(self) -> None:
         now = self._engine.clock.monotonic()
-        for thing in list(self._things.values()):
-            if thing.expiry is not None and thing.expiry <= now:
-                self._take(thing.id, "its time to live is over")
-                forgetting = start(self._store().forget(thing.snapshot))
+        for snapshot in list(self._snapshots.values()):
+            if snapshot.expiry is not None and snapshot.expiry <= now:
+                self._remove(snapshot.id, "its time to live is over")
+                forgetting = start(self._forgetter().forget(snapshot.snapshot))
                 self._forgetting.add(forgetting)
                 forgetting.add_done_callback(self._forgetting.discard)
 
-    def _take(self, thing_id: str, why: str) -> Kept | None:
-        thing = self._things.pop(thing_id, None)
-        if thing is not None:
-            self._why[thing_id] = why
-            if len(self._why) > REMEMBERED:
-                self._why.popitem(last=False)
-            thing.gone()
-        return thing
+    def _remove(self, snapshot_id: str, reason: str) -> StoredSnapshot | None:
+        snapshot = self._snapshots.pop(snapshot_id, None)
+        if snapshot is not None:
+            self._reasons[snapshot_id] = reason
+            if len(self._reasons) > REASONS:
+                self._reasons.popitem(last=False)
+            snapshot.on_removal()
+        return snapshot

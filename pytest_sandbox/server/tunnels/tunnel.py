@@ -10,7 +10,7 @@ from ..async_helpers import start
 from .relay import CHUNK, PATIENCE, relay, reset
 
 if TYPE_CHECKING:
-    from ..model.sandbox import Box
+    from ..model.sandbox import ServedSandbox
 
 HOST = "127.0.0.1"
 
@@ -20,19 +20,19 @@ MOST = 1000
 _HANDSHAKE = 10.0
 
 
-class Tunnel:
+class TunnelListener:
     """A listener on the loopback interface, whose connections go on into a sandbox.
 
     The sandbox is asked for its task at each connection: it may have been restored meanwhile.
 
     Args:
-        box: the sandbox, which is not idle while there are connections.
+        sandbox: the sandbox, which is not idle while there are connections.
         port: the port inside.
         context: for TLS, which ends here: the program inside sees what is in it.
     """
 
-    def __init__(self, box: "Box", port: int, context: ssl.SSLContext | None) -> None:
-        self._box = box
+    def __init__(self, sandbox: "ServedSandbox", port: int, context: ssl.SSLContext | None) -> None:
+        self._box = sandbox
         self._port = port
         self._context = context
         self._server: asyncio.Server | None = None

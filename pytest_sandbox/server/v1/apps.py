@@ -7,8 +7,8 @@ from google.protobuf.empty_pb2 import Empty
 from pytest_sandbox._proto import apps_pb2 as pb
 from pytest_sandbox._proto import common_pb2
 
+from ..model.apps import DEFAULT_ENVIRONMENT, AppRecord
 from ..model.ids import check_name
-from ..model.registries import DEFAULT_ENVIRONMENT, App
 from ..model.result import TERMINATED
 from ..model.state import IMAGE_BUILDER_VERSION, State
 from ..rpc.dispatch import Call, once
@@ -19,7 +19,7 @@ CREATE_IF_MISSING = common_pb2.OBJECT_CREATION_TYPE_CREATE_IF_MISSING
 CREATE_FAIL_IF_EXISTS = common_pb2.OBJECT_CREATION_TYPE_CREATE_FAIL_IF_EXISTS
 
 
-class Apps:
+class AppServicer:
     """Apps group sandboxes; an ephemeral one ends its sandboxes when its client leaves."""
 
     def __init__(self, state: State) -> None:
@@ -107,12 +107,14 @@ class Apps:
         app = self._state.apps.get(request.app_id)
         if app.state in (pb.APP_STATE_EPHEMERAL, pb.APP_STATE_INITIALIZING):
             app.state = pb.APP_STATE_STOPPED
-            running = [box for box in self._state.boxes.running() if box.app_id == app.id]
-            await asyncio.gather(*(box.end(TERMINATED) for box in running))
+            running = [
+                sandbox for sandbox in self._state.sandboxes.running() if sandbox.app_id == app.id
+            ]
+            await asyncio.gather(*(sandbox.end(TERMINATED) for sandbox in running))
         return Empty()
 
 
-def _metadata(app: App) -> pb.AppHandleMetadata:
+def _metadata(app: AppRecord) -> pb.AppHandleMetadata:
     return pb.AppHandleMetadata(
         description=app.name,
         app_id=app.id,

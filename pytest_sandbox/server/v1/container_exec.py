@@ -7,7 +7,7 @@ from google.protobuf.empty_pb2 import Empty
 from pytest_sandbox._proto import containers_pb2 as pb
 from pytest_sandbox.engine import Output
 
-from ..commands.execution import Execution
+from ..commands.execution import CommandExecution
 from ..commands.start import ExecRequest, start
 from ..model.checks import check_environment, check_timeout, pty_environment, pty_size
 from ..model.state import State
@@ -23,7 +23,7 @@ _OUTPUT = {
 }
 
 
-class ContainerExecs:
+class ContainerExecServicer:
     """The ContainerExec RPCs."""
 
     def __init__(self, state: State) -> None:
@@ -34,7 +34,7 @@ class ContainerExecs:
         self, request: pb.ContainerExecRequest, call: Call
     ) -> pb.ContainerExecResponse:
         """Start a command."""
-        box = self._state.boxes.of_task(request.task_id)
+        sandbox = self._state.sandboxes.of_task(request.task_id)
         if request.terminate_container_on_exit:
             raise unimplemented("terminate_container_on_exit is not implemented by pytest-sandbox")
         if request.stdout_output == pb.EXEC_OUTPUT_OPTION_STDOUT:
@@ -43,9 +43,9 @@ class ContainerExecs:
         env.update(self._state.secrets.variables(request.secret_ids))
         check_environment(env.items())
         # An id that leads to its sandbox, so that there is no further registry to keep.
-        exec_id = f"{box.task_id}.{self._state.ids.new('ex')}"
+        exec_id = f"{sandbox.task_id}.{self._state.ids.new('ex')}"
         await start(
-            box,
+            sandbox,
             ExecRequest(
                 exec_id=exec_id,
                 argv=tuple(request.command),
@@ -108,5 +108,5 @@ class ContainerExecs:
         execution.asked = True
         return pb.ContainerExecWaitResponse(completed=True, exit_code=status.returncode)
 
-    def _execution(self, exec_id: str) -> Execution:
-        return self._state.boxes.of_task(exec_id.partition(".")[0]).execution(exec_id)
+    def _execution(self, exec_id: str) -> CommandExecution:
+        return self._state.sandboxes.of_task(exec_id.partition(".")[0]).commands.get(exec_id)

@@ -15,7 +15,7 @@ from ..files.handle import ByteRange, OpenMode
 from ..files.sessions import Outcome
 from ..files.watch import FileWatch
 from ..model.checks import check_timeout
-from ..model.sandbox import Box
+from ..model.sandbox import ServedSandbox
 from ..model.state import State
 from ..rpc.dispatch import Call, once
 from ..rpc.errors import invalid, not_found
@@ -31,12 +31,12 @@ _CODES = {
 }
 
 
-class ContainerFiles:
+class ContainerFileServicer:
     """The ContainerFilesystemExec RPCs."""
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._operations: dict[str, Callable[[Box, Any], Awaitable[Outcome]]] = {
+        self._operations: dict[str, Callable[[ServedSandbox, Any], Awaitable[Outcome]]] = {
             "file_write_request": _write,
             "file_read_request": _read,
             "file_flush_request": _flush,
@@ -56,33 +56,33 @@ class ContainerFiles:
         self, request: pb.ContainerFilesystemExecRequest, call: Call
     ) -> pb.ContainerFilesystemExecResponse:
         """Do one operation; an error of the file system is an outcome, not a failure."""
-        box = self._state.boxes.of_task(request.task_id)
-        if box.result is not None:
+        sandbox = self._state.sandboxes.of_task(request.task_id)
+        if sandbox.result is not None:
             raise not_found("running task", request.task_id)
         name = request.WhichOneof("file_exec_request_oneof")
         if name is None:
             raise invalid("ContainerFilesystemExec without an operation")
-        with box.lifetime.activity():
+        with sandbox.lifetime.activity():
             if name == "file_open_request":
-                return await self._open(box, request.file_open_request)
-            outcome = await _outcome(self._operations[name](box, getattr(request, name)))
-        return pb.ContainerFilesystemExecResponse(exec_id=self._add(box, outcome))
+                return await self._open(sandbox, request.file_open_request)
+            outcome = await _outcome(self._operations[name](sandbox, getattr(request, name)))
+        return pb.ContainerFilesystemExecResponse(exec_id=self._add(sandbox, outcome))
 
     async def _open(
-        self, box: Box, request: pb.ContainerFileOpenRequest
+        self, sandbox: ServedSandbox, request: pb.ContainerFileOpenRequest
     ) -> pb.ContainerFilesystemExecResponse:
         mode = OpenMode.parse(request.mode)
         # Also when it failed: clients look for the error only if they have a descriptor.
         descriptor = self._state.ids.new("fd")
-        outcome = await _outcome(_open(box, request.path, mode, descriptor))
+        outcome = await _outcome(_open(sandbox, request.path, mode, descriptor))
         return pb.ContainerFilesystemExecResponse(
-            exec_id=self._add(box, outcome), file_descriptor=descriptor
+            exec_id=self._add(sandbox, outcome), file_descriptor=descriptor
         )
 
-    def _add(self, box: Box, outcome: Outcome) -> str:
+    def _add(self, sandbox: ServedSandbox, outcome: Outcome) -> str:
         # The id leads to its sandbox, so that no outcome depends on what other sandboxes do.
-        exec_id = f"{box.task_id}.{self._state.ids.new('fx')}"
-        box.files.add_outcome(exec_id, outcome)
+        exec_id = f"{sandbox.task_id}.{self._state.ids.new('fx')}"
+        sandbox.files.add_outcome(exec_id, outcome)
         return exec_id
 
     async def ContainerFilesystemExecGetOutput(
@@ -90,7 +90,7 @@ class ContainerFiles:
     ) -> AsyncIterator[pb.FilesystemRuntimeOutputBatch]:
         """The outcome of an operation; without its end if that takes longer than `timeout`."""
         task_id = request.exec_id.partition(".")[0]
-        outcome = self._state.boxes.of_task(task_id).files.outcome(request.exec_id)
+        outcome = self._state.sandboxes.of_task(task_id).files.outcome(request.exec_id)
         check_timeout(request.timeout)
         deadline = self._state.clock.monotonic() + request.timeout
         try:
@@ -141,70 +141,76 @@ def _system_error(error: OSError) -> pb.SystemErrorMessage:
 # The operations
 
 
-async def _open(box: Box, path: str, mode: OpenMode, descriptor: str) -> Outcome:
-    box.files.check_room()
-    box.files.add_handle(descriptor, await box.task.files.open(_absolute(path), mode.flags), mode)
+async def _open(sandbox: ServedSandbox, path: str, mode: OpenMode, descriptor: str) -> Outcome:
+    sandbox.files.check_room()
+    sandbox.files.add_handle(
+        descriptor, await sandbox.task.files.open(_absolute(path), mode.flags), mode
+    )
     return None
 
 
-async def _write(box: Box, request: pb.ContainerFileWriteRequest) -> Outcome:
-    await box.files.handle(request.file_descriptor).write(request.data)
+async def _write(sandbox: ServedSandbox, request: pb.ContainerFileWriteRequest) -> Outcome:
+    await sandbox.files.handle(request.file_descriptor).write(request.data)
     return None
 
 
-async def _read(box: Box, request: pb.ContainerFileReadRequest) -> Outcome:
+async def _read(sandbox: ServedSandbox, request: pb.ContainerFileReadRequest) -> Outcome:
     size = request.n if request.HasField("n") else None
-    return await box.files.handle(request.file_descriptor).read(size)
+    return await sandbox.files.handle(request.file_descriptor).read(size)
 
 
-async def _flush(box: Box, request: pb.ContainerFileFlushRequest) -> Outcome:
-    await box.files.handle(request.file_descriptor).flush()
+async def _flush(sandbox: ServedSandbox, request: pb.ContainerFileFlushRequest) -> Outcome:
+    await sandbox.files.handle(request.file_descriptor).flush()
     return None
 
 
-async def _read_line(box: Box, request: pb.ContainerFileReadLineRequest) -> Outcome:
-    return await box.files.handle(request.file_descriptor).read_line()
+async def _read_line(sandbox: ServedSandbox, request: pb.ContainerFileReadLineRequest) -> Outcome:
+    return await sandbox.files.handle(request.file_descriptor).read_line()
 
 
-async def _seek(box: Box, request: pb.ContainerFileSeekRequest) -> Outcome:
-    await box.files.handle(request.file_descriptor).seek(request.offset, request.whence)
+async def _seek(sandbox: ServedSandbox, request: pb.ContainerFileSeekRequest) -> Outcome:
+    await sandbox.files.handle(request.file_descriptor).seek(request.offset, request.whence)
     return None
 
 
-async def _delete_bytes(box: Box, request: pb.ContainerFileDeleteBytesRequest) -> Outcome:
-    await box.files.handle(request.file_descriptor).replace(b"", *_range(request))
+async def _delete_bytes(
+    sandbox: ServedSandbox, request: pb.ContainerFileDeleteBytesRequest
+) -> Outcome:
+    await sandbox.files.handle(request.file_descriptor).replace(b"", *_range(request))
     return None
 
 
-async def _replace_bytes(box: Box, request: pb.ContainerFileWriteReplaceBytesRequest) -> Outcome:
-    await box.files.handle(request.file_descriptor).replace(request.data, *_range(request))
+async def _replace_bytes(
+    sandbox: ServedSandbox, request: pb.ContainerFileWriteReplaceBytesRequest
+) -> Outcome:
+    await sandbox.files.handle(request.file_descriptor).replace(request.data, *_range(request))
     return None
 
 
-async def _close(box: Box, request: pb.ContainerFileCloseRequest) -> Outcome:
-    await box.files.remove_handle(request.file_descriptor).close()
+async def _close(sandbox: ServedSandbox, request: pb.ContainerFileCloseRequest) -> Outcome:
+    await sandbox.files.remove_handle(request.file_descriptor).close()
     return None
 
 
-async def _ls(box: Box, request: pb.ContainerFileLsRequest) -> Outcome:
-    entries = await box.task.files.listdir(_absolute(request.path))
+async def _ls(sandbox: ServedSandbox, request: pb.ContainerFileLsRequest) -> Outcome:
+    entries = await sandbox.task.files.listdir(_absolute(request.path))
     return json.dumps({"paths": [entry.name for entry in entries]}).encode()
 
 
-async def _mkdir(box: Box, request: pb.ContainerFileMkdirRequest) -> Outcome:
-    await box.task.files.mkdir(_absolute(request.path), parents=request.make_parents)
+async def _mkdir(sandbox: ServedSandbox, request: pb.ContainerFileMkdirRequest) -> Outcome:
+    await sandbox.task.files.mkdir(_absolute(request.path), parents=request.make_parents)
     return None
 
 
-async def _rm(box: Box, request: pb.ContainerFileRmRequest) -> Outcome:
-    await box.task.files.remove(_absolute(request.path), recursive=request.recursive)
+async def _rm(sandbox: ServedSandbox, request: pb.ContainerFileRmRequest) -> Outcome:
+    await sandbox.task.files.remove(_absolute(request.path), recursive=request.recursive)
     return None
 
 
-async def _watch(box: Box, request: pb.ContainerFileWatchRequest) -> Outcome:
-    events = box.task.files.watch(_absolute(request.path), recursive=request.recursive)
+async def _watch(sandbox: ServedSandbox, request: pb.ContainerFileWatchRequest) -> Outcome:
+    events = sandbox.task.files.watch(_absolute(request.path), recursive=request.recursive)
     timeout = request.timeout_secs if request.HasField("timeout_secs") else None
-    return box.files.watch(events, timeout)
+    return sandbox.files.watch(events, timeout)
 
 
 def _range(

@@ -19,7 +19,7 @@ from grpclib import GRPCError
 from pytest_sandbox._proto import common_pb2
 from pytest_sandbox._proto import images_pb2 as pb
 
-from ..model.images import Image
+from ..model.images import ImageRecord
 from ..model.state import IMAGE_BUILDER_VERSION, State
 from ..rpc.dispatch import Call
 from ..rpc.errors import invalid, unimplemented
@@ -51,7 +51,7 @@ _REFUSED = {
 }
 
 
-class Images:
+class ImageServicer:
     """The image RPCs."""
 
     def __init__(self, state: State) -> None:
@@ -85,7 +85,7 @@ class Images:
         image = self._state.images.get(request.image_id)
         return pb.ImageFromIdResponse(image_id=image.id, metadata=_METADATA)
 
-    def _build(self, definition: pb.Image) -> Image:
+    def _build(self, definition: pb.Image) -> ImageRecord:
         for name, argument in _REFUSED.items():
             value = getattr(definition, name)
             # Clients send messages with nothing in them for what nobody asked for.
@@ -97,9 +97,9 @@ class Images:
             raise _refusal(f"arch {pb.Arch.Name(definition.arch)}")
         return self._apply(definition)
 
-    def _apply(self, definition: pb.Image) -> Image:
+    def _apply(self, definition: pb.Image) -> ImageRecord:
         bases = {base.docker_tag: base.image_id for base in definition.base_images}
-        image: Image | None = None
+        image: ImageRecord | None = None
         for line in definition.dockerfile_commands:
             verb, _, rest = line.strip().partition(" ")
             if verb.upper() == "FROM":
@@ -112,15 +112,15 @@ class Images:
             raise invalid("an image needs at least one line: FROM")
         return replace(image, id=self._state.ids.new("im"))
 
-    def _base(self, tag: str, bases: dict[str, str]) -> Image:
+    def _base(self, tag: str, bases: dict[str, str]) -> ImageRecord:
         if tag in bases:
             return self._state.images.get(bases[tag])
         if not _BASE.fullmatch(tag):
             raise _refusal(f"FROM {tag}")
-        return Image(id="")
+        return ImageRecord(id="")
 
 
-def _describe(image: Image, line: str, verb: str, rest: str) -> Image:
+def _describe(image: ImageRecord, line: str, verb: str, rest: str) -> ImageRecord:
     """The image with one line of its definition applied."""
     if line in _DEBIAN_SLIM or not line or line.startswith("#"):
         return image
@@ -166,7 +166,7 @@ def _refusal(what: str) -> GRPCError:
 _METADATA = pb.ImageMetadata(image_builder_version=IMAGE_BUILDER_VERSION)
 
 
-def _response(image: Image) -> pb.ImageGetOrCreateResponse:
+def _response(image: ImageRecord) -> pb.ImageGetOrCreateResponse:
     return pb.ImageGetOrCreateResponse(
         image_id=image.id,
         result=common_pb2.GenericResult(status=common_pb2.GenericResult.GENERIC_STATUS_SUCCESS),

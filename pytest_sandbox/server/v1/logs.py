@@ -16,7 +16,7 @@ from pytest_sandbox._shared.async_tasks import within
 from pytest_sandbox.engine import Clock, OutputLog
 
 from ..model.checks import check_timeout
-from ..model.sandbox import Box
+from ..model.sandbox import ServedSandbox
 from ..model.state import State
 from ..rpc.dispatch import Call
 from ..rpc.errors import invalid
@@ -27,7 +27,7 @@ _BEGINNING = ("", "0-0")
 _ENTRY_ID = re.compile(r"(\d{1,19})-(\d{1,9})")
 
 
-class Logs:
+class LogServicer:
     """The log RPC."""
 
     def __init__(self, state: State) -> None:
@@ -40,14 +40,14 @@ class Logs:
 
         Characters are never split; bytes that are no UTF-8 become U+FFFD.
         """
-        box = self._state.boxes.get(request.sandbox_id)
+        sandbox = self._state.sandboxes.get(request.sandbox_id)
         check_timeout(request.timeout)
-        log = output(box.logs, request.file_descriptor)
-        generation = box.generation
+        log = output(sandbox.commands.main_logs, request.file_descriptor)
+        generation = sandbox.generation
         offset, seen = _position(request.last_entry_id, generation)
         if seen != generation:
             # The rest of what an earlier main process wrote went with it.
-            yield _batch(box, "", request.last_entry_id, True, request.file_descriptor)
+            yield _batch(sandbox, "", request.last_entry_id, True, request.file_descriptor)
             return
         deadline = self._state.clock.monotonic() + request.timeout
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -58,7 +58,7 @@ class Logs:
             if text or eof:
                 kept_back = len(decoder.getstate()[0])
                 entry = f"{offset - kept_back}-{generation}"
-                yield _batch(box, text, entry, eof, request.file_descriptor)
+                yield _batch(sandbox, text, entry, eof, request.file_descriptor)
             if eof:
                 return
 
@@ -99,7 +99,13 @@ def _position(entry_id: str, generation: int) -> tuple[int, int]:
 
 
 def _batch(
-    box: Box, text: str, entry_id: str, eof: bool, descriptor: "common_pb2.FileDescriptor"
+    sandbox: ServedSandbox,
+    text: str,
+    entry_id: str,
+    eof: bool,
+    descriptor: "common_pb2.FileDescriptor",
 ) -> common_pb2.TaskLogsBatch:
     items = [common_pb2.TaskLogs(data=text, file_descriptor=descriptor)] if text else []
-    return common_pb2.TaskLogsBatch(task_id=box.task_id, items=items, entry_id=entry_id, eof=eof)
+    return common_pb2.TaskLogsBatch(
+        task_id=sandbox.task_id, items=items, entry_id=entry_id, eof=eof
+    )

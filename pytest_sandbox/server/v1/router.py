@@ -9,10 +9,10 @@ from pytest_sandbox._proto import router_pb2 as pb
 from pytest_sandbox._proto import sandboxes_pb2, secrets_pb2
 from pytest_sandbox.engine import ExitStatus, Output, OutputLog
 
-from ..commands.execution import Execution
+from ..commands.execution import CommandExecution
 from ..commands.start import ExecRequest, start
 from ..model.checks import check_environment, pty_environment, pty_size
-from ..model.sandbox import Box
+from ..model.sandbox import ServedSandbox
 from ..model.state import State
 from ..rpc.dispatch import AnyStream, Call
 from ..rpc.errors import invalid, precondition, unimplemented
@@ -40,7 +40,7 @@ class _OfExec(Protocol):
     def exec_id(self) -> str: ...
 
 
-class CommandRouter:
+class CommandRouterServicer:
     """The command router RPCs; a caller's token must be of the task it names."""
 
     def __init__(self, state: State) -> None:
@@ -50,13 +50,13 @@ class CommandRouter:
         self, request: pb.TaskExecStartRequest, call: Call
     ) -> pb.TaskExecStartResponse:
         """Start a command; the same `exec_id` again changes nothing."""
-        box = commanded(self._state, request.task_id, call)
+        sandbox = commanded(self._state, request.task_id, call)
         if request.container_id:
             raise unimplemented("sidecars (container_id) are not implemented by pytest-sandbox")
         if not request.exec_id:
             raise invalid("exec_id is empty: choose one, for example a UUID")
         await start(
-            box,
+            sandbox,
             ExecRequest(
                 exec_id=request.exec_id,
                 argv=tuple(request.command_args),
@@ -142,14 +142,14 @@ class CommandRouter:
         self, request: sandboxes_pb2.SandboxWaitUntilReadyTcrRequest, call: Call
     ) -> sandboxes_pb2.SandboxWaitUntilReadyTcrResponse:
         """Readiness needs a probe, and probes are not built yet."""
-        box = commanded(self._state, request.task_id, call)
-        raise precondition(f"Sandbox {box.id!r} has no readiness probe to wait for")
+        sandbox = commanded(self._state, request.task_id, call)
+        raise precondition(f"Sandbox {sandbox.id!r} has no readiness probe to wait for")
 
-    def _execution(self, request: _OfExec, call: Call) -> Execution:
-        return commanded(self._state, request.task_id, call).execution(request.exec_id)
+    def _execution(self, request: _OfExec, call: Call) -> CommandExecution:
+        return commanded(self._state, request.task_id, call).commands.get(request.exec_id)
 
 
-def commanded(state: State, task_id: str, call: Call) -> Box:
+def commanded(state: State, task_id: str, call: Call) -> ServedSandbox:
     """The sandbox of the task that a call is about.
 
     Raises:
@@ -159,7 +159,7 @@ def commanded(state: State, task_id: str, call: Call) -> Box:
         raise GRPCError(
             Status.PERMISSION_DENIED, f"the token is for task {call.task_id!r}, not {task_id!r}"
         )
-    return state.boxes.of_task(task_id)
+    return state.sandboxes.of_task(task_id)
 
 
 async def _pour(requests: AnyStream, write_at: _WriteAt, offset: int) -> None:
@@ -185,7 +185,7 @@ def _status(status: ExitStatus | None) -> dict[str, int]:
     return {"signal": status.signal}
 
 
-def _log(execution: Execution, descriptor: "pb.TaskExecStdioFileDescriptor") -> OutputLog:
+def _log(execution: CommandExecution, descriptor: "pb.TaskExecStdioFileDescriptor") -> OutputLog:
     if descriptor == pb.TASK_EXEC_STDIO_FILE_DESCRIPTOR_STDOUT:
         return execution.process.stdout
     if descriptor == pb.TASK_EXEC_STDIO_FILE_DESCRIPTOR_STDERR:

@@ -13,7 +13,7 @@ _PYTHON = "1"
 _VERSION = re.compile(r"(\d+)\.(\d+)")
 
 
-class RouterAccess:
+class RouterAccessServicer:
     """One RPC of the control plane, and the rule that no single address suits every client.
 
     Our own client reaches the router through the Unix socket it came by. Of Modal's clients on
@@ -28,11 +28,11 @@ class RouterAccess:
         self, request: pb.TaskGetCommandRouterAccessRequest, call: Call
     ) -> pb.TaskGetCommandRouterAccessResponse:
         """A token for the task, and the address for this client."""
-        box = self._state.boxes.of_task(request.task_id)
-        if box.result is not None:
+        sandbox = self._state.sandboxes.of_task(request.task_id)
+        if sandbox.result is not None:
             raise not_found("running task", request.task_id)
-        box.router_token = self._state.tokens.renew(box.task_id, box.router_token)
-        return pb.TaskGetCommandRouterAccessResponse(jwt=box.router_token, url=self._url(call))
+        sandbox.router_token = self._state.tokens.renew(sandbox.task_id, sandbox.router_token)
+        return pb.TaskGetCommandRouterAccessResponse(jwt=sandbox.router_token, url=self._url(call))
 
     def _url(self, call: Call) -> str:
         if call.listener.local:

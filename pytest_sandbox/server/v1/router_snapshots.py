@@ -1,4 +1,4 @@
-"""The part of the command router that keeps files of a task, and shows kept ones."""
+"""Snapshots and mounts of the command router."""
 
 import posixpath
 from collections.abc import Awaitable, Callable
@@ -8,90 +8,98 @@ from google.protobuf.empty_pb2 import Empty
 
 from pytest_sandbox._proto import router_pb2 as pb
 
-from ..model.images import Image
-from ..model.sandbox import Box
+from ..model.images import ImageRecord
+from ..model.sandbox import ServedSandbox
 from ..model.state import State
 from ..rpc.dispatch import Call
 from ..rpc.errors import invalid, unimplemented
 from ..rpc.idempotency import Outcomes
-from ..snapshots.files import DEFAULT_TTL, keep_directory, keep_files
+from ..snapshots.files import DEFAULT_TTL, snapshot_directory, snapshot_filesystem
 from .router import commanded
 
-#: A request that keeps something.
-_Keeping = pb.TaskSnapshotFilesystemRequest | pb.TaskSnapshotDirectoryRequest
+#: A request to take a snapshot.
+_SnapshotRequest = pb.TaskSnapshotFilesystemRequest | pb.TaskSnapshotDirectoryRequest
 #: A request about a path.
-_Placed = (
+_PathRequest = (
     pb.TaskSnapshotDirectoryRequest | pb.TaskMountDirectoryRequest | pb.TaskUnmountDirectoryRequest
 )
-#: What stands for no end in `ttl_seconds`.
+#: In `ttl_seconds`: store it for as long as there is room.
 _FOREVER = -1
 
 
-class RouterSnapshots:
-    """Snapshots and mounts of the command router."""
+class RouterSnapshotServicer:
+    """The RPCs that take snapshots of the files of a task, and mount snapshots of directories."""
 
     def __init__(self, state: State) -> None:
         self._state = state
         #: One store for each sandbox, so that snapshots of one evict no outcome of another.
-        self._outcomes: WeakKeyDictionary[Box, Outcomes[Image]] = WeakKeyDictionary()
+        self._outcomes: WeakKeyDictionary[ServedSandbox, Outcomes[ImageRecord]] = (
+            WeakKeyDictionary()
+        )
 
     async def TaskSnapshotFilesystem(
         self, request: pb.TaskSnapshotFilesystemRequest, call: Call
     ) -> pb.TaskSnapshotFilesystemResponse:
-        """Keep all files; the same `snapshot_id` again gives the same image."""
-        box, ttl = self._box(request, call), _ttl(request)
-        image = await self._once(box, request, call, lambda: keep_files(self._state, box, ttl))
+        """Take a snapshot of all files; the same `snapshot_id` again gives the same image."""
+        sandbox, ttl = self._sandbox(request, call), _ttl(request)
+        image = await self._once(
+            sandbox, request, call, lambda: snapshot_filesystem(self._state, sandbox, ttl)
+        )
         return pb.TaskSnapshotFilesystemResponse(image_id=image.id)
 
     async def TaskSnapshotDirectory(
         self, request: pb.TaskSnapshotDirectoryRequest, call: Call
     ) -> pb.TaskSnapshotDirectoryResponse:
-        """Keep a directory; the same `snapshot_id` again gives the same image."""
-        box, ttl, path = self._box(request, call), _ttl(request), _path(request)
+        """Take a snapshot of a directory; the same `snapshot_id` again gives the same image."""
+        sandbox, ttl, path = self._sandbox(request, call), _ttl(request), _path(request)
         image = await self._once(
-            box, request, call, lambda: keep_directory(self._state, box, path, ttl)
+            sandbox, request, call, lambda: snapshot_directory(self._state, sandbox, path, ttl)
         )
         return pb.TaskSnapshotDirectoryResponse(image_id=image.id)
 
     async def TaskMountDirectory(self, request: pb.TaskMountDirectoryRequest, call: Call) -> Empty:
-        """Show an image at a path, which is made if need be; an empty one if it has no id."""
-        box, path = self._box(request, call), _path(request)
+        """Mount an image at a path, which is made if need be; without an id, an empty directory."""
+        sandbox, path = self._sandbox(request, call), _path(request)
         image = self._state.images.get(request.image_id) if request.image_id else None
-        kept = image.kept if image is not None else ""
-        with box.lifetime.activity(), self._state.shelf.pinned(kept):
-            await box.mount(path, image)
+        snapshot_id = image.snapshot_id if image is not None else ""
+        with sandbox.lifetime.activity(), self._state.snapshot_store.pinned(snapshot_id):
+            await sandbox.mount(path, image)
         return Empty()
 
     async def TaskUnmountDirectory(
         self, request: pb.TaskUnmountDirectoryRequest, call: Call
     ) -> Empty:
         """Undo the latest mount at a path."""
-        box, path = self._box(request, call), _path(request)
-        with box.lifetime.activity():
-            await box.unmount(path)
+        sandbox, path = self._sandbox(request, call), _path(request)
+        with sandbox.lifetime.activity():
+            await sandbox.unmount(path)
         return Empty()
 
-    def _box(self, request: _Keeping | _Placed, call: Call) -> Box:
-        box = commanded(self._state, request.task_id, call)
+    def _sandbox(self, request: _SnapshotRequest | _PathRequest, call: Call) -> ServedSandbox:
+        sandbox = commanded(self._state, request.task_id, call)
         if request.container_id:
             raise unimplemented("sidecars (container_id) are not implemented by pytest-sandbox")
         if getattr(request, "customer_supplied_encryption_key", b""):
             raise unimplemented(
-                "customer_supplied_encryption_key is not implemented by pytest-sandbox: what is "
-                "kept stays on this machine"
+                "customer_supplied_encryption_key is not implemented by pytest-sandbox: "
+                "snapshots stay on this machine"
             )
-        return box
+        return sandbox
 
     async def _once(
-        self, box: Box, request: _Keeping, call: Call, keep: Callable[[], Awaitable[Image]]
-    ) -> Image:
+        self,
+        sandbox: ServedSandbox,
+        request: _SnapshotRequest,
+        call: Call,
+        take: Callable[[], Awaitable[ImageRecord]],
+    ) -> ImageRecord:
         if not request.snapshot_id:
             raise invalid("snapshot_id is empty: choose one, for example a UUID")
-        outcomes = self._outcomes.setdefault(box, Outcomes())
-        return await outcomes.once(call.rpc, request.snapshot_id, keep)
+        outcomes = self._outcomes.setdefault(sandbox, Outcomes())
+        return await outcomes.once(call.rpc, request.snapshot_id, take)
 
 
-def _ttl(request: _Keeping) -> float | None:
+def _ttl(request: _SnapshotRequest) -> float | None:
     if not request.HasField("ttl_seconds"):
         return DEFAULT_TTL
     if request.ttl_seconds == _FOREVER:
@@ -101,7 +109,7 @@ def _ttl(request: _Keeping) -> float | None:
     return request.ttl_seconds
 
 
-def _path(request: _Placed) -> str:
+def _path(request: _PathRequest) -> str:
     path = request.path.decode(errors="surrogateescape")
     if not path.startswith("/") or "\0" in path:
         raise invalid(f"path must be absolute, not {path!r}")

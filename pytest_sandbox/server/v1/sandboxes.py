@@ -7,11 +7,12 @@ from google.protobuf.empty_pb2 import Empty
 from pytest_sandbox._proto import sandboxes_pb2 as pb
 from pytest_sandbox._shared.async_tasks import finish
 
+from ..model.apps import AppRecord
 from ..model.checks import check_timeout
+from ..model.creation import SandboxCreator
 from ..model.ids import check_tag
-from ..model.registries import App
 from ..model.result import TERMINATED
-from ..model.sandbox import Box
+from ..model.sandbox import ServedSandbox
 from ..model.state import State
 from ..rpc.dispatch import Call, once
 from ..rpc.errors import not_found, precondition
@@ -20,11 +21,12 @@ from ..rpc.errors import not_found, precondition
 PAGE = 100
 
 
-class Sandboxes:
+class SandboxServicer:
     """The sandbox RPCs."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, creator: SandboxCreator) -> None:
         self._state = state
+        self._creator = creator
 
     @once
     async def SandboxCreate(
@@ -37,37 +39,37 @@ class Sandboxes:
         """
         app = self._state.apps.get(request.app_id)
         definition, tags = request.definition, _tags(request.tags)
-        image, spec = self._state.creation.specify(definition, tags)
-        box = await self._state.creation.create(app, definition, tags, image, spec)
-        call.initial_metadata = box.introduction
+        image, spec = self._creator.specify(definition, tags)
+        sandbox = await self._creator.create(app, definition, tags, image, spec)
+        call.initial_metadata = sandbox.router_metadata
         return pb.SandboxCreateResponse(
-            sandbox_id=box.id, metadata=pb.SandboxHandleMetadata(app_id=app.id)
+            sandbox_id=sandbox.id, metadata=pb.SandboxHandleMetadata(app_id=app.id)
         )
 
     async def SandboxGetTaskId(
         self, request: pb.SandboxGetTaskIdRequest, call: Call
     ) -> pb.SandboxGetTaskIdResponse:
         """The task of a sandbox, and its result once it has one."""
-        box = self._state.boxes.get(request.sandbox_id)
-        return pb.SandboxGetTaskIdResponse(task_id=box.task_id, task_result=box.result)
+        sandbox = self._state.sandboxes.get(request.sandbox_id)
+        return pb.SandboxGetTaskIdResponse(task_id=sandbox.task_id, task_result=sandbox.result)
 
     async def SandboxWait(
         self, request: pb.SandboxWaitRequest, call: Call
     ) -> pb.SandboxWaitResponse:
         """How a sandbox ended; an empty result if it still runs after `timeout` seconds."""
-        box = self._state.boxes.get(request.sandbox_id)
+        sandbox = self._state.sandboxes.get(request.sandbox_id)
         check_timeout(request.timeout)
         return pb.SandboxWaitResponse(
-            result=await box.wait(request.timeout), metadata=_metadata(box)
+            result=await sandbox.wait(request.timeout), metadata=_metadata(sandbox)
         )
 
     async def SandboxTerminate(
         self, request: pb.SandboxTerminateRequest, call: Call
     ) -> pb.SandboxTerminateResponse:
         """End a sandbox, and return when nothing of it is left."""
-        box = self._state.boxes.get(request.sandbox_id)
-        existing = box.result
-        await finish(box.end(TERMINATED))
+        sandbox = self._state.sandboxes.get(request.sandbox_id)
+        existing = sandbox.result
+        await finish(sandbox.end(TERMINATED))
         return pb.SandboxTerminateResponse(existing_result=existing)
 
     async def SandboxList(
@@ -76,35 +78,39 @@ class Sandboxes:
         """A page of sandboxes, the newest first, created before `before_timestamp` if given."""
         tags = _tags(request.tags)
         chosen = [
-            box
-            for box in self._candidates(request)
-            if (request.include_finished or box.result is None)
-            and (not request.before_timestamp or box.created_at < request.before_timestamp)
-            and tags.items() <= box.tags.items()
+            sandbox
+            for sandbox in self._candidates(request)
+            if (request.include_finished or sandbox.result is None)
+            and (not request.before_timestamp or sandbox.created_at < request.before_timestamp)
+            and tags.items() <= sandbox.tags.items()
         ]
-        chosen.sort(key=lambda box: box.created_at, reverse=True)
-        return pb.SandboxListResponse(sandboxes=[_info(box) for box in chosen[:PAGE]])
+        chosen.sort(key=lambda sandbox: sandbox.created_at, reverse=True)
+        return pb.SandboxListResponse(sandboxes=[_info(sandbox) for sandbox in chosen[:PAGE]])
 
-    def _candidates(self, request: pb.SandboxListRequest) -> Iterable[Box]:
-        boxes = self._state.boxes.all()
+    def _candidates(self, request: pb.SandboxListRequest) -> Iterable[ServedSandbox]:
+        sandboxes = self._state.sandboxes.all()
         if request.app_id:
             app = self._state.apps.get(request.app_id)
-            return (box for box in boxes if box.app_id == app.id)
+            return (sandbox for sandbox in sandboxes if sandbox.app_id == app.id)
         environment = self._state.apps.environment(request.environment_name)
-        return (box for box in boxes if self._state.apps.get(box.app_id).environment == environment)
+        return (
+            sandbox
+            for sandbox in sandboxes
+            if self._state.apps.get(sandbox.app_id).environment == environment
+        )
 
     async def SandboxTagsGet(
         self, request: pb.SandboxTagsGetRequest, call: Call
     ) -> pb.SandboxTagsGetResponse:
         """The tags of a sandbox."""
         return pb.SandboxTagsGetResponse(
-            tags=_tag_messages(self._state.boxes.get(request.sandbox_id))
+            tags=_tag_messages(self._state.sandboxes.get(request.sandbox_id))
         )
 
     async def SandboxTagsSet(self, request: pb.SandboxTagsSetRequest, call: Call) -> Empty:
         """Replace all tags of a sandbox."""
-        box = self._state.boxes.get(request.sandbox_id)
-        box.tags = _tags(request.tags)
+        sandbox = self._state.sandboxes.get(request.sandbox_id)
+        sandbox.tags = _tags(request.tags)
         return Empty()
 
     async def SandboxGetFromName(
@@ -115,30 +121,32 @@ class Sandboxes:
         app = self._state.apps.deployed(environment, request.app_name)
         if app is None:
             raise not_found("App", request.app_name)
-        box = self._state.boxes.named(app.id, request.sandbox_name)
-        if box is None and request.include_terminated:
-            box = self._latest(app, request.sandbox_name)
-        if box is None:
+        sandbox = self._state.sandboxes.named(app.id, request.sandbox_name)
+        if sandbox is None and request.include_terminated:
+            sandbox = self._latest(app, request.sandbox_name)
+        if sandbox is None:
             raise not_found("Sandbox", request.sandbox_name)
-        return pb.SandboxGetFromNameResponse(sandbox_id=box.id, metadata=_metadata(box))
+        return pb.SandboxGetFromNameResponse(sandbox_id=sandbox.id, metadata=_metadata(sandbox))
 
-    def _latest(self, app: App, name: str) -> Box | None:
-        boxes = self._state.boxes.all()
-        named = [box for box in boxes if (box.app_id, box.name) == (app.id, name)]
-        return max(named, key=lambda box: box.created_at, default=None)
+    def _latest(self, app: AppRecord, name: str) -> ServedSandbox | None:
+        sandboxes = self._state.sandboxes.all()
+        named = [
+            sandbox for sandbox in sandboxes if (sandbox.app_id, sandbox.name) == (app.id, name)
+        ]
+        return max(named, key=lambda sandbox: sandbox.created_at, default=None)
 
     async def SandboxStdinWrite(
         self, request: pb.SandboxStdinWriteRequest, call: Call
     ) -> pb.SandboxStdinWriteResponse:
         """Write to the main process; an index that was seen before is dropped."""
-        box = self._state.boxes.get(request.sandbox_id)
-        if box.result is not None:
+        sandbox = self._state.sandboxes.get(request.sandbox_id)
+        if sandbox.result is not None:
             # An end alone is fine: some clients send data and end as two calls.
             if request.input:
-                raise precondition(f"Sandbox {box.id!r} has finished: nothing reads its input")
+                raise precondition(f"Sandbox {sandbox.id!r} has finished: nothing reads its input")
             return pb.SandboxStdinWriteResponse()
-        with box.lifetime.activity():
-            await box.stdin.write_index(request.index, request.input, request.eof)
+        with sandbox.lifetime.activity():
+            await sandbox.commands.stdin.write_index(request.index, request.input, request.eof)
         return pb.SandboxStdinWriteResponse()
 
 
@@ -149,33 +157,33 @@ def _tags(messages: Iterable[pb.SandboxTag]) -> dict[str, str]:
     return tags
 
 
-def _tag_messages(box: Box) -> list[pb.SandboxTag]:
-    return [pb.SandboxTag(tag_name=name, tag_value=value) for name, value in box.tags.items()]
+def _tag_messages(sandbox: ServedSandbox) -> list[pb.SandboxTag]:
+    return [pb.SandboxTag(tag_name=name, tag_value=value) for name, value in sandbox.tags.items()]
 
 
-def _metadata(box: Box) -> pb.SandboxHandleMetadata:
-    return pb.SandboxHandleMetadata(result=box.result, app_id=box.app_id)
+def _metadata(sandbox: ServedSandbox) -> pb.SandboxHandleMetadata:
+    return pb.SandboxHandleMetadata(result=sandbox.result, app_id=sandbox.app_id)
 
 
-def _info(box: Box) -> pb.SandboxInfo:
-    definition = box.definition
+def _info(sandbox: ServedSandbox) -> pb.SandboxInfo:
+    definition = sandbox.definition
     return pb.SandboxInfo(
-        id=box.id,
-        created_at=box.created_at,
+        id=sandbox.id,
+        created_at=sandbox.created_at,
         task_info=pb.TaskInfo(
-            id=box.task_id,
-            started_at=box.created_at,
-            finished_at=box.finished_at,
-            result=box.result,
-            sandbox_id=box.id,
+            id=sandbox.task_id,
+            started_at=sandbox.created_at,
+            finished_at=sandbox.finished_at,
+            result=sandbox.result,
+            sandbox_id=sandbox.id,
         ),
-        app_id=box.app_id,
-        tags=_tag_messages(box),
-        name=box.name,
-        image_id=box.image.id,
+        app_id=sandbox.app_id,
+        tags=_tag_messages(sandbox),
+        name=sandbox.name,
+        image_id=sandbox.image.id,
         timeout_secs=definition.timeout_secs,
         idle_timeout_secs=(
             definition.idle_timeout_secs if definition.HasField("idle_timeout_secs") else None
         ),
-        metadata=_metadata(box),
+        metadata=_metadata(sandbox),
     )

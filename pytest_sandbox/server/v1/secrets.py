@@ -3,9 +3,10 @@
 from pytest_sandbox._proto import common_pb2
 from pytest_sandbox._proto import secrets_pb2 as pb
 
+from ..model.apps import DEFAULT_ENVIRONMENT
 from ..model.checks import check_environment
 from ..model.ids import check_name
-from ..model.registries import DEFAULT_ENVIRONMENT, Secret
+from ..model.secrets import SecretRecord
 from ..model.state import State
 from ..rpc.dispatch import Call, once
 from ..rpc.errors import already_exists, not_found, precondition
@@ -17,7 +18,7 @@ _UNNAMED = {
 }
 
 
-class Secrets:
+class SecretServicer:
     """The secret RPCs."""
 
     def __init__(self, state: State) -> None:
@@ -46,7 +47,7 @@ class Secrets:
             ),
         )
 
-    def _by_name(self, request: pb.SecretGetOrCreateRequest) -> Secret:
+    def _by_name(self, request: pb.SecretGetOrCreateRequest) -> SecretRecord:
         name, creation = request.deployment_name, request.object_creation_type
         environment = self._state.apps.environment(request.environment_name)
         secret = self._state.secrets.named(environment, name)
@@ -60,14 +61,16 @@ class Secrets:
             secret = self._add(name, environment, request)
         return secret
 
-    def _add(self, name: str, environment: str, request: pb.SecretGetOrCreateRequest) -> Secret:
-        secret = Secret(
+    def _add(
+        self, name: str, environment: str, request: pb.SecretGetOrCreateRequest
+    ) -> SecretRecord:
+        secret = SecretRecord(
             self._state.ids.new("st"),
             name,
             environment,
             dict(request.env_dict),
             self._state.clock.now(),
         )
-        passing = request.object_creation_type == common_pb2.OBJECT_CREATION_TYPE_EPHEMERAL
-        self._state.secrets.add(secret, passing=passing)
+        ephemeral = request.object_creation_type == common_pb2.OBJECT_CREATION_TYPE_EPHEMERAL
+        self._state.secrets.add(secret, ephemeral=ephemeral)
         return secret

@@ -6,32 +6,34 @@ from pytest_sandbox._proto import common_pb2, images_pb2, sandboxes_pb2
 from pytest_sandbox._proto import snapshots_pb2 as pb
 
 from ..model.checks import check_timeout
-from ..model.sandbox import Box
+from ..model.creation import SandboxCreator
+from ..model.sandbox import ServedSandbox
 from ..model.state import IMAGE_BUILDER_VERSION, State
 from ..rpc.dispatch import Call, once
 from ..rpc.errors import invalid, unimplemented
-from ..snapshots.files import in_time, keep_files
+from ..snapshots.files import in_time, snapshot_filesystem
 from ..snapshots.memory import MemorySnapshotRecord, failure
 
 _Result = common_pb2.GenericResult
 _Restore = pb.SandboxRestoreRequest
 
 
-class Snapshots:
-    """The RPCs that keep sandboxes, and the one that makes new ones of kept ones."""
+class SnapshotServicer:
+    """The RPCs that take snapshots of sandboxes, and the one that resumes a memory snapshot."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, creator: SandboxCreator) -> None:
         self._state = state
+        self._creator = creator
 
     @once
     async def SandboxSnapshotFs(
         self, request: pb.SandboxSnapshotFsRequest, call: Call
     ) -> pb.SandboxSnapshotFsResponse:
-        """Keep all files, for as long as there is room, if it takes at most `timeout` seconds."""
-        box = self._state.boxes.get(request.sandbox_id)
+        """Take a snapshot of all files, if it takes at most `timeout` seconds."""
+        sandbox = self._state.sandboxes.get(request.sandbox_id)
         check_timeout(request.timeout)
-        keeping = keep_files(self._state, box, None)
-        image = await in_time(self._state, request.timeout, keeping)
+        taking = snapshot_filesystem(self._state, sandbox, None)
+        image = await in_time(self._state, request.timeout, taking)
         if image is None:
             return pb.SandboxSnapshotFsResponse(result=_late(request.timeout))
         return pb.SandboxSnapshotFsResponse(
@@ -44,17 +46,17 @@ class Snapshots:
     async def SandboxSnapshot(
         self, request: pb.SandboxSnapshotRequest, call: Call
     ) -> pb.SandboxSnapshotResponse:
-        """Begin to keep files and processes, for as long as there is room."""
-        box = self._state.boxes.get(request.sandbox_id)
-        return pb.SandboxSnapshotResponse(snapshot_id=self._state.snapshots.take(box).id)
+        """Begin to take a snapshot of files and processes."""
+        sandbox = self._state.sandboxes.get(request.sandbox_id)
+        return pb.SandboxSnapshotResponse(snapshot_id=self._state.memory_snapshots.take(sandbox).id)
 
     async def SandboxSnapshotWait(
         self, request: pb.SandboxSnapshotWaitRequest, call: Call
     ) -> pb.SandboxSnapshotWaitResponse:
-        """Whether files and processes are kept, as soon as that is known."""
-        snapshot = self._state.snapshots.get(request.snapshot_id)
+        """Whether the snapshot is taken, as soon as it is or has failed."""
+        snapshot = self._state.memory_snapshots.get(request.snapshot_id)
         check_timeout(request.timeout)
-        if not await self._state.snapshots.is_taken(snapshot, request.timeout):
+        if not await self._state.memory_snapshots.is_taken(snapshot, request.timeout):
             return pb.SandboxSnapshotWaitResponse(result=_late(request.timeout))
         reason = failure(snapshot)
         if reason is not None:
@@ -66,7 +68,7 @@ class Snapshots:
         self, request: pb.SandboxSnapshotGetRequest, call: Call
     ) -> pb.SandboxSnapshotGetResponse:
         """A snapshot by id."""
-        snapshot = self._state.snapshots.get(request.snapshot_id)
+        snapshot = self._state.memory_snapshots.get(request.snapshot_id)
         return pb.SandboxSnapshotGetResponse(
             snapshot_id=snapshot.id, handle_metadata=pb.SandboxSnapshotHandleMetadata(is_v2=False)
         )
@@ -75,29 +77,29 @@ class Snapshots:
     async def SandboxRestore(
         self, request: pb.SandboxRestoreRequest, call: Call
     ) -> pb.SandboxRestoreResponse:
-        """Create a sandbox that goes on from a snapshot; it runs when this returns."""
+        """Create a sandbox that resumes from a snapshot; it runs when this returns."""
         if request.replace_volume_mounts or request.volume_mounts:
             raise unimplemented("other volumes than before are not implemented by pytest-sandbox")
         if request.worker_id:
             raise unimplemented("worker_id is not implemented by pytest-sandbox")
-        snapshot = self._state.snapshots.get(request.snapshot_id)
-        box = await self._restore(snapshot, _renamed(snapshot.definition, request))
-        call.initial_metadata = box.introduction
-        return pb.SandboxRestoreResponse(sandbox_id=box.id)
+        snapshot = self._state.memory_snapshots.get(request.snapshot_id)
+        sandbox = await self._restore(snapshot, _renamed(snapshot.definition, request))
+        call.initial_metadata = sandbox.router_metadata
+        return pb.SandboxRestoreResponse(sandbox_id=sandbox.id)
 
     async def _restore(
         self, snapshot: MemorySnapshotRecord, definition: sandboxes_pb2.Sandbox
-    ) -> Box:
-        with self._state.shelf.pinned(snapshot.id):
-            resume = await self._state.snapshots.taken(snapshot)
+    ) -> ServedSandbox:
+        with self._state.snapshot_store.pinned(snapshot.id):
+            resume = await self._state.memory_snapshots.taken(snapshot)
             spec = replace(snapshot.spec, resume=resume, name=definition.name)
-            return await self._state.creation.create(
+            return await self._creator.create(
                 self._state.apps.get(snapshot.app_id),
                 definition,
                 snapshot.tags,
                 snapshot.image,
                 spec,
-                snapshot_id=snapshot.id,
+                resumed_from=snapshot.id,
             )
 
 

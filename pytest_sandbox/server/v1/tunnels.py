@@ -10,16 +10,16 @@ from pytest_sandbox._shared.async_tasks import retrieve
 from ..async_helpers import start
 from ..certificates import REMEDY
 from ..model.checks import check_timeout
-from ..model.sandbox import Box
+from ..model.sandbox import ServedSandbox
 from ..model.state import State
 from ..rpc.dispatch import Call
 from ..rpc.errors import precondition
-from ..tunnels.tunnel import HOST, Tunnel
+from ..tunnels.tunnel import HOST, TunnelListener
 
 _HOSTS = frozenset({HOST, "localhost"})
 
 
-class Tunnels:
+class TunnelServicer:
     """The tunnel RPC.
 
     Tunnels are opened when they are first asked for: until then nobody knows their addresses,
@@ -29,7 +29,7 @@ class Tunnels:
     def __init__(self, state: State) -> None:
         self._state = state
         self._known: dict[str, asyncio.Future[list[pb.TunnelData]]] = {}
-        self._open: set[Tunnel] = set()
+        self._open: set[TunnelListener] = set()
 
     async def SandboxGetTunnels(
         self, request: pb.SandboxGetTunnelsRequest, call: Call
@@ -39,11 +39,11 @@ class Tunnels:
         What clients of Modal cannot know goes beside the response, for ours: the certificate
         that encrypted tunnels are to be trusted by.
         """
-        box = self._state.boxes.get(request.sandbox_id)
+        sandbox = self._state.sandboxes.get(request.sandbox_id)
         check_timeout(request.timeout)
-        if box.result is not None:
-            raise precondition(f"Sandbox {box.id!r} has finished, and its tunnels with it")
-        tunnels = await self._of(box)
+        if sandbox.result is not None:
+            raise precondition(f"Sandbox {sandbox.id!r} has finished, and its tunnels with it")
+        tunnels = await self._of(sandbox)
         if any(tunnel.host for tunnel in tunnels):
             call.initial_metadata = {"x-sandbox-tunnel-ca-bin": self._state.authority.pem}
         return pb.SandboxGetTunnelsResponse(
@@ -51,43 +51,49 @@ class Tunnels:
             tunnels=tunnels,
         )
 
-    async def _of(self, box: Box) -> list[pb.TunnelData]:
+    async def _of(self, sandbox: ServedSandbox) -> list[pb.TunnelData]:
         """What is opened once, however many ask at the same time."""
-        if box.id not in self._known:
-            self._known[box.id] = asyncio.ensure_future(self._make(box))
-            self._known[box.id].add_done_callback(retrieve)
+        if sandbox.id not in self._known:
+            self._known[sandbox.id] = asyncio.ensure_future(self._make(sandbox))
+            self._known[sandbox.id].add_done_callback(retrieve)
         try:
-            return await asyncio.shield(self._known[box.id])
+            return await asyncio.shield(self._known[sandbox.id])
         except Exception:
-            self._known.pop(box.id, None)  # another time there may be room
+            self._known.pop(sandbox.id, None)  # another time there may be room
             raise
 
     async def close(self) -> None:
         """Close all, and return when nothing is left of them."""
         await asyncio.gather(*(tunnel.abort() for tunnel in self._open))
 
-    async def _make(self, box: Box) -> list[pb.TunnelData]:
-        made: list[Tunnel] = []
+    async def _make(self, sandbox: ServedSandbox) -> list[pb.TunnelData]:
+        made: list[TunnelListener] = []
         try:
-            data = [await self._one(box, spec, made) for spec in box.definition.open_ports.ports]
+            data = [
+                await self._one(sandbox, spec, made) for spec in sandbox.definition.open_ports.ports
+            ]
         except BaseException:
-            self._forget(box, made)
+            self._forget(sandbox, made)
             raise
-        start(self._forget_after(box, made))
+        start(self._forget_after(sandbox, made))
         return data
 
-    async def _forget_after(self, box: Box, made: list[Tunnel]) -> None:
-        await box.over()
-        self._forget(box, made)
+    async def _forget_after(self, sandbox: ServedSandbox, made: list[TunnelListener]) -> None:
+        await sandbox.over()
+        self._forget(sandbox, made)
 
-    def _forget(self, box: Box, made: list[Tunnel]) -> None:
-        self._known.pop(box.id, None)
+    def _forget(self, sandbox: ServedSandbox, made: list[TunnelListener]) -> None:
+        self._known.pop(sandbox.id, None)
         for tunnel in made:
             tunnel.close()
             self._open.discard(tunnel)
 
-    async def _one(self, box: Box, spec: pb.PortSpec, made: list[Tunnel]) -> pb.TunnelData:
-        tunnel = Tunnel(box, spec.port, None if spec.unencrypted else self._context(spec))
+    async def _one(
+        self, sandbox: ServedSandbox, spec: pb.PortSpec, made: list[TunnelListener]
+    ) -> pb.TunnelData:
+        tunnel = TunnelListener(
+            sandbox, spec.port, None if spec.unencrypted else self._context(spec)
+        )
         made.append(tunnel)
         self._open.add(tunnel)
         port = await tunnel.open()

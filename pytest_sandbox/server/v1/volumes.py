@@ -12,7 +12,7 @@ from pytest_sandbox.engine import SupportsVolumes
 
 from ..model.ids import check_name
 from ..model.state import State
-from ..model.volumes import Volume
+from ..model.volumes import VolumeRecord
 from ..rpc.dispatch import Call, once
 from ..rpc.errors import already_exists, invalid, not_found, precondition, unimplemented
 from .router import commanded
@@ -26,7 +26,7 @@ _EPHEMERAL = common_pb2.OBJECT_CREATION_TYPE_EPHEMERAL
 PAGE = 100
 
 
-class Volumes:
+class VolumeServicer:
     """The volume RPCs, of the control plane and of the command router."""
 
     def __init__(self, state: State) -> None:
@@ -50,7 +50,7 @@ class Volumes:
             volume_id=volume.id, version=volume.version, metadata=volume.metadata()
         )
 
-    def _by_name(self, request: pb.VolumeGetOrCreateRequest) -> Volume:
+    def _by_name(self, request: pb.VolumeGetOrCreateRequest) -> VolumeRecord:
         name, creation = request.deployment_name, request.object_creation_type
         if creation not in (_LOOKUP, _CREATE_IF_MISSING, _CREATE_FAIL_IF_EXISTS):
             raise invalid(f"object_creation_type {creation} makes no sense for a volume")
@@ -127,8 +127,8 @@ class Volumes:
         self, request: containers_pb2.ContainerReloadVolumesRequest, call: Call
     ) -> containers_pb2.ContainerReloadVolumesResponse:
         """The volumes of a sandbox: everything is there already."""
-        box = self._state.boxes.of_task(request.task_id)
-        if box.result is not None:
+        sandbox = self._state.sandboxes.of_task(request.task_id)
+        if sandbox.result is not None:
             raise not_found("running task", request.task_id)
         return containers_pb2.ContainerReloadVolumesResponse()
 
@@ -146,13 +146,13 @@ class Volumes:
         for volume in self._volumes.expired():
             await self._forget(volume)
 
-    async def _forget(self, volume: Volume) -> None:
+    async def _forget(self, volume: VolumeRecord) -> None:
         self._volumes.remove(volume)
         if isinstance(self._state.engine, SupportsVolumes):
             await self._state.engine.forget_volume(volume.id)
 
 
-def _item(volume: Volume) -> pb.VolumeListItem:
+def _item(volume: VolumeRecord) -> pb.VolumeListItem:
     return pb.VolumeListItem(
         label=volume.name,
         volume_id=volume.id,

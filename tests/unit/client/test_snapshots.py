@@ -237,7 +237,7 @@ def test_the_view_of_this_machine_is_an_image_to_go_back_to(fake: FakeSandboxes)
     sandbox.filesystem.write_text("x", "/srv/a")
     sandbox.restore(Image.host())
     assert sandbox.ls("/srv") == []
-    with pytest.raises(exceptions.InvalidError, match="no snapshot"):
+    with pytest.raises(exceptions.InvalidError, match="not a snapshot"):
         fake.client.extensions.forget_image(Image.host())
 
 

@@ -23,8 +23,8 @@ from pytest_sandbox._proto import (
 from pytest_sandbox._proto.control_grpc import ModalClientStub
 from pytest_sandbox.engine import Engine
 from pytest_sandbox.rpcs import StatusDetails
-from pytest_sandbox.server.application import App
-from pytest_sandbox.server.rpc.auth import Listener
+from pytest_sandbox.server.application import Application
+from pytest_sandbox.server.rpc.auth import ListenerConfig
 
 from .stub import ManualClock, StubEngine, StubTask
 
@@ -32,7 +32,7 @@ STDOUT = common_pb2.FILE_DESCRIPTOR_STDOUT
 STDERR = common_pb2.FILE_DESCRIPTOR_STDERR
 OUT = router_pb2.TASK_EXEC_STDIO_FILE_DESCRIPTOR_STDOUT
 ERR = router_pb2.TASK_EXEC_STDIO_FILE_DESCRIPTOR_STDERR
-UNIX = Listener("unix", inspector=True, local=True)
+UNIX = ListenerConfig("unix", inspector=True, local=True)
 
 
 @dataclass
@@ -52,7 +52,7 @@ class Created:
 
 
 class Harness:
-    def __init__(self, app: App, engine: Engine, channel: Channel) -> None:
+    def __init__(self, app: Application, engine: Engine, channel: Channel) -> None:
         self.app = app
         self.stub = engine if isinstance(engine, StubEngine) else None
         self.channel = channel
@@ -182,10 +182,12 @@ class Harness:
 
 
 @asynccontextmanager
-async def serve(engine: Engine | None = None, listener: Listener = UNIX) -> AsyncIterator[Harness]:
+async def serve(
+    engine: Engine | None = None, listener: ListenerConfig = UNIX
+) -> AsyncIterator[Harness]:
     """A server over a stub engine."""
     engine = engine or StubEngine()
-    app = App(engine, await engine.start())
+    app = Application(engine, await engine.start())
     services = [app.services(listener)]
     async with ChannelFor(services, status_details_codec=StatusDetails()) as channel:
         yield Harness(app, engine, channel)

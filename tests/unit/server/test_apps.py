@@ -97,7 +97,7 @@ async def test_only_an_ephemeral_app_ends_its_sandboxes_when_its_client_leaves(
     app_id = await run_app(server, state)
     sandbox_id = await create_in(server, app_id)
     await server.control.AppClientDisconnect(pb.AppClientDisconnectRequest(app_id=app_id))
-    box = server.app.state.boxes.get(sandbox_id)
+    box = server.app.state.sandboxes.get(sandbox_id)
     assert (box.result is not None) == ends
     if ends:
         with refused(Status.FAILED_PRECONDITION, "stopped"):

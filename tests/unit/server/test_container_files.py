@@ -352,7 +352,7 @@ async def test_a_watch_ends_with_its_sandbox(server: Harness) -> None:
 @pytest.mark.asyncio
 async def test_a_watch_that_nobody_fetches_is_given_up(server: Harness) -> None:
     sandbox = await server.create(timeout_secs=1000)
-    box = server.app.state.boxes.get(sandbox.id)
+    box = server.app.state.sandboxes.get(sandbox.id)
     exec_id = await watch(server, sandbox)
     fetching = asyncio.ensure_future(fetch(server, exec_id, timeout=100))
     await server.clock.advance(100)

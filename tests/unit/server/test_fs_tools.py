@@ -189,7 +189,7 @@ async def test_a_slow_disk_makes_the_writer_wait(
     sandbox = await server.create()
     exec_id = await server.exec(sandbox, TOOL, json.dumps({"Unpack": {"path": "/tmp/u"}}))
     write = asyncio.ensure_future(server.write(sandbox, exec_id, b"x" * 8 * 1024 * 1024, eof=True))
-    execution = server.app.state.boxes.get(sandbox.id).execs[exec_id]
+    execution = server.app.state.sandboxes.get(sandbox.id).commands.get(exec_id)
     while execution.stdin.accepted < 4 * 1024 * 1024:  # noqa: ASYNC110  # no event tells
         await asyncio.sleep(0)
     await settle()

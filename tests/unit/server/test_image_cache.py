@@ -112,9 +112,9 @@ async def test_the_same_content_is_stored_once(server: Harness, folder: Path) ->
 
 @pytest.mark.asyncio
 async def test_what_is_no_snapshot_of_files_is_refused(server: Harness) -> None:
-    with refused(Status.INVALID_ARGUMENT, "no snapshot"):
+    with refused(Status.INVALID_ARGUMENT, "not a snapshot"):
         await keep(server, await server.image_id())
-    with refused(Status.INVALID_ARGUMENT, "no snapshot"):
+    with refused(Status.INVALID_ARGUMENT, "not a snapshot"):
         await keep(server, await directory(server, await server.create(), b"/tmp"))
     with refused(Status.NOT_FOUND, "im-nope"):
         await keep(server, "im-nope")

@@ -124,9 +124,9 @@ async def test_layers_describe_what_a_sandbox_gets_by_default(server: Harness) -
     spec = server.engine.tasks[-1].spec
     assert spec.main is not None
     assert spec.main.argv == ("echo", "one", "two")
-    assert [box.main.argv for box in server.app.state.boxes.all() if box.main] == [
-        ("echo", "one", "two")
-    ]
+    assert [
+        box.commands.main.argv for box in server.app.state.sandboxes.all() if box.commands.main
+    ] == [("echo", "one", "two")]
     assert (spec.workdir, spec.env) == ("/srv/my app", {"A": "b c", "D": "e"})
 
     await server.create("x", image_id=layer, workdir="/other")
@@ -202,7 +202,7 @@ async def test_variables_that_no_process_could_have_are_invalid(
 async def test_secrets_of_single_commands_are_forgotten_when_there_are_many(
     server: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pytest_sandbox.server.model.registries.PASSING_SECRETS", 2)
+    monkeypatch.setattr("pytest_sandbox.server.model.secrets.EPHEMERAL_SECRETS", 2)
     anonymous = common_pb2.OBJECT_CREATION_TYPE_ANONYMOUS_OWNED_BY_APP
     kept = await secret(server, {"A": "1"}, creation=anonymous)
     first, second = [await secret(server, {"A": str(number)}) for number in range(2)]

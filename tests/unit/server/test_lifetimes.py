@@ -6,7 +6,8 @@ import pytest
 from grpclib import Status
 
 from pytest_sandbox._proto import common_pb2, containers_pb2, sandboxes_pb2
-from pytest_sandbox.server.model import registries, retention
+from pytest_sandbox.server.model import retention
+from pytest_sandbox.server.model import sandboxes as sandboxes_module
 
 from .harness import Created, Harness, refused, serve
 from .stub import settle
@@ -137,8 +138,8 @@ async def test_a_wait_may_be_for_ever(server: Harness) -> None:
 async def test_finished_sandboxes_stay_readable_up_to_a_number(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert registries.FINISHED_SANDBOXES >= 1000
-    monkeypatch.setattr(registries, "FINISHED_SANDBOXES", 2)
+    assert sandboxes_module.FINISHED_SANDBOXES >= 1000
+    monkeypatch.setattr(sandboxes_module, "FINISHED_SANDBOXES", 2)
     async with serve() as server:
         sandboxes = [await server.create("echo", str(number)) for number in range(3)]
         await settle()

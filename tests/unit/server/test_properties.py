@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pytest_sandbox._proto import sandboxes_pb2
 from pytest_sandbox.engine import ProcessSpec
-from pytest_sandbox.server.commands.stdin import Stdin
+from pytest_sandbox.server.commands.stdin import StdinWriter
 from pytest_sandbox.server.files import handle as handle_module
 from pytest_sandbox.server.files.handle import FileHandle, OpenMode
 
@@ -68,7 +68,7 @@ def test_writes_that_overlap_arrive_once_and_in_order(
     async def received() -> bytes:
         clock = ManualClock()
         process = StubProcess(ProcessSpec(("cat",)), {}, cat)
-        stdin = Stdin(process, clock)
+        stdin = StdinWriter(process, clock)
         for start, size in cuts:
             if start <= stdin.accepted:
                 await stdin.write_at(start, data[start : start + size], eof=False)

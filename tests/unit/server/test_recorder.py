@@ -19,7 +19,7 @@ from pytest_sandbox._proto import (
 )
 from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
 from pytest_sandbox.server.rpc import recorder
-from pytest_sandbox.server.rpc.auth import Listener, TokenPair
+from pytest_sandbox.server.rpc.auth import ListenerConfig, TokenPair
 
 from .harness import Created, Harness, refused, serve
 from .stub import settle
@@ -340,7 +340,7 @@ async def test_calls_are_found_by_their_sandbox(server: Harness, rpcs: Rpcs) -> 
 @pytest.mark.asyncio
 async def test_calls_of_real_modal_clients_say_where_they_came_in() -> None:
     shown = {"x-modal-token-id": "ak-x", "x-modal-token-secret": "as-y"}
-    async with serve(listener=Listener("tcp", TokenPair("ak-x", "as-y"))) as server:
+    async with serve(listener=ListenerConfig("tcp", TokenPair("ak-x", "as-y"))) as server:
         rpcs = Rpcs(server.app.recorder)
         await server.app_id(shown)
         call = rpcs.of("AppGetOrCreate").one()

@@ -266,7 +266,7 @@ async def test_a_sandbox_that_is_lost_while_it_is_restored_is_lost(
 ) -> None:
     sandbox = await server.create()
     image_id = await snapshot(server, sandbox)
-    box = server.app.state.boxes.get(sandbox.id)
+    box = server.app.state.sandboxes.get(sandbox.id)
     dying, killed = asyncio.Event(), asyncio.Event()
     kill = sandbox.task.kill
 

@@ -9,14 +9,14 @@ from grpclib import Status
 
 from pytest_sandbox._proto import containers_pb2, router_pb2, sandboxes_pb2, secrets_pb2
 from pytest_sandbox.engine import Output, PtySize
-from pytest_sandbox.server.model import sandbox as sandbox_module
-from pytest_sandbox.server.rpc.auth import Listener, TokenPair
+from pytest_sandbox.server.commands import commands as commands_module
+from pytest_sandbox.server.rpc.auth import ListenerConfig, TokenPair
 
 from .harness import ERR, Created, Harness, refused, serve
 from .stub import settle
 
 PAIR = TokenPair("ak-x", "as-y")
-TCP = Listener("tcp", PAIR)
+TCP = ListenerConfig("tcp", PAIR)
 
 
 @pytest.mark.asyncio
@@ -171,14 +171,14 @@ async def test_an_unknown_command_is_not_found(server: Harness) -> None:
 async def test_finished_commands_stay_readable_up_to_a_number(
     server: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sandbox_module, "FINISHED_EXECS", 2)
+    monkeypatch.setattr(commands_module, "FINISHED_COMMANDS", 2)
     sandbox = await server.create()
-    box = server.app.state.boxes.get(sandbox.id)
+    box = server.app.state.sandboxes.get(sandbox.id)
     ids = [await server.exec(sandbox, "fail", "1") for _ in range(3)]
     await settle()
     with refused(Status.NOT_FOUND, ids[0]):
         await server.output(sandbox, ids[0], ERR)
-    assert list(box.execs) == ids[1:]
+    assert [each.id for each in box.commands.started] == ids[1:]
     assert [process.stderr.first for process in sandbox.task.processes] == [3, 0, 0]
     assert await server.output(sandbox, ids[1], ERR) == b"no\n"
 

@@ -22,8 +22,13 @@ from pytest_sandbox._proto import apps_pb2, inspector_pb2, router_pb2, sandboxes
 from pytest_sandbox._proto.control_grpc import ModalClientBase, ModalClientStub
 from pytest_sandbox.engine import SystemClock
 from pytest_sandbox.fakes import VirtualClock
-from pytest_sandbox.server import App
-from pytest_sandbox.server.rpc.auth import ROUTER_TOKEN_LIFETIME, Listener, RouterTokens, TokenPair
+from pytest_sandbox.server import Application
+from pytest_sandbox.server.rpc.auth import (
+    ROUTER_TOKEN_LIFETIME,
+    ListenerConfig,
+    RouterTokens,
+    TokenPair,
+)
 from pytest_sandbox.server.rpc.errors import failure
 from pytest_sandbox.server.rpc.idempotency import Outcomes
 
@@ -32,7 +37,7 @@ from .stub import StubEngine, StubTask, settle
 
 PAIR = TokenPair("ak-x", "as-y")
 SHOWN = {"x-modal-token-id": PAIR.id, "x-modal-token-secret": PAIR.secret}
-TCP = Listener("tcp", PAIR)
+TCP = ListenerConfig("tcp", PAIR)
 
 
 @pytest.mark.asyncio
@@ -50,7 +55,7 @@ async def test_an_rpc_that_is_not_served_says_its_name(server: Harness) -> None:
 )
 async def test_an_unknown_path_says_its_name(path: str) -> None:
     stub = StubEngine()
-    app = App(stub, await stub.start())
+    app = Application(stub, await stub.start())
     mapping = app.server(UNIX)._mapping
     handler = mapping.get(path)
     assert handler is not None
@@ -62,7 +67,7 @@ async def test_an_unknown_path_says_its_name(path: str) -> None:
 async def on_socket(path: Path) -> AsyncIterator[Harness]:
     """The same server behind a Unix socket."""
     stub = StubEngine()
-    app = App(stub, await stub.start())
+    app = Application(stub, await stub.start())
     server = app.server(UNIX)
     await server.start(path=str(path))
     channel = Channel(path=str(path))
@@ -110,9 +115,9 @@ async def test_a_connection_that_breaks_leaves_nothing_under_way(tmp_path: Path)
                 pour(server, sandbox, exec_id),
             )
         ]
-        box = server.app.state.boxes.get(sandbox.id)
+        box = server.app.state.sandboxes.get(sandbox.id)
         # The calls arrive in order on one connection: so they did when the last one has.
-        while not box.execs[exec_id].stdin.accepted:  # noqa: ASYNC110  # no event tells
+        while not box.commands.get(exec_id).stdin.accepted:  # noqa: ASYNC110  # no event tells
             await asyncio.sleep(0)
         server.channel.close()
         outcomes = await asyncio.gather(*calls, return_exceptions=True)
@@ -208,7 +213,7 @@ async def test_a_sandbox_that_dies_while_it_is_created_may_be_tried_again() -> N
 @pytest.mark.asyncio
 async def test_no_rpc_of_ours_is_left_to_grpclib() -> None:
     stub = StubEngine()
-    app = App(stub, await stub.start())
+    app = Application(stub, await stub.start())
     served = app.services(UNIX).__mapping__()
     wanted = ModalClientBase.__mapping__(ModalClientStub(Channel()))  # type: ignore[arg-type]
     assert wanted.keys() <= served.keys()
@@ -245,7 +250,7 @@ async def test_the_inspector_is_not_served_over_tcp() -> None:
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("listener", [UNIX, TCP], ids=["unix", "tcp"])
-async def test_the_router_needs_a_bearer_token_everywhere(listener: Listener) -> None:
+async def test_the_router_needs_a_bearer_token_everywhere(listener: ListenerConfig) -> None:
     async with serve(listener=listener) as server:
         for metadata in ({}, {"authorization": "Bearer nonsense"}, {"authorization": "Basic eA"}):
             with refused(Status.UNAUTHENTICATED):
@@ -344,7 +349,7 @@ async def test_a_creation_given_up_without_a_key_leaves_no_task(server: Harness)
     await settle()
     (task,) = server.engine.tasks
     assert task.poll() is not None
-    assert not server.app.state.boxes.all()
+    assert not server.app.state.sandboxes.all()
 
 
 @pytest.mark.asyncio
@@ -419,6 +424,6 @@ async def test_an_unknown_id_is_not_found_and_shown(server: Harness) -> None:
 @pytest.mark.asyncio
 async def test_channel_for_serves_all_services() -> None:
     stub = StubEngine()
-    app = App(stub, await stub.start())
+    app = Application(stub, await stub.start())
     async with ChannelFor([app.services(UNIX)]) as channel:
         assert await ModalClientStub(channel).ClientHello(Empty())

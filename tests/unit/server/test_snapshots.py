@@ -11,7 +11,7 @@ from grpclib import Status
 from pytest_sandbox._proto import common_pb2, extensions_pb2, images_pb2, router_pb2, snapshots_pb2
 from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
 from pytest_sandbox.engine import DirectorySnapshot, Snapshot
-from pytest_sandbox.server.rpc.auth import Listener
+from pytest_sandbox.server.rpc.auth import ListenerConfig
 
 from .harness import Created, Harness, refused, serve
 from .keeping import KeepingEngine, KeepingTask
@@ -271,7 +271,7 @@ async def test_what_makes_no_sense_is_refused_by_name(
 
 @pytest.mark.asyncio
 async def test_our_own_calls_are_not_served_over_tcp(engine: KeepingEngine) -> None:
-    async with serve(engine, Listener("tcp")) as server:
+    async with serve(engine, ListenerConfig("tcp")) as server:
         with refused(Status.UNIMPLEMENTED, "ImageForget"):
             await forget(server, "im-1")
 
@@ -322,7 +322,7 @@ async def test_a_forgotten_image_is_gone_and_its_sandboxes_stay(
 
 @pytest.mark.asyncio
 async def test_only_snapshots_can_be_forgotten(server: Harness) -> None:
-    with refused(Status.INVALID_ARGUMENT, "no snapshot"):
+    with refused(Status.INVALID_ARGUMENT, "not a snapshot"):
         await forget(server, await server.image_id())
 
 

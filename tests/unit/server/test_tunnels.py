@@ -251,7 +251,7 @@ async def test_after_the_end_a_client_gets_what_is_left_but_not_for_ever(
 async def test_a_restored_sandbox_is_reached_at_the_same_address() -> None:
     async with tunnelled(80) as (server, sandbox, task, connect):
         restored = PortTask(server.engine, task.spec)
-        server.app.state.boxes.get(sandbox.id).task = restored
+        server.app.state.sandboxes.get(sandbox.id).task = restored
         _, writer = await connect(80)
         _, inside = await restored.connections.get()
         writer.write(b"x")

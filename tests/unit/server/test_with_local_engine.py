@@ -104,9 +104,9 @@ async def test_a_change_is_seen_and_an_end_of_input_ends_the_watch(local: Harnes
     operation = {"Watch": {"path": "/tmp", "recursive": False, "filter": ["Create"]}}
     watch = await local.exec(sandbox, TOOL, json.dumps(operation))
     reading = asyncio.ensure_future(local.output(sandbox, watch))
-    box = local.app.state.boxes.get(sandbox.id)
+    box = local.app.state.sandboxes.get(sandbox.id)
     number = 0
-    while not box.execs[watch].process.stdout.end:
+    while not box.commands.get(watch).process.stdout.end:
         number += 1  # until the watch is there
         await local.code(sandbox, await local.exec(sandbox, "touch", f"/tmp/{number}"))
     await local.write(sandbox, watch, b"", eof=True)

@@ -1,0 +1,159 @@
+"""The processes of one sandbox: its main process, and the commands that clients started."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from pytest_sandbox._shared.async_tasks import retrieve
+from pytest_sandbox.engine import Clock, OutputLog, Process, TaskEnded
+
+from ..model.lifetimes import Lifetime
+from ..model.retention import Retention
+from ..rpc.errors import not_found
+from .execution import CommandExecution
+from .stdin import StdinWriter
+
+#: Finished commands of one sandbox that stay readable, and the bytes of output they may hold.
+FINISHED_COMMANDS = 2000
+FINISHED_COMMAND_BYTES = 512 * 1024 * 1024
+
+
+class Commands:
+    """Those of one sandbox.
+
+    Args:
+        sandbox_id: of the sandbox.
+        clock: the engine's.
+        lifetime: of the sandbox, which is not idle while a command runs.
+
+    Attributes:
+        main: the main process, if there is one.
+        stdin: the standard input of the main process; without one, it drops what is written.
+    """
+
+    def __init__(self, sandbox_id: str, clock: Clock, lifetime: Lifetime) -> None:
+        self.main: CommandExecution | None = None
+        self.stdin = StdinWriter(None, clock)
+        self._sandbox_id = sandbox_id
+        self._clock = clock
+        self._lifetime = lifetime
+        self._over = False
+        self._by_id: dict[str, CommandExecution] = {}
+        self._starting: dict[str, asyncio.Future[CommandExecution]] = {}
+        self._finished = Retention(FINISHED_COMMANDS, FINISHED_COMMAND_BYTES, self._forget)
+        self._no_output = OutputLog()
+
+    def adopt_main(self, exec_id: str, argv: Sequence[str], process: Process | None) -> None:
+        """Take over the main process of a new task; the one before becomes a command."""
+        if self.main is not None:
+            self._by_id[self.main.id] = self.main
+        self.main = None
+        self.stdin = StdinWriter(None, self._clock)
+        if process is not None:
+            self.main = CommandExecution(
+                exec_id, tuple(argv), process, self._clock, on_drained=self._drained
+            )
+            self.stdin = self.main.stdin
+
+    @property
+    def main_logs(self) -> tuple[OutputLog, OutputLog]:
+        """Output of the main process; without one, it is empty until the sandbox ends."""
+        return self.main.logs if self.main is not None else (self._no_output, self._no_output)
+
+    def all(self) -> list[CommandExecution]:
+        """All processes in the order of their start, the main process first."""
+        main = [self.main] if self.main is not None else []
+        return [*main, *self.started]
+
+    @property
+    def started(self) -> list[CommandExecution]:
+        """The commands that clients started and that are still held, the oldest first."""
+        return list(self._by_id.values())
+
+    def get(self, exec_id: str) -> CommandExecution:
+        """A command by id.
+
+        Raises:
+            GRPCError: NOT_FOUND.
+        """
+        try:
+            return self._by_id[exec_id]
+        except KeyError:
+            raise not_found("Exec", exec_id) from None
+
+    async def run(
+        self,
+        exec_id: str,
+        argv: Sequence[str],
+        spawn: Callable[[], Awaitable[Process]],
+        timeout: float | None,
+    ) -> None:
+        """Start a command, unless one of that id was started before.
+
+        Raises:
+            TaskEnded: the sandbox is over.
+            EngineError: whatever `spawn` raises.
+        """
+        if exec_id in self._by_id:
+            return
+        if self._over:
+            raise TaskEnded(f"Sandbox {self._sandbox_id!r} has finished")
+        task = self._starting.get(exec_id)
+        if task is None:
+            task = asyncio.ensure_future(self._spawn(exec_id, tuple(argv), spawn, timeout))
+            self._starting[exec_id] = task
+            task.add_done_callback(lambda _: self._starting.pop(exec_id))
+            task.add_done_callback(retrieve)
+        await asyncio.shield(task)
+
+    async def _spawn(
+        self,
+        exec_id: str,
+        argv: tuple[str, ...],
+        spawn: Callable[[], Awaitable[Process]],
+        timeout: float | None,
+    ) -> CommandExecution:
+        self._lifetime.begin_activity()
+        try:
+            process = await spawn()
+        except BaseException:
+            self._lifetime.end_activity()
+            raise
+        execution = self._by_id[exec_id] = CommandExecution(
+            exec_id,
+            argv,
+            process,
+            self._clock,
+            timeout=timeout,
+            on_exit=self._lifetime.end_activity,
+            on_drained=self._drained,
+        )
+        return execution
+
+    def expect_end(self, reason: str) -> None:
+        """All processes are about to be killed, for that reason."""
+        for execution in self.all():
+            execution.expect_end(reason)
+
+    def sandbox_ended(self) -> None:
+        """The sandbox is over: no further command starts."""
+        self._over = True
+        self._no_output.close()
+        for execution in self._by_id.values():
+            execution.task_ended()
+
+    def discard(self) -> None:
+        """Release what is held of the output: the sandbox is about to be forgotten."""
+        for execution in self.all():
+            execution.discard()
+
+    def output_bytes(self) -> int:
+        """Bytes of output that are held."""
+        return sum(execution.output_bytes() for execution in self.all())
+
+    def _drained(self, execution: CommandExecution) -> None:
+        if execution is not self.main:
+            self._finished.add(execution, execution.output_bytes())
+
+    def _forget(self, execution: CommandExecution) -> None:
+        del self._by_id[execution.id]
+        execution.discard()

@@ -1,0 +1,66 @@
+"""Apps, and the environments that they belong to."""
+
+from dataclasses import dataclass
+
+from pytest_sandbox._proto import apps_pb2
+from pytest_sandbox.engine import Clock
+
+from ..rpc.errors import not_found
+from .ids import Ids
+
+DEFAULT_ENVIRONMENT = "main"
+
+
+@dataclass(eq=False)
+class AppRecord:
+    """An app; `state` is a value of `AppState`."""
+
+    id: str
+    name: str
+    environment: str
+    state: apps_pb2.AppState
+    created_at: float
+
+
+class AppRegistry:
+    """Environments, and the apps in them."""
+
+    def __init__(self, clock: Clock, ids: Ids) -> None:
+        self._clock = clock
+        self._ids = ids
+        self._environments = {DEFAULT_ENVIRONMENT: ids.new("en")}
+        self._apps: dict[str, AppRecord] = {}
+
+    def has_environment(self, name: str) -> bool:
+        """Whether there is an environment of that name; no name means the default one."""
+        return (name or DEFAULT_ENVIRONMENT) in self._environments
+
+    def environment(self, name: str) -> str:
+        """The name of an environment that exists; no name means the default one."""
+        name = name or DEFAULT_ENVIRONMENT
+        if name not in self._environments:
+            raise not_found("Environment", name)
+        return name
+
+    def environment_id(self, name: str) -> str:
+        """The id of an environment, which is made if need be."""
+        return self._environments.setdefault(name or DEFAULT_ENVIRONMENT, self._ids.new("en"))
+
+    def add(self, name: str, environment: str, state: apps_pb2.AppState) -> AppRecord:
+        """Register a new app."""
+        app = AppRecord(self._ids.new("ap"), name, environment, state, self._clock.now())
+        self._apps[app.id] = app
+        return app
+
+    def get(self, app_id: str) -> AppRecord:
+        """An app by id."""
+        try:
+            return self._apps[app_id]
+        except KeyError:
+            raise not_found("App", app_id) from None
+
+    def deployed(self, environment: str, name: str) -> AppRecord | None:
+        """The deployed app of that name, if there is one."""
+        wanted = (environment, name, apps_pb2.APP_STATE_DEPLOYED)
+        apps = self._apps.values()
+        return next((app for app in apps if (app.environment, app.name, app.state) == wanted), None)

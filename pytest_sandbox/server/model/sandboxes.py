@@ -1,0 +1,79 @@
+"""Sandboxes by id, by task and by name."""
+
+from pytest_sandbox.engine import Clock
+
+from ..rpc.errors import not_found
+from .retention import Retention
+from .sandbox import ServedSandbox
+
+#: Finished sandboxes that stay readable, the newest ones, and the bytes of output they may hold.
+FINISHED_SANDBOXES = 1000
+FINISHED_BYTES = 256 * 1024 * 1024
+
+
+class SandboxRegistry:
+    """Sandboxes, running and finished."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._sandboxes: dict[str, ServedSandbox] = {}
+        self._by_task: dict[str, ServedSandbox] = {}
+        self._named: dict[tuple[str, str], ServedSandbox] = {}  # app id, name -> running sandbox
+        self._finished = Retention(FINISHED_SANDBOXES, FINISHED_BYTES, self._forget)
+        self._last_creation = 0.0
+
+    def creation_time(self) -> float:
+        """The current time, later than every time given before, because lists are paged by it."""
+        self._last_creation = max(self._clock.now(), self._last_creation + 1e-6)
+        return self._last_creation
+
+    def add(self, sandbox: ServedSandbox) -> None:
+        """Register a sandbox; a finished one stays readable until newer ones need the room."""
+        self._sandboxes[sandbox.id] = self._by_task[sandbox.task_id] = sandbox
+        if sandbox.name:
+            self._named[sandbox.app_id, sandbox.name] = sandbox
+        sandbox.on_end = self._ended
+
+    def get(self, sandbox_id: str) -> ServedSandbox:
+        """A sandbox by id."""
+        try:
+            return self._sandboxes[sandbox_id]
+        except KeyError:
+            raise not_found("Sandbox", sandbox_id) from None
+
+    def of_task(self, task_id: str) -> ServedSandbox:
+        """The sandbox that a task belongs to."""
+        try:
+            return self._by_task[task_id]
+        except KeyError:
+            raise not_found("Task", task_id) from None
+
+    def id_of_task(self, task_id: str) -> str:
+        """The id of the sandbox that a task belongs to; empty if it is not known."""
+        sandbox = self._by_task.get(task_id)
+        return sandbox.id if sandbox is not None else ""
+
+    def named(self, app_id: str, name: str) -> ServedSandbox | None:
+        """The running sandbox of that name, if there is one."""
+        return self._named.get((app_id, name))
+
+    def all(self) -> list[ServedSandbox]:
+        """Every sandbox that is known."""
+        return list(self._sandboxes.values())
+
+    def running(self) -> list[ServedSandbox]:
+        """Every sandbox that runs."""
+        return [sandbox for sandbox in self._sandboxes.values() if sandbox.result is None]
+
+    def snapshots_in_use(self) -> set[str]:
+        """Ids of the snapshots that running sandboxes depend on."""
+        return {each for sandbox in self.running() for each in sandbox.depends_on}
+
+    def _ended(self, sandbox: ServedSandbox) -> None:
+        if self._named.get((sandbox.app_id, sandbox.name)) is sandbox:
+            del self._named[sandbox.app_id, sandbox.name]
+        self._finished.add(sandbox, sandbox.output_bytes())
+
+    def _forget(self, sandbox: ServedSandbox) -> None:
+        del self._sandboxes[sandbox.id], self._by_task[sandbox.task_id]
+        sandbox.commands.discard()

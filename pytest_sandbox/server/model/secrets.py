@@ -1,0 +1,63 @@
+"""Secrets: environment variables that clients refer to by id."""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from ..rpc.errors import not_found
+
+#: Ephemeral secrets that are stored: older clients make one for each command with variables.
+EPHEMERAL_SECRETS = 10_000
+
+
+@dataclass(frozen=True)
+class SecretRecord:
+    """Environment variables under an id, and maybe a name."""
+
+    id: str
+    name: str
+    environment: str
+    env: Mapping[str, str]
+    created_at: float
+
+
+class SecretRegistry:
+    """Secrets by id, and by name in an environment.
+
+    Ephemeral ones are evicted, the least recently used first. That cannot hit a sandbox or a
+    command, which have the variables from their start on; a client that uses the id of a secret
+    that was evicted gets NOT_FOUND.
+    """
+
+    def __init__(self) -> None:
+        self._lasting: dict[str, SecretRecord] = {}
+        self._ephemeral: OrderedDict[str, SecretRecord] = OrderedDict()
+        self._named: dict[tuple[str, str], SecretRecord] = {}
+
+    def add(self, secret: SecretRecord, *, ephemeral: bool = False) -> None:
+        """Register a secret; an `ephemeral` one may be evicted."""
+        (self._ephemeral if ephemeral else self._lasting)[secret.id] = secret
+        if secret.name:
+            self._named[secret.environment, secret.name] = secret
+        if len(self._ephemeral) > EPHEMERAL_SECRETS:
+            self._ephemeral.popitem(last=False)
+
+    def get(self, secret_id: str) -> SecretRecord:
+        """A secret by id."""
+        secret = self._lasting.get(secret_id) or self._ephemeral.get(secret_id)
+        if secret is None:
+            raise not_found("Secret", secret_id)
+        if secret_id in self._ephemeral:
+            self._ephemeral.move_to_end(secret_id)
+        return secret
+
+    def named(self, environment: str, name: str) -> SecretRecord | None:
+        """The secret of that name, if there is one."""
+        return self._named.get((environment, name))
+
+    def variables(self, secret_ids: Iterable[str]) -> dict[str, str]:
+        """The variables of several secrets; a later one wins."""
+        env: dict[str, str] = {}
+        for secret_id in secret_ids:
+            env.update(self.get(secret_id).env)
+        return env
