@@ -6,25 +6,38 @@ import pluggy
 
 from .engine import Engine, EngineUnavailable, SystemClock, check_options
 
-#: What is called to make an engine: the options of the command line, name to value.
+#: Makes an engine that is not started, from the options of the command line, name to value as
+#: text. It refuses those that it does not have or cannot use with `EngineUnavailable`:
+#: `check_options` and `invalid_option` of `pytest_sandbox.engine` are for that.
 EngineFactory = Callable[[Mapping[str, str]], Engine]
 
 hookspec = pluggy.HookspecMarker("pytest_sandbox")
+#: Marks the implementation of a hook in a package that brings engines.
 hookimpl = pluggy.HookimplMarker("pytest_sandbox")
 
 
 class EngineHooks:
-    """What a package provides that brings engines.
+    """The hooks of packages that bring engines.
 
-    It names a module or an object with this hook in the entry-point group `pytest_sandbox`.
+    Such a package implements them as functions of a module, marked with `hookimpl`, and names the
+    module in the entry-point group `pytest_sandbox`:
+
+        [project.entry-points.pytest_sandbox]
+        my-engine = "my_engine"
+
+    Then `--sandbox-engine=NAME`, `pytest-sandbox serve --engine NAME` and `load_engine` find its
+    engines. docs/writing-an-engine.md shows a whole one.
     """
 
     @hookspec
     def pytest_sandbox_engines(self) -> Mapping[str, EngineFactory]:
-        """Engines by name; each factory is called with the options of the command line.
+        """The engines of the package, a factory for each name.
 
-        Raises:
-            EngineUnavailable: from a factory, for options it cannot use.
+            @hookimpl
+            def pytest_sandbox_engines():
+                return {"mine": lambda options: MyEngine(options.get("host", "localhost"))}
+
+        A factory is called in the process that runs the engine, when the engine is chosen.
         """
         raise NotImplementedError
 

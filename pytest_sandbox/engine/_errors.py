@@ -1,4 +1,4 @@
-"""What can go wrong in an engine, and whose fault it is.
+"""What can go wrong in an engine, and what is at fault.
 
     EngineError
     ├── EngineUnavailable   this machine cannot run the engine       (the machine's)
@@ -6,9 +6,9 @@
     ├── Unsupported         a feature this engine does not have       (the caller's)
     ├── SpawnFailed         the command could not be started          (the caller's)
     ├── UnknownImage        no such image, or not any more            (the caller's)
-    ├── NotFreezable        a process that cannot be kept             (the program's)
+    ├── NotFreezable        a process that cannot be saved            (the program's)
     ├── StoreFull           no room left for another sandbox          (the machine's)
-    ├── TaskEnded           the task is over                          (nobody's)
+    ├── TaskEnded           the task is over                          (none)
     └── OutputDropped       the output asked for is no longer held    (the caller's, too late)
 
 File operations raise plain `OSError` with the errno and path that the kernel gave.
@@ -59,22 +59,22 @@ class SpawnFailed(EngineError):
 
 
 class UnknownImage(EngineError):
-    """There is no image of that name, or it was forgotten."""
+    """There is no such image, or it was forgotten."""
 
 
 class NotFreezable(EngineError):
-    """The memory of a process cannot be kept.
+    """The memory of a process cannot be saved.
 
     The message names the process, the reason, and the words of the tool that tried.
     """
 
 
 class StoreFull(EngineError):
-    """The machine has no room for another sandbox, or for what one wants to keep.
+    """The machine has no room for another sandbox, or for another snapshot.
 
     Args:
         message: the sentence for the user.
-        forgetting_helps: whether there may be room once images were forgotten.
+        forgetting_helps: whether there may be room once snapshots are forgotten.
     """
 
     def __init__(self, message: str, *, forgetting_helps: bool = True) -> None:

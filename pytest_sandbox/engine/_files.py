@@ -70,7 +70,7 @@ class Files(ABC):
 
     @abstractmethod
     def pack(self, path: str) -> AsyncIterator[bytes]:
-        """A directory's contents as a tar stream: links, modes, times and holes kept."""
+        """A directory's contents as a tar stream: with links, modes, times and holes."""
 
     @abstractmethod
     async def unpack(self, path: str, stream: AsyncIterator[bytes]) -> None:

@@ -19,12 +19,12 @@ class OutputLog:
 
     Any number of readers can read it, from any offset that is still held. It holds up to
     `capacity` bytes. When it is full, bytes that some reader has had make room first; if
-    nobody has read them, `append` waits, and so, through its pipe, does the program. Memory
+    no reader has had them, `append` waits, and so, through its pipe, does the program. Memory
     stays bounded whatever the program writes: a long output lives in a temporary file that
     has no name, used as a ring.
 
     When the disk has no room for that file, the log ends there: readers get what it holds and
-    then `StoreFull`, so that nobody takes a part for the whole, and the program goes on.
+    then `StoreFull`, so that a part is not mistaken for the whole; the program continues.
     """
 
     def __init__(self, capacity: int = CAPACITY) -> None:

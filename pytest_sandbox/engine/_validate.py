@@ -1,4 +1,4 @@
-"""Refusing what no engine could run, before anything is started, with the value shown."""
+"""Refuses what no engine could run, before anything starts; the message shows the value."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?")
 
 
 def check_task(spec: TaskSpec) -> None:
-    """Refuse a task that cannot be.
+    """Refuse an impossible task.
 
     Raises:
         InvalidSpec: no engine could run it.
@@ -32,13 +32,13 @@ def check_task(spec: TaskSpec) -> None:
     _check_limits(spec.limits)
     _check_volumes(spec.volumes)
     if spec.gpus is not None and spec.gpus.count < 1:
-        raise InvalidSpec(f"gpus: a count of {spec.gpus.count!r} is none")
+        raise InvalidSpec(f"gpus: count must be at least 1, got {spec.gpus.count!r}")
     if spec.main is not None:
         check_process(spec.main)
 
 
 def check_process(spec: ProcessSpec) -> None:
-    """Refuse a process that cannot be.
+    """Refuse an impossible process.
 
     Raises:
         InvalidSpec: no engine could run it.

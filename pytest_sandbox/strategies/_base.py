@@ -1,4 +1,4 @@
-"""What the steps of a machine have in common: sandboxes, a model of them, and comparing."""
+"""Sandboxes of each engine and a model of them, compared after each step of a machine."""
 
 import os
 import posixpath
@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize
 from pytest_sandbox.engine import Engine, EntryKind, ExitStatus, OpenFile, Process, Task, TaskSpec
 
 from ._draws import ROOT, below
-from ._model import Directory, File, Model, Node, Symlink, outcome
+from ._model import Model, ModelDirectory, ModelFile, ModelNode, ModelSymlink, outcome
 from ._subject import Subject, answer
 from ._trees import Link, Tree, file_trees
 
@@ -26,7 +26,7 @@ _MOST_WORLDS = 3
 
 
 def _within(tree: Tree) -> Tree:
-    """The same without links to the root, where an engine has more than the model."""
+    """The tree without links to the root, where an engine has more files than the model."""
     return {
         name: _within(node) if isinstance(node, dict) else _NEARER if node == Link("/") else node
         for name, node in tree.items()
@@ -35,7 +35,7 @@ def _within(tree: Tree) -> Tree:
 
 @dataclass(eq=False)
 class World:
-    """A sandbox of each engine, and the model that all of them have to be like."""
+    """A sandbox of each engine, and the model that they have to match."""
 
     subjects: list[Subject]
     model: Model
@@ -49,14 +49,14 @@ class Opened:
     """A file that is open, in the model and in each sandbox.
 
     Attributes:
-        mount: the directory that was to be seen at `ROOT` when it was opened there.
+        mount: the directory that was at `ROOT` when the file was opened.
     """
 
     world: World
-    file: File
+    file: ModelFile
     flags: int
     handles: list[OpenFile]
-    mount: Directory | None
+    mount: ModelDirectory | None
 
     @property
     def reads(self) -> bool:
@@ -78,12 +78,12 @@ class Cat:
 
 
 class Steps(RuleBasedStateMachine):
-    """Sandboxes of each engine, of which one is at hand.
+    """Sandboxes of each engine; the last of `worlds` is the current one.
 
     Args:
         engines: name to engine, started.
         run: runs a coroutine on the loop that they were started on.
-        images: whether they can keep files, and so make further sandboxes of them.
+        images: whether they support snapshots, from which further sandboxes are created.
     """
 
     def __init__(self, engines: Mapping[str, Engine], run: Run, *, images: bool = False) -> None:
@@ -98,16 +98,16 @@ class Steps(RuleBasedStateMachine):
 
     @property
     def world(self) -> World:
-        """What is at hand."""
+        """The current sandboxes."""
         return self.worlds[-1]
 
     @property
     def model(self) -> Model:
-        """The model of what is at hand."""
+        """The model of the current sandboxes."""
         return self.world.model
 
     def enter(self, model: Model, specs: Mapping[str, TaskSpec]) -> None:
-        """Make further sandboxes, and have those at hand; the oldest end when there are many."""
+        """Create further sandboxes and make them current; the oldest end when there are many."""
         made = []
         for name, engine in self.engines.items():
             task = self.run(answer(engine.create(specs[name])))
@@ -128,7 +128,7 @@ class Steps(RuleBasedStateMachine):
         self.worlds.remove(world)
 
     def teardown(self) -> None:
-        """Compare all that is there, and end the sandboxes."""
+        """Compare all sandboxes with their models, and end them."""
         try:
             for world in self.worlds:
                 self.compare(world)
@@ -148,7 +148,7 @@ class Steps(RuleBasedStateMachine):
         ask: Callable[[Subject], Awaitable[object]],
         world: World | None = None,
     ) -> object:
-        """Do something in the model and in every sandbox; what came of it is the same."""
+        """Do something in the model and in every sandbox; the results must be equal."""
         right = outcome(expected)
         for subject in (world or self.world).subjects:
             seen = self.run(answer(ask(subject)))
@@ -162,19 +162,19 @@ class Steps(RuleBasedStateMachine):
         expected: Callable[[], object],
         ask: Callable[[T], Awaitable[object]],
     ) -> None:
-        """The same for something that was started in every sandbox, and ends with it."""
+        """`agree` about something that was started in every sandbox, such as an open file."""
         held = dict(zip((subject.name for subject in world.subjects), items, strict=True))
         self.agree(expected, lambda subject: ask(held[subject.name]), world)
 
     def paths(self) -> list[str]:
-        """Every path that is there."""
+        """Every existing path."""
         found = [path for path, _ in self.model.below(ROOT)]
         return sorted(found) or [below("a")]
 
     def folders(self) -> list[str]:
-        """Every directory that is there."""
+        """Every existing directory."""
         there = self.model.below(ROOT)
-        return sorted([ROOT, *(path for path, node in there if isinstance(node, Directory))])
+        return sorted([ROOT, *(path for path, node in there if isinstance(node, ModelDirectory))])
 
     @initialize(tree=file_trees(max_leaves=4).map(_within))
     def begin(self, tree: Tree) -> None:
@@ -182,20 +182,20 @@ class Steps(RuleBasedStateMachine):
         self.agree(lambda: self.model.plant(ROOT, tree), lambda subject: subject.unpack(ROOT, tree))
 
 
-def described_node(node: Node) -> tuple[EntryKind, object]:
-    if isinstance(node, File):
+def described_node(node: ModelNode) -> tuple[EntryKind, object]:
+    if isinstance(node, ModelFile):
         return EntryKind.FILE, len(node.data)
-    if isinstance(node, Symlink):
+    if isinstance(node, ModelSymlink):
         return EntryKind.SYMLINK, node.target
     return EntryKind.DIRECTORY, None
 
 
-def _tree(directory: Directory) -> dict[str, object]:
+def _tree(directory: ModelDirectory) -> dict[str, object]:
     found: dict[str, object] = {}
     for name, node in directory.names.items():
         found[name] = described_node(node)
-        if isinstance(node, File):
+        if isinstance(node, ModelFile):
             found[name] = bytes(node.data)
-        elif isinstance(node, Directory):
+        elif isinstance(node, ModelDirectory):
             found[name] = _tree(node)
     return found

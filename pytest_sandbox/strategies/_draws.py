@@ -1,4 +1,4 @@
-"""What the steps of a machine are taken with: paths, flags, bytes."""
+"""Strategies for the arguments of steps: paths, flags, bytes."""
 
 import os
 import posixpath
@@ -19,11 +19,11 @@ def below(*parts: str) -> str:
     return "/".join([ROOT, *parts])
 
 
-#: A path that leads somewhere, at the moment.
+#: A path that exists at the moment.
 _THERE: st.SearchStrategy[str] = st.runner().flatmap(
     lambda machine: st.sampled_from(machine.paths())
 )
-#: A name in a directory that is there.
+#: A name in a directory that exists.
 _IN: st.SearchStrategy[str] = st.builds(
     posixpath.join, st.runner().flatmap(lambda machine: st.sampled_from(machine.folders())), _NAMES
 )

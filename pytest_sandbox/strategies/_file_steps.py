@@ -9,7 +9,7 @@ from hypothesis.stateful import precondition, rule
 
 from ._base import Steps, described_node
 from ._draws import DATA, FLAGS, PATHS, QUESTIONS, TARGETS
-from ._model import File, Node, outcome
+from ._model import ModelFile, ModelNode, outcome
 from ._subject import Subject, described, rights
 
 
@@ -46,7 +46,7 @@ class FileSteps(Steps):
             lambda subject: subject.read(path),
         )
         self.agree(
-            lambda: isinstance(outcome(lambda: self.model.open(path, os.O_RDONLY)), File),
+            lambda: isinstance(outcome(lambda: self.model.open(path, os.O_RDONLY)), ModelFile),
             lambda subject: subject.succeeds("cat", "--", path),
         )
 
@@ -132,7 +132,7 @@ class FileSteps(Steps):
         """The whole tree, with what files hold."""
         self.compare(self.world)
 
-    def _listed(self, path: str) -> list[tuple[str, Node]]:
+    def _listed(self, path: str) -> list[tuple[str, ModelNode]]:
         return sorted(self.model.directory(path).names.items())
 
 

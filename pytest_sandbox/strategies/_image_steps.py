@@ -1,4 +1,4 @@
-"""Steps that keep files as they are, and go on from them."""
+"""Steps that take snapshots, create sandboxes from them, and mount them."""
 
 from collections.abc import Mapping
 from copy import deepcopy
@@ -19,10 +19,10 @@ from pytest_sandbox.engine import (
 
 from ._base import Steps, World
 from ._draws import QUESTIONS, ROOT
-from ._model import Directory, Model
+from ._model import Model, ModelDirectory
 from ._subject import Subject, answer
 
-#: Images of one example.
+#: Snapshots of one example.
 _MOST_IMAGES = 12
 
 
@@ -46,7 +46,7 @@ class ComparedDirectory:
     """The same of a directory."""
 
     snapshots: Mapping[str, DirectorySnapshot]
-    files: Directory
+    files: ModelDirectory
 
 
 def _with_images(machine: Steps) -> bool:
@@ -54,9 +54,9 @@ def _with_images(machine: Steps) -> bool:
 
 
 class ImageSteps(Steps):
-    """Images of sandboxes and of directories; branches; mounts, all of them at `ROOT`.
+    """Snapshots of sandboxes and of directories; branches; mounts, all of them at `ROOT`.
 
-    That is where everything happens, so what is seen there changes as a whole, and comes back.
+    All steps work there, so a mount replaces all that they see, and an unmount brings it back.
     """
 
     images: Bundle[ComparedSnapshot] = Bundle("images")
@@ -87,7 +87,7 @@ class ImageSteps(Steps):
     @precondition(_with_images)
     @rule(image=images)
     def branch(self, image: ComparedSnapshot) -> None:
-        """Go on in further sandboxes, which have the files of an image."""
+        """Continue in further sandboxes, created from a snapshot."""
         specs = {name: TaskSpec(image=taken) for name, taken in image.snapshots.items()}
         self.enter(deepcopy(image.model), specs)
         if image.looks:
@@ -96,13 +96,13 @@ class ImageSteps(Steps):
     @precondition(_with_images)
     @rule()
     def switch(self) -> None:
-        """Go on in the sandboxes that have been waiting longest."""
+        """Continue in the sandboxes that have been waiting longest."""
         self.worlds.append(self.worlds.pop(0))
 
     @precondition(_with_images)
     @rule(image=consumes(images))
     def forget(self, image: ComparedSnapshot) -> None:
-        """Forget an image; what was made from it goes on."""
+        """Forget a snapshot; sandboxes created from it continue."""
         for name, taken in image.snapshots.items():
             engine = self.engines[name]
             self.run(SupportsForget.of(engine).forget(taken))
@@ -130,7 +130,7 @@ class ImageSteps(Steps):
     @rule(image=st.none() | directories)
     def mount(self, image: ComparedDirectory | None) -> None:
         """Mount a directory, or an empty one, over what is there."""
-        files = deepcopy(image.files) if image else Directory()
+        files = deepcopy(image.files) if image else ModelDirectory()
         snapshots = image.snapshots if image else {}
         self.agree(
             lambda: self.model.mount(ROOT, files),
@@ -140,7 +140,7 @@ class ImageSteps(Steps):
     @precondition(_with_images)
     @rule(path=QUESTIONS)
     def mount_on_what_is_no_directory(self, path: str) -> None:
-        """What cannot be mounted on says why."""
+        """Mounting on what is no directory fails with an errno."""
         if not self.model.is_directory(path):
             self.agree(
                 lambda: self.model.directory(path),
@@ -150,7 +150,7 @@ class ImageSteps(Steps):
     @precondition(_with_images)
     @rule()
     def unmount(self) -> None:
-        """Show again what was there before, unless a file is open in what is there now."""
+        """Undo the latest mount, unless a file in it is open."""
         top = self.model.directory(ROOT)
         busy = any(held.mount is top for held in self.world.opened)
         in_use = busy and self.model.mounted(ROOT)
@@ -164,7 +164,7 @@ class ImageSteps(Steps):
         return self._made <= _MOST_IMAGES
 
     def _looks(self, world: World) -> dict[str, object]:
-        """What the model does not know of the files, and images have to keep."""
+        """What the model lacks of the files, and snapshots must preserve."""
         return {subject.name: self.run(subject.looks(ROOT)) for subject in world.subjects}
 
     def _has_ended(self, world: World) -> None:

@@ -18,7 +18,7 @@ class SandboxMachine(FileSteps, OpenSteps, ProcessSteps, ImageSteps):
     """Steps of files, processes and images, in sandboxes of each engine that begin fresh.
 
     Every engine has to answer what the model says, with the same errno where there is one. What
-    the model does not know, modes and owners, all engines have to say alike.
+    the model lacks, modes and owners, all engines have to answer alike.
     """
 
 
@@ -41,7 +41,7 @@ def check_engines(
     Args:
         engines: name to engine, started.
         run: runs a coroutine on the loop that they were started on, like `run_until_complete`.
-        images: also keep files as images, branch off from them, and mount them; for engines
+        images: also take snapshots, create sandboxes from them, and mount them; for engines
             with `Capability.SNAPSHOT`.
         settings: of hypothesis; how many examples, and how many steps each.
 

@@ -1,8 +1,7 @@
-"""The files of a sandbox, as simply as they can be said: what a machine compares engines with.
+"""A simple model of the files of a sandbox, which a machine compares engines with.
 
-It has no modes, owners or times, and nobody may not do something. What it says of errors is
-what the manual pages say (path_resolution(7), open(2), mkdir(2), rename(2), link(2)), and
-mv(1) and ln(1) of coreutils.
+It has no modes, owners or times, and no permissions. Its errors are those of the manual pages:
+path_resolution(7), open(2), mkdir(2), rename(2), link(2), and mv(1) and ln(1) of coreutils.
 """
 
 import copy
@@ -20,56 +19,56 @@ _MAX_LINKS = 40
 
 
 @dataclass(eq=False)
-class File:
+class ModelFile:
     """A regular file."""
 
     data: bytearray = field(default_factory=bytearray)
 
     def write(self, offset: int, data: bytes) -> None:
-        """Put bytes at an offset; what is skipped is zeros."""
+        """Write bytes at an offset; a gap before them is filled with zeros."""
         if data:
             self.resize(max(len(self.data), offset + len(data)))
             self.data[offset : offset + len(data)] = data
 
     def resize(self, size: int) -> None:
-        """Cut it, or add zeros."""
+        """Shorten it, or extend it with zeros."""
         del self.data[size:]
         self.data.extend(bytes(size - len(self.data)))
 
 
 @dataclass(eq=False)
-class Symlink:
+class ModelSymlink:
     """A symbolic link."""
 
     target: str
 
 
 @dataclass(eq=False)
-class Directory:
+class ModelDirectory:
     """A directory."""
 
-    names: dict[str, "Node"] = field(default_factory=dict)
-    #: What is mounted on it, and shows in its place.
-    cover: "Directory | None" = None
+    names: dict[str, "ModelNode"] = field(default_factory=dict)
+    #: What is mounted on it, and is seen instead.
+    cover: "ModelDirectory | None" = None
 
 
-Node = File | Symlink | Directory
+ModelNode = ModelFile | ModelSymlink | ModelDirectory
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a path leads: a name in a directory, and what has that name, if anything."""
+class ModelPlace:
+    """Where a path leads: a name in a directory, and the node of that name, if there is one."""
 
-    parent: Directory
+    parent: ModelDirectory
     name: str
-    node: Node | None
+    node: ModelNode | None
 
-    def put(self, node: Node) -> None:
-        """Give something the name."""
+    def put(self, node: ModelNode) -> None:
+        """Put a node there."""
         self.parent.names[self.name] = node
 
     def clear(self) -> None:
-        """Take the name away."""
+        """Remove the name."""
         del self.parent.names[self.name]
 
 
@@ -81,17 +80,17 @@ class Model:
     """
 
     def __init__(self, root: str) -> None:
-        self._top = Directory()
+        self.top = ModelDirectory()
         self.mkdir(root, parents=True)
 
-    def node(self, path: str, *, follow: bool = True) -> Node:
+    def node(self, path: str, *, follow: bool = True) -> ModelNode:
         """What a path leads to."""
         return self._at(path, follow=follow).node or _fail(errno.ENOENT)
 
-    def directory(self, path: str) -> Directory:
+    def directory(self, path: str) -> ModelDirectory:
         """The directory that a path leads to."""
         node = self.node(path)
-        return node if isinstance(node, Directory) else _fail(errno.ENOTDIR)
+        return node if isinstance(node, ModelDirectory) else _fail(errno.ENOTDIR)
 
     def exists(self, path: str) -> bool:
         """Whether a path leads to anything, by way of links."""
@@ -99,22 +98,22 @@ class Model:
 
     def is_directory(self, path: str) -> bool:
         """Whether a path leads to a directory, by way of links."""
-        return self._is(path, Directory)
+        return self._is(path, ModelDirectory)
 
-    def open(self, path: str, flags: int) -> File:
+    def open(self, path: str, flags: int) -> ModelFile:
         """The regular file that `open(2)` would open, with what it does to it."""
         exclusive = flags & os.O_CREAT and flags & os.O_EXCL
         place = self._at(path, follow=not (exclusive or flags & os.O_NOFOLLOW))
         if place.node is None:
             if not flags & os.O_CREAT:
                 _fail(errno.ENOENT)
-            place.put(created := File())
+            place.put(created := ModelFile())
             return created
         if exclusive:
             _fail(errno.EEXIST)
-        if isinstance(place.node, Symlink):
+        if isinstance(place.node, ModelSymlink):
             _fail(errno.ELOOP)
-        if isinstance(place.node, Directory):
+        if isinstance(place.node, ModelDirectory):
             _fail(errno.EISDIR)
         if flags & os.O_TRUNC:
             place.node.resize(0)
@@ -123,7 +122,7 @@ class Model:
     def mkdir(self, path: str, *, parents: bool = False) -> None:
         """Make a directory, or with `parents` all that is missing, as `os.makedirs` does."""
         if not parents:
-            self._free(path).put(Directory())
+            self._free(path).put(ModelDirectory())
             return
         above = posixpath.dirname(path)
         if not self.exists(above):
@@ -136,18 +135,18 @@ class Model:
         place = self._at(path, follow=False)
         if place.node is None:
             _fail(errno.ENOENT)
-        if isinstance(place.node, Directory) and place.node.names and not recursive:
+        if isinstance(place.node, ModelDirectory) and place.node.names and not recursive:
             _fail(errno.ENOTEMPTY)
         place.clear()
 
     def symlink(self, target: str, path: str) -> None:
         """`ln -sn`, to a name that is free."""
-        self._into(path, target, follow=False).put(Symlink(target))
+        self._into(path, target, follow=False).put(ModelSymlink(target))
 
     def link(self, path: str, other: str) -> None:
         """`ln`: a further name for what is no directory; a link to a link is one too."""
         node = self.node(path, follow=False)
-        if isinstance(node, Directory):
+        if isinstance(node, ModelDirectory):
             _fail(errno.EPERM)
         self._into(other, path).put(node)
 
@@ -158,13 +157,13 @@ class Model:
         place = self._at(self._within(target, path), follow=False)
         if place.node is node or self._points_at(path, node, place):
             _fail(errno.EINVAL)  # mv(1): they are the same file
-        if isinstance(node, Directory):
+        if isinstance(node, ModelDirectory):
             if place.parent in _below(node):
                 _fail(errno.EINVAL)
-            if place.node is not None and not isinstance(place.node, Directory):
+            if place.node is not None and not isinstance(place.node, ModelDirectory):
                 _fail(errno.ENOTDIR)
-        if isinstance(place.node, Directory):
-            if not isinstance(node, Directory):
+        if isinstance(place.node, ModelDirectory):
+            if not isinstance(node, ModelDirectory):
                 _fail(errno.EISDIR)
             if place.node.names:
                 _fail(errno.ENOTEMPTY)
@@ -177,23 +176,25 @@ class Model:
         self._free(target).put(copy.deepcopy(directory))
 
     def plant(self, path: str, tree: Tree) -> None:
-        """Put what a tree describes into a directory."""
+        """Make the files of a tree in a directory."""
         for name, node in tree.items():
             place = self._look(self.directory(path), name)
             if isinstance(node, dict):
-                place.put(Directory())
+                place.put(ModelDirectory())
                 self.plant(f"{path}/{name}", node)
             else:
                 place.put(
-                    File(bytearray(node)) if isinstance(node, bytes) else Symlink(node.target)
+                    ModelFile(bytearray(node))
+                    if isinstance(node, bytes)
+                    else ModelSymlink(node.target)
                 )
 
-    def mount(self, path: str, directory: Directory) -> None:
-        """Show a directory in the place of another one."""
+    def mount(self, path: str, directory: ModelDirectory) -> None:
+        """Mount a directory over another one."""
         self.directory(path).cover = directory
 
     def unmount(self, path: str) -> None:
-        """Take away what was mounted last."""
+        """Undo the latest mount."""
         if not self.mounted(path):
             _fail(errno.EINVAL)
         under = self._under(path)
@@ -206,42 +207,42 @@ class Model:
         return self._under(path).cover is not None
 
     def bare(self) -> "Model":
-        """The same again, without what is mounted."""
+        """A copy without mounts."""
         copied = copy.deepcopy(self)
-        for directory in _below(copied._top):
+        for directory in _below(copied.top):
             directory.cover = None
         return copied
 
-    def _under(self, path: str) -> Directory:
+    def _under(self, path: str) -> ModelDirectory:
         place = self._at(path, follow=True)
         under = place.parent.names.get(place.name)
-        return under if isinstance(under, Directory) else self.directory(path)
+        return under if isinstance(under, ModelDirectory) else self.directory(path)
 
-    def below(self, path: str) -> Iterator[tuple[str, Node]]:
+    def below(self, path: str) -> Iterator[tuple[str, ModelNode]]:
         """Every path below a directory, and what it leads to; links are not followed."""
         for name, node in self.directory(path).names.items():
             yield f"{path}/{name}", node
-            if isinstance(node, Directory):
+            if isinstance(node, ModelDirectory):
                 yield from self.below(f"{path}/{name}")
 
-    def _points_at(self, path: str, node: Node, place: Place) -> bool:
+    def _points_at(self, path: str, node: ModelNode, place: ModelPlace) -> bool:
         """Whether a link leads to that very name of a file."""
-        if not (isinstance(node, Symlink) and isinstance(place.node, File)):
+        if not (isinstance(node, ModelSymlink) and isinstance(place.node, ModelFile)):
             return False
         end = outcome(lambda: self._at(path, follow=True))
-        return isinstance(end, Place) and (end.parent, end.name) == (place.parent, place.name)
+        return isinstance(end, ModelPlace) and (end.parent, end.name) == (place.parent, place.name)
 
-    def _into(self, path: str, source: str, *, follow: bool = True) -> Place:
+    def _into(self, path: str, source: str, *, follow: bool = True) -> ModelPlace:
         return self._free(self._within(path, source, follow=follow))
 
     def _within(self, path: str, source: str, *, follow: bool = True) -> str:
         """Where coreutils put something: into a directory, under the name that it has."""
-        linked = not follow and isinstance(self._at(path, follow=False).node, Symlink)
+        linked = not follow and isinstance(self._at(path, follow=False).node, ModelSymlink)
         if self.is_directory(path) and not linked:
             return posixpath.join(path, posixpath.basename(source.rstrip("/")))
         return path
 
-    def _free(self, path: str) -> Place:
+    def _free(self, path: str) -> ModelPlace:
         place = self._at(path, follow=False)
         return place if place.node is None else _fail(errno.EEXIST)
 
@@ -251,8 +252,8 @@ class Model:
         except OSError:
             return False
 
-    def _at(self, path: str, *, follow: bool) -> Place:
-        stack, todo, links = [self._top], path.split("/")[::-1], 0
+    def _at(self, path: str, *, follow: bool) -> ModelPlace:
+        stack, todo, links = [self.top], path.split("/")[::-1], 0
         while todo:
             part = todo.pop()
             if part == "..":
@@ -260,36 +261,36 @@ class Model:
             if part in ("", ".", ".."):
                 continue
             place = self._look(stack[-1], part)
-            if isinstance(place.node, Symlink) and (todo or follow):
+            if isinstance(place.node, ModelSymlink) and (todo or follow):
                 links += 1
                 if links > _MAX_LINKS:
                     _fail(errno.ELOOP)
                 if place.node.target.startswith("/"):
-                    stack = [self._top]
+                    stack = [self.top]
                 todo += place.node.target.split("/")[::-1]
             elif not todo:
                 return place
             elif place.node is None:
                 _fail(errno.ENOENT)
-            elif not isinstance(place.node, Directory):
+            elif not isinstance(place.node, ModelDirectory):
                 _fail(errno.ENOTDIR)
             else:
                 stack.append(place.node)
-        return Place(stack[-1], "", stack[-1])
+        return ModelPlace(stack[-1], "", stack[-1])
 
-    def _look(self, directory: Directory, name: str) -> Place:
+    def _look(self, directory: ModelDirectory, name: str) -> ModelPlace:
         if len(name.encode("utf-8", "surrogateescape")) > 255:
             _fail(errno.ENAMETOOLONG)
         node = directory.names.get(name)
-        while isinstance(node, Directory) and node.cover is not None:
+        while isinstance(node, ModelDirectory) and node.cover is not None:
             node = node.cover
-        return Place(directory, name, node)
+        return ModelPlace(directory, name, node)
 
 
-def _below(directory: Directory) -> Iterator[Directory]:
+def _below(directory: ModelDirectory) -> Iterator[ModelDirectory]:
     yield directory
     for node in directory.names.values():
-        if isinstance(node, Directory):
+        if isinstance(node, ModelDirectory):
             yield from _below(node)
 
 
@@ -298,7 +299,7 @@ def _fail(number: int) -> NoReturn:
 
 
 def outcome(work: Callable[[], object]) -> object:
-    """What something gives, or the name of the error that it fails with."""
+    """The result of a call, or the name of the error that it fails with."""
     try:
         return work()
     except OSError as error:

@@ -14,7 +14,7 @@ from ._draws import DATA, FLAGS, PATHS, ROOT
 from ._subject import Subject
 
 if TYPE_CHECKING:
-    from ._model import File
+    from ._model import ModelFile
 
 
 class OpenSteps(Steps):
@@ -31,7 +31,7 @@ class OpenSteps(Steps):
             kept.append(await subject.task.files.open(path, flags))
             return True
 
-        files: list[File] = []
+        files: list[ModelFile] = []
 
         def expected() -> bool:
             files.append(self.model.open(path, flags))

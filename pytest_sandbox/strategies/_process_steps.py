@@ -11,7 +11,7 @@ from pytest_sandbox.engine import ExitStatus, Process
 from ._base import Cat, Steps
 from ._commands import words
 from ._draws import PATHS, QUESTIONS
-from ._model import File, outcome
+from ._model import ModelFile, outcome
 from ._streams import streams
 from ._subject import Done, Subject, content, exactly
 
@@ -40,9 +40,9 @@ class ProcessSteps(Steps):
         def expected() -> object:
             flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
             file = outcome(lambda: self.model.open(path, flags))
-            if isinstance(file, File):
+            if isinstance(file, ModelFile):
                 file.write(0, whole)
-            return not isinstance(file, File), whole
+            return not isinstance(file, ModelFile), whole
 
         async def ask(subject: Subject) -> object:
             done = await subject.run("tee", "--", path, stdin=whole)

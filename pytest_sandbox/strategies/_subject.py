@@ -1,4 +1,4 @@
-"""A sandbox under test, asked the questions that a machine asks."""
+"""A sandbox under test, and the operations that the steps of a machine need."""
 
 import errno
 import os
@@ -90,14 +90,14 @@ class Subject:
         return found
 
     async def start(self, *argv: str, workdir: str | None = None) -> Process:
-        """A command; why it cannot be started, as `OSError`."""
+        """Start a command; a failure to start is an `OSError`."""
         try:
             return await self.task.exec(ProcessSpec(argv, workdir=workdir))
         except SpawnFailed as failed:
             raise OSError(failed.errno, str(failed)) from failed
 
     async def run(self, *argv: str, env: dict[str, str] | None = None, stdin: bytes = b"") -> Done:
-        """A command from its start to its end."""
+        """Run a command to its end."""
         process = await self.task.exec(ProcessSpec(argv, env=env or {}))
         if stdin:
             await process.write_stdin(stdin)
@@ -106,7 +106,7 @@ class Subject:
         return Done((await process.wait()).returncode, stdout, stderr)
 
     async def succeeds(self, *argv: str) -> bool:
-        """Whether a command ends well; what it has to say is its own business."""
+        """Whether a command exits with 0, whatever it prints."""
         return (await self.run(*argv)).code == 0
 
 
@@ -117,7 +117,7 @@ def described(entry: Entry) -> tuple[EntryKind, object]:
 
 
 def rights(entry: Entry) -> Rights:
-    """What the model does not know, and engines agree on."""
+    """What the model lacks, and engines must agree on."""
     return entry.mode, entry.uid, entry.gid, entry.owner, entry.group
 
 
@@ -135,7 +135,7 @@ async def exactly(log: OutputLog, size: int) -> bytes:
 
 
 async def answer(question: Awaitable[object]) -> object:
-    """What came of it, or the name of the error that it failed with."""
+    """The result of a call, or the name of the error that it failed with."""
     try:
         return await question
     except EngineError as error:

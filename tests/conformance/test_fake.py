@@ -14,9 +14,9 @@ from pytest_sandbox.fakes.shell.shell import Shell
 if TYPE_CHECKING:
     from pytest_sandbox.fakes.scripting.ports import PeerHandler
 
-#: What the engine in memory promises: it keeps no shell that is in the middle of a script.
+#: What the engine in memory promises: it cannot snapshot the memory of a shell in a script.
 PROMISED = [
-    check for check in [*CHECKS, *CLOSING] if check.name != "memory.other_processes_go_on_too"
+    check for check in [*CHECKS, *CLOSING] if check.name != "memory.other_processes_resume_too"
 ]
 #: What takes long and has nothing to do with time.
 BIG = ("output.big_output", "output.big_output_while_nobody_reads", "output.flow_control")
@@ -46,7 +46,7 @@ async def serve(call: Call) -> None:
 
 
 async def count(call: Call) -> None:
-    """What the shell script of the checks of memory does: the shell itself cannot be kept."""
+    """What the shell script of the checks of memory does, without a shell in the snapshot."""
     shell = Shell(call._proc, "sh", (), bash=False)
     shell.variables.update(call.state.get("variables", {}))
     call.state["variables"] = shell.variables
@@ -57,7 +57,7 @@ async def count(call: Call) -> None:
         await call.flush()
 
 
-async def keep(check: Check, engine: FakeEngine) -> None:
+async def run(check: Check, engine: FakeEngine) -> None:
     info = await engine.start()
     if mismatch := check.mismatch(info.capabilities):
         pytest.skip(mismatch)
@@ -70,7 +70,7 @@ async def keep(check: Check, engine: FakeEngine) -> None:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("check", PROMISED, ids=str)
 async def test_contract(check: Check) -> None:
-    await keep(check, FakeEngine(clock=SystemClock()))
+    await run(check, FakeEngine(clock=SystemClock()))
 
 
 @pytest.mark.parametrize("check", [check for check in PROMISED if check.name not in BIG], ids=str)
@@ -78,7 +78,7 @@ def test_contract_while_time_skips(check: Check) -> None:
     clock = VirtualClock()
     loop = new_event_loop(clock)
     try:
-        loop.run_until_complete(keep(check, FakeEngine(clock=clock)))
+        loop.run_until_complete(run(check, FakeEngine(clock=clock)))
         loop.run_until_complete(loop.shutdown_asyncgens())
     finally:
         loop.close()

@@ -21,7 +21,7 @@ def gpus(config: images_pb2.GPUConfig, info: EngineInfo) -> Gpus | None:
         raise invalid("gpu_config without gpu_type: name a kind, or ANY")
     argument = f"gpu={f'{config.gpu_type}:{config.count}'!r}"
     if config.count < 1:
-        raise invalid(f"{argument}: a count of {config.count} is none")
+        raise invalid(f"{argument}: count must be at least 1, got {config.count}")
     if Capability.GPU not in info.capabilities:
         raise unimplemented(
             f"{argument}: the engine {info.name!r} has no GPUs to give ({info.mode}): create the "

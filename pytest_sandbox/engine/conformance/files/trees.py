@@ -292,7 +292,7 @@ async def check_unpack_of_a_stream_that_fails(engine: Engine) -> None:
 
 
 async def check_giving_up_on_pack(engine: Engine) -> None:
-    """A reader may stop in the middle of `pack`; other calls go on."""
+    """A reader may stop in the middle of `pack`; other calls continue."""
     async with a_task(engine) as task:
         await sh(task, "mkdir /srv/t; head -c 20000000 /dev/zero > /srv/t/f")
         for _ in range(5):

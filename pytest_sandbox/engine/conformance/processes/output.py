@@ -100,7 +100,7 @@ async def check_big_output_while_nobody_reads(engine: Engine) -> None:
 
 
 async def check_flow_control(engine: Engine) -> None:
-    """A program waits while the log is full of unread output, and goes on as it is read."""
+    """A program waits while the log is full of unread output, and continues as it is read."""
     count = 10_000_000  # 79 MB
     async with a_task(engine) as task:
         process = await start(task, "seq", "1", str(count))

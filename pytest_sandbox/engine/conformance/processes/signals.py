@@ -17,7 +17,7 @@ async def check_signal_ends_a_process(engine: Engine) -> None:
 
 
 async def check_signal_can_be_handled(engine: Engine) -> None:
-    """A program may handle a signal and go on, with its own exit code at the end."""
+    """A program may handle a signal and continue, with its own exit code at the end."""
     async with a_task(engine) as task:
         script = "trap 'echo caught; exit 7' USR1; echo ready; while :; do sleep 0.01; done"
         process = await start(task, "/bin/sh", "-c", script)

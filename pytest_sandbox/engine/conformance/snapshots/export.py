@@ -1,4 +1,4 @@
-"""Images as bytes, for later runs. An engine that has none says so, for both ways."""
+"""Snapshots as bytes, for later runs; of engines that are `SupportsExport`."""
 
 from collections.abc import AsyncIterator
 
@@ -12,7 +12,8 @@ from ... import (
 )
 from ..calls import export, forget, load
 from ..files.trees import make_tree
-from ..lab import a_lab, picture, same
+from ..lab import a_lab
+from ..pictures import picture, same
 from ..support import Interrupted, chunks, equal, raises, sh, soon
 
 NEEDS = frozenset({Capability.SNAPSHOT})
@@ -27,8 +28,8 @@ async def exported(engine: Engine, image: Snapshot) -> bytes:
     return await soon(collect(), f"export({image!r})")
 
 
-async def check_a_loaded_image_is_the_same(engine: Engine) -> None:
-    """An image that was exported and loaded again has the same files, in each of its layers."""
+async def check_a_loaded_snapshot_is_the_same(engine: Engine) -> None:
+    """A snapshot that was exported and loaded again has the same files, in each of its layers."""
     if not isinstance(engine, SupportsExport):
         return
     async with a_lab(engine) as lab:
@@ -52,8 +53,8 @@ async def check_a_loaded_image_is_the_same(engine: Engine) -> None:
         )
 
 
-async def check_a_loaded_image_is_an_image_of_its_own(engine: Engine) -> None:
-    """A loaded image does not need the one that was exported."""
+async def check_a_loaded_snapshot_is_independent(engine: Engine) -> None:
+    """A loaded snapshot does not need the one that was exported."""
     if not isinstance(engine, SupportsExport):
         return
     async with a_lab(engine) as lab:
@@ -67,7 +68,7 @@ async def check_a_loaded_image_is_an_image_of_its_own(engine: Engine) -> None:
             equal(await sh(await lab.copy(loaded), "cat /srv/f"), b"one\n", f"chunks of {size}")
 
 
-async def check_what_is_no_image_is_not_loaded(engine: Engine) -> None:
+async def check_what_is_no_snapshot_is_not_loaded(engine: Engine) -> None:
     """What `export` did not give, or half of it, is refused with `InvalidSpec`."""
     if not isinstance(engine, SupportsExport):
         return
@@ -79,7 +80,7 @@ async def check_what_is_no_image_is_not_loaded(engine: Engine) -> None:
         damaged[len(data) // 2] ^= 0xFF
         for bad, what in (
             (b"", "nothing"),
-            (b"no image at all" * 1000, "something else"),
+            (b"no snapshot at all" * 1000, "something else"),
             (data[:-1], "all but the last byte"),
             (data[: len(data) // 2], "half of it"),
             (data[:10], "the beginning"),
@@ -105,7 +106,7 @@ async def check_a_stream_that_fails(engine: Engine) -> None:
 
 
 async def check_exporting_what_is_not_there(engine: Engine) -> None:
-    """An image that is not there, or not any more, is not exported: `UnknownImage`."""
+    """A snapshot that is not there, or not any more, is not exported: `UnknownImage`."""
     if not isinstance(engine, SupportsExport):
         return
     async with a_lab(engine) as lab:

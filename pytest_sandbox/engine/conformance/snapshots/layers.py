@@ -1,8 +1,8 @@
-"""What is in an image: everything that was there, and nothing that was removed.
+"""What is in a snapshot: everything that was there, and nothing that was removed.
 
-An engine that keeps only what changed has to remember what is gone, and what is new in the place of
-something old. So here each step is done in a copy of an image of the step before, and what the next
-copy holds is compared with what was there.
+An engine that stores only changes has to remember what was removed, and what is new in the place
+of something old. So each step is done in a copy of a snapshot of the step before, and the files of
+the next copy are compared with those of that step.
 """
 
 import os
@@ -12,7 +12,8 @@ from tarfile import DIRTYPE, FIFOTYPE, SYMTYPE
 
 from ... import Capability, Engine, Task
 from ..files.trees import make_tree, member, tar
-from ..lab import Lab, Picture, a_lab, picture, same
+from ..lab import Lab, a_lab
+from ..pictures import Picture, picture, same
 from ..support import chunks, equal, sh, soon
 
 NEEDS = frozenset({Capability.SNAPSHOT})
@@ -55,8 +56,8 @@ async def steps(engine: Engine, *scripts: str, shows: str = "", what: bytes = b"
         equal(await sh(tasks[-1], shows or "true"), what, f"what {shows!r} shows at the end")
 
 
-async def check_everything_is_kept(engine: Engine) -> None:
-    """An image holds names, contents, kinds, modes, owners, times and links as they are."""
+async def check_everything_is_in_a_snapshot(engine: Engine) -> None:
+    """A snapshot holds names, contents, kinds, modes, owners, times and links as they are."""
     async with a_lab(engine) as lab:
         source = await lab.task()
         await make_tree(source)
@@ -67,7 +68,7 @@ async def check_everything_is_kept(engine: Engine) -> None:
 
 
 async def check_times_to_the_nanosecond(engine: Engine) -> None:
-    """Times are kept to the nanosecond: of files, directories and links."""
+    """Times are stored to the nanosecond: of files, directories and links."""
     nanoseconds = 1_234_567_890_123_456_789
     times = {"mtime": "1234567890.123456789"}
     data = tar(
@@ -86,7 +87,7 @@ async def check_times_to_the_nanosecond(engine: Engine) -> None:
 
 
 async def check_owners_and_modes(engine: Engine) -> None:
-    """Owners, and all bits of modes, are kept."""
+    """Owners, and all bits of modes, are stored."""
     modes = (0o000, 0o4755, 0o2711, 0o1777, 0o640)
     data = tar(
         *((member(f"f{mode:o}", mode=mode, uid=7, gid=9), b"x") for mode in modes),
@@ -103,7 +104,7 @@ async def check_owners_and_modes(engine: Engine) -> None:
 
 
 async def check_changed_rights_alone(engine: Engine) -> None:
-    """A new mode, owner or time is kept where nothing else changed."""
+    """A new mode, owner or time is stored where nothing else changed."""
     await steps(
         engine,
         "cd /srv/t; chmod 600 keep/f; chmod 700 keep/deep; chown 12:34 keep/g move;"
@@ -113,7 +114,7 @@ async def check_changed_rights_alone(engine: Engine) -> None:
 
 
 async def check_removed_files_stay_removed(engine: Engine) -> None:
-    """What was removed is not in the image, wherever it came from."""
+    """What was removed is not in the snapshot, wherever it came from."""
     await steps(
         engine,
         "cd /srv/t; rm -r go/f to-f keep/h move/in/g /opt/t/f; rm /etc/passwd",
@@ -125,7 +126,7 @@ async def check_removed_files_stay_removed(engine: Engine) -> None:
 
 
 async def check_removed_directories_stay_removed(engine: Engine) -> None:
-    """A whole directory that was removed is not in the image."""
+    """A whole directory that was removed is not in the snapshot."""
     await steps(
         engine,
         "cd /srv/t; rm -r go /opt/t; mkdir /opt/t",
@@ -148,7 +149,7 @@ async def check_directories_made_again_are_empty(engine: Engine) -> None:
 
 
 async def check_a_removed_directory_made_again_in_steps(engine: Engine) -> None:
-    """A directory that is removed in one image and made again in the next one is empty."""
+    """A directory that is removed in one snapshot and made again in the next one is empty."""
     await steps(
         engine,
         "rm -r /srv/t/again /srv/t/keep/deep",
@@ -172,7 +173,7 @@ async def check_one_kind_in_the_place_of_another(engine: Engine) -> None:
 
 
 async def check_renamed_directories(engine: Engine) -> None:
-    """A directory from an image can be renamed, and another one take its place."""
+    """A directory from a snapshot can be renamed, and another one take its place."""
     await steps(
         engine,
         "cd /srv/t; mv move moved; mkdir move; echo new > move/f",
@@ -187,7 +188,7 @@ async def check_renamed_directories(engine: Engine) -> None:
 
 
 async def check_renamed_files(engine: Engine) -> None:
-    """A file from an image can be renamed, also over another one."""
+    """A file from a snapshot can be renamed, also over another one."""
     await steps(
         engine,
         "cd /srv/t; mv keep/f keep/renamed; mv go/f go/g; mv file /opt/t/f",
@@ -198,7 +199,7 @@ async def check_renamed_files(engine: Engine) -> None:
 
 
 async def check_names_of_one_file(engine: Engine) -> None:
-    """Names of one file are names of one file in the image, whenever the file got them."""
+    """Names of one file are names of one file in the snapshot, whenever the file got them."""
     async with a_lab(engine) as lab:
         tasks = await generations(
             lab,
@@ -216,7 +217,7 @@ async def check_names_of_one_file(engine: Engine) -> None:
 
 
 async def check_changed_contents(engine: Engine) -> None:
-    """A file from an image can be extended, cut and written anew; older images keep theirs."""
+    """Extending, cutting or rewriting a file from a snapshot changes no older snapshot."""
     async with a_lab(engine) as lab:
         tasks = await generations(
             lab,
@@ -249,7 +250,7 @@ async def check_holes_stay_holes(engine: Engine) -> None:
 
 
 async def check_names_of_any_bytes(engine: Engine) -> None:
-    """Names of any bytes are kept, as files, links and directories."""
+    """Names of any bytes are stored, of files, links and directories."""
     names = [
         "\udcff",
         "a\nb",
@@ -278,7 +279,7 @@ async def check_names_of_any_bytes(engine: Engine) -> None:
 
 
 async def check_odd_kinds_of_files(engine: Engine) -> None:
-    """Fifos are kept, by engines that have them."""
+    """Fifos are stored, by engines that have them."""
     fifo = tar((member("fifo", FIFOTYPE, mode=0o640, uid=5), b""))
     async with a_lab(engine) as lab:
         source = await lab.task()
@@ -292,7 +293,7 @@ async def check_odd_kinds_of_files(engine: Engine) -> None:
 
 
 async def check_long_paths(engine: Engine) -> None:
-    """What is deeper than a path can say is kept too."""
+    """What is deeper than a path can say is stored too."""
     down = "d=" + "y" * 250 + "; for i in $(seq 20); do mkdir $d; cd $d; done; "
     up = "d=" + "y" * 250 + "; for i in $(seq 20); do cd $d; done; "
     async with a_lab(engine) as lab:
@@ -304,7 +305,7 @@ async def check_long_paths(engine: Engine) -> None:
 
 
 async def check_changes_of_the_system(engine: Engine) -> None:
-    """Where root may change `/usr`, what it changed is in the image like everything else."""
+    """Where root may change `/usr`, what it changed is in the snapshot like everything else."""
     show = "cd /usr; echo * games/*; cat t/f 2>/dev/null; true"
     async with a_lab(engine) as lab:
         task = await lab.task()

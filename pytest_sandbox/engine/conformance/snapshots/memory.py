@@ -1,4 +1,4 @@
-"""Images of files and processes: copies go on where the task was."""
+"""Snapshots of files and processes: copies resume where the task was."""
 
 import asyncio
 import os
@@ -17,7 +17,8 @@ from ... import (
     UnknownImage,
 )
 from ..calls import forget, snapshot_memory
-from ..lab import Lab, Shell, a_lab
+from ..lab import Lab, a_lab
+from ..running_shell import RunningShell
 from ..support import content, equal, raises, sh, soon
 
 NEEDS = frozenset({Capability.MEMORY_SNAPSHOT})
@@ -59,8 +60,8 @@ async def resumed(lab: Lab, image: MemorySnapshot) -> Task:
     return await lab.task(TaskSpec(resume=image, freezable=True))
 
 
-async def check_a_copy_goes_on(engine: Engine) -> None:
-    """The main process of a copy is the one that was kept: it knows what it knew."""
+async def check_a_copy_resumes(engine: Engine) -> None:
+    """The main process of a copy resumes with everything in its memory."""
     async with a_lab(engine) as lab:
         source = await lab.task(FREEZABLE)
         counter = Counter(source)
@@ -69,8 +70,8 @@ async def check_a_copy_goes_on(engine: Engine) -> None:
         equal([await copy.next() for _ in range(2)], [4, 5], "its copy")
 
 
-async def check_the_source_goes_on(engine: Engine) -> None:
-    """The task goes on after it was kept; it and its copies do not see what the others do."""
+async def check_the_source_continues(engine: Engine) -> None:
+    """The task continues after a snapshot; it and its copies do not affect each other."""
     async with a_lab(engine) as lab:
         source = await lab.task(FREEZABLE)
         counter = Counter(source)
@@ -84,8 +85,8 @@ async def check_the_source_goes_on(engine: Engine) -> None:
         equal(await counter.next(), 5, "the source, in the end")
 
 
-async def check_files_are_kept_with_it(engine: Engine) -> None:
-    """The files of a copy are those of the moment at which the processes were kept."""
+async def check_files_are_of_the_same_moment(engine: Engine) -> None:
+    """Files and processes of a copy are of the same moment."""
     async with a_lab(engine) as lab:
         source = await lab.task(FREEZABLE)
         await sh(source, "mkdir /srv/d; echo one > /srv/d/f; rm -f /etc/hosts")
@@ -127,8 +128,8 @@ async def check_main_is_main(engine: Engine) -> None:
         equal((await soon(other.wait(), "wait()")).cause, EndCause.EXITED, "the end of input")
 
 
-async def check_other_processes_go_on_too(engine: Engine) -> None:
-    """Processes in the background go on in a copy."""
+async def check_other_processes_resume_too(engine: Engine) -> None:
+    """Processes in the background resume in a copy."""
     async with a_lab(engine) as lab:
         source = await lab.task(FREEZABLE)
         await Counter(source).next("(until test -e /srv/go; do sleep 0.01; done; : > /srv/did) &")
@@ -138,7 +139,7 @@ async def check_other_processes_go_on_too(engine: Engine) -> None:
 
 
 async def check_copies_of_copies(engine: Engine) -> None:
-    """A copy can be kept as well."""
+    """A snapshot can be taken of a copy."""
     async with a_lab(engine) as lab:
         task = await lab.task(FREEZABLE)
         for number in range(1, 5):
@@ -154,7 +155,7 @@ async def check_a_copy_is_used_like_any_task(engine: Engine) -> None:
         counter = Counter(source)
         await counter.next()
         copy = await resumed(lab, await frozen(lab, source))
-        shell = await Shell.start(copy)
+        shell = await RunningShell.start(copy)
         equal(await shell.says("echo fine"), b"fine\n", "a command in a copy")
         file = await copy.files.open("/srv/f", os.O_RDWR | os.O_CREAT)
         await file.pwrite(0, b"x\n")
@@ -165,7 +166,7 @@ async def check_a_copy_is_used_like_any_task(engine: Engine) -> None:
 
 
 async def check_without_main(engine: Engine) -> None:
-    """A task without a main process can be kept, and has none in its copies."""
+    """A snapshot of a task without a main process gives copies without one."""
     async with a_lab(engine) as lab:
         source = await lab.task(TaskSpec(freezable=True))
         await sh(source, "echo one > /srv/f")
@@ -186,8 +187,8 @@ async def check_several_copies_at_once(engine: Engine) -> None:
         equal(numbers, [2] * 6, "what six copies count up to")
 
 
-async def check_the_image_outlives_the_task(engine: Engine) -> None:
-    """An image of processes is good after the end of its task, and until it is forgotten."""
+async def check_the_snapshot_outlives_the_task(engine: Engine) -> None:
+    """A snapshot of processes is good after the end of its task, and until it is forgotten."""
     async with a_lab(engine) as lab:
         source = await lab.task(FREEZABLE)
         await Counter(source).next()
@@ -195,14 +196,14 @@ async def check_the_image_outlives_the_task(engine: Engine) -> None:
         await soon(source.kill(), "kill()")
         copy = await resumed(lab, image)
         await soon(forget(engine, image), "forget()")
-        equal(await Counter(copy).next(), 2, "a copy of a forgotten image")
+        equal(await Counter(copy).next(), 2, "a copy of a forgotten snapshot")
         for spec in (TaskSpec(resume=image), TaskSpec(resume=MemorySnapshot("no-such-image"))):
             error = await raises(UnknownImage, engine.create(spec), f"create({spec})")
-            assert str(spec.resume) in str(error), f"the image is not named: {error}"
+            assert str(spec.resume) in str(error), f"the snapshot is not named: {error}"
 
 
-async def check_what_cannot_be_kept(engine: Engine) -> None:
-    """A task that is not `freezable` is refused with `InvalidSpec`, an ended one is over."""
+async def check_what_cannot_be_snapshotted(engine: Engine) -> None:
+    """A task that is not `freezable` is refused: `InvalidSpec`; an ended one: `TaskEnded`."""
     async with a_lab(engine) as lab:
         plain, ended = await lab.task(), await lab.task(FREEZABLE)
         await raises(InvalidSpec, snapshot_memory(plain), "snapshot_memory() of any task")

@@ -1,4 +1,4 @@
-"""Images of directories, and showing them somewhere else."""
+"""Snapshots of directories, and mounting them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -17,7 +17,9 @@ from ... import (
 )
 from ..calls import forget, mount, snapshot_directory, unmount
 from ..files.trees import make_tree
-from ..lab import Lab, Shell, a_lab, picture, same
+from ..lab import Lab, a_lab
+from ..pictures import picture, same
+from ..running_shell import RunningShell
 from ..support import equal, fails, raises, sh, soon
 
 NEEDS = frozenset({Capability.SNAPSHOT})
@@ -26,7 +28,7 @@ NEEDS = frozenset({Capability.SNAPSHOT})
 async def a_directory(
     lab: Lab, script: str = "echo one > f; mkdir d; echo two > d/g"
 ) -> DirectorySnapshot:
-    """The image of a directory that a script fills."""
+    """The snapshot of a directory that a script fills."""
     task = await lab.task()
     await sh(task, f"mkdir /srv/t; cd /srv/t; {script}")
     return await lab.directory(task, "/srv/t")
@@ -44,7 +46,7 @@ def calls(
 
 
 async def check_a_mount_shows_the_directory(engine: Engine) -> None:
-    """A mounted image is the directory as it was: all that is in it, and the directory itself."""
+    """A mounted snapshot is the directory as it was, with all that is in it."""
     async with a_lab(engine) as lab:
         source, target = await lab.task(), await lab.task()
         await make_tree(source)
@@ -59,7 +61,7 @@ async def check_a_mount_shows_the_directory(engine: Engine) -> None:
 
 
 async def check_mounts_are_writable_and_private(engine: Engine) -> None:
-    """What is written to a mount stays there: no other mount and no image changes."""
+    """What is written to a mount stays there: no other mount and no snapshot changes."""
     async with a_lab(engine) as lab:
         image = await a_directory(lab)
         one, other = await lab.task(), await lab.task()
@@ -70,7 +72,7 @@ async def check_mounts_are_writable_and_private(engine: Engine) -> None:
         equal(await sh(one, "cd /mnt/a; echo * d/*; cat f"), b"d e f d/new\none\nmore\n", "it")
         for task, path in ((one, "/mnt/b"), (other, "/mnt/a")):
             seen = await sh(task, f"cd {path}; echo * d/*; cat f")
-            equal(seen, b"d f d/g\none\n", "another mount of the image")
+            equal(seen, b"d f d/g\none\n", "another mount of the snapshot")
 
 
 async def check_a_mount_hides_what_is_there(engine: Engine) -> None:
@@ -102,7 +104,7 @@ async def check_mounts_are_stacked(engine: Engine) -> None:
 
 
 async def check_an_empty_mount(engine: Engine) -> None:
-    """Without an image the mount is an empty directory, to write to."""
+    """Without a snapshot the mount is an empty directory, to write to."""
     async with a_lab(engine) as lab:
         task = await lab.task()
         await sh(task, "mkdir /srv/m; : > /srv/m/under")
@@ -138,14 +140,14 @@ async def check_paths_of_mounts(engine: Engine) -> None:
             equal(await sh(task, "cat /srv/m/real/f"), b"one\n", f"what is mounted at {path!r}")
             await soon(unmount(task, "/srv/m/real"), "unmount()")
         await soon(mount(task, "/srv/m/real", image), "mount()")
-        kept = await lab.directory(task, "/srv/m/link")
+        linked = await lab.directory(task, "/srv/m/link")
         await soon(unmount(task, "/srv/m/link"), "unmount() by a link")
-        await soon(mount(task, "/srv/m/real", kept), "mount() of what was kept by a link")
-        equal(await sh(task, "cat /srv/m/real/f"), b"one\n", "what was kept by a link")
+        await soon(mount(task, "/srv/m/real", linked), "mount() of a snapshot by a link")
+        equal(await sh(task, "cat /srv/m/real/f"), b"one\n", "the snapshot by a link")
 
 
 async def check_errors_of_paths(engine: Engine) -> None:
-    """What is no directory cannot be kept, mounted on or unmounted: the kernel's errno."""
+    """What is no directory cannot be snapshotted, mounted on or unmounted: the kernel's errno."""
     async with a_lab(engine) as lab:
         image, task = await a_directory(lab), await lab.task()
         await sh(task, "mkdir /srv/m; : > /srv/f; ln -s loop /srv/loop; ln -s missing /srv/broken")
@@ -219,8 +221,8 @@ async def check_a_directory_is_no_filesystem(engine: Engine) -> None:
         assert image.name in str(error), f"the message does not name {image}: {error}"
 
 
-async def check_mounts_outlive_their_image(engine: Engine) -> None:
-    """A mount goes on after its image was forgotten and the task ended of which it was made."""
+async def check_mounts_outlive_their_snapshot(engine: Engine) -> None:
+    """A mount stays after its snapshot was forgotten and the snapshotted task ended."""
     async with a_lab(engine) as lab:
         source, task = await lab.task(), await lab.task()
         await sh(source, "mkdir /srv/t; echo one > /srv/t/f")
@@ -233,7 +235,7 @@ async def check_mounts_outlive_their_image(engine: Engine) -> None:
 
 
 async def check_mounts_are_no_part_of_a_snapshot(engine: Engine) -> None:
-    """An image of the filesystem has the directory below a mount; the task keeps its mount."""
+    """A snapshot of all files has the directory below a mount; the mount stays in the task."""
     async with a_lab(engine) as lab:
         image, task = await a_directory(lab), await lab.task()
         await sh(task, "mkdir /srv/m /srv/n; echo under > /srv/m/under")
@@ -246,13 +248,13 @@ async def check_mounts_are_no_part_of_a_snapshot(engine: Engine) -> None:
             equal(seen, b"m n m/under n/*\n", "a copy")
             await fails(EINVAL, unmount(copy, "/srv/m"), "unmount() in a copy")
             seen = await sh(task, "cd /srv; echo m/* n/*")
-            equal(seen, b"m/d m/f m/new n/new\n", "the task that was kept")
+            equal(seen, b"m/d m/f m/new n/new\n", "the snapshotted task")
         await soon(unmount(task, "/srv/m"), "unmount() after snapshots")
         equal(await sh(task, "echo /srv/m/*"), b"/srv/m/under\n", "what was there before")
 
 
-async def check_what_is_mounted_can_be_kept(engine: Engine) -> None:
-    """An image of a directory has what is mounted on it, with what was written there since."""
+async def check_what_is_mounted_can_be_snapshotted(engine: Engine) -> None:
+    """A snapshot of a directory has what is mounted on it, with what was written there since."""
     async with a_lab(engine) as lab:
         image, task = await a_directory(lab), await lab.task()
         await sh(task, "mkdir /srv/m; echo under > /srv/m/under")
@@ -261,15 +263,15 @@ async def check_what_is_mounted_can_be_kept(engine: Engine) -> None:
             await sh(task, f"cd /srv/m; rm -rf d; mkdir d; echo {turn} > d/{turn}; : > {turn}")
             expected = await picture(task, "/srv/m")
             image = await lab.directory(task, "/srv/m")
-            same(await picture(task, "/srv/m"), expected, "the mount after it was kept")
+            same(await picture(task, "/srv/m"), expected, "the mount after its snapshot")
         other = await lab.task()
         await sh(other, "mkdir /srv/m")
         await soon(mount(other, "/srv/m", image), "mount()")
-        same(await picture(other, "/srv/m"), expected, "the last image")
+        same(await picture(other, "/srv/m"), expected, "the last snapshot")
 
 
-async def check_keeping_a_directory_of_an_image(engine: Engine) -> None:
-    """A directory can be kept where parts of it come from an image and parts were removed."""
+async def check_a_snapshot_of_a_changed_directory(engine: Engine) -> None:
+    """A snapshot can be taken of a directory that comes from one and was changed since."""
     async with a_lab(engine) as lab:
         source = await lab.task()
         await sh(
@@ -282,7 +284,7 @@ async def check_keeping_a_directory_of_an_image(engine: Engine) -> None:
         other = await lab.task()
         await sh(other, "mkdir /srv/t")
         await soon(mount(other, "/srv/t", image), "mount()")
-        same(await picture(other, "/srv/t"), expected, "the image")
+        same(await picture(other, "/srv/t"), expected, "the snapshot")
 
 
 async def check_a_mount_that_is_in_use(engine: Engine) -> None:
@@ -291,7 +293,7 @@ async def check_a_mount_that_is_in_use(engine: Engine) -> None:
         image, task = await a_directory(lab), await lab.task()
         await sh(task, "mkdir /srv/m")
         await soon(mount(task, "/srv/m", image), "mount()")
-        shell = await Shell.start(task)
+        shell = await RunningShell.start(task)
         equal(await shell.says("cd /srv/m; cat f"), b"one\n", "a process in a mount")
         error = await fails(EBUSY, unmount(task, "/srv/m"), "unmount() of what is in use")
         equal(error.filename, "/srv/m", "the path in the error")
@@ -304,7 +306,7 @@ async def check_running_processes_see_a_mount(engine: Engine) -> None:
     async with a_lab(engine) as lab:
         image, task = await a_directory(lab), await lab.task()
         await sh(task, "mkdir /srv/m")
-        shell = await Shell.start(task)
+        shell = await RunningShell.start(task)
         equal(await shell.says("echo /srv/m/*"), b"/srv/m/*\n", "before")
         await soon(mount(task, "/srv/m", image), "mount()")
         equal(await shell.says("cat /srv/m/f; echo x > /srv/m/x"), b"one\n", "a process")
@@ -324,7 +326,7 @@ async def check_a_place_of_a_mount_stays(engine: Engine) -> None:
 
 
 async def check_mounts_end_with_the_task(engine: Engine) -> None:
-    """After the end nothing is mounted or kept: `TaskEnded`."""
+    """After the end nothing can be mounted or snapshotted: `TaskEnded`."""
     async with a_lab(engine) as lab:
         image, task = await a_directory(lab), await lab.task()
         await sh(task, "mkdir /srv/m")
@@ -336,7 +338,7 @@ async def check_mounts_end_with_the_task(engine: Engine) -> None:
 
 
 async def check_directories_at_once(engine: Engine) -> None:
-    """Keeping and mounting can be asked for at once, and all of it is done."""
+    """Snapshots and mounts can be asked for at once, and all of them are made."""
     async with a_lab(engine) as lab:
         task = await lab.task()
         await sh(task, "cd /srv; for i in $(seq 6); do mkdir $i m$i; echo $i > $i/f; done")

@@ -1,4 +1,4 @@
-"""Images of the filesystem: how they are made, stay and go, and what they leave alone."""
+"""Snapshots of all files: how they are taken and forgotten, and what they leave alone."""
 
 import asyncio
 import os
@@ -19,14 +19,15 @@ from ... import (
 )
 from ..calls import forget, snapshot
 from ..files.watch import watching
-from ..lab import Shell, a_lab
+from ..lab import a_lab
+from ..running_shell import RunningShell
 from ..support import content, equal, line, raises, sh, soon, start
 
 NEEDS = frozenset({Capability.SNAPSHOT})
 
 
 async def check_a_copy_has_the_files(engine: Engine) -> None:
-    """A task of an image has the files that the task had of which it was made."""
+    """A task created from a snapshot has the files of the task it was taken of."""
     async with a_lab(engine) as lab:
         source = await lab.task()
         await sh(source, "echo one > /srv/f; echo two > /tmp/f; mkdir /root/d; : > /opt/f")
@@ -38,15 +39,15 @@ async def check_a_copy_has_the_files(engine: Engine) -> None:
         )
 
 
-async def check_an_image_without_changes(engine: Engine) -> None:
-    """A task in which nothing was done has an image too."""
+async def check_a_snapshot_without_changes(engine: Engine) -> None:
+    """A snapshot can be taken of a task in which nothing was done."""
     async with a_lab(engine) as lab:
         copy = await lab.copy(await lab.snapshot(await lab.task()))
         equal(await sh(copy, "echo fine"), b"fine\n", "a copy of an untouched task")
 
 
-async def check_images_do_not_change(engine: Engine) -> None:
-    """What the task does later, and what is done in copies, does not change an image."""
+async def check_snapshots_do_not_change(engine: Engine) -> None:
+    """Later changes in the task and in copies do not change a snapshot."""
     async with a_lab(engine) as lab:
         source = await lab.task()
         await sh(source, "cd /srv; echo one > kept; echo one > removed; echo one > changed")
@@ -58,7 +59,7 @@ async def check_images_do_not_change(engine: Engine) -> None:
         equal(seen, b"changed kept removed\none\none\none\n", "a copy after changes elsewhere")
 
 
-async def check_the_task_goes_on(engine: Engine) -> None:
+async def check_the_task_continues(engine: Engine) -> None:
     """After a snapshot the task has all its files, and can change them as before."""
     async with a_lab(engine) as lab:
         source = await lab.task()
@@ -74,7 +75,7 @@ async def check_the_task_goes_on(engine: Engine) -> None:
 
 
 async def check_branches_are_independent(engine: Engine) -> None:
-    """Tasks of one image do not see what the others do."""
+    """Tasks created from one snapshot do not see what the others do."""
     async with a_lab(engine) as lab:
         source = await lab.task()
         await sh(source, "echo one > /srv/f")
@@ -87,8 +88,8 @@ async def check_branches_are_independent(engine: Engine) -> None:
         equal(await sh(source, "cd /srv; echo *; cat f"), b"f\none\n", "where they come from")
 
 
-async def check_images_of_images(engine: Engine) -> None:
-    """A copy can be kept again, any number of times; each image stays what it was."""
+async def check_snapshots_of_copies(engine: Engine) -> None:
+    """Copies can be snapshotted again, any number of times; each snapshot stays what it was."""
     async with a_lab(engine) as lab:
         images = [await lab.snapshot(await lab.task())]
         for turn in range(12):
@@ -110,7 +111,7 @@ async def check_images_of_images(engine: Engine) -> None:
 
 
 async def check_end_ends_the_task(engine: Engine) -> None:
-    """With `end` the task ends as if it had been killed, and the image is the same."""
+    """With `end` the task ends as if it had been killed, and the snapshot is the same."""
     async with a_lab(engine) as lab:
         source = await lab.task()
         await sh(source, "mkdir /srv/d; echo one > /srv/d/f; ln /srv/d/f /srv/g")
@@ -118,7 +119,7 @@ async def check_end_ends_the_task(engine: Engine) -> None:
         await line(process)
         waiting = asyncio.ensure_future(source.wait())
         image = await lab.snapshot(source, end=True)
-        end = await soon(waiting, "wait() of a task that was kept with end=True")
+        end = await soon(waiting, "wait() of a task that a snapshot ended")
         equal((end.cause, source.poll()), (EndCause.KILLED, end), "how the task ended")
         equal((await soon(process.wait(), "wait()")).signal, SIGKILL, "its process")
         equal(await soon(content(process.stdout), "output"), b"ready\n", "its output")
@@ -128,24 +129,24 @@ async def check_end_ends_the_task(engine: Engine) -> None:
             equal(await sh(copy, "cat /srv/d/f /srv/g; : > /srv/h"), b"one\none\n", "a copy")
 
 
-async def check_after_the_end_nothing_is_kept(engine: Engine) -> None:
-    """An ended task cannot be kept: `TaskEnded`, however it ended."""
+async def check_no_snapshot_after_the_end(engine: Engine) -> None:
+    """No snapshot can be taken of an ended task: `TaskEnded`, however it ended."""
     async with a_lab(engine) as lab:
         exited = await lab.task(TaskSpec(main=ProcessSpec(("true",))))
         await soon(exited.wait(), "wait()")
-        killed, kept = await lab.task(), await lab.task()
+        killed, taken = await lab.task(), await lab.task()
         await soon(killed.kill(), "kill()")
-        await lab.snapshot(kept, end=True)
-        for task in (exited, killed, kept):
+        await lab.snapshot(taken, end=True)
+        for task in (exited, killed, taken):
             await raises(TaskEnded, snapshot(task), "snapshot() after the end")
             await raises(TaskEnded, snapshot(task, end=True), "snapshot(end=True) after the end")
 
 
-async def check_a_running_process_goes_on(engine: Engine) -> None:
-    """A process that runs goes on as if nothing had happened; the image has what it wrote."""
+async def check_a_running_process_continues(engine: Engine) -> None:
+    """A running process continues as if nothing had happened; the snapshot has its files."""
     async with a_lab(engine) as lab:
         source = await lab.task()
-        shell = await Shell.start(source)
+        shell = await RunningShell.start(source)
         await shell.says("x=1; cd /srv; mkdir here; cd here; echo one > f")
         writer = await start(source, "/bin/sh", "-c", "exec > /srv/log; echo one; cat")
         pid = await shell.says("echo $$")
@@ -159,11 +160,11 @@ async def check_a_running_process_goes_on(engine: Engine) -> None:
         both = b"one\ntwo\nthree\n"
         equal(await sh(source, "cat /srv/log /srv/here/f"), both + both, "the files of the task")
         copy = await lab.copy(image)
-        equal(await sh(copy, "cat /srv/here/f"), b"one\ntwo\n", "the last image")
+        equal(await sh(copy, "cat /srv/here/f"), b"one\ntwo\n", "the last snapshot")
 
 
-async def check_an_image_is_of_one_moment(engine: Engine) -> None:
-    """While processes write, an image holds all files as they are at one moment."""
+async def check_a_snapshot_is_of_one_moment(engine: Engine) -> None:
+    """While processes write, a snapshot holds all files as they are at one moment."""
     script = "cd /srv; for i in $(seq 100000); do echo $i >> a; echo $i >> b; echo $i; done"
     async with a_lab(engine) as lab:
         source = await lab.task()
@@ -185,22 +186,22 @@ async def check_what_is_open_stays_open(engine: Engine) -> None:
     """A file that is open stays that very file, also one that was removed."""
     async with a_lab(engine) as lab:
         source = await lab.task()
-        kept = await source.files.open("/srv/kept", os.O_RDWR | os.O_CREAT)
+        stays = await source.files.open("/srv/stays", os.O_RDWR | os.O_CREAT)
         gone = await source.files.open("/srv/gone", os.O_RDWR | os.O_CREAT)
-        for file in (kept, gone):
+        for file in (stays, gone):
             await file.pwrite(0, b"one")
         await source.files.remove("/srv/gone")
         image = await lab.snapshot(source)
-        for file in (kept, gone):
+        for file in (stays, gone):
             await soon(file.pwrite(3, b"two"), "pwrite() after a snapshot")
             equal(await soon(file.pread(0, 10), "pread()"), b"onetwo", "what is open")
-        equal(await sh(source, "cd /srv; echo *; cat kept"), b"kept\nonetwo", "the files")
+        equal(await sh(source, "cd /srv; echo *; cat stays"), b"stays\nonetwo", "the files")
         copy = await lab.copy(image)
-        equal(await sh(copy, "cd /srv; echo *; cat kept"), b"kept\none", "the image")
+        equal(await sh(copy, "cd /srv; echo *; cat stays"), b"stays\none", "the snapshot")
 
 
-async def check_a_watch_goes_on(engine: Engine) -> None:
-    """Changes after a snapshot are told to those who watched before."""
+async def check_a_watch_continues(engine: Engine) -> None:
+    """A watch that began before a snapshot reports changes after it."""
     async with a_lab(engine) as lab:
         source = await lab.task()
         await sh(source, "mkdir /srv/d; : > /srv/d/old")
@@ -217,7 +218,7 @@ async def check_twice_at_once(engine: Engine) -> None:
         source = await lab.task()
         await sh(source, "mkdir /srv/d; echo one > /srv/d/f; rm -f /etc/hosts")
         images = await asyncio.gather(*(lab.snapshot(source) for _ in range(4)))
-        equal(len(set(images)), 4, "how many images four snapshots gave")
+        equal(len(set(images)), 4, "how many different snapshots")
         for image in images:
             copy = await lab.copy(image)
             equal(
@@ -247,7 +248,7 @@ async def check_other_calls_meanwhile(engine: Engine) -> None:
 
 
 async def check_kill_during_a_snapshot(engine: Engine) -> None:
-    """A snapshot that races with the end gives an image or raises `TaskEnded`; both end."""
+    """A snapshot that races with the end gives one or raises `TaskEnded`; both end."""
     async with a_lab(engine) as lab:
         for turns in (0, 1, 2, 5, 20):
             source = await lab.task()
@@ -260,7 +261,7 @@ async def check_kill_during_a_snapshot(engine: Engine) -> None:
                 image = lab.forget_later(await soon(call, "a snapshot of a killed task"))
             except TaskEnded:
                 continue
-            equal(await sh(await lab.copy(image), "cat /srv/d/f"), b"one\n", "the image")
+            equal(await sh(await lab.copy(image), "cat /srv/d/f"), b"one\n", "the snapshot")
 
 
 async def check_a_cancelled_snapshot_harms_nothing(engine: Engine) -> None:
@@ -268,7 +269,7 @@ async def check_a_cancelled_snapshot_harms_nothing(engine: Engine) -> None:
     async with a_lab(engine) as lab:
         source = await lab.task()
         await sh(source, "mkdir /srv/d; echo one > /srv/d/f")
-        shell = await Shell.start(source)
+        shell = await RunningShell.start(source)
         for turns in range(0, 30, 3):
             call = asyncio.ensure_future(snapshot(source))
             for _ in range(turns):
@@ -277,13 +278,13 @@ async def check_a_cancelled_snapshot_harms_nothing(engine: Engine) -> None:
             await asyncio.wait([call])
             if not call.cancelled() and call.exception() is None:
                 lab.forget_later(call.result())
-        equal(await shell.says("cat /srv/d/f"), b"one\n", "a process that went on")
+        equal(await shell.says("cat /srv/d/f"), b"one\n", "a process that continued")
         copy = await lab.copy(await lab.snapshot(source))
-        equal(await sh(copy, "cat /srv/d/f"), b"one\n", "an image made afterwards")
+        equal(await sh(copy, "cat /srv/d/f"), b"one\n", "a snapshot made afterwards")
 
 
-async def check_only_files_are_kept(engine: Engine) -> None:
-    """Environment, host name, working directory and processes are no part of an image."""
+async def check_only_files_are_in_a_snapshot(engine: Engine) -> None:
+    """Environment, host name, working directory and processes are no part of a snapshot."""
     async with a_lab(engine) as lab:
         source = await lab.task(
             TaskSpec(
@@ -299,7 +300,7 @@ async def check_only_files_are_kept(engine: Engine) -> None:
 
 
 async def check_a_copy_has_a_main_process(engine: Engine) -> None:
-    """A task of an image is a task like any other, with a main process and a working directory."""
+    """A task created from a snapshot has its own main process and working directory."""
     async with a_lab(engine) as lab:
         source = await lab.task()
         await sh(
@@ -309,15 +310,15 @@ async def check_a_copy_has_a_main_process(engine: Engine) -> None:
         image = await lab.snapshot(source)
         main = ProcessSpec(("/srv/s",))
         copy = await lab.task(TaskSpec(main=main, image=image, workdir="/srv/made/for/it"))
-        end = await soon(copy.wait(), "a task whose main process is from an image")
+        end = await soon(copy.wait(), "a task whose main process is from a snapshot")
         assert copy.main is not None, "a task with a main process has no main"
         equal(end.status and end.status.code, 7, "how it ended")
         seen = await soon(content(copy.main.stdout), "output")
         equal(seen, b"/srv/made/for/it\none\n", "what it printed")
 
 
-async def check_images_outlive_their_task(engine: Engine) -> None:
-    """An image is good after the end of the task it was made of, and of all of its copies."""
+async def check_snapshots_outlive_their_task(engine: Engine) -> None:
+    """A snapshot is good after the end of the task it was made of, and of all of its copies."""
     async with a_lab(engine) as lab:
         source = await lab.task()
         await sh(source, "echo one > /srv/f")
@@ -329,21 +330,21 @@ async def check_images_outlive_their_task(engine: Engine) -> None:
             await soon(copy.kill(), "kill()")
 
 
-async def check_unknown_images(engine: Engine) -> None:
-    """There is no task of an image that there never was: `UnknownImage`, which names it."""
+async def check_unknown_snapshots(engine: Engine) -> None:
+    """There is no task of a snapshot that there never was: `UnknownImage`, which names it."""
     for name in ("no-such-image", "", "../host", "host\0", "im-123"):
         call = engine.create(TaskSpec(image=Snapshot(name)))
         error = await raises(UnknownImage, call, f"create of {name!r}")
         assert name.strip("\0") in str(error), f"the message does not name {name!r}: {error}"
 
 
-async def check_forgotten_images(engine: Engine) -> None:
-    """There is no further task of a forgotten image: `UnknownImage`."""
+async def check_forgotten_snapshots(engine: Engine) -> None:
+    """There is no further task of a forgotten snapshot: `UnknownImage`."""
     async with a_lab(engine) as lab:
         image = await lab.snapshot(await lab.task())
         await soon(forget(engine, image), "forget()")
         await raises(
-            UnknownImage, engine.create(TaskSpec(image=image)), "create of a forgotten image"
+            UnknownImage, engine.create(TaskSpec(image=image)), "create of a forgotten snapshot"
         )
 
 
@@ -357,8 +358,8 @@ async def check_forgetting_what_is_not_known(engine: Engine) -> None:
         equal(await sh(await lab.task(), "echo fine"), b"fine\n", "a task afterwards")
 
 
-async def check_what_stands_on_a_forgotten_image_stays(engine: Engine) -> None:
-    """Tasks and images that were made from a forgotten image go on, with all their files."""
+async def check_what_depends_on_a_forgotten_snapshot_stays(engine: Engine) -> None:
+    """Tasks and snapshots made from a forgotten snapshot lose no files."""
     async with a_lab(engine) as lab:
         source = await lab.task()
         await sh(source, "mkdir /srv/d; echo one > /srv/d/f")
@@ -366,18 +367,18 @@ async def check_what_stands_on_a_forgotten_image_stays(engine: Engine) -> None:
         middle = await lab.copy(below)
         await sh(middle, "echo two > /srv/d/g")
         above = await lab.snapshot(middle)
-        standing = await lab.copy(below)
+        dependent = await lab.copy(below)
         await soon(forget(engine, below), "forget()")
         await soon(source.kill(), "kill()")
-        equal(await sh(standing, "cat /srv/d/*"), b"one\n", "a task of a forgotten image")
-        equal(await sh(middle, "cat /srv/d/*"), b"one\ntwo\n", "one that was kept itself")
-        equal(await sh(await lab.copy(above), "cat /srv/d/*"), b"one\ntwo\n", "an image on top")
-        again = await lab.copy(await lab.snapshot(standing))
-        equal(await sh(again, "cat /srv/d/*"), b"one\n", "an image made afterwards")
+        equal(await sh(dependent, "cat /srv/d/*"), b"one\n", "a task of a forgotten snapshot")
+        equal(await sh(middle, "cat /srv/d/*"), b"one\ntwo\n", "one that was snapshotted itself")
+        equal(await sh(await lab.copy(above), "cat /srv/d/*"), b"one\ntwo\n", "a snapshot on top")
+        again = await lab.copy(await lab.snapshot(dependent))
+        equal(await sh(again, "cat /srv/d/*"), b"one\n", "a snapshot made afterwards")
 
 
-async def check_what_gives_room(engine: Engine) -> None:
-    """Forgetting an image gives room at the latest when all is gone that stood on it."""
+async def check_what_frees_storage(engine: Engine) -> None:
+    """Forgetting a snapshot frees storage, at the latest when nothing depends on it."""
     async with a_lab(engine) as lab:
         source = await lab.task()
         await sh(source, "echo one > /srv/f")
@@ -402,14 +403,14 @@ async def check_forget_while_creating(engine: Engine) -> None:
                 await asyncio.sleep(0)
             await soon(forget(engine, image), "forget() during create()")
             try:
-                copy = await soon(call, "create() of an image that is forgotten meanwhile")
+                copy = await soon(call, "create() of a snapshot that is forgotten meanwhile")
             except UnknownImage:
                 continue
             equal(await sh(copy, "cat /srv/f"), b"one\n", "the task")
 
 
 async def check_many_files(engine: Engine) -> None:
-    """An image holds thousands of files, and copies of it can remove them."""
+    """A snapshot holds thousands of files, and copies of it can remove them."""
     async with a_lab(engine) as lab:
         source = await lab.task()
         await sh(
@@ -430,7 +431,7 @@ async def check_many_files(engine: Engine) -> None:
 
 
 async def check_ten_copies_at_once(engine: Engine) -> None:
-    """Tasks of one image can be created, used and ended all at the same time."""
+    """Tasks of one snapshot can be created, used and ended all at the same time."""
     async with a_lab(engine) as lab:
         source = await lab.task()
         await sh(source, "mkdir /srv/d; echo one > /srv/d/f")

@@ -126,11 +126,11 @@ async def check_nonsense_tasks_are_refused(engine: Engine) -> None:
 
 
 async def check_unknown_image(engine: Engine) -> None:
-    """An image that is not there is refused, by an engine without images as well, and named."""
+    """An unknown snapshot is refused by name, also by an engine without snapshots."""
     call = engine.create(TaskSpec(image=Snapshot("no-such-image")))
-    error = await raises(EngineError, call, "create with an unknown image")
+    error = await raises(EngineError, call, "create with an unknown snapshot")
     assert isinstance(error, (UnknownImage, Unsupported)), f"another error: {error!r}"
-    assert "no-such-image" in str(error), f"the message does not name the image: {error}"
+    assert "no-such-image" in str(error), f"the message does not name the snapshot: {error}"
 
 
 async def check_create_with_a_main_that_cannot_start(engine: Engine) -> None:

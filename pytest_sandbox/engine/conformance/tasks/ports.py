@@ -27,12 +27,12 @@ def break_off(peer):
     peer.recv(1)
     peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     peer.close()
-kept = []
+peers = []
 server = socket.create_server(("127.0.0.1", 0), backlog=100)
 print(server.getsockname()[1], flush=True)
 while True:
     peer, _ = server.accept()
-    modes = {"echo": echo, "talk": talk, "break": break_off, "deaf": kept.append}
+    modes = {"echo": echo, "talk": talk, "break": break_off, "deaf": peers.append}
     threading.Thread(target=modes[sys.argv[1]], args=(peer,)).start()
 """
 
@@ -79,7 +79,7 @@ async def check_both_ways(engine: Engine) -> None:
 
 
 async def check_the_end_of_what_we_write(engine: Engine) -> None:
-    """After `end` the server sees the end of its input, and can go on answering."""
+    """After `end` the server sees the end of its input, and can still answer."""
     async with a_task(engine) as task, connected(task, await serve(task)) as connection:
         await soon(connection.write(b"one"), "write()")
         for _ in range(2):
@@ -171,7 +171,7 @@ async def check_ports_are_private(engine: Engine) -> None:
 
 
 async def check_closing_a_connection(engine: Engine) -> None:
-    """A connection can be closed again; the server goes on."""
+    """A connection can be closed again; the server continues."""
     async with a_task(engine) as task:
         port = await serve(task)
         connection = await soon(connect(task, port), "connect()")

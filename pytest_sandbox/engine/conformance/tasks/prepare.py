@@ -1,4 +1,4 @@
-"""Getting ready for tasks that are likely to come: a hint, of which nothing shows."""
+"""Getting ready for tasks that are likely to come: a hint, which only affects speed."""
 
 import asyncio
 from contextlib import suppress
@@ -37,7 +37,7 @@ async def check_prepared_tasks_are_like_any_other(engine: Engine) -> None:
 
 
 async def check_main_and_environment_may_be_others(engine: Engine) -> None:
-    """Of what was prepared for, a task has neither the main process nor the environment."""
+    """A task has its own main process and environment, not those that were prepared for."""
     async with a_lab(engine) as lab:
         main = ProcessSpec(("/bin/sh", "-c", ": > /srv/left; cat"))
         hint = TaskSpec(main=main, env={"A": "prepared"}, workdir="/srv/w", name="one")
@@ -107,11 +107,11 @@ async def check_prepared_copies(engine: Engine) -> None:
 
 @requires(Capability.SNAPSHOT)
 async def check_forgetting_what_was_prepared(engine: Engine) -> None:
-    """There is no task of a forgotten image, though one was prepared for."""
+    """No task is created from a forgotten snapshot, though one was prepared for."""
     async with a_lab(engine) as lab:
         image = await lab.snapshot(await lab.task())
         await soon(prepare(engine, TaskSpec(image=image)), "prepare()")
         await soon(forget(engine, image), "forget()")
         spec = TaskSpec(image=image)
-        await raises(UnknownImage, engine.create(spec), "create of a forgotten image")
-        await soon(prepare(engine, spec), "prepare() for a forgotten image")
+        await raises(UnknownImage, engine.create(spec), "create of a forgotten snapshot")
+        await soon(prepare(engine, spec), "prepare() for a forgotten snapshot")

@@ -35,8 +35,8 @@ async def check_no_terminals(engine: Engine) -> None:
 
 
 @lacking(Capability.SNAPSHOT)
-async def check_no_images(engine: Engine) -> None:
-    """An engine without images refuses to make, mount and load them; the task goes on."""
+async def check_no_snapshots(engine: Engine) -> None:
+    """An engine without snapshots refuses to take, mount and load them; the task continues."""
     async with a_task(engine) as task:
         for what, call in (
             ("snapshot", lambda: snapshot(task)),
@@ -44,7 +44,7 @@ async def check_no_images(engine: Engine) -> None:
             ("snapshot_directory", lambda: snapshot_directory(task, "/srv")),
             ("mount", lambda: mount(task, "/srv", None)),
             ("unmount", lambda: unmount(task, "/srv")),
-            ("export", lambda: exported(engine, Snapshot("image"))),
+            ("export", lambda: exported(engine, Snapshot("snapshot"))),
             ("load", lambda: load(engine, chunks(b"x"))),
         ):
             await raises(Unsupported, call(), what)
@@ -52,14 +52,14 @@ async def check_no_images(engine: Engine) -> None:
 
 
 @lacking(Capability.MEMORY_SNAPSHOT)
-async def check_no_images_of_processes(engine: Engine) -> None:
-    """An engine that cannot keep processes refuses tasks that may be asked for it."""
+async def check_no_memory_snapshots(engine: Engine) -> None:
+    """An engine without memory snapshots refuses tasks that are freezable or resume."""
     async with a_task(engine) as task:
         await raises(Unsupported, snapshot_memory(task), "snapshot_memory")
     call = engine.create(TaskSpec(freezable=True))
     await raises(Unsupported, call, "create of a task that can be frozen")
-    call = engine.create(TaskSpec(resume=MemorySnapshot("image")))
-    await raises(Unsupported, call, "create of a task that goes on")
+    call = engine.create(TaskSpec(resume=MemorySnapshot("snapshot")))
+    await raises(Unsupported, call, "create of a task that resumes")
 
 
 @lacking(Capability.PORT)

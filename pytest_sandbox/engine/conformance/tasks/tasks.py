@@ -1,4 +1,4 @@
-"""How tasks live, end, and keep to themselves."""
+"""How tasks live, end, and stay apart from each other."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Volumes beside images of files."""
+"""Volumes and snapshots of files together."""
 
 from ... import Capability, Engine, TaskSpec, VolumeMount
 from ..calls import mount, unmount
@@ -10,7 +10,7 @@ NEEDS = frozenset({Capability.VOLUME, Capability.SNAPSHOT})
 
 
 async def check_a_volume_is_no_part_of_a_snapshot(engine: Engine) -> None:
-    """An image has the directory below a volume; a copy can mount it again, with what is new."""
+    """A snapshot has the directory below a volume; a copy can mount it again, with what is new."""
     async with a_lab(engine) as lab:
         name = lab.volume()
         task = await a_task_with(lab, name)
@@ -19,15 +19,15 @@ async def check_a_volume_is_no_part_of_a_snapshot(engine: Engine) -> None:
             image = await lab.snapshot(task)
             bare = await lab.copy(image)
             equal(await sh(bare, "cat /srv/f; echo /vol/*"), b"one\n/vol/*\n", "a copy without")
-            equal(await sh(task, "cat /vol/f"), b"one\n", "the task that was kept")
+            equal(await sh(task, "cat /vol/f"), b"one\n", "the snapshotted task")
         volumes = (VolumeMount(name, "/vol"),)
         copy = await lab.task(TaskSpec(image=image, volumes=volumes))
         await sh(task, "echo two > /vol/f")
         equal(await sh(copy, "cat /vol/f"), b"two\n", "a copy with the volume")
 
 
-async def check_a_directory_of_a_volume_can_be_kept(engine: Engine) -> None:
-    """An image of a directory can be made of a volume, and mounted on one."""
+async def check_a_directory_of_a_volume_can_be_snapshotted(engine: Engine) -> None:
+    """A snapshot can be taken of a directory in a volume, and mounted in one."""
     async with a_lab(engine) as lab:
         task = await a_task_with(lab, lab.volume())
         await sh(task, "mkdir /vol/d /vol/m; echo one > /vol/d/f")
