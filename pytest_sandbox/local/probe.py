@@ -21,8 +21,8 @@ from .engine.machine.mode_refused import (
     sysctl,
 )
 from .engine.machine.modes import attempt, candidates
-from .engine.snapshots.images import Images
-from .engine.snapshots.memory import Memory
+from .engine.snapshots.layer_store import LayerStore
+from .engine.snapshots.memory_snapshots import LocalMemorySnapshots
 from .kernel.syscalls import MACHINE, SUPPORTED_MACHINES
 from .options import LocalOptions, Mode
 from .report import Finding, Report
@@ -85,8 +85,8 @@ async def _memory(options: LocalOptions) -> Finding:
     """Whether memory snapshots work, by snapshotting and restoring a process."""
     name = "memory snapshots"
     consequence = "snapshots are of files only, not of running processes"
-    memory = Memory(options, Images(_TRIAL_STORE))
-    if missing := await memory.look():
+    memory = LocalMemorySnapshots(options, LayerStore(_TRIAL_STORE))
+    if missing := await memory.find_criu():
         return Finding(name, False, missing.reason, consequence, missing.remedy)
     try:
         used = await memory.trial()

@@ -110,11 +110,10 @@ async def test_the_number_of_processes_is_as_asked_for(small: LocalEngine) -> No
 @module_loop
 async def test_processes_are_bounded_whoever_they_become(small: LocalEngine) -> None:
     """One user's processes are bounded by the kernel; a sandbox has thousands of users."""
-    assert small._factory is not None
-    if small._factory.zygote.mode is Mode.SINGLE:
+    if small.factory.zygote.mode is Mode.SINGLE:
         pytest.skip("needs root: there is a single user in a sandbox here")
-    if "pids" in small._factory.zygote.refused:
-        pytest.skip(f"no pids cgroup: {small._factory.zygote.refused['pids']}")
+    if "pids" in small.factory.zygote.refused:
+        pytest.skip(f"no pids cgroup: {small.factory.zygote.refused['pids']}")
     task = await small.create(TaskSpec(limits=Limits(processes=20)))
     script = (
         "for u in 1 2 3 4 5 6 7 8; do for n in 1 2 3 4 5; do "

@@ -64,8 +64,7 @@ def test_limits_of_both_versions() -> None:
 
 
 def groups_of(engine: LocalEngine) -> list[str]:
-    assert engine._factory is not None
-    return list(engine._factory.zygote.cgroups)
+    return list(engine.factory.zygote.cgroups)
 
 
 @needs_root

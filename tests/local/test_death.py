@@ -46,7 +46,7 @@ async def main():
         task = await engine.create(TaskSpec(limits=Limits(processes=100)))
         process = await task.exec(ProcessSpec(("/bin/sh", "-c", sys.argv[1])))
         await process.stdout.read(0)
-    zygote = engine._factory.zygote
+    zygote = engine.factory.zygote
     print(zygote.pid, *zygote.cgroups, flush=True)
     await asyncio.sleep(1000)
 
@@ -170,8 +170,7 @@ async def fresh() -> AsyncIterator[LocalEngine]:
 
 
 def zygote_of(engine: LocalEngine) -> int:
-    assert engine._factory is not None
-    return engine._factory.zygote.pid
+    return engine.factory.zygote.pid
 
 
 @pytest.mark.asyncio

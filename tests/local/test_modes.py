@@ -26,7 +26,6 @@ ROOT_MODES = (Mode.ROOT_SHIFTED, Mode.ROOT_IDENTITY, Mode.ROOT_PLAIN)
 
 @pytest.mark.asyncio
 async def test_a_sandbox_is_a_machine_of_its_own(moded: LocalEngine) -> None:
-    assert moded._factory is not None
     task = await moded.create(TaskSpec(hostname="inside"))
     done = await shell(
         task, "id -u; uname -n; echo $$; ls /proc | grep -c '^[0-9]'; ls /sys/class/net"
@@ -41,7 +40,7 @@ async def test_a_sandbox_is_a_machine_of_its_own(moded: LocalEngine) -> None:
     ours = {os.readlink(f"/proc/self/ns/{name}") for name in os.listdir("/proc/self/ns")}
     shared = {name.partition(":")[0] for name in ours & set(own.out.split())}
     assert len(own.out.split()) == 7
-    assert shared == ({"user"} if moded._factory.zygote.mode is Mode.ROOT_PLAIN else set())
+    assert shared == ({"user"} if moded.factory.zygote.mode is Mode.ROOT_PLAIN else set())
     await task.kill()
 
 
@@ -127,10 +126,9 @@ async def test_terminals_work(moded: LocalEngine) -> None:
 
 @pytest.mark.asyncio
 async def test_the_system_can_be_written_to_where_the_mode_allows(moded: LocalEngine) -> None:
-    assert moded._factory is not None
     task = await moded.create(TaskSpec())
     written = await shell(task, "touch /usr/bin/made-inside && rm /usr/bin/env && ls /usr/bin/env")
-    if moded._factory.zygote.mode in ROOT_MODES:
+    if moded.factory.zygote.mode in ROOT_MODES:
         assert (written.code, written.err.count("No such file")) == (2, 1)
     else:
         assert "Read-only file system" in written.err
@@ -141,14 +139,13 @@ async def test_the_system_can_be_written_to_where_the_mode_allows(moded: LocalEn
 
 @pytest.mark.asyncio
 async def test_other_users_exist_where_the_mode_has_more_ids(moded: LocalEngine) -> None:
-    assert moded._factory is not None
     task = await moded.create(TaskSpec())
     done = await shell(
         task,
         "touch /tmp/f && chown 33:33 /tmp/f && stat -c %u:%g /tmp/f; "
         "su -s /bin/sh nobody -c 'id -u'",
     )
-    if moded._factory.zygote.mode is Mode.SINGLE:
+    if moded.factory.zygote.mode is Mode.SINGLE:
         assert done.out == ""
     else:
         assert done.out.split() == ["33:33", "65534"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from pytest_sandbox.engine import (
@@ -22,8 +20,7 @@ pytestmark = pytest.mark.asyncio
 
 
 def prepared(engine: LocalEngine) -> int:
-    assert engine._factory is not None
-    return len(engine._factory.pool._prepared)
+    return len(engine.factory.pool._prepared)
 
 
 async def started() -> LocalEngine:
@@ -86,7 +83,6 @@ async def test_no_more_are_prepared_than_there_may_be_and_the_newest_stay() -> N
 
 async def test_forgetting_an_image_ends_what_was_prepared_of_it() -> None:
     engine = await started()
-    assert engine._factory is not None
     task = await engine.create(TaskSpec())
     await shell(task, "echo x >/root/f")
     image = await task.snapshot(end=True)
@@ -98,16 +94,15 @@ async def test_forgetting_an_image_ends_what_was_prepared_of_it() -> None:
     await engine.prepare(TaskSpec(image=image))
     await engine.prepare(TaskSpec(image=Snapshot("no-such-image")))  # a hint that comes to nothing
     await engine.forget(image)
-    await asyncio.gather(*engine._factory.pool._ending)
-    assert engine._factory.images.layers == 0
+    await engine.factory.pool.ended()
+    assert engine.factory.store.layers == 0
     await engine.close()
 
 
 async def test_when_a_prepared_sandbox_died_another_one_is_made() -> None:
     engine = await started()
-    assert engine._factory is not None
     await engine.prepare(TaskSpec())
-    (one,) = engine._factory.pool._prepared
+    (one,) = engine.factory.pool._prepared
     task = await one.making
     await task.kill()
     other = await engine.create(TaskSpec())
@@ -120,14 +115,13 @@ async def test_prepared_sandboxes_end_with_the_engine_and_when_nobody_comes(
 ) -> None:
     monkeypatch.setattr("pytest_sandbox.local.engine.pool._PATIENCE", 0.01)
     engine = await started()
-    assert engine._factory is not None
     await engine.prepare(TaskSpec())
-    (one,) = engine._factory.pool._prepared
+    (one,) = engine.factory.pool._prepared
     await (await one.making).wait()
     assert prepared(engine) == 0
     monkeypatch.undo()
     await engine.prepare(TaskSpec())
-    zygote = engine._factory.zygote.pid
+    zygote = engine.factory.zygote.pid
     await engine.close()
     assert not exists(f"/proc/{zygote}")
     assert zygote not in processes("pytest-sandbox")

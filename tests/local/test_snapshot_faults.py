@@ -50,8 +50,7 @@ async def out(task: LocalTask, script: str) -> str:
 
 
 def zygote(engine: LocalEngine) -> int:
-    assert engine._factory is not None
-    return engine._factory.zygote.pid
+    return engine.factory.zygote.pid
 
 
 def children(pid: int) -> list[str]:
@@ -68,12 +67,11 @@ def held(engine: LocalEngine) -> tuple[int, int, int, int]:
 
 async def quiet(engine: LocalEngine) -> tuple[int, int, int, int]:
     """What is held once everything has ended that was to end."""
-    assert engine._factory is not None
-    await asyncio.gather(*engine._factory.pool._ending)
+    await engine.factory.pool.ended()
     await eventually(lambda: not children(zygote(engine)))
     request = UnmountRequest(name="none", path="/")
     with pytest.raises(ProcessLookupError):  # answered once all that came before is done
-        await engine._factory.zygote.request(request, Succeeded)
+        await engine.factory.zygote.request(request, Succeeded)
     await eventually(lambda: not children(zygote(engine)))
     return held(engine)
 
@@ -88,8 +86,7 @@ async def eventually(condition: Callable[[], bool]) -> None:
 
 
 async def nothing_is_left(engine: LocalEngine, before: tuple[int, int, int, int]) -> None:
-    assert engine._factory is not None
-    assert engine._factory.images.layers == 0
+    assert engine.factory.store.layers == 0
     assert await quiet(engine) == before
 
 
@@ -193,8 +190,7 @@ async def test_without_room_nothing_is_kept_and_the_sandbox_goes_on() -> None:
     with pytest.raises(StoreFull):
         await task.snapshot(end=True)
     assert task.poll() is not None
-    assert engine._factory is not None
-    assert engine._factory.images.layers == 0
+    assert engine.factory.store.layers == 0
     await engine.close()
 
 
@@ -293,14 +289,14 @@ async def test_many_files_are_kept_while_others_are_served() -> None:
 
 
 async def test_two_hundred_layers_and_a_clear_end_to_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pytest_sandbox.local.engine.snapshots.images.MAX_LAYERS", 200)
+    monkeypatch.setattr("pytest_sandbox.local.engine.snapshots.layer_store.MAX_LAYERS", 200)
     engine = await started()
     task = await engine.create(TaskSpec())
     for number in range(200):
         await out(task, f"echo {number} >/srv/{number % 50}; rm -f /srv/{(number + 7) % 11}; :")
         image = await task.snapshot()
         expected = await out(task, "cd /srv; grep . *")
-    with pytest.raises(StoreFull, match="Export the image and load it again"):
+    with pytest.raises(StoreFull, match="Export a snapshot and load it again"):
         await task.snapshot()
     copy = await engine.create(TaskSpec(image=image))
     assert await out(copy, "cd /srv; grep . *") == expected

@@ -188,9 +188,8 @@ async def test_an_image_that_was_forgotten_is_unknown_and_what_stands_on_it_stay
 
 
 async def test_nothing_is_kept_when_nothing_stands_on_it(engine: LocalEngine) -> None:
-    assert engine._factory is not None
     task = await engine.create(TaskSpec())
     for way in (LIVE, BUSY, ENDED):
         await engine.forget(await keep(task, way))
     await task.wait()
-    assert engine._factory.images.layers == 0
+    assert engine.factory.store.layers == 0

@@ -106,16 +106,6 @@ CIRCLES = [
         "inmemory._strictness",
     },
     {
-        "local.engine.factory",
-        "local.engine.links.zygote_link",
-        "local.engine.machine.modes",
-        "local.engine.pool",
-        "local.engine.snapshots.images",
-        "local.engine.snapshots.memory",
-        "local.engine.snapshots.snapshotting",
-        "local.engine.task",
-    },
-    {
         "plugin.engine",
         "plugin.ownership",
     },
@@ -137,7 +127,6 @@ BY_STRING = {"cli._main"}
 TWICE = {
     "Call",
     "Check",
-    "Images",
     "Link",
     "Proc",
     "Run",

@@ -25,7 +25,7 @@ from pytest_sandbox.engine import (
 from ..options import LocalOptions
 from .machine.fingerprint import fingerprint
 from .machine.modes import choose
-from .snapshots.memory import Memory
+from .snapshots.memory_snapshots import LocalMemorySnapshots
 from .snapshots.transfer import export, load
 
 if TYPE_CHECKING:
@@ -51,7 +51,29 @@ class LocalEngine(Engine, SupportsForget, SupportsExport, SupportsPrepare, Suppo
         self.clock = clock or SystemClock()
         self._options = options or LocalOptions()
         self._factory: Factory | None = None
-        self._memory: Memory | None = None
+        self._memory: LocalMemorySnapshots | None = None
+
+    @property
+    def factory(self) -> Factory:
+        """What makes the sandboxes.
+
+        Raises:
+            EngineUnavailable: the engine is not started, or it is closed.
+        """
+        if self._factory is None:
+            raise EngineUnavailable("the engine is not started, or it is closed")
+        return self._factory
+
+    @property
+    def memory(self) -> LocalMemorySnapshots:
+        """What takes and restores memory snapshots.
+
+        Raises:
+            EngineUnavailable: the engine is not started, or it is closed.
+        """
+        if self._memory is None:
+            raise EngineUnavailable("the engine is not started, or it is closed")
+        return self._memory
 
     async def start(self) -> EngineInfo:
         """Find the strongest mode that works here, by a trial sandbox, and be ready in it.
@@ -62,8 +84,10 @@ class LocalEngine(Engine, SupportsForget, SupportsExport, SupportsPrepare, Suppo
         _raise_descriptor_limit()
         choice = await choose(self._options)
         self._factory = choice.factory
-        self._memory = choice.factory.memory = Memory(self._options, choice.factory.images)
-        return _info(choice, await self._memory.look())
+        self._memory = choice.factory.memory = LocalMemorySnapshots(
+            self._options, choice.factory.store
+        )
+        return _info(choice, await self._memory.find_criu())
 
     async def create(self, spec: TaskSpec) -> LocalTask:
         """Create a task and start its main process.
@@ -72,16 +96,15 @@ class LocalEngine(Engine, SupportsForget, SupportsExport, SupportsPrepare, Suppo
             InvalidSpec, SpawnFailed, StoreFull, Unsupported: and nothing is left behind.
             EngineUnavailable: the engine is closed, or its own processes were killed.
         """
-        factory = self._started()
+        factory = self.factory
         if spec.freezable or spec.resume is not None:
-            assert self._memory is not None
-            return await self._memory.create(spec)
+            return await self.memory.create(spec)
         return await factory.create(spec)
 
     async def prepare(self, spec: TaskSpec) -> None:
         """Make a sandbox ahead, for a `create` that is likely to come."""
         if not spec.freezable:
-            self._started().pool.prepare(spec)
+            self.factory.pool.prepare(spec)
 
     async def forget(self, snapshot: AnySnapshot) -> None:
         """Forget a snapshot; its storage is freed once nothing depends on it any more."""
@@ -102,8 +125,8 @@ class LocalEngine(Engine, SupportsForget, SupportsExport, SupportsPrepare, Suppo
         Raises:
             UnknownImage: there is no such snapshot.
         """
-        factory = self._started()
-        async for data in export(factory.zygote, factory.images, snapshot):
+        factory = self.factory
+        async for data in export(factory.zygote, factory.store, snapshot):
             yield data
 
     async def load(self, stream: AsyncIterator[bytes]) -> Snapshot:
@@ -113,8 +136,8 @@ class LocalEngine(Engine, SupportsForget, SupportsExport, SupportsPrepare, Suppo
             InvalidSpec: it is not that, or it is not whole; nothing is left behind.
             StoreFull: no room for it.
         """
-        factory = self._started()
-        return await load(factory.zygote, factory.images, stream)
+        factory = self.factory
+        return await load(factory.zygote, factory.store, stream)
 
     async def forget_volume(self, volume: str) -> None:
         """Let go of a volume; tasks that have it mounted keep it."""
@@ -129,11 +152,6 @@ class LocalEngine(Engine, SupportsForget, SupportsExport, SupportsPrepare, Suppo
             await memory.close()
         if factory is not None:
             await factory.close()
-
-    def _started(self) -> Factory:
-        if self._factory is None:
-            raise EngineUnavailable("the engine is not started, or it is closed")
-        return self._factory
 
 
 def _raise_descriptor_limit() -> None:

@@ -22,8 +22,8 @@ from pytest_sandbox.engine import (
 from ..protocol.zygote import CreateRequest, MountedVolume
 from .links.errors import BuildFailed
 from .pool import Pool
-from .snapshots.images import Images
-from .snapshots.snapshotting import Keeping
+from .snapshots.layer_store import LayerStore
+from .snapshots.snapshotter import Snapshotter
 from .task import LocalTask
 from .validate import check_task
 
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from .links.zygote_link import ZygoteLink
     from .machine.host_image import HostImage
     from .pump import Pump
-    from .snapshots.images import Stack
-    from .snapshots.memory import Memory
+    from .snapshots.layer_store import Stack
+    from .task import TakesMemorySnapshots
 
 _NO_ROOM = frozenset({errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC})
 _NO_ROOT = frozenset({errno.EINVAL, errno.ELOOP, errno.ENOTDIR})
@@ -48,10 +48,10 @@ class Factory:
         zygote: what forks them; started.
         image: what they show of the machine.
         options: the engine's settings.
-        images: those of the engine, if another factory has them already.
+        store: the snapshots of the engine, if another factory has them already.
 
     Attributes:
-        images: what was kept of them.
+        store: snapshots.
         pool: those that were made ahead.
     """
 
@@ -60,16 +60,16 @@ class Factory:
         zygote: ZygoteLink,
         image: HostImage,
         options: LocalOptions,
-        images: Images | None = None,
+        store: LayerStore | None = None,
     ) -> None:
         self.zygote = zygote
         self.image = image
         self._options = options
         self._names = itertools.count(1)
-        #: Keeps the memory of sandboxes; the engine's.
-        self.memory: Memory | None = None
+        #: Takes memory snapshots of its sandboxes; the engine's.
+        self.memory: TakesMemorySnapshots | None = None
         self._pumps: set[Pump] = set()
-        self.images = images or Images(options.store or default_store())
+        self.store = store or LayerStore(options.store or default_store())
         self.pool = Pool(self._build_if_possible)
         self._volumes: dict[str, int] = {}
         self._volume_numbers = itertools.count(1)
@@ -93,24 +93,29 @@ class Factory:
         Raises:
             BuildFailed: with what the kernel said.
         """
-        stack = self.images.stack(spec.image)
+        stack = self.store.stack(spec.image)
         name = str(next(self._names))
         try:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         except OSError as error:  # we have as many descriptors as we may have
             raise BuildFailed(error) from error
-        keeping = Keeping(name, self.zygote, self.images, stack)
+        snapshotter = Snapshotter(name, self.zygote, self.store, stack)
         try:
             task = LocalTask(
-                spec, self._env(spec), ours, self._pumps, lambda: self.zygote.kill(name), keeping
+                spec,
+                self._env(spec),
+                ours,
+                self._pumps,
+                lambda: self.zygote.kill(name),
+                snapshotter,
             )
         except OSError as error:  # the event loop watches as many descriptors as it may
             theirs.close()
-            keeping.release()
+            snapshotter.release()
             raise BuildFailed(error) from error
         task.memory = self.memory
         try:
-            await self.images.bring(stack, self.zygote)
+            await self.store.share(stack, self.zygote)
             self.zygote.create(task, self._request(name, spec, stack), theirs)
             await task.start()
         except EngineUnavailable:
@@ -128,12 +133,12 @@ class Factory:
 
     def frees(self, snapshot: AnySnapshot) -> bool:
         """Whether forgetting a snapshot frees storage."""
-        return self.pool.depends_on(snapshot) or self.images.frees(snapshot)
+        return self.pool.depends_on(snapshot) or self.store.frees(snapshot)
 
     def forget(self, snapshot: AnySnapshot) -> None:
         """Forget a snapshot."""
         self.pool.forget(snapshot)
-        self.images.forget(snapshot)
+        self.store.forget(snapshot)
 
     def forget_volume(self, volume: str) -> None:
         """Let go of a volume, if there is one of that name."""
@@ -190,7 +195,7 @@ class Factory:
 
 
 def default_store() -> int:
-    """Bytes that kept files may take where nothing is said."""
+    """Bytes that snapshots may take if no option says so."""
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4
 
 

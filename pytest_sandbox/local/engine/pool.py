@@ -78,6 +78,10 @@ class Pool:
         """End all; return when they are gone."""
         for prepared in self._prepared.copy():
             self._end(prepared)
+        await self.ended()
+
+    async def ended(self) -> None:
+        """Return when those that are being ended are gone."""
         await asyncio.gather(*self._ending)
 
     def _take(self, prepared: _Prepared) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from pytest_sandbox.engine import (
     Connection,
@@ -39,12 +39,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .pump import Pump
-    from .snapshots.memory import Memory
-    from .snapshots.snapshotting import Keeping
+    from .snapshots.snapshotter import Snapshotter
 
 
 #: Seconds that a memory snapshot may take: gigabytes fit.
 SNAPSHOT_LONGEST = 60.0
+
+
+class TakesMemorySnapshots(Protocol):
+    """What a task needs of `LocalMemorySnapshots`, which in turn makes tasks."""
+
+    async def snapshot(
+        self,
+        spec: TaskSpec,
+        link: AgentLink,
+        snapshotter: Snapshotter,
+        is_open: Callable[[], bool],
+        main: LocalProcess | None,
+    ) -> MemorySnapshot:
+        """Take a snapshot of files and processes of a task."""
 
 
 class LocalTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshots, SupportsPorts):
@@ -56,7 +69,7 @@ class LocalTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshots
         sock: the engine's end of the socket to the agent.
         pumps: the engine's running pumps.
         kill: tells the zygote to kill PID 1.
-        keeping: keeps its files.
+        snapshotter: takes snapshots of its files.
     """
 
     def __init__(
@@ -66,18 +79,18 @@ class LocalTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshots
         sock: socket.socket,
         pumps: set[Pump],
         kill: Callable[[], None],
-        keeping: Keeping,
+        snapshotter: Snapshotter,
     ) -> None:
         self.main: LocalProcess | None = None
-        #: Keeps its memory; the engine's.
-        self.memory: Memory | None = None
+        #: Takes memory snapshots of it; the engine's.
+        self.memory: TakesMemorySnapshots | None = None
         self._link = AgentLink(sock, pumps, kill)
         self.files: LocalFiles = LocalFiles(self._link)
         self._ports = LocalPorts(self._link)
         self._spec = spec
         self._env = env
         self._kill = kill
-        self.keeping = keeping
+        self.snapshotter = snapshotter
         self._killed = False
         self._main_status: ExitStatus | None = None
         self._end: TaskEnd | None = None
@@ -126,10 +139,10 @@ class LocalTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshots
         """Take a snapshot of all files."""
         self._check_alive()
         if not end:
-            return await self.keeping.snapshot(self._link, self.files.any_open)
+            return await self.snapshotter.snapshot(self._link, self.files.any_open)
         self._killed = True
         try:
-            return await self.keeping.keep()
+            return await self.snapshotter.snapshot_at_end()
         finally:
             await self.kill()
 
@@ -137,22 +150,24 @@ class LocalTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshots
         """Take a snapshot of a directory."""
         self._check_alive()
         check_path(path)
-        return await self.keeping.snapshot_folder(self._link, path)
+        return await self.snapshotter.snapshot_directory(self._link, path)
 
     async def snapshot_memory(self) -> MemorySnapshot:
         """Take a snapshot of files and processes."""
         self._check_alive()
         assert self.memory is not None  # only a trial of a mode has none
         is_open = self.files.any_open
-        keeping = self.memory.snapshot(self._spec, self._link, self.keeping, is_open, self.main)
+        snapshot = self.memory.snapshot(
+            self._spec, self._link, self.snapshotter, is_open, self.main
+        )
         try:
-            return await asyncio.wait_for(keeping, SNAPSHOT_LONGEST)
+            return await asyncio.wait_for(snapshot, SNAPSHOT_LONGEST)
         except asyncio.TimeoutError:
             # Programs can wake themselves, and stop those that work on them.
             await self.kill()
             raise NotFreezable(
-                f"the memory of the sandbox could not be kept within {SNAPSHOT_LONGEST:g} seconds, "
-                "so the sandbox was ended: a program in it goes on when it is stopped"
+                f"the memory snapshot took longer than {SNAPSHOT_LONGEST:g} seconds, so the "
+                "sandbox was ended: a program in it goes on when it is stopped"
             ) from None
 
     async def resume(self, spec: ProcessSpec, pid: int) -> dict[str, int]:
@@ -174,13 +189,13 @@ class LocalTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshots
         """Mount a directory, writable, over another one."""
         self._check_alive()
         check_path(path)
-        await self.keeping.mount(path, snapshot)
+        await self.snapshotter.mount(path, snapshot)
 
     async def unmount(self, path: str) -> None:
         """Undo the latest `mount` at a path."""
         self._check_alive()
         check_path(path)
-        await self.keeping.unmount(self._link, path)
+        await self.snapshotter.unmount(self._link, path)
 
     def _check_alive(self) -> None:
         if self._end is not None or self._killed:
@@ -206,7 +221,7 @@ class LocalTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshots
         self._link.task_ended()
         self.files.task_ended()
         self._ports.task_ended()
-        self.keeping.release()
+        self.snapshotter.release()
         self._over.set()
 
     def _judge(self, status: ExitStatus | None, out_of_memory: bool, lost: str) -> TaskEnd:

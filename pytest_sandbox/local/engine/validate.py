@@ -26,7 +26,9 @@ def check_task(spec: TaskSpec, refused: Mapping[str, str]) -> None:
     if spec.gpus is not None:
         raise Unsupported("gpu", "this engine has none to give")
     if spec.volumes and (spec.freezable or spec.resume is not None):
-        raise Unsupported("volume", "not in a sandbox whose memory can be kept: ids differ there")
+        raise Unsupported(
+            "volume", "not in a sandbox that can have memory snapshots: its ids differ"
+        )
     if spec.limits.memory is not None and "memory" in refused:
         raise Unsupported("memory limit", refused["memory"])
     if spec.limits.cpus is not None and "cpu" in refused:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from pytest_sandbox.engine import EngineUnavailable
 
@@ -24,10 +24,27 @@ if TYPE_CHECKING:
     from ...protocol.criu import DumpRequest, RestoreRequest
     from ..machine.find_criu import Criu
     from ..machine.host_image import HostImage
-    from ..task import LocalTask
     from .pending_answers import Answer
 
 A = TypeVar("A", bound=Message)
+
+
+class SandboxOwner(Protocol):
+    """What is told of a sandbox's end: the engine's task."""
+
+    async def kill(self) -> None:
+        """End the sandbox and return when nothing of it is left."""
+
+    def ended(
+        self, *, out_of_memory: bool = False, failed: OSError | None = None, lost: str = ""
+    ) -> None:
+        """Nothing of the sandbox is left.
+
+        Args:
+            out_of_memory: the kernel killed a process of it for memory.
+            failed: why it could not even be forked.
+            lost: why it ended, if neither it nor we wanted that.
+        """
 
 
 class ZygoteLink:
@@ -54,7 +71,7 @@ class ZygoteLink:
         self.refused: dict[str, str] = {}
         self.cgroups: list[str] = []
         self._setup = setup_request(mode, options, image, criu)
-        self._tasks: dict[str, LocalTask] = {}
+        self._tasks: dict[str, SandboxOwner] = {}
         self._pids: dict[str, int] = {}
         self._answers = PendingAnswers()
         self._channel: Channel | None = None
@@ -91,7 +108,9 @@ class ZygoteLink:
         self._channel.send(self._setup)
         await self._ready
 
-    def create(self, task: LocalTask, request: messages.CreateRequest, sock: socket.socket) -> None:
+    def create(
+        self, task: SandboxOwner, request: messages.CreateRequest, sock: socket.socket
+    ) -> None:
         """Have a sandbox made whose agent talks over `sock`.
 
         Raises:

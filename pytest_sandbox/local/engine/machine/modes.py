@@ -23,7 +23,7 @@ from .ids import IdsRefused
 from .mode_refused import ModeRefused
 
 if TYPE_CHECKING:
-    from ..snapshots.images import Images
+    from ..snapshots.layer_store import LayerStore
     from .find_criu import Criu
 
 #: Modes in which the zygote is root of the machine, and so may mount overlays over its folders in
@@ -77,7 +77,7 @@ async def choose(options: LocalOptions) -> Choice:
 
 
 async def attempt(
-    mode: Mode, options: LocalOptions, criu: Criu | None = None, images: Images | None = None
+    mode: Mode, options: LocalOptions, criu: Criu | None = None, store: LayerStore | None = None
 ) -> Factory:
     """Start a zygote in one mode, and prove it with a trial sandbox.
 
@@ -86,13 +86,13 @@ async def attempt(
         options: the engine's settings.
         criu: what dumps and restores memory, for a zygote whose sandboxes are to be snapshot with
             their processes.
-        images: those of the engine, if it has some already.
+        store: the snapshots of the engine, if it has some already.
 
     Raises:
         ModeRefused: it does not work here.
     """
     image = host_image(writable=mode in _ROOT)
-    factory = Factory(ZygoteLink(mode, options, image, criu), image, options, images)
+    factory = Factory(ZygoteLink(mode, options, image, criu), image, options, store)
     try:
         await factory.zygote.start()
         check_process_bound(factory.zygote)

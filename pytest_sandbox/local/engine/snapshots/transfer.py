@@ -1,4 +1,4 @@
-"""Images as streams of bytes, for files that outlive the engine."""
+"""Snapshots of files as streams of bytes, for archives that outlive the engine."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from pytest_sandbox.engine import EngineUnavailable, InvalidSpec, Snapshot
 from ...protocol.common import Succeeded
 from ...protocol.zygote import ExportRequest, LayerMade, LoadRequest
 from ..ready import read_now, readable, writable, write_now
-from .snapshotting import no_room
+from .snapshot_errors import no_room
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from ..links.zygote_link import ZygoteLink
-    from .images import Images
+    from .layer_store import LayerStore
 
 _CHUNK = 256 * 1024
 #: Begins every stream; then follows what `archive` writes.
 _MAGIC = b"pytest-sandbox image FILES\n"
 
 
-async def export(zygote: ZygoteLink, images: Images, snapshot: Snapshot) -> AsyncIterator[bytes]:
+async def export(zygote: ZygoteLink, store: LayerStore, snapshot: Snapshot) -> AsyncIterator[bytes]:
     """A snapshot as a stream; all of its layers merged into one.
 
     Raises:
         UnknownImage: there is no such snapshot.
     """
-    with images.holding(images.stack(snapshot)) as stack:
-        await images.bring(stack, zygote)
+    with store.depending(store.stack(snapshot)) as stack:
+        await store.share(stack, zygote)
         read, write = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(read, False)
         done = asyncio.ensure_future(
@@ -48,12 +48,12 @@ async def export(zygote: ZygoteLink, images: Images, snapshot: Snapshot) -> Asyn
         except OSError as error:
             raise EngineUnavailable(f"image {snapshot.name!r} cannot be read: {error}") from error
         finally:
-            os.close(read)  # whoever writes to it then gives up
+            os.close(read)  # the helper that writes to it then gives up
             await asyncio.wait([done])
-            done.cancelled() or done.exception()  # nobody else asks
+            done.cancelled() or done.exception()  # else asyncio logs it as never retrieved
 
 
-async def load(zygote: ZygoteLink, images: Images, stream: AsyncIterator[bytes]) -> Snapshot:
+async def load(zygote: ZygoteLink, store: LayerStore, stream: AsyncIterator[bytes]) -> Snapshot:
     """Make a snapshot of one layer of a stream.
 
     Raises:
@@ -63,37 +63,35 @@ async def load(zygote: ZygoteLink, images: Images, stream: AsyncIterator[bytes])
     rest = await _after_magic(stream)
     read, write = os.pipe2(os.O_CLOEXEC)
     os.set_blocking(write, False)
-    making = asyncio.ensure_future(_make(zygote, images, read))
+    making = asyncio.ensure_future(_make(zygote, store, read))
     try:
-        with contextlib.suppress(BrokenPipeError):  # it has seen enough, and will say of what
+        with contextlib.suppress(BrokenPipeError):  # the helper has found a fault, and reports it
             await _write(write, rest)
             async for data in stream:
                 await _write(write, data)
     except BaseException:
-        making.add_done_callback(lambda done: _discard(done, images))
+        making.add_done_callback(lambda done: _discard(done, store))
         raise
     finally:
-        os.close(write)  # if this is too early, nothing is made
-    return await finish(making, images.forget)
+        os.close(write)  # a stream that ends early has no checksum, so nothing is made of it
+    return await finish(making, store.forget)
 
 
-async def _make(zygote: ZygoteLink, images: Images, pipe: int) -> Snapshot:
-    layer = images.new_layer()
+async def _make(zygote: ZygoteLink, store: LayerStore, pipe: int) -> Snapshot:
+    layer = store.new_layer()
     try:
-        answer = await zygote.request(
-            LoadRequest(layer=layer, room=images.room), LayerMade, (pipe,)
-        )
+        answer = await zygote.request(LoadRequest(layer=layer, room=store.room), LayerMade, (pipe,))
     except OSError as error:
         if error.errno == errno.EINVAL:
             raise InvalidSpec(f"the stream cannot be loaded: {error.strerror}") from error
         raise no_room(error) from error
-    images.made(layer, answer.size, zygote)
-    return images.add((layer,))
+    store.layer_made(layer, answer.size, zygote)
+    return store.add((layer,))
 
 
-def _discard(done: asyncio.Future[Snapshot], images: Images) -> None:
+def _discard(done: asyncio.Future[Snapshot], store: LayerStore) -> None:
     if not done.cancelled() and done.exception() is None:
-        images.forget(done.result())
+        store.forget(done.result())
 
 
 async def _after_magic(stream: AsyncIterator[bytes]) -> bytes:

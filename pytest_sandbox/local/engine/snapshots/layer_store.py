@@ -1,4 +1,8 @@
-"""Snapshots of files and directories, as the engine counts them: each a stack of layers."""
+"""Snapshots of files and directories, as the engine counts them: each is a stack of layers.
+
+A layer is what one sandbox wrote (`filesystem.layers`); the zygote that made it holds it. It is
+freed when no snapshot and no sandbox depends on it any more, so the engine counts these.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,6 @@ from pytest_sandbox.engine import (
 )
 
 from ...filesystem.layers import MAX_LAYERS
-from ..links import zygote_link
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,15 +34,15 @@ if TYPE_CHECKING:
 Stack = tuple[int, ...]
 
 
-class Holder(Protocol):
-    """Who has a layer."""
+class LayerOwner(Protocol):
+    """Something that holds a layer."""
 
     def drop_layer(self, layer: int) -> None:
-        """Nothing stands on it any more: free it."""
+        """Free a layer: nothing depends on it any more."""
 
 
-class Images:
-    """All snapshots of an engine, and how many snapshots and tasks depend on each layer.
+class LayerStore:
+    """All layers and snapshots of an engine.
 
     Args:
         capacity: bytes that all layers may take.
@@ -47,17 +50,18 @@ class Images:
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._holders: dict[int, list[Holder]] = {}  # of each layer, the first of whom made it
+        self._owners: dict[int, list[LayerOwner]] = {}
+        self._makers: dict[int, ZygoteLink] = {}
         self._stacks: dict[AnySnapshot, Stack] = {}
-        self._users: collections.Counter[int] = collections.Counter()
+        self._dependents: collections.Counter[int] = collections.Counter()
         self._sizes: dict[int, int] = {}
         self._numbers = itertools.count(1)
-        self._bringing = asyncio.Lock()
-        self._engine = secrets.token_hex(4)  # no other engine has images of our names
+        self._sharing = asyncio.Lock()
+        self._engine = secrets.token_hex(4)  # no other engine has snapshots of our names
 
     @property
     def layers(self) -> int:
-        """How many there are."""
+        """How many layers there are."""
         return len(self._sizes)
 
     @property
@@ -69,26 +73,32 @@ class Images:
         """A number for a layer that is about to be made."""
         return next(self._numbers)
 
-    def made(self, layer: int, size: int, holder: Holder) -> None:
-        """A layer was made, on which nothing stands yet."""
-        self._sizes[layer] = size
-        self._holders[layer] = [holder]
+    def layer_made(self, layer: int, size: int, maker: ZygoteLink) -> None:
+        """Add a layer that a zygote made, on which nothing depends yet."""
+        self._makers[layer] = maker
+        self.memory_made(layer, size, maker)
 
-    async def bring(self, stack: Stack, zygote: ZygoteLink) -> None:
-        """Let a zygote have layers that others made; something must stand on them.
+    def memory_made(self, layer: int, size: int, owner: LayerOwner) -> None:
+        """Add what is no layer of files, but counts like one: the memory of processes."""
+        self._sizes[layer] = size
+        self._owners[layer] = [owner]
+
+    async def share(self, stack: Stack, zygote: ZygoteLink) -> None:
+        """Let a zygote have layers that other zygotes made.
+
+        Something must depend on them meanwhile: see `depending`.
 
         Raises:
-            OSError: what the kernel said.
+            OSError: the kernel refused it.
             EngineUnavailable: a zygote died.
         """
-        async with self._bringing:
+        async with self._sharing:
             for layer in stack:
-                holders = self._holders[layer]
-                if zygote not in holders:
-                    maker = holders[0]
-                    assert isinstance(maker, zygote_link.ZygoteLink)
+                owners = self._owners[layer]
+                if zygote not in owners:
+                    maker = self._makers[layer]
                     await zygote.take_layer(layer, await maker.lend_layer(layer), maker)
-                    holders.append(zygote)
+                    owners.append(zygote)
 
     def add(self, stack: Stack) -> Snapshot:
         """Register the layers of a snapshot of all files."""
@@ -102,10 +112,6 @@ class Images:
         self._add(snapshot, (layer,))
         return snapshot
 
-    def _add(self, snapshot: AnySnapshot, stack: Stack) -> None:
-        self.hold(stack)
-        self._stacks[snapshot] = stack
-
     def stack(self, image: RootImage | DirectorySnapshot) -> Stack:
         """The layers of an image; none for the host's.
 
@@ -116,7 +122,9 @@ class Images:
             return ()
         stack = self._stacks.get(image)
         if stack is None:
-            raise UnknownImage(f"there is no image {image.name!r}: it was forgotten, or never was")
+            raise UnknownImage(
+                f"there is no image {image.name!r}: it was forgotten, or never existed"
+            )
         return stack
 
     def forget(self, snapshot: AnySnapshot) -> None:
@@ -126,31 +134,36 @@ class Images:
             self.release(stack)
 
     def frees(self, snapshot: AnySnapshot) -> bool:
-        """Whether nothing but this snapshot depends on some layer of it."""
+        """Whether `forget` would free some layer now."""
         stack = self._stacks.get(snapshot)
-        return stack is None or any(self._users[layer] == 1 for layer in stack)
+        return stack is None or any(self._dependents[layer] == 1 for layer in stack)
 
     def hold(self, stack: Stack) -> None:
-        """Something stands on these layers."""
-        self._users.update(stack)
+        """Count one more that depends on these layers."""
+        self._dependents.update(stack)
+
+    def release(self, stack: Stack) -> None:
+        """Count one less, and free the layers on which nothing depends any more."""
+        for layer in stack:
+            self._dependents[layer] -= 1
+            if not self._dependents[layer]:
+                del self._dependents[layer], self._sizes[layer]
+                self._makers.pop(layer, None)
+                for owner in self._owners.pop(layer):
+                    owner.drop_layer(layer)
 
     @contextlib.contextmanager
-    def holding(self, stack: Stack) -> Iterator[Stack]:
-        """Something stands on these layers for a while."""
+    def depending(self, stack: Stack) -> Iterator[Stack]:
+        """Depend on these layers while inside."""
         self.hold(stack)
         try:
             yield stack
         finally:
             self.release(stack)
 
-    def release(self, stack: Stack) -> None:
-        """Something does not stand on these layers any more."""
-        for layer in stack:
-            self._users[layer] -= 1
-            if not self._users[layer]:
-                del self._users[layer], self._sizes[layer]
-                for holder in self._holders.pop(layer):
-                    holder.drop_layer(layer)
+    def _add(self, snapshot: AnySnapshot, stack: Stack) -> None:
+        self.hold(stack)
+        self._stacks[snapshot] = stack
 
 
 def check_depth(stack: Stack) -> None:
@@ -161,7 +174,7 @@ def check_depth(stack: Stack) -> None:
     """
     if len(stack) >= MAX_LAYERS:
         raise StoreFull(
-            f"{len(stack)} snapshots lie one on another, no more can be kept of this sandbox. "
-            "Export the image and load it again, which makes one layer of all",
+            f"this sandbox already has {len(stack)} layers of snapshots, the most that overlayfs "
+            "takes. Export a snapshot and load it again, which makes one layer of all",
             forgetting_helps=False,
         )

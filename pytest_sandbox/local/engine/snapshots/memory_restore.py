@@ -1,0 +1,70 @@
+"""Making a sandbox whose processes go on from a snapshot of their memory."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pytest_sandbox.engine import EngineUnavailable, NotFreezable
+
+from ...protocol.criu import GivenPipe, ProcessesRestored, RestoreRequest
+from ..links.errors import OperationFailed
+
+if TYPE_CHECKING:
+    from pytest_sandbox.engine import TaskSpec
+
+    from ..factory import Factory
+    from ..task import LocalTask
+    from .stored_memory import StoredMemory
+
+
+async def restore(factory: Factory, spec: TaskSpec, stored: StoredMemory) -> LocalTask:
+    """Make a sandbox from the snapshot of the files, then have the processes restored in it.
+
+    Args:
+        factory: makes sandboxes without a user namespace.
+        spec: what is asked for.
+        stored: the snapshot; something must depend on it meanwhile.
+
+    Raises:
+        NotFreezable: CRIU cannot restore a process.
+        EngineUnavailable: the kernel refused it.
+    """
+    main = stored.main
+    wanted = replace(spec, image=stored.files, main=None, freezable=True, resume=None)
+    task = await factory.create(wanted)
+    try:
+        ends = {} if main is None else await task.resume(main.spec, main.pid)
+        await _restore(task, stored, ends)
+    except BaseException:
+        await asyncio.shield(task.kill())
+        raise
+    return task
+
+
+async def _restore(task: LocalTask, stored: StoredMemory, ends: dict[str, int]) -> None:
+    """Restore the processes; `ends` are what the main process is to have as its pipes."""
+    pipes = {} if stored.main is None else stored.main.pipes
+    terminal = None if stored.main is None else stored.main.terminal
+    streams = [
+        GivenPipe(inode=pipes[name], place=place)
+        for place, name in enumerate(ends)
+        if name in pipes
+    ]
+    request = RestoreRequest(
+        name=task.snapshotter.name,
+        state=stored.state,
+        streams=streams,
+        masters=[] if terminal is None else [terminal],
+    )
+    fds = (os.dup(stored.images), *ends.values())
+    try:
+        _, passed = await task.snapshotter.operate(request, ProcessesRestored, fds)
+    except OSError as error:
+        raise EngineUnavailable(f"cannot restore the processes: {error}") from error
+    except OperationFailed as refusal:
+        raise NotFreezable(f"cannot restore the processes: {refusal}") from None
+    if terminal is not None:
+        task.attach_terminal(passed)

@@ -1,0 +1,211 @@
+"""Memory snapshots: whether they work here, which exist, and sandboxes that can have them."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import secrets
+from typing import TYPE_CHECKING
+
+from pytest_sandbox._shared.async_tasks import finish
+from pytest_sandbox.engine import (
+    InvalidSpec,
+    MemorySnapshot,
+    NotFreezable,
+    ProcessSpec,
+    TaskSpec,
+    UnknownImage,
+    Unsupported,
+)
+
+from ...options import Mode
+from ..machine import find_criu, modes
+from ..machine.mode_refused import ModeRefused
+from .memory_dump import dump
+from .memory_restore import restore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ...options import LocalOptions
+    from ..factory import Factory
+    from ..links.agent_link import AgentLink
+    from ..machine.find_criu import Criu
+    from ..process import LocalProcess
+    from ..task import LocalTask
+    from .layer_store import LayerStore
+    from .snapshotter import Snapshotter
+    from .stored_memory import StoredMemory
+
+_FEATURE = "memory snapshot"
+_TRIAL = TaskSpec(main=ProcessSpec(("/bin/sh", "-c", "read line")), freezable=True)
+_NO_ROOT = find_criu.CriuMissing(
+    "only root can dump the memory of processes",
+    "Run as root, in a container or a virtual machine, say",
+)
+
+
+class LocalMemorySnapshots:
+    """Takes memory snapshots of an engine's sandboxes, and restores them.
+
+    Sandboxes that can have them run in no user namespace, so they have a zygote of their own, which
+    is started for the first of them.
+
+    Args:
+        options: the engine's settings.
+        store: the engine's, which counts memory as well.
+    """
+
+    def __init__(self, options: LocalOptions, store: LayerStore) -> None:
+        self._options = options
+        self._store = store
+        self._criu: find_criu.Criu | None = None
+        self._missing = _NO_ROOT
+        self._factory: Factory | None = None
+        self._starting = asyncio.Lock()
+        self._snapshots: dict[MemorySnapshot, tuple[int, StoredMemory]] = {}
+        self._numbers = itertools.count(1)
+        self._engine = secrets.token_hex(4)  # no other engine has snapshots of our names
+
+    async def find_criu(self) -> find_criu.CriuMissing | None:
+        """Find CRIU, without a trial; returns why it cannot be used, if so."""
+        if os.geteuid() == 0:
+            try:
+                self._criu = await asyncio.to_thread(find_criu.find, self._options.criu)
+            except find_criu.CriuMissing as missing:
+                self._missing = missing
+        return None if self._criu else self._missing
+
+    async def trial(self) -> str:
+        """Take a snapshot of a small process and restore it; returns which CRIU did it.
+
+        Raises:
+            Unsupported: it does not work here; with the reason.
+        """
+        criu = self._check()
+        await self.ready()
+        return f"CRIU {criu.version}, {criu.program}"
+
+    async def create(self, spec: TaskSpec) -> LocalTask:
+        """Create a task that can have memory snapshots, or one from such a snapshot.
+
+        Raises:
+            UnknownImage: there is no such snapshot.
+            Unsupported: this machine cannot do it.
+            NotFreezable: CRIU cannot restore it here.
+        """
+        self._check()
+        if spec.volumes:
+            raise Unsupported("volumes", "a sandbox that can have memory snapshots has none")
+        if spec.resume is None:
+            return await (await self.ready()).create(spec)
+        layer, stored = self._find(spec.resume)
+        with self._store.depending((layer,)):
+            return await restore(await self.ready(), spec, stored)
+
+    async def snapshot(
+        self,
+        spec: TaskSpec,
+        link: AgentLink,
+        snapshotter: Snapshotter,
+        is_open: Callable[[], bool],
+        main: LocalProcess | None,
+    ) -> MemorySnapshot:
+        """Take a snapshot of files and processes of a task; arguments as for `dump`.
+
+        Raises:
+            InvalidSpec: the task was not created for that.
+            NotFreezable, StoreFull, TaskEnded: see `dump`.
+        """
+        self._check()
+        if not spec.freezable:
+            raise InvalidSpec(
+                "only a sandbox that was created with freezable=True can have memory snapshots"
+            )
+        work = self._snapshot(spec, link, snapshotter, is_open, main)
+        return await finish(work, self.forget)
+
+    def forget(self, snapshot: MemorySnapshot) -> None:
+        """Forget a snapshot; an unknown one is fine."""
+        if snapshot in self._snapshots:
+            layer, stored = self._snapshots.pop(snapshot)
+            self._store.release((layer,))
+            self._store.forget(stored.files)
+
+    async def close(self) -> None:
+        """End every task and release everything."""
+        for snapshot in list(self._snapshots):
+            self.forget(snapshot)
+        async with self._starting:
+            if self._factory is not None:
+                await self._factory.close()
+
+    async def ready(self) -> Factory:
+        """What makes sandboxes without a user namespace; started when it is first asked for.
+
+        Raises:
+            Unsupported: it does not work here.
+        """
+        async with self._starting:
+            if self._factory is None:
+                self._factory = await self._start()
+        return self._factory
+
+    def _find(self, snapshot: MemorySnapshot) -> tuple[int, StoredMemory]:
+        if snapshot not in self._snapshots:
+            raise UnknownImage(
+                f"there is no memory snapshot {snapshot.name!r}: it was forgotten, or never existed"
+            )
+        return self._snapshots[snapshot]
+
+    def _check(self) -> Criu:
+        if self._criu is None:
+            remedy = self._missing.remedy.replace("\n", " ")
+            raise Unsupported(_FEATURE, f"{self._missing.reason}. {remedy}")
+        return self._criu
+
+    async def _start(self) -> Factory:
+        criu = self._check()
+        try:
+            factory = await modes.attempt(Mode.ROOT_PLAIN, self._options, criu, self._store)
+        except ModeRefused as refusal:
+            raise Unsupported(_FEATURE, f"{refusal.reason}. {refusal.remedy}") from refusal
+        factory.memory = self
+        try:
+            await self._try(factory)
+        except BaseException:
+            await asyncio.shield(factory.close())
+            raise
+        return factory
+
+    async def _try(self, factory: Factory) -> None:
+        """Take a snapshot of a small process and restore it."""
+        source = await factory.create(_TRIAL)
+        try:
+            snapshot = await source.snapshot_memory()
+            try:
+                copy = await restore(factory, _TRIAL, self._find(snapshot)[1])
+                await copy.kill()
+            finally:
+                self.forget(snapshot)
+        except NotFreezable as refusal:
+            raise Unsupported(_FEATURE, f"CRIU does not work here: {refusal}") from refusal
+        finally:
+            await source.kill()
+
+    async def _snapshot(
+        self,
+        spec: TaskSpec,
+        link: AgentLink,
+        snapshotter: Snapshotter,
+        is_open: Callable[[], bool],
+        main: LocalProcess | None,
+    ) -> MemorySnapshot:
+        stored = await dump(spec, link, snapshotter, is_open, main, self._store.room)
+        layer = self._store.new_layer()
+        self._store.memory_made(layer, stored.state.size, stored)
+        self._store.hold((layer,))
+        snapshot = MemorySnapshot(f"{self._engine}-memory-{next(self._numbers)}")
+        self._snapshots[snapshot] = layer, stored
+        return snapshot

@@ -1,0 +1,186 @@
+"""Taking snapshots of one sandbox, and mounting snapshots in it.
+
+A snapshot of all files is taken in the cheapest way that works: if nothing runs in the sandbox, its
+store becomes a layer and it gets a new one, which takes the same time whatever the size; else its
+store is copied while everything in it is stopped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from pytest_sandbox._shared.async_tasks import finish
+from pytest_sandbox.engine import DirectorySnapshot, InvalidSpec, Snapshot
+
+from ...protocol.common import Succeeded
+from ...protocol.message import Message
+from ...protocol.zygote import (
+    LayerMade,
+    MountRequest,
+    SnapshotAtEndRequest,
+    SnapshotByCopyRequest,
+    SnapshotDirectoryRequest,
+    SnapshotInPlaceRequest,
+    UnmountRequest,
+)
+from .layer_store import check_depth
+from .snapshot_errors import snapshot_error
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from ...protocol.criu import DumpRequest, RestoreRequest
+    from ..links.agent_link import AgentLink
+    from ..links.pending_answers import Answer
+    from ..links.zygote_link import ZygoteLink
+    from .layer_store import LayerStore, Stack
+
+A = TypeVar("A", bound=Message)
+
+
+class Snapshotter:
+    """Takes snapshots of one sandbox. One operation runs at a time.
+
+    Args:
+        name: the zygote's name for the sandbox.
+        zygote: what works on it.
+        store: the engine's.
+        stack: the layers that the sandbox was made from; it depends on them until `release`.
+    """
+
+    def __init__(self, name: str, zygote: ZygoteLink, store: LayerStore, stack: Stack) -> None:
+        self.stack = stack
+        self.name = name
+        self._zygote = zygote
+        self._store = store
+        self._released = False
+        self._lock = asyncio.Lock()
+        store.hold(stack)
+
+    def release(self) -> None:
+        """Depend on nothing any more: the sandbox is over."""
+        self._released = True
+        self._store.release(self.stack)
+        self.stack = ()
+
+    async def snapshot(self, link: AgentLink, is_open: Callable[[], bool]) -> Snapshot:
+        """Take a snapshot of all files; the sandbox goes on.
+
+        Args:
+            link: its agent.
+            is_open: whether a file of it is open in the engine, through which it can be written to.
+        """
+        return await finish(self._snapshot(link, is_open), self._store.forget)
+
+    async def snapshot_at_end(self) -> Snapshot:
+        """End the sandbox, then take a snapshot of all files."""
+        return await finish(self._snapshot_at_end(), self._store.forget)
+
+    async def snapshot_directory(self, link: AgentLink, path: str) -> DirectorySnapshot:
+        """Take a snapshot of a directory."""
+        return await finish(self._snapshot_directory(link, path), self._store.forget)
+
+    async def mount(self, path: str, snapshot: DirectorySnapshot | None) -> None:
+        """Mount a directory, or an empty one, over another one."""
+        stack = self._store.stack(snapshot) if snapshot is not None else ()
+        with self._store.depending(stack):
+            await self._store.share(stack, self._zygote)
+            request = MountRequest(name=self.name, path=path, layers=list(stack))
+            try:
+                async with self._lock:
+                    await self._request(request, Succeeded)
+            except PermissionError as error:
+                raise InvalidSpec(f"no image can be mounted at {path!r}") from error
+
+    async def unmount(self, link: AgentLink, path: str) -> None:
+        """Undo the latest `mount` at a path."""
+        await finish(self._unmount(link, path))
+
+    async def operate(
+        self, request: DumpRequest | RestoreRequest, answer: type[A], fds: tuple[int, ...] = ()
+    ) -> Answer[A]:
+        """See `ZygoteLink.operate`."""
+        return await self._zygote.operate(request, answer, fds)
+
+    @contextlib.asynccontextmanager
+    async def paused_snapshot(
+        self, link: AgentLink, is_open: Callable[[], bool], *, strictly: bool = False
+    ) -> AsyncIterator[tuple[Snapshot, list[int]]]:
+        """Take a snapshot of all files; while inside, nothing of the sandbox runs.
+
+        Args:
+            link: its agent; see `AgentLink.paused`.
+            is_open: as for `snapshot`.
+            strictly: whether processes that wait in the kernel must get out of there first.
+
+        Yields:
+            The snapshot, which is forgotten if the body raises, and the pids of the processes that
+            were stopped before.
+        """
+        async with self._lock:
+            with self._store.depending(self.stack) as stack:
+                check_depth(stack)
+                async with link.paused(strictly=strictly) as pause:
+                    in_place = pause.idle and not is_open()
+                    snapshot = await self._take(stack, in_place=in_place)
+                    try:
+                        yield snapshot, pause.stopped
+                    except BaseException:
+                        self._store.forget(snapshot)
+                        raise
+
+    async def _snapshot(self, link: AgentLink, is_open: Callable[[], bool]) -> Snapshot:
+        async with self.paused_snapshot(link, is_open) as (snapshot, _):
+            return snapshot
+
+    async def _take(self, stack: Stack, *, in_place: bool) -> Snapshot:
+        layer = await self._in_place() if in_place else None
+        if layer is None:
+            layer = await self._make_layer(SnapshotByCopyRequest)
+        elif not self._released:
+            # What the sandbox wrote so far is now a layer below its new store.
+            self._store.hold((layer,))
+            self.stack = (layer, *stack)
+        return self._store.add((layer, *stack))
+
+    async def _in_place(self) -> int | None:
+        try:
+            return await self._make_layer(SnapshotInPlaceRequest)
+        except OSError as error:
+            if error.errno == errno.EBUSY:
+                return None  # mounts lie in a way that cannot be moved to a new root
+            raise
+
+    async def _snapshot_at_end(self) -> Snapshot:
+        async with self._lock:
+            with self._store.depending(self.stack) as stack:
+                check_depth(stack)
+                layer = await self._make_layer(SnapshotAtEndRequest)
+                return self._store.add((layer, *stack))
+
+    async def _unmount(self, link: AgentLink, path: str) -> None:
+        # Paused: else a program could rename directories while the path is looked up.
+        async with self._lock, link.paused():
+            await self._request(UnmountRequest(name=self.name, path=path), Succeeded)
+
+    async def _snapshot_directory(self, link: AgentLink, path: str) -> DirectorySnapshot:
+        async with self._lock, link.paused():
+            layer = await self._make_layer(partial(SnapshotDirectoryRequest, path=path))
+        return self._store.add_directory(layer)
+
+    async def _make_layer(self, kind: Callable[..., Message]) -> int:
+        layer = self._store.new_layer()
+        request = kind(name=self.name, layer=layer, room=self._store.room)
+        answer = await self._request(request, LayerMade)
+        self._store.layer_made(layer, answer.size, self._zygote)
+        return layer
+
+    async def _request(self, request: Message, answer: type[A]) -> A:
+        try:
+            return await self._zygote.request(request, answer)
+        except OSError as error:
+            raise snapshot_error(error) from error
