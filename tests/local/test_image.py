@@ -100,7 +100,7 @@ def test_what_not_everybody_may_read_is_not_copied(tmp_path: Path) -> None:
     (source / "ssl/proxy").write_text("http://user:secret@proxy.example/")
     (source / "unknown").write_text("secret")
     target.mkdir()
-    skeleton_module._copy_chosen(str(source), str(target))
+    skeleton_module.copy_chosen(str(source), str(target))
     assert sorted(str(path.relative_to(target)) for path in target.rglob("*")) == [
         "ssl",
         "ssl/open.pem",

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.asyncio
 
 
 def prepared(engine: LocalEngine) -> int:
-    return len(engine.factory.pool._prepared)
+    return len(engine.factory.pool.tasks)
 
 
 async def started() -> LocalEngine:
@@ -102,8 +102,8 @@ async def test_forgetting_an_image_ends_what_was_prepared_of_it() -> None:
 async def test_when_a_prepared_sandbox_died_another_one_is_made() -> None:
     engine = await started()
     await engine.prepare(TaskSpec())
-    (one,) = engine.factory.pool._prepared
-    task = await one.making
+    (one,) = engine.factory.pool.tasks
+    task = await one
     await task.kill()
     other = await engine.create(TaskSpec())
     assert (await shell(other, "echo hi")).out == "hi\n"
@@ -116,8 +116,8 @@ async def test_prepared_sandboxes_end_with_the_engine_and_when_nobody_comes(
     monkeypatch.setattr("pytest_sandbox.local.engine.pool._PATIENCE", 0.01)
     engine = await started()
     await engine.prepare(TaskSpec())
-    (one,) = engine.factory.pool._prepared
-    await (await one.making).wait()
+    (one,) = engine.factory.pool.tasks
+    await (await one).wait()
     assert prepared(engine) == 0
     monkeypatch.undo()
     await engine.prepare(TaskSpec())

@@ -65,6 +65,11 @@ class Pool:
                 return task
         return None
 
+    @property
+    def tasks(self) -> list[asyncio.Future[LocalTask]]:
+        """The sandboxes that are ready or are being made, the newest last."""
+        return [one.making for one in self._prepared]
+
     def depends_on(self, snapshot: AnySnapshot) -> bool:
         """Whether there are some made from a snapshot, which would end with it."""
         return any(one.shape.image == snapshot for one in self._prepared)

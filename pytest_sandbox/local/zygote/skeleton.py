@@ -96,7 +96,7 @@ def build(root: str, devices: tuple[str, ...], links: dict[str, str], points: li
     os.chmod(f"{root}/etc/shadow", 0o600)
     for name in devices:
         _file(f"{root}/dev/{name}", b"", 0o666)
-    _copy_chosen("/etc", f"{root}/etc")
+    copy_chosen("/etc", f"{root}/etc")
     for point in points:
         os.makedirs(root + point, 0o755, exist_ok=True)
 
@@ -152,7 +152,8 @@ def _text(lines: list[list[str]]) -> str:
     return "".join(":".join(line) + "\n" for line in lines)
 
 
-def _copy_chosen(source: str, target: str) -> None:
+def copy_chosen(source: str, target: str) -> None:
+    """Copy those names of a folder that may show, as far as `target` has none of them yet."""
     for name in os.listdir(source):
         if name in ETC and not os.path.lexists(f"{target}/{name}"):
             _copy(f"{source}/{name}", f"{target}/{name}")
