@@ -12,6 +12,7 @@ from pytest_sandbox import _run
 from pytest_sandbox._proto.apps_pb2 import AppGetOrCreateRequest
 from pytest_sandbox._proto.common_pb2 import OBJECT_CREATION_TYPE_CREATE_IF_MISSING
 
+from .batch import SandboxBatch
 from .extensions import Extensions
 from .inspector import Inspector
 from .transport.calls import Calls
@@ -19,7 +20,7 @@ from .transport.channels import Channels, Server, UnixServer
 from .transport.dual import Dual, dual
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Set
 
     from typing_extensions import Self
 
@@ -54,7 +55,6 @@ class Client:
         self._channels = Channels(server)
         self._calls = Calls(self._channels)
         self._recordings: list[list[str]] = []
-        #: Values of the secrets that it sent: what a report must not show.
         self._secret_values: set[str] = set()
         self._known: dict[str, str] = {}
         self._asking = asyncio.Lock()
@@ -94,6 +94,23 @@ class Client:
         finally:
             # Not `remove`, which compares: there may be an equal one.
             self._recordings = [other for other in self._recordings if other is not ids]
+
+    @property
+    def secret_values(self) -> Set[str]:
+        """The values of the secrets that it sent, which a report must not show."""
+        return self._secret_values
+
+    def batch(self, ids: Iterable[str]) -> SandboxBatch:
+        """Sandboxes, given by their ids, to be asked or ended all at once."""
+        return SandboxBatch(self._calls, ids)
+
+    def batch_of_app(self, name: str) -> SandboxBatch:
+        """The running sandboxes of an app.
+
+        Raises:
+            asyncio.TimeoutError: the engine does not answer.
+        """
+        return SandboxBatch.of_app(self._calls, name)
 
     @property
     def extensions(self) -> Extensions:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_sandbox._proto import extensions_pb2 as pb
@@ -10,6 +11,7 @@ from pytest_sandbox._shared.async_tasks import finish
 
 from .image import Image, image_id
 from .transport.dual import dual
+from .transport.portal import portal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +42,7 @@ class Extensions:
 
     @dual
     async def prepare(self, /, *args: str, **spec: Any) -> None:
-        """Say that such a sandbox is likely to be created soon; nothing of it shows but time.
+        """Say that such a sandbox is likely to be created soon; this only affects speed.
 
         Args:
             *args: its main process.
@@ -54,6 +56,20 @@ class Extensions:
         wanted = await define(*args, **{"client": self._client, **spec})
         request = pb.SandboxPrepareRequest(app_id=wanted.app_id, definition=wanted.definition)
         await self._ask(lambda stub: stub.SandboxPrepare, request)
+
+    def prepare_in_background(self, /, *args: str, **spec: Any) -> None:
+        """Call `prepare` without waiting; if it fails, nothing happens.
+
+        Args:
+            *args: as `prepare` takes them.
+            **spec: as `prepare` takes it.
+        """
+        portal().submit(self._try_to_prepare(*args, **spec))
+
+    async def _try_to_prepare(self, /, *args: str, **spec: Any) -> None:
+        # A hint only affects speed: the test that it is for reports what is wrong with its spec.
+        with contextlib.suppress(Exception):
+            await self.prepare.core(*args, **spec)
 
     @dual
     async def snapshot_and_end(self, sandbox: Sandbox) -> Image:

@@ -7,6 +7,6 @@ test wants a sandbox.
 from .engine import SandboxEngine as SandboxEngine
 from .fixtures import SandboxFactory as SandboxFactory
 from .register import pytest_addoption as pytest_addoption
-from .templates.template import sandbox_template as sandbox_template
+from .templates.decorator import sandbox_template as sandbox_template
 
 __all__ = ["SandboxEngine", "SandboxFactory", "pytest_addoption", "sandbox_template"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .options import IMAGES
@@ -9,15 +10,49 @@ from .options import IMAGES
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pytest_sandbox.client import Client, Image, Sandbox
-    from pytest_sandbox.client.transport.dual import Dual
+    from pytest_sandbox.client import Client, Image, Sandbox, SandboxSnapshot
 
-    #: What creates a sandbox, and what to call it with.
-    Creation = tuple[Dual[..., Sandbox], tuple[Any, ...], dict[str, Any]]
+__tracebackhide__ = True  # a failing test shows its own lines, not these
+
+
+@dataclass(frozen=True)
+class Creation:
+    """A sandbox that is to be created.
+
+    Attributes:
+        args: of its main process.
+        keywords: of `Sandbox.create`.
+        snapshot: the snapshot with processes that it resumes; then only the keywords `name` and
+            `client` count.
+    """
+
+    args: tuple[str, ...]
+    keywords: Mapping[str, Any]
+    snapshot: SandboxSnapshot | None = None
+
+    def create(self) -> Sandbox:
+        """Create it.
+
+        Raises:
+            Error: what `Sandbox.create` raises.
+        """
+        from pytest_sandbox.client import Sandbox
+
+        if self.snapshot is not None:
+            return Sandbox._experimental_from_snapshot(self.snapshot, **self.keywords)
+        return Sandbox.create(*self.args, **self.keywords)
+
+    async def create_aio(self) -> Sandbox:
+        """The same, awaited."""
+        from pytest_sandbox.client import Sandbox
+
+        if self.snapshot is not None:
+            return await Sandbox._experimental_from_snapshot.aio(self.snapshot, **self.keywords)
+        return await Sandbox.create.aio(*self.args, **self.keywords)
 
 
 def creation(client: Client, args: tuple[str, ...], spec: Mapping[str, Any]) -> Creation:
-    """What creates such a sandbox, and what to call it with.
+    """How to create such a sandbox.
 
     Args:
         client: where.
@@ -26,18 +61,17 @@ def creation(client: Client, args: tuple[str, ...], spec: Mapping[str, Any]) -> 
             snapshot with processes.
 
     Raises:
-        InvalidError: there is no such image; or a snapshot with processes, which has all that it
-            can have, was to have something else.
+        InvalidError: there is no such image; or the image is a snapshot with processes, which
+            takes no other keywords than a name.
     """
-    from pytest_sandbox.client import Sandbox, SandboxSnapshot
+    from pytest_sandbox.client import SandboxSnapshot
 
     image = spec["image"]
     if isinstance(image, SandboxSnapshot):
-        name = _only_name(args, spec)
-        return Sandbox._experimental_from_snapshot, (image,), {"name": name, "client": client}
+        return Creation((), {"name": _only_name(args, spec), "client": client}, image)
     if isinstance(image, str):
         image = _named(image)
-    return Sandbox.create, args, {"client": client, **spec, "image": image}
+    return Creation(args, {"client": client, **spec, "image": image})
 
 
 def _named(name: str) -> Image:

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from pytest_sandbox.client import Client
 
-    from .ownership import Watch
-
 #: Where a worker of pytest-xdist finds the run of its controller.
 _WORKER_INPUT = "pytest_sandbox_run"
 _APP = "pytest-sandbox"
@@ -53,7 +51,6 @@ class EngineSession:
 
     Attributes:
         created: the ids of all sandboxes that the client created, in that order.
-        watch: of the test that is running.
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -65,7 +62,6 @@ class EngineSession:
         self._outer = _run.default_client
         self._recording = contextlib.ExitStack()
         self.created: list[str] = []
-        self.watch: Watch | None = None
         _run.default_client = self.client
 
     def run(self) -> _run.Run:
@@ -144,14 +140,12 @@ class EngineSession:
     @property
     def hidden(self) -> list[str]:
         """What a report must not show: the values of the secrets that were used."""
-        return hidden_values(self._engine.client._secret_values) if self._engine else []
+        return hidden_values(self._engine.client.secret_values) if self._engine else []
 
     def end_worker(self, worker: str) -> None:
         """End what a worker of pytest-xdist that crashed cannot end any more."""
         if self.run().started:
-            from .calls import end_app
-
-            end_app(self.client(), _app(worker))
+            self.client().batch_of_app(_app(worker)).terminate()
 
     def hand_over(self, workerinput: dict[str, str]) -> None:
         """Let a worker of pytest-xdist share the run."""

@@ -11,7 +11,7 @@ from pytest_sandbox._run import EngineStartError
 
 from .engine import ENGINE
 from .fakes import FAKE
-from .ownership import WATCH
+from .ownership import OWNED
 from .report import TAIL, describe, hidden_values, title
 
 if TYPE_CHECKING:
@@ -34,15 +34,15 @@ def pytest_runtest_makereport(
     if call.excinfo is not None and call.excinfo.errisinstance(EngineStartError):
         # The reason and the remedy are all there is to know; how we got there is not.
         report.longrepr = call.excinfo.getrepr(style="value")
-    watch = item.stash.get(WATCH, None)
-    if watch is None:
+    owned = item.stash.get(OWNED, None)
+    if owned is None:
         return report
-    if call.when == "teardown" and watch.left:
-        report.sections.append((_LEFT_BEHIND, "\n".join(watch.left)))
+    if call.when == "teardown" and owned.left:
+        report.sections.append((_LEFT_BEHIND, "\n".join(owned.left)))
     if report.failed:
-        watch.failed = True
+        owned.failed = True
         session = item.config.stash[ENGINE]
-        ids = [*watch.ids, *_wide(item, watch.ids)]
+        ids = [*owned.ids, *_wide(item, owned.ids)]
         report.sections += _sections(session.connected, ids, session.hidden)
         report.sections += _faked(item)
     return report
@@ -54,7 +54,7 @@ def _faked(item: pytest.Item) -> Iterator[tuple[str, str]]:
     if fake is not None:
         if fake.problems:
             yield "fake sandboxes", "\n".join(fake.problems)
-        yield from _sections(fake.client, fake.ids, hidden_values(fake.client._secret_values))
+        yield from _sections(fake.client, fake.ids, hidden_values(fake.client.secret_values))
 
 
 def _sections(
@@ -62,10 +62,8 @@ def _sections(
 ) -> Iterator[tuple[str, str]]:
     if not ids or client is None:
         return
-    from . import calls
-
     unknown: dict[str, list[str]] = {}
-    for sandbox_id, told in calls.describe(client, ids[:_SANDBOXES], TAIL).items():
+    for sandbox_id, told in client.batch(ids[:_SANDBOXES]).describe(TAIL).items():
         if isinstance(told, Exception):
             unknown.setdefault(str(told), []).append(sandbox_id)
         else:

@@ -9,7 +9,7 @@ import pytest
 from pytest_sandbox._shared.suggestions import did_you_mean
 
 from .options import settings
-from .ownership import WATCH
+from .ownership import OWNED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,7 +116,7 @@ def fake_sandboxes(request: pytest.FixtureRequest) -> Iterator[FakeSandboxes]:
         with fake:
             yield fake
             # A test that failed has its reasons, and no need of a second error.
-            told = [] if item.stash[WATCH].failed else fake.violations()
+            told = [] if item.stash[OWNED].failed else fake.violations()
     finally:
         del item.stash[FAKE]
     if told:

@@ -11,7 +11,7 @@ from .engine import ENGINE
 from .fakes import NAME, is_faked
 from .marker import merged_spec
 from .options import settings
-from .ownership import WATCH
+from .ownership import OWNED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_sandbox.client import Client, Sandbox
 
     from .create import Creation
-    from .ownership import Watch
+    from .ownership import OwnedSandboxes
 
 __tracebackhide__ = True  # a failing test shows its own lines, not these
 
@@ -32,10 +32,10 @@ class SandboxFactory:
     """
 
     def __init__(
-        self, client: Callable[[], Client], watch: Watch, defaults: dict[str, Any]
+        self, client: Callable[[], Client], owned: OwnedSandboxes, defaults: dict[str, Any]
     ) -> None:
         self._client = client
-        self._watch = watch
+        self._owned = owned
         self._defaults = defaults
 
     def __call__(self, *args: str, **spec: Any) -> Sandbox:
@@ -45,13 +45,11 @@ class SandboxFactory:
             EngineStartError: the engine cannot be started.
             Error: what `Sandbox.create` raises.
         """
-        create, given, keywords = self._creation(args, spec)
-        return self._given(create(*given, **keywords))
+        return self._given(self._creation(args, spec).create())
 
     async def aio(self, *args: str, **spec: Any) -> Sandbox:
         """The same, awaited."""
-        create, given, keywords = self._creation(args, spec)
-        return self._given(await create.aio(*given, **keywords))
+        return self._given(await self._creation(args, spec).create_aio())
 
     def _creation(self, args: tuple[str, ...], spec: dict[str, Any]) -> Creation:
         complete = {**self._defaults, **spec}
@@ -59,7 +57,7 @@ class SandboxFactory:
         return creation(client, args, complete)
 
     def _given(self, sandbox: Sandbox) -> Sandbox:
-        self._watch.given.add(sandbox.object_id)
+        self._owned.given.add(sandbox.object_id)
         return sandbox
 
 
@@ -85,4 +83,4 @@ def _factory(request: pytest.FixtureRequest, defaults: dict[str, Any]) -> Sandbo
     session = request.config.stash[ENGINE]
     fake = request.getfixturevalue(NAME) if is_faked(request.node) else None
     client = (lambda: fake.client) if fake is not None else session.client
-    return SandboxFactory(client, request.node.stash[WATCH], defaults)
+    return SandboxFactory(client, request.node.stash[OWNED], defaults)

@@ -1,4 +1,4 @@
-"""Which sandboxes are whose: a test's end with it, those of wider fixtures with the run."""
+"""Which sandboxes end when: those of a test with the test, those of wider fixtures with the run."""
 
 from __future__ import annotations
 
@@ -20,66 +20,74 @@ if TYPE_CHECKING:
 __tracebackhide__ = True  # a failing test shows its own lines, not these
 
 
-class Watch:
-    """The sandboxes of one test.
+class OwnedSandboxes:
+    """The sandboxes that one test owns: all that were created since it began.
+
+    Sandboxes that a fixture of wider scope created meanwhile are not among them.
 
     Attributes:
-        given: the ids of those that came from the fixtures of this plugin.
-        left: what the test left behind, a line each, known once it is over.
+        given: the ids of those that the fixtures of this plugin created.
+        left: what the test left behind, one line for each item; known once the test is over.
         failed: whether the test failed before that.
     """
 
     def __init__(self, session: EngineSession) -> None:
         self._session = session
         self._first = len(session.created)
-        self._wide: set[str] = set()
+        self._disowned: set[str] = set()
         self.given: set[str] = set()
         self.left: list[str] = []
         self.failed = False
 
     @property
     def ids(self) -> list[str]:
-        """Those created since the test began, but for those of wider fixtures."""
-        return [each for each in self._session.created[self._first :] if each not in self._wide]
+        """Their ids, the oldest first."""
+        created = self._session.created[self._first :]
+        return [each for each in created if each not in self._disowned]
 
     @property
-    def mark(self) -> int:
-        """A point in time, for `widen`."""
+    def count(self) -> int:
+        """How many sandboxes the run has created so far, for `disown`."""
         return len(self._session.created)
 
-    def widen(self, since: int) -> None:
-        """Let those created since then outlive the test."""
-        self._wide.update(self._session.created[since:])
+    def disown(self, since: int) -> None:
+        """Let sandboxes outlive the test: those created after `count` was `since`."""
+        self._disowned.update(self._session.created[since:])
 
-    def finish(self) -> dict[str, Exception]:
-        """End them all and note what was left behind; which could not be ended, and why."""
+    def end(self) -> dict[str, Exception]:
+        """Note in `left` what was left behind, and end all sandboxes.
+
+        Returns:
+            For each sandbox that could not be ended, the reason.
+        """
         ids, client = self.ids, self._session.connected
         if not ids or client is None:
             return {}
-        from .calls import describe, end
+        batch = client.batch(ids)
+        for sandbox_id, description in batch.describe(0).items():
+            if not isinstance(description, Exception) and description.running:
+                self.left += self._leftovers(sandbox_id, description)
+        return batch.terminate()
 
-        for sandbox_id, told in describe(client, ids, 0).items():
-            if not isinstance(told, Exception) and told.running:
-                self.left += self._leftovers(sandbox_id, told)
-        return end(client, ids)
-
-    def _leftovers(self, sandbox_id: str, told: InspectorDescribeResponse) -> Iterator[str]:
+    def _leftovers(self, sandbox_id: str, description: InspectorDescribeResponse) -> Iterator[str]:
         if sandbox_id not in self.given:
             yield f"sandbox {sandbox_id}, which the test created and did not terminate"
-        for number, command in enumerate(told.commands, 1):
+        for number, command in enumerate(description.commands, 1):
             if command.running and not command.main:
                 line = command_line(command, self._session.hidden)
                 yield f"command [{number}] in sandbox {sandbox_id}, still running: {line}"
 
 
-WATCH = pytest.StashKey[Watch]()
+OWNED = pytest.StashKey[OwnedSandboxes]()
+#: Of the test that is running; `None` between tests.
+_OWNED_NOW = pytest.StashKey["OwnedSandboxes | None"]()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
     """Begin before any fixture of the test."""
-    session = item.config.stash[ENGINE]
-    item.stash[WATCH] = session.watch = Watch(session)
+    owned = OwnedSandboxes(item.config.stash[ENGINE])
+    item.stash[OWNED] = item.config.stash[_OWNED_NOW] = owned
     return (yield)
 
 
@@ -87,35 +95,35 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
 def pytest_fixture_setup(
     fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
 ) -> Generator[None, object, object]:
-    """Keep what a fixture wider than a test creates for those who use it later."""
-    session = request.config.stash[ENGINE]
-    watch = session.watch
-    if watch is None or fixturedef.scope == "function":
+    """Let the sandboxes that a fixture of wider scope creates outlive the test."""
+    owned = request.config.stash.get(_OWNED_NOW, None)
+    if owned is None or fixturedef.scope == "function":
         return (yield)
-    since = watch.mark
+    since = owned.count
     try:
-        with session.outside_of_tests():
+        with request.config.stash[ENGINE].outside_of_tests():
             return (yield)
     finally:
-        watch.widen(since)
+        owned.disown(since)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
-    """End everything after all fixtures of the test."""
+    """End the test's sandboxes after all fixtures of the test."""
     try:
         result = yield
     finally:
-        watch = item.stash[WATCH]
-        stuck = watch.finish()
-        item.config.stash[ENGINE].watch = None
+        owned = item.stash[OWNED]
+        stuck = owned.end()
+        item.config.stash[_OWNED_NOW] = None
     if stuck:
         errors = "\n".join(sorted({str(error) for error in stuck.values()}))
-        pytest.fail(f"not ended: sandbox {', '.join(stuck)}\n{errors}", pytrace=False)
-    # A test that failed could not tidy up: what it left is in its report, and no second error.
-    if watch.left and not watch.failed and settings(item.config).strict:
+        pytest.fail(f"could not end sandbox {', '.join(stuck)}\n{errors}", pytrace=False)
+    # A test that failed had no chance to tidy up: its report lists what it left, and a second
+    # error would only hide the first.
+    if owned.left and not owned.failed and settings(item.config).strict:
         pytest.fail(
-            "the test left behind:\n" + "\n".join(watch.left) + "\n"
+            "the test left behind:\n" + "\n".join(owned.left) + "\n"
             "Wait for commands and terminate sandboxes, or run without --sandbox-strict.",
             pytrace=False,
         )

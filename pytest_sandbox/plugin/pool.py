@@ -17,8 +17,6 @@ from .templates.copies import TEMPLATES
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from pytest_sandbox.client import Client
-
 __tracebackhide__ = True  # a failing test shows its own lines, not these
 
 #: Keys that need calls of their own, which would show; or what is not to be had twice.
@@ -47,13 +45,13 @@ def _prepare(item: pytest.Item) -> None:
     # Before the first sandbox, a hint would have to ask for things that a test's calls show.
     if session.connected is None or not session.created:
         return
-    from pytest_sandbox.client.transport.portal import portal
-
     # What is wrong with a marker is for its own test to say.
     with contextlib.suppress(Exception, pytest.fail.Exception):
         for spec in _wanted(item):
             if not _ASKED_FOR & spec.keys():
-                portal().submit(_hint(session.connected, spec))
+                hint = creation(session.connected, (), spec)
+                if hint.snapshot is None:
+                    session.connected.extensions.prepare_in_background(*hint.args, **hint.keywords)
 
 
 def _wanted(item: pytest.Item) -> Iterator[dict[str, Any]]:
@@ -63,10 +61,3 @@ def _wanted(item: pytest.Item) -> Iterator[dict[str, Any]]:
         yield {key: value for key, value in spec.items() if key != "name"}
     if TEMPLATES in item.config.stash:
         yield from item.config.stash[TEMPLATES].wanted(item)
-
-
-async def _hint(client: Client, spec: dict[str, Any]) -> None:
-    """A hint that comes to nothing is no matter."""
-    with contextlib.suppress(Exception):
-        _, args, keywords = creation(client, (), spec)
-        await client.extensions.prepare.core(*args, **keywords)

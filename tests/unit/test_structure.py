@@ -46,7 +46,6 @@ REACHES = {
     "client.transport.channels": {"rpcs"},
     "client.transport.retries": {"rpcs"},
     "inmemory": {"client", "fakes", "rpcs", "server"},
-    "plugin": {"client"},
 }
 CIRCLES = [
     {
@@ -106,18 +105,6 @@ CIRCLES = [
         "inmemory._strictness",
     },
     {
-        "plugin.engine",
-        "plugin.ownership",
-    },
-    {
-        "plugin.templates.body",
-        "plugin.templates.copies",
-        "plugin.templates.images",
-        "plugin.templates.key",
-        "plugin.templates.layer",
-        "plugin.templates.template",
-    },
-    {
         "server.rpc.dispatch",
         "server.rpc.middleware",
     },
@@ -134,7 +121,6 @@ TWICE = {
     "Script",
     "Server",
     "Task",
-    "Watch",
 }
 
 

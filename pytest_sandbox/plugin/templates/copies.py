@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from ..marker import merged_spec
-from ..ownership import WATCH
+from ..ownership import OWNED
+from .changes import changes
+from .pytest_internals import definitions
 from .template import ATTRIBUTE, Template
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ __tracebackhide__ = True  # a template that fails shows its own lines, not these
 
 #: Fixtures that heed the marker of a test.
 _OWN = ("sandbox", "sandbox_factory")
-#: Keys of the marker that shape `sandbox`, and no copy: which machine it is, and its name.
-_OTHERS = ("image", "name")
 
 TEMPLATES = pytest.StashKey["Templates"]()
 
@@ -47,7 +46,7 @@ def copies(layer: Layer, request: pytest.FixtureRequest) -> Iterator[Sandbox]:
         )
     sandbox = templates(request.config).copy(layer, changes(request.node))
     if request.scope == "function":  # its end is that of all sandboxes of a test
-        request.node.stash[WATCH].given.add(sandbox.object_id)
+        request.node.stash[OWNED].given.add(sandbox.object_id)
         yield sandbox
         return
     yield sandbox
@@ -73,12 +72,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 def _copies(item: pytest.Item) -> Iterator[tuple[str, str]]:
     """The templates that a test takes, with who shares the copy."""
-    definitions = getattr(item, "_fixtureinfo", None)
-    for name, found in (definitions.name2fixturedefs if definitions else {}).items():
+    for name, found in definitions(item).items():
         if found and isinstance(getattr(found[-1].func, ATTRIBUTE, None), Template):
             yield name, found[-1].scope
-
-
-def changes(node: Any) -> dict[str, Any]:
-    """What the marker says of copies: of a test, or of the module or class that shares one."""
-    return {key: value for key, value in merged_spec(node).items() if key not in _OTHERS}

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from .layer import Layer, indices
-from .template import ATTRIBUTE, Template, disguise, template_name
+from .pytest_internals import register_fixture
+from .signature import disguise
+from .template import ATTRIBUTE, Template, template_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
@@ -25,6 +27,8 @@ __tracebackhide__ = True  # a failing test shows its own lines, not these
 _NAMED = (str, bytes, int, float, complex, bool, type(None), enum.Enum, type, types.FunctionType)
 
 _SEEN = pytest.StashKey[bool]()
+#: The test that is being set up, or runs.
+_CURRENT = pytest.StashKey[pytest.Item]()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -49,8 +53,9 @@ def pytest_pycollect_makeitem(collector: pytest.Collector) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_setup() -> Generator[None]:
-    """Tell of a template that is not there by the name that people know."""
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
+    """Remember the test; and report a missing template by the name that people know."""
+    item.session.stash[_CURRENT] = item
     try:
         return (yield)
     except pytest.FixtureLookupError as error:
@@ -74,22 +79,7 @@ def _templates(module: types.ModuleType) -> Iterator[Template]:
 
 def _register(template: Template, node: pytest.Module) -> None:
     function = _layer(template, node.nodeid)
-    if hasattr(pytest, "register_fixture"):  # since pytest 9.1
-        pytest.register_fixture(
-            name=template.layer,
-            func=function,
-            node=node,
-            scope="session",
-            params=template.params,
-            ids=_ids(template),
-        )
-        return
-    holder: Any = types.ModuleType(node.nodeid)
-    holder.layer = pytest.fixture(
-        scope="session", name=template.layer, params=template.params, ids=_ids(template)
-    )(function)
-    manager: Any = node.session._fixturemanager
-    manager.parsefactories(holder, node.nodeid)
+    register_fixture(node, template.layer, function, params=template.params, ids=_ids(template))
 
 
 def _layer(template: Template, home: str) -> Callable[..., Layer]:
@@ -97,18 +87,14 @@ def _layer(template: Template, home: str) -> Callable[..., Layer]:
         parent = given.pop(template.parent) if template.parent else None
         if "request" in template.others:
             given["request"] = request
-        return Layer(template, home, parent, given, indices(_item(request), template.layer))
+        return Layer(
+            template, home, parent, given, indices(request.session.stash[_CURRENT], template.layer)
+        )
 
     names = ("request", *template.others, *filter(None, [template.parent]))
     disguise(layer, template.body, names)
     layer.__doc__ = f"The image of the template {template.name}, of which that gives copies."
     return layer
-
-
-def _item(request: Any) -> pytest.Item:
-    """The test whose set-up asks first."""
-    item: pytest.Item = request._pyfuncitem
-    return item
 
 
 def _ids(template: Template) -> Any:

@@ -13,9 +13,10 @@ from ..create import creation
 from ..engine import ENGINE
 from ..options import settings
 from .body import TIMEOUT, image_of
-from .copies import changes
+from .changes import changes
 from .key import cache_key
 from .layer import indices
+from .pytest_internals import definitions
 from .store import Outcome, Slot, held
 from .template import ATTRIBUTE
 
@@ -170,8 +171,7 @@ class Templates:
             spec["_experimental_enable_snapshot"] = True
         if parent is not None:
             return self.copy(parent, spec)
-        create, args, keywords = creation(client, (), {**self.spec(layer), **spec})
-        return create(*args, **keywords)
+        return creation(client, (), {**self.spec(layer), **spec}).create()
 
     def _restored(self, layer: Layer, outcome: Outcome, changed: Mapping[str, Any]) -> Sandbox:
         client = self._session.client()
@@ -180,8 +180,7 @@ class Templates:
             spec: dict[str, Any] = {"image": _snapshot(outcome.image, client)}
         else:
             spec = {**self.spec(layer), **changed, "image": _image(outcome.image)}
-        create, args, keywords = creation(client, (), spec)
-        return create(*args, **keywords)
+        return creation(client, (), spec).create()
 
     def _text(self, layer: Layer, error: BaseException) -> str:
         """What everybody else is told of a template that was not built."""
@@ -226,10 +225,10 @@ def _snapshot(snapshot_id: str, client: Client) -> SandboxSnapshot:
 
 def _asks(item: Any, layer: Layer) -> bool:
     """Whether a test has a copy of its own, of just that image."""
-    definitions = item._fixtureinfo.name2fixturedefs.get(layer.template.name, ())
+    found = definitions(item).get(layer.template.name, ())
     return (
-        any(getattr(each.func, ATTRIBUTE, None) is layer.template for each in definitions[-1:])
-        and definitions[-1].scope == "function"
+        any(getattr(each.func, ATTRIBUTE, None) is layer.template for each in found[-1:])
+        and found[-1].scope == "function"
         and indices(item, layer.template.layer) == layer.indices
     )
 

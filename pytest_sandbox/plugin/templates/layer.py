@@ -6,6 +6,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .pytest_internals import definitions
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -65,11 +67,11 @@ def indices(item: Any, name: str) -> dict[str, int]:
     """Which parameters a test has, of those of a fixture and of what that takes."""
     if not hasattr(item, "callspec"):
         return {}
-    definitions = item._fixtureinfo.name2fixturedefs
+    available = definitions(item)
     names, found = [name], set[str]()
     while names:
         each = names.pop()
-        if each not in found and each in definitions:
+        if each not in found and each in available:
             found.add(each)
-            names += definitions[each][-1].argnames
+            names += available[each][-1].argnames
     return {each: index for each, index in item.callspec.indices.items() if each in found}

@@ -1,0 +1,38 @@
+"""All that this plugin uses of pytest's private API, for which there is nothing public."""
+
+from __future__ import annotations
+
+import types
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+
+def definitions(item: pytest.Item) -> Mapping[str, Sequence[pytest.FixtureDef[Any]]]:
+    """The fixtures that a test takes, each with those that it overrides, itself last."""
+    # Items of other plugins need not have it.
+    info: Any = getattr(item, "_fixtureinfo", None)
+    return info.name2fixturedefs if info is not None else {}
+
+
+def register_fixture(
+    node: pytest.Module,
+    name: str,
+    function: Callable[..., object],
+    *,
+    params: Sequence[object] | None,
+    ids: Any,
+) -> None:
+    """Add a fixture of session scope that is visible in a test module."""
+    if hasattr(pytest, "register_fixture"):  # since pytest 9.1
+        pytest.register_fixture(
+            name=name, func=function, node=node, scope="session", params=params, ids=ids
+        )
+        return
+    holder: Any = types.ModuleType(node.nodeid)
+    holder.fixture = pytest.fixture(scope="session", name=name, params=params, ids=ids)(function)
+    manager: Any = node.session._fixturemanager
+    manager.parsefactories(holder, node.nodeid)
