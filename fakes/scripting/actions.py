@@ -10,7 +10,6 @@ from pytest_sandbox.engine import ExitStatus, NotFreezable
 
 from ..processes.proc import Proc
 from ..processes.snapshotable import Lasting, Pause
-from .bounded import bounded
 from .call import Call
 
 #: What a handler returns: an exit code, output, or nothing for 0.
@@ -149,7 +148,7 @@ class Ask(Lasting):
         call = Call(proc, self._state, resumed=self._resumed)
         if self._stdin:
             call.stdin = await call.read_all()
-        result = bounded(lambda: self._handler(call))
+        result = self._handler(call)
         if inspect.isawaitable(result):
             result = await result
         if isinstance(result, (str, bytes)):

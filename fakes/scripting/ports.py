@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from pytest_sandbox.engine import InvalidSpec
 
-from .bounded import bounded
 from .connection import MemoryConnection, Peer, line
 from .http import response
 from .matching import ANY, Anything
@@ -142,7 +141,7 @@ class PortScript(Rule[Peer, PeerHandler]):
 
 
 async def _answer(handler: PeerHandler, peer: Peer) -> Answer:
-    answer = bounded(lambda: handler(peer))
+    answer = handler(peer)
     return await answer if inspect.isawaitable(answer) else answer
 
 
