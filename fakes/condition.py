@@ -1,19 +1,22 @@
-"""Waiting for something to change."""
+"""Waiting until something changes."""
 
 import asyncio
 
 
-class Bell:
-    """Wakes everyone who waits for it; they look for themselves whether it concerns them."""
+class Condition:
+    """Like `asyncio.Condition` without its lock: waiters check for themselves what has changed.
+
+    Everything in memory runs on one event loop, so nothing needs a lock.
+    """
 
     __slots__ = ("_waiters",)
 
     def __init__(self) -> None:
-        # Not a set: they wake in the order in which they began to wait, in every run.
+        # A dictionary keeps the order of arrival, so that waiters wake in the same order every run.
         self._waiters: dict[asyncio.Future[None], None] = {}
 
     async def wait(self) -> None:
-        """Return at the next ring."""
+        """Return after the next `notify_all`."""
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiters[waiter] = None
         try:
@@ -21,8 +24,8 @@ class Bell:
         finally:
             del self._waiters[waiter]
 
-    def ring(self) -> None:
-        """Wake all who wait now."""
+    def notify_all(self) -> None:
+        """Wake everything that waits now."""
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)

@@ -30,7 +30,7 @@ from .clock import VirtualClock
 from .export import dump, read
 from .files.base_image import base_image, filesystem
 from .files.disk import DISK, Disk
-from .files.images import Images
+from .files.stored_snapshots import StoredSnapshots
 from .files.trees import make_folders
 from .files.vfs import Filesystem
 from .files.view import FileView
@@ -46,8 +46,8 @@ from .shell import shell_program
 from .task import MemoryTask
 
 if TYPE_CHECKING:
-    from .files.disk import FrozenDisk
-    from .processes.frozen import MemoryImage
+    from .files.disk import DiskSnapshot
+    from .processes.memory_snapshot import MemoryImage
 
 _PROGRAMS = {**PROGRAMS, "sh": shell_program("sh"), "bash": shell_program("bash")}
 
@@ -92,8 +92,8 @@ class FakeEngine(Engine, SupportsForget, SupportsExport, SupportsVolumes):
         )
         self._gpus = GpuPool(gpus)
         self._disk = disk
-        self._base: FrozenDisk | None = None
-        self._images = Images()
+        self._base: DiskSnapshot | None = None
+        self._images = StoredSnapshots()
         self._volumes: dict[str, Disk] = {}
         self._tasks: list[MemoryTask] = []
         self._closed = False
@@ -167,7 +167,7 @@ class FakeEngine(Engine, SupportsForget, SupportsExport, SupportsVolumes):
             ) from None
         return task
 
-    def _start_of(self, spec: TaskSpec) -> "FrozenDisk":
+    def _start_of(self, spec: TaskSpec) -> "DiskSnapshot":
         assert self._base is not None
         return self._base if isinstance(spec.image, Host) else self._images.disk(spec.image)
 

@@ -10,14 +10,14 @@ from pytest_sandbox.engine import InvalidSpec
 
 from .files import tar
 from .files.base_image import add_devices
-from .files.disk import Disk, FrozenDisk
+from .files.disk import Disk, DiskSnapshot
 from .files.vfs import Filesystem
 
 _MAGIC = b"pytest-sandbox image in memory, 1\n"
 _DIGEST = hashlib.sha256().digest_size
 
 
-def dump(snapshot: FrozenDisk) -> Iterator[bytes]:
+def dump(snapshot: DiskSnapshot) -> Iterator[bytes]:
     """All files of a snapshot."""
     digest = hashlib.sha256(_MAGIC)
     yield _MAGIC
@@ -27,7 +27,7 @@ def dump(snapshot: FrozenDisk) -> Iterator[bytes]:
     yield digest.digest()
 
 
-def read(data: bytes, now_ns: Callable[[], int], size: int) -> FrozenDisk:
+def read(data: bytes, now_ns: Callable[[], int], size: int) -> DiskSnapshot:
     """The snapshot that `dump` was given.
 
     Raises:

@@ -29,16 +29,16 @@ from pytest_sandbox.engine import (
 )
 
 from .files.disk import Disk
-from .files.images import Images
 from .files.memory_files import MemoryFiles
+from .files.stored_snapshots import StoredSnapshots
 from .files.trees import copied, make_folders
 from .files.vfs import Filesystem
 from .files.view import FileView
 from .files.walk import fail
 from .gpus import Gpu, environment
-from .processes.frozen import MemoryImage, freeze, thaw
 from .processes.kernel import DEFAULT_PATH, Kernel, Surroundings
 from .processes.memory_process import MemoryProcess
+from .processes.memory_snapshot import MemoryImage, restore_memory, snapshot_memory
 
 _ENVIRONMENT = {"HOME": "/root", "PATH": DEFAULT_PATH}
 
@@ -68,7 +68,7 @@ class MemoryTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshot
         gpus: Sequence[Gpu],
         clock: Clock,
         around: Surroundings,
-        images: Images,
+        images: StoredSnapshots,
     ) -> None:
         self.spec = spec
         self._images = images
@@ -92,7 +92,7 @@ class MemoryTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshot
 
     def resume(self, image: MemoryImage) -> None:
         """Have the processes of another sandbox go on here, whose files it has."""
-        main = thaw(image, self.kernel)
+        main = restore_memory(image, self.kernel)
         if main is not None:
             self._be_main(main)
 
@@ -197,7 +197,7 @@ class MemoryTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshot
         if not self.spec.freezable:
             raise InvalidSpec("the memory of a sandbox can be kept only if it was created for that")
         main = self._main.proc.pid if self._main else None
-        return self._images.add_memory(freeze(self.kernel, main))
+        return self._images.add_memory(snapshot_memory(self.kernel, main))
 
     def poll(self) -> TaskEnd | None:
         """How it ended, or `None` while it lives."""

@@ -5,7 +5,7 @@ from contextlib import suppress
 from functools import lru_cache
 
 from ..processes.kernel import MAGIC
-from .disk import Disk, FrozenDisk
+from .disk import Disk, DiskSnapshot
 from .trees import put
 from .vfs import Filesystem
 
@@ -30,7 +30,7 @@ _FILES = {
 
 def base_image(
     programs: Iterable[str], files: Mapping[str, bytes], now_ns: int, disk: int
-) -> FrozenDisk:
+) -> DiskSnapshot:
     """The filesystem that every task of an engine starts with.
 
     Args:
@@ -49,7 +49,7 @@ def base_image(
 
 
 @lru_cache(maxsize=8)  # what is never changed can be shared, by all engines of a run of tests
-def _bare_image(programs: tuple[str, ...], now_ns: int, disk: int) -> FrozenDisk:
+def _bare_image(programs: tuple[str, ...], now_ns: int, disk: int) -> DiskSnapshot:
     fs = Filesystem(Disk(lambda: now_ns, size=disk))
     for folder in _FOLDERS:
         fs.mkdir(folder, 0o755)
@@ -74,7 +74,7 @@ def add_devices(fs: Filesystem) -> None:
             fs.mknod(f"/dev/{name}", device)
 
 
-def filesystem(start: FrozenDisk, now_ns: Callable[[], int]) -> Filesystem:
+def filesystem(start: DiskSnapshot, now_ns: Callable[[], int]) -> Filesystem:
     """What a sandbox sees that starts with these files: shared memory has a disk of its own."""
     fs = Filesystem(start.restore(now_ns))
     with suppress(OSError):  # an image may have something else there

@@ -26,7 +26,7 @@ class _Node:
         self.slots = slots
 
 
-class Table(Generic[T]):
+class CowMap(Generic[T]):
     """A radix trie with copy-on-write nodes.
 
     `fork` shares everything and costs the same whatever the size: both sides get a new identity,
@@ -41,9 +41,9 @@ class Table(Generic[T]):
         self._levels = 1
         self._root = _Node(self.identity, [None] * _WIDTH)
 
-    def fork(self) -> "Table[T]":
+    def fork(self) -> "CowMap[T]":
         """A second table with the same values; changes to one are not seen by the other."""
-        other = Table[T].__new__(Table)
+        other = CowMap[T].__new__(CowMap)
         other.identity = object()
         other._levels, other._root = self._levels, self._root
         self.identity = object()

@@ -8,15 +8,12 @@ import os
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import Protocol, TypeVar
 
 from .changes import Spot, Watches, What
 from .content import Content
-from .cow_map import Table
+from .cow_map import CowMap
 from .inode import ROOT, Directory, Inode, Regular
-
-if TYPE_CHECKING:
-    from .handle import Handle
 
 I = TypeVar("I", bound=Inode)  # noqa: E741 - the kernel's own name for it
 
@@ -26,15 +23,25 @@ MAX_SIZE = 16 * 1024**4 - 4096
 DISK = 1024**3
 
 
+class InodeHolder(Protocol):
+    """What keeps an inode alive after its last name is gone: an open file, as `Handle` is."""
+
+    number: int
+    spot: Spot | None
+
+    def close(self) -> None:
+        """Let go of the inode."""
+
+
 @dataclass(frozen=True)
-class FrozenDisk:
+class DiskSnapshot:
     """A disk as it was; any number of disks can be made of it.
 
     Taking one and making a disk of it cost the same whatever the size: nothing is copied until it
     is changed.
     """
 
-    table: Table[Inode]
+    table: CowMap[Inode]
     next_number: int
     size: int
     used: int
@@ -59,22 +66,22 @@ class Disk:
         now_ns: Callable[[], int],
         *,
         size: int = DISK,
-        start: FrozenDisk | None = None,
+        start: DiskSnapshot | None = None,
         shared: bool = False,
     ) -> None:
         self.now_ns = now_ns
         self._shared = shared
         self.watches = Watches(self.spot_of)
-        self._handles: dict[int, list[Handle]] = {}
+        self._handles: dict[int, list[InodeHolder]] = {}
         if start is not None:
             self._table = start.table.fork()
             self._next_number, self.size, self._used = start.next_number, start.size, start.used
             return
-        self._table = Table()
+        self._table = CowMap()
         self._next_number, self.size, self._used = ROOT + 1, size, 0
         self.put(Directory(ROOT, 0o755, now_ns(), parent=ROOT))
 
-    def snapshot(self) -> FrozenDisk:
+    def snapshot(self) -> DiskSnapshot:
         """What the disk is now. Files that are open but have no name are not kept."""
         table = self._table.fork()
         used = self._used
@@ -83,7 +90,7 @@ class Disk:
             if inode is not None and inode.links == 0:
                 table.put(number, None)
                 used -= inode.content.allocated if isinstance(inode, Regular) else 0
-        return FrozenDisk(table, self._next_number, self.size, used)
+        return DiskSnapshot(table, self._next_number, self.size, used)
 
     def fork(self) -> "Disk":
         """The disk that a copy of a tree has in its place."""
@@ -119,11 +126,11 @@ class Disk:
 
     # Who has what open.
 
-    def opened(self, handle: "Handle") -> None:
+    def opened(self, handle: InodeHolder) -> None:
         """A file is held from now on, whether it keeps a name or not."""
         self._handles.setdefault(handle.number, []).append(handle)
 
-    def released(self, handle: "Handle") -> None:
+    def released(self, handle: InodeHolder) -> None:
         """It is not held any more by this one."""
         handles = self._handles[handle.number]
         handles.remove(handle)

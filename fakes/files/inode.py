@@ -13,7 +13,7 @@ class Inode:
     """What all kinds of files have in common.
 
     Attributes:
-        owner: the identity of the table that may change this object; see `Table`.
+        owner: the identity of the table that may change this object; see `CowMap`.
         number: `st_ino`.
         mode: the whole `st_mode`.
         links: how many names it has.

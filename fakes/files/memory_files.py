@@ -17,7 +17,7 @@ from pytest_sandbox.engine import (
     WatchKind,
 )
 
-from ..condition import Bell
+from ..condition import Condition
 from . import tar
 from .changes import Change, Watching, What
 from .handle import Handle
@@ -85,15 +85,15 @@ class MemoryFiles(Files):
     def __init__(self, fs: Filesystem) -> None:
         self._fs = fs
         self._ended = False
-        self._watchings: dict[Bell, Watching] = {}
+        self._watchings: dict[Condition, Watching] = {}
 
     def end(self) -> None:
         """The task is over: refuse everything, close every file, end every watch."""
         self._ended = True
         self._fs.mounts.close()
-        for bell, watching in self._watchings.items():
+        for condition, watching in self._watchings.items():
             watching.close()
-            bell.ring()
+            condition.notify_all()
 
     async def open(self, path: str, flags: int, mode: int = 0o666) -> OpenFile:
         """Open a regular file; `flags` as `open(2)` has them (`os.O_RDWR | os.O_CREAT`, ...)."""
@@ -160,20 +160,20 @@ class MemoryFiles(Files):
     async def watch(self, path: str, *, recursive: bool = False) -> AsyncIterator[WatchEvent]:
         """Changes to a file or below a directory, from the moment of the first `anext`."""
         self._check(path)
-        bell = Bell()
-        watching = self._fs.watch(path, recursive=recursive, wake=bell.ring)
-        self._watchings[bell] = watching
+        condition = Condition()
+        watching = self._fs.watch(path, recursive=recursive, wake=condition.notify_all)
+        self._watchings[condition] = watching
         try:
             while True:
                 while watching.queue:
                     change = watching.queue.popleft()
                     if change.what is What.MOVE or change.what in _KINDS:
                         yield _event(change)
-                await bell.wait()
+                await condition.wait()
                 self._check_alive()
         finally:
             watching.close()
-            del self._watchings[bell]
+            del self._watchings[condition]
 
     async def pack(self, path: str) -> AsyncIterator[bytes]:
         """A directory's contents as a tar stream: links, modes, times and holes kept."""

@@ -4,13 +4,10 @@ import errno
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NewType
+from typing import NewType
 
-from .disk import Disk
+from .disk import Disk, InodeHolder
 from .inode import ROOT, Directory, Inode
-
-if TYPE_CHECKING:
-    from .handle import Handle
 
 #: A place in the tree: the number of a mount, and below it that of an inode on its disk.
 Node = NewType("Node", int)
@@ -39,7 +36,7 @@ class Mount:
     at: Node | None
     read_only: bool
     lasting: bool
-    handles: "dict[Handle, None]" = field(default_factory=dict)
+    handles: dict[InodeHolder, None] = field(default_factory=dict)
 
     @property
     def root(self) -> Node:

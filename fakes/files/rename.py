@@ -7,7 +7,7 @@ from .changes import Spot
 from .disk import Disk
 from .inode import Directory, Inode
 from .mounts import Mounts, Node
-from .walk import Place, Walk, fail
+from .walk import LastComponent, Walk, fail
 
 RENAME_NOREPLACE = 1
 RENAME_EXCHANGE = 2
@@ -24,7 +24,7 @@ class _End:
         covered: whether something is mounted there.
     """
 
-    place: Place
+    place: LastComponent
     spot: Spot
     inode: Inode | None
     covered: bool
@@ -58,7 +58,7 @@ def rename(mounts: Mounts, old: str, new: str, base: Node, flags: int) -> None:
         _move(mount.disk, source, target, exchange=bool(flags & RENAME_EXCHANGE))
 
 
-def _end(mounts: Mounts, walk: Walk, place: Place) -> _End:
+def _end(mounts: Mounts, walk: Walk, place: LastComponent) -> _End:
     node = walk.entry(place.directory, place.name)
     spot = (mounts.directory(place.directory).number, place.name)
     if node is None:

@@ -17,7 +17,7 @@ from .handle import Handle
 from .inode import ROOT, Device, Directory, Inode, Regular, Symlink
 from .mounts import TOP, Mount, Mounts, Node
 from .rename import rename
-from .walk import PATH_MAX, Place, Walk, fail
+from .walk import PATH_MAX, LastComponent, Walk, fail
 
 _PERMISSIONS = 0o7777
 
@@ -108,7 +108,7 @@ class Filesystem:
         )
         return Handle(mount, inode.number, spot, flags)
 
-    def _openable(self, walk: Walk, place: Place, flags: int) -> Node | None:
+    def _openable(self, walk: Walk, place: LastComponent, flags: int) -> Node | None:
         """The last component for `open`: a link is returned only if it is to be followed."""
         exclusive = flags & os.O_CREAT and flags & os.O_EXCL
         if flags & os.O_CREAT and place.slash and not place.special:
@@ -178,7 +178,7 @@ class Filesystem:
         self._check_alive(place.directory, path)
         mount.disk.link(inode, self._spot_at(place))
 
-    def _vacant(self, path: str, base: Node, *, directory: bool = False) -> Place:
+    def _vacant(self, path: str, base: Node, *, directory: bool = False) -> LastComponent:
         """Where a new name is to be; the kernel's filename_create()."""
         walk = Walk(self.mounts, path, base)
         place = walk.parent()
@@ -188,7 +188,7 @@ class Filesystem:
             walk.fail(errno.ENOENT)
         return place
 
-    def _create(self, path: str, place: Place, make: Callable[[int], Inode]) -> Node:
+    def _create(self, path: str, place: LastComponent, make: Callable[[int], Inode]) -> Node:
         self._check_writable(place.directory, path)
         self._check_alive(place.directory, path)
         mount = self.mounts.of(place.directory)
@@ -228,7 +228,7 @@ class Filesystem:
             walk.fail(errno.ENOTDIR)
         self.mounts.of(node).disk.unlink(self._spot_at(place), inode)
 
-    def _removable(self, walk: Walk, place: Place, path: str) -> Node:
+    def _removable(self, walk: Walk, place: LastComponent, path: str) -> Node:
         self._check_writable(place.directory, path)
         node = walk.entry(place.directory, place.name)
         return node if node is not None else walk.fail(errno.ENOENT)
@@ -336,10 +336,10 @@ class Filesystem:
         if not self.inode(directory).links:
             fail(errno.ENOENT, path)
 
-    def _spot_at(self, place: Place) -> Spot:
+    def _spot_at(self, place: LastComponent) -> Spot:
         return self.inode(place.directory).number, place.name
 
-    def _spot(self, place: Place | None, node: Node) -> Spot | None:
+    def _spot(self, place: LastComponent | None, node: Node) -> Spot | None:
         """By which name on its disk something was found, if by any."""
         if place is None or place.special:
             return None

@@ -22,7 +22,7 @@ def fail(number: int, path: str, second: str | None = None) -> NoReturn:
 
 
 @dataclass(frozen=True)
-class Place:
+class LastComponent:
     """Where a path points, its last component not yet looked at.
 
     Attributes:
@@ -56,9 +56,9 @@ class Walk:
         self._base = base
         self._links = 0
         #: The place that the last component was found at.
-        self.place: Place | None = None
+        self.place: LastComponent | None = None
 
-    def parent(self) -> Place:
+    def parent(self) -> LastComponent:
         """Walk all but the last component."""
         return self._parent(self._path, self._base)
 
@@ -67,7 +67,7 @@ class Walk:
         node = self.last(self.parent(), follow=follow)
         return node if node is not None else self.fail(errno.ENOENT)
 
-    def last(self, place: Place, *, follow: bool) -> Node | None:
+    def last(self, place: LastComponent, *, follow: bool) -> Node | None:
         """What the last component means, or `None` if there is no such name."""
         node = self.child(place.directory, place.name)
         self.place = place
@@ -81,7 +81,7 @@ class Walk:
             self.fail(errno.ENOTDIR)
         return node
 
-    def through(self, link: Symlink, directory: Node, *, slash: bool = False) -> Place:
+    def through(self, link: Symlink, directory: Node, *, slash: bool = False) -> LastComponent:
         """Where a symbolic link in `directory` points; with `slash`, to a directory.
 
         Raises:
@@ -114,7 +114,7 @@ class Walk:
         """Raise an error that names the path this walk began with."""
         fail(number, self._path)
 
-    def _parent(self, path: str, directory: Node) -> Place:
+    def _parent(self, path: str, directory: Node) -> LastComponent:
         if "\0" in path:
             self.fail(errno.EINVAL)
         if not path:
@@ -126,7 +126,7 @@ class Walk:
         names = [name for name in path.split("/") if name]
         for name in names[:-1]:
             directory = self._enter(directory, name)
-        return Place(directory, names[-1] if names else "", path.endswith("/"))
+        return LastComponent(directory, names[-1] if names else "", path.endswith("/"))
 
     def _enter(self, directory: Node, name: str) -> Node:
         node = self.child(directory, name)

@@ -17,8 +17,8 @@ from ..scripting.ports import Ports, PortScript
 from ..scripting.problems import Problems
 from ..scripting.scripts import Script
 from .description import Description
-from .proc import Proc, Program
-from .snapshotable import Lasting
+from .process import Program, SandboxProcess
+from .snapshotable import Snapshotable
 from .terminal import Terminal
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Surroundings:
     """
 
     programs: Mapping[str, Program]
-    command: Callable[[Proc, Sequence[str]], Script | None]
+    command: Callable[[SandboxProcess, Sequence[str]], Script | None]
     port: Callable[["Kernel", int], PortScript | None]
     problems: Problems
 
@@ -80,8 +80,8 @@ class Kernel:
         self.spec = spec
         self.gpus = gpus
         self.around = around
-        self.processes: dict[int, Proc] = {}
-        self.coroutines: dict[asyncio.Task[None], Proc | Peer] = {}
+        self.processes: dict[int, SandboxProcess] = {}
+        self.coroutines: dict[asyncio.Task[None], SandboxProcess | Peer] = {}
         self.ports = Ports(self)
         self.memory = spec.limits.memory or _MEMORY
         self.held = 0
@@ -93,14 +93,14 @@ class Kernel:
     def new(
         self,
         *,
-        parent: Proc | None,
+        parent: SandboxProcess | None,
         argv: Sequence[str],
         env: Mapping[str, str],
         cwd: Node,
         fds: Mapping[int, Description],
         terminal: Terminal | None = None,
         pid: int | None = None,
-    ) -> Proc:
+    ) -> SandboxProcess:
         """A process without a program; it owns a share of each descriptor.
 
         Args:
@@ -119,7 +119,7 @@ class Kernel:
         if most is not None and len(self.processes) >= most:
             raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
         shared = {fd: description.share() for fd, description in fds.items()}
-        proc = Proc(
+        proc = SandboxProcess(
             self,
             self._next_pid if pid is None else pid,
             parent=parent,
@@ -135,7 +135,9 @@ class Kernel:
             parent.children.append(proc)
         return proc
 
-    def fork(self, parent: Proc, program: Program, fds: Mapping[int, Description]) -> Proc:
+    def fork(
+        self, parent: SandboxProcess, program: Program, fds: Mapping[int, Description]
+    ) -> SandboxProcess:
         """Start a copy of a process, with other descriptors, that runs `program`."""
         child = self.new(
             parent=parent,
@@ -148,7 +150,7 @@ class Kernel:
         child.start(program)
         return child
 
-    def program(self, proc: Proc) -> Program:
+    def program(self, proc: SandboxProcess) -> Program:
         """The program that `proc.argv` means; scripts put their interpreter into `proc.argv`.
 
         Raises:
@@ -188,7 +190,7 @@ class Kernel:
             return error.errno or errno.ENOENT
         return 0 if isinstance(inode, Regular) and inode.mode & 0o111 else errno.EACCES
 
-    def _load(self, proc: Proc, path: str, depth: int) -> Program:
+    def _load(self, proc: SandboxProcess, path: str, depth: int) -> Program:
         number = self._executable(path, proc.cwd)
         if number:
             raise OSError(number, os.strerror(number), path)
@@ -198,7 +200,7 @@ class Kernel:
         if head.startswith(MAGIC):
             name = head[len(MAGIC) :].partition(b"\n")[0].decode()
             program = self.around.programs[name]
-            return program.copy() if isinstance(program, Lasting) else program
+            return program.copy() if isinstance(program, Snapshotable) else program
         words = _interpreter(head)
         if not words or depth == 0:
             number = errno.ELOOP if words else errno.ENOEXEC
@@ -208,7 +210,7 @@ class Kernel:
 
     # Signals and ends.
 
-    def session(self, leader: Proc) -> list[Proc]:
+    def session(self, leader: SandboxProcess) -> list[SandboxProcess]:
         """A process that leads a session, and all that belong to it."""
         return [proc for proc in self.processes.values() if proc.session == leader.session]
 
@@ -241,7 +243,7 @@ class Kernel:
         for task in left:
             self.around.problems.stuck(self.coroutines.pop(task))
 
-    def ended(self, proc: Proc) -> None:
+    def ended(self, proc: SandboxProcess) -> None:
         """A process has ended; called by the process."""
         del self.processes[proc.pid]
         if proc.pid == proc.session and proc.terminal is not None:
@@ -251,7 +253,7 @@ class Kernel:
         if proc.parent is not None:
             proc.parent.kill(signal.SIGCHLD)
 
-    async def crashed(self, proc: Proc, error: Exception) -> int:
+    async def crashed(self, proc: SandboxProcess, error: Exception) -> int:
         """A program raised; the engine keeps the error for the report, the process ends."""
         self.around.problems.crashed(proc, error)
         await proc.complain(f"{proc.argv[0]}: {type(error).__name__}: {error}")

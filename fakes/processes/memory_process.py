@@ -17,12 +17,13 @@ from pytest_sandbox.engine import (
 )
 
 from ..files.mounts import Node
-from .description import Description, Logged, OpenedFile, Pipe
+from .description import Description, Logged, OpenedFile, OpenedTerminal
 from .kernel import Kernel
-from .terminal import OpenedTerminal, Terminal
+from .pipe import Pipe
+from .terminal import Terminal
 
 if TYPE_CHECKING:
-    from .proc import Proc
+    from .process import SandboxProcess
 
 
 class MemoryProcess(Process):
@@ -57,7 +58,7 @@ class MemoryProcess(Process):
         fds = self._descriptors(kernel, spec)
         self.ends = (fds[0], fds[1], fds[2])
         try:
-            self.proc: Proc = kernel.new(
+            self.proc: SandboxProcess = kernel.new(
                 parent=None,
                 argv=spec.argv,
                 env=env,
@@ -101,12 +102,12 @@ class MemoryProcess(Process):
         """What was sent to it and not read."""
         return self._terminal.pending if self._terminal else self._pipe.pending
 
-    def hand_over(self, pending: bytes) -> None:
+    def restore_stdin(self, pending: bytes) -> None:
         """Have something sent to it from the beginning."""
         if self._terminal is not None:
-            self._terminal.hand_over(pending)
+            self._terminal.restore(pending)
         else:
-            self._pipe.hand_over(pending)
+            self._pipe.restore(pending)
 
     def _signal_foreground(self, number: int) -> None:
         self.proc.kernel.signal_group(self.proc.group, number)

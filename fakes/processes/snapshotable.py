@@ -4,21 +4,21 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .proc import Proc
+    from .process import SandboxProcess
 
 
-class Lasting(ABC):
+class Snapshotable(ABC):
     """A program whose state is known, so that a copy of its sandbox can go on with it.
 
-    A coroutine cannot be copied. What runs one that is no `Lasting` cannot be kept.
+    A coroutine cannot be copied. What runs one that is no `Snapshotable` cannot be kept.
     """
 
     @abstractmethod
-    async def __call__(self, proc: "Proc") -> int:
+    async def __call__(self, proc: "SandboxProcess") -> int:
         """Run, from the beginning or from where it was copied; once only."""
 
     @abstractmethod
-    def copy(self) -> "Lasting":
+    def copy(self) -> "Snapshotable":
         """One that goes on from where this one is now.
 
         Raises:
@@ -36,9 +36,9 @@ class Pause:
     def __init__(self, seconds: float) -> None:
         self._left = seconds
         self._ends: float | None = None
-        self._proc: Proc | None = None
+        self._proc: SandboxProcess | None = None
 
-    async def over(self, proc: "Proc") -> None:
+    async def over(self, proc: "SandboxProcess") -> None:
         """Return when it is over; a second time, at once."""
         if self._left > 0:
             self._proc, self._ends = proc, proc.clock.monotonic() + self._left

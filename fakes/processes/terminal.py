@@ -8,8 +8,7 @@ from collections.abc import Callable
 
 from pytest_sandbox.engine import OutputLog, PtySize
 
-from ..condition import Bell
-from .description import Description
+from ..condition import Condition
 
 INTERRUPT, END_OF_FILE, ERASE, ERASE_WORD, KILL_LINE, LITERALLY, QUIT, SUSPEND = (
     b"\x03", b"\x04", b"\x7f", b"\x17", b"\x15", b"\x16", b"\x1c", b"\x1a",
@@ -45,7 +44,7 @@ class Terminal:
         self._line = b""
         self._ready: deque[bytes] = deque()
         self._closed = False
-        self._bell = Bell()
+        self._changed = Condition()
 
     def resize(self, size: PtySize) -> None:
         """Change the size and tell the foreground processes."""
@@ -57,29 +56,29 @@ class Terminal:
         """What comes from the keyboard."""
         for i in range(len(data)):
             await self._key(data[i : i + 1])
-        self._bell.ring()
+        self._changed.notify_all()
 
     def hang_up(self) -> None:
         """Nothing more will be typed: a line begun counts as it is, then comes the end."""
         self._closed = True
         self._push()
-        self._bell.ring()
+        self._changed.notify_all()
 
     @property
     def pending(self) -> bytes:
         """What was typed and not read."""
         return b"".join(self._ready)
 
-    def hand_over(self, data: bytes) -> None:
-        """Have something typed from the beginning."""
-        self._ready.extend(data.splitlines(keepends=True))
+    def restore(self, pending: bytes) -> None:
+        """Put in what a snapshot found typed and not read."""
+        self._ready.extend(pending.splitlines(keepends=True))
 
     async def read(self, size: int) -> bytes:
         """A line, or what there is of one; empty at an end of file."""
         while not self._ready:
             if self._closed:
                 return b""
-            await self._bell.wait()
+            await self._changed.wait()
         data = self._ready.popleft()
         if len(data) > size:
             self._ready.appendleft(data[size:])
@@ -163,22 +162,3 @@ def _visible(key: bytes) -> bytes:
 def _is_letter(byte: int) -> bool:
     """What the kernel takes for a part of a word: letters of Latin-1, digits and `_`."""
     return chr(byte) == "_" or (chr(byte).isalnum() and (byte < 128 or byte >= 0xC0))
-
-
-class OpenedTerminal(Description):
-    """A descriptor that leads to a terminal."""
-
-    def __init__(self, terminal: Terminal) -> None:
-        super().__init__()
-        self.terminal: Terminal = terminal
-
-    async def read(self, size: int) -> bytes:
-        """What was typed."""
-        return await self.terminal.read(size)
-
-    async def write(self, data: bytes) -> None:
-        """Show something."""
-        await self.terminal.write(data)
-
-    def close(self) -> None:
-        """A terminal stays while its session does."""

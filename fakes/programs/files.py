@@ -10,12 +10,12 @@ from datetime import datetime, timezone
 from ..files.inode import Directory, Inode, Regular, Symlink
 from ..files.names import group_name, user_name
 from ..files.trees import empty
-from ..processes.proc import Proc
+from ..processes.process import SandboxProcess
 from .mode import parse_mode
 from .utility import NotSupported, complain, each, number, options
 
 
-async def ls(proc: Proc, argv: Sequence[str]) -> int:
+async def ls(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """List files, then directories, one name a line."""
     given, paths = options(argv, "laAd1R")
     if "-R" in given:
@@ -41,7 +41,7 @@ async def ls(proc: Proc, argv: Sequence[str]) -> int:
 
 
 def _listing(
-    proc: Proc, path: str, directory: Directory, given: Collection[str], *, long: bool
+    proc: SandboxProcess, path: str, directory: Directory, given: Collection[str], *, long: bool
 ) -> list[str]:
     names = sorted(directory.names)
     if "-a" in given:
@@ -55,7 +55,7 @@ def _listing(
     return lines
 
 
-def _listed(proc: Proc, name: str, inode: Inode, *, long: bool) -> str:
+def _listed(proc: SandboxProcess, name: str, inode: Inode, *, long: bool) -> str:
     if not long:
         return f"{name}\n"
     when = datetime.fromtimestamp(inode.mtime_ns // 10**9, timezone.utc)
@@ -66,7 +66,7 @@ def _listed(proc: Proc, name: str, inode: Inode, *, long: bool) -> str:
     )
 
 
-async def mkdir(proc: Proc, argv: Sequence[str]) -> int:
+async def mkdir(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """Make directories; `-p` those above too, and an existing one is fine."""
     given, paths = options(argv, "pm:")
 
@@ -81,7 +81,7 @@ async def mkdir(proc: Proc, argv: Sequence[str]) -> int:
     return await each(proc, "mkdir", _some(paths), make)
 
 
-def make_parents(proc: Proc, path: str) -> None:
+def make_parents(proc: SandboxProcess, path: str) -> None:
     """Make a directory and those above it, where they do not exist."""
     parts = path.split("/")
     for end in range(1, len(parts) + 1):
@@ -90,7 +90,7 @@ def make_parents(proc: Proc, path: str) -> None:
             proc.fs.mkdir(above, 0o777 & ~proc.umask, base=proc.cwd)
 
 
-async def rmdir(proc: Proc, argv: Sequence[str]) -> int:
+async def rmdir(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """Remove empty directories."""
     _, paths = options(argv, "")
 
@@ -100,7 +100,7 @@ async def rmdir(proc: Proc, argv: Sequence[str]) -> int:
     return await each(proc, "rmdir", _some(paths), remove)
 
 
-async def rm(proc: Proc, argv: Sequence[str]) -> int:
+async def rm(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """Remove files, and with `-r` whole directories."""
     given, paths = options(argv, "rRf", ["recursive", "force"])
     recursive = bool({"-r", "-R", "--recursive"} & set(given))
@@ -119,7 +119,7 @@ async def rm(proc: Proc, argv: Sequence[str]) -> int:
     return await each(proc, "rm", paths if force else _some(paths), remove)
 
 
-def _remove(proc: Proc, path: str) -> None:
+def _remove(proc: SandboxProcess, path: str) -> None:
     """Remove whatever has a name, with what is below it."""
     fs, base = proc.fs, proc.cwd
     node = fs.node(path, base=base, follow=False)
@@ -130,7 +130,7 @@ def _remove(proc: Proc, path: str) -> None:
         fs.unlink(path, base=base)
 
 
-async def cp(proc: Proc, argv: Sequence[str]) -> int:
+async def cp(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """Copy files, and with `-r` whole directories; `-a` keeps modes, times and owners."""
     given, paths = options(argv, "rRapfd")
     keep = bool({"-a", "-p"} & set(given))
@@ -142,7 +142,7 @@ async def cp(proc: Proc, argv: Sequence[str]) -> int:
     return await _transfer(proc, "cp", paths, copy)
 
 
-def _copy(proc: Proc, source: str, target: str, *, recursive: bool, keep: bool) -> None:
+def _copy(proc: SandboxProcess, source: str, target: str, *, recursive: bool, keep: bool) -> None:
     fs, base = proc.fs, proc.cwd
     inode = fs.lookup(source, base=base, follow=not recursive)
     if isinstance(inode, Directory):
@@ -172,7 +172,7 @@ def _copy(proc: Proc, source: str, target: str, *, recursive: bool, keep: bool) 
         fs.utime(target, inode.atime_ns, inode.mtime_ns, base=base)
 
 
-async def mv(proc: Proc, argv: Sequence[str]) -> int:
+async def mv(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """Rename files, or move them into a directory."""
     _, paths = options(argv, "f")
 
@@ -189,7 +189,7 @@ async def mv(proc: Proc, argv: Sequence[str]) -> int:
     return await _transfer(proc, "mv", paths, move)
 
 
-def _move_over(proc: Proc, source: str, target: str) -> None:
+def _move_over(proc: SandboxProcess, source: str, target: str) -> None:
     """Move to another mount, by way of a copy; a directory there must be empty."""
     fs, base = proc.fs, proc.cwd
     if _exists(proc, target):
@@ -203,7 +203,7 @@ def _move_over(proc: Proc, source: str, target: str) -> None:
 
 
 async def _transfer(
-    proc: Proc,
+    proc: SandboxProcess,
     name: str,
     paths: Sequence[str],
     action: Callable[[str, str], None],
@@ -226,7 +226,7 @@ async def _transfer(
     return await each(proc, name, sources, one)
 
 
-async def ln(proc: Proc, argv: Sequence[str]) -> int:
+async def ln(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """Make links, symbolic ones with `-s`; `-f` replaces what is there.
 
     With `-n` a link to a directory is no directory to put something into.
@@ -246,7 +246,7 @@ async def ln(proc: Proc, argv: Sequence[str]) -> int:
     return await _transfer(proc, "ln", paths, link, follow="-n" not in given)
 
 
-async def touch(proc: Proc, argv: Sequence[str]) -> int:
+async def touch(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """Make files, or set their times: to now, or to `-t [[CC]YY]MMDDhhmm[.ss]`, in UTC."""
     given, paths = options(argv, "ct:")
     when = _timestamp(given["-t"], proc) if "-t" in given else int(proc.clock.now() * 10**9)
@@ -261,7 +261,7 @@ async def touch(proc: Proc, argv: Sequence[str]) -> int:
     return await each(proc, "touch", _some(paths), set_time)
 
 
-def _timestamp(text: str, proc: Proc) -> int:
+def _timestamp(text: str, proc: SandboxProcess) -> int:
     digits, _, seconds = text.partition(".")
     year = datetime.fromtimestamp(proc.clock.now(), timezone.utc).year
     if len(digits) == 8:
@@ -275,7 +275,7 @@ def _timestamp(text: str, proc: Proc) -> int:
     return int(when.replace(tzinfo=timezone.utc).timestamp()) * 10**9
 
 
-async def chmod(proc: Proc, argv: Sequence[str]) -> int:
+async def chmod(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """Set permission bits: octal, or as `u+x,go-w`; `-R` below directories too."""
     words = [f"./{word}" if word[:1] == "-" and word[1:2] in "rwxst" else word for word in argv]
     given, rest = options(words, "R")
@@ -300,7 +300,7 @@ async def chmod(proc: Proc, argv: Sequence[str]) -> int:
     return await each(proc, "chmod", _some(paths), one)
 
 
-async def chown(proc: Proc, argv: Sequence[str]) -> int:
+async def chown(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """Set owner and group, by number: `1000`, `1000:1000`, `:1000`."""
     given, rest = options(argv, "h")
     spec, *paths = _some(rest)
@@ -313,7 +313,7 @@ async def chown(proc: Proc, argv: Sequence[str]) -> int:
     return await each(proc, "chown", _some(paths), change)
 
 
-async def readlink(proc: Proc, argv: Sequence[str]) -> int:
+async def readlink(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """Print where a symbolic link points."""
     _, paths = options(argv, "")
     try:
@@ -324,7 +324,7 @@ async def readlink(proc: Proc, argv: Sequence[str]) -> int:
     return 0
 
 
-async def truncate(proc: Proc, argv: Sequence[str]) -> int:
+async def truncate(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """Cut or extend files to `-s SIZE` bytes, making them if need be."""
     given, paths = options(argv, "s:")
     size = number(given.get("-s", ""), "size")
@@ -342,7 +342,7 @@ def _some(paths: list[str]) -> list[str]:
     return paths
 
 
-def _exists(proc: Proc, path: str) -> bool:
+def _exists(proc: SandboxProcess, path: str) -> bool:
     try:
         proc.fs.lookup(path, base=proc.cwd, follow=False)
     except OSError:
@@ -350,7 +350,7 @@ def _exists(proc: Proc, path: str) -> bool:
     return True
 
 
-def _same(proc: Proc, source: str, target: str) -> bool:
+def _same(proc: SandboxProcess, source: str, target: str) -> bool:
     """Whether both are names of one file, or the one is a link to the other."""
     if not (_exists(proc, source) and _exists(proc, target)):
         return False
@@ -361,20 +361,20 @@ def _same(proc: Proc, source: str, target: str) -> bool:
     return isinstance(there, Regular) and there.links == 1 and _leads_to(proc, source, there)
 
 
-def _leads_to(proc: Proc, path: str, inode: Inode) -> bool:
+def _leads_to(proc: SandboxProcess, path: str, inode: Inode) -> bool:
     try:
         return proc.fs.lookup(path, base=proc.cwd) is inode
     except OSError:
         return False
 
 
-def _is_link(proc: Proc, path: str) -> bool:
+def _is_link(proc: SandboxProcess, path: str) -> bool:
     return _exists(proc, path) and isinstance(
         proc.fs.lookup(path, base=proc.cwd, follow=False), Symlink
     )
 
 
-def _is_directory(proc: Proc, path: str) -> bool:
+def _is_directory(proc: SandboxProcess, path: str) -> bool:
     try:
         return isinstance(proc.fs.lookup(path, base=proc.cwd), Directory)
     except OSError:

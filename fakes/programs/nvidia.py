@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 
 from ..gpus import Gpu
-from ..processes.proc import Proc
+from ..processes.process import SandboxProcess
 from .utility import NotSupported, complain, options
 
 _DRIVER = "580.95.05"
 _WIDTH = 72
 
 
-async def nvidia_smi(proc: Proc, argv: Sequence[str]) -> int:
+async def nvidia_smi(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """List the GPUs of the sandbox: as a table, with `-L`, or with `--query-gpu=name,index,...`."""
     gpus = proc.kernel.gpus
     given, rest = options(argv, "L", ["query-gpu=", "format=", "list-gpus"])

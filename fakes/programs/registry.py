@@ -1,6 +1,6 @@
 """Which programs there are."""
 
-from ..processes.proc import Program
+from ..processes.process import Program
 from . import files, system, text
 from .nvidia import nvidia_smi
 from .sleep import Sleep

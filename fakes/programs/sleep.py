@@ -3,24 +3,24 @@
 import math
 from collections.abc import Sequence
 
-from ..processes.proc import Proc
-from ..processes.snapshotable import Lasting, Pause
+from ..processes.process import SandboxProcess
+from ..processes.snapshotable import Pause, Snapshotable
 from .utility import complain, run
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-class Sleep(Lasting):
+class Sleep(Snapshotable):
     """Let time pass: seconds, or with a unit s, m, h or d; several add up."""
 
     def __init__(self, pause: Pause | None = None) -> None:
         self._pause = pause
 
-    async def __call__(self, proc: Proc) -> int:
+    async def __call__(self, proc: SandboxProcess) -> int:
         """Let it pass."""
         return await run(proc, self._sleep, proc.argv)
 
-    async def _sleep(self, proc: Proc, argv: Sequence[str]) -> int:
+    async def _sleep(self, proc: SandboxProcess, argv: Sequence[str]) -> int:
         if self._pause is None:
             total = _seconds(argv[1:])
             if len(argv) < 2 or not total >= 0:

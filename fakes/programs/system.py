@@ -8,27 +8,27 @@ from collections.abc import Sequence
 from pytest_sandbox.engine import PtySize
 
 from ..files.inode import Device, Directory, Inode, Regular, Symlink
-from ..processes.proc import Proc
+from ..processes.process import SandboxProcess
 from .utility import NotSupported, complain, execute, number, options, signal_number
 
 
-async def true(proc: Proc, argv: Sequence[str]) -> int:
+async def true(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """Succeed."""
     return 0
 
 
-async def false(proc: Proc, argv: Sequence[str]) -> int:
+async def false(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """Fail."""
     return 1
 
 
-async def pwd(proc: Proc, argv: Sequence[str]) -> int:
+async def pwd(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """Print the working directory."""
     await proc.say(proc.fs.path_of(proc.cwd) + "\n")
     return 0
 
 
-async def env(proc: Proc, argv: Sequence[str]) -> int:
+async def env(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """Print the environment, or run a command in another one."""
     words = list(argv[1:])
     values = dict(proc.env)
@@ -49,7 +49,7 @@ async def env(proc: Proc, argv: Sequence[str]) -> int:
     return await execute(proc, words, values)
 
 
-async def uname(proc: Proc, argv: Sequence[str]) -> int:
+async def uname(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """What the machine is; only its own name tells anything."""
     given, _ = options(argv, "asnrvmo")
     facts = {
@@ -65,20 +65,20 @@ async def uname(proc: Proc, argv: Sequence[str]) -> int:
     return 0
 
 
-async def hostname(proc: Proc, argv: Sequence[str]) -> int:
+async def hostname(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """The name of the machine."""
     options(argv, "")
     await proc.say(proc.kernel.spec.hostname + "\n")
     return 0
 
 
-async def whoami(proc: Proc, argv: Sequence[str]) -> int:
+async def whoami(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """Who runs this: root, always."""
     await proc.say("root\n")
     return 0
 
 
-async def basename(proc: Proc, argv: Sequence[str]) -> int:
+async def basename(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """The last component of a path."""
     if not 2 <= len(argv) <= 3:
         await complain(proc, "basename", "missing operand" if len(argv) < 2 else "extra operand")
@@ -89,7 +89,7 @@ async def basename(proc: Proc, argv: Sequence[str]) -> int:
     return 0
 
 
-async def dirname(proc: Proc, argv: Sequence[str]) -> int:
+async def dirname(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """A path without its last component."""
     if len(argv) < 2:
         await complain(proc, "dirname", "missing operand")
@@ -99,7 +99,7 @@ async def dirname(proc: Proc, argv: Sequence[str]) -> int:
     return 0
 
 
-async def kill(proc: Proc, argv: Sequence[str]) -> int:
+async def kill(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """Send a signal, `TERM` unless another is named, to processes or groups."""
     words = list(argv[1:])
     sent: int = signal.SIGTERM
@@ -125,14 +125,14 @@ async def kill(proc: Proc, argv: Sequence[str]) -> int:
     return code
 
 
-async def tty(proc: Proc, argv: Sequence[str]) -> int:
+async def tty(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """The name of the terminal that is standard input."""
     terminal = proc.fds[0].terminal if 0 in proc.fds else None
     await proc.say((terminal.name if terminal else "not a tty") + "\n")
     return 0 if terminal else 1
 
 
-async def stty(proc: Proc, argv: Sequence[str]) -> int:
+async def stty(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """Show the size of the terminal, or set how it treats input and output."""
     terminal = proc.fds[0].terminal if 0 in proc.fds else None
     if terminal is None:
@@ -161,7 +161,7 @@ async def stty(proc: Proc, argv: Sequence[str]) -> int:
     return 0
 
 
-async def test(proc: Proc, argv: Sequence[str]) -> int:
+async def test(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """Evaluate a condition; `[` is the same and wants a `]` at the end."""
     words = list(argv[1:])
     if argv[0].rpartition("/")[2] == "[" and (not words or words.pop() != "]"):
@@ -188,7 +188,7 @@ def _number(text: str) -> int:
 class _Condition:
     """A recursive reader of conditions; it takes the words it has read."""
 
-    def __init__(self, proc: Proc, words: list[str]) -> None:
+    def __init__(self, proc: SandboxProcess, words: list[str]) -> None:
         self._proc = proc
         self.words = words
 

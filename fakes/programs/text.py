@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 from contextlib import aclosing
 
-from ..processes.proc import Proc
+from ..processes.process import SandboxProcess
 from .utility import (
     CHUNK,
     NotSupported,
@@ -20,7 +20,7 @@ from .utility import (
 )
 
 
-async def cat(proc: Proc, argv: Sequence[str]) -> int:
+async def cat(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """Copy files to standard output."""
     _, paths = options(argv, "u")
 
@@ -31,7 +31,7 @@ async def cat(proc: Proc, argv: Sequence[str]) -> int:
     return await each(proc, "cat", paths or ["-"], copy)
 
 
-async def head(proc: Proc, argv: Sequence[str]) -> int:
+async def head(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """The first lines, or bytes with `-c`."""
     given, paths = options(_dashed_number(argv), "n:c:q")
     size, lines = given.get("-c"), number(given.get("-n", "10"), "number of lines")
@@ -52,7 +52,7 @@ async def head(proc: Proc, argv: Sequence[str]) -> int:
     return await each(proc, "head", paths or ["-"], show)
 
 
-async def tail(proc: Proc, argv: Sequence[str]) -> int:
+async def tail(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """The last lines, or bytes with `-c`; `+N` counts from the start."""
     given, paths = options(_dashed_number(argv), "n:c:q")
     by_bytes = "-c" in given
@@ -75,7 +75,7 @@ async def tail(proc: Proc, argv: Sequence[str]) -> int:
     return await each(proc, "tail", paths or ["-"], show)
 
 
-async def _last(proc: Proc, path: str, size: int) -> bytes:
+async def _last(proc: SandboxProcess, path: str, size: int) -> bytes:
     """The last bytes of what may be much longer."""
     kept = bytearray()
     async for data in chunks(proc, path):
@@ -88,7 +88,7 @@ async def _last(proc: Proc, path: str, size: int) -> bytes:
     return bytes(kept[len(kept) - min(size, len(kept)) :])
 
 
-async def wc(proc: Proc, argv: Sequence[str]) -> int:
+async def wc(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """Count lines, words and bytes."""
     given, paths = options(argv, "lwc")
     kinds = [kind for kind in ("-l", "-w", "-c") if kind in given or not given]
@@ -117,7 +117,7 @@ async def wc(proc: Proc, argv: Sequence[str]) -> int:
     return code
 
 
-async def tee(proc: Proc, argv: Sequence[str]) -> int:
+async def tee(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """Copy standard input to standard output and to files."""
     given, paths = options(argv, "a")
     flags = os.O_WRONLY | os.O_CREAT | (os.O_APPEND if "-a" in given else os.O_TRUNC)
@@ -137,7 +137,7 @@ async def tee(proc: Proc, argv: Sequence[str]) -> int:
     return code
 
 
-async def sort(proc: Proc, argv: Sequence[str]) -> int:
+async def sort(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """Sort lines by their bytes, or with `-n` by the number they begin with."""
     given, paths = options(argv, "nru")
     data = b"".join([await content(proc, path) for path in paths or ["-"]])
@@ -162,7 +162,7 @@ def _leading_number(line: bytes) -> float:
         return 0.0
 
 
-async def grep(proc: Proc, argv: Sequence[str]) -> int:
+async def grep(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """Lines that hold a fixed string. A pattern that is more than that is refused."""
     given, rest = options(argv, "Fivcqnhxe:")
     if "-e" in given:
@@ -197,7 +197,7 @@ async def grep(proc: Proc, argv: Sequence[str]) -> int:
     return 2 if code else 0 if found else 1
 
 
-async def seq(proc: Proc, argv: Sequence[str]) -> int:
+async def seq(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """Whole numbers, one a line."""
     given, rest = options(_protected(argv), "s:")
     values = [number(text, "number") for text in rest]
@@ -216,14 +216,14 @@ async def seq(proc: Proc, argv: Sequence[str]) -> int:
     return 0
 
 
-async def yes(proc: Proc, argv: Sequence[str]) -> int:
+async def yes(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """One line, over and over."""
     line = os.fsencode(" ".join(argv[1:]) or "y") + b"\n"
     while True:
         await proc.write(1, line * max(1, 4096 // len(line)))
 
 
-async def echo(proc: Proc, argv: Sequence[str]) -> int:
+async def echo(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """Print words; `-n` without the line end, `-e` with escapes, as bash does it."""
     words, flags = list(argv[1:]), ""
     while words and words[0][:1] == "-" and words[0][1:] and not words[0][1:].strip("neE"):
@@ -236,7 +236,7 @@ async def echo(proc: Proc, argv: Sequence[str]) -> int:
     return 0
 
 
-async def posix_echo(proc: Proc, argv: Sequence[str]) -> int:
+async def posix_echo(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """Print words with escapes replaced, as POSIX (XSI) and the `sh` of Debian do it."""
     words = list(argv[1:])
     end = b"\n"
@@ -248,7 +248,7 @@ async def posix_echo(proc: Proc, argv: Sequence[str]) -> int:
     return 0
 
 
-async def printf(proc: Proc, argv: Sequence[str]) -> int:
+async def printf(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """Print by a format, which is used again while there are arguments."""
     words = list(argv[2:] if argv[1:2] == ["--"] else argv[1:])
     if words[:1] == ["--"]:
@@ -375,6 +375,6 @@ def _protected(argv: Sequence[str]) -> list[str]:
     return words
 
 
-async def _title(proc: Proc, paths: Sequence[str], path: str) -> None:
+async def _title(proc: SandboxProcess, paths: Sequence[str], path: str) -> None:
     if len(paths) > 1:
         await proc.say(("" if path == paths[0] else "\n") + f"==> {path} <==\n")

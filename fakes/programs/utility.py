@@ -10,10 +10,10 @@ from contextlib import suppress
 from pytest_sandbox.engine import EngineError
 
 from ..processes.description import OpenedFile
-from ..processes.proc import Proc, Program
+from ..processes.process import Program, SandboxProcess
 
 #: Runs in a process, which may be a shell's; gets its own name and arguments.
-Utility = Callable[[Proc, Sequence[str]], Awaitable[int]]
+Utility = Callable[[SandboxProcess, Sequence[str]], Awaitable[int]]
 
 CHUNK = 65536
 
@@ -22,7 +22,7 @@ class NotSupported(Exception):
     """A built-in program, or the shell, was asked for something that it does not do."""
 
 
-async def run(proc: Proc, utility: Utility, argv: Sequence[str]) -> int:
+async def run(proc: SandboxProcess, utility: Utility, argv: Sequence[str]) -> int:
     """Run a utility: what goes wrong becomes a message and an exit code."""
     name = argv[0].rpartition("/")[2]
     try:
@@ -34,7 +34,7 @@ async def run(proc: Proc, utility: Utility, argv: Sequence[str]) -> int:
         return await refuse(proc, name, str(error))
 
 
-async def refuse(proc: Proc, name: str, what: str) -> int:
+async def refuse(proc: SandboxProcess, name: str, what: str) -> int:
     """Say that the engine in memory cannot do something, to the program and to the test."""
     sentence = f"{name}: {what} is not supported by the engine in memory"
     proc.kernel.around.problems.unsupported(proc, sentence)
@@ -42,7 +42,7 @@ async def refuse(proc: Proc, name: str, what: str) -> int:
     return 2
 
 
-async def complain(proc: Proc, name: str, message: str) -> None:
+async def complain(proc: SandboxProcess, name: str, message: str) -> None:
     """Write a message to standard error, unless that is closed."""
     with suppress(OSError):
         await proc.complain(f"{name}: {message}")
@@ -56,7 +56,7 @@ def problem(error: OSError) -> str:
 def program(utility: Utility) -> Program:
     """A utility as a program of its own."""
 
-    async def main(proc: Proc) -> int:
+    async def main(proc: SandboxProcess) -> int:
         return await run(proc, utility, proc.argv)
 
     return main
@@ -78,7 +78,7 @@ def options(
 
 
 async def each(
-    proc: Proc, name: str, paths: Sequence[str], action: Callable[[str], Awaitable[None]]
+    proc: SandboxProcess, name: str, paths: Sequence[str], action: Callable[[str], Awaitable[None]]
 ) -> int:
     """Do something for each path; one that fails is reported, and the others are done."""
     code = 0
@@ -93,7 +93,7 @@ async def each(
     return code
 
 
-async def chunks(proc: Proc, path: str) -> AsyncGenerator[bytes, None]:
+async def chunks(proc: SandboxProcess, path: str) -> AsyncGenerator[bytes, None]:
     """The bytes of a file, or of standard input for `-`."""
     if path == "-":
         while data := await proc.read(0, CHUNK):
@@ -111,7 +111,7 @@ async def chunks(proc: Proc, path: str) -> AsyncGenerator[bytes, None]:
         close(proc, fd)
 
 
-async def content(proc: Proc, path: str) -> bytes:
+async def content(proc: SandboxProcess, path: str) -> bytes:
     """All bytes of a file, or of standard input for `-`; they count as held until the end."""
     parts = []
     async for data in chunks(proc, path):
@@ -120,7 +120,7 @@ async def content(proc: Proc, path: str) -> bytes:
     return b"".join(parts)
 
 
-def free(proc: Proc) -> int:
+def free(proc: SandboxProcess) -> int:
     """The lowest descriptor that a program has not open, above the three usual ones."""
     fd = 3
     while fd in proc.fds:
@@ -128,14 +128,14 @@ def free(proc: Proc) -> int:
     return fd
 
 
-def close(proc: Proc, fd: int) -> None:
+def close(proc: SandboxProcess, fd: int) -> None:
     """Close a descriptor; one that is not open is fine."""
     description = proc.fds.pop(fd, None)
     if description is not None:
         description.release()
 
 
-def write_file(proc: Proc, path: str, data: bytes, *, append: bool = False) -> None:
+def write_file(proc: SandboxProcess, path: str, data: bytes, *, append: bool = False) -> None:
     """Make a file with these bytes, or replace or extend it."""
     flags = os.O_WRONLY | os.O_CREAT | (os.O_APPEND if append else os.O_TRUNC)
     opened = proc.open(path, flags)
@@ -153,7 +153,7 @@ def number(text: str, what: str) -> int:
 
 
 async def execute(
-    proc: Proc, argv: Sequence[str], values: dict[str, str], *, forgiving: bool = False
+    proc: SandboxProcess, argv: Sequence[str], values: dict[str, str], *, forgiving: bool = False
 ) -> int:
     """Become another program, as `execve(2)` does; 126 or 127 if it cannot be started.
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from pytest_sandbox.engine import ExitStatus, NotFreezable
 
-from ..processes.proc import Proc
-from ..processes.snapshotable import Lasting, Pause
+from ..processes.process import SandboxProcess
+from ..processes.snapshotable import Pause, Snapshotable
 from .call import Call
 
 #: What a handler returns: an exit code, output, or nothing for 0.
@@ -17,10 +17,10 @@ Result = int | str | bytes | None
 Handler = Callable[[Call], Result | Awaitable[Result]]
 
 
-class Nothing(Lasting):
+class Nothing(Snapshotable):
     """Succeed."""
 
-    async def __call__(self, proc: Proc) -> int:
+    async def __call__(self, proc: SandboxProcess) -> int:
         """Succeed."""
         return 0
 
@@ -29,14 +29,14 @@ class Nothing(Lasting):
         return Nothing()
 
 
-class Delayed(Lasting):
+class Delayed(Snapshotable):
     """Let time pass, and then do something else."""
 
-    def __init__(self, pause: Pause, then: Lasting) -> None:
+    def __init__(self, pause: Pause, then: Snapshotable) -> None:
         self._pause = pause
         self._then = then
 
-    async def __call__(self, proc: Proc) -> int:
+    async def __call__(self, proc: SandboxProcess) -> int:
         """Let time pass, and run."""
         await self._pause.over(proc)
         return await self._then(proc)
@@ -46,10 +46,10 @@ class Delayed(Lasting):
         return Delayed(self._pause.copy(), self._then.copy())
 
 
-class Hang(Lasting):
+class Hang(Snapshotable):
     """Never end."""
 
-    async def __call__(self, proc: Proc) -> int:
+    async def __call__(self, proc: SandboxProcess) -> int:
         """Wait for nothing."""
         await asyncio.get_running_loop().create_future()
         return 0
@@ -59,7 +59,7 @@ class Hang(Lasting):
         return Hang()
 
 
-class Reply(Lasting):
+class Reply(Snapshotable):
     """Write files and output, and end by a code or a signal."""
 
     def __init__(
@@ -73,7 +73,7 @@ class Reply(Lasting):
         self._said = (stdout, stderr, code, signal, files)
         self._begun = False
 
-    async def __call__(self, proc: Proc) -> int:
+    async def __call__(self, proc: SandboxProcess) -> int:
         """Write it all."""
         self._begun = True
         stdout, stderr, code, signal, files = self._said
@@ -95,7 +95,7 @@ class Reply(Lasting):
         return Reply(*self._said)
 
 
-class Stream(Lasting):
+class Stream(Snapshotable):
     """Print pieces, each after so many seconds."""
 
     def __init__(self, chunks: Sequence[bytes], every: float, code: int) -> None:
@@ -105,7 +105,7 @@ class Stream(Lasting):
         self._pause = Pause(every)
         self._writing = False
 
-    async def __call__(self, proc: Proc) -> int:
+    async def __call__(self, proc: SandboxProcess) -> int:
         """Print what is left."""
         while self._chunks:
             await self._pause.over(proc)
@@ -125,7 +125,7 @@ class Stream(Lasting):
         return other
 
 
-class Ask(Lasting):
+class Ask(Snapshotable):
     """Ask a handler of the test; a copy asks it again, with what it noted in `Call.state`."""
 
     def __init__(
@@ -142,7 +142,7 @@ class Ask(Lasting):
         self._resumed = resumed
         self._begun = False
 
-    async def __call__(self, proc: Proc) -> int:
+    async def __call__(self, proc: SandboxProcess) -> int:
         """Ask it, and print what it returns."""
         self._begun = True
         call = Call(proc, self._state, resumed=self._resumed)

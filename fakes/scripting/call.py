@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from ..files.view import FileView
-from ..processes.proc import Proc
+from ..processes.process import SandboxProcess
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,7 @@ class Call:
     """
 
     def __init__(
-        self, proc: Proc, state: "dict[str, Any] | None" = None, *, resumed: bool = False
+        self, proc: SandboxProcess, state: "dict[str, Any] | None" = None, *, resumed: bool = False
     ) -> None:
         self._proc = proc
         self._kernel = proc.kernel

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_sandbox.engine import Connection
 
 from ..files.view import FileView
-from ..processes.description import Pipe
+from ..processes.pipe import Pipe
 from .http import Request, read_request, response
 
 if TYPE_CHECKING:

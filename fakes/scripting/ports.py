@@ -16,7 +16,7 @@ from .rules import Rule
 
 if TYPE_CHECKING:
     from ..processes.kernel import Kernel
-    from ..processes.proc import Proc
+    from ..processes.process import SandboxProcess
 
 #: What a handler returns: what is to be sent last, if anything.
 Answer = str | bytes | None
@@ -154,10 +154,10 @@ class Ports:
 
     def __init__(self, kernel: "Kernel") -> None:
         self._kernel = kernel
-        self._listening: dict[int, tuple[Proc, PeerHandler]] = {}
-        self._peers: dict[asyncio.Task[None], tuple[Peer, Proc | None]] = {}
+        self._listening: dict[int, tuple[SandboxProcess, PeerHandler]] = {}
+        self._peers: dict[asyncio.Task[None], tuple[Peer, SandboxProcess | None]] = {}
 
-    def listen(self, proc: "Proc", port: int, handler: PeerHandler) -> int:
+    def listen(self, proc: "SandboxProcess", port: int, handler: PeerHandler) -> int:
         """Have a port open while a process lives.
 
         Args:
@@ -192,7 +192,7 @@ class Ports:
         task.add_done_callback(self._done)
         return MemoryConnection(here)
 
-    def _accepting(self, port: int) -> "tuple[PeerHandler, Proc | None]":
+    def _accepting(self, port: int) -> "tuple[PeerHandler, SandboxProcess | None]":
         script = self._kernel.around.port(self._kernel, port)
         if script is not None:
             handler = script.accept()
@@ -224,7 +224,7 @@ class Ports:
         self._peers.pop(task, None)
         self._kernel.coroutines.pop(task, None)
 
-    def _close(self, proc: "Proc") -> None:
+    def _close(self, proc: "SandboxProcess") -> None:
         """A process that listened has ended."""
         self._listening = {n: each for n, each in self._listening.items() if each[0] is not proc}
         self._end([task for task, (_, owner) in self._peers.items() if owner is proc])

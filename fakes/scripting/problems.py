@@ -4,7 +4,7 @@ import traceback
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..processes.proc import Proc
+    from ..processes.process import SandboxProcess
     from .connection import Peer
     from .ports import PortScript
     from .rules import Rules
@@ -27,7 +27,7 @@ class Problems:
         self._ports = ports
         self.found: list[str] = []
 
-    def unknown(self, proc: "Proc") -> str:
+    def unknown(self, proc: "SandboxProcess") -> str:
         """A command that is nowhere; gives a sentence to add to the error."""
         hint = self._scripts.nearest(lambda each: each.difference(proc.argv))
         hint = hint or "no command is scripted; say what it does with on_exec"
@@ -41,16 +41,16 @@ class Problems:
         self.found.append(f"unscripted connection: port {port}\n{hint}")
         return hint
 
-    def crashed(self, who: "Proc | Peer", error: Exception) -> None:
+    def crashed(self, who: "SandboxProcess | Peer", error: Exception) -> None:
         """An exception in a program or a handler."""
         text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
         self.found.append(f"the handler of {who} raised:\n{text}")
 
-    def unsupported(self, proc: "Proc", what: str) -> None:
+    def unsupported(self, proc: "SandboxProcess", what: str) -> None:
         """Something that a built-in program or the shell does not do."""
         self.found.append(f"{proc}: {what}")
 
-    def stuck(self, who: "Proc | Peer") -> None:
+    def stuck(self, who: "SandboxProcess | Peer") -> None:
         """A program or a handler did not notice that it was over."""
         self.found.append(
             f"the handler of {who} goes on though its process was killed: "

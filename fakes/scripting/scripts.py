@@ -6,15 +6,15 @@ from types import EllipsisType
 
 from pytest_sandbox.engine import EngineError
 
-from ..processes.proc import Proc
-from ..processes.snapshotable import Lasting, Pause
+from ..processes.process import SandboxProcess
+from ..processes.snapshotable import Pause, Snapshotable
 from .actions import Ask, Delayed, Handler, Hang, Nothing, Reply, Stream, check_code
 from .call import Call
 from .matching import Matcher, Pattern
 from .rules import Rule, check_seconds
 
 
-class Script(Rule[Call, Callable[[], Lasting]]):
+class Script(Rule[Call, Callable[[], Snapshotable]]):
     """What happens when a command is run that matches; made by `FakeEngine.on_exec`.
 
     Without anything further it succeeds and prints nothing.
@@ -100,11 +100,11 @@ class Script(Rule[Call, Callable[[], Lasting]]):
 
     # What the engine asks.
 
-    def matches(self, proc: Proc, argv: Sequence[str]) -> bool:
+    def matches(self, proc: SandboxProcess, argv: Sequence[str]) -> bool:
         """Whether it is for a command line."""
         return self._pattern.matches(argv) and self.holds(lambda: _call(proc, argv))
 
-    def program(self) -> Lasting:
+    def program(self) -> Snapshotable:
         """What to run; raises what the script says cannot be started."""
         self.use()
         if self._error is not None:
@@ -122,7 +122,7 @@ class Script(Rule[Call, Callable[[], Lasting]]):
         return self._pattern.likeness(argv), text
 
 
-def _call(proc: Proc, argv: Sequence[str]) -> Call:
+def _call(proc: SandboxProcess, argv: Sequence[str]) -> Call:
     """A call as it would be: a shell asks before there is a process."""
     call = Call(proc)
     call.argv = tuple(argv)

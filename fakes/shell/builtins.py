@@ -5,7 +5,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from ..processes.proc import Exit, Proc
+from ..processes.process import Exit, SandboxProcess
 from ..programs import UTILITIES, NotSupported, complain, problem, run, signal_number
 from .control import Break, Return
 
@@ -35,7 +35,7 @@ async def dot(shell: "Shell", words: list[str]) -> int:
         return error.code
 
 
-def read_script(proc: Proc, path: str) -> str:
+def read_script(proc: SandboxProcess, path: str) -> str:
     """The text of a script."""
     handle = proc.fs.open(path, os.O_RDONLY, base=proc.cwd)
     try:
@@ -74,7 +74,7 @@ async def cd(shell: "Shell", words: list[str]) -> int:
     return 0
 
 
-def folder(proc: Proc) -> str:
+def folder(proc: SandboxProcess) -> str:
     """The path of the working directory, or nothing if it was removed."""
     try:
         return proc.fs.path_of(proc.cwd)
@@ -188,7 +188,7 @@ async def read(shell: "Shell", words: list[str]) -> int:
     return 1 if ended else 0
 
 
-async def _line(proc: Proc, *, raw: bool) -> tuple[bytes, bool]:
+async def _line(proc: SandboxProcess, *, raw: bool) -> tuple[bytes, bool]:
     line = bytearray()
     while byte := await proc.read(0, 1):
         if byte == b"\n":
@@ -277,9 +277,9 @@ async def wait(shell: "Shell", words: list[str]) -> int:
     return code
 
 
-async def _wait_for(shell: "Shell", job: Proc) -> int:
+async def _wait_for(shell: "Shell", job: SandboxProcess) -> int:
     """Wait for a job; the number of a signal that came first, else 0."""
-    job.at_end.append(shell.caught.ring)
+    job.at_end.append(shell.caught.notify_all)
     while job.status is None and not shell.pending:
         await shell.caught.wait()
     shell.proc.check()

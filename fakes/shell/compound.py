@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from .condition import holds
+from .conditional import holds
 from .control import Break
-from .syntax import Case, Command, Condition, For, Function, If, Loop, Script
+from .syntax import Case, Command, CommandList, ConditionalExpression, For, Function, If, Loop
 
 if TYPE_CHECKING:
     from .shell import Shell
@@ -17,7 +17,7 @@ async def _define(shell: "Shell", command: Function) -> int:
     return 0
 
 
-async def _condition(shell: "Shell", command: Condition) -> int:
+async def _condition(shell: "Shell", command: ConditionalExpression) -> int:
     return 0 if await holds(shell.proc, shell.expansion, command) else 1
 
 
@@ -50,7 +50,7 @@ async def _for(shell: "Shell", command: For) -> int:
     return code
 
 
-async def _turn(shell: "Shell", body: Script) -> tuple[int, bool]:
+async def _turn(shell: "Shell", body: CommandList) -> tuple[int, bool]:
     """One turn of a loop: the code, and whether to leave the loop."""
     await asyncio.sleep(0)
     shell.proc.check()
@@ -74,7 +74,7 @@ async def _case(shell: "Shell", command: Case) -> int:
 #: What runs a command, by its kind; gives its code.
 COMPOUNDS: dict[type[Command], Callable[["Shell", Any], Awaitable[int]]] = {
     Case: _case,
-    Condition: _condition,
+    ConditionalExpression: _condition,
     For: _for,
     Function: _define,
     If: _if,

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from ..files.inode import Directory
-from ..processes.proc import Proc
+from ..processes.process import SandboxProcess
 from .arithmetic import evaluate
-from .syntax import Arithmetic, Literal, Parameter, Part, Script, Tilde, Word
+from .syntax import Arithmetic, CommandList, Literal, Parameter, Part, Tilde, Word
 from .words import SyntaxProblem
 
 #: A piece of a field, and whether patterns in it are only text.
@@ -19,7 +19,7 @@ _BREAK = None  # between two fields
 class Variables(Protocol):
     """What expansion needs of a shell."""
 
-    proc: Proc
+    proc: SandboxProcess
     arguments: list[str]
 
     def lookup(self, name: str) -> str | None:
@@ -31,7 +31,7 @@ class Variables(Protocol):
     def unset_is_an_error(self, name: str) -> bool:
         """Whether using an unset variable ends the script (`set -u`)."""
 
-    async def output_of(self, script: Script) -> str:
+    async def output_of(self, script: CommandList) -> str:
         """What a script prints, without the line ends at its end."""
 
 

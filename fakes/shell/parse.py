@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, NoReturn
 from .syntax import (
     AndOr,
     Case,
-    Check,
     Command,
-    Condition,
+    CommandList,
+    ConditionalExpression,
+    ConditionalPrimary,
     For,
     Function,
     Group,
@@ -21,7 +22,6 @@ from .syntax import (
     Pipeline,
     Redirect,
     Redirected,
-    Script,
     Simple,
     Word,
 )
@@ -47,7 +47,7 @@ _FUNCTION = re.compile(r"([A-Za-z_][A-Za-z0-9_-]*)[ \t]*\([ \t]*\)")
 _REDIRECT = re.compile(r"(\d*)(&>>|&>|<<<|<<-|<<|<>|<&|>&|>>|>\||<|>)")
 
 
-def parse(text: str, *, bash: bool = False) -> Script:
+def parse(text: str, *, bash: bool = False) -> CommandList:
     """Read a script.
 
     Args:
@@ -68,7 +68,7 @@ def parse(text: str, *, bash: bool = False) -> Script:
 class _Parser(WordReader):
     """Recursive descent, straight on the characters."""
 
-    def script(self) -> Script:
+    def script(self) -> CommandList:
         """Commands up to a word or a character that ends the construct around them."""
         items: list[AndOr] = []
         while True:
@@ -82,7 +82,7 @@ class _Parser(WordReader):
                     continue
                 break
         self._finish_documents_at_end()
-        return Script(tuple(items))
+        return CommandList(tuple(items))
 
     def _and_or(self) -> AndOr:
         first = self._pipeline()
@@ -200,7 +200,7 @@ class _Parser(WordReader):
         self.accept(";")
         return For(name[0], None if words is None else tuple(words), self._body())
 
-    def _body(self) -> Script:
+    def _body(self) -> CommandList:
         self.lines()
         self.word_end("do")
         body = self._filled(self.script())
@@ -233,30 +233,30 @@ class _Parser(WordReader):
         self.word_end("esac")
         return Case(word, tuple(branches))
 
-    def _condition(self) -> Condition:
+    def _condition(self) -> ConditionalExpression:
         self.word_end("[[")
         condition = self._either()
         self.blanks()
         self.word_end("]]")
         return condition
 
-    def _either(self) -> Condition:
+    def _either(self) -> ConditionalExpression:
         parts = [self._both()]
         while self.accept("||"):
             parts.append(self._both())
-        return Condition("||", tuple(parts))
+        return ConditionalExpression("||", tuple(parts))
 
-    def _both(self) -> Condition:
+    def _both(self) -> ConditionalExpression:
         parts = [self._not()]
         while self.accept("&&"):
             parts.append(self._not())
-        return Condition("&&", tuple(parts))
+        return ConditionalExpression("&&", tuple(parts))
 
-    def _not(self) -> Condition | Check:
+    def _not(self) -> ConditionalExpression | ConditionalPrimary:
         self.lines()
         if self.keyword() == "!":
             self.word_end("!")
-            return Condition("!", (self._not(),))
+            return ConditionalExpression("!", (self._not(),))
         if self.accept("("):
             inside = self._either()
             self.expect(")")
@@ -269,7 +269,7 @@ class _Parser(WordReader):
         self.lines()
         if self.peek("<") or self.peek(">"):
             raise Unknown(f"the comparison {self.take(1)} in [[ ... ]]")
-        return Check(tuple(words)) if words else self.unexpected()
+        return ConditionalPrimary(tuple(words)) if words else self.unexpected()
 
     def _pattern(self) -> Word:
         self.blanks()
@@ -354,7 +354,7 @@ class _Parser(WordReader):
             self.unexpected()
         self.position += len(keyword)
 
-    def _filled(self, script: Script) -> Script:
+    def _filled(self, script: CommandList) -> CommandList:
         return script if script.items else self.unexpected()
 
     def _finish_documents_at_end(self) -> None:

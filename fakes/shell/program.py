@@ -3,7 +3,7 @@
 import errno
 import os
 
-from ..processes.proc import Proc, Program
+from ..processes.process import Program, SandboxProcess
 from ..programs import complain, problem, refuse
 from .builtins import read_script
 from .shell import Shell
@@ -12,7 +12,7 @@ from .shell import Shell
 def shell_program(name: str) -> Program:
     """Runs `-c SCRIPT [NAME [ARGUMENT...]]`, `FILE [ARGUMENT...]`, or its standard input."""
 
-    async def main(proc: Proc) -> int:
+    async def main(proc: SandboxProcess) -> int:
         words = list(proc.argv[1:])
         letters = ""
         while words and words[0][:1] == "-" and len(words[0]) > 1:

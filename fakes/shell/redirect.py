@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from ..processes.description import Description, Document
-from ..processes.proc import Proc
+from ..processes.process import SandboxProcess
 from .expand import Expansion
 from .syntax import Redirect
 from .words import Unknown
@@ -23,7 +23,7 @@ _FLAGS = {
 
 @asynccontextmanager
 async def redirected(
-    proc: Proc, expansion: Expansion, redirects: Sequence[Redirect]
+    proc: SandboxProcess, expansion: Expansion, redirects: Sequence[Redirect]
 ) -> AsyncIterator[None]:
     """Redirect the descriptors of a process for the length of a `with`."""
     if not redirects:
@@ -44,7 +44,7 @@ async def redirected(
 
 
 async def apply(
-    proc: Proc,
+    proc: SandboxProcess,
     expansion: Expansion,
     redirects: Sequence[Redirect],
     fds: dict[int, Description],

@@ -6,9 +6,9 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from ..condition import Bell
+from ..condition import Condition
 from ..processes.description import Description
-from ..processes.proc import Exit, Proc
+from ..processes.process import Exit, SandboxProcess
 from ..programs import UTILITIES, NotSupported, complain, execute, posix_echo, problem, refuse, run
 from .builtins import BUILTINS, NOT_BUILTIN, SPECIAL, folder
 from .compound import COMPOUNDS
@@ -16,7 +16,17 @@ from .control import Break, CannotFork, Return
 from .expand import Expansion
 from .parse import parse
 from .redirect import apply, redirected
-from .syntax import AndOr, Command, Condition, Group, Pipeline, Redirect, Redirected, Script, Simple
+from .syntax import (
+    AndOr,
+    Command,
+    CommandList,
+    ConditionalExpression,
+    Group,
+    Pipeline,
+    Redirect,
+    Redirected,
+    Simple,
+)
 from .words import SyntaxProblem, Unknown
 
 #: Utilities that a shell runs itself, in its own process.
@@ -33,7 +43,9 @@ class Shell:
         bash: whether it was called as bash.
     """
 
-    def __init__(self, proc: Proc, name: str, arguments: Sequence[str], *, bash: bool) -> None:
+    def __init__(
+        self, proc: SandboxProcess, name: str, arguments: Sequence[str], *, bash: bool
+    ) -> None:
         self.proc = proc
         self.name = name
         self.arguments = list(arguments)
@@ -46,16 +58,16 @@ class Shell:
         self.locals: list[dict[str, str | None]] = []
         self.options: set[str] = set()
         self.traps: dict[int, str] = {}
-        self.jobs: list[Proc] = []
+        self.jobs: list[SandboxProcess] = []
         self.last = 0
         self.last_job: int | None = None
         self.last_substitution = 0
-        self.caught = Bell()
+        self.caught = Condition()
         self.pending: list[int] = []
         self._trusting = 0  # depth of conditions, in which `set -e` does not count
         self.expansion = Expansion(self)
 
-    def copy(self, proc: Proc) -> "Shell":
+    def copy(self, proc: SandboxProcess) -> "Shell":
         """A shell with the same state in another process: a subshell."""
         other = Shell(proc, self.name, self.arguments, bash=self.bash)
         other.pid = self.pid
@@ -114,7 +126,7 @@ class Shell:
         except Unknown as error:
             return await refuse(self.proc, self.name, str(error))
 
-    async def run(self, script: Script) -> int:
+    async def run(self, script: CommandList) -> int:
         """Run commands one after another; the code of the last."""
         self.last = 0 if not script.items else self.last
         for item in script.items:
@@ -174,7 +186,7 @@ class Shell:
         return codes[-1]
 
     def _background(self, item: AndOr) -> None:
-        command: Command = Group(Script((AndOr(item.first, item.rest),)))
+        command: Command = Group(CommandList((AndOr(item.first, item.rest),)))
         if not item.rest and len(item.first.commands) == 1 and not item.first.negated:
             command = item.first.commands[0]
         nothing = self.proc.open("/dev/null", os.O_RDONLY)
@@ -183,10 +195,12 @@ class Shell:
         self.jobs.append(child)
         self.last_job, self.last = child.pid, 0
 
-    def _fork(self, command: Command, fds: dict[int, Description], *passed_on: Description) -> Proc:
+    def _fork(
+        self, command: Command, fds: dict[int, Description], *passed_on: Description
+    ) -> SandboxProcess:
         """Run a command in a subshell, which alone keeps what is `passed_on`."""
 
-        async def main(proc: Proc) -> int:
+        async def main(proc: SandboxProcess) -> int:
             shell = self.copy(proc)
             return await shell.whole(lambda: shell._command(command, alone=True))
 
@@ -248,7 +262,7 @@ class Shell:
             return (await self._fork(inside, self.proc.fds).wait()).returncode
         return await COMPOUNDS[type(command)](self, command)
 
-    async def holds(self, condition: Script) -> bool:
+    async def holds(self, condition: CommandList) -> bool:
         """Whether commands succeed; `set -e` does not count in them."""
         self._trusting += 1
         try:
@@ -317,14 +331,14 @@ class Shell:
         """Whether the test has a script for a command."""
         return self.proc.kernel.around.command(self.proc, words) is not None
 
-    def start(self, words: list[str]) -> Proc:
+    def start(self, words: list[str]) -> SandboxProcess:
         """Start a program with the environment and the descriptors of the shell."""
         return self._program(words, self.environment(), self.proc.fds)
 
     def _program(
         self, words: list[str], environment: dict[str, str], fds: dict[int, Description]
-    ) -> Proc:
-        async def main(proc: Proc) -> int:
+    ) -> SandboxProcess:
+        async def main(proc: SandboxProcess) -> int:
             return await execute(proc, words, environment, forgiving=True)
 
         try:
@@ -400,7 +414,7 @@ class Shell:
     async def _apply(self, redirects: Sequence[Redirect], fds: dict[int, Description]) -> None:
         await apply(self.proc, self.expansion, redirects, fds)
 
-    async def output_of(self, script: Script) -> str:
+    async def output_of(self, script: CommandList) -> str:
         """What a script prints, without the line ends at its end."""
         reader, writer = self.proc.pipe()
         parts = []
@@ -421,7 +435,7 @@ class Shell:
     def on_signal(self, number: int) -> None:
         """A signal with a trap arrived; the trap runs after the command under way."""
         self.pending.append(number)
-        self.caught.ring()
+        self.caught.notify_all()
 
     async def run_traps(self) -> None:
         """Run the traps of the signals that came."""
@@ -437,7 +451,7 @@ def _simple_or_subshell(command: Command) -> bool:
         return _simple_or_subshell(command.command)
     if isinstance(command, Group):
         return command.subshell
-    return isinstance(command, (Simple, Condition))
+    return isinstance(command, (Simple, ConditionalExpression))
 
 
 def _fatal(code: int) -> int:

@@ -38,7 +38,7 @@ class Parameter:
 class Substitution:
     """`$(...)` or backquotes: the output of a script."""
 
-    script: "Script"
+    script: "CommandList"
     quoted: bool = False
 
 
@@ -97,7 +97,7 @@ class AndOr:
 
 
 @dataclass(frozen=True)
-class Script:
+class CommandList:
     """Commands one after another."""
 
     items: tuple[AndOr, ...]
@@ -107,7 +107,7 @@ class Script:
 class Group:
     """`{ ...; }`, or with `subshell` `( ... )`."""
 
-    body: Script
+    body: CommandList
     subshell: bool = False
 
 
@@ -115,16 +115,16 @@ class Group:
 class If:
     """Conditions with what they lead to, and what happens otherwise."""
 
-    branches: tuple[tuple[Script, Script], ...]
-    otherwise: Script | None = None
+    branches: tuple[tuple[CommandList, CommandList], ...]
+    otherwise: CommandList | None = None
 
 
 @dataclass(frozen=True)
 class Loop:
     """`while`, or `until`."""
 
-    condition: Script
-    body: Script
+    condition: CommandList
+    body: CommandList
     until: bool = False
 
 
@@ -134,7 +134,7 @@ class For:
 
     name: str
     words: tuple[Word, ...] | None
-    body: Script
+    body: CommandList
 
 
 @dataclass(frozen=True)
@@ -142,22 +142,22 @@ class Case:
     """`case word in pattern) ...;; esac`."""
 
     word: Word
-    branches: tuple[tuple[tuple[Word, ...], Script], ...]
+    branches: tuple[tuple[tuple[Word, ...], CommandList], ...]
 
 
 @dataclass(frozen=True)
-class Check:
+class ConditionalPrimary:
     """The words of one condition inside `[[ ... ]]`."""
 
     words: tuple[Word, ...]
 
 
 @dataclass(frozen=True)
-class Condition:
+class ConditionalExpression:
     """`[[ ... ]]`: checks joined by `&&` and `||`, or turned round by `!`."""
 
     operator: str
-    parts: tuple["Condition | Check", ...]
+    parts: tuple["ConditionalExpression | ConditionalPrimary", ...]
 
 
 @dataclass(frozen=True)
@@ -176,4 +176,4 @@ class Redirected:
     redirects: tuple[Redirect, ...] = field(default=())
 
 
-Command = Simple | Group | If | Loop | For | Case | Condition | Function | Redirected
+Command = Simple | Group | If | Loop | For | Case | ConditionalExpression | Function | Redirected

@@ -5,11 +5,11 @@ from typing import NoReturn
 
 from .syntax import (
     Arithmetic,
+    CommandList,
     Literal,
     Parameter,
     Part,
     Redirect,
-    Script,
     Substitution,
     Tilde,
     Word,
@@ -45,7 +45,7 @@ class WordReader:
         self._tilde_ends = _ENDS | {"/"}
         self._documents: list[tuple[str, bool, bool, list[Part]]] = []
 
-    def script(self) -> Script:
+    def script(self) -> CommandList:
         """Commands up to what ends the construct around them."""
         raise NotImplementedError
 

@@ -18,7 +18,7 @@ from ._clock import TestClock
 from ._scripting import restrict
 from ._strictness import check_rules, violations
 from ._transport import MemoryServer
-from ._view import SandboxFiles, on_loop
+from ._view import FakeSandboxFiles, on_loop
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -148,7 +148,7 @@ class FakeSandboxes:
         restrict(rule, self._app.state.sandboxes, sandbox, tags)
         return rule
 
-    def filesystem(self, sandbox: Sandbox | str) -> SandboxFiles:
+    def filesystem(self, sandbox: Sandbox | str) -> FakeSandboxFiles:
         """The files of a sandbox, given as such or by its id, without a call that is recorded.
 
         Raises:
@@ -158,9 +158,9 @@ class FakeSandboxes:
         box = next((each for each in self._boxes() if each.id == sandbox_id), None)
         if box is None:
             raise ValueError(f"{sandbox!r} is none of the sandboxes in memory of this test")
-        return SandboxFiles(box.task.view)  # type: ignore[attr-defined]  # a MemoryTask
+        return FakeSandboxFiles(box.task.view)  # type: ignore[attr-defined]  # a MemoryTask
 
-    def volume(self, volume: Volume | str) -> SandboxFiles:
+    def volume(self, volume: Volume | str) -> FakeSandboxFiles:
         """The files of a volume, given as such or by its name, without a call that is recorded.
 
         One of that name is made if there is none, so that a test can fill it beforehand. It may
@@ -168,7 +168,9 @@ class FakeSandboxes:
         """
         name = volume if isinstance(volume, str) else volume.name
         known = "" if name or isinstance(volume, str) else volume.object_id
-        return SandboxFiles(on_loop(lambda: self._engine.volume(known or self._volume(name or ""))))
+        return FakeSandboxFiles(
+            on_loop(lambda: self._engine.volume(known or self._volume(name or "")))
+        )
 
     def _volume(self, name: str) -> str:
         """The id of a volume, made if need be."""

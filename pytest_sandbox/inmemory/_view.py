@@ -25,7 +25,7 @@ def on_loop(work: Callable[[], T]) -> T:
         raise error.with_traceback(None) from None
 
 
-class SandboxFiles:
+class FakeSandboxFiles:
     """The files of one sandbox in memory; no call is made or recorded.
 
     Args:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pytest_sandbox.fakes.files.changes import Change, Watching, What
 from pytest_sandbox.fakes.files.content import BLOCK, Content
-from pytest_sandbox.fakes.files.cow_map import Table
+from pytest_sandbox.fakes.files.cow_map import CowMap
 from pytest_sandbox.fakes.files.disk import Disk
 from pytest_sandbox.fakes.files.inode import Regular
 from pytest_sandbox.fakes.files.mounts import TOP
@@ -41,7 +41,7 @@ class Value:
 
 
 def test_a_table_holds_values_under_keys_of_any_size() -> None:
-    table: Table[Value] = Table()
+    table: CowMap[Value] = CowMap()
     values = {key: Value() for key in (0, 31, 32, 1023, 1024, 10**6, 10**9)}
     for key, value in values.items():
         table.put(key, value)
@@ -51,7 +51,7 @@ def test_a_table_holds_values_under_keys_of_any_size() -> None:
 
 
 def test_forks_of_a_table_do_not_see_each_others_changes() -> None:
-    table: Table[Value] = Table()
+    table: CowMap[Value] = CowMap()
     first, second, third = Value(), Value(), Value()
     table.put(5000, first)
     fork = table.fork()
@@ -374,7 +374,7 @@ def test_a_content_is_a_sequence_of_bytes(steps: list[tuple[str, int, bytes]]) -
     )
 )
 def test_forked_tables_are_independent_maps(steps: list[tuple[int, int, bool, bool]]) -> None:
-    tables: list[tuple[Table[Value], dict[int, Value]]] = [(Table(), {})]
+    tables: list[tuple[CowMap[Value], dict[int, Value]]] = [(CowMap(), {})]
     for which, key, fork, forget in steps:
         table, model = tables[which % len(tables)]
         if fork and len(tables) < 6:

@@ -75,18 +75,9 @@ CIRCLES = [
         "client.volume",
     },
     {
-        "fakes.files.disk",
-        "fakes.files.handle",
-        "fakes.files.mounts",
-    },
-    {
-        "fakes.processes.description",
-        "fakes.processes.terminal",
-    },
-    {
         "fakes.processes.kernel",
         "fakes.processes.memory_process",
-        "fakes.processes.proc",
+        "fakes.processes.process",
         "fakes.processes.snapshotable",
         "fakes.scripting.actions",
         "fakes.scripting.call",
@@ -113,12 +104,8 @@ CIRCLES = [
 BY_STRING = {"cli._main"}
 TWICE = {
     "Call",
-    "Check",
     "Link",
-    "Proc",
     "Run",
-    "SandboxFiles",
-    "Script",
     "Server",
     "Task",
 }

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from pytest_sandbox.engine import Clock, ExitStatus
 
-from ..condition import Bell
+from ..condition import Condition
 from ..files.inode import Device
 from ..files.vfs import Filesystem
-from .description import Description, OpenedFile, Pipe
-from .terminal import OpenedTerminal, Terminal
+from .description import Description, OpenedFile, OpenedTerminal
+from .pipe import Pipe
+from .terminal import Terminal
 
 if TYPE_CHECKING:
     from ..files.handle import Handle
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from .memory_process import MemoryProcess
 
 #: What runs in a process; its result is the exit code.
-Program = Callable[["Proc"], Awaitable[int]]
+Program = Callable[["SandboxProcess"], Awaitable[int]]
 
 _IGNORED_BY_DEFAULT = {signal.SIGCHLD, signal.SIGURG, signal.SIGWINCH, signal.SIGCONT}
 _STOPPING = {signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}
@@ -44,7 +45,7 @@ class Exit(BaseException):
         self.code = code & 255
 
 
-class Proc:
+class SandboxProcess:
     """One process.
 
     Attributes:
@@ -70,7 +71,7 @@ class Proc:
         kernel: "Kernel",
         pid: int,
         *,
-        parent: "Proc | None",
+        parent: "SandboxProcess | None",
         argv: Sequence[str],
         env: Mapping[str, str],
         cwd: "Node",
@@ -90,7 +91,7 @@ class Proc:
         self.handlers: dict[int, Callable[[int], None] | None] = {}
         if parent:
             self.handlers = {n: None for n, does in parent.handlers.items() if does is None}
-        self.children: list[Proc] = []
+        self.children: list[SandboxProcess] = []
         self.at_end: list[Callable[[], None]] = []
         self.out_of_memory = False
         self.program: Program | None = None
@@ -100,7 +101,7 @@ class Proc:
         self._cwd: Handle = kernel.fs.hold(cwd)
         self._ended = asyncio.Event()
         self._stopped = False
-        self._continued = Bell()
+        self._continued = Condition()
         self._calls = 0
         self._task: asyncio.Task[None] | None = None
 
@@ -243,7 +244,7 @@ class Proc:
             return
         if number == signal.SIGCONT or number == signal.SIGKILL:
             self._stopped = False
-            self._continued.ring()
+            self._continued.notify_all()
         if number != signal.SIGKILL and number != signal.SIGSTOP and number in self.handlers:
             handler = self.handlers[number]
             if handler is not None:

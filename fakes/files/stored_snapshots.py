@@ -10,27 +10,27 @@ from pytest_sandbox.engine import (
     UnknownImage,
 )
 
-from .disk import FrozenDisk
+from .disk import DiskSnapshot
 
 if TYPE_CHECKING:
-    from ..processes.frozen import MemoryImage
+    from ..processes.memory_snapshot import MemoryImage
 
 
-class Images:
+class StoredSnapshots:
     """What snapshots hold; their names are counted."""
 
     def __init__(self) -> None:
-        self._disks: dict[AnySnapshot, FrozenDisk] = {}
+        self._disks: dict[AnySnapshot, DiskSnapshot] = {}
         self._memories: dict[AnySnapshot, MemoryImage] = {}
         self._count = 0
 
-    def add_files(self, disk: FrozenDisk) -> Snapshot:
+    def add_files(self, disk: DiskSnapshot) -> Snapshot:
         """Store all files of a sandbox, without what is mounted."""
         snapshot = Snapshot(self._name())
         self._disks[snapshot] = disk
         return snapshot
 
-    def add_directory(self, disk: FrozenDisk) -> DirectorySnapshot:
+    def add_directory(self, disk: DiskSnapshot) -> DirectorySnapshot:
         """Store a directory with everything below it."""
         snapshot = DirectorySnapshot(self._name())
         self._disks[snapshot] = disk
@@ -46,7 +46,7 @@ class Images:
         self._count += 1
         return f"image-{self._count}"
 
-    def disk(self, snapshot: Snapshot | DirectorySnapshot) -> FrozenDisk:
+    def disk(self, snapshot: Snapshot | DirectorySnapshot) -> DiskSnapshot:
         """The files of a snapshot.
 
         Raises:

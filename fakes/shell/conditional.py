@@ -1,9 +1,9 @@
 """Evaluates `[[ ... ]]`."""
 
-from ..processes.proc import Proc
+from ..processes.process import SandboxProcess
 from ..programs import UTILITIES
 from .expand import Expansion
-from .syntax import Check, Condition, Literal, Word
+from .syntax import ConditionalExpression, ConditionalPrimary, Literal, Word
 from .words import Unknown
 
 _EQUAL = ("=", "==", "!=")
@@ -12,13 +12,17 @@ _OTHERS = (
 )  # fmt: skip
 
 
-async def holds(proc: Proc, expansion: Expansion, condition: Condition | Check) -> bool:
+async def holds(
+    proc: SandboxProcess,
+    expansion: Expansion,
+    condition: ConditionalExpression | ConditionalPrimary,
+) -> bool:
     """Whether a condition holds; what need not be looked at is not expanded.
 
     Raises:
         Unknown: names an operator that is not known.
     """
-    if isinstance(condition, Check):
+    if isinstance(condition, ConditionalPrimary):
         return await _check(proc, expansion, condition.words)
     if condition.operator == "!":
         return not await holds(proc, expansion, condition.parts[0])
@@ -29,7 +33,7 @@ async def holds(proc: Proc, expansion: Expansion, condition: Condition | Check) 
     return not wanted
 
 
-async def _check(proc: Proc, expansion: Expansion, words: tuple[Word, ...]) -> bool:
+async def _check(proc: SandboxProcess, expansion: Expansion, words: tuple[Word, ...]) -> bool:
     if len(words) == 1:
         return await expansion.text(words[0]) != ""
     operator = _literal(words[1] if len(words) == 3 else words[0])

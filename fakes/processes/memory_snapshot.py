@@ -10,20 +10,20 @@ from pytest_sandbox.engine import NotFreezable, Output, OutputLog, ProcessSpec
 from ..files.handle import Handle
 from .description import Description, Document, Logged, OpenedFile
 from .memory_process import MemoryProcess
-from .snapshotable import Lasting
+from .snapshotable import Snapshotable
 
 if TYPE_CHECKING:
     from ..files.mounts import Node
     from ..files.vfs import Filesystem
     from .kernel import Kernel
-    from .proc import Proc
+    from .process import SandboxProcess
 
 #: Makes what a descriptor points to in a copy, of its filesystem and the streams of its process.
-_Thaw = Callable[["Filesystem", "tuple[Description, ...]"], Description]
+_Restore = Callable[["Filesystem", "tuple[Description, ...]"], Description]
 
 
 @dataclass(frozen=True)
-class FrozenProcess:
+class ProcessSnapshot:
     """A process as it was.
 
     Attributes:
@@ -50,10 +50,10 @@ class FrozenProcess:
     cwd: "Node"
     umask: int
     ignored: frozenset[int]
-    program: Lasting
+    program: Snapshotable
     spec: ProcessSpec | None
     pending: bytes
-    fds: Mapping[int, tuple[int, _Thaw]]
+    fds: Mapping[int, tuple[int, _Restore]]
 
 
 @dataclass(frozen=True)
@@ -61,11 +61,11 @@ class MemoryImage:
     """Files and processes of a sandbox."""
 
     fs: "Filesystem"
-    processes: tuple[FrozenProcess, ...]
+    processes: tuple[ProcessSnapshot, ...]
     main: int | None
 
 
-def freeze(kernel: "Kernel", main: int | None) -> MemoryImage:
+def snapshot_memory(kernel: "Kernel", main: int | None) -> MemoryImage:
     """Keep everything.
 
     Args:
@@ -79,22 +79,22 @@ def freeze(kernel: "Kernel", main: int | None) -> MemoryImage:
     return MemoryImage(kernel.fs.fork(), processes, main)
 
 
-def _named(proc: "Proc") -> FrozenProcess:
+def _named(proc: "SandboxProcess") -> ProcessSnapshot:
     try:
         return _process(proc)
     except NotFreezable as error:
         raise NotFreezable(f"process {proc.pid}, {proc}: {error}") from error.__cause__
 
 
-def _process(proc: "Proc") -> FrozenProcess:
-    if not isinstance(proc.program, Lasting):
+def _process(proc: "SandboxProcess") -> ProcessSnapshot:
+    if not isinstance(proc.program, Snapshotable):
         raise NotFreezable(
             "the engine in memory keeps commands that a test scripts, and sleep; it cannot keep a "
             "program that it runs itself and that is in the middle of something"
         )
     if not proc.fs.inode(proc.cwd).links:
         raise NotFreezable("its working directory was removed")
-    return FrozenProcess(
+    return ProcessSnapshot(
         proc.pid,
         proc.group,
         proc.session,
@@ -110,7 +110,7 @@ def _process(proc: "Proc") -> FrozenProcess:
     )
 
 
-def _description(proc: "Proc", description: Description) -> _Thaw:
+def _description(proc: "SandboxProcess", description: Description) -> _Restore:
     ends = proc.outside.ends if proc.outside else ()
     for index, end in enumerate(ends):
         if end is description:
@@ -125,22 +125,22 @@ def _description(proc: "Proc", description: Description) -> _Thaw:
     raise NotFreezable("it has a pipe or a terminal that it shares with another process")
 
 
-def _file(opened: OpenedFile) -> _Thaw:
+def _file(opened: OpenedFile) -> _Restore:
     handle, position = opened.handle, opened.position
     if not handle.inode.links:
         raise NotFreezable("it has a file open that was removed")
 
-    def thaw(fs: "Filesystem", ends: "tuple[Description, ...]") -> Description:
+    def restore(fs: "Filesystem", ends: "tuple[Description, ...]") -> Description:
         fs.inode(handle.node)  # on a volume, it may have been removed since
         copy = OpenedFile(Handle(fs.mounts.of(handle.node), handle.number, handle.spot, flags))
         copy.position = position
         return copy
 
     flags = handle.flags & ~(os.O_CREAT | os.O_TRUNC)
-    return thaw
+    return restore
 
 
-def thaw(image: MemoryImage, kernel: "Kernel") -> MemoryProcess | None:
+def restore_memory(image: MemoryImage, kernel: "Kernel") -> MemoryProcess | None:
     """Have everything go on in a fresh sandbox, which has the files already.
 
     Returns:
@@ -151,39 +151,39 @@ def thaw(image: MemoryImage, kernel: "Kernel") -> MemoryProcess | None:
     """
     main = None
     shared: dict[int, Description] = {}
-    for frozen in image.processes:
-        process = _outside(frozen, kernel, frozen.pid == image.main)
+    for saved in image.processes:
+        process = _outside(saved, kernel, saved.pid == image.main)
         ends: tuple[Description, ...] = process.ends if process else ()
-        proc = process.proc if process else _inside(frozen, kernel)
+        proc = process.proc if process else _inside(saved, kernel)
         fresh, proc.fds = proc.fds, {}
-        for fd, (key, make) in frozen.fds.items():
+        for fd, (key, make) in saved.fds.items():
             shared[key] = shared[key].share() if key in shared else make(kernel.fs, ends)
             proc.fds[fd] = shared[key]
         for description in fresh.values():
             description.release()
-        proc.group, proc.session, proc.umask = frozen.group, frozen.session, frozen.umask
-        proc.handlers = dict.fromkeys(frozen.ignored)
-        proc.start(frozen.program.copy())
-        main = process if frozen.pid == image.main else main
+        proc.group, proc.session, proc.umask = saved.group, saved.session, saved.umask
+        proc.handlers = dict.fromkeys(saved.ignored)
+        proc.start(saved.program.copy())
+        main = process if saved.pid == image.main else main
     return main
 
 
-def _outside(frozen: FrozenProcess, kernel: "Kernel", main: bool) -> MemoryProcess | None:
+def _outside(saved: ProcessSnapshot, kernel: "Kernel", main: bool) -> MemoryProcess | None:
     """A process with streams; those of any but the main process lead nowhere."""
-    if frozen.spec is None:
+    if saved.spec is None:
         return None
-    spec = frozen.spec
+    spec = saved.spec
     if not main and spec.pty is None:
         spec = replace(spec, stdout=Output.DEVNULL, stderr=Output.DEVNULL)
-    process = MemoryProcess(kernel, spec, frozen.env, frozen.cwd, pid=frozen.pid)
-    process.proc.argv = frozen.argv
-    process.hand_over(frozen.pending)
+    process = MemoryProcess(kernel, spec, saved.env, saved.cwd, pid=saved.pid)
+    process.proc.argv = saved.argv
+    process.restore_stdin(saved.pending)
     return process
 
 
-def _inside(frozen: FrozenProcess, kernel: "Kernel") -> "Proc":
+def _inside(saved: ProcessSnapshot, kernel: "Kernel") -> "SandboxProcess":
     return kernel.new(
-        parent=None, argv=frozen.argv, env=frozen.env, cwd=frozen.cwd, fds={}, pid=frozen.pid
+        parent=None, argv=saved.argv, env=saved.env, cwd=saved.cwd, fds={}, pid=saved.pid
     )
 
 
