@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from pytest_sandbox.client.transport.dual import dual
+from pytest_sandbox.client.transport import dual
 
 if TYPE_CHECKING:
     from pytest_sandbox.fakes import VirtualClock

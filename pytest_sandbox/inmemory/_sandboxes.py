@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 from pytest_sandbox._proto.volumes_pb2 import VOLUME_FS_VERSION_UNSPECIFIED
 from pytest_sandbox.client import Client
-from pytest_sandbox.client.transport.portal import portal
+from pytest_sandbox.client.transport import portal
 from pytest_sandbox.engine import EngineUnavailable
 from pytest_sandbox.fakes import FakeEngine, PortScript, Script, VirtualClock, settle
 from pytest_sandbox.fakes.scripting.rules import R, place_of_caller
 from pytest_sandbox.rpcs import Faults, Rpcs
-from pytest_sandbox.server import Application
-from pytest_sandbox.server.rpc.auth import ListenerConfig
+from pytest_sandbox.server import Application, ListenerConfig
 
 from ._clock import TestClock
 from ._scripting import restrict
@@ -30,8 +29,7 @@ if TYPE_CHECKING:
     from pytest_sandbox.client import Sandbox, Volume
     from pytest_sandbox.engine import EngineInfo
     from pytest_sandbox.fakes.scripting.matching import Anything, Matcher
-    from pytest_sandbox.server.model.sandbox import ServedSandbox
-    from pytest_sandbox.server.rpc.recorder import Recorder
+    from pytest_sandbox.server import Recorder, ServedSandbox
 
 #: Moments that are skipped to at the end, so that nobody is left who sleeps.
 _LAST_MOMENTS = 1000

@@ -11,8 +11,7 @@ if TYPE_CHECKING:
     from pytest_sandbox.fakes import Call, Peer
     from pytest_sandbox.fakes.processes.kernel import Kernel
     from pytest_sandbox.fakes.scripting.rules import Rule
-    from pytest_sandbox.server.model.sandbox import ServedSandbox
-    from pytest_sandbox.server.model.sandboxes import SandboxRegistry
+    from pytest_sandbox.server import SandboxRegistry, ServedSandbox
 
 
 def restrict(

@@ -53,7 +53,7 @@ def _unused_scripts(fake: FakeSandboxes) -> list[str]:
 
 
 def _unfired_faults(fake: FakeSandboxes) -> list[str]:
-    if not fake.faults._planned:
+    if not fake.faults.planned:
         return []
     return [f"{fault!r} ({fault.place})" for fault in fake.faults.unfired()]
 

@@ -7,9 +7,8 @@ from grpclib.config import Configuration
 from hpack import Encoder
 
 from pytest_sandbox.client.exceptions import ConnectionError as SandboxConnectionError
-from pytest_sandbox.client.transport.channels import CALLS, WINDOW, Server
-from pytest_sandbox.client.transport.wide_channel import WideChannel
-from pytest_sandbox.rpcs._details import StatusDetails
+from pytest_sandbox.client.transport import CALLS, WINDOW, Server, WideChannel
+from pytest_sandbox.rpcs import StatusDetails
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from grpclib.protocol import H2Protocol
 
     from pytest_sandbox.fakes import VirtualClock
-    from pytest_sandbox.server.rpc.dispatch import RpcServer
+    from pytest_sandbox.server import RpcServer
 
 #: Seconds, more than three years, that the server may hold a question: nothing is between it and
 #: the client that would lose patience.

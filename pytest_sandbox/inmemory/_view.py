@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from pytest_sandbox.client.transport.portal import portal
+from pytest_sandbox.client.transport import portal
 
 if TYPE_CHECKING:
     from pytest_sandbox.fakes import FileView

@@ -3,21 +3,44 @@
 `Rpcs` reads what the server recorded, and `Faults` tells it what to disturb. Neither knows where
 the server is: a client asks the one in the engine process, and a server in this process is used
 as it is.
+
+The names are imported when they are first asked for: every client needs `StatusDetails`, and few
+need the descriptions of all calls, which take long to load.
 """
 
-from ._details import StatusDetails as StatusDetails
-from ._details import retry_after as retry_after
-from ._faults import CallFault as CallFault
-from ._faults import FaultPlan as FaultPlan
-from ._faults import Faults as Faults
-from ._faults import SandboxFault as SandboxFault
-from ._match import Difference as Difference
-from ._match import check as check
-from ._match import differences as differences
-from ._names import SIGNATURES as SIGNATURES
-from ._record import Rpc as Rpc
-from ._rpcs import Recording as Recording
-from ._rpcs import Rpcs as Rpcs
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ._details import StatusDetails as StatusDetails
+    from ._details import retry_after as retry_after
+    from ._faults import CallFault as CallFault
+    from ._faults import FaultPlan as FaultPlan
+    from ._faults import Faults as Faults
+    from ._faults import SandboxFault as SandboxFault
+    from ._match import Difference as Difference
+    from ._match import check as check
+    from ._match import differences as differences
+    from ._names import SIGNATURES as SIGNATURES
+    from ._record import Rpc as Rpc
+    from ._rpcs import Recording as Recording
+    from ._rpcs import Rpcs as Rpcs
+
+_WHERE = {
+    "SIGNATURES": "_names",
+    "CallFault": "_faults",
+    "Difference": "_match",
+    "FaultPlan": "_faults",
+    "Faults": "_faults",
+    "Recording": "_rpcs",
+    "Rpc": "_record",
+    "Rpcs": "_rpcs",
+    "SandboxFault": "_faults",
+    "StatusDetails": "_details",
+    "check": "_match",
+    "differences": "_match",
+    "retry_after": "_details",
+}
 
 __all__ = [
     "SIGNATURES",
@@ -34,3 +57,9 @@ __all__ = [
     "differences",
     "retry_after",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_WHERE[name]}"), name)

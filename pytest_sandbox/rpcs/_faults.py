@@ -41,7 +41,8 @@ class _Planned:
         self._plan = plan
         self._fault = pb.Fault(id=str(uuid.uuid4()), caller=caller)
         self._words = words
-        self._set = False
+        #: Whether the server knows of it.
+        self.is_set = False
         self._optional = False
         #: File and line of the code that made it.
         self.place = _place_of_caller()
@@ -54,21 +55,37 @@ class _Planned:
     @property
     def fired(self) -> int:
         """How often it struck."""
-        return sum(state.fired for state in self._plan.fault_list([self._fault.id]))
+        return sum(state.fired for state in self._plan.fault_list([self.id]))
 
-    def _send(self) -> None:
-        self._plan.fault_set(self._fault)
-        self._set = True
+    @property
+    def id(self) -> str:
+        """Under which the server knows it."""
+        return self._fault.id
 
-    def _expected(self) -> int:
+    @property
+    def expected(self) -> int:
+        """How often it has to strike."""
+        return 0 if self._optional else self._times
+
+    @property
+    def _times(self) -> int:
         return 1
+
+    def set(self) -> None:
+        """Tell the server of it, or of what changed about it."""
+        self._plan.fault_set(self._fault)
+        self.is_set = True
 
     def __repr__(self) -> str:
         return f"<faults.{self._words}>"
 
 
 class SandboxFault(_Planned):
-    """A sandbox that ends without anybody having asked for it."""
+    """A sandbox that ends though nothing asked it to."""
+
+    def __init__(self, plan: FaultPlan, caller: str, words: str, ending: pb.SandboxFault) -> None:
+        super().__init__(plan, caller, words)
+        self._fault.sandbox.CopyFrom(ending)
 
 
 class CallFault(_Planned):
@@ -200,10 +217,11 @@ class CallFault(_Planned):
         told = [repr(each) for each in args] + [f"{name}={each!r}" for name, each in kwargs.items()]
         self._words += f".{verb}({', '.join(told)})"
         if self._call.WhichOneof("effect") or self._call.delay:
-            self._send()
+            self.set()
         return self
 
-    def _expected(self) -> int:
+    @property
+    def _times(self) -> int:
         if self._call.HasField("chance"):
             return 0
         return self._call.times or 1
@@ -265,7 +283,7 @@ class Faults:
         chance = pb.Chance(seed=str(seed), rate=rate)
         words = f"random({seed!r}, rate={rate!r}, among={names!r})"
         fault = self._add(words, pb.CallFault(rpcs=names, nth=1, chance=chance))
-        fault._send()
+        fault.set()
         return fault
 
     def vanish(self, sandbox: Any, *, at: float | None = None) -> SandboxFault:
@@ -292,6 +310,11 @@ class Faults:
         """
         return self._end("oom", sandbox, "out of memory", at)
 
+    @property
+    def planned(self) -> int:
+        """How many faults were made and not taken back."""
+        return len(self._planned)
+
     def unfired(self) -> list[CallFault | SandboxFault]:
         """Faults that did not strike as often as they were to, or have no effect at all.
 
@@ -301,7 +324,7 @@ class Faults:
         return [
             each  # type: ignore[misc]  # only those two are ever added
             for each in self._planned
-            if not each._optional and fired.get(each._fault.id, 0) < each._expected()
+            if fired.get(each.id, 0) < each.expected
         ]
 
     def clear(self) -> None:
@@ -310,7 +333,7 @@ class Faults:
         self._planned.clear()
 
     def _ids(self) -> list[str]:
-        return [each._fault.id for each in self._planned if each._set]
+        return [each.id for each in self._planned if each.is_set]
 
     def _add(self, words: str, call: pb.CallFault) -> CallFault:
         fault = CallFault(self._plan, self._caller, words, call)
@@ -320,10 +343,9 @@ class Faults:
     def _end(self, verb: str, sandbox: Any, cause: str, at: float | None) -> SandboxFault:
         sandbox_id = str(getattr(sandbox, "object_id", sandbox))
         timed = "" if at is None else f", at={at!r}"
-        fault = SandboxFault(self._plan, self._caller, f"{verb}({sandbox_id!r}{timed})")
         ending = pb.SandboxFault(sandbox_id=sandbox_id, cause=cause, at=_seconds("at", at or 0.0))
-        fault._fault.sandbox.CopyFrom(ending)
-        fault._send()
+        fault = SandboxFault(self._plan, self._caller, f"{verb}({sandbox_id!r}{timed})", ending)
+        fault.set()
         self._planned.append(fault)
         return fault
 

@@ -25,6 +25,7 @@ class Rpc:
         status: the name of the status it ended with, `"OK"`; empty while it is under way. A
             call whose client went away, or whose answer was lost on purpose, was `"CANCELLED"`.
         message: that of the status.
+        caller: who made it, by the environment variable `PYTEST_SANDBOX_CALLER` of that process.
         started: on the engine's clock, in seconds since the Unix epoch.
         seconds: how long it took, on the engine's clock.
         sandbox_ids: the sandboxes it was about.
@@ -37,6 +38,7 @@ class Rpc:
         self.number = record.number
         self.rpc = record.rpc
         self.phase = phase
+        self.caller = record.caller
         self.listener = record.listener
         self.metadata = dict(record.metadata)
         self.status = record.status

@@ -74,7 +74,7 @@ class _History:
         return [
             rpc
             for _, rpc in sorted(self._rpcs.items())
-            if not self._caller or rpc._record.caller == self._caller
+            if not self._caller or rpc.caller == self._caller
         ]
 
     def _phase(self, number: int) -> str:
@@ -117,16 +117,15 @@ class Rpcs:
     """
 
     def __init__(self, source: Recording, *, caller: str = "") -> None:
-        self._history = _History(source, caller)
-        self._rpc: str | None = None
-        self._filters: tuple[_Filter, ...] = ()
+        self._see(_History(source, caller), None, ())
+
+    def _see(self, history: _History, rpc: str | None, filters: tuple[_Filter, ...]) -> None:
+        self._history = history
+        self._rpc = rpc
+        self._filters = filters
 
     def _narrowed(self, narrowing: _Filter, rpc: str | None = None) -> Rpcs:
-        view = Rpcs.__new__(Rpcs)
-        view._history = self._history
-        view._rpc = rpc or self._rpc
-        view._filters = (*self._filters, narrowing)
-        return view
+        return _Narrowed(self._history, rpc or self._rpc, (*self._filters, narrowing))
 
     def of(self, rpc: str) -> Rpcs:
         """The calls of that name.
@@ -330,6 +329,13 @@ class Rpcs:
             check(known.request.DESCRIPTOR, expected)
         elif expected:
             _check_any(expected)
+
+
+class _Narrowed(Rpcs):
+    """Some of the calls of another `Rpcs`, which does the recording."""
+
+    def __init__(self, history: _History, rpc: str | None, filters: tuple[_Filter, ...]) -> None:
+        self._see(history, rpc, filters)
 
 
 def _check_any(expected: dict[Any, Any]) -> None:

@@ -1,6 +1,17 @@
 """The server: all policy, once for every engine."""
 
 from .application import Application as Application
+from .model.sandbox import ServedSandbox as ServedSandbox
+from .model.sandboxes import SandboxRegistry as SandboxRegistry
 from .rpc.auth import ListenerConfig as ListenerConfig
+from .rpc.dispatch import RpcServer as RpcServer
+from .rpc.recorder import Recorder as Recorder
 
-__all__ = ["Application", "ListenerConfig"]
+__all__ = [
+    "Application",
+    "ListenerConfig",
+    "Recorder",
+    "RpcServer",
+    "SandboxRegistry",
+    "ServedSandbox",
+]

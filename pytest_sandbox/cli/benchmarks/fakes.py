@@ -14,7 +14,7 @@ from grpclib.const import Cardinality, Handler
 from grpclib.testing import ChannelFor
 
 from pytest_sandbox.client import Client, Sandbox
-from pytest_sandbox.client.transport.portal import portal
+from pytest_sandbox.client.transport import portal
 from pytest_sandbox.fakes.files.disk import Disk
 from pytest_sandbox.fakes.files.trees import put
 from pytest_sandbox.fakes.files.vfs import Filesystem

@@ -1,1 +1,14 @@
-"""How the client reaches a server: loop, connections, calls, retries. Nothing of sandboxes."""
+"""How the client reaches a server: loop, connections, calls, retries. Nothing of sandboxes.
+
+What is listed here is for those who bring a server in the same process.
+"""
+
+from .channels import CALLS as CALLS
+from .channels import WINDOW as WINDOW
+from .channels import Server as Server
+from .dual import Dual as Dual
+from .dual import dual as dual
+from .portal import portal as portal
+from .wide_channel import WideChannel as WideChannel
+
+__all__ = ["CALLS", "WINDOW", "Dual", "Server", "WideChannel", "dual", "portal"]

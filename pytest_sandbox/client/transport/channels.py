@@ -20,7 +20,7 @@ from grpclib.config import Configuration
 from pytest_sandbox._proto.control_grpc import ModalClientStub
 from pytest_sandbox._proto.router_grpc import TaskCommandRouterStub
 from pytest_sandbox._shared.clock import SystemClock
-from pytest_sandbox.rpcs._details import StatusDetails
+from pytest_sandbox.rpcs import StatusDetails
 
 from .. import exceptions
 from .portal import portal

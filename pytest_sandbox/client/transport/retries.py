@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from grpclib import GRPCError, Status
 from grpclib.exceptions import StreamTerminatedError
 
-from pytest_sandbox.rpcs._details import retry_after
+from pytest_sandbox.rpcs import retry_after
 
 from ..exceptions import Error
 
