@@ -11,10 +11,10 @@ from .clock import settle as settle
 from .engine import FakeEngine as FakeEngine
 from .files.view import FileView as FileView
 from .scripting.call import Call as Call
-from .scripting.connection import Peer as Peer
 from .scripting.http import Request as Request
 from .scripting.matching import ANY as ANY
-from .scripting.ports import PortScript as PortScript
+from .scripting.peer import Peer as Peer
+from .scripting.port_script import PortScript as PortScript
 from .scripting.scripts import Script as Script
 from .task import MemoryTask as MemoryTask
 

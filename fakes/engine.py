@@ -30,19 +30,20 @@ from .clock import VirtualClock
 from .export import dump, read
 from .files.base_image import base_image, filesystem
 from .files.disk import DISK, Disk
-from .files.stored_snapshots import StoredSnapshots
 from .files.trees import make_folders
 from .files.vfs import Filesystem
 from .files.view import FileView
 from .gpus import Gpu, GpuPool
-from .processes.kernel import Surroundings
+from .problems import Problems
+from .processes.ports import Acceptor
+from .processes.process import KernelInterface, Surroundings
 from .programs import PROGRAMS
 from .scripting.matching import Anything, Matcher
-from .scripting.ports import PortScript
-from .scripting.problems import Problems
+from .scripting.port_script import PortScript
 from .scripting.rules import Rules, place_of_caller
 from .scripting.scripts import Script
 from .shell import shell_program
+from .stored_snapshots import StoredSnapshots
 from .task import MemoryTask
 
 if TYPE_CHECKING:
@@ -69,6 +70,11 @@ class FakeEngine(Engine, SupportsForget, SupportsExport, SupportsVolumes):
             room for; more fails with `ENOSPC`.
         gpus: the GPUs that there are, kinds of Modal's (`"H100"`) or other names; if none are
             given, as many of Modal's kinds as sandboxes ask for.
+
+    Attributes:
+        clock: the time.
+        scripts: what `on_exec` was told.
+        port_scripts: what `on_connect` was told.
     """
 
     def __init__(
@@ -81,13 +87,16 @@ class FakeEngine(Engine, SupportsForget, SupportsExport, SupportsVolumes):
     ) -> None:
         self.clock: Clock = clock or VirtualClock()
         self._files = {p: d.encode() if isinstance(d, str) else d for p, d in (files or {}).items()}
-        self._scripts: Rules[Script] = Rules()
-        self._ports: Rules[PortScript] = Rules()
-        self._problems = Problems(self._scripts, self._ports)
+        self.scripts: Rules[Script] = Rules()
+        self.port_scripts: Rules[PortScript] = Rules()
+        self._problems = Problems(
+            lambda argv: self.scripts.nearest(lambda each: each.difference(argv)),
+            lambda port: self.port_scripts.nearest(lambda each: each.difference(port)),
+        )
         self._around = Surroundings(
             programs=_PROGRAMS,
-            command=lambda proc, argv: self._scripts.find(lambda each: each.matches(proc, argv)),
-            port=lambda kernel, port: self._ports.find(lambda each: each.matches(kernel, port)),
+            command=lambda proc, argv: self.scripts.find(lambda each: each.matches(proc, argv)),
+            port=self._scripted_port,
             problems=self._problems,
         )
         self._gpus = GpuPool(gpus)
@@ -226,7 +235,7 @@ class FakeEngine(Engine, SupportsForget, SupportsExport, SupportsVolumes):
         Raises:
             TypeError, ValueError: it could never match.
         """
-        return self._scripts.add(Script(words, place_of_caller(1)))
+        return self.scripts.add(Script(words, place_of_caller(1)))
 
     def on_connect(self, port: int | Anything) -> PortScript:
         """Say what happens to connections to a port, in all sandboxes, running or to come.
@@ -239,7 +248,7 @@ class FakeEngine(Engine, SupportsForget, SupportsExport, SupportsVolumes):
         Raises:
             InvalidSpec: it is no port.
         """
-        return self._ports.add(PortScript(port, place_of_caller(1)))
+        return self.port_scripts.add(PortScript(port, place_of_caller(1)))
 
     @property
     def problems(self) -> list[str]:
@@ -249,7 +258,11 @@ class FakeEngine(Engine, SupportsForget, SupportsExport, SupportsVolumes):
     @property
     def unused(self) -> list[str]:
         """A sentence for each script that was used less often than it had to be."""
-        return [*self._scripts.unused(), *self._ports.unused()]
+        return [*self.scripts.unused(), *self.port_scripts.unused()]
+
+    def _scripted_port(self, kernel: KernelInterface, port: int) -> Acceptor | None:
+        script = self.port_scripts.find(lambda each: each.matches(kernel, port))
+        return script.accept(kernel, port) if script else None
 
     async def close(self) -> None:
         """End every task; a second call does nothing."""

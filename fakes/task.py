@@ -30,15 +30,16 @@ from pytest_sandbox.engine import (
 
 from .files.disk import Disk
 from .files.memory_files import MemoryFiles
-from .files.stored_snapshots import StoredSnapshots
 from .files.trees import copied, make_folders
 from .files.vfs import Filesystem
 from .files.view import FileView
 from .files.walk import fail
 from .gpus import Gpu, environment
-from .processes.kernel import DEFAULT_PATH, Kernel, Surroundings
+from .processes.kernel import DEFAULT_PATH, Kernel
 from .processes.memory_process import MemoryProcess
 from .processes.memory_snapshot import MemoryImage, restore_memory, snapshot_memory
+from .processes.process import Surroundings
+from .stored_snapshots import StoredSnapshots
 
 _ENVIRONMENT = {"HOME": "/root", "PATH": DEFAULT_PATH}
 
@@ -145,7 +146,7 @@ class MemoryTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshot
             message += f" ({error.filename})"
         if process is not None:
             if isinstance(error, FileNotFoundError):
-                hint = self.kernel.around.problems.unknown(process.proc)
+                hint = self.kernel.around.problems.unknown(process.proc, process.proc.argv)
                 message += f"\n{hint}" if hint else ""
             process.proc.abandon()
         return SpawnFailed(number, message)

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import lru_cache
 
-from ..processes.kernel import MAGIC
 from .disk import Disk, DiskSnapshot
 from .trees import put
 from .vfs import Filesystem
@@ -19,6 +18,8 @@ _DEVICES = {
     "urandom": "random",
 }
 _OPEN_TO_ALL = ("/tmp", "/var/tmp", "/dev/shm")
+#: What the files of built-in programs begin with; the name of the program follows.
+MAGIC = b"\x7fpytest-sandbox program "
 _FILES = {
     "/etc/group": "root:x:0:\nnogroup:x:65534:\n",
     "/etc/hosts": "127.0.0.1\tlocalhost\n",

@@ -4,29 +4,24 @@ import asyncio
 import errno
 import os
 import signal
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_sandbox.engine import Clock, TaskSpec
 
+from ..files.base_image import MAGIC
 from ..files.inode import Regular
 from ..files.mounts import Node
 from ..files.vfs import Filesystem
-from ..scripting.ports import Ports, PortScript
-from ..scripting.problems import Problems
-from ..scripting.scripts import Script
 from .description import Description
-from .process import Program, SandboxProcess
+from .ports import Ports
+from .process import KernelInterface, Program, SandboxProcess, Surroundings
 from .snapshotable import Snapshotable
 from .terminal import Terminal
 
 if TYPE_CHECKING:
     from ..gpus import Gpu
-    from ..scripting.connection import Peer
 
-#: What the files of built-in programs begin with; the name of the program follows.
-MAGIC = b"\x7fpytest-sandbox program "
 _LONGEST_ARGUMENT = 128 * 1024  # MAX_ARG_STRLEN of execve(2), the final NUL included
 _ALL_ARGUMENTS = 2 * 1024 * 1024  # a quarter of the usual limit of the stack
 _INTERPRETERS = 5  # scripts whose interpreter is a script, at most: BINPRM_MAX_RECURSION
@@ -39,24 +34,7 @@ _MEMORY = 1024**3
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-@dataclass(frozen=True)
-class Surroundings:
-    """What a kernel takes from the engine it belongs to.
-
-    Attributes:
-        programs: built-in programs by name.
-        command: a script of the test for a command line; asked first for every command.
-        port: a script of the test for a port; asked first for every connection.
-        problems: where it is told what goes wrong.
-    """
-
-    programs: Mapping[str, Program]
-    command: Callable[[SandboxProcess, Sequence[str]], Script | None]
-    port: Callable[["Kernel", int], PortScript | None]
-    problems: Problems
-
-
-class Kernel:
+class Kernel(KernelInterface):
     """A filesystem, processes, ports, and a name.
 
     Args:
@@ -81,8 +59,10 @@ class Kernel:
         self.gpus = gpus
         self.around = around
         self.processes: dict[int, SandboxProcess] = {}
-        self.coroutines: dict[asyncio.Task[None], SandboxProcess | Peer] = {}
-        self.ports = Ports(self)
+        self.coroutines: dict[asyncio.Task[None], object] = {}
+        self.ports = Ports(
+            lambda port: around.port(self, port), around.problems.closed, self.coroutines
+        )
         self.memory = spec.limits.memory or _MEMORY
         self.held = 0
         self._terminals = 0
@@ -227,7 +207,7 @@ class Kernel:
 
     def kill_all(self) -> None:
         """End every process, and every connection."""
-        self.ports.end()
+        self.ports.close_all()
         for proc in list(self.processes.values()):
             proc.kill(signal.SIGKILL)
 

@@ -5,24 +5,27 @@ import errno
 import os
 import shlex
 import signal
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
-from pytest_sandbox.engine import Clock, ExitStatus
+from pytest_sandbox.engine import Clock, ExitStatus, ProcessSpec, TaskSpec
 
 from ..condition import Condition
 from ..files.inode import Device
 from ..files.vfs import Filesystem
 from .description import Description, OpenedFile, OpenedTerminal
 from .pipe import Pipe
+from .ports import Acceptor, Ports
 from .terminal import Terminal
 
 if TYPE_CHECKING:
     from ..files.handle import Handle
     from ..files.mounts import Node
-    from .kernel import Kernel
-    from .memory_process import MemoryProcess
+    from ..gpus import Gpu
+    from ..problems import Problems
 
 #: What runs in a process; its result is the exit code.
 Program = Callable[["SandboxProcess"], Awaitable[int]]
@@ -45,6 +48,113 @@ class Exit(BaseException):
         self.code = code & 255
 
 
+class ScriptedCommand(Protocol):
+    """What a test has said of a command."""
+
+    def program(self) -> Program:
+        """What to run; raises what keeps it from being started."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a kernel takes from the engine it belongs to.
+
+    Attributes:
+        programs: built-in programs by name.
+        command: a script of the test for a command line; asked first for every command.
+        port: what a script of the test does with a connection; asked first for every one.
+        problems: where it is told what goes wrong.
+    """
+
+    programs: Mapping[str, Program]
+    command: "Callable[[SandboxProcess, Sequence[str]], ScriptedCommand | None]"
+    port: "Callable[[KernelInterface, int], Acceptor | None]"
+    problems: "Problems"
+
+
+class KernelInterface(ABC):
+    """What a process sees of its kernel, which is `Kernel`.
+
+    Attributes:
+        fs: the files of the task.
+        clock: the time of the engine.
+        spec: what the task is.
+        gpus: those of the task.
+        around: the engine.
+        processes: those that live, by number.
+        coroutines: those that run, each with the process or a name of what it is for.
+        ports: what listens, and connections.
+        memory: bytes that all processes together may hold.
+        held: bytes that they hold.
+    """
+
+    fs: Filesystem
+    clock: Clock
+    spec: TaskSpec
+    gpus: "Sequence[Gpu]"
+    around: Surroundings
+    processes: "dict[int, SandboxProcess]"
+    coroutines: dict[asyncio.Task[None], object]
+    ports: Ports
+    memory: int
+    held: int
+
+    @abstractmethod
+    def fork(
+        self, parent: "SandboxProcess", program: Program, fds: Mapping[int, Description]
+    ) -> "SandboxProcess":
+        """Start a copy of a process, with other descriptors, that runs `program`."""
+
+    @abstractmethod
+    def program(self, proc: "SandboxProcess") -> Program:
+        """The program that `proc.argv` means; scripts put their interpreter into `proc.argv`.
+
+        Raises:
+            OSError: as `execve(2)`; the filename is the command, or the interpreter.
+        """
+
+    @abstractmethod
+    def find(self, command: str, env: Mapping[str, str], cwd: "Node") -> str:
+        """The path of a command, looked up in `PATH` if it has no slash.
+
+        Raises:
+            OSError: `ENOENT`; `EACCES`, there are only files that may not be executed.
+        """
+
+    @abstractmethod
+    def session(self, leader: "SandboxProcess") -> "list[SandboxProcess]":
+        """A process that leads a session, and all that belong to it."""
+
+    @abstractmethod
+    def signal_group(self, group: int, number: int) -> None:
+        """Deliver a signal to every process of a group; `killpg(3)`."""
+
+    @abstractmethod
+    def ended(self, proc: "SandboxProcess") -> None:
+        """A process has ended; called by the process."""
+
+    @abstractmethod
+    async def crashed(self, proc: "SandboxProcess", error: Exception) -> int:
+        """A program raised; returns the exit code of its process."""
+
+
+class OutsideStreams(Protocol):
+    """The streams of a process that the engine started, as `MemoryProcess` has them.
+
+    Attributes:
+        spec: what was started.
+        ends: the ends of its three streams that are its own.
+        pending: what was sent to it and not read.
+    """
+
+    spec: ProcessSpec
+    ends: tuple[Description, Description, Description]
+
+    @property
+    def pending(self) -> bytes:
+        """What was sent to it and not read."""
+
+
 class SandboxProcess:
     """One process.
 
@@ -62,13 +172,13 @@ class SandboxProcess:
         children: those that it started and that live.
         at_end: called once it has ended.
         program: what it runs.
-        outside: with what it was started from outside, if it was.
+        outside: its streams, if the engine started it and not another process.
         out_of_memory: whether it was killed because the task held too much.
     """
 
     def __init__(
         self,
-        kernel: "Kernel",
+        kernel: KernelInterface,
         pid: int,
         *,
         parent: "SandboxProcess | None",
@@ -95,7 +205,7 @@ class SandboxProcess:
         self.at_end: list[Callable[[], None]] = []
         self.out_of_memory = False
         self.program: Program | None = None
-        self.outside: MemoryProcess | None = None
+        self.outside: OutsideStreams | None = None
         self._held = 0
         self.fds = dict(fds)
         self._cwd: Handle = kernel.fs.hold(cwd)
@@ -201,6 +311,21 @@ class SandboxProcess:
         """A fresh pipe: the end to read from, and the end to write to."""
         pipe = Pipe()
         return pipe.reader(), pipe.writer()
+
+    def listen(self, port: int, accept: Acceptor) -> int:
+        """Open a port until this process ends; returns it.
+
+        Args:
+            port: which; 0 for any that is free.
+            accept: what serves each connection.
+
+        Raises:
+            InvalidSpec: it is no port.
+            OSError: `EADDRINUSE`, it is open already.
+        """
+        opened = self.kernel.ports.listen(port, accept)
+        self.at_end.append(lambda: self.kernel.ports.close(opened))
+        return opened
 
     def hold(self, size: int) -> None:
         """Account for bytes that a program keeps, or with a negative number lets go.

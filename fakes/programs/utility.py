@@ -173,7 +173,7 @@ async def execute(
         if error.errno == errno.ENOEXEC and forgiving:
             return await execute(proc, ("/bin/sh", str(error.filename), *argv[1:]), values)
         missing = isinstance(error, FileNotFoundError)
-        hint = proc.kernel.around.problems.unknown(proc) if missing else ""
+        hint = proc.kernel.around.problems.unknown(proc, proc.argv) if missing else ""
         await complain(proc, name, problem(error) + (f"\n{hint}" if hint else ""))
         return 127 if missing else 126
     proc.program = program

@@ -4,11 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..files.view import FileView
 from ..processes.process import SandboxProcess
+from .peer import PeerHandler, acceptor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from .ports import PeerHandler
 
 
 class Call:
@@ -32,7 +31,6 @@ class Call:
         self, proc: SandboxProcess, state: "dict[str, Any] | None" = None, *, resumed: bool = False
     ) -> None:
         self._proc = proc
-        self._kernel = proc.kernel
         self.argv: Sequence[str] = proc.argv
         self.env: dict[str, str] = proc.env
         try:
@@ -73,7 +71,7 @@ class Call:
             parts.append(data)
         return b"".join(parts)
 
-    def listen(self, port: int, handler: "PeerHandler") -> int:
+    def listen(self, port: int, handler: PeerHandler) -> int:
         """Take connections to a port of the sandbox while the command runs, as a server does.
 
         Args:
@@ -86,7 +84,7 @@ class Call:
         Raises:
             OSError: `EADDRINUSE`, something listens there.
         """
-        return self._kernel.ports.listen(self._proc, port, handler)
+        return self._proc.listen(port, acceptor(self._proc.kernel, handler))
 
     async def sleep(self, seconds: float) -> None:
         """Let time pass on the clock of the engine."""

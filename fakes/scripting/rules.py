@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from ..processes.process import KernelInterface
+
 C = TypeVar("C")
 A = TypeVar("A")
 
@@ -25,6 +27,7 @@ class Rule(ABC, Generic[C, A]):
 
     def __init__(self, place: str) -> None:
         self._place = place
+        self._sandboxes: list[Callable[[KernelInterface], bool]] = []
         self._conditions: list[Callable[[C], bool]] = []
         self._action: A | None = None
         self._delay = 0.0
@@ -76,8 +79,19 @@ class Rule(ABC, Generic[C, A]):
         """Whether it was used as often as it may be."""
         return self._times is not None and self._used >= self._times
 
-    def holds(self, make: Callable[[], C]) -> bool:
-        """Whether its conditions hold; what they are given is made only if there are any."""
+    def restrict(self, sandboxes: "Callable[[KernelInterface], bool]") -> None:
+        """Count only in sandboxes for whose kernel a function returns `True`."""
+        self._sandboxes.append(sandboxes)
+
+    def holds(self, kernel: "KernelInterface", make: Callable[[], C]) -> bool:
+        """Whether it counts in a sandbox, and its conditions hold.
+
+        Args:
+            kernel: of the sandbox.
+            make: makes what conditions are given; called only if there are any.
+        """
+        if not all(counts(kernel) for counts in self._sandboxes):
+            return False
         if not self._conditions:
             return True
         given = make()
@@ -89,7 +103,8 @@ class Rule(ABC, Generic[C, A]):
 
     def hides(self, other: "Rule[C, A]") -> bool:
         """Whether it takes everything that an older script is for."""
-        return self._times is None and not self._conditions and self.title == other.title
+        limited = self._times is not None or self._conditions or self._sandboxes
+        return not limited and self.title == other.title
 
     def unused(self) -> str | None:
         """A sentence, if it was used less often than it had to be."""

@@ -102,7 +102,7 @@ class Script(Rule[Call, Callable[[], Snapshotable]]):
 
     def matches(self, proc: SandboxProcess, argv: Sequence[str]) -> bool:
         """Whether it is for a command line."""
-        return self._pattern.matches(argv) and self.holds(lambda: _call(proc, argv))
+        return self._pattern.matches(argv) and self.holds(proc.kernel, lambda: _call(proc, argv))
 
     def program(self) -> Snapshotable:
         """What to run; raises what the script says cannot be started."""

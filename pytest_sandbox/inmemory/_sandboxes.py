@@ -115,7 +115,7 @@ class FakeSandboxes:
             TypeError, ValueError: it could never match.
         """
         __tracebackhide__ = True
-        script = self._engine._scripts.add(Script(words, place_of_caller(1)))
+        script = self._engine.scripts.add(Script(words, place_of_caller(1)))
         return self._only(script, sandbox, tags)
 
     def on_connect(
@@ -139,7 +139,7 @@ class FakeSandboxes:
             InvalidSpec: it is no port.
         """
         __tracebackhide__ = True
-        script = self._engine._ports.add(PortScript(port, place_of_caller(1)))
+        script = self._engine.port_scripts.add(PortScript(port, place_of_caller(1)))
         return self._only(script, sandbox, tags)
 
     def _only(self, rule: R, sandbox: Sandbox | str | None, tags: Mapping[str, str] | None) -> R:

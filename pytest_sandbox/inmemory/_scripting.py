@@ -8,8 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pytest_sandbox.client import Sandbox
-    from pytest_sandbox.fakes import Call, Peer
-    from pytest_sandbox.fakes.processes.kernel import Kernel
+    from pytest_sandbox.fakes.processes.process import KernelInterface
     from pytest_sandbox.fakes.scripting.rules import Rule
     from pytest_sandbox.server import SandboxRegistry, ServedSandbox
 
@@ -25,8 +24,7 @@ def restrict(
         return
     wanted = None if sandbox is None else str(getattr(sandbox, "object_id", sandbox))
 
-    def fits(given: Call | Peer) -> bool:
-        kernel = given._kernel
+    def fits(kernel: KernelInterface) -> bool:
         box = next((each for each in boxes.running() if _is_in(kernel, each)), None)
         labels = kernel.spec.tags if box is None else box.tags
         if not (tags or {}).items() <= labels.items():
@@ -37,8 +35,8 @@ def restrict(
         name = next((each.name for each in boxes.running() if each.id == wanted), wanted)
         return bool(name) and name == kernel.spec.name
 
-    rule.where(fits)
+    rule.restrict(fits)
 
 
-def _is_in(kernel: Kernel, box: ServedSandbox) -> bool:
+def _is_in(kernel: KernelInterface, box: ServedSandbox) -> bool:
     return box.task.kernel is kernel  # type: ignore[attr-defined]  # a MemoryTask

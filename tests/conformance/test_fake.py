@@ -12,7 +12,7 @@ from pytest_sandbox.fakes import ANY, Call, FakeEngine, Peer, VirtualClock, new_
 from pytest_sandbox.fakes.shell.shell import Shell
 
 if TYPE_CHECKING:
-    from pytest_sandbox.fakes.scripting.ports import PeerHandler
+    from pytest_sandbox.fakes.scripting.peer import PeerHandler
 
 #: What the engine in memory promises: it cannot snapshot the memory of a shell in a script.
 PROMISED = [

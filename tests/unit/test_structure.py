@@ -76,18 +76,6 @@ CIRCLES = [
         "client.volume",
     },
     {
-        "fakes.processes.kernel",
-        "fakes.processes.memory_process",
-        "fakes.processes.process",
-        "fakes.processes.snapshotable",
-        "fakes.scripting.actions",
-        "fakes.scripting.call",
-        "fakes.scripting.connection",
-        "fakes.scripting.ports",
-        "fakes.scripting.problems",
-        "fakes.scripting.scripts",
-    },
-    {
         "fakes.shell.builtins",
         "fakes.shell.compound",
         "fakes.shell.shell",

@@ -10,10 +10,10 @@ from pytest_sandbox.engine import (
     UnknownImage,
 )
 
-from .disk import DiskSnapshot
+from .files.disk import DiskSnapshot
 
 if TYPE_CHECKING:
-    from ..processes.memory_snapshot import MemoryImage
+    from .processes.memory_snapshot import MemoryImage
 
 
 class StoredSnapshots:
