@@ -97,4 +97,6 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"{__name__}.exceptions")
     if name not in _WHERE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # First, because it says how the default client is made, which the others may ask for.
+    importlib.import_module(f"{__name__}.client")
     return getattr(importlib.import_module(f"{__name__}.{_WHERE[name]}"), name)

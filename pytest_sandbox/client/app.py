@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pytest_sandbox._proto.apps_pb2 import AppGetOrCreateRequest
 from pytest_sandbox._proto.common_pb2 import (
     OBJECT_CREATION_TYPE_CREATE_IF_MISSING,
     OBJECT_CREATION_TYPE_UNSPECIFIED,
 )
 
-from .client import Client, default_client
+from .default_client import default_client
 from .transport.dual import Dual
 from .validation import check_name
+
+if TYPE_CHECKING:
+    from .base_client import BaseClient
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
@@ -26,14 +31,14 @@ class App:
         check_name(name, "App")
         self._name = name
         self._app_id: str | None = None
-        self._client: Client | None = None
+        self._client: BaseClient | None = None
 
     @staticmethod
     @Dual
     async def lookup(
         name: str,
         *,
-        client: Client | None = None,
+        client: BaseClient | None = None,
         environment_name: str | None = None,
         create_if_missing: bool = False,
     ) -> App:
@@ -57,7 +62,7 @@ class App:
             environment_name=environment_name or "",
             object_creation_type=create if create_if_missing else OBJECT_CREATION_TYPE_UNSPECIFIED,
         )
-        response = await client._calls.control(lambda link: link.control.AppGetOrCreate, request)
+        response = await client.calls.control(lambda link: link.control.AppGetOrCreate, request)
         app._app_id = response.app_id
         return app
 
@@ -70,6 +75,11 @@ class App:
     def app_id(self) -> str | None:
         """The id of the app; `None` until it was looked up."""
         return self._app_id
+
+    @property
+    def client(self) -> BaseClient | None:
+        """The client that it was looked up with; `None` until then."""
+        return self._client
 
     def __repr__(self) -> str:
         return f"App({self._name!r}, app_id={self._app_id!r})"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from pytest_sandbox._proto.volumes_pb2 import VolumeDeleteRequest, VolumeHeartbeatRequest
 from pytest_sandbox._shared.async_tasks import background, cancel_and_wait
@@ -14,8 +14,8 @@ from .transport.dual import Dual
 if TYPE_CHECKING:
     import asyncio
 
-    from .client import Client
-    from .volume import Volume
+    from .base_client import BaseClient
+    from .volume_reference import VolumeReference
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
@@ -23,48 +23,52 @@ __tracebackhide__ = True  # a failing test shows the caller's line, not these
 _HEARTBEAT = 300
 
 
-class Ephemeral:
+V = TypeVar("V")
+
+
+class Ephemeral(Generic[V]):
     """Makes a volume for a `with` or an `async with`, and deletes it at its end.
 
     Args:
-        volume: not made yet.
+        volume: what the `with` gives.
+        reference: its reference; the volume is not made yet.
     """
 
-    def __init__(self, volume: Volume) -> None:
+    def __init__(self, volume: V, reference: VolumeReference) -> None:
         self._volume = volume
+        self._reference = reference
         self._beating: asyncio.Task[None] | None = None
         self._begin = Dual(self._enter)
         self._finish = Dual(self._exit)
 
-    def __enter__(self) -> Volume:
+    def __enter__(self) -> V:
         return self._begin()
 
     def __exit__(self, *_: object) -> None:
         self._finish()
 
-    async def __aenter__(self) -> Volume:
+    async def __aenter__(self) -> V:
         return await self._begin.aio()
 
     async def __aexit__(self, *_: object) -> None:
         await self._finish.aio()
 
-    async def _enter(self) -> Volume:
-        client, _ = await self._volume._look_up()
-        self._volume._client = client  # there is no other that has it
-        self._beating = background(self._beat(client))
+    async def _enter(self) -> V:
+        client, volume_id = await self._reference.look_up_for_good()
+        self._beating = background(self._beat(client, volume_id))
         return self._volume
 
-    async def _beat(self, client: Client) -> None:
-        request = VolumeHeartbeatRequest(volume_id=self._volume.object_id)
+    async def _beat(self, client: BaseClient, volume_id: str) -> None:
+        request = VolumeHeartbeatRequest(volume_id=volume_id)
         while True:
-            await client._calls.clock.sleep(_HEARTBEAT)
-            await client._calls.control(lambda link: link.control.VolumeHeartbeat, request)
+            await client.calls.clock.sleep(_HEARTBEAT)
+            await client.calls.control(lambda link: link.control.VolumeHeartbeat, request)
 
     async def _exit(self) -> None:
         if self._beating is not None:
             await cancel_and_wait(self._beating)
-        client, volume_id = await self._volume._look_up()
+        client, volume_id = await self._reference.look_up()
         with contextlib.suppress(NotFoundError):  # deleted by hand
-            await client._calls.control(
+            await client.calls.control(
                 lambda link: link.control.VolumeDelete, VolumeDeleteRequest(volume_id=volume_id)
             )

@@ -9,7 +9,8 @@ from pytest_sandbox._proto import extensions_pb2 as pb
 from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
 from pytest_sandbox._shared.async_tasks import finish
 
-from .image import Image, image_id
+from .image import Image, forget_image, image_id
+from .memory_snapshot import SandboxSnapshot, forget_snapshot
 from .transport.dual import dual
 from .transport.portal import portal
 
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
 
     from grpclib.client import UnaryUnaryMethod
 
-    from .client import Client
-    from .memory_snapshot import SandboxSnapshot
+    from .base_client import BaseClient
     from .sandbox.sandbox import Sandbox
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
@@ -37,7 +37,7 @@ class Extensions:
         client: of that engine.
     """
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: BaseClient) -> None:
         self._client = client
 
     @dual
@@ -142,8 +142,7 @@ class Extensions:
         Raises:
             InvalidError: it is not a snapshot.
         """
-        request = pb.ImageForgetRequest(image_id=await image_id(image, self._client))
-        await self._ask(lambda stub: stub.ImageForget, request)
+        await forget_image(image, self._client)
 
     @dual
     async def forget_snapshot(self, snapshot: SandboxSnapshot) -> None:
@@ -152,8 +151,7 @@ class Extensions:
         Args:
             snapshot: what `Sandbox._experimental_snapshot` returned.
         """
-        request = pb.SnapshotForgetRequest(snapshot_id=snapshot.object_id)
-        await self._ask(lambda stub: stub.SnapshotForget, request)
+        await forget_snapshot(snapshot, self._client.calls)
 
     async def _ask(
         self,
@@ -161,6 +159,6 @@ class Extensions:
         request: Req,
         **options: float | None,
     ) -> Res:
-        return await self._client._calls.control(
+        return await self._client.calls.control(
             lambda link: method(ExtensionsStub(link.channel)), request, **options
         )

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pytest_sandbox._proto import images_pb2 as pb
+from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
+from pytest_sandbox._proto.extensions_pb2 import ImageForgetRequest
 
 from .exceptions import InvalidError, UnimplementedError
 
 if TYPE_CHECKING:
-    from .client import Client
+    from .base_client import BaseClient
+    from .transport.calls import Calls
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
@@ -85,32 +88,26 @@ class Image:
         _refused("Image.run_commands()")
 
     @property
+    def is_host(self) -> bool:
+        """Whether it is the view of this machine, which every server has and which has no id."""
+        return not self._image_id
+
+    @property
     def object_id(self) -> str:
         """Its id, by which `from_id` finds it in every process that uses the same server.
 
         Raises:
             InvalidError: it has none, as it is one that every server has.
         """
-        if not self._image_id:
+        if self.is_host:
             raise InvalidError(f"{self!r} has no id: it is the same on every server")
         return self._image_id
-
-    async def _id(self, client: Client) -> str:
-        """The id by which a client's server knows it."""
-        if self._image_id:
-            return self._image_id
-        return await client._once("host image", self._build)
-
-    async def _build(self, client: Client) -> str:
-        request = pb.ImageGetOrCreateRequest(image=_HOST)
-        response = await client._calls.control(lambda link: link.control.ImageGetOrCreate, request)
-        return response.image_id
 
     def __repr__(self) -> str:
         return self._described
 
 
-async def image_id(image: Image, client: Client) -> str:
+async def image_id(image: Image, client: BaseClient) -> str:
     """The id by which a client's server knows what a caller gave as an image.
 
     Raises:
@@ -120,7 +117,25 @@ async def image_id(image: Image, client: Client) -> str:
         by_id = isinstance(image, str) and image.startswith("im-")
         meant = f"Image.from_id({image!r})" if by_id else "Image.host() or that of a snapshot"
         raise InvalidError(f"image={image!r} is a {type(image).__name__}, no Image; give {meant}")
-    return await image._id(client)
+    if image.is_host:
+        return await client.ids.get("host image", _host_image)
+    return image.object_id
+
+
+async def _host_image(calls: Calls) -> str:
+    request = pb.ImageGetOrCreateRequest(image=_HOST)
+    response = await calls.control(lambda link: link.control.ImageGetOrCreate, request)
+    return response.image_id
+
+
+async def forget_image(image: Image, client: BaseClient) -> None:
+    """Let a snapshot of files go; one that is gone is fine.
+
+    Raises:
+        InvalidError: it is not a snapshot.
+    """
+    request = ImageForgetRequest(image_id=await image_id(image, client))
+    await client.calls.control(lambda link: ExtensionsStub(link.channel).ImageForget, request)
 
 
 def _refused(what: str) -> NoReturn:

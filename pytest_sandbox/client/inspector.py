@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from grpclib.client import UnaryUnaryMethod
 
-    from .client import Client
+    from .transport.calls import Calls
 
 Req = TypeVar("Req")
 Res = TypeVar("Res")
@@ -26,11 +26,11 @@ class Inspector:
     Give it to `Rpcs` and `Faults`, which are made to be used by people.
 
     Args:
-        client: of that engine.
+        calls: makes calls of that engine.
     """
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
 
     def record_start(self) -> int:
         """Have calls recorded from now on; the number of the next one."""
@@ -61,5 +61,5 @@ class Inspector:
         self, method: Callable[[InspectorStub], UnaryUnaryMethod[Req, Res]], request: Req
     ) -> Res:
         return portal().run(
-            self._client._calls.control(lambda link: method(InspectorStub(link.channel)), request)
+            self._calls.control(lambda link: method(InspectorStub(link.channel)), request)
         )

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pytest_sandbox._proto import snapshots_pb2 as pb
 from pytest_sandbox._proto.common_pb2 import GenericResult
+from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
+from pytest_sandbox._proto.extensions_pb2 import SnapshotForgetRequest
 
-from .client import Client, default_client
+from .default_client import default_client
 from .exceptions import ExecutionError, InvalidError
 from .transport.calls import TIMEOUT
 from .transport.dual import Dual
+
+if TYPE_CHECKING:
+    from .base_client import BaseClient
+    from .transport.calls import Calls
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
@@ -24,7 +32,7 @@ class SandboxSnapshot:
     Get one with `Sandbox._experimental_snapshot()`, or find one with `from_id`.
     """
 
-    def __init__(self, snapshot_id: str, client: Client) -> None:
+    def __init__(self, snapshot_id: str, client: BaseClient) -> None:
         self._id = snapshot_id
         self._client = client
 
@@ -33,7 +41,9 @@ class SandboxSnapshot:
 
     @staticmethod
     @Dual
-    async def from_id(sandbox_snapshot_id: str, client: Client | None = None) -> SandboxSnapshot:
+    async def from_id(
+        sandbox_snapshot_id: str, client: BaseClient | None = None
+    ) -> SandboxSnapshot:
         """The snapshot with an id.
 
         Args:
@@ -50,7 +60,7 @@ class SandboxSnapshot:
             )
         client = client or await default_client()
         request = pb.SandboxSnapshotGetRequest(snapshot_id=sandbox_snapshot_id)
-        await client._calls.control(lambda link: link.control.SandboxSnapshotGet, request)
+        await client.calls.control(lambda link: link.control.SandboxSnapshotGet, request)
         return SandboxSnapshot(sandbox_snapshot_id, client)
 
     @property
@@ -58,18 +68,23 @@ class SandboxSnapshot:
         """Its id, by which `from_id` finds it."""
         return self._id
 
+    @property
+    def client(self) -> BaseClient:
+        """The client of the server that has it."""
+        return self._client
 
-async def taken(client: Client, sandbox_id: str) -> SandboxSnapshot:
+
+async def taken(client: BaseClient, sandbox_id: str) -> SandboxSnapshot:
     """A snapshot of a sandbox, complete.
 
     Raises:
         ExecutionError: it failed, or takes too long.
     """
-    started = await client._calls.control(
+    started = await client.calls.control(
         lambda link: link.control.SandboxSnapshot, pb.SandboxSnapshotRequest(sandbox_id=sandbox_id)
     )
     request = pb.SandboxSnapshotWaitRequest(snapshot_id=started.snapshot_id, timeout=55.0)
-    response = await client._calls.control(
+    response = await client.calls.control(
         lambda link: link.control.SandboxSnapshotWait, request, timeout=request.timeout + TIMEOUT
     )
     if response.result.status != GenericResult.GENERIC_STATUS_SUCCESS:
@@ -78,6 +93,12 @@ async def taken(client: Client, sandbox_id: str) -> SandboxSnapshot:
             or f"a snapshot of {sandbox_id} takes longer than {request.timeout:g} seconds"
         )
     return SandboxSnapshot(started.snapshot_id, client)
+
+
+async def forget_snapshot(snapshot: SandboxSnapshot, calls: Calls) -> None:
+    """Let a snapshot of files and programs go; one that is gone is fine."""
+    request = SnapshotForgetRequest(snapshot_id=snapshot.object_id)
+    await calls.control(lambda link: ExtensionsStub(link.channel).SnapshotForget, request)
 
 
 def restoring(snapshot: SandboxSnapshot, name: str | None) -> pb.SandboxRestoreRequest:

@@ -12,7 +12,7 @@ from pytest_sandbox._proto.common_pb2 import (
 from pytest_sandbox._proto.sandboxes_pb2 import StringMap
 from pytest_sandbox._proto.secrets_pb2 import SecretGetOrCreateRequest, SecretSource
 
-from .client import default_client
+from .default_client import default_client
 from .exceptions import ConflictError, InvalidError
 from .transport.dual import dual
 from .validation import check_environment
@@ -20,24 +20,74 @@ from .validation import check_environment
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from .client import Client
+    from .base_client import BaseClient
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
+
+
+class SecretReference:
+    """What a server is asked for to get a secret, and the ids that it answered with.
+
+    Args:
+        request: asks for it.
+        client: whose secret; that of the sandbox it is used for if not given.
+        env: its variables, if they are known here.
+    """
+
+    def __init__(
+        self,
+        request: SecretGetOrCreateRequest,
+        client: BaseClient | None = None,
+        *,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        self.env = env
+        self.name = request.deployment_name
+        self._request = request
+        self._client = client
+        self._ids: dict[tuple[BaseClient, str], str] = {}
+
+    async def id(self, client: BaseClient, app_id: str = "") -> str:
+        """The id of the secret, for a sandbox of an app or, without one, for a command.
+
+        Raises:
+            NotFoundError: there is none of that name.
+            InvalidError: it lacks required keys.
+        """
+        client = self._client or client
+        if (client, app_id) not in self._ids:
+            request = SecretGetOrCreateRequest()
+            request.CopyFrom(self._request)
+            if self.env is not None:
+                client.secret_values.update(self.env.values())
+                request.app_id = app_id
+                request.object_creation_type = (
+                    OBJECT_CREATION_TYPE_ANONYMOUS_OWNED_BY_APP
+                    if app_id
+                    else OBJECT_CREATION_TYPE_EPHEMERAL
+                )
+            try:
+                response = await client.calls.control(
+                    lambda link: link.control.SecretGetOrCreate, request
+                )
+            except ConflictError as error:
+                raise InvalidError(str(error)) from error
+            self._ids[client, app_id] = response.secret_id
+        return self._ids[client, app_id]
+
+    async def source(self, client: BaseClient) -> SecretSource:
+        """What a command is given: the variables themselves, where they are known here."""
+        if self.env is not None:
+            client.secret_values.update(self.env.values())
+            return SecretSource(env=StringMap(contents=self.env))
+        return SecretSource(secret_id=await self.id(client))
 
 
 class Secret:
     """Environment variables for a sandbox or a command; see `from_dict` and `from_name`."""
 
-    def __init__(
-        self,
-        env: Mapping[str, str] | None,
-        request: SecretGetOrCreateRequest,
-        client: Client | None,
-    ) -> None:
-        self._env = env
-        self._request = request
-        self._client = client
-        self._ids: dict[tuple[Client, str], str] = {}
+    def __init__(self, reference: SecretReference) -> None:
+        self.reference = reference
 
     @staticmethod
     def from_dict(env_dict: dict[str, str | None] = {}) -> Secret:  # noqa: B006 - Modal's default
@@ -50,7 +100,7 @@ class Secret:
             InvalidError: something else than text, or what no environment can hold.
         """
         env = check_environment(env_dict, "env_dict")
-        return Secret(env, SecretGetOrCreateRequest(env_dict=env), None)
+        return Secret(SecretReference(SecretGetOrCreateRequest(env_dict=env), env=env))
 
     @staticmethod
     def from_local_environ(env_keys: list[str]) -> Secret:
@@ -73,7 +123,7 @@ class Secret:
         *,
         environment_name: str | None = None,
         required_keys: Collection[str] = (),
-        client: Client | None = None,
+        client: BaseClient | None = None,
     ) -> Secret:
         """A secret that the server holds under a name. It is looked up when it is used.
 
@@ -88,50 +138,21 @@ class Secret:
             environment_name=environment_name or "",
             required_keys=list(required_keys),
         )
-        return Secret(None, request, client)
+        return Secret(SecretReference(request, client))
 
     @dual
-    async def hydrate(self, client: Client | None = None) -> Secret:
+    async def hydrate(self, client: BaseClient | None = None) -> Secret:
         """Look it up, or send it, now.
 
         Raises:
             NotFoundError: there is none of that name.
             InvalidError: it lacks required keys.
         """
-        await self._id(client or await default_client())
+        await self.reference.id(client or await default_client())
         return self
 
-    async def _id(self, client: Client, app_id: str = "") -> str:
-        """The id of the secret, for a sandbox of an app or for a command."""
-        client = self._client or client
-        if (client, app_id) not in self._ids:
-            request = SecretGetOrCreateRequest()
-            request.CopyFrom(self._request)
-            if self._env is not None:
-                client._secret_values.update(self._env.values())
-                request.app_id = app_id
-                request.object_creation_type = (
-                    OBJECT_CREATION_TYPE_ANONYMOUS_OWNED_BY_APP
-                    if app_id
-                    else OBJECT_CREATION_TYPE_EPHEMERAL
-                )
-            try:
-                response = await client._calls.control(
-                    lambda link: link.control.SecretGetOrCreate, request
-                )
-            except ConflictError as error:
-                raise InvalidError(str(error)) from error
-            self._ids[client, app_id] = response.secret_id
-        return self._ids[client, app_id]
-
-    async def _source(self, client: Client) -> SecretSource:
-        """What a command is given: the variables themselves, where they are known here."""
-        if self._env is not None:
-            client._secret_values.update(self._env.values())
-            return SecretSource(env=StringMap(contents=self._env))
-        return SecretSource(secret_id=await self._id(client))
-
     def __repr__(self) -> str:
-        if self._env is not None:
-            return f"Secret.from_dict([{', '.join(self._env)}])"  # never the values
-        return f"Secret.from_name({self._request.deployment_name!r})"
+        reference = self.reference
+        if reference.env is not None:
+            return f"Secret.from_dict([{', '.join(reference.env)}])"  # never the values
+        return f"Secret.from_name({reference.name!r})"

@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING
 from pytest_sandbox._proto import common_pb2
 from pytest_sandbox._proto import volumes_pb2 as pb
 
-from .client import default_client
+from .default_client import default_client
 from .ephemeral_volume import Ephemeral
 from .exceptions import ConflictError, ExecutionError, InvalidError, NotFoundError
 from .transport.dual import Dual, dual
 from .validation import check_name
 from .volume_files import VolumeFiles
+from .volume_reference import VolumeReference, volume_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .client import Client
+    from .base_client import BaseClient
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
@@ -54,7 +55,7 @@ class VolumeObjects:
         version: int | None = None,
         allow_existing: bool = False,
         environment_name: str | None = None,
-        client: Client | None = None,
+        client: BaseClient | None = None,
     ) -> None:
         """Make a volume.
 
@@ -75,8 +76,8 @@ class VolumeObjects:
             if allow_existing
             else common_pb2.OBJECT_CREATION_TYPE_CREATE_FAIL_IF_EXISTS
         )
-        request = _request(name, environment_name, version, creation)
-        await Volume(request, client)._look_up()
+        request = volume_request(name, environment_name, version, creation)
+        await VolumeReference(request, client).look_up()
 
     @staticmethod
     @Dual
@@ -85,7 +86,7 @@ class VolumeObjects:
         *,
         allow_missing: bool = False,
         environment_name: str | None = None,
-        client: Client | None = None,
+        client: BaseClient | None = None,
     ) -> None:
         """Delete a volume; sandboxes that have it mounted keep it until they end.
 
@@ -100,13 +101,13 @@ class VolumeObjects:
         """
         volume = Volume.from_name(name, environment_name=environment_name, client=client)
         try:
-            client, volume_id = await volume._look_up()
+            client, volume_id = await volume.reference.look_up()
         except NotFoundError:
             if allow_missing:
                 return
             raise
         request = pb.VolumeDeleteRequest(volume_id=volume_id)
-        await client._calls.control(lambda link: link.control.VolumeDelete, request)
+        await client.calls.control(lambda link: link.control.VolumeDelete, request)
 
     @staticmethod
     @Dual
@@ -115,7 +116,7 @@ class VolumeObjects:
         max_objects: int | None = None,
         created_before: datetime | str | None = None,
         environment_name: str = "",
-        client: Client | None = None,
+        client: BaseClient | None = None,
     ) -> list[Volume]:
         """The volumes with a name, the newest first.
 
@@ -139,7 +140,7 @@ class VolumeObjects:
                 environment_name=environment_name,
                 pagination=pb.ListPagination(max_objects=_PAGE, created_before=before),
             )
-            page = await client._calls.control(lambda link: link.control.VolumeList, request)
+            page = await client.calls.control(lambda link: link.control.VolumeList, request)
             if not page.items:
                 break
             volumes += [_found(item, client, environment_name) for item in page.items]
@@ -157,18 +158,8 @@ class Volume(VolumeFiles):
     #: Makes, lists and deletes volumes.
     objects = VolumeObjects
 
-    def __init__(
-        self,
-        request: pb.VolumeGetOrCreateRequest,
-        client: Client | None,
-        known: dict[Client, pb.VolumeGetOrCreateResponse] | None = None,
-        *,
-        read_only: bool = False,
-    ) -> None:
-        self._request = request
-        self._client = client
-        self._known = known if known is not None else {}
-        self._read_only = read_only
+    def __init__(self, reference: VolumeReference) -> None:
+        self.reference = reference
 
     @staticmethod
     def from_name(
@@ -177,7 +168,7 @@ class Volume(VolumeFiles):
         environment_name: str | None = None,
         create_if_missing: bool = False,
         version: int | None = None,
-        client: Client | None = None,
+        client: BaseClient | None = None,
     ) -> Volume:
         """A volume of that name. It is looked up, or made, when it is used.
 
@@ -193,15 +184,17 @@ class Volume(VolumeFiles):
         """
         check_name(name, "Volume")
         creation = common_pb2.OBJECT_CREATION_TYPE_CREATE_IF_MISSING if create_if_missing else None
-        return Volume(_request(name, environment_name, version, creation), client)
+        return Volume(
+            VolumeReference(volume_request(name, environment_name, version, creation), client)
+        )
 
     @classmethod
     def ephemeral(
         cls,
-        client: Client | None = None,
+        client: BaseClient | None = None,
         environment_name: str | None = None,
         version: int | None = None,
-    ) -> Ephemeral:
+    ) -> Ephemeral[Volume]:
         """A volume without a name, for a `with` or an `async with`, with which it ends.
 
         Args:
@@ -210,16 +203,18 @@ class Volume(VolumeFiles):
             version: 1 or 2, of Modal's file system; it makes no difference here.
         """
         creation = common_pb2.OBJECT_CREATION_TYPE_EPHEMERAL
-        return Ephemeral(cls(_request("", environment_name, version, creation), client))
+        request = volume_request("", environment_name, version, creation)
+        reference = VolumeReference(request, client)
+        return Ephemeral(cls(reference), reference)
 
     def read_only(self) -> Volume:
         """The same volume, for sandboxes that may only read it."""
-        return Volume(self._request, self._client, self._known, read_only=True)
+        return Volume(self.reference.for_reading())
 
     @property
     def name(self) -> str | None:
         """Its name; `None` if it is ephemeral."""
-        return self._request.deployment_name or None
+        return self.reference.name or None
 
     @property
     def object_id(self) -> str:
@@ -228,12 +223,12 @@ class Volume(VolumeFiles):
         Raises:
             ExecutionError: it was not looked up yet.
         """
-        for response in self._known.values():
-            return response.volume_id
+        for volume_id in self.reference.ids():
+            return volume_id
         raise ExecutionError(f"{self!r} was not looked up yet: call hydrate()")
 
     @dual
-    async def hydrate(self, client: Client | None = None) -> Volume:
+    async def hydrate(self, client: BaseClient | None = None) -> Volume:
         """Look it up, or make it, now.
 
         Args:
@@ -242,7 +237,7 @@ class Volume(VolumeFiles):
         Raises:
             NotFoundError: there is none of that name.
         """
-        await self._look_up(client)
+        await self.reference.look_up(client)
         return self
 
     @dual
@@ -252,8 +247,7 @@ class Volume(VolumeFiles):
         Raises:
             NotFoundError: there is none of that name.
         """
-        client, _ = await self._look_up()
-        metadata = self._known[client].metadata
+        metadata = await self.reference.metadata()
         created_at = datetime.fromtimestamp(metadata.creation_info.created_at, timezone.utc)
         return VolumeInfo(metadata.name or None, created_at.astimezone(), None)
 
@@ -264,10 +258,10 @@ class Volume(VolumeFiles):
         Raises:
             RuntimeError: it was deleted.
         """
-        client, volume_id = await self._look_up()
+        client, volume_id = await self.reference.look_up()
         request = pb.VolumeCommitRequest(volume_id=volume_id)
         with _there():
-            await client._calls.control(lambda link: link.control.VolumeCommit, request)
+            await client.calls.control(lambda link: link.control.VolumeCommit, request)
 
     @dual
     async def reload(self) -> None:
@@ -276,15 +270,15 @@ class Volume(VolumeFiles):
         Raises:
             RuntimeError: it was deleted.
         """
-        client, volume_id = await self._look_up()
+        client, volume_id = await self.reference.look_up()
         request = pb.VolumeReloadRequest(volume_id=volume_id)
         with _there():
-            await client._calls.control(lambda link: link.control.VolumeReload, request)
+            await client.calls.control(lambda link: link.control.VolumeReload, request)
 
     @staticmethod
     @Dual
     async def delete(
-        name: str, client: Client | None = None, environment_name: str | None = None
+        name: str, client: BaseClient | None = None, environment_name: str | None = None
     ) -> None:
         """Delete a volume, as `Volume.objects.delete` does.
 
@@ -304,7 +298,7 @@ class Volume(VolumeFiles):
         old_name: str,
         new_name: str,
         *,
-        client: Client | None = None,
+        client: BaseClient | None = None,
         environment_name: str | None = None,
     ) -> None:
         """Give a volume another name.
@@ -321,46 +315,21 @@ class Volume(VolumeFiles):
         """
         check_name(new_name, "Volume")
         volume = Volume.from_name(old_name, environment_name=environment_name, client=client)
-        client, volume_id = await volume._look_up()
+        client, volume_id = await volume.reference.look_up()
         request = pb.VolumeRenameRequest(volume_id=volume_id, name=new_name)
-        await client._calls.control(lambda link: link.control.VolumeRename, request)
-
-    async def _look_up(self, client: Client | None = None) -> tuple[Client, str]:
-        """Whose volume, and the id by which that client's server knows it."""
-        client = self._client or client or next(iter(self._known), None) or await default_client()
-        if client not in self._known:
-            self._known[client] = await client._calls.control(
-                lambda link: link.control.VolumeGetOrCreate, self._request
-            )
-        return client, self._known[client].volume_id
+        await client.calls.control(lambda link: link.control.VolumeRename, request)
 
     def __repr__(self) -> str:
         made = f"Volume.from_name({self.name!r})" if self.name else "Volume.ephemeral()"
-        return f"{made}.read_only()" if self._read_only else made
+        return f"{made}.read_only()" if self.reference.read_only else made
 
 
-def _request(
-    name: str,
-    environment: str | None,
-    version: int | None,
-    creation: common_pb2.ObjectCreationType | None,
-) -> pb.VolumeGetOrCreateRequest:
-    if version not in (None, 1, 2):
-        raise InvalidError(f"version={version!r} is neither 1 nor 2")
-    return pb.VolumeGetOrCreateRequest(
-        deployment_name=name,
-        environment_name=environment or "",
-        version=pb.VolumeFsVersion.Name(version) if version else None,
-        object_creation_type=creation,
-    )
-
-
-def _found(item: pb.VolumeListItem, client: Client, environment: str) -> Volume:
+def _found(item: pb.VolumeListItem, client: BaseClient, environment: str) -> Volume:
     response = pb.VolumeGetOrCreateResponse(
         volume_id=item.volume_id, version=item.metadata.version, metadata=item.metadata
     )
-    request = _request(item.metadata.name, environment, None, None)
-    return Volume(request, client, {client: response})
+    request = volume_request(item.metadata.name, environment)
+    return Volume(VolumeReference(request, client, {client: response}))
 
 
 def _timestamp(moment: datetime | str | None) -> float:

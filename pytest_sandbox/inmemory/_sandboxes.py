@@ -78,7 +78,7 @@ class FakeSandboxes:
         self._before: list[Client | None] = []
         self.clock = TestClock(self._time, autojump=autojump)
         self.info, self._app, server = portal().run(self._serve(seed))
-        self.client = Client._to(server)
+        self.client = Client.of_server(server)
         self._idler = self.clock.jump
         self._portal = portal()
         self._portal.idlers.append(self._idler)

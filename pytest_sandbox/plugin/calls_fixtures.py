@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pytest_sandbox.rpcs import Faults, Rpcs
 
-#: Names whoever makes calls from a process, and from those it starts; see `client._calls`.
+#: Names whoever makes calls from a process, and from those it starts; see `client.transport.calls`.
 _CALLER = "PYTEST_SANDBOX_CALLER"
 _FIXTURE = "sandbox_rpcs"
 

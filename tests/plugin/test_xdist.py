@@ -19,7 +19,7 @@ def test_workers_share_one_engine_and_have_apps_of_their_own(pytester: pytest.Py
                 file.write(sandbox_engine.socket + "\\n")
             assert set(shared.read_text().split()) == {sandbox_engine.socket}
             worker = os.environ["PYTEST_XDIST_WORKER"]
-            assert sandbox_engine.client._app_name == f"pytest-sandbox-{worker}"
+            assert sandbox_engine.client.app_name == f"pytest-sandbox-{worker}"
         """
     )
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from ..client import Client
     from ..process.task import Task
+    from ..transport.calls import Calls
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
@@ -59,14 +59,14 @@ _BY_CODE: dict[int, type[Exception]] = {
 class FileCalls:
     """The operations of the protocol, in one sandbox. On the portal's loop only."""
 
-    def __init__(self, client: Client, task: Task) -> None:
-        self._client = client
+    def __init__(self, calls: Calls, task: Task) -> None:
+        self._calls = calls
         self._task = task
 
     async def start(self, **operation: Any) -> pb.ContainerFilesystemExecResponse:
         """Start an operation, given as the field of the request that it is."""
         request = pb.ContainerFilesystemExecRequest(task_id=await self._task.id(), **operation)
-        return await self._client._calls.control(
+        return await self._calls.control(
             lambda link: link.control.ContainerFilesystemExec, request, timeout=None
         )
 
@@ -87,7 +87,7 @@ class FileCalls:
         request = pb.ContainerFilesystemExecGetOutputRequest(exec_id=exec_id, timeout=_HOLD)
         ended = False
         while not ended:
-            async for batch in self._client._calls.stream(
+            async for batch in self._calls.stream(
                 lambda link: link.control.ContainerFilesystemExecGetOutput,
                 lambda: request,
                 {},

@@ -23,7 +23,7 @@ from .watch_events import FileWatchEvent, FileWatchEventType, event, kinds, wire
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
-    from ..client import Client
+    from ..base_client import BaseClient
     from ..process.task import Task
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
@@ -73,7 +73,7 @@ class SandboxFilesystem:
     `NotFoundError` says that the sandbox is gone.
     """
 
-    def __init__(self, client: Client, task: Task) -> None:
+    def __init__(self, client: BaseClient, task: Task) -> None:
         self._tool = FilesystemTool(client, task)
 
     @dual

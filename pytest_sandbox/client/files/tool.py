@@ -21,7 +21,7 @@ from ..process.output import STDERR, STDOUT
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
-    from ..client import Client
+    from ..base_client import BaseClient
     from ..process.execution import Execution
     from ..process.task import Task
 
@@ -43,7 +43,7 @@ _BY_KIND: dict[str, type[e.SandboxFilesystemError]] = {
 class FilesystemTool:
     """Runs the tool in one sandbox. On the portal's loop only."""
 
-    def __init__(self, client: Client, task: Task) -> None:
+    def __init__(self, client: BaseClient, task: Task) -> None:
         self._client = client
         self._task = task
 

@@ -28,7 +28,7 @@ from .stream_type import StreamType
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..client import Client
+    from ..base_client import BaseClient
     from ..secret import Secret
     from .execution import Execution
     from .task import Task
@@ -65,7 +65,7 @@ class Command:
     secrets: Sequence[Secret] = ()
     pty: bool = False
 
-    async def start(self, client: Client, task: Task, *, wait: bool = True) -> Execution:
+    async def start(self, client: BaseClient, task: Task, *, wait: bool = True) -> Execution:
         """Start it.
 
         Args:
@@ -80,7 +80,7 @@ class Command:
             await execution.started
         return execution
 
-    async def _through_router(self, client: Client, task: Task) -> RouterExecution:
+    async def _through_router(self, client: BaseClient, task: Task) -> RouterExecution:
         request = TaskExecStartRequest(
             task_id=await task.id(),
             command_args=self.args,
@@ -88,12 +88,12 @@ class Command:
             stderr_config=_STDERR[self.stderr],
             timeout_secs=self.timeout or None,
             workdir=self.workdir,
-            secret_sources=[await secret._source(client) for secret in self.secrets],
+            secret_sources=[await secret.reference.source(client) for secret in self.secrets],
             pty_info=terminal(self.pty),
         )
         return RouterExecution(task, request)
 
-    async def _through_control_plane(self, client: Client, task: Task) -> ControlExecution:
+    async def _through_control_plane(self, client: BaseClient, task: Task) -> ControlExecution:
         request = ContainerExecRequest(
             task_id=await task.id(),
             command=self.args,
@@ -101,10 +101,10 @@ class Command:
             stderr_output=_CONTROL_STDERR[self.stderr],
             timeout_secs=self.timeout or 0,
             workdir=self.workdir,
-            secret_ids=[await secret._id(client) for secret in self.secrets],
+            secret_ids=[await secret.reference.id(client) for secret in self.secrets],
             pty_info=terminal(self.pty),
         )
-        execution = ControlExecution(client, self.timeout)
-        response = await client._calls.control(lambda link: link.control.ContainerExec, request)
+        execution = ControlExecution(client.calls, self.timeout)
+        response = await client.calls.control(lambda link: link.control.ContainerExec, request)
         execution.id = response.exec_id
         return execution

@@ -22,7 +22,7 @@ from .output import STDOUT, OutputStream
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from ..client import Client
+    from ..transport.calls import Calls
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
@@ -34,19 +34,19 @@ class ControlExecution(Execution):
     """A command started through the control plane.
 
     Args:
-        client: to call with.
+        calls: to call with.
         timeout: seconds after which the server kills it.
     """
 
-    def __init__(self, client: Client, timeout: int | None) -> None:
-        super().__init__(timeout, client._calls.clock)
-        self._client = client
+    def __init__(self, calls: Calls, timeout: int | None) -> None:
+        super().__init__(timeout, calls.clock)
+        self._calls = calls
         self._index = 0
         self._writing = asyncio.Lock()
 
     def output(self, descriptor: int) -> OutputStream:
         """What it writes to `STDOUT` or `STDERR`, from its beginning."""
-        return _ControlOutput(self._client, self.id, descriptor)
+        return _ControlOutput(self._calls, self.id, descriptor)
 
     async def write(self, data: bytes, eof: bool) -> None:
         """Write to its standard input, one call after another."""
@@ -54,7 +54,7 @@ class ControlExecution(Execution):
             message = RuntimeInputMessage(message=data, message_index=self._index + 1, eof=eof)
             request = ContainerExecPutInputRequest(exec_id=self.id, input=message)
             try:
-                await self._client._calls.control(
+                await self._calls.control(
                     lambda link: link.control.ContainerExecPutInput, request, timeout=None
                 )
             except ConflictError as error:
@@ -65,21 +65,21 @@ class ControlExecution(Execution):
         return await self._ask(0)
 
     async def _wait(self) -> int:
-        while (code := await self._ask(self._client._calls.hold)) is None:
+        while (code := await self._ask(self._calls.hold)) is None:
             pass
         return code
 
     async def _ask(self, hold: float) -> int | None:
         request = ContainerExecWaitRequest(exec_id=self.id, timeout=hold)
-        response = await self._client._calls.control(
+        response = await self._calls.control(
             lambda link: link.control.ContainerExecWait, request, timeout=hold + TIMEOUT
         )
         return response.exit_code if response.completed else None
 
 
 class _ControlOutput(OutputStream):
-    def __init__(self, client: Client, exec_id: str, descriptor: int) -> None:
-        self._client = client
+    def __init__(self, calls: Calls, exec_id: str, descriptor: int) -> None:
+        self._calls = calls
         self._request = ContainerExecGetOutputRequest(
             exec_id=exec_id,
             timeout=_HOLD_OUTPUT,
@@ -93,7 +93,7 @@ class _ControlOutput(OutputStream):
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """What comes from the position on, which is the number of a batch."""
         while not self._ended:
-            async for batch in self._client._calls.stream(
+            async for batch in self._calls.stream(
                 lambda link: link.control.ContainerExecGetOutput, lambda: self._request, {}, CONTROL
             ):
                 self._request.last_batch_index = batch.batch_index or self._request.last_batch_index

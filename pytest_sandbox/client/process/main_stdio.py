@@ -15,7 +15,7 @@ from .output import STDOUT, OutputStream
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from ..client import Client
+    from ..transport.calls import Calls
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
@@ -26,15 +26,15 @@ _HOLD = 55.0
 class MainStdio:
     """Input and output of the main process of one sandbox."""
 
-    def __init__(self, client: Client, sandbox_id: str) -> None:
-        self._client = client
+    def __init__(self, calls: Calls, sandbox_id: str) -> None:
+        self._calls = calls
         self._sandbox_id = sandbox_id
         self._index = 0
         self._writing = asyncio.Lock()
 
     def output(self, descriptor: int) -> OutputStream:
         """What it writes to `STDOUT` or `STDERR`, from its beginning."""
-        return _MainOutput(self._client, self._sandbox_id, descriptor)
+        return _MainOutput(self._calls, self._sandbox_id, descriptor)
 
     async def write(self, data: bytes, eof: bool) -> None:
         """Write to its standard input.
@@ -48,7 +48,7 @@ class MainStdio:
             )
             try:
                 # No deadline: the program may take its input as late as it likes.
-                await self._client._calls.control(
+                await self._calls.control(
                     lambda link: link.control.SandboxStdinWrite, request, timeout=None
                 )
             except ConflictError as error:
@@ -57,21 +57,21 @@ class MainStdio:
 
 
 class _MainOutput(OutputStream):
-    def __init__(self, client: Client, sandbox_id: str, descriptor: int) -> None:
-        self._client = client
+    def __init__(self, calls: Calls, sandbox_id: str, descriptor: int) -> None:
+        self._calls = calls
         self._request = SandboxGetLogsRequest(
             sandbox_id=sandbox_id,
             file_descriptor=FILE_DESCRIPTOR_STDOUT
             if descriptor == STDOUT
             else FILE_DESCRIPTOR_STDERR,
-            timeout=max(_HOLD, client._calls.hold),
+            timeout=max(_HOLD, calls.hold),
         )
         self._ended = False
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """What comes from the position on; whole characters only, as the wire has text here."""
         while not self._ended:
-            async for batch in self._client._calls.stream(
+            async for batch in self._calls.stream(
                 lambda link: link.control.SandboxGetLogs, lambda: self._request, {}, CONTROL
             ):
                 self._request.last_entry_id = batch.entry_id or self._request.last_entry_id

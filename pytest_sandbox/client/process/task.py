@@ -17,7 +17,7 @@ from ..transport.retries import ROUTER, Backoff
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
-    from ..client import Client
+    from ..transport.calls import Calls
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
@@ -34,13 +34,13 @@ class Task:
     """The task of a sandbox.
 
     Args:
-        client: to ask with.
+        calls: makes the calls.
         sandbox_id: whose task.
     """
 
-    def __init__(self, client: Client, sandbox_id: str) -> None:
-        self._client = client
-        self.clock = client._calls.clock
+    def __init__(self, calls: Calls, sandbox_id: str) -> None:
+        self._calls = calls
+        self.clock = calls.clock
         self._sandbox_id = sandbox_id
         self._id = ""
         self._token = ""
@@ -62,7 +62,7 @@ class Task:
         """
         while not self._id:
             request = SandboxGetTaskIdRequest(sandbox_id=self._sandbox_id)
-            response = await self._client._calls.control(
+            response = await self._calls.control(
                 lambda link: link.control.SandboxGetTaskId, request
             )
             self._id = response.task_id
@@ -90,14 +90,10 @@ class Task:
         """A call of the command router, with the token of this task."""
         try:
             metadata = await self._bearer()
-            return await self._client._calls.router(
-                method, request, metadata, backoff, timeout=timeout
-            )
+            return await self._calls.router(method, request, metadata, backoff, timeout=timeout)
         except AuthError:
             metadata = await self._bearer(renew=metadata)
-            return await self._client._calls.router(
-                method, request, metadata, backoff, timeout=timeout
-            )
+            return await self._calls.router(method, request, metadata, backoff, timeout=timeout)
 
     async def stream(
         self, method: Streaming[Req, Res], request: Callable[[], Req]
@@ -105,12 +101,12 @@ class Task:
         """A stream of the command router, continued where it breaks off."""
         metadata = await self._bearer()
         try:
-            async for message in self._client._calls.stream(method, request, metadata, ROUTER):
+            async for message in self._calls.stream(method, request, metadata, ROUTER):
                 yield message
             return
         except AuthError:
             metadata = await self._bearer(renew=metadata)
-        async for message in self._client._calls.stream(method, request, metadata, ROUTER):
+        async for message in self._calls.stream(method, request, metadata, ROUTER):
             yield message
 
     async def _bearer(self, renew: Metadata | None = None) -> Metadata:
@@ -132,7 +128,7 @@ class Task:
     async def _renew(self) -> None:
         request = TaskGetCommandRouterAccessRequest(task_id=await self.id())
         try:
-            access = await self._client._calls.control(
+            access = await self._calls.control(
                 lambda link: link.control.TaskGetCommandRouterAccess, request
             )
         except ConflictError:

@@ -15,7 +15,7 @@ from ..tunnel import Tunnel
 from ..validation import check_seconds
 
 if TYPE_CHECKING:
-    from ..client import Client
+    from ..base_client import BaseClient
     from ..process.task import Task
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
@@ -25,7 +25,7 @@ class SandboxPorts:
     """Ports and volumes of a sandbox."""
 
     _id: str
-    _client: Client
+    _client: BaseClient
     _task: Task
     _tunnels: dict[int, Tunnel] | None = None
 
@@ -46,7 +46,7 @@ class SandboxPorts:
         if self._tunnels:
             return self._tunnels
         request = SandboxGetTunnelsRequest(sandbox_id=self._id, timeout=timeout)
-        response, metadata = await self._client._calls.control_with_metadata(
+        response, metadata = await self._client.calls.control_with_metadata(
             lambda link: link.control.SandboxGetTunnels, request, timeout=timeout + TIMEOUT
         )
         if response.result.status == GenericResult.GENERIC_STATUS_TIMEOUT:
@@ -75,4 +75,4 @@ class SandboxPorts:
             NotFoundError: it has ended.
         """
         request = ContainerReloadVolumesRequest(task_id=await self._task.id())
-        await self._client._calls.control(lambda link: link.control.ContainerReloadVolumes, request)
+        await self._client.calls.control(lambda link: link.control.ContainerReloadVolumes, request)

@@ -21,7 +21,7 @@ from ..validation import check_path
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from ..client import Client
+    from ..base_client import BaseClient
     from ..files.watch_events import FileWatchEvent, FileWatchEventType
     from ..process.task import Task
 
@@ -31,7 +31,7 @@ __tracebackhide__ = True  # a failing test shows the caller's line, not these
 class SandboxFiles:
     """Files of a sandbox: the `filesystem`, whole directories, and Modal's older calls."""
 
-    _client: Client
+    _client: BaseClient
     _task: Task
 
     @property
@@ -168,4 +168,4 @@ class SandboxFiles:
 
     @property
     def _files(self) -> FileCalls:
-        return FileCalls(self._client, self._task)
+        return FileCalls(self._client.calls, self._task)

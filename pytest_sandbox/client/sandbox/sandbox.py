@@ -18,7 +18,7 @@ from pytest_sandbox._proto.sandboxes_pb2 import (
 )
 from pytest_sandbox._shared.async_tasks import finish
 
-from ..client import Client, default_client
+from ..default_client import default_client
 from ..exceptions import InvalidError, SandboxTerminatedError, SandboxTimeoutError
 from ..memory_snapshot import KEEP_NAME, SandboxSnapshot, restoring
 from ..process.command import Command
@@ -44,6 +44,8 @@ from .specification import Specification, define
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Sequence
 
+    from ..base_client import BaseClient
+
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
 
@@ -62,25 +64,25 @@ def _creating(define: Callable[P, Coroutine[Any, Any, Specification]]) -> Dual[P
 
 
 async def _created(spec: Specification) -> Sandbox:
-    response, metadata = await spec.client._calls.control_with_metadata(
+    response, metadata = await spec.client.calls.control_with_metadata(
         lambda link: link.control.SandboxCreate,
         SandboxCreateRequest(app_id=spec.app_id, definition=spec.definition),
     )
     return _known(spec.client, response.sandbox_id, metadata)
 
 
-async def _restored(client: Client, snapshot: SandboxSnapshot, name: str | None) -> Sandbox:
-    response, metadata = await client._calls.control_with_metadata(
+async def _restored(client: BaseClient, snapshot: SandboxSnapshot, name: str | None) -> Sandbox:
+    response, metadata = await client.calls.control_with_metadata(
         lambda link: link.control.SandboxRestore, restoring(snapshot, name)
     )
     return _known(client, response.sandbox_id, metadata)
 
 
-def _known(client: Client, sandbox_id: str, metadata: Metadata) -> Sandbox:
-    sandbox = Sandbox(sandbox_id, client)
-    sandbox._task.learn(metadata)
-    client._created(sandbox_id)
-    return sandbox
+def _known(client: BaseClient, sandbox_id: str, metadata: Metadata) -> Sandbox:
+    task = Task(client.calls, sandbox_id)
+    task.learn(metadata)
+    client.created(sandbox_id)
+    return Sandbox(sandbox_id, client, task)
 
 
 async def _end(sandbox: Sandbox) -> None:
@@ -94,16 +96,16 @@ class Sandbox(SandboxFiles, SandboxPorts, SandboxSnapshots, Unbuilt):
     method blocks when it is called, and is awaited as `sandbox.method.aio(...)`.
     """
 
-    def __init__(self, sandbox_id: str, client: Client) -> None:
+    def __init__(self, sandbox_id: str, client: BaseClient, task: Task | None = None) -> None:
         self._id = sandbox_id
         self._client = client
-        self._task = Task(client, sandbox_id)
+        self._task = task or Task(client.calls, sandbox_id)
         self._result: GenericResult | None = None
         self._begin()
 
     def _begin(self) -> None:
         """Read and write the streams of the main process from their beginning."""
-        stdio = MainStdio(self._client, self._id)
+        stdio = MainStdio(self._client.calls, self._id)
         self._stdin = StreamWriter(stdio.write)
         self._stdout: StreamReader[str] = StreamReader(
             stdio.output(STDOUT), STDOUT, repr(self), text=True, by_line=True
@@ -121,7 +123,7 @@ class Sandbox(SandboxFiles, SandboxPorts, SandboxSnapshots, Unbuilt):
 
     @staticmethod
     @Dual
-    async def from_id(sandbox_id: str, client: Client | None = None) -> Sandbox:
+    async def from_id(sandbox_id: str, client: BaseClient | None = None) -> Sandbox:
         """The sandbox with an id.
 
         Args:
@@ -142,7 +144,7 @@ class Sandbox(SandboxFiles, SandboxPorts, SandboxSnapshots, Unbuilt):
         name: str,
         *,
         environment_name: str | None = None,
-        client: Client | None = None,
+        client: BaseClient | None = None,
     ) -> Sandbox:
         """The running sandbox of a name.
 
@@ -159,15 +161,13 @@ class Sandbox(SandboxFiles, SandboxPorts, SandboxSnapshots, Unbuilt):
         request = SandboxGetFromNameRequest(
             sandbox_name=name, app_name=app_name, environment_name=environment_name or ""
         )
-        response = await client._calls.control(
-            lambda link: link.control.SandboxGetFromName, request
-        )
+        response = await client.calls.control(lambda link: link.control.SandboxGetFromName, request)
         return Sandbox(response.sandbox_id, client)
 
     @staticmethod
     @Dual
     async def _experimental_from_snapshot(
-        snapshot: SandboxSnapshot, client: Client | None = None, *, name: str | None = KEEP_NAME
+        snapshot: SandboxSnapshot, client: BaseClient | None = None, *, name: str | None = KEEP_NAME
     ) -> Sandbox:
         """A new sandbox in which the programs of another go on from where it was kept.
 
@@ -190,7 +190,7 @@ class Sandbox(SandboxFiles, SandboxPorts, SandboxSnapshots, Unbuilt):
             )
         if name is not None and name != KEEP_NAME:
             check_name(name, "Sandbox")
-        return await finish(_restored(client or snapshot._client, snapshot, name), _end)
+        return await finish(_restored(client or snapshot.client, snapshot, name), _end)
 
     # Its life
 
@@ -205,7 +205,7 @@ class Sandbox(SandboxFiles, SandboxPorts, SandboxSnapshots, Unbuilt):
             SandboxTimeoutError: its time was up.
             SandboxTerminatedError: it was terminated.
         """
-        while (result := await self._ask(self._client._calls.hold)) is None:
+        while (result := await self._ask(self._client.calls.hold)) is None:
             pass
         if result.status == GenericResult.GENERIC_STATUS_TIMEOUT:
             raise SandboxTimeoutError(f"{self._id} lived as long as its timeout= allows")
@@ -222,12 +222,12 @@ class Sandbox(SandboxFiles, SandboxPorts, SandboxSnapshots, Unbuilt):
     async def terminate(self) -> None:
         """End it, whatever it does; one that has ended is left as it is."""
         request = SandboxTerminateRequest(sandbox_id=self._id)
-        await self._client._calls.control(lambda link: link.control.SandboxTerminate, request)
+        await self._client.calls.control(lambda link: link.control.SandboxTerminate, request)
 
     async def _ask(self, hold: float) -> GenericResult | None:
         """How it ended, if it does within `hold` seconds."""
         request = SandboxWaitRequest(sandbox_id=self._id, timeout=hold)
-        response = await self._client._calls.control(
+        response = await self._client.calls.control(
             lambda link: link.control.SandboxWait, request, timeout=hold + TIMEOUT
         )
         if response.result.status:
@@ -397,13 +397,13 @@ class Sandbox(SandboxFiles, SandboxPorts, SandboxSnapshots, Unbuilt):
     async def get_tags(self) -> dict[str, str]:
         """Its tags."""
         request = SandboxTagsGetRequest(sandbox_id=self._id)
-        response = await self._client._calls.control(
+        response = await self._client.calls.control(
             lambda link: link.control.SandboxTagsGet, request
         )
         return {tag.tag_name: tag.tag_value for tag in response.tags}
 
     @dual
-    async def set_tags(self, tags: dict[str, str], *, client: Client | None = None) -> None:
+    async def set_tags(self, tags: dict[str, str], *, client: BaseClient | None = None) -> None:
         """Replace its tags, by which `list` finds it.
 
         Args:
@@ -415,7 +415,7 @@ class Sandbox(SandboxFiles, SandboxPorts, SandboxSnapshots, Unbuilt):
         """
         refuse(client=client)
         request = SandboxTagsSetRequest(sandbox_id=self._id, tags=_tags(tags))
-        await self._client._calls.control(lambda link: link.control.SandboxTagsSet, request)
+        await self._client.calls.control(lambda link: link.control.SandboxTagsSet, request)
 
     # Last, because within the class the name hides the builtin
 
@@ -425,7 +425,7 @@ class Sandbox(SandboxFiles, SandboxPorts, SandboxSnapshots, Unbuilt):
         *,
         app_id: str | None = None,
         tags: dict[str, str] | None = None,
-        client: Client | None = None,
+        client: BaseClient | None = None,
     ) -> AsyncGenerator[Sandbox, None]:
         """The sandboxes that run, the newest first.
 
@@ -441,7 +441,7 @@ class Sandbox(SandboxFiles, SandboxPorts, SandboxSnapshots, Unbuilt):
         client = client or await default_client()
         request = SandboxListRequest(app_id=app_id or "", tags=_tags(tags or {}))
         while True:
-            page = await client._calls.control(lambda link: link.control.SandboxList, request)
+            page = await client.calls.control(lambda link: link.control.SandboxList, request)
             if not page.sandboxes:
                 return
             for info in page.sandboxes:

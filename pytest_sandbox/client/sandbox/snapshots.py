@@ -15,8 +15,8 @@ from pytest_sandbox._shared.async_tasks import finish, within
 
 from ..exceptions import Error, ExecutionError
 from ..exceptions import TimeoutError as ModalTimeoutError
-from ..image import Image, image_id
-from ..memory_snapshot import SandboxSnapshot, taken
+from ..image import Image, forget_image, image_id
+from ..memory_snapshot import SandboxSnapshot, forget_snapshot, taken
 from ..transport.calls import TIMEOUT
 from ..transport.dual import dual
 from ..validation import check_path, check_seconds, refuse
@@ -24,7 +24,7 @@ from ..validation import check_path, check_seconds, refuse
 if TYPE_CHECKING:
     from pathlib import PurePosixPath
 
-    from ..client import Client
+    from ..base_client import BaseClient
     from ..process.task import Task
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
@@ -37,7 +37,7 @@ class SandboxSnapshots:
     """Snapshots of a sandbox: of its files, of a directory, of its memory."""
 
     _id: str
-    _client: Client
+    _client: BaseClient
     _task: Task
 
     @dual
@@ -59,10 +59,10 @@ class SandboxSnapshots:
             UnimplementedError: the engine keeps no files.
         """
         check_seconds("timeout", timeout)
-        return await finish(self._kept(timeout), self._client.extensions.forget_image.core)
+        return await finish(self._kept(timeout), self._forget)
 
     async def _kept(self, timeout: int) -> Image:
-        response = await self._client._calls.control(
+        response = await self._client.calls.control(
             lambda link: link.control.SandboxSnapshotFs,
             pb.SandboxSnapshotFsRequest(sandbox_id=self._id, timeout=timeout),
             timeout=timeout + TIMEOUT,
@@ -104,7 +104,7 @@ class SandboxSnapshots:
             snapshot_id=str(uuid.uuid4()),
             ttl_seconds=-1 if ttl is None else ttl,
         )
-        keeping = finish(self._kept_directory(request), self._client.extensions.forget_image.core)
+        keeping = finish(self._kept_directory(request), self._forget)
         try:
             return await within(self._task.clock, timeout, keeping)
         except asyncio.TimeoutError:
@@ -186,7 +186,7 @@ class SandboxSnapshots:
         request = extensions_pb2.SandboxRestoreImageRequest(
             sandbox_id=self._id, image_id=await image_id(image, self._client)
         )
-        await self._client._calls.control(
+        await self._client.calls.control(
             lambda link: ExtensionsStub(link.channel).SandboxRestoreImage, request
         )
         self._begin()
@@ -202,8 +202,13 @@ class SandboxSnapshots:
             ConflictError: it was not created for that.
             NotFoundError: it is gone.
         """
-        forget = self._client.extensions.forget_snapshot.core
-        return await finish(taken(self._client, self._id), forget)
+        return await finish(
+            taken(self._client, self._id),
+            lambda snapshot: forget_snapshot(snapshot, self._client.calls),
+        )
+
+    async def _forget(self, image: Image) -> None:
+        await forget_image(image, self._client)
 
     @abstractmethod
     def _begin(self) -> None:

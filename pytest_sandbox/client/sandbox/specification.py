@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from pytest_sandbox._proto.sandboxes_pb2 import Sandbox as Definition
 from pytest_sandbox._proto.sandboxes_pb2 import StringMap
 
-from ..client import Client, default_client
+from ..base_client import own_app_id
+from ..default_client import default_client
 from ..exceptions import InvalidError
 from ..image import Image, image_id
 from ..tunnel import open_ports
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from ..app import App
+    from ..base_client import BaseClient
     from ..secret import Secret
     from ..volume import Volume
 
@@ -40,7 +42,7 @@ __tracebackhide__ = True  # a failing test shows the caller's line, not these
 class Specification:
     """A sandbox to create: where, in which app, and what it is."""
 
-    client: Client
+    client: BaseClient
     app_id: str
     definition: Definition
 
@@ -72,7 +74,7 @@ async def define(
     verbose: bool = False,
     experimental_options: dict[str, bool] | None = None,
     _experimental_enable_snapshot: bool = False,
-    client: Client | None = None,
+    client: BaseClient | None = None,
     environment_name: str | None = None,
     pty_info: object = None,
 ) -> Specification:
@@ -159,17 +161,19 @@ async def define(
     return Specification(client, app_id, definition)
 
 
-async def _home(client: Client | None, app: App | None) -> tuple[Client, str]:
+async def _home(client: BaseClient | None, app: App | None) -> tuple[BaseClient, str]:
     """Where to create a sandbox: whose server, and which app."""
     if app is None:
         client = client or await default_client()
-        return client, await client._own_app_id()
-    if app.app_id is None or app._client is None:
+        return client, await own_app_id(client)
+    if app.app_id is None or app.client is None:
         raise ValueError(
             f"{app!r} was not looked up; use App.lookup({app.name!r}, create_if_missing=True)"
         )
-    return client or app._client, app.app_id
+    return client or app.client, app.app_id
 
 
-async def _secret_ids(secrets: Collection[Secret], client: Client, app_id: str) -> Sequence[str]:
-    return await asyncio.gather(*(secret._id(client, app_id) for secret in secrets))
+async def _secret_ids(
+    secrets: Collection[Secret], client: BaseClient, app_id: str
+) -> Sequence[str]:
+    return await asyncio.gather(*(secret.reference.id(client, app_id) for secret in secrets))

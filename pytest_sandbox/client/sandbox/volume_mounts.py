@@ -14,7 +14,7 @@ from ..volume import Volume
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ..client import Client
+    from ..base_client import BaseClient
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
@@ -23,7 +23,7 @@ _TAKEN = ("/", "/root", "/tmp")
 
 
 async def volume_mounts(
-    volumes: Mapping[str | os.PathLike[str], Volume], client: Client
+    volumes: Mapping[str | os.PathLike[str], Volume], client: BaseClient
 ) -> list[VolumeMount]:
     """The volumes to mount; those that are not known yet are looked up, or made.
 
@@ -37,9 +37,9 @@ async def volume_mounts(
     """
     return [
         VolumeMount(
-            volume_id=(await volume._look_up(client))[1],
+            volume_id=(await volume.reference.look_up(client))[1],
             mount_path=path,
-            read_only=volume._read_only,
+            read_only=volume.reference.read_only,
             allow_background_commits=True,  # as all of Modal's clients say
         )
         for path, volume in check_volumes(volumes).items()

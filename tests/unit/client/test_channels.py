@@ -41,7 +41,7 @@ def test_calls_that_wait_do_not_keep_others_waiting(serve: Serve) -> None:
 
     asyncio.run(main())
 
-    assert len(client._channels._links) == -(-250 // CALLS)
+    assert len(client.channels._links) == -(-250 // CALLS)
 
 
 def test_calls_one_after_the_other_share_a_connection(serve: Serve) -> None:
@@ -50,7 +50,7 @@ def test_calls_one_after_the_other_share_a_connection(serve: Serve) -> None:
     for _ in range(2 * CALLS):
         Sandbox("sb-1", client).get_tags()
 
-    assert len(client._channels._links) == 1
+    assert len(client.channels._links) == 1
 
 
 def test_a_server_may_send_large_frames(serve: Serve, monkeypatch: Any) -> None:
@@ -79,7 +79,7 @@ def test_a_fork_leaves_the_connections_of_its_parent_alone(serve: Serve) -> None
     if child == 0:
         code = 1
         try:
-            client._channels._links.clear()
+            client.channels._links.clear()
             gc.collect()
             Sandbox("sb-1", client).get_tags()
             code = 0

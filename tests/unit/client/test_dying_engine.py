@@ -58,7 +58,7 @@ def test_a_call_under_way_ends_with_the_engine(
     thread.join(30)
 
     assert [type(each) for each in outcome] == [exceptions.EngineDiedError]
-    assert client._channels.server.path in str(outcome[0])  # type: ignore[attr-defined]
+    assert client.channels.server.path in str(outcome[0])  # type: ignore[attr-defined]
 
 
 def test_every_call_afterwards_says_so(doomed: tuple[Client, Callable[[], None]]) -> None:

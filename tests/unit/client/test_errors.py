@@ -86,7 +86,7 @@ def test_an_engine_that_dies_in_a_call_is_told_with_the_end_of_its_log(
 ) -> None:
     async def die(_: object, stream: Any) -> None:
         """Close the socket, then the connection, as the kernel does for a process that ends."""
-        path = client._channels.server.path  # type: ignore[attr-defined]
+        path = client.channels.server.path  # type: ignore[attr-defined]
         Path(path).with_name("server.log").write_text("the last words")
         os.unlink(path)
         stream._stream._transport.close()
@@ -101,7 +101,7 @@ def test_an_engine_that_dies_in_a_call_is_told_with_the_end_of_its_log(
 
 def test_a_stream_that_breaks_off_with_the_engine_is_told_too(serve: Serve) -> None:
     async def die(_: object, stream: Any) -> None:
-        os.unlink(client._channels.server.path)  # type: ignore[attr-defined]
+        os.unlink(client.channels.server.path)  # type: ignore[attr-defined]
         stream._stream._transport.close()
 
     client = serve(control(SandboxGetLogs=die))

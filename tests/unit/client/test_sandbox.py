@@ -271,7 +271,7 @@ def test_the_default_client_is_the_one_that_was_set(client: Client) -> None:
 def test_the_environment_names_the_default_client(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    socket = client._channels.server.path  # type: ignore[attr-defined]
+    socket = client.channels.server.path  # type: ignore[attr-defined]
     monkeypatch.setattr("pytest_sandbox._run.default_client", None)
     monkeypatch.setenv("PYTEST_SANDBOX_SOCKET", socket)
     Client.set_default(None)
@@ -289,7 +289,7 @@ def test_a_program_gets_an_engine_of_its_own() -> None:
         "import pytest_sandbox as p\n"
         "sandbox = p.Sandbox.create()\n"
         "print(sandbox.run('echo', 'hi').stdout, end='')\n"
-        "print(p.Client.default()._channels.server.path)\n"
+        "print(p.Client.default().channels.server.path)\n"
     )
     environ = {key: value for key, value in os.environ.items() if key != "PYTEST_SANDBOX_SOCKET"}
     done = subprocess.run(

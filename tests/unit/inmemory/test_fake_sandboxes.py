@@ -154,7 +154,7 @@ def test_several_connections_lead_to_one_engine(fake: FakeSandboxes) -> None:
         return await asyncio.gather(*map(one, range(100)))
 
     assert asyncio.run(all_at_once()) == [f"{number}\n" for number in range(100)]
-    assert len(fake.client._channels._links) > 1
+    assert len(fake.client.channels._links) > 1
 
 
 def test_no_time_passes_while_files_of_this_machine_are_read_and_written(

@@ -1,0 +1,111 @@
+"""How a volume is found on a server, which is asked when the volume is first used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_sandbox._proto import common_pb2
+from pytest_sandbox._proto import volumes_pb2 as pb
+
+from .default_client import default_client
+from .exceptions import InvalidError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .base_client import BaseClient
+
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
+
+class VolumeReference:
+    """What a server is asked for to get a volume, and what servers answered.
+
+    Args:
+        request: asks for it.
+        client: whose volume; that of the sandbox it is used for if not given.
+        known: what the servers of clients have answered already.
+        read_only: whether sandboxes may only read it.
+
+    Attributes:
+        name: of the volume; empty for an ephemeral one.
+    """
+
+    def __init__(
+        self,
+        request: pb.VolumeGetOrCreateRequest,
+        client: BaseClient | None = None,
+        known: dict[BaseClient, pb.VolumeGetOrCreateResponse] | None = None,
+        *,
+        read_only: bool = False,
+    ) -> None:
+        self.name = request.deployment_name
+        self.read_only = read_only
+        self._request = request
+        self._client = client
+        self._known = known if known is not None else {}
+
+    async def look_up(self, client: BaseClient | None = None) -> tuple[BaseClient, str]:
+        """Whose volume it is, and the id by which that client's server knows it.
+
+        Args:
+            client: whose volume, if the reference does not say.
+
+        Raises:
+            NotFoundError: there is none of that name.
+        """
+        client = self._client or client or next(iter(self._known), None) or await default_client()
+        if client not in self._known:
+            self._known[client] = await client.calls.control(
+                lambda link: link.control.VolumeGetOrCreate, self._request
+            )
+        return client, self._known[client].volume_id
+
+    async def look_up_for_good(self) -> tuple[BaseClient, str]:
+        """The same; from then on the volume is that client's, as no other has it."""
+        self._client, volume_id = await self.look_up()
+        return self._client, volume_id
+
+    async def metadata(self) -> pb.VolumeMetadata:
+        """What the server knows of it.
+
+        Raises:
+            NotFoundError: there is none of that name.
+        """
+        client, _ = await self.look_up()
+        return self._known[client].metadata
+
+    def ids(self) -> Iterator[str]:
+        """The ids by which servers know it, as far as it was looked up."""
+        return (response.volume_id for response in self._known.values())
+
+    def for_reading(self) -> VolumeReference:
+        """The same volume, for sandboxes that may only read it."""
+        return VolumeReference(self._request, self._client, self._known, read_only=True)
+
+
+def volume_request(
+    name: str,
+    environment: str | None,
+    version: int | None = None,
+    creation: common_pb2.ObjectCreationType | None = None,
+) -> pb.VolumeGetOrCreateRequest:
+    """What asks for a volume.
+
+    Args:
+        name: of the volume; empty for an ephemeral one.
+        environment: the environment it is in.
+        version: 1 or 2, of Modal's file system.
+        creation: whether to make it; not, if not given.
+
+    Raises:
+        InvalidError: that cannot be a version.
+    """
+    if version not in (None, 1, 2):
+        raise InvalidError(f"version={version!r} is neither 1 nor 2")
+    return pb.VolumeGetOrCreateRequest(
+        deployment_name=name,
+        environment_name=environment or "",
+        version=pb.VolumeFsVersion.Name(version) if version else None,
+        object_creation_type=creation,
+    )
