@@ -1,15 +1,17 @@
-"""From the arguments to the module of a command, `SUMMARY`, `add_arguments` and `run`.
+"""Runs the command that the arguments name.
 
-What a command needs it imports when it runs, so that asking for help costs nothing.
+Each command is a module with `SUMMARY`, `add_arguments` and `run`. A module imports what its
+command needs in `run`, so that asking for help costs nothing.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
-from importlib import import_module
 from importlib.metadata import version
 
-_COMMANDS = ("doctor", "serve", "bench")
+from . import bench, doctor, serve
+
+_COMMANDS = {"doctor": doctor, "serve": serve, "bench": bench}
 #: Exit statuses, as shells have them.
 _USAGE = 2
 _INTERRUPTED = 130
@@ -50,8 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="pytest-sandbox", description="Sandboxes for tests.")
     parser.add_argument("--version", action="version", version=version("pytest-sandbox"))
     commands = parser.add_subparsers(dest="name", metavar="COMMAND", required=True)
-    for name in _COMMANDS:
-        module = import_module(f".{name}", __package__)
+    for name, module in _COMMANDS.items():
         command = commands.add_parser(name, help=module.SUMMARY, description=module.__doc__)
         module.add_arguments(command)
         command.set_defaults(run=module.run)

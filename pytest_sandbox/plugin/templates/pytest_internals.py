@@ -34,5 +34,5 @@ def register_fixture(
         return
     holder: Any = types.ModuleType(node.nodeid)
     holder.fixture = pytest.fixture(scope="session", name=name, params=params, ids=ids)(function)
-    manager: Any = node.session._fixturemanager
+    manager: Any = node.session._fixturemanager  # noqa: SLF001 - the only way before pytest 9.1
     manager.parsefactories(holder, node.nodeid)
