@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,6 +57,24 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     if IN_CI:
         refuse_skip(report)
     return report
+
+
+#: Files whose tests share what is slow to make: a worker of pytest-xdist gets all of one or none.
+#: (Marks of `xdist_group` have no effect from pytest 9.1 on.)
+ONE_WORKER_EACH = ("tests/unit/test_packaging.py", "tests/unit/test_wire.py")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Give each worker one test after another, but a file of `ONE_WORKER_EACH` as a whole."""
+    from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+
+    class ByTestOrFile(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return file if file in ONE_WORKER_EACH else nodeid
+
+    return ByTestOrFile(config, log)
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -60,7 +59,7 @@ async def listen(task: LocalTask) -> AsyncIterator[Listen]:
 async def started(
     task: LocalTask, program: str, host: str = "127.0.0.1", backlog: int = 100
 ) -> int:
-    argv = (sys.executable, "-I", "-c", LISTEN + program, host, str(backlog))
+    argv = ("python3", "-I", "-c", LISTEN + program, host, str(backlog))
     process = await task.exec(ProcessSpec(argv))
     return int(await line(process))
 

@@ -1,7 +1,8 @@
 """The real, unmodified `modal` client works with our server.
 
-The scenarios run under pytest in an environment of their own, all those of a client in one go
-through `pytest-sandbox serve`. Each is a test here, which fails with the report it gave there.
+The scenarios run under pytest in an environment of their own, through `pytest-sandbox serve`. A
+test here runs several modules of them in one go, since a client takes seconds to start, and fails
+with the reports of those that failed.
 """
 
 import ast
@@ -24,10 +25,10 @@ from pytest_sandbox._run import Run
 SCENARIOS = Path(__file__).parent / "scenarios"
 #: Before the path, it makes a machine on which the package for TLS is not installed.
 WITHOUT_TLS = Path(__file__).parent / "without_tls"
-#: Seconds that all scenarios of one client may take.
+#: Seconds that the scenarios of one client may take.
 LONGEST = 400
 
-pytestmark = pytest.mark.timeout(LONGEST + 120)  # the first test of a client runs them all
+pytestmark = pytest.mark.timeout(LONGEST + 120)  # the first test may have to install the client
 
 
 @dataclass(frozen=True)
@@ -51,27 +52,20 @@ class Client:
 
 FIRST_VERSION = (("MODAL_SANDBOX_V2", "0"),)
 CLIENTS = (
-    Client(
-        "1.2.3", "1.2.3", ("lives", "execs", "file_io", "tunnels", "snapshots", "memory", "volumes")
-    ),
+    Client("1.2.3", "1.2.3", ("lives", "execs", "tunnels")),
+    Client("1.2.3, files", "1.2.3", ("file_io", "snapshots", "volumes")),
+    Client("1.2.3, memory", "1.2.3", ("memory",)),
     Client("1.2.3 in memory", "1.2.3", ("snapshots", "volumes"), engine="fake"),
     # Without TLS for the command router, this client runs commands through the control plane.
     Client("1.2.3 without TLS", "1.2.3", ("execs",), env=(("PYTHONPATH", str(WITHOUT_TLS)),)),
+    Client("1.6.4", "1.6.4", ("lives", "execs", "tunnels"), env=FIRST_VERSION),
     Client(
+        "1.6.4, files",
         "1.6.4",
-        "1.6.4",
-        (
-            "lives",
-            "execs",
-            "filesystem",
-            "tunnels",
-            "snapshots",
-            "directories",
-            "memory",
-            "volumes",
-        ),
+        ("filesystem", "snapshots", "directories", "volumes"),
         env=FIRST_VERSION,
     ),
+    Client("1.6.4, memory", "1.6.4", ("memory",), env=FIRST_VERSION),
     Client(
         "1.6.4 in memory",
         "1.6.4",
@@ -163,48 +157,22 @@ def told_in(
     return told
 
 
-@pytest.fixture(scope="session")
-def report_of(
-    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[Client], Report]:
-    """Runs all scenarios of a client, once."""
-    cache = pytestconfig.cache
-    assert cache is not None
-    reports: dict[Client, Report] = {}
+@pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
+def test_a_real_client(pytestconfig: pytest.Config, tmp_path: Path, client: Client) -> None:
+    assert pytestconfig.cache is not None
+    python = environment(pytestconfig.cache.mkdir(f"modal-{client.version}"), client.version)
 
-    def report_of(client: Client) -> Report:
-        if client not in reports:
-            python = environment(cache.mkdir(f"modal-{client.version}"), client.version)
-            reports[client] = run(client, python, tmp_path_factory.mktemp("client") / "junit.xml")
-        return reports[client]
+    report = run(client, python, tmp_path / "junit.xml")
 
-    return report_of
-
-
-@pytest.mark.parametrize(
-    ("client", "scenario"),
-    [
-        pytest.param(
-            client,
-            scenario,
-            id=f"{client.name}-{scenario}",
-            marks=pytest.mark.xdist_group(f"modal {client.name}"),  # one worker runs them all
-        )
-        for client in CLIENTS
-        for module in client.modules
-        for scenario in scenarios(module)
-    ],
-)
-def test_a_real_client(
-    report_of: Callable[[Client], Report], client: Client, scenario: str
-) -> None:
-    report = report_of(client)
-
-    assert scenario in report.failures, f"it did not run:\n{report.output}"
-    if failure := report.failures[scenario]:
-        pytest.fail(failure, pytrace=False)
-    if reason := report.skips[scenario]:
-        pytest.skip(reason)
+    wanted = {name for module in client.modules for name in scenarios(module)}
+    assert report.failures.keys() == wanted, f"not all of them ran:\n{report.output}"
+    failures = [f"{name}\n{text}" for name, text in report.failures.items() if text]
+    if failures:
+        pytest.fail("\n\n".join(failures), pytrace=False)
+    reasons = {reason for reason in report.skips.values() if reason}
+    if reasons:
+        skipped = [name for name, reason in report.skips.items() if reason]
+        pytest.skip(f"{'; '.join(sorted(reasons))} ({', '.join(skipped)})")
 
 
 def test_the_program_of_the_documents(pytestconfig: pytest.Config, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """A way into a sandbox leads into that sandbox, and tells it nothing of the machine."""
 
-import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -39,7 +38,7 @@ except OSError as error:
 
 
 async def listening(task: Task) -> int:
-    process = await task.exec(ProcessSpec((sys.executable, "-I", "-c", LISTEN)))
+    process = await task.exec(ProcessSpec(("python3", "-I", "-c", LISTEN)))
     async for data in process.stdout.follow():
         return int(data)
     raise AssertionError("it does not listen")

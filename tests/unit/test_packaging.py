@@ -17,10 +17,7 @@ SOURCES = ("clone", "archive", "sdist")
 #: What is of use in a clone only.
 CLONE_ONLY = (".gitignore",)
 
-pytestmark = [
-    pytest.mark.timeout(300),  # environments are made, and packages downloaded
-    pytest.mark.xdist_group("packaging"),  # by one worker, once
-]
+pytestmark = pytest.mark.timeout(300)  # environments are made, and packages downloaded
 
 
 def run(*command: str | Path, cwd: Path, **env: str) -> str:

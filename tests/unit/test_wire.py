@@ -24,8 +24,6 @@ from pytest_sandbox import _proto
 from pytest_sandbox._proto.control_grpc import ModalClientStub
 from pytest_sandbox._proto.router_grpc import TaskCommandRouterStub
 
-pytestmark = pytest.mark.xdist_group("wire")  # one worker downloads, once
-
 OLDEST = "1.2.3"
 OURS_ALONE = ("extensions_pb2.py", "inspector_pb2.py")
 PACKAGES = (".modal.client.", ".modal.task_command_router.", ".pytest_sandbox.")
