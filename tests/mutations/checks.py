@@ -1,10 +1,11 @@
 """What a server has to do, whatever engine is below it, as its clients see it.
 
 Each check is one sentence, its docstring. Names are concern and sentence in short; those are what
-`breaks.py` refers to.
+mutations refer to.
 """
 
 import asyncio
+import signal
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -13,7 +14,7 @@ from pytest_sandbox._proto import sandboxes_pb2 as pb
 from pytest_sandbox.client import App, Sandbox, Secret, exceptions
 from pytest_sandbox.engine import Capability, EngineInfo
 
-from . import image_checks, memory_checks, reach_checks
+from . import memory_checks, reach_checks, snapshot_checks
 from .wire import Wire
 
 Check = Callable[[Wire], Awaitable[None]]
@@ -99,10 +100,11 @@ async def exit_codes_of_signals(wire: Wire) -> None:
 
 
 async def commands_time_out(wire: Wire) -> None:
-    """A command is killed when its time is up, and its exit code is -1."""
-    async with wire.sandbox() as sandbox:
-        process = await sandbox.exec.aio("sleep", "60", timeout=1)
-        assert await process.wait.aio() == -1
+    """A command is killed when its time is up."""
+    async with wire.raw() as sandbox:
+        await wire.start(sandbox, "slow", "sleep", "60", timeout=1)
+        await wire.engine.clock.advance(1)
+        assert (await wire.end(sandbox, "slow")).signal == signal.SIGKILL
 
 
 async def commands_start_once(wire: Wire) -> None:
@@ -156,6 +158,7 @@ async def creation_is_repeatable(wire: Wire) -> None:
 async def sandboxes_time_out(wire: Wire) -> None:
     """A sandbox ends when its time is up, and says so."""
     async with wire.sandbox("sleep", "60", timeout=1) as sandbox:
+        await wire.engine.clock.advance(1)
         with pytest.raises(exceptions.SandboxTimeoutError):
             await sandbox.wait.aio()
         assert sandbox.returncode == 124
@@ -190,7 +193,7 @@ async def main_output_is_apart(wire: Wire) -> None:
         assert await sandbox.stderr.read.aio() == "err\n"
 
 
-async def tags_are_ones_own(wire: Wire) -> None:
+async def tags_belong_to_one_sandbox(wire: Wire) -> None:
     """The tags of a sandbox are those that were set on it, and find it."""
     async with wire.sandbox() as one, wire.sandbox() as other:
         await one.set_tags.aio({"which": "one"})
@@ -279,13 +282,13 @@ CHECKS: dict[str, Check] = {
         sandboxes_end_with_their_main_process,
         terminated_sandboxes_say_so,
         main_output_is_apart,
-        tags_are_ones_own,
+        tags_belong_to_one_sandbox,
         listings_are_paged,
         files_hold_what_is_written,
         open_files_have_a_position,
         files_fail_like_files,
         errors_name_the_command,
-        *image_checks.CHECKS,
+        *snapshot_checks.CHECKS,
         *reach_checks.NEEDS,
         *memory_checks.NEEDS,
     )
@@ -293,7 +296,7 @@ CHECKS: dict[str, Check] = {
 
 #: What an engine has to be capable of, for a check of a module to make sense.
 NEEDS: dict[str, frozenset[Capability]] = {
-    **{check.__name__: frozenset({Capability.SNAPSHOT}) for check in image_checks.CHECKS},
+    **{check.__name__: frozenset({Capability.SNAPSHOT}) for check in snapshot_checks.CHECKS},
     **{check.__name__: needs for check, needs in reach_checks.NEEDS.items()},
     **{check.__name__: needs for check, needs in memory_checks.NEEDS.items()},
 }
@@ -302,7 +305,7 @@ NEEDS: dict[str, frozenset[Capability]] = {
 def skip_without(name: str, info: EngineInfo) -> None:
     """Skip where an engine is not capable of what a check is about."""
     missing = [need.value for need in NEEDS.get(name, frozenset()) - info.capabilities]
-    if name in image_checks.BEYOND_A_RUN and not info.fingerprint:
+    if name in snapshot_checks.BEYOND_A_RUN and not info.fingerprint:
         missing.append("export")
     if missing:
         names = ", ".join(sorted(missing))

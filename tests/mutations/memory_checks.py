@@ -1,4 +1,4 @@
-"""What a server has to do with sandboxes that are kept with their processes, and with GPUs."""
+"""What a server has to do with memory snapshots, and with GPUs, as its clients see it."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -73,7 +73,7 @@ async def snapshots_are_apart(wire: Wire) -> None:
             await Sandbox._experimental_from_snapshot.aio(first)
 
 
-async def gpus_are_ones_own(wire: Wire) -> None:
+async def each_sandbox_has_its_own_gpus(wire: Wire) -> None:
     """A sandbox has the GPUs that it asked for, and none without asking."""
     script = "nvidia-smi -L 2>/dev/null | grep -F GPU | wc -l"
     for options, expected in (({"gpu": "any"}, "1"), ({}, "0")):
@@ -88,5 +88,5 @@ NEEDS: dict[Callable[[Wire], Awaitable[None]], frozenset[Capability]] = {
     copies_go_on: _MEMORY,
     copies_have_names_of_their_own: _MEMORY,
     snapshots_are_apart: _MEMORY,
-    gpus_are_ones_own: frozenset({Capability.GPU}),
+    each_sandbox_has_its_own_gpus: frozenset({Capability.GPU}),
 }

@@ -1,9 +1,8 @@
 """What is between a check and a server, and a server that any engine can be put below."""
 
-import asyncio
 import os
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -15,10 +14,10 @@ from pytest_sandbox._proto import sandboxes_pb2 as pb
 from pytest_sandbox._proto.control_grpc import ModalClientStub
 from pytest_sandbox.client import Client, Image, Sandbox
 from pytest_sandbox.engine import Engine, EngineInfo
-from pytest_sandbox.server.application import Application
 from pytest_sandbox.server.rpc.auth import ListenerConfig
 
-from .levers import Levers
+from .engine_proxy import EngineProxy
+from .tampering import Tampering
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Raw:
 class Wire:
     """A server, as clients reach it: by the client, and by bare messages."""
 
-    engine: Levers
+    engine: EngineProxy
     client: Client
     control: ModalClientStub
     router: router_grpc.TaskCommandRouterStub
@@ -86,7 +85,7 @@ class Wire:
             end = pb.SandboxTerminateRequest(sandbox_id=response.sandbox_id)
             await self.control.SandboxTerminate(end)
 
-    async def keep(self, sandbox: Raw, snapshot_id: str, ttl: int = -1) -> Image:
+    async def snapshot(self, sandbox: Raw, snapshot_id: str, ttl: int = -1) -> Image:
         """An image of all files, under an id, for so many seconds."""
         request = router_pb2.TaskSnapshotFilesystemRequest(
             task_id=sandbox.task_id, snapshot_id=snapshot_id, ttl_seconds=ttl
@@ -94,12 +93,15 @@ class Wire:
         response = await self.router.TaskSnapshotFilesystem(request, metadata=sandbox.auth)
         return Image.from_id(response.image_id)
 
-    async def start(self, sandbox: Raw, exec_id: str, *argv: str) -> None:
+    async def start(
+        self, sandbox: Raw, exec_id: str, *argv: str, timeout: int | None = None
+    ) -> None:
         """Start a command under an id."""
         request = router_pb2.TaskExecStartRequest(
             task_id=sandbox.task_id,
             exec_id=exec_id,
             command_args=argv,
+            timeout_secs=timeout,
             stdout_config=router_pb2.TASK_EXEC_STDOUT_CONFIG_PIPE,
             stderr_config=router_pb2.TASK_EXEC_STDERR_CONFIG_PIPE,
         )
@@ -125,6 +127,11 @@ class Wire:
         messages = await self.router.TaskExecStdioRead(request, metadata=sandbox.auth)
         return b"".join(message.data for message in messages)
 
+    async def end(self, sandbox: Raw, exec_id: str) -> router_pb2.TaskExecWaitResponse:
+        """How a command ended, when it has."""
+        request = router_pb2.TaskExecWaitRequest(task_id=sandbox.task_id, exec_id=exec_id)
+        return await self.router.TaskExecWait(request, metadata=sandbox.auth)
+
     async def run(self, sandbox: Raw, *argv: str) -> bytes:
         """What a command writes to standard output."""
         exec_id = f"run-{os.urandom(8).hex()}"
@@ -133,14 +140,25 @@ class Wire:
 
 
 @asynccontextmanager
-async def serve(engine: Engine, info: EngineInfo) -> AsyncIterator[Wire]:
-    """A server over an engine that was started before, which goes on."""
-    levers = Levers(engine)
-    app = Application(levers, info)
+async def serve(
+    engine: Engine, info: EngineInfo, apply: Callable[[Tampering], None] = lambda _: None
+) -> AsyncIterator[Wire]:
+    """A server over an engine that was started before, and that goes on after it.
+
+    Args:
+        engine: runs the sandboxes.
+        info: what its start returned.
+        apply: makes something about the server wrong.
+    """
+    tampering = Tampering()
+    apply(tampering)
+    proxy = tampering.engine(engine)
+    app = tampering.application(proxy, info)
     async with AsyncExitStack() as stack:
+        stack.push_async_callback(proxy.close)
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         path = os.path.join(folder, "socket")
-        server = app.server(ListenerConfig("unix", inspector=True, local=True))
+        server = tampering.server(app, ListenerConfig("unix", inspector=True, local=True))
         await server.start(path=path)
         stack.push_async_callback(server.wait_closed)
         stack.callback(server.close)
@@ -149,8 +167,4 @@ async def serve(engine: Engine, info: EngineInfo) -> AsyncIterator[Wire]:
         client = Client(path)
         stack.push_async_callback(client.close.aio)
         router = router_grpc.TaskCommandRouterStub(channel)
-        yield Wire(levers, client, ModalClientStub(channel), router)
-        # Whatever was broken, nothing is left.
-        await asyncio.gather(*(task.kill() for task in levers.tasks))
-        for image in list(levers.images):
-            await levers.forget(image)
+        yield Wire(proxy, client, ModalClientStub(channel), router)

@@ -9,11 +9,12 @@ an async generator) of a servicer class; there is one such class per concern:
 each call through `_Dispatch`.
 """
 
+from abc import abstractmethod
 from asyncio import BaseTransport
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from functools import cache, partial
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from google.protobuf.empty_pb2 import Empty
 from grpclib import GRPCError, Status
@@ -167,6 +168,18 @@ def _entries(base: type) -> Mapping[str, Handler]:
     return cast("Mapping[str, Handler]", base.__mapping__(cast("Any", _Names())))  # type: ignore[attr-defined]
 
 
+class AnyServices(Protocol):
+    """What a server serves: `Services`, or something that a test puts in front of them."""
+
+    @abstractmethod
+    def __mapping__(self) -> dict[str, Handler]:
+        """What grpclib asks for: path to handler."""
+
+    @abstractmethod
+    def refusal(self, path: str) -> Callable[[AnyStream], Awaitable[None]]:
+        """The answer to a call of a path that has no handler."""
+
+
 class RpcServer(Server):
     """A server that goes beyond grpclib in two ways, for which grpclib has no setting.
 
@@ -175,7 +188,7 @@ class RpcServer(Server):
     sandbox can keep several open for as long as it lives.
     """
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: AnyServices) -> None:
         super().__init__([services], status_details_codec=StatusDetails())
         self._mapping = _Named(self._mapping, services.refusal)
 

@@ -1,4 +1,4 @@
-"""What a server has to do with what it keeps of sandboxes, as its clients see it."""
+"""What a server has to do with snapshots of files, as its clients see it."""
 
 import tempfile
 
@@ -24,7 +24,7 @@ async def put(sandbox: Sandbox, text: str, path: str = "/srv/f") -> None:
 
 
 async def images_have_the_files(wire: Wire) -> None:
-    """A sandbox of an image has the files, and the sandbox that was kept goes on."""
+    """A sandbox of a snapshot has its files, and the sandbox that it was taken of goes on."""
     async with wire.sandbox() as sandbox:
         await put(sandbox, "one")
         image = await sandbox.snapshot_filesystem.aio()
@@ -43,30 +43,30 @@ async def images_have_the_environment_of_theirs(wire: Wire) -> None:
     assert await show(wire, image, "echo $A; pwd") == "1\n/w\n"
 
 
-async def keeping_is_repeatable(wire: Wire) -> None:
-    """What is kept again under the same id is the same image; another sandbox's is its own."""
+async def snapshots_are_repeatable(wire: Wire) -> None:
+    """A snapshot that is taken again under its id is the same; another sandbox has its own ids."""
     async with wire.raw() as one, wire.raw() as other:
         for sandbox, word in ((one, "one"), (other, "other")):
             await wire.run(sandbox, "sh", "-c", f"printf {word} > /srv/f")
-        images = [await wire.keep(one, "same") for _ in range(2)]
+        images = [await wire.snapshot(one, "same") for _ in range(2)]
         assert images[0].object_id == images[1].object_id
-        assert (await wire.keep(one, "different")).object_id != images[0].object_id
+        assert (await wire.snapshot(one, "different")).object_id != images[0].object_id
         assert await show(wire, images[0]) == "one"
-        assert await show(wire, await wire.keep(other, "same")) == "other"
+        assert await show(wire, await wire.snapshot(other, "same")) == "other"
 
 
 async def images_have_their_time(wire: Wire) -> None:
     """An image is good until its time is up, and says so then; without one it stays."""
     async with wire.raw() as sandbox:
         await wire.run(sandbox, "sh", "-c", "printf one > /srv/f")
-        brief = await wire.keep(sandbox, "brief", ttl=60)
-        ever = await wire.keep(sandbox, "ever", ttl=-1)
-        wire.engine.clock.ahead += 59
+        brief = await wire.snapshot(sandbox, "brief", ttl=60)
+        ever = await wire.snapshot(sandbox, "ever", ttl=-1)
+        await wire.engine.clock.advance(59)
         assert await show(wire, brief) == "one"
-        wire.engine.clock.ahead += 2
+        await wire.engine.clock.advance(2)
         with pytest.raises(exceptions.NotFoundError, match="its time to live is over"):
             await show(wire, brief)
-        wire.engine.clock.ahead += MONTH
+        await wire.engine.clock.advance(MONTH)
         assert await show(wire, ever) == "one"
 
 
@@ -78,13 +78,13 @@ async def forgotten_images_are_gone(wire: Wire) -> None:
     async with wire.sandbox(image=image) as sandbox:
         await wire.client.extensions.forget_image.aio(image)
         assert await sandbox.filesystem.read_text.aio("/srv/f") == "one"
-        assert wire.engine.images == []
+        assert wire.engine.snapshots == []
         with pytest.raises(exceptions.NotFoundError, match="it was forgotten"):
             await show(wire, image)
 
 
-async def room_is_made_with_what_is_unused(wire: Wire) -> None:
-    """Without room the image goes that nobody used for the longest time, and no other."""
+async def unused_snapshots_are_evicted_first(wire: Wire) -> None:
+    """Without room, the least recently used snapshot is evicted, and no other."""
     wire.engine.room = 3
     async with wire.sandbox() as source:
         used, kept, unused = [await source.snapshot_filesystem.aio() for _ in range(3)]
@@ -97,8 +97,8 @@ async def room_is_made_with_what_is_unused(wire: Wire) -> None:
                 await show(wire, unused, "true")
 
 
-async def what_is_in_use_is_not_given_up(wire: Wire) -> None:
-    """Where everything that is kept is in use, there is no room, and that is said."""
+async def snapshots_in_use_are_not_evicted(wire: Wire) -> None:
+    """Where every snapshot is in use, there is no room for another, and the error says so."""
     wire.engine.room = 2
     async with wire.sandbox() as source:
         files = await source.snapshot_filesystem.aio()
@@ -112,8 +112,8 @@ async def what_is_in_use_is_not_given_up(wire: Wire) -> None:
         await show(wire, files, "true")
 
 
-async def what_others_stand_on_is_not_given_up(wire: Wire) -> None:
-    """An image that another one stands on stays when room is made."""
+async def what_others_depend_on_is_not_evicted(wire: Wire) -> None:
+    """A snapshot that another one depends on is not evicted."""
     wire.engine.room = 3
     async with wire.sandbox() as source:
         below = await source.snapshot_filesystem.aio()
@@ -174,8 +174,8 @@ async def restoring_starts_the_main_process_anew(wire: Wire) -> None:
         assert sandbox.returncode == 0
 
 
-async def keeping_can_end_a_sandbox(wire: Wire) -> None:
-    """A sandbox that is kept and ended is terminated, and its files are in the image."""
+async def snapshots_can_end_a_sandbox(wire: Wire) -> None:
+    """A sandbox can be ended with a snapshot of its files: then it is terminated."""
     async with wire.sandbox("sleep", "60") as sandbox:
         await put(sandbox, "one")
         image = await wire.client.extensions.snapshot_and_end.aio(sandbox)
@@ -185,7 +185,7 @@ async def keeping_can_end_a_sandbox(wire: Wire) -> None:
 
 
 async def directories_show_where_they_are_mounted(wire: Wire) -> None:
-    """A directory that was kept shows at the path where it is mounted, until it is unmounted."""
+    """A snapshot of a directory shows where it is mounted, until it is unmounted."""
     async with wire.sandbox() as source, wire.sandbox() as sandbox:
         images = []
         for word in ("one", "two"):
@@ -221,16 +221,16 @@ async def images_are_stored_under_their_key(wire: Wire) -> None:
 CHECKS = (
     images_have_the_files,
     images_have_the_environment_of_theirs,
-    keeping_is_repeatable,
+    snapshots_are_repeatable,
     images_have_their_time,
     forgotten_images_are_gone,
-    room_is_made_with_what_is_unused,
-    what_is_in_use_is_not_given_up,
-    what_others_stand_on_is_not_given_up,
+    unused_snapshots_are_evicted_first,
+    snapshots_in_use_are_not_evicted,
+    what_others_depend_on_is_not_evicted,
     restoring_keeps_what_a_sandbox_is,
     restoring_ends_what_runs,
     restoring_starts_the_main_process_anew,
-    keeping_can_end_a_sandbox,
+    snapshots_can_end_a_sandbox,
     directories_show_where_they_are_mounted,
     images_are_stored_under_their_key,
 )
