@@ -41,18 +41,25 @@ class Project:
     """The code under one heading.
 
     Attributes:
-        where: document and heading.
+        document: its path in the repository.
+        title: the heading; empty above the first one.
         files: name to content.
         scripts: shell scripts to run.
     """
 
-    where: str
+    document: str
+    title: str
     files: dict[str, str] = field(default_factory=dict)
     scripts: list[str] = field(default_factory=list)
 
     @property
     def tests(self) -> bool:
         return any(re.fullmatch(r"test_.*\.py", name) for name in self.files)
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is tests and nothing else."""
+        return not self.scripts and all(re.fullmatch(r"test_\d+\.py", name) for name in self.files)
 
     def add(self, kind: str, name: str, body: str) -> None:
         if (kind, name) == ("sh", "run"):
@@ -64,12 +71,12 @@ class Project:
 
 
 def projects(document: Path) -> Iterator[Project]:
-    title = document.relative_to(ROOT).as_posix()
-    project = Project(title)
+    path = document.relative_to(ROOT).as_posix()
+    project = Project(path, "")
     for found in BLOCK.finditer(document.read_text()):
         if found["heading"]:
             yield project
-            project = Project(f"{title}: {found['title']}")
+            project = Project(path, found["title"])
         else:
             project.add(found["kind"] or "", found["name"] or "", found["body"])
     yield project
@@ -99,12 +106,34 @@ def run(command: list[str], folder: Path) -> None:
         pytest.fail(f"{command} ended with {done.returncode}:\n{done.stdout}", pytrace=False)
 
 
-@pytest.mark.parametrize("project", PROJECTS, ids=lambda project: project.where)
+def run_pytest(folder: Path) -> None:
+    run([sys.executable, "-m", "pytest", "--rootdir", str(folder)], folder)
+
+
+@pytest.mark.parametrize(
+    "document", sorted({project.document for project in PROJECTS if project.plain})
+)
+def test_the_tests_pass(document: str, tmp_path: Path) -> None:
+    """Those of a document that need no other file, in one run of pytest, which is the slow part."""
+    for number, project in enumerate(PROJECTS):
+        if project.document == document and project.plain:
+            title = re.sub(r"\W+", "_", project.title.lower())
+            for name, body in project.files.items():
+                file = name.replace("test_", f"test_{number}_{title}_")
+                (tmp_path / file).write_text(body)
+    run_pytest(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "project",
+    [project for project in PROJECTS if not project.plain],
+    ids=lambda project: f"{project.document}: {project.title}",
+)
 def test_the_code_runs(project: Project, tmp_path: Path) -> None:
     for name, body in project.files.items():
         (tmp_path / name).write_text(body)
     if project.tests:
-        run([sys.executable, "-m", "pytest", "--rootdir", str(tmp_path)], tmp_path)
+        run_pytest(tmp_path)
     for script in project.scripts:
         run(["bash", "-euo", "pipefail", "-c", script], tmp_path)
 
@@ -128,4 +157,4 @@ def test_links_lead_somewhere(document: Path) -> None:
 
 
 def test_the_documents_hold_code_that_runs() -> None:
-    assert {project.where.partition(":")[0] for project in PROJECTS} >= {"README.md"}
+    assert {project.document for project in PROJECTS} >= {"README.md"}
