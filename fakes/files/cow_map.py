@@ -8,7 +8,7 @@ _MASK = _WIDTH - 1
 
 
 class Owned(Protocol):
-    """A value that knows which table may change it in place."""
+    """A value that knows which map may change it in place."""
 
     owner: object
 
@@ -31,23 +31,24 @@ class CowMap(Generic[T]):
 
     `fork` shares everything and costs the same whatever the size: both sides get a new identity,
     so that no node belongs to either, and each copies the few nodes on the way to what it changes,
-    once. A value may be changed in place only if its `owner` is the table's `identity`.
+    once. A value may be changed in place only if its `owner` is the map's `identity`.
+
+    Args:
+        levels: of `fork` only: the height of the trie.
+        root: of `fork` only: the node at its top, which stays the other map's.
     """
 
     __slots__ = ("_levels", "_root", "identity")
 
-    def __init__(self) -> None:
+    def __init__(self, levels: int = 1, root: _Node | None = None) -> None:
         self.identity = object()
-        self._levels = 1
-        self._root = _Node(self.identity, [None] * _WIDTH)
+        self._levels = levels
+        self._root = _Node(self.identity, [None] * _WIDTH) if root is None else root
 
     def fork(self) -> "CowMap[T]":
-        """A second table with the same values; changes to one are not seen by the other."""
-        other = CowMap[T].__new__(CowMap)
-        other.identity = object()
-        other._levels, other._root = self._levels, self._root
+        """A second map with the same values; changes to one are not seen by the other."""
         self.identity = object()
-        return other
+        return CowMap(self._levels, self._root)
 
     def get(self, key: int) -> T | None:
         """The value, or `None`."""

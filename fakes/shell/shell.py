@@ -147,7 +147,7 @@ class Shell:
         self._trusting += trusting
         try:
             if len(pipeline.commands) == 1:
-                self.last = await self._command(pipeline.commands[0])
+                self.last = await self.run_command(pipeline.commands[0])
             else:
                 self.last = await self._pipes(pipeline.commands)
         finally:
@@ -202,7 +202,7 @@ class Shell:
 
         async def main(proc: SandboxProcess) -> int:
             shell = self.copy(proc)
-            return await shell.whole(lambda: shell._command(command, alone=True))
+            return await shell.whole(lambda: shell.run_command(command, alone=True))
 
         try:
             return self.proc.kernel.fork(self.proc, main, fds)
@@ -244,14 +244,14 @@ class Shell:
 
     # Commands.
 
-    async def _command(self, command: Command, *, alone: bool = False) -> int:
+    async def run_command(self, command: Command, *, alone: bool = False) -> int:
         """Run a command; `alone` if the process has nothing else to do."""
         if isinstance(command, Simple):
             return await self._simple(command, alone=alone)
         if isinstance(command, Redirected):
             try:
                 async with self._redirected(command.redirects):
-                    return await self._command(command.command)
+                    return await self.run_command(command.command)
             except OSError as error:
                 await complain(self.proc, self.name, f"1: {problem(error)}")
                 return 1 if self.bash else 2
@@ -367,7 +367,7 @@ class Shell:
         before, self.arguments = self.arguments, arguments
         self.locals.append({})
         try:
-            return await self._command(body)
+            return await self.run_command(body)
         except Return as error:
             return error.code
         finally:

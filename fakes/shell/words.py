@@ -132,7 +132,7 @@ class WordReader:
             return [Literal(quoted, quoted=True)]
         if character == '"':
             self.position += 1
-            return _in_quotes(self._quoted('"'))
+            return _in_quotes(self.quoted_parts('"'))
         if character == "\\":
             self.position += 1
             return [Literal(self.take(1) or "\\", quoted=True)]
@@ -161,7 +161,7 @@ class WordReader:
             if isinstance(part, Literal) and not part.quoted and _BRACES.search(part.text):
                 raise Unknown("the brace expansion {a,b}")
 
-    def _quoted(self, end: str) -> list[Part]:
+    def quoted_parts(self, end: str) -> list[Part]:
         """The inside of double quotes up to `end`, or of a here-document to the end of it."""
         parts: list[Part] = []
         text: list[str] = []
@@ -224,7 +224,7 @@ class WordReader:
             raise SyntaxProblem("missing '))'")
         inside = self._inner(self.text[start : self.position])
         self.position += 2
-        return Arithmetic(tuple(inside._quoted("")), quoted)
+        return Arithmetic(tuple(inside.quoted_parts("")), quoted)
 
     def _inner(self, text: str) -> "WordReader":
         return type(self)(text, bash=self.bash)
@@ -277,7 +277,7 @@ class WordReader:
             return [self._backquoted(quoted=True)]
         self.position += 1
         if character == '"':
-            return self._quoted('"')
+            return self.quoted_parts('"')
         if character == "\\" and self.text[self.position : self.position + 1] in tuple('$`"\\}'):
             character = self.take(1)
         return [Literal(character, quoted=True)]
@@ -341,7 +341,7 @@ class WordReader:
                     break
                 lines.append(line + "\n")
             text = "".join(lines)
-            parts += [Literal(text, quoted=True)] if quoted else self._inner(text)._quoted("")
+            parts += [Literal(text, quoted=True)] if quoted else self._inner(text).quoted_parts("")
 
 
 def _in_quotes(parts: list[Part]) -> list[Part]:

@@ -15,7 +15,7 @@ from pytest_sandbox.server import Application, ListenerConfig
 
 from ._clock import TestClock
 from ._scripting import restrict
-from ._strictness import check_rules, violations
+from ._strictness import Evidence, check_rules, violations
 from ._transport import MemoryServer
 from ._view import FakeSandboxFiles, on_loop
 
@@ -203,7 +203,8 @@ class FakeSandboxes:
 
     def violations(self) -> list[str]:
         """A message for each rule that was broken, and not allowed to be."""
-        return violations(self, self._allowed)
+        evidence = Evidence(self._engine, self._app, self.rpcs, self.faults)
+        return violations(evidence, self._allowed)
 
     def close(self) -> None:
         """End everything; a second call does nothing."""

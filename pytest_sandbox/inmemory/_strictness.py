@@ -1,8 +1,9 @@
-"""What a test has to have done by its end, and what must not have happened."""
+"""The rules for tests with fake sandboxes, which are checked at the end of a test."""
 
 from __future__ import annotations
 
 import shlex
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._shared.filesystem_tool import TOOL
@@ -13,105 +14,130 @@ from ._view import on_loop
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
-    from ._sandboxes import FakeSandboxes
+    from pytest_sandbox.fakes import FakeEngine
+    from pytest_sandbox.rpcs import Faults, Rpcs
+    from pytest_sandbox.server import Application
 
+#: Rules about problems of the engine: how the text of one begins, a title, and what to do.
 _PROBLEMS = {
     "unscripted-commands": (
         "unscripted command: ",
-        "commands that nothing is known of",
+        "commands that are neither built in nor scripted",
         "Script them with fake_sandboxes.on_exec(...)",
     ),
     "unscripted-connections": (
         "unscripted connection: ",
         "connections to ports that nothing listens on",
-        "Script them with fake_sandboxes.on_connect(...), with .refuse() if that is what is meant",
+        "Script them with fake_sandboxes.on_connect(...), or with .refuse() if they are to fail",
     ),
     "failed-handlers": (
         "the handler of ",
-        "handlers that did not do their part",
-        "Mend them",
+        "handlers that failed",
+        "Fix them",
     ),
     "unsupported-features": (
         "",
-        "what the programs of the engine in memory do not support",
+        "features that the built-in programs do not support",
         "Script the command with fake_sandboxes.on_exec(...)",
     ),
 }
 
 
-def _unscripted(fake: FakeSandboxes, rule: str) -> list[str]:
-    """Problems of the engine that are the business of a rule: the first whose mark they bear."""
-    return [text for text in fake.problems if _rule_of(text) == rule]
+@dataclass(frozen=True)
+class Evidence:
+    """What rules look at.
+
+    Attributes:
+        engine: with its scripts and problems.
+        app: the server, with its sandboxes and recorded calls.
+        rpcs: the recorded calls as the test sees them.
+        faults: those that the test planned.
+    """
+
+    engine: FakeEngine
+    app: Application
+    rpcs: Rpcs
+    faults: Faults
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """One rule.
+
+    Attributes:
+        find: returns a text for each breach.
+        title: what breaches have in common.
+        remedy: what to do about them, besides allowing them.
+    """
+
+    find: Callable[[Evidence], list[str]]
+    title: str
+    remedy: str
 
 
 def _rule_of(problem: str) -> str:
+    """The rule that a problem breaks: the first whose beginning it has."""
     return next(rule for rule, (mark, _, _) in _PROBLEMS.items() if problem.startswith(mark))
 
 
-def _unused_scripts(fake: FakeSandboxes) -> list[str]:
-    return fake._engine.unused
+def _problem_rule(name: str) -> _Rule:
+    def find(evidence: Evidence) -> list[str]:
+        return [text for text in evidence.engine.problems if _rule_of(text) == name]
+
+    _, title, remedy = _PROBLEMS[name]
+    return _Rule(find, title, remedy)
 
 
-def _unfired_faults(fake: FakeSandboxes) -> list[str]:
-    if not fake.faults.planned:
+def _unused_scripts(evidence: Evidence) -> list[str]:
+    return evidence.engine.unused
+
+
+def _unfired_faults(evidence: Evidence) -> list[str]:
+    return [f"{fault!r} ({fault.place})" for fault in evidence.faults.unfired()]
+
+
+def _unexpected_rpcs(evidence: Evidence) -> list[str]:
+    # Building the records of all calls costs more, and most tests have no such call.
+    if not on_loop(lambda: evidence.app.recorder.any_ended_with("UNIMPLEMENTED")):
         return []
-    return [f"{fault!r} ({fault.place})" for fault in fake.faults.unfired()]
-
-
-def _unexpected_rpcs(fake: FakeSandboxes) -> list[str]:
-    entries = fake._app.recorder._entries
-    if not on_loop(lambda: any(entry.status == "UNIMPLEMENTED" for entry in entries)):
-        return []  # that is cheaper to find out than what was said
-    refused = fake.rpcs.with_status("UNIMPLEMENTED")
+    refused = evidence.rpcs.with_status("UNIMPLEMENTED")
     return [f"{call!r}: {call.message}" for call in refused if not call.faults]
 
 
-def _unwaited_processes(fake: FakeSandboxes) -> list[str]:
+def _unwaited_processes(evidence: Evidence) -> list[str]:
     def look() -> list[str]:
         return [
-            f"{shlex.join(each.argv)[:200]} in sandbox {box.id}, which "
+            f"{shlex.join(each.argv)[:200]} in sandbox {sandbox.id}, which "
             + ("still runs" if each.process.poll() is None else "has ended")
-            for box in fake._app.state.sandboxes.all()
-            for each in box.commands.started
+            for sandbox in evidence.app.state.sandboxes.all()
+            for each in sandbox.commands.started
             if not each.asked and not each.ended_by and each.argv[0] != TOOL
         ]
 
     return on_loop(look)
 
 
-class _Rule:
-    def __init__(self, find: Callable[[FakeSandboxes], list[str]], title: str, remedy: str) -> None:
-        self.find = find
-        self.title = title
-        self.remedy = remedy
-
-
-def _of_engine(name: str) -> _Rule:
-    _, title, remedy = _PROBLEMS[name]
-    return _Rule(lambda fake: _unscripted(fake, name), title, remedy)
-
-
 #: The rules by name, in the order in which they are reported.
 _RULES = {
-    **{name: _of_engine(name) for name in _PROBLEMS},
+    **{name: _problem_rule(name) for name in _PROBLEMS},
     "unexpected-rpcs": _Rule(
         _unexpected_rpcs,
-        "calls of what is not implemented",
+        "calls of RPCs that are not implemented",
         "Do not make them",
     ),
     "unwaited-processes": _Rule(
         _unwaited_processes,
-        "commands whose end nobody waited for",
+        "commands that the test did not wait for",
         "Call wait() on them, or terminate their sandbox",
     ),
     "unused-scripts": _Rule(
         _unused_scripts,
-        "scripts that were used less often than they had to be",
+        "scripts that were not used as often as required",
         "Run the commands, make the connections, or say .optional()",
     ),
     "unfired-faults": _Rule(
         _unfired_faults,
-        "faults that did not strike as often as they were to",
+        "faults that did not strike as often as planned",
         "Make the calls they are for, or say .optional()",
     ),
 }
@@ -119,10 +145,10 @@ RULES = tuple(_RULES)
 
 
 def check_rules(names: Iterable[str]) -> None:
-    """See that these are names of rules.
+    """Check that these are names of rules.
 
     Raises:
-        ValueError: one is not; it names the one spelt alike.
+        ValueError: one is not; the message suggests the nearest.
     """
     for name in names:
         if name not in RULES:
@@ -130,15 +156,15 @@ def check_rules(names: Iterable[str]) -> None:
             raise ValueError(f"there is no rule {name!r} of fake sandboxes; {known}")
 
 
-def violations(fake: FakeSandboxes, allowed: Collection[str]) -> list[str]:
-    """A message for each rule that was broken, but for those allowed."""
-    told = []
+def violations(evidence: Evidence, allowed: Collection[str]) -> list[str]:
+    """A message for each broken rule that is not allowed."""
+    messages = []
     for name, rule in _RULES.items():
-        found = rule.find(fake) if name not in allowed else []
+        found = rule.find(evidence) if name not in allowed else []
         if found:
             listed = "\n".join("  " + text.replace("\n", "\n  ") for text in found)
-            told.append(
+            messages.append(
                 f"fake_sandboxes: {rule.title}:\n{listed.rstrip()}\n"
                 f"{rule.remedy}, or allow {name!r}."
             )
-    return told
+    return messages

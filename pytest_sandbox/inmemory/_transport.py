@@ -7,7 +7,13 @@ from grpclib.config import Configuration
 from hpack import Encoder
 
 from pytest_sandbox.client.exceptions import ConnectionError as SandboxConnectionError
-from pytest_sandbox.client.transport import CALLS, WINDOW, Server, WideChannel
+from pytest_sandbox.client.transport import (
+    CALLS,
+    WINDOW,
+    Server,
+    WideChannel,
+    encode_headers_with,
+)
 from pytest_sandbox.rpcs import StatusDetails
 
 if TYPE_CHECKING:
@@ -39,7 +45,7 @@ class MemoryServer(Server):
 
     def channel(self) -> WideChannel:
         """A connection to it."""
-        return _MemoryChannel(self._server._protocol_factory)
+        return _MemoryChannel(self._server.accept)
 
     def unreachable(self, error: OSError) -> SandboxConnectionError:
         """What to raise when no connection can be made: this cannot be."""
@@ -58,13 +64,13 @@ class _MemoryChannel(WideChannel):
 
     async def _create_connection(self) -> "H2Protocol":
         ours, theirs = self._protocol_factory(), self._serve()
-        there, here = _Pipe(), _Pipe()
-        there.connect(ours, theirs, here)
-        here.connect(theirs, ours, there)
-        ours.connection_made(there)
-        theirs.connection_made(here)
+        to_client, to_server = _MemoryTransport(), _MemoryTransport()
+        to_server.connect(ours, theirs, to_client)
+        to_client.connect(theirs, ours, to_server)
+        ours.connection_made(to_server)
+        theirs.connection_made(to_client)
         for protocol in (ours, theirs):
-            protocol.connection._connection.encoder = _PlainEncoder()
+            encode_headers_with(protocol, _PlainEncoder())
         return ours
 
 
@@ -75,7 +81,7 @@ class _PlainEncoder(Encoder):
         return super().encode(headers, huffman=False)
 
 
-class _Pipe(asyncio.Transport):
+class _MemoryTransport(asyncio.Transport):
     """One end of a connection: what is written here, the other end receives in the next turn."""
 
     def __init__(self) -> None:
@@ -83,7 +89,9 @@ class _Pipe(asyncio.Transport):
         self._loop = asyncio.get_running_loop()
         self._closed = False
 
-    def connect(self, own: asyncio.Protocol, other: asyncio.Protocol, back: "_Pipe") -> None:
+    def connect(
+        self, own: asyncio.Protocol, other: asyncio.Protocol, back: "_MemoryTransport"
+    ) -> None:
         """Say whose end this is, and where it leads."""
         self._own = own
         self._other = other
@@ -95,7 +103,7 @@ class _Pipe(asyncio.Transport):
             self._loop.call_soon(self._deliver, bytes(data))
 
     def _deliver(self, data: bytes) -> None:
-        if not self._back._closed:
+        if not self._back.is_closing():
             self._other.data_received(data)
 
     def is_closing(self) -> bool:

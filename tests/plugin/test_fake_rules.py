@@ -7,7 +7,7 @@ BROKEN = {
     "unused-scripts": (
         'fake_sandboxes.on_exec("make").reply()',
         [
-            "fake_sandboxes: scripts that were used less often than they had to be:",
+            "fake_sandboxes: scripts that were not used as often as required:",
             "  the script for `make` (test_it.py:5) was used 0 times, not 1",
             "Run the commands, make the connections, or say .optional(), or allow *",
         ],
@@ -15,7 +15,7 @@ BROKEN = {
     "unfired-faults": (
         'fake_sandboxes.faults.on("SandboxList").status("UNAVAILABLE")',
         [
-            "fake_sandboxes: faults that did not strike as often as they were to:",
+            "fake_sandboxes: faults that did not strike as often as planned:",
             "  <faults.on('SandboxList').status('UNAVAILABLE')> (test_it.py:5)",
             "Make the calls they are for, or say .optional(), or allow 'unfired-faults'.",
         ],
@@ -23,7 +23,7 @@ BROKEN = {
     "unscripted-commands": (
         'sandbox.run("sh", "-c", "compile; true")',
         [
-            "fake_sandboxes: commands that nothing is known of:",
+            "fake_sandboxes: commands that are neither built in nor scripted:",
             "  unscripted command: compile",
             "Script them with fake_sandboxes.on_exec(...), or allow 'unscripted-commands'.",
         ],
@@ -39,7 +39,7 @@ BROKEN = {
     "unwaited-processes": (
         'sandbox.exec("sleep", "1h")',
         [
-            "fake_sandboxes: commands whose end nobody waited for:",
+            "fake_sandboxes: commands that the test did not wait for:",
             "  sleep 1h in sandbox sb-*, which still runs",
             "Call wait() on them, or terminate their sandbox, or allow 'unwaited-processes'.",
         ],
@@ -47,16 +47,16 @@ BROKEN = {
     "failed-handlers": (
         'fake_sandboxes.on_exec("make").calls(lambda call: 1 / 0); sandbox.run("make")',
         [
-            "fake_sandboxes: handlers that did not do their part:",
+            "fake_sandboxes: handlers that failed:",
             "  the handler of make raised:",
             "  ZeroDivisionError: division by zero",
-            "Mend them, or allow 'failed-handlers'.",
+            "Fix them, or allow 'failed-handlers'.",
         ],
     ),
     "unsupported-features": (
         'sandbox.run("sh", "-c", "select x in a; do :; done")',
         [
-            "fake_sandboxes: what the programs of the engine in memory do not support:",
+            "fake_sandboxes: features that the built-in programs do not support:",
             "  *the loop select is not supported by the engine in memory",
             "Script the command with * or allow 'unsupported-features'.",
         ],
@@ -64,7 +64,7 @@ BROKEN = {
     "unexpected-rpcs": (
         "from tests_calls import refused; refused(fake_sandboxes)",
         [
-            "fake_sandboxes: calls of what is not implemented:",
+            "fake_sandboxes: calls of RPCs that are not implemented:",
             "  *QueueGetOrCreate*",
             "Do not make them, or allow 'unexpected-rpcs'.",
         ],
@@ -168,7 +168,7 @@ def test_all_broken_rules_are_told_at_once(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest()
 
     result.assert_outcomes(passed=1, errors=1)
-    result.stdout.fnmatch_lines(["*nobody waited for:", "*used less often*"])
+    result.stdout.fnmatch_lines(["*did not wait for:", "*not used as often*"])
 
 
 def test_a_test_that_failed_gets_no_second_error(pytester: pytest.Pytester) -> None:

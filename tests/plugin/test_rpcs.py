@@ -156,7 +156,7 @@ def test_a_fault_that_does_not_strike_fails_the_test(pytester: pytest.Pytester) 
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(
         [
-            "faults that did not strike as often as they were to:",
+            "faults that did not strike as often as planned:",
             "  <faults.on('TaskExecStart', nth=2).status('UNAVAILABLE')>",
         ]
     )

@@ -55,10 +55,6 @@ CIRCLES = [
         "fakes.shell.shell",
     },
     {
-        "inmemory._sandboxes",
-        "inmemory._strictness",
-    },
-    {
         "server.rpc.dispatch",
         "server.rpc.middleware",
     },

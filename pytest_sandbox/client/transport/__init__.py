@@ -10,5 +10,15 @@ from .dual import Dual as Dual
 from .dual import dual as dual
 from .portal import portal as portal
 from .wide_channel import WideChannel as WideChannel
+from .wide_channel import encode_headers_with as encode_headers_with
 
-__all__ = ["CALLS", "WINDOW", "Dual", "Server", "WideChannel", "dual", "portal"]
+__all__ = [
+    "CALLS",
+    "WINDOW",
+    "Dual",
+    "Server",
+    "WideChannel",
+    "dual",
+    "encode_headers_with",
+    "portal",
+]

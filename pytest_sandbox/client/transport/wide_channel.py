@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from asyncio import BaseTransport
 
     from grpclib.protocol import Stream
+    from hpack import Encoder
 
 #: Bytes of a frame that a server may send.
 FRAME = 1024 * 1024
@@ -41,6 +42,11 @@ class _WideProtocol(H2Protocol):
 
 def _refuse(stream: Stream) -> NoReturn:
     raise StreamTerminatedError("Connection lost")
+
+
+def encode_headers_with(protocol: H2Protocol, encoder: Encoder) -> None:
+    """Have a connection, of a client or a server, encode its headers in another way."""
+    protocol.connection._connection.encoder = encoder
 
 
 class WideChannel(Channel):

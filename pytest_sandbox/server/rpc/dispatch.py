@@ -192,6 +192,10 @@ class RpcServer(Server):
         super().__init__([services], status_details_codec=StatusDetails())
         self._mapping = _Named(self._mapping, services.refusal)
 
+    def accept(self) -> H2Protocol:
+        """The server's end of a connection that comes in some other way than by a socket."""
+        return self._protocol_factory()
+
     def _protocol_factory(self) -> H2Protocol:
         protocol = super()._protocol_factory()
         made = protocol.connection_made

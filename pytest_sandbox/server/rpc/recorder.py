@@ -118,6 +118,10 @@ class Recorder:
             page.records.append(self._told(entry))
         return page
 
+    def any_ended_with(self, status: str) -> bool:
+        """Whether one of the calls that are held ended with a status, without building records."""
+        return any(entry.status == status for entry in self._entries)
+
     # For the calls
 
     @property
