@@ -4,7 +4,7 @@ from .application import Application as Application
 from .model.sandbox import ServedSandbox as ServedSandbox
 from .model.sandboxes import SandboxRegistry as SandboxRegistry
 from .rpc.auth import ListenerConfig as ListenerConfig
-from .rpc.dispatch import RpcServer as RpcServer
+from .rpc.grpc_server import RpcServer as RpcServer
 from .rpc.recorder import Recorder as Recorder
 
 __all__ = [

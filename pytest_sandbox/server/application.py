@@ -10,11 +10,12 @@ from .own.extensions import ExtensionServicer
 from .own.inspector import InspectorServicer
 from .own.stored_images import StoredImageServicer
 from .rpc.auth import ListenerConfig
-from .rpc.dispatch import RpcServer, Services
 from .rpc.faults import FaultInjector
+from .rpc.grpc_server import RpcServer
 from .rpc.idempotency import Outcomes
 from .rpc.middleware import Middleware
 from .rpc.recorder import Recorder
+from .rpc.services import Services
 from .v1.apps import AppServicer
 from .v1.container_exec import ContainerExecServicer
 from .v1.container_files import ContainerFileServicer

@@ -12,7 +12,7 @@ from .application import Application
 from .rpc.auth import ListenerConfig, TokenPair
 
 if TYPE_CHECKING:
-    from .rpc.dispatch import RpcServer
+    from .rpc.grpc_server import RpcServer
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from pytest_sandbox.server.application import Application
 from pytest_sandbox.server.model.images import ImageRegistry
 from pytest_sandbox.server.model.sandboxes import SandboxRegistry
 from pytest_sandbox.server.rpc.auth import ListenerConfig
-from pytest_sandbox.server.rpc.dispatch import RpcServer, Services
+from pytest_sandbox.server.rpc.grpc_server import RpcServer
+from pytest_sandbox.server.rpc.services import Services
 from pytest_sandbox.server.snapshots.memory import MemorySnapshots
 from pytest_sandbox.server.snapshots.store import SnapshotStore
 

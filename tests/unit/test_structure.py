@@ -54,13 +54,8 @@ CIRCLES = [
         "fakes.shell.compound",
         "fakes.shell.shell",
     },
-    {
-        "server.rpc.dispatch",
-        "server.rpc.middleware",
-    },
 ]
 TWICE = {
-    "Call",
     "Link",
     "Run",
     "Server",

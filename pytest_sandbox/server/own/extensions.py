@@ -6,8 +6,9 @@ from pytest_sandbox.engine import SupportsPrepare
 
 from ..model.creation import SandboxCreator, owned
 from ..model.state import State
-from ..rpc.dispatch import Call, once, unnoticed
+from ..rpc.call import ServedCall
 from ..rpc.errors import invalid, unimplemented
+from ..rpc.handlers import once, unrecorded
 from ..snapshots.files import snapshot_filesystem
 
 
@@ -20,7 +21,7 @@ class ExtensionServicer:
 
     @once
     async def SandboxRestoreImage(
-        self, request: pb.SandboxRestoreImageRequest, call: Call
+        self, request: pb.SandboxRestoreImageRequest, call: ServedCall
     ) -> pb.SandboxRestoreImageResponse:
         """Replace the files of a sandbox by those of an image, and start its main process again."""
         sandbox = self._state.sandboxes.get(request.sandbox_id)
@@ -36,16 +37,16 @@ class ExtensionServicer:
 
     @once
     async def SandboxSnapshotEnd(
-        self, request: pb.SandboxSnapshotEndRequest, call: Call
+        self, request: pb.SandboxSnapshotEndRequest, call: ServedCall
     ) -> pb.SandboxSnapshotEndResponse:
         """Take a snapshot of all files of a sandbox, and end it."""
         sandbox = self._state.sandboxes.get(request.sandbox_id)
         image = await finish(snapshot_filesystem(self._state, sandbox, None, end=True))
         return pb.SandboxSnapshotEndResponse(image_id=image.id)
 
-    @unnoticed
+    @unrecorded
     async def SandboxPrepare(
-        self, request: pb.SandboxPrepareRequest, call: Call
+        self, request: pb.SandboxPrepareRequest, call: ServedCall
     ) -> pb.SandboxPrepareResponse:
         """Tell the engine that such a sandbox is likely to be created soon."""
         self._state.apps.get(request.app_id)
@@ -55,14 +56,14 @@ class ExtensionServicer:
         return pb.SandboxPrepareResponse()
 
     async def ImageForget(
-        self, request: pb.ImageForgetRequest, call: Call
+        self, request: pb.ImageForgetRequest, call: ServedCall
     ) -> pb.ImageForgetResponse:
         """Delete a snapshot of files; sandboxes that were created from it go on."""
         await self._state.images.forget(request.image_id)
         return pb.ImageForgetResponse()
 
     async def SnapshotForget(
-        self, request: pb.SnapshotForgetRequest, call: Call
+        self, request: pb.SnapshotForgetRequest, call: ServedCall
     ) -> pb.SnapshotForgetResponse:
         """Delete a snapshot of files and processes; sandboxes resumed from it go on."""
         if not request.snapshot_id.startswith("sn-"):

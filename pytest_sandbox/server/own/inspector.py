@@ -9,8 +9,9 @@ from pytest_sandbox._shared.filesystem_tool import TOOL
 from ..commands.execution import CommandExecution
 from ..model.sandbox import ServedSandbox
 from ..model.state import State
-from ..rpc.dispatch import Call, once
+from ..rpc.call import ServedCall
 from ..rpc.faults import FaultInjector
+from ..rpc.handlers import once
 from ..rpc.recorder import Recorder
 
 #: Bytes of the end of one output that are told at most: a report is for people to read.
@@ -33,7 +34,7 @@ class InspectorServicer:
         self._faults = faults
 
     async def Engine(
-        self, request: pb.InspectorEngineRequest, call: Call
+        self, request: pb.InspectorEngineRequest, call: ServedCall
     ) -> pb.InspectorEngineResponse:
         """What the engine is, here and now."""
         info = self._state.info
@@ -47,7 +48,7 @@ class InspectorServicer:
         )
 
     async def Describe(
-        self, request: pb.InspectorDescribeRequest, call: Call
+        self, request: pb.InspectorDescribeRequest, call: ServedCall
     ) -> pb.InspectorDescribeResponse:
         """The commands of a sandbox, how each ended, and the end of what it wrote.
 
@@ -73,27 +74,27 @@ class InspectorServicer:
 
     @once
     async def RecordStart(
-        self, request: pb.InspectorRecordStartRequest, call: Call
+        self, request: pb.InspectorRecordStartRequest, call: ServedCall
     ) -> pb.InspectorRecordStartResponse:
         """Record calls from now on."""
         return pb.InspectorRecordStartResponse(next=self._recorder.record_start())
 
     @once
     async def RecordStop(
-        self, request: pb.InspectorRecordStopRequest, call: Call
+        self, request: pb.InspectorRecordStopRequest, call: ServedCall
     ) -> pb.InspectorRecordStopResponse:
         """One reader less."""
         self._recorder.record_stop()
         return pb.InspectorRecordStopResponse()
 
     async def Record(
-        self, request: pb.InspectorRecordRequest, call: Call
+        self, request: pb.InspectorRecordRequest, call: ServedCall
     ) -> pb.InspectorRecordResponse:
         """The calls that were made."""
         return self._recorder.record(request.since)
 
     async def FaultSet(
-        self, request: pb.InspectorFaultSetRequest, call: Call
+        self, request: pb.InspectorFaultSetRequest, call: ServedCall
     ) -> pb.InspectorFaultSetResponse:
         """Set a fault; when it is about a sandbox and now, return once that has ended."""
         self._faults.fault_set(request.fault)
@@ -101,13 +102,13 @@ class InspectorServicer:
         return pb.InspectorFaultSetResponse()
 
     async def FaultList(
-        self, request: pb.InspectorFaultListRequest, call: Call
+        self, request: pb.InspectorFaultListRequest, call: ServedCall
     ) -> pb.InspectorFaultListResponse:
         """How often faults were met, and struck."""
         return pb.InspectorFaultListResponse(states=self._faults.fault_list(request.ids))
 
     async def FaultClear(
-        self, request: pb.InspectorFaultClearRequest, call: Call
+        self, request: pb.InspectorFaultClearRequest, call: ServedCall
     ) -> pb.InspectorFaultClearResponse:
         """Take faults back."""
         self._faults.fault_clear(request.ids)

@@ -14,8 +14,9 @@ from pytest_sandbox.engine import InvalidSpec, Snapshot, SupportsExport
 from ..async_helpers import closing
 from ..model.images import ImageRecord
 from ..model.state import State
-from ..rpc.dispatch import Call, once
+from ..rpc.call import ServedCall
 from ..rpc.errors import invalid, unimplemented
+from ..rpc.handlers import once
 from ..snapshots.disk_cache import CHUNK, CachedImage, ImageCache, is_whole
 
 log = logging.getLogger(__name__)
@@ -31,7 +32,9 @@ class StoredImageServicer:
         self._state = state
 
     @once
-    async def ImageKeep(self, request: pb.ImageKeepRequest, call: Call) -> pb.ImageKeepResponse:
+    async def ImageKeep(
+        self, request: pb.ImageKeepRequest, call: ServedCall
+    ) -> pb.ImageKeepResponse:
         """Store an image under a key, and replace what was stored under it."""
         image = self._state.images.get(request.image_id)
         snapshot = image.engine_image
@@ -60,7 +63,7 @@ class StoredImageServicer:
 
     @once
     async def ImageRecall(
-        self, request: pb.ImageRecallRequest, call: Call
+        self, request: pb.ImageRecallRequest, call: ServedCall
     ) -> pb.ImageRecallResponse:
         """Load the image that is stored under a key for this engine, if one is."""
         if not self._state.info.fingerprint:

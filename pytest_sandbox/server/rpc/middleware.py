@@ -1,39 +1,47 @@
-"""The way of one call past whoever watches calls or disturbs them."""
+"""What records and disturbs a call on its way to the handler and back."""
 
 from collections.abc import Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from google.protobuf.message import Message
 from grpclib import GRPCError, Status
 
 from pytest_sandbox.engine import Clock
 
+from .call import CALLER, ServedCall
 from .faults import Disruption, FaultInjector, ResponseLost
 from .recorder import RecordedCall, Recorder
 
-if TYPE_CHECKING:
-    from .dispatch import Call
-
-#: What a client calls itself, so that several can share an engine; see `Rpcs`.
-CALLER = "x-sandbox-caller"
-
 
 class CallMiddleware:
-    """One call on its way, for which nobody cares: the common case."""
+    """One call that is neither recorded nor disturbed: the common case."""
 
     async def request(self, message: Message | None) -> None:
-        """Its request came; what this raises, the call ends with."""
+        """The request has arrived, or the call if it takes a stream of requests.
 
-    def heard(self, message: Message) -> None:
-        """A further message of a stream came."""
+        Raises:
+            GRPCError: what the call is to end with instead of being carried out.
+        """
+
+    def further_request(self, message: Message) -> None:
+        """A message of a stream of requests has arrived."""
 
     def response(self, message: Any) -> Any:
-        """It is about to be answered with this, or another one."""
+        """The message to answer with, in the place of `message`.
+
+        Raises:
+            ResponseLost: the call is to be reset.
+        """
         return message
 
     def responses(self, message: Any) -> Iterator[Any]:
-        """It is about to be answered with this among others, or parts of it."""
+        """The messages to send in the place of one message of a stream of responses.
+
+        Raises:
+            ResponseLost: the call is to be reset.
+            GRPCError: what the stream is to end with.
+        """
         yield message
 
     def __enter__(self) -> "CallMiddleware":
@@ -49,92 +57,92 @@ class CallMiddleware:
 
 
 class Middleware:
-    """Watches and disturbs the calls of a server.
+    """Records and disturbs the calls of a server.
 
     Args:
-        recorder: writes down.
-        plan: disturbs.
+        recorder: records them.
+        faults: disturbs them.
         clock: the engine's.
     """
 
-    def __init__(self, recorder: Recorder, plan: FaultInjector, clock: Clock) -> None:
+    def __init__(self, recorder: Recorder, faults: FaultInjector, clock: Clock) -> None:
         self._recorder = recorder
-        self._plan = plan
+        self._faults = faults
         self._clock = clock
-        self._unnoticed = CallMiddleware()
+        self._unrecorded = CallMiddleware()
 
-    def begin(self, call: "Call") -> CallMiddleware:
-        """A call came in; `call` is what its handler will get."""
-        recorded, disturbed = self._recorder.on, self._plan.concerns(call.rpc)
+    def begin(self, call: ServedCall) -> CallMiddleware:
+        """A call has come in; `call` is what its handler will get."""
+        recorded, disturbed = self._recorder.on, self._faults.concerns(call.rpc)
         if not recorded and not disturbed:
-            return self._unnoticed
+            return self._unrecorded
         entry = None
         if recorded:
             entry = self._recorder.begin(call.rpc, call.listener.name, call.metadata)
             entry.caller = call.header(CALLER)
-        return _WatchedCall(call, self._recorder, entry, self._plan, self._clock)
+        return _WatchedCall(call, self._recorder, entry, self._faults, self._clock)
 
 
 class _WatchedCall(CallMiddleware):
-    """One call that is written down, or that a fault may be for."""
+    """One call that is recorded, or that a fault may apply to."""
 
     def __init__(
         self,
-        call: "Call",
+        call: ServedCall,
         recorder: Recorder,
         entry: RecordedCall | None,
-        plan: FaultInjector,
+        faults: FaultInjector,
         clock: Clock,
     ) -> None:
         self._call = call
         self._recorder = recorder
         self._entry = entry
-        self._plan = plan
+        self._faults = faults
         self._clock = clock
-        self._strike: Disruption | None = None
+        self._disruption: Disruption | None = None
 
     async def request(self, message: Message | None) -> None:
         if message is not None:
-            self.heard(message)
-        strike = self._plan.strike(self._call.rpc, self._call.header(CALLER), message)
-        if strike is None:
+            self.further_request(message)
+        disruption = self._faults.strike(self._call.rpc, self._call.header(CALLER), message)
+        if disruption is None:
             return
-        self._strike = strike
+        self._disruption = disruption
         if self._entry is not None:
-            self._entry.faults += strike.words
-        if strike.delay:
-            await self._clock.sleep(strike.delay)
-        if strike.error is not None:
-            raise strike.error
+            self._entry.faults += disruption.words
+        if disruption.delay:
+            await self._clock.sleep(disruption.delay)
+        if disruption.error is not None:
+            raise disruption.error
 
-    def heard(self, message: Message) -> None:
+    def further_request(self, message: Message) -> None:
         if self._entry is not None:
             self._recorder.request(self._entry, message)
 
     def response(self, message: Any) -> Any:
-        self._answer(message)
-        if self._strike is not None and self._strike.drop:
+        self._record_response(message)
+        if self._disruption is not None and self._disruption.drop:
             raise ResponseLost
         return message
 
     def responses(self, message: Any) -> Iterator[Any]:
-        strike = self._strike
-        if strike is not None and strike.drop:
+        disruption = self._disruption
+        if disruption is not None and disruption.drop:
             raise ResponseLost
-        if strike is None or strike.left is None:
-            self._answer(message)
+        if disruption is None or disruption.left is None:
+            self._record_response(message)
             yield message
             return
-        part, size = _beginning(message, strike.left)
+        part, size = _beginning(message, disruption.left)
         if part is not None:
-            strike.left -= size
-            self._answer(part)
+            disruption.left -= size
+            self._record_response(part)
             yield part
-        if part is not message or strike.left == 0:
-            strike.cut = True
+        if part is not message or disruption.left == 0:
+            disruption.cut = True
             raise GRPCError(Status.UNAVAILABLE, "the stream was cut, as a fault was set to")
 
-    def _answer(self, message: Message) -> None:
+    def _record_response(self, message: Message) -> None:
         if self._entry is not None:
             self._recorder.response(self._entry, message)
 
@@ -144,8 +152,8 @@ class _WatchedCall(CallMiddleware):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._strike is not None:
-            self._strike.over()
+        if self._disruption is not None:
+            self._disruption.over()
         if self._entry is None:
             return
         self._entry.task_id = self._call.task_id
@@ -158,7 +166,7 @@ class _WatchedCall(CallMiddleware):
 
 
 def _beginning(message: Any, room: int) -> tuple[Any, int]:
-    """What of a message has room, `None` for nothing, and how much it takes."""
+    """As much of a message as there is room for, `None` for nothing, and its size in bytes."""
     data = getattr(message, "data", None)
     if not isinstance(data, bytes):
         size = message.ByteSize()

@@ -11,8 +11,9 @@ from ..model.apps import DEFAULT_ENVIRONMENT, AppRecord
 from ..model.ids import check_name
 from ..model.result import TERMINATED
 from ..model.state import IMAGE_BUILDER_VERSION, State
-from ..rpc.dispatch import Call, once
+from ..rpc.call import ServedCall
 from ..rpc.errors import already_exists, invalid, not_found
+from ..rpc.handlers import once
 
 LOOKUP = common_pb2.OBJECT_CREATION_TYPE_UNSPECIFIED
 CREATE_IF_MISSING = common_pb2.OBJECT_CREATION_TYPE_CREATE_IF_MISSING
@@ -25,18 +26,18 @@ class AppServicer:
     def __init__(self, state: State) -> None:
         self._state = state
 
-    async def ClientHello(self, request: Empty, call: Call) -> pb.ClientHelloResponse:
+    async def ClientHello(self, request: Empty, call: ServedCall) -> pb.ClientHelloResponse:
         """The first call of a Python client."""
         return pb.ClientHelloResponse(image_builder_version=IMAGE_BUILDER_VERSION)
 
     async def AuthTokenGet(
-        self, request: pb.AuthTokenGetRequest, call: Call
+        self, request: pb.AuthTokenGetRequest, call: ServedCall
     ) -> pb.AuthTokenGetResponse:
         """A token that clients send along and this server does not need; only its expiry counts."""
         return pb.AuthTokenGetResponse(token=self._state.tokens.session())
 
     async def EnvironmentGetOrCreate(
-        self, request: pb.EnvironmentGetOrCreateRequest, call: Call
+        self, request: pb.EnvironmentGetOrCreateRequest, call: ServedCall
     ) -> pb.EnvironmentGetOrCreateResponse:
         """An environment by name; no name means the default one."""
         name = request.deployment_name or DEFAULT_ENVIRONMENT
@@ -57,7 +58,7 @@ class AppServicer:
 
     @once
     async def AppGetOrCreate(
-        self, request: pb.AppGetOrCreateRequest, call: Call
+        self, request: pb.AppGetOrCreateRequest, call: ServedCall
     ) -> pb.AppGetOrCreateResponse:
         """A deployed app by name."""
         environment = self._state.apps.environment(request.environment_name)
@@ -75,14 +76,18 @@ class AppServicer:
         return pb.AppGetOrCreateResponse(app_id=app.id, handle_metadata=_metadata(app))
 
     @once
-    async def AppCreate(self, request: pb.AppCreateRequest, call: Call) -> pb.AppCreateResponse:
+    async def AppCreate(
+        self, request: pb.AppCreateRequest, call: ServedCall
+    ) -> pb.AppCreateResponse:
         """An app without a name that others could find it by, as `app.run()` makes one."""
         environment = self._state.apps.environment(request.environment_name)
         state = request.app_state or pb.APP_STATE_EPHEMERAL
         app = self._state.apps.add(request.description, environment, state)
         return pb.AppCreateResponse(app_id=app.id)
 
-    async def AppPublish(self, request: pb.AppPublishRequest, call: Call) -> pb.AppPublishResponse:
+    async def AppPublish(
+        self, request: pb.AppPublishRequest, call: ServedCall
+    ) -> pb.AppPublishResponse:
         """Change name and state of an app; it cannot bring functions or classes with it."""
         app = self._state.apps.get(request.app_id)
         for kind in ("function_ids", "class_ids", "definition_ids"):
@@ -95,13 +100,13 @@ class AppServicer:
             app.state = request.app_state
         return pb.AppPublishResponse(deployed_at=self._state.clock.now())
 
-    async def AppHeartbeat(self, request: pb.AppHeartbeatRequest, call: Call) -> Empty:
+    async def AppHeartbeat(self, request: pb.AppHeartbeatRequest, call: ServedCall) -> Empty:
         """A sign of life; an app lives until its client disconnects or the run ends."""
         self._state.apps.get(request.app_id)
         return Empty()
 
     async def AppClientDisconnect(
-        self, request: pb.AppClientDisconnectRequest, call: Call
+        self, request: pb.AppClientDisconnectRequest, call: ServedCall
     ) -> Empty:
         """The client left: an ephemeral app stops, and its sandboxes end with it."""
         app = self._state.apps.get(request.app_id)

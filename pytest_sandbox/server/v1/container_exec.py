@@ -11,8 +11,9 @@ from ..commands.execution import CommandExecution
 from ..commands.start import ExecRequest, start
 from ..model.checks import check_environment, check_timeout, pty_environment, pty_size
 from ..model.state import State
-from ..rpc.dispatch import Call, once
+from ..rpc.call import ServedCall
 from ..rpc.errors import invalid, unimplemented
+from ..rpc.handlers import once
 from .logs import output, read_until
 
 _OUTPUT = {
@@ -31,7 +32,7 @@ class ContainerExecServicer:
 
     @once
     async def ContainerExec(
-        self, request: pb.ContainerExecRequest, call: Call
+        self, request: pb.ContainerExecRequest, call: ServedCall
     ) -> pb.ContainerExecResponse:
         """Start a command."""
         sandbox = self._state.sandboxes.of_task(request.task_id)
@@ -60,7 +61,7 @@ class ContainerExecServicer:
         return pb.ContainerExecResponse(exec_id=exec_id)
 
     async def ContainerExecGetOutput(
-        self, request: pb.ContainerExecGetOutputRequest, call: Call
+        self, request: pb.ContainerExecGetOutputRequest, call: ServedCall
     ) -> AsyncIterator[pb.RuntimeOutputBatch]:
         """One output stream of a command as raw bytes, for at most `timeout` seconds.
 
@@ -88,7 +89,7 @@ class ContainerExecServicer:
             yield pb.RuntimeOutputBatch(batch_index=offset, items=[item])
 
     async def ContainerExecPutInput(
-        self, request: pb.ContainerExecPutInputRequest, call: Call
+        self, request: pb.ContainerExecPutInputRequest, call: ServedCall
     ) -> Empty:
         """Write to a command; a message index that was seen before is dropped."""
         execution = self._execution(request.exec_id)
@@ -97,7 +98,7 @@ class ContainerExecServicer:
         return Empty()
 
     async def ContainerExecWait(
-        self, request: pb.ContainerExecWaitRequest, call: Call
+        self, request: pb.ContainerExecWaitRequest, call: ServedCall
     ) -> pb.ContainerExecWaitResponse:
         """How a command ended, if it did within `timeout` seconds."""
         check_timeout(request.timeout)

@@ -17,8 +17,9 @@ from ..files.watch import FileWatch
 from ..model.checks import check_timeout
 from ..model.sandbox import ServedSandbox
 from ..model.state import State
-from ..rpc.dispatch import Call, once
+from ..rpc.call import ServedCall
 from ..rpc.errors import invalid, not_found
+from ..rpc.handlers import once
 
 #: What clients understand of `errno`, beside the numbers that the wire has a name for.
 _CODES = {
@@ -53,7 +54,7 @@ class ContainerFileServicer:
 
     @once
     async def ContainerFilesystemExec(
-        self, request: pb.ContainerFilesystemExecRequest, call: Call
+        self, request: pb.ContainerFilesystemExecRequest, call: ServedCall
     ) -> pb.ContainerFilesystemExecResponse:
         """Do one operation; an error of the file system is an outcome, not a failure."""
         sandbox = self._state.sandboxes.of_task(request.task_id)
@@ -86,7 +87,7 @@ class ContainerFileServicer:
         return exec_id
 
     async def ContainerFilesystemExecGetOutput(
-        self, request: pb.ContainerFilesystemExecGetOutputRequest, call: Call
+        self, request: pb.ContainerFilesystemExecGetOutputRequest, call: ServedCall
     ) -> AsyncIterator[pb.FilesystemRuntimeOutputBatch]:
         """The outcome of an operation; without its end if that takes longer than `timeout`."""
         task_id = request.exec_id.partition(".")[0]

@@ -21,7 +21,7 @@ from pytest_sandbox._proto import images_pb2 as pb
 
 from ..model.images import ImageRecord
 from ..model.state import IMAGE_BUILDER_VERSION, State
-from ..rpc.dispatch import Call
+from ..rpc.call import ServedCall
 from ..rpc.errors import invalid, unimplemented
 
 _MACHINES = {"x86_64": pb.ARCH_X86_64, "aarch64": pb.ARCH_AARCH64}
@@ -58,7 +58,7 @@ class ImageServicer:
         self._state = state
 
     async def ImageGetOrCreate(
-        self, request: pb.ImageGetOrCreateRequest, call: Call
+        self, request: pb.ImageGetOrCreateRequest, call: ServedCall
     ) -> pb.ImageGetOrCreateResponse:
         """An image by its definition; built at once, since there is nothing to build."""
         if request.existing_image_id:
@@ -72,14 +72,14 @@ class ImageServicer:
         return _response(built)
 
     async def ImageJoinStreaming(
-        self, request: pb.ImageJoinStreamingRequest, call: Call
+        self, request: pb.ImageJoinStreamingRequest, call: ServedCall
     ) -> AsyncIterator[pb.ImageJoinStreamingResponse]:
         """The progress of a build: every build is over."""
         image = _response(self._state.images.get(request.image_id))
         yield pb.ImageJoinStreamingResponse(result=image.result, metadata=image.metadata, eof=True)
 
     async def ImageFromId(
-        self, request: pb.ImageFromIdRequest, call: Call
+        self, request: pb.ImageFromIdRequest, call: ServedCall
     ) -> pb.ImageFromIdResponse:
         """An image by id."""
         image = self._state.images.get(request.image_id)

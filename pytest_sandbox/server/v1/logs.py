@@ -18,7 +18,7 @@ from pytest_sandbox.engine import Clock, OutputLog
 from ..model.checks import check_timeout
 from ..model.sandbox import ServedSandbox
 from ..model.state import State
-from ..rpc.dispatch import Call
+from ..rpc.call import ServedCall
 from ..rpc.errors import invalid
 
 #: Bytes of output in one batch.
@@ -34,7 +34,7 @@ class LogServicer:
         self._state = state
 
     async def SandboxGetLogs(
-        self, request: pb.SandboxGetLogsRequest, call: Call
+        self, request: pb.SandboxGetLogsRequest, call: ServedCall
     ) -> AsyncIterator[common_pb2.TaskLogsBatch]:
         """Output as it comes, until its end, or `timeout` seconds have passed.
 

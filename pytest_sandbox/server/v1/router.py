@@ -14,7 +14,7 @@ from ..commands.start import ExecRequest, start
 from ..model.checks import check_environment, pty_environment, pty_size
 from ..model.sandbox import ServedSandbox
 from ..model.state import State
-from ..rpc.dispatch import AnyStream, Call
+from ..rpc.call import AnyStream, ServedCall
 from ..rpc.errors import invalid, precondition, unimplemented
 
 #: Bytes of output in one message: large enough that the cost per message does not count, small
@@ -47,7 +47,7 @@ class CommandRouterServicer:
         self._state = state
 
     async def TaskExecStart(
-        self, request: pb.TaskExecStartRequest, call: Call
+        self, request: pb.TaskExecStartRequest, call: ServedCall
     ) -> pb.TaskExecStartResponse:
         """Start a command; the same `exec_id` again changes nothing."""
         sandbox = commanded(self._state, request.task_id, call)
@@ -86,7 +86,7 @@ class CommandRouterServicer:
         return dict(source.env.contents)
 
     async def TaskExecPoll(
-        self, request: pb.TaskExecPollRequest, call: Call
+        self, request: pb.TaskExecPollRequest, call: ServedCall
     ) -> pb.TaskExecPollResponse:
         """How a command ended; nothing while it runs."""
         execution = self._execution(request, call)
@@ -95,7 +95,7 @@ class CommandRouterServicer:
         return pb.TaskExecPollResponse(**_status(status))
 
     async def TaskExecWait(
-        self, request: pb.TaskExecWaitRequest, call: Call
+        self, request: pb.TaskExecWaitRequest, call: ServedCall
     ) -> pb.TaskExecWaitResponse:
         """How a command ended, when it has."""
         execution = self._execution(request, call)
@@ -104,7 +104,7 @@ class CommandRouterServicer:
         return pb.TaskExecWaitResponse(**_status(status))
 
     async def TaskExecStdioRead(
-        self, request: pb.TaskExecStdioReadRequest, call: Call
+        self, request: pb.TaskExecStdioReadRequest, call: ServedCall
     ) -> AsyncIterator[pb.TaskExecStdioReadResponse]:
         """Output from an offset to its end; never an empty message."""
         log = _log(self._execution(request, call), request.file_descriptor)
@@ -112,7 +112,7 @@ class CommandRouterServicer:
             yield pb.TaskExecStdioReadResponse(data=data)
 
     async def TaskExecStdinWrite(
-        self, request: pb.TaskExecStdinWriteRequest, call: Call
+        self, request: pb.TaskExecStdinWriteRequest, call: ServedCall
     ) -> pb.TaskExecStdinWriteResponse:
         """Write to a command; bytes below the accepted offset are dropped."""
         execution = self._execution(request, call)
@@ -120,7 +120,7 @@ class CommandRouterServicer:
         return pb.TaskExecStdinWriteResponse()
 
     async def TaskExecStdinWriteStream(
-        self, requests: AnyStream, call: Call
+        self, requests: AnyStream, call: ServedCall
     ) -> pb.TaskExecStdinWriteStreamResponse:
         """Write a stream of data to a command; without `end`, its input stays open."""
         first = await requests.recv_message()
@@ -131,7 +131,7 @@ class CommandRouterServicer:
         return pb.TaskExecStdinWriteStreamResponse()
 
     async def TaskExecStdinStatus(
-        self, request: pb.TaskExecStdinStatusRequest, call: Call
+        self, request: pb.TaskExecStdinStatusRequest, call: ServedCall
     ) -> pb.TaskExecStdinStatusResponse:
         """How much input a command has taken; a stream of writes under way is cut short."""
         stdin = self._execution(request, call).stdin
@@ -139,17 +139,17 @@ class CommandRouterServicer:
         return pb.TaskExecStdinStatusResponse(num_bytes_written=stdin.accepted, closed=stdin.closed)
 
     async def SandboxWaitUntilReady(
-        self, request: sandboxes_pb2.SandboxWaitUntilReadyTcrRequest, call: Call
+        self, request: sandboxes_pb2.SandboxWaitUntilReadyTcrRequest, call: ServedCall
     ) -> sandboxes_pb2.SandboxWaitUntilReadyTcrResponse:
         """Readiness needs a probe, and probes are not built yet."""
         sandbox = commanded(self._state, request.task_id, call)
         raise precondition(f"Sandbox {sandbox.id!r} has no readiness probe to wait for")
 
-    def _execution(self, request: _OfExec, call: Call) -> CommandExecution:
+    def _execution(self, request: _OfExec, call: ServedCall) -> CommandExecution:
         return commanded(self._state, request.task_id, call).commands.get(request.exec_id)
 
 
-def commanded(state: State, task_id: str, call: Call) -> ServedSandbox:
+def commanded(state: State, task_id: str, call: ServedCall) -> ServedSandbox:
     """The sandbox of the task that a call is about.
 
     Raises:

@@ -5,7 +5,7 @@ import re
 from pytest_sandbox._proto import containers_pb2 as pb
 
 from ..model.state import State
-from ..rpc.dispatch import Call
+from ..rpc.call import ServedCall
 from ..rpc.errors import not_found, precondition
 
 #: Values of `x-modal-client-type`.
@@ -25,7 +25,7 @@ class RouterAccessServicer:
         self._state = state
 
     async def TaskGetCommandRouterAccess(
-        self, request: pb.TaskGetCommandRouterAccessRequest, call: Call
+        self, request: pb.TaskGetCommandRouterAccessRequest, call: ServedCall
     ) -> pb.TaskGetCommandRouterAccessResponse:
         """A token for the task, and the address for this client."""
         sandbox = self._state.sandboxes.of_task(request.task_id)
@@ -34,7 +34,7 @@ class RouterAccessServicer:
         sandbox.router_token = self._state.tokens.renew(sandbox.task_id, sandbox.router_token)
         return pb.TaskGetCommandRouterAccessResponse(jwt=sandbox.router_token, url=self._url(call))
 
-    def _url(self, call: Call) -> str:
+    def _url(self, call: ServedCall) -> str:
         if call.listener.local:
             return "unix:"
         authority = self._state.router_plain_authority

@@ -11,7 +11,7 @@ from pytest_sandbox._proto import router_pb2 as pb
 from ..model.images import ImageRecord
 from ..model.sandbox import ServedSandbox
 from ..model.state import State
-from ..rpc.dispatch import Call
+from ..rpc.call import ServedCall
 from ..rpc.errors import invalid, unimplemented
 from ..rpc.idempotency import Outcomes
 from ..snapshots.files import DEFAULT_TTL, snapshot_directory, snapshot_filesystem
@@ -38,7 +38,7 @@ class RouterSnapshotServicer:
         )
 
     async def TaskSnapshotFilesystem(
-        self, request: pb.TaskSnapshotFilesystemRequest, call: Call
+        self, request: pb.TaskSnapshotFilesystemRequest, call: ServedCall
     ) -> pb.TaskSnapshotFilesystemResponse:
         """Take a snapshot of all files; the same `snapshot_id` again gives the same image."""
         sandbox, ttl = self._sandbox(request, call), _ttl(request)
@@ -48,7 +48,7 @@ class RouterSnapshotServicer:
         return pb.TaskSnapshotFilesystemResponse(image_id=image.id)
 
     async def TaskSnapshotDirectory(
-        self, request: pb.TaskSnapshotDirectoryRequest, call: Call
+        self, request: pb.TaskSnapshotDirectoryRequest, call: ServedCall
     ) -> pb.TaskSnapshotDirectoryResponse:
         """Take a snapshot of a directory; the same `snapshot_id` again gives the same image."""
         sandbox, ttl, path = self._sandbox(request, call), _ttl(request), _path(request)
@@ -57,7 +57,9 @@ class RouterSnapshotServicer:
         )
         return pb.TaskSnapshotDirectoryResponse(image_id=image.id)
 
-    async def TaskMountDirectory(self, request: pb.TaskMountDirectoryRequest, call: Call) -> Empty:
+    async def TaskMountDirectory(
+        self, request: pb.TaskMountDirectoryRequest, call: ServedCall
+    ) -> Empty:
         """Mount an image at a path, which is made if need be; without an id, an empty directory."""
         sandbox, path = self._sandbox(request, call), _path(request)
         image = self._state.images.get(request.image_id) if request.image_id else None
@@ -67,7 +69,7 @@ class RouterSnapshotServicer:
         return Empty()
 
     async def TaskUnmountDirectory(
-        self, request: pb.TaskUnmountDirectoryRequest, call: Call
+        self, request: pb.TaskUnmountDirectoryRequest, call: ServedCall
     ) -> Empty:
         """Undo the latest mount at a path."""
         sandbox, path = self._sandbox(request, call), _path(request)
@@ -75,7 +77,7 @@ class RouterSnapshotServicer:
             await sandbox.unmount(path)
         return Empty()
 
-    def _sandbox(self, request: _SnapshotRequest | _PathRequest, call: Call) -> ServedSandbox:
+    def _sandbox(self, request: _SnapshotRequest | _PathRequest, call: ServedCall) -> ServedSandbox:
         sandbox = commanded(self._state, request.task_id, call)
         if request.container_id:
             raise unimplemented("sidecars (container_id) are not implemented by pytest-sandbox")
@@ -90,7 +92,7 @@ class RouterSnapshotServicer:
         self,
         sandbox: ServedSandbox,
         request: _SnapshotRequest,
-        call: Call,
+        call: ServedCall,
         take: Callable[[], Awaitable[ImageRecord]],
     ) -> ImageRecord:
         if not request.snapshot_id:

@@ -14,8 +14,9 @@ from ..model.ids import check_tag
 from ..model.result import TERMINATED
 from ..model.sandbox import ServedSandbox
 from ..model.state import State
-from ..rpc.dispatch import Call, once
+from ..rpc.call import ServedCall
 from ..rpc.errors import not_found, precondition
+from ..rpc.handlers import once
 
 #: Sandboxes in one page of a listing.
 PAGE = 100
@@ -30,7 +31,7 @@ class SandboxServicer:
 
     @once
     async def SandboxCreate(
-        self, request: pb.SandboxCreateRequest, call: Call
+        self, request: pb.SandboxCreateRequest, call: ServedCall
     ) -> pb.SandboxCreateResponse:
         """Create a sandbox; it runs when this returns.
 
@@ -47,14 +48,14 @@ class SandboxServicer:
         )
 
     async def SandboxGetTaskId(
-        self, request: pb.SandboxGetTaskIdRequest, call: Call
+        self, request: pb.SandboxGetTaskIdRequest, call: ServedCall
     ) -> pb.SandboxGetTaskIdResponse:
         """The task of a sandbox, and its result once it has one."""
         sandbox = self._state.sandboxes.get(request.sandbox_id)
         return pb.SandboxGetTaskIdResponse(task_id=sandbox.task_id, task_result=sandbox.result)
 
     async def SandboxWait(
-        self, request: pb.SandboxWaitRequest, call: Call
+        self, request: pb.SandboxWaitRequest, call: ServedCall
     ) -> pb.SandboxWaitResponse:
         """How a sandbox ended; an empty result if it still runs after `timeout` seconds."""
         sandbox = self._state.sandboxes.get(request.sandbox_id)
@@ -64,7 +65,7 @@ class SandboxServicer:
         )
 
     async def SandboxTerminate(
-        self, request: pb.SandboxTerminateRequest, call: Call
+        self, request: pb.SandboxTerminateRequest, call: ServedCall
     ) -> pb.SandboxTerminateResponse:
         """End a sandbox, and return when nothing of it is left."""
         sandbox = self._state.sandboxes.get(request.sandbox_id)
@@ -73,7 +74,7 @@ class SandboxServicer:
         return pb.SandboxTerminateResponse(existing_result=existing)
 
     async def SandboxList(
-        self, request: pb.SandboxListRequest, call: Call
+        self, request: pb.SandboxListRequest, call: ServedCall
     ) -> pb.SandboxListResponse:
         """A page of sandboxes, the newest first, created before `before_timestamp` if given."""
         tags = _tags(request.tags)
@@ -100,21 +101,21 @@ class SandboxServicer:
         )
 
     async def SandboxTagsGet(
-        self, request: pb.SandboxTagsGetRequest, call: Call
+        self, request: pb.SandboxTagsGetRequest, call: ServedCall
     ) -> pb.SandboxTagsGetResponse:
         """The tags of a sandbox."""
         return pb.SandboxTagsGetResponse(
             tags=_tag_messages(self._state.sandboxes.get(request.sandbox_id))
         )
 
-    async def SandboxTagsSet(self, request: pb.SandboxTagsSetRequest, call: Call) -> Empty:
+    async def SandboxTagsSet(self, request: pb.SandboxTagsSetRequest, call: ServedCall) -> Empty:
         """Replace all tags of a sandbox."""
         sandbox = self._state.sandboxes.get(request.sandbox_id)
         sandbox.tags = _tags(request.tags)
         return Empty()
 
     async def SandboxGetFromName(
-        self, request: pb.SandboxGetFromNameRequest, call: Call
+        self, request: pb.SandboxGetFromNameRequest, call: ServedCall
     ) -> pb.SandboxGetFromNameResponse:
         """The running sandbox of a name, or the latest finished one if that is asked for."""
         environment = self._state.apps.environment(request.environment_name)
@@ -136,7 +137,7 @@ class SandboxServicer:
         return max(named, key=lambda sandbox: sandbox.created_at, default=None)
 
     async def SandboxStdinWrite(
-        self, request: pb.SandboxStdinWriteRequest, call: Call
+        self, request: pb.SandboxStdinWriteRequest, call: ServedCall
     ) -> pb.SandboxStdinWriteResponse:
         """Write to the main process; an index that was seen before is dropped."""
         sandbox = self._state.sandboxes.get(request.sandbox_id)

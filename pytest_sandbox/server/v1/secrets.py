@@ -8,8 +8,9 @@ from ..model.checks import check_environment
 from ..model.ids import check_name
 from ..model.secrets import SecretRecord
 from ..model.state import State
-from ..rpc.dispatch import Call, once
+from ..rpc.call import ServedCall
 from ..rpc.errors import already_exists, not_found, precondition
+from ..rpc.handlers import once
 
 _LOOKUP = common_pb2.OBJECT_CREATION_TYPE_UNSPECIFIED
 _UNNAMED = {
@@ -26,7 +27,7 @@ class SecretServicer:
 
     @once
     async def SecretGetOrCreate(
-        self, request: pb.SecretGetOrCreateRequest, call: Call
+        self, request: pb.SecretGetOrCreateRequest, call: ServedCall
     ) -> pb.SecretGetOrCreateResponse:
         """A secret by name, or one made of the variables in the request."""
         check_environment(request.env_dict.items())

@@ -9,8 +9,9 @@ from ..model.checks import check_timeout
 from ..model.creation import SandboxCreator
 from ..model.sandbox import ServedSandbox
 from ..model.state import IMAGE_BUILDER_VERSION, State
-from ..rpc.dispatch import Call, once
+from ..rpc.call import ServedCall
 from ..rpc.errors import invalid, unimplemented
+from ..rpc.handlers import once
 from ..snapshots.files import in_time, snapshot_filesystem
 from ..snapshots.memory import MemorySnapshotRecord, failure
 
@@ -27,7 +28,7 @@ class SnapshotServicer:
 
     @once
     async def SandboxSnapshotFs(
-        self, request: pb.SandboxSnapshotFsRequest, call: Call
+        self, request: pb.SandboxSnapshotFsRequest, call: ServedCall
     ) -> pb.SandboxSnapshotFsResponse:
         """Take a snapshot of all files, if it takes at most `timeout` seconds."""
         sandbox = self._state.sandboxes.get(request.sandbox_id)
@@ -44,14 +45,14 @@ class SnapshotServicer:
 
     @once
     async def SandboxSnapshot(
-        self, request: pb.SandboxSnapshotRequest, call: Call
+        self, request: pb.SandboxSnapshotRequest, call: ServedCall
     ) -> pb.SandboxSnapshotResponse:
         """Begin to take a snapshot of files and processes."""
         sandbox = self._state.sandboxes.get(request.sandbox_id)
         return pb.SandboxSnapshotResponse(snapshot_id=self._state.memory_snapshots.take(sandbox).id)
 
     async def SandboxSnapshotWait(
-        self, request: pb.SandboxSnapshotWaitRequest, call: Call
+        self, request: pb.SandboxSnapshotWaitRequest, call: ServedCall
     ) -> pb.SandboxSnapshotWaitResponse:
         """Whether the snapshot is taken, as soon as it is or has failed."""
         snapshot = self._state.memory_snapshots.get(request.snapshot_id)
@@ -65,7 +66,7 @@ class SnapshotServicer:
         return pb.SandboxSnapshotWaitResponse(result=_Result(status=_Result.GENERIC_STATUS_SUCCESS))
 
     async def SandboxSnapshotGet(
-        self, request: pb.SandboxSnapshotGetRequest, call: Call
+        self, request: pb.SandboxSnapshotGetRequest, call: ServedCall
     ) -> pb.SandboxSnapshotGetResponse:
         """A snapshot by id."""
         snapshot = self._state.memory_snapshots.get(request.snapshot_id)
@@ -75,7 +76,7 @@ class SnapshotServicer:
 
     @once
     async def SandboxRestore(
-        self, request: pb.SandboxRestoreRequest, call: Call
+        self, request: pb.SandboxRestoreRequest, call: ServedCall
     ) -> pb.SandboxRestoreResponse:
         """Create a sandbox that resumes from a snapshot; it runs when this returns."""
         if request.replace_volume_mounts or request.volume_mounts:

@@ -12,7 +12,7 @@ from ..certificates import REMEDY
 from ..model.checks import check_timeout
 from ..model.sandbox import ServedSandbox
 from ..model.state import State
-from ..rpc.dispatch import Call
+from ..rpc.call import ServedCall
 from ..rpc.errors import precondition
 from ..tunnels.tunnel import HOST, TunnelListener
 
@@ -32,7 +32,7 @@ class TunnelServicer:
         self._open: set[TunnelListener] = set()
 
     async def SandboxGetTunnels(
-        self, request: pb.SandboxGetTunnelsRequest, call: Call
+        self, request: pb.SandboxGetTunnelsRequest, call: ServedCall
     ) -> pb.SandboxGetTunnelsResponse:
         """The addresses of a sandbox's ports, which stay the same until it ends.
 

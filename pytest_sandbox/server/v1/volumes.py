@@ -13,8 +13,9 @@ from pytest_sandbox.engine import SupportsVolumes
 from ..model.ids import check_name
 from ..model.state import State
 from ..model.volumes import VolumeRecord
-from ..rpc.dispatch import Call, once
+from ..rpc.call import ServedCall
 from ..rpc.errors import already_exists, invalid, not_found, precondition, unimplemented
+from ..rpc.handlers import once
 from .router import commanded
 
 _LOOKUP = common_pb2.OBJECT_CREATION_TYPE_UNSPECIFIED
@@ -35,7 +36,7 @@ class VolumeServicer:
 
     @once
     async def VolumeGetOrCreate(
-        self, request: pb.VolumeGetOrCreateRequest, call: Call
+        self, request: pb.VolumeGetOrCreateRequest, call: ServedCall
     ) -> pb.VolumeGetOrCreateResponse:
         """A volume by name, or an ephemeral one, which lives as long as its client says so."""
         await self._forget_expired()
@@ -66,13 +67,13 @@ class VolumeServicer:
         return volume
 
     async def VolumeGetById(
-        self, request: pb.VolumeGetByIdRequest, call: Call
+        self, request: pb.VolumeGetByIdRequest, call: ServedCall
     ) -> pb.VolumeGetByIdResponse:
         """A volume by id."""
         volume = self._volumes.get(request.volume_id)
         return pb.VolumeGetByIdResponse(volume_id=volume.id, metadata=volume.metadata())
 
-    async def VolumeHeartbeat(self, request: pb.VolumeHeartbeatRequest, call: Call) -> Empty:
+    async def VolumeHeartbeat(self, request: pb.VolumeHeartbeatRequest, call: ServedCall) -> Empty:
         """The client of an ephemeral volume is still there."""
         volume = self._volumes.get(request.volume_id)
         if volume.name:
@@ -80,7 +81,9 @@ class VolumeServicer:
         self._volumes.beat(volume)
         return Empty()
 
-    async def VolumeList(self, request: pb.VolumeListRequest, call: Call) -> pb.VolumeListResponse:
+    async def VolumeList(
+        self, request: pb.VolumeListRequest, call: ServedCall
+    ) -> pb.VolumeListResponse:
         """A page of the volumes with a name, the newest first."""
         environment = self._state.apps.environment(request.environment_name)
         page = request.pagination
@@ -94,7 +97,7 @@ class VolumeServicer:
         items = [_item(volume) for volume in chosen[: page.max_objects or PAGE]]
         return pb.VolumeListResponse(items=items, environment_name=environment)
 
-    async def VolumeRename(self, request: pb.VolumeRenameRequest, call: Call) -> Empty:
+    async def VolumeRename(self, request: pb.VolumeRenameRequest, call: ServedCall) -> Empty:
         """Give a volume another name."""
         volume = self._volumes.get(request.volume_id)
         if not volume.name:
@@ -106,25 +109,25 @@ class VolumeServicer:
         volume.name = request.name
         return Empty()
 
-    async def VolumeDelete(self, request: pb.VolumeDeleteRequest, call: Call) -> Empty:
+    async def VolumeDelete(self, request: pb.VolumeDeleteRequest, call: ServedCall) -> Empty:
         """Delete a volume; sandboxes that have it mounted keep it until they end."""
         await self._forget(self._volumes.get(request.volume_id))
         return Empty()
 
     async def VolumeCommit(
-        self, request: pb.VolumeCommitRequest, call: Call
+        self, request: pb.VolumeCommitRequest, call: ServedCall
     ) -> pb.VolumeCommitResponse:
         """Everything is there already."""
         self._volumes.get(request.volume_id)
         return pb.VolumeCommitResponse(skip_reload=True)
 
-    async def VolumeReload(self, request: pb.VolumeReloadRequest, call: Call) -> Empty:
+    async def VolumeReload(self, request: pb.VolumeReloadRequest, call: ServedCall) -> Empty:
         """Everything is there already."""
         self._volumes.get(request.volume_id)
         return Empty()
 
     async def ContainerReloadVolumes(
-        self, request: containers_pb2.ContainerReloadVolumesRequest, call: Call
+        self, request: containers_pb2.ContainerReloadVolumesRequest, call: ServedCall
     ) -> containers_pb2.ContainerReloadVolumesResponse:
         """The volumes of a sandbox: everything is there already."""
         sandbox = self._state.sandboxes.of_task(request.task_id)
@@ -133,7 +136,7 @@ class VolumeServicer:
         return containers_pb2.ContainerReloadVolumesResponse()
 
     async def TaskReloadVolumes(
-        self, request: router_pb2.TaskReloadVolumesRequest, call: Call
+        self, request: router_pb2.TaskReloadVolumesRequest, call: ServedCall
     ) -> router_pb2.TaskReloadVolumesResponse:
         """The same, as newer clients ask for it."""
         if request.container_id:

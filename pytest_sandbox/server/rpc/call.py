@@ -1,0 +1,48 @@
+"""One call, as the handler of its RPC sees it besides the request."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from grpclib.server import Stream
+
+from .auth import ListenerConfig
+
+#: A stream of messages of any type, as grpclib gives it to what serves a call.
+AnyStream = Stream[Any, Any]
+#: What grpclib calls to serve a call.
+Serve = Callable[[AnyStream], Awaitable[None]]
+
+#: Metadata: the name that a client gives itself, so that several can share an engine; see `Rpcs`.
+CALLER = "x-sandbox-caller"
+#: Metadata: the same in each attempt to make a call that creates something.
+IDEMPOTENCY_KEY = "x-idempotency-key"
+
+
+class ServedCall:
+    """A call that is being served.
+
+    Args:
+        rpc: name of the RPC.
+        listener: where the call came in.
+        metadata: what the client sent beside the request.
+
+    Attributes:
+        task_id: command router only: the task that the caller's token is for.
+        initial_metadata: what goes back to the client ahead of the response.
+    """
+
+    __slots__ = ("initial_metadata", "listener", "metadata", "rpc", "task_id")
+
+    def __init__(
+        self, rpc: str, listener: ListenerConfig, metadata: Mapping[str, str | bytes]
+    ) -> None:
+        self.rpc = rpc
+        self.listener = listener
+        self.metadata = metadata
+        self.task_id = ""
+        self.initial_metadata: Mapping[str, str | bytes] = {}
+
+    def header(self, name: str) -> str:
+        """A text entry of the metadata; empty if absent."""
+        value = self.metadata.get(name, "")
+        return value if isinstance(value, str) else ""
