@@ -65,7 +65,7 @@ class _Tool:
     async def _print(self, value: object) -> None:
         await self._streams.stdout.append(json.dumps(value).encode() + b"\n")
 
-    async def _read_file(self, parameters: "_Parameters") -> None:
+    async def read_file(self, parameters: "_Parameters") -> None:
         path = parameters.path()
         entry = await self._files.stat(path, follow=True)
         if entry.kind is EntryKind.DIRECTORY:
@@ -83,7 +83,7 @@ class _Tool:
         finally:
             await file.close()
 
-    async def _write_file(self, parameters: "_Parameters") -> None:
+    async def write_file(self, parameters: "_Parameters") -> None:
         path = parameters.path()
         await self._make_way(path)
         file = await self._files.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
@@ -116,23 +116,23 @@ class _Tool:
             raise ToolError("Other", "not a regular file")
         await self._files.remove(path)
 
-    async def _list_files(self, parameters: "_Parameters") -> None:
+    async def list_files(self, parameters: "_Parameters") -> None:
         entries = await self._files.listdir(parameters.path())
         await self._print([_describe(entry) for entry in entries])
 
-    async def _stat(self, parameters: "_Parameters") -> None:
+    async def stat(self, parameters: "_Parameters") -> None:
         await self._print(_describe(await self._files.stat(parameters.path())))
 
-    async def _make_directory(self, parameters: "_Parameters") -> None:
+    async def make_directory(self, parameters: "_Parameters") -> None:
         try:
             await self._files.mkdir(parameters.path(), parents=parameters.flag("parents"))
         except FileExistsError as error:
             raise ToolError("PathAlreadyExists", str(error)) from None
 
-    async def _remove(self, parameters: "_Parameters") -> None:
+    async def remove(self, parameters: "_Parameters") -> None:
         await self._files.remove(parameters.path(), recursive=parameters.flag("recursive"))
 
-    async def _watch(self, parameters: "_Parameters") -> None:
+    async def watch(self, parameters: "_Parameters") -> None:
         """Print changes until the time is up or standard input is closed."""
         wanted = parameters.optional("filter", list)
         timeout = parameters.optional("timeout_secs", (int, float))
@@ -163,12 +163,12 @@ class _Tool:
                 if wanted is None or event.kind.value in wanted:
                     await self._print({"event_type": event.kind.value, "paths": list(event.paths)})
 
-    async def _pack(self, parameters: "_Parameters") -> None:
+    async def pack(self, parameters: "_Parameters") -> None:
         async with closing(self._files.pack(parameters.path())) as chunks:
             async for data in chunks:
                 await self._streams.stdout.append(data)
 
-    async def _unpack(self, parameters: "_Parameters") -> None:
+    async def unpack(self, parameters: "_Parameters") -> None:
         async with closing(self._streams.stdin.follow(0, CHUNK)) as chunks:
             await self._files.unpack(parameters.path(), chunks)
 
@@ -176,15 +176,15 @@ class _Tool:
 _Operation = Callable[[_Tool, "_Parameters"], Awaitable[None]]
 
 _OPERATIONS: dict[str, _Operation] = {
-    "ReadFile": _Tool._read_file,
-    "WriteFile": _Tool._write_file,
-    "ListFiles": _Tool._list_files,
-    "Stat": _Tool._stat,
-    "MakeDirectory": _Tool._make_directory,
-    "Remove": _Tool._remove,
-    "Watch": _Tool._watch,
-    "Pack": _Tool._pack,
-    "Unpack": _Tool._unpack,
+    "ReadFile": _Tool.read_file,
+    "WriteFile": _Tool.write_file,
+    "ListFiles": _Tool.list_files,
+    "Stat": _Tool.stat,
+    "MakeDirectory": _Tool.make_directory,
+    "Remove": _Tool.remove,
+    "Watch": _Tool.watch,
+    "Pack": _Tool.pack,
+    "Unpack": _Tool.unpack,
 }
 
 

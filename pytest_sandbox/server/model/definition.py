@@ -50,13 +50,18 @@ _REFUSED: dict[str, Callable[[pb.Sandbox], object]] = {
     "runtime": lambda d: d.runtime or d.runsc_runtime_version,
     "preload_path_prefixes": lambda d: d.preload_path_prefixes,
     "worker_id": lambda d: d.worker_id,
-    "_restore_instance_type": lambda d: d._restore_instance_type,
+    "_restore_instance_type": lambda d: "_restore_instance_type" in _fields(d),
 }
 # Not refused and without effect, on purpose: `verbose` and `runtime_debug` ask Modal's own
 # machines for more logs, `direct_sandbox_commands_enabled` says that a client can use the
 # command router, and an open network is what a client asks for when its caller says nothing:
 # an engine gives the network it has. `skip_num_threads_env_vars` of the resources is about
 # variables that are not set here anyway.
+
+
+def _fields(definition: pb.Sandbox) -> set[str]:
+    """The names of the fields that are set."""
+    return {field.name for field, _ in definition.ListFields()}
 
 
 def refuse_unbuilt(definition: pb.Sandbox, info: EngineInfo) -> None:
