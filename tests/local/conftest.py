@@ -56,6 +56,19 @@ def until(condition: Callable[[], bool], what: str) -> None:
         time.sleep(0.005)
 
 
+def is_running(pid: int) -> bool:
+    """Whether there is such a process on the machine that has not ended.
+
+    One whose parent was killed ends as a child of the machine's init, which may take seconds until
+    it collects it.
+    """
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] not in "ZX"
+
+
 def exists(path: str) -> bool:
     """Whether there is such a path on the machine."""
     return os.path.exists(path)

@@ -154,12 +154,12 @@ async def test_keeping_with_the_end_is_like_a_kill(engine: LocalEngine) -> None:
 
 async def test_snapshots_at_once_are_served_one_after_another(engine: LocalEngine) -> None:
     task = await engine.create(TaskSpec())
-    await out(task, "echo x >/root/f")
-    part = asyncio.ensure_future(task.snapshot_directory("/root"))
+    await out(task, "echo x >/srv/f")
+    part = asyncio.ensure_future(task.snapshot_directory("/srv"))
     images = await asyncio.gather(*(task.snapshot() for _ in range(5)))
     assert len({*images, await part}) == 6
     copy = await engine.create(TaskSpec(image=images[4]))
-    assert await out(copy, "cat /root/f") == "x\n"
+    assert await out(copy, "cat /srv/f") == "x\n"
     for image in images:
         await engine.forget(image)
     await engine.forget(await part)

@@ -1,6 +1,5 @@
 """Volumes of local sandboxes, beyond what the contract says of them."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ from pytest_sandbox.engine import (
 from pytest_sandbox.local import LocalEngine, LocalOptions
 from pytest_sandbox.local.filesystem.volume_mounts import VolumeStore
 
-from .conftest import needs_root, processes, shell, until
+from .conftest import needs_root, shell, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -30,28 +29,23 @@ async def with_volume(
     return await engine.create(TaskSpec(volumes=volumes, image=image or Host()))
 
 
-def mounted() -> int:
-    """How many volumes are mounted on the stages of the engines of this process."""
-    count = 0
-    for pid in processes("sandbox zygote"):
-        status = Path(f"/proc/{pid}/status").read_text()
-        if f"PPid:\t{os.getpid()}\n" in status:
-            lines = Path(f"/proc/{pid}/mountinfo").read_text().splitlines()
-            count += sum(line.split()[4].startswith("/volumes/") for line in lines)
-    return count
+def mounted(engine: LocalEngine) -> int:
+    """How many volumes are mounted on the stage of an engine."""
+    lines = Path(f"/proc/{engine.factory.zygote.pid}/mountinfo").read_text().splitlines()
+    return sum(line.split()[4].startswith("/volumes/") for line in lines)
 
 
 @needs_root
 async def test_a_forgotten_volume_is_unmounted_whatever_its_size(engine: LocalEngine) -> None:
-    before = mounted()
+    before = mounted(engine)
     for size in (1, 64):
         task = await with_volume(engine, f"of {size} MiB")
         done = await shell(task, f"head -c {size}M /dev/zero > /vol/f")
         assert done.code == 0, done.err
-        assert mounted() == before + 1
+        assert mounted(engine) == before + 1
         await task.kill()
         await engine.forget_volume(f"of {size} MiB")
-        until(lambda: mounted() == before, "the volume is unmounted")
+        until(lambda: mounted(engine) == before, "the volume is unmounted")
 
 
 async def test_a_volume_that_no_sandbox_came_to_have_is_nothing_to_free() -> None:

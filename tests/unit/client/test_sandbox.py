@@ -286,6 +286,10 @@ def test_the_environment_names_the_default_client(
 def test_a_program_gets_an_engine_of_its_own() -> None:
     """Without a test run: it is started for the process, and ends with it."""
     code = (
+        # In development mode, asyncio warns of callbacks that take 0.1 seconds; on a busy machine
+        # any may.
+        "import logging\n"
+        "logging.getLogger('asyncio').setLevel(logging.ERROR)\n"
         "import pytest_sandbox as p\n"
         "sandbox = p.Sandbox.create()\n"
         "print(sandbox.run('echo', 'hi').stdout, end='')\n"
