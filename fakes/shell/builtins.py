@@ -3,28 +3,25 @@
 import os
 import re
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
 
 from ..processes.process import Exit, SandboxProcess
 from ..programs import UTILITIES, NotSupported, complain, problem, run, signal_number
 from .control import Break, Return
+from .state import ShellState, working_directory
 
-if TYPE_CHECKING:
-    from .shell import Shell
-
-Builtin = Callable[["Shell", list[str]], Awaitable[int]]
+Builtin = Callable[[ShellState, list[str]], Awaitable[int]]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _LETTERS = "aeux"
 _LONG = {"errexit": "e", "nounset": "u", "xtrace": "x", "allexport": "a", "pipefail": "pipefail"}
 
 
-async def colon(shell: "Shell", words: list[str]) -> int:
+async def colon(shell: ShellState, words: list[str]) -> int:
     """Do nothing."""
     return 0
 
 
-async def dot(shell: "Shell", words: list[str]) -> int:
+async def dot(shell: ShellState, words: list[str]) -> int:
     """Run a file in this shell."""
     if len(words) < 2:
         raise NotSupported("no file")
@@ -44,45 +41,37 @@ def read_script(proc: SandboxProcess, path: str) -> str:
         handle.close()
 
 
-async def break_(shell: "Shell", words: list[str]) -> int:
+async def break_(shell: ShellState, words: list[str]) -> int:
     """Leave a loop."""
     raise Break(_count(words), again=False)
 
 
-async def continue_(shell: "Shell", words: list[str]) -> int:
+async def continue_(shell: ShellState, words: list[str]) -> int:
     """Begin the next turn of a loop."""
     raise Break(_count(words), again=True)
 
 
-async def cd(shell: "Shell", words: list[str]) -> int:
+async def cd(shell: ShellState, words: list[str]) -> int:
     """Change the folder."""
     proc = shell.proc
     arguments = [word for word in words[1:] if word not in ("-L", "-P", "--")]
     target = arguments[0] if arguments else shell.lookup("HOME") or "/"
     if target == "-":
         target = shell.lookup("OLDPWD") or ""
-    before = folder(proc)
+    before = working_directory(proc)
     try:
         proc.chdir(target)
     except OSError as error:
         await complain(proc, shell.name, f"1: cd: {problem(error)}")
         return 1 if shell.bash else 2
     shell.assign("OLDPWD", before)
-    shell.assign("PWD", folder(proc))
+    shell.assign("PWD", working_directory(proc))
     if arguments[:1] == ["-"]:
-        await proc.say(folder(proc) + "\n")
+        await proc.say(working_directory(proc) + "\n")
     return 0
 
 
-def folder(proc: SandboxProcess) -> str:
-    """The path of the working directory, or nothing if it was removed."""
-    try:
-        return proc.fs.path_of(proc.cwd)
-    except FileNotFoundError:
-        return ""
-
-
-async def command(shell: "Shell", words: list[str]) -> int:
+async def command(shell: ShellState, words: list[str]) -> int:
     """Run a command though a function has its name, or say with `-v` what a name means."""
     if words[1:2] == ["-v"]:
         return await _where(shell, words[2:])
@@ -95,7 +84,7 @@ async def command(shell: "Shell", words: list[str]) -> int:
     return (await shell.start(words[1:]).wait()).returncode
 
 
-async def _where(shell: "Shell", names: list[str]) -> int:
+async def _where(shell: ShellState, names: list[str]) -> int:
     code = 0
     for name in names:
         found = name if name in BUILTINS or name in shell.functions else shell.which(name)
@@ -106,22 +95,22 @@ async def _where(shell: "Shell", names: list[str]) -> int:
     return code
 
 
-async def eval_(shell: "Shell", words: list[str]) -> int:
+async def eval_(shell: ShellState, words: list[str]) -> int:
     """Run words as a script."""
     return await shell.run_text(" ".join(words[1:]))
 
 
-async def exit_(shell: "Shell", words: list[str]) -> int:
+async def exit_(shell: ShellState, words: list[str]) -> int:
     """End the shell."""
     raise Exit(_code(words[1]) if len(words) > 1 else shell.last)
 
 
-async def return_(shell: "Shell", words: list[str]) -> int:
+async def return_(shell: ShellState, words: list[str]) -> int:
     """Leave a function."""
     raise Return(_code(words[1]) if len(words) > 1 else shell.last)
 
 
-async def export(shell: "Shell", words: list[str]) -> int:
+async def export(shell: ShellState, words: list[str]) -> int:
     """Give variables to programs."""
     for word in words[1:]:
         name, equals, value = word.partition("=")
@@ -135,7 +124,7 @@ async def export(shell: "Shell", words: list[str]) -> int:
     return 0
 
 
-async def local(shell: "Shell", words: list[str]) -> int:
+async def local(shell: ShellState, words: list[str]) -> int:
     """Make variables of a function its own."""
     if not shell.locals:
         raise NotSupported("local outside a function")
@@ -150,7 +139,7 @@ async def local(shell: "Shell", words: list[str]) -> int:
     return 0
 
 
-async def unset(shell: "Shell", words: list[str]) -> int:
+async def unset(shell: ShellState, words: list[str]) -> int:
     """Forget variables, or functions with `-f`."""
     for name in words[1:]:
         if name in ("-v", "-f"):
@@ -163,7 +152,7 @@ async def unset(shell: "Shell", words: list[str]) -> int:
     return 0
 
 
-async def read(shell: "Shell", words: list[str]) -> int:
+async def read(shell: ShellState, words: list[str]) -> int:
     """Read a line into variables; byte by byte, so that the next program gets the next line."""
     names = words[1:]
     raw = names[:1] == ["-r"]
@@ -201,7 +190,7 @@ async def _line(proc: SandboxProcess, *, raw: bool) -> tuple[bytes, bool]:
     return bytes(line), True
 
 
-async def set_(shell: "Shell", words: list[str]) -> int:
+async def set_(shell: ShellState, words: list[str]) -> int:
     """Set options and arguments."""
     rest = words[1:]
     while rest and rest[0][:1] in "-+" and len(rest[0]) > 1:
@@ -224,7 +213,7 @@ async def set_(shell: "Shell", words: list[str]) -> int:
     return 0
 
 
-async def shift(shell: "Shell", words: list[str]) -> int:
+async def shift(shell: ShellState, words: list[str]) -> int:
     """Drop the first arguments."""
     count = _count(words)
     if count > len(shell.arguments):
@@ -234,7 +223,7 @@ async def shift(shell: "Shell", words: list[str]) -> int:
     return 0
 
 
-async def trap(shell: "Shell", words: list[str]) -> int:
+async def trap(shell: ShellState, words: list[str]) -> int:
     """Say what happens when a signal comes, or at the end (`EXIT`)."""
     arguments = words[2:] if words[1:2] == ["--"] else words[1:]
     if len(arguments) < 2:
@@ -252,7 +241,7 @@ async def trap(shell: "Shell", words: list[str]) -> int:
     return 0
 
 
-async def umask(shell: "Shell", words: list[str]) -> int:
+async def umask(shell: ShellState, words: list[str]) -> int:
     """Show or set which permission bits new files do not get."""
     if len(words) == 1:
         await shell.proc.say(f"{shell.proc.umask:04o}\n")
@@ -263,7 +252,7 @@ async def umask(shell: "Shell", words: list[str]) -> int:
     return 0
 
 
-async def wait(shell: "Shell", words: list[str]) -> int:
+async def wait(shell: ShellState, words: list[str]) -> int:
     """Wait for what runs in the background; a signal with a trap interrupts."""
     wanted = [job for job in shell.jobs if not words[1:] or str(job.pid) in words[1:]]
     code = 127 if words[1:] and not wanted else 0
@@ -277,7 +266,7 @@ async def wait(shell: "Shell", words: list[str]) -> int:
     return code
 
 
-async def _wait_for(shell: "Shell", job: SandboxProcess) -> int:
+async def _wait_for(shell: ShellState, job: SandboxProcess) -> int:
     """Wait for a job; the number of a signal that came first, else 0."""
     job.at_end.append(shell.caught.notify_all)
     while job.status is None and not shell.pending:

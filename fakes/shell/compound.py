@@ -2,33 +2,31 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .conditional import holds
 from .control import Break
+from .state import ShellState
 from .syntax import Case, Command, CommandList, ConditionalExpression, For, Function, If, Loop
 
-if TYPE_CHECKING:
-    from .shell import Shell
 
-
-async def _define(shell: "Shell", command: Function) -> int:
+async def _define(shell: ShellState, command: Function) -> int:
     shell.functions[command.name] = command.body
     return 0
 
 
-async def _condition(shell: "Shell", command: ConditionalExpression) -> int:
+async def _condition(shell: ShellState, command: ConditionalExpression) -> int:
     return 0 if await holds(shell.proc, shell.expansion, command) else 1
 
 
-async def _if(shell: "Shell", command: If) -> int:
+async def _if(shell: ShellState, command: If) -> int:
     for condition, body in command.branches:
         if await shell.holds(condition):
             return await shell.run(body)
     return await shell.run(command.otherwise) if command.otherwise else 0
 
 
-async def _loop(shell: "Shell", command: Loop) -> int:
+async def _loop(shell: ShellState, command: Loop) -> int:
     code = 0
     while await shell.holds(command.condition) != command.until:
         code, leave = await _turn(shell, command.body)
@@ -37,7 +35,7 @@ async def _loop(shell: "Shell", command: Loop) -> int:
     return code
 
 
-async def _for(shell: "Shell", command: For) -> int:
+async def _for(shell: ShellState, command: For) -> int:
     words = shell.arguments
     if command.words is not None:
         words = await shell.expansion.fields(command.words)
@@ -50,7 +48,7 @@ async def _for(shell: "Shell", command: For) -> int:
     return code
 
 
-async def _turn(shell: "Shell", body: CommandList) -> tuple[int, bool]:
+async def _turn(shell: ShellState, body: CommandList) -> tuple[int, bool]:
     """One turn of a loop: the code, and whether to leave the loop."""
     await asyncio.sleep(0)
     shell.proc.check()
@@ -62,7 +60,7 @@ async def _turn(shell: "Shell", body: CommandList) -> tuple[int, bool]:
         return 0, not error.again
 
 
-async def _case(shell: "Shell", command: Case) -> int:
+async def _case(shell: ShellState, command: Case) -> int:
     text = await shell.expansion.text(command.word)
     for patterns, body in command.branches:
         for pattern in patterns:
@@ -72,7 +70,7 @@ async def _case(shell: "Shell", command: Case) -> int:
 
 
 #: What runs a command, by its kind; gives its code.
-COMPOUNDS: dict[type[Command], Callable[["Shell", Any], Awaitable[int]]] = {
+COMPOUNDS: dict[type[Command], Callable[[ShellState, Any], Awaitable[int]]] = {
     Case: _case,
     ConditionalExpression: _condition,
     For: _for,

@@ -3,19 +3,18 @@
 import errno
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 
-from ..condition import Condition
 from ..processes.description import Description
 from ..processes.process import Exit, SandboxProcess
 from ..programs import UTILITIES, NotSupported, complain, execute, posix_echo, problem, refuse, run
-from .builtins import BUILTINS, NOT_BUILTIN, SPECIAL, folder
+from .builtins import BUILTINS, NOT_BUILTIN, SPECIAL
 from .compound import COMPOUNDS
 from .control import Break, CannotFork, Return
-from .expand import Expansion
 from .parse import parse
 from .redirect import apply, redirected
+from .state import ShellState
 from .syntax import (
     AndOr,
     Command,
@@ -33,39 +32,14 @@ from .words import SyntaxProblem, Unknown
 _INSIDE = frozenset(("[", "echo", "false", "kill", "printf", "pwd", "test", "true"))
 
 
-class Shell:
-    """The state of one shell.
-
-    Args:
-        proc: the process it runs in.
-        name: `$0`.
-        arguments: `$1` and so on.
-        bash: whether it was called as bash.
-    """
+class Shell(ShellState):
+    """A shell that runs scripts; see `ShellState` for its arguments."""
 
     def __init__(
         self, proc: SandboxProcess, name: str, arguments: Sequence[str], *, bash: bool
     ) -> None:
-        self.proc = proc
-        self.name = name
-        self.arguments = list(arguments)
-        self.bash = bash
-        self.pid = proc.pid
-        # A shell takes no separators from outside, and knows its folder better than the caller.
-        self.variables = {**proc.env, "IFS": " \t\n", "PWD": folder(proc)}
-        self.exported = {*proc.env, "PWD"}
-        self.functions: dict[str, Command] = {}
-        self.locals: list[dict[str, str | None]] = []
-        self.options: set[str] = set()
-        self.traps: dict[int, str] = {}
-        self.jobs: list[SandboxProcess] = []
-        self.last = 0
-        self.last_job: int | None = None
-        self.last_substitution = 0
-        self.caught = Condition()
-        self.pending: list[int] = []
+        super().__init__(proc, name, arguments, bash=bash)
         self._trusting = 0  # depth of conditions, in which `set -e` does not count
-        self.expansion = Expansion(self)
 
     def copy(self, proc: SandboxProcess) -> "Shell":
         """A shell with the same state in another process: a subshell."""
@@ -78,38 +52,6 @@ class Shell:
         other.last, other.last_job = self.last, self.last_job
         other._trusting = self._trusting
         return other
-
-    # Variables.
-
-    def lookup(self, name: str) -> str | None:
-        """The value of a variable or a special parameter."""
-        if name.isdigit():
-            index = int(name)
-            if index == 0:
-                return self.name
-            return self.arguments[index - 1] if index <= len(self.arguments) else None
-        special = {
-            "?": str(self.last),
-            "$": str(self.pid),
-            "#": str(len(self.arguments)),
-            "!": None if self.last_job is None else str(self.last_job),
-            "-": "".join(sorted(option for option in self.options if len(option) == 1)),
-        }
-        return special[name] if name in special else self.variables.get(name)
-
-    def assign(self, name: str, value: str) -> None:
-        """Set a variable."""
-        self.variables[name] = value
-        if "a" in self.options:
-            self.exported.add(name)
-
-    def unset_is_an_error(self, name: str) -> bool:
-        """Whether using an unset variable ends the script (`set -u`)."""
-        return "u" in self.options
-
-    def environment(self) -> dict[str, str]:
-        """What programs are given."""
-        return {n: v for n, v in self.variables.items() if n in self.exported}
 
     # Running.
 
@@ -304,7 +246,7 @@ class Shell:
         builtin = BUILTINS.get(name)
         scripted = builtin is None and self._scripted(words)
         if name in self.functions or builtin or (name in _INSIDE and not scripted):
-            async with self._redirected(redirects), self._assigned(values, keep=name in SPECIAL):
+            async with self._redirected(redirects), self.assigned(values, keep=name in SPECIAL):
                 if name in self.functions and name not in SPECIAL:
                     return await self._call(self.functions[name], words[1:])
                 if builtin:
@@ -348,13 +290,6 @@ class Shell:
         child.argv = (self.name,)
         return child
 
-    def which(self, name: str) -> str | None:
-        """The path of a program, or `None`."""
-        try:
-            return self.proc.kernel.find(name, self.environment(), self.proc.cwd)
-        except OSError:
-            return None
-
     async def _builtin(
         self, builtin: Callable[["Shell", list[str]], Awaitable[int]], words: list[str]
     ) -> int:
@@ -373,7 +308,7 @@ class Shell:
         finally:
             self.arguments = before
             for name, value in self.locals.pop().items():
-                self._restore(name, value)
+                self.restore(name, value)
 
     async def _exec(
         self, words: list[str], values: dict[str, str], redirects: Sequence[Redirect]
@@ -387,24 +322,6 @@ class Shell:
             return 0
         self.proc.argv = (self.name,)
         raise Exit(await execute(self.proc, words, {**self.environment(), **values}))
-
-    @asynccontextmanager
-    async def _assigned(self, values: dict[str, str], *, keep: bool) -> AsyncIterator[None]:
-        before = {name: self.variables.get(name) for name in values}
-        for name, value in values.items():
-            self.assign(name, value)
-        try:
-            yield
-        finally:
-            if not keep:
-                for name, old in before.items():
-                    self._restore(name, old)
-
-    def _restore(self, name: str, value: str | None) -> None:
-        if value is None:
-            self.variables.pop(name, None)
-        else:
-            self.variables[name] = value
 
     # Descriptors.
 
@@ -431,11 +348,6 @@ class Shell:
         return os.fsdecode(b"".join(parts).replace(b"\0", b"")).rstrip("\n")
 
     # Signals.
-
-    def on_signal(self, number: int) -> None:
-        """A signal with a trap arrived; the trap runs after the command under way."""
-        self.pending.append(number)
-        self.caught.notify_all()
 
     async def run_traps(self) -> None:
         """Run the traps of the signals that came."""
