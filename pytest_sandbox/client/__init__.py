@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from . import exceptions as exceptions
     from .app import App as App
     from .client import Client as Client
+    from .files.byte_ranges import delete_bytes as delete_bytes
+    from .files.byte_ranges import replace_bytes as replace_bytes
     from .files.fileio import FileIO as FileIO
-    from .files.fileio import delete_bytes as delete_bytes
-    from .files.fileio import replace_bytes as replace_bytes
     from .files.filesystem import FileInfo as FileInfo
     from .files.filesystem import FileType as FileType
     from .files.filesystem import SandboxFilesystem as SandboxFilesystem
@@ -59,8 +59,8 @@ _WHERE = {
     "StreamWriter": "process.stream_writer",
     "Tunnel": "tunnel",
     "Volume": "volume",
-    "delete_bytes": "files.fileio",
-    "replace_bytes": "files.fileio",
+    "delete_bytes": "files.byte_ranges",
+    "replace_bytes": "files.byte_ranges",
 }
 
 __all__ = [

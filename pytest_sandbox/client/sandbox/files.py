@@ -8,10 +8,14 @@ from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from pytest_sandbox._shared.async_tasks import finish
+
 from ..files.bridge import read_by, written
-from ..files.fileio import FileCalls, FileIO
+from ..files.file_calls import FileCalls
+from ..files.fileio import FileIO
 from ..files.filesystem import SandboxFilesystem
 from ..files.pack import check_folder, pack
+from ..files.remote_file import RemoteFile
 from ..files.tool import FilesystemTool
 from ..files.unpack import unpack
 from ..process.overloads import Open
@@ -103,7 +107,8 @@ class SandboxFiles:
             FileNotFoundError, PermissionError, ...: as the builtin does.
             ValueError: the mode is none.
         """
-        return await FileIO[Any](self._files, check_path(path), mode)._open()
+        file = RemoteFile(self._files, check_path(path), mode)
+        return FileIO[Any](await finish(file.open(), RemoteFile.close))
 
     open = overloaded[Open](_open)
 

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import signal
-import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_sandbox.client import STDOUT, FileWatchEventType, Sandbox, StreamReader, exceptions
 from pytest_sandbox.client.transport.portal import portal
 from pytest_sandbox.inmemory import FakeSandboxes
+
+from .giving_up import GIVING_UP, interrupted, timed_out_in_asyncio, timed_out_in_trio
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -88,54 +87,6 @@ def say(process: Any, text: str) -> None:
 def finish(process: Any) -> None:
     process.stdin.write_eof()
     process.stdin.drain()
-
-
-# Each gives up a read in its own way: it is tried, and has not got anything
-
-
-def timed_out_in_asyncio(step: Any) -> None:
-    async def main() -> None:
-        with pytest.raises(asyncio.TimeoutError):
-            await asyncio.wait_for(step.aio(), 0.05)
-
-    asyncio.run(main())
-
-
-def cancelled_at_once_in_asyncio(step: Any) -> None:
-    async def main() -> None:
-        task = asyncio.ensure_future(step.aio())
-        await asyncio.sleep(0)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
-    asyncio.run(main())
-
-
-def timed_out_in_trio(step: Any) -> None:
-    async def main() -> None:
-        with trio.move_on_after(0.05) as scope:
-            await step.aio()
-        assert scope.cancelled_caught
-
-    trio.run(main)
-
-
-def interrupted(step: Any) -> None:
-    main = threading.main_thread().ident or 0
-    timer = threading.Timer(0.05, signal.pthread_kill, (main, signal.SIGINT))
-    timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        step()
-    timer.join()
-
-
-GIVING_UP = [
-    timed_out_in_asyncio,
-    cancelled_at_once_in_asyncio,
-    timed_out_in_trio,
-    interrupted,
-]
 
 
 class Next:

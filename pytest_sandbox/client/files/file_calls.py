@@ -1,0 +1,131 @@
+"""`Sandbox.open` and the calls around it: files by Modal's older protocol.
+
+An operation is two calls: one starts it, and one streams what comes of it.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from pytest_sandbox._proto import containers_pb2 as pb
+
+from ..exceptions import FilesystemExecutionError
+from ..process.splitting import Lines
+from ..transport.retries import CONTROL
+from ..validation import check_path, check_seconds
+from .watch_events import FileWatchEvent, FileWatchEventType, event, kinds
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Collection
+
+    from ..process.task import Task
+    from ..transport.calls import Calls
+
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
+#: Seconds that the server holds a request for output, as Modal's client asks.
+_HOLD = 55.0
+
+_BY_CODE: dict[int, type[Exception]] = {
+    pb.SYSTEM_ERROR_CODE_PERM: PermissionError,
+    pb.SYSTEM_ERROR_CODE_NOENT: FileNotFoundError,
+    pb.SYSTEM_ERROR_CODE_IO: OSError,
+    pb.SYSTEM_ERROR_CODE_NXIO: OSError,
+    pb.SYSTEM_ERROR_CODE_NOMEM: MemoryError,
+    pb.SYSTEM_ERROR_CODE_ACCES: PermissionError,
+    pb.SYSTEM_ERROR_CODE_EXIST: FileExistsError,
+    pb.SYSTEM_ERROR_CODE_NOTDIR: NotADirectoryError,
+    pb.SYSTEM_ERROR_CODE_ISDIR: IsADirectoryError,
+    pb.SYSTEM_ERROR_CODE_INVAL: OSError,
+    pb.SYSTEM_ERROR_CODE_MFILE: OSError,
+    pb.SYSTEM_ERROR_CODE_FBIG: OSError,
+    pb.SYSTEM_ERROR_CODE_NOSPC: OSError,
+}
+
+
+class FileCalls:
+    """The operations of the protocol, in one sandbox. On the portal's loop only."""
+
+    def __init__(self, calls: Calls, task: Task) -> None:
+        self._calls = calls
+        self._task = task
+
+    async def start(self, **operation: Any) -> pb.ContainerFilesystemExecResponse:
+        """Start an operation, given as the field of the request that it is."""
+        request = pb.ContainerFilesystemExecRequest(task_id=await self._task.id(), **operation)
+        return await self._calls.control(
+            lambda link: link.control.ContainerFilesystemExec, request, timeout=None
+        )
+
+    async def run(self, **operation: Any) -> bytes:
+        """Run an operation to its end, and give what comes of it.
+
+        Raises:
+            OSError, FilesystemExecutionError: it failed.
+        """
+        return await self.result((await self.start(**operation)).exec_id)
+
+    async def result(self, exec_id: str) -> bytes:
+        """What comes of an operation."""
+        return b"".join([chunk async for chunk in self.output(exec_id)])
+
+    async def output(self, exec_id: str) -> AsyncGenerator[bytes, None]:
+        """What comes of an operation, as it comes."""
+        request = pb.ContainerFilesystemExecGetOutputRequest(exec_id=exec_id, timeout=_HOLD)
+        ended = False
+        while not ended:
+            async for batch in self._calls.stream(
+                lambda link: link.control.ContainerFilesystemExecGetOutput,
+                lambda: request,
+                {},
+                CONTROL,
+            ):
+                for chunk in batch.output:
+                    yield chunk
+                if batch.HasField("error"):
+                    raise _failure(batch.error)
+                ended = batch.eof
+
+    async def ls(self, path: str) -> list[str]:
+        """The names in a directory."""
+        listing = await self.run(file_ls_request=pb.ContainerFileLsRequest(path=path))
+        try:
+            return [str(name) for name in json.loads(listing)["paths"]]
+        except (ValueError, KeyError, TypeError):
+            raise FilesystemExecutionError(f"ls({path!r}) gave {listing[:200]!r}") from None
+
+    async def mkdir(self, path: str, parents: bool) -> None:
+        """Make a directory."""
+        request = pb.ContainerFileMkdirRequest(path=path, make_parents=parents)
+        await self.run(file_mkdir_request=request)
+
+    async def rm(self, path: str, recursive: bool) -> None:
+        """Remove a file or a directory."""
+        await self.run(file_rm_request=pb.ContainerFileRmRequest(path=path, recursive=recursive))
+
+    async def watch(
+        self,
+        path: str,
+        wanted: Collection[FileWatchEventType] | None,
+        recursive: bool,
+        timeout: int | None,
+    ) -> AsyncGenerator[FileWatchEvent, None]:
+        """Changes to a path; each is a line of JSON, followed by an empty one."""
+        check_path(path)
+        check_seconds("timeout", timeout, least=0)
+        types = kinds(wanted) if wanted else frozenset(FileWatchEventType)
+        request = pb.ContainerFileWatchRequest(path=path, recursive=recursive, timeout_secs=timeout)
+        started = await self.start(file_watch_request=request)
+        lines = Lines()
+        async for chunk in self.output(started.exec_id):
+            for line in lines.feed(chunk):
+                if line.strip() and (change := event(line)).type in types:
+                    yield change
+
+
+def _failure(error: pb.SystemErrorMessage) -> Exception:
+    kind = _BY_CODE.get(error.error_code, FilesystemExecutionError)
+    if issubclass(kind, OSError):
+        return kind(error.error_code, error.error_message)
+    return kind(error.error_message)
