@@ -66,14 +66,14 @@ def run(args: argparse.Namespace) -> int:
     if problem := _problem(args):
         print(f"pytest-sandbox serve: {problem}", file=sys.stderr)
         return 2
-    from pytest_sandbox._run import EngineStartError, Run, Server
+    from pytest_sandbox._run import EngineProcess, EngineStartError, Run
 
     from ._supervise import supervise, until_interrupted
 
     engine_run = Run.create()
     options = parse_engine_options(args.engine_option)
 
-    def start() -> Server:
+    def start() -> EngineProcess:
         return engine_run.start(args.engine, options, tcp=f"{_bracketed(args.host)}:{args.port}")
 
     try:

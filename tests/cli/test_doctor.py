@@ -84,7 +84,8 @@ def test_a_trial_that_fails_is_shown_with_its_reason() -> None:
 
 
 def test_a_trial_says_why_there_is_no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pytest_sandbox._run.SERVER", ("-c", "raise SystemExit('broken')"))
+    broken = ("-c", "raise SystemExit('broken')")
+    monkeypatch.setattr("pytest_sandbox._run.engine_process.SERVER", broken)
 
     trial = _checkup.trial()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pytest_sandbox import Client, Sandbox
-from pytest_sandbox._run import Run, Server
+from pytest_sandbox._run import EngineProcess, Run
 
 #: Seconds after which something that must happen counts as never happening.
 PATIENCE = 30.0
@@ -44,7 +44,7 @@ class Machine:
     """One engine process, seen from outside."""
 
     run: Run
-    server: Server
+    server: EngineProcess
 
     def family(self) -> list[int]:
         """The engine process and all below it."""

@@ -9,20 +9,20 @@ TOLD = ("no sandbox engine: no user namespaces here", "What to do: sysctl -w it"
 NO_ENGINE = """
 import json
 from pathlib import Path
-from pytest_sandbox import _run
+from pytest_sandbox._run import engine_process
 
 (Path(__file__).parent / "server.py").write_text(
     "print({!r})".format(
         json.dumps({"error": {"reason": "no user namespaces here", "remedy": "sysctl -w it"}})
     )
 )
-_run.SERVER = (str(Path(__file__).parent / "server.py"),)
+engine_process.SERVER = (str(Path(__file__).parent / "server.py"),)
 """
 
 
 @pytest.fixture
 def no_engine(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pytest_sandbox._run.SERVER", ())  # undone after the test
+    monkeypatch.setattr("pytest_sandbox._run.engine_process.SERVER", ())  # undone after the test
     pytester.makeconftest(NO_ENGINE)
 
 

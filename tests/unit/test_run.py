@@ -10,11 +10,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from pytest_sandbox import _run
-from pytest_sandbox._run import EngineStartError, Run, Server
+from pytest_sandbox._run import EngineProcess, EngineStartError, Run, engine_process
+from pytest_sandbox._run.processes import start_time
+from pytest_sandbox.server import lease
 
 READY = """
     import argparse, fcntl, json, os, shutil, sys
@@ -50,7 +52,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ServerScript:
     def use(source: str) -> Path:
         path = tmp_path / "server.py"
         path.write_text(textwrap.dedent(source))
-        monkeypatch.setattr(_run, "SERVER", (str(path),))
+        monkeypatch.setattr(engine_process, "SERVER", (str(path),))
         return path
 
     return use
@@ -69,7 +71,7 @@ def starts(tmp_path: Path) -> list[str]:
 
 
 def gone(pid: int) -> bool:
-    return _run._born(pid) is None
+    return start_time(pid) is None
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -100,7 +102,8 @@ def test_the_engine_starts_on_first_use_and_once(run: Run, tmp_path: Path) -> No
 
     first, second = run.start(), run.start()
 
-    assert first == second == Server(str(run.directory / "socket"), first.pid, {"name": "local"})
+    assert first == second
+    assert first == EngineProcess(str(run.directory / "socket"), first.pid, {"name": "local"})
     assert starts(tmp_path) == [f"{first.pid} {run.directory}"]
     assert (run.directory / "server.log").read_text() == "hello log\n"
 
@@ -150,7 +153,7 @@ def test_an_attached_run_shares_the_engine_and_never_ends_it(run: Run, tmp_path:
 
 
 def test_threads_that_ask_at_the_same_time_get_one_engine(run: Run, tmp_path: Path) -> None:
-    servers: list[Server] = []
+    servers: list[EngineProcess] = []
     threads = [
         threading.Thread(target=lambda: servers.append(Run.attach(run.directory).start()))
         for _ in range(8)
@@ -167,11 +170,11 @@ def test_threads_that_ask_at_the_same_time_get_one_engine(run: Run, tmp_path: Pa
 
 def test_processes_that_ask_at_the_same_time_get_one_engine(run: Run, tmp_path: Path) -> None:
     code = (
-        "import sys; from pytest_sandbox import _run\n"
-        "_run.SERVER = (sys.argv[2],)\n"
-        "print(_run.Run.attach(sys.argv[1]).start().pid)"
+        "import sys; from pytest_sandbox._run import Run, engine_process\n"
+        "engine_process.SERVER = (sys.argv[2],)\n"
+        "print(Run.attach(sys.argv[1]).start().pid)"
     )
-    command = [sys.executable, "-c", code, str(run.directory), *_run.SERVER]
+    command = [sys.executable, "-c", code, str(run.directory), *engine_process.SERVER]
     workers = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(4)]
     answers = [worker.communicate()[0] for worker in workers]
 
@@ -185,12 +188,13 @@ def test_processes_that_ask_at_the_same_time_get_one_engine(run: Run, tmp_path: 
 def test_the_engine_ends_when_its_owner_is_killed(server: ServerScript, tmp_path: Path) -> None:
     server(READY)
     code = (
-        "import sys, tempfile; tempfile.tempdir = sys.argv[2]; from pytest_sandbox import _run\n"
-        "_run.SERVER = (sys.argv[1],)\n"
-        "print(_run.Run.create().start().pid, flush=True); sys.stdin.read()"
+        "import sys, tempfile; from pytest_sandbox._run import Run, engine_process\n"
+        "tempfile.tempdir = sys.argv[2]\n"
+        "engine_process.SERVER = (sys.argv[1],)\n"
+        "print(Run.create().start().pid, flush=True); sys.stdin.read()"
     )
     owner = subprocess.Popen(
-        [sys.executable, "-c", code, *_run.SERVER, str(tmp_path / "tmp")],
+        [sys.executable, "-c", code, *engine_process.SERVER, str(tmp_path / "tmp")],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
@@ -205,12 +209,13 @@ def test_the_engine_ends_when_its_owner_is_killed(server: ServerScript, tmp_path
 def test_leaving_python_ends_a_run_that_nobody_closed(server: ServerScript, tmp_path: Path) -> None:
     server(READY)
     code = (
-        "import sys, tempfile; tempfile.tempdir = sys.argv[2]; from pytest_sandbox import _run\n"
-        "_run.SERVER = (sys.argv[1],)\n"
-        "print(_run.Run.create().start().pid)"
+        "import sys, tempfile; from pytest_sandbox._run import Run, engine_process\n"
+        "tempfile.tempdir = sys.argv[2]\n"
+        "engine_process.SERVER = (sys.argv[1],)\n"
+        "print(Run.create().start().pid)"
     )
     owner = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code, *_run.SERVER, str(tmp_path / "tmp")],
+        [sys.executable, "-W", "error", "-c", code, *engine_process.SERVER, str(tmp_path / "tmp")],
         capture_output=True,
         check=True,
         text=True,
@@ -292,7 +297,8 @@ def test_a_server_that_is_never_ready_is_killed_when_time_is_up(
         pathlib.Path(__file__).with_name("starts").write_text(str(os.getpid()))
         time.sleep(3600)
     """)
-    monkeypatch.setattr(_run, "START_TIMEOUT", 0.5)
+    monkeypatch.setattr(engine_process, "_EXIT_TIMEOUT", 0.01)
+    monkeypatch.setattr(engine_process, "START_TIMEOUT", 0.5)
     run = Run.create()
 
     with pytest.raises(EngineStartError, match=r"not ready within 0\.5 seconds"):
@@ -322,7 +328,7 @@ def test_an_engine_that_does_not_end_is_killed(
     server: ServerScript, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server(READY.replace("lease = open", "import time; time.sleep(3600); lease = open"))
-    monkeypatch.setattr(_run, "CLOSE_TIMEOUT", 0.1)
+    monkeypatch.setattr(engine_process, "CLOSE_TIMEOUT", 0.1)
     run = Run.create()
     pid = run.start().pid
 
@@ -349,8 +355,8 @@ def test_a_temporary_folder_too_deep_for_a_socket_is_refused_with_the_remedy(
 def test_a_starter_that_hangs_does_not_hang_the_others(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_run, "START_TIMEOUT", 0.0)
-    monkeypatch.setattr(_run, "CLOSE_TIMEOUT", 0.05)
+    monkeypatch.setattr(engine_process, "START_TIMEOUT", 0.0)
+    monkeypatch.setattr(engine_process, "CLOSE_TIMEOUT", 0.05)
     with open(run.directory / "start.lock", "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
 
@@ -364,3 +370,155 @@ def test_a_run_that_is_over_cannot_be_used(run: Run) -> None:
 
     with pytest.raises(EngineStartError, match="is over"):
         other.start()
+
+
+#: Begins like the real engine process, and then waits until the process that started it is gone.
+ORPHAN = """
+    import fcntl, os, pathlib, select, sys, time
+    folder = pathlib.Path(__file__).parent
+    alone = open(folder / "alone", "w")
+    fcntl.flock(alone, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with open(folder / "starts", "a") as starts:
+        starts.write(f"{os.getpid()}\\n")
+    poll = select.poll()
+    poll.register(sys.stdout, 0)  # POLLERR: no process can read what is written
+    poll.poll()
+    time.sleep(0.5)  # time for another one to start, if it may
+"""
+#: Finds out at once whether an engine process runs already.
+ALONE = """
+    import fcntl, pathlib
+    alone = open(pathlib.Path(__file__).parent / "alone", "w")
+    fcntl.flock(alone, fcntl.LOCK_EX | fcntl.LOCK_NB)
+"""
+#: Shares a run and starts its engine.
+WORKER = """
+import sys
+from pytest_sandbox._run import Run, engine_process
+engine_process.SERVER = (sys.argv[2],)
+Run.attach(sys.argv[1]).start()
+"""
+#: Starts an engine, and is killed instead of calling the function that its argument names.
+KILLED = """
+import os, signal, sys, tempfile
+from pytest_sandbox._run import Run, engine_process
+tempfile.tempdir = sys.argv[2]
+engine_process.SERVER = (sys.argv[1],)
+def die(*args, **keywords):
+    os.kill(os.getpid(), signal.SIGKILL)
+setattr(engine_process, sys.argv[3], die)
+Run.create().start()
+"""
+
+
+def running(script: Path) -> bool:
+    """Whether a process runs the script."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            arguments = path.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if arguments[1:2] == [os.fsencode(script)]:
+            return True
+    return False
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        pytest.param("Child", id="before there is an engine process"),
+        pytest.param("_first_line", id="before the engine is ready"),
+        pytest.param("start_time", id="before others know that it is ready"),
+    ],
+)
+def test_nothing_is_left_of_a_run_whose_owner_is_killed_while_the_engine_starts(
+    server: ServerScript, tmp_path: Path, step: str
+) -> None:
+    script = server(READY)
+    command = [sys.executable, "-c", KILLED, str(script), str(tmp_path / "tmp"), step]
+
+    assert subprocess.run(command).returncode == -signal.SIGKILL
+
+    until(lambda: not running(script))
+    # The next engine process removes the folder of a run that had none.
+    lease.sweep(tmp_path / "tmp", tmp_path)
+    assert list((tmp_path / "tmp").iterdir()) == []
+    assert (tmp_path / "starts").exists() == (step != "Child")
+
+
+def test_no_second_engine_starts_beside_one_whose_starter_was_killed(
+    run: Run, server: ServerScript, tmp_path: Path
+) -> None:
+    """A worker of pytest-xdist crashes while it starts the engine for all of them."""
+    script = server(ORPHAN)
+    worker = subprocess.Popen([sys.executable, "-c", WORKER, str(run.directory), str(script)])
+    until((tmp_path / "starts").exists)
+    server(ALONE + READY)
+    worker.kill()
+    worker.wait()
+
+    process = run.start()
+
+    assert starts(tmp_path)[1:] == [f"{process.pid} {run.directory}"]
+
+
+def test_an_interrupt_while_the_engine_starts_ends_it_at_once(
+    server: ServerScript, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server("""
+        import os, pathlib, signal, time
+        pathlib.Path(__file__).with_name("starts").write_text(str(os.getpid()))
+        os.kill(os.getppid(), signal.SIGINT)
+        time.sleep(3600)
+    """)
+    monkeypatch.setattr(engine_process, "_EXIT_TIMEOUT", 3600)  # which would time the test out
+    run = Run.create()
+
+    with pytest.raises(KeyboardInterrupt):
+        run.start()
+
+    assert gone(int(starts(tmp_path)[0]))
+    assert not run.started
+    server(READY)
+    assert not gone(run.start().pid)
+    run.close()
+
+
+def test_closing_waits_for_an_engine_process_that_an_interrupt_left_unknown(
+    server: ServerScript, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C just after the fork: there is a process, and nothing knows its id."""
+    script = server(READY)
+
+    class Interrupted(engine_process.Child):
+        def __init__(self, *args: Any, **keywords: Any) -> None:
+            super().__init__(*args, **keywords)
+            assert self.stdout is not None
+            self.stdout.close()
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(engine_process, "Child", Interrupted)
+    run = Run.create()
+    with pytest.raises(KeyboardInterrupt):
+        run.start()
+
+    run.close()
+
+    assert not running(script)
+    assert not run.directory.exists()
+
+
+def test_closing_waits_for_an_engine_that_another_process_is_starting(
+    server: ServerScript, tmp_path: Path
+) -> None:
+    """The controller of pytest-xdist ends while a worker starts the engine."""
+    script = server(READY.replace("print(json", "0 and print(json"))  # never ready
+    run = Run.create()
+    command = [sys.executable, "-c", WORKER, str(run.directory), str(script)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL):
+        until((tmp_path / "starts").exists)
+
+        run.close()
+
+        assert not running(script)
+        assert not run.directory.exists()

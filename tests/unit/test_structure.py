@@ -52,7 +52,6 @@ CIRCLES: list[set[str]] = []
 TWICE = {
     "Link",
     "Run",
-    "Server",
     "Task",
 }
 

@@ -1,0 +1,33 @@
+"""A run: the folder, the lease and the one engine process that a test run shares.
+
+    pytest-sandbox-XXXXXXXX/     0700, made by `Run.create`
+        lease                    locked by the owner of the run for as long as it lives
+        start.lock               locked while the engine starts; then holds the result
+        socket                   where the engine process serves
+        server.log               its standard error
+
+The lease is a record lock (`F_SETLK` of fcntl_locking(2)): the kernel releases it when the owner
+dies, however it dies, and `fork` does not inherit it. The engine process waits for that lock, and
+ends everything when it gets it. So no code of the owner has to run for a run to be cleaned up. The
+folder of a run whose engine process was killed too, or never started, is removed by the next
+engine process.
+
+`start.lock` is locked with flock(2), whose lock belongs to the open file, and the engine process
+inherits that. So the lock is held until the engine has started, failed, or is gone, even if the
+process that started it is killed meanwhile: no second engine starts beside the first.
+
+Importing this costs little, as the plugin does it in every run of pytest.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from .engine_process import EngineProcess as EngineProcess
+from .errors import EngineStartError as EngineStartError
+from .run import Run as Run
+
+__all__ = ["EngineProcess", "EngineStartError", "Run"]
+
+#: Returns the default client of this process while a test run has one. The plugin sets it and the
+#: client calls it; it is here because the plugin must not load the client before a test needs it.
+default_client: Callable[[], Any] | None = None

@@ -1,0 +1,163 @@
+"""Starting the engine process, and ending it."""
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .errors import EngineStartError
+from .processes import start_time, wait_until_gone
+
+#: What Python runs as the engine process.
+SERVER = ("-m", "pytest_sandbox.server")
+#: Seconds that an engine may take to become ready.
+START_TIMEOUT = 30.0
+#: Seconds that an engine may take to end its sandboxes before it is killed.
+CLOSE_TIMEOUT = 10.0
+#: Bytes of `server.log` that errors show.
+_LOG_TAIL = 4096
+#: Seconds that a process which failed to start has to end by itself.
+_EXIT_TIMEOUT = 1.0
+
+
+@dataclass(frozen=True)
+class EngineProcess:
+    """An engine process that is ready.
+
+    Attributes:
+        socket: the path of its Unix socket.
+        pid: its process id.
+        engine: what it is: `name`, `mode`, `capabilities`, `details`.
+        tcp: where real Modal clients reach it, if that was asked for.
+        started: when the process started, as `start_time` has it.
+    """
+
+    socket: str
+    pid: int
+    engine: Mapping[str, Any] = field(default_factory=dict)
+    tcp: Mapping[str, Any] | None = None
+    started: str | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it still runs."""
+        return self.started is not None and start_time(self.pid) == self.started
+
+    def end(self) -> None:
+        """Wait until it is gone, which its lease tells it to be; kill it after `CLOSE_TIMEOUT`."""
+        if not wait_until_gone(self.pid, self.started, CLOSE_TIMEOUT):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+            wait_until_gone(self.pid, self.started, CLOSE_TIMEOUT)
+
+
+class Child(subprocess.Popen[bytes]):
+    """The engine process as a child of the process that started it, which it may outlive."""
+
+    def __del__(self) -> None:
+        """Do not warn about a child that still runs."""
+
+
+def launch(directory: Path, arguments: Sequence[str], lock: int) -> tuple[Child, EngineProcess]:
+    """Start an engine process and wait until it is ready.
+
+    Args:
+        directory: of the run.
+        arguments: of the engine process.
+        lock: a locked descriptor for the process to inherit.
+
+    Raises:
+        EngineStartError: it did not become ready. It is gone then.
+    """
+    with open(directory / "server.log", "ab") as log:
+        child = Child(
+            [sys.executable, *SERVER, *arguments, "--run-dir", str(directory)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            cwd=directory,  # `-m` puts it first on sys.path: not the user's folder
+            start_new_session=True,  # Ctrl-C is for the tests, which then end the run
+            pass_fds=[lock],
+        )
+    try:
+        answer = _answer(child)
+        return child, EngineProcess(**answer, started=start_time(answer["pid"]))
+    except EngineStartError as error:
+        _wait_or_kill(child)
+        raise EngineStartError(error.reason, error.remedy, log_tail(directory)) from None
+    except BaseException:  # an interrupt
+        child.kill()
+        child.wait()
+        raise
+
+
+def log_tail(directory: Path) -> str:
+    """The end of what the engine process of a run wrote to its standard error."""
+    try:
+        data = (directory / "server.log").read_bytes()
+    except FileNotFoundError:
+        return ""
+    return data[-_LOG_TAIL:].decode(errors="replace").strip()
+
+
+def _answer(child: Child) -> dict[str, Any]:
+    """The fields of `EngineProcess`, from the line that the child writes when it is ready."""
+    line = _first_line(child, START_TIMEOUT)
+    if not line:
+        raise EngineStartError(_why_silent(child))
+    try:
+        answer = json.loads(line)
+        if error := answer.get("error"):
+            raise EngineStartError(error["reason"], error.get("remedy", ""))
+        return {
+            "socket": answer["socket"],
+            "pid": int(answer["pid"]),
+            "engine": answer.get("engine", {}),
+            "tcp": answer.get("tcp"),
+        }
+    except (ValueError, AttributeError, TypeError, KeyError):
+        raise EngineStartError(
+            f"the engine process said {line[:200]!r} instead of being ready"
+        ) from None
+
+
+def _first_line(child: Child, timeout: float) -> bytes:
+    """What the child writes until it ends a line, closes its output, or time is up."""
+    assert child.stdout is not None
+    deadline = time.monotonic() + timeout
+    line = b""
+    with child.stdout as stdout:
+        poll = select.poll()
+        poll.register(stdout, select.POLLIN)
+        while not line.endswith(b"\n"):
+            ready = poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
+            data = os.read(stdout.fileno(), 65536) if ready else b""
+            if not data:
+                break
+            line += data
+    return line
+
+
+def _why_silent(child: Child) -> str:
+    try:
+        status = child.wait(_EXIT_TIMEOUT)
+    except subprocess.TimeoutExpired:
+        return f"the engine process was not ready within {START_TIMEOUT:g} seconds"
+    return f"the engine process ended with status {status} before it was ready"
+
+
+def _wait_or_kill(child: Child) -> None:
+    """End a child that failed to start; one that said why is about to end by itself."""
+    try:
+        child.wait(_EXIT_TIMEOUT)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()

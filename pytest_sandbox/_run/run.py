@@ -1,0 +1,153 @@
+"""A run, as its owner and the processes it shares it with see it."""
+
+import atexit
+import fcntl
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+
+from . import engine_process
+from .engine_process import Child, EngineProcess, launch, log_tail
+from .errors import EngineStartError
+from .start_lock import StartRecord, await_record, read_record, start_lock
+
+PREFIX = "pytest-sandbox-"
+#: The longest path that a Unix socket can be bound to: `sun_path` of unix(7) less its NUL.
+_SUN_PATH = 107
+
+
+class Run:
+    """A run, owned by this process (`create`) or by another one (`attach`).
+
+    Attributes:
+        directory: its folder.
+    """
+
+    def __init__(self, directory: Path, lease: int | None) -> None:
+        self.directory = directory
+        self._lease = lease
+        self._pid = os.getpid()
+        self._record: StartRecord | None = None
+        self._child: Child | None = None
+
+    @classmethod
+    def create(cls) -> "Run":
+        """Make a run that lives until `close`, or until this process is gone.
+
+        Raises:
+            EngineStartError: the temporary folder cannot hold a run.
+        """
+        parent = Path(tempfile.gettempdir()).resolve()
+        directory = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
+        if len(os.fsencode(directory / "socket")) > _SUN_PATH:
+            directory.rmdir()
+            raise EngineStartError(
+                f"the path {str(directory / 'socket')!r} is too long for a Unix socket",
+                "Set TMPDIR to a folder with a shorter path.",
+            )
+        # Locked before it gets its name, so that no process ever sees a lease that is not held.
+        lease = os.open(directory / "lease.new", os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        fcntl.lockf(lease, fcntl.LOCK_EX)
+        os.rename(directory / "lease.new", directory / "lease")
+        run = cls(directory, lease)
+        atexit.register(run.close)
+        return run
+
+    @classmethod
+    def attach(cls, directory: str | os.PathLike[str]) -> "Run":
+        """Share the run that another process owns, as the workers of pytest-xdist do."""
+        return cls(Path(directory), None)
+
+    @property
+    def started(self) -> bool:
+        """Whether the engine was started, or that failed."""
+        return self._record is not None or read_record(self.directory) is not None
+
+    def socket(self, engine: str = "local", options: Mapping[str, str] | None = None) -> str:
+        """The path of the engine's Unix socket; see `start`."""
+        return self.start(engine, options).socket
+
+    def start(
+        self, engine: str = "local", options: Mapping[str, str] | None = None, *, tcp: str = ""
+    ) -> EngineProcess:
+        """The engine process of this run, started by the first call in any process.
+
+        Args:
+            engine: the engine's name.
+            options: the engine's, name to value as text.
+            tcp: `HOST:PORT`, to serve Modal clients there too.
+
+        Raises:
+            EngineStartError: it cannot be started, or it died. It is never started twice: its
+                sandboxes died with it, and a second one would only hide that.
+        """
+        arguments = ["--engine", engine]
+        for name, value in sorted((options or {}).items()):
+            arguments += ["--engine-option", f"{name}={value}"]
+        if tcp:
+            arguments += ["--tcp", tcp]
+        if self._record is None:
+            self._record = self._started(arguments)
+        if self._record.arguments != arguments:
+            raise EngineStartError(
+                f"this run's engine was started with {' '.join(self._record.arguments)!r}, "
+                f"so {' '.join(arguments)!r} cannot be had",
+                "One run has one engine.",
+            )
+        return self._living(self._record)
+
+    def close(self) -> None:
+        """Release the lease and wait until the engine process and the folder are gone.
+
+        Takes at most about `CLOSE_TIMEOUT`: an engine that is not gone by then is killed. Does
+        nothing for a run that was attached, in a fork of its owner, and when called again.
+        """
+        if self._lease is None or os.getpid() != self._pid:
+            return
+        os.close(self._lease)
+        self._lease = None
+        atexit.unregister(self.close)
+        timeout = engine_process.CLOSE_TIMEOUT
+        # Another process may be starting the engine now: one without a lease ends itself.
+        record = self._record or await_record(self.directory, timeout)
+        if record is not None and record.ready is not None:
+            EngineProcess(**record.ready).end()
+        if self._child is not None:
+            # Waited for, not polled: a process whose other threads still end cannot be reaped yet.
+            with suppress(subprocess.TimeoutExpired):
+                self._child.wait(timeout)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _started(self, arguments: list[str]) -> StartRecord:
+        """The result of starting the engine, now or before."""
+        with start_lock(self.directory) as lock:
+            record = lock.record
+            if record is None:
+                record = self._launched(arguments, lock.descriptor)
+                lock.write(record)
+        return record
+
+    def _launched(self, arguments: list[str], lock: int) -> StartRecord:
+        try:
+            self._child, process = launch(self.directory, arguments, lock)
+        except EngineStartError as error:
+            said = {"reason": error.reason, "remedy": error.remedy, "log": error.log}
+            return StartRecord(arguments, error=said)
+        return StartRecord(arguments, ready=asdict(process))
+
+    def _living(self, record: StartRecord) -> EngineProcess:
+        if record.error is not None:
+            raise EngineStartError(**record.error)
+        assert record.ready is not None
+        process = EngineProcess(**record.ready)
+        if not process.is_alive:
+            raise EngineStartError(
+                f"the engine process {process.pid} died during the run",
+                log=log_tail(self.directory),
+            )
+        return process

@@ -1,0 +1,121 @@
+"""`start.lock`: one process starts the engine of a run, and all others read the result."""
+
+import contextlib
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from . import engine_process
+from .errors import EngineStartError
+
+_NAME = "start.lock"
+_POLL = 0.005
+
+
+@dataclass(frozen=True)
+class StartRecord:
+    """The result of starting the engine.
+
+    Attributes:
+        arguments: of the engine process.
+        ready: the fields of its `EngineProcess`; `None` if it could not be started.
+        error: the arguments of the `EngineStartError`; `None` if it was started.
+    """
+
+    arguments: list[str]
+    ready: Mapping[str, Any] | None = None
+    error: Mapping[str, str] | None = None
+
+
+class StartLock:
+    """The lock, held.
+
+    Attributes:
+        descriptor: of the locked file.
+    """
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+        self.descriptor = file.fileno()
+
+    @property
+    def record(self) -> StartRecord | None:
+        """The result, if the engine was started before."""
+        self._file.seek(0)
+        return _parsed(self._file.read())
+
+    def write(self, record: StartRecord) -> None:
+        """Let all others have the result."""
+        self._file.write(json.dumps(asdict(record)))
+        self._file.flush()
+
+
+@contextlib.contextmanager
+def start_lock(directory: Path) -> Iterator[StartLock]:
+    """Hold the lock of a run; flock(2) keeps threads apart too.
+
+    Raises:
+        EngineStartError: the run is over, or another process holds the lock too long.
+    """
+    try:
+        descriptor = os.open(directory / _NAME, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+    except FileNotFoundError:
+        raise EngineStartError(f"the run in {directory} is over") from None
+    timeout = engine_process.START_TIMEOUT + engine_process.CLOSE_TIMEOUT
+    with open(descriptor, "a+", encoding="utf-8") as file:
+        if not _acquire(file, timeout):
+            raise EngineStartError(
+                f"another process holds {file.name} and does not finish starting the engine"
+            )
+        yield StartLock(file)
+        # Unlocked, not only closed: the engine process has the same open file, and so may a fork
+        # of this process. After an interrupt it is only closed, so that an engine process which
+        # was about to start keeps the lock until it is gone.
+        fcntl.flock(file, fcntl.LOCK_UN)
+
+
+def read_record(directory: Path) -> StartRecord | None:
+    """The result of starting the engine, if that was tried and is over."""
+    try:
+        return _parsed((directory / _NAME).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+
+
+def await_record(directory: Path, timeout: float) -> StartRecord | None:
+    """The same, after waiting for an engine that is starting now.
+
+    Args:
+        directory: of the run.
+        timeout: seconds to wait for it to be ready, or gone.
+    """
+    with contextlib.suppress(FileNotFoundError), open(directory / _NAME, encoding="utf-8") as file:
+        _acquire(file, timeout)
+    return read_record(directory)
+
+
+def _parsed(text: str) -> StartRecord | None:
+    return StartRecord(**json.loads(text)) if text else None
+
+
+def _acquire(file: IO[str], timeout: float) -> bool:
+    """Whether the lock could be had in time."""
+    deadline = time.monotonic() + timeout
+    while not _try_to_acquire(file):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL)
+    return True
+
+
+def _try_to_acquire(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
