@@ -12,30 +12,30 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ._call_fault import CallFault as CallFault
     from ._details import StatusDetails as StatusDetails
     from ._details import retry_after as retry_after
-    from ._faults import CallFault as CallFault
-    from ._faults import FaultPlan as FaultPlan
+    from ._fault import FaultPlan as FaultPlan
+    from ._fault import SandboxFault as SandboxFault
     from ._faults import Faults as Faults
-    from ._faults import SandboxFault as SandboxFault
+    from ._history import Recording as Recording
     from ._match import Difference as Difference
     from ._match import check as check
     from ._match import differences as differences
     from ._names import SIGNATURES as SIGNATURES
     from ._record import Rpc as Rpc
-    from ._rpcs import Recording as Recording
     from ._rpcs import Rpcs as Rpcs
 
 _WHERE = {
     "SIGNATURES": "_names",
-    "CallFault": "_faults",
+    "CallFault": "_call_fault",
     "Difference": "_match",
-    "FaultPlan": "_faults",
+    "FaultPlan": "_fault",
     "Faults": "_faults",
-    "Recording": "_rpcs",
+    "Recording": "_history",
     "Rpc": "_record",
     "Rpcs": "_rpcs",
-    "SandboxFault": "_faults",
+    "SandboxFault": "_fault",
     "StatusDetails": "_details",
     "check": "_match",
     "differences": "_match",

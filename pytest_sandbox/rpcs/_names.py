@@ -68,3 +68,15 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """The end of an error about a name that is not known."""
     hint = did_you_mean(name, known)
     return f"; {hint}" if hint else ""
+
+
+def check_status(name: str) -> None:
+    """See that a status of that name exists.
+
+    Raises:
+        ValueError: it does not; it names those spelt alike.
+    """
+    from grpclib import Status
+
+    if name not in Status.__members__:
+        raise ValueError(f"there is no status {name!r}{nearest(name, Status.__members__)}")

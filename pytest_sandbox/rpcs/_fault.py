@@ -1,0 +1,113 @@
+"""A fault as a test makes it, and the server that is told of it."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import os
+import uuid
+from typing import TYPE_CHECKING, Protocol
+
+from pytest_sandbox._proto import inspector_pb2 as pb
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from typing_extensions import Self
+
+
+class FaultPlan(Protocol):
+    """Where faults are set: the engine process of a client, or a server in this process."""
+
+    def fault_set(self, fault: pb.Fault) -> None:
+        """Set a fault, or change the one with its id."""
+
+    def fault_list(self, ids: Iterable[str]) -> Sequence[pb.FaultState]:
+        """How often each was met and struck."""
+
+    def fault_clear(self, ids: Iterable[str]) -> None:
+        """Take faults back."""
+
+
+class AnyFault:
+    """A fault that was made in a test; the server learns of it once it has an effect.
+
+    Args:
+        plan: where it is set.
+        caller: only for calls of this caller; empty for all.
+        words: the Python code that makes it.
+
+    Attributes:
+        is_set: whether the server knows of it.
+        place: file and line of the code that made it.
+    """
+
+    def __init__(self, plan: FaultPlan, caller: str, words: str) -> None:
+        self._plan = plan
+        self._fault = pb.Fault(id=str(uuid.uuid4()), caller=caller)
+        self._words = words
+        self.is_set = False
+        self._optional = False
+        self.place = _place_of_caller()
+
+    def optional(self) -> Self:
+        """Let it be fine if it never strikes."""
+        self._optional = True
+        return self
+
+    @property
+    def fired(self) -> int:
+        """How often it struck."""
+        return sum(state.fired for state in self._plan.fault_list([self.id]))
+
+    @property
+    def id(self) -> str:
+        """Under which the server knows it."""
+        return self._fault.id
+
+    @property
+    def expected(self) -> int:
+        """How often it has to strike."""
+        return 0 if self._optional else self._times
+
+    @property
+    def _times(self) -> int:
+        return 1
+
+    def set(self) -> None:
+        """Tell the server of it, or of what changed about it."""
+        self._plan.fault_set(self._fault)
+        self.is_set = True
+
+    def __repr__(self) -> str:
+        return f"<faults.{self._words}>"
+
+
+class SandboxFault(AnyFault):
+    """A sandbox that ends though nothing asked it to."""
+
+    def __init__(self, plan: FaultPlan, caller: str, words: str, ending: pb.SandboxFault) -> None:
+        super().__init__(plan, caller, words)
+        self._fault.sandbox.CopyFrom(ending)
+
+
+def _place_of_caller() -> str:
+    """File and line of the first caller that is not in this folder."""
+    here = os.path.dirname(__file__)
+    frame = inspect.currentframe()
+    while frame is not None and os.path.dirname(frame.f_code.co_filename) == here:
+        frame = frame.f_back
+    if frame is None:
+        return "?"
+    return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
+
+
+def check_seconds(name: str, value: float) -> float:
+    """A number of seconds that is neither negative nor infinite.
+
+    Raises:
+        ValueError: it is; the message has its name.
+    """
+    if not 0 <= value < math.inf:
+        raise ValueError(f"{name}={value!r}: seconds must be finite and not negative")
+    return value
