@@ -5,6 +5,7 @@ import errno
 import os
 from collections.abc import Callable, Sequence
 
+from pytest_sandbox._shared.checks import is_absolute_path
 from pytest_sandbox.engine import (
     Clock,
     Connection,
@@ -228,7 +229,7 @@ class MemoryTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshot
 
     def _check_path(self, path: str) -> None:
         self._check()
-        if not path.startswith("/") or "\0" in path:
+        if not is_absolute_path(path):
             fail(errno.EINVAL, path)
 
     def _check(self) -> None:

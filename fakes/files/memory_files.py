@@ -7,6 +7,7 @@ import stat
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
+from pytest_sandbox._shared.checks import is_absolute_path
 from pytest_sandbox.engine import (
     Entry,
     EntryKind,
@@ -207,7 +208,7 @@ class MemoryFiles(Files):
 
     def _check(self, path: str) -> None:
         self._check_alive()
-        if not path.startswith("/") or "\0" in path:
+        if not is_absolute_path(path):
             fail(errno.EINVAL, path)
 
     def _check_alive(self) -> None:

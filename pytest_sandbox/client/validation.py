@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
+
+from pytest_sandbox._shared.checks import (
+    MAX_ARGUMENT_BYTES,
+    argument_bytes,
+    is_absolute_path,
+    is_app_id,
+    is_object_name,
+    is_text,
+    is_variable_name,
+)
 
 from .exceptions import InvalidError, UnimplementedError
 
@@ -12,54 +21,49 @@ if TYPE_CHECKING:
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
-#: Bytes of all arguments of a command together, Modal's limit.
-ARG_MAX_BYTES = 2**16
-
-_NAME = re.compile(r"[a-zA-Z0-9._-]{1,64}")
-_APP_ID = re.compile(r"ap-[a-zA-Z0-9]{22}")
-
 
 def check_command(args: Sequence[object], *, empty: bool = False) -> None:
     """Raise `InvalidError` unless these can be the arguments of a command."""
     if not args and not empty:
         raise InvalidError("a command is needed, as in exec('echo', 'hi')")
-    total = 0
-    for number, arg in enumerate(args):
-        if not isinstance(arg, str):
-            raise InvalidError(f"argument {number} is {arg!r}, a {type(arg).__name__}, not a str")
-        if "\0" in arg:
-            raise InvalidError(f"argument {number}, {arg[:80]!r}, has a NUL character in it")
-        total += len(arg.encode(errors="surrogateescape"))
-    if total > ARG_MAX_BYTES:
+    argv = [_argument(number, arg) for number, arg in enumerate(args)]
+    total = argument_bytes(argv)
+    if total > MAX_ARGUMENT_BYTES:
         raise InvalidError(
-            f"all arguments together are {total} bytes, and may be {ARG_MAX_BYTES} (ARG_MAX); "
+            f"all arguments together are {total} bytes, and may be {MAX_ARGUMENT_BYTES} (ARG_MAX); "
             "write long ones to a file or to standard input"
         )
 
 
+def _argument(number: int, arg: object) -> str:
+    if not isinstance(arg, str):
+        raise InvalidError(f"argument {number} is {arg!r}, a {type(arg).__name__}, not a str")
+    if not is_text(arg):
+        raise InvalidError(f"argument {number}, {arg[:80]!r}, has a NUL character in it")
+    return arg
+
+
 def check_workdir(workdir: str | None) -> None:
     """Raise `InvalidError` unless it can be a working directory."""
-    if workdir is None:
-        return
-    if not isinstance(workdir, str) or not workdir.startswith("/") or "\0" in workdir:
+    if workdir is not None and not is_absolute_path(workdir):
         raise InvalidError(f"workdir={workdir!r} is not an absolute path")
 
 
 def check_path(path: str, name: str = "path") -> str:
     """Raise `InvalidError` unless it is an absolute path in the sandbox."""
-    if not isinstance(path, str) or not path.startswith("/") or "\0" in path:
+    if not is_absolute_path(path):
         raise InvalidError(f"{name}={path!r} is not an absolute path in the sandbox")
     return path
 
 
 def check_name(name: str, kind: str) -> None:
     """Raise `InvalidError` unless it can be the name of an app, a sandbox, ..."""
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
+    if not is_object_name(name):
         raise InvalidError(
             f"{name!r} is not a name for {kind}: use 1 to 64 letters, digits, dashes, periods "
             "and underscores"
         )
-    if _APP_ID.fullmatch(name):
+    if is_app_id(name):
         raise InvalidError(f"{name!r} is not a name for {kind}: it looks like the id of an App")
 
 
@@ -83,7 +87,7 @@ def check_environment(env: Mapping[str, str | None], name: str = "env") -> dict[
     for key, value in kept.items():
         if not isinstance(key, str) or not isinstance(value, str):
             raise InvalidError(f"{name} has {key!r}: {value!r}; both must be str")
-        if not key or "=" in key or "\0" in key + value:
+        if not is_variable_name(key) or not is_text(value):
             raise InvalidError(f"{name} has {key!r}: {value[:80]!r}, which no environment can hold")
     return kept
 

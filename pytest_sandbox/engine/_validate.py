@@ -6,6 +6,8 @@ import math
 import re
 from typing import TYPE_CHECKING
 
+from pytest_sandbox._shared.checks import is_absolute_path, is_text, is_variable_name
+
 from ._errors import InvalidSpec
 from ._spec import Limits, Output, ProcessSpec, TaskSpec, VolumeMount
 
@@ -46,7 +48,7 @@ def check_process(spec: ProcessSpec) -> None:
     if not spec.argv or not spec.argv[0]:
         raise InvalidSpec(f"no command in argv {spec.argv!r}")
     for argument in spec.argv:
-        if not isinstance(argument, str) or "\0" in argument:
+        if not is_text(argument):
             raise InvalidSpec(f"argument {argument!r} is not a string without NUL")
     _check_env(spec.env)
     _check_workdir(spec.workdir)
@@ -60,21 +62,21 @@ def check_process(spec: ProcessSpec) -> None:
 
 def _check_env(env: Mapping[str, str]) -> None:
     for name, value in env.items():
-        if not isinstance(name, str) or not name or "=" in name or "\0" in name:
+        if not is_variable_name(name):
             raise InvalidSpec(f"{name!r} cannot be the name of an environment variable")
-        if not isinstance(value, str) or "\0" in value:
+        if not is_text(value):
             raise InvalidSpec(f"environment variable {name!r} cannot be {value!r}")
 
 
 def _check_workdir(workdir: str | None) -> None:
-    if workdir is not None and (not workdir.startswith("/") or "\0" in workdir):
+    if workdir is not None and not is_absolute_path(workdir):
         raise InvalidSpec(f"working directory {workdir!r} is not an absolute path")
 
 
 def _check_volumes(volumes: tuple[VolumeMount, ...]) -> None:
     for volume in volumes:
         parts = volume.path.split("/")[1:]
-        if not volume.path.startswith("/") or "\0" in volume.path or {"", ".", ".."} & set(parts):
+        if not is_absolute_path(volume.path) or {"", ".", ".."} & set(parts):
             raise InvalidSpec(
                 f"volume {volume.volume!r}: {volume.path!r} is no plain absolute path below /"
             )

@@ -7,6 +7,7 @@ import posixpath
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._proto.common_pb2 import VolumeMount
+from pytest_sandbox._shared.checks import is_text
 
 from ..exceptions import InvalidError
 from ..volume import Volume
@@ -67,7 +68,7 @@ def check_volumes(volumes: Mapping[str | os.PathLike[str], Volume]) -> dict[str,
 
 def _checked_path(given: object) -> str:
     path = os.fspath(given) if isinstance(given, os.PathLike) else given
-    if not isinstance(path, str) or "\0" in path:
+    if not is_text(path):
         raise InvalidError(f"volumes={{{given!r}: ...}}: {given!r} is not a path")
     path = path.rstrip("/") or "/"
     if not path.startswith("/") or posixpath.normpath(path) != path:

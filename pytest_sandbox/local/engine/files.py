@@ -7,6 +7,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from pytest_sandbox._shared.checks import is_absolute_path
 from pytest_sandbox.engine import Entry, EntryKind, Files, OpenFile, WatchEvent, WatchKind
 
 from ..protocol.agent import (
@@ -134,7 +135,7 @@ class LocalFiles(Files):
 
 def check_path(path: str) -> None:
     """Refuse what is no absolute path."""
-    if not path.startswith("/") or "\0" in path:
+    if not is_absolute_path(path):
         raise OSError(errno.EINVAL, "not an absolute path", path)
 
 

@@ -17,6 +17,7 @@ import stat
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+from pytest_sandbox._shared.checks import is_absolute_path
 from pytest_sandbox.engine import Clock, Entry, EntryKind, Files
 
 from ..async_helpers import closing
@@ -196,7 +197,7 @@ class _Parameters:
 
     def path(self) -> str:
         path = self._values.get("path")
-        if not isinstance(path, str) or not path.startswith("/") or "\0" in path:
+        if not is_absolute_path(path):
             raise ToolError("Other", f"path must be an absolute path, not {path!r}")
         return path
 

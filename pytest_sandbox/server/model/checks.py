@@ -5,12 +5,16 @@ import errno
 from collections.abc import Iterable, Iterator, Sequence
 
 from pytest_sandbox._proto import sandboxes_pb2 as pb
+from pytest_sandbox._shared.checks import (
+    MAX_ARGUMENT_BYTES,
+    argument_bytes,
+    is_absolute_path,
+    is_text,
+    is_variable_name,
+)
 from pytest_sandbox.engine import PtySize, SpawnFailed
 
 from ..rpc.errors import invalid
-
-#: Bytes of a command and its arguments together, as Modal's clients check.
-MAX_ARGUMENT_BYTES = 2**16
 
 
 def check_command(argv: Sequence[str]) -> None:
@@ -21,14 +25,14 @@ def check_command(argv: Sequence[str]) -> None:
     """
     if not argv or not argv[0]:
         raise invalid(f"the command {list(argv)!r} is empty: give at least the name of a program")
-    size = sum(len(argument.encode()) for argument in argv)
+    size = argument_bytes(argv)
     if size > MAX_ARGUMENT_BYTES:
         raise invalid(
             f"the command {argv[0][:100]!r} and its arguments take {size} bytes, more than the "
             f"{MAX_ARGUMENT_BYTES} allowed: pass large data through standard input or a file"
         )
     for argument in argv:
-        if "\0" in argument:
+        if not is_text(argument):
             raise invalid(f"the argument {argument[:100]!r} holds a NUL character")
 
 
@@ -54,7 +58,7 @@ def check_workdir(workdir: str | None) -> None:
     Raises:
         GRPCError: INVALID_ARGUMENT.
     """
-    if workdir is not None and (not workdir.startswith("/") or "\0" in workdir):
+    if workdir is not None and not is_absolute_path(workdir):
         raise invalid(f"workdir must be an absolute path, not {workdir!r}")
 
 
@@ -65,9 +69,9 @@ def check_environment(variables: Iterable[tuple[str, str]]) -> None:
         GRPCError: INVALID_ARGUMENT.
     """
     for name, value in variables:
-        if not name or "=" in name or "\0" in name:
+        if not is_variable_name(name):
             raise invalid(f"{name!r} cannot be the name of an environment variable")
-        if "\0" in value:
+        if not is_text(value):
             raise invalid(f"the value of the environment variable {name!r} holds a NUL character")
 
 

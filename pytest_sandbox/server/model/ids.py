@@ -10,6 +10,8 @@ import secrets
 import string
 from typing import TYPE_CHECKING
 
+from pytest_sandbox._shared.checks import is_app_id, is_object_name
+
 from ..rpc.errors import invalid
 
 if TYPE_CHECKING:
@@ -17,8 +19,6 @@ if TYPE_CHECKING:
 
 _ALPHABET = string.digits + string.ascii_letters
 _LENGTH = 22
-_NAME = re.compile(r"[a-zA-Z0-9-_.]{1,64}")
-_APP_ID = re.compile(r"ap-[a-zA-Z0-9]{22}")
 _TAG = re.compile(r"[a-zA-Z0-9._-]{1,63}")
 
 
@@ -50,7 +50,7 @@ def check_name(name: str, kind: str) -> None:
     Raises:
         GRPCError: INVALID_ARGUMENT.
     """
-    if not _NAME.fullmatch(name) or _APP_ID.fullmatch(name):
+    if not is_object_name(name) or is_app_id(name):
         raise invalid(
             f"invalid {kind} name {name!r}: use 1 to 64 letters, digits, dashes, dots and "
             "underscores, and not the shape of an app id"

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from pytest_sandbox._proto import containers_pb2 as pb
+from pytest_sandbox._shared.checks import is_absolute_path
 
 from ..files.handle import ByteRange, OpenMode
 from ..files.sessions import Outcome
@@ -224,6 +225,6 @@ def _range(
 
 
 def _absolute(path: str) -> str:
-    if not path.startswith("/") or "\0" in path:
+    if not is_absolute_path(path):
         raise OSError(errno.EINVAL, f"the path must be absolute, not {path!r}")
     return path

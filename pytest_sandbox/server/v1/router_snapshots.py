@@ -7,6 +7,7 @@ from weakref import WeakKeyDictionary
 from google.protobuf.empty_pb2 import Empty
 
 from pytest_sandbox._proto import router_pb2 as pb
+from pytest_sandbox._shared.checks import is_absolute_path
 
 from ..model.images import ImageRecord
 from ..model.sandbox import ServedSandbox
@@ -113,6 +114,6 @@ def _ttl(request: _SnapshotRequest) -> float | None:
 
 def _path(request: _PathRequest) -> str:
     path = request.path.decode(errors="surrogateescape")
-    if not path.startswith("/") or "\0" in path:
+    if not is_absolute_path(path):
         raise invalid(f"path must be absolute, not {path!r}")
     return posixpath.normpath(path)

@@ -1,0 +1,49 @@
+"""What commands, environments, paths and names can be: rules that several parts check.
+
+Each part raises an error of its own kind, and words it for its own callers.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import TypeGuard
+
+#: Bytes of a command and its arguments together, as Modal's clients check.
+MAX_ARGUMENT_BYTES = 2**16
+
+_NAME = re.compile(r"[a-zA-Z0-9._-]{1,64}")
+_APP_ID = re.compile(r"ap-[a-zA-Z0-9]{22}")
+
+
+def is_text(value: object) -> TypeGuard[str]:
+    """Whether a value is text that execve(2) can pass on: C strings end at a NUL."""
+    return isinstance(value, str) and "\0" not in value
+
+
+def is_variable_name(name: object) -> TypeGuard[str]:
+    """Whether an environment variable can have this name; environ(7) ends a name at "="."""
+    return is_text(name) and name != "" and "=" not in name
+
+
+def is_absolute_path(path: object) -> TypeGuard[str]:
+    """Whether a value is an absolute path."""
+    return is_text(path) and path.startswith("/")
+
+
+def argument_bytes(argv: Sequence[str]) -> int:
+    """The size of a command and its arguments, for a comparison with `MAX_ARGUMENT_BYTES`."""
+    return sum(len(argument.encode(errors="surrogateescape")) for argument in argv)
+
+
+def is_object_name(name: object) -> TypeGuard[str]:
+    """Whether an app, a sandbox, a volume, ... can have this name, as Modal checks."""
+    return isinstance(name, str) and _NAME.fullmatch(name) is not None
+
+
+def is_app_id(name: str) -> bool:
+    """Whether a name looks like the id of an app; Modal refuses such names."""
+    return _APP_ID.fullmatch(name) is not None
