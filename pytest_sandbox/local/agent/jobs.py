@@ -99,8 +99,8 @@ def _list_directory(path: str, sock: socket.socket) -> None:
         whole = os.path.join(path, name)
         try:
             info = files.describe(whole, os.lstat(whole))
-        except FileNotFoundError:
-            continue  # gone since
+        except (FileNotFoundError, NotADirectoryError):
+            continue  # that name, or the whole directory, was removed or replaced meanwhile
         entry = messages.DirectoryEntry(name=name, info=info)
         length = len(wire.encode(entry))
         if size + length > _BATCH and batch:

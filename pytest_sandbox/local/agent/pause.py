@@ -33,7 +33,7 @@ class SandboxPause:
         Raises:
             OSError: `EBUSY` if one does not stop; nothing is stopped then.
         """
-        self.stopped_before = {pid for pid in _pids() if _states(pid) <= {b"T", b"t"}}
+        self.stopped_before = {pid for pid in _pids() if _is_stopped(pid)}
         deadline = time.monotonic() + _LONGEST
         while time.monotonic() < deadline:
             self._signal(signal.SIGSTOP)
@@ -74,6 +74,12 @@ def _are_still(*, strictly: bool) -> bool:
 
 def _pids() -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdigit() and name != "1"]
+
+
+def _is_stopped(pid: int) -> bool:
+    # One that is gone has no states, and is not spared: its number may be another's any moment.
+    states = _states(pid)
+    return bool(states) and states <= {b"T", b"t"}
 
 
 def _states(pid: int) -> set[bytes]:

@@ -1,52 +1,130 @@
 """Removing a directory and all below it, in a sandbox: its root is all that can be named here.
 
 However deep it is, with two descriptors and no recursion; a directory that a hostile program
-swaps for a link meanwhile is not followed.
+swaps for a link meanwhile is not followed. What other programs remove meanwhile is no error.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
+class _Detached(Exception):
+    """Another program removed the directory that we are in, so there is no way up from it."""
+
+
 def remove_tree(path: str) -> None:
-    """Remove a file, a link, or a directory with all that it holds."""
+    """Remove a file, a link, or a directory with all that it holds.
+
+    Raises:
+        OSError: `ESTALE` if a directory was moved meanwhile, or what the kernel said.
+    """
     if not stat.S_ISDIR(os.lstat(path).st_mode):
         os.unlink(path)
         return
+    with contextlib.suppress(FileNotFoundError):
+        while not _emptied(path):
+            pass
+        os.rmdir(path)
+
+
+def _emptied(path: str) -> bool:
+    """Empty a directory; False if that has to begin again from the top."""
     fd = os.open(path, _FOLDER)
+    removal = _Removal(fd, path)
     try:
-        fd = _empty(fd, path)
+        removal.run()
+    except _Detached:
+        return False
     finally:
-        os.close(fd)
-    os.rmdir(path)
+        removal.close()
+    return True
 
 
-def _empty(fd: int, path: str) -> int:
-    """Empty a directory; gives back an open descriptor of it."""
-    # Of each open level: which directory it is, its name above, and what is left to remove in it.
-    levels = [(_identity(fd), "", _unlink_files(fd, path))]
-    while True:
-        _, name, pending = levels[-1]
-        if pending:
-            child = os.open(pending[-1], _FOLDER, dir_fd=fd)
-            os.close(fd)
-            fd = child
-            levels.append((_identity(fd), pending.pop(), _unlink_files(fd, path)))
-        elif len(levels) == 1:
-            return fd
-        else:
-            levels.pop()
-            above = os.open("..", _FOLDER, dir_fd=fd)
-            os.close(fd)
-            fd = above
-            if _identity(fd) != levels[-1][0]:
-                raise OSError(errno.ESTALE, "it was moved while it was removed", path)
-            os.rmdir(name, dir_fd=fd)
+class _RemovalLevel:
+    """A directory between the top and where the walk is.
+
+    Attributes:
+        identity: which directory it is, whatever its path is by now.
+        name: in the directory above.
+        pending: names of directories in it that are left to remove.
+    """
+
+    def __init__(self, fd: int, name: str, path: str) -> None:
+        info = os.fstat(fd)
+        self.identity = info.st_dev, info.st_ino
+        self.name = name
+        self.pending = _unlink_files(fd, path)
+
+
+class _Removal:
+    """Empties the directory that `fd` is open on, and goes down and up again; owns `fd`."""
+
+    def __init__(self, fd: int, path: str) -> None:
+        self._fd = fd
+        self._path = path
+
+    def run(self) -> None:
+        levels = [_RemovalLevel(self._fd, "", self._path)]
+        while True:
+            level = levels[-1]
+            if level.pending:
+                name = level.pending.pop()
+                if self._descend(name):
+                    levels.append(_RemovalLevel(self._fd, name, self._path))
+            elif len(levels) == 1:
+                return
+            else:
+                levels.pop()
+                self._ascend(levels[-1])
+                self._remove(level.name, os.rmdir)
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+    def _descend(self, name: str) -> bool:
+        try:
+            self._replace(os.open(name, _FOLDER, dir_fd=self._fd))
+        except FileNotFoundError:
+            return False
+        except NotADirectoryError:
+            self._remove(name, os.unlink)
+            return False
+        return True
+
+    def _remove(self, name: str, call: Callable[..., None]) -> None:
+        try:
+            call(name, dir_fd=self._fd)
+        except FileNotFoundError:
+            pass
+        except NotADirectoryError:  # by now a file or a link, which unlink(2) does not follow
+            os.unlink(name, dir_fd=self._fd)
+
+    def _ascend(self, level: _RemovalLevel) -> None:
+        try:
+            above = os.open("..", _FOLDER, dir_fd=self._fd)
+        except FileNotFoundError as error:
+            # A removed directory has no entries any more, not even "..": path_resolution(7), and
+            # IS_DEADDIR in fs/namei.c.
+            raise _Detached from error
+        self._replace(above)
+        info = os.fstat(self._fd)
+        if (info.st_dev, info.st_ino) != level.identity:
+            # Elsewhere, ".." would lead to what nobody asked to have removed.
+            raise OSError(errno.ESTALE, "it was moved while it was removed", self._path)
+
+    def _replace(self, fd: int) -> None:
+        os.close(self._fd)
+        self._fd = fd
 
 
 def _unlink_files(fd: int, path: str) -> list[str]:
@@ -56,17 +134,20 @@ def _unlink_files(fd: int, path: str) -> list[str]:
         with os.scandir(fd) as entries:
             found = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
         for name, is_directory in found:
-            if is_directory:
+            if is_directory or not _unlinked(name, fd):
                 directories.append(name)
-            else:
-                os.unlink(name, dir_fd=fd)
     except FileNotFoundError:
-        pass  # somebody else removes too
+        pass  # getdents(2): the directory itself was removed
     except OSError as error:
         raise OSError(error.errno, error.strerror, path) from error
     return directories
 
 
-def _identity(fd: int) -> tuple[int, int]:
-    info = os.fstat(fd)
-    return info.st_dev, info.st_ino
+def _unlinked(name: str, fd: int) -> bool:
+    """Unlink a file, if it is still there; False if it is a directory by now."""
+    with contextlib.suppress(FileNotFoundError):
+        try:
+            os.unlink(name, dir_fd=fd)
+        except IsADirectoryError:
+            return False
+    return True

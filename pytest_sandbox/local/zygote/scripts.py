@@ -38,8 +38,11 @@ def rewritten(environment: str, moved: str) -> dict[str, bytes]:
 
 def _read(path: str) -> bytes:
     """A file's content; nothing of what is no script that everybody may run."""
-    info = os.lstat(path)
-    if not stat.S_ISREG(info.st_mode) or info.st_size > _LARGEST or not info.st_mode & 0o001:
-        return b""
-    with open(path, "rb") as file:
-        return file.read(_LARGEST)
+    try:
+        info = os.lstat(path)
+        if not stat.S_ISREG(info.st_mode) or info.st_size > _LARGEST or not info.st_mode & 0o001:
+            return b""
+        with open(path, "rb") as file:
+            return file.read(_LARGEST)
+    except FileNotFoundError:
+        return b""  # an installer replaces it just now

@@ -6,6 +6,7 @@ turns up later on the machine can show. Only files that everybody may read are c
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
@@ -161,7 +162,12 @@ def copy_chosen(source: str, target: str) -> None:
 
 def _copy(source: str, target: str) -> None:
     """Copy a file, link or directory if everybody may read it; anything else is left out."""
-    info = os.lstat(source)
+    # A package manager may be at work on the machine, and replace files meanwhile.
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        _copy_as(os.lstat(source), source, target)
+
+
+def _copy_as(info: os.stat_result, source: str, target: str) -> None:
     if stat.S_ISLNK(info.st_mode):
         os.symlink(os.readlink(source), target)
     elif stat.S_ISDIR(info.st_mode) and info.st_mode & 0o005 == 0o005:
