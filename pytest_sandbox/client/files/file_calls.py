@@ -67,11 +67,26 @@ class FileCalls:
         return await self.result((await self.start(**operation)).exec_id)
 
     async def result(self, exec_id: str) -> bytes:
-        """What comes of an operation."""
-        return b"".join([chunk async for chunk in self.output(exec_id)])
+        """What comes of an operation that has ended.
 
-    async def output(self, exec_id: str) -> AsyncGenerator[bytes, None]:
-        """What comes of an operation, as it comes."""
+        Raises:
+            OSError, FilesystemExecutionError: it failed.
+        """
+        request = pb.ContainerFilesystemExecGetOutputRequest(exec_id=exec_id, timeout=_HOLD)
+        parts: list[bytes] = []
+        ended = False
+        while not ended:
+            # Requests cannot say from where on, so a stream that broke off begins anew.
+            batches = await self._calls.whole_stream(
+                lambda link: link.control.ContainerFilesystemExecGetOutput, request, CONTROL
+            )
+            for batch in batches:
+                ended = _is_last(batch)
+                parts += batch.output
+        return b"".join(parts)
+
+    async def _events(self, exec_id: str) -> AsyncGenerator[bytes, None]:
+        """What comes of a watch, as it comes: the server gives each event once."""
         request = pb.ContainerFilesystemExecGetOutputRequest(exec_id=exec_id, timeout=_HOLD)
         ended = False
         while not ended:
@@ -83,9 +98,7 @@ class FileCalls:
             ):
                 for chunk in batch.output:
                     yield chunk
-                if batch.HasField("error"):
-                    raise _failure(batch.error)
-                ended = batch.eof
+                ended = _is_last(batch)
 
     async def ls(self, path: str) -> list[str]:
         """The names in a directory."""
@@ -118,10 +131,21 @@ class FileCalls:
         request = pb.ContainerFileWatchRequest(path=path, recursive=recursive, timeout_secs=timeout)
         started = await self.start(file_watch_request=request)
         lines = Lines()
-        async for chunk in self.output(started.exec_id):
+        async for chunk in self._events(started.exec_id):
             for line in lines.feed(chunk):
                 if line.strip() and (change := event(line)).type in types:
                     yield change
+
+
+def _is_last(batch: pb.FilesystemRuntimeOutputBatch) -> bool:
+    """Whether a batch ends the outcome of an operation.
+
+    Raises:
+        OSError, FilesystemExecutionError: with an error.
+    """
+    if batch.HasField("error"):
+        raise _failure(batch.error)
+    return batch.eof
 
 
 def _failure(error: pb.SystemErrorMessage) -> Exception:

@@ -81,6 +81,20 @@ class Calls:
         with translated(_rpc(request), self._channels.server):
             return await retrying(attempt, backoff, self.clock)
 
+    async def whole_stream(
+        self, method: Streaming[Req, Res], request: Req, backoff: Backoff
+    ) -> list[Res]:
+        """All messages of a stream that cannot be continued where it broke off.
+
+        It is opened again from its beginning, so messages of an attempt that failed do not count.
+        """
+
+        async def attempt(_: int) -> list[Res]:
+            return [message async for message in self._messages(method, request, {})]
+
+        with translated(_rpc(request), self._channels.server):
+            return await retrying(attempt, backoff, self.clock)
+
     async def stream(
         self,
         method: Streaming[Req, Res],

@@ -103,6 +103,21 @@ def test_a_stream_goes_on_where_it_was_cut(sandbox: Sandbox, rpcs: Rpcs, faults:
     assert (reads.last.offset, reads.last.status) == (6, "OK")
 
 
+def test_a_file_has_its_bytes_once_though_the_answer_was_cut(
+    sandbox: Sandbox, rpcs: Rpcs, faults: Faults
+) -> None:
+    """A fetch of an outcome cannot go on where it was cut, so it begins anew."""
+    content = bytes(range(256)) * 4 * 1024 * 3  # it comes in messages of 1 MiB
+    sandbox.filesystem.write_bytes(content, "/tmp/f")
+    faults.on("ContainerFilesystemExecGetOutput", nth=2).cut_stream(after_bytes=2 * 1024 * 1024)
+
+    with sandbox.open("/tmp/f", "rb") as file:
+        assert file.read() == content
+        assert file.read() == b""
+
+    assert "UNAVAILABLE" in statuses(rpcs, "ContainerFilesystemExecGetOutput")
+
+
 def test_a_rate_limit_is_waited_for(sandbox: Sandbox, rpcs: Rpcs, faults: Faults) -> None:
     """More often than failures are forgiven: being told to wait is none."""
     faults.on("TaskExecStart").rate_limit(retry_after=0.01).times(15)
