@@ -346,7 +346,7 @@ def test_parameters_cannot_come_from_a_test(project: Project) -> None:
     )
 
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["prepared is a template, and got 7 from parametrize*params=*"])
+    result.stdout.fnmatch_lines(["the template 'prepared' cannot use 7 from parametrize*params=*"])
 
 
 def test_a_template_has_a_name_of_its_own(project: Project) -> None:

@@ -103,4 +103,4 @@ def test_a_marker_cannot_change_what_runs_already(pytester: pytest.Pytester) -> 
     )
 
     result.assert_outcomes(passed=1, errors=1)
-    result.stdout.fnmatch_lines(["timeout=200 cannot be had from the template 'running'*"])
+    result.stdout.fnmatch_lines(["timeout=200 cannot change a copy of the template 'running'*"])

@@ -32,11 +32,11 @@ def test_a_failure_is_told_to_all_and_not_tried_again(project: Project) -> None:
             "*sandbox sb-*",
             "[[]1] sh -c *",
             "*ERROR at setup of test_two*",
-            "the template 'prepared' was not built; for all tests that ask for it, this is why:",
+            "the template 'prepared' could not be built, so all tests that use it fail:",
             "*in prepared",
             "*sandbox.run(*",
             "*ERROR at setup of test_three*",
-            "*the template 'prepared' was not built*",
+            "*the template 'prepared' could not be built*",
             "prepared: not built, after *",
         ]
     )
@@ -74,7 +74,7 @@ def test_a_template_that_takes_longer_than_its_sandbox_lives_says_so(project: Pr
     )
 
     result.assert_outcomes(errors=2)
-    result.stdout.fnmatch_lines(["*'prepared' lived as long as its timeout=5 allows*"] * 2)
+    result.stdout.fnmatch_lines(["*'prepared' reached its timeout=5;*"] * 2)
 
 
 def test_a_template_that_ends_its_sandbox_is_told_that_nothing_is_left_to_keep(
@@ -92,7 +92,7 @@ def test_a_template_that_ends_its_sandbox_is_told_that_nothing_is_left_to_keep(
     )
 
     result.assert_outcomes(errors=2)
-    result.stdout.fnmatch_lines(["*'prepared' ended before it could be kept*terminates it*"] * 2)
+    result.stdout.fnmatch_lines(["*'prepared' ended before its snapshot*terminate it*"] * 2)
 
 
 def test_an_interrupted_template_ends_the_run_and_its_sandbox(project: Project) -> None:
@@ -140,7 +140,7 @@ def test_the_parent_of_a_template_must_be_one(project: Project) -> None:
 
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(
-        ["the template 'prepared' begins with 'tmp_path_factory', *no template of that name*"]
+        ["the template 'prepared' starts from 'tmp_path_factory', *no template of that name*"]
     )
     result.stdout.no_fnmatch_line("*sandbox_template_*")
 
@@ -148,8 +148,8 @@ def test_the_parent_of_a_template_must_be_one(project: Project) -> None:
 @pytest.mark.parametrize(
     ("code", "told"),
     [
-        ("@sandbox_template\ndef it(sandbox): yield", "TypeError: *on it: *no yield*"),
-        ("@sandbox_template\nasync def it(sandbox): yield", "TypeError: *on it: *no yield*"),
+        ("@sandbox_template\ndef it(sandbox): yield", "TypeError: *on it: *cannot yield*"),
+        ("@sandbox_template\nasync def it(sandbox): yield", "TypeError: *on it: *cannot yield*"),
         ("@sandbox_template\ndef it(): ...", "TypeError: *on it: it takes no sandbox*"),
         ("sandbox_template(7)", "TypeError: *goes on a function, not on 7"),
         (
@@ -174,11 +174,11 @@ def test_the_parent_of_a_template_must_be_one(project: Project) -> None:
         ),
         (
             "@sandbox_template(image='host')\ndef it(base): ...",
-            "ValueError: *image= is for a fresh sandbox, and this one is a copy of base",
+            "ValueError: *image= is for a fresh sandbox, and this is a copy of base",
         ),
         (
             "@sandbox_template(name='a-b')\ndef it(sandbox): ...",
-            "ValueError: *name='a-b' can be no parameter of a test",
+            "ValueError: *name='a-b' cannot be the name of a fixture",
         ),
         (
             "@sandbox_template(timout=5)\ndef it(sandbox): ...",
@@ -251,7 +251,7 @@ def test_what_cannot_be_kept_is_built_and_the_summary_says_so(project: Project) 
 
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(
-        ["prepared: built in * - not kept for later runs: the disk is full"]
+        ["prepared: built in * - not stored for later runs: the disk is full"]
     )
 
 

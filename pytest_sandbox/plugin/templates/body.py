@@ -1,4 +1,4 @@
-"""Running the function of a template in a sandbox, and keeping what comes of it."""
+"""Runs the function of a template in a sandbox, and takes a snapshot."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from pytest_sandbox.client import Client, Sandbox
 
-    from .layer import Layer
+    from .variant import Variant
 
 __tracebackhide__ = True  # a template that fails shows its own lines, not these
 
@@ -23,82 +23,86 @@ __tracebackhide__ = True  # a template that fails shows its own lines, not these
 TIMEOUT = 300
 
 
-def image_of(layer: Layer, sandbox: Sandbox, client: Client) -> str:
-    """Prepare a sandbox and keep it; it ends, whatever comes of it.
+def image_of(variant: Variant, sandbox: Sandbox, client: Client) -> str:
+    """Prepare a sandbox, take a snapshot of it, and end it in any case.
 
     Returns:
         The id of an image, or of a snapshot with processes.
 
     Raises:
-        pytest.fail.Exception: it did not live long enough; or the function returned something,
-            or ended it.
+        pytest.fail.Exception: the sandbox reached its timeout; or the function returned a value,
+            or ended the sandbox.
         Exception: what the function raises.
     """
     try:
-        _run(layer, sandbox)
-        if not layer.template.memory:
+        _run(variant, sandbox)
+        if not variant.template.memory:
             return client.extensions.snapshot_and_end(sandbox).object_id
         snapshot = sandbox._experimental_snapshot()
         sandbox.terminate()
         return snapshot.object_id
     except Exception:
-        if _outlived(sandbox):
-            pytest.fail(_late(layer), pytrace=False)
+        if _timed_out(sandbox):
+            pytest.fail(_timeout_message(variant), pytrace=False)
         raise
     finally:
-        with contextlib.suppress(Exception):  # what went wrong before is what counts
+        with contextlib.suppress(Exception):  # an error before this one is what counts
             sandbox.terminate()
 
 
-def _run(layer: Layer, sandbox: Sandbox) -> None:
-    result: Any = layer.template.body(**{layer.template.machine: sandbox, **layer.given})
+def _run(variant: Variant, sandbox: Sandbox) -> None:
+    result: Any = variant.template.body(
+        **{variant.template.sandbox_parameter: sandbox, **variant.given}
+    )
     if inspect.iscoroutine(result):
         result = _completed(result)
     if result is not None:
         pytest.fail(
-            f"the template {layer.template.name!r} returned {result!r}, which its copies cannot "
-            "have; write it to a file in the sandbox",
+            f"the template {variant.template.name!r} returned {result!r}, which its copies cannot "
+            "have; write it to a file in the sandbox instead",
             pytrace=False,
         )
     if sandbox.poll() is not None:
-        pytest.fail(_late(layer) if _outlived(sandbox) else _ended_it(layer), pytrace=False)
+        pytest.fail(
+            _timeout_message(variant) if _timed_out(sandbox) else _ended_message(variant),
+            pytrace=False,
+        )
 
 
-def _late(layer: Layer) -> str:
-    timeout = layer.spec.get("timeout", TIMEOUT)
+def _timeout_message(variant: Variant) -> str:
+    timeout = variant.spec.get("timeout", TIMEOUT)
     return (
-        f"the sandbox of the template {layer.template.name!r} lived as long as its "
-        f"timeout={timeout} allows; see what takes so long, or give @sandbox_template a "
-        "longer timeout="
+        f"the sandbox of the template {variant.template.name!r} reached its timeout={timeout}; "
+        "see what takes so long, or give @sandbox_template a longer timeout="
     )
 
 
-def _ended_it(layer: Layer) -> str:
+def _ended_message(variant: Variant) -> str:
     return (
-        f"the sandbox of the template {layer.template.name!r} ended before it could be kept; leave "
-        "out what terminates it: it ends by itself afterwards"
+        f"the sandbox of the template {variant.template.name!r} ended before its snapshot; do not "
+        "terminate it: it ends by itself after the snapshot"
     )
 
 
 def _completed(coroutine: Coroutine[Any, Any, object]) -> object:
-    """What comes of a coroutine, on a loop of its own, which is nobody's default."""
+    """The result of a coroutine, run on a loop of its own that is not the thread's loop."""
     loop = asyncio.new_event_loop()
     try:
         return loop.run_until_complete(coroutine)
     finally:
-        loop.run_until_complete(_ended(asyncio.all_tasks(loop)))
+        loop.run_until_complete(_cancel(asyncio.all_tasks(loop)))
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
 
 
-async def _ended(tasks: Collection[asyncio.Task[Any]]) -> None:
+async def _cancel(tasks: Collection[asyncio.Task[Any]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _outlived(sandbox: Sandbox) -> bool:
-    """Whether its time was up."""
+def _timed_out(sandbox: Sandbox) -> bool:
+    """Whether the sandbox reached its timeout."""
     from pytest_sandbox.client.exceptions import SandboxTimeoutError
 
     try:
@@ -106,6 +110,6 @@ def _outlived(sandbox: Sandbox) -> bool:
             sandbox.wait(raise_on_termination=False)
     except SandboxTimeoutError:
         return True
-    except Exception:  # the engine may be gone: the first error says so
+    except Exception:  # the engine may be gone, which the first error says
         return False
     return False

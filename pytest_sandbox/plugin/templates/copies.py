@@ -1,4 +1,4 @@
-"""The fixture that gives the copies of a template, what it shows, and the end of its story."""
+"""The fixture of a template: each copy is a sandbox restored from the snapshot."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from pytest_sandbox.client import Sandbox
 
     from .images import Templates
-    from .layer import Layer
+    from .variant import Variant
 
 __tracebackhide__ = True  # a template that fails shows its own lines, not these
 
-#: Fixtures that heed the marker of a test.
+#: Fixtures that follow the marker of a test.
 _OWN = ("sandbox", "sandbox_factory")
 
 TEMPLATES = pytest.StashKey["Templates"]()
@@ -36,16 +36,16 @@ def templates(config: pytest.Config) -> Templates:
     return config.stash[TEMPLATES]
 
 
-def copies(layer: Layer, request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    """A copy, for as long as the scope of the fixture."""
+def copies(variant: Variant, request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    """A copy that lives as long as the scope of the fixture lasts."""
     if hasattr(request, "param"):
         pytest.fail(
-            f"{layer.template.name} is a template, and got {request.param!r} from "
-            "parametrize(indirect=...); parameters of a template are params= of @sandbox_template",
+            f"the template {variant.template.name!r} cannot use {request.param!r} from "
+            "parametrize(indirect=...); give @sandbox_template params= instead",
             pytrace=False,
         )
-    sandbox = templates(request.config).copy(layer, changes(request.node))
-    if request.scope == "function":  # its end is that of all sandboxes of a test
+    sandbox = templates(request.config).copy(variant, changes(request.node))
+    if request.scope == "function":  # it ends with the test's other sandboxes
         request.node.stash[OWNED].given.add(sandbox.object_id)
         yield sandbox
         return
@@ -55,7 +55,7 @@ def copies(layer: Layer, request: pytest.FixtureRequest) -> Iterator[Sandbox]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Refuse a marker that nothing could heed: the test has one copy, which is others' too."""
+    """Refuse a marker that would have no effect: the only copy is shared with other tests."""
     takers = [name for name in getattr(item, "fixturenames", ()) if name in _OWN]
     shared = dict(_copies(item))
     if takers or not shared or "function" in shared.values():
@@ -65,13 +65,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         if sharers is not None and (own := changes(item)) != changes(sharers):
             pytest.fail(
                 f"@pytest.mark.sandbox gives {own!r}, but {name} is one copy for all tests of a "
-                f"{scope}; mark the {scope}, or have a template of scope='session'",
+                f"{scope}; mark the {scope}, or give the template scope='session'",
                 pytrace=False,
             )
 
 
 def _copies(item: pytest.Item) -> Iterator[tuple[str, str]]:
-    """The templates that a test takes, with who shares the copy."""
+    """The templates that a test takes, each with the scope of its copy."""
     for name, found in definitions(item).items():
         if found and isinstance(getattr(found[-1].func, ATTRIBUTE, None), Template):
             yield name, found[-1].scope

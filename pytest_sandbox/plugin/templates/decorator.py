@@ -16,9 +16,9 @@ from .template import ATTRIBUTE, FRESH, Template
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from .layer import Layer
+    from .variant import Variant
 
-__tracebackhide__ = True  # what is wrong with a template is in its module, not in this one
+__tracebackhide__ = True  # an error in a template shows the template's module
 
 #: How widely a copy is shared, by the scope of the template.
 _COPIES: dict[str, Literal["function", "class", "module"]] = {
@@ -61,29 +61,34 @@ def sandbox_template(
     memory_limit: int | tuple[int, int] | None = None,
     **spec: Any,
 ) -> Any:
-    """Make a function that prepares a sandbox a fixture that gives restored copies of it.
+    """Turn a function that prepares a sandbox into a fixture that gives copies of that sandbox.
 
-    The function runs once per run, whatever the number of pytest-xdist's workers. Its parameter
-    `sandbox` is a fresh sandbox; if it has none, its first parameter is the name of another
-    template, of which it gets a copy. Further parameters are fixtures, of session scope.
+    The function runs once in a run of pytest, whatever the number of pytest-xdist's workers. Then
+    a snapshot is taken, and each test that asks for the fixture gets a sandbox restored from it.
+    The parameter `sandbox` of the function is a fresh sandbox. A function without that parameter
+    starts from a copy of another template, which its first parameter names. All other parameters
+    are fixtures, of session scope.
 
     Args:
         body: the function, where the decorator is used without arguments.
-        scope: `"session"`, a copy for each test; `"module"` or `"class"`, one for all tests there.
-        memory: keep the processes too, which then run in every copy.
-        cache: keep the image for later runs, as long as nothing that it is made of changes: the
-            source of the function, its spec, its parameters, the template below, and `cache_key`.
-        cache_key: what else the image is made of: a value or several; a `pathlib.Path` stands for
+        scope: `"session"`: each test gets its own copy; `"module"` or `"class"`: all tests of a
+            module or class share one.
+        memory: whether the snapshot has the processes too, which then run in every copy.
+        cache: whether the image is stored for later runs. It is used until something changes that
+            it is made of: the source of the function, the spec, the parameters, the template that
+            it starts from, or `cache_key`.
+        cache_key: what else the image depends on: a value, or several; a `pathlib.Path` stands for
             the content of that file or folder.
-        params: one image each; the function takes `request` and finds it in `request.param`.
-        ids: names of the parameters, as `pytest.fixture` has it.
-        name: of the fixture; that of the function if not given.
-        memory_limit: MiB, or (request, limit): what `memory` is for `Sandbox.create`.
-        **spec: the keywords of the `sandbox` marker; those of the template below apply too.
+        params: the values of `request.param`; there is one image for each.
+        ids: names of these values, as in `pytest.fixture`.
+        name: of the fixture; by default, that of the function.
+        memory_limit: MiB, or (request, limit): the `memory` of `Sandbox.create`.
+        **spec: keywords of the `sandbox` marker; those of the template that it starts from apply
+            too.
 
     Raises:
         TypeError: the function cannot be a template.
-        ValueError: an argument makes no sense.
+        ValueError: an argument is invalid.
     """
     if body is None:
         return functools.partial(
@@ -100,18 +105,18 @@ def sandbox_template(
         )
     if memory_limit is not None:
         spec["memory"] = memory_limit
-    machine, others = _parameters(body)
+    sandbox_parameter, parameters = _parameters(body)
     template = Template(
         name=name or body.__name__,
         body=body,
         spec=spec,
         memory=memory,
         cache=cache,
-        inputs=tuple(cache_key) if isinstance(cache_key, list | tuple) else (cache_key,),
+        cache_key=tuple(cache_key) if isinstance(cache_key, list | tuple) else (cache_key,),
         params=None if params is None else tuple(params),
         ids=ids,
-        machine=machine,
-        others=others,
+        sandbox_parameter=sandbox_parameter,
+        parameters=parameters,
     )
     if wrong := next(_problems(template, scope), ""):
         raise ValueError(f"@sandbox_template on {body.__name__}: {wrong}")
@@ -125,40 +130,40 @@ def _parameters(body: Callable[..., object]) -> tuple[str, tuple[str, ...]]:
     where = f"@sandbox_template on {body.__name__}"
     if inspect.isgeneratorfunction(body) or inspect.isasyncgenfunction(body):
         raise TypeError(
-            f"{where}: a template has no yield, as nothing of it runs after the snapshot; what is "
-            "to happen around each test belongs into a fixture that takes the template"
+            f"{where}: a template cannot yield, as it ends with the snapshot; what has to happen "
+            "around each test belongs in a fixture that takes the template"
         )
-    names = [each.name for each in inspect.signature(body).parameters.values() if _given(each)]
+    names = [each.name for each in inspect.signature(body).parameters.values() if _is_fixture(each)]
     if names[:1] == ["self"]:
         raise TypeError(f"{where}: a template is a function of a module, not a method")
     if not names:
         raise TypeError(f"{where}: it takes no sandbox; name a parameter sandbox, or a template")
-    machine = FRESH if FRESH in names else names[0]
-    return machine, tuple(each for each in names if each != machine)
+    first = FRESH if FRESH in names else names[0]
+    return first, tuple(each for each in names if each != first)
 
 
-def _given(parameter: inspect.Parameter) -> bool:
-    """Whether pytest is to give it, by the rule that it has for fixtures."""
+def _is_fixture(parameter: inspect.Parameter) -> bool:
+    """Whether pytest passes a fixture for it, by pytest's own rule."""
     by_name = parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
     return by_name and parameter.default is parameter.empty
 
 
 def _problems(template: Template, scope: object) -> Iterator[str]:
     if not template.name.isidentifier():
-        yield f"name={template.name!r} can be no parameter of a test"
+        yield f"name={template.name!r} cannot be the name of a fixture"
     if scope not in _COPIES:
         yield f"scope={scope!r} is none of {', '.join(map(repr, _COPIES))}"
     if not isinstance(template.memory, bool):
         yield (
-            f"memory={template.memory!r}: for a template this says whether processes are kept, "
-            "True or False; a limit is memory_limit=, in MiB"
+            f"memory={template.memory!r}: for a template this is True or False: whether the "
+            "snapshot has the processes too; a limit is memory_limit=, in MiB"
         )
     if template.memory and template.cache:
         yield "memory=True and cache=True: snapshots with processes do not outlive the run"
-    if template.inputs != ((),) and template.inputs and not template.cache:
+    if template.cache_key != ((),) and template.cache_key and not template.cache:
         yield "cache_key= is for cache=True"
-    if template.machine != FRESH and "image" in template.spec:
-        yield f"image= is for a fresh sandbox, and this one is a copy of {template.machine}"
+    if template.sandbox_parameter != FRESH and "image" in template.spec:
+        yield f"image= is for a fresh sandbox, and this is a copy of {template.sandbox_parameter}"
     for key, value in template.spec.items():
         if wrong := problem_with(key, value):
             yield wrong
@@ -166,12 +171,12 @@ def _problems(template: Template, scope: object) -> Iterator[str]:
 
 def _fixture(
     template: Template, scope: Literal["function", "class", "module"]
-) -> Any:  # pytest has no public name for it
+) -> Any:  # pytest has no public type for fixtures
     """The fixture that gives copies."""
 
-    def copy(request: pytest.FixtureRequest, **given: Layer) -> Iterator[object]:
-        yield from copies(given[template.layer], request)
+    def copy(request: pytest.FixtureRequest, **given: Variant) -> Iterator[object]:
+        yield from copies(given[template.image_fixture], request)
 
-    disguise(copy, template.body, ("request", template.layer))
+    disguise(copy, template.body, ("request", template.image_fixture))
     setattr(copy, ATTRIBUTE, template)
     return pytest.fixture(scope=scope, name=template.name)(copy)

@@ -1,7 +1,8 @@
-"""The second fixture of each template: it stands for the image, in the scope of the session.
+"""The image fixture of each template, of session scope, beside the fixture that gives copies.
 
-It takes what the function of the template takes, so that pytest itself orders and parametrizes
-it, and refuses fixtures of narrower scope. It must be visible where the template is: beside it.
+It takes the same fixtures as the function of the template. So pytest itself orders and
+parametrizes it, and refuses fixtures of narrower scope. It is registered where the template is,
+so that both are visible in the same places.
 """
 
 from __future__ import annotations
@@ -13,17 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .layer import Layer, indices
 from .pytest_internals import register_fixture
 from .signature import disguise
 from .template import ATTRIBUTE, Template, template_name
+from .variant import Variant, indices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
 __tracebackhide__ = True  # a failing test shows its own lines, not these
 
-#: Parameters that pytest names by their value.
+#: Types of parameters whose value pytest uses as their id.
 _NAMED = (str, bytes, int, float, complex, bool, type(None), enum.Enum, type, types.FunctionType)
 
 _SEEN = pytest.StashKey[bool]()
@@ -33,19 +34,24 @@ _CURRENT = pytest.StashKey[pytest.Item]()
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_plugin_registered(plugin: object, plugin_name: str) -> None:
-    """Add the fixtures to a `conftest.py`, or another plugin, before pytest looks at it."""
+    """Add image fixtures to a `conftest.py`, or another plugin, before pytest collects it."""
     if isinstance(plugin, types.ModuleType):
         for template in _templates(plugin):
-            if template.layer not in vars(plugin):
+            if template.image_fixture not in vars(plugin):
                 fixture = pytest.fixture(
-                    scope="session", name=template.layer, params=template.params, ids=_ids(template)
+                    scope="session",
+                    name=template.image_fixture,
+                    params=template.params,
+                    ids=_ids(template),
                 )
-                setattr(plugin, template.layer, fixture(_layer(template, plugin_name)))
+                setattr(
+                    plugin, template.image_fixture, fixture(_image_function(template, plugin_name))
+                )
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pycollect_makeitem(collector: pytest.Collector) -> None:
-    """Register those of a test module before any of its tests is made."""
+    """Register the image fixtures of a test module before its tests are collected."""
     if isinstance(collector, pytest.Module) and _SEEN not in collector.stash:
         collector.stash[_SEEN] = True
         for template in _templates(collector.obj):
@@ -54,7 +60,7 @@ def pytest_pycollect_makeitem(collector: pytest.Collector) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
-    """Remember the test; and report a missing template by the name that people know."""
+    """Remember the test; and report a missing template under the name that the user wrote."""
     item.session.stash[_CURRENT] = item
     try:
         return (yield)
@@ -64,41 +70,47 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
         if missing is None or above is None:
             raise
         raise pytest.fail.Exception(
-            f"the template {above!r} begins with {missing!r}, and there is no template of that "
-            "name here; its first parameter is the name of a template, where none is sandbox",
+            f"the template {above!r} starts from {missing!r}, and there is no template of that "
+            "name here; the first parameter of a template is sandbox, or the name of a template",
             pytrace=False,
         ) from None
 
 
 def _templates(module: types.ModuleType) -> Iterator[Template]:
     for each in list(vars(module).values()):
-        # Statically: a module may hold objects that have every attribute.
+        # Statically: a module may hold objects, such as mocks, that have every attribute.
         if isinstance(template := inspect.getattr_static(each, ATTRIBUTE, None), Template):
             yield template
 
 
 def _register(template: Template, node: pytest.Module) -> None:
-    function = _layer(template, node.nodeid)
-    register_fixture(node, template.layer, function, params=template.params, ids=_ids(template))
+    function = _image_function(template, node.nodeid)
+    register_fixture(
+        node, template.image_fixture, function, params=template.params, ids=_ids(template)
+    )
 
 
-def _layer(template: Template, home: str) -> Callable[..., Layer]:
-    def layer(request: pytest.FixtureRequest, **given: Any) -> Layer:
+def _image_function(template: Template, home: str) -> Callable[..., Variant]:
+    def image(request: pytest.FixtureRequest, **given: Any) -> Variant:
         parent = given.pop(template.parent) if template.parent else None
-        if "request" in template.others:
+        if "request" in template.parameters:
             given["request"] = request
-        return Layer(
-            template, home, parent, given, indices(request.session.stash[_CURRENT], template.layer)
+        return Variant(
+            template,
+            home,
+            parent,
+            given,
+            indices(request.session.stash[_CURRENT], template.image_fixture),
         )
 
-    names = ("request", *template.others, *filter(None, [template.parent]))
-    disguise(layer, template.body, names)
-    layer.__doc__ = f"The image of the template {template.name}, of which that gives copies."
-    return layer
+    names = ("request", *template.parameters, *filter(None, [template.parent]))
+    disguise(image, template.body, names)
+    image.__doc__ = f"The snapshot of the template {template.name}, which gives copies of it."
+    return image
 
 
 def _ids(template: Template) -> Any:
-    """The names of the parameters: those of the template, not of the fixture that has them."""
+    """Ids with the name of the template, where pytest would use the name of the image fixture."""
     if template.ids is not None or template.params is None:
         return template.ids
     return _numbered(template.name, template.params)

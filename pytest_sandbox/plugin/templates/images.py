@@ -1,4 +1,4 @@
-"""The images of a run: built by whoever needs one first, and copied for everybody."""
+"""The snapshots of a run's templates: the first worker that needs one builds it for all."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from ..options import settings
 from .body import TIMEOUT, image_of
 from .changes import changes
 from .key import cache_key
-from .layer import indices
 from .pytest_internals import definitions
-from .store import Outcome, Slot, held
+from .store import Outcome, Slot, locked_slot
 from .template import ATTRIBUTE
+from .variant import indices
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pytest_sandbox.client import Client, Image, Sandbox, SandboxSnapshot
 
-    from .layer import Layer
     from .template import Template
+    from .variant import Variant
 
 __tracebackhide__ = True  # a template that fails shows its own lines, not these
 
@@ -36,12 +36,12 @@ _PATIENCE = 60.0
 
 @dataclass
 class Use:
-    """What a worker had of a template.
+    """How this worker used a template.
 
     Attributes:
-        title: its name, with its parameters.
-        home: where it is visible.
-        outcome: what became of its image.
+        title: of the variant.
+        home: of the variant.
+        outcome: of building its snapshot.
         restores: seconds that each copy took.
     """
 
@@ -52,150 +52,150 @@ class Use:
 
 
 class Templates:
-    """The templates that this process asked for.
+    """The templates that this process uses.
 
     Attributes:
-        uses: by the key of the layer.
-        latest: the layer that was asked for last.
+        uses: by the key of the variant.
+        latest: the latest variant of each template.
     """
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._session = config.stash[ENGINE]
         self.uses: dict[str, Use] = {}
-        self.latest: dict[Template, Layer] = {}
+        self.latest: dict[Template, Variant] = {}
 
-    def copy(self, layer: Layer, changed: Mapping[str, Any]) -> Sandbox:
-        """A sandbox that is like that of a template after its function.
+    def copy(self, variant: Variant, changed: Mapping[str, Any]) -> Sandbox:
+        """A sandbox restored from the snapshot of a template.
 
         Args:
-            layer: the template.
-            changed: keywords of `Sandbox.create` that differ for this one.
+            variant: of the template.
+            changed: keywords of `Sandbox.create` that differ for this copy.
 
         Raises:
-            Exception: the template was not built, and why.
+            Exception: the template could not be built.
         """
         from pytest_sandbox.client.exceptions import NotFoundError
 
-        self.latest[layer.template] = layer
-        outcome = self.outcome(layer)
+        self.latest[variant.template] = variant
+        outcome = self.outcome(variant)
         started = time.monotonic()
         try:
-            sandbox = self._restored(layer, outcome, changed)
-        except NotFoundError:  # the engine was short of room and let it go
-            self._drop(layer, outcome)
-            outcome = self.outcome(layer)
+            sandbox = self._restored(variant, outcome, changed)
+        except NotFoundError:  # the engine evicted the snapshot to make room
+            self._forget(variant, outcome)
+            outcome = self.outcome(variant)
             started = time.monotonic()
-            sandbox = self._restored(layer, outcome, changed)
-        self.uses[layer.key].restores.append(time.monotonic() - started)
+            sandbox = self._restored(variant, outcome, changed)
+        self.uses[variant.key].restores.append(time.monotonic() - started)
         return sandbox
 
-    def outcome(self, layer: Layer) -> Outcome:
-        """The image of a template, built if nobody has yet.
+    def outcome(self, variant: Variant) -> Outcome:
+        """The result of building a template, now if no worker has built it yet.
 
         Raises:
-            Exception: it was not built, and why.
+            Exception: it could not be built.
         """
-        if layer.key not in self.uses:
-            client = self._session.client()  # without an engine, nobody is to blame but that
-            with self._slot(layer) as slot:
+        if variant.key not in self.uses:
+            client = self._session.client()  # first: a missing engine is no fault of the template
+            with self._slot(variant) as slot:
                 outcome = slot.outcome if slot else None
                 if outcome is None:
-                    return self._build(layer, client, slot)
-            self.uses[layer.key] = Use(layer.title, layer.home, outcome)
-        outcome = self.uses[layer.key].outcome
+                    return self._build(variant, client, slot)
+            self.uses[variant.key] = Use(variant.title, variant.home, outcome)
+        outcome = self.uses[variant.key].outcome
         if outcome.skipped:
             pytest.skip(outcome.skipped)
         if outcome.error:
             pytest.fail(outcome.error, pytrace=False)
         return outcome
 
-    def spec(self, layer: Layer) -> dict[str, Any]:
-        """The keywords for a sandbox of a template, where they are not changed."""
-        return {"image": settings(self._config).image, **layer.spec}
+    def spec(self, variant: Variant) -> dict[str, Any]:
+        """The keywords of `Sandbox.create` for copies that change nothing."""
+        return {"image": settings(self._config).image, **variant.spec}
 
     def wanted(self, item: pytest.Item) -> Iterator[dict[str, Any]]:
-        """What copies a test will ask for, of images that are known."""
-        for layer in self.latest.values():
-            use = self.uses.get(layer.key)
-            if use and use.outcome.image and not use.outcome.memory and _asks(item, layer):
+        """The keywords of the copies that a test will take, as far as their snapshot exists."""
+        for variant in self.latest.values():
+            use = self.uses.get(variant.key)
+            if use and use.outcome.image and not use.outcome.memory and _takes_copy(item, variant):
                 image = _image(use.outcome.image)
-                yield {**self.spec(layer), **changes(item), "image": image}
+                yield {**self.spec(variant), **changes(item), "image": image}
 
     @contextlib.contextmanager
-    def _slot(self, layer: Layer) -> Iterator[Slot | None]:
-        if settings(self._config).engine == "fake":  # which is this worker's own
+    def _slot(self, variant: Variant) -> Iterator[Slot | None]:
+        if settings(self._config).engine == "fake":  # each worker has its own engine
             yield None
             return
-        patience = _PATIENCE + sum(each.spec.get("timeout", TIMEOUT) for each in layer.stack)
+        patience = _PATIENCE + sum(each.spec.get("timeout", TIMEOUT) for each in variant.stack)
         folder = self._session.run().directory / "templates"
-        with held(folder, layer.key, patience, f"the template {layer.title!r}") as slot:
+        with locked_slot(folder, variant.key, patience, f"the template {variant.title!r}") as slot:
             yield slot
 
-    def _build(self, layer: Layer, client: Client, slot: Slot | None) -> Outcome:
+    def _build(self, variant: Variant, client: Client, slot: Slot | None) -> Outcome:
         started = time.monotonic()
 
         def tell(**what: Any) -> Outcome:
             seconds = time.monotonic() - started
             outcome = Outcome(seconds=seconds, worker=self._session.worker, **what)
-            self.uses[layer.key] = Use(layer.title, layer.home, outcome)
+            self.uses[variant.key] = Use(variant.title, variant.home, outcome)
             if slot is not None:
                 slot.put(outcome)
             return outcome
 
         try:
             with self._session.outside_of_tests():
-                told = self._image(layer, client)
+                told = self._image(variant, client)
         except pytest.skip.Exception as skip:
             tell(skipped=skip.msg or "skipped")
             raise
         except (Exception, pytest.fail.Exception) as error:
-            tell(error=self._text(layer, error))
+            tell(error=self._message(variant, error))
             raise
-        return tell(memory=layer.template.memory, **told)
+        return tell(memory=variant.template.memory, **told)
 
-    def _image(self, layer: Layer, client: Client) -> dict[str, Any]:
-        """What there is to tell of the image."""
-        if not layer.template.cache:
-            return {"image": image_of(layer, self._begun(layer, client), client)}
-        key = cache_key(layer)
+    def _image(self, variant: Variant, client: Client) -> dict[str, Any]:
+        """The fields of `Outcome` about the image, which is built unless it is stored."""
+        if not variant.template.cache:
+            return {"image": image_of(variant, self._start(variant, client), client)}
+        key = cache_key(variant)
         if (kept := client.extensions.recall_image(key)) is not None:
             return {"image": kept.object_id, "recalled": True}
-        image = image_of(layer, self._begun(layer, client), client)
+        image = image_of(variant, self._start(variant, client), client)
         return {"image": image, "unkept": _keep(image, key, client)}
 
-    def _begun(self, layer: Layer, client: Client) -> Sandbox:
-        """The sandbox that the function of a template gets."""
-        parent, spec = layer.parent, dict(layer.template.spec)
-        if layer.template.memory and not (parent and parent.template.memory):
+    def _start(self, variant: Variant, client: Client) -> Sandbox:
+        """The sandbox that is passed to the function of a template."""
+        parent, spec = variant.parent, dict(variant.template.spec)
+        if variant.template.memory and not (parent and parent.template.memory):
             spec["_experimental_enable_snapshot"] = True
         if parent is not None:
             return self.copy(parent, spec)
-        return creation(client, (), {**self.spec(layer), **spec}).create()
+        return creation(client, (), {**self.spec(variant), **spec}).create()
 
-    def _restored(self, layer: Layer, outcome: Outcome, changed: Mapping[str, Any]) -> Sandbox:
+    def _restored(self, variant: Variant, outcome: Outcome, changed: Mapping[str, Any]) -> Sandbox:
         client = self._session.client()
         if outcome.memory:
-            _refuse(layer, changed)
+            _refuse(variant, changed)
             spec: dict[str, Any] = {"image": _snapshot(outcome.image, client)}
         else:
-            spec = {**self.spec(layer), **changed, "image": _image(outcome.image)}
+            spec = {**self.spec(variant), **changed, "image": _image(outcome.image)}
         return creation(client, (), spec).create()
 
-    def _text(self, layer: Layer, error: BaseException) -> str:
-        """What everybody else is told of a template that was not built."""
+    def _message(self, variant: Variant, error: BaseException) -> str:
+        """The message for all other tests that use a template which could not be built."""
         info = pytest.ExceptionInfo.from_exception(error)
-        info.traceback = info.traceback.cut(path=layer.template.body.__code__.co_filename)
+        info.traceback = info.traceback.cut(path=variant.template.body.__code__.co_filename)
         shown = info.getrepr(style="short") if info.traceback.filter(info) else info.exconly()
         worker = f", by {self._session.worker}" if self._session.worker else ""
         return (
-            f"the template {layer.title!r} was not built{worker}; for all tests that ask for it, "
-            f"this is why:\n\n{shown}"
+            f"the template {variant.title!r} could not be built{worker}, so all tests that use it "
+            f"fail:\n\n{shown}"
         )
 
-    def _drop(self, layer: Layer, outcome: Outcome) -> None:
-        del self.uses[layer.key]
-        with self._slot(layer) as slot:
+    def _forget(self, variant: Variant, outcome: Outcome) -> None:
+        del self.uses[variant.key]
+        with self._slot(variant) as slot:
             if slot is not None and slot.outcome == outcome:
                 slot.clear()
 
@@ -207,7 +207,7 @@ def _image(image_id: str) -> Image:
 
 
 def _keep(image_id: str, key: str, client: Client) -> str:
-    """Keep an image for later runs; or say why it is not kept, as this run can do without."""
+    """Store an image for later runs; or return why that failed, as this run does not need it."""
     from pytest_sandbox.client.exceptions import Error
 
     try:
@@ -223,24 +223,24 @@ def _snapshot(snapshot_id: str, client: Client) -> SandboxSnapshot:
     return SandboxSnapshot(snapshot_id, client)
 
 
-def _asks(item: Any, layer: Layer) -> bool:
-    """Whether a test has a copy of its own, of just that image."""
-    found = definitions(item).get(layer.template.name, ())
+def _takes_copy(item: Any, variant: Variant) -> bool:
+    """Whether a test takes a copy, for itself alone, of just that variant."""
+    found = definitions(item).get(variant.template.name, ())
     return (
-        any(getattr(each.func, ATTRIBUTE, None) is layer.template for each in found[-1:])
+        any(getattr(each.func, ATTRIBUTE, None) is variant.template for each in found[-1:])
         and found[-1].scope == "function"
-        and indices(item, layer.template.layer) == layer.indices
+        and indices(item, variant.template.image_fixture) == variant.indices
     )
 
 
-def _refuse(layer: Layer, changed: Mapping[str, Any]) -> None:
-    """Let nothing be changed of sandboxes that go on as they were."""
-    spec = layer.spec
+def _refuse(variant: Variant, changed: Mapping[str, Any]) -> None:
+    """Refuse changes to copies that resume the processes of the template."""
+    spec = variant.spec
     refused = {key: value for key, value in changed.items() if spec.get(key) != value}
     if refused:
         keywords = ", ".join(f"{key}={value!r}" for key, value in refused.items())
         pytest.fail(
-            f"{keywords} cannot be had from the template {layer.template.name!r}: its copies have "
-            "its processes and are as it was; say it in its @sandbox_template",
+            f"{keywords} cannot change a copy of the template {variant.template.name!r}, which "
+            "resumes its processes; put it in @sandbox_template instead",
             pytrace=False,
         )

@@ -1,4 +1,4 @@
-"""What tells, in a later run, whether an image of a template is still the one."""
+"""The cache key of a template: it changes when the snapshot would be another one."""
 
 from __future__ import annotations
 
@@ -12,39 +12,39 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .layer import Layer
+    from .variant import Variant
 
 #: Changes when the same sources make other images.
 _FORMAT = "1"
 
 
-def cache_key(layer: Layer) -> str:
-    """A digest of all that the image is made of, as far as one can tell.
+def cache_key(variant: Variant) -> str:
+    """A digest of all that the snapshot is made of.
 
     Raises:
-        ValueError: something is used of which one cannot tell.
+        ValueError: a value is used whose content is unknown.
         OSError: a file that it depends on cannot be read.
     """
-    return _digest(*_parts(layer))
+    return _digest(*_parts(variant))
 
 
-def _parts(layer: Layer) -> Iterator[str]:
-    template = layer.template
+def _parts(variant: Variant) -> Iterator[str]:
+    template = variant.template
     folder = Path(template.body.__code__.co_filename).parent
     yield _FORMAT
     yield inspect.getsource(template.body)
-    yield _text(template.inputs, folder)
-    yield cache_key(layer.parent) if layer.parent else ""
-    for name, value in (*sorted(template.spec.items()), *sorted(layer.given.items())):
+    yield _text(template.cache_key, folder)
+    yield cache_key(variant.parent) if variant.parent else ""
+    for name, value in (*sorted(template.spec.items()), *sorted(variant.given.items())):
         if name == "request":
             name, value = "request.param", getattr(value, "param", None)
         try:
             yield f"{name}={_text(value, folder)}"
         except TypeError as error:
-            if not template.inputs or template.inputs == ((),):
+            if not template.cache_key or template.cache_key == ((),):
                 raise ValueError(
-                    f"cache=True: {name} is {error}, of which cannot be told whether it is the "
-                    "same in another run; give cache_key= what the image depends on"
+                    f"cache=True: {name} is {error}, which cannot be compared with that of "
+                    "another run; give cache_key= what the image depends on"
                 ) from None
 
 
@@ -52,7 +52,7 @@ def _text(value: object, folder: Path) -> str:
     """A value in full.
 
     Raises:
-        TypeError: that is not known; the message is its `repr`.
+        TypeError: its content is unknown; the message is its `repr`.
     """
     if value is None or isinstance(value, bool | int | float | str | bytes):
         return repr(value)
@@ -69,7 +69,7 @@ def _text(value: object, folder: Path) -> str:
 
 
 def _contents(path: Path) -> Iterator[str]:
-    """What is in a file, or below a folder."""
+    """The content of a file, or of all files below a folder."""
     if not stat.S_ISDIR(path.lstat().st_mode):
         yield from _entry(path)
         return

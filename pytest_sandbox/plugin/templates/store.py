@@ -1,9 +1,9 @@
-"""What became of the templates of a run, shared by all workers of pytest-xdist.
+"""The results of building the templates of a run, shared by all workers of pytest-xdist.
 
-    RUN DIRECTORY/templates/KEY     locked by flock(2) by whoever builds it; then holds the outcome
+    RUN DIRECTORY/templates/KEY     locked with flock(2) while a worker builds; then its result
 
-A worker that dies while it builds lets go of the lock and has written nothing, so that the next
-one builds.
+The lock of a worker that dies while it builds is released, and the file is empty, so the next
+worker builds.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ _POLL = 0.01
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of building an image.
+    """The result of building the snapshot of a template.
 
     Attributes:
-        image: its id, or that of the snapshot with its processes; empty if there is none.
+        image: the id of the image, or of the snapshot with processes; empty if there is none.
         memory: whether it is a snapshot with processes.
         seconds: how long it took.
-        worker: who did it; empty without pytest-xdist.
-        recalled: whether an earlier run had built it.
-        unkept: why a later run will have to build it again, though it was to be kept.
-        error: why there is none.
-        skipped: why it was not meant to be built.
+        worker: the worker that built it; empty without pytest-xdist.
+        recalled: whether it was stored by an earlier run.
+        unkept: why it could not be stored for later runs.
+        error: why it could not be built.
+        skipped: why the function skipped.
     """
 
     image: str = ""
@@ -50,14 +50,14 @@ class Outcome:
 
 
 class Slot:
-    """The place of one outcome, held by this process."""
+    """The file of one outcome, locked by this process."""
 
     def __init__(self, file: IO[str]) -> None:
         self._file = file
 
     @property
     def outcome(self) -> Outcome | None:
-        """What was put there."""
+        """The outcome, if a worker has written one."""
         self._file.seek(0)
         try:
             return Outcome(**json.loads(self._file.read()))
@@ -65,29 +65,29 @@ class Slot:
             return None
 
     def put(self, outcome: Outcome) -> None:
-        """Let all others have it."""
+        """Write the outcome for all workers."""
         self._file.truncate(0)
         self._file.seek(0)
         self._file.write(json.dumps(asdict(outcome)))
         self._file.flush()
 
     def clear(self) -> None:
-        """Have it built again."""
+        """Remove the outcome, so that the next worker builds again."""
         self._file.truncate(0)
 
 
 @contextlib.contextmanager
-def held(folder: Path, key: str, patience: float, title: str = "it") -> Iterator[Slot]:
-    """The place of an outcome, once no other worker holds it.
+def locked_slot(folder: Path, key: str, patience: float, title: str = "it") -> Iterator[Slot]:
+    """Lock the file of an outcome, as soon as no other worker holds the lock.
 
     Args:
-        folder: where they are; made if need be.
-        key: which one.
+        folder: of all outcomes; made if it is missing.
+        key: of the variant.
         patience: seconds to wait for another worker.
-        title: what the other worker is at.
+        title: of the variant, for the message.
 
     Raises:
-        TimeoutError: that was not enough.
+        TimeoutError: another worker held the lock for longer.
     """
     folder.mkdir(mode=0o700, exist_ok=True)
     descriptor = os.open(folder / key, os.O_RDWR | os.O_CREAT, 0o600)
@@ -96,7 +96,7 @@ def held(folder: Path, key: str, patience: float, title: str = "it") -> Iterator
         try:
             yield Slot(file)
         finally:
-            # Closing would not do, should a fork of this process hold the descriptor too.
+            # Unlocked, not only closed: a fork of this process may have the same open file.
             fcntl.flock(file, fcntl.LOCK_UN)
 
 
@@ -108,6 +108,6 @@ def _lock(file: IO[str], patience: float, title: str) -> None:
         except BlockingIOError:
             if time.monotonic() > deadline:
                 raise TimeoutError(
-                    f"another worker has been at {title} for {patience:.0f} s"
+                    f"another worker has been building {title} for {patience:.0f} s"
                 ) from None
         time.sleep(_POLL)

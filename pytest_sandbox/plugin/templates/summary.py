@@ -1,4 +1,4 @@
-"""What the templates of a run cost, at its end."""
+"""The section "sandbox templates" at the end of a run: what each template cost."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from .copies import TEMPLATES
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-#: Where a worker of pytest-xdist leaves what it had.
+#: The key of a worker's uses in what pytest-xdist sends to the controller.
 _WORKER_OUTPUT = "pytest_sandbox_templates"
 
-_TOLD = pytest.StashKey["dict[str, dict[str, Any]]"]()
+_USES = pytest.StashKey["dict[str, dict[str, Any]]"]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Nothing is known yet."""
-    config.stash[_TOLD] = {}
+    """Begin with no uses."""
+    config.stash[_USES] = {}
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Take what this process had, and hand it to the controller if there is one."""
+    """Collect the uses of this process, and send them to the controller if there is one."""
     config = session.config
     if TEMPLATES in config.stash:
         uses = {key: asdict(use) for key, use in config.stash[TEMPLATES].uses.items()}
@@ -39,20 +39,20 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Take what a worker had; one that crashed left nothing."""
-    told = getattr(node, "workeroutput", {}).get(_WORKER_OUTPUT, "{}")
-    _add(node.config, json.loads(told))
+    """Collect the uses of a worker; one that crashed sent none."""
+    uses_by_key = getattr(node, "workeroutput", {}).get(_WORKER_OUTPUT, "{}")
+    _add(node.config, json.loads(uses_by_key))
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """A line for each."""
-    told = config.stash[_TOLD]
-    if told:
+    """Write a line for each template."""
+    uses_by_key = config.stash[_USES]
+    if uses_by_key:
         terminalreporter.write_sep("=", "sandbox templates")
-        titles = Counter(use["title"] for use in told.values())
-        for use in sorted(told.values(), key=lambda use: (use["title"], use["home"])):
+        titles = Counter(use["title"] for use in uses_by_key.values())
+        for use in sorted(uses_by_key.values(), key=lambda use: (use["title"], use["home"])):
             if titles[use["title"]] > 1:
                 home = use["home"].removeprefix(f"{config.rootpath}{os.sep}")
                 use["title"] += f" of {home}"
@@ -60,12 +60,12 @@ def pytest_terminal_summary(
 
 
 def _add(config: pytest.Config, uses: Mapping[str, dict[str, Any]]) -> None:
-    told = config.stash[_TOLD]
+    uses_by_key = config.stash[_USES]
     for key, use in uses.items():
-        if key in told:
-            told[key]["restores"] += use["restores"]
+        if key in uses_by_key:
+            uses_by_key[key]["restores"] += use["restores"]
         else:
-            told[key] = use
+            uses_by_key[key] = use
 
 
 def _words(use: Mapping[str, Any]) -> Iterator[str]:
@@ -84,4 +84,4 @@ def _words(use: Mapping[str, Any]) -> Iterator[str]:
         several = f"{len(restores)} times, {median} each (median)"
         yield f"- used once, {median}" if len(restores) == 1 else f"- used {several}"
     if outcome["unkept"]:
-        yield f"- not kept for later runs: {outcome['unkept']}"
+        yield f"- not stored for later runs: {outcome['unkept']}"

@@ -8,30 +8,30 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-#: Under this name a fixture knows the template that it was made of.
+#: The attribute of a fixture function that holds its template.
 ATTRIBUTE = "sandbox_template"
-#: The parameter of a template that begins with a fresh sandbox.
+#: The parameter of a template that starts from a fresh sandbox.
 FRESH = "sandbox"
 
-#: What the names of the fixtures begin with that stand for images.
+#: How the names of image fixtures begin.
 _PREFIX = "sandbox_template_"
 
 
 @dataclass(frozen=True, eq=False)
 class Template:
-    """What `sandbox_template` was told.
+    """The arguments of `sandbox_template`.
 
     Attributes:
         name: of the fixture.
         body: the function that prepares a sandbox.
         spec: keywords of `Sandbox.create`.
-        memory: whether copies have its processes.
-        cache: whether the image is kept for later runs.
-        inputs: what the image depends on besides, for `cache`.
-        params: parameters of the body, one image each.
-        ids: names of the parameters.
-        machine: the name of the body's parameter for the sandbox.
-        others: the names of its other parameters.
+        memory: whether the snapshot has the processes too.
+        cache: whether the snapshot is stored for later runs.
+        cache_key: what the snapshot depends on besides, for `cache`.
+        params: the values of `request.param`, one snapshot for each.
+        ids: names of these values.
+        sandbox_parameter: the name of the body's parameter for the sandbox.
+        parameters: the names of its other parameters.
     """
 
     name: str
@@ -39,28 +39,30 @@ class Template:
     spec: Mapping[str, Any]
     memory: bool
     cache: bool
-    inputs: tuple[object, ...]
+    cache_key: tuple[object, ...]
     params: Sequence[object] | None
     ids: Sequence[object | None] | Callable[[Any], object | None] | None
-    machine: str
-    others: tuple[str, ...]
+    sandbox_parameter: str
+    parameters: tuple[str, ...]
 
     @property
-    def layer(self) -> str:
-        """The name of the fixture that stands for its image."""
-        return layer_name(self.name)
+    def image_fixture(self) -> str:
+        """The name of its image fixture, which provides a `Variant`."""
+        return image_fixture_name(self.name)
 
     @property
     def parent(self) -> str | None:
-        """The name of the fixture that stands for the image that it begins with."""
-        return None if self.machine == FRESH else layer_name(self.machine)
+        """The name of the image fixture of the template that it starts from."""
+        return (
+            None if self.sandbox_parameter == FRESH else image_fixture_name(self.sandbox_parameter)
+        )
 
 
-def layer_name(name: str) -> str:
-    """The name of the fixture that stands for the image of a template."""
+def image_fixture_name(name: str) -> str:
+    """The name of the image fixture of a template."""
     return f"{_PREFIX}{name}"
 
 
-def template_name(layer: str | None) -> str | None:
-    """The name of the template whose image the fixture of that name stands for, if it does."""
-    return layer.removeprefix(_PREFIX) if layer and layer.startswith(_PREFIX) else None
+def template_name(fixture: str | None) -> str | None:
+    """The name of the template whose image fixture has that name; `None` for other fixtures."""
+    return fixture.removeprefix(_PREFIX) if fixture and fixture.startswith(_PREFIX) else None

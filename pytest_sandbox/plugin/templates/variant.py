@@ -1,4 +1,4 @@
-"""A template as a test asks for it: with parameters, and with what it stands on."""
+"""A template as a test asks for it: with its parameters, and with the template it starts from."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Layer:
-    """A template, with what tells its images apart.
+class Variant:
+    """A template with what distinguishes its snapshots: one variant has one snapshot.
 
     Attributes:
-        template: what was declared.
-        home: where that is visible.
-        parent: what its sandbox begins as; `None` for a fresh one.
+        template: as it was declared.
+        home: where it is visible: the id of a test module, or the name of a plugin.
+        parent: what its sandbox starts from; `None` for a fresh sandbox.
         given: the values of the fixtures that its function takes.
-        indices: the number of the parameter, for each fixture below it that has some.
+        indices: for each parametrized fixture that it depends on, the index of the parameter.
     """
 
     template: Template
     home: str
-    parent: Layer | None
+    parent: Variant | None
     given: Mapping[str, Any]
     indices: Mapping[str, int]
 
     @property
-    def stack(self) -> tuple[Layer, ...]:
-        """Itself and all below it."""
+    def stack(self) -> tuple[Variant, ...]:
+        """Itself, its parent, and so on."""
         return (self, *(self.parent.stack if self.parent else ()))
 
     @property
@@ -44,7 +44,7 @@ class Layer:
 
     @property
     def key(self) -> str:
-        """What all workers of a run call its image."""
+        """A digest, the same in all workers of a run."""
         body = self.template.body
         parts = [
             self.home,
@@ -58,13 +58,13 @@ class Layer:
 
     @property
     def title(self) -> str:
-        """Its name, with the parameters."""
+        """The name of the template, with the indices of the parameters."""
         numbers = ", ".join(str(index) for _, index in sorted(self.indices.items()))
         return f"{self.template.name}[{numbers}]" if numbers else self.template.name
 
 
 def indices(item: Any, name: str) -> dict[str, int]:
-    """Which parameters a test has, of those of a fixture and of what that takes."""
+    """The indices of a test's parameters, of one fixture and of all that it depends on."""
     if not hasattr(item, "callspec"):
         return {}
     available = definitions(item)
