@@ -44,13 +44,23 @@ async def finish(
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
-        task.add_done_callback(retrieve if undo is None else _undoing(undo))
+        if undo is None:
+            task.add_done_callback(retrieve)
+        else:
+            undo_when_done(task, undo)
         raise
 
 
-def _undoing(
-    undo: Callable[[T], Coroutine[Any, Any, None] | None],
-) -> Callable[[asyncio.Future[T]], None]:
+def undo_when_done(
+    task: asyncio.Future[T], undo: Callable[[T], Coroutine[Any, Any, None] | None]
+) -> None:
+    """Undo work that nobody awaits any more, once it is done; its error is dropped.
+
+    Args:
+        task: the work.
+        undo: takes its result. If it is a coroutine function, it runs in the background.
+    """
+
     def done(task: asyncio.Future[T]) -> None:
         if task.cancelled() or task.exception() is not None:
             return
@@ -58,7 +68,7 @@ def _undoing(
         if undone is not None:
             background(undone)
 
-    return done
+    task.add_done_callback(done)
 
 
 async def cancel_and_wait(*tasks: asyncio.Future[Any]) -> None:

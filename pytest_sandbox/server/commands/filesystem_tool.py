@@ -17,6 +17,7 @@ import stat
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+from pytest_sandbox._shared.async_tasks import cancel_and_wait
 from pytest_sandbox._shared.checks import is_absolute_path
 from pytest_sandbox.engine import Clock, Entry, EntryKind, Files
 
@@ -147,9 +148,7 @@ class _Tool:
         try:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for end in ends:
-                end.cancel()
-            await asyncio.wait(ends)
+            await cancel_and_wait(*ends)
         if not printing.cancelled():
             printing.result()
 

@@ -5,6 +5,7 @@ import contextlib
 import socket
 import struct
 
+from pytest_sandbox._shared.async_tasks import cancel_and_wait
 from pytest_sandbox.engine import Connection
 
 #: Bytes moved at a time. What is under way in one direction is a few times that, at most: who
@@ -30,9 +31,7 @@ async def relay(
     except OSError:
         reset(writer)
     finally:
-        up.cancel()
-        down.cancel()
-        await asyncio.gather(up, down, return_exceptions=True)
+        await cancel_and_wait(up, down)
         writer.transport.abort()
         await connection.close()
 

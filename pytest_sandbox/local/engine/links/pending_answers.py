@@ -6,6 +6,8 @@ import asyncio
 import itertools
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
+from pytest_sandbox._shared.async_tasks import undo_when_done
+
 from ...protocol.common import Failed
 from ...protocol.message import BadMessage, Message
 from ...protocol.wire import close_all
@@ -70,8 +72,8 @@ async def wait_for(answer: asyncio.Future[Answer[A]]) -> Answer[A]:
 
 
 def ignore(answer: asyncio.Future[Answer[A]]) -> None:
-    """Nothing waits for this one."""
-    answer.add_done_callback(_discard)
+    """Close the descriptors that come with an answer that nothing waits for."""
+    undo_when_done(answer, lambda message_and_fds: close_all(message_and_fds[1]))
 
 
 def set_error(future: asyncio.Future[Any], error: Exception) -> None:
@@ -79,8 +81,3 @@ def set_error(future: asyncio.Future[Any], error: Exception) -> None:
     if not future.done():
         future.set_exception(error)
         future.exception()
-
-
-def _discard(answer: asyncio.Future[Answer[A]]) -> None:
-    if not answer.cancelled() and answer.exception() is None:
-        close_all(answer.result()[1])

@@ -8,7 +8,7 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
-from pytest_sandbox._shared.async_tasks import finish
+from pytest_sandbox._shared.async_tasks import finish, undo_when_done
 from pytest_sandbox.engine import EngineUnavailable, InvalidSpec, Snapshot
 
 from ...protocol.common import Succeeded
@@ -70,7 +70,7 @@ async def load(zygote: ZygoteLink, store: LayerStore, stream: AsyncIterator[byte
             async for data in stream:
                 await _write(write, data)
     except BaseException:
-        making.add_done_callback(lambda done: _discard(done, store))
+        undo_when_done(making, store.forget)
         raise
     finally:
         os.close(write)  # a stream that ends early has no checksum, so nothing is made of it
@@ -87,11 +87,6 @@ async def _make(zygote: ZygoteLink, store: LayerStore, pipe: int) -> Snapshot:
         raise no_room(error) from error
     store.layer_made(layer, answer.size, zygote)
     return store.add((layer,))
-
-
-def _discard(done: asyncio.Future[Snapshot], store: LayerStore) -> None:
-    if not done.cancelled() and done.exception() is None:
-        store.forget(done.result())
 
 
 async def _after_magic(stream: AsyncIterator[bytes]) -> bytes:
