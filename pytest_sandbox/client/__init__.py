@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from .client import Client as Client
     from .files.byte_ranges import delete_bytes as delete_bytes
     from .files.byte_ranges import replace_bytes as replace_bytes
+    from .files.file_info import FileInfo as FileInfo
+    from .files.file_info import FileType as FileType
     from .files.fileio import FileIO as FileIO
-    from .files.filesystem import FileInfo as FileInfo
-    from .files.filesystem import FileType as FileType
     from .files.filesystem import SandboxFilesystem as SandboxFilesystem
     from .files.watch_events import FileWatchEvent as FileWatchEvent
     from .files.watch_events import FileWatchEventType as FileWatchEventType
@@ -45,8 +45,8 @@ _WHERE = {
     "CompletedCommand": "process.communicate",
     "ContainerProcess": "process.container_process",
     "FileIO": "files.fileio",
-    "FileInfo": "files.filesystem",
-    "FileType": "files.filesystem",
+    "FileInfo": "files.file_info",
+    "FileType": "files.file_info",
     "FileWatchEvent": "files.watch_events",
     "FileWatchEventType": "files.watch_events",
     "Image": "image",

@@ -15,7 +15,7 @@ from .ephemeral_volume import Ephemeral
 from .exceptions import ConflictError, ExecutionError, InvalidError, NotFoundError
 from .transport.dual import Dual, dual
 from .validation import check_name
-from .volume_files import VolumeFiles
+from .volume_not_implemented import UnimplementedVolumeMethods
 from .volume_reference import VolumeReference, volume_request
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ class VolumeObjects:
         return volumes[:max_objects]
 
 
-class Volume(VolumeFiles):
+class Volume(UnimplementedVolumeMethods):
     """A folder that outlives sandboxes; see `from_name` and `ephemeral`.
 
     It is mounted with `Sandbox.create(volumes={"/data": volume})`, and what one sandbox writes

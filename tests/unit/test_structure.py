@@ -49,11 +49,7 @@ REACHES = {
     "inmemory": {"fakes"},
 }
 CIRCLES: list[set[str]] = []
-TWICE = {
-    "Link",
-    "Run",
-    "Task",
-}
+TWICE: set[str] = set()
 
 
 def is_known(user: str, part: str) -> bool:

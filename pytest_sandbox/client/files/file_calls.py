@@ -19,7 +19,7 @@ from .watch_events import FileWatchEvent, FileWatchEventType, event, kinds
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Collection
 
-    from ..process.task import Task
+    from ..process.task_calls import TaskCalls
     from ..transport.calls import Calls
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
@@ -47,7 +47,7 @@ _BY_CODE: dict[int, type[Exception]] = {
 class FileCalls:
     """The operations of the protocol, in one sandbox. On the portal's loop only."""
 
-    def __init__(self, calls: Calls, task: Task) -> None:
+    def __init__(self, calls: Calls, task: TaskCalls) -> None:
         self._calls = calls
         self._task = task
 

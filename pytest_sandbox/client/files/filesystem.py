@@ -7,8 +7,6 @@ import json
 import os
 import uuid
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
-from enum import Enum
 from typing import IO, TYPE_CHECKING, Any
 
 from ..exceptions import StdinClosedError
@@ -17,6 +15,7 @@ from ..process.output import STDOUT
 from ..process.splitting import Lines
 from ..transport.dual import dual, dual_iterator
 from ..validation import check_path, check_seconds
+from .file_info import FileInfo, file_info
 from .tool import FilesystemTool
 from .watch_events import FileWatchEvent, FileWatchEventType, event, kinds, wire_kinds
 
@@ -24,46 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
     from ..base_client import BaseClient
-    from ..process.task import Task
+    from ..process.task_calls import TaskCalls
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
-
-
-class FileType(Enum):
-    """What an entry of a directory is."""
-
-    FILE = "file"
-    DIRECTORY = "directory"
-    SYMLINK = "symlink"
-
-
-@dataclass(frozen=True)
-class FileInfo:
-    """A file, a directory or a link.
-
-    Attributes:
-        name: the last part of its path.
-        path: its absolute path.
-        type: what it is.
-        size: bytes.
-        mode: type and permissions, the `st_mode` of inode(7).
-        permissions: four octal digits, `"0644"`.
-        owner: name of its user, or the number if that has none.
-        group: name of its group, likewise.
-        modified_time: seconds since the Unix epoch.
-        symlink_target: where a link points to; `None` for what is no link.
-    """
-
-    name: str
-    path: str
-    type: FileType
-    size: int
-    mode: int
-    permissions: str
-    owner: str
-    group: str
-    modified_time: float
-    symlink_target: str | None = None
 
 
 class SandboxFilesystem:
@@ -73,7 +35,7 @@ class SandboxFilesystem:
     `NotFoundError` says that the sandbox is gone.
     """
 
-    def __init__(self, client: BaseClient, task: Task) -> None:
+    def __init__(self, client: BaseClient, task: TaskCalls) -> None:
         self._tool = FilesystemTool(client, task)
 
     @dual
@@ -163,13 +125,13 @@ class SandboxFilesystem:
     async def list_files(self, remote_path: str) -> list[FileInfo]:
         """What a directory holds, sorted by name; links are described, not followed."""
         entries = await self._tool.ask("ListFiles", check_path(remote_path, "remote_path"))
-        return [_info(entry) for entry in json.loads(entries)]
+        return [file_info(entry) for entry in json.loads(entries)]
 
     @dual
     async def stat(self, remote_path: str) -> FileInfo:
         """A description of a path; a link is described, not followed."""
         entry = await self._tool.ask("Stat", check_path(remote_path, "remote_path"))
-        return _info(json.loads(entry))
+        return file_info(json.loads(entry))
 
     @dual
     async def make_directory(self, remote_path: str, *, create_parents: bool = True) -> None:
@@ -234,18 +196,3 @@ class SandboxFilesystem:
 async def _blocks(file: IO[bytes]) -> AsyncIterator[bytes]:
     while block := await asyncio.to_thread(file.read, CHUNK):
         yield block
-
-
-def _info(entry: dict[str, Any]) -> FileInfo:
-    return FileInfo(
-        name=entry["name"],
-        path=entry["path"],
-        type=FileType(entry["type"]),
-        size=entry["size"],
-        mode=entry["mode"],
-        permissions=entry["permissions"],
-        owner=entry["owner"],
-        group=entry["group"],
-        modified_time=entry["modified_time"],
-        symlink_target=entry.get("symlink_target"),
-    )

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ..base_client import BaseClient
     from ..process.execution import Execution
-    from ..process.task import Task
+    from ..process.task_calls import TaskCalls
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
@@ -43,7 +43,7 @@ _BY_KIND: dict[str, type[e.SandboxFilesystemError]] = {
 class FilesystemTool:
     """Runs the tool in one sandbox. On the portal's loop only."""
 
-    def __init__(self, client: BaseClient, task: Task) -> None:
+    def __init__(self, client: BaseClient, task: TaskCalls) -> None:
         self._client = client
         self._task = task
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ..base_client import BaseClient
     from ..secret import Secret
     from .execution import Execution
-    from .task import Task
+    from .task_calls import TaskCalls
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
@@ -65,7 +65,7 @@ class Command:
     secrets: Sequence[Secret] = ()
     pty: bool = False
 
-    async def start(self, client: BaseClient, task: Task, *, wait: bool = True) -> Execution:
+    async def start(self, client: BaseClient, task: TaskCalls, *, wait: bool = True) -> Execution:
         """Start it.
 
         Args:
@@ -80,7 +80,7 @@ class Command:
             await execution.started
         return execution
 
-    async def _through_router(self, client: BaseClient, task: Task) -> RouterExecution:
+    async def _through_router(self, client: BaseClient, task: TaskCalls) -> RouterExecution:
         request = TaskExecStartRequest(
             task_id=await task.id(),
             command_args=self.args,
@@ -93,7 +93,7 @@ class Command:
         )
         return RouterExecution(task, request)
 
-    async def _through_control_plane(self, client: BaseClient, task: Task) -> ControlExecution:
+    async def _through_control_plane(self, client: BaseClient, task: TaskCalls) -> ControlExecution:
         request = ContainerExecRequest(
             task_id=await task.id(),
             command=self.args,

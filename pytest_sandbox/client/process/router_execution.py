@@ -26,7 +26,7 @@ from .output import STDOUT, OutputStream
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
 
-    from .task import Task
+    from .task_calls import TaskCalls
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
@@ -44,7 +44,7 @@ class RouterExecution(Execution):
         request: what to start; it gets the id of this execution.
     """
 
-    def __init__(self, task: Task, request: TaskExecStartRequest) -> None:
+    def __init__(self, task: TaskCalls, request: TaskExecStartRequest) -> None:
         super().__init__(request.timeout_secs, task.clock)
         self.id = request.exec_id = str(uuid.uuid4())
         self._task = task
@@ -108,7 +108,7 @@ class RouterExecution(Execution):
 
 class _RouterOutput(OutputStream):
     def __init__(
-        self, task: Task, task_id: str, execution: RouterExecution, descriptor: int
+        self, task: TaskCalls, task_id: str, execution: RouterExecution, descriptor: int
     ) -> None:
         self._task = task
         self._execution = execution

@@ -18,7 +18,7 @@ from ..files.pack import check_folder, pack
 from ..files.remote_file import RemoteFile
 from ..files.tool import FilesystemTool
 from ..files.unpack import unpack
-from ..process.overloads import Open
+from ..process.method_types import OpenMethod
 from ..transport.dual import dual, dual_iterator, overloaded
 from ..validation import check_path
 
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 
     from ..base_client import BaseClient
     from ..files.watch_events import FileWatchEvent, FileWatchEventType
-    from ..process.task import Task
+    from ..process.task_calls import TaskCalls
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
 
-class SandboxFiles:
+class FileMethods:
     """Files of a sandbox: the `filesystem`, whole directories, and Modal's older calls."""
 
     _client: BaseClient
-    _task: Task
+    _task: TaskCalls
 
     @property
     def filesystem(self) -> SandboxFilesystem:
@@ -110,7 +110,7 @@ class SandboxFiles:
         file = RemoteFile(self._files, check_path(path), mode)
         return FileIO[Any](await finish(file.open(), RemoteFile.close))
 
-    open = overloaded[Open](_open)
+    open = overloaded[OpenMethod](_open)
 
     @dual
     async def ls(self, path: str) -> list[str]:

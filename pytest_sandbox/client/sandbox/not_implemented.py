@@ -8,7 +8,7 @@ from ..exceptions import UnimplementedError
 from ..transport.dual import dual
 
 
-class Unbuilt:
+class UnimplementedMethods:
     """Methods of a sandbox that raise `UnimplementedError`."""
 
     @dual

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 from pytest_sandbox._proto.common_pb2 import GenericResult
 from pytest_sandbox._proto.sandboxes_pb2 import (
@@ -21,28 +21,23 @@ from pytest_sandbox._shared.async_tasks import finish
 from ..default_client import default_client
 from ..exceptions import InvalidError, SandboxTerminatedError, SandboxTimeoutError
 from ..memory_snapshot import KEEP_NAME, SandboxSnapshot, restoring
-from ..process.command import Command
-from ..process.communicate import CompletedCommand, communicate, completed
-from ..process.container_process import ContainerProcess
 from ..process.main_stdio import MainStdio
 from ..process.output import STDERR, STDOUT
-from ..process.overloads import Exec, Run
 from ..process.stream_reader import StreamReader
-from ..process.stream_type import StreamType
 from ..process.stream_writer import StreamWriter
-from ..process.task import Task
-from ..secret import Secret
+from ..process.task_calls import TaskCalls
 from ..transport.calls import TIMEOUT, Metadata
-from ..transport.dual import Dual, DualIterator, dual, overloaded
-from ..validation import check_command, check_name, check_seconds, check_workdir, refuse
-from .attachments import SandboxPorts
-from .files import SandboxFiles
-from .not_implemented import Unbuilt
-from .snapshots import SandboxSnapshots
+from ..transport.dual import Dual, DualIterator, dual
+from ..validation import check_name, refuse
+from .commands import CommandMethods
+from .files import FileMethods
+from .not_implemented import UnimplementedMethods
+from .ports_and_volumes import PortMethods
+from .snapshots import SnapshotMethods
 from .specification import Specification, define
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Sequence
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 
     from ..base_client import BaseClient
 
@@ -79,7 +74,7 @@ async def _restored(client: BaseClient, snapshot: SandboxSnapshot, name: str | N
 
 
 def _known(client: BaseClient, sandbox_id: str, metadata: Metadata) -> Sandbox:
-    task = Task(client.calls, sandbox_id)
+    task = TaskCalls(client.calls, sandbox_id)
     task.learn(metadata)
     client.created(sandbox_id)
     return Sandbox(sandbox_id, client, task)
@@ -89,17 +84,17 @@ async def _end(sandbox: Sandbox) -> None:
     await sandbox.terminate.core()
 
 
-class Sandbox(SandboxFiles, SandboxPorts, SandboxSnapshots, Unbuilt):
+class Sandbox(CommandMethods, FileMethods, PortMethods, SnapshotMethods, UnimplementedMethods):
     """A machine of its own, that lives until it is terminated or its time is up.
 
     Make one with `Sandbox.create`, or find one with `from_id`, `from_name` or `list`. Every
     method blocks when it is called, and is awaited as `sandbox.method.aio(...)`.
     """
 
-    def __init__(self, sandbox_id: str, client: BaseClient, task: Task | None = None) -> None:
+    def __init__(self, sandbox_id: str, client: BaseClient, task: TaskCalls | None = None) -> None:
         self._id = sandbox_id
         self._client = client
-        self._task = task or Task(client.calls, sandbox_id)
+        self._task = task or TaskCalls(client.calls, sandbox_id)
         self._result: GenericResult | None = None
         self._begin()
 
@@ -233,129 +228,6 @@ class Sandbox(SandboxFiles, SandboxPorts, SandboxSnapshots, Unbuilt):
         if response.result.status:
             self._result = response.result
         return self._result
-
-    # Commands
-
-    async def _exec(
-        self,
-        *args: str,
-        stdout: StreamType = StreamType.PIPE,
-        stderr: StreamType = StreamType.PIPE,
-        timeout: int | None = None,
-        workdir: str | None = None,
-        env: dict[str, str | None] | None = None,
-        secrets: Collection[Secret] | None = None,
-        text: bool = True,
-        bufsize: Literal[-1, 1] = -1,
-        pty: bool = False,
-        pty_info: object = None,
-        _pty_info: object = None,
-    ) -> ContainerProcess[Any]:
-        """Start a command.
-
-        Args:
-            *args: the command and its arguments; a name without a slash is looked up in `PATH`.
-            stdout: `PIPE` to read it, `DEVNULL`, or `STDOUT` to have it printed here.
-            stderr: `PIPE` to read it, `DEVNULL`, or `STDOUT` to have it in `stdout`.
-            timeout: seconds after which it is killed; its code is then -1.
-            workdir: the working directory; that of the sandbox if not given.
-            env: environment variables, on top of the sandbox's.
-            secrets: more environment variables; `env` comes last and wins.
-            text: give output as text, UTF-8, not as bytes.
-            bufsize: -1 to give output in chunks as it comes, 1 to give it in lines.
-            pty: run it on a terminal; all output is then in `stdout`.
-            pty_info: refused, as it is deprecated: use `pty`.
-            _pty_info: refused, as it is deprecated: use `pty`.
-
-        Raises:
-            InvalidError: an argument makes no sense, or the command cannot be started.
-            NotFoundError: the sandbox is gone.
-        """
-        refuse(pty_info=pty_info, _pty_info=_pty_info)
-        if bufsize not in (-1, 1):
-            raise InvalidError(f"bufsize={bufsize!r} is neither -1, for chunks, nor 1, for lines")
-        if bufsize == 1 and not text:
-            raise ValueError("lines are given as text only: bufsize=1 needs text=True")
-        command = self._command(
-            args,
-            stdout=StreamType.of(stdout, "stdout"),
-            stderr=StreamType.of(stderr, "stderr"),
-            timeout=timeout,
-            workdir=workdir,
-            env=env,
-            secrets=secrets,
-            pty=pty,
-        )
-        return ContainerProcess(
-            await command.start(self._client, self._task),
-            text=text,
-            by_line=bufsize == 1,
-            stdout=command.stdout,
-            stderr=command.stderr,
-        )
-
-    exec = overloaded[Exec](_exec)
-
-    async def _run(
-        self,
-        *args: str,
-        input: str | bytes | None = None,  # noqa: A002 - as in subprocess.run
-        check: bool = False,
-        timeout: int | None = None,
-        text: bool = True,
-        env: dict[str, str | None] | None = None,
-        workdir: str | None = None,
-        secrets: Collection[Secret] | None = None,
-    ) -> CompletedCommand[Any]:
-        """Run a command to its end, as `subprocess.run` does with captured output.
-
-        Args:
-            *args: the command and its arguments.
-            input: what it reads from standard input; nothing, if not given.
-            check: raise an error unless its code is 0.
-            timeout: seconds after which it is killed, and an error raised.
-            text: give output as text, UTF-8, not as bytes.
-            env: environment variables, on top of the sandbox's.
-            workdir: the working directory; that of the sandbox if not given.
-            secrets: more environment variables; `env` comes last and wins.
-
-        Raises:
-            CommandFailedError: `check`, and its code is not 0; it shows the end of the output.
-            CommandTimeoutError: its time was up; it has the output until then.
-            UnicodeDecodeError: its output is to be text, and is not UTF-8.
-            InvalidError: an argument makes no sense, or the command cannot be started.
-            NotFoundError: the sandbox is gone.
-        """
-        given = input.encode() if isinstance(input, str) else bytes(input or b"")
-        command = self._command(args, timeout=timeout, workdir=workdir, env=env, secrets=secrets)
-        execution = await command.start(self._client, self._task, wait=False)
-        outcome = await communicate(execution, given)
-        result = completed(command.args, outcome, text=text, timeout=timeout)
-        if check:
-            result.check()
-        return result
-
-    run = overloaded[Run](_run)
-
-    def _command(
-        self,
-        args: Sequence[str],
-        *,
-        stdout: StreamType = StreamType.PIPE,
-        stderr: StreamType = StreamType.PIPE,
-        timeout: int | None,
-        workdir: str | None,
-        env: dict[str, str | None] | None,
-        secrets: Collection[Secret] | None,
-        pty: bool = False,
-    ) -> Command:
-        check_command(args)
-        check_workdir(workdir)
-        check_seconds("timeout", timeout, least=0)
-        last = [Secret.from_dict(env)] if env else []
-        return Command(
-            tuple(args), stdout, stderr, timeout, workdir, [*(secrets or ()), *last], pty
-        )
 
     # Its streams, id, end and tags
 

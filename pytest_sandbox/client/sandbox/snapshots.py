@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import PurePosixPath
 
     from ..base_client import BaseClient
-    from ..process.task import Task
+    from ..process.task_calls import TaskCalls
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
@@ -33,12 +33,12 @@ __tracebackhide__ = True  # a failing test shows the caller's line, not these
 TTL = 30 * 24 * 3600
 
 
-class SandboxSnapshots:
+class SnapshotMethods:
     """Snapshots of a sandbox: of its files, of a directory, of its memory."""
 
     _id: str
     _client: BaseClient
-    _task: Task
+    _task: TaskCalls
 
     @dual
     async def snapshot_filesystem(self, timeout: int = 55) -> Image:

@@ -12,9 +12,9 @@ from grpclib.client import UnaryStreamMethod, UnaryUnaryMethod
 from pytest_sandbox._shared.async_tasks import within
 from pytest_sandbox._shared.clock import SystemClock
 
-from .channels import Channels, Link
+from .channels import Channels, ServerLink
+from .errors import translated
 from .retries import CONTROL, Backoff, Patience, retrying
-from .translation import translated
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
@@ -27,8 +27,8 @@ CALLER_VARIABLE = "PYTEST_SANDBOX_CALLER"
 TIMEOUT = 60.0
 
 Metadata = Mapping[str, "str | bytes"]
-Unary = Callable[[Link], UnaryUnaryMethod[Req, Res]]
-Streaming = Callable[[Link], UnaryStreamMethod[Req, Res]]
+Unary = Callable[[ServerLink], UnaryUnaryMethod[Req, Res]]
+Streaming = Callable[[ServerLink], UnaryStreamMethod[Req, Res]]
 
 
 class Calls:

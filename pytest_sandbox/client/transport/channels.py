@@ -91,7 +91,7 @@ class UnixServer(Server):
         return data[-LOG_TAIL:].decode(errors="replace").strip()
 
 
-class Link:
+class ServerLink:
     """A connection, and the stubs that call over it."""
 
     def __init__(self, channel: WideChannel) -> None:
@@ -107,13 +107,13 @@ class Channels:
     def __init__(self, server: Server) -> None:
         self.server = server
         self.is_shut = False
-        self._links: list[Link] = []
+        self._links: list[ServerLink] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._forget: Callable[[], None] = lambda: None
         _all.add(self)
 
     @contextlib.contextmanager
-    def link(self) -> Iterator[Link]:
+    def link(self) -> Iterator[ServerLink]:
         """A connection with room for one more call, for as long as that call takes."""
         link = self._roomy()
         link.calls += 1
@@ -134,14 +134,14 @@ class Channels:
         self.close()
         self._forget()
 
-    def _roomy(self) -> Link:
+    def _roomy(self) -> ServerLink:
         if self.is_shut:
             raise exceptions.ClientClosed("this client was closed; make another")
         self._settle()
         for link in self._links:
             if link.calls < CALLS:
                 return link
-        self._links.append(Link(self.server.channel()))
+        self._links.append(ServerLink(self.server.channel()))
         return self._links[-1]
 
     def disown(self) -> None:

@@ -15,7 +15,7 @@ from grpclib import GRPCError, Status
 from pytest_sandbox._proto import sandboxes_pb2 as pb
 from pytest_sandbox.client import Client, Sandbox, exceptions
 from pytest_sandbox.client.transport import retries
-from pytest_sandbox.client.transport.translation import BY_STATUS
+from pytest_sandbox.client.transport.errors import BY_STATUS
 
 from .stubs import Asked, control, fails, gives, in_turn
 

@@ -25,8 +25,7 @@ from pytest_sandbox.client import (
     StreamType,
     exceptions,
 )
-from pytest_sandbox.client.process import execution
-from pytest_sandbox.client.process import task as task_module
+from pytest_sandbox.client.process import execution, task_calls
 from pytest_sandbox.client.transport import retries
 
 from .stubs import (
@@ -52,7 +51,7 @@ WRITTEN = gives(rpb.TaskExecStdinWriteResponse())
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retries.Backoff, "delay", lambda *_: 0.0)
-    monkeypatch.setattr(task_module, "_POLL", 0.0)
+    monkeypatch.setattr(task_calls, "_POLL", 0.0)
 
 
 def access_control(*tokens: str, **answers: Answer) -> Service:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
 
-class VolumeFiles:
+class UnimplementedVolumeMethods:
     """Methods of a volume that raise `UnimplementedError`."""
 
     @dual_iterator

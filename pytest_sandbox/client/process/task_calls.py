@@ -30,7 +30,7 @@ _MARGIN = 30.0
 _POLL = 0.5
 
 
-class Task:
+class TaskCalls:
     """The task of a sandbox.
 
     Args:

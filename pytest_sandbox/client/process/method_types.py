@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .stream_type import StreamType
 
 
-class Exec(Protocol):
+class ExecMethod(Protocol):
     """`Sandbox.exec`: `text` decides between processes of text and of bytes."""
 
     @overload
@@ -88,7 +88,7 @@ class Exec(Protocol):
     ) -> ContainerProcess[bytes]: ...
 
 
-class Run(Protocol):
+class RunMethod(Protocol):
     """`Sandbox.run`: `text` decides between results of text and of bytes."""
 
     @overload
@@ -144,7 +144,7 @@ class Run(Protocol):
     ) -> CompletedCommand[bytes]: ...
 
 
-class Open(Protocol):
+class OpenMethod(Protocol):
     """`Sandbox.open`: `mode` decides between files of text and of bytes."""
 
     @overload

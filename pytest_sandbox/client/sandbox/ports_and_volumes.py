@@ -16,17 +16,17 @@ from ..validation import check_seconds
 
 if TYPE_CHECKING:
     from ..base_client import BaseClient
-    from ..process.task import Task
+    from ..process.task_calls import TaskCalls
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
 
-class SandboxPorts:
+class PortMethods:
     """Ports and volumes of a sandbox."""
 
     _id: str
     _client: BaseClient
-    _task: Task
+    _task: TaskCalls
     _tunnels: dict[int, Tunnel] | None = None
 
     @dual
