@@ -263,7 +263,7 @@ async def test_a_sandbox_that_cannot_be_kept_in_time_is_ended(
 
     task = await engine.create(TaskSpec(freezable=True))
     monkeypatch.setattr(LocalMemorySnapshots, "snapshot", never)
-    monkeypatch.setattr(task_module, "SNAPSHOT_LONGEST", 0.01)
+    monkeypatch.setattr(task_module, "SNAPSHOT_TIMEOUT", 0.01)
 
     with pytest.raises(NotFreezable, match=r"longer than 0.01 seconds, so the sandbox was ended"):
         await task.snapshot_memory()

@@ -113,7 +113,7 @@ async def test_when_a_prepared_sandbox_died_another_one_is_made() -> None:
 async def test_prepared_sandboxes_end_with_the_engine_and_when_nobody_comes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("pytest_sandbox.local.engine.pool._PATIENCE", 0.01)
+    monkeypatch.setattr("pytest_sandbox.local.engine.pool._CLAIM_TIMEOUT", 0.01)
     engine = await started()
     await engine.prepare(TaskSpec())
     (one,) = engine.factory.pool.tasks

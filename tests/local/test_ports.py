@@ -121,7 +121,7 @@ async def test_what_is_no_port_is_refused(task: LocalTask, port: int) -> None:
 async def test_a_full_queue_is_given_up_and_holds_up_nobody(
     task: LocalTask, listen: Listen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ports, "PATIENCE", 0.5)
+    monkeypatch.setattr(ports, "CONNECT_TIMEOUT", 0.5)
     port = await listen(NEVER, backlog=0)
     first = await task.connect(port)
     crowd = await asyncio.gather(*(task.connect(port) for _ in range(5)), return_exceptions=True)

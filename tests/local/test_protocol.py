@@ -24,7 +24,7 @@ FAMILIES = [
 EVERY = {name: kind for family in FAMILIES for name, kind in family.items()}
 PARTS = wire.family(
     *(agent.TerminalSize, jobs.FileStatus, jobs.DirectoryEntry, criu.ProcessTree),
-    *(criu.OutsideTerminal, criu.DumpedState, criu.GivenPipe, KernelError),
+    *(criu.ExternalTerminal, criu.DumpedState, criu.GivenPipe, KernelError),
     *(zygote.SharedTree, zygote.CriuFiles, zygote.MountedVolume),
 )
 TEXT = st.text(max_size=5) | st.binary(max_size=5).map(os.fsdecode)  # names need not be text

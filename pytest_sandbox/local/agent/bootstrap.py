@@ -11,7 +11,7 @@ import sys
 
 from ..filesystem import root_mounts, volume_mounts
 from ..kernel import idmap, loopback, mounts, namespaces
-from ..kernel.descriptors import close_all_but
+from ..kernel.descriptors import close_all_except
 from ..kernel.process_title import set_title
 from ..protocol import helpers, wire
 from ..protocol.agent import SandboxFailed
@@ -20,7 +20,7 @@ from . import files, main
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..kernel.cgroups.entrances import Entrances
+    from ..kernel.cgroups.joining import CgroupDescriptors
     from ..protocol.zygote import CreateRequest
     from ..zygote.config import SandboxConfig
 
@@ -40,7 +40,7 @@ def run(
     request: CreateRequest,
     sock: socket.socket,
     gate: socket.socket,
-    entrances: Entrances,
+    cgroups: CgroupDescriptors,
 ) -> None:
     """Be PID 1 of a new sandbox; never returns.
 
@@ -49,10 +49,10 @@ def run(
         request: the engine's, to the zygote.
         sock: where the engine talks to this sandbox.
         gate: says when the ids are mapped, and takes what the zygote may need of the sandbox.
-        entrances: the way into the sandbox's cgroups.
+        cgroups: those of the sandbox, to be joined.
     """
     try:
-        entrances.enter()
+        cgroups.join()
         if gate.recv(1) != helpers.GO:
             os._exit(0)  # the zygote is gone, or could not map the ids
         set_title("pytest-sandbox agent")
@@ -78,10 +78,10 @@ def _build(config: SandboxConfig, request: CreateRequest, gate: socket.socket, e
     root_mounts.mount_root(config.trees, config.layers, request.layers)
     root_mounts.mount_trees(config.trees)
     root_mounts.mount_kernel(config.masked, config.size, config.inodes)
-    _hand_over(gate)
-    volumes = volume_mounts.take(request.volumes)
+    _send_handles(gate)
+    volumes = volume_mounts.copy_mounts(request.volumes)
     root_mounts.enter_root()
-    _forget_the_machine([engine, *(tree for tree, _ in volumes)])
+    _close_machine_descriptors([engine, *(tree for tree, _ in volumes)])
     os.umask(0o022)
     volume_mounts.attach(volumes)
     socket.sethostname(request.hostname)
@@ -89,7 +89,7 @@ def _build(config: SandboxConfig, request: CreateRequest, gate: socket.socket, e
     _prepare_files(request)
 
 
-def _forget_the_machine(keep: list[int]) -> None:
+def _close_machine_descriptors(keep: list[int]) -> None:
     """Hold no descriptor of the machine but some, and import nothing any more.
 
     Before the first path is looked up that a hostile program may have made a link of: the magic
@@ -98,11 +98,11 @@ def _forget_the_machine(keep: list[int]) -> None:
     null = os.open("/dev/null", os.O_RDWR)
     for fd in (0, 1, 2):
         os.dup2(null, fd)
-    close_all_but([0, 1, 2, *keep])
+    close_all_except([0, 1, 2, *keep])
     sys.meta_path.clear()  # from here on, it would be the sandbox's own files
 
 
-def _hand_over(gate: socket.socket) -> None:
+def _send_handles(gate: socket.socket) -> None:
     """Give the zygote our store, while it can still be named, and our mount namespace."""
     mount_namespace = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
     wire.send(gate, helpers.SandboxHandles(), (mounts.open_tree("/box"), mount_namespace))

@@ -61,7 +61,7 @@ class Job:
             unpack.unpack(path, fds[0])
 
     def close(self) -> None:
-        """PID 1 keeps nothing of it."""
+        """Release what PID 1 has open for it."""
         if self._watch is not None:
             self._watch.close()
 

@@ -10,7 +10,7 @@ import time
 
 #: Seconds until a process that waits in the kernel, for a child that is stopped say, counts as
 #: stopped too, and until we give up.
-_WAITING, _LONGEST = 0.05, 20.0
+_STILL_TIMEOUT, _PAUSE_TIMEOUT = 0.05, 20.0
 _STEP = 0.0002
 
 
@@ -34,7 +34,7 @@ class SandboxPause:
             OSError: `EBUSY` if one does not stop; nothing is stopped then.
         """
         self.stopped_before = {pid for pid in _pids() if _is_stopped(pid)}
-        deadline = time.monotonic() + _LONGEST
+        deadline = time.monotonic() + _PAUSE_TIMEOUT
         while time.monotonic() < deadline:
             self._signal(signal.SIGSTOP)
             if _are_still(strictly=strictly):
@@ -64,7 +64,7 @@ class SandboxPause:
 def _are_still(*, strictly: bool) -> bool:
     """Wait until all processes have stopped, but not for ever; whether they have."""
     stopped = {b"T", b"t", b"Z", b"X"}
-    deadline = time.monotonic() + _WAITING
+    deadline = time.monotonic() + _STILL_TIMEOUT
     while any(_states(pid) - stopped for pid in _pids()):
         if time.monotonic() > deadline:
             return not strictly and all(_states(pid) <= {*stopped, b"D"} for pid in _pids())

@@ -25,7 +25,7 @@ def spawn(request: SpawnRequest, fds: list[int]) -> tuple[int, tuple[int, ...]]:
     """
     os.chdir(request.workdir)
     try:
-        path = find(request.argv[0], request.env.get("PATH", os.defpath))
+        path = find_command(request.argv[0], request.env.get("PATH", os.defpath))
         if request.terminal is None:
             return _spawn(path, request, _pipes(request, fds)), ()
         return _spawn_on_terminal(path, request, request.terminal)
@@ -33,7 +33,7 @@ def spawn(request: SpawnRequest, fds: list[int]) -> tuple[int, tuple[int, ...]]:
         os.chdir("/")
 
 
-def find(command: str, search: str) -> str:
+def find_command(command: str, search: str) -> str:
     """The file that a command means, as execvp(3) looks for it, relative to the current folder."""
     if "/" in command:
         return command

@@ -115,7 +115,7 @@ class TreeWatch:
             self._reported.discard(path)
         for bits, kind in _KINDS:
             if mask & inotify.ACCESS and mask & inotify.IS_DIRECTORY:
-                continue  # somebody listed a directory, perhaps we
+                continue  # a directory was listed, perhaps by us
             if mask & bits:
                 self._tell(kind, path)
         if mask & inotify.CREATE and mask & inotify.IS_DIRECTORY:

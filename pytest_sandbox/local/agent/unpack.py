@@ -45,7 +45,7 @@ def unpack(path: str, fd: int) -> None:
 
 
 class _SandboxTarget(DiskTarget):
-    """A directory of the sandbox: everything is kept, owners and devices too."""
+    """A directory of the sandbox: members get their owners, and devices are made."""
 
     directory_mode = 0o755
 

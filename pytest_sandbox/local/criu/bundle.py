@@ -1,4 +1,4 @@
-"""CRIU and what it is made of, copied to where it runs from: inside of hostile sandboxes.
+"""CRIU, its loader and its libraries, copied to where they run from: inside hostile sandboxes.
 
 It runs with all rights of root and with a sandbox's root directory, so whatever it opens by a
 path of its own may come from a hostile program. So there are copies in memory that open less, a
@@ -29,7 +29,7 @@ _ENVIRONMENT = {
 }
 
 
-class Kit:
+class CriuBundle:
     """The files of one CRIU, read while the machine can still be reached."""
 
     def __init__(self, paths: CriuFiles) -> None:
@@ -47,15 +47,15 @@ class Kit:
                 file.write(content)
         self._files.clear()
 
-    def become(self, tools: int, action: str, arguments: list[str]) -> None:
+    def exec_criu(self, folder: int, action: str, arguments: list[str]) -> None:
         """Turn into CRIU, working in the current folder.
 
         Args:
-            tools: a descriptor of `FOLDER`.
+            folder: a descriptor of `FOLDER`.
             action: `"dump"`, `"restore"`, ...
             arguments: its options.
         """
-        here = f"/proc/self/fd/{tools}"
+        here = f"/proc/self/fd/{folder}"
         command = [f"{here}/criu", action, *arguments]
         command += ["--no-default-config", "--libdir", f"{here}/plugins", "--work-dir", "."]
         if self._loader:
@@ -79,7 +79,7 @@ def _without_preload(loader: bytes) -> bytes:
 
 
 def _with_own_cache(program: bytes) -> bytes:
-    """A CRIU that keeps what it found out about the kernel in its current folder."""
+    """A CRIU that writes what it found out about the kernel to its current folder."""
     changed, count = _CACHE.subn(lambda found: found[1].ljust(len(found[0]), b"\0"), program)
     if not count:
         raise OSError(errno.ENOEXEC, "this CRIU has its cache where it cannot be changed", "criu")

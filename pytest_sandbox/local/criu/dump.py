@@ -1,7 +1,7 @@
-"""Keeping the processes of a sandbox, each tree of them by itself.
+"""Dumping the processes of a sandbox, each tree of them by itself.
 
-All of them stand still. CRIU takes a tree from a root downwards, and PID 1, which is ours, is
-none that it could take; so what has it as parent is a tree.
+All of them are stopped. CRIU dumps a process with all its descendants. It cannot dump PID 1, whose
+files are the machine's, so each child of PID 1 is the root of a tree.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from ..filesystem.mount_points import IMAGE_SOURCE
 from ..filesystem.tree_copier import copy_tree
 from ..filesystem.walk import open_folder
 from ..kernel.mountinfo import read_mounts
-from ..protocol.criu import DumpedState, OutsideTerminal, ProcessTree
-from . import outside_terminals, processes
-from .run import Refused
+from ..protocol.criu import DumpedState, ExternalTerminal, ProcessTree
+from . import external_terminals, processes
+from .runner import CriuError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..protocol.criu import DumpRequest
-    from .run import Tools
+    from .runner import CriuRunner
 
 _OPTIONS = [
     "--leave-running",
@@ -32,43 +32,43 @@ _OPTIONS = [
     *("--manage-cgroups=ignore", "--ghost-limit", "1G"),
 ]
 #: Where to look for a file that is watched: the kernel tells an inode, and not a path.
-_WATCHED = ("/etc", "/home", "/opt", "/root", "/run", "/srv", "/tmp", "/var")
-_SHARED = "/dev/shm"
+_INOTIFY_SCAN = ("/etc", "/home", "/opt", "/root", "/run", "/srv", "/tmp", "/var")
+_SHM = "/dev/shm"
 
 
-def dump(tools: Tools, request: DumpRequest) -> DumpedState:
+def dump(criu: CriuRunner, request: DumpRequest) -> DumpedState:
     """Write images of all processes, and copies of files in memory.
 
     Args:
-        tools: how.
+        criu: how.
         request: the engine's.
 
     Returns:
         What `restore` wants to know.
 
     Raises:
-        Refused: a process holds something that cannot be kept.
+        CriuError: a process has something that CRIU cannot dump.
         OSError: what the kernel said.
     """
     _check_mounts()
-    latest = tools.count()
+    latest_pid = criu.latest_pid()
     trees = processes.trees(processes.scan())
     outside = set(request.pipes)
     pipes = {root: set(_pipes(family)) for root, family in trees.items()}
-    _check_apart({root: held - outside for root, held in pipes.items()})
-    own_ipc = _has_ipc()
-    terminals = outside_terminals.led_outside(trees)
-    outer = outside_terminals.keys(terminals)
+    _check_no_shared_pipes({root: held - outside for root, held in pipes.items()})
+    own_ipc = _uses_sysv_ipc()
+    terminals = external_terminals.with_master_outside(trees)
+    outer = external_terminals.keys(terminals)
     options = [word for key in outer.values() for word in ("--external", key)]
-    dumped = [_dump(tools, root, family, options, own_ipc) for root, family in trees.items()]
-    _copy_shared(tools)
-    going = [pid for family in trees.values() for pid in family if pid not in request.stopped]
-    info = os.statvfs(f"/proc/self/fd/{tools.images}")
+    dumped = [_dump(criu, root, family, options, own_ipc) for root, family in trees.items()]
+    _copy_shm(criu)
+    running = [pid for family in trees.values() for pid in family if pid not in request.stopped]
+    info = os.statvfs(f"/proc/self/fd/{criu.images}")
     return DumpedState(
         trees=dumped,
-        going=going,
-        latest=latest,
-        terminals=[OutsideTerminal(number=n, key=key) for n, key in sorted(outer.items())],
+        running=running,
+        latest_pid=latest_pid,
+        terminals=[ExternalTerminal(number=n, key=key) for n, key in sorted(outer.items())],
         pipes=sorted(outside.intersection(*[set().union(*pipes.values())])),
         size=(info.f_blocks - info.f_bfree) * info.f_frsize,
     )
@@ -79,26 +79,26 @@ def _check_mounts() -> None:
     proc = os.open("/proc/self", os.O_PATH | os.O_CLOEXEC)
     for mount in read_mounts(proc):
         if mount.source == IMAGE_SOURCE:
-            raise Refused(
-                f"{mount.path} is a mounted image, and those are not kept with processes: "
+            raise CriuError(
+                f"{mount.path} is a mounted image, which a memory snapshot cannot hold: "
                 "unmount it first"
             )
     os.close(proc)
 
 
 def _dump(
-    tools: Tools, root: int, family: list[int], options: list[str], own_ipc: bool
+    criu: CriuRunner, root: int, family: list[int], options: list[str], own_ipc: bool
 ) -> ProcessTree:
     name = str(root)
-    os.mkdir(name, dir_fd=tools.images)
+    os.mkdir(name, dir_fd=criu.images)
     options = ["--tree", name, *_OPTIONS, *options]
-    options += [word for path in _WATCHED for word in ("--irmap-scan-path", path)]
+    options += [word for path in _INOTIFY_SCAN for word in ("--irmap-scan-path", path)]
     info = os.stat(f"/proc/{root}")
-    words = tools.run("dump", name, options, ids=(info.st_uid, info.st_gid), own_ipc=own_ipc)
-    if os.strerror(errno.ENOSPC) in words:
+    errors = criu.run("dump", name, options, ids=(info.st_uid, info.st_gid), own_ipc=own_ipc)
+    if os.strerror(errno.ENOSPC) in errors:
         raise OSError(errno.ENOSPC, "the memory of its processes takes more than is left", "")
-    if words:
-        raise Refused(f"process {root} ({processes.command(root)}): CRIU says: {words}")
+    if errors:
+        raise CriuError(f"process {root} ({processes.command(root)}): CRIU says: {errors}")
     return ProcessTree(root=root, session=os.getsid(root), family=family)
 
 
@@ -113,21 +113,21 @@ def _pipes(family: list[int]) -> Iterator[int]:
                     yield int(target[6:-1])
 
 
-def _check_apart(pipes: dict[int, set[int]]) -> None:
+def _check_no_shared_pipes(pipes: dict[int, set[int]]) -> None:
     """Refuse trees that share a pipe: each would get its own."""
     owners: dict[int, int] = {}
     for root, inodes in pipes.items():
         for inode in inodes:
             other = owners.setdefault(inode, root)
             if other != root:
-                raise Refused(
+                raise CriuError(
                     f"process {root} ({processes.command(root)}) has a pipe in common with process "
                     f"{other} ({processes.command(other)}), and neither descends from the other: "
-                    "pipes are kept between a process and its descendants"
+                    "a memory snapshot holds pipes between a process and its descendants only"
                 )
 
 
-def _has_ipc() -> bool:
+def _uses_sysv_ipc() -> bool:
     """Whether there is anything in the sandbox's IPC namespace, sysvipc(7)."""
     for name in ("shm", "sem", "msg"):
         with open(f"/proc/sysvipc/{name}") as file:
@@ -136,9 +136,7 @@ def _has_ipc() -> bool:
     return False
 
 
-def _copy_shared(tools: Tools) -> None:
-    os.mkdir("shm", dir_fd=tools.images)
-    os.mkdir("names", dir_fd=tools.images)
-    copy_tree(
-        open_folder(_SHARED), open_folder("shm", tools.images), open_folder("names", tools.images)
-    )
+def _copy_shm(criu: CriuRunner) -> None:
+    os.mkdir("shm", dir_fd=criu.images)
+    os.mkdir("names", dir_fd=criu.images)
+    copy_tree(open_folder(_SHM), open_folder("shm", criu.images), open_folder("names", criu.images))

@@ -3,7 +3,7 @@
 The zygote forks a helper, which enters the namespaces and forks again, for one is in a pid
 namespace only from birth. What does the work is then a process of the sandbox, with a number
 that no program there has, which no program there may look into, and which ends with it. The
-helper stays outside, and with it what hands out memory, for as long as that is needed.
+helper stays outside, with CRIU's lazy-pages daemons as its children, until those have ended.
 """
 
 from __future__ import annotations
@@ -17,32 +17,32 @@ import sys
 
 from ..kernel import namespaces, prctl, tmpfs
 from ..kernel.clone import clone
-from ..kernel.descriptors import close_all_but
+from ..kernel.descriptors import close_all_except
 from ..protocol import wire
 from ..protocol.common import Failed
 from ..protocol.criu import OperationRefused, ProcessesDumped, ProcessesRestored, RestoreRequest
 from . import dump, restore
 from .bundle import FOLDER
-from .run import Refused, Tools
+from .runner import CriuError, CriuRunner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeAlias
 
-    from ..kernel.cgroups.entrances import Entrances
+    from ..kernel.cgroups.joining import CgroupDescriptors
     from ..protocol.criu import DumpRequest
     from ..protocol.message import Message
-    from .bundle import Kit
+    from .bundle import CriuBundle
 
     Request: TypeAlias = DumpRequest | RestoreRequest
 
 #: Where the helper mounts what it writes to, in a mount namespace of its own.
 _IMAGES, _WORK = "/memory", "/work"
-#: Bytes: for logs, and what CRIU keeps for itself.
+#: Bytes: for CRIU's logs and other files of its own.
 _WORK_SIZE = 64 << 20
 #: Seconds for all of it. What takes longer waits for something that does not come.
-_LONGEST = 300
+_TIMEOUT = 300
 _NAMESPACES = (
     namespaces.CLONE_NEWNS
     | namespaces.CLONE_NEWPID
@@ -55,36 +55,40 @@ _NAMESPACES = (
 _PIDS = range(32000, 31000, -1)
 
 
-def start(pid: int, kit: Kit, request: Request, fds: list[int], entrances: Entrances) -> int:
+def start(
+    pid: int, bundle: CriuBundle, request: Request, fds: list[int], cgroups: CgroupDescriptors
+) -> int:
     """Begin to work on the sandbox with this PID 1; returns the helper's pid.
 
     Args:
         pid: of its PID 1, which the caller has not collected yet.
-        kit: how to run CRIU.
+        bundle: how to run CRIU.
         request: the engine's.
         fds: a socket, on which the engine hears of the end, then what the request needs.
-        entrances: the way into the sandbox's cgroups.
+        cgroups: those of the sandbox, to be joined.
     """
-    return clone(0, lambda: _help(pid, kit, request, fds, entrances))
+    return clone(0, lambda: _help(pid, bundle, request, fds, cgroups))
 
 
-def _help(pid: int, kit: Kit, request: Request, fds: list[int], entrances: Entrances) -> None:
+def _help(
+    pid: int, bundle: CriuBundle, request: Request, fds: list[int], cgroups: CgroupDescriptors
+) -> None:
     prctl.die_with_parent(signal.SIGKILL)
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGTERM, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
-    close_all_but([*fds, *entrances.fds])
+    close_all_except([*fds, *cgroups.fds])
     sock = socket.socket(fileno=fds[0])
     try:
-        tools = _prepared(kit, request, fds[1:])
+        criu = _prepared(bundle, request, fds[1:])
         if isinstance(request, RestoreRequest):
-            restore.hand_out_memory(tools, request.state)
+            restore.start_lazy_pages(criu, request.state)
         sys.meta_path.clear()  # from here on, it would be the sandbox's own files
         target = os.pidfd_open(pid)
         namespaces.enter(target, _NAMESPACES)
         os.close(target)
-        _fork(lambda: _work(sock, tools, request, entrances), entrances)
-    except Refused as refusal:
+        _fork(lambda: _work(sock, criu, request, cgroups), cgroups)
+    except CriuError as refusal:
         wire.send(sock, OperationRefused(reason=str(refusal)))
     except OSError as error:
         wire.send(sock, Failed.of(error))
@@ -93,14 +97,14 @@ def _help(pid: int, kit: Kit, request: Request, fds: list[int], entrances: Entra
     os._exit(0)
 
 
-def _prepared(kit: Kit, request: Request, fds: list[int]) -> Tools:
+def _prepared(bundle: CriuBundle, request: Request, fds: list[int]) -> CriuRunner:
     """What is needed inside, in hand, as long as the stage is in reach."""
     namespaces.unshare(namespaces.CLONE_NEWNS)
     work = _mounted(_WORK, _WORK_SIZE)
     images = _images(request, fds)
     folder = os.open(FOLDER, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     counter = os.open("/proc/sys/kernel/ns_last_pid", os.O_RDWR | os.O_CLOEXEC)
-    return Tools(kit, folder, work, images, counter, fds)
+    return CriuRunner(bundle, folder, work, images, counter, fds)
 
 
 def _images(request: Request, fds: list[int]) -> int:
@@ -111,36 +115,38 @@ def _images(request: Request, fds: list[int]) -> int:
 
 
 def _mounted(path: str, size: int) -> int:
-    """A new tmpfs, which lives as long as somebody has it open."""
+    """A descriptor of a new tmpfs, which lives as long as one is open."""
     tmpfs.mount(path, size, 0o700)
     return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
-def _fork(child: Callable[[], object], entrances: Entrances) -> None:
+def _fork(child: Callable[[], object], cgroups: CgroupDescriptors) -> None:
     for number in _PIDS:
         try:
-            clone(0, child, entrances.folder, number)
+            clone(0, child, cgroups.folder, number)
         except FileExistsError:
             continue
         return
     raise OSError(errno.EAGAIN, "no process number is free in the sandbox", "")
 
 
-def _work(sock: socket.socket, tools: Tools, request: Request, entrances: Entrances) -> None:
+def _work(
+    sock: socket.socket, criu: CriuRunner, request: Request, cgroups: CgroupDescriptors
+) -> None:
     prctl.die_with_parent(signal.SIGKILL)
-    signal.alarm(_LONGEST)
+    signal.alarm(_TIMEOUT)
     os.setsid()
     answer: Message
     passed: tuple[int, ...] = ()
     try:
-        entrances.enter()
+        cgroups.join()
         if isinstance(request, RestoreRequest):
-            passed = restore.restore(tools, request)
+            passed = restore.restore(criu, request)
             answer = ProcessesRestored()
         else:
-            answer = ProcessesDumped(state=dump.dump(tools, request))
-            passed = (tools.images,)
-    except Refused as refusal:
+            answer = ProcessesDumped(state=dump.dump(criu, request))
+            passed = (criu.images,)
+    except CriuError as refusal:
         answer = OperationRefused(reason=str(refusal))
     except OSError as error:
         answer = Failed.of(error)

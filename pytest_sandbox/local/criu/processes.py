@@ -11,7 +11,7 @@ _AGENT = 1
 _LONGEST = 120
 
 
-class Proc:
+class ProcessStat:
     """A process, as `/proc/PID/stat` has it (proc_pid_stat(5))."""
 
     def __init__(self, pid: int, stat: bytes) -> None:
@@ -22,7 +22,7 @@ class Proc:
         self.arguments_at = int(fields[45])
 
 
-def scan() -> dict[int, Proc]:
+def scan() -> dict[int, ProcessStat]:
     """All processes of the sandbox but this one and those with a parent outside, our own."""
     found = {}
     for name in os.listdir("/proc"):
@@ -32,12 +32,12 @@ def scan() -> dict[int, Proc]:
     return {pid: proc for pid, proc in found.items() if proc.parent or pid == _AGENT}
 
 
-def trees(procs: dict[int, Proc]) -> dict[int, list[int]]:
+def trees(stats: dict[int, ProcessStat]) -> dict[int, list[int]]:
     """What the agent started or inherited, each with all its descendants; without its own jobs."""
     # A job is a fork of the agent that ran no other program: it has its memory where the agent
     # has it, which is somewhere else for every program.
-    agent = procs.pop(_AGENT)
-    programs = [proc for proc in procs.values() if proc.arguments_at != agent.arguments_at]
+    agent = stats.pop(_AGENT)
+    programs = [proc for proc in stats.values() if proc.arguments_at != agent.arguments_at]
     roots = [proc.pid for proc in programs if proc.parent == _AGENT and proc.state not in b"ZX"]
     return {root: _family(root, programs) for root in sorted(roots)}
 
@@ -59,12 +59,12 @@ def resume(pids: list[int]) -> None:
             os.kill(pid, signal.SIGCONT)
 
 
-def _read(pid: int) -> Proc:
+def _read(pid: int) -> ProcessStat:
     with open(f"/proc/{pid}/stat", "rb") as file:
-        return Proc(pid, file.read())
+        return ProcessStat(pid, file.read())
 
 
-def _family(root: int, programs: list[Proc]) -> list[int]:
+def _family(root: int, programs: list[ProcessStat]) -> list[int]:
     family = [root]
     for pid in family:  # which grows
         family += [proc.pid for proc in programs if proc.parent == pid]

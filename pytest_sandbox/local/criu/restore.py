@@ -8,17 +8,18 @@ import os
 from ..filesystem.tree_copier import copy_tree
 from ..filesystem.walk import open_folder
 from ..kernel import loopback
-from . import outside_terminals, processes
-from .run import Refused
+from . import external_terminals, processes
+from .runner import CriuError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..protocol.criu import DumpedState, RestoreRequest
-    from .run import Tools
+    from .runner import CriuRunner
 
-#: Bytes from which memory is handed out as it is used: less is read sooner than that.
-_MUCH = 50 << 20
-_SHARED = "/dev/shm"
+#: Bytes from which a restored tree gets its pages when it first touches them: reading less at once
+#: is faster than to start the daemon that gives them.
+_LAZY_FROM = 50 << 20
+_SHM = "/dev/shm"
 _OPTIONS = [
     "--restore-detached",
     *("--tcp-established", "--network-lock", "skip"),
@@ -26,76 +27,77 @@ _OPTIONS = [
 ]
 
 
-def hand_out_memory(tools: Tools, state: DumpedState) -> None:
-    """For each tree with much memory, start what hands it out as it is used.
+def start_lazy_pages(criu: CriuRunner, state: DumpedState) -> None:
+    """Start CRIU's lazy-pages daemon for each tree with much memory.
 
-    Done outside of the sandbox, where its programs cannot stop it. It ends when all has been
-    handed out, or nobody wants it any more.
+    It gives a restored process each page when that is first touched, userfaultfd(2). It runs
+    outside of the sandbox, whose programs cannot stop it there, and ends when it has given all
+    pages, or when the process is gone.
     """
     for tree in state.trees:
         name = str(tree.root)
-        if not _is_much(tools, name):
+        if not _is_lazy(criu, name):
             continue
         ready, theirs = os.pipe2(os.O_CLOEXEC)
-        tools.start("lazy-pages", name, ["--status-fd", str(theirs)], (theirs,))
+        criu.start("lazy-pages", name, ["--status-fd", str(theirs)], (theirs,))
         os.close(theirs)
         if not os.read(ready, 1):
-            raise Refused(f"process {name}: CRIU says: {tools.words('lazy-pages')}")
+            raise CriuError(f"process {name}: CRIU says: {criu.errors('lazy-pages')}")
         os.close(ready)
 
 
-def restore(tools: Tools, request: RestoreRequest) -> tuple[int, ...]:
-    """Restore all trees, then let those go on that were not stopped when they were kept.
+def restore(criu: CriuRunner, request: RestoreRequest) -> tuple[int, ...]:
+    """Restore all trees, then let those go on that were not stopped when they were dumped.
 
     Args:
-        tools: how.
-        request: the engine's; the pipes that it gives are in `tools`.
+        criu: how.
+        request: the engine's; the pipes that it gives are in `criu`.
 
     Returns:
         The masters of these terminals.
 
     Raises:
-        Refused: CRIU could not.
+        CriuError: CRIU could not.
         OSError: what the kernel said.
     """
     state = request.state
-    _restore_shared(tools)
+    _restore_shm(criu)
     # One descriptor for each: CRIU closes what it has used.
     pipes = {inode: os.open("/dev/null", os.O_RDWR) for inode in state.pipes}
-    pipes |= {pipe.inode: tools.fds[pipe.place] for pipe in request.streams}
+    pipes |= {pipe.inode: criu.fds[pipe.place] for pipe in request.streams}
     numbers = {*request.masters, *(terminal.number for terminal in state.terminals)}
-    terminals = outside_terminals.open_all(numbers)
+    terminals = external_terminals.open_all(numbers)
     given = {f"pipe:[{inode}]": fd for inode, fd in pipes.items()}
     given |= {outside.key: terminals[outside.number][1] for outside in state.terminals}
-    tools.count_from(os.getpid())  # what CRIU starts must not have the numbers that it restores
+    criu.set_latest_pid(os.getpid())  # what CRIU starts must not have the numbers that it restores
     trees = [str(tree.root) for tree in state.trees]
     with loopback.silenced() if len(trees) > 1 else contextlib.nullcontext():
         for tree in trees:
-            _restore(tools, tree, given)
-    tools.count_from(state.latest)
-    processes.resume(state.going)
+            _restore(criu, tree, given)
+    criu.set_latest_pid(state.latest_pid)
+    processes.resume(state.running)
     return tuple(terminals[number][0] for number in request.masters)
 
 
-def _restore(tools: Tools, tree: str, given: dict[str, int]) -> None:
+def _restore(criu: CriuRunner, tree: str, given: dict[str, int]) -> None:
     options = list(_OPTIONS)
     for key, fd in given.items():
         options += ["--inherit-fd", f"fd[{fd}]:{key}"]
-    if _is_much(tools, tree):
+    if _is_lazy(criu, tree):
         options.append("--lazy-pages")
-    words = tools.run("restore", tree, options, tuple(given.values()))
-    if words:
-        raise Refused(f"process {tree}: CRIU says: {words}")
+    errors = criu.run("restore", tree, options, tuple(given.values()))
+    if errors:
+        raise CriuError(f"process {tree}: CRIU says: {errors}")
 
 
-def _is_much(tools: Tools, tree: str) -> bool:
-    with os.scandir(f"/proc/self/fd/{tools.images}/{tree}") as entries:
-        return sum(one.stat().st_size for one in entries if one.name.startswith("pages-")) > _MUCH
+def _is_lazy(criu: CriuRunner, tree: str) -> bool:
+    with os.scandir(f"/proc/self/fd/{criu.images}/{tree}") as entries:
+        return (
+            sum(one.stat().st_size for one in entries if one.name.startswith("pages-")) > _LAZY_FROM
+        )
 
 
-def _restore_shared(tools: Tools) -> None:
-    os.mkdir(f"{_SHARED}/.names")
-    copy_tree(
-        open_folder("shm", tools.images), open_folder(_SHARED), open_folder(f"{_SHARED}/.names")
-    )
-    os.rmdir(f"{_SHARED}/.names")
+def _restore_shm(criu: CriuRunner) -> None:
+    os.mkdir(f"{_SHM}/.names")
+    copy_tree(open_folder("shm", criu.images), open_folder(_SHM), open_folder(f"{_SHM}/.names"))
+    os.rmdir(f"{_SHM}/.names")

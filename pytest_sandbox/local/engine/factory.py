@@ -127,7 +127,7 @@ class Factory:
         return task
 
     async def _build_if_possible(self, spec: TaskSpec) -> LocalTask:
-        """`build` for a hint, which nobody has looked at: the zygote takes what it is told."""
+        """`build` for a hint, which was not checked yet."""
         check_task(spec, self.zygote.refused)
         return await self.build(spec)
 

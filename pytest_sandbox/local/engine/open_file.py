@@ -91,7 +91,7 @@ def _is_ordinary(fd: int) -> bool:
 
 
 def _with_copy(fd: int, work: Callable[[int], _T]) -> _T:
-    """Use a descriptor that nobody closes meanwhile."""
+    """Use a copy of a descriptor, which may be closed meanwhile, and close the copy."""
     try:
         return work(fd)
     finally:

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
     from .task import LocalTask
 
-#: Seconds after which a sandbox that nobody claimed is ended.
-_PATIENCE = 30.0
+#: Seconds after which a sandbox that no `create` claimed is ended.
+_CLAIM_TIMEOUT = 30.0
 #: At most so many, however many processors there are.
 _MOST = 8
 
 
 class Pool:
-    """A few sandboxes without a main process; nothing of them shows but time.
+    """A few sandboxes without a main process. The pool only affects how long `create` takes.
 
     Args:
         build: makes a sandbox.
@@ -43,7 +43,7 @@ class Pool:
             return
         making = asyncio.ensure_future(self._build(_shape(spec)))
         prepared = _Prepared(_shape(spec), making)
-        prepared.timer = asyncio.get_running_loop().call_later(_PATIENCE, self._end, prepared)
+        prepared.timer = asyncio.get_running_loop().call_later(_CLAIM_TIMEOUT, self._end, prepared)
         self._prepared.append(prepared)
         while len(self._prepared) > most():
             self._end(self._prepared[0])

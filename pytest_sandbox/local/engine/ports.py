@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .links.agent_link import AgentLink
 
 #: Seconds that a listener may leave a connection waiting before its kernel queues it.
-PATIENCE = 10.0
+CONNECT_TIMEOUT = 10.0
 #: Bytes that had arrived and stay readable after the end of a sandbox; more than a socket holds.
 _REST = 16 * 1024 * 1024
 _CHUNK = 256 * 1024
@@ -93,9 +93,9 @@ class LocalConnection(Connection):
             TaskEnded: the sandbox ended meanwhile.
         """
         try:
-            await asyncio.wait_for(self._writable(), PATIENCE)
+            await asyncio.wait_for(self._writable(), CONNECT_TIMEOUT)
         except asyncio.TimeoutError:
-            text = f"what listens there let it wait for {PATIENCE:g} seconds"
+            text = f"what listens there let it wait for {CONNECT_TIMEOUT:g} seconds"
             raise OSError(errno.ETIMEDOUT, text) from None
         if self._sock is None:
             raise TaskEnded("the task is over")

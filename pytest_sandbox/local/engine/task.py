@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 
 #: Seconds that a memory snapshot may take: gigabytes fit.
-SNAPSHOT_LONGEST = 60.0
+SNAPSHOT_TIMEOUT = 60.0
 
 
 class TakesMemorySnapshots(Protocol):
@@ -161,12 +161,12 @@ class LocalTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshots
             self._spec, self._link, self.snapshotter, is_open, self.main
         )
         try:
-            return await asyncio.wait_for(snapshot, SNAPSHOT_LONGEST)
+            return await asyncio.wait_for(snapshot, SNAPSHOT_TIMEOUT)
         except asyncio.TimeoutError:
             # Programs can wake themselves, and stop those that work on them.
             await self.kill()
             raise NotFreezable(
-                f"the memory snapshot took longer than {SNAPSHOT_LONGEST:g} seconds, so the "
+                f"the memory snapshot took longer than {SNAPSHOT_TIMEOUT:g} seconds, so the "
                 "sandbox was ended: a program in it goes on when it is stopped"
             ) from None
 

@@ -1,4 +1,4 @@
-"""Layers: what sandboxes wrote, kept in the zygote's stage as the base of other sandboxes.
+"""Layers: what sandboxes wrote, in the zygote's stage, as the base of other sandboxes.
 
 A layer is a whole store (`root_mounts` says what is in one), a tmpfs, attached at `/layers/N`. No
 sandbox writes to it any more; one that starts finds it in its copy of the stage. A layer is freed

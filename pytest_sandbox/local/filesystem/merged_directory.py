@@ -40,7 +40,7 @@ class MergedDirectory:
         merge: whether the trees are layers; else there is one, in which nothing means anything.
         on_top: whether there may be something below all the trees. A whiteout is of use only then;
             where nothing is below, overlayfs would show the whiteout itself.
-        tell: called with each name that is not a directory, its path and its `lstat`.
+        on_item: called with each name that is not a directory, its path and its `lstat`.
     """
 
     def __init__(
@@ -48,11 +48,11 @@ class MergedDirectory:
         *,
         merge: bool,
         on_top: bool,
-        tell: Callable[[str, str, os.stat_result], None],
+        on_item: Callable[[str, str, os.stat_result], None],
     ) -> None:
         self._merge = merge
         self._on_top = on_top
-        self._tell = tell
+        self._on_item = on_item
         self._found: dict[str, Subdirectory | None] = {}  # None for what is not a directory
 
     def add(self, tree: int, fd: int) -> None:
@@ -91,7 +91,7 @@ class MergedDirectory:
         info = os.lstat(path)
         if self._merge and not self._on_top and overlayfs.is_whiteout(info):
             return
-        self._tell(name, path, info)
+        self._on_item(name, path, info)
 
 
 def _is_opaque(path: str) -> bool:

@@ -32,7 +32,7 @@ class VolumeStore:
         self._owner = owner
         self._numbers: set[int] = set()
 
-    def provide(self, volumes: list[MountedVolume]) -> None:
+    def make_missing(self, volumes: list[MountedVolume]) -> None:
         """Make those that do not exist yet.
 
         Raises:
@@ -62,29 +62,29 @@ class VolumeStore:
             os.rmdir(f"/volumes/{number}")
 
 
-def take(volumes: list[MountedVolume]) -> list[tuple[int, str]]:
+def copy_mounts(volumes: list[MountedVolume]) -> list[tuple[int, str]]:
     """Detached copies of the mounts of a sandbox's volumes, while the stage can be seen.
 
     Returns:
         A descriptor, and the path to mount it at, of each.
     """
-    taken = []
+    copies = []
     for volume in volumes:
         tree = mounts.open_tree(f"/volumes/{volume.number}")
         if volume.read_only:
             # Of the mount: other sandboxes can still write to the same volume.
             mounts.set_attributes(tree, mounts.MOUNT_ATTR_RDONLY)
-        taken.append((tree, volume.path))
-    return taken
+        copies.append((tree, volume.path))
+    return copies
 
 
-def attach(taken: list[tuple[int, str]]) -> None:
-    """Mount what `take` returned in the sandbox's root, out of which no link leads.
+def attach(copies: list[tuple[int, str]]) -> None:
+    """Mount what `copy_mounts` returned in the sandbox's root, out of which no link leads.
 
     Raises:
         OSError: `EPERM` for a path that is the root, or the kernel's.
     """
-    for tree, path in taken:
+    for tree, path in copies:
         os.makedirs(path, exist_ok=True)
         mount_points.enter(path)
         mounts.move_mount(tree, ".", name=path)

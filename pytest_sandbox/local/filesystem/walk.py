@@ -116,7 +116,7 @@ class _Walk:
         mounted = above is not None and above.device != level.device
         if mounted and not os.fstatvfs(fd).f_blocks:
             return level  # what the kernel shows, as /proc, is no part of a copy
-        merged = MergedDirectory(merge=self._merge, on_top=level.on_top, tell=self._visitor.item)
+        merged = MergedDirectory(merge=self._merge, on_top=level.on_top, on_item=self._visitor.item)
         for tree in directory.trees:
             merged.add(tree, self._fds[tree])
         level.pending = merged.subdirectories()[::-1]

@@ -7,7 +7,7 @@ from .syscalls import call
 _LAST = 0xFFFFFFFF  # the call takes unsigned ints, and this as "all that there are"
 
 
-def close_all_but(kept: list[int]) -> None:
+def close_all_except(kept: list[int]) -> None:
     """Close all descriptors of this process but those in `kept`.
 
     Raises:

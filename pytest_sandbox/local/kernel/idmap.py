@@ -60,7 +60,8 @@ def namespace(first: int, count: int) -> int:
     Raises:
         OSError: the kernel refused it.
     """
-    # A namespace comes into being with a process in it, and lives as long as somebody has it open.
+    # clone(2) makes a namespace with a process in it. Without that, it lives as long as a descriptor
+    # of it is open: namespaces(7), "Namespace lifetime".
     holder = clone(CLONE_NEWUSER, signal.pause)
     try:
         write_map(holder, first, count)

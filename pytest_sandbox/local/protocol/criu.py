@@ -26,7 +26,7 @@ class ProcessTree(Message):
     family: list[int]
 
 
-class OutsideTerminal(Message):
+class ExternalTerminal(Message):
     """Part of `DumpedState`: a terminal whose other end the engine has.
 
     Attributes:
@@ -43,17 +43,17 @@ class DumpedState(Message):
 
     Attributes:
         trees: the processes.
-        going: pids of those that were not stopped.
-        latest: the latest pid in the sandbox.
+        running: pids of those that were not stopped.
+        latest_pid: the latest pid in the sandbox.
         terminals: those that lead out of it.
         pipes: inodes of pipes that lead out of it.
         size: bytes that the images take.
     """
 
     trees: list[ProcessTree]
-    going: list[int]
-    latest: int
-    terminals: list[OutsideTerminal]
+    running: list[int]
+    latest_pid: int
+    terminals: list[ExternalTerminal]
     pipes: list[int]
     size: int
 

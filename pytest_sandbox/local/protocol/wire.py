@@ -122,7 +122,7 @@ def receive_request(sock: socket.socket, expected: Family) -> Received:
 
 
 def close_all(fds: list[int]) -> None:
-    """Close descriptors that nobody wants."""
+    """Close descriptors."""
     for fd in fds:
         os.close(fd)
 

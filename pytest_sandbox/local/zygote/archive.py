@@ -50,7 +50,7 @@ def write(config: SandboxConfig, users: int, stack: list[int], fd: int) -> None:
         stack: the layers, the newest first.
         fd: the pipe.
     """
-    helper.enter_users(users)
+    helper.enter_user_namespace(users)
     out = _Writer(fd)
     parts = _parts(config)
     out.record({"format": _FORMAT, "parts": parts})
@@ -75,7 +75,7 @@ def read(config: SandboxConfig, users: int, room: int, fd: int) -> int:
     Raises:
         OSError: `EINVAL` if the stream is not whole, or is something else.
     """
-    helper.enter_users(users)
+    helper.enter_user_namespace(users)
     root_mounts.mount_store(min(config.size, room), config.inodes)
     with os.fdopen(fd, "rb", buffering=_CHUNK) as source:
         try:

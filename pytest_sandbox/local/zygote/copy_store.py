@@ -1,4 +1,4 @@
-"""Keeping what a sandbox wrote while it goes on writing: by copying, everything being stopped."""
+"""Copying what a sandbox wrote, while everything in it is stopped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Directories of a sandbox: keeping one, and mounting kept ones over others.
+"""Directories of a sandbox: copying one, and mounting copies over others.
 
 All of it in helpers, and every path is looked up with the sandbox's own root as the root, so that
 it cannot lead out, whatever links the sandbox has put there.

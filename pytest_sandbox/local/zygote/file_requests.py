@@ -168,7 +168,7 @@ class FileRequests:
 
     def _start(self, plan: HelperPlan, number: int) -> None:
         try:
-            helper = Helper(plan.work, plan.keep)
+            helper = Helper(plan.work, plan.fds)
         except OSError:
             plan.failed()
             raise

@@ -13,7 +13,7 @@ import signal
 import socket
 
 from ..kernel import idmap, namespaces, prctl
-from ..kernel.descriptors import close_all_but
+from ..kernel.descriptors import close_all_except
 from ..protocol import wire
 from ..protocol.common import Failed
 from ..protocol.helpers import HELPER_TO_ZYGOTE, HelperDone
@@ -32,16 +32,16 @@ class Helper:
 
     Args:
         work: what it does; returns descriptors for the zygote.
-        keep: all descriptors that it needs.
+        fds: all descriptors that it needs.
     """
 
-    def __init__(self, work: Work, keep: list[int]) -> None:
+    def __init__(self, work: Work, fds: list[int]) -> None:
         self._sock, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             self.pid = os.fork()
             if self.pid == 0:
                 try:
-                    _run(work, theirs, [theirs.fileno(), *keep])
+                    _run(work, theirs, [theirs.fileno(), *fds])
                 finally:
                     os._exit(0)  # not sys.exit(3): the zygote's own clean-up is not ours
         except OSError:
@@ -72,11 +72,11 @@ class Helper:
         return fds
 
 
-def _run(work: Work, sock: socket.socket, keep: list[int]) -> None:
+def _run(work: Work, sock: socket.socket, fds: list[int]) -> None:
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    close_all_but(keep)  # so that nothing of another sandbox lives on in this process
+    close_all_except(fds)  # so that nothing of another sandbox lives on in this process
     try:
         wire.send(sock, HelperDone(), tuple(work()))
     except Exception as error:
@@ -93,20 +93,20 @@ def enter(mount_namespace: int) -> None:
     """
     namespace = namespaces.owner_of(mount_namespace)
     if os.path.samestat(os.fstat(namespace), os.stat("/proc/self/ns/user")):
-        _settle()
+        _enter_new_mount_namespace()
     else:
-        enter_users(namespace)
+        enter_user_namespace(namespace)
     os.close(namespace)
 
 
-def enter_users(namespace: int) -> None:
+def enter_user_namespace(namespace: int) -> None:
     """Become root of a user namespace, with a copy of the stage of one's own."""
     namespaces.enter(namespace, namespaces.CLONE_NEWUSER)
     idmap.become_root()
-    _settle()
+    _enter_new_mount_namespace()
 
 
-def _settle() -> None:
+def _enter_new_mount_namespace() -> None:
     namespaces.unshare(namespaces.CLONE_NEWNS)
     # Cleared by a change of ids: prctl(2), PR_SET_PDEATHSIG.
     prctl.die_with_parent(signal.SIGKILL)

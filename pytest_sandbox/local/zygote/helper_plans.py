@@ -26,7 +26,7 @@ class HelperPlan:
 
     Args:
         work: what the helper does.
-        keep: descriptors that it needs.
+        fds: descriptors that it needs.
         succeeded: called with the descriptors that it sent; returns the answer for the engine.
         failed: called if anything went wrong.
     """
@@ -34,12 +34,12 @@ class HelperPlan:
     def __init__(
         self,
         work: Work,
-        keep: list[int],
+        fds: list[int],
         succeeded: Callable[[list[int]], Message] = lambda _: Succeeded(),
         failed: Callable[[], None] = lambda: None,
     ) -> None:
         self.work = work
-        self.keep = keep
+        self.fds = fds
         self.succeeded = succeeded
         self.failed = failed
 
@@ -48,7 +48,7 @@ def snapshot_in_place(
     config: SandboxConfig, request: messages.SnapshotInPlaceRequest, record: SandboxRecord
 ) -> HelperPlan:
     """Make a layer of the store of a sandbox, then give it a new store over that layer."""
-    number, mounts = request.layer, record.mounts
+    number, namespace = request.layer, record.mount_namespace
     stack = [number, *record.stack]
     check_room(usage(record.store), request.room)
     answer = attach(config, number, record.store)
@@ -64,60 +64,60 @@ def snapshot_in_place(
         config.layers.forget(number)
 
     def work() -> list[int]:
-        return [replace_store.replace_store(config, stack, mounts)]
+        return [replace_store.replace_store(config, stack, namespace)]
 
-    return HelperPlan(work, [mounts], succeeded, failed)
+    return HelperPlan(work, [namespace], succeeded, failed)
 
 
 def snapshot_by_copy(
     config: SandboxConfig, request: messages.SnapshotByCopyRequest, record: SandboxRecord
 ) -> HelperPlan:
     """Copy the store of a sandbox."""
-    room, mounts, store = request.room, record.mounts, record.store
+    room, namespace, store = request.room, record.mount_namespace, record.store
     check_room(usage(store), room)
 
     def work() -> list[int]:
-        return [copy_store.copy_store(config, room, mounts, store)]
+        return [copy_store.copy_store(config, room, namespace, store)]
 
-    return _for_layer(config, request.layer, work, [mounts, store])
+    return _for_layer(config, request.layer, work, [namespace, store])
 
 
 def snapshot_directory(
     config: SandboxConfig, request: messages.SnapshotDirectoryRequest, record: SandboxRecord
 ) -> HelperPlan:
     """Copy a directory of a sandbox."""
-    room, mounts, path = request.room, record.mounts, request.path
+    room, namespace, path = request.room, record.mount_namespace, request.path
 
     def work() -> list[int]:
-        return [directories.copy_folder(config, room, mounts, path)]
+        return [directories.copy_folder(config, room, namespace, path)]
 
-    return _for_layer(config, request.layer, work, [mounts])
+    return _for_layer(config, request.layer, work, [namespace])
 
 
 def mount(
     config: SandboxConfig, request: messages.MountRequest, record: SandboxRecord
 ) -> HelperPlan:
     """Mount layers over a directory of a sandbox."""
-    stack, mounts, path = request.layers, record.mounts, request.path
+    stack, namespace, path = request.layers, record.mount_namespace, request.path
 
     def work() -> list[int]:
-        directories.mount_folder(config, stack, mounts, path)
+        directories.mount_folder(config, stack, namespace, path)
         return []
 
-    return HelperPlan(work, [mounts])
+    return HelperPlan(work, [namespace])
 
 
 def unmount(
     config: SandboxConfig, request: messages.UnmountRequest, record: SandboxRecord
 ) -> HelperPlan:
     """Undo that."""
-    mounts, path = record.mounts, request.path
+    namespace, path = record.mount_namespace, request.path
 
     def work() -> list[int]:
-        directories.unmount_folder(mounts, path)
+        directories.unmount_folder(namespace, path)
         return []
 
-    return HelperPlan(work, [mounts])
+    return HelperPlan(work, [namespace])
 
 
 def export(
@@ -149,7 +149,7 @@ def attach(config: SandboxConfig, number: int, store: int) -> LayerMade:
     return LayerMade(size=config.layers.usage(number))
 
 
-def _for_layer(config: SandboxConfig, number: int, work: Work, keep: list[int]) -> HelperPlan:
+def _for_layer(config: SandboxConfig, number: int, work: Work, fds: list[int]) -> HelperPlan:
     """A plan whose work returns a store, of which a layer is made."""
 
     def succeeded(fds: list[int]) -> Message:
@@ -158,4 +158,4 @@ def _for_layer(config: SandboxConfig, number: int, work: Work, keep: list[int]) 
         finally:
             os.close(fds[0])
 
-    return HelperPlan(work, keep, succeeded)
+    return HelperPlan(work, fds, succeeded)

@@ -43,7 +43,7 @@ class SandboxRecord:
         return self._handles()[0]
 
     @property
-    def mounts(self) -> int:
+    def mount_namespace(self) -> int:
         """Its mount namespace."""
         return self._handles()[1]
 

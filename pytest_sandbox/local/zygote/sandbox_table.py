@@ -20,9 +20,9 @@ from .sandbox_record import SandboxRecord
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..protocol.zygote import CreateRequest, KillRequest, SnapshotAtEndRequest
+    from .criu_requests import CriuRequests
     from .engine_socket import EngineSocket
     from .file_requests import FileRequests
-    from .process_requests import ProcessRequests
     from .setup import Setup
 
 
@@ -37,7 +37,7 @@ class SandboxTable:
     """
 
     def __init__(
-        self, setup: Setup, engine: EngineSocket, files: FileRequests, processes: ProcessRequests
+        self, setup: Setup, engine: EngineSocket, files: FileRequests, processes: CriuRequests
     ) -> None:
         self._config = setup.config
         self._ids = setup.shift, setup.ids
@@ -100,18 +100,18 @@ class SandboxTable:
             os.kill(pid, signal.SIGKILL)
 
     def _fork(self, request: CreateRequest, sock_fd: int) -> None:
-        self._config.volumes.provide(request.volumes)
+        self._config.volumes.make_missing(request.volumes)
         limits = CgroupLimits(request.processes, request.memory, request.cpus)
-        entrances = self._cgroups.make(request.name, limits)
+        cgroups = self._cgroups.make(request.name, limits)
         ours, gate = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         record = SandboxRecord(request.name, ours, request.layers)
 
         def child() -> None:
             ours.close()
-            bootstrap.run(self._config, request, socket.socket(fileno=sock_fd), gate, entrances)
+            bootstrap.run(self._config, request, socket.socket(fileno=sock_fd), gate, cgroups)
 
         try:
-            pid = clone(bootstrap.NAMESPACES | self._user_namespace, child, entrances.folder)
+            pid = clone(bootstrap.NAMESPACES | self._user_namespace, child, cgroups.folder)
             self._alive[pid] = record
             self._engine.tell(SandboxBorn(name=record.name, pid=pid))
             if self._user_namespace:
@@ -123,7 +123,7 @@ class SandboxTable:
             self._cgroups.dismiss(record.name)
             raise
         finally:
-            entrances.close()
+            cgroups.close()
             gate.close()
 
     def _clear_up(self, record: SandboxRecord) -> None:

@@ -6,7 +6,7 @@ import errno
 import signal
 
 from ..agent.harden import Hardening
-from ..criu.bundle import Kit
+from ..criu.bundle import CriuBundle
 from ..filesystem.layers import Layers
 from ..filesystem.masked_paths import MaskedPaths
 from ..filesystem.volume_mounts import VolumeStore
@@ -37,21 +37,25 @@ class Setup:
         request: how; the engine's.
         config: what its sandboxes have in common.
         cgroups: its own, and those of its sandboxes.
-        kit: how to run CRIU, if it is to.
+        bundle: how to run CRIU, if it is to.
     """
 
     def __init__(
-        self, request: SetupRequest, config: SandboxConfig, cgroups: SandboxGroups, kit: Kit | None
+        self,
+        request: SetupRequest,
+        config: SandboxConfig,
+        cgroups: SandboxGroups,
+        bundle: CriuBundle | None,
     ) -> None:
         self.shift = request.shift
         self.ids = request.ids
         self.userns = request.userns
         self.config = config
         self.cgroups = cgroups
-        self.kit = kit
+        self.bundle = bundle
         self._namespace: int | None = None
 
-    def users(self) -> int:
+    def user_namespace(self) -> int:
         """The user namespace of sandboxes, as a descriptor; made when it is first needed."""
         if self._namespace is None:
             self._namespace = idmap.namespace(self.shift, self.ids)
@@ -86,16 +90,16 @@ def _set_up(request: SetupRequest, engine: EngineSocket, cgroups: SandboxGroups)
     # What is read here cannot be reached any more once the stage is the root.
     hardening = Hardening(seccomp.program(MACHINE))
     masked = MaskedPaths()
-    kit = Kit(request.criu) if request.criu else None
+    bundle = CriuBundle(request.criu) if request.criu else None
     trees = [(tree.path, tree.writable) for tree in request.trees]
     trees += [(path, False) for path in request.moved]
     stage.build(trees, request.moved, request.links, shift=request.shift)
-    if kit is not None:
-        kit.unpack()
+    if bundle is not None:
+        bundle.unpack()
     size, inodes = request.size, request.inodes
     volumes = VolumeStore(size, inodes, request.shift)
     config = SandboxConfig(trees, Layers(), volumes, size, inodes, masked, hardening)
-    return Setup(request, config, cgroups, kit)
+    return Setup(request, config, cgroups, bundle)
 
 
 def _become_root_of_users(engine: EngineSocket) -> None:

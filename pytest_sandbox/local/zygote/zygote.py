@@ -22,9 +22,9 @@ from ..protocol import zygote as messages
 from ..protocol.common import Failed
 from ..protocol.criu import DumpRequest, RestoreRequest
 from ..protocol.message import BadMessage
+from .criu_requests import CriuRequests
 from .engine_socket import EngineSocket
 from .file_requests import FileRequests
-from .process_requests import ProcessRequests
 from .sandbox_table import SandboxTable
 from .setup import set_up
 
@@ -53,8 +53,8 @@ class Zygote:
         self._engine = engine
         self._wakeup = wakeup
         self._cgroups = setup.cgroups
-        self._files = files = FileRequests(setup.config, setup.shift, setup.users, engine)
-        self._processes = ProcessRequests(setup.kit, setup.cgroups)
+        self._files = files = FileRequests(setup.config, setup.shift, setup.user_namespace, engine)
+        self._processes = CriuRequests(setup.bundle, setup.cgroups)
         self._sandboxes = SandboxTable(setup, engine, files, self._processes)
         self._handlers: dict[type[Message], Callable[[Any, int, list[int]], None]] = {
             messages.CreateRequest: self._sandboxes.create,

@@ -24,7 +24,7 @@ def setup_request(
     """How to make sandboxes.
 
     Args:
-        mode: how they are kept apart from the machine.
+        mode: how they are isolated from the machine.
         options: the engine's settings.
         image: what they show of the machine.
         criu: what dumps and restores processes, if that is wanted.

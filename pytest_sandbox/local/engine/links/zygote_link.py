@@ -51,7 +51,7 @@ class ZygoteLink:
     """One zygote, in one mode, and the sandboxes that it made.
 
     Args:
-        mode: how its sandboxes are kept apart from the machine.
+        mode: how its sandboxes are isolated from the machine.
         options: the engine's settings.
         image: what its sandboxes show of the machine.
         criu: what dumps and restores their processes, if that is wanted.
@@ -150,7 +150,7 @@ class ZygoteLink:
         request = messages.TakeLayerRequest(layer=layer, shift=shift(lender.mode))
         await self.request(request, Succeeded, (store,))
 
-    async def operate(
+    async def run_criu(
         self, request: DumpRequest | RestoreRequest, answer: type[A], fds: tuple[int, ...] = ()
     ) -> Answer[A]:
         """Have the processes of a sandbox dumped or restored; as `request`.

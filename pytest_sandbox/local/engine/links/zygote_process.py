@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import socket
 
 #: Seconds for what the kernel is left to clean up by itself.
-_PATIENCE = 5.0
+_EXIT_TIMEOUT = 5.0
 #: Imports the zygote without running any `__init__` of the package, which would import the rest.
 _BOOTSTRAP = """
 import sys, types
@@ -68,11 +68,11 @@ class ZygoteProcess:
             How it ended, for people.
         """
         try:
-            self._process.wait(_PATIENCE)
+            self._process.wait(_EXIT_TIMEOUT)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _EXIT_TIMEOUT
         for pid in pids:
             _wait_for_exit(pid, deadline)
         for path in groups:

@@ -60,7 +60,7 @@ async def dump(
             stopped=stopped,
         )
         try:
-            dumped, (images,) = await snapshotter.operate(request, ProcessesDumped)
+            dumped, (images,) = await snapshotter.run_criu(request, ProcessesDumped)
         except OSError as error:
             raise snapshot_error(error) from error
         except OperationFailed as refusal:

@@ -61,7 +61,7 @@ async def _restore(task: LocalTask, stored: StoredMemory, ends: dict[str, int]) 
     )
     fds = (os.dup(stored.images), *ends.values())
     try:
-        _, passed = await task.snapshotter.operate(request, ProcessesRestored, fds)
+        _, passed = await task.snapshotter.run_criu(request, ProcessesRestored, fds)
     except OSError as error:
         raise EngineUnavailable(f"cannot restore the processes: {error}") from error
     except OperationFailed as refusal:

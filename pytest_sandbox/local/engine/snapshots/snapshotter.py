@@ -100,11 +100,11 @@ class Snapshotter:
         """Undo the latest `mount` at a path."""
         await finish(self._unmount(link, path))
 
-    async def operate(
+    async def run_criu(
         self, request: DumpRequest | RestoreRequest, answer: type[A], fds: tuple[int, ...] = ()
     ) -> Answer[A]:
-        """See `ZygoteLink.operate`."""
-        return await self._zygote.operate(request, answer, fds)
+        """See `ZygoteLink.run_criu`."""
+        return await self._zygote.run_criu(request, answer, fds)
 
     @contextlib.asynccontextmanager
     async def paused_snapshot(

@@ -7,8 +7,8 @@ import os
 import time
 
 from . import leftovers, mounted
-from .entrances import Entrances
 from .hierarchy import Hierarchy
+from .joining import CgroupDescriptors
 from .limits import KILLS_FILE, MEMORY_FILE
 
 TYPE_CHECKING = False
@@ -51,7 +51,7 @@ class SandboxGroups:
         """Folders of the engine's groups, to be removed by whichever process ends last."""
         return [hierarchy.path for hierarchy in self._hierarchies]
 
-    def make(self, name: str, limits: CgroupLimits) -> Entrances:
+    def make(self, name: str, limits: CgroupLimits) -> CgroupDescriptors:
         """Make the groups of a sandbox; leaves nothing behind if that fails.
 
         Raises:
@@ -62,24 +62,24 @@ class SandboxGroups:
             hierarchy = self._by_controller.get(controller)
             if hierarchy is not None:
                 files.setdefault(hierarchy, {}).update(by_version[hierarchy.version])
-        entrances = Entrances()
+        cgroups = CgroupDescriptors()
         try:
             for hierarchy, values in files.items():
                 hierarchy.make(name, values)
-                entrances.add(hierarchy.version, hierarchy.entrance(name))
+                cgroups.add(hierarchy.version, hierarchy.open_group(name))
         except OSError:
-            entrances.close()
+            cgroups.close()
             self.dismiss(name)
             raise
-        return entrances
+        return cgroups
 
-    def entrances(self, name: str) -> Entrances:
-        """The ways into the groups of a sandbox, for one more process of it."""
-        entrances = Entrances()
+    def open_groups(self, name: str) -> CgroupDescriptors:
+        """Descriptors of the groups of a sandbox, for one more process of it."""
+        cgroups = CgroupDescriptors()
         for hierarchy in self._hierarchies:
             with contextlib.suppress(FileNotFoundError):  # it has no limit of this kind
-                entrances.add(hierarchy.version, hierarchy.entrance(name))
-        return entrances
+                cgroups.add(hierarchy.version, hierarchy.open_group(name))
+        return cgroups
 
     def dismiss(self, name: str) -> bool:
         """Remove the groups of a sandbox that is gone; whether the kernel killed it for memory."""

@@ -32,9 +32,9 @@ class Hierarchy:
         self.version = version
         self.controllers = controllers
         self.path = leftovers.new_path(parent)
-        # See `entrances` for why "tasks", which moves only one thread: we have one.
-        self._entrance = "tasks" if version == 1 else "cgroup.procs"
-        self._home = os.open(f"{home}/{self._entrance}", os.O_WRONLY | os.O_CLOEXEC)
+        # See `joining` for why "tasks", which moves only one thread: we have one.
+        self._members = "tasks" if version == 1 else "cgroup.procs"
+        self._home = os.open(f"{home}/{self._members}", os.O_WRONLY | os.O_CLOEXEC)
         try:
             self._folder = leftovers.make_locked(self.path)
         except OSError:
@@ -53,7 +53,7 @@ class Hierarchy:
         if self.version == 2:
             self._enable_controllers()
         self.make(_ZYGOTE)
-        self.write(f"{_ZYGOTE}/{self._entrance}", "0")
+        self.write(f"{_ZYGOTE}/{self._members}", "0")
 
     def leave(self) -> None:
         """Move this process back, and remove what is empty."""
@@ -79,15 +79,15 @@ class Hierarchy:
             with contextlib.suppress(*[FileNotFoundError] * (file in OPTIONAL_FILES)):
                 self.write(f"{name}/{file}", value)
 
-    def entrance(self, name: str) -> int:
-        """A descriptor for `Entrances`.
+    def open_group(self, name: str) -> int:
+        """A descriptor of a group, for `CgroupDescriptors`.
 
         Raises:
             FileNotFoundError: there is no such group.
         """
         if self.version == 2:
             return os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._folder)
-        return os.open(f"{name}/{self._entrance}", os.O_WRONLY | os.O_CLOEXEC, dir_fd=self._folder)
+        return os.open(f"{name}/{self._members}", os.O_WRONLY | os.O_CLOEXEC, dir_fd=self._folder)
 
     def remove(self, name: str) -> bool:
         """Remove a group; whether it is gone."""

@@ -12,7 +12,7 @@ from ..kernel.clone import clone
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .bundle import Kit
+    from .bundle import CriuBundle
 
 #: What CRIU finds out about the kernel, for which it takes longer than for all the rest.
 _CACHE = "criu.kdat"
@@ -24,18 +24,18 @@ _NOISE = (
     "Dumping FAILED",
     "Restoring FAILED",
 )
-_WORDS = 4
+_MOST_ERRORS = 4
 
 
-class Refused(Exception):
-    """Something cannot be kept or restored; says what and why."""
+class CriuError(Exception):
+    """Something cannot be dumped or restored; says what and why."""
 
 
-class Tools:
-    """What it takes to keep or restore the processes of one sandbox.
+class CriuRunner:
+    """Runs CRIU on the processes of one sandbox.
 
     Args:
-        kit: how to run CRIU.
+        bundle: how to run CRIU.
         folder: a descriptor of the folder with its files.
         work: one of an empty folder, where each tree of processes gets a folder for logs and such.
         images: one of the folder of images, with a folder for each tree too.
@@ -44,20 +44,20 @@ class Tools:
     """
 
     def __init__(
-        self, kit: Kit, folder: int, work: int, images: int, counter: int, fds: list[int]
+        self, bundle: CriuBundle, folder: int, work: int, images: int, counter: int, fds: list[int]
     ) -> None:
-        self._kit = kit
+        self._bundle = bundle
         self._folder = folder
         self._work = work
         self._counter = counter
         self.images = images
         self.fds = fds
 
-    def count(self) -> int:
+    def latest_pid(self) -> int:
         """The number of the sandbox's latest process or thread."""
         return int(os.pread(self._counter, 32, 0))
 
-    def count_from(self, pid: int) -> None:
+    def set_latest_pid(self, pid: int) -> None:
         """Give the next processes of the sandbox numbers above this one."""
         os.pwrite(self._counter, str(pid).encode(), 0)
 
@@ -92,7 +92,7 @@ class Tools:
             ids: user and group of the processes. To ask for their limits takes either the same
                 real ids or a capability that not every root has (prlimit(2)).
             own_ipc: run it in an IPC namespace of its own, so that it takes that of the processes
-                for theirs, and keeps what is in it.
+                for theirs, and dumps what is in it.
         """
         self.enter(tree)
         arguments = ["--images-dir", f"/proc/self/fd/{self.images}/{tree}"]
@@ -107,7 +107,7 @@ class Tools:
             if any(ids) and not caps.has(caps.CAP_SYS_RESOURCE):
                 os.setresgid(ids[1], 0, 0)
                 os.setresuid(ids[0], 0, 0)
-            self._kit.become(self._folder, action, arguments)
+            self._bundle.exec_criu(self._folder, action, arguments)
 
         return clone(0, child)
 
@@ -124,21 +124,21 @@ class Tools:
         """Run CRIU to its end; what it complained of, or nothing if it succeeded."""
         pid = self.start(action, tree, options, inherited, ids, own_ipc=own_ipc)
         _, status = os.waitpid(pid, 0)
-        self._keep_cache()
+        self._store_cache()
         if status == 0:
             return ""
-        return self.words(action) or f"CRIU ended with {os.waitstatus_to_exitcode(status)}"
+        return self.errors(action) or f"CRIU ended with {os.waitstatus_to_exitcode(status)}"
 
-    def words(self, action: str) -> str:
+    def errors(self, action: str) -> str:
         """The last errors in the log of a tree, whose folder is the current one."""
         try:
             with open(f"{action}.log", errors="replace") as file:
                 found = _ERROR.findall(file.read())
         except FileNotFoundError:
             return ""
-        return "; ".join([words for words in found if not words.startswith(_NOISE)][-_WORDS:])
+        return "; ".join([error for error in found if not error.startswith(_NOISE)][-_MOST_ERRORS:])
 
-    def _keep_cache(self) -> None:
+    def _store_cache(self) -> None:
         """Let others use what was found out now."""
         if not os.path.exists(f"/proc/self/fd/{self._folder}/{_CACHE}"):
             with contextlib.suppress(FileNotFoundError):

@@ -13,8 +13,8 @@ from __future__ import annotations
 import os
 
 
-class Entrances:
-    """The ways into all groups of one sandbox; owns their descriptors.
+class CgroupDescriptors:
+    """Descriptors by which a new process joins the groups of one sandbox; owns them.
 
     Attributes:
         folder: the folder of the version 2 group, for `clone`, or `None`.
@@ -30,14 +30,14 @@ class Entrances:
         return [*self._tasks, *(() if self.folder is None else (self.folder,))]
 
     def add(self, version: int, fd: int) -> None:
-        """Add what `Hierarchy.entrance` returned."""
+        """Add what `Hierarchy.open_group` returned."""
         if version == 2:
             self.folder = fd
         else:
             self._tasks.append(fd)
 
-    def enter(self) -> None:
-        """Enter the version 1 groups; called by the new process.
+    def join(self) -> None:
+        """Join the version 1 groups; called by the new process.
 
         Raises:
             OSError: the kernel refused it.

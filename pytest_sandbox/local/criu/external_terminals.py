@@ -1,4 +1,4 @@
-"""Terminals of processes that are kept or restored, whose other end is outside of the sandbox.
+"""Terminals of dumped and restored processes whose master is outside of the sandbox.
 
 What a program has open is the slave; the engine has the master. CRIU calls such a terminal
 external: it takes note of it by a key, and wants to be given one in its place.
@@ -14,7 +14,7 @@ from ..kernel.terminals import open_terminal
 _FOLDER = "/dev/pts"
 
 
-def led_outside(trees: dict[int, list[int]]) -> set[int]:
+def with_master_outside(trees: dict[int, list[int]]) -> set[int]:
     """Numbers of the terminals that processes have open whose master none of them has."""
     slaves, masters = set(), set()
     for pid in (pid for family in trees.values() for pid in family):

@@ -7,26 +7,26 @@ import os
 import signal
 
 from ..criu import helper
-from ..kernel.cgroups.entrances import Entrances
+from ..kernel.cgroups.joining import CgroupDescriptors
 from ..protocol.criu import RestoreRequest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..criu.bundle import Kit
+    from ..criu.bundle import CriuBundle
     from ..kernel.cgroups.groups import SandboxGroups
     from ..protocol.criu import DumpRequest
 
 
-class ProcessRequests:
+class CriuRequests:
     """Has processes dumped and restored; the engine hears of the end from the helper itself.
 
     Args:
-        kit: how to run CRIU, if there is one.
+        bundle: how to run CRIU, if there is one.
         cgroups: those of the sandboxes.
     """
 
-    def __init__(self, kit: Kit | None, cgroups: SandboxGroups) -> None:
-        self._kit = kit
+    def __init__(self, bundle: CriuBundle | None, cgroups: SandboxGroups) -> None:
+        self._bundle = bundle
         self._cgroups = cgroups
         self._sandboxes: dict[int, str] = {}  # names of sandboxes, by the pids of helpers
 
@@ -43,15 +43,15 @@ class ProcessRequests:
             pid: of the sandbox's PID 1.
             fds: those that came with the request.
         """
-        if self._kit is None:
+        if self._bundle is None:
             return
-        entrances = Entrances()
+        cgroups = CgroupDescriptors()
         with contextlib.suppress(OSError):
             # Images are written outside of the sandbox's limits, and processes restored within.
             if isinstance(request, RestoreRequest):
-                entrances = self._cgroups.entrances(request.name)
-            self._sandboxes[helper.start(pid, self._kit, request, fds, entrances)] = request.name
-        entrances.close()
+                cgroups = self._cgroups.open_groups(request.name)
+            self._sandboxes[helper.start(pid, self._bundle, request, fds, cgroups)] = request.name
+        cgroups.close()
 
     def kill_helpers(self, name: str) -> None:
         """End the helpers of a sandbox."""
