@@ -5,7 +5,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 
 from pytest_sandbox._shared.async_tasks import within
-from pytest_sandbox.engine import Clock, WatchEvent, WatchKind
+from pytest_sandbox.engine import Clock, TaskEnded, WatchEvent, WatchKind
 
 from ..async_helpers import closing
 
@@ -83,6 +83,8 @@ class FileWatch:
             async with closing(self._events) as events:
                 async for event in events:
                     await self._queue.put(_encode(event))
+        except TaskEnded:
+            pass  # a watch ends with its sandbox, as one that was asked to end
         except Exception as error:  # handed to whoever fetches
             self._error = error
 
