@@ -160,13 +160,13 @@ class FakeEngine(Engine, SupportsForget, SupportsExport, SupportsVolumes):
         fs = filesystem(self._start_of(spec), self._now_ns)
         for volume in sorted(spec.volumes, key=lambda each: each.path.count("/")):
             self._show(volume, fs)
-        task = MemoryTask(spec, fs, gpus, self.clock, self._around, self._images)
+        task = self.make_task(spec, fs, gpus)
         if spec.main is not None:
             task.start_main(spec.main)
         return task
 
     def _resume(self, spec: TaskSpec, image: "MemoryImage", gpus: Sequence[Gpu]) -> MemoryTask:
-        task = MemoryTask(spec, image.fs.fork(), gpus, self.clock, self._around, self._images)
+        task = self.make_task(spec, image.fs.fork(), gpus)
         try:
             task.resume(image)
         except OSError as error:
@@ -175,6 +175,16 @@ class FakeEngine(Engine, SupportsForget, SupportsExport, SupportsVolumes):
                 f"{str(spec.resume)!r} cannot go on: what it had open on a volume is gone: {error}"
             ) from None
         return task
+
+    def make_task(self, spec: TaskSpec, fs: Filesystem, gpus: Sequence[Gpu]) -> MemoryTask:
+        """A task in which nothing runs yet; engines for tests may return one of their own.
+
+        Args:
+            spec: what it is.
+            fs: its files.
+            gpus: what it has of these.
+        """
+        return MemoryTask(spec, fs, gpus, self.clock, self._around, self._images)
 
     def _start_of(self, spec: TaskSpec) -> "DiskSnapshot":
         assert self._base is not None

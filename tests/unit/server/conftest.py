@@ -1,4 +1,4 @@
-"""A server over a stub engine, reached by real gRPC through memory."""
+"""A server over an engine in memory, reached by real gRPC through memory."""
 
 from collections.abc import AsyncIterator
 

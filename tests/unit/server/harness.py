@@ -1,4 +1,4 @@
-"""What the tests of the server hold: stubs, a stub engine, and a few verbs."""
+"""What the tests of the server hold: stubs of gRPC, an engine in memory, and a few verbs."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -22,11 +22,12 @@ from pytest_sandbox._proto import (
 )
 from pytest_sandbox._proto.control_grpc import ModalClientStub
 from pytest_sandbox.engine import Engine
+from pytest_sandbox.fakes import VirtualClock
 from pytest_sandbox.rpcs import StatusDetails
 from pytest_sandbox.server.application import Application
 from pytest_sandbox.server.rpc.auth import ListenerConfig
 
-from .stub import ManualClock, StubEngine, StubTask
+from .engines import GatedEngine, GatedTask
 
 STDOUT = common_pb2.FILE_DESCRIPTOR_STDOUT
 STDERR = common_pb2.FILE_DESCRIPTOR_STDERR
@@ -42,19 +43,19 @@ class Created:
     id: str
     task_id: str
     auth: dict[str, str]
-    of_stub: StubTask | None
+    made: GatedTask | None
 
     @property
-    def task(self) -> StubTask:
-        """What the stub engine made."""
-        assert self.of_stub is not None
-        return self.of_stub
+    def task(self) -> GatedTask:
+        """What a `GatedEngine` made."""
+        assert self.made is not None
+        return self.made
 
 
 class Harness:
     def __init__(self, app: Application, engine: Engine, channel: Channel) -> None:
         self.app = app
-        self.stub = engine if isinstance(engine, StubEngine) else None
+        self._engine = engine
         self.channel = channel
         self.control = ModalClientStub(channel)
         self.router = router_grpc.TaskCommandRouterStub(channel)
@@ -63,15 +64,13 @@ class Harness:
         self._image_id = ""
 
     @property
-    def engine(self) -> StubEngine:
-        assert self.stub is not None
-        return self.stub
+    def engine(self) -> GatedEngine:
+        assert isinstance(self._engine, GatedEngine)
+        return self._engine
 
     @property
-    def clock(self) -> ManualClock:
-        clock = self.engine.clock
-        assert isinstance(clock, ManualClock)
-        return clock
+    def clock(self) -> VirtualClock:
+        return self.engine.clock
 
     async def app_id(self, metadata: Mapping[str, str] | None = None) -> str:
         if not self._app_id:
@@ -123,7 +122,7 @@ class Harness:
             response.sandbox_id,
             str(initial["x-sandbox-task-id"]),
             {"authorization": f"Bearer {token}"},
-            self.stub.tasks[-1] if self.stub is not None else None,
+            self.engine.tasks[-1] if isinstance(self._engine, GatedEngine) else None,
         )
 
     async def wait(self, sandbox: Created, timeout: float = 0) -> common_pb2.GenericResult:
@@ -185,8 +184,8 @@ class Harness:
 async def serve(
     engine: Engine | None = None, listener: ListenerConfig = UNIX
 ) -> AsyncIterator[Harness]:
-    """A server over a stub engine."""
-    engine = engine or StubEngine()
+    """A server over an engine, by default in memory."""
+    engine = engine or GatedEngine()
     app = Application(engine, await engine.start())
     services = [app.services(listener)]
     async with ChannelFor(services, status_details_codec=StatusDetails()) as channel:

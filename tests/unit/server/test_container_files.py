@@ -10,12 +10,11 @@ import pytest
 from grpclib import Status
 
 from pytest_sandbox._proto import containers_pb2 as pb
-from pytest_sandbox.engine import WatchEvent, WatchKind
+from pytest_sandbox.fakes import settle
 from pytest_sandbox.server.files import handle, sessions
 from pytest_sandbox.server.files import watch as watch_module
 
 from .harness import Created, Harness, refused
-from .stub import settle
 
 
 class FileError(Exception):
@@ -296,8 +295,9 @@ async def watch(server: Harness, sandbox: Created, **fields: Any) -> str:
     return str((await begin(server, sandbox, file_watch_request=request)).exec_id)
 
 
-async def happen(sandbox: Created, kind: WatchKind, *paths: str) -> None:
-    await sandbox.task.stub_files.events.put(WatchEvent(kind, paths))
+async def make(sandbox: Created, path: str) -> None:
+    await settle()  # the watch has begun
+    await sandbox.task.files.mkdir(path)
     await settle()
 
 
@@ -305,8 +305,8 @@ async def happen(sandbox: Created, kind: WatchKind, *paths: str) -> None:
 async def test_each_change_is_one_message_with_two_newlines(server: Harness) -> None:
     sandbox = await server.create()
     exec_id = await watch(server, sandbox, timeout_secs=5)
-    await happen(sandbox, WatchKind.CREATE, "/tmp/a")
-    await happen(sandbox, WatchKind.RENAME, "/tmp/a", "/tmp/b")
+    await make(sandbox, "/tmp/a")
+    sandbox.task.kernel.fs.rename("/tmp/a", "/tmp/b")
     fetching = asyncio.ensure_future(fetch(server, exec_id))
     await server.clock.advance(5)
     *events, end = await fetching
@@ -324,9 +324,9 @@ async def test_a_watch_goes_on_in_the_next_call(server: Harness) -> None:
     sandbox = await server.create()
     exec_id = await watch(server, sandbox)
     assert await fetch(server, exec_id, timeout=0) == []
-    await happen(sandbox, WatchKind.REMOVE, "/tmp/a")
+    await make(sandbox, "/tmp/a")
     (batch,) = await fetch(server, exec_id, timeout=0)
-    assert b"Remove" in batch.output[0]
+    assert b"Create" in batch.output[0]
 
 
 @pytest.mark.asyncio
@@ -371,9 +371,9 @@ async def test_operations_elsewhere_do_not_end_a_watch(
     exec_id = await watch(server, watched)
     for _ in range(4):
         await do(server, busy, file_ls_request=pb.ContainerFileLsRequest(path="/tmp"))
-    await happen(watched, WatchKind.REMOVE, "/tmp/a")
+    await make(watched, "/tmp/a")
     (batch,) = await fetch(server, exec_id, timeout=0)
-    assert b"Remove" in batch.output[0]
+    assert b"Create" in batch.output[0]
 
 
 @pytest.mark.asyncio
@@ -389,9 +389,9 @@ async def test_operations_in_the_same_sandbox_do_not_end_a_watch(
             server, sandbox, file_ls_request=pb.ContainerFileLsRequest(path="/tmp")
         )
         listings.append(response.exec_id)
-    await happen(sandbox, WatchKind.REMOVE, "/tmp/a")
+    await make(sandbox, "/tmp/a")
     (batch,) = await fetch(server, exec_id, timeout=0)
-    assert b"Remove" in batch.output[0]
+    assert b"Create" in batch.output[0]
     with refused(Status.NOT_FOUND, listings[0]):
         await fetch(server, listings[0])
     assert json.loads(await result(server, listings[-1])) == {"paths": []}

@@ -9,10 +9,10 @@ from grpclib.exceptions import StreamTerminatedError
 from pytest_sandbox import Faults, Rpcs
 from pytest_sandbox._proto import common_pb2, router_pb2, sandboxes_pb2
 from pytest_sandbox._proto import inspector_pb2 as pb
+from pytest_sandbox.fakes import settle
 from pytest_sandbox.rpcs import retry_after
 
 from .harness import Created, Harness, refused
-from .stub import settle
 
 Result = common_pb2.GenericResult
 

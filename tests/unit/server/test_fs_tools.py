@@ -9,11 +9,12 @@ import pytest
 
 from pytest_sandbox._proto import containers_pb2
 from pytest_sandbox._shared.filesystem_tool import TOOL
-from pytest_sandbox.engine import Entry, EntryKind, WatchEvent, WatchKind
+from pytest_sandbox.engine import Entry, EntryKind
+from pytest_sandbox.fakes import settle
+from pytest_sandbox.fakes.files.memory_files import MemoryFiles
 from pytest_sandbox.server.commands.filesystem_tool import READ_LIMIT
 
 from .harness import ERR, STDOUT, Created, Harness
-from .stub import StubFiles, settle
 
 
 async def run(
@@ -46,12 +47,11 @@ async def test_a_file_is_written_and_read(server: Harness) -> None:
 @pytest.mark.asyncio
 async def test_a_write_replaces_what_was_there(server: Harness) -> None:
     sandbox = await server.create()
-    files = sandbox.task.stub_files
     await run(server, sandbox, "WriteFile", b"target", path="/tmp/target")
-    files.link("/tmp/link", "target")
+    sandbox.task.kernel.fs.symlink("target", "/tmp/link")
     await run(server, sandbox, "WriteFile", b"new", path="/tmp/link")
-    assert bytes(files.nodes["/tmp/target"].content or b"") == b"target"
-    assert bytes(files.nodes["/tmp/link"].content or b"") == b"new"
+    assert sandbox.task.view.read_bytes("/tmp/target") == b"target"
+    assert sandbox.task.view.read_bytes("/tmp/link") == b"new"
 
 
 @pytest.mark.asyncio
@@ -59,7 +59,7 @@ async def test_entries_are_described(server: Harness) -> None:
     sandbox = await server.create()
     await run(server, sandbox, "WriteFile", b"data", path="/tmp/f")
     await run(server, sandbox, "MakeDirectory", path="/tmp/d", parents=False)
-    sandbox.task.stub_files.link("/tmp/l", "f")
+    sandbox.task.kernel.fs.symlink("f", "/tmp/l")
     _, out, _ = await run(server, sandbox, "ListFiles", path="/tmp")
     entries = json.loads(out)
     assert [(entry["name"], entry["type"]) for entry in entries] == [
@@ -77,7 +77,7 @@ async def test_entries_are_described(server: Harness) -> None:
         "permissions": "0644",
         "owner": "root",
         "group": "root",
-        "modified_time": 1.5,
+        "modified_time": 1_000_000_000.0,
         "symlink_target": None,
     }
     _, out, _ = await run(server, sandbox, "Stat", path="/tmp/l")
@@ -142,10 +142,10 @@ async def test_output_that_nobody_wants_is_dropped_and_errors_can_be_merged(
 
 @pytest.mark.asyncio
 async def test_a_device_is_not_replaced(server: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def device(self: StubFiles, path: str, *, follow: bool = False) -> Entry:
+    async def device(self: MemoryFiles, path: str, *, follow: bool = False) -> Entry:
         return Entry(path, EntryKind.OTHER, 0o20666, 0, 0, 0, "root", "root", 0)
 
-    monkeypatch.setattr(StubFiles, "stat", device)
+    monkeypatch.setattr(MemoryFiles, "stat", device)
     sandbox = await server.create()
     assert await kind(server, sandbox, "WriteFile", path="/dev/null") == "Other"
 
@@ -154,10 +154,10 @@ async def test_a_device_is_not_replaced(server: Harness, monkeypatch: pytest.Mon
 async def test_a_file_over_the_limit_is_refused_before_it_is_read(
     server: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def huge(self: StubFiles, path: str, *, follow: bool = False) -> Entry:
+    async def huge(self: MemoryFiles, path: str, *, follow: bool = False) -> Entry:
         return Entry(path, EntryKind.FILE, 0o100644, READ_LIMIT + 1, 0, 0, "root", "root", 0)
 
-    monkeypatch.setattr(StubFiles, "stat", huge)
+    monkeypatch.setattr(MemoryFiles, "stat", huge)
     sandbox = await server.create()
     assert await kind(server, sandbox, "ReadFile", path="/tmp/f") == "FileTooLarge"
 
@@ -180,12 +180,12 @@ async def test_a_slow_disk_makes_the_writer_wait(
 ) -> None:
     gate = asyncio.Event()
 
-    async def unpack(self: StubFiles, path: str, stream: AsyncIterator[bytes]) -> None:
+    async def unpack(self: MemoryFiles, path: str, stream: AsyncIterator[bytes]) -> None:
         await gate.wait()
         async for _ in stream:
             pass
 
-    monkeypatch.setattr(StubFiles, "unpack", unpack)
+    monkeypatch.setattr(MemoryFiles, "unpack", unpack)
     sandbox = await server.create()
     exec_id = await server.exec(sandbox, TOOL, json.dumps({"Unpack": {"path": "/tmp/u"}}))
     write = asyncio.ensure_future(server.write(sandbox, exec_id, b"x" * 8 * 1024 * 1024, eof=True))
@@ -204,9 +204,10 @@ async def test_a_slow_disk_makes_the_writer_wait(
 async def test_a_directory_goes_out_and_in_as_one_stream(server: Harness) -> None:
     sandbox = await server.create()
     await run(server, sandbox, "WriteFile", b"data", path="/tmp/d/f")
-    assert await run(server, sandbox, "Pack", path="/tmp/d") == (0, b"/tmp/d/f\n", None)
-    assert await run(server, sandbox, "Unpack", b"tar", path="/tmp/u") == (0, b"", None)
-    assert await run(server, sandbox, "ReadFile", path="/tmp/u/unpacked") == (0, b"tar", None)
+    code, packed, error = await run(server, sandbox, "Pack", path="/tmp/d")
+    assert (code, error) == (0, None)
+    assert await run(server, sandbox, "Unpack", packed, path="/tmp/u") == (0, b"", None)
+    assert await run(server, sandbox, "ReadFile", path="/tmp/u/f") == (0, b"data", None)
 
 
 @pytest.mark.asyncio
@@ -225,10 +226,8 @@ async def test_a_watch_prints_the_events_that_are_wanted_until_its_input_ends(
     operation = {"Watch": {"path": "/tmp", "recursive": True, "filter": ["Create", "Rename"]}}
     exec_id = await server.exec(sandbox, TOOL, json.dumps(operation))
     await settle()
-    events = sandbox.task.stub_files.events
-    await events.put(WatchEvent(WatchKind.CREATE, ("/tmp/a",)))
-    await events.put(WatchEvent(WatchKind.MODIFY, ("/tmp/a",)))
-    await events.put(WatchEvent(WatchKind.RENAME, ("/tmp/a", "/tmp/b")))
+    sandbox.task.view.write("/tmp/a", "modified")
+    sandbox.task.kernel.fs.rename("/tmp/a", "/tmp/b")
     await settle()
     await server.write(sandbox, exec_id, b"", eof=True)
     assert (await server.code(sandbox, exec_id)).code == 0

@@ -6,8 +6,8 @@ from grpclib import Status
 from pytest_sandbox._proto import images_pb2, sandboxes_pb2
 from pytest_sandbox.engine import Capability, Gpus
 
+from .engines import GatedEngine
 from .harness import Harness, refused, serve
-from .stub import StubEngine
 
 pytestmark = pytest.mark.asyncio
 
@@ -43,7 +43,7 @@ async def test_what_makes_no_sense_is_refused(
 
 
 async def test_an_engine_without_gpus_says_so() -> None:
-    engine = StubEngine(capabilities=frozenset(Capability) - {Capability.GPU})
+    engine = GatedEngine(capabilities=frozenset(Capability) - {Capability.GPU})
     async with serve(engine) as server:
-        with refused(Status.UNIMPLEMENTED, "gpu='H100:2'", "'stub' has no GPUs"):
+        with refused(Status.UNIMPLEMENTED, "gpu='H100:2'", "'fake' has no GPUs"):
             await server.create(resources=resources("H100", 2))

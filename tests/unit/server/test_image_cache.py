@@ -17,9 +17,8 @@ from pytest_sandbox._proto import images_pb2
 from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
 from pytest_sandbox.server.snapshots.disk_cache import ImageCache, is_whole
 
+from .engines import GatedEngine
 from .harness import Created, Harness, refused, serve
-from .keeping import KeepingEngine
-from .stub import Node
 from .test_snapshots import directory, kept
 
 
@@ -32,7 +31,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest_asyncio.fixture
 async def server() -> AsyncIterator[Harness]:
-    async with serve(KeepingEngine()) as harness:
+    async with serve(GatedEngine()) as harness:
         yield harness
 
 
@@ -49,12 +48,12 @@ async def recall(server: Harness, key: str = "key") -> str:
 
 async def sandbox_with(server: Harness, text: str, **fields: Any) -> Created:
     sandbox = await server.create(**fields)
-    sandbox.task.stub_files.nodes["/tmp/a"] = Node(bytearray(text.encode()), 0o100644)
+    sandbox.task.view.write("/tmp/a", text)
     return sandbox
 
 
 def text_in(sandbox: Created) -> str:
-    return bytes(sandbox.task.stub_files.nodes["/tmp/a"].content or b"").decode()
+    return sandbox.task.view.read_text("/tmp/a")
 
 
 def there(folder: Path) -> bool:
@@ -70,13 +69,13 @@ def stored(folder: Path, name: str) -> list[Path]:
 
 @pytest.mark.asyncio
 async def test_an_image_is_there_in_a_later_run() -> None:
-    async with serve(KeepingEngine()) as server:
+    async with serve(GatedEngine()) as server:
         image = images_pb2.Image(dockerfile_commands=["FROM debian", "ENV A=b", 'CMD ["hang"]'])
         request = images_pb2.ImageGetOrCreateRequest(image=image)
         below = (await server.control.ImageGetOrCreate(request)).image_id
         await keep(server, await kept(server, await sandbox_with(server, "x", image_id=below)))
 
-    async with serve(KeepingEngine()) as server:
+    async with serve(GatedEngine()) as server:
         copy = await server.create(image_id=await recall(server))
         assert text_in(copy) == "x"
         spec = copy.task.spec
@@ -86,12 +85,12 @@ async def test_an_image_is_there_in_a_later_run() -> None:
 
 @pytest.mark.asyncio
 async def test_nothing_is_found_under_another_key_or_for_another_engine(folder: Path) -> None:
-    async with serve(KeepingEngine()) as server:
+    async with serve(GatedEngine()) as server:
         assert await recall(server) == ""
         assert not there(folder)
         await keep(server, await kept(server, await sandbox_with(server, "x")))
         assert await recall(server, "other") == ""
-    async with serve(KeepingEngine(fingerprint="of another machine")) as server:
+    async with serve(GatedEngine(fingerprint="of another machine")) as server:
         assert await recall(server) == ""
 
 
@@ -122,8 +121,8 @@ async def test_what_is_no_snapshot_of_files_is_refused(server: Harness) -> None:
 
 @pytest.mark.asyncio
 async def test_an_engine_whose_images_end_with_it_says_so(folder: Path) -> None:
-    async with serve(KeepingEngine(fingerprint="")) as server:
-        with refused(Status.UNIMPLEMENTED, "stub", "outlive"):
+    async with serve(GatedEngine(fingerprint="")) as server:
+        with refused(Status.UNIMPLEMENTED, "fake", "outlive"):
             await keep(server, await kept(server, await server.create()))
         assert await recall(server) == ""
     assert not there(folder)
@@ -177,9 +176,9 @@ async def test_a_content_that_the_engine_refuses_is_removed(server: Harness, fol
 @pytest.mark.asyncio
 async def test_without_room_for_it_another_image_goes(server: Harness) -> None:
     engine = server.engine
-    assert isinstance(engine, KeepingEngine)
+    assert isinstance(engine, GatedEngine)
     await keep(server, await kept(server, await sandbox_with(server, "x")))
-    engine.room = 1
+    engine.snapshots.room = 1
     assert text_in(await server.create(image_id=await recall(server))) == "x"
     assert engine.forgotten == ["image-1"]
 

@@ -166,7 +166,7 @@ async def secret(server: Harness, env: dict[str, str], name: str = "", **fields:
 async def test_secrets_are_environment_variables_and_a_later_one_wins(server: Harness) -> None:
     first = await secret(server, {"A": "1", "B": "1"})
     second = await secret(server, {"B": "2"})
-    await server.create("printenv", secret_ids=[first, second])
+    await server.create("env", secret_ids=[first, second])
     assert server.engine.tasks[-1].spec.env == {"A": "1", "B": "2"}
 
 

@@ -9,9 +9,9 @@ from grpclib import Status
 from pytest_sandbox._proto import inspector_pb2 as pb
 from pytest_sandbox._shared.filesystem_tool import TOOL
 from pytest_sandbox.engine import Capability, OutputLog
+from pytest_sandbox.fakes import settle
 
 from .harness import Created, Harness, refused
-from .stub import settle
 
 
 async def describe(server: Harness, sandbox: Created, **fields: Any) -> Any:
@@ -24,9 +24,9 @@ async def test_an_engine_is_described(server: Harness) -> None:
     running, finished = await server.create(), await server.create()
     await server.terminate(finished)
     response = await server.inspector.Engine(pb.InspectorEngineRequest())
-    assert (response.name, response.mode) == ("stub", "in memory")
+    assert (response.name, response.mode) == ("fake", "in memory")
     assert list(response.capabilities) == sorted(each.value for each in Capability)
-    assert dict(response.details) == {"python": "callable"}
+    assert dict(response.details) == {"tests": "of the server"}
     assert response.version
     assert response.live_sandboxes == 1
     assert running.id

@@ -6,11 +6,11 @@ import pytest
 from grpclib import Status
 
 from pytest_sandbox._proto import common_pb2, containers_pb2, sandboxes_pb2
+from pytest_sandbox.fakes import settle
 from pytest_sandbox.server.model import retention
 from pytest_sandbox.server.model import sandboxes as sandboxes_module
 
 from .harness import Created, Harness, refused, serve
-from .stub import settle
 
 Result = common_pb2.GenericResult
 

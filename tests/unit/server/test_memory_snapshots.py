@@ -15,10 +15,10 @@ from pytest_sandbox.engine import (
     Capability,
     MemorySnapshot,
 )
+from pytest_sandbox.fakes import settle
 
+from .engines import GatedEngine
 from .harness import Created, Harness, refused, serve
-from .keeping import KeepingEngine
-from .stub import settle
 
 SUCCESS = common_pb2.GenericResult.GENERIC_STATUS_SUCCESS
 FAILURE = common_pb2.GenericResult.GENERIC_STATUS_FAILURE
@@ -28,12 +28,12 @@ STRING = pb.SandboxRestoreRequest.SANDBOX_NAME_OVERRIDE_TYPE_STRING
 
 
 @pytest.fixture
-def engine() -> KeepingEngine:
-    return KeepingEngine()
+def engine() -> GatedEngine:
+    return GatedEngine()
 
 
 @pytest_asyncio.fixture
-async def server(engine: KeepingEngine) -> AsyncIterator[Harness]:
+async def server(engine: GatedEngine) -> AsyncIterator[Harness]:
     async with serve(engine) as harness:
         yield harness
 
@@ -73,10 +73,10 @@ async def info_of(server: Harness, sandbox_id: str) -> sandboxes_pb2.SandboxInfo
 
 @pytest.mark.asyncio
 async def test_any_number_of_sandboxes_go_on_from_a_snapshot(
-    server: Harness, engine: KeepingEngine
+    server: Harness, engine: GatedEngine
 ) -> None:
     sandbox = await server.create(
-        "cat", enable_snapshot=True, name="n", tags={"a": "b"}, timeout_secs=77
+        "hang", enable_snapshot=True, name="n", tags={"a": "b"}, timeout_secs=77
     )
     assert sandbox.task.spec.freezable
     snapshot_id = await taken(server, sandbox)
@@ -112,7 +112,7 @@ async def test_a_name_in_use_is_refused(server: Harness) -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_repeated_call_restores_once(server: Harness, engine: KeepingEngine) -> None:
+async def test_a_repeated_call_restores_once(server: Harness, engine: GatedEngine) -> None:
     snapshot_id = await taken(server, await server.create(enable_snapshot=True))
     request = pb.SandboxRestoreRequest(snapshot_id=snapshot_id)
     key = {"x-idempotency-key": "one"}
@@ -123,7 +123,7 @@ async def test_a_repeated_call_restores_once(server: Harness, engine: KeepingEng
 
 @pytest.mark.asyncio
 async def test_a_restored_sandbox_can_be_kept_and_restored_again(
-    server: Harness, engine: KeepingEngine
+    server: Harness, engine: GatedEngine
 ) -> None:
     snapshot_id = await taken(server, await server.create(enable_snapshot=True))
     copy = await restored(server, snapshot_id)
@@ -143,15 +143,15 @@ async def test_a_sandbox_that_was_not_created_for_it_is_refused(server: Harness)
 
 @pytest.mark.asyncio
 async def test_an_engine_that_keeps_no_memory_refuses_by_name() -> None:
-    engine = KeepingEngine(capabilities=frozenset(Capability) - {Capability.MEMORY_SNAPSHOT})
+    engine = GatedEngine(capabilities=frozenset(Capability) - {Capability.MEMORY_SNAPSHOT})
     async with serve(engine) as server:
-        with refused(Status.UNIMPLEMENTED, "enable_snapshot", "stub", "pytest-sandbox doctor"):
+        with refused(Status.UNIMPLEMENTED, "enable_snapshot", "fake", "pytest-sandbox doctor"):
             await server.create(enable_snapshot=True)
 
 
 @pytest.mark.asyncio
 async def test_what_cannot_be_kept_is_told_and_the_sandbox_goes_on(
-    server: Harness, engine: KeepingEngine
+    server: Harness, engine: GatedEngine
 ) -> None:
     sandbox = await server.create("cat", enable_snapshot=True)
     engine.unfreezable = "process 7 (nvidia-smi) holds /dev/nvidia0"
@@ -167,7 +167,7 @@ async def test_what_cannot_be_kept_is_told_and_the_sandbox_goes_on(
 
 @pytest.mark.asyncio
 async def test_an_ended_sandbox_has_no_processes_to_keep(
-    server: Harness, engine: KeepingEngine
+    server: Harness, engine: GatedEngine
 ) -> None:
     sandbox = await server.create(enable_snapshot=True)
     engine.gate.clear()
@@ -181,7 +181,7 @@ async def test_an_ended_sandbox_has_no_processes_to_keep(
 
 
 @pytest.mark.asyncio
-async def test_waiting_for_a_snapshot_has_an_end(server: Harness, engine: KeepingEngine) -> None:
+async def test_waiting_for_a_snapshot_has_an_end(server: Harness, engine: GatedEngine) -> None:
     sandbox = await server.create(enable_snapshot=True)
     engine.gate.clear()
     snapshot_id = await begin(server, sandbox)
@@ -213,7 +213,7 @@ async def test_a_snapshot_is_known_by_its_id(server: Harness) -> None:
 
 @pytest.mark.asyncio
 async def test_a_forgotten_snapshot_is_gone_and_its_sandboxes_stay(
-    server: Harness, engine: KeepingEngine
+    server: Harness, engine: GatedEngine
 ) -> None:
     snapshot_id = await taken(server, await server.create(enable_snapshot=True))
     copy = await restored(server, snapshot_id)
@@ -229,9 +229,9 @@ async def test_a_forgotten_snapshot_is_gone_and_its_sandboxes_stay(
 
 @pytest.mark.asyncio
 async def test_without_room_unused_snapshots_go_and_those_in_use_stay(
-    server: Harness, engine: KeepingEngine
+    server: Harness, engine: GatedEngine
 ) -> None:
-    engine.room = 2
+    engine.snapshots.room = 2
     sandbox = await server.create(enable_snapshot=True)
     used, unused = await taken(server, sandbox), await taken(server, sandbox)
     copy = await restored(server, used)

@@ -11,13 +11,13 @@ from pytest_sandbox import Rpcs
 from pytest_sandbox._proto import extensions_pb2 as pb
 from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
 
+from .engines import GatedEngine
 from .harness import Harness, refused, serve
-from .keeping import KeepingEngine
 
 
 @pytest_asyncio.fixture
 async def server() -> AsyncIterator[Harness]:
-    async with serve(KeepingEngine()) as harness:
+    async with serve(GatedEngine()) as harness:
         yield harness
 
 
@@ -30,7 +30,7 @@ async def prepare(server: Harness, *argv: str, **fields: Any) -> None:
 @pytest.mark.asyncio
 async def test_an_engine_is_told_what_is_likely_to_come(server: Harness) -> None:
     engine = server.engine
-    assert isinstance(engine, KeepingEngine)
+    assert isinstance(engine, GatedEngine)
     await prepare(server, "cat", workdir="/srv")
     created = await server.create("cat", workdir="/srv")
     assert engine.prepared == [created.task.spec]

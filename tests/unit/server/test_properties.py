@@ -1,6 +1,7 @@
 """What holds for every input, found by trying many."""
 
 import asyncio
+import os
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
@@ -8,13 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_sandbox._proto import sandboxes_pb2
-from pytest_sandbox.engine import ProcessSpec
+from pytest_sandbox.engine import ProcessSpec, TaskSpec
+from pytest_sandbox.fakes import FakeEngine
+from pytest_sandbox.fakes.files.disk import Disk
+from pytest_sandbox.fakes.files.memory_files import MemoryFiles
+from pytest_sandbox.fakes.files.vfs import Filesystem
 from pytest_sandbox.server.commands.stdin import StdinWriter
 from pytest_sandbox.server.files import handle as handle_module
 from pytest_sandbox.server.files.handle import FileHandle, OpenMode
 
+from .engines import GatedEngine
 from .harness import STDOUT, serve
-from .stub import ManualClock, Node, StubEngine, StubFile, StubProcess, cat
 
 T = TypeVar("T")
 
@@ -41,11 +46,11 @@ def test_replacing_bytes_is_slice_assignment(
     end = start + length
 
     async def replaced() -> bytes:
-        node = Node(bytearray(content), 0o644)
-        handle = FileHandle(StubFile(node, 0), OpenMode.parse("r+"))
-        await handle.replace(data, start, end)
-        assert node.content is not None
-        return bytes(node.content)
+        files = MemoryFiles(Filesystem(Disk(lambda: 0)))
+        file = await files.open("/f", os.O_RDWR | os.O_CREAT)
+        await file.pwrite(0, content)
+        await FileHandle(file, OpenMode.parse("r+")).replace(data, start, end)
+        return await file.pread(0, 1000)
 
     expected = bytearray(content)
     expected[start:end] = data
@@ -66,9 +71,10 @@ def test_writes_that_overlap_arrive_once_and_in_order(
     data: bytes, cuts: list[tuple[int, int]]
 ) -> None:
     async def received() -> bytes:
-        clock = ManualClock()
-        process = StubProcess(ProcessSpec(("cat",)), {}, cat)
-        stdin = StdinWriter(process, clock)
+        engine = FakeEngine()
+        await engine.start()
+        process = await (await engine.create(TaskSpec())).exec(ProcessSpec(("cat",)))
+        stdin = StdinWriter(process, engine.clock)
         for start, size in cuts:
             if start <= stdin.accepted:
                 await stdin.write_at(start, data[start : start + size], eof=False)
@@ -92,7 +98,7 @@ def test_writes_that_overlap_arrive_once_and_in_order(
 )
 def test_logs_read_in_any_number_of_calls_are_the_text_of_the_output(pieces: list[bytes]) -> None:
     async def read() -> str:
-        async with serve(StubEngine()) as server:
+        async with serve(GatedEngine()) as server:
             sandbox = await server.create("cat")
             process = sandbox.task.processes[0]
             text, entry = "", ""

@@ -18,20 +18,20 @@ from pytest_sandbox._proto import (
     snapshots_pb2,
 )
 from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
-from pytest_sandbox.engine import EndCause, ExitStatus, TaskEnd
+from pytest_sandbox.engine import EndCause, ExitStatus, Snapshot, TaskEnd
+from pytest_sandbox.fakes import settle
 
+from .engines import GatedEngine, GatedTask
 from .harness import STDOUT, Created, Harness, refused, serve
-from .keeping import KeepingEngine
-from .stub import Node, StubProcess, StubTask, settle
 
 
 @pytest.fixture
-def engine() -> KeepingEngine:
-    return KeepingEngine()
+def engine() -> GatedEngine:
+    return GatedEngine()
 
 
 @pytest_asyncio.fixture
-async def server(engine: KeepingEngine) -> AsyncIterator[Harness]:
+async def server(engine: GatedEngine) -> AsyncIterator[Harness]:
     async with serve(engine) as harness:
         yield harness
 
@@ -43,7 +43,7 @@ async def snapshot(server: Harness, sandbox: Created) -> str:
 
 async def restore(
     server: Harness, sandbox: Created, image_id: str, metadata: Any = None
-) -> StubTask:
+) -> GatedTask:
     request = extensions_pb2.SandboxRestoreImageRequest(sandbox_id=sandbox.id, image_id=image_id)
     await ExtensionsStub(server.channel).SandboxRestoreImage(request, metadata=metadata)
     return server.engine.tasks[-1]
@@ -64,14 +64,14 @@ async def describe(server: Harness, sandbox: Created) -> Any:
 @pytest.mark.asyncio
 async def test_its_files_are_those_of_the_image_and_it_stays_who_it_is(server: Harness) -> None:
     sandbox = await server.create("cat", name="n", tags={"a": "b"}, timeout_secs=50)
-    sandbox.task.stub_files.nodes["/tmp/a"] = Node(bytearray(b"kept"), 0o100644)
+    sandbox.task.view.write("/tmp/a", "kept")
     image_id = await snapshot(server, sandbox)
-    sandbox.task.stub_files.nodes["/tmp/b"] = Node(bytearray(b"later"), 0o100644)
+    sandbox.task.view.write("/tmp/b", "later")
 
     task = await restore(server, sandbox, image_id)
 
     assert task is not sandbox.task
-    assert [*task.stub_files.nodes] == ["/", "/tmp", "/tmp/a"]
+    assert task.view.listdir("/tmp") == ["a"]
     assert (task.spec.main, task.spec.name) == (sandbox.task.spec.main, "n")
     assert sandbox.task.poll() == TaskEnd(EndCause.KILLED)
     (info,) = (await server.control.SandboxList(sandboxes_pb2.SandboxListRequest())).sandboxes
@@ -168,7 +168,7 @@ async def test_who_waits_for_it_goes_on_waiting(server: Harness) -> None:
     task = await restore(server, sandbox, image_id)
     await settle()
     assert not waiting.done()
-    task.processes[0].exit(ExitStatus(code=3))
+    task.processes[0].proc.end(ExitStatus(code=3))
     assert (await waiting).exitcode == 3
 
 
@@ -196,7 +196,7 @@ async def test_the_report_has_the_commands_before_and_after(server: Harness) -> 
 @pytest.mark.asyncio
 async def test_files_that_were_open_are_not_any_more(server: Harness) -> None:
     sandbox = await server.create()
-    sandbox.task.stub_files.nodes["/tmp/a"] = Node(bytearray(b"kept"), 0o100644)
+    sandbox.task.view.write("/tmp/a", "kept")
     image_id = await snapshot(server, sandbox)
     request = containers_pb2.ContainerFilesystemExecRequest(
         task_id=sandbox.task_id,
@@ -218,7 +218,7 @@ async def test_files_that_were_open_are_not_any_more(server: Harness) -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_repeated_call_restores_once(server: Harness, engine: KeepingEngine) -> None:
+async def test_a_repeated_call_restores_once(server: Harness, engine: GatedEngine) -> None:
     sandbox = await server.create()
     image_id = await snapshot(server, sandbox)
     key = {"x-idempotency-key": "one"}
@@ -229,11 +229,11 @@ async def test_a_repeated_call_restores_once(server: Harness, engine: KeepingEng
 
 @pytest.mark.asyncio
 async def test_a_sandbox_that_cannot_be_restored_goes_on(
-    server: Harness, engine: KeepingEngine
+    server: Harness, engine: GatedEngine
 ) -> None:
     sandbox = await server.create("cat")
     image_id = await snapshot(server, sandbox)
-    del engine.images["image-1"]
+    engine.snapshots.forget(Snapshot("image-1"))
     with refused(Status.NOT_FOUND, "image-1"):
         await restore(server, sandbox, image_id)
     with refused(Status.NOT_FOUND, "im-nope"):
@@ -244,7 +244,7 @@ async def test_a_sandbox_that_cannot_be_restored_goes_on(
 
 @pytest.mark.asyncio
 async def test_a_sandbox_that_ends_while_it_is_restored_has_ended(
-    server: Harness, engine: KeepingEngine
+    server: Harness, engine: GatedEngine
 ) -> None:
     sandbox = await server.create()
     image_id = await snapshot(server, sandbox)
@@ -262,7 +262,7 @@ async def test_a_sandbox_that_ends_while_it_is_restored_has_ended(
 
 @pytest.mark.asyncio
 async def test_a_sandbox_that_is_lost_while_it_is_restored_is_lost(
-    server: Harness, engine: KeepingEngine
+    server: Harness, engine: GatedEngine
 ) -> None:
     sandbox = await server.create()
     image_id = await snapshot(server, sandbox)
@@ -291,14 +291,14 @@ async def test_a_sandbox_that_is_lost_while_it_is_restored_is_lost(
 
 @pytest.mark.asyncio
 async def test_restoring_twice_at_once_is_done_one_after_another(
-    server: Harness, engine: KeepingEngine
+    server: Harness, engine: GatedEngine
 ) -> None:
     sandbox = await server.create("cat")
     image_id = await snapshot(server, sandbox)
     await asyncio.gather(*(restore(server, sandbox, image_id) for _ in range(3)))
     assert [task.poll() is None for task in engine.tasks] == [False, False, False, True]
     main = engine.tasks[-1].main
-    assert isinstance(main, StubProcess)
+    assert main is not None
     assert main.poll() is None
 
 
@@ -313,9 +313,9 @@ async def test_a_terminal_that_was_asked_for_is_there_again(server: Harness) -> 
 
 @pytest.mark.asyncio
 async def test_a_mount_does_not_outlive_what_it_was_made_in(
-    server: Harness, engine: KeepingEngine
+    server: Harness, engine: GatedEngine
 ) -> None:
-    engine.room = 2
+    engine.snapshots.room = 2
     sandbox = await server.create()
     image_id = await snapshot(server, sandbox)
     kept = router_pb2.TaskSnapshotDirectoryRequest(

@@ -21,7 +21,7 @@ from pytest_sandbox import engine
 from pytest_sandbox._proto import apps_pb2, inspector_pb2, router_pb2, sandboxes_pb2
 from pytest_sandbox._proto.control_grpc import ModalClientBase, ModalClientStub
 from pytest_sandbox.engine import SystemClock
-from pytest_sandbox.fakes import VirtualClock
+from pytest_sandbox.fakes import VirtualClock, settle
 from pytest_sandbox.server import Application
 from pytest_sandbox.server.rpc.auth import (
     ROUTER_TOKEN_LIFETIME,
@@ -32,8 +32,8 @@ from pytest_sandbox.server.rpc.auth import (
 from pytest_sandbox.server.rpc.errors import failure
 from pytest_sandbox.server.rpc.idempotency import Outcomes
 
+from .engines import GatedEngine, GatedTask
 from .harness import UNIX, Created, Harness, refused, serve
-from .stub import StubEngine, StubTask, settle
 
 PAIR = TokenPair("ak-x", "as-y")
 SHOWN = {"x-modal-token-id": PAIR.id, "x-modal-token-secret": PAIR.secret}
@@ -54,7 +54,7 @@ async def test_an_rpc_that_is_not_served_says_its_name(server: Harness) -> None:
     ["/modal.client.ModalClient/QueueGetOrCreate", "/some.Service/Thing"],
 )
 async def test_an_unknown_path_says_its_name(path: str) -> None:
-    stub = StubEngine()
+    stub = GatedEngine()
     app = Application(stub, await stub.start())
     mapping = app.server(UNIX)._mapping
     handler = mapping.get(path)
@@ -66,7 +66,7 @@ async def test_an_unknown_path_says_its_name(path: str) -> None:
 @asynccontextmanager
 async def on_socket(path: Path) -> AsyncIterator[Harness]:
     """The same server behind a Unix socket."""
-    stub = StubEngine()
+    stub = GatedEngine()
     app = Application(stub, await stub.start())
     server = app.server(UNIX)
     await server.start(path=str(path))
@@ -188,8 +188,8 @@ def test_an_os_error_has_the_status_of_its_errno(error: Exception, status: Statu
 async def test_a_bug_is_internal_and_leaves_a_traceback_in_the_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    class Broken(StubEngine):
-        async def create(self, spec: engine.TaskSpec) -> StubTask:
+    class Broken(GatedEngine):
+        async def create(self, spec: engine.TaskSpec) -> GatedTask:
             raise RuntimeError("a bug")
 
     async with serve(Broken()) as server:
@@ -201,8 +201,8 @@ async def test_a_bug_is_internal_and_leaves_a_traceback_in_the_log(
 
 @pytest.mark.asyncio
 async def test_a_sandbox_that_dies_while_it_is_created_may_be_tried_again() -> None:
-    class Dying(StubEngine):
-        async def create(self, spec: engine.TaskSpec) -> StubTask:
+    class Dying(GatedEngine):
+        async def create(self, spec: engine.TaskSpec) -> GatedTask:
             raise engine.TaskEnded("killed")
 
     async with serve(Dying()) as server:
@@ -212,7 +212,7 @@ async def test_a_sandbox_that_dies_while_it_is_created_may_be_tried_again() -> N
 
 @pytest.mark.asyncio
 async def test_no_rpc_of_ours_is_left_to_grpclib() -> None:
-    stub = StubEngine()
+    stub = GatedEngine()
     app = Application(stub, await stub.start())
     served = app.services(UNIX).__mapping__()
     wanted = ModalClientBase.__mapping__(ModalClientStub(Channel()))  # type: ignore[arg-type]
@@ -423,7 +423,7 @@ async def test_an_unknown_id_is_not_found_and_shown(server: Harness) -> None:
 
 @pytest.mark.asyncio
 async def test_channel_for_serves_all_services() -> None:
-    stub = StubEngine()
+    stub = GatedEngine()
     app = Application(stub, await stub.start())
     async with ChannelFor([app.services(UNIX)]) as channel:
         assert await ModalClientStub(channel).ClientHello(Empty())

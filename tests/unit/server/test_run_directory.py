@@ -168,22 +168,22 @@ def test_options_of_the_local_engine_are_parsed() -> None:
     assert options == LocalOptions(Mode.ROOT_PLAIN, 1, 2, 3, "/x")
 
 
-#: A package that provides the stub engine under the name `stub`.
+#: A package that provides the engine in memory under the name `stub`.
 PROVIDER = """
 import asyncio
 from pytest_sandbox.engine import SystemClock
 from pytest_sandbox.engines import hookimpl
-from stub import StubEngine
+from pytest_sandbox.fakes import FakeEngine
 
-class Stuck(StubEngine):
+class Stuck(FakeEngine):
     async def close(self):
         await asyncio.Event().wait()
 
 @hookimpl
 def pytest_sandbox_engines():
     return {
-        "stub": lambda options: StubEngine(SystemClock()),
-        "stuck": lambda options: Stuck(SystemClock()),
+        "stub": lambda options: FakeEngine(clock=SystemClock()),
+        "stuck": lambda options: Stuck(clock=SystemClock()),
     }
 """
 
@@ -195,7 +195,6 @@ def provider(tmp_path: Path) -> Path:
     info = folder / "provider-1.0.dist-info"
     info.mkdir(parents=True)
     (folder / "provider.py").write_text(PROVIDER)
-    (folder / "stub.py").write_text((Path(__file__).parent / "stub.py").read_text())
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: provider\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[pytest_sandbox]\nstub = provider\n")
     return folder
@@ -245,11 +244,11 @@ async def test_the_engine_process_serves_until_its_owner_dies(
         ready = answer(process)
         assert ready["pid"] == process.pid
         assert ready["tcp"] is None
-        assert ready["engine"]["name"] == "stub"
+        assert ready["engine"]["name"] == "fake"
         assert (directory / "socket").stat().st_mode & 0o777 == 0o600
         async with connected(ready["socket"]) as channel:
             engine = await InspectorStub(channel).Engine(inspector_pb2.InspectorEngineRequest())
-            assert engine.name == "stub"
+            assert engine.name == "fake"
             owner.kill()
             # Although a client is still connected.
             assert process.wait(10) == 0

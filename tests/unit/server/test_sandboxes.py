@@ -15,8 +15,8 @@ from pytest_sandbox.engine import Capability, EndCause, ExitStatus, Limits, PtyS
 from pytest_sandbox.server.model.definition import _REFUSED
 from pytest_sandbox.server.model.result import result_of
 
+from .engines import GatedEngine
 from .harness import Created, Harness, refused, serve
-from .stub import StubEngine
 
 #: One way to ask for each thing that is not built yet; the keys are those of `_REFUSED`.
 UNBUILT: dict[str, dict[str, Any]] = {
@@ -183,7 +183,7 @@ async def test_a_limit_below_its_request_is_invalid(server: Harness) -> None:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("limit", ["milli_cpu_max", "memory_mb_max"])
 async def test_a_limit_that_the_engine_does_not_have_is_refused(limit: str) -> None:
-    async with serve(StubEngine(capabilities=frozenset({Capability.PTY}))) as server:
+    async with serve(GatedEngine(capabilities=frozenset({Capability.PTY}))) as server:
         with refused(Status.UNIMPLEMENTED, limit.partition("_m")[0].removeprefix("milli_")):
             await server.create(resources={limit: 2**10})
 

@@ -10,35 +10,35 @@ from grpclib import Status
 
 from pytest_sandbox._proto import common_pb2, extensions_pb2, images_pb2, router_pb2, snapshots_pb2
 from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
-from pytest_sandbox.engine import DirectorySnapshot, Snapshot
+from pytest_sandbox.engine import Snapshot
+from pytest_sandbox.fakes import settle
 from pytest_sandbox.server.rpc.auth import ListenerConfig
 
+from .engines import GatedEngine
 from .harness import Created, Harness, refused, serve
-from .keeping import KeepingEngine, KeepingTask
-from .stub import Node, settle
 
 SUCCESS = common_pb2.GenericResult.GENERIC_STATUS_SUCCESS
 TIMEOUT = common_pb2.GenericResult.GENERIC_STATUS_TIMEOUT
 
 
 @pytest.fixture
-def engine() -> KeepingEngine:
-    return KeepingEngine()
+def engine() -> GatedEngine:
+    return GatedEngine()
 
 
 @pytest_asyncio.fixture
-async def server(engine: KeepingEngine) -> AsyncIterator[Harness]:
+async def server(engine: GatedEngine) -> AsyncIterator[Harness]:
     async with serve(engine) as harness:
         yield harness
 
 
 def write(sandbox: Created, path: str, text: str) -> None:
-    sandbox.task.stub_files.nodes[path] = Node(bytearray(text.encode()), 0o100644)
+    sandbox.task.view.write(path, text)
 
 
 def content(sandbox: Created, path: str) -> str | None:
-    node = sandbox.task.stub_files.nodes.get(path)
-    return None if node is None else bytes(node.content or b"").decode()
+    view = sandbox.task.view
+    return view.read_text(path) if view.exists(path) else None
 
 
 async def snapshot_fs(server: Harness, sandbox: Created, timeout: float = 55) -> Any:
@@ -102,13 +102,13 @@ async def test_older_clients_keep_files_through_the_control_plane(server: Harnes
 
 @pytest.mark.asyncio
 async def test_newer_clients_keep_files_through_the_router_once_per_snapshot_id(
-    server: Harness, engine: KeepingEngine
+    server: Harness, engine: GatedEngine
 ) -> None:
     sandbox = await server.create()
     first, second = await asyncio.gather(kept(server, sandbox), kept(server, sandbox))
 
     assert first == second != await kept(server, sandbox, "another")
-    assert len(engine.images) == 2
+    assert len(engine.snapshots) == 2
     other = await server.create()
     assert await kept(server, other) != first
 
@@ -129,7 +129,7 @@ async def test_an_image_takes_over_what_the_one_below_says(server: Harness) -> N
 
 @pytest.mark.asyncio
 async def test_an_image_can_be_described_on_top_of_a_snapshot(
-    server: Harness, engine: KeepingEngine
+    server: Harness, engine: GatedEngine
 ) -> None:
     image_id = await kept(server, await server.create())
     image = images_pb2.Image(
@@ -156,7 +156,7 @@ async def test_a_snapshot_is_known_by_its_id(server: Harness) -> None:
 
 @pytest.mark.asyncio
 async def test_a_snapshot_that_takes_too_long_is_told_of_and_forgotten_when_it_comes(
-    server: Harness, engine: KeepingEngine
+    server: Harness, engine: GatedEngine
 ) -> None:
     sandbox = await server.create()
     engine.gate.clear()
@@ -168,12 +168,12 @@ async def test_a_snapshot_that_takes_too_long_is_told_of_and_forgotten_when_it_c
 
     engine.gate.set()
     await settle()
-    assert (engine.forgotten, engine.images) == (["image-1"], {})
+    assert (engine.forgotten, engine.snapshots.names) == (["image-1"], [])
 
 
 @pytest.mark.asyncio
 async def test_two_snapshots_at_once_are_taken_one_after_another(
-    server: Harness, engine: KeepingEngine
+    server: Harness, engine: GatedEngine
 ) -> None:
     sandbox = await server.create()
     engine.gate.clear()
@@ -185,13 +185,11 @@ async def test_two_snapshots_at_once_are_taken_one_after_another(
     engine.gate.set()
 
     assert await first != await second
-    assert [*engine.images] == ["image-1", "image-2"]
+    assert engine.snapshots.names == ["image-1", "image-2"]
 
 
 @pytest.mark.asyncio
-async def test_a_sandbox_is_not_idle_while_it_is_kept(
-    server: Harness, engine: KeepingEngine
-) -> None:
+async def test_a_sandbox_is_not_idle_while_it_is_kept(server: Harness, engine: GatedEngine) -> None:
     sandbox = await server.create(idle_timeout_secs=5)
     engine.gate.clear()
     asking = asyncio.ensure_future(kept(server, sandbox))
@@ -218,7 +216,7 @@ async def test_an_ended_sandbox_has_no_files_to_keep(server: Harness) -> None:
 
 @pytest.mark.asyncio
 async def test_a_sandbox_that_ends_while_it_is_kept_says_so(
-    server: Harness, engine: KeepingEngine
+    server: Harness, engine: GatedEngine
 ) -> None:
     sandbox = await server.create()
     engine.gate.clear()
@@ -270,7 +268,7 @@ async def test_what_makes_no_sense_is_refused_by_name(
 
 
 @pytest.mark.asyncio
-async def test_our_own_calls_are_not_served_over_tcp(engine: KeepingEngine) -> None:
+async def test_our_own_calls_are_not_served_over_tcp(engine: GatedEngine) -> None:
     async with serve(engine, ListenerConfig("tcp")) as server:
         with refused(Status.UNIMPLEMENTED, "ImageForget"):
             await forget(server, "im-1")
@@ -280,9 +278,7 @@ async def test_our_own_calls_are_not_served_over_tcp(engine: KeepingEngine) -> N
 
 
 @pytest.mark.asyncio
-async def test_an_image_is_kept_for_its_time_to_live(
-    server: Harness, engine: KeepingEngine
-) -> None:
+async def test_an_image_is_kept_for_its_time_to_live(server: Harness, engine: GatedEngine) -> None:
     sandbox = await server.create(timeout_secs=10**9)
     short = await kept(server, sandbox, "1", ttl_seconds=10)
     usual = await kept(server, sandbox, "2")
@@ -305,7 +301,7 @@ async def test_an_image_is_kept_for_its_time_to_live(
 
 @pytest.mark.asyncio
 async def test_a_forgotten_image_is_gone_and_its_sandboxes_stay(
-    server: Harness, engine: KeepingEngine
+    server: Harness, engine: GatedEngine
 ) -> None:
     image_id = await kept(server, await server.create())
     copy = await server.create(image_id=image_id)
@@ -328,9 +324,9 @@ async def test_only_snapshots_can_be_forgotten(server: Harness) -> None:
 
 @pytest.mark.asyncio
 async def test_without_room_the_least_recently_used_image_goes_first(
-    server: Harness, engine: KeepingEngine
+    server: Harness, engine: GatedEngine
 ) -> None:
-    engine.room = 3
+    engine.snapshots.room = 3
     sandbox = await server.create()
     oldest, older, newer = [await kept(server, sandbox, name) for name in "123"]
     used = await server.create(image_id=oldest)
@@ -346,8 +342,8 @@ async def test_without_room_the_least_recently_used_image_goes_first(
 
 
 @pytest.mark.asyncio
-async def test_without_room_what_is_in_use_stays(server: Harness, engine: KeepingEngine) -> None:
-    engine.room = 3
+async def test_without_room_what_is_in_use_stays(server: Harness, engine: GatedEngine) -> None:
+    engine.snapshots.room = 3
     sandbox = await server.create()
     running = await kept(server, sandbox, "1")
     shown = await directory(server, sandbox, b"/tmp")
@@ -366,26 +362,24 @@ async def test_without_room_what_is_in_use_stays(server: Harness, engine: Keepin
 
 
 @pytest.mark.asyncio
-async def test_what_would_give_no_room_stays(server: Harness, engine: KeepingEngine) -> None:
-    engine.room, engine.shared = 2, {"image-1"}
+async def test_what_would_give_no_room_stays(server: Harness, engine: GatedEngine) -> None:
+    engine.snapshots.room, engine.shared = 2, {"image-1"}
     sandbox = await server.create()
     await kept(server, sandbox, "1")
     await kept(server, sandbox, "2")
     await kept(server, sandbox, "3")
     assert engine.forgotten == ["image-2"]
-    engine.shared = set(engine.images)
+    engine.shared = set(engine.snapshots.names)
     with refused(Status.RESOURCE_EXHAUSTED, "2 snapshots", "in use"):
         await kept(server, sandbox, "4")
     assert engine.forgotten == ["image-2"]
 
 
 @pytest.mark.asyncio
-async def test_nothing_goes_where_that_would_not_help(
-    server: Harness, engine: KeepingEngine
-) -> None:
+async def test_nothing_goes_where_that_would_not_help(server: Harness, engine: GatedEngine) -> None:
     sandbox = await server.create()
     await kept(server, sandbox, "1")
-    engine.too_deep = True
+    engine.snapshots.too_deep = True
     with refused(Status.RESOURCE_EXHAUSTED, "too many layers"):
         await kept(server, sandbox, "2")
     assert engine.forgotten == []
@@ -393,9 +387,9 @@ async def test_nothing_goes_where_that_would_not_help(
 
 @pytest.mark.asyncio
 async def test_a_snapshot_that_ends_its_sandbox_and_has_no_room_loses_it(
-    server: Harness, engine: KeepingEngine
+    server: Harness, engine: GatedEngine
 ) -> None:
-    engine.room = 1
+    engine.snapshots.room = 1
     sandbox = await server.create()
     image_id = await kept(server, sandbox)
     with refused(Status.RESOURCE_EXHAUSTED, "room for 1", "its files are gone"):
@@ -410,19 +404,18 @@ async def test_a_snapshot_that_ends_its_sandbox_and_has_no_room_loses_it(
 @pytest.mark.asyncio
 async def test_a_directory_is_kept_and_mounted_elsewhere(server: Harness) -> None:
     sandbox = await server.create()
+    write(sandbox, "/tmp/a", "kept")
     image_id = await directory(server, sandbox, b"/tmp")
     other = await server.create()
     await mount(server, other, b"/srv/deep//there/", image_id)
-    await mount(server, other, b"/empty")
+    await mount(server, other, b"/tmp")
 
-    task = other.task
-    assert isinstance(task, KeepingTask)
-    assert task.mounts == [("/srv/deep/there", DirectorySnapshot("image-1")), ("/empty", None)]
-    assert "/srv/deep/there" in task.stub_files.nodes
-    await unmount(server, other, b"/empty")
-    assert task.mounts == [("/srv/deep/there", DirectorySnapshot("image-1"))]
-    with refused(Status.INVALID_ARGUMENT, "/empty"):
-        await unmount(server, other, b"/empty")
+    assert content(other, "/srv/deep/there/a") == "kept"
+    write(other, "/tmp/b", "on what is mounted")
+    await unmount(server, other, b"/tmp")
+    assert content(other, "/tmp/b") is None
+    with refused(Status.INVALID_ARGUMENT, "/tmp"):
+        await unmount(server, other, b"/tmp")
 
 
 @pytest.mark.asyncio

@@ -8,17 +8,14 @@ from grpclib import Status
 from grpclib.exceptions import GRPCError
 
 from pytest_sandbox._proto import common_pb2, containers_pb2, router_pb2, sandboxes_pb2
-from pytest_sandbox.engine import OutputLog
+from pytest_sandbox.engine import ExitStatus, OutputLog
+from pytest_sandbox.fakes import Call, settle
+from pytest_sandbox.fakes.processes.memory_process import MemoryProcess
 
+from .engines import GatedEngine
 from .harness import ERR, STDERR, STDOUT, Created, Harness, refused, serve
-from .stub import StubEngine, StubProcess, settle
 
 # Logs
-
-
-async def say(text: bytes, process: StubProcess) -> int:
-    await process.stdout.append(text)
-    return 0
 
 
 async def batches(
@@ -73,10 +70,9 @@ async def test_a_character_is_never_split(server: Harness) -> None:
 
 @pytest.mark.asyncio
 async def test_bytes_that_are_no_text_are_replaced() -> None:
-    async def program(process: StubProcess) -> int:
-        return await say(b"a\xffb\xe2\x98", process)
-
-    async with serve(StubEngine(programs={"say": program})) as server:
+    engine = GatedEngine()
+    engine.on_exec("say").reply(stdout=b"a\xffb\xe2\x98")
+    async with serve(engine) as server:
         sandbox = await server.create("say")
         assert await server.logs(sandbox) == "a�b�"
 
@@ -215,7 +211,7 @@ async def test_input_for_a_command_that_ended_is_refused_and_its_end_is_known(
     await server.write(sandbox, exec_id, b"", eof=True)
 
 
-class Deaf(StubProcess):
+class Deaf(MemoryProcess):
     """Says that its input is closed, and ends only a moment later."""
 
     async def write_stdin(self, data: bytes) -> None:
@@ -321,20 +317,26 @@ async def test_asking_for_the_state_of_input_cuts_a_stream_short(server: Harness
 
 @pytest.mark.asyncio
 async def test_a_write_whose_caller_left_is_completed_once(server: Harness) -> None:
+    reads = asyncio.Event()
+
+    async def late(call: Call) -> bytes:
+        await reads.wait()
+        return await call.read_all()
+
+    server.engine.on_exec("late").calls(late)
     sandbox = await server.create()
-    exec_id = await server.exec(sandbox, "hang")
-    process = sandbox.task.processes[-1]
-    process.stdin = OutputLog(4)
-    write = asyncio.ensure_future(server.write(sandbox, exec_id, b"abcdef"))
+    exec_id = await server.exec(sandbox, "late")
+    data = bytes(range(256)) * 1024  # more than a pipe holds
+    write = asyncio.ensure_future(server.write(sandbox, exec_id, data))
     await settle()
     write.cancel()
     with pytest.raises(asyncio.CancelledError):
         await write
-    again = asyncio.ensure_future(server.write(sandbox, exec_id, b"abcdef", eof=True))
+    again = asyncio.ensure_future(server.write(sandbox, exec_id, data, eof=True))
     await settle()
-    received = b"".join([data async for data in process.stdin.follow()])
+    reads.set()
     await again
-    assert received == b"abcdef"
+    assert await server.output(sandbox, exec_id) == data
 
 
 # Output of commands
@@ -409,7 +411,12 @@ async def test_a_reader_that_leaves_is_forgotten(server: Harness) -> None:
 @pytest.mark.asyncio
 async def test_the_end_of_output_does_not_wait_for_a_daemon(server: Harness) -> None:
     sandbox = await server.create()
-    exec_id = await server.exec(sandbox, "daemon")
+    exec_id = await server.exec(sandbox, "hang")
+    # As of a process that inherited its output and goes on.
+    process = sandbox.task.processes[-1]
+    process.proc.end(ExitStatus(code=0))
+    process.stdout = OutputLog()
+    await process.stdout.append(b"started\n")
     assert (await server.code(sandbox, exec_id)).code == 0
     reading = asyncio.ensure_future(server.output(sandbox, exec_id))
     await server.clock.advance(1)

@@ -5,7 +5,7 @@ import os
 import socket
 import ssl
 import struct
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,13 +13,15 @@ import pytest
 from grpclib import Status
 
 from pytest_sandbox._proto import sandboxes_pb2 as pb
-from pytest_sandbox.engine import Capability, Connection, SupportsPorts, Task, TaskSpec
+from pytest_sandbox.engine import Capability, Connection, TaskSpec
+from pytest_sandbox.fakes.files.vfs import Filesystem
+from pytest_sandbox.fakes.gpus import Gpu
 from pytest_sandbox.server.certificates import Authority
 from pytest_sandbox.server.tunnels import tunnel
 from pytest_sandbox.server.tunnels.relay import CHUNK
 
+from .engines import GatedEngine, GatedTask
 from .harness import Created, Harness, refused, serve
-from .stub import StubEngine, StubTask
 
 pytestmark = pytest.mark.asyncio
 
@@ -58,11 +60,13 @@ class Inside(Connection):
         self.closed.set()
 
 
-class PortTask(StubTask, SupportsPorts):
+class PortTask(GatedTask):
     """Something listens on every port below 9000."""
 
-    def __init__(self, engine: StubEngine, spec: TaskSpec) -> None:
-        super().__init__(engine, spec)
+    def __init__(
+        self, engine: GatedEngine, spec: TaskSpec, fs: Filesystem, gpus: Sequence[Gpu]
+    ) -> None:
+        super().__init__(engine, spec, fs, gpus)
         self.connections = asyncio.Queue[tuple[int, Inside]]()
 
     async def connect(self, port: int) -> Connection:
@@ -73,11 +77,9 @@ class PortTask(StubTask, SupportsPorts):
         return inside
 
 
-class PortEngine(StubEngine):
-    async def create(self, spec: TaskSpec) -> Task:
-        task = PortTask(self, spec)
-        self.tasks.append(task)
-        return task
+class PortEngine(GatedEngine):
+    def make_task(self, spec: TaskSpec, fs: Filesystem, gpus: Sequence[Gpu]) -> PortTask:
+        return PortTask(self, spec, fs, gpus)
 
 
 def ports(*plain: int, tls: tuple[int, ...] = (), h2: tuple[int, ...] = ()) -> pb.PortSpecs:
@@ -250,7 +252,7 @@ async def test_after_the_end_a_client_gets_what_is_left_but_not_for_ever(
 
 async def test_a_restored_sandbox_is_reached_at_the_same_address() -> None:
     async with tunnelled(80) as (server, sandbox, task, connect):
-        restored = PortTask(server.engine, task.spec)
+        restored = PortTask(server.engine, task.spec, task.kernel.fs, ())
         server.app.state.sandboxes.get(sandbox.id).task = restored
         _, writer = await connect(80)
         _, inside = await restored.connections.get()
@@ -374,9 +376,9 @@ async def test_no_port_can_be_opened_without_a_network(server: Harness) -> None:
 
 
 async def test_an_engine_without_a_way_in_says_so() -> None:
-    engine = StubEngine(capabilities=frozenset(Capability) - {Capability.PORT})
+    engine = GatedEngine(capabilities=frozenset(Capability) - {Capability.PORT})
     async with serve(engine) as server:
-        with refused(Status.UNIMPLEMENTED, "h2_ports=80", "'stub' has no way to ports"):
+        with refused(Status.UNIMPLEMENTED, "h2_ports=80", "'fake' has no way to ports"):
             await server.create(open_ports=ports(h2=(80,)))
 
 

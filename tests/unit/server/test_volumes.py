@@ -1,7 +1,6 @@
 """Volumes: by name and ephemeral, and what sandboxes mount of them."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 
 import pytest
 import pytest_asyncio
@@ -9,10 +8,10 @@ from grpclib import Status
 
 from pytest_sandbox._proto import apps_pb2, common_pb2, containers_pb2, router_pb2
 from pytest_sandbox._proto import volumes_pb2 as pb
-from pytest_sandbox.engine import Capability, SupportsVolumes, VolumeMount
+from pytest_sandbox.engine import Capability, VolumeMount
 
+from .engines import GatedEngine
 from .harness import Harness, refused, serve
-from .stub import StubEngine
 
 pytestmark = pytest.mark.asyncio
 
@@ -21,10 +20,7 @@ CREATE_NEW = common_pb2.OBJECT_CREATION_TYPE_CREATE_FAIL_IF_EXISTS
 EPHEMERAL = common_pb2.OBJECT_CREATION_TYPE_EPHEMERAL
 
 
-@dataclass
-class ForgettingEngine(StubEngine, SupportsVolumes):
-    forgotten: list[str] = field(default_factory=list)
-
+class ForgettingEngine(GatedEngine):
     async def forget_volume(self, volume: str) -> None:
         self.forgotten.append(volume)
 
@@ -203,10 +199,10 @@ async def test_mounts_that_cannot_be_are_refused(server: Harness) -> None:
 
 
 async def test_an_engine_without_volumes_says_so() -> None:
-    engine = StubEngine(capabilities=frozenset(Capability) - {Capability.VOLUME})
+    engine = GatedEngine(capabilities=frozenset(Capability) - {Capability.VOLUME})
     async with serve(engine) as server:
         made = await volume(server, "data")
-        with refused(Status.UNIMPLEMENTED, "volumes={'/data': ...}", "'stub' has no volumes"):
+        with refused(Status.UNIMPLEMENTED, "volumes={'/data': ...}", "'fake' has no volumes"):
             await server.create(volume_mounts=[mount(made.volume_id)])
 
 
