@@ -60,8 +60,8 @@ def namespace(first: int, count: int) -> int:
     Raises:
         OSError: the kernel refused it.
     """
-    # clone(2) makes a namespace with a process in it. Without that, it lives as long as a descriptor
-    # of it is open: namespaces(7), "Namespace lifetime".
+    # clone(2) makes a namespace with a process in it. Once that has ended, an open descriptor keeps
+    # it alive: namespaces(7), "Namespace lifetime".
     holder = clone(CLONE_NEWUSER, signal.pause)
     try:
         write_map(holder, first, count)
