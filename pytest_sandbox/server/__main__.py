@@ -1,7 +1,8 @@
 """The engine process: `python -m pytest_sandbox.server --engine NAME --run-dir DIR`.
 
-Prints one line of JSON when it is ready, or why it cannot be, and serves until the lease of its
-run directory is free or it is told to stop. Then it ends everything and removes the directory.
+Prints one line of JSON when it is ready, or why it cannot start. It serves until the lease of its
+run directory is free, or until SIGTERM or SIGINT. Then it ends all sandboxes and removes the
+directory.
 """
 
 import argparse
@@ -28,7 +29,7 @@ from .listeners import Listeners
 
 log = logging.getLogger("pytest_sandbox.server")
 
-#: Seconds that an engine may take to end its sandboxes. Less than the owner of a run waits.
+#: Seconds that an engine may take to end its sandboxes; the owner of a run waits longer.
 CLOSE_TIMEOUT = 8.0
 
 
@@ -40,7 +41,7 @@ def main() -> int:
         level=logging.INFO,
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
-    # grpclib reports every call that a client gives up; that is no news here.
+    # grpclib warns of every call that a client cancels, which is normal here.
     logging.getLogger("grpclib").setLevel(logging.ERROR)
     ended_well = False
     try:
@@ -50,7 +51,7 @@ def main() -> int:
         _say({"error": {"reason": error.reason, "remedy": error.remedy}})
         return 1
     finally:
-        # An owner who is still there wants the log of what went wrong, and removes it all.
+        # After an error, an owner that is still alive reads the log and removes the directory.
         if ended_well or lease.is_free(options.run_dir):
             lease.remove(options.run_dir)
     return 0
@@ -103,7 +104,7 @@ async def _serve(options: argparse.Namespace) -> None:
 async def _listen(
     listeners: Listeners, options: argparse.Namespace, info: EngineInfo
 ) -> dict[str, Any]:
-    """Listen, and describe where."""
+    """Listen; what the launcher is told."""
     path = options.run_dir / "socket"
     try:
         await listeners.unix(path)
@@ -129,10 +130,10 @@ async def _listen(
 
 
 def _stop_event(run_dir: Path) -> asyncio.Event:
-    """Set when the owner of the run is gone, or somebody says so.
+    """An event that is set when the owner of the run is gone, or by a signal.
 
-    From then on the process has `CLOSE_TIMEOUT` seconds left, whatever happens: when it is gone
-    the kernel ends what is left of its sandboxes.
+    From then on the process has `CLOSE_TIMEOUT` seconds left: when it is gone, the kernel ends
+    what is left of its sandboxes.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -141,7 +142,7 @@ def _stop_event(run_dir: Path) -> asyncio.Event:
         limit = threading.Timer(CLOSE_TIMEOUT, _give_up, (run_dir,))
         limit.daemon = True
         limit.start()
-        # The loop may be closed by then: the process is about to end anyway.
+        # The loop may be closed already: then the process is about to end anyway.
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(stop.set)
 

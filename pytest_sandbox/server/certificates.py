@@ -5,15 +5,15 @@ import importlib.util
 import ssl
 from typing import Any
 
-#: How one comes by the package that makes certificates, an extra of this one.
-REMEDY = "needs the package trustme: pip install 'pytest-sandbox[serve]', and start anew"
+#: How to get the package that makes certificates, an extra of this one.
+REMEDY = "needs the package trustme: pip install 'pytest-sandbox[serve]', and start again"
 
 
 class Authority:
-    """An authority that only this process has, made when it is first needed.
+    """A certificate authority of this process, made when it is first needed.
 
-    That takes some tens of milliseconds, once, and nothing else is done meanwhile: to a clock
-    that skips the time when nothing can run, work of a thread looks like nothing.
+    Making it blocks the event loop for some tens of milliseconds, once. A thread would not do: a
+    virtual clock skips time while the loop is idle, and does not see that a thread works.
     """
 
     def __init__(self) -> None:
@@ -21,24 +21,24 @@ class Authority:
 
     @staticmethod
     def available() -> bool:
-        """Whether there can be any certificate."""
+        """Whether certificates can be made: whether trustme is installed."""
         return importlib.util.find_spec("trustme") is not None
 
     @property
     def pem(self) -> bytes:
-        """The authority's own certificate, for who is to trust it."""
+        """The certificate of the authority itself, which clients have to trust."""
         pem: bytes = self._authority().cert_pem.bytes()
         return pem
 
     def context(self, hosts: frozenset[str], protocol: str) -> ssl.SSLContext:
-        """What a server needs.
+        """The TLS context of a server.
 
         Args:
-            hosts: names and addresses by which clients know it.
-            protocol: what it speaks, `h2` or `http/1.1`, by RFC 7301.
+            hosts: names and addresses under which clients reach it.
+            protocol: its ALPN protocol (RFC 7301), `h2` or `http/1.1`.
 
         Raises:
-            ImportError: there can be no certificate.
+            ImportError: trustme is not installed.
         """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._authority().issue_cert(*sorted(hosts)).configure_cert(context)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 PREFIX = "pytest-sandbox-"
-#: All that a run directory may hold; nothing else is ever removed.
+#: The files of a run directory; nothing else in it is ever removed.
 FILES = ("socket", "server.log", "start.lock", "ca.pem", "lease")
 
 
@@ -32,7 +32,7 @@ def watch(directory: Path, on_free: Callable[[], None]) -> None:
 
 
 def remove(directory: Path) -> None:
-    """Remove a run directory: the files it is known to hold, and itself if it is empty then."""
+    """Remove the files of a run directory, and the directory if it is empty then."""
     for name in FILES:
         with contextlib.suppress(OSError):
             (directory / name).unlink()
@@ -41,7 +41,7 @@ def remove(directory: Path) -> None:
 
 
 def sweep(parent: Path, mine: Path) -> None:
-    """Remove the run directories in `parent` that belong to this user and that nobody holds."""
+    """Remove the run directories in `parent` of this user whose lease is free."""
     for directory in parent.glob(f"{PREFIX}*"):
         if directory != mine and _is_ours(directory) and is_free(directory):
             remove(directory)
@@ -49,18 +49,21 @@ def sweep(parent: Path, mine: Path) -> None:
 
 def _is_ours(directory: Path) -> bool:
     try:
-        # Not a link, so that nobody leads us elsewhere.
+        # A symbolic link of another user could lead to a directory of ours.
         return not directory.is_symlink() and directory.stat().st_uid == os.geteuid()
     except OSError:
         return False
 
 
 def is_free(directory: Path) -> bool:
-    """Whether nobody holds the lease; what this process itself holds counts as free."""
+    """Whether no other process holds the lease.
+
+    Record locks belong to a process (fcntl_locking(2)): one of its own never refuses it.
+    """
     try:
         descriptor = os.open(directory / "lease", os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
-        # Without a lease it is a directory in the making, or none of ours.
+        # A directory without a lease is just being made, or is something else.
         return False
     try:
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

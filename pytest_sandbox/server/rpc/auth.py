@@ -1,8 +1,8 @@
-"""Who may call what, per listener.
+"""Which callers may call which services at each listener.
 
 | listener | control plane | command router | inspector, extensions |
 |---|---|---|---|
-| Unix socket | everybody who can open it: its folder is `0700` | Bearer token of the task | yes |
+| Unix socket | anybody who can open it: its folder is `0700` | Bearer token of the task | yes |
 | TCP, TCP with TLS | the run's token id and secret | Bearer token of the task | no |
 """
 
@@ -17,24 +17,24 @@ from grpclib import GRPCError, Status
 
 from pytest_sandbox.engine import Clock
 
-#: Seconds that a token of the command router lives. Clients of Modal before 1.3 ask again and
-#: again for a token that is about to expire, so it is always long.
+#: Seconds that a token of the command router is valid. It is long because clients of Modal before
+#: 1.3 ask again and again once their token is about to expire.
 ROUTER_TOKEN_LIFETIME = 24 * 3600
-#: Tokens whose signature need not be checked again; the signature is what counts for others.
+#: The most tokens that are remembered as valid; the signature of any other is checked.
 KNOWN_TOKENS = 10_000
 _ALGORITHM = "HS256"
 
 
 @dataclass(frozen=True)
 class TokenPair:
-    """What a client of Modal keeps as its token id and token secret."""
+    """The token id and token secret of a client of Modal."""
 
     id: str
     secret: str
 
     @classmethod
     def random(cls) -> "TokenPair":
-        """A fresh pair, in the shape of Modal's."""
+        """A new pair in the format of Modal's."""
         return cls(f"ak-{secrets.token_hex(11)}", f"as-{secrets.token_hex(11)}")
 
 
@@ -42,13 +42,13 @@ class RouterTokens:
     """Signs and checks the tokens of the command router: one per task, for this process only.
 
     Args:
-        clock: the engine's; what tokens expire by.
+        clock: the engine's, by which tokens expire.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._key = secrets.token_bytes(32)
-        #: Task id and expiry of tokens that need no checking, since they were made here.
+        #: Task id and expiry of tokens whose signature need not be checked: they were issued here.
         self._valid: OrderedDict[str, tuple[str, float]] = OrderedDict()
 
     def issue(self, task_id: str) -> str:
@@ -61,14 +61,14 @@ class RouterTokens:
         return token
 
     def renew(self, task_id: str, token: str) -> str:
-        """The token of a task, or another one if it has lived for more than half its time."""
+        """The token of a task, or a new one if less than half of its time is left."""
         _, expiry = self._valid.get(token, ("", 0.0))
         if expiry - self._clock.now() > ROUTER_TOKEN_LIFETIME / 2:
             return token
         return self.issue(task_id)
 
     def session(self) -> str:
-        """A token that opens nothing: clients only look at when it expires."""
+        """A token that grants nothing: clients only look at its expiry."""
         return self._sign({"exp": int(self._clock.now() + ROUTER_TOKEN_LIFETIME)})
 
     def _sign(self, claims: dict[str, object]) -> str:
@@ -105,11 +105,11 @@ class RouterTokens:
 
 @dataclass(frozen=True)
 class ListenerConfig:
-    """One door to the server.
+    """How one listener of the server lets callers in.
 
     Attributes:
-        name: for the log.
-        tokens: what callers of the control plane must show; `None` lets everybody in.
+        name: `"unix"`, `"tcp"` or `"tls"`, for records of calls.
+        tokens: what callers of the control plane must send; `None` lets everybody in.
         inspector: whether our own services are served here, the inspector and the extensions.
         local: whether it is the Unix socket.
     """
@@ -120,7 +120,7 @@ class ListenerConfig:
     local: bool = False
 
     def check_control(self, metadata: Mapping[str, str | bytes]) -> None:
-        """Let a caller of the control plane in.
+        """Refuse a caller of the control plane without the right tokens.
 
         Raises:
             GRPCError: UNAUTHENTICATED.
@@ -128,7 +128,7 @@ class ListenerConfig:
         if self.tokens is None:
             return
         shown = _text(metadata, "x-modal-token-id"), _text(metadata, "x-modal-token-secret")
-        # Both are compared whatever the first comparison says, in constant time.
+        # Compare both, in constant time: how long this takes must not tell which one is wrong.
         same_id = hmac.compare_digest(shown[0].encode(), self.tokens.id.encode())
         same_secret = hmac.compare_digest(shown[1].encode(), self.tokens.secret.encode())
         if not (same_id and same_secret):

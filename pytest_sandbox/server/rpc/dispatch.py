@@ -18,8 +18,8 @@ from grpclib.const import Cardinality
 
 from .auth import ListenerConfig
 from .call import IDEMPOTENCY_KEY, AnyStream, Serve, ServedCall
+from .disruption import ResponseLost
 from .errors import failure, invalid
-from .faults import ResponseLost
 from .handlers import RpcHandler
 from .idempotency import Outcomes
 from .middleware import CallMiddleware, Middleware

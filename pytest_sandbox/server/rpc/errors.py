@@ -1,13 +1,13 @@
-"""Every exception becomes one gRPC status, and its message.
+"""The gRPC status and message of every exception that a handler can raise.
 
-    GRPCError                    as it is: a handler said exactly what it means
+    GRPCError                    unchanged: a handler chose it
     EngineError                  by class, see `_ENGINE`
     OSError                      by errno, see `_ERRNO`
     DecodeError                  INVALID_ARGUMENT: the request is not the message it should be
-    anything else                INTERNAL, and a traceback in the log: a bug of ours
+    anything else                INTERNAL, and a traceback in the log: a bug of the server
 
-Clients repeat calls that end with UNAVAILABLE, UNKNOWN or INTERNAL, so nothing that a caller
-can cause ends with one of these.
+Clients repeat calls that end with UNAVAILABLE, UNKNOWN or INTERNAL, so no mistake of a caller
+may end with one of these.
 """
 
 import errno
@@ -71,25 +71,25 @@ def failure(error: Exception, rpc: str) -> GRPCError:
 
 
 def invalid(message: str) -> GRPCError:
-    """The request makes no sense, whatever the state of things."""
+    """INVALID_ARGUMENT: the request is wrong, whatever state the server is in."""
     return GRPCError(Status.INVALID_ARGUMENT, message)
 
 
 def not_found(kind: str, key: str, why: str = "") -> GRPCError:
-    """There is no such object, or not any more."""
+    """NOT_FOUND: the object does not exist, or no longer; `why` says what became of it."""
     return GRPCError(Status.NOT_FOUND, f"{kind} {key!r} not found{why and ': '}{why}")
 
 
 def already_exists(message: str) -> GRPCError:
-    """A name is taken."""
+    """ALREADY_EXISTS: a name is taken."""
     return GRPCError(Status.ALREADY_EXISTS, message)
 
 
 def precondition(message: str) -> GRPCError:
-    """The request is fine, but things are not, or no longer, in the state it needs."""
+    """FAILED_PRECONDITION: the request would be fine in another state of the object."""
     return GRPCError(Status.FAILED_PRECONDITION, message)
 
 
 def unimplemented(message: str) -> GRPCError:
-    """Modal has it and this server does not."""
+    """UNIMPLEMENTED: Modal has this feature, and this server does not."""
     return GRPCError(Status.UNIMPLEMENTED, message)

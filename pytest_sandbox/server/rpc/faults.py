@@ -1,11 +1,10 @@
-"""What is to go wrong, and with which calls."""
+"""The faults that are set: which calls they disturb, and which sandboxes they end."""
 
 import ast
 import asyncio
 import math
 import random
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 from google.protobuf.message import Message
@@ -18,46 +17,20 @@ from pytest_sandbox.rpcs import SIGNATURES, check, differences
 
 from ..async_helpers import start
 from ..model.state import State
+from .disruption import Disruption
 from .errors import invalid
 
 
-class ResponseLost(GRPCError):
-    """The answer of a call does not reach the client: the call is to be reset."""
-
-    def __init__(self) -> None:
-        super().__init__(Status.CANCELLED, "the answer was lost, as a fault was set to")
-
-
-@dataclass
-class Disruption:
-    """What happens to one call.
+class ArmedFault:
+    """A fault that is set.
 
     Attributes:
-        delay: seconds before anything else.
-        error: what it ends with instead of being carried out.
-        drop: it is carried out, and reset instead of answered.
-        left: bytes of its responses until it is cut; `None` for no end.
-        cut: it was.
-        words: for people, what is done.
-        by: the fault that the effect is of, if there is one.
+        fault: as the client sent it.
+        where: what the request of a call must be like, parsed.
+        seen: how many calls it was for.
+        fired: how many of them it disturbed, or whether it ended its sandbox.
+        timer: ends its sandbox.
     """
-
-    delay: float = 0.0
-    error: GRPCError | None = None
-    drop: bool = False
-    left: int | None = None
-    cut: bool = False
-    words: list[str] = field(default_factory=list)
-    by: "_ArmedFault | None" = None
-
-    def over(self) -> None:
-        """The call is over: a stream that ended before it was to be cut, was spared."""
-        if self.left is not None and not self.cut and self.by is not None:
-            self.by.fired -= 1
-
-
-class _ArmedFault:
-    """A fault and how it fared."""
 
     def __init__(self, fault: pb.Fault) -> None:
         self.fault = fault
@@ -67,15 +40,21 @@ class _ArmedFault:
         self.timer: asyncio.Future[None] | None = None
 
     def is_for(self, caller: str, request: Message | None) -> bool:
+        """Whether the fault is for a call of this caller with this request."""
         if self.fault.caller not in ("", caller):
             return False
         return not self.where or (request is not None and not any(differences(request, self.where)))
 
+    def spare(self) -> None:
+        """A stream that was to be cut ended before."""
+        self.fired -= 1
+
     def is_due(self, rpc: str) -> bool:
-        """Whether the call that was just seen is one to strike."""
+        """Whether the call that was just seen is to be disturbed."""
         call = self.fault.call
         if call.HasField("chance"):
-            # The same whatever other calls come between: seeded with text, by its hash.
+            # Whatever other calls come between, and in every process, the draw is the same: of a
+            # text, `random` takes the SHA-512 as seed, not the randomized `hash`.
             drawn = random.Random(f"{call.chance.seed}/{rpc}/{self.seen}").random()
             return drawn < call.chance.rate
         return self.seen >= call.nth and (not call.times or self.fired < call.times)
@@ -90,10 +69,10 @@ class FaultInjector:
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._planned: dict[str, _ArmedFault] = {}
-        self._of_rpc: dict[str, list[_ArmedFault]] = {}
+        self._armed: dict[str, ArmedFault] = {}
+        self._of_rpc: dict[str, list[ArmedFault]] = {}
 
-    # For those who plan
+    # For clients that set faults
 
     def fault_set(self, fault: pb.Fault) -> None:
         """Set a fault, or change the one with its id.
@@ -101,84 +80,86 @@ class FaultInjector:
         Raises:
             GRPCError: NOT_FOUND, there is no such sandbox; INVALID_ARGUMENT.
         """
-        planned = self._planned.get(fault.id) or _ArmedFault(fault)
+        armed = self._armed.get(fault.id) or ArmedFault(fault)
         if fault.WhichOneof("subject") == "sandbox":
-            self._schedule(planned, fault.sandbox)
+            self._schedule(armed, fault.sandbox)
         else:
             where = _parsed(fault.call.where)
             _check(fault.call, where)
-            planned.where = where
-        planned.fault = fault
-        self._planned[fault.id] = planned
+            armed.where = where
+        armed.fault = fault
+        self._armed[fault.id] = armed
         self._index()
 
     def fault_list(self, ids: Iterable[str]) -> list[pb.FaultState]:
-        """How often each of those was met, and struck."""
-        known = [self._planned[each] for each in ids if each in self._planned]
+        """How many calls each of these faults was for, and how many it disturbed."""
+        known = [self._armed[each] for each in ids if each in self._armed]
         return [pb.FaultState(id=each.fault.id, seen=each.seen, fired=each.fired) for each in known]
 
     def fault_clear(self, ids: Iterable[str]) -> None:
-        """Forget those, and what they were still to do."""
+        """Clear these faults; they disturb nothing more."""
         for each in ids:
-            planned = self._planned.pop(each, None)
-            if planned is not None and planned.timer is not None:
-                planned.timer.cancel()
+            armed = self._armed.pop(each, None)
+            if armed is not None and armed.timer is not None:
+                armed.timer.cancel()
         self._index()
 
     async def settled(self, fault_id: str) -> None:
-        """Return when a sandbox that was to end at once has ended."""
-        planned = self._planned[fault_id]
-        if planned.timer is not None and planned.fired:
-            await asyncio.wait({planned.timer})
+        """Return once a sandbox that was to end at once has ended."""
+        armed = self._armed[fault_id]
+        if armed.timer is not None and armed.fired:
+            await asyncio.wait({armed.timer})
 
-    # For the calls
+    # For calls
 
     def concerns(self, rpc: str) -> bool:
         """Whether calls of that name may be disturbed."""
         return rpc in self._of_rpc
 
     def strike(self, rpc: str, caller: str, request: Message | None) -> Disruption | None:
-        """What happens to a call; each fault that is for it has then met it."""
-        strike = Disruption()
-        for planned in self._of_rpc.get(rpc, ()):
-            if not planned.is_for(caller, request):
+        """What the faults do to a call; this counts it as seen by each fault that is for it."""
+        disruption = Disruption()
+        for fault in self._of_rpc.get(rpc, ()):
+            if not fault.is_for(caller, request):
                 continue
-            planned.seen += 1
-            call = planned.fault.call
+            fault.seen += 1
+            call = fault.fault.call
             effect = _effect(call)
-            if not planned.is_due(rpc) or (effect and strike.by):
+            if not fault.is_due(rpc) or (effect and disruption.has_effect):
                 continue
-            planned.fired += 1
-            strike.by = planned if effect else strike.by
-            _add(strike, call, effect)
-        return strike if strike.words else None
+            fault.fired += 1
+            if effect:
+                disruption.has_effect = True
+                disruption.spared = fault.spare
+            _add(disruption, call, effect)
+        return disruption if disruption.words else None
 
     def _index(self) -> None:
         self._of_rpc = {}
-        for planned in self._planned.values():
-            for rpc in planned.fault.call.rpcs:
-                self._of_rpc.setdefault(rpc, []).append(planned)
+        for armed in self._armed.values():
+            for rpc in armed.fault.call.rpcs:
+                self._of_rpc.setdefault(rpc, []).append(armed)
 
     # Sandboxes
 
-    def _schedule(self, planned: _ArmedFault, fault: pb.SandboxFault) -> None:
+    def _schedule(self, armed: ArmedFault, fault: pb.SandboxFault) -> None:
         cause = _CAUSES.get(fault.cause)
         if cause is None:
             raise invalid(f"a sandbox cannot end by {fault.cause!r}")
         sandbox = self._state.sandboxes.get(fault.sandbox_id)
         left = sandbox.started + fault.at - self._state.clock.monotonic()
-        if planned.timer is not None or planned.fired:
-            return  # the same call again: its answer was lost
+        if armed.timer is not None or armed.fired:
+            return  # the client repeats a call whose response was lost
 
         async def happen() -> None:
             if left > 0:
                 await self._state.clock.sleep(left)
-                planned.fired += sandbox.result is None
+                armed.fired += sandbox.result is None
             await sandbox.fail(cause)
 
-        # Counted at once, so that `settled` knows it has something to wait for.
-        planned.fired += left <= 0 and sandbox.result is None
-        planned.timer = start(happen())
+        # Counted now, not when it happens: `settled` looks at it.
+        armed.fired += left <= 0 and sandbox.result is None
+        armed.timer = start(happen())
 
 
 _CAUSES = {"lost": EndCause.LOST, "out of memory": EndCause.OUT_OF_MEMORY}
@@ -192,41 +173,41 @@ def _effect(call: pb.CallFault) -> str:
     return effect or ""
 
 
-def _add(strike: Disruption, call: pb.CallFault, effect: str) -> None:
-    strike.delay += call.delay
+def _add(disruption: Disruption, call: pb.CallFault, effect: str) -> None:
+    disruption.delay += call.delay
     if call.delay:
-        strike.words.append(f"delay {call.delay:g} s")
+        disruption.words.append(f"delay {call.delay:g} s")
     if not effect:
         return
     if effect == "status":
         status = Status[call.status.status or "UNAVAILABLE"]
-        strike.error = GRPCError(status, call.status.message or "as a fault was set to")
-        strike.words.append(f"status {status.name}")
+        disruption.error = GRPCError(status, call.status.message or "as a fault was set to")
+        disruption.words.append(f"status {status.name}")
     elif effect == "retry_after":
         policy = common_pb2.RPCRetryPolicy(retry_after_secs=call.retry_after)
         message = f"rate limited, as a fault was set to: again in {call.retry_after:g} s"
-        strike.error = GRPCError(Status.RESOURCE_EXHAUSTED, message, [policy])
-        strike.words.append(f"rate limit, retry after {call.retry_after:g} s")
+        disruption.error = GRPCError(Status.RESOURCE_EXHAUSTED, message, [policy])
+        disruption.words.append(f"rate limit, retry after {call.retry_after:g} s")
     elif effect == "drop_response":
-        strike.drop = True
-        strike.words.append("drop response")
+        disruption.drop = True
+        disruption.words.append("drop response")
     else:
-        strike.left = call.cut_after_bytes
-        strike.words.append(f"cut stream after {call.cut_after_bytes} bytes")
+        disruption.left = call.cut_after_bytes
+        disruption.words.append(f"cut stream after {call.cut_after_bytes} bytes")
 
 
 def _parsed(where: str) -> dict[Any, Any]:
     try:
         parsed = ast.literal_eval(where or "{}")
     except (ValueError, SyntaxError) as error:
-        raise invalid(f"where: not a dict as a Python literal: {where!r}") from error
+        raise invalid(f"where must be a Python literal of a dict, not {where!r}") from error
     if not isinstance(parsed, dict):
-        raise invalid(f"where: not a dict: {where!r}")
+        raise invalid(f"where must be a dict, not {where!r}")
     return parsed
 
 
 def _check(call: pb.CallFault, where: dict[Any, Any]) -> None:
-    """The client has looked at all of it, so this is for clients that are not ours."""
+    """Refuse what makes no sense; our own client checks the same before it sends a fault."""
     if unknown := [rpc for rpc in call.rpcs if rpc not in SIGNATURES]:
         raise invalid(f"there is no RPC {unknown[0]!r}")
     try:
@@ -237,4 +218,4 @@ def _check(call: pb.CallFault, where: dict[Any, Any]) -> None:
     if call.status.status and call.status.status not in Status.__members__:
         raise invalid(f"there is no status {call.status.status!r}")
     if not (0 <= call.delay < math.inf and 0 <= call.retry_after < math.inf):
-        raise invalid("seconds are not negative, and not endless")
+        raise invalid("delay and retry_after must be finite and not negative")

@@ -1,4 +1,4 @@
-"""Calls that create something run once per `x-idempotency-key`.
+"""Runs calls that create something once for each `x-idempotency-key`.
 
 A client repeats a call whose response was lost, with the same key, so that nothing is created
 twice (all attempts of one call carry one key, a UUID). The first attempt runs in a task of its
@@ -27,9 +27,9 @@ class Outcomes(Generic[T]):
         self._of_rpc: dict[str, _OfRpc[T]] = {}
 
     async def once(self, rpc: str, key: str, run: Callable[[], Awaitable[T]]) -> T:
-        """The outcome of `run`, which is called at most once per RPC and key.
+        """The outcome of `run`, which is called at most once for each RPC and key.
 
-        A failure is not remembered: the next attempt runs again.
+        A failure is not remembered: the next attempt calls `run` again.
         """
         of_rpc = self._of_rpc.get(rpc)
         if of_rpc is None:
@@ -38,7 +38,7 @@ class Outcomes(Generic[T]):
 
 
 class _OfRpc(Generic[T]):
-    """The calls of one RPC, those under way and the newest ones that succeeded."""
+    """The calls of one RPC: those under way, and the newest of those that succeeded."""
 
     def __init__(self, capacity: int) -> None:
         self._tasks: dict[str, asyncio.Future[T]] = {}

@@ -10,7 +10,8 @@ from grpclib import GRPCError, Status
 from pytest_sandbox.engine import Clock
 
 from .call import CALLER, ServedCall
-from .faults import Disruption, FaultInjector, ResponseLost
+from .disruption import Disruption, ResponseLost
+from .faults import FaultInjector
 from .recorder import RecordedCall, Recorder
 
 

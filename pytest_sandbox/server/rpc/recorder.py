@@ -1,7 +1,7 @@
-"""What was called: the newest calls, as long as somebody wants to know.
+"""Records the newest calls while anybody reads them.
 
-Messages are kept as bytes, which is what they cost least as and what cannot change afterwards.
-What is secret is taken out, and what a call is about found out, when somebody reads.
+Messages are stored as bytes: that is cheapest, and nothing can change them afterwards. Secrets are
+removed, and the sandboxes of a call are found, only when the record is read.
 """
 
 from collections import deque
@@ -15,18 +15,18 @@ from pytest_sandbox.rpcs import SIGNATURES
 
 from .redaction import public_message, public_metadata
 
-#: Calls that are held, and bytes of their messages.
+#: The most calls that are stored, and the most bytes of their messages.
 CALLS = 10_000
 BYTES = 64 * 1024 * 1024
-#: Messages of one call that are kept, and their bytes; of the rest there is only the number.
+#: The most messages of one call that are stored, and the most bytes; others are only counted.
 CALL_MESSAGES = 256
 CALL_BYTES = 1024 * 1024
-#: Bytes of messages in one answer to a reader.
+#: Bytes of messages in one page of records.
 PAGE = 4 * 1024 * 1024
 
 
 class RecordedCall:
-    """One call."""
+    """One call; `held` says whether the recorder still has it."""
 
     __slots__ = (
         "caller",
@@ -69,7 +69,7 @@ class RecordedCall:
 
 
 class Recorder:
-    """The newest calls.
+    """Records the newest calls.
 
     Args:
         clock: the engine's.
@@ -84,10 +84,10 @@ class Recorder:
         self._entries: deque[RecordedCall] = deque()
         self._bytes = 0
 
-    # For those who read
+    # For readers
 
     def record_start(self) -> int:
-        """Record until `record_stop` was called as often; the number of the next call."""
+        """Record until each reader has called `record_stop`; the number of the next call."""
         self._readers += 1
         return self._next
 
@@ -96,7 +96,7 @@ class Recorder:
         return self._next
 
     def record_stop(self) -> None:
-        """One reader less; without any, nothing is held."""
+        """A reader has finished; the records are dropped with the last one."""
         self._readers = max(0, self._readers - 1)
         if not self._readers:
             for entry in self._entries:
@@ -105,7 +105,7 @@ class Recorder:
             self._bytes = 0
 
     def record(self, since: int) -> pb.InspectorRecordResponse:
-        """Records of the calls with that number and later ones, a page of them."""
+        """A page of records, beginning with the call of that number."""
         oldest = self._entries[0].number if self._entries else self._next
         page = pb.InspectorRecordResponse(next=self._next, dropped=max(0, oldest - since))
         size = 0
@@ -115,7 +115,7 @@ class Recorder:
                 break
             entry = self._entries[index]
             size += entry.size
-            page.records.append(self._told(entry))
+            page.records.append(self._record_of(entry))
         return page
 
     def any_ended_with(self, status: str) -> bool:
@@ -126,11 +126,11 @@ class Recorder:
 
     @property
     def on(self) -> bool:
-        """Whether anybody wants to know."""
+        """Whether there is a reader."""
         return self._readers > 0
 
     def begin(self, rpc: str, listener: str, metadata: Mapping[str, str | bytes]) -> RecordedCall:
-        """A call came in."""
+        """Record a call that has come in."""
         entry = RecordedCall(self._next, rpc, listener)
         entry.metadata = metadata
         entry.started = self._clock.now()
@@ -141,29 +141,30 @@ class Recorder:
         return entry
 
     def request(self, entry: RecordedCall, message: Message) -> None:
-        """It brought a message."""
-        self._keep(entry, entry.requests, entry.requested, message)
+        """Record a message from the client."""
+        self._store(entry, entry.requests, entry.requested, message)
 
     def response(self, entry: RecordedCall, message: Message) -> None:
-        """It is answered with a message."""
-        self._keep(entry, entry.responses, entry.responded, message)
+        """Record a message to the client."""
+        self._store(entry, entry.responses, entry.responded, message)
 
     def end(self, entry: RecordedCall, status: str, message: str) -> None:
-        """It is over."""
+        """Record how a call ended."""
         entry.status = status
         entry.message = message
         entry.seconds = self._clock.monotonic() - entry.since
 
-    def _keep(
-        self, entry: RecordedCall, kept: list[bytes], counted: list[int], message: Message
+    def _store(
+        self, entry: RecordedCall, stored: list[bytes], counted: list[int], message: Message
     ) -> None:
         data = message.SerializeToString()
-        complete = len(kept) == counted[0]  # what is kept are always the first ones
+        # Only the first messages are stored, without gaps.
+        complete = len(stored) == counted[0]
         counted[0] += 1
         counted[1] += len(data)
-        fits = len(kept) < CALL_MESSAGES and entry.size + len(data) <= CALL_BYTES
+        fits = len(stored) < CALL_MESSAGES and entry.size + len(data) <= CALL_BYTES
         if entry.held and complete and fits:
-            kept.append(data)
+            stored.append(data)
             entry.size += len(data)
             self._bytes += len(data)
             self._make_room()
@@ -174,9 +175,9 @@ class Recorder:
             oldest.held = False
             self._bytes -= oldest.size
 
-    # Telling
+    # Building records
 
-    def _told(self, entry: RecordedCall) -> pb.RpcRecord:
+    def _record_of(self, entry: RecordedCall) -> pb.RpcRecord:
         record = pb.RpcRecord(
             number=entry.number,
             rpc=entry.rpc,
@@ -203,12 +204,12 @@ class Recorder:
     def _concerned(
         self, entry: RecordedCall, requests: list[Message], responses: list[Message]
     ) -> list[str]:
-        """The sandboxes that a call is about, each once."""
+        """The ids of the sandboxes that a call is about, each once."""
         found = [self._sandbox_of(entry.task_id)]
         for message in [*requests[:1], *responses[:1]]:
             found.append(getattr(message, "sandbox_id", ""))
             task_id = getattr(message, "task_id", "")
-            # The ids of commands that the server chose begin with that of the task.
+            # Ids that the server chose for commands begin with the id of the task.
             exec_id = str(getattr(message, "exec_id", "")).partition(".")[0]
             found += [self._sandbox_of(task_id), self._sandbox_of(exec_id)]
         return list(dict.fromkeys(filter(None, found)))

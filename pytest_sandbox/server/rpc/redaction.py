@@ -1,4 +1,4 @@
-"""What of a call may be shown: everything but secrets."""
+"""Calls as they may be shown: without secrets."""
 
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -7,11 +7,11 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
-#: What stands for a secret.
+#: Shown in the place of a secret.
 HIDDEN = "[secret]"
-#: Parts of the names of metadata that is secret; binary metadata is left out as well.
+#: Metadata whose name contains one of these is secret. Binary metadata is left out.
 _METADATA = ("auth", "token", "secret", "jwt", "cookie", "password")
-#: Fields that are secret as a whole, and those whose values are.
+#: Fields that are secret as a whole, and fields that map names to secret values.
 _TEXTS = frozenset({"customer_supplied_encryption_key", "jwt", "token"})
 _VALUES = frozenset({"env", "env_dict", "environment_variables"})
 
@@ -26,7 +26,7 @@ def public_metadata(metadata: Mapping[str, str | bytes]) -> dict[str, str]:
 
 
 def public_message(message: Message) -> bytes:
-    """A message on the wire, with secrets replaced in it; unknown fields are kept."""
+    """The bytes of a message with secrets replaced; unknown fields are retained."""
     if _has_secrets(message.DESCRIPTOR):
         _redact(message)
     return message.SerializeToString()
@@ -43,7 +43,7 @@ def _has_secrets(descriptor: Descriptor) -> bool:
 
 @cache
 def _inner(descriptor: Descriptor) -> tuple[FieldDescriptor, ...]:
-    """Fields that are messages, which may hold secrets, but for maps."""
+    """Fields that are messages, which may contain secrets; maps are not among them."""
     return tuple(
         field
         for field in descriptor.fields
@@ -70,7 +70,7 @@ def _each(value: Message) -> Iterator[Message]:
 
 
 def _hide_values(value: Any) -> None:
-    """Of a map of texts, or of a message that holds one."""
+    """Hide the values of a map of strings, or of a message with such a map."""
     values = getattr(value, "contents", value)
     for name in list(values):
         values[name] = HIDDEN
