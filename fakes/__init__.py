@@ -10,9 +10,12 @@ from .clock import new_event_loop as new_event_loop
 from .clock import settle as settle
 from .engine import FakeEngine as FakeEngine
 from .files.view import FileView as FileView
+from .processes.process import KernelInterface as KernelInterface
 from .scripting.call import Call as Call
 from .scripting.http import Request as Request
 from .scripting.matching import ANY as ANY
+from .scripting.matching import Anything as Anything
+from .scripting.matching import Matcher as Matcher
 from .scripting.peer import Peer as Peer
 from .scripting.port_script import PortScript as PortScript
 from .scripting.scripts import Script as Script
@@ -20,10 +23,13 @@ from .task import MemoryTask as MemoryTask
 
 __all__ = [
     "ANY",
+    "Anything",
     "Call",
     "FakeEngine",
     "FileView",
     "IdleEventLoop",
+    "KernelInterface",
+    "Matcher",
     "MemoryTask",
     "Peer",
     "PortScript",

@@ -73,8 +73,6 @@ class FakeEngine(Engine, SupportsForget, SupportsExport, SupportsVolumes):
 
     Attributes:
         clock: the time.
-        scripts: what `on_exec` was told.
-        port_scripts: what `on_connect` was told.
     """
 
     def __init__(
@@ -87,15 +85,15 @@ class FakeEngine(Engine, SupportsForget, SupportsExport, SupportsVolumes):
     ) -> None:
         self.clock: Clock = clock or VirtualClock()
         self._files = {p: d.encode() if isinstance(d, str) else d for p, d in (files or {}).items()}
-        self.scripts: Rules[Script] = Rules()
-        self.port_scripts: Rules[PortScript] = Rules()
+        self._scripts: Rules[Script] = Rules()
+        self._port_scripts: Rules[PortScript] = Rules()
         self._problems = Problems(
-            lambda argv: self.scripts.nearest(lambda each: each.difference(argv)),
-            lambda port: self.port_scripts.nearest(lambda each: each.difference(port)),
+            lambda argv: self._scripts.nearest(lambda each: each.difference(argv)),
+            lambda port: self._port_scripts.nearest(lambda each: each.difference(port)),
         )
         self._around = Surroundings(
             programs=_PROGRAMS,
-            command=lambda proc, argv: self.scripts.find(lambda each: each.matches(proc, argv)),
+            command=lambda proc, argv: self._scripts.find(lambda each: each.matches(proc, argv)),
             port=self._scripted_port,
             problems=self._problems,
         )
@@ -245,7 +243,7 @@ class FakeEngine(Engine, SupportsForget, SupportsExport, SupportsVolumes):
         Raises:
             TypeError, ValueError: it could never match.
         """
-        return self.scripts.add(Script(words, place_of_caller(1)))
+        return self._scripts.add(Script(words, place_of_caller()))
 
     def on_connect(self, port: int | Anything) -> PortScript:
         """Say what happens to connections to a port, in all sandboxes, running or to come.
@@ -258,7 +256,7 @@ class FakeEngine(Engine, SupportsForget, SupportsExport, SupportsVolumes):
         Raises:
             InvalidSpec: it is no port.
         """
-        return self.port_scripts.add(PortScript(port, place_of_caller(1)))
+        return self._port_scripts.add(PortScript(port, place_of_caller()))
 
     @property
     def problems(self) -> list[str]:
@@ -268,10 +266,10 @@ class FakeEngine(Engine, SupportsForget, SupportsExport, SupportsVolumes):
     @property
     def unused(self) -> list[str]:
         """A sentence for each script that was used less often than it had to be."""
-        return [*self.scripts.unused(), *self.port_scripts.unused()]
+        return [*self._scripts.unused(), *self._port_scripts.unused()]
 
     def _scripted_port(self, kernel: KernelInterface, port: int) -> Acceptor | None:
-        script = self.port_scripts.find(lambda each: each.matches(kernel, port))
+        script = self._port_scripts.find(lambda each: each.matches(kernel, port))
         return script.accept(kernel, port) if script else None
 
     async def close(self) -> None:

@@ -155,11 +155,12 @@ class Rules(Generic[R]):
         return found
 
 
-def place_of_caller(depth: int) -> str:
-    """File and line of the code that called, `depth` frames above the caller of this."""
+def place_of_caller() -> str:
+    """File and line of the first caller outside this package."""
+    package = __name__.partition(".")[0]
     frame = inspect.currentframe()
-    for _ in range(depth + 1):
-        frame = frame.f_back if frame else None
+    while frame and frame.f_globals.get("__name__", "").partition(".")[0] == package:
+        frame = frame.f_back
     if frame is None:
         return "?"
     return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"

@@ -9,7 +9,6 @@ from pytest_sandbox.client import Client
 from pytest_sandbox.client.transport import portal
 from pytest_sandbox.engine import EngineUnavailable
 from pytest_sandbox.fakes import FakeEngine, PortScript, Script, VirtualClock, settle
-from pytest_sandbox.fakes.scripting.rules import R, place_of_caller
 from pytest_sandbox.rpcs import Faults, Rpcs
 from pytest_sandbox.server import Application, ListenerConfig
 
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from pytest_sandbox._proto.inspector_pb2 import InspectorRecordResponse
     from pytest_sandbox.client import Sandbox, Volume
     from pytest_sandbox.engine import EngineInfo
-    from pytest_sandbox.fakes.scripting.matching import Anything, Matcher
+    from pytest_sandbox.fakes import Anything, Matcher
     from pytest_sandbox.server import Recorder, ServedSandbox
 
 #: Moments that are skipped to at the end, so that nobody is left who sleeps.
@@ -115,8 +114,9 @@ class FakeSandboxes:
             TypeError, ValueError: it could never match.
         """
         __tracebackhide__ = True
-        script = self._engine.scripts.add(Script(words, place_of_caller(1)))
-        return self._only(script, sandbox, tags)
+        script = self._engine.on_exec(*words)
+        restrict(script, self._app.state.sandboxes, sandbox, tags)
+        return script
 
     def on_connect(
         self,
@@ -139,12 +139,9 @@ class FakeSandboxes:
             InvalidSpec: it is no port.
         """
         __tracebackhide__ = True
-        script = self._engine.port_scripts.add(PortScript(port, place_of_caller(1)))
-        return self._only(script, sandbox, tags)
-
-    def _only(self, rule: R, sandbox: Sandbox | str | None, tags: Mapping[str, str] | None) -> R:
-        restrict(rule, self._app.state.sandboxes, sandbox, tags)
-        return rule
+        script = self._engine.on_connect(port)
+        restrict(script, self._app.state.sandboxes, sandbox, tags)
+        return script
 
     def filesystem(self, sandbox: Sandbox | str) -> FakeSandboxFiles:
         """The files of a sandbox, given as such or by its id, without a call that is recorded.

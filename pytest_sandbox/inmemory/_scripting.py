@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pytest_sandbox.client import Sandbox
-    from pytest_sandbox.fakes.processes.process import KernelInterface
-    from pytest_sandbox.fakes.scripting.rules import Rule
+    from pytest_sandbox.fakes import KernelInterface, PortScript, Script
     from pytest_sandbox.server import SandboxRegistry, ServedSandbox
 
 
 def restrict(
-    rule: Rule[Any, Any],
+    script: Script | PortScript,
     boxes: SandboxRegistry,
     sandbox: Sandbox | str | None,
     tags: Mapping[str, str] | None,
@@ -35,7 +34,7 @@ def restrict(
         name = next((each.name for each in boxes.running() if each.id == wanted), wanted)
         return bool(name) and name == kernel.spec.name
 
-    rule.restrict(fits)
+    script.restrict(fits)
 
 
 def _is_in(kernel: KernelInterface, box: ServedSandbox) -> bool:

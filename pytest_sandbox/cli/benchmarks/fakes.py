@@ -1,5 +1,6 @@
 """What is measured of sandboxes in memory."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -15,9 +16,8 @@ from grpclib.testing import ChannelFor
 
 from pytest_sandbox.client import Client, Sandbox
 from pytest_sandbox.client.transport import portal
-from pytest_sandbox.fakes.files.disk import Disk
-from pytest_sandbox.fakes.files.trees import put
-from pytest_sandbox.fakes.files.vfs import Filesystem
+from pytest_sandbox.engine import TaskSpec
+from pytest_sandbox.fakes import FakeEngine
 from pytest_sandbox.inmemory import FakeSandboxes
 
 from .samples import Samples
@@ -127,21 +127,30 @@ def _run(test: str) -> tuple[float, int]:
 
 
 def fork(bench: Bench) -> None:
-    """Freezing a large tree in memory, and starting from it."""
+    """Taking a snapshot of a large tree in memory, and starting from it."""
+    asyncio.run(_fork(bench))
+
+
+async def _fork(bench: Bench) -> None:
     snapshots, restores, baseline = Samples(), Samples(), Samples()
-    fs = Filesystem(Disk(lambda: 0))
+    engine = FakeEngine()
+    await engine.start()
+    task = await engine.create(TaskSpec())
     for number in range(TREE):
-        put(fs, f"/srv/{number % 316}/{number}", b"x")
+        task.view.write(f"/srv/{number % 316}/{number}", b"x")
     names = dict.fromkeys(range(TREE))
     for number in range(bench.samples):
         with baseline.sample():
             names.copy()
         with snapshots.sample():
-            frozen = fs.disk.snapshot()
+            snapshot = await task.snapshot()
         with restores.sample():
-            other = Filesystem(frozen.restore(lambda: 0))
-        put(other, "/srv/0/0", b"changed")
-        put(fs, f"/srv/new{number}", b"new")
+            other = await engine.create(TaskSpec(image=snapshot))
+        other.view.write("/srv/0/0", b"changed")
+        task.view.write(f"/srv/new{number}", b"new")
+        await other.kill()
+        await engine.forget(snapshot)
+    await engine.close()
     name = f"dict of {TREE:,} copied"
     bench.timing(f"fake: snapshot of {TREE:,} files", snapshots, name, baseline)
     bench.timing(f"fake: restore of {TREE:,} files", restores, name, baseline)
