@@ -1,4 +1,4 @@
-"""Apps: names under which sandboxes are kept apart."""
+"""Apps: names that group sandboxes."""
 
 from __future__ import annotations
 

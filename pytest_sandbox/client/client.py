@@ -49,12 +49,11 @@ class Client(BaseClient):
         """The client that calls use which are not given one.
 
         It is the one set with `set_default`; else that of the test run that this process is
-        part of; else one to the socket that the environment
-        variable `PYTEST_SANDBOX_SOCKET` names; else one to a local engine that is started for
-        this process and ends with it.
+        part of; else one for the socket that the environment variable `PYTEST_SANDBOX_SOCKET`
+        names; else one for a local engine that is started for this process and ends with it.
 
         Raises:
-            EngineStartError: the engine cannot be started; it says why.
+            EngineStartError: the engine cannot be started; the message says why.
         """
         return cast("Client", DEFAULT.get())
 

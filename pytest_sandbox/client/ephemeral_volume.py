@@ -1,4 +1,4 @@
-"""Volumes that live as long as a `with`."""
+"""Volumes that exist for the duration of a `with`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
-#: Seconds between two signs of life, as Modal's clients have it.
+#: Seconds between two heartbeats, as with Modal's clients.
 _HEARTBEAT = 300
 
 
@@ -54,7 +54,7 @@ class Ephemeral(Generic[V]):
         await self._finish.aio()
 
     async def _enter(self) -> V:
-        client, volume_id = await self._reference.look_up_for_good()
+        client, volume_id = await self._reference.look_up_and_bind()
         self._beating = background(self._beat(client, volume_id))
         return self._volume
 

@@ -13,13 +13,13 @@
     ├── FilesystemExecutionError          a file operation failed, and no errno says why
     ├── InternalError                     a bug of the server
     ├── InvalidError                      an argument makes no sense
-    │   └── ConflictError                 a fine request at the wrong time
+    │   └── ConflictError                 the request does not fit the current state
     │       ├── ConcurrentReadError       (ours) another task or thread is reading the same stream
-    │       ├── StdinClosedError          (ours; also a ValueError) nobody reads the input
+    │       ├── StdinClosedError          (ours; also a ValueError) the input is closed
     │       └── StreamClosedError         (ours) `aclose()` ended a read that was waiting
     ├── NotFoundError                     no such sandbox, app, secret, ...; or not any more
     ├── PermissionDeniedError             not allowed
-    ├── ResourceExhaustedError            no room left
+    ├── ResourceExhaustedError            not enough memory, disk space or capacity
     ├── SandboxFilesystemError            `Sandbox.filesystem`; each also the builtin OSError
     │   ├── SandboxFilesystemDirectoryNotEmptyError
     │   ├── SandboxFilesystemFileTooLargeError
@@ -29,12 +29,12 @@
     │   ├── SandboxFilesystemPathAlreadyExistsError
     │   └── SandboxFilesystemPermissionError
     ├── SandboxTerminatedError            the sandbox was terminated while it was waited for
-    ├── ServiceError                      the call failed on its way, again and again
+    ├── ServiceError                      the call failed in transit, and so did the retries
     ├── TimeoutError
     │   ├── ExecTimeoutError              a command took too long
     │   │   └── CommandTimeoutError       (ours) `run(..., timeout=...)`, with what it wrote
-    │   └── SandboxTimeoutError           the sandbox lived as long as it may
-    └── UnimplementedError                not built yet, and named
+    │   └── SandboxTimeoutError           the sandbox reached its timeout
+    └── UnimplementedError                not implemented yet
 
 `Sandbox.open`, `ls`, `mkdir` and `rm` raise the builtin `FileNotFoundError`, `PermissionError`,
 ... as Modal's do, and `UnicodeDecodeError` comes from output that is not UTF-8 in text mode.
@@ -89,7 +89,7 @@ class EngineDiedError(ConnectionError):
 
 
 class DataLossError(Error):
-    """Data is lost: output was asked for that made room for newer output."""
+    """The requested output was dropped to make room for newer output."""
 
 
 class ExecutionError(Error):
@@ -97,7 +97,7 @@ class ExecutionError(Error):
 
 
 class UnsafeArchiveError(ExecutionError):
-    """What a sandbox packed would have been written outside the folder of the download."""
+    """The tar from a sandbox would have been written outside the folder of the download."""
 
 
 class FilesystemExecutionError(Error):
@@ -113,13 +113,13 @@ class InvalidError(Error):
 
 
 class ConflictError(InvalidError):
-    """The request is fine, but not in the state that things are in."""
+    """The request makes sense, but not in the current state of the object."""
 
 
 class ConcurrentReadError(ConflictError):
     """Another task or thread is reading the same stream, file or iterator.
 
-    Each item goes to one reader, so two at the same time would each miss what the other got.
+    Each item goes to one reader, so two concurrent readers would miss items of each other.
 
     Args:
         name: what is being read.
@@ -149,11 +149,11 @@ class StreamClosedError(ConflictError):
 
 
 class StdinClosedError(ConflictError, ValueError):
-    """The input was closed before, or the process that read it is gone."""
+    """The input was closed before, or the process that read it has ended."""
 
 
 class NotFoundError(Error):
-    """There is no such thing, or not any more."""
+    """The object does not exist, or does not exist any more."""
 
 
 class PermissionDeniedError(Error):
@@ -161,7 +161,7 @@ class PermissionDeniedError(Error):
 
 
 class ResourceExhaustedError(Error):
-    """No room, no memory, or no place left."""
+    """There is not enough memory, disk space or capacity."""
 
 
 class SandboxTerminatedError(Error):
@@ -169,7 +169,7 @@ class SandboxTerminatedError(Error):
 
 
 class ServiceError(Error):
-    """The call failed on its way, and repeating it did not help."""
+    """The call failed in transit, and repeating it did not help."""
 
 
 class TimeoutError(Error):  # noqa: A001 - Modal's name
@@ -181,11 +181,11 @@ class ExecTimeoutError(TimeoutError):
 
 
 class SandboxTimeoutError(TimeoutError):
-    """The sandbox lived as long as its `timeout` allows."""
+    """The sandbox reached its `timeout`."""
 
 
 class UnimplementedError(Error):
-    """This is not built yet; the message names it."""
+    """The feature that the message names is not implemented yet."""
 
 
 class SandboxFilesystemError(Error):

@@ -1,4 +1,4 @@
-"""What a server of this package does with sandboxes and snapshots besides what Modal's does."""
+"""Calls about sandboxes and snapshots that servers of this package have and Modal's have not."""
 
 from __future__ import annotations
 
@@ -73,15 +73,15 @@ class Extensions:
 
     @dual
     async def snapshot_and_end(self, sandbox: Sandbox) -> Image:
-        """Keep the files of a sandbox and end it, which saves copying them.
+        """Take a snapshot of the files of a sandbox and end it, which saves a copy.
 
         Args:
             sandbox: the sandbox; it is as if it had been terminated.
 
         Raises:
             NotFoundError: it is gone.
-            ResourceExhaustedError: there is no room, and nothing that is kept is unused.
-            UnimplementedError: the engine keeps no files.
+            ResourceExhaustedError: there is no room, and every stored snapshot is in use.
+            UnimplementedError: the engine takes no snapshots of files.
         """
         return await finish(self._ended(sandbox), self.forget_image.core)
 
@@ -94,11 +94,11 @@ class Extensions:
     async def keep_image(self, image: Image, key: str) -> None:
         """Store an image beyond this run, under a key, in place of what was stored under it.
 
-        What is stored stays within a limit; the least recently used goes first.
+        The store has a limit; the least recently used image is evicted first.
 
         Args:
             image: what `Sandbox.snapshot_filesystem` returned.
-            key: any text; it should hold all that the image was made from.
+            key: any text; it should identify everything that the image was made from.
 
         Raises:
             NotFoundError: there is no such image.
@@ -132,9 +132,9 @@ class Extensions:
 
     @dual
     async def forget_image(self, image: Image) -> None:
-        """Let a snapshot of files go; one that is gone is fine.
+        """Delete a snapshot of files; it need not exist any more.
 
-        What was made from it stays: sandboxes, and snapshots of these.
+        Sandboxes made from it, and snapshots of these, stay.
 
         Args:
             image: what `Sandbox.snapshot_filesystem` or `snapshot_directory` returned.
@@ -146,7 +146,7 @@ class Extensions:
 
     @dual
     async def forget_snapshot(self, snapshot: SandboxSnapshot) -> None:
-        """Let a snapshot of files and programs go; one that is gone is fine.
+        """Delete a snapshot of files and programs; it need not exist any more.
 
         Args:
             snapshot: what `Sandbox._experimental_snapshot` returned.

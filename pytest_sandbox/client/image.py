@@ -1,4 +1,4 @@
-"""Images: what a sandbox's file system starts as."""
+"""Images: the files that a sandbox starts with."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _HOST = pb.Image(dockerfile_commands=["FROM debian:bookworm-slim"])
 
 
 class Image:
-    """What a sandbox's files are at first: a view of this machine, or what another one kept.
+    """The files that a sandbox starts with: a view of this machine, or a snapshot of a sandbox.
 
     Args:
         image_id: of the image; empty for the view of this machine.
-        described: how it was got, for people.
+        described: how the image was obtained, for `repr`.
     """
 
     def __init__(self, image_id: str, described: str) -> None:
@@ -67,24 +67,24 @@ class Image:
 
     @staticmethod
     def from_registry(*args: Any, **kwargs: Any) -> NoReturn:
-        """Refused, as it is not built yet."""
+        """Refused, as it is not implemented yet."""
         _refused("Image.from_registry()")
 
     @staticmethod
     def from_dockerfile(*args: Any, **kwargs: Any) -> NoReturn:
-        """Refused, as it is not built yet."""
+        """Refused, as it is not implemented yet."""
         _refused("Image.from_dockerfile()")
 
     def pip_install(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refused, as it is not built yet."""
+        """Refused, as it is not implemented yet."""
         _refused("Image.pip_install()")
 
     def apt_install(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refused, as it is not built yet."""
+        """Refused, as it is not implemented yet."""
         _refused("Image.apt_install()")
 
     def run_commands(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refused, as it is not built yet."""
+        """Refused, as it is not implemented yet."""
         _refused("Image.run_commands()")
 
     @property
@@ -97,7 +97,7 @@ class Image:
         """Its id, by which `from_id` finds it in every process that uses the same server.
 
         Raises:
-            InvalidError: it has none, as it is one that every server has.
+            InvalidError: it is the view of this machine, which has none.
         """
         if self.is_host:
             raise InvalidError(f"{self!r} has no id: it is the same on every server")
@@ -129,7 +129,7 @@ async def _host_image(calls: Calls) -> str:
 
 
 async def forget_image(image: Image, client: BaseClient) -> None:
-    """Let a snapshot of files go; one that is gone is fine.
+    """Delete a snapshot of files; it need not exist any more.
 
     Raises:
         InvalidError: it is not a snapshot.
@@ -140,6 +140,6 @@ async def forget_image(image: Image, client: BaseClient) -> None:
 
 def _refused(what: str) -> NoReturn:
     raise UnimplementedError(
-        f"{what} is not built yet in pytest-sandbox; sandboxes start with Image.host(), the "
+        f"{what} is not implemented yet in pytest-sandbox; sandboxes start with Image.host(), the "
         "view of this machine, and install what else they need"
     )

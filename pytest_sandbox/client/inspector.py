@@ -1,4 +1,4 @@
-"""What the engine process tells, and is told, besides what Modal's protocol has."""
+"""The engine's recorded calls and planned faults, which Modal's protocol does not have."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Res = TypeVar("Res")
 
 
 class Inspector:
-    """The calls that the engine of a client was asked, and what is to go wrong with them.
+    """The calls that an engine received, and the faults planned for them.
 
-    Give it to `Rpcs` and `Faults`, which are made to be used by people.
+    Tests use `Rpcs` and `Faults`, which call this.
 
     Args:
         calls: makes calls of that engine.
@@ -49,7 +49,7 @@ class Inspector:
         self._ask(lambda stub: stub.FaultSet, pb.InspectorFaultSetRequest(fault=fault))
 
     def fault_list(self, ids: Iterable[str]) -> Sequence[pb.FaultState]:
-        """How often each was met, and struck."""
+        """How often each was matched, and fired."""
         request = pb.InspectorFaultListRequest(ids=ids)
         return self._ask(lambda stub: stub.FaultList, request).states
 

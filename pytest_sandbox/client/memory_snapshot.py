@@ -1,4 +1,4 @@
-"""What was kept of a sandbox with its running programs."""
+"""Snapshots of a sandbox with its running programs."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
-#: In place of a name, stands for that of the sandbox that was kept; no name has this shape.
+#: In place of a name: the name of the original sandbox. No name has this shape.
 KEEP_NAME = "<that of the snapshot>"
 
 _Override = pb.SandboxRestoreRequest
 
 
 class SandboxSnapshot:
-    """A sandbox that was kept with its running programs, to make any number of new ones from.
+    """A snapshot of a sandbox with its running programs, for any number of new sandboxes.
 
     Get one with `Sandbox._experimental_snapshot()`, or find one with `from_id`.
     """
@@ -75,7 +75,7 @@ class SandboxSnapshot:
 
 
 async def taken(client: BaseClient, sandbox_id: str) -> SandboxSnapshot:
-    """A snapshot of a sandbox, complete.
+    """Take a snapshot of a sandbox, and wait until it is complete.
 
     Raises:
         ExecutionError: it failed, or takes too long.
@@ -96,13 +96,13 @@ async def taken(client: BaseClient, sandbox_id: str) -> SandboxSnapshot:
 
 
 async def forget_snapshot(snapshot: SandboxSnapshot, calls: Calls) -> None:
-    """Let a snapshot of files and programs go; one that is gone is fine."""
+    """Delete a snapshot of files and programs; it need not exist any more."""
     request = SnapshotForgetRequest(snapshot_id=snapshot.object_id)
     await calls.control(lambda link: ExtensionsStub(link.channel).SnapshotForget, request)
 
 
 def restoring(snapshot: SandboxSnapshot, name: str | None) -> pb.SandboxRestoreRequest:
-    """What to ask for a new sandbox that goes on from a snapshot."""
+    """The request for a new sandbox that continues from a snapshot."""
     request = _Override(snapshot_id=snapshot.object_id)
     if name is None:
         request.sandbox_name_override_type = _Override.SANDBOX_NAME_OVERRIDE_TYPE_NONE

@@ -1,4 +1,4 @@
-"""Secrets: environment variables that are kept by the server."""
+"""Secrets: environment variables that the server stores."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class SecretReference:
         return self._ids[client, app_id]
 
     async def source(self, client: BaseClient) -> SecretSource:
-        """What a command is given: the variables themselves, where they are known here."""
+        """What a command gets: the variables themselves if they are known here, else the id."""
         if self.env is not None:
             client.secret_values.update(self.env.values())
             return SecretSource(env=StringMap(contents=self.env))

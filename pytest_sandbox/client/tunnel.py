@@ -1,4 +1,4 @@
-"""Tunnels: where a port of a sandbox is reached from this machine."""
+"""Tunnels: addresses on this machine that lead to ports of a sandbox."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Tunnel:
         port: the port there; 0 if it is not encrypted.
         unencrypted_host: where it is reached in plain; empty if it is encrypted.
         unencrypted_port: the port there; 0 if it is encrypted.
-        certificate: what the certificate at `host` is to be trusted by, in PEM; Modal's clients
-            have none, as the certificates of its tunnels are from a public authority.
+        certificate: what a client has to trust to connect to `host`, in PEM; Modal's clients have
+            none, as the certificates of its tunnels are from a public authority.
     """
 
     host: str
@@ -75,7 +75,7 @@ class Tunnel:
         return self.unencrypted_host, self.unencrypted_port
 
     def ssl_context(self) -> ssl.SSLContext:
-        """What a client needs to trust an encrypted tunnel, and nothing else.
+        """A TLS context that trusts this encrypted tunnel and nothing else.
 
         Raises:
             InvalidError: it is not encrypted.

@@ -1,4 +1,4 @@
-"""Arguments that make no sense, found before anything is sent."""
+"""Checks of arguments before a call is made."""
 
 from __future__ import annotations
 
@@ -83,13 +83,13 @@ def check_environment(env: Mapping[str, str | None], name: str = "env") -> dict[
     """
     if not isinstance(env, dict):
         raise InvalidError(f"{name} is {env!r}, a {type(env).__name__}, not a dict")
-    kept = {key: value for key, value in env.items() if value is not None}
-    for key, value in kept.items():
+    present = {key: value for key, value in env.items() if value is not None}
+    for key, value in present.items():
         if not isinstance(key, str) or not isinstance(value, str):
             raise InvalidError(f"{name} has {key!r}: {value!r}; both must be str")
         if not is_variable_name(key) or not is_text(value):
             raise InvalidError(f"{name} has {key!r}: {value[:80]!r}, which no environment can hold")
-    return kept
+    return present
 
 
 def refuse(**arguments: object) -> None:
@@ -97,5 +97,5 @@ def refuse(**arguments: object) -> None:
     for name, value in arguments.items():
         if value:
             raise UnimplementedError(
-                f"{name}={value!r} is not built yet in pytest-sandbox; leave {name} out"
+                f"{name}={value!r} is not implemented yet in pytest-sandbox; leave {name} out"
             )

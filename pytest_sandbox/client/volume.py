@@ -31,12 +31,12 @@ _PAGE = 100
 
 @dataclass
 class VolumeInfo:
-    """What is known of a volume.
+    """Information about a volume.
 
     Attributes:
         name: `None` for an ephemeral one.
         created_at: when it was made.
-        created_by: `None`: nobody has a name here.
+        created_by: always `None`: users have no names here.
     """
 
     name: str | None
@@ -62,7 +62,7 @@ class VolumeObjects:
         Args:
             name: of the volume.
             version: 1 or 2, of Modal's file system; it makes no difference here.
-            allow_existing: be content if there is one.
+            allow_existing: do nothing if it exists.
             environment_name: the environment it is to be in.
             client: whose volume; the default client's if not given.
 
@@ -88,11 +88,11 @@ class VolumeObjects:
         environment_name: str | None = None,
         client: BaseClient | None = None,
     ) -> None:
-        """Delete a volume; sandboxes that have it mounted keep it until they end.
+        """Delete a volume; sandboxes that have it mounted still use it until they end.
 
         Args:
             name: of the volume.
-            allow_missing: be content if there is none.
+            allow_missing: do nothing if it does not exist.
             environment_name: the environment it is in.
             client: whose volume; the default client's if not given.
 
@@ -242,7 +242,7 @@ class Volume(UnimplementedVolumeMethods):
 
     @dual
     async def info(self) -> VolumeInfo:
-        """What is known of it.
+        """Information about it.
 
         Raises:
             NotFoundError: there is none of that name.
@@ -260,7 +260,7 @@ class Volume(UnimplementedVolumeMethods):
         """
         client, volume_id = await self.reference.look_up()
         request = pb.VolumeCommitRequest(volume_id=volume_id)
-        with _there():
+        with _runtime_error_if_gone():
             await client.calls.control(lambda link: link.control.VolumeCommit, request)
 
     @dual
@@ -272,7 +272,7 @@ class Volume(UnimplementedVolumeMethods):
         """
         client, volume_id = await self.reference.look_up()
         request = pb.VolumeReloadRequest(volume_id=volume_id)
-        with _there():
+        with _runtime_error_if_gone():
             await client.calls.control(lambda link: link.control.VolumeReload, request)
 
     @staticmethod
@@ -344,8 +344,8 @@ def _timestamp(moment: datetime | str | None) -> float:
 
 
 @contextlib.contextmanager
-def _there() -> Iterator[None]:
-    """That the volume is gone is a `RuntimeError`, as it is with Modal."""
+def _runtime_error_if_gone() -> Iterator[None]:
+    """Raise `RuntimeError` if the volume is gone, as Modal does."""
     try:
         yield
     except (ConflictError, NotFoundError) as error:

@@ -61,8 +61,8 @@ class VolumeReference:
             )
         return client, self._known[client].volume_id
 
-    async def look_up_for_good(self) -> tuple[BaseClient, str]:
-        """The same; from then on the volume is that client's, as no other has it."""
+    async def look_up_and_bind(self) -> tuple[BaseClient, str]:
+        """Look it up, and bind it to that client: others cannot find an ephemeral volume."""
         self._client, volume_id = await self.look_up()
         return self._client, volume_id
 

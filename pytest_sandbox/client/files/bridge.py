@@ -44,7 +44,7 @@ class _Bridge:
         return pending.result()
 
     def break_off(self) -> None:
-        """Let the thread fail where it waits, or the next time it calls."""
+        """Make the thread's current or next call fail."""
         self._broken = True
         if self._pending is not None:
             self._pending.cancel()
@@ -85,21 +85,21 @@ class Sink(_Bridge):
         self._buffer = bytearray()
 
     def write(self, data: bytes) -> int:
-        """Take data; waits while the loop has not taken what came before."""
+        """Take data; blocks until the loop has taken the piece before."""
         self._buffer += data
         if len(self._buffer) >= PIECE:
             self.flush()
         return len(data)
 
     def flush(self) -> None:
-        """Hand over what there is."""
+        """Hand over the buffered data."""
         data = bytes(self._buffer)
         self._buffer.clear()
         if data:
             self._call(self._queue.put(data))
 
     def end(self) -> None:
-        """Hand over what there is, and the end."""
+        """Hand over the buffered data, and the end."""
         self.flush()
         self._call(self._queue.put(b""))
 
@@ -110,7 +110,7 @@ class Sink(_Bridge):
 
 
 async def written(write: Callable[[Sink], None]) -> AsyncGenerator[bytes, None]:
-    """What a function writes to the file that it is given, while it runs in a thread."""
+    """The stream that a function writes, in a thread, to the file that it is given."""
     sink = Sink()
 
     def work() -> None:
@@ -130,9 +130,9 @@ async def written(write: Callable[[Sink], None]) -> AsyncGenerator[bytes, None]:
 
 
 async def read_by(chunks: AsyncIterator[bytes], read: Callable[[Source], T]) -> T:
-    """What a function gives that reads a stream as a file, while it runs in a thread.
+    """The result of a function that reads, in a thread, a stream as a file.
 
-    What it leaves is read and dropped, so that whoever sends it comes to its end.
+    The rest of the stream is read and dropped, so that its sender can finish.
     """
     source = Source(chunks)
     thread = background(asyncio.to_thread(read, source))
@@ -147,6 +147,6 @@ async def read_by(chunks: AsyncIterator[bytes], read: Callable[[Source], T]) -> 
 
 
 async def _settled(thread: asyncio.Future[Any]) -> None:
-    """Wait for the end of a thread that was told to end, whatever comes of it."""
+    """Wait until a thread that was told to end has ended; its error is dropped."""
     with contextlib.suppress(Exception):
         await asyncio.shield(thread)

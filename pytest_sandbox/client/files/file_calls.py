@@ -1,6 +1,6 @@
 """`Sandbox.open` and the calls around it: files by Modal's older protocol.
 
-An operation is two calls: one starts it, and one streams what comes of it.
+An operation is two calls: one starts it, and one fetches its outcome.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class FileCalls:
         )
 
     async def run(self, **operation: Any) -> bytes:
-        """Run an operation to its end, and give what comes of it.
+        """Run an operation to its end, and return its outcome.
 
         Raises:
             OSError, FilesystemExecutionError: it failed.
@@ -67,7 +67,7 @@ class FileCalls:
         return await self.result((await self.start(**operation)).exec_id)
 
     async def result(self, exec_id: str) -> bytes:
-        """What comes of an operation that has ended.
+        """The outcome of an operation.
 
         Raises:
             OSError, FilesystemExecutionError: it failed.
@@ -86,7 +86,7 @@ class FileCalls:
         return b"".join(parts)
 
     async def _events(self, exec_id: str) -> AsyncGenerator[bytes, None]:
-        """What comes of a watch, as it comes: the server gives each event once."""
+        """The events of a watch as they happen. The server gives each event once."""
         request = pb.ContainerFilesystemExecGetOutputRequest(exec_id=exec_id, timeout=_HOLD)
         ended = False
         while not ended:

@@ -1,4 +1,4 @@
-"""What is known of a file in a sandbox."""
+"""Information about a file in a sandbox."""
 
 from __future__ import annotations
 

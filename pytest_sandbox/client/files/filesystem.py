@@ -123,7 +123,7 @@ class SandboxFilesystem:
 
     @dual
     async def list_files(self, remote_path: str) -> list[FileInfo]:
-        """What a directory holds, sorted by name; links are described, not followed."""
+        """The entries of a directory, sorted by name; links are described, not followed."""
         entries = await self._tool.ask("ListFiles", check_path(remote_path, "remote_path"))
         return [file_info(entry) for entry in json.loads(entries)]
 

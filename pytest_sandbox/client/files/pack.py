@@ -1,4 +1,4 @@
-"""A directory of this machine as a tar: links, modes, times and holes kept."""
+"""A directory of this machine as a tar, with links, modes, times and holes."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Writable(Protocol):
 
 
 def pack(folder: str, sink: Writable) -> None:
-    """Write what a directory holds, and the directory itself as `.`, to a sink.
+    """Write a directory, itself as `.` and all that is in it, to a sink.
 
-    What vanishes meanwhile is left out.
+    Files that vanish meanwhile are left out.
 
     Raises:
         InvalidError: something in it is no file, directory or link.

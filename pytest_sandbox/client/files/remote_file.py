@@ -154,7 +154,7 @@ class RemoteFile:
         return await asyncio.shield(background(turn()))
 
     def _take_back(self) -> None:
-        """Keep the bytes of reads that were given up for the next one."""
+        """Put the bytes of abandoned reads back, for the next read."""
         unsettled = []
         for pending in reversed(self._pending):
             if not pending.over:  # asked first: once a read is over, `taken` does not change

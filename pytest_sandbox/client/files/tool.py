@@ -1,7 +1,7 @@
 """The filesystem tool: one JSON object for each operation, run like any other command.
 
-Modal's images hold it as a program; the server recognises its path. It ends with code 0, or with
-a JSON object on standard error that says what went wrong.
+Modal's images contain it as a program; the server recognises its path. It ends with code 0, or
+with a JSON object on standard error that describes the error.
 """
 
 from __future__ import annotations
@@ -78,12 +78,12 @@ class FilesystemTool:
         execution = await self.start(operation, path, **parameters)
         ending = background(self.end(execution, operation, path))
         try:
-            # That it ended early is told by how it ended.
+            # If it ended early, its exit code says why.
             with contextlib.suppress(e.StdinClosedError):
                 await send(execution, content)
             await ending
         except BaseException:
-            background(execution.write(b"", True))  # else it would wait for the rest for ever
+            background(execution.write(b"", True))  # else it would wait for the rest forever
             raise
         finally:
             await cancel_and_wait(ending)
@@ -101,7 +101,7 @@ class FilesystemTool:
 
 
 def _failure(operation: str, path: str, code: int, stderr: bytes) -> e.Error:
-    """What the tool's report stands for."""
+    """The error that the tool's report describes."""
     try:
         report: dict[str, Any] = json.loads(stderr)
         kind, message = str(report["error_kind"]), str(report["message"])

@@ -1,13 +1,13 @@
 """A tar from a sandbox, written below a directory of this machine and nowhere else.
 
-Whoever made the tar is not trusted:
+The tar is not trusted:
 
 - every path is walked from the directory down without following a link (`openat(2)` with
   `O_NOFOLLOW`), so links that the tar makes, or that were there, lead nowhere;
 - names that are absolute or hold `..` are refused;
 - files are made anew, never opened for writing, so that what a hard link shares stays as it is;
 - links that would lead out of the directory are refused unless they are asked for, so that
-  whoever reads the copy does not read other files of this machine;
+  a reader of the copy does not read other files of this machine;
 - there are no devices, pipes or sockets, no owners, and no set-user-id bits.
 """
 

@@ -1,4 +1,4 @@
-"""What changes in a sandbox's file system, as its watchers are told."""
+"""Events of a watch: changes in the file system of a sandbox."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def wire_kinds(wanted: Collection[FileWatchEventType]) -> list[str]:
 
 
 def event(line: bytes) -> FileWatchEvent:
-    """The change that a line of JSON stands for."""
+    """The event that a line of JSON describes."""
     told = json.loads(line)
     kind = "Modify" if told["event_type"] in _RENAMES else told["event_type"]
     return FileWatchEvent(list(told["paths"]), FileWatchEventType(kind))

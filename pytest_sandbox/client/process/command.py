@@ -1,4 +1,4 @@
-"""How a command is started, by the way that the sandbox offers."""
+"""Starts a command: through the command router, or else through the control plane."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Command:
         Args:
             client: to call with.
             task: where to run it.
-            wait: until the server says that it has started; else the caller asks `started`.
+            wait: whether to wait until the server says that it has started.
         """
         if not await task.routed():
             return await self._through_control_plane(client, task)

@@ -1,4 +1,4 @@
-"""Input, output and the end of a command, all at once, so that none waits for another."""
+"""Input, output and exit code of a command, concurrently, so that none blocks another."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CHUNK = 1024 * 1024
 
 @dataclass(frozen=True)
 class CompletedCommand(Generic[T]):
-    """What `Sandbox.run` gives.
+    """The result of `Sandbox.run`.
 
     Attributes:
         args: the command and its arguments.
@@ -59,7 +59,7 @@ async def communicate(execution: Execution, given: bytes) -> tuple[int, bytes, b
     try:
         return await asyncio.gather(wait, stdout, stderr)
     finally:
-        # What it did not want to read by now it never will.
+        # The command has ended: it reads no more input.
         await cancel_and_wait(wait, stdout, stderr, feeding)
 
 
@@ -97,7 +97,7 @@ def completed(
     text: bool,
     timeout: int | None,
 ) -> CompletedCommand[str] | CompletedCommand[bytes]:
-    """What came of a command.
+    """The result of a command.
 
     Raises:
         CommandTimeoutError: its time was up.

@@ -124,4 +124,4 @@ class ContainerProcess(Generic[T]):
         Raises:
             UnimplementedError: always.
         """
-        raise UnimplementedError("ContainerProcess.attach() is not built in pytest-sandbox")
+        raise UnimplementedError("ContainerProcess.attach() is not implemented in pytest-sandbox")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
-#: Seconds that the control plane may hold a question for output.
+#: Seconds that the control plane may hold a request for output.
 _HOLD_OUTPUT = 55.0
 
 

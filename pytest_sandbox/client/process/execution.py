@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
-#: What `wait` and `poll` tell of a command that ran out of time, as Modal's do.
+#: The exit code that `wait` and `poll` give for a command that timed out, as Modal's do.
 TIMED_OUT = -1
 #: Seconds after a command's time is up for the server to end it and to say so.
 GRACE = 5.0
@@ -34,7 +34,7 @@ class Execution(ABC):
         clock: the time of the server.
     """
 
-    #: What the server knows it by.
+    #: Its id on the server.
     id: str
 
     def __init__(self, timeout: int | None, clock: Clock) -> None:

@@ -1,4 +1,4 @@
-"""The types of calls whose result depends on an argument."""
+"""The types of methods whose result depends on an argument."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Cuts a stream of bytes, which comes in chunks, into items that can be decoded one by one.
 
-Splitters hold back what is incomplete, and nothing else. So the state of a reader between two
+Splitters hold back only incomplete items. So the state of a reader between two
 items is a position in the stream and the few bytes held back.
 """
 

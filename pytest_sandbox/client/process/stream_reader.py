@@ -1,4 +1,4 @@
-"""Standard output and standard error, as they are read."""
+"""Reading standard output and standard error."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class StreamReader(Generic[T]):
 
     It is an iterator, for `for` and for `async for`: over chunks as they come, or over lines.
     Text is decoded as UTF-8. Nothing is fetched before it is asked for, and no more than a few
-    MiB ahead: a program whose output nobody reads will wait, as with a pipe.
+    MiB ahead: a program whose output is not read will block, as with a pipe.
 
     A read that is cancelled, times out or is interrupted loses nothing: the next one goes on
     where it was. After an error too, reading goes on behind what was read. One task or thread
@@ -105,9 +105,9 @@ class StreamReader(Generic[T]):
 
     @dual
     async def aclose(self) -> None:
-        """Stop reading, and let the connection go: further reads find the end of the stream.
+        """Stop reading and free the connection: further reads find the end of the stream.
 
-        A read that waits just now raises `StreamClosedError`.
+        A read in progress raises `StreamClosedError`.
         """
         await self._items.aclose()
 

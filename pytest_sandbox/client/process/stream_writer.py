@@ -1,4 +1,4 @@
-"""Standard input, as it is written."""
+"""Writing to standard input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A running sandbox as the command router knows it: a task, and the token that opens it."""
+"""Calls of the command router, which knows a running sandbox as a task and asks for a token."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ __tracebackhide__ = True  # a failing test shows the caller's line, not these
 Req = TypeVar("Req")
 Res = TypeVar("Res")
 
-#: Seconds before its end that a token is no longer used.
+#: Seconds before its expiry from which on a token is no longer used.
 _MARGIN = 30.0
-#: Seconds between questions for the task of a sandbox that has none yet.
+#: Seconds between attempts to get the task of a sandbox that has none yet.
 _POLL = 0.5
 
 
 class TaskCalls:
-    """The task of a sandbox.
+    """Makes calls about the task of one sandbox.
 
     Args:
         calls: makes the calls.
@@ -49,7 +49,7 @@ class TaskCalls:
         self._asking = asyncio.Lock()
 
     def learn(self, metadata: Metadata) -> None:
-        """Take what the answer to `SandboxCreate` told along the way, to save two calls."""
+        """Use the metadata of the answer to `SandboxCreate`, which saves two calls."""
         self._id = str(metadata.get("x-sandbox-task-id", ""))
         if token := str(metadata.get("x-sandbox-router-jwt", "")):
             self._accept(token)
@@ -110,7 +110,7 @@ class TaskCalls:
             yield message
 
     async def _bearer(self, renew: Metadata | None = None) -> Metadata:
-        """The metadata that opens the router; another one than `renew`, which did not."""
+        """The metadata that the router asks for; not `renew`, which it refused."""
         now = self.clock.now
         await self._ask(lambda: self._bearing() == renew or now() > self._expiry - _MARGIN)
         return self._bearing()
@@ -143,7 +143,7 @@ class TaskCalls:
 
 
 def _expiry(token: str) -> float:
-    """When a token ends (`exp` of RFC 7519), read without checking it; else never."""
+    """When a token expires (`exp` of RFC 7519, not verified); infinity if it does not say."""
     try:
         payload = token.split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))

@@ -1,4 +1,4 @@
-"""The part of a sandbox that is about commands: `exec` and `run`."""
+"""The methods of a sandbox for commands: `exec` and `run`."""
 
 from __future__ import annotations
 

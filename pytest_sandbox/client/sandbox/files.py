@@ -1,4 +1,4 @@
-"""The part of a sandbox that is about its files."""
+"""The methods of a sandbox for files."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class FileMethods:
     async def upload(self, local: str | os.PathLike[str], remote: str) -> None:
         """Copy what is in a directory of this machine into one of the sandbox.
 
-        Links, modes, times and holes are kept; all belongs to root there. What is in the
+        Links, modes, times and holes are preserved; root owns everything there. What is in the
         sandbox already is replaced where names are the same.
 
         Args:
@@ -72,7 +72,7 @@ class FileMethods:
     ) -> None:
         """Copy what is in a directory of the sandbox into one of this machine.
 
-        Links, modes, times and holes are kept, owners and set-user-id bits are not. Nothing is
+        Links, modes, times and holes are preserved, owners and set-user-id bits are not. Nothing is
         written outside `local`, whatever programs in the sandbox have prepared. What is here
         already is replaced where names are the same.
 
@@ -80,7 +80,7 @@ class FileMethods:
             remote: the directory there.
             local: the directory here, made if need be.
             outside_links: copy links too that lead out of the directory. By default they are
-                an error, as whoever reads the copy would read other files of this machine.
+                an error, because a reader of the copy would read other files of this machine.
 
         Raises:
             UnsafeArchiveError: there is such a link, a device, ...

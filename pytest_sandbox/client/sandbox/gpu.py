@@ -1,4 +1,4 @@
-"""GPUs: what `gpu=` says, on the wire."""
+"""The argument `gpu=` as a message."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
 
 def gpu_config(gpu: object) -> GPUConfig | None:
-    """The GPUs that are asked for.
+    """The requested GPUs.
 
     Args:
         gpu: `"H100"`, `"A100-80GB:2"` for two, `"any"`; `None` for none.

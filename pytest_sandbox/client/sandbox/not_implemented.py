@@ -1,4 +1,4 @@
-"""What Modal's sandboxes can do and these cannot yet: refused by name."""
+"""Methods of Modal's sandboxes that are not implemented yet."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class UnimplementedMethods:
 
     @dual
     async def create_connect_token(self, user_metadata: object = None) -> NoReturn:
-        """Refused, as it is not built yet: see `tunnels`."""
-        raise _unbuilt("create_connect_token")
+        """Refused, as it is not implemented yet: see `tunnels`."""
+        raise _not_implemented("create_connect_token")
 
 
-def _unbuilt(name: str) -> UnimplementedError:
-    return UnimplementedError(f"Sandbox.{name}() is not built yet in pytest-sandbox")
+def _not_implemented(name: str) -> UnimplementedError:
+    return UnimplementedError(f"Sandbox.{name}() is not implemented yet in pytest-sandbox")

@@ -1,4 +1,4 @@
-"""The part of a sandbox that is about what is attached to it: ports and volumes."""
+"""The methods of a sandbox for its ports and volumes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class PortMethods:
     async def tunnels(self, timeout: int = 50) -> dict[int, Tunnel]:
         """Where its ports are reached, by the port inside.
 
-        They are opened by the first call, and are good until it ends.
+        The first call opens them; they close when the sandbox ends.
 
         Args:
             timeout: seconds that opening them may take.

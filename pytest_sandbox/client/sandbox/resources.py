@@ -1,4 +1,4 @@
-"""From the arguments of `Sandbox.create` and `exec` to what the wire carries."""
+"""Arguments of `Sandbox.create` and `exec` as messages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Amount = float | tuple[float, float] | None
 
 
 def network_access(block_network: bool) -> NetworkAccess:
-    """Blocked, or what the engine has."""
+    """Blocked, or as the engine has it."""
     kind = NetworkAccess.BLOCKED if block_network else NetworkAccess.OPEN
     return NetworkAccess(network_access_type=kind)
 
@@ -47,7 +47,7 @@ def resources(cpu: Amount, memory: Amount, gpus: GPUConfig | None = None) -> Res
 
 
 def _pair(name: str, amount: Amount) -> tuple[float, float]:
-    """Request and limit; 0 stands for none, as on the wire."""
+    """Request and limit; 0 means none, as on the wire."""
     if amount is None:
         return 0, 0
     values: Sequence[object] = amount if isinstance(amount, tuple) else (amount,)

@@ -85,7 +85,7 @@ async def _end(sandbox: Sandbox) -> None:
 
 
 class Sandbox(CommandMethods, FileMethods, PortMethods, SnapshotMethods, UnimplementedMethods):
-    """A machine of its own, that lives until it is terminated or its time is up.
+    """An isolated machine that runs until it is terminated or reaches its timeout.
 
     Make one with `Sandbox.create`, or find one with `from_id`, `from_name` or `list`. Every
     method blocks when it is called, and is awaited as `sandbox.method.aio(...)`.
@@ -164,13 +164,13 @@ class Sandbox(CommandMethods, FileMethods, PortMethods, SnapshotMethods, Unimple
     async def _experimental_from_snapshot(
         snapshot: SandboxSnapshot, client: BaseClient | None = None, *, name: str | None = KEEP_NAME
     ) -> Sandbox:
-        """A new sandbox in which the programs of another go on from where it was kept.
+        """Create a sandbox that continues the programs of another from a snapshot.
 
         Args:
             snapshot: what `_experimental_snapshot` returned.
             client: where it is; that of the snapshot if not given.
-            name: a name for it, or `None` for none; that of the other if not given, which is only
-                possible when that has ended.
+            name: a name for it, or `None` for none. By default it takes the name of the other
+                sandbox, which must have ended.
 
         Raises:
             AlreadyExistsError: the name is in use.
@@ -187,11 +187,11 @@ class Sandbox(CommandMethods, FileMethods, PortMethods, SnapshotMethods, Unimple
             check_name(name, "Sandbox")
         return await finish(_restored(client or snapshot.client, snapshot, name), _end)
 
-    # Its life
+    # Its lifetime
 
     @dual
     async def wait(self, raise_on_termination: bool = True) -> None:
-        """Wait until it has ended; `returncode` then tells how.
+        """Wait until it has ended; `returncode` is set then.
 
         Args:
             raise_on_termination: whether a terminated sandbox is an error.
@@ -203,7 +203,7 @@ class Sandbox(CommandMethods, FileMethods, PortMethods, SnapshotMethods, Unimple
         while (result := await self._ask(self._client.calls.hold)) is None:
             pass
         if result.status == GenericResult.GENERIC_STATUS_TIMEOUT:
-            raise SandboxTimeoutError(f"{self._id} lived as long as its timeout= allows")
+            raise SandboxTimeoutError(f"{self._id} reached its timeout=")
         if result.status == GenericResult.GENERIC_STATUS_TERMINATED and raise_on_termination:
             raise SandboxTerminatedError(f"{self._id} was terminated")
 
@@ -215,7 +215,7 @@ class Sandbox(CommandMethods, FileMethods, PortMethods, SnapshotMethods, Unimple
 
     @dual
     async def terminate(self) -> None:
-        """End it, whatever it does; one that has ended is left as it is."""
+        """End it at once; does nothing if it has ended."""
         request = SandboxTerminateRequest(sandbox_id=self._id)
         await self._client.calls.control(lambda link: link.control.SandboxTerminate, request)
 
@@ -229,7 +229,7 @@ class Sandbox(CommandMethods, FileMethods, PortMethods, SnapshotMethods, Unimple
             self._result = response.result
         return self._result
 
-    # Its streams, id, end and tags
+    # Its streams, id, exit code and tags
 
     @property
     def stdout(self) -> StreamReader[str]:
@@ -253,7 +253,7 @@ class Sandbox(CommandMethods, FileMethods, PortMethods, SnapshotMethods, Unimple
 
     @property
     def returncode(self) -> int | None:
-        """How it ended, as far as `wait` or `poll` have told; `None` if they have not.
+        """Its exit code, once `wait` or `poll` has fetched it; `None` before.
 
         The exit code of the main process, 124 if its time was up, 137 if it was terminated.
         """

@@ -1,4 +1,4 @@
-"""The part of a sandbox that keeps what it is, and goes back to it."""
+"""The methods of a sandbox for snapshots, and for going back to one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
-#: Seconds that Modal's newer clients have a snapshot kept.
+#: Seconds after which a snapshot of a directory expires, as Modal's newer clients ask.
 TTL = 30 * 24 * 3600
 
 
@@ -42,12 +42,12 @@ class SnapshotMethods:
 
     @dual
     async def snapshot_filesystem(self, timeout: int = 55) -> Image:
-        """Keep its files as they are now, for `Sandbox.create(image=...)` and `restore`.
+        """Take a snapshot of its files, for `Sandbox.create(image=...)` and `restore`.
 
-        The programs in it see nothing but a pause. What is mounted is not part of it: volumes,
-        mounted images, `/proc`, `/dev`. The image is good in every process that uses the same
-        server, by its `object_id`, and keeps the environment, working directory and command of
-        the one that the sandbox was made from.
+        The programs in it only notice a pause. Mounts are not part of the snapshot: volumes,
+        mounted images, `/proc`, `/dev`. Every process that uses the same server finds
+        the image by its `object_id`. It has the environment, working directory and command of the
+        image that the sandbox was made from.
 
         Args:
             timeout: seconds that it may take.
@@ -55,13 +55,13 @@ class SnapshotMethods:
         Raises:
             ExecutionError: it took longer.
             NotFoundError: the sandbox is gone.
-            ResourceExhaustedError: there is no room, and nothing that is kept is unused.
-            UnimplementedError: the engine keeps no files.
+            ResourceExhaustedError: there is no room, and every stored snapshot is in use.
+            UnimplementedError: the engine takes no snapshots of files.
         """
         check_seconds("timeout", timeout)
-        return await finish(self._kept(timeout), self._forget)
+        return await finish(self._filesystem_snapshot(timeout), self._forget)
 
-    async def _kept(self, timeout: int) -> Image:
+    async def _filesystem_snapshot(self, timeout: int) -> Image:
         response = await self._client.calls.control(
             lambda link: link.control.SandboxSnapshotFs,
             pb.SandboxSnapshotFsRequest(sandbox_id=self._id, timeout=timeout),
@@ -80,20 +80,20 @@ class SnapshotMethods:
         ttl: int | None = TTL,
         _experimental_encryption_key: bytes | None = None,
     ) -> Image:
-        """Keep a directory as it is now, for `mount_image`.
+        """Take a snapshot of a directory, for `mount_image`.
 
         Args:
             path: the directory, absolute.
             timeout: seconds that it may take.
-            ttl: seconds that it is kept; `None` for as long as there is room.
-            _experimental_encryption_key: refused: what is kept stays on this machine.
+            ttl: seconds after which the snapshot expires; `None` for as long as there is room.
+            _experimental_encryption_key: refused: snapshots stay on this machine.
 
         Raises:
             TimeoutError: it took longer.
             NotFoundError: there is no such directory, or the sandbox is gone.
             InvalidError: it is no directory.
-            ResourceExhaustedError: there is no room, and nothing that is kept is unused.
-            UnimplementedError: the engine keeps no directories.
+            ResourceExhaustedError: there is no room, and every stored snapshot is in use.
+            UnimplementedError: the engine takes no snapshots of directories.
         """
         check_seconds("timeout", timeout)
         check_seconds("ttl", ttl)
@@ -104,17 +104,17 @@ class SnapshotMethods:
             snapshot_id=str(uuid.uuid4()),
             ttl_seconds=-1 if ttl is None else ttl,
         )
-        keeping = finish(self._kept_directory(request), self._forget)
+        snapshot = finish(self._directory_snapshot(request), self._forget)
         try:
-            return await within(self._task.clock, timeout, keeping)
+            return await within(self._task.clock, timeout, snapshot)
         except asyncio.TimeoutError:
             raise ModalTimeoutError(
                 f"a snapshot of {path} takes longer than {timeout} seconds"
             ) from None
-        except Error as error:  # the lines of asyncio that it came through help nobody
+        except Error as error:  # frames of asyncio would only clutter the traceback
             raise error.with_traceback(None) from None
 
-    async def _kept_directory(self, request: router_pb2.TaskSnapshotDirectoryRequest) -> Image:
+    async def _directory_snapshot(self, request: router_pb2.TaskSnapshotDirectoryRequest) -> Image:
         response = await self._task.call(
             lambda link: link.router.TaskSnapshotDirectory, request, timeout=None
         )
@@ -128,19 +128,19 @@ class SnapshotMethods:
         *,
         _experimental_encryption_key: bytes | None = None,
     ) -> None:
-        """Show a directory that was kept at a path, where it can be written to.
+        """Mount a snapshot of a directory at a path, writable.
 
-        What is written there stays in this sandbox: the image does not change. What was at that
-        path is hidden until `unmount_image`.
+        Changes stay in this sandbox: the image does not change. What was at that path is hidden
+        until `unmount_image`.
 
         Args:
             path: absolute, and not `/`; made if it does not exist.
             image: what `snapshot_directory` returned; `None` for an empty directory.
-            _experimental_encryption_key: refused: what is kept stays on this machine.
+            _experimental_encryption_key: refused: snapshots stay on this machine.
 
         Raises:
             NotFoundError: there is no such image, or the sandbox is gone.
-            InvalidError: the image is not one of a directory, or the path no place for it.
+            InvalidError: the image is not one of a directory, or the path cannot be a mount point.
             UnimplementedError: the engine mounts no images.
         """
         refuse(_experimental_encryption_key=_experimental_encryption_key)
@@ -169,14 +169,13 @@ class SnapshotMethods:
 
     @dual
     async def restore(self, image: Image) -> None:
-        """Go back to an image: all programs in it are killed, and its files become those of that.
+        """Reset it to an image: all its programs are killed, and it gets the files of the image.
 
-        Its id, name, tags and the time it has to live stay, and so do mounted volumes. Its main
-        process starts anew, and `stdin`, `stdout` and `stderr` are those of the new one; what
-        was mounted with `mount_image` is not any more.
+        Its id, name, tags, timeout and mounted volumes stay. Its main process starts anew, and
+        `stdin`, `stdout` and `stderr` are those of the new one. Mounts of `mount_image` are gone.
 
         Args:
-            image: what `snapshot_filesystem` returned, of this sandbox or another; or any other.
+            image: any image, such as a snapshot of this sandbox or another.
 
         Raises:
             NotFoundError: there is no such image, or the sandbox is gone.
@@ -193,13 +192,14 @@ class SnapshotMethods:
 
     @dual
     async def _experimental_snapshot(self) -> SandboxSnapshot:
-        """Keep its files and its running programs, for `_experimental_from_snapshot`.
+        """Take a snapshot of its files and running programs, for `_experimental_from_snapshot`.
 
-        It goes on as before. It must have been created with `_experimental_enable_snapshot`.
+        It continues afterwards. It must have been created with `_experimental_enable_snapshot`.
 
         Raises:
-            ExecutionError: a program holds something that cannot be kept; the message names it.
-            ConflictError: it was not created for that.
+            ExecutionError: a program has something open that a snapshot cannot hold; the message
+                names it.
+            ConflictError: it was not created with that argument.
             NotFoundError: it is gone.
         """
         return await finish(

@@ -1,4 +1,4 @@
-"""What a sandbox is to be: the arguments of `Sandbox.create`, checked and on the wire."""
+"""The arguments of `Sandbox.create`, checked and as a message."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
 @dataclass(frozen=True)
 class Specification:
-    """A sandbox to create: where, in which app, and what it is."""
+    """A sandbox to create: its client, its app, and its definition."""
 
     client: BaseClient
     app_id: str
@@ -81,31 +81,31 @@ async def define(
     """Create a sandbox; it runs when this returns.
 
     Args:
-        *args: the main process, with which the sandbox ends. Without one it lives until it
-            is terminated or its time is up.
+        *args: the main process, with which the sandbox ends. Without one it runs until it
+            is terminated or reaches its timeout.
         app: the app it belongs to; the client's own if not given.
         name: a name for it, not in use by a running sandbox of the app.
-        image: what its file system starts as; `Image.host()` if not given.
+        image: the files that it starts with; `Image.host()` if not given.
         env: environment variables; those that are `None` are left out.
         secrets: more environment variables; `env` comes last and wins.
         network_file_systems: refused.
-        timeout: seconds that it may live at most.
-        idle_timeout: seconds that it may live with nothing going on inside.
+        timeout: seconds after which it ends.
+        idle_timeout: seconds without activity after which it ends.
         workdir: the working directory, created if it does not exist.
-        gpu: what it is to have for itself: `"H100"`, `"A100-80GB:2"` for two, `"any"`.
+        gpu: the GPUs that it gets for itself: `"H100"`, `"A100-80GB:2"` for two, `"any"`.
         cloud: refused.
         region: refused.
-        cpu: processors that the machine must have, or (those, a limit).
-        memory: MiB that the machine must have, or (those, a limit).
-        block_network: no network; an engine may have none anyway.
+        cpu: processors to request, or (request, limit).
+        memory: MiB to request, or (request, limit).
+        block_network: no network; some engines have none anyway.
         cidr_allowlist: refused.
-        volumes: what is mounted where: volumes by absolute path.
+        volumes: the volumes to mount, by absolute path.
         pty: run the main process on a terminal.
         encrypted_ports: ports that `tunnels` leads to over TLS.
         h2_ports: ports that it leads to over TLS, for programs that speak HTTP/2.
         unencrypted_ports: ports that it leads to as they are.
         proxy: refused.
-        verbose: asks Modal's own machines for more logs, and there are none here.
+        verbose: has no effect: it is about logs of Modal's own machines.
         experimental_options: refused.
         _experimental_enable_snapshot: allow `_experimental_snapshot`; an engine may isolate such
             a sandbox less.
@@ -117,7 +117,7 @@ async def define(
         InvalidError: an argument makes no sense, or the command cannot be started.
         UnimplementedError: an argument is refused.
         AlreadyExistsError: the name is in use.
-        ResourceExhaustedError: the machine has not what is asked for.
+        ResourceExhaustedError: the machine lacks what is requested.
     """
     check_command(args, empty=True)
     check_workdir(workdir)
@@ -162,7 +162,7 @@ async def define(
 
 
 async def _home(client: BaseClient | None, app: App | None) -> tuple[BaseClient, str]:
-    """Where to create a sandbox: whose server, and which app."""
+    """The client and the app to create a sandbox with."""
     if app is None:
         client = client or await default_client()
         return client, await own_app_id(client)

@@ -1,4 +1,4 @@
-"""Volumes of a sandbox: what `volumes=` says, on the wire."""
+"""The argument `volumes=` as messages."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
-#: Where Modal mounts no volume.
+#: Paths at which Modal mounts no volume.
 _TAKEN = ("/", "/root", "/tmp")
 
 
 async def volume_mounts(
     volumes: Mapping[str | os.PathLike[str], Volume], client: BaseClient
 ) -> list[VolumeMount]:
-    """The volumes to mount; those that are not known yet are looked up, or made.
+    """The volumes to mount. Those that are not known yet are looked up or created.
 
     Args:
         volumes: by the path where each shows.

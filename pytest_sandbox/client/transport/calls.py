@@ -21,9 +21,9 @@ __tracebackhide__ = True  # a failing test shows the caller's line, not these
 Req = TypeVar("Req")
 Res = TypeVar("Res")
 
-#: Names whoever makes calls from this process, so that several can share an engine.
+#: Identifies the callers in this process, so that several processes can share an engine.
 CALLER_VARIABLE = "PYTEST_SANDBOX_CALLER"
-#: Seconds that a call may take, unless the server holds it on purpose.
+#: Seconds that a call may take, unless it waits for an event on the server.
 TIMEOUT = 60.0
 
 Metadata = Mapping[str, "str | bytes"]
@@ -34,7 +34,7 @@ Streaming = Callable[[ServerLink], UnaryStreamMethod[Req, Res]]
 class Calls:
     """Makes the calls of one client. On the portal's loop only.
 
-    Whatever goes wrong leaves as one of `exceptions`.
+    All errors are classes of `exceptions`.
     """
 
     def __init__(self, channels: Channels) -> None:
@@ -42,7 +42,7 @@ class Calls:
         self.clock = channels.server.clock
         self.hold = channels.server.hold
         caller = os.environ.get(CALLER_VARIABLE)
-        #: Goes with every call.
+        #: Sent with every call.
         self._caller: Metadata = {"x-sandbox-caller": caller} if caller else {}
 
     async def control(

@@ -1,8 +1,8 @@
-"""Connections to one server, opened as they are needed.
+"""Connections to one server, opened on demand.
 
 A server takes at most 100 calls at a time on one connection (the default of `h2`), and calls
-that wait for the end of something hold their place for long. So there are as many connections
-as it takes, each with its share of the calls.
+that wait for an event take long. So there are as many connections as needed, each with its share
+of the calls.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Server(ABC):
 
     Attributes:
         clock: the time that waits and repetitions of the client take.
-        hold: seconds that it may hold a question for the end of something, as Modal's client asks.
+        hold: seconds that the server may hold a request that waits for an event, as with Modal's.
     """
 
     clock: Clock = SystemClock()
@@ -72,7 +72,8 @@ class UnixServer(Server):
         """A connection over the socket, with room for readers that stand still."""
         configuration = Configuration(
             http2_stream_window_size=WINDOW,
-            # All calls' windows: else calls whose output nobody reads would stop the others.
+            # As large as the windows of all calls together: else unread output of some calls
+            # would block the others.
             http2_connection_window_size=CALLS * WINDOW,
         )
         return WideChannel(
@@ -80,7 +81,7 @@ class UnixServer(Server):
         )
 
     def unreachable(self, error: OSError) -> exceptions.ConnectionError:
-        """The process is gone: nothing else removes or closes its socket."""
+        """The process has ended: nothing else removes or closes its socket."""
         return exceptions.EngineDiedError(self.path, self._log_tail())
 
     def _log_tail(self) -> str:
@@ -145,7 +146,7 @@ class Channels:
         return self._links[-1]
 
     def disown(self) -> None:
-        """Leave the connections to the process that this one was forked from."""
+        """Leave the connections to the parent process, after a fork."""
         for link in self._links:
             link.channel.disown()
         self._links = []

@@ -34,7 +34,7 @@ C = TypeVar("C", covariant=True)
 
 
 class _Face:
-    """What a wrapped function tells about itself."""
+    """Name, documentation and `repr` of a wrapped function."""
 
     def __init__(self, core: Callable[..., Any]) -> None:
         self.__wrapped__ = core
@@ -42,7 +42,7 @@ class _Face:
         self.__doc__ = core.__doc__
 
     def __repr__(self) -> str:
-        """As one writes it: pytest shows this in the explanation of an assertion that failed."""
+        """As it is written in code: pytest shows this to explain a failed assertion."""
         owner = getattr(self.__wrapped__, "__self__", None)
         if owner is None:
             return str(getattr(self.__wrapped__, "__qualname__", self.__name__))

@@ -40,10 +40,10 @@ BY_STATUS: dict[Status, type[e.Error]] = {
 
 
 class translated:  # noqa: N801 - used like a function
-    """Raises what callers of the client are promised, for whatever a call of `rpc` raises.
+    """Turns errors of a call of `rpc` into those of `exceptions`.
 
-    A class and not a generator, and `from None`: so neither gRPC's part in it nor `contextlib`'s
-    stands in the traceback of a failing test.
+    A class and not a generator, and `from None`: so the traceback of a failing test shows
+    neither gRPC nor `contextlib`.
     """
 
     def __init__(self, rpc: str, server: Server) -> None:
@@ -56,7 +56,7 @@ class translated:  # noqa: N801 - used like a function
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: object
     ) -> None:
-        """Raise another error instead, if this is one of the wire's."""
+        """Raise another error instead, if this is one of gRPC or of the connection."""
         if isinstance(error, GRPCError):
             message = error.message or f"{self._rpc} ended with {error.status.name} and no message"
             raise BY_STATUS[error.status](message) from None

@@ -32,7 +32,7 @@ _CLOSE_TIMEOUT = 2.0
 #: Seconds after which a blocked thread looks for signals again: one that comes just before a
 #: thread blocks does not wake it.
 _ATTENTION = 0.5
-#: Seconds that another loop has to make its next call before nothing is taken to come from it.
+#: Seconds that another loop has for its next call before it counts as idle.
 _PATIENCE = 0.002
 
 
@@ -40,8 +40,8 @@ class Portal:
     """An event loop on a daemon thread.
 
     Attributes:
-        idlers: asked, the newest first, when somebody waits for a call and nothing can run; they
-            say whether they changed that.
+        idlers: called, the newest first, when calls are under way and the loop has nothing to
+            do; each returns whether it made something ready to run.
     """
 
     def __init__(self) -> None:
@@ -87,7 +87,7 @@ class Portal:
     def _count(self, change: int, blocking: bool) -> None:
         self._calls += change
         self._awaited += 0 if blocking else change
-        # A blocked thread brings nothing new. Another loop that awaits may have more to say.
+        # A blocked thread makes no more calls. Another loop that awaits one may make others.
         self._loop.patience = _PATIENCE if self._awaited else 0.0
         self._loop.on_idle = self._idle if self._calls and self.idlers else None
 
@@ -158,7 +158,7 @@ class _BlockingCall(Generic[T]):
             self._task.cancel()
 
     def wait(self) -> T:
-        """What comes of it."""
+        """Its result."""
         task = None
         while task is None:
             with contextlib.suppress(queue.Empty):

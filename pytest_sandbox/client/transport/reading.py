@@ -132,7 +132,7 @@ class Reading(Generic[T]):
         return self._portal
 
     def __del__(self) -> None:
-        """Close a generator that nobody can read any more: its fetch would hold it for ever."""
+        """Close a generator that cannot be read any more: its fetch would hold it forever."""
         if self._portal is not None and not self._fetching.ended:
             fetching = self._fetching
             self._portal.call_soon(lambda: background(fetching.aclose()))

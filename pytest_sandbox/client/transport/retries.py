@@ -1,4 +1,4 @@
-"""Which failures of a call are worth another attempt, and when."""
+"""Which failed calls are retried, and after how long."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
 T = TypeVar("T")
 
-#: Statuses with which a server, or what is between, says that nothing is wrong with the request.
+#: Statuses of a server, or of a proxy, that do not mean that the request is wrong.
 TRANSIENT = frozenset(
     {
         Status.CANCELLED,
@@ -33,7 +33,7 @@ TRANSIENT = frozenset(
     }
 )
 
-#: Seconds that one call waits in all because servers told it to.
+#: Seconds that one call waits at most, in all, because servers ask it to.
 THROTTLED = 60.0
 
 
@@ -70,7 +70,7 @@ def is_transient(error: Exception) -> bool:
 
 
 class Patience:
-    """How long one call, or one stream, is still repeated.
+    """How often one call, or one stream, is still repeated.
 
     Args:
         backoff: for failures that the server does not explain.
@@ -82,15 +82,15 @@ class Patience:
         self._waited = 0.0
 
     def renew(self) -> None:
-        """Something came: what failed before does not count any more."""
+        """Data arrived: earlier failures do not count any more."""
         self._failures = 0
         self._waited = 0.0
 
     def wait(self, error: Exception) -> float | None:
         """Seconds until the next attempt, after one that ended with `error`; `None`: no more.
 
-        When a server says how long to wait, that does not count as a failure, as with Modal's
-        client; but all such waits together must not take longer than `THROTTLED`.
+        A wait that the server asks for does not count as a failure, as with Modal's client; but
+        all such waits together must not take longer than `THROTTLED`.
         """
         told = _told_to_wait(error)
         if told is not None:
@@ -108,14 +108,14 @@ def _told_to_wait(error: Exception) -> float | None:
 
 
 def _untranslated(error: Exception) -> Exception:
-    """What the wire said; `translated` raises from `None`, so it is the context."""
+    """The error of gRPC; `translated` raises from `None`, so it is the context."""
     if isinstance(error, Error) and isinstance(error.__context__, Exception):
         return error.__context__
     return error
 
 
 async def retrying(attempt: Callable[[int], Awaitable[T]], backoff: Backoff, clock: Clock) -> T:
-    """Call `attempt` with 0, 1, ... until it succeeds, fails for good, or was tried enough."""
+    """Call `attempt` with 0, 1, ... until it succeeds or an error is not worth another attempt."""
     patience = Patience(backoff)
     number = 0
     while True:

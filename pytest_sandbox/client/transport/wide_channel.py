@@ -5,7 +5,7 @@ the windows are. Each frame costs both sides the same, so output streams at twic
 large ones.
 
 A lost connection ends the calls that it carries, but not those that wait to be sent because much
-else is being sent: `grpclib` does not know of them yet. They are let go here, and fail too.
+else is being sent: `grpclib` does not know of them yet. Here they are woken, and fail too.
 """
 
 from __future__ import annotations

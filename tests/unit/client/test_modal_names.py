@@ -47,7 +47,7 @@ ABSENT_ARGUMENTS = {
     ("Volume.from_name", "namespace"),
     ("Volume.ephemeral", "_heartbeat_sleep"),  # for its own tests
 }
-#: What is done with text that says where something is not built.
+#: What is done with text that says that something is not implemented.
 REFUSED = {"create_connect_token"}
 
 

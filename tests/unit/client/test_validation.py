@@ -1,4 +1,4 @@
-"""Arguments that make no sense, or are not built yet, are refused before anything is sent."""
+"""Arguments that make no sense, or are not implemented yet, are refused before anything is sent."""
 
 from __future__ import annotations
 
@@ -254,7 +254,7 @@ def test_modes(sandbox: Sandbox, mode: Any) -> None:
     ids=["python", "build", "registry", "dockerfile", "pip", "apt", "run"],
 )
 def test_other_images_are_refused_by_name(make: Callable[[], object]) -> None:
-    with pytest.raises(exceptions.UnimplementedError, match=r"Image\.\w+\(.*not built yet"):
+    with pytest.raises(exceptions.UnimplementedError, match=r"Image\.\w+\(.*not implemented yet"):
         make()
 
 

@@ -211,13 +211,13 @@ def test_what_cannot_be_mounted_is_refused(volumes: Any, words: str) -> None:
 def test_files_without_a_sandbox_are_refused_by_name(
     call: Callable[..., Any], name: str, arguments: tuple[Any, ...]
 ) -> None:
-    with pytest.raises(UnimplementedError, match=rf"Volume\.{name}\(\) is not built yet"):
+    with pytest.raises(UnimplementedError, match=rf"Volume\.{name}\(\) is not implemented yet"):
         call(getattr(VOLUME, name), *arguments)
 
 
 @pytest.mark.parametrize("name", ["iterdir", "read_file"])
 def test_streams_of_files_are_refused_by_name(items: Callable[..., list[Any]], name: str) -> None:
-    with pytest.raises(UnimplementedError, match=rf"Volume\.{name}\(\) is not built yet"):
+    with pytest.raises(UnimplementedError, match=rf"Volume\.{name}\(\) is not implemented yet"):
         items(getattr(VOLUME, name), "/x")
 
 
