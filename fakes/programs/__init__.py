@@ -1,8 +1,8 @@
 """The programs that every sandbox in memory has."""
 
+from .printing import posix_echo as posix_echo
 from .registry import PROGRAMS as PROGRAMS
 from .registry import UTILITIES as UTILITIES
-from .text import posix_echo as posix_echo
 from .utility import NotSupported as NotSupported
 from .utility import Utility as Utility
 from .utility import complain as complain

@@ -1,0 +1,129 @@
+"""Programs that copy, move and link files."""
+
+import errno
+import os
+import posixpath
+import stat
+from collections.abc import Callable, Sequence
+
+from ..files.inode import Directory, Regular, Symlink
+from ..processes.process import SandboxProcess
+from .files import remove_tree
+from .paths import exists, is_directory, is_link, same_file
+from .utility import NotSupported, complain, each, options
+
+
+async def cp(proc: SandboxProcess, argv: Sequence[str]) -> int:
+    """Copy files, and with `-r` whole directories; `-a` keeps modes, times and owners."""
+    given, paths = options(argv, "rRapfd")
+    keep = bool({"-a", "-p"} & set(given))
+    recursive = bool({"-r", "-R", "-a"} & set(given))
+
+    def copy(source: str, target: str) -> None:
+        _copy(proc, source, target, recursive=recursive, keep=keep)
+
+    return await _transfer(proc, "cp", paths, copy)
+
+
+def _copy(proc: SandboxProcess, source: str, target: str, *, recursive: bool, keep: bool) -> None:
+    fs, base = proc.fs, proc.cwd
+    inode = fs.lookup(source, base=base, follow=not recursive)
+    if isinstance(inode, Directory):
+        if not recursive:
+            raise OSError(errno.EISDIR, "is a directory, and -r was not given", source)
+        if not is_directory(proc, target):
+            fs.mkdir(target, stat.S_IMODE(inode.mode) & ~proc.umask, base=base)
+        for name in sorted(inode.names):
+            below = posixpath.join(source, name), posixpath.join(target, name)
+            _copy(proc, *below, recursive=True, keep=keep)
+    elif isinstance(inode, Symlink):
+        fs.symlink(inode.target, target, base=base)
+    elif isinstance(inode, Regular):
+        mode = stat.S_IMODE(inode.mode) & ~proc.umask
+        handle = fs.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode, base=base)
+        try:
+            for offset, size in inode.content.extents():
+                handle.pwrite(offset, inode.content.read(offset, size))
+            handle.truncate(inode.size)
+        finally:
+            handle.close()
+    else:
+        raise NotSupported(f"copying the device {source!r}")
+    if keep and not isinstance(inode, Symlink):
+        fs.chown(target, inode.uid, inode.gid, base=base)
+        fs.chmod(target, stat.S_IMODE(inode.mode), base=base)
+        fs.utime(target, inode.atime_ns, inode.mtime_ns, base=base)
+
+
+async def mv(proc: SandboxProcess, argv: Sequence[str]) -> int:
+    """Rename files, or move them into a directory."""
+    _, paths = options(argv, "f")
+
+    def move(source: str, target: str) -> None:
+        if same_file(proc, source, target):
+            raise OSError(errno.EINVAL, f"{source!r} and {target!r} are the same file")
+        try:
+            proc.fs.rename(source, target, base=proc.cwd)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            _move_over(proc, source, target)
+
+    return await _transfer(proc, "mv", paths, move)
+
+
+def _move_over(proc: SandboxProcess, source: str, target: str) -> None:
+    """Move to another mount, by way of a copy; a directory there must be empty."""
+    fs, base = proc.fs, proc.cwd
+    if exists(proc, target):
+        there = fs.lookup(target, base=base, follow=False)
+        moved = fs.lookup(source, base=base, follow=False)
+        if isinstance(there, Directory) and not isinstance(moved, Directory):
+            raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), target)
+        (fs.rmdir if isinstance(there, Directory) else fs.unlink)(target, base=base)
+    _copy(proc, source, target, recursive=True, keep=True)
+    remove_tree(proc, source)
+
+
+async def _transfer(
+    proc: SandboxProcess,
+    name: str,
+    paths: Sequence[str],
+    action: Callable[[str, str], None],
+    *,
+    follow: bool = True,
+) -> int:
+    """What `cp`, `mv` and `ln` share: several sources need a directory to go to."""
+    if len(paths) < 2:
+        raise OSError(errno.EINVAL, "missing operand")
+    *sources, target = paths
+    into = is_directory(proc, target) and (follow or not is_link(proc, target))
+    if len(sources) > 1 and not into:
+        await complain(proc, name, f"{target}: Not a directory")
+        return 1
+
+    async def one(source: str) -> None:
+        inside = posixpath.join(target, posixpath.basename(source.rstrip("/")))
+        action(source, inside if into else target)
+
+    return await each(proc, name, sources, one)
+
+
+async def ln(proc: SandboxProcess, argv: Sequence[str]) -> int:
+    """Make links, symbolic ones with `-s`; `-f` replaces what is there.
+
+    With `-n` a link to a directory is no directory to put something into.
+    """
+    given, paths = options(argv, "sfn")
+
+    def link(source: str, target: str) -> None:
+        if "-f" in given and exists(proc, target):
+            proc.fs.unlink(target, base=proc.cwd)
+        if "-s" in given:
+            proc.fs.symlink(source, target, base=proc.cwd)
+        else:
+            proc.fs.link(source, target, base=proc.cwd)
+
+    if len(paths) == 1:
+        paths.append(".")
+    return await _transfer(proc, "ln", paths, link, follow="-n" not in given)
