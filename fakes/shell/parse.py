@@ -4,36 +4,28 @@ What is not read is refused by name: a script means here what it means to a real
 """
 
 import re
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
+from .simple_commands import SimpleCommandReader
 from .syntax import (
     AndOr,
     Case,
     Command,
     CommandList,
-    ConditionalExpression,
-    ConditionalPrimary,
     For,
     Function,
     Group,
     If,
-    Literal,
     Loop,
     Pipeline,
-    Redirect,
     Redirected,
-    Simple,
     Word,
 )
-from .words import SyntaxProblem, Unknown, WordReader
+from .words import Unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_RESERVED = re.compile(
-    r"(?:if|then|elif|else|fi|for|while|until|do|done|case|esac|in|function|select|time|coproc"
-    r"|\{|\}|!|\[\[|\]\])(?=[\s;&|<>()]|$)"
-)
 _CLOSING = ("then", "elif", "else", "fi", "do", "done", "esac", "}")
 _NOT_READ = {
     "function": "the keyword function",
@@ -42,9 +34,7 @@ _NOT_READ = {
     "coproc": "the keyword coproc",
 }
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\+?=|\[)")
 _FUNCTION = re.compile(r"([A-Za-z_][A-Za-z0-9_-]*)[ \t]*\([ \t]*\)")
-_REDIRECT = re.compile(r"(\d*)(&>>|&>|<<<|<<-|<<|<>|<&|>&|>>|>\||<|>)")
 
 
 def parse(text: str, *, bash: bool = False) -> CommandList:
@@ -65,7 +55,7 @@ def parse(text: str, *, bash: bool = False) -> CommandList:
     return script
 
 
-class _Parser(WordReader):
+class _Parser(SimpleCommandReader):
     """Recursive descent, straight on the characters."""
 
     def script(self) -> CommandList:
@@ -123,8 +113,8 @@ class _Parser(WordReader):
             raise Unknown("the command ((...))")
         compound = self._compound(keyword)
         if compound is None:
-            return self._simple()
-        redirects = self._redirects()
+            return self.simple_command()
+        redirects = self.redirects()
         return Redirected(compound, redirects) if redirects else compound
 
     def _compound(self, keyword: str) -> Command | None:
@@ -148,7 +138,7 @@ class _Parser(WordReader):
             "case": self._case,
         }
         if self.bash:
-            readers["[["] = self._condition
+            readers["[["] = self.condition
         return readers[keyword]() if keyword in readers else None
 
     def _group(self) -> Group:
@@ -233,126 +223,11 @@ class _Parser(WordReader):
         self.word_end("esac")
         return Case(word, tuple(branches))
 
-    def _condition(self) -> ConditionalExpression:
-        self.word_end("[[")
-        condition = self._either()
-        self.blanks()
-        self.word_end("]]")
-        return condition
-
-    def _either(self) -> ConditionalExpression:
-        parts = [self._both()]
-        while self.accept("||"):
-            parts.append(self._both())
-        return ConditionalExpression("||", tuple(parts))
-
-    def _both(self) -> ConditionalExpression:
-        parts = [self._not()]
-        while self.accept("&&"):
-            parts.append(self._not())
-        return ConditionalExpression("&&", tuple(parts))
-
-    def _not(self) -> ConditionalExpression | ConditionalPrimary:
-        self.lines()
-        if self.keyword() == "!":
-            self.word_end("!")
-            return ConditionalExpression("!", (self._not(),))
-        if self.accept("("):
-            inside = self._either()
-            self.expect(")")
-            self.lines()
-            return inside
-        words: list[Word] = []
-        while self.keyword() != "]]" and (word := self.word()) is not None:
-            words.append(word)
-            self.blanks()
-        self.lines()
-        if self.peek("<") or self.peek(">"):
-            raise Unknown(f"the comparison {self.take(1)} in [[ ... ]]")
-        return ConditionalPrimary(tuple(words)) if words else self.unexpected()
-
     def _pattern(self) -> Word:
         self.blanks()
         pattern = self.word()
         self.blanks()
         return pattern if pattern is not None else self.unexpected()
-
-    def _simple(self) -> Simple:
-        assignments: list[tuple[str, Word]] = []
-        words: list[Word] = []
-        redirects: list[Redirect] = []
-        while True:
-            self.blanks()
-            redirect = self._redirect()
-            if redirect is not None:
-                redirects.append(redirect)
-                continue
-            assignment = None if words else self._assignment()
-            if assignment is not None:
-                assignments.append(assignment)
-                continue
-            word = self.word()
-            if word is None:
-                break
-            words.append(word)
-        if not (assignments or words or redirects):
-            self.unexpected()
-        return Simple(tuple(assignments), tuple(words), tuple(redirects))
-
-    def _assignment(self) -> tuple[str, Word] | None:
-        found = _ASSIGNMENT.match(self.text, self.position)
-        if not found:
-            return None
-        if found[2] != "=":
-            if found[2] == "[" and "]=" not in self.text[found.end() :].partition(" ")[0]:
-                return None
-            raise Unknown("an array" if found[2] == "[" else "the assignment +=")
-        self.position = found.end()
-        if self.peek("("):
-            raise Unknown("an array")
-        return found[1], self.word(assignment=True) or ()
-
-    def _redirects(self) -> tuple[Redirect, ...]:
-        found = []
-        self.blanks()
-        while (redirect := self._redirect()) is not None:
-            found.append(redirect)
-            self.blanks()
-        return tuple(found)
-
-    def _redirect(self) -> Redirect | None:
-        found = _REDIRECT.match(self.text, self.position)
-        if not found:
-            return None
-        number, operator = found.groups()
-        if operator.startswith("&>") and not self.bash:
-            return None
-        self.position = found.end()
-        if operator in ("<", ">") and self.peek("("):
-            raise Unknown(f"the process substitution {operator}(...)")
-        fd = int(number) if number else 0 if operator[0] == "<" else 1
-        self.blanks()
-        if operator in ("<<", "<<-"):
-            return self.document(fd, strip=operator == "<<-")
-        target = self.word()
-        if target is None:
-            self.unexpected()
-        if operator == "<<<":
-            return Redirect(fd, "text", (*target, Literal("\n", quoted=True)))
-        return Redirect(fd, {">|": ">"}.get(operator, operator), target)
-
-    # Small steps.
-
-    def keyword(self) -> str:
-        """The reserved word that comes next, or ""."""
-        found = _RESERVED.match(self.text, self.position)
-        return found[0] if found else ""
-
-    def word_end(self, keyword: str) -> None:
-        """Step over a reserved word, which must come next."""
-        if self.keyword() != keyword:
-            self.unexpected()
-        self.position += len(keyword)
 
     def _filled(self, script: CommandList) -> CommandList:
         return script if script.items else self.unexpected()
@@ -360,9 +235,3 @@ class _Parser(WordReader):
     def _finish_documents_at_end(self) -> None:
         if self.at_end():
             self.read_documents()
-
-    def unexpected(self) -> NoReturn:
-        """Refuse what comes next."""
-        rest = self.text[self.position :]
-        found = rest.split(None, 1)[0] if rest.split() else ""
-        raise SyntaxProblem(f'"{found}" unexpected' if found else "unexpected end of the script")
