@@ -84,7 +84,11 @@ class SecretReference:
 
 
 class Secret:
-    """Environment variables for a sandbox or a command; see `from_dict` and `from_name`."""
+    """Environment variables for a sandbox or a command; see `from_dict` and `from_name`.
+
+    Attributes:
+        reference: finds it on a server; for the other classes of this package.
+    """
 
     def __init__(self, reference: SecretReference) -> None:
         self.reference = reference

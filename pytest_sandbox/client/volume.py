@@ -153,6 +153,9 @@ class Volume(UnimplementedVolumeMethods):
 
     It is mounted with `Sandbox.create(volumes={"/data": volume})`, and what one sandbox writes
     all others that have it see at once. It lives until it is deleted, or the engine ends.
+
+    Attributes:
+        reference: finds it on a server; for the other classes of this package.
     """
 
     #: Makes, lists and deletes volumes.

@@ -20,10 +20,10 @@ from pytest_sandbox._proto.router_pb2 import (
     TaskExecStartRequest,
 )
 
-from ..sandbox.resources import terminal
 from .control_execution import ControlExecution
 from .router_execution import RouterExecution
 from .stream_type import StreamType
+from .terminal import terminal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,18 +1,15 @@
-"""Arguments of `Sandbox.create` and `exec` as messages."""
+"""Arguments of `Sandbox.create` about the machine, as messages."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import sys
 from typing import TYPE_CHECKING
 
-from pytest_sandbox._proto.sandboxes_pb2 import NetworkAccess, PTYInfo, Resources
+from pytest_sandbox._proto.sandboxes_pb2 import NetworkAccess, Resources
 
 from ..exceptions import InvalidError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from pytest_sandbox._proto.images_pb2 import GPUConfig
 
@@ -66,20 +63,3 @@ def _positive(name: str, amount: Amount, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0.001 <= value < 2**21:
         raise InvalidError(f"{name}={amount!r} is not a positive number")
     return value
-
-
-def terminal(pty: bool, environ: Mapping[str, str] = os.environ) -> PTYInfo | None:
-    """A terminal like the one this process runs on, if it runs on one."""
-    if not pty:
-        return None
-    size = shutil.get_terminal_size(fallback=(0, 0)) if sys.stdin and sys.stdin.isatty() else None
-    return PTYInfo(
-        enabled=True,
-        winsz_rows=size.lines if size else 0,
-        winsz_cols=size.columns if size else 0,
-        env_term=environ.get("TERM", ""),
-        env_colorterm=environ.get("COLORTERM", ""),
-        env_term_program=environ.get("TERM_PROGRAM", ""),
-        pty_type=PTYInfo.PTY_TYPE_SHELL,
-        no_terminate_on_idle_stdin=True,
-    )

@@ -13,6 +13,7 @@ from ..base_client import own_app_id
 from ..default_client import default_client
 from ..exceptions import InvalidError
 from ..image import Image, image_id
+from ..process.terminal import terminal
 from ..tunnel import open_ports
 from ..validation import (
     check_command,
@@ -23,7 +24,7 @@ from ..validation import (
     refuse,
 )
 from .gpu import gpu_config
-from .resources import network_access, resources, terminal
+from .resources import network_access, resources
 from .volume_mounts import check_volumes, volume_mounts
 
 if TYPE_CHECKING:
