@@ -32,12 +32,12 @@ from .v1.volumes import VolumeServicer
 
 
 class Application:
-    """Everything that the server does, apart from listening.
+    """The server without its listeners.
 
     Args:
         engine: started.
         info: what its start returned.
-        seed: makes ids the same in every run; for engines in memory.
+        seed: makes ids the same in every run; only for engines in memory.
 
     Attributes:
         recorder: the recorded calls, for `pytest_sandbox.Rpcs`.
@@ -75,7 +75,7 @@ class Application:
         self._inspector = [InspectorServicer(self.state, self.recorder, self.faults)]
 
     def services(self, listener: ListenerConfig) -> Services:
-        """What `listener` serves."""
+        """The services of one listener."""
         return Services(
             listener,
             self.state.tokens,
@@ -88,7 +88,7 @@ class Application:
         )
 
     def server(self, listener: ListenerConfig) -> RpcServer:
-        """A server for `listener`, not yet bound to an address."""
+        """A server for one listener, not yet bound to an address."""
         return RpcServer(self.services(listener))
 
     async def close(self) -> None:

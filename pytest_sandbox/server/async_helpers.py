@@ -1,4 +1,4 @@
-"""Background work whose failure is logged, and iterators that are closed."""
+"""Background work whose errors are logged, and closing of iterators."""
 
 import asyncio
 import logging
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 @asynccontextmanager
 async def closing(source: AsyncIterator[T]) -> AsyncIterator[AsyncIterator[T]]:
-    """Close an iterator at the end, if it is one that can be closed, like a generator."""
+    """Close an iterator at the end of a `with` block, if it can be closed, as a generator can."""
     try:
         yield source
     finally:
@@ -23,7 +23,7 @@ async def closing(source: AsyncIterator[T]) -> AsyncIterator[AsyncIterator[T]]:
 
 
 def start(work: Coroutine[Any, Any, Any]) -> "asyncio.Future[Any]":
-    """Run `work` beside everything else; a failure of it is a bug, and goes to the log."""
+    """Run `work` in the background; an error in it is a bug, and is logged."""
     task = asyncio.ensure_future(work)
     task.add_done_callback(_report)
     return task

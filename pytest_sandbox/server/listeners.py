@@ -1,4 +1,4 @@
-"""The places where the server listens: a Unix socket, and TCP for real Modal clients."""
+"""Where the server listens: on a Unix socket, and over TCP for real Modal clients."""
 
 import asyncio
 import os
@@ -36,7 +36,7 @@ class Tcp:
 
 
 class Listeners:
-    """Listening sockets, all of one server."""
+    """The listening sockets of one server."""
 
     def __init__(self, app: Application) -> None:
         self._app = app
@@ -54,11 +54,11 @@ class Listeners:
 
         Args:
             host: a name or address of this machine.
-            port: for the control plane and the plaintext router; TLS takes another one.
+            port: for the control plane and the plaintext router, 0 for any; TLS has another one.
             ca_file: where to write the certificate.
 
         Raises:
-            OSError: the address cannot be had.
+            OSError: the address is in use, or not one of this machine.
         """
         tokens = TokenPair.random()
         plain = await self._bind(ListenerConfig("tcp", tokens), host, port)
@@ -78,14 +78,14 @@ class Listeners:
         try:
             context = authority.context(frozenset({"localhost", "127.0.0.1", host}), "h2")
         except ImportError:
-            return None  # an extra, and only for Modal clients before 1.5
+            return None  # without the extra, which only Modal clients before 1.5 need
         await asyncio.to_thread(ca_file.write_bytes, authority.pem)
         return f"https://{await self._bind(ListenerConfig('tls', tokens), host, 0, context)}"
 
     async def _bind(
         self, listener: ListenerConfig, host: str, port: int, context: ssl.SSLContext | None = None
     ) -> str:
-        """Listen, and give the address as clients write it."""
+        """Listen; the address as clients write it."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listening = socket.socket(family, socket.SOCK_STREAM)
         try:
@@ -100,16 +100,16 @@ class Listeners:
         return f"{_reachable(host)}:{listening.getsockname()[1]}"
 
     def close(self) -> None:
-        """Stop listening and end the calls under way.
+        """Stop listening and end all calls.
 
-        Connections end with the process: since Python 3.12 waiting for a server to be closed
-        means waiting until its clients have left.
+        Connections end with the process: since Python 3.12, `Server.wait_closed` waits until all
+        clients have disconnected.
         """
         for server in self._servers:
             server.close()
 
 
 def _reachable(host: str) -> str:
-    """How a client on this machine writes the host that was bound to."""
+    """The host in an address of a client on this machine."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # not bound here
     return f"[{host}]" if ":" in host else host

@@ -12,22 +12,23 @@ from ..rpc.errors import not_found
 from .execution import CommandExecution
 from .stdin import StdinWriter
 
-#: Finished commands of one sandbox that stay readable, and the bytes of output they may hold.
+#: The most finished commands of one sandbox that can still be read, and the most bytes of their
+#: output.
 FINISHED_COMMANDS = 2000
 FINISHED_COMMAND_BYTES = 512 * 1024 * 1024
 
 
 class Commands:
-    """Those of one sandbox.
+    """The processes of one sandbox.
 
     Args:
-        sandbox_id: of the sandbox.
+        sandbox_id: id of the sandbox.
         clock: the engine's.
         lifetime: of the sandbox, which is not idle while a command runs.
 
     Attributes:
         main: the main process, if there is one.
-        stdin: the standard input of the main process; without one, it drops what is written.
+        stdin: the standard input of the main process; without one, whatever is written is dropped.
     """
 
     def __init__(self, sandbox_id: str, clock: Clock, lifetime: Lifetime) -> None:
@@ -43,7 +44,7 @@ class Commands:
         self._no_output = OutputLog()
 
     def adopt_main(self, exec_id: str, argv: Sequence[str], process: Process | None) -> None:
-        """Take over the main process of a new task; the one before becomes a command."""
+        """Register the main process of a new task; the previous one becomes a command."""
         if self.main is not None:
             self._by_id[self.main.id] = self.main
         self.main = None
@@ -56,7 +57,7 @@ class Commands:
 
     @property
     def main_logs(self) -> tuple[OutputLog, OutputLog]:
-        """Output of the main process; without one, it is empty until the sandbox ends."""
+        """The output of the main process; without one, logs that end with the sandbox."""
         return self.main.logs if self.main is not None else (self._no_output, self._no_output)
 
     def all(self) -> list[CommandExecution]:
@@ -66,7 +67,7 @@ class Commands:
 
     @property
     def started(self) -> list[CommandExecution]:
-        """The commands that clients started and that are still held, the oldest first."""
+        """The commands that clients started, the oldest first, except evicted ones."""
         return list(self._by_id.values())
 
     def get(self, exec_id: str) -> CommandExecution:
@@ -87,7 +88,7 @@ class Commands:
         spawn: Callable[[], Awaitable[Process]],
         timeout: float | None,
     ) -> None:
-        """Start a command, unless one of that id was started before.
+        """Start a command, unless one with this id was started before.
 
         Raises:
             TaskEnded: the sandbox is over.
@@ -130,24 +131,24 @@ class Commands:
         return execution
 
     def expect_end(self, reason: str) -> None:
-        """All processes are about to be killed, for that reason."""
+        """Note why all processes are about to be killed."""
         for execution in self.all():
             execution.expect_end(reason)
 
     def sandbox_ended(self) -> None:
-        """The sandbox is over: no further command starts."""
+        """Start no further command: the sandbox has ended."""
         self._over = True
         self._no_output.close()
         for execution in self._by_id.values():
             execution.task_ended()
 
     def discard(self) -> None:
-        """Release what is held of the output: the sandbox is about to be forgotten."""
+        """Release the stored output: nobody can ask for it any more."""
         for execution in self.all():
             execution.discard()
 
     def output_bytes(self) -> int:
-        """Bytes of output that are held."""
+        """Bytes of output that are stored."""
         return sum(execution.output_bytes() for execution in self.all())
 
     def _drained(self, execution: CommandExecution) -> None:

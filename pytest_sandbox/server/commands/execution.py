@@ -1,4 +1,4 @@
-"""A process of a sandbox, as the server sees it: main process or exec, by whichever way."""
+"""A process of a sandbox as the server sees it: the main process, or a command."""
 
 import asyncio
 import signal
@@ -11,7 +11,7 @@ from pytest_sandbox.engine import Clock, ExitStatus, OutputLog, Process, TaskEnd
 from ..async_helpers import start
 from .stdin import StdinWriter
 
-#: Seconds without output after the end of a process until its output counts as complete. A
+#: Seconds without output after the end of a process, after which its output counts as complete: a
 #: daemon that it left behind may hold the pipe open for ever.
 DRAIN_GRACE = 2.0
 
@@ -21,19 +21,19 @@ RESTORED = "restored"
 
 
 class CommandExecution:
-    """One process: its input, its output, its end.
+    """One process with its input, output and end.
 
     Args:
-        exec_id: chosen by the client or by us.
+        exec_id: chosen by the client or by the server.
         argv: the command.
-        process: what the engine started.
+        process: the engine's.
         clock: the engine's.
-        timeout: seconds until it is killed; `None` for never.
-        on_exit: called when it ended.
-        on_drained: called with it when nothing more comes out of it either.
+        timeout: seconds after which it is killed; `None` for never.
+        on_exit: called when it has ended.
+        on_drained: called with it when its output is complete too.
 
     Attributes:
-        asked: whether somebody waited for its end, or was told of it.
+        asked: whether a client has waited for its end, or has been told of it.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class CommandExecution:
         return self.process.stdout, self.process.stderr
 
     def output_bytes(self) -> int:
-        """Bytes of output that are held."""
+        """Bytes of output that are stored."""
         return sum(log.end - log.first for log in self.logs)
 
     async def wait(self, seconds: float) -> ExitStatus | None:
@@ -80,12 +80,12 @@ class CommandExecution:
         return status
 
     def expect_end(self, reason: str) -> None:
-        """The sandbox is about to be ended or restored, and this with it."""
+        """Note why the process is about to be killed: its sandbox is ended or restored."""
         if self.process.poll() is None:
             self.ended_by = self.ended_by or reason
 
     def task_ended(self) -> None:
-        """The task is over: the engine killed its processes; one of the server's own dies too."""
+        """Kill a process that exists only in the server; the engine has killed all others."""
         if self.process.poll() is None:
             self._killer = start(self._kill())
 
@@ -98,7 +98,7 @@ class CommandExecution:
                 await self._kill()
         status = await self.process.wait()
         if status.signal != signal.SIGKILL:
-            self.ended_by = ""  # it was faster
+            self.ended_by = ""  # it ended by itself before it was killed
         self.ended = self._clock.monotonic()
         self._on_exit()
         for log in self.logs:
@@ -106,7 +106,7 @@ class CommandExecution:
         self._on_drained(self)
 
     def discard(self) -> None:
-        """Let go of what it holds: nobody can ask for it any more."""
+        """Release the stored output: nobody can ask for it any more."""
         self._watcher.cancel()
         for log in self.logs:
             log.dispose()

@@ -1,9 +1,9 @@
-"""The filesystem tool of newer Modal clients, served without a program in the image.
+"""The filesystem tool of newer Modal clients, without a program in the image.
 
-Clients run `_shared.filesystem_tool.TOOL` with one argument, a JSON object with one
-key, the operation. Here that command is a process that exists only in the server: it works on
-the files of the task through the engine, and looks to clients like any other command. Errors
-are one JSON object on standard error, and exit code 1.
+Clients run the command `_shared.filesystem_tool.TOOL` with one argument: a JSON object whose one
+key is the operation. Here the command is a process that exists only in the server, and works on
+the files of the task through the engine; clients see a command like any other. An error is one
+JSON object on standard error, and exit code 1.
 
 Two operations are ours: `{"Pack": {"path": …}}` writes a directory as tar to standard output,
 and `{"Unpack": {"path": …}}` reads one from standard input.
@@ -24,14 +24,14 @@ from pytest_sandbox.engine import Clock, Entry, EntryKind, Files
 from ..async_helpers import closing
 from .virtual_process import Streams
 
-#: The largest file that ReadFile gives, 5 GiB as in Modal's tool.
+#: The largest file that ReadFile reads: 5 GiB, as in Modal's tool.
 READ_LIMIT = 5 * 1024**3
-#: Bytes moved at a time, between the engine and the streams.
+#: Bytes moved at a time between the engine and the streams.
 CHUNK = 1024 * 1024
 
 
 class ToolError(Exception):
-    """A failure with the kind that clients turn into an exception."""
+    """An error with the kind that clients turn into an exception."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -39,13 +39,13 @@ class ToolError(Exception):
 
 
 async def run_tool(streams: Streams, files: Files, clock: Clock, arguments: Sequence[str]) -> int:
-    """Do what the arguments say, and give the exit code.
+    """Carry out the operation in the arguments; the exit code.
 
     Args:
         streams: standard input and output.
         files: of the task.
         clock: the engine's.
-        arguments: what follows the name of the tool.
+        arguments: of the command, without the name of the tool.
     """
     try:
         operation, parameters = _parse(arguments)
@@ -99,10 +99,10 @@ class _Tool:
             await file.close()
 
     async def _make_way(self, path: str) -> None:
-        """Make the folders above, and remove what is in place: it is replaced, not rewritten.
+        """Make the folders above a file, and remove the file that is there.
 
-        So a symbolic link is not followed, other hard links keep their contents, and the mode
-        is that of a new file, as with Modal's tool.
+        Replacing it, as Modal's tool does, follows no symbolic link, leaves other hard links
+        alone, and gives the mode of a new file.
         """
         parent = os.path.dirname(path.rstrip("/"))
         if path.endswith("/") or not parent:
@@ -153,7 +153,7 @@ class _Tool:
             printing.result()
 
     async def _input_end(self) -> None:
-        """Return when standard input is closed, whatever came before."""
+        """Return once standard input is closed; its content is dropped."""
         async for _ in self._streams.stdin.follow(0, CHUNK):
             pass
 
@@ -189,7 +189,7 @@ _OPERATIONS: dict[str, _Operation] = {
 
 
 class _Parameters:
-    """What an operation was given, checked."""
+    """The parameters of an operation, checked when they are read."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self._values = values

@@ -1,4 +1,4 @@
-"""Starting a command in a sandbox, whichever way it was asked for."""
+"""Starts a command in a sandbox, for the command router and for the control plane."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,14 +17,14 @@ class ExecRequest:
     """A command to start.
 
     Attributes:
-        exec_id: what it will be known by.
+        exec_id: its id.
         argv: the command and its arguments.
-        env: variables on top of the sandbox's own.
-        workdir: absolute; `None` for the sandbox's.
-        timeout: seconds until it is killed; `None` for never.
+        env: variables besides those of the sandbox.
+        workdir: an absolute path; `None` for that of the sandbox.
+        timeout: seconds after which it is killed; `None` for never.
         stdout: where its standard output goes.
         stderr: where its standard error goes.
-        pty: the terminal it runs on, if any.
+        pty: the size of its terminal; `None` for none.
     """
 
     exec_id: str

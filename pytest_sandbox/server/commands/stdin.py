@@ -1,4 +1,4 @@
-"""The standard input of a process, as clients write it: in order, each byte once."""
+"""The standard input of a process: whatever clients repeat, each byte is written once, in order."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,18 +11,26 @@ from pytest_sandbox.engine import Clock, Process
 
 from ..rpc.errors import invalid, precondition
 
-#: Bytes handed to the engine at a time: what may be under way when a writer is interrupted.
+#: Bytes written at a time, which is the most that is still written after an interruption.
 CHUNK = 256 * 1024
-#: Seconds to wait for the end of a process that closed its standard input. A client that hears
-#: of the broken pipe asks at once how the process ended.
+#: Seconds to wait for the end of a process that closed its standard input, because a client that
+#: gets the error asks at once how the process ended.
 EXIT_GRACE = 0.5
 
 
 class StdinWriter:
-    """Takes data by offset or by index and drops what it took before.
+    """Writes data by offset or by index, and drops what was written before.
 
-    A write that was begun goes on when its caller disappears, so that `accepted` always tells
-    the truth; a repeated write waits for it.
+    A write continues when its caller is cancelled, so that `accepted` is always right. A repeated
+    write waits for it.
+
+    Args:
+        process: the process; `None` to drop everything.
+        clock: the engine's.
+
+    Attributes:
+        accepted: bytes that were written.
+        closed: whether the end of input was written.
     """
 
     def __init__(self, process: Process | None, clock: Clock) -> None:
@@ -38,8 +46,8 @@ class StdinWriter:
         """Write the bytes of a stream that begin at `offset`.
 
         Raises:
-            GRPCError: FAILED_PRECONDITION: bytes are missing in between, the input is closed,
-                or nobody reads it any more.
+            GRPCError: FAILED_PRECONDITION: bytes before the offset are missing, the input is
+                closed, or the process does not read it any more.
         """
 
         def fresh() -> bytes:
@@ -55,7 +63,7 @@ class StdinWriter:
         """Write the message with the number `index`, counted from 1.
 
         Raises:
-            GRPCError: INVALID_ARGUMENT, or FAILED_PRECONDITION as above.
+            GRPCError: INVALID_ARGUMENT, or FAILED_PRECONDITION as for `write_at`.
         """
         if index < 1:
             raise invalid(f"messages to standard input are numbered from 1, not {index}")
@@ -69,10 +77,10 @@ class StdinWriter:
         await finish(self._write(fresh, eof, done))
 
     async def interruptible(self, work: Awaitable[None]) -> None:
-        """Await a stream of writes, until `interrupt` or another stream of writes cuts it short.
+        """Await a stream of writes until `interrupt`, or another stream of writes, ends it.
 
         Raises:
-            GRPCError: ABORTED: it was cut short.
+            GRPCError: ABORTED: it was interrupted.
         """
         self.interrupt()
         task = asyncio.ensure_future(work)
@@ -91,7 +99,7 @@ class StdinWriter:
                 self._interrupt = None
 
     def interrupt(self) -> None:
-        """Cut a stream of writes short."""
+        """End a stream of writes that is under way."""
         if self._interrupt is not None and not self._interrupt.done():
             self._interrupt.set_result(None)
 

@@ -1,4 +1,4 @@
-"""A process that exists only in the server: a coroutine that looks like a program."""
+"""A process that exists only in the server: a coroutine in the place of a program."""
 
 import asyncio
 import errno
@@ -7,18 +7,18 @@ from dataclasses import dataclass
 
 from pytest_sandbox.engine import ExitStatus, Output, OutputLog, Process, PtySize
 
-#: Bytes of standard input that may wait to be read.
+#: The most bytes of standard input that wait to be read.
 _INPUT = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Streams:
-    """What a program reads and writes; each is bounded, so that a fast side waits for a slow one.
+    """The streams of a program; each is bounded, so a fast writer waits for a slow reader.
 
     Attributes:
-        stdin: what was written to it, closed at the end of input.
+        stdin: standard input; closed at its end.
         stdout: standard output.
-        stderr: standard error, maybe the same.
+        stderr: standard error; the same as `stdout` if it was merged.
     """
 
     stdin: OutputLog
@@ -30,7 +30,7 @@ class VirtualProcess(Process):
     """Runs a coroutine as a process.
 
     Args:
-        program: gives the exit code.
+        program: given the streams, returns the exit code.
         stdout: where standard output goes.
         stderr: where standard error goes.
     """
@@ -62,31 +62,31 @@ class VirtualProcess(Process):
             raise BrokenPipeError(errno.EPIPE, "the process has ended")
 
     async def close_stdin(self) -> None:
-        """There is no more input."""
+        """End standard input."""
         self._stdin.close()
 
     def poll(self) -> ExitStatus | None:
-        """How it ended."""
+        """How it ended; `None` while it runs."""
         return self._status
 
     async def wait(self) -> ExitStatus:
-        """How it ended, when it has."""
+        """How it ended, once it has."""
         await self._exited.wait()
         assert self._status is not None
         return self._status
 
     async def signal(self, number: int) -> None:
-        """Any signal ends it."""
+        """End it: any signal does."""
         if self._status is None:
             self._end(ExitStatus(signal=number))
             self._work.cancel()
 
     async def resize(self, size: PtySize) -> None:
-        """It never has a terminal."""
+        """Do nothing: it never has a terminal."""
 
     def _end(self, status: ExitStatus) -> None:
         self._status = status
-        self._stdin.dispose()  # nobody reads it again, and the process is kept for its output
+        self._stdin.dispose()  # not read any more, while the output still is
         self.stdout.close()
         self.stderr.close()
         self._exited.set()

@@ -1,7 +1,7 @@
-"""An open file with a position, as Modal's `FileIO` has it, over files addressed by offset.
+"""An open file with a position, like Modal's `FileIO`, over files that are addressed by offset.
 
-Memory stays bounded whatever the size of the file: what is read is handed on as a range, and
-moved in pieces.
+Its use of memory is bounded, whatever the size of the file: reading returns a range, which is
+sent in pieces.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from ..rpc.errors import invalid
 
 #: Bytes moved at a time.
 CHUNK = 1024 * 1024
-#: Bytes looked through at a time for the end of a line.
+#: Bytes read at a time to find the end of a line.
 _LINE_CHUNK = 16 * 1024
 
 _FLAGS = {
@@ -30,11 +30,11 @@ _FLAGS = {
 
 @dataclass(frozen=True)
 class OpenMode:
-    """How a file is open.
+    """The mode of an open file.
 
     Attributes:
-        flags: for the engine, as `open(2)` has them. A file that can be written can also be
-            read, since replacing bytes in the middle moves those behind them.
+        flags: of open(2), for the engine. A writable file is readable too, because replacing bytes
+            in the middle moves the bytes after them.
         readable: whether the client may read.
         writable: whether the client may write.
         append: whether everything is written at the end.
@@ -54,7 +54,9 @@ class OpenMode:
         """
         letters = [letter for letter in text if letter in _FLAGS]
         if len(letters) != 1 or len(set(text)) != len(text) or set(text) - {*letters, "+", "b"}:
-            raise invalid(f"{text!r} is no mode of a file: use one of r, w, a, x, with + and b")
+            raise invalid(
+                f"{text!r} is not a mode of a file: use one of r, w, a, x, with + or b or both"
+            )
         (letter,) = letters
         writable = letter != "r" or "+" in text
         access = os.O_RDWR if writable else os.O_RDONLY
@@ -72,7 +74,7 @@ class ByteRange:
     end: int
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The bytes, as far as the file has them."""
+        """The bytes in pieces; fewer if the file has become shorter."""
         offset = self.start
         while offset < self.end:
             data = await self.file.pread(offset, min(CHUNK, self.end - offset))
@@ -144,7 +146,7 @@ class FileHandle:
                 self._position += len(data)
 
     async def flush(self) -> None:
-        """Nothing is kept back, so there is nothing to do.
+        """Do nothing: every write goes to the file at once.
 
         Raises:
             OSError: `EBADF`, not open for writing.
@@ -168,12 +170,12 @@ class FileHandle:
             self._position = base + offset
 
     async def replace(self, data: bytes, start: int | None, end: int | None) -> None:
-        """Put `data` in the place of a range of bytes; what is behind them moves.
+        """Replace a range of bytes by `data`; the bytes after it move.
 
         Args:
             data: of any length.
             start: the first byte to replace; `None` for the beginning of the file.
-            end: the first byte to keep; `None` for the end of the file.
+            end: the first byte after the range; `None` for the end of the file.
 
         Raises:
             OSError: `EBADF`, not open for writing; `EINVAL`, no such range.
@@ -191,9 +193,9 @@ class FileHandle:
             await self._file.pwrite(first, data)
 
     async def _move(self, start: int, end: int, target: int) -> None:
-        """Move bytes `start` to `end`, the last of the file, to `target`, and cut what is left."""
+        """Move bytes `start` to `end`, the last ones, to `target`; the file ends after them."""
         if target > start:
-            # From the back, since the ranges may overlap.
+            # The ranges may overlap, so begin at the end.
             for high in range(end, start, -CHUNK):
                 low = max(start, high - CHUNK)
                 await self._file.pwrite(target + low - start, await self._whole(low, high))

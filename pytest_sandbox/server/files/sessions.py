@@ -1,4 +1,4 @@
-"""What clients of one sandbox have under way with its files: open files, watches, outcomes."""
+"""Open files, watches, and outcomes of file operations of one sandbox."""
 
 import errno
 from collections.abc import AsyncIterator
@@ -11,19 +11,19 @@ from ..rpc.errors import not_found
 from .handle import ByteRange, FileHandle, OpenMode
 from .watch import FileWatch
 
-#: Files that the clients of one sandbox may have open.
+#: The most files that clients may have open in one sandbox.
 MAX_OPEN = 1024
-#: Finished operations of one sandbox whose outcome can still be fetched, and the bytes of the
-#: outcomes together. A watch that still runs does not count: evicting it would end it.
+#: The most outcomes of one sandbox that are stored, and the most bytes of them. A watch that still
+#: runs does not count, because evicting it would end it.
 MAX_OUTCOMES = 4096
 MAX_OUTCOME_BYTES = 64 * 1024 * 1024
 
-#: The outcome of an operation: an error, bytes, a part of a file, a watch, or nothing to tell.
+#: The outcome of an operation: an error, bytes, a part of a file, a watch, or nothing.
 Outcome = OSError | bytes | ByteRange | FileWatch | None
 
 
 class FileSessions:
-    """Those of one sandbox.
+    """The file sessions of one sandbox.
 
     Args:
         clock: the engine's.
@@ -46,7 +46,7 @@ class FileSessions:
 
     @property
     def outcome_bytes(self) -> int:
-        """Bytes of outcomes that are held."""
+        """Bytes of outcomes that are stored."""
         return self._finished.size
 
     def check_room(self) -> None:
@@ -74,7 +74,7 @@ class FileSessions:
         return handle
 
     def remove_handle(self, descriptor: str) -> FileHandle:
-        """An open file, which is about to be closed.
+        """Remove an open file, to close it.
 
         Raises:
             OSError: `EBADF`, there is none.
@@ -103,7 +103,7 @@ class FileSessions:
         return watch
 
     def add_outcome(self, exec_id: str, outcome: Outcome) -> None:
-        """Register the outcome of an operation; the oldest finished ones make room for it."""
+        """Store the outcome of an operation; the oldest finished ones may be evicted."""
         self._outcomes[exec_id] = outcome
         if isinstance(outcome, FileWatch) and outcome in self._watches:
             self._watches[outcome] = exec_id
@@ -114,7 +114,7 @@ class FileSessions:
         """The outcome of an operation.
 
         Raises:
-            GRPCError: NOT_FOUND, there is no such operation, or it made room for newer ones.
+            GRPCError: NOT_FOUND: there is no such operation, or its outcome was evicted.
         """
         try:
             return self._outcomes[exec_id]
@@ -122,7 +122,7 @@ class FileSessions:
             raise not_found("Exec", exec_id) from None
 
     def task_ended(self) -> None:
-        """The task is over: its files are closed, and its watches end."""
+        """Close all files and end all watches: their task has ended."""
         self._handles.clear()
         for watch in self._watches:
             watch.cancel()

@@ -1,4 +1,4 @@
-"""A watch whose events wait for a client that fetches them in several calls."""
+"""A watch whose events a client fetches in several calls."""
 
 import asyncio
 import json
@@ -9,12 +9,12 @@ from pytest_sandbox.engine import Clock, TaskEnded, WatchEvent, WatchKind
 
 from ..async_helpers import closing
 
-#: Events that wait to be fetched; then the engine's watch waits.
+#: The most events that wait to be fetched; the engine's watch waits while there are that many.
 CAPACITY = 4096
-#: Seconds without anybody fetching after which a watch is given up.
+#: Seconds after the last fetch until a watch is abandoned.
 ABANDONED_AFTER = 60.0
 
-#: Older clients know no renames.
+#: Renames, which older clients do not know.
 _FOLDED = {
     WatchKind.RENAME: WatchKind.MODIFY,
     WatchKind.RENAME_FROM: WatchKind.MODIFY,
@@ -23,7 +23,7 @@ _FOLDED = {
 
 
 class FileWatch:
-    """Collects events until its time is up or nobody asks for them any more.
+    """Collects events until its time is up, or until it is abandoned.
 
     Args:
         events: of the engine.
@@ -75,7 +75,7 @@ class FileWatch:
             self._left = self._clock.monotonic()
 
     def cancel(self) -> None:
-        """End it now."""
+        """End the watch."""
         self._collector.cancel()
 
     async def _collect(self) -> None:
@@ -85,14 +85,14 @@ class FileWatch:
                     await self._queue.put(_encode(event))
         except TaskEnded:
             pass  # a watch ends with its sandbox, as one that was asked to end
-        except Exception as error:  # handed to whoever fetches
+        except Exception as error:  # `fetch` raises it
             self._error = error
 
     def _over(self, on_end: Callable[[], None]) -> None:
         for limit in self._limits:
             limit.cancel()
         if not self._queue.full():
-            self._queue.put_nowait(None)  # wakes whoever waits for an event
+            self._queue.put_nowait(None)  # wakes a `fetch` that waits
         on_end()
 
     async def _expire(self, seconds: float) -> None:
@@ -109,6 +109,6 @@ class FileWatch:
 
 
 def _encode(event: WatchEvent) -> bytes:
-    """One event; clients know its end by two newlines."""
+    """One event; two newlines mark its end for clients."""
     kind = _FOLDED.get(event.kind, event.kind)
     return json.dumps({"event_type": kind.value, "paths": list(event.paths)}).encode() + b"\n\n"

@@ -13,7 +13,15 @@ DEFAULT_ENVIRONMENT = "main"
 
 @dataclass(eq=False)
 class AppRecord:
-    """An app; `state` is a value of `AppState`."""
+    """An app.
+
+    Attributes:
+        id: begins with `ap-`.
+        name: the description, for an ephemeral one.
+        environment: where the name is valid.
+        state: whether it is deployed, ephemeral, stopped, ...
+        created_at: in seconds since the Unix epoch.
+    """
 
     id: str
     name: str
@@ -43,7 +51,7 @@ class AppRegistry:
         return name
 
     def environment_id(self, name: str) -> str:
-        """The id of an environment, which is made if need be."""
+        """The id of an environment, which is created if it does not exist."""
         return self._environments.setdefault(name or DEFAULT_ENVIRONMENT, self._ids.new("en"))
 
     def add(self, name: str, environment: str, state: apps_pb2.AppState) -> AppRecord:

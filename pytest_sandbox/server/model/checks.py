@@ -1,4 +1,4 @@
-"""What requests may hold: commands, folders, variables, waiting times."""
+"""Checks of requests: commands, working directories, variables, time-outs."""
 
 import contextlib
 import errno
@@ -18,7 +18,7 @@ from ..rpc.errors import invalid
 
 
 def check_command(argv: Sequence[str]) -> None:
-    """Refuse a command that nothing could run.
+    """Refuse a command that execve(2) could not run.
 
     Raises:
         GRPCError: INVALID_ARGUMENT.
@@ -38,7 +38,7 @@ def check_command(argv: Sequence[str]) -> None:
 
 @contextlib.contextmanager
 def hint_at_words(argv: Sequence[str]) -> Iterator[None]:
-    """Where a whole command line was given as the name of a program, say so with the failure."""
+    """Explain a failure whose reason is that a whole command line was given as one word."""
     try:
         yield
     except SpawnFailed as error:
@@ -48,7 +48,7 @@ def hint_at_words(argv: Sequence[str]) -> Iterator[None]:
         raise SpawnFailed(
             error.errno,
             f"{error}\nEach word is an argument of its own: {', '.join(map(repr, words))}; or "
-            f"have a shell take it apart: 'sh', '-c', {argv[0]!r}",
+            f"have a shell split it: 'sh', '-c', {argv[0]!r}",
         ) from error
 
 
@@ -76,7 +76,7 @@ def check_environment(variables: Iterable[tuple[str, str]]) -> None:
 
 
 def check_timeout(seconds: float) -> None:
-    """Refuse a time that nobody could wait for.
+    """Refuse a negative number of seconds, and NaN.
 
     Raises:
         GRPCError: INVALID_ARGUMENT.
@@ -86,7 +86,7 @@ def check_timeout(seconds: float) -> None:
 
 
 def pty_size(info: pb.PTYInfo) -> PtySize | None:
-    """The terminal that was asked for, if one was."""
+    """The size of the terminal that was asked for; `None` without one."""
     if not info.enabled:
         return None
     default = PtySize()
@@ -94,7 +94,7 @@ def pty_size(info: pb.PTYInfo) -> PtySize | None:
 
 
 def pty_environment(info: pb.PTYInfo) -> dict[str, str]:
-    """What a program on that terminal finds in its environment."""
+    """The variables that describe the terminal to a program."""
     variables = {
         "TERM": info.env_term,
         "COLORTERM": info.env_colorterm,

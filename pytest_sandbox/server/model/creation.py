@@ -13,7 +13,7 @@ from pytest_sandbox.engine import Task, TaskEnded, TaskSpec
 from ..rpc.errors import already_exists, precondition
 from .apps import AppRecord
 from .checks import check_command, hint_at_words
-from .definition import DEFAULT_TIMEOUT, refuse_unbuilt, task_spec
+from .definition import DEFAULT_TIMEOUT, refuse_unimplemented, task_spec
 from .ids import check_name
 from .images import ImageRecord
 from .sandbox import SandboxIdentity, ServedSandbox
@@ -37,13 +37,13 @@ class SandboxCreator:
         """The image and the engine's spec of a sandbox.
 
         Args:
-            definition: what the client asks for; what it leaves open is filled in.
+            definition: what the client asks for; a missing time-out is set to the default.
             tags: name to value.
 
         Raises:
             GRPCError: the definition cannot be served; the message says why.
         """
-        refuse_unbuilt(definition, self._state.info)
+        refuse_unimplemented(definition, self._state.info)
         if definition.entrypoint_args:
             check_command(definition.entrypoint_args)
         if not definition.timeout_secs:
@@ -70,7 +70,7 @@ class SandboxCreator:
             app: the app it belongs to.
             definition: what was asked for.
             tags: name to value.
-            image: what its files start as.
+            image: of its files.
             spec: for the engine.
             resumed_from: id of the memory snapshot that it starts from; empty if none.
 
@@ -139,7 +139,7 @@ class _Reservation:
 
 
 async def owned(creation: Coroutine[Any, Any, Task]) -> Task:
-    """The task that `creation` makes; it is killed if the caller was cancelled meanwhile."""
+    """The task that `creation` makes; it is killed if the caller is cancelled meanwhile."""
     try:
         return await finish(creation, lambda task: task.kill())
     except TaskEnded as error:

@@ -1,7 +1,7 @@
-"""From the definition of a sandbox on the wire to what an engine is asked for.
+"""Turns the definition of a sandbox on the wire into the specification for an engine.
 
-Every field is either honoured here or refused by the name its argument has in Modal's
-`Sandbox.create`; none is ignored without a reason that is written down.
+Every field is either honoured, or refused by the name that its argument has in Modal's
+`Sandbox.create`. The few that are ignored are listed with the reason.
 """
 
 import os
@@ -24,7 +24,7 @@ DEFAULT_TIMEOUT = 300
 
 _MIB = 1024 * 1024
 
-#: What is not built yet: the argument as a caller typed it, and how to see that it was given.
+#: What is not implemented: the argument as callers know it, and whether a definition has it.
 _REFUSED: dict[str, Callable[[pb.Sandbox], object]] = {
     "ephemeral_disk": lambda d: d.resources.ephemeral_disk_mb,
     "rdma": lambda d: d.resources.rdma,
@@ -52,11 +52,10 @@ _REFUSED: dict[str, Callable[[pb.Sandbox], object]] = {
     "worker_id": lambda d: d.worker_id,
     "_restore_instance_type": lambda d: "_restore_instance_type" in _fields(d),
 }
-# Not refused and without effect, on purpose: `verbose` and `runtime_debug` ask Modal's own
-# machines for more logs, `direct_sandbox_commands_enabled` says that a client can use the
-# command router, and an open network is what a client asks for when its caller says nothing:
-# an engine gives the network it has. `skip_num_threads_env_vars` of the resources is about
-# variables that are not set here anyway.
+# Ignored on purpose: `verbose` and `runtime_debug` ask Modal's own machines for more logs;
+# `direct_sandbox_commands_enabled` says that a client can use the command router; an open network
+# is what clients ask for by default, and an engine gives the network it has;
+# `skip_num_threads_env_vars` of the resources is about variables that this server never sets.
 
 
 def _fields(definition: pb.Sandbox) -> set[str]:
@@ -64,8 +63,8 @@ def _fields(definition: pb.Sandbox) -> set[str]:
     return {field.name for field, _ in definition.ListFields()}
 
 
-def refuse_unbuilt(definition: pb.Sandbox, info: EngineInfo) -> None:
-    """Refuse what is not built yet, and what this engine does not have, by name.
+def refuse_unimplemented(definition: pb.Sandbox, info: EngineInfo) -> None:
+    """Refuse what is not implemented, and what this engine cannot do.
 
     Raises:
         GRPCError: UNIMPLEMENTED.
@@ -78,8 +77,8 @@ def refuse_unbuilt(definition: pb.Sandbox, info: EngineInfo) -> None:
     if definition.enable_snapshot and Capability.MEMORY_SNAPSHOT not in info.capabilities:
         why = info.details.get(f"no {Capability.MEMORY_SNAPSHOT.value}", "it has no such ability")
         raise unimplemented(
-            f"enable_snapshot: the engine {info.name!r} cannot keep processes here: {why}; see "
-            "pytest-sandbox doctor, or keep files only"
+            f"enable_snapshot: the engine {info.name!r} cannot take memory snapshots here: {why}; "
+            "see pytest-sandbox doctor, or take snapshots of files only"
         )
     if definition.network_access.network_access_type == pb.NetworkAccess.ALLOWLIST:
         raise unimplemented("cidr_allowlist is not implemented by pytest-sandbox")
@@ -93,7 +92,7 @@ def task_spec(
     tags: Mapping[str, str],
     info: EngineInfo,
 ) -> TaskSpec:
-    """What the engine is asked for.
+    """The specification of a sandbox for the engine.
 
     Raises:
         GRPCError: FAILED_PRECONDITION, INVALID_ARGUMENT, NOT_FOUND, RESOURCE_EXHAUSTED or
@@ -120,17 +119,17 @@ def task_spec(
 
 
 def _main(argv: tuple[str, ...], info: pb.PTYInfo, env: Mapping[str, str]) -> ProcessSpec | None:
-    """The main process; none for the default command of Modal's images, which only sleeps."""
+    """The main process; `None` for the default command of Modal's images, which only sleeps."""
     if not argv or argv == ("sleep", "172800"):
         return None
     check_command(argv)
     pty = pty_size(info)
-    # What the caller sets wins over what the terminal brings.
+    # Variables of the caller win over those of the terminal.
     return ProcessSpec(argv, env={**pty_environment(info), **env} if pty else {}, pty=pty)
 
 
 def _limits(resources: pb.Resources, info: EngineInfo) -> Limits:
-    """Limits are the engine's; requests only have to fit this machine."""
+    """The limits, which the engine enforces; a request only has to fit this machine."""
     _check_fits("cpu", resources.milli_cpu / 1000, os.cpu_count() or 1, "processors")
     _check_fits("memory", resources.memory_mb, _machine_memory() // _MIB, "MiB")
     _check_order("cpu", resources.milli_cpu, resources.milli_cpu_max)

@@ -1,4 +1,4 @@
-"""The GPUs that a sandbox is to have."""
+"""The GPUs of a sandbox."""
 
 from pytest_sandbox._proto import images_pb2
 from pytest_sandbox.engine import Capability, EngineInfo, Gpus
@@ -10,7 +10,7 @@ _ANY = "ANY"
 
 
 def gpus(config: images_pb2.GPUConfig, info: EngineInfo) -> Gpus | None:
-    """What the engine is asked for.
+    """The GPUs to ask the engine for; `None` for none.
 
     Raises:
         GRPCError: INVALID_ARGUMENT or UNIMPLEMENTED.
@@ -24,7 +24,7 @@ def gpus(config: images_pb2.GPUConfig, info: EngineInfo) -> Gpus | None:
         raise invalid(f"{argument}: count must be at least 1, got {config.count}")
     if Capability.GPU not in info.capabilities:
         raise unimplemented(
-            f"{argument}: the engine {info.name!r} has no GPUs to give ({info.mode}): create the "
+            f"{argument}: the engine {info.name!r} has no GPUs ({info.mode}): create the "
             "sandbox without gpu"
         )
     kind = "" if config.gpu_type.upper() == _ANY else config.gpu_type

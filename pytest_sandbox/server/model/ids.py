@@ -26,7 +26,7 @@ class Ids:
     """Makes ids.
 
     Args:
-        seed: with one, they are the same in every run; never where others could guess them.
+        seed: makes them the same in every run, and easy to guess; only for engines in memory.
     """
 
     def __init__(self, seed: str | None = None) -> None:
@@ -35,7 +35,7 @@ class Ids:
         )
 
     def new(self, prefix: str) -> str:
-        """A fresh id such as `sb-4f0…`: the prefix, a dash and 22 random letters and digits."""
+        """A new id such as `sb-4f0…`: the prefix, a dash and 22 random letters and digits."""
         number = self._bits(128)
         digits = []
         for _ in range(_LENGTH):
@@ -45,7 +45,7 @@ class Ids:
 
 
 def check_name(name: str, kind: str) -> None:
-    """Refuse a name that Modal would refuse too.
+    """Refuse a name that Modal refuses.
 
     Raises:
         GRPCError: INVALID_ARGUMENT.
@@ -58,7 +58,7 @@ def check_name(name: str, kind: str) -> None:
 
 
 def check_tag(name: str, value: str) -> None:
-    """Refuse a tag that Modal would refuse too.
+    """Refuse a tag that Modal refuses.
 
     Raises:
         GRPCError: INVALID_ARGUMENT.

@@ -22,7 +22,7 @@ class ImageRecord:
         env: environment variables.
         workdir: working directory.
         entrypoint: what a command is appended to.
-        cmd: the command of a sandbox without one.
+        cmd: the command of sandboxes that are created without one.
     """
 
     id: str

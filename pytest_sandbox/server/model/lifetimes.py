@@ -1,10 +1,10 @@
-"""How long a sandbox lives: its time-out, and its time-out while idle.
+"""How long a sandbox lives: its time-out and its idle time-out.
 
-`timeout` counts from the creation. `idle_timeout` counts while nothing goes on: no command that
-was started by exec is running, nothing is being written to standard input, no file is being
-worked on or watched, no connection goes through a tunnel. What the main process does is not
-looked at. (Modal's guide names commands, writes to standard input, and open connections through
-tunnels: https://modal.com/docs/guide/sandboxes#idle-timeouts.)
+`timeout` counts from the creation. `idle_timeout` counts while a sandbox is idle: no command that
+was started by exec is running, nobody writes to standard input, works on a file or watches one,
+and no connection goes through a tunnel. What the main process does makes no difference.
+(Modal's guide names commands, writes to standard input, and open connections through tunnels:
+https://modal.com/docs/guide/sandboxes#idle-timeouts.)
 """
 
 import asyncio
@@ -49,12 +49,12 @@ class Lifetime:
             self._timers.append(start(self._wait_idle(idle_timeout)))
 
     def begin_activity(self) -> None:
-        """Something goes on in the sandbox; it is not idle until the matching `end_activity`."""
+        """Begin an activity; the sandbox is not idle until the matching `end_activity`."""
         self._busy += 1
         self._idle.clear()
 
     def end_activity(self) -> None:
-        """What went on is over."""
+        """End an activity."""
         self._busy -= 1
         self._idle_since = self._clock.monotonic()
         if self._busy == 0:
@@ -62,7 +62,7 @@ class Lifetime:
 
     @contextmanager
     def activity(self) -> Iterator[None]:
-        """Something goes on for as long as this is entered."""
+        """An activity for the length of a `with` block."""
         self.begin_activity()
         try:
             yield
@@ -70,7 +70,7 @@ class Lifetime:
             self.end_activity()
 
     def cancel(self) -> None:
-        """The sandbox has ended."""
+        """Stop both timers: the sandbox has ended."""
         for timer in self._timers:
             timer.cancel()
 

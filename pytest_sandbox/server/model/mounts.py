@@ -1,23 +1,23 @@
-"""The images that are mounted in one sandbox."""
+"""The snapshots that are mounted in one sandbox."""
 
 
 class MountedSnapshots:
-    """Paths, and the snapshots that are mounted there: the latest mount hides those before it."""
+    """The snapshots that are mounted at each path; the latest mount hides the earlier ones."""
 
     def __init__(self) -> None:
         self._mounted: dict[str, list[str]] = {}
 
     def add(self, path: str, snapshot_id: str) -> None:
-        """A snapshot was mounted; an empty id for an empty directory."""
+        """Register a mount; an empty id stands for an empty directory."""
         self._mounted.setdefault(path, []).append(snapshot_id)
 
     def remove(self, path: str) -> None:
-        """The latest mount at a path was undone."""
+        """Remove the latest mount at a path."""
         if self._mounted.get(path):
             self._mounted[path].pop()
 
     def clear(self) -> None:
-        """The task is over, and its mounts with it."""
+        """Remove all mounts: the task that had them has ended."""
         self._mounted.clear()
 
     @property

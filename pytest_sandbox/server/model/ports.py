@@ -1,4 +1,4 @@
-"""The ports that a sandbox is to be reached at, checked before it is made."""
+"""Checks the ports of a sandbox before it is created."""
 
 from collections import Counter
 
@@ -10,7 +10,7 @@ from ..rpc.errors import invalid, precondition, unimplemented
 
 
 def check_ports(definition: pb.Sandbox, info: EngineInfo) -> None:
-    """Refuse ports that cannot be had.
+    """Refuse ports that no tunnel can lead to.
 
     Raises:
         GRPCError: FAILED_PRECONDITION, INVALID_ARGUMENT or UNIMPLEMENTED.
@@ -20,7 +20,7 @@ def check_ports(definition: pb.Sandbox, info: EngineInfo) -> None:
         _check(spec, info)
     twice = [port for port, count in Counter(spec.port for spec in specs).items() if count > 1]
     if twice:
-        raise invalid(f"port {twice[0]} is to be opened twice, and has room for one tunnel")
+        raise invalid(f"port {twice[0]} is given twice: one port has one tunnel")
     network = definition.network_access.network_access_type
     if specs and (definition.block_network or network == pb.NetworkAccess.BLOCKED):
         raise invalid(f"port {specs[0].port} cannot be opened with block_network")

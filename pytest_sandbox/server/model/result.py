@@ -1,4 +1,4 @@
-"""How a sandbox ended, in the words of the wire."""
+"""How a sandbox ended, as a message of the wire."""
 
 import signal
 
@@ -10,7 +10,7 @@ from .lifetimes import TIMEOUT, Status
 Result = common_pb2.GenericResult
 TERMINATED = common_pb2.GenericResult.GENERIC_STATUS_TERMINATED
 
-#: What a shell reports for a program that ran out of time, as timeout(1) does.
+#: The exit code of timeout(1) for a command that ran out of time.
 _TIMED_OUT = 124
 _KILLED = 128 + signal.SIGKILL
 
@@ -19,8 +19,8 @@ def result_of(end: TaskEnd, reason: "Status | None") -> Result:
     """The result of a sandbox.
 
     Args:
-        end: what the engine says.
-        reason: why the server ended it, if it did.
+        end: how it ended, according to the engine.
+        reason: why the server ended it; `None` if it did not.
     """
     if end.cause is EndCause.OUT_OF_MEMORY:
         return Result(
@@ -31,7 +31,7 @@ def result_of(end: TaskEnd, reason: "Status | None") -> Result:
     if end.cause is EndCause.LOST:
         return Result(
             status=Result.GENERIC_STATUS_INTERNAL_FAILURE,
-            exception=end.detail or "what held the sandbox together died",
+            exception=end.detail or "the process that ran the sandbox died",
             exitcode=1,
         )
     if end.cause is EndCause.KILLED:

@@ -47,9 +47,9 @@ class ServedSandbox:
         identity: its ids and name.
         definition: what the client asked for.
         tags: name to value.
-        image: what its files started as.
-        spec: what the engine was asked for.
-        task: what the engine made.
+        image: that its files started from.
+        spec: with which the task was created.
+        task: the engine's.
         clock: the engine's.
         resumed_from: id of the memory snapshot that it started from; empty if it did not.
 
@@ -60,7 +60,7 @@ class ServedSandbox:
         files: open files, watches and outcomes of file operations.
         result: how it ended; `None` while it runs.
         started: when, on the engine's monotonic clock.
-        ended: the same.
+        ended: when, on the same clock; `None` while it runs.
         finished_at: in seconds since the epoch.
         on_end: called when it has ended.
     """
@@ -131,11 +131,11 @@ class ServedSandbox:
         return self.result
 
     async def over(self) -> None:
-        """Return when it has ended."""
+        """Return once it has ended."""
         await self._over.wait()
 
     async def end(self, reason: Status) -> None:
-        """End it, and return when nothing of it is left; the first reason given counts."""
+        """End it, and return when nothing of it is left; the first reason that is given counts."""
         if self.result is None:
             self._reason = self._reason or reason
             self.commands.expect_end(TERMINATED)
@@ -220,7 +220,7 @@ class ServedSandbox:
         while True:
             task = self.task
             end = await task.wait()
-            if task is self.task:  # and was not replaced
+            if task is self.task:  # it was not replaced by `restore` meanwhile
                 break
         if self._fault is not None and end.cause is EndCause.KILLED:
             end = TaskEnd(self._fault)

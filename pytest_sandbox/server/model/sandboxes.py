@@ -6,7 +6,7 @@ from ..rpc.errors import not_found
 from .retention import Retention
 from .sandbox import ServedSandbox
 
-#: Finished sandboxes that stay readable, the newest ones, and the bytes of output they may hold.
+#: The most finished sandboxes that can still be read, and the most bytes of their output.
 FINISHED_SANDBOXES = 1000
 FINISHED_BYTES = 256 * 1024 * 1024
 
@@ -23,12 +23,12 @@ class SandboxRegistry:
         self._last_creation = 0.0
 
     def creation_time(self) -> float:
-        """The current time, later than every time given before, because lists are paged by it."""
+        """The current time, but later than that of every other sandbox: lists are paged by it."""
         self._last_creation = max(self._clock.now(), self._last_creation + 1e-6)
         return self._last_creation
 
     def add(self, sandbox: ServedSandbox) -> None:
-        """Register a sandbox; a finished one stays readable until newer ones need the room."""
+        """Register a sandbox; once it has finished, newer finished ones may evict it."""
         self._sandboxes[sandbox.id] = self._by_task[sandbox.task_id] = sandbox
         if sandbox.name:
             self._named[sandbox.app_id, sandbox.name] = sandbox

@@ -12,7 +12,15 @@ EPHEMERAL_SECRETS = 10_000
 
 @dataclass(frozen=True)
 class SecretRecord:
-    """Environment variables under an id, and maybe a name."""
+    """Environment variables under an id, and maybe a name.
+
+    Attributes:
+        id: begins with `st-`.
+        name: empty for a secret that cannot be found by name.
+        environment: where the name is valid.
+        env: the variables.
+        created_at: in seconds since the Unix epoch.
+    """
 
     id: str
     name: str
@@ -24,9 +32,8 @@ class SecretRecord:
 class SecretRegistry:
     """Secrets by id, and by name in an environment.
 
-    Ephemeral ones are evicted, the least recently used first. That cannot hit a sandbox or a
-    command, which have the variables from their start on; a client that uses the id of a secret
-    that was evicted gets NOT_FOUND.
+    Ephemeral ones are evicted, the least recently used first. Sandboxes and commands that were
+    started before keep their variables; a later use of the id is NOT_FOUND.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Volumes that clients have ids of."""
+"""Volumes by id and by name."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,21 +10,23 @@ from pytest_sandbox.engine import Capability, Clock, EngineInfo, VolumeMount
 from ..rpc.errors import not_found, unimplemented
 from .ids import Ids
 
-#: Seconds that an ephemeral volume stays without a sign of life; clients give one every 300.
+#: Seconds without a heartbeat after which an ephemeral volume expires; clients send one every 300.
 HEARTBEAT = 900.0
 
 
 @dataclass(eq=False)
 class VolumeRecord:
-    """A volume; its id is also its name for the engine, so that a name can be used again.
+    """A volume.
+
+    Its name for the engine is its id, so that another volume can have the name after it.
 
     Attributes:
         id: `vo-…`.
         name: empty for an ephemeral one.
-        environment: where the name counts.
-        version: of Modal's file system that was asked for; it makes no difference here.
-        created_at: seconds since the epoch.
-        expires: on the monotonic clock; `None` for one that stays until it is deleted.
+        environment: where the name is valid.
+        version: of Modal's file system; it makes no difference here.
+        created_at: in seconds since the Unix epoch.
+        expires: when, on the engine's monotonic clock; `None` if it stays until it is deleted.
     """
 
     id: str
@@ -35,7 +37,7 @@ class VolumeRecord:
     expires: float | None = None
 
     def metadata(self) -> pb.VolumeMetadata:
-        """What clients are told of it."""
+        """The metadata of it that clients get."""
         creation = common_pb2.CreationInfo(created_at=self.created_at)
         return pb.VolumeMetadata(version=self.version, name=self.name, creation_info=creation)
 
@@ -43,8 +45,8 @@ class VolumeRecord:
 class VolumeRegistry:
     """Volumes by id, and by name in an environment.
 
-    Time is looked at, not waited for: an ephemeral volume whose client has gone is over at once
-    for whoever asks, and `expired` gives it to whoever lets the engine forget it.
+    No timer runs: an expired volume is not found any more, and stays in `expired` until the engine
+    has forgotten it.
     """
 
     def __init__(self, clock: Clock, ids: Ids) -> None:
@@ -55,7 +57,7 @@ class VolumeRegistry:
 
     def add(self, name: str, environment: str, version: pb.VolumeFsVersion) -> VolumeRecord:
         """Register a new volume; without a name, an ephemeral one."""
-        # Later than every time given before: lists are paged by it.
+        # Later than that of every other volume: lists are paged by it.
         self._last_creation = max(self._clock.now(), self._last_creation + 1e-6)
         volume = VolumeRecord(self._ids.new("vo"), name, environment, version, self._last_creation)
         self._volumes[volume.id] = volume
@@ -64,11 +66,15 @@ class VolumeRegistry:
         return volume
 
     def beat(self, volume: VolumeRecord) -> None:
-        """The client of an ephemeral volume is still there."""
+        """Register a heartbeat of the client of an ephemeral volume."""
         volume.expires = self._clock.monotonic() + HEARTBEAT
 
     def get(self, volume_id: str) -> VolumeRecord:
-        """A volume by id; `NOT_FOUND` if there is none."""
+        """A volume by id.
+
+        Raises:
+            GRPCError: NOT_FOUND.
+        """
         volume = self._volumes.get(volume_id)
         if volume is None or self._is_over(volume):
             raise not_found("Volume", volume_id)
@@ -85,11 +91,11 @@ class VolumeRegistry:
         return sorted(named, key=lambda volume: volume.created_at, reverse=True)
 
     def remove(self, volume: VolumeRecord) -> None:
-        """Nobody finds it any more."""
+        """Remove a volume: it is not found any more."""
         self._volumes.pop(volume.id, None)
 
     def expired(self) -> list[VolumeRecord]:
-        """Ephemeral volumes whose clients have gone."""
+        """Ephemeral volumes without a recent heartbeat."""
         return [volume for volume in self._volumes.values() if self._is_over(volume)]
 
     def _is_over(self, volume: VolumeRecord) -> bool:
@@ -98,10 +104,10 @@ class VolumeRegistry:
     def mounts(
         self, mounts: Iterable[common_pb2.VolumeMount], info: EngineInfo
     ) -> tuple[VolumeMount, ...]:
-        """What the engine is asked for.
+        """The mounts to ask the engine for.
 
-        That background commits are allowed, as all clients say, changes nothing: what is written
-        to a volume is there at once.
+        `allow_background_commits`, which all clients set, makes no difference: every write to a
+        volume is committed at once.
 
         Raises:
             GRPCError: NOT_FOUND or UNIMPLEMENTED.

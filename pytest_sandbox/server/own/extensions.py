@@ -1,4 +1,4 @@
-"""What sandboxes can do here and not at Modal."""
+"""Extensions: what sandboxes can do here and cannot at Modal."""
 
 from pytest_sandbox._proto import extensions_pb2 as pb
 from pytest_sandbox._shared.async_tasks import finish

@@ -1,4 +1,4 @@
-"""The inspector: what the engine is, and what happened in a sandbox."""
+"""The inspector: describes the engine and sandboxes, records calls, and sets faults."""
 
 from importlib.metadata import version
 
@@ -14,7 +14,7 @@ from ..rpc.faults import FaultInjector
 from ..rpc.handlers import once
 from ..rpc.recorder import Recorder
 
-#: Bytes of the end of one output that are told at most: a report is for people to read.
+#: The most bytes of the end of one output in a description, which is for people to read.
 MAX_TAIL = 64 * 1024
 
 _ENDINGS = {
@@ -36,7 +36,7 @@ class InspectorServicer:
     async def Engine(
         self, request: pb.InspectorEngineRequest, call: ServedCall
     ) -> pb.InspectorEngineResponse:
-        """What the engine is, here and now."""
+        """The engine, and how many sandboxes it runs."""
         info = self._state.info
         return pb.InspectorEngineResponse(
             name=info.name,
@@ -50,9 +50,9 @@ class InspectorServicer:
     async def Describe(
         self, request: pb.InspectorDescribeRequest, call: ServedCall
     ) -> pb.InspectorDescribeResponse:
-        """The commands of a sandbox, how each ended, and the end of what it wrote.
+        """The commands of a sandbox, how each ended, and the end of its output.
 
-        The work of the filesystem tool is left out: it is no command of the user's.
+        The filesystem tool is left out: users do not run it as a command.
         """
         sandbox = self._state.sandboxes.get(request.sandbox_id)
         now = self._state.clock.monotonic()
@@ -83,20 +83,20 @@ class InspectorServicer:
     async def RecordStop(
         self, request: pb.InspectorRecordStopRequest, call: ServedCall
     ) -> pb.InspectorRecordStopResponse:
-        """One reader less."""
+        """End what RecordStart began."""
         self._recorder.record_stop()
         return pb.InspectorRecordStopResponse()
 
     async def Record(
         self, request: pb.InspectorRecordRequest, call: ServedCall
     ) -> pb.InspectorRecordResponse:
-        """The calls that were made."""
+        """Records of calls, a page of them."""
         return self._recorder.record(request.since)
 
     async def FaultSet(
         self, request: pb.InspectorFaultSetRequest, call: ServedCall
     ) -> pb.InspectorFaultSetResponse:
-        """Set a fault; when it is about a sandbox and now, return once that has ended."""
+        """Set a fault; if it ends a sandbox at once, return when that has ended."""
         self._faults.fault_set(request.fault)
         await self._faults.settled(request.fault.id)
         return pb.InspectorFaultSetResponse()
@@ -104,13 +104,13 @@ class InspectorServicer:
     async def FaultList(
         self, request: pb.InspectorFaultListRequest, call: ServedCall
     ) -> pb.InspectorFaultListResponse:
-        """How often faults were met, and struck."""
+        """How many calls each fault was for, and how many it disturbed."""
         return pb.InspectorFaultListResponse(states=self._faults.fault_list(request.ids))
 
     async def FaultClear(
         self, request: pb.InspectorFaultClearRequest, call: ServedCall
     ) -> pb.InspectorFaultClearResponse:
-        """Take faults back."""
+        """Clear faults."""
         self._faults.fault_clear(request.ids)
         return pb.InspectorFaultClearResponse()
 

@@ -1,4 +1,4 @@
-"""Images that outlive the engine: stored on disk under a key, and loaded by later runs."""
+"""Images that outlive the engine: stored on disk under a key, and loaded in later runs."""
 
 import asyncio
 import logging
@@ -94,7 +94,7 @@ class StoredImageServicer:
         return self._state.images.add_snapshot(snapshot, _image(cached), ttl=None).id
 
     def _key(self, key: str) -> str:
-        """The key on disk; it differs for another engine, or another machine."""
+        """The key on disk, which has the engine and the machine in it."""
         info = self._state.info
         return "\0".join((info.name, info.fingerprint, key))
 

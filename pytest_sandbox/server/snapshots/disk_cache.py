@@ -1,15 +1,15 @@
-"""Images on disk, for later runs: by key, by content, and within a limit.
+"""Images on disk, for later runs: stored by key and by content, within a limit.
 
-    images/lock           held, with flock(2), by whoever changes what is here
-    images/keys/<name>    JSON: which blob, and what the server knows of the image
-    images/blobs/<sha256> what the engine exported, whole
-    images/new/<name>     what is being written, held with flock(2) by its writer
+    images/lock           locked with flock(2) during every change
+    images/keys/<name>    JSON: the name of the blob, and the properties of the image
+    images/blobs/<sha256> the whole export of the engine
+    images/new/<name>     being written; locked with flock(2) by its writer
 
-A file gets its place by rename(2) once it is on the disk, and a blob is compared with its name
-before it is loaded, so that nothing half-written ever is, whatever died and whenever. What was
-being written by a process that died is removed by the next one that stores something. The
-modification time of a key is that of its last use; the one that was not used for the longest goes
-first, and a blob goes with its last key.
+A file is written and synced before rename(2) puts it in its place, and a blob is compared with its
+name before it is loaded. So a process that dies at any moment leaves nothing incomplete that could
+be loaded; its unfinished file is removed when another process stores an image. The modification
+time of a key is that of its last use: the least recently used key is evicted first, and a blob
+with its last key.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ from typing import IO, Any
 
 from grpclib import GRPCError, Status
 
-#: Bytes that all stored images take at most, unless the environment says otherwise.
+#: The most bytes of all stored images, unless the environment gives another number.
 LIMIT = 2 * 1024**3
 LIMIT_VARIABLE = "PYTEST_SANDBOX_CACHE_SIZE"
 #: Bytes read at a time.
@@ -34,11 +34,11 @@ CHUNK = 1024 * 1024
 
 @dataclass(frozen=True)
 class CachedImage:
-    """What is stored under a key.
+    """An image that is stored under a key.
 
     Attributes:
-        blob: its content, as the hexadecimal SHA-256 of it.
-        about: what the server knows of the image.
+        blob: the SHA-256 of its content, hexadecimal.
+        about: the properties of the image.
     """
 
     blob: str
@@ -46,11 +46,11 @@ class CachedImage:
 
 
 class ImageCache:
-    """Stored images of one user. Every method blocks, on disks and on other processes.
+    """The stored images of one user. Every method blocks: on the disk, and on other processes.
 
     Args:
-        folder: where they are; made if need be.
-        limit: bytes that they take at most.
+        folder: of the images; made when it is needed.
+        limit: the most bytes that they take.
     """
 
     def __init__(self, folder: Path, limit: int) -> None:
@@ -59,31 +59,31 @@ class ImageCache:
 
     @classmethod
     def of_environment(cls, environ: Mapping[str, str]) -> "ImageCache":
-        """The one that the environment names.
+        """The cache that the environment variables name.
 
         Raises:
-            GRPCError: FAILED_PRECONDITION: `PYTEST_SANDBOX_CACHE_SIZE` is no number of bytes.
+            GRPCError: FAILED_PRECONDITION: `PYTEST_SANDBOX_CACHE_SIZE` is not a number.
         """
         text = environ.get(LIMIT_VARIABLE, "")
         if text and not (text.isascii() and text.isdigit()):
             raise GRPCError(
                 Status.FAILED_PRECONDITION,
-                f"the environment variable {LIMIT_VARIABLE}={text!r} is no number of bytes",
+                f"the environment variable {LIMIT_VARIABLE}={text!r} is not a number of bytes",
             )
         home = environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
         return cls(Path(home, "pytest-sandbox", "images"), int(text) if text else LIMIT)
 
     def writer(self) -> "CacheWriter":
-        """A place for the content of an image."""
+        """A new file for the content of an image."""
         with self._locked():
             folder = self._sub("new")
             self._sweep(folder)
             descriptor, path = tempfile.mkstemp(dir=folder)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)  # while nobody else can sweep it
+            fcntl.flock(descriptor, fcntl.LOCK_EX)  # before another process can sweep it
         return CacheWriter(path, descriptor, self._limit)
 
     def publish(self, key: str, written: "CacheWriter", about: Mapping[str, Any]) -> None:
-        """Store what was written under a key, in place of what is stored under it.
+        """Store a written image under a key; it replaces the image that was stored there.
 
         Raises:
             OSError: it cannot be stored.
@@ -95,7 +95,7 @@ class ImageCache:
             self._shrink()
 
     def find(self, key: str) -> tuple[CachedImage, IO[bytes]] | None:
-        """What is stored under a key, which is used with this, and its content, to be closed."""
+        """The image under a key, and its content, which the caller closes; this counts as a use."""
         if not self._folder.exists():
             return None
         path = self._key(key)
@@ -110,7 +110,7 @@ class ImageCache:
         return entry, content
 
     def remove(self, key: str) -> None:
-        """Let go of what is stored under a key."""
+        """Remove the image under a key."""
         with self._locked():
             self._key(key).unlink(missing_ok=True)
             self._shrink()
@@ -144,14 +144,14 @@ class ImageCache:
         _sync(self._folder / "blobs")
 
     def _sweep(self, folder: Path) -> None:
-        """Remove what nobody writes any more."""
+        """Remove the files of writers that have died."""
         for path in folder.iterdir():
             with contextlib.suppress(OSError), path.open("rb") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 path.unlink()
 
     def _shrink(self) -> None:
-        """Remove keys until the rest is within the limit, and blobs without one."""
+        """Evict keys until the rest is within the limit, then blobs without a key."""
         keys = sorted(self._sub("keys").iterdir(), key=lambda path: path.stat().st_mtime_ns)
         blobs = {path.name: path.stat().st_size for path in self._sub("blobs").iterdir()}
         kept: dict[str, int] = {}
@@ -167,12 +167,12 @@ class ImageCache:
 
 
 class CacheWriter:
-    """Takes the content of one image. Every method blocks, on disks.
+    """Writes the content of one image. Every method blocks on the disk.
 
     Args:
-        path: where it goes.
-        descriptor: of that file, locked; it is closed with this.
-        limit: bytes that it may be.
+        path: of the file.
+        descriptor: of the file, locked; `close` closes it.
+        limit: the most bytes that the content may have.
     """
 
     def __init__(self, path: str, descriptor: int, limit: int) -> None:
@@ -183,11 +183,11 @@ class CacheWriter:
         self._size = 0
 
     def write(self, data: bytes) -> None:
-        """Take the next bytes.
+        """Write the next bytes.
 
         Raises:
-            GRPCError: RESOURCE_EXHAUSTED: they are too many.
-            OSError: the disk takes no more.
+            GRPCError: RESOURCE_EXHAUSTED: the content is larger than the limit.
+            OSError: the disk is full, or fails.
         """
         self._size += len(data)
         if self._size > self._limit:
@@ -200,21 +200,21 @@ class CacheWriter:
         self._file.write(data)
 
     def finish(self) -> str:
-        """Have everything on the disk; the name of the content."""
+        """Sync the file to the disk; the name of the blob."""
         self._file.flush()
         os.fsync(self._file.fileno())
         return self._hash.hexdigest()
 
     def close(self) -> None:
-        """Release the file, and remove it if it was not stored."""
+        """Close the file, and remove it if it was not stored."""
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.path)
-        with contextlib.suppress(OSError):  # it cannot write what nobody wants any more
+        with contextlib.suppress(OSError):  # of a file that is removed anyway
             self._file.close()
 
 
 def is_whole(content: IO[bytes], blob: str) -> bool:
-    """Whether a content is what its name says; it is at its beginning again then."""
+    """Whether the content of a blob matches its name; reading begins at the start again."""
     seen = hashlib.sha256()
     while data := content.read(CHUNK):
         seen.update(data)
@@ -230,7 +230,7 @@ def _blob_of(path: Path) -> str:
 
 
 def _sync(folder: Path) -> None:
-    """Have the names in a folder on the disk; see fsync(2)."""
+    """Sync the names in a folder to the disk, which fsync(2) of a file does not do."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

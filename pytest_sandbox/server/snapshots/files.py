@@ -27,7 +27,7 @@ async def snapshot_filesystem(
         state: the server's.
         sandbox: the sandbox.
         ttl: seconds for which the snapshot is stored; `None` for as long as there is room.
-        end: end the sandbox with it.
+        end: end the sandbox too.
 
     Raises:
         GRPCError: RESOURCE_EXHAUSTED.
@@ -65,7 +65,7 @@ async def snapshot_directory(
 
     Raises:
         OSError: as the file operations of the engine raise it.
-        GRPCError, EngineError: as for all files.
+        GRPCError, EngineError: as `snapshot_filesystem`.
     """
     with sandbox.lifetime.activity():
         async with sandbox.lock:
@@ -78,7 +78,7 @@ async def snapshot_directory(
 async def in_time(
     state: State, seconds: float, taking: Coroutine[Any, Any, ImageRecord]
 ) -> ImageRecord | None:
-    """The image; `None` if it takes longer than that, and then it is deleted once it is taken."""
+    """The image, or `None` if it takes longer; then it is deleted as soon as it is there."""
     try:
         return await within(
             state.clock,

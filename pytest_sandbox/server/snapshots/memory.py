@@ -24,22 +24,22 @@ from ..model.sandbox import ServedSandbox
 from ..rpc.errors import not_found, precondition
 from .store import SnapshotStore, StoredSnapshot
 
-#: Failed snapshots whose reason can still be asked for.
+#: The most failed snapshots that are stored with their reason.
 FAILURES = 1000
 
 
 @dataclass(eq=False)
 class MemorySnapshotRecord:
-    """A sandbox as it was when the snapshot was taken, or will be once it is taken.
+    """A memory snapshot, taken or being taken, and what a sandbox needs to resume from it.
 
     Attributes:
         id: begins with `sn-`.
         app_id: of the app of the sandbox.
-        definition: what the client had asked for.
-        tags: name to value.
-        image: what its files had started as.
-        spec: what the engine had been asked for.
-        taking: gives the engine's snapshot once it is taken, or raises why it could not be.
+        definition: that of the sandbox.
+        tags: those of the sandbox, name to value.
+        image: that of the sandbox.
+        spec: that of the sandbox.
+        taking: the engine's snapshot once it is taken, or the error.
     """
 
     id: str
@@ -52,10 +52,10 @@ class MemorySnapshotRecord:
 
 
 class MemorySnapshots:
-    """Those of one server.
+    """The memory snapshots of one server.
 
     Args:
-        store: where they are.
+        store: stores them.
         clock: the engine's.
         ids: makes their ids.
     """
@@ -72,7 +72,7 @@ class MemorySnapshots:
 
         Raises:
             GRPCError: FAILED_PRECONDITION: the sandbox was not created with `enable_snapshot`.
-            TaskEnded: it is over.
+            TaskEnded: the sandbox has ended.
         """
         if not sandbox.spec.freezable:
             raise precondition(
@@ -125,7 +125,7 @@ class MemorySnapshots:
         return snapshot
 
     async def is_taken(self, snapshot: MemorySnapshotRecord, seconds: float) -> bool:
-        """Whether it is taken, or has failed, within that many seconds."""
+        """Whether it is taken, or has failed; waits for that many seconds."""
         if not snapshot.taking.done() and seconds > 0:
             with suppress(asyncio.TimeoutError):
                 await within(self._clock, seconds, _over(snapshot))
@@ -148,7 +148,7 @@ class MemorySnapshots:
 
 
 def failure(snapshot: MemorySnapshotRecord) -> str | None:
-    """Why it could not be taken; `None` if it was."""
+    """Why a snapshot could not be taken; `None` if it was."""
     error = snapshot.taking.exception()
     if error is None:
         return None

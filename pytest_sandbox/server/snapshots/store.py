@@ -1,4 +1,4 @@
-"""Snapshots that the engine stores for clients: of files and of memory, under ids of ours.
+"""Snapshots that the engine stores for clients: of files and of memory, under ids of the server.
 
 A snapshot is stored until its time to live is over, until a client deletes it, or until the engine
 has no room for another one. Then the store evicts the least recently used snapshot that nothing

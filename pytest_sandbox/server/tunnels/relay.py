@@ -1,4 +1,4 @@
-"""Bytes from a client's socket to a port of a sandbox, and back."""
+"""Moves bytes between a client's socket and a port of a sandbox."""
 
 import asyncio
 import contextlib
@@ -8,10 +8,10 @@ import struct
 from pytest_sandbox._shared.async_tasks import cancel_and_wait
 from pytest_sandbox.engine import Connection
 
-#: Bytes moved at a time. What is under way in one direction is a few times that, at most: who
-#: does not read makes the other side wait.
+#: Bytes moved at a time. At most a few times that is under way in one direction: a writer waits for
+#: a reader.
 CHUNK = 64 * 1024
-#: Seconds that a client may take to fetch what is left for it when all else is over.
+#: Seconds that a client has to read the rest once everything else is over.
 PATIENCE = 5.0
 
 
@@ -20,8 +20,8 @@ async def relay(
 ) -> None:
     """Move bytes both ways until both have ended; then close both sides.
 
-    The end of one direction is passed on and the other goes on, as with TCP, except over TLS,
-    which asyncio ends both ways at once. Whatever breaks one side breaks the other.
+    The end of one direction is passed on while the other goes on, as with TCP; over TLS, asyncio
+    ends both at once. An error on one side is passed on to the other.
     """
     up = asyncio.ensure_future(_up(reader, connection))
     down = asyncio.ensure_future(_down(connection, writer))
@@ -37,7 +37,7 @@ async def relay(
 
 
 def reset(writer: asyncio.StreamWriter) -> None:
-    """Close at once, so that the client sees `ECONNRESET` and not a quiet end."""
+    """Close at once: with `SO_LINGER` of 0 s (socket(7)), the client gets `ECONNRESET`."""
     linger = struct.pack("ii", 1, 0)
     with contextlib.suppress(OSError):  # closed already
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
@@ -49,8 +49,8 @@ async def _up(reader: asyncio.StreamReader, connection: Connection) -> None:
         try:
             await connection.write(data)
         except ConnectionError:
-            return  # nobody wants more; what was answered before is still to be read
-        await asyncio.sleep(0)  # others want their turn
+            return  # what was received before is still to be delivered
+        await asyncio.sleep(0)  # a fast connection does not block the event loop
     await connection.end()
 
 
@@ -62,7 +62,7 @@ async def _down(connection: Connection, writer: asyncio.StreamWriter) -> None:
     if writer.can_write_eof():
         writer.write_eof()
     else:
-        writer.close()  # the reader ends with it
+        writer.close()  # TLS: this ends the reader too
 
 
 async def _close(writer: asyncio.StreamWriter) -> None:

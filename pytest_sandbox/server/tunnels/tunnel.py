@@ -14,35 +14,35 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 
-#: Connections through one tunnel at a time; each takes two descriptors.
+#: The most connections through one tunnel at a time; each takes two descriptors.
 MOST = 1000
-#: Seconds that a client may take for its part of the handshake of TLS.
+#: Seconds that a client has for its part of the TLS handshake.
 _HANDSHAKE = 10.0
 
 
 class TunnelListener:
-    """A listener on the loopback interface, whose connections go on into a sandbox.
+    """Listens on the loopback interface and forwards connections into a sandbox.
 
-    The sandbox is asked for its task at each connection: it may have been restored meanwhile.
+    Each connection goes to the task that the sandbox has then: a restore replaces it.
 
     Args:
         sandbox: the sandbox, which is not idle while there are connections.
         port: the port inside.
-        context: for TLS, which ends here: the program inside sees what is in it.
+        context: for TLS, which ends here: the program inside gets plain text.
     """
 
     def __init__(self, sandbox: "ServedSandbox", port: int, context: ssl.SSLContext | None) -> None:
-        self._box = sandbox
+        self._sandbox = sandbox
         self._port = port
         self._context = context
         self._server: asyncio.Server | None = None
         self._relays: set[asyncio.Future[Any]] = set()
 
     async def open(self) -> int:
-        """Listen; the port on the outside.
+        """Listen; the port on this machine.
 
         Raises:
-            OSError: no descriptor or port is left.
+            OSError: there is no free descriptor or port.
         """
         self._server = await asyncio.start_server(
             self._accept,
@@ -56,7 +56,7 @@ class TunnelListener:
         return port
 
     def close(self) -> None:
-        """Listen no more; clients may still fetch what the sandbox had sent."""
+        """Stop listening; clients have `PATIENCE` seconds to read what was sent before."""
         if self._server is not None:
             self._server.close()
         loop = asyncio.get_running_loop()
@@ -64,7 +64,7 @@ class TunnelListener:
             loop.call_later(PATIENCE, under_way.cancel)
 
     async def abort(self) -> None:
-        """The same, without regard to clients, and return when nothing is left of it."""
+        """Stop listening, end all connections, and return when that is done."""
         self.close()
         for under_way in self._relays:
             under_way.cancel()
@@ -79,10 +79,10 @@ class TunnelListener:
         under_way.add_done_callback(self._relays.discard)
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with self._box.lifetime.activity():
+        with self._sandbox.lifetime.activity():
             try:
-                connection = await SupportsPorts.of(self._box.task).connect(self._port)
+                connection = await SupportsPorts.of(self._sandbox.task).connect(self._port)
             except (OSError, EngineError):
-                reset(writer)  # as a port without a listener does, if a moment late
+                reset(writer)  # TCP refuses at once, but here the connection is accepted already
                 return
             await relay(reader, writer, connection)

@@ -21,7 +21,10 @@ CREATE_FAIL_IF_EXISTS = common_pb2.OBJECT_CREATION_TYPE_CREATE_FAIL_IF_EXISTS
 
 
 class AppServicer:
-    """Apps group sandboxes; an ephemeral one ends its sandboxes when its client leaves."""
+    """The RPCs of apps, environments and client sessions.
+
+    Apps group sandboxes. The sandboxes of an ephemeral app end when its client disconnects.
+    """
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -33,7 +36,7 @@ class AppServicer:
     async def AuthTokenGet(
         self, request: pb.AuthTokenGetRequest, call: ServedCall
     ) -> pb.AuthTokenGetResponse:
-        """A token that clients send along and this server does not need; only its expiry counts."""
+        """A token that clients send with each call, and of which this server ignores the rest."""
         return pb.AuthTokenGetResponse(token=self._state.tokens.session())
 
     async def EnvironmentGetOrCreate(
@@ -65,7 +68,7 @@ class AppServicer:
         app = self._state.apps.deployed(environment, request.app_name)
         creation = request.object_creation_type
         if creation not in (LOOKUP, CREATE_IF_MISSING, CREATE_FAIL_IF_EXISTS):
-            raise invalid(f"object_creation_type {creation} makes no sense for an app")
+            raise invalid(f"an app cannot have object_creation_type {creation}")
         if app is None:
             if creation == LOOKUP:
                 raise not_found("App", request.app_name)
@@ -79,7 +82,7 @@ class AppServicer:
     async def AppCreate(
         self, request: pb.AppCreateRequest, call: ServedCall
     ) -> pb.AppCreateResponse:
-        """An app without a name that others could find it by, as `app.run()` makes one."""
+        """An app that cannot be found by name, as `app.run()` makes one."""
         environment = self._state.apps.environment(request.environment_name)
         state = request.app_state or pb.APP_STATE_EPHEMERAL
         app = self._state.apps.add(request.description, environment, state)
@@ -88,7 +91,7 @@ class AppServicer:
     async def AppPublish(
         self, request: pb.AppPublishRequest, call: ServedCall
     ) -> pb.AppPublishResponse:
-        """Change name and state of an app; it cannot bring functions or classes with it."""
+        """Change the name and state of an app; functions and classes are refused."""
         app = self._state.apps.get(request.app_id)
         for kind in ("function_ids", "class_ids", "definition_ids"):
             if getattr(request, kind):
@@ -101,14 +104,14 @@ class AppServicer:
         return pb.AppPublishResponse(deployed_at=self._state.clock.now())
 
     async def AppHeartbeat(self, request: pb.AppHeartbeatRequest, call: ServedCall) -> Empty:
-        """A sign of life; an app lives until its client disconnects or the run ends."""
+        """Do nothing: an app lives until its client disconnects, or the server ends."""
         self._state.apps.get(request.app_id)
         return Empty()
 
     async def AppClientDisconnect(
         self, request: pb.AppClientDisconnectRequest, call: ServedCall
     ) -> Empty:
-        """The client left: an ephemeral app stops, and its sandboxes end with it."""
+        """Stop the app of a client that disconnects if it is ephemeral, and end its sandboxes."""
         app = self._state.apps.get(request.app_id)
         if app.state in (pb.APP_STATE_EPHEMERAL, pb.APP_STATE_INITIALIZING):
             app.state = pb.APP_STATE_STOPPED

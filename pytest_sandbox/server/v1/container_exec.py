@@ -1,4 +1,4 @@
-"""Commands through the control plane, the way of clients before the command router."""
+"""Commands through the control plane, for clients that do not know the command router."""
 
 from collections.abc import AsyncIterator
 
@@ -43,7 +43,7 @@ class ContainerExecServicer:
         env = pty_environment(request.pty_info) if request.pty_info.enabled else {}
         env.update(self._state.secrets.variables(request.secret_ids))
         check_environment(env.items())
-        # An id that leads to its sandbox, so that there is no further registry to keep.
+        # The id contains that of the task, so its sandbox is found without another registry.
         exec_id = f"{sandbox.task_id}.{self._state.ids.new('ex')}"
         await start(
             sandbox,
@@ -65,8 +65,8 @@ class ContainerExecServicer:
     ) -> AsyncIterator[pb.RuntimeOutputBatch]:
         """One output stream of a command as raw bytes, for at most `timeout` seconds.
 
-        The index of a batch is the offset just past its bytes, so that a client continues where
-        it was by naming the last one it got. The final batch has the exit code.
+        The index of a batch is the offset just past its bytes: a client continues after the last
+        batch that it has received. The final batch has the exit code.
         """
         execution = self._execution(request.exec_id)
         check_timeout(request.timeout)
@@ -100,7 +100,7 @@ class ContainerExecServicer:
     async def ContainerExecWait(
         self, request: pb.ContainerExecWaitRequest, call: ServedCall
     ) -> pb.ContainerExecWaitResponse:
-        """How a command ended, if it did within `timeout` seconds."""
+        """How a command ended; not completed if it still runs after `timeout` seconds."""
         check_timeout(request.timeout)
         execution = self._execution(request.exec_id)
         status = await execution.wait(request.timeout)

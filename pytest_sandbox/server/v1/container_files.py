@@ -1,7 +1,7 @@
 """Files through the control plane: `sandbox.open`, `ls`, `mkdir`, `rm`, `watch` of older clients.
 
-An operation is done by `ContainerFilesystemExec`; its outcome, data or an error, is fetched
-by `ContainerFilesystemExecGetOutput` with the id that the first call gave.
+`ContainerFilesystemExec` carries out an operation and returns an id, with which
+`ContainerFilesystemExecGetOutput` fetches the outcome: data or an error.
 """
 
 import errno
@@ -22,7 +22,7 @@ from ..rpc.call import ServedCall
 from ..rpc.errors import invalid, not_found
 from ..rpc.handlers import once
 
-#: What clients understand of `errno`, beside the numbers that the wire has a name for.
+#: Errors that the wire has no code for, and the codes that are closest.
 _CODES = {
     errno.EROFS: pb.SYSTEM_ERROR_CODE_PERM,
     errno.EBADF: pb.SYSTEM_ERROR_CODE_INVAL,
@@ -57,7 +57,7 @@ class ContainerFileServicer:
     async def ContainerFilesystemExec(
         self, request: pb.ContainerFilesystemExecRequest, call: ServedCall
     ) -> pb.ContainerFilesystemExecResponse:
-        """Do one operation; an error of the file system is an outcome, not a failure."""
+        """Carry out one operation; an error of the file system is an outcome, not a failed call."""
         sandbox = self._state.sandboxes.of_task(request.task_id)
         if sandbox.result is not None:
             raise not_found("running task", request.task_id)
@@ -74,7 +74,7 @@ class ContainerFileServicer:
         self, sandbox: ServedSandbox, request: pb.ContainerFileOpenRequest
     ) -> pb.ContainerFilesystemExecResponse:
         mode = OpenMode.parse(request.mode)
-        # Also when it failed: clients look for the error only if they have a descriptor.
+        # A failed call has a descriptor too: without one, clients do not fetch the error.
         descriptor = self._state.ids.new("fd")
         outcome = await _outcome(_open(sandbox, request.path, mode, descriptor))
         return pb.ContainerFilesystemExecResponse(
@@ -82,7 +82,8 @@ class ContainerFileServicer:
         )
 
     def _add(self, sandbox: ServedSandbox, outcome: Outcome) -> str:
-        # The id leads to its sandbox, so that no outcome depends on what other sandboxes do.
+        # The id contains that of the task: each sandbox stores its own outcomes, so that operations
+        # on one evict none of another.
         exec_id = f"{sandbox.task_id}.{self._state.ids.new('fx')}"
         sandbox.files.add_outcome(exec_id, outcome)
         return exec_id

@@ -1,9 +1,8 @@
-"""Images: any definition that is only a Debian or Python base is the engine's `host` image.
+"""Images: a definition of nothing but a Debian or Python base is the engine's `Host` image.
 
-A definition is a list of Dockerfile lines. Accepted are the base, lines that only describe
-(`ENV`, `WORKDIR`, `CMD`, `ENTRYPOINT`), and the lines by which Modal's `Image.debian_slim`
-prepares a base (what they install is what the machine has, or has not). Whatever would change
-the file system is refused by name.
+A definition is a list of Dockerfile lines. Accepted are the base, lines that only set properties
+(`ENV`, `WORKDIR`, `CMD`, `ENTRYPOINT`), and the lines with which Modal's `Image.debian_slim`
+prepares a base, which do nothing here. Every line that would change files is refused by name.
 """
 
 import json
@@ -28,7 +27,7 @@ _MACHINES = {"x86_64": pb.ARCH_X86_64, "aarch64": pb.ARCH_AARCH64}
 _BASE = re.compile(
     r"(?:docker\.io/)?(?:library/)?(?:debian|python)(?::(?!.*(?:alpine|windows))[\w.-]+)?"
 )
-#: What `Image.debian_slim` of Modal's clients emits after FROM, for builder versions 2025.06 on.
+#: What `Image.debian_slim` of Modal's clients adds after FROM, since builder version 2025.06.
 _DEBIAN_SLIM = frozenset(
     {
         "RUN apt-get update",
@@ -37,8 +36,7 @@ _DEBIAN_SLIM = frozenset(
         "RUN echo 'debconf debconf/frontend select Noninteractive' | debconf-set-selections",
     }
 )
-#: Fields of a definition that change the file system or the build, with the arguments they
-#: come from.
+#: Fields of a definition that change files or the build, with the arguments that set them.
 _REFUSED = {
     "context_files": "files in the build context",
     "secret_ids": "secrets",
@@ -60,7 +58,7 @@ class ImageServicer:
     async def ImageGetOrCreate(
         self, request: pb.ImageGetOrCreateRequest, call: ServedCall
     ) -> pb.ImageGetOrCreateResponse:
-        """An image by its definition; built at once, since there is nothing to build."""
+        """An image by its definition; there is nothing to build, so it is ready at once."""
         if request.existing_image_id:
             image = self._state.images.get(request.existing_image_id)
             return _response(image)
@@ -74,7 +72,7 @@ class ImageServicer:
     async def ImageJoinStreaming(
         self, request: pb.ImageJoinStreamingRequest, call: ServedCall
     ) -> AsyncIterator[pb.ImageJoinStreamingResponse]:
-        """The progress of a build: every build is over."""
+        """The progress of a build, which is over."""
         image = _response(self._state.images.get(request.image_id))
         yield pb.ImageJoinStreamingResponse(result=image.result, metadata=image.metadata, eof=True)
 
@@ -88,7 +86,7 @@ class ImageServicer:
     def _build(self, definition: pb.Image) -> ImageRecord:
         for name, argument in _REFUSED.items():
             value = getattr(definition, name)
-            # Clients send messages with nothing in them for what nobody asked for.
+            # Clients send empty messages for arguments that were not given.
             if value.ByteSize() if isinstance(value, Message) else value:
                 raise _refusal(argument)
         if definition.image_registry_config.secret_id:
@@ -121,7 +119,7 @@ class ImageServicer:
 
 
 def _describe(image: ImageRecord, line: str, verb: str, rest: str) -> ImageRecord:
-    """The image with one line of its definition applied."""
+    """The image after one line of its definition."""
     if line in _DEBIAN_SLIM or not line or line.startswith("#"):
         return image
     try:
@@ -135,12 +133,12 @@ def _describe(image: ImageRecord, line: str, verb: str, rest: str) -> ImageRecor
         if verb == "ENTRYPOINT":
             return replace(image, entrypoint=_words(rest))
     except ValueError:
-        raise invalid(f"cannot make sense of the line {line!r} of an image") from None
+        raise invalid(f"the line {line!r} of an image is not valid") from None
     raise _refusal(line)
 
 
 def _variables(text: str) -> dict[str, str]:
-    """`NAME=value NAME='other value'` of an ENV line."""
+    """The variables of an ENV line: `NAME=value NAME='other value'`."""
     pairs = [word.partition("=") for word in shlex.split(text)]
     if not all(separator and name for name, separator, _ in pairs):
         raise ValueError(text)
@@ -148,7 +146,7 @@ def _variables(text: str) -> dict[str, str]:
 
 
 def _words(text: str) -> tuple[str, ...]:
-    """The JSON form of a CMD or ENTRYPOINT line."""
+    """The words of a CMD or ENTRYPOINT line, a JSON list."""
     words = json.loads(text)
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise ValueError(text)

@@ -1,8 +1,8 @@
-"""What the main process wrote, as text, from any point on.
+"""The output of the main process as text, from any point on.
 
-An entry id is `"<offset>-<generation>"`: the offset in the stream just past the text it came with,
-and how often the sandbox had been restored by then, as its main process has new output after that.
-Python clients begin with an empty id and JavaScript ones with `"0-0"`; both mean the beginning.
+An entry id is `"<offset>-<generation>"`: the offset in the stream just past the text of the entry,
+and how often the sandbox had been restored, because each restore begins a new output. Python
+clients begin with an empty id and JavaScript ones with `"0-0"`; both mean the beginning.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ class LogServicer:
     ) -> AsyncIterator[common_pb2.TaskLogsBatch]:
         """Output as it comes, until its end, or `timeout` seconds have passed.
 
-        Characters are never split; bytes that are no UTF-8 become U+FFFD.
+        Characters are never split; bytes that are not UTF-8 become U+FFFD.
         """
         sandbox = self._state.sandboxes.get(request.sandbox_id)
         check_timeout(request.timeout)
@@ -46,7 +46,7 @@ class LogServicer:
         generation = sandbox.generation
         offset, seen = _position(request.last_entry_id, generation)
         if seen != generation:
-            # The rest of what an earlier main process wrote went with it.
+            # The output of an earlier main process was dropped by the restore.
             yield _batch(sandbox, "", request.last_entry_id, True, request.file_descriptor)
             return
         deadline = self._state.clock.monotonic() + request.timeout
@@ -89,12 +89,12 @@ def output(logs: tuple[OutputLog, OutputLog], descriptor: "common_pb2.FileDescri
 
 
 def _position(entry_id: str, generation: int) -> tuple[int, int]:
-    """Offset and generation; those of the beginning are of the generation that is now."""
+    """Offset and generation; the beginning is that of the current generation."""
     if entry_id in _BEGINNING:
         return 0, generation
     match = _ENTRY_ID.fullmatch(entry_id)
     if match is None:
-        raise invalid(f"{entry_id!r} is not an entry id that this server gave out")
+        raise invalid(f"{entry_id!r} is not an entry id of this server")
     return int(match[1]), int(match[2])
 
 

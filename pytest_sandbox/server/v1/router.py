@@ -17,8 +17,8 @@ from ..model.state import State
 from ..rpc.call import AnyStream, ServedCall
 from ..rpc.errors import invalid, precondition, unimplemented
 
-#: Bytes of output in one message: large enough that the cost per message does not count, small
-#: enough that a slow reader holds up little.
+#: The most bytes of output in one message: enough that the cost of a message does not matter, and
+#: little enough that a slow reader keeps little in memory.
 CHUNK = 512 * 1024
 
 _STDOUT = {
@@ -97,7 +97,7 @@ class CommandRouterServicer:
     async def TaskExecWait(
         self, request: pb.TaskExecWaitRequest, call: ServedCall
     ) -> pb.TaskExecWaitResponse:
-        """How a command ended, when it has."""
+        """How a command ended, once it has."""
         execution = self._execution(request, call)
         execution.asked = True
         status = execution.process.poll() or await execution.process.wait()
@@ -106,7 +106,7 @@ class CommandRouterServicer:
     async def TaskExecStdioRead(
         self, request: pb.TaskExecStdioReadRequest, call: ServedCall
     ) -> AsyncIterator[pb.TaskExecStdioReadResponse]:
-        """Output from an offset to its end; never an empty message."""
+        """Output from an offset to its end; no message is empty."""
         log = _log(self._execution(request, call), request.file_descriptor)
         async for data in log.follow(request.offset, CHUNK):
             yield pb.TaskExecStdioReadResponse(data=data)
@@ -133,7 +133,7 @@ class CommandRouterServicer:
     async def TaskExecStdinStatus(
         self, request: pb.TaskExecStdinStatusRequest, call: ServedCall
     ) -> pb.TaskExecStdinStatusResponse:
-        """How much input a command has taken; a stream of writes under way is cut short."""
+        """How much input a command has accepted; this ends a stream of writes that is under way."""
         stdin = self._execution(request, call).stdin
         stdin.interrupt()
         return pb.TaskExecStdinStatusResponse(num_bytes_written=stdin.accepted, closed=stdin.closed)
@@ -141,7 +141,7 @@ class CommandRouterServicer:
     async def SandboxWaitUntilReady(
         self, request: sandboxes_pb2.SandboxWaitUntilReadyTcrRequest, call: ServedCall
     ) -> sandboxes_pb2.SandboxWaitUntilReadyTcrResponse:
-        """Readiness needs a probe, and probes are not built yet."""
+        """Refuse: readiness needs a probe, and probes are not implemented."""
         sandbox = commanded(self._state, request.task_id, call)
         raise precondition(f"Sandbox {sandbox.id!r} has no readiness probe to wait for")
 
@@ -150,10 +150,10 @@ class CommandRouterServicer:
 
 
 def commanded(state: State, task_id: str, call: ServedCall) -> ServedSandbox:
-    """The sandbox of the task that a call is about.
+    """The sandbox that a call of the command router is about.
 
     Raises:
-        GRPCError: PERMISSION_DENIED: the caller's token is for another.
+        GRPCError: PERMISSION_DENIED: the caller's token is for another task.
     """
     if task_id != call.task_id:
         raise GRPCError(
@@ -163,7 +163,7 @@ def commanded(state: State, task_id: str, call: ServedCall) -> ServedSandbox:
 
 
 async def _pour(requests: AnyStream, write_at: _WriteAt, offset: int) -> None:
-    """Write what comes until `end`, or until the client leaves without one."""
+    """Write what is received until `end`, or until the client disconnects without one."""
     while (message := await requests.recv_message()) is not None:
         payload = message.WhichOneof("payload")
         if payload == "end":
@@ -176,7 +176,7 @@ async def _pour(requests: AnyStream, write_at: _WriteAt, offset: int) -> None:
 
 
 def _status(status: ExitStatus | None) -> dict[str, int]:
-    """The one field that is set, for a response; none while the process runs."""
+    """The field of a response that is set; none while the process runs."""
     if status is None:
         return {}
     if status.code is not None:

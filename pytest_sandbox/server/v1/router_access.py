@@ -14,11 +14,11 @@ _VERSION = re.compile(r"(\d+)\.(\d+)")
 
 
 class RouterAccessServicer:
-    """One RPC of the control plane, and the rule that no single address suits every client.
+    """The RPC of the control plane that gives a client an address it accepts.
 
-    Our own client reaches the router through the Unix socket it came by. Of Modal's clients on
-    one machine with the server, Python before 1.5 insists on `https` and speaks TLS; later ones
-    take `http`; the JavaScript and Go ones insist on `https` and then speak plaintext.
+    Our own client uses its Unix socket. Of Modal's clients, Python before 1.5 needs `https` and
+    speaks TLS; later ones accept `http`; those for JavaScript and Go need `https` in the
+    address, but speak plaintext to an address of this machine.
     """
 
     def __init__(self, state: State) -> None:
@@ -27,7 +27,7 @@ class RouterAccessServicer:
     async def TaskGetCommandRouterAccess(
         self, request: pb.TaskGetCommandRouterAccessRequest, call: ServedCall
     ) -> pb.TaskGetCommandRouterAccessResponse:
-        """A token for the task, and the address for this client."""
+        """A token for the task, and the address of the router for this client."""
         sandbox = self._state.sandboxes.of_task(request.task_id)
         if sandbox.result is not None:
             raise not_found("running task", request.task_id)
@@ -43,7 +43,7 @@ class RouterAccessServicer:
         if _version(call.header("x-modal-client-version")) >= (1, 5):
             return f"http://{authority}"
         if self._state.router_tls_url is None:
-            # Clients before 1.4 then go through the control plane instead.
+            # Clients before 1.4 then use the control plane instead.
             raise precondition(
                 "this client wants TLS for the command router, which needs the package trustme: "
                 "pip install 'pytest-sandbox[serve]', and start the server again"

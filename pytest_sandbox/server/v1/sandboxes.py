@@ -1,4 +1,4 @@
-"""The life of a sandbox on the control plane: create, find, list, tag, wait, terminate."""
+"""Sandboxes on the control plane: create, find, list, tag, wait, terminate."""
 
 from collections.abc import Iterable
 
@@ -18,7 +18,7 @@ from ..rpc.call import ServedCall
 from ..rpc.errors import not_found, precondition
 from ..rpc.handlers import once
 
-#: Sandboxes in one page of a listing.
+#: The most sandboxes in one page of a listing.
 PAGE = 100
 
 
@@ -35,7 +35,7 @@ class SandboxServicer:
     ) -> pb.SandboxCreateResponse:
         """Create a sandbox; it runs when this returns.
 
-        Two entries of initial metadata spare a client that knows them two further calls:
+        Two entries of initial metadata save clients that know them two further calls:
         `x-sandbox-task-id` and `x-sandbox-router-jwt`.
         """
         app = self._state.apps.get(request.app_id)
@@ -142,7 +142,7 @@ class SandboxServicer:
         """Write to the main process; an index that was seen before is dropped."""
         sandbox = self._state.sandboxes.get(request.sandbox_id)
         if sandbox.result is not None:
-            # An end alone is fine: some clients send data and end as two calls.
+            # Some clients send the end of input in a call of its own, which may come too late.
             if request.input:
                 raise precondition(f"Sandbox {sandbox.id!r} has finished: nothing reads its input")
             return pb.SandboxStdinWriteResponse()

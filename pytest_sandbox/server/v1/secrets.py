@@ -1,4 +1,4 @@
-"""Secrets: environment variables that the server holds under an id."""
+"""Secrets: environment variables that the server stores under an id."""
 
 from pytest_sandbox._proto import common_pb2
 from pytest_sandbox._proto import secrets_pb2 as pb
@@ -29,7 +29,7 @@ class SecretServicer:
     async def SecretGetOrCreate(
         self, request: pb.SecretGetOrCreateRequest, call: ServedCall
     ) -> pb.SecretGetOrCreateResponse:
-        """A secret by name, or one made of the variables in the request."""
+        """A secret by name, or a new one with the variables of the request."""
         check_environment(request.env_dict.items())
         if request.object_creation_type in _UNNAMED:
             secret = self._add("", request.environment_name or DEFAULT_ENVIRONMENT, request)

@@ -54,7 +54,7 @@ class SnapshotServicer:
     async def SandboxSnapshotWait(
         self, request: pb.SandboxSnapshotWaitRequest, call: ServedCall
     ) -> pb.SandboxSnapshotWaitResponse:
-        """Whether the snapshot is taken, as soon as it is or has failed."""
+        """Whether a snapshot was taken or has failed, as soon as that is known."""
         snapshot = self._state.memory_snapshots.get(request.snapshot_id)
         check_timeout(request.timeout)
         if not await self._state.memory_snapshots.is_taken(snapshot, request.timeout):
@@ -107,7 +107,7 @@ class SnapshotServicer:
 def _renamed(
     definition: sandboxes_pb2.Sandbox, request: pb.SandboxRestoreRequest
 ) -> sandboxes_pb2.Sandbox:
-    """A definition with the name that was asked for."""
+    """The definition with the name that the request gives."""
     renamed = sandboxes_pb2.Sandbox()
     renamed.CopyFrom(definition)
     kind = request.sandbox_name_override_type

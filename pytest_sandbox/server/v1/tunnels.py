@@ -22,8 +22,8 @@ _HOSTS = frozenset({HOST, "localhost"})
 class TunnelServicer:
     """The tunnel RPC.
 
-    Tunnels are opened when they are first asked for: until then nobody knows their addresses,
-    and most sandboxes that are created with ports by a common piece of code are never asked.
+    Tunnels are opened when a client first asks for them: before that nobody can know their
+    addresses, and for most sandboxes with ports no client ever asks.
     """
 
     def __init__(self, state: State) -> None:
@@ -36,8 +36,8 @@ class TunnelServicer:
     ) -> pb.SandboxGetTunnelsResponse:
         """The addresses of a sandbox's ports, which stay the same until it ends.
 
-        What clients of Modal cannot know goes beside the response, for ours: the certificate
-        that encrypted tunnels are to be trusted by.
+        Our own client gets the certificate that encrypted tunnels are verified with beside the
+        response, in the initial metadata.
         """
         sandbox = self._state.sandboxes.get(request.sandbox_id)
         check_timeout(request.timeout)
@@ -52,7 +52,7 @@ class TunnelServicer:
         )
 
     async def _of(self, sandbox: ServedSandbox) -> list[pb.TunnelData]:
-        """What is opened once, however many ask at the same time."""
+        """The tunnels of a sandbox, which are opened once, by the first of concurrent calls."""
         if sandbox.id not in self._known:
             self._known[sandbox.id] = asyncio.ensure_future(self._make(sandbox))
             self._known[sandbox.id].add_done_callback(retrieve)
@@ -63,7 +63,7 @@ class TunnelServicer:
             raise
 
     async def close(self) -> None:
-        """Close all, and return when nothing is left of them."""
+        """Close all tunnels, and return when that is done."""
         await asyncio.gather(*(tunnel.abort() for tunnel in self._open))
 
     async def _make(self, sandbox: ServedSandbox) -> list[pb.TunnelData]:

@@ -1,7 +1,7 @@
-"""Volumes: found or made by name, listed, renamed, deleted.
+"""Volumes: find or create by name, list, rename, delete.
 
-What a sandbox writes to a volume, all others that have it mounted see at once, so there is nothing
-to do for a commit or a reload. How files get in and out without a sandbox is not implemented.
+All sandboxes with a volume see every write at once, so a commit or a reload has nothing to do.
+Reading and writing a volume without a sandbox is not implemented.
 """
 
 from google.protobuf.empty_pb2 import Empty
@@ -23,7 +23,7 @@ _CREATE_IF_MISSING = common_pb2.OBJECT_CREATION_TYPE_CREATE_IF_MISSING
 _CREATE_FAIL_IF_EXISTS = common_pb2.OBJECT_CREATION_TYPE_CREATE_FAIL_IF_EXISTS
 _EPHEMERAL = common_pb2.OBJECT_CREATION_TYPE_EPHEMERAL
 
-#: Volumes in one page of a listing, if the client does not say.
+#: The most volumes in one page of a listing, unless the client gives a number.
 PAGE = 100
 
 
@@ -38,7 +38,7 @@ class VolumeServicer:
     async def VolumeGetOrCreate(
         self, request: pb.VolumeGetOrCreateRequest, call: ServedCall
     ) -> pb.VolumeGetOrCreateResponse:
-        """A volume by name, or an ephemeral one, which lives as long as its client says so."""
+        """A volume by name, or an ephemeral one, which needs heartbeats of its client."""
         await self._forget_expired()
         if request.create_options.experimental_options:
             raise unimplemented("experimental_options is not implemented by pytest-sandbox")
@@ -54,7 +54,7 @@ class VolumeServicer:
     def _by_name(self, request: pb.VolumeGetOrCreateRequest) -> VolumeRecord:
         name, creation = request.deployment_name, request.object_creation_type
         if creation not in (_LOOKUP, _CREATE_IF_MISSING, _CREATE_FAIL_IF_EXISTS):
-            raise invalid(f"object_creation_type {creation} makes no sense for a volume")
+            raise invalid(f"a volume cannot have object_creation_type {creation}")
         environment = self._state.apps.environment(request.environment_name)
         volume = self._volumes.named(environment, name)
         if volume is None:
@@ -74,10 +74,10 @@ class VolumeServicer:
         return pb.VolumeGetByIdResponse(volume_id=volume.id, metadata=volume.metadata())
 
     async def VolumeHeartbeat(self, request: pb.VolumeHeartbeatRequest, call: ServedCall) -> Empty:
-        """The client of an ephemeral volume is still there."""
+        """Register a heartbeat for an ephemeral volume."""
         volume = self._volumes.get(request.volume_id)
         if volume.name:
-            raise precondition(f"Volume {volume.name!r} is not ephemeral: it stays anyway")
+            raise precondition(f"Volume {volume.name!r} is not ephemeral: it needs no heartbeat")
         self._volumes.beat(volume)
         return Empty()
 
@@ -117,19 +117,19 @@ class VolumeServicer:
     async def VolumeCommit(
         self, request: pb.VolumeCommitRequest, call: ServedCall
     ) -> pb.VolumeCommitResponse:
-        """Everything is there already."""
+        """Do nothing: all sandboxes see every write at once."""
         self._volumes.get(request.volume_id)
         return pb.VolumeCommitResponse(skip_reload=True)
 
     async def VolumeReload(self, request: pb.VolumeReloadRequest, call: ServedCall) -> Empty:
-        """Everything is there already."""
+        """Do nothing: all sandboxes see every write at once."""
         self._volumes.get(request.volume_id)
         return Empty()
 
     async def ContainerReloadVolumes(
         self, request: containers_pb2.ContainerReloadVolumesRequest, call: ServedCall
     ) -> containers_pb2.ContainerReloadVolumesResponse:
-        """The volumes of a sandbox: everything is there already."""
+        """Do nothing, for the volumes of a sandbox."""
         sandbox = self._state.sandboxes.of_task(request.task_id)
         if sandbox.result is not None:
             raise not_found("running task", request.task_id)
@@ -138,7 +138,7 @@ class VolumeServicer:
     async def TaskReloadVolumes(
         self, request: router_pb2.TaskReloadVolumesRequest, call: ServedCall
     ) -> router_pb2.TaskReloadVolumesResponse:
-        """The same, as newer clients ask for it."""
+        """Do nothing, for newer clients."""
         if request.container_id:
             raise unimplemented("sidecars (container_id) are not implemented by pytest-sandbox")
         if commanded(self._state, request.task_id, call).result is not None:

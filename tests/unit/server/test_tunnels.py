@@ -359,7 +359,7 @@ async def test_an_encrypted_tunnel_ends_tls_by_its_own_authority(kind: str, offe
     [
         (ports(0), Status.INVALID_ARGUMENT, "unencrypted_ports=0"),
         (ports(tls=(65536,)), Status.INVALID_ARGUMENT, "encrypted_ports=65536"),
-        (ports(80, h2=(80,)), Status.INVALID_ARGUMENT, "port 80 is to be opened twice"),
+        (ports(80, h2=(80,)), Status.INVALID_ARGUMENT, "port 80 is given twice"),
     ],
 )
 async def test_ports_that_cannot_be_are_refused(

@@ -92,7 +92,7 @@ async def test_what_is_no_name_is_refused(server: Harness, name: str) -> None:
 
 async def test_a_creation_that_makes_no_sense_is_refused(server: Harness) -> None:
     overwrite = common_pb2.OBJECT_CREATION_TYPE_CREATE_OVERWRITE_IF_EXISTS
-    with refused(Status.INVALID_ARGUMENT, "makes no sense for a volume"):
+    with refused(Status.INVALID_ARGUMENT, "a volume cannot have object_creation_type"):
         await volume(server, "data", overwrite)
 
 
