@@ -1,4 +1,4 @@
-"""What `pytest-sandbox doctor` looks at, and how it says it."""
+"""The checks of `pytest-sandbox doctor`, and their result as text."""
 
 import platform
 import shutil
@@ -16,7 +16,7 @@ from pytest_sandbox.client.exceptions import Error
 from pytest_sandbox.local import Finding, Report
 
 _PACKAGES = ("pytest-sandbox", "pytest", "grpclib", "protobuf")
-#: Those whose absence is nothing bad.
+#: Packages that may be missing.
 _OPTIONAL = ("modal", "pytest-xdist", "trustme")
 _NARROWEST, _WIDEST = 60, 100
 _NAME_WIDTH = 26
@@ -27,10 +27,10 @@ class Trial:
     """A sandbox that was created, used and ended through the whole stack.
 
     Attributes:
-        ok: whether all of that worked.
-        detail: what went wrong.
-        remedy: what to do about it, if that is known.
-        milliseconds: how long each step took.
+        ok: whether all steps worked.
+        detail: what failed.
+        remedy: what to do about it; empty if that is unknown.
+        milliseconds: the duration of each step.
     """
 
     ok: bool
@@ -41,12 +41,12 @@ class Trial:
 
 @dataclass(frozen=True)
 class Checkup:
-    """All that was found out.
+    """The result of all checks.
 
     Attributes:
-        versions: of what matters, name to version.
-        report: what the local engine says about the machine.
-        trial: what came of using it.
+        versions: name to version.
+        report: what the local engine finds on the machine.
+        trial: the result of using a sandbox.
     """
 
     versions: dict[str, str]
@@ -70,7 +70,7 @@ class Checkup:
 
 
 def versions() -> dict[str, str]:
-    """The versions that a bug report needs."""
+    """The versions to state in a bug report."""
     found = {
         "python": f"{platform.python_version()} ({sys.executable})",
         "kernel": f"{platform.release()} {platform.machine()}",
@@ -109,7 +109,7 @@ def trial() -> Trial:
         with _Step(steps, "engine end"):
             run.close()
     if (output, code) != ("hello\n", 0):
-        return Trial(False, f"echo hello wrote {output!r} and ended with {code}", "", steps)
+        return Trial(False, f"echo hello wrote {output!r} and exited with {code}", "", steps)
     return Trial(True, "", "", steps)
 
 
@@ -128,7 +128,7 @@ class _Step:
 
 
 def render(checkup: Checkup) -> str:
-    """All of it for people, to be read from the top until it is clear what to do."""
+    """The result as text for people."""
     lines = [f"{name:{_NAME_WIDTH}} {text}" for name, text in checkup.versions.items()]
     lines += ["", *(line for finding in checkup.report.findings for line in _finding(finding))]
     lines += ["", *_trial(checkup.trial), "", _verdict(checkup)]
@@ -160,7 +160,7 @@ def _line(ok: bool, name: str, detail: str) -> Iterator[str]:
 
 def _more(consequence: str, remedy: str) -> Iterator[str]:
     yield from (f"{'':{_NAME_WIDTH}} {line}" for line in _wrapped(consequence))
-    # A command is not wrapped: it is there to be copied.
+    # A command is not wrapped, so that it can be copied.
     yield from (f"{'':{_NAME_WIDTH}} $ {line}" for line in remedy.splitlines())
 
 
@@ -173,4 +173,4 @@ def _wrapped(text: str) -> list[str]:
 def _verdict(checkup: Checkup) -> str:
     if checkup.usable:
         return f"Sandboxes work here: {checkup.report.mode}."
-    return "Sandboxes do not work here. Where a line says no, what follows $ may help."
+    return "Sandboxes do not work here. The commands after $ may solve the problems marked no."

@@ -1,4 +1,4 @@
-"""Waiting for a command, or for nothing, while passing signals on."""
+"""Waits for a command and passes signals on to it, or waits to be interrupted."""
 
 import os
 import signal
@@ -10,17 +10,19 @@ from contextlib import contextmanager
 _ENDING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 #: `si_code` of a signal that the kernel sent: Ctrl-C, which the whole terminal group gets.
 _SI_KERNEL = 0x80
-#: Seconds between looks at whether the engine still lives.
+#: Seconds between checks that the engine is alive.
 _LOOK = 1.0
 
 
 def supervise(command: Sequence[str], env: Mapping[str, str]) -> int:
-    """Run a command and pass on the signals that this process gets.
+    """Run a command, and pass on the signals that this process receives.
 
     Returns:
         Its status: 128 plus the number for a signal, 126 or 127 if it cannot be run.
     """
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # else, were it ignored, the status is lost
+    signal.signal(
+        signal.SIGCHLD, signal.SIG_DFL
+    )  # if it is ignored, the kernel drops the status (wait(2))
     with _held_back({*_ENDING, signal.SIGCHLD}) as (signals, usual):
         try:
             child = subprocess.Popen(
@@ -34,18 +36,18 @@ def supervise(command: Sequence[str], env: Mapping[str, str]) -> int:
             return 127 if isinstance(error, FileNotFoundError) else 126
         while child.poll() is None:
             info = signal.sigwaitinfo(signals)
-            # Whoever sent Ctrl-C from a terminal sent it to the command too.
+            # A terminal sends the signal of Ctrl-C to the command too.
             if info.si_signo != signal.SIGCHLD and info.si_code != _SI_KERNEL:
                 child.send_signal(info.si_signo)
     return child.returncode if child.returncode >= 0 else 128 - child.returncode
 
 
 def until_interrupted(announce: Callable[[], object], check: Callable[[], object]) -> None:
-    """Return when told to end.
+    """Return when a signal asks this process to end.
 
     Args:
-        announce: called once it is safe to interrupt: whoever reads what it prints may do so.
-        check: called every second; what it raises ends the wait too.
+        announce: called as soon as a signal is handled: the reader of what it prints may send one.
+        check: called every second; an exception that it raises ends the wait too.
     """
     with _held_back(_ENDING) as (signals, _):
         announce()
@@ -57,7 +59,7 @@ def until_interrupted(announce: Callable[[], object], check: Callable[[], object
 def _held_back(
     signals: set[signal.Signals],
 ) -> Iterator[tuple[set[signal.Signals], set[int | signal.Signals]]]:
-    """Keep signals for `sigwaitinfo`; they, and those that were held back before."""
+    """Block signals, for `sigwaitinfo`: yields them, and the signals that were blocked before."""
     usual = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
         yield signals, usual

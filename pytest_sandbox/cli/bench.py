@@ -1,32 +1,35 @@
-"""`pytest-sandbox bench`: how fast sandboxes are here, each figure beside a baseline."""
+"""`pytest-sandbox bench`: how fast sandboxes are on this machine, each figure with a baseline."""
 
 import argparse
 import json
 import sys
 
-SUMMARY = "time sandboxes on this machine, beside a plain subprocess"
+SUMMARY = "measure the speed of sandboxes on this machine"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the command."""
     parser.add_argument(
-        "-n", type=int, default=100, metavar="N", help="samples of each figure (100)"
+        "-n", type=int, default=100, metavar="N", help="samples of each figure (default: 100)"
     )
     parser.add_argument(
-        "--live", type=int, default=500, metavar="N", help="sandboxes of the crowd figure (500)"
+        "--live",
+        type=int,
+        default=500,
+        metavar="N",
+        help="sandboxes in the figure crowd (default: 500)",
     )
     parser.add_argument(
-        "--only", action="append", metavar="NAME", help="only this figure; may be given again"
+        "--only", action="append", metavar="NAME", help="measure only this figure; repeat for more"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure and print.
+    """Measure, and print the figures.
 
     Returns:
-        0 if everything was measured and nothing was left behind, 1 otherwise, 2 for a name
-        or number that makes no sense.
+        0 if nothing was left behind, 1 if something was, 2 for an invalid name or number.
     """
     from .benchmarks import FIGURES, Bench, render
 

@@ -1,12 +1,12 @@
-"""`pytest-sandbox doctor`: what works on this machine, what does not, why, and what to do.
+"""`pytest-sandbox doctor`: checks whether sandboxes work on this machine, and what to do if not.
 
-Exits with 0 if sandboxes work here, else with 1.
+The exit status is 0 if sandboxes work here, and 1 if they do not.
 """
 
 import argparse
 import json
 
-SUMMARY = "say what works on this machine, and what to do about the rest"
+SUMMARY = "check whether sandboxes work on this machine"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,10 +15,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Look at the machine, try a sandbox, and print what came of it.
+    """Check the machine, try a sandbox, and print the result.
 
     Returns:
-        0 if sandboxes work here, else 1.
+        0 if sandboxes work here, 1 if they do not.
     """
     from pytest_sandbox.local import probe
 

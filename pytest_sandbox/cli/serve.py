@@ -1,7 +1,8 @@
-"""`pytest-sandbox serve`: sandboxes for real Modal clients, on this machine and offline.
+"""`pytest-sandbox serve`: serves sandboxes of this machine to real Modal clients, offline.
 
-With a COMMAND: run it with the environment of a Modal client set, and exit with its status.
-Without: print that environment as `export` lines, and serve until interrupted.
+With a COMMAND, it runs the command with the environment variables of a Modal client set, and exits
+with its status. Without one, it prints these variables as `export` lines and serves until it is
+interrupted.
 """
 
 import argparse
@@ -15,7 +16,7 @@ from pytest_sandbox._shared.engine_options import parse_engine_options
 
 SUMMARY = "serve sandboxes to real Modal clients"
 
-#: Where Debian, Fedora and Alpine keep the certificates that everything trusts.
+#: The files of trusted certificates of Debian, Fedora and Alpine.
 _BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -23,13 +24,13 @@ _BUNDLES = (
 )
 
 _ANY = """\
---host {host} is no address that a client could be told. Name the one under which clients reach
-this machine."""
+--host {host} is not an address that clients can connect to. Give the address under which clients
+reach this machine."""
 
 _REMOTE = """\
 --host {host} is not this machine's loopback address. The connection is not
-encrypted: whoever can read along has the token, and with it can run commands in sandboxes here.
-If the network is yours alone, add --allow-remote."""
+encrypted: anyone who can read the traffic gets the token, and can run commands in sandboxes here.
+If only you use the network, add --allow-remote."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,20 +40,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "[--allow-remote] [-- COMMAND ...]"
     )
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--engine", default="local", metavar="E", help="the engine (local)")
+    parser.add_argument(
+        "--engine", default="local", metavar="E", help="the engine (default: local)"
+    )
     parser.add_argument(
         "--engine-option",
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="an option of the engine; may be given again",
-    )
-    parser.add_argument("--host", default="127.0.0.1", metavar="H", help="address (127.0.0.1)")
-    parser.add_argument(
-        "--port", type=_port, default=0, metavar="N", help="port of the control plane (any free)"
+        help="an option of the engine; repeat for more",
     )
     parser.add_argument(
-        "--allow-remote", action="store_true", help="allow other addresses than the loopback's"
+        "--host", default="127.0.0.1", metavar="H", help="address to listen on (default: 127.0.0.1)"
+    )
+    parser.add_argument(
+        "--port",
+        type=_port,
+        default=0,
+        metavar="N",
+        help="port of the control plane (default: any free one)",
+    )
+    parser.add_argument(
+        "--allow-remote", action="store_true", help="allow addresses other than loopback"
     )
 
 
@@ -60,8 +69,9 @@ def run(args: argparse.Namespace) -> int:
     """Serve.
 
     Returns:
-        The status of COMMAND, 128 plus the number for a signal; without one 0 when interrupted
-        and 1 if the engine died; 1 if it cannot be started; 2 for arguments that make no sense.
+        The status of COMMAND, or 128 plus the number of the signal that killed it. Without a
+        command: 0 if interrupted, 1 if the engine died. In any case: 1 if the engine cannot be
+        started, 2 for invalid arguments.
     """
     if problem := _problem(args):
         print(f"pytest-sandbox serve: {problem}", file=sys.stderr)
@@ -112,12 +122,12 @@ def _problem(args: argparse.Namespace) -> str:
 
 
 def _environment(tcp: Mapping[str, str | None]) -> dict[str, str]:
-    """What makes a Modal client come here, whatever its user has configured."""
+    """The variables that make a Modal client connect here, whatever its user has configured."""
     env = {
         "MODAL_SERVER_URL": tcp["url"],
         "MODAL_TOKEN_ID": tcp["token_id"],
         "MODAL_TOKEN_SECRET": tcp["token_secret"],
-        "MODAL_CONFIG_PATH": os.devnull,  # not the user's own file, with tokens for the cloud
+        "MODAL_CONFIG_PATH": os.devnull,  # not the user's own file, which has tokens for the cloud
     }
     if ca_file := tcp["ca_file"]:
         env["SSL_CERT_FILE"] = ca_file
@@ -126,12 +136,12 @@ def _environment(tcp: Mapping[str, str | None]) -> dict[str, str]:
 
 
 def _add_usual_authorities(ca_file: str) -> None:
-    """Add to our certificate those that programs trust here anyway.
+    """Add the certificates that programs trust on this machine to the file with ours.
 
-    Clients of Modal before 1.3 verify the command router's certificate, and are told about ours
-    by `SSL_CERT_FILE`. It replaces the usual file for everything that a command does with
-    OpenSSL, so that file has to be in it. The other way, `MODAL_TASK_COMMAND_ROUTER_INSECURE`,
-    would leave those clients without any check that they talk to this server.
+    Modal clients before 1.3 verify the certificate of the command router, and find ours through
+    `SSL_CERT_FILE`. That variable replaces the usual file for all that a command does with
+    OpenSSL, so the file must contain the usual certificates too. The alternative,
+    `MODAL_TASK_COMMAND_ROUTER_INSECURE`, would let those clients trust any server.
     """
     import ssl
 

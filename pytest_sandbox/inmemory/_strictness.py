@@ -138,7 +138,7 @@ _RULES = {
     "unfired-faults": _Rule(
         _unfired_faults,
         "faults that did not strike as often as planned",
-        "Make the calls they are for, or say .optional()",
+        "Make the calls that they apply to, or add .optional()",
     ),
 }
 RULES = tuple(_RULES)

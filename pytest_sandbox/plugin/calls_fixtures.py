@@ -1,4 +1,4 @@
-"""The calls that are made during a test, and what is to go wrong with them."""
+"""The fixtures `sandbox_rpcs` and `sandbox_faults`: the calls of a test, and faults of calls."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _RPCS = pytest.StashKey["Rpcs"]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Have the calls of a worker of pytest-xdist told from those of the others."""
+    """Make the calls of a worker of pytest-xdist distinguishable from those of the others."""
     if hasattr(config, "workerinput"):
         config.stash[_OUTER_CALLER] = os.environ.get(_CALLER)
         os.environ[_CALLER] = config.workerinput["workerid"]
@@ -42,7 +42,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 # Neither first nor last: after marks that skip the test, before its fixtures.
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Record from before the first fixture, if the test wants to know."""
+    """Begin to record before the first fixture, if the test asks for the calls."""
     if _FIXTURE in getattr(item, "fixturenames", ()) and not is_faked(item):
         _begin(item).begin_phase("setup")
 
@@ -59,7 +59,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
     """Begin the third phase, and stop recording after it."""
     if _RPCS not in item.stash:
         return (yield)
-    # An engine that died in the middle of a test is told of by the test.
+    # If the engine died during the test, the test itself reports it.
     with contextlib.suppress(Exception):
         item.stash[_RPCS].begin_phase("teardown")
     try:
@@ -89,7 +89,7 @@ def sandbox_rpcs(request: pytest.FixtureRequest) -> Rpcs:
     if is_faked(item):
         faked: Rpcs = request.getfixturevalue(NAME).rpcs
         return faked
-    if _RPCS not in item.stash:  # asked for by `getfixturevalue`, in the middle of the test
+    if _RPCS not in item.stash:  # requested with `getfixturevalue` during the test
         _begin(item).begin_phase("call")
     rpcs: Rpcs = item.stash[_RPCS]
     return rpcs
@@ -97,9 +97,9 @@ def sandbox_rpcs(request: pytest.FixtureRequest) -> Rpcs:
 
 @pytest.fixture
 def sandbox_faults(request: pytest.FixtureRequest) -> Iterator[Faults]:
-    """What is to go wrong during this test: `sandbox_faults.on("TaskExecStart", nth=2)...`.
+    """Faults of the calls of this test: `sandbox_faults.on("TaskExecStart", nth=2)...`.
 
-    A fault that does not strike fails the test, unless it is `optional`.
+    A fault that does not occur fails the test, unless it is `optional`.
     """
     from pytest_sandbox.rpcs import Faults
 
@@ -116,6 +116,6 @@ def sandbox_faults(request: pytest.FixtureRequest) -> Iterator[Faults]:
         pytest.fail(
             "faults that did not strike as often as planned:\n"
             + "\n".join(f"  {each!r}" for each in unfired)
-            + "\nMake the calls they are for, or say .optional().",
+            + "\nMake the calls that they apply to, or add .optional().",
             pytrace=False,
         )

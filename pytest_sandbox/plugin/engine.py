@@ -1,4 +1,4 @@
-"""The engine of a run: started by the first test that wants a sandbox, gone with the run."""
+"""The engine of a run: started for the first test that needs a sandbox, ended with the run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from pytest_sandbox.client import Client
 
-#: Where a worker of pytest-xdist finds the run of its controller.
+#: The key, in what pytest-xdist sends to a worker, of the controller's run directory.
 _WORKER_INPUT = "pytest_sandbox_run"
 _APP = "pytest-sandbox"
 
@@ -31,9 +31,9 @@ class SandboxEngine:
 
     Attributes:
         name: `"local"` or `"fake"`.
-        mode: how it isolates on this machine.
-        capabilities: what it can do here, `"memory limit"`, `"pty"`, ...
-        details: more for people to read, name to value.
+        mode: how it isolates sandboxes on this machine.
+        capabilities: what it can do here: `"memory limit"`, `"pty"`, ...
+        details: further information for people to read, name to value.
         client: the default client of this run.
         socket: the path of the Unix socket that the engine serves on; empty for one in memory.
     """
@@ -47,10 +47,10 @@ class SandboxEngine:
 
 
 class EngineSession:
-    """The run, its engine and its client, each made when it is first needed.
+    """The run, its engine and its client, each created when it is first needed.
 
     Attributes:
-        created: the ids of all sandboxes that the client created, in that order.
+        created: the ids of all sandboxes that the client created, the oldest first.
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -74,10 +74,10 @@ class EngineSession:
         return self._run
 
     def engine(self) -> SandboxEngine:
-        """The engine, started if need be.
+        """The engine, which the first call starts.
 
         Raises:
-            EngineStartError: it cannot be started, or it is gone.
+            EngineStartError: it cannot be started, or it died.
         """
         with self._mutex:
             if settings(self._config).engine == "fake":
@@ -96,7 +96,7 @@ class EngineSession:
             return self._engine
 
     def _in_memory(self) -> SandboxEngine:
-        """One for what is wider than a test; each test has its own."""
+        """The engine for fixtures of wider scope than a test; each test has its own."""
         if self._engine is None:
             from pytest_sandbox.inmemory import FakeSandboxes
 
@@ -114,18 +114,19 @@ class EngineSession:
         return self._engine
 
     def client(self) -> Client:
-        """The client of the engine; what `Sandbox.create` uses by default."""
+        """The client of the engine, which `Sandbox.create` uses by default."""
         return self.engine().client
 
     @contextlib.contextmanager
     def outside_of_tests(self) -> Iterator[None]:
-        """Let the default client be that of the run, though the test has an engine of its own."""
+        """Make the run's client the default one, though the test has an engine of its own."""
         if settings(self._config).engine != "fake":
             yield
             return
         from pytest_sandbox.client import Client
 
-        # Said now, not looked for in a thread: while that works, time would skip.
+        # Set, and not found by the client itself: it would do that in a thread, and the virtual
+        # clock of the test skips ahead while the event loop waits for a thread.
         inner = Client.set_default(self.client())
         try:
             yield
@@ -134,25 +135,25 @@ class EngineSession:
 
     @property
     def connected(self) -> Client | None:
-        """The client, if any was needed so far; the engine may be gone meanwhile."""
+        """The client if it was needed before; its engine may have died since."""
         return self._engine.client if self._engine is not None else None
 
     @property
     def hidden(self) -> list[str]:
-        """What a report must not show: the values of the secrets that were used."""
+        """The values of secrets, which a report must not show."""
         return hidden_values(self._engine.client.secret_values) if self._engine else []
 
     def end_worker(self, worker: str) -> None:
-        """End what a worker of pytest-xdist that crashed cannot end any more."""
+        """End the sandboxes of a worker of pytest-xdist that crashed."""
         if self.run().started:
             self.client().batch_of_app(_app(worker)).terminate()
 
     def hand_over(self, workerinput: dict[str, str]) -> None:
-        """Let a worker of pytest-xdist share the run."""
+        """Pass the run to a worker of pytest-xdist."""
         workerinput[_WORKER_INPUT] = str(self.run().directory)
 
     def close(self) -> None:
-        """End the engine, if this process owns it, and wait until it is gone."""
+        """End the engine if this process owns it, and wait until it is gone."""
         _run.default_client = self._outer
         if self._engine is not None:
             self._recording.close()
@@ -162,7 +163,7 @@ class EngineSession:
 
     @property
     def worker(self) -> str:
-        """Which worker of pytest-xdist this is; empty without."""
+        """The id of this worker of pytest-xdist; empty without it."""
         return (self._worker or {}).get("workerid", "")
 
     def _connect(self, socket: str) -> Client:
@@ -182,16 +183,16 @@ ENGINE = pytest.StashKey[EngineSession]()
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Be ready to start an engine."""
-    modules.give_back()
+    """Create the session, which starts no engine yet."""
+    modules.restore()
     config.stash[ENGINE] = EngineSession(config)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """End the engine after everything else."""
+    """End the engine after all other plugins are done."""
     config.stash[ENGINE].close()
-    modules.keep()
+    modules.remember()
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""What a report shows besides: the sandboxes of a test that failed, and what it left behind."""
+"""Sections of a report: the sandboxes of a test that failed, and what a test left behind."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from pytest_sandbox.client import Client
 
-#: Sandboxes of one test that are shown.
+#: How many sandboxes of one test a report shows.
 _SANDBOXES = 10
-#: pytest shows, of the teardown of a test that passed, the sections that say so.
+#: pytest shows the sections of a test that passed only if their name ends in "teardown".
 _LEFT_BEHIND = "left behind in sandboxes at teardown"
 
 
@@ -29,10 +29,10 @@ _LEFT_BEHIND = "left behind in sandboxes at teardown"
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Add sections, which travel with the report, from a worker of pytest-xdist too."""
+    """Add the sections; a worker of pytest-xdist sends them with the report."""
     report = yield
     if call.excinfo is not None and call.excinfo.errisinstance(EngineStartError):
-        # The reason and the remedy are all there is to know; how we got there is not.
+        # The reason and the remedy help the user; a traceback through this plugin does not.
         report.longrepr = call.excinfo.getrepr(style="value")
     owned = item.stash.get(OWNED, None)
     if owned is None:
@@ -42,14 +42,14 @@ def pytest_runtest_makereport(
     if report.failed:
         owned.failed = True
         session = item.config.stash[ENGINE]
-        ids = [*owned.ids, *_wide(item, owned.ids)]
+        ids = [*owned.ids, *_from_wider_fixtures(item, owned.ids)]
         report.sections += _sections(session.connected, ids, session.hidden)
-        report.sections += _faked(item)
+        report.sections += _fake_sections(item)
     return report
 
 
-def _faked(item: pytest.Item) -> Iterator[tuple[str, str]]:
-    """What happened in sandboxes in memory, and what their engine has to say."""
+def _fake_sections(item: pytest.Item) -> Iterator[tuple[str, str]]:
+    """The sections of sandboxes in memory, and the problems that their engine noted."""
     fake = item.stash.get(FAKE, None)
     if fake is not None:
         if fake.problems:
@@ -63,19 +63,19 @@ def _sections(
     if not ids or client is None:
         return
     unknown: dict[str, list[str]] = {}
-    for sandbox_id, told in client.batch(ids[:_SANDBOXES]).describe(TAIL).items():
-        if isinstance(told, Exception):
-            unknown.setdefault(str(told), []).append(sandbox_id)
+    for sandbox_id, description in client.batch(ids[:_SANDBOXES]).describe(TAIL).items():
+        if isinstance(description, Exception):
+            unknown.setdefault(str(description), []).append(sandbox_id)
         else:
-            yield title(told), describe(told, hidden)
+            yield title(description), describe(description, hidden)
     for reason, unknown_ids in unknown.items():
-        yield f"sandbox {', '.join(unknown_ids)}", f"what happened there is not known: {reason}"
+        yield f"sandbox {', '.join(unknown_ids)}", f"the engine could not describe it: {reason}"
     if len(ids) > _SANDBOXES:
         yield "more sandboxes", f"({len(ids) - _SANDBOXES} not shown)"
 
 
-def _wide(item: pytest.Item, shown: list[str]) -> list[str]:
-    """The sandboxes that wider fixtures gave to the test as they are."""
+def _from_wider_fixtures(item: pytest.Item, shown: list[str]) -> list[str]:
+    """The ids of sandboxes that the test got from fixtures of wider scope."""
     client = sys.modules.get("pytest_sandbox.client")
     arguments: dict[str, Any] = getattr(item, "funcargs", {})
     if client is None:

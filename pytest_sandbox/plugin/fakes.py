@@ -1,4 +1,4 @@
-"""Sandboxes in memory: an engine for each test that wants one."""
+"""Sandboxes in memory: the fixture `fake_sandboxes`, an engine for each test."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 NAME = "fake_sandboxes"
 _ALLOW_HELP = (
-    "Rules that tests with fake_sandboxes need not keep; see the docs of the engine in memory."
+    "Rules that tests with fake_sandboxes may break; see the docs of the engine in memory."
 )
-#: What the marker takes, with what that must be.
+#: The keywords of the marker, with their types and a description of these.
 _KEYS: dict[str, tuple[tuple[type, ...], str]] = {
     "allow": ((list, tuple), "a list of names of rules"),
     "autojump": ((bool,), "True or False"),
@@ -34,7 +34,7 @@ _PHASE = pytest.StashKey[str]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Declare what is in the ini file."""
+    """Declare the setting of the ini file."""
     parser.addini("fake_sandboxes_allow", _ALLOW_HELP, type="args", default=[])
 
 
@@ -43,27 +43,27 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
         f"{NAME}({', '.join(f'{key}=...' for key in _KEYS)}): shape the engine in memory of a "
-        "test; the closest marker that names a key wins, and the rules to allow add up.",
+        "test; for each key the closest marker wins, except that allow=[...] adds up.",
     )
 
 
 # Not in pytest_configure, which `pytest --help` calls too: help must work on a broken setting.
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Where all sandboxes are in memory, give each test an engine of its own."""
+    """With `--sandbox-engine=fake`, give each test an engine of its own."""
     if settings(session.config).engine == "fake":
         session.config.pluginmanager.register(EveryTest(), "pytest-sandbox-fake-sandboxes")
 
 
 class EveryTest:
-    """Gives each test an engine of its own, whether it asks for one or not."""
+    """A plugin whose fixture gives each test an engine of its own, even if it asks for none."""
 
     @pytest.fixture(autouse=True)
     def _fake_sandboxes_for_all(self, fake_sandboxes: FakeSandboxes) -> None:
-        """While a test runs, `Sandbox.create` makes its sandboxes there."""
+        """While a test runs, `Sandbox.create` uses the engine of the test."""
 
 
 def is_faked(item: pytest.Item) -> bool:
-    """Whether the sandboxes of a test come from an engine in memory of its own."""
+    """Whether a test has an engine in memory of its own."""
     return (
         FAKE in item.stash
         or NAME in getattr(item, "fixturenames", ())
@@ -99,8 +99,8 @@ def _begin(item: pytest.Item, phase: str) -> None:
 def fake_sandboxes(request: pytest.FixtureRequest) -> Iterator[FakeSandboxes]:
     """The engine in memory of this test: `on_exec`, `faults`, `clock`, `rpcs`, `filesystem`.
 
-    While it is in use, `Sandbox.create`, `sandbox` and `sandbox_factory` make their sandboxes
-    there. At the end the test has to have kept the rules of `pytest_sandbox.inmemory.RULES`.
+    While the fixture is in use, `Sandbox.create`, `sandbox` and `sandbox_factory` use this engine.
+    At the end, the test fails if it broke one of the rules `pytest_sandbox.inmemory.RULES`.
     """
     from pytest_sandbox.inmemory import FakeSandboxes
 
@@ -115,19 +115,19 @@ def fake_sandboxes(request: pytest.FixtureRequest) -> Iterator[FakeSandboxes]:
     try:
         with fake:
             yield fake
-            # A test that failed has its reasons, and no need of a second error.
-            told = [] if item.stash[OWNED].failed else fake.violations()
+            # A test that failed breaks rules because it failed: a second error would not help.
+            broken = [] if item.stash[OWNED].failed else fake.violations()
     finally:
         del item.stash[FAKE]
-    if told:
-        pytest.fail("\n\n".join(told), pytrace=False)
+    if broken:
+        pytest.fail("\n\n".join(broken), pytrace=False)
 
 
 def _spec(item: pytest.Item) -> dict[str, Any]:
-    """What the markers of a test say, and the ini file.
+    """The keywords for `FakeSandboxes`, from the markers of a test and the ini file.
 
     Raises:
-        pytest.fail.Exception: a marker makes no sense.
+        pytest.fail.Exception: a marker is invalid.
     """
     spec: dict[str, Any] = {}
     allow = list(item.config.getini("fake_sandboxes_allow"))
@@ -149,4 +149,4 @@ def _problem(key: str, value: object) -> str:
         known = did_you_mean(key, _KEYS) or f"there are {', '.join(_KEYS)}"
         return f"there is no key {key!r}; {known}"
     kinds, words = _KEYS[key]
-    return "" if isinstance(value, kinds) else f"{key} is {words}, not {type(value).__name__}"
+    return "" if isinstance(value, kinds) else f"{key} must be {words}, not {type(value).__name__}"

@@ -27,8 +27,8 @@ __tracebackhide__ = True  # a failing test shows its own lines, not these
 class SandboxFactory:
     """Creates sandboxes that end with the test.
 
-    `factory(*args, **spec)` takes what `Sandbox.create` takes. What `spec` does not name comes
-    from the `sandbox` marker of the test, except for a name, which only one sandbox can have.
+    `factory(*args, **spec)` takes the arguments of `Sandbox.create`. Those that are not given
+    come from the `sandbox` marker of the test, except `name`, which only one sandbox can have.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ def _defaults(item: pytest.Item) -> dict[str, Any]:
 
 @pytest.fixture
 def sandbox_factory(request: pytest.FixtureRequest) -> SandboxFactory:
-    """Call it for as many sandboxes as wanted; they end with the test."""
+    """Each call creates a sandbox; all of them end with the test."""
     defaults = _defaults(request.node)
     defaults.pop("name", None)
     return _factory(request, defaults)

@@ -1,4 +1,4 @@
-"""The marker `sandbox(**spec)`: merged from the closest to the farthest, checked at collection."""
+"""The marker `sandbox(**spec)`: checked at collection; for each key the closest marker wins."""
 
 from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any
@@ -17,7 +17,7 @@ _NOT_YET = (
     "proxy",
     "region",
 )
-#: Keys that `None` cannot undo: their parameters always have a value.
+#: Keys that `None` cannot reset to the default, because their parameters do not accept it.
 _NEVER_NONE = (
     "block_network",
     "encrypted_ports",
@@ -34,14 +34,14 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
         f"sandbox({', '.join(f'{key}=...' for key in _CHECKS)}): shape the sandboxes of a test; "
-        "each key has the meaning of the parameter of Sandbox.create, and the closest marker "
-        "that names it wins.",
+        "each key is the parameter of that name of Sandbox.create, and for each key the closest "
+        "marker wins.",
     )
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """Make a marker that cannot be meant an error of the collection, one line for each test."""
+    """Turn invalid markers into an error of the collection, with one line for each test."""
     report = yield
     items = [node for node in report.result or () if isinstance(node, pytest.Item)]
     problems = [f"{item.nodeid}: {problem}" for item in items for problem in _problems(item)]
@@ -56,7 +56,7 @@ def merged_spec(item: pytest.Item) -> dict[str, Any]:
     """The keys of all `sandbox` markers of a test; the closest that names a key wins.
 
     Raises:
-        pytest.fail.Exception: a marker that was added after the collection makes no sense.
+        pytest.fail.Exception: a marker that was added after the collection is invalid.
     """
     if problems := list(_problems(item)):
         pytest.fail("\n".join(problems), pytrace=False)
@@ -67,7 +67,7 @@ def merged_spec(item: pytest.Item) -> dict[str, Any]:
 
 
 def _closest_first(item: pytest.Item) -> list[pytest.Mark]:
-    """The markers as pytest orders them, but those of a parameter set before all others."""
+    """The markers in pytest's order, except that those of `pytest.param` come first."""
     parameters = getattr(getattr(item, "callspec", None), "marks", ())
     return sorted(item.iter_markers("sandbox"), key=lambda mark: mark not in parameters)
 
@@ -85,7 +85,7 @@ def _problems(item: pytest.Item) -> Iterator[str]:
 
 
 def problem_with(key: str, value: object) -> str:
-    """What is wrong with a keyword of the marker; empty if nothing is."""
+    """Why a keyword of the marker is invalid; empty if it is valid."""
     if key in _NOT_YET:
         return f"{key} is not available yet"
     if key not in _CHECKS:
@@ -96,7 +96,7 @@ def problem_with(key: str, value: object) -> str:
     return (
         ""
         if undone or fits(value)
-        else f"{key} is {expected}, not {type(value).__name__} {value!r}"
+        else f"{key} must be {expected}, not {type(value).__name__} {value!r}"
     )
 
 
@@ -136,8 +136,8 @@ def _are_volumes(value: object) -> bool:
 
 _PORTS = ("a list of ports from 1 to 65535", _are_ports)
 
-#: What each key must be, in words and as a test. What a value then means is for the client, the
-#: server and the engine to judge; this catches what cannot be meant, before anything runs.
+#: What each key must be, as a description and as a check. The client, the server and the engine
+#: judge what a value means; these checks find mistakes before any test runs.
 _CHECKS: dict[str, tuple[str, Callable[[object], bool]]] = {
     "block_network": ("True or False", lambda value: isinstance(value, bool)),
     "cpu": (

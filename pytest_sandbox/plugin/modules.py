@@ -1,14 +1,14 @@
-"""The client is imported once in a process, also where pytest runs inside of pytest.
+"""Imports the client only once in a process, even where pytest runs inside pytest.
 
-`pytester` forgets, after an inner run, what was imported in it. The next inner run would import
-the client again, and with it the C extension of protobuf, which crashes the interpreter when it
-is loaded twice; and there would be two threads with an event loop, of which one is never ended.
+After an inner run, `pytester` removes from `sys.modules` what that run imported. The next inner
+run would import the client again. That loads the C extension of protobuf twice, which crashes the
+interpreter, and starts a second thread with an event loop, while nothing ends the first.
 """
 
 import sys
 from types import ModuleType
 
-#: The client, and what it is made of.
+#: The packages of the client and of what it imports.
 _ONCE = {
     "_asyncio",
     "asyncio",
@@ -22,18 +22,18 @@ _ONCE = {
     "pytest_sandbox",
 }
 
-_kept: dict[str, ModuleType] = {}
+_remembered: dict[str, ModuleType] = {}
 
 
-def keep() -> None:
-    """Remember the client and its modules, if it was imported."""
+def remember() -> None:
+    """Remember the modules of the client, if it was imported."""
     if "pytest_sandbox.client" in sys.modules:
         for name, module in list(sys.modules.items()):
             if name.partition(".")[0] in _ONCE:
-                _kept.setdefault(name, module)
+                _remembered.setdefault(name, module)
 
 
-def give_back() -> None:
-    """Put back what was forgotten."""
-    for name, module in _kept.items():
+def restore() -> None:
+    """Put the remembered modules back into `sys.modules`."""
+    for name, module in _remembered.items():
         sys.modules.setdefault(name, module)

@@ -1,6 +1,7 @@
-"""The options, where their values come from, and the line of the header that says so.
+"""The options, their sources, and the line of pytest's header that shows both.
 
-An option wins over its environment variable, that over the ini file, and that over the default.
+An option on the command line wins over the environment variable, which wins over the ini file,
+which wins over the default.
 """
 
 import os
@@ -19,7 +20,7 @@ IMAGES = ("host",)
 
 _ENGINES = ("auto", "local", "fake")
 _POOLS = ("auto", "off")
-#: Engines that have their name already, with what a user can do today.
+#: Engines whose names are reserved for later releases.
 _NOT_YET = ("modal", "grpc")
 
 _ENGINE_HELP = (
@@ -28,26 +29,26 @@ _ENGINE_HELP = (
 )
 _IMAGE_HELP = "The image of sandboxes whose marker names none: host (the default)."
 _ENGINE_OPTION_HELP = (
-    "An option of the engine, such as criu=/usr/sbin/criu; may be given again. It replaces the one "
-    "of the same name in the ini file."
+    "An option of the engine, such as criu=/usr/sbin/criu; repeat it for more. It replaces the "
+    "option of the same name in the ini file."
 )
 _POOL_HELP = (
-    "Whether the sandbox of the next test is made while a test runs: auto (the default) or off."
+    "Whether to prepare the sandbox of the next test while a test runs: auto (the default) or off."
 )
 _STRICT_HELP = "Fail a test that leaves something behind in a sandbox."
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the options amount to.
+    """The effective settings of a run.
 
     Attributes:
         engine: the engine to start, `"local"` or `"fake"`.
-        chosen: how the header shows the choice, `"local (auto, from default)"`.
+        chosen: the engine and the source of the choice, for the header.
         image: the image of sandboxes whose marker names none.
-        image_source: where that choice comes from.
-        strict: whether leaving something behind fails a test.
-        pool: whether the engine is told what the next test will ask for.
+        image_source: the source of that choice.
+        strict: whether a test fails that leaves something behind.
+        pool: whether the engine prepares the sandbox of the next test.
         engine_options: of the engine, name to value.
     """
 
@@ -93,12 +94,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 # Not in pytest_configure, which `pytest --help` calls too: help must work on a broken setting.
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Refuse settings that make no sense before anything runs."""
+    """Refuse invalid settings before any test runs."""
     settings(session.config)
 
 
 def pytest_report_header(config: pytest.Config) -> str:
-    """The effective engine, and where the choice comes from."""
+    """The effective engine, and the source of the choice."""
     return settings(config).header
 
 
@@ -106,7 +107,7 @@ def settings(config: pytest.Config) -> Settings:
     """The settings of a run.
 
     Raises:
-        pytest.UsageError: they make no sense.
+        pytest.UsageError: they are invalid.
     """
     if _SETTINGS not in config.stash:
         config.stash[_SETTINGS] = _resolve(config)
@@ -140,7 +141,7 @@ def _resolve(config: pytest.Config) -> Settings:
 
 
 def _engine_options(config: pytest.Config, engine: str) -> dict[str, str]:
-    """Those of the ini file, and over them those of the command line."""
+    """The options of the ini file, overridden by those of the command line."""
     source = "ini sandbox_engine_options"
     try:
         options = parse_engine_options(config.getini("sandbox_engine_options"))
@@ -149,7 +150,7 @@ def _engine_options(config: pytest.Config, engine: str) -> dict[str, str]:
     except ValueError as error:
         raise pytest.UsageError(f"{source}: {error}") from None
     if options and engine == "fake":
-        # It runs in this process and is made anew for each test, so nothing else would look.
+        # It is created anew in this process for each test, where no other check would see them.
         given = ", ".join(f"{name}={value}" for name, value in options.items())
         raise pytest.UsageError(f"the sandbox engine 'fake' has no options, got {given}")
     return options
@@ -158,7 +159,7 @@ def _engine_options(config: pytest.Config, engine: str) -> dict[str, str]:
 def _with_source(
     config: pytest.Config, name: str, default: str, variable: str = ""
 ) -> tuple[str, str]:
-    """The value of a setting, and in words where it comes from."""
+    """The value of a setting, and a description of its source."""
     candidates = (
         (config.getoption(f"sandbox_{name}"), f"option --sandbox-{name}"),
         (os.environ.get(variable), f"environment variable {variable}"),
@@ -181,9 +182,9 @@ def _check_engine(name: str, source: str) -> None:
 
 
 def _others_provide_engines() -> bool:
-    """Whether a package is installed that brings engines.
+    """Whether an installed package provides engines.
 
-    Which ones is for the engine process to find out: asking here would import the package.
+    The engine process finds out which ones: asking here would import the package.
     """
     from importlib.metadata import entry_points
 

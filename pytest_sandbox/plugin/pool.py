@@ -1,4 +1,7 @@
-"""While a test runs, the engine is told what the next one will ask for: nothing shows but time."""
+"""Hints for the engine: while a test runs, it prepares the sandbox of the next one.
+
+A hint only affects speed: no test can see whether it was given.
+"""
 
 from __future__ import annotations
 
@@ -19,20 +22,21 @@ if TYPE_CHECKING:
 
 __tracebackhide__ = True  # a failing test shows its own lines, not these
 
-#: Keys that need calls of their own, which would show; or what is not to be had twice.
-_ASKED_FOR = {"gpu", "secrets", "volumes"}
+#: Keys for which there is no hint: those that need calls of their own, which a test would see in
+#: its recorded calls, and a GPU, which two sandboxes cannot have at once.
+_NO_HINT = {"gpu", "secrets", "volumes"}
 _NEXT = pytest.StashKey["pytest.Item | None"]()
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """Know what comes."""
+    """Remember the next test."""
     item.stash[_NEXT] = nextitem
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
-    """Tell what comes, once this test has its own."""
+    """Give the hint when this test has its sandboxes."""
     result = yield
     coming = item.stash.get(_NEXT, None)
     if coming is not None and settings(item.config).pool and not is_faked(coming):
@@ -42,20 +46,20 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
 
 def _prepare(item: pytest.Item) -> None:
     session = item.config.stash[ENGINE]
-    # Before the first sandbox, a hint would have to ask for things that a test's calls show.
+    # Before the first sandbox, a hint would look up the app, which a test would see in its calls.
     if session.connected is None or not session.created:
         return
-    # What is wrong with a marker is for its own test to say.
+    # If a marker is invalid, the test that has it will fail.
     with contextlib.suppress(Exception, pytest.fail.Exception):
         for spec in _wanted(item):
-            if not _ASKED_FOR & spec.keys():
+            if not _NO_HINT & spec.keys():
                 hint = creation(session.connected, (), spec)
                 if hint.snapshot is None:
                     session.connected.extensions.prepare_in_background(*hint.args, **hint.keywords)
 
 
 def _wanted(item: pytest.Item) -> Iterator[dict[str, Any]]:
-    """What the fixtures of a test will create, as far as that is known."""
+    """The keywords of the sandboxes that the fixtures of a test will create."""
     if "sandbox" in getattr(item, "fixturenames", ()):
         spec = {"image": settings(item.config).image, **merged_spec(item)}
         yield {key: value for key, value in spec.items() if key != "name"}

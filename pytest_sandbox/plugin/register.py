@@ -1,4 +1,4 @@
-"""The first hook that pytest calls adds the modules that have the others."""
+"""Registers the parts of the plugin, in the first hook that pytest calls."""
 
 import pytest
 

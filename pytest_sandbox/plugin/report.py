@@ -1,4 +1,4 @@
-"""What happened in a sandbox, as text for a report: bounded, harmless to print, without secrets."""
+"""A sandbox as text for a report: of limited length, safe to print, and without secrets."""
 
 from __future__ import annotations
 
@@ -10,38 +10,40 @@ if TYPE_CHECKING:
 
     from pytest_sandbox._proto.inspector_pb2 import InspectorDescribeResponse, SandboxCommand
 
-#: Bytes of the end of each output that are shown.
+#: How many bytes of the end of each output a report shows.
 TAIL = 2000
-#: Commands of a sandbox that are shown: the first is its main process, the last tell the most.
+#: How many commands of a sandbox a report shows: the first, which is the main process, and the
+#: last ones, which are the closest to the failure.
 _COMMANDS = 20
-#: Characters of a command line that are shown.
+#: How many characters of a command line a report shows.
 _WIDTH = 200
-#: What stands for the value of a secret.
+#: What a report shows in place of a secret.
 _HIDDEN = "[secret]"
-#: Values shorter than this are not looked for: "1" and "on" are everywhere.
+#: Shorter values are not hidden: text such as "1" and "on" is everywhere.
 _SHORTEST_SECRET = 4
 
 
 def hidden_values(secrets: Iterable[str]) -> list[str]:
-    """What to hide, the longest first: values that are long enough, and their lines.
+    """The texts to hide, the longest first: values that are long enough, and their lines.
 
-    A terminal changes line ends, so that a value of many lines would not be found as a whole.
+    A terminal changes line ends, so a value of several lines may not occur as a whole.
     """
     values = {part for value in secrets for part in (value, *value.splitlines())}
     return sorted((each for each in values if len(each) >= _SHORTEST_SECRET), key=len, reverse=True)
 
 
-def title(told: InspectorDescribeResponse) -> str:
+def title(description: InspectorDescribeResponse) -> str:
     """The heading of a sandbox."""
-    name = f" {_printable(told.name)!r}" if told.name else ""
-    return f"sandbox {_printable(told.sandbox_id)}{name}"
+    name = f" {_printable(description.name)!r}" if description.name else ""
+    return f"sandbox {_printable(description.sandbox_id)}{name}"
 
 
-def describe(told: InspectorDescribeResponse, hidden: list[str]) -> str:
-    """A sandbox with its commands, how each ended, and the end of what they wrote."""
-    state = "running for" if told.running else f"{_printable(told.end)} after"
-    lines = [f"image {_printable(told.image) or 'unknown'}, {state} {_seconds(told.seconds)}"]
-    numbered = list(enumerate(told.commands, 1))
+def describe(description: InspectorDescribeResponse, hidden: list[str]) -> str:
+    """A sandbox with its commands, their results, and the end of their output."""
+    state = "running for" if description.running else f"{_printable(description.end)} after"
+    image = _printable(description.image) or "unknown"
+    lines = [f"image {image}, {state} {_seconds(description.seconds)}"]
+    numbered = list(enumerate(description.commands, 1))
     shown = numbered if len(numbered) <= _COMMANDS else [numbered[0], *numbered[1 - _COMMANDS :]]
     for number, command in shown:
         if number > 2 and len(shown) < len(numbered) and number == shown[1][0]:
@@ -51,7 +53,7 @@ def describe(told: InspectorDescribeResponse, hidden: list[str]) -> str:
 
 
 def command_line(command: SandboxCommand, hidden: list[str]) -> str:
-    """A command as one would type it, cut to a bearable length."""
+    """A command as a shell takes it, cut to a limited length."""
     text = _printable(_hide(shlex.join(command.argv[:100]), hidden))
     return text if len(text) <= _WIDTH else f"{text[:_WIDTH]}…"
 
@@ -65,7 +67,7 @@ def _command(number: int, command: SandboxCommand, hidden: list[str]) -> Iterato
 
 def _outcome(command: SandboxCommand) -> str:
     if command.running:
-        paused = ", waiting for somebody to read its output" if command.paused else ""
+        paused = ", waiting until its output is read" if command.paused else ""
         return f"running for {_seconds(command.seconds)}{paused}"
     by = f", ended by {_printable(command.ended_by)}" if command.ended_by else ""
     return f"exit code {command.returncode} after {_seconds(command.seconds)}{by}"
@@ -88,14 +90,14 @@ def _output(name: str, tail: bytes, total: int, hidden: list[str]) -> Iterator[s
 
 def _hide(text: str, hidden: list[str]) -> str:
     for value in hidden:
-        # As it is, and as `shlex.join` writes it when it has a quote inside.
+        # As it is, and as `shlex.join` writes it if it contains a quote.
         for form in (value, value.replace("'", "'\"'\"'")):
             text = text.replace(form, _HIDDEN)
     return text
 
 
 def _hide_beginning(text: str, hidden: list[str]) -> str:
-    """Hide what is left of a value that the cut went through."""
+    """Hide the rest of a value whose beginning was cut off."""
     longest = max((min(len(value) - 1, len(text)) for value in hidden), default=0)
     for size in range(longest, _SHORTEST_SECRET - 1, -1):
         if any(len(value) > size and value.endswith(text[:size]) for value in hidden):
@@ -104,7 +106,7 @@ def _hide_beginning(text: str, hidden: list[str]) -> str:
 
 
 def _printable(text: str) -> str:
-    """The text with everything escaped that could move a cursor or hide something."""
+    """The text with all control characters escaped: they could move the cursor or hide text."""
     expanded = text.replace("\t", "    ")
     return "".join(
         each if each.isprintable() else each.encode("unicode_escape").decode() for each in expanded

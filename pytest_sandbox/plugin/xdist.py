@@ -1,4 +1,4 @@
-"""One engine for all workers of pytest-xdist, owned by the controller."""
+"""One engine for all workers of pytest-xdist; the controller owns it."""
 
 import contextlib
 from typing import Any
@@ -10,7 +10,7 @@ from .engine import ENGINE
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell a worker where the run is."""
+    """Pass the run to a worker."""
     node.config.stash[ENGINE].hand_over(node.workerinput)
 
 
@@ -18,6 +18,6 @@ def pytest_configure_node(node: Any) -> None:
 def pytest_testnodedown(node: Any, error: object) -> None:
     """End the sandboxes of a worker that crashed."""
     if error:
-        # What goes wrong here must not end the other workers, and the end of the run is near.
+        # An error here must not end the other workers; the end of the run ends these sandboxes.
         with contextlib.suppress(Exception):
             node.config.stash[ENGINE].end_worker(node.workerinput["workerid"])

@@ -248,7 +248,7 @@ def test_all_addresses_at_once_are_refused_as_clients_must_be_told_one(
     host: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["serve", "--host", host, "--allow-remote"]) == 2
-    assert f"--host {host} is no address" in capsys.readouterr().err
+    assert f"--host {host} is not an address" in capsys.readouterr().err
 
 
 def test_another_address_is_tried_when_that_is_allowed() -> None:

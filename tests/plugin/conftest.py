@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from pytest_sandbox._run import Run
+
 from .templates import Project
 
 #: For the runs inside the tests, set after `pytester` cleared the variable: without the plugin of
@@ -24,6 +26,24 @@ def own_settings(
     for name in ("PYTEST_SANDBOX_ENGINE", "PYTEST_PLUGINS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PYTEST_ADDOPTS", ADDOPTS)
+
+
+@pytest.fixture(scope="session")
+def run_of_all() -> Iterator[Run]:
+    """A run with a local engine."""
+    run = Run.create()
+    run.start("local")
+    yield run
+    run.close()
+
+
+@pytest.fixture
+def shared_engine(run_of_all: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the runs inside the tests, in this process, attach to one engine instead of starting one.
+
+    For tests about neither the start nor the end of the engine: these take most of their time.
+    """
+    monkeypatch.setattr(Run, "create", lambda: Run.attach(run_of_all.directory))
 
 
 @pytest.fixture

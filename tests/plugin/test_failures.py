@@ -2,6 +2,8 @@
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("shared_engine")
+
 
 def sections(result: pytest.RunResult) -> list[str]:
     """The headings of the sections about sandboxes."""

@@ -17,7 +17,7 @@ BROKEN = {
         [
             "fake_sandboxes: faults that did not strike as often as planned:",
             "  <faults.on('SandboxList').status('UNAVAILABLE')> (test_it.py:5)",
-            "Make the calls they are for, or say .optional(), or allow 'unfired-faults'.",
+            "Make the calls that they apply to, or add .optional(), or allow 'unfired-faults'.",
         ],
     ),
     "unscripted-commands": (

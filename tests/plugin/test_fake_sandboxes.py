@@ -305,7 +305,7 @@ def test_the_marker_shapes_it(pytester: pytest.Pytester) -> None:
     ("marker", "message"),
     [
         ("filse={}", "there is no key 'filse'; did you mean 'files'?"),
-        ("autojump=1", "autojump is True or False, not int"),
+        ("autojump=1", "autojump must be True or False, not int"),
         ("'fast'", "takes keywords only, not ('fast',)"),
         ("allow=['unused-script']", "did you mean 'unused-scripts'?"),
     ],

@@ -2,6 +2,8 @@
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("shared_engine")
+
 #: Ids of sandboxes, in the order of their creation, for the tests that look at the earlier ones.
 SEEN = """
 import pytest

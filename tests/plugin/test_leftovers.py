@@ -2,6 +2,8 @@
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("shared_engine")
+
 LEAVES = """
 from pytest_sandbox import Sandbox
 

@@ -1,44 +1,67 @@
 """What the engine is told ahead of the next test, and that nothing of it shows."""
 
-import json
+import asyncio
 import textwrap
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-#: Writes down what is told, and what comes of it is up to `OUTCOME`.
-SPY = """
-import json
-import pathlib
-from pytest_sandbox.client import extensions
-from pytest_sandbox.client.transport.dual import dual
+from pytest_sandbox.client.extensions import Extensions
+from pytest_sandbox.client.transport import dual, portal
 
-HINTS = pathlib.Path(__file__).with_name("hints")
+pytestmark = pytest.mark.usefixtures("shared_engine")
+
 KEYS = ("env", "image", "workdir", "name")
 
-async def prepare(self, /, *args, **spec):
-    told = {key: str(spec[key]) for key in KEYS if key in spec}
-    with HINTS.open("a") as file:
-        print(json.dumps(told), file=file)
-    OUTCOME
 
-extensions.Extensions.prepare = dual(prepare)
-"""
+class Spy:
+    """Stands in for `Extensions.prepare`, and notes the hints.
+
+    Attributes:
+        hints: the keywords of each, as text.
+        error: what the call raises; without one it never ends.
+    """
+
+    def __init__(self) -> None:
+        self.hints: list[dict[str, str]] = []
+        self.error: Exception | None = None
+        self._waiting: list[asyncio.Event] = []
+
+    async def prepare(self, _: Extensions, /, *args: str, **spec: Any) -> None:
+        self.hints.append({key: str(spec[key]) for key in KEYS if key in spec})
+        if self.error is not None:
+            raise self.error
+        self._waiting.append(asyncio.Event())
+        await self._waiting[-1].wait()
+
+    def end(self) -> None:
+        for event in self._waiting:
+            portal().call_soon(event.set)
 
 
-def run(pytester: pytest.Pytester, code: str, *options: str, outcome: str = "") -> pytest.RunResult:
-    pytester.makeconftest(SPY.replace("OUTCOME", outcome))
+@pytest.fixture
+def spy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Spy]:
+    spy = Spy()
+
+    async def prepare(extensions: Extensions, /, *args: str, **spec: Any) -> None:
+        await spy.prepare(extensions, *args, **spec)
+
+    monkeypatch.setattr(Extensions, "prepare", dual(prepare))
+    yield spy
+    spy.end()
+
+
+def run(pytester: pytest.Pytester, code: str, *options: str) -> pytest.RunResult:
     pytester.makepyfile(
         "import pytest\nfrom pytest_sandbox import sandbox_template\n" + textwrap.dedent(code)
     )
-    return pytester.runpytest_subprocess(*options)
+    return pytester.runpytest_inprocess(*options)
 
 
-def hints(pytester: pytest.Pytester) -> list[dict[str, str]]:
-    path = pytester.path / "hints"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-
-def test_the_sandbox_of_the_next_test_is_told_with_its_marker(pytester: pytest.Pytester) -> None:
+def test_the_sandbox_of_the_next_test_is_told_with_its_marker(
+    pytester: pytest.Pytester, spy: Spy
+) -> None:
     run(
         pytester,
         """
@@ -54,10 +77,10 @@ def test_the_sandbox_of_the_next_test_is_told_with_its_marker(pytester: pytest.P
         """,
     ).assert_outcomes(passed=3)
 
-    assert hints(pytester) == [{"workdir": "/srv", "image": "Image.host()"}]
+    assert spy.hints == [{"workdir": "/srv", "image": "Image.host()"}]
 
 
-def test_before_an_engine_is_needed_nothing_is_told(pytester: pytest.Pytester) -> None:
+def test_before_an_engine_is_needed_nothing_is_told(pytester: pytest.Pytester, spy: Spy) -> None:
     run(
         pytester,
         """
@@ -67,10 +90,12 @@ def test_before_an_engine_is_needed_nothing_is_told(pytester: pytest.Pytester) -
         """,
     ).assert_outcomes(passed=2)
 
-    assert hints(pytester) == []
+    assert spy.hints == []
 
 
-def test_a_copy_of_a_template_is_told_once_its_image_is_known(pytester: pytest.Pytester) -> None:
+def test_a_copy_of_a_template_is_told_once_its_image_is_known(
+    pytester: pytest.Pytester, spy: Spy
+) -> None:
     run(
         pytester,
         """
@@ -86,13 +111,13 @@ def test_a_copy_of_a_template_is_told_once_its_image_is_known(pytester: pytest.P
         """,
     ).assert_outcomes(passed=4)
 
-    told = hints(pytester)
+    told = spy.hints
     assert [hint["env"] for hint in told] == ["{'A': '1'}"] * 2
     assert len({hint["image"] for hint in told}) == 2
     assert all(hint["image"].startswith("Image.from_id('im-") for hint in told)
 
 
-def test_what_would_show_is_not_told(pytester: pytest.Pytester) -> None:
+def test_what_would_show_is_not_told(pytester: pytest.Pytester, spy: Spy) -> None:
     run(
         pytester,
         """
@@ -106,10 +131,10 @@ def test_what_would_show_is_not_told(pytester: pytest.Pytester) -> None:
         """,
     ).assert_outcomes(passed=2)
 
-    assert hints(pytester) == []
+    assert spy.hints == []
 
 
-def test_it_can_be_turned_off(pytester: pytest.Pytester) -> None:
+def test_it_can_be_turned_off(pytester: pytest.Pytester, spy: Spy) -> None:
     code = """
         def test_one(sandbox):
             sandbox.run("true")
@@ -117,17 +142,17 @@ def test_it_can_be_turned_off(pytester: pytest.Pytester) -> None:
             sandbox.run("true")
         """
     run(pytester, code, "--sandbox-pool=off").assert_outcomes(passed=2)
-    assert hints(pytester) == []
+    assert spy.hints == []
 
     pytester.makeini("[pytest]\nsandbox_pool = off")
     run(pytester, code).assert_outcomes(passed=2)
-    assert hints(pytester) == []
+    assert spy.hints == []
 
     run(pytester, code, "--sandbox-pool=auto").assert_outcomes(passed=2)
-    assert len(hints(pytester)) == 1
+    assert len(spy.hints) == 1
 
 
-def test_sandboxes_in_memory_are_not_told(pytester: pytest.Pytester) -> None:
+def test_sandboxes_in_memory_are_not_told(pytester: pytest.Pytester, spy: Spy) -> None:
     run(
         pytester,
         """
@@ -137,13 +162,14 @@ def test_sandboxes_in_memory_are_not_told(pytester: pytest.Pytester) -> None:
         "--sandbox-engine=fake",
     ).assert_outcomes(passed=2)
 
-    assert hints(pytester) == []
+    assert spy.hints == []
 
 
-@pytest.mark.parametrize(
-    "outcome", ["raise RuntimeError", "import asyncio; await asyncio.sleep(3600)"]
-)
-def test_what_comes_of_it_is_no_matter(pytester: pytest.Pytester, outcome: str) -> None:
+@pytest.mark.parametrize("error", [RuntimeError(), None])
+def test_the_result_of_a_hint_does_not_matter(
+    pytester: pytest.Pytester, spy: Spy, error: Exception | None
+) -> None:
+    spy.error = error
     run(
         pytester,
         """
@@ -152,10 +178,9 @@ def test_what_comes_of_it_is_no_matter(pytester: pytest.Pytester, outcome: str) 
         def test_two(sandbox): ...
         """,
         "-Werror",
-        outcome=outcome,
     ).assert_outcomes(passed=2)
 
-    assert len(hints(pytester)) == 1
+    assert len(spy.hints) == 1
 
 
 def test_a_marker_that_makes_no_sense_is_told_by_its_own_test(pytester: pytest.Pytester) -> None:
@@ -190,4 +215,4 @@ def test_calls_of_a_test_are_its_own(pytester: pytest.Pytester) -> None:
         """
     )
 
-    pytester.runpytest_subprocess().assert_outcomes(passed=6)
+    pytester.runpytest_inprocess().assert_outcomes(passed=6)

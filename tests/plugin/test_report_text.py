@@ -82,7 +82,7 @@ def test_how_a_sandbox_ended_is_shown() -> None:
 def test_a_command_that_nobody_reads_is_pointed_out() -> None:
     stuck = SandboxCommand(argv=["yes"], running=True, paused=True, seconds=9)
 
-    assert "running for 9.000 s, waiting for somebody to read its output" in described(stuck)
+    assert "running for 9.000 s, waiting until its output is read" in described(stuck)
 
 
 def test_of_many_commands_the_first_and_the_last_are_shown() -> None:

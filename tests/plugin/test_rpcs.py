@@ -2,6 +2,8 @@
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("shared_engine")
+
 
 def test_only_the_calls_of_the_test_are_seen(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
@@ -69,7 +71,7 @@ def test_a_test_that_is_skipped_starts_no_engine(pytester: pytest.Pytester) -> N
         def test_it(sandbox_rpcs): ...
 
         def test_none(pytestconfig):
-            assert not pytestconfig.stash[ENGINE].run().started
+            assert pytestconfig.stash[ENGINE].connected is None
         """
     )
 
@@ -176,7 +178,7 @@ def test_the_end_of_the_engine_is_told_once(pytester: pytest.Pytester) -> None:
         """
     )
 
-    result = pytester.runpytest()
+    result = pytester.runpytest_subprocess()  # with an engine of its own
 
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*EngineDiedError*"])

@@ -186,7 +186,7 @@ def test_the_parent_of_a_template_must_be_one(project: Project) -> None:
         ),
         (
             "@sandbox_template(memory_limit='much')\ndef it(sandbox): ...",
-            "ValueError: *memory is a whole number*",
+            "ValueError: *memory must be a whole number*",
         ),
     ],
 )

@@ -2,6 +2,8 @@
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("shared_engine")
+
 CALLS = """
 import pytest
 

@@ -1,6 +1,6 @@
-"""The same with container engines, where they are installed and run: the figures of others.
+"""The figures of container engines, where they are installed and running.
 
-Each is asked through its own command line, as a test suite would without us.
+Each is used through its command line, as a test suite without this package would use it.
 """
 
 import contextlib
@@ -17,18 +17,18 @@ from pytest_sandbox import Client, Sandbox
 from .samples import Samples
 from .session import Bench
 
-#: What each needs besides, so that it runs on a machine with both versions of cgroups.
+#: Extra options of each engine, for machines with both versions of cgroups.
 ENGINES: dict[str, tuple[str, ...]] = {"docker": (), "podman": ("--cgroups=disabled",)}
 _RUN = ("--network", "none", "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=4096:4096")
 _IMAGE = "pytest-sandbox-bench"
 _PROGRAMS = ("/bin/sh", "/usr/bin/head", "/usr/bin/sleep")
 _WRITE = "head -c 10000000 /dev/zero > /data"
 _PATIENCE = 60.0
-_MOST = 20  # samples: they are slow, and steady
+_MOST = 20  # samples: each is slow, and they vary little
 
 
 def containers(bench: Bench) -> None:
-    """Keep what a machine has written, start another from it, wait for its first output."""
+    """Take a snapshot of a sandbox that wrote files, restore it, wait for the first output."""
     ours = Samples()
     for _ in range(min(_MOST, bench.samples)):
         sandbox = Sandbox.create()
@@ -49,7 +49,7 @@ def containers(bench: Bench) -> None:
 
 
 def _samples(tool: str, count: int) -> Samples | str:
-    """What it takes with a container engine, or why that cannot be told."""
+    """The timings of a container engine, or why it cannot be measured."""
     if shutil.which(tool) is None:
         return "not installed"
     info = subprocess.run([tool, "info"], capture_output=True, text=True)
@@ -61,7 +61,7 @@ def _samples(tool: str, count: int) -> Samples | str:
     except subprocess.CalledProcessError as error:
         return f"{' '.join(error.cmd)}: {error.stderr.strip()}"
     except subprocess.TimeoutExpired as error:
-        return f"{' '.join(error.cmd)}: no end within {_PATIENCE:g} seconds"
+        return f"{' '.join(error.cmd)}: not done within {_PATIENCE:g} seconds"
 
 
 def _times(tool: str, count: int) -> Samples:

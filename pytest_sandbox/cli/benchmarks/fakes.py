@@ -1,4 +1,4 @@
-"""What is measured of sandboxes in memory."""
+"""The figures of sandboxes in memory."""
 
 import asyncio
 import os
@@ -23,7 +23,7 @@ from pytest_sandbox.inmemory import FakeSandboxes
 from .samples import Samples
 from .session import Bench
 
-#: Calls that the life of a sandbox with one command takes.
+#: How many calls a sandbox with one command takes.
 CALLS = 5
 SUITE = 1000
 TREE = 100_000
@@ -127,7 +127,7 @@ def _run(test: str) -> tuple[float, int]:
 
 
 def fork(bench: Bench) -> None:
-    """Taking a snapshot of a large tree in memory, and starting from it."""
+    """A snapshot of a large tree in memory, and a restore from it."""
     asyncio.run(_fork(bench))
 
 

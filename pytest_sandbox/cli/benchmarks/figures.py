@@ -1,4 +1,4 @@
-"""What is measured. Each figure times its baseline in the same run, sample by sample."""
+"""The figures. Each times its baseline in the same run, in turn with its own samples."""
 
 import asyncio
 import os
@@ -132,7 +132,7 @@ def concurrent(bench: Bench, size: int = 50) -> None:
 
 
 def stream(bench: Bench, size: int = 1_000_000_000) -> None:
-    """A long output, read as bytes, and what it costs in memory at both ends."""
+    """A long output, read as bytes, and how much memory it takes at both ends."""
     sandbox = Sandbox.create()
     engine = bench.engine_pid()
     before = rss_bytes(), rss_bytes(engine)
@@ -154,7 +154,7 @@ def stream(bench: Bench, size: int = 1_000_000_000) -> None:
 
 
 def recording(bench: Bench, calls: int = 20) -> None:
-    """What it costs each call that the server writes it down."""
+    """How much recording slows each call."""
     on, off = Samples(), Samples()
     sandbox = Sandbox.create()
     inspector = Client.default().inspector
@@ -176,10 +176,10 @@ def recording(bench: Bench, calls: int = 20) -> None:
 
 
 def collect(bench: Bench) -> None:
-    """What the plugin costs a project that does not use it; no other plugin is loaded."""
+    """How much the plugin slows a project that does not use it; no other plugin is loaded."""
     ours, baseline = Samples(), Samples()
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
-    # Compiled modules are kept, as an installation has them.
+    # With compiled modules, as an installation has them.
     env = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     env["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     with tempfile.TemporaryDirectory() as folder:

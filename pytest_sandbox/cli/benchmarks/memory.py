@@ -1,10 +1,10 @@
-"""Memory, as the kernel counts it."""
+"""Memory of the machine and of processes, as the kernel counts it."""
 
 from pathlib import Path
 
 
 def available_bytes() -> int:
-    """What the machine could still give to programs (`MemAvailable`, proc_meminfo(5))."""
+    """Memory that is available to programs (`MemAvailable`, proc_meminfo(5))."""
     return _field(Path("/proc/meminfo"), "MemAvailable:")
 
 

@@ -1,4 +1,4 @@
-"""What is measured of memory snapshots: servers that go on where they were, in new sandboxes."""
+"""The figures of memory snapshots: servers that are resumed in new sandboxes."""
 
 import contextlib
 import shutil
@@ -15,7 +15,7 @@ from .session import Bench
 
 _PORT = 7000
 _PATIENCE = 30.0
-_MOST = 20  # samples: they are slow, and steady
+_MOST = 20  # samples: each is slow, and they vary little
 
 _SERVER = f"""
 import os, socket, sys
@@ -33,13 +33,13 @@ _POSTGRES = ("setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"
 
 @dataclass(frozen=True)
 class _Server:
-    """A server to keep while it runs.
+    """A server whose memory goes into a snapshot.
 
     Attributes:
         name: for people.
-        program: what has to be on the machine.
+        program: which must be installed on the machine.
         start: starts it in a sandbox.
-        ask: gets an answer from it.
+        ask: sends a request and waits for the answer.
     """
 
     name: str
@@ -49,7 +49,7 @@ class _Server:
 
 
 def memory(bench: Bench) -> None:
-    """From a sandbox that was kept with its processes to the first answer of its server."""
+    """From the restore of a snapshot with processes to the first answer of its server."""
     if "memory snapshot" not in bench.capabilities:
         bench.skip("memory snapshots: the engine has none here; pytest-sandbox doctor says why")
         return

@@ -1,4 +1,4 @@
-"""The table that people read."""
+"""The figures as a table for people."""
 
 from typing import Any
 

@@ -15,7 +15,7 @@ def percentile(values: list[float], share: float) -> float:
 
 @dataclass
 class Samples:
-    """Repeated timings of one thing, in milliseconds, and of the steps it consists of."""
+    """Repeated timings of one operation and of its steps, in milliseconds."""
 
     totals: list[float] = field(default_factory=list)
     steps: dict[str, list[float]] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""One run of the benchmarks: an engine of its own, the results, and what is left at the end."""
+"""One run of the benchmarks: its engine, its results, and the check that nothing is left."""
 
 from __future__ import annotations
 
@@ -82,11 +82,11 @@ class Bench:
         self.facts.append({"name": name, "value": value, "unit": unit})
 
     def skip(self, reason: str) -> None:
-        """Say what could not be measured here, and why."""
+        """Note what cannot be measured here, and why."""
         self.skipped.append(reason)
 
     def finish(self) -> None:
-        """End the engine and note whatever of it is still there."""
+        """End the engine, and note what it left behind."""
         pid, directory = self._server.pid, self._run.directory
         self._client.close()
         self._run.close()
@@ -96,7 +96,7 @@ class Bench:
             self.leftovers.append(f"folder {directory}")
 
     def as_json(self) -> dict[str, Any]:
-        """Everything that was measured, for programs."""
+        """All results, for programs."""
         return {
             "timings": self.timings,
             "facts": self.facts,
@@ -107,7 +107,7 @@ class Bench:
 
 
 def versions() -> dict[str, str]:
-    """What the figures depend on."""
+    """The versions that the figures depend on."""
     packages = ("pytest-sandbox", "pytest", "grpclib", "protobuf")
     return {
         "python": platform.python_version(),

@@ -1,4 +1,4 @@
-"""What is measured of snapshots: making them, restoring them, and standing on many."""
+"""The figures of snapshots: taking them, restoring them, and stacking many."""
 
 import subprocess
 import sys
@@ -13,10 +13,10 @@ from .session import Bench
 
 #: Layers of the deep image.
 DEPTH = 200
-#: What the big sandbox has written.
+#: How much the big sandbox has written.
 BIG_MEGABYTES = 500
 BIG_FILES = 5000
-#: Seconds that stand for the test which runs while the sandbox of the next one is made.
+#: Seconds of a test, during which the sandbox of the next test is prepared.
 _MEANWHILE = 0.05
 #: Tests of the suites that are compared.
 TESTS = 200
@@ -47,7 +47,7 @@ def test_it(sandbox, number):
 
 
 def snapshot(bench: Bench) -> None:
-    """A snapshot of an idle sandbox, of any size, and of one with a process that runs."""
+    """A snapshot of an idle sandbox, small and big, and of one with a running process."""
     small, big, busy = Samples(), Samples(), Samples()
     big_sandbox = _big()
     for _ in range(bench.samples):
