@@ -8,6 +8,7 @@ import stat
 
 from ..protocol.jobs import FileStatus
 
+#: A hostile file may be of any size, and PID 1 reads it into its own memory.
 _LARGEST_ACCOUNTS = 1024 * 1024
 _REFUSED_FLAGS = os.O_PATH | os.O_DIRECTORY  # O_TMPFILE has the bit of O_DIRECTORY too
 

@@ -7,6 +7,7 @@ import signal
 
 from ..kernel import caps, prctl, seccomp
 
+#: The soft limit. The hard one stays what it is, for servers that raise their own.
 _OPEN_FILES = 4096
 
 
@@ -24,18 +25,27 @@ class Hardening:
             processes: how many processes and threads its user namespace may hold; the bound of a
                 fork bomb where there is no pids cgroup.
         """
+        # Counted for each user in each user namespace since Linux 5.14, for each user of the whole
+        # machine before: getrlimit(2), user_namespaces(7).
         _lower(resource.RLIMIT_NPROC, processes, processes)
         _lower(resource.RLIMIT_NOFILE, _OPEN_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+        # A crash may leave a file as large as the program's memory: core(5).
         _lower(resource.RLIMIT_CORE, 0, 0)
+        # Before the filter, which refuses calls that are still needed up to here; and with
+        # CAP_SYS_ADMIN gone, seccomp(2) wants no_new_privs first.
         caps.drop(self._capabilities)
         prctl.forbid_new_privileges()
         seccomp.install(self._filter)
+        # After the last change of credentials, which may set it back to fs.suid_dumpable: prctl(2),
+        # PR_SET_DUMPABLE.
         prctl.forbid_inspection()
         # Last: every change of ids or privileges clears it.
         prctl.die_with_parent(signal.SIGKILL)
 
 
 def _lower(which: int, soft: int, hard: int) -> None:
+    # To raise a hard limit takes CAP_SYS_RESOURCE, which root of a container may lack:
+    # setrlimit(2). So a lower one of the machine's stays.
     _, limit = resource.getrlimit(which)
     if limit != resource.RLIM_INFINITY:
         soft, hard = min(soft, limit), min(hard, limit)

@@ -73,6 +73,7 @@ def run(job: Job, fds: list[int]) -> None:
         job: what to do.
         fds: the job's socket, then its pipe if it has one.
     """
+    # The pipe came along with the fork: signals of this process would wake PID 1.
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     sock = socket.socket(fileno=fds[0])

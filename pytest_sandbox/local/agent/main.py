@@ -74,6 +74,7 @@ class Agent:
         while True:
             for fd, _ in poll.poll():
                 if fd == self._wakeup:
+                    # All bytes: poll(2) returns at once as long as one is left.
                     os.read(fd, 4096)
                     if not self._reap():
                         return
@@ -86,6 +87,7 @@ class Agent:
         answer: Message
         try:
             request, number, fds = wire.receive_request(self._sock, messages.ENGINE_TO_AGENT)
+        # The engine waits for the answer to each number, so what makes no sense gets one too.
         except BadMessage as error:
             refusal = OSError(errno.EPROTO, str(error), "")
             wire.send(self._sock, Failed.of(refusal), number=error.number)
@@ -119,6 +121,8 @@ class Agent:
             if process is not None:
                 status = os.waitstatus_to_exitcode(status)
                 wire.send(self._sock, messages.ProcessExited(process=process, status=status))
+            # PID 1 then exits, and the kernel kills whatever else is in its pid namespace:
+            # pid_namespaces(7).
             if pid == self._main:
                 self._over = True
                 return False
@@ -190,6 +194,8 @@ class Agent:
     def _start_job(self, request: jobs.Request, fds: list[int]) -> Answer:
         job = jobs.Job(request)
         try:
+            # A job is more of this program, with the modules that are loaded: none can be imported
+            # any more, so it cannot be another program.
             if os.fork() == 0:
                 try:
                     self._sock.close()

@@ -14,6 +14,8 @@ _STILL_TIMEOUT, _PAUSE_TIMEOUT = 0.05, 20.0
 _STEP = 0.0002
 
 
+# Not by freezing a cgroup: not every machine has one for us, and a process that a version 1 freezer
+# holds does not die of SIGKILL (measured on Linux 6.18).
 class SandboxPause:
     """Between `begin` and `end`, no process of the sandbox but PID 1 runs.
 
@@ -63,6 +65,7 @@ class SandboxPause:
 
 def _are_still(*, strictly: bool) -> bool:
     """Wait until all processes have stopped, but not for ever; whether they have."""
+    # Stopped by a signal or by a tracer, or dead: proc_pid_stat(5), field 3.
     stopped = {b"T", b"t", b"Z", b"X"}
     deadline = time.monotonic() + _STILL_TIMEOUT
     while any(_states(pid) - stopped for pid in _pids()):
@@ -84,6 +87,7 @@ def _is_stopped(pid: int) -> bool:
 
 def _states(pid: int) -> set[bytes]:
     """The states of a process's threads; empty if it is gone."""
+    # Of each thread: a signal stops the threads of a process one after the other.
     states = set()
     with contextlib.suppress(OSError):
         for thread in os.listdir(f"/proc/{pid}/task"):

@@ -21,6 +21,8 @@ def begin_connection(family: int, port: int) -> int:
     """
     if family not in _LOOPBACK:
         raise OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT), "")
+    # Made here, because a socket belongs for good to the network namespace of the process that made
+    # it, network_namespaces(7): used from the engine, it still connects inside.
     sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:
         sock.connect((_LOOPBACK[family], port))

@@ -23,6 +23,8 @@ def spawn(request: SpawnRequest, fds: list[int]) -> tuple[int, tuple[int, ...]]:
     Raises:
         OSError: with the name of what is at fault: the folder, the command, its interpreter.
     """
+    # PID 1 goes there itself: Python's posix_spawn has no file action for that, and there is no
+    # other thread that it would take along.
     os.chdir(request.workdir)
     try:
         path = find_command(request.argv[0], request.env.get("PATH", os.defpath))
@@ -38,6 +40,8 @@ def find_command(command: str, search: str) -> str:
     if "/" in command:
         return command
     refused: OSError | None = None
+    # An empty entry of PATH means the current folder, and an error in one folder does not end the
+    # search: execvp(3).
     for folder in search.split(":"):
         path = os.path.join(folder or ".", command)
         try:
@@ -117,13 +121,18 @@ def _spawn_on_terminal(
 
 def _spawn(path: str, request: SpawnRequest, actions: list[tuple[int, ...]]) -> int:
     try:
+        # vfork(2) underneath: a fork would copy the page tables of PID 1 first, which more than
+        # doubled the time of a command when measured.
         return os.posix_spawn(
             path,
             request.argv,
             request.env,
             file_actions=actions,
+            # By its session, all that it starts is found when it is to be killed.
             setsid=True,
             setsigmask=(),
+            # Python ignores SIGPIPE and SIGXFSZ, and what is ignored stays so in a new program:
+            # execve(2).
             setsigdef=_ALL_SIGNALS,
         )
     except OSError as error:
@@ -133,6 +142,8 @@ def _spawn(path: str, request: SpawnRequest, actions: list[tuple[int, ...]]) -> 
 def _explained(error: OSError, path: str) -> OSError:
     """The same error, in words that tell which of its many causes it was."""
     text = error.strerror
+    # execve(2) says ENOENT for an interpreter that does not exist, too; and EAGAIN is fork(2)'s,
+    # for RLIMIT_NPROC and for the pids cgroup.
     if error.errno == errno.ENOENT and os.path.lexists(path):
         text = "its interpreter, named in its first line or its header, does not exist"
     elif error.errno == errno.ENOENT:

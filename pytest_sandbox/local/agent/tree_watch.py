@@ -31,6 +31,8 @@ _WANTED = (
     *(inotify.ACCESS, inotify.MODIFY, inotify.ATTRIB, inotify.MOVED_FROM, inotify.MOVED_TO),
     *(inotify.CREATE, inotify.DELETE, inotify.DELETE_SELF),
 )
+# Usually they follow each other at once, but other events may come between, and there is no
+# guarantee: inotify(7), "Dealing with rename() events".
 #: Milliseconds that the second half of a rename may take to follow the first.
 _RENAME_TIMEOUT = 20
 _KINDS: tuple[tuple[int, Kind], ...] = (
@@ -86,6 +88,7 @@ class TreeWatch:
 
     def _on_event(self, event: Event) -> None:
         mask = event.mask
+        # Which events were lost cannot be known: inotify(7), "Limitations and caveats".
         if mask & inotify.OVERFLOW:
             self._tell("Unknown", self._root)
             return
@@ -158,6 +161,8 @@ class TreeWatch:
             return
         try:
             self._add(path)
+            # After the watch, so that what is made between the two shows twice, which `_reported`
+            # mends, rather than never: inotify(7), "Limitations and caveats".
             with os.scandir(path) as entries:
                 found = [(entry.path, entry.is_dir(follow_symlinks=False)) for entry in entries]
         except OSError:

@@ -33,6 +33,7 @@ def unpack(path: str, fd: int) -> None:
         OSError: among them `EINVAL` for what is no tar, or has names that lead elsewhere.
     """
     os.makedirs(path, exist_ok=True)
+    # Modes are as the tar has them. This process ends with the job, so nothing else is affected.
     os.umask(0)
     target = _SandboxTarget(path)
     with os.fdopen(fd, "rb", buffering=_CHUNK) as source:
@@ -75,5 +76,6 @@ def _unknown_owners() -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        # EINVAL for an id without a mapping, user_namespaces(7); EPERM without CAP_CHOWN.
         if error.errno not in (errno.EINVAL, errno.EPERM):
             raise

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 #: Where the stage has it.
 FOLDER = "/criu"
 #: Of the same length as the name that it takes the place of; there is nothing below a device.
+# ld.so(8) loads what this file names whatever its options are; it has none to leave that out.
 _PRELOAD, _NOTHING = b"/etc/ld.so.preload\0", b"/dev/null/.preload\0"
 _CACHE = re.compile(rb"/[\w./-]*/(criu\.kdat)\0")
+# GnuTLS, which CRIU is linked with, reads a configuration file as it is loaded.
 _ENVIRONMENT = {
     "PATH": "/dev/null/bin",
     "HOME": "/dev/null/home",
@@ -57,8 +59,11 @@ class CriuBundle:
         """
         here = f"/proc/self/fd/{folder}"
         command = [f"{here}/criu", action, *arguments]
+        # Else criu(8) reads /etc/criu/default.conf and $HOME/.criu/default.conf, and loads plugins
+        # from a fixed path: all of the sandbox's making.
         command += ["--no-default-config", "--libdir", f"{here}/plugins", "--work-dir", "."]
         if self._loader:
+            # Nor /etc/ld.so.cache, which says where libraries are: ld.so(8).
             options = ["--inhibit-cache", "--library-path", here]
             command = [f"{here}/{self._loader}", *options, *command]
         os.execve(command[0], command, _ENVIRONMENT)  # noqa: S606

@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from ..protocol.criu import DumpRequest
     from .runner import CriuRunner
 
+#: `--leave-running`: the sandbox goes on once all is copied. Connections are dumped too, without a
+#: network lock: CRIU would run iptables(8) for that, which the image need not have, and nothing
+#: moves since all ends are stopped. `--shell-job` allows terminals, `--force-irmap` finds watched
+#: files by name, for an inode cannot be opened by its number on an overlay. Cgroups are not visible
+#: inside. By default CRIU refuses deleted files of more than 1 MiB that are still open.
 _OPTIONS = [
     "--leave-running",
     *("--tcp-established", "--network-lock", "skip"),
@@ -56,6 +61,7 @@ def dump(criu: CriuRunner, request: DumpRequest) -> DumpedState:
     outside = set(request.pipes)
     pipes = {root: set(_pipes(family)) for root, family in trees.items()}
     _check_no_shared_pipes({root: held - outside for root, held in pipes.items()})
+    # CRIU dumps a namespace, and the System V IPC in it, only where it differs from CRIU's own.
     own_ipc = _uses_sysv_ipc()
     terminals = external_terminals.with_master_outside(trees)
     outer = external_terminals.keys(terminals)
@@ -95,6 +101,7 @@ def _dump(
     options += [word for path in _INOTIFY_SCAN for word in ("--irmap-scan-path", path)]
     info = os.stat(f"/proc/{root}")
     errors = criu.run("dump", name, options, ids=(info.st_uid, info.st_gid), own_ipc=own_ipc)
+    # All that CRIU tells of a full disk is the text of the error in its log.
     if os.strerror(errno.ENOSPC) in errors:
         raise OSError(errno.ENOSPC, "the memory of its processes takes more than is left", "")
     if errors:

@@ -40,6 +40,7 @@ def keys(numbers: set[int]) -> dict[int, str]:
 def open_all(numbers: set[int]) -> dict[int, tuple[int, int]]:
     """New terminals of given numbers, in a sandbox that has none: master and slave of each."""
     opened: dict[int, tuple[int, int]] = {}
+    # There is no way to ask for a number.
     while numbers - set(opened):  # the kernel gives the lowest that is free
         master, number = open_terminal()
         slave = os.open(f"{_FOLDER}/{number}", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)

@@ -43,6 +43,8 @@ _IMAGES, _WORK = "/memory", "/work"
 _WORK_SIZE = 64 << 20
 #: Seconds for all of it. What takes longer waits for something that does not come.
 _TIMEOUT = 300
+#: All but the user namespace: sandboxes with memory snapshots have none of their own. In one, CRIU
+#: fails at `/proc/PID/map_files`, which takes CAP_CHECKPOINT_RESTORE over the machine.
 _NAMESPACES = (
     namespaces.CLONE_NEWNS
     | namespaces.CLONE_NEWPID
@@ -103,6 +105,8 @@ def _prepared(bundle: CriuBundle, request: Request, fds: list[int]) -> CriuRunne
     work = _mounted(_WORK, _WORK_SIZE)
     images = _images(request, fds)
     folder = os.open(FOLDER, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    # Opened out here, used inside: it acts on the pid namespace of the process that writes,
+    # whichever /proc it was opened in.
     counter = os.open("/proc/sys/kernel/ns_last_pid", os.O_RDWR | os.O_CLOEXEC)
     return CriuRunner(bundle, folder, work, images, counter, fds)
 
@@ -121,6 +125,8 @@ def _mounted(path: str, size: int) -> int:
 
 
 def _fork(child: Callable[[], object], cgroups: CgroupDescriptors) -> None:
+    # With a number of our choice, clone3(2), set_tid: CRIU restores processes with the numbers that
+    # they had, and one of those could be ours otherwise.
     for number in _PIDS:
         try:
             clone(0, child, cgroups.folder, number)
@@ -134,6 +140,8 @@ def _work(
     sock: socket.socket, criu: CriuRunner, request: Request, cgroups: CgroupDescriptors
 ) -> None:
     prctl.die_with_parent(signal.SIGKILL)
+    # Ends this process, and CRIU with it by PR_SET_PDEATHSIG. The engine then finds its socket
+    # closed.
     signal.alarm(_TIMEOUT)
     os.setsid()
     answer: Message

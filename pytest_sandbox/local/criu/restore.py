@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 #: is faster than to start the daemon that gives them.
 _LAZY_FROM = 50 << 20
 _SHM = "/dev/shm"
+#: `--restore-detached`: CRIU ends when the processes run, and PID 1 inherits them as it inherits
+#: any orphan. The others are explained in `dump`.
 _OPTIONS = [
     "--restore-detached",
     *("--tcp-established", "--network-lock", "skip"),
@@ -61,6 +63,7 @@ def restore(criu: CriuRunner, request: RestoreRequest) -> tuple[int, ...]:
         OSError: what the kernel said.
     """
     state = request.state
+    # CRIU opens the files that processes had mapped, so these come first.
     _restore_shm(criu)
     # One descriptor for each: CRIU closes what it has used.
     pipes = {inode: os.open("/dev/null", os.O_RDWR) for inode in state.pipes}
@@ -71,6 +74,9 @@ def restore(criu: CriuRunner, request: RestoreRequest) -> tuple[int, ...]:
     given |= {outside.key: terminals[outside.number][1] for outside in state.terminals}
     criu.set_latest_pid(os.getpid())  # what CRIU starts must not have the numbers that it restores
     trees = [str(tree.root) for tree in state.trees]
+    # A connection between two trees is restored one end at a time. Packets for the end that is
+    # still missing would be answered by a reset, tcp(7), and break it: so none arrive until both
+    # are there.
     with loopback.silenced() if len(trees) > 1 else contextlib.nullcontext():
         for tree in trees:
             _restore(criu, tree, given)

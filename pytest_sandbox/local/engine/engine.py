@@ -146,8 +146,10 @@ class LocalEngine(Engine, SupportsForget, SupportsExport, SupportsPrepare, Suppo
 
     async def close(self) -> None:
         """End every task and release everything."""
+        # First, so that no call that comes meanwhile makes another task.
         factory, self._factory = self._factory, None
         memory, self._memory = self._memory, None
+        # First, since memory snapshots depend on layers in the store of the factory.
         if memory is not None:
             await memory.close()
         if factory is not None:
@@ -159,6 +161,7 @@ def _raise_descriptor_limit() -> None:
 
     The usual soft limit, 1024, is there for programs that use `select(2)`; we do not.
     """
+    # To raise the soft limit up to the hard one takes no privilege: getrlimit(2).
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 

@@ -35,7 +35,11 @@ if TYPE_CHECKING:
     from .snapshots.layer_store import Stack
     from .task import TakesMemorySnapshots
 
+#: Limits of the process, of the machine and of the user: fork(2), open(2), unshare(2); ENOSPC is
+#: also what too many namespaces are refused with.
 _NO_ROOM = frozenset({errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC})
+#: What opening a link or a file as a directory gives, open(2), O_NOFOLLOW and O_DIRECTORY, and
+#: `mount_points` for what is neither.
 _NO_ROOT = frozenset({errno.EINVAL, errno.ELOOP, errno.ENOTDIR})
 #: Besides the program's own processes: PID 1 and a job of it that works on files.
 _OUR_PROCESSES = 2
@@ -122,6 +126,7 @@ class Factory:
             task.ended(lost="never started")
             raise
         except BaseException:
+            # Whoever cancels this call must not cut the end of the sandbox short.
             await asyncio.shield(task.kill())
             raise
         return task
@@ -148,6 +153,8 @@ class Factory:
 
     async def close(self) -> None:
         """End every task and the zygote."""
+        # In this order: what is being made needs the zygote, and pumps end once nothing can write
+        # to their pipes, except to those that were passed on.
         await self.pool.close()
         await self.zygote.close()
         for pump in list(self._pumps):

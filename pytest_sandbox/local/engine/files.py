@@ -57,6 +57,8 @@ class LocalFiles(Files):
         """Open a regular file."""
         check_path(path)
         fd = await self._link.request_descriptor(OpenRequest(path=path, flags=flags, mode=mode))
+        # A hostile program may answer in the agent's place, and send a FIFO: to read it would stop
+        # the whole engine.
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             os.close(fd)
             raise OSError(errno.EIO, "the sandbox sent something else than the file", path)

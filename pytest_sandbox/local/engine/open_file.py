@@ -80,6 +80,8 @@ class LocalOpenFile(OpenFile):
         try:
             if self._plain and size <= _INLINE:
                 return work(self._fd)
+            # A copy, since `release` may close the file while the thread uses it, and the number
+            # could be another file's by then.
             return await asyncio.to_thread(_with_copy, os.dup(self._fd), work)
         except OSError as error:
             raise OSError(error.errno, error.strerror, self._path) from None

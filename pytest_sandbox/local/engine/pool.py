@@ -55,6 +55,8 @@ class Pool:
             prepared = fitting[0]
             self._take(prepared)
             try:
+                # Shielded: others may wait for the same sandbox, and one half made has to be ended,
+                # not dropped.
                 task = await asyncio.shield(prepared.making)
             except (BuildFailed, EngineError):
                 continue

@@ -43,6 +43,8 @@ class LocalPorts:
         try:
             return await self._connect(socket.AF_INET, port)
         except OSError as error:
+            # Many servers listen on one family only, and which one `localhost` means to them
+            # varies.
             with contextlib.suppress(OSError):
                 return await self._connect(socket.AF_INET6, port)
             raise ConnectionRefusedError(
@@ -93,6 +95,8 @@ class LocalConnection(Connection):
             TaskEnded: the sandbox ended meanwhile.
         """
         try:
+            # A socket that connects becomes writable when it has, or has failed: connect(2),
+            # EINPROGRESS.
             await asyncio.wait_for(self._writable(), CONNECT_TIMEOUT)
         except asyncio.TimeoutError:
             text = f"what listens there let it wait for {CONNECT_TIMEOUT:g} seconds"

@@ -133,6 +133,7 @@ class LocalProcess(Process):
         if len(fds) != 1 or not is_terminal_master(fds[0]):
             close_all(fds)
             raise task_ended("its agent broke the protocol: it sent something else than a terminal")
+        # A terminal is one stream, of output and errors: pty(7).
         self.stderr.close()
         # Each part of us owns a descriptor of its own, and closes it when it is done.
         self._pumps.append(self._link.pump(fds[0], self.stdout, terminal=True))
@@ -179,6 +180,7 @@ class LocalProcess(Process):
         if number not in signal.valid_signals():
             raise InvalidSpec(f"{number!r} is not a signal of this machine")
         if self._status is None:
+            # Not every end is known here at once, so a signal to what is gone is no error.
             with contextlib.suppress(TaskEnded):  # it ended meanwhile
                 await self._link.request(
                     SignalRequest(process=self._number, number=number), Succeeded

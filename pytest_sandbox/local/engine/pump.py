@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pytest_sandbox.engine import OutputLog
 
 _CHUNK = 64 * 1024
+# The most that an ordinary user may have for one pipe, fs.pipe-max-size: pipe(7).
 _PIPE = 1024 * 1024
 #: Seconds that the output of a terminal, which the kernel hands on late, may lag behind an exit.
 _LAG = 0.2
@@ -77,6 +78,8 @@ class Pump:
         await asyncio.wait([self._task])
 
     def _wake(self) -> None:
+        # Until it is awaited again: poll(2) is level-triggered, and a log that is full would have
+        # the event loop spin.
         self._loop.remove_reader(self._fd)
         self._readable.set()
 

@@ -54,6 +54,8 @@ class StdinPump:
         """Let the reader see the end, after what was written before."""
         async with self._turn:
             if self._terminal and self._fd is not None:
+                # VEOF of a terminal in canonical mode, termios(3). Closing the master would hang up
+                # instead, and end the program by SIGHUP.
                 end_of_file = b"\x04"
                 with contextlib.suppress(OSError):  # there may be no process left to read it
                     os.write(self._fd, end_of_file)

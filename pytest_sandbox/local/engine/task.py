@@ -215,6 +215,8 @@ class LocalTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshots
             return
         if failed is not None:
             self._link.fail(BuildFailed(failed))
+        # The last message of the agent may tell how the main process ended, and may not be read
+        # yet.
         self._link.drain()
         status = self.main.poll() if self.main is not None else None
         self._end = self._judge(status, out_of_memory, lost)
@@ -225,6 +227,8 @@ class LocalTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshots
         self._over.set()
 
     def _judge(self, status: ExitStatus | None, out_of_memory: bool, lost: str) -> TaskEnd:
+        # The kernel kills by SIGKILL, and maybe a child only: a main process that ended in its own
+        # way did not run out of memory.
         if out_of_memory and (status is None or status.signal == signal.SIGKILL):
             return TaskEnd(EndCause.OUT_OF_MEMORY, status)
         if status is not None:

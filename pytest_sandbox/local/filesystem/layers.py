@@ -49,6 +49,8 @@ class Layers:
 
         Blocks while the kernel frees it, if no sandbox does.
         """
+        # Detached: sandboxes have copies of the mount in their own namespaces, and the stage's may
+        # be in use by a helper: umount2(2).
         mounts.unmount(f"/layers/{number}", mounts.MNT_DETACH)
 
     def forget(self, number: int) -> None:

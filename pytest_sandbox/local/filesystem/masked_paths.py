@@ -12,22 +12,22 @@ import os
 from ..kernel import mounts
 
 _HIDDEN = (
-    "/proc/acpi",
+    "/proc/acpi",  # controls the machine's hardware
     "/proc/asound",
     "/proc/interrupts",  # and the powercap folder below: side channels, by timing and by power
-    "/proc/kcore",
-    "/proc/keys",
-    "/proc/kpagecgroup",
+    "/proc/kcore",  # the kernel's memory, proc_kcore(5)
+    "/proc/keys",  # keyrings(7) belong to users, not to containers
+    "/proc/kpagecgroup",  # this and the next two: physical memory of the whole machine
     "/proc/kpagecount",
     "/proc/kpageflags",
-    "/proc/latency_stats",
+    "/proc/latency_stats",  # this and sched_debug: what other processes do
     "/proc/sched_debug",
-    "/proc/scsi",
-    "/proc/slabinfo",
-    "/proc/timer_list",
+    "/proc/scsi",  # adds and removes disks, by writing
+    "/proc/slabinfo",  # what the kernel allocates, of use to attacks on it
+    "/proc/timer_list",  # addresses in the kernel, and other processes
     "/proc/timer_stats",
-    "/proc/vmallocinfo",
-    "/sys/firmware",
+    "/proc/vmallocinfo",  # addresses in the kernel
+    "/sys/firmware",  # the firmware's tables and variables
     "/sys/devices/virtual/powercap",
 )
 _READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
@@ -52,10 +52,13 @@ class MaskedPaths:
         """
         for path, is_directory in self._hidden:
             if os.path.lexists(root + path):
+                # mount(2) takes only a directory over a directory, and a file over a file: ENOTDIR.
                 mounts.bind("/empty" if is_directory else "/dev/null", root + path)
         for path in self._read_only:
             target = root + path
             mounts.bind(target, target)
             # Only a second mount(2), of what is a bind mount already, takes flags: mount(2), NOTES.
+            # All flags: those that are left out would be cleared, and in a user namespace the
+            # kernel refuses to clear what a more privileged one set, mount_namespaces(7).
             remount = mounts.MS_BIND | mounts.MS_REMOUNT | mounts.MS_RDONLY | flags
             mounts.mount("", target, flags=remount)

@@ -16,6 +16,8 @@ _KERNEL = ("/dev", "/proc", "/sys")
 #: Source of mounted images in the list of mounts, which tells them from other mounts: nothing
 #: inside of a sandbox can mount.
 IMAGE_SOURCE = "image"
+#: O_PATH takes no right to read; with O_NOFOLLOW, a link in the last place is refused: open(2). So
+#: each name of a path is opened by itself.
 _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -54,6 +56,7 @@ def enter(path: str) -> None:
         OSError: `EPERM` if that is the root, or the kernel's.
     """
     os.chdir(path)
+    # As the kernel resolved it: getcwd(2) shows no links and no `..`.
     where = os.getcwd()
     if where == "/" or any(f"{where}/".startswith(f"{top}/") for top in _KERNEL):
         raise OSError(errno.EPERM, "nothing can be mounted there", path)

@@ -47,6 +47,8 @@ def mount_store(size: int, inodes: int) -> None:
         size: bytes that it may hold.
         inodes: files that it may hold.
     """
+    # In memory, and so also where the machine's root is an overlay, as in most containers:
+    # overlayfs does not take a directory of an overlay as its upper one, EINVAL.
     tmpfs.mount("/box", size, 0o755, inodes)
     os.mkdir("/box/work", 0o755)
 
@@ -64,6 +66,8 @@ def mount_root(trees: list[tuple[str, bool]], layers: Layers, stack: list[int]) 
         # A hostile program may have written the layers: nothing is where the skeleton had it.
         folders = ["/dev/pts", "/dev/shm", "/proc", "/sys", *(path for path, _ in trees)]
         mount_points.prepare("/root", folders, [f"/dev/{name}" for name in DEVICES])
+    # overlayfs does not show what is mounted below a lower directory, so each tree gets an overlay
+    # over the root's.
     for number, (path, writable) in enumerate(trees):
         if writable:
             mount_layers(str(number), "/root" + path, layers, stack, f"../trees/{number}")
@@ -85,8 +89,11 @@ def mount_kernel(masked: MaskedPaths, size: int, inodes: int) -> None:
     for name in DEVICES:
         mounts.bind(f"/dev/{name}", f"/root/dev/{name}")
     terminals.mount_devpts("/root/dev/pts")
+    # shm_open(3) wants a file system there with room: as a mere directory of /dev, PostgreSQL's
+    # initdb failed.
     tmpfs.mount("/root/dev/shm", size, 0o1777, inodes)
     mounts.mount("proc", "/root/proc", "proc", _PSEUDO)
+    # Read-only: much in it concerns the whole machine, and not all of it is protected from root.
     mounts.mount("sysfs", "/root/sys", "sysfs", _PSEUDO | mounts.MS_RDONLY)
     masked.apply("/root", _PSEUDO)
 

@@ -88,6 +88,7 @@ class _Copier(Visitor):
 
 def _copy(source: int, target: int, offset: int, size: int) -> None:
     os.lseek(target, offset, os.SEEK_SET)
+    # copy_file_range(2) refuses some pairs of file systems, and which ones depends on the kernel.
     while size:
         sent = os.sendfile(target, source, offset, size)  # without a copy in this process
         if not sent:

@@ -33,6 +33,7 @@ class TreeWriter:
 
     def enter(self, name: str) -> None:
         """Make a directory and go on in it."""
+        # For us alone until `leave`: its own mode might not let us write to it.
         os.mkdir(name, 0o700, dir_fd=self._folder)
         self._move(name)
         self._depth += 1

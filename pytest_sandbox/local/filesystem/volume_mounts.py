@@ -87,6 +87,8 @@ def attach(copies: list[tuple[int, str]]) -> None:
     for tree, path in copies:
         os.makedirs(path, exist_ok=True)
         mount_points.enter(path)
+        # The descriptor of the mount came along while descriptors of the machine were closed; a
+        # path to the volume does not exist any more.
         mounts.move_mount(tree, ".", name=path)
         os.close(tree)
     os.chdir("/")

@@ -100,6 +100,7 @@ class _Walk:
             self._leave(level.directory)
             levels.pop()
             if levels:
+                # Safe, since nothing moves directories meanwhile.
                 self._move(level.directory.trees, "..")
 
     def _leave(self, directory: Subdirectory) -> None:
@@ -113,6 +114,7 @@ class _Walk:
         """Visit the items of a directory; its subdirectories are then pending."""
         fd = self._fds[directory.trees[0]]
         level = _Level(directory, os.fstat(fd).st_dev, above)
+        # Another st_dev than the directory above means a mount: stat(2).
         mounted = above is not None and above.device != level.device
         if mounted and not os.fstatvfs(fd).f_blocks:
             return level  # what the kernel shows, as /proc, is no part of a copy

@@ -22,10 +22,10 @@ KEPT = {
     "KILL": 5,
     "SETGID": 6,
     "SETUID": 7,
-    "SETPCAP": 8,
-    "NET_BIND_SERVICE": 10,
-    "AUDIT_WRITE": 29,
-    "SETFCAP": 31,
+    "SETPCAP": 8,  # programs that give up capabilities, as we do
+    "NET_BIND_SERVICE": 10,  # servers on ports below 1024
+    "AUDIT_WRITE": 29,  # su(1) and other programs that use PAM
+    "SETFCAP": 31,  # packages whose files have capabilities
 }
 CAP_SYS_RESOURCE = 24
 
@@ -50,6 +50,7 @@ def drop(numbers: tuple[int, ...]) -> None:
     # The bounding set first: to change it takes CAP_SETPCAP in the effective set.
     for number in numbers:
         prctl.drop_from_bounding_set(number)
+    # Else a program without set-user-ID bits might still get some: capabilities(7), "Ambient".
     prctl.clear_ambient_set()
     _set(_MASK)
 

@@ -12,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# clone3(2): since Linux 5.7; `set_tid` since 5.5, and with CAP_CHECKPOINT_RESTORE since 5.9.
 _CLONE_INTO_CGROUP = 0x200000000
 #: How a child ends whose work raised: nothing that calls this reads the status.
 _FAILED = 70
@@ -60,6 +61,8 @@ def clone(
         args.cgroup = cgroup
     # Made here: between the fork and its hooks nothing may be allocated.
     call, pointer, size = _call(args)
+    # What os.fork() calls, too: else a child may inherit locks of the interpreter that no thread of
+    # its own ever releases.
     ctypes.pythonapi.PyOS_BeforeFork()
     forked = _libc.syscall(call, pointer, size)
     if forked == 0:
@@ -67,6 +70,7 @@ def clone(
             ctypes.pythonapi.PyOS_AfterFork_Child()
             child()
         finally:
+            # Whatever happens, nothing of the parent's stack may go on in the child.
             os._exit(_FAILED)
     errno = ctypes.get_errno()
     ctypes.pythonapi.PyOS_AfterFork_Parent()

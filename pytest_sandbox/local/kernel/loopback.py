@@ -46,6 +46,7 @@ def silenced() -> Iterator[None]:
     """
     # A queueing discipline that holds at most no packet at all, tc-pfifo(8), drops each.
     queue = _attribute(_TCA_KIND, b"pfifo\0") + _attribute(_TCA_OPTIONS, struct.pack("=I", 0))
+    # The kernel replaces what is there: an interface has one root qdisc, tc(8).
     _request(_RTM_NEWQDISC, _NLM_F_CREATE | _NLM_F_REPLACE, queue)
     try:
         yield

@@ -17,6 +17,7 @@ _PR_CAP_AMBIENT_CLEAR_ALL = 4
 #: Bytes of a process's name without the final zero: TASK_COMM_LEN.
 _LONGEST_NAME = 15
 
+# It is variadic, and reads unsigned longs: prctl(2).
 libc.prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
 
 

@@ -18,26 +18,26 @@ from .syscalls import call
 DENIED: dict[str, tuple[int | None, int | None]] = {
     "_sysctl": (156, None),
     "acct": (163, 89),
-    "add_key": (248, 217),
-    "bpf": (321, 280),
+    "add_key": (248, 217),  # as keyctl, request_key: keyrings(7) belong to users, not containers
+    "bpf": (321, 280),  # loads programs into the kernel
     "clock_adjtime": (305, 266),
-    "clock_settime": (227, 112),
+    "clock_settime": (227, 112),  # of the machine: time_namespaces(7) leave it out
     "create_module": (174, None),
     "delete_module": (176, 106),
     "fanotify_init": (300, 262),
     "finit_module": (313, 273),
     "fsconfig": (431, 431),
     "fsmount": (432, 432),
-    "fsopen": (430, 430),
+    "fsopen": (430, 430),  # the newer calls for mounts, besides mount(2)
     "fspick": (433, 433),
     "get_kernel_syms": (177, None),
     "init_module": (175, 105),
     "io_uring_enter": (426, 426),
     "io_uring_register": (427, 427),
-    "io_uring_setup": (425, 425),
+    "io_uring_setup": (425, 425),  # makes further calls where no filter sees them
     "ioperm": (173, None),
     "iopl": (172, None),
-    "kcmp": (312, 272),
+    "kcmp": (312, 272),  # tells the order of addresses in the kernel: kcmp(2)
     "kexec_file_load": (320, 294),
     "kexec_load": (246, 104),
     "keyctl": (250, 219),
@@ -49,13 +49,13 @@ DENIED: dict[str, tuple[int | None, int | None]] = {
     "move_pages": (279, 239),
     "name_to_handle_at": (303, 264),
     "nfsservctl": (180, 42),
-    "open_by_handle_at": (304, 265),
+    "open_by_handle_at": (304, 265),  # opens files by inode, outside of the root too
     "open_tree": (428, 428),
     "open_tree_attr": (467, 467),
-    "perf_event_open": (298, 241),
-    "pidfd_getfd": (438, 438),
+    "perf_event_open": (298, 241),  # measures other processes, and is a large part of the kernel
+    "pidfd_getfd": (438, 438),  # takes descriptors out of other processes
     "pivot_root": (155, 41),
-    "process_vm_readv": (310, 270),
+    "process_vm_readv": (310, 270),  # reads the memory of other processes
     "process_vm_writev": (311, 271),
     "query_module": (178, None),
     "quotactl": (179, 60),
@@ -68,11 +68,11 @@ DENIED: dict[str, tuple[int | None, int | None]] = {
     "settimeofday": (164, 170),
     "swapoff": (168, 225),
     "swapon": (167, 224),
-    "syslog": (103, 116),
+    "syslog": (103, 116),  # the kernel's messages, of the whole machine
     "umount2": (166, 39),
-    "unshare": (272, 97),
+    "unshare": (272, 97),  # see _NEW_NAMESPACES
     "uselib": (134, None),
-    "userfaultfd": (323, 282),
+    "userfaultfd": (323, 282),  # stops the kernel in the middle of a copy, which attacks use
     "ustat": (136, None),
     "vhangup": (153, 58),
 }

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 _FORMAT = 1
 _LENGTH = struct.Struct(">I")
+#: Extended attributes take the most: 64 KiB each, xattr(7), and base64.
 _LARGEST = 64 * 1024 * 1024
 _CHUNK = 256 * 1024
 
@@ -50,6 +51,8 @@ def write(config: SandboxConfig, users: int, stack: list[int], fd: int) -> None:
         stack: the layers, the newest first.
         fd: the pipe.
     """
+    # There, owners are numbers of the sandbox, whichever ids of the machine stand for them in this
+    # run: user_namespaces(7).
     helper.enter_user_namespace(users)
     out = _Writer(fd)
     parts = _parts(config)
@@ -80,6 +83,7 @@ def read(config: SandboxConfig, users: int, room: int, fd: int) -> int:
     with os.fdopen(fd, "rb", buffering=_CHUNK) as source:
         try:
             _Reader(source).read(_parts(config))
+        # Whatever a damaged or made-up stream causes in the reader.
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:
             raise OSError(errno.EINVAL, f"it is not what was exported: {error}", "") from error
     return mounts.open_tree("/box")

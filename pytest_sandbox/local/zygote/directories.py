@@ -39,6 +39,8 @@ def copy_folder(config: SandboxConfig, room: int, mount_namespace: int, path: st
     helper.enter(mount_namespace)
     root_mounts.mount_store(min(config.size, room), config.inodes)
     os.mkdir("/box/r")
+    # By descriptor: the walk then is in the sandbox's mount namespace, while the copy is made in
+    # ours.
     folder = _open(mount_namespace, path)
     copy_tree(open_folder(".", folder), open_folder("/box/r"), open_folder("/box/work"))
     return mounts.open_tree("/box")
@@ -72,6 +74,7 @@ def unmount_folder(mount_namespace: int, path: str) -> None:
         OSError: `EINVAL` if there is none, `EBUSY` if it is in use.
     """
     helper.enter(mount_namespace)
+    # Opened here: see `replace_store`.
     proc = os.open("/proc/self", os.O_PATH | os.O_CLOEXEC)
     namespaces.enter(mount_namespace, namespaces.CLONE_NEWNS)
     if not stat.S_ISDIR(os.stat(path).st_mode):
@@ -80,6 +83,7 @@ def unmount_folder(mount_namespace: int, path: str) -> None:
     device = os.stat(".").st_dev
     os.chdir("..")
     names = [os.path.basename(one.path) for one in _images(proc) if one.device == device]
+    # A mount has another st_dev than the directory that it is mounted in.
     if not names or os.stat(".").st_dev == device:
         raise OSError(errno.EINVAL, "no image is mounted there", path)
     try:

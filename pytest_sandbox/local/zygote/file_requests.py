@@ -152,6 +152,7 @@ class FileRequests:
             self._engine.tell(Succeeded(), number=number)
 
     def _drop(self, among: Layers | VolumeStore, number: int) -> None:
+        # In the zygote's mount namespace: the helper shares it, being forked without a new one.
         def work() -> list[int]:
             among.unmount(number)
             return []

@@ -73,6 +73,7 @@ class Helper:
 
 
 def _run(work: Work, sock: socket.socket, fds: list[int]) -> None:
+    # The pipe is the zygote's, and so are the handlers: fork(2).
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -101,12 +102,14 @@ def enter(mount_namespace: int) -> None:
 
 def enter_user_namespace(namespace: int) -> None:
     """Become root of a user namespace, with a copy of the stage of one's own."""
+    # First of all: it is what gives the capabilities that the other namespaces ask for, setns(2).
     namespaces.enter(namespace, namespaces.CLONE_NEWUSER)
     idmap.become_root()
     _enter_new_mount_namespace()
 
 
 def _enter_new_mount_namespace() -> None:
+    # What is mounted from here on is seen by this process only, and is gone when it ends.
     namespaces.unshare(namespaces.CLONE_NEWNS)
     # Cleared by a change of ids: prctl(2), PR_SET_PDEATHSIG.
     prctl.die_with_parent(signal.SIGKILL)

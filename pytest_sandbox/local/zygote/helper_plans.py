@@ -58,6 +58,7 @@ def snapshot_in_place(
         record.stack = stack
         return answer
 
+    # The layer was the sandbox's store: it gets that back.
     def failed() -> None:
         record.replace_store(config.layers.open(number))
         config.layers.unmount(number)
@@ -156,6 +157,7 @@ def _for_layer(config: SandboxConfig, number: int, work: Work, fds: list[int]) -
         try:
             return attach(config, number, fds[0])
         finally:
+            # The attached mount holds the store; a descriptor would keep it from being freed.
             os.close(fds[0])
 
     return HelperPlan(work, fds, succeeded)

@@ -38,7 +38,11 @@ def replace_store(config: SandboxConfig, stack: list[int], mount_namespace: int)
     root_mounts.mount_store(config.size, config.inodes)
     root_mounts.mount_root(config.trees, config.layers, stack)
     store = mounts.open_tree("/box")
+    # Copies, which belong to no mount namespace: a mount of ours could not be moved into the
+    # sandbox's, mount_namespaces(7).
     root = mounts.open_tree("/root", recursive=True)
+    # Opened here: in the sandbox's mount namespace, /proc shows another pid namespace, in which
+    # this process does not exist.
     proc = os.open("/proc/self", os.O_PATH | os.O_CLOEXEC)
     namespaces.enter(mount_namespace, namespaces.CLONE_NEWNS)
     writable = {path for path, writable in config.trees if writable}
@@ -50,8 +54,11 @@ def replace_store(config: SandboxConfig, stack: list[int], mount_namespace: int)
             mounts.move_mount(mounts.AT_FDCWD, path[1:], source=path, folder=root)
             moved.append(path)
         os.fchdir(root)
+        # It also moves the root and current directory of all processes that had the old ones, PID
+        # 1's too: pivot_root(2).
         mounts.pivot_root()
     except OSError:
+        # Back where they were: the sandbox goes on as if nothing had been tried.
         for path in moved:
             mounts.move_mount(root, path, source=path[1:])
         os.fchdir(root)

@@ -63,6 +63,8 @@ class SandboxTable:
 
     def kill(self, request: KillRequest, number: int, fds: list[int]) -> None:
         """Kill a sandbox, if it is there."""
+        # SIGKILL from outside its pid namespace is the one signal that a PID 1 cannot ignore, and
+        # with it the kernel kills all that is in there: pid_namespaces(7).
         pid, record = self.find(request.name)
         if record is not None:
             if record.at_end is None:
@@ -111,6 +113,8 @@ class SandboxTable:
             bootstrap.run(self._config, request, socket.socket(fileno=sock_fd), gate, cgroups)
 
         try:
+            # Forked, not started: it has all modules in memory, since nothing can be imported from
+            # a sandbox's root.
             pid = clone(bootstrap.NAMESPACES | self._user_namespace, child, cgroups.folder)
             self._alive[pid] = record
             self._engine.tell(SandboxBorn(name=record.name, pid=pid))

@@ -71,6 +71,7 @@ def set_up(engine: EngineSocket) -> Setup | None:
     try:
         setup = _set_up(request, engine, cgroups)
     except OSError as error:
+        # Else the empty groups would stay until the next run sweeps them.
         cgroups.leave()
         engine.tell(SetupFailed(error=KernelError.of(error)))
         return None
@@ -86,6 +87,7 @@ def _set_up(request: SetupRequest, engine: EngineSocket, cgroups: SandboxGroups)
     else:
         namespaces.unshare(namespaces.CLONE_NEWNS)
     # Cleared by a change of ids: prctl(2), PR_SET_PDEATHSIG.
+    # SIGTERM, unlike for others: the zygote removes its cgroups before it ends.
     prctl.die_with_parent(signal.SIGTERM)
     # What is read here cannot be reached any more once the stage is the root.
     hardening = Hardening(seccomp.program(MACHINE))
@@ -108,6 +110,8 @@ def _become_root_of_users(engine: EngineSocket) -> None:
     More ids than our own are given by newuidmap(1), a program with privileges, which maps them for
     a process from outside: the engine runs it.
     """
+    # In one call: the kernel makes the user namespace first, which then owns the other,
+    # user_namespaces(7).
     namespaces.unshare(namespaces.CLONE_NEWUSER | namespaces.CLONE_NEWNS)
     engine.tell(Unshared())
     answer, _, _ = engine.receive(ENGINE_TO_NEW_ZYGOTE)

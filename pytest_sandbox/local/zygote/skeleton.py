@@ -64,7 +64,7 @@ _LINKS = {
     "dev/stderr": "/proc/self/fd/2",
     "dev/stdin": "/proc/self/fd/0",
     "dev/stdout": "/proc/self/fd/1",
-    "etc/mtab": "/proc/self/mounts",
+    "etc/mtab": "/proc/self/mounts",  # for libraries that read it: getmntent(3)
     "var/lock": "/run/lock",
     "var/run": "/run",
 }
@@ -72,9 +72,11 @@ _FILES = {
     "etc/fstab": "",
     "etc/hostname": "sandbox\n",
     "etc/hosts": "127.0.0.1\tlocalhost sandbox\n::1\tlocalhost ip6-localhost ip6-loopback\n",
-    "etc/machine-id": "",
-    "etc/resolv.conf": "",
+    "etc/machine-id": "",  # empty until something wants one: machine-id(5)
+    "etc/resolv.conf": "",  # there is no network to ask a name server by
 }
+# The overflow id, which unmapped owners show as, user_namespaces(7), and the least number of
+# people's accounts, UID_MIN of login.defs(5).
 _NOBODY = 65534
 _FIRST_PERSON = 1000
 
@@ -130,6 +132,8 @@ def _accounts() -> dict[str, str]:
         "etc/passwd": _text(users),
         "etc/group": _text(groups),
         "etc/shadow": _text(
+            # No password matches "*", and one that was changed at day 0 would have to be changed:
+            # shadow(5).
             [[name, "*", "19000", "0", "99999", "7", "", "", ""] for name in names]
         ),
     }

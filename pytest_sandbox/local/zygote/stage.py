@@ -28,11 +28,15 @@ def build(
         links: top-level symbolic links of the machine.
         shift: first id of the machine that sandboxes use; 0 if they use the zygote's own.
     """
+    # systemd shares all mounts, and unshare(2) keeps that: what is mounted here would show on the
+    # machine. mount_namespaces(7), "Shared subtrees".
     mounts.mount("", "/", flags=mounts.MS_REC | mounts.MS_PRIVATE)
     opened = _open_trees([(moved.get(path, path), writable) for path, writable in trees], shift)
     # Now, while the machine's /tmp can still be read.
     rewritten = {path: scripts.rewritten(source, path) for path, source in moved.items()}
     devices = [mounts.open_tree(f"/dev/{name}") for name in root_mounts.DEVICES]
+    # With all that is mounted on them: in a user namespace the kernel copies them only whole, and
+    # mounts new ones only where it sees them unmasked.
     proc = mounts.open_tree("/proc", recursive=True)
     sysfs = mounts.open_tree("/sys", recursive=True)
     mounts.mount("stage", _AT, "tmpfs", mounts.MS_NOSUID | mounts.MS_NODEV, "mode=0755")
@@ -55,6 +59,7 @@ def build(
     empty = mounts.open_tree(f"{_AT}/empty")
     mounts.set_attributes(empty, mounts.MOUNT_ATTR_RDONLY)
     _attach(empty, f"{_AT}/empty")
+    # From here on, nothing of the machine has a path.
     os.chdir(_AT)
     mounts.change_root()
 
@@ -74,6 +79,8 @@ def _open_trees(trees: list[tuple[str, bool]], shift: int) -> list[int]:
 
 
 def _copied(path: str, writable: bool) -> int:
+    # Below a lower directory of overlayfs no mounts show. Elsewhere they have to come along: in a
+    # user namespace, the kernel does not reveal what they hide, mount_namespaces(7).
     tree = mounts.open_tree(path, recursive=not writable)
     if not writable:
         mounts.set_attributes(tree, mounts.MOUNT_ATTR_RDONLY, recursive=True)

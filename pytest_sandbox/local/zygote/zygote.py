@@ -80,6 +80,8 @@ class Zygote:
             self._loop()
         finally:
             self._sandboxes.kill_all()
+            # PR_SET_PDEATHSIG would end them too, but only after us: then nothing would be left to
+            # collect them, and a group with a process in it cannot be removed.
             for pid in (*self._files.pids, *self._processes.pids):
                 os.kill(pid, signal.SIGKILL)
             self._sandboxes.reap(0)
@@ -134,7 +136,11 @@ def main() -> None:
     sock = socket.socket(fileno=int(sys.argv[1]))
     sock.set_inheritable(False)
     set_title("pytest-sandbox zygote")
+    # Out of the process group of the test run: a terminal sends its Ctrl-C to all of its foreground
+    # group, setsid(2), termios(3).
     os.setsid()
+    # Bound to the thread that started us, prctl(2): so the engine starts its zygote on the thread
+    # of its event loop, which lives as long as it does.
     prctl.die_with_parent(signal.SIGTERM)
     engine = EngineSocket(sock)
     wakeup = _watch_signals(engine)

@@ -129,6 +129,7 @@ class AgentLink:
             EngineUnavailable: a process does not stop.
             TaskEnded: the task is over.
         """
+        # Requests that come meanwhile would have the agent change files that are being copied.
         self._channel.hold()
         self.running.clear()
         request = messages.PauseRequest(strictly=strictly)
@@ -143,6 +144,7 @@ class AgentLink:
                 raise EngineUnavailable(f"a sandbox cannot be paused: {error.strerror}") from error
             yield answer
         finally:
+            # Also when the pause failed or the caller is cancelled: whatever was stopped goes on.
             ignore(self._ask(messages.ResumeRequest(), Succeeded, (), self._channel.send_through))
             self._channel.release()
             self.running.set()

@@ -61,6 +61,7 @@ class JobLink:
 
     async def start_writing(self) -> None:
         """Start a job that reads a stream."""
+        # The engine's end must be closed for the job to see the end: so no child may inherit it.
         theirs, self._pipe = os.pipe2(os.O_CLOEXEC)
         await self._start((theirs,))
 

@@ -241,6 +241,8 @@ class ZygoteLink:
         self._death = broken
         if self._process is not None:
             wait = self._process.wait_until_gone
+            # On a thread: it waits for processes that are not ours, of which asyncio would not
+            # hear.
             words = await asyncio.to_thread(wait, list(self._pids.values()), self.cgroups)
             self._death = broken or words
         gone = EngineUnavailable(f"the zygote died: {self._death}")

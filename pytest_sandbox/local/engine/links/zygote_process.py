@@ -44,6 +44,8 @@ class ZygoteProcess:
     """
 
     def __init__(self, sock: socket.socket) -> None:
+        # A file, not a pipe: nothing reads it until the zygote is gone, and a full pipe would stop
+        # it.
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is gone
         try:
             self._process = _launch(sock, self._errors.fileno())
@@ -93,12 +95,15 @@ def _launch(sock: socket.socket, errors: int) -> subprocess.Popen[bytes]:
     number = str(sock.fileno())
     return subprocess.Popen(
         [
+            # -I and -E: no variable of the environment and no folder of the user's has a say. -S:
+            # importing `site` would read the .pth files of the environment.
             *(sys.executable, "-I", "-S", "-E", "-X", "utf8", "-c", _BOOTSTRAP),
             *(number, os.path.dirname(local), local),
         ],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=errors,
+        # Else it would be in the way of unmounting or removing the folder of the test run.
         cwd="/",
         env={"LC_ALL": "C.UTF-8"},
         pass_fds=[sock.fileno()],

@@ -64,6 +64,7 @@ def subordinate(path: str) -> IdRange:
     Raises:
         IdsRefused: there is none that is large enough.
     """
+    # subuid(5): an owner is given by name or by number.
     names = {user_name(), str(os.geteuid())}
     try:
         with open(path) as file:

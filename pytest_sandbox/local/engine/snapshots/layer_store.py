@@ -92,6 +92,7 @@ class LayerStore:
             OSError: the kernel refused it.
             EngineUnavailable: a zygote died.
         """
+        # One at a time, else two tasks would attach a layer twice in the same zygote.
         async with self._sharing:
             for layer in stack:
                 owners = self._owners[layer]

@@ -59,6 +59,7 @@ async def _restore(task: LocalTask, stored: StoredMemory, ends: dict[str, int]) 
         streams=streams,
         masters=[] if terminal is None else [terminal],
     )
+    # A copy of the descriptor: the snapshot may be forgotten while it is restored.
     fds = (os.dup(stored.images), *ends.values())
     try:
         _, passed = await task.snapshotter.run_criu(request, ProcessesRestored, fds)

@@ -173,6 +173,8 @@ class LocalMemorySnapshots:
             raise Unsupported(_FEATURE, f"{refusal.reason}. {refusal.remedy}") from refusal
         factory.memory = self
         try:
+            # A version alone tells little: whether CRIU works depends on the kernel's
+            # configuration, on capabilities and on security modules.
             await self._try(factory)
         except BaseException:
             await asyncio.shield(factory.close())

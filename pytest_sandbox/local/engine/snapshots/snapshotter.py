@@ -168,6 +168,7 @@ class Snapshotter:
             await self._request(UnmountRequest(name=self.name, path=path), Succeeded)
 
     async def _snapshot_directory(self, link: AgentLink, path: str) -> DirectorySnapshot:
+        # Paused, so that the copy is of one moment.
         async with self._lock, link.paused():
             layer = await self._make_layer(partial(SnapshotDirectoryRequest, path=path))
         return self._store.add_directory(layer)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .mounted import MountedHierarchy
 
 #: The part of the machine's memory that all sandboxes together may take.
+#: Not all: what runs out of memory then is a sandbox, and not the test run beside it.
 _SHARE = 0.8
 #: How often, and after how many seconds each time, to try to remove what is still busy at the end.
 _ATTEMPTS, _PAUSE = 50, 0.01
@@ -110,6 +111,7 @@ class SandboxGroups:
         """
         error: OSError | None = None
         for folder in found.folders:
+            # A group outlives what was in it, and the engine that made it: cgroups(7).
             leftovers.sweep(folder)
             try:
                 hierarchy = Hierarchy(found.version, found.controllers, folder, found.folders[0])

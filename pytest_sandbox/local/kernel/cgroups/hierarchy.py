@@ -74,6 +74,7 @@ class Hierarchy:
         Raises:
             OSError: the kernel refused it.
         """
+        # Relative to a descriptor: once the stage is the root, /sys/fs/cgroup has no path any more.
         os.mkdir(name, 0o755, dir_fd=self._folder)
         for file, value in (limits or {}).items():
             with contextlib.suppress(*[FileNotFoundError] * (file in OPTIONAL_FILES)):

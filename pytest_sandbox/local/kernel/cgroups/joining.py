@@ -31,6 +31,7 @@ class CgroupDescriptors:
 
     def add(self, version: int, fd: int) -> None:
         """Add what `Hierarchy.open_group` returned."""
+        # A folder for clone3(2); else the file `tasks`, open for writing.
         if version == 2:
             self.folder = fd
         else:

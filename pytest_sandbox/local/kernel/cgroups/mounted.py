@@ -30,6 +30,8 @@ def find() -> list[MountedHierarchy]:
     found = []
     with open("/proc/self/mountinfo") as file:
         for line in file:
+            # Optional fields end with a hyphen; then follow the type, the source and the options of
+            # the file system: proc_pid_mountinfo(5).
             before, _, after = line.partition(" - ")
             root, mountpoint = before.split()[3:5]
             kind, _, options = after.split(maxsplit=2)
