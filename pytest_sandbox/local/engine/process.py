@@ -21,12 +21,13 @@ from pytest_sandbox.engine import (
     TaskEnded,
 )
 
+from ..kernel import terminals
 from ..protocol.agent import AdoptRequest, SignalRequest, SpawnAnswer, SpawnRequest, TerminalSize
 from ..protocol.common import Succeeded
 from ..protocol.wire import close_all
 from .links.errors import task_ended
 from .links.pending_answers import wait_for
-from .process_pipes import is_terminal_master, pipe, resize_terminal, streams, terminal_number
+from .process_pipes import is_terminal_master, pipe, streams
 from .stdin_pump import StdinPump
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ class LocalProcess(Process):
         """The number of its terminal inside, if it has one that is open."""
         if self._master is None:
             return None
-        return terminal_number(self._master)
+        return terminals.number_of(self._master)
 
     def pipes(self, spec: ProcessSpec) -> dict[str, int]:
         """Inodes of its pipes that are open, by stream."""
@@ -189,7 +190,7 @@ class LocalProcess(Process):
     async def resize(self, size: PtySize) -> None:
         """Tell the terminal its new size."""
         if self._master is not None:
-            resize_terminal(self._master, size)
+            terminals.set_size(self._master, size.rows, size.columns)
 
     def exited(self, status: ExitStatus) -> None:
         """The agent says that it ended."""

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import stat
-import struct
-import termios
 from typing import TYPE_CHECKING
 
 from pytest_sandbox.engine import Output
 
 if TYPE_CHECKING:
-    from pytest_sandbox.engine import ProcessSpec, PtySize
+    from pytest_sandbox.engine import ProcessSpec
 
-#: `TIOCGPTN`, which asks the master of a terminal for its number: ioctl_tty(2).
-_TIOCGPTN = 0x80045430
 #: What every master is: `/dev/ptmx`, pts(4).
 _PTMX = os.makedev(5, 2)
 
@@ -41,14 +36,3 @@ def is_terminal_master(fd: int) -> bool:
     """Whether a descriptor is of the kind that `/dev/ptmx` gives."""
     info = os.fstat(fd)
     return stat.S_ISCHR(info.st_mode) and info.st_rdev == _PTMX
-
-
-def terminal_number(master: int) -> int:
-    """The number of a terminal in `/dev/pts` of its sandbox."""
-    (number,) = struct.unpack("i", fcntl.ioctl(master, _TIOCGPTN, bytes(4)))
-    return int(number)
-
-
-def resize_terminal(master: int, size: PtySize) -> None:
-    """Tell a terminal its new size; its programs get SIGWINCH."""
-    fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", size.rows, size.columns, 0, 0))

@@ -62,7 +62,7 @@ def number_of(master: int) -> int:
 
 
 def set_size(master: int, rows: int, columns: int) -> None:
-    """Set the size of a terminal's window, in characters.
+    """Set the size of a terminal's window, in characters; its programs get SIGWINCH.
 
     Raises:
         OSError: it is none.

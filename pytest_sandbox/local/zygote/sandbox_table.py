@@ -63,8 +63,8 @@ class SandboxTable:
 
     def kill(self, request: KillRequest, number: int, fds: list[int]) -> None:
         """Kill a sandbox, if it is there."""
-        # SIGKILL from outside its pid namespace is the one signal that a PID 1 cannot ignore, and
-        # with it the kernel kills all that is in there: pid_namespaces(7).
+        # From outside its pid namespace, SIGKILL does end a PID 1, and the kernel then kills all
+        # that is in there: pid_namespaces(7).
         pid, record = self.find(request.name)
         if record is not None:
             if record.at_end is None:
