@@ -17,14 +17,14 @@ from .syscalls import call
 #: Calls that are refused: name to number on (x86_64, aarch64), None where there is no such call.
 DENIED: dict[str, tuple[int | None, int | None]] = {
     "_sysctl": (156, None),
-    "acct": (163, 89),
+    "acct": (163, 89),  # records the end of every process of the machine
     "add_key": (248, 217),  # as keyctl, request_key: keyrings(7) belong to users, not containers
     "bpf": (321, 280),  # loads programs into the kernel
     "clock_adjtime": (305, 266),
     "clock_settime": (227, 112),  # of the machine: time_namespaces(7) leave it out
     "create_module": (174, None),
     "delete_module": (176, 106),
-    "fanotify_init": (300, 262),
+    "fanotify_init": (300, 262),  # watches whole file systems: fanotify(7)
     "finit_module": (313, 273),
     "fsconfig": (431, 431),
     "fsmount": (432, 432),
@@ -46,7 +46,7 @@ DENIED: dict[str, tuple[int | None, int | None]] = {
     "mount": (165, 40),
     "mount_setattr": (442, 442),
     "move_mount": (429, 429),
-    "move_pages": (279, 239),
+    "move_pages": (279, 239),  # moves memory of other processes, as migrate_pages
     "name_to_handle_at": (303, 264),
     "nfsservctl": (180, 42),
     "open_by_handle_at": (304, 265),  # opens files by inode, outside of the root too
@@ -58,13 +58,13 @@ DENIED: dict[str, tuple[int | None, int | None]] = {
     "process_vm_readv": (310, 270),  # reads the memory of other processes
     "process_vm_writev": (311, 271),
     "query_module": (178, None),
-    "quotactl": (179, 60),
+    "quotactl": (179, 60),  # of whole file systems of the machine
     "quotactl_fd": (443, 443),
     "reboot": (169, 142),
     "request_key": (249, 218),
     "setdomainname": (171, 162),
     "sethostname": (170, 161),
-    "setns": (308, 268),
+    "setns": (308, 268),  # see _NEW_NAMESPACES: other namespaces may have more rights
     "settimeofday": (164, 170),
     "swapoff": (168, 225),
     "swapon": (167, 224),
