@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._proto import common_pb2
@@ -15,11 +13,13 @@ from .ephemeral_volume import Ephemeral
 from .exceptions import ConflictError, ExecutionError, InvalidError, NotFoundError
 from .transport.dual import Dual, dual
 from .validation import check_name
+from .volume_info import VolumeInfo, timestamp, volume_info
 from .volume_not_implemented import UnimplementedVolumeMethods
 from .volume_reference import VolumeReference, volume_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from .base_client import BaseClient
 
@@ -27,21 +27,6 @@ __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
 #: Volumes in one page of a listing.
 _PAGE = 100
-
-
-@dataclass
-class VolumeInfo:
-    """Information about a volume.
-
-    Attributes:
-        name: `None` for an ephemeral one.
-        created_at: when it was made.
-        created_by: always `None`: users have no names here.
-    """
-
-    name: str | None
-    created_at: datetime
-    created_by: str | None
 
 
 class VolumeObjects:
@@ -134,7 +119,7 @@ class VolumeObjects:
             raise InvalidError(f"max_objects={max_objects!r} is negative")
         client = client or await default_client()
         volumes: list[Volume] = []
-        before = _timestamp(created_before)
+        before = timestamp(created_before)
         while max_objects is None or len(volumes) < max_objects:
             request = pb.VolumeListRequest(
                 environment_name=environment_name,
@@ -250,9 +235,7 @@ class Volume(UnimplementedVolumeMethods):
         Raises:
             NotFoundError: there is none of that name.
         """
-        metadata = await self.reference.metadata()
-        created_at = datetime.fromtimestamp(metadata.creation_info.created_at, timezone.utc)
-        return VolumeInfo(metadata.name or None, created_at.astimezone(), None)
+        return volume_info(await self.reference.metadata())
 
     @dual
     async def commit(self) -> None:
@@ -333,17 +316,6 @@ def _found(item: pb.VolumeListItem, client: BaseClient, environment: str) -> Vol
     )
     request = volume_request(item.metadata.name, environment)
     return Volume(VolumeReference(request, client, {client: response}))
-
-
-def _timestamp(moment: datetime | str | None) -> float:
-    """Seconds since the epoch; 0 for none, as on the wire."""
-    if moment is None:
-        return 0.0
-    try:
-        moment = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
-        return moment.timestamp()  # without a zone, it is this machine's
-    except (AttributeError, ValueError):
-        raise InvalidError(f"created_before={moment!r} is no time, such as 2025-12-31") from None
 
 
 @contextlib.contextmanager

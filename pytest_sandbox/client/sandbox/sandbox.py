@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any, ParamSpec
 
-from pytest_sandbox._proto.common_pb2 import GenericResult
 from pytest_sandbox._proto.sandboxes_pb2 import (
     SandboxCreateRequest,
     SandboxGetFromNameRequest,
@@ -13,24 +12,22 @@ from pytest_sandbox._proto.sandboxes_pb2 import (
     SandboxTag,
     SandboxTagsGetRequest,
     SandboxTagsSetRequest,
-    SandboxTerminateRequest,
-    SandboxWaitRequest,
 )
 from pytest_sandbox._shared.async_tasks import finish
 
 from ..default_client import default_client
-from ..exceptions import InvalidError, SandboxTerminatedError, SandboxTimeoutError
+from ..exceptions import InvalidError
 from ..memory_snapshot import KEEP_NAME, SandboxSnapshot, restoring
 from ..process.main_stdio import MainStdio
 from ..process.output import STDERR, STDOUT
 from ..process.stream_reader import StreamReader
 from ..process.stream_writer import StreamWriter
 from ..process.task_calls import TaskCalls
-from ..transport.calls import TIMEOUT, Metadata
 from ..transport.dual import Dual, DualIterator, dual
 from ..validation import check_name, refuse
 from .commands import CommandMethods
 from .files import FileMethods
+from .lifetime import LifetimeMethods
 from .not_implemented import UnimplementedMethods
 from .ports_and_volumes import PortMethods
 from .snapshots import SnapshotMethods
@@ -40,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 
     from ..base_client import BaseClient
+    from ..transport.calls import Metadata
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
@@ -84,7 +82,14 @@ async def _end(sandbox: Sandbox) -> None:
     await sandbox.terminate.core()
 
 
-class Sandbox(CommandMethods, FileMethods, PortMethods, SnapshotMethods, UnimplementedMethods):
+class Sandbox(
+    LifetimeMethods,
+    CommandMethods,
+    FileMethods,
+    PortMethods,
+    SnapshotMethods,
+    UnimplementedMethods,
+):
     """An isolated machine that runs until it is terminated or reaches its timeout.
 
     Make one with `Sandbox.create`, or find one with `from_id`, `from_name` or `list`. Every
@@ -95,7 +100,6 @@ class Sandbox(CommandMethods, FileMethods, PortMethods, SnapshotMethods, Unimple
         self._id = sandbox_id
         self._client = client
         self._task = task or TaskCalls(client.calls, sandbox_id)
-        self._result: GenericResult | None = None
         self._begin()
 
     def _begin(self) -> None:
@@ -187,49 +191,7 @@ class Sandbox(CommandMethods, FileMethods, PortMethods, SnapshotMethods, Unimple
             check_name(name, "Sandbox")
         return await finish(_restored(client or snapshot.client, snapshot, name), _end)
 
-    # Its lifetime
-
-    @dual
-    async def wait(self, raise_on_termination: bool = True) -> None:
-        """Wait until it has ended; `returncode` is set then.
-
-        Args:
-            raise_on_termination: whether a terminated sandbox is an error.
-
-        Raises:
-            SandboxTimeoutError: its time was up.
-            SandboxTerminatedError: it was terminated.
-        """
-        while (result := await self._ask(self._client.calls.hold)) is None:
-            pass
-        if result.status == GenericResult.GENERIC_STATUS_TIMEOUT:
-            raise SandboxTimeoutError(f"{self._id} reached its timeout=")
-        if result.status == GenericResult.GENERIC_STATUS_TERMINATED and raise_on_termination:
-            raise SandboxTerminatedError(f"{self._id} was terminated")
-
-    @dual
-    async def poll(self) -> int | None:
-        """The `returncode`, asked for now: `None` while it runs."""
-        await self._ask(0)
-        return self.returncode
-
-    @dual
-    async def terminate(self) -> None:
-        """End it at once; does nothing if it has ended."""
-        request = SandboxTerminateRequest(sandbox_id=self._id)
-        await self._client.calls.control(lambda link: link.control.SandboxTerminate, request)
-
-    async def _ask(self, hold: float) -> GenericResult | None:
-        """How it ended, if it does within `hold` seconds."""
-        request = SandboxWaitRequest(sandbox_id=self._id, timeout=hold)
-        response = await self._client.calls.control(
-            lambda link: link.control.SandboxWait, request, timeout=hold + TIMEOUT
-        )
-        if response.result.status:
-            self._result = response.result
-        return self._result
-
-    # Its streams, id, exit code and tags
+    # Its streams, id and tags
 
     @property
     def stdout(self) -> StreamReader[str]:
@@ -250,20 +212,6 @@ class Sandbox(CommandMethods, FileMethods, PortMethods, SnapshotMethods, Unimple
     def object_id(self) -> str:
         """Its id, by which `from_id` finds it."""
         return self._id
-
-    @property
-    def returncode(self) -> int | None:
-        """Its exit code, once `wait` or `poll` has fetched it; `None` before.
-
-        The exit code of the main process, 124 if its time was up, 137 if it was terminated.
-        """
-        if self._result is None:
-            return None
-        if self._result.status == GenericResult.GENERIC_STATUS_TIMEOUT:
-            return 124
-        if self._result.status == GenericResult.GENERIC_STATUS_TERMINATED:
-            return 137
-        return self._result.exitcode
 
     @dual
     async def get_tags(self) -> dict[str, str]:

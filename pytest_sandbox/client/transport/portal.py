@@ -48,7 +48,7 @@ class Portal:
         self._loop = IdleEventLoop()
         self._pid = os.getpid()
         self._closers: list[Callable[[], None]] = []
-        self._calls = 0  # under way; on the loop only, as the next
+        self._calls = 0  # calls under way; used on the loop only, like the next
         self._awaited = 0  # of those, the ones from other loops
         self.idlers: list[Callable[[], bool]] = []
         self._thread = threading.Thread(target=self._serve, name="pytest-sandbox", daemon=True)

@@ -1,4 +1,4 @@
-"""Connections: as many as it takes, with large frames, and none shared with a fork."""
+"""Connections: as many as needed, with large frames, and none shared with a fork."""
 
 from __future__ import annotations
 

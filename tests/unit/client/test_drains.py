@@ -1,4 +1,4 @@
-"""What is written arrives once, in order, its end last: whoever drains, and however often."""
+"""Written data arrives once, in order, with the end last, however often `drain` is called."""
 
 from __future__ import annotations
 

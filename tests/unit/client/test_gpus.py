@@ -1,4 +1,4 @@
-"""What `gpu=` says."""
+"""The argument `gpu=`."""
 
 from __future__ import annotations
 

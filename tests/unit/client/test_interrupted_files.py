@@ -1,4 +1,4 @@
-"""A read of a file that is given up loses nothing, and other operations run to their end."""
+"""An abandoned read of a file loses nothing, and other operations run to their end."""
 
 from __future__ import annotations
 

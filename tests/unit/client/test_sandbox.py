@@ -1,4 +1,4 @@
-"""Sandboxes on a real engine: their life, names, tags and streams."""
+"""Sandboxes on a real engine: lifetime, names, tags and streams."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keeping what a sandbox is, and going back to it; with sandboxes in memory."""
+"""Snapshots of sandboxes in memory, and going back to them."""
 
 from __future__ import annotations
 

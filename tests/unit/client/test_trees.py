@@ -1,4 +1,4 @@
-"""Directories as tars: what goes in comes out, and what is hostile stays in its folder."""
+"""Directories as tars: all contents come back, and hostile tars write nothing outside."""
 
 from __future__ import annotations
 

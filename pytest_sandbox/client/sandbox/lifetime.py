@@ -1,0 +1,79 @@
+"""The methods of a sandbox for its end: waiting for it, and bringing it about."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_sandbox._proto.common_pb2 import GenericResult
+from pytest_sandbox._proto.sandboxes_pb2 import SandboxTerminateRequest, SandboxWaitRequest
+
+from ..exceptions import SandboxTerminatedError, SandboxTimeoutError
+from ..transport.calls import TIMEOUT
+from ..transport.dual import dual
+
+if TYPE_CHECKING:
+    from ..base_client import BaseClient
+
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
+
+class LifetimeMethods:
+    """Waits for the end of a sandbox, and ends it."""
+
+    _id: str
+    _client: BaseClient
+    _result: GenericResult | None = None
+
+    @dual
+    async def wait(self, raise_on_termination: bool = True) -> None:
+        """Wait until it has ended; `returncode` is set then.
+
+        Args:
+            raise_on_termination: whether a terminated sandbox is an error.
+
+        Raises:
+            SandboxTimeoutError: its time was up.
+            SandboxTerminatedError: it was terminated.
+        """
+        while (result := await self._ask(self._client.calls.hold)) is None:
+            pass
+        if result.status == GenericResult.GENERIC_STATUS_TIMEOUT:
+            raise SandboxTimeoutError(f"{self._id} reached its timeout=")
+        if result.status == GenericResult.GENERIC_STATUS_TERMINATED and raise_on_termination:
+            raise SandboxTerminatedError(f"{self._id} was terminated")
+
+    @dual
+    async def poll(self) -> int | None:
+        """The `returncode`, asked for now: `None` while it runs."""
+        await self._ask(0)
+        return self.returncode
+
+    @dual
+    async def terminate(self) -> None:
+        """End it at once; does nothing if it has ended."""
+        request = SandboxTerminateRequest(sandbox_id=self._id)
+        await self._client.calls.control(lambda link: link.control.SandboxTerminate, request)
+
+    @property
+    def returncode(self) -> int | None:
+        """Its exit code, once `wait` or `poll` has fetched it; `None` before.
+
+        The exit code of the main process, 124 if its time was up, 137 if it was terminated.
+        """
+        if self._result is None:
+            return None
+        if self._result.status == GenericResult.GENERIC_STATUS_TIMEOUT:
+            return 124
+        if self._result.status == GenericResult.GENERIC_STATUS_TERMINATED:
+            return 137
+        return self._result.exitcode
+
+    async def _ask(self, hold: float) -> GenericResult | None:
+        """How it ended, if it does within `hold` seconds."""
+        request = SandboxWaitRequest(sandbox_id=self._id, timeout=hold)
+        response = await self._client.calls.control(
+            lambda link: link.control.SandboxWait, request, timeout=hold + TIMEOUT
+        )
+        if response.result.status:
+            self._result = response.result
+        return self._result
