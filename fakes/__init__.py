@@ -1,4 +1,4 @@
-"""Engines in memory, for tests that need no kernel."""
+"""The engine in memory: files, processes, a shell, scripts. No kernel, no client, no server."""
 
 if __name__ != "pytest_sandbox.fakes":
     raise ImportError(f"import this package as 'pytest_sandbox.fakes', not {__name__!r}")

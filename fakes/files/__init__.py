@@ -1,1 +1,1 @@
-"""The filesystem in memory: inodes, disks, mounts, paths, and file operations on them."""
+"""The filesystem in memory: inodes, disks, mounts, paths, file operations. No processes."""

@@ -1,1 +1,1 @@
-"""Processes in memory: descriptors, terminals, signals, and what a snapshot keeps of them."""
+"""Processes in memory: descriptors, terminals, signals, ports, snapshots. No programs."""

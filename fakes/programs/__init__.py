@@ -1,4 +1,4 @@
-"""The programs that every sandbox in memory has."""
+"""The programs that every sandbox in memory has, except its shell."""
 
 from .printing import posix_echo as posix_echo
 from .registry import PROGRAMS as PROGRAMS

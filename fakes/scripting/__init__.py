@@ -1,1 +1,1 @@
-"""What tests script: commands, their actions, ports; and the problems found."""
+"""What tests script for commands and ports: matching, actions, and what handlers are given."""

@@ -1,4 +1,4 @@
-"""A shell: `sh`, and the parts of `bash` that are asked for most."""
+"""A shell: `sh`, and the parts of `bash` that are used most. Other programs are in `programs/`."""
 
 from .program import shell_program as shell_program
 

@@ -1,4 +1,4 @@
-"""A run: the folder, the lease and the one engine process that a test run shares.
+"""A run: its directory, its lease and its one engine process. No gRPC, no pytest.
 
     pytest-sandbox-XXXXXXXX/     0700, made by `Run.create`
         lease                    locked by the owner of the run for as long as it lives
@@ -8,15 +8,14 @@
 
 The lease is a record lock (`F_SETLK` of fcntl_locking(2)): the kernel releases it when the owner
 dies, however it dies, and `fork` does not inherit it. The engine process waits for that lock, and
-ends everything when it gets it. So no code of the owner has to run for a run to be cleaned up. The
-folder of a run whose engine process was killed too, or never started, is removed by the next
-engine process.
+ends everything when it gets it. So no code of the owner has to run for a run to be cleaned up. If
+the engine process was killed too, or never started, the next engine process removes the directory.
 
 `start.lock` is locked with flock(2), whose lock belongs to the open file, and the engine process
 inherits that. So the lock is held until the engine has started, failed, or is gone, even if the
 process that started it is killed meanwhile: no second engine starts beside the first.
 
-Importing this costs little, as the plugin does it in every run of pytest.
+Importing this costs little, because the plugin imports it in every run of pytest.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The command line: `pytest-sandbox doctor`, `serve`, `bench`."""
+"""The command line: `pytest-sandbox doctor`, `serve` and `bench`. Other parts do the work."""
 
 from ._main import main as main
 

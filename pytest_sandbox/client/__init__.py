@@ -1,4 +1,4 @@
-"""The client of a sandbox server, with the names of Modal's.
+"""The client of a sandbox server, with the names of Modal's client. No policy, no pytest.
 
 What is public is imported when it is first asked for: `import pytest_sandbox` costs next to
 nothing until a sandbox is used.

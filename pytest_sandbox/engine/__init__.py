@@ -1,9 +1,9 @@
-"""The engine contract: what a place that runs sandboxes must be able to do.
+"""The engine contract: what a place that runs sandboxes must be able to do. No gRPC, no pytest.
 
-No gRPC and no pytest here. The server holds all policy (ids, names, lifetimes, retries) and
-asks an engine only for mechanism. A new engine implements `Engine`, `Task`, `Process`,
-`Files` and `OpenFile`, and proves itself with `pytest_sandbox.engine.conformance`. Whatever else it
-can do, it says by deriving from the abilities: `SupportsSnapshots`, `SupportsPorts`, ...
+The server holds all policy (ids, names, lifetimes, retries) and asks an engine only for mechanism.
+A new engine implements `Engine`, `Task`, `Process`, `Files` and `OpenFile`. For anything else that
+it can do, it derives from an ability: `SupportsSnapshots`, `SupportsPorts`, ... The checks of
+`pytest_sandbox.engine.conformance` test it.
 """
 
 from pytest_sandbox._shared.clock import Clock as Clock

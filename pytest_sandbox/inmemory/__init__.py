@@ -1,4 +1,4 @@
-"""Sandboxes in memory behind the real client, protocol and server; the fixture `fake_sandboxes`."""
+"""The real client and server around an engine of `fakes/`, on one event loop: `fake_sandboxes`."""
 
 from ._clock import TestClock as TestClock
 from ._sandboxes import FakeSandboxes as FakeSandboxes

@@ -1,4 +1,4 @@
-"""The Linux engine: sandboxes made of namespaces, without a container runtime."""
+"""The Linux engine: sandboxes made of namespaces. Folders say in which process code runs."""
 
 from .engine.engine import LocalEngine as LocalEngine
 from .options import LocalOptions as LocalOptions

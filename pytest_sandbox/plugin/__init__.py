@@ -1,7 +1,7 @@
-"""The pytest plugin.
+"""The pytest plugin: options, markers, fixtures, reports.
 
-Loading it costs next to nothing: no module here imports the client, gRPC or asyncio before a
-test wants a sandbox.
+Loading it costs next to nothing: no module here imports the client, gRPC or asyncio before a test
+asks for a sandbox.
 """
 
 from .engine import SandboxEngine as SandboxEngine

@@ -1,8 +1,7 @@
-"""The calls that an engine gets: what was called, and what is to go wrong.
+"""Recorded calls and fault plans, as tests see them. The server records and carries out faults.
 
 `Rpcs` reads what the server recorded, and `Faults` tells it what to disturb. Neither knows where
-the server is: a client asks the one in the engine process, and a server in this process is used
-as it is.
+the server is: they ask it through a client, or directly if it is in this process.
 
 The names are imported when they are first asked for: every client needs `StatusDetails`, and few
 need the descriptions of all calls, which take long to load.

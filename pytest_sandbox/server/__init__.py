@@ -1,4 +1,4 @@
-"""The server: all policy, once for every engine."""
+"""The server: all policy, once for every engine. No mechanism: that is the engine's."""
 
 from .application import Application as Application
 from .model.sandbox import ServedSandbox as ServedSandbox

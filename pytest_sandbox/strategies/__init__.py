@@ -1,10 +1,10 @@
-"""Hypothesis strategies for tests of sandboxes, and a machine that proves an engine.
+"""Hypothesis strategies for sandboxes, and a machine that compares engines with a model.
 
 It needs hypothesis: `pip install 'pytest-sandbox[hypothesis]'`.
 
-What the strategies give is valid, and as odd as valid things get: a test that fails has found a
-bug. `SandboxMachine` drives an engine, or several at once, against a simple model of what a
-sandbox is.
+The strategies give valid values, as odd as valid values can be: a test that fails has found a bug.
+`SandboxMachine` drives one or several engines and a simple model of a sandbox through the same
+steps, and compares the answers.
 """
 
 try:

@@ -1,4 +1,4 @@
-"""The figures of `pytest-sandbox bench`."""
+"""The figures of `pytest-sandbox bench`, and their report. Its options are in `cli/bench.py`."""
 
 from .figures import FIGURES as FIGURES
 from .report import render as render

@@ -1,1 +1,1 @@
-"""Files of a sandbox, as the client reads, writes, packs and watches them."""
+"""File operations of the client: read, write, pack, unpack, watch. Commands are in `process/`."""

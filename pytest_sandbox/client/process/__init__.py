@@ -1,1 +1,1 @@
-"""Commands in a sandbox: starting one, its streams, its end."""
+"""Commands in a sandbox: starting one, its streams, its end. No file operations."""

@@ -1,6 +1,6 @@
 """How the client reaches a server: loop, connections, calls, retries. Nothing of sandboxes.
 
-What is listed here is for those who bring a server in the same process.
+The names listed here are for a server in the same process, as `inmemory/` has it.
 """
 
 from .channels import CALLS as CALLS

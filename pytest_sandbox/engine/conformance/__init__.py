@@ -1,8 +1,8 @@
-"""What every engine must do, as checks that any engine can run.
+"""The conformance suite: what every engine must do, as checks that any engine can run.
 
 Each check is a coroutine function that takes a started engine and raises `AssertionError`
 where the engine breaks one sentence of the contract; its docstring is that sentence. The checks
-need no pytest. With it, an engine is proved like this:
+need no pytest, but run in it like this:
 
     @pytest.mark.asyncio
     @pytest.mark.parametrize("check", CHECKS, ids=str)
@@ -15,14 +15,14 @@ need no pytest. With it, an engine is proved like this:
         await engine.close()
 
 `CHECKS` may share one engine, also at the same time. Those of `CLOSING` close the engine they
-are given, so that each needs one of its own.
+are given, so each of them needs an engine of its own.
 
-What an engine says it can do, it has to do right; what it says it cannot, it has to refuse.
+An engine must do what its capabilities say, and refuse everything else.
 
 Inside a task the checks use `/bin/sh` and, by name, `cat chmod chown echo env false grep head kill
 ln ls mkdir mv printf pwd rm seq sleep tail test touch true uname wc`; besides `stty` and `tty` on
-terminals, `nvidia-smi` on GPUs, and for ports `python3 -c SERVER MODE`, which an engine without
-real programs has to play.
+terminals, `nvidia-smi` on GPUs, and for ports `python3 -c SERVER MODE`. An engine without real
+programs has to simulate these.
 """
 
 from . import files, processes, snapshots, tasks

@@ -1,1 +1,1 @@
-"""Runs in the engine process: implements the engine contract, by asking the zygote and agents."""
+"""Runs in the engine process: implements the engine contract by asking zygote and agents."""

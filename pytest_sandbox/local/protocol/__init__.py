@@ -1,4 +1,4 @@
-"""What the engine, the zygote, the agents and their jobs say to each other, and how; no behaviour.
+"""Messages between engine, zygote, agents and jobs, and how they travel; no behaviour.
 
     engine ── zygote       `zygote`: make, end and snapshot sandboxes
        │         ├── helper       `helpers`: one piece of work on the files of a sandbox
@@ -7,9 +7,9 @@
        │     └── job       `jobs`: long work on files
        └── CRIU helper     `criu`: dump and restore processes
 
-`message` says what a message is and how it is checked, `wire` how it travels, `common` what several
-of them say. Each class says which descriptors travel beside it, and what answers it. A request has
-a number, and its answer has the same; what is not an answer has the number 0.
+`message` says what a message is and how it is checked, and `wire` how it travels; `common` has the
+messages of several conversations. Each class says which descriptors travel with it, and what
+answers it. A request has a number, and its answer has the same; any other message has the number 0.
 
 The zygote trusts the engine, and checks what it gets only to find mistakes. The engine trusts the
 zygote and its helpers. It trusts no agent and no job: a sandbox may have taken them over.

@@ -1,1 +1,1 @@
-"""Commands in a sandbox, the server's side: starting one, its input, its end."""
+"""Commands in a sandbox, as the server runs them: start, input, end. No messages of a call."""

@@ -1,1 +1,1 @@
-"""Open files and watches that a client holds between two calls."""
+"""Open files and watches that a client holds between two calls. Engines do the operations."""

@@ -1,1 +1,1 @@
-"""Servicers that Modal does not have: inspector, extensions, images stored on disk."""
+"""Servicers of our own services, which Modal does not have: inspector and extensions."""

@@ -1,1 +1,1 @@
-"""What every call passes, whatever it asks for: authentication, recorder, faults, errors."""
+"""What every call passes before its servicer: authentication, recorder, faults, errors."""

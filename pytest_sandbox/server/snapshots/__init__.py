@@ -1,1 +1,1 @@
-"""Snapshots of files and memory: taking them, storing them, evicting them."""
+"""Snapshots of files and memory, as the server stores, evicts and caches them. No servicers."""

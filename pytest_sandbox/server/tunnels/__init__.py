@@ -1,1 +1,1 @@
-"""Tunnels: ports of sandboxes, reachable from this machine."""
+"""Tunnels: listeners on this machine that lead to ports of sandboxes. No servicers."""

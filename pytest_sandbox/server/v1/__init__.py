@@ -1,1 +1,1 @@
-"""Servicers of Modal's first protocol, one per area: the control plane and the router."""
+"""Servicers of Modal's V1 RPCs, one for each area of the control plane and the router."""

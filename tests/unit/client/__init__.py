@@ -1,0 +1,1 @@
+"""The client by itself, against a real engine and against stub servers."""

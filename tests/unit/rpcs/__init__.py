@@ -1,0 +1,1 @@
+"""Recorded calls and fault plans by themselves, without a server."""

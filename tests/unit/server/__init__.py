@@ -1,0 +1,1 @@
+"""The server by itself, over a fake engine."""

@@ -1,1 +1,1 @@
-"""The engine process's ends of its sockets to the zygote, the agents and their jobs."""
+"""Runs in the engine process: its ends of the sockets to the zygote, agents, jobs and helpers."""

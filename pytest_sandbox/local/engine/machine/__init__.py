@@ -1,1 +1,1 @@
-"""Runs in the engine process, at its start: what this machine can do and show."""
+"""Runs in the engine process, at its start: what this machine can do, and what sandboxes see."""
