@@ -1,8 +1,8 @@
 """Abilities that an engine may have or lack, each a small abstract class.
 
 The task class of an engine derives from the abilities of tasks that it has, its engine class from
-those of engines. Whoever wants one asks for it, `SupportsPorts.of(task).connect(80)`, and gets
-`Unsupported` from an engine that lacks it.
+those of engines. `SupportsPorts.of(task).connect(80)` uses an ability, or raises `Unsupported` if
+the engine lacks it.
 
 `EngineInfo.capabilities` says what works on this machine. A class may have an ability that needs
 something this machine lacks: then the capability is absent, and the calls raise `Unsupported` with
@@ -26,15 +26,15 @@ A = TypeVar("A", bound="Ability")
 class Ability(ABC):
     """Something that a task or an engine may be able to do."""
 
-    #: The feature and the reason that `Unsupported` gives where this is absent.
+    #: Feature and reason, for the `Unsupported` that an engine without this ability raises.
     _unsupported: ClassVar[tuple[str, str]]
 
     @classmethod
     def of(cls: type[A], thing: Task | Engine) -> A:
-        """A task or an engine, as something that has this ability.
+        """A task or an engine, typed as one that has this ability.
 
         Raises:
-            Unsupported: it has not.
+            Unsupported: it does not have it.
         """
         if not isinstance(thing, cls):
             raise Unsupported(*cls._unsupported)
@@ -50,20 +50,20 @@ class SupportsSnapshots(Ability):
     Its engine is `SupportsForget`.
     """
 
-    _unsupported = ("snapshot", "this engine has none")
+    _unsupported = ("snapshot", "this engine takes no snapshots")
 
     @abstractmethod
     async def snapshot(self, *, end: bool = False) -> Snapshot:
         """Take a snapshot of all files, for `TaskSpec.image`.
 
-        What is mounted is not part of it: volumes, mounted snapshots, `/proc`, `/dev`.
+        Mounts are not part of it: volumes, mounted snapshots, `/proc`, `/dev`.
         Processes notice only a pause. Calls on one task are served one after another.
 
         Args:
             end: end the task too, which saves copying; it is as if `kill` had been called.
 
         Raises:
-            StoreFull: no room for it; the task goes on as before, unless `end`.
+            StoreFull: no room for it; the task continues as before, unless `end`.
             TaskEnded: the task is over.
         """
 
@@ -80,7 +80,7 @@ class SupportsSnapshots(Ability):
 class SupportsMounts(Ability):
     """A task in which snapshots of directories can be mounted; `Capability.SNAPSHOT`."""
 
-    _unsupported = ("mount", "this engine mounts no images")
+    _unsupported = ("mount", "this engine cannot mount images")
 
     @abstractmethod
     async def mount(self, path: str, snapshot: DirectorySnapshot | None) -> None:
@@ -113,11 +113,11 @@ class SupportsMemorySnapshots(Ability):
     Its engine is `SupportsForget`, and resumes such snapshots by `TaskSpec.resume`.
     """
 
-    _unsupported = ("memory snapshot", "this engine has none")
+    _unsupported = ("memory snapshot", "this engine takes no snapshots of processes")
 
     @abstractmethod
     async def snapshot_memory(self) -> MemorySnapshot:
-        """Take a snapshot of files and processes, for `TaskSpec.resume`; the task goes on.
+        """Take a snapshot of files and processes, for `TaskSpec.resume`; the task continues.
 
         Raises:
             InvalidSpec: the task is not `freezable`.
@@ -129,7 +129,7 @@ class SupportsMemorySnapshots(Ability):
 class SupportsPorts(Ability):
     """A task whose ports can be connected to; `Capability.PORT`."""
 
-    _unsupported = ("port", "this engine has no way in")
+    _unsupported = ("port", "this engine cannot connect to ports of sandboxes")
 
     @abstractmethod
     async def connect(self, port: int) -> Connection:
@@ -145,22 +145,22 @@ class SupportsPorts(Ability):
 
 
 class SupportsForget(Ability):
-    """An engine that stores snapshots until it is told to forget them."""
+    """An engine that stores snapshots, and can forget each of them."""
 
-    _unsupported = ("snapshot", "this engine has none")
+    _unsupported = ("snapshot", "this engine takes no snapshots")
 
     @abstractmethod
     async def forget(self, snapshot: AnySnapshot) -> None:
         """Forget a snapshot; its storage is freed once nothing depends on it any more.
 
-        Tasks and snapshots that were made from it stay. An unknown one is fine.
+        Tasks and snapshots that were made from it stay. Does nothing if there is no such snapshot.
         """
 
     def frees(self, snapshot: AnySnapshot) -> bool:
         """Whether `forget` would free storage now; `True` if that is not known.
 
-        It would not while something else depends on all that the snapshot consists of, such as the
-        task that it was made from.
+        It would not free any while something else depends on every layer of the snapshot, such as
+        the task that it was taken of.
         """
         return True
 
@@ -171,11 +171,11 @@ class SupportsExport(Ability):
     It gives a `fingerprint` in its `EngineInfo`.
     """
 
-    _unsupported = ("export", "this engine's images do not outlive it")
+    _unsupported = ("export", "this engine cannot export images")
 
     @abstractmethod
     def export(self, snapshot: Snapshot) -> AsyncIterator[bytes]:
-        """A snapshot as a stream for `load`, without the image `Host` below it.
+        """A snapshot as a stream for `load`; the image `Host` below it is not part of the stream.
 
         Raises:
             UnknownImage: there is no such snapshot.
@@ -183,18 +183,18 @@ class SupportsExport(Ability):
 
     @abstractmethod
     async def load(self, stream: AsyncIterator[bytes]) -> Snapshot:
-        """Make a snapshot of what `export` gave, in this run or another.
+        """Make a snapshot from a stream of `export`, of this run or another.
 
         Raises:
-            InvalidSpec: it is not that, or it is not whole; nothing is left behind.
+            InvalidSpec: the stream is not from `export`, or incomplete; nothing is left behind.
             StoreFull: no room for it.
         """
 
 
 class SupportsPrepare(Ability):
-    """An engine that can be told what is likely to be created soon."""
+    """An engine that takes hints about the next `create`."""
 
-    _unsupported = ("prepare", "this engine makes no sandboxes ahead")
+    _unsupported = ("prepare", "this engine creates no sandboxes in advance")
 
     @abstractmethod
     async def prepare(self, spec: TaskSpec) -> None:
@@ -207,11 +207,11 @@ class SupportsPrepare(Ability):
 class SupportsVolumes(Ability):
     """An engine that mounts volumes, `TaskSpec.volumes`; `Capability.VOLUME`."""
 
-    _unsupported = ("volume", "this engine has none")
+    _unsupported = ("volume", "this engine has no volumes")
 
     @abstractmethod
     async def forget_volume(self, volume: str) -> None:
         """Forget a volume, by `VolumeMount.volume`; tasks that have it mounted keep it.
 
-        The same name means a new volume from then on. An unknown one is fine.
+        The same name means a new volume from then on. Does nothing if there is no such volume.
         """

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 class Connection(ABC):
     """A connection to a port inside a task, both ways.
 
-    After the end of the task, reading gives the end and writing raises `ConnectionError`.
+    After the end of the task, a read finds the end and a write raises `ConnectionError`.
     """
 
     @abstractmethod
@@ -27,7 +27,7 @@ class Connection(ABC):
 
     @abstractmethod
     async def end(self) -> None:
-        """Let the peer see the end of what we write; a second call does nothing."""
+        """End our direction: the peer reads the end; a second call does nothing."""
 
     @abstractmethod
     async def close(self) -> None:

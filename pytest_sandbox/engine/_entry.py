@@ -48,7 +48,7 @@ class Entry:
 
 
 class WatchKind(Enum):
-    """What happened to a watched path; a rename tells both names when both are known."""
+    """What happened to a watched path; a rename has both paths when both are known."""
 
     CREATE = "Create"
     MODIFY = "Modify"

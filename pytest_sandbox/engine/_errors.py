@@ -1,15 +1,15 @@
-"""What can go wrong in an engine, and what is at fault.
+"""The errors of engines, and whose fault each is.
 
     EngineError
     ├── EngineUnavailable   this machine cannot run the engine       (the machine's)
     ├── InvalidSpec         the request makes no sense                (the caller's)
     ├── Unsupported         a feature this engine does not have       (the caller's)
     ├── SpawnFailed         the command could not be started          (the caller's)
-    ├── UnknownImage        no such image, or not any more            (the caller's)
+    ├── UnknownImage        there is no such image, or no longer      (the caller's)
     ├── NotFreezable        a process that cannot be saved            (the program's)
     ├── StoreFull           no room left for another sandbox          (the machine's)
     ├── TaskEnded           the task is over                          (none)
-    └── OutputDropped       the output asked for is no longer held    (the caller's, too late)
+    └── OutputDropped       the output was dropped to make room       (the caller's, too late)
 
 File operations raise plain `OSError` with the errno and path that the kernel gave.
 """
@@ -50,7 +50,7 @@ class SpawnFailed(EngineError):
 
     Args:
         errno: why, as the kernel put it (`ENOENT`, `EACCES`, `ENOEXEC`, `E2BIG`, ...).
-        message: the sentence for the user; it names the command or the folder.
+        message: the sentence for the user; it names the command or the directory.
     """
 
     def __init__(self, errno: int, message: str) -> None:
@@ -87,11 +87,11 @@ class TaskEnded(EngineError):
 
 
 class OutputDropped(EngineError):
-    """Output at the offset asked for was read before and is no longer held."""
+    """The output at this offset was read before, and dropped to make room for newer output."""
 
     def __init__(self, offset: int, first: int) -> None:
         super().__init__(
-            f"output at byte {offset} is no longer held; the first byte still held is {first}"
+            f"output at byte {offset} was dropped to make room; the oldest byte held is {first}"
         )
         self.offset = offset
         self.first = first

@@ -9,7 +9,7 @@ from ._entry import Entry, WatchEvent
 class OpenFile(ABC):
     """A regular file inside a task, open, addressed by byte offset like `pread(2)`.
 
-    Once closed, it raises `OSError` with `EBADF`; after the end of the task, `TaskEnded`.
+    After `close`, calls raise `OSError` with `EBADF`; after the end of the task, `TaskEnded`.
     """
 
     @abstractmethod
@@ -51,7 +51,7 @@ class Files(ABC):
 
     @abstractmethod
     async def listdir(self, path: str) -> list[Entry]:
-        """Describe what a directory holds, sorted by name; a linked directory is followed."""
+        """Describe what a directory holds, sorted by name; a link to a directory is followed."""
 
     @abstractmethod
     async def mkdir(self, path: str, *, parents: bool = False) -> None:
@@ -74,8 +74,8 @@ class Files(ABC):
 
     @abstractmethod
     async def unpack(self, path: str, stream: AsyncIterator[bytes]) -> None:
-        """Write the contents of a tar stream below a directory, which is made if need be.
+        """Write the contents of a tar stream below a directory, which is created if needed.
 
-        Nothing is written elsewhere, whatever names and links are in the stream. One that is no
-        tar, or ends early, is `EINVAL`; an error of `stream` itself reaches the caller.
+        Nothing is written elsewhere, whatever names and links are in the stream. A stream that is
+        no tar, or ends early, is `EINVAL`; an error that `stream` raises reaches the caller.
         """

@@ -1,8 +1,8 @@
-"""What the files, or the processes, of a task start from.
+"""Images and snapshots: what the files, or the processes, of a task start from.
 
-A closed set of types, so that a type checker sees a snapshot of a directory where one of all files
-is wanted. An engine makes up the names of its snapshots; each is good until the engine forgets it,
-and for no other engine.
+Each kind has a type of its own, so that a type checker refuses a snapshot of a directory where one
+of all files is needed. An engine chooses the names of its snapshots. A name is valid in this engine
+only, until it forgets the snapshot.
 """
 
 from dataclasses import dataclass
@@ -47,8 +47,8 @@ class MemorySnapshot:
         return self.name
 
 
-#: What the files of a task can start as.
+#: What the files of a task can start from.
 RootImage: TypeAlias = Host | Snapshot
 
-#: What an engine stores until it is told to forget it.
+#: What an engine stores until `SupportsForget.forget`.
 AnySnapshot: TypeAlias = Snapshot | DirectorySnapshot | MemorySnapshot

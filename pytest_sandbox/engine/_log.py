@@ -18,13 +18,13 @@ class OutputLog:
     """What a process wrote to one stream.
 
     Any number of readers can read it, from any offset that is still held. It holds up to
-    `capacity` bytes. When it is full, bytes that some reader has had make room first; if
-    no reader has had them, `append` waits, and so, through its pipe, does the program. Memory
-    stays bounded whatever the program writes: a long output lives in a temporary file that
-    has no name, used as a ring.
+    `capacity` bytes. When it is full, bytes that a reader has had are dropped to make room; if no
+    reader has had them, `append` waits, and so does the program, because its pipe is full. Memory
+    stays bounded whatever the program writes: a long output is in a temporary file that has no
+    name, used as a ring.
 
     When the disk has no room for that file, the log ends there: readers get what it holds and
-    then `StoreFull`, so that a part is not mistaken for the whole; the program continues.
+    then `StoreFull`, so that they do not take a part for the whole; the program continues.
     """
 
     def __init__(self, capacity: int = CAPACITY) -> None:
@@ -75,12 +75,12 @@ class OutputLog:
             view = view[room:]
 
     def close(self) -> None:
-        """Nothing more will come; readers see the end, a waiting writer is let go."""
+        """End the stream: readers see its end, and `append` stops waiting."""
         self._closed = True
         self._wake()
 
     def dispose(self) -> None:
-        """Close it and let go of all that it holds, which counts as dropped from then on."""
+        """Close it and drop all that it holds."""
         self.close()
         self._first = self._end
         self._memory = bytearray()
@@ -91,7 +91,7 @@ class OutputLog:
         """Up to `limit` bytes at `offset`; waits for some, and is empty only at the end.
 
         Raises:
-            OutputDropped: those bytes were read before and have made room for newer ones.
+            OutputDropped: those bytes were read before, and dropped to make room for newer ones.
             StoreFull: the disk had no room for those bytes.
         """
         while True:
@@ -135,7 +135,7 @@ class OutputLog:
 
     def _store(self, view: memoryview) -> None:
         """Hold bytes for which there is room, at the cost of the oldest ones."""
-        # What is overwritten is gone even when the write fails halfway.
+        # Bytes that are overwritten are lost even if the write fails halfway.
         self._first = max(self._first, self._end + len(view) - self._capacity)
         try:
             self._write(view)
@@ -159,8 +159,8 @@ class OutputLog:
 
     def _fail(self, error: OSError) -> None:
         self._failure = (
-            f"output from byte {self._end} on is lost, the folder for temporary files"
-            f" takes no more: {error}"
+            f"output from byte {self._end} on is lost: cannot write to the directory for"
+            f" temporary files: {error}"
         )
         self.close()
 

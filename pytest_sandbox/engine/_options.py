@@ -1,4 +1,4 @@
-"""Refusing options of an engine that it does not have, or whose value makes no sense."""
+"""Refuses options that an engine does not have, and values that make no sense."""
 
 from collections.abc import Collection, Mapping
 

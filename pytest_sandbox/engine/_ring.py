@@ -12,7 +12,7 @@ class Ring:
     descriptor, which `close`, the garbage collector or the end of the process release.
 
     Raises:
-        OSError: the folder for temporary files takes no more.
+        OSError: the directory for temporary files is full.
     """
 
     def __init__(self, capacity: int) -> None:

@@ -1,4 +1,4 @@
-"""What the server asks an engine for."""
+"""What the server asks an engine for: specifications of tasks and processes, capabilities."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -43,7 +43,7 @@ class Limits:
     Attributes:
         cpus: processors' worth of time per second, 1.5 for one and a half.
         memory: bytes of memory.
-        processes: how many processes and threads.
+        processes: number of processes and threads.
     """
 
     cpus: float | None = None
@@ -53,7 +53,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Gpus:
-    """GPUs that a task is to have for itself.
+    """GPUs that a task asks for, for itself alone.
 
     Attributes:
         kind: `"H100"`, as Modal names them; empty for any.
@@ -70,7 +70,7 @@ class VolumeMount:
 
     Attributes:
         volume: its name; the engine makes it when it is first mounted.
-        path: absolute; where it shows. It is created if it does not exist.
+        path: absolute; where it is mounted. It is created if it does not exist.
         read_only: whether the task may only read it.
     """
 
@@ -107,18 +107,18 @@ class TaskSpec:
     Attributes:
         main: the process that the task lives and dies with; `None` for a task that lives
             until it is killed.
-        image: what its files start as.
+        image: what its files start from.
         env: environment of every process of the task.
         workdir: absolute; `None` for the image's. It is created if it does not exist.
         hostname: what `uname -n` says inside.
         limits: upper bounds.
-        volumes: what is mounted besides.
-        gpus: what it is to have of these; `None` for none.
+        volumes: volumes to mount.
+        gpus: GPUs for this task; `None` for none.
         freezable: whether `snapshot_memory` may be called on it, which may cost isolation.
-        resume: the task starts with the files and processes of this snapshot, whose `main` and
-            `image` count instead of those given here.
-        name: of the sandbox, for people and for scripts; need not be unique.
-        tags: of the sandbox when it is created, for the same.
+        resume: the task starts with the files and processes of this snapshot; `main` and `image`
+            are ignored.
+        name: of the sandbox, for people and for scripts of tests; need not be unique.
+        tags: of the sandbox when it is created, for the same purpose.
     """
 
     main: ProcessSpec | None = None

@@ -27,7 +27,7 @@ class EndCause(Enum):
     EXITED = "exited"  #: its main process ended
     KILLED = "killed"  #: `Task.kill` was called
     OUT_OF_MEMORY = "out of memory"  #: the kernel killed its main process for memory
-    LOST = "lost"  #: what held it together died: its agent, or the engine
+    LOST = "lost"  #: its agent or the engine died
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ class Task(ABC):
     `SupportsMemorySnapshots`, `SupportsPorts`.
     """
 
-    #: The process the task lives and dies with, if its specification had one.
+    #: Its main process, if the specification had one: the task ends with it.
     main: Process | None
     #: File operations inside.
     files: Files

@@ -28,7 +28,9 @@ def check_task(spec: TaskSpec) -> None:
         InvalidSpec: no engine could run it.
     """
     if not _HOSTNAME.fullmatch(spec.hostname):
-        raise InvalidSpec(f"hostname {spec.hostname!r} is not made of 1 to 64 of A-Z a-z 0-9 . -")
+        raise InvalidSpec(
+            f"hostname {spec.hostname!r}: use 1 to 64 letters, digits, dots and dashes"
+        )
     _check_env(spec.env)
     _check_workdir(spec.workdir)
     _check_limits(spec.limits)
@@ -46,10 +48,10 @@ def check_process(spec: ProcessSpec) -> None:
         InvalidSpec: no engine could run it.
     """
     if not spec.argv or not spec.argv[0]:
-        raise InvalidSpec(f"no command in argv {spec.argv!r}")
+        raise InvalidSpec(f"argv {spec.argv!r} has no command")
     for argument in spec.argv:
         if not is_text(argument):
-            raise InvalidSpec(f"argument {argument!r} is not a string without NUL")
+            raise InvalidSpec(f"argument {argument!r} must be a string without NUL")
     _check_env(spec.env)
     _check_workdir(spec.workdir)
     if spec.stdout is Output.STDOUT:
@@ -65,12 +67,12 @@ def _check_env(env: Mapping[str, str]) -> None:
         if not is_variable_name(name):
             raise InvalidSpec(f"{name!r} cannot be the name of an environment variable")
         if not is_text(value):
-            raise InvalidSpec(f"environment variable {name!r} cannot be {value!r}")
+            raise InvalidSpec(f"environment variable {name!r}: {value!r} must be text without NUL")
 
 
 def _check_workdir(workdir: str | None) -> None:
     if workdir is not None and not is_absolute_path(workdir):
-        raise InvalidSpec(f"working directory {workdir!r} is not an absolute path")
+        raise InvalidSpec(f"working directory {workdir!r} must be an absolute path")
 
 
 def _check_volumes(volumes: tuple[VolumeMount, ...]) -> None:
@@ -78,26 +80,26 @@ def _check_volumes(volumes: tuple[VolumeMount, ...]) -> None:
         parts = volume.path.split("/")[1:]
         if not is_absolute_path(volume.path) or {"", ".", ".."} & set(parts):
             raise InvalidSpec(
-                f"volume {volume.volume!r}: {volume.path!r} is no plain absolute path below /"
+                f"volume {volume.volume!r}: {volume.path!r} must be absolute, without . and .."
             )
     paths = [volume.path for volume in volumes]
     for path in paths:
         if paths.count(path) > 1:
-            raise InvalidSpec(f"two volumes cannot be mounted at one path, {path!r}")
+            raise InvalidSpec(f"two volumes have the same path {path!r}")
 
 
 def _check_limits(limits: Limits) -> None:
     for name, value in (("cpus", limits.cpus), ("memory", limits.memory)):
         if value is not None and not 0 < value < math.inf:
-            raise InvalidSpec(f"limit {name}={value!r} is not a number above zero")
+            raise InvalidSpec(f"limit {name}={value!r} must be a number above 0")
     for name, value, most in (
         ("cpus", limits.cpus, _MOST_CPUS),
         ("memory", limits.memory, _MOST_MEMORY),
         ("processes", limits.processes, _MOST_PROCESSES),
     ):
         if value is not None and value > most:
-            raise InvalidSpec(f"limit {name}={value!r} is beyond {most}, what Linux can count")
+            raise InvalidSpec(f"limit {name}={value!r} must be at most {most}")
     if limits.memory is not None and limits.memory < _LEAST_MEMORY:
-        raise InvalidSpec(f"limit memory={limits.memory!r} is not a megabyte; it counts bytes")
+        raise InvalidSpec(f"limit memory={limits.memory!r} must be at least {_LEAST_MEMORY} bytes")
     if limits.processes is not None and limits.processes < 1:
-        raise InvalidSpec(f"limit processes={limits.processes!r} leaves no room for one")
+        raise InvalidSpec(f"limit processes={limits.processes!r} must be at least 1")

@@ -111,7 +111,7 @@ class Steps(RuleBasedStateMachine):
         made = []
         for name, engine in self.engines.items():
             task = self.run(answer(engine.create(specs[name])))
-            assert isinstance(task, Task), f"{name} answers {task!r} to create({specs[name]})"
+            assert isinstance(task, Task), f"{name} answered {task!r} to create({specs[name]})"
             made.append(Subject(name, task))
         self.worlds.append(World(made, model))
         if len(self.worlds) > _MOST_WORLDS:
@@ -152,7 +152,7 @@ class Steps(RuleBasedStateMachine):
         right = outcome(expected)
         for subject in (world or self.world).subjects:
             seen = self.run(answer(ask(subject)))
-            assert seen == right, f"{subject.name} answers {seen!r}, and {right!r} is right"
+            assert seen == right, f"{subject.name} answered {seen!r}, expected {right!r}"
         return right
 
     def each(

@@ -48,7 +48,7 @@ class PlannedFault:
     cut_after_bytes: int | None = None
 
     def set_on(self, faults: Faults) -> CallFault:
-        """Set it; it is optional, as nobody knows whether such a call will be made."""
+        """Set it as optional: such a call may never be made."""
         fault = faults.on(self.rpc, nth=self.nth).optional()
         if self.delay:
             fault.delay(self.delay)

@@ -33,7 +33,7 @@ class ComparedSnapshot:
     Attributes:
         snapshots: by name of the engine.
         model: what files there are.
-        looks: what else each engine told of them, by its name; empty if it was not asked.
+        looks: rights, times and links of them, by name of the engine; empty if not asked for.
     """
 
     snapshots: Mapping[str, Snapshot]
@@ -69,7 +69,7 @@ class ImageSteps(Steps):
     @precondition(_with_images)
     @rule(target=images, end=st.booleans())
     def snapshot(self, end: bool) -> Any:
-        """Take snapshots; if the sandboxes end with that, go on in copies."""
+        """Take snapshots; if that ended the sandboxes, continue in copies."""
         if not self._may_make_one():
             return multiple()
         world, model = self.world, self.model.bare()
@@ -107,7 +107,7 @@ class ImageSteps(Steps):
             engine = self.engines[name]
             self.run(SupportsForget.of(engine).forget(taken))
             seen = self.run(answer(engine.create(TaskSpec(image=taken))))
-            assert seen == "UnknownImage", f"{name} answers {seen!r} to a forgotten image"
+            assert seen == "UnknownImage", f"{name} answered {seen!r} for a forgotten image"
 
     @precondition(_with_images)
     @rule(target=directories, path=QUESTIONS | st.just(ROOT))
@@ -169,7 +169,7 @@ class ImageSteps(Steps):
 
     def _has_ended(self, world: World) -> None:
         for subject in world.subjects:
-            assert subject.task.poll() is not None, f"{subject.name} goes on after end=True"
+            assert subject.task.poll() is not None, f"{subject.name} still runs after end=True"
         self.end(world)
 
 

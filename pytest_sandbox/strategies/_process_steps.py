@@ -17,7 +17,7 @@ from ._subject import Done, Subject, content, exactly
 
 
 class ProcessSteps(Steps):
-    """Programs that end at once, and programs that go on."""
+    """Programs that end at once, and programs that continue."""
 
     cats: Bundle[Cat] = Bundle("cats")
 
@@ -72,7 +72,7 @@ class ProcessSteps(Steps):
 
     @rule(target=cats)
     def start_cat(self) -> Cat:
-        """Start a program that goes on until its input ends."""
+        """Start a program that runs until its input ends."""
         processes = [self.run(subject.start("cat")) for subject in self.world.subjects]
         cat = Cat(self.world, processes)
         self.world.cats.append(cat)

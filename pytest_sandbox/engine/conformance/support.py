@@ -39,7 +39,7 @@ async def soon(awaitable: Awaitable[T], what: str) -> T:
         return await awaitable
 
     try:
-        # As a coroutine: `wait_for` would leave a cancelled `gather` with an error nobody takes.
+        # As a coroutine: `wait_for` would leave a cancelled `gather` with an unretrieved error.
         return await asyncio.wait_for(result(), PATIENCE)
     except asyncio.TimeoutError:
         raise AssertionError(f"never ended: {what}") from None

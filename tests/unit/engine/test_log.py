@@ -190,7 +190,7 @@ async def test_a_slow_reader_is_told_what_it_missed() -> None:
     await log.read(0)
     await log.append(b"56")
 
-    with pytest.raises(OutputDropped, match=r"byte 1 .* first byte still held is 2") as caught:
+    with pytest.raises(OutputDropped, match=r"byte 1 .* oldest byte held is 2") as caught:
         await log.read(1)
 
     assert (caught.value.offset, caught.value.first) == (1, 2)

@@ -201,7 +201,7 @@ async def check_open_follows_links(engine: Engine) -> None:
 
 
 async def check_an_open_file_outlives_its_name(engine: Engine) -> None:
-    """An open file stays the same file when its name goes, or comes to mean another."""
+    """An open file stays the same when its name is removed, or given to another file."""
     async with a_task(engine) as task:
         await sh(task, "printf old > /tmp/f")
         file = await soon(task.files.open("/tmp/f", O_RDWR), "open")

@@ -48,7 +48,7 @@ async def watching(task: Task, path: str, *, recursive: bool = False) -> AsyncIt
 
 
 async def check_events_in_a_directory(engine: Engine) -> None:
-    """Making, changing and removing a file in a watched directory is told, with its path."""
+    """A watch reports a file that is made, changed or removed in the directory, with its path."""
     async with a_task(engine) as task, watching(task, "/tmp") as watcher:
         await sh(task, ": > /tmp/f")
         await watcher.until(WatchKind.CREATE, "/tmp/f")
@@ -59,7 +59,7 @@ async def check_events_in_a_directory(engine: Engine) -> None:
 
 
 async def check_changes_by_file_operations(engine: Engine) -> None:
-    """Changes by file operations are told like those by programs."""
+    """A watch reports changes by file operations like those by programs."""
     async with a_task(engine) as task, watching(task, "/tmp") as watcher:
         await task.files.mkdir("/tmp/d")
         await watcher.until(WatchKind.CREATE, "/tmp/d")
@@ -68,7 +68,7 @@ async def check_changes_by_file_operations(engine: Engine) -> None:
 
 
 async def check_rename(engine: Engine) -> None:
-    """A rename inside a watched directory tells both names."""
+    """A rename inside a watched directory is reported with both names."""
     async with a_task(engine) as task:
         await sh(task, ": > /tmp/old")
         async with watching(task, "/tmp") as watcher:
@@ -77,7 +77,7 @@ async def check_rename(engine: Engine) -> None:
 
 
 async def check_rename_across_the_border(engine: Engine) -> None:
-    """A rename out of, or into, a watched directory tells the name that is inside."""
+    """A rename out of, or into, a watched directory is reported with the name that is inside."""
     async with a_task(engine) as task:
         await sh(task, "mkdir /tmp/in /tmp/out; : > /tmp/in/a; : > /tmp/out/b")
         async with watching(task, "/tmp/in") as watcher:
@@ -88,7 +88,7 @@ async def check_rename_across_the_border(engine: Engine) -> None:
 
 
 async def check_a_single_file(engine: Engine) -> None:
-    """A file can be watched itself; changes to its neighbours are not told."""
+    """A file can be watched itself; changes to its neighbours are not reported."""
     async with a_task(engine) as task:
         await sh(task, ": > /tmp/f; : > /tmp/g")
         async with watching(task, "/tmp/f") as watcher:
@@ -99,7 +99,7 @@ async def check_a_single_file(engine: Engine) -> None:
 
 
 async def check_not_recursive(engine: Engine) -> None:
-    """Without `recursive`, what happens in a directory below is not told."""
+    """Without `recursive`, changes in a directory below are not reported."""
     async with a_task(engine) as task:
         await sh(task, "mkdir /tmp/d")
         async with watching(task, "/tmp") as watcher:
@@ -123,7 +123,7 @@ async def check_recursive(engine: Engine) -> None:
 
 
 async def check_recursive_misses_nothing(engine: Engine) -> None:
-    """With `recursive`, what is made at once in a directory just made is told."""
+    """With `recursive`, a file made at once in a new directory is reported."""
     async with a_task(engine) as task:
         for turn in range(10):
             top = f"/tmp/t{turn}"
@@ -133,7 +133,7 @@ async def check_recursive_misses_nothing(engine: Engine) -> None:
 
 
 async def check_two_watches(engine: Engine) -> None:
-    """Two watches of one place are told the same, and end independently."""
+    """Two watches of one place report the same, and end independently."""
     async with a_task(engine) as task, watching(task, "/tmp") as one:
         async with watching(task, "/tmp") as other:
             await sh(task, ": > /tmp/f")
@@ -144,7 +144,7 @@ async def check_two_watches(engine: Engine) -> None:
 
 
 async def check_many_changes(engine: Engine) -> None:
-    """Thousands of changes at once are told, each of them."""
+    """Each of thousands of changes at once is reported."""
     async with a_task(engine) as task, watching(task, "/tmp") as watcher:
         await sh(task, "cd /tmp; touch $(seq 10000 13000)")
         await watcher.until(WatchKind.CREATE, "/tmp/13000")

@@ -8,7 +8,7 @@ from ..support import SUCCESS, a_task, equal, raises, run, sh, soon
 
 MEBIBYTE = 2**20
 
-#: Needs as many bytes of memory as it is told to: `tail` holds what it may have to print.
+#: Needs the given number of bytes of memory: `tail` holds what it may have to print.
 HOG = "head -c {size} /dev/zero | tail -c {size} | wc -c"
 
 

@@ -91,7 +91,7 @@ async def check_big_output(engine: Engine) -> None:
 
 
 async def check_big_output_while_nobody_reads(engine: Engine) -> None:
-    """A program can end although nobody read its output, as long as the log holds it all."""
+    """A program can end before its output is read, as long as the log holds all of it."""
     count = 1_000_000
     async with a_task(engine) as task:
         process = await start(task, "seq", "1", str(count))

@@ -47,7 +47,7 @@ async def check_it_is_the_controlling_terminal(engine: Engine) -> None:
 
 @needs_pty
 async def check_size(engine: Engine) -> None:
-    """The terminal has the size asked for, until it is told another; programs hear of it."""
+    """The terminal has the size asked for; `resize` changes it, and programs are signalled."""
     async with a_task(engine) as task:
         script = "trap 'stty size' WINCH; stty size; while :; do sleep 0.01; done"
         size = PtySize(rows=33, columns=101)

@@ -69,7 +69,7 @@ async def check_write_when_the_process_closed_its_input(engine: Engine) -> None:
     async with a_task(engine) as task:
         process = await start(task, "/bin/sh", "-c", NO_INPUT)
         equal(await line(process), b"closed", "the process")
-        await raises(BrokenPipeError, process.write_stdin(b"x"), "a write that nobody can read")
+        await raises(BrokenPipeError, process.write_stdin(b"x"), "a write after the reader closed")
         assert process.poll() is None, "the refused write ended the process"
 
 

@@ -23,7 +23,7 @@ from ..support import content, equal, raises, sh, soon
 
 NEEDS = frozenset({Capability.MEMORY_SNAPSHOT})
 
-#: Does what it is told line by line, and counts the lines.
+#: Runs each line of its input, and counts the lines.
 COUNTER = ProcessSpec(
     ("/bin/sh", "-c", 'n=0; while read -r l; do n=$((n + 1)); eval "$l"; echo $n; done')
 )

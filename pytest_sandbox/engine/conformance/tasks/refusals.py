@@ -64,7 +64,7 @@ async def check_no_memory_snapshots(engine: Engine) -> None:
 
 @lacking(Capability.PORT)
 async def check_no_ports(engine: Engine) -> None:
-    """An engine that has no way in refuses connections."""
+    """An engine that cannot connect to ports refuses connections."""
     async with a_task(engine) as task:
         await raises(Unsupported, connect(task, 80), "connect")
 

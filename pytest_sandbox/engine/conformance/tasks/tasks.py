@@ -103,7 +103,7 @@ async def check_kill_after_the_end_changes_nothing(engine: Engine) -> None:
 
 
 async def check_many_wait_for_the_task(engine: Engine) -> None:
-    """Any number of callers can wait for the end of a task; giving up disturbs nobody."""
+    """Any number of callers can wait for the end of a task; a cancelled wait disturbs no other."""
     async with a_task(engine, "cat") as task:
         waits = [asyncio.ensure_future(task.wait()) for _ in range(10)]
         await asyncio.sleep(0)
