@@ -3,8 +3,8 @@
 `Rpcs` reads what the server recorded, and `Faults` tells it what to disturb. Neither knows where
 the server is: they ask it through a client, or directly if it is in this process.
 
-The names are imported when they are first asked for: every client needs `StatusDetails`, and few
-need the descriptions of all calls, which take long to load.
+Names are imported on first use: every client needs `StatusDetails`, but few need the descriptors
+of all RPCs, which take long to load.
 """
 
 import importlib

@@ -1,4 +1,4 @@
-"""The details of a status: how long to wait before the same call again."""
+"""The details of a status: how long to wait before the call is made again."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -14,7 +14,7 @@ _RETRY_POLICY = "type.modal.com/modal.client.RPCRetryPolicy"
 
 
 class StatusDetails(StatusDetailsCodecBase):
-    """Writes and reads `grpc-status-details-bin` of the one kind that Modal's clients heed."""
+    """Writes and reads `grpc-status-details-bin` of the only kind that Modal's clients use."""
 
     def encode(
         self, status: Status, message: str | None, details: Iterable[Message] | None
@@ -26,7 +26,7 @@ class StatusDetails(StatusDetailsCodecBase):
         return encoded.SerializeToString()
 
     def decode(self, status: Status, message: str | None, data: bytes) -> list[RPCRetryPolicy]:
-        """The messages of type `RPCRetryPolicy`; whatever else there is, is passed over."""
+        """The messages of type `RPCRetryPolicy`; others are ignored."""
         try:
             found = RPCStatus.FromString(data).details
             return [
@@ -39,7 +39,7 @@ class StatusDetails(StatusDetailsCodecBase):
 
 
 def retry_after(details: Any) -> float | None:
-    """Seconds after which the server wants the same call again, if it said so."""
+    """Seconds to wait before the call is made again; `None` if the server did not say."""
     for detail in details or ():
         if isinstance(detail, RPCRetryPolicy):
             return max(0.0, detail.retry_after_secs)

@@ -38,7 +38,7 @@ def request_filter(
 
     Args:
         test: asked about each call.
-        expected: of the request, nested.
+        expected: values of the request, nested.
         words: as the caller wrote it.
     """
 
@@ -54,7 +54,7 @@ def request_filter(
 
 
 def check_any_request(expected: dict[Any, Any]) -> None:
-    """See that the request of some RPC can be as expected.
+    """Check that the request of some RPC can have the expected values.
 
     Raises:
         ValueError: none can; the message is about the RPC that comes closest.
@@ -67,12 +67,12 @@ def check_any_request(expected: dict[Any, Any]) -> None:
             raise ValueError(f"no request has a field {name!r}{nearest(str(name), names)}")
     errors = [_wrong(each.request.DESCRIPTOR, expected) for each in SIGNATURES.values()]
     if None not in errors:
-        # The most to the point comes from a message that has all the fields named first.
+        # The best explanation is of a message that has the field, but not with that value.
         raise max(filter(None, errors), key=lambda error: "has no field" not in str(error))
 
 
 def _can_be(call: Rpc, expected: dict[Any, Any]) -> bool:
-    """Whether the request of a call was kept and is of a type that can be as expected."""
+    """Whether a call has a recorded request, of a type that can have the expected values."""
     return call.request is not None and _wrong(call.request.DESCRIPTOR, expected) is None
 
 

@@ -76,7 +76,7 @@ class CallHistory:
             if not page.more:
                 break
             since = page.records[-1].number + 1
-        # What is no longer held stays as it was last seen.
+        # Calls that the recorder has dropped stay as they were last seen.
         under_way = [n for n, rpc in self._rpcs.items() if n >= held and not rpc.status]
         self._upcoming = page.next
         self._next = min(under_way, default=page.next)

@@ -1,14 +1,14 @@
-"""Whether a message is as expected, and where it is not.
+"""Compares messages with expected values, and finds differences.
 
-What is expected is a dict with some of the fields of a message; fields that it does not name may
-be anything. A value is compared by `==`, so `unittest.mock.ANY` fits everything, but for:
+Expected is a dict with some of the fields of a message; other fields can have any value. A value
+is compared by `==`, so `unittest.mock.ANY` equals everything, with these exceptions:
 
     a dict          for a message: some of its fields; for a map: some of its entries; for a
                     list: entries by index, `{0: ...}`
     a list, tuple   for a list: all its entries, each as a value of its own
     a str           for an enum: the name of its value; for bytes: their text in UTF-8
     None            the field is not set
-    a function      whatever it says of the actual value
+    a function      it is given the actual value and says whether that is right
 """
 
 from collections.abc import Iterator, Mapping
@@ -37,7 +37,7 @@ _SCALARS: dict[int, tuple[type, ...]] = {
 
 @dataclass(frozen=True)
 class Difference:
-    """A place where a message is not as expected."""
+    """A place in a message with another value than expected."""
 
     path: str
     expected: Any
@@ -64,10 +64,10 @@ def nested(keywords: Mapping[str, Any]) -> dict[Any, Any]:
 
 
 def check(descriptor: Any, expected: Expected, path: str = "") -> None:
-    """See that a message of that type can be as expected at all.
+    """Check that a message of this type can have the expected values.
 
     Raises:
-        ValueError: a field does not exist, or can never have that value.
+        ValueError: a field does not exist, or can never have its value.
     """
     for name, wanted in expected.items():
         field = descriptor.fields_by_name.get(name)
@@ -112,12 +112,12 @@ def _check_scalar(field: Any, wanted: Any, path: str) -> None:
 
 
 def differences(message: Message, expected: Expected, path: str = "") -> Iterator[Difference]:
-    """Where a message is not as expected; `check` has seen what is expected."""
+    """Where a message differs from the expected values, which `check` has accepted."""
     for name, wanted in expected.items():
         field = message.DESCRIPTOR.fields_by_name[name]
         value = getattr(message, name)
         absent = field.has_presence and not message.HasField(name)
-        # Of a message that is not set, the fields have their defaults.
+        # The fields of a message that is not set have their defaults.
         if absent and not isinstance(wanted, Mapping):
             value = None
         yield from _differ(field, value, wanted, f"{path}{name}")
@@ -153,7 +153,7 @@ def _differ_list(
 
 
 def _readable(field: Any, value: Any, wanted: Any) -> Any:
-    """The actual value in the way in which the expected one is written."""
+    """The actual value in the form of the expected one: the name of an enum, bytes as text."""
     if isinstance(wanted, str) and field.enum_type is not None and isinstance(value, int):
         known = field.enum_type.values_by_number.get(value)
         return known.name if known is not None else value

@@ -1,4 +1,4 @@
-"""The calls there are: their names, and the messages they take and give."""
+"""The RPCs: their names, and the types of their messages."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from pytest_sandbox._shared.suggestions import did_you_mean
 
 @dataclass(frozen=True)
 class Signature:
-    """What a call takes and gives.
+    """The messages of an RPC.
 
     Attributes:
-        request: the type of its request, or of each if it takes a stream of them.
-        response: the type of its response, or of each.
-        takes_stream: it takes any number of requests.
-        gives_stream: it gives any number of responses.
+        request: the type of its request, or of each in a stream.
+        response: the type of its response, or of each in a stream.
+        takes_stream: whether it takes a stream of requests.
+        gives_stream: whether it returns a stream of responses.
     """
 
     request: type[Message]
@@ -30,7 +30,7 @@ class Signature:
 
 
 class _Nothing:
-    """Stands in for a servicer, whose methods nobody looks at."""
+    """Stands in for a servicer, to read the types out of a generated `__mapping__`."""
 
     def __getattr__(self, name: str) -> None:
         return None
@@ -54,10 +54,10 @@ SIGNATURES = _signatures()
 
 
 def signature(rpc: str) -> Signature:
-    """What a call takes and gives.
+    """The messages of an RPC.
 
     Raises:
-        ValueError: there is no such call; it names the ones that are spelt alike.
+        ValueError: there is no such RPC; the message names similar ones.
     """
     if rpc not in SIGNATURES:
         raise ValueError(f"there is no RPC {rpc!r}{nearest(rpc, SIGNATURES)}")
@@ -65,16 +65,16 @@ def signature(rpc: str) -> Signature:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The end of an error about a name that is not known."""
+    """The end of an error about an unknown name: names that are similar."""
     hint = did_you_mean(name, known)
     return f"; {hint}" if hint else ""
 
 
 def check_status(name: str) -> None:
-    """See that a status of that name exists.
+    """Check that a status of this name exists.
 
     Raises:
-        ValueError: it does not; it names those spelt alike.
+        ValueError: it does not; the message names similar ones.
     """
     from grpclib import Status
 

@@ -11,21 +11,21 @@ from ._names import SIGNATURES, Signature, nearest
 
 
 class Rpc:
-    """One call: what was asked, what was answered, and how it went.
+    """One call: its requests, its responses, and how it ended.
 
     The fields of the request are attributes: `call.definition` is `call.request.definition`,
     unless this class has an attribute of that name.
 
     Attributes:
         number: counted from 1 over all calls of the engine, in the order of their arrival.
-        rpc: the name of the call, `"SandboxCreate"`.
+        rpc: the name of the RPC, such as `"SandboxCreate"`.
         phase: `"setup"`, `"call"` or `"teardown"` of the test; empty without a test.
-        listener: where it came in: `"unix"`, `"tcp"`, `"tls"`.
-        metadata: what came beside the request; `"[secret]"` stands for secrets.
-        status: the name of the status it ended with, `"OK"`; empty while it is under way. A
-            call whose client went away, or whose answer was lost on purpose, was `"CANCELLED"`.
+        listener: where it was made: `"unix"`, `"tcp"` or `"tls"`.
+        metadata: sent with the request; `"[secret]"` in the place of secrets.
+        status: the name of its status, such as `"OK"`; empty while it is under way. It is
+            `"CANCELLED"` if the client went away, or if a fault dropped the response.
         message: that of the status.
-        caller: who made it, by the environment variable `PYTEST_SANDBOX_CALLER` of that process.
+        caller: the environment variable `PYTEST_SANDBOX_CALLER` of the process that made it.
         started: on the engine's clock, in seconds since the Unix epoch.
         seconds: how long it took, on the engine's clock.
         sandbox_ids: the sandboxes it was about.
@@ -50,46 +50,46 @@ class Rpc:
 
     @cached_property
     def requests(self) -> tuple[Any, ...]:
-        """The requests that were kept, usually one; fields that are not known are kept too."""
+        """The recorded requests, usually one; unknown fields are part of them."""
         if self._signature is None:
             return ()
         return tuple(map(self._signature.request.FromString, self._record.requests))
 
     @cached_property
     def responses(self) -> tuple[Any, ...]:
-        """The responses that were kept: one, or the first ones of a stream."""
+        """The recorded responses: one, or the first ones of a stream."""
         if self._signature is None:
             return ()
         return tuple(map(self._signature.response.FromString, self._record.responses))
 
     @property
     def request(self) -> Any:
-        """The first request; `None` if there was none, or it was too large to keep."""
+        """The first request; `None` if there was none, or it was too large to record."""
         return self.requests[0] if self.requests else None
 
     @property
     def response(self) -> Any:
-        """The first response; `None` if there was none, or it was too large to keep."""
+        """The first response; `None` if there was none, or it was too large to record."""
         return self.responses[0] if self.responses else None
 
     @property
     def response_bytes(self) -> int:
-        """Bytes of all responses, kept or not."""
+        """Bytes of all responses, recorded or not."""
         return self._record.responded.bytes
 
     @property
     def request_bytes(self) -> int:
-        """Bytes of all requests, kept or not."""
+        """Bytes of all requests, recorded or not."""
         return self._record.requested.bytes
 
     @property
     def response_count(self) -> int:
-        """How many responses there were, kept or not."""
+        """How many responses there were, recorded or not."""
         return self._record.responded.messages
 
     @property
     def request_count(self) -> int:
-        """How many requests there were, kept or not."""
+        """How many requests there were, recorded or not."""
         return self._record.requested.messages
 
     def __getattr__(self, name: str) -> Any:
@@ -101,7 +101,8 @@ class Rpc:
             raise AttributeError(f"{self.rpc} has no {name!r}{nearest(name, [*known, *mine])}")
         if self.request is None:
             raise AttributeError(
-                f"{self.rpc} #{self.number}: its request of {self.request_bytes} bytes is not kept"
+                f"{self.rpc} #{self.number}: its request was not recorded, as it has "
+                f"{self.request_bytes} bytes"
             )
         return getattr(self.request, name)
 
@@ -110,7 +111,7 @@ class Rpc:
         return f"<#{self.number} {self.rpc} {end}>"
 
     def as_dict(self) -> dict[str, Any]:
-        """It as in the JSON of `Rpcs.to_json`."""
+        """The call as in the JSON of `Rpcs.to_json`."""
         return {
             "number": self.number,
             "rpc": self.rpc,

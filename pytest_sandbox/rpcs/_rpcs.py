@@ -116,7 +116,7 @@ class Rpcs:
 
     @property
     def dropped(self) -> int:
-        """Calls that were made and are no longer held, whatever they were."""
+        """How many calls of any kind are no longer recorded."""
         self._history.update()
         return self._history.dropped
 
@@ -167,7 +167,7 @@ class Rpcs:
                 f"expected no calls {self._words()}, but there are:{listed(found)}"
             )
         if self._history.dropped:
-            raise AssertionError(f"no calls {self._words()} are held, but{self._gap()}")
+            raise AssertionError(f"no calls {self._words()} are recorded, but{self._gap()}")
 
     def in_order(self, *rpcs: str) -> None:
         """Assert that these calls were made in this order; others between them are fine.
@@ -227,7 +227,7 @@ class Rpcs:
 
     def _gap(self) -> str:
         dropped = self._history.dropped
-        return f"\n{dropped} earlier calls are no longer held" if dropped else ""
+        return f"\n{dropped} earlier calls are no longer recorded" if dropped else ""
 
     def _check_rpc(self, rpc: str) -> None:
         # A client may call RPCs that this protocol lacks: those are known once they were made.

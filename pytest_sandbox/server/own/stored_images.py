@@ -17,7 +17,8 @@ from ..model.state import State
 from ..rpc.call import ServedCall
 from ..rpc.errors import invalid, unimplemented
 from ..rpc.handlers import once
-from ..snapshots.disk_cache import CHUNK, CachedImage, ImageCache, is_whole
+from ..snapshots.cache_writer import CHUNK, is_whole
+from ..snapshots.disk_cache import CachedImage, ImageCache
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,8 @@ from pytest_sandbox.engine import Clock
 from .call import CALLER, ServedCall
 from .disruption import Disruption, ResponseLost
 from .faults import FaultInjector
-from .recorder import RecordedCall, Recorder
+from .recorded_call import RecordedCall
+from .recorder import Recorder
 
 
 class CallMiddleware:

@@ -25,11 +25,10 @@ from typing import IO, Any
 
 from grpclib import GRPCError, Status
 
+from .cache_writer import LIMIT_VARIABLE, CacheWriter
+
 #: The most bytes of all stored images, unless the environment gives another number.
 LIMIT = 2 * 1024**3
-LIMIT_VARIABLE = "PYTEST_SANDBOX_CACHE_SIZE"
-#: Bytes read at a time.
-CHUNK = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ class ImageCache:
         home = environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
         return cls(Path(home, "pytest-sandbox", "images"), int(text) if text else LIMIT)
 
-    def writer(self) -> "CacheWriter":
+    def writer(self) -> CacheWriter:
         """A new file for the content of an image."""
         with self._locked():
             folder = self._sub("new")
@@ -82,7 +81,7 @@ class ImageCache:
             fcntl.flock(descriptor, fcntl.LOCK_EX)  # before another process can sweep it
         return CacheWriter(path, descriptor, self._limit)
 
-    def publish(self, key: str, written: "CacheWriter", about: Mapping[str, Any]) -> None:
+    def publish(self, key: str, written: CacheWriter, about: Mapping[str, Any]) -> None:
         """Store a written image under a key; it replaces the image that was stored there.
 
         Raises:
@@ -164,62 +163,6 @@ class ImageCache:
                 path.unlink()
         for blob in blobs.keys() - kept.keys():
             (self._folder / "blobs" / blob).unlink()
-
-
-class CacheWriter:
-    """Writes the content of one image. Every method blocks on the disk.
-
-    Args:
-        path: of the file.
-        descriptor: of the file, locked; `close` closes it.
-        limit: the most bytes that the content may have.
-    """
-
-    def __init__(self, path: str, descriptor: int, limit: int) -> None:
-        self.path = path
-        self._file = os.fdopen(descriptor, "wb")
-        self._limit = limit
-        self._hash = hashlib.sha256()
-        self._size = 0
-
-    def write(self, data: bytes) -> None:
-        """Write the next bytes.
-
-        Raises:
-            GRPCError: RESOURCE_EXHAUSTED: the content is larger than the limit.
-            OSError: the disk is full, or fails.
-        """
-        self._size += len(data)
-        if self._size > self._limit:
-            raise GRPCError(
-                Status.RESOURCE_EXHAUSTED,
-                f"the image takes more than the {self._limit} bytes that all stored images may "
-                f"take: set {LIMIT_VARIABLE} in the environment to more",
-            )
-        self._hash.update(data)
-        self._file.write(data)
-
-    def finish(self) -> str:
-        """Sync the file to the disk; the name of the blob."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        return self._hash.hexdigest()
-
-    def close(self) -> None:
-        """Close the file, and remove it if it was not stored."""
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self.path)
-        with contextlib.suppress(OSError):  # of a file that is removed anyway
-            self._file.close()
-
-
-def is_whole(content: IO[bytes], blob: str) -> bool:
-    """Whether the content of a blob matches its name; reading begins at the start again."""
-    seen = hashlib.sha256()
-    while data := content.read(CHUNK):
-        seen.update(data)
-    content.seek(0)
-    return seen.hexdigest() == blob
 
 
 def _blob_of(path: Path) -> str:

@@ -15,7 +15,8 @@ from grpclib import GRPCError, Status
 from pytest_sandbox._proto import extensions_pb2 as pb
 from pytest_sandbox._proto import images_pb2
 from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
-from pytest_sandbox.server.snapshots.disk_cache import ImageCache, is_whole
+from pytest_sandbox.server.snapshots.cache_writer import is_whole
+from pytest_sandbox.server.snapshots.disk_cache import ImageCache
 
 from .engines import GatedEngine
 from .harness import Created, Harness, refused, serve
