@@ -1,4 +1,4 @@
-"""Time that passes when it is told to."""
+"""A virtual clock, and event loops that skip to its next timer."""
 
 import asyncio
 import heapq
@@ -50,13 +50,13 @@ class VirtualClock(Clock):
 
     @property
     def next_timer(self) -> float | None:
-        """Seconds until the next sleeper wakes, or `None` if nobody sleeps."""
+        """Seconds until the next sleeper wakes, or `None` if nothing sleeps."""
         while self._timers and self._timers[0][2].done():
             heapq.heappop(self._timers)
         return self._timers[0][0] - self._elapsed if self._timers else None
 
     def jump(self) -> bool:
-        """Skip to the next sleeper and wake it; whether there was one.
+        """Skip to the next timer and wake its sleeper; returns whether there was one.
 
         Those that sleep until the very same moment are woken with it.
         """

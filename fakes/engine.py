@@ -36,7 +36,7 @@ from .files.view import FileView
 from .gpus import Gpu, GpuPool
 from .problems import Problems
 from .processes.ports import Acceptor
-from .processes.process import KernelInterface, Surroundings
+from .processes.process import KernelHooks, KernelInterface
 from .programs import PROGRAMS
 from .scripting.matching import Anything, Matcher
 from .scripting.port_script import PortScript
@@ -54,14 +54,13 @@ _PROGRAMS = {**PROGRAMS, "sh": shell_program("sh"), "bash": shell_program("bash"
 
 
 class FakeEngine(Engine, SupportsForget, SupportsExport, SupportsVolumes):
-    """Sandboxes without a kernel: no process, no port, and no way to the machine it runs on.
+    """Sandboxes in memory, without a real process or port, or any access to the machine.
 
     Files are in memory and follow the rules of Linux; a few programs and a shell are built in, and
     everything else is scripted.
 
-    Limits are held as far as they mean anything here: the number of processes; the bytes that
-    built-in programs keep, beyond which they are killed; a share of a processor always, for none
-    is used.
+    Two limits are enforced: the number of processes, and memory, which counts the bytes that
+    built-in programs hold; beyond it they are killed. A limit of processors has no effect.
 
     Args:
         clock: the time; a `VirtualClock` of its own unless given.
@@ -91,7 +90,7 @@ class FakeEngine(Engine, SupportsForget, SupportsExport, SupportsVolumes):
             lambda argv: self._scripts.nearest(lambda each: each.difference(argv)),
             lambda port: self._port_scripts.nearest(lambda each: each.difference(port)),
         )
-        self._around = Surroundings(
+        self._hooks = KernelHooks(
             programs=_PROGRAMS,
             command=lambda proc, argv: self._scripts.find(lambda each: each.matches(proc, argv)),
             port=self._scripted_port,
@@ -170,7 +169,8 @@ class FakeEngine(Engine, SupportsForget, SupportsExport, SupportsVolumes):
         except OSError as error:
             task.finish(TaskEnd(EndCause.KILLED))
             raise InvalidSpec(
-                f"{str(spec.resume)!r} cannot go on: what it had open on a volume is gone: {error}"
+                f"{str(spec.resume)!r} cannot be resumed: a file that was open on a volume is "
+                f"gone: {error}"
             ) from None
         return task
 
@@ -182,7 +182,7 @@ class FakeEngine(Engine, SupportsForget, SupportsExport, SupportsVolumes):
             fs: its files.
             gpus: what it has of these.
         """
-        return MemoryTask(spec, fs, gpus, self.clock, self._around, self._images)
+        return MemoryTask(spec, fs, gpus, self.clock, self._hooks, self._images)
 
     def _start_of(self, spec: TaskSpec) -> "DiskSnapshot":
         assert self._base is not None
@@ -192,7 +192,7 @@ class FakeEngine(Engine, SupportsForget, SupportsExport, SupportsVolumes):
         try:
             make_folders(fs, volume.path)
             fs.mount(
-                volume.path, self._volume(volume.volume), read_only=volume.read_only, lasting=True
+                volume.path, self._volume(volume.volume), read_only=volume.read_only, permanent=True
             )
         except OSError as error:
             raise InvalidSpec(
@@ -246,7 +246,7 @@ class FakeEngine(Engine, SupportsForget, SupportsExport, SupportsVolumes):
         return self._scripts.add(Script(words, place_of_caller()))
 
     def on_connect(self, port: int | Anything) -> PortScript:
-        """Say what happens to connections to a port, in all sandboxes, running or to come.
+        """Say what happens to connections to a port, in running sandboxes and in later ones.
 
         The last script that matches is taken, also if a process of the sandbox listens there.
 
@@ -260,12 +260,12 @@ class FakeEngine(Engine, SupportsForget, SupportsExport, SupportsVolumes):
 
     @property
     def problems(self) -> list[str]:
-        """What a test should know of: unknown commands, failed handlers, what is not supported."""
+        """A text for each unknown command, failed handler and unsupported feature so far."""
         return list(self._problems.found)
 
     @property
     def unused(self) -> list[str]:
-        """A sentence for each script that was used less often than it had to be."""
+        """A sentence for each script that was not used as often as required."""
         return [*self._scripts.unused(), *self._port_scripts.unused()]
 
     def _scripted_port(self, kernel: KernelInterface, port: int) -> Acceptor | None:

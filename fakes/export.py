@@ -35,9 +35,11 @@ def read(data: bytes, now_ns: Callable[[], int], size: int) -> DiskSnapshot:
     """
     body, digest = data[:-_DIGEST], data[-_DIGEST:]
     if not body.startswith(_MAGIC):
-        raise InvalidSpec(f"this is no image of an engine in memory: it begins with {data[:20]!r}")
+        raise InvalidSpec(
+            f"this is not an image of an engine in memory: it begins with {data[:20]!r}"
+        )
     if hashlib.sha256(body).digest() != digest:
-        raise InvalidSpec(f"the image of {len(data)} bytes is not whole, or was changed")
+        raise InvalidSpec(f"the image of {len(data)} bytes is truncated or damaged")
     fs = Filesystem(Disk(now_ns, size=size))
     tar.unpack(fs, "/", body[len(_MAGIC) :])
     add_devices(fs)

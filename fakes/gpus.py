@@ -23,7 +23,7 @@ _KINDS = {
 }
 _ANY_KIND = "T4"
 _UNKNOWN_SIZE = 16384
-#: How many of one kind a sandbox may have, if nobody says how many there are; Modal's own limit.
+#: How many of one kind a sandbox may have, unless the engine was given a list; Modal's own limit.
 _MOST = 8
 
 
@@ -105,7 +105,7 @@ class GpuPool:
 
 
 def environment(gpus: Sequence[Gpu]) -> dict[str, str]:
-    """What NVIDIA's container runtime and schedulers set for those who have GPUs."""
+    """What NVIDIA's container runtime and schedulers set in containers with GPUs."""
     if not gpus:
         return {}
     return {

@@ -1,4 +1,4 @@
-"""What a test should know of, though the code under test may not notice."""
+"""What went wrong in an engine in memory, to be reported to the test."""
 
 import traceback
 from collections.abc import Callable, Sequence
@@ -36,7 +36,7 @@ class Problems:
     def closed(self, port: int) -> str:
         """Nothing listens on a port; returns a sentence to add to the error."""
         hint = self._nearest_port(port)
-        hint = hint or "no port is scripted; say who answers with on_connect"
+        hint = hint or "no port is scripted; say what answers with on_connect"
         self.found.append(f"unscripted connection: port {port}\n{hint}")
         return hint
 
@@ -52,6 +52,6 @@ class Problems:
     def stuck(self, source: object) -> None:
         """A program or a handler did not notice that its process was killed."""
         self.found.append(
-            f"the handler of {source} goes on though its process was killed: "
+            f"the handler of {source} still runs though its process was killed: "
             "let asyncio.CancelledError through"
         )

@@ -39,12 +39,12 @@ from .gpus import Gpu, environment
 from .processes.kernel import DEFAULT_PATH, Kernel
 from .processes.memory_process import MemoryProcess
 from .processes.memory_snapshot import MemoryImage, restore_memory, snapshot_memory
-from .processes.process import Surroundings
+from .processes.process import KernelHooks
 from .stored_snapshots import StoredSnapshots
 
 _ENVIRONMENT = {"HOME": "/root", "PATH": DEFAULT_PATH}
 
-#: What is the kernel's, in the root.
+#: Top-level directories that belong to the kernel.
 _SYSTEM = ("dev", "proc", "sys")
 
 
@@ -59,8 +59,8 @@ class MemoryTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshot
         fs: its files.
         gpus: what it has of these.
         clock: its time.
-        around: the engine.
-        images: where it keeps what it is asked to keep.
+        hooks: what the engine does for its kernels.
+        images: the store of its snapshots.
     """
 
     def __init__(
@@ -69,12 +69,12 @@ class MemoryTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshot
         fs: Filesystem,
         gpus: Sequence[Gpu],
         clock: Clock,
-        around: Surroundings,
+        hooks: KernelHooks,
         images: StoredSnapshots,
     ) -> None:
         self.spec = spec
         self._images = images
-        self.kernel = Kernel(fs, clock, spec, gpus, around)
+        self.kernel = Kernel(fs, clock, spec, gpus, hooks)
         self.files: MemoryFiles = MemoryFiles(fs)
         self.main = None
         self._main: MemoryProcess | None = None
@@ -85,7 +85,7 @@ class MemoryTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshot
         make_folders(fs, self._workdir)
 
     def start_main(self, spec: ProcessSpec) -> None:
-        """Start the process that the task lives and dies with.
+        """Start the main process, whose end is the end of the task.
 
         Raises:
             SpawnFailed: the command cannot be started.
@@ -93,7 +93,7 @@ class MemoryTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshot
         self._be_main(self._start(spec))
 
     def resume(self, image: MemoryImage) -> None:
-        """Have the processes of another sandbox go on here, whose files it has."""
+        """Resume the processes of a snapshot, whose files this task has."""
         main = restore_memory(image, self.kernel)
         if main is not None:
             self._be_main(main)
@@ -147,7 +147,7 @@ class MemoryTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshot
             message += f" ({error.filename})"
         if process is not None:
             if isinstance(error, FileNotFoundError):
-                hint = self.kernel.around.problems.unknown(process.proc, process.proc.argv)
+                hint = self.kernel.hooks.problems.unknown(process.proc, process.proc.argv)
                 message += f"\n{hint}" if hint else ""
             process.proc.abandon()
         return SpawnFailed(number, message)
@@ -181,7 +181,7 @@ class MemoryTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshot
         fs = self.kernel.fs
         place = fs.path_of(fs.folder(path))
         if place == "/" or place.split("/")[1] in _SYSTEM:
-            raise InvalidSpec(f"nothing can be mounted at {path!r}, where the system itself is")
+            raise InvalidSpec(f"nothing can be mounted at {path!r}: it belongs to the system")
         if snapshot is None:
             disk = Disk(fs.disk.now_ns, size=fs.disk.size)
         else:
@@ -197,7 +197,9 @@ class MemoryTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshot
         """Take a snapshot of files and processes; the task goes on."""
         self._check()
         if not self.spec.freezable:
-            raise InvalidSpec("the memory of a sandbox can be kept only if it was created for that")
+            raise InvalidSpec(
+                "a memory snapshot can only be taken of a sandbox that was created for it"
+            )
         main = self._main.proc.pid if self._main else None
         return self._images.add_memory(snapshot_memory(self.kernel, main))
 

@@ -1,4 +1,4 @@
-"""What lies on one disk: inodes and their names, who has them open, and the room they take.
+"""What lies on one disk: inodes and their names, open files, and the room they take.
 
 Numbers are those of inodes. Nothing here knows paths, or where the disk is mounted.
 """
@@ -82,7 +82,7 @@ class Disk:
         self.put(Directory(ROOT, 0o755, now_ns(), parent=ROOT))
 
     def snapshot(self) -> DiskSnapshot:
-        """What the disk is now. Files that are open but have no name are not kept."""
+        """The disk as it is now, without files that are open but have no name."""
         table = self._table.fork()
         used = self._used
         for number in self._handles:
@@ -124,14 +124,14 @@ class Disk:
             directory = here.parent
         return True
 
-    # Who has what open.
+    # Open files.
 
     def opened(self, handle: InodeHolder) -> None:
-        """A file is held from now on, whether it keeps a name or not."""
+        """Keep an inode for an open file, even after its last name is removed."""
         self._handles.setdefault(handle.number, []).append(handle)
 
     def released(self, handle: InodeHolder) -> None:
-        """It is not held any more by this one."""
+        """Let go of the inode of a file that was closed."""
         handles = self._handles[handle.number]
         handles.remove(handle)
         if not handles:

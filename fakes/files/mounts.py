@@ -27,7 +27,7 @@ class Mount:
         disk: what is shown; trees may share it.
         at: the directory that it hides; `None` for what the tree begins with.
         read_only: whether nothing can be changed through it.
-        lasting: whether it stays as long as the tree.
+        permanent: whether it cannot be unmounted.
         handles: what is open through it, the working directories of processes among it.
     """
 
@@ -35,7 +35,7 @@ class Mount:
     disk: Disk
     at: Node | None
     read_only: bool
-    lasting: bool
+    permanent: bool
     handles: dict[InodeHolder, None] = field(default_factory=dict)
 
     @property
@@ -56,7 +56,7 @@ class Mounts:
     """
 
     def __init__(self, disk: Disk) -> None:
-        self._mounts = {0: Mount(0, disk, None, read_only=False, lasting=True)}
+        self._mounts = {0: Mount(0, disk, None, read_only=False, permanent=True)}
         self._covers: dict[Node, Mount] = {}
         self._next_number = 1
 
@@ -144,9 +144,9 @@ class Mounts:
         disk = self.of(node).disk
         return any(at & _INODE == node & _INODE and self.of(at).disk is disk for at in self._covers)
 
-    def add(self, disk: Disk, at: Node, *, read_only: bool, lasting: bool) -> None:
+    def add(self, disk: Disk, at: Node, *, read_only: bool, permanent: bool) -> None:
         """Show a disk at a place."""
-        mount = Mount(self._next_number, disk, at, read_only, lasting)
+        mount = Mount(self._next_number, disk, at, read_only, permanent)
         self._next_number += 1
         self._mounts[mount.number] = mount
         self._covers[at] = mount
@@ -158,7 +158,7 @@ class Mounts:
             OSError: `EINVAL`, it is the top of none that can be undone; `EBUSY`, it is in use.
         """
         mount = self.of(node)
-        if node != mount.root or mount.lasting or mount.at is None:
+        if node != mount.root or mount.permanent or mount.at is None:
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
         if mount.handles or any(self.of(at) is mount for at in self._covers):
             raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))

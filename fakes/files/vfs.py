@@ -240,10 +240,10 @@ class Filesystem:
     # Mounting.
 
     def mount(
-        self, path: str, disk: Disk, *, read_only: bool = False, lasting: bool = False
+        self, path: str, disk: Disk, *, read_only: bool = False, permanent: bool = False
     ) -> None:
         """Show a disk at a directory, over what is there; `mount(2)`."""
-        self.mounts.add(disk, self.folder(path), read_only=read_only, lasting=lasting)
+        self.mounts.add(disk, self.folder(path), read_only=read_only, permanent=permanent)
 
     def unmount(self, path: str) -> None:
         """Undo the last mount at a directory; `umount(2)`."""

@@ -15,7 +15,7 @@ from ..files.mounts import Node
 from ..files.vfs import Filesystem
 from .description import Description
 from .ports import Ports
-from .process import KernelInterface, Program, SandboxProcess, Surroundings
+from .process import KernelHooks, KernelInterface, Program, SandboxProcess
 from .snapshotable import Snapshotable
 from .terminal import Terminal
 
@@ -42,7 +42,7 @@ class Kernel(KernelInterface):
         clock: the time of the engine.
         spec: what the task is.
         gpus: what it has of these.
-        around: the engine.
+        hooks: what the engine does for its kernels.
     """
 
     def __init__(
@@ -51,17 +51,17 @@ class Kernel(KernelInterface):
         clock: Clock,
         spec: TaskSpec,
         gpus: "Sequence[Gpu]",
-        around: Surroundings,
+        hooks: KernelHooks,
     ) -> None:
         self.fs = fs
         self.clock = clock
         self.spec = spec
         self.gpus = gpus
-        self.around = around
+        self.hooks = hooks
         self.processes: dict[int, SandboxProcess] = {}
         self.coroutines: dict[asyncio.Task[None], object] = {}
         self.ports = Ports(
-            lambda port: around.port(self, port), around.problems.closed, self.coroutines
+            lambda port: hooks.port(self, port), hooks.problems.closed, self.coroutines
         )
         self.memory = spec.limits.memory or _MEMORY
         self.held = 0
@@ -84,13 +84,13 @@ class Kernel(KernelInterface):
         """A process without a program; it owns a share of each descriptor.
 
         Args:
-            parent: who starts it.
+            parent: the process that starts it.
             argv: its command line.
             env: its environment.
             cwd: its working directory.
             fds: what its descriptors point to.
             terminal: the one of its session.
-            pid: its number, if it is to have a certain one.
+            pid: its number; by default the next one.
 
         Raises:
             OSError: `EAGAIN`, there are too many.
@@ -137,7 +137,7 @@ class Kernel(KernelInterface):
             OSError: as `execve(2)`; the filename is the command, or the interpreter.
         """
         check_size(proc.argv, proc.env)
-        scripted = self.around.command(proc, proc.argv)
+        scripted = self.hooks.command(proc, proc.argv)
         if scripted is not None:
             return scripted.program()
         return self._load(proc, self.find(proc.argv[0], proc.env, proc.cwd), _INTERPRETERS)
@@ -179,7 +179,7 @@ class Kernel(KernelInterface):
         head = inode.content.read(0, _LINE)
         if head.startswith(MAGIC):
             name = head[len(MAGIC) :].partition(b"\n")[0].decode()
-            program = self.around.programs[name]
+            program = self.hooks.programs[name]
             return program.copy() if isinstance(program, Snapshotable) else program
         words = _interpreter(head)
         if not words or depth == 0:
@@ -212,16 +212,16 @@ class Kernel(KernelInterface):
             proc.kill(signal.SIGKILL)
 
     async def drain(self) -> None:
-        """Wait until the coroutines of ended processes are gone too; not for long.
+        """Wait until the coroutines of ended processes have returned, at most a second.
 
-        A handler of the test that catches its cancellation is reported and left behind.
+        A handler of the test that catches its cancellation is reported and left running.
         """
         own = asyncio.current_task()
         left = {task for task in self.coroutines if task is not own}
         if left:
             _, left = await asyncio.wait(left, timeout=_PATIENCE)
         for task in left:
-            self.around.problems.stuck(self.coroutines.pop(task))
+            self.hooks.problems.stuck(self.coroutines.pop(task))
 
     def ended(self, proc: SandboxProcess) -> None:
         """A process has ended; called by the process."""
@@ -234,8 +234,8 @@ class Kernel(KernelInterface):
             proc.parent.kill(signal.SIGCHLD)
 
     async def crashed(self, proc: SandboxProcess, error: Exception) -> int:
-        """A program raised; the engine keeps the error for the report, the process ends."""
-        self.around.problems.crashed(proc, error)
+        """Report that a program raised; returns the exit code of its process."""
+        self.hooks.problems.crashed(proc, error)
         await proc.complain(f"{proc.argv[0]}: {type(error).__name__}: {error}")
         return 70
 

@@ -34,7 +34,7 @@ class MemoryProcess(Process):
         spec: what runs.
         env: its whole environment.
         cwd: its working directory.
-        pid: its number, if it is to have a certain one.
+        pid: its number; by default the next one.
 
     Attributes:
         spec: what runs.
@@ -103,7 +103,7 @@ class MemoryProcess(Process):
         return self._terminal.pending if self._terminal else self._pipe.pending
 
     def restore_stdin(self, pending: bytes) -> None:
-        """Have something sent to it from the beginning."""
+        """Give it input that a snapshot found sent and not read."""
         if self._terminal is not None:
             self._terminal.restore(pending)
         else:

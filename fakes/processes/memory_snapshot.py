@@ -35,7 +35,7 @@ class ProcessSnapshot:
         cwd: its working directory.
         umask: its umask.
         ignored: the signals that it ignores.
-        program: what it goes on with.
+        program: what it resumes.
         spec: what it was started as from outside, if it was.
         pending: what it was sent and has not read.
         fds: descriptor number to what it points to: a key, the same for descriptors that share
@@ -66,14 +66,14 @@ class MemoryImage:
 
 
 def snapshot_memory(kernel: "Kernel", main: int | None) -> MemoryImage:
-    """Keep everything.
+    """Take a snapshot of all files and processes.
 
     Args:
         kernel: of the sandbox.
         main: the number of its main process.
 
     Raises:
-        NotFreezable: a process cannot be kept; it is named.
+        NotFreezable: a process cannot be held in a snapshot; the message names it.
     """
     processes = tuple(map(_named, kernel.processes.values()))
     return MemoryImage(kernel.fs.fork(), processes, main)
@@ -89,8 +89,8 @@ def _named(proc: "SandboxProcess") -> ProcessSnapshot:
 def _process(proc: "SandboxProcess") -> ProcessSnapshot:
     if not isinstance(proc.program, Snapshotable):
         raise NotFreezable(
-            "the engine in memory keeps commands that a test scripts, and sleep; it cannot keep a "
-            "program that it runs itself and that is in the middle of something"
+            "the engine in memory takes snapshots of scripted commands and of sleep, but of no "
+            "other program while it runs"
         )
     if not proc.fs.inode(proc.cwd).links:
         raise NotFreezable("its working directory was removed")
@@ -141,7 +141,7 @@ def _file(opened: OpenedFile) -> _Restore:
 
 
 def restore_memory(image: MemoryImage, kernel: "Kernel") -> MemoryProcess | None:
-    """Have everything go on in a fresh sandbox, which has the files already.
+    """Resume all processes in a new sandbox, which has the files already.
 
     Returns:
         The main process.

@@ -32,7 +32,7 @@ Program = Callable[["SandboxProcess"], Awaitable[int]]
 
 _IGNORED_BY_DEFAULT = {signal.SIGCHLD, signal.SIGURG, signal.SIGWINCH, signal.SIGCONT}
 _STOPPING = {signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}
-#: System calls after which a process lets others run, so that a busy one starves nobody.
+#: System calls after which a process lets others run, so that a busy one does not starve them.
 _TURN = 32
 
 
@@ -52,18 +52,18 @@ class ScriptedCommand(Protocol):
     """What a test has said of a command."""
 
     def program(self) -> Program:
-        """What to run; raises what keeps it from being started."""
+        """What to run; raises the error if it cannot be started."""
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """What a kernel takes from the engine it belongs to.
+class KernelHooks:
+    """What a kernel asks of its engine.
 
     Attributes:
         programs: built-in programs by name.
         command: a script of the test for a command line; asked first for every command.
         port: what a script of the test does with a connection; asked first for every one.
-        problems: where it is told what goes wrong.
+        problems: where a kernel reports what goes wrong.
     """
 
     programs: Mapping[str, Program]
@@ -80,7 +80,7 @@ class KernelInterface(ABC):
         clock: the time of the engine.
         spec: what the task is.
         gpus: those of the task.
-        around: the engine.
+        hooks: what the engine does for its kernels.
         processes: those that live, by number.
         coroutines: those that run, each with the process or a name of what it is for.
         ports: what listens, and connections.
@@ -92,7 +92,7 @@ class KernelInterface(ABC):
     clock: Clock
     spec: TaskSpec
     gpus: "Sequence[Gpu]"
-    around: Surroundings
+    hooks: KernelHooks
     processes: "dict[int, SandboxProcess]"
     coroutines: dict[asyncio.Task[None], object]
     ports: Ports
@@ -169,7 +169,7 @@ class SandboxProcess:
         terminal: the controlling terminal of its session.
         status: how it ended, or `None` while it runs.
         handlers: signal number to what it does; `None` ignores the signal.
-        children: those that it started and that live.
+        children: living processes that it started.
         at_end: called once it has ended.
         program: what it runs.
         outside: its streams, if the engine started it and not another process.
@@ -328,9 +328,9 @@ class SandboxProcess:
         return opened
 
     def hold(self, size: int) -> None:
-        """Account for bytes that a program keeps, or with a negative number lets go.
+        """Count bytes that a program holds in memory, or with a negative number releases.
 
-        A process that makes its task hold more than it may is killed, as the kernel does it.
+        A process that exceeds the memory limit of its task is killed, as the kernel does.
         """
         self._held += size
         self.kernel.held += size
@@ -380,7 +380,7 @@ class SandboxProcess:
             self.end(ExitStatus(signal=int(number)))
 
     def end(self, status: ExitStatus) -> None:
-        """End now: descriptors close, children lose their parent, waiters go on."""
+        """End now: close descriptors, orphan children, and wake what waits for the end."""
         if self.status is not None:
             return
         self.status = status
@@ -402,7 +402,7 @@ class SandboxProcess:
             task.cancel()
 
     def abandon(self) -> None:
-        """It could not be started: nobody hears of its end."""
+        """End a process that could not be started."""
         self.end(ExitStatus(code=127))
 
     async def _run(self, program: Program) -> None:

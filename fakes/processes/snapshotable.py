@@ -1,4 +1,4 @@
-"""Programs that can be kept with the memory of their sandbox."""
+"""Programs that a memory snapshot can hold."""
 
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
@@ -8,9 +8,9 @@ if TYPE_CHECKING:
 
 
 class Snapshotable(ABC):
-    """A program whose state is known, so that a copy of its sandbox can go on with it.
+    """A program that a copy of its sandbox can resume, since its state is in its attributes.
 
-    A coroutine cannot be copied. What runs one that is no `Snapshotable` cannot be kept.
+    A coroutine cannot be copied, so no snapshot is taken while any other program runs.
     """
 
     @abstractmethod
@@ -19,7 +19,7 @@ class Snapshotable(ABC):
 
     @abstractmethod
     def copy(self) -> "Snapshotable":
-        """One that goes on from where this one is now.
+        """A program that resumes where this one is now.
 
         Raises:
             NotFreezable: it is in the middle of something; the message says what.
@@ -39,7 +39,7 @@ class Pause:
         self._proc: SandboxProcess | None = None
 
     async def over(self, proc: "SandboxProcess") -> None:
-        """Return when it is over; a second time, at once."""
+        """Return when the time has passed; at once if it has."""
         if self._left > 0:
             self._proc, self._ends = proc, proc.clock.monotonic() + self._left
             await proc.sleep(self._left)

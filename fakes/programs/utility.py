@@ -37,7 +37,7 @@ async def run(proc: SandboxProcess, utility: Utility, argv: Sequence[str]) -> in
 async def refuse(proc: SandboxProcess, name: str, what: str) -> int:
     """Say that the engine in memory cannot do something, to the program and to the test."""
     sentence = f"{name}: {what} is not supported by the engine in memory"
-    proc.kernel.around.problems.unsupported(proc, sentence)
+    proc.kernel.hooks.problems.unsupported(proc, sentence)
     await complain(proc, name, f"{what} is not supported by the engine in memory")
     return 2
 
@@ -173,7 +173,7 @@ async def execute(
         if error.errno == errno.ENOEXEC and forgiving:
             return await execute(proc, ("/bin/sh", str(error.filename), *argv[1:]), values)
         missing = isinstance(error, FileNotFoundError)
-        hint = proc.kernel.around.problems.unknown(proc, proc.argv) if missing else ""
+        hint = proc.kernel.hooks.problems.unknown(proc, proc.argv) if missing else ""
         await complain(proc, name, problem(error) + (f"\n{hint}" if hint else ""))
         return 127 if missing else 126
     proc.program = program

@@ -91,7 +91,7 @@ class Reply(Snapshotable):
     def copy(self) -> "Reply":
         """The same, if it was not begun."""
         if self._begun:
-            raise NotFreezable("it is in the middle of its output, which nobody reads")
+            raise NotFreezable("it is in the middle of writing output that is not being read")
         return Reply(*self._said)
 
 
@@ -119,7 +119,7 @@ class Stream(Snapshotable):
     def copy(self) -> "Stream":
         """What is left of it."""
         if self._writing:
-            raise NotFreezable("it is in the middle of its output, which nobody reads")
+            raise NotFreezable("it is in the middle of writing output that is not being read")
         other = Stream(self._chunks, self._every, self._code)
         other._pause = self._pause.copy()
         return other
@@ -169,7 +169,7 @@ class Ask(Snapshotable):
 
 
 def check_code(code: int) -> None:
-    """Refuse what no exit code is.
+    """Refuse a number that is no exit code.
 
     Raises:
         ValueError: it is below 0 or above 255.

@@ -1,4 +1,4 @@
-"""What a handler is given: the command that it stands for."""
+"""What the handler of a command is given."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +22,9 @@ class Call:
         cwd: its working directory.
         files: the files of its sandbox; relative paths start from `cwd`.
         stdin: all of its input, if the script was made with `stdin=True`.
-        state: what the handler notes here is kept with the memory of the sandbox.
-        resumed: whether it goes on in a copy of a sandbox: the handler is called anew there, with
-            the `state` that was kept.
+        state: for notes of the handler, which a memory snapshot holds.
+        resumed: whether a sandbox was restored while the command ran: its handler is called again
+            there, with the `state` of the snapshot.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Call:
         self._written.append((2, data.encode() if isinstance(data, str) else data))
 
     async def flush(self) -> None:
-        """Send what was written; waits while nobody reads."""
+        """Send what was written; waits until there is room in the pipe."""
         while self._written:
             fd, data = self._written.pop(0)
             if fd in self._proc.fds:

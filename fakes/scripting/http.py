@@ -18,7 +18,7 @@ class _Source(Protocol):
 
 @dataclass(frozen=True)
 class Request:
-    """A request of HTTP.
+    """An HTTP request.
 
     Attributes:
         method: `"GET"`.
@@ -42,14 +42,14 @@ async def read_request(source: _Source) -> Request | None:
     """The next request; `None` at the end.
 
     Raises:
-        ValueError: it is none.
+        ValueError: what came is no HTTP/1 request.
     """
     first = await source.readline()
     if not first:
         return None
     words = first.decode("latin-1").split()
     if len(words) != 3 or not words[2].startswith("HTTP/1."):
-        raise ValueError(f"{first!r} is no request of HTTP/1")
+        raise ValueError(f"{first!r} is not an HTTP/1 request")
     headers = await _headers(source)
     return Request(words[0], words[1], headers, await _body(source, headers))
 
@@ -62,7 +62,7 @@ async def _headers(source: _Source) -> dict[str, str]:
             return headers
         name, colon, value = text.partition(":")
         if not colon:
-            raise ValueError(f"{text!r} is no header of HTTP/1")
+            raise ValueError(f"{text!r} is not an HTTP/1 header")
         name, value = name.strip().lower(), value.strip()
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     raise ValueError(f"there are more than {_MOST_HEADERS} headers")
@@ -82,7 +82,7 @@ async def _body(source: _Source, headers: Mapping[str, str]) -> bytes:
 def _size(text: str, base: int) -> int:
     size = int(text, base)
     if size < 0:
-        raise ValueError(f"{text!r} is no size")
+        raise ValueError(f"{text!r} is not a size")
     return size
 
 

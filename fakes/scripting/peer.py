@@ -13,7 +13,7 @@ _CHUNK = 65536
 
 
 class Peer:
-    """A connection as the handler of a port sees it: the one who connected.
+    """A connection as the handler of a port sees it, with the client at its other end.
 
     It is closed when the handler returns. A handler may return what is to be sent last, as text
     or bytes.
@@ -48,7 +48,7 @@ class Peer:
         return self._taken(size)
 
     async def read_all(self) -> bytes:
-        """What comes until the other ends."""
+        """All that comes until the client ends its side."""
         parts = []
         while data := await self.read():
             parts.append(data)
@@ -65,18 +65,18 @@ class Peer:
         return data
 
     async def write(self, data: str | bytes) -> None:
-        """Send; waits while the other does not read.
+        """Send all of `data`; waits while the client does not read.
 
         Raises:
-            ConnectionError: the other is gone.
+            ConnectionError: the client is gone.
         """
         await self._end.write(data.encode() if isinstance(data, str) else data)
 
     async def request(self) -> Request | None:
-        """The next request of HTTP/1; `None` when there are no more.
+        """The next HTTP/1 request; `None` when there are no more.
 
         Raises:
-            ValueError: it is none.
+            ValueError: what came is no HTTP/1 request.
         """
         return await read_request(self)
 
@@ -86,12 +86,12 @@ class Peer:
         body: str | bytes = b"",
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        """Answer a request of HTTP/1; the length of the body is told."""
+        """Answer an HTTP/1 request, with `Content-Length`."""
         await self.write(response(status, body, headers or {}))
 
     @property
     def gone(self) -> bool:
-        """Whether the other has closed the connection, or broke it off."""
+        """Whether the client has closed or reset the connection."""
         return self._end.gone
 
     def close(self) -> None:
@@ -99,7 +99,7 @@ class Peer:
         self._end.close()
 
     def break_off(self) -> None:
-        """End it as a server that crashes does: the other gets an error, not the end."""
+        """Reset the connection, as a server that crashes does: the client gets an error."""
         self._end.reset()
 
     async def sleep(self, seconds: float) -> None:
@@ -132,7 +132,7 @@ def acceptor(kernel: KernelInterface, handler: PeerHandler) -> Acceptor:
                 await peer.write(answer)
         except Exception as error:  # of a handler of the test's own
             if not (isinstance(error, ConnectionError) and peer.gone):
-                kernel.around.problems.crashed(peer, error)
+                kernel.hooks.problems.crashed(peer, error)
             peer.break_off()
         finally:
             peer.close()

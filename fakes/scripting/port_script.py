@@ -35,7 +35,7 @@ class PortScript(Rule[Peer, PeerHandler]):
     def calls(self, handler: PeerHandler, *, read: bool = False) -> "PortScript":
         """Ask a function, plain or asynchronous, which is given the `Peer`.
 
-        What it raises breaks the connection off and is kept in `FakeEngine.problems`.
+        An exception resets the connection, and is reported in `FakeEngine.problems`.
 
         Args:
             handler: returns what is to be sent last, as text or bytes, or nothing.
@@ -56,7 +56,7 @@ class PortScript(Rule[Peer, PeerHandler]):
         body: str | bytes = b"",
         headers: Mapping[str, str] | None = None,
     ) -> "PortScript":
-        """Answer every request of HTTP/1 with the same.
+        """Answer every HTTP/1 request with the same response.
 
         Raises:
             ValueError: there is no such status, or a header holds the end of a line.

@@ -17,7 +17,7 @@ A = TypeVar("A")
 
 
 class Rule(ABC, Generic[C, A]):
-    """Something that a test scripts; without anything further any number of times, at least once.
+    """Something that a test scripts; by default it may be used any number of times from once on.
 
     Conditions are given what handlers are, a `C`. What it does is an `A`.
 
@@ -36,7 +36,7 @@ class Rule(ABC, Generic[C, A]):
         self._used = 0
 
     def where(self, condition: Callable[[C], bool]) -> "Self":
-        """Only when a condition holds, which is given what a handler would be."""
+        """Count only when a condition holds, which is given what a handler would be."""
         self._conditions.append(condition)
         return self
 
@@ -52,7 +52,7 @@ class Rule(ABC, Generic[C, A]):
         return self
 
     def optional(self) -> "Self":
-        """It need not be used."""
+        """Let it be fine if it is never used."""
         self._optional = True
         return self
 
@@ -98,7 +98,7 @@ class Rule(ABC, Generic[C, A]):
         return all(condition(given) for condition in self._conditions)
 
     def use(self) -> None:
-        """It is used once more."""
+        """Count one use."""
         self._used += 1
 
     def hides(self, other: "Rule[C, A]") -> bool:
@@ -107,7 +107,7 @@ class Rule(ABC, Generic[C, A]):
         return not limited and self.title == other.title
 
     def unused(self) -> str | None:
-        """A sentence, if it was used less often than it had to be."""
+        """A sentence, if it was not used as often as required."""
         least = self._times or 1
         if self._optional or self._used >= least:
             return None
@@ -116,7 +116,7 @@ class Rule(ABC, Generic[C, A]):
     @property
     @abstractmethod
     def title(self) -> str:
-        """What it is for; two of the same title are for the same."""
+        """What it is for; rules with equal titles are for the same."""
 
     def __str__(self) -> str:
         return f"{self.title} ({self._place})"
@@ -141,11 +141,11 @@ class Rules(Generic[R]):
         return next((rule for rule in self._rules if not rule.used_up and matches(rule)), None)
 
     def nearest(self, difference: Callable[[R], tuple[float, str]]) -> str:
-        """What is to be said of the one that comes nearest; "" if there are none."""
+        """What to say of the nearest one; "" if there are none."""
         return max((difference(rule) for rule in self._rules), default=(0.0, ""))[1]
 
     def unused(self) -> list[str]:
-        """A sentence for each script that was used too seldom."""
+        """A sentence for each script that was not used as often as required."""
         found = []
         for index in reversed(range(len(self._rules))):
             text = self._rules[index].unused()
@@ -167,7 +167,7 @@ def place_of_caller() -> str:
 
 
 def check_seconds(seconds: float) -> None:
-    """Refuse what no time is.
+    """Refuse a negative or infinite time.
 
     Raises:
         ValueError: it is negative or infinite.

@@ -63,7 +63,7 @@ class Script(Rule[Call, Callable[[], Snapshotable]]):
     def calls(self, handler: Handler, *, stdin: bool = False) -> "Script":
         """Ask a function, plain or asynchronous, which is given the `Call`.
 
-        What it raises ends the command with 70 and is kept in `FakeEngine.problems`.
+        An exception ends the command with exit code 70, and is reported in `FakeEngine.problems`.
 
         Args:
             handler: returns the exit code, or output as text or bytes, or nothing for 0.

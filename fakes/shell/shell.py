@@ -271,7 +271,7 @@ class Shell(ShellState):
 
     def _scripted(self, words: Sequence[str]) -> bool:
         """Whether the test has a script for a command."""
-        return self.proc.kernel.around.command(self.proc, words) is not None
+        return self.proc.kernel.hooks.command(self.proc, words) is not None
 
     def start(self, words: list[str]) -> SandboxProcess:
         """Start a program with the environment and the descriptors of the shell."""

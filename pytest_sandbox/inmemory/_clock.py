@@ -9,16 +9,16 @@ if TYPE_CHECKING:
 
 
 class TestClock:
-    """A clock that goes only when it is told to, or when everybody waits for it.
+    """A clock that only moves when it is told to, or when everything waits for it.
 
     Lifetimes, idle time-outs, the time-outs of commands and calls, waits, the expiry of tokens,
     `sleep` in a sandbox and the back-off of the client run on it.
 
     Args:
-        clock: what it is about.
+        clock: the clock of the engine.
         autojump: whether it skips to the next moment something is due, when the test waits for
             a call and nothing else can run. Otherwise only `advance` moves it, and a test that
-            waits for time to pass waits for another thread to do so.
+            waits for time to pass hangs unless another thread calls it.
     """
 
     __test__ = False  # nothing for pytest to collect

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from pytest_sandbox.fakes import Anything, Matcher
     from pytest_sandbox.server import Recorder, ServedSandbox
 
-#: Moments that are skipped to at the end, so that nobody is left who sleeps.
+#: Timers that `close` skips to, so that no sleeping coroutine is left.
 _LAST_MOMENTS = 1000
-#: Bytes of file content that a sandbox has room for, unless it is said.
+#: Bytes of file content that a sandbox has room for, by default.
 _DISK = 1024**3
 
 
@@ -49,14 +49,14 @@ class FakeSandboxes:
         disk: bytes of file content that each has room for.
         gpus: names of the GPUs that `nvidia-smi` lists.
         autojump: whether time skips when everybody waits for it; see `TestClock`.
-        allow: rules that need not be kept; see `RULES`.
+        allow: rules that may be broken; see `RULES`.
 
     Attributes:
         client: of these sandboxes.
         clock: their time.
         rpcs: the calls that were made.
-        faults: what is to go wrong.
-        info: what the engine says of itself.
+        faults: plans what goes wrong.
+        info: name, version and capabilities of the engine.
     """
 
     def __init__(
@@ -125,10 +125,10 @@ class FakeSandboxes:
         sandbox: Sandbox | str | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> PortScript:
-        """Say what happens to connections to a port, in all sandboxes, running or to come.
+        """Say what happens to connections to a port, in running sandboxes and in later ones.
 
-        They come by the tunnels of a sandbox. The last script that matches is taken, also if a
-        process of the sandbox listens there.
+        Connections come through the tunnels of a sandbox. The last script that matches is taken,
+        also if a process of the sandbox listens there.
 
         Args:
             port: its number, or `ANY`.
@@ -152,7 +152,7 @@ class FakeSandboxes:
         sandbox_id = str(getattr(sandbox, "object_id", sandbox))
         box = next((each for each in self._boxes() if each.id == sandbox_id), None)
         if box is None:
-            raise ValueError(f"{sandbox!r} is none of the sandboxes in memory of this test")
+            raise ValueError(f"{sandbox!r} is not a sandbox of this test")
         return FakeSandboxFiles(box.task.view)  # type: ignore[attr-defined]  # a MemoryTask
 
     def volume(self, volume: Volume | str) -> FakeSandboxFiles:
@@ -175,7 +175,7 @@ class FakeSandboxes:
         return (there or volumes.add(name, environment, VOLUME_FS_VERSION_UNSPECIFIED)).id
 
     def allow(self, *rules: str) -> None:
-        """Let rules be broken: the names of some of `RULES`.
+        """Allow that rules are broken; takes names of `RULES`.
 
         Raises:
             ValueError: there is no such rule.
@@ -187,7 +187,7 @@ class FakeSandboxes:
 
     @property
     def problems(self) -> list[str]:
-        """What went wrong so far on the side of the engine, as text for people.
+        """What went wrong so far in the engine, as text.
 
         Unknown commands, handlers that raised, and what built-in programs do not support.
         """

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from pytest_sandbox.fakes import VirtualClock
     from pytest_sandbox.server import RpcServer
 
-#: Seconds, more than three years, that the server may hold a question: nothing is between it and
-#: the client that would lose patience.
+#: Seconds that a call may wait on the server: more than three years, since no proxy or socket
+#: between the two could time out.
 _HOLD = 1e8
 
 

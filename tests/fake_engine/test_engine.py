@@ -75,7 +75,7 @@ async def test_a_handler_that_ignores_its_end_is_reported(engine: FakeEngine, ta
     await asyncio.sleep(0)
     await task.kill()
     assert (await process.wait()).signal == signal.SIGKILL
-    assert "the handler of stubborn goes on though its process was killed" in engine.problems[0]
+    assert "the handler of stubborn still runs though its process was killed" in engine.problems[0]
     released.set()
 
 

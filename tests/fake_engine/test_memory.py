@@ -231,9 +231,9 @@ async def test_a_sandbox_without_main_has_none_in_its_copies(engine: FakeEngine)
 @pytest.mark.parametrize(
     ("command", "named", "why"),
     [
-        ("sleep 9; true", "sh -c 'sleep 9; true'", "in the middle of something"),
-        ("exec cat", "cat", "in the middle of something"),
-        ("sleep 9 | exec sleep 8", "sh -c", "in the middle of something"),
+        ("sleep 9; true", "sh -c 'sleep 9; true'", "no other program while it runs"),
+        ("exec cat", "cat", "no other program while it runs"),
+        ("sleep 9 | exec sleep 8", "sh -c", "no other program while it runs"),
         ("mkdir /d; cd /d; rmdir /d; exec sleep 9", "sleep 9", "its working directory was removed"),
         ("exec 3> /f; rm /f; exec sleep 9", "sleep 9", "a file open that was removed"),
         ("exec proud", "proud", "Call.state cannot be copied"),
@@ -274,12 +274,12 @@ async def test_a_file_on_a_volume_that_is_gone_is_told(engine: FakeEngine) -> No
     engine.volume("data").remove("/log")
     assert await engine.create(TaskSpec(resume=image))  # somebody still has it open
     await asyncio.gather(*(each.kill() for each in engine._tasks))
-    with pytest.raises(InvalidSpec, match="what it had open on a volume is gone"):
+    with pytest.raises(InvalidSpec, match="a file that was open on a volume is gone"):
         await engine.create(TaskSpec(resume=image))
 
 
 async def test_only_a_sandbox_that_is_made_for_it_is_kept(
     engine: FakeEngine, task: MemoryTask
 ) -> None:
-    with pytest.raises(InvalidSpec, match="only if it was created for that"):
+    with pytest.raises(InvalidSpec, match="only be taken of a sandbox that was created for it"):
         await task.snapshot_memory()

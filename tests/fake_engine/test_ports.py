@@ -166,7 +166,7 @@ async def test_a_handler_that_ignores_the_end_is_told(engine: FakeEngine, task: 
     await asyncio.sleep(0)
     await task.kill()
     assert await connection.read(1) == b""
-    assert "the handler of port 1 goes on though" in engine.problems[0]
+    assert "the handler of port 1 still runs though" in engine.problems[0]
     released.set()
 
 

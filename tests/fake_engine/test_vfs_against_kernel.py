@@ -130,7 +130,7 @@ class Memory:
         handle.pwrite(0, b"x")
         handle.close()
         self._fs.mounts.add(
-            disk, self._fs.folder(path, base=self._cwd), read_only=read_only, lasting=False
+            disk, self._fs.folder(path, base=self._cwd), read_only=read_only, permanent=False
         )
 
     def do_unmount(self, path: str) -> None:

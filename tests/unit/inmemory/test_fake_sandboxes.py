@@ -84,7 +84,7 @@ def test_files_are_seen_without_calls(fake: FakeSandboxes) -> None:
 
 
 def test_files_of_a_sandbox_from_elsewhere_are_refused(fake: FakeSandboxes) -> None:
-    with pytest.raises(ValueError, match="'sb-1' is none of the sandboxes in memory"):
+    with pytest.raises(ValueError, match="'sb-1' is not a sandbox of this test"):
         fake.filesystem("sb-1")
 
 

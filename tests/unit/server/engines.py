@@ -39,7 +39,7 @@ class GatedTask(MemoryTask):
     def __init__(
         self, engine: "GatedEngine", spec: TaskSpec, fs: Filesystem, gpus: Sequence[Gpu]
     ) -> None:
-        super().__init__(spec, fs, gpus, engine.clock, engine._around, engine.snapshots)
+        super().__init__(spec, fs, gpus, engine.clock, engine._hooks, engine.snapshots)
         self.engine = engine
         self.processes: list[MemoryProcess] = []
 
