@@ -71,7 +71,7 @@ def test_so_does_a_test_that_creates_a_sandbox_itself(pytester: pytest.Pytester)
 def test_workers_are_all_told_the_same(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_one(sandbox): ...\ndef test_two(sandbox): ...")
 
-    result = pytester.runpytest_subprocess("-n2")
+    result = pytester.runpytest_inprocess("-n2")
 
     result.assert_outcomes(errors=2)
     assert result.stdout.str().count("\n".join(TOLD)) == 2

@@ -215,7 +215,7 @@ def test_sections_travel_from_the_workers_of_xdist(pytester: pytest.Pytester) ->
         """
     )
 
-    result = pytester.runpytest_subprocess("-n1")
+    result = pytester.runpytest_inprocess("-n1")
 
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*sandbox sb-*", "[[]1[]] echo 'far away'", "*far away"])

@@ -163,7 +163,7 @@ def test_every_bad_test_gets_its_line_also_in_a_class_and_under_xdist(
         """
     )
 
-    result = pytester.runpytest_subprocess("-n1")
+    result = pytester.runpytest_inprocess("-n1")
 
     assert result.ret != 0
     result.stdout.fnmatch_lines(

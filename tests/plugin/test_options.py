@@ -107,7 +107,7 @@ def test_options_reach_the_engine_those_of_the_command_line_first(
 
     def check(expected: str, *arguments: str) -> None:
         monkeypatch.setenv("EXPECTED", expected)
-        pytester.runpytest_subprocess(*arguments).assert_outcomes(passed=1)
+        pytester.runpytest_inprocess(*arguments).assert_outcomes(passed=1)
 
     check("/none/of/environment")
     pytester.makeini("[pytest]\nsandbox_engine_options =\n    criu=/none/of/ini\n    disk=9000000")
@@ -120,7 +120,7 @@ def test_an_option_that_the_engine_does_not_have_fails_the_first_test(
 ) -> None:
     pytester.makepyfile("def test_it(sandbox): ...")
 
-    result = pytester.runpytest_subprocess("--sandbox-engine-option", "dsik=1")
+    result = pytester.runpytest_inprocess("--sandbox-engine-option", "dsik=1")
 
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(

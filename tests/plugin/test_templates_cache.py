@@ -26,26 +26,27 @@ TEMPLATE = """
 """
 
 
-def run(pytester: pytest.Pytester, code: str = TEMPLATE) -> list[str]:
-    """What one run built."""
+def run(pytester: pytest.Pytester, code: str = TEMPLATE, *, inprocess: bool = True) -> list[str]:
+    """What one run, with an engine process of its own, built."""
     (pytester.path / "log").unlink(missing_ok=True)
     for name in ("release", "input"):
         if not (pytester.path / name).exists():
             (pytester.path / name).write_text("1")
     write(pytester, code)
-    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
+    start = pytester.runpytest_inprocess if inprocess else pytester.runpytest_subprocess
+    start("-p", "no:cacheprovider").assert_outcomes(passed=1)
     return sorted(logged(pytester))
 
 
 def test_a_later_run_recalls_the_image(pytester: pytest.Pytester) -> None:
-    assert run(pytester) == ["base", "layer"]
-    assert run(pytester) == []
+    assert run(pytester, inprocess=False) == ["base", "layer"]
+    assert run(pytester, inprocess=False) == []
 
 
 def test_the_summary_says_so(pytester: pytest.Pytester) -> None:
     run(pytester)
 
-    result = pytester.runpytest_subprocess()
+    result = pytester.runpytest_inprocess()
 
     result.stdout.fnmatch_lines(["base: recalled in * s - used once, *"])
 
@@ -91,7 +92,7 @@ def test_what_cannot_be_compared_must_be_told(pytester: pytest.Pytester) -> None
         """,
     )
 
-    result = pytester.runpytest_subprocess()
+    result = pytester.runpytest_inprocess()
 
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*cache=True: release is <object object *give cache_key=*"])

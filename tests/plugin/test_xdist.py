@@ -23,7 +23,7 @@ def test_workers_share_one_engine_and_have_apps_of_their_own(pytester: pytest.Py
         """
     )
 
-    result = pytester.runpytest_subprocess("-n2")
+    result = pytester.runpytest_inprocess("-n2")
 
     result.assert_outcomes(passed=4)
 
@@ -35,14 +35,14 @@ def test_a_named_sandbox_does_not_get_in_the_way_of_another_worker(
         """
         import pytest
 
-        @pytest.mark.parametrize("number", range(6))
+        @pytest.mark.parametrize("number", range(4))
         @pytest.mark.sandbox(name="the-one")
         def test_it(sandbox, number):
             assert sandbox.exec("sleep", "0.1").wait() == 0
         """
     )
 
-    pytester.runpytest_subprocess("-n2").assert_outcomes(passed=6)
+    pytester.runpytest_inprocess("-n2").assert_outcomes(passed=4)
 
 
 def test_the_engine_ends_with_the_controller_and_leaves_no_folder(
@@ -87,7 +87,7 @@ def test_what_a_crashed_worker_had_is_ended_while_the_others_go_on(
         """
     )
 
-    result = pytester.runpytest_subprocess("-n2")
+    result = pytester.runpytest_inprocess("-n2")
 
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines("*worker 'gw?' crashed while running*test_crash*")
@@ -96,7 +96,7 @@ def test_what_a_crashed_worker_had_is_ended_while_the_others_go_on(
 def test_without_xdist_it_works_alone(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_it(sandbox): ...")
 
-    pytester.runpytest_subprocess("-p", "no:xdist").assert_outcomes(passed=1)
+    pytester.runpytest_inprocess("-p", "no:xdist").assert_outcomes(passed=1)
 
 
 def test_a_controller_makes_no_engine_when_nobody_needs_one(
