@@ -15,6 +15,7 @@ from pytest_sandbox.engine import (
     DirectorySnapshot,
     EngineUnavailable,
     InvalidSpec,
+    Limits,
     ProcessSpec,
     Snapshot,
     StoreFull,
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from pytest_sandbox.local.engine.task import LocalTask
 
 pytestmark = pytest.mark.asyncio
+#: For tests that share the engine of the module.
+shared = pytest.mark.asyncio(loop_scope="module")
 
 MIB = 2**20
 
@@ -136,7 +139,7 @@ async def test_use_leaves_nothing() -> None:
     engine = await started()
     await use(engine)
     before = await quiet(engine)
-    for _ in range(5):
+    for _ in range(3):
         await use(engine)
     await nothing_is_left(engine, before)
     await engine.close()
@@ -192,7 +195,7 @@ async def test_without_room_nothing_is_kept_and_the_sandbox_goes_on() -> None:
         await task.exec(ProcessSpec(("/bin/sleep", "1000")))
     assert held(engine)[0] == before[0]
     assert await out(task, "ls /srv") == "f\ng\n"
-    await engine.forget(first)  # the task stands on it: that frees nothing
+    await engine.forget(first)  # the task depends on it: that frees nothing
     with pytest.raises(StoreFull):
         await task.snapshot(end=True)
     assert task.poll() is not None
@@ -251,10 +254,10 @@ HOSTILE = {
 }
 
 
+@shared
 @pytest.mark.parametrize("name", HOSTILE)
-async def test_hostile_programs_are_kept_as_they_are(name: str) -> None:
-    engine = await started(LocalOptions(processes=200))
-    task = await engine.create(TaskSpec())
+async def test_hostile_programs_are_kept_as_they_are(engine: LocalEngine, name: str) -> None:
+    task = await engine.create(TaskSpec(limits=Limits(processes=200)))
     await out(task, "mkdir /srv/l; echo one >/srv/one")
     program = await task.exec(ProcessSpec(("/bin/sh", "-c", HOSTILE[name])))
     for _ in range(3):
@@ -265,7 +268,8 @@ async def test_hostile_programs_are_kept_as_they_are(name: str) -> None:
     assert program.poll() is not None
     copy = await engine.create(TaskSpec(image=image))
     assert await out(copy, "cat /srv/one") == "one\n"
-    await engine.close()
+    await copy.kill()
+    await engine.forget(image)
 
 
 async def directory(task: LocalTask) -> DirectorySnapshot | None:
@@ -276,8 +280,8 @@ async def directory(task: LocalTask) -> DirectorySnapshot | None:
         return None
 
 
-async def test_many_files_are_kept_while_others_are_served() -> None:
-    engine = await started()
+@shared
+async def test_many_files_are_kept_while_others_are_served(engine: LocalEngine) -> None:
     task = await engine.create(TaskSpec())
     make = "for i in $(seq 50); do mkdir /srv/$i; (cd /srv/$i; seq 100 | xargs touch); done"
     await out(task, make)
@@ -286,9 +290,12 @@ async def test_many_files_are_kept_while_others_are_served() -> None:
     while not call.done():
         other = await engine.create(TaskSpec())
         await other.kill()
-    copy = await engine.create(TaskSpec(image=await call))
+    image = await call
+    copy = await engine.create(TaskSpec(image=image))
     assert await out(copy, "find /srv -type f | wc -l") == "5000\n"
-    await engine.close()
+    await engine.forget(image)
+    for one in (task, copy):
+        await one.kill()
 
 
 async def test_two_hundred_layers_and_a_clear_end_to_them(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -340,8 +347,8 @@ async def test_half_a_stream_and_a_changed_one_leave_nothing() -> None:
     await engine.close()
 
 
-async def test_a_name_in_a_stream_cannot_lead_elsewhere() -> None:
-    engine = await started()
+@shared
+async def test_a_name_in_a_stream_cannot_lead_elsewhere(engine: LocalEngine) -> None:
     task = await engine.create(TaskSpec())
     await out(task, "mkdir /srv/aa; echo one >/srv/aa/f")
     data = b"".join([part async for part in engine.export(await task.snapshot())])
@@ -353,4 +360,4 @@ async def test_a_name_in_a_stream_cannot_lead_elsewhere() -> None:
 
         with pytest.raises(InvalidSpec, match="is no name"):
             await engine.load(stream())
-    await engine.close()
+    await task.kill()

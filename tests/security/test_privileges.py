@@ -85,14 +85,16 @@ print(json.dumps(results))
 async def test_the_devices_there_are_harmless(inside: Inside) -> None:
     code = """
 import json, os, stat
-found = set()
-for folder, _, names in os.walk("/"):
-    if folder.startswith(("/proc", "/sys")):
-        continue
-    for name in names:
-        mode = os.lstat(os.path.join(folder, name)).st_mode
-        if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
-            found.add(os.path.join(folder, name))
+found, pending = set(), ["/"]
+while pending:
+    for one in os.scandir(pending.pop()):
+        if one.is_dir(follow_symlinks=False):
+            if one.path not in ("/proc", "/sys"):
+                pending.append(one.path)
+        elif not one.is_file(follow_symlinks=False) and not one.is_symlink():
+            mode = one.stat(follow_symlinks=False).st_mode
+            if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+                found.add(one.path)
 print(json.dumps(sorted(found)))
 """
     harmless = {"null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts/ptmx"}
