@@ -9,14 +9,14 @@ from typing import TypeVar
 
 from .. import Engine, ExitStatus, Limits, Output, OutputLog, Process, ProcessSpec, Task, TaskSpec
 
-#: Seconds after which something that must happen counts as never happening.
-PATIENCE = 60.0
+#: Seconds to wait for something that must happen.
+TIMEOUT = 60.0
 
 SUCCESS = ExitStatus(code=0)
 
 
 class Interrupted(Exception):
-    """What a stream fails with that breaks off in the middle."""
+    """The error of a stream that breaks off in the middle."""
 
 
 T = TypeVar("T")
@@ -40,7 +40,7 @@ async def soon(awaitable: Awaitable[T], what: str) -> T:
 
     try:
         # As a coroutine: `wait_for` would leave a cancelled `gather` with an unretrieved error.
-        return await asyncio.wait_for(result(), PATIENCE)
+        return await asyncio.wait_for(result(), TIMEOUT)
     except asyncio.TimeoutError:
         raise AssertionError(f"never ended: {what}") from None
 
@@ -48,7 +48,7 @@ async def soon(awaitable: Awaitable[T], what: str) -> T:
 async def until(condition: Callable[[], bool], what: str) -> None:
     """Wait for something that nothing announces; `what` completes "never happened: ..."."""
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + PATIENCE
+    deadline = loop.time() + TIMEOUT
     while not condition():
         assert loop.time() < deadline, f"never happened: {what}"
         await asyncio.sleep(0.001)

@@ -13,8 +13,8 @@ from ... import (
 from ..calls import export, forget, load
 from ..files.trees import make_tree
 from ..lab import a_lab
-from ..pictures import picture, same
 from ..support import Interrupted, chunks, equal, raises, sh, soon
+from ..tree_state import assert_same, tree_state
 
 NEEDS = frozenset({Capability.SNAPSHOT})
 
@@ -39,13 +39,13 @@ async def check_a_loaded_snapshot_is_the_same(engine: Engine) -> None:
         await sh(source, ": > /srv/again/f; : > /opt/t/x")
         source = await lab.copy(await lab.snapshot(source))
         await sh(source, "cd /srv; rm -r again t/a; mkdir again; echo two > again/new; mv t u")
-        expected = await picture(source, "/srv", "/etc", "/opt/t")
+        expected = await tree_state(source, "/srv", "/etc", "/opt/t")
         image = await lab.snapshot(source)
         for _ in range(2):
             data = await exported(engine, image)
             image = lab.forget_later(await soon(load(engine, chunks(data)), "load()"))
             copy = await lab.copy(image)
-            same(await picture(copy, "/srv", "/etc", "/opt/t"), expected, "a copy")
+            assert_same(await tree_state(copy, "/srv", "/etc", "/opt/t"), expected, "a copy")
         await sh(copy, "cd /srv; rm -r u; echo more >> again/new")
         again = await lab.copy(await lab.snapshot(copy))
         equal(

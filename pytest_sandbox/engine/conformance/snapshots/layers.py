@@ -13,8 +13,8 @@ from tarfile import DIRTYPE, FIFOTYPE, SYMTYPE
 from ... import Capability, Engine, Task
 from ..files.trees import make_tree, member, tar
 from ..lab import Lab, a_lab
-from ..pictures import Picture, picture, same
 from ..support import chunks, equal, sh, soon
+from ..tree_state import TreeState, assert_same, tree_state
 
 NEEDS = frozenset({Capability.SNAPSHOT})
 
@@ -38,15 +38,15 @@ async def generations(lab: Lab, *scripts: str) -> list[Task]:
         await sh(tasks[-1], script)
         before = await seen(tasks[-1])
         tasks.append(await lab.copy(await lab.snapshot(tasks[-1])))
-        same(await seen(tasks[-1]), before, f"a copy after step {number}, {script!r}")
-        same(await seen(tasks[-2]), before, f"the task itself, after step {number}, {script!r}")
+        assert_same(await seen(tasks[-1]), before, f"a copy after step {number}, {script!r}")
+        assert_same(await seen(tasks[-2]), before, f"the source after step {number}, {script!r}")
     return tasks
 
 
-async def seen(task: Task) -> Picture:
+async def seen(task: Task) -> TreeState:
     """What the scripts here change."""
     names = [entry.name for entry in await task.files.listdir("/etc")]
-    return {**await picture(task, "/srv", "/opt/t"), "names in /etc": names}
+    return {**await tree_state(task, "/srv", "/opt/t"), "names in /etc": names}
 
 
 async def steps(engine: Engine, *scripts: str, shows: str = "", what: bytes = b"") -> None:
@@ -61,10 +61,10 @@ async def check_everything_is_in_a_snapshot(engine: Engine) -> None:
     async with a_lab(engine) as lab:
         source = await lab.task()
         await make_tree(source)
-        expected = await picture(source, "/srv")
+        expected = await tree_state(source, "/srv")
         for generation in range(3):
             source = await lab.copy(await lab.snapshot(source))
-            same(await picture(source, "/srv"), expected, f"generation {generation}")
+            assert_same(await tree_state(source, "/srv"), expected, f"generation {generation}")
 
 
 async def check_times_to_the_nanosecond(engine: Engine) -> None:
@@ -98,9 +98,9 @@ async def check_owners_and_modes(engine: Engine) -> None:
         await soon(source.files.unpack("/srv/u", chunks(data)), "unpack")
         for mode in modes:
             equal(S_IMODE((await source.files.stat(f"/srv/u/f{mode:o}")).mode), mode, "before")
-        expected = await picture(source, "/srv/u")
+        expected = await tree_state(source, "/srv/u")
         copy = await lab.copy(await lab.snapshot(source))
-        same(await picture(copy, "/srv/u"), expected, "a copy")
+        assert_same(await tree_state(copy, "/srv/u"), expected, "a copy")
 
 
 async def check_changed_rights_alone(engine: Engine) -> None:
@@ -269,9 +269,9 @@ async def check_names_of_any_bytes(engine: Engine) -> None:
         for name in names:
             await source.files.mkdir(f"/srv/{name}/{name}", parents=True)
             await sh(source, 'echo one > "$1/f"; ln -s "$1" "$1/l"', f"/srv/{name}")
-        expected = await picture(source, "/srv")
+        expected = await tree_state(source, "/srv")
         copy = await lab.copy(await lab.snapshot(source))
-        same(await picture(copy, "/srv"), expected, "a copy")
+        assert_same(await tree_state(copy, "/srv"), expected, "a copy")
         for name in names:
             await copy.files.remove(f"/srv/{name}", recursive=True)
         again = await lab.copy(await lab.snapshot(copy))
@@ -286,10 +286,10 @@ async def check_odd_kinds_of_files(engine: Engine) -> None:
         with suppress(OSError):
             await soon(source.files.unpack("/srv/u", chunks(fifo)), "unpack of a fifo")
         await sh(source, "mkdir -p /srv/u; : > /srv/u/f")
-        expected = await picture(source, "/srv")
+        expected = await tree_state(source, "/srv")
         for _ in range(2):
             source = await lab.copy(await lab.snapshot(source))
-            same(await picture(source, "/srv"), expected, "a copy")
+            assert_same(await tree_state(source, "/srv"), expected, "a copy")
 
 
 async def check_long_paths(engine: Engine) -> None:

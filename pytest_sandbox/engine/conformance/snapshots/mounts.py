@@ -18,9 +18,9 @@ from ... import (
 from ..calls import forget, mount, snapshot_directory, unmount
 from ..files.trees import make_tree
 from ..lab import Lab, a_lab
-from ..pictures import picture, same
 from ..running_shell import RunningShell
 from ..support import equal, fails, raises, sh, soon
+from ..tree_state import assert_same, tree_state
 
 NEEDS = frozenset({Capability.SNAPSHOT})
 
@@ -51,13 +51,13 @@ async def check_a_mount_shows_the_directory(engine: Engine) -> None:
         source, target = await lab.task(), await lab.task()
         await make_tree(source)
         await sh(source, "chmod 1750 /srv/t; chown 3:4 /srv/t")
-        expected = await picture(source, "/srv/t")
+        expected = await tree_state(source, "/srv/t")
         image = await lab.directory(source, "/srv/t")
         await sh(source, "cd /srv/t; rm -r a empty; echo changed > .hidden; chmod 755 .")
         await sh(target, "mkdir /srv/t; : > /srv/t/under")
         for task in (target, source):
             await soon(mount(task, "/srv/t", image), "mount()")
-            same(await picture(task, "/srv/t"), expected, "what is mounted")
+            assert_same(await tree_state(task, "/srv/t"), expected, "what is mounted")
 
 
 async def check_mounts_are_writable_and_private(engine: Engine) -> None:
@@ -80,12 +80,12 @@ async def check_a_mount_hides_what_is_there(engine: Engine) -> None:
     async with a_lab(engine) as lab:
         image, task = await a_directory(lab), await lab.task()
         await sh(task, "mkdir -p /srv/m/x; echo under > /srv/m/x/f; chmod 700 /srv/m")
-        expected = await picture(task, "/srv/m")
+        expected = await tree_state(task, "/srv/m")
         await soon(mount(task, "/srv/m", image), "mount()")
         await sh(task, "echo new > /srv/m/new")
         equal(await sh(task, "echo /srv/m/*"), b"/srv/m/d /srv/m/f /srv/m/new\n", "the mount")
         await soon(unmount(task, "/srv/m"), "unmount()")
-        same(await picture(task, "/srv/m"), expected, "what was there before")
+        assert_same(await tree_state(task, "/srv/m"), expected, "what was there before")
 
 
 async def check_mounts_are_stacked(engine: Engine) -> None:
@@ -261,13 +261,13 @@ async def check_what_is_mounted_can_be_snapshotted(engine: Engine) -> None:
         for turn in range(3):
             await soon(mount(task, "/srv/m", image), "mount()")
             await sh(task, f"cd /srv/m; rm -rf d; mkdir d; echo {turn} > d/{turn}; : > {turn}")
-            expected = await picture(task, "/srv/m")
+            expected = await tree_state(task, "/srv/m")
             image = await lab.directory(task, "/srv/m")
-            same(await picture(task, "/srv/m"), expected, "the mount after its snapshot")
+            assert_same(await tree_state(task, "/srv/m"), expected, "the mount after its snapshot")
         other = await lab.task()
         await sh(other, "mkdir /srv/m")
         await soon(mount(other, "/srv/m", image), "mount()")
-        same(await picture(other, "/srv/m"), expected, "the last snapshot")
+        assert_same(await tree_state(other, "/srv/m"), expected, "the last snapshot")
 
 
 async def check_a_snapshot_of_a_changed_directory(engine: Engine) -> None:
@@ -279,12 +279,12 @@ async def check_a_snapshot_of_a_changed_directory(engine: Engine) -> None:
         )
         copy = await lab.copy(await lab.snapshot(source))
         await sh(copy, "cd /srv/t; rm -r d; mkdir d; : > d/y; rm e/x; echo two >> f; mv e g")
-        expected = await picture(copy, "/srv/t")
+        expected = await tree_state(copy, "/srv/t")
         image = await lab.directory(copy, "/srv/t")
         other = await lab.task()
         await sh(other, "mkdir /srv/t")
         await soon(mount(other, "/srv/t", image), "mount()")
-        same(await picture(other, "/srv/t"), expected, "the snapshot")
+        assert_same(await tree_state(other, "/srv/t"), expected, "the snapshot")
 
 
 async def check_a_mount_that_is_in_use(engine: Engine) -> None:

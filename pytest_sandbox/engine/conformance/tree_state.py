@@ -1,4 +1,4 @@
-"""What is below a directory, described so that two tasks can be compared."""
+"""The state of directory trees, for comparing two tasks."""
 
 import io
 import tarfile
@@ -8,13 +8,13 @@ from hashlib import sha256
 from .. import Entry, EntryKind, Task
 from .support import equal, short
 
-#: What is known of each path below some directories; made to be compared.
-Picture = dict[str, object]
+#: A description of each path below some directories.
+TreeState = dict[str, object]
 
 
-async def picture(task: Task, *roots: str) -> Picture:
+async def tree_state(task: Task, *roots: str) -> TreeState:
     """Directories, and all that is below them: kinds, owners, modes, times, links, contents."""
-    found: Picture = {}
+    found: TreeState = {}
     for root in roots:
         packed = [chunk async for chunk in task.files.pack(root)]
         contents = _contents(b"".join(packed), root.rstrip("/"))
@@ -28,12 +28,12 @@ async def picture(task: Task, *roots: str) -> Picture:
     return found
 
 
-def same(seen: Picture, expected: Picture, what: str) -> None:
-    """Compare what two tasks hold, and say where they differ."""
+def assert_same(seen: TreeState, expected: TreeState, what: str) -> None:
+    """Compare the trees of two tasks; the error shows the first paths that differ."""
     equal(sorted(seen), sorted(expected), f"{what}: the names")
     differing = [path for path in expected if seen[path] != expected[path]]
-    told = "".join(f"\n{short(expected[p])}\nbecame {short(seen[p])}" for p in differing[:3])
-    assert not differing, f"{what}: {len(differing)} paths differ:{told}"
+    shown = "".join(f"\n{short(expected[p])}\nbecame {short(seen[p])}" for p in differing[:3])
+    assert not differing, f"{what}: {len(differing)} paths differ:{shown}"
 
 
 def _plain(entry: Entry) -> Entry:
