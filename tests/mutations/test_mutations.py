@@ -20,6 +20,8 @@ MUTATIONS = (
 
 #: How a check fails: it says so, or a call ends with an error that it should not.
 FAILURES = (AssertionError, pytest.fail.Exception, exceptions.Error, OSError)
+#: Errors by which a mutation itself fails in the server, which no check is to be credited with.
+MISTAKES = (exceptions.InternalError, exceptions.ServiceError)
 #: How often a check passes on a sound server before it is said to hang on a broken one.
 ROUNDS = 3
 
@@ -28,6 +30,8 @@ async def fails(check: Check, wire: Wire) -> bool:
     """Whether a check notices what is wrong with a server."""
     try:
         await check(wire)
+    except MISTAKES:
+        raise
     except FAILURES:
         return True
     return False

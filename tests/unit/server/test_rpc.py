@@ -7,8 +7,6 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
 
 import jwt
 import pytest
@@ -53,14 +51,10 @@ async def test_an_rpc_that_is_not_served_says_its_name(server: Harness) -> None:
     "path",
     ["/modal.client.ModalClient/QueueGetOrCreate", "/some.Service/Thing"],
 )
-async def test_an_unknown_path_says_its_name(path: str) -> None:
-    stub = GatedEngine()
-    app = Application(stub, await stub.start())
-    mapping = app.server(UNIX)._mapping
-    handler = mapping.get(path)
-    assert handler is not None
-    with refused(Status.UNIMPLEMENTED, path.rpartition("/")[2]):
-        await handler.func(cast("Any", SimpleNamespace(metadata=None)))
+async def test_an_unknown_path_says_its_name(path: str, tmp_path: Path) -> None:
+    async with on_socket(tmp_path / "socket") as server:
+        with refused(Status.UNIMPLEMENTED, path.rpartition("/")[2]):
+            await UnaryUnaryMethod(server.channel, path, Empty, Empty)(Empty())
 
 
 @asynccontextmanager
