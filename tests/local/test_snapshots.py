@@ -64,20 +64,20 @@ async def test_branches_of_one_snapshot_do_not_see_each_other(
     engine: LocalEngine, way: str
 ) -> None:
     source = await engine.create(TaskSpec())
-    await out(source, "echo base >/root/f")
+    await out(source, "echo base >/srv/f")
     image = await keep(source, way)
     left = await engine.create(TaskSpec(image=image))
     right = await engine.create(TaskSpec(image=image))
 
-    await out(left, "echo left >>/root/f; rm /etc/fstab")
-    await out(right, "echo right >>/root/f; mkdir /root/d")
+    await out(left, "echo left >>/srv/f; rm /etc/fstab")
+    await out(right, "echo right >>/srv/f; mkdir /srv/d")
     deeper = await keep(left, way)
     again = await engine.create(TaskSpec(image=deeper))
 
-    assert await out(right, "cat /root/f; ls /etc/fstab /root") == (
-        "base\nright\n/etc/fstab\n\n/root:\nd\nf\n"
+    assert await out(right, "cat /srv/f; ls /etc/fstab /srv") == (
+        "base\nright\n/etc/fstab\n\n/srv:\nd\nf\n"
     )
-    assert await out(again, "cat /root/f; ls /root; test -e /etc/fstab || echo gone") == (
+    assert await out(again, "cat /srv/f; ls /srv; test -e /etc/fstab || echo gone") == (
         "base\nleft\nf\ngone\n"
     )
     for name in (image, deeper):
