@@ -108,7 +108,7 @@ async def test_the_number_of_processes_is_as_asked_for(small: LocalEngine) -> No
 
 
 @module_loop
-async def test_processes_are_bounded_whoever_they_become(small: LocalEngine) -> None:
+async def test_processes_are_bounded_whatever_user_they_become(small: LocalEngine) -> None:
     """One user's processes are bounded by the kernel; a sandbox has thousands of users."""
     if small.factory.zygote.mode is Mode.SINGLE:
         pytest.skip("needs root: there is a single user in a sandbox here")

@@ -24,7 +24,7 @@ def test_only_empty_groups_are_removed(tmp_path: Path) -> None:
     assert leftovers.remove(str(group))  # gone is gone
 
 
-def test_what_nobody_holds_any_more_is_swept_and_nothing_else(tmp_path: Path) -> None:
+def test_groups_without_a_lock_are_swept_and_nothing_else(tmp_path: Path) -> None:
     others = ["pytest-sandbox", "other", "pytest-sandbox-1-x", "pytest-sandbox-1-0123456789"]
     for name in others:
         (tmp_path / name).mkdir()

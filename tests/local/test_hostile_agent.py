@@ -119,7 +119,7 @@ async def test_an_answer_to_another_request_is_an_error(peer: Peer, request_: Me
         await asyncio.wait_for(pending, 30)
 
 
-async def test_answers_to_nobody_are_ignored(peer: Peer) -> None:
+async def test_answers_without_a_request_are_ignored(peer: Peer) -> None:
     pending = await ask(peer)
     peer.say(["Succeeded", 77, {}])
     peer.say(["Failed", -1, {"error": {"number": 1, "text": "", "path": ""}}])

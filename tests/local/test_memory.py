@@ -163,7 +163,7 @@ async def _says(task: LocalTask, end: str) -> str:
     ],
     ids=["what CRIU does not know", "relatives that are no descendants"],
 )
-async def test_what_cannot_be_kept_is_named_and_goes_on(
+async def test_what_cannot_be_dumped_is_named_and_goes_on(
     engine: LocalEngine, story: str, words: str
 ) -> None:
     source = await tells(engine, story)
@@ -227,7 +227,7 @@ async def test_work_on_files_is_no_part_of_it(engine: LocalEngine) -> None:
     await copy.task.kill()
 
 
-async def test_a_traced_process_cannot_be_kept(engine: LocalEngine) -> None:
+async def test_a_traced_process_cannot_be_dumped(engine: LocalEngine) -> None:
     story = """
 import ctypes, os, signal
 libc = ctypes.CDLL(None, use_errno=True)
@@ -247,14 +247,14 @@ def reply():
     await source.task.kill()
 
 
-async def test_only_a_freezable_task_can_be_kept(engine: LocalEngine) -> None:
+async def test_only_a_freezable_task_has_memory_snapshots(engine: LocalEngine) -> None:
     task = await engine.create(TaskSpec())
     with pytest.raises(InvalidSpec, match="freezable=True"):
         await task.snapshot_memory()
     await task.kill()
 
 
-async def test_a_sandbox_that_cannot_be_kept_in_time_is_ended(
+async def test_a_sandbox_whose_memory_snapshot_takes_too_long_is_ended(
     engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def never(*_: object) -> str:

@@ -12,7 +12,7 @@ from pytest_sandbox.engine import (
     TaskSpec,
 )
 from pytest_sandbox.local import LocalEngine
-from pytest_sandbox.local.engine.pool import most
+from pytest_sandbox.local.engine.pool import capacity
 
 from .conftest import content, exists, processes, shell
 
@@ -71,13 +71,13 @@ async def test_a_prepared_sandbox_that_does_not_fit_is_not_used(other: TaskSpec)
 
 async def test_no_more_are_prepared_than_there_may_be_and_the_newest_stay() -> None:
     engine = await started()
-    for number in range(3 * most()):
+    for number in range(3 * capacity()):
         await engine.prepare(TaskSpec(hostname=f"n{number}"))
-    assert prepared(engine) == most()
-    await engine.create(TaskSpec(hostname=f"n{3 * most() - 1}"))
-    assert prepared(engine) == most() - 1
+    assert prepared(engine) == capacity()
+    await engine.create(TaskSpec(hostname=f"n{3 * capacity() - 1}"))
+    assert prepared(engine) == capacity() - 1
     await engine.create(TaskSpec(hostname="n0"))
-    assert prepared(engine) == most() - 1
+    assert prepared(engine) == capacity() - 1
     await engine.close()
 
 
@@ -110,7 +110,7 @@ async def test_when_a_prepared_sandbox_died_another_one_is_made() -> None:
     await engine.close()
 
 
-async def test_prepared_sandboxes_end_with_the_engine_and_when_nobody_comes(
+async def test_prepared_sandboxes_end_with_the_engine_or_unclaimed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("pytest_sandbox.local.engine.pool._CLAIM_TIMEOUT", 0.01)

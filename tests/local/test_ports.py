@@ -118,7 +118,7 @@ async def test_what_is_no_port_is_refused(task: LocalTask, port: int) -> None:
         await task.connect(port)
 
 
-async def test_a_full_queue_is_given_up_and_holds_up_nobody(
+async def test_a_full_queue_times_out_and_delays_no_other(
     task: LocalTask, listen: Listen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ports, "CONNECT_TIMEOUT", 0.5)

@@ -122,7 +122,7 @@ async def use(engine: LocalEngine) -> None:
     await task.kill()
 
 
-async def being_kept(
+async def snapshot_begun(
     engine: LocalEngine, moment: int, *, busy: bool
 ) -> tuple[LocalTask, asyncio.Future[Snapshot]]:
     """A task with 200 files, of which a snapshot was begun so many milliseconds ago."""
@@ -151,7 +151,7 @@ async def test_snapshots_that_were_given_up_at_any_moment_leave_nothing() -> Non
     before = await quiet(engine)
     for moment in range(0, 24, 2):
         for busy in (False, True):
-            task, call = await being_kept(engine, moment, busy=busy)
+            task, call = await snapshot_begun(engine, moment, busy=busy)
             if not call.cancel():
                 await engine.forget(call.result())
             assert await out(task, "cat /root/f; ls /srv | wc -l") == "one\n200\n"
@@ -160,13 +160,13 @@ async def test_snapshots_that_were_given_up_at_any_moment_leave_nothing() -> Non
     await engine.close()
 
 
-async def test_tasks_that_are_killed_while_they_are_kept_leave_nothing() -> None:
+async def test_tasks_that_are_killed_during_a_snapshot_leave_nothing() -> None:
     engine = await started()
     await use(engine)
     before = await quiet(engine)
     for moment in range(0, 16, 2):
         for busy in (False, True):
-            task, call = await being_kept(engine, moment, busy=busy)
+            task, call = await snapshot_begun(engine, moment, busy=busy)
             await task.kill()
             try:
                 image = await call
@@ -180,7 +180,7 @@ async def test_tasks_that_are_killed_while_they_are_kept_leave_nothing() -> None
     await engine.close()
 
 
-async def test_without_room_nothing_is_kept_and_the_sandbox_goes_on() -> None:
+async def test_without_room_there_is_no_snapshot_and_the_sandbox_goes_on() -> None:
     engine = await started(LocalOptions(store=20 * MIB))
     task = await engine.create(TaskSpec())
     await out(task, f"head -c {15 * MIB} /dev/zero >/srv/f")
@@ -203,7 +203,7 @@ async def test_without_room_nothing_is_kept_and_the_sandbox_goes_on() -> None:
     await engine.close()
 
 
-async def test_a_full_disk_can_be_kept() -> None:
+async def test_a_full_disk_can_be_snapshot() -> None:
     engine = await started(LocalOptions(disk=8 * MIB))
     task = await engine.create(TaskSpec())
     await shell(task, "cat /dev/zero >/srv/full")
@@ -256,7 +256,7 @@ HOSTILE = {
 
 @shared
 @pytest.mark.parametrize("name", HOSTILE)
-async def test_hostile_programs_are_kept_as_they_are(engine: LocalEngine, name: str) -> None:
+async def test_snapshots_of_hostile_programs(engine: LocalEngine, name: str) -> None:
     task = await engine.create(TaskSpec(limits=Limits(processes=200)))
     await out(task, "mkdir /srv/l; echo one >/srv/one")
     program = await task.exec(ProcessSpec(("/bin/sh", "-c", HOSTILE[name])))
@@ -281,7 +281,7 @@ async def directory(task: LocalTask) -> DirectorySnapshot | None:
 
 
 @shared
-async def test_many_files_are_kept_while_others_are_served(engine: LocalEngine) -> None:
+async def test_a_snapshot_of_many_files_while_others_are_served(engine: LocalEngine) -> None:
     task = await engine.create(TaskSpec())
     make = "for i in $(seq 50); do mkdir /srv/$i; (cd /srv/$i; seq 100 | xargs touch); done"
     await out(task, make)

@@ -247,7 +247,7 @@ async def test_a_copy_of_a_changed_copy_is_identical(moded: LocalEngine, way: Wa
     await moded.close()
 
 
-async def test_directories_are_kept_in_every_mode(moded: LocalEngine) -> None:
+async def test_directory_snapshots_work_in_every_mode(moded: LocalEngine) -> None:
     task = await moded.create(TaskSpec())
     await out(task, "mkdir -p /srv/a /srv/b; echo one >/srv/a/f; chmod 2711 /srv/a")
     image = await task.snapshot_directory("/srv/a")

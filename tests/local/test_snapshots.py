@@ -29,7 +29,7 @@ LIVE, BUSY, ENDED = "idle", "busy", "ended"
 ways = pytest.mark.parametrize("way", [LIVE, BUSY, ENDED])
 
 
-async def keep(task: LocalTask, way: str) -> Snapshot:
+async def take_snapshot(task: LocalTask, way: str) -> Snapshot:
     """Take a snapshot in one of the three ways in which the engine does it."""
     if way == BUSY:
         await task.exec(ProcessSpec(("/bin/sleep", "1000")))
@@ -48,7 +48,7 @@ async def test_a_restored_sandbox_has_what_was_written_and_not_what_was_removed(
 ) -> None:
     source = await engine.create(TaskSpec())
     await out(source, "echo one >/root/f; mkdir -p /srv/a/b; rm /etc/fstab; rm -r /var/cache")
-    image = await keep(source, way)
+    image = await take_snapshot(source, way)
 
     copy = await engine.create(TaskSpec(image=image))
     assert await out(copy, "cat /root/f; ls -d /srv/a/b") == "one\n/srv/a/b\n"
@@ -65,13 +65,13 @@ async def test_branches_of_one_snapshot_do_not_see_each_other(
 ) -> None:
     source = await engine.create(TaskSpec())
     await out(source, "echo base >/srv/f")
-    image = await keep(source, way)
+    image = await take_snapshot(source, way)
     left = await engine.create(TaskSpec(image=image))
     right = await engine.create(TaskSpec(image=image))
 
     await out(left, "echo left >>/srv/f; rm /etc/fstab")
     await out(right, "echo right >>/srv/f; mkdir /srv/d")
-    deeper = await keep(left, way)
+    deeper = await take_snapshot(left, way)
     again = await engine.create(TaskSpec(image=deeper))
 
     assert await out(right, "cat /srv/f; ls /etc/fstab /srv") == (
@@ -140,7 +140,7 @@ async def test_a_file_that_is_open_outside_does_not_change_the_snapshot(
     await copy.kill()
 
 
-async def test_keeping_with_the_end_is_like_a_kill(engine: LocalEngine) -> None:
+async def test_a_snapshot_at_the_end_is_like_a_kill(engine: LocalEngine) -> None:
     task = await engine.create(TaskSpec(main=ProcessSpec(("/bin/sleep", "1000"))))
     image = await task.snapshot(end=True)
     end = task.poll()
@@ -167,7 +167,7 @@ async def test_snapshots_at_once_are_served_one_after_another(engine: LocalEngin
     await copy.kill()
 
 
-async def test_an_image_that_was_forgotten_is_unknown_and_what_stands_on_it_stays(
+async def test_a_forgotten_snapshot_is_unknown_and_what_depends_on_it_stays(
     engine: LocalEngine,
 ) -> None:
     task = await engine.create(TaskSpec())
@@ -187,9 +187,9 @@ async def test_an_image_that_was_forgotten_is_unknown_and_what_stands_on_it_stay
         await one.kill()
 
 
-async def test_nothing_is_kept_when_nothing_stands_on_it(engine: LocalEngine) -> None:
+async def test_a_layer_is_freed_when_nothing_depends_on_it(engine: LocalEngine) -> None:
     task = await engine.create(TaskSpec())
     for way in (LIVE, BUSY, ENDED):
-        await engine.forget(await keep(task, way))
+        await engine.forget(await take_snapshot(task, way))
     await task.wait()
     assert engine.factory.store.layers == 0

@@ -14,7 +14,7 @@ _REFUSED_FLAGS = os.O_PATH | os.O_DIRECTORY  # O_TMPFILE has the bit of O_DIRECT
 
 
 def open_file(path: str, flags: int, mode: int = 0) -> int:
-    """Open a regular file; anything else might block whoever uses the descriptor.
+    """Open a regular file; to use any other kind of descriptor might block.
 
     A FIFO or a terminal would: hence `O_NONBLOCK`, without which already open(2) waits for the
     other end of a FIFO, and `O_NOCTTY`, without which a terminal becomes that of PID 1.

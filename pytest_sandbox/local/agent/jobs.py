@@ -47,7 +47,7 @@ class Job:
             self._watch = TreeWatch(request.path, recursive=request.recursive)
 
     def do(self, sock: socket.socket, fds: list[int]) -> None:
-        """Do it, and say on `sock` what there is to say before the end."""
+        """Do the work, and send what it finds over `sock`."""
         path = self._request.path
         if self._watch is not None:
             self._watch.report(sock, _teller(sock))
@@ -67,7 +67,7 @@ class Job:
 
 
 def run(job: Job, fds: list[int]) -> None:
-    """Do it, and tell; in the forked process, which ends with it.
+    """Do the work and send its result, in the forked process, which then ends.
 
     Args:
         job: what to do.

@@ -20,7 +20,7 @@ class SandboxPause:
     """Between `begin` and `end`, no process of the sandbox but PID 1 runs.
 
     Attributes:
-        stopped_before: pids of processes that were stopped already, by whatever.
+        stopped_before: pids of processes that were stopped before the pause.
     """
 
     def __init__(self) -> None:

@@ -54,7 +54,7 @@ class _RemovalLevel:
     """A directory between the top and where the walk is.
 
     Attributes:
-        identity: which directory it is, whatever its path is by now.
+        identity: device and inode, which stay the same when it is moved.
         name: in the directory above.
         pending: names of directories in it that are left to remove.
     """
@@ -119,7 +119,7 @@ class _Removal:
         self._replace(above)
         info = os.fstat(self._fd)
         if (info.st_dev, info.st_ino) != level.identity:
-            # Elsewhere, ".." would lead to what nobody asked to have removed.
+            # In another place, ".." leads to a directory that is not to be removed.
             raise OSError(errno.ESTALE, "it was moved while it was removed", self._path)
 
     def _replace(self, fd: int) -> None:
@@ -128,7 +128,7 @@ class _Removal:
 
 
 def _unlink_files(fd: int, path: str) -> list[str]:
-    """Unlink all but the directories, whose names it gives back."""
+    """Unlink all but the directories; returns the names of those."""
     directories = []
     try:
         with os.scandir(fd) as entries:

@@ -53,7 +53,7 @@ def command(pid: int) -> str:
 
 
 def resume(pids: list[int]) -> None:
-    """Let processes go on, children before those who may be waiting for a stopped child."""
+    """Resume processes, children before parents, which may be waiting for a stopped child."""
     for pid in sorted(pids, reverse=True):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGCONT)

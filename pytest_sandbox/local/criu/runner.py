@@ -40,7 +40,7 @@ class CriuRunner:
         folder: a descriptor of the folder with its files.
         work: one of an empty folder, where each tree of processes gets a folder for logs and such.
         images: one of the folder of images, with a folder for each tree too.
-        counter: one of `ns_last_pid`, which is of the pid namespace of who uses it.
+        counter: one of `ns_last_pid`, which means that of the process that uses it.
         fds: further ones that came with the request.
     """
 

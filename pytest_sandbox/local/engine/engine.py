@@ -140,7 +140,7 @@ class LocalEngine(Engine, SupportsForget, SupportsExport, SupportsPrepare, Suppo
         return await load(factory.zygote, factory.store, stream)
 
     async def forget_volume(self, volume: str) -> None:
-        """Let go of a volume; tasks that have it mounted keep it."""
+        """Free a volume; tasks that have it mounted keep it."""
         if self._factory is not None:
             self._factory.forget_volume(volume)
 

@@ -146,7 +146,7 @@ class Factory:
         self.store.forget(snapshot)
 
     def forget_volume(self, volume: str) -> None:
-        """Let go of a volume, if there is one of that name."""
+        """Free a volume, if there is one of that name; tasks that have it mounted keep it."""
         number = self._volumes.pop(volume, None)
         if number is not None:
             self.zygote.drop_volume(number)

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from ..protocol.message import Message
     from .links.agent_link import AgentLink
 
-#: More than a sandbox's disk has room for; who sends more is not our agent.
+#: More than a sandbox's disk has room for: a program that sends more is not our agent.
 _MOST_ENTRIES = 4_000_000
 _KINDS = {
     stat.S_IFREG: EntryKind.FILE,

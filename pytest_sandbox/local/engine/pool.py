@@ -45,7 +45,7 @@ class Pool:
         prepared = _Prepared(_shape(spec), making)
         prepared.timer = asyncio.get_running_loop().call_later(_CLAIM_TIMEOUT, self._end, prepared)
         self._prepared.append(prepared)
-        while len(self._prepared) > most():
+        while len(self._prepared) > capacity():
             self._end(self._prepared[0])
 
     async def claim(self, spec: TaskSpec) -> LocalTask | None:
@@ -119,8 +119,9 @@ class _Prepared:
         self.timer: asyncio.TimerHandle | None = None
 
 
-def most() -> int:
-    """How many are worth it: they are made on processors that a test may want."""
+def capacity() -> int:
+    """How many sandboxes the pool holds at most."""
+    # Making them takes processor time, which a running test may need.
     return max(2, min(_MOST, os.cpu_count() or 1))
 
 
@@ -133,5 +134,5 @@ async def _kill(prepared: _Prepared) -> None:
     try:
         task = await prepared.making
     except (BuildFailed, EngineError):
-        return  # there is none; `create` will say why, if it comes to that
+        return  # nothing was made; a `create` of this kind will report the error
     await task.kill()

@@ -25,7 +25,7 @@ CONNECT_TIMEOUT = 10.0
 #: Bytes that had arrived and stay readable after the end of a sandbox; more than a socket holds.
 _REST = 16 * 1024 * 1024
 _CHUNK = 256 * 1024
-#: Set with each call: whoever sent the descriptor may change what it does by itself.
+#: Set with each call: the sandbox shares the descriptor's flags, and may make it block.
 _NOW = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
 
 

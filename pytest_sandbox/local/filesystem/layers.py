@@ -45,7 +45,7 @@ class Layers:
         return mounts.open_tree(f"/layers/{number}")
 
     def unmount(self, number: int) -> None:
-        """Let go of a layer. Sandboxes that use it still do.
+        """Unmount a layer. Sandboxes that use it keep it.
 
         Blocks while the kernel frees it, if no sandbox does.
         """

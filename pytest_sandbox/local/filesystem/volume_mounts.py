@@ -51,7 +51,7 @@ class VolumeStore:
         return tmpfs.usage(f"/volumes/{number}") if number in self._numbers else 0
 
     def unmount(self, number: int) -> None:
-        """Let go of one. Blocks while the kernel frees it, if no sandbox has it."""
+        """Unmount one. Blocks while the kernel frees it, if no sandbox has it."""
         if number in self._numbers:
             mounts.unmount(f"/volumes/{number}", mounts.MNT_DETACH)
 

@@ -11,7 +11,7 @@ from . import prctl
 def set_title(title: str) -> None:
     """Show another command line, for ours names files of the machine.
 
-    The kernel shows whatever the memory holds in which it once put the arguments.
+    The kernel shows the memory into which it once put the arguments, as it is now.
     """
     start, end = _argument_memory()
     if 0 < start < end:

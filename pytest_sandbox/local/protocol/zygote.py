@@ -222,13 +222,13 @@ class TakeLayerRequest(Message, descriptors=1):
 
 
 class DropLayerRequest(Message):
-    """Let go of a layer; not answered."""
+    """Unmount a layer; not answered."""
 
     number: int
 
 
 class DropVolumeRequest(Message):
-    """Let go of a volume; not answered."""
+    """Unmount a volume; not answered."""
 
     number: int
 

@@ -117,11 +117,11 @@ class FileRequests:
             self._engine.tell(answer, number=number)
 
     def drop_layer(self, request: messages.DropLayerRequest, number: int, fds: list[int]) -> None:
-        """Let go of a layer."""
+        """Unmount a layer."""
         self._drop(self._config.layers, request.number)
 
     def drop_volume(self, request: messages.DropVolumeRequest, number: int, fds: list[int]) -> None:
-        """Let go of a volume."""
+        """Unmount a volume."""
         self._drop(self._config.volumes, request.number)
 
     def lend_layer(self, request: messages.LendLayerRequest, number: int, fds: list[int]) -> None:

@@ -22,5 +22,5 @@ class OperationFailed(Exception):
 
 
 def task_ended(detail: str = "") -> TaskEnded:
-    """What whoever asks something of a sandbox is told that is over; `detail` says why it is."""
+    """The error of every request to a sandbox that has ended; `detail` says why it did."""
     return TaskEnded(f"the task is over: {detail}" if detail else "the task is over")

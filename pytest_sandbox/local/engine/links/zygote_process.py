@@ -115,7 +115,7 @@ def _wait_for_exit(pid: int, deadline: float) -> None:
     try:
         fd = os.pidfd_open(pid)
     except OSError:
-        return  # gone, and collected by whatever inherited it
+        return  # gone, and collected by the process that inherited it
     try:
         poll = select.poll()
         poll.register(fd, select.POLLIN)

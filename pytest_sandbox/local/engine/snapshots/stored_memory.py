@@ -35,7 +35,7 @@ class StoredMemory:
     Args:
         files: the snapshot of all files.
         images: a descriptor of the folder with what CRIU wrote; owned.
-        state: what it takes to restore from these images.
+        state: what a restore needs besides the images.
         main: the main process, if there is one.
     """
 

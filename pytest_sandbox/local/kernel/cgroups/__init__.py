@@ -6,5 +6,5 @@ One group for the engine, in it one for the zygote and one for each sandbox that
 
 Version 1 has several hierarchies of groups with a controller or two each, version 2 has one with
 all of them (Documentation/admin-guide/cgroup-v1/, cgroup-v2.rst); a machine may use both. Nothing
-here removes anything but empty groups: rmdir(2) on a group does no more, whatever files it shows.
+here removes anything but empty groups: rmdir(2) removes a group although it shows files.
 """

@@ -1,7 +1,7 @@
 """Groups of engines: their names, and removing those whose engine is gone.
 
 An engine that is killed leaves its group behind. Its maker holds a lock on the folder, flock(2),
-which ends with its maker however that dies, so any later run, in whatever container, can tell what
+which the kernel releases when its maker ends, so any later run, in any container, can tell what
 is left over. A pid in the name could not tell: other containers have other pids.
 """
 
