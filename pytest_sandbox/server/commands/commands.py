@@ -104,6 +104,7 @@ class Commands:
             self._starting[exec_id] = task
             task.add_done_callback(lambda _: self._starting.pop(exec_id))
             task.add_done_callback(retrieve)
+        # A client that repeats a call waits for the same start, which must not end with the first.
         await asyncio.shield(task)
 
     async def _spawn(

@@ -82,6 +82,7 @@ class SandboxCreator:
         if app.state == apps_pb2.APP_STATE_STOPPED:
             raise precondition(f"App {app.id!r} is stopped: its client has disconnected")
         store = self._state.snapshot_store
+        # Pinned until the sandbox is registered: only then does the store know that it uses them.
         with (
             _Reservation(self._state, self._reserved, app, definition),
             store.pinned(image.snapshot_id),

@@ -139,6 +139,7 @@ class ServedSandbox:
         if self.result is None:
             self._reason = self._reason or reason
             self.commands.expect_end(TERMINATED)
+            # A client that gives up waiting does not keep the sandbox alive.
             await finish(self.task.kill())
             await self._over.wait()
 
@@ -200,6 +201,7 @@ class ServedSandbox:
         async with self.lock:
             self.check_running()
             spec = replace(self.spec, image=image.root_image(), resume=None)
+            # The new task first: if it cannot be created, the sandbox goes on as before.
             task = await create(spec)
             try:
                 self.check_running()
@@ -211,6 +213,8 @@ class ServedSandbox:
             self._task_ended()
             self.image, self.spec, self.resumed_from = image, spec, ""
             self.generation += 1
+            # Adopted before the old one is killed, whose end `_watch` would take for the end of
+            # the sandbox otherwise.
             self._adopt(task)
             await before.kill()
             for execution in executions:

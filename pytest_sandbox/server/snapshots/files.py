@@ -38,6 +38,7 @@ async def snapshot_filesystem(
             sandbox.check_running()
             task = sandbox.task
             if end:
+                # Before the engine kills the processes: they are then reported as terminated.
                 sandbox.commands.expect_end(TERMINATED)
             taker = SupportsSnapshots.of(task)
             snapshot = await state.snapshot_store.with_room(lambda: _files(taker, task, end=end))

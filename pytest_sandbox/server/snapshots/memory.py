@@ -101,6 +101,7 @@ class MemorySnapshots:
                     taker = SupportsMemorySnapshots.of(sandbox.task)
                     taken = await self._store.with_room(taker.snapshot_memory)
         except BaseException:
+            # Clients ask for the reason in a later call, so a failed snapshot is remembered.
             self._failures.add(snapshot_id, 0)
             raise
         depends_on = sandbox.resumed_from or sandbox.image.snapshot_id

@@ -69,7 +69,7 @@ class SandboxServicer:
     ) -> pb.SandboxTerminateResponse:
         """End a sandbox, and return when nothing of it is left."""
         sandbox = self._state.sandboxes.get(request.sandbox_id)
-        existing = sandbox.result
+        existing = sandbox.result  # before it is ended: clients ask how it had ended by itself
         await finish(sandbox.end(TERMINATED))
         return pb.SandboxTerminateResponse(existing_result=existing)
 
