@@ -38,7 +38,7 @@ def show() -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do as told; 0 if it worked, 1 if the machine is in the way, 2 if the user is."""
+    """Run a command; 0 if it worked, 1 for an error of the machine, 2 for one of the user."""
     sys.stdout.reconfigure(encoding="utf-8", errors=AS_GIVEN)  # type: ignore[union-attr]
     try:
         if arguments[:1] == ["add"] and len(arguments) > 1:

@@ -1,4 +1,4 @@
-"""The notes, each time on a machine that has never seen them."""
+"""The program, each time on a fresh machine."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +12,7 @@ Notes = Callable[..., "Result"]
 
 
 class Result(NamedTuple):
-    """What a call printed and how it ended."""
+    """The output and the exit status of a call."""
 
     code: int
     output: str

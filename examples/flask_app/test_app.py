@@ -1,4 +1,4 @@
-"""The app as it is deployed: installed, with notes, on its port; for each test its own."""
+"""The app as it is deployed: installed, with notes, on its port; each test has its own."""
 
 import subprocess
 from pathlib import Path
@@ -34,7 +34,7 @@ sys.stdout.buffer.write(answer.read())
 
 
 class Answer(NamedTuple):
-    """What the app said."""
+    """The answer of the app."""
 
     status: int
     body: str
@@ -63,7 +63,7 @@ def installed(sandbox: Sandbox) -> None:
 
 @sandbox_template
 def filled(installed: Sandbox) -> None:
-    """With two notes."""
+    """The app with two notes."""
     start(installed)
     assert ask(installed, "milk") == Answer(201, "1\n")
     assert ask(installed, "bread") == Answer(201, "2\n")
@@ -72,13 +72,13 @@ def filled(installed: Sandbox) -> None:
 
 @sandbox_template(memory=True)
 def running(filled: Sandbox) -> None:
-    """With the app up, its modules imported."""
+    """The app while it runs, with its modules imported."""
     start(filled)
 
 
 @pytest.fixture
 def app(request: pytest.FixtureRequest, sandbox_engine: SandboxEngine) -> Sandbox:
-    """The app, running; restored as such, where the machine is up to that."""
+    """The running app; its processes are restored too, where the machine supports that."""
     memory = "memory snapshot" in sandbox_engine.capabilities
     sandbox: Sandbox = request.getfixturevalue("running" if memory else "filled")
     if not memory:

@@ -27,7 +27,7 @@ class Database:
         self.sandbox = sandbox
 
     def create(self) -> None:
-        """Make the files of an empty database, which nobody but its user may have."""
+        """Make the files of an empty database, which only its user may read."""
         self.sandbox.run("install", "-d", "-o", "postgres", "/srv/postgresql", check=True)
         self._as_postgres(
             f"{PROGRAMS}/initdb", "--auth=trust", "--no-sync", "--locale=C", "/srv/postgresql/data"
@@ -40,15 +40,15 @@ class Database:
         self._control("start", "--log=/srv/postgresql/log", f"--options={options}")
 
     def stop(self) -> None:
-        """Have it write everything to its files."""
+        """Make it write all data to its files."""
         self._control("stop", "--mode=fast")
 
     def load(self) -> None:
-        """The data that all tests begin with."""
+        """The data that all tests start with."""
         self.sql(SCHEMA)
 
     def clear(self) -> None:
-        """What suites do that share a server: undo by hand whatever tests may have done."""
+        """Undo what tests may have done, as suites do that share a server."""
         self.sql(
             "TRUNCATE orders RESTART IDENTITY; UPDATE products SET stock = 10 WHERE stock < 10"
         )

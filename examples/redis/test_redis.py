@@ -1,4 +1,4 @@
-"""A redis with data, for each test its own: `FLUSHALL` is a test like any other."""
+"""A redis with data; each test has its own, so a test may even call `FLUSHALL`."""
 
 import shutil
 
@@ -41,7 +41,7 @@ def running(stopped: Sandbox) -> None:
 
 @pytest.fixture
 def redis(request: pytest.FixtureRequest, sandbox_engine: SandboxEngine) -> Sandbox:
-    """A running server; restored as such, where the machine is up to that."""
+    """A running server; its processes are restored too, where the machine supports that."""
     memory = "memory snapshot" in sandbox_engine.capabilities
     sandbox: Sandbox = request.getfixturevalue("running" if memory else "stopped")
     if not memory:

@@ -12,7 +12,7 @@ MAX_OUTPUT = 2000
 
 @dataclass(frozen=True)
 class Step:
-    """A command and what came of it."""
+    """A command and its result."""
 
     command: str
     output: str
@@ -20,7 +20,7 @@ class Step:
 
 
 class Model(Protocol):
-    """Whatever decides what to do next."""
+    """Decides what to do next."""
 
     def next_command(self, task: str, steps: Sequence[Step]) -> str | None:
         """The next command, or None when the task is done."""
@@ -34,7 +34,7 @@ def shorten(text: str) -> str:
 
 
 def run_step(sandbox: Sandbox, command: str, seconds: int) -> Step:
-    """Run one command, with its errors among its output, for at most so many seconds."""
+    """Run one command for at most so many seconds; its output includes standard error."""
     # `timeout` tells the model what happened in a way it knows from its own shell: code 124.
     process = sandbox.exec(
         "timeout", "--signal=KILL", str(seconds), "sh", "-c", f"exec 2>&1\n{command}"
@@ -46,7 +46,7 @@ def run_step(sandbox: Sandbox, command: str, seconds: int) -> Step:
 def work(
     sandbox: Sandbox, model: Model, task: str, *, max_steps: int = 20, seconds: int = 30
 ) -> list[Step]:
-    """Let a model work on a task until it is done, or has had its steps."""
+    """Let a model work on a task until it is done or out of steps."""
     steps: list[Step] = []
     while len(steps) < max_steps:
         command = model.next_command(task, steps)

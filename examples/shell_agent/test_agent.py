@@ -12,7 +12,7 @@ from pytest_sandbox import Sandbox
 
 @dataclass
 class Script:
-    """A model that has learnt its commands by heart."""
+    """A model with a fixed list of commands."""
 
     commands: Sequence[str]
 
@@ -32,7 +32,7 @@ class Stubborn:
 
 @pytest.fixture
 def project(sandbox: Sandbox) -> Sandbox:
-    """A program with a mistake in it, and a test that knows."""
+    """A program with a bug, and a test that finds it."""
     sandbox.filesystem.write_text("def double(n):\n    return n * 3\n", "/srv/app/double.py")
     sandbox.filesystem.write_text(
         "from double import double\nassert double(2) == 4, double(2)\n", "/srv/app/check.py"
@@ -85,7 +85,7 @@ def test_a_flood_of_output_is_cut(sandbox: Sandbox) -> None:
     assert step.output.endswith("99999\n100000\n")
 
 
-def test_the_worst_command_harms_nobody(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_the_worst_command_does_no_harm(sandbox: Sandbox, tmp_path: Path) -> None:
     precious = tmp_path / "precious"
     precious.write_text("still here")
 

@@ -28,7 +28,7 @@ sys.stdout.buffer.write(answer.read())
 
 
 class Answer(NamedTuple):
-    """What the server said."""
+    """The answer of the server."""
 
     status: int
     body: str

@@ -83,7 +83,7 @@ def launch(directory: Path, arguments: Sequence[str], lock: int) -> tuple[Child,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,
-            cwd=directory,  # `-m` puts it first on sys.path: not the user's folder
+            cwd=directory,  # `-m` puts it first on sys.path: not the user's directory
             start_new_session=True,  # Ctrl-C is for the tests, which then end the run
             pass_fds=[lock],
         )

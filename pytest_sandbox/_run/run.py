@@ -25,7 +25,7 @@ class Run:
     """A run, owned by this process (`create`) or by another one (`attach`).
 
     Attributes:
-        directory: its folder.
+        directory: where its files are.
     """
 
     def __init__(self, directory: Path, lease: int | None) -> None:
@@ -40,7 +40,7 @@ class Run:
         """Make a run that lives until `close`, or until this process is gone.
 
         Raises:
-            EngineStartError: the temporary folder cannot hold a run.
+            EngineStartError: the temporary directory cannot hold a run.
         """
         parent = Path(tempfile.gettempdir()).resolve()
         directory = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
@@ -48,7 +48,7 @@ class Run:
             directory.rmdir()
             raise EngineStartError(
                 f"the path {str(directory / 'socket')!r} is too long for a Unix socket",
-                "Set TMPDIR to a folder with a shorter path.",
+                "Set TMPDIR to a directory with a shorter path.",
             )
         # Locked before it gets its name, so that no process ever sees a lease that is not held.
         lease = os.open(directory / "lease.new", os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
@@ -102,7 +102,7 @@ class Run:
         return self._living(self._record)
 
     def close(self) -> None:
-        """Release the lease and wait until the engine process and the folder are gone.
+        """Release the lease and wait until the engine process and the directory are gone.
 
         Takes at most about `CLOSE_TIMEOUT`: an engine that is not gone by then is killed. Does
         nothing for a run that was attached, in a fork of its owner, and when called again.

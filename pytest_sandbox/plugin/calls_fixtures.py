@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pytest_sandbox.rpcs import Faults, Rpcs
 
-#: Names whoever makes calls from a process, and from those it starts; see `client.transport.calls`.
+#: The environment variable whose value names the caller of the calls of a process and its children.
 _CALLER = "PYTEST_SANDBOX_CALLER"
 _FIXTURE = "sandbox_rpcs"
 

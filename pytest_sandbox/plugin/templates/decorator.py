@@ -78,7 +78,7 @@ def sandbox_template(
             it is made of: the source of the function, the spec, the parameters, the template that
             it starts from, or `cache_key`.
         cache_key: what else the image depends on: a value, or several; a `pathlib.Path` stands for
-            the content of that file or folder.
+            the content of that file or directory.
         params: the values of `request.param`; there is one image for each.
         ids: names of these values, as in `pytest.fixture`.
         name: of the fixture; by default, that of the function.

@@ -128,8 +128,10 @@ class Templates:
             yield None
             return
         patience = _PATIENCE + sum(each.spec.get("timeout", TIMEOUT) for each in variant.stack)
-        folder = self._session.run().directory / "templates"
-        with locked_slot(folder, variant.key, patience, f"the template {variant.title!r}") as slot:
+        directory = self._session.run().directory / "templates"
+        with locked_slot(
+            directory, variant.key, patience, f"the template {variant.title!r}"
+        ) as slot:
             yield slot
 
     def _build(self, variant: Variant, client: Client, slot: Slot | None) -> Outcome:

@@ -30,16 +30,16 @@ def cache_key(variant: Variant) -> str:
 
 def _parts(variant: Variant) -> Iterator[str]:
     template = variant.template
-    folder = Path(template.body.__code__.co_filename).parent
+    directory = Path(template.body.__code__.co_filename).parent
     yield _FORMAT
     yield inspect.getsource(template.body)
-    yield _text(template.cache_key, folder)
+    yield _text(template.cache_key, directory)
     yield cache_key(variant.parent) if variant.parent else ""
     for name, value in (*sorted(template.spec.items()), *sorted(variant.given.items())):
         if name == "request":
             name, value = "request.param", getattr(value, "param", None)
         try:
-            yield f"{name}={_text(value, folder)}"
+            yield f"{name}={_text(value, directory)}"
         except TypeError as error:
             if not template.cache_key or template.cache_key == ((),):
                 raise ValueError(
@@ -48,7 +48,7 @@ def _parts(variant: Variant) -> Iterator[str]:
                 ) from None
 
 
-def _text(value: object, folder: Path) -> str:
+def _text(value: object, directory: Path) -> str:
     """A value in full.
 
     Raises:
@@ -57,25 +57,25 @@ def _text(value: object, folder: Path) -> str:
     if value is None or isinstance(value, bool | int | float | str | bytes):
         return repr(value)
     if isinstance(value, Path):
-        return _digest(*_contents(folder / value))
+        return _digest(*_contents(directory / value))
     if isinstance(value, list | tuple):
-        return f"[{','.join(_text(each, folder) for each in value)}]"
+        return f"[{','.join(_text(each, directory) for each in value)}]"
     if isinstance(value, set | frozenset):
-        return f"{{{','.join(sorted(_text(each, folder) for each in value))}}}"
+        return f"{{{','.join(sorted(_text(each, directory) for each in value))}}}"
     if isinstance(value, dict):
-        pairs = sorted((repr(key), _text(each, folder)) for key, each in value.items())
+        pairs = sorted((repr(key), _text(each, directory)) for key, each in value.items())
         return repr(pairs)
     raise TypeError(repr(value))
 
 
 def _contents(path: Path) -> Iterator[str]:
-    """The content of a file, or of all files below a folder."""
+    """The content of a file, or of all files below a directory."""
     if not stat.S_ISDIR(path.lstat().st_mode):
         yield from _entry(path)
         return
-    for parent, folders, files in os.walk(path):
-        folders.sort()
-        for name in sorted([*folders, *files]):
+    for parent, directories, files in os.walk(path):
+        directories.sort()
+        for name in sorted([*directories, *files]):
             each = Path(parent, name)
             yield str(each.relative_to(path))
             yield from _entry(each)

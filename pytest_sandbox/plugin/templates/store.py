@@ -77,11 +77,11 @@ class Slot:
 
 
 @contextlib.contextmanager
-def locked_slot(folder: Path, key: str, patience: float, title: str = "it") -> Iterator[Slot]:
+def locked_slot(directory: Path, key: str, patience: float, title: str = "it") -> Iterator[Slot]:
     """Lock the file of an outcome, as soon as no other worker holds the lock.
 
     Args:
-        folder: of all outcomes; made if it is missing.
+        directory: of all outcomes; made if it is missing.
         key: of the variant.
         patience: seconds to wait for another worker.
         title: of the variant, for the message.
@@ -89,8 +89,8 @@ def locked_slot(folder: Path, key: str, patience: float, title: str = "it") -> I
     Raises:
         TimeoutError: another worker held the lock for longer.
     """
-    folder.mkdir(mode=0o700, exist_ok=True)
-    descriptor = os.open(folder / key, os.O_RDWR | os.O_CREAT, 0o600)
+    directory.mkdir(mode=0o700, exist_ok=True)
+    descriptor = os.open(directory / key, os.O_RDWR | os.O_CREAT, 0o600)
     with open(descriptor, "r+", encoding="utf-8") as file:
         _lock(file, patience, title)
         try:

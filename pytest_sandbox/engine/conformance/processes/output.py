@@ -90,7 +90,7 @@ async def check_big_output(engine: Engine) -> None:
         assert done.stderr == expected, f"stderr is damaged ({len(done.stderr)} bytes)"
 
 
-async def check_big_output_while_nobody_reads(engine: Engine) -> None:
+async def check_big_output_without_a_reader(engine: Engine) -> None:
     """A program can end before its output is read, as long as the log holds all of it."""
     count = 1_000_000
     async with a_task(engine) as task:
