@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from asyncio import BaseTransport
 
     from grpclib.protocol import Stream
+    from h2.connection import H2Connection
     from hpack import Encoder
 
 #: Bytes of a frame that a server may send.
@@ -30,7 +31,7 @@ FRAME = 1024 * 1024
 class _WideProtocol(H2Protocol):
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)
-        self.connection._connection.update_settings({SettingCodes.MAX_FRAME_SIZE: FRAME})
+        _h2_connection(self).update_settings({SettingCodes.MAX_FRAME_SIZE: FRAME})
         self.connection.flush()
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -46,7 +47,11 @@ def _refuse(stream: Stream) -> NoReturn:
 
 def encode_headers_with(protocol: H2Protocol, encoder: Encoder) -> None:
     """Have a connection, of a client or a server, encode its headers in another way."""
-    protocol.connection._connection.encoder = encoder
+    _h2_connection(protocol).encoder = encoder
+
+
+def _h2_connection(protocol: H2Protocol) -> H2Connection:
+    return protocol.connection._connection  # noqa: SLF001 - grpclib has no public name for it
 
 
 class WideChannel(Channel):
