@@ -1,4 +1,4 @@
-"""What file operations give back."""
+"""Results of file operations: directory entries and watch events."""
 
 from dataclasses import dataclass
 from enum import Enum

@@ -1,4 +1,4 @@
-"""What an engine does with the files of a task."""
+"""The file operations of a task."""
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator

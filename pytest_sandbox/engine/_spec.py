@@ -66,7 +66,7 @@ class Gpus:
 
 @dataclass(frozen=True)
 class VolumeMount:
-    """A folder that outlives the task, and that tasks share.
+    """A directory that outlives the task, and that tasks share.
 
     Attributes:
         volume: its name; the engine makes it when it is first mounted.

@@ -1,4 +1,4 @@
-"""Refuses what no engine could run, before anything starts; the message shows the value."""
+"""Refuses tasks and processes that no engine could run; the message shows the value."""
 
 from __future__ import annotations
 

@@ -171,7 +171,7 @@ class Steps(RuleBasedStateMachine):
         found = [path for path, _ in self.model.below(ROOT)]
         return sorted(found) or [below("a")]
 
-    def folders(self) -> list[str]:
+    def directory_paths(self) -> list[str]:
         """Every existing directory."""
         there = self.model.below(ROOT)
         return sorted([ROOT, *(path for path, node in there if isinstance(node, ModelDirectory))])

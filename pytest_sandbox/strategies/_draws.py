@@ -25,7 +25,9 @@ _THERE: st.SearchStrategy[str] = st.runner().flatmap(
 )
 #: A name in a directory that exists.
 _IN: st.SearchStrategy[str] = st.builds(
-    posixpath.join, st.runner().flatmap(lambda machine: st.sampled_from(machine.folders())), _NAMES
+    posixpath.join,
+    st.runner().flatmap(lambda machine: st.sampled_from(machine.directory_paths())),
+    _NAMES,
 )
 _ANY = st.lists(_NAMES, min_size=1, max_size=3).map(lambda parts: below(*parts))
 #: Paths for what changes something: names only.

@@ -1,4 +1,4 @@
-"""Plans of what goes wrong with calls, as plain data."""
+"""Faults of calls, as plain data."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

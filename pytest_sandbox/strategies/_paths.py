@@ -34,10 +34,10 @@ def names(*, utf8: bool = False) -> st.SearchStrategy[str]:
 def paths(
     root: str = "/", *, max_depth: int = 3, dots: bool = False, utf8: bool = False
 ) -> st.SearchStrategy[str]:
-    """Absolute paths below a folder.
+    """Absolute paths below a directory.
 
     Args:
-        root: the folder.
+        root: the directory.
         max_depth: how many names there are at most below it; with 15 the path is as long as
             Linux takes one (PATH_MAX, 4096 bytes with the NUL).
         dots: put `.`, `..` and empty components between the names too, and at the end. There

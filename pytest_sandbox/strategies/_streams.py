@@ -1,4 +1,4 @@
-"""Output as programs write it: in pieces that end where they like."""
+"""Output as programs write it: in chunks that end anywhere."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Trees of files as plain data, and as what an engine unpacks."""
+"""Trees of files as plain data, and as tar archives that an engine unpacks."""
 
 import io
 import tarfile

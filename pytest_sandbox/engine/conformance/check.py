@@ -1,4 +1,4 @@
-"""What a check is."""
+"""A check: one sentence of the contract, and the code that checks it."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Tasks, snapshots and volumes that a check makes, and that all go at its end."""
+"""Tasks, snapshots and volumes that a check makes, and that end with the check."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

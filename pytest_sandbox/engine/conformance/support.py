@@ -1,4 +1,4 @@
-"""What the checks have in common: short-lived tasks, bounded waits, readable failures."""
+"""Helpers of checks: short-lived tasks, waits with a time limit, readable failures."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping

@@ -18,13 +18,13 @@ async def tree_state(task: Task, *roots: str) -> TreeState:
     for root in roots:
         packed = [chunk async for chunk in task.files.pack(root)]
         contents = _contents(b"".join(packed), root.rstrip("/"))
-        folders = [await task.files.stat(root)]
-        found[root] = _plain(folders[0])
-        while folders:
-            for entry in await task.files.listdir(folders.pop().path):
+        directories = [await task.files.stat(root)]
+        found[root] = _plain(directories[0])
+        while directories:
+            for entry in await task.files.listdir(directories.pop().path):
                 found[entry.path] = _plain(entry), contents.get(entry.path)
                 if entry.kind is EntryKind.DIRECTORY:
-                    folders.append(entry)
+                    directories.append(entry)
     return found
 
 

@@ -1,4 +1,4 @@
-"""Names: describing, listing, making and removing."""
+"""Checks of paths: describing, listing, making and removing what they name."""
 
 from errno import EEXIST, EINVAL, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, ENOTEMPTY
 from stat import S_IMODE, S_ISDIR, S_ISLNK, S_ISREG
@@ -8,7 +8,7 @@ from ..support import a_task, equal, fails, sh, soon
 
 
 def kinds(entries: list[Entry]) -> dict[str, EntryKind]:
-    """What a folder holds, name to kind."""
+    """What a directory holds, name to kind."""
     return {entry.name: entry.kind for entry in entries}
 
 
@@ -91,7 +91,7 @@ async def check_paths_are_absolute(engine: Engine) -> None:
 
 
 async def check_paths_are_resolved_by_the_kernel(engine: Engine) -> None:
-    """Dots, double and final slashes, and linked folders work in a path as in any program."""
+    """Dots, double and final slashes, and linked directories work in a path as in any program."""
     async with a_task(engine) as task:
         await sh(task, "cd /tmp; mkdir -p a/b; printf abc > a/b/f; ln -s a/b link; ln -s .. a/b/up")
         for path in ("//tmp//a/./b/f", "/tmp/a/../a/b/f", "/tmp/link/f", "/tmp/a/b/up/b/f"):
@@ -116,7 +116,7 @@ async def check_listdir_of_an_empty_directory(engine: Engine) -> None:
     """`listdir` of an empty directory gives nothing: no dots."""
     async with a_task(engine) as task:
         await task.files.mkdir("/tmp/empty")
-        equal(await soon(task.files.listdir("/tmp/empty"), "listdir"), [], "an empty folder")
+        equal(await soon(task.files.listdir("/tmp/empty"), "listdir"), [], "an empty directory")
 
 
 async def check_listdir_follows_a_linked_directory(engine: Engine) -> None:

@@ -1,4 +1,4 @@
-"""Open files: what a byte offset reads and writes."""
+"""Checks of open files: reading and writing at byte offsets."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Whole directories, out and in, as tar streams."""
+"""Checks of packing and unpacking whole directories as tar streams."""
 
 import asyncio
 import io
@@ -36,12 +36,12 @@ async def packed(task: Task, path: str) -> bytes:
 async def walk(task: Task, root: str) -> dict[str, Entry]:
     """Everything below a directory, relative path to description."""
     found: dict[str, Entry] = {}
-    folders = [root]
-    while folders:
-        for entry in await task.files.listdir(folders.pop()):
+    directories = [root]
+    while directories:
+        for entry in await task.files.listdir(directories.pop()):
             found[entry.path.removeprefix(f"{root}/")] = entry
             if entry.kind is EntryKind.DIRECTORY:
-                folders.append(entry.path)
+                directories.append(entry.path)
     return found
 
 
@@ -114,7 +114,7 @@ async def check_holes_stay_holes(engine: Engine) -> None:
 
 
 async def check_other_programs_read_it(engine: Engine) -> None:
-    """What `pack` gives is a tar that other programs read; names are relative to the folder."""
+    """What `pack` gives is a tar that other programs read; names are relative to the directory."""
     async with a_task(engine) as task:
         await make_tree(task)
         data = await soon(packed(task, "/srv/t"), "pack")
@@ -144,9 +144,9 @@ async def check_it_reads_what_other_programs_write(engine: Engine) -> None:
         async with a_task(engine) as task:
             await soon(task.files.unpack("/srv/u", chunks(data, 1000)), f"unpack, {format=}")
             equal(await sh(task, f"cd /srv/u; cat d/l d/h {name}"), b"contentcontentlong", "files")
-            file, folder = await task.files.stat("/srv/u/d/f"), await task.files.stat("/srv/u/d")
+            file, directory = await task.files.stat("/srv/u/d/f"), await task.files.stat("/srv/u/d")
             equal((S_IMODE(file.mode), file.mtime_ns), (0o640, 1_000_000_001 * 10**9), "a file")
-            equal((S_IMODE(folder.mode), folder.mtime_ns), (0o700, 10**18), "a folder")
+            equal((S_IMODE(directory.mode), directory.mtime_ns), (0o700, 10**18), "a directory")
 
 
 async def check_chunks_of_any_size(engine: Engine) -> None:

@@ -1,4 +1,4 @@
-"""Changes, as they happen."""
+"""Checks of watches, which report changes of files as they happen."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Upper bounds. An engine that cannot hold one says so instead of ignoring it."""
+"""Checks of limits. An engine that cannot enforce one refuses it instead of ignoring it."""
 
 from contextlib import suppress
 

@@ -1,4 +1,4 @@
-"""What processes write."""
+"""Checks of the output of processes."""
 
 import asyncio
 

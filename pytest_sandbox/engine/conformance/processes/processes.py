@@ -1,4 +1,4 @@
-"""Starting programs: arguments, environment, folders, how they end."""
+"""Checks of starting programs: arguments, environment, working directory, exit."""
 
 import asyncio
 
@@ -94,12 +94,12 @@ async def check_large_arguments(engine: Engine) -> None:
 async def check_command_is_looked_up_in_path(engine: Engine) -> None:
     """A command without a slash is looked up in the `PATH` of the process."""
     async with a_task(engine, env={"PATH": "/opt/one:/usr/bin:/bin"}) as task:
-        for folder in ("one", "two"):
+        for directory in ("one", "two"):
             await sh(
                 task,
-                f"mkdir -p /opt/{folder};"
-                f"printf '#!/bin/sh\\necho {folder}\\n' > /opt/{folder}/pick;"
-                f"chmod 755 /opt/{folder}/pick",
+                f"mkdir -p /opt/{directory};"
+                f"printf '#!/bin/sh\\necho {directory}\\n' > /opt/{directory}/pick;"
+                f"chmod 755 /opt/{directory}/pick",
             )
         equal((await run(task, "pick")).stdout, b"one\n", "PATH of the task")
         done = await run(task, "pick", env={"PATH": "/nowhere:/opt/two:/opt/one:/usr/bin:/bin"})
@@ -107,13 +107,13 @@ async def check_command_is_looked_up_in_path(engine: Engine) -> None:
 
 
 async def check_command_with_a_slash_is_not_looked_up(engine: Engine) -> None:
-    """A command with a slash is a path, and a relative one starts at the working folder."""
+    """A command with a slash is a path, and a relative one starts at the working directory."""
     async with a_task(engine, workdir="/srv") as task:
         await sh(task, "mkdir d; printf '#!/bin/sh\\necho $0\\n' > d/here; chmod 755 d/here")
         equal((await run(task, "/srv/d/here")).stdout, b"/srv/d/here\n", "an absolute path")
-        equal((await run(task, "./d/here")).status, SUCCESS, "a path from the task's folder")
+        equal((await run(task, "./d/here")).status, SUCCESS, "a path from the task's directory")
         done = await run(task, "./here", workdir="/srv/d")
-        equal(done.status, SUCCESS, "a path from the process's folder")
+        equal(done.status, SUCCESS, "a path from the process's directory")
 
 
 async def check_environment_of_the_task(engine: Engine) -> None:
@@ -152,18 +152,18 @@ async def check_environment_has_a_path(engine: Engine) -> None:
 
 
 async def check_workdir_of_the_task(engine: Engine) -> None:
-    """The folder of a task is created if need be, and is where its processes start."""
+    """The working directory of a task is created if need be, and is where its processes start."""
     async with a_task(engine, "/bin/sh", "-c", "pwd; cat", workdir="/srv/made/here") as task:
         assert task.main is not None, "a task with a main process has no main"
-        equal(await line(task.main), b"/srv/made/here", "the folder of main")
-        equal((await run(task, "pwd")).stdout, b"/srv/made/here\n", "the folder of a process")
+        equal(await line(task.main), b"/srv/made/here", "the directory of main")
+        equal((await run(task, "pwd")).stdout, b"/srv/made/here\n", "the directory of a process")
 
 
 async def check_workdir_of_a_process(engine: Engine) -> None:
-    """The folder of a process wins over that of the task, for that process only."""
+    """The working directory of a process wins over that of the task, for that process only."""
     async with a_task(engine, workdir="/srv") as task:
-        equal((await run(task, "pwd", workdir="/")).stdout, b"/\n", "the folder of a process")
-        equal((await run(task, "pwd")).stdout, b"/srv\n", "the folder of the next")
+        equal((await run(task, "pwd", workdir="/")).stdout, b"/\n", "the directory of a process")
+        equal((await run(task, "pwd")).stdout, b"/srv\n", "the directory of the next")
 
 
 async def check_hostname(engine: Engine) -> None:

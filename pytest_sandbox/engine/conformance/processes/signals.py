@@ -1,4 +1,4 @@
-"""Sending signals."""
+"""Checks of signals."""
 
 from signal import SIGKILL, SIGTERM, SIGUSR1
 

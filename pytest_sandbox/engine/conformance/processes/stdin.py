@@ -1,4 +1,4 @@
-"""What processes read."""
+"""Checks of the standard input of processes."""
 
 import asyncio
 

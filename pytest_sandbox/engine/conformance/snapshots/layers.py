@@ -1,4 +1,4 @@
-"""What is in a snapshot: everything that was there, and nothing that was removed.
+"""Checks of what a snapshot holds: every file that exists, and none that was removed.
 
 An engine that stores only changes has to remember what was removed, and what is new in the place
 of something old. So each step is done in a copy of a snapshot of the step before, and the files of

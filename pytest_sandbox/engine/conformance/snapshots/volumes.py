@@ -1,4 +1,4 @@
-"""Folders that outlive tasks, and that tasks share. Each check makes volumes of its own."""
+"""Checks of volumes, which outlive tasks and are shared by them. Each check makes its own."""
 
 import asyncio
 from errno import EROFS

@@ -1,4 +1,4 @@
-"""What cannot be started, and how that is said."""
+"""Checks of errors: commands and tasks that cannot be started."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -39,8 +39,8 @@ async def check_missing_command(engine: Engine) -> None:
 async def check_command_is_a_directory(engine: Engine) -> None:
     """A command that is a directory is refused with `EACCES`, and named."""
     async with a_task(engine) as task:
-        error = await refused(task.exec(ProcessSpec(("/tmp",))), "exec of a folder", EACCES)
-        assert "/tmp" in str(error), f"the message does not name the folder: {error}"
+        error = await refused(task.exec(ProcessSpec(("/tmp",))), "exec of a directory", EACCES)
+        assert "/tmp" in str(error), f"the message does not name the directory: {error}"
 
 
 async def check_command_is_not_executable(engine: Engine) -> None:
@@ -80,13 +80,13 @@ async def check_too_large_argument(engine: Engine) -> None:
 
 
 async def check_missing_workdir(engine: Engine) -> None:
-    """A process cannot start in a folder that does not exist, or is no folder."""
+    """A process cannot start in a directory that does not exist, or is no directory."""
     async with a_task(engine) as task:
         await sh(task, ": > /tmp/file")
-        for folder, number in (("/no/such/folder", ENOENT), ("/tmp/file", ENOTDIR)):
-            spec = ProcessSpec(("true",), workdir=folder)
-            error = await refused(task.exec(spec), f"exec in {folder}", number)
-            assert folder in str(error), f"the message does not name {folder!r}: {error}"
+        for directory, number in (("/no/such/directory", ENOENT), ("/tmp/file", ENOTDIR)):
+            spec = ProcessSpec(("true",), workdir=directory)
+            error = await refused(task.exec(spec), f"exec in {directory}", number)
+            assert directory in str(error), f"the message does not name {directory!r}: {error}"
 
 
 async def check_nonsense_is_refused(engine: Engine) -> None:
@@ -99,7 +99,7 @@ async def check_nonsense_is_refused(engine: Engine) -> None:
         ProcessSpec(("true",), env={"A\0": "b"}),
         ProcessSpec(("true",), env={"A=B": "c"}),
         ProcessSpec(("true",), env={"": "c"}),
-        ProcessSpec(("true",), workdir="relative/folder"),
+        ProcessSpec(("true",), workdir="relative/directory"),
         ProcessSpec(("true",), workdir=""),
         ProcessSpec(("true",), workdir="/a\0b"),
         ProcessSpec(("true",), stdout=Output.STDOUT),

@@ -1,4 +1,4 @@
-"""Connections to ports inside. What listens there is `SERVER`, a program for `python3`."""
+"""Checks of connections to ports inside, where `SERVER` listens, a program for `python3`."""
 
 import asyncio
 from collections.abc import AsyncIterator

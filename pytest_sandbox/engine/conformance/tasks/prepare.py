@@ -1,4 +1,4 @@
-"""Getting ready for tasks that are likely to come: a hint, which only affects speed."""
+"""Checks of `prepare`, a hint about the next tasks, which only affects speed."""
 
 import asyncio
 from contextlib import suppress

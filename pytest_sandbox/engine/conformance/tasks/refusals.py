@@ -1,4 +1,4 @@
-"""What an engine does not have, it refuses by name; nothing is ignored."""
+"""Checks that an engine refuses by name what it does not have; nothing is ignored."""
 
 from ... import (
     Capability,

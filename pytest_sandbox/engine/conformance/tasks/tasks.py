@@ -1,4 +1,4 @@
-"""How tasks live, end, and stay apart from each other."""
+"""Checks of the life, the end and the isolation of tasks."""
 
 import asyncio
 import os
