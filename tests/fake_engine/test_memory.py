@@ -239,7 +239,7 @@ async def test_a_sandbox_without_main_has_none_in_its_copies(engine: FakeEngine)
         ("exec proud", "proud", "Call.state cannot be copied"),
     ],
 )
-async def test_what_cannot_be_kept_is_named_and_goes_on(
+async def test_what_cannot_be_dumped_is_named_and_goes_on(
     engine: FakeEngine, command: str, named: str, why: str
 ) -> None:
     async def proud(call: Call) -> None:
@@ -257,7 +257,7 @@ async def test_what_cannot_be_kept_is_named_and_goes_on(
     assert process.poll() is None
 
 
-async def test_a_pipe_between_two_is_not_kept(engine: FakeEngine) -> None:
+async def test_a_pipe_between_two_refuses_a_memory_snapshot(engine: FakeEngine) -> None:
     task = await frozen(engine)
     await run(task, "sh", "-c", "(sleep 9 &) | true")
     with pytest.raises(NotFreezable, match="sleep 9: it has a pipe or a terminal"):
@@ -278,7 +278,7 @@ async def test_a_file_on_a_volume_that_is_gone_is_told(engine: FakeEngine) -> No
         await engine.create(TaskSpec(resume=image))
 
 
-async def test_only_a_sandbox_that_is_made_for_it_is_kept(
+async def test_only_a_sandbox_that_is_made_for_it_has_memory_snapshots(
     engine: FakeEngine, task: MemoryTask
 ) -> None:
     with pytest.raises(InvalidSpec, match="only be taken of a sandbox that was created for it"):

@@ -21,7 +21,7 @@ def runs(sandbox, name):
 
 @pytest.fixture(scope="module")
 def able() -> None:
-    """Skip where the engine keeps no processes."""
+    """Skip where the engine takes no memory snapshots."""
     from pytest_sandbox import _run
 
     run = _run.Run.create()
@@ -30,7 +30,7 @@ def able() -> None:
     finally:
         run.close()
     if "memory snapshot" not in capabilities:
-        pytest.skip("the engine keeps no processes on this machine: it needs root and CRIU")
+        pytest.skip("the engine takes no memory snapshots on this machine: it needs root and CRIU")
 
 
 def run(pytester: pytest.Pytester, code: str, *options: str) -> pytest.RunResult:

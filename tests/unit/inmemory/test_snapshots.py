@@ -59,7 +59,7 @@ def test_a_running_server_is_kept_with_what_it_knows(fake: FakeSandboxes) -> Non
     assert sandbox.poll() is None
 
 
-def test_what_cannot_be_kept_is_named(fake: FakeSandboxes) -> None:
+def test_what_has_no_snapshot_is_named(fake: FakeSandboxes) -> None:
     sandbox = Sandbox.create("sh", "-c", "read line; true", _experimental_enable_snapshot=True)
     with pytest.raises(exceptions.Error, match="sh -c 'read line; true': the engine in memory"):
         sandbox._experimental_snapshot()

@@ -150,7 +150,7 @@ async def test_an_engine_that_keeps_no_memory_refuses_by_name() -> None:
 
 
 @pytest.mark.asyncio
-async def test_what_cannot_be_kept_is_told_and_the_sandbox_goes_on(
+async def test_what_has_no_memory_snapshot_is_told_and_the_sandbox_goes_on(
     server: Harness, engine: GatedEngine
 ) -> None:
     sandbox = await server.create("cat", enable_snapshot=True)

@@ -189,7 +189,9 @@ async def test_two_snapshots_at_once_are_taken_one_after_another(
 
 
 @pytest.mark.asyncio
-async def test_a_sandbox_is_not_idle_while_it_is_kept(server: Harness, engine: GatedEngine) -> None:
+async def test_a_sandbox_is_not_idle_during_a_snapshot(
+    server: Harness, engine: GatedEngine
+) -> None:
     sandbox = await server.create(idle_timeout_secs=5)
     engine.gate.clear()
     asking = asyncio.ensure_future(kept(server, sandbox))
