@@ -179,7 +179,9 @@ class Steps(RuleBasedStateMachine):
     @initialize(tree=file_trees(max_leaves=4).map(_within))
     def begin(self, tree: Tree) -> None:
         """Begin with some files."""
-        self.agree(lambda: self.model.plant(ROOT, tree), lambda subject: subject.unpack(ROOT, tree))
+        self.agree(
+            lambda: self.model.write_tree(ROOT, tree), lambda subject: subject.unpack(ROOT, tree)
+        )
 
 
 def described_node(node: ModelNode) -> tuple[EntryKind, object]:

@@ -175,13 +175,13 @@ class Model:
         directory = self.directory(path)
         self._free(target).put(copy.deepcopy(directory))
 
-    def plant(self, path: str, tree: Tree) -> None:
+    def write_tree(self, path: str, tree: Tree) -> None:
         """Make the files of a tree in a directory."""
         for name, node in tree.items():
             place = self._look(self.directory(path), name)
             if isinstance(node, dict):
                 place.put(ModelDirectory())
-                self.plant(f"{path}/{name}", node)
+                self.write_tree(f"{path}/{name}", node)
             else:
                 place.put(
                     ModelFile(bytearray(node))

@@ -13,7 +13,7 @@ HOG = "head -c {size} /dev/zero | tail -c {size} | wc -c"
 
 
 async def check_limits_are_held_or_refused(engine: Engine) -> None:
-    """A limit that an engine cannot hold is refused by name; it is never ignored."""
+    """A limit that an engine cannot enforce is refused by name; it is never ignored."""
     for what, limits in (
         ("cpu", Limits(cpus=0.5)),
         ("memory", Limits(memory=256 * MEBIBYTE)),
