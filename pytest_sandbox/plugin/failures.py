@@ -43,9 +43,24 @@ def pytest_runtest_makereport(
         owned.failed = True
         session = item.config.stash[ENGINE]
         ids = [*owned.ids, *_from_wider_fixtures(item, owned.ids)]
-        report.sections += _sections(session.connected, ids, session.hidden)
-        report.sections += _fake_sections(item)
+        sections = [*_sections(session.connected, ids, session.hidden), *_fake_sections(item)]
+        _add(report, sections, item.config)
     return report
+
+
+def _add(report: pytest.TestReport, sections: list[tuple[str, str]], config: pytest.Config) -> None:
+    """Add sections to the text of the failure, which all kinds of reports show.
+
+    Of `report.sections`, junit XML, allure and the debugger only show what pytest captured.
+    """
+    add_section = getattr(report.longrepr, "addsection", None)
+    if config.getoption("showcapture") == "no" or add_section is None:
+        # The terminal hides these if asked to. And a failure of an item that is no Python test,
+        # such as a doctest, has a text of its own, which takes no sections.
+        report.sections += sections
+        return
+    for name, content in sections:
+        add_section(name, content)
 
 
 def _fake_sections(item: pytest.Item) -> Iterator[tuple[str, str]]:

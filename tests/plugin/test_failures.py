@@ -1,5 +1,7 @@
 """What a report shows of the sandboxes of a test that failed."""
 
+from xml.etree import ElementTree
+
 import pytest
 
 pytestmark = pytest.mark.usefixtures("shared_engine")
@@ -219,3 +221,49 @@ def test_sections_travel_from_the_workers_of_xdist(pytester: pytest.Pytester) ->
 
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*sandbox sb-*", "[[]1[]] echo 'far away'", "*far away"])
+
+
+@pytest.mark.parametrize("arguments", [(), ("-n1",)], ids=["one process", "xdist"])
+def test_junit_xml_has_the_sandboxes_with_the_failure(
+    pytester: pytest.Pytester, arguments: tuple[str, ...]
+) -> None:
+    pytester.makepyfile(
+        """
+        def test_it(sandbox):
+            assert sandbox.exec("sh", "-c", "echo oh no >&2; exit 3").wait() == 0
+        """
+    )
+
+    pytester.runpytest_inprocess("--junit-xml=report.xml", *arguments)
+
+    failure = ElementTree.parse(pytester.path / "report.xml").find(".//failure")
+    assert failure is not None
+    assert failure.text is not None
+    assert "[1] sh -c 'echo oh no >&2; exit 3'" in failure.text
+    assert "        oh no" in failure.text
+    assert "oh no" not in failure.attrib["message"].partition("where")[0]
+
+
+def test_the_debugger_shows_the_sandboxes(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("_pytest.debugging.post_mortem", lambda _: None)
+    pytester.makepyfile(
+        """
+        def test_it(sandbox):
+            sandbox.exec("echo", "far away").wait()
+            assert False
+        """
+    )
+
+    result = pytester.runpytest_inprocess("--pdb", "--tb=no")
+
+    result.stdout.fnmatch_lines(
+        ["*> traceback >*", "[[]1[]] echo 'far away'", "*> entering PDB >*"]
+    )
+
+
+def test_show_capture_no_hides_the_sandboxes(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_it(sandbox): assert not sandbox")
+
+    assert sections(pytester.runpytest("--show-capture=no")) == []
