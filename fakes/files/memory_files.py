@@ -158,6 +158,17 @@ class MemoryFiles(Files):
             empty(self._fs, node)
         self._fs.rmdir(path)
 
+    async def replace(self, source: str, target: str) -> None:
+        """Rename a file over another, whose mode and owner it gets."""
+        self._check(source)
+        self._check(target)
+        with suppress(FileNotFoundError):
+            before = self._fs.lookup(target, follow=False)
+            if isinstance(before, Regular):
+                self._fs.chown(source, before.uid, before.gid, follow=False)
+                self._fs.chmod(source, stat.S_IMODE(before.mode))
+        self._fs.rename(source, target)
+
     async def watch(self, path: str, *, recursive: bool = False) -> AsyncIterator[WatchEvent]:
         """Changes to a file or below a directory, from the moment of the first `anext`."""
         self._check(path)

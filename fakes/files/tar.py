@@ -102,13 +102,9 @@ class _MemoryTarget(Target):
                 fail(errno.ENOTDIR, part)
         return folder
 
-    def remove(self, name: str) -> None:
-        """Remove a file or link if there is one."""
-        with suppress(FileNotFoundError):
-            self._fs.unlink(name, base=self._folder)
-
     def file(self, name: str, member: Member, contents: Iterable[tuple[int, bytes]]) -> None:
         """Make a regular file."""
+        self._remove(name)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
         handle = self._fs.open(name, flags, 0o600, base=self._folder)
         try:
@@ -121,12 +117,14 @@ class _MemoryTarget(Target):
 
     def symlink(self, name: str, member: Member) -> None:
         """Make a symbolic link."""
+        self._remove(name)
         self._fs.symlink(member.target, name, base=self._folder)
         self._attributes(name, member)
 
     def hard_link(self, name: str, member: Member, source: tuple[str, ...]) -> None:
         """Make another name of a file."""
         self._find(source[:-1], make=False)  # no link on the way
+        self._remove(name)
         path = "/".join((*self._parts, name))
         self._fs.link("/".join(source), path, base=self._top)
 
@@ -137,6 +135,11 @@ class _MemoryTarget(Target):
     def complete(self, member: Member) -> None:
         """Give the entered directory its attributes."""
         self._attributes(".", member)
+
+    def _remove(self, name: str) -> None:
+        """Remove a file or link if there is one."""
+        with suppress(FileNotFoundError):
+            self._fs.unlink(name, base=self._folder)
 
     def _attributes(self, name: str, member: Member) -> None:
         fs, base = self._fs, self._folder

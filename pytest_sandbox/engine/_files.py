@@ -62,6 +62,14 @@ class Files(ABC):
         """Remove a file, a link (never its target), or a directory: empty, unless `recursive`."""
 
     @abstractmethod
+    async def replace(self, source: str, target: str) -> None:
+        """Give a file another name at once, `rename(2)`, in place of a file or link of that name.
+
+        If that is a regular file, its permissions and owner become those of the new one. Both
+        paths have to be on one filesystem. No symbolic link at their ends is followed.
+        """
+
+    @abstractmethod
     def watch(self, path: str, *, recursive: bool = False) -> AsyncIterator[WatchEvent]:
         """Changes to a file or below a directory, from the moment of the first `anext`.
 

@@ -9,7 +9,7 @@ from .unpack import Target
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from .member import Member
     from .unpack import Parts
@@ -22,7 +22,9 @@ class DiskTarget(Target):
     """Every path is walked from the top down with openat(2) and `O_NOFOLLOW`.
 
     Links that the tar makes, or that were there, lead nowhere. Files are made anew, never opened
-    for writing, so that what a hard link shares stays as it is. Subclasses set the attributes.
+    for writing, so that what a hard link shares stays as it is. They are made under another name
+    and then renamed, so that a reader finds the old file or the whole new one, and two tars can be
+    unpacked into one directory at a time. Subclasses set the attributes.
 
     Args:
         path: the directory, which exists.
@@ -70,35 +72,48 @@ class DiskTarget(Target):
             os.mkdir(name, self.directory_mode, dir_fd=folder)
         return os.open(name, _FOLDER, dir_fd=folder)
 
-    def remove(self, name: str) -> None:
-        """Remove a file or link if there is one."""
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name, dir_fd=self.folder)
+    @contextlib.contextmanager
+    def replacing(self, name: str) -> Iterator[str]:
+        """Another name, to make something under that then gets this name, rename(2)."""
+        part = f".{os.urandom(16).hex()}"
+        try:
+            yield part
+            os.rename(part, name, src_dir_fd=self.folder, dst_dir_fd=self.folder)
+        finally:
+            # After an error; also rename(2) leaves both names if they are one file's already.
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(part, dir_fd=self.folder)
 
     def file(self, name: str, member: Member, contents: Iterable[tuple[int, bytes]]) -> None:
         """Make a regular file."""
-        fd = os.open(name, _NEW_FILE, 0o600, dir_fd=self.folder)
-        try:
-            for offset, data in contents:
-                _write(fd, offset, data)
-            os.ftruncate(fd, member.size)
-            self.attributes(fd, member)
-        finally:
-            os.close(fd)
+        with self.replacing(name) as part:
+            fd = os.open(part, _NEW_FILE, 0o600, dir_fd=self.folder)
+            try:
+                for offset, data in contents:
+                    _write(fd, offset, data)
+                os.ftruncate(fd, member.size)
+                self.attributes(fd, member)
+            finally:
+                os.close(fd)
 
     def symlink(self, name: str, member: Member) -> None:
         """Make a symbolic link."""
-        os.symlink(member.target, name, dir_fd=self.folder)
-        self.link_attributes(name, member)
+        with self.replacing(name) as part:
+            os.symlink(member.target, part, dir_fd=self.folder)
+            self.link_attributes(part, member)
 
     def hard_link(self, name: str, member: Member, source: Parts) -> None:
         """Make another name of a file."""
         folder = self._open(source[:-1], make=False)
         try:
             self.check_source(folder, source[-1], member)
-            os.link(
-                source[-1], name, src_dir_fd=folder, dst_dir_fd=self.folder, follow_symlinks=False
-            )
+            with self.replacing(name) as part:
+                os.link(
+                    *(source[-1], part),
+                    src_dir_fd=folder,
+                    dst_dir_fd=self.folder,
+                    follow_symlinks=False,
+                )
         finally:
             os.close(folder)
 

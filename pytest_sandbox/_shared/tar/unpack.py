@@ -22,8 +22,9 @@ _SHOWN = 80
 class Target:
     """A tree of directories, one of which is entered at a time; errors are `OSError`.
 
-    Names are single names in the entered directory. Subclasses refuse what they do not want to
-    write with `TarError`.
+    Names are single names in the entered directory. What is made replaces a file or link of its
+    name; a directory of that name is an error. Subclasses refuse what they do not want to write
+    with `TarError`.
     """
 
     def enter(self, parts: Parts, *, make: bool) -> None:
@@ -33,10 +34,6 @@ class Target:
             parts: the names.
             make: whether directories that do not exist are made.
         """
-        raise NotImplementedError
-
-    def remove(self, name: str) -> None:
-        """Remove a file or link if there is one; a directory is an error."""
         raise NotImplementedError
 
     def file(self, name: str, member: Member, contents: Iterable[tuple[int, bytes]]) -> None:
@@ -101,7 +98,6 @@ def _write(
         raise TarError(f"{member.name[:_SHOWN]!r} would replace the directory itself")
     name = parts[-1]
     target.enter(parts[:-1], make=True)
-    target.remove(name)
     if member.kind is MemberKind.FILE:
         target.file(name, member, reader.contents(member))
     elif member.kind is MemberKind.SYMLINK:

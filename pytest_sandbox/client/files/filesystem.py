@@ -56,6 +56,9 @@ class SandboxFilesystem:
     async def write_bytes(self, data: bytes | bytearray | memoryview, remote_path: str) -> None:
         """Write a file; one of that name is replaced, directories above are made.
 
+        A file that is there is replaced at once, as by rename(2), and its mode and owner are kept.
+        A link is replaced, not its target.
+
         Args:
             data: its contents.
             remote_path: the file.
@@ -68,6 +71,8 @@ class SandboxFilesystem:
     @dual
     async def write_text(self, data: str, remote_path: str) -> None:
         """Write a file as UTF-8; one of that name is replaced, directories above are made.
+
+        See `write_bytes` for what becomes of a file that is there.
 
         Args:
             data: its contents.

@@ -48,6 +48,23 @@ def remove(path: str) -> None:
         os.unlink(path)
 
 
+def replace(source: str, target: str) -> None:
+    """Rename a file over another, whose mode and owner it gets."""
+    try:
+        before = os.lstat(target)
+    except FileNotFoundError:
+        before = None
+    if before is not None and stat.S_ISREG(before.st_mode):
+        fd = open_file(source, os.O_RDONLY | os.O_NOFOLLOW)
+        try:
+            # The owner first: a change of owner clears set-id bits, chown(2).
+            os.fchown(fd, before.st_uid, before.st_gid)
+            os.fchmod(fd, stat.S_IMODE(before.st_mode))
+        finally:
+            os.close(fd)
+    os.rename(source, target)
+
+
 def describe(path: str, info: os.stat_result) -> FileStatus:
     """What to tell of a file."""
     target = None

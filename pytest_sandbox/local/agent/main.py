@@ -54,6 +54,7 @@ class Agent:
             messages.StatRequest: self._stat,
             messages.MakeDirectoryRequest: self._make_directory,
             messages.RemoveRequest: self._remove,
+            messages.ReplaceRequest: self._replace,
             messages.ConnectRequest: self._connect,
             messages.PauseRequest: self._begin_pause,
             messages.ResumeRequest: self._end_pause,
@@ -160,6 +161,10 @@ class Agent:
 
     def _remove(self, request: messages.RemoveRequest, fds: list[int]) -> Answer:
         files.remove(request.path)
+        return Succeeded(), ()
+
+    def _replace(self, request: messages.ReplaceRequest, fds: list[int]) -> Answer:
+        files.replace(request.source, request.target)
         return Succeeded(), ()
 
     def _connect(self, request: messages.ConnectRequest, fds: list[int]) -> Answer:

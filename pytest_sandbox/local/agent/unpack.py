@@ -53,8 +53,9 @@ class _SandboxTarget(DiskTarget):
     def special(self, name: str, member: Member) -> None:
         """Make a device, if the kernel lets us, or a pipe."""
         device = os.makedev(*member.device)
-        os.mknod(name, _TYPES[member.kind] | member.mode, device, dir_fd=self.folder)
-        self.link_attributes(name, member)
+        with self.replacing(name) as part:
+            os.mknod(part, _TYPES[member.kind] | member.mode, device, dir_fd=self.folder)
+            self.link_attributes(part, member)
 
     def attributes(self, fd: int, member: Member) -> None:
         """Set the owner, then the mode, which a change of owner clears in part, then the time."""

@@ -14,6 +14,7 @@ from ..protocol.agent import (
     MakeDirectoryRequest,
     OpenRequest,
     RemoveRequest,
+    ReplaceRequest,
     StatAnswer,
     StatRequest,
 )
@@ -96,6 +97,12 @@ class LocalFiles(Files):
         with JobLink(self._link, RemoveTreeJob(path=path)) as job:
             await job.start()
             await job.finish()
+
+    async def replace(self, source: str, target: str) -> None:
+        """Rename a file over another, whose mode and owner it gets."""
+        check_path(source)
+        check_path(target)
+        await self._link.request(ReplaceRequest(source=source, target=target), Succeeded)
 
     async def watch(self, path: str, *, recursive: bool = False) -> AsyncIterator[WatchEvent]:
         """Changes to a file or below a directory."""

@@ -115,6 +115,13 @@ class RemoveRequest(Message):
     path: str
 
 
+class ReplaceRequest(Message):
+    """Rename a file over another, whose mode and owner it gets; answered by `Succeeded`."""
+
+    source: str
+    target: str
+
+
 class ConnectRequest(Message):
     """Connect to a port of the loopback interface; answered by `DescriptorAnswer`, the socket.
 
@@ -143,7 +150,8 @@ class ResumeRequest(Message):
 
 ENGINE_TO_AGENT = family(
     *(SpawnRequest, AdoptRequest, SignalRequest, PingRequest, OpenRequest, StatRequest),
-    *(MakeDirectoryRequest, RemoveRequest, ConnectRequest, PauseRequest, ResumeRequest),
+    *(MakeDirectoryRequest, RemoveRequest, ReplaceRequest),
+    *(ConnectRequest, PauseRequest, ResumeRequest),
     *JOBS,
 )
 

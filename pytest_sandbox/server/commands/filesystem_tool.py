@@ -14,12 +14,14 @@ import errno
 import json
 import os
 import stat
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from pytest_sandbox._shared.async_tasks import cancel_and_wait
 from pytest_sandbox._shared.checks import is_absolute_path
-from pytest_sandbox.engine import Clock, Entry, EntryKind, Files
+from pytest_sandbox.engine import Clock, Entry, EntryKind, Files, OpenFile, TaskEnded
 
 from ..async_helpers import closing
 from .virtual_process import Streams
@@ -28,6 +30,8 @@ from .virtual_process import Streams
 READ_LIMIT = 5 * 1024**3
 #: Bytes moved at a time between the engine and the streams.
 CHUNK = 1024 * 1024
+#: The permissions of a new file.
+_NEW_FILE = 0o644
 
 
 class ToolError(Exception):
@@ -86,24 +90,36 @@ class _Tool:
             await file.close()
 
     async def write_file(self, parameters: "_Parameters") -> None:
-        path = parameters.path()
-        await self._make_way(path)
-        file = await self._files.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-        try:
-            offset = 0
-            async with closing(self._streams.stdin.follow(0, CHUNK)) as chunks:
-                async for data in chunks:
-                    await file.pwrite(offset, data)
-                    offset += len(data)
-        finally:
-            await file.close()
+        """Write a file beside the path, and then put it there at once.
 
-    async def _make_way(self, path: str) -> None:
-        """Make the folders above a file, and remove the file that is there.
-
-        Replacing it, as Modal's tool does, follows no symbolic link, leaves other hard links
-        alone, and gives the mode of a new file.
+        So a reader finds the old contents or the new ones, and of several writers the last one
+        wins. As Modal's tool does, this follows no symbolic link, and leaves other hard links of
+        the old file alone.
         """
+        path = parameters.path()
+        mode = await self._check_target(path)
+        part = f"{os.path.dirname(path).rstrip('/')}/.{uuid.uuid4()}"
+        file = await self._files.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        try:
+            try:
+                await self._write_input(file)
+            finally:
+                await file.close()
+            await self._files.replace(part, path)
+        except BaseException:
+            with suppress(OSError, TaskEnded):
+                await self._files.remove(part)
+            raise
+
+    async def _write_input(self, file: OpenFile) -> None:
+        offset = 0
+        async with closing(self._streams.stdin.follow(0, CHUNK)) as chunks:
+            async for data in chunks:
+                await file.pwrite(offset, data)
+                offset += len(data)
+
+    async def _check_target(self, path: str) -> int:
+        """Make the folders above a file, unless there is a file to replace; its permissions."""
         parent = os.path.dirname(path.rstrip("/"))
         if path.endswith("/") or not parent:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
@@ -111,12 +127,12 @@ class _Tool:
             entry = await self._files.stat(path)
         except FileNotFoundError:
             await self._files.mkdir(parent, parents=True)
-            return
+            return _NEW_FILE
         if entry.kind is EntryKind.DIRECTORY:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
         if entry.kind is EntryKind.OTHER:
             raise ToolError("Other", "not a regular file")
-        await self._files.remove(path)
+        return stat.S_IMODE(entry.mode) if entry.kind is EntryKind.FILE else _NEW_FILE
 
     async def list_files(self, parameters: "_Parameters") -> None:
         entries = await self._files.listdir(parameters.path())

@@ -55,6 +55,35 @@ def test_bytes_come_back(sandbox: Sandbox, call: Call, data: bytes) -> None:
     assert call(sandbox.filesystem.read_bytes, "/srv/t/a/b/file") == data
 
 
+def test_a_write_keeps_the_mode_and_the_owner_of_what_it_replaces(sandbox: Sandbox) -> None:
+    sandbox.run("sh", "-c", "cd /srv/t; echo old > f; chmod 4750 f", check=True)
+
+    sandbox.filesystem.write_text("new", "/srv/t/f")
+
+    stated = sandbox.run("stat", "-c", "%a %U", "/srv/t/f", check=True)
+    assert (stated.stdout, sandbox.filesystem.read_text("/srv/t/f")) == ("4750 root\n", "new")
+
+
+def test_writers_of_one_file_leave_it_whole_for_a_reader(sandbox: Sandbox) -> None:
+    contents = ["a" * 100_000, "b" * 100_000]
+    sandbox.filesystem.write_text(contents[0], "/srv/t/f")
+    whole = "test $(wc -c < /srv/t/f) = 100000"
+    reader = sandbox.exec("sh", "-c", f"until test -e /srv/t/end; do {whole} || exit; done")
+
+    async def write() -> None:
+        for _ in range(20):
+            await asyncio.gather(
+                *(sandbox.filesystem.write_text.aio(text, "/srv/t/f") for text in contents)
+            )
+
+    asyncio.run(write())
+
+    assert sandbox.filesystem.read_text("/srv/t/f") in contents
+    assert [entry.name for entry in sandbox.filesystem.list_files("/srv/t")] == ["f"]
+    sandbox.filesystem.write_text("", "/srv/t/end")
+    assert (reader.wait(), reader.stderr.read()) == (0, "")
+
+
 def test_text_comes_back(sandbox: Sandbox, call: Call) -> None:
     call(sandbox.filesystem.write_text, "é€🎉\r\n", "/srv/t/file")
 

@@ -6,6 +6,7 @@ import io
 import os
 import stat
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +173,27 @@ def test_what_is_there_is_replaced_and_the_rest_is_left_alone(tmp_path: Path) ->
     assert not (target / "l").is_symlink()
     assert (target / "shared").read_text() == "x"
     assert (target / "other name").read_text() == "old"
+
+
+def test_a_file_is_replaced_once_it_is_whole(tmp_path: Path) -> None:
+    copy = unpacked(tar(member("f"), member("g"), content=b"old"), tmp_path / "copy")
+    data = tar(member("f"), content=b"new" * 10_000)
+
+    with pytest.raises(UnsafeArchiveError):
+        unpacked(data[:20_000], copy)
+
+    assert ((copy / "f").read_bytes(), sorted(os.listdir(copy))) == (b"old", ["f", "g"])
+
+
+def test_two_tars_are_unpacked_into_one_folder_at_a_time(tmp_path: Path) -> None:
+    members = [member(f"f{n}") for n in range(20)]
+    members += [member(f"l{n}", tarfile.SYMTYPE, linkname="f0") for n in range(20)]
+    data = tar(*members)
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda _: unpacked(data, tmp_path / "copy"), range(50)))
+
+    assert sorted(os.listdir(tmp_path / "copy")) == sorted(member.name for member in members)
 
 
 def test_modes_have_no_set_user_id_bits(tmp_path: Path) -> None:

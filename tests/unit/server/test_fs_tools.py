@@ -1,7 +1,9 @@
 """The filesystem tool, run as a command that exists only in the server."""
 
 import asyncio
+import errno
 import json
+import os
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,7 +13,7 @@ from pytest_sandbox._proto import containers_pb2
 from pytest_sandbox._shared.filesystem_tool import TOOL
 from pytest_sandbox.engine import Entry, EntryKind
 from pytest_sandbox.fakes import settle
-from pytest_sandbox.fakes.files.memory_files import MemoryFiles
+from pytest_sandbox.fakes.files.memory_files import MemoryFile, MemoryFiles
 from pytest_sandbox.server.commands.filesystem_tool import READ_LIMIT
 
 from .harness import ERR, STDOUT, Created, Harness
@@ -52,6 +54,61 @@ async def test_a_write_replaces_what_was_there(server: Harness) -> None:
     await run(server, sandbox, "WriteFile", b"new", path="/tmp/link")
     assert sandbox.task.view.read_bytes("/tmp/target") == b"target"
     assert sandbox.task.view.read_bytes("/tmp/link") == b"new"
+
+
+@pytest.mark.asyncio
+async def test_a_write_keeps_the_mode_and_the_owner_of_what_was_there(server: Harness) -> None:
+    sandbox = await server.create()
+    await run(server, sandbox, "WriteFile", b"old", path="/tmp/f")
+    fs = sandbox.task.kernel.fs
+    fs.chown("/tmp/f", 1000, 100)
+    fs.chmod("/tmp/f", 0o4750)
+    await run(server, sandbox, "WriteFile", b"new", path="/tmp/f")
+    inode = fs.lookup("/tmp/f")
+    assert (inode.mode & 0o7777, inode.uid, inode.gid) == (0o4750, 1000, 100)
+    assert sandbox.task.view.read_bytes("/tmp/f") == b"new"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("path", ["/tmp/f", "/f"])
+async def test_writers_of_one_file_do_not_disturb_each_other_nor_a_reader(
+    server: Harness, path: str
+) -> None:
+    sandbox = await server.create()
+    names = sandbox.task.kernel.fs
+    await run(server, sandbox, "WriteFile", b"first", path=path)
+    ids = [
+        await server.exec(sandbox, TOOL, json.dumps({"WriteFile": {"path": path}}))
+        for _ in range(2)
+    ]
+    await settle()
+    await server.write(sandbox, ids[0], b"sec")
+    await settle()
+    assert sandbox.task.view.read_bytes(path) == b"first"
+    await server.write(sandbox, ids[1], b"third", eof=True)
+    assert (await server.code(sandbox, ids[1])).code == 0
+    assert sandbox.task.view.read_bytes(path) == b"third"
+    await server.write(sandbox, ids[0], b"ond", eof=True, offset=3)
+    assert (await server.code(sandbox, ids[0])).code == 0
+    assert sandbox.task.view.read_bytes(path) == b"second"
+    folder = names.folder(path.rpartition("/")[0] or "/")
+    assert [name for name in names.names(folder) if name.startswith(".")] == []
+
+
+@pytest.mark.asyncio
+async def test_a_write_that_fails_leaves_what_was_there(
+    server: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(self: MemoryFile, offset: int, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    sandbox = await server.create()
+    await run(server, sandbox, "WriteFile", b"old", path="/tmp/f")
+    monkeypatch.setattr(MemoryFile, "pwrite", full)
+    code, _, error = await run(server, sandbox, "WriteFile", b"new", path="/tmp/f")
+    assert (code, error["message"]) == (1, "No space left on device")
+    assert sandbox.task.view.read_bytes("/tmp/f") == b"old"
+    assert sandbox.task.kernel.fs.names(sandbox.task.kernel.fs.folder("/tmp")) == ["f"]
 
 
 @pytest.mark.asyncio

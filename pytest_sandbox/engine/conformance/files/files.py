@@ -1,6 +1,6 @@
 """Checks of paths: describing, listing, making and removing what they name."""
 
-from errno import EEXIST, EINVAL, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, ENOTEMPTY
+from errno import EEXIST, EINVAL, EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, ENOTEMPTY
 from stat import S_IMODE, S_ISDIR, S_ISLNK, S_ISREG
 
 from ... import Engine, Entry, EntryKind
@@ -287,3 +287,44 @@ async def check_programs_and_files_see_the_same(engine: Engine) -> None:
         )
         await soon(task.files.remove("/srv/e", recursive=True), "remove")
         equal(await sh(task, "ls"), b"", "ls")
+
+
+async def check_replace_a_file(engine: Engine) -> None:
+    """`replace` puts a file in place of another at once, and keeps mode and owner of that."""
+    async with a_task(engine) as task:
+        files = task.files
+        await sh(task, "cd /tmp; printf new > new; printf old > old; chmod 4750 old; ln old other")
+        await soon(files.replace("/tmp/new", "/tmp/old"), "replace")
+        entry = await soon(files.stat("/tmp/old"), "stat")
+        equal((S_IMODE(entry.mode), entry.owner, entry.size), (0o4750, "root", 3), "what is there")
+        equal(await sh(task, "cat /tmp/old /tmp/other"), b"newold", "contents")
+        await fails(ENOENT, files.stat("/tmp/new"), "the name it had")
+
+
+async def check_replace_a_link_or_nothing(engine: Engine) -> None:
+    """`replace` replaces a link and not its target, and makes a name that is free."""
+    async with a_task(engine) as task:
+        files = task.files
+        await sh(task, "cd /tmp; : > a; printf to > to; ln -s to link; chmod 600 a")
+        await soon(files.replace("/tmp/a", "/tmp/link"), "replace a link")
+        entry = await soon(files.stat("/tmp/link"), "stat")
+        equal((entry.kind, S_IMODE(entry.mode)), (EntryKind.FILE, 0o600), "in place of the link")
+        equal(await sh(task, "cat /tmp/to"), b"to", "the target of the link")
+        await soon(files.replace("/tmp/link", "/tmp/free"), "replace nothing")
+        equal(S_IMODE((await soon(files.stat("/tmp/free"), "stat")).mode), 0o600, "a free name")
+
+
+async def check_replace_errors(engine: Engine) -> None:
+    """`replace` fails with the errno of the kernel, and changes nothing."""
+    async with a_task(engine) as task:
+        await sh(task, "cd /tmp; mkdir d; : > f")
+        for number, source, target in (
+            (ENOENT, "/tmp/missing", "/tmp/f"),
+            (ENOENT, "/tmp/f", "/tmp/missing/f"),
+            (EISDIR, "/tmp/f", "/tmp/d"),
+            (ENOTDIR, "/tmp/f", "/tmp/f/x"),
+            (EINVAL, "tmp/f", "/tmp/g"),
+            (EINVAL, "/tmp/f", "tmp/g"),
+        ):
+            await fails(number, task.files.replace(source, target), f"{source} to {target}")
+        equal(sorted(kinds(await soon(task.files.listdir("/tmp"), "listdir"))), ["d", "f"], "names")

@@ -137,6 +137,7 @@ def calls(task: Task) -> dict[str, Callable[[], Awaitable[object]]]:
         "listdir": lambda: files.listdir("/tmp"),
         "mkdir": lambda: files.mkdir("/tmp/d"),
         "remove": lambda: files.remove("/tmp/d"),
+        "replace": lambda: files.replace("/tmp/f", "/tmp/g"),
         "watch": lambda: anext(files.watch("/tmp")),
         "pack": lambda: anext(files.pack("/tmp")),
         "unpack": lambda: files.unpack("/tmp/u", chunks()),
