@@ -11,7 +11,7 @@ from pytest_sandbox._proto.common_pb2 import (
 )
 
 from .default_client import default_client
-from .transport.dual import Dual
+from .transport.dual import dual_function
 from .validation import check_name
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class App:
         self._client: BaseClient | None = None
 
     @staticmethod
-    @Dual
+    @dual_function
     async def lookup(
         name: str,
         *,

@@ -11,7 +11,7 @@ from .default_client import DEFAULT, default_client
 from .extensions import Extensions
 from .inspector import Inspector
 from .transport.channels import UnixServer
-from .transport.dual import Dual
+from .transport.dual import dual_function
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -63,7 +63,7 @@ class Client(BaseClient):
         return cast("Client | None", DEFAULT.set(client))
 
     @staticmethod
-    @Dual
+    @dual_function
     async def from_env() -> Client:
         """The default client, under the name that Modal gives it."""
         return cast("Client", await default_client())

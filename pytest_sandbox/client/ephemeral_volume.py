@@ -9,7 +9,7 @@ from pytest_sandbox._proto.volumes_pb2 import VolumeDeleteRequest, VolumeHeartbe
 from pytest_sandbox._shared.async_tasks import background, cancel_and_wait
 
 from .exceptions import NotFoundError
-from .transport.dual import Dual
+from .transport.dual import dual_function
 
 if TYPE_CHECKING:
     import asyncio
@@ -38,8 +38,8 @@ class Ephemeral(Generic[V]):
         self._volume = volume
         self._reference = reference
         self._beating: asyncio.Task[None] | None = None
-        self._begin = Dual(self._enter)
-        self._finish = Dual(self._exit)
+        self._begin = dual_function(self._enter)
+        self._finish = dual_function(self._exit)
 
     def __enter__(self) -> V:
         return self._begin()

@@ -12,7 +12,7 @@ from pytest_sandbox._proto.extensions_pb2 import SnapshotForgetRequest
 from .default_client import default_client
 from .exceptions import ExecutionError, InvalidError
 from .transport.calls import TIMEOUT
-from .transport.dual import Dual
+from .transport.dual import dual_function
 
 if TYPE_CHECKING:
     from .base_client import BaseClient
@@ -40,7 +40,7 @@ class SandboxSnapshot:
         return f"SandboxSnapshot({self._id!r})"
 
     @staticmethod
-    @Dual
+    @dual_function
     async def from_id(
         sandbox_snapshot_id: str, client: BaseClient | None = None
     ) -> SandboxSnapshot:

@@ -11,7 +11,7 @@ from pytest_sandbox._proto import volumes_pb2 as pb
 from .default_client import default_client
 from .ephemeral_volume import Ephemeral
 from .exceptions import ConflictError, ExecutionError, InvalidError, NotFoundError
-from .transport.dual import Dual, dual
+from .transport.dual import dual, dual_function
 from .validation import check_name
 from .volume_info import VolumeInfo, timestamp, volume_info
 from .volume_not_implemented import UnimplementedVolumeMethods
@@ -33,7 +33,7 @@ class VolumeObjects:
     """Volumes by name, as `Volume.objects`."""
 
     @staticmethod
-    @Dual
+    @dual_function
     async def create(
         name: str,
         *,
@@ -65,7 +65,7 @@ class VolumeObjects:
         await VolumeReference(request, client).look_up()
 
     @staticmethod
-    @Dual
+    @dual_function
     async def delete(
         name: str,
         *,
@@ -95,7 +95,7 @@ class VolumeObjects:
         await client.calls.control(lambda link: link.control.VolumeDelete, request)
 
     @staticmethod
-    @Dual
+    @dual_function
     async def list(
         *,
         max_objects: int | None = None,
@@ -262,7 +262,7 @@ class Volume(UnimplementedVolumeMethods):
             await client.calls.control(lambda link: link.control.VolumeReload, request)
 
     @staticmethod
-    @Dual
+    @dual_function
     async def delete(
         name: str, client: BaseClient | None = None, environment_name: str | None = None
     ) -> None:
@@ -279,7 +279,7 @@ class Volume(UnimplementedVolumeMethods):
         await VolumeObjects.delete.core(name, environment_name=environment_name, client=client)
 
     @staticmethod
-    @Dual
+    @dual_function
     async def rename(
         old_name: str,
         new_name: str,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_sandbox._proto import containers_pb2 as pb
 
 from ..exceptions import InvalidError
-from ..transport.dual import Dual
+from ..transport.dual import dual_function
 from .fileio import WRITE_CHUNK_SIZE
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
 
-@Dual
+@dual_function
 async def delete_bytes(file: FileIO[Any], start: int | None = None, end: int | None = None) -> None:
     """Cut bytes out of a file.
 
@@ -37,7 +37,7 @@ async def delete_bytes(file: FileIO[Any], start: int | None = None, end: int | N
     await file.remote.run(file_delete_bytes_request=request)
 
 
-@Dual
+@dual_function
 async def replace_bytes(
     file: FileIO[Any], data: bytes, start: int | None = None, end: int | None = None
 ) -> None:

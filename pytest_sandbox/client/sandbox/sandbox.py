@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any, ParamSpec
+import inspect
+from typing import TYPE_CHECKING, Any, ParamSpec, cast
 
 from pytest_sandbox._proto.sandboxes_pb2 import (
     SandboxCreateRequest,
@@ -23,7 +24,7 @@ from ..process.output import STDERR, STDOUT
 from ..process.stream_reader import StreamReader
 from ..process.stream_writer import StreamWriter
 from ..process.task_calls import TaskCalls
-from ..transport.dual import Dual, DualIterator, dual
+from ..transport.dual import Dual, dual, dual_function, dual_iterator_function
 from ..validation import check_name, refuse
 from .commands import CommandMethods
 from .files import FileMethods
@@ -53,7 +54,9 @@ def _creating(define: Callable[P, Coroutine[Any, Any, Specification]]) -> Dual[P
         return await finish(_created(await define(*args, **kwargs)), _end)
 
     create.__qualname__ = "Sandbox.create"
-    return Dual(create)
+    signature = inspect.signature(define).replace(return_annotation="Sandbox")
+    vars(create).update(__signature__=signature)
+    return cast("Dual[P, Sandbox]", staticmethod(dual_function(create)))
 
 
 async def _created(spec: Specification) -> Sandbox:
@@ -121,7 +124,7 @@ class Sandbox(
     create = _creating(define)
 
     @staticmethod
-    @Dual
+    @dual_function
     async def from_id(sandbox_id: str, client: BaseClient | None = None) -> Sandbox:
         """The sandbox with an id.
 
@@ -137,7 +140,7 @@ class Sandbox(
         return sandbox
 
     @staticmethod
-    @Dual
+    @dual_function
     async def from_name(
         app_name: str,
         name: str,
@@ -164,7 +167,7 @@ class Sandbox(
         return Sandbox(response.sandbox_id, client)
 
     @staticmethod
-    @Dual
+    @dual_function
     async def _experimental_from_snapshot(
         snapshot: SandboxSnapshot, client: BaseClient | None = None, *, name: str | None = KEEP_NAME
     ) -> Sandbox:
@@ -240,7 +243,7 @@ class Sandbox(
     # Last, because within the class the name hides the builtin
 
     @staticmethod
-    @DualIterator
+    @dual_iterator_function
     async def list(
         *,
         app_id: str | None = None,

@@ -8,14 +8,26 @@
     await sandbox.terminate.aio()
 
 Both run the same coroutine on the portal's loop, and both have its signature: type checkers see
-it through a `ParamSpec`. Code that already runs on that loop awaits `.core`. A blocking call
-inside a running loop works, without a warning as with Modal 1.2.3, and blocks that loop.
+it through a `ParamSpec`, and `inspect`, `help` and `unittest.mock` see plain functions and bound
+methods. Code that already runs on that loop awaits `.core`. A blocking call inside a running loop
+works, without a warning as with Modal 1.2.3, and blocks that loop.
 """
 
 from __future__ import annotations
 
-from types import MethodType
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
+import functools
+from types import FunctionType, MethodType
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Generic,
+    ParamSpec,
+    Protocol,
+    TypeVar,
+    cast,
+    overload,
+)
 
 from .iterators import AwaitedIterator, BlockingIterator
 from .portal import arrival, portal
@@ -23,119 +35,195 @@ from .portal import arrival, portal
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 
-    from typing_extensions import Self
-
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
 P = ParamSpec("P")
-R = TypeVar("R")
+R = TypeVar("R", covariant=True)
 S = TypeVar("S")
 C = TypeVar("C", covariant=True)
+U = TypeVar("U", covariant=True)
 
 
-class _Face:
-    """Name, documentation and `repr` of a wrapped function."""
+class Faces(Protocol[P, R]):
+    """A function, called from anywhere."""
 
-    def __init__(self, core: Callable[..., Any]) -> None:
-        self.__wrapped__ = core
-        self.__name__: str = getattr(core, "__name__", type(core).__name__)
-        self.__doc__ = core.__doc__
-
-    def __repr__(self) -> str:
-        """As it is written in code: pytest shows this to explain a failed assertion."""
-        owner = getattr(self.__wrapped__, "__self__", None)
-        if owner is None:
-            return str(getattr(self.__wrapped__, "__qualname__", self.__name__))
-        return f"{owner!r}.{self.__name__.lstrip('_')}"
-
-
-class Dual(_Face, Generic[P, R]):
-    """An async function, called from anywhere."""
-
-    def __init__(self, core: Callable[P, Coroutine[Any, Any, R]]) -> None:
-        super().__init__(core)
-        self.core = core
+    @property
+    def __name__(self) -> str: ...
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run it to its end; blocks."""
-        return portal().run(self.core(*args, **kwargs))
 
     async def aio(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """The same, awaited."""
-        return await arrival(portal().submit(self.core(*args, **kwargs)))
 
 
-class DualIterator(_Face, Generic[P, R]):
+class Dual(Faces[P, R], Protocol[P, R]):
+    """An async function, called from anywhere."""
+
+    @property
+    def core(self) -> Callable[P, Coroutine[Any, Any, R]]:
+        """The async function itself, for the portal's loop."""
+
+
+class DualIterator(Protocol[P, R]):
     """An async generator function, iterated from anywhere.
 
     A step that is cancelled or interrupted may be made again: see `iterators`.
     """
 
-    def __init__(self, core: Callable[P, AsyncGenerator[R, None]]) -> None:
-        super().__init__(core)
-        self.core = core
-
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Generator[R, None, None]:
         """Iterate over it; each step blocks."""
-        return BlockingIterator(self.core(*args, **kwargs), repr(self))
 
     def aio(self, *args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[R, None]:
         """The same, for `async for`."""
-        return AwaitedIterator(self.core(*args, **kwargs), repr(self))
+
+    @property
+    def core(self) -> Callable[P, AsyncGenerator[R, None]]:
+        """The async generator function itself, for the portal's loop."""
 
 
-class Faces(_Face, Generic[P, R]):
-    """Two functions that are called on the caller's side, the one blocking, the other awaited."""
+def dual_function(core: Callable[P, Coroutine[Any, Any, R]]) -> Dual[P, R]:
+    """Makes a function, or a static method, a `Dual`."""
 
-    def __init__(self, blocking: Callable[P, R], aio: Callable[P, Coroutine[Any, Any, R]]) -> None:
-        super().__init__(aio)
-        self._blocking = blocking
-        self._aio = aio
+    @functools.wraps(core)
+    def blocking(*args: P.args, **kwargs: P.kwargs) -> R:
+        return portal().run(core(*args, **kwargs))
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Run it to its end; blocks."""
-        return self._blocking(*args, **kwargs)
+    @functools.wraps(core)
+    async def aio(*args: P.args, **kwargs: P.kwargs) -> R:
+        return await arrival(portal().submit(core(*args, **kwargs)))
 
-    async def aio(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    return cast("Dual[P, R]", _with_faces(blocking, aio, core))
+
+
+def dual_iterator_function(core: Callable[P, AsyncGenerator[R, None]]) -> DualIterator[P, R]:
+    """Makes a function, or a static method, a `DualIterator`."""
+    return _iterating(core, lambda _: core.__qualname__)
+
+
+def _iterating(
+    core: Callable[P, AsyncGenerator[R, None]], name: Callable[[tuple[Any, ...]], str]
+) -> DualIterator[P, R]:
+    """A `DualIterator` that errors name by the arguments of the call."""
+
+    @functools.wraps(core)
+    def blocking(*args: P.args, **kwargs: P.kwargs) -> Generator[R, None, None]:
+        return BlockingIterator(core(*args, **kwargs), name(args))
+
+    @functools.wraps(core)
+    def aio(*args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[R, None]:
+        return AwaitedIterator(core(*args, **kwargs), name(args))
+
+    return cast("DualIterator[P, R]", _with_faces(blocking, aio, core))
+
+
+def _with_faces(
+    blocking: Callable[..., Any], aio: Callable[..., Any], core: Callable[..., Any]
+) -> Callable[..., Any]:
+    vars(blocking).update(aio=aio, core=core)
+    return blocking
+
+
+class BoundMethod:
+    """A method of an object, with its faces. It passes for a bound method, as it is one.
+
+    Args:
+        function: the function of the class, with faces.
+        instance: its first argument.
+    """
+
+    def __init__(self, function: Callable[..., Any], instance: object) -> None:
+        self.__func__: Any = function
+        self.__self__ = instance
+        self.__doc__ = function.__doc__
+        self.__module__ = function.__module__
+
+    @property  # type: ignore[misc]  # an attribute of `object` that can be set
+    def __class__(self) -> type[Any]:
+        """For `isinstance`, by which `inspect`, `pydoc` and `unittest.mock` know methods."""
+        return MethodType
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function with the object."""
+        return self.__func__(self.__self__, *args, **kwargs)
+
+    @property
+    def aio(self) -> MethodType:
         """The same, awaited."""
-        return await self._aio(*args, **kwargs)
+        return MethodType(self.__func__.aio, self.__self__)
+
+    @property
+    def core(self) -> MethodType:
+        """The async function itself, for the portal's loop."""
+        return MethodType(self.__func__.core, self.__self__)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__func__, name)
+
+    def __repr__(self) -> str:
+        """As it is written in code: pytest shows this to explain a failed assertion."""
+        return f"{self.__self__!r}.{self.__func__.__name__}"
 
 
-class dual(Generic[S, P, R]):  # noqa: N801 - a decorator
+class Method(Generic[U, C]):
+    """A method with two faces: on the class a plain function, on an object a bound method.
+
+    It passes for that function where it is found in the `__dict__` of the class: there
+    `unittest.mock` looks for whether `self` is one of the arguments.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function: Any = function
+        self.__doc__ = function.__doc__
+        self.__module__ = function.__module__
+
+    def __set_name__(self, owner: type[Any], name: str) -> None:
+        for function in (self._function, self._function.aio):
+            function.__name__ = name
+            function.__qualname__ = f"{owner.__qualname__}.{name}"
+
+    @property  # type: ignore[misc]  # an attribute of `object` that can be set
+    def __class__(self) -> type[Any]:
+        """For `isinstance`, by which `inspect`, `pydoc` and `unittest.mock` know functions."""
+        return FunctionType
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function."""
+        return self._function(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._function, name)
+
+    @overload
+    def __get__(self, instance: None, owner: type[Any]) -> U: ...
+
+    @overload
+    def __get__(self, instance: object, owner: type[Any]) -> C: ...
+
+    def __get__(self, instance: object | None, owner: type[Any]) -> U | C:
+        if instance is None:
+            return cast("U", self._function)
+        return cast("C", BoundMethod(self._function, instance))
+
+
+def dual(
+    core: Callable[Concatenate[S, P], Coroutine[Any, Any, R]],
+) -> Method[Dual[Concatenate[S, P], R], Dual[P, R]]:
     """Makes a method a `Dual`."""
-
-    def __init__(self, core: Callable[Concatenate[S, P], Coroutine[Any, Any, R]]) -> None:
-        self._core = core
-        self.__doc__ = core.__doc__
-
-    @overload
-    def __get__(self, instance: None, owner: type[Any]) -> Self: ...
-
-    @overload
-    def __get__(self, instance: S, owner: type[Any]) -> Dual[P, R]: ...
-
-    def __get__(self, instance: S | None, owner: type[Any]) -> Self | Dual[P, R]:
-        return self if instance is None else Dual(MethodType(self._core, instance))
+    return Method(dual_function(core))
 
 
-class dual_iterator(Generic[S, P, R]):  # noqa: N801 - a decorator
+def dual_iterator(
+    core: Callable[Concatenate[S, P], AsyncGenerator[R, None]],
+) -> Method[DualIterator[Concatenate[S, P], R], DualIterator[P, R]]:
     """Makes a method a `DualIterator`."""
-
-    def __init__(self, core: Callable[Concatenate[S, P], AsyncGenerator[R, None]]) -> None:
-        self._core = core
-        self.__doc__ = core.__doc__
-
-    @overload
-    def __get__(self, instance: None, owner: type[Any]) -> Self: ...
-
-    @overload
-    def __get__(self, instance: S, owner: type[Any]) -> DualIterator[P, R]: ...
-
-    def __get__(self, instance: S | None, owner: type[Any]) -> Self | DualIterator[P, R]:
-        return self if instance is None else DualIterator(MethodType(self._core, instance))
+    return Method(_iterating(core, lambda args: f"{args[0]!r}.{core.__name__}"))
 
 
-class faces(Generic[S, P, R]):  # noqa: N801 - used like a decorator
+def faces(
+    blocking: Callable[Concatenate[S, P], R],
+    aio: Callable[Concatenate[S, P], Coroutine[Any, Any, R]],
+) -> Method[Faces[Concatenate[S, P], R], Faces[P, R]]:
     """Makes a method with two faces of two methods, whose results pass through no other loop.
 
     For reads: what `Dual` runs on the portal's loop has taken an item before the caller has it,
@@ -146,36 +234,22 @@ class faces(Generic[S, P, R]):  # noqa: N801 - used like a decorator
         aio: the one that is awaited; its description is that of both.
     """
 
-    def __init__(
-        self,
-        blocking: Callable[Concatenate[S, P], R],
-        aio: Callable[Concatenate[S, P], Coroutine[Any, Any, R]],
-    ) -> None:
-        self._blocking = blocking
-        self._core = aio
-        self.__doc__ = aio.__doc__
+    @functools.wraps(aio)
+    def plain(self: S, *args: P.args, **kwargs: P.kwargs) -> R:
+        return blocking(self, *args, **kwargs)
 
-    @overload
-    def __get__(self, instance: None, owner: type[Any]) -> Self: ...
+    @functools.wraps(aio)
+    async def awaited(self: S, *args: P.args, **kwargs: P.kwargs) -> R:
+        return await aio(self, *args, **kwargs)
 
-    @overload
-    def __get__(self, instance: S, owner: type[Any]) -> Faces[P, R]: ...
-
-    def __get__(self, instance: S | None, owner: type[Any]) -> Self | Faces[P, R]:
-        if instance is None:
-            return self
-        return Faces(MethodType(self._blocking, instance), MethodType(self._core, instance))
+    return Method(_with_faces(plain, awaited, aio))
 
 
-class overloaded(Generic[C]):  # noqa: N801 - a decorator
+class overloaded(Method[C, C]):  # noqa: N801 - a decorator
     """Makes a method a `Dual` whose types are given by a protocol, for those with overloads.
 
     `overloaded[Calls](core)`: `Calls` declares `__call__` and `aio`.
     """
 
     def __init__(self, core: Callable[..., Coroutine[Any, Any, Any]]) -> None:
-        self._core = core
-        self.__doc__ = core.__doc__
-
-    def __get__(self, instance: object, owner: type[Any]) -> C:
-        return cast("C", self if instance is None else Dual(MethodType(self._core, instance)))
+        super().__init__(dual_function(core))

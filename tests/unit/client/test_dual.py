@@ -17,7 +17,12 @@ import pytest
 import trio
 
 from pytest_sandbox.client import exceptions
-from pytest_sandbox.client.transport.dual import Dual, DualIterator, dual, dual_iterator
+from pytest_sandbox.client.transport.dual import (
+    dual,
+    dual_function,
+    dual_iterator,
+    dual_iterator_function,
+)
 from pytest_sandbox.client.transport.portal import close_portal, portal
 
 if TYPE_CHECKING:
@@ -33,7 +38,7 @@ class Thing:
         self.waiting = threading.Event()
 
     @staticmethod
-    @Dual
+    @dual_function
     async def add(one: int, *, other: int = 1) -> int:
         """Add numbers."""
         return one + other
@@ -76,7 +81,7 @@ class Thing:
         raise LookupError("on purpose")
 
     @staticmethod
-    @DualIterator
+    @dual_iterator_function
     async def letters(text: str) -> AsyncGenerator[str, None]:
         for letter in text:
             yield letter
@@ -195,6 +200,32 @@ def test_signature_name_and_documentation_are_those_of_the_function() -> None:
     assert str(inspect.signature(Thing().count)).startswith("(end: 'int')")
     assert (Thing.add.__name__, Thing.add.__doc__) == ("add", "Add numbers.")
     assert Thing().where.__doc__ == Thing.where.__doc__ == "The thread that runs it."
+
+
+def test_methods_are_seen_as_plain_functions_and_bound_methods() -> None:
+    thing = Thing()
+
+    assert inspect.isfunction(Thing.where)
+    assert inspect.ismethod(thing.where)
+    assert not inspect.iscoroutinefunction(thing.where)
+    assert inspect.iscoroutinefunction(thing.where.aio)
+    assert (vars(Thing)["where"].__qualname__, thing.where.__name__) == ("Thing.where", "where")
+    assert str(inspect.signature(Thing.count)).startswith("(self, end: 'int')")
+    assert str(inspect.signature(thing.count.aio)).startswith("(end: 'int')")
+
+
+def test_methods_can_be_called_on_the_class(call: Any, items: Any) -> None:
+    assert call(Thing.where, Thing()) == "pytest-sandbox"
+    assert items(Thing.count, Thing(), 2) == [0, 1]
+
+
+def test_subclasses_call_the_method_of_their_base() -> None:
+    class Other(Thing):
+        @dual
+        async def where(self) -> str:
+            return "other " + await super().where.core()
+
+    assert Other().where() == "other pytest-sandbox"
 
 
 def test_loops_can_be_many_and_at_the_same_time() -> None:
