@@ -44,6 +44,8 @@ from __future__ import annotations
 
 from typing import Generic, TypeVar
 
+from pytest_sandbox._shared.command_text import command_text, exit_code_text, printable
+
 T = TypeVar("T", str, bytes)
 
 #: Characters of output that an error shows of each stream.
@@ -230,7 +232,7 @@ def _end_of(name: str, output: str | bytes) -> str:
 
 def _report(args: tuple[str, ...], what: str, stdout: str | bytes, stderr: str | bytes) -> str:
     ends = _end_of("stdout", stdout), _end_of("stderr", stderr)
-    return "\n".join([f"{list(args)!r} {what}", *ends])
+    return "\n".join([f"{printable(command_text(args))} {what}", *ends])
 
 
 class CommandFailedError(ExecutionError, Generic[T]):
@@ -244,7 +246,9 @@ class CommandFailedError(ExecutionError, Generic[T]):
     """
 
     def __init__(self, command: tuple[str, ...], returncode: int, stdout: T, stderr: T) -> None:
-        super().__init__(_report(command, f"ended with code {returncode}", stdout, stderr))
+        super().__init__(
+            _report(command, f"ended with {exit_code_text(returncode)}", stdout, stderr)
+        )
         self.command = command
         self.returncode = returncode
         self.stdout: T = stdout

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_sandbox._shared.command_text import command_text
 from pytest_sandbox._shared.filesystem_tool import TOOL
 from pytest_sandbox._shared.suggestions import did_you_mean
 
@@ -107,7 +107,7 @@ def _unexpected_rpcs(evidence: Evidence) -> list[str]:
 def _unwaited_processes(evidence: Evidence) -> list[str]:
     def look() -> list[str]:
         return [
-            f"{shlex.join(each.argv)[:200]} in sandbox {sandbox.id}, which "
+            f"{command_text(each.argv)[:200]} in sandbox {sandbox.id}, which "
             + ("still runs" if each.process.poll() is None else "has ended")
             for sandbox in evidence.app.state.sandboxes.all()
             for each in sandbox.commands.started

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
+
+from pytest_sandbox._shared.command_text import command_text, exit_code_text, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -34,14 +35,14 @@ def hidden_values(secrets: Iterable[str]) -> list[str]:
 
 def title(description: InspectorDescribeResponse) -> str:
     """The heading of a sandbox."""
-    name = f" {_printable(description.name)!r}" if description.name else ""
-    return f"sandbox {_printable(description.sandbox_id)}{name}"
+    name = f" {printable(description.name)!r}" if description.name else ""
+    return f"sandbox {printable(description.sandbox_id)}{name}"
 
 
 def describe(description: InspectorDescribeResponse, hidden: list[str]) -> str:
     """A sandbox with its commands, their results, and the end of their output."""
-    state = "running for" if description.running else f"{_printable(description.end)} after"
-    image = _printable(description.image) or "unknown"
+    state = "running for" if description.running else f"{printable(description.end)} after"
+    image = printable(description.image) or "unknown"
     lines = [f"image {image}, {state} {_seconds(description.seconds)}"]
     numbered = list(enumerate(description.commands, 1))
     shown = numbered if len(numbered) <= _COMMANDS else [numbered[0], *numbered[1 - _COMMANDS :]]
@@ -54,7 +55,7 @@ def describe(description: InspectorDescribeResponse, hidden: list[str]) -> str:
 
 def command_line(command: SandboxCommand, hidden: list[str]) -> str:
     """A command as a shell takes it, cut to a limited length."""
-    text = _printable(_hide(shlex.join(command.argv[:100]), hidden))
+    text = printable(_hide(command_text(command.argv[:100]), hidden))
     return text if len(text) <= _WIDTH else f"{text[:_WIDTH]}…"
 
 
@@ -69,8 +70,8 @@ def _outcome(command: SandboxCommand) -> str:
     if command.running:
         paused = ", waiting until its output is read" if command.paused else ""
         return f"running for {_seconds(command.seconds)}{paused}"
-    by = f", ended by {_printable(command.ended_by)}" if command.ended_by else ""
-    return f"exit code {command.returncode} after {_seconds(command.seconds)}{by}"
+    by = f", ended by {printable(command.ended_by)}" if command.ended_by else ""
+    return f"{exit_code_text(command.returncode)} after {_seconds(command.seconds)}{by}"
 
 
 def _seconds(seconds: float) -> str:
@@ -85,12 +86,12 @@ def _output(name: str, tail: bytes, total: int, hidden: list[str]) -> Iterator[s
     text = _hide(tail.decode(errors="replace"), hidden)
     if cut:
         text = _hide_beginning(text, hidden)
-    yield from (f"        {_printable(line)}" for line in text.rstrip("\n").split("\n"))
+    yield from (f"        {printable(line)}" for line in text.rstrip("\n").split("\n"))
 
 
 def _hide(text: str, hidden: list[str]) -> str:
     for value in hidden:
-        # As it is, and as `shlex.join` writes it if it contains a quote.
+        # As it is, and as `command_text` may write it if it contains a quote.
         for form in (value, value.replace("'", "'\"'\"'")):
             text = text.replace(form, _HIDDEN)
     return text
@@ -103,11 +104,3 @@ def _hide_beginning(text: str, hidden: list[str]) -> str:
         if any(len(value) > size and value.endswith(text[:size]) for value in hidden):
             return _HIDDEN + text[size:]
     return text
-
-
-def _printable(text: str) -> str:
-    """The text with all control characters escaped: they could move the cursor or hide text."""
-    expanded = text.replace("\t", "    ")
-    return "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode() for each in expanded
-    )

@@ -58,9 +58,9 @@ def test_an_assertion_about_a_call_is_explained_as_it_was_written(
 
     result.stdout.fnmatch_lines(
         [
-            "E*where 1 = ContainerProcess(*).wait()",
-            "E*where ContainerProcess(*).wait = ContainerProcess(*).wait",
-            "E*where ContainerProcess(*) = Sandbox('sb-*').exec('false')",
+            "E*where 1 = ContainerProcess(false, exit code 1).wait()",
+            "E*where ContainerProcess(*).wait = ContainerProcess(false, exit code 1).wait",
+            "E*where ContainerProcess(false, exit code 1) = Sandbox('sb-*').exec('false')",
         ]
     )
 

@@ -61,7 +61,7 @@ def test_a_sandbox_is_shown_with_its_commands_their_outcomes_and_the_end_of_thei
         "    stderr:",
         "        no",
         "[3] yes",
-        "    exit code 137 after 1.000 s, ended by timeout",
+        "    exit code 137 (SIGKILL) after 1.000 s, ended by timeout",
         "    stdout, the last 4 of 5000 bytes:",
         "        y",
         "        y",

@@ -6,9 +6,11 @@ import asyncio
 from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar
 
 from pytest_sandbox._shared.async_tasks import background
+from pytest_sandbox._shared.command_text import exit_code_text, short_command_text
 
 from ..exceptions import InvalidError, UnimplementedError
 from ..transport.dual import dual
+from .execution import TIMED_OUT
 from .output import STDERR, STDOUT
 from .printing import print_output
 from .stream_reader import StreamReader
@@ -30,16 +32,19 @@ class ContainerProcess(Generic[T]):
         self,
         execution: Execution,
         *,
+        args: tuple[str, ...],
         text: bool,
         by_line: bool = False,
         stdout: StreamType = StreamType.PIPE,
         stderr: StreamType = StreamType.PIPE,
     ) -> None:
         self._execution = execution
+        self._returncode: int | None = None
+        self._command = short_command_text(args)
         self._stdout: StreamReader[T] = StreamReader(
             execution.output(STDOUT),
             STDOUT,
-            repr(self),
+            self._command,
             text=text,
             by_line=by_line,
             stream_type=stdout,
@@ -47,13 +52,12 @@ class ContainerProcess(Generic[T]):
         self._stderr: StreamReader[T] = StreamReader(
             execution.output(STDERR),
             STDERR,
-            repr(self),
+            self._command,
             text=text,
             by_line=by_line,
             stream_type=stderr,
         )
         self._stdin = StreamWriter(execution.write)
-        self._returncode: int | None = None
         self._printing = [
             background(print_output(execution.output(descriptor), text=text, by_line=by_line))
             for descriptor, where in ((STDOUT, stdout), (STDERR, stderr))
@@ -61,7 +65,15 @@ class ContainerProcess(Generic[T]):
         ]
 
     def __repr__(self) -> str:
-        return f"ContainerProcess(process_id={self._execution.id!r})"
+        return f"ContainerProcess({self._command}, {self._state()})"
+
+    def _state(self) -> str:
+        """What is known without asking the server."""
+        if self._returncode is None:
+            return "not waited for"
+        if self._returncode == TIMED_OUT:
+            return "timed out"
+        return exit_code_text(self._returncode)
 
     @property
     def stdout(self) -> StreamReader[T]:

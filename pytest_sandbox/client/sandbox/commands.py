@@ -81,6 +81,7 @@ class CommandMethods:
         )
         return ContainerProcess(
             await command.start(self._client, self._task),
+            args=command.args,
             text=text,
             by_line=bufsize == 1,
             stdout=command.stdout,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pytest_sandbox._proto.common_pb2 import GenericResult
 from pytest_sandbox._proto.sandboxes_pb2 import SandboxTerminateRequest, SandboxWaitRequest
+from pytest_sandbox._shared.command_text import exit_code_text
 
 from ..exceptions import SandboxTerminatedError, SandboxTimeoutError
 from ..transport.calls import TIMEOUT
@@ -67,6 +68,16 @@ class LifetimeMethods:
         if self._result.status == GenericResult.GENERIC_STATUS_TERMINATED:
             return 137
         return self._result.exitcode
+
+    def _end(self) -> str:
+        """How it ended; empty if that is not known without asking the server."""
+        if self._result is None:
+            return ""
+        if self._result.status == GenericResult.GENERIC_STATUS_TIMEOUT:
+            return "timed out"
+        if self._result.status == GenericResult.GENERIC_STATUS_TERMINATED:
+            return "terminated"
+        return exit_code_text(self._result.exitcode)
 
     async def _ask(self, hold: float) -> GenericResult | None:
         """How it ended, if it does within `hold` seconds."""

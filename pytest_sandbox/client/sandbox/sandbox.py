@@ -15,6 +15,7 @@ from pytest_sandbox._proto.sandboxes_pb2 import (
     SandboxTagsSetRequest,
 )
 from pytest_sandbox._shared.async_tasks import finish
+from pytest_sandbox._shared.command_text import short_command_text
 
 from ..default_client import default_client
 from ..exceptions import InvalidError
@@ -64,7 +65,8 @@ async def _created(spec: Specification) -> Sandbox:
         lambda link: link.control.SandboxCreate,
         SandboxCreateRequest(app_id=spec.app_id, definition=spec.definition),
     )
-    return _known(spec.client, response.sandbox_id, metadata)
+    command = tuple(spec.definition.entrypoint_args)
+    return _known(spec.client, response.sandbox_id, metadata, command)
 
 
 async def _restored(client: BaseClient, snapshot: SandboxSnapshot, name: str | None) -> Sandbox:
@@ -74,11 +76,13 @@ async def _restored(client: BaseClient, snapshot: SandboxSnapshot, name: str | N
     return _known(client, response.sandbox_id, metadata)
 
 
-def _known(client: BaseClient, sandbox_id: str, metadata: Metadata) -> Sandbox:
+def _known(
+    client: BaseClient, sandbox_id: str, metadata: Metadata, command: tuple[str, ...] = ()
+) -> Sandbox:
     task = TaskCalls(client.calls, sandbox_id)
     task.learn(metadata)
     client.created(sandbox_id)
-    return Sandbox(sandbox_id, client, task)
+    return Sandbox(sandbox_id, client, task, command)
 
 
 async def _end(sandbox: Sandbox) -> None:
@@ -99,8 +103,15 @@ class Sandbox(
     method blocks when it is called, and is awaited as `sandbox.method.aio(...)`.
     """
 
-    def __init__(self, sandbox_id: str, client: BaseClient, task: TaskCalls | None = None) -> None:
+    def __init__(
+        self,
+        sandbox_id: str,
+        client: BaseClient,
+        task: TaskCalls | None = None,
+        command: tuple[str, ...] = (),
+    ) -> None:
         self._id = sandbox_id
+        self._main_command = command
         self._client = client
         self._task = task or TaskCalls(client.calls, sandbox_id)
         self._begin()
@@ -117,7 +128,8 @@ class Sandbox(
         )
 
     def __repr__(self) -> str:
-        return f"Sandbox({self._id!r})"
+        known = [repr(self._id), short_command_text(self._main_command), self._end()]
+        return f"Sandbox({', '.join(filter(None, known))})"
 
     # Creating and finding
 

@@ -279,9 +279,9 @@ def test_run_checks_the_code(sandbox: Sandbox, call: Call) -> None:
 
     error = failed.value
     assert (error.returncode, error.stdout, error.stderr) == (3, "out\n", "why\n")
-    assert "ended with code 3" in str(error)
+    assert "ended with exit code 3" in str(error)
     assert "stderr: why" in str(error)
-    assert "echo out" in str(error)
+    assert "sh -c 'echo out; echo why >&2; exit 3'" in str(error)
 
 
 def test_a_failure_shows_the_end_of_long_output(sandbox: Sandbox) -> None:
@@ -341,3 +341,30 @@ def test_output_that_is_not_read_does_not_stop_other_calls(sandbox: Sandbox) -> 
 
     for process in processes:
         process.stdout.aclose()
+
+
+def test_a_repr_shows_the_command_and_the_end_that_is_known(sandbox: Sandbox, call: Call) -> None:
+    process = sandbox.exec("sh", "-c", "kill -9 $$")
+    before = repr(process)
+    call(process.wait)
+
+    assert before == "ContainerProcess(sh -c 'kill -9 $$', not waited for)"
+    assert repr(process) == "ContainerProcess(sh -c 'kill -9 $$', exit code 137 (SIGKILL))"
+
+
+def test_the_repr_of_a_long_command_is_one_short_line(sandbox: Sandbox) -> None:
+    shown = repr(sandbox.exec("true", "first\nsecond", "x" * 1000))
+
+    assert "'first\\nsecond' xxx" in shown
+    assert len(shown) < 130
+
+
+def test_the_repr_of_a_sandbox_shows_its_command_and_how_it_ended(
+    client: Client, call: Call
+) -> None:
+    sandbox = Sandbox.create("sh", "-c", "exit 3", client=client)
+    before = repr(sandbox)
+    call(sandbox.wait)
+
+    assert before == f"Sandbox('{sandbox.object_id}', sh -c 'exit 3')"
+    assert repr(sandbox) == f"Sandbox('{sandbox.object_id}', sh -c 'exit 3', exit code 3)"
