@@ -52,7 +52,7 @@ class MemoryTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshot
     """One sandbox in memory.
 
     Attributes:
-        at_end: called once it is over.
+        at_end: called once it has ended.
 
     Args:
         spec: what it is.
@@ -220,7 +220,7 @@ class MemoryTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshot
         await self.kernel.drain()
 
     def finish(self, end: TaskEnd) -> None:
-        """The task is over; only the first end counts."""
+        """The task has ended; only the first end counts."""
         if self._end is None:
             self._end = end
             self.kernel.kill_all()
@@ -236,4 +236,4 @@ class MemoryTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshot
 
     def _check(self) -> None:
         if self._end is not None:
-            raise TaskEnded("the sandbox is over")
+            raise TaskEnded("the sandbox has ended")

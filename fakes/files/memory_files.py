@@ -39,7 +39,7 @@ _KINDS = {
 
 
 class MemoryFile(OpenFile):
-    """An open file; `check` raises once the task is over."""
+    """An open file; `check` raises once the task has ended."""
 
     def __init__(self, handle: Handle, check: Callable[[], None]) -> None:
         self._handle = handle
@@ -89,7 +89,7 @@ class MemoryFiles(Files):
         self._watchings: dict[Condition, Watching] = {}
 
     def end(self) -> None:
-        """The task is over: refuse everything, close every file, end every watch."""
+        """The task has ended: refuse everything, close every file, end every watch."""
         self._ended = True
         self._fs.mounts.close()
         for condition, watching in self._watchings.items():
@@ -224,7 +224,7 @@ class MemoryFiles(Files):
 
     def _check_alive(self) -> None:
         if self._ended:
-            raise TaskEnded("the sandbox is over")
+            raise TaskEnded("the sandbox has ended")
 
 
 def _kind(inode: Inode) -> EntryKind:

@@ -95,9 +95,8 @@ class Run:
             self._record = self._started(arguments)
         if self._record.arguments != arguments:
             raise EngineStartError(
-                f"this run's engine was started with {' '.join(self._record.arguments)!r}, "
-                f"so {' '.join(arguments)!r} cannot be had",
-                "One run has one engine.",
+                f"one run has one engine, started with {' '.join(self._record.arguments)!r}; "
+                f"{' '.join(arguments)!r} is not possible"
             )
         return self._living(self._record)
 

@@ -60,12 +60,12 @@ def start_lock(directory: Path) -> Iterator[StartLock]:
     """Hold the lock of a run; flock(2) keeps threads apart too.
 
     Raises:
-        EngineStartError: the run is over, or another process holds the lock too long.
+        EngineStartError: the run has ended, or another process holds the lock too long.
     """
     try:
         descriptor = os.open(directory / _NAME, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
     except FileNotFoundError:
-        raise EngineStartError(f"the run in {directory} is over") from None
+        raise EngineStartError(f"the run in {directory} has ended") from None
     timeout = engine_process.START_TIMEOUT + engine_process.CLOSE_TIMEOUT
     with open(descriptor, "a+", encoding="utf-8") as file:
         if not _acquire(file, timeout):
@@ -80,7 +80,7 @@ def start_lock(directory: Path) -> Iterator[StartLock]:
 
 
 def read_record(directory: Path) -> StartRecord | None:
-    """The result of starting the engine, if that was tried and is over."""
+    """The result of starting the engine, if that was tried and has ended."""
     try:
         return _parsed((directory / _NAME).read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -20,6 +20,8 @@ _PACKAGES = ("pytest-sandbox", "pytest", "grpclib", "protobuf")
 _OPTIONAL = ("modal", "pytest-xdist", "trustme")
 _NARROWEST, _WIDEST = 60, 100
 _NAME_WIDTH = 26
+#: How each command begins that a finding advises; other advice is prose.
+_COMMAND = "sudo "
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,7 @@ def _trial(trial: Trial) -> Iterator[str]:
     steps = ", ".join(f"{name} {ms:g} ms" for name, ms in trial.milliseconds.items())
     yield from _line(trial.ok, "a sandbox, end to end", steps if trial.ok else trial.detail)
     if not trial.ok:
-        yield from _more(trial.remedy, "")
+        yield from _more("", trial.remedy)
 
 
 def _line(ok: bool, name: str, detail: str) -> Iterator[str]:
@@ -160,14 +162,18 @@ def _line(ok: bool, name: str, detail: str) -> Iterator[str]:
 
 def _more(consequence: str, remedy: str) -> Iterator[str]:
     yield from (f"{'':{_NAME_WIDTH}} {line}" for line in _wrapped(consequence))
-    # A command is not wrapped, so that it can be copied.
-    yield from (f"{'':{_NAME_WIDTH}} $ {line}" for line in remedy.splitlines())
+    for line in remedy.splitlines():
+        # A command is not wrapped, so that it can be copied.
+        shown = [f"$ {line}"] if line.startswith(_COMMAND) else _wrapped(line)
+        yield from (f"{'':{_NAME_WIDTH}} {part}" for part in shown)
 
 
 def _wrapped(text: str) -> list[str]:
     columns = shutil.get_terminal_size().columns
-    width = min(max(columns, _NARROWEST), _WIDEST) - _NAME_WIDTH - 1
-    return [line for part in text.splitlines() for line in textwrap.wrap(part, width)]
+    wrapper = textwrap.TextWrapper(
+        min(max(columns, _NARROWEST), _WIDEST) - _NAME_WIDTH - 1, break_on_hyphens=False
+    )
+    return [line for part in text.splitlines() for line in wrapper.wrap(part)]
 
 
 def _verdict(checkup: Checkup) -> str:

@@ -64,7 +64,7 @@ class SupportsSnapshots(Ability):
 
         Raises:
             StoreFull: no room for it; the task continues as before, unless `end`.
-            TaskEnded: the task is over.
+            TaskEnded: the task has ended.
         """
 
     @abstractmethod
@@ -94,7 +94,7 @@ class SupportsMounts(Ability):
             OSError: as `Files` has it.
             InvalidSpec: nothing can be mounted at this path.
             UnknownImage: there is no such snapshot.
-            TaskEnded: the task is over.
+            TaskEnded: the task has ended.
         """
 
     @abstractmethod
@@ -103,7 +103,7 @@ class SupportsMounts(Ability):
 
         Raises:
             OSError: `EINVAL` if nothing was mounted there, `EBUSY` if it is in use.
-            TaskEnded: the task is over.
+            TaskEnded: the task has ended.
         """
 
 
@@ -137,7 +137,7 @@ class SupportsPorts(Ability):
 
         Raises:
             ConnectionRefusedError: nothing listens there.
-            TaskEnded: the task is over.
+            TaskEnded: the task has ended.
         """
 
 

@@ -8,7 +8,7 @@
     ├── UnknownImage        there is no such image, or no longer      (the caller's)
     ├── NotFreezable        a process that cannot be saved            (the program's)
     ├── StoreFull           no room left for another sandbox          (the machine's)
-    ├── TaskEnded           the task is over                          (none)
+    ├── TaskEnded           the task has ended                        (none)
     └── OutputDropped       the output was dropped to make room       (the caller's, too late)
 
 File operations raise plain `OSError` with the errno and path that the kernel gave.
@@ -83,7 +83,7 @@ class StoreFull(EngineError):
 
 
 class TaskEnded(EngineError):
-    """The task is over, or ended while the call was under way."""
+    """The task has ended, before the call or during it."""
 
 
 class OutputDropped(EngineError):

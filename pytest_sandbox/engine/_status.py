@@ -22,7 +22,7 @@ class ExitStatus:
 
 
 class EndCause(Enum):
-    """Why a task is over."""
+    """Why a task has ended."""
 
     EXITED = "exited"  #: its main process ended
     KILLED = "killed"  #: `Task.kill` was called
@@ -35,7 +35,7 @@ class TaskEnd:
     """The end of a task.
 
     Attributes:
-        cause: why it is over.
+        cause: why it has ended.
         status: how its main process ended, if it had one that ended by itself.
         detail: a sentence for people, where there is more to say.
     """

@@ -28,7 +28,7 @@ class Task(ABC):
             InvalidSpec: the specification makes no sense.
             SpawnFailed: the command cannot be started.
             StoreFull: the engine has no room for another process.
-            TaskEnded: the task is over.
+            TaskEnded: the task has ended.
         """
 
     @abstractmethod

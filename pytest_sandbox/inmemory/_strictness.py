@@ -137,7 +137,7 @@ _RULES = {
     ),
     "unfired-faults": _Rule(
         _unfired_faults,
-        "faults that did not strike as often as planned",
+        "faults that did not fire as often as planned",
         "Make the calls that they apply to, or add .optional()",
     ),
 }

@@ -114,7 +114,7 @@ def sandbox_faults(request: pytest.FixtureRequest) -> Iterator[Faults]:
         faults.clear()
     if unfired:
         pytest.fail(
-            "faults that did not strike as often as planned:\n"
+            "faults that did not fire as often as planned:\n"
             + "\n".join(f"  {each!r}" for each in unfired)
             + "\nMake the calls that they apply to, or add .optional().",
             pytrace=False,

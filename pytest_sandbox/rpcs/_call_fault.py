@@ -19,7 +19,7 @@ class CallFault(AnyFault):
     """A fault of calls.
 
     It needs an effect: one of `status`, `rate_limit`, `drop_response` and `cut_stream`, or a
-    `delay`, or both. It strikes once unless `times` or `always` says otherwise. If several
+    `delay`, or both. It fires once unless `times` or `always` says otherwise. If several
     faults apply to one call, their delays add up, and the first of them that has another effect
     decides it.
     """
@@ -45,7 +45,7 @@ class CallFault(AnyFault):
         return self._also("where", **fields)
 
     def times(self, count: int) -> CallFault:
-        """Strike that often, on as many calls.
+        """Fire that often, on as many calls.
 
         Raises:
             ValueError: not at least 1.
@@ -56,7 +56,7 @@ class CallFault(AnyFault):
         return self._also("times", count)
 
     def always(self) -> CallFault:
-        """Strike every such call."""
+        """Fire on every such call."""
         self._call.times = 0
         return self._also("always")
 
@@ -75,7 +75,7 @@ class CallFault(AnyFault):
             raise ValueError("status('OK') is not a fault: use another status")
         self._exclusive("status")
         self._call.status.status = status
-        self._call.status.message = message or f"{status}, as a fault was set to"
+        self._call.status.message = message or f"{status} by a planned fault"
         return self._also("status", status)
 
     def rate_limit(self, *, retry_after: float) -> CallFault:

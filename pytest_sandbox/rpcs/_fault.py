@@ -23,7 +23,7 @@ class FaultPlan(Protocol):
         """Set a fault, or change the one with its id."""
 
     def fault_list(self, ids: Iterable[str]) -> Sequence[pb.FaultState]:
-        """How often each was met and struck."""
+        """How often each was met and fired."""
 
     def fault_clear(self, ids: Iterable[str]) -> None:
         """Take faults back."""
@@ -51,13 +51,13 @@ class AnyFault:
         self.place = _place_of_caller()
 
     def optional(self) -> Self:
-        """Let it be fine if it never strikes."""
+        """Allow that it never fires."""
         self._optional = True
         return self
 
     @property
     def fired(self) -> int:
-        """How often it struck."""
+        """How often it fired."""
         return sum(state.fired for state in self._plan.fault_list([self.id]))
 
     @property
@@ -67,7 +67,7 @@ class AnyFault:
 
     @property
     def expected(self) -> int:
-        """How often it has to strike."""
+        """How often it has to fire."""
         return 0 if self._optional else self._times
 
     @property

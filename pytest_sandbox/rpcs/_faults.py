@@ -105,7 +105,7 @@ class Faults:
         return len(self._planned)
 
     def unfired(self) -> list[CallFault | SandboxFault]:
-        """Faults that did not strike as often as planned, or have no effect at all.
+        """Faults that did not fire as often as planned, or have no effect at all.
 
         Those that are `optional`, or random, are not among them.
         """

@@ -238,7 +238,7 @@ async def test_a_job_that_is_killed_inside_is_an_error_of_that_call(fresh: Local
     )
     while (await shell(task, script)).code != 0:
         pass
-    with pytest.raises(OSError, match="the file helper in the sandbox was killed"):
+    with pytest.raises(OSError, match="the file job in the sandbox was killed"):
         await asyncio.wait_for(pending, 30)
     assert (await shell(task, "echo fine")).out == "fine\n"
 

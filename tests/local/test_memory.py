@@ -159,7 +159,7 @@ async def _says(task: LocalTask, end: str) -> str:
     ("story", "words"),
     [
         (PACKETS, "CRIU says: The packetized mode for pipes is not supported"),
-        (ESTRANGED, "has a pipe in common with process"),
+        (ESTRANGED, "shares a pipe with process"),
     ],
     ids=["what CRIU does not know", "relatives that are no descendants"],
 )

@@ -358,6 +358,6 @@ async def test_a_name_in_a_stream_cannot_lead_elsewhere(engine: LocalEngine) -> 
         async def stream(name: bytes = name) -> AsyncIterator[bytes]:
             yield data.replace(b'"aa"', name.ljust(4))
 
-        with pytest.raises(InvalidSpec, match="is no name"):
+        with pytest.raises(InvalidSpec, match="is not a valid name"):
             await engine.load(stream())
     await task.kill()

@@ -64,7 +64,7 @@ async def images_have_their_time(wire: Wire) -> None:
         await wire.engine.clock.advance(59)
         assert await show(wire, brief) == "one"
         await wire.engine.clock.advance(2)
-        with pytest.raises(exceptions.NotFoundError, match="its time to live is over"):
+        with pytest.raises(exceptions.NotFoundError, match="its time to live has ended"):
             await show(wire, brief)
         await wire.engine.clock.advance(MONTH)
         assert await show(wire, ever) == "one"

@@ -15,7 +15,7 @@ BROKEN = {
     "unfired-faults": (
         'fake_sandboxes.faults.on("SandboxList").status("UNAVAILABLE")',
         [
-            "fake_sandboxes: faults that did not strike as often as planned:",
+            "fake_sandboxes: faults that did not fire as often as planned:",
             "  <faults.on('SandboxList').status('UNAVAILABLE')> (test_it.py:5)",
             "Make the calls that they apply to, or add .optional(), or allow 'unfired-faults'.",
         ],

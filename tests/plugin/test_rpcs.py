@@ -144,7 +144,7 @@ def test_faults_are_of_the_test_that_sets_them(pytester: pytest.Pytester) -> Non
     pytester.runpytest().assert_outcomes(passed=2)
 
 
-def test_a_fault_that_does_not_strike_fails_the_test(pytester: pytest.Pytester) -> None:
+def test_a_fault_that_does_not_fire_fails_the_test(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
         def test_it(sandbox, sandbox_faults):
@@ -158,7 +158,7 @@ def test_a_fault_that_does_not_strike_fails_the_test(pytester: pytest.Pytester) 
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(
         [
-            "faults that did not strike as often as planned:",
+            "faults that did not fire as often as planned:",
             "  <faults.on('TaskExecStart', nth=2).status('UNAVAILABLE')>",
         ]
     )

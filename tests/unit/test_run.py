@@ -122,7 +122,7 @@ def test_options_are_handed_to_the_server(run: Run) -> None:
 def test_a_run_has_one_engine_and_refuses_another(run: Run) -> None:
     run.start("local")
 
-    with pytest.raises(EngineStartError, match="'--engine other' cannot be had"):
+    with pytest.raises(EngineStartError, match="'--engine other' is not possible"):
         run.start("other")
 
 
@@ -368,7 +368,7 @@ def test_a_run_that_is_over_cannot_be_used(run: Run) -> None:
     other = Run.attach(run.directory)
     run.close()
 
-    with pytest.raises(EngineStartError, match="is over"):
+    with pytest.raises(EngineStartError, match="has ended"):
         other.start()
 
 

@@ -98,7 +98,7 @@ class ContainerProcess(Generic[T]):
             InvalidError: it is not known yet.
         """
         if self._returncode is None:
-            raise InvalidError("the exit code is not known before wait(), or poll(), has told it")
+            raise InvalidError("the exit code is not known yet: call wait() or poll() first")
         return self._returncode
 
     @dual

@@ -67,7 +67,7 @@ class Agent:
         signal.signal(signal.SIGCHLD, lambda *_: None)
 
     def run(self) -> None:
-        """Serve; returns when the sandbox is over."""
+        """Serve; returns when the sandbox has ended."""
         wire.send(self._sock, messages.AgentReady())
         poll = select.poll()
         poll.register(self._sock, select.POLLIN)
@@ -185,7 +185,7 @@ class Agent:
         """Whether there is no process but this one; jobs that have answered may still be ending."""
         for _ in range(_ATTEMPTS):
             if not self._reap():
-                raise ProcessLookupError(errno.ESRCH, "the sandbox is over", "")
+                raise ProcessLookupError(errno.ESRCH, "the sandbox has ended", "")
             try:
                 # Whether there is any child at all; one that is dead is left to `_reap`.
                 os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)

@@ -128,7 +128,7 @@ def _check_no_shared_pipes(pipes: dict[int, set[int]]) -> None:
             other = owners.setdefault(inode, root)
             if other != root:
                 raise CriuError(
-                    f"process {root} ({processes.command(root)}) has a pipe in common with process "
+                    f"process {root} ({processes.command(root)}) shares a pipe with process "
                     f"{other} ({processes.command(other)}), and neither descends from the other: "
                     "a memory snapshot holds pipes between a process and its descendants only"
                 )

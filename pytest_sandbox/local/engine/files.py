@@ -62,7 +62,7 @@ class LocalFiles(Files):
         # the whole engine.
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             os.close(fd)
-            raise OSError(errno.EIO, "the sandbox sent something else than the file", path)
+            raise OSError(errno.EIO, "the sandbox did not send the file", path)
         return LocalOpenFile(fd, path, self._opened, self._link.running)
 
     async def stat(self, path: str, *, follow: bool = False) -> Entry:
@@ -80,7 +80,7 @@ class LocalFiles(Files):
             async for message in job.messages():
                 entries += _entries(path, message)
                 if len(entries) > _MOST_ENTRIES:
-                    raise OSError(errno.EIO, "the sandbox sends entries without end", path)
+                    raise OSError(errno.EIO, "the sandbox sent more entries than the limit", path)
         return entries
 
     async def mkdir(self, path: str, *, parents: bool = False) -> None:

@@ -74,7 +74,7 @@ class LocalOpenFile(OpenFile):
     async def _run(self, size: int, work: Callable[[int], _T]) -> _T:
         await self._running.wait()
         if self._ended:
-            raise TaskEnded("the task is over")
+            raise TaskEnded("the task has ended")
         if self._fd is None:
             raise OSError(errno.EBADF, "the file is closed", self._path)
         try:

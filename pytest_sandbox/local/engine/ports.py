@@ -99,10 +99,10 @@ class LocalConnection(Connection):
             # EINPROGRESS.
             await asyncio.wait_for(self._writable(), CONNECT_TIMEOUT)
         except asyncio.TimeoutError:
-            text = f"what listens there let it wait for {CONNECT_TIMEOUT:g} seconds"
+            text = f"the listener did not accept within {CONNECT_TIMEOUT:g} seconds"
             raise OSError(errno.ETIMEDOUT, text) from None
         if self._sock is None:
-            raise TaskEnded("the task is over")
+            raise TaskEnded("the task has ended")
         if error := self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             raise OSError(error, os.strerror(error))
 
@@ -169,7 +169,7 @@ class LocalConnection(Connection):
 
     def _write_now(self, view: memoryview) -> int:
         if self._sock is None:
-            raise BrokenPipeError(errno.EPIPE, "the connection is over")
+            raise BrokenPipeError(errno.EPIPE, "the connection has ended")
         try:
             return self._sock.send(view, _NOW)
         except BlockingIOError:
@@ -207,4 +207,4 @@ def _checked(fd: int, family: socket.AddressFamily) -> socket.socket:
         sock.close()
     else:
         os.close(fd)
-    raise OSError(errno.EIO, "the sandbox sent something else than the connection")
+    raise OSError(errno.EIO, "the sandbox did not send the connection")

@@ -66,7 +66,7 @@ class LocalProcess(Process):
         Raises:
             SpawnFailed: the command cannot be started.
             StoreFull: the engine has no descriptors left for it.
-            TaskEnded: the task is over.
+            TaskEnded: the task has ended.
         """
         try:
             passed = () if spec.pty else self._open_pipes(spec)
@@ -133,7 +133,7 @@ class LocalProcess(Process):
         """Use the master of a terminal, if that is what was sent."""
         if len(fds) != 1 or not is_terminal_master(fds[0]):
             close_all(fds)
-            raise task_ended("its agent broke the protocol: it sent something else than a terminal")
+            raise task_ended("its agent broke the protocol: it did not send the terminal")
         # A terminal is one stream, of output and errors: pty(7).
         self.stderr.close()
         # Each part of us owns a descriptor of its own, and closes it when it is done.

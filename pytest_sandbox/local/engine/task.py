@@ -167,7 +167,7 @@ class LocalTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshots
             await self.kill()
             raise NotFreezable(
                 f"the memory snapshot took longer than {SNAPSHOT_TIMEOUT:g} seconds, so the "
-                "sandbox was ended: a program in it goes on when it is stopped"
+                "sandbox was ended: a program in it resists being stopped"
             ) from None
 
     async def resume(self, spec: ProcessSpec, pid: int) -> dict[str, int]:
@@ -199,7 +199,7 @@ class LocalTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshots
 
     def _check_alive(self) -> None:
         if self._end is not None or self._killed:
-            raise TaskEnded("the task is over")
+            raise TaskEnded("the task has ended")
 
     def ended(
         self, *, out_of_memory: bool = False, failed: OSError | None = None, lost: str = ""

@@ -24,7 +24,7 @@ def check_task(spec: TaskSpec, refused: Mapping[str, str]) -> None:
     """
     check_any_task(spec)
     if spec.gpus is not None:
-        raise Unsupported("gpu", "this engine has none to give")
+        raise Unsupported("gpu", "this engine has no GPUs")
     if spec.volumes and (spec.freezable or spec.resume is not None):
         raise Unsupported(
             "volume", "not in a sandbox that can have memory snapshots: its ids differ"

@@ -170,16 +170,16 @@ class _Reader:
             else:
                 self._item(tree, record)
         if record.get("end") != expected:
-            raise ValueError("its checksum is another one")
+            raise ValueError("the checksum does not match")
         if self._source.read(1):
-            raise ValueError("it goes on after its end")
+            raise ValueError("there is data after the end")
         tree.close()
 
     def _item(self, tree: TreeWriter, record: dict[str, Any]) -> None:
         name = _name(record["name"])
         if "again" in record:
             if not tree.link(name, _name(record["again"])):
-                raise ValueError(f"{name!r} is another name of nothing")
+                raise ValueError(f"{name!r} is a hard link to a missing file")
             return
         attributes = _attributes_of(record["is"])
         if stat.S_ISREG(attributes.mode):
@@ -217,7 +217,7 @@ class _Reader:
 
 def _name(name: Any, among: dict[str, str] | None = None) -> str:
     if not isinstance(name, str) or not is_name(name):
-        raise ValueError(f"{name!r} is no name")
+        raise ValueError(f"{name!r} is not a valid name")
     if among is not None and name not in among:
         raise ValueError(f"there is no part {name!r}")
     return name

@@ -80,10 +80,10 @@ class FileRequests:
             self._refuse(number, error)
 
     def about_sandbox(self, request: Message, number: int, record: SandboxRecord | None) -> None:
-        """Begin to serve a request about one sandbox; `record` is `None` if that is over."""
+        """Begin to serve a request about one sandbox; `record` is `None` if that has ended."""
         try:
             if record is None:
-                raise OSError(errno.ESRCH, "the sandbox is over", "")
+                raise OSError(errno.ESRCH, "the sandbox has ended", "")
             self._start(_PLANS[type(request)](self._config, request, record), number)
         except OSError as error:
             self._refuse(number, error)

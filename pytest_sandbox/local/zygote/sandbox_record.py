@@ -48,7 +48,7 @@ class SandboxRecord:
         return self._handles()[1]
 
     def replace_store(self, store: int) -> None:
-        """It has another store, unless it is over."""
+        """It has another store, unless it has ended."""
         old = store
         if self._fds:
             old, self._fds[0] = self._fds[0], store
@@ -81,5 +81,5 @@ class SandboxRecord:
             except BadMessage as error:
                 raise OSError(errno.EPROTO, str(error), "") from error
         if len(self._fds) != 2:
-            raise OSError(errno.ESRCH, "the sandbox is over", "")
+            raise OSError(errno.ESRCH, "the sandbox has ended", "")
         return self._fds

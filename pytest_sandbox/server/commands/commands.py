@@ -91,13 +91,13 @@ class Commands:
         """Start a command, unless one with this id was started before.
 
         Raises:
-            TaskEnded: the sandbox is over.
+            TaskEnded: the sandbox has ended.
             EngineError: whatever `spawn` raises.
         """
         if exec_id in self._by_id:
             return
         if self._over:
-            raise TaskEnded(f"Sandbox {self._sandbox_id!r} has finished")
+            raise TaskEnded(f"Sandbox {self._sandbox_id!r} has ended")
         task = self._starting.get(exec_id)
         if task is None:
             task = asyncio.ensure_future(self._spawn(exec_id, tuple(argv), spawn, timeout))

@@ -31,7 +31,9 @@ def _check(spec: pb.PortSpec, info: EngineInfo) -> None:
     if not 0 < spec.port < 65536:
         raise invalid(f"{argument} is not a port from 1 to 65535")
     if Capability.PORT not in info.capabilities:
-        raise unimplemented(f"{argument}: the engine {info.name!r} has no way to ports inside")
+        raise unimplemented(
+            f"{argument}: the engine {info.name!r} cannot connect to ports of sandboxes"
+        )
     if not spec.unencrypted and not Authority.available():
         raise precondition(f"{argument} {REMEDY}")
 

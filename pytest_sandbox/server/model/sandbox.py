@@ -154,11 +154,11 @@ class ServedSandbox:
         """Refuse what only a running sandbox can do.
 
         Raises:
-            TaskEnded: it is over, or about to be.
+            TaskEnded: it has ended, or is about to.
         """
         ending = self._reason is not None or self._fault is not None
         if ending or self.result is not None or self.task.poll() is not None:
-            raise TaskEnded(f"Sandbox {self.id!r} has finished")
+            raise TaskEnded(f"Sandbox {self.id!r} has ended")
 
     async def mount(self, path: str, image: ImageRecord | None) -> None:
         """Mount a snapshot of a directory, or an empty directory; the path is made if need be.
@@ -195,7 +195,7 @@ class ServedSandbox:
             create: makes the task.
 
         Raises:
-            TaskEnded: it is over, or ended meanwhile.
+            TaskEnded: it has ended, before or meanwhile.
             EngineError: whatever `create` raises; the sandbox goes on as before.
         """
         async with self.lock:

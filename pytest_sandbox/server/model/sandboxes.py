@@ -28,7 +28,7 @@ class SandboxRegistry:
         return self._last_creation
 
     def add(self, sandbox: ServedSandbox) -> None:
-        """Register a sandbox; once it has finished, newer finished ones may evict it."""
+        """Register a sandbox; once it has ended, newer ended ones may evict it."""
         self._sandboxes[sandbox.id] = self._by_task[sandbox.task_id] = sandbox
         if sandbox.name:
             self._named[sandbox.app_id, sandbox.name] = sandbox

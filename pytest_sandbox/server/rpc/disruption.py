@@ -10,7 +10,7 @@ class ResponseLost(GRPCError):
     """The response of a call must not reach the client: the call is to be reset."""
 
     def __init__(self) -> None:
-        super().__init__(Status.CANCELLED, "the answer was lost, as a fault was set to")
+        super().__init__(Status.CANCELLED, "the response was dropped by a planned fault")
 
 
 @dataclass
@@ -38,6 +38,6 @@ class Disruption:
     spared: Callable[[], None] = lambda: None
 
     def over(self) -> None:
-        """The call is over."""
+        """The call has ended."""
         if self.left is not None and not self.cut:
             self.spared()

@@ -116,7 +116,7 @@ class FaultInjector:
         """Whether calls of that name may be disturbed."""
         return rpc in self._of_rpc
 
-    def strike(self, rpc: str, caller: str, request: Message | None) -> Disruption | None:
+    def fire(self, rpc: str, caller: str, request: Message | None) -> Disruption | None:
         """What the faults do to a call; this counts it as seen by each fault that is for it."""
         disruption = Disruption()
         for fault in self._of_rpc.get(rpc, ()):
@@ -181,11 +181,13 @@ def _add(disruption: Disruption, call: pb.CallFault, effect: str) -> None:
         return
     if effect == "status":
         status = Status[call.status.status or "UNAVAILABLE"]
-        disruption.error = GRPCError(status, call.status.message or "as a fault was set to")
+        disruption.error = GRPCError(
+            status, call.status.message or f"{status.name} by a planned fault"
+        )
         disruption.words.append(f"status {status.name}")
     elif effect == "retry_after":
         policy = common_pb2.RPCRetryPolicy(retry_after_secs=call.retry_after)
-        message = f"rate limited, as a fault was set to: again in {call.retry_after:g} s"
+        message = f"rate limited by a planned fault: retry after {call.retry_after:g} s"
         disruption.error = GRPCError(Status.RESOURCE_EXHAUSTED, message, [policy])
         disruption.words.append(f"rate limit, retry after {call.retry_after:g} s")
     elif effect == "drop_response":

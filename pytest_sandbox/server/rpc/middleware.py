@@ -55,7 +55,7 @@ class CallMiddleware:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """The call is over."""
+        """The call has ended."""
 
 
 class Middleware:
@@ -106,7 +106,7 @@ class _WatchedCall(CallMiddleware):
     async def request(self, message: Message | None) -> None:
         if message is not None:
             self.further_request(message)
-        disruption = self._faults.strike(self._call.rpc, self._call.header(CALLER), message)
+        disruption = self._faults.fire(self._call.rpc, self._call.header(CALLER), message)
         if disruption is None:
             return
         self._disruption = disruption
@@ -142,7 +142,7 @@ class _WatchedCall(CallMiddleware):
             yield part
         if part is not message or disruption.left == 0:
             disruption.cut = True
-            raise GRPCError(Status.UNAVAILABLE, "the stream was cut, as a fault was set to")
+            raise GRPCError(Status.UNAVAILABLE, "the stream was cut by a planned fault")
 
     def _record_response(self, message: Message) -> None:
         if self._entry is not None:

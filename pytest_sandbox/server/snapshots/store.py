@@ -1,6 +1,6 @@
 """Snapshots that the engine stores for clients: of files and of memory, under ids of the server.
 
-A snapshot is stored until its time to live is over, until a client deletes it, or until the engine
+A snapshot is stored until its time to live ends, until a client deletes it, or until the engine
 has no room for another one. Then the store evicts the least recently used snapshot that nothing
 depends on: no running sandbox, no other snapshot. It passes over a snapshot whose removal would
 free nothing, as the engine says.
@@ -36,7 +36,7 @@ class StoredSnapshot:
         id: the clients' name for it.
         snapshot: the engine's own.
         depends_on: id of the snapshot that it depends on; empty if none.
-        expiry: when its time to live is over, on the engine's monotonic clock; `None` for never.
+        expiry: when its time to live has ended, on the engine's monotonic clock; `None` for never.
         on_removal: called when it is no longer stored.
     """
 
@@ -145,7 +145,7 @@ class SnapshotStore:
         now = self._engine.clock.monotonic()
         for snapshot in list(self._snapshots.values()):
             if snapshot.expiry is not None and snapshot.expiry <= now:
-                self._remove(snapshot.id, "its time to live is over")
+                self._remove(snapshot.id, "its time to live has ended")
                 forgetting = start(self._forgetter().forget(snapshot.snapshot))
                 self._forgetting.add(forgetting)
                 forgetting.add_done_callback(self._forgetting.discard)

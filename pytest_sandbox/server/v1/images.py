@@ -72,7 +72,7 @@ class ImageServicer:
     async def ImageJoinStreaming(
         self, request: pb.ImageJoinStreamingRequest, call: ServedCall
     ) -> AsyncIterator[pb.ImageJoinStreamingResponse]:
-        """The progress of a build, which is over."""
+        """The progress of a build, which has ended."""
         image = _response(self._state.images.get(request.image_id))
         yield pb.ImageJoinStreamingResponse(result=image.result, metadata=image.metadata, eof=True)
 

@@ -80,7 +80,7 @@ class SnapshotServicer:
     ) -> pb.SandboxRestoreResponse:
         """Create a sandbox that resumes from a snapshot; it runs when this returns."""
         if request.replace_volume_mounts or request.volume_mounts:
-            raise unimplemented("other volumes than before are not implemented by pytest-sandbox")
+            raise unimplemented("changing the volumes is not implemented by pytest-sandbox")
         if request.worker_id:
             raise unimplemented("worker_id is not implemented by pytest-sandbox")
         snapshot = self._state.memory_snapshots.get(request.snapshot_id)

@@ -156,7 +156,7 @@ def test_a_sandbox_that_has_ended_has_no_tunnels(
 ) -> None:
     sandbox = sandboxes(unencrypted_ports=[7000])
     sandbox.terminate()
-    with pytest.raises(ConflictError, match="has finished"):
+    with pytest.raises(ConflictError, match="has ended"):
         sandbox.tunnels()
 
 

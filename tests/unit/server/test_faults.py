@@ -54,20 +54,20 @@ async def test_the_nth_call_is_hit(server: Harness, faults: Faults) -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_fault_strikes_as_often_as_it_is_told(server: Harness, faults: Faults) -> None:
+async def test_a_fault_fires_as_often_as_it_is_told(server: Harness, faults: Faults) -> None:
     fault = faults.on("SandboxList", nth=2).status("ABORTED").times(2)
     assert [await outcome(server) for _ in range(4)] == ["OK", "ABORTED", "ABORTED", "OK"]
     assert fault.fired == 2
 
 
 @pytest.mark.asyncio
-async def test_a_fault_can_strike_always(server: Harness, faults: Faults) -> None:
+async def test_a_fault_can_fire_always(server: Harness, faults: Faults) -> None:
     faults.on("SandboxList").status("ABORTED").always()
     assert [await outcome(server) for _ in range(4)] == ["ABORTED"] * 4
 
 
 @pytest.mark.asyncio
-async def test_faults_of_one_call_strike_in_the_order_they_were_made(
+async def test_faults_of_one_call_fire_in_the_order_they_were_made(
     server: Harness, faults: Faults
 ) -> None:
     faults.on("SandboxList").status("ABORTED")

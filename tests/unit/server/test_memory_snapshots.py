@@ -176,7 +176,7 @@ async def test_an_ended_sandbox_has_no_processes_to_keep(
     await server.terminate(sandbox)
     engine.gate.set()
     assert (await outcome(server, snapshot_id)).status == FAILURE
-    with refused(Status.NOT_FOUND, "finished"):
+    with refused(Status.NOT_FOUND, "has ended"):
         await begin(server, sandbox)
 
 

@@ -253,10 +253,10 @@ async def test_a_sandbox_that_ends_while_it_is_restored_has_ended(
     await settle()
     await server.terminate(sandbox)
     engine.gate.set()
-    with refused(Status.NOT_FOUND, "finished"):
+    with refused(Status.NOT_FOUND, "has ended"):
         await restoring
     assert [task.poll() for task in engine.tasks] == [TaskEnd(EndCause.KILLED)] * 2
-    with refused(Status.NOT_FOUND, "finished"):
+    with refused(Status.NOT_FOUND, "has ended"):
         await restore(server, sandbox, image_id)
 
 
@@ -282,7 +282,7 @@ async def test_a_sandbox_that_is_lost_while_it_is_restored_is_lost(
     losing = asyncio.ensure_future(box.fail(EndCause.LOST))
     await dying.wait()
     engine.gate.set()
-    with refused(Status.NOT_FOUND, "finished"):
+    with refused(Status.NOT_FOUND, "has ended"):
         await restoring
     killed.set()
     await losing

@@ -124,7 +124,7 @@ async def test_a_wait_returns_when_the_sandbox_ends(server: Harness) -> None:
 async def test_a_command_after_the_end_is_not_found(server: Harness) -> None:
     sandbox = await server.create("echo")
     await server.wait(sandbox, 10)
-    with refused(Status.NOT_FOUND, "finished"):
+    with refused(Status.NOT_FOUND, "has ended"):
         await server.exec(sandbox, "echo")
 
 

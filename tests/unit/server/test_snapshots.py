@@ -206,13 +206,13 @@ async def test_an_ended_sandbox_has_no_files_to_keep(server: Harness) -> None:
     sandbox = await server.create()
     await directory(server, sandbox, b"/tmp")
     await server.terminate(sandbox)
-    with refused(Status.NOT_FOUND, "finished", sandbox.id):
+    with refused(Status.NOT_FOUND, "has ended", sandbox.id):
         await snapshot_fs(server, sandbox)
-    with refused(Status.NOT_FOUND, "finished", sandbox.id):
+    with refused(Status.NOT_FOUND, "has ended", sandbox.id):
         await kept(server, sandbox)
-    with refused(Status.NOT_FOUND, "finished", sandbox.id):
+    with refused(Status.NOT_FOUND, "has ended", sandbox.id):
         await directory(server, sandbox, b"/tmp", snapshot_id="other")
-    with refused(Status.NOT_FOUND, "finished", sandbox.id):
+    with refused(Status.NOT_FOUND, "has ended", sandbox.id):
         await snapshot_and_end(server, sandbox)
 
 

@@ -233,7 +233,7 @@ async def test_the_end_of_the_sandbox_closes_its_tunnels() -> None:
         await server.terminate(sandbox)
         with pytest.raises(ConnectionRefusedError):
             await connect(80)
-        with refused(Status.FAILED_PRECONDITION, sandbox.id, "finished"):
+        with refused(Status.FAILED_PRECONDITION, sandbox.id, "has ended"):
             await tunnels(server, sandbox)
 
 
@@ -378,7 +378,7 @@ async def test_no_port_can_be_opened_without_a_network(server: Harness) -> None:
 async def test_an_engine_without_a_way_in_says_so() -> None:
     engine = GatedEngine(capabilities=frozenset(Capability) - {Capability.PORT})
     async with serve(engine) as server:
-        with refused(Status.UNIMPLEMENTED, "h2_ports=80", "'fake' has no way to ports"):
+        with refused(Status.UNIMPLEMENTED, "h2_ports=80", "'fake' cannot connect to ports"):
             await server.create(open_ports=ports(h2=(80,)))
 
 

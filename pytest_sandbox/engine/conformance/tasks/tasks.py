@@ -48,7 +48,7 @@ async def check_main_has_input_and_output(engine: Engine) -> None:
 
 
 async def check_the_task_ends_with_main(engine: Engine) -> None:
-    """When the main process ends, however it does, the task is over and says how."""
+    """When the main process ends, however it does, the task has ended and says how."""
     for script, status in (
         ("exit 0", SUCCESS),
         ("exit 3", ExitStatus(code=3)),

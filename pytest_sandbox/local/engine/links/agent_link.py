@@ -48,7 +48,7 @@ class AgentLink:
     Args:
         sock: the engine's end; owned.
         pumps: the engine's running pumps.
-        lost: called once, when the conversation is over.
+        lost: called once, when the conversation has ended.
 
     Attributes:
         ready: done when the sandbox is built.
@@ -92,7 +92,7 @@ class AgentLink:
 
         Raises:
             OSError: what the kernel said inside.
-            TaskEnded: the task is over.
+            TaskEnded: the task has ended.
         """
         value, unwanted = await wait_for(self.ask(request, answer, fds))
         close_all(unwanted)
@@ -127,7 +127,7 @@ class AgentLink:
 
         Raises:
             EngineUnavailable: a process does not stop.
-            TaskEnded: the task is over.
+            TaskEnded: the task has ended.
         """
         # Requests that come meanwhile would have the agent change files that are being copied.
         self._channel.hold()

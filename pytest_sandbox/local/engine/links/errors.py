@@ -23,4 +23,4 @@ class OperationFailed(Exception):
 
 def task_ended(detail: str = "") -> TaskEnded:
     """The error of every request to a sandbox that has ended; `detail` says why it did."""
-    return TaskEnded(f"the task is over: {detail}" if detail else "the task is over")
+    return TaskEnded(f"the task has ended: {detail}" if detail else "the task has ended")

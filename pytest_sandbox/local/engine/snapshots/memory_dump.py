@@ -45,7 +45,7 @@ async def dump(
     Raises:
         NotFreezable: CRIU cannot dump a process.
         StoreFull: there is no room.
-        TaskEnded: the sandbox is over.
+        TaskEnded: the sandbox has ended.
     """
     # Strictly: CRIU traces each process, and one that waits in the kernel does not stop for that.
     async with snapshotter.paused_snapshot(link, is_open, strictly=True) as (files, stopped):

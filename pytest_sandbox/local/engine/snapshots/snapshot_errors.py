@@ -10,7 +10,7 @@ from pytest_sandbox.engine import StoreFull, TaskEnded
 def snapshot_error(error: OSError) -> Exception:
     """What an error means; the error itself if it means nothing special."""
     if error.errno == errno.ESRCH:
-        return TaskEnded("the task is over")
+        return TaskEnded("the task has ended")
     # EAGAIN and ENOMEM: no process or no memory for what takes the snapshot.
     if error.errno in (errno.ENOSPC, errno.ENOMEM, errno.EAGAIN, errno.EDQUOT):
         return no_room(error)

@@ -62,7 +62,7 @@ class Snapshotter:
         store.hold(stack)
 
     def release(self) -> None:
-        """Depend on nothing any more: the sandbox is over."""
+        """Depend on nothing any more: the sandbox has ended."""
         self._released = True
         self._store.release(self.stack)
         self.stack = ()

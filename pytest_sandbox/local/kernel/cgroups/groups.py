@@ -127,7 +127,7 @@ class SandboxGroups:
             hierarchy.leave()
         else:
             for name in found.controllers:
-                self.refused[name] = str(error or "not passed on to our group")
+                self.refused[name] = str(error or "the controller is not enabled for our group")
             return
         self._hierarchies.append(hierarchy)
         self._by_controller.update(dict.fromkeys(hierarchy.controllers, hierarchy))
