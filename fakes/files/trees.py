@@ -1,4 +1,4 @@
-"""More than one system call at a time: whole files, and whole trees however deep."""
+"""Whole files and whole trees of any depth, with many system calls each."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What programs ask about paths."""
+"""Checks of path operands that several programs share."""
 
 import errno
 

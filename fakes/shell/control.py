@@ -1,4 +1,4 @@
-"""How a shell leaves what it is in the middle of."""
+"""Exceptions that leave a loop, a function or a script of a shell."""
 
 
 class Break(Exception):

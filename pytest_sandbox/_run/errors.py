@@ -1,4 +1,4 @@
-"""Why there is no engine."""
+"""The error of an engine process that could not be started or has died."""
 
 
 class EngineStartError(Exception):

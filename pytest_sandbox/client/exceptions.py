@@ -129,8 +129,8 @@ class ConcurrentReadError(ConflictError):
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"another task or thread is already reading {name}: read it in one place, and pass on "
-            "from there what others need"
+            f"another task or thread is already reading {name}: read it in one place, and share "
+            "the data from there"
         )
         self.name = name
 
@@ -144,8 +144,8 @@ class StreamClosedError(ConflictError):
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"{name} was closed by aclose() while it was being read: to end a read and go on "
-            "later, cancel the read instead"
+            f"{name} was closed by aclose() while it was being read: to stop a read and "
+            "continue later, cancel the read instead"
         )
         self.name = name
 

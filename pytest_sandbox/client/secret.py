@@ -101,7 +101,7 @@ class Secret:
             env_dict: names and values; names without a value (`None`) are left out.
 
         Raises:
-            InvalidError: something else than text, or what no environment can hold.
+            InvalidError: not text, or not possible in an environment variable.
         """
         env = check_environment(env_dict, "env_dict")
         return Secret(SecretReference(SecretGetOrCreateRequest(env_dict=env), env=env))

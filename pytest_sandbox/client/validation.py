@@ -79,7 +79,7 @@ def check_environment(env: Mapping[str, str | None], name: str = "env") -> dict[
     """The variables that have a value.
 
     Raises:
-        InvalidError: a name or value that no environment can hold.
+        InvalidError: a name or value that an environment variable cannot have.
     """
     if not isinstance(env, dict):
         raise InvalidError(f"{name} is {env!r}, a {type(env).__name__}, not a dict")
@@ -88,7 +88,10 @@ def check_environment(env: Mapping[str, str | None], name: str = "env") -> dict[
         if not isinstance(key, str) or not isinstance(value, str):
             raise InvalidError(f"{name} has {key!r}: {value!r}; both must be str")
         if not is_variable_name(key) or not is_text(value):
-            raise InvalidError(f"{name} has {key!r}: {value[:80]!r}, which no environment can hold")
+            raise InvalidError(
+                f"{name} has {key!r}: {value[:80]!r}; a variable needs a name, without '=', "
+                "and neither the name nor the value may have a NUL"
+            )
     return present
 
 

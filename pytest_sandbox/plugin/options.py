@@ -122,7 +122,7 @@ def _resolve(config: pytest.Config) -> Settings:
     image, image_source = _with_source(config, "image", "host")
     if image not in IMAGES:
         raise pytest.UsageError(
-            f"the sandbox image {image!r} ({image_source}) does not exist; there is host"
+            f"the sandbox image {image!r} ({image_source}) does not exist; use host"
         )
     pool, pool_source = _with_source(config, "pool", "auto")
     if pool not in _POOLS:

@@ -163,7 +163,7 @@ def _literal(expected: dict[Any, Any]) -> str:
         same = False
     if not same:
         raise ValueError(
-            f"{text}: a fault is set in the server, so it can be told numbers, text, bytes, "
-            "lists and dicts, but no functions and objects"
+            f"{text}: where() takes numbers, text, bytes, lists and dicts, not functions and "
+            "other objects, which cannot be sent to the server"
         )
     return text

@@ -53,12 +53,13 @@ def nested(keywords: Mapping[str, Any]) -> dict[Any, Any]:
     for keyword, value in keywords.items():
         *outer, last = [int(part) if part.isdigit() else part for part in keyword.split("__")]
         node = tree
-        for part in outer:
+        for depth, part in enumerate(outer, 1):
             node = node.setdefault(part, {})
             if not isinstance(node, dict):
-                raise ValueError(f"{keyword!r} is inside of something that is given as a whole")
+                whole = "__".join(str(part) for part in outer[:depth])
+                raise ValueError(f"{keyword!r} and {whole!r} cannot both be given")
         if last in node:
-            raise ValueError(f"{keyword!r} is given twice, as a whole and in part")
+            raise ValueError(f"{keyword!r} and a part of it cannot both be given")
         node[last] = value
     return tree
 

@@ -60,14 +60,14 @@ def main() -> int:
 def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m pytest_sandbox.server")
     parser.add_argument("--engine", required=True, help="name of the engine")
-    parser.add_argument("--run-dir", required=True, type=Path, help="folder with the lease")
+    parser.add_argument("--run-dir", required=True, type=Path, help="directory with the lease")
     parser.add_argument("--tcp", metavar="HOST:PORT", type=_address, help="serve Modal clients too")
     parser.add_argument(
         "--engine-option",
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="an option of the engine; may be given again",
+        help="an option of the engine; repeat for more",
     )
     return parser.parse_args(arguments)
 

@@ -151,7 +151,7 @@ def test_the_parent_of_a_template_must_be_one(project: Project) -> None:
         ("@sandbox_template\ndef it(sandbox): yield", "TypeError: *on it: *cannot yield*"),
         ("@sandbox_template\nasync def it(sandbox): yield", "TypeError: *on it: *cannot yield*"),
         ("@sandbox_template\ndef it(): ...", "TypeError: *on it: it takes no sandbox*"),
-        ("sandbox_template(7)", "TypeError: *goes on a function, not on 7"),
+        ("sandbox_template(7)", "TypeError: *decorates a function, not 7"),
         (
             "class A:\n    @sandbox_template\n    def it(self, sandbox): ...",
             "TypeError: *on it: *not a method",

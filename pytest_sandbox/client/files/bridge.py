@@ -36,7 +36,7 @@ class _Bridge:
         """Run a coroutine on the loop, from the thread."""
         if self._broken:
             coroutine.close()
-            raise BrokenPipeError("the other side has given up")
+            raise BrokenPipeError("the transfer was cancelled")
         pending = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         self._pending = pending
         if self._broken:  # meanwhile

@@ -82,7 +82,9 @@ class _HostTarget(DiskTarget):
         try:
             return super().step(name, folder, make=make)
         except NotADirectoryError as error:
-            raise TarError(f"{name!r}, which a path goes through, is no directory") from error
+            raise TarError(
+                f"{name!r} is not a directory, but the tar has files below it"
+            ) from error
 
     def symlink(self, name: str, member: Member) -> None:
         """Make a link, unless it leads out."""
@@ -96,7 +98,7 @@ class _HostTarget(DiskTarget):
     def check_source(self, folder: int, name: str, member: Member) -> None:
         """Refuse a link: where it leads depends on where it is."""
         if not stat.S_ISREG(os.lstat(name, dir_fd=folder).st_mode):
-            raise TarError(f"{member.name!r} is a hard link to what is no file")
+            raise TarError(f"{member.name!r} is a hard link to something that is not a file")
 
     def special(self, name: str, member: Member) -> None:
         """Refuse it."""

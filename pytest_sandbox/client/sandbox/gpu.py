@@ -26,5 +26,5 @@ def gpu_config(gpu: object) -> GPUConfig | None:
     if colon and not (count.isascii() and count.isdigit() and 0 < int(count) < 2**32):
         raise InvalidError(f"gpu={gpu!r}: {count!r} is not a number of GPUs")
     if not kind:
-        raise InvalidError(f"gpu={gpu!r} names no kind; for whatever there is, say 'any'")
+        raise InvalidError(f"gpu={gpu!r} names no kind; use 'any' for any kind")
     return GPUConfig(gpu_type=kind.upper(), count=int(count or 1))

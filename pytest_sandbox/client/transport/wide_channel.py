@@ -1,4 +1,4 @@
-"""What `grpclib` has no setting for; the one place that goes below its surface.
+"""A gRPC channel with large HTTP/2 frames, made with parts of `grpclib` that are not public.
 
 HTTP/2 begins with frames of 16 KiB (RFC 9113, SETTINGS_MAX_FRAME_SIZE), whatever
 the windows are. Each frame costs both sides the same, so output streams at twice the speed with

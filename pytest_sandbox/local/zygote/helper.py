@@ -66,7 +66,7 @@ class Helper:
             except BadMessage as error:
                 raise OSError(errno.EPROTO, str(error), "") from error
         if message is None:
-            raise OSError(errno.EIO, "the process that worked on it was killed", "")
+            raise OSError(errno.EIO, "the helper was killed", "")
         if isinstance(message, Failed):
             raise message.error.error()
         return fds

@@ -126,7 +126,7 @@ def sandbox_template(
 def _parameters(body: Callable[..., object]) -> tuple[str, tuple[str, ...]]:
     """The parameter for the sandbox, and the others."""
     if not inspect.isfunction(body):
-        raise TypeError(f"@sandbox_template goes on a function, not on {body!r}")
+        raise TypeError(f"@sandbox_template decorates a function, not {body!r}")
     where = f"@sandbox_template on {body.__name__}"
     if inspect.isgeneratorfunction(body) or inspect.isasyncgenfunction(body):
         raise TypeError(

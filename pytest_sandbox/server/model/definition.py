@@ -75,10 +75,12 @@ def refuse_unimplemented(definition: pb.Sandbox, info: EngineInfo) -> None:
                 f"{argument} is not implemented by pytest-sandbox: create the sandbox without it"
             )
     if definition.enable_snapshot and Capability.MEMORY_SNAPSHOT not in info.capabilities:
-        why = info.details.get(f"no {Capability.MEMORY_SNAPSHOT.value}", "it has no such ability")
+        why = info.details.get(
+            f"no {Capability.MEMORY_SNAPSHOT.value}", "the engine does not support them"
+        )
         raise unimplemented(
             f"enable_snapshot: the engine {info.name!r} cannot take memory snapshots here: {why}; "
-            "see pytest-sandbox doctor, or take snapshots of files only"
+            "see pytest-sandbox doctor, or take snapshots of the files only"
         )
     if definition.network_access.network_access_type == pb.NetworkAccess.ALLOWLIST:
         raise unimplemented("cidr_allowlist is not implemented by pytest-sandbox")

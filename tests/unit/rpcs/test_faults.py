@@ -92,7 +92,7 @@ def test_optional_and_random_faults_need_not_fire(faults: Faults) -> None:
             "has an effect already",
         ),
         (lambda f: f.on("TaskExecStart").where(command="x"), "has no field 'command'"),
-        (lambda f: f.on("TaskExecStart").where(exec_id=lambda _: True), "no functions"),
+        (lambda f: f.on("TaskExecStart").where(exec_id=lambda _: True), "not functions"),
         (lambda f: f.on("TaskExecStdinWriteStream").where(data=b""), "no request to look at"),
         (lambda f: f.random(1, rate=1.5, among=["TaskExecStart"]), "not between 0 and 1"),
         (lambda f: f.random(1, rate=0.5, among=[]), "at least one"),

@@ -210,7 +210,10 @@ def test_a_misspelt_field_is_no_empty_result(record: Record, rpcs: Rpcs) -> None
         ({"app_id": 5}, "app_id can never be 5"),
         ({"app_id__x": 5}, "app_id is no message, it has no 'x'"),
         ({"definition__pty_info__pty_type": "SHELL"}, "has no 'SHELL'"),
-        ({"definition": ANY, "definition__name": "x"}, "given as a whole"),
+        (
+            {"definition": ANY, "definition__name": "x"},
+            "'definition__name' and 'definition' cannot both be given",
+        ),
     ],
 )
 def test_what_can_never_be_is_refused(rpcs: Rpcs, fields: dict[str, Any], words: str) -> None:

@@ -1,4 +1,4 @@
-"""What the zygote is told at first."""
+"""The first message to the zygote: how it makes sandboxes."""
 
 from __future__ import annotations
 

@@ -85,9 +85,9 @@ def _refusal(prefix: str) -> str:
     homes = {os.path.realpath(entry.pw_dir) for entry in pwd.getpwall()}
     homes |= {os.path.realpath(os.path.expanduser("~"))}
     if prefix in _TOO_MUCH:
-        return f"{prefix} is a system folder, not a Python environment"
+        return f"{prefix} is a system directory, not a Python environment"
     if prefix in homes and prefix != "/usr":
-        return f"{prefix} is a home folder, not a Python environment"
+        return f"{prefix} is a home directory, not a Python environment"
     return ""
 
 
