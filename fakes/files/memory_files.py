@@ -198,10 +198,11 @@ class MemoryFiles(Files):
     async def unpack(self, path: str, stream: AsyncIterator[bytes]) -> None:
         """Write the contents of a tar stream below a directory, which is made if need be."""
         self._check(path)
+        made = not self._is_directory(path)
         self._make_parents(path)
         data = b"".join([chunk async for chunk in stream])
         self._check_alive()
-        tar.unpack(self._fs, path, data)
+        tar.unpack(self._fs, path, data, made=made)
 
     def _entry(self, path: str, inode: Inode) -> Entry:
         return Entry(

@@ -59,14 +59,20 @@ def _member(inode: Inode, path: str, kind: MemberKind) -> Member:
     )
 
 
-def unpack(fs: Filesystem, path: str, data: bytes) -> None:
+def unpack(fs: Filesystem, path: str, data: bytes, *, made: bool = False) -> None:
     """Write the members of a tar below a directory; nothing is written anywhere else.
+
+    Args:
+        fs: the filesystem.
+        path: the directory, which exists.
+        data: the tar.
+        made: whether the directory was made for this, so that it gets its attributes from the tar.
 
     Raises:
         OSError: `EINVAL`, it is no tar, or is cut short, or holds what cannot be written below.
     """
     try:
-        unpack_tar(Reader(io.BytesIO(data).read), _MemoryTarget(fs, fs.folder(path)))
+        unpack_tar(Reader(io.BytesIO(data).read), _MemoryTarget(fs, fs.folder(path), made=made))
     except TarError as error:
         raise OSError(errno.EINVAL, f"not a whole tar stream: {error}", path) from None
 
@@ -77,13 +83,15 @@ class _MemoryTarget(Target):
     Args:
         fs: the filesystem.
         top: the directory.
+        made: whether it was made for this.
     """
 
-    def __init__(self, fs: Filesystem, top: Node) -> None:
+    def __init__(self, fs: Filesystem, top: Node, *, made: bool) -> None:
         self._fs = fs
         self._top = top
         self._parts: tuple[str, ...] = ()
         self._folder = top  # the entered one
+        self._made: set[tuple[str, ...]] = {()} if made else set()
 
     def enter(self, parts: tuple[str, ...], *, make: bool) -> None:
         """Enter a directory."""
@@ -93,10 +101,11 @@ class _MemoryTarget(Target):
 
     def _find(self, parts: tuple[str, ...], *, make: bool) -> Node:
         folder = self._top
-        for part in parts:
+        for depth, part in enumerate(parts, 1):
             if make:
                 with suppress(FileExistsError):
                     self._fs.mkdir(part, 0o755, base=folder)
+                    self._made.add(parts[:depth])
             folder = self._fs.node(part, base=folder, follow=False)
             if not isinstance(self._fs.inode(folder), Directory):
                 fail(errno.ENOTDIR, part)
@@ -133,8 +142,9 @@ class _MemoryTarget(Target):
         raise TarError(f"{member.name!r} is a device or a pipe")
 
     def complete(self, member: Member) -> None:
-        """Give the entered directory its attributes."""
-        self._attributes(".", member)
+        """Give the entered directory its attributes, unless it was there before."""
+        if self._parts in self._made:
+            self._attributes(".", member)
 
     def _remove(self, name: str) -> None:
         """Remove a file or link if there is one."""

@@ -84,6 +84,7 @@ class Files(ABC):
     async def unpack(self, path: str, stream: AsyncIterator[bytes]) -> None:
         """Write the contents of a tar stream below a directory, which is created if needed.
 
+        Directories that exist keep their mode and owner, and the tar sets no time on them.
         Nothing is written elsewhere, whatever names and links are in the stream. A stream that is
         no tar, or ends early, is `EINVAL`; an error that `stream` raises reaches the caller.
         """

@@ -24,18 +24,21 @@ class DiskTarget(Target):
     Links that the tar makes, or that were there, lead nowhere. Files are made anew, never opened
     for writing, so that what a hard link shares stays as it is. They are made under another name
     and then renamed, so that a reader finds the old file or the whole new one, and two tars can be
-    unpacked into one directory at a time. Subclasses set the attributes.
+    unpacked into one directory at a time. Directories that were there before keep their
+    attributes. Subclasses set the others.
 
     Args:
         path: the directory, which exists.
+        made: whether it was made for this.
     """
 
     #: Of a directory until it gets its own mode, and of those that the tar does not have.
     directory_mode = 0o700
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, made: bool = False) -> None:
         self._top = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._parts: Parts = ()
+        self._made: set[Parts] = {()} if made else set()
         self.folder = os.dup(self._top)  # of the entered directory
 
     def close(self) -> None:
@@ -53,24 +56,28 @@ class DiskTarget(Target):
 
     def _open(self, parts: Parts, *, make: bool) -> int:
         folder = os.dup(self._top)
-        for part in parts:
+        for depth, part in enumerate(parts, 1):
             try:
-                below = self.step(part, folder, make=make)
+                below, made = self.step(part, folder, make=make)
             finally:
                 os.close(folder)
             folder = below
+            if made:
+                self._made.add(parts[:depth])
         return folder
 
-    def step(self, name: str, folder: int, *, make: bool) -> int:
-        """Open a directory in another one, which may be made."""
+    def step(self, name: str, folder: int, *, make: bool) -> tuple[int, bool]:
+        """Open a directory in another one, which may be made, and tell whether it was."""
         try:
-            return os.open(name, _FOLDER, dir_fd=folder)
+            return os.open(name, _FOLDER, dir_fd=folder), False
         except FileNotFoundError:
             if not make:
                 raise
+        made = False
         with contextlib.suppress(FileExistsError):
             os.mkdir(name, self.directory_mode, dir_fd=folder)
-        return os.open(name, _FOLDER, dir_fd=folder)
+            made = True
+        return os.open(name, _FOLDER, dir_fd=folder), made
 
     @contextlib.contextmanager
     def replacing(self, name: str) -> Iterator[str]:
@@ -118,8 +125,9 @@ class DiskTarget(Target):
             os.close(folder)
 
     def complete(self, member: Member) -> None:
-        """Give the entered directory its attributes."""
-        self.attributes(self.folder, member)
+        """Give the entered directory its attributes, unless it was there before."""
+        if self._parts in self._made:
+            self.attributes(self.folder, member)
 
     def check_source(self, folder: int, name: str, member: Member) -> None:
         """Refuse the source of a hard link; by default every one is fine."""

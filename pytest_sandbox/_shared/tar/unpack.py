@@ -53,7 +53,7 @@ class Target:
         raise NotImplementedError
 
     def complete(self, member: Member) -> None:
-        """Give the entered directory its attributes."""
+        """Give the entered directory its attributes, unless it was there before."""
         raise NotImplementedError
 
 

@@ -77,7 +77,7 @@ class _HostTarget(DiskTarget):
         super().enter(parts, make=make)
         self._depth = len(parts)
 
-    def step(self, name: str, folder: int, *, make: bool) -> int:
+    def step(self, name: str, folder: int, *, make: bool) -> tuple[int, bool]:
         """Open a directory in another one; a link in its place is not followed."""
         try:
             return super().step(name, folder, make=make)

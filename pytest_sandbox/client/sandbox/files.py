@@ -50,7 +50,8 @@ class FileMethods:
         """Copy what is in a directory of this machine into one of the sandbox.
 
         Links, modes, times and holes are preserved; root owns everything there. What is in the
-        sandbox already is replaced where names are the same.
+        sandbox already is replaced where names are the same; directories that exist keep their mode
+        and owner, `remote` too, as with `cp -r local/. remote`.
 
         Args:
             local: the directory here.
@@ -74,7 +75,7 @@ class FileMethods:
 
         Links, modes, times and holes are preserved, owners and set-user-id bits are not. Nothing is
         written outside `local`, whatever programs in the sandbox have prepared. What is here
-        already is replaced where names are the same.
+        already is replaced where names are the same; directories that exist keep their mode.
 
         Args:
             remote: the directory there.

@@ -32,10 +32,10 @@ def unpack(path: str, fd: int) -> None:
     Raises:
         OSError: among them `EINVAL` for what is no tar, or has names that lead elsewhere.
     """
-    os.makedirs(path, exist_ok=True)
+    made = _make_directory(path)
     # Modes are as the tar has them. This process ends with the job, so nothing else is affected.
     os.umask(0)
-    target = _SandboxTarget(path)
+    target = _SandboxTarget(path, made=made)
     with os.fdopen(fd, "rb", buffering=_CHUNK) as source:
         try:
             unpack_tar(Reader(source.read), target)
@@ -43,6 +43,17 @@ def unpack(path: str, fd: int) -> None:
             raise OSError(errno.EINVAL, f"not a whole tar stream: {error}", path) from error
         while source.read(_CHUNK):
             pass  # padding; the writer may not find the pipe broken
+
+
+def _make_directory(path: str) -> bool:
+    """Make a directory and those above it; false if it is there."""
+    try:
+        os.makedirs(path)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise
+        return False
+    return True
 
 
 class _SandboxTarget(DiskTarget):

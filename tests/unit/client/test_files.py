@@ -497,6 +497,34 @@ def test_a_directory_that_is_not_there_cannot_be_downloaded(
         call(sandbox.upload, tmp_path, "/srv/t/f")
 
 
+def test_an_upload_leaves_directories_that_exist_as_they_are(
+    sandbox: Sandbox, call: Call, tmp_path: Path
+) -> None:
+    (tmp_path / "old" / "new").mkdir(parents=True)
+    tmp_path.chmod(0o700)
+    (tmp_path / "old").chmod(0o711)
+    (tmp_path / "old" / "new").chmod(0o750)
+    sandbox.run("sh", "-c", "cd /srv/t; chmod 1777 .; mkdir -m 2755 old", check=True)
+
+    call(sandbox.upload, tmp_path, "/srv/t")
+
+    modes = sandbox.run("stat", "-c", "%a", "/srv/t", "/srv/t/old", "/srv/t/old/new", check=True)
+    assert modes.stdout.split() == ["1777", "2755", "750"]
+
+
+def test_a_download_leaves_directories_that_exist_as_they_are(
+    sandbox: Sandbox, call: Call, tmp_path: Path
+) -> None:
+    sandbox.run("sh", "-c", "cd /srv/t; mkdir -p -m 755 old new", check=True)
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old").chmod(0o700)
+
+    call(sandbox.download, "/srv/t", tmp_path)
+
+    modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("old", "new")]
+    assert modes == [0o700, 0o755]
+
+
 def test_an_upload_that_fails_here_leaves_nothing_waiting(
     sandbox: Sandbox, call: Call, tmp_path: Path
 ) -> None:

@@ -178,6 +178,23 @@ async def check_unpack_into_what_is_there(engine: Engine) -> None:
         )
 
 
+async def check_unpack_leaves_directories_as_they_are(engine: Engine) -> None:
+    """`unpack` sets mode, owner and time of the directories that it makes, and of no others."""
+    names = (".", "old", "new", "new/below")
+    data = tar(*((member(name, tarfile.DIRTYPE, mode=0o700, mtime=5), b"") for name in names))
+    async with a_task(engine) as task:
+        await sh(task, "mkdir /srv/u /srv/u/old; chmod 1777 /srv/u; chmod 2750 /srv/u/old")
+        for path, modes in (
+            ("/srv/u", (0o1777, 0o2750, 0o700, 0o700)),
+            ("/srv/made/v", (0o700, 0o700, 0o700, 0o700)),
+        ):
+            await soon(task.files.unpack(path, chunks(data)), f"unpack to {path}")
+            for name, mode in zip(names, modes, strict=True):
+                entry = await soon(task.files.stat(f"{path}/{name}"), "stat")
+                seen = (S_IMODE(entry.mode), entry.mtime_ns == 5 * 10**9)
+                equal(seen, (mode, mode == 0o700), f"mode and time of {path}/{name}")
+
+
 async def check_unpack_stays_below_its_directory(engine: Engine) -> None:
     """No member of a tar is written outside the directory, whatever its name or the links."""
     hostile = (
