@@ -41,7 +41,7 @@ class InspectorDescribeRequest(_message.Message):
     def __init__(self, sandbox_id: _Optional[str] = ..., tail_bytes: _Optional[int] = ...) -> None: ...
 
 class SandboxCommand(_message.Message):
-    __slots__ = ("argv", "started_after", "seconds", "running", "returncode", "stdout_tail", "stderr_tail", "stdout_bytes", "stderr_bytes", "paused", "ended_by", "main")
+    __slots__ = ("argv", "started_after", "seconds", "running", "returncode", "stdout_tail", "stderr_tail", "stdout_bytes", "stderr_bytes", "paused", "ended_by", "main", "start_error")
     ARGV_FIELD_NUMBER: _ClassVar[int]
     STARTED_AFTER_FIELD_NUMBER: _ClassVar[int]
     SECONDS_FIELD_NUMBER: _ClassVar[int]
@@ -54,6 +54,7 @@ class SandboxCommand(_message.Message):
     PAUSED_FIELD_NUMBER: _ClassVar[int]
     ENDED_BY_FIELD_NUMBER: _ClassVar[int]
     MAIN_FIELD_NUMBER: _ClassVar[int]
+    START_ERROR_FIELD_NUMBER: _ClassVar[int]
     argv: _containers.RepeatedScalarFieldContainer[str]
     started_after: float
     seconds: float
@@ -66,7 +67,8 @@ class SandboxCommand(_message.Message):
     paused: bool
     ended_by: str
     main: bool
-    def __init__(self, argv: _Optional[_Iterable[str]] = ..., started_after: _Optional[float] = ..., seconds: _Optional[float] = ..., running: bool = ..., returncode: _Optional[int] = ..., stdout_tail: _Optional[bytes] = ..., stderr_tail: _Optional[bytes] = ..., stdout_bytes: _Optional[int] = ..., stderr_bytes: _Optional[int] = ..., paused: bool = ..., ended_by: _Optional[str] = ..., main: bool = ...) -> None: ...
+    start_error: str
+    def __init__(self, argv: _Optional[_Iterable[str]] = ..., started_after: _Optional[float] = ..., seconds: _Optional[float] = ..., running: bool = ..., returncode: _Optional[int] = ..., stdout_tail: _Optional[bytes] = ..., stderr_tail: _Optional[bytes] = ..., stdout_bytes: _Optional[int] = ..., stderr_bytes: _Optional[int] = ..., paused: bool = ..., ended_by: _Optional[str] = ..., main: bool = ..., start_error: _Optional[str] = ...) -> None: ...
 
 class InspectorDescribeResponse(_message.Message):
     __slots__ = ("sandbox_id", "name", "image", "running", "end", "commands", "seconds")

@@ -61,12 +61,15 @@ def command_line(command: SandboxCommand, hidden: list[str]) -> str:
 
 def _command(number: int, command: SandboxCommand, hidden: list[str]) -> Iterator[str]:
     yield f"[{number}] {command_line(command, hidden)}"
-    yield f"    {_outcome(command)}"
+    yield f"    {_outcome(command, hidden)}"
     yield from _output("stdout", command.stdout_tail, command.stdout_bytes, hidden)
     yield from _output("stderr", command.stderr_tail, command.stderr_bytes, hidden)
 
 
-def _outcome(command: SandboxCommand) -> str:
+def _outcome(command: SandboxCommand, hidden: list[str]) -> str:
+    if command.start_error:
+        reason = printable(_hide(command.start_error.partition("\n")[0], hidden))
+        return f"could not start: {reason}"
     if command.running:
         paused = ", waiting until its output is read" if command.paused else ""
         return f"running for {_seconds(command.seconds)}{paused}"

@@ -44,6 +44,32 @@ def test_a_failing_test_shows_the_commands_exit_codes_and_output_of_its_sandbox(
     )
 
 
+@pytest.mark.parametrize("engine", ["local", "fake"])
+def test_a_command_that_could_not_start_is_listed(pytester: pytest.Pytester, engine: str) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        def test_it(sandbox):
+            with pytest.raises(Exception, match="nope"):
+                sandbox.exec("nope", "--fast")
+            assert sandbox.exec("echo", "hi").wait() == 1
+        """
+    )
+
+    result = pytester.runpytest(f"--sandbox-engine={engine}")
+
+    result.stdout.fnmatch_lines(
+        [
+            "[[]1[]] nope --fast",
+            "    could not start: *nope*",
+            "[[]2[]] echo hi",
+            "    exit code 0 after * s",
+        ],
+        consecutive=True,
+    )
+
+
 def test_an_assertion_about_a_call_is_explained_as_it_was_written(
     pytester: pytest.Pytester,
 ) -> None:
@@ -58,9 +84,10 @@ def test_an_assertion_about_a_call_is_explained_as_it_was_written(
 
     result.stdout.fnmatch_lines(
         [
-            "E*where 1 = ContainerProcess(false, exit code 1).wait()",
-            "E*where ContainerProcess(*).wait = ContainerProcess(false, exit code 1).wait",
-            "E*where ContainerProcess(false, exit code 1) = Sandbox('sb-*').exec('false')",
+            "E*where 1 = wait()",
+            "E*where wait = ContainerProcess(false, exit code 1).wait",
+            "E*where ContainerProcess(false, exit code 1) = exec('false')",
+            "E*where exec = Sandbox('sb-*').exec",
         ]
     )
 

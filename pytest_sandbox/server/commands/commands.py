@@ -1,10 +1,13 @@
 """The processes of one sandbox: its main process, and the commands that clients started."""
 
 import asyncio
+import itertools
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
 from pytest_sandbox._shared.async_tasks import retrieve
-from pytest_sandbox.engine import Clock, OutputLog, Process, TaskEnded
+from pytest_sandbox.engine import Clock, OutputLog, Process, SpawnFailed, TaskEnded
 
 from ..model.lifetimes import Lifetime
 from ..model.retention import Retention
@@ -16,6 +19,25 @@ from .stdin import StdinWriter
 #: output.
 FINISHED_COMMANDS = 2000
 FINISHED_COMMAND_BYTES = 512 * 1024 * 1024
+#: The most commands of one sandbox that could not start and are still described, the last ones.
+_FAILED_STARTS = 100
+
+
+@dataclass(frozen=True)
+class FailedStart:
+    """A command that could not start.
+
+    Attributes:
+        argv: the command.
+        number: its place in the order of starts.
+        at: when, on the clock of the engine.
+        reason: for the user.
+    """
+
+    argv: tuple[str, ...]
+    number: int
+    at: float
+    reason: str
 
 
 class Commands:
@@ -29,11 +51,14 @@ class Commands:
     Attributes:
         main: the main process, if there is one.
         stdin: the standard input of the main process; without one, whatever is written is dropped.
+        failed_starts: commands that could not start, the oldest first.
     """
 
     def __init__(self, sandbox_id: str, clock: Clock, lifetime: Lifetime) -> None:
         self.main: CommandExecution | None = None
         self.stdin = StdinWriter(None, clock)
+        self.failed_starts: deque[FailedStart] = deque(maxlen=_FAILED_STARTS)
+        self._numbers = itertools.count(1)
         self._sandbox_id = sandbox_id
         self._clock = clock
         self._lifetime = lifetime
@@ -51,7 +76,12 @@ class Commands:
         self.stdin = StdinWriter(None, self._clock)
         if process is not None:
             self.main = CommandExecution(
-                exec_id, tuple(argv), process, self._clock, on_drained=self._drained
+                exec_id,
+                tuple(argv),
+                process,
+                self._clock,
+                number=next(self._numbers),
+                on_drained=self._drained,
             )
             self.stdin = self.main.stdin
 
@@ -117,14 +147,19 @@ class Commands:
         self._lifetime.begin_activity()
         try:
             process = await spawn()
-        except BaseException:
+        except BaseException as error:
             self._lifetime.end_activity()
+            if isinstance(error, SpawnFailed):
+                self.failed_starts.append(
+                    FailedStart(argv, next(self._numbers), self._clock.monotonic(), str(error))
+                )
             raise
         execution = self._by_id[exec_id] = CommandExecution(
             exec_id,
             argv,
             process,
             self._clock,
+            number=next(self._numbers),
             timeout=timeout,
             on_exit=self._lifetime.end_activity,
             on_drained=self._drained,

@@ -28,6 +28,7 @@ class CommandExecution:
         argv: the command.
         process: the engine's.
         clock: the engine's.
+        number: its place in the order of starts.
         timeout: seconds after which it is killed; `None` for never.
         on_exit: called when it has ended.
         on_drained: called with it when its output is complete too.
@@ -43,12 +44,14 @@ class CommandExecution:
         process: Process,
         clock: Clock,
         *,
+        number: int,
         timeout: float | None = None,
         on_exit: Callable[[], None] = lambda: None,
         on_drained: Callable[["CommandExecution"], None] = lambda _: None,
     ) -> None:
         self.id = exec_id
         self.argv = argv
+        self.number = number
         self.process = process
         self.stdin = StdinWriter(process, clock)
         self.started = clock.monotonic()

@@ -6,6 +6,7 @@ from pytest_sandbox._proto import common_pb2
 from pytest_sandbox._proto import inspector_pb2 as pb
 from pytest_sandbox._shared.filesystem_tool import TOOL
 
+from ..commands.commands import FailedStart
 from ..commands.execution import CommandExecution
 from ..model.sandbox import ServedSandbox
 from ..model.state import State
@@ -57,8 +58,17 @@ class InspectorServicer:
         sandbox = self._state.sandboxes.get(request.sandbox_id)
         now = self._state.clock.monotonic()
         tail = min(request.tail_bytes, MAX_TAIL)
-        executions = [
-            execution for execution in sandbox.commands.all() if execution.argv[0] != TOOL
+        main = sandbox.commands.main
+        others: list[CommandExecution | FailedStart] = [
+            *(each for each in sandbox.commands.started if each.argv[0] != TOOL),
+            *sandbox.commands.failed_starts,
+        ]
+        others.sort(key=lambda each: each.number)
+        commands = [
+            _failed_start(sandbox, each)
+            if isinstance(each, FailedStart)
+            else _command(sandbox, each, tail, now)
+            for each in ([main, *others] if main is not None else others)
         ]
         image = sandbox.image
         ended = sandbox.ended if sandbox.ended is not None else now
@@ -68,7 +78,7 @@ class InspectorServicer:
             image=image.id if image.snapshot_id else str(image.engine_image),
             running=sandbox.result is None,
             end=_end(sandbox),
-            commands=[_command(sandbox, each, tail, now) for each in executions],
+            commands=commands,
             seconds=ended - sandbox.started,
         )
 
@@ -113,6 +123,14 @@ class InspectorServicer:
         """Clear faults."""
         self._faults.fault_clear(request.ids)
         return pb.InspectorFaultClearResponse()
+
+
+def _failed_start(sandbox: ServedSandbox, failed: FailedStart) -> pb.SandboxCommand:
+    return pb.SandboxCommand(
+        argv=failed.argv,
+        started_after=failed.at - sandbox.started,
+        start_error=failed.reason,
+    )
 
 
 def _end(sandbox: ServedSandbox) -> str:
