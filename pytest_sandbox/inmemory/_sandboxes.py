@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._proto.volumes_pb2 import VOLUME_FS_VERSION_UNSPECIFIED
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 #: Timers that `close` skips to, so that no sleeping coroutine is left.
 _LAST_MOMENTS = 1000
+#: Seconds of real time in which commands may end by themselves before rules are checked.
+_PATIENCE = 1.0
 #: Bytes of file content that a sandbox has room for, by default.
 _DISK = 1024**3
 
@@ -200,8 +204,14 @@ class FakeSandboxes:
 
     def violations(self) -> list[str]:
         """A message for each rule that was broken, and not allowed to be."""
+        portal().run(self._settle())
         evidence = Evidence(self._engine, self._app, self.rpcs, self.faults)
         return violations(evidence, self._allowed)
+
+    async def _settle(self) -> None:
+        """Let commands end that need no time for it; one that never pauses is not waited for."""
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(settle(), _PATIENCE)
 
     def close(self) -> None:
         """End everything; a second call does nothing."""

@@ -107,11 +107,10 @@ def _unexpected_rpcs(evidence: Evidence) -> list[str]:
 def _unwaited_processes(evidence: Evidence) -> list[str]:
     def look() -> list[str]:
         return [
-            f"{command_text(each.argv)[:200]} in sandbox {sandbox.id}, which "
-            + ("still runs" if each.process.poll() is None else "has ended")
+            f"{command_text(argv)[:200]} in sandbox {sandbox.id}, which {state}"
             for sandbox in evidence.app.state.sandboxes.all()
-            for each in sandbox.commands.started
-            if not each.asked and not each.ended_by and each.argv[0] != TOOL
+            for argv, state in sandbox.unnoticed_commands()
+            if argv[0] != TOOL
         ]
 
     return on_loop(look)
@@ -127,8 +126,8 @@ _RULES = {
     ),
     "unwaited-processes": _Rule(
         _unwaited_processes,
-        "commands that the test did not wait for",
-        "Call wait() on them, or terminate their sandbox",
+        "commands that failed or still run, and the test did not ask",
+        "Call wait() or poll() on them, read their output to its end, or terminate their sandbox",
     ),
     "unused-scripts": _Rule(
         _unused_scripts,

@@ -39,9 +39,9 @@ BROKEN = {
     "unwaited-processes": (
         'sandbox.exec("sleep", "1h")',
         [
-            "fake_sandboxes: commands that the test did not wait for:",
+            "fake_sandboxes: commands that failed or still run, and the test did not ask:",
             "  sleep 1h in sandbox sb-*, which still runs",
-            "Call wait() on them, or terminate their sandbox, or allow 'unwaited-processes'.",
+            "Call wait() or poll() on them, read their output to its end, or terminate *",
         ],
     ),
     "failed-handlers": (
@@ -152,7 +152,19 @@ def test_the_test_itself_allows_a_rule_to_be_broken(pytester: pytest.Pytester, r
         'fake_sandboxes.on_exec("make").reply().optional()',
         'fake_sandboxes.faults.on("SandboxList").status("UNAVAILABLE").optional()',
         'sandbox.exec("sleep", "1h"); sandbox.terminate()',
+        'sandbox.exec("sleep", "1h").poll()',
+        'sandbox.exec("true")',
+        'sandbox.exec("sleep", "3"); fake_sandboxes.clock.advance(5)',
         'sandbox.exec("true").wait()',
+        'assert sandbox.exec("echo", "hi").stdout.read() == "hi\\n"',
+        'assert list(sandbox.exec("echo", "hi").stdout) == ["hi\\n"]',
+        'sandbox.exec("sh", "-c", "exit 3").stdout.read()',
+        'sandbox.exec("sh", "-c", "exit 3").stderr.read()',
+        'sandbox.exec("sh", "-c", "exit 3").wait()',
+        'process = sandbox.exec("false"); fake_sandboxes.clock.advance(1); process.poll()',
+        'sandbox.exec("false"); fake_sandboxes.clock.advance(1); sandbox.terminate()',
+        'sandbox.exec("false"); sandbox.exec("sleep", "1h"); fake_sandboxes.clock.advance(1e6)',
+        'sandbox.exec("sleep", "1h"); fake_sandboxes.faults.oom(sandbox); sandbox.poll()',
         'sandbox.filesystem.write_text("x", "/tmp/x")',
     ],
 )
@@ -162,13 +174,37 @@ def test_what_breaks_no_rule(pytester: pytest.Pytester, line: str) -> None:
     pytester.runpytest().assert_outcomes(passed=1)
 
 
+@pytest.mark.parametrize(
+    ("line", "state"),
+    [
+        ('sandbox.exec("false")', "ended with exit code 1"),
+        ('sandbox.exec("sh", "-c", "kill -9 $$")', "ended with exit code 137"),
+        ('sandbox.exec("sleep", "9", timeout=1); fake_sandboxes.clock.advance(5)', "*137"),
+        ('sandbox.exec("yes", stdout=-3, stderr=-3)', "still runs"),
+        (
+            'sandbox.exec("sh", "-c", "sleep 1; false").poll(); fake_sandboxes.clock.advance(2)',
+            "*1",
+        ),
+    ],
+)
+def test_what_a_command_hides_from_a_test_fails_it(
+    pytester: pytest.Pytester, line: str, state: str
+) -> None:
+    write(pytester, line)
+
+    result = pytester.runpytest()
+
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines([f"  * in sandbox sb-*, which {state}"])
+
+
 def test_all_broken_rules_are_told_at_once(pytester: pytest.Pytester) -> None:
     write(pytester, f"{BROKEN['unused-scripts'][0]}; {BROKEN['unwaited-processes'][0]}")
 
     result = pytester.runpytest()
 
     result.assert_outcomes(passed=1, errors=1)
-    result.stdout.fnmatch_lines(["*did not wait for:", "*not used as often*"])
+    result.stdout.fnmatch_lines(["*did not ask:", "*not used as often*"])
 
 
 def test_a_test_that_failed_gets_no_second_error(pytester: pytest.Pytester) -> None:

@@ -34,7 +34,8 @@ class CommandExecution:
         on_drained: called with it when its output is complete too.
 
     Attributes:
-        asked: whether a client has waited for its end, or has been told of it.
+        asked: whether a client has asked for its state: polled it, or waited for its end.
+        told: whether a client knows that it ended: has its exit code, or all of its output.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class CommandExecution:
         self.ended: float | None = None
         self.ended_by = ""
         self.asked = False
+        self.told = False
         self._clock = clock
         self._timeout = timeout
         self._on_exit = on_exit
@@ -73,6 +75,13 @@ class CommandExecution:
         """Bytes of output that are stored."""
         return sum(log.end - log.first for log in self.logs)
 
+    def status(self) -> ExitStatus | None:
+        """How it ended, for a client that asks; `None` while it runs."""
+        self.asked = True
+        status = self.process.poll()
+        self.told = self.told or status is not None
+        return status
+
     async def wait(self, seconds: float) -> ExitStatus | None:
         """How it ended; `None` if it still runs after `seconds`."""
         status = self.process.poll()
@@ -81,6 +90,21 @@ class CommandExecution:
                 await within(self._clock, seconds, self.process.wait())
             status = self.process.poll()
         return status
+
+    def unnoticed(self, *, over: bool) -> str:
+        """What no client has asked for: that it runs, or has failed; empty if there is nothing.
+
+        Args:
+            over: whether its sandbox has ended, which kills what still runs.
+        """
+        status = self.process.poll()
+        if status is None:
+            return "" if self.asked else "still runs"
+        killed = over and status.signal == signal.SIGKILL
+        ended = self.ended_by in (TERMINATED, RESTORED)
+        if self.told or status.returncode == 0 or killed or ended:
+            return ""
+        return f"ended with exit code {status.returncode}"
 
     def expect_end(self, reason: str) -> None:
         """Note why the process is about to be killed: its sandbox is ended or restored."""

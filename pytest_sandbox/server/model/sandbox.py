@@ -130,14 +130,25 @@ class ServedSandbox:
                 await within(self.clock, seconds, self._over.wait())
         return self.result
 
+    def unnoticed_commands(self) -> list[tuple[tuple[str, ...], str]]:
+        """Commands that run or failed without a client asking; each with its state, as text.
+
+        There are none once a client or a time-out has ended the sandbox.
+        """
+        if self._reason is not None:
+            return []
+        over = self.result is not None
+        states = [(each.argv, each.unnoticed(over=over)) for each in self.commands.started]
+        return [(argv, state) for argv, state in states if state]
+
     async def over(self) -> None:
         """Return once it has ended."""
         await self._over.wait()
 
     async def end(self, reason: Status) -> None:
         """End it, and return when nothing of it is left; the first reason that is given counts."""
+        self._reason = self._reason or reason
         if self.result is None:
-            self._reason = self._reason or reason
             self.commands.expect_end(TERMINATED)
             # A client that gives up waiting does not keep the sandbox alive.
             await finish(self.task.kill())

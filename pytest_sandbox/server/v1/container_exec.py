@@ -79,7 +79,8 @@ class ContainerExecServicer:
         while (data := await read_until(log, offset, clock, deadline)) is not None:
             offset += len(data)
             if not data:
-                status = await execution.wait(deadline - clock.monotonic())
+                await execution.wait(deadline - clock.monotonic())
+                status = execution.status()
                 if status is not None:
                     yield pb.RuntimeOutputBatch(batch_index=offset, exit_code=status.returncode)
                 return
@@ -103,10 +104,10 @@ class ContainerExecServicer:
         """How a command ended; not completed if it still runs after `timeout` seconds."""
         check_timeout(request.timeout)
         execution = self._execution(request.exec_id)
-        status = await execution.wait(request.timeout)
+        await execution.wait(request.timeout)
+        status = execution.status()
         if status is None:
             return pb.ContainerExecWaitResponse(completed=False)
-        execution.asked = True
         return pb.ContainerExecWaitResponse(completed=True, exit_code=status.returncode)
 
     def _execution(self, exec_id: str) -> CommandExecution:

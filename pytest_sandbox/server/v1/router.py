@@ -89,27 +89,26 @@ class CommandRouterServicer:
         self, request: pb.TaskExecPollRequest, call: ServedCall
     ) -> pb.TaskExecPollResponse:
         """How a command ended; nothing while it runs."""
-        execution = self._execution(request, call)
-        status = execution.process.poll()
-        execution.asked = execution.asked or status is not None
-        return pb.TaskExecPollResponse(**_status(status))
+        return pb.TaskExecPollResponse(**_status(self._execution(request, call).status()))
 
     async def TaskExecWait(
         self, request: pb.TaskExecWaitRequest, call: ServedCall
     ) -> pb.TaskExecWaitResponse:
         """How a command ended, once it has."""
         execution = self._execution(request, call)
-        execution.asked = True
-        status = execution.process.poll() or await execution.process.wait()
-        return pb.TaskExecWaitResponse(**_status(status))
+        if execution.status() is None:
+            await execution.process.wait()
+        return pb.TaskExecWaitResponse(**_status(execution.status()))
 
     async def TaskExecStdioRead(
         self, request: pb.TaskExecStdioReadRequest, call: ServedCall
     ) -> AsyncIterator[pb.TaskExecStdioReadResponse]:
         """Output from an offset to its end; no message is empty."""
-        log = _log(self._execution(request, call), request.file_descriptor)
+        execution = self._execution(request, call)
+        log = _log(execution, request.file_descriptor)
         async for data in log.follow(request.offset, CHUNK):
             yield pb.TaskExecStdioReadResponse(data=data)
+        execution.status()  # the end of the output tells a client of the end
 
     async def TaskExecStdinWrite(
         self, request: pb.TaskExecStdinWriteRequest, call: ServedCall
