@@ -87,6 +87,12 @@ async def inside(task: Task, run_inside: Inside) -> Inside:
 
 
 @pytest.fixture(scope="session")
+def python() -> str:
+    """A Python that shows in every sandbox."""
+    return next(path for path in PYTHONS[::-1] if os.access(path, os.X_OK))
+
+
+@pytest.fixture(scope="session")
 def program() -> Callable[[str], str]:
     """The text of a program in `programs/`."""
     return lambda name: (PROGRAMS / name).read_text()
