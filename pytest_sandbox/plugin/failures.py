@@ -11,12 +11,14 @@ from pytest_sandbox._run import EngineStartError
 
 from .engine import ENGINE
 from .fakes import FAKE
+from .options import settings
 from .ownership import OWNED
-from .report import TAIL, describe, hidden_values, title
+from .report import BYTES_PER_LINE, describe, failed, hidden_values, title
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
+    from pytest_sandbox._proto.inspector_pb2 import InspectorDescribeResponse
     from pytest_sandbox.client import Client
 
 #: How many sandboxes of one test a report shows.
@@ -43,7 +45,11 @@ def pytest_runtest_makereport(
         owned.failed = True
         session = item.config.stash[ENGINE]
         ids = [*owned.ids, *_from_wider_fixtures(item, owned.ids)]
-        sections = [*_sections(session.connected, ids, session.hidden), *_fake_sections(item)]
+        lines = settings(item.config).report_lines
+        sections = [
+            *_sections(session.connected, ids, session.hidden, lines),
+            *_fake_sections(item, lines),
+        ]
         _add(report, sections, item.config)
     return report
 
@@ -63,30 +69,53 @@ def _add(report: pytest.TestReport, sections: list[tuple[str, str]], config: pyt
         add_section(name, content)
 
 
-def _fake_sections(item: pytest.Item) -> Iterator[tuple[str, str]]:
+def _fake_sections(item: pytest.Item, lines: int) -> Iterator[tuple[str, str]]:
     """The sections of sandboxes in memory, and the problems that their engine noted."""
     fake = item.stash.get(FAKE, None)
     if fake is not None:
         if fake.problems:
             yield "fake sandboxes", "\n".join(fake.problems)
-        yield from _sections(fake.client, fake.ids, hidden_values(fake.client.secret_values))
+        hidden = hidden_values(fake.client.secret_values)
+        yield from _sections(fake.client, fake.ids, hidden, lines)
 
 
 def _sections(
-    client: Client | None, ids: list[str], hidden: list[str]
+    client: Client | None, ids: list[str], hidden: list[str], lines: int
 ) -> Iterator[tuple[str, str]]:
     if not ids or client is None:
         return
     unknown: dict[str, list[str]] = {}
-    for sandbox_id, description in client.batch(ids[:_SANDBOXES]).describe(TAIL).items():
+    shown = client.batch(_selected(client, ids)).describe(lines * BYTES_PER_LINE)
+    for sandbox_id, description in shown.items():
         if isinstance(description, Exception):
             unknown.setdefault(str(description), []).append(sandbox_id)
         else:
-            yield title(description), describe(description, hidden)
+            yield title(description), describe(description, hidden, lines)
     for reason, unknown_ids in unknown.items():
         yield f"sandbox {', '.join(unknown_ids)}", f"the engine could not describe it: {reason}"
-    if len(ids) > _SANDBOXES:
-        yield "more sandboxes", f"({len(ids) - _SANDBOXES} not shown)"
+    if len(ids) > len(shown):
+        yield "more sandboxes", f"({len(ids) - len(shown)} not shown)"
+
+
+def _selected(client: Client, ids: list[str]) -> list[str]:
+    """The sandboxes to show: the last one, those in which something failed, and further last ones.
+
+    They are in the order of their creation.
+    """
+    if len(ids) <= _SANDBOXES:
+        return ids
+    descriptions = client.batch(ids).describe(0)
+    with_failures = [each for each in reversed(ids) if _something_failed(descriptions.get(each))]
+    by_relevance = dict.fromkeys([ids[-1], *with_failures, *reversed(ids)])
+    chosen = set(list(by_relevance)[:_SANDBOXES])
+    return [each for each in ids if each in chosen]
+
+
+def _something_failed(description: InspectorDescribeResponse | Exception | None) -> bool:
+    if description is None or isinstance(description, Exception):
+        return False
+    # A main process that was killed because its sandbox was terminated has not failed.
+    return any(failed(each) and each.ended_by != "terminated" for each in description.commands)
 
 
 def _from_wider_fixtures(item: pytest.Item, shown: list[str]) -> list[str]:

@@ -18,6 +18,9 @@ ENGINE_VARIABLE = "PYTEST_SANDBOX_ENGINE"
 #: Images that have a name: the curated view of this machine.
 IMAGES = ("host",)
 
+#: The engine gives no more than 64 KiB of the end of an output, which is 80 bytes a line.
+MOST_REPORT_LINES = 800
+
 _ENGINES = ("auto", "local", "fake")
 _POOLS = ("auto", "off")
 #: Engines whose names are reserved for later releases.
@@ -35,6 +38,10 @@ _ENGINE_OPTION_HELP = (
 _POOL_HELP = (
     "Whether to prepare the sandbox of the next test while a test runs: auto (the default) or off."
 )
+_REPORT_LINES_HELP = (
+    "How many lines of the end of each output the report of a failing test shows, and 80 times as "
+    "many bytes: 25 (the default), 250 with -vv; at most 800."
+)
 _STRICT_HELP = "Fail a test that leaves something behind in a sandbox."
 
 
@@ -47,6 +54,7 @@ class Settings:
         chosen: the engine and the source of the choice, for the header.
         image: the image of sandboxes whose marker names none.
         image_source: the source of that choice.
+        report_lines: how many lines of each output a report shows.
         strict: whether a test fails that leaves something behind.
         pool: whether the engine prepares the sandbox of the next test.
         engine_options: of the engine, name to value.
@@ -56,6 +64,7 @@ class Settings:
     chosen: str
     image: str
     image_source: str
+    report_lines: int
     strict: bool
     pool: bool
     engine_options: Mapping[str, str]
@@ -83,11 +92,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--sandbox-image", metavar="IMAGE", help=_IMAGE_HELP)
     group.addoption("--sandbox-pool", metavar="POOL", help=_POOL_HELP)
+    group.addoption("--sandbox-report-lines", metavar="LINES", help=_REPORT_LINES_HELP)
     group.addoption("--sandbox-strict", action="store_true", default=None, help=_STRICT_HELP)
     parser.addini("sandbox_engine", _ENGINE_HELP, default="")
     parser.addini("sandbox_engine_options", _ENGINE_OPTION_HELP, type="linelist", default=[])
     parser.addini("sandbox_image", _IMAGE_HELP, default="")
     parser.addini("sandbox_pool", _POOL_HELP, default="")
+    parser.addini("sandbox_report_lines", _REPORT_LINES_HELP, default="")
     parser.addini("sandbox_strict", _STRICT_HELP, type="bool", default=False)
 
 
@@ -134,6 +145,7 @@ def _resolve(config: pytest.Config) -> Settings:
         chosen=f"{engine} ({auto}{source})",
         image=image,
         image_source=image_source,
+        report_lines=_report_lines(config),
         strict=_strict(config),
         pool=pool == "auto",
         engine_options=_engine_options(config, engine),
@@ -161,7 +173,7 @@ def _with_source(
 ) -> tuple[str, str]:
     """The value of a setting, and a description of its source."""
     candidates = (
-        (config.getoption(f"sandbox_{name}"), f"option --sandbox-{name}"),
+        (config.getoption(f"sandbox_{name}"), f"option --sandbox-{name.replace('_', '-')}"),
         (os.environ.get(variable), f"environment variable {variable}"),
         (config.getini(f"sandbox_{name}"), f"ini sandbox_{name}"),
     )
@@ -179,6 +191,17 @@ def _check_engine(name: str, source: str) -> None:
         hint = did_you_mean(name, _ENGINES) or "there are local and fake"
         why = f"does not exist; {hint}"
     raise pytest.UsageError(f"the sandbox engine {name!r} ({source}) {why}")
+
+
+def _report_lines(config: pytest.Config) -> int:
+    default = "250" if config.getoption("verbose") >= 2 else "25"
+    text, source = _with_source(config, "report_lines", default)
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_REPORT_LINES:
+        raise pytest.UsageError(
+            f"sandbox report lines ({source}) must be a number from 1 to {MOST_REPORT_LINES}, "
+            f"got {text!r}"
+        )
+    return int(text)
 
 
 def _others_provide_engines() -> bool:

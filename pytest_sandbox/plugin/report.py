@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 from pytest_sandbox._shared.command_text import command_text, exit_code_text, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from pytest_sandbox._proto.inspector_pb2 import InspectorDescribeResponse, SandboxCommand
 
-#: How many bytes of the end of each output a report shows.
-TAIL = 2000
-#: How many commands of a sandbox a report shows: the first, which is the main process, and the
-#: last ones, which are the closest to the failure.
+#: How many bytes of an output a report shows for each line that it may show.
+BYTES_PER_LINE = 80
+#: How many commands of a sandbox a report shows: the first, which is the main process, those that
+#: failed, and the last ones, which are the closest to the failure of the test.
 _COMMANDS = 20
+#: How many of these are the last ones, even if many others failed.
+_LAST = 5
 #: How many characters of a command line a report shows.
 _WIDTH = 200
 #: What a report shows in place of a secret.
@@ -39,18 +41,32 @@ def title(description: InspectorDescribeResponse) -> str:
     return f"sandbox {printable(description.sandbox_id)}{name}"
 
 
-def describe(description: InspectorDescribeResponse, hidden: list[str]) -> str:
-    """A sandbox with its commands, their results, and the end of their output."""
+def failed(command: SandboxCommand) -> bool:
+    """Whether a command could not start, or has ended with another code than 0."""
+    return bool(command.start_error) or (not command.running and command.returncode != 0)
+
+
+def describe(description: InspectorDescribeResponse, hidden: list[str], lines_shown: int) -> str:
+    """A sandbox with its commands, their results, and the last lines of their output."""
     state = "running for" if description.running else f"{printable(description.end)} after"
     image = printable(description.image) or "unknown"
     lines = [f"image {image}, {state} {_seconds(description.seconds)}"]
-    numbered = list(enumerate(description.commands, 1))
-    shown = numbered if len(numbered) <= _COMMANDS else [numbered[0], *numbered[1 - _COMMANDS :]]
-    for number, command in shown:
-        if number > 2 and len(shown) < len(numbered) and number == shown[1][0]:
-            lines.append(f"({len(numbered) - len(shown)} commands not shown)")
-        lines += _command(number, command, hidden)
+    shown = _selected(description.commands)
+    for before, number in zip([-1, *shown], shown, strict=False):
+        if number > before + 1:
+            lines.append(f"({number - before - 1} commands not shown)")
+        lines += _command(number + 1, description.commands[number], hidden, lines_shown)
     return "\n".join(lines)
+
+
+def _selected(commands: Sequence[SandboxCommand]) -> list[int]:
+    """The indexes of the commands that a report shows, in the order of their start."""
+    everything = range(len(commands))
+    if len(commands) <= _COMMANDS:
+        return list(everything)
+    last_failed = [each for each in reversed(everything) if failed(commands[each])]
+    by_relevance = [0, *everything[-_LAST:], *last_failed, *reversed(everything)]
+    return sorted(list(dict.fromkeys(by_relevance))[:_COMMANDS])
 
 
 def command_line(command: SandboxCommand, hidden: list[str]) -> str:
@@ -59,11 +75,11 @@ def command_line(command: SandboxCommand, hidden: list[str]) -> str:
     return text if len(text) <= _WIDTH else f"{text[:_WIDTH]}…"
 
 
-def _command(number: int, command: SandboxCommand, hidden: list[str]) -> Iterator[str]:
+def _command(number: int, command: SandboxCommand, hidden: list[str], lines: int) -> Iterator[str]:
     yield f"[{number}] {command_line(command, hidden)}"
     yield f"    {_outcome(command, hidden)}"
-    yield from _output("stdout", command.stdout_tail, command.stdout_bytes, hidden)
-    yield from _output("stderr", command.stderr_tail, command.stderr_bytes, hidden)
+    yield from _output("stdout", command.stdout_tail, command.stdout_bytes, hidden, lines)
+    yield from _output("stderr", command.stderr_tail, command.stderr_bytes, hidden, lines)
 
 
 def _outcome(command: SandboxCommand, hidden: list[str]) -> str:
@@ -81,9 +97,10 @@ def _seconds(seconds: float) -> str:
     return f"{seconds:.3f} s"
 
 
-def _output(name: str, tail: bytes, total: int, hidden: list[str]) -> Iterator[str]:
+def _output(name: str, tail: bytes, total: int, hidden: list[str], lines: int) -> Iterator[str]:
     if not tail:
         return
+    tail = b"\n".join(tail.split(b"\n")[-lines - tail.endswith(b"\n") :])
     cut = f", the last {len(tail)} of {total} bytes" if total > len(tail) else ""
     yield f"    {name}{cut}:"
     text = _hide(tail.decode(errors="replace"), hidden)

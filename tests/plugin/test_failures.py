@@ -135,6 +135,50 @@ def test_of_many_sandboxes_some_are_shown(pytester: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["*more sandboxes*", "(2 not shown)"])
 
 
+def test_of_many_sandboxes_those_are_shown_in_which_something_failed(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile(
+        """
+        def test_it(sandbox_factory):
+            sandboxes = [sandbox_factory(name=f"number-{n}") for n in range(12)]
+            sandboxes[0].run("sh", "-c", "echo oh no >&2; exit 3")
+            assert False
+        """
+    )
+
+    result = pytester.runpytest()
+
+    result.stdout.fnmatch_lines(["*sandbox sb-* 'number-0' *", "        oh no"])
+    result.stdout.fnmatch_lines(["*sandbox sb-* 'number-11' *", "(2 not shown)"])
+    result.stdout.no_fnmatch_line("*sandbox sb-* 'number-1' *")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "lines"),
+    [
+        (["-v"], 25),
+        (["-vv"], 250),
+        (["-vv", "--sandbox-report-lines=7"], 7),
+        (["-o", "sandbox_report_lines=3"], 3),
+    ],
+)
+def test_the_length_of_output_is_an_option(
+    pytester: pytest.Pytester, arguments: list[str], lines: int
+) -> None:
+    pytester.makepyfile(
+        """
+        def test_it(sandbox):
+            sandbox.run("seq", "1000")
+            assert False
+        """
+    )
+
+    result = pytester.runpytest(*arguments)
+
+    assert sum(line.strip().isdecimal() for line in result.outlines) == lines
+
+
 @pytest.mark.parametrize("phase", ["setup", "teardown"])
 def test_a_fixture_that_fails_shows_them_too(pytester: pytest.Pytester, phase: str) -> None:
     pytester.makepyfile(
@@ -232,7 +276,7 @@ def test_a_flood_of_output_is_cut(pytester: pytest.Pytester) -> None:
 
     result = pytester.runpytest()
 
-    result.stdout.fnmatch_lines(["    stdout, the last 2000 of 1000008 bytes:", "        the end"])
+    result.stdout.fnmatch_lines(["    stdout, the last 56 of 1000008 bytes:", "        the end"])
     assert len(result.stdout.str()) < 20_000
 
 

@@ -199,7 +199,7 @@ def test_every_option_has_the_prefix_and_a_twin(pytester: pytest.Pytester) -> No
     config = pytester.parseconfig()
     options = {name for name in vars(config.option) if name.startswith("sandbox")}
 
-    names = ("engine", "engine_options", "image", "pool", "strict")
+    names = ("engine", "engine_options", "image", "pool", "report_lines", "strict")
     assert options == {f"sandbox_{name}" for name in names}
     for name in options:
         config.getini(name)
@@ -210,3 +210,16 @@ def test_a_pool_that_does_not_exist_is_refused(pytester: pytest.Pytester) -> Non
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*pool 'large' (option --sandbox-pool)*there are auto and off*"])
+
+
+@pytest.mark.parametrize("lines", ["0", "many", "801", "-1"])
+def test_an_impossible_number_of_report_lines_is_refused(
+    pytester: pytest.Pytester, lines: str
+) -> None:
+    result = pytester.runpytest(f"--sandbox-report-lines={lines}")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        "ERROR: sandbox report lines (option --sandbox-report-lines) must be a number from 1 to "
+        f"800, got '{lines}'"
+    )

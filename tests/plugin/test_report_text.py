@@ -23,7 +23,7 @@ def described(
         commands=commands,
         seconds=1.5,
     )
-    return report.describe(told, report.hidden_values(hidden))
+    return report.describe(told, report.hidden_values(hidden), 25)
 
 
 def wrote(
@@ -91,6 +91,33 @@ def test_of_many_commands_the_first_and_the_last_are_shown() -> None:
     shown = [line.partition("] ")[2] for line in text.splitlines() if line.startswith("[")]
     assert shown == ["run 1", *(f"run {n}" for n in range(82, 101))]
     assert "(80 commands not shown)" in text
+
+
+def test_of_many_commands_those_that_failed_are_shown() -> None:
+    commands = [SandboxCommand(argv=["run", str(n)]) for n in range(1, 201)]
+    commands[41].returncode = 1
+    commands[99].start_error = "no such program"
+
+    text = described(*commands)
+
+    shown = [line.partition("] ")[2] for line in text.splitlines() if line.startswith("[")]
+    assert shown == ["run 1", "run 42", "run 100", *(f"run {n}" for n in range(184, 201))]
+    gaps = [line for line in text.splitlines() if line.endswith("not shown)")]
+    assert gaps == [f"({n} commands not shown)" for n in (40, 57, 83)]
+
+
+def test_many_failures_leave_room_for_the_last_commands() -> None:
+    commands = [SandboxCommand(argv=["run", str(n)], returncode=1) for n in range(1, 196)]
+    commands += [SandboxCommand(argv=["run", str(n)]) for n in range(196, 201)]
+
+    assert described(*commands).count("exit code 0") == 5
+
+
+def test_output_of_many_short_lines_is_cut_to_the_last_lines() -> None:
+    text = described(wrote(b"y\n" * 1000))
+
+    assert text.count("        y") == 25
+    assert "stdout, the last 50 of 2000 bytes:" in text
 
 
 def test_a_long_command_line_is_cut() -> None:
