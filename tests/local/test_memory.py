@@ -1,4 +1,4 @@
-"""Memory snapshots with the real CRIU: what is kept, what is refused, and what is left behind."""
+"""Memory snapshots with the real CRIU: what copies have, what is refused, what is left behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where memory cannot be kept, that is said at once, with what to do."""
+"""Where memory snapshots cannot be taken, an error says so at once, with what to do."""
 
 from __future__ import annotations
 

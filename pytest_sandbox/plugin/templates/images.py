@@ -161,10 +161,10 @@ class Templates:
         if not variant.template.cache:
             return {"image": image_of(variant, self._start(variant, client), client)}
         key = cache_key(variant)
-        if (kept := client.extensions.recall_image(key)) is not None:
-            return {"image": kept.object_id, "recalled": True}
+        if (stored := client.extensions.recall_image(key)) is not None:
+            return {"image": stored.object_id, "recalled": True}
         image = image_of(variant, self._start(variant, client), client)
-        return {"image": image, "unkept": _keep(image, key, client)}
+        return {"image": image, "not_stored": _store(image, key, client)}
 
     def _start(self, variant: Variant, client: Client) -> Sandbox:
         """The sandbox that is passed to the function of a template."""
@@ -208,7 +208,7 @@ def _image(image_id: str) -> Image:
     return Image.from_id(image_id)
 
 
-def _keep(image_id: str, key: str, client: Client) -> str:
+def _store(image_id: str, key: str, client: Client) -> str:
     """Store an image for later runs; or return why that failed, as this run does not need it."""
     from pytest_sandbox.client.exceptions import Error
 

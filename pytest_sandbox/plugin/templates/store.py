@@ -34,7 +34,7 @@ class Outcome:
         seconds: how long it took.
         worker: the worker that built it; empty without pytest-xdist.
         recalled: whether it was stored by an earlier run.
-        unkept: why it could not be stored for later runs.
+        not_stored: why it could not be stored for later runs.
         error: why it could not be built.
         skipped: why the function skipped.
     """
@@ -44,7 +44,7 @@ class Outcome:
     seconds: float = 0.0
     worker: str = ""
     recalled: bool = False
-    unkept: str = ""
+    not_stored: str = ""
     error: str = ""
     skipped: str = ""
 

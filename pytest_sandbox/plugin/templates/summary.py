@@ -83,5 +83,5 @@ def _words(use: Mapping[str, Any]) -> Iterator[str]:
         median = f"{1000 * sorted(restores)[len(restores) // 2]:.1f} ms"
         several = f"{len(restores)} times, {median} each (median)"
         yield f"- used once, {median}" if len(restores) == 1 else f"- used {several}"
-    if outcome["unkept"]:
-        yield f"- not stored for later runs: {outcome['unkept']}"
+    if outcome["not_stored"]:
+        yield f"- not stored for later runs: {outcome['not_stored']}"

@@ -153,15 +153,15 @@ class ImageCache:
         """Evict keys until the rest is within the limit, then blobs without a key."""
         keys = sorted(self._sub("keys").iterdir(), key=lambda path: path.stat().st_mtime_ns)
         blobs = {path.name: path.stat().st_size for path in self._sub("blobs").iterdir()}
-        kept: dict[str, int] = {}
+        remaining: dict[str, int] = {}
         for path in reversed(keys):
             blob = _blob_of(path)
-            total = sum({**kept, blob: blobs.get(blob, 0)}.values())
+            total = sum({**remaining, blob: blobs.get(blob, 0)}.values())
             if blob in blobs and total <= self._limit:
-                kept[blob] = blobs[blob]
+                remaining[blob] = blobs[blob]
             else:
                 path.unlink()
-        for blob in blobs.keys() - kept.keys():
+        for blob in blobs.keys() - remaining.keys():
             (self._folder / "blobs" / blob).unlink()
 
 

@@ -1,4 +1,4 @@
-"""A directory is kept as an image, and mounted in other sandboxes; newer clients only."""
+"""Snapshots of directories, which other sandboxes mount; newer clients only."""
 
 import pytest
 from modal.exception import InvalidError, NotFoundError

@@ -1,4 +1,4 @@
-"""A sandbox is kept with its processes, and others go on from there."""
+"""Memory snapshots of sandboxes, and the sandboxes that are restored from them."""
 
 import modal
 import pytest
@@ -9,7 +9,7 @@ COUNTER = "i=0; while read line; do i=$((i+1)); echo $i $line; done"
 
 @pytest.fixture
 def snapshots(create):
-    """Makes sandboxes that can be kept, where the engine can keep them."""
+    """Creates sandboxes of which memory snapshots can be taken, if the engine can take them."""
 
     def freezable(*args, **options):
         try:

@@ -1,4 +1,4 @@
-"""The files of a sandbox are kept as an image, and sandboxes are made from it."""
+"""Snapshots of the files of a sandbox, and the sandboxes that are created from them."""
 
 import modal
 import pytest

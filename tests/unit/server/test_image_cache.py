@@ -20,7 +20,7 @@ from pytest_sandbox.server.snapshots.disk_cache import ImageCache
 
 from .engines import GatedEngine
 from .harness import Created, Harness, refused, serve
-from .test_snapshots import directory, kept
+from .test_snapshots import directory, files_image
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +36,7 @@ async def server() -> AsyncIterator[Harness]:
         yield harness
 
 
-async def keep(server: Harness, image_id: str, key: str = "key") -> None:
+async def store_image(server: Harness, image_id: str, key: str = "key") -> None:
     request = pb.ImageKeepRequest(image_id=image_id, key=key)
     await ExtensionsStub(server.channel).ImageKeep(request)
 
@@ -74,7 +74,9 @@ async def test_an_image_is_there_in_a_later_run() -> None:
         image = images_pb2.Image(dockerfile_commands=["FROM debian", "ENV A=b", 'CMD ["hang"]'])
         request = images_pb2.ImageGetOrCreateRequest(image=image)
         below = (await server.control.ImageGetOrCreate(request)).image_id
-        await keep(server, await kept(server, await sandbox_with(server, "x", image_id=below)))
+        await store(
+            server, await files_image(server, await sandbox_with(server, "x", image_id=below))
+        )
 
     async with serve(GatedEngine()) as server:
         copy = await server.create(image_id=await recall(server))
@@ -89,7 +91,7 @@ async def test_nothing_is_found_under_another_key_or_for_another_engine(folder: 
     async with serve(GatedEngine()) as server:
         assert await recall(server) == ""
         assert not there(folder)
-        await keep(server, await kept(server, await sandbox_with(server, "x")))
+        await store_image(server, await files_image(server, await sandbox_with(server, "x")))
         assert await recall(server, "other") == ""
     async with serve(GatedEngine(fingerprint="of another machine")) as server:
         assert await recall(server) == ""
@@ -98,33 +100,33 @@ async def test_nothing_is_found_under_another_key_or_for_another_engine(folder: 
 @pytest.mark.asyncio
 async def test_a_key_stands_for_what_was_stored_last(server: Harness, folder: Path) -> None:
     for text in ("first", "second"):
-        await keep(server, await kept(server, await sandbox_with(server, text)))
+        await store_image(server, await files_image(server, await sandbox_with(server, text)))
     assert text_in(await server.create(image_id=await recall(server))) == "second"
     assert [len(stored(folder, name)) for name in ("keys", "blobs", "new")] == [1, 1, 0]
 
 
 @pytest.mark.asyncio
 async def test_the_same_content_is_stored_once(server: Harness, folder: Path) -> None:
-    image_id = await kept(server, await sandbox_with(server, "x"))
-    await asyncio.gather(*(keep(server, image_id, key) for key in "abc"))
+    image_id = await files_image(server, await sandbox_with(server, "x"))
+    await asyncio.gather(*(store_image(server, image_id, key) for key in "abc"))
     assert [len(stored(folder, name)) for name in ("keys", "blobs", "new")] == [3, 1, 0]
 
 
 @pytest.mark.asyncio
 async def test_what_is_no_snapshot_of_files_is_refused(server: Harness) -> None:
     with refused(Status.INVALID_ARGUMENT, "not a snapshot"):
-        await keep(server, await server.image_id())
+        await store_image(server, await server.image_id())
     with refused(Status.INVALID_ARGUMENT, "not a snapshot"):
-        await keep(server, await directory(server, await server.create(), b"/tmp"))
+        await store_image(server, await directory(server, await server.create(), b"/tmp"))
     with refused(Status.NOT_FOUND, "im-nope"):
-        await keep(server, "im-nope")
+        await store_image(server, "im-nope")
 
 
 @pytest.mark.asyncio
 async def test_an_engine_whose_images_end_with_it_says_so(folder: Path) -> None:
     async with serve(GatedEngine(fingerprint="")) as server:
         with refused(Status.UNIMPLEMENTED, "fake", "outlive"):
-            await keep(server, await kept(server, await server.create()))
+            await store_image(server, await files_image(server, await server.create()))
         assert await recall(server) == ""
     assert not there(folder)
 
@@ -135,7 +137,7 @@ async def test_an_image_that_is_too_large_is_refused_and_leaves_nothing(
 ) -> None:
     monkeypatch.setenv("PYTEST_SANDBOX_CACHE_SIZE", "100")
     with refused(Status.RESOURCE_EXHAUSTED, "100 bytes", "PYTEST_SANDBOX_CACHE_SIZE"):
-        await keep(server, await kept(server, await sandbox_with(server, "x" * 101)))
+        await store_image(server, await files_image(server, await sandbox_with(server, "x" * 101)))
     assert stored(folder, "new") == []
     monkeypatch.setenv("PYTEST_SANDBOX_CACHE_SIZE", "2 GB")
     with refused(Status.FAILED_PRECONDITION, "PYTEST_SANDBOX_CACHE_SIZE='2 GB'"):
@@ -145,7 +147,7 @@ async def test_an_image_that_is_too_large_is_refused_and_leaves_nothing(
 @pytest.mark.asyncio
 @pytest.mark.parametrize("damage", ["cut", "changed", "no blob", "no json", "no dict"])
 async def test_what_is_damaged_is_not_loaded(server: Harness, folder: Path, damage: str) -> None:
-    await keep(server, await kept(server, await sandbox_with(server, "x" * 99)))
+    await store_image(server, await files_image(server, await sandbox_with(server, "x" * 99)))
     (key,), (blob,) = stored(folder, "keys"), stored(folder, "blobs")
     content = blob.read_bytes()
     if damage == "cut":
@@ -158,13 +160,13 @@ async def test_what_is_damaged_is_not_loaded(server: Harness, folder: Path, dama
         key.write_bytes(b"{" if damage == "no json" else b"[]")
 
     assert await recall(server) == ""
-    await keep(server, await kept(server, await sandbox_with(server, "again")))
+    await store_image(server, await files_image(server, await sandbox_with(server, "again")))
     assert text_in(await server.create(image_id=await recall(server))) == "again"
 
 
 @pytest.mark.asyncio
 async def test_a_content_that_the_engine_refuses_is_removed(server: Harness, folder: Path) -> None:
-    await keep(server, await kept(server, await sandbox_with(server, "x")))
+    await store_image(server, await files_image(server, await sandbox_with(server, "x")))
     (key,), (blob,) = stored(folder, "keys"), stored(folder, "blobs")
     other = hashlib.sha256(b"{").hexdigest()
     key.write_text(key.read_text().replace(blob.name, other))
@@ -178,7 +180,7 @@ async def test_a_content_that_the_engine_refuses_is_removed(server: Harness, fol
 async def test_without_room_for_it_another_image_goes(server: Harness) -> None:
     engine = server.engine
     assert isinstance(engine, GatedEngine)
-    await keep(server, await kept(server, await sandbox_with(server, "x")))
+    await store_image(server, await files_image(server, await sandbox_with(server, "x")))
     engine.snapshots.room = 1
     assert text_in(await server.create(image_id=await recall(server))) == "x"
     assert engine.forgotten == ["image-1"]

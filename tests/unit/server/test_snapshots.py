@@ -1,4 +1,4 @@
-"""Files of sandboxes are kept as images: made, found, used, expired, forgotten."""
+"""Images of the files of sandboxes: made, found, used, expired, forgotten."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -46,7 +46,9 @@ async def snapshot_fs(server: Harness, sandbox: Created, timeout: float = 55) ->
     return await server.control.SandboxSnapshotFs(request)
 
 
-async def kept(server: Harness, sandbox: Created, snapshot_id: str = "s", **fields: Any) -> str:
+async def files_image(
+    server: Harness, sandbox: Created, snapshot_id: str = "s", **fields: Any
+) -> str:
     request = router_pb2.TaskSnapshotFilesystemRequest(
         task_id=sandbox.task_id, snapshot_id=snapshot_id, **fields
     )
@@ -88,7 +90,7 @@ async def directory(server: Harness, sandbox: Created, path: bytes, **fields: An
 
 
 @pytest.mark.asyncio
-async def test_older_clients_keep_files_through_the_control_plane(server: Harness) -> None:
+async def test_older_clients_take_images_through_the_control_plane(server: Harness) -> None:
     sandbox = await server.create()
     write(sandbox, "/tmp/a", "kept")
     response = await snapshot_fs(server, sandbox)
@@ -101,16 +103,16 @@ async def test_older_clients_keep_files_through_the_control_plane(server: Harnes
 
 
 @pytest.mark.asyncio
-async def test_newer_clients_keep_files_through_the_router_once_per_snapshot_id(
+async def test_newer_clients_take_images_through_the_router_once_per_snapshot_id(
     server: Harness, engine: GatedEngine
 ) -> None:
     sandbox = await server.create()
-    first, second = await asyncio.gather(kept(server, sandbox), kept(server, sandbox))
+    first, second = await asyncio.gather(files_image(server, sandbox), files_image(server, sandbox))
 
-    assert first == second != await kept(server, sandbox, "another")
+    assert first == second != await files_image(server, sandbox, "another")
     assert len(engine.snapshots) == 2
     other = await server.create()
-    assert await kept(server, other) != first
+    assert await files_image(server, other) != first
 
 
 @pytest.mark.asyncio
@@ -118,7 +120,7 @@ async def test_an_image_takes_over_what_the_one_below_says(server: Harness) -> N
     lines = ["FROM debian", "ENV A=b", "WORKDIR /srv", 'ENTRYPOINT ["hang"]', 'CMD ["hi"]']
     request = images_pb2.ImageGetOrCreateRequest(image=images_pb2.Image(dockerfile_commands=lines))
     below = (await server.control.ImageGetOrCreate(request)).image_id
-    image_id = await kept(server, await server.create("x", image_id=below))
+    image_id = await files_image(server, await server.create("x", image_id=below))
 
     copy = await server.create(image_id=image_id)
 
@@ -131,7 +133,7 @@ async def test_an_image_takes_over_what_the_one_below_says(server: Harness) -> N
 async def test_an_image_can_be_described_on_top_of_a_snapshot(
     server: Harness, engine: GatedEngine
 ) -> None:
-    image_id = await kept(server, await server.create())
+    image_id = await files_image(server, await server.create())
     image = images_pb2.Image(
         base_images=[images_pb2.BaseImage(docker_tag="base", image_id=image_id)],
         dockerfile_commands=["FROM base", "ENV A=b"],
@@ -149,7 +151,7 @@ async def test_an_image_can_be_described_on_top_of_a_snapshot(
 
 @pytest.mark.asyncio
 async def test_a_snapshot_is_known_by_its_id(server: Harness) -> None:
-    image_id = await kept(server, await server.create())
+    image_id = await files_image(server, await server.create())
     response = await server.control.ImageFromId(images_pb2.ImageFromIdRequest(image_id=image_id))
     assert response.image_id == image_id
 
@@ -177,9 +179,9 @@ async def test_two_snapshots_at_once_are_taken_one_after_another(
 ) -> None:
     sandbox = await server.create()
     engine.gate.clear()
-    first = asyncio.ensure_future(kept(server, sandbox, "1"))
+    first = asyncio.ensure_future(files_image(server, sandbox, "1"))
     await settle()
-    second = asyncio.ensure_future(kept(server, sandbox, "2"))
+    second = asyncio.ensure_future(files_image(server, sandbox, "2"))
     await settle()
     write(sandbox, "/tmp/a", "before both")
     engine.gate.set()
@@ -194,7 +196,7 @@ async def test_a_sandbox_is_not_idle_during_a_snapshot(
 ) -> None:
     sandbox = await server.create(idle_timeout_secs=5)
     engine.gate.clear()
-    asking = asyncio.ensure_future(kept(server, sandbox))
+    asking = asyncio.ensure_future(files_image(server, sandbox))
     await server.clock.advance(20)
     engine.gate.set()
     await asking
@@ -202,14 +204,14 @@ async def test_a_sandbox_is_not_idle_during_a_snapshot(
 
 
 @pytest.mark.asyncio
-async def test_an_ended_sandbox_has_no_files_to_keep(server: Harness) -> None:
+async def test_an_ended_sandbox_has_no_files_to_snapshot(server: Harness) -> None:
     sandbox = await server.create()
     await directory(server, sandbox, b"/tmp")
     await server.terminate(sandbox)
     with refused(Status.NOT_FOUND, "has ended", sandbox.id):
         await snapshot_fs(server, sandbox)
     with refused(Status.NOT_FOUND, "has ended", sandbox.id):
-        await kept(server, sandbox)
+        await files_image(server, sandbox)
     with refused(Status.NOT_FOUND, "has ended", sandbox.id):
         await directory(server, sandbox, b"/tmp", snapshot_id="other")
     with refused(Status.NOT_FOUND, "has ended", sandbox.id):
@@ -222,7 +224,7 @@ async def test_a_sandbox_that_ends_while_it_is_kept_says_so(
 ) -> None:
     sandbox = await server.create()
     engine.gate.clear()
-    asking = asyncio.ensure_future(kept(server, sandbox))
+    asking = asyncio.ensure_future(files_image(server, sandbox))
     await settle()
     await server.terminate(sandbox)
     engine.gate.set()
@@ -264,7 +266,7 @@ async def test_what_makes_no_sense_is_refused_by_name(
 ) -> None:
     sandbox = await server.create()
     with refused(status, word):
-        await kept(server, sandbox, **{"snapshot_id": "s", **fields})
+        await files_image(server, sandbox, **{"snapshot_id": "s", **fields})
     with refused(status, word):
         await directory(server, sandbox, b"/tmp", **fields)
 
@@ -276,15 +278,15 @@ async def test_our_own_calls_are_not_served_over_tcp(engine: GatedEngine) -> Non
             await forget(server, "im-1")
 
 
-# How long they are kept
+# How long they are stored
 
 
 @pytest.mark.asyncio
 async def test_an_image_is_kept_for_its_time_to_live(server: Harness, engine: GatedEngine) -> None:
     sandbox = await server.create(timeout_secs=10**9)
-    short = await kept(server, sandbox, "1", ttl_seconds=10)
-    usual = await kept(server, sandbox, "2")
-    for_ever = await kept(server, sandbox, "3", ttl_seconds=-1)
+    short = await files_image(server, sandbox, "1", ttl_seconds=10)
+    usual = await files_image(server, sandbox, "2")
+    for_ever = await files_image(server, sandbox, "3", ttl_seconds=-1)
     copy = await server.create(image_id=short, timeout_secs=10**9)
 
     await server.clock.advance(11)
@@ -305,7 +307,7 @@ async def test_an_image_is_kept_for_its_time_to_live(server: Harness, engine: Ga
 async def test_a_forgotten_image_is_gone_and_its_sandboxes_stay(
     server: Harness, engine: GatedEngine
 ) -> None:
-    image_id = await kept(server, await server.create())
+    image_id = await files_image(server, await server.create())
     copy = await server.create(image_id=image_id)
     await forget(server, image_id)
     await forget(server, image_id)
@@ -314,7 +316,7 @@ async def test_a_forgotten_image_is_gone_and_its_sandboxes_stay(
         await server.create(image_id=image_id)
     assert engine.forgotten == ["image-1"]
     assert (await server.wait(copy)).status == 0
-    again = await kept(server, copy)
+    again = await files_image(server, copy)
     assert await server.create(image_id=again)
 
 
@@ -330,11 +332,11 @@ async def test_without_room_the_least_recently_used_image_goes_first(
 ) -> None:
     engine.snapshots.room = 3
     sandbox = await server.create()
-    oldest, older, newer = [await kept(server, sandbox, name) for name in "123"]
+    oldest, older, newer = [await files_image(server, sandbox, name) for name in "123"]
     used = await server.create(image_id=oldest)
     await server.terminate(used)
 
-    await kept(server, sandbox, "4")
+    await files_image(server, sandbox, "4")
 
     assert engine.forgotten == ["image-2"]
     with refused(Status.NOT_FOUND, older, "needed its room"):
@@ -347,19 +349,19 @@ async def test_without_room_the_least_recently_used_image_goes_first(
 async def test_without_room_what_is_in_use_stays(server: Harness, engine: GatedEngine) -> None:
     engine.snapshots.room = 3
     sandbox = await server.create()
-    running = await kept(server, sandbox, "1")
+    running = await files_image(server, sandbox, "1")
     shown = await directory(server, sandbox, b"/tmp")
     copy = await server.create(image_id=running)
     await mount(server, copy, b"/tmp", shown)
-    on_top = await kept(server, copy)
+    on_top = await files_image(server, copy)
 
     with refused(Status.RESOURCE_EXHAUSTED, "room for 3", "3 snapshots", "in use"):
         other = await server.create(image_id=on_top)
-        await kept(server, other)
+        await files_image(server, other)
 
     assert engine.forgotten == []
     await server.terminate(other)
-    await kept(server, sandbox, "2")
+    await files_image(server, sandbox, "2")
     assert engine.forgotten == ["image-3"]
 
 
@@ -367,23 +369,23 @@ async def test_without_room_what_is_in_use_stays(server: Harness, engine: GatedE
 async def test_what_would_give_no_room_stays(server: Harness, engine: GatedEngine) -> None:
     engine.snapshots.room, engine.shared = 2, {"image-1"}
     sandbox = await server.create()
-    await kept(server, sandbox, "1")
-    await kept(server, sandbox, "2")
-    await kept(server, sandbox, "3")
+    await files_image(server, sandbox, "1")
+    await files_image(server, sandbox, "2")
+    await files_image(server, sandbox, "3")
     assert engine.forgotten == ["image-2"]
     engine.shared = set(engine.snapshots.names)
     with refused(Status.RESOURCE_EXHAUSTED, "2 snapshots", "in use"):
-        await kept(server, sandbox, "4")
+        await files_image(server, sandbox, "4")
     assert engine.forgotten == ["image-2"]
 
 
 @pytest.mark.asyncio
 async def test_nothing_goes_where_that_would_not_help(server: Harness, engine: GatedEngine) -> None:
     sandbox = await server.create()
-    await kept(server, sandbox, "1")
+    await files_image(server, sandbox, "1")
     engine.snapshots.too_deep = True
     with refused(Status.RESOURCE_EXHAUSTED, "too many layers"):
-        await kept(server, sandbox, "2")
+        await files_image(server, sandbox, "2")
     assert engine.forgotten == []
 
 
@@ -393,7 +395,7 @@ async def test_a_snapshot_that_ends_its_sandbox_and_has_no_room_loses_it(
 ) -> None:
     engine.snapshots.room = 1
     sandbox = await server.create()
-    image_id = await kept(server, sandbox)
+    image_id = await files_image(server, sandbox)
     with refused(Status.RESOURCE_EXHAUSTED, "room for 1", "its files are gone"):
         await snapshot_and_end(server, sandbox)
     assert engine.forgotten == []
@@ -426,7 +428,7 @@ async def test_images_of_files_and_of_directories_are_not_taken_for_each_other(
 ) -> None:
     sandbox = await server.create()
     with refused(Status.INVALID_ARGUMENT, "snapshot_directory"):
-        await mount(server, sandbox, b"/tmp", await kept(server, sandbox))
+        await mount(server, sandbox, b"/tmp", await files_image(server, sandbox))
     with refused(Status.INVALID_ARGUMENT, "snapshot_directory"):
         await mount(server, sandbox, b"/tmp", await server.image_id())
     with refused(Status.INVALID_ARGUMENT, "can only be mounted"):
