@@ -1,4 +1,4 @@
-"""Who watches what, and how a change reaches them."""
+"""Changes of the filesystem, and the watches that report them."""
 
 from collections import deque
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 
-class What(Enum):
+class ChangeKind(Enum):
     """The events of inotify(7) that a filesystem can cause."""
 
     ACCESS = "access"
@@ -25,13 +25,13 @@ class Change:
     """One event, with the path it is seen under.
 
     Attributes:
-        what: what happened.
+        kind: what happened.
         path: absolute, or `None` if a rename brought it from outside the watched part.
         target: the new path of a rename, or `None` if it left the watched part.
         directory: whether it happened to a directory.
     """
 
-    what: What
+    kind: ChangeKind
     path: str | None
     target: str | None = None
     directory: bool = False
@@ -79,20 +79,20 @@ class Watches:
         self._watches.remove(watch)
 
     def emit(
-        self, what: What, number: int | None, spot: Spot | None, *, directory: bool = False
+        self, kind: ChangeKind, number: int | None, spot: Spot | None, *, directory: bool = False
     ) -> None:
         """Something happened to the inode `number`, or only to the name `spot`."""
         for watch in self._watches:
             path = self._path(watch, number, spot)
             if path is not None:
-                watch.add(Change(what, path, directory=directory))
+                watch.add(Change(kind, path, directory=directory))
 
     def moved(self, number: int, old: Spot, new: Spot, *, directory: bool) -> None:
         """A name became another."""
         for watch in self._watches:
             source, target = self._path(watch, None, old), self._path(watch, None, new)
             if source is not None or target is not None:
-                watch.add(Change(What.MOVE, source, target, directory))
+                watch.add(Change(ChangeKind.MOVE, source, target, directory))
 
     def _path(self, watch: Watch, number: int | None, spot: Spot | None) -> str | None:
         if number == watch.number:

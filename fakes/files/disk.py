@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from .changes import Spot, Watches, What
+from .changes import ChangeKind, Spot, Watches
 from .content import Content
 from .cow_map import CowMap
 from .inode import ROOT, Directory, Inode, Regular
@@ -174,7 +174,7 @@ class Disk:
             inode = self.edit(inode)
             self._used += inode.content.write(offset, data)
             inode.touch(self.now_ns())
-            self.watches.emit(What.MODIFY, inode.number, spot)
+            self.watches.emit(ChangeKind.MODIFY, inode.number, spot)
 
     def resize(self, inode: Regular, size: int, spot: Spot | None) -> None:
         """Cut or extend a file."""
@@ -188,7 +188,7 @@ class Disk:
             inode.content.truncate(size)
         self._used += inode.content.allocated - before
         inode.touch(self.now_ns())
-        self.watches.emit(What.MODIFY, inode.number, spot)
+        self.watches.emit(ChangeKind.MODIFY, inode.number, spot)
 
     # Names.
 
@@ -201,7 +201,9 @@ class Disk:
             inode.mode |= stat.S_ISGID if isinstance(inode, Directory) else 0
         self.put(inode)
         self.enter(spot, inode)
-        self.watches.emit(What.CREATE, inode.number, spot, directory=isinstance(inode, Directory))
+        self.watches.emit(
+            ChangeKind.CREATE, inode.number, spot, directory=isinstance(inode, Directory)
+        )
 
     def link(self, inode: Inode, spot: Spot) -> None:
         """Give a file one more name."""
@@ -209,8 +211,8 @@ class Disk:
         inode.links += 1
         inode.ctime_ns = self.now_ns()
         self.enter(spot, inode)
-        self.watches.emit(What.ATTRIB, inode.number, None)
-        self.watches.emit(What.CREATE, None, spot)
+        self.watches.emit(ChangeKind.ATTRIB, inode.number, None)
+        self.watches.emit(ChangeKind.CREATE, None, spot)
 
     def unlink(self, spot: Spot, inode: Inode, *, quiet: bool = False) -> None:
         """Take a name away; what has none left and is not open is gone."""
@@ -220,9 +222,9 @@ class Disk:
         inode.links = 0 if directory else inode.links - 1
         inode.ctime_ns = self.now_ns()
         if not quiet:
-            self.watches.emit(What.ATTRIB, inode.number, None)
+            self.watches.emit(ChangeKind.ATTRIB, inode.number, None)
             last = None if inode.links else inode.number
-            self.watches.emit(What.DELETE, last, spot, directory=directory)
+            self.watches.emit(ChangeKind.DELETE, last, spot, directory=directory)
         if inode.links == 0 and inode.number not in self._handles:
             self._forget(inode)
 

@@ -4,7 +4,7 @@ import errno
 import os
 from typing import NoReturn
 
-from .changes import Spot, What
+from .changes import ChangeKind, Spot
 from .inode import Device, Directory, Inode, Regular
 from .mounts import Mount, Node
 
@@ -65,7 +65,7 @@ class Handle:
         assert isinstance(inode, Regular)
         data = inode.content.read(offset, size)
         if data:
-            self._emit(What.ACCESS)
+            self._emit(ChangeKind.ACCESS)
         return data
 
     def pwrite(self, offset: int, data: bytes) -> int:
@@ -106,12 +106,12 @@ class Handle:
             self.closed = True
             if not self.flags & os.O_PATH:
                 reading = self.flags & os.O_ACCMODE == os.O_RDONLY
-                self._emit(What.CLOSE_NOWRITE if reading else What.CLOSE_WRITE)
+                self._emit(ChangeKind.CLOSE_NOWRITE if reading else ChangeKind.CLOSE_WRITE)
             del self.mount.handles[self]
             self.mount.disk.released(self)
 
-    def _emit(self, what: What) -> None:
-        self.mount.disk.watches.emit(what, self.number, self.spot)
+    def _emit(self, kind: ChangeKind) -> None:
+        self.mount.disk.watches.emit(kind, self.number, self.spot)
 
     def _require(self, access: int) -> None:
         mode = self.flags & os.O_ACCMODE

@@ -20,7 +20,7 @@ from pytest_sandbox.engine import (
 
 from ..condition import Condition
 from . import tar
-from .changes import Change, Watching, What
+from .changes import Change, ChangeKind, Watching
 from .handle import Handle
 from .inode import Directory, Inode, Regular, Symlink
 from .names import group_name, user_name
@@ -30,11 +30,11 @@ from .walk import fail
 
 _UMASK = 0o022
 _KINDS = {
-    What.ACCESS: WatchKind.ACCESS,
-    What.ATTRIB: WatchKind.MODIFY,
-    What.CREATE: WatchKind.CREATE,
-    What.DELETE: WatchKind.REMOVE,
-    What.MODIFY: WatchKind.MODIFY,
+    ChangeKind.ACCESS: WatchKind.ACCESS,
+    ChangeKind.ATTRIB: WatchKind.MODIFY,
+    ChangeKind.CREATE: WatchKind.CREATE,
+    ChangeKind.DELETE: WatchKind.REMOVE,
+    ChangeKind.MODIFY: WatchKind.MODIFY,
 }
 
 
@@ -179,7 +179,7 @@ class MemoryFiles(Files):
             while True:
                 while watching.queue:
                     change = watching.queue.popleft()
-                    if change.what is What.MOVE or change.what in _KINDS:
+                    if change.kind is ChangeKind.MOVE or change.kind in _KINDS:
                         yield _event(change)
                 await condition.wait()
                 self._check_alive()
@@ -238,9 +238,9 @@ def _kind(inode: Inode) -> EntryKind:
 
 
 def _event(change: Change) -> WatchEvent:
-    if change.what is not What.MOVE:
+    if change.kind is not ChangeKind.MOVE:
         assert change.path is not None
-        return WatchEvent(_KINDS[change.what], (change.path,))
+        return WatchEvent(_KINDS[change.kind], (change.path,))
     if change.path is None:
         assert change.target is not None
         return WatchEvent(WatchKind.RENAME_TO, (change.target,))

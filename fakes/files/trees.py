@@ -12,7 +12,7 @@ from .vfs import Filesystem
 
 
 @dataclass(frozen=True)
-class Found:
+class TreeEntry:
     """A name in a tree.
 
     Attributes:
@@ -28,7 +28,7 @@ class Found:
     path: str
 
 
-def below(fs: Filesystem, top: Node) -> Iterator[Found]:
+def below(fs: Filesystem, top: Node) -> Iterator[TreeEntry]:
     """Every name below a directory, what a directory holds right after its name."""
     stack = [_entries(fs, top, "")]
     while stack:
@@ -41,11 +41,11 @@ def below(fs: Filesystem, top: Node) -> Iterator[Found]:
             stack.append(_entries(fs, found.node, found.path + "/"))
 
 
-def _entries(fs: Filesystem, directory: Node, prefix: str) -> Iterator[Found]:
+def _entries(fs: Filesystem, directory: Node, prefix: str) -> Iterator[TreeEntry]:
     for name in fs.names(directory):
         node = fs.mounts.entry(directory, name)
         if node is not None:  # it may be removed while one looks
-            yield Found(directory, name, fs.mounts.cover(node), prefix + name)
+            yield TreeEntry(directory, name, fs.mounts.cover(node), prefix + name)
 
 
 def copied(fs: Filesystem, path: str) -> Disk:

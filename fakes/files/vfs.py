@@ -11,7 +11,7 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
-from .changes import Spot, Watching, What
+from .changes import ChangeKind, Spot, Watching
 from .disk import Disk
 from .handle import Handle
 from .inode import ROOT, Device, Directory, Inode, Regular, Symlink
@@ -104,7 +104,7 @@ class Filesystem:
         spot, inode = self._spot(place, node), self.inode(node)
         mount = self.mounts.of(node)
         mount.disk.watches.emit(
-            What.OPEN, inode.number, spot, directory=isinstance(inode, Directory)
+            ChangeKind.OPEN, inode.number, spot, directory=isinstance(inode, Directory)
         )
         return Handle(mount, inode.number, spot, flags)
 
@@ -349,4 +349,4 @@ class Filesystem:
 
 def _attributes_changed(disk: Disk, inode: Inode, spot: Spot | None) -> None:
     inode.ctime_ns = disk.now_ns()
-    disk.watches.emit(What.ATTRIB, inode.number, spot, directory=isinstance(inode, Directory))
+    disk.watches.emit(ChangeKind.ATTRIB, inode.number, spot, directory=isinstance(inode, Directory))

@@ -26,7 +26,7 @@ _LONGEST_ARGUMENT = 128 * 1024  # MAX_ARG_STRLEN of execve(2), the final NUL inc
 _ALL_ARGUMENTS = 2 * 1024 * 1024  # a quarter of the usual limit of the stack
 _INTERPRETERS = 5  # scripts whose interpreter is a script, at most: BINPRM_MAX_RECURSION
 #: Seconds that the coroutine of a process that was killed may take to notice.
-_PATIENCE = 1.0
+_TIMEOUT = 1.0
 _LINE = 256  # bytes of a script that are searched for its interpreter
 
 #: Bytes that the programs of a task may hold, unless its limits say otherwise.
@@ -219,7 +219,7 @@ class Kernel(KernelInterface):
         own = asyncio.current_task()
         left = {task for task in self.coroutines if task is not own}
         if left:
-            _, left = await asyncio.wait(left, timeout=_PATIENCE)
+            _, left = await asyncio.wait(left, timeout=_TIMEOUT)
         for task in left:
             self.hooks.problems.stuck(self.coroutines.pop(task))
 

@@ -125,8 +125,8 @@ class Stream(Snapshotable):
         return other
 
 
-class Ask(Snapshotable):
-    """Ask a handler of the test; a copy asks it again, with what it noted in `Call.state`."""
+class RunHandler(Snapshotable):
+    """Call a handler of the test; a copy calls it again, with what it noted in `Call.state`."""
 
     def __init__(
         self,
@@ -143,7 +143,7 @@ class Ask(Snapshotable):
         self._begun = False
 
     async def __call__(self, proc: SandboxProcess) -> int:
-        """Ask it, and print what it returns."""
+        """Call it, and print what it returns."""
         self._begun = True
         call = Call(proc, self._state, resumed=self._resumed)
         if self._stdin:
@@ -158,14 +158,14 @@ class Ask(Snapshotable):
         check_code(code)
         return code
 
-    def copy(self) -> "Ask":
+    def copy(self) -> "RunHandler":
         """The same handler, with a copy of its state."""
         try:
             state = copy.deepcopy(self._state)
         except Exception as error:  # whatever the test put there
             raise NotFreezable(f"Call.state cannot be copied: {error}") from error
         resumed = self._resumed or self._begun
-        return Ask(self._handler, stdin=self._stdin, state=state, resumed=resumed)
+        return RunHandler(self._handler, stdin=self._stdin, state=state, resumed=resumed)
 
 
 def check_code(code: int) -> None:

@@ -8,7 +8,7 @@ from pytest_sandbox.engine import EngineError
 
 from ..processes.process import SandboxProcess
 from ..processes.snapshotable import Pause, Snapshotable
-from .actions import Ask, Delayed, Handler, Hang, Nothing, Reply, Stream, check_code
+from .actions import Delayed, Handler, Hang, Nothing, Reply, RunHandler, Stream, check_code
 from .call import Call
 from .matching import Matcher, Pattern
 from .rules import Rule, check_seconds
@@ -69,7 +69,7 @@ class Script(Rule[Call, Callable[[], Snapshotable]]):
             handler: returns the exit code, or output as text or bytes, or nothing for 0.
             stdin: read all input first, for `Call.stdin`; a plain function cannot wait for it.
         """
-        return self._act(lambda: Ask(handler, stdin=stdin))
+        return self._act(lambda: RunHandler(handler, stdin=stdin))
 
     def stream(
         self, chunks: Sequence[str | bytes], *, every: float = 0.0, code: int = 0

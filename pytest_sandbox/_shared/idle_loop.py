@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 #: Seconds of real time that the loop waits for functions in threads before it counts as idle.
-THREADS_PATIENCE = 1.0
+THREADS_IDLE_AFTER = 1.0
 
 
 class IdleEventLoop(asyncio.SelectorEventLoop):
@@ -27,32 +27,32 @@ class IdleEventLoop(asyncio.SelectorEventLoop):
     Attributes:
         on_idle: called when nothing can run. Returns whether something can run now. With
             `VirtualClock.jump` of the engine in memory, time skips to the next timer.
-        patience: seconds of real time without input after which the loop counts as idle. Leave
+        idle_after: seconds of real time without input after which the loop counts as idle. Leave
             it at 0 unless another thread may be about to call into the loop. While functions run
-            in the loop's executor it is at least `THREADS_PATIENCE`, because they may do real
+            in the loop's executor it is at least `THREADS_IDLE_AFTER`, because they may do real
             work; one that is still running after that is taken to wait for the clock.
     """
 
     def __init__(self) -> None:
         super().__init__(_IdleSelector(self))
         self.on_idle: Callable[[], bool] | None = None
-        self._patience = 0.0
+        self._idle_after = 0.0
         self._threads = 0
         self._settling: list[asyncio.Future[None]] = []
 
     @property
-    def patience(self) -> float:
+    def idle_after(self) -> float:
         """Seconds of real time without input after which the loop counts as idle."""
-        return max(self._patience, THREADS_PATIENCE if self._threads else 0.0)
+        return max(self._idle_after, THREADS_IDLE_AFTER if self._threads else 0.0)
 
-    @patience.setter
-    def patience(self, seconds: float) -> None:
-        self._patience = seconds
+    @idle_after.setter
+    def idle_after(self, seconds: float) -> None:
+        self._idle_after = seconds
 
     def run_in_executor(  # type: ignore[override]  # the standard library has no TypeVarTuple yet
         self, executor: "Executor | None", func: "Callable[..., T]", *args: Any
     ) -> "asyncio.Future[T]":
-        """Run a function in a thread; `patience` is at least `THREADS_PATIENCE` meanwhile."""
+        """Run a function in a thread; `idle_after` is at least `THREADS_IDLE_AFTER` meanwhile."""
         future = super().run_in_executor(executor, func, *args)
         self._threads += 1
         future.add_done_callback(self._thread_ended)
@@ -99,9 +99,9 @@ class _IdleSelector(selectors.BaseSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if self._loop.watched and (timeout is None or timeout > 0):
-            patience = self._loop.patience
-            if timeout is None or timeout > patience:
-                ready = self._selector.select(patience)
+            idle_after = self._loop.idle_after
+            if timeout is None or timeout > idle_after:
+                ready = self._selector.select(idle_after)
                 if ready or self._loop.idle():
                     return ready
         return self._selector.select(timeout)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 #: Timers that `close` skips to, so that no sleeping coroutine is left.
 _LAST_MOMENTS = 1000
 #: Seconds of real time in which commands may end by themselves before rules are checked.
-_PATIENCE = 1.0
+_SETTLE_TIMEOUT = 1.0
 #: Bytes of file content that a sandbox has room for, by default.
 _DISK = 1024**3
 
@@ -211,7 +211,7 @@ class FakeSandboxes:
     async def _settle(self) -> None:
         """Let commands end that need no time for it; one that never pauses is not waited for."""
         with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(settle(), _PATIENCE)
+            await asyncio.wait_for(settle(), _SETTLE_TIMEOUT)
 
     def close(self) -> None:
         """End everything; a second call does nothing."""

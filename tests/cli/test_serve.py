@@ -21,7 +21,7 @@ from pytest_sandbox._proto.control_grpc import ModalClientStub
 from pytest_sandbox.cli import main
 
 SERVE = (sys.executable, "-m", "pytest_sandbox.cli", "serve")
-PATIENCE = 30.0
+TIMEOUT = 30.0
 
 Serve = Callable[..., "subprocess.Popen[str]"]
 
@@ -72,7 +72,7 @@ def runs(temporary: Path) -> list[Path]:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -181,7 +181,7 @@ def test_signals_are_passed_on_to_the_command(
 
     process.send_signal(number)
 
-    assert process.communicate(timeout=PATIENCE)[0] == "got it\n"
+    assert process.communicate(timeout=TIMEOUT)[0] == "got it\n"
     assert process.returncode == 5
     assert not runs(temporary)
 
@@ -196,7 +196,7 @@ async def test_without_a_command_it_prints_exports_and_serves_until_interrupted(
 
     process.send_signal(signal.SIGINT)
 
-    assert process.wait(PATIENCE) == 0
+    assert process.wait(TIMEOUT) == 0
     assert not runs(temporary)
 
 
@@ -218,7 +218,7 @@ def test_it_ends_when_the_engine_dies(serve: Serve, temporary: Path) -> None:
 
     os.kill(engine, signal.SIGKILL)
 
-    assert process.wait(PATIENCE) == 1
+    assert process.wait(TIMEOUT) == 1
     assert process.stderr is not None
     assert f"the engine process {engine} died" in process.stderr.read()
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_sandbox.fakes.files.changes import Change, Watching, What
+from pytest_sandbox.fakes.files.changes import Change, ChangeKind, Watching
 from pytest_sandbox.fakes.files.content import BLOCK, Content
 from pytest_sandbox.fakes.files.cow_map import CowMap
 from pytest_sandbox.fakes.files.disk import Disk
@@ -212,7 +212,7 @@ def watch(fs: Filesystem, path: str, *, recursive: bool = False) -> Watching:
 
 
 def seen(watch: Watching) -> list[tuple[str, str | None, str | None]]:
-    found = [(change.what.value, change.path, change.target) for change in watch.queue]
+    found = [(change.kind.value, change.path, change.target) for change in watch.queue]
     watch.queue.clear()
     return found
 
@@ -255,9 +255,9 @@ def test_a_rename_tells_the_names_that_are_in_view() -> None:
     fs.mkdir("/elsewhere")
     fs.rename("/elsewhere", "/still")
     assert list(watched.queue) == [
-        Change(What.MOVE, "/d/a", "/d/b"),
-        Change(What.MOVE, "/d/b", None),
-        Change(What.MOVE, None, "/d/c"),
+        Change(ChangeKind.MOVE, "/d/a", "/d/b"),
+        Change(ChangeKind.MOVE, "/d/b", None),
+        Change(ChangeKind.MOVE, None, "/d/c"),
     ]
 
 

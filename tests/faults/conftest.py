@@ -13,7 +13,7 @@ from pytest_sandbox import Client, Sandbox
 from pytest_sandbox._run import EngineProcess, Run
 
 #: Seconds after which something that must happen counts as never happening.
-PATIENCE = 30.0
+TIMEOUT = 30.0
 
 Until = Callable[[Callable[[], bool]], None]
 
@@ -144,7 +144,7 @@ def until() -> Until:
     """Wait for what nothing announces."""
 
     def wait(condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while not condition():
             assert time.monotonic() < deadline, "it never happened"
             time.sleep(0.01)

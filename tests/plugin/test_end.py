@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 #: Seconds to wait for what the kernel and the engine do on their own.
-PATIENCE = 30.0
+TIMEOUT = 30.0
 
 BUSY = """
 import pathlib
@@ -28,7 +28,7 @@ def test_busy(sandbox_factory, sandbox_engine):
 
 
 def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -118,7 +118,7 @@ def test_nothing_is_left_after_ctrl_c(
 
     os.killpg(run.pid, signal.SIGINT)
 
-    assert run.wait(PATIENCE) == pytest.ExitCode.INTERRUPTED
+    assert run.wait(TIMEOUT) == pytest.ExitCode.INTERRUPTED
     assert processes(f"sleep {mark}") == []
     assert list(temporary.glob("pytest-sandbox-*")) == []
 

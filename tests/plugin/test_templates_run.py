@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_sandbox.plugin.templates.store import Outcome, locked_slot
+from pytest_sandbox.plugin.templates.store import Outcome, locked_outcome
 
 from . import templates
 from .templates import HEAD, logged
@@ -186,36 +186,36 @@ class TestStore:
 
     def test_what_was_put_is_there_for_the_next(self, tmp_path: Path) -> None:
         outcome = Outcome("im-1", seconds=0.5, worker="gw0")
-        with locked_slot(tmp_path / "templates", "key", 1) as slot:
-            assert slot.outcome is None
-            slot.put(outcome)
+        with locked_outcome(tmp_path / "templates", "key", 1) as file:
+            assert file.outcome is None
+            file.put(outcome)
 
-        with locked_slot(tmp_path / "templates", "key", 1) as slot:
-            assert slot.outcome == outcome
-        with locked_slot(tmp_path / "templates", "other", 1) as slot:
-            assert slot.outcome is None
+        with locked_outcome(tmp_path / "templates", "key", 1) as file:
+            assert file.outcome == outcome
+        with locked_outcome(tmp_path / "templates", "other", 1) as file:
+            assert file.outcome is None
 
     def test_what_was_half_written_is_not_there(self, tmp_path: Path) -> None:
-        with locked_slot(tmp_path, "key", 1) as slot:
-            slot.put(Outcome("im-1"))
+        with locked_outcome(tmp_path, "key", 1) as file:
+            file.put(Outcome("im-1"))
         (tmp_path / "key").write_text((tmp_path / "key").read_text()[:10])
 
-        with locked_slot(tmp_path, "key", 1) as slot:
-            assert slot.outcome is None
-            slot.put(Outcome("im-2"))
-            assert slot.outcome == Outcome("im-2")
+        with locked_outcome(tmp_path, "key", 1) as file:
+            assert file.outcome is None
+            file.put(Outcome("im-2"))
+            assert file.outcome == Outcome("im-2")
 
     def test_a_shorter_outcome_replaces_a_longer_one(self, tmp_path: Path) -> None:
-        with locked_slot(tmp_path, "key", 1) as slot:
-            slot.put(Outcome(error="long " * 100))
-            slot.put(Outcome("im-1"))
+        with locked_outcome(tmp_path, "key", 1) as file:
+            file.put(Outcome(error="long " * 100))
+            file.put(Outcome("im-1"))
 
-            assert slot.outcome == Outcome("im-1")
+            assert file.outcome == Outcome("im-1")
 
     def test_waiting_for_another_worker_has_an_end(self, tmp_path: Path) -> None:
         with (
-            locked_slot(tmp_path, "key", 1),
+            locked_outcome(tmp_path, "key", 1),
             pytest.raises(TimeoutError, match="another worker has been building it for 0 s"),
-            locked_slot(tmp_path, "key", 0),
+            locked_outcome(tmp_path, "key", 0),
         ):
             pass

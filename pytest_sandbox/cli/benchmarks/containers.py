@@ -23,7 +23,7 @@ _RUN = ("--network", "none", "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=
 _IMAGE = "pytest-sandbox-bench"
 _PROGRAMS = ("/bin/sh", "/usr/bin/head", "/usr/bin/sleep")
 _WRITE = "head -c 10000000 /dev/zero > /data"
-_PATIENCE = 60.0
+_TIMEOUT = 60.0
 _MOST = 20  # samples: each is slow, and they vary little
 
 
@@ -61,7 +61,7 @@ def _samples(tool: str, count: int) -> Samples | str:
     except subprocess.CalledProcessError as error:
         return f"{' '.join(error.cmd)}: {error.stderr.strip()}"
     except subprocess.TimeoutExpired as error:
-        return f"{' '.join(error.cmd)}: not done within {_PATIENCE:g} seconds"
+        return f"{' '.join(error.cmd)}: not done within {_TIMEOUT:g} seconds"
 
 
 def _times(tool: str, count: int) -> Samples:
@@ -103,5 +103,5 @@ def _libraries(program: str) -> list[str]:
 
 
 def _call(*command: str) -> str:
-    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=_PATIENCE)
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=_TIMEOUT)
     return done.stdout

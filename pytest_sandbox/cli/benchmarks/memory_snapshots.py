@@ -14,7 +14,7 @@ from .samples import Samples
 from .session import Bench
 
 _PORT = 7000
-_PATIENCE = 30.0
+_TIMEOUT = 30.0
 _MOST = 20  # samples: each is slow, and they vary little
 
 _SERVER = f"""
@@ -140,13 +140,13 @@ def _answer(sandbox: Sandbox, question: bytes = b"") -> None:
 @contextlib.contextmanager
 def _connected(sandbox: Sandbox) -> Iterator[socket.socket]:
     address = sandbox.tunnels()[_PORT].tcp_socket
-    with socket.create_connection(address, _PATIENCE) as sock:
-        sock.settimeout(_PATIENCE)
+    with socket.create_connection(address, _TIMEOUT) as sock:
+        sock.settimeout(_TIMEOUT)
         yield sock
 
 
 def _until_answered(server: _Server, sandbox: Sandbox) -> None:
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + _TIMEOUT
     while not _answers(server, sandbox):
         assert time.monotonic() < deadline, f"{server.name} does not answer"
         time.sleep(0.005)

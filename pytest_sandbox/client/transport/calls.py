@@ -14,7 +14,7 @@ from pytest_sandbox._shared.clock import SystemClock
 
 from .channels import Channels, ServerLink
 from .errors import translated
-from .retries import CONTROL, Backoff, Patience, retrying
+from .retries import CONTROL, Backoff, RetryBudget, retrying
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
@@ -110,16 +110,16 @@ class Calls:
             metadata: of the call.
             backoff: how often it is opened again without a message in between.
         """
-        patience = Patience(backoff)
+        budget = RetryBudget(backoff)
         while True:
             try:
                 with translated(_rpc(request()), self._channels.server):
                     async for message in self._messages(method, request(), metadata):
-                        patience.renew()
+                        budget.renew()
                         yield message
                 return
             except Exception as error:
-                delay = patience.wait(error)
+                delay = budget.wait(error)
                 if delay is None:
                     raise
             await self.clock.sleep(delay)

@@ -33,7 +33,7 @@ _CLOSE_TIMEOUT = 2.0
 #: thread blocks does not wake it.
 _ATTENTION = 0.5
 #: Seconds that another loop has for its next call before it counts as idle.
-_PATIENCE = 0.002
+_IDLE_AFTER = 0.002
 
 
 class Portal:
@@ -88,7 +88,7 @@ class Portal:
         self._calls += change
         self._awaited += 0 if blocking else change
         # A blocked thread makes no more calls. Another loop that awaits one may make others.
-        self._loop.patience = _PATIENCE if self._awaited else 0.0
+        self._loop.idle_after = _IDLE_AFTER if self._awaited else 0.0
         self._loop.on_idle = self._idle if self._calls and self.idlers else None
 
     def _idle(self) -> bool:

@@ -69,7 +69,7 @@ def is_transient(error: Exception) -> bool:
     return isinstance(error, StreamTerminatedError | asyncio.TimeoutError)
 
 
-class Patience:
+class RetryBudget:
     """How often one call, or one stream, is still repeated.
 
     Args:
@@ -116,13 +116,13 @@ def _untranslated(error: Exception) -> Exception:
 
 async def retrying(attempt: Callable[[int], Awaitable[T]], backoff: Backoff, clock: Clock) -> T:
     """Call `attempt` with 0, 1, ... until it succeeds or an error is not worth another attempt."""
-    patience = Patience(backoff)
+    budget = RetryBudget(backoff)
     number = 0
     while True:
         try:
             return await attempt(number)
         except Exception as error:
-            delay = patience.wait(error)
+            delay = budget.wait(error)
             if delay is None:
                 raise
         await clock.sleep(delay)

@@ -1,9 +1,9 @@
 """Between the engine and the zygote.
 
-The engine begins with `SetupRequest`. A rootless zygote says `Unshared`, and waits for `IdsGiven`.
-Then it says `ZygoteReady`; or `SetupFailed`, and ends. After that the engine asks, and the zygote
-answers in any order; and it tells of sandboxes, `SandboxBorn` and `SandboxEnded`. When the engine
-closes the socket, the zygote ends, and every sandbox with it.
+The engine begins with `SetupRequest`. A rootless zygote says `UserNamespaceEntered`, and waits for
+`IdsGiven`. Then it says `ZygoteReady`; or `SetupFailed`, and ends. After that the engine asks, and
+the zygote answers in any order; and it tells of sandboxes, `SandboxBorn` and `SandboxEnded`. When
+the engine closes the socket, the zygote ends, and every sandbox with it.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class SetupRequest(Message):
 
 
 class IdsGiven(Message):
-    """The zygote's user namespace has its ids; follows `Unshared`."""
+    """The zygote's user namespace has its ids; follows `UserNamespaceEntered`."""
 
 
 ENGINE_TO_NEW_ZYGOTE = family(SetupRequest, IdsGiven)
@@ -244,7 +244,7 @@ ENGINE_TO_ZYGOTE = family(
 # What the zygote says.
 
 
-class Unshared(Message):
+class UserNamespaceEntered(Message):
     """The zygote is in a new user namespace, and waits for ids."""
 
 
@@ -300,6 +300,6 @@ class LayerMade(Message):
 
 
 ZYGOTE_TO_ENGINE = family(
-    *(Unshared, ZygoteReady, SetupFailed, SandboxBorn, SandboxEnded, LayerMade),
+    *(UserNamespaceEntered, ZygoteReady, SetupFailed, SandboxBorn, SandboxEnded, LayerMade),
     *(Succeeded, DescriptorAnswer, Failed),
 )

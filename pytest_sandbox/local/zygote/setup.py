@@ -19,7 +19,7 @@ from ..protocol.zygote import (
     IdsGiven,
     SetupFailed,
     SetupRequest,
-    Unshared,
+    UserNamespaceEntered,
     ZygoteReady,
 )
 from . import stage
@@ -113,7 +113,7 @@ def _become_root_of_users(engine: EngineSocket) -> None:
     # In one call: the kernel makes the user namespace first, which then owns the other,
     # user_namespaces(7).
     namespaces.unshare(namespaces.CLONE_NEWUSER | namespaces.CLONE_NEWNS)
-    engine.tell(Unshared())
+    engine.tell(UserNamespaceEntered())
     answer, _, _ = engine.receive(ENGINE_TO_NEW_ZYGOTE)
     if not isinstance(answer, IdsGiven):
         raise OSError(errno.EPIPE, "the engine is gone", "")

@@ -16,7 +16,7 @@ from .body import TIMEOUT, image_of
 from .changes import changes
 from .key import cache_key
 from .pytest_internals import definitions
-from .store import Outcome, Slot, locked_slot
+from .store import Outcome, OutcomeFile, locked_outcome
 from .template import ATTRIBUTE
 from .variant import indices
 
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 __tracebackhide__ = True  # a template that fails shows its own lines, not these
 
 #: Seconds, besides what its sandbox may live, that another worker may take to build a template.
-_PATIENCE = 60.0
+_BUILD_TIMEOUT = 60.0
 
 
 @dataclass
-class Use:
+class TemplateUse:
     """How this worker used a template.
 
     Attributes:
@@ -62,7 +62,7 @@ class Templates:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._session = config.stash[ENGINE]
-        self.uses: dict[str, Use] = {}
+        self.uses: dict[str, TemplateUse] = {}
         self.latest: dict[Template, Variant] = {}
 
     def copy(self, variant: Variant, changed: Mapping[str, Any]) -> Sandbox:
@@ -98,11 +98,11 @@ class Templates:
         """
         if variant.key not in self.uses:
             client = self._session.client()  # first: a missing engine is no fault of the template
-            with self._slot(variant) as slot:
-                outcome = slot.outcome if slot else None
+            with self._outcome_file(variant) as file:
+                outcome = file.outcome if file else None
                 if outcome is None:
-                    return self._build(variant, client, slot)
-            self.uses[variant.key] = Use(variant.title, variant.home, outcome)
+                    return self._build(variant, client, file)
+            self.uses[variant.key] = TemplateUse(variant.title, variant.home, outcome)
         outcome = self.uses[variant.key].outcome
         if outcome.skipped:
             pytest.skip(outcome.skipped)
@@ -123,26 +123,26 @@ class Templates:
                 yield {**self.spec(variant), **changes(item), "image": image}
 
     @contextlib.contextmanager
-    def _slot(self, variant: Variant) -> Iterator[Slot | None]:
+    def _outcome_file(self, variant: Variant) -> Iterator[OutcomeFile | None]:
         if settings(self._config).engine == "fake":  # each worker has its own engine
             yield None
             return
-        patience = _PATIENCE + sum(each.spec.get("timeout", TIMEOUT) for each in variant.stack)
+        timeout = _BUILD_TIMEOUT + sum(each.spec.get("timeout", TIMEOUT) for each in variant.stack)
         directory = self._session.run().directory / "templates"
-        with locked_slot(
-            directory, variant.key, patience, f"the template {variant.title!r}"
-        ) as slot:
-            yield slot
+        with locked_outcome(
+            directory, variant.key, timeout, f"the template {variant.title!r}"
+        ) as file:
+            yield file
 
-    def _build(self, variant: Variant, client: Client, slot: Slot | None) -> Outcome:
+    def _build(self, variant: Variant, client: Client, file: OutcomeFile | None) -> Outcome:
         started = time.monotonic()
 
         def tell(**what: Any) -> Outcome:
             seconds = time.monotonic() - started
             outcome = Outcome(seconds=seconds, worker=self._session.worker, **what)
-            self.uses[variant.key] = Use(variant.title, variant.home, outcome)
-            if slot is not None:
-                slot.put(outcome)
+            self.uses[variant.key] = TemplateUse(variant.title, variant.home, outcome)
+            if file is not None:
+                file.put(outcome)
             return outcome
 
         try:
@@ -197,9 +197,9 @@ class Templates:
 
     def _forget(self, variant: Variant, outcome: Outcome) -> None:
         del self.uses[variant.key]
-        with self._slot(variant) as slot:
-            if slot is not None and slot.outcome == outcome:
-                slot.clear()
+        with self._outcome_file(variant) as file:
+            if file is not None and file.outcome == outcome:
+                file.clear()
 
 
 def _image(image_id: str) -> Image:

@@ -49,7 +49,7 @@ class Outcome:
     skipped: str = ""
 
 
-class Slot:
+class OutcomeFile:
     """The file of one outcome, locked by this process."""
 
     def __init__(self, file: IO[str]) -> None:
@@ -77,13 +77,15 @@ class Slot:
 
 
 @contextlib.contextmanager
-def locked_slot(directory: Path, key: str, patience: float, title: str = "it") -> Iterator[Slot]:
+def locked_outcome(
+    directory: Path, key: str, timeout: float, title: str = "it"
+) -> Iterator[OutcomeFile]:
     """Lock the file of an outcome, as soon as no other worker holds the lock.
 
     Args:
         directory: of all outcomes; made if it is missing.
         key: of the variant.
-        patience: seconds to wait for another worker.
+        timeout: seconds to wait for another worker.
         title: of the variant, for the message.
 
     Raises:
@@ -92,22 +94,22 @@ def locked_slot(directory: Path, key: str, patience: float, title: str = "it") -
     directory.mkdir(mode=0o700, exist_ok=True)
     descriptor = os.open(directory / key, os.O_RDWR | os.O_CREAT, 0o600)
     with open(descriptor, "r+", encoding="utf-8") as file:
-        _lock(file, patience, title)
+        _lock(file, timeout, title)
         try:
-            yield Slot(file)
+            yield OutcomeFile(file)
         finally:
             # Unlocked, not only closed: a fork of this process may have the same open file.
             fcntl.flock(file, fcntl.LOCK_UN)
 
 
-def _lock(file: IO[str], patience: float, title: str) -> None:
-    deadline = time.monotonic() + patience
+def _lock(file: IO[str], timeout: float, title: str) -> None:
+    deadline = time.monotonic() + timeout
     while True:
         try:
             return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() > deadline:
                 raise TimeoutError(
-                    f"another worker has been building {title} for {patience:.0f} s"
+                    f"another worker has been building {title} for {timeout:.0f} s"
                 ) from None
         time.sleep(_POLL)

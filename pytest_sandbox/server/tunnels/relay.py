@@ -12,7 +12,7 @@ from pytest_sandbox.engine import Connection
 #: a reader.
 CHUNK = 64 * 1024
 #: Seconds that a client has to read the rest once everything else is over.
-PATIENCE = 5.0
+DRAIN_TIMEOUT = 5.0
 
 
 async def relay(
@@ -68,4 +68,4 @@ async def _down(connection: Connection, writer: asyncio.StreamWriter) -> None:
 async def _close(writer: asyncio.StreamWriter) -> None:
     writer.close()
     with contextlib.suppress(asyncio.TimeoutError):
-        await asyncio.wait_for(writer.wait_closed(), PATIENCE)
+        await asyncio.wait_for(writer.wait_closed(), DRAIN_TIMEOUT)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_sandbox.engine import EngineError, SupportsPorts
 
 from ..async_helpers import start
-from .relay import CHUNK, PATIENCE, relay, reset
+from .relay import CHUNK, DRAIN_TIMEOUT, relay, reset
 
 if TYPE_CHECKING:
     from ..model.sandbox import ServedSandbox
@@ -56,12 +56,12 @@ class TunnelListener:
         return port
 
     def close(self) -> None:
-        """Stop listening; clients have `PATIENCE` seconds to read what was sent before."""
+        """Stop listening; clients have `DRAIN_TIMEOUT` seconds to read what was sent before."""
         if self._server is not None:
             self._server.close()
         loop = asyncio.get_running_loop()
         for under_way in self._relays:
-            loop.call_later(PATIENCE, under_way.cancel)
+            loop.call_later(DRAIN_TIMEOUT, under_way.cancel)
 
     async def abort(self) -> None:
         """Stop listening, end all connections, and return when that is done."""

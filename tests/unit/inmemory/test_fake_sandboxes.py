@@ -173,7 +173,7 @@ def test_no_time_passes_while_files_of_this_machine_are_read_and_written(
 def test_time_passes_for_a_thread_of_the_loop_that_waits_for_it(
     fake: FakeSandboxes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pytest_sandbox._shared.idle_loop.THREADS_PATIENCE", 0.01)
+    monkeypatch.setattr("pytest_sandbox._shared.idle_loop.THREADS_IDLE_AFTER", 0.01)
     sandbox = Sandbox.create()
     wait = asyncio.to_thread(lambda: sandbox.exec("sleep", "100").wait())
     assert portal().run(wait) == 0

@@ -74,7 +74,7 @@ async def test_an_image_is_there_in_a_later_run() -> None:
         image = images_pb2.Image(dockerfile_commands=["FROM debian", "ENV A=b", 'CMD ["hang"]'])
         request = images_pb2.ImageGetOrCreateRequest(image=image)
         below = (await server.control.ImageGetOrCreate(request)).image_id
-        await store(
+        await store_image(
             server, await files_image(server, await sandbox_with(server, "x", image_id=below))
         )
 

@@ -240,7 +240,7 @@ async def test_the_end_of_the_sandbox_closes_its_tunnels() -> None:
 async def test_after_the_end_a_client_gets_what_is_left_but_not_for_ever(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(tunnel, "PATIENCE", 0.2)
+    monkeypatch.setattr(tunnel, "DRAIN_TIMEOUT", 0.2)
     async with tunnelled(80) as (server, sandbox, task, connect):
         reader, _ = await connect(80)
         _, inside = await task.connections.get()
@@ -291,7 +291,7 @@ async def test_connections_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_nothing_of_tunnels_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tunnel, "PATIENCE", 0.05)
+    monkeypatch.setattr(tunnel, "DRAIN_TIMEOUT", 0.05)
     async with serve(PortEngine()) as server:
 
         async def life() -> None:

@@ -206,7 +206,7 @@ class ZygoteLink:
             self._on_ended(message)
         elif isinstance(message, messages.SandboxBorn):
             self._pids[message.name] = message.pid
-        elif isinstance(message, messages.Unshared):
+        elif isinstance(message, messages.UserNamespaceEntered):
             self._give_ids()
         elif isinstance(message, messages.ZygoteReady):
             self.controllers = message.controllers
