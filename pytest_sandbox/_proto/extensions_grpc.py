@@ -43,6 +43,10 @@ class ExtensionsBase(abc.ABC):
     async def SnapshotForget(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.extensions_pb2.SnapshotForgetRequest, pytest_sandbox._proto.extensions_pb2.SnapshotForgetResponse]') -> None:
         pass
 
+    @abc.abstractmethod
+    async def ExecKill(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.extensions_pb2.ExecKillRequest, pytest_sandbox._proto.extensions_pb2.ExecKillResponse]') -> None:
+        pass
+
     def __mapping__(self) -> typing.Dict[str, grpclib.const.Handler]:
         return {
             '/pytest_sandbox.Extensions/SandboxPrepare': grpclib.const.Handler(
@@ -86,6 +90,12 @@ class ExtensionsBase(abc.ABC):
                 grpclib.const.Cardinality.UNARY_UNARY,
                 pytest_sandbox._proto.extensions_pb2.SnapshotForgetRequest,
                 pytest_sandbox._proto.extensions_pb2.SnapshotForgetResponse,
+            ),
+            '/pytest_sandbox.Extensions/ExecKill': grpclib.const.Handler(
+                self.ExecKill,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.extensions_pb2.ExecKillRequest,
+                pytest_sandbox._proto.extensions_pb2.ExecKillResponse,
             ),
         }
 
@@ -134,4 +144,10 @@ class ExtensionsStub:
             '/pytest_sandbox.Extensions/SnapshotForget',
             pytest_sandbox._proto.extensions_pb2.SnapshotForgetRequest,
             pytest_sandbox._proto.extensions_pb2.SnapshotForgetResponse,
+        )
+        self.ExecKill = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/pytest_sandbox.Extensions/ExecKill',
+            pytest_sandbox._proto.extensions_pb2.ExecKillRequest,
+            pytest_sandbox._proto.extensions_pb2.ExecKillResponse,
         )

@@ -84,3 +84,15 @@ class SnapshotForgetRequest(_message.Message):
 class SnapshotForgetResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
+
+class ExecKillRequest(_message.Message):
+    __slots__ = ("task_id", "exec_id")
+    TASK_ID_FIELD_NUMBER: _ClassVar[int]
+    EXEC_ID_FIELD_NUMBER: _ClassVar[int]
+    task_id: str
+    exec_id: str
+    def __init__(self, task_id: _Optional[str] = ..., exec_id: _Optional[str] = ...) -> None: ...
+
+class ExecKillResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...

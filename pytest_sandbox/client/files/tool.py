@@ -68,6 +68,9 @@ class FilesystemTool:
                 async for chunk in output:
                     yield chunk
             await ending
+        except BaseException:
+            background(_give_up(execution))
+            raise
         finally:
             await cancel_and_wait(ending)
 
@@ -83,7 +86,7 @@ class FilesystemTool:
                 await send(execution, content)
             await ending
         except BaseException:
-            background(execution.write(b"", True))  # else it would wait for the rest forever
+            background(_give_up(execution))
             raise
         finally:
             await cancel_and_wait(ending)
@@ -98,6 +101,12 @@ class FilesystemTool:
         code = await execution.wait()
         if code != 0:
             raise _failure(operation, path, code, await whole(execution, STDERR))
+
+
+async def _give_up(execution: Execution) -> None:
+    """End an operation that would wait for its caller forever, without what it has not got yet."""
+    await execution.kill()
+    await execution.write(b"", True)  # where it cannot be killed
 
 
 def _failure(operation: str, path: str, code: int, stderr: bytes) -> e.Error:

@@ -104,7 +104,7 @@ class Command:
             secret_ids=[await secret.reference.id(client) for secret in self.secrets],
             pty_info=terminal(self.pty),
         )
-        execution = ControlExecution(client.calls, self.timeout)
+        execution = ControlExecution(self.timeout, client.calls, request.task_id)
         response = await client.calls.control(lambda link: link.control.ContainerExec, request)
         execution.id = response.exec_id
         return execution

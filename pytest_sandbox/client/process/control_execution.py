@@ -34,13 +34,13 @@ class ControlExecution(Execution):
     """A command started through the control plane.
 
     Args:
-        calls: to call with.
         timeout: seconds after which the server kills it.
+        calls: to call with.
+        task_id: of the sandbox.
     """
 
-    def __init__(self, calls: Calls, timeout: int | None) -> None:
-        super().__init__(timeout, calls.clock)
-        self._calls = calls
+    def __init__(self, timeout: int | None, calls: Calls, task_id: str) -> None:
+        super().__init__(timeout, calls, task_id)
         self._index = 0
         self._writing = asyncio.Lock()
 

@@ -7,15 +7,19 @@ first byte, input is taken in order and each byte once, and time-outs have the c
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
+from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
+from pytest_sandbox._proto.extensions_pb2 import ExecKillRequest
 from pytest_sandbox._shared.async_tasks import within
 
-if TYPE_CHECKING:
-    from pytest_sandbox._shared.clock import Clock
+from ..exceptions import Error
 
+if TYPE_CHECKING:
+    from ..transport.calls import Calls
     from .output import OutputStream
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
@@ -31,16 +35,19 @@ class Execution(ABC):
 
     Args:
         timeout: seconds after which the server kills it.
-        clock: the time of the server.
+        calls: to call with.
+        task_id: of the sandbox.
     """
 
     #: Its id on the server.
     id: str
 
-    def __init__(self, timeout: int | None, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, timeout: int | None, calls: Calls, task_id: str) -> None:
+        self._calls = calls
+        self._clock = calls.clock
+        self._task_id = task_id
         # Taken before the server starts its own clock, so that its kill always comes later.
-        self._deadline = clock.monotonic() + timeout if timeout else None
+        self._deadline = self._clock.monotonic() + timeout if timeout else None
 
     @abstractmethod
     def output(self, descriptor: int) -> OutputStream:
@@ -57,11 +64,23 @@ class Execution(ABC):
             StdinClosedError: the input was closed before, or the command does not read it any more.
         """
 
+    async def _kill(self) -> None:
+        request = ExecKillRequest(task_id=self._task_id, exec_id=self.id)
+        await self._calls.control(lambda link: ExtensionsStub(link.channel).ExecKill, request)
+
     @abstractmethod
     async def _poll(self) -> int | None: ...
 
     @abstractmethod
     async def _wait(self) -> int: ...
+
+    async def kill(self) -> None:
+        """Kill it, and all that it has started; errors are dropped: its caller has given up.
+
+        Servers of this package can do that, Modal's cannot: there, it goes on.
+        """
+        with contextlib.suppress(Error):
+            await self._kill()
 
     async def poll(self) -> int | None:
         """Its exit code, or `None` while it runs."""

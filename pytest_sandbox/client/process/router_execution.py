@@ -45,10 +45,9 @@ class RouterExecution(Execution):
     """
 
     def __init__(self, task: TaskCalls, request: TaskExecStartRequest) -> None:
-        super().__init__(request.timeout_secs, task.clock)
+        super().__init__(request.timeout_secs, task.calls, request.task_id)
         self.id = request.exec_id = str(uuid.uuid4())
         self._task = task
-        self._task_id = request.task_id
         self._offset = 0
         self._writing = asyncio.Lock()
         self.started = background(task.call(lambda link: link.router.TaskExecStart, request))
@@ -73,6 +72,9 @@ class RouterExecution(Execution):
             except ConflictError as error:
                 raise StdinClosedError(str(error)) from error
             self._offset += len(data)
+
+    async def _kill(self) -> None:
+        await self._once_started(super()._kill)
 
     async def _poll(self) -> int | None:
         request = TaskExecPollRequest(task_id=self._task_id, exec_id=self.id)

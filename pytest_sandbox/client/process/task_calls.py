@@ -39,7 +39,7 @@ class TaskCalls:
     """
 
     def __init__(self, calls: Calls, sandbox_id: str) -> None:
-        self._calls = calls
+        self.calls = calls
         self.clock = calls.clock
         self._sandbox_id = sandbox_id
         self._id = ""
@@ -62,9 +62,7 @@ class TaskCalls:
         """
         while not self._id:
             request = SandboxGetTaskIdRequest(sandbox_id=self._sandbox_id)
-            response = await self._calls.control(
-                lambda link: link.control.SandboxGetTaskId, request
-            )
+            response = await self.calls.control(lambda link: link.control.SandboxGetTaskId, request)
             self._id = response.task_id
             if not self._id:
                 if response.task_result.status:
@@ -90,10 +88,10 @@ class TaskCalls:
         """A call of the command router, with the token of this task."""
         try:
             metadata = await self._bearer()
-            return await self._calls.router(method, request, metadata, backoff, timeout=timeout)
+            return await self.calls.router(method, request, metadata, backoff, timeout=timeout)
         except AuthError:
             metadata = await self._bearer(renew=metadata)
-            return await self._calls.router(method, request, metadata, backoff, timeout=timeout)
+            return await self.calls.router(method, request, metadata, backoff, timeout=timeout)
 
     async def stream(
         self, method: Streaming[Req, Res], request: Callable[[], Req]
@@ -101,12 +99,12 @@ class TaskCalls:
         """A stream of the command router, continued where it breaks off."""
         metadata = await self._bearer()
         try:
-            async for message in self._calls.stream(method, request, metadata, ROUTER):
+            async for message in self.calls.stream(method, request, metadata, ROUTER):
                 yield message
             return
         except AuthError:
             metadata = await self._bearer(renew=metadata)
-        async for message in self._calls.stream(method, request, metadata, ROUTER):
+        async for message in self.calls.stream(method, request, metadata, ROUTER):
             yield message
 
     async def _bearer(self, renew: Metadata | None = None) -> Metadata:
@@ -128,7 +126,7 @@ class TaskCalls:
     async def _renew(self) -> None:
         request = TaskGetCommandRouterAccessRequest(task_id=await self.id())
         try:
-            access = await self._calls.control(
+            access = await self.calls.control(
                 lambda link: link.control.TaskGetCommandRouterAccess, request
             )
         except ConflictError:

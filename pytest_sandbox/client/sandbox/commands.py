@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from pytest_sandbox._shared.async_tasks import background, finish
+
 from ..exceptions import InvalidError
 from ..process.command import Command
 from ..process.communicate import CompletedCommand, communicate, completed
 from ..process.container_process import ContainerProcess
+from ..process.execution import Execution
 from ..process.method_types import ExecMethod, RunMethod
 from ..process.stream_type import StreamType
 from ..secret import Secret
@@ -80,7 +83,7 @@ class CommandMethods:
             pty=pty,
         )
         return ContainerProcess(
-            await command.start(self._client, self._task),
+            await finish(command.start(self._client, self._task), Execution.kill),
             args=command.args,
             text=text,
             by_line=bufsize == 1,
@@ -103,6 +106,8 @@ class CommandMethods:
     ) -> CompletedCommand[Any]:
         """Run a command to its end, as `subprocess.run` does with captured output.
 
+        If this is cancelled or interrupted, the command is killed.
+
         Args:
             *args: the command and its arguments.
             input: what it reads from standard input; nothing, if not given.
@@ -122,8 +127,13 @@ class CommandMethods:
         """
         given = input.encode() if isinstance(input, str) else bytes(input or b"")
         command = self._command(args, timeout=timeout, workdir=workdir, env=env, secrets=secrets)
-        execution = await command.start(self._client, self._task, wait=False)
-        outcome = await communicate(execution, given)
+        starting = command.start(self._client, self._task, wait=False)
+        execution = await finish(starting, Execution.kill)
+        try:
+            outcome = await communicate(execution, given)
+        except BaseException:  # cancelled, or interrupted
+            background(execution.kill())
+            raise
         result = completed(command.args, outcome, text=text, timeout=timeout)
         if check:
             result.check()

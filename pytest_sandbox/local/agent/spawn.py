@@ -56,10 +56,16 @@ def find_command(command: str, search: str) -> str:
     raise refused or FileNotFoundError(errno.ENOENT, f"command not found (PATH={search})", command)
 
 
-def signal_session(session: int, number: int) -> None:
-    """Signal every process of a session; for a kill, until none is left that could fork more."""
+def signal_session(leader: int, number: int) -> None:
+    """Signal every process of a session.
+
+    A kill also ends descendants of its leader that went to another session, setsid(2), and comes
+    again until none is left that could fork more. It does not find those that left the session
+    and whose parent ended before: they are children of PID 1 then, like those of other commands.
+    """
+    sessions = {leader}
     for _ in range(8 if number == signal.SIGKILL else 1):
-        members = [pid for pid in _pids() if _session(pid) == session]
+        members = _members(leader, sessions, descendants=number == signal.SIGKILL)
         for pid in members:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
@@ -67,18 +73,35 @@ def signal_session(session: int, number: int) -> None:
             return
 
 
+def _members(leader: int, sessions: set[int], *, descendants: bool) -> set[int]:
+    """The processes of some sessions, to which those of the descendants are added if asked for."""
+    running = {pid: ids for pid in _pids() if (ids := _parent_and_session(pid)) is not None}
+    members = {pid for pid, (_, session) in running.items() if session in sessions}
+    while descendants:
+        found = {
+            pid
+            for pid, (parent, session) in running.items()
+            if session in sessions or parent == leader or parent in members
+        }
+        if found <= members:
+            break
+        members |= found
+        sessions |= {running[pid][1] for pid in found}
+    return members
+
+
 def _pids() -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]
 
 
-def _session(pid: int) -> int | None:
-    """The session of a process that still runs."""
+def _parent_and_session(pid: int) -> tuple[int, int] | None:
+    """The parent and the session of a process that still runs."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()
     except OSError:
         return None
-    return None if fields[0] in (b"Z", b"X") else int(fields[3])
+    return None if fields[0] in (b"Z", b"X") else (int(fields[1]), int(fields[3]))
 
 
 def _pipes(request: SpawnRequest, fds: list[int]) -> list[tuple[int, ...]]:

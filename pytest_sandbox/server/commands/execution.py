@@ -18,6 +18,7 @@ DRAIN_GRACE = 2.0
 TIMEOUT = "timeout"
 TERMINATED = "terminated"
 RESTORED = "restored"
+GIVEN_UP = "its caller, which gave up"
 
 
 class CommandExecution:
@@ -110,6 +111,12 @@ class CommandExecution:
         """Note why the process is about to be killed: its sandbox is ended or restored."""
         if self.process.poll() is None:
             self.ended_by = self.ended_by or reason
+
+    async def kill(self) -> None:
+        """Kill it: its caller has given up, and asks for nothing more."""
+        self.asked = True
+        self.expect_end(GIVEN_UP)
+        await self._kill()
 
     def task_ended(self) -> None:
         """Kill a process that exists only in the server; the engine has killed all others."""

@@ -70,3 +70,9 @@ class ExtensionServicer:
             raise invalid(f"{request.snapshot_id!r} is not the id of a snapshot")
         await self._state.snapshot_store.forget(request.snapshot_id)
         return pb.SnapshotForgetResponse()
+
+    async def ExecKill(self, request: pb.ExecKillRequest, call: ServedCall) -> pb.ExecKillResponse:
+        """Kill a command whose caller has given up; does nothing if it has ended."""
+        sandbox = self._state.sandboxes.of_task(request.task_id)
+        await sandbox.commands.get(request.exec_id).kill()
+        return pb.ExecKillResponse()

@@ -1,0 +1,165 @@
+"""A command whose caller gave up is killed, as `subprocess.run` kills its own."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_sandbox.client import Client, Sandbox, exceptions
+from pytest_sandbox.client.process.task_calls import TaskCalls
+
+from .giving_up import GIVING_UP, interrupted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+COMMAND = ("sh", "-c", "touch /tmp/began; sleep 7777; true")
+LOOK = "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' | grep -o 'sleep 777[7]' || true"
+
+
+@pytest.fixture(params=["router", "control plane"])
+def sandbox(
+    client: Client, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Sandbox]:
+    if request.param == "control plane":
+
+        async def routed(self: TaskCalls) -> bool:
+            return False
+
+        monkeypatch.setattr(TaskCalls, "routed", routed)
+    sandbox = Sandbox.create(client=client)
+    yield sandbox
+    sandbox.terminate()
+
+
+class Run:
+    """A step to give up: `run`, once the command has begun."""
+
+    def __init__(self, sandbox: Sandbox, **options: Any) -> None:
+        self._sandbox = sandbox
+        self._options = options
+
+    def __call__(self) -> object:
+        return self._sandbox.run(*COMMAND, **self._options)
+
+    async def aio(self) -> object:
+        return await self._sandbox.run.aio(*COMMAND, **self._options)
+
+
+def until_gone(sandbox: Sandbox) -> None:
+    deadline = time.monotonic() + 20
+    while left := sandbox.run("sh", "-c", LOOK).stdout:
+        assert time.monotonic() < deadline, f"still there: {left}"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("give_up", GIVING_UP)
+def test_a_run_that_is_given_up_kills_its_command(sandbox: Sandbox, give_up: Any) -> None:
+    give_up(Run(sandbox))
+
+    until_gone(sandbox)
+
+
+def when_begun(sandbox: Sandbox, then: Callable[[], object]) -> threading.Thread:
+    def wait() -> None:
+        while sandbox.run("test", "-e", "/tmp/began").returncode:
+            time.sleep(0.02)
+        then()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    return thread
+
+
+def test_an_interrupt_kills_a_command_that_has_begun(sandbox: Sandbox) -> None:
+    main = threading.main_thread().ident or 0
+    thread = when_begun(sandbox, lambda: signal.pthread_kill(main, signal.SIGINT))
+
+    with pytest.raises(KeyboardInterrupt):
+        sandbox.run(*COMMAND, input="x" * 4_000_000)
+    thread.join()
+
+    until_gone(sandbox)
+
+
+def test_a_cancellation_kills_a_command_that_has_begun(sandbox: Sandbox) -> None:
+    async def main() -> None:
+        task = asyncio.ensure_future(sandbox.run.aio(*COMMAND))
+        await asyncio.to_thread(when_begun(sandbox, lambda: None).join)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+
+    until_gone(sandbox)
+
+
+def test_an_error_of_a_signal_handler_kills_it(sandbox: Sandbox) -> None:
+    """As that of pytest-timeout does."""
+
+    def fail(*_: object) -> None:
+        raise TimeoutError("the test took too long")
+
+    before = signal.signal(signal.SIGALRM, fail)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.5)
+        with pytest.raises(TimeoutError, match="the test took too long"):
+            sandbox.run(*COMMAND)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+    until_gone(sandbox)
+
+
+def test_a_timeout_kills_what_left_the_session(sandbox: Sandbox) -> None:
+    with pytest.raises(exceptions.CommandTimeoutError):
+        sandbox.run("sh", "-c", "setsid setsid -w sleep 7777 & wait", timeout=1)
+
+    until_gone(sandbox)
+
+
+def test_a_file_that_is_written_when_the_caller_gives_up_keeps_its_content(
+    sandbox: Sandbox,
+) -> None:
+    content = b"x" * 200_000_000
+    sandbox.filesystem.write_text("old", "/tmp/file")
+
+    class Write:
+        def __call__(self) -> None:
+            sandbox.filesystem.write_bytes(content, "/tmp/file")
+
+    interrupted(Write())
+    time.sleep(1)
+
+    assert sandbox.filesystem.read_text("/tmp/file") == "old"
+    assert sandbox.ls("/tmp") == ["file"]
+
+
+class Exec(Run):
+    """A step to give up: the start of a command."""
+
+    def __call__(self) -> object:
+        return self._sandbox.exec(*COMMAND)
+
+    async def aio(self) -> object:
+        return await self._sandbox.exec.aio(*COMMAND)
+
+
+def test_an_exec_that_is_given_up_leaves_no_command_without_an_owner(sandbox: Sandbox) -> None:
+    async def main() -> None:
+        for _ in range(10):
+            task = asyncio.ensure_future(Exec(sandbox).aio())
+            await asyncio.sleep(0.001)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    asyncio.run(main())
+
+    until_gone(sandbox)
