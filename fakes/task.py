@@ -194,7 +194,7 @@ class MemoryTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshot
         self.kernel.fs.unmount(path)
 
     async def snapshot_memory(self) -> MemorySnapshot:
-        """Take a snapshot of files and processes; the task goes on."""
+        """Take a snapshot of files and processes; the task continues."""
         self._check()
         if not self.spec.freezable:
             raise InvalidSpec(

@@ -1,4 +1,4 @@
-"""`sleep`, which goes on in a copy of its sandbox."""
+"""`sleep`, which continues in a copy of its sandbox."""
 
 import math
 from collections.abc import Sequence

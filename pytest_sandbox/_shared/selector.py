@@ -1,4 +1,4 @@
-"""A selector that goes on where the kernel watches no more descriptors."""
+"""A selector that still works where the kernel watches no more descriptors."""
 
 import asyncio
 import errno

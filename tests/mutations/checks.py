@@ -56,7 +56,7 @@ async def output_ends(wire: Wire) -> None:
 
 
 async def output_comes_before_the_end(wire: Wire) -> None:
-    """Output can be read while the command goes on."""
+    """Output can be read while the command runs."""
     async with wire.raw() as sandbox:
         await wire.start(sandbox, "early", "sh", "-c", "echo ready; cat")
         reading = asyncio.ensure_future(wire.output(sandbox, "early"))
@@ -205,7 +205,7 @@ async def tags_belong_to_one_sandbox(wire: Wire) -> None:
 
 
 async def listings_are_paged(wire: Wire) -> None:
-    """A listing has the newest first, and goes on before the last one of a page."""
+    """A listing has the newest first, and continues before the last one of a page."""
     async with wire.raw("page") as a, wire.raw("page") as b, wire.raw("page") as c:
         request = pb.SandboxListRequest(tags=[pb.SandboxTag(tag_name="page", tag_value="yes")])
         page = (await wire.control.SandboxList(request)).sandboxes

@@ -14,7 +14,7 @@ from .wire import Wire
 
 @asynccontextmanager
 async def going_on(snapshot: SandboxSnapshot, *, name: str | None = None) -> AsyncIterator[Sandbox]:
-    """A sandbox that goes on from a snapshot, for the length of a `with`."""
+    """A sandbox that resumes from a snapshot, for the length of a `with`."""
     sandbox = await Sandbox._experimental_from_snapshot.aio(snapshot, name=name)
     try:
         yield sandbox
@@ -32,7 +32,7 @@ async def count(sandbox: Sandbox) -> str:
 
 
 async def copies_go_on(wire: Wire) -> None:
-    """A sandbox from a snapshot goes on where the other was, which goes on itself."""
+    """A sandbox from a snapshot continues where the other was, which continues itself."""
     async with wire.sandbox(*COUNT, _experimental_enable_snapshot=True) as source:
         await source.set_tags.aio({"tag": "same"})
         assert [await count(source) for _ in range(2)] == ["1\n", "2\n"]

@@ -24,7 +24,7 @@ async def put(sandbox: Sandbox, text: str, path: str = "/srv/f") -> None:
 
 
 async def images_have_the_files(wire: Wire) -> None:
-    """A sandbox of a snapshot has its files, and the sandbox that it was taken of goes on."""
+    """A sandbox of a snapshot has its files, and the sandbox that it was taken of continues."""
     async with wire.sandbox() as sandbox:
         await put(sandbox, "one")
         image = await sandbox.snapshot_filesystem.aio()

@@ -35,8 +35,8 @@ class FileIO(Generic[T]):
     Text is UTF-8. The position counts bytes. Operations are done one after another, in the order
     of the calls.
 
-    A read that is cancelled, times out or is interrupted loses nothing: the next one goes on
-    where it was. Other operations run to their end.
+    A read that is cancelled, times out or is interrupted loses nothing: the next one
+    continues where it was. Other operations run to their end.
 
     Attributes:
         remote: the file as this package sees it.

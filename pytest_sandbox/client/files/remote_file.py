@@ -1,7 +1,7 @@
 """An open file of a sandbox: its operations in order, and what was read ahead.
 
 A caller that waits for an operation may be cancelled, time out or be interrupted. The operation
-goes on all the same: by then the server may have moved the position of the file. What such an
+continues all the same: by then the server may have moved the position of the file. What such an
 abandoned read got is kept, and given to the next one.
 """
 

@@ -28,9 +28,9 @@ class StreamReader(Generic[T]):
     Text is decoded as UTF-8. Nothing is fetched before it is asked for, and no more than a few
     MiB ahead: a program whose output is not read will block, as with a pipe.
 
-    A read that is cancelled, times out or is interrupted loses nothing: the next one goes on
-    where it was. After an error too, reading goes on behind what was read. One task or thread
-    reads at a time.
+    A read that is cancelled, times out or is interrupted loses nothing: the next one
+    continues where it was. After an error too, the next read continues behind what was read. One
+    task or thread reads at a time.
 
     Args:
         output: the stream of bytes.
@@ -76,7 +76,7 @@ class StreamReader(Generic[T]):
 
         Raises:
             UnicodeDecodeError: it is not UTF-8, and was asked for as text; its `object` has the
-                bytes, and reading goes on behind them.
+                bytes, and the next read continues behind them.
             ConcurrentReadError: another task or thread is reading it.
             StreamClosedError: `aclose` was called meanwhile.
             DataLossError: it was read before, and has made room for newer output.

@@ -2,7 +2,7 @@
 
 Cancelling `await anext(generator)` throws into the generator and so ends it: what it was about to
 give is lost, and every later `anext` finds the end. Here a task of its own, the fetch, awaits the
-generator. Callers wait for that task: cancelling them cancels the wait, and the fetch goes on.
+generator. Callers wait for that task: cancelling them cancels the wait, not the fetch.
 What it fetched stays in `ready` until a caller takes it on its own side, behind the last `await`:
 a cancellation that comes between receipt and delivery finds the item where it was.
 """
@@ -30,7 +30,7 @@ class Fetching(Generic[T]):
 
     Args:
         opened: makes the generator. It is called again after an error, which ended the generator,
-            and on a new loop, to go on behind the last item that was given.
+            and on a new loop, to continue behind the last item that was given.
         name: what is read, for errors.
 
     Attributes:

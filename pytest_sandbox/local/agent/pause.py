@@ -48,7 +48,7 @@ class SandboxPause:
         raise OSError(errno.EBUSY, "a process of the sandbox cannot be stopped", "")
 
     def end(self) -> None:
-        """Let all go on that ran before."""
+        """Resume all that ran before."""
         self._signal(signal.SIGCONT)
 
     def _signal(self, number: int) -> None:

@@ -27,7 +27,7 @@ def begin_connection(family: int, port: int) -> int:
     try:
         sock.connect((_LOOPBACK[family], port))
     except BlockingIOError:
-        pass  # the usual case: it goes on while the socket travels
+        pass  # the usual case: it connects while the socket travels
     except OSError:
         sock.close()
         raise

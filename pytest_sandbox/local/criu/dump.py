@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..protocol.criu import DumpRequest
     from .runner import CriuRunner
 
-#: `--leave-running`: the sandbox goes on once all is copied. Connections are dumped too, without a
+#: `--leave-running`: the sandbox resumes once all is copied. Connections are dumped too, without a
 #: network lock: CRIU would run iptables(8) for that, which the image need not have, and nothing
 #: moves since all ends are stopped. `--shell-job` allows terminals, `--force-irmap` finds watched
 #: files by name, for an inode cannot be opened by its number on an overlay. Cgroups are not visible

@@ -49,7 +49,7 @@ def start_lazy_pages(criu: CriuRunner, state: DumpedState) -> None:
 
 
 def restore(criu: CriuRunner, request: RestoreRequest) -> tuple[int, ...]:
-    """Restore all trees, then let those go on that were not stopped when they were dumped.
+    """Restore all trees, then resume those that were not stopped when they were dumped.
 
     Args:
         criu: how.

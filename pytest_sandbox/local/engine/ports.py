@@ -136,7 +136,7 @@ class LocalConnection(Connection):
         self._rest = b""
 
     def release(self) -> None:
-        """Close at once; calls that wait for it go on."""
+        """Close at once; calls that wait for it are woken."""
         sock, self._sock = self._sock, None
         if sock is not None:
             self._loop.remove_reader(sock)

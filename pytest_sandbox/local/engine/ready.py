@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: Seconds between two tries, for what has to go on where the event loop cannot watch a descriptor.
+#: Seconds between two tries, for a wait on a descriptor that the event loop cannot watch.
 RETRY = 0.01
 
 
@@ -85,6 +85,6 @@ async def writable(fd: int) -> None:
 
 
 def finish(future: asyncio.Future[None]) -> None:
-    """Let what waits for a future go on, if it still waits."""
+    """Wake what waits for a future, if it still waits."""
     if not future.done():
         future.set_result(None)

@@ -32,14 +32,14 @@ class TreeWriter:
         self._depth = 0
 
     def enter(self, name: str) -> None:
-        """Make a directory and go on in it."""
+        """Make a directory and continue in it."""
         # For us alone until `leave`: its own mode might not let us write to it.
         os.mkdir(name, 0o700, dir_fd=self._folder)
         self._move(name)
         self._depth += 1
 
     def leave(self, attributes: Attributes) -> None:
-        """Complete a directory and go on in the one that it is in."""
+        """Complete a directory and continue in the one that it is in."""
         # Only now: writing to it changed its time, and may not be allowed by its mode.
         attributes.apply(self._folder)
         if self._depth:

@@ -70,7 +70,7 @@ def clone(
             ctypes.pythonapi.PyOS_AfterFork_Child()
             child()
         finally:
-            # Whatever happens, nothing of the parent's stack may go on in the child.
+            # Whatever happens, nothing of the parent's stack may continue in the child.
             os._exit(_FAILED)
     errno = ctypes.get_errno()
     ctypes.pythonapi.PyOS_AfterFork_Parent()

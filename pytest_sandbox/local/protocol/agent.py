@@ -145,7 +145,7 @@ class PauseRequest(Message):
 
 
 class ResumeRequest(Message):
-    """Let those go on that ran before `PauseRequest`; answered by `Succeeded`."""
+    """Resume those that ran before `PauseRequest`; answered by `Succeeded`."""
 
 
 ENGINE_TO_AGENT = family(

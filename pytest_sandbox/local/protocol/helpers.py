@@ -10,7 +10,7 @@ from .common import Failed
 from .message import Message
 from .wire import family
 
-#: The zygote to a new agent: go on. One that is not to go on sees the end of the stream.
+#: The zygote to a new agent: continue. One that shall not continue sees the end of the stream.
 GO = b"g"
 
 

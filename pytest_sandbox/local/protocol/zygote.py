@@ -144,7 +144,7 @@ class SnapshotAtEndRequest(Message):
 
 
 class SnapshotInPlaceRequest(Message):
-    """Make a layer of what a sandbox wrote, and have the sandbox go on over it.
+    """Make a layer of what a sandbox wrote, and have the sandbox continue on top of it.
 
     Nothing may run in the sandbox. Refused with `EBUSY` if its mounts do not allow this.
     """

@@ -58,7 +58,7 @@ def replace_store(config: SandboxConfig, stack: list[int], mount_namespace: int)
         # 1's too: pivot_root(2).
         mounts.pivot_root()
     except OSError:
-        # Back where they were: the sandbox goes on as if nothing had been tried.
+        # Back where they were: the sandbox continues as if nothing had been tried.
         for path in moved:
             mounts.move_mount(root, path, source=path[1:])
         os.fchdir(root)

@@ -207,12 +207,12 @@ class ServedSandbox:
 
         Raises:
             TaskEnded: it has ended, before or meanwhile.
-            EngineError: whatever `create` raises; the sandbox goes on as before.
+            EngineError: whatever `create` raises; the sandbox continues as before.
         """
         async with self.lock:
             self.check_running()
             spec = replace(self.spec, image=image.root_image(), resume=None)
-            # The new task first: if it cannot be created, the sandbox goes on as before.
+            # The new task first: if it cannot be created, the sandbox continues as before.
             task = await create(spec)
             try:
                 self.check_running()

@@ -58,14 +58,14 @@ class ExtensionServicer:
     async def ImageForget(
         self, request: pb.ImageForgetRequest, call: ServedCall
     ) -> pb.ImageForgetResponse:
-        """Delete a snapshot of files; sandboxes that were created from it go on."""
+        """Delete a snapshot of files; sandboxes that were created from it stay."""
         await self._state.images.forget(request.image_id)
         return pb.ImageForgetResponse()
 
     async def SnapshotForget(
         self, request: pb.SnapshotForgetRequest, call: ServedCall
     ) -> pb.SnapshotForgetResponse:
-        """Delete a snapshot of files and processes; sandboxes resumed from it go on."""
+        """Delete a snapshot of files and processes; sandboxes resumed from it stay."""
         if not request.snapshot_id.startswith("sn-"):
             raise invalid(f"{request.snapshot_id!r} is not the id of a snapshot")
         await self._state.snapshot_store.forget(request.snapshot_id)

@@ -20,7 +20,7 @@ async def relay(
 ) -> None:
     """Move bytes both ways until both have ended; then close both sides.
 
-    The end of one direction is passed on while the other goes on, as with TCP; over TLS, asyncio
+    The end of one direction is passed on while the other stays open, as with TCP; over TLS, asyncio
     ends both at once. An error on one side is passed on to the other.
     """
     up = asyncio.ensure_future(_up(reader, connection))

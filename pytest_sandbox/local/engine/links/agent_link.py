@@ -144,7 +144,7 @@ class AgentLink:
                 raise EngineUnavailable(f"a sandbox cannot be paused: {error.strerror}") from error
             yield answer
         finally:
-            # Also when the pause failed or the caller is cancelled: what was stopped goes on.
+            # Also when the pause failed or the caller is cancelled: resume what was stopped.
             ignore(self._ask(messages.ResumeRequest(), Succeeded, (), self._channel.send_through))
             self._channel.release()
             self.running.set()

@@ -32,7 +32,7 @@ async def dump(
     main: LocalProcess | None,
     room: int,
 ) -> StoredMemory:
-    """Stop everything in a sandbox, and store its files and memory; it goes on after that.
+    """Stop everything in a sandbox, and store its files and memory; it resumes after that.
 
     Args:
         spec: of the sandbox.

@@ -1,4 +1,4 @@
-"""Making a sandbox whose processes go on from a snapshot of their memory."""
+"""Creating a sandbox whose processes are restored from a snapshot of their memory."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ class Snapshotter:
         self.stack = ()
 
     async def snapshot(self, link: AgentLink, is_open: Callable[[], bool]) -> Snapshot:
-        """Take a snapshot of all files; the sandbox goes on.
+        """Take a snapshot of all files; the sandbox continues.
 
         Args:
             link: its agent.
