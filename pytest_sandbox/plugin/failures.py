@@ -9,6 +9,7 @@ import pytest
 
 from pytest_sandbox._run import EngineStartError
 
+from . import property_tests
 from .engine import ENGINE
 from .fakes import FAKE
 from .options import settings
@@ -47,6 +48,7 @@ def pytest_runtest_makereport(
         ids = [*owned.ids, *_from_wider_fixtures(item, owned.ids)]
         lines = settings(item.config).report_lines
         sections = [
+            *property_tests.hint(item, call.excinfo.value if call.excinfo else None),
             *_sections(session.connected, ids, session.hidden, lines),
             *_fake_sections(item, lines),
         ]

@@ -338,3 +338,33 @@ def test_show_capture_no_hides_the_sandboxes(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_it(sandbox): assert not sandbox")
 
     assert sections(pytester.runpytest("--show-capture=no")) == []
+
+
+@pytest.mark.parametrize("fixture", ["sandbox", "sandbox_factory", "template"])
+def test_a_fixture_in_a_plain_given_says_what_to_use(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, fixture: str
+) -> None:
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-o asyncio_default_fixture_loop_scope=function")
+    pytester.makepyfile(
+        f"""
+        from hypothesis import given, strategies as st
+        from pytest_sandbox import sandbox_template
+
+        @sandbox_template
+        def template(sandbox): ...
+
+        @given(st.integers())
+        def test_it({fixture}, number): ...
+        """
+    )
+
+    result = pytester.runpytest("-p", "hypothesispytest")
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*- sandboxes and @given -*",
+            f"All examples would share what '{fixture}' gave to the test.*",
+            "*sandbox.restore(clean)",
+        ]
+    )
