@@ -342,12 +342,18 @@ class RuntimeOutputMessage(_message.Message):
     def __init__(self, file_descriptor: _Optional[_Union[_common_pb2.FileDescriptor, str]] = ..., message: _Optional[str] = ..., message_bytes: _Optional[bytes] = ...) -> None: ...
 
 class SystemErrorMessage(_message.Message):
-    __slots__ = ("error_code", "error_message")
+    __slots__ = ("error_code", "error_message", "errno", "strerror", "filename")
     ERROR_CODE_FIELD_NUMBER: _ClassVar[int]
     ERROR_MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    ERRNO_FIELD_NUMBER: _ClassVar[int]
+    STRERROR_FIELD_NUMBER: _ClassVar[int]
+    FILENAME_FIELD_NUMBER: _ClassVar[int]
     error_code: SystemErrorCode
     error_message: str
-    def __init__(self, error_code: _Optional[_Union[SystemErrorCode, str]] = ..., error_message: _Optional[str] = ...) -> None: ...
+    errno: int
+    strerror: str
+    filename: bytes
+    def __init__(self, error_code: _Optional[_Union[SystemErrorCode, str]] = ..., error_message: _Optional[str] = ..., errno: _Optional[int] = ..., strerror: _Optional[str] = ..., filename: _Optional[bytes] = ...) -> None: ...
 
 class TaskGetCommandRouterAccessRequest(_message.Message):
     __slots__ = ("task_id",)

@@ -10,7 +10,8 @@
     ├── ExecutionError                    something went wrong while running
     │   ├── CommandFailedError            (ours) `run(..., check=True)`: the code is not 0
     │   └── UnsafeArchiveError            (ours) a download would have left its folder
-    ├── FilesystemExecutionError          a file operation failed, and no errno says why
+    ├── FilesystemExecutionError          `Sandbox.open`, ... failed in an uncommon way
+    │   └── FilesystemOSError             (ours) the same as an OSError, with its errno
     ├── InternalError                     a bug of the server
     ├── InvalidError                      an argument makes no sense
     │   └── ConflictError                 the request does not fit the current state
@@ -37,7 +38,8 @@
     └── UnimplementedError                not implemented yet
 
 `Sandbox.open`, `ls`, `mkdir` and `rm` raise the builtin `FileNotFoundError`, `PermissionError`,
-... as Modal's do, and `UnicodeDecodeError` comes from output that is not UTF-8 in text mode.
+... as Modal's do, with `errno` and `filename`. `UnicodeDecodeError` comes from output that is not
+UTF-8 in text mode.
 """
 
 from __future__ import annotations
@@ -103,7 +105,11 @@ class UnsafeArchiveError(ExecutionError):
 
 
 class FilesystemExecutionError(Error):
-    """A file operation failed in a way that has no errno."""
+    """A file operation failed in a way for which Modal's clients have no builtin exception."""
+
+
+class FilesystemOSError(FilesystemExecutionError, OSError):
+    """The same, with the `errno` and the `filename` of the failure."""
 
 
 class InternalError(Error):
@@ -190,8 +196,8 @@ class UnimplementedError(Error):
     """The feature that the message names is not implemented yet."""
 
 
-class SandboxFilesystemError(Error):
-    """Base class of what `Sandbox.filesystem` raises."""
+class SandboxFilesystemError(Error, OSError):
+    """Base class of what `Sandbox.filesystem` raises, with `errno`, `strerror` and `filename`."""
 
 
 class SandboxFilesystemNotFoundError(SandboxFilesystemError, FileNotFoundError):

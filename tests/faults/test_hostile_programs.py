@@ -1,5 +1,7 @@
 """Programs that will not behave hurt their own sandbox, for a bounded time."""
 
+import errno
+
 import pytest
 
 from pytest_sandbox import Client, Sandbox, exceptions
@@ -56,8 +58,9 @@ def test_a_full_disk_is_an_error_inside_and_costs_the_machine_little(
     assert done.returncode != 0
     assert "No space left on device" in done.stderr
     assert sandbox.filesystem.stat(f"{place}/big").size <= DISK
-    with pytest.raises(exceptions.SandboxFilesystemError, match="No space left"):
+    with pytest.raises(exceptions.SandboxFilesystemError, match="No space left") as full:
         sandbox.filesystem.write_bytes(bytes(2**20), f"{place}/more")
+    assert (full.value.errno, full.value.filename) == (errno.ENOSPC, f"{place}/more")
     assert sandbox.run("echo", "still works").stdout == "still works\n"
     sandbox.run("rm", f"{place}/big", check=True)
     sandbox.filesystem.write_bytes(bytes(2**20), f"{place}/more")

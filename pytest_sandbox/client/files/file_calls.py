@@ -6,11 +6,12 @@ An operation is two calls: one starts it, and one fetches its outcome.
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 from pytest_sandbox._proto import containers_pb2 as pb
 
-from ..exceptions import FilesystemExecutionError
+from ..exceptions import FilesystemExecutionError, FilesystemOSError
 from ..process.splitting import Lines
 from ..transport.retries import CONTROL
 from ..validation import check_path, check_seconds
@@ -27,21 +28,8 @@ __tracebackhide__ = True  # a failing test shows the caller's line, not these
 #: Seconds that the server holds a request for output, as Modal's client asks.
 _HOLD = 55.0
 
-_BY_CODE: dict[int, type[Exception]] = {
-    pb.SYSTEM_ERROR_CODE_PERM: PermissionError,
-    pb.SYSTEM_ERROR_CODE_NOENT: FileNotFoundError,
-    pb.SYSTEM_ERROR_CODE_IO: OSError,
-    pb.SYSTEM_ERROR_CODE_NXIO: OSError,
-    pb.SYSTEM_ERROR_CODE_NOMEM: MemoryError,
-    pb.SYSTEM_ERROR_CODE_ACCES: PermissionError,
-    pb.SYSTEM_ERROR_CODE_EXIST: FileExistsError,
-    pb.SYSTEM_ERROR_CODE_NOTDIR: NotADirectoryError,
-    pb.SYSTEM_ERROR_CODE_ISDIR: IsADirectoryError,
-    pb.SYSTEM_ERROR_CODE_INVAL: OSError,
-    pb.SYSTEM_ERROR_CODE_MFILE: OSError,
-    pb.SYSTEM_ERROR_CODE_FBIG: OSError,
-    pb.SYSTEM_ERROR_CODE_NOSPC: OSError,
-}
+#: Errors for which Modal's clients raise the builtin exception of the number.
+_BUILTIN = frozenset(pb.SystemErrorCode.values()) - {pb.SYSTEM_ERROR_CODE_UNSPECIFIED}
 
 
 class FileCalls:
@@ -58,19 +46,19 @@ class FileCalls:
             lambda link: link.control.ContainerFilesystemExec, request, timeout=None
         )
 
-    async def run(self, **operation: Any) -> bytes:
-        """Run an operation to its end, and return its outcome.
+    async def run(self, path: str, **operation: Any) -> bytes:
+        """Run an operation on a path to its end, and return its outcome.
 
         Raises:
-            OSError, FilesystemExecutionError: it failed.
+            OSError: it failed.
         """
-        return await self.result((await self.start(**operation)).exec_id)
+        return await self.result(path, (await self.start(**operation)).exec_id)
 
-    async def result(self, exec_id: str) -> bytes:
-        """The outcome of an operation.
+    async def result(self, path: str, exec_id: str) -> bytes:
+        """The outcome of an operation on a path.
 
         Raises:
-            OSError, FilesystemExecutionError: it failed.
+            OSError: it failed.
         """
         request = pb.ContainerFilesystemExecGetOutputRequest(exec_id=exec_id, timeout=_HOLD)
         parts: list[bytes] = []
@@ -81,11 +69,11 @@ class FileCalls:
                 lambda link: link.control.ContainerFilesystemExecGetOutput, request, CONTROL
             )
             for batch in batches:
-                ended = _is_last(batch)
+                ended = _is_last(batch, path)
                 parts += batch.output
         return b"".join(parts)
 
-    async def _events(self, exec_id: str) -> AsyncGenerator[bytes, None]:
+    async def _events(self, path: str, exec_id: str) -> AsyncGenerator[bytes, None]:
         """The events of a watch as they happen. The server gives each event once."""
         request = pb.ContainerFilesystemExecGetOutputRequest(exec_id=exec_id, timeout=_HOLD)
         ended = False
@@ -98,11 +86,11 @@ class FileCalls:
             ):
                 for chunk in batch.output:
                     yield chunk
-                ended = _is_last(batch)
+                ended = _is_last(batch, path)
 
     async def ls(self, path: str) -> list[str]:
         """The names in a directory."""
-        listing = await self.run(file_ls_request=pb.ContainerFileLsRequest(path=path))
+        listing = await self.run(path, file_ls_request=pb.ContainerFileLsRequest(path=path))
         try:
             return [str(name) for name in json.loads(listing)["paths"]]
         except (ValueError, KeyError, TypeError):
@@ -111,11 +99,13 @@ class FileCalls:
     async def mkdir(self, path: str, parents: bool) -> None:
         """Make a directory."""
         request = pb.ContainerFileMkdirRequest(path=path, make_parents=parents)
-        await self.run(file_mkdir_request=request)
+        await self.run(path, file_mkdir_request=request)
 
     async def rm(self, path: str, recursive: bool) -> None:
         """Remove a file or a directory."""
-        await self.run(file_rm_request=pb.ContainerFileRmRequest(path=path, recursive=recursive))
+        await self.run(
+            path, file_rm_request=pb.ContainerFileRmRequest(path=path, recursive=recursive)
+        )
 
     async def watch(
         self,
@@ -131,25 +121,29 @@ class FileCalls:
         request = pb.ContainerFileWatchRequest(path=path, recursive=recursive, timeout_secs=timeout)
         started = await self.start(file_watch_request=request)
         lines = Lines()
-        async for chunk in self._events(started.exec_id):
+        async for chunk in self._events(path, started.exec_id):
             for line in lines.feed(chunk):
                 if line.strip() and (change := event(line)).type in types:
                     yield change
 
 
-def _is_last(batch: pb.FilesystemRuntimeOutputBatch) -> bool:
+def _is_last(batch: pb.FilesystemRuntimeOutputBatch, path: str) -> bool:
     """Whether a batch ends the outcome of an operation.
 
     Raises:
-        OSError, FilesystemExecutionError: with an error.
+        OSError: with an error.
     """
     if batch.HasField("error"):
-        raise _failure(batch.error)
+        raise _failure(batch.error, path)
     return batch.eof
 
 
-def _failure(error: pb.SystemErrorMessage) -> Exception:
-    kind = _BY_CODE.get(error.error_code, FilesystemExecutionError)
-    if issubclass(kind, OSError):
-        return kind(error.error_code, error.error_message)
-    return kind(error.error_message)
+def _failure(error: pb.SystemErrorMessage, path: str) -> Exception:
+    """The error, of the class that Modal's clients raise for its code."""
+    if error.error_code == pb.SYSTEM_ERROR_CODE_NOMEM:
+        return MemoryError(error.error_message)
+    kind = OSError if error.error_code in _BUILTIN else FilesystemOSError
+    number = error.errno or error.error_code
+    if not number:
+        return FilesystemExecutionError(error.error_message)
+    return kind(number, error.strerror or error.error_message, os.fsdecode(error.filename) or path)

@@ -31,7 +31,8 @@ __tracebackhide__ = True  # a failing test shows the caller's line, not these
 class SandboxFilesystem:
     """Files in a sandbox. Paths are absolute; calls raise `SandboxFilesystemError`s.
 
-    Every one of these is also the builtin `OSError` of its kind, `FileNotFoundError`, ...
+    Every one of these is also the builtin `OSError` of its kind, `FileNotFoundError`, ..., with
+    `errno` and `filename`: the path that was given, or one above or below it that is to blame.
     `NotFoundError` says that the sandbox is gone.
     """
 

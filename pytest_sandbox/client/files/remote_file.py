@@ -66,7 +66,7 @@ class RemoteFile:
         request = pb.ContainerFileOpenRequest(path=self.path, mode=self.mode.text)
         response = await self._calls.start(file_open_request=request)
         self.descriptor = response.file_descriptor
-        await self._calls.result(response.exec_id)
+        await self._calls.result(self.path, response.exec_id)
         self.closed = False
         return self
 
@@ -77,7 +77,7 @@ class RemoteFile:
             missing = None if size is None else size - len(self._ahead)
             if missing is None or missing > 0:
                 request = pb.ContainerFileReadRequest(file_descriptor=self.descriptor, n=missing)
-                self._ahead += await self._calls.run(file_read_request=request)
+                self._ahead += await self._calls.run(self.path, file_read_request=request)
             return size
 
         await self._read(pending, fetch)
@@ -88,7 +88,7 @@ class RemoteFile:
         async def fetch() -> int | None:
             if b"\n" not in self._ahead:
                 request = pb.ContainerFileReadLineRequest(file_descriptor=self.descriptor)
-                self._ahead += await self._calls.run(file_read_line_request=request)
+                self._ahead += await self._calls.run(self.path, file_read_line_request=request)
             return self._ahead.find(b"\n") + 1 or None
 
         await self._read(pending, fetch)
@@ -112,7 +112,7 @@ class RemoteFile:
             for start in range(0, len(data), chunk_size):
                 chunk = data[start : start + chunk_size]
                 request = pb.ContainerFileWriteRequest(file_descriptor=self.descriptor, data=chunk)
-                await self._calls.run(file_write_request=request)
+                await self._calls.run(self.path, file_write_request=request)
 
         await self._in_turn(work)
 
@@ -125,7 +125,7 @@ class RemoteFile:
 
         async def work() -> None:
             await self._give_back()
-            await self._calls.run(**operation)
+            await self._calls.run(self.path, **operation)
 
         await self._in_turn(work)
 
@@ -134,7 +134,7 @@ class RemoteFile:
 
         async def work() -> None:
             request = pb.ContainerFileCloseRequest(file_descriptor=self.descriptor)
-            await self._calls.run(file_close_request=request)
+            await self._calls.run(self.path, file_close_request=request)
 
         if not self.closed:
             self.closed = True
@@ -170,7 +170,7 @@ class RemoteFile:
             request = pb.ContainerFileSeekRequest(
                 file_descriptor=self.descriptor, offset=-step, whence=pb.SEEK_CUR
             )
-            await self._calls.run(file_seek_request=request)
+            await self._calls.run(self.path, file_seek_request=request)
             del self._ahead[-step:]
 
     def check_open(self) -> None:

@@ -7,7 +7,9 @@ with a JSON object on standard error that describes the error.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 from pytest_sandbox._shared.async_tasks import background, cancel_and_wait
@@ -37,6 +39,17 @@ _BY_KIND: dict[str, type[e.SandboxFilesystemError]] = {
     "PathAlreadyExists": e.SandboxFilesystemPathAlreadyExistsError,
     "DirectoryNotEmpty": e.SandboxFilesystemDirectoryNotEmptyError,
     "FileTooLarge": e.SandboxFilesystemFileTooLargeError,
+}
+#: What a server that does not tell the number means.
+_NUMBERS = {
+    "NotFound": errno.ENOENT,
+    "IsDirectory": errno.EISDIR,
+    "NotDirectory": errno.ENOTDIR,
+    "IsFile": errno.ENOTDIR,
+    "PermissionDenied": errno.EACCES,
+    "PathAlreadyExists": errno.EEXIST,
+    "DirectoryNotEmpty": errno.ENOTEMPTY,
+    "FileTooLarge": errno.EFBIG,
 }
 
 
@@ -116,11 +129,13 @@ def _failure(operation: str, path: str, code: int, stderr: bytes) -> e.Error:
         kind, message = str(report["error_kind"]), str(report["message"])
     except (ValueError, KeyError, TypeError):
         said = stderr.decode(errors="replace").strip() or "nothing"
-        return e.SandboxFilesystemError(
-            f"{operation} of {path!r} ended with code {code}, and said {said}"
-        )
+        text = f"{operation} ended with code {code}, and said {said}"
+        return e.SandboxFilesystemError(errno.EIO, text, path)
     if kind == "NotSupported":
         return e.InvalidError(f"{message}: {path!r} does not support {operation}")
     if operation in ("WriteFile", "Unpack") and kind == "AlreadyExists":
-        kind = "NotDirectory"  # a file is where a folder has to be made
-    return _BY_KIND.get(kind, e.SandboxFilesystemError)(f"{message}: {path!r}")
+        # A file is where a folder has to be made.
+        report, kind, message = {}, "NotDirectory", os.strerror(errno.ENOTDIR)
+    number = int(report.get("errno") or _NUMBERS.get(kind, errno.EIO))
+    about = str(report.get("filename") or path)
+    return _BY_KIND.get(kind, e.SandboxFilesystemError)(number, message, about)

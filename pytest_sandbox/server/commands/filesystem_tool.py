@@ -21,7 +21,7 @@ from typing import Any
 
 from pytest_sandbox._shared.async_tasks import cancel_and_wait
 from pytest_sandbox._shared.checks import is_absolute_path
-from pytest_sandbox.engine import Clock, Entry, EntryKind, Files, OpenFile, TaskEnded
+from pytest_sandbox.engine import Clock, Entry, EntryKind, Files, TaskEnded
 
 from ..async_helpers import closing
 from .virtual_process import Streams
@@ -34,11 +34,17 @@ CHUNK = 1024 * 1024
 _NEW_FILE = 0o644
 
 
-class ToolError(Exception):
-    """An error with the kind that clients turn into an exception."""
+class ToolError(OSError):
+    """An error with another kind than its number has by itself.
 
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__(message)
+    Args:
+        kind: what clients turn into an exception.
+        number: the `errno`.
+        message: what to say, without the path.
+    """
+
+    def __init__(self, kind: str, number: int, message: str) -> None:
+        super().__init__(number, message)
         self.kind = kind
 
 
@@ -78,7 +84,8 @@ class _Tool:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
         if entry.size > READ_LIMIT:
             raise ToolError(
-                "FileTooLarge", f"the file has {entry.size} bytes, more than {READ_LIMIT}"
+                *("FileTooLarge", errno.EFBIG),
+                f"the file has {entry.size} bytes, more than {READ_LIMIT}",
             )
         file = await self._files.open(path, os.O_RDONLY)
         try:
@@ -99,24 +106,26 @@ class _Tool:
         path = parameters.path()
         mode = await self._check_target(path)
         part = f"{os.path.dirname(path).rstrip('/')}/.{uuid.uuid4()}"
-        file = await self._files.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         try:
-            try:
-                await self._write_input(file)
-            finally:
-                await file.close()
+            await self._write_part(part, mode)
             await self._files.replace(part, path)
-        except BaseException:
+        except BaseException as error:
             with suppress(OSError, TaskEnded):
                 await self._files.remove(part)
+            if isinstance(error, OSError):
+                raise OSError(error.errno, error.strerror, path) from error
             raise
 
-    async def _write_input(self, file: OpenFile) -> None:
-        offset = 0
-        async with closing(self._streams.stdin.follow(0, CHUNK)) as chunks:
-            async for data in chunks:
-                await file.pwrite(offset, data)
-                offset += len(data)
+    async def _write_part(self, part: str, mode: int) -> None:
+        file = await self._files.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        try:
+            offset = 0
+            async with closing(self._streams.stdin.follow(0, CHUNK)) as chunks:
+                async for data in chunks:
+                    await file.pwrite(offset, data)
+                    offset += len(data)
+        finally:
+            await file.close()
 
     async def _check_target(self, path: str) -> int:
         """Make the folders above a file, unless there is a file to replace; its permissions."""
@@ -131,7 +140,7 @@ class _Tool:
         if entry.kind is EntryKind.DIRECTORY:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
         if entry.kind is EntryKind.OTHER:
-            raise ToolError("Other", "not a regular file")
+            raise ToolError("Other", errno.EINVAL, "not a regular file")
         return stat.S_IMODE(entry.mode) if entry.kind is EntryKind.FILE else _NEW_FILE
 
     async def list_files(self, parameters: "_Parameters") -> None:
@@ -144,8 +153,8 @@ class _Tool:
     async def make_directory(self, parameters: "_Parameters") -> None:
         try:
             await self._files.mkdir(parameters.path(), parents=parameters.flag("parents"))
-        except FileExistsError as error:
-            raise ToolError("PathAlreadyExists", str(error)) from None
+        except FileExistsError:
+            raise ToolError("PathAlreadyExists", errno.EEXIST, os.strerror(errno.EEXIST)) from None
 
     async def remove(self, parameters: "_Parameters") -> None:
         await self._files.remove(parameters.path(), recursive=parameters.flag("recursive"))
@@ -155,7 +164,7 @@ class _Tool:
         wanted = parameters.optional("filter", list)
         timeout = parameters.optional("timeout_secs", (int, float))
         if timeout is not None and not timeout >= 0:  # which NaN is not either
-            raise ToolError("Other", f"timeout_secs cannot be {timeout!r}")
+            raise ToolError("Other", errno.EINVAL, f"timeout_secs cannot be {timeout!r}")
         events = self._files.watch(parameters.path(), recursive=parameters.flag("recursive"))
         printing = asyncio.ensure_future(self._print_events(events, wanted))
         ends = [printing, asyncio.ensure_future(self._input_end())]
@@ -185,8 +194,13 @@ class _Tool:
                 await self._streams.stdout.append(data)
 
     async def unpack(self, parameters: "_Parameters") -> None:
+        path = parameters.path()
         async with closing(self._streams.stdin.follow(0, CHUNK)) as chunks:
-            await self._files.unpack(parameters.path(), chunks)
+            try:
+                await self._files.unpack(path, chunks)
+            except OSError as error:  # about a member, by its name in the tar
+                about = os.path.join(path, error.filename or "")
+                raise OSError(error.errno, error.strerror, about) from error
 
 
 _Operation = Callable[[_Tool, "_Parameters"], Awaitable[None]]
@@ -213,7 +227,7 @@ class _Parameters:
     def path(self) -> str:
         path = self._values.get("path")
         if not is_absolute_path(path):
-            raise ToolError("Other", f"path must be an absolute path, not {path!r}")
+            raise ToolError("Other", errno.EINVAL, f"path must be an absolute path, not {path!r}")
         return path
 
     def flag(self, name: str) -> bool:
@@ -222,7 +236,7 @@ class _Parameters:
     def optional(self, name: str, kinds: "type | tuple[type, ...]") -> Any:
         value = self._values.get(name)
         if value is not None and not isinstance(value, kinds):
-            raise ToolError("Other", f"{name} cannot be {value!r}")
+            raise ToolError("Other", errno.EINVAL, f"{name} cannot be {value!r}")
         return value
 
 
@@ -233,7 +247,7 @@ def _parse(arguments: Sequence[str]) -> tuple[_Operation, _Parameters]:
         return _OPERATIONS[name], _Parameters(dict(parameters))
     except (ValueError, KeyError, TypeError, AttributeError):
         raise ToolError(
-            "Other",
+            *("Other", errno.EINVAL),
             f"expected one JSON object with one key of {', '.join(_OPERATIONS)}, "
             f"not {' '.join(arguments)[:200]!r}",
         ) from None
@@ -269,11 +283,15 @@ _KINDS = {
 
 
 def _report(error: Exception) -> bytes:
-    kind = "Other"
-    message = str(error) or type(error).__name__
-    if isinstance(error, ToolError):
-        kind = error.kind
-    elif isinstance(error, OSError):
-        kind = _KINDS.get(error.errno or 0, "Io")
-        message = error.strerror or message
-    return json.dumps({"version": 1, "error_kind": kind, "message": message}).encode()
+    """The error as JSON: what Modal's clients read, and beside that what `OSError` has."""
+    report: dict[str, Any] = {
+        "version": 1,
+        "error_kind": "Other",
+        "message": str(error) or type(error).__name__,
+    }
+    if isinstance(error, OSError):
+        own = _KINDS.get(error.errno or 0, "Io")
+        report["error_kind"] = error.kind if isinstance(error, ToolError) else own
+        report["message"] = error.strerror or report["message"]
+        report["errno"], report["filename"] = error.errno, error.filename
+    return json.dumps(report).encode()

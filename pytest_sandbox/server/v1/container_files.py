@@ -6,6 +6,7 @@
 
 import errno
 import json
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -135,10 +136,15 @@ def _batch(data: bytes | None) -> pb.FilesystemRuntimeOutputBatch:
 def _system_error(error: OSError) -> pb.SystemErrorMessage:
     number = error.errno or 0
     code = _CODES.get(number, number if number in pb.SystemErrorCode.values() else 0)
-    message = error.strerror or str(error)
-    if error.filename is not None:
-        message = f"{message}: {error.filename!r}"
-    return pb.SystemErrorMessage(error_code=pb.SystemErrorCode.Name(code), error_message=message)
+    text = error.strerror or str(error)
+    message = text if error.filename is None else f"{text}: {error.filename!r}"
+    return pb.SystemErrorMessage(
+        error_code=pb.SystemErrorCode.Name(code),
+        error_message=message,
+        errno=number,
+        strerror=text,
+        filename=os.fsencode(error.filename or ""),
+    )
 
 
 # The operations
@@ -227,5 +233,5 @@ def _range(
 
 def _absolute(path: str) -> str:
     if not is_absolute_path(path):
-        raise OSError(errno.EINVAL, f"the path must be absolute, not {path!r}")
+        raise OSError(errno.EINVAL, "the path is not absolute", path)
     return path
