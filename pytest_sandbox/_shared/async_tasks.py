@@ -87,7 +87,7 @@ async def within(clock: Clock, seconds: float, work: Coroutine[Any, Any, T]) -> 
     Raises:
         asyncio.TimeoutError: it took longer; it was cancelled and has ended.
     """
-    task = asyncio.ensure_future(work)
+    task = background(work)  # it may fail in the turn in which the caller is cancelled
     try:
         await _done_or_late(task, clock, seconds)
     finally:

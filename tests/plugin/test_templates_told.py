@@ -223,9 +223,37 @@ def test_the_summary_tells_what_templates_cost(project: Project) -> None:
         [
             "*= sandbox templates =*",
             "once: built in 0.?? s - used once, *.? ms",
-            "prepared[[]0]: built in 0.?? s - used 2 times, *.? ms each (median)",
+            "prepared[[]red]: built in 0.?? s - used 2 times, *.? ms each (median)",
         ]
     )
+
+
+def test_the_summary_names_the_parameters_of_templates_as_the_ids_of_tests_do(
+    project: Project,
+) -> None:
+    result = project.run(
+        """
+        import pytest
+
+        @sandbox_template(params=[object(), 3], ids=["a-b", None])
+        def base(sandbox, request): ...
+
+        @sandbox_template(params=["red"])
+        def above(base, request): ...
+
+        @pytest.mark.parametrize("other", ["x", "y"])
+        def test_it(other, above): ...
+
+        @pytest.mark.parametrize(("one", "two"), [(1, 2)])
+        def test_together(one, two, base): ...
+        """,
+        "-v",
+    )
+
+    result.assert_outcomes(passed=6)
+    summary = [line.partition(":")[0] for line in result.outlines if ": built in" in line]
+    names = ["above[red-a-b]", "above[red-3]", "base[a-b]", "base[3]"]
+    assert sorted(summary) == sorted(names)
 
 
 def test_what_cannot_be_kept_is_built_and_the_summary_says_so(project: Project) -> None:
