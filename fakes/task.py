@@ -123,7 +123,7 @@ class MemoryTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshot
         except OSError as error:
             number = error.errno or 0
             raise SpawnFailed(
-                number, f"cannot start in the folder {workdir!r}: {os.strerror(number)}"
+                number, f"cannot start in the directory {workdir!r}: {os.strerror(number)}"
             ) from None
         process = None
         try:

@@ -153,7 +153,7 @@ class WordReader:
         if self.at_end() or self.text[self.position] in self._tilde_ends:
             return [Tilde()]
         if self.text[self.position].isalpha():
-            raise Unknown("the home folder of a named user, ~name,")
+            raise Unknown("the home directory of a named user, ~name,")
         return [Literal("~", quoted=True)]
 
     def _refuse_braces(self, parts: list[Part]) -> None:

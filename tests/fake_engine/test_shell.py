@@ -38,7 +38,7 @@ from .conftest import content, run
         ("sh", "echo ${x:1:2}", "the expansion ${x:...}"),
         ("sh", "echo ${!x}", "the indirection ${!...}"),
         ("sh", "echo $((x=1))", "the operator = in $((...))"),
-        ("sh", "echo ~root", "the home folder of a named user"),
+        ("sh", "echo ~root", "the home directory of a named user"),
         ("sh", "case x in x) ;;& esac", "the end ;;& of a case"),
         ("sh", "echo x >& file", "the redirection >&file"),
         ("sh", "getopts ab x", "the command getopts"),

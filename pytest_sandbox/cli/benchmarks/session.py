@@ -93,7 +93,7 @@ class Bench:
         if os.path.exists(f"/proc/{pid}"):
             self.leftovers.append(f"process {pid}")
         if os.path.exists(directory):
-            self.leftovers.append(f"folder {directory}")
+            self.leftovers.append(f"directory {directory}")
 
     def as_json(self) -> dict[str, Any]:
         """All results, for programs."""
