@@ -1,4 +1,7 @@
-"""A directory of this machine as a tar, with links, modes, times and holes."""
+"""A directory of this machine as a tar, with links, modes, times and holes.
+
+Sockets, pipes and devices are left out: nothing in the sandbox is at their other end.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,6 @@ from typing import TYPE_CHECKING, Protocol
 
 from pytest_sandbox._shared.tar.disk_source import DiskSource
 from pytest_sandbox._shared.tar.member import MemberKind
-
-from ..exceptions import InvalidError
 
 if TYPE_CHECKING:
     from pytest_sandbox._shared.tar.member import Member
@@ -30,10 +31,9 @@ class Writable(Protocol):
 def pack(folder: str, sink: Writable) -> None:
     """Write a directory, itself as `.` and all that is in it, to a sink.
 
-    Files that vanish meanwhile are left out.
+    Files that vanish meanwhile are left out, and what is no file, directory or link.
 
     Raises:
-        InvalidError: something in it is no file, directory or link.
         OSError: something in it cannot be read.
     """
     for chunk in _Upload(folder).pack(itself=True):
@@ -43,11 +43,11 @@ def pack(folder: str, sink: Writable) -> None:
 class _Upload(DiskSource):
     """A directory of this machine, whose owners mean nothing in a sandbox."""
 
-    def member(self, path: str, name: str, info: os.stat_result) -> Member:
-        """What a file is in the sandbox, where it belongs to root."""
+    def member(self, path: str, name: str, info: os.stat_result) -> Member | None:
+        """What a file is in the sandbox, where it belongs to root; `None` leaves it out."""
         member = super().member(path, name, info)
         if member is None or member.kind not in _KINDS:
-            raise InvalidError(f"{path} is no file, directory or link, so it cannot be uploaded")
+            return None
         member.uid = member.gid = 0
         return member
 

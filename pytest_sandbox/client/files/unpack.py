@@ -8,7 +8,9 @@ The tar is not trusted:
 - files are made anew, never opened for writing, so that what a hard link shares stays as it is;
 - links that would lead out of the directory are refused unless they are asked for, so that
   a reader of the copy does not read other files of this machine;
-- there are no devices, pipes or sockets, no owners, and no set-user-id bits.
+- there are no devices (refused), pipes (left out) or sockets, and no owners;
+- files have no set-id bits unless they are asked for: as the caller owns them, any user of this
+  machine could run the sandbox's program with the caller's rights.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from pytest_sandbox._shared import relative_path
 from pytest_sandbox._shared.tar.disk_target import DiskTarget
-from pytest_sandbox._shared.tar.member import TarError
+from pytest_sandbox._shared.tar.member import MemberKind, TarError
 from pytest_sandbox._shared.tar.reader import Reader
 from pytest_sandbox._shared.tar.unpack import unpack as unpack_tar
 
@@ -38,19 +40,22 @@ class Readable(Protocol):
         """`size` bytes, or fewer at the end."""
 
 
-def unpack(source: Readable, folder: str, *, outside_links: bool) -> None:
+def unpack(
+    source: Readable, folder: str, *, outside_links: bool, set_id_bits: bool = False
+) -> None:
     """Write what a tar holds below a directory.
 
     Args:
         source: the tar.
         folder: an existing directory.
         outside_links: make links that lead out of it too.
+        set_id_bits: give files their set-user-id and set-group-id bits.
 
     Raises:
         UnsafeArchiveError: it is no tar, or a member would not stay below the directory.
         OSError: it cannot be written.
     """
-    target = _HostTarget(folder, outside_links)
+    target = _HostTarget(folder, outside_links, set_id_bits)
     try:
         unpack_tar(Reader(source.read), target)
     except TarError as error:
@@ -65,17 +70,20 @@ class _HostTarget(DiskTarget):
     Args:
         path: the directory.
         outside_links: make links that lead out of it too.
+        set_id_bits: give files their set-user-id and set-group-id bits.
     """
 
-    def __init__(self, path: str, outside_links: bool) -> None:
+    def __init__(self, path: str, outside_links: bool, set_id_bits: bool) -> None:
         super().__init__(path)
         self._outside_links = outside_links
-        self._depth = 0
+        self._file_mode = 0o7777 if set_id_bits else 0o1777
+        self._entered: tuple[str, ...] = ()
+        self._left_out: set[tuple[str, ...]] = set()
 
     def enter(self, parts: tuple[str, ...], *, make: bool) -> None:
         """Enter a directory."""
         super().enter(parts, make=make)
-        self._depth = len(parts)
+        self._entered = parts
 
     def step(self, name: str, folder: int, *, make: bool) -> tuple[int, bool]:
         """Open a directory in another one; a link in its place is not followed."""
@@ -88,7 +96,9 @@ class _HostTarget(DiskTarget):
 
     def symlink(self, name: str, member: Member) -> None:
         """Make a link, unless it leads out."""
-        if not self._outside_links and not relative_path.stays_inside(member.target, self._depth):
+        if not self._outside_links and not relative_path.stays_inside(
+            member.target, len(self._entered)
+        ):
             raise TarError(
                 f"the link {member.name!r} leads out of the directory, to {member.target!r}; "
                 "outside_links=True copies such links as they are"
@@ -100,11 +110,23 @@ class _HostTarget(DiskTarget):
         if not stat.S_ISREG(os.lstat(name, dir_fd=folder).st_mode):
             raise TarError(f"{member.name!r} is a hard link to something that is not a file")
 
+    def hard_link(self, name: str, member: Member, source: tuple[str, ...]) -> None:
+        """Make another name of a file; leave out that of a pipe."""
+        if source in self._left_out:
+            self._left_out.add((*self._entered, name))
+        else:
+            super().hard_link(name, member, source)
+
     def special(self, name: str, member: Member) -> None:
-        """Refuse it."""
+        """Leave out a pipe: nothing here is at its other end. Refuse a device."""
+        if member.kind is MemberKind.FIFO:
+            self._left_out.add((*self._entered, name))
+            return
         raise TarError(f"{member.name!r} is no file, directory or link")
 
     def attributes(self, fd: int, member: Member) -> None:
-        """Set the mode, without set-id bits, and the time."""
-        os.fchmod(fd, member.mode & 0o777)
+        """Set the mode, with set-id bits only where they are asked for, and the time."""
+        # On a directory they give nobody any rights.
+        mask = 0o7777 if member.kind is MemberKind.DIRECTORY else self._file_mode
+        os.fchmod(fd, member.mode & mask)
         os.utime(fd, ns=(member.mtime_ns, member.mtime_ns))

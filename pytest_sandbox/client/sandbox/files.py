@@ -49,9 +49,10 @@ class FileMethods:
     async def upload(self, local: str | os.PathLike[str], remote: str) -> None:
         """Copy what is in a directory of this machine into one of the sandbox.
 
-        Links, modes, times and holes are preserved; root owns everything there. What is in the
-        sandbox already is replaced where names are the same; directories that exist keep their mode
-        and owner, `remote` too, as with `cp -r local/. remote`.
+        Links, modes, times and holes are preserved; root owns everything there. Pipes, sockets and
+        devices are left out. What is in the sandbox already is replaced where names are the same;
+        directories that exist keep their mode and owner, `remote` too, as with `cp -r local/.
+        remote`.
 
         Args:
             local: the directory here.
@@ -59,7 +60,6 @@ class FileMethods:
 
         Raises:
             OSError: something here cannot be read.
-            InvalidError: something here is no file, directory or link.
             SandboxFilesystemError: it cannot be written there.
         """
         check_path(remote, "remote")
@@ -69,19 +69,26 @@ class FileMethods:
 
     @dual
     async def download(
-        self, remote: str, local: str | os.PathLike[str], *, outside_links: bool = False
+        self,
+        remote: str,
+        local: str | os.PathLike[str],
+        *,
+        outside_links: bool = False,
+        set_id_bits: bool = False,
     ) -> None:
         """Copy what is in a directory of the sandbox into one of this machine.
 
-        Links, modes, times and holes are preserved, owners and set-user-id bits are not. Nothing is
-        written outside `local`, whatever programs in the sandbox have prepared. What is here
-        already is replaced where names are the same; directories that exist keep their mode.
+        Links, modes, times and holes are preserved, owners are not. Pipes and sockets are left out.
+        Nothing is written outside `local`, whatever programs in the sandbox have prepared. What is
+        here already is replaced where names are the same; directories that exist keep their mode.
 
         Args:
             remote: the directory there.
             local: the directory here, made if need be.
             outside_links: copy links too that lead out of the directory. By default they are
                 an error, because a reader of the copy would read other files of this machine.
+            set_id_bits: keep the set-user-id and set-group-id bits of files. By default they are
+                dropped, because the copies are yours: whoever can run them would have your rights.
 
         Raises:
             UnsafeArchiveError: there is such a link, a device, ...
@@ -92,8 +99,11 @@ class FileMethods:
         folder = os.fspath(local)
         await asyncio.to_thread(os.makedirs, folder, exist_ok=True)
         tool = FilesystemTool(self._client, self._task)
+        unpacking = partial(
+            unpack, folder=folder, outside_links=outside_links, set_id_bits=set_id_bits
+        )
         async with aclosing(tool.read("Pack", remote)) as chunks:
-            await read_by(chunks, partial(unpack, folder=folder, outside_links=outside_links))
+            await read_by(chunks, unpacking)
 
     # Modal's older calls
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import io
 import os
 import stat
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_sandbox._shared.tar.disk_source import DiskSource
 from pytest_sandbox.client import (
     Client,
     FileType,
@@ -526,11 +528,45 @@ def test_a_download_leaves_directories_that_exist_as_they_are(
 
 
 def test_an_upload_that_fails_here_leaves_nothing_waiting(
-    sandbox: Sandbox, call: Call, tmp_path: Path
+    sandbox: Sandbox, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    os.mkfifo(tmp_path / "pipe")
+    def refuse(_: DiskSource, path: str, *rest: object) -> None:
+        raise PermissionError(errno.EACCES, "not yours", path)
 
-    with pytest.raises(exceptions.InvalidError, match="pipe"):
+    monkeypatch.setattr(DiskSource, "member", refuse)
+
+    with pytest.raises(PermissionError, match="not yours"):
         call(sandbox.upload, tmp_path, "/srv/t")
 
     assert sandbox.run("echo", "hi").stdout == "hi\n"
+
+
+def test_pipes_are_left_out_of_a_copy_in_either_direction(
+    sandbox: Sandbox, call: Call, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("content")
+    os.mkfifo(tmp_path / "pipe")
+
+    there = f"/srv/{tmp_path.name}"
+
+    call(sandbox.upload, tmp_path, there)
+    assert sandbox.ls(there) == ["file"]
+    sandbox.run("mkfifo", f"{there}/other", check=True)
+    call(sandbox.download, there, tmp_path / "back")
+
+    assert os.listdir(tmp_path / "back") == ["file"]
+
+
+def test_set_id_bits_survive_both_ways_if_they_are_asked_for(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    (tmp_path / "program").touch()
+    (tmp_path / "program").chmod(0o4755)
+    sandbox.upload(tmp_path, "/srv/set id")
+    assert sandbox.run("stat", "-c", "%a", "/srv/set id/program").stdout == "4755\n"
+
+    sandbox.download("/srv/set id", tmp_path / "asked", set_id_bits=True)
+    sandbox.download("/srv/set id", tmp_path / "not asked")
+
+    assert (tmp_path / "asked" / "program").stat().st_mode & 0o7777 == 0o4755
+    assert (tmp_path / "not asked" / "program").stat().st_mode & 0o7777 == 0o755

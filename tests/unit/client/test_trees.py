@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import socket
 import stat
 import tarfile
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pytest_sandbox.client.exceptions import InvalidError, UnsafeArchiveError
+from pytest_sandbox.client.exceptions import UnsafeArchiveError
 from pytest_sandbox.client.files.pack import pack
 from pytest_sandbox.client.files.unpack import unpack
 
@@ -27,9 +28,9 @@ def packed(folder: Path) -> bytes:
     return sink.getvalue()
 
 
-def unpacked(data: bytes, folder: Path, *, outside_links: bool = False) -> Path:
+def unpacked(data: bytes, folder: Path, *, outside_links: bool = False, **options: Any) -> Path:
     folder.mkdir(exist_ok=True)
-    unpack(io.BytesIO(data), str(folder), outside_links=outside_links)
+    unpack(io.BytesIO(data), str(folder), outside_links=outside_links, **options)
     return folder
 
 
@@ -150,11 +151,27 @@ def test_everything_that_is_packed_belongs_to_root(tree: Path) -> None:
     assert owners == {(0, 0, "", "")}
 
 
-def test_what_is_neither_file_directory_nor_link_cannot_be_packed(tmp_path: Path) -> None:
+def test_pipes_and_sockets_are_left_out_of_a_tar(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     os.mkfifo(tmp_path / "pipe")
+    os.link(tmp_path / "pipe", tmp_path / "pipe too")
+    monkeypatch.chdir(tmp_path)  # the path of a socket is short
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("socket")
+    (tmp_path / "file").write_text("")
 
-    with pytest.raises(InvalidError, match="pipe is no file"):
-        packed(tmp_path)
+    with tarfile.open(fileobj=io.BytesIO(packed(tmp_path))) as archive:
+        assert archive.getnames() == [".", "file"]
+
+
+def test_pipes_of_a_tar_are_left_out(tmp_path: Path) -> None:
+    pipes = member("d/p", tarfile.FIFOTYPE), member("q", HARD, linkname="d/p")
+    again = member("r", HARD, linkname="q")
+
+    copy = unpacked(tar(*pipes, again, member("f")), tmp_path / "copy")
+
+    assert set(described(copy)) == {"d", "f"}
 
 
 def test_what_is_there_is_replaced_and_the_rest_is_left_alone(tmp_path: Path) -> None:
@@ -196,13 +213,16 @@ def test_two_tars_are_unpacked_into_one_folder_at_a_time(tmp_path: Path) -> None
     assert sorted(os.listdir(tmp_path / "copy")) == sorted(member.name for member in members)
 
 
-def test_modes_have_no_set_user_id_bits(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("asked", "mode"), [(False, 0o755), (True, 0o6755)])
+def test_files_have_set_id_bits_only_if_they_are_asked_for(
+    tmp_path: Path, asked: bool, mode: int
+) -> None:
     data = tar(member("f", mode=0o6755), member("d", tarfile.DIRTYPE, mode=0o3777))
 
-    copy = unpacked(data, tmp_path / "copy")
+    copy = unpacked(data, tmp_path / "copy", set_id_bits=asked)
 
-    assert stat.S_IMODE((copy / "f").stat().st_mode) == 0o755
-    assert stat.S_IMODE((copy / "d").stat().st_mode) == 0o777
+    assert stat.S_IMODE((copy / "f").stat().st_mode) == mode
+    assert stat.S_IMODE((copy / "d").stat().st_mode) == 0o3777
 
 
 # Hostile tars. Above the folder there is a file that must stay as it is, and nothing else.
@@ -245,7 +265,6 @@ HOSTILE = {
     ],
     "a device": [member("d", tarfile.CHRTYPE, devmajor=1, devminor=3)],
     "a disk": [member("d", tarfile.BLKTYPE, devmajor=8)],
-    "a pipe": [member("p", tarfile.FIFOTYPE)],
     "an unknown kind": [member("u", b"Z")],
 }
 
