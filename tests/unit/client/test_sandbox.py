@@ -243,7 +243,7 @@ def test_writing_to_a_sandbox_that_has_ended_is_an_error(sandboxes: Make) -> Non
     sandbox.wait()
     sandbox.stdin.write("word")
 
-    with pytest.raises(ValueError, match="finished"):
+    with pytest.raises(ValueError, match="has ended"):
         sandbox.stdin.drain()
 
 

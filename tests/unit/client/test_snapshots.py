@@ -137,11 +137,11 @@ def test_an_ended_sandbox_has_nothing_to_keep(fake: FakeSandboxes) -> None:
     image = sandbox.snapshot_filesystem()
     sandbox.terminate()
 
-    with pytest.raises(exceptions.NotFoundError, match="finished"):
+    with pytest.raises(exceptions.NotFoundError, match="has ended"):
         sandbox.snapshot_filesystem()
-    with pytest.raises(exceptions.NotFoundError, match="finished"):
+    with pytest.raises(exceptions.NotFoundError, match="has ended"):
         sandbox.restore(image)
-    with pytest.raises(exceptions.NotFoundError, match="finished"):
+    with pytest.raises(exceptions.NotFoundError, match="has ended"):
         fake.client.extensions.snapshot_and_end(sandbox)
 
 
