@@ -1,7 +1,8 @@
 """Tasks with a time limit, and tasks that finish although their caller is cancelled."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import gc
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -18,6 +19,11 @@ def run(main: Callable[[VirtualClock], Awaitable[None]]) -> None:
         loop.run_until_complete(main(clock))
     finally:
         loop.close()
+
+
+async def finish_of(clock: Clock, work: Coroutine[Any, Any, None]) -> None:
+    """`finish`, with the arguments that `within` takes besides the time."""
+    await finish(work)
 
 
 async def answer() -> int:
@@ -78,6 +84,34 @@ async def test_an_error_in_time_is_raised(clock: Clock) -> None:
 
     with pytest.raises(LookupError):
         await within(clock, 10, fails())
+
+
+@pytest.mark.parametrize("clock", [SystemClock(), VirtualClock()], ids=["real", "virtual"])
+@pytest.mark.parametrize("limit", [lambda clock, work: within(clock, 10, work), finish_of])
+@pytest.mark.asyncio
+async def test_an_error_in_the_turn_of_a_cancellation_is_not_logged(
+    limit: Callable[..., Awaitable[None]], clock: Clock
+) -> None:
+    logged: list[dict[str, Any]] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: logged.append(context))
+    failing = loop.create_future()
+
+    async def work() -> None:
+        await failing
+
+    waiting = asyncio.ensure_future(limit(clock, work()))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    failing.set_exception(LookupError())
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    del waiting
+    await asyncio.sleep(0)  # what the loop runs now does not refer to the tasks any more
+    gc.collect()
+    assert logged == []
 
 
 @pytest.mark.asyncio
