@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .pytest_internals import register_fixture
+from .pytest_internals import parameter_ids, register_fixture
 from .signature import disguise
 from .template import ATTRIBUTE, Template, template_name
 from .variant import Variant, indices
@@ -95,12 +95,14 @@ def _image_function(template: Template, home: str) -> Callable[..., Variant]:
         parent = given.pop(template.parent) if template.parent else None
         if "request" in template.parameters:
             given["request"] = request
+        item = request.session.stash[_CURRENT]
         return Variant(
             template,
             home,
             parent,
             given,
-            indices(request.session.stash[_CURRENT], template.image_fixture),
+            indices(item, template.image_fixture),
+            parameter_ids(item),
         )
 
     names = ("request", *template.parameters, *filter(None, [template.parent]))

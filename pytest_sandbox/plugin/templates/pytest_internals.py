@@ -18,6 +18,15 @@ def definitions(item: pytest.Item) -> Mapping[str, Sequence[pytest.FixtureDef[An
     return info.name2fixturedefs if info is not None else {}
 
 
+def parameter_ids(item: pytest.Item) -> Mapping[str, str]:
+    """For each parameter of a test its part of the id; empty where several have one together."""
+    callspec: Any = getattr(item, "callspec", None)
+    ids: Sequence[str] = getattr(callspec, "_idlist", ())
+    if not ids or len(ids) != len(callspec.params):
+        return {}  # parameters that are declared together, or hidden, have fewer ids than names
+    return dict(zip(callspec.params, ids, strict=True))
+
+
 def register_fixture(
     node: pytest.Module,
     name: str,

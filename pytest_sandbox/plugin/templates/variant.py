@@ -24,6 +24,7 @@ class Variant:
         parent: what its sandbox starts from; `None` for a fresh sandbox.
         given: the values of the fixtures that its function takes.
         indices: for each parametrized fixture that it depends on, the index of the parameter.
+        ids: for each parameter of the test its id, where pytest tells.
     """
 
     template: Template
@@ -31,6 +32,7 @@ class Variant:
     parent: Variant | None
     given: Mapping[str, Any]
     indices: Mapping[str, int]
+    ids: Mapping[str, str]
 
     @property
     def stack(self) -> tuple[Variant, ...]:
@@ -58,9 +60,9 @@ class Variant:
 
     @property
     def title(self) -> str:
-        """The name of the template, with the indices of the parameters."""
-        numbers = ", ".join(str(index) for _, index in sorted(self.indices.items()))
-        return f"{self.template.name}[{numbers}]" if numbers else self.template.name
+        """The name of the template, with the ids of the parameters as in the id of a test."""
+        parts = [self.ids.get(name, str(index)) for name, index in self.indices.items()]
+        return f"{self.template.name}[{'-'.join(parts)}]" if parts else self.template.name
 
 
 def indices(item: Any, name: str) -> dict[str, int]:
