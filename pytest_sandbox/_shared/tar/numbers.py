@@ -6,7 +6,7 @@ from .member import TarError
 
 _NANO = 10**9
 #: Decimal digits of a number in an extended header; more than 64 bits have.
-_MOST_DIGITS = 20
+MOST_DIGITS = 20
 #: Seconds that fit into `time_t`.
 _SECONDS = 1 << 63
 
@@ -34,7 +34,7 @@ def parse_decimal(text: str) -> int:
     Raises:
         TarError: it is none.
     """
-    if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
+    if not (text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS):
         raise TarError(f"{text[:40]!r} is not a number")
     return int(text)
 

@@ -7,19 +7,18 @@ from .numbers import parse_decimal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 #: A key with its value; keys of GNU's first sparse format come more than once, in order.
 Record = tuple[str, str]
 
 
-def parse(payload: bytes) -> list[Record]:
-    """The records of an extended header.
+def parse(payload: bytes) -> Iterator[Record]:
+    """The records of an extended header, one at a time: there may be a million of them.
 
     Raises:
         TarError: they are malformed.
     """
-    records: list[Record] = []
     start = 0
     while start < len(payload) and payload[start]:
         digits, space, _ = payload[start : start + 21].partition(b" ")
@@ -28,9 +27,8 @@ def parse(payload: bytes) -> list[Record]:
         key, equals, value = body[:-1].partition(b"=")
         if not space or end > len(payload) or body[-1:] != b"\n" or not (key and equals):
             raise TarError("an extended header is malformed")
-        records.append((_text(key), _text(value)))
+        yield _text(key), _text(value)
         start = end
-    return records
 
 
 def _text(data: bytes) -> str:

@@ -13,12 +13,22 @@ from .numbers import checked_time, parse_decimal, parse_time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from .pax import Record
 
-#: Bytes that a long name or an extended header may take: a stream cannot make us collect more.
+#: Bytes that all extended headers and long names of one member may take together.
 _LARGEST_PAYLOAD = 1 << 22
+#: Records that one member may have. Only maps of holes repeat a key, two records for each part.
+_MOST_RECORDS = 1 << 16
+#: Characters that the values for all members may have: each member is read with them again.
+_LARGEST_GLOBAL = 1 << 13
+#: Records with other keys are skipped, so that a stream cannot make us collect them.
+_KEYS = frozenset(
+    ["path", "linkpath", "size", "mtime", "uid", "gid"]
+    + [f"GNU.sparse.{name}" for name in ("name", "major", "minor", "size", "realsize")]
+    + [f"GNU.sparse.{name}" for name in ("map", "offset", "numbytes")]
+)
 _CHUNK = 256 * 1024
 _SHOWN = 80
 #: The largest id; the one above it means "none": chown(2).
@@ -63,19 +73,26 @@ class Reader:
         self._skip(self._left + self._padding)
         self._left = self._padding = 0
         records: list[Record] = []
-        while (block := self._header_block(expected=bool(records))) is not None:
+        collected = 0  # bytes that `records` took in the stream
+        while (block := self._header_block(expected=bool(collected))) is not None:
             header = Header(block)
-            if header.type in (b"x", b"X"):
-                records += pax.parse(self._payload(header))
-            elif header.type == b"g":
-                self._global.update(pax.parse(self._payload(header)))
-            elif header.type in (b"L", b"K"):
-                key = "path" if header.type == b"L" else "linkpath"
-                name = self._payload(header).partition(b"\0")[0]
-                records.append((key, name.decode("utf-8", "surrogateescape")))
+            if header.type == b"g":
+                self._set_global(self._payload(header, _LARGEST_PAYLOAD))
+            elif header.type in (b"x", b"X", b"L", b"K"):
+                payload = self._payload(header, _LARGEST_PAYLOAD - collected)
+                collected += len(payload)
+                _collect(records, header.type, payload)
             else:
                 return self._member(header, records)
         return None
+
+    def _set_global(self, payload: bytes) -> None:
+        """Take over records for all members that follow."""
+        for key, value in pax.parse(payload):
+            if key in _KEYS:
+                self._global[key] = value
+        if sum(map(len, self._global.values())) > _LARGEST_GLOBAL:
+            raise TarError("the extended headers for all members are too large")
 
     def _header_block(self, *, expected: bool) -> bytes | None:
         block = self._read(BLOCK)
@@ -146,10 +163,10 @@ class Reader:
         self._left -= size
         return self._exactly(size)
 
-    def _payload(self, header: Header) -> bytes:
+    def _payload(self, header: Header, most: int) -> bytes:
         size = header.size
-        if not 0 <= size <= _LARGEST_PAYLOAD:
-            raise TarError(f"an extended header cannot have {size} bytes")
+        if not 0 <= size <= most:
+            raise TarError(f"an extended header cannot have {size} bytes, at most {most} are left")
         data = self._exactly(size)
         self._exactly(padding(size))
         return data
@@ -163,6 +180,20 @@ class Reader:
     def _skip(self, size: int) -> None:
         for start in range(0, size, _CHUNK):
             self._exactly(min(_CHUNK, size - start))
+
+
+def _collect(records: list[Record], kind: bytes, payload: bytes) -> None:
+    """Add what an extended header or a long name, by its type flag, says of the next member."""
+    if kind in (b"L", b"K"):
+        name = payload.partition(b"\0")[0].decode("utf-8", "surrogateescape")
+        found: Iterable[Record] = [("path" if kind == b"L" else "linkpath", name)]
+    else:
+        found = pax.parse(payload)
+    for record in found:
+        if record[0] in _KEYS:
+            if len(records) == _MOST_RECORDS:
+                raise TarError(f"a member has more than {_MOST_RECORDS} extended records")
+            records.append(record)
 
 
 def _number(values: dict[str, str], key: str, default: int, most: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .header import padding
 from .member import TarError
-from .numbers import parse_decimal, parse_field
+from .numbers import MOST_DIGITS, parse_decimal, parse_field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,6 +84,9 @@ def before_data(read_block: Callable[[], bytes]) -> Extents:
     rest = b""
     size = 0
     while not numbers or len(numbers) <= 2 * numbers[0]:
+        if len(rest) > MOST_DIGITS:
+            # Otherwise a line that never ends would be searched anew with each block.
+            raise TarError("a map of holes has a line that is too long for a number")
         block = read_block()
         size += len(block)
         if size > _LARGEST_MAP:

@@ -4,6 +4,7 @@ import errno
 import io
 import os
 import tarfile
+import tracemalloc
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pytest_sandbox._shared.tar import numbers, pax, writer
+from pytest_sandbox._shared.tar import numbers, pax, sparse, writer
 from pytest_sandbox._shared.tar.disk_source import DiskSource
 from pytest_sandbox._shared.tar.header import Header
 from pytest_sandbox._shared.tar.member import BLOCK, Member, MemberKind, TarError
@@ -70,11 +71,14 @@ headers = st.builds(
 )
 
 
-def extended(records: list[tuple[str, str]]) -> bytes:
-    payload = pax.encode(records)
+def with_payload(kind: bytes, payload: bytes) -> bytes:
     info = tarfile.TarInfo("x")
-    info.type, info.size = tarfile.XHDTYPE, len(payload)
+    info.type, info.size = kind, len(payload)
     return info.tobuf() + payload + bytes(-len(payload) % BLOCK)
+
+
+def extended(records: list[tuple[str, str]]) -> bytes:
+    return with_payload(tarfile.XHDTYPE, pax.encode(records))
 
 
 streams = st.lists(
@@ -148,6 +152,76 @@ def test_a_wrong_checksum_is_an_error() -> None:
 
     with pytest.raises(TarError, match="checksum"):
         Header(bytes(block))
+
+
+MEMBER = tarfile.TarInfo("a").tobuf()
+#: A header with a small map of holes: such records repeat.
+PARTS = [("GNU.sparse.offset", "0"), ("GNU.sparse.numbytes", "0")]
+
+
+@pytest.mark.parametrize(
+    ("headers", "error"),
+    [
+        pytest.param(
+            [extended([("path", "n" * (3 << 20))])] * 2, "extended header cannot have", id="x"
+        ),
+        pytest.param(
+            [with_payload(kind, b"n" * (3 << 20)) for kind in (b"L", b"K")],
+            "extended header cannot have",
+            id="long names",
+        ),
+        pytest.param([extended(PARTS * 5000)] * 8, "extended records", id="records"),
+        pytest.param([with_payload(b"L", b"n")] * 70_000, "extended records", id="short names"),
+        pytest.param(
+            [
+                with_payload(b"g", pax.encode([(key, "n" * 5000)])) + MEMBER
+                for key in ("path", "linkpath")
+            ],
+            "for all members",
+            id="g",
+        ),
+    ],
+)
+def test_extended_headers_are_not_collected_without_limit(headers: list[bytes], error: str) -> None:
+    with pytest.raises(TarError, match=error):
+        list(Reader(io.BytesIO(b"".join([*headers, MEMBER])).read))
+
+
+@pytest.mark.parametrize("kind", [b"x", b"g"])
+def test_records_that_mean_nothing_to_the_reader_take_no_memory(kind: bytes) -> None:
+    records = pax.encode([(f"k{number}", "v") for number in range(200_000)])
+    stream = io.BytesIO(with_payload(kind, records) + MEMBER)
+
+    tracemalloc.start()
+    try:
+        (member,) = Reader(stream.read)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert member.name == "a"
+    assert peak < 3 * len(records)
+
+
+def test_a_line_without_end_in_a_map_of_holes_is_refused_after_one_block() -> None:
+    blocks = 0
+
+    def read_block() -> bytes:
+        nonlocal blocks
+        blocks += 1
+        return b"1" * BLOCK
+
+    with pytest.raises(TarError, match="too long for a number"):
+        sparse.before_data(read_block)
+
+    assert blocks == 1
+
+
+def test_a_number_of_a_map_of_holes_may_cross_blocks() -> None:
+    extents = [(12_345 * number, 1) for number in range(500)]
+    stream = io.BytesIO(sparse.encode(extents, 10**9))
+
+    assert sparse.before_data(lambda: stream.read(BLOCK)) == [*extents, (10**9, 0)]
 
 
 def test_a_directory_and_a_file_that_vanish_are_left_out(tmp_path: Path) -> None:
