@@ -8,12 +8,19 @@ import contextlib
 import fcntl
 import os
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 PREFIX = "pytest-sandbox-"
-#: The files of a run directory; nothing else in it is ever removed.
-FILES = ("socket", "server.log", "start.lock", "ca.pem", "lease")
+#: The files of a run directory; nothing else in it is ever removed. The lease is the last: without
+#: it no later sweep would find the rest.
+FILES = ("socket", "server.log", "start.lock", "ca.pem", "lease.new", "lease")
+#: The directory in it with a file for each template, which the plugin makes.
+TEMPLATES = "templates"
+#: Seconds after which a run directory without a lease has no owner any more: it takes milliseconds
+#: to make one.
+ABANDONED = 3600.0
 
 
 def watch(directory: Path, on_free: Callable[[], None]) -> None:
@@ -33,6 +40,13 @@ def watch(directory: Path, on_free: Callable[[], None]) -> None:
 
 def remove(directory: Path) -> None:
     """Remove the files of a run directory, and the directory if it is empty then."""
+    templates = directory / TEMPLATES
+    if templates.is_dir() and not templates.is_symlink():
+        for file in templates.iterdir():
+            with contextlib.suppress(OSError):
+                file.unlink()
+        with contextlib.suppress(OSError):
+            templates.rmdir()
     for name in FILES:
         with contextlib.suppress(OSError):
             (directory / name).unlink()
@@ -41,10 +55,21 @@ def remove(directory: Path) -> None:
 
 
 def sweep(parent: Path, mine: Path) -> None:
-    """Remove the run directories in `parent` of this user whose lease is free."""
+    """Remove the run directories in `parent` of this user whose owner is gone."""
     for directory in parent.glob(f"{PREFIX}*"):
-        if directory != mine and _is_ours(directory) and is_free(directory):
+        if directory == mine or not _is_ours(directory):
+            continue
+        if is_free(directory) or _is_abandoned(directory):
             remove(directory)
+
+
+def _is_abandoned(directory: Path) -> bool:
+    """Whether the owner died before it held the lease."""
+    try:
+        age = time.time() - directory.stat().st_mtime
+        return age > ABANDONED and set(os.listdir(directory)) <= {"lease.new"}
+    except OSError:
+        return False
 
 
 def _is_ours(directory: Path) -> bool:

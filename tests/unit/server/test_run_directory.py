@@ -105,6 +105,37 @@ def test_only_free_directories_are_swept(tmp_path: Path) -> None:
     assert all(path.exists() for path in (mine, making, held, elsewhere / "lease"))
 
 
+@pytest.mark.parametrize("files", [(), ("lease.new",)])
+def test_a_directory_whose_owner_died_before_it_held_the_lease_is_swept(
+    tmp_path: Path, files: tuple[str, ...]
+) -> None:
+    directory = run_directory(tmp_path, "pytest-sandbox-abandoned")
+    for name in files:
+        (directory / name).touch()
+    lease_module.sweep(tmp_path, tmp_path / "mine")
+    young = directory.exists()
+    os.utime(directory, (0, 0))
+    lease_module.sweep(tmp_path, tmp_path / "mine")
+    assert (young, directory.exists()) == (True, False)
+
+
+def test_an_old_directory_with_something_else_in_it_is_not_swept(tmp_path: Path) -> None:
+    directory = run_directory(tmp_path, "pytest-sandbox-notes")
+    (directory / "notes").touch()
+    os.utime(directory, (0, 0))
+    lease_module.sweep(tmp_path, tmp_path / "mine")
+    assert (directory / "notes").exists()
+
+
+def test_a_directory_is_removed_with_the_files_of_templates(tmp_path: Path) -> None:
+    directory = run_directory(tmp_path)
+    (directory / "lease").touch()
+    (directory / lease_module.TEMPLATES).mkdir()
+    (directory / lease_module.TEMPLATES / "0123").touch()
+    lease_module.remove(directory)
+    assert not directory.exists()
+
+
 def test_a_lease_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.touch()
