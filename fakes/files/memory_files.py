@@ -23,6 +23,7 @@ from . import tar
 from .changes import Change, ChangeKind, Watching
 from .handle import Handle
 from .inode import Directory, Inode, Regular, Symlink
+from .mounts import TOP
 from .names import group_name, user_name
 from .trees import empty
 from .vfs import Filesystem
@@ -131,11 +132,22 @@ class MemoryFiles(Files):
         self._make_parents(path)
 
     def _make_parents(self, path: str) -> None:
-        parts = [part for part in path.split("/") if part]
         try:
-            for end in range(1, len(parts) + 1):
+            if isinstance(self._fs.lookup(path), Directory):
+                return
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                raise
+        folder = TOP
+        *above, last = [part for part in path.split("/") if part]
+        try:
+            # From one to the next: from the top each time, a deep path would take long.
+            for name in above:
                 with suppress(FileExistsError):
-                    self._fs.mkdir("/" + "/".join(parts[:end]), 0o777 & ~_UMASK)
+                    self._fs.mkdir(name, 0o777 & ~_UMASK, base=folder)
+                folder = self._fs.folder(name, base=folder)
+            with suppress(FileExistsError):
+                self._fs.mkdir(last, 0o777 & ~_UMASK, base=folder)
         except OSError as error:
             fail(error.errno or errno.EIO, path)
         if not self._is_directory(path):

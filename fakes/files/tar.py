@@ -100,8 +100,9 @@ class _MemoryTarget(Target):
             self._parts = parts
 
     def _find(self, parts: tuple[str, ...], *, make: bool) -> Node:
-        folder = self._top
-        for depth, part in enumerate(parts, 1):
+        done = len(self._parts) if parts[: len(self._parts)] == self._parts else 0
+        folder = self._folder if done else self._top
+        for depth, part in enumerate(parts[done:], done + 1):
             if make:
                 with suppress(FileExistsError):
                     self._fs.mkdir(part, 0o755, base=folder)

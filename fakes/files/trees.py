@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from .disk import Disk
 from .inode import ROOT, Directory
-from .mounts import Node
+from .mounts import TOP, Node
 from .vfs import Filesystem
 
 
@@ -84,7 +84,9 @@ def put(fs: Filesystem, path: str, data: bytes, mode: int = 0o644) -> None:
 
 def make_folders(fs: Filesystem, path: str) -> None:
     """Make a directory and those above it, where there is nothing."""
-    parts = path.rstrip("/").split("/")
-    for end in range(2, len(parts) + 1):
-        with suppress(FileExistsError):
-            fs.mkdir("/".join(parts[:end]), 0o755)
+    folder = TOP
+    for name in path.strip("/").split("/"):
+        if name:
+            with suppress(FileExistsError):
+                fs.mkdir(name, 0o755, base=folder)
+            folder = fs.folder(name, base=folder)

@@ -6,7 +6,7 @@ import posixpath
 import stat
 from collections.abc import Callable, Sequence
 
-from ..files.inode import Directory, Regular, Symlink
+from ..files.inode import Directory, Inode, Regular, Symlink
 from ..processes.process import SandboxProcess
 from .files import remove_tree
 from .paths import exists, is_directory, is_link, same_file
@@ -26,17 +26,37 @@ async def cp(proc: SandboxProcess, argv: Sequence[str]) -> int:
 
 
 def _copy(proc: SandboxProcess, source: str, target: str, *, recursive: bool, keep: bool) -> None:
+    """Copy a file, or a directory of any depth."""
+    # A directory comes twice: to be made, and, after all that it holds, to get its attributes.
+    pending = [(source, target, False)]
+    while pending:
+        source, target, made = pending.pop()
+        inode = proc.fs.lookup(source, base=proc.cwd, follow=not recursive)
+        if isinstance(inode, Directory) and not made:
+            if not recursive:
+                raise OSError(errno.EISDIR, "is a directory, and -r was not given", source)
+            if not is_directory(proc, target):
+                mode = stat.S_IMODE(inode.mode) & ~proc.umask
+                proc.fs.mkdir(target, mode, base=proc.cwd)
+            pending.append((source, target, True))
+            pending += [
+                (posixpath.join(source, name), posixpath.join(target, name), False)
+                for name in sorted(inode.names, reverse=True)
+            ]
+            continue
+        _copy_one(proc, source, inode, target)
+        if keep and not isinstance(inode, Symlink):
+            proc.fs.chown(target, inode.uid, inode.gid, base=proc.cwd)
+            proc.fs.chmod(target, stat.S_IMODE(inode.mode), base=proc.cwd)
+            proc.fs.utime(target, inode.atime_ns, inode.mtime_ns, base=proc.cwd)
+
+
+def _copy_one(proc: SandboxProcess, source: str, inode: Inode, target: str) -> None:
+    """Copy anything but a directory, which is made already."""
     fs, base = proc.fs, proc.cwd
-    inode = fs.lookup(source, base=base, follow=not recursive)
     if isinstance(inode, Directory):
-        if not recursive:
-            raise OSError(errno.EISDIR, "is a directory, and -r was not given", source)
-        if not is_directory(proc, target):
-            fs.mkdir(target, stat.S_IMODE(inode.mode) & ~proc.umask, base=base)
-        for name in sorted(inode.names):
-            below = posixpath.join(source, name), posixpath.join(target, name)
-            _copy(proc, *below, recursive=True, keep=keep)
-    elif isinstance(inode, Symlink):
+        return
+    if isinstance(inode, Symlink):
         fs.symlink(inode.target, target, base=base)
     elif isinstance(inode, Regular):
         mode = stat.S_IMODE(inode.mode) & ~proc.umask
@@ -49,10 +69,6 @@ def _copy(proc: SandboxProcess, source: str, target: str, *, recursive: bool, ke
             handle.close()
     else:
         raise NotSupported(f"copying the device {source!r}")
-    if keep and not isinstance(inode, Symlink):
-        fs.chown(target, inode.uid, inode.gid, base=base)
-        fs.chmod(target, stat.S_IMODE(inode.mode), base=base)
-        fs.utime(target, inode.atime_ns, inode.mtime_ns, base=base)
 
 
 async def mv(proc: SandboxProcess, argv: Sequence[str]) -> int:

@@ -55,8 +55,11 @@ class DiskTarget(Target):
         self.folder, self._parts = folder, parts
 
     def _open(self, parts: Parts, *, make: bool) -> int:
-        folder = os.dup(self._top)
-        for depth, part in enumerate(parts, 1):
+        # Down from the entered directory if it is on the way: else a deep tree would be walked from
+        # the top for each of its levels.
+        done = len(self._parts) if parts[: len(self._parts)] == self._parts else 0
+        folder = os.dup(self.folder if done else self._top)
+        for depth, part in enumerate(parts[done:], done + 1):
             try:
                 below, made = self.step(part, folder, make=make)
             finally:

@@ -9,6 +9,8 @@ import uuid
 from contextlib import aclosing, suppress
 from typing import IO, TYPE_CHECKING, Any
 
+from pytest_sandbox._shared.directories import make_directories
+
 from ..exceptions import StdinClosedError
 from ..process.communicate import CHUNK, slices
 from ..process.output import STDOUT
@@ -114,7 +116,7 @@ class SandboxFilesystem:
         check_path(remote_path, "remote_path")
         target = os.fspath(local_path)
         folder = os.path.dirname(target) or "."
-        await asyncio.to_thread(os.makedirs, folder, exist_ok=True)
+        await asyncio.to_thread(make_directories, folder)
         part = os.path.join(folder, f".pytest-sandbox-{uuid.uuid4()}")
         try:
             with await asyncio.to_thread(open, part, "xb") as file:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pytest_sandbox._shared.async_tasks import finish
+from pytest_sandbox._shared.directories import make_directories
 
 from ..files.bridge import read_by, written
 from ..files.file_calls import FileCalls
@@ -97,7 +98,7 @@ class FileMethods:
         """
         check_path(remote, "remote")
         folder = os.fspath(local)
-        await asyncio.to_thread(os.makedirs, folder, exist_ok=True)
+        await asyncio.to_thread(make_directories, folder)
         tool = FilesystemTool(self._client, self._task)
         unpacking = partial(
             unpack, folder=folder, outside_links=outside_links, set_id_bits=set_id_bits

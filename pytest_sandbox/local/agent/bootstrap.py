@@ -9,6 +9,8 @@ import signal
 import socket
 import sys
 
+from pytest_sandbox._shared.directories import make_directories
+
 from ..filesystem import root_mounts, volume_mounts
 from ..kernel import idmap, loopback, mounts, namespaces
 from ..kernel.descriptors import close_all_except
@@ -120,7 +122,7 @@ def _send_handles(gate: socket.socket) -> None:
 
 
 def _prepare_files(request: CreateRequest) -> None:
-    os.makedirs(request.workdir, exist_ok=True)
+    make_directories(request.workdir)
     hostname = request.hostname
     if hostname != "sandbox" or request.layers:
         with contextlib.suppress(OSError):  # a snapshot may be of something without these files

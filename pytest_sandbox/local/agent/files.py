@@ -6,6 +6,8 @@ import errno
 import os
 import stat
 
+from pytest_sandbox._shared.directories import make_directories
+
 from ..protocol.jobs import FileStatus
 
 #: A hostile file may be of any size, and PID 1 reads it into its own memory.
@@ -35,7 +37,7 @@ def open_file(path: str, flags: int, mode: int = 0) -> int:
 def make_directory(path: str, *, parents: bool) -> None:
     """Make a directory, or all that is missing of a path."""
     if parents:
-        os.makedirs(path, exist_ok=True)
+        make_directories(path)
     else:
         os.mkdir(path)
 

@@ -6,6 +6,7 @@ A job talks to the engine over a socket of its own; `protocol.jobs` has what the
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import socket
@@ -82,6 +83,8 @@ def run(job: Job, fds: list[int]) -> None:
         job.do(sock, fds[1:])
     except OSError as error:
         answer = Failed.of(error)
+    except Exception as error:
+        answer = Failed.of(OSError(errno.EIO, repr(error), ""))
     with contextlib.suppress(OSError):  # the engine may have lost interest
         wire.send(sock, answer)
 

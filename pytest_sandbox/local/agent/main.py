@@ -99,6 +99,9 @@ class Agent:
             answer, passed = self._handlers[type(request)](request, fds)
         except OSError as error:
             answer = Failed.of(error)
+        # A fault of ours fails one request, and not the whole sandbox, which ends with PID 1.
+        except Exception as error:
+            answer = Failed.of(OSError(errno.EIO, repr(error), ""))
         finally:
             wire.close_all(fds)
         wire.send(self._sock, answer, passed, number=number)

@@ -11,6 +11,8 @@ import errno
 import os
 import select
 
+from pytest_sandbox._shared.directories import walk_directories
+
 from ..kernel import inotify
 
 TYPE_CHECKING = False
@@ -151,30 +153,34 @@ class TreeWatch:
 
     def _enter_missed(self, path: str) -> None:
         """Watch what was not found below a directory because it was renamed meanwhile."""
-        for folder, _, _ in os.walk(path) if self._recursive else ():
+        for folder, _, _ in walk_directories(path) if self._recursive else ():
             if folder not in self._paths.values():
                 self._enter(folder)
 
     def _enter(self, path: str) -> None:
         """Watch a directory that is new, and report what was put into it before that."""
-        if not self._recursive:
-            return
+        pending = [path] if self._recursive else []
+        while pending:
+            below = []
+            for found, is_directory in self._watch_and_list(pending.pop()):
+                self._reported.add(found)
+                self._tell("Create", found)
+                if is_directory:
+                    below.append(found)
+            pending += reversed(below)
+
+    def _watch_and_list(self, path: str) -> list[tuple[str, bool]]:
         try:
             self._add(path)
             # After the watch, so that what is made between the two shows twice, which `_reported`
             # mends, rather than never: inotify(7), "Limitations and caveats".
             with os.scandir(path) as entries:
-                found = [(entry.path, entry.is_dir(follow_symlinks=False)) for entry in entries]
+                return [(entry.path, entry.is_dir(follow_symlinks=False)) for entry in entries]
         except OSError:
-            return  # gone already, which the watch of the directory above reports
-        for below, is_directory in found:
-            self._reported.add(below)
-            self._tell("Create", below)
-            if is_directory:
-                self._enter(below)
+            return []  # gone already, which the watch of the directory above reports
 
     def _add_below(self, path: str) -> None:
-        for folder, names, _ in os.walk(path):
+        for folder, names, _ in walk_directories(path):
             for name in names:
                 below = os.path.join(folder, name)
                 try:

@@ -7,6 +7,7 @@ import errno
 import os
 import stat
 
+from pytest_sandbox._shared.directories import make_directories
 from pytest_sandbox._shared.tar.disk_target import DiskTarget
 from pytest_sandbox._shared.tar.member import MemberKind, TarError
 from pytest_sandbox._shared.tar.reader import Reader
@@ -32,7 +33,7 @@ def unpack(path: str, fd: int) -> None:
     Raises:
         OSError: among them `EINVAL` for what is no tar, or has names that lead elsewhere.
     """
-    made = _make_directory(path)
+    made = make_directories(path)
     # Modes are as the tar has them. This process ends with the job, so nothing else is affected.
     os.umask(0)
     target = _SandboxTarget(path, made=made)
@@ -43,17 +44,6 @@ def unpack(path: str, fd: int) -> None:
             raise OSError(errno.EINVAL, f"not a whole tar stream: {error}", path) from error
         while source.read(_CHUNK):
             pass  # padding; the writer may not find the pipe broken
-
-
-def _make_directory(path: str) -> bool:
-    """Make a directory and those above it; false if it is there."""
-    try:
-        os.makedirs(path)
-    except FileExistsError:
-        if not os.path.isdir(path):
-            raise
-        return False
-    return True
 
 
 class _SandboxTarget(DiskTarget):

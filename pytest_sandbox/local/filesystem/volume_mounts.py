@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 
+from pytest_sandbox._shared.directories import make_directories
+
 from ..kernel import mounts, tmpfs
 from . import mount_points
 
@@ -85,7 +87,7 @@ def attach(copies: list[tuple[int, str]]) -> None:
         OSError: `EPERM` for a path that is the root, or the kernel's.
     """
     for tree, path in copies:
-        os.makedirs(path, exist_ok=True)
+        make_directories(path)
         mount_points.enter(path)
         # The descriptor of the mount came along while descriptors of the machine were closed; a
         # path to the volume does not exist any more.

@@ -9,6 +9,8 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_sandbox._shared.directories import walk_directories
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -73,7 +75,7 @@ def _contents(path: Path) -> Iterator[str]:
     if not stat.S_ISDIR(path.lstat().st_mode):
         yield from _entry(path)
         return
-    for parent, directories, files in os.walk(path):
+    for parent, directories, files in walk_directories(str(path)):
         directories.sort()
         for name in sorted([*directories, *files]):
             each = Path(parent, name)

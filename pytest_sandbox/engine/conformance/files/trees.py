@@ -328,3 +328,23 @@ async def check_many_files(engine: Engine) -> None:
         equal(await sh(task, "echo free"), b"free\n", "another call meanwhile")
         await soon(copying, "pack | unpack of 3001 files")
         equal(len(await task.files.listdir("/srv/u")), 3001, "the number of files")
+
+
+DEPTH = 1100
+
+
+async def check_deep_paths(engine: Engine) -> None:
+    """Directories nest deeper than functions may call each other, in every operation."""
+    deep = "/srv/t" + DEPTH * "/d"
+    async with a_task(engine) as task:
+        files = task.files
+        await soon(files.mkdir(deep, parents=True), "mkdir")
+        await soon(files.mkdir(deep, parents=True), "mkdir of what is there")
+        equal(await soon(files.listdir(deep), "listdir"), [], "listdir")
+        await sh(task, 'printf x > "$1/f"', deep)
+        below = f"/srv/v{DEPTH * '/v'}"
+        await soon(files.unpack(below, chunks(await packed(task, deep))), "unpack below it")
+        equal((await soon(files.stat(f"{below}/f"), "stat")).size, 1, "unpacked")
+        for path in ("/srv/t", "/srv/v"):
+            await soon(files.remove(path, recursive=True), "remove")
+        equal(await soon(files.listdir("/srv"), "listdir"), [], "what is left")

@@ -122,6 +122,19 @@ async def check_recursive(engine: Engine) -> None:
             await watcher.until(WatchKind.CREATE, "/tmp/a/new/g")
 
 
+async def check_recursive_of_deep_directories(engine: Engine) -> None:
+    """Directories may nest deeper than functions may call each other, also those made later."""
+    deep = 1100 * "/d"
+    async with a_task(engine) as task:
+        for top in ("/tmp/a", "/srv/b"):
+            await task.files.mkdir(f"{top}{deep}", parents=True)
+        async with watching(task, "/tmp", recursive=True) as watcher:
+            await sh(task, 'mv /srv/b /tmp/b; : > "/tmp/a$1/f"', deep)
+            await watcher.until(WatchKind.CREATE, f"/tmp/a{deep}/f")
+            await sh(task, ': > "/tmp/b$1/g"', deep)
+            await watcher.until(WatchKind.CREATE, f"/tmp/b{deep}/g")
+
+
 async def check_recursive_misses_nothing(engine: Engine) -> None:
     """With `recursive`, a file made at once in a new directory is reported."""
     async with a_task(engine) as task:
