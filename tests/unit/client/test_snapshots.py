@@ -132,7 +132,7 @@ def test_a_forgotten_image_is_gone_and_its_sandboxes_stay(fake: FakeSandboxes, c
     assert copy.filesystem.read_text("/srv/a") == "kept"
 
 
-def test_an_ended_sandbox_has_nothing_to_keep(fake: FakeSandboxes) -> None:
+def test_an_ended_sandbox_has_nothing_to_snapshot(fake: FakeSandboxes) -> None:
     sandbox = Sandbox.create()
     image = sandbox.snapshot_filesystem()
     sandbox.terminate()

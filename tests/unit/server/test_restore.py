@@ -187,8 +187,8 @@ async def test_the_report_has_the_commands_before_and_after(server: Harness) -> 
     commands = [(c.argv[0], c.main, c.running, c.ended_by) for c in told.commands]
     assert commands == [
         ("cat", True, True, ""),
-        ("hang", False, False, "restored"),
         ("cat", False, False, "restored"),
+        ("hang", False, False, "restored"),
         ("echo", False, False, ""),
     ]
 
