@@ -171,7 +171,7 @@ async def test_a_terminal_instead_of_a_file_is_refused(peer: Peer) -> None:
     await asyncio.sleep(0)
     read, write = os.pipe()
     peer.say(["DescriptorAnswer", 1, {}], read)
-    with pytest.raises(OSError, match="something else"):
+    with pytest.raises(OSError, match="did not send the file"):
         await asyncio.wait_for(pending, 30)
     os.close(read)
     os.close(write)
@@ -191,7 +191,7 @@ async def test_what_is_no_connection_is_refused(peer: Peer, kind: str) -> None:
     peer.say(["DescriptorAnswer", 1, {}], fd)
     os.close(fd)
     await asyncio.wait_for(answered(peer, ["Failed", 2, {"error": _REFUSED}]), 30)
-    with pytest.raises(ConnectionRefusedError, match="something else than the connection"):
+    with pytest.raises(ConnectionRefusedError, match="did not send the connection"):
         await asyncio.wait_for(pending, 30)
 
 
