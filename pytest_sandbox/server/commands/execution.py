@@ -102,7 +102,7 @@ class CommandExecution:
         if status is None:
             return "" if self.asked else "still runs"
         killed = over and status.signal == signal.SIGKILL
-        ended = self.ended_by in (TERMINATED, RESTORED)
+        ended = self.ended_by in (TERMINATED, RESTORED, GIVEN_UP)
         if self.told or status.returncode == 0 or killed or ended:
             return ""
         return f"ended with exit code {status.returncode}"

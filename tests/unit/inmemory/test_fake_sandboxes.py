@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -178,3 +179,21 @@ def test_time_passes_for_a_thread_of_the_loop_that_waits_for_it(
     wait = asyncio.to_thread(lambda: sandbox.exec("sleep", "100").wait())
     assert portal().run(wait) == 0
     assert fake.clock.monotonic() == 100
+
+
+def test_a_run_that_is_given_up_kills_its_command(fake: FakeSandboxes) -> None:
+    fake.clock.autojump = False
+
+    async def main() -> None:
+        task = asyncio.ensure_future(Sandbox.create().run.aio("sleep", "7777"))
+        await asyncio.sleep(0.2)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+
+    deadline = time.monotonic() + 10
+    while found := fake.violations():
+        assert time.monotonic() < deadline, found
+        time.sleep(0.01)
