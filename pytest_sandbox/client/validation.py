@@ -26,6 +26,12 @@ def check_command(args: Sequence[object], *, empty: bool = False) -> None:
     """Raise `InvalidError` unless these can be the arguments of a command."""
     if not args and not empty:
         raise InvalidError("a command is needed, as in exec('echo', 'hi')")
+    if len(args) == 1 and isinstance(args[0], (list, tuple)):
+        shown = repr(args[0])[:200]
+        raise InvalidError(
+            f"the command is one {type(args[0]).__name__}; give its words as arguments, by a *: "
+            f"exec(*{shown})"
+        )
     argv = [_argument(number, arg) for number, arg in enumerate(args)]
     total = argument_bytes(argv)
     if total > MAX_ARGUMENT_BYTES:

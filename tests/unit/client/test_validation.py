@@ -11,6 +11,7 @@ import pytest
 from pytest_sandbox.client import Client, FileWatchEventType, Image, Sandbox, Secret, exceptions
 from pytest_sandbox.client.files.watch_events import kinds
 from pytest_sandbox.client.sandbox.resources import resources
+from pytest_sandbox.client.validation import check_command
 
 from .stubs import Service, control
 
@@ -274,3 +275,9 @@ def test_the_folder_of_an_upload_has_to_be_one(sandbox: Sandbox, tmp_path: Any) 
         sandbox.upload(tmp_path, "x")
     with pytest.raises(Invalid, match="remote="):
         sandbox.download("x", tmp_path)
+
+
+@pytest.mark.parametrize("command", [["ls", "/"], ("ls",)])
+def test_a_command_in_a_list_is_told_of_the_star(command: object) -> None:
+    with pytest.raises(Invalid, match=r"by a \*: exec\(\*[\[(]'ls'"):
+        check_command([command])
