@@ -177,6 +177,7 @@ class SandboxFilesystem:
         Args:
             remote_path: what to watch.
             filter: give changes of these kinds only.
+                `Unknown`, which says that events were lost, is given in any case.
             recursive: watch the directories below too.
             timeout: seconds after which it ends; never, if not given.
         """

@@ -19,7 +19,11 @@ _RENAMES = ("Rename", "RenameFrom", "RenameTo")
 
 
 class FileWatchEventType(Enum):
-    """What happened to a path."""
+    """What happened to a path.
+
+    `Unknown`: more happened than the kernel queues, and events of any kind are missing. It is told
+    whatever the filter of the watch is.
+    """
 
     Unknown = "Unknown"
     Access = "Access"
@@ -42,15 +46,16 @@ class FileWatchEvent:
 
 
 def kinds(wanted: Collection[object]) -> frozenset[FileWatchEventType]:
-    """The kinds that a caller wants, ours or Modal's.
+    """The kinds that a caller wants, ours or Modal's, and always `Unknown`.
 
     Raises:
         InvalidError: there is no such kind.
     """
     try:
-        return frozenset(FileWatchEventType(getattr(kind, "value", kind)) for kind in wanted)
+        chosen = {FileWatchEventType(getattr(kind, "value", kind)) for kind in wanted}
     except ValueError as error:
         raise InvalidError(f"filter={wanted!r} holds no FileWatchEventType: {error}") from None
+    return frozenset({*chosen, FileWatchEventType.Unknown})
 
 
 def wire_kinds(wanted: Collection[FileWatchEventType]) -> list[str]:

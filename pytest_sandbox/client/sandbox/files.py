@@ -172,6 +172,7 @@ class FileMethods:
         Args:
             path: what to watch.
             filter: give changes of these kinds only; all, if there are none.
+                `Unknown`, which says that events were lost, is given in any case.
             recursive: watch the directories below too.
             timeout: seconds after which it ends; never, if not given.
 

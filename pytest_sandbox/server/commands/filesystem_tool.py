@@ -21,7 +21,7 @@ from typing import Any
 
 from pytest_sandbox._shared.async_tasks import cancel_and_wait
 from pytest_sandbox._shared.checks import is_absolute_path
-from pytest_sandbox.engine import Clock, Entry, EntryKind, Files, TaskEnded
+from pytest_sandbox.engine import Clock, Entry, EntryKind, Files, TaskEnded, WatchKind
 
 from ..async_helpers import closing
 from .virtual_process import Streams
@@ -185,7 +185,8 @@ class _Tool:
     async def _print_events(self, events: AsyncIterator[Any], wanted: list[str] | None) -> None:
         async with closing(events) as source:
             async for event in source:
-                if wanted is None or event.kind.value in wanted:
+                # Events that were lost, of any kind, are told whatever the filter is.
+                if wanted is None or event.kind.value in wanted or event.kind is WatchKind.UNKNOWN:
                     await self._print({"event_type": event.kind.value, "paths": list(event.paths)})
 
     async def pack(self, parameters: "_Parameters") -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from pytest_sandbox._proto import containers_pb2
 from pytest_sandbox._shared.filesystem_tool import TOOL
-from pytest_sandbox.engine import Entry, EntryKind
+from pytest_sandbox.engine import Entry, EntryKind, WatchEvent, WatchKind
 from pytest_sandbox.fakes import settle
 from pytest_sandbox.fakes.files.memory_files import MemoryFile, MemoryFiles
 from pytest_sandbox.server.commands.filesystem_tool import READ_LIMIT
@@ -341,3 +341,21 @@ async def test_the_tool_is_also_there_through_the_control_plane(server: Harness)
     first, last = await server.control.ContainerExecGetOutput(get)
     assert json.loads(first.items[0].message_bytes)["type"] == "directory"
     assert last.exit_code == 0
+
+
+@pytest.mark.asyncio
+async def test_a_filter_does_not_hide_that_events_were_lost(
+    server: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def watch(
+        self: MemoryFiles, path: str, *, recursive: bool = False
+    ) -> AsyncIterator[WatchEvent]:
+        yield WatchEvent(WatchKind.ACCESS, ("/tmp/f",))
+        yield WatchEvent(WatchKind.UNKNOWN, ("/tmp",))
+
+    monkeypatch.setattr(MemoryFiles, "watch", watch)
+    sandbox = await server.create()
+    _, out, _ = await run(server, sandbox, "Watch", path="/tmp", filter=["Create"], timeout_secs=1)
+    assert [json.loads(line) for line in out.splitlines()] == [
+        {"event_type": "Unknown", "paths": ["/tmp"]}
+    ]
