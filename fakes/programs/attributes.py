@@ -15,7 +15,7 @@ from .utility import NotSupported, each, number, options
 
 async def touch(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """Make files, or set their times: to now, or to `-t [[CC]YY]MMDDhhmm[.ss]`, in UTC."""
-    given, paths = options(argv, "ct:")
+    given, paths = options(argv, "ct:", {"no-create": "c"})
     when = _timestamp(given["-t"], proc) if "-t" in given else int(proc.clock.now() * 10**9)
 
     async def set_time(path: str) -> None:
@@ -45,7 +45,7 @@ def _timestamp(text: str, proc: SandboxProcess) -> int:
 async def chmod(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """Set permission bits: octal, or as `u+x,go-w`; `-R` below directories too."""
     words = [f"./{word}" if word[:1] == "-" and word[1:2] in "rwxst" else word for word in argv]
-    given, rest = options(words, "R")
+    given, rest = options(words, "R", {"recursive": "R"})
     spec, *paths = some(rest)
     spec = spec.removeprefix("./")
 
@@ -82,8 +82,11 @@ async def chown(proc: SandboxProcess, argv: Sequence[str]) -> int:
 
 async def truncate(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """Cut or extend files to `-s SIZE` bytes, making them if need be."""
-    given, paths = options(argv, "s:")
-    size = number(given.get("-s", ""), "size")
+    given, paths = options(argv, "s:", {"size": "s"}, once="s")
+    text = given.get("-s", "")
+    if not text.isdigit():
+        raise NotSupported(f"the size {text!r}")
+    size = number(text, "size")
 
     async def cut(path: str) -> None:
         proc.open(path, os.O_WRONLY | os.O_CREAT).release()

@@ -14,6 +14,8 @@ async def test(proc: SandboxProcess, argv: Sequence[str]) -> int:
     if argv[0].rpartition("/")[2] == "[" and (not words or words.pop() != "]"):
         await complain(proc, "[", "missing ]")
         return 2
+    if not words:
+        return 1
     condition = _Condition(proc, words)
     try:
         holds = condition.either()
@@ -62,7 +64,7 @@ class _Condition:
     def _primary(self) -> bool:
         words = self.words
         if not words:
-            return False
+            raise NotSupported("an incomplete condition")
         if len(words) >= 3 and words[1] in _BINARY:
             left, operator, right = words[:3]
             del words[:3]

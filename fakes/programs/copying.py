@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 from ..files.inode import Directory, Inode, Regular, Symlink
 from ..processes.process import SandboxProcess
 from .files import remove_tree
-from .paths import exists, is_directory, is_link, same_file
+from .paths import exists, is_directory, is_link, leads_to, same_file
 from .utility import NotSupported, complain, each, options
 
 
 async def cp(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """Copy files, and with `-r` whole directories; `-a` keeps modes, times and owners."""
-    given, paths = options(argv, "rRapfd")
+    given, paths = options(argv, "rRapfd", {"recursive": "r", "archive": "a", "force": "f"})
     keep = bool({"-a", "-p"} & set(given))
     recursive = bool({"-r", "-R", "-a"} & set(given))
 
@@ -56,6 +56,8 @@ def _copy_one(proc: SandboxProcess, source: str, inode: Inode, target: str) -> N
     fs, base = proc.fs, proc.cwd
     if isinstance(inode, Directory):
         return
+    if exists(proc, target) and leads_to(proc, target, inode):
+        raise OSError(errno.EINVAL, f"{source!r} and {target!r} are the same file")
     if isinstance(inode, Symlink):
         fs.symlink(inode.target, target, base=base)
     elif isinstance(inode, Regular):
@@ -73,7 +75,7 @@ def _copy_one(proc: SandboxProcess, source: str, inode: Inode, target: str) -> N
 
 async def mv(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """Rename files, or move them into a directory."""
-    _, paths = options(argv, "f")
+    _, paths = options(argv, "f", {"force": "f"})
 
     def move(source: str, target: str) -> None:
         if same_file(proc, source, target):
@@ -125,15 +127,33 @@ async def _transfer(
     return await each(proc, name, sources, one)
 
 
+def _check_linkable(proc: SandboxProcess, source: str) -> None:
+    """Refuse to link what is not there or may not be linked, before anything is replaced."""
+    if isinstance(proc.fs.lookup(source, base=proc.cwd, follow=False), Directory):
+        raise OSError(errno.EPERM, "hard link not allowed for directory", source)
+
+
+def _check_replaceable(proc: SandboxProcess, source: str, target: str) -> None:
+    """Refuse to replace a file by a link to itself."""
+    there = proc.fs.lookup(target, base=proc.cwd, follow=False)
+    same = posixpath.normpath(source) == posixpath.normpath(target)
+    links = there.links if isinstance(there, Regular) else 1
+    if (same or links == 1) and leads_to(proc, source, there):
+        raise OSError(errno.EINVAL, f"{source!r} and {target!r} are the same file")
+
+
 async def ln(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """Make links, symbolic ones with `-s`; `-f` replaces what is there.
 
     With `-n` a link to a directory is no directory to put something into.
     """
-    given, paths = options(argv, "sfn")
+    given, paths = options(argv, "sfn", {"symbolic": "s", "force": "f", "no-dereference": "n"})
 
     def link(source: str, target: str) -> None:
+        if "-s" not in given or not source:
+            _check_linkable(proc, source)
         if "-f" in given and exists(proc, target):
+            _check_replaceable(proc, source, target)
             proc.fs.unlink(target, base=proc.cwd)
         if "-s" in given:
             proc.fs.symlink(source, target, base=proc.cwd)

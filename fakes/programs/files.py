@@ -1,5 +1,7 @@
 """Programs that make and remove files and directories, and `readlink`."""
 
+import errno
+import os
 from collections.abc import Sequence
 
 from ..files.inode import Directory
@@ -12,7 +14,7 @@ from .utility import each, options
 
 async def mkdir(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """Make directories; `-p` those above too, and an existing one is fine."""
-    given, paths = options(argv, "pm:")
+    given, paths = options(argv, "pm:", {"parents": "p", "mode": "m"})
 
     async def make(path: str) -> None:
         if "-p" in given:
@@ -27,6 +29,8 @@ async def mkdir(proc: SandboxProcess, argv: Sequence[str]) -> int:
 
 def make_parents(proc: SandboxProcess, path: str) -> None:
     """Make a directory and those above it, where they do not exist."""
+    if not path:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
     parts = path.split("/")
     for end in range(1, len(parts) + 1):
         above = "/".join(parts[:end])
@@ -46,9 +50,8 @@ async def rmdir(proc: SandboxProcess, argv: Sequence[str]) -> int:
 
 async def rm(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """Remove files, and with `-r` whole directories."""
-    given, paths = options(argv, "rRf", ["recursive", "force"])
-    recursive = bool({"-r", "-R", "--recursive"} & set(given))
-    force = "-f" in given or "--force" in given
+    given, paths = options(argv, "rRf", {"recursive": "r", "force": "f"})
+    recursive, force = bool({"-r", "-R"} & set(given)), "-f" in given
 
     async def remove(path: str) -> None:
         try:
@@ -77,9 +80,12 @@ def remove_tree(proc: SandboxProcess, path: str) -> None:
 async def readlink(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """Print where a symbolic link points."""
     _, paths = options(argv, "")
-    try:
-        for path in some(paths):
-            await proc.say(proc.fs.readlink(path, base=proc.cwd) + "\n")
-    except OSError:
-        return 1
-    return 0
+    code = 0
+    for path in some(paths):
+        try:
+            target = proc.fs.readlink(path, base=proc.cwd)
+        except OSError:  # noqa: PERF203  each path fails for itself, without a message
+            code = 1
+        else:
+            await proc.say(target + "\n")
+    return code

@@ -8,14 +8,12 @@ from datetime import datetime, timezone
 from ..files.inode import Directory, Inode, Symlink
 from ..files.names import group_name, user_name
 from ..processes.process import SandboxProcess
-from .utility import NotSupported, each, options
+from .utility import each, options
 
 
 async def ls(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """List files, then directories, one name a line."""
-    given, paths = options(argv, "laAd1R")
-    if "-R" in given:
-        raise NotSupported("option -R")
+    given, paths = options(argv, "laAd1", {"all": "a", "almost-all": "A", "directory": "d"})
     long = "-l" in given
     directories: list[tuple[str, Directory]] = []
     files: list[str] = []
@@ -40,9 +38,10 @@ def _listing(
     proc: SandboxProcess, path: str, directory: Directory, given: Collection[str], *, long: bool
 ) -> list[str]:
     names = sorted(directory.names)
-    if "-a" in given:
-        names = [".", "..", *names]
-    elif "-A" not in given:
+    shown = [key for key in given if key in ("-a", "-A")][-1:]
+    if shown == ["-a"]:
+        names = sorted([".", "..", *names])
+    elif not shown:
         names = [name for name in names if not name.startswith(".")]
     lines = []
     for name in names:

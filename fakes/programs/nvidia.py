@@ -8,21 +8,23 @@ from .utility import NotSupported, complain, options
 
 _DRIVER = "580.95.05"
 _WIDTH = 72
+#: Long options, and letters for them; of `Q` and `Z` the real one knows only the long form.
+_LONG = {"query-gpu": "Q", "format": "Z", "list-gpus": "L"}
 
 
 async def nvidia_smi(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """List the GPUs of the sandbox: as a table, with `-L`, or with `--query-gpu=name,index,...`."""
     gpus = proc.kernel.gpus
-    given, rest = options(argv, "L", ["query-gpu=", "format=", "list-gpus"])
+    given, rest = options(argv, "LQ:Z:", _LONG)
     if rest:
         raise NotSupported(f"the argument {rest[0]!r}")
     if not gpus:
         await complain(proc, "nvidia-smi", "this sandbox has no GPU")
         return 9
-    if "-L" in given or "--list-gpus" in given:
+    if "-L" in given:
         lines = [f"GPU {index}: {gpu.name} (UUID: {gpu.uuid})" for index, gpu in enumerate(gpus)]
-    elif "--query-gpu" in given:
-        lines = _table(gpus, given["--query-gpu"].split(","), given.get("--format", "csv"))
+    elif "-Q" in given:
+        lines = _table(gpus, given["-Q"].split(","), given.get("-Z", "csv"))
     else:
         lines = _overview(gpus)
     await proc.say("".join(f"{line}\n" for line in lines))

@@ -34,10 +34,11 @@ def same_file(proc: SandboxProcess, source: str, target: str) -> bool:
     if there is proc.fs.lookup(source, base=proc.cwd, follow=False):
         return True
     # A link may replace another name of what it leads to.
-    return isinstance(there, Regular) and there.links == 1 and _leads_to(proc, source, there)
+    return isinstance(there, Regular) and there.links == 1 and leads_to(proc, source, there)
 
 
-def _leads_to(proc: SandboxProcess, path: str, inode: Inode) -> bool:
+def leads_to(proc: SandboxProcess, path: str, inode: Inode) -> bool:
+    """Whether a path, by way of links if need be, is one of a file."""
     try:
         return proc.fs.lookup(path, base=proc.cwd) is inode
     except OSError:

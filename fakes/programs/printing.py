@@ -15,7 +15,9 @@ from .utility import (
 
 async def seq(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """Whole numbers, one a line."""
-    given, rest = options(_protected(argv), "s:")
+    given, rest = options(_protected(argv), "s:", {"separator": "s"}, permute=False)
+    if any(text.lstrip("+-")[:1] == "0" and len(text) > 1 for text in rest):
+        raise NotSupported("a number that begins with 0")
     values = [number(text, "number") for text in rest]
     if not 1 <= len(values) <= 3:
         raise NotSupported(f"{len(values)} numbers")
@@ -25,7 +27,7 @@ async def seq(proc: SandboxProcess, argv: Sequence[str]) -> int:
         return 1
     numbers = range(first, values[-1] + (1 if step > 0 else -1), step)
     separator = given.get("-s", "\n")
-    for start in range(0, len(numbers), 10_000):
+    for start in range(0, len(numbers), 10_000):  # nothing at all, if there are no numbers
         part = separator.join(map(str, numbers[start : start + 10_000]))
         last = start + 10_000 >= len(numbers)
         await proc.say(part + ("\n" if last else separator))
@@ -34,7 +36,8 @@ async def seq(proc: SandboxProcess, argv: Sequence[str]) -> int:
 
 async def yes(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """One line, over and over."""
-    line = os.fsencode(" ".join(argv[1:]) or "y") + b"\n"
+    _, words = options(argv, "", permute=False)
+    line = os.fsencode(" ".join(words) if words else "y") + b"\n"
     while True:
         await proc.write(1, line * max(1, 4096 // len(line)))
 
@@ -46,7 +49,7 @@ async def echo(proc: SandboxProcess, argv: Sequence[str]) -> int:
         flags += words.pop(0)[1:]
     data = os.fsencode(" ".join(words))
     stopped = False
-    if "e" in flags:
+    if flags.rfind("e") > flags.rfind("E"):  # the last one counts
         data, stopped = unescape(data, octal_needs_zero=True)
     await proc.write(1, data if stopped or "n" in flags else data + b"\n")
     return 0
@@ -66,9 +69,11 @@ async def posix_echo(proc: SandboxProcess, argv: Sequence[str]) -> int:
 
 async def printf(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """Print by a format, which is used again while there are arguments."""
-    words = list(argv[2:] if argv[1:2] == ["--"] else argv[1:])
+    words = list(argv[1:])
     if words[:1] == ["--"]:
         del words[0]
+    elif words and words[0][:1] == "-":
+        raise NotSupported(f"option {words[0]}")
     if not words:
         raise NotSupported("no format")
     form, arguments = os.fsencode(words[0]), [os.fsencode(word) for word in words[1:]]
@@ -125,7 +130,7 @@ def _convert(flags: bytes, kind: bytes, argument: bytes, wrong: list[str]) -> tu
         kind = b"d" if kind in b"iu" else kind
         return (b"%" + flags + kind) % _integer(argument, wrong), False
     if kind in (b"f", b"e", b"g"):
-        return (b"%" + flags + kind) % float(argument or b"0"), False
+        raise NotSupported(f"printf %{kind.decode()}")
     raise NotSupported(f"printf %{kind.decode(errors='replace')}")
 
 
@@ -175,9 +180,11 @@ def unescape(text: bytes, *, octal_needs_zero: bool) -> tuple[bytes, bool]:
 
 
 def _protected(argv: Sequence[str]) -> list[str]:
-    """Put `--` before the first negative number, so that it is not taken for an option."""
+    """Put `--` before a first operand that is negative, so that it is not taken for an option."""
     words = list(argv)
-    for index, word in enumerate(words):
-        if word[:1] == "-" and word[1:].isdigit():
+    index = 1
+    while index < len(words) and words[index][:1] == "-" and words[index] != "--":
+        if words[index][1:].isdigit():
             return [*words[:index], "--", *words[index:]]
+        index += 2 if words[index] in ("-s", "--separator") else 1
     return words

@@ -4,7 +4,7 @@ from ..processes.process import Program
 from . import attributes, conditions, copying, files, listing, printing, system, text
 from .nvidia import nvidia_smi
 from .sleep import Sleep
-from .utility import Utility, program
+from .utility import Utility, helpful, program
 
 #: Programs that run in a process of their own, or inside a shell.
 UTILITIES: dict[str, Utility] = {
@@ -18,14 +18,16 @@ UTILITIES: dict[str, Utility] = {
             *(files.rmdir, listing.ls, conditions.test),
             *(printing.echo, printing.printf, printing.seq, printing.yes),
             *(system.basename, system.dirname, system.env, system.false, system.hostname),
-            *(system.kill, system.pwd, system.stty, system.true, system.tty, system.uname),
-            *(system.whoami, text.cat, text.grep, text.head, text.sort, text.tail, text.tee),
-            text.wc,
+            *(system.kill, system.printenv, system.pwd, system.stty, system.true, system.tty),
+            *(system.uname, system.whoami, text.cat, text.grep, text.head, text.sort),
+            *(text.tail, text.tee, text.wc),
         )
     },
 }
 
 PROGRAMS: dict[str, Program] = {
     **{name: program(utility) for name, utility in UTILITIES.items()},
+    # Shells have their own, which know no help.
+    **{name: program(helpful(UTILITIES[name])) for name in ("echo", "false", "true")},
     "sleep": Sleep(),
 }

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from ..processes.process import SandboxProcess
 from ..processes.snapshotable import Pause, Snapshotable
-from .utility import complain, run
+from .utility import NotSupported, complain, options, run
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -22,9 +22,13 @@ class Sleep(Snapshotable):
 
     async def _sleep(self, proc: SandboxProcess, argv: Sequence[str]) -> int:
         if self._pause is None:
-            total = _seconds(argv[1:])
-            if len(argv) < 2 or not total >= 0:
-                await complain(proc, "sleep", f"invalid time interval {' '.join(argv[1:])!r}")
+            _, words = options(argv, "")
+            if len(argv) < 2:
+                await complain(proc, "sleep", "missing operand")
+                return 1
+            total = _seconds(words)
+            if not total >= 0:
+                await complain(proc, "sleep", f"invalid time interval {' '.join(words)!r}")
                 return 1
             self._pause = Pause(total)
         await self._pause.over(proc)
@@ -36,7 +40,13 @@ class Sleep(Snapshotable):
 
 
 def _seconds(words: Sequence[str]) -> float:
-    try:
-        return sum(float(word.rstrip("smhd")) * _UNITS.get(word[-1:], 1) for word in words)
-    except ValueError:
-        return math.nan
+    total = 0.0
+    for word in words:
+        text, unit = (word[:-1], word[-1]) if word[-1:] in _UNITS else (word, "s")
+        if text.lower().lstrip("+-").startswith("0x"):
+            raise NotSupported(f"the time {word!r}")
+        try:
+            total += float(text) * _UNITS[unit] if text.strip(" _") == text else math.nan
+        except ValueError:
+            return math.nan
+    return total

@@ -1,10 +1,11 @@
 """What the small built-in programs have in common."""
 
 import errno
-import getopt
+import io
 import os
+import re
 import signal
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 
 from pytest_sandbox.engine import EngineError
@@ -62,19 +63,98 @@ def program(utility: Utility) -> Program:
     return main
 
 
+def helpful(utility: Utility) -> Utility:
+    """A utility that would print help or its version, which this one refuses to."""
+
+    async def checked(proc: SandboxProcess, argv: Sequence[str]) -> int:
+        if list(argv[1:]) in (["--help"], ["--version"]):
+            raise NotSupported(f"option {argv[1]}")
+        return await utility(proc, argv)
+
+    return checked
+
+
 def options(
-    argv: Sequence[str], short: str, long: Sequence[str] = ()
+    argv: Sequence[str],
+    short: str,
+    long: Mapping[str, str] | None = None,
+    *,
+    permute: bool = True,
+    once: str = "",
 ) -> tuple[dict[str, str], list[str]]:
-    """Options, each with its value or "", and the other arguments.
+    """Options, each with its value or "", the last given one last, and the other arguments.
+
+    Args:
+        argv: the command.
+        short: letters of options; a colon follows one that takes a value, as in getopt(3).
+        long: long names, each with the letter that it stands for. Abbreviations are not taken:
+            what they stand for depends on options that are not known here.
+        permute: whether options may follow other arguments.
+        once: letters of options that are refused if they are given again.
 
     Raises:
-        NotSupported: names an option that is not known.
+        NotSupported: names an option that is not known, or lacks its value.
     """
-    try:
-        found, rest = getopt.gnu_getopt(list(argv[1:]), short, list(long))
-    except getopt.GetoptError as error:
-        raise NotSupported(f"option -{error.opt}") from None
-    return dict(found), rest
+    reader = _Options(argv[1:], short, long or {}, once)
+    rest: list[str] = []
+    while reader.words:
+        word = reader.words.pop(0)
+        if word == "--":
+            break
+        if word.startswith("--"):
+            reader.read_long(word)
+        elif word.startswith("-") and word != "-":
+            reader.read_short(word[1:])
+        else:
+            rest.append(word)
+            if not permute:
+                break
+    return reader.found, rest + reader.words
+
+
+class _Options:
+    """Takes options from the words of a command."""
+
+    def __init__(
+        self, words: Sequence[str], short: str, long: Mapping[str, str], once: str
+    ) -> None:
+        self.words = list(words)
+        self.found: dict[str, str] = {}
+        self._short, self._long, self._once = short, long, once
+
+    def read_long(self, word: str) -> None:
+        name, equals, value = word[2:].partition("=")
+        letter = self._long.get(name)
+        if letter is None or (equals and not self._is_valued(letter)):
+            raise NotSupported(f"option {word}")
+        self._take(letter, word, value if equals else None)
+
+    def read_short(self, letters: str) -> None:
+        while letters:
+            letter, letters = letters[0], letters[1:]
+            if letter == ":" or letter not in self._short:
+                raise NotSupported(f"option -{letter}")
+            if self._is_valued(letter):
+                self._take(letter, f"-{letter}", letters or None)
+                return
+            self._take(letter, f"-{letter}", None)
+
+    def _is_valued(self, letter: str) -> bool:
+        return f"{letter}:" in self._short
+
+    def _take(self, letter: str, word: str, value: str | None) -> None:
+        if self.found.pop(f"-{letter}", None) is not None and letter in self._once:
+            raise NotSupported(f"option {word} again")
+        if value is None and self._is_valued(letter):
+            if not self.words:
+                raise NotSupported(f"option {word} without a value")
+            value = self.words.pop(0)
+        self.found[f"-{letter}"] = value or ""
+
+
+def lines_of(data: bytes) -> list[bytes]:
+    """Lines with their ends, which only a line feed makes; the last one may lack it."""
+    return io.BytesIO(data).readlines()
 
 
 async def each(
@@ -146,10 +226,9 @@ def write_file(proc: SandboxProcess, path: str, data: bytes, *, append: bool = F
 
 def number(text: str, what: str) -> int:
     """A whole number among the arguments."""
-    try:
-        return int(text)
-    except ValueError:
-        raise NotSupported(f"{what} {text!r}") from None
+    if not re.fullmatch(r"[+-]?[0-9]+", text):
+        raise NotSupported(f"{what} {text!r}")
+    return int(text)
 
 
 async def execute(
@@ -182,9 +261,9 @@ async def execute(
 
 def signal_number(text: str) -> int:
     """A signal by number or name, with or without `SIG`."""
-    if text.isdigit():
-        return int(text)
     try:
+        if text.isdigit():
+            return 0 if int(text) == 0 else int(signal.Signals(int(text)))
         return int(signal.Signals["SIG" + text.upper().removeprefix("SIG")])
-    except KeyError:
+    except (KeyError, ValueError):
         raise NotSupported(f"the signal {text!r}") from None
