@@ -85,7 +85,7 @@ def _build(config: SandboxConfig, request: CreateRequest, gate: socket.socket, e
     root_mounts.mount_root(config.trees, config.layers, request.layers)
     root_mounts.mount_trees(config.trees)
     # While the stage still shows the machine's /proc and /sys. In a user namespace the kernel
-    # mounts new ones only where old ones show completely, lest they reveal what was masked:
+    # mounts new ones only where old ones show completely, so that nothing masked is revealed:
     # mount_too_revealing() in fs/namespace.c.
     root_mounts.mount_kernel(config.masked, config.size, config.inodes)
     _send_handles(gate)

@@ -41,8 +41,8 @@ class SandboxPause:
             self._signal(signal.SIGSTOP)
             if _are_still(strictly=strictly):
                 return
-            # Who waits for a child that shares its memory until it runs another program, vfork(2),
-            # waits for ever if that was stopped before.
+            # A process in vfork(2) cannot stop until its child has run another program or ended,
+            # and a stopped child does neither. So resume all, and try again.
             self.end()
             time.sleep(_STEP)
         raise OSError(errno.EBUSY, "a process of the sandbox cannot be stopped", "")
@@ -52,9 +52,10 @@ class SandboxPause:
         self._signal(signal.SIGCONT)
 
     def _signal(self, number: int) -> None:
-        """Signal all but those that were stopped before.
+        """Signal all processes but those that had been stopped before the pause.
 
-        They would find a second stop when they are to do something for CRIU, or in a copy.
+        A second SIGSTOP would stay pending, and stop such a process again as soon as CRIU, or a
+        restored copy, lets it run.
         """
         # If there are none, all at once: nothing is forked meanwhile.
         spared = self.stopped_before

@@ -26,8 +26,8 @@ class Pump:
     """Moves output while the log has room, so that a full log makes the program wait.
 
     The log ends with the process, not with the stream: a daemon that the process left behind may
-    keep the stream open for ever. What such a daemon writes later is read and dropped, lest it
-    die of a full or broken pipe.
+    keep the stream open for ever. What such a daemon writes later is read and dropped, so that it
+    neither blocks on a full pipe nor dies of a broken one (SIGPIPE, pipe(7)).
 
     Args:
         fd: the reading end; owned.

@@ -1,4 +1,4 @@
-"""Between the engine and an agent, over a socket that the agent was born with.
+"""Between the engine and an agent, over a socket that the agent inherits when it starts.
 
 The agent begins: `AgentReady`, or `SandboxFailed` and then it ends. After that the engine asks and
 the agent answers, in order; in between it tells with `ProcessExited` of each process that ended.
@@ -67,7 +67,10 @@ class AdoptRequest(Message):
 
 
 class SignalRequest(Message):
-    """Signal all processes of the session of one; answered by `Succeeded`, though it be gone."""
+    """Signal all processes of a process's session.
+
+    Answered by `Succeeded`, even if the process has ended already.
+    """
 
     process: int
     number: int

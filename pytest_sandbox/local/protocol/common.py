@@ -1,4 +1,4 @@
-"""Messages that are said in several conversations."""
+"""Messages that several of the protocols in this folder share."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class DescriptorAnswer(Message, descriptors=1):
 
 
 class Failed(Message):
-    """Answers a request that came to nothing."""
+    """Answers a request that failed."""
 
     error: KernelError
 

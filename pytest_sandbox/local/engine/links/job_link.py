@@ -55,21 +55,21 @@ class JobLink:
         await self._start(())
 
     async def start_reading(self) -> None:
-        """Start a job that writes a stream."""
+        """Start a job whose output is a stream, which `read` gives."""
         self._pipe, theirs = os.pipe2(os.O_CLOEXEC)
         await self._start((theirs,))
 
     async def start_writing(self) -> None:
-        """Start a job that reads a stream."""
+        """Start a job whose input is a stream, which `write` sends."""
         # The engine's end must be closed for the job to see the end: so no child may inherit it.
         theirs, self._pipe = os.pipe2(os.O_CLOEXEC)
         await self._start((theirs,))
 
     async def messages(self) -> AsyncIterator[Message]:
-        """What it has to say, until it is done.
+        """The messages that the job sends, until it has succeeded.
 
         Raises:
-            OSError: what the kernel told it; `EIO` if it was killed, or broke the protocol.
+            OSError: the error that the job reports; `EIO` if it was killed, or broke the protocol.
             TaskEnded: the sandbox ended with it.
         """
         while True:
@@ -107,7 +107,7 @@ class JobLink:
         return True
 
     def end_stream(self) -> None:
-        """That was all."""
+        """End the stream that the job reads: there is no more data."""
         self._close_pipe()
 
     async def _start(self, fds: tuple[int, ...]) -> None:

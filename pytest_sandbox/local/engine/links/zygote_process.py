@@ -95,8 +95,9 @@ def _launch(sock: socket.socket, errors: int) -> subprocess.Popen[bytes]:
     number = str(sock.fileno())
     return subprocess.Popen(
         [
-            # -I and -E: no variable of the environment and no folder of the user's has a say. -S:
-            # importing `site` would read the .pth files of the environment.
+            # -I and -E: ignore Python's environment variables, and import no module from the
+            # current directory or the user's site-packages. -S: do not import `site`, which would
+            # read the .pth files of the environment.
             *(sys.executable, "-I", "-S", "-E", "-X", "utf8", "-c", _BOOTSTRAP),
             *(number, os.path.dirname(local), local),
         ],
