@@ -44,7 +44,8 @@ class SandboxBatch:
         Raises:
             asyncio.TimeoutError: the engine does not answer.
         """
-        return cls(calls, portal().run(asyncio.wait_for(_running(calls, name), _DESCRIBE_TIMEOUT)))
+        running = portal().run(lambda: asyncio.wait_for(_running(calls, name), _DESCRIBE_TIMEOUT))
+        return cls(calls, running)
 
     def describe(self, tail: int) -> dict[str, InspectorDescribeResponse | Exception]:
         """For each id what happened in the sandbox, or why that is unknown.
@@ -83,7 +84,7 @@ class SandboxBatch:
         async def together() -> list[tuple[str, Any]]:
             return await asyncio.gather(*map(one, self._ids))
 
-        return dict(portal().run(together()))
+        return dict(portal().run(together))
 
 
 async def _running(calls: Calls, app_name: str) -> list[str]:

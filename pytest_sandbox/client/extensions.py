@@ -64,7 +64,7 @@ class Extensions:
             *args: as `prepare` takes them.
             **spec: as `prepare` takes it.
         """
-        portal().submit(self._try_to_prepare(*args, **spec))
+        portal().submit(lambda: self._try_to_prepare(*args, **spec))
 
     async def _try_to_prepare(self, /, *args: str, **spec: Any) -> None:
         # A hint only affects speed: the test that it is for reports what is wrong with its spec.

@@ -61,5 +61,5 @@ class Inspector:
         self, method: Callable[[InspectorStub], UnaryUnaryMethod[Req, Res]], request: Req
     ) -> Res:
         return portal().run(
-            self._calls.control(lambda link: method(InspectorStub(link.channel)), request)
+            lambda: self._calls.control(lambda link: method(InspectorStub(link.channel)), request)
         )

@@ -80,7 +80,7 @@ class FakeSandboxes:
         self._open = True
         self._before: list[Client | None] = []
         self.clock = TestClock(self._time, autojump=autojump)
-        self.info, self._app, server = portal().run(self._serve(seed))
+        self.info, self._app, server = portal().run(lambda: self._serve(seed))
         self.client = Client.of_server(server)
         self._idler = self.clock.jump
         self._portal = portal()
@@ -204,7 +204,7 @@ class FakeSandboxes:
 
     def violations(self) -> list[str]:
         """A message for each rule that was broken, and not allowed to be."""
-        portal().run(self._settle())
+        portal().run(self._settle)
         evidence = Evidence(self._engine, self._app, self.rpcs, self.faults)
         return violations(evidence, self._allowed)
 
@@ -220,7 +220,7 @@ class FakeSandboxes:
             self.rpcs.close()
             if self._idler in self._portal.idlers:
                 self._portal.idlers.remove(self._idler)
-            portal().run(self._end())
+            portal().run(self._end)
 
     async def _end(self) -> None:
         await self.client.close.core()

@@ -20,7 +20,7 @@ def on_loop(work: Callable[[], T]) -> T:
         return work()
 
     try:
-        return portal().run(call())
+        return portal().run(call)
     except OSError as error:  # a file is not there: where the engine found out does not help
         raise error.with_traceback(None) from None
 

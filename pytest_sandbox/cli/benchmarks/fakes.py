@@ -74,7 +74,7 @@ def fake(bench: Bench) -> None:
     """The whole life of a sandbox in memory, through HTTP/2."""
     ours, baseline = Samples(), Samples()
     connection = ChannelFor([_Bare()])
-    bare = UnaryUnaryMethod(portal().run(connection.__aenter__()), _Bare.PATH, Empty, Empty)
+    bare = UnaryUnaryMethod(portal().run(connection.__aenter__), _Bare.PATH, Empty, Empty)
     before = Client.set_default(None)
     with FakeSandboxes() as sandboxes:
         sandboxes.on_exec("make", "test").reply(stdout="ok\n")
@@ -82,10 +82,10 @@ def fake(bench: Bench) -> None:
         for _ in range(bench.samples):
             with baseline.sample():
                 for _ in range(CALLS):
-                    portal().run(bare(Empty()))
+                    portal().run(lambda: bare(Empty()))
             _life(ours)
     Client.set_default(before)
-    portal().run(connection.__aexit__(None, None, None))
+    portal().run(lambda: connection.__aexit__(None, None, None))
     name = "fake: create + exec + read + wait + end"
     bench.timing(name, ours, f"{CALLS} calls of bare grpclib", baseline)
 

@@ -36,7 +36,7 @@ def read_blocking(fetch: Callable[[PendingRead], Coroutine[Any, Any, None]]) -> 
     """The bytes that a coroutine of the portal's loop sets; blocks."""
     pending = PendingRead()
     try:
-        portal().run(fetch(pending))
+        portal().run(lambda: fetch(pending))
         pending.taken = True
         return pending.data
     finally:
@@ -47,7 +47,7 @@ async def read_aio(fetch: Callable[[PendingRead], Coroutine[Any, Any, None]]) ->
     """The same, awaited."""
     pending = PendingRead()
     try:
-        await arrival(portal().submit(fetch(pending)))
+        await arrival(portal().submit(lambda: fetch(pending)))
         pending.taken = True
         return pending.data
     finally:

@@ -87,11 +87,11 @@ def dual_function(core: Callable[P, Coroutine[Any, Any, R]]) -> Dual[P, R]:
 
     @functools.wraps(core)
     def blocking(*args: P.args, **kwargs: P.kwargs) -> R:
-        return portal().run(core(*args, **kwargs))
+        return portal().run(lambda: core(*args, **kwargs))
 
     @functools.wraps(core)
     async def aio(*args: P.args, **kwargs: P.kwargs) -> R:
-        return await arrival(portal().submit(core(*args, **kwargs)))
+        return await arrival(portal().submit(lambda: core(*args, **kwargs)))
 
     return cast("Dual[P, R]", _with_faces(blocking, aio, core))
 

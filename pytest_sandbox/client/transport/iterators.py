@@ -60,7 +60,7 @@ class BlockingIterator(Generator[R, None, None]):
 
     def close(self) -> None:
         """End it; there are no more items."""
-        portal().run(self._items.aclose())
+        portal().run(self._items.aclose)
 
 
 class AwaitedIterator(AsyncGenerator[R, None]):
@@ -90,4 +90,4 @@ class AwaitedIterator(AsyncGenerator[R, None]):
 
     async def aclose(self) -> None:
         """End it; there are no more items."""
-        await arrival(portal().submit(self._items.aclose()))
+        await arrival(portal().submit(self._items.aclose))

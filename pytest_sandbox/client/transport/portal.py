@@ -54,22 +54,30 @@ class Portal:
         self._thread = threading.Thread(target=self._serve, name="pytest-sandbox", daemon=True)
         self._thread.start()
 
-    def submit(self, coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
-        """Start a coroutine on the loop; cancelling the future cancels it."""
-        return asyncio.run_coroutine_threadsafe(self._counted(coroutine), self._loop)
+    def submit(self, work: Callable[[], Coroutine[Any, Any, T]]) -> concurrent.futures.Future[T]:
+        """Start a coroutine on the loop; cancelling the future cancels it.
 
-    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        Args:
+            work: makes the coroutine, on the loop. If the call is cancelled before that, there is
+                no coroutine, and so none that was never awaited.
+        """
+        return asyncio.run_coroutine_threadsafe(self._counted(work), self._loop)
+
+    def run(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Run a coroutine on the loop and block until it is done.
 
         A `KeyboardInterrupt` here cancels it there.
+
+        Args:
+            work: makes the coroutine, on the loop: an interrupt of this thread can come between
+                any two steps, and would drop a coroutine that was made and not passed on yet.
         """
         if threading.current_thread() is self._thread:
-            coroutine.close()
             raise RuntimeError(
                 "a blocking call was made on the thread that would have to serve it; "
                 "await its .aio form"
             )
-        call = _BlockingCall(self._counted(coroutine, blocking=True))
+        call = _BlockingCall(lambda: self._counted(work, blocking=True))
         try:
             self._loop.call_soon_threadsafe(call.start)
             return call.wait()
@@ -77,10 +85,12 @@ class Portal:
             self.call_soon(call.cancel)
             raise
 
-    async def _counted(self, coroutine: Coroutine[Any, Any, T], *, blocking: bool = False) -> T:
+    async def _counted(
+        self, work: Callable[[], Coroutine[Any, Any, T]], *, blocking: bool = False
+    ) -> T:
         self._count(1, blocking)
         try:
-            return await coroutine
+            return await work()
         finally:
             self._count(-1, blocking)
 
@@ -116,7 +126,7 @@ class Portal:
     def close(self) -> None:
         """End the loop and its thread."""
         with contextlib.suppress(concurrent.futures.TimeoutError):
-            self.submit(self._cancel_all()).result(_CLOSE_TIMEOUT)
+            self.submit(self._cancel_all).result(_CLOSE_TIMEOUT)
         self.call_soon(self._loop.stop)
         self._thread.join(_CLOSE_TIMEOUT)
 
@@ -138,18 +148,22 @@ class Portal:
 class _BlockingCall(Generic[T]):
     """A coroutine that runs on the loop while another thread waits for it.
 
+    Args:
+        work: makes the coroutine.
+
     Not a `concurrent.futures.Future`: an interrupt can come while that holds its lock in Python
     code, which then stays locked, for the loop too. A `SimpleQueue` does all of it in C.
     """
 
-    def __init__(self, coroutine: Coroutine[Any, Any, T]) -> None:
-        self._coroutine = coroutine
+    def __init__(self, work: Callable[[], Coroutine[Any, Any, T]]) -> None:
+        self._work = work
         self._task: asyncio.Task[T] | None = None
         self._done: queue.SimpleQueue[asyncio.Task[T]] = queue.SimpleQueue()
 
     def start(self) -> None:
         """Run it; on the loop."""
-        self._task = background(self._coroutine)
+        self._task = background(self._work())
+        del self._work  # else its arguments would live until the loop is done with this
         self._task.add_done_callback(self._done.put)
 
     def cancel(self) -> None:

@@ -78,7 +78,7 @@ class Reading(Generic[T]):
         try:
             self._reader.begin(turn)
             if not self._fetching.ready:
-                self._current_portal().run(self._fetching.fill())
+                self._current_portal().run(self._fetching.fill)
             return self._fetching.ready.popleft()
         except IndexError:
             raise StopIteration from None
@@ -91,7 +91,7 @@ class Reading(Generic[T]):
         try:
             self._reader.begin(turn)
             if not self._fetching.ready:
-                await arrival(self._current_portal().submit(self._fetching.fill()))
+                await arrival(self._current_portal().submit(self._fetching.fill))
             return self._fetching.ready.popleft()
         except IndexError:
             raise StopAsyncIteration from None
@@ -103,7 +103,7 @@ class Reading(Generic[T]):
         turn = Turn()
         try:
             self._reader.begin(turn)
-            self._current_portal().run(self._fetching.fill(to_end=True))
+            self._current_portal().run(lambda: self._fetching.fill(to_end=True))
             return self._all_taken()
         finally:
             turn.over = True
@@ -113,7 +113,7 @@ class Reading(Generic[T]):
         turn = Turn()
         try:
             self._reader.begin(turn)
-            await arrival(self._current_portal().submit(self._fetching.fill(to_end=True)))
+            await arrival(self._current_portal().submit(lambda: self._fetching.fill(to_end=True)))
             return self._all_taken()
         finally:
             turn.over = True

@@ -100,7 +100,7 @@ def serve() -> Iterator[Callable[..., Client]]:
 
         def start(*services: Service) -> Client:
             path = os.path.join(folder, "socket")
-            server = portal().run(_started(services, path))
+            server = portal().run(lambda: _started(services, path))
             client = Client(path)
             stack.callback(_stop, client, server)
             return client
@@ -120,4 +120,4 @@ def _stop(client: Client, server: Server) -> None:
         await server.wait_closed()
 
     client.close()
-    portal().run(stop())
+    portal().run(stop)

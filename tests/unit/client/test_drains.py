@@ -48,7 +48,7 @@ def test_concurrent_drains_send_once(fake: FakeSandboxes, way: str) -> None:
         process.stdin.write_eof()
         await asyncio.gather(*(process.stdin.drain.aio() for _ in range(3)))
 
-    portal().run(main())  # the loop that sends: so all three begin before one ends
+    portal().run(main)  # the loop that sends: so all three begin before one ends
 
     assert process.stdout.read() == "hello"
 
@@ -119,7 +119,7 @@ def test_bytes_arrive_once_wherever_drains_are_cancelled(
     """Each drain comes behind so many words, and is cancelled after so many turns of the loop."""
     with FakeSandboxes() as fake:
         process = started(fake, way)
-        portal().run(written(process.stdin, iter(words), drains))
+        portal().run(lambda: written(process.stdin, iter(words), drains))
 
         assert process.stdout.read() == "".join(words)
 

@@ -312,7 +312,7 @@ def test_a_blocking_call_on_the_loop_itself_is_refused() -> None:
         Thing.add(1)
 
     with pytest.raises(RuntimeError, match=r"await its \.aio form"):
-        portal().run(deadlock())
+        portal().run(deadlock)
 
 
 def test_a_fork_has_a_loop_of_its_own() -> None:
@@ -353,10 +353,10 @@ def test_the_interpreter_ends_without_a_word(end: str) -> None:
         "    started.set()\n"
         "    await asyncio.Event().wait()\n"
         "def work():\n"
-        "    try: portal().run(wait())\n"
+        "    try: portal().run(wait)\n"
         "    except BaseException: pass\n"
         "thread = threading.Thread(target=work, daemon=True)\n"
-        f"portal().run(asyncio.sleep(0)){end}\n"
+        f"portal().run(lambda: asyncio.sleep(0)){end}\n"
     )
     command = (sys.executable, "-X", "dev", "-W", "error", "-c", code)
 

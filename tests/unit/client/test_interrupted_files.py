@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -165,7 +166,7 @@ def test_a_file_whose_opening_is_given_up_is_closed(
 
     operations = fake.rpcs.of("ContainerFilesystemExec")
     while not any(operation.file_close_request.file_descriptor for operation in operations):
-        portal().run(asyncio.sleep(0.01))
+        portal().run(lambda: asyncio.sleep(0.01))
 
 
 class bound:  # noqa: N801 - used like `functools.partial`
@@ -211,4 +212,4 @@ def test_bytes_come_once_wherever_reads_are_cancelled(
         return got
 
     with FakeSandboxes():
-        assert "".join(portal().run(main(opened(content=content)))) == content
+        assert "".join(portal().run(functools.partial(main, opened(content=content)))) == content

@@ -216,7 +216,8 @@ def test_bytes_come_once_wherever_reads_are_cancelled(
         process = started(fake, way, "print", BYTES)
         stream = process.stdout if descriptor == 1 else process.stderr
 
-        assert b"".join(portal().run(gathered(stream, iter(patience)))) == b"".join(pieces)
+        items = portal().run(lambda: gathered(stream, iter(patience)))
+        assert b"".join(items) == b"".join(pieces)
 
 
 @pytest.mark.parametrize("way", ["router", "control plane", "main process"])
@@ -233,7 +234,8 @@ def test_lines_come_once_wherever_reads_are_cancelled(
         process = started(fake, way, "print")
         stream = process.stdout if descriptor == 1 else process.stderr
 
-        assert portal().run(gathered(stream, iter(patience))) == text.splitlines(keepends=True)
+        lines = portal().run(lambda: gathered(stream, iter(patience)))
+        assert lines == text.splitlines(keepends=True)
 
 
 # Iterators of the client
@@ -348,4 +350,4 @@ def tasks_that_fetch() -> int:
         await asyncio.sleep(0.05)
         return sum("_fetch_batch" in repr(task.get_coro()) for task in asyncio.all_tasks())
 
-    return portal().run(count())
+    return portal().run(count)

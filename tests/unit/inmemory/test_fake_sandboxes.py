@@ -176,8 +176,8 @@ def test_time_passes_for_a_thread_of_the_loop_that_waits_for_it(
 ) -> None:
     monkeypatch.setattr("pytest_sandbox._shared.idle_loop.THREADS_IDLE_AFTER", 0.01)
     sandbox = Sandbox.create()
-    wait = asyncio.to_thread(lambda: sandbox.exec("sleep", "100").wait())
-    assert portal().run(wait) == 0
+    wait = sandbox.exec("sleep", "100").wait
+    assert portal().run(lambda: asyncio.to_thread(wait)) == 0
     assert fake.clock.monotonic() == 100
 
 
