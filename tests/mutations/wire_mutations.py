@@ -4,6 +4,7 @@ All of them alter messages between the handlers and the wire.
 """
 
 import asyncio
+import errno
 import itertools
 from typing import Any
 
@@ -175,6 +176,7 @@ def mistake_missing_for_forbidden_when_opening(server: Tampering) -> None:
     def change(_: Any, response: Any) -> None:
         if response.error.error_code == containers_pb2.SYSTEM_ERROR_CODE_NOENT:
             response.error.error_code = containers_pb2.SYSTEM_ERROR_CODE_ACCES
+            response.error.errno = errno.EACCES
 
     server.response("ContainerFilesystemExecGetOutput", change)
 

@@ -31,6 +31,12 @@ PACKAGES = (".modal.client.", ".modal.task_command_router.", ".pytest_sandbox.")
 #: Fields that Modal has in a message of ours and that we leave out, with the reason.
 LEFT_OUT: dict[str, str] = {}
 
+#: Fields of ours in messages of Modal's, with the reason; their numbers are far from Modal's.
+ADDED = dict.fromkeys(
+    ("SystemErrorMessage#1001", "SystemErrorMessage#1002", "SystemErrorMessage#1003"),
+    "an OSError has more numbers than SystemErrorCode",
+)
+
 #: What a definition says: a key that names one thing, and everything said about it.
 Facts = dict[str, str]
 Download = Callable[[str], Path]
@@ -155,7 +161,8 @@ def test_a_release_is_read_whole(released: Facts) -> None:
 
 
 def test_everything_of_ours_is_in_a_release(ours: Facts, oldest: Facts, newest: Facts) -> None:
-    assert sorted(ours.keys() - oldest.keys() - newest.keys()) == []
+    assert ours.keys() - oldest.keys() - newest.keys() == ADDED.keys()
+    assert all(int(key.partition("#")[2]) > 1000 for key in ADDED)
 
 
 def test_nothing_of_ours_contradicts_a_release(ours: Facts, released: Facts) -> None:
