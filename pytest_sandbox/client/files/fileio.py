@@ -51,7 +51,7 @@ class FileIO(Generic[T]):
 
     def _read(self, n: int | None = None) -> T:
         self._check_size(n)
-        return self._given(read_blocking(lambda pending: self.remote.read(pending, n)))
+        return read_blocking(lambda pending: self.remote.read(pending, n), self._given)
 
     async def _read_aio(self, n: int | None = None) -> T:
         """Read from the position on.
@@ -64,29 +64,29 @@ class FileIO(Generic[T]):
             UnicodeDecodeError: it is not UTF-8, and was opened as text.
         """
         self._check_size(n)
-        return self._given(await read_aio(lambda pending: self.remote.read(pending, n)))
+        return await read_aio(lambda pending: self.remote.read(pending, n), self._given)
 
     read = faces(_read, _read_aio)
 
     def _readline(self) -> T:
         self.remote.check_readable()
-        return self._given(read_blocking(self.remote.read_line))
+        return read_blocking(self.remote.read_line, self._given)
 
     async def _readline_aio(self) -> T:
         """Read a line, with its newline; empty at the end of the file."""
         self.remote.check_readable()
-        return self._given(await read_aio(self.remote.read_line))
+        return await read_aio(self.remote.read_line, self._given)
 
     readline = faces(_readline, _readline_aio)
 
     def _readlines(self) -> Sequence[T]:
         self.remote.check_readable()
-        return self._lines(read_blocking(lambda pending: self.remote.read(pending, None)))
+        return read_blocking(lambda pending: self.remote.read(pending, None), self._lines)
 
     async def _readlines_aio(self) -> Sequence[T]:
         """Read all lines from the position on."""
         self.remote.check_readable()
-        return self._lines(await read_aio(lambda pending: self.remote.read(pending, None)))
+        return await read_aio(lambda pending: self.remote.read(pending, None), self._lines)
 
     readlines = faces(_readlines, _readlines_aio)
 

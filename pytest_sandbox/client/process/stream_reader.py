@@ -69,7 +69,7 @@ class StreamReader(Generic[T]):
 
     def _read(self) -> T:
         self._check_pipe()
-        return self._given(b"".join(self._items.rest()))
+        return self._items.rest(self._joined)
 
     async def _read_aio(self) -> T:
         """All that has not been read yet, up to the end of the stream.
@@ -83,7 +83,7 @@ class StreamReader(Generic[T]):
             ValueError, InvalidError: the stream goes to `DEVNULL`, or is printed.
         """
         self._check_pipe()
-        return self._given(b"".join(await self._items.rest_aio()))
+        return await self._items.rest_aio(self._joined)
 
     read = faces(_read, _read_aio)
 
@@ -93,7 +93,7 @@ class StreamReader(Generic[T]):
 
     def __next__(self) -> T:
         self._check_pipe()
-        return self._given(self._items.next())
+        return self._items.next(self._given)
 
     def __aiter__(self) -> Self:
         self._check_pipe()
@@ -101,7 +101,7 @@ class StreamReader(Generic[T]):
 
     async def __anext__(self) -> T:
         self._check_pipe()
-        return self._given(await self._items.next_aio())
+        return await self._items.next_aio(self._given)
 
     @dual
     async def aclose(self) -> None:
@@ -113,6 +113,9 @@ class StreamReader(Generic[T]):
 
     def _given(self, item: bytes) -> T:
         return cast("T", item.decode() if self._text else item)
+
+    def _joined(self, items: list[bytes]) -> T:
+        return self._given(b"".join(items))
 
     def _check_pipe(self) -> None:
         name = self._name

@@ -33,6 +33,10 @@ def _reading(source: AsyncGenerator[R, None], name: str) -> Reading[R]:
     return Reading(batches, name)
 
 
+def _itself(item: R) -> R:
+    return item
+
+
 class BlockingIterator(Generator[R, None, None]):
     """Iterates from a thread.
 
@@ -45,11 +49,11 @@ class BlockingIterator(Generator[R, None, None]):
         self._items = _reading(source, name)
 
     def __next__(self) -> R:
-        return self._items.next()
+        return self._items.next(_itself)
 
     def send(self, value: None, /) -> R:
         """The next item: nothing can be sent."""
-        return self._items.next()
+        return self._items.next(_itself)
 
     def throw(
         self, kind: Any, value: Any = None, traceback: TracebackType | None = None
@@ -75,11 +79,11 @@ class AwaitedIterator(AsyncGenerator[R, None]):
         self._items = _reading(source, name)
 
     async def __anext__(self) -> R:
-        return await self._items.next_aio()
+        return await self._items.next_aio(_itself)
 
     async def asend(self, value: None, /) -> R:
         """The next item: nothing can be sent."""
-        return await self._items.next_aio()
+        return await self._items.next_aio(_itself)
 
     async def athrow(
         self, kind: Any, value: Any = None, traceback: TracebackType | None = None

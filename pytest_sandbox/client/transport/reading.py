@@ -1,12 +1,14 @@
 """Reading from any thread and any loop, by one caller at a time.
 
 The end of a call, where a result passes to the caller, is on the caller's side and without an
-`await`. So an interrupted call has either taken an item, or left it for the next call.
+`await`, and an item is decoded before it is taken. So an interrupted call has either taken an item,
+or left it for the next call.
 """
 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from pytest_sandbox._shared.async_tasks import background
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Turn:
@@ -66,10 +69,11 @@ class Reading(Generic[T]):
         self._fetching = Fetching(opened, name)
         self._portal: Portal | None = None
 
-    def next(self) -> T:
-        """The next item; blocks.
+    def next(self, decode: Callable[[T], R]) -> R:
+        """The next item, decoded; blocks.
 
         Raises:
+            UnicodeDecodeError: the item is not UTF-8; the error has it, so it is taken.
             StopIteration: there is none.
             ConcurrentReadError: another call reads.
             StreamClosedError: it was closed while this call waited.
@@ -79,42 +83,42 @@ class Reading(Generic[T]):
             self._reader.begin(turn)
             if not self._fetching.ready:
                 self._current_portal().run(self._fetching.fill)
-            return self._fetching.ready.popleft()
+            return self._first_taken(decode)
         except IndexError:
             raise StopIteration from None
         finally:
             turn.over = True
 
-    async def next_aio(self) -> T:
+    async def next_aio(self, decode: Callable[[T], R]) -> R:
         """The same, awaited; raises `StopAsyncIteration` at the end."""
         turn = Turn()
         try:
             self._reader.begin(turn)
             if not self._fetching.ready:
                 await arrival(self._current_portal().submit(self._fetching.fill))
-            return self._fetching.ready.popleft()
+            return self._first_taken(decode)
         except IndexError:
             raise StopAsyncIteration from None
         finally:
             turn.over = True
 
-    def rest(self) -> list[T]:
-        """All items up to the end; blocks."""
+    def rest(self, decode: Callable[[list[T]], R]) -> R:
+        """All items up to the end, decoded together; blocks."""
         turn = Turn()
         try:
             self._reader.begin(turn)
             self._current_portal().run(lambda: self._fetching.fill(to_end=True))
-            return self._all_taken()
+            return self._all_taken(decode)
         finally:
             turn.over = True
 
-    async def rest_aio(self) -> list[T]:
+    async def rest_aio(self, decode: Callable[[list[T]], R]) -> R:
         """The same, awaited."""
         turn = Turn()
         try:
             self._reader.begin(turn)
             await arrival(self._current_portal().submit(lambda: self._fetching.fill(to_end=True)))
-            return self._all_taken()
+            return self._all_taken(decode)
         finally:
             turn.over = True
 
@@ -122,10 +126,28 @@ class Reading(Generic[T]):
         """End it, also while a call waits; on the portal's loop."""
         await self._fetching.aclose()
 
-    def _all_taken(self) -> list[T]:
-        items = list(self._fetching.ready)
-        self._fetching.ready.clear()
-        return items
+    # Items are taken by the last statement, and without a call: Python runs no handler of a signal
+    # behind it.
+
+    def _first_taken(self, decode: Callable[[T], R]) -> R:
+        ready = self._fetching.ready
+        try:
+            decoded = decode(ready[0])
+        except UnicodeDecodeError:
+            del ready[0]
+            raise
+        del ready[0]
+        return decoded
+
+    def _all_taken(self, decode: Callable[[list[T]], R]) -> R:
+        none: deque[T] = deque()
+        try:
+            decoded = decode(list(self._fetching.ready))
+        except UnicodeDecodeError:
+            self._fetching.ready = none
+            raise
+        self._fetching.ready = none
+        return decoded
 
     def _current_portal(self) -> Portal:
         self._portal = portal()
