@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from . import client_maker
+
 if TYPE_CHECKING:
     from . import exceptions as exceptions
     from .app import App as App
@@ -92,11 +94,19 @@ __all__ = [
 ]
 
 
+def _make_client(socket_path: str) -> Client:
+    """The one place that knows both the default client and `Client`, which is imported late."""
+    from .client import Client
+
+    return Client(socket_path)
+
+
+client_maker.make_client = _make_client
+
+
 def __getattr__(name: str) -> Any:
     if name == "exceptions":
         return importlib.import_module(f"{__name__}.exceptions")
     if name not in _WHERE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    # First, because it says how the default client is made, which the others may ask for.
-    importlib.import_module(f"{__name__}.client")
     return getattr(importlib.import_module(f"{__name__}.{_WHERE[name]}"), name)

@@ -92,6 +92,3 @@ class Client(BaseClient):
         Only engine processes of this package have one, and only on their Unix socket.
         """
         return Inspector(self.calls)
-
-
-DEFAULT.make = Client

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from pytest_sandbox import _run
 
+from . import client_maker
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -21,14 +23,7 @@ SOCKET_VARIABLE = "PYTEST_SANDBOX_SOCKET"
 
 
 class DefaultClient:
-    """The default client of this process; see `Client.default` for the rule.
-
-    Attributes:
-        make: makes a client of the engine at a socket. `Client` sets this: it imports, through
-            all that it offers, this module, which therefore cannot import it.
-    """
-
-    make: Callable[[str], BaseClient]
+    """The default client of this process; see `Client.default` for the rule."""
 
     def __init__(self) -> None:
         self._set: BaseClient | None = None
@@ -55,7 +50,10 @@ class DefaultClient:
 
     def _find(self) -> BaseClient:
         origin = self._origin()
-        client = origin() if callable(origin) else self.make(origin or self._own_socket())
+        if callable(origin):
+            client = origin()
+        else:
+            client = client_maker.make_client(origin or self._own_socket())
         self._found[origin] = client
         return client
 

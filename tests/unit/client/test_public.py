@@ -42,6 +42,38 @@ def test_importing_costs_nothing_until_something_is_used(module: str) -> None:
     assert python(code) == "[]\n"
 
 
+@pytest.mark.parametrize("module", sorted(set(client._WHERE.values())))
+def test_a_module_that_is_imported_alone_finds_the_default_client(module: str) -> None:
+    code = (
+        "import os; os.environ['PYTEST_SANDBOX_SOCKET'] = '/no-such-folder/socket'\n"
+        f"import pytest_sandbox.client.{module}\n"
+        "from pytest_sandbox.client.default_client import DEFAULT\n"
+        "print(type(DEFAULT.get()).__name__)"
+    )
+
+    assert python(code) == "Client\n"
+
+
+@pytest.mark.parametrize(
+    ("module", "call"),
+    [
+        ("sandbox.sandbox", "Sandbox.create()"),
+        ("volume", "Volume.from_name('name').hydrate()"),
+        ("secret", "Secret.from_dict({}).hydrate()"),
+        ("app", "App.lookup('name', create_if_missing=True)"),
+    ],
+)
+def test_the_objects_of_a_module_that_is_imported_alone_make_calls(module: str, call: str) -> None:
+    code = (
+        "import os; os.environ['PYTEST_SANDBOX_SOCKET'] = '/no-such-folder/socket'\n"
+        f"from pytest_sandbox.client.{module} import {call.partition('.')[0]}\n"
+        f"try: {call}\n"
+        "except Exception as error: print(type(error).__name__)"
+    )
+
+    assert python(code) == "EngineDiedError\n"
+
+
 def test_catching_an_exception_does_not_import_the_client() -> None:
     code = (
         "import sys; import pytest_sandbox; pytest_sandbox.exceptions.NotFoundError; "
