@@ -321,6 +321,31 @@ def test_a_class_name_is_used_once() -> None:
     assert twice() == set()
 
 
+def folder_of(name: str) -> str:
+    """The folder of a module, as in `local/engine`; empty for the package itself."""
+    path = name if (ROOT / name.replace(".", "/")).is_dir() else name.rpartition(".")[0]
+    return path.replace(".", "/")
+
+
+def folders_table() -> str:
+    """Each folder, its modules, and the folders that it imports from."""
+    rows = []
+    for folder in sorted({folder_of(module.name) for module in WRITTEN} - {"", "_proto"}):
+        inside = [module.name for module in MODULES if folder_of(module.name) == folder]
+        package = folder.replace("/", ".")
+        names = sorted(name.rpartition(".")[2] for name in inside if name != package)
+        targets = sorted({folder_of(to) for name in inside for to in IMPORTS[name]} - {folder, ""})
+        cells = (f"`{folder}`", " ".join(names), " ".join(f"`{target}`" for target in targets))
+        rows.append("| " + " | ".join(cells) + " |")
+    return "\n".join(["| folder | its modules | imports from |", "|---|---|---|", *rows]) + "\n"
+
+
+def test_the_design_has_the_folders_and_their_imports() -> None:
+    design = (Path(__file__).parents[2] / "docs" / "design.md").read_text()
+
+    assert folders_table() in design, f"docs/design.md needs this table:\n{folders_table()}"
+
+
 @pytest.mark.parametrize("module", PUBLIC, ids=lambda module: module.name or NAME)
 def test_what_is_public_is_listed(module: Module) -> None:
     """A package says all that it offers in `__all__`, once; ruff keeps the order."""
