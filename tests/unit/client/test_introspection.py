@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import pydoc
+import re
 from typing import Any
 from unittest import mock
 
@@ -17,7 +18,9 @@ READ: Any = vars(StreamReader)["read"].__get__(None, StreamReader)
 
 
 def described(thing: object) -> str:
-    return pydoc.plain(pydoc.render_doc(thing))
+    """Its help, with each signature on one line, as before Python 3.13."""
+    text = pydoc.plain(pydoc.render_doc(thing))
+    return re.sub(r",\n[ |]+", ", ", re.sub(r"\(\n[ |]+", "(", text))
 
 
 def methods(owner: type) -> list[tuple[str, Any]]:
