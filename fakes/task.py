@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from pytest_sandbox._shared.checks import is_absolute_path
 from pytest_sandbox.engine import (
+    DEFAULT_WORKDIR,
     Clock,
     Connection,
     DirectorySnapshot,
@@ -81,7 +82,7 @@ class MemoryTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshot
         self.at_end: list[Callable[[], None]] = []
         self._end: TaskEnd | None = None
         self._over = asyncio.Event()
-        self._workdir = spec.workdir or "/"
+        self._workdir = spec.workdir or DEFAULT_WORKDIR
         make_folders(fs, self._workdir)
 
     def start_main(self, spec: ProcessSpec) -> None:

@@ -62,6 +62,13 @@ def check_path(path: str, name: str = "path") -> str:
     return path
 
 
+def check_any_path(path: str) -> str:
+    """Raise `InvalidError` unless it is a path; a relative one begins in the working directory."""
+    if not is_text(path) or not path:
+        raise InvalidError(f"path={path!r} is not a path in the sandbox")
+    return path
+
+
 def check_name(name: str, kind: str) -> None:
     """Raise `InvalidError` unless it can be the name of an app, a sandbox, ..."""
     if not is_object_name(name):

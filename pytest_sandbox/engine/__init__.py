@@ -46,6 +46,7 @@ from ._log import OutputLog as OutputLog
 from ._options import check_options as check_options
 from ._options import invalid_option as invalid_option
 from ._process import Process as Process
+from ._spec import DEFAULT_WORKDIR as DEFAULT_WORKDIR
 from ._spec import Capability as Capability
 from ._spec import EngineInfo as EngineInfo
 from ._spec import Gpus as Gpus

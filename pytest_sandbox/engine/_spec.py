@@ -79,6 +79,10 @@ class VolumeMount:
     read_only: bool = False
 
 
+#: Where processes start unless a specification says otherwise: the home of root, as at Modal.
+DEFAULT_WORKDIR = "/root"
+
+
 @dataclass(frozen=True)
 class ProcessSpec:
     """A process to start.
@@ -109,7 +113,7 @@ class TaskSpec:
             until it is killed.
         image: what its files start from.
         env: environment of every process of the task.
-        workdir: absolute; `None` for the image's. It is created if it does not exist.
+        workdir: absolute; `None` for `DEFAULT_WORKDIR`. It is created if it does not exist.
         hostname: what `uname -n` says inside.
         limits: upper bounds.
         volumes: volumes to mount.

@@ -14,7 +14,7 @@ from pytest_sandbox._proto import containers_pb2 as pb
 from ..exceptions import FilesystemExecutionError, FilesystemOSError
 from ..process.splitting import Lines
 from ..transport.retries import CONTROL
-from ..validation import check_path, check_seconds
+from ..validation import check_any_path, check_seconds
 from .watch_events import FileWatchEvent, FileWatchEventType, event, kinds
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class FileCalls:
         timeout: int | None,
     ) -> AsyncGenerator[FileWatchEvent, None]:
         """Changes to a path; each is a line of JSON, followed by an empty one."""
-        check_path(path)
+        check_any_path(path)
         check_seconds("timeout", timeout, least=0)
         types = kinds(wanted) if wanted else frozenset(FileWatchEventType)
         request = pb.ContainerFileWatchRequest(path=path, recursive=recursive, timeout_secs=timeout)

@@ -21,7 +21,7 @@ from ..files.tool import FilesystemTool
 from ..files.unpack import unpack
 from ..process.method_types import OpenMethod
 from ..transport.dual import dual, dual_iterator, overloaded
-from ..validation import check_path
+from ..validation import check_any_path, check_path
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -119,7 +119,7 @@ class FileMethods:
             FileNotFoundError, PermissionError, ...: as the builtin does.
             ValueError: the mode is none.
         """
-        file = RemoteFile(self._files, check_path(path), mode)
+        file = RemoteFile(self._files, check_any_path(path), mode)
         return FileIO[Any](await finish(file.open(), RemoteFile.close))
 
     open = overloaded[OpenMethod](_open)
@@ -131,7 +131,7 @@ class FileMethods:
         Raises:
             FileNotFoundError, NotADirectoryError, ...: as `os.listdir` does.
         """
-        return await self._files.ls(check_path(path))
+        return await self._files.ls(check_any_path(path))
 
     @dual
     async def mkdir(self, path: str, parents: bool = False) -> None:
@@ -144,7 +144,7 @@ class FileMethods:
         Raises:
             FileExistsError, FileNotFoundError, ...: as `os.mkdir` does.
         """
-        await self._files.mkdir(check_path(path), parents)
+        await self._files.mkdir(check_any_path(path), parents)
 
     @dual
     async def rm(self, path: str, recursive: bool = False) -> None:
@@ -157,7 +157,7 @@ class FileMethods:
         Raises:
             FileNotFoundError, IsADirectoryError, ...: as `os.unlink` does.
         """
-        await self._files.rm(check_path(path), recursive)
+        await self._files.rm(check_any_path(path), recursive)
 
     @dual_iterator
     async def watch(

@@ -10,6 +10,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from pytest_sandbox.engine import (
+    DEFAULT_WORKDIR,
     AnySnapshot,
     EngineUnavailable,
     Host,
@@ -182,7 +183,7 @@ class Factory:
             layers=list(stack),
             volumes=self._mounts(spec),
             hostname=spec.hostname,
-            workdir=spec.workdir or "/root",
+            workdir=spec.workdir or DEFAULT_WORKDIR,
             processes=processes + _OUR_PROCESSES,
             memory=spec.limits.memory,
             cpus=spec.limits.cpus,

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from pytest_sandbox.engine import (
+    DEFAULT_WORKDIR,
     Connection,
     DirectorySnapshot,
     EndCause,
@@ -241,7 +242,7 @@ class LocalTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshots
         env = {**self._env, **spec.env}
         if spec.pty is not None:
             env.setdefault("TERM", "xterm")
-        workdir = spec.workdir or self._spec.workdir or "/root"
+        workdir = spec.workdir or self._spec.workdir or DEFAULT_WORKDIR
         process = LocalProcess(self._link)
         if main:
             self.main = process

@@ -9,6 +9,7 @@ from typing import Any
 from pytest_sandbox._proto import sandboxes_pb2 as pb
 from pytest_sandbox._shared.async_tasks import finish, within
 from pytest_sandbox.engine import (
+    DEFAULT_WORKDIR,
     Clock,
     EndCause,
     SupportsMounts,
@@ -112,6 +113,11 @@ class ServedSandbox:
         self.task = task
         argv = self.spec.main.argv if self.spec.main is not None else ("",)
         self.commands.adopt_main(f"{self.id}/{self.generation}", argv, task.main)
+
+    @property
+    def workdir(self) -> str:
+        """Where its processes start, and relative paths begin."""
+        return self.spec.workdir or DEFAULT_WORKDIR
 
     @property
     def router_metadata(self) -> dict[str, str | bytes]:

@@ -7,11 +7,12 @@
 import errno
 import json
 import os
+import posixpath
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from pytest_sandbox._proto import containers_pb2 as pb
-from pytest_sandbox._shared.checks import is_absolute_path
+from pytest_sandbox._shared.checks import is_text
 
 from ..files.handle import ByteRange, OpenMode
 from ..files.sessions import Outcome
@@ -152,9 +153,8 @@ def _system_error(error: OSError) -> pb.SystemErrorMessage:
 
 async def _open(sandbox: ServedSandbox, path: str, mode: OpenMode, descriptor: str) -> Outcome:
     sandbox.files.check_room()
-    sandbox.files.add_handle(
-        descriptor, await sandbox.task.files.open(_absolute(path), mode.flags), mode
-    )
+    file = await sandbox.task.files.open(_absolute(sandbox, path), mode.flags)
+    sandbox.files.add_handle(descriptor, file, mode)
     return None
 
 
@@ -202,22 +202,22 @@ async def _close(sandbox: ServedSandbox, request: pb.ContainerFileCloseRequest) 
 
 
 async def _ls(sandbox: ServedSandbox, request: pb.ContainerFileLsRequest) -> Outcome:
-    entries = await sandbox.task.files.listdir(_absolute(request.path))
+    entries = await sandbox.task.files.listdir(_absolute(sandbox, request.path))
     return json.dumps({"paths": [entry.name for entry in entries]}).encode()
 
 
 async def _mkdir(sandbox: ServedSandbox, request: pb.ContainerFileMkdirRequest) -> Outcome:
-    await sandbox.task.files.mkdir(_absolute(request.path), parents=request.make_parents)
+    await sandbox.task.files.mkdir(_absolute(sandbox, request.path), parents=request.make_parents)
     return None
 
 
 async def _rm(sandbox: ServedSandbox, request: pb.ContainerFileRmRequest) -> Outcome:
-    await sandbox.task.files.remove(_absolute(request.path), recursive=request.recursive)
+    await sandbox.task.files.remove(_absolute(sandbox, request.path), recursive=request.recursive)
     return None
 
 
 async def _watch(sandbox: ServedSandbox, request: pb.ContainerFileWatchRequest) -> Outcome:
-    events = sandbox.task.files.watch(_absolute(request.path), recursive=request.recursive)
+    events = sandbox.task.files.watch(_absolute(sandbox, request.path), recursive=request.recursive)
     timeout = request.timeout_secs if request.HasField("timeout_secs") else None
     return sandbox.files.watch(events, timeout)
 
@@ -231,7 +231,10 @@ def _range(
     )
 
 
-def _absolute(path: str) -> str:
-    if not is_absolute_path(path):
-        raise OSError(errno.EINVAL, "the path is not absolute", path)
-    return path
+def _absolute(sandbox: ServedSandbox, path: str) -> str:
+    """A path as the engine takes it: a relative one begins in the sandbox's working directory."""
+    if not path:
+        raise OSError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+    if not is_text(path):
+        raise OSError(errno.EINVAL, "the path has a NUL character in it", path)
+    return posixpath.join(sandbox.workdir, path)

@@ -193,10 +193,6 @@ def test_paths(sandbox: Sandbox, call: Any, path: Any) -> None:
         filesystem.stat,
         filesystem.make_directory,
         filesystem.remove,
-        sandbox.ls,
-        sandbox.mkdir,
-        sandbox.rm,
-        sandbox.open,
     ):
         with pytest.raises(Invalid, match="not an absolute path"):
             call(function, path)
@@ -206,10 +202,19 @@ def test_paths(sandbox: Sandbox, call: Any, path: Any) -> None:
         call(filesystem.write_bytes, b"data", path)
 
 
+@pytest.mark.parametrize("path", ["", "a\0b", 3, b"/bytes"])
+def test_paths_that_may_be_relative(sandbox: Sandbox, call: Any, path: Any) -> None:
+    for function in (sandbox.ls, sandbox.mkdir, sandbox.rm, sandbox.open):
+        with pytest.raises(Invalid, match="not a path"):
+            call(function, path)
+
+
 def test_paths_that_are_watched(sandbox: Sandbox, items: Any) -> None:
+    with pytest.raises(Invalid, match="not an absolute path"):
+        items(sandbox.filesystem.watch, "relative")
+    with pytest.raises(Invalid, match="not a path"):
+        items(sandbox.watch, "")
     for function in (sandbox.watch, sandbox.filesystem.watch):
-        with pytest.raises(Invalid, match="not an absolute path"):
-            items(function, "relative")
         with pytest.raises(Invalid, match="timeout="):
             items(function, "/", timeout=-1)
         with pytest.raises(Invalid, match="filter="):

@@ -237,13 +237,28 @@ async def test_directories_are_made_listed_and_removed(server: Harness) -> None:
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("workdir", ["", "/srv/app"])
+async def test_relative_paths_begin_in_the_working_directory(server: Harness, workdir: str) -> None:
+    sandbox = await server.create(**({"workdir": workdir} if workdir else {}))
+    await do(server, sandbox, file_mkdir_request={"path": "d"})
+    file = await opened(server, sandbox, "d/f", "w")
+    await file.call("write", data=b"here")
+    folder = workdir or "/root"
+    assert await content(server, sandbox, f"{folder}/d/f") == b"here"
+    listed = await do(server, sandbox, file_ls_request={"path": "d"})
+    assert json.loads(listed) == {"paths": ["f"]}
+    await do(server, sandbox, file_rm_request={"path": "./d", "recursive": True})
+    assert "d" not in json.loads(await do(server, sandbox, file_ls_request={"path": "."}))["paths"]
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize(
     ("operation", "path", "code"),
     [
         ("ls", "/tmp/f", errno.ENOTDIR),
         ("mkdir", "/tmp/f", errno.EEXIST),
         ("mkdir", "/no/such", errno.ENOENT),
-        ("ls", "relative", errno.EINVAL),
+        ("ls", "", errno.ENOENT),
         ("rm", "/tmp/\0", errno.EINVAL),
     ],
 )

@@ -159,6 +159,14 @@ async def check_workdir_of_the_task(engine: Engine) -> None:
         equal((await run(task, "pwd")).stdout, b"/srv/made/here\n", "the directory of a process")
 
 
+async def check_default_workdir(engine: Engine) -> None:
+    """Processes start in `/root` unless a specification says otherwise."""
+    async with a_task(engine, "/bin/sh", "-c", "pwd; cat") as task:
+        assert task.main is not None, "a task with a main process has no main"
+        equal(await line(task.main), b"/root", "the directory of main")
+        equal((await run(task, "pwd")).stdout, b"/root\n", "the directory of a process")
+
+
 async def check_workdir_of_a_process(engine: Engine) -> None:
     """The working directory of a process wins over that of the task, for that process only."""
     async with a_task(engine, workdir="/srv") as task:
