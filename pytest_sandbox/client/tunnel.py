@@ -22,8 +22,8 @@ class Tunnel:
     """An address that leads to a port of a sandbox; see `Sandbox.tunnels`.
 
     Attributes:
-        host: where it is reached over TLS; empty if it is not encrypted.
-        port: the port there; 0 if it is not encrypted.
+        host: where it is reached over TLS; empty for a plain port if trustme is not installed.
+        port: the port there; 443 where the engine may listen at it.
         unencrypted_host: where it is reached in plain; empty if it is encrypted.
         unencrypted_port: the port there; 0 if it is encrypted.
         certificate: what a client has to trust to connect to `host`, in PEM; Modal's clients have
@@ -41,7 +41,7 @@ class Tunnel:
         """The address for HTTPS.
 
         Raises:
-            InvalidError: it is not encrypted.
+            InvalidError: it is not reached over TLS.
         """
         host, port = self.tls_socket
         return f"https://{host}" if port == 443 else f"https://{host}:{port}"
@@ -51,12 +51,12 @@ class Tunnel:
         """Host and port for TLS.
 
         Raises:
-            InvalidError: it is not encrypted.
+            InvalidError: it is not reached over TLS.
         """
         if not self.host:
             raise InvalidError(
-                "this tunnel is not encrypted: connect to its tcp_socket, or create the sandbox "
-                "with encrypted_ports"
+                "this tunnel is not encrypted: connect to its tcp_socket, or install the package "
+                "trustme, which makes certificates"
             )
         return self.host, self.port
 

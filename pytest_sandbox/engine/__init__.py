@@ -64,6 +64,7 @@ from ._validate import check_process as check_process
 from ._validate import check_task as check_task
 
 __all__ = [
+    "DEFAULT_WORKDIR",
     "Ability",
     "AnySnapshot",
     "Capability",

@@ -1,6 +1,7 @@
 """One port of a sandbox, reachable from this machine."""
 
 import asyncio
+import socket
 import ssl
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,6 @@ from .relay import CHUNK, DRAIN_TIMEOUT, relay, reset
 if TYPE_CHECKING:
     from ..model.sandbox import ServedSandbox
 
-HOST = "127.0.0.1"
-
 #: The most connections through one tunnel at a time; each takes two descriptors.
 MOST = 1000
 #: Seconds that a client has for its part of the TLS handshake.
@@ -21,43 +20,42 @@ _HANDSHAKE = 10.0
 
 
 class TunnelListener:
-    """Listens on the loopback interface and forwards connections into a sandbox.
+    """Takes connections on the loopback interface and forwards connections into a sandbox.
 
     Each connection goes to the task that the sandbox has then: a restore replaces it.
 
     Args:
         sandbox: the sandbox, which is not idle while there are connections.
         port: the port inside.
-        context: for TLS, which ends here: the program inside gets plain text.
+        listener: a socket that listens, which it owns.
     """
 
-    def __init__(self, sandbox: "ServedSandbox", port: int, context: ssl.SSLContext | None) -> None:
+    def __init__(self, sandbox: "ServedSandbox", port: int, listener: socket.socket) -> None:
         self._sandbox = sandbox
         self._port = port
-        self._context = context
+        self._listener = listener
         self._server: asyncio.Server | None = None
         self._relays: set[asyncio.Future[Any]] = set()
 
-    async def open(self) -> int:
-        """Listen; the port on this machine.
+    async def open(self, context: ssl.SSLContext | None) -> None:
+        """Take connections.
 
-        Raises:
-            OSError: there is no free descriptor or port.
+        Args:
+            context: for TLS, which ends here: the program inside gets plain text.
         """
         self._server = await asyncio.start_server(
             self._accept,
-            HOST,
-            0,
-            ssl=self._context,
-            ssl_handshake_timeout=None if self._context is None else _HANDSHAKE,
+            sock=self._listener,
+            ssl=context,
+            ssl_handshake_timeout=None if context is None else _HANDSHAKE,
             limit=CHUNK,
         )
-        port: int = self._server.sockets[0].getsockname()[1]
-        return port
 
     def close(self) -> None:
         """Stop listening; clients have `DRAIN_TIMEOUT` seconds to read what was sent before."""
-        if self._server is not None:
+        if self._server is None:
+            self._listener.close()
+        else:
             self._server.close()
         loop = asyncio.get_running_loop()
         for under_way in self._relays:

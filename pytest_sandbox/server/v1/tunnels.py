@@ -1,6 +1,7 @@
 """Tunnels: addresses on this machine that lead to ports of sandboxes."""
 
 import asyncio
+import socket
 import ssl
 
 from pytest_sandbox._proto import common_pb2
@@ -8,13 +9,14 @@ from pytest_sandbox._proto import sandboxes_pb2 as pb
 from pytest_sandbox._shared.async_tasks import retrieve
 
 from ..async_helpers import start
-from ..certificates import REMEDY
+from ..certificates import REMEDY, Authority
 from ..model.checks import check_timeout
 from ..model.sandbox import ServedSandbox
 from ..model.state import State
 from ..rpc.call import ServedCall
 from ..rpc.errors import precondition
-from ..tunnels.tunnel import HOST, TunnelListener
+from ..tunnels.addresses import HOST, https_listener, plain_listener
+from ..tunnels.tunnel import TunnelListener
 
 _HOSTS = frozenset({HOST, "localhost"})
 
@@ -91,21 +93,34 @@ class TunnelServicer:
     async def _one(
         self, sandbox: ServedSandbox, spec: pb.PortSpec, made: list[TunnelListener]
     ) -> pb.TunnelData:
-        tunnel = TunnelListener(
-            sandbox, spec.port, None if spec.unencrypted else self._context(spec)
-        )
+        """One port; an unencrypted one is reached over TLS as well, as at Modal."""
+        data = pb.TunnelData(container_port=spec.port)
+        if spec.unencrypted:
+            listener = plain_listener()
+            data.unencrypted_host, data.unencrypted_port = listener.getsockname()
+            await self._tunnel(sandbox, spec, listener, made).open(None)
+        if not spec.unencrypted or Authority.available():
+            listener = https_listener(f"{sandbox.id}/{spec.port}")
+            data.host, data.port = listener.getsockname()
+            tunnel = self._tunnel(sandbox, spec, listener, made)
+            await tunnel.open(self._context(spec, data.host))
+        return data
+
+    def _tunnel(
+        self,
+        sandbox: ServedSandbox,
+        spec: pb.PortSpec,
+        listener: socket.socket,
+        made: list[TunnelListener],
+    ) -> TunnelListener:
+        tunnel = TunnelListener(sandbox, spec.port, listener)
         made.append(tunnel)
         self._open.add(tunnel)
-        port = await tunnel.open()
-        if spec.unencrypted:
-            return pb.TunnelData(
-                unencrypted_host=HOST, unencrypted_port=port, container_port=spec.port
-            )
-        return pb.TunnelData(host=HOST, port=port, container_port=spec.port)
+        return tunnel
 
-    def _context(self, spec: pb.PortSpec) -> ssl.SSLContext:
+    def _context(self, spec: pb.PortSpec, host: str) -> ssl.SSLContext:
         protocol = "h2" if spec.tunnel_type == pb.TUNNEL_TYPE_H2 else "http/1.1"
         try:
-            return self._state.authority.context(_HOSTS, protocol)
+            return self._state.authority.context(_HOSTS | {host}, protocol)
         except ImportError:
             raise precondition(f"encrypted_ports={spec.port} {REMEDY}") from None

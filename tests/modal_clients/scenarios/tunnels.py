@@ -3,6 +3,7 @@
 import socket
 import ssl
 import urllib.request
+import warnings
 
 import pytest
 
@@ -39,6 +40,28 @@ def test_a_plain_port(create):
 
     with urllib.request.urlopen(f"http://{host}:{port}/path") as response:
         assert response.read() == b"8000 /path"
+
+
+def test_a_plain_port_over_tls(create):
+    sandbox = create(unencrypted_ports=[8000])
+    serve(sandbox, 8000)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # newer clients say that this will not always work
+        url = sandbox.tunnels()[8000].url
+    with urllib.request.urlopen(f"{url}/path") as response:
+        assert response.read() == b"8000 /path"
+
+
+def test_a_client_that_assumes_port_443(create):
+    sandbox = create(encrypted_ports=[8443])
+    serve(sandbox, 8443)
+    tunnel = sandbox.tunnels()[8443]
+    if tunnel.port != 443:
+        pytest.skip("port 443 may not be bound here")
+
+    with urllib.request.urlopen(f"https://{tunnel.host}/path") as response:
+        assert response.read() == b"8443 /path"
 
 
 def test_an_encrypted_port_beside_a_plain_one(create):

@@ -63,8 +63,12 @@ def test_a_plain_port_is_reached(sandboxes: Callable[..., Sandbox], call: Any) -
     tunnel = call(sandbox.tunnels)[7000]
     with socket.create_connection(tunnel.tcp_socket) as sock:
         assert converse(sock, b"hello") == b"hello"
-    with pytest.raises(InvalidError, match="not encrypted"):
-        assert tunnel.url
+    with (
+        socket.create_connection(tunnel.tls_socket) as plain,
+        tunnel.ssl_context().wrap_socket(plain, server_hostname=tunnel.host) as encrypted,
+    ):
+        encrypted.sendall(b"secret")
+        assert encrypted.recv(100) == b"secret"
 
 
 def test_an_encrypted_port_is_reached_by_who_trusts_it(
@@ -73,7 +77,8 @@ def test_an_encrypted_port_is_reached_by_who_trusts_it(
     sandbox = sandboxes(encrypted_ports=[7000])
     echoing(sandbox, 7000)
     tunnel = sandbox.tunnels()[7000]
-    assert tunnel.url == f"https://127.0.0.1:{tunnel.port}"
+    own = f"https://{tunnel.host}"
+    assert tunnel.url == (own if tunnel.port == 443 else f"{own}:{tunnel.port}")
     with (
         socket.create_connection(tunnel.tls_socket) as plain,
         tunnel.ssl_context().wrap_socket(plain, server_hostname=tunnel.host) as sock,
@@ -172,6 +177,8 @@ def test_a_tunnel_is_what_modal_has() -> None:
     assert tunnel.tcp_socket == ("plain", 80)
     with pytest.raises(InvalidError, match="not encrypted"):
         tunnel.ssl_context()
+    with pytest.raises(InvalidError, match="install the package trustme"):
+        assert Tunnel("", 0, "plain", 80).url
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Tunnels: from a socket of this machine to a connection of an engine, and back."""
 
 import asyncio
+import errno
 import os
 import socket
 import ssl
@@ -17,7 +18,8 @@ from pytest_sandbox.engine import Capability, Connection, TaskSpec
 from pytest_sandbox.fakes.files.vfs import Filesystem
 from pytest_sandbox.fakes.gpus import Gpu
 from pytest_sandbox.server.certificates import Authority
-from pytest_sandbox.server.tunnels import tunnel
+from pytest_sandbox.server.tunnels import addresses, tunnel
+from pytest_sandbox.server.tunnels.addresses import https_listener
 from pytest_sandbox.server.tunnels.relay import CHUNK
 
 from .engines import GatedEngine, GatedTask
@@ -95,6 +97,17 @@ def ports(*plain: int, tls: tuple[int, ...] = (), h2: tuple[int, ...] = ()) -> p
 async def tunnels(server: Harness, sandbox: Created) -> list[pb.TunnelData]:
     request = pb.SandboxGetTunnelsRequest(sandbox_id=sandbox.id, timeout=50)
     return list((await server.control.SandboxGetTunnels(request)).tunnels)
+
+
+async def authority(server: Harness, sandbox: Created) -> str:
+    """The certificate that clients have to trust."""
+    async with server.control.SandboxGetTunnels.open() as stream:
+        await stream.send_message(pb.SandboxGetTunnelsRequest(sandbox_id=sandbox.id), end=True)
+        await stream.recv_message()
+        assert stream.initial_metadata is not None
+        pem = stream.initial_metadata["x-sandbox-tunnel-ca-bin"]
+    assert isinstance(pem, bytes)
+    return pem.decode()
 
 
 @asynccontextmanager
@@ -225,7 +238,6 @@ async def test_the_same_is_opened_once() -> None:
         assert first == second == await tunnels(server, sandbox)
         assert [data.container_port for data in first] == [80, 81]
         assert {data.unencrypted_host for data in first} == {"127.0.0.1"}
-        assert not any(data.host or data.port for data in first)
 
 
 async def test_the_end_of_the_sandbox_closes_its_tunnels() -> None:
@@ -302,7 +314,7 @@ async def test_nothing_of_tunnels_is_left(monkeypatch: pytest.MonkeyPatch) -> No
                 _, writer = await asyncio.open_connection("127.0.0.1", at[80].unencrypted_port)
                 await sandbox.task.connections.get()
                 writer.close()
-            _, silent = await asyncio.open_connection("127.0.0.1", at[443].port)
+            _, silent = await asyncio.open_connection(at[443].host, at[443].port)
             await server.terminate(sandbox)
             silent.close()
 
@@ -325,21 +337,69 @@ async def test_who_does_not_do_their_part_of_tls_is_not_waited_for(
         writer.close()
 
 
+async def test_a_plain_port_is_reached_over_tls_too() -> None:
+    async with serve(PortEngine()) as server:
+        sandbox = await server.create(open_ports=ports(80))
+        assert isinstance(sandbox.task, PortTask)
+        (data,) = await tunnels(server, sandbox)
+        context = ssl.create_default_context(cadata=await authority(server, sandbox))
+        for host, port, tls in (
+            (data.unencrypted_host, data.unencrypted_port, None),
+            (data.host, data.port, context),
+        ):
+            _, writer = await asyncio.open_connection(host, port, ssl=tls)
+            writer.write(b"in")
+            number, inside = await sandbox.task.connections.get()
+            assert (number, await inside.received.get()) == (80, b"in")
+            inside.said.put_nowait(b"")
+            writer.close()
+
+
+async def test_a_plain_port_without_certificates(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Authority, "available", staticmethod(lambda: False))
+    async with serve(PortEngine()) as server:
+        (data,) = await tunnels(server, await server.create(open_ports=ports(80)))
+        assert (data.host, data.port) == ("", 0)
+        assert data.unencrypted_port
+
+
+async def test_an_encrypted_tunnel_has_an_address_of_its_own() -> None:
+    try:
+        with socket.create_server(("127.1.2.3", 443)):
+            pass
+    except OSError:
+        pytest.skip("port 443 may not be bound here")
+    with https_listener("sb-1/80") as one, https_listener("sb-1/81") as other:
+        assert one.getsockname()[1] == other.getsockname()[1] == 443
+        assert one.getsockname()[0] != other.getsockname()[0]
+        with https_listener("sb-1/80") as again:  # as in another run of the same test
+            assert again.getsockname() not in (one.getsockname(), other.getsockname())
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EADDRINUSE, errno.EADDRNOTAVAIL])
+async def test_without_port_443_a_tunnel_is_at_the_usual_address(
+    monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    listen = addresses._listener
+
+    def refusing(host: str, port: int) -> socket.socket:
+        if port == 443:
+            raise OSError(number, os.strerror(number))
+        return listen(host, port)
+
+    monkeypatch.setattr(addresses, "_listener", refusing)
+    with https_listener("refused") as listener:
+        host, port = listener.getsockname()
+        assert (host, port in (0, 443)) == ("127.0.0.1", False)
+
+
 @pytest.mark.parametrize(("kind", "offered"), [("tls", "http/1.1"), ("h2", "h2")])
 async def test_an_encrypted_tunnel_ends_tls_by_its_own_authority(kind: str, offered: str) -> None:
     async with serve(PortEngine()) as server:
         sandbox = await server.create(open_ports=ports(**{kind: (443,)}))
-        request = pb.SandboxGetTunnelsRequest(sandbox_id=sandbox.id, timeout=50)
-        async with server.control.SandboxGetTunnels.open() as stream:
-            await stream.send_message(request, end=True)
-            response = await stream.recv_message()
-            assert response is not None
-            assert stream.initial_metadata is not None
-            pem = stream.initial_metadata["x-sandbox-tunnel-ca-bin"]
-        assert isinstance(pem, bytes)
-        (data,) = response.tunnels
-        assert (data.host, data.unencrypted_host) == ("127.0.0.1", "")
-        context = ssl.create_default_context(cadata=pem.decode())
+        (data,) = await tunnels(server, sandbox)
+        assert (data.unencrypted_host, data.unencrypted_port) == ("", 0)
+        context = ssl.create_default_context(cadata=await authority(server, sandbox))
         context.set_alpn_protocols(["h2", "http/1.1"])
         reader, writer = await asyncio.open_connection(data.host, data.port, ssl=context)
         assert writer.get_extra_info("ssl_object").selected_alpn_protocol() == offered
