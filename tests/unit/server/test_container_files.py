@@ -239,7 +239,7 @@ async def test_directories_are_made_listed_and_removed(server: Harness) -> None:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("workdir", ["", "/srv/app"])
 async def test_relative_paths_begin_in_the_working_directory(server: Harness, workdir: str) -> None:
-    sandbox = await server.create(**({"workdir": workdir} if workdir else {}))
+    sandbox = await server.create(workdir=workdir or None)
     await do(server, sandbox, file_mkdir_request={"path": "d"})
     file = await opened(server, sandbox, "d/f", "w")
     await file.call("write", data=b"here")
