@@ -9,6 +9,11 @@ from ..kernel import caps, prctl, seccomp
 
 #: The soft limit. The hard one stays what it is, for servers that raise their own.
 _OPEN_FILES = 4096
+#: The limit of core dumps, in bytes. A crash may leave a file as large as the program's memory, or
+#: start the machine's handler as root of the machine. One byte is too little for a file, and is
+#: what keeps the kernel from starting a handler, which 0 does not: do_coredump in fs/coredump.c.
+#: The filter lets no program set it.
+_CORE = 1
 
 
 class Hardening:
@@ -29,8 +34,7 @@ class Hardening:
         # machine before: getrlimit(2), user_namespaces(7).
         _lower(resource.RLIMIT_NPROC, processes, processes)
         _lower(resource.RLIMIT_NOFILE, _OPEN_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
-        # A crash may leave a file as large as the program's memory: core(5).
-        _lower(resource.RLIMIT_CORE, 0, 0)
+        _lower(resource.RLIMIT_CORE, _CORE, _CORE)
         # Before the filter, which refuses calls that are still needed up to here; and with
         # CAP_SYS_ADMIN gone, seccomp(2) wants no_new_privs first.
         caps.drop(self._capabilities)

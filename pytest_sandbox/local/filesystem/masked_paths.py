@@ -16,11 +16,13 @@ _HIDDEN = (
     "/proc/asound",
     "/proc/interrupts",  # and the powercap folder below: side channels, by timing and by power
     "/proc/kcore",  # the kernel's memory, proc_kcore(5)
-    "/proc/keys",  # keyrings(7) belong to users, not to containers
+    "/proc/key-users",  # this and keys: keyrings(7) belong to users, not to containers
+    "/proc/keys",
     "/proc/kpagecgroup",  # this and the next two: physical memory of the whole machine
     "/proc/kpagecount",
     "/proc/kpageflags",
     "/proc/latency_stats",  # this and sched_debug: what other processes do
+    "/proc/pressure",  # how busy the machine is; who writes there, makes the kernel watch it
     "/proc/sched_debug",
     "/proc/scsi",  # adds and removes disks, by writing
     "/proc/slabinfo",  # what the kernel allocates, of use to attacks on it

@@ -1,6 +1,8 @@
-"""A filter of system calls (seccomp(2)): refuses those that no sandbox needs and that had bugs.
+"""A filter of system calls (seccomp(2)): allows what programs need, and nothing that is newer.
 
-The rest of the isolation does not depend on it; it makes less of the kernel reachable. A filter is
+It refuses calls that no sandbox needs and that had bugs, and all numbers that this list does not
+know, which a later kernel may give to anything. The rest of the isolation does not depend on it; it
+makes less of the kernel reachable. `docs/security.md` compares it with Docker's. A filter is
 a BPF program that sees a call's number and its arguments as numbers, but not what pointers point
 to, and it stays with the process and all its descendants for good
 (Documentation/userspace-api/seccomp_filter.rst).
@@ -20,7 +22,31 @@ import errno
 from . import bpf
 from .syscalls import call
 
-#: Calls that are refused: name to number on (x86_64, aarch64), None where there is no such call.
+#: Numbers that have no meaning yet, or only on other architectures: from, and up to before.
+#: Documentation/process/adding-syscalls.rst; the last known call is listns, of Linux 6.19.
+UNKNOWN: dict[str, tuple[tuple[int, int], ...]] = {
+    "x86_64": ((337, 424), (471, 1 << 32)),
+    "aarch64": ((244, 260), (295, 424), (471, 1 << 32)),
+}
+#: Calls that are refused as if the kernel did not have them, so that programs use the older ones:
+#: name to number on (x86_64, aarch64), None where there is no such call.
+ABSENT: dict[str, tuple[int | None, int | None]] = {
+    "afs_syscall": (183, None),  # as getpmsg, putpmsg, security, tuxcall, vserver: never made
+    "clone3": (435, 435),  # its flags are behind a pointer, where no filter sees them
+    "file_getattr": (468, 468),  # sets flags of inodes, as FS_IOC_SETFLAGS does
+    "file_setattr": (469, 469),
+    "getpmsg": (181, None),
+    "listns": (470, 470),  # lists the namespaces of the machine
+    "lsm_get_self_attr": (459, 459),  # this and the next two: security modules of the machine
+    "lsm_list_modules": (461, 461),
+    "lsm_set_self_attr": (460, 460),
+    "putpmsg": (182, None),
+    "security": (185, None),
+    "tuxcall": (184, None),
+    "uprobe": (336, None),  # only the kernel's own code may call it
+    "vserver": (236, None),
+}
+#: Calls that are refused as forbidden, by name as above.
 DENIED: dict[str, tuple[int | None, int | None]] = {
     "_sysctl": (156, None),
     "acct": (163, 89),  # records the end of every process of the machine
@@ -37,6 +63,7 @@ DENIED: dict[str, tuple[int | None, int | None]] = {
     "fsopen": (430, 430),  # the newer calls for mounts, besides mount(2)
     "fspick": (433, 433),
     "get_kernel_syms": (177, None),
+    "get_mempolicy": (239, 236),  # as mbind, set_mempolicy: where memory of the machine lies
     "init_module": (175, 105),
     "io_uring_enter": (426, 426),
     "io_uring_register": (427, 427),
@@ -48,6 +75,7 @@ DENIED: dict[str, tuple[int | None, int | None]] = {
     "kexec_load": (246, 104),
     "keyctl": (250, 219),
     "lookup_dcookie": (212, 18),
+    "mbind": (237, 235),
     "migrate_pages": (256, 238),
     "mount": (165, 40),
     "mount_setattr": (442, 442),
@@ -61,17 +89,21 @@ DENIED: dict[str, tuple[int | None, int | None]] = {
     "perf_event_open": (298, 241),  # measures other processes, and is a large part of the kernel
     "pidfd_getfd": (438, 438),  # takes descriptors out of other processes
     "pivot_root": (155, 41),
+    "process_madvise": (440, 440),  # evicts memory of other processes
     "query_module": (178, None),
     "quotactl": (179, 60),  # of whole file systems of the machine
     "quotactl_fd": (443, 443),
     "reboot": (169, 142),
     "request_key": (249, 218),
+    "set_mempolicy": (238, 237),
+    "set_mempolicy_home_node": (450, 450),
     "setdomainname": (171, 162),
     "sethostname": (170, 161),
     "setns": (308, 268),  # see _NEW_NAMESPACES: other namespaces may have more rights
     "settimeofday": (164, 170),
     "swapoff": (168, 225),
     "swapon": (167, 224),
+    "sysfs": (139, None),  # obsolete: sysfs(2)
     "syslog": (103, 116),  # the kernel's messages, of the whole machine
     "umount2": (166, 39),
     "unshare": (272, 97),  # see _NEW_NAMESPACES
@@ -81,31 +113,42 @@ DENIED: dict[str, tuple[int | None, int | None]] = {
     "vhangup": (153, 58),
 }
 
-# Calls whose first or second argument decides.
+# Calls whose arguments decide.
 _CLONE = (56, 220)
-_CLONE3 = (435, 435)
 _IOCTL = (16, 29)
+_PERSONALITY = (135, 92)
+_PRLIMIT = (302, 261)
+_SETRLIMIT = (160, 164)
 _SOCKET = (41, 198)
 
 #: Column in the tables above, and AUDIT_ARCH_... of include/uapi/linux/audit.h.
 _ARCHITECTURES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
-#: __X32_SYSCALL_BIT. An x86_64 kernel also takes calls with this bit in their number, for x32
-#: programs. A list that did not refuse these would be bypassed: seccomp(2).
-_X32 = 0x40000000
 #: CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET. In a user namespace of its own a
 #: program would have all capabilities, and with them most of the kernel's faults in reach. The bit
 #: of CLONE_NEWTIME belongs to the exit signal in clone(2); only clone3(2) takes it.
 _NEW_NAMESPACES = 0x7E020000
-#: Ways to put input into a terminal as if it had been typed: ioctl_tty(2), ioctl_console(2).
-_TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
+#: TIOCSTI and TIOCLINUX put input into a terminal as if it had been typed: ioctl_tty(2),
+#: ioctl_console(2). TIOCSETD loads modules of the kernel that are seldom tested.
+_TERMINAL_CALLS = (0x5412, 0x541C, 0x5423)
+#: Linux, for 32 bits too, an old number of the kernel, and both; without random addresses, for
+#: debuggers and ThreadSanitizer; and asking: personality(2). The others weaken a program's own
+#: protection, such as READ_IMPLIES_EXEC.
+_PERSONALITIES = (0, 8, 0x20000, 0x20008, 0x40000, 0xFFFFFFFF)
 #: AF_UNIX, AF_INET, AF_INET6, AF_NETLINK. Others need modules of the kernel that are seldom
 #: tested, or reach further than the network namespace, as vsock(7) does.
 _FAMILIES = (1, 2, 10, 16)
+_AF_NETLINK = 16
+#: NETLINK_ROUTE, NETLINK_SOCK_DIAG. Others write records of audit(8), tell of the machine's
+#: devices (where there is no user namespace), or are large parts of the kernel: netlink(7).
+_NETLINK = (0, 4)
+#: See `agent/harden.py`, which sets it.
+_RLIMIT_CORE = 4
 
 # Offsets in `struct seccomp_data`; its arguments are 8 bytes each, the low half first.
 _NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16
 _ALLOW = 0x7FFF0000  # SECCOMP_RET_ALLOW
 _ERRNO = 0x00050000  # SECCOMP_RET_ERRNO; the error's number is added
+_SUCCEED = 0  # as an error's number: the call does nothing and returns 0
 _SECCOMP_SET_MODE_FILTER = 1
 
 
@@ -122,17 +165,22 @@ def program(machine: str) -> bytes:
         bpf.instruction(bpf.JUMP_IF_EQUAL, audit, skip_true=1),
         bpf.instruction(bpf.RETURN, _ERRNO | errno.ENOSYS),
         bpf.instruction(bpf.LOAD, _NUMBER),
-        *([] if column else _refuse(bpf.JUMP_IF_GREATER_OR_EQUAL, _X32, errno.ENOSYS)),
-        # Its flags are behind a pointer. C libraries fall back on clone(2) if it does not exist.
-        *_refuse(bpf.JUMP_IF_EQUAL, _CLONE3[column], errno.ENOSYS),
     ]
-    for numbers in DENIED.values():
-        number = numbers[column]
-        if number is not None:
-            code += _refuse(bpf.JUMP_IF_EQUAL, number, errno.EPERM)
-    code += _when(_CLONE[column], 0, _refuse(bpf.JUMP_IF_ANY_BIT, _NEW_NAMESPACES, errno.EPERM))
-    code += _when(_IOCTL[column], 1, _refuse_each(_TIOCSTI, _TIOCLINUX))
-    code += _when(_SOCKET[column], 0, _only(_FAMILIES, errno.EAFNOSUPPORT))
+    # Among the unknown are the calls of x32 programs, which have a bit of their own in their
+    # number; a list that did not refuse these would be bypassed: seccomp(2).
+    for first, after in UNKNOWN[machine]:
+        code += _refuse_range(first, after)
+    for table, error in ((ABSENT, errno.ENOSYS), (DENIED, errno.EPERM)):
+        for numbers in table.values():
+            number = numbers[column]
+            if number is not None:
+                code += _refuse(bpf.JUMP_IF_EQUAL, number, error)
+    code += _when(_CLONE[column], _refuse(bpf.JUMP_IF_ANY_BIT, _NEW_NAMESPACES, errno.EPERM))
+    code += _when(_IOCTL[column], _refuse_each(*_TERMINAL_CALLS), argument=1)
+    code += _when(_PERSONALITY[column], _only(_PERSONALITIES, errno.EPERM))
+    code += _when(_SETRLIMIT[column], _refuse(bpf.JUMP_IF_EQUAL, _RLIMIT_CORE, _SUCCEED))
+    code += _when(_PRLIMIT[column], _keep_core_limit(), argument=1)
+    code += _when(_SOCKET[column], [*_only(_FAMILIES, errno.EAFNOSUPPORT), *_some_netlink()])
     code.append(bpf.instruction(bpf.RETURN, _ALLOW))
     return b"".join(code)
 
@@ -167,6 +215,14 @@ def _refuse_each(*values: int) -> list[bytes]:
     return [op for value in values for op in _refuse(bpf.JUMP_IF_EQUAL, value, errno.EPERM)]
 
 
+def _refuse_range(first: int, after: int) -> list[bytes]:
+    """Refuse numbers from `first` up to before `after`, as calls that do not exist."""
+    refuse = _refuse(bpf.JUMP_IF_GREATER_OR_EQUAL, first, errno.ENOSYS)
+    if after > 0xFFFFFFFF:
+        return refuse
+    return [bpf.instruction(bpf.JUMP_IF_GREATER_OR_EQUAL, after, skip_true=len(refuse)), *refuse]
+
+
 def _only(values: tuple[int, ...], error: int) -> list[bytes]:
     allow = [
         bpf.instruction(bpf.JUMP_IF_EQUAL, value, skip_true=len(values) - n)
@@ -175,12 +231,46 @@ def _only(values: tuple[int, ...], error: int) -> list[bytes]:
     return [*allow, bpf.instruction(bpf.RETURN, _ERRNO | error)]
 
 
-def _when(number: int, argument: int, body: list[bytes]) -> list[bytes]:
+def _some_netlink() -> list[bytes]:
+    """Of the sockets of netlink(7), whose family was just found, allow those of some protocols."""
+    body = [_argument(2), *_only(_NETLINK, errno.EPROTONOSUPPORT)]
+    return [bpf.instruction(bpf.JUMP_IF_EQUAL, _AF_NETLINK, skip_false=len(body)), *body]
+
+
+def _keep_core_limit() -> list[bytes]:
+    """Let prlimit(2), whose resource was just loaded, read the limit of core dumps only.
+
+    A call that sets it does nothing and succeeds: programs that turn core dumps off, such as
+    ssh-agent(1), give up where they cannot. One that also wants the old value is refused.
+    """
+    anything = 0xFFFFFFFF
+    set_it = [
+        _argument(3),
+        *_refuse(bpf.JUMP_IF_ANY_BIT, anything, errno.EPERM),
+        _argument(3, high=True),
+        *_refuse(bpf.JUMP_IF_ANY_BIT, anything, errno.EPERM),
+        bpf.instruction(bpf.RETURN, _ERRNO | _SUCCEED),
+    ]
+    body = [
+        _argument(2),
+        bpf.instruction(bpf.JUMP_IF_ANY_BIT, anything, skip_true=2),
+        _argument(2, high=True),
+        bpf.instruction(bpf.JUMP_IF_ANY_BIT, anything, skip_false=len(set_it)),
+        *set_it,
+    ]
+    return [bpf.instruction(bpf.JUMP_IF_EQUAL, _RLIMIT_CORE, skip_false=len(body)), *body]
+
+
+def _argument(index: int, *, high: bool = False) -> bytes:
+    return bpf.instruction(bpf.LOAD, _FIRST_ARGUMENT + 8 * index + 4 * high)
+
+
+def _when(number: int, body: list[bytes], argument: int = 0) -> list[bytes]:
     """For one call, test the low half of an argument; falls through to an allow."""
-    # The high half cannot hide anything: clone(2), ioctl(2) and socket(2) ignore it.
+    # The high half cannot hide anything: these calls ignore it.
     return [
         bpf.instruction(bpf.JUMP_IF_EQUAL, number, skip_false=len(body) + 2),
-        bpf.instruction(bpf.LOAD, _FIRST_ARGUMENT + 8 * argument),
+        _argument(argument),
         *body,
         bpf.instruction(bpf.RETURN, _ALLOW),
     ]

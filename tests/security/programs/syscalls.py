@@ -44,6 +44,9 @@ CALLS = {
     "fsmount": (432, -1, 0, 0),
     "fsopen": (430, BAD, 0),
     "fspick": (433, -1, BAD, 0),
+    "file_getattr": (468, -1, BAD, BAD, 24, 0),
+    "file_setattr": (469, -1, BAD, BAD, 24, 0),
+    "get_mempolicy": (239, BAD, 0, 0, 0, 99),
     "init_module": (175, BAD, 1, BAD),
     "io_uring_enter": (426, -1, 0, 0, 0, 0, 0),
     "io_uring_register": (427, -1, 0, BAD, 0),
@@ -54,6 +57,9 @@ CALLS = {
     "kexec_file_load": (320, -1, -1, 0, BAD, 0),
     "kexec_load": (246, 0, 99, BAD, 0),
     "keyctl": (250, 0, -3, 0, 0, 0),
+    "listns": (470, BAD, BAD, 0, 0),
+    "lsm_list_modules": (461, BAD, BAD, 0),
+    "mbind": (237, BAD, 0, 99, 0, 0, 0),
     "migrate_pages": (256, 0, 1, BAD, BAD),
     "mount": (165, BAD, BAD, BAD, 0, 0),
     "mount_setattr": (442, -1, BAD, 0, BAD, 32),
@@ -65,13 +71,18 @@ CALLS = {
     "perf_event_open": (298, BAD, 0, -1, -1, 0),
     "pidfd_getfd": (438, -1, 0, 0),
     "pivot_root": (155, BAD, BAD),
+    "personality READ_IMPLIES_EXEC": (135, 0x400000),
+    "process_madvise": (440, -1, BAD, 0, 0, 0),
     "quotactl": (179, 0x800007, BAD, 0, BAD),
     "reboot": (169, 0, 0, 0, 0),
     "request_key": (249, BAD, BAD, BAD, 0),
+    "set_mempolicy": (238, 99, 0, 0),
+    "set_mempolicy_home_node": (450, BAD, 0, 99, 0),
     "setdomainname": (171, BAD, 5),
     "sethostname": (170, BAD, 5),
     "setns": (308, -1, 0),
     "settimeofday": (164, BAD, BAD),
+    "sysfs": (139, 3),
     "swapoff": (168, BAD),
     "swapon": (167, BAD, 0),
     "syslog": (103, 3, BAD, 10),
@@ -82,6 +93,8 @@ CALLS = {
     "ioctl TIOCSTI": (16, 0, 0x5412, BAD),
     "ioctl TIOCSTI, disguised": (16, 0, 0x100005412, BAD),
     "ioctl TIOCLINUX": (16, 0, 0x541C, BAD),
+    "ioctl TIOCSETD": (16, 0, 0x5423, BAD),
+    "number 500": (500,),
     "getpid as x32": (0x40000027,),
     "mount as x32": (0x400000A5, BAD, BAD, BAD, 0, 0),
     **{f"unshare {name}": (272, flag) for name, flag in NAMESPACES.items()},
@@ -106,6 +119,8 @@ FAMILIES = {
     "AF_SMC": 43,
     "AF_XDP": 44,
 }
+#: Of AF_NETLINK, which tell of the machine or change it.
+PROTOCOLS = {"NETLINK_AUDIT": 9, "NETLINK_KOBJECT_UEVENT": 15, "NETLINK_GENERIC": 16}
 
 
 def call(*arguments: int) -> int:
@@ -153,6 +168,7 @@ def in_a_child(probe: Callable[..., int], *arguments: int) -> str:
 
 results = {name: in_a_child(call, *arguments) for name, arguments in CALLS.items()}
 results |= {f"socket {name}": in_a_child(call, 41, n, 3, 0) for name, n in FAMILIES.items()}
+results |= {f"socket {name}": in_a_child(call, 41, 16, 3, n) for name, n in PROTOCOLS.items()}
 results["adjtimex"] = in_a_child(set_the_clock)
 results["mount as 32 bit"] = in_a_child(call_as_32_bit, 21)
 results["getpid as 32 bit"] = in_a_child(call_as_32_bit, 20)
