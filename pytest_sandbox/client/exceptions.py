@@ -55,27 +55,50 @@ TAIL = 2000
 
 
 class Error(Exception):
-    """Base class of all errors of this package's client."""
+    """Base class of all errors of this package's client.
+
+    Catch it to catch whatever a call can raise, except for errors of Python itself such as
+    `TypeError`.
+    """
 
 
 class AlreadyExistsError(Error):
-    """The name is in use."""
+    """The name is in use.
+
+    A running sandbox of the same app, or a volume, has it. Choose another name, or end the sandbox:
+    its name is free from then on.
+    """
 
 
 class AuthError(Error):
-    """The server does not accept this client's credentials."""
+    """The server does not accept this client's credentials.
+
+    The program uses a token of another run, or none. Start it under `pytest-sandbox serve`, which
+    sets the environment variables of this run.
+    """
 
 
 class ClientClosed(Error):
-    """The client was closed before the call."""
+    """The client was closed before the call.
+
+    A mistake of the calling code: it used a sandbox after `Client.close()`, or after the `with` of
+    `FakeSandboxes`.
+    """
 
 
 class ConnectionError(Error):  # noqa: A001 - Modal's name
-    """The server cannot be reached."""
+    """The server cannot be reached.
+
+    Nothing listens at the socket: the run that it belonged to has ended, or `PYTEST_SANDBOX_SOCKET`
+    names the wrong one. It is not the builtin `ConnectionError`.
+    """
 
 
 class EngineDiedError(ConnectionError):
     """The engine process is gone, and all its sandboxes with it.
+
+    It was killed, for want of memory perhaps, or it has a bug. Run the tests again; the end of its
+    log is part of the message.
 
     Args:
         socket_path: where it served.
@@ -93,41 +116,73 @@ class EngineDiedError(ConnectionError):
 
 
 class DataLossError(Error):
-    """The requested output was dropped to make room for newer output."""
+    """The requested output was dropped to make room for newer output.
+
+    It was read before, and the engine keeps only the end of what was read. Read a stream once, and
+    store what you need.
+    """
 
 
 class ExecutionError(Error):
-    """Something went wrong while running."""
+    """Something went wrong while running.
+
+    A snapshot took longer than its `timeout`, or failed; or an id was asked for before it was
+    known. The message says which.
+    """
 
 
 class UnsafeArchiveError(ExecutionError):
-    """The tar from a sandbox would have been written outside the folder of the download."""
+    """The tar from a sandbox would have been written outside the folder of the download.
+
+    A program in the sandbox made a link that leads out of the directory, or a device. Nothing was
+    written outside. Remove it in the sandbox, or pass `outside_links=True` if you trust the
+    program.
+    """
 
 
 class FilesystemExecutionError(Error):
-    """A file operation failed in a way for which Modal's clients have no builtin exception."""
+    """A file operation failed in a way for which Modal's clients have no builtin exception.
+
+    `Sandbox.open` and the methods of a `FileIO` raise it.
+    """
 
 
 class FilesystemOSError(FilesystemExecutionError, OSError):
-    """The same, with the `errno` and the `filename` of the failure."""
+    """The same, with the `errno` and the `filename` of the failure.
+
+    `errno` says what to do: `ENOSPC`, for example, that the disk of the sandbox is full.
+    """
 
 
 class InternalError(Error):
-    """The server has a bug; its log has the traceback."""
+    """The server has a bug; its log has the traceback.
+
+    Not the fault of the test. Please report it with the log, which is `server.log` in the directory
+    of the run.
+    """
 
 
 class InvalidError(Error):
-    """An argument makes no sense."""
+    """An argument makes no sense.
+
+    A mistake of the calling code; the message shows the value. A command that cannot be started, as
+    its program does not exist, raises this too.
+    """
 
 
 class ConflictError(InvalidError):
-    """The request makes sense, but not in the current state of the object."""
+    """The request makes sense, but not in the current state of the object.
+
+    For example, an image is unmounted while a program has a file in it open. Change the state, then
+    call again.
+    """
 
 
 class ConcurrentReadError(ConflictError):
     """Another task or thread is reading the same stream, file or iterator.
 
-    Each item goes to one reader, so two concurrent readers would miss items of each other.
+    Each item goes to one reader, so two concurrent readers would miss items of each other. Read in
+    one place, and share the data from there.
 
     Args:
         name: what is being read.
@@ -157,75 +212,136 @@ class StreamClosedError(ConflictError):
 
 
 class StdinClosedError(ConflictError, ValueError):
-    """The input was closed before, or the process that read it has ended."""
+    """The input was closed before, or the process that read it has ended.
+
+    It is a `ValueError` too, as for a closed file of Python. A command that ends early did not want
+    more input: look at its exit code and its `stderr`.
+    """
 
 
 class NotFoundError(Error):
-    """The object does not exist, or does not exist any more."""
+    """The object does not exist, or does not exist any more.
+
+    A sandbox is gone when it was terminated, its main process ended, or its time was up. A name or
+    an id may be misspelt, or belong to another run.
+    """
 
 
 class PermissionDeniedError(Error):
-    """The caller may not do that."""
+    """The caller may not do that.
+
+    The token of a command belongs to another sandbox, or the kernel refused an operation.
+    """
 
 
 class ResourceExhaustedError(Error):
-    """There is not enough memory, disk space or capacity."""
+    """There is not enough memory, disk space or capacity.
+
+    Ask for less, or end sandboxes and forget images. The limits are in docs/engines.md. A fault of
+    `rate_limit` raises it as well, if the client has given up.
+    """
 
 
 class SandboxTerminatedError(Error):
-    """The sandbox was terminated while it was waited for."""
+    """The sandbox was terminated while it was waited for.
+
+    Another part of the test called `terminate`. `wait(raise_on_termination=False)` returns instead.
+    """
 
 
 class ServiceError(Error):
-    """The call failed in transit, and repeating it did not help."""
+    """The call failed in transit, and repeating it did not help.
+
+    The engine is overloaded or hangs, or a test planned such a fault. Whether the call took effect
+    is unknown.
+    """
 
 
 class TimeoutError(Error):  # noqa: A001 - Modal's name
-    """Base class of time-outs."""
+    """Base class of time-outs.
+
+    It is not the builtin `TimeoutError`.
+    """
 
 
 class ExecTimeoutError(TimeoutError):
-    """A command took longer than it was given."""
+    """A command took longer than it was given.
+
+    Give it a longer `timeout`, or find out what it waits for.
+    """
 
 
 class SandboxTimeoutError(TimeoutError):
-    """The sandbox reached its `timeout`."""
+    """The sandbox reached its `timeout`.
+
+    `wait` raises it. Create the sandbox with a longer `timeout` (300 seconds by default) or
+    `idle_timeout`, or have its main process end earlier. `tunnels` raises it if opening takes too
+    long.
+    """
 
 
 class UnimplementedError(Error):
-    """The feature that the message names is not implemented yet."""
+    """The feature that the message names is not implemented yet.
+
+    It exists at Modal, or on another engine. `sandbox_engine.capabilities` says beforehand what the
+    engine has.
+    """
 
 
 class SandboxFilesystemError(Error, OSError):
-    """Base class of what `Sandbox.filesystem` raises, with `errno`, `strerror` and `filename`."""
+    """Base class of what `Sandbox.filesystem` raises, with `errno`, `strerror` and `filename`.
+
+    An error that has no class of its own below, such as a full disk (`ENOSPC`), is of this class.
+    """
 
 
 class SandboxFilesystemNotFoundError(SandboxFilesystemError, FileNotFoundError):
-    """There is no such path in the sandbox."""
+    """There is no such path in the sandbox.
+
+    `upload` and `download` raise it too. It is a `FileNotFoundError`.
+    """
 
 
 class SandboxFilesystemDirectoryNotEmptyError(SandboxFilesystemError, OSError):
-    """A directory with something in it is removed only with `recursive=True`."""
+    """A directory with something in it is removed only with `recursive=True`.
+
+    Empty it first, or pass `recursive=True`. Its `errno` is `ENOTEMPTY`.
+    """
 
 
 class SandboxFilesystemIsADirectoryError(SandboxFilesystemError, IsADirectoryError):
-    """The path is a directory."""
+    """The path is a directory.
+
+    Read it with `list_files`, or copy it with `download`. It is an `IsADirectoryError`.
+    """
 
 
 class SandboxFilesystemNotADirectoryError(SandboxFilesystemError, NotADirectoryError):
-    """The path, or one above it, is not a directory."""
+    """The path, or one above it, is not a directory.
+
+    `filename` names the part that is to blame. It is a `NotADirectoryError`.
+    """
 
 
 class SandboxFilesystemPermissionError(SandboxFilesystemError, PermissionError):
-    """The root user of the sandbox may not do that."""
+    """The root user of the sandbox may not do that.
+
+    The kernel forbids it, for example below `/proc` or `/sys`. It is a `PermissionError`.
+    """
 
 
 class SandboxFilesystemFileTooLargeError(SandboxFilesystemError, OSError):
-    """The file is larger than a read may be."""
+    """The file is larger than a read may be.
+
+    That is 5 GiB. Read it in parts with `Sandbox.open`. Its `errno` is `EFBIG`.
+    """
 
 
 class SandboxFilesystemPathAlreadyExistsError(SandboxFilesystemError, FileExistsError):
-    """The path exists."""
+    """The path exists.
+
+    Remove it first, or choose another. It is a `FileExistsError`.
+    """
 
 
 def _end_of(name: str, output: str | bytes) -> str:

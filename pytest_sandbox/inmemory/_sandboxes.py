@@ -50,7 +50,7 @@ class FakeSandboxes:
     Args:
         seed: what ids are derived from: the same ones in every run.
         files: what every sandbox has besides the usual, absolute path to content.
-        disk: bytes of file content that each has room for.
+        disk: bytes of file content that each has room for; 1 GiB by default.
         gpus: names of the GPUs that `nvidia-smi` lists.
         autojump: whether time skips when everybody waits for it; see `TestClock`.
         allow: rules that may be broken; see `RULES`.

@@ -140,6 +140,7 @@ _RULES = {
         "Make the calls that they apply to, or add .optional()",
     ),
 }
+#: The names of the rules that a test with `fake_sandboxes` must not break; docs/fakes.md has more.
 RULES = tuple(_RULES)
 
 

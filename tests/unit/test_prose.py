@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted(
     path
-    for pattern in ("*.md", "docs/*.md", "examples/**/*.md", "tests/*.md")
+    for pattern in ("*.md", "docs/**/*.md", "examples/**/*.md", "tests/*.md")
     for path in ROOT.glob(pattern)
 )
 WIDEST = 100

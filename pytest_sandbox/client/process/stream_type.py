@@ -35,6 +35,9 @@ class StreamType(Enum):
             raise InvalidError(f"{name}={value!r} is none of PIPE, DEVNULL and STDOUT") from None
 
 
+#: `stdout=PIPE`, the default: the output can be read.
 PIPE = StreamType.PIPE
+#: `stdout=DEVNULL`: the output is dropped.
 DEVNULL = StreamType.DEVNULL
+#: `stdout=STDOUT`: the output is printed here; `stderr=STDOUT`: errors are in `stdout` too.
 STDOUT = StreamType.STDOUT

@@ -85,7 +85,8 @@ class SnapshotMethods:
         Args:
             path: the directory, absolute.
             timeout: seconds that it may take.
-            ttl: seconds after which the snapshot expires; `None` for as long as there is room.
+            ttl: seconds after which the snapshot expires, 30 days by default; `None` for as long as
+                there is room.
             _experimental_encryption_key: refused: snapshots stay on this machine.
 
         Raises:

@@ -6,6 +6,7 @@ from types import ModuleType
 
 from .. import Capability, Engine
 
+#: Checks one sentence on a started engine, and raises `AssertionError` if it does not hold.
 CheckFunction = Callable[[Engine], Awaitable[None]]
 
 _needs: dict[CheckFunction, frozenset[Capability]] = {}
