@@ -11,10 +11,9 @@ from pytest_sandbox._run import Run
 
 from .templates import Project
 
-#: For the runs inside the tests, set after `pytester` cleared the variable: without the plugin of
-#: Hypothesis, which imports all of it to write its summary, and with the choice that
-#: pytest-asyncio asks for.
-ADDOPTS = "-p no:hypothesispytest -o asyncio_default_fixture_loop_scope=function"
+#: For the runs inside the tests, set after `pytester` cleared the variable: without the plugins
+#: that take most of the start of pytest, as they import all of Hypothesis, trio and asyncio.
+ADDOPTS = "-p no:hypothesispytest -p no:anyio -p no:asyncio"
 
 
 @pytest.fixture(autouse=True)
@@ -26,6 +25,12 @@ def own_settings(
     for name in ("PYTEST_SANDBOX_ENGINE", "PYTEST_PLUGINS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PYTEST_ADDOPTS", ADDOPTS)
+
+
+@pytest.fixture
+def all_plugins(own_settings: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the runs inside the tests load every plugin, and make pytest-asyncio's choice."""
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-o asyncio_default_fixture_loop_scope=function")
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 import pytest
 
-pytestmark = pytest.mark.usefixtures("shared_engine")
+pytestmark = pytest.mark.usefixtures("all_plugins", "shared_engine")
 
 USES_IT = """
 import pytest

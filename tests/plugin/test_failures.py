@@ -340,11 +340,11 @@ def test_show_capture_no_hides_the_sandboxes(pytester: pytest.Pytester) -> None:
     assert sections(pytester.runpytest("--show-capture=no")) == []
 
 
+@pytest.mark.usefixtures("all_plugins")
 @pytest.mark.parametrize("fixture", ["sandbox", "sandbox_factory", "template"])
 def test_a_fixture_in_a_plain_given_says_what_to_use(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, fixture: str
+    pytester: pytest.Pytester, fixture: str
 ) -> None:
-    monkeypatch.setenv("PYTEST_ADDOPTS", "-o asyncio_default_fixture_loop_scope=function")
     pytester.makepyfile(
         f"""
         from hypothesis import given, strategies as st

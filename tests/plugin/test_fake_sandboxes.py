@@ -356,6 +356,7 @@ def test_a_test_that_fails_shows_its_sandboxes(pytester: pytest.Pytester) -> Non
     )
 
 
+@pytest.mark.usefixtures("all_plugins")
 def test_async_tests_wait_on_the_clock_too(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """

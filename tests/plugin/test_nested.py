@@ -32,7 +32,7 @@ def test_the_outer_run_goes_on_with_its_engine_after_an_inner_one(
         """
     )
 
-    result = pytester.runpytest_subprocess("-p", "no:hypothesispytest")
+    result = pytester.runpytest_subprocess()
 
     result.assert_outcomes(passed=1)
 
