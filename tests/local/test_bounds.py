@@ -163,7 +163,7 @@ def test_without_a_bound_on_processes_root_inside_may_not_be_root_outside(
 ) -> None:
     """The kernel exempts the machine's root from its bound per user; so the mode is refused."""
     monkeypatch.setattr("os.geteuid", lambda: 0)
-    image = host_image(writable=True)
+    image = host_image(root=True)
     zygote = ZygoteLink(Mode.ROOT_IDENTITY, LocalOptions(), image)
     zygote.refused = {"pids": "there is none"}
     with pytest.raises(ModeRefused, match="there is none"):

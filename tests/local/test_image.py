@@ -17,7 +17,7 @@ from pytest_sandbox.local.zygote import skeleton as skeleton_module
 
 
 def test_the_running_python_comes_first_in_the_path() -> None:
-    image = host_image.host_image(writable=True)
+    image = host_image.host_image(root=True)
     prefix = os.path.realpath(sys.prefix)
     # One below a folder for temporary files shows at a path of its own.
     shown_at = {here: there for there, here in image.moved.items()}.get(prefix, prefix)
@@ -27,7 +27,7 @@ def test_the_running_python_comes_first_in_the_path() -> None:
 
 def test_no_variable_of_the_machine_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOME_TOKEN", "secret")
-    assert set(host_image.host_image(writable=True).env) == {"HOME", "LANG", "PATH"}
+    assert set(host_image.host_image(root=True).env) == {"HOME", "LANG", "PATH"}
 
 
 @pytest.mark.parametrize("prefix", ["/", "/home", "/root", "/etc", "/var", "/opt", "~"])
@@ -37,23 +37,37 @@ def test_a_python_environment_that_would_show_too_much_is_left_out(
     prefix = os.path.realpath(os.path.expanduser(prefix))
     for name in ("prefix", "exec_prefix", "base_prefix", "base_exec_prefix"):
         monkeypatch.setattr(sys, name, prefix)
-    image = host_image.host_image(writable=True)
-    assert prefix not in [path for path, _ in image.trees]
+    image = host_image.host_image(root=True)
+    assert prefix not in [folder.path for folder in image.folders]
     assert prefix in image.left_out
 
 
 def test_an_environment_in_usr_needs_no_tree_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("prefix", "exec_prefix", "base_prefix", "base_exec_prefix"):
         monkeypatch.setattr(sys, name, "/usr")
-    trees = [path for path, _ in host_image.host_image(writable=False).trees]
+    trees = [folder.path for folder in host_image.host_image(root=False).folders]
     assert trees[0] == "/usr"
     assert not [path for path in trees[1:] if path.startswith("/usr/")]
 
 
-def test_environments_are_never_writable() -> None:
-    trees = host_image.host_image(writable=True).trees
-    system = {"/usr", *(f"/{name}" for name in ("bin", "lib", "lib32", "lib64", "libx32", "sbin"))}
-    assert {path for path, writable in trees if writable} <= system
+@pytest.mark.parametrize("root", [True, False])
+def test_the_environment_has_a_layer_where_that_is_possible(root: bool) -> None:
+    image = host_image.host_image(root=root)
+    environment = os.path.realpath(sys.prefix)
+    layers = {folder.source: folder.layer for folder in image.folders}
+    assert layers.get(environment, "if possible") == "if possible"
+    assert layers["/usr"] == ("always" if root else "never")
+
+
+def test_the_installation_of_a_virtual_environment_has_no_layer(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("base_prefix", "base_exec_prefix"):
+        monkeypatch.setattr(sys, name, str(tmp_path))
+    for name in ("prefix", "exec_prefix"):
+        monkeypatch.setattr(sys, name, str(tmp_path / "venv"))
+    folders = host_image.host_image(root=True).folders
+    assert {folder.source: folder.layer for folder in folders}[str(tmp_path)] == "never"
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,7 @@ class Layers:
     """The layers of one zygote, by the numbers that the engine gives them."""
 
     def __init__(self) -> None:
+        self._names: dict[int, frozenset[str]] = {}  # of each layer, its parts
         self._parts: dict[int, frozenset[str]] = {}  # of each layer, those that hold anything
 
     def attach(self, number: int, store: int) -> None:
@@ -37,7 +38,7 @@ class Layers:
         except OSError:
             os.rmdir(path)
             raise
-        names = (name for name in os.listdir(path) if name != "work")
+        names = self._names[number] = frozenset(os.listdir(path)) - {"work"}
         self._parts[number] = frozenset(name for name in names if os.listdir(f"{path}/{name}"))
 
     def open(self, number: int) -> int:
@@ -55,12 +56,19 @@ class Layers:
 
     def forget(self, number: int) -> None:
         """Forget a layer that is unmounted, perhaps by a helper."""
-        del self._parts[number]
+        del self._parts[number], self._names[number]
         os.rmdir(f"/layers/{number}")
 
     def usage(self, number: int) -> int:
         """Bytes that a layer takes."""
         return tmpfs.usage(f"/layers/{number}")
+
+    def has(self, number: int, part: str) -> bool:
+        """Whether a layer has a part, if only an empty one.
+
+        It has none for a folder of the machine that had no layer where it was made.
+        """
+        return part in self._names[number]
 
     def lower(self, stack: list[int], part: str, base: str) -> str:
         """Lower directories for overlayfs, relative to `/layers`.

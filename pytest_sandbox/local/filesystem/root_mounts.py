@@ -3,7 +3,8 @@
 The stage is the zygote's root, a small tmpfs:
 
     /skeleton     lower layer of a sandbox's root: its directories, links and curated `/etc`
-    /trees/N      trees of the machine that every sandbox shows
+    /trees/N      folders of the machine that sandboxes show: see `host_trees`
+    /hidden/N     lies over such a folder and hides some of its files: see `hidden_paths`
     /dev/...      device nodes of the machine
     /layers/N     what other sandboxes wrote, and snapshots depend on: see `layers`
     /volumes/N    what sandboxes share: see `volume_mounts`
@@ -15,8 +16,8 @@ The stage is the zygote's root, a small tmpfs:
     /work         its logs, both in mount namespaces of their own
 
 A store is a tmpfs with what one sandbox writes, in parts: `r`, over the skeleton, and `N` over each
-tree that can be written to; `work` is for overlayfs alone. The names are short because the paths of
-all lower directories have to fit into one page of mount options.
+folder that can be written to; `work` is for overlayfs alone. The names are short because the paths
+of all lower directories have to fit into one page of mount options.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from . import mount_points
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from .host_trees import HostTree
     from .layers import Layers
     from .masked_paths import MaskedPaths
 
@@ -53,31 +55,33 @@ def mount_store(size: int, inodes: int) -> None:
     os.mkdir("/box/work", 0o755)
 
 
-def mount_root(trees: list[tuple[str, bool]], layers: Layers, stack: list[int]) -> None:
+def mount_root(trees: list[HostTree], layers: Layers, stack: list[int]) -> None:
     """Mount the sandbox's root at `/root`, all but the trees of the machine that are read-only.
 
     Args:
-        trees: paths, and whether they can be written to.
+        trees: folders of the machine, in the order in which they are mounted.
         layers: those of the zygote.
         stack: numbers of the layers that the root begins with, the newest first.
     """
     mount_layers("r", "/root", layers, stack, "../skeleton")
     if stack:
         # A hostile program may have written the layers: nothing is where the skeleton had it.
-        folders = ["/dev/pts", "/dev/shm", "/proc", "/sys", *(path for path, _ in trees)]
+        folders = ["/dev/pts", "/dev/shm", "/proc", "/sys"]
         mount_points.prepare("/root", folders, [f"/dev/{name}" for name in DEVICES])
     # overlayfs does not show what is mounted below a lower directory, so each tree gets an overlay
     # over the root's.
-    for number, (path, writable) in enumerate(trees):
-        if writable:
-            mount_layers(str(number), "/root" + path, layers, stack, f"../trees/{number}")
+    for tree in trees:
+        if stack:
+            mount_points.prepare("/root", [tree.path], [])
+        if tree.layered:
+            mount_layers(tree.part, "/root" + tree.path, layers, stack, tree.lower)
 
 
-def mount_trees(trees: list[tuple[str, bool]]) -> None:
+def mount_trees(trees: list[HostTree]) -> None:
     """Mount the trees of the machine that are read-only below `/root`."""
-    for number, (path, writable) in enumerate(trees):
-        if not writable:
-            mounts.bind(f"/trees/{number}", "/root" + path, recursive=True)
+    for tree in trees:
+        if not tree.layered:
+            mounts.bind(f"/trees/{tree.number}", "/root" + tree.path, recursive=True)
 
 
 def mount_kernel(masked: MaskedPaths, size: int, inodes: int) -> None:
@@ -127,8 +131,9 @@ def mount_layers(
     os.mkdir(upper, 0o755)
     os.mkdir(work, 0o755)
     os.chdir("/layers")  # overlayfs takes relative paths, which are shorter
-    if stack:
+    newest = next((layer for layer in stack if layers.has(layer, part)), None)
+    if newest is not None:
         # A merged directory has the owner, mode and times of the topmost one, which is new here.
-        file_attributes.copy_to_overlay(f"{stack[0]}/{part}", upper)
+        file_attributes.copy_to_overlay(f"{newest}/{part}", upper)
     overlayfs.mount(target, layers.lower(stack, part, base), upper, work, source=source)
     os.chdir("/")

@@ -8,6 +8,8 @@ the engine closes the socket, the zygote ends, and every sandbox with it.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from .common import DescriptorAnswer, Failed, KernelError, Succeeded
 from .criu import DumpRequest, RestoreRequest
 from .message import Message
@@ -17,15 +19,21 @@ from .wire import family
 
 
 class SharedTree(Message):
-    """Part of `SetupRequest`: a folder of the machine that every sandbox sees.
+    """Part of `SetupRequest`: a folder of the machine that sandboxes see.
 
     Attributes:
-        path: here, and in the sandbox.
-        writable: whether a sandbox may write there, into a layer of its own.
+        path: in the sandbox.
+        source: its path here.
+        layer: whether a sandbox may write there, into a layer of its own.
+        hidden: paths in it that do not show, which takes a layer.
+        kept: paths in it that do show, though one above them is hidden.
     """
 
     path: str
-    writable: bool
+    source: str
+    layer: Literal["always", "if possible", "never"]
+    hidden: list[str]
+    kept: list[str]
 
 
 class CriuFiles(Message):
@@ -51,7 +59,7 @@ class SetupRequest(Message):
         shift: first id of the machine that sandboxes use; 0 if they use the zygote's own.
         ids: how many ids a sandbox has.
         trees: folders of the machine to show.
-        moved: folders of the machine that show, read-only, at another path: path in a sandbox to
+        moved: virtual environments among them that show at another path, path in a sandbox to
             path here.
         links: top-level symbolic links to show, name to target.
         size: bytes that one sandbox may write.
@@ -255,11 +263,15 @@ class ZygoteReady(Message):
         controllers: cgroup controllers that it can use.
         refused: why it cannot use the others, by their names.
         cgroups: paths of the groups that it made, which the engine removes if it dies.
+        read_only: folders of the machine that could have no layer, and why.
+        left_out: folders of the machine that do not show, and why.
     """
 
     controllers: list[str]
     refused: dict[str, str]
     cgroups: list[str]
+    read_only: dict[str, str]
+    left_out: dict[str, str]
 
 
 class SetupFailed(Message):

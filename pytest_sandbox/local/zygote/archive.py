@@ -55,11 +55,16 @@ def write(config: SandboxConfig, users: int, stack: list[int], fd: int) -> None:
     # run: user_namespaces(7).
     helper.enter_user_namespace(users)
     out = _Writer(fd)
-    parts = _parts(config)
-    out.record({"format": _FORMAT, "parts": parts})
-    for part in parts:
+    places = _parts(config)
+    parts = {
+        part: having
+        for part in places
+        if (having := [number for number in stack if config.layers.has(number, part)])
+    }
+    out.record({"format": _FORMAT, "parts": {part: places[part] for part in parts}})
+    for part, having in parts.items():
         out.enter(part)
-        walk([open_folder(f"/layers/{number}/{part}") for number in stack], out, merge=True)
+        walk([open_folder(f"/layers/{number}/{part}") for number in having], out, merge=True)
     out.end()
 
 
@@ -91,8 +96,7 @@ def read(config: SandboxConfig, users: int, room: int, fd: int) -> int:
 
 def _parts(config: SandboxConfig) -> dict[str, str]:
     """The parts of a store, and what each lies over."""
-    trees = enumerate(config.trees)
-    return {"r": "/", **{str(number): path for number, (path, writable) in trees if writable}}
+    return {"r": "/", **{tree.part: tree.path for tree in config.trees if tree.layered}}
 
 
 class _Writer(Visitor):
@@ -152,8 +156,8 @@ class _Reader:
 
     def read(self, parts: dict[str, str]) -> None:
         header = self._record()
-        if header["format"] != _FORMAT or header["parts"] != parts:
-            raise ValueError(f"it was exported on another kind of machine: {header}")
+        if header["format"] != _FORMAT or not header["parts"].items() <= parts.items():
+            raise ValueError(f"it was exported where sandboxes see other folders: {header}")
         tree = TreeWriter(open_folder("/box"), open_folder("/box/work"))
         depth = 0
         while True:

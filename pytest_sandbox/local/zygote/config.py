@@ -5,6 +5,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..agent.harden import Hardening
+    from ..filesystem.host_trees import HostTree
     from ..filesystem.layers import Layers
     from ..filesystem.masked_paths import MaskedPaths
     from ..filesystem.volume_mounts import VolumeStore
@@ -14,7 +15,7 @@ class SandboxConfig:
     """Made once by the zygote; each sandbox has it because it is forked from there.
 
     Args:
-        trees: folders of the machine that show, and whether they can be written to.
+        trees: folders of the machine that show, in the order in which they are mounted.
         layers: those there are.
         volumes: those there are.
         size: bytes that a sandbox may write.
@@ -25,7 +26,7 @@ class SandboxConfig:
 
     def __init__(
         self,
-        trees: list[tuple[str, bool]],
+        trees: list[HostTree],
         layers: Layers,
         volumes: VolumeStore,
         size: int,

@@ -45,8 +45,7 @@ def replace_store(config: SandboxConfig, stack: list[int], mount_namespace: int)
     # this process does not exist.
     proc = os.open("/proc/self", os.O_PATH | os.O_CLOEXEC)
     namespaces.enter(mount_namespace, namespaces.CLONE_NEWNS)
-    writable = {path for path, writable in config.trees if writable}
-    move = _to_move(read_mounts(proc), writable)
+    move = _to_move(read_mounts(proc), {tree.path for tree in config.trees if tree.layered})
     mounts.move_mount(root, "/")  # on top of the old root, which is still ours
     moved: list[str] = []
     try:
@@ -70,9 +69,11 @@ def replace_store(config: SandboxConfig, stack: list[int], mount_namespace: int)
 
 def _to_move(mounts: list[MountInfo], trees: set[str]) -> list[str]:
     """Paths of what is mounted on the root and on trees that are mounted anew with it."""
-    root = next(mount for mount in mounts if mount.path == "/")
-    anew = {root.number}
-    anew |= {one.number for one in mounts if one.parent == root.number and one.path in trees}
+    anew = {next(mount for mount in mounts if mount.path == "/").number}
+    # One tree may lie in another.
+    for one in sorted(mounts, key=lambda mount: mount.path):
+        if one.parent in anew and one.path in trees:
+            anew.add(one.number)
     paths = [one.path for one in mounts if one.parent in anew and one.number not in anew]
     every = [mount.path for mount in mounts]
     if any(every.count(path) > 1 for path in {*paths, *trees, "/"}):

@@ -28,6 +28,7 @@ from .config import SandboxConfig
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .engine_socket import EngineSocket
+    from .stage import Stage
 
 
 class Setup:
@@ -36,6 +37,7 @@ class Setup:
     Args:
         request: how; the engine's.
         config: what its sandboxes have in common.
+        stage: what they see of the machine.
         cgroups: its own, and those of its sandboxes.
         bundle: how to run CRIU, if it is to.
     """
@@ -44,6 +46,7 @@ class Setup:
         self,
         request: SetupRequest,
         config: SandboxConfig,
+        stage: Stage,
         cgroups: SandboxGroups,
         bundle: CriuBundle | None,
     ) -> None:
@@ -51,6 +54,7 @@ class Setup:
         self.ids = request.ids
         self.userns = request.userns
         self.config = config
+        self.stage = stage
         self.cgroups = cgroups
         self.bundle = bundle
         self._namespace: int | None = None
@@ -76,7 +80,13 @@ def set_up(engine: EngineSocket) -> Setup | None:
         engine.tell(SetupFailed(error=KernelError.of(error)))
         return None
     engine.tell(
-        ZygoteReady(controllers=cgroups.controllers, refused=cgroups.refused, cgroups=cgroups.paths)
+        ZygoteReady(
+            controllers=cgroups.controllers,
+            refused=cgroups.refused,
+            cgroups=cgroups.paths,
+            read_only=setup.stage.read_only,
+            left_out=setup.stage.left_out,
+        )
     )
     return setup
 
@@ -93,15 +103,13 @@ def _set_up(request: SetupRequest, engine: EngineSocket, cgroups: SandboxGroups)
     hardening = Hardening(seccomp.program(MACHINE))
     masked = MaskedPaths()
     bundle = CriuBundle(request.criu) if request.criu else None
-    trees = [(tree.path, tree.writable) for tree in request.trees]
-    trees += [(path, False) for path in request.moved]
-    stage.build(trees, request.moved, request.links, shift=request.shift)
+    built = stage.build(request)
     if bundle is not None:
         bundle.unpack()
     size, inodes = request.size, request.inodes
     volumes = VolumeStore(size, inodes, request.shift)
-    config = SandboxConfig(trees, Layers(), volumes, size, inodes, masked, hardening)
-    return Setup(request, config, cgroups, bundle)
+    config = SandboxConfig(built.trees, Layers(), volumes, size, inodes, masked, hardening)
+    return Setup(request, config, built, cgroups, bundle)
 
 
 def _become_root_of_users(engine: EngineSocket) -> None:

@@ -9,29 +9,50 @@ from __future__ import annotations
 import os
 
 from ..filesystem import root_mounts
+from ..filesystem.host_trees import in_order
 from ..kernel import idmap, mounts
 from . import scripts, skeleton
+from .host_folders import HostFolder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..filesystem.host_trees import HostTree
+    from ..protocol.zygote import SetupRequest
 
 #: Where the stage is put together before it becomes the root; only this mount namespace sees it.
 _AT = "/tmp"
 
 
-def build(
-    trees: list[tuple[str, bool]], moved: dict[str, str], links: dict[str, str], *, shift: int
-) -> None:
-    """Build the stage and make it the root; the caller is in a mount namespace of its own.
+class Stage:
+    """What was built.
 
     Args:
-        trees: where folders of the machine show, and whether they can be written to.
-        moved: where on the machine those trees are that show at another path: virtual
-            environments, whose scripts are made anew beside them.
-        links: top-level symbolic links of the machine.
-        shift: first id of the machine that sandboxes use; 0 if they use the zygote's own.
+        trees: folders of the machine that show, in the order in which they are mounted.
+        read_only: those that could have no layer, and why.
+        left_out: those that do not show, and why.
     """
+
+    def __init__(
+        self, trees: list[HostTree], read_only: dict[str, str], left_out: dict[str, str]
+    ) -> None:
+        self.trees = trees
+        self.read_only = read_only
+        self.left_out = left_out
+
+
+def build(request: SetupRequest) -> Stage:
+    """Build the stage and make it the root; the caller is in a mount namespace of its own.
+
+    The scripts of a virtual environment that shows at another path are made anew beside it.
+
+    Args:
+        request: the engine's, which says what it is made of.
+    """
+    shift, moved = request.shift, request.moved
     # systemd shares all mounts, and unshare(2) keeps that: what is mounted here would show on the
     # machine. mount_namespaces(7), "Shared subtrees".
     mounts.mount("", "/", flags=mounts.MS_REC | mounts.MS_PRIVATE)
-    opened = _open_trees([(moved.get(path, path), writable) for path, writable in trees], shift)
+    folders = _open_folders(request)
     # Now, while the machine's /tmp can still be read.
     rewritten = {path: scripts.rewritten(source, path) for path, source in moved.items()}
     devices = [mounts.open_tree(f"/dev/{name}") for name in root_mounts.DEVICES]
@@ -42,18 +63,19 @@ def build(
     mounts.mount("stage", _AT, "tmpfs", mounts.MS_NOSUID | mounts.MS_NODEV, "mode=0755")
     for name in (
         *("skeleton", "trees", "dev", "layers", "volumes", "box", "root", "proc", "sys", "empty"),
-        *("memory", "work"),
+        *("memory", "work", "hidden"),
     ):
         os.mkdir(f"{_AT}/{name}", 0o755)
-    skeleton.build(f"{_AT}/skeleton", root_mounts.DEVICES, links, [path for path, _ in trees])
+    trees = in_order(tree for folder in folders if (tree := folder.attach(_AT)) is not None)
+    points = [tree.path for tree in trees]
+    skeleton.build(f"{_AT}/skeleton", root_mounts.DEVICES, request.links, points)
     for path, texts in rewritten.items():
         skeleton.add_scripts(f"{_AT}/skeleton{os.path.dirname(path)}/bin", texts)
     if shift:
         skeleton.give_to(f"{_AT}/skeleton", shift)
-    for number, tree in enumerate(opened):
-        _attach(tree, f"{_AT}/trees/{number}", directory=True)
     for name, device in zip(root_mounts.DEVICES, devices, strict=True):
-        _attach(device, f"{_AT}/dev/{name}", directory=False)
+        os.close(os.open(f"{_AT}/dev/{name}", os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        _attach(device, f"{_AT}/dev/{name}")
     _attach(proc, f"{_AT}/proc")
     _attach(sysfs, f"{_AT}/sys")
     empty = mounts.open_tree(f"{_AT}/empty")
@@ -62,35 +84,27 @@ def build(
     # From here on, nothing of the machine has a path.
     os.chdir(_AT)
     mounts.change_root()
+    return Stage(
+        trees,
+        {folder.path: folder.read_only for folder in folders if folder.read_only},
+        {folder.path: folder.left_out for folder in folders if folder.left_out},
+    )
 
 
-def _open_trees(trees: list[tuple[str, bool]], shift: int) -> list[int]:
-    """Copies of the mounts: writable ones with owners shifted, the others read-only."""
-    if not shift:
-        return [_copied(path, writable) for path, writable in trees]
-    userns = idmap.namespace(shift, idmap.COUNT)
+def _open_folders(request: SetupRequest) -> list[HostFolder]:
+    """Copies of the mounts; owners are shifted in those that have layers."""
+    shift, ids = request.shift, request.ids
+    userns = idmap.namespace(shift, ids) if shift else None
     try:
         return [
-            idmap.shifted_tree(path, userns) if writable else _copied(path, writable)
-            for path, writable in trees
+            HostFolder(number, tree, shift, ids, userns)
+            for number, tree in enumerate(request.trees)
         ]
     finally:
-        os.close(userns)
+        if userns is not None:
+            os.close(userns)
 
 
-def _copied(path: str, writable: bool) -> int:
-    # Below a lower directory of overlayfs no mounts show. Elsewhere they have to come along: in a
-    # user namespace, the kernel does not reveal what they hide, mount_namespaces(7).
-    tree = mounts.open_tree(path, recursive=not writable)
-    if not writable:
-        mounts.set_attributes(tree, mounts.MOUNT_ATTR_RDONLY, recursive=True)
-    return tree
-
-
-def _attach(tree: int, target: str, *, directory: bool | None = None) -> None:
-    if directory is True:
-        os.mkdir(target)
-    elif directory is False:
-        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+def _attach(tree: int, target: str) -> None:
     mounts.move_mount(tree, target)
     os.close(tree)

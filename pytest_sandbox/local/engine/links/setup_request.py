@@ -35,7 +35,16 @@ def setup_request(
         userns=mode is not Mode.ROOT_PLAIN,
         shift=shift(mode),
         ids=ids.count(mode),
-        trees=[SharedTree(path=path, writable=writable) for path, writable in image.trees],
+        trees=[
+            SharedTree(
+                path=folder.path,
+                source=folder.source,
+                layer=folder.layer,
+                hidden=list(folder.hidden),
+                kept=list(folder.kept),
+            )
+            for folder in image.folders
+        ],
         moved=image.moved,
         links=image.links,
         size=disk,

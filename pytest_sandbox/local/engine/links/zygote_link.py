@@ -61,6 +61,8 @@ class ZygoteLink:
         controllers: cgroup controllers that it can use.
         refused: why it cannot use the others.
         cgroups: paths of the groups that it made.
+        read_only: folders of the machine that could have no layer, and why.
+        left_out: folders of the machine that do not show, and why.
     """
 
     def __init__(
@@ -70,6 +72,8 @@ class ZygoteLink:
         self.controllers: list[str] = []
         self.refused: dict[str, str] = {}
         self.cgroups: list[str] = []
+        self.read_only: dict[str, str] = {}
+        self.left_out: dict[str, str] = {}
         self._setup = setup_request(mode, options, image, criu)
         self._tasks: dict[str, SandboxOwner] = {}
         self._pids: dict[str, int] = {}
@@ -212,6 +216,8 @@ class ZygoteLink:
             self.controllers = message.controllers
             self.refused = message.refused
             self.cgroups = message.cgroups
+            self.read_only = message.read_only
+            self.left_out = message.left_out
             self._ready.set_result(None)
         elif isinstance(message, messages.SetupFailed):
             self._ready.set_exception(message.error.error())

@@ -38,7 +38,8 @@ def fingerprint(image: HostImage, mode: Mode) -> str:
     paths += [sys.executable, sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
     made_of = [
         *(_VERSION, mode.value, sys.version, sys.prefix, sys.base_prefix),
-        *(image.trees, image.moved, image.links, [_stamp(path) for path in paths]),
+        [(folder.path, folder.layer) for folder in image.folders],
+        *(image.moved, image.links, [_stamp(path) for path in paths]),
     ]
     return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
 

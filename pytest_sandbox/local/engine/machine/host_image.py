@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import pwd
 import sys
-from dataclasses import dataclass, field
+import tempfile
+from dataclasses import dataclass, field, replace
+
+from .host_folder import HostFolder, Layer, is_below, mounts_in
 
 _STANDARD_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _TOP_LEVEL = ("bin", "lib", "lib32", "lib64", "libx32", "sbin")
-#: Folders that a Python environment may lie in, but must not be itself: too much would show.
+#: Folders that what shows may lie in, but must not be itself: too much would show.
 _TOO_MUCH = frozenset(
     {"/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/media", "/mnt", "/opt", "/proc"}
     | {"/root", "/run", "/sbin", "/srv", "/sys", "/tmp", "/var", "/var/lib", "/var/tmp"}
@@ -27,46 +30,81 @@ class HostImage:
     """What the zygote makes the `host` image of.
 
     Attributes:
-        trees: folders of the machine that show at their own path; and whether they may be written
-            to, each sandbox having its own layer over them.
-        moved: virtual environments that show at another path, path in a sandbox to path here.
+        folders: folders of the machine that show.
+        moved: virtual environments among them that show at another path, path in a sandbox to path
+            here.
         links: top-level symbolic links, name to target.
         env: the environment that a process starts with.
-        left_out: Python environments that do not show, and why.
+        left_out: folders that do not show, and why.
+        read_only: Python environments that sandboxes cannot write to, and why.
     """
 
-    trees: tuple[tuple[str, bool], ...]
+    folders: tuple[HostFolder, ...]
     links: dict[str, str]
     env: dict[str, str]
     moved: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
+    read_only: dict[str, str] = field(default_factory=dict)
 
 
-def host_image(*, writable: bool) -> HostImage:
+def host_image(*, root: bool) -> HostImage:
     """The image for this machine and the running Python.
 
     Args:
-        writable: whether overlays over the machine's folders can be written to.
+        root: whether the zygote is root of the machine, so that sandboxes can change, in layers of
+            their own, what belongs to root.
     """
-    trees, links = [("/usr", writable)], {}
+    system: Layer = "always" if root else "never"
+    folders, links = [HostFolder("/usr", "/usr", system)], {}
     for name in _TOP_LEVEL:
-        if os.path.islink(f"/{name}"):
-            links[name] = os.readlink(f"/{name}")
-        elif os.path.isdir(f"/{name}"):
-            trees.append((f"/{name}", writable))
+        path = f"/{name}"
+        if os.path.islink(path):
+            links[name] = os.readlink(path)
+        elif os.path.isdir(path):
+            folders.append(HostFolder(path, path, system))
     moved: dict[str, str] = {}
     left_out: dict[str, str] = {}
+    read_only: dict[str, str] = {}
     for prefix in _python_prefixes():
-        reason = _refusal(prefix)
-        if reason:
+        path = prefix
+        if _is_virtual(prefix) and any(is_below(prefix, folder) for folder in _SCRATCH):
+            path = _MOVED
+        if reason := refusal(prefix):
             left_out[prefix] = reason
-        elif _is_virtual(prefix) and any(_is_below(prefix, folder) for folder in _SCRATCH):
-            moved[_MOVED] = prefix
-        elif not any(_is_below(prefix, tree) for tree, _ in trees):
-            trees.append((prefix, False))
-    path = _search_path([tree for tree, _ in trees], moved)
-    env = {"PATH": path, "HOME": "/root", "LANG": "C.UTF-8"}
-    return HostImage(tuple(trees), links, env, moved, left_out)
+        elif path == _MOVED or not any(is_below(prefix, folder.source) for folder in folders):
+            if path == _MOVED:
+                moved[path] = prefix
+            layer: Layer = "if possible" if _is_environment(prefix) else "never"
+            if layer != "never" and (mounted := mounts_in(prefix)):
+                read_only[path] = f"something else is mounted at {mounted[0]}"
+                layer = "never"
+            folders.append(HostFolder(path, prefix, layer))
+    env = {"PATH": _search_path(folders, moved), "HOME": "/root", "LANG": "C.UTF-8"}
+    shown = [without_temporary_files(folder, left_out) for folder in folders]
+    folders = [folder for folder in shown if folder is not None]
+    return HostImage(tuple(folders), links, env, moved, left_out, read_only)
+
+
+def without_temporary_files(folder: HostFolder, left_out: dict[str, str]) -> HostFolder | None:
+    """A folder without the directory for temporary files, where engines have their sockets.
+
+    Args:
+        folder: the folder.
+        left_out: is told why, if it cannot show at all.
+
+    Returns:
+        `None` if it is that directory itself.
+    """
+    temporary = os.path.realpath(tempfile.gettempdir())
+    if temporary == folder.source:
+        left_out[folder.path] = "it is the directory for temporary files (TMPDIR)"
+        return None
+    if not is_below(temporary, folder.source):
+        return folder
+    hidden = (*folder.hidden, os.path.relpath(temporary, folder.source))
+    return replace(
+        folder, layer="always" if folder.layer == "always" else "if possible", hidden=hidden
+    )
 
 
 def _python_prefixes() -> list[str]:
@@ -76,30 +114,34 @@ def _python_prefixes() -> list[str]:
     return sorted(prefixes)
 
 
+def _is_environment(prefix: str) -> bool:
+    """Whether packages are installed there: no one installs any below a virtual environment."""
+    return prefix in (os.path.realpath(sys.prefix), os.path.realpath(sys.exec_prefix))
+
+
 def _is_virtual(prefix: str) -> bool:
     """Whether it is the virtual environment, which works at any path, not the installation."""
     return prefix == os.path.realpath(sys.prefix) and sys.prefix != sys.base_prefix
 
 
-def _refusal(prefix: str) -> str:
+def refusal(prefix: str) -> str:
+    """Why a folder of the machine must not show; empty if it may."""
     homes = {os.path.realpath(entry.pw_dir) for entry in pwd.getpwall()}
     homes |= {os.path.realpath(os.path.expanduser("~"))}
     if prefix in _TOO_MUCH:
-        return f"{prefix} is a system directory, not a Python environment"
+        return f"{prefix} is a system directory"
     if prefix in homes and prefix != "/usr":
-        return f"{prefix} is a home directory, not a Python environment"
+        return f"{prefix} is a home directory"
     return ""
 
 
-def _is_below(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(folder + "/")
-
-
-def _search_path(shown: list[str], moved: dict[str, str]) -> str:
+def _search_path(shown: list[HostFolder], moved: dict[str, str]) -> str:
     """The standard path; the running Python's own folder, if that shows, comes before it."""
     if moved:
         return f"{_MOVED_SCRIPTS}:{_MOVED}/bin:{_STANDARD_PATH}"
     folder = os.path.join(os.path.realpath(sys.prefix), "bin")
-    if folder in _STANDARD_PATH.split(":") or not any(_is_below(folder, tree) for tree in shown):
+    if folder in _STANDARD_PATH.split(":") or not any(
+        is_below(folder, each.path) for each in shown
+    ):
         return _STANDARD_PATH
     return f"{folder}:{_STANDARD_PATH}"

@@ -1,0 +1,40 @@
+"""Folders of the machine that sandboxes show, as they lie in the zygote's stage.
+
+A tree with a layer is the base of an overlay in each sandbox, which holds what that one writes. All
+others are mounted as they are, read-only.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class HostTree:
+    """One folder of the machine.
+
+    Args:
+        number: its name in the stage, and that of its part in a store.
+        path: where it shows in a sandbox.
+        layered: whether it has a layer.
+        masked: whether `/hidden/N` lies over it, which hides some of its files.
+
+    Attributes:
+        part: the name of what a sandbox writes over it, in its store.
+        lower: the lower directories of its overlay, relative to `/layers`.
+    """
+
+    __slots__ = ("layered", "lower", "number", "part", "path")
+
+    def __init__(self, number: int, path: str, *, layered: bool, masked: bool) -> None:
+        self.number = number
+        self.path = path
+        self.layered = layered
+        self.part = str(number)
+        self.lower = f"../hidden/{number}:../trees/{number}" if masked else f"../trees/{number}"
+
+
+def in_order(trees: Iterable[HostTree]) -> list[HostTree]:
+    """Trees in the order in which they are mounted: one that another lies in comes first."""
+    return sorted(trees, key=lambda tree: tree.path)
