@@ -57,28 +57,29 @@ async def _probe(options: LocalOptions) -> Report:
     if os.geteuid() != 0:
         findings.append(_subordinate_ids())
     chosen: Mode | None = None
-    limits: list[Finding] = []
+    details: list[Finding] = []
     if MACHINE in SUPPORTED_MACHINES:
         for mode in [options.mode] if options.mode else candidates():
-            finding, refused = await _try(mode, options)
+            finding, more = await _try(mode, options)
             findings.append(finding)
             if finding.ok and chosen is None:
-                chosen, limits = mode, [_limit(name, refused) for name in _LIMITS]
-    findings += [*limits, await _memory(options)]
+                chosen, details = mode, more
+    findings += [*details, await _memory(options)]
     return Report(tuple(findings), None if chosen is None else chosen.value)
 
 
-async def _try(mode: Mode, options: LocalOptions) -> tuple[Finding, dict[str, str]]:
-    """Whether a mode works, and why the cgroup controllers that it cannot use are refused."""
+async def _try(mode: Mode, options: LocalOptions) -> tuple[Finding, list[Finding]]:
+    """Whether a mode works, and what its sandboxes can have."""
     name = f"mode: {mode.value}"
     try:
         factory = await attempt(mode, options)
     except ModeRefused as refusal:
         consequence = "the engine uses the next mode, if any works"
-        return Finding(name, False, refusal.reason, consequence, refusal.remedy), {}
-    refused = factory.zygote.refused
+        return Finding(name, False, refusal.reason, consequence, refusal.remedy), []
+    details = [_limit(name, factory.zygote.refused) for name in _LIMITS]
+    details += [_folder(name, why) for name, why in factory.restricted_folders.items()]
     await factory.close()
-    return Finding(name, True, "a trial sandbox was created and ended"), refused
+    return Finding(name, True, "a trial sandbox was created and ended"), details
 
 
 async def _memory(options: LocalOptions) -> Finding:
@@ -166,6 +167,13 @@ def _subordinate_ids() -> Finding:
         consequence = "a sandbox has one user only: chown, su and package managers fail inside"
         return Finding(name, False, refusal.reason, consequence, refusal.remedy)
     return Finding(name, True, f"from {first[0]} (users) and {first[1]} (groups)")
+
+
+def _folder(name: str, why: str) -> Finding:
+    consequence = "sandboxes see it, but cannot install into it or change it"
+    if name.startswith("not shown"):
+        consequence = "sandboxes do not see what is installed there"
+    return Finding(name, False, why, consequence, "run the tests in a virtual environment of yours")
 
 
 def _limit(controller: str, refused: dict[str, str]) -> Finding:

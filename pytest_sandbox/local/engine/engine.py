@@ -171,10 +171,7 @@ def _info(choice: Choice, no_memory: CriuMissing | None) -> EngineInfo:
     capabilities = {_LIMITS[name] for name in zygote.controllers if name in _LIMITS}
     details = {f"not used: {mode.value}": no.reason for mode, no in choice.refused.items()}
     details |= {f"no {name} limit": reason for name, reason in zygote.refused.items()}
-    left_out = {**image.left_out, **zygote.left_out}
-    details |= {f"not shown: {path}": reason for path, reason in left_out.items()}
-    read_only = {**image.read_only, **zygote.read_only}
-    details |= {f"read-only: {path}": reason for path, reason in read_only.items()}
+    details |= choice.factory.restricted_folders
     if no_memory:
         details["no memory snapshot"] = no_memory.reason
     else:

@@ -79,6 +79,16 @@ class Factory:
         self._volumes: dict[str, int] = {}
         self._volume_numbers = itertools.count(1)
 
+    @property
+    def restricted_folders(self) -> dict[str, str]:
+        """Folders of the machine that sandboxes cannot see, or cannot write to, and why."""
+        read_only = {**self.image.read_only, **self.zygote.read_only}
+        left_out = {**self.image.left_out, **self.zygote.left_out}
+        return {
+            **{f"read-only: {path}": reason for path, reason in read_only.items()},
+            **{f"not shown: {path}": reason for path, reason in left_out.items()},
+        }
+
     async def create(self, spec: TaskSpec) -> LocalTask:
         """Create a task and start its main process; leaves nothing behind if that fails."""
         check_task(spec, self.zygote.refused)

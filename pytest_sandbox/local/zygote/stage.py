@@ -12,7 +12,7 @@ from ..filesystem import root_mounts
 from ..filesystem.host_trees import in_order
 from ..kernel import idmap, mounts
 from . import scripts, skeleton
-from .host_folders import HostFolder
+from .opened_folder import OpenedFolder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -91,13 +91,13 @@ def build(request: SetupRequest) -> Stage:
     )
 
 
-def _open_folders(request: SetupRequest) -> list[HostFolder]:
+def _open_folders(request: SetupRequest) -> list[OpenedFolder]:
     """Copies of the mounts; owners are shifted in those that have layers."""
     shift, ids = request.shift, request.ids
     userns = idmap.namespace(shift, ids) if shift else None
     try:
         return [
-            HostFolder(number, tree, shift, ids, userns)
+            OpenedFolder(number, tree, shift, ids, userns)
             for number, tree in enumerate(request.trees)
         ]
     finally:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _OVERFLOW = 65534
 
 
-class HostFolder:
+class OpenedFolder:
     """One of them.
 
     Args:
