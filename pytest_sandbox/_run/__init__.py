@@ -2,6 +2,7 @@
 
     pytest-sandbox-XXXXXXXX/     0700, made by `Run.create`
         lease                    locked by the owner of the run for as long as it lives
+        run.json                 for processes that inherit the run: see `inheritance`
         start.lock               locked while the engine starts; then holds the result
         socket                   where the engine process serves
         server.log               its standard error
@@ -24,9 +25,21 @@ from typing import Any
 
 from .engine_process import EngineProcess as EngineProcess
 from .errors import EngineStartError as EngineStartError
+from .inheritance import RUN_VARIABLE as RUN_VARIABLE
+from .inheritance import Announcement as Announcement
+from .inheritance import app_name as app_name
+from .inheritance import inherited as inherited
 from .run import Run as Run
 
-__all__ = ["EngineProcess", "EngineStartError", "Run"]
+__all__ = [
+    "RUN_VARIABLE",
+    "Announcement",
+    "EngineProcess",
+    "EngineStartError",
+    "Run",
+    "app_name",
+    "inherited",
+]
 
 #: Returns the default client of this process while a test run has one. The plugin sets it and the
 #: client calls it; it is here because the plugin must not load the client before a test needs it.

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import EngineStartError
+from .inheritance import RUN_VARIABLE
 from .processes import start_time, wait_until_gone
 
 #: What Python runs as the engine process.
@@ -83,6 +84,7 @@ def launch(directory: Path, arguments: Sequence[str], lock: int) -> tuple[Child,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,
+            env={name: value for name, value in os.environ.items() if name != RUN_VARIABLE},
             cwd=directory,  # `-m` puts it first on sys.path: not the user's directory
             start_new_session=True,  # Ctrl-C is for the tests, which then end the run
             pass_fds=[lock],

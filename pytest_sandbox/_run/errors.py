@@ -1,5 +1,7 @@
 """The error of an engine process that could not be started or has died."""
 
+from typing import Any
+
 
 class EngineStartError(Exception):
     """The engine process could not be started, or is gone.
@@ -20,3 +22,6 @@ class EngineStartError(Exception):
         self.reason = reason
         self.remedy = remedy
         self.log = log
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.reason, self.remedy, self.log), vars(self)

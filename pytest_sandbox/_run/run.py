@@ -14,6 +14,7 @@ from pathlib import Path
 from . import engine_process
 from .engine_process import Child, EngineProcess, launch, log_tail
 from .errors import EngineStartError
+from .inheritance import Announcement, RunSettings, check_reachable, own_version
 from .start_lock import StartRecord, await_record, read_record, start_lock
 
 PREFIX = "pytest-sandbox-"
@@ -34,6 +35,7 @@ class Run:
         self._pid = os.getpid()
         self._record: StartRecord | None = None
         self._child: Child | None = None
+        self._announcement: Announcement | None = None
 
     @classmethod
     def create(cls) -> "Run":
@@ -62,6 +64,33 @@ class Run:
     def attach(cls, directory: str | os.PathLike[str]) -> "Run":
         """Share the run that another process owns, as the workers of pytest-xdist do."""
         return cls(Path(directory), None)
+
+    @classmethod
+    def join(cls, inherited: str) -> EngineProcess:
+        """The engine process of a run that this process has inherited; started if need be.
+
+        Args:
+            inherited: what `inherited()` returned.
+
+        Raises:
+            EngineStartError: the run cannot be used from here, its engine cannot be started, or
+                that has died.
+        """
+        check_reachable(inherited)
+        run = cls.attach(inherited)
+        settings = RunSettings.read(run.directory)
+        return run.start(settings.engine, settings.options)
+
+    def announce(self, engine: str = "local", options: Mapping[str, str] | None = None) -> None:
+        """Let the processes that this one starts find the run, until it is closed.
+
+        Args:
+            engine: the engine's name.
+            options: the engine's, name to value as text.
+        """
+        if self._lease is not None:
+            RunSettings(own_version(), engine, options or {}).write(self.directory)
+        self._announcement = Announcement(str(self.directory))
 
     @property
     def started(self) -> bool:
@@ -103,9 +132,12 @@ class Run:
     def close(self) -> None:
         """Release the lease and wait until the engine process and the directory are gone.
 
-        Takes at most about `CLOSE_TIMEOUT`: an engine that is not gone by then is killed. Does
-        nothing for a run that was attached, in a fork of its owner, and when called again.
+        Takes at most about `CLOSE_TIMEOUT`: an engine that is not gone by then is killed. A run
+        that was attached, or one of the parent of a fork, goes on; the processes that this one
+        starts do not find it any more.
         """
+        if self._announcement is not None:
+            self._announcement.end()
         if self._lease is None or os.getpid() != self._pid:
             return
         os.close(self._lease)
@@ -144,6 +176,8 @@ class Run:
             raise EngineStartError(**record.error)
         assert record.ready is not None
         process = EngineProcess(**record.ready)
+        if not process.is_alive and not self.directory.exists():
+            raise EngineStartError(f"the run in {self.directory} has ended")
         if not process.is_alive:
             raise EngineStartError(
                 f"the engine process {process.pid} died during the run",

@@ -94,11 +94,11 @@ __all__ = [
 ]
 
 
-def _make_client(socket_path: str) -> Client:
+def _make_client(socket_path: str, app_name: str) -> Client:
     """The one place that knows both the default client and `Client`, which is imported late."""
     from .client import Client
 
-    return Client(socket_path)
+    return Client(socket_path, app_name=app_name)
 
 
 client_maker.make_client = _make_client

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_sandbox._proto.apps_pb2 import AppGetOrCreateRequest
 from pytest_sandbox._proto.common_pb2 import (
@@ -11,6 +11,7 @@ from pytest_sandbox._proto.common_pb2 import (
 )
 
 from .default_client import default_client
+from .handles import optional_address, optional_client_at
 from .transport.dual import dual_function
 from .validation import check_name
 
@@ -80,6 +81,13 @@ class App:
     def client(self) -> BaseClient | None:
         """The client that it was looked up with; `None` until then."""
         return self._client
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return App, (self._name,), (self._app_id, optional_address(self._client, self))
+
+    def __setstate__(self, state: tuple[str | None, str]) -> None:
+        self._app_id = state[0]
+        self._client = optional_client_at(state[1])
 
     def __repr__(self) -> str:
         return f"App({self._name!r}, app_id={self._app_id!r})"

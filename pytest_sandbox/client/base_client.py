@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pytest_sandbox._proto.apps_pb2 import AppGetOrCreateRequest
 from pytest_sandbox._proto.common_pb2 import OBJECT_CREATION_TYPE_CREATE_IF_MISSING
+from pytest_sandbox._shared.pickling import Unpicklable
 
 from .transport.calls import Calls
 from .transport.channels import Channels
@@ -46,7 +47,7 @@ class IdCache:
         return self._known[key]
 
 
-class BaseClient:
+class BaseClient(Unpicklable):
     """A client of one server.
 
     Args:
@@ -60,6 +61,8 @@ class BaseClient:
         ids: ids that the server is asked for once.
         secret_values: values of the secrets that were sent, which a report must not show.
     """
+
+    instead = "it holds connections. There, Client.default() is a client of the same run"
 
     def __init__(self, server: Server, app_name: str) -> None:
         self.app_name = app_name

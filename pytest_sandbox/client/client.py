@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, cast
 
+from pytest_sandbox import _run
+
 from .base_client import BaseClient
 from .batch import SandboxBatch
 from .default_client import DEFAULT, default_client
@@ -22,26 +24,23 @@ if TYPE_CHECKING:
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
-#: The app of sandboxes that are created without one.
-APP_NAME = "pytest-sandbox"
-
 
 class Client(BaseClient):
     """A client of one engine process.
 
     Args:
         socket_path: the Unix socket that it serves on.
-        app_name: the app of sandboxes that are created without one.
+        app_name: the app of sandboxes that are created without one; `pytest-sandbox` by default.
     """
 
-    def __init__(self, socket_path: str | os.PathLike[str], *, app_name: str = APP_NAME) -> None:
-        super().__init__(UnixServer(os.fspath(socket_path)), app_name)
+    def __init__(self, socket_path: str | os.PathLike[str], *, app_name: str = "") -> None:
+        super().__init__(UnixServer(os.fspath(socket_path)), app_name or _run.app_name())
 
     @classmethod
     def of_server(cls, server: Server) -> Self:
         """A client of a server that is reached in another way than by a Unix socket."""
         client = cls.__new__(cls)
-        BaseClient.__init__(client, server, APP_NAME)
+        BaseClient.__init__(client, server, _run.app_name())
         return client
 
     @staticmethod
@@ -50,7 +49,9 @@ class Client(BaseClient):
 
         It is the one set with `set_default`; else that of the test run that this process is
         part of; else one for the socket that the environment variable `PYTEST_SANDBOX_SOCKET`
-        names; else one for a local engine that is started for this process and ends with it.
+        names; else one for the run of the process that started this one, which the variable
+        `PYTEST_SANDBOX_RUN` names; else one for a local engine that is started for this process
+        and ends with it.
 
         Raises:
             EngineStartError: the engine cannot be started; the message says why.

@@ -14,5 +14,5 @@ if TYPE_CHECKING:
 
     from .base_client import BaseClient
 
-#: Makes a client of the engine at a socket.
-make_client: Callable[[str], BaseClient]
+#: Makes a client of the engine at a socket, with an app for sandboxes that are created without one.
+make_client: Callable[[str, str], BaseClient]

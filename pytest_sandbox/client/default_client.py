@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_sandbox import _run
 
@@ -20,6 +21,25 @@ __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
 #: Names the socket of the engine to use, where no client was set.
 SOCKET_VARIABLE = "PYTEST_SANDBOX_SOCKET"
+#: Names the worker of pytest-xdist that this process is, or was started by.
+_WORKER_VARIABLE = "PYTEST_XDIST_WORKER"
+
+
+@dataclass(frozen=True)
+class _Socket:
+    """The engine at a socket."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class _Inherited:
+    """A run that the parent of this process is part of."""
+
+    name: str
+
+
+_Origin: TypeAlias = "Callable[[], BaseClient] | _Socket | _Inherited"
 
 
 class DefaultClient:
@@ -27,7 +47,7 @@ class DefaultClient:
 
     def __init__(self) -> None:
         self._set: BaseClient | None = None
-        self._found: dict[Callable[[], BaseClient] | str | None, BaseClient] = {}
+        self._found: dict[_Origin | None, BaseClient] = {}
         self._run: _run.Run | None = None
         self._lock = threading.Lock()
 
@@ -38,32 +58,55 @@ class DefaultClient:
 
     def known(self) -> BaseClient | None:
         """The default client, unless it takes time to find out."""
-        if self._set is not None:
-            return self._set
-        found = self._found.get(self._origin())
-        return None if found is None or found.channels.is_shut else found
+        return self._set if self._set is not None else self._open(self._origin())
 
     def get(self) -> BaseClient:
         """The default client; starts an engine if need be, and blocks meanwhile."""
         with self._lock:
-            return self.known() or self._find()
+            return self.known() or self._find(self._origin())
 
-    def _find(self) -> BaseClient:
-        origin = self._origin()
-        if callable(origin):
-            client = origin()
+    def at(self, socket: str) -> BaseClient:
+        """The default client if it is one of the engine at that socket; else another one."""
+        known = self.known()
+        if known is not None and known.channels.server.address == socket:
+            return known
+        origin = _Socket(socket)
+        with self._lock:
+            return self._open(origin) or self._find(origin)
+
+    def _open(self, origin: _Origin | None) -> BaseClient | None:
+        found = self._found.get(origin)
+        return None if found is None or found.channels.is_shut else found
+
+    def _find(self, origin: _Origin | None) -> BaseClient:
+        if isinstance(origin, _Socket):
+            client = client_maker.make_client(origin.path, _run.app_name())
+        elif isinstance(origin, _Inherited):
+            engine = _run.Run.join(origin.name)
+            # Names of sandboxes are unique in an app, and each worker of pytest-xdist has its own.
+            app = _run.app_name(os.environ.get(_WORKER_VARIABLE, ""))
+            client = client_maker.make_client(engine.socket, app)
+        elif origin is None:
+            client = client_maker.make_client(self._own_socket(), _run.app_name())
         else:
-            client = client_maker.make_client(origin or self._own_socket())
+            client = origin()
         self._found[origin] = client
         return client
 
-    def _origin(self) -> Callable[[], BaseClient] | str | None:
-        """Where the default client comes from: a test run, a socket, or nowhere yet."""
-        return _run.default_client or os.environ.get(SOCKET_VARIABLE) or None
+    def _origin(self) -> _Origin | None:
+        """Where the default client comes from: a test run, a socket, a parent, or nowhere yet."""
+        if _run.default_client is not None:
+            return _run.default_client
+        if socket := os.environ.get(SOCKET_VARIABLE):
+            return _Socket(socket)
+        if inherited := _run.inherited():
+            return _Inherited(inherited)
+        return None
 
     def _own_socket(self) -> str:
         if self._run is None:
             self._run = _run.Run.create()
+            self._run.announce()
         return self._run.socket()
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from pytest_sandbox._proto.volumes_pb2 import VolumeDeleteRequest, VolumeHeartbeatRequest
 from pytest_sandbox._shared.async_tasks import background, cancel_and_wait
+from pytest_sandbox._shared.pickling import Unpicklable
 
 from .exceptions import NotFoundError
 from .transport.dual import dual_function
@@ -26,13 +27,15 @@ _HEARTBEAT = 300
 V = TypeVar("V")
 
 
-class Ephemeral(Generic[V]):
+class Ephemeral(Unpicklable, Generic[V]):
     """Makes a volume for a `with` or an `async with`, and deletes it at its end.
 
     Args:
         volume: what the `with` gives.
         reference: its reference; the volume is not made yet.
     """
+
+    instead = "pass the volume that its with statement gives"
 
     def __init__(self, volume: V, reference: VolumeReference) -> None:
         self._volume = volume

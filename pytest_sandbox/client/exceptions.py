@@ -44,7 +44,8 @@ UTF-8 in text mode.
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+import functools
+from typing import Any, Generic, TypeVar
 
 from pytest_sandbox._shared.command_text import command_text, exit_code_text, printable
 
@@ -103,16 +104,25 @@ class EngineDiedError(ConnectionError):
     Args:
         socket_path: where it served.
         log: the end of what it wrote to its standard error, if that is still there.
+        run_ended: whether its run has ended, which a process that it started may outlive.
     """
 
-    def __init__(self, socket_path: str, log: str = "") -> None:
+    def __init__(self, socket_path: str, log: str = "", *, run_ended: bool = False) -> None:
         told = f"The end of its log:\n{log}" if log else "Its log is gone too."
+        why = f"It was killed, or it has a bug; run the tests again. {told}"
+        if run_ended:
+            why = "Its run has ended. A process that uses sandboxes must end before the run does."
         super().__init__(
             f"the engine process that served {socket_path} is gone, and all sandboxes with it. "
-            f"It was killed, or it has a bug; run the tests again. {told}"
+            f"{why}"
         )
         self.socket_path = socket_path
         self.log = log
+        self.run_ended = run_ended
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        rebuild = functools.partial(type(self), run_ended=self.run_ended)
+        return rebuild, (self.socket_path, self.log), vars(self)
 
 
 class DataLossError(Error):
@@ -195,6 +205,9 @@ class ConcurrentReadError(ConflictError):
         )
         self.name = name
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.name,), vars(self)
+
 
 class StreamClosedError(ConflictError):
     """`aclose()` was called on a stream or iterator while this read was waiting.
@@ -209,6 +222,9 @@ class StreamClosedError(ConflictError):
             "continue later, cancel the read instead"
         )
         self.name = name
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.name,), vars(self)
 
 
 class StdinClosedError(ConflictError, ValueError):
@@ -376,6 +392,10 @@ class CommandFailedError(ExecutionError, Generic[T]):
         self.stdout: T = stdout
         self.stderr: T = stderr
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        given = self.command, self.returncode, self.stdout, self.stderr
+        return type(self), given, vars(self)
+
 
 class CommandTimeoutError(ExecTimeoutError, Generic[T]):
     """A command took longer than `run(..., timeout=...)` gives, and was killed.
@@ -393,3 +413,7 @@ class CommandTimeoutError(ExecTimeoutError, Generic[T]):
         self.timeout = timeout
         self.stdout: T = stdout
         self.stderr: T = stderr
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        given = self.command, self.timeout, self.stdout, self.stderr
+        return type(self), given, vars(self)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_sandbox._proto import snapshots_pb2 as pb
 from pytest_sandbox._proto.common_pb2 import GenericResult
@@ -11,6 +11,7 @@ from pytest_sandbox._proto.extensions_pb2 import SnapshotForgetRequest
 
 from .default_client import default_client
 from .exceptions import ExecutionError, InvalidError
+from .handles import address, client_at
 from .transport.calls import TIMEOUT
 from .transport.dual import dual_function
 
@@ -38,6 +39,9 @@ class SandboxSnapshot:
 
     def __repr__(self) -> str:
         return f"SandboxSnapshot({self._id!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpickled, (self._id, address(self._client, self))
 
     @staticmethod
     @dual_function
@@ -72,6 +76,10 @@ class SandboxSnapshot:
     def client(self) -> BaseClient:
         """The client of the server that has it."""
         return self._client
+
+
+def _unpickled(snapshot_id: str, where: str) -> SandboxSnapshot:
+    return SandboxSnapshot(snapshot_id, client_at(where))
 
 
 async def taken(client: BaseClient, sandbox_id: str) -> SandboxSnapshot:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_sandbox._proto.common_pb2 import (
     OBJECT_CREATION_TYPE_ANONYMOUS_OWNED_BY_APP,
@@ -14,6 +14,7 @@ from pytest_sandbox._proto.secrets_pb2 import SecretGetOrCreateRequest, SecretSo
 
 from .default_client import default_client
 from .exceptions import ConflictError, InvalidError
+from .handles import optional_address, optional_client_at
 from .transport.dual import dual
 from .validation import check_environment
 
@@ -46,6 +47,13 @@ class SecretReference:
         self._request = request
         self._client = client
         self._ids: dict[tuple[BaseClient, str], str] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        where = optional_address(self._client, self)
+        return _unpickled, (self._request, where, self.env)
+
+    def __repr__(self) -> str:
+        return f"the secret {self.name!r}"
 
     async def id(self, client: BaseClient, app_id: str = "") -> str:
         """The id of the secret, for a sandbox of an app or, without one, for a command.
@@ -81,6 +89,12 @@ class SecretReference:
             client.secret_values.update(self.env.values())
             return SecretSource(env=StringMap(contents=self.env))
         return SecretSource(secret_id=await self.id(client))
+
+
+def _unpickled(
+    request: SecretGetOrCreateRequest, where: str, env: Mapping[str, str] | None
+) -> SecretReference:
+    return SecretReference(request, optional_client_at(where), env=env)
 
 
 class Secret:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_sandbox._run import RUN_VARIABLE
 from pytest_sandbox._shared.checks import (
     MAX_ARGUMENT_BYTES,
     argument_bytes,
@@ -89,14 +90,18 @@ def check_seconds(name: str, value: int | None, *, least: int = 1) -> None:
 
 
 def check_environment(env: Mapping[str, str | None], name: str = "env") -> dict[str, str]:
-    """The variables that have a value.
+    """The variables that have a value, without the one that names the run of this process.
+
+    That one gives an address outside of the sandbox, and comes along with `os.environ`.
 
     Raises:
         InvalidError: a name or value that an environment variable cannot have.
     """
     if not isinstance(env, dict):
         raise InvalidError(f"{name} is {env!r}, a {type(env).__name__}, not a dict")
-    present = {key: value for key, value in env.items() if value is not None}
+    present = {
+        key: value for key, value in env.items() if value is not None and key != RUN_VARIABLE
+    }
     for key, value in present.items():
         if not isinstance(key, str) or not isinstance(value, str):
             raise InvalidError(f"{name} has {key!r}: {value!r}; both must be str")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_sandbox._proto import common_pb2
 from pytest_sandbox._proto import volumes_pb2 as pb
 
 from .default_client import default_client
 from .exceptions import InvalidError
+from .handles import address, client_at, optional_address, optional_client_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,6 +45,14 @@ class VolumeReference:
         self._request = request
         self._client = client
         self._known = known if known is not None else {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        where = optional_address(self._client, self)
+        known = [(address(client, self), answer) for client, answer in self._known.items()]
+        return _unpickled, (self._request, where, known, self.read_only)
+
+    def __repr__(self) -> str:
+        return f"the volume {self.name!r}" if self.name else "an ephemeral volume"
 
     async def look_up(self, client: BaseClient | None = None) -> tuple[BaseClient, str]:
         """Whose volume it is, and the id by which that client's server knows it.
@@ -82,6 +91,16 @@ class VolumeReference:
     def for_reading(self) -> VolumeReference:
         """The same volume, for sandboxes that may only read it."""
         return VolumeReference(self._request, self._client, self._known, read_only=True)
+
+
+def _unpickled(
+    request: pb.VolumeGetOrCreateRequest,
+    where: str,
+    known: list[tuple[str, pb.VolumeGetOrCreateResponse]],
+    read_only: bool,
+) -> VolumeReference:
+    answers = {client_at(each): answer for each, answer in known}
+    return VolumeReference(request, optional_client_at(where), answers, read_only=read_only)
 
 
 def volume_request(

@@ -7,6 +7,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._proto.volumes_pb2 import VOLUME_FS_VERSION_UNSPECIFIED
+from pytest_sandbox._run import Announcement
+from pytest_sandbox._shared.pickling import Unpicklable
 from pytest_sandbox.client import Client
 from pytest_sandbox.client.transport import portal
 from pytest_sandbox.engine import EngineUnavailable
@@ -40,7 +42,7 @@ _SETTLE_TIMEOUT = 1.0
 _DISK = 1024**3
 
 
-class FakeSandboxes:
+class FakeSandboxes(Unpicklable):
     """Sandboxes in memory: the real client, protocol and server, and an engine without a kernel.
 
     No process is started, no port opened, and nothing waits for real time. What the fixture of
@@ -63,6 +65,8 @@ class FakeSandboxes:
         info: name, version and capabilities of the engine.
     """
 
+    instead = "its engine is in the memory of this one. Use threads, or the local engine"
+
     def __init__(
         self,
         *,
@@ -78,7 +82,7 @@ class FakeSandboxes:
         self._time = VirtualClock()
         self._engine = FakeEngine(clock=self._time, files=files, disk=disk, gpus=gpus)
         self._open = True
-        self._before: list[Client | None] = []
+        self._before: list[tuple[Client | None, Announcement]] = []
         self.clock = TestClock(self._time, autojump=autojump)
         self.info, self._app, server = portal().run(lambda: self._serve(seed))
         self.client = Client.of_server(server)
@@ -234,7 +238,7 @@ class FakeSandboxes:
     def __enter__(self) -> Self:
         if not self._open:
             raise EngineUnavailable("these sandboxes are closed", "Make a new FakeSandboxes.")
-        self._before.append(Client.set_default(self.client))
+        self._before.append((Client.set_default(self.client), Announcement.in_memory()))
         return self
 
     def __exit__(
@@ -243,7 +247,9 @@ class FakeSandboxes:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        Client.set_default(self._before.pop())
+        client, announcement = self._before.pop()
+        Client.set_default(client)
+        announcement.end()
         self.close()
 
     def __repr__(self) -> str:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 #: The key, in what pytest-xdist sends to a worker, of the controller's run directory.
 _WORKER_INPUT = "pytest_sandbox_run"
-_APP = "pytest-sandbox"
 
 
 @dataclass(frozen=True)
@@ -60,6 +59,7 @@ class EngineSession:
         self._engine: SandboxEngine | None = None
         self._mutex = threading.Lock()  # a test may have threads
         self._outer = _run.default_client
+        self._announced: _run.Announcement | None = None
         self._recording = contextlib.ExitStack()
         self.created: list[str] = []
         _run.default_client = self.client
@@ -71,7 +71,19 @@ class EngineSession:
                 self._run = _run.Run.attach(self._worker[_WORKER_INPUT])
             else:
                 self._run = _run.Run.create()
+            asked = settings(self._config)
+            if asked.engine != "fake":
+                self._run.announce(asked.engine, asked.engine_options)
         return self._run
+
+    def announce(self) -> None:
+        """Let processes that tests start find the run, whether or not it has an engine yet."""
+        if settings(self._config).engine == "fake":
+            self._announced = _run.Announcement.in_memory()
+            return
+        # An error here is raised again once a test needs a sandbox.
+        with contextlib.suppress(_run.EngineStartError, OSError):
+            self.run()
 
     def engine(self) -> SandboxEngine:
         """The engine, which the first call starts.
@@ -100,7 +112,7 @@ class EngineSession:
         if self._engine is None:
             from pytest_sandbox.inmemory import FakeSandboxes
 
-            fake = FakeSandboxes(seed=_app(self.worker))
+            fake = FakeSandboxes(seed=_run.app_name(self.worker))
             self._recording.callback(fake.close)
             self.created = self._recording.enter_context(fake.client.record())
             self._engine = SandboxEngine(
@@ -146,7 +158,7 @@ class EngineSession:
     def end_worker(self, worker: str) -> None:
         """End the sandboxes of a worker of pytest-xdist that crashed."""
         if self.run().started:
-            self.client().batch_of_app(_app(worker)).terminate()
+            self.client().batch_of_app(_run.app_name(worker)).terminate()
 
     def hand_over(self, workerinput: dict[str, str]) -> None:
         """Pass the run to a worker of pytest-xdist."""
@@ -155,6 +167,8 @@ class EngineSession:
     def close(self) -> None:
         """End the engine if this process owns it, and wait until it is gone."""
         _run.default_client = self._outer
+        if self._announced is not None:
+            self._announced.end()
         if self._engine is not None:
             self._recording.close()
             self._engine.client.close()
@@ -169,13 +183,9 @@ class EngineSession:
     def _connect(self, socket: str) -> Client:
         from pytest_sandbox.client import Client
 
-        client = Client(socket, app_name=_app(self.worker))
+        client = Client(socket, app_name=_run.app_name(self.worker))
         self.created = self._recording.enter_context(client.record())
         return client
-
-
-def _app(worker: str) -> str:
-    return f"{_APP}-{worker}" if worker else _APP
 
 
 ENGINE = pytest.StashKey[EngineSession]()
@@ -186,6 +196,13 @@ def pytest_configure(config: pytest.Config) -> None:
     """Create the session, which starts no engine yet."""
     modules.restore()
     config.stash[ENGINE] = EngineSession(config)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Let processes that tests start find the run."""
+    if not session.config.option.collectonly:
+        session.config.stash[ENGINE].announce()
 
 
 @pytest.hookimpl(trylast=True)

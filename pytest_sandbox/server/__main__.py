@@ -81,6 +81,9 @@ def _address(text: str) -> tuple[str, int]:
 
 
 async def _serve(options: argparse.Namespace) -> None:
+    if lease.is_free(options.run_dir):
+        # Started by a process that inherited the run and has outlived its owner.
+        raise EngineUnavailable(f"the run in {options.run_dir} has ended")
     stop = _stop_event(options.run_dir)
     await asyncio.to_thread(lease.sweep, options.run_dir.parent, options.run_dir)
     try:

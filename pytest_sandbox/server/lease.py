@@ -15,7 +15,10 @@ from pathlib import Path
 PREFIX = "pytest-sandbox-"
 #: The files of a run directory; nothing else in it is ever removed. The lease is the last: without
 #: it no later sweep would find the rest.
-FILES = ("socket", "server.log", "start.lock", "ca.pem", "lease.new", "lease")
+FILES = (
+    *("socket", "server.log", "start.lock", "ca.pem", "run.json", "run.json.new"),
+    *("lease.new", "lease"),
+)
 #: The directory in it with a file for each template, which the plugin makes.
 TEMPLATES = "templates"
 #: Seconds after which a run directory without a lease has no owner any more: it takes milliseconds

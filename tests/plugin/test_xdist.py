@@ -109,7 +109,7 @@ def test_a_controller_makes_no_engine_when_nobody_needs_one(
 
         def test_it():
             (run,) = pathlib.Path(tempfile.gettempdir()).glob("pytest-sandbox-*")
-            assert [path.name for path in run.iterdir()] == ["lease"]
+            assert sorted(path.name for path in run.iterdir()) == ["lease", "run.json"]
         """
     )
 

@@ -56,7 +56,7 @@ MAY_IMPORT = {
     "server": {"engine", "_proto", "rpcs"},
     "server.__main__": {"engine", "engines"},  # where a server meets its engine
     "client": {"_proto", "_run", "rpcs"},
-    "inmemory": {"client", "server", "engine", "fakes", "rpcs", "_proto"},
+    "inmemory": {"client", "server", "engine", "fakes", "rpcs", "_proto", "_run"},
     "plugin": {
         "client",
         "_proto",

@@ -6,6 +6,7 @@ import io
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from pytest_sandbox._proto import containers_pb2 as pb
+from pytest_sandbox._shared.pickling import Unpicklable
 
 from ..process.splitting import Lines
 from ..transport.dual import dual, faces
@@ -29,7 +30,7 @@ WRITE_FILE_SIZE_LIMIT = 1024 * 1024 * 1024
 READ_FILE_SIZE_LIMIT = 100 * 1024 * 1024
 
 
-class FileIO(Generic[T]):
+class FileIO(Unpicklable, Generic[T]):
     """A file in a sandbox, open. Get one with `Sandbox.open`; it closes at the end of a `with`.
 
     Text is UTF-8. The position counts bytes. Operations are done one after another, in the order
@@ -41,6 +42,8 @@ class FileIO(Generic[T]):
     Attributes:
         remote: the file as this package sees it.
     """
+
+    instead = "pass its sandbox and path, and open it there"
 
     def __init__(self, remote: RemoteFile) -> None:
         self.remote = remote

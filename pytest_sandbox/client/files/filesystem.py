@@ -12,9 +12,11 @@ from typing import IO, TYPE_CHECKING, Any
 from pytest_sandbox._shared.directories import make_directories
 
 from ..exceptions import StdinClosedError
+from ..handles import address, client_at
 from ..process.communicate import CHUNK, slices
 from ..process.output import STDOUT
 from ..process.splitting import Lines
+from ..process.task_calls import TaskCalls
 from ..transport.dual import dual, dual_iterator
 from ..validation import check_path, check_seconds
 from .file_info import FileInfo, file_info
@@ -25,9 +27,13 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
     from ..base_client import BaseClient
-    from ..process.task_calls import TaskCalls
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
+
+
+def _unpickled(sandbox_id: str, where: str) -> SandboxFilesystem:
+    client = client_at(where)
+    return SandboxFilesystem(client, TaskCalls(client.calls, sandbox_id))
 
 
 class SandboxFilesystem:
@@ -39,7 +45,15 @@ class SandboxFilesystem:
     """
 
     def __init__(self, client: BaseClient, task: TaskCalls) -> None:
+        self._client = client
+        self._task = task
         self._tool = FilesystemTool(client, task)
+
+    def __repr__(self) -> str:
+        return f"<the files of {self._task.sandbox_id}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpickled, (self._task.sandbox_id, address(self._client, self))
 
     @dual
     async def read_bytes(self, remote_path: str) -> bytes:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar
 
 from pytest_sandbox._shared.async_tasks import background
 from pytest_sandbox._shared.command_text import exit_code_text, short_command_text
+from pytest_sandbox._shared.pickling import Unpicklable
 
 from ..exceptions import InvalidError, UnimplementedError
 from ..transport.dual import dual
@@ -25,8 +26,10 @@ __tracebackhide__ = True  # a failing test shows the caller's line, not these
 T = TypeVar("T", str, bytes)
 
 
-class ContainerProcess(Generic[T]):
+class ContainerProcess(Unpicklable, Generic[T]):
     """A command that was started with `Sandbox.exec`."""
+
+    instead = "pass its sandbox and call exec() there, or wait here and pass the results"
 
     def __init__(
         self,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
+from pytest_sandbox._shared.pickling import Unpicklable
+
 from ..exceptions import InvalidError
 from ..transport.dual import dual, faces
 from ..transport.reading import Reading
@@ -21,7 +23,7 @@ __tracebackhide__ = True  # a failing test shows the caller's line, not these
 T = TypeVar("T", str, bytes)
 
 
-class StreamReader(Generic[T]):
+class StreamReader(Unpicklable, Generic[T]):
     """Reads what a command or a sandbox writes to one of its streams.
 
     It is an iterator, for `for` and for `async for`: over chunks as they come, or over lines.
@@ -40,6 +42,8 @@ class StreamReader(Generic[T]):
         by_line: give whole lines, not chunks.
         stream_type: where the output goes; it can be read from a `PIPE` only.
     """
+
+    instead = "read it here and pass the data, or pass the sandbox and call exec() there"
 
     def __init__(
         self,

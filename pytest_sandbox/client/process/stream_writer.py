@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from pytest_sandbox._shared.pickling import Unpicklable
+
 from ..transport.dual import dual
 
 if TYPE_CHECKING:
@@ -16,7 +18,7 @@ __tracebackhide__ = True  # a failing test shows the caller's line, not these
 MAX_BUFFER_SIZE = 2 * 1024 * 1024
 
 
-class StreamWriter:
+class StreamWriter(Unpicklable):
     """Writes to the standard input of a command or a sandbox.
 
     Any number of tasks may call `drain` at the same time: each byte is sent once, in the order
@@ -26,6 +28,8 @@ class StreamWriter:
         sink: sends bytes, and whether they are the last. The server knows what it took already, so
             the same piece may be sent again when it is not known whether it arrived.
     """
+
+    instead = "write here, or pass the sandbox and call exec() there"
 
     def __init__(self, sink: Callable[[bytes, bool], Awaitable[None]]) -> None:
         self._sink = sink

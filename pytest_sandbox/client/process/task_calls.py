@@ -36,12 +36,16 @@ class TaskCalls:
     Args:
         calls: makes the calls.
         sandbox_id: whose task.
+
+    Attributes:
+        calls: makes the calls.
+        sandbox_id: whose task it is.
     """
 
     def __init__(self, calls: Calls, sandbox_id: str) -> None:
         self.calls = calls
         self.clock = calls.clock
-        self._sandbox_id = sandbox_id
+        self.sandbox_id = sandbox_id
         self._id = ""
         self._token = ""
         self._expiry = 0.0
@@ -61,13 +65,13 @@ class TaskCalls:
             ConflictError: the sandbox ended before it had one.
         """
         while not self._id:
-            request = SandboxGetTaskIdRequest(sandbox_id=self._sandbox_id)
+            request = SandboxGetTaskIdRequest(sandbox_id=self.sandbox_id)
             response = await self.calls.control(lambda link: link.control.SandboxGetTaskId, request)
             self._id = response.task_id
             if not self._id:
                 if response.task_result.status:
                     raise ConflictError(
-                        f"sandbox {self._sandbox_id} has ended: {response.task_result.exception}"
+                        f"sandbox {self.sandbox_id} has ended: {response.task_result.exception}"
                     )
                 await self.clock.sleep(_POLL)
         return self._id

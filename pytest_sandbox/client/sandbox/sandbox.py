@@ -19,6 +19,7 @@ from pytest_sandbox._shared.command_text import short_command_text
 
 from ..default_client import default_client
 from ..exceptions import InvalidError
+from ..handles import address, client_at
 from ..memory_snapshot import KEEP_NAME, SandboxSnapshot, restoring
 from ..process.main_stdio import MainStdio
 from ..process.output import STDERR, STDOUT
@@ -85,6 +86,10 @@ def _known(
     return Sandbox(sandbox_id, client, task, command)
 
 
+def _unpickled(sandbox_id: str, where: str, command: tuple[str, ...]) -> Sandbox:
+    return Sandbox(sandbox_id, client_at(where), command=command)
+
+
 async def _end(sandbox: Sandbox) -> None:
     await sandbox.terminate.core()
 
@@ -101,6 +106,9 @@ class Sandbox(
 
     Make one with `Sandbox.create`, or find one with `from_id`, `from_name` or `list`. Every
     method blocks when it is called, and is awaited as `sandbox.method.aio(...)`.
+
+    It can be passed to other processes of the run: it is pickled to its id and the address of its
+    engine, and its streams are at their beginning there.
     """
 
     def __init__(
@@ -130,6 +138,10 @@ class Sandbox(
     def __repr__(self) -> str:
         known = [repr(self._id), short_command_text(self._main_command), self._end()]
         return f"Sandbox({', '.join(filter(None, known))})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        where = address(self._client, self)
+        return _unpickled, (self._id, where, self._main_command)
 
     # Creating and finding
 

@@ -11,6 +11,7 @@ from grpclib.client import UnaryStreamMethod, UnaryUnaryMethod
 
 from pytest_sandbox._shared.async_tasks import within
 from pytest_sandbox._shared.clock import SystemClock
+from pytest_sandbox._shared.pickling import Unpicklable
 
 from .channels import Channels, ServerLink
 from .errors import translated
@@ -31,11 +32,13 @@ Unary = Callable[[ServerLink], UnaryUnaryMethod[Req, Res]]
 Streaming = Callable[[ServerLink], UnaryStreamMethod[Req, Res]]
 
 
-class Calls:
+class Calls(Unpicklable):
     """Makes the calls of one client. On the portal's loop only.
 
     All errors are classes of `exceptions`.
     """
+
+    instead = "it is part of a client, which holds connections"
 
     def __init__(self, channels: Channels) -> None:
         self._channels = channels

@@ -48,10 +48,12 @@ class Server(ABC):
     Attributes:
         clock: the time that waits and repetitions of the client take.
         hold: seconds that the server may hold a request that waits for an event, as with Modal's.
+        address: where other processes of this user reach it; empty if they cannot.
     """
 
     clock: Clock = SystemClock()
     hold = 10.0
+    address = ""
 
     @abstractmethod
     def channel(self) -> WideChannel:
@@ -66,7 +68,7 @@ class UnixServer(Server):
     """The engine process that serves on a Unix socket."""
 
     def __init__(self, path: str) -> None:
-        self.path = path
+        self.path = self.address = path
 
     def channel(self) -> WideChannel:
         """A connection over the socket, with room for readers that stand still."""
@@ -82,7 +84,9 @@ class UnixServer(Server):
 
     def unreachable(self, error: OSError) -> exceptions.ConnectionError:
         """The process has ended: nothing else removes or closes its socket."""
-        return exceptions.EngineDiedError(self.path, self._log_tail())
+        # The directory of a run ends with it.
+        run_ended = not Path(self.path).parent.exists()
+        return exceptions.EngineDiedError(self.path, self._log_tail(), run_ended=run_ended)
 
     def _log_tail(self) -> str:
         try:

@@ -160,6 +160,10 @@ class BoundMethod:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.__func__, name)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """To a method of the pickled object, as bound methods are."""
+        return getattr, (self.__self__, self.__func__.__name__)
+
     def __repr__(self) -> str:
         """As it is written in code: pytest shows this to explain a failed assertion."""
         return f"{self.__self__!r}.{self.__func__.__name__}"

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Generator
 from typing import TYPE_CHECKING, TypeVar
 
+from pytest_sandbox._shared.pickling import Unpicklable
+
 from .portal import arrival, portal
 from .reading import Reading
 
@@ -37,13 +39,15 @@ def _itself(item: R) -> R:
     return item
 
 
-class BlockingIterator(Generator[R, None, None]):
+class BlockingIterator(Unpicklable, Generator[R, None, None]):
     """Iterates from a thread.
 
     Args:
         source: a generator of the portal's loop, which is this one's from now on.
         name: what is iterated over, for errors.
     """
+
+    instead = "iterate here, and pass the items"
 
     def __init__(self, source: AsyncGenerator[R, None], name: str) -> None:
         self._items = _reading(source, name)
@@ -67,13 +71,15 @@ class BlockingIterator(Generator[R, None, None]):
         portal().run(self._items.aclose)
 
 
-class AwaitedIterator(AsyncGenerator[R, None]):
+class AwaitedIterator(Unpicklable, AsyncGenerator[R, None]):
     """Iterates from a task of asyncio or trio.
 
     Args:
         source: a generator of the portal's loop, which is this one's from now on.
         name: what is iterated over, for errors.
     """
+
+    instead = BlockingIterator.instead
 
     def __init__(self, source: AsyncGenerator[R, None], name: str) -> None:
         self._items = _reading(source, name)

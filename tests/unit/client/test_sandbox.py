@@ -295,7 +295,8 @@ def test_a_program_gets_an_engine_of_its_own() -> None:
         "print(sandbox.run('echo', 'hi').stdout, end='')\n"
         "print(p.Client.default().channels.server.path)\n"
     )
-    environ = {key: value for key, value in os.environ.items() if key != "PYTEST_SANDBOX_SOCKET"}
+    inherited = ("PYTEST_SANDBOX_SOCKET", "PYTEST_SANDBOX_RUN")
+    environ = {key: value for key, value in os.environ.items() if key not in inherited}
     done = subprocess.run(
         (sys.executable, "-X", "dev", "-W", "error", "-c", code),
         capture_output=True,
