@@ -16,6 +16,7 @@ works, without a warning as with Modal 1.2.3, and blocks that loop.
 from __future__ import annotations
 
 import functools
+import inspect
 from types import FunctionType, MethodType
 from typing import (
     TYPE_CHECKING,
@@ -114,7 +115,17 @@ def _iterating(
     def aio(*args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[R, None]:
         return AwaitedIterator(core(*args, **kwargs), name(args))
 
+    _gives_a_generator(blocking, core)
     return cast("DualIterator[P, R]", _with_faces(blocking, aio, core))
+
+
+def _gives_a_generator(blocking: Callable[..., Any], core: Callable[..., Any]) -> None:
+    """Name what the blocking function returns: `Generator`, where `core` has `AsyncGenerator`."""
+    item = core.__annotations__["return"].removeprefix("AsyncGenerator[").removesuffix(", None]")
+    returned = f"Generator[{item}, None, None]"
+    blocking.__annotations__ = {**core.__annotations__, "return": returned}
+    signature = inspect.signature(core).replace(return_annotation=returned)
+    vars(blocking).update(__signature__=signature)
 
 
 def _with_faces(

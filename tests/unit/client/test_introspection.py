@@ -12,7 +12,15 @@ from unittest import mock
 import pytest
 
 from pytest_sandbox import client, delete_bytes
-from pytest_sandbox.client import App, Client, ContainerProcess, Sandbox, StreamReader, Volume
+from pytest_sandbox.client import (
+    App,
+    Client,
+    ContainerProcess,
+    Sandbox,
+    SandboxFilesystem,
+    StreamReader,
+    Volume,
+)
 
 READ: Any = vars(StreamReader)["read"].__get__(None, StreamReader)
 
@@ -49,6 +57,24 @@ def test_signatures_are_those_of_the_functions() -> None:
     assert "self" not in inspect.signature(Sandbox.create).parameters
     assert inspect.signature(Sandbox.create).return_annotation == "Sandbox"
     assert list(inspect.signature(READ).parameters) == ["self"]
+
+
+@pytest.mark.parametrize(
+    ("function", "item"),
+    [
+        (Sandbox.watch, "FileWatchEvent"),
+        (Sandbox.list, "Sandbox"),
+        (SandboxFilesystem.watch, "FileWatchEvent"),
+        (Volume.iterdir, "NoReturn"),
+    ],
+)
+def test_iterators_name_what_each_face_gives(function: Any, item: str) -> None:
+    blocking, awaited = inspect.signature(function), inspect.signature(function.aio)
+    assert blocking.return_annotation == f"Generator[{item}, None, None]"
+    assert function.__annotations__["return"] == blocking.return_annotation
+    assert awaited.return_annotation == f"AsyncGenerator[{item}, None]"
+    assert function.aio.__annotations__["return"] == awaited.return_annotation
+    assert blocking.parameters == awaited.parameters
 
 
 @pytest.mark.parametrize(
