@@ -236,12 +236,14 @@ class ContainerFileWriteRequest(_message.Message):
     def __init__(self, file_descriptor: _Optional[str] = ..., data: _Optional[bytes] = ...) -> None: ...
 
 class ContainerFilesystemExecGetOutputRequest(_message.Message):
-    __slots__ = ("exec_id", "timeout")
+    __slots__ = ("exec_id", "timeout", "received_events")
     EXEC_ID_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_EVENTS_FIELD_NUMBER: _ClassVar[int]
     exec_id: str
     timeout: float
-    def __init__(self, exec_id: _Optional[str] = ..., timeout: _Optional[float] = ...) -> None: ...
+    received_events: int
+    def __init__(self, exec_id: _Optional[str] = ..., timeout: _Optional[float] = ..., received_events: _Optional[int] = ...) -> None: ...
 
 class ContainerFilesystemExecRequest(_message.Message):
     __slots__ = ("file_open_request", "file_write_request", "file_read_request", "file_flush_request", "file_read_line_request", "file_seek_request", "file_delete_bytes_request", "file_write_replace_bytes_request", "file_close_request", "file_ls_request", "file_mkdir_request", "file_rm_request", "file_watch_request", "task_id")

@@ -74,18 +74,31 @@ class FileCalls:
         return b"".join(parts)
 
     async def _events(self, path: str, exec_id: str) -> AsyncGenerator[bytes, None]:
-        """The events of a watch as they happen. The server gives each event once."""
-        request = pb.ContainerFilesystemExecGetOutputRequest(exec_id=exec_id, timeout=_HOLD)
+        """The events of a watch as they happen. A repeated call says how many of them came."""
+        request = pb.ContainerFilesystemExecGetOutputRequest(
+            exec_id=exec_id, timeout=_HOLD, received_events=0
+        )
+        part = b""
+
+        def rest() -> pb.ContainerFilesystemExecGetOutputRequest:
+            nonlocal part
+            part = b""  # an event of which a part came will come again
+            return request
+
         ended = False
         while not ended:
             async for batch in self._calls.stream(
                 lambda link: link.control.ContainerFilesystemExecGetOutput,
-                lambda: request,
+                rest,
                 {},
                 CONTROL,
             ):
                 for chunk in batch.output:
-                    yield chunk
+                    part += chunk
+                    if part.endswith(b"\n\n"):
+                        request.received_events += 1
+                        yield part
+                        part = b""
                 ended = _is_last(batch, path)
 
     async def ls(self, path: str) -> list[str]:

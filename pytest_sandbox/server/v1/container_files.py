@@ -8,12 +8,14 @@ import errno
 import json
 import os
 import posixpath
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Any
 
 from pytest_sandbox._proto import containers_pb2 as pb
 from pytest_sandbox._shared.checks import is_text
 
+from ..async_helpers import closing
 from ..files.handle import ByteRange, OpenMode
 from ..files.sessions import Outcome
 from ..files.watch import FileWatch
@@ -99,8 +101,10 @@ class ContainerFileServicer:
         check_timeout(request.timeout)
         deadline = self._state.clock.monotonic() + request.timeout
         try:
-            async for data in _data(outcome, deadline):
-                yield _batch(data)
+            received = request.received_events if request.HasField("received_events") else None
+            async with aclosing(_data(outcome, deadline, received)) as source:
+                async for data in source:
+                    yield _batch(data)
         except OSError as error:
             yield pb.FilesystemRuntimeOutputBatch(error=_system_error(error))
 
@@ -112,13 +116,16 @@ async def _outcome(operation: Awaitable[Outcome]) -> Outcome:
         return error
 
 
-async def _data(outcome: Outcome, deadline: float) -> AsyncIterator[bytes | None]:
+async def _data(
+    outcome: Outcome, deadline: float, received: int | None
+) -> AsyncGenerator[bytes | None, None]:
     """The data to send, and `None` at the end."""
     if isinstance(outcome, OSError):
         raise outcome
     if isinstance(outcome, FileWatch):
-        async for event in outcome.fetch(deadline):
-            yield event
+        async with closing(outcome.fetch(deadline, received)) as events:
+            async for event in events:
+                yield event
         return
     if isinstance(outcome, ByteRange):
         async for data in outcome.chunks():

@@ -118,6 +118,21 @@ def test_a_file_has_its_bytes_once_though_the_answer_was_cut(
     assert "UNAVAILABLE" in statuses(rpcs, "ContainerFilesystemExecGetOutput")
 
 
+def test_a_watch_goes_on_where_it_was_cut(sandbox: Sandbox, faults: Faults) -> None:
+    """In the middle of an event and between two, each event comes, and once."""
+    size = len('{"event_type": "Create", "paths": ["/tmp/w/100"]}') + 2
+    for after in (size // 2, size, 2 * size + 1, 0):
+        faults.on("ContainerFilesystemExecGetOutput").cut_stream(after_bytes=after)
+    sandbox.mkdir("/tmp/w")
+    loop = "i=100; while mkdir /tmp/w/$i; do i=$((i + 1)); sleep 0.01; done"
+    sandbox.exec("sh", "-c", loop)
+    events = sandbox.watch("/tmp/w", timeout=60)
+    names = [next(events).paths for _ in range(20)]
+    events.close()
+    first = int(names[0][0].removeprefix("/tmp/w/"))
+    assert names == [[f"/tmp/w/{first + number}"] for number in range(20)]
+
+
 def test_a_rate_limit_is_waited_for(sandbox: Sandbox, rpcs: Rpcs, faults: Faults) -> None:
     """More often than failures are forgiven: being told to wait is none."""
     faults.on("TaskExecStart").rate_limit(retry_after=0.01).times(15)

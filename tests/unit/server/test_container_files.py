@@ -3,6 +3,8 @@
 import asyncio
 import errno
 import json
+import math
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +12,8 @@ import pytest
 from grpclib import Status
 
 from pytest_sandbox._proto import containers_pb2 as pb
+from pytest_sandbox._shared.clock import SystemClock
+from pytest_sandbox.engine import WatchEvent, WatchKind
 from pytest_sandbox.fakes import settle
 from pytest_sandbox.server.files import handle, sessions
 from pytest_sandbox.server.files import watch as watch_module
@@ -342,6 +346,62 @@ async def test_a_watch_goes_on_in_the_next_call(server: Harness) -> None:
     await make(sandbox, "/tmp/a")
     (batch,) = await fetch(server, exec_id, timeout=0)
     assert b"Create" in batch.output[0]
+
+
+async def changes(*names: str) -> AsyncIterator[WatchEvent]:
+    for name in names:
+        yield WatchEvent(WatchKind.CREATE, (name,))
+    await asyncio.get_running_loop().create_future()
+
+
+def names_in(data: bytes | None) -> list[str]:
+    assert data is not None
+    return list(json.loads(data)["paths"])
+
+
+@pytest.mark.asyncio
+async def test_an_event_that_was_not_sent_is_given_again() -> None:
+    """A connection that breaks closes the generator where it waits for the sending."""
+    watch = watch_module.FileWatch(changes("/a", "/b"), SystemClock(), None, lambda: None)
+    broken = watch.fetch(math.inf)
+    assert names_in(await anext(broken)) == ["/a"]
+    await broken.aclose()  # type: ignore[attr-defined]  # it is a generator
+    again = watch.fetch(math.inf)
+    assert [names_in(await anext(again)) for _ in range(2)] == [["/a"], ["/b"]]
+    watch.cancel()
+
+
+@pytest.mark.asyncio
+async def test_a_client_says_how_many_events_it_has(server: Harness) -> None:
+    sandbox = await server.create()
+    exec_id = await watch(server, sandbox)
+    for name in ("/tmp/a", "/tmp/b", "/tmp/c"):
+        await make(sandbox, name)
+
+    async def received(number: int | None) -> list[str]:
+        request = pb.ContainerFilesystemExecGetOutputRequest(
+            exec_id=exec_id, received_events=number
+        )
+        batches = await server.control.ContainerFilesystemExecGetOutput(request)
+        return [name for batch in batches for name in names_in(batch.output[0])]
+
+    assert await received(None) == ["/tmp/a", "/tmp/b", "/tmp/c"]
+    assert await received(None) == []
+    assert await received(1) == ["/tmp/b", "/tmp/c"]
+    assert await received(3) == await received(1000) == []
+    await make(sandbox, "/tmp/d")
+    assert await received(2) == ["/tmp/c", "/tmp/d"]
+
+
+@pytest.mark.asyncio
+async def test_events_that_were_sent_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch_module, "CAPACITY", 2)
+    watch = watch_module.FileWatch(changes(*"abcde"), SystemClock(), None, lambda: None)
+    events = watch.fetch(math.inf)
+    assert [names_in(await anext(events)) for _ in range(5)] == [[name] for name in "abcde"]
+    late = watch.fetch(math.inf, 0)
+    assert names_in(await anext(late)) == ["d"]
+    watch.cancel()
 
 
 @pytest.mark.asyncio
