@@ -3,7 +3,7 @@
     pytest-sandbox bench --json > bench.json
     python docs/draw_chart.py bench.json docs/snapshots.svg
 
-Needs `pip install 'pytest-sandbox[charts]'`. Containers are in it where they were measured: bench
+Needs `pip install -e '.[charts]'`. Containers are in it where they were measured: bench
 says which of them it could not, and why.
 """
 

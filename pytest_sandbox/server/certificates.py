@@ -5,8 +5,12 @@ import importlib.util
 import ssl
 from typing import Any
 
-#: How to get the package that makes certificates, an extra of this one.
-REMEDY = "needs the package trustme: pip install 'pytest-sandbox[serve]', and start again"
+from pytest_sandbox._shared.install_command import install_command
+
+
+def remedy() -> str:
+    """How to get the package that makes certificates, an extra of this one."""
+    return f"needs the package trustme: {install_command('serve')}, and start again"
 
 
 class Authority:

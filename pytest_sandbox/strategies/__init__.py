@@ -1,6 +1,6 @@
 """Hypothesis strategies for sandboxes, and a machine that compares engines with a model.
 
-It needs hypothesis: `pip install 'pytest-sandbox[hypothesis]'`.
+It needs hypothesis, which the extra `hypothesis` of this package installs.
 
 The strategies give valid values, as odd as valid values can be: a test that fails has found a bug.
 `SandboxMachine` drives one or several engines and a simple model of a sandbox through the same
@@ -10,8 +10,10 @@ steps, and compares the answers.
 try:
     import hypothesis  # noqa: F401 - to say how to get it
 except ImportError as error:
+    from pytest_sandbox._shared.install_command import install_command
+
     raise ImportError(
-        "pytest_sandbox.strategies needs hypothesis: pip install 'pytest-sandbox[hypothesis]'"
+        f"pytest_sandbox.strategies needs hypothesis: {install_command('hypothesis')}"
     ) from error
 
 from ._commands import argv as argv

@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from pytest_sandbox._shared.install_command import install_command
+
 WITHOUT = "import sys; sys.modules['hypothesis'] = None; "
 
 
@@ -15,7 +17,7 @@ def run(code: str) -> subprocess.CompletedProcess[str]:
 def test_without_hypothesis_it_is_said_what_to_install() -> None:
     done = run(WITHOUT + "import pytest_sandbox.strategies")
     assert done.returncode == 1
-    assert "pip install 'pytest-sandbox[hypothesis]'" in done.stderr
+    assert install_command("hypothesis") in done.stderr
 
 
 @pytest.mark.parametrize("name", ["", ".plugin", ".fakes", ".engine.conformance", ".server"])

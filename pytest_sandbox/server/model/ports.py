@@ -5,7 +5,7 @@ from collections import Counter
 from pytest_sandbox._proto import sandboxes_pb2 as pb
 from pytest_sandbox.engine import Capability, EngineInfo
 
-from ..certificates import REMEDY, Authority
+from ..certificates import Authority, remedy
 from ..rpc.errors import invalid, precondition, unimplemented
 
 
@@ -35,7 +35,7 @@ def _check(spec: pb.PortSpec, info: EngineInfo) -> None:
             f"{argument}: the engine {info.name!r} cannot connect to ports of sandboxes"
         )
     if not spec.unencrypted and not Authority.available():
-        raise precondition(f"{argument} {REMEDY}")
+        raise precondition(f"{argument} {remedy()}")
 
 
 def _argument(spec: pb.PortSpec) -> str:

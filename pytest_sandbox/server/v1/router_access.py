@@ -4,6 +4,7 @@ import re
 
 from pytest_sandbox._proto import containers_pb2 as pb
 
+from ..certificates import remedy
 from ..model.state import State
 from ..rpc.call import ServedCall
 from ..rpc.errors import not_found, precondition
@@ -44,10 +45,7 @@ class RouterAccessServicer:
             return f"http://{authority}"
         if self._state.router_tls_url is None:
             # Clients before 1.4 then use the control plane instead.
-            raise precondition(
-                "this client wants TLS for the command router, which needs the package trustme: "
-                "pip install 'pytest-sandbox[serve]', and start the server again"
-            )
+            raise precondition(f"this client wants TLS for the command router, which {remedy()}")
         return self._state.router_tls_url
 
 

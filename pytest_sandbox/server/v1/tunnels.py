@@ -9,7 +9,7 @@ from pytest_sandbox._proto import sandboxes_pb2 as pb
 from pytest_sandbox._shared.async_tasks import retrieve
 
 from ..async_helpers import start
-from ..certificates import REMEDY, Authority
+from ..certificates import Authority, remedy
 from ..model.checks import check_timeout
 from ..model.sandbox import ServedSandbox
 from ..model.state import State
@@ -123,4 +123,4 @@ class TunnelServicer:
         try:
             return self._state.authority.context(_HOSTS | {host}, protocol)
         except ImportError:
-            raise precondition(f"encrypted_ports={spec.port} {REMEDY}") from None
+            raise precondition(f"encrypted_ports={spec.port} {remedy()}") from None

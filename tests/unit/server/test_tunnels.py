@@ -14,6 +14,7 @@ import pytest
 from grpclib import Status
 
 from pytest_sandbox._proto import sandboxes_pb2 as pb
+from pytest_sandbox._shared.install_command import install_command
 from pytest_sandbox.engine import Capability, Connection, TaskSpec
 from pytest_sandbox.fakes.files.vfs import Filesystem
 from pytest_sandbox.fakes.gpus import Gpu
@@ -450,9 +451,9 @@ async def test_without_certificates_only_plain_ports_can_be_opened(
         monkeypatch.setattr(Authority, "available", staticmethod(lambda: False))
         monkeypatch.setitem(__import__("sys").modules, "trustme", None)
         assert await server.create(open_ports=ports(80))
-        with refused(Status.FAILED_PRECONDITION, "encrypted_ports=80", "pytest-sandbox[serve]"):
+        with refused(Status.FAILED_PRECONDITION, "encrypted_ports=80", install_command("serve")):
             await server.create(open_ports=ports(tls=(80,)))
-        with refused(Status.FAILED_PRECONDITION, "encrypted_ports=80", "pytest-sandbox[serve]"):
+        with refused(Status.FAILED_PRECONDITION, "encrypted_ports=80", install_command("serve")):
             await tunnels(server, sandbox)
         monkeypatch.undo()
         assert len(await tunnels(server, sandbox)) == 1
