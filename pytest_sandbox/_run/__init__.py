@@ -6,6 +6,7 @@
         start.lock               locked while the engine starts; then holds the result
         socket                   where the engine process serves
         server.log               its standard error
+        reported-XXXXXXXX        where an error of the engine's start was first reported
         templates/               a file for each template that a worker builds or has built
 
 The lease is a record lock (`F_SETLK` of fcntl_locking(2)): the kernel releases it when the owner

@@ -2,6 +2,7 @@
 
 import atexit
 import fcntl
+import hashlib
 import os
 import shutil
 import subprocess
@@ -128,6 +129,24 @@ class Run:
                 f"{' '.join(arguments)!r} is not possible"
             )
         return self._living(self._record)
+
+    def first_to_report(self, error: EngineStartError, place: str) -> str:
+        """Where this error was first reported, by any process of the run.
+
+        Args:
+            error: the error.
+            place: where it is to be reported now, which the first call with this error gets back.
+        """
+        name = f"reported-{hashlib.sha256(error.reason.encode()).hexdigest()[:16]}"
+        part = self.directory / f"{name}-{os.getpid()}"
+        try:
+            part.write_text(place)
+            with suppress(FileExistsError):
+                os.link(part, self.directory / name)  # never there without its content
+            part.unlink()
+            return (self.directory / name).read_text()
+        except OSError:  # such as a run directory that is gone
+            return place
 
     def close(self) -> None:
         """Release the lease and wait until the engine process and the directory are gone.

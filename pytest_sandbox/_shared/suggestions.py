@@ -10,12 +10,51 @@ if TYPE_CHECKING:
 
 #: How many similar names a hint lists.
 _MOST = 3
+#: Names for the same thing elsewhere: `subprocess`, `os`, Docker, other sandboxes.
+_SYNONYMS = {
+    "capture": "stdout",
+    "cores": "cpu",
+    "cpus": "cpu",
+    "cwd": "workdir",
+    "dir": "workdir",
+    "directory": "workdir",
+    "environ": "env",
+    "environment": "env",
+    "environment_variables": "env",
+    "envs": "env",
+    "exist_ok": "parents",
+    "image_id": "image",
+    "mem": "memory",
+    "mem_limit": "memory",
+    "mounts": "volumes",
+    "open_ports": "unencrypted_ports",
+    "path": "remote_path",
+    "port": "unencrypted_ports",
+    "ports": "unencrypted_ports",
+    "ram": "memory",
+    "recurse": "recursive",
+    "remote_path": "path",
+    "stdin": "input",
+    "tty": "pty",
+    "ttl": "timeout",
+    "universal_newlines": "text",
+    "variables": "env",
+    "working_dir": "workdir",
+}
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`did you mean 'timeout'?` if known names are similar, else an empty text."""
+    """`did you mean 'timeout'?` if a known name means the same or is similar, else an empty text.
+
+    Args:
+        name: the name that does not exist.
+        known: those that exist.
+    """
     by_folded = {each.lower(): each for each in known}
-    near = difflib.get_close_matches(name.lower(), by_folded, n=_MOST)
-    if not near:
-        return ""
-    return "did you mean " + " or ".join(repr(by_folded[each]) for each in near) + "?"
+    meant = {each: by_folded[target] for each, target in _SYNONYMS.items() if target in by_folded}
+    if name.lower() in meant and name.lower() not in by_folded:
+        near = [name.lower()]
+    else:
+        near = difflib.get_close_matches(name.lower(), {**meant, **by_folded}, n=_MOST)
+    names = dict.fromkeys({**meant, **by_folded}[each] for each in near)
+    return f"did you mean {' or '.join(map(repr, names))}?" if names else ""

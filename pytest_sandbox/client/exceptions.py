@@ -37,6 +37,8 @@
     │   └── SandboxTimeoutError           the sandbox reached its timeout
     └── UnimplementedError                not implemented yet
 
+And one warning: `BlockingCallWarning` for a blocking call in a coroutine.
+
 `Sandbox.open`, `ls`, `mkdir` and `rm` raise the builtin `FileNotFoundError`, `PermissionError`,
 ... as Modal's do, with `errno` and `filename`. `UnicodeDecodeError` comes from output that is not
 UTF-8 in text mode.
@@ -60,6 +62,14 @@ class Error(Exception):
 
     Catch it to catch whatever a call can raise, except for errors of Python itself such as
     `TypeError`.
+    """
+
+
+class BlockingCallWarning(RuntimeWarning):
+    """A coroutine made a blocking call, so everything else on its event loop had to wait.
+
+    Await the call's `.aio` form. Where blocking is right, filter the warning:
+    `warnings.simplefilter("ignore", exceptions.BlockingCallWarning)`.
     """
 
 

@@ -17,6 +17,16 @@ if TYPE_CHECKING:
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
 
+class Tunnels(dict[int, "Tunnel"]):
+    """Tunnels by the port inside; the error of a port without one says how to declare it."""
+
+    def __missing__(self, port: object) -> Tunnel:
+        raise KeyError(
+            f"port {port} was not declared: create the sandbox with unencrypted_ports=[{port}] or "
+            f"encrypted_ports=[{port}], by the marker or in Sandbox.create"
+        )
+
+
 @dataclass(frozen=True)
 class Tunnel:
     """An address that leads to a port of a sandbox; see `Sandbox.tunnels`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._run import RUN_VARIABLE
@@ -44,7 +45,8 @@ def check_command(args: Sequence[object], *, empty: bool = False) -> None:
 
 def _argument(number: int, arg: object) -> str:
     if not isinstance(arg, str):
-        raise InvalidError(f"argument {number} is {arg!r}, a {type(arg).__name__}, not a str")
+        use = f"; use {str(arg)!r}" if isinstance(arg, int | float | os.PathLike) else ""
+        raise InvalidError(f"argument {number} is {arg!r}, a {type(arg).__name__}, not a str{use}")
     if not is_text(arg):
         raise InvalidError(f"argument {number}, {arg[:80]!r}, has a NUL character in it")
     return arg
@@ -56,18 +58,45 @@ def check_workdir(workdir: str | None) -> None:
         raise InvalidError(f"workdir={workdir!r} is not an absolute path")
 
 
-def check_path(path: str, name: str = "path") -> str:
-    """Raise `InvalidError` unless it is an absolute path in the sandbox."""
+def check_path(path: str, name: str = "path", order: str = "") -> str:
+    """Raise `InvalidError` unless it is an absolute path in the sandbox.
+
+    Args:
+        path: the path.
+        name: of the argument.
+        order: the call, if its arguments are easily swapped.
+    """
+    _check_str(path, name)
     if not is_absolute_path(path):
-        raise InvalidError(f"{name}={path!r} is not an absolute path in the sandbox")
+        hint = f"; the arguments are {order}" if order else ""
+        raise InvalidError(f"{name}={path!r} is not an absolute path in the sandbox{hint}")
     return path
 
 
 def check_any_path(path: str) -> str:
     """Raise `InvalidError` unless it is a path; a relative one begins in the working directory."""
+    _check_str(path, "path")
     if not is_text(path) or not path:
         raise InvalidError(f"path={path!r} is not a path in the sandbox")
     return path
+
+
+def _check_str(path: object, name: str) -> None:
+    if isinstance(path, os.PathLike):
+        raise InvalidError(f"{name}={path!r} is not a str; use {os.fspath(path)!r}")
+
+
+def check_order(data: object, remote_path: object) -> None:
+    """Raise `InvalidError` if what is to be a path is none, and what is to be written is one.
+
+    If both are paths, this cannot tell.
+    """
+    if is_absolute_path(data) and "\n" not in data and not is_absolute_path(remote_path):
+        shown = repr(remote_path)[:80]
+        raise InvalidError(
+            f"remote_path={shown} is not an absolute path, but the data, {data!r}, is: first "
+            "comes what to write, then the path"
+        )
 
 
 def check_name(name: str, kind: str) -> None:
@@ -104,7 +133,8 @@ def check_environment(env: Mapping[str, str | None], name: str = "env") -> dict[
     }
     for key, value in present.items():
         if not isinstance(key, str) or not isinstance(value, str):
-            raise InvalidError(f"{name} has {key!r}: {value!r}; both must be str")
+            use = f"; use {str(value)!r}" if isinstance(value, int | float | os.PathLike) else ""
+            raise InvalidError(f"{name} has {key!r}: {value!r}; both must be str{use}")
         if not is_variable_name(key) or not is_text(value):
             raise InvalidError(
                 f"{name} has {key!r}: {value[:80]!r}; a variable needs a name, without '=', "

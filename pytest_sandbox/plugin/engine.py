@@ -61,6 +61,7 @@ class EngineSession:
         self._outer = _run.default_client
         self._announced: _run.Announcement | None = None
         self._recording = contextlib.ExitStack()
+        self._reported: dict[str, str] = {}
         self.created: list[str] = []
         _run.default_client = self.client
 
@@ -159,6 +160,13 @@ class EngineSession:
         """End the sandboxes of a worker of pytest-xdist that crashed."""
         if self.run().started:
             self.client().batch_of_app(_run.app_name(worker)).terminate()
+
+    def first_to_report(self, error: _run.EngineStartError, place: str) -> str:
+        """Where this error was first reported in this run: perhaps by another worker."""
+        try:
+            return self.run().first_to_report(error, place)
+        except _run.EngineStartError:  # there is no run, and this is the reason
+            return self._reported.setdefault(error.remedy, place)
 
     def hand_over(self, workerinput: dict[str, str]) -> None:
         """Pass the run to a worker of pytest-xdist."""

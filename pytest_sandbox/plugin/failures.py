@@ -9,9 +9,9 @@ import pytest
 
 from pytest_sandbox._run import EngineStartError
 
-from . import property_tests
 from .engine import ENGINE
 from .fakes import FAKE
+from .hints import hints
 from .options import settings
 from .ownership import OWNED
 from .report import BYTES_PER_LINE, describe, failed, hidden_values, title
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: How many sandboxes of one test a report shows.
 _SANDBOXES = 10
+#: How many characters of the reason why there is no engine reports show after the first one.
+_REASON = 80
 #: pytest shows the sections of a test that passed only if their name ends in "teardown".
 _LEFT_BEHIND = "left behind in sandboxes at teardown"
 
@@ -34,9 +36,8 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add the sections; a worker of pytest-xdist sends them with the report."""
     report = yield
-    if call.excinfo is not None and call.excinfo.errisinstance(EngineStartError):
-        # The reason and the remedy help the user; a traceback through this plugin does not.
-        report.longrepr = call.excinfo.getrepr(style="value")
+    if call.excinfo is not None and isinstance(call.excinfo.value, EngineStartError):
+        report.longrepr = _engine_start_error(item, call.excinfo)
     owned = item.stash.get(OWNED, None)
     if owned is None:
         return report
@@ -48,12 +49,25 @@ def pytest_runtest_makereport(
         ids = [*owned.ids, *_from_wider_fixtures(item, owned.ids)]
         lines = settings(item.config).report_lines
         sections = [
-            *property_tests.hint(item, call.excinfo.value if call.excinfo else None),
+            *hints(item, call.excinfo),
             *_sections(session.connected, ids, session.hidden, lines),
             *_fake_sections(item, lines),
         ]
         _add(report, sections, item.config)
     return report
+
+
+def _engine_start_error(item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:
+    """The error in full for the first test of the run that reports it, in a line for others."""
+    error = excinfo.value
+    assert isinstance(error, EngineStartError)
+    first = item.config.stash[ENGINE].first_to_report(error, item.nodeid)
+    if first != item.nodeid:
+        reason = error.reason.partition("\n")[0][:_REASON]
+        short = EngineStartError(f"{reason} (see {first})").with_traceback(excinfo.tb)
+        excinfo = pytest.ExceptionInfo.from_exception(short)
+    # The reason and the remedy help the user; a traceback through this plugin does not.
+    return excinfo.getrepr(style="value")
 
 
 def _add(report: pytest.TestReport, sections: list[tuple[str, str]], config: pytest.Config) -> None:

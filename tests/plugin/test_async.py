@@ -13,7 +13,8 @@ async def uses_it(sandbox, sandbox_factory):
     other = await sandbox_factory.aio("echo", "two")
     await other.wait.aio()
     assert await other.stdout.read.aio() == "two\\n"
-    assert sandbox.exec("true").wait() == 0
+    process = await sandbox.exec.aio("true")
+    assert await process.wait.aio() == 0
 """
 
 

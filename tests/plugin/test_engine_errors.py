@@ -1,4 +1,6 @@
-"""An engine that cannot be had is told once per test, in the fewest words."""
+"""An engine that cannot start is reported in full once per run, and in a line by other tests."""
+
+from pathlib import Path
 
 import pytest
 
@@ -40,12 +42,30 @@ def test_a_fixture_says_why_there_is_no_engine_and_what_to_do(pytester: pytest.P
     result = pytester.runpytest()
 
     result.assert_outcomes(errors=2, failed=1, passed=1)
-    for heading in ("*ERROR at setup of test_one*", "*_ test_two _*", "*setup of test_three*"):
-        result.stdout.fnmatch_lines(
-            [heading, *TOLD],
-            consecutive=True,
-        )
-    assert len(result.outlines) < 35, result.stdout.str()
+    lines = {
+        "*ERROR at setup of test_one*": TOLD,
+        "*setup of test_three*": (f"{TOLD[0]} (see *.py::test_one)",),
+        "*_ test_two _*": (f"{TOLD[0]} (see *.py::test_one)",),
+    }
+    for heading, told in lines.items():
+        result.stdout.fnmatch_lines([heading, *told], consecutive=True)
+    assert result.stdout.str().count(TOLD[1]) == 1
+    assert len(result.outlines) < 33, result.stdout.str()
+
+
+@pytest.mark.usefixtures("no_engine")
+def test_there_is_no_run_for_want_of_a_directory(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pytester.makepyfile("def test_one(sandbox): ...\ndef test_two(sandbox): ...")
+    deep = tmp_path / ("x" * 100)
+    deep.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(deep))
+
+    result = pytester.runpytest()
+
+    result.assert_outcomes(errors=2)
+    assert result.stdout.str().count("Set TMPDIR") == 1
 
 
 @pytest.mark.usefixtures("no_engine")
@@ -68,13 +88,15 @@ def test_so_does_a_test_that_creates_a_sandbox_itself(pytester: pytest.Pytester)
 
 
 @pytest.mark.usefixtures("no_engine")
-def test_workers_are_all_told_the_same(pytester: pytest.Pytester) -> None:
+def test_workers_report_it_in_full_once(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_one(sandbox): ...\ndef test_two(sandbox): ...")
 
     result = pytester.runpytest_inprocess("-n2")
 
     result.assert_outcomes(errors=2)
-    assert result.stdout.str().count("\n".join(TOLD)) == 2
+    text = result.stdout.str()
+    assert text.count("\n".join(TOLD)) == 1
+    assert text.count(f"\n{TOLD[0]} (see test_workers") == 1
 
 
 def test_an_engine_that_dies_is_told_and_not_replaced(pytester: pytest.Pytester) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar, cast
 from pytest_sandbox._proto import containers_pb2 as pb
 from pytest_sandbox._shared.pickling import Unpicklable
 
+from ..process.decoding import decode
 from ..process.splitting import Lines
 from ..transport.dual import dual, faces
 from .pending_read import read_aio, read_blocking
@@ -164,7 +165,9 @@ class FileIO(Unpicklable, Generic[T]):
         await self.close.aio()
 
     def _given(self, content: bytes) -> T:
-        return cast("T", content if self.remote.mode.binary else content.decode())
+        return cast(
+            "T", content if self.remote.mode.binary else decode(content, "open(path, 'rb')")
+        )
 
     def _lines(self, content: bytes) -> Sequence[T]:
         lines = Lines()

@@ -14,11 +14,12 @@ from pytest_sandbox._shared.directories import make_directories
 from ..exceptions import StdinClosedError
 from ..handles import address, client_at
 from ..process.communicate import CHUNK, slices
+from ..process.decoding import decode
 from ..process.output import STDOUT
 from ..process.splitting import Lines
 from ..process.task_calls import TaskCalls
 from ..transport.dual import dual, dual_iterator
-from ..validation import check_path, check_seconds
+from ..validation import check_order, check_path, check_seconds
 from .file_info import FileInfo, file_info
 from .tool import FilesystemTool
 from .watch_events import FileWatchEvent, FileWatchEventType, event, kinds, wire_kinds
@@ -67,7 +68,7 @@ class SandboxFilesystem:
         Raises:
             UnicodeDecodeError: they are not UTF-8.
         """
-        return (await self.read_bytes.core(remote_path)).decode()
+        return decode(await self.read_bytes.core(remote_path), "read_bytes()")
 
     @dual
     async def write_bytes(self, data: bytes | bytearray | memoryview, remote_path: str) -> None:
@@ -80,6 +81,7 @@ class SandboxFilesystem:
             data: its contents.
             remote_path: the file.
         """
+        check_order(data, remote_path)
         if not isinstance(data, bytes | bytearray | memoryview):
             raise TypeError(f"write_bytes() takes bytes, not {data!r}, a {type(data).__name__}")
         check_path(remote_path, "remote_path")
@@ -95,6 +97,7 @@ class SandboxFilesystem:
             data: its contents.
             remote_path: the file.
         """
+        check_order(data, remote_path)
         if not isinstance(data, str):
             raise TypeError(f"write_text() takes a str, not {data!r}, a {type(data).__name__}")
         await self.write_bytes.core(data.encode(), remote_path)
@@ -110,7 +113,7 @@ class SandboxFilesystem:
         Raises:
             OSError: the file here cannot be read.
         """
-        check_path(remote_path, "remote_path")
+        check_path(remote_path, "remote_path", "copy_from_local(local_path, remote_path)")
         with await asyncio.to_thread(open, local_path, "rb") as file:
             await self._tool.write("WriteFile", remote_path, _blocks(file))
 
@@ -127,7 +130,7 @@ class SandboxFilesystem:
         Raises:
             OSError: the file here cannot be written.
         """
-        check_path(remote_path, "remote_path")
+        check_path(remote_path, "remote_path", "copy_to_local(remote_path, local_path)")
         target = os.fspath(local_path)
         folder = os.path.dirname(target) or "."
         await asyncio.to_thread(make_directories, folder)

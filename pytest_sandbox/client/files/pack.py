@@ -60,5 +60,6 @@ def check_folder(path: str | os.PathLike[str]) -> str:
     """
     text = os.fspath(path)
     if not stat.S_ISDIR(os.stat(text).st_mode):
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), text)
+        reason = f"{os.strerror(errno.ENOTDIR)} (for a file, use filesystem.copy_from_local)"
+        raise NotADirectoryError(errno.ENOTDIR, reason, text)
     return text

@@ -136,6 +136,8 @@ def _failure(operation: str, path: str, code: int, stderr: bytes) -> e.Error:
     if operation in ("WriteFile", "Unpack") and kind == "AlreadyExists":
         # A file is where a folder has to be made.
         report, kind, message = {}, "NotDirectory", os.strerror(errno.ENOTDIR)
+    if operation == "Pack" and kind == "NotDirectory":
+        message += " (for a file, use filesystem.copy_to_local)"
     number = int(report.get("errno") or _NUMBERS.get(kind, errno.EIO))
     about = str(report.get("filename") or path)
     return _BY_KIND.get(kind, e.SandboxFilesystemError)(number, message, about)

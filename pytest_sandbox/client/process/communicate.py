@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from pytest_sandbox._shared.async_tasks import background, cancel_and_wait
 
 from ..exceptions import CommandFailedError, CommandTimeoutError, StdinClosedError
+from .decoding import decode
 from .execution import TIMED_OUT, Execution
 from .output import STDERR, STDOUT
 
@@ -110,5 +111,6 @@ def completed(
             raise CommandTimeoutError(args, timeout, out, err)
         raise CommandTimeoutError(args, timeout, stdout, stderr)
     if text:
-        return CompletedCommand(args, code, stdout.decode(), stderr.decode())
+        instead = "run(..., text=False)"
+        return CompletedCommand(args, code, decode(stdout, instead), decode(stderr, instead))
     return CompletedCommand(args, code, stdout, stderr)

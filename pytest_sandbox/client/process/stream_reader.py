@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Generic, TypeVar, cast
 from pytest_sandbox._shared.pickling import Unpicklable
 
 from ..exceptions import InvalidError
+from ..transport.blocking import warn_in_coroutine
 from ..transport.dual import dual, faces
 from ..transport.reading import Reading
+from .decoding import decode
 from .output import STDOUT
 from .splitting import split, splitter
 from .stream_type import StreamType
@@ -61,10 +63,14 @@ class StreamReader(Unpicklable, Generic[T]):
         self._name = "stdout" if file_descriptor == STDOUT else "stderr"
         self._stream_type = stream_type
         self._text = text
+        self._owner = owner
         state = splitter(text=text, by_line=by_line)
         self._items: Reading[bytes] = Reading(
             lambda: split(output.chunks(), state), f"{self._name} of {owner}"
         )
+
+    def __repr__(self) -> str:
+        return f"<{self._name} of {self._owner}; read() gives its text>"
 
     @property
     def file_descriptor(self) -> int:
@@ -97,6 +103,7 @@ class StreamReader(Unpicklable, Generic[T]):
 
     def __next__(self) -> T:
         self._check_pipe()
+        warn_in_coroutine(f"reading {self._name}", f"`async for` or {self._name}.read.aio()")
         return self._items.next(self._given)
 
     def __aiter__(self) -> Self:
@@ -116,7 +123,7 @@ class StreamReader(Unpicklable, Generic[T]):
         await self._items.aclose()
 
     def _given(self, item: bytes) -> T:
-        return cast("T", item.decode() if self._text else item)
+        return cast("T", decode(item, "exec(..., text=False)") if self._text else item)
 
     def _joined(self, items: list[bytes]) -> T:
         return self._given(b"".join(items))

@@ -63,7 +63,7 @@ class FileMethods:
             OSError: something here cannot be read.
             SandboxFilesystemError: it cannot be written there.
         """
-        check_path(remote, "remote")
+        check_path(remote, "remote", "upload(local, remote)")
         folder = await asyncio.to_thread(check_folder, local)
         async with aclosing(written(partial(pack, folder))) as chunks:
             await FilesystemTool(self._client, self._task).write("Unpack", remote, chunks)
@@ -96,7 +96,7 @@ class FileMethods:
             OSError: it cannot be written here.
             SandboxFilesystemError: it cannot be read there.
         """
-        check_path(remote, "remote")
+        check_path(remote, "remote", "download(remote, local)")
         folder = os.fspath(local)
         await asyncio.to_thread(make_directories, folder)
         tool = FilesystemTool(self._client, self._task)

@@ -11,7 +11,7 @@ from pytest_sandbox._proto.sandboxes_pb2 import SandboxGetTunnelsRequest
 from ..exceptions import SandboxTimeoutError
 from ..transport.calls import TIMEOUT
 from ..transport.dual import dual
-from ..tunnel import Tunnel
+from ..tunnel import Tunnel, Tunnels
 from ..validation import check_seconds
 
 if TYPE_CHECKING:
@@ -53,16 +53,18 @@ class PortMethods:
             raise SandboxTimeoutError(f"{self._id} has no tunnels after {timeout} seconds")
         certificate = metadata.get("x-sandbox-tunnel-ca-bin", b"")
         assert isinstance(certificate, bytes)  # as grpclib has it for names in -bin
-        self._tunnels = {
-            data.container_port: Tunnel(
-                data.host,
-                data.port,
-                data.unencrypted_host,
-                data.unencrypted_port,
-                certificate.decode() if data.host else "",
-            )
-            for data in response.tunnels
-        }
+        self._tunnels = Tunnels(
+            {
+                data.container_port: Tunnel(
+                    data.host,
+                    data.port,
+                    data.unencrypted_host,
+                    data.unencrypted_port,
+                    certificate.decode() if data.host else "",
+                )
+                for data in response.tunnels
+            }
+        )
         return self._tunnels
 
     @dual

@@ -9,8 +9,8 @@
 
 Both run the same coroutine on the portal's loop, and both have its signature: type checkers see
 it through a `ParamSpec`, and `inspect`, `help` and `unittest.mock` see plain functions and bound
-methods. Code that already runs on that loop awaits `.core`. A blocking call inside a running loop
-works, without a warning as with Modal 1.2.3, and blocks that loop.
+methods. Code that already runs on that loop awaits `.core`. A blocking call in a coroutine works,
+and blocks the loop of that coroutine: `blocking` warns about it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ from typing import (
     overload,
 )
 
+from .blocking import warn_in_coroutine
 from .iterators import AwaitedIterator, BlockingIterator
+from .keywords import Keywords
 from .portal import arrival, portal
 
 if TYPE_CHECKING:
@@ -85,13 +87,17 @@ class DualIterator(Protocol[P, R]):
 
 def dual_function(core: Callable[P, Coroutine[Any, Any, R]]) -> Dual[P, R]:
     """Makes a function, or a static method, a `Dual`."""
+    keywords = Keywords(core)
 
     @functools.wraps(core)
     def blocking(*args: P.args, **kwargs: P.kwargs) -> R:
+        keywords.check(kwargs, blocking)
+        _warn_of(blocking)
         return portal().run(lambda: core(*args, **kwargs))
 
     @functools.wraps(core)
     async def aio(*args: P.args, **kwargs: P.kwargs) -> R:
+        keywords.check(kwargs, blocking)
         return await arrival(portal().submit(lambda: core(*args, **kwargs)))
 
     return cast("Dual[P, R]", _with_faces(blocking, aio, core))
@@ -106,13 +112,17 @@ def _iterating(
     core: Callable[P, AsyncGenerator[R, None]], name: Callable[[tuple[Any, ...]], str]
 ) -> DualIterator[P, R]:
     """A `DualIterator` that errors name by the arguments of the call."""
+    keywords = Keywords(core)
 
     @functools.wraps(core)
     def blocking(*args: P.args, **kwargs: P.kwargs) -> Generator[R, None, None]:
+        keywords.check(kwargs, blocking)
+        _warn_of(blocking)
         return BlockingIterator(core(*args, **kwargs), name(args))
 
     @functools.wraps(core)
     def aio(*args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[R, None]:
+        keywords.check(kwargs, blocking)
         return AwaitedIterator(core(*args, **kwargs), name(args))
 
     _gives_a_generator(blocking, core)
@@ -126,6 +136,11 @@ def _gives_a_generator(blocking: Callable[..., Any], core: Callable[..., Any]) -
     blocking.__annotations__ = {**core.__annotations__, "return": returned}
     signature = inspect.signature(core).replace(return_annotation=returned)
     vars(blocking).update(__signature__=signature)
+
+
+def _warn_of(blocking: Callable[..., Any]) -> None:
+    name = blocking.__name__  # not qualified: methods of `Sandbox` are defined in several classes
+    warn_in_coroutine(f"{name}()", f"{name}.aio()")
 
 
 def _with_faces(
@@ -248,13 +263,17 @@ def faces(
         blocking: the method that a plain call is.
         aio: the one that is awaited; its description is that of both.
     """
+    keywords = Keywords(aio)
 
     @functools.wraps(aio)
     def plain(self: S, *args: P.args, **kwargs: P.kwargs) -> R:
+        keywords.check(kwargs, plain)
+        _warn_of(plain)
         return blocking(self, *args, **kwargs)
 
     @functools.wraps(aio)
     async def awaited(self: S, *args: P.args, **kwargs: P.kwargs) -> R:
+        keywords.check(kwargs, plain)
         return await aio(self, *args, **kwargs)
 
     return Method(_with_faces(plain, awaited, aio))

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pytest_sandbox._shared.filesystem_tool import TOOL
 from pytest_sandbox.engine import Output, Process, ProcessSpec, PtySize
 
-from ..model.checks import check_command, check_workdir, hint_at_words
+from ..model.checks import check_command, check_workdir
+from ..model.command_hints import hints
 from ..model.sandbox import ServedSandbox
 from .filesystem_tool import run_tool
 from .virtual_process import VirtualProcess
@@ -64,7 +65,7 @@ async def start(sandbox: ServedSandbox, request: ExecRequest) -> None:
             stderr=request.stderr,
             pty=request.pty,
         )
-        with hint_at_words(request.argv):
+        with hints(request.argv):
             return await sandbox.task.exec(spec)
 
     await sandbox.commands.run(request.exec_id, request.argv, spawn, request.timeout)

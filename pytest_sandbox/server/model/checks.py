@@ -1,8 +1,6 @@
 """Checks of requests: commands, working directories, variables, time-outs."""
 
-import contextlib
-import errno
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from pytest_sandbox._proto import sandboxes_pb2 as pb
 from pytest_sandbox._shared.checks import (
@@ -12,7 +10,7 @@ from pytest_sandbox._shared.checks import (
     is_text,
     is_variable_name,
 )
-from pytest_sandbox.engine import PtySize, SpawnFailed
+from pytest_sandbox.engine import PtySize
 
 from ..rpc.errors import invalid
 
@@ -34,22 +32,6 @@ def check_command(argv: Sequence[str]) -> None:
     for argument in argv:
         if not is_text(argument):
             raise invalid(f"the argument {argument[:100]!r} holds a NUL character")
-
-
-@contextlib.contextmanager
-def hint_at_words(argv: Sequence[str]) -> Iterator[None]:
-    """Explain a failure whose reason is that a whole command line was given as one word."""
-    try:
-        yield
-    except SpawnFailed as error:
-        words = argv[0].split() if len(argv) == 1 else []
-        if error.errno != errno.ENOENT or len(words) < 2:
-            raise
-        raise SpawnFailed(
-            error.errno,
-            f"{error}\nEach word is an argument of its own: {', '.join(map(repr, words))}; or "
-            f"have a shell split it: 'sh', '-c', {argv[0]!r}",
-        ) from error
 
 
 def check_workdir(workdir: str | None) -> None:

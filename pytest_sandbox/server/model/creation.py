@@ -12,7 +12,8 @@ from pytest_sandbox.engine import Task, TaskEnded, TaskSpec
 
 from ..rpc.errors import already_exists, precondition
 from .apps import AppRecord
-from .checks import check_command, hint_at_words
+from .checks import check_command
+from .command_hints import hints
 from .definition import DEFAULT_TIMEOUT, refuse_unimplemented, task_spec
 from .ids import check_name
 from .images import ImageRecord
@@ -88,7 +89,7 @@ class SandboxCreator:
             store.pinned(image.snapshot_id),
             store.pinned(resumed_from),
         ):
-            with hint_at_words(spec.main.argv if spec.main is not None else ()):
+            with hints(spec.main.argv if spec.main is not None else ()):
                 task = await owned(self._state.engine.create(spec))
             sandbox = ServedSandbox(
                 self._identity(app, definition),

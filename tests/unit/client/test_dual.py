@@ -246,7 +246,8 @@ def test_loops_can_be_many_and_at_the_same_time() -> None:
 
 def test_a_blocking_call_works_inside_a_running_loop() -> None:
     async def main() -> int:
-        return Thing.add(2)
+        with pytest.warns(exceptions.BlockingCallWarning):
+            return Thing.add(2)
 
     assert asyncio.run(main()) == 3
 

@@ -148,7 +148,11 @@ def test_the_tree_of_exceptions_is_the_one_that_is_printed() -> None:
 
 
 def is_error(value: object) -> bool:
-    return isinstance(value, type) and value.__module__ == exceptions.__name__
+    return (
+        isinstance(value, type)
+        and value.__module__ == exceptions.__name__
+        and not issubclass(value, Warning)
+    )
 
 
 @pytest.mark.parametrize(

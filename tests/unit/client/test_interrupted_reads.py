@@ -290,6 +290,7 @@ def test_lines_around_one_that_is_not_utf8_are_given(fake: FakeSandboxes) -> Non
 # One reader at a time
 
 
+@pytest.mark.filterwarnings("ignore::pytest_sandbox.client.exceptions.BlockingCallWarning")
 @pytest.mark.parametrize("second", ["next", "read"])
 def test_a_second_reader_is_refused(talking: Talking, second: str) -> None:
     process = talking.process

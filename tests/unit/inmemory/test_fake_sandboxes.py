@@ -183,9 +183,10 @@ def test_time_passes_for_a_thread_of_the_loop_that_waits_for_it(
 
 def test_a_run_that_is_given_up_kills_its_command(fake: FakeSandboxes) -> None:
     fake.clock.autojump = False
+    sandbox = Sandbox.create()
 
     async def main() -> None:
-        task = asyncio.ensure_future(Sandbox.create().run.aio("sleep", "7777"))
+        task = asyncio.ensure_future(sandbox.run.aio("sleep", "7777"))
         await asyncio.sleep(0.2)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
