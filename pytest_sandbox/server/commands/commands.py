@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pytest_sandbox._shared.async_tasks import retrieve
 from pytest_sandbox.engine import Clock, OutputLog, Process, SpawnFailed, TaskEnded
 
+from ..async_helpers import start
 from ..model.lifetimes import Lifetime
 from ..model.retention import Retention
 from ..rpc.errors import not_found
@@ -21,6 +22,9 @@ FINISHED_COMMANDS = 2000
 FINISHED_COMMAND_BYTES = 512 * 1024 * 1024
 #: The most commands of one sandbox that could not start and are still described, the last ones.
 _FAILED_STARTS = 100
+#: Seconds in which a client whose call was lost makes it again: those of Modal wait 5 s between two
+#: attempts at most.
+UNCLAIMED_TIME = 30.0
 
 
 @dataclass(frozen=True)
@@ -107,30 +111,44 @@ class Commands:
             GRPCError: NOT_FOUND.
         """
         try:
-            return self._by_id[exec_id]
+            execution = self._by_id[exec_id]
         except KeyError:
             raise not_found("Exec", exec_id) from None
+        execution.claims += 1
+        return execution
 
     async def run(
         self,
         exec_id: str,
         argv: Sequence[str],
         spawn: Callable[[], Awaitable[Process]],
+        *,
         timeout: float | None,
+        input_timeout: float | None,
     ) -> None:
         """Start a command, unless one with this id was started before.
+
+        Args:
+            exec_id: chosen by the client or by the server.
+            argv: the command.
+            spawn: starts the process.
+            timeout: seconds after which it is killed; `None` for never.
+            input_timeout: seconds without input after which it is killed; `None` for never.
 
         Raises:
             TaskEnded: the sandbox has ended.
             EngineError: whatever `spawn` raises.
         """
         if exec_id in self._by_id:
+            self._by_id[exec_id].claims += 1
             return
         if self._over:
             raise TaskEnded(f"Sandbox {self._sandbox_id!r} has ended")
         task = self._starting.get(exec_id)
         if task is None:
-            task = asyncio.ensure_future(self._spawn(exec_id, tuple(argv), spawn, timeout))
+            task = asyncio.ensure_future(
+                self._spawn(exec_id, tuple(argv), spawn, timeout, input_timeout)
+            )
             self._starting[exec_id] = task
             task.add_done_callback(lambda _: self._starting.pop(exec_id))
             task.add_done_callback(retrieve)
@@ -143,6 +161,7 @@ class Commands:
         argv: tuple[str, ...],
         spawn: Callable[[], Awaitable[Process]],
         timeout: float | None,
+        input_timeout: float | None,
     ) -> CommandExecution:
         self._lifetime.begin_activity()
         try:
@@ -161,10 +180,31 @@ class Commands:
             self._clock,
             number=next(self._numbers),
             timeout=timeout,
+            input_timeout=input_timeout,
             on_exit=self._lifetime.end_activity,
             on_drained=self._drained,
         )
         return execution
+
+    def unclaimed(self, exec_id: str, lost: Callable[[], bool] = lambda: True) -> None:
+        """Kill a command if no client comes back for it: the answer to its start was lost.
+
+        Args:
+            exec_id: the command, which may not have started yet.
+            lost: asked when time is up, whether it is still so.
+        """
+        start(self._reap(exec_id, lost))
+
+    async def _reap(self, exec_id: str, lost: Callable[[], bool]) -> None:
+        if exec_id in self._starting:
+            await asyncio.wait({self._starting[exec_id]})
+        execution = self._by_id.get(exec_id)
+        if execution is None:
+            return
+        claims = execution.claims
+        still_runs = await execution.wait(UNCLAIMED_TIME) is None
+        if still_runs and execution.claims == claims and lost():
+            await execution.kill()
 
     def expect_end(self, reason: str) -> None:
         """Note why all processes are about to be killed."""

@@ -31,11 +31,13 @@ class CommandExecution:
         clock: the engine's.
         number: its place in the order of starts.
         timeout: seconds after which it is killed; `None` for never.
+        input_timeout: seconds without input after which it is killed; `None` for never.
         on_exit: called when it has ended.
         on_drained: called with it when its output is complete too.
 
     Attributes:
         asked: whether a client has asked for its state: polled it, or waited for its end.
+        claims: how many calls have named it.
         told: whether a client knows that it ended: has its exit code, or all of its output.
     """
 
@@ -48,6 +50,7 @@ class CommandExecution:
         *,
         number: int,
         timeout: float | None = None,
+        input_timeout: float | None = None,
         on_exit: Callable[[], None] = lambda: None,
         on_drained: Callable[["CommandExecution"], None] = lambda _: None,
     ) -> None:
@@ -60,12 +63,15 @@ class CommandExecution:
         self.ended: float | None = None
         self.ended_by = ""
         self.asked = False
+        self.claims = 0
         self.told = False
         self._clock = clock
         self._timeout = timeout
         self._on_exit = on_exit
         self._on_drained = on_drained
         self._watcher = start(self._watch())
+        if input_timeout is not None:
+            self._attendant = start(self._attend(input_timeout))
 
     @property
     def logs(self) -> tuple[OutputLog, OutputLog]:
@@ -138,6 +144,15 @@ class CommandExecution:
         for log in self.logs:
             await self._drain(log)
         self._on_drained(self)
+
+    async def _attend(self, seconds: float) -> None:
+        """Kill it when no input has come for so long: the client at its terminal is gone."""
+        left = seconds
+        while await self.wait(left) is None:
+            left = self.stdin.last_message + seconds - self._clock.monotonic()
+            if left <= 0:
+                await self.kill()
+                return
 
     def discard(self) -> None:
         """Release the stored output: nobody can ask for it any more."""

@@ -26,6 +26,7 @@ class ExecRequest:
         stdout: where its standard output goes.
         stderr: where its standard error goes.
         pty: the size of its terminal; `None` for none.
+        input_timeout: seconds without input after which it is killed; `None` for never.
     """
 
     exec_id: str
@@ -36,6 +37,7 @@ class ExecRequest:
     stdout: Output = Output.PIPE
     stderr: Output = Output.PIPE
     pty: PtySize | None = None
+    input_timeout: float | None = None
 
 
 async def start(sandbox: ServedSandbox, request: ExecRequest) -> None:
@@ -68,4 +70,10 @@ async def start(sandbox: ServedSandbox, request: ExecRequest) -> None:
         with hints(request.argv):
             return await sandbox.task.exec(spec)
 
-    await sandbox.commands.run(request.exec_id, request.argv, spawn, request.timeout)
+    await sandbox.commands.run(
+        request.exec_id,
+        request.argv,
+        spawn,
+        timeout=request.timeout,
+        input_timeout=request.input_timeout,
+    )

@@ -31,6 +31,7 @@ class StdinWriter:
     Attributes:
         accepted: bytes that were written.
         closed: whether the end of input was written.
+        last_message: when a client last sent something, be it empty; at first, when it started.
     """
 
     def __init__(self, process: Process | None, clock: Clock) -> None:
@@ -41,6 +42,7 @@ class StdinWriter:
         self._interrupt: asyncio.Future[None] | None = None
         self.accepted = 0
         self.closed = False
+        self.last_message = clock.monotonic()
 
     async def write_at(self, offset: int, data: bytes, eof: bool) -> None:
         """Write the bytes of a stream that begin at `offset`.
@@ -106,6 +108,7 @@ class StdinWriter:
     async def _write(
         self, fresh: Callable[[], bytes], eof: bool, done: Callable[[], None] | None = None
     ) -> None:
+        self.last_message = self._clock.monotonic()
         async with self._lock:
             data = fresh()
             if data and self.closed:

@@ -29,9 +29,11 @@ class ServedCall:
     Attributes:
         task_id: command router only: the task that the caller's token is for.
         initial_metadata: what goes back to the client ahead of the response.
+        lost: whether the call ended without a response: its client is gone, or has cancelled it.
+        on_lost: called then.
     """
 
-    __slots__ = ("initial_metadata", "listener", "metadata", "rpc", "task_id")
+    __slots__ = ("initial_metadata", "listener", "lost", "metadata", "on_lost", "rpc", "task_id")
 
     def __init__(
         self, rpc: str, listener: ListenerConfig, metadata: Mapping[str, str | bytes]
@@ -41,8 +43,19 @@ class ServedCall:
         self.metadata = metadata
         self.task_id = ""
         self.initial_metadata: Mapping[str, str | bytes] = {}
+        self.lost = False
+        self.on_lost: Callable[[], None] = _nothing
+
+    def lose(self) -> None:
+        """Say that the call ended without a response."""
+        self.lost = True
+        self.on_lost()
 
     def header(self, name: str) -> str:
         """A text entry of the metadata; empty if absent."""
         value = self.metadata.get(name, "")
         return value if isinstance(value, str) else ""
+
+
+def _nothing() -> None:
+    pass

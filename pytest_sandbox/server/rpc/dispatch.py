@@ -9,7 +9,7 @@ Every call goes through these steps, in this order:
 5. The response passes the middleware on its way back.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any
 
@@ -80,8 +80,7 @@ class Dispatch:
         function = self._remembering(handler) if handler.once else handler.function
         begin = _unrecorded if handler.unrecorded else self._begin
 
-        async def serve(stream: AnyStream) -> None:
-            call = self._call(handler.rpc, stream)
+        async def answer(stream: AnyStream, call: ServedCall) -> None:
             with begin(call) as middleware:
                 try:
                     self._enter(call)
@@ -93,6 +92,14 @@ class Dispatch:
             if call.initial_metadata:
                 await stream.send_initial_metadata(metadata=call.initial_metadata)
             await stream.send_message(response)
+
+        async def serve(stream: AnyStream) -> None:
+            call = self._call(handler.rpc, stream)
+            try:
+                await answer(stream, call)
+            except BaseException:  # an error is no response either, and started nothing
+                call.lose()
+                raise
 
         return serve
 
@@ -140,16 +147,19 @@ class Dispatch:
     def _remembering(self, handler: RpcHandler) -> Callable[[Any, ServedCall], Awaitable[Any]]:
         """The handler, run once for each idempotency key."""
 
-        async def run(request: Any, call: ServedCall) -> tuple[Any, Mapping[str, str | bytes]]:
-            return await handler.function(request, call), call.initial_metadata
+        async def run(request: Any, call: ServedCall) -> tuple[Any, ServedCall]:
+            return await handler.function(request, call), call
 
         async def remembered(request: Any, call: ServedCall) -> Any:
             key = call.header(IDEMPOTENCY_KEY)
             if not key:
                 return await handler.function(request, call)
-            response, call.initial_metadata = await self._outcomes.once(
+            response, first = await self._outcomes.once(
                 handler.rpc, key, lambda: run(request, call)
             )
+            if first is not call:
+                call.initial_metadata, call.on_lost = first.initial_metadata, first.lose
+                first.lost = False
             return response
 
         return remembered

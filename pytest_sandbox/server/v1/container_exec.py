@@ -24,6 +24,11 @@ _OUTPUT = {
 }
 
 
+#: Seconds without a message to its standard input after which a shell is ended, because its client
+#: is gone; a comment in Modal's `api.proto` says so.
+INPUT_TIMEOUT = 40.0
+
+
 class ContainerExecServicer:
     """The ContainerExec RPCs."""
 
@@ -45,6 +50,9 @@ class ContainerExecServicer:
         check_environment(env.items())
         # The id contains that of the task, so its sandbox is found without another registry.
         exec_id = f"{sandbox.task_id}.{self._state.ids.new('ex')}"
+        call.on_lost = lambda: sandbox.commands.unclaimed(exec_id, lambda: call.lost)
+        if call.lost:  # before this began: it runs in a task of its own
+            call.on_lost()
         await start(
             sandbox,
             ExecRequest(
@@ -56,6 +64,7 @@ class ContainerExecServicer:
                 stdout=_OUTPUT[request.stdout_output],
                 stderr=_OUTPUT[request.stderr_output],
                 pty=pty_size(request.pty_info),
+                input_timeout=_input_timeout(request),
             ),
         )
         return pb.ContainerExecResponse(exec_id=exec_id)
@@ -112,3 +121,9 @@ class ContainerExecServicer:
 
     def _execution(self, exec_id: str) -> CommandExecution:
         return self._state.sandboxes.of_task(exec_id.partition(".")[0]).commands.get(exec_id)
+
+
+def _input_timeout(request: pb.ContainerExecRequest) -> float | None:
+    """How long a shell waits for its client, unless that says that it sends nothing meanwhile."""
+    interactive = request.pty_info.enabled and not request.pty_info.no_terminate_on_idle_stdin
+    return INPUT_TIMEOUT if interactive else None

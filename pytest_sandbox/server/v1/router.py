@@ -55,6 +55,7 @@ class CommandRouterServicer:
             raise unimplemented("sidecars (container_id) are not implemented by pytest-sandbox")
         if not request.exec_id:
             raise invalid("exec_id is empty: choose one, for example a UUID")
+        call.on_lost = lambda: sandbox.commands.unclaimed(request.exec_id)
         await start(
             sandbox,
             ExecRequest(
