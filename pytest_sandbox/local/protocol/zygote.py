@@ -62,6 +62,8 @@ class SetupRequest(Message):
         moved: virtual environments among them that show at another path, path in a sandbox to
             path here.
         links: top-level symbolic links to show, name to target.
+        files: files of the machine of which sandboxes have copies.
+        more_links: further symbolic links, path to target.
         size: bytes that one sandbox may write.
         inodes: files that one sandbox may make.
         criu: what dumps and restores processes, if that is wanted.
@@ -74,6 +76,8 @@ class SetupRequest(Message):
     trees: list[SharedTree]
     moved: dict[str, str]
     links: dict[str, str]
+    files: list[str]
+    more_links: dict[str, str]
     size: int
     inodes: int
     criu: CriuFiles | None

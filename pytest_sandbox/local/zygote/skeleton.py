@@ -11,6 +11,8 @@ import os
 import re
 import stat
 
+from ..filesystem import mount_points
+
 #: Names in /etc that programs need and that hold no secrets.
 ETC = frozenset(
     """
@@ -30,6 +32,8 @@ SECRET = frozenset({"private", "auth.conf", "auth.conf.d", "opasswd", "entitleme
 
 _PASSWORD_IN_URL = re.compile(rb"://[^/\s:@]*:[^/\s@]+@")
 _LARGEST = 4 * 1024 * 1024
+#: Bytes of a module that is one file: compiled ones are large.
+_LARGEST_MODULE = 64 * 1024 * 1024
 _DIRECTORIES = {
     "boot": 0o755,
     "dev": 0o755,
@@ -100,8 +104,7 @@ def build(root: str, devices: tuple[str, ...], links: dict[str, str], points: li
     for name in devices:
         _file(f"{root}/dev/{name}", b"", 0o666)
     copy_chosen("/etc", f"{root}/etc")
-    for point in points:
-        os.makedirs(root + point, 0o755, exist_ok=True)
+    mount_points.prepare(root, points, [])
 
 
 def add_scripts(folder: str, scripts: dict[str, bytes]) -> None:
@@ -109,6 +112,39 @@ def add_scripts(folder: str, scripts: dict[str, bytes]) -> None:
     os.makedirs(folder, 0o755)
     for name, content in scripts.items():
         _file(f"{folder}/{name}", content, 0o755)
+
+
+def read_files(paths: list[str]) -> dict[str, tuple[bytes, int]]:
+    """Content and mode of regular files that can be read and are not too large, by path."""
+    found = {}
+    for path in paths:
+        with contextlib.suppress(OSError):
+            # O_NONBLOCK: opening a pipe would wait for a writer.
+            fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            with os.fdopen(fd, "rb") as file:
+                info = os.fstat(fd)
+                if stat.S_ISREG(info.st_mode) and info.st_size <= _LARGEST_MODULE:
+                    found[path] = file.read(_LARGEST_MODULE), info.st_mode & 0o755
+    return found
+
+
+def add_files(root: str, files: dict[str, tuple[bytes, int]], links: dict[str, str]) -> None:
+    """Make files at their own paths, and symbolic links, where there is nothing yet.
+
+    Args:
+        root: where the paths begin.
+        files: content and mode by path.
+        links: targets by path.
+    """
+    for path, (content, mode) in files.items():
+        mount_points.prepare(root, [os.path.dirname(path)], [])
+        with contextlib.suppress(FileExistsError):
+            _file(root + path, content, mode)
+    for path, target in links.items():
+        # Not if something is on the way that the skeleton has of its own, such as a link.
+        with contextlib.suppress(OSError):
+            mount_points.prepare(root, [os.path.dirname(path)], [])
+            os.symlink(target, root + path)
 
 
 def give_to(root: str, owner: int) -> None:

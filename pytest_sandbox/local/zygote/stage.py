@@ -54,6 +54,7 @@ def build(request: SetupRequest) -> Stage:
     mounts.mount("", "/", flags=mounts.MS_REC | mounts.MS_PRIVATE)
     folders = _open_folders(request)
     # Now, while the machine's /tmp can still be read.
+    files = skeleton.read_files(request.files)
     rewritten = {path: scripts.rewritten(source, path) for path, source in moved.items()}
     devices = [mounts.open_tree(f"/dev/{name}") for name in root_mounts.DEVICES]
     # With all that is mounted on them: in a user namespace the kernel copies them only whole, and
@@ -71,6 +72,7 @@ def build(request: SetupRequest) -> Stage:
     skeleton.build(f"{_AT}/skeleton", root_mounts.DEVICES, request.links, points)
     for path, texts in rewritten.items():
         skeleton.add_scripts(f"{_AT}/skeleton{os.path.dirname(path)}/bin", texts)
+    skeleton.add_files(f"{_AT}/skeleton", files, request.more_links)
     if shift:
         skeleton.give_to(f"{_AT}/skeleton", shift)
     for name, device in zip(root_mounts.DEVICES, devices, strict=True):

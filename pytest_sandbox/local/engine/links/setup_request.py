@@ -47,6 +47,8 @@ def setup_request(
         ],
         moved=image.moved,
         links=image.links,
+        files=image.sources.files,
+        more_links=image.sources.links,
         size=disk,
         inodes=max(16384, disk // _BYTES_PER_INODE),
         criu=None if criu is None else _files(criu),

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import os
-import pwd
 import sys
 import tempfile
 from dataclasses import dataclass, field, replace
 
 from .host_folder import HostFolder, Layer, is_below, mounts_in
+from .sources import Sources, find_sources
+from .too_much import refusal
 
 _STANDARD_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _TOP_LEVEL = ("bin", "lib", "lib32", "lib64", "libx32", "sbin")
-#: Folders that what shows may lie in, but must not be itself: too much would show.
-_TOO_MUCH = frozenset(
-    {"/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/media", "/mnt", "/opt", "/proc"}
-    | {"/root", "/run", "/sbin", "/srv", "/sys", "/tmp", "/var", "/var/lib", "/var/tmp"}
-)
 #: Folders for temporary files. Programs expect them to be empty on a fresh machine, and a sandbox
 #: mounts its own file system over the last one.
 _SCRATCH = ("/tmp", "/var/tmp", "/run", "/dev/shm")
@@ -37,6 +33,8 @@ class HostImage:
         env: the environment that a process starts with.
         left_out: folders that do not show, and why.
         read_only: Python environments that sandboxes cannot write to, and why.
+        sources: those of packages that are installed as editable; their folders are among
+            `folders`.
     """
 
     folders: tuple[HostFolder, ...]
@@ -45,6 +43,7 @@ class HostImage:
     moved: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     read_only: dict[str, str] = field(default_factory=dict)
+    sources: Sources = field(default_factory=Sources)
 
 
 def host_image(*, root: bool) -> HostImage:
@@ -80,9 +79,11 @@ def host_image(*, root: bool) -> HostImage:
                 layer = "never"
             folders.append(HostFolder(path, prefix, layer))
     env = {"PATH": _search_path(folders, moved), "HOME": "/root", "LANG": "C.UTF-8"}
-    shown = [without_temporary_files(folder, left_out) for folder in folders]
+    sources = find_sources(folders)
+    left_out |= sources.left_out
+    shown = [without_temporary_files(each, left_out) for each in (*folders, *sources.folders)]
     folders = [folder for folder in shown if folder is not None]
-    return HostImage(tuple(folders), links, env, moved, left_out, read_only)
+    return HostImage(tuple(folders), links, env, moved, left_out, read_only, sources)
 
 
 def without_temporary_files(folder: HostFolder, left_out: dict[str, str]) -> HostFolder | None:
@@ -122,17 +123,6 @@ def _is_environment(prefix: str) -> bool:
 def _is_virtual(prefix: str) -> bool:
     """Whether it is the virtual environment, which works at any path, not the installation."""
     return prefix == os.path.realpath(sys.prefix) and sys.prefix != sys.base_prefix
-
-
-def refusal(prefix: str) -> str:
-    """Why a folder of the machine must not show; empty if it may."""
-    homes = {os.path.realpath(entry.pw_dir) for entry in pwd.getpwall()}
-    homes |= {os.path.realpath(os.path.expanduser("~"))}
-    if prefix in _TOO_MUCH:
-        return f"{prefix} is a system directory"
-    if prefix in homes and prefix != "/usr":
-        return f"{prefix} is a home directory"
-    return ""
 
 
 def _search_path(shown: list[HostFolder], moved: dict[str, str]) -> str:

@@ -1,0 +1,137 @@
+"""Names that files with credentials have by convention, and which no sandbox is shown.
+
+They apply to the sources of editable packages and to the project, not to system folders.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+#: Left out wherever they are: a lower-case pattern, and why.
+SECRET_NAMES = {
+    ".env": "variables with passwords and tokens",
+    ".env.*": "the same, for one environment",
+    "*.env": "the same",
+    ".envrc": "the same, for direnv",
+    ".netrc": "passwords of hosts, netrc(5)",
+    "_netrc": "the same",
+    ".pypirc": "tokens of package indexes",
+    ".npmrc": "tokens of npm registries",
+    ".yarnrc.yml": "tokens of npm registries",
+    ".git-credentials": "passwords of remotes",
+    ".htpasswd": "hashes of passwords",
+    ".pgpass": "passwords of PostgreSQL",
+    ".my.cnf": "passwords of MySQL",
+    ".dockercfg": "tokens of container registries",
+    ".docker": "tokens of container registries",
+    ".aws": "keys of Amazon's cloud",
+    ".azure": "tokens of Microsoft's cloud",
+    ".gcloud": "tokens of Google's cloud",
+    ".kube": "tokens of Kubernetes clusters",
+    "kubeconfig": "tokens of Kubernetes clusters",
+    ".modal.toml": "tokens of Modal",
+    ".ssh": "private keys",
+    ".gnupg": "private keys",
+    ".vault-token": "a token of Vault",
+    ".vault_pass*": "a password of Ansible",
+    ".terraformrc": "tokens of Terraform registries",
+    "terraform.tfstate*": "all values of a Terraform state, secret ones too",
+    ".secrets*": "what the name says",
+    "secrets.toml": "what the name says",
+    "secrets.yaml": "what the name says",
+    "secrets.yml": "what the name says",
+    "secrets.json": "what the name says",
+    "credentials.json": "what the name says",
+}
+#: Patterns of samples, which are made to be read.
+SAMPLE_NAMES = (".env.example", ".env.sample", ".env.template", ".env.dist", "example.env")
+#: Left out unless git tracks them: what is tracked, such as the keys of a test server, is no secret
+#: within the project.
+KEY_NAMES = {
+    "*.pem": "private keys",
+    "*.key": "private keys",
+    "*.p12": "private keys",
+    "*.pfx": "private keys",
+    "*.ppk": "private keys",
+    "*.jks": "private keys",
+    "*.keystore": "private keys",
+    "*.kdbx": "passwords",
+    "id_rsa": "private keys",
+    "id_dsa": "private keys",
+    "id_ecdsa": "private keys",
+    "id_ed25519": "private keys",
+    "service-account*.json": "keys of Google's cloud",
+}
+#: Directories of version control: addresses of remotes may have passwords in them, and old versions
+#: may have what was removed.
+VERSION_CONTROL = (".git", ".hg", ".svn", ".jj", ".bzr")
+
+
+def is_secret(name: str, *, tracked: bool = False) -> bool:
+    """Whether a file or directory of that name is left out.
+
+    Args:
+        name: the last part of its path.
+        tracked: whether git tracks it.
+    """
+    name = name.lower()
+    if name in VERSION_CONTROL:
+        return True
+    if any(fnmatchcase(name, pattern) for pattern in SAMPLE_NAMES):
+        return False
+    patterns = (*SECRET_NAMES, *(() if tracked else KEY_NAMES))
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def unwanted(
+    folder: str,
+    is_tracked: Callable[[str], bool] = lambda path: True,
+    skip: Callable[[str], bool] = lambda path: False,
+) -> Iterator[str]:
+    """Paths in a folder that are left out: secrets, and what is no file, directory or link.
+
+    A socket or a pipe would be a way to a program of the machine.
+
+    Args:
+        folder: where.
+        is_tracked: whether git tracks a path in it.
+        skip: whether a directory is left out anyway, so that nothing in it matters.
+    """
+    folders = [""]
+    while folders:
+        relative = folders.pop()
+        try:
+            entries = list(os.scandir(f"{folder}/{relative}"))
+        except OSError:
+            continue
+        for entry in entries:
+            path = f"{relative}/{entry.name}".lstrip("/")
+            if is_secret(entry.name, tracked=is_tracked(path)):
+                yield path
+            elif entry.is_dir(follow_symlinks=False):
+                if not skip(path):
+                    folders.append(path)
+            elif not entry.is_file(follow_symlinks=False) and not entry.is_symlink():
+                yield path
+
+
+def stamps(folder: str) -> list[tuple[str, int, int]]:
+    """Path, size and time of change of all files below a folder, which change with them."""
+    found = []
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if name != "__pycache__")
+        for name in sorted(names):
+            path = f"{parent}/{name}"
+            try:
+                info = os.lstat(path)
+            except FileNotFoundError:
+                continue
+            if stat.S_ISREG(info.st_mode):
+                found.append((path, info.st_size, info.st_mtime_ns))
+    return found
