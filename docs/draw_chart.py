@@ -3,29 +3,51 @@
     pytest-sandbox bench --json > bench.json
     python docs/draw_chart.py bench.json docs/snapshots.svg
 
-Needs `pip install -e '.[charts]'`. Containers are in it where they were measured: bench
-says which of them it could not, and why.
+Containers are in it where they were measured: bench says which of them it could not, and why. The
+chart has a background of its own, and colours for light and for dark pages.
 """
 
 import argparse
 import json
+import math
+from html import escape
 from pathlib import Path
 from typing import Any
 
-OURS, OTHERS = "#2f7d5b", "#9a9a9a"
-#: Name of a timing of bench -> what the chart calls it, and its colour.
+#: Name of a timing of bench -> what the chart calls it, and whether it is one of ours.
 BARS = {
-    "restore -> first output, from the pool": ("files, made ready ahead", OURS),
-    "restore -> first output": ("files", OURS),
-    "restore -> first output, 500 MB": ("files, 500 MB of them", OURS),
-    "memory restore -> answer, Python, 100 MB": ("running Python server, 100 MB", OURS),
-    "memory restore -> answer, Python, 500 MB": ("running Python server, 500 MB", OURS),
-    "memory restore -> answer, redis": ("running redis", OURS),
-    "memory restore -> answer, PostgreSQL": ("running PostgreSQL, 200,000 rows", OURS),
-    "PostgreSQL set up -> answer": ("PostgreSQL, set up again", OTHERS),
-    "podman commit + run -> output": ("files, podman commit + run", OTHERS),
-    "docker commit + run -> output": ("files, docker commit + run", OTHERS),
+    "restore -> first output, from the pool": ("files, made ready ahead", True),
+    "restore -> first output": ("files", True),
+    "restore -> first output, 500 MB": ("files, 500 MB of them", True),
+    "memory restore -> answer, Python, 100 MB": ("running Python server, 100 MB", True),
+    "memory restore -> answer, Python, 500 MB": ("running Python server, 500 MB", True),
+    "memory restore -> answer, redis": ("running redis", True),
+    "memory restore -> answer, PostgreSQL": ("running PostgreSQL, 200,000 rows", True),
+    "PostgreSQL set up -> answer": ("PostgreSQL, set up again", False),
+    "podman commit + run -> output": ("files, podman commit + run", False),
+    "docker commit + run -> output": ("files, docker commit + run", False),
 }
+#: Pixels: of the whole, up to where the bars begin, of their longest, and of one row.
+WIDTH, LEFT, LONGEST, ROW = 760, 250, 420, 30
+TOP = 56
+
+STYLE = """
+    text { font: 14px system-ui, sans-serif; fill: #1f2328; }
+    .title { font-size: 16px; font-weight: 600; }
+    .small { font-size: 12px; fill: #59636e; }
+    .page { fill: #ffffff; }
+    .grid { stroke: #d1d9e0; }
+    .ours { fill: #1f883d; }
+    .other { fill: #9198a1; }
+    @media (prefers-color-scheme: dark) {
+      text { fill: #f0f6fc; }
+      .small { fill: #9198a1; }
+      .page { fill: #0d1117; }
+      .grid { stroke: #3d444d; }
+      .ours { fill: #238636; }
+      .other { fill: #656c76; }
+    }
+"""
 
 
 def main() -> None:
@@ -34,32 +56,62 @@ def main() -> None:
     parser.add_argument("results", type=Path, help="what bench --json printed")
     parser.add_argument("chart", type=Path, help="where to write the chart, an SVG file")
     args = parser.parse_args()
-    draw(json.loads(args.results.read_text()), args.chart)
+    args.chart.write_text(draw(json.loads(args.results.read_text())))
 
 
-def draw(results: dict[str, Any], path: Path) -> None:
-    """Draw the bars that there are figures for."""
-    import matplotlib
-    import matplotlib.pyplot as plt
-
+def draw(results: dict[str, Any]) -> str:
+    """The chart as SVG: a bar for each figure there is, the fastest on top."""
     timings = {row["baseline"]: row["baseline_p50_ms"] for row in results["timings"]}
     timings |= {row["name"]: row["p50_ms"] for row in results["timings"]}
-    bars = [
-        (label, timings[name], colour) for name, (label, colour) in BARS.items() if name in timings
+    bars = sorted((timings[name], *BARS[name]) for name in BARS if name in timings)
+    bottom = TOP + ROW * len(bars)
+    ends = 10 ** math.ceil(math.log10(bars[-1][0]))
+    words = ", ".join(f"{label} {value:,.0f}" for value, label, _ in bars)
+    title = "From a prepared machine to its first answer in a test"
+    note = f"milliseconds, median, logarithmic scale ({results['versions']['machine']})"
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {bottom + 58}" role="img">',
+        f"  <title>{title}</title>",
+        f"  <desc>Milliseconds: {escape(words)}</desc>",
+        f"  <style>{STYLE}  </style>",
+        f'  <rect class="page" width="{WIDTH}" height="{bottom + 58}" rx="8"/>',
+        f'  <text class="title" x="20" y="32">{title}</text>',
+        *(
+            line
+            for power in range(int(math.log10(ends)) + 1)
+            for line in _mark(power, ends, bottom)
+        ),
+        *(
+            line
+            for row, (value, label, ours) in enumerate(bars)
+            for line in _bar(TOP + ROW * row, value, label, ends, "ours" if ours else "other")
+        ),
+        f'  <text class="small" x="{LEFT}" y="{bottom + 44}">{escape(note)}</text>',
+        "</svg>",
     ]
-    bars.reverse()  # the first one on top
-    matplotlib.use("svg")
-    matplotlib.rcParams.update({"svg.hashsalt": "pytest-sandbox", "font.size": 10})
-    figure, axes = plt.subplots(figsize=(8, 0.42 * len(bars) + 1.1), layout="constrained")
-    labels, values, colours = zip(*bars, strict=True)
-    drawn = axes.barh(labels, values, color=colours, height=0.66)
-    axes.bar_label(drawn, [f"{value:,.0f} ms" for value in values], padding=4)
-    axes.set_xscale("log")
-    axes.set_xlim(1, max(values) * 2.2)
-    axes.set_title("From a prepared machine to its first answer in a test", loc="left")
-    axes.set_xlabel(f"milliseconds, median ({results['versions']['machine']})")
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, metadata={"Date": None})
+    return "\n".join(lines) + "\n"
+
+
+def _across(value: float, ends: float) -> float:
+    """Pixels from 1 ms to a value."""
+    return round(LONGEST * math.log10(max(value, 1)) / math.log10(ends), 1)
+
+
+def _mark(power: int, ends: float, bottom: int) -> list[str]:
+    x, value = LEFT + _across(10**power, ends), f"{10**power:,}"
+    return [
+        f'  <path class="grid" d="M{x} {TOP - 4} V{bottom + 4}"/>',
+        f'  <text class="small" x="{x}" y="{bottom + 22}" text-anchor="middle">{value}</text>',
+    ]
+
+
+def _bar(y: int, value: float, label: str, ends: float, kind: str) -> list[str]:
+    length, size = _across(value, ends), f'height="{ROW - 8}" rx="2"'
+    return [
+        f'  <text x="{LEFT - 10}" y="{y + 19}" text-anchor="end">{escape(label)}</text>',
+        f'  <rect class="{kind}" x="{LEFT}" y="{y + 4}" width="{length}" {size}/>',
+        f'  <text x="{LEFT + length + 8}" y="{y + 19}">{value:,.0f} ms</text>',
+    ]
 
 
 if __name__ == "__main__":
