@@ -29,17 +29,22 @@ _LEVELS: tuple[dict[str, Callable[[int, int], int]], ...] = (
 _ASSIGNING = {"=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<=", ">>=", "++", "--"}
 
 
-def evaluate(text: str, value_of: Callable[[str], str]) -> int:
+def evaluate(text: str, value_of: Callable[[str], str], *, bash: bool) -> int:
     """The value of an expression, wrapped to 64 bits.
 
     Raises:
         SyntaxProblem: it is no expression, or divides by zero.
-        Unknown: it assigns.
+        Unknown: it assigns, or has what only bash has.
     """
-    return _wrap(_Evaluation(_tokens(text), value_of).whole())
+    try:
+        return _wrap(_Evaluation(_tokens(text, bash=bash), value_of, bash=bash).whole())
+    except SyntaxProblem:
+        if bash:  # which drops the line, and goes on with the next one
+            raise Unknown(f"the expression {text.strip()!r} in $((...))") from None
+        raise
 
 
-def _tokens(text: str) -> list[str]:
+def _tokens(text: str, *, bash: bool) -> list[str]:
     tokens, position = [], 0
     while position < len(text.rstrip()):
         found = _TOKEN.match(text, position)
@@ -53,12 +58,14 @@ def _tokens(text: str) -> list[str]:
 
 
 class _Evaluation:
-    def __init__(self, tokens: list[str], value_of: Callable[[str], str]) -> None:
+    def __init__(self, tokens: list[str], value_of: Callable[[str], str], *, bash: bool) -> None:
         self._tokens = tokens
         self._value_of = value_of
+        self._bash = bash
+        self._unused = 0  # depth of what is read, and whose value does not count
 
     def whole(self) -> int:
-        if not self._tokens:
+        if not self._tokens and self._bash:
             return 0
         value = self._choice()
         if self._tokens:
@@ -70,10 +77,18 @@ class _Evaluation:
         if self._tokens[:1] != ["?"]:
             return condition
         del self._tokens[0]
-        one = self._choice()
+        one = self._value(self._choice, used=bool(condition))
         self._expect(":")
-        two = self._choice()
+        two = self._value(self._choice, used=not condition)
         return one if condition else two
+
+    def _value(self, read: Callable[[], int], *, used: bool) -> int:
+        """Read a part; what is not used may divide by zero."""
+        self._unused += not used
+        try:
+            return read()
+        finally:
+            self._unused -= not used
 
     def _level(self, depth: int) -> int:
         if depth == len(_LEVELS):
@@ -81,7 +96,11 @@ class _Evaluation:
         value = self._level(depth + 1)
         while self._tokens and self._tokens[0] in _LEVELS[depth]:
             operator = self._tokens.pop(0)
-            value = _wrap(_LEVELS[depth][operator](value, self._level(depth + 1)))
+            used = bool(value) != {"&&": False, "||": True}.get(operator)
+            other = self._value(lambda: self._level(depth + 1), used=used)
+            if operator in "/%" and other == 0 and self._unused:
+                continue
+            value = _wrap(_LEVELS[depth][operator](value, other))
         return value
 
     def _unary(self) -> int:
@@ -94,23 +113,28 @@ class _Evaluation:
             self._expect(")")
             return value
         if token[:1].isdigit():
-            return _number(token)
+            return self._number(token)
         if token[:1].isalpha() or token[:1] == "_":
-            return _number(self._value_of(token) or "0")
+            return self._number(self._value_of(token) or "0")
         raise SyntaxProblem(f"arithmetic expression: {token!r} unexpected")
+
+    def _number(self, text: str) -> int:
+        digits = text.strip(" \t\n")
+        sign = -1 if digits[:1] == "-" else 1
+        digits = digits[1:] if digits[:1] in ("+", "-") else digits
+        try:
+            octal = len(digits) > 1 and digits[0] == "0" and digits.isdigit()
+            value = sign * int(digits, 8 if octal else 0) if "_" not in digits else None
+        except ValueError:
+            value = None
+        if value is None:  # bash would evaluate the text
+            raise SyntaxProblem(f"arithmetic expression: {text!r} is not a number")
+        return value if self._bash else min(max(value, -(1 << 63)), (1 << 63) - 1)
 
     def _expect(self, token: str) -> None:
         if self._tokens[:1] != [token]:
             raise SyntaxProblem(f"arithmetic expression: {token!r} expected")
         del self._tokens[0]
-
-
-def _number(text: str) -> int:
-    try:
-        octal = len(text) > 1 and text[0] == "0" and text.isdigit()
-        return int(text, 8 if octal else 0)
-    except ValueError:
-        raise SyntaxProblem(f"arithmetic expression: {text!r} is not a number") from None
 
 
 def _divide(a: int, b: int) -> int:

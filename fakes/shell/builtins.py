@@ -1,13 +1,20 @@
 """The commands of a shell that change the shell itself."""
 
+import errno
 import os
+import posixpath
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
+from ..files.inode import Regular
 from ..processes.process import Exit, SandboxProcess
-from ..programs import UTILITIES, NotSupported, complain, problem, run, signal_number
+from ..programs import NotSupported, complain, run, signal_number
 from .control import Break, Return
-from .state import ShellState, working_directory
+from .directories import cd, pwd
+from .inside import inside
+from .state import ShellState
+from .syntax import KEYWORDS
 from .variable_builtins import export, local, read, set_, unset
 
 Builtin = Callable[[ShellState, list[str]], Awaitable[int]]
@@ -19,14 +26,36 @@ async def colon(shell: ShellState, words: list[str]) -> int:
 
 
 async def dot(shell: ShellState, words: list[str]) -> int:
-    """Run a file in this shell."""
+    """Run a file in this shell; bash gives it arguments, and finds it in the working directory."""
     if len(words) < 2:
         raise NotSupported("no file")
-    text = read_script(shell.proc, words[1])
+    text = read_script(shell.proc, _script_path(shell, words[1]))
+    arguments = shell.arguments
+    if shell.bash and words[2:]:
+        shell.arguments = words[2:]
+    shell.sourcing += 1
     try:
         return await shell.run_text(text)
     except Return as error:
         return error.code
+    finally:
+        shell.sourcing -= 1
+        if shell.bash and words[2:]:
+            shell.arguments = arguments
+
+
+def _script_path(shell: ShellState, name: str) -> str:
+    """Where a script is that `.` runs: a name without a slash is looked up in `PATH`."""
+    if "/" in name:
+        return name
+    for folder in (shell.lookup("PATH") or "").split(":"):
+        path = posixpath.join(folder or ".", name)
+        with suppress(OSError):
+            if isinstance(shell.proc.fs.lookup(path, base=shell.proc.cwd), Regular):
+                return path
+    if not shell.bash:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
+    return name
 
 
 def read_script(proc: SandboxProcess, path: str) -> str:
@@ -40,32 +69,25 @@ def read_script(proc: SandboxProcess, path: str) -> str:
 
 async def break_(shell: ShellState, words: list[str]) -> int:
     """Leave a loop."""
-    raise Break(_count(words), again=False)
+    return await _leave(shell, words, again=False)
 
 
 async def continue_(shell: ShellState, words: list[str]) -> int:
     """Begin the next turn of a loop."""
-    raise Break(_count(words), again=True)
+    return await _leave(shell, words, again=True)
 
 
-async def cd(shell: ShellState, words: list[str]) -> int:
-    """Change the folder."""
-    proc = shell.proc
-    arguments = [word for word in words[1:] if word not in ("-L", "-P", "--")]
-    target = arguments[0] if arguments else shell.lookup("HOME") or "/"
-    if target == "-":
-        target = shell.lookup("OLDPWD") or ""
-    before = working_directory(proc)
-    try:
-        proc.chdir(target)
-    except OSError as error:
-        await complain(proc, shell.name, f"1: cd: {problem(error)}")
-        return 1 if shell.bash else 2
-    shell.assign("OLDPWD", before)
-    shell.assign("PWD", working_directory(proc))
-    if arguments[:1] == ["-"]:
-        await proc.say(working_directory(proc) + "\n")
-    return 0
+async def _leave(shell: ShellState, words: list[str], *, again: bool) -> int:
+    """Outside a loop, nothing happens."""
+    levels = _count(words)
+    if levels == 0 and shell.bash:
+        raise NotSupported("the level 0")
+    if levels == 0:
+        await complain(shell.proc, shell.name, f"1: {words[0]}: Illegal number: 0")
+        raise Exit(2)
+    if not shell.loops:
+        return 0
+    raise Break(min(levels, shell.loops), again=again)
 
 
 async def command(shell: ShellState, words: list[str]) -> int:
@@ -74,19 +96,24 @@ async def command(shell: ShellState, words: list[str]) -> int:
         return await _where(shell, words[2:])
     if len(words) < 2 or words[1].startswith("-"):
         raise NotSupported(" ".join(words[:2]))
+    if words[1] == "exec":
+        raise NotSupported("command exec")
     if words[1] in BUILTINS:
         return await BUILTINS[words[1]](shell, words[1:])
-    if words[1] in UTILITIES and words[1] in ("echo", "test", "[", "printf", "true", "false"):
-        return await run(shell.proc, UTILITIES[words[1]], words[1:])
+    utility = inside(words[1], bash=shell.bash)
+    if utility:
+        return await run(shell.proc, utility, words[1:])
     return (await shell.start(words[1:]).wait()).returncode
 
 
 async def _where(shell: ShellState, names: list[str]) -> int:
     code = 0
     for name in names:
-        found = name if name in BUILTINS or name in shell.functions else shell.which(name)
+        known = name in KEYWORDS or name in shell.functions or name == "exec"
+        known = known or name in builtins(shell) or inside(name, bash=shell.bash) is not None
+        found = name if known else shell.which(name)
         if found is None:
-            code = 127
+            code = 1 if shell.bash else 127
         else:
             await shell.proc.say(found + "\n")
     return code
@@ -104,6 +131,8 @@ async def exit_(shell: ShellState, words: list[str]) -> int:
 
 async def return_(shell: ShellState, words: list[str]) -> int:
     """Leave a function."""
+    if shell.bash and not shell.locals and not shell.sourcing:
+        raise NotSupported("return outside a function")
     raise Return(_code(words[1]) if len(words) > 1 else shell.last)
 
 
@@ -111,6 +140,8 @@ async def shift(shell: ShellState, words: list[str]) -> int:
     """Drop the first arguments."""
     count = _count(words)
     if count > len(shell.arguments):
+        if shell.bash:
+            return 1
         await complain(shell.proc, shell.name, "1: shift: can't shift that many")
         raise Exit(2)
     del shell.arguments[:count]
@@ -148,16 +179,22 @@ async def umask(shell: ShellState, words: list[str]) -> int:
 
 async def wait(shell: ShellState, words: list[str]) -> int:
     """Wait for what runs in the background; a signal with a trap interrupts."""
-    wanted = [job for job in shell.jobs if not words[1:] or str(job.pid) in words[1:]]
-    code = 127 if words[1:] and not wanted else 0
-    for job in wanted:
-        number = await _wait_for(shell, job)
-        if number:
-            return 128 + number
-        assert job.status is not None
-        code = job.status.returncode if words[1:] else 0
-        shell.jobs.remove(job)
-    return code
+    code = 0
+    for word in words[1:] or [str(job.pid) for job in shell.jobs]:
+        if not word.isdigit():
+            raise NotSupported(f"the job {word!r}")
+        job = next((job for job in shell.jobs if job.pid == int(word)), None)
+        if job is not None:
+            number = await _wait_for(shell, job)
+            if number:
+                return 128 + number
+            assert job.status is not None
+            shell.jobs.remove(job)
+            shell.codes[job.pid] = job.status.returncode
+        code = shell.codes.get(int(word), 127)
+    if not words[1:] and shell.bash:  # which then forgets how they ended
+        shell.codes.clear()
+    return code if words[1:] else 0
 
 
 async def _wait_for(shell: ShellState, job: SandboxProcess) -> int:
@@ -179,12 +216,6 @@ def _code(word: str) -> int:
     return int(word)
 
 
-#: Commands whose assignments stay, and whose failed redirections end the shell.
-SPECIAL = frozenset(
-    (":", ".", "break", "continue", "eval", "exec", "exit", "export", "return", "set", "shift",
-     "trap", "unset")
-)  # fmt: skip
-
 BUILTINS: dict[str, Builtin] = {
     ":": colon,
     ".": dot,
@@ -197,6 +228,7 @@ BUILTINS: dict[str, Builtin] = {
     "exit": exit_,
     "export": export,
     "local": local,
+    "pwd": pwd,
     "read": read,
     "return": return_,
     "set": set_,
@@ -206,6 +238,12 @@ BUILTINS: dict[str, Builtin] = {
     "unset": unset,
     "wait": wait,
 }
+
+
+def builtins(shell: ShellState) -> dict[str, Builtin]:
+    """Those of `sh`, or of bash."""
+    return BUILTINS if shell.bash else {n: b for n, b in BUILTINS.items() if n != "source"}
+
 
 #: Commands that real shells have and this one has not.
 NOT_BUILTIN = frozenset(

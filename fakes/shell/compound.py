@@ -52,19 +52,23 @@ async def _turn(shell: ShellState, body: CommandList) -> tuple[int, bool]:
     """One turn of a loop: the code, and whether to leave the loop."""
     await asyncio.sleep(0)
     shell.proc.check()
+    shell.loops += 1
     try:
         return await shell.run(body), False
     except Break as error:
         if error.levels > 1:
             raise Break(error.levels - 1, again=error.again) from None
         return 0, not error.again
+    finally:
+        shell.loops -= 1
 
 
 async def _case(shell: ShellState, command: Case) -> int:
     text = await shell.expansion.text(command.word)
     for patterns, body in command.branches:
         for pattern in patterns:
-            if (await shell.expansion.pattern(pattern)).match(text):
+            matcher = await shell.expansion.pattern(pattern)
+            if matcher.matches(shell.expansion.bytes_only(text)):
                 return await shell.run(body)
     return 0
 

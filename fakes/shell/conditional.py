@@ -38,8 +38,8 @@ async def _check(proc: SandboxProcess, expansion: Expansion, words: tuple[Word, 
         return await expansion.text(words[0]) != ""
     operator = _literal(words[1] if len(words) == 3 else words[0])
     if len(words) == 3 and operator in _EQUAL:
-        matched = (await expansion.pattern(words[2])).match(await expansion.text(words[0]))
-        return (matched is not None) == (operator != "!=")
+        text = expansion.bytes_only(await expansion.text(words[0]))
+        return (await expansion.pattern(words[2])).matches(text) == (operator != "!=")
     if (len(words) == 2 and operator[:1] == "-") or (len(words) == 3 and operator in _OTHERS):
         arguments = [await expansion.text(word) for word in words]
         return await UTILITIES["test"](proc, ("test", *arguments)) == 0

@@ -1,4 +1,10 @@
-"""Exceptions that leave a loop, a function or a script of a shell."""
+"""Which commands are special, and exceptions that leave a loop, a function or a script."""
+
+#: Commands whose assignments stay, and whose failed redirections end the shell.
+SPECIAL = frozenset(
+    (":", ".", "break", "continue", "eval", "exec", "exit", "export", "return", "set", "shift",
+     "trap", "unset")
+)  # fmt: skip
 
 
 class Break(Exception):

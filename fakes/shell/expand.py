@@ -1,6 +1,6 @@
 """From words of a script to the arguments of a command."""
 
-import fnmatch
+import os
 import re
 from collections.abc import Iterable
 from typing import Protocol
@@ -8,11 +8,12 @@ from typing import Protocol
 from ..files.inode import Directory
 from ..processes.process import SandboxProcess
 from .arithmetic import evaluate
+from .patterns import Piece, ShellPattern, characters, magic
 from .syntax import Arithmetic, CommandList, Literal, Parameter, Part, Tilde, Word
-from .words import SyntaxProblem
+from .words import SyntaxProblem, Unknown
 
-#: A piece of a field, and whether patterns in it are only text.
-Piece = tuple[str, bool]
+_DECLARED = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
+_LOCALES = ("LC_ALL", "LC_CTYPE", "LANG")
 _BREAK = None  # between two fields
 
 
@@ -21,6 +22,7 @@ class Variables(Protocol):
 
     proc: SandboxProcess
     arguments: list[str]
+    bash: bool
 
     def lookup(self, name: str) -> str | None:
         """The value of a variable or a special parameter."""
@@ -41,13 +43,26 @@ class Expansion:
     def __init__(self, shell: Variables) -> None:
         self._shell = shell
 
+    @property
+    def bash(self) -> bool:
+        """Whether the shell was called as bash."""
+        return self._shell.bash
+
     async def fields(self, words: Iterable[Word]) -> list[str]:
-        """All expansions, splitting and patterns included: the arguments of a command."""
+        """All expansions, splitting and patterns included: the arguments of a command.
+
+        What `export` and `local` assign is not split.
+        """
         found: list[str] = []
         for word in words:
-            if len(word) == 1 and isinstance(part := word[0], Literal) and not _magic(part.text):
-                found.append(part.text)
-                continue
+            part = word[0] if word else None
+            if isinstance(part, Literal):
+                if len(word) == 1 and not magic(part.text):
+                    found.append(part.text)
+                    continue
+                if found[:1] in (["export"], ["local"]) and _DECLARED.match(part.text):
+                    found.append(await self.text(word))
+                    continue
             for pieces in await self._split(word):
                 found += self._paths(pieces)
         return found
@@ -56,15 +71,30 @@ class Expansion:
         """Expansion without splitting or patterns: a value, a path, a document."""
         return "".join([text for text, _ in await self._joined(word)])
 
-    async def pattern(self, word: Word) -> "re.Pattern[str]":
+    async def pattern(self, word: Word) -> ShellPattern:
         """A word as a pattern: what was quoted counts as text."""
-        return compile_pattern(await self._joined(word))
+        return ShellPattern(await self._joined(word))
+
+    def bytes_only(self, text: str) -> str:
+        """A text whose characters are counted or compared.
+
+        Raises:
+            Unknown: it has characters of several bytes, and the locale of bash says so.
+        """
+        if self._shell.bash and not text.isascii():
+            locale = next((v for name in _LOCALES if (v := self._shell.lookup(name))), "")
+            if "utf" in locale.lower():
+                raise Unknown("a pattern or length of a text that is not ASCII, in UTF-8,")
+        return text
 
     async def _joined(self, word: Word) -> list[Piece]:
         pieces: list[Piece] = []
         for part in word:
             found = await self._part(part, split=False)
-            pieces += [(" ", True) if piece is None else piece for piece in found]
+            ifs = self._shell.lookup("IFS")
+            star = not self._shell.bash or (isinstance(part, Parameter) and part.name == "*")
+            between = ifs[:1] if star and ifs is not None else " "
+            pieces += [(between, True) if piece is None else piece for piece in found]
         return pieces
 
     async def _split(self, word: Word) -> list[list[Piece]]:
@@ -81,17 +111,24 @@ class Expansion:
         if isinstance(part, Literal):
             return [(part.text, part.quoted)]
         if isinstance(part, Tilde):
-            return [(self._shell.lookup("HOME") or "~", True)]
+            home = self._shell.lookup("HOME")
+            if home is None and self._shell.bash:
+                home = "/root"  # as the machine's list of users has it
+            return [("~" if home is None else home, bool(home) or self._shell.bash)]
         if isinstance(part, Parameter):
             return await self._parameter(part, split=split)
         if isinstance(part, Arithmetic):
-            value = str(evaluate(await self.text(part.expression), self._number_of))
+            expression = await self.text(part.expression)
+            value = str(evaluate(expression, self._number_of, bash=self._shell.bash))
         else:
             value = await self._shell.output_of(part.script)
         return self._cut(value, quoted=part.quoted, split=split)
 
     def _number_of(self, name: str) -> str:
-        return self._shell.lookup(name) or "0"
+        value = self._shell.lookup(name)
+        if value is None and self._shell.bash and self._shell.unset_is_an_error(name):
+            raise Unknown(f"the unset variable {name} in $((...)), with set -u,")
+        return value or "0"
 
     async def _parameter(self, part: Parameter, *, split: bool) -> list[Piece | None]:
         shell = self._shell
@@ -99,18 +136,21 @@ class Expansion:
             return self._all_arguments(part, split=split)
         value = " ".join(shell.arguments) if part.name in ("@", "*") else shell.lookup(part.name)
         operator = part.operator
-        if operator == "length":
-            return [(str(len(value or "")), part.quoted)]
-        if operator[:1] in ("%", "#"):
-            pieces = await self._joined(part.word)
-            return self._cut(_trim(value or "", operator, pieces), quoted=part.quoted, split=split)
-        unset = value is None or (operator[:1] == ":" and value == "")
         kind = operator[-1:]
+        if value is None and kind in ("", "h", "%", "#") and shell.unset_is_an_error(part.name):
+            raise SyntaxProblem(f"{part.name}: parameter not set")
+        if operator == "length" and shell.bash and part.name in ("@", "*"):
+            return [(str(len(shell.arguments)), part.quoted)]
+        if operator == "length":
+            return [(str(len(characters(self.bytes_only(value or "")))), part.quoted)]
+        if operator[:1] in ("%", "#"):
+            pattern = ShellPattern(await self._joined(part.word))
+            cut = pattern.trim(self.bytes_only(value or ""), operator)
+            return self._cut(cut, quoted=part.quoted, split=split)
+        unset = value is None or (operator[:1] == ":" and value == "")
         if kind == "+":
             return [] if unset else await self._word(part, split=split)
         if not unset or not kind:
-            if value is None and shell.unset_is_an_error(part.name):
-                raise SyntaxProblem(f"{part.name}: parameter not set")
             return self._cut(value or "", quoted=part.quoted, split=split)
         if kind == "?":
             message = await self.text(part.word) or "parameter not set"
@@ -160,9 +200,9 @@ class Expansion:
 
     def _paths(self, pieces: list[Piece]) -> list[str]:
         text = "".join([text for text, _ in pieces])
-        if not any(_magic(text) for text, quoted in pieces if not quoted):
+        if not any(magic(text) for text, quoted in pieces if not quoted):
             return [text]
-        return sorted(self._glob(pieces)) or [text]
+        return sorted(self._glob(pieces), key=os.fsencode) or [text]
 
     def _glob(self, pieces: list[Piece]) -> list[str]:
         steps: list[list[Piece]] = [[]]
@@ -173,7 +213,7 @@ class Expansion:
         found = [""]
         for index, step in enumerate(steps):
             plain = "".join([text for text, _ in step])
-            wild = any(_magic(text) for text, quoted in step if not quoted)
+            wild = any(magic(text) for text, quoted in step if not quoted)
             slash = "/" if index < len(steps) - 1 else ""
             found = [
                 path + name + slash
@@ -185,12 +225,18 @@ class Expansion:
     def _matching(self, path: str, step: list[Piece]) -> list[str]:
         proc = self._shell.proc
         try:
-            names = proc.fs.names(proc.fs.folder(path or ".", base=proc.cwd))
+            names = list(proc.fs.names(proc.fs.folder(path or ".", base=proc.cwd)))
         except OSError:
             return []
-        pattern = compile_pattern(step)
-        hidden = step[0][0].startswith(".")
-        return [name for name in names if pattern.match(name) and (hidden or name[0] != ".")]
+        pattern = ShellPattern(step)
+        hidden = "".join([text for text, _ in step]).startswith(".")
+        if not self._shell.bash:  # which leaves them out, from 5.2 on
+            names += [".", ".."]
+        return [
+            name
+            for name in names
+            if (hidden or name[0] != ".") and pattern.matches(self.bytes_only(name))
+        ]
 
     def _exists(self, path: str) -> bool:
         proc = self._shell.proc
@@ -199,30 +245,6 @@ class Expansion:
         except OSError:
             return False
         return not path.endswith("/") or isinstance(inode, Directory)
-
-
-def compile_pattern(pieces: Iterable[Piece]) -> "re.Pattern[str]":
-    """A pattern of the shell as a regular expression that matches whole texts."""
-    parts = []
-    for text, quoted in pieces:
-        parts.append(re.sub(r"([*?[])", r"[\1]", text) if quoted else text)
-    return re.compile(fnmatch.translate("".join(parts)))
-
-
-def _magic(text: str) -> bool:
-    return any(character in text for character in "*?[")
-
-
-def _trim(value: str, operator: str, pieces: list[Piece]) -> str:
-    """Cut the shortest or longest match off the start (`#`) or the end (`%`)."""
-    pattern = compile_pattern(pieces)
-    cuts: Iterable[int] = range(len(value) + 1)
-    if (len(operator) == 2) == (operator[0] == "#"):
-        cuts = reversed(range(len(value) + 1))
-    for cut in cuts:
-        if pattern.match(value[:cut] if operator[0] == "#" else value[cut:]):
-            return value[cut:] if operator[0] == "#" else value[:cut]
-    return value
 
 
 def _separate(value: str, ifs: str) -> list[str]:

@@ -6,6 +6,7 @@ What is not read is refused by name: a script means here what it means to a real
 import re
 from typing import TYPE_CHECKING
 
+from .control import SPECIAL
 from .simple_commands import SimpleCommandReader
 from .syntax import (
     AndOr,
@@ -21,7 +22,7 @@ from .syntax import (
     Redirected,
     Word,
 )
-from .words import Unknown
+from .words import SyntaxProblem, Unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,30 +50,52 @@ def parse(text: str, *, bash: bool = False) -> CommandList:
         Unknown: names a construct that is not known here.
     """
     reader = _Parser(text, bash=bash)
-    script = reader.script()
-    if reader.position < len(text):
-        reader.unexpected()
+    try:
+        script = reader.script()
+        if reader.position < len(text):
+            reader.unexpected()
+    except SyntaxProblem as error:
+        error.before = CommandList(reader.whole_lines)
+        raise
     return script
 
 
 class _Parser(SimpleCommandReader):
-    """Recursive descent, straight on the characters."""
+    """Recursive descent, straight on the characters.
+
+    Attributes:
+        whole_lines: the commands of the lines that came before the present one.
+    """
+
+    whole_lines: tuple[AndOr, ...] = ()
+    _depth = 0
 
     def script(self) -> CommandList:
         """Commands up to a word or a character that ends the construct around them."""
         items: list[AndOr] = []
+        self._depth += 1
         while True:
+            if self._depth == 1 and self.peek("\n"):
+                self.whole_lines = tuple(items)
             self.lines()
+            self._refuse_fall_through()
             if self.at_end() or self.peek(")") or self.peek(";;") or self.keyword() in _CLOSING:
                 break
             items.append(self._and_or())
             self.blanks()
+            self._refuse_fall_through()
+            if items[-1].background:
+                continue
             if self.peek(";;") or not (self.peek("\n") or self.accept(";")):
-                if items[-1].background:
-                    continue
                 break
+            self.blanks()
+        self._depth -= 1
         self._finish_documents_at_end()
         return CommandList(tuple(items))
+
+    def _refuse_fall_through(self) -> None:
+        if self.bash and self.peek(";&"):
+            raise Unknown("the end ;& of a case")
 
     def _and_or(self) -> AndOr:
         first = self._pipeline()
@@ -83,13 +106,14 @@ class _Parser(SimpleCommandReader):
             self.lines()
             rest.append((operator, self._pipeline()))
             self.blanks()
-        background = self.peek("&") and not self.peek("&>") and bool(self.take(1))
+        both = self.bash and self.peek("&>")
+        background = self.peek("&") and not both and bool(self.take(1))
         return AndOr(first, tuple(rest), background)
 
     def _pipeline(self) -> Pipeline:
         negated = False
         self.blanks()
-        while self.keyword() == "!":
+        while self.keyword() == "!" and (self.bash or not negated):
             self.word_end("!")
             negated = not negated
             self.blanks()
@@ -97,7 +121,7 @@ class _Parser(SimpleCommandReader):
         self.blanks()
         while self.peek("|") and not self.peek("||"):
             self.take(1)
-            if self.peek("&"):
+            if self.bash and self.peek("&"):
                 raise Unknown("the pipe |&")
             self.lines()
             commands.append(self._command())
@@ -122,10 +146,12 @@ class _Parser(SimpleCommandReader):
             body = self.script()
             self.expect(")")
             return Group(self._filled(body), subshell=True)
-        if keyword in _CLOSING or keyword == "in":
+        if keyword in _CLOSING or keyword in ("in", "!"):
             self.unexpected()
         function = _FUNCTION.match(self.text, self.position)
         if function:
+            if not self.bash and (function[1] in SPECIAL or not _NAME.fullmatch(function[1])):
+                raise SyntaxProblem("Bad function name")
             self.position = function.end()
             self.lines()
             return Function(function[1], self._command())

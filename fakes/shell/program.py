@@ -34,6 +34,7 @@ def shell_program(name: str) -> Program:
 
 async def _script(shell: Shell, words: list[str], letters: str) -> str:
     if "c" in letters:
+        shell.invoked = "c"
         if not words:
             raise OSError(errno.EINVAL, "-c requires an argument")
         shell.name, shell.arguments = (words[1] if len(words) > 1 else shell.name), words[2:]
@@ -41,6 +42,7 @@ async def _script(shell: Shell, words: list[str], letters: str) -> str:
     if words:
         shell.name, shell.arguments = words[0], words[1:]
         return read_script(shell.proc, words[0])
+    shell.invoked = "s"
     parts = []
     while data := await shell.proc.read(0, 65536):
         parts.append(data)

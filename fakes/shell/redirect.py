@@ -55,7 +55,7 @@ async def apply(
         OSError: a file cannot be opened, or a descriptor is not open.
     """
     for redirect in redirects:
-        operator, target = redirect.operator, await expansion.text(redirect.target)
+        operator, target = redirect.operator, await _target(expansion, redirect)
         if operator == "text":
             _place(fds, redirect.fd, Document(os.fsencode(target)))
         elif operator in ("<&", ">&"):
@@ -65,6 +65,20 @@ async def apply(
             if operator.startswith("&"):
                 _place(fds, 2, opened.share())
             _place(fds, 1 if operator.startswith("&") else redirect.fd, opened)
+
+
+async def _target(expansion: Expansion, redirect: Redirect) -> str:
+    """The text or the path of a redirection; bash expands a path as an argument.
+
+    Raises:
+        OSError: `EINVAL`, it is not one path.
+    """
+    if redirect.operator == "text" or not expansion.bash:
+        return await expansion.text(redirect.target)
+    found = await expansion.fields([redirect.target])
+    if len(found) != 1:
+        raise OSError(errno.EINVAL, "ambiguous redirect")
+    return found[0]
 
 
 def _duplicate(fds: dict[int, Description], fd: int, operator: str, target: str) -> None:

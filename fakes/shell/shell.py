@@ -8,10 +8,11 @@ from contextlib import AbstractAsyncContextManager
 
 from ..processes.description import Description
 from ..processes.process import Exit, SandboxProcess
-from ..programs import UTILITIES, NotSupported, complain, execute, posix_echo, problem, refuse, run
-from .builtins import BUILTINS, NOT_BUILTIN, SPECIAL
+from ..programs import NotSupported, complain, execute, problem, refuse, run
+from .builtins import NOT_BUILTIN, builtins
 from .compound import COMPOUNDS
-from .control import Break, CannotFork, Return
+from .control import SPECIAL, Break, CannotFork, Return
+from .inside import inside
 from .parse import parse
 from .redirect import apply, redirected
 from .state import ShellState
@@ -28,9 +29,6 @@ from .syntax import (
 )
 from .words import SyntaxProblem, Unknown
 
-#: Utilities that a shell runs itself, in its own process.
-_INSIDE = frozenset(("[", "echo", "false", "kill", "printf", "pwd", "test", "true"))
-
 
 class Shell(ShellState):
     """A shell that runs scripts; see `ShellState` for its arguments."""
@@ -44,29 +42,38 @@ class Shell(ShellState):
     def copy(self, proc: SandboxProcess) -> "Shell":
         """A shell with the same state in another process: a subshell."""
         other = Shell(proc, self.name, self.arguments, bash=self.bash)
-        other.pid = self.pid
+        other.pid, other.folder, other.invoked = self.pid, self.folder, self.invoked
         other.variables = dict(self.variables)
         other.exported = set(self.exported)
         other.functions = dict(self.functions)
         other.options = set(self.options)
         other.last, other.last_job = self.last, self.last_job
-        other._trusting = self._trusting
+        other._trusting, other.loops = self._trusting, 0 if self.bash else self.loops
+        other.sourcing = self.sourcing
+        other.locals = [{} for _ in self.locals]
         return other
 
     # Running.
 
     async def run_text(self, text: str) -> int:
-        """Parse and run a script, in this shell."""
+        """Parse and run a script, in this shell, which ends if no shell would run it."""
         try:
-            return await self.run(parse(text, bash=self.bash))
-        except SyntaxProblem as error:
-            await complain(self.proc, self.name, f"1: Syntax error: {error}")
-            return 2
+            script = await self._parsed(text)
+            return 2 if script is None else await self.run(script)
         except RecursionError:
             await complain(self.proc, self.name, "1: Syntax error: nested too deeply")
             return 2
-        except Unknown as error:
-            return await refuse(self.proc, self.name, str(error))
+
+    async def _parsed(self, text: str) -> CommandList | None:
+        try:
+            return parse(text, bash=self.bash)
+        except SyntaxProblem as error:
+            if error.before:
+                await self.run(error.before)
+            await complain(self.proc, self.name, f"1: Syntax error: {error}")
+            if not self.bash:
+                raise Exit(2) from None
+            return None
 
     async def run(self, script: CommandList) -> int:
         """Run commands one after another; the code of the last."""
@@ -138,12 +145,21 @@ class Shell(ShellState):
         self.last_job, self.last = child.pid, 0
 
     def _fork(
-        self, command: Command, fds: dict[int, Description], *passed_on: Description
+        self,
+        command: Command,
+        fds: dict[int, Description],
+        *passed_on: Description,
+        substituted: bool = False,
     ) -> SandboxProcess:
-        """Run a command in a subshell, which alone keeps what is `passed_on`."""
+        """Run a command in a subshell, which alone keeps what is `passed_on`.
+
+        Where its output is substituted, bash does not end it for `set -e`.
+        """
 
         async def main(proc: SandboxProcess) -> int:
             shell = self.copy(proc)
+            if substituted and self.bash:
+                shell.options.discard("e")
             return await shell.whole(lambda: shell.run_command(command, alone=True))
 
         try:
@@ -173,7 +189,8 @@ class Shell(ShellState):
             return await body()
         except SyntaxProblem as error:
             await complain(self.proc, self.name, f"1: {error}")
-            return 2
+            whole = self.invoked == "c" and self.proc.pid == self.pid
+            return 2 if not self.bash else 127 if whole else 1
         except Unknown as error:
             return await refuse(self.proc, self.name, str(error))
         except CannotFork as error:
@@ -215,22 +232,47 @@ class Shell(ShellState):
     async def _simple(self, command: Simple, *, alone: bool) -> int:
         self.last_substitution = 0
         words = await self.expansion.fields(command.words)
-        values = {n: await self.expansion.text(word) for n, word in command.assignments}
         if "x" in self.options and words:
             await self.proc.complain("+ " + " ".join(words))
         try:
             if not words:
-                for name, value in values.items():
-                    self.assign(name, value)
-                async with self._redirected(command.redirects):
-                    return self.last_substitution
+                return await self._assign(command)
+            values = await self._values(command)
             return await self._words(words, values, command.redirects, alone=alone)
         except OSError as error:
             if error.errno == errno.EPIPE:
                 raise
             await complain(self.proc, self.name, f"1: {problem(error)}")
             code = 1 if self.bash else 2
-            return code if not words or words[0] not in SPECIAL else _fatal(code)
+            ends = not self.bash and words and words[0] in SPECIAL
+            return _fatal(code) if ends else code
+
+    async def _assign(self, command: Simple) -> int:
+        """Assign, one after another; in `sh` only if the files of the redirections open."""
+        try:
+            async with self._redirected(command.redirects):
+                pass
+        except OSError:
+            if self.bash:
+                await self._assign(Simple(command.assignments))
+            raise
+        for name, word in command.assignments:
+            self.assign(name, await self.expansion.text(word))
+        return self.last_substitution
+
+    async def _values(self, command: Simple) -> dict[str, str]:
+        """What is assigned for one command; each expansion sees the assignments before it."""
+        values: dict[str, str] = {}
+        before: dict[str, str | None] = {}
+        try:
+            for name, word in command.assignments:
+                values[name] = await self.expansion.text(word)
+                before.setdefault(name, self.variables.get(name))
+                self.variables[name] = values[name]
+        finally:
+            for name, old in before.items():
+                self.restore(name, old)
+        return values
 
     async def _words(
         self,
@@ -243,19 +285,23 @@ class Shell(ShellState):
         name = words[0]
         if name == "exec":
             return await self._exec(words[1:], values, redirects)
-        builtin = BUILTINS.get(name)
+        builtin, utility = builtins(self).get(name), inside(name, bash=self.bash)
         scripted = builtin is None and self._scripted(words)
-        if name in self.functions or builtin or (name in _INSIDE and not scripted):
+        if name in self.functions or builtin or (utility and not scripted):
             async with self._redirected(redirects), self.assigned(values, keep=name in SPECIAL):
-                if name in self.functions and name not in SPECIAL:
+                if name in self.functions and (self.bash or name not in SPECIAL):
                     return await self._call(self.functions[name], words[1:])
                 if builtin:
                     return await self._builtin(builtin, words)
-                utility = posix_echo if name == "echo" and not self.bash else UTILITIES[name]
+                assert utility is not None
                 return await run(self.proc, utility, words)
         if name in NOT_BUILTIN and not scripted:
             return await refuse(self.proc, self.name, f"the command {name}")
         environment = {**self.environment(), **values}
+        # A path for commands that was unset, or not exported, is no path for `execve(2)`.
+        if "PATH" not in environment and not scripted and self.which(name) is None:
+            await complain(self.proc, self.name, f"1: {name}: not found")
+            return 127
         if alone and not self.traps:
             await self._apply(redirects, self.proc.fds)
             self.proc.argv = (self.name,)
@@ -301,12 +347,13 @@ class Shell(ShellState):
     async def _call(self, body: Command, arguments: list[str]) -> int:
         before, self.arguments = self.arguments, arguments
         self.locals.append({})
+        loops, self.loops = self.loops, 0
         try:
             return await self.run_command(body)
         except Return as error:
             return error.code
         finally:
-            self.arguments = before
+            self.arguments, self.loops = before, loops
             for name, value in self.locals.pop().items():
                 self.restore(name, value)
 
@@ -317,9 +364,13 @@ class Shell(ShellState):
             await self._apply(redirects, self.proc.fds)
         except OSError as error:
             await complain(self.proc, self.name, f"1: {problem(error)}")
+            if self.bash:
+                return 1
             raise Exit(2) from None
         if not words:
             return 0
+        if self.which(words[0]) is not None:
+            self.traps.clear()
         self.proc.argv = (self.name,)
         raise Exit(await execute(self.proc, words, {**self.environment(), **values}))
 
@@ -336,7 +387,8 @@ class Shell(ShellState):
         reader, writer = self.proc.pipe()
         parts = []
         try:
-            child = self._fork(Group(script), {**self.proc.fds, 1: writer}, writer)
+            fds = {**self.proc.fds, 1: writer}
+            child = self._fork(Group(script), fds, writer, substituted=True)
             while data := await reader.read(65536):
                 self.proc.hold(len(data))
                 parts.append(data)

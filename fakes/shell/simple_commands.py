@@ -1,6 +1,7 @@
 """Reads what a shell command is made of besides other commands: simple commands and conditions."""
 
 import re
+from collections.abc import Sequence
 from typing import NoReturn
 
 from .syntax import (
@@ -19,6 +20,7 @@ _RESERVED = re.compile(
 )
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\+?=|\[)")
 _REDIRECT = re.compile(r"(\d*)(&>>|&>|<<<|<<-|<<|<>|<&|>&|>>|>\||<|>)")
+_NUMBERED = re.compile(r"\d+[<>]")
 
 
 class SimpleCommandReader(WordReader):
@@ -39,7 +41,7 @@ class SimpleCommandReader(WordReader):
             if assignment is not None:
                 assignments.append(assignment)
                 continue
-            word = self.word()
+            word = self.word(assignment=self._declares(words))
             if word is None:
                 break
             words.append(word)
@@ -59,6 +61,13 @@ class SimpleCommandReader(WordReader):
         if self.peek("("):
             raise Unknown("an array")
         return found[1], self.word(assignment=True) or ()
+
+    def _declares(self, words: Sequence[Word]) -> bool:
+        """Whether the next word is an assignment of `export` or `local`."""
+        return (
+            words[:1] in ([(Literal("export"),)], [(Literal("local"),)])
+            and _ASSIGNMENT.match(self.text, self.position) is not None
+        )
 
     def redirects(self) -> tuple[Redirect, ...]:
         """The redirections that follow a compound command."""
@@ -81,6 +90,8 @@ class SimpleCommandReader(WordReader):
             raise Unknown(f"the process substitution {operator}(...)")
         fd = int(number) if number else 0 if operator[0] == "<" else 1
         self.blanks()
+        if not self.bash and (operator == "<<<" or _NUMBERED.match(self.text, self.position)):
+            self.unexpected()
         if operator in ("<<", "<<-"):
             return self.document(fd, strip=operator == "<<-")
         target = self.word()

@@ -5,9 +5,20 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from ..condition import Condition
+from ..files.inode import Regular
+from ..processes.kernel import DEFAULT_PATH
 from ..processes.process import SandboxProcess
 from .expand import Expansion
 from .syntax import Command, CommandList
+from .words import Unknown
+
+#: Variables that shells fill in themselves, and this one does not.
+_DYNAMIC = frozenset(("LINENO", "PPID"))
+_DYNAMIC_IN_BASH = frozenset(
+    ("BASH", "BASHPID", "BASH_VERSION", "BASH_SOURCE", "BASH_VERSINFO", "EPOCHREALTIME",
+     "EPOCHSECONDS", "EUID", "FUNCNAME", "GROUPS", "HOSTNAME", "HOSTTYPE", "MACHTYPE", "OSTYPE",
+     "PIPESTATUS", "RANDOM", "SECONDS", "SHELLOPTS", "SHLVL", "SRANDOM", "UID", "_")
+)  # fmt: skip
 
 
 class ShellState(ABC):
@@ -18,7 +29,12 @@ class ShellState(ABC):
         name: `$0`.
         arguments: `$1` and so on.
         bash: whether it was called as bash.
+
+    Attributes:
+        invoked: `c` for a script in its arguments, `s` for one that it reads from its input.
     """
+
+    invoked = ""
 
     def __init__(
         self, proc: SandboxProcess, name: str, arguments: Sequence[str], *, bash: bool
@@ -28,14 +44,19 @@ class ShellState(ABC):
         self.arguments = list(arguments)
         self.bash = bash
         self.pid = proc.pid
+        self.folder = _named_folder(proc)  # by which links it was reached, too
         # A shell takes no separators from outside, and knows its folder better than the caller.
-        self.variables = {**proc.env, "IFS": " \t\n", "PWD": working_directory(proc)}
+        self.variables = {"PATH": DEFAULT_PATH, "OPTIND": "1", "PS4": "+ ", **proc.env}
+        self.variables |= {"IFS": " \t\n", "PWD": self.folder}
         self.exported = {*proc.env, "PWD"}
         self.functions: dict[str, Command] = {}
         self.locals: list[dict[str, str | None]] = []
         self.options: set[str] = set()
         self.traps: dict[int, str] = {}
         self.jobs: list[SandboxProcess] = []
+        self.codes: dict[int, int] = {}  # of the jobs that were waited for
+        self.loops = 0  # around the present command
+        self.sourcing = 0  # scripts that are run with `.`
         self.last = 0
         self.last_job: int | None = None
         self.last_substitution = 0
@@ -57,9 +78,19 @@ class ShellState(ABC):
             "$": str(self.pid),
             "#": str(len(self.arguments)),
             "!": None if self.last_job is None else str(self.last_job),
-            "-": "".join(sorted(option for option in self.options if len(option) == 1)),
+            "-": self._flags(),
         }
-        return special[name] if name in special else self.variables.get(name)
+        value = special[name] if name in special else self.variables.get(name)
+        if value is None and (name in _DYNAMIC or (self.bash and name in _DYNAMIC_IN_BASH)):
+            raise Unknown(f"the variable {name}")
+        return value
+
+    def _flags(self) -> str:
+        """What `$-` is; both shells have an order of their own."""
+        order, always = ("aehuxB", "hB") if self.bash else ("uaxe", "")
+        return "".join(c for c in order if c in self.options or c in always) + (
+            self.invoked if self.bash or self.invoked == "s" else ""
+        )
 
     def assign(self, name: str, value: str) -> None:
         """Set a variable."""
@@ -97,10 +128,13 @@ class ShellState(ABC):
 
     def which(self, name: str) -> str | None:
         """The path of a program, or `None`."""
+        path = {"PATH": self.variables.get("PATH", "")}
         try:
-            return self.proc.kernel.find(name, self.environment(), self.proc.cwd)
+            found = self.proc.kernel.find(name, path, self.proc.cwd)
+            inode = self.proc.fs.lookup(found, base=self.proc.cwd)
         except OSError:
             return None
+        return found if isinstance(inode, Regular) and inode.mode & 0o111 else None
 
     def on_signal(self, number: int) -> None:
         """A signal with a trap arrived; the trap runs after the command under way."""
@@ -128,6 +162,18 @@ class ShellState(ABC):
     @abstractmethod
     async def output_of(self, script: CommandList) -> str:
         """What a script prints, without the line ends at its end."""
+
+
+def _named_folder(proc: SandboxProcess) -> str:
+    """The working directory as the caller names it, if that is right."""
+    named = proc.env.get("PWD", "")
+    if named[:1] == "/" and not {".", ".."} & set(named.split("/")):
+        try:
+            if proc.fs.folder(named, base=proc.cwd) == proc.cwd:
+                return named
+        except OSError:
+            pass
+    return working_directory(proc)
 
 
 def working_directory(proc: SandboxProcess) -> str:

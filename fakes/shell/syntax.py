@@ -3,6 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+#: Words that are no commands where a command may begin.
+KEYWORDS = frozenset(
+    ("if", "then", "elif", "else", "fi", "for", "while", "until", "do", "done", "case", "esac",
+     "in", "{", "}", "!")
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Literal:

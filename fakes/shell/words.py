@@ -17,7 +17,13 @@ from .syntax import (
 
 
 class SyntaxProblem(Exception):
-    """A script that no shell would run."""
+    """A script that no shell would run.
+
+    Attributes:
+        before: what a shell has run when it comes to the line that is wrong.
+    """
+
+    before: CommandList | None = None
 
 
 class Unknown(Exception):
@@ -193,6 +199,8 @@ class WordReader:
 
     def _dollar(self, *, quoted: bool) -> list[Part]:
         self.position += 1
+        while self.accept("\\\n"):
+            pass
         if self.peek("(("):
             return [self._arithmetic(quoted=quoted)]
         if self.accept("("):
@@ -203,6 +211,8 @@ class WordReader:
             return [self._braced(quoted=quoted)]
         if self.bash and not quoted and self.accept("'"):
             return [self._ansi()]
+        if self.bash and self.peek("["):
+            raise Unknown("the arithmetic $[...]")
         if self.bash and not quoted and self.peek('"'):
             raise Unknown('the translated string $"..."')
         name = _PLAIN.match(self.text, self.position)
@@ -253,10 +263,13 @@ class WordReader:
             what = self.text[self.position : self.position + 1]
             raise Unknown(f"the expansion ${{{name[0]}{what}...}}")
         self.position = operator.end()
-        return Parameter(name[0], operator[0], self._until_brace(quoted=quoted), quoted)
+        # Quotes in a pattern count even inside double quotes.
+        inside = quoted and operator[0][0] not in "%#"
+        return Parameter(name[0], operator[0], self._until_brace(quoted=inside), quoted)
 
     def _until_brace(self, *, quoted: bool) -> Word:
         parts: list[Part] = []
+        tilde_ends, self._tilde_ends = self._tilde_ends, _ENDS | set("/}")
         while not self.accept("}"):
             if self.at_end():
                 raise SyntaxProblem("missing '}'")
@@ -266,6 +279,7 @@ class WordReader:
                 parts.append(Literal(self.take(1)))
             else:
                 parts += self._part(first=not parts, ends=_ENDS | {"}"})
+        self._tilde_ends = tilde_ends
         return tuple(parts)
 
     def _part_in_quotes(self) -> list[Part]:
@@ -318,8 +332,10 @@ class WordReader:
     def document(self, fd: int, *, strip: bool) -> Redirect:
         """A here-document: its delimiter now, its text when the line ends."""
         word = self.word()
-        if word is None or not all(isinstance(part, Literal) for part in word):
+        if word is None:
             self.unexpected()
+        if not all(isinstance(part, Literal) for part in word):
+            raise Unknown("an expansion in the delimiter of a here-document")
         literals = [part for part in word if isinstance(part, Literal)]
         parts: list[Part] = []
         delimiter = "".join(part.text for part in literals)
@@ -333,13 +349,13 @@ class WordReader:
             lines = []
             while not self.at_end():
                 end = self.text.find("\n", self.position)
-                end = len(self.text) if end < 0 else end
+                end = len(self.text) if end < 0 else end + 1
                 line = self.text[self.position : end]
-                self.position = min(end + 1, len(self.text))
+                self.position = end
                 line = line.lstrip("\t") if strip else line
-                if line == delimiter:
+                if line.removesuffix("\n") == delimiter:
                     break
-                lines.append(line + "\n")
+                lines.append(f"{line}\n" if self.bash and line[-1:] != "\n" else line)
             text = "".join(lines)
             parts += [Literal(text, quoted=True)] if quoted else self._inner(text).quoted_parts("")
 
