@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
+from pytest_sandbox._shared import relative_path
 from pytest_sandbox._shared.tar import writer
 from pytest_sandbox._shared.tar.member import Member, MemberKind, TarError
 from pytest_sandbox._shared.tar.reader import Reader
@@ -90,27 +91,33 @@ class _MemoryTarget(Target):
         self._fs = fs
         self._top = top
         self._parts: tuple[str, ...] = ()
-        self._folder = top  # the entered one
+        self._folders = [top]  # the directories on the way to the entered one, and that
         self._made: set[tuple[str, ...]] = {()} if made else set()
 
     def enter(self, parts: tuple[str, ...], *, make: bool) -> None:
         """Enter a directory."""
         if parts != self._parts:
-            self._folder = self._find(parts, make=make)
+            self._folders = self._find(parts, make=make)
             self._parts = parts
 
-    def _find(self, parts: tuple[str, ...], *, make: bool) -> Node:
-        done = len(self._parts) if parts[: len(self._parts)] == self._parts else 0
-        folder = self._folder if done else self._top
+    @property
+    def _folder(self) -> Node:
+        return self._folders[-1]
+
+    def _find(self, parts: tuple[str, ...], *, make: bool) -> list[Node]:
+        """The directories on the way to one; those on the way to the entered one are known."""
+        done = relative_path.shared(self._parts, parts)
+        folders = self._folders[: done + 1]
         for depth, part in enumerate(parts[done:], done + 1):
             if make:
                 with suppress(FileExistsError):
-                    self._fs.mkdir(part, 0o755, base=folder)
+                    self._fs.mkdir(part, 0o755, base=folders[-1])
                     self._made.add(parts[:depth])
-            folder = self._fs.node(part, base=folder, follow=False)
+            folder = self._fs.node(part, base=folders[-1], follow=False)
             if not isinstance(self._fs.inode(folder), Directory):
                 fail(errno.ENOTDIR, part)
-        return folder
+            folders.append(folder)
+        return folders
 
     def file(self, name: str, member: Member, contents: Iterable[tuple[int, bytes]]) -> None:
         """Make a regular file."""
@@ -133,10 +140,9 @@ class _MemoryTarget(Target):
 
     def hard_link(self, name: str, member: Member, source: tuple[str, ...]) -> None:
         """Make another name of a file."""
-        self._find(source[:-1], make=False)  # no link on the way
+        *_, folder = self._find(source[:-1], make=False)
         self._remove(name)
-        path = "/".join((*self._parts, name))
-        self._fs.link("/".join(source), path, base=self._top)
+        self._fs.link(source[-1], name, base=folder, path_base=self._folder)
 
     def special(self, name: str, member: Member) -> None:
         """Refuse it."""

@@ -165,10 +165,26 @@ class Filesystem:
         """Make a character device that behaves as the one called `device`; `mknod(2)`."""
         self._create(path, self._vacant(path, TOP), lambda n: Device(n, mode, 0, device))
 
-    def link(self, source: str, path: str, *, base: Node = TOP, follow: bool = False) -> None:
-        """Give a file a second name; `link(2)`."""
+    def link(
+        self,
+        source: str,
+        path: str,
+        *,
+        base: Node = TOP,
+        path_base: Node | None = None,
+        follow: bool = False,
+    ) -> None:
+        """Give a file a second name; `linkat(2)`.
+
+        Args:
+            source: the file.
+            path: the name.
+            base: where relative paths begin.
+            path_base: where `path` begins, if that is another directory.
+            follow: if `source` is a symbolic link, name what it leads to.
+        """
         node = self.node(source, base=base, follow=follow)
-        place = self._vacant(path, base)
+        place = self._vacant(path, base if path_base is None else path_base)
         mount, inode = self.mounts.of(node), self.inode(node)
         self._check_writable(place.directory, path)
         if mount is not self.mounts.of(place.directory):

@@ -21,6 +21,13 @@ def parts(path: str) -> tuple[str, ...]:
     return names
 
 
+def shared(one: tuple[str, ...], other: tuple[str, ...]) -> int:
+    """How many names two paths have in common from the top down."""
+    if other[: len(one)] == one:
+        return len(one)
+    return next(count for count, name in enumerate(one) if other[count : count + 1] != (name,))
+
+
 def stays_inside(target: str, depth: int) -> bool:
     """Whether a link in a directory `depth` levels down cannot lead above level 0.
 

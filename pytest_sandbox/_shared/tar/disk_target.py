@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 
+from .. import relative_path
 from .unpack import Target
 
 TYPE_CHECKING = False
@@ -14,7 +15,10 @@ if TYPE_CHECKING:
     from .member import Member
     from .unpack import Parts
 
+    _Identity = tuple[int, int]
+
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_LINK_ATTEMPTS = 100
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -38,6 +42,8 @@ class DiskTarget(Target):
     def __init__(self, path: str, *, made: bool = False) -> None:
         self._top = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._parts: Parts = ()
+        # Of the top and of the directories on the way to the entered one.
+        self._identities = [_identity(self._top)]
         self._made: set[Parts] = {()} if made else set()
         self.folder = os.dup(self._top)  # of the entered directory
 
@@ -50,23 +56,49 @@ class DiskTarget(Target):
         """Enter a directory."""
         if parts == self._parts:
             return
-        folder = self._open(parts, make=make)
+        folder, identities = self._open(parts, make=make)
         os.close(self.folder)
-        self.folder, self._parts = folder, parts
+        self.folder, self._parts, self._identities = folder, parts, identities
 
-    def _open(self, parts: Parts, *, make: bool) -> int:
-        # Down from the entered directory if it is on the way: else a deep tree would be walked from
-        # the top for each of its levels.
-        done = len(self._parts) if parts[: len(self._parts)] == self._parts else 0
-        folder = os.dup(self.folder if done else self._top)
+    def _open(self, parts: Parts, *, make: bool) -> tuple[int, list[_Identity]]:
+        """Open a directory, and tell what was on the way.
+
+        From the entered directory up, then down: else a deep tree would be walked from the top for
+        each of its levels.
+        """
+        shared = relative_path.shared(self._parts, parts)
+        above = self._above(shared) if len(self._parts) - shared <= shared else None
+        folder, done = (os.dup(self._top), 0) if above is None else (above, shared)
+        identities = self._identities[: done + 1]
         for depth, part in enumerate(parts[done:], done + 1):
             try:
                 below, made = self.step(part, folder, make=make)
             finally:
                 os.close(folder)
             folder = below
+            identities.append(_identity(folder))
             if made:
                 self._made.add(parts[:depth])
+        return folder, identities
+
+    def _above(self, depth: int) -> int | None:
+        """Open a directory above the entered one; none if a program has moved one meanwhile.
+
+        In a directory that was moved, `..` leads to where it is now.
+        """
+        folder = os.dup(self.folder)
+        for expected in reversed(self._identities[depth:-1]):
+            try:
+                above = os.open("..", _FOLDER, dir_fd=folder)
+            except OSError:  # for want of a right to search it, for example
+                above = None
+            os.close(folder)
+            if above is None:
+                return None
+            folder = above
+            if _identity(folder) != expected:
+                os.close(folder)
+                return None
         return folder
 
     def step(self, name: str, folder: int, *, make: bool) -> tuple[int, bool]:
@@ -114,18 +146,33 @@ class DiskTarget(Target):
 
     def hard_link(self, name: str, member: Member, source: Parts) -> None:
         """Make another name of a file."""
-        folder = self._open(source[:-1], make=False)
+        folder, _ = self._open(source[:-1], make=False)
         try:
             self.check_source(folder, source[-1], member)
             with self.replacing(name) as part:
+                self._link(folder, source[-1], part)
+        finally:
+            os.close(folder)
+
+    def _link(self, folder: int, source: str, name: str) -> None:
+        """Make another name, link(2).
+
+        A file that is replaced by another right after the kernel has found its name has no name any
+        more: `ENOENT`, vfs_link() in fs/namei.c. Another unpacking of the same tar does that.
+        """
+        for _ in range(_LINK_ATTEMPTS):
+            try:
                 os.link(
-                    *(source[-1], part),
+                    *(source, name),
                     src_dir_fd=folder,
                     dst_dir_fd=self.folder,
                     follow_symlinks=False,
                 )
-        finally:
-            os.close(folder)
+                return
+            except FileNotFoundError as error:  # noqa: PERF203 - each turn is an attempt
+                os.lstat(source, dir_fd=folder)  # unless there is none
+                replaced = error
+        raise replaced
 
     def complete(self, member: Member) -> None:
         """Give the entered directory its attributes, unless it was there before."""
@@ -143,6 +190,11 @@ class DiskTarget(Target):
         """Give a link, a device or a pipe in the entered directory its time."""
         times = (member.mtime_ns, member.mtime_ns)
         os.utime(name, ns=times, dir_fd=self.folder, follow_symlinks=False)
+
+
+def _identity(fd: int) -> _Identity:
+    info = os.fstat(fd)
+    return info.st_dev, info.st_ino
 
 
 def _write(fd: int, offset: int, data: bytes) -> None:

@@ -21,11 +21,18 @@ TREE = (
 )
 LONG_FOLDER = "/".join("d" * 200 for _ in range(3))
 LONG_NAME = "n" * 255
+DEEP = "/d" * 1000
 
 
 async def make_tree(task: Task) -> None:
     """A tree with something of everything, in `/srv/t`."""
     await sh(task, TREE, LONG_FOLDER, LONG_NAME)
+
+
+async def make_deep_tree(task: Task, top: str) -> None:
+    """A tree of a thousand levels, and a file at its bottom."""
+    await soon(task.files.mkdir(f"{top}{DEEP}", parents=True), "mkdir")
+    await sh(task, f"printf deep > {top}{DEEP}/f")
 
 
 async def packed(task: Task, path: str) -> bytes:
@@ -348,3 +355,14 @@ async def check_deep_paths(engine: Engine) -> None:
         for path in ("/srv/t", "/srv/v"):
             await soon(files.remove(path, recursive=True), "remove")
         equal(await soon(files.listdir("/srv"), "listdir"), [], "what is left")
+
+
+async def check_deep_trees(engine: Engine) -> None:
+    """A tree of a thousand levels, about as many as a path can say, is packed and unpacked."""
+    async with a_task(engine) as task:
+        await make_deep_tree(task, "/srv/t")
+        data = await soon(packed(task, "/srv/t"), "pack")
+        await soon(task.files.unpack("/srv/u", chunks(data)), "unpack")
+        equal(await sh(task, f"cat /srv/u{DEEP}/f"), b"deep", "the file at the bottom")
+        await soon(task.files.remove("/srv/u", recursive=True), "remove")
+        await fails(ENOENT, task.files.stat("/srv/u"), "stat of what was removed")

@@ -11,7 +11,7 @@ from ... import (
     UnknownImage,
 )
 from ..calls import export, forget, load
-from ..files.trees import make_tree
+from ..files.trees import DEEP, make_deep_tree, make_tree
 from ..lab import a_lab
 from ..support import Interrupted, chunks, equal, raises, sh, soon
 from ..tree_state import assert_same, tree_state
@@ -51,6 +51,19 @@ async def check_a_loaded_snapshot_is_the_same(engine: Engine) -> None:
         equal(
             await sh(again, "cd /srv; echo *; cat again/new"), b"again\ntwo\nmore\n", "the next one"
         )
+
+
+async def check_deep_trees(engine: Engine) -> None:
+    """A tree of a thousand levels is exported and loaded."""
+    if not isinstance(engine, SupportsExport):
+        return
+    async with a_lab(engine) as lab:
+        source = await lab.task()
+        await make_deep_tree(source, "/srv/t")
+        data = await exported(engine, await lab.snapshot(source))
+        image = lab.forget_later(await soon(load(engine, chunks(data)), "load()"))
+        shown = await sh(await lab.copy(image), f"cat /srv/t{DEEP}/f")
+        equal(shown, b"deep", "the file at the bottom")
 
 
 async def check_a_loaded_snapshot_is_independent(engine: Engine) -> None:

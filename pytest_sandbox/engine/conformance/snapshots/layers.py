@@ -11,9 +11,9 @@ from stat import S_IMODE
 from tarfile import DIRTYPE, FIFOTYPE, SYMTYPE
 
 from ... import Capability, Engine, Task
-from ..files.trees import make_tree, member, tar
+from ..files.trees import DEEP, make_deep_tree, make_tree, member, tar
 from ..lab import Lab, a_lab
-from ..support import chunks, equal, sh, soon
+from ..support import chunks, equal, sh, soon, start
 from ..tree_state import TreeState, assert_same, tree_state
 
 NEEDS = frozenset({Capability.SNAPSHOT})
@@ -302,6 +302,17 @@ async def check_long_paths(engine: Engine) -> None:
         for _ in range(2):
             source = await lab.copy(await lab.snapshot(source))
             equal(await sh(source, f"cd /srv; {up} cat f"), b"deep\n", "the deepest file")
+
+
+async def check_deep_trees(engine: Engine) -> None:
+    """A tree of a thousand levels is stored, of an idle task and of one in which programs run."""
+    async with a_lab(engine) as lab:
+        source = await lab.task()
+        await make_deep_tree(source, "/srv/t")
+        for _ in range(2):
+            source = await lab.copy(await lab.snapshot(source))
+            equal(await sh(source, f"cat /srv/t{DEEP}/f"), b"deep", "the file at the bottom")
+            await start(source, "sleep", "100000")
 
 
 async def check_changes_of_the_system(engine: Engine) -> None:
