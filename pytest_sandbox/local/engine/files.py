@@ -29,6 +29,7 @@ from ..protocol.jobs import (
     UnpackJob,
     WatchJob,
 )
+from .file_threads import FileThreads
 from .links.job_link import JobLink
 from .open_file import LocalOpenFile
 
@@ -53,6 +54,7 @@ class LocalFiles(Files):
     def __init__(self, link: AgentLink) -> None:
         self._link = link
         self._opened: set[LocalOpenFile] = set()
+        self._threads = FileThreads()
 
     async def open(self, path: str, flags: int, mode: int = 0o666) -> OpenFile:
         """Open a regular file."""
@@ -63,7 +65,7 @@ class LocalFiles(Files):
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             os.close(fd)
             raise OSError(errno.EIO, "the sandbox did not send the file", path)
-        return LocalOpenFile(fd, path, self._opened, self._link.running)
+        return LocalOpenFile(fd, path, self._opened, self._link.running, self._threads)
 
     async def stat(self, path: str, *, follow: bool = False) -> Entry:
         """Describe a path."""

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pytest_sandbox.engine import OpenFile, TaskEnded
 
+from . import file_threads
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .file_threads import FileThreads
+
 _T = TypeVar("_T")
-#: Bytes that are moved on the event loop: a thread costs more than copying them.
-_INLINE = 256 * 1024
 
 
 class LocalOpenFile(OpenFile):
@@ -25,75 +27,77 @@ class LocalOpenFile(OpenFile):
         path: for messages.
         opened: the task's open files.
         running: unset while nothing may change the task's files.
+        threads: those of the task.
     """
 
     def __init__(
-        self, fd: int, path: str, opened: set[LocalOpenFile], running: asyncio.Event
+        self,
+        fd: int,
+        path: str,
+        opened: set[LocalOpenFile],
+        running: asyncio.Event,
+        threads: FileThreads,
     ) -> None:
         self._fd: int | None = fd
         self._path = path
         self._opened = opened
         self._running = running
+        self._threads = threads
         self._ended = False
-        # Files of the kernel's own (in /proc, say) may block, and have no size to tell them by.
-        self._plain = os.fstat(fd).st_size > 0 or _is_ordinary(fd)
         opened.add(self)
 
     async def pread(self, offset: int, size: int) -> bytes:
         """Up to `size` bytes at `offset`."""
-        return await self._run(size, lambda fd: os.pread(fd, size, offset))
+        return await self._run(lambda fd: os.pread(fd, size, offset))
 
     async def pwrite(self, offset: int, data: bytes) -> None:
         """Write all of `data` at `offset`, or at the end if open for appending."""
-        await self._run(len(data), lambda fd: _write_all(fd, offset, data))
+        await self._run(lambda fd: _write_all(fd, offset, data))
 
     async def size(self) -> int:
         """Bytes in the file now."""
-        return await self._run(0, lambda fd: os.fstat(fd).st_size)
+        return await self._run(lambda fd: os.fstat(fd).st_size)
 
     async def truncate(self, size: int) -> None:
         """Cut or extend the file."""
-        await self._run(0, lambda fd: os.ftruncate(fd, size))
+        await self._run(lambda fd: os.ftruncate(fd, size))
 
     async def close(self) -> None:
         """Release the file."""
-        self.release()
-
-    def release(self) -> None:
-        """Close at once."""
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
-            self._opened.discard(self)
+        fd, self._fd = self._fd, None
+        if fd is not None:
+            try:
+                await asyncio.shield(asyncio.wrap_future(file_threads.close(fd)))
+            finally:
+                self._opened.discard(self)
 
     def task_ended(self) -> None:
         """The sandbox is gone; an open file would keep a part of it."""
         self._ended = True
-        self.release()
+        self._opened.discard(self)
+        fd, self._fd = self._fd, None
+        if fd is not None:
+            file_threads.close(fd)
 
-    async def _run(self, size: int, work: Callable[[int], _T]) -> _T:
-        await self._running.wait()
-        if self._ended:
-            raise TaskEnded("the task has ended")
-        if self._fd is None:
-            raise OSError(errno.EBADF, "the file is closed", self._path)
+    async def _run(self, work: Callable[[int], _T]) -> _T:
+        async def prepare() -> Callable[[], _T]:
+            await self._running.wait()
+            if self._ended:
+                raise TaskEnded("the task has ended")
+            if self._fd is None:
+                raise OSError(errno.EBADF, "the file is closed", self._path)
+            # A copy, since `close` may come while the thread uses it, and the number could be
+            # another file's by then.
+            copy = os.dup(self._fd)
+            return lambda: _and_close(copy, work)
+
         try:
-            if self._plain and size <= _INLINE:
-                return work(self._fd)
-            # A copy, since `release` may close the file while the thread uses it, and the number
-            # could be another file's by then.
-            return await asyncio.to_thread(_with_copy, os.dup(self._fd), work)
+            return await self._threads.run(prepare)
         except OSError as error:
             raise OSError(error.errno, error.strerror, self._path) from None
 
 
-def _is_ordinary(fd: int) -> bool:
-    """Whether an empty file is one of a filesystem with blocks: the kernel's own have none."""
-    return os.fstatvfs(fd).f_blocks > 0
-
-
-def _with_copy(fd: int, work: Callable[[int], _T]) -> _T:
-    """Use a copy of a descriptor, which may be closed meanwhile, and close the copy."""
+def _and_close(fd: int, work: Callable[[int], _T]) -> _T:
     try:
         return work(fd)
     finally:
