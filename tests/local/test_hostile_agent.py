@@ -1,10 +1,12 @@
 """Whatever sits at the other end of a sandbox's socket: nothing hurts the engine, nothing hangs."""
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
-from collections.abc import AsyncIterator
+import struct
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -143,9 +145,107 @@ async def test_descriptors_that_were_not_asked_for_are_closed(peer: Peer, messag
     peer.sock.close()
     await asyncio.wait([pending])
     pending.exception()
-    os.set_blocking(read, False)
-    assert os.read(read, 1) == b""  # the end: nothing holds the other side
-    os.close(read)
+    await ended(read)
+
+
+async def ended(pipe: int) -> None:
+    """Return when nothing holds the other side of a pipe any more."""
+    os.set_blocking(pipe, False)
+    while True:
+        with contextlib.suppress(BlockingIOError):
+            assert os.read(pipe, 1) == b""
+            os.close(pipe)
+            return
+        await asyncio.sleep(0)
+
+
+class Lingering:
+    """A connection whose last close(2) waits, for longer than a test may take: socket(7)."""
+
+    def __init__(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self.sock = socket.create_connection(listener.getsockname())
+            self.peer, _ = listener.accept()
+        self.sock.setblocking(False)
+        with contextlib.suppress(BlockingIOError):  # as much as fits, so that some is not received
+            while True:
+                self.sock.send(bytes(65536))
+        linger = struct.pack("ii", True, 600)
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+
+    def given_by(self, peer: Peer, message: Any, more: int = 0) -> None:
+        """Have the hostile end send it, and keep nothing of it."""
+        peer.say(message, *[self.sock.fileno()] * (1 + more))
+        self._keep_nothing()
+
+    def hidden_in(self, other: socket.socket) -> None:
+        """Have another socket hold it, unread."""
+        socket.send_fds(other, [b"x"], [self.sock.fileno()])
+        self._keep_nothing()
+
+    def _keep_nothing(self) -> None:
+        # Not the last one, so it does not wait.
+        self.sock.close()
+
+    def end(self) -> None:
+        """Let the close return: what waits for the peer hears that it is gone."""
+        self.peer.close()
+
+
+@pytest.fixture
+def lingering() -> Iterator[Lingering]:
+    lingering = Lingering()
+    yield lingering
+    lingering.end()
+
+
+@pytest.mark.parametrize("more", [0, 1, 20])
+async def test_a_connection_that_lingers_does_not_stop_the_engine(
+    peer: Peer, lingering: Lingering, more: int
+) -> None:
+    pending = await ask(peer)
+    lingering.given_by(peer, ["StatAnswer", 1, {}], more)
+
+    with pytest.raises(TaskEnded, match="broke the protocol"):
+        await pending
+
+
+async def test_one_that_lingers_inside_of_another_does_not_either(
+    peer: Peer, lingering: Lingering
+) -> None:
+    left, right = socket.socketpair()
+    lingering.hidden_in(left)
+    pending = asyncio.ensure_future(LocalFiles(peer.link).open("/f", os.O_RDONLY))
+    await asyncio.sleep(0)
+    peer.say(["DescriptorAnswer", 1, {}], right.fileno())
+    right.close()
+    left.close()
+
+    with pytest.raises(OSError, match="did not send the file"):
+        await pending
+
+
+async def test_nor_does_one_that_is_not_read_any_more(peer: Peer, lingering: Lingering) -> None:
+    lingering.given_by(peer, ["AgentReady", 0, {}])
+
+    peer.link.close()
+
+    assert peer.lost == 1
+
+
+async def test_nor_a_connection_that_was_asked_for(peer: Peer, lingering: Lingering) -> None:
+    pending = asyncio.ensure_future(LocalPorts(peer.link).connect(80))
+    await asyncio.sleep(0)
+    lingering.given_by(peer, ["DescriptorAnswer", 1, {}])
+    while not pending.done():  # it counts as established once there is room
+        with contextlib.suppress(BlockingIOError):
+            lingering.peer.recv(4096, socket.MSG_DONTWAIT)
+        await asyncio.sleep(0)
+    connection = await pending
+
+    await connection.close()
+
+    assert await connection.read(1) == b""
 
 
 async def test_descriptors_that_come_just_when_their_caller_leaves_are_closed(peer: Peer) -> None:
@@ -161,9 +261,7 @@ async def test_descriptors_that_come_just_when_their_caller_leaves_are_closed(pe
     with pytest.raises(asyncio.CancelledError):
         await pending
     await asyncio.sleep(0)
-    os.set_blocking(read, False)
-    assert os.read(read, 1) == b""  # the end: nothing holds the other side
-    os.close(read)
+    await ended(read)
 
 
 async def test_a_terminal_instead_of_a_file_is_refused(peer: Peer) -> None:

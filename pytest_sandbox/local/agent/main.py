@@ -91,7 +91,7 @@ class Agent:
         # The engine waits for the answer to each number, so what makes no sense gets one too.
         except BadMessage as error:
             refusal = OSError(errno.EPROTO, str(error), "")
-            wire.send(self._sock, Failed.of(refusal), number=error.number)
+            self._tell(Failed.of(refusal), number=error.number)
             return True
         if request is None:
             return False
@@ -104,9 +104,29 @@ class Agent:
             answer = Failed.of(OSError(errno.EIO, repr(error), ""))
         finally:
             wire.close_all(fds)
-        wire.send(self._sock, answer, passed, number=number)
-        wire.close_all(list(passed))
+        try:
+            self._tell(answer, passed, number=number)
+        finally:
+            wire.close_all(list(passed))
         return True
+
+    def _tell(self, message: Message, passed: tuple[int, ...] = (), *, number: int = 0) -> None:
+        """Send a message to the engine; raises only if the engine is gone."""
+        while (error := self._send(message, passed, number)) is not None:
+            # Programs of the sandbox may have used up what the kernel has for it: memory, or
+            # ETOOMANYREFS for descriptors that are sent and not received, unix(7).
+            if passed:
+                message, passed = Failed.of(_explained(error)), ()
+            time.sleep(_ATTEMPT)
+
+    def _send(self, message: Message, passed: tuple[int, ...], number: int) -> OSError | None:
+        try:
+            wire.send(self._sock, message, passed, number=number)
+        except ConnectionError:
+            raise
+        except OSError as error:
+            return error
+        return None
 
     def _reap(self) -> bool:
         """Collect the dead; False once the main process is among them.
@@ -124,7 +144,7 @@ class Agent:
             process = self._processes.pop(pid, None)
             if process is not None:
                 status = os.waitstatus_to_exitcode(status)
-                wire.send(self._sock, messages.ProcessExited(process=process, status=status))
+                self._tell(messages.ProcessExited(process=process, status=status))
             # PID 1 then exits, and the kernel kills whatever else is in its pid namespace:
             # pid_namespaces(7).
             if pid == self._main:
@@ -213,3 +233,10 @@ class Agent:
         finally:
             job.close()
         return Succeeded(), ()
+
+
+def _explained(error: OSError) -> OSError:
+    if error.errno != errno.ETOOMANYREFS:
+        return error
+    text = "programs of the sandbox have sent too many descriptors that were not received yet"
+    return OSError(error.errno, text, "")

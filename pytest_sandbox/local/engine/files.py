@@ -30,6 +30,7 @@ from ..protocol.jobs import (
     WatchJob,
 )
 from .file_threads import FileThreads
+from .links import foreign
 from .links.job_link import JobLink
 from .open_file import LocalOpenFile
 
@@ -63,7 +64,7 @@ class LocalFiles(Files):
         # A hostile program may answer in the agent's place, and send a FIFO: to read it would stop
         # the whole engine.
         if not stat.S_ISREG(os.fstat(fd).st_mode):
-            os.close(fd)
+            foreign.close([fd])
             raise OSError(errno.EIO, "the sandbox did not send the file", path)
         return LocalOpenFile(fd, path, self._opened, self._link.running, self._threads)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from pytest_sandbox.engine import Connection, InvalidSpec, TaskEnded
 
 from ..protocol.agent import ConnectRequest
+from .links import foreign
 from .ready import finish, watch
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ class LocalConnection(Connection):
         if sock is not None:
             self._loop.remove_reader(sock)
             self._loop.remove_writer(sock)
-            sock.close()
+            foreign.close([sock.detach()])
             self._opened.discard(self)
         for future in self._waiting:
             finish(future)
@@ -204,7 +205,6 @@ def _checked(fd: int, family: socket.AddressFamily) -> socket.socket:
             socket.IPPROTO_TCP,
         ):
             return sock
-        sock.close()
-    else:
-        os.close(fd)
+        fd = sock.detach()
+    foreign.close([fd])
     raise OSError(errno.EIO, "the sandbox did not send the connection")

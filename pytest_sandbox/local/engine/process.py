@@ -25,6 +25,7 @@ from ..kernel import terminals
 from ..protocol.agent import AdoptRequest, SignalRequest, SpawnAnswer, SpawnRequest, TerminalSize
 from ..protocol.common import Succeeded
 from ..protocol.wire import close_all
+from .links import foreign
 from .links.errors import task_ended
 from .links.pending_answers import wait_for
 from .process_pipes import is_terminal_master, pipe, streams
@@ -88,7 +89,7 @@ class LocalProcess(Process):
         if spec.pty:
             self._start_terminal(fds)
         else:
-            close_all(fds)
+            foreign.close(fds)
 
     def _start_terminal(self, fds: list[int]) -> None:
         try:
@@ -132,7 +133,7 @@ class LocalProcess(Process):
     def attach_terminal(self, fds: list[int]) -> None:
         """Use the master of a terminal, if that is what was sent."""
         if len(fds) != 1 or not is_terminal_master(fds[0]):
-            close_all(fds)
+            foreign.close(fds)
             raise task_ended("its agent broke the protocol: it did not send the terminal")
         # A terminal is one stream, of output and errors: pty(7).
         self.stderr.close()

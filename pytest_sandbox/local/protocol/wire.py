@@ -16,6 +16,7 @@ from .message import BadMessage, Message
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import TypeAlias
 
 #: Messages that may arrive in one place, by the names of their classes.
@@ -27,10 +28,10 @@ Received: TypeAlias = "tuple[Message | None, int, list[int]]"
 PACKET = 48 * 1024
 #: Bytes of the largest request: the kernel's own bound on arguments and environment is 6 MiB.
 REQUEST = 64 * 1024 * 1024
-#: Descriptors beside one message.
-DESCRIPTORS = 8
 
-_ANCILLARY = socket.CMSG_SPACE(DESCRIPTORS * 4)
+#: Room for SCM_MAX_FD, the most that a packet can carry: unix(7). The kernel would close those that
+#: do not fit, which takes as long as the sender wants.
+_ANCILLARY = socket.CMSG_SPACE(253 * 4)
 _SPILLED = b"spilled"
 
 
@@ -99,14 +100,27 @@ def send_request(
         os.close(spill)
 
 
-def receive(sock: socket.socket, expected: Family) -> Received:
+def close_all(fds: list[int]) -> None:
+    """Close descriptors."""
+    for fd in fds:
+        os.close(fd)
+
+
+def receive(
+    sock: socket.socket, expected: Family, discard: Callable[[list[int]], None] = close_all
+) -> Received:
     """The next message.
+
+    Args:
+        sock: where from.
+        expected: messages that may come.
+        discard: closes the descriptors of a message that is refused.
 
     Raises:
         BadMessage: it is too large, or not one that is expected; its descriptors are closed.
     """
     data, fds, flags = _receive_packet(sock)
-    return _opened(data, fds, flags, expected)
+    return _opened(data, fds, flags, expected, discard)
 
 
 def receive_request(sock: socket.socket, expected: Family) -> Received:
@@ -118,13 +132,7 @@ def receive_request(sock: socket.socket, expected: Family) -> Received:
             data = os.pread(spill, REQUEST, 0)
         finally:
             os.close(spill)
-    return _opened(data, fds, flags, expected)
-
-
-def close_all(fds: list[int]) -> None:
-    """Close descriptors."""
-    for fd in fds:
-        os.close(fd)
+    return _opened(data, fds, flags, expected, close_all)
 
 
 def _send_packet(sock: socket.socket, data: bytes, fds: tuple[int, ...]) -> None:
@@ -153,7 +161,13 @@ def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
     return fds
 
 
-def _opened(data: bytes, fds: list[int], flags: int, expected: Family) -> Received:
+def _opened(
+    data: bytes,
+    fds: list[int],
+    flags: int,
+    expected: Family,
+    discard: Callable[[list[int]], None],
+) -> Received:
     try:
         if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
             raise BadMessage("too large, or with too many descriptors")
@@ -167,5 +181,5 @@ def _opened(data: bytes, fds: list[int], flags: int, expected: Family) -> Receiv
             raise BadMessage(f"{name} came with {len(fds)} descriptors, not {wanted}", number)
         return message, number, fds
     except BadMessage:
-        close_all(fds)
+        discard(fds)
         raise

@@ -16,6 +16,7 @@ from ...protocol.common import DescriptorAnswer, Succeeded
 from ...protocol.message import BadMessage, Message
 from ...protocol.wire import close_all
 from ..pump import Pump
+from . import foreign
 from .channel import Channel
 from .errors import BuildFailed, task_ended
 from .pending_answers import PendingAnswers, ignore, set_error, wait_for
@@ -95,7 +96,7 @@ class AgentLink:
             TaskEnded: the task has ended.
         """
         value, unwanted = await wait_for(self.ask(request, answer, fds))
-        close_all(unwanted)
+        foreign.close(unwanted)
         return value
 
     async def request_descriptor(self, request: Message) -> int:
@@ -214,7 +215,7 @@ class AgentLink:
         elif isinstance(message, messages.SandboxFailed):
             self.fail(BuildFailed(message.error.error()))
         else:
-            close_all(fds)
+            foreign.close(fds)
             raise BadMessage(f"{type(message).__name__} answers no request")
 
     def _on_exit(self, message: messages.ProcessExited) -> None:

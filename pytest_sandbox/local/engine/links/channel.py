@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ...protocol import wire
 from ...protocol.message import BadMessage
+from . import foreign
 
 if TYPE_CHECKING:
     import socket
@@ -103,7 +104,7 @@ class Channel:
         self.closed = True
         self._loop.remove_reader(self._fd)
         self._stop_waiting()
-        self._sock.close()
+        foreign.close([self._sock.detach()])  # messages that are not read may hold descriptors
         for _, _, fds in (*self._queue, *(self._held or ())):
             wire.close_all(list(fds))
         self._queue.clear()
@@ -118,8 +119,13 @@ class Channel:
             except BlockingIOError:
                 self._flush_later()
                 return
-            except OSError:
+            except ConnectionError:
                 break  # the peer is gone; the reader will find out
+            except OSError:
+                # Of what the kernel has for our user, others use all: memory, or ETOOMANYREFS for
+                # descriptors that are sent and not received, unix(7).
+                self._loop.call_later(_RETRY, self._flush)
+                return
             self._queue.popleft()
             wire.close_all(list(fds))
         self._stop_waiting()
@@ -147,7 +153,7 @@ class Channel:
 
     def _receive_one(self) -> bool:
         try:
-            message, number, fds = wire.receive(self._sock, self._expected)
+            message, number, fds = wire.receive(self._sock, self._expected, foreign.close)
         except BlockingIOError:
             return False
         except BadMessage as error:

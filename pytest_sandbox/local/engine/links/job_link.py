@@ -13,6 +13,7 @@ from ...protocol.common import Failed, Succeeded
 from ...protocol.jobs import JOB_TO_ENGINE
 from ...protocol.message import BadMessage
 from ..ready import read_now, readable, writable, write_now
+from . import foreign
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -48,7 +49,7 @@ class JobLink:
     def __exit__(self, *_: object) -> None:
         self._close_pipe()
         if self._sock is not None:
-            self._sock.close()
+            foreign.close([self._sock.detach()])  # messages that are not read hold descriptors
 
     async def start(self) -> None:
         """Start a job that has no stream."""
@@ -125,7 +126,7 @@ class JobLink:
         assert self._sock is not None
         while True:
             try:
-                message, _, _ = wire.receive(self._sock, JOB_TO_ENGINE)
+                message, _, _ = wire.receive(self._sock, JOB_TO_ENGINE, foreign.close)
             except BlockingIOError:
                 await readable(self._sock.fileno())
                 continue

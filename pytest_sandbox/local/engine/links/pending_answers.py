@@ -10,7 +10,7 @@ from pytest_sandbox._shared.async_tasks import undo_when_done
 
 from ...protocol.common import Failed
 from ...protocol.message import BadMessage, Message
-from ...protocol.wire import close_all
+from . import foreign
 
 if TYPE_CHECKING:
     A = TypeVar("A", bound=Message)
@@ -44,12 +44,12 @@ class PendingAnswers:
         """
         expected, answer = self._pending.get(number, (Message, None))
         if not isinstance(message, (expected, Failed)):
-            close_all(fds)
+            foreign.close(fds)
             kind = type(message).__name__
             raise BadMessage(f"request {number} wants {expected.__name__}, not {kind}", number)
         self._pending.pop(number, None)
         if answer is None or answer.done():
-            close_all(fds)
+            foreign.close(fds)
         elif isinstance(message, Failed):
             answer.set_exception(message.error.error())
         else:
@@ -73,7 +73,7 @@ async def wait_for(answer: asyncio.Future[Answer[A]]) -> Answer[A]:
 
 def ignore(answer: asyncio.Future[Answer[A]]) -> None:
     """Close the descriptors that come with an answer that nothing waits for."""
-    undo_when_done(answer, lambda message_and_fds: close_all(message_and_fds[1]))
+    undo_when_done(answer, lambda message_and_fds: foreign.close(message_and_fds[1]))
 
 
 def set_error(future: asyncio.Future[Any], error: Exception) -> None:
