@@ -167,7 +167,10 @@ class MemoryFiles(Files):
             self._fs.unlink(path)
             return
         if recursive:
-            empty(self._fs, node)
+            try:
+                empty(self._fs, node)
+            except OSError as error:  # about a name somewhere below
+                fail(error.errno or errno.EIO, path)
         self._fs.rmdir(path)
 
     async def replace(self, source: str, target: str) -> None:

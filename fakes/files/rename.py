@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from .changes import Spot
 from .disk import Disk
-from .inode import Directory, Inode
+from .inode import Device, Directory, Inode
 from .mounts import Mounts, Node
 from .walk import LastComponent, Walk, fail
 
@@ -63,7 +63,9 @@ def _end(mounts: Mounts, walk: Walk, place: LastComponent) -> _End:
     spot = (mounts.directory(place.directory).number, place.name)
     if node is None:
         return _End(place, spot, None, covered=False)
-    return _End(place, spot, mounts.get(node), mounts.is_covered(node))
+    inode = mounts.get(node)
+    # On the local engine each device is a mount of one of this machine's.
+    return _End(place, spot, inode, covered=mounts.is_covered(node) or isinstance(inode, Device))
 
 
 def _error(disk: Disk, source: _End, target: _End, *, exchange: bool) -> int:

@@ -242,6 +242,8 @@ class Filesystem:
             walk.fail(errno.EISDIR)
         if place.slash:
             walk.fail(errno.ENOTDIR)
+        if isinstance(inode, Device):  # on the local engine, a mount of one of this machine's
+            walk.fail(errno.EBUSY)
         self.mounts.of(node).disk.unlink(self._spot_at(place), inode)
 
     def _removable(self, walk: Walk, place: LastComponent, path: str) -> Node:

@@ -1,5 +1,6 @@
 """File operations of the engine in memory answer like those of the local engine."""
 
+import errno
 import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -129,3 +130,40 @@ async def test_files_answer_alike(both: tuple[Files, Files]) -> None:
         for index, step in enumerate(steps):
             shown = (steps[: index + 1], await perform(fake, folder, step))
             assert shown == (steps[: index + 1], await perform(local, folder, step))
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize(
+    ("path", "number"),
+    [("/dev/null", errno.EBUSY), ("/dev/shm", errno.EISDIR), ("/dev/../dev/zero", errno.EBUSY)],
+)
+async def test_a_mount_point_is_not_replaced(
+    both: tuple[Files, Files], path: str, number: int
+) -> None:
+    for files in both:
+        await (await files.open("/dev/new", os.O_WRONLY | os.O_CREAT)).close()
+        with pytest.raises(OSError) as caught:  # noqa: PT011 - the number is what counts
+            await files.replace("/dev/new", path)
+        assert caught.value.errno == number
+        assert (await files.stat("/dev/new")).size == 0
+        await files.remove("/dev/new")
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("path", ["/dev/null", "/dev/shm"])
+@pytest.mark.parametrize("recursive", [True, False])
+async def test_a_mount_point_is_not_removed(
+    both: tuple[Files, Files], path: str, recursive: bool
+) -> None:
+    for files in both:
+        with pytest.raises(OSError) as caught:  # noqa: PT011 - the number is what counts
+            await files.remove(path, recursive=recursive)
+        assert (caught.value.errno, caught.value.filename) == (errno.EBUSY, path)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_removal_that_fails_below_names_the_path(both: tuple[Files, Files]) -> None:
+    for files in both:
+        with pytest.raises(OSError) as caught:  # noqa: PT011 - the number is what counts
+            await files.remove("/dev", recursive=True)
+        assert (caught.value.errno, caught.value.filename) == (errno.EBUSY, "/dev")
