@@ -1,6 +1,8 @@
 """Commands in a running sandbox."""
 
 import asyncio
+import subprocess
+import sys
 
 import modal
 import pytest
@@ -89,6 +91,30 @@ def test_environment_secrets_and_folder(create):
     )
 
     assert process.stdout.read() == "a c d\n/tmp\n"
+
+
+def test_a_command_starts_in_the_home_of_root(sandbox):
+    assert sandbox.exec("pwd").stdout.read() == "/root\n"
+
+
+CLIENT = """
+import modal, sys
+process = modal.Sandbox.from_id(sys.argv[1]).exec("sh", "-c", "echo up; exec sleep 1000")
+print(next(iter(process.stdout)), end="", flush=True)
+process.wait()
+"""
+
+
+def test_a_command_goes_on_when_its_client_dies(sandbox):
+    command = [sys.executable, "-c", CLIENT, sandbox.object_id]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as client:
+        assert client.stdout.readline() == "up\n"
+        client.kill()
+    assert (
+        sandbox.exec("sh", "-c", "sleep 1; cat /proc/[0-9]*/cmdline")
+        .stdout.read()
+        .count("sleep\0001000")
+    )
 
 
 def test_a_relative_folder_is_refused(sandbox):

@@ -192,3 +192,17 @@ def test_watch_sees_what_happens(sandbox):
 
 def test_watch_ends_by_itself(sandbox):
     assert list(sandbox.watch("/tmp", timeout=1)) == []
+
+
+def test_relative_paths_begin_where_commands_start(create):
+    sandbox = create(workdir="/srv/app")
+    sandbox.mkdir("data")
+    with sandbox.open("data/test.txt", "w") as file:
+        file.write("Hello\n")
+    assert sandbox.ls("data") == ["test.txt"]
+    assert sandbox.exec("cat", "data/test.txt").stdout.read() == "Hello\n"
+
+
+def test_parents_of_a_file_are_not_made(sandbox):
+    with pytest.raises(FileNotFoundError):
+        sandbox.open("/srv/missing/f", "wb")
