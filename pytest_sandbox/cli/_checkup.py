@@ -41,6 +41,10 @@ class Trial:
     milliseconds: dict[str, float]
 
 
+#: Where no mode of the engine works.
+NOT_TRIED = Trial(False, "not tried", "", {})
+
+
 @dataclass(frozen=True)
 class Checkup:
     """The result of all checks.
@@ -67,6 +71,7 @@ class Checkup:
             "mode": self.report.mode,
             "versions": self.versions,
             "findings": [asdict(finding) for finding in self.report.findings],
+            "advice": self.report.advice,
             "trial": asdict(self.trial),
         }
 
@@ -131,27 +136,31 @@ class _Step:
 
 def render(checkup: Checkup) -> str:
     """The result as text for people."""
-    lines = [f"{name:{_NAME_WIDTH}} {text}" for name, text in checkup.versions.items()]
-    lines += ["", *(line for finding in checkup.report.findings for line in _finding(finding))]
-    lines += ["", *_trial(checkup.trial), "", _verdict(checkup)]
-    return "\n".join(lines)
+    lines = [f"{name:{_NAME_WIDTH}} {text}" for name, text in checkup.versions.items()] + [""]
+    # Where sandboxes work, nothing that was found is in their way.
+    wrong = "--" if checkup.report.usable else "no"
+    for finding in checkup.report.findings:
+        lines += _finding(finding, wrong)
+    return "\n".join([*lines, "", *_trial(checkup.trial), "", *_verdict(checkup)])
 
 
-def _finding(finding: Finding) -> Iterator[str]:
-    yield from _line(finding.ok, finding.name, finding.detail)
+def _finding(finding: Finding, wrong: str) -> Iterator[str]:
+    yield from _line("ok" if finding.ok else wrong, finding.name, finding.detail)
     if not finding.ok:
         yield from _more(finding.consequence, finding.remedy)
 
 
 def _trial(trial: Trial) -> Iterator[str]:
     steps = ", ".join(f"{name} {ms:g} ms" for name, ms in trial.milliseconds.items())
-    yield from _line(trial.ok, "a sandbox, end to end", steps if trial.ok else trial.detail)
+    yield from _line(
+        "ok" if trial.ok else "no", "a sandbox, end to end", steps if trial.ok else trial.detail
+    )
     if not trial.ok:
         yield from _more("", trial.remedy)
 
 
-def _line(ok: bool, name: str, detail: str) -> Iterator[str]:
-    head = f"{'ok' if ok else 'no':4}{name}"
+def _line(mark: str, name: str, detail: str) -> Iterator[str]:
+    head = f"{mark:4}{name}"
     first, *rest = _wrapped(detail) or [""]
     if len(head) > _NAME_WIDTH:
         yield head
@@ -176,7 +185,12 @@ def _wrapped(text: str) -> list[str]:
     return [line for part in text.splitlines() for line in wrapper.wrap(part)]
 
 
-def _verdict(checkup: Checkup) -> str:
+def _verdict(checkup: Checkup) -> Iterator[str]:
     if checkup.usable:
-        return f"Sandboxes work here: {checkup.report.mode}."
-    return "Sandboxes do not work here. The commands after $ may solve the problems marked no."
+        yield f"Sandboxes work here: {checkup.report.mode}."
+        return
+    yield "Sandboxes do not work here."
+    if checkup.report.advice:
+        yield "What to do:"
+        for line in checkup.report.advice.splitlines():
+            yield f"    $ {line}" if line.startswith(_COMMAND) else f"    {line}"

@@ -22,9 +22,9 @@ def run(args: argparse.Namespace) -> int:
     """
     from pytest_sandbox.local import probe
 
-    from ._checkup import Checkup, render, trial, versions
+    from ._checkup import NOT_TRIED, Checkup, render, trial, versions
 
     report = probe()
-    checkup = Checkup(versions(), report, trial())
+    checkup = Checkup(versions(), report, trial() if report.usable else NOT_TRIED)
     print(json.dumps(checkup.as_json(), indent=2) if args.json else render(checkup))
     return 0 if checkup.usable else 1

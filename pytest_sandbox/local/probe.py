@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import platform
+from typing import TYPE_CHECKING
 
 from pytest_sandbox.engine import EngineError
 
 from .engine.links.errors import BuildFailed
 from .engine.machine import ids
+from .engine.machine.advice import advice
 from .engine.machine.mode_refused import (
     APPARMOR_USERNS,
     DEBIAN_USERNS,
@@ -20,12 +22,15 @@ from .engine.machine.mode_refused import (
     ModeRefused,
     sysctl,
 )
-from .engine.machine.modes import attempt, candidates
+from .engine.machine.modes import attempt, candidates, reasons
 from .engine.snapshots.layer_store import LayerStore
 from .engine.snapshots.memory_snapshots import LocalMemorySnapshots
 from .kernel.syscalls import MACHINE, SUPPORTED_MACHINES
 from .options import LocalOptions, Mode
 from .report import Finding, Report
+
+if TYPE_CHECKING:
+    from .engine.factory import Factory
 
 #: The oldest kernel with all that is used: mount_setattr(2) came with 5.12, and overlayfs in a user
 #: namespace with 5.11.
@@ -34,6 +39,7 @@ _OLDEST = (5, 12)
 _WITH_ATTRIBUTES = (6, 6)
 #: Bytes for the images of a process that does nothing.
 _TRIAL_STORE = 1 << 30
+_WEAKER = "the mode in use isolates as well; docs/engines.md says what it cannot do"
 _LIMITS = {"pids": "process", "memory": "memory", "cpu": "processor"}
 #: systemd passes controllers on to a group of our own only if it is asked to.
 _DELEGATE = (
@@ -42,7 +48,7 @@ _DELEGATE = (
 
 
 def probe(options: LocalOptions | None = None) -> Report:
-    """Try every mode with a trial sandbox, and look at all that the engine can use.
+    """Look at all that the engine can use, and try modes until one works, as the engine does.
 
     Changes nothing on the machine. Runs an event loop, so it cannot be called where one runs.
 
@@ -56,30 +62,35 @@ async def _probe(options: LocalOptions) -> Report:
     findings = [_machine(), _kernel(), *_user_namespaces(), _overlayfs()]
     if os.geteuid() != 0:
         findings.append(_subordinate_ids())
+    refused: dict[Mode, ModeRefused] = {}
     chosen: Mode | None = None
-    details: list[Finding] = []
     if MACHINE in SUPPORTED_MACHINES:
         for mode in [options.mode] if options.mode else candidates():
-            finding, more = await _try(mode, options)
-            findings.append(finding)
-            if finding.ok and chosen is None:
-                chosen, details = mode, more
-    findings += [*details, await _memory(options)]
-    return Report(tuple(findings), None if chosen is None else chosen.value)
+            try:
+                factory = await attempt(mode, options)
+            except ModeRefused as refusal:  # noqa: PERF203 - the loop is about the errors
+                refused[mode] = refusal
+            else:
+                chosen = mode
+                findings += _usable(mode, factory, refused)
+                await factory.close()
+                break
+    if chosen is None:
+        findings += [
+            Finding(f"mode: {mode.value}", False, refusal.reason)
+            for mode, refusal in refused.items()
+        ]
+        return Report(tuple(findings), None, advice(refused.values()))
+    return Report((*findings, await _memory(options)), chosen.value)
 
 
-async def _try(mode: Mode, options: LocalOptions) -> tuple[Finding, list[Finding]]:
-    """Whether a mode works, and what its sandboxes can have."""
-    name = f"mode: {mode.value}"
-    try:
-        factory = await attempt(mode, options)
-    except ModeRefused as refusal:
-        consequence = "the engine uses the next mode, if any works"
-        return Finding(name, False, refusal.reason, consequence, refusal.remedy), []
-    details = [_limit(name, factory.zygote.refused) for name in _LIMITS]
-    details += [_folder(name, why) for name, why in factory.restricted_folders.items()]
-    await factory.close()
-    return Finding(name, True, "a trial sandbox was created and ended"), details
+def _usable(mode: Mode, factory: Factory, refused: dict[Mode, ModeRefused]) -> list[Finding]:
+    """The mode that the engine uses, and what its sandboxes can have."""
+    findings = [Finding(f"mode: {mode.value}", True, "a trial sandbox was created and ended")]
+    if refused:
+        findings.append(Finding("stronger modes", False, reasons(refused), _WEAKER))
+    findings += _limits(factory.zygote.refused)
+    return findings + [_folder(name, why) for name, why in factory.restricted_folders.items()]
 
 
 async def _memory(options: LocalOptions) -> Finding:
@@ -176,11 +187,20 @@ def _folder(name: str, why: str) -> Finding:
     return Finding(name, False, why, consequence, "run the tests in a virtual environment of yours")
 
 
-def _limit(controller: str, refused: dict[str, str]) -> Finding:
-    name = f"cgroup: {controller}"
-    if controller not in refused:
-        return Finding(name, True, "usable")
-    consequence = f"no {_LIMITS[controller]} limit can be set for a sandbox"
-    if controller == "pids":
-        consequence += ", except the kernel's own per user"
-    return Finding(name, False, refused[controller], consequence, _DELEGATE)
+def _limits(refused: dict[str, str]) -> list[Finding]:
+    """The cgroup controllers that can be used, and the others with each reason once."""
+    usable = [name for name in _LIMITS if name not in refused]
+    findings = [Finding("cgroups", True, f"{', '.join(usable)}: usable")] if usable else []
+    by_reason: dict[str, list[str]] = {}
+    for name in _LIMITS:
+        if name in refused:
+            reason = refused[name].replace(f"/{name}/", "/*/")  # each has a hierarchy of its own
+            by_reason.setdefault(reason, []).append(name)
+    for reason, names in by_reason.items():
+        limits = " or ".join(_LIMITS[name] for name in names)
+        consequence = f"no {limits} limit can be set for a sandbox"
+        if "pids" in names:
+            consequence += ", except the kernel's own limit of processes per user"
+        detail = f"{', '.join(names)}: {reason}"
+        findings.append(Finding("cgroups", False, detail, consequence, _DELEGATE))
+    return findings

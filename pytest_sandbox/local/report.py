@@ -31,10 +31,12 @@ class Report:
     Attributes:
         findings: in the order in which they are shown.
         mode: `EngineInfo.mode` here, or `None` if the engine cannot run.
+        advice: what to do if it cannot, in lines; those that begin with `sudo ` are commands.
     """
 
     findings: tuple[Finding, ...]
     mode: str | None
+    advice: str = ""
 
     @property
     def usable(self) -> bool:

@@ -56,7 +56,7 @@ def test_what_is_wrong_is_shown_with_what_follows_and_what_to_do(
     lines = render(CHECKUP).splitlines()
 
     assert "ok  user namespaces        allowed" in lines
-    assert any(line.startswith("no  overlayfs              mount(2):") for line in lines)
+    assert any(line.startswith("--  overlayfs              mount(2):") for line in lines)
     assert not any("should not be shown" in line or "nor this" in line for line in lines)
     # What is there to be copied is on one line, however long that gets.
     remedies = [line.strip() for line in lines if line.strip().startswith("$ ")]
@@ -68,12 +68,20 @@ def test_what_is_wrong_is_shown_with_what_follows_and_what_to_do(
 def test_an_engine_that_cannot_run_is_an_error(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("pytest_sandbox.local.probe", lambda: Report((BAD,), None))
-    failed = Trial(False, "no user namespaces", "sysctl it", {})
-    monkeypatch.setattr(_checkup, "trial", lambda: failed)
+    advice = "This is a chroot.\nsudo systemd-nspawn"
+    monkeypatch.setattr("pytest_sandbox.local.probe", lambda: Report((BAD,), None, advice))
 
     assert main(["doctor"]) == 1
-    assert "Sandboxes do not work here." in capsys.readouterr().out
+
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("no  overlayfs") for line in lines)
+    assert "no  a sandbox, end to end  not tried" in lines
+    assert lines[-4:] == [
+        "Sandboxes do not work here.",
+        "What to do:",
+        "    This is a chroot.",
+        "    $ sudo systemd-nspawn",
+    ]
 
 
 def test_a_trial_that_fails_is_shown_with_its_reason() -> None:

@@ -223,11 +223,13 @@ def test_the_probe_tells_the_mode_and_what_each_would_need() -> None:
     report = probe()
     assert report.usable
     tried = {finding.name: finding for finding in report.findings}
+    assert [name for name in tried if name.startswith("mode: ")] == [f"mode: {report.mode}"]
     assert tried[f"mode: {report.mode}"].ok
+    assert report.advice == ""
     for finding in report.findings:
         assert finding.detail, finding.name
         assert finding.ok or finding.consequence, finding.name
-    assert {"machine", "kernel", "user namespaces", "overlayfs", "cgroup: pids"} <= set(tried)
+    assert {"machine", "kernel", "user namespaces", "overlayfs", "cgroups"} <= set(tried)
 
 
 def test_the_probe_of_an_ordinary_user_names_the_command_for_more_ids() -> None:

@@ -16,6 +16,8 @@ CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
 
+_FLAGS = {name: value for name, value in globals().items() if name.startswith("CLONE_NEW")}
+
 _NS_GET_USERNS = 0xB701  # ioctl_ns(2)
 
 
@@ -25,7 +27,8 @@ def unshare(flags: int) -> None:
     Raises:
         OSError: the kernel refused it.
     """
-    check(libc.unshare(ctypes.c_int(flags)), f"unshare {flags:#x}")
+    names = "|".join(name for name, flag in _FLAGS.items() if flags & flag)
+    check(libc.unshare(ctypes.c_int(flags)), f"unshare({names})")
 
 
 def enter(namespace: int, kind: int) -> None:

@@ -21,12 +21,6 @@ REMEDIES = {
 #: Value of each with which an ordinary user cannot make any.
 FORBIDDING = {APPARMOR_USERNS: "1", DEBIAN_USERNS: "0", MAX_USER_NAMESPACES: "0"}
 LOAD_OVERLAYFS = "sudo modprobe overlay"
-#: Container engines filter the system calls, and mask parts of `/proc`. The kernel then refuses to
-#: mount a new proc(5) in a user namespace, which would show what is masked.
-_IN_A_CONTAINER = (
-    "in a container: docker run --security-opt seccomp=unconfined "
-    "--security-opt apparmor=unconfined --security-opt systempaths=unconfined"
-)
 
 
 class ModeRefused(Exception):
@@ -74,5 +68,4 @@ def _remedy(mode: Mode, error: OSError) -> str:
         for name in (APPARMOR_USERNS, DEBIAN_USERNS):
             if sysctl(name) == FORBIDDING[name]:
                 return REMEDIES[name]
-        return _IN_A_CONTAINER
     return ""

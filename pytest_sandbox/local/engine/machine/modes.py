@@ -18,11 +18,14 @@ from ...options import LocalOptions, Mode
 from ..factory import Factory
 from ..links.errors import BuildFailed
 from ..links.zygote_link import ZygoteLink
+from .advice import advice
 from .host_image import host_image
 from .ids import IdsRefused
 from .mode_refused import ModeRefused
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ..snapshots.layer_store import LayerStore
     from .find_criu import Criu
 
@@ -69,11 +72,17 @@ async def choose(options: LocalOptions) -> Choice:
             return Choice(await attempt(mode, options), refused)
         except ModeRefused as refusal:  # noqa: PERF203 - the loop is about the errors
             refused[mode] = refusal
-    reasons = "; ".join(f"{mode.value}: {refusal.reason}" for mode, refusal in refused.items())
-    remedies = dict.fromkeys(refusal.remedy for refusal in refused.values() if refusal.remedy)
     raise EngineUnavailable(
-        f"no mode of the local engine works here: {reasons}", "\n".join(remedies)
+        f"no mode of the local engine works here: {reasons(refused)}", advice(refused.values())
     )
+
+
+def reasons(refused: Mapping[Mode, ModeRefused]) -> str:
+    """Why modes do not work, each reason once."""
+    modes: dict[str, list[str]] = {}
+    for mode, refusal in refused.items():
+        modes.setdefault(refusal.reason, []).append(mode.value)
+    return "; ".join(f"{' / '.join(names)}: {reason}" for reason, names in modes.items())
 
 
 async def attempt(

@@ -1,0 +1,102 @@
+"""What to do where no mode works: everything at once, for the place where this process runs."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from .mode_refused import FORBIDDING, REMEDIES, sysctl
+from .surroundings import Surroundings, surroundings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .mode_refused import ModeRefused
+
+#: What container engines take away, given back: user namespaces, and a whole `/proc`.
+_OPENED = (
+    "--security-opt seccomp=unconfined --security-opt apparmor=unconfined "
+    "--security-opt systempaths=unconfined"
+)
+#: The same in Kubernetes.
+_OPENED_POD = "procMount: Unmasked, seccompProfile: {type: Unconfined}, runAsUser: 1000"
+#: The root user of a container may start any number of processes on the machine.
+_AS_USER = "--user 1000:1000 --env HOME=/tmp"
+
+
+def advice(refusals: Iterable[ModeRefused]) -> str:
+    """What to do, in lines; those that begin with `sudo ` are commands to copy.
+
+    Args:
+        refusals: of all modes.
+    """
+    place = surroundings()
+    if place is Surroundings.MACHINE:
+        return "\n".join(_of_the_machine() or dict.fromkeys(_remedies(refusals)))
+    return "\n".join([f"This is a {place.value}.", *_IN[place]()])
+
+
+def _remedies(refusals: Iterable[ModeRefused]) -> Iterable[str]:
+    return (refusal.remedy for refusal in refusals if refusal.remedy)
+
+
+def _of_the_machine() -> list[str]:
+    """Every setting that keeps ordinary users from user namespaces."""
+    if os.geteuid() == 0:
+        return []
+    return [REMEDIES[name] for name, value in FORBIDDING.items() if sysctl(name) == value]
+
+
+def _in_chroot() -> list[str]:
+    return [
+        "The kernel makes no user namespaces in one: unshare(2), EPERM.",
+        "Enter it as a container: systemd-nspawn -D DIRECTORY, or podman run --rootfs DIRECTORY",
+    ]
+
+
+def _in_docker() -> list[str]:
+    return _started_by("docker")
+
+
+def _in_podman() -> list[str]:
+    return _started_by("podman")
+
+
+def _started_by(command: str) -> list[str]:
+    if os.geteuid() != 0:
+        return ["Start it with:", f"{command} run {_OPENED} ..."]
+    return [
+        "Start it with all rights:",
+        f"{command} run --privileged ...",
+        "or, which leaves more boundaries in place, as an ordinary user with:",
+        f"{command} run {_AS_USER} {_OPENED} ...",
+    ]
+
+
+def _in_github() -> list[str]:
+    return [
+        "Give the job `container: {image: ..., options: --privileged}`,",
+        "or leave out `container:`, as sandboxes work on the runner itself: docs/ci.md",
+    ]
+
+
+def _in_gitlab() -> list[str]:
+    return ["Set `privileged = true` in [runners.docker] of the runner's config.toml: docs/ci.md"]
+
+
+def _in_kubernetes() -> list[str]:
+    return [
+        "Give the container `securityContext: {privileged: true}`,",
+        "or the pod `hostUsers: false` and the container",
+        f"`securityContext: {{{_OPENED_POD}}}`",
+    ]
+
+
+_IN = {
+    Surroundings.CHROOT: _in_chroot,
+    Surroundings.DOCKER: _in_docker,
+    Surroundings.PODMAN: _in_podman,
+    Surroundings.GITHUB: _in_github,
+    Surroundings.GITLAB: _in_gitlab,
+    Surroundings.KUBERNETES: _in_kubernetes,
+}

@@ -1,0 +1,174 @@
+"""The recipes for containers, run as they stand with podman, on an image of the machine's files."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pip
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs/ci.md").read_text().replace("\\\n", "")
+RECIPES = re.findall(r"```sh\n(docker run .*?)```", TEXT, re.DOTALL)
+
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
+    pytest.mark.skipif(not shutil.which("podman"), reason="needs podman"),
+    pytest.mark.skipif(not shutil.which("runc"), reason="needs runc"),  # crun: no cgroups v1
+]
+
+#: A project whose build needs no network: installing it makes the packages of this Python usable.
+PYPROJECT = """
+[project]
+name = "tested"
+version = "1"
+
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+"""
+BACKEND = """
+import zipfile
+
+def build_editable(folder, config_settings=None, metadata_directory=None):
+    name = "tested-1-py3-none-any.whl"
+    info = {
+        "METADATA": "Metadata-Version: 2.1\\nName: tested\\nVersion: 1\\n",
+        "WHEEL": "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
+        "entry_points.txt": "[console_scripts]\\npytest = pytest:console_main\\n",
+    }
+    files = {f"tested-1.dist-info/{file}": text for file, text in info.items()}
+    files["tested.pth"] = "".join(f"import site; site.addsitedir({each!r})\\n" for each in %r)
+    files["tested-1.dist-info/RECORD"] = "".join(f"{file},,\\n" for file in files)
+    with zipfile.ZipFile(f"{folder}/{name}", "w") as wheel:
+        for file, text in files.items():
+            wheel.writestr(file, text)
+    return name
+"""
+TEST = """
+def test_it(sandbox):
+    assert sandbox.run("id", "-u").stdout == "0\\n"
+"""
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> list[str]:
+    """Options of podman for an image with the machine's `/usr` and this Python, as `python`."""
+    root = tmp_path / "root"
+    for name in ("dev", "etc", "home", "opt/bin", "proc", "root", "run", "src", "sys", "usr"):
+        (root / name).mkdir(parents=True)
+    for name in ("tmp", "var/tmp"):
+        (root / name).mkdir(parents=True)
+        (root / name).chmod(0o1777)
+    for name in ("bin", "lib", "lib32", "lib64", "libx32", "sbin"):
+        if os.path.islink(f"/{name}"):
+            (root / name).symlink_to(os.readlink(f"/{name}"))
+    (root / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
+    (root / "etc/group").write_text("root:x:0:\n")
+    python = f"{sys.base_prefix}/bin/python{sys.version_info[0]}.{sys.version_info[1]}"
+    (root / "opt/bin/python").symlink_to(python)
+    make_environment(tmp_path / "env", python)
+    shown = dict.fromkeys(["/usr", sys.base_prefix, sys.prefix, str(ROOT)])
+    volumes = [f"--volume={path}:{path}:ro" for path in shown]
+    volumes.append(f"--volume={tmp_path}/env:{tmp_path}/env")
+    path = f"{tmp_path}/env/bin:/opt/bin:{sys.prefix}/bin:/usr/bin:/bin"
+    return [*volumes, f"--env=PATH={path}", "--rootfs", f"{root}:O"]
+
+
+def make_environment(folder: Path, python: str) -> None:
+    """An environment to install into, as an image has one, with the pip of this one: that is fast.
+
+    Args:
+        folder: where.
+        python: for it.
+    """
+    subprocess.run([python, "-m", "venv", "--without-pip", str(folder)], check=True)
+    (packages,) = folder.glob("lib/python*/site-packages")
+    (packages / "pip").symlink_to(Path(pip.__file__).parent)
+    command = folder / "bin/pip"
+    command.write_text(f'#!/bin/sh\nexec {folder}/bin/python -m pip "$@"\n')
+    command.chmod(0o755)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    packages = [path for path in sys.path if path.endswith("site-packages")]
+    (folder / "pyproject.toml").write_text(PYPROJECT)
+    (folder / "backend.py").write_text(BACKEND % packages)
+    (folder / "test_it.py").write_text(TEST)
+    return folder
+
+
+def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command that begins with `docker run`, with podman; see `podman-run(1)`."""
+    docker, run, *rest = command
+    assert (docker, run) == ("docker", "run")
+    # By default podman raises limits to those of the machine, which takes CAP_SYS_RESOURCE.
+    limits = ["--ulimit=nofile=1024:1024", "--ulimit=nproc=4096:4096", "--network=none"]
+    done = subprocess.run(
+        ["podman", "--runtime=runc", "run", *limits, *rest],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    sys.stdout.write(done.stdout)
+    return done
+
+
+def test_there_are_recipes() -> None:
+    assert len(RECIPES) == 2
+    assert "--privileged" in RECIPES[0]
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=["privileged", "ordinary user"])
+def test_a_recipe_as_it_stands(recipe: str, image: list[str], project: Path) -> None:
+    words = shlex.split(recipe.replace("$PWD", str(project)))
+    at = words.index("python:3.13")
+    words[at : at + 1] = image
+
+    assert "1 passed" in run(words, project).stdout
+
+
+def test_in_a_plain_container_the_doctor_names_the_recipes(image: list[str], project: Path) -> None:
+    done = run(["docker", "run", "--rm", *image, "pytest-sandbox", "doctor"], project)
+
+    assert done.returncode == 1
+    advised = [line.split()[2:-1] for line in done.stdout.splitlines() if "podman run" in line]
+    assert "This is a Podman container." in done.stdout
+    assert len(advised) == len(RECIPES)
+    for options, recipe in zip(advised, RECIPES, strict=True):
+        assert shlex.split(recipe)[2 : 2 + len(options)] == options
+
+
+def test_in_a_plain_container_a_test_says_it_too(image: list[str], project: Path) -> None:
+    options = ["--rm", f"--volume={project}:/src", "--workdir=/src", "--user=1000:1000"]
+    done = run(["docker", "run", *options, *image, "pytest"], project)
+
+    assert "What to do: This is a Podman container." in done.stdout
+    assert "podman run --security-opt seccomp=unconfined" in done.stdout
+
+
+def test_in_a_chroot_the_doctor_says_so(tmp_path: Path) -> None:
+    """By the command of util-linux, in a mount namespace that ends with it."""
+    script = 'mount --rbind / "$1" && exec chroot "$1" "$2" -m pytest_sandbox.cli doctor'
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script, "sh", str(tmp_path), sys.executable],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 1, done.stdout
+    assert "    This is a chroot." in done.stdout.splitlines()
+    assert "podman run --rootfs" in done.stdout
