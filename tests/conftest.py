@@ -65,6 +65,17 @@ ONE_WORKER_EACH = ("tests/unit/test_packaging.py", "tests/unit/test_wire.py")
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int | None:
+    """Start half as many workers again as there are processors, for `-n auto`.
+
+    The tests wait for other processes, and for time limits, in a third of their time.
+    """
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None  # pytest-xdist takes what it says
+    return len(os.sched_getaffinity(0)) * 3 // 2
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
     """Give each worker one test after another, but a file of `ONE_WORKER_EACH` as a whole."""
     from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
