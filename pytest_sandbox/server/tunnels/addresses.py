@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import socket
+from urllib.request import getproxies_environment
 
 #: Where tunnels listen that have no address of their own.
 HOST = "127.0.0.1"
@@ -26,9 +27,9 @@ def plain_listener() -> socket.socket:
 def https_listener(name: str) -> socket.socket:
     """A socket that listens at port 443 of an address of its own.
 
-    Where ports below 1024 are for root only (`ip_unprivileged_port_start`, ip(7)), where other
-    systems have no such addresses, or where a server has the port on all of them, it listens at any
-    port of `HOST` instead.
+    It listens at any port of `HOST` instead where ports below 1024 are for root only
+    (`ip_unprivileged_port_start`, ip(7)), where a server has the port on all addresses, on systems
+    without such addresses, and behind a proxy: `no_proxy` has `HOST`, and not these.
 
     Args:
         name: what the address is computed from, so that it is the same in every run.
@@ -36,7 +37,7 @@ def https_listener(name: str) -> socket.socket:
     Raises:
         OSError: there is no free descriptor or port.
     """
-    for attempt in range(_TRIES):
+    for attempt in range(0 if "https" in getproxies_environment() else _TRIES):
         try:
             return _listener(_address(f"{name}/{attempt}"), _HTTPS)
         except OSError as error:  # noqa: PERF203 - each turn is an attempt

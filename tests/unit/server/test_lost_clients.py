@@ -10,10 +10,10 @@ from pytest_sandbox._proto import containers_pb2 as pb
 from pytest_sandbox._proto import router_pb2
 from pytest_sandbox.fakes import settle
 from pytest_sandbox.server.commands.commands import UNCLAIMED_TIME
-from pytest_sandbox.server.rpc.call import IDEMPOTENCY_KEY
-from pytest_sandbox.server.v1.container_exec import INPUT_TIMEOUT
+from pytest_sandbox.server.rpc.call import IDEMPOTENCY_KEY, ServedCall
+from pytest_sandbox.server.v1.container_exec import INPUT_TIMEOUT, ContainerExecServicer
 
-from .harness import Created, Harness
+from .harness import UNIX, Created, Harness
 
 pytestmark = pytest.mark.asyncio
 
@@ -147,6 +147,19 @@ async def test_the_next_attempt_with_the_same_key_has_the_command(
     await control.exec("k")
     await server.clock.advance(2 * UNCLAIMED_TIME)
     assert runs(sandbox)
+
+
+async def test_a_command_whose_client_was_gone_before_it_began_is_ended(
+    server: Harness, sandbox: Created
+) -> None:
+    """What runs once for a key runs in a task of its own, which may begin after the loss."""
+    call = ServedCall("ContainerExec", UNIX, {})
+    call.lose()
+    request = pb.ContainerExecRequest(task_id=sandbox.task_id, command=["cat"])
+    await ContainerExecServicer(server.app.state).ContainerExec(request, call)
+    assert runs(sandbox)
+    await server.clock.advance(UNCLAIMED_TIME)
+    assert not runs(sandbox)
 
 
 TERMINAL = {"enabled": True}

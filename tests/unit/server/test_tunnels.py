@@ -364,12 +364,16 @@ async def test_a_plain_port_without_certificates(monkeypatch: pytest.MonkeyPatch
         assert data.unencrypted_port
 
 
+@pytest.fixture
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("https_proxy", raising=False)
+    monkeypatch.delenv("HTTPS_PROXY", raising=False)
+
+
+@pytest.mark.usefixtures("no_proxy")
 async def test_an_encrypted_tunnel_has_an_address_of_its_own() -> None:
-    try:
-        with socket.create_server(("127.1.2.3", 443)):
-            pass
-    except OSError:
-        pytest.skip("port 443 may not be bound here")
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
     with https_listener("sb-1/80") as one, https_listener("sb-1/81") as other:
         assert one.getsockname()[1] == other.getsockname()[1] == 443
         assert one.getsockname()[0] != other.getsockname()[0]
@@ -377,6 +381,15 @@ async def test_an_encrypted_tunnel_has_an_address_of_its_own() -> None:
             assert again.getsockname() not in (one.getsockname(), other.getsockname())
 
 
+async def test_behind_a_proxy_a_tunnel_is_at_the_usual_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
+    with https_listener("proxied") as listener:
+        assert listener.getsockname()[0] == "127.0.0.1"
+
+
+@pytest.mark.usefixtures("no_proxy")
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EADDRINUSE, errno.EADDRNOTAVAIL])
 async def test_without_port_443_a_tunnel_is_at_the_usual_address(
     monkeypatch: pytest.MonkeyPatch, number: int
