@@ -7,11 +7,12 @@ import select
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from pytest_sandbox._shared import real
 
 from .errors import EngineStartError
 from .inheritance import RUN_VARIABLE
@@ -104,7 +105,7 @@ def launch(directory: Path, arguments: Sequence[str], lock: int) -> tuple[Child,
 def log_tail(directory: Path) -> str:
     """The end of what the engine process of a run wrote to its standard error."""
     try:
-        data = (directory / "server.log").read_bytes()
+        data = real.read_file(directory / "server.log")
     except FileNotFoundError:
         return ""
     return data[-_LOG_TAIL:].decode(errors="replace").strip()
@@ -134,13 +135,13 @@ def _answer(child: Child) -> dict[str, Any]:
 def _first_line(child: Child, timeout: float) -> bytes:
     """What the child writes until it ends a line, closes its output, or time is up."""
     assert child.stdout is not None
-    deadline = time.monotonic() + timeout
+    deadline = real.monotonic() + timeout
     line = b""
     with child.stdout as stdout:
         poll = select.poll()
         poll.register(stdout, select.POLLIN)
         while not line.endswith(b"\n"):
-            ready = poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
+            ready = poll.poll(max(0.0, deadline - real.monotonic()) * 1000)
             data = os.read(stdout.fileno(), 65536) if ready else b""
             if not data:
                 break

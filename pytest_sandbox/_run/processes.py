@@ -1,7 +1,8 @@
 """Processes that are no children of this one: whether they live, and waiting for their end."""
 
 import time
-from pathlib import Path
+
+from pytest_sandbox._shared import real
 
 _POLL = 0.005
 
@@ -13,7 +14,7 @@ def start_time(pid: int) -> str | None:
     gone or a zombie.
     """
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="latin-1")
+        stat = real.read_file(f"/proc/{pid}/stat").decode("latin-1")
     except (FileNotFoundError, ProcessLookupError):
         return None
     fields = stat.rpartition(")")[2].split()
@@ -28,9 +29,9 @@ def wait_until_gone(pid: int, started: str | None, timeout: float) -> bool:
         started: its `start_time`, taken while it lived.
         timeout: in seconds.
     """
-    deadline = time.monotonic() + timeout
+    deadline = real.monotonic() + timeout
     while started is not None and start_time(pid) == started:
-        if time.monotonic() > deadline:
+        if real.monotonic() > deadline:
             return False
         time.sleep(_POLL)
     return True

@@ -12,6 +12,9 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
+from pytest_sandbox._shared import real
+from pytest_sandbox._shared.real import real_files
+
 from . import engine_process
 from .engine_process import Child, EngineProcess, launch, log_tail
 from .errors import EngineStartError
@@ -39,6 +42,7 @@ class Run:
         self._announcement: Announcement | None = None
 
     @classmethod
+    @real_files()
     def create(cls) -> "Run":
         """Make a run that lives until `close`, or until this process is gone.
 
@@ -67,6 +71,7 @@ class Run:
         return cls(Path(directory), None)
 
     @classmethod
+    @real_files()
     def join(cls, inherited: str) -> EngineProcess:
         """The engine process of a run that this process has inherited; started if need be.
 
@@ -82,6 +87,7 @@ class Run:
         settings = RunSettings.read(run.directory)
         return run.start(settings.engine, settings.options)
 
+    @real_files()
     def announce(self, engine: str = "local", options: Mapping[str, str] | None = None) -> None:
         """Let the processes that this one starts find the run, until it is closed.
 
@@ -130,6 +136,7 @@ class Run:
             )
         return self._living(self._record)
 
+    @real_files()
     def first_to_report(self, error: EngineStartError, place: str) -> str:
         """Where this error was first reported, by any process of the run.
 
@@ -148,6 +155,7 @@ class Run:
         except OSError:  # such as a run directory that is gone
             return place
 
+    @real_files()
     def close(self) -> None:
         """Release the lease and wait until the engine process and the directory are gone.
 
@@ -173,6 +181,7 @@ class Run:
                 self._child.wait(timeout)
         shutil.rmtree(self.directory, ignore_errors=True)
 
+    @real_files()
     def _started(self, arguments: list[str]) -> StartRecord:
         """The result of starting the engine, now or before."""
         with start_lock(self.directory) as lock:
@@ -195,7 +204,7 @@ class Run:
             raise EngineStartError(**record.error)
         assert record.ready is not None
         process = EngineProcess(**record.ready)
-        if not process.is_alive and not self.directory.exists():
+        if not process.is_alive and not real.os.path.exists(self.directory):
             raise EngineStartError(f"the run in {self.directory} has ended")
         if not process.is_alive:
             raise EngineStartError(

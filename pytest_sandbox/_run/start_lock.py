@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from pytest_sandbox._shared import real
+
 from . import engine_process
 from .errors import EngineStartError
 
@@ -105,9 +107,9 @@ def _parsed(text: str) -> StartRecord | None:
 
 def _acquire(file: IO[str], timeout: float) -> bool:
     """Whether the lock could be had in time."""
-    deadline = time.monotonic() + timeout
+    deadline = real.monotonic() + timeout
     while not _try_to_acquire(file):
-        if time.monotonic() > deadline:
+        if real.monotonic() > deadline:
             return False
         time.sleep(_POLL)
     return True

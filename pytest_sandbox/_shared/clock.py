@@ -1,9 +1,10 @@
 """Time as an object, so that an engine in memory can run it faster than the wall clock."""
 
 import asyncio
-import time
 from abc import abstractmethod
 from typing import Protocol
+
+from . import real
 
 
 class Clock(Protocol):
@@ -27,11 +28,11 @@ class SystemClock(Clock):
 
     def now(self) -> float:
         """Seconds since the Unix epoch."""
-        return time.time()
+        return real.now()
 
     def monotonic(self) -> float:
         """Seconds on the monotonic clock of the machine."""
-        return time.monotonic()
+        return real.monotonic()
 
     async def sleep(self, seconds: float) -> None:
         """Sleep on the running event loop."""

@@ -4,6 +4,7 @@ import asyncio
 import selectors
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from . import real
 from .selector import UnboundedSelector
 
 if TYPE_CHECKING:
@@ -39,6 +40,10 @@ class IdleEventLoop(asyncio.SelectorEventLoop):
         self._idle_after = 0.0
         self._threads = 0
         self._settling: list[asyncio.Future[None]] = []
+
+    def time(self) -> float:
+        """The time of the loop's timers: the machine's, also where a test has frozen time."""
+        return real.monotonic()
 
     @property
     def idle_after(self) -> float:

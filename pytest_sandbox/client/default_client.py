@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_sandbox import _run
+from pytest_sandbox._shared.real import real_files
 
 from . import client_maker
 
@@ -78,6 +79,7 @@ class DefaultClient:
         found = self._found.get(origin)
         return None if found is None or found.channels.is_shut else found
 
+    @real_files()
     def _find(self, origin: _Origin | None) -> BaseClient:
         if isinstance(origin, _Socket):
             client = client_maker.make_client(origin.path, _run.app_name())

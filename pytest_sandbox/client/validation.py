@@ -15,6 +15,7 @@ from pytest_sandbox._shared.checks import (
     is_text,
     is_variable_name,
 )
+from pytest_sandbox._shared.real import files_are_replaced
 
 from .exceptions import InvalidError, UnimplementedError
 
@@ -141,6 +142,27 @@ def check_environment(env: Mapping[str, str | None], name: str = "env") -> dict[
                 "and neither the name nor the value may have a NUL"
             )
     return present
+
+
+def check_real_files(call: str, other: str) -> None:
+    """Refuse a call for directories of this machine while pyfakefs replaces the file functions.
+
+    It does not imitate those that take the descriptor of a directory: they would go on to reach
+    the machine's files, by descriptors that are others there.
+
+    Args:
+        call: its name.
+        other: the call for single files, which goes through `open`.
+
+    Raises:
+        InvalidError: they are replaced now.
+    """
+    if files_are_replaced():
+        raise InvalidError(
+            f"{call}() copies directories of the machine, and this test has replaced its files "
+            f"(pyfakefs): call it inside of `with pyfakefs.fake_filesystem_unittest.Pause(fs):`, "
+            f"or copy single files, fake ones too, with filesystem.{other}()"
+        )
 
 
 def refuse(**arguments: object) -> None:

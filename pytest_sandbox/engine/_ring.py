@@ -1,8 +1,9 @@
 """The newest bytes of a stream, in a file that has no name."""
 
-import os
 import tempfile
 import weakref
+
+from pytest_sandbox._shared.real import os, real_files
 
 
 class Ring:
@@ -18,7 +19,7 @@ class Ring:
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         # A bare descriptor, because a file object warns when the collector closes it.
-        with tempfile.TemporaryFile(buffering=0) as file:
+        with real_files(), tempfile.TemporaryFile(buffering=0) as file:
             self._descriptor = os.dup(file.fileno())
         self.close = weakref.finalize(self, os.close, self._descriptor)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_sandbox import _run
+from pytest_sandbox._shared.real import real_files
 
 from . import modules
 from .options import settings
@@ -111,7 +112,8 @@ class EngineSession:
     def _in_memory(self) -> SandboxEngine:
         """The engine for fixtures of wider scope than a test; each test has its own."""
         if self._engine is None:
-            from pytest_sandbox.inmemory import FakeSandboxes
+            with real_files():
+                from pytest_sandbox.inmemory import FakeSandboxes
 
             fake = FakeSandboxes(seed=_run.app_name(self.worker))
             self._recording.callback(fake.close)
@@ -188,8 +190,9 @@ class EngineSession:
         """The id of this worker of pytest-xdist; empty without it."""
         return (self._worker or {}).get("workerid", "")
 
+    @real_files()  # which modules keep that are imported now
     def _connect(self, socket: str) -> Client:
-        from pytest_sandbox.client import Client
+        from pytest_sandbox.client import Client, Sandbox  # noqa: F401  # the next to be used
 
         client = Client(socket, app_name=_run.app_name(self.worker))
         self.created = self._recording.enter_context(client.record())

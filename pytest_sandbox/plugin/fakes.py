@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_sandbox._shared.real import real_files
 from pytest_sandbox._shared.suggestions import did_you_mean
 
 from .options import settings
@@ -102,7 +103,8 @@ def fake_sandboxes(request: pytest.FixtureRequest) -> Iterator[FakeSandboxes]:
     While the fixture is in use, `Sandbox.create`, `sandbox` and `sandbox_factory` use this engine.
     At the end, the test fails if it broke one of the rules `pytest_sandbox.inmemory.RULES`.
     """
-    from pytest_sandbox.inmemory import FakeSandboxes
+    with real_files():  # which modules keep that are imported now
+        from pytest_sandbox.inmemory import FakeSandboxes
 
     item = request.node
     spec = _spec(item)

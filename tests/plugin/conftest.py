@@ -13,7 +13,9 @@ from .templates import Project
 
 #: For the runs inside the tests, set after `pytester` cleared the variable: without the plugins
 #: that take most of the start of pytest, as they import all of Hypothesis, trio and asyncio.
-ADDOPTS = "-p no:hypothesispytest -p no:anyio -p no:asyncio"
+ADDOPTS = (
+    "-p no:hypothesispytest -p no:anyio -p no:asyncio -p no:fakefs -p no:time_machine -p no:socket"
+)
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,7 @@ from ..files.tool import FilesystemTool
 from ..files.unpack import unpack
 from ..process.method_types import OpenMethod
 from ..transport.dual import dual, dual_iterator, overloaded
-from ..validation import check_any_path, check_path
+from ..validation import check_any_path, check_path, check_real_files
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -64,6 +64,7 @@ class FileMethods:
             SandboxFilesystemError: it cannot be written there.
         """
         check_path(remote, "remote", "upload(local, remote)")
+        check_real_files("upload", "copy_from_local")
         folder = await asyncio.to_thread(check_folder, local)
         async with aclosing(written(partial(pack, folder))) as chunks:
             await FilesystemTool(self._client, self._task).write("Unpack", remote, chunks)
@@ -97,6 +98,7 @@ class FileMethods:
             SandboxFilesystemError: it cannot be read there.
         """
         check_path(remote, "remote", "download(remote, local)")
+        check_real_files("download", "copy_to_local")
         folder = os.fspath(local)
         await asyncio.to_thread(make_directories, folder)
         tool = FilesystemTool(self._client, self._task)

@@ -12,13 +12,13 @@ import contextlib
 import os
 import weakref
 from abc import ABC, abstractmethod
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grpclib.config import Configuration
 
 from pytest_sandbox._proto.control_grpc import ModalClientStub
 from pytest_sandbox._proto.router_grpc import TaskCommandRouterStub
+from pytest_sandbox._shared import real
 from pytest_sandbox._shared.clock import SystemClock
 from pytest_sandbox.rpcs import StatusDetails
 
@@ -85,12 +85,12 @@ class UnixServer(Server):
     def unreachable(self, error: OSError) -> exceptions.ConnectionError:
         """The process has ended: nothing else removes or closes its socket."""
         # The directory of a run ends with it.
-        run_ended = not Path(self.path).parent.exists()
+        run_ended = not real.os.path.exists(os.path.dirname(self.path))
         return exceptions.EngineDiedError(self.path, self._log_tail(), run_ended=run_ended)
 
     def _log_tail(self) -> str:
         try:
-            data = Path(self.path).with_name("server.log").read_bytes()
+            data = real.read_file(os.path.join(os.path.dirname(self.path), "server.log"))
         except OSError:
             return ""
         return data[-LOG_TAIL:].decode(errors="replace").strip()

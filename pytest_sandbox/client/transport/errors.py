@@ -13,6 +13,7 @@ from grpclib import GRPCError, Status
 from grpclib.exceptions import StreamTerminatedError
 
 from .. import exceptions as e
+from .blocked_sockets import blocked_socket_error
 
 if TYPE_CHECKING:
     from .channels import Server
@@ -64,5 +65,7 @@ class translated:  # noqa: N801 - used like a function
             raise e.ServiceError(f"{self._rpc} was cut off: {error}") from None
         if isinstance(error, asyncio.TimeoutError):
             raise e.ServiceError(f"{self._rpc} got no answer in time") from None
+        if error is not None and (blocked := blocked_socket_error(error)):
+            raise blocked from None
         if isinstance(error, OSError):
             raise self._server.unreachable(error) from None

@@ -12,12 +12,15 @@ import concurrent.futures
 import contextlib
 import os
 import queue
+import socket
 import sys
 import threading
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pytest_sandbox._shared.async_tasks import background
 from pytest_sandbox._shared.idle_loop import IdleEventLoop
+
+from .blocked_sockets import blocked_socket_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -197,8 +200,17 @@ def portal() -> Portal:
     if _current is None:
         with _lock:
             if _current is None:
-                _current = Portal()
+                _current = _opened()
     return _current
+
+
+def _opened() -> Portal:
+    try:
+        # Tried first: an event loop that has failed to make its own pair warns when it is freed.
+        socket.socket(socket.AF_UNIX).close()
+    except (RuntimeError, Warning) as error:
+        raise blocked_socket_error(error) or error from None
+    return Portal()
 
 
 def close_portal() -> None:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_sandbox._shared.real import real_files
+
 from ..ownership import OWNED
 from .changes import changes
 from .pytest_internals import definitions
@@ -30,7 +32,8 @@ TEMPLATES = pytest.StashKey["Templates"]()
 def templates(config: pytest.Config) -> Templates:
     """The templates of this process."""
     if TEMPLATES not in config.stash:
-        from .images import Templates
+        with real_files():  # which the module keeps
+            from .images import Templates
 
         config.stash[TEMPLATES] = Templates(config)
     return config.stash[TEMPLATES]

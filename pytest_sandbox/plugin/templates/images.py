@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from pytest_sandbox._shared import real
 
 from ..create import creation
 from ..engine import ENGINE
@@ -79,15 +80,15 @@ class Templates:
 
         self.latest[variant.template] = variant
         outcome = self.outcome(variant)
-        started = time.monotonic()
+        started = real.monotonic()
         try:
             sandbox = self._restored(variant, outcome, changed)
         except NotFoundError:  # the engine evicted the snapshot to make room
             self._forget(variant, outcome)
             outcome = self.outcome(variant)
-            started = time.monotonic()
+            started = real.monotonic()
             sandbox = self._restored(variant, outcome, changed)
-        self.uses[variant.key].restores.append(time.monotonic() - started)
+        self.uses[variant.key].restores.append(real.monotonic() - started)
         return sandbox
 
     def outcome(self, variant: Variant) -> Outcome:
@@ -135,10 +136,10 @@ class Templates:
             yield file
 
     def _build(self, variant: Variant, client: Client, file: OutcomeFile | None) -> Outcome:
-        started = time.monotonic()
+        started = real.monotonic()
 
         def tell(**what: Any) -> Outcome:
-            seconds = time.monotonic() - started
+            seconds = real.monotonic() - started
             outcome = Outcome(seconds=seconds, worker=self._session.worker, **what)
             self.uses[variant.key] = TemplateUse(variant.title, variant.home, outcome)
             if file is not None:

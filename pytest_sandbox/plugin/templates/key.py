@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._shared.directories import walk_directories
+from pytest_sandbox._shared.real import real_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _FORMAT = "1"
 
 
+@real_files()
 def cache_key(variant: Variant) -> str:
     """A digest of all that the snapshot is made of.
 

@@ -16,6 +16,9 @@ import time
 from dataclasses import asdict, dataclass
 from typing import IO, TYPE_CHECKING
 
+from pytest_sandbox._shared import real
+from pytest_sandbox._shared.real import real_files
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -91,24 +94,34 @@ def locked_outcome(
     Raises:
         TimeoutError: another worker held the lock for longer.
     """
-    directory.mkdir(mode=0o700, exist_ok=True)
-    descriptor = os.open(directory / key, os.O_RDWR | os.O_CREAT, 0o600)
-    with open(descriptor, "r+", encoding="utf-8") as file:
-        _lock(file, timeout, title)
+    with real_files():
+        file = _opened(str(directory), key)
+    with file:
+        with real_files():
+            _lock(file, timeout, title)
         try:
             yield OutcomeFile(file)
         finally:
             # Unlocked, not only closed: a fork of this process may have the same open file.
-            fcntl.flock(file, fcntl.LOCK_UN)
+            with real_files():
+                fcntl.flock(file, fcntl.LOCK_UN)
+
+
+def _opened(directory: str, key: str) -> IO[str]:
+    # Not by the methods of a path: pyfakefs may have made it.
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(directory, mode=0o700)
+    descriptor = os.open(os.path.join(directory, key), os.O_RDWR | os.O_CREAT, 0o600)
+    return open(descriptor, "r+", encoding="utf-8")
 
 
 def _lock(file: IO[str], timeout: float, title: str) -> None:
-    deadline = time.monotonic() + timeout
+    deadline = real.monotonic() + timeout
     while True:
         try:
             return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if time.monotonic() > deadline:
+            if real.monotonic() > deadline:
                 raise TimeoutError(
                     f"another worker has been building {title} for {timeout:.0f} s"
                 ) from None
