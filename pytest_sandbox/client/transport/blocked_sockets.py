@@ -14,7 +14,7 @@ def blocked_socket_error(error: BaseException) -> SandboxConnectionError | None:
     if not isinstance(error, RuntimeError | Warning) or not str(error).startswith(_BLOCKED):
         return None
     return SandboxConnectionError(
-        "pytest-socket blocks sockets in this test (--disable-socket, or its fixture or marker), "
+        "pytest-socket blocks sockets in this test (--disable-socket, --allow-hosts, ...), "
         "and sandboxes are reached through Unix sockets, which never leave this machine. Run "
         "pytest with --allow-unix-socket too: the network stays blocked."
     )

@@ -324,7 +324,7 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return real(descriptor, data[:100], offset)
 
-    monkeypatch.setattr("os.pwrite", pwrite)
+    monkeypatch.setattr("pytest_sandbox._shared.real.os.pwrite", pwrite)
 
 
 @pytest.mark.asyncio
