@@ -66,7 +66,7 @@ class Commands:
         self._sandbox_id = sandbox_id
         self._clock = clock
         self._lifetime = lifetime
-        self._over = False
+        self._why_over = ""
         self._by_id: dict[str, CommandExecution] = {}
         self._starting: dict[str, asyncio.Future[CommandExecution]] = {}
         self._finished = Retention(FINISHED_COMMANDS, FINISHED_COMMAND_BYTES, self._forget)
@@ -142,8 +142,8 @@ class Commands:
         if exec_id in self._by_id:
             self._by_id[exec_id].claims += 1
             return
-        if self._over:
-            raise TaskEnded(f"Sandbox {self._sandbox_id!r} has ended")
+        if self._why_over:
+            raise TaskEnded(f"Sandbox {self._sandbox_id!r} has ended: {self._why_over}")
         task = self._starting.get(exec_id)
         if task is None:
             task = asyncio.ensure_future(
@@ -211,9 +211,13 @@ class Commands:
         for execution in self.all():
             execution.expect_end(reason)
 
-    def sandbox_ended(self) -> None:
-        """Start no further command: the sandbox has ended."""
-        self._over = True
+    def sandbox_ended(self, why: str) -> None:
+        """Start no further command: the sandbox has ended.
+
+        Args:
+            why: for errors.
+        """
+        self._why_over = why
         self._no_output.close()
         for execution in self._by_id.values():
             execution.task_ended()

@@ -26,7 +26,7 @@ from ..files.sessions import FileSessions
 from .images import ImageRecord
 from .lifetimes import Lifetime, Status
 from .mounts import MountedSnapshots
-from .result import Result, result_of
+from .result import Result, result_of, why_ended
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,12 @@ class ServedSandbox:
         """
         ending = self._reason is not None or self._fault is not None
         if ending or self.result is not None or self.task.poll() is not None:
-            raise TaskEnded(f"Sandbox {self.id!r} has ended")
+            raise TaskEnded(f"Sandbox {self.id!r} has ended: {self.why_ended or 'just now'}")
+
+    @property
+    def why_ended(self) -> str:
+        """Why it has ended, or is about to, for errors; empty if that is not known yet."""
+        return why_ended(self.result, self._reason, self.definition)
 
     async def mount(self, path: str, image: ImageRecord | None) -> None:
         """Mount a snapshot of a directory, or an empty directory; the path is made if need be.
@@ -250,7 +255,7 @@ class ServedSandbox:
         self.ended = self.clock.monotonic()
         self.lifetime.cancel()
         self._task_ended()
-        self.commands.sandbox_ended()
+        self.commands.sandbox_ended(self.why_ended)
         self._over.set()
         self.on_end(self)
 

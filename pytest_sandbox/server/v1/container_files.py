@@ -64,7 +64,7 @@ class ContainerFileServicer:
         """Carry out one operation; an error of the file system is an outcome, not a failed call."""
         sandbox = self._state.sandboxes.of_task(request.task_id)
         if sandbox.result is not None:
-            raise not_found("running task", request.task_id)
+            raise not_found("running task", request.task_id, sandbox.why_ended)
         name = request.WhichOneof("file_exec_request_oneof")
         if name is None:
             raise invalid("ContainerFilesystemExec without an operation")

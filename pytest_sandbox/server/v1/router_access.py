@@ -31,7 +31,7 @@ class RouterAccessServicer:
         """A token for the task, and the address of the router for this client."""
         sandbox = self._state.sandboxes.of_task(request.task_id)
         if sandbox.result is not None:
-            raise not_found("running task", request.task_id)
+            raise not_found("running task", request.task_id, sandbox.why_ended)
         sandbox.router_token = self._state.tokens.renew(sandbox.task_id, sandbox.router_token)
         return pb.TaskGetCommandRouterAccessResponse(jwt=sandbox.router_token, url=self._url(call))
 

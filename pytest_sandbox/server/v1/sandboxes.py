@@ -144,7 +144,10 @@ class SandboxServicer:
         if sandbox.result is not None:
             # Some clients send the end of input in a call of its own, which may come too late.
             if request.input:
-                raise precondition(f"Sandbox {sandbox.id!r} has ended: nothing reads its input")
+                raise precondition(
+                    f"Sandbox {sandbox.id!r} has ended, so nothing reads its input: "
+                    f"{sandbox.why_ended}"
+                )
             return pb.SandboxStdinWriteResponse()
         with sandbox.lifetime.activity():
             await sandbox.commands.stdin.write_index(request.index, request.input, request.eof)

@@ -44,7 +44,9 @@ class TunnelServicer:
         sandbox = self._state.sandboxes.get(request.sandbox_id)
         check_timeout(request.timeout)
         if sandbox.result is not None:
-            raise precondition(f"Sandbox {sandbox.id!r} has ended, and its tunnels with it")
+            raise precondition(
+                f"Sandbox {sandbox.id!r} has ended, and its tunnels: {sandbox.why_ended}"
+            )
         tunnels = await self._of(sandbox)
         if any(tunnel.host for tunnel in tunnels):
             call.initial_metadata = {"x-sandbox-tunnel-ca-bin": self._state.authority.pem}

@@ -132,7 +132,7 @@ class VolumeServicer:
         """Do nothing, for the volumes of a sandbox."""
         sandbox = self._state.sandboxes.of_task(request.task_id)
         if sandbox.result is not None:
-            raise not_found("running task", request.task_id)
+            raise not_found("running task", request.task_id, sandbox.why_ended)
         return containers_pb2.ContainerReloadVolumesResponse()
 
     async def TaskReloadVolumes(
@@ -141,8 +141,9 @@ class VolumeServicer:
         """Do nothing, for newer clients."""
         if request.container_id:
             raise unimplemented("sidecars (container_id) are not implemented by pytest-sandbox")
-        if commanded(self._state, request.task_id, call).result is not None:
-            raise not_found("running task", request.task_id)
+        sandbox = commanded(self._state, request.task_id, call)
+        if sandbox.result is not None:
+            raise not_found("running task", request.task_id, sandbox.why_ended)
         return router_pb2.TaskReloadVolumesResponse()
 
     async def _forget_expired(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -145,3 +146,46 @@ def test_a_stream_that_was_not_read(sandbox: Sandbox) -> None:
 
     assert repr(process.stdout) == "<stdout of echo hi; read() gives its text>"
     assert process.wait() == 0
+
+
+@pytest.mark.parametrize("engine", ["local", "fake"])
+@pytest.mark.parametrize(
+    ("spec", "why"),
+    [
+        ({"timeout": 1}, "it reached its timeout of 1 s"),
+        ({"idle_timeout": 1}, "it was idle for 1 s, its idle_timeout"),
+    ],
+)
+def test_a_sandbox_whose_time_was_up(
+    request: pytest.FixtureRequest, engine: str, spec: dict[str, Any], why: str
+) -> None:
+    """As after some minutes in a debugger."""
+    fake = FakeSandboxes()
+    client = fake.client if engine == "fake" else request.getfixturevalue("client")
+    sandbox = Sandbox.create(client=client, **spec)
+    with contextlib.suppress(exceptions.SandboxTimeoutError):
+        sandbox.wait()
+
+    for call in (lambda: sandbox.exec("true"), lambda: sandbox.filesystem.stat("/")):
+        with pytest.raises(exceptions.NotFoundError, match=why):
+            call()
+    with pytest.raises(exceptions.NotFoundError, match=why):
+        sandbox.ls("/")
+    with pytest.raises(exceptions.ConflictError, match=why):
+        sandbox.tunnels()
+    fake.close()
+
+
+def test_a_sandbox_that_has_ended_otherwise(sandbox: Sandbox) -> None:
+    sandbox.terminate()
+
+    with pytest.raises(exceptions.NotFoundError, match="has ended: it was terminated"):
+        sandbox.exec("true")
+
+
+def test_a_sandbox_whose_main_process_has_ended(client: Client) -> None:
+    sandbox = Sandbox.create("sh", "-c", "exit 3", client=client)
+    sandbox.wait()
+
+    with pytest.raises(exceptions.NotFoundError, match="its main process exited with code 3"):
+        sandbox.exec("true")
