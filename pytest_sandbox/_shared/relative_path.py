@@ -23,9 +23,10 @@ def parts(path: str) -> tuple[str, ...]:
 
 def shared(one: tuple[str, ...], other: tuple[str, ...]) -> int:
     """How many names two paths have in common from the top down."""
-    if other[: len(one)] == one:
-        return len(one)
-    return next(count for count, name in enumerate(one) if other[count : count + 1] != (name,))
+    short = min(len(one), len(other))
+    if one[:short] == other[:short]:
+        return short
+    return next(count for count in range(short) if one[count] != other[count])
 
 
 def stays_inside(target: str, depth: int) -> bool:

@@ -28,9 +28,10 @@ class Header:
         given = parse_field(block[_CHECKSUM])
         blank = block[:148] + b" " * 8 + block[156:]
         unsigned = sum(blank)
+        if given == unsigned:
+            return
         # Some old programs added up signed characters.
-        signed = unsigned - 256 * sum(byte > 127 for byte in blank)
-        if given not in (unsigned, signed):
+        if given != unsigned - 256 * sum(byte > 127 for byte in blank):
             raise TarError("a header has a wrong checksum")
 
     @property

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_sandbox._shared import relative_path
 from pytest_sandbox._shared.tar.disk_target import DiskTarget
 from pytest_sandbox._shared.tar.reader import Reader
 from pytest_sandbox._shared.tar.unpack import unpack
@@ -52,6 +53,22 @@ def tar(*members: tuple[str, bytes, str]) -> Reader:
             info.type, info.linkname, info.mtime = kind, target, 1000
             archive.addfile(info)
     return Reader(io.BytesIO(buffer.getvalue()).read)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "count"),
+    [
+        ("", "", 0),
+        ("", "a", 0),
+        ("ab", "", 0),
+        ("ab", "ab", 2),
+        ("ab", "abc", 2),
+        ("abc", "abd", 2),
+    ],
+)
+def test_the_names_that_two_paths_share(one: str, other: str, count: int) -> None:
+    assert relative_path.shared(tuple(one), tuple(other)) == count
+    assert relative_path.shared(tuple(other), tuple(one)) == count
 
 
 LINKED = (("a", tarfile.REGTYPE, ""), ("b", tarfile.LNKTYPE, "a"))

@@ -154,6 +154,13 @@ def test_a_wrong_checksum_is_an_error() -> None:
         Header(bytes(block))
 
 
+def test_a_checksum_of_signed_characters_is_taken() -> None:
+    block = bytearray(tarfile.TarInfo("ä").tobuf(tarfile.GNU_FORMAT))
+    signed = sum(byte - 256 * (byte > 127) for byte in block[:148] + b" " * 8 + block[156:])
+    block[148:156] = b"%06o\0 " % signed
+    assert Header(bytes(block)).name == "ä"
+
+
 MEMBER = tarfile.TarInfo("a").tobuf()
 #: A header with a small map of holes: such records repeat.
 PARTS = [("GNU.sparse.offset", "0"), ("GNU.sparse.numbytes", "0")]
