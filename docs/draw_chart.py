@@ -28,7 +28,7 @@ BARS = {
     "docker commit + run -> output": ("files, docker commit + run", False),
 }
 #: Pixels: of the whole, up to where the bars begin, of their longest, and of one row.
-WIDTH, LEFT, LONGEST, ROW = 760, 250, 420, 30
+WIDTH, LEFT, LONGEST, ROW = 790, 280, 420, 30
 TOP = 56
 
 STYLE = """

@@ -8,10 +8,11 @@ if (location.protocol === "file:") {
       frame.hidden = true;
       document.body.appendChild(frame);
       const inside = frame.contentWindow;
+      const own = new URL(address, location);
       const load = (script) =>
         new Promise((resolve) => {
           const element = frame.contentDocument.createElement("script");
-          element.src = new URL(script, new URL(address, location)).href;
+          element.src = new URL(script, own).href;
           element.onload = element.onerror = resolve;
           frame.contentDocument.body.appendChild(element);
         });
@@ -20,7 +21,7 @@ if (location.protocol === "file:") {
       };
       inside.postMessage = (data) => this.dispatchEvent(new MessageEvent("message", { data }));
       this.inside = inside;
-      this.ready = load(address);
+      this.ready = load(own.href);
     }
 
     async postMessage(data) {
