@@ -47,15 +47,19 @@ class CommandMethods:
         pty_info: object = None,
         _pty_info: object = None,
     ) -> ContainerProcess[Any]:
-        """Start a command.
+        """Start a command, and return while it runs.
+
+        There is no shell in between: for pipes and variables, start one, `"sh", "-c", "..."`. The
+        command is killed when the sandbox ends.
 
         Args:
             *args: the command and its arguments; a name without a slash is looked up in `PATH`.
             stdout: `PIPE` to read it, `DEVNULL`, or `STDOUT` to have it printed here.
             stderr: `PIPE` to read it, `DEVNULL`, or `STDOUT` to have it in `stdout`.
-            timeout: seconds after which it is killed; its code is then -1.
+            timeout: seconds after which it is killed with all that it started; its code is then
+                -1. Without one, it may run as long as the sandbox.
             workdir: the working directory; that of the sandbox if not given.
-            env: environment variables, on top of the sandbox's.
+            env: environment variables, on top of the sandbox's; those that are `None` are left out.
             secrets: more environment variables; `env` comes last and wins.
             text: give output as text, UTF-8, not as bytes.
             bufsize: -1 to give output in chunks as it comes, 1 to give it in lines.
@@ -112,7 +116,7 @@ class CommandMethods:
             *args: the command and its arguments.
             input: what it reads from standard input; nothing, if not given.
             check: raise an error unless its code is 0.
-            timeout: seconds after which it is killed, and an error raised.
+            timeout: seconds after which it is killed with all that it started, and an error raised.
             text: give output as text, UTF-8, not as bytes.
             env: environment variables, on top of the sandbox's.
             workdir: the working directory; that of the sandbox if not given.

@@ -90,14 +90,16 @@ async def define(
         env: environment variables; those that are `None` are left out.
         secrets: more environment variables; `env` comes last and wins.
         network_file_systems: refused.
-        timeout: seconds after which it ends.
-        idle_timeout: seconds without activity after which it ends.
-        workdir: the working directory, created if it does not exist.
+        timeout: seconds after which it ends, counted from its creation.
+        idle_timeout: seconds without activity after which it ends; none by default. Commands of
+            `exec` and `run`, writes to standard input, work on files, watches, and connections
+            through tunnels are activity.
+        workdir: the working directory, created if it does not exist; `/root` if not given.
         gpu: the GPUs that it gets for itself: `"H100"`, `"A100-80GB:2"` for two, `"any"`.
         cloud: refused.
         region: refused.
-        cpu: processors to request, or (request, limit).
-        memory: MiB to request, or (request, limit).
+        cpu: processors to request, or (request, limit); without a limit, all of the machine's.
+        memory: MiB to request, or (request, limit); likewise.
         block_network: no network; some engines have none anyway.
         cidr_allowlist: refused.
         volumes: the volumes to mount, by absolute path.
