@@ -55,6 +55,8 @@ T = TypeVar("T", str, bytes)
 
 #: Characters of output that an error shows of each stream.
 TAIL = 2000
+#: How many lines of it, at most.
+_TAIL_LINES = 25
 
 
 class Error(Exception):
@@ -374,8 +376,9 @@ def _end_of(name: str, output: str | bytes) -> str:
     text = output if isinstance(output, str) else output.decode(errors="replace")
     if not text:
         return f"{name}: empty"
-    cut = "… " if len(text) > TAIL else ""
-    return f"{name}: {cut}{text[-TAIL:].rstrip()}"
+    end = "\n".join(text[-TAIL:].rstrip().split("\n")[-_TAIL_LINES:])
+    cut = "… " if len(end) < len(text.rstrip()) else ""
+    return f"{name}: {cut}{end}"
 
 
 def _report(args: tuple[str, ...], what: str, stdout: str | bytes, stderr: str | bytes) -> str:

@@ -18,7 +18,7 @@ BYTES_PER_LINE = 80
 _COMMANDS = 20
 #: How many of these are the last ones, even if many others failed.
 _LAST = 5
-#: How many characters of a command line a report shows.
+#: How many characters of a command line, or of the reason why it did not start, a report shows.
 _WIDTH = 200
 #: What a report shows in place of a secret.
 _HIDDEN = "[secret]"
@@ -71,7 +71,10 @@ def _selected(commands: Sequence[SandboxCommand]) -> list[int]:
 
 def command_line(command: SandboxCommand, hidden: list[str]) -> str:
     """A command as a shell takes it, cut to a limited length."""
-    text = printable(_hide(command_text(command.argv[:100]), hidden))
+    return _shortened(printable(_hide(command_text(command.argv[:100]), hidden)))
+
+
+def _shortened(text: str) -> str:
     return text if len(text) <= _WIDTH else f"{text[:_WIDTH]}…"
 
 
@@ -85,7 +88,7 @@ def _command(number: int, command: SandboxCommand, hidden: list[str], lines: int
 def _outcome(command: SandboxCommand, hidden: list[str]) -> str:
     if command.start_error:
         reason = printable(_hide(command.start_error.partition("\n")[0], hidden))
-        return f"could not start: {reason}"
+        return f"could not start: {_shortened(reason)}"
     if command.running:
         paused = ", waiting until its output is read" if command.paused else ""
         return f"running for {_seconds(command.seconds)}{paused}"

@@ -86,6 +86,8 @@ def test_every_key_is_accepted(pytester: pytest.Pytester, argument: str) -> None
 
 BAD = {
     "memroy=512": "there is no key 'memroy'; did you mean 'memory'?",
+    "cwd='/'": "there is no key 'cwd'; did you mean 'workdir'?",
+    "enviroment={}": "there is no key 'enviroment'; did you mean 'env'?",
     "zzz=1": "there is no key 'zzz'; there are block_network, cpu, *",
     "cloud='aws'": "cloud is not available yet",
     "gpu=2": "gpu must be a kind of GPU, as in 'H100' or 'H100:2', not int 2",

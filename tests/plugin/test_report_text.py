@@ -184,3 +184,9 @@ def test_what_a_cut_left_of_a_secret_is_hidden() -> None:
 
 def test_values_that_are_everywhere_are_not_hidden() -> None:
     assert described(wrote(b"1 on"), hidden=("1", "on", "")).endswith("1 on")
+
+
+def test_the_reason_why_a_command_did_not_start_is_cut() -> None:
+    command = SandboxCommand(argv=["x"], start_error="cannot start " + "x" * 5000)
+
+    assert max(map(len, described(command).splitlines())) < 300

@@ -189,3 +189,13 @@ def test_a_sandbox_whose_main_process_has_ended(client: Client) -> None:
 
     with pytest.raises(exceptions.NotFoundError, match="its main process exited with code 3"):
         sandbox.exec("true")
+
+
+def test_a_failure_shows_the_last_lines() -> None:
+    output = "".join(f"line {number}\n" for number in range(100))
+    error = exceptions.CommandFailedError(("make",), 2, output, "one\ntwo\n")
+
+    lines = str(error).splitlines()
+    assert lines[0] == "make ended with exit code 2"
+    assert lines[1] == "stdout: … line 75"
+    assert lines[25:] == ["line 99", "stderr: one", "two"]
