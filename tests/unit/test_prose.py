@@ -31,5 +31,13 @@ def test_lines_are_wrapped(document: Path) -> None:
     assert wide == [], "\n".join(wide)
 
 
+def test_each_document_is_in_the_navigation() -> None:
+    """Of the pages that `docs/build` makes; without a place there, it fails."""
+    navigation = (ROOT / "mkdocs.yml").read_text().partition("\nnav:\n")[2]
+    paths = [path.relative_to(ROOT).as_posix().removeprefix("docs/") for path in DOCUMENTS]
+
+    assert [path for path in paths if f" {path}\n" not in navigation] == []
+
+
 def test_there_are_documents() -> None:
     assert len(DOCUMENTS) > 15

@@ -41,7 +41,8 @@ def make_locked(path: str) -> int:
 def remove(path: str) -> bool:
     """Remove an engine's group and those directly in it; whether all were empty, and are gone."""
     try:
-        children = [entry.path for entry in os.scandir(path) if entry.is_dir()]
+        with os.scandir(path) as entries:
+            children = [entry.path for entry in entries if entry.is_dir()]
         # rmdir(2) refuses a group with processes or groups in it, EBUSY, so nothing that runs is
         # harmed.
         for child in children:
