@@ -1,7 +1,8 @@
 """The programs that every sandbox in memory has, except its shell."""
 
-from .printing import posix_echo as posix_echo
+from .dialect import Dialect as Dialect
 from .registry import PROGRAMS as PROGRAMS
+from .registry import SHELL_UTILITIES as SHELL_UTILITIES
 from .registry import UTILITIES as UTILITIES
 from .utility import NotSupported as NotSupported
 from .utility import Utility as Utility
@@ -14,12 +15,13 @@ from .utility import signal_number as signal_number
 
 __all__ = [
     "PROGRAMS",
+    "SHELL_UTILITIES",
     "UTILITIES",
+    "Dialect",
     "NotSupported",
     "Utility",
     "complain",
     "execute",
-    "posix_echo",
     "problem",
     "refuse",
     "run",

@@ -15,7 +15,7 @@ from .utility import NotSupported, each, number, options
 
 async def touch(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """Make files, or set their times: to now, or to `-t [[CC]YY]MMDDhhmm[.ss]`, in UTC."""
-    given, paths = options(argv, "ct:", {"no-create": "c"})
+    given, paths = options(argv, "ct:", {"no-create": "c"}, once="t")
     when = _timestamp(given["-t"], proc) if "-t" in given else int(proc.clock.now() * 10**9)
 
     async def set_time(path: str) -> None:
@@ -44,7 +44,10 @@ def _timestamp(text: str, proc: SandboxProcess) -> int:
 
 async def chmod(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """Set permission bits: octal, or as `u+x,go-w`; `-R` below directories too."""
-    words = [f"./{word}" if word[:1] == "-" and word[1:2] in "rwxst" else word for word in argv]
+    modes = [word for word in argv[1:] if word[:1] == "-" and word[1:2] and word[1] in "rwxst"]
+    if len(modes) > 1 or (modes and argv[1] != modes[0]):
+        raise NotSupported(f"the mode {modes[0]!r} that does not come first")
+    words = [f"./{word}" if word in modes else word for word in argv]
     given, rest = options(words, "R", {"recursive": "R"})
     spec, *paths = some(rest)
     spec = spec.removeprefix("./")
@@ -71,7 +74,9 @@ async def chown(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """Set owner and group, by number: `1000`, `1000:1000`, `:1000`."""
     given, rest = options(argv, "h")
     spec, *paths = some(rest)
-    user, _, group = spec.partition(":")
+    user, colon, group = spec.partition(":")
+    if colon and not group:
+        raise NotSupported(f"the owner {spec!r}, with the group of a user,")
     uid, gid = (number(part, "owner") if part else -1 for part in (user, group))
 
     async def change(path: str) -> None:

@@ -1,44 +1,61 @@
 """`test`, which is also `[`."""
 
+import os
+import re
 import stat
 from collections.abc import Sequence
 
 from ..files.inode import Device, Directory, Inode, Regular, Symlink
 from ..processes.process import SandboxProcess
-from .utility import NotSupported, complain, number
+from .dialect import Dialect
+from .utility import NotSupported, Utility, complain, number
 
 
-async def test(proc: SandboxProcess, argv: Sequence[str]) -> int:
-    """Evaluate a condition; `[` is the same and wants a `]` at the end."""
+def test(dialect: Dialect) -> Utility:
+    """Evaluates a condition; `[` is the same and wants a `]` at the end."""
+
+    async def run(proc: SandboxProcess, argv: Sequence[str]) -> int:
+        return await _test(proc, argv, dialect)
+
+    return run
+
+
+async def _test(proc: SandboxProcess, argv: Sequence[str], dialect: Dialect) -> int:
     words = list(argv[1:])
     if argv[0].rpartition("/")[2] == "[" and (not words or words.pop() != "]"):
         await complain(proc, "[", "missing ]")
         return 2
     if not words:
         return 1
-    condition = _Condition(proc, words)
+    if words[:3] == ["!"] * 3:
+        raise NotSupported("a threefold !")
+    condition = _Condition(proc, words, dialect)
     try:
         holds = condition.either()
     except ValueError as error:
         await complain(proc, "test", f"Illegal number: {error}")
+        return 2
+    except _UnexpectedOperator as error:
+        await complain(proc, "[", f"{error}: unexpected operator")
         return 2
     if condition.words:
         raise NotSupported(f"the condition {' '.join(argv[1:])!r}")
     return 0 if holds else 1
 
 
-def _number(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise ValueError(text) from None
+_NUMBER = re.compile(r"[ \t\n]*[+-]?[0-9]+[ \t\n]*")
+
+
+class _UnexpectedOperator(Exception):
+    """What bash compares with, and dash does not know."""
 
 
 class _Condition:
     """A recursive reader of conditions; it takes the words it has read."""
 
-    def __init__(self, proc: SandboxProcess, words: list[str]) -> None:
+    def __init__(self, proc: SandboxProcess, words: list[str], dialect: Dialect) -> None:
         self._proc = proc
+        self._dialect = dialect
         self.words = words
 
     def either(self) -> bool:
@@ -83,21 +100,41 @@ class _Condition:
         return words.pop(0) != ""
 
     def _binary(self, left: str, operator: str, right: str) -> bool:
+        if operator == "==" and self._dialect == Dialect.DASH:
+            raise _UnexpectedOperator(left)
         if operator in ("=", "=="):
             return left == right
         if operator == "!=":
             return left != right
+        if operator in ("<", ">"):
+            if self._dialect == Dialect.COREUTILS:
+                raise NotSupported(f"the operator {operator}")
+            one, two = os.fsencode(left), os.fsencode(right)
+            return one < two if operator == "<" else one > two
         if operator in ("-nt", "-ot", "-ef"):
             return self._files(left, operator, right)
-        one, two = _number(left), _number(right)
+        return self._numbers(left, operator, right)
+
+    def _numbers(self, left: str, operator: str, right: str) -> bool:
+        one, two = self._number(left), self._number(right)
         return {
             "-eq": one == two, "-ne": one != two, "-lt": one < two,
             "-le": one <= two, "-gt": one > two, "-ge": one >= two,
         }[operator]  # fmt: skip
 
+    def _number(self, text: str) -> int:
+        value = int(text) if _NUMBER.fullmatch(text) else None
+        # Shells count in 64 bits; coreutils compare digits.
+        bounded = self._dialect != Dialect.COREUTILS
+        if value is None or (bounded and not -(1 << 63) <= value < 1 << 63):
+            raise ValueError(text)
+        return value
+
     def _files(self, left: str, operator: str, right: str) -> bool:
         one, two = self._inode(left), self._inode(right)
         if one is None or two is None:
+            if self._dialect == Dialect.DASH:
+                return False
             return (operator == "-nt" and one is not None) or (
                 operator == "-ot" and two is not None
             )
@@ -139,5 +176,5 @@ _UNARY = {f"-{letter}" for letter in "nztefdhLcsrwxugkpSb"}
 
 
 _BINARY = {
-    "=", "==", "!=", "-eq", "-ne", "-lt", "-le", "-gt", "-ge", "-nt", "-ot", "-ef",
+    "=", "==", "!=", "<", ">", "-eq", "-ne", "-lt", "-le", "-gt", "-ge", "-nt", "-ot", "-ef",
 }  # fmt: skip

@@ -26,18 +26,27 @@ async def cp(proc: SandboxProcess, argv: Sequence[str]) -> int:
 
 
 def _copy(proc: SandboxProcess, source: str, target: str, *, recursive: bool, keep: bool) -> None:
-    """Copy a file, or a directory of any depth."""
+    """Copy a file, or a directory of any depth, but not what is copied into it."""
     # A directory comes twice: to be made, and, after all that it holds, to get its attributes.
     pending = [(source, target, False)]
+    whole: Inode | None = None
+    inside = ""
+    existed = is_directory(proc, target)
     while pending:
         source, target, made = pending.pop()
         inode = proc.fs.lookup(source, base=proc.cwd, follow=not recursive)
+        if inode is whole:
+            if existed:  # coreutils then copy what the order of names on the disk brings
+                raise NotSupported("copying a directory into one that it has already")
+            inside = inside or source
+            continue
         if isinstance(inode, Directory) and not made:
             if not recursive:
                 raise OSError(errno.EISDIR, "is a directory, and -r was not given", source)
             if not is_directory(proc, target):
                 mode = stat.S_IMODE(inode.mode) & ~proc.umask
                 proc.fs.mkdir(target, mode, base=proc.cwd)
+            whole = whole or proc.fs.lookup(target, base=proc.cwd)
             pending.append((source, target, True))
             pending += [
                 (posixpath.join(source, name), posixpath.join(target, name), False)
@@ -49,6 +58,8 @@ def _copy(proc: SandboxProcess, source: str, target: str, *, recursive: bool, ke
             proc.fs.chown(target, inode.uid, inode.gid, base=proc.cwd)
             proc.fs.chmod(target, stat.S_IMODE(inode.mode), base=proc.cwd)
             proc.fs.utime(target, inode.atime_ns, inode.mtime_ns, base=proc.cwd)
+    if inside:
+        raise OSError(errno.EINVAL, f"cannot copy a directory into itself, {inside!r}")
 
 
 def _copy_one(proc: SandboxProcess, source: str, inode: Inode, target: str) -> None:

@@ -15,14 +15,16 @@ from .utility import each, options
 async def mkdir(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """Make directories; `-p` those above too, and an existing one is fine."""
     given, paths = options(argv, "pm:", {"parents": "p", "mode": "m"})
+    mode = parse_mode(given["-m"], 0o777, proc.umask) if "-m" in given else None
 
     async def make(path: str) -> None:
+        there = "-p" in given and is_directory(proc, path)
         if "-p" in given:
             make_parents(proc, path)
         else:
             proc.fs.mkdir(path, 0o777 & ~proc.umask, base=proc.cwd)
-        if "-m" in given:
-            proc.fs.chmod(path, parse_mode(given["-m"], 0o777, proc.umask), base=proc.cwd)
+        if mode is not None and not there:
+            proc.fs.chmod(path, mode, base=proc.cwd)
 
     return await each(proc, "mkdir", some(paths), make)
 
@@ -59,7 +61,7 @@ async def rm(proc: SandboxProcess, argv: Sequence[str]) -> int:
                 remove_tree(proc, path)
             else:
                 proc.fs.unlink(path, base=proc.cwd)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             if not force:
                 raise
 

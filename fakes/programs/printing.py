@@ -1,10 +1,10 @@
 """Programs that print what their arguments say."""
 
-import itertools
 import os
 from collections.abc import Sequence
 
 from ..processes.process import SandboxProcess
+from .escapes import Escapes, unescape
 from .utility import (
     NotSupported,
     complain,
@@ -43,14 +43,23 @@ async def yes(proc: SandboxProcess, argv: Sequence[str]) -> int:
 
 
 async def echo(proc: SandboxProcess, argv: Sequence[str]) -> int:
-    """Print words; `-n` without the line end, `-e` with escapes, as bash does it."""
+    """Print words; `-n` without the line end, `-e` with escapes, as coreutils do it."""
+    return await _echo(proc, argv, Escapes(zero=True, octal=True, hexadecimal=True, stop=True))
+
+
+async def bash_echo(proc: SandboxProcess, argv: Sequence[str]) -> int:
+    """Print words, as bash does it, whose octal escapes begin with a zero."""
+    return await _echo(proc, argv, Escapes(zero=True, hexadecimal=True, stop=True))
+
+
+async def _echo(proc: SandboxProcess, argv: Sequence[str], escapes: Escapes) -> int:
     words, flags = list(argv[1:]), ""
     while words and words[0][:1] == "-" and words[0][1:] and not words[0][1:].strip("neE"):
         flags += words.pop(0)[1:]
     data = os.fsencode(" ".join(words))
     stopped = False
     if flags.rfind("e") > flags.rfind("E"):  # the last one counts
-        data, stopped = unescape(data, octal_needs_zero=True)
+        data, stopped = unescape(data, escapes)
     await proc.write(1, data if stopped or "n" in flags else data + b"\n")
     return 0
 
@@ -62,121 +71,10 @@ async def posix_echo(proc: SandboxProcess, argv: Sequence[str]) -> int:
     if words[:1] == ["-n"]:
         del words[0]
         end = b""
-    data, stopped = unescape(os.fsencode(" ".join(words)), octal_needs_zero=True)
+    escapes = Escapes(zero=True, octal=True, stop=True)
+    data, stopped = unescape(os.fsencode(" ".join(words)), escapes)
     await proc.write(1, data if stopped else data + end)
     return 0
-
-
-async def printf(proc: SandboxProcess, argv: Sequence[str]) -> int:
-    """Print by a format, which is used again while there are arguments."""
-    words = list(argv[1:])
-    if words[:1] == ["--"]:
-        del words[0]
-    elif words and words[0][:1] == "-":
-        raise NotSupported(f"option {words[0]}")
-    if not words:
-        raise NotSupported("no format")
-    form, arguments = os.fsencode(words[0]), [os.fsencode(word) for word in words[1:]]
-    shown = bytearray()
-    wrong: list[str] = []
-    while True:
-        before = len(arguments)
-        stopped = _format(form, arguments, shown, wrong)
-        if stopped or not arguments or len(arguments) == before:
-            break
-    await proc.write(1, bytes(shown))
-    for text in wrong:
-        await complain(proc, "printf", f"{text}: expected numeric value")
-    return 1 if wrong else 0
-
-
-def _format(form: bytes, arguments: list[bytes], shown: bytearray, wrong: list[str]) -> bool:
-    r"""One pass over a format; whether `\c` or `%b` with it ended all output."""
-    position = 0
-    while position < len(form):
-        percent = form.find(b"%", position)
-        literal = form[position : percent if percent >= 0 else len(form)]
-        text, stopped = unescape(literal, octal_needs_zero=False)
-        shown += text
-        if stopped or percent < 0:
-            return stopped
-        end = percent + 1
-        while form[end : end + 1] in (*(b"%c" % c for c in b"-+ #0123456789."), b"*"):
-            end += 1
-        flags, kind = form[percent + 1 : end], form[end : end + 1]
-        position = end + 1
-        if kind == b"%":
-            shown += b"%"
-            continue
-        if b"*" in flags:
-            flags = flags.replace(b"*", arguments.pop(0) if arguments else b"0", 1)
-        argument = arguments.pop(0) if arguments else b""
-        text, stopped = _convert(flags, kind, argument, wrong)
-        shown += text
-        if stopped:
-            return True
-    return False
-
-
-def _convert(flags: bytes, kind: bytes, argument: bytes, wrong: list[str]) -> tuple[bytes, bool]:
-    stopped = False
-    if kind == b"b":
-        argument, stopped = unescape(argument, octal_needs_zero=True)
-    if kind == b"c":
-        argument = argument[:1]
-    if kind in (b"s", b"b", b"c"):
-        return (b"%" + flags + b"s") % (argument,), stopped
-    if kind in (b"d", b"i", b"u", b"x", b"X", b"o"):
-        kind = b"d" if kind in b"iu" else kind
-        return (b"%" + flags + kind) % _integer(argument, wrong), False
-    if kind in (b"f", b"e", b"g"):
-        raise NotSupported(f"printf %{kind.decode()}")
-    raise NotSupported(f"printf %{kind.decode(errors='replace')}")
-
-
-def _integer(argument: bytes, wrong: list[str]) -> int:
-    text = argument.decode(errors="replace")
-    if text[:1] in ("'", '"') and len(text) > 1:
-        return ord(text[1])
-    try:
-        return int(text or "0", 8 if text.lstrip("+-").startswith("0") and text.isdigit() else 0)
-    except ValueError:
-        wrong.append(text)
-        return int("".join(itertools.takewhile(str.isdigit, text)) or "0")
-
-
-_ESCAPES = {
-    b"a": b"\a", b"b": b"\b", b"e": b"\x1b", b"f": b"\f", b"n": b"\n", b"r": b"\r",
-    b"t": b"\t", b"v": b"\v", b"\\": b"\\", b'"': b'"',
-}  # fmt: skip
-
-
-def unescape(text: bytes, *, octal_needs_zero: bool) -> tuple[bytes, bool]:
-    r"""Replace backslash escapes; whether `\c` said that nothing more is to be printed."""
-    shown = bytearray()
-    position = 0
-    while position < len(text):
-        key = text[position + 1 : position + 2]
-        if text[position : position + 1] != b"\\" or not key:
-            shown += text[position : position + 1]
-            position += 1
-            continue
-        position += 2
-        if key == b"c":
-            return bytes(shown), True
-        if key in _ESCAPES:
-            shown += _ESCAPES[key]
-        elif key == b"x" or (key in b"01234567" and (key == b"0" or not octal_needs_zero)):
-            start = position if key == b"x" or octal_needs_zero else position - 1
-            digits, most = (b"0123456789abcdefABCDEF", 2) if key == b"x" else (b"01234567", 3)
-            position = start
-            while position < min(start + most, len(text)) and text[position] in digits:
-                position += 1
-            code = text[start:position]
-            shown.append(int(code or b"0", 16 if key == b"x" else 8) & 255)
-        else:
-            shown += b"\\" + key
-    return bytes(shown), False
 
 
 def _protected(argv: Sequence[str]) -> list[str]:

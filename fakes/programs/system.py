@@ -1,6 +1,7 @@
 """Programs about processes, time, the machine and the terminal."""
 
 import posixpath
+import re
 import signal
 from collections.abc import Sequence
 
@@ -138,17 +139,17 @@ async def kill(proc: SandboxProcess, argv: Sequence[str]) -> int:
     sent: int = signal.SIGTERM
     if not words or words == ["--"]:
         raise NotSupported("a call without a process")
-    if words[:1] == ["-l"]:
-        if words[1:]:
-            raise NotSupported(f"-l {words[1]}")
-        await proc.say(" ".join(each.name[3:] for each in signal.Signals) + "\n")
-        return 0
+    if words[:1] == ["-l"]:  # which each shell shows in a layout of its own
+        raise NotSupported("option -l")
     if words[:1] == ["-s"] and len(words) > 1:
         sent, words = signal_number(words[1]), words[2:]
     elif words and words[0].startswith("-") and len(words) > 1 and words[0] != "--":
         sent, words = signal_number(words[0][1:]), words[1:]
+    words = words[1:] if words[:1] == ["--"] else words
+    if not words or any(re.fullmatch("-0+", word) for word in words):
+        raise NotSupported("a call without a process")
     code = 0
-    for word in words[1:] if words[:1] == ["--"] else words:
+    for word in words:
         pid = number(word, "process")
         targets = [p for p in proc.kernel.processes.values() if pid in (p.pid, -p.group)]
         if pid == 0:

@@ -46,7 +46,7 @@ async def cat(proc: SandboxProcess, argv: Sequence[str]) -> int:
 
 async def head(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """The first lines, or bytes with `-c`."""
-    given, paths = options(_dashed_number(argv), "n:c:qv", _ENDS)
+    given, paths = options(_dashed_number(argv), "n:c:qv", _ENDS, check=_check_amount)
     by_bytes, count = _amount(given)
     if count.startswith("-"):
         raise NotSupported("counting from the end")
@@ -69,9 +69,17 @@ async def head(proc: SandboxProcess, argv: Sequence[str]) -> int:
 
 async def tail(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """The last lines, or bytes with `-c`; `+N` counts from the start."""
-    if any(word[:1] == "+" for word in argv[1:2]):
+    if any(word[:1] == "+" or (word[1:].isdigit() and len(argv) > 3) for word in argv[1:2]):
         raise NotSupported(f"the argument {argv[1]!r}")
-    given, paths = options(_dashed_number(argv), "n:c:qv", _ENDS)
+    amounts: list[str] = []
+
+    def check(letter: str, value: str) -> None:
+        _check_amount(letter, value)
+        amounts.extend([value] if letter in "nc" else [])
+
+    given, paths = options(_dashed_number(argv), "n:c:qv", _ENDS, check=check)
+    if len(amounts) > 1 and any(amount[:1] == "+" for amount in amounts):
+        raise NotSupported("a number with + beside another one")
     by_bytes, count = _amount(given)
     wanted = abs(number(count, "number"))
     if wanted == 0 and count[:1] != "+":
@@ -79,6 +87,8 @@ async def tail(proc: SandboxProcess, argv: Sequence[str]) -> int:
     title = _Titles(proc, paths, given)
 
     async def show(path: str) -> None:
+        if by_bytes and len(paths) > 1 and path != "-" and is_directory(proc, path):
+            raise NotSupported("a directory among several files, with -c,")
         await title.show(path)
         data = await _last(proc, path, wanted) if by_bytes and count[:1] != "+" else None
         if data is None:
@@ -204,15 +214,17 @@ def _pattern(given: Mapping[str, str], words: list[str]) -> str:
 
 
 def _check_text(data: bytes) -> None:
-    """Refuse to print lines of what grep takes for binary."""
+    """Refuse what grep takes for binary: it then ends lines at null bytes too."""
     if b"\0" in data:
-        raise NotSupported("a search in binary data, except with -q or -c")
+        raise NotSupported("a search in binary data")
 
 
 async def grep(proc: SandboxProcess, argv: Sequence[str]) -> int:
     """Lines that hold a fixed string. A pattern that is more than that is refused."""
     given, paths = options(argv, "Fivcqnhxe:", once="e")
     wanted = os.fsencode(_pattern(given, paths))
+    if not wanted and "-v" in given:
+        raise NotSupported("lines without an empty string")
     shown = not {"-q", "-c"} & set(given)
     found = 0
 
@@ -222,15 +234,18 @@ async def grep(proc: SandboxProcess, argv: Sequence[str]) -> int:
 
     async def search(path: str) -> None:
         nonlocal found
-        name = f"{path}:" if len(paths) > 1 and "-h" not in given else ""
+        shown_path = "(standard input)" if path == "-" else path
+        name = f"{shown_path}:" if len(paths) > 1 and "-h" not in given else ""
         count = 0
+        if "-c" in given and path != "-" and is_directory(proc, path):
+            raise NotSupported("counting in a directory")
         data = await content(proc, path)
+        _check_text(data)
         lines = [line.removesuffix(b"\n") for line in lines_of(data)]
         for index, line in enumerate(lines, start=1):
             if matches(line):
                 count += 1
                 if shown:
-                    _check_text(data)
                     where = f"{name}{index}:" if "-n" in given else name
                     await proc.write(1, os.fsencode(where) + line + b"\n")
         if "-c" in given and "-q" not in given:
@@ -248,6 +263,12 @@ def _dashed_number(argv: Sequence[str]) -> list[str]:
     if len(argv) > 1 and re.fullmatch("-[0-9]+", argv[1]):
         return [argv[0], "-n", argv[1][1:], *argv[2:]]
     return list(argv)
+
+
+def _check_amount(letter: str, value: str) -> None:
+    """Refuse a number that is none, though a later one may be what counts."""
+    if letter in "nc":
+        number(value, "number")
 
 
 def _amount(given: Mapping[str, str]) -> tuple[bool, str]:

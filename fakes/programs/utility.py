@@ -81,6 +81,7 @@ def options(
     *,
     permute: bool = True,
     once: str = "",
+    check: Callable[[str, str], None] = lambda letter, value: None,
 ) -> tuple[dict[str, str], list[str]]:
     """Options, each with its value or "", the last given one last, and the other arguments.
 
@@ -91,11 +92,13 @@ def options(
             what they stand for depends on options that are not known here.
         permute: whether options may follow other arguments.
         once: letters of options that are refused if they are given again.
+        check: looks at the letter and the value of each option, also of one that a later one
+            replaces; may raise `NotSupported`.
 
     Raises:
         NotSupported: names an option that is not known, or lacks its value.
     """
-    reader = _Options(argv[1:], short, long or {}, once)
+    reader = _Options(argv[1:], short, long or {}, once, check)
     rest: list[str] = []
     while reader.words:
         word = reader.words.pop(0)
@@ -116,11 +119,16 @@ class _Options:
     """Takes options from the words of a command."""
 
     def __init__(
-        self, words: Sequence[str], short: str, long: Mapping[str, str], once: str
+        self,
+        words: Sequence[str],
+        short: str,
+        long: Mapping[str, str],
+        once: str,
+        check: Callable[[str, str], None],
     ) -> None:
         self.words = list(words)
         self.found: dict[str, str] = {}
-        self._short, self._long, self._once = short, long, once
+        self._short, self._long, self._once, self._check = short, long, once, check
 
     def read_long(self, word: str) -> None:
         name, equals, value = word[2:].partition("=")
@@ -149,6 +157,7 @@ class _Options:
             if not self.words:
                 raise NotSupported(f"option {word} without a value")
             value = self.words.pop(0)
+        self._check(letter, value or "")
         self.found[f"-{letter}"] = value or ""
 
 

@@ -192,8 +192,6 @@ async def wait(shell: ShellState, words: list[str]) -> int:
             shell.jobs.remove(job)
             shell.codes[job.pid] = job.status.returncode
         code = shell.codes.get(int(word), 127)
-    if not words[1:] and shell.bash:  # which then forgets how they ended
-        shell.codes.clear()
     return code if words[1:] else 0
 
 

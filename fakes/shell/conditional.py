@@ -1,7 +1,7 @@
 """Evaluates `[[ ... ]]`."""
 
 from ..processes.process import SandboxProcess
-from ..programs import UTILITIES
+from ..programs import SHELL_UTILITIES, Dialect
 from .expand import Expansion
 from .syntax import ConditionalExpression, ConditionalPrimary, Literal, Word
 from .words import Unknown
@@ -42,7 +42,7 @@ async def _check(proc: SandboxProcess, expansion: Expansion, words: tuple[Word, 
         return (await expansion.pattern(words[2])).matches(text) == (operator != "!=")
     if (len(words) == 2 and operator[:1] == "-") or (len(words) == 3 and operator in _OTHERS):
         arguments = [await expansion.text(word) for word in words]
-        return await UTILITIES["test"](proc, ("test", *arguments)) == 0
+        return await SHELL_UTILITIES[Dialect.BASH]["test"](proc, ("test", *arguments)) == 0
     raise Unknown(f"the operator {operator or '?'} in [[ ... ]]")
 
 

@@ -1,12 +1,8 @@
 """Utilities that a shell runs itself, in its own process."""
 
-from ..programs import UTILITIES, Utility, posix_echo
-
-_NAMES = frozenset(("[", "echo", "false", "kill", "printf", "test", "true"))
+from ..programs import SHELL_UTILITIES, Dialect, Utility
 
 
 def inside(name: str, *, bash: bool) -> Utility | None:
     """The utility that a shell has for a command, or `None`."""
-    if name not in _NAMES:
-        return None
-    return posix_echo if name == "echo" and not bash else UTILITIES[name]
+    return SHELL_UTILITIES[Dialect.BASH if bash else Dialect.DASH].get(name)

@@ -8,6 +8,8 @@ that is made for each command, or mere text.
 
 import asyncio
 import os
+import platform
+import re
 import shutil
 import stat
 import subprocess
@@ -47,6 +49,7 @@ class Outcome(NamedTuple):
 def really(argv: list[str], stdin: bytes) -> Outcome:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        folder.chmod(0o755)
         (folder / "d").mkdir()
         (folder / "d").chmod(0o755)
         for path, data in FILES.items():
@@ -63,10 +66,13 @@ def really(argv: list[str], stdin: bytes) -> Outcome:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             umask=0o022,
+            start_new_session=True,  # a group of its own, should a signal go to that
             timeout=20,
             check=False,
         )
         stdout = done.stdout.replace(os.fsencode(folder.resolve()), b"/srv/here")
+        if argv[0] == "hostname":
+            stdout = stdout.replace(os.fsencode(platform.node()), b"sandbox")
         return Outcome(stdout, done.returncode, {
             str(path.relative_to(folder)): _seen(path) for path in sorted(folder.rglob("*"))
         })  # fmt: skip
@@ -145,7 +151,7 @@ GRAMMARS = {
     "sleep": Grammar(("-x", "--help"), ("0", "0s", ".0m", "0ss", "x", "", "0e1", "0x0", "s", "-0")),
     "true": Grammar(("--help", "--version", "-x"), ("x",)),
     "false": Grammar(("--help", "--version", "-x"), ("x",)),
-    "echo": Grammar(("-n", "-e", "-E", "-ne", "--help", "-x"), (r"a\tb", r"\c", "", "x y", "-")),
+    "echo": Grammar(("-n", "-e", "-E", "-ne", "--help", "-x"), (r"a\tb", r"\c", "", "x y", "-", r"\101\0101\1\x41", r"\e\\")),
     "pwd": Grammar(("-P", "--physical", "-x"), ()),
     "tty": Grammar(("-s", "--silent", "-x"), ("x",)),
     "uname": Grammar(("-s", "-o", "-so", "--kernel-name", "-x"), ("x",)),
@@ -154,12 +160,18 @@ GRAMMARS = {
     "printf": Grammar(
         ("-x", "--help"),
         ("%s", "%d", r"\n%5s|", "%%", "%x", "%c", "%b", "x", "12", "'A", r"\101\x41", "%", "%q",
-         "%-3d|", "%.1f", "1e2", "08", "-1", "%u", "%i"),
+         "%-3d|", "%.1f", "1e2", "08", "-1", "%u", "%i", r"\c%o", "%+d", "% d", "%#x", "%#o", "%05d",
+         "%.3d", "%5.2d", "%.0d", "0", "%-5s|", "%.2s", "%*d", "7 ", " 7", "'", "99999999999999999999",
+         r"\0101\1\e", r"a\tb\cd", "%5c|", "", r"\u0041", "+5", "-0x1f", "%X"),
     ),
     "test": Grammar(
         ("-n", "-z", "-f", "-d", "-e", "-s", "-L", "!", "-a", "-o", "(", ")", "=", "!=", "-eq",
-         "-lt", "-nt", "-ef"),
-        ("a", "d", "l", "none", "", "1", "02", " 3", "x", "--help"),
+         "-lt", "-nt", "-ef", "-ot", "==", "<", "-x", "-r", "-h", "-t", "-p", "-c"),
+        ("a", "d", "l", "none", "", "1", "02", " 3", "x", "--help", "1_0", "99999999999999999999", "-1"),
+    ),
+    "[": Grammar(
+        ("-n", "-d", "!", "-a", "(", ")", "=", "-eq", "-nt", "]", "]", "]"),
+        ("a", "d", "none", "", "1", "x", "]"),
     ),
     "cat": Grammar(("-u", "-n", "-A", "--number", "-un"), NAMES),
     "head": Grammar(
@@ -181,9 +193,16 @@ GRAMMARS = {
         ("-F", "-i", "-v", "-c", "-q", "-n", "-h", "-x", "-e", "-ex", "-Fc", "-E", "-vc", "-qv"),
         ("three", "T", "x", "", "a.b", "a", "b", "e", "d", "none", "-"),
     ),
+    "chown": Grammar(("-h", "-R", "-x", "--"), ("0", "0:0", ":0", "0:", "x", "", "a", "d", "l", "none", "+0")),
+    "hostname": Grammar(("-x", "-f", "-I"), ("x",)),
+    "kill": Grammar(("-0", "-s", "-TERM"), ("99999999", "99999998")),
+    "stty": Grammar(("-a", "-g", "-echo"), ("size", "raw", "x", "")),
     "ls": Grammar(("-a", "-A", "-d", "-1", "-da", "-R", "--all", "-aA", "-t"), NAMES),
-    "cp": Grammar(("-r", "-R", "-a", "-p", "-f", "-rf", "-t", "--recursive", "-n", "-d"), (*NAMES, "new")),
-    "mv": Grammar(("-f", "-n", "-t", "-x", "--force", "-T"), (*NAMES, "new")),
+    "cp": Grammar(
+        ("-r", "-R", "-a", "-p", "-f", "-rf", "-t", "--recursive", "-n", "-d"),
+        (*NAMES, "new", "d/new", "d/.", "."),
+    ),
+    "mv": Grammar(("-f", "-n", "-t", "-x", "--force", "-T"), (*NAMES, "new", "d/new", ".")),
     "ln": Grammar(("-s", "-f", "-n", "-sf", "-sfn", "--symbolic", "-r", "-T"), (*NAMES, "new")),
     "mkdir": Grammar(("-p", "-m", "-m700", "--parents", "-pm", "--mode=711", "-v"), ("a", "d", "new", "new/x", "700", "u+x", "")),
     "rmdir": Grammar(("-p", "--parents", "-v"), ("a", "d", "none", "l", "")),
@@ -204,8 +223,40 @@ def _arguments(grammar: Grammar) -> st.SearchStrategy[list[str]]:
 STDIN = st.sampled_from([b"", b"x\n", b"b\na\nno end", FILES["b"]])
 
 
+LONG = (
+    "echo x > one; head -c 12345 /dev/zero > two; ln two three; ln -s one .l; : > f\u00fc;"
+    "touch -t 200102030405 one two f*; chmod 4751 two; "
+)
+
+
+def columns(text: bytes) -> list[bytes]:
+    """A long listing without owners, which differ, and without what a filesystem allocates."""
+    lines = re.sub(rb"(?m)^total [0-9]+$", b"total", text).split(b"\n")
+    owners = re.compile(rb"^(\S+ +\d+) \S+ +\S+( +\d+ )")
+    return [
+        re.sub(rb"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d", b"now", owners.sub(rb"\1\2", line))
+        for line in lines
+    ]
+
+
+@pytest.mark.parametrize("arguments", ["-l", "-lA", "-1l", "-l1", "-l one two .l"])
+def test_a_long_listing_is_that_of_coreutils(arguments: str) -> None:
+    script = f"mkdir x; cd x; {LONG} ls {arguments}"
+    seen, problems = in_memory(["sh", "-c", script], b"")
+    assert problems == []
+    assert columns(seen.stdout) == columns(really(["sh", "-c", script], b"").stdout)
+
+
+def test_the_sum_of_a_long_listing_is_of_whole_pages() -> None:
+    seen, _ = in_memory(["sh", "-c", f"mkdir x; cd x; {LONG} ls -l"], b"")
+    assert seen.stdout.startswith(b"total 36\n")
+
+
 @pytest.mark.parametrize("program", GRAMMARS)
 def test_a_program_does_what_coreutils_do_or_refuses(program: str) -> None:
+    if program == "chown" and os.geteuid() != 0:
+        pytest.skip("only root gives files to others")
+
     @settings(max_examples=EXAMPLES, deadline=None, derandomize=True, database=None)
     @given(arguments=_arguments(GRAMMARS[program]), stdin=STDIN)
     def compare(arguments: list[str], stdin: bytes) -> None:
@@ -263,6 +314,15 @@ touch -- -x
 truncate --size=3 -- a
 ln -s -- a new
 mv -- -n new
+cp -r d d/new
+cp -R . new
+mkdir -pm 700 d new
+printf %b|%x|%#o|%5.3d| \101\x41 -1 8 7
+echo -e \101\0101\x41\c
+test 99999999999999999999 -gt 1
+rm -f a/
+chown 0:0 a
+kill -0 99999999
 """.strip().split("\n")
 
 
@@ -274,9 +334,27 @@ def test_usual_arguments_are_understood(command: str) -> None:
 @pytest.mark.parametrize(
     "command",
     ["hostname x", "kill", "whoami x", "uname x", "cat --show-all a", "head -n 1k a", "yes --help",
+     "kill -l", "head -n x -n 2 a", "tail -n a -n2 a", "head -n -- -n2", "grep -vc x b", "mkdir -pm x d",
+     "tail -n +2 -c 3 a", "printf \\u00e9", "ls -l /dev/null", "chown 0: a",
      "kill -l 9", "sort -k2 a", "echo --help", "true --version"],
 )  # fmt: skip
 def test_what_is_not_understood_is_refused_by_name(command: str) -> None:
     seen, problems = in_memory(command.split(), b"")
     assert seen.code == 2
     assert [problem for problem in problems if REFUSED in problem]
+
+
+@pytest.mark.parametrize("flags", ["", "-a", "-n", "-sn", "-ro", "-v", "-m", "-nsr"])
+def test_uname_tells_as_many_facts_in_the_same_order(flags: str) -> None:
+    facts = {"-s": "Linux", "-n": "sandbox", "-r": "0.0.0-memory", "-v": "#1", "-m": "x86_64"}
+    real = {
+        letter: getattr(platform.uname(), name)
+        for letter, name in zip(
+            facts, ("system", "node", "release", "version", "machine"), strict=True
+        )
+    }
+    argv = ["uname", *flags.split()]
+    shown = really(argv, b"").stdout.decode()
+    for letter in ("-v", "-r", "-n", "-m", "-s"):
+        shown = re.sub(rf"(?<!\S){re.escape(real[letter])}(?!\S)", facts[letter], shown)
+    assert in_memory(argv, b"")[0].stdout.decode() == shown

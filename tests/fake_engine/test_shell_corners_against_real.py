@@ -162,8 +162,6 @@ x=abcabc; echo "${x%'c'}"; y='*'; echo "${x%$y}" "${x%%b$y}" "${x#"$y"}"; echo "
 ---
 IFS=-; set -- a b c; x=$*; echo "$x"; x="$@"; echo "$x"; x=$@; echo "$x"
 ---
-true & p=$!; wait; wait $p; echo $?
----
 false & p=$!; : ; true & q=$!; wait $q; wait $p; echo $?; wait $p; echo $?
 ---
 cd none/..; echo $?; : > f; cd f/..; echo $?; mkdir d; cd d/../d/./..; pwd; cd ./d; pwd; cd ../; pwd
@@ -222,6 +220,50 @@ echo after
 set -u
 echo $y
 echo after
+---
+printf '%b|' '\101\x41' '\0101' '\1' '\0' 'a\cb' x; echo
+---
+printf '\x41\u00e9\c|'; echo
+---
+printf '%s\c' a; echo end
+---
+printf 'a\cb' x; echo
+---
+printf '\0101\08\777'
+---
+printf '%b' '\777\0777\07777'
+---
+echo '\0101\101\x41\e[0m\c'x
+---
+printf %5d 3; printf '%+d % d %i\n' 3 4 5; printf '%u\n' -1
+---
+printf '%x %o %X\n' -1 -1 -1
+---
+printf '%d\n' 0x1f 010 -0x1f +5 ' 7' '7 ' 7x 99999999999999999999
+---
+printf '%d %s\n' ; printf '%c%c\n' ab ''; printf '%5c|%-5c|\n' a b
+---
+printf '%.3d|%5.3d|%-6.2x|%#x|%#o\n' 1 2 3 255 8
+---
+printf '%*d|%-*d|%.*s\n' 5 1 5 2 2 abc
+---
+printf '%s\n' "$(printf 'a\0b')"
+---
+printf "%d" "'A" "\"B" "'"; echo $?
+---
+printf '%10b|%-10b|%.2b|' 'a\tb' 'c\n' 'xyz'
+---
+mkdir d; : > d/f; cp -r d/. d/x; ls d/x
+---
+cp -r . x; ls x
+---
+[ a == a ]; echo $?
+---
+[ a \< b ]; echo $?; [ b \> a ]; echo $?
+---
+[ none -nt a ]; echo $?; : > a; [ a -nt none ]; echo $?; [ none -ot a ]; echo $?; [ 99999999999999999999 -gt 1 ]; echo $?; [ 1_0 -eq 10 ]; echo $?
+---
+command echo 'a\tb'; command printf '%b' '\101\x41'; env printf '%b\x41' '\101'; env echo -e '\101'; /usr/bin/test a == a; echo $?
 """.strip("\n").split("\n---\n")
 
 
