@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
 _PACKAGE = __name__.partition(".")[0]
-#: They call fixtures and cells from coroutines of their own, where a blocking call is right.
-_RUNNERS = ("_pytest", "pluggy", "IPython", "ipykernel")
+#: They call fixtures and cells from coroutines of their own, or what is typed while a coroutine
+#: stands still, where a blocking call is right.
+_RUNNERS = ("_pytest", "pluggy", "IPython", "ipykernel", "pdb", "bdb", "_pydevd_bundle")
 _COROUTINE = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 #: Where it was warned of already, during `_test`: a loop would give one warning for each step.
 _warned: set[tuple[str, int]] = set()
@@ -30,7 +31,7 @@ _test: str | None = None
 def warn_in_coroutine(blocking: str, awaited: str) -> None:
     """Warn if a coroutine made this call, once for each line of code and test.
 
-    Calls by this package itself, and by pytest or IPython, are right where they are.
+    Calls by this package itself, and by pytest, IPython or a debugger, are right where they are.
 
     Args:
         blocking: the call, for the warning.

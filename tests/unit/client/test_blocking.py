@@ -127,11 +127,12 @@ def test_nothing_is_said_where_blocking_is_right(
     assert told == []
 
 
+@pytest.mark.parametrize("name", ["IPython.core.interactiveshell", "pdb"])
 def test_the_calls_of_a_runner_are_its_own_matter(
-    sandbox: Sandbox, told: list[warnings.WarningMessage]
+    sandbox: Sandbox, told: list[warnings.WarningMessage], name: str
 ) -> None:
     """As in a notebook, whose cells run inside a coroutine of IPython."""
-    runner: dict[str, Any] = {"__name__": "IPython.core.interactiveshell"}
+    runner: dict[str, Any] = {"__name__": name}
     exec("async def run_cell(cell): cell()", runner)
 
     asyncio.run(runner["run_cell"](lambda: sandbox.run("true")))
