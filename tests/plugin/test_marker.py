@@ -77,11 +77,13 @@ GOOD = [
 ]
 
 
-@pytest.mark.parametrize("argument", GOOD)
-def test_every_key_is_accepted(pytester: pytest.Pytester, argument: str) -> None:
-    key = argument.partition("=")[0]
+def test_every_key_is_accepted(pytester: pytest.Pytester) -> None:
+    tests = [f"@sandbox({each})\ndef test_{n}(): ..." for n, each in enumerate(GOOD)]
+    pytester.makepyfile("\n".join(["import pytest", "sandbox = pytest.mark.sandbox", *tests]))
 
-    assert list(spec(pytester, f"@sandbox({argument})\ndef test_func(): ...")) == [key]
+    items, _ = pytester.inline_genitems()
+
+    assert [list(merged_spec(item)) for item in items] == [[good.split("=")[0]] for good in GOOD]
 
 
 BAD = {
@@ -113,25 +115,20 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("argument", BAD)
-def test_what_cannot_be_meant_is_a_collection_error_that_names_the_test(
-    pytester: pytest.Pytester, argument: str
+def test_what_cannot_be_meant_is_a_collection_error_that_names_the_tests(
+    pytester: pytest.Pytester,
 ) -> None:
-    pytester.makepyfile(
-        test_it=f"""
-        import pytest
-        def test_fine(): ...
-        @pytest.mark.sandbox({argument})
-        def test_bad(): ...
-        """
-    )
+    fine = "import pytest\ndef test_fine(): ..."
+    bad = [f"@pytest.mark.sandbox({each})\ndef test_{n}(): ..." for n, each in enumerate(BAD)]
+    pytester.makepyfile(test_it="\n".join([fine, *bad]))
 
     result = pytester.runpytest()
 
     assert result.ret == pytest.ExitCode.INTERRUPTED
     result.assert_outcomes(errors=1)
-    message = f"@pytest.mark.sandbox({argument}): {BAD[argument]}"
-    result.stdout.fnmatch_lines(f"test_it.py::test_bad: {message.replace('[', '[[]')}")
+    told = [f"@pytest.mark.sandbox({each}): {message}" for each, message in BAD.items()]
+    lines = [f"test_it.py::test_{n}: {line.replace('[', '[[]')}" for n, line in enumerate(told)]
+    result.stdout.fnmatch_lines(lines, consecutive=True)
 
 
 def test_arguments_without_a_name_are_refused_with_what_to_do(pytester: pytest.Pytester) -> None:

@@ -54,17 +54,25 @@ def tracked() -> list[Tracked]:
     return [file for file in files if os.path.lexists(ROOT / file.path)]
 
 
+def environment(folder: Path, *wanted: str | Path) -> subprocess.CompletedProcess[str]:
+    """Make one that holds what is wanted, and no pip, which would take most of the time."""
+    run(sys.executable, "-m", "venv", "--without-pip", folder, cwd=folder)
+    command = (*pip_of(folder), "install", "--quiet", "--no-compile", *wanted)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def pip_of(environment: Path) -> tuple[str | Path, ...]:
+    return (sys.executable, "-m", "pip", "--python", environment / "bin" / "python")
+
+
 @pytest.fixture(scope="module")
 def builder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Python of an environment that holds the build backend and nothing else."""
     folder = tmp_path_factory.mktemp("builder")
-    run(sys.executable, "-m", "venv", folder, cwd=folder)
-    python = folder / "bin" / "python"
-    command = (python, "-m", "pip", "install", "--quiet", "setuptools>=77")
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        pytest.skip(f"the package index gave no setuptools: {done.stderr.strip()}")
-    return python
+    made = environment(folder, "setuptools>=77")
+    if made.returncode != 0:
+        pytest.skip(f"the package index gave no setuptools: {made.stderr.strip()}")
+    return folder / "bin" / "python"
 
 
 def build(builder: Path, kind: str, source: Path, to: Path) -> Path:
@@ -135,8 +143,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory, clone: Path, builder: Pa
     """The `bin` folder of a fresh environment with our wheel and what it depends on."""
     wheel = build(builder, "wheel", clone, tmp_path_factory.mktemp("wheel"))
     folder = tmp_path_factory.mktemp("installed")
-    run(sys.executable, "-m", "venv", folder, cwd=folder)
-    run(folder / "bin" / "pip", "install", "--quiet", wheel, cwd=folder)
+    made = environment(folder, wheel)
+    assert made.returncode == 0, made.stderr
     return folder / "bin"
 
 
@@ -148,7 +156,7 @@ def test_the_package_is_found_installed(installed: Path, tmp_path: Path) -> None
 
 
 def test_its_dependencies_agree(installed: Path, tmp_path: Path) -> None:
-    assert "No broken requirements" in run(installed / "pip", "check", cwd=tmp_path)
+    assert "No broken requirements" in run(*pip_of(installed.parent), "check", cwd=tmp_path)
 
 
 def test_pytest_lists_our_options(installed: Path, tmp_path: Path) -> None:
