@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 from typing import Any
@@ -43,6 +44,7 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 )
 
 
+@functools.cache
 def values(annotation: str) -> st.SearchStrategy[Any]:
     """Values that a field of this type may have."""
     if annotation.endswith(" | None"):
@@ -50,7 +52,7 @@ def values(annotation: str) -> st.SearchStrategy[Any]:
     if annotation in PLAIN:
         return PLAIN[annotation]
     if annotation in PARTS:
-        return messages(PARTS[annotation])
+        return messages(annotation)
     head, _, inner = annotation.removesuffix("]").partition("[")
     if head == "Literal":
         return st.sampled_from([word.strip(" '") for word in inner.split(",")])
@@ -60,7 +62,9 @@ def values(annotation: str) -> st.SearchStrategy[Any]:
     return st.dictionaries(TEXT, values(inner.removeprefix("str, ")), max_size=3)
 
 
-def messages(kind: type[Message]) -> st.SearchStrategy[Message]:
+@functools.cache  # for each example, Hypothesis would look into a new strategy again
+def messages(name: str) -> st.SearchStrategy[Message]:
+    kind = {**EVERY, **PARTS}[name]
     fields = {name: values(text) for name, text in kind.__annotations__.items()}
     return st.builds(lambda **given: kind(**given), **fields)
 
@@ -71,7 +75,7 @@ kinds = pytest.mark.parametrize("kind", EVERY.values(), ids=EVERY)
 @kinds
 @given(data=st.data())
 def test_every_message_survives_the_way(kind: type[Message], data: st.DataObject) -> None:
-    message = data.draw(messages(kind))
+    message = data.draw(messages(kind.__name__))
     number = data.draw(st.integers(0, 1000))
     assert wire.decode(wire.encode(message, number), EVERY) == (message, number)
 
