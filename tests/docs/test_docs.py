@@ -31,6 +31,8 @@ BLOCK = re.compile(
     r"|```(?P<kind>\w+)?(?:\ (?P<name>\S+))?\n(?P<body>.*?)^```)$",
     re.DOTALL | re.MULTILINE | re.VERBOSE,
 )
+#: Options for the runs of pytest: without a plugin that no document shows, and that imports trio.
+ADDOPTS = "-p no:anyio"
 LINK = re.compile(r"\[[^\]]*\]\((?!\w+:)(?P<path>[^)#\s]*)(?:#(?P<anchor>[^)\s]*))?\)")
 
 pytestmark = pytest.mark.timeout(300)
@@ -92,10 +94,11 @@ PROJECTS = [
 
 def run(command: list[str], folder: Path) -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    cache = folder / "cache"
     done = subprocess.run(
         command,
         cwd=folder,
-        env={**os.environ, "PATH": path, "XDG_CACHE_HOME": str(folder / "cache")},
+        env={**os.environ, "PATH": path, "XDG_CACHE_HOME": str(cache), "PYTEST_ADDOPTS": ADDOPTS},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
