@@ -22,6 +22,7 @@ from pytest_sandbox.engine import (
     SupportsVolumes,
     TaskEnd,
     TaskSpec,
+    Unsupported,
     VolumeMount,
     check_task,
 )
@@ -141,6 +142,8 @@ class FakeEngine(Engine, SupportsForget, SupportsExport, SupportsVolumes):
                 "Create sandboxes between start() and close().",
             )
         check_task(spec)
+        if spec.project:
+            raise Unsupported("project", "the engine in memory has no files of this machine")
         gpus = self._gpus.take(spec.gpus)
         try:
             task = self._create(spec, gpus)

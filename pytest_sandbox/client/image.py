@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
 #: A definition that the server maps to the view of this machine.
-_HOST = pb.Image(dockerfile_commands=["FROM debian:bookworm-slim"])
+_HOST = ("FROM debian:bookworm-slim",)
+#: One that it maps to the same view with the project.
+_HOST_WITH_PROJECT = (*_HOST, "LABEL pytest-sandbox.project=true")
 
 
 class Image:
@@ -26,16 +28,26 @@ class Image:
     Args:
         image_id: of the image; empty for the view of this machine.
         described: how the image was obtained, for `repr`.
+        project: whether the view of this machine includes the project.
     """
 
-    def __init__(self, image_id: str, described: str) -> None:
+    def __init__(self, image_id: str, described: str, *, project: bool = False) -> None:
         self._image_id = image_id
         self._described = described
+        self._project = project
 
     @staticmethod
-    def host() -> Image:
-        """The curated view of this machine, with its Python; what a sandbox changes stays in it."""
-        return Image("", "Image.host()")
+    def host(*, project: bool = False) -> Image:
+        """The curated view of this machine, with its Python; what a sandbox changes stays in it.
+
+        Args:
+            project: whether it includes the project under test: pytest's rootdir, at its own path,
+                which is the working directory then. What git ignores, and files that hold secrets
+                by convention, are left out. The engine must be the local one.
+        """
+        if not isinstance(project, bool):
+            raise InvalidError(f"project={project!r} is neither True nor False")
+        return Image("", f"Image.host({'project=True' if project else ''})", project=project)
 
     @staticmethod
     def debian_slim(python_version: str | None = None, force_build: bool = False) -> Image:
@@ -93,6 +105,11 @@ class Image:
         return not self._image_id
 
     @property
+    def has_project(self) -> bool:
+        """Whether it is the view of this machine with the project, `Image.host(project=True)`."""
+        return self._project
+
+    @property
     def object_id(self) -> str:
         """Its id, by which `from_id` finds it in every process that uses the same server.
 
@@ -118,12 +135,22 @@ async def image_id(image: Image, client: BaseClient) -> str:
         meant = f"Image.from_id({image!r})" if by_id else "Image.host() or that of a snapshot"
         raise InvalidError(f"image={image!r} is a {type(image).__name__}, no Image; give {meant}")
     if image.is_host:
+        if image.has_project:
+            return await client.ids.get("host image with the project", _host_with_project)
         return await client.ids.get("host image", _host_image)
     return image.object_id
 
 
 async def _host_image(calls: Calls) -> str:
-    request = pb.ImageGetOrCreateRequest(image=_HOST)
+    return await _built(calls, _HOST)
+
+
+async def _host_with_project(calls: Calls) -> str:
+    return await _built(calls, _HOST_WITH_PROJECT)
+
+
+async def _built(calls: Calls, lines: tuple[str, ...]) -> str:
+    request = pb.ImageGetOrCreateRequest(image=pb.Image(dockerfile_commands=lines))
     response = await calls.control(lambda link: link.control.ImageGetOrCreate, request)
     return response.image_id
 

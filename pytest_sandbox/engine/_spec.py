@@ -15,6 +15,7 @@ class Capability(Enum):
     MEMORY_LIMIT = "memory limit"
     MEMORY_SNAPSHOT = "memory snapshot"
     PORT = "port"  #: connections to ports inside
+    PROJECT = "project"  #: a directory of this machine that tasks can show
     PTY = "pty"
     SNAPSHOT = "snapshot"  #: of the filesystem and of directories, which can be mounted
     VOLUME = "volume"
@@ -117,6 +118,8 @@ class TaskSpec:
         hostname: what `uname -n` says inside.
         limits: upper bounds.
         volumes: volumes to mount.
+        project: whether its files include the directory `EngineInfo.project` of this machine, at
+            its own path; what the task changes there stays in it.
         gpus: GPUs for this task; `None` for none.
         freezable: whether `snapshot_memory` may be called on it, which may cost isolation.
         resume: the task starts with the files and processes of this snapshot; `main` and `image`
@@ -132,6 +135,7 @@ class TaskSpec:
     hostname: str = "sandbox"
     limits: Limits = Limits()
     volumes: tuple[VolumeMount, ...] = ()
+    project: bool = False
     gpus: Gpus | None = None
     freezable: bool = False
     resume: MemorySnapshot | None = None
@@ -150,6 +154,7 @@ class EngineInfo:
         details: more for people to read, name to value.
         fingerprint: changes when the contents of the image `Host` do; empty for an engine that
             exports no snapshots.
+        project: the directory that tasks show which ask for the project; empty if none can.
     """
 
     name: str
@@ -157,3 +162,4 @@ class EngineInfo:
     capabilities: frozenset[Capability]
     details: Mapping[str, str] = field(default_factory=dict)
     fingerprint: str = ""
+    project: str = ""

@@ -41,6 +41,8 @@ class LocalOptions:
         processes: how many processes and threads one sandbox may have, unless its limits say so.
         criu: path of the CRIU for memory snapshots; `None` for that of `PYTEST_SANDBOX_CRIU` in
             the environment, else the installed one.
+        project: absolute path of the directory that sandboxes show which ask for the project;
+            `None` for none.
     """
 
     mode: Mode | None = None
@@ -48,6 +50,7 @@ class LocalOptions:
     store: int | None = None
     processes: int = 1024
     criu: str | None = None
+    project: str | None = None
 
     @classmethod
     def parse(cls, options: Mapping[str, str]) -> LocalOptions:
@@ -66,6 +69,10 @@ def _parse(name: str, text: str) -> Any:
         if text not in modes:
             raise invalid_option("local", name, text, f"one of {', '.join(modes)}")
         return modes[text]
+    if name == "project":
+        if not text.startswith("/"):
+            raise invalid_option("local", name, text, "an absolute path")
+        return text
     if name == "criu":
         if not text:
             raise invalid_option("local", name, text, "a path")

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .options import IMAGES
+from .options import IMAGES, settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import pytest
 
     from pytest_sandbox.client import Client, Image, Sandbox, SandboxSnapshot
 
@@ -58,29 +60,51 @@ def creation(client: Client, args: tuple[str, ...], spec: Mapping[str, Any]) -> 
         client: where.
         args: of the main process.
         spec: keywords of `Sandbox.create`, where `image` may be the name of an image, and a
-            snapshot with processes.
+            snapshot with processes; and `project`, whether an image that has a name is to show it.
 
     Raises:
         InvalidError: there is no such image; or the image is a snapshot with processes, which
             takes no other keywords than a name.
     """
     from pytest_sandbox.client import SandboxSnapshot
+    from pytest_sandbox.client.exceptions import InvalidError
 
     image = spec["image"]
+    project = spec.get("project", False)
+    spec = {key: value for key, value in spec.items() if key != "project"}
+    if project and not isinstance(image, str):
+        raise InvalidError(
+            f"project=True cannot change {image!r}: a snapshot shows the project if the sandbox "
+            "that it was taken of did, and so does Image.host(project=True)"
+        )
     if isinstance(image, SandboxSnapshot):
         return Creation((), {"name": _only_name(args, spec), "client": client}, image)
     if isinstance(image, str):
-        image = _named(image)
+        image = _named(image, project=project)
     return Creation(args, {"client": client, **spec, "image": image})
 
 
-def _named(name: str) -> Image:
+def with_defaults(config: pytest.Config, spec: Mapping[str, Any], *, faked: bool) -> dict[str, Any]:
+    """Keywords of a sandbox with those that the settings of the run add.
+
+    Args:
+        config: pytest's.
+        spec: as for `creation`, where the image may be missing.
+        faked: whether it is in memory, where nothing of this machine shows.
+    """
+    complete = {"image": settings(config).image, **spec}
+    if settings(config).project and not faked and isinstance(complete["image"], str):
+        complete = {"project": True, **complete}
+    return complete
+
+
+def _named(name: str, *, project: bool) -> Image:
     from pytest_sandbox.client import Image
     from pytest_sandbox.client.exceptions import InvalidError
 
     if name not in IMAGES:
         raise InvalidError(f"image={name!r} is not the name of an image; there is 'host'")
-    return Image.host()
+    return Image.host(project=project)
 
 
 def _only_name(args: tuple[str, ...], spec: Mapping[str, Any]) -> str | None:

@@ -12,12 +12,14 @@ from pytest_sandbox._run import EngineStartError
 from .engine import ENGINE
 from .fakes import FAKE
 from .hints import hints
+from .import_hint import import_hint
 from .options import settings
 from .ownership import OWNED
 from .report import BYTES_PER_LINE, describe, failed, hidden_values, title
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
+    from pathlib import Path
 
     from pytest_sandbox._proto.inspector_pb2 import InspectorDescribeResponse
     from pytest_sandbox.client import Client
@@ -50,7 +52,7 @@ def pytest_runtest_makereport(
         lines = settings(item.config).report_lines
         sections = [
             *hints(item, call.excinfo),
-            *_sections(session.connected, ids, session.hidden, lines),
+            *_sections(session.connected, ids, session.hidden, lines, item.config.rootpath),
             *_fake_sections(item, lines),
         ]
         _add(report, sections, item.config)
@@ -96,8 +98,13 @@ def _fake_sections(item: pytest.Item, lines: int) -> Iterator[tuple[str, str]]:
 
 
 def _sections(
-    client: Client | None, ids: list[str], hidden: list[str], lines: int
+    client: Client | None,
+    ids: list[str],
+    hidden: list[str],
+    lines: int,
+    rootdir: Path | None = None,
 ) -> Iterator[tuple[str, str]]:
+    """The sections of sandboxes, and hints at modules of `rootdir` that they did not find."""
     if not ids or client is None:
         return
     unknown: dict[str, list[str]] = {}
@@ -111,6 +118,9 @@ def _sections(
         yield f"sandbox {', '.join(unknown_ids)}", f"the engine could not describe it: {reason}"
     if len(ids) > len(shown):
         yield "more sandboxes", f"({len(ids) - len(shown)} not shown)"
+    if rootdir is not None:
+        described = [each for each in shown.values() if not isinstance(each, Exception)]
+        yield from import_hint(described, rootdir)
 
 
 def _selected(client: Client, ids: list[str]) -> list[str]:

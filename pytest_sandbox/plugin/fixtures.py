@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .create import creation
+from .create import creation, with_defaults
 from .engine import ENGINE
 from .fakes import NAME, is_faked
 from .marker import merged_spec
-from .options import settings
 from .ownership import OWNED
 
 if TYPE_CHECKING:
@@ -53,6 +52,8 @@ class SandboxFactory:
 
     def _creation(self, args: tuple[str, ...], spec: dict[str, Any]) -> Creation:
         complete = {**self._defaults, **spec}
+        if "image" in spec and "project" not in spec:
+            complete.pop("project", None)
         client = complete.pop("client", None) or self._client()
         return creation(client, args, complete)
 
@@ -62,7 +63,7 @@ class SandboxFactory:
 
 
 def _defaults(item: pytest.Item) -> dict[str, Any]:
-    return {"image": settings(item.config).image, **merged_spec(item)}
+    return with_defaults(item.config, merged_spec(item), faked=is_faked(item))
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ _NEVER_NONE = (
     "block_network",
     "encrypted_ports",
     "h2_ports",
+    "project",
     "pty",
     "timeout",
     "unencrypted_ports",
@@ -34,8 +35,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
         f"sandbox({', '.join(f'{key}=...' for key in _CHECKS)}): shape the sandboxes of a test; "
-        "each key is the parameter of that name of Sandbox.create, and for each key the closest "
-        "marker wins.",
+        "project=True shows rootdir; each other key is the parameter of that name of "
+        "Sandbox.create, and for each key the closest marker wins.",
     )
 
 
@@ -161,6 +162,7 @@ _CHECKS: dict[str, tuple[str, Callable[[object], bool]]] = {
         lambda value: _is_request(value, int),
     ),
     "name": ("a string", lambda value: isinstance(value, str) and bool(value)),
+    "project": ("True or False", lambda value: isinstance(value, bool)),
     "pty": ("True or False", lambda value: isinstance(value, bool)),
     "secrets": ("a list of secrets", _is_collection),
     "timeout": ("a whole number of seconds above 0", lambda value: _is_number(value, int)),

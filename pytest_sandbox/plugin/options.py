@@ -35,6 +35,10 @@ _ENGINE_OPTION_HELP = (
     "An option of the engine, such as criu=/usr/sbin/criu; repeat it for more. It replaces the "
     "option of the same name in the ini file."
 )
+_PROJECT_HELP = (
+    "Whether sandboxes show pytest's rootdir, without what git ignores and without secrets, unless "
+    "their marker says project=False: for the engine local."
+)
 _POOL_HELP = (
     "Whether to prepare the sandbox of the next test while a test runs: auto (the default) or off."
 )
@@ -57,6 +61,7 @@ class Settings:
         report_lines: how many lines of each output a report shows.
         strict: whether a test fails that leaves something behind.
         pool: whether the engine prepares the sandbox of the next test.
+        project: whether sandboxes show the project.
         engine_options: of the engine, name to value.
     """
 
@@ -67,6 +72,7 @@ class Settings:
     report_lines: int
     strict: bool
     pool: bool
+    project: bool
     engine_options: Mapping[str, str]
 
     @property
@@ -92,12 +98,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--sandbox-image", metavar="IMAGE", help=_IMAGE_HELP)
     group.addoption("--sandbox-pool", metavar="POOL", help=_POOL_HELP)
+    group.addoption("--sandbox-project", action="store_true", default=None, help=_PROJECT_HELP)
     group.addoption("--sandbox-report-lines", metavar="LINES", help=_REPORT_LINES_HELP)
     group.addoption("--sandbox-strict", action="store_true", default=None, help=_STRICT_HELP)
     parser.addini("sandbox_engine", _ENGINE_HELP, default="")
     parser.addini("sandbox_engine_options", _ENGINE_OPTION_HELP, type="linelist", default=[])
     parser.addini("sandbox_image", _IMAGE_HELP, default="")
     parser.addini("sandbox_pool", _POOL_HELP, default="")
+    parser.addini("sandbox_project", _PROJECT_HELP, type="bool", default=False)
     parser.addini("sandbox_report_lines", _REPORT_LINES_HELP, default="")
     parser.addini("sandbox_strict", _STRICT_HELP, type="bool", default=False)
 
@@ -146,8 +154,9 @@ def _resolve(config: pytest.Config) -> Settings:
         image=image,
         image_source=image_source,
         report_lines=_report_lines(config),
-        strict=_strict(config),
+        strict=_flag(config, "strict"),
         pool=pool == "auto",
+        project=_flag(config, "project"),
         engine_options=_engine_options(config, engine),
     )
 
@@ -165,7 +174,8 @@ def _engine_options(config: pytest.Config, engine: str) -> dict[str, str]:
         # It is created anew in this process for each test, where no other check would see them.
         given = ", ".join(f"{name}={value}" for name, value in options.items())
         raise pytest.UsageError(f"the sandbox engine 'fake' has no options, got {given}")
-    return options
+    # The engine shows it only in sandboxes that ask for it.
+    return {"project": str(config.rootpath), **options} if engine == "local" else options
 
 
 def _with_source(
@@ -214,10 +224,10 @@ def _others_provide_engines() -> bool:
     return bool(entry_points(group="pytest_sandbox"))
 
 
-def _strict(config: pytest.Config) -> bool:
-    if config.getoption("sandbox_strict"):
+def _flag(config: pytest.Config, name: str) -> bool:
+    if config.getoption(f"sandbox_{name}"):
         return True
     try:
-        return bool(config.getini("sandbox_strict"))
+        return bool(config.getini(f"sandbox_{name}"))
     except (ValueError, TypeError, pytest.UsageError) as error:
-        raise pytest.UsageError(f"ini sandbox_strict: {error}") from None
+        raise pytest.UsageError(f"ini sandbox_{name}: {error}") from None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .create import creation
+from .create import creation, with_defaults
 from .engine import ENGINE
 from .fakes import is_faked
 from .marker import merged_spec
@@ -61,7 +61,7 @@ def _prepare(item: pytest.Item) -> None:
 def _wanted(item: pytest.Item) -> Iterator[dict[str, Any]]:
     """The keywords of the sandboxes that the fixtures of a test will create."""
     if "sandbox" in getattr(item, "fixturenames", ()):
-        spec = {"image": settings(item.config).image, **merged_spec(item)}
+        spec = with_defaults(item.config, merged_spec(item), faked=False)
         yield {key: value for key, value in spec.items() if key != "name"}
     if TEMPLATES in item.config.stash:
         yield from item.config.stash[TEMPLATES].wanted(item)

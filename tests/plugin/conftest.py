@@ -2,12 +2,12 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
-from pytest_sandbox._run import Run
+from pytest_sandbox._run import EngineProcess, Run
 
 from .templates import Project
 
@@ -16,6 +16,11 @@ from .templates import Project
 ADDOPTS = (
     "-p no:hypothesispytest -p no:anyio -p no:asyncio -p no:fakefs -p no:time_machine -p no:socket"
 )
+
+#: The project of the engine that many runs share: none.
+NO_PROJECT = "/no/project"
+#: For workers of pytest-xdist, which are processes of their own, in a run that shares the engine.
+SHARED_BY_WORKERS = f"--sandbox-engine-option=project={NO_PROJECT}"
 
 
 @pytest.fixture(autouse=True)
@@ -39,9 +44,18 @@ def all_plugins(own_settings: None, monkeypatch: pytest.MonkeyPatch) -> None:
 def run_of_all() -> Iterator[Run]:
     """A run with a local engine."""
     run = Run.create()
-    run.start("local")
+    run.start("local", {"project": NO_PROJECT})
     yield run
     run.close()
+
+
+class SharedRun(Run):
+    """A run whose engine shows no project, whichever the one is of the run inside."""
+
+    def start(
+        self, engine: str = "local", options: Mapping[str, str] | None = None, *, tcp: str = ""
+    ) -> EngineProcess:
+        return super().start(engine, {**(options or {}), "project": NO_PROJECT}, tcp=tcp)
 
 
 @pytest.fixture
@@ -50,7 +64,7 @@ def shared_engine(run_of_all: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 
     For tests about neither the start nor the end of the engine: these take most of their time.
     """
-    monkeypatch.setattr(Run, "create", lambda: Run.attach(run_of_all.directory))
+    monkeypatch.setattr(Run, "create", lambda: SharedRun.attach(run_of_all.directory))
 
 
 @pytest.fixture

@@ -107,12 +107,14 @@ def test_an_engine_that_dies_is_told_and_not_replaced(pytester: pytest.Pytester)
         import pytest
 
         def test_kill(sandbox, sandbox_engine, request):
-            pid = request.config.stash[ENGINE].run().start().pid
+            directory = request.config.stash[ENGINE].run().directory
+            pid = read_record(directory).ready["pid"]
             os.kill(pid, signal.SIGKILL)
             os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # dying takes it a while
 
         def test_after(sandbox): ...
 
+        from pytest_sandbox._run.start_lock import read_record
         from pytest_sandbox.plugin.engine import ENGINE
         """
     )

@@ -4,6 +4,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from .conftest import SHARED_BY_WORKERS
+
 pytestmark = pytest.mark.usefixtures("shared_engine")
 
 
@@ -288,13 +290,15 @@ def test_sections_travel_from_the_workers_of_xdist(pytester: pytest.Pytester) ->
         """
     )
 
-    result = pytester.runpytest_inprocess("-n1")
+    result = pytester.runpytest_inprocess("-n1", SHARED_BY_WORKERS)
 
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*sandbox sb-*", "[[]1[]] echo 'far away'", "*far away"])
 
 
-@pytest.mark.parametrize("arguments", [(), ("-n1",)], ids=["one process", "xdist"])
+@pytest.mark.parametrize(
+    "arguments", [(), ("-n1", SHARED_BY_WORKERS)], ids=["one process", "xdist"]
+)
 def test_junit_xml_has_the_sandboxes_with_the_failure(
     pytester: pytest.Pytester, arguments: tuple[str, ...]
 ) -> None:

@@ -199,7 +199,7 @@ def test_every_option_has_the_prefix_and_a_twin(pytester: pytest.Pytester) -> No
     config = pytester.parseconfig()
     options = {name for name in vars(config.option) if name.startswith("sandbox")}
 
-    names = ("engine", "engine_options", "image", "pool", "report_lines", "strict")
+    names = ("engine", "engine_options", "image", "pool", "project", "report_lines", "strict")
     assert options == {f"sandbox_{name}" for name in names}
     for name in options:
         config.getini(name)

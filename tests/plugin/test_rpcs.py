@@ -2,6 +2,8 @@
 
 import pytest
 
+from .conftest import SHARED_BY_WORKERS
+
 pytestmark = pytest.mark.usefixtures("shared_engine")
 
 
@@ -117,7 +119,7 @@ def test_workers_see_their_own_calls(pytester: pytest.Pytester) -> None:
         """
     )
 
-    pytester.runpytest_inprocess("-n2").assert_outcomes(passed=5)
+    pytester.runpytest_inprocess("-n2", SHARED_BY_WORKERS).assert_outcomes(passed=5)
 
 
 def test_faults_are_of_the_test_that_sets_them(pytester: pytest.Pytester) -> None:
@@ -171,8 +173,10 @@ def test_the_end_of_the_engine_is_told_once(pytester: pytest.Pytester) -> None:
         import signal
 
         def test_it(sandbox_rpcs, sandbox_engine, request):
+            from pytest_sandbox._run.start_lock import read_record
             from pytest_sandbox.plugin.engine import ENGINE
-            pid = request.config.stash[ENGINE].run().start("local").pid
+            directory = request.config.stash[ENGINE].run().directory
+            pid = read_record(directory).ready["pid"]
             os.kill(pid, signal.SIGKILL)
             sandbox_rpcs.none()
         """

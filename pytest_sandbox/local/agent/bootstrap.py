@@ -12,6 +12,7 @@ import sys
 from pytest_sandbox._shared.directories import make_directories
 
 from ..filesystem import root_mounts, volume_mounts
+from ..filesystem.host_trees import shown_in
 from ..kernel import idmap, loopback, mounts, namespaces
 from ..kernel.descriptors import close_all_except
 from ..kernel.process_title import set_title
@@ -82,8 +83,9 @@ def _build(config: SandboxConfig, request: CreateRequest, gate: socket.socket, e
     namespaces.unshare(namespaces.CLONE_NEWCGROUP)
     os.umask(0)
     root_mounts.mount_store(config.size, config.inodes)
-    root_mounts.mount_root(config.trees, config.layers, request.layers)
-    root_mounts.mount_trees(config.trees)
+    trees = shown_in(config.trees, project=request.project)
+    root_mounts.mount_root(trees, config.layers, request.layers)
+    root_mounts.mount_trees(trees)
     # While the stage still shows the machine's /proc and /sys. In a user namespace the kernel
     # mounts new ones only where old ones show completely, so that nothing masked is revealed:
     # mount_too_revealing() in fs/namespace.c.

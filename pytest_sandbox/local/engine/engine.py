@@ -176,6 +176,11 @@ def _info(choice: Choice, no_memory: CriuMissing | None) -> EngineInfo:
         details["no memory snapshot"] = no_memory.reason
     else:
         capabilities.add(Capability.MEMORY_SNAPSHOT)
+    factory = choice.factory
+    if factory.project is not None:
+        capabilities.add(Capability.PROJECT)
+    else:
+        details["no project"] = factory.no_project
     capabilities |= {Capability.PORT, Capability.PTY, Capability.SNAPSHOT, Capability.VOLUME}
     return EngineInfo(
         "local",
@@ -183,4 +188,5 @@ def _info(choice: Choice, no_memory: CriuMissing | None) -> EngineInfo:
         frozenset(capabilities),
         details,
         fingerprint(image, zygote.mode),
+        factory.project.path if factory.project is not None else "",
     )

@@ -18,10 +18,13 @@ from pytest_sandbox.engine import (
     StoreFull,
     TaskEnded,
     TaskSpec,
+    Unsupported,
 )
 
-from ..protocol.zygote import CreateRequest, MountedVolume
+from ..protocol.common import Succeeded
+from ..protocol.zygote import CreateRequest, HideRequest, MountedVolume
 from .links.errors import BuildFailed
+from .machine.project import ProjectRefused, left_out
 from .pool import Pool
 from .snapshots.layer_store import LayerStore
 from .snapshots.snapshotter import Snapshotter
@@ -31,6 +34,7 @@ from .validate import check_task
 if TYPE_CHECKING:
     from ..options import LocalOptions
     from .links.zygote_link import ZygoteLink
+    from .machine.host_folder import HostFolder
     from .machine.host_image import HostImage
     from .pump import Pump
     from .snapshots.layer_store import Stack
@@ -78,6 +82,20 @@ class Factory:
         self.pool = Pool(self._build_if_possible)
         self._volumes: dict[str, int] = {}
         self._volume_numbers = itertools.count(1)
+        self._project_ready = False
+        self._hiding = asyncio.Lock()
+
+    @property
+    def project(self) -> HostFolder | None:
+        """The project that sandboxes can show, if there is one."""
+        project = self.image.project
+        return None if project is None or project.path in self.zygote.left_out else project
+
+    @property
+    def no_project(self) -> str:
+        """Why there is none."""
+        project = self.image.project
+        return self.image.no_project if project is None else self.zygote.left_out[project.path]
 
     @property
     def restricted_folders(self) -> dict[str, str]:
@@ -91,7 +109,7 @@ class Factory:
 
     async def create(self, spec: TaskSpec) -> LocalTask:
         """Create a task and start its main process; leaves nothing behind if that fails."""
-        check_task(spec, self.zygote.refused)
+        self._check(spec)
         try:
             prepared = await self.pool.claim(spec)
             if prepared is not None and (task := await self._adopt(prepared, spec)) is not None:
@@ -131,6 +149,8 @@ class Factory:
         task.memory = self.memory
         try:
             await self.store.share(stack, self.zygote)
+            if spec.project:
+                await self._prepare_project()
             self.zygote.create(task, self._request(name, spec, stack), theirs)
             await task.start()
         except EngineUnavailable:
@@ -144,8 +164,28 @@ class Factory:
 
     async def _build_if_possible(self, spec: TaskSpec) -> LocalTask:
         """`build` for a hint, which was not checked yet."""
-        check_task(spec, self.zygote.refused)
+        self._check(spec)
         return await self.build(spec)
+
+    def _check(self, spec: TaskSpec) -> None:
+        check_task(spec, self.zygote.refused)
+        if spec.project and self.project is None:
+            raise Unsupported("project", self.no_project)
+
+    async def _prepare_project(self) -> None:
+        """Find out what does not show of the project, before the first sandbox that shows it."""
+        project = self.project
+        assert project is not None
+        async with self._hiding:
+            if self._project_ready:
+                return
+            try:
+                hidden = await asyncio.to_thread(left_out, project)
+            except ProjectRefused as refused:
+                raise Unsupported("project", str(refused)) from refused
+            request = HideRequest(path=project.path, hidden=hidden, kept=list(project.kept))
+            await self.zygote.request(request, Succeeded)
+            self._project_ready = True
 
     def frees(self, snapshot: AnySnapshot) -> bool:
         """Whether forgetting a snapshot frees storage."""
@@ -194,6 +234,7 @@ class Factory:
             volumes=self._mounts(spec),
             hostname=spec.hostname,
             workdir=spec.workdir or DEFAULT_WORKDIR,
+            project=spec.project,
             processes=processes + _OUR_PROCESSES,
             memory=spec.limits.memory,
             cpus=spec.limits.cpus,

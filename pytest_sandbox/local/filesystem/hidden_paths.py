@@ -29,7 +29,8 @@ def hide(layer: str, tree: str, hidden: Iterable[str], kept: Iterable[str] = ())
     """
     keep = {path.strip("/") for path in kept}
     above = {"/".join(path.split("/")[:end]) for path in keep for end in range(path.count("/") + 1)}
-    _make_directory(layer, tree)
+    with contextlib.suppress(FileExistsError):
+        _make_directory(layer, tree)
     for path in hidden:
         _hide(layer, tree, path.strip("/"), keep, above)
 

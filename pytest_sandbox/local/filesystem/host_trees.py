@@ -19,20 +19,28 @@ class HostTree:
         path: where it shows in a sandbox.
         layered: whether it has a layer.
         masked: whether `/hidden/N` lies over it, which hides some of its files.
+        shown: in which sandboxes it shows: `"always"`, `"with project"` or `"without project"`.
 
     Attributes:
         part: the name of what a sandbox writes over it, in its store.
         lower: the lower directories of its overlay, relative to `/layers`.
     """
 
-    __slots__ = ("layered", "lower", "number", "part", "path")
+    __slots__ = ("layered", "lower", "number", "part", "path", "shown")
 
-    def __init__(self, number: int, path: str, *, layered: bool, masked: bool) -> None:
+    def __init__(self, number: int, path: str, shown: str, *, layered: bool, masked: bool) -> None:
         self.number = number
         self.path = path
+        self.shown = shown
         self.layered = layered
         self.part = str(number)
         self.lower = f"../hidden/{number}:../trees/{number}" if masked else f"../trees/{number}"
+
+
+def shown_in(trees: list[HostTree], *, project: bool) -> list[HostTree]:
+    """Those of some trees that a sandbox shows, which may show the project."""
+    other = "without project" if project else "with project"
+    return [tree for tree in trees if tree.shown != other]
 
 
 def in_order(trees: Iterable[HostTree]) -> list[HostTree]:

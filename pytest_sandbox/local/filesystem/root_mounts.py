@@ -71,7 +71,7 @@ def mount_root(trees: list[HostTree], layers: Layers, stack: list[int]) -> None:
     # overlayfs does not show what is mounted below a lower directory, so each tree gets an overlay
     # over the root's.
     for tree in trees:
-        if stack:
+        if stack or tree.shown == "with project":
             mount_points.prepare("/root", [tree.path], [])
         if tree.layered:
             mount_layers(tree.part, "/root" + tree.path, layers, stack, tree.lower)

@@ -27,6 +27,7 @@ class SharedTree(Message):
         layer: whether a sandbox may write there, into a layer of its own.
         hidden: paths in it that do not show, which takes a layer.
         kept: paths in it that do show, though one above them is hidden.
+        shown: in which sandboxes it shows: in all, in those that show the project, or in others.
     """
 
     path: str
@@ -34,6 +35,7 @@ class SharedTree(Message):
     layer: Literal["always", "if possible", "never"]
     hidden: list[str]
     kept: list[str]
+    shown: Literal["always", "with project", "without project"]
 
 
 class CriuFiles(Message):
@@ -117,6 +119,7 @@ class CreateRequest(Message, descriptors=1):
         volumes: those that it has.
         hostname: its name for itself.
         workdir: a directory that is made.
+        project: whether it shows the project.
         processes: how many processes and threads it may have.
         memory: bytes that it may use, if that is limited.
         cpus: processors that it may use, if that is limited.
@@ -127,9 +130,26 @@ class CreateRequest(Message, descriptors=1):
     volumes: list[MountedVolume]
     hostname: str
     workdir: str
+    project: bool
     processes: int
     memory: int | None
     cpus: float | None
+
+
+class HideRequest(Message):
+    """Hide more of a folder of the machine, in sandboxes that are made from now on.
+
+    Answered by `Succeeded`. No sandbox may show the folder yet.
+
+    Attributes:
+        path: of the folder, in sandboxes.
+        hidden: as in `SharedTree`.
+        kept: as in `SharedTree`.
+    """
+
+    path: str
+    hidden: list[str]
+    kept: list[str]
 
 
 class KillRequest(Message):
@@ -246,7 +266,7 @@ class DropVolumeRequest(Message):
 
 
 ENGINE_TO_ZYGOTE = family(
-    *(CreateRequest, KillRequest),
+    *(HideRequest, CreateRequest, KillRequest),
     *(SnapshotAtEndRequest, SnapshotInPlaceRequest, SnapshotByCopyRequest),
     *(SnapshotDirectoryRequest, MountRequest, UnmountRequest, ExportRequest, LoadRequest),
     *(LendLayerRequest, TakeLayerRequest, DropLayerRequest, DropVolumeRequest),

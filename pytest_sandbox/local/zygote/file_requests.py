@@ -9,6 +9,7 @@ import contextlib
 import errno
 import os
 
+from ..filesystem.hidden_paths import hide
 from ..filesystem.layers import check_room, is_quick_to_free
 from ..kernel import idmap, mounts
 from ..kernel.tmpfs import usage
@@ -115,6 +116,16 @@ class FileRequests:
             self._refuse(number, error)
         else:
             self._engine.tell(answer, number=number)
+
+    def hide(self, request: messages.HideRequest, number: int, fds: list[int]) -> None:
+        """Hide paths of a folder of the machine."""
+        tree = next(tree for tree in self._config.trees if tree.path == request.path)
+        try:
+            hide(f"/hidden/{tree.number}", f"/trees/{tree.number}", request.hidden, request.kept)
+        except OSError as error:
+            self._refuse(number, error)
+        else:
+            self._engine.tell(Succeeded(), number=number)
 
     def drop_layer(self, request: messages.DropLayerRequest, number: int, fds: list[int]) -> None:
         """Unmount a layer."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from ..filesystem.host_trees import shown_in
 from ..filesystem.layers import check_room
 from ..kernel.tmpfs import usage
 from ..protocol.common import Succeeded
@@ -50,6 +51,7 @@ def snapshot_in_place(
     """Make a layer of the store of a sandbox, then give it a new store over that layer."""
     number, namespace = request.layer, record.mount_namespace
     stack = [number, *record.stack]
+    trees = shown_in(config.trees, project=record.project)
     check_room(usage(record.store), request.room)
     answer = attach(config, number, record.store)
 
@@ -65,7 +67,7 @@ def snapshot_in_place(
         config.layers.forget(number)
 
     def work() -> list[int]:
-        return [replace_store.replace_store(config, stack, namespace)]
+        return [replace_store.replace_store(config, trees, stack, namespace)]
 
     return HelperPlan(work, [namespace], succeeded, failed)
 

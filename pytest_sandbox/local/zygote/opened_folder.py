@@ -88,7 +88,8 @@ class OpenedFolder:
 
     def _tree(self, *, layered: bool) -> HostTree:
         masked = bool(self._request.hidden)
-        return HostTree(self._number, self._request.path, layered=layered, masked=masked)
+        request = self._request
+        return HostTree(self._number, request.path, request.shown, layered=layered, masked=masked)
 
     def _open_for_layer(self, userns: int | None) -> int | None:
         """A copy of the mount as the base of overlays; what is mounted below does not show."""

@@ -16,15 +16,19 @@ from . import helper
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ..filesystem.host_trees import HostTree
     from ..kernel.mountinfo import MountInfo
     from .config import SandboxConfig
 
 
-def replace_store(config: SandboxConfig, stack: list[int], mount_namespace: int) -> int:
+def replace_store(
+    config: SandboxConfig, trees: list[HostTree], stack: list[int], mount_namespace: int
+) -> int:
     """Do it; in a helper.
 
     Args:
         config: what sandboxes have in common.
+        trees: folders of the machine that the sandbox shows.
         stack: layers for the new root, the first of which is the sandbox's old store.
         mount_namespace: the sandbox's mount namespace.
 
@@ -36,7 +40,7 @@ def replace_store(config: SandboxConfig, stack: list[int], mount_namespace: int)
     """
     helper.enter(mount_namespace)
     root_mounts.mount_store(config.size, config.inodes)
-    root_mounts.mount_root(config.trees, config.layers, stack)
+    root_mounts.mount_root(trees, config.layers, stack)
     store = mounts.open_tree("/box")
     # Copies, which belong to no mount namespace: a mount of ours could not be moved into the
     # sandbox's, mount_namespaces(7).
@@ -45,7 +49,7 @@ def replace_store(config: SandboxConfig, stack: list[int], mount_namespace: int)
     # this process does not exist.
     proc = os.open("/proc/self", os.O_PATH | os.O_CLOEXEC)
     namespaces.enter(mount_namespace, namespaces.CLONE_NEWNS)
-    move = _to_move(read_mounts(proc), {tree.path for tree in config.trees if tree.layered})
+    move = _to_move(read_mounts(proc), {tree.path for tree in trees if tree.layered})
     mounts.move_mount(root, "/")  # on top of the old root, which is still ours
     moved: list[str] = []
     try:

@@ -106,7 +106,7 @@ class SandboxTable:
         limits = CgroupLimits(request.processes, request.memory, request.cpus)
         cgroups = self._cgroups.make(request.name, limits)
         ours, gate = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        record = SandboxRecord(request.name, ours, request.layers)
+        record = SandboxRecord(request.name, ours, request.layers, project=request.project)
 
         def child() -> None:
             ours.close()

@@ -68,7 +68,7 @@ def build(request: SetupRequest) -> Stage:
     ):
         os.mkdir(f"{_AT}/{name}", 0o755)
     trees = in_order(tree for folder in folders if (tree := folder.attach(_AT)) is not None)
-    points = [tree.path for tree in trees]
+    points = [tree.path for tree in trees if tree.shown != "with project"]
     skeleton.build(f"{_AT}/skeleton", root_mounts.DEVICES, request.links, points)
     for path, texts in rewritten.items():
         skeleton.add_scripts(f"{_AT}/skeleton{os.path.dirname(path)}/bin", texts)

@@ -62,6 +62,7 @@ class Zygote:
             messages.SnapshotAtEndRequest: self._sandboxes.snapshot_at_end,
             messages.ExportRequest: files.export,
             messages.LoadRequest: files.load,
+            messages.HideRequest: files.hide,
             messages.DropLayerRequest: files.drop_layer,
             messages.DropVolumeRequest: files.drop_volume,
             messages.LendLayerRequest: files.lend_layer,

@@ -6,8 +6,8 @@ from typing import Any
 
 from ..marker import merged_spec
 
-#: Keys that shape the fixture `sandbox` and no copy: which image it starts from, and its name.
-_NOT_FOR_COPIES = ("image", "name")
+#: Keys that shape the fixture `sandbox` and no copy: what it starts from, and its name.
+_NOT_FOR_COPIES = ("image", "name", "project")
 
 
 def changes(node: Any) -> dict[str, Any]:

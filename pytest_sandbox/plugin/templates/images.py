@@ -10,7 +10,7 @@ import pytest
 
 from pytest_sandbox._shared import real
 
-from ..create import creation
+from ..create import creation, with_defaults
 from ..engine import ENGINE
 from ..options import settings
 from .body import TIMEOUT, image_of
@@ -113,7 +113,9 @@ class Templates:
 
     def spec(self, variant: Variant) -> dict[str, Any]:
         """The keywords of `Sandbox.create` for copies that change nothing."""
-        return {"image": settings(self._config).image, **variant.spec}
+        return with_defaults(
+            self._config, variant.spec, faked=settings(self._config).engine == "fake"
+        )
 
     def wanted(self, item: pytest.Item) -> Iterator[dict[str, Any]]:
         """The keywords of the copies that a test will take, as far as their snapshot exists."""
@@ -121,7 +123,7 @@ class Templates:
             use = self.uses.get(variant.key)
             if use and use.outcome.image and not use.outcome.memory and _takes_copy(item, variant):
                 image = _image(use.outcome.image)
-                yield {**self.spec(variant), **changes(item), "image": image}
+                yield {**_without_project(self.spec(variant)), **changes(item), "image": image}
 
     @contextlib.contextmanager
     def _outcome_file(self, variant: Variant) -> Iterator[OutcomeFile | None]:
@@ -161,11 +163,21 @@ class Templates:
         """The fields of `Outcome` about the image, which is built unless it is stored."""
         if not variant.template.cache:
             return {"image": image_of(variant, self._start(variant, client), client)}
-        key = cache_key(variant)
+        key = self._cache_key(variant)
         if (stored := client.extensions.recall_image(key)) is not None:
             return {"image": stored.object_id, "recalled": True}
         image = image_of(variant, self._start(variant, client), client)
         return {"image": image, "not_stored": _store(image, key, client)}
+
+    def _cache_key(self, variant: Variant) -> str:
+        if not self.spec(variant).get("project"):
+            return cache_key(variant)
+        if not any(each.template.cache_key not in ((), ((),)) for each in variant.stack):
+            raise ValueError(
+                "cache=True: project=True shows files that change from run to run; give cache_key= "
+                "those that the image depends on, such as pathlib.Path('../src')"
+            )
+        return f"{cache_key(variant)}-project"
 
     def _start(self, variant: Variant, client: Client) -> Sandbox:
         """The sandbox that is passed to the function of a template."""
@@ -182,7 +194,8 @@ class Templates:
             _refuse(variant, changed)
             spec: dict[str, Any] = {"image": _snapshot(outcome.image, client)}
         else:
-            spec = {**self.spec(variant), **changed, "image": _image(outcome.image)}
+            wanted = _without_project({**self.spec(variant), **changed})
+            spec = {**wanted, "image": _image(outcome.image)}
         return creation(client, (), spec).create()
 
     def _message(self, variant: Variant, error: BaseException) -> str:
@@ -201,6 +214,11 @@ class Templates:
         with self._outcome_file(variant) as file:
             if file is not None and file.outcome == outcome:
                 file.clear()
+
+
+def _without_project(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The keywords for a snapshot, which shows the project if its template does."""
+    return {key: value for key, value in spec.items() if key != "project"}
 
 
 def _image(image_id: str) -> Image:

@@ -113,6 +113,7 @@ def task_spec(
         workdir=workdir,
         limits=_limits(definition.resources, info),
         volumes=volumes.mounts(definition.volume_mounts, info),
+        project=image.project,
         gpus=gpus(definition.resources.gpu_config, info),
         freezable=definition.enable_snapshot,
         name=definition.name,

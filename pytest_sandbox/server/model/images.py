@@ -23,6 +23,7 @@ class ImageRecord:
         workdir: working directory.
         entrypoint: what a command is appended to.
         cmd: the command of sandboxes that are created without one.
+        project: whether sandboxes that start from it show the project.
     """
 
     id: str
@@ -32,6 +33,7 @@ class ImageRecord:
     workdir: str | None = None
     entrypoint: tuple[str, ...] = ()
     cmd: tuple[str, ...] = ()
+    project: bool = False
 
     def root_image(self) -> RootImage:
         """The image, from which a sandbox is created.

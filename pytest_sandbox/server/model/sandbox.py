@@ -222,7 +222,7 @@ class ServedSandbox:
         """
         async with self.lock:
             self.check_running()
-            spec = replace(self.spec, image=image.root_image(), resume=None)
+            spec = replace(self.spec, image=image.root_image(), project=image.project, resume=None)
             # The new task first: if it cannot be created, the sandbox continues as before.
             task = await create(spec)
             try:

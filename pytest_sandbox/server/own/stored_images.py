@@ -23,7 +23,7 @@ from ..snapshots.disk_cache import CachedImage, ImageCache
 log = logging.getLogger(__name__)
 
 #: The fields of an image that are stored beside its files.
-_ABOUT = ("env", "workdir", "entrypoint", "cmd")
+_ABOUT = ("env", "workdir", "entrypoint", "cmd", "project")
 
 
 class StoredImageServicer:
@@ -116,4 +116,5 @@ def _image(cached: CachedImage) -> ImageRecord:
         workdir=about["workdir"],
         entrypoint=tuple(about["entrypoint"]),
         cmd=tuple(about["cmd"]),
+        project=bool(about.get("project")),
     )

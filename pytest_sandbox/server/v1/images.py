@@ -1,8 +1,9 @@
 """Images: a definition of nothing but a Debian or Python base is the engine's `Host` image.
 
 A definition is a list of Dockerfile lines. Accepted are the base, lines that only set properties
-(`ENV`, `WORKDIR`, `CMD`, `ENTRYPOINT`), and the lines with which Modal's `Image.debian_slim`
-prepares a base, which do nothing here. Every line that would change files is refused by name.
+(`ENV`, `WORKDIR`, `CMD`, `ENTRYPOINT`), the lines with which Modal's `Image.debian_slim` prepares a
+base, which do nothing here, and one label that asks for the project. Every line that would change
+files is refused by name.
 """
 
 import json
@@ -17,6 +18,7 @@ from grpclib import GRPCError
 
 from pytest_sandbox._proto import common_pb2
 from pytest_sandbox._proto import images_pb2 as pb
+from pytest_sandbox.engine import Capability
 
 from ..model.images import ImageRecord
 from ..model.state import IMAGE_BUILDER_VERSION, State
@@ -27,6 +29,8 @@ _MACHINES = {"x86_64": pb.ARCH_X86_64, "aarch64": pb.ARCH_AARCH64}
 _BASE = re.compile(
     r"(?:docker\.io/)?(?:library/)?(?:debian|python)(?::(?!.*(?:alpine|windows))[\w.-]+)?"
 )
+#: Asks for the project under test, at its own path, as the working directory.
+_PROJECT = "LABEL pytest-sandbox.project=true"
 #: What `Image.debian_slim` of Modal's clients adds after FROM, since builder version 2025.06.
 _DEBIAN_SLIM = frozenset(
     {
@@ -104,11 +108,20 @@ class ImageServicer:
                 image = self._base(rest.strip(), bases)
             elif image is None:
                 raise invalid(f"an image begins with FROM, not with {line!r}")
+            elif line.strip() == _PROJECT:
+                image = self._with_project(image)
             else:
                 image = _describe(image, line.strip(), verb.upper(), rest.strip())
         if image is None:
             raise invalid("an image needs at least one line: FROM")
         return replace(image, id=self._state.ids.new("im"))
+
+    def _with_project(self, image: ImageRecord) -> ImageRecord:
+        info = self._state.info
+        if Capability.PROJECT not in info.capabilities:
+            why = info.details.get("no project", "it has no files of this machine")
+            raise unimplemented(f"project: the engine {info.name!r} cannot show it here: {why}")
+        return replace(image, project=True, workdir=image.workdir or info.project)
 
     def _base(self, tag: str, bases: dict[str, str]) -> ImageRecord:
         if tag in bases:

@@ -76,6 +76,12 @@ async def check_no_volumes(engine: Engine) -> None:
     await raises(Unsupported, engine.create(spec), "create with a volume")
 
 
+@lacking(Capability.PROJECT)
+async def check_no_project(engine: Engine) -> None:
+    """An engine without a project refuses tasks that ask for it."""
+    await raises(Unsupported, engine.create(TaskSpec(project=True)), "create with the project")
+
+
 @lacking(Capability.GPU)
 async def check_no_gpus(engine: Engine) -> None:
     """An engine without GPUs refuses tasks with one."""

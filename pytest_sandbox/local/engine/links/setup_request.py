@@ -42,6 +42,7 @@ def setup_request(
                 layer=folder.layer,
                 hidden=list(folder.hidden),
                 kept=list(folder.kept),
+                shown=folder.shown,
             )
             for folder in image.folders
         ],

@@ -38,7 +38,7 @@ def fingerprint(image: HostImage, mode: Mode) -> str:
     paths += [sys.executable, sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
     made_of = [
         *(_VERSION, mode.value, sys.version, sys.prefix, sys.base_prefix),
-        [(folder.path, folder.layer) for folder in image.folders],
+        [(each.path, each.layer) for each in image.folders if each.shown != "with project"],
         *(image.moved, image.links, [_stamp(path) for path in paths]),
         *(image.sources.stamps, [_stamp(path) for path in image.sources.files]),
     ]

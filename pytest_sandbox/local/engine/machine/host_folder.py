@@ -11,6 +11,8 @@ from ...kernel.mountinfo import read_mounts
 #: Whether each sandbox may write to a folder, into a layer of its own. A system folder without one
 #: makes the mode of the engine another one; what people install elsewhere need not have one.
 Layer = Literal["always", "if possible", "never"]
+#: In which sandboxes a folder shows: in all, in those that show the project, or in all others.
+Shown = Literal["always", "with project", "without project"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class HostFolder:
         layer: whether it has a layer.
         hidden: paths in it that do not show.
         kept: paths in it that do show, though one above them is hidden.
+        shown: in which sandboxes it shows.
     """
 
     path: str
@@ -30,6 +33,7 @@ class HostFolder:
     layer: Layer
     hidden: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
+    shown: Shown = "always"
 
 
 def is_below(path: str, folder: str) -> bool:

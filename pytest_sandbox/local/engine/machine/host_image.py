@@ -6,10 +6,15 @@ import os
 import sys
 import tempfile
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from .host_folder import HostFolder, Layer, is_below, mounts_in
+from .project import ProjectRefused, with_project
 from .sources import Sources, find_sources
 from .too_much import refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _STANDARD_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _TOP_LEVEL = ("bin", "lib", "lib32", "lib64", "libx32", "sbin")
@@ -35,6 +40,8 @@ class HostImage:
         read_only: Python environments that sandboxes cannot write to, and why.
         sources: those of packages that are installed as editable; their folders are among
             `folders`.
+        project: the project, which shows in the sandboxes that ask for it; one of `folders`.
+        no_project: why there is none.
     """
 
     folders: tuple[HostFolder, ...]
@@ -44,68 +51,100 @@ class HostImage:
     left_out: dict[str, str] = field(default_factory=dict)
     read_only: dict[str, str] = field(default_factory=dict)
     sources: Sources = field(default_factory=Sources)
+    project: HostFolder | None = None
+    no_project: str = ""
 
 
-def host_image(*, root: bool) -> HostImage:
+def host_image(*, root: bool, project: str | None = None) -> HostImage:
     """The image for this machine and the running Python.
 
     Args:
         root: whether the zygote is root of the machine, so that sandboxes can change, in layers of
             their own, what belongs to root.
+        project: the directory of the project under test, if there is one.
     """
-    system: Layer = "always" if root else "never"
-    folders, links = [HostFolder("/usr", "/usr", system)], {}
+    folders, links = _system_folders("always" if root else "never")
+    moved: dict[str, str] = {}
+    left_out: dict[str, str] = {}
+    read_only: dict[str, str] = {}
+    for prefix in _python_prefixes():
+        if reason := refusal(prefix):
+            left_out[prefix] = reason
+        elif shown := _python_folder(prefix, folders, read_only):
+            folders.append(shown)
+            if shown.path != prefix:
+                moved[shown.path] = prefix
+    env = {"PATH": _search_path(folders, moved), "HOME": "/root", "LANG": "C.UTF-8"}
+    sources = find_sources(folders)
+    left_out |= sources.left_out
+    folders, no_project = _with_project(project, [*folders, *sources.folders], sources)
+    shown_folders = tuple(_without_temporary_files(folders, left_out))
+    shown_project = next((each for each in shown_folders if each.shown == "with project"), None)
+    if project is not None and shown_project is None and not no_project:
+        no_project = left_out.pop(os.path.realpath(project))
+    return HostImage(
+        *(shown_folders, links, env, moved, left_out, read_only, sources),
+        *(shown_project, no_project),
+    )
+
+
+def _system_folders(layer: Layer) -> tuple[list[HostFolder], dict[str, str]]:
+    """The machine's software, and top-level links to it, name to target."""
+    folders, links = [HostFolder("/usr", "/usr", layer)], {}
     for name in _TOP_LEVEL:
         path = f"/{name}"
         if os.path.islink(path):
             links[name] = os.readlink(path)
         elif os.path.isdir(path):
-            folders.append(HostFolder(path, path, system))
-    moved: dict[str, str] = {}
-    left_out: dict[str, str] = {}
-    read_only: dict[str, str] = {}
-    for prefix in _python_prefixes():
-        path = prefix
-        if _is_virtual(prefix) and any(is_below(prefix, folder) for folder in _SCRATCH):
-            path = _MOVED
-        if reason := refusal(prefix):
-            left_out[prefix] = reason
-        elif path == _MOVED or not any(is_below(prefix, folder.source) for folder in folders):
-            if path == _MOVED:
-                moved[path] = prefix
-            layer: Layer = "if possible" if _is_environment(prefix) else "never"
-            if layer != "never" and (mounted := mounts_in(prefix)):
-                read_only[path] = f"something else is mounted at {mounted[0]}"
-                layer = "never"
-            folders.append(HostFolder(path, prefix, layer))
-    env = {"PATH": _search_path(folders, moved), "HOME": "/root", "LANG": "C.UTF-8"}
-    sources = find_sources(folders)
-    left_out |= sources.left_out
-    shown = [without_temporary_files(each, left_out) for each in (*folders, *sources.folders)]
-    folders = [folder for folder in shown if folder is not None]
-    return HostImage(tuple(folders), links, env, moved, left_out, read_only, sources)
+            folders.append(HostFolder(path, path, layer))
+    return folders, links
 
 
-def without_temporary_files(folder: HostFolder, left_out: dict[str, str]) -> HostFolder | None:
-    """A folder without the directory for temporary files, where engines have their sockets.
+def _python_folder(
+    prefix: str, folders: list[HostFolder], read_only: dict[str, str]
+) -> HostFolder | None:
+    """How an environment or installation shows; `None` if it lies in a folder that does."""
+    path = prefix
+    if _is_virtual(prefix) and any(is_below(prefix, folder) for folder in _SCRATCH):
+        path = _MOVED
+    elif any(is_below(prefix, folder.source) for folder in folders):
+        return None
+    layer: Layer = "if possible" if _is_environment(prefix) else "never"
+    if layer != "never" and (mounted := mounts_in(prefix)):
+        read_only[path] = f"something else is mounted at {mounted[0]}"
+        layer = "never"
+    return HostFolder(path, prefix, layer)
 
-    Args:
-        folder: the folder.
-        left_out: is told why, if it cannot show at all.
 
-    Returns:
-        `None` if it is that directory itself.
+def _with_project(
+    path: str | None, folders: list[HostFolder], sources: Sources
+) -> tuple[list[HostFolder], str]:
+    """The folders with that of the project; and why there is none, if so."""
+    if path is None:
+        return folders, "the engine was started without one (its option `project`)"
+    try:
+        return with_project(path, folders, sources), ""
+    except ProjectRefused as refused:
+        return folders, str(refused)
+
+
+def _without_temporary_files(
+    folders: list[HostFolder], left_out: dict[str, str]
+) -> Iterator[HostFolder]:
+    """Folders without the directory for temporary files, where engines have their sockets.
+
+    One that is that directory itself is left out.
     """
     temporary = os.path.realpath(tempfile.gettempdir())
-    if temporary == folder.source:
-        left_out[folder.path] = "it is the directory for temporary files (TMPDIR)"
-        return None
-    if not is_below(temporary, folder.source):
-        return folder
-    hidden = (*folder.hidden, os.path.relpath(temporary, folder.source))
-    return replace(
-        folder, layer="always" if folder.layer == "always" else "if possible", hidden=hidden
-    )
+    for folder in folders:
+        if temporary == folder.source:
+            left_out[folder.path] = "it is the directory for temporary files (TMPDIR)"
+        elif is_below(temporary, folder.source):
+            hidden = (*folder.hidden, os.path.relpath(temporary, folder.source))
+            layer: Layer = "always" if folder.layer == "always" else "if possible"
+            yield replace(folder, layer=layer, hidden=hidden)
+        else:
+            yield folder
 
 
 def _python_prefixes() -> list[str]:

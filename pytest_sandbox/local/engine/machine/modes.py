@@ -100,7 +100,7 @@ async def attempt(
     Raises:
         ModeRefused: it does not work here.
     """
-    image = host_image(root=mode in _ROOT)
+    image = host_image(root=mode in _ROOT, project=options.project)
     factory = Factory(ZygoteLink(mode, options, image, criu), image, options, store)
     try:
         await factory.zygote.start()
