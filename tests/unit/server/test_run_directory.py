@@ -408,3 +408,15 @@ def test_record_locks_are_what_the_lease_is_made_of(tmp_path: Path) -> None:
         with pytest.raises(BlockingIOError):
             fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.close(descriptor)
+
+
+def test_no_engine_serves_a_run_whose_owner_is_gone(tmp_path: Path, provider: Path) -> None:
+    """A process that inherited the run may outlive the owner, and ask for an engine then."""
+    directory = run_directory(tmp_path)
+    (directory / "lease").touch()
+
+    with engine_process(directory, "--engine", "stub", path=provider) as process:
+        assert answer(process)["error"]["reason"] == f"the run in {directory} has ended"
+        assert process.wait(10) == 1
+
+    assert not directory.exists()
