@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from pytest_sandbox._proto.common_pb2 import (
@@ -19,7 +20,7 @@ from .transport.dual import dual
 from .validation import check_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
     from .base_client import BaseClient
 
@@ -174,3 +175,20 @@ class Secret:
         if reference.env is not None:
             return f"Secret.from_dict([{', '.join(reference.env)}])"  # never the values
         return f"Secret.from_name({reference.name!r})"
+
+
+def check_secrets(secrets: Collection[Secret] | None) -> Collection[Secret]:
+    """The secrets of a command or a sandbox.
+
+    Raises:
+        InvalidError: they are not a list of secrets.
+    """
+    if secrets is None:
+        return ()
+    if isinstance(secrets, Collection) and all(isinstance(each, Secret) for each in secrets):
+        return secrets
+    # Not their values, which may be secret.
+    raise InvalidError(
+        f"secrets is a {type(secrets).__name__}, not a list of Secrets, as in "
+        "secrets=[Secret.from_dict({...})]"
+    )

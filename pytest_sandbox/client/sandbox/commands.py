@@ -13,9 +13,9 @@ from ..process.container_process import ContainerProcess
 from ..process.execution import Execution
 from ..process.method_types import ExecMethod, RunMethod
 from ..process.stream_type import StreamType
-from ..secret import Secret
+from ..secret import Secret, check_secrets
 from ..transport.dual import overloaded
-from ..validation import check_command, check_seconds, check_workdir, refuse
+from ..validation import check_command, check_environment, check_seconds, check_workdir, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -129,12 +129,14 @@ class CommandMethods:
             InvalidError: an argument makes no sense, or the command cannot be started.
             NotFoundError: the sandbox is gone.
         """
-        given = input.encode() if isinstance(input, str) else bytes(input or b"")
+        given = input.encode() if isinstance(input, str) else input or b""
+        if not isinstance(given, bytes | bytearray | memoryview):
+            raise InvalidError(f"input is {input!r}, a {type(input).__name__}, not a str or bytes")
         command = self._command(args, timeout=timeout, workdir=workdir, env=env, secrets=secrets)
         starting = command.start(self._client, self._task, wait=False)
         execution = await finish(starting, Execution.kill)
         try:
-            outcome = await communicate(execution, given)
+            outcome = await communicate(execution, bytes(given))
         except BaseException:  # cancelled, or interrupted
             background(execution.kill())
             raise
@@ -160,7 +162,7 @@ class CommandMethods:
         check_command(args)
         check_workdir(workdir)
         check_seconds("timeout", timeout, least=0)
+        check_environment(env or {})
         last = [Secret.from_dict(env)] if env else []
-        return Command(
-            tuple(args), stdout, stderr, timeout, workdir, [*(secrets or ()), *last], pty
-        )
+        given = [*check_secrets(secrets), *last]
+        return Command(tuple(args), stdout, stderr, timeout, workdir, given, pty)

@@ -14,6 +14,7 @@ from ..default_client import default_client
 from ..exceptions import InvalidError
 from ..image import Image, image_id
 from ..process.terminal import terminal
+from ..secret import check_secrets
 from ..tunnel import open_ports
 from ..validation import (
     check_command,
@@ -143,13 +144,14 @@ async def define(
         raise InvalidError(f"port {ports.ports[0].port} cannot be opened with block_network=True")
     gpus = gpu_config(gpu)
     check_volumes(volumes or {})
+    given = check_secrets(secrets)
     client, app_id = await _home(client, app)
     definition = Definition(
         entrypoint_args=args,
         name=name,
         image_id=await image_id(image or Image.host(), client),
         environment_variables=StringMap(contents=check_environment(env)) if env else None,
-        secret_ids=await _secret_ids(secrets or (), client, app_id),
+        secret_ids=await _secret_ids(given, client, app_id),
         timeout_secs=timeout,
         idle_timeout_secs=idle_timeout,
         workdir=workdir,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_sandbox.client import Sandbox, exceptions
+from pytest_sandbox.client import Sandbox, Secret, exceptions
 from pytest_sandbox.inmemory import FakeSandboxes
 
 if TYPE_CHECKING:
@@ -199,3 +199,26 @@ def test_a_failure_shows_the_last_lines() -> None:
     assert lines[0] == "make ended with exit code 2"
     assert lines[1] == "stdout: … line 75"
     assert lines[25:] == ["line 99", "stderr: one", "two"]
+
+
+def test_input_that_is_no_text(sandbox: Sandbox) -> None:
+    run: Any = sandbox.run
+    with pytest.raises(Invalid, match="input is 5, a int, not a str or bytes"):
+        run("cat", input=5)
+    assert run("cat", input=bytearray(b"hi")).stdout == "hi"
+
+
+@pytest.mark.parametrize(
+    "secrets", [{"A": "hunter2"}, ["hunter2"], Secret.from_dict({}), "hunter2"]
+)
+def test_secrets_that_are_none(sandbox: Sandbox, secrets: Any) -> None:
+    for call in (sandbox.exec, sandbox.run, Sandbox.create):
+        with pytest.raises(Invalid, match=r"not a list of Secrets.*Secret\.from_dict") as caught:
+            call("true", secrets=secrets)
+        assert "hunter2" not in str(caught.value)
+
+
+def test_variables_that_are_no_dict(sandbox: Sandbox) -> None:
+    env: Any = "A=1"
+    with pytest.raises(Invalid, match=r"^env is 'A=1', a str, not a dict"):
+        sandbox.exec("true", env=env)
