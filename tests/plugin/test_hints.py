@@ -76,7 +76,7 @@ def test_the_result_of_a_blocking_call_is_awaited(
         """
     )
 
-    filters = "-Wdefault::pytest_sandbox.client.exceptions.BlockingCallWarning"
+    filters = "-Wdefault::RuntimeWarning"
     result = pytester.runpytest(f"--sandbox-engine={engine}", filters)
 
     result.assert_outcomes(failed=1, warnings=1)
