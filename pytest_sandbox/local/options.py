@@ -15,13 +15,15 @@ if TYPE_CHECKING:
 class Mode(Enum):
     """How sandboxes are isolated from the machine, the strongest first.
 
-    In a shifted user namespace, root of a sandbox is a user of the machine that nothing else uses.
-    In an identity one it is the machine's root, without its capabilities over the machine. Without
-    one, which memory snapshots need, capabilities and the seccomp filter hold it. Rootless modes
-    use the user's own id, and subordinate ids if the machine gives some.
+    In a shifted user namespace, root of a sandbox is a user of the machine that nothing else uses,
+    or, with shared ids, that sandboxes share. In an identity one it is the machine's root, without
+    its capabilities over the machine. Without one, which memory snapshots need, capabilities and
+    the seccomp filter hold it. Rootless modes use the user's own id, and subordinate ids if the
+    machine gives some.
     """
 
     ROOT_SHIFTED = "root, shifted user namespace"
+    ROOT_SHARED = "root, shifted user namespace, shared ids"
     ROOT_IDENTITY = "root, identity user namespace"
     ROOT_PLAIN = "root, no user namespace"
     SUBORDINATE = "rootless, subordinate ids"

@@ -21,7 +21,7 @@ from .conftest import (
     their_env,
 )
 
-ROOT_MODES = (Mode.ROOT_SHIFTED, Mode.ROOT_IDENTITY, Mode.ROOT_PLAIN)
+ROOT_MODES = (Mode.ROOT_SHIFTED, Mode.ROOT_SHARED, Mode.ROOT_IDENTITY, Mode.ROOT_PLAIN)
 
 
 @pytest.mark.asyncio

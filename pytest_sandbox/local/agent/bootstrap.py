@@ -13,6 +13,7 @@ from pytest_sandbox._shared.directories import make_directories
 
 from ..filesystem import root_mounts, volume_mounts
 from ..filesystem.host_trees import shown_in
+from ..filesystem.mapped_mounts import attach_mapped
 from ..kernel import idmap, loopback, mounts, namespaces
 from ..kernel.descriptors import close_all_except
 from ..kernel.process_title import set_title
@@ -60,10 +61,11 @@ def run(
     try:
         # Before all else, so that the sandbox pays for the memory that building it takes.
         cgroups.join()
-        if gate.recv(1) != helpers.GO:
+        mapped = helpers.receive_go(gate)
+        if mapped is None:
             os._exit(0)  # the zygote is gone, or could not map the ids
         set_title("pytest-sandbox agent")
-        _build(config, request, gate, sock.fileno())
+        _build(config, request, mapped, gate, sock.fileno())
         config.hardening.apply(request.processes)
         agent = main.Agent(sock)
     except Exception as error:
@@ -74,7 +76,13 @@ def run(
     os._exit(0)
 
 
-def _build(config: SandboxConfig, request: CreateRequest, gate: socket.socket, engine: int) -> None:
+def _build(
+    config: SandboxConfig,
+    request: CreateRequest,
+    mapped: list[int],
+    gate: socket.socket,
+    engine: int,
+) -> None:
     # The handlers are the zygote's: fork(2) keeps them, signal(7).
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
@@ -82,6 +90,7 @@ def _build(config: SandboxConfig, request: CreateRequest, gate: socket.socket, e
     # Only now: its root is the cgroup that the process is in, cgroup_namespaces(7).
     namespaces.unshare(namespaces.CLONE_NEWCGROUP)
     os.umask(0)
+    attach_mapped(config.mapped_for(request), mapped)
     root_mounts.mount_store(config.size, config.inodes)
     trees = shown_in(config.trees, project=request.project)
     root_mounts.mount_root(trees, config.layers, request.layers)

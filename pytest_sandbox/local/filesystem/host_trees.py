@@ -26,13 +26,14 @@ class HostTree:
         lower: the lower directories of its overlay, relative to `/layers`.
     """
 
-    __slots__ = ("layered", "lower", "number", "part", "path", "shown")
+    __slots__ = ("layered", "lower", "masked", "number", "part", "path", "shown")
 
     def __init__(self, number: int, path: str, shown: str, *, layered: bool, masked: bool) -> None:
         self.number = number
         self.path = path
         self.shown = shown
         self.layered = layered
+        self.masked = masked
         self.part = str(number)
         self.lower = f"../hidden/{number}:../trees/{number}" if masked else f"../trees/{number}"
 

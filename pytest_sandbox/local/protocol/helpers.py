@@ -1,17 +1,44 @@
 """Between the zygote and what it forks.
 
-A helper says one thing and ends: `HelperDone` or `Failed`. An agent is told by the byte `GO` that
-its user ids are mapped, and gives `SandboxHandles`.
+A helper says one thing and ends: `HelperDone` or `Failed`. An agent is told that its user ids are
+mapped, with the mounts that are mapped for it, and gives `SandboxHandles`.
 """
 
 from __future__ import annotations
+
+import socket
 
 from .common import Failed
 from .message import Message
 from .wire import family
 
-#: The zygote to a new agent: continue. One that shall not continue sees the end of the stream.
-GO = b"g"
+#: The zygote to a new agent: more mounts will follow; these are all, continue. One that shall not
+#: continue sees the end of the stream.
+_MORE, _GO = b"m", b"g"
+#: Mounts in one packet; SCM_MAX_FD of unix(7) is 253.
+_AT_ONCE = 200
+
+
+def send_go(gate: socket.socket, fds: list[int]) -> None:
+    """Tell a new agent to continue, and give it mounts.
+
+    Raises:
+        OSError: it is gone.
+    """
+    while len(fds) > _AT_ONCE:
+        socket.send_fds(gate, [_MORE], fds[:_AT_ONCE], socket.MSG_NOSIGNAL)
+        fds = fds[_AT_ONCE:]
+    socket.send_fds(gate, [_GO], fds, socket.MSG_NOSIGNAL)
+
+
+def receive_go(gate: socket.socket) -> list[int] | None:
+    """The mounts that `send_go` gave; `None` if this agent shall not continue."""
+    mounts: list[int] = []
+    word = _MORE
+    while word == _MORE:
+        word, fds, _, _ = socket.recv_fds(gate, 1, _AT_ONCE)
+        mounts += fds
+    return mounts if word == _GO else None
 
 
 class SandboxHandles(Message, descriptors=2):

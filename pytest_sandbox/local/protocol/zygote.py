@@ -60,6 +60,8 @@ class SetupRequest(Message):
         userns: whether each sandbox has a user namespace.
         shift: first id of the machine that sandboxes use; 0 if they use the zygote's own.
         ids: how many ids a sandbox has.
+        own_ids: whether each sandbox has ids of the machine of its own, instead of those that begin
+            with `shift`.
         trees: folders of the machine to show.
         moved: virtual environments among them that show at another path, path in a sandbox to
             path here.
@@ -75,6 +77,7 @@ class SetupRequest(Message):
     userns: bool
     shift: int
     ids: int
+    own_ids: bool
     trees: list[SharedTree]
     moved: dict[str, str]
     links: dict[str, str]

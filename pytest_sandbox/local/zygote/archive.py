@@ -53,7 +53,7 @@ def write(config: SandboxConfig, users: int, stack: list[int], fd: int) -> None:
     """
     # There, owners are numbers of the sandbox, whichever ids of the machine stand for them in this
     # run: user_namespaces(7).
-    helper.enter_user_namespace(users)
+    helper.enter_user_namespace(users, config.mapped(stack))
     out = _Writer(fd)
     places = _parts(config)
     parts = {
@@ -83,7 +83,7 @@ def read(config: SandboxConfig, users: int, room: int, fd: int) -> int:
     Raises:
         OSError: `EINVAL` if the stream is not whole, or is something else.
     """
-    helper.enter_user_namespace(users)
+    helper.enter_user_namespace(users, [])
     root_mounts.mount_store(min(config.size, room), config.inodes)
     with os.fdopen(fd, "rb", buffering=_CHUNK) as source:
         try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ..filesystem.mapped_mounts import stage_paths
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..agent.harden import Hardening
@@ -9,6 +11,7 @@ if TYPE_CHECKING:
     from ..filesystem.layers import Layers
     from ..filesystem.masked_paths import MaskedPaths
     from ..filesystem.volume_mounts import VolumeStore
+    from ..protocol.zygote import CreateRequest
 
 
 class SandboxConfig:
@@ -22,6 +25,7 @@ class SandboxConfig:
         inodes: files that a sandbox may make.
         masked: paths of the kernel's that are hidden or read-only.
         hardening: what PID 1 takes from itself.
+        own_ids: whether each sandbox has ids of the machine of its own.
     """
 
     def __init__(
@@ -33,6 +37,8 @@ class SandboxConfig:
         inodes: int,
         masked: MaskedPaths,
         hardening: Hardening,
+        *,
+        own_ids: bool,
     ) -> None:
         self.trees = trees
         self.layers = layers
@@ -41,3 +47,17 @@ class SandboxConfig:
         self.inodes = inodes
         self.masked = masked
         self.hardening = hardening
+        self._own_ids = own_ids
+
+    def mapped(self, layers: list[int]) -> list[str]:
+        """Paths in the stage whose owners have to be mapped for work on one sandbox.
+
+        Args:
+            layers: numbers of those that the work needs.
+        """
+        return stage_paths(self.trees, layers, ()) if self._own_ids else []
+
+    def mapped_for(self, request: CreateRequest) -> list[str]:
+        """Paths in the stage whose owners have to be mapped for a new sandbox."""
+        volumes = [volume.number for volume in request.volumes]
+        return stage_paths(self.trees, request.layers, volumes) if self._own_ids else []

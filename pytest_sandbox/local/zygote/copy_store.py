@@ -25,7 +25,7 @@ def copy_store(config: SandboxConfig, room: int, mount_namespace: int, store: in
     Returns:
         The copy.
     """
-    helper.enter(mount_namespace)
+    helper.enter(mount_namespace, [])
     root_mounts.mount_store(min(config.size, room), config.inodes)
     # overlayfs alone uses `work`, which is made anew for each mount.
     source, target, links = open_folder(".", store), open_folder("/box"), open_folder("/box/work")

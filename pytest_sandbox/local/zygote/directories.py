@@ -36,7 +36,7 @@ def copy_folder(config: SandboxConfig, room: int, mount_namespace: int, path: st
     Returns:
         A store; the directory is its part `r`.
     """
-    helper.enter(mount_namespace)
+    helper.enter(mount_namespace, [])
     root_mounts.mount_store(min(config.size, room), config.inodes)
     os.mkdir("/box/r")
     # By descriptor: the walk then is in the sandbox's mount namespace, while the copy is made in
@@ -58,7 +58,7 @@ def mount_folder(config: SandboxConfig, stack: list[int], mount_namespace: int, 
     Raises:
         OSError: `EPERM` for a path that is not one for this.
     """
-    helper.enter(mount_namespace)
+    helper.enter(mount_namespace, config.mapped(stack))
     root_mounts.mount_store(config.size, config.inodes)
     root_mounts.mount_layers("r", "/root", config.layers, stack, "../empty", source=IMAGE_SOURCE)
     tree = mounts.open_tree("/root")
@@ -73,7 +73,7 @@ def unmount_folder(mount_namespace: int, path: str) -> None:
     Raises:
         OSError: `EINVAL` if there is none, `EBUSY` if it is in use.
     """
-    helper.enter(mount_namespace)
+    helper.enter(mount_namespace, [])
     # Opened here: see `replace_store`.
     proc = os.open("/proc/self", os.O_PATH | os.O_CLOEXEC)
     namespaces.enter(mount_namespace, namespaces.CLONE_NEWNS)

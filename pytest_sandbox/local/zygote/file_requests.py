@@ -49,13 +49,21 @@ class FileRequests:
         shift: first id of the machine that sandboxes use; 0 if they use the zygote's own.
         users: gives the user namespace of sandboxes, as a descriptor; no process is in it.
         engine: where answers go.
+        own_ids: whether each sandbox has ids of the machine of its own.
     """
 
     def __init__(
-        self, config: SandboxConfig, shift: int, users: Callable[[], int], engine: EngineSocket
+        self,
+        config: SandboxConfig,
+        shift: int,
+        users: Callable[[], int],
+        engine: EngineSocket,
+        *,
+        own_ids: bool,
     ) -> None:
         self._config = config
         self._shift = shift
+        self._own_ids = own_ids
         self._users = users
         self._engine = engine
         #: Helpers at work, by descriptor; what for; and the number of the request.
@@ -148,7 +156,8 @@ class FileRequests:
     def take_layer(self, request: messages.TakeLayerRequest, number: int, fds: list[int]) -> None:
         """Have a layer of another zygote, whose sandboxes may have other ids."""
         try:
-            if request.shift != self._shift:
+            # Where each sandbox has its own ids, it is mapped for each.
+            if request.shift != self._shift and not self._own_ids:
                 # The files belong to the ids of the other zygote's sandboxes. An idmapped mount,
                 # mount_setattr(2), shows them as those of ours, and costs nothing for each file.
                 userns = idmap.namespace(self._shift, idmap.COUNT)

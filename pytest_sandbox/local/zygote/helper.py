@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 
+from ..filesystem.mapped_mounts import attach_mapped, open_mapped
 from ..kernel import idmap, namespaces, prctl
 from ..kernel.descriptors import close_all_except
 from ..protocol import wire
@@ -86,26 +87,29 @@ def _run(work: Work, sock: socket.socket, fds: list[int]) -> None:
             wire.send(sock, Failed.of(cause))
 
 
-def enter(mount_namespace: int) -> None:
+def enter(mount_namespace: int, mapped: list[str]) -> None:
     """Become root of a sandbox, with a copy of the stage of one's own.
 
     Args:
         mount_namespace: the sandbox's mount namespace.
+        mapped: what of the stage is needed and has to be mapped: see `SandboxConfig.mapped`.
     """
     namespace = namespaces.owner_of(mount_namespace)
     if os.path.samestat(os.fstat(namespace), os.stat("/proc/self/ns/user")):
         _enter_new_mount_namespace()
     else:
-        enter_user_namespace(namespace)
+        enter_user_namespace(namespace, mapped)
     os.close(namespace)
 
 
-def enter_user_namespace(namespace: int) -> None:
-    """Become root of a user namespace, with a copy of the stage of one's own."""
+def enter_user_namespace(namespace: int, mapped: list[str]) -> None:
+    """Become root of a user namespace, with a copy of the stage of one's own; see `enter`."""
+    copies = open_mapped(mapped, namespace)
     # First of all: it is what gives the capabilities that the other namespaces ask for, setns(2).
     namespaces.enter(namespace, namespaces.CLONE_NEWUSER)
     idmap.become_root()
     _enter_new_mount_namespace()
+    attach_mapped(mapped, copies)
 
 
 def _enter_new_mount_namespace() -> None:

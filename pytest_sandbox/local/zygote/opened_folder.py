@@ -29,7 +29,8 @@ class OpenedFolder:
         request: what the engine wants of it.
         shift: first id of the machine that sandboxes use; 0 if they use the zygote's own.
         ids: how many ids a sandbox has.
-        userns: a descriptor of a user namespace with these ids, if there is a shift.
+        userns: a descriptor of a user namespace with ids of sandboxes, if they have others than
+            the zygote.
 
     Attributes:
         path: where it shows in a sandbox.
@@ -95,10 +96,13 @@ class OpenedFolder:
         """A copy of the mount as the base of overlays; what is mounted below does not show."""
         source = self._request.source
         try:
-            if userns is None:
+            tree = (
+                mounts.open_tree(source) if userns is None else idmap.shifted_tree(source, userns)
+            )
+            if userns is not None and not self._shift:
+                # It can be mapped, and each sandbox does that for itself.
+                os.close(tree)
                 tree = mounts.open_tree(source)
-            else:
-                tree = idmap.shifted_tree(source, userns)
         except OSError as error:
             if self._request.layer == "always":
                 raise

@@ -38,7 +38,7 @@ def replace_store(
     Raises:
         OSError: and the sandbox is as it was; `EBUSY` if it is not one for this.
     """
-    helper.enter(mount_namespace)
+    helper.enter(mount_namespace, config.mapped(stack))
     root_mounts.mount_store(config.size, config.inodes)
     root_mounts.mount_root(trees, config.layers, stack)
     store = mounts.open_tree("/box")

@@ -25,14 +25,24 @@ class SandboxRecord:
         name: the engine's name for it.
         gate: where PID 1 once sends its store and its mount namespace.
         stack: the layers that its root is made of, the newest first.
+        first_id: the first of the ids that are its own; `None` if it has none.
         project: whether it shows the project.
 
     Attributes:
         at_end: a request to make a layer of its store once it is dead, and the request's number.
     """
 
-    def __init__(self, name: str, gate: socket.socket, stack: list[int], *, project: bool) -> None:
+    def __init__(
+        self,
+        name: str,
+        gate: socket.socket,
+        stack: list[int],
+        first_id: int | None,
+        *,
+        project: bool,
+    ) -> None:
         self.name = name
+        self.first_id = first_id
         self.stack = stack
         self.project = project
         self.at_end: tuple[SnapshotAtEndRequest, int] | None = None

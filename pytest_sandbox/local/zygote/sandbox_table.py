@@ -8,11 +8,12 @@ import signal
 import socket
 
 from ..agent import bootstrap
+from ..filesystem.mapped_mounts import close_mapped, open_mapped
 from ..kernel import idmap, namespaces
 from ..kernel.cgroups.limits import CgroupLimits
 from ..kernel.clone import clone
 from ..protocol.common import KernelError
-from ..protocol.helpers import GO
+from ..protocol.helpers import send_go
 from ..protocol.zygote import SandboxBorn, SandboxEnded
 from .helper import Helper
 from .sandbox_record import SandboxRecord
@@ -40,7 +41,9 @@ class SandboxTable:
         self, setup: Setup, engine: EngineSocket, files: FileRequests, processes: CriuRequests
     ) -> None:
         self._config = setup.config
-        self._ids = setup.shift, setup.ids
+        self._shift = setup.shift
+        self._ids = setup.ids
+        self._ranges = setup.ranges
         self._user_namespace = namespaces.CLONE_NEWUSER if setup.userns else 0
         self._cgroups = setup.cgroups
         self._engine = engine
@@ -106,7 +109,10 @@ class SandboxTable:
         limits = CgroupLimits(request.processes, request.memory, request.cpus)
         cgroups = self._cgroups.make(request.name, limits)
         ours, gate = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        record = SandboxRecord(request.name, ours, request.layers, project=request.project)
+        first_id = None if self._ranges is None else self._ranges.take()
+        record = SandboxRecord(
+            request.name, ours, request.layers, first_id, project=request.project
+        )
 
         def child() -> None:
             ours.close()
@@ -121,14 +127,30 @@ class SandboxTable:
             if self._user_namespace:
                 # Only from outside can more than one id be mapped: user_namespaces(7). Until then
                 # the child has no id that it could make files with, so it waits.
-                idmap.write_map(pid, *self._ids)
-            ours.send(GO)
+                idmap.write_map(pid, self._shift if first_id is None else first_id, self._ids)
+            self._let_go(pid, request, ours)
         except OSError:
-            self._cgroups.dismiss(record.name)
+            if record not in self._alive.values():
+                self._forget(record)
+            record.close()  # which PID 1 takes as the order to exit
             raise
         finally:
             cgroups.close()
             gate.close()
+
+    def _let_go(self, pid: int, request: CreateRequest, gate: socket.socket) -> None:
+        """Let PID 1 continue, which waits, with the mounts that it needs."""
+        copies: list[int] = []
+        if paths := self._config.mapped_for(request):
+            users = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                copies = open_mapped(paths, users)
+            finally:
+                os.close(users)
+        try:
+            send_go(gate, copies)
+        finally:
+            close_mapped(copies)
 
     def _clear_up(self, record: SandboxRecord) -> None:
         """It is dead: free what it wrote, then tell."""
@@ -148,7 +170,13 @@ class SandboxTable:
         self._ended(record)
 
     def _ended(self, record: SandboxRecord) -> None:
-        self._tell_end(record.name, out_of_memory=self._cgroups.dismiss(record.name))
+        self._tell_end(record.name, out_of_memory=self._forget(record))
+
+    def _forget(self, record: SandboxRecord) -> bool:
+        """Free what it had of the machine; whether the kernel killed it for memory."""
+        if self._ranges is not None and record.first_id is not None:
+            self._ranges.give_back(record.first_id)
+        return self._cgroups.dismiss(record.name)
 
     def _tell_end(
         self, name: str, *, out_of_memory: bool = False, failed: KernelError | None = None

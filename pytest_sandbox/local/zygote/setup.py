@@ -24,6 +24,7 @@ from ..protocol.zygote import (
 )
 from . import stage
 from .config import SandboxConfig
+from .id_ranges import IdRanges
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Setup:
     ) -> None:
         self.shift = request.shift
         self.ids = request.ids
+        self.ranges = IdRanges() if request.own_ids else None
         self.userns = request.userns
         self.config = config
         self.stage = stage
@@ -62,7 +64,8 @@ class Setup:
     def user_namespace(self) -> int:
         """The user namespace of sandboxes, as a descriptor; made when it is first needed."""
         if self._namespace is None:
-            self._namespace = idmap.namespace(self.shift, self.ids)
+            first = self.shift if self.ranges is None else self.ranges.take()
+            self._namespace = idmap.namespace(first, self.ids)
         return self._namespace
 
 
@@ -107,8 +110,11 @@ def _set_up(request: SetupRequest, engine: EngineSocket, cgroups: SandboxGroups)
     if bundle is not None:
         bundle.unpack()
     size, inodes = request.size, request.inodes
-    volumes = VolumeStore(size, inodes, request.shift)
-    config = SandboxConfig(built.trees, Layers(), volumes, size, inodes, masked, hardening)
+    volumes = VolumeStore(size, inodes, 0 if request.own_ids else request.shift)
+    config = SandboxConfig(
+        *(built.trees, Layers(), volumes, size, inodes, masked, hardening),
+        own_ids=request.own_ids,
+    )
     return Setup(request, config, built, cgroups, bundle)
 
 

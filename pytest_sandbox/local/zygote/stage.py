@@ -48,7 +48,7 @@ def build(request: SetupRequest) -> Stage:
     Args:
         request: the engine's, which says what it is made of.
     """
-    shift, moved = request.shift, request.moved
+    moved = request.moved
     # systemd shares all mounts, and unshare(2) keeps that: what is mounted here would show on the
     # machine. mount_namespaces(7), "Shared subtrees".
     mounts.mount("", "/", flags=mounts.MS_REC | mounts.MS_PRIVATE)
@@ -73,8 +73,8 @@ def build(request: SetupRequest) -> Stage:
     for path, texts in rewritten.items():
         skeleton.add_scripts(f"{_AT}/skeleton{os.path.dirname(path)}/bin", texts)
     skeleton.add_files(f"{_AT}/skeleton", files, request.more_links)
-    if shift:
-        skeleton.give_to(f"{_AT}/skeleton", shift)
+    if request.shift and not request.own_ids:
+        skeleton.give_to(f"{_AT}/skeleton", request.shift)
     for name, device in zip(root_mounts.DEVICES, devices, strict=True):
         os.close(os.open(f"{_AT}/dev/{name}", os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         _attach(device, f"{_AT}/dev/{name}")
@@ -94,9 +94,14 @@ def build(request: SetupRequest) -> Stage:
 
 
 def _open_folders(request: SetupRequest) -> list[OpenedFolder]:
-    """Copies of the mounts; owners are shifted in those that have layers."""
+    """Copies of the mounts; owners are shifted in those that have layers.
+
+    Where each sandbox has ids of its own, they are shifted for each: see `mapped_mounts`.
+    """
     shift, ids = request.shift, request.ids
     userns = idmap.namespace(shift, ids) if shift else None
+    if request.own_ids:
+        shift = 0
     try:
         return [
             OpenedFolder(number, tree, shift, ids, userns)

@@ -53,7 +53,10 @@ class Zygote:
         self._engine = engine
         self._wakeup = wakeup
         self._cgroups = setup.cgroups
-        self._files = files = FileRequests(setup.config, setup.shift, setup.user_namespace, engine)
+        self._files = files = FileRequests(
+            *(setup.config, setup.shift, setup.user_namespace, engine),
+            own_ids=setup.ranges is not None,
+        )
         self._processes = CriuRequests(setup.bundle, setup.cgroups)
         self._sandboxes = SandboxTable(setup, engine, files, self._processes)
         self._handlers: dict[type[Message], Callable[[Any, int, list[int]], None]] = {

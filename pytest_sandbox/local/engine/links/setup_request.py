@@ -35,6 +35,7 @@ def setup_request(
         userns=mode is not Mode.ROOT_PLAIN,
         shift=shift(mode),
         ids=ids.count(mode),
+        own_ids=mode is Mode.ROOT_SHIFTED,
         trees=[
             SharedTree(
                 path=folder.path,
@@ -58,7 +59,7 @@ def setup_request(
 
 def shift(mode: Mode) -> int:
     """First id of the machine that sandboxes use; 0 if they use the zygote's own."""
-    return SHIFT if mode is Mode.ROOT_SHIFTED else 0
+    return SHIFT if mode in (Mode.ROOT_SHIFTED, Mode.ROOT_SHARED) else 0
 
 
 def default_disk() -> int:

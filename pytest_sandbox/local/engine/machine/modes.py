@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 #: Modes in which the zygote is root of the machine, and so may mount overlays over its folders in
 #: which a sandbox can write.
-_ROOT = (Mode.ROOT_SHIFTED, Mode.ROOT_IDENTITY, Mode.ROOT_PLAIN)
+_ROOT = (Mode.ROOT_SHIFTED, Mode.ROOT_SHARED, Mode.ROOT_IDENTITY, Mode.ROOT_PLAIN)
 
 
 @dataclass
@@ -51,7 +51,10 @@ def candidates() -> list[Mode]:
     """The modes that may work for our user, the strongest first."""
     if os.geteuid() == 0:
         # Root of a container may lack the right to mount, and still make user namespaces.
-        return [Mode.ROOT_SHIFTED, Mode.ROOT_IDENTITY, Mode.SUBORDINATE, Mode.SINGLE]
+        return [
+            *(Mode.ROOT_SHIFTED, Mode.ROOT_SHARED, Mode.ROOT_IDENTITY),
+            *(Mode.SUBORDINATE, Mode.SINGLE),
+        ]
     return [Mode.SUBORDINATE, Mode.SINGLE]
 
 
@@ -127,7 +130,8 @@ def check_process_bound(zygote: ZygoteLink) -> None:
     """
     # The kernel exempts the machine's root from RLIMIT_NPROC: getrlimit(2), and copy_process in
     # kernel/fork.c, which asks for INIT_USER.
-    sandbox_root_is_root = os.geteuid() == 0 and zygote.mode is not Mode.ROOT_SHIFTED
+    shifted = zygote.mode in (Mode.ROOT_SHIFTED, Mode.ROOT_SHARED)
+    sandbox_root_is_root = os.geteuid() == 0 and not shifted
     if sandbox_root_is_root and "pids" not in zygote.controllers:
         raise ModeRefused(
             "the number of a sandbox's processes cannot be bounded: "

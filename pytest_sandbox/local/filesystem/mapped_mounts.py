@@ -1,0 +1,89 @@
+"""Mounts of the stage whose owners show as ids of one sandbox: mount_setattr(2), ID-mapped mounts.
+
+In the stage, files belong to the ids that a sandbox has for them: what belongs to 0 there is that
+of its root. A process that may do so makes copies of the mounts, mapped to the sandbox's range;
+once another one is in the sandbox's user namespace, and has a stage of its own, it attaches them
+over the originals.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from ..kernel import mounts
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .host_trees import HostTree
+
+
+def stage_paths(
+    trees: Iterable[HostTree], layers: Iterable[int], volumes: Iterable[int]
+) -> list[str]:
+    """Paths in the stage of what a sandbox is made of, and can write over or to.
+
+    Args:
+        trees: folders of the machine that show.
+        layers: numbers of those that its root begins with.
+        volumes: numbers of those that it has.
+    """
+    layered = [tree for tree in trees if tree.layered]
+    return [
+        "/skeleton",
+        *(f"/trees/{tree.number}" for tree in layered),
+        *(f"/hidden/{tree.number}" for tree in layered if tree.masked),
+        *(f"/layers/{number}" for number in layers),
+        *(f"/volumes/{number}" for number in volumes),
+    ]
+
+
+def open_mapped(paths: list[str], users: int) -> list[int]:
+    """Descriptors of detached copies of the mounts at `paths`.
+
+    Args:
+        paths: in the stage.
+        users: a user namespace with the ids that their owners show as.
+
+    Raises:
+        OSError: the kernel refused it; not every file system can do it.
+    """
+    copies: list[int] = []
+    try:
+        for path in paths:
+            copies.append(mounts.open_tree(path))
+            _map(copies[-1], path, users)
+    except OSError:
+        close_mapped(copies)
+        raise
+    return copies
+
+
+def _map(copy: int, path: str, users: int) -> None:
+    try:
+        mounts.set_attributes(copy, mounts.MOUNT_ATTR_IDMAP, userns=users)
+    except OSError as error:
+        # A layer that is made of the sandbox's own store belongs to its user namespace, and needs
+        # no mapping; the kernel refuses one: can_idmap_mount() in fs/namespace.c. That it can map a
+        # tmpfs has shown before, at `/skeleton`.
+        if error.errno != errno.EINVAL or not path.startswith("/layers/"):
+            raise
+
+
+def attach_mapped(paths: list[str], copies: list[int]) -> None:
+    """Mount copies over the originals, in a stage of one's own, and close them.
+
+    Raises:
+        OSError: the kernel refused it.
+    """
+    for path, copy in zip(paths, copies, strict=True):
+        mounts.move_mount(copy, path)
+        os.close(copy)
+
+
+def close_mapped(copies: list[int]) -> None:
+    """Free copies that are not needed."""
+    for copy in copies:
+        os.close(copy)
