@@ -50,6 +50,7 @@ def test_a_missing_file_is_no_range(tmp_path: Path) -> None:
 def test_every_mode_but_one_has_room_for_nobody() -> None:
     assert {mode: ids.count(mode) > 65534 for mode in Mode} == {
         Mode.ROOT_SHIFTED: True,
+        Mode.ROOT_SHARED: True,
         Mode.ROOT_IDENTITY: True,
         Mode.ROOT_PLAIN: True,
         Mode.SUBORDINATE: True,

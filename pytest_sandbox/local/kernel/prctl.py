@@ -30,6 +30,11 @@ def die_with_parent(signal: int) -> None:
     _prctl(_PR_SET_PDEATHSIG, signal)
 
 
+def allow_inspection() -> None:
+    """Undo what a change of ids does, which is the same as `forbid_inspection`."""
+    _prctl(_PR_SET_DUMPABLE, 1)
+
+
 def forbid_inspection() -> None:
     """Let no process without CAP_SYS_PTRACE look into the memory of this one or trace it.
 

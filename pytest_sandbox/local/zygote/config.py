@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..filesystem.host_trees import shown_in
 from ..filesystem.mapped_mounts import stage_paths
 
 TYPE_CHECKING = False
@@ -60,4 +61,5 @@ class SandboxConfig:
     def mapped_for(self, request: CreateRequest) -> list[str]:
         """Paths in the stage whose owners have to be mapped for a new sandbox."""
         volumes = [volume.number for volume in request.volumes]
-        return stage_paths(self.trees, request.layers, volumes) if self._own_ids else []
+        trees = shown_in(self.trees, project=request.project)
+        return stage_paths(trees, request.layers, volumes) if self._own_ids else []

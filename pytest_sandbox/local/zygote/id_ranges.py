@@ -1,10 +1,4 @@
-"""Which ids of the machine sandboxes use, where each has a range of its own.
-
-The kernel counts much per user, of whichever namespace: descriptors in flight, pages in pipes,
-watches of epoll(7). A sandbox that shares its ids with another can use up what that one needs. One
-run takes a block of ranges, by the name of a Unix socket, which the kernel gives to one process at
-a time and frees when that ends, however it ends: unix(7), "Abstract sockets".
-"""
+"""Ids of the machine that only one sandbox at a time has."""
 
 from __future__ import annotations
 
@@ -21,29 +15,45 @@ _RANGES, _BLOCKS = 256, 95
 
 
 class IdRanges:
-    """The ranges of one zygote."""
+    """Ranges of one size, side by side.
 
-    def __init__(self) -> None:
-        self._lock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._block = self._take_block()
-        self._users = [0] * _RANGES
+    Args:
+        first: the first id of the first range.
+        size: how many ids a range has.
+        ranges: how many ranges there are.
+    """
+
+    def __init__(self, first: int, size: int, ranges: int) -> None:
+        self._first = first
+        self._size = size
+        self._users = [0] * ranges
         self._next = 0
 
     def take(self) -> int:
-        """The first of `COUNT` ids that no other sandbox uses.
-
-        Of more than 256 sandboxes at a time, some share.
-        """
+        """The first id of a range that no other sandbox has; if there is none, of a shared one."""
         fewest = min(self._users)
         while self._users[self._next] > fewest:
-            self._next = (self._next + 1) % _RANGES
-        number, self._next = self._next, (self._next + 1) % _RANGES
+            self._next = (self._next + 1) % len(self._users)
+        number, self._next = self._next, (self._next + 1) % len(self._users)
         self._users[number] += 1
-        return _FIRST + (self._block * _RANGES + number) * COUNT
+        return self._first + number * self._size
 
     def give_back(self, first: int) -> None:
-        """The sandbox that used these ids is gone."""
-        self._users[(first - _FIRST) // COUNT % _RANGES] -= 1
+        """The sandbox that had the range is gone."""
+        self._users[(first - self._first) // self._size] -= 1
+
+
+class MachineIdRanges(IdRanges):
+    """Ranges of the ids of a whole sandbox, which no other run uses either.
+
+    A run takes a block of them, by the name of a Unix socket, which the kernel gives to one process
+    at a time and frees when that ends, however it ends: unix(7), "Abstract sockets".
+    """
+
+    def __init__(self) -> None:
+        self._lock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        block = self._take_block()
+        super().__init__(_FIRST + block * _RANGES * COUNT, COUNT, _RANGES)
 
     def _take_block(self) -> int:
         blocks = random.sample(range(_BLOCKS), _BLOCKS)

@@ -25,7 +25,7 @@ class SandboxRecord:
         name: the engine's name for it.
         gate: where PID 1 once sends its store and its mount namespace.
         stack: the layers that its root is made of, the newest first.
-        first_id: the first of the ids that are its own; `None` if it has none.
+        lease: the first of the ids that no other sandbox has; `None` if it has none.
         project: whether it shows the project.
 
     Attributes:
@@ -37,12 +37,12 @@ class SandboxRecord:
         name: str,
         gate: socket.socket,
         stack: list[int],
-        first_id: int | None,
+        lease: int | None,
         *,
         project: bool,
     ) -> None:
         self.name = name
-        self.first_id = first_id
+        self.lease = lease
         self.stack = stack
         self.project = project
         self.at_end: tuple[SnapshotAtEndRequest, int] | None = None

@@ -17,6 +17,7 @@ from ..protocol.helpers import send_go
 from ..protocol.zygote import SandboxBorn, SandboxEnded
 from .helper import Helper
 from .sandbox_record import SandboxRecord
+from .user_limits import owned_by
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +44,9 @@ class SandboxTable:
         self._config = setup.config
         self._shift = setup.shift
         self._ids = setup.ids
-        self._ranges = setup.ranges
+        self._own_ids = setup.own_ids
+        self._rootless = setup.rootless
+        self._leases = setup.leases
         self._user_namespace = namespaces.CLONE_NEWUSER if setup.userns else 0
         self._cgroups = setup.cgroups
         self._engine = engine
@@ -109,10 +112,8 @@ class SandboxTable:
         limits = CgroupLimits(request.processes, request.memory, request.cpus)
         cgroups = self._cgroups.make(request.name, limits)
         ours, gate = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        first_id = None if self._ranges is None else self._ranges.take()
-        record = SandboxRecord(
-            request.name, ours, request.layers, first_id, project=request.project
-        )
+        lease = None if self._leases is None else self._leases.take()
+        record = SandboxRecord(request.name, ours, request.layers, lease, project=request.project)
 
         def child() -> None:
             ours.close()
@@ -121,13 +122,15 @@ class SandboxTable:
         try:
             # Forked, not started: it has all modules in memory, since nothing can be imported from
             # a sandbox's root.
-            pid = clone(bootstrap.NAMESPACES | self._user_namespace, child, cgroups.folder)
+            with self._owner(lease, request.processes):
+                pid = clone(bootstrap.NAMESPACES | self._user_namespace, child, cgroups.folder)
             self._alive[pid] = record
             self._engine.tell(SandboxBorn(name=record.name, pid=pid))
             if self._user_namespace:
                 # Only from outside can more than one id be mapped: user_namespaces(7). Until then
                 # the child has no id that it could make files with, so it waits.
-                idmap.write_map(pid, self._shift if first_id is None else first_id, self._ids)
+                first = lease if self._own_ids and lease is not None else self._shift
+                idmap.write_map(pid, first, self._ids)
             self._let_go(pid, request, ours)
         except OSError:
             if record not in self._alive.values():
@@ -137,6 +140,13 @@ class SandboxTable:
         finally:
             cgroups.close()
             gate.close()
+
+    def _owner(self, lease: int | None, processes: int) -> contextlib.AbstractContextManager[None]:
+        if lease is None:
+            return contextlib.nullcontext()
+        # The last id of its own, which programs seldom have.
+        owner = lease + self._ids - 1 if self._own_ids else lease
+        return owned_by(owner, processes, rootless=self._rootless)
 
     def _let_go(self, pid: int, request: CreateRequest, gate: socket.socket) -> None:
         """Let PID 1 continue, which waits, with the mounts that it needs."""
@@ -174,8 +184,8 @@ class SandboxTable:
 
     def _forget(self, record: SandboxRecord) -> bool:
         """Free what it had of the machine; whether the kernel killed it for memory."""
-        if self._ranges is not None and record.first_id is not None:
-            self._ranges.give_back(record.first_id)
+        if self._leases is not None and record.lease is not None:
+            self._leases.give_back(record.lease)
         return self._cgroups.dismiss(record.name)
 
     def _tell_end(

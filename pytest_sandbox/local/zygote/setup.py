@@ -24,7 +24,8 @@ from ..protocol.zygote import (
 )
 from . import stage
 from .config import SandboxConfig
-from .id_ranges import IdRanges
+from .id_ranges import IdRanges, MachineIdRanges
+from .user_limits import OutsideLimits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +54,9 @@ class Setup:
     ) -> None:
         self.shift = request.shift
         self.ids = request.ids
-        self.ranges = IdRanges() if request.own_ids else None
+        self.own_ids = request.own_ids
+        self.rootless = request.rootless
+        self.leases = _leases(request)
         self.userns = request.userns
         self.config = config
         self.stage = stage
@@ -64,9 +67,21 @@ class Setup:
     def user_namespace(self) -> int:
         """The user namespace of sandboxes, as a descriptor; made when it is first needed."""
         if self._namespace is None:
-            first = self.shift if self.ranges is None else self.ranges.take()
+            first = self.shift
+            if self.own_ids and self.leases is not None:
+                first = self.leases.take()
             self._namespace = idmap.namespace(first, self.ids)
         return self._namespace
+
+
+def _leases(request: SetupRequest) -> IdRanges | None:
+    """What each sandbox has ids of: all of its own, or one that owns its user namespace."""
+    if not request.userns or request.ids == 1:
+        return None
+    if request.rootless:
+        # Of the zygote's user namespace, where programs seldom have such ids.
+        return IdRanges(32768, 1, 16384)
+    return MachineIdRanges()
 
 
 def set_up(engine: EngineSocket) -> Setup | None:
@@ -124,6 +139,8 @@ def _become_root_of_users(engine: EngineSocket) -> None:
     More ids than our own are given by newuidmap(1), a program with privileges, which maps them for
     a process from outside: the engine runs it.
     """
+    outside = OutsideLimits()
+    outside.take_half()
     # In one call: the kernel makes the user namespace first, which then owns the other,
     # user_namespaces(7).
     namespaces.unshare(namespaces.CLONE_NEWUSER | namespaces.CLONE_NEWNS)
@@ -132,3 +149,4 @@ def _become_root_of_users(engine: EngineSocket) -> None:
     if not isinstance(answer, IdsGiven):
         raise OSError(errno.EPIPE, "the engine is gone", "")
     idmap.become_root()
+    outside.bound_each_sandbox()

@@ -55,7 +55,7 @@ class Zygote:
         self._cgroups = setup.cgroups
         self._files = files = FileRequests(
             *(setup.config, setup.shift, setup.user_namespace, engine),
-            own_ids=setup.ranges is not None,
+            own_ids=setup.own_ids,
         )
         self._processes = CriuRequests(setup.bundle, setup.cgroups)
         self._sandboxes = SandboxTable(setup, engine, files, self._processes)
