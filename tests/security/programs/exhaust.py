@@ -63,6 +63,7 @@ def make_timer() -> None:
 def make_queue() -> None:
     name = b"/queue%d" % len(held)
     held.append(checked(libc.mq_open(name, os.O_CREAT | os.O_RDWR, 0o600, None)))
+    checked(libc.mq_unlink(name))  # it lives as long as its descriptor: mq_unlink(3)
 
 
 def make_pipe() -> None:
