@@ -185,7 +185,9 @@ def test_an_unknown_option_is_refused_with_what_there_is_and_the_nearest() -> No
         EngineUnavailable, match="'local' has no option 'dsik', got dsik=7"
     ) as known:
         load_engine("local", {"dsik": "7"})
-    assert known.value.remedy == ("It has criu, disk, mode, processes, store; did you mean 'disk'?")
+    assert known.value.remedy == (
+        "It has criu, disk, mode, processes, project, store; did you mean 'disk'?"
+    )
 
     with pytest.raises(EngineUnavailable, match="'fake' has no option 'disk'") as none:
         load_engine("fake", {"disk": "7"})

@@ -40,7 +40,7 @@ def fingerprint(image: HostImage, mode: Mode) -> str:
         *(_VERSION, mode.value, sys.version, sys.prefix, sys.base_prefix),
         [(each.path, each.layer) for each in image.folders if each.shown != "with project"],
         *(image.moved, image.links, [_stamp(path) for path in paths]),
-        *(image.sources.stamps, [_stamp(path) for path in image.sources.files]),
+        image.sources.files,
     ]
     return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
 

@@ -6,7 +6,6 @@ They apply to the sources of editable packages and to the project, not to system
 from __future__ import annotations
 
 import os
-import stat
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -119,19 +118,3 @@ def unwanted(
                     folders.append(path)
             elif not entry.is_file(follow_symlinks=False) and not entry.is_symlink():
                 yield path
-
-
-def stamps(folder: str) -> list[tuple[str, int, int]]:
-    """Path, size and time of change of all files below a folder, which change with them."""
-    found = []
-    for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if name != "__pycache__")
-        for name in sorted(names):
-            path = f"{parent}/{name}"
-            try:
-                info = os.lstat(path)
-            except FileNotFoundError:
-                continue
-            if stat.S_ISREG(info.st_mode):
-                found.append((path, info.st_size, info.st_mtime_ns))
-    return found

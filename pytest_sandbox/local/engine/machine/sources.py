@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from .editable import editable_sources
 from .host_folder import HostFolder, is_below
-from .secret_names import stamps, unwanted
+from .secret_names import unwanted
 from .too_much import refusal
 
 
@@ -21,14 +21,12 @@ class Sources:
         files: modules that are single files, which are copied.
         links: symbolic links that lead to them, path to target.
         left_out: what does not show, and why.
-        stamps: what changes with their content.
     """
 
     folders: list[HostFolder] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
     links: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
-    stamps: list[tuple[str, int, int]] = field(default_factory=list)
 
 
 def find_sources(shown: list[HostFolder]) -> Sources:
@@ -52,7 +50,6 @@ def find_sources(shown: list[HostFolder]) -> Sources:
         else:
             hidden = tuple(unwanted(real))
             sources.folders.append(HostFolder(real, real, "if possible", hidden))
-            sources.stamps += stamps(real)
     for path in found.files:
         real = resolved(path, sources.links)
         if not any(is_below(real, folder.source) for folder in (*shown, *sources.folders)):
