@@ -30,7 +30,10 @@ SAFE = {
 PROCESSES = 40
 
 
-@pytest_asyncio.fixture(loop_scope="module", scope="module", params=SAFE, ids=lambda m: m.name)
+ALL = pytest.mark.parametrize("runs", SAFE, indirect=True, ids=lambda mode: mode.name)
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def runs(request: pytest.FixtureRequest) -> AsyncIterator[list[LocalEngine]]:
     """Two engines of one mode."""
     engines = [LocalEngine(LocalOptions(mode=request.param)) for _ in range(2)]
@@ -62,7 +65,15 @@ def exhaust(program: Callable[[str], str], python: str) -> Callable[..., Awaitab
     return start
 
 
-@pytest.mark.parametrize("kind", [*OWNED, "descriptors", "pipes"])
+@pytest.mark.parametrize(
+    ("runs", "kind"),
+    [
+        pytest.param(mode, kind, id=f"{mode.name}-{kind}")
+        for mode, kinds in SAFE.items()
+        for kind in kinds
+    ],
+    indirect=["runs"],
+)
 async def test_a_sandbox_cannot_use_up_what_is_counted_for_a_user(
     runs: list[LocalEngine],
     kind: str,
@@ -70,9 +81,6 @@ async def test_a_sandbox_cannot_use_up_what_is_counted_for_a_user(
     run_inside: RunInside,
     program: Callable[[str], str],
 ) -> None:
-    mode = runs[0].factory.zygote.mode
-    if kind not in SAFE[mode]:
-        pytest.skip(f"in {mode.value}, all sandboxes share them: docs/security.md")
     hostile, neighbour, other = [
         await engine.create(TaskSpec()) for engine in (runs[0], runs[0], runs[1])
     ]
@@ -95,6 +103,7 @@ async def test_a_sandbox_cannot_use_up_what_is_counted_for_a_user(
         await task.kill()
 
 
+@ALL
 async def test_what_its_programs_used_up_a_sandbox_is_told(
     runs: list[LocalEngine], exhaust: Callable[..., Awaitable[int]]
 ) -> None:
@@ -111,6 +120,7 @@ async def test_what_its_programs_used_up_a_sandbox_is_told(
     await again.kill()
 
 
+@ALL
 async def test_more_users_have_no_more_processes(
     runs: list[LocalEngine], exhaust: Callable[..., Awaitable[int]]
 ) -> None:
