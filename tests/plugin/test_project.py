@@ -140,6 +140,25 @@ def test_a_failing_import_hints_at_the_project(pytester: pytest.Pytester, reposi
     )
 
 
+@pytest.mark.usefixtures("shared_engine")
+def test_a_stored_template_with_the_project_needs_a_key(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        from pytest_sandbox import sandbox_template
+
+        @sandbox_template(project=True, cache=True)
+        def prepared(sandbox):
+            pass
+
+        def test_it(prepared):
+            pass
+        """
+    )
+    result = pytester.runpytest()
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines("*project=True shows files that change from run to run*cache_key=*")
+
+
 def described(stderr: bytes, returncode: int = 1) -> InspectorDescribeResponse:
     command = SandboxCommand(argv=["python3"], stderr_tail=stderr, returncode=returncode)
     return InspectorDescribeResponse(commands=[command])
