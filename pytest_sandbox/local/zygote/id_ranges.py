@@ -7,11 +7,11 @@ import socket
 
 from ..kernel.idmap import COUNT
 
-#: Where the blocks begin: above what useradd gives to people's subordinate ranges, within what
-#: systemd keeps for containers (its UIDS-GIDS document).
-_FIRST = 0x10000000
+#: Where the blocks begin: above what useradd gives to people's subordinate ranges and what LXD
+#: takes, within what systemd keeps for containers (its UIDS-GIDS document).
+_FIRST = 0x40000000
 #: Ranges in a block, and blocks: they end below `idmap.SHIFT`.
-_RANGES, _BLOCKS = 256, 95
+_RANGES, _BLOCKS = 256, 47
 
 
 class IdRanges:
@@ -48,10 +48,13 @@ class MachineIdRanges(IdRanges):
 
     A run takes a block of them, by the name of a Unix socket, which the kernel gives to one process
     at a time and frees when that ends, however it ends: unix(7), "Abstract sockets".
+
+    Attributes:
+        lock: the socket, open as long as the ranges are used.
     """
 
     def __init__(self) -> None:
-        self._lock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.lock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         block = self._take_block()
         super().__init__(_FIRST + block * _RANGES * COUNT, COUNT, _RANGES)
 
@@ -59,7 +62,7 @@ class MachineIdRanges(IdRanges):
         blocks = random.sample(range(_BLOCKS), _BLOCKS)
         for block in blocks:
             try:
-                self._lock.bind(f"\0pytest-sandbox ids {block}")
+                self.lock.bind(f"\0pytest-sandbox ids {block}")
             except OSError:
                 continue
             return block
