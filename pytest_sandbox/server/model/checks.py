@@ -1,6 +1,7 @@
 """Checks of requests: commands, working directories, variables, time-outs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
 
 from pytest_sandbox._proto import sandboxes_pb2 as pb
 from pytest_sandbox._shared.checks import (
@@ -10,9 +11,11 @@ from pytest_sandbox._shared.checks import (
     is_text,
     is_variable_name,
 )
-from pytest_sandbox.engine import PtySize
+from pytest_sandbox.engine import Output, PtySize
 
 from ..rpc.errors import invalid
+
+Number = TypeVar("Number", bound=int)
 
 
 def check_command(argv: Sequence[str]) -> None:
@@ -55,6 +58,19 @@ def check_environment(variables: Iterable[tuple[str, str]]) -> None:
             raise invalid(f"{name!r} cannot be the name of an environment variable")
         if not is_text(value):
             raise invalid(f"the value of the environment variable {name!r} holds a NUL character")
+
+
+def chosen(outputs: Mapping[Number, Output], number: Number, field: str) -> Output:
+    """The output that the number of an enum stands for.
+
+    Raises:
+        GRPCError: INVALID_ARGUMENT: it stands for none; proto3 lets every number pass.
+    """
+    try:
+        return outputs[number]
+    except KeyError:
+        numbers = ", ".join(map(str, outputs))
+        raise invalid(f"{field} must be one of {numbers}, not {number}") from None
 
 
 def check_timeout(seconds: float) -> None:

@@ -13,13 +13,12 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any
 
-from grpclib import GRPCError, Status
 from grpclib.const import Cardinality
 
 from .auth import ListenerConfig
 from .call import IDEMPOTENCY_KEY, AnyStream, Serve, ServedCall
 from .disruption import ResponseLost
-from .errors import failure, invalid
+from .errors import failure, invalid, unimplemented
 from .handlers import RpcHandler
 from .idempotency import Outcomes
 from .middleware import CallMiddleware, Middleware
@@ -66,10 +65,10 @@ class Dispatch:
 
         async def refuse(stream: AnyStream) -> None:
             with self._begin(self._call(rpc, stream)):
-                raise GRPCError(
-                    Status.UNIMPLEMENTED,
-                    f"{rpc} (of {service}) is not implemented by pytest-sandbox{remedy}",
+                error = unimplemented(
+                    f"{rpc} (of {service}) is not implemented by pytest-sandbox{remedy}"
                 )
+                raise failure(error, rpc)
 
         return refuse
 

@@ -20,6 +20,10 @@ from pytest_sandbox import engine
 
 log = logging.getLogger(__name__)
 
+#: Bytes that a message may have. It travels in a header, percent-encoded: clients drop the whole
+#: connection when headers take more than they allow, 64 KiB for h2 and 16 KiB for gRPC's C core.
+_LONGEST = 4096
+
 _ENGINE: dict[type[engine.EngineError], Status] = {
     engine.EngineUnavailable: Status.UNAVAILABLE,
     engine.InvalidSpec: Status.INVALID_ARGUMENT,
@@ -57,6 +61,27 @@ _ERRNO: dict[int, Status] = {
 
 def failure(error: Exception, rpc: str) -> GRPCError:
     """The status that a call ends with when its handler raised `error`."""
+    found = _status(error, rpc)
+    message = _shortened(found.message)
+    if message == found.message:
+        return found  # which may be of a subclass
+    return GRPCError(found.status, message, found.details)
+
+
+def _shortened(message: str | None) -> str | None:
+    """The message, without its middle if it quotes more than fits into a header."""
+    if message is None:
+        return None
+    # Names of files can have bytes that are not UTF-8, which a header cannot.
+    data = message.encode("utf-8", "backslashreplace")
+    if len(data) <= _LONGEST:
+        return data.decode()
+    half = _LONGEST // 2
+    begin, end = (part.decode("utf-8", "ignore") for part in (data[:half], data[-half:]))
+    return f"{begin} [... {len(data) - 2 * half} bytes left out ...] {end}"
+
+
+def _status(error: Exception, rpc: str) -> GRPCError:
     if isinstance(error, GRPCError):
         return error
     for kind, status in _ENGINE.items():

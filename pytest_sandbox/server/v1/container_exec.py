@@ -9,7 +9,7 @@ from pytest_sandbox.engine import Output
 
 from ..commands.execution import CommandExecution
 from ..commands.start import ExecRequest, start
-from ..model.checks import check_environment, check_timeout, pty_environment, pty_size
+from ..model.checks import check_environment, check_timeout, chosen, pty_environment, pty_size
 from ..model.state import State
 from ..rpc.call import ServedCall
 from ..rpc.errors import invalid, unimplemented
@@ -61,8 +61,8 @@ class ContainerExecServicer:
                 env=env,
                 workdir=request.workdir if request.HasField("workdir") else None,
                 timeout=request.timeout_secs or None,
-                stdout=_OUTPUT[request.stdout_output],
-                stderr=_OUTPUT[request.stderr_output],
+                stdout=chosen(_OUTPUT, request.stdout_output, "stdout_output"),
+                stderr=chosen(_OUTPUT, request.stderr_output, "stderr_output"),
                 pty=pty_size(request.pty_info),
                 input_timeout=_input_timeout(request),
             ),

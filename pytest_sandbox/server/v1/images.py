@@ -95,6 +95,8 @@ class ImageServicer:
                 raise _refusal(argument)
         if definition.image_registry_config.secret_id:
             raise _refusal("credentials of a registry")
+        if definition.arch not in pb.Arch.values():
+            raise invalid(f"arch cannot be {definition.arch}")
         if definition.arch not in (pb.ARCH_UNSPECIFIED, _MACHINES.get(os.uname().machine)):
             raise _refusal(f"arch {pb.Arch.Name(definition.arch)}")
         return self._apply(definition)

@@ -11,7 +11,7 @@ from pytest_sandbox.engine import ExitStatus, Output, OutputLog
 
 from ..commands.execution import CommandExecution
 from ..commands.start import ExecRequest, start
-from ..model.checks import check_environment, pty_environment, pty_size
+from ..model.checks import check_environment, chosen, pty_environment, pty_size
 from ..model.sandbox import ServedSandbox
 from ..model.state import State
 from ..rpc.call import AnyStream, ServedCall
@@ -64,8 +64,8 @@ class CommandRouterServicer:
                 env=self._env(request),
                 workdir=request.workdir if request.HasField("workdir") else None,
                 timeout=request.timeout_secs or None,
-                stdout=_STDOUT[request.stdout_config],
-                stderr=_STDERR[request.stderr_config],
+                stdout=chosen(_STDOUT, request.stdout_config, "stdout_config"),
+                stderr=chosen(_STDERR, request.stderr_config, "stderr_config"),
                 pty=pty_size(request.pty_info),
             ),
         )
