@@ -75,7 +75,7 @@ class Machine:
         family = self.family()
         ours = {f"/{part}" for pid in family for part in groups_of(pid) if "pytest-sandbox" in part}
         return Leftovers(
-            processes=tuple(sorted(text(f"/proc/{pid}/cmdline") for pid in family)),
+            processes=tuple(sorted(text(f"/proc/{pid}/cmdline").strip() for pid in family)),
             descriptors=tuple(sorted(self.descriptors())),
             mounts=tuple(sorted(text(f"/proc/{pid}/mountinfo").count("\n") for pid in family)),
             folder=tuple(sorted(os.listdir(self.run.directory))),
@@ -185,7 +185,13 @@ def nothing_is_left(machine: Machine, client: Client, until: Until) -> Iterator[
     try:
         until(lambda: machine.leftovers() == before)
     except AssertionError:
-        assert machine.leftovers() == before  # shows what differs
+        now = vars(machine.leftovers())
+        differs = [
+            f"{name}:\n  before {value}\n  now    {now[name]}"
+            for name, value in vars(before).items()
+            if value != now[name]
+        ]
+        pytest.fail("\n".join(differs), pytrace=False)
 
 
 @pytest.fixture
