@@ -40,6 +40,10 @@ _WITH_ATTRIBUTES = (6, 6)
 #: Bytes for the images of a process that does nothing.
 _TRIAL_STORE = 1 << 30
 _WEAKER = "the mode in use isolates as well; docs/engines.md says what it cannot do"
+_SHARED = (
+    "a sandbox that uses them up makes operations of others fail: docs/security.md, What the "
+    "kernel counts for a user"
+)
 _LIMITS = {"pids": "process", "memory": "memory", "cpu": "processor"}
 #: systemd passes controllers on to a group of our own only if it is asked to.
 _DELEGATE = (
@@ -89,6 +93,9 @@ def _usable(mode: Mode, factory: Factory, refused: dict[Mode, ModeRefused]) -> l
     findings = [Finding(f"mode: {mode.value}", True, "a trial sandbox was created and ended")]
     if refused:
         findings.append(Finding("stronger modes", False, reasons(refused), _WEAKER))
+    if mode is not Mode.ROOT_SHIFTED:
+        shared = "sandboxes share descriptors in flight, memory of pipes and watches of epoll"
+        findings.append(Finding("user ids", False, shared, _SHARED))
     findings += _limits(factory.zygote.refused)
     return findings + [_folder(name, why) for name, why in factory.restricted_folders.items()]
 

@@ -252,3 +252,4 @@ def test_the_probe_of_an_ordinary_user_names_the_command_for_more_ids() -> None:
     (ids,) = [found for found in json.loads(findings) if found["name"] == "subordinate ids"]
     assert mode.startswith("rootless")
     assert ids["ok"] or ids["remedy"].startswith("sudo usermod --add-subuids")
+    assert "user ids" in [found["name"] for found in json.loads(findings)]
