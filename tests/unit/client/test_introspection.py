@@ -100,7 +100,7 @@ def test_help_of_an_object_is_that_of_the_function() -> None:
     text = described(Sandbox("sb-1", Client("/no/socket")).exec)
 
     assert "method exec in module" in text.splitlines()[0]
-    assert "Start a command." in text
+    assert "Start a command, and return while it runs." in text
 
 
 def test_help_of_a_class_lists_the_methods() -> None:
