@@ -21,9 +21,13 @@ from ..support import (
 BOTH = ("/bin/sh", "-c", "echo out; echo err >&2")
 
 
-def numbers(count: int) -> bytes:
-    """What `seq 1 count` prints."""
-    return b"".join(b"%d\n" % number for number in range(1, count + 1))
+#: What stands between the numbers of a big output: most of it, for these bytes cost little.
+BETWEEN = "-" * 120
+
+
+def numbers(count: int, between: str = "\n") -> bytes:
+    """What `seq -s BETWEEN 1 COUNT` prints."""
+    return between.join(map(str, range(1, count + 1))).encode() + b"\n"
 
 
 async def check_streams_are_separate(engine: Engine) -> None:
@@ -80,12 +84,13 @@ async def check_output_comes_while_the_process_runs(engine: Engine) -> None:
 
 async def check_big_output(engine: Engine) -> None:
     """Tens of megabytes arrive complete and in order, on both streams at once."""
-    count = 4_000_000
+    count = 250_000
     async with a_task(engine) as task:
-        script = f"seq 1 {count} & seq 1 {count} >&2; wait"
+        seq = f"seq -s {BETWEEN} 1 {count}"
+        script = f"{seq} & {seq} >&2; wait"
         process = await start(task, "/bin/sh", "-c", script)
         done = await finished(process, "a program that prints 60 MB")
-        expected = numbers(count)
+        expected = numbers(count, BETWEEN)
         assert done.stdout == expected, f"stdout is damaged ({len(done.stdout)} bytes)"
         assert done.stderr == expected, f"stderr is damaged ({len(done.stderr)} bytes)"
 
@@ -101,15 +106,16 @@ async def check_big_output_without_a_reader(engine: Engine) -> None:
 
 async def check_flow_control(engine: Engine) -> None:
     """A program waits while the log is full of unread output, and continues as it is read."""
-    count = 10_000_000  # 79 MB
     async with a_task(engine) as task:
-        process = await start(task, "seq", "1", str(count))
+        capacity = (await start(task, "true")).stdout.capacity
+        count = capacity // len(BETWEEN)  # so that the digits no longer fit
+        process = await start(task, "seq", "-s", BETWEEN, "1", str(count))
         log = process.stdout
         await until(lambda: log.end == log.capacity, "the log fills up")
         equal(await sh(task, "echo free"), b"free\n", "another process meanwhile")
         assert process.poll() is None, f"seq ended with a full log: {process.poll()}"
         equal(log.end, log.capacity, "bytes held by a full log")
-        assert await soon(content(log), "reading a full log") == numbers(count), "damaged"
+        assert await soon(content(log), "reading a full log") == numbers(count, BETWEEN), "damaged"
         equal(await soon(process.wait(), "seq, once read"), SUCCESS, "seq, once read")
         await raises(OutputDropped, log.read(0), "reading bytes that made room")
 
