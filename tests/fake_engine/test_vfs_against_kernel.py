@@ -239,7 +239,8 @@ def compare_each(kernel: Kernel, begin: list[Operation], steps: Iterable[Operati
 
 def only_reads(operation: str, *arguments: Any) -> bool:
     if operation == "open":
-        return arguments[1] & (os.O_ACCMODE | os.O_CREAT | os.O_TRUNC) == os.O_RDONLY
+        changing = os.O_ACCMODE | os.O_CREAT | os.O_TRUNC
+        return not arguments[1] & changing
     return operation in ("stat", "lstat", "readlink", "listdir")
 
 
