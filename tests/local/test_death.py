@@ -24,7 +24,7 @@ from pytest_sandbox.engine import (
 )
 from pytest_sandbox.local import LocalEngine
 
-from .conftest import content, processes, shell, until
+from .conftest import content, is_running, processes, shell, until
 
 BUSY = """
 trap '' TERM HUP INT
@@ -144,6 +144,61 @@ def test_killing_both_leaves_only_empty_groups_for_the_next_start(victim: Victim
     victim.process.kill()
     nothing_left(victim, agents)
     until(lambda: swept(victim), "a later start removes the groups")
+
+
+CREATING = """
+import asyncio
+from pytest_sandbox.engine import TaskSpec
+from pytest_sandbox.local import LocalEngine
+
+async def main():
+    engine = LocalEngine()
+    await engine.start()
+    print(engine.factory.zygote.pid, flush=True)
+    while True:
+        await (await engine.create(TaskSpec())).kill()
+
+asyncio.run(main())
+"""
+
+
+def test_a_zygote_killed_while_it_makes_a_sandbox_leaves_none() -> None:
+    """Its death comes before the sandbox could ask the kernel to be told of it."""
+    engine = subprocess.Popen([sys.executable, "-c", CREATING], stdout=subprocess.PIPE)
+    try:
+        assert engine.stdout is not None
+        zygote = int(engine.stdout.readline())
+        born: list[int] = []
+        until(lambda: caught_young(zygote, born), "a sandbox is caught before it is complete")
+        until(lambda: state(zygote) == "S", "the zygote has let it go, and waits")
+        engine.send_signal(signal.SIGSTOP)  # which would end the sandbox, a moment later
+        os.kill(zygote, signal.SIGKILL)
+        until(lambda: not is_running(zygote), "the zygote is gone")
+        os.kill(born[0], signal.SIGCONT)
+        until(lambda: not is_running(born[0]), "the sandbox is gone")
+    finally:
+        engine.kill()
+        engine.communicate()
+
+
+def state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def caught_young(zygote: int, born: list[int]) -> bool:
+    """Stop a sandbox that has not yet taken from itself what it must; whether there was one."""
+    with suppress(OSError):
+        listing = Path(f"/proc/{zygote}/task/{zygote}/children").read_text()
+        for pid in map(int, listing.split()):
+            os.kill(pid, signal.SIGSTOP)
+            status = Path(f"/proc/{pid}/status").read_text()
+            # It has told the zygote all that it had to tell, and holds nothing of the machine.
+            alone = len(os.listdir(f"/proc/{pid}/fd")) <= 5 and pid in processes("sandbox agent")
+            if alone and "NoNewPrivs:\t0" in status and "State:\tT" in status:
+                born.append(pid)
+                return True
+            os.kill(pid, signal.SIGCONT)
+    return False
 
 
 def swept(victim: Victim) -> bool:

@@ -48,6 +48,7 @@ def run(
     sock: socket.socket,
     gate: socket.socket,
     cgroups: CgroupDescriptors,
+    zygote: int,
 ) -> None:
     """Be PID 1 of a new sandbox; never returns.
 
@@ -57,6 +58,7 @@ def run(
         sock: where the engine talks to this sandbox.
         gate: says when the ids are mapped, and takes what the zygote may need of the sandbox.
         cgroups: those of the sandbox, to be joined.
+        zygote: a pidfd of the parent, with which the sandbox ends.
     """
     try:
         # Before all else, so that the sandbox pays for the memory that building it takes.
@@ -65,8 +67,10 @@ def run(
         if mapped is None:
             os._exit(0)  # the zygote is gone, or could not map the ids
         set_title("pytest-sandbox agent")
-        _build(config, request, mapped, gate, sock.fileno())
-        config.hardening.apply(request.processes)
+        _build(config, request, mapped, gate, [sock.fileno(), zygote])
+        # Until here it was the gate that told of the zygote's end: what dies meanwhile is missed.
+        config.hardening.apply(request.processes, zygote)
+        os.close(zygote)
         agent = main.Agent(sock)
     except Exception as error:
         cause = error if isinstance(error, OSError) else OSError(errno.EIO, repr(error))
@@ -81,7 +85,7 @@ def _build(
     request: CreateRequest,
     mapped: list[int],
     gate: socket.socket,
-    engine: int,
+    kept: list[int],
 ) -> None:
     # The handlers are the zygote's: fork(2) keeps them, signal(7).
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
@@ -102,7 +106,7 @@ def _build(
     _send_handles(gate)
     volumes = volume_mounts.copy_mounts(request.volumes)
     root_mounts.enter_root()
-    _close_machine_descriptors([engine, *(tree for tree, _ in volumes)])
+    _close_machine_descriptors([*kept, *(tree for tree, _ in volumes)])
     # What volumes and working directories need besides is made with the usual modes.
     os.umask(0o022)
     volume_mounts.attach(volumes)

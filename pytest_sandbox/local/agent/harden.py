@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import resource
-import signal
 
-from ..kernel import caps, prctl, seccomp
+from ..kernel import caps, parent, prctl, seccomp
 
 #: The soft limit. The hard one stays what it is, for servers that raise their own.
 _OPEN_FILES = 4096
@@ -23,12 +22,13 @@ class Hardening:
         self._filter = filter_program
         self._capabilities = caps.to_drop()
 
-    def apply(self, processes: int) -> None:
+    def apply(self, processes: int, zygote: int) -> None:
         """Reduce this process for good.
 
         Args:
             processes: how many processes and threads its user namespace may hold; the bound of a
                 fork bomb where there is no pids cgroup.
+            zygote: a pidfd of the parent, with which this process ends.
         """
         # Counted for each user in each user namespace since Linux 5.14, for each user of the whole
         # machine before: getrlimit(2), user_namespaces(7).
@@ -44,7 +44,7 @@ class Hardening:
         # PR_SET_DUMPABLE.
         prctl.forbid_inspection()
         # Last: every change of ids or privileges clears it.
-        prctl.die_with_parent(signal.SIGKILL)
+        parent.die_with_outer(zygote)
 
 
 def _lower(which: int, soft: int, hard: int) -> None:

@@ -15,7 +15,7 @@ import signal
 import socket
 import sys
 
-from ..kernel import namespaces, prctl, tmpfs
+from ..kernel import namespaces, parent, prctl, tmpfs
 from ..kernel.clone import clone
 from ..kernel.descriptors import close_all_except
 from ..protocol import wire
@@ -69,13 +69,18 @@ def start(
         fds: a socket, on which the engine hears of the end, then what the request needs.
         cgroups: those of the sandbox, to be joined.
     """
-    return clone(0, lambda: _help(pid, bundle, request, fds, cgroups))
+    zygote = os.getpid()
+
+    def child() -> None:
+        parent.die_with(zygote)
+        _help(pid, bundle, request, fds, cgroups)
+
+    return clone(0, child)
 
 
 def _help(
     pid: int, bundle: CriuBundle, request: Request, fds: list[int], cgroups: CgroupDescriptors
 ) -> None:
-    prctl.die_with_parent(signal.SIGKILL)
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGTERM, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import signal
 
-from ..kernel import caps, namespaces, prctl
+from ..kernel import caps, namespaces, parent
 from ..kernel.clone import clone
 
 TYPE_CHECKING = False
@@ -100,8 +99,10 @@ class CriuRunner:
         # -v1: errors only, which `errors` shows to people.
         arguments += ["--log-file", f"{action}.log", "-v1", *options]
 
+        helper = os.getpid()
+
         def child() -> None:
-            prctl.die_with_parent(signal.SIGKILL)
+            parent.die_with(helper)
             # All descriptors here close on execve(2), so that nothing reaches programs by mistake.
             for fd in (self._folder, self.images, *inherited):
                 os.set_inheritable(fd, True)

@@ -11,7 +11,7 @@ import contextlib
 import os
 import signal
 
-from . import mounts
+from . import mounts, parent
 from .clone import clone
 from .namespaces import CLONE_NEWUSER
 
@@ -62,7 +62,13 @@ def namespace(first: int, count: int) -> int:
     """
     # clone(2) makes a namespace with a process in it. Once that has ended, an open descriptor keeps
     # it alive: namespaces(7), "Namespace lifetime".
-    holder = clone(CLONE_NEWUSER, signal.pause)
+    maker = os.getpid()
+
+    def hold() -> None:
+        parent.die_with(maker)
+        signal.pause()
+
+    holder = clone(CLONE_NEWUSER, hold)
     try:
         write_map(holder, first, count)
         return os.open(f"/proc/{holder}/ns/user", os.O_RDONLY | os.O_CLOEXEC)

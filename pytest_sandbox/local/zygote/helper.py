@@ -13,7 +13,7 @@ import signal
 import socket
 
 from ..filesystem.mapped_mounts import attach_mapped, open_mapped
-from ..kernel import idmap, namespaces, prctl
+from ..kernel import idmap, namespaces, parent
 from ..kernel.descriptors import close_all_except
 from ..protocol import wire
 from ..protocol.common import Failed
@@ -38,10 +38,12 @@ class Helper:
 
     def __init__(self, work: Work, fds: list[int]) -> None:
         self._sock, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        zygote = os.getpid()
         try:
             self.pid = os.fork()
             if self.pid == 0:
                 try:
+                    parent.die_with(zygote)
                     _run(work, theirs, [theirs.fileno(), *fds])
                 finally:
                     os._exit(0)  # not sys.exit(3): the zygote's own clean-up is not ours
@@ -104,10 +106,13 @@ def enter(mount_namespace: int, mapped: list[str]) -> None:
 
 def enter_user_namespace(namespace: int, mapped: list[str]) -> None:
     """Become root of a user namespace, with a copy of the stage of one's own; see `enter`."""
+    zygote = os.getppid()
     copies = open_mapped(mapped, namespace)
     # First of all: it is what gives the capabilities that the other namespaces ask for, setns(2).
     namespaces.enter(namespace, namespaces.CLONE_NEWUSER)
     idmap.become_root()
+    # Cleared by the change of ids: prctl(2), PR_SET_PDEATHSIG.
+    parent.die_with(zygote)
     _enter_new_mount_namespace()
     attach_mapped(mapped, copies)
 
@@ -115,6 +120,4 @@ def enter_user_namespace(namespace: int, mapped: list[str]) -> None:
 def _enter_new_mount_namespace() -> None:
     # What is mounted from here on is seen by this process only, and is gone when it ends.
     namespaces.unshare(namespaces.CLONE_NEWNS)
-    # Cleared by a change of ids: prctl(2), PR_SET_PDEATHSIG.
-    prctl.die_with_parent(signal.SIGKILL)
     os.umask(0)

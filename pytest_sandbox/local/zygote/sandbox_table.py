@@ -52,6 +52,7 @@ class SandboxTable:
         self._engine = engine
         self._files = files
         self._processes = processes
+        self._zygote = os.pidfd_open(os.getpid())
         self._alive: dict[int, SandboxRecord] = {}  # by the pid of PID 1
         self._being_freed: dict[int, SandboxRecord] = {}  # by the pid of the helper that frees it
 
@@ -117,7 +118,8 @@ class SandboxTable:
 
         def child() -> None:
             ours.close()
-            bootstrap.run(self._config, request, socket.socket(fileno=sock_fd), gate, cgroups)
+            sock = socket.socket(fileno=sock_fd)
+            bootstrap.run(self._config, request, sock, gate, cgroups, self._zygote)
 
         try:
             # Forked, not started: it has all modules in memory, since nothing can be imported from
