@@ -44,11 +44,16 @@ _SHARED = (
     "a sandbox that uses them up makes operations of others fail: docs/security.md, What the "
     "kernel counts for a user"
 )
+_NO_HOSTNAME = (
+    "hostname and uname -n give the name of this machine inside; /etc/hostname gives the sandbox's"
+)
 _LIMITS = {"pids": "process", "memory": "memory", "cpu": "processor"}
 #: systemd passes controllers on to a group of our own only if it is asked to.
 _DELEGATE = (
     "run as root, or in a systemd user session: systemd-run --user --scope -p Delegate=yes ..."
 )
+#: And container engines give cgroups to none but privileged containers.
+_WRITABLE = "make /sys/fs/cgroup writable; in a container: --privileged"
 
 
 def probe(options: LocalOptions | None = None) -> Report:
@@ -96,6 +101,8 @@ def _usable(mode: Mode, factory: Factory, refused: dict[Mode, ModeRefused]) -> l
     if mode is not Mode.ROOT_SHIFTED:
         shared = "sandboxes share descriptors in flight, memory of pipes and watches of epoll"
         findings.append(Finding("user ids", False, shared, _SHARED))
+    if reason := factory.zygote.no_hostname:
+        findings.append(Finding("host names", False, reason, _NO_HOSTNAME))
     findings += _limits(factory.zygote.refused)
     return findings + [_folder(name, why) for name, why in factory.restricted_folders.items()]
 
@@ -191,7 +198,10 @@ def _folder(name: str, why: str) -> Finding:
     consequence = "sandboxes see it, but cannot install into it or change it"
     if name.startswith("not shown"):
         consequence = "sandboxes do not see what is installed there"
-    return Finding(name, False, why, consequence, "run the tests in a virtual environment of yours")
+    remedy = "run the tests in a virtual environment of yours"
+    if os.geteuid() == 0:
+        remedy = "run the tests as an ordinary user to whom it belongs"
+    return Finding(name, False, why, consequence, remedy)
 
 
 def _limits(refused: dict[str, str]) -> list[Finding]:
@@ -209,5 +219,6 @@ def _limits(refused: dict[str, str]) -> list[Finding]:
         if "pids" in names:
             consequence += ", except the kernel's own limit of processes per user"
         detail = f"{', '.join(names)}: {reason}"
-        findings.append(Finding("cgroups", False, detail, consequence, _DELEGATE))
+        remedy = _WRITABLE if os.geteuid() == 0 else _DELEGATE
+        findings.append(Finding("cgroups", False, detail, consequence, remedy))
     return findings

@@ -50,8 +50,32 @@ def test_docker(monkeypatch: pytest.MonkeyPatch, user: int) -> None:
     assert lines[0] == "This is a Docker container."
     runs = [line for line in lines if line.startswith("docker run ")]
     assert len(runs) == (2 if user == 0 else 1)
-    assert ("--user 1000:1000" in runs[-1]) == (user == 0)
-    assert "systempaths=unconfined" in runs[-1]
+    assert "systempaths=unconfined" in runs[0]
+    assert ("docker run --privileged ..." in runs) == (user == 0)
+
+
+@pytest.mark.usefixtures("confined")
+@pytest.mark.parametrize("filtered", [False, True])
+def test_podman(monkeypatch: pytest.MonkeyPatch, *, filtered: bool) -> None:
+    """Its own filter of system calls allows user namespaces; another one may not."""
+    monkeypatch.setattr(os.path, "exists", lambda path: path == "/run/.containerenv")
+    monkeypatch.setattr(advising, "user_namespaces_are_refused", lambda: filtered)
+
+    runs = [line for line in advice(REFUSALS).splitlines() if line.startswith("podman run ")]
+
+    assert "--security-opt unmask=ALL" in runs[0]
+    assert ("seccomp=unconfined" in runs[0]) == filtered
+
+
+@pytest.mark.usefixtures("confined")
+def test_settings_of_the_machine_count_in_containers_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os.path, "exists", lambda path: path == "/.dockerenv")
+    monkeypatch.setattr(advising, "sysctl", lambda name: "1" if "apparmor" in name else None)
+
+    assert advice(REFUSALS).splitlines()[-2:] == [
+        "and before that, on the machine that runs it:",
+        "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
+    ]
 
 
 def test_on_a_machine_all_settings_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

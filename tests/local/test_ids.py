@@ -1,5 +1,6 @@
 """Which ids a sandbox has, and what is said when there are none."""
 
+import io
 import os
 from pathlib import Path
 
@@ -40,6 +41,50 @@ def test_without_a_range_the_refusal_names_the_file_and_the_command(
     with pytest.raises(ids.IdsRefused, match="subuid") as caught:
         ids.subordinate(str(file))
     assert caught.value.remedy.startswith("sudo usermod --add-subuids")
+
+
+def test_only_what_is_missing_is_advised_of_ids_that_nobody_has(tmp_path: Path) -> None:
+    own = ids.user_name()
+    (tmp_path / "subuid").write_text(f"other:100000:65536\n{own}:165536:65536\n")
+    (tmp_path / "subgid").write_text("other:100000:65536\n")
+
+    with pytest.raises(ids.IdsRefused) as caught:
+        ids.subordinate(str(tmp_path / "subgid"))
+
+    assert caught.value.remedy == f"sudo usermod --add-subgids 231072-296607 {own}"
+
+
+@pytest.mark.parametrize(
+    ("mode", "remedy"), [(0o4755, ""), (0o755, "sudo apt-get install --reinstall uidmap")]
+)
+def test_ids_that_exist_are_not_advised_where_mapping_them_fails(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, mode: int, remedy: str
+) -> None:
+    """A program of an image has often lost the privileges that it needs."""
+    program = tmp_path / "newuidmap"
+    program.write_text("#!/bin/sh\necho not permitted >&2\nexit 1\n")
+    program.chmod(mode)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(ids, "subordinate", lambda _: ids.IdRange(100000, 65536))
+    monkeypatch.setattr("shutil.which", lambda _: str(program))
+
+    with pytest.raises(ids.IdsRefused, match="newuidmap: not permitted") as caught:
+        ids.give(Mode.SUBORDINATE, os.getpid())
+
+    assert caught.value.remedy == remedy
+
+
+@pytest.mark.parametrize(
+    ("user", "first_line", "is_root"),
+    [(0, "0 0 4294967295", True), (0, "0 100000 65536", False), (1000, "0 0 4294967295", False)],
+)
+def test_root_of_a_user_namespace_is_not_root_of_the_machine(
+    monkeypatch: pytest.MonkeyPatch, user: int, first_line: str, *, is_root: bool
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    monkeypatch.setattr("builtins.open", lambda _: io.StringIO(f"{first_line}\n"))
+
+    assert ids.is_root_of_machine() is is_root
 
 
 def test_a_missing_file_is_no_range(tmp_path: Path) -> None:

@@ -110,7 +110,8 @@ def _build(
     # What volumes and working directories need besides is made with the usual modes.
     os.umask(0o022)
     volume_mounts.attach(volumes)
-    socket.sethostname(request.hostname)
+    if not config.no_hostname:
+        socket.sethostname(request.hostname)
     loopback.bring_up()
     _prepare_files(request)
 

@@ -172,6 +172,8 @@ def _info(choice: Choice, no_memory: CriuMissing | None) -> EngineInfo:
     details = {f"not used: {mode.value}": no.reason for mode, no in choice.refused.items()}
     details |= {f"no {name} limit": reason for name, reason in zygote.refused.items()}
     details |= choice.factory.restricted_folders
+    if zygote.no_hostname:
+        details["no host name"] = zygote.no_hostname
     if no_memory:
         details["no memory snapshot"] = no_memory.reason
     else:

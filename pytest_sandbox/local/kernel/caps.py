@@ -27,6 +27,7 @@ KEPT = {
     "NET_BIND_SERVICE": 10,  # servers on ports below 1024
     "SETFCAP": 31,  # packages whose files have capabilities
 }
+CAP_DAC_OVERRIDE, CAP_SETGID, CAP_SETUID = 1, 6, 7
 CAP_SYS_RESOURCE = 24
 
 _MASK = sum(1 << number for number in KEPT.values())
@@ -53,6 +54,18 @@ def drop(numbers: tuple[int, ...]) -> None:
     # Else a program without set-user-ID bits might still get some: capabilities(7), "Ambient".
     prctl.clear_ambient_set()
     _set(_MASK)
+
+
+def use_only(numbers: tuple[int, ...]) -> None:
+    """Reduce what this process may use to some capabilities of those that it has.
+
+    A change of ids leaves a process what it may use, but not in use: capabilities(7), "Effect of
+    user ID changes on capabilities".
+
+    Raises:
+        OSError: it does not have one of them.
+    """
+    _set(sum(1 << number for number in numbers))
 
 
 def has(number: int) -> bool:

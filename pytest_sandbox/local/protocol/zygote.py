@@ -57,6 +57,8 @@ class SetupRequest(Message):
 
     Attributes:
         rootless: whether the zygote makes itself root of a user namespace first.
+        first: first id of the machine that this namespace has where there are no cgroups, if the
+            zygote can map its ids itself, as root of the machine; else the engine does.
         userns: whether each sandbox has a user namespace.
         shift: first id of the machine that sandboxes use; 0 if they use the zygote's own.
         ids: how many ids a sandbox has.
@@ -74,6 +76,7 @@ class SetupRequest(Message):
     """
 
     rootless: bool
+    first: int | None
     userns: bool
     shift: int
     ids: int
@@ -292,6 +295,7 @@ class ZygoteReady(Message):
         cgroups: paths of the groups that it made, which the engine removes if it dies.
         read_only: folders of the machine that could have no layer, and why.
         left_out: folders of the machine that do not show, and why.
+        no_hostname: why sandboxes cannot have a host name of their own; empty if they can.
     """
 
     controllers: list[str]
@@ -299,6 +303,7 @@ class ZygoteReady(Message):
     cgroups: list[str]
     read_only: dict[str, str]
     left_out: dict[str, str]
+    no_hostname: str
 
 
 class SetupFailed(Message):

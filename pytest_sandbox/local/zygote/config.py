@@ -27,6 +27,7 @@ class SandboxConfig:
         masked: paths of the kernel's that are hidden or read-only.
         hardening: what PID 1 takes from itself.
         own_ids: whether each sandbox has ids of the machine of its own.
+        no_hostname: why it cannot have a host name of its own; empty if it can.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class SandboxConfig:
         hardening: Hardening,
         *,
         own_ids: bool,
+        no_hostname: str,
     ) -> None:
         self.trees = trees
         self.layers = layers
@@ -48,6 +50,7 @@ class SandboxConfig:
         self.inodes = inodes
         self.masked = masked
         self.hardening = hardening
+        self.no_hostname = no_hostname
         self._own_ids = own_ids
 
     def mapped(self, layers: list[int]) -> list[str]:

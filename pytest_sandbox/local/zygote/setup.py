@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import signal
+import socket
 
 from ..agent.harden import Hardening
 from ..criu.bundle import CriuBundle
@@ -22,7 +23,7 @@ from ..protocol.zygote import (
     UserNamespaceEntered,
     ZygoteReady,
 )
-from . import stage
+from . import stage, user_namespace
 from .config import SandboxConfig
 from .id_ranges import IdRanges, MachineIdRanges
 from .user_limits import OutsideLimits
@@ -104,24 +105,36 @@ def set_up(engine: EngineSocket) -> Setup | None:
             cgroups=cgroups.paths,
             read_only=setup.stage.read_only,
             left_out=setup.stage.left_out,
+            no_hostname=setup.config.no_hostname,
         )
     )
     return setup
 
 
 def _set_up(request: SetupRequest, engine: EngineSocket, cgroups: SandboxGroups) -> Setup:
+    outside = OutsideLimits()
     if request.rootless:
-        _become_root_of_users(engine)
+        outside.take_half()
+        if request.first is None or cgroups.controllers:
+            _enter_user_namespace(engine)
+        else:
+            user_namespace.enter_as_root(request.first, request.ids)
     else:
-        namespaces.unshare(namespaces.CLONE_NEWNS)
-    # Cleared by a change of ids: prctl(2), PR_SET_PDEATHSIG.
+        namespaces.unshare(namespaces.CLONE_NEWNS | namespaces.CLONE_NEWUTS)
+    # Still with the ids that may look into what is only for the engine's user.
+    machine = stage.OpenedMachine(request)
+    if request.rootless:
+        idmap.become_root()
+        outside.bound_each_sandbox()
+    # Both are cleared by a change of ids: prctl(2), PR_SET_DUMPABLE, PR_SET_PDEATHSIG.
+    prctl.allow_inspection()
     # SIGTERM, unlike for others: the zygote removes its cgroups before it ends.
     prctl.die_with_parent(signal.SIGTERM)
     # What is read here cannot be reached any more once the stage is the root.
     hardening = Hardening(seccomp.program(MACHINE))
     masked = MaskedPaths()
     bundle = CriuBundle(request.criu) if request.criu else None
-    built = stage.build(request)
+    built = stage.build(request, machine)
     if bundle is not None:
         bundle.unpack()
     size, inodes = request.size, request.inodes
@@ -129,24 +142,34 @@ def _set_up(request: SetupRequest, engine: EngineSocket, cgroups: SandboxGroups)
     config = SandboxConfig(
         *(built.trees, Layers(), volumes, size, inodes, masked, hardening),
         own_ids=request.own_ids,
+        no_hostname=_why_no_hostname(),
     )
     return Setup(request, config, built, cgroups, bundle)
 
 
-def _become_root_of_users(engine: EngineSocket) -> None:
+def _why_no_hostname() -> str:
+    """Why sandboxes cannot have a host name; empty if they can.
+
+    Filters of container engines refuse it to containers without CAP_SYS_ADMIN, in a namespace of
+    one's own too, as they do not know of that.
+    """
+    try:
+        socket.sethostname("sandbox")  # in a UTS namespace of the zygote's own
+    except PermissionError as error:
+        return f"sethostname: {error.strerror}"
+    return ""
+
+
+def _enter_user_namespace(engine: EngineSocket) -> None:
     """Enter a user namespace of our own, in which an ordinary user may mount: mount_namespaces(7).
 
     More ids than our own are given by newuidmap(1), a program with privileges, which maps them for
     a process from outside: the engine runs it.
     """
-    outside = OutsideLimits()
-    outside.take_half()
-    # In one call: the kernel makes the user namespace first, which then owns the other,
+    # In one call: the kernel makes the user namespace first, which then owns the others,
     # user_namespaces(7).
-    namespaces.unshare(namespaces.CLONE_NEWUSER | namespaces.CLONE_NEWNS)
+    namespaces.unshare(namespaces.CLONE_NEWUSER | namespaces.CLONE_NEWNS | namespaces.CLONE_NEWUTS)
     engine.tell(UserNamespaceEntered())
     answer, _, _ = engine.receive(ENGINE_TO_NEW_ZYGOTE)
     if not isinstance(answer, IdsGiven):
         raise OSError(errno.EPIPE, "the engine is gone", "")
-    idmap.become_root()
-    outside.bound_each_sandbox()

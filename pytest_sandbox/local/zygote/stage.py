@@ -40,22 +40,44 @@ class Stage:
         self.left_out = left_out
 
 
-def build(request: SetupRequest) -> Stage:
-    """Build the stage and make it the root; the caller is in a mount namespace of its own.
+class OpenedMachine:
+    """What the stage is made of, as far as it may be for the engine's user alone.
+
+    The caller is in a mount namespace of its own.
+
+    Args:
+        request: the engine's.
+
+    Attributes:
+        folders: that will show.
+        files: content and mode by path.
+        scripts: name to content, of virtual environments that show at another path, by that path.
+
+    Raises:
+        OSError: the kernel refused what cannot be done without.
+    """
+
+    def __init__(self, request: SetupRequest) -> None:
+        # systemd shares all mounts, and unshare(2) keeps that: what is mounted here would show on
+        # the machine. mount_namespaces(7), "Shared subtrees".
+        mounts.mount("", "/", flags=mounts.MS_REC | mounts.MS_PRIVATE)
+        self.folders = _open_folders(request)
+        self.files = skeleton.read_files(request.files)
+        self.scripts = {
+            path: scripts.rewritten(source, path) for path, source in request.moved.items()
+        }
+
+
+def build(request: SetupRequest, machine: OpenedMachine) -> Stage:
+    """Build the stage and make it the root.
 
     The scripts of a virtual environment that shows at another path are made anew beside it.
 
     Args:
         request: the engine's, which says what it is made of.
+        machine: what was opened of the machine.
     """
-    moved = request.moved
-    # systemd shares all mounts, and unshare(2) keeps that: what is mounted here would show on the
-    # machine. mount_namespaces(7), "Shared subtrees".
-    mounts.mount("", "/", flags=mounts.MS_REC | mounts.MS_PRIVATE)
-    folders = _open_folders(request)
-    # Now, while the machine's /tmp can still be read.
-    files = skeleton.read_files(request.files)
-    rewritten = {path: scripts.rewritten(source, path) for path, source in moved.items()}
+    folders = machine.folders
     devices = [mounts.open_tree(f"/dev/{name}") for name in root_mounts.DEVICES]
     # With all that is mounted on them: in a user namespace the kernel copies them only whole, and
     # mounts new ones only where it sees them unmasked.
@@ -70,9 +92,9 @@ def build(request: SetupRequest) -> Stage:
     trees = in_order(tree for folder in folders if (tree := folder.attach(_AT)) is not None)
     points = [tree.path for tree in trees if tree.shown != "with project"]
     skeleton.build(f"{_AT}/skeleton", root_mounts.DEVICES, request.links, points)
-    for path, texts in rewritten.items():
+    for path, texts in machine.scripts.items():
         skeleton.add_scripts(f"{_AT}/skeleton{os.path.dirname(path)}/bin", texts)
-    skeleton.add_files(f"{_AT}/skeleton", files, request.more_links)
+    skeleton.add_files(f"{_AT}/skeleton", machine.files, request.more_links)
     if request.shift and not request.own_ids:
         skeleton.give_to(f"{_AT}/skeleton", request.shift)
     for name, device in zip(root_mounts.DEVICES, devices, strict=True):

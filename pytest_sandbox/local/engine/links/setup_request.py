@@ -32,6 +32,7 @@ def setup_request(
     disk = options.disk or default_disk()
     return SetupRequest(
         rootless=mode in (Mode.SUBORDINATE, Mode.SINGLE),
+        first=SHIFT if mode is Mode.SUBORDINATE and ids.is_root_of_machine() else None,
         userns=mode is not Mode.ROOT_PLAIN,
         shift=shift(mode),
         ids=ids.count(mode),

@@ -63,6 +63,7 @@ class ZygoteLink:
         cgroups: paths of the groups that it made.
         read_only: folders of the machine that could have no layer, and why.
         left_out: folders of the machine that do not show, and why.
+        no_hostname: why sandboxes cannot have a host name of their own; empty if they can.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class ZygoteLink:
         self.cgroups: list[str] = []
         self.read_only: dict[str, str] = {}
         self.left_out: dict[str, str] = {}
+        self.no_hostname = ""
         self._setup = setup_request(mode, options, image, criu)
         self._tasks: dict[str, SandboxOwner] = {}
         self._pids: dict[str, int] = {}
@@ -218,6 +220,7 @@ class ZygoteLink:
             self.cgroups = message.cgroups
             self.read_only = message.read_only
             self.left_out = message.left_out
+            self.no_hostname = message.no_hostname
             self._ready.set_result(None)
         elif isinstance(message, messages.SetupFailed):
             self._ready.set_exception(message.error.error())

@@ -6,22 +6,23 @@ import os
 from typing import TYPE_CHECKING
 
 from .mode_refused import FORBIDDING, REMEDIES, sysctl
-from .surroundings import Surroundings, surroundings
+from .surroundings import Surroundings, surroundings, user_namespaces_are_refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from .mode_refused import ModeRefused
 
-#: What container engines take away, given back: user namespaces, and a whole `/proc`.
-_OPENED = (
+#: What Docker takes away, given back: user namespaces, mounts in them, and a whole `/proc`.
+_OPENED_DOCKER = (
     "--security-opt seccomp=unconfined --security-opt apparmor=unconfined "
     "--security-opt systempaths=unconfined"
 )
-#: The same in Kubernetes.
-_OPENED_POD = "procMount: Unmasked, seccompProfile: {type: Unconfined}, runAsUser: 1000"
-#: The root user of a container may start any number of processes on the machine.
-_AS_USER = "--user 1000:1000 --env HOME=/tmp"
+#: The same in Podman, which allows the first two, and in Kubernetes.
+_OPENED_PODMAN = "--security-opt unmask=ALL"
+_OPENED_POD = (
+    "procMount: Unmasked, seccompProfile: {type: Unconfined}, appArmorProfile: {type: Unconfined}"
+)
 
 
 def advice(refusals: Iterable[ModeRefused]) -> str:
@@ -42,8 +43,10 @@ def _remedies(refusals: Iterable[ModeRefused]) -> Iterable[str]:
 
 def _of_the_machine() -> list[str]:
     """Every setting that keeps ordinary users from user namespaces."""
-    if os.geteuid() == 0:
-        return []
+    return [] if os.geteuid() == 0 else _settings()
+
+
+def _settings() -> list[str]:
     return [REMEDIES[name] for name, value in FORBIDDING.items() if sysctl(name) == value]
 
 
@@ -55,22 +58,25 @@ def _in_chroot() -> list[str]:
 
 
 def _in_docker() -> list[str]:
-    return _started_by("docker")
+    return _started_by("docker", _OPENED_DOCKER)
 
 
 def _in_podman() -> list[str]:
-    return _started_by("podman")
+    forbidden = " --security-opt seccomp=unconfined" if user_namespaces_are_refused() else ""
+    return _started_by("podman", _OPENED_PODMAN + forbidden)
 
 
-def _started_by(command: str) -> list[str]:
-    if os.geteuid() != 0:
-        return ["Start it with:", f"{command} run {_OPENED} ..."]
-    return [
-        "Start it with all rights:",
-        f"{command} run --privileged ...",
-        "or, which leaves more boundaries in place, as an ordinary user with:",
-        f"{command} run {_AS_USER} {_OPENED} ...",
-    ]
+def _started_by(command: str, options: str) -> list[str]:
+    lines = ["Start it with:", f"{command} run {options} ..."]
+    if os.geteuid() == 0:
+        lines += [
+            "or, for limits of memory and processors too, which leaves no boundary but sandboxes:",
+            f"{command} run --privileged ...",
+        ]
+    # Root of a container without CAP_SYS_ADMIN is an ordinary user to these.
+    if settings := _settings():
+        lines += ["and before that, on the machine that runs it:", *settings]
+    return lines
 
 
 def _in_github() -> list[str]:

@@ -7,14 +7,19 @@ user needs the set-user-ID programs newuidmap(1) and newgidmap(1), which check `
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import shutil
+import stat
 import subprocess
 from dataclasses import dataclass
 
 from ...kernel.idmap import COUNT
 from ...options import Mode
+
+#: The first that useradd gives: SUB_UID_MIN of login.defs(5).
+_FIRST = 100000
 
 
 class IdsRefused(Exception):
@@ -44,6 +49,18 @@ def count(mode: Mode) -> int:
     return 1 if mode is Mode.SINGLE else COUNT
 
 
+def is_root_of_machine() -> bool:
+    """Whether our user is the machine's root, whom the kernel allows more than other users.
+
+    Root of a container is, unless that has a user namespace of its own with other ids.
+    """
+    if os.geteuid() != 0:
+        return False
+    with open("/proc/self/uid_map") as file:
+        inside, outside, _ = map(int, file.readline().split())
+    return inside == outside == 0
+
+
 def give(mode: Mode, pid: int) -> None:
     """Map the ids of a process that entered a new user namespace, ours to root.
 
@@ -64,18 +81,28 @@ def subordinate(path: str) -> IdRange:
     Raises:
         IdsRefused: there is none that is large enough.
     """
+    if (found := _own_range(path)) is not None:
+        return found
+    raise IdsRefused(f"{path} has no {COUNT} ids for {user_name()}", _add_ids(path[:-3]))
+
+
+def _own_range(path: str) -> IdRange | None:
     # subuid(5): an owner is given by name or by number.
     names = {user_name(), str(os.geteuid())}
-    try:
-        with open(path) as file:
-            for line in file:
-                owner, _, rest = line.strip().partition(":")
-                first, _, size = rest.partition(":")
-                if owner in names and first.isdigit() and size.isdigit() and int(size) >= COUNT - 1:
-                    return IdRange(int(first), int(size))
-    except OSError:
-        pass  # no file, no range
-    raise IdsRefused(f"{path} has no {COUNT} ids for {user_name()}", _add_ids())
+    own = (ids for owner, ids in _ranges(path) if owner in names and ids.count >= COUNT - 1)
+    return next(own, None)
+
+
+def _ranges(path: str) -> list[tuple[str, IdRange]]:
+    """Who has which ids by such a file."""
+    found = []
+    with contextlib.suppress(OSError), open(path) as file:  # no file, no range
+        for line in file:
+            owner, _, rest = line.strip().partition(":")
+            first, _, size = rest.partition(":")
+            if first.isdigit() and size.isdigit():
+                found.append((owner, IdRange(int(first), int(size))))
+    return found
 
 
 def user_name() -> str:
@@ -95,7 +122,7 @@ def _give_own(pid: int) -> None:
 
 
 def _give_all(pid: int) -> None:
-    """For root without the right to mount: in a container, say."""
+    """For root of a container with ids of its own: of the machine's, the zygote maps others."""
     _write(pid, "uid_map", f"0 0 {COUNT}")
     _write(pid, "gid_map", f"0 0 {COUNT}")
 
@@ -111,12 +138,38 @@ def _give_subordinate(pid: int) -> None:
             [command, *map(str, arguments)], capture_output=True, text=True, check=False
         )
         if done.returncode:
-            raise IdsRefused(f"new{kind}map: {done.stderr.strip()}", _add_ids())
+            raise IdsRefused(f"new{kind}map: {done.stderr.strip()}", _why_it_failed(command))
 
 
-def _add_ids() -> str:
-    ids = "100000-165535"
-    return f"sudo usermod --add-subuids {ids} --add-subgids {ids} {user_name()}"
+def _add_ids(files: str) -> str:
+    """The command that adds what is missing, of ids that are free.
+
+    Args:
+        files: how the paths of both begin, `/etc/sub`.
+    """
+    kinds = [kind for kind in ("uid", "gid") if _own_range(files + kind) is None]
+    taken = [ids for kind in ("uid", "gid") for _, ids in _ranges(files + kind)]
+    first = max([_FIRST, *(ids.first + ids.count for ids in taken)])
+    added = " ".join(f"--add-sub{kind}s {first}-{first + COUNT - 1}" for kind in kinds)
+    return f"sudo usermod {added} {user_name()}"
+
+
+def _why_it_failed(command: str) -> str:
+    """What to do about newuidmap(1) or newgidmap(1), though the files have ids for our user."""
+    with open("/proc/self/status") as file:
+        if "NoNewPrivs:\t1\n" in file:
+            return "allow new privileges: newuidmap has some, and no_new_privs is set: prctl(2)"
+    if os.stat(command).st_mode & stat.S_ISUID or _has_capabilities(command):
+        return ""
+    return "sudo apt-get install --reinstall uidmap"
+
+
+def _has_capabilities(path: str) -> bool:
+    """Whether a program has file capabilities: capabilities(7)."""
+    try:
+        return "security.capability" in os.listxattr(path)
+    except OSError:  # a file system without attributes
+        return False
 
 
 def _write(pid: int, name: str, text: str) -> None:

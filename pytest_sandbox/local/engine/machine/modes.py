@@ -20,7 +20,7 @@ from ..links.errors import BuildFailed
 from ..links.zygote_link import ZygoteLink
 from .advice import advice
 from .host_image import host_image
-from .ids import IdsRefused
+from .ids import IdsRefused, is_root_of_machine
 from .mode_refused import ModeRefused
 
 if TYPE_CHECKING:
@@ -130,11 +130,12 @@ def check_process_bound(zygote: ZygoteLink) -> None:
     """
     # The kernel exempts the machine's root from RLIMIT_NPROC: getrlimit(2), and copy_process in
     # kernel/fork.c, which asks for INIT_USER.
-    shifted = zygote.mode in (Mode.ROOT_SHIFTED, Mode.ROOT_SHARED)
-    sandbox_root_is_root = os.geteuid() == 0 and not shifted
-    if sandbox_root_is_root and "pids" not in zygote.controllers:
+    has_other_ids = zygote.mode in (Mode.ROOT_SHIFTED, Mode.ROOT_SHARED) or (
+        zygote.mode is Mode.SUBORDINATE and not zygote.controllers  # see `user_namespace`
+    )
+    if is_root_of_machine() and not has_other_ids and "pids" not in zygote.controllers:
         raise ModeRefused(
             "the number of a sandbox's processes cannot be bounded: "
             f"no pids cgroup ({zygote.refused.get('pids', 'none')})",
-            "run as an ordinary user, or make /sys/fs/cgroup writable",
+            "make /sys/fs/cgroup writable",
         )

@@ -33,7 +33,10 @@ class Surroundings(Enum):
 def surroundings() -> Surroundings:
     """Where this process runs; the machine itself, if nothing speaks against it."""
     if not _is_confined():
-        return Surroundings.CHROOT if _is_chroot() else Surroundings.MACHINE
+        # No file says whether the root directory is that of the mount namespace: the mounts look
+        # alike, and `/proc/1/root` may not be read. But in another one the kernel refuses user
+        # namespaces, also to root: unshare(2), EPERM.
+        return Surroundings.CHROOT if user_namespaces_are_refused() else Surroundings.MACHINE
     if "GITHUB_ACTIONS" in os.environ:
         return Surroundings.GITHUB
     if "GITLAB_CI" in os.environ:
@@ -60,11 +63,7 @@ def _is_confined() -> bool:
     return masked or status.get("Seccomp", "0") != "0"
 
 
-def _is_chroot() -> bool:
-    """Whether the root directory is not that of the mount namespace.
-
-    No file says so: the mounts look alike, and `/proc/1/root` may not be read. But the kernel then
-    refuses user namespaces, also to root: `unshare(2)`, EPERM.
-    """
+def user_namespaces_are_refused() -> bool:
+    """Whether this process may not make a user namespace, in a chroot or by a filter of calls."""
     tried = subprocess.run([sys.executable, "-I", "-S", "-c", _TRY_USER_NAMESPACE], check=False)
     return tried.returncode == errno.EPERM
