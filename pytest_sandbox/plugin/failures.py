@@ -10,7 +10,7 @@ import pytest
 from pytest_sandbox._run import EngineStartError
 
 from .engine import ENGINE
-from .fakes import FAKE
+from .fakes import ENDED_IDS, FAKE
 from .hints import hints
 from .import_hint import import_hint
 from .options import settings
@@ -152,5 +152,6 @@ def _from_wider_fixtures(item: pytest.Item, shown: list[str]) -> list[str]:
         return []
     ids = [each.object_id for each in arguments.values() if isinstance(each, client.Sandbox)]
     fake = item.stash.get(FAKE, None)
-    elsewhere = {*shown, *(fake.ids if fake is not None else ())}
+    in_memory = fake.ids if fake is not None else item.stash.get(ENDED_IDS, [])
+    elsewhere = {*shown, *in_memory}
     return [each for each in ids if each not in elsewhere]

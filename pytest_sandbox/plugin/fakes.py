@@ -31,6 +31,8 @@ _KEYS: dict[str, tuple[tuple[type, ...], str]] = {
 }
 
 FAKE = pytest.StashKey["FakeSandboxes"]()
+#: The ids of its sandboxes, after it has ended: fixtures of the test still hold them.
+ENDED_IDS = pytest.StashKey["list[str]"]()
 _PHASE = pytest.StashKey[str]()
 
 
@@ -120,6 +122,7 @@ def fake_sandboxes(request: pytest.FixtureRequest) -> Iterator[FakeSandboxes]:
             # A test that failed breaks rules because it failed: a second error would not help.
             broken = [] if item.stash[OWNED].failed else fake.violations()
     finally:
+        item.stash[ENDED_IDS] = fake.ids
         del item.stash[FAKE]
     if broken:
         pytest.fail("\n\n".join(broken), pytrace=False)

@@ -228,6 +228,33 @@ def test_a_sandbox_of_a_wider_fixture_is_shown_with_the_test_that_was_given_it(
     assert len(sections(result)) == 1
 
 
+def test_a_sandbox_in_memory_is_not_looked_up_on_the_engine_of_the_run(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+        from pytest_sandbox import Sandbox
+
+        @pytest.fixture
+        def made(fake_sandboxes):
+            return Sandbox.create()
+
+        def test_on_the_engine_of_the_run(sandbox):
+            sandbox.run("true")
+
+        def test_in_memory(made):
+            made.exec("false")
+        """
+    )
+
+    result = pytester.runpytest()
+
+    result.assert_outcomes(passed=2, errors=1)
+    result.stdout.fnmatch_lines(["*commands that failed or still run*"])
+    assert sections(result) == []
+
+
 def test_secrets_are_not_shown(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
