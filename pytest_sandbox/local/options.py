@@ -45,6 +45,8 @@ class LocalOptions:
             the environment, else the installed one.
         project: absolute path of the directory that sandboxes show which ask for the project;
             `None` for none.
+        memory: bytes that one sandbox may use, unless its limits say so, where the machine has
+            cgroups for it; `None` for half of the machine's memory.
     """
 
     mode: Mode | None = None
@@ -53,6 +55,7 @@ class LocalOptions:
     processes: int = 1024
     criu: str | None = None
     project: str | None = None
+    memory: int | None = None
 
     @classmethod
     def parse(cls, options: Mapping[str, str]) -> LocalOptions:

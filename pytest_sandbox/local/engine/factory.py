@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import itertools
-import os
 import socket
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,7 @@ from pytest_sandbox.engine import (
 from ..protocol.common import Succeeded
 from ..protocol.zygote import CreateRequest, HideRequest, MountedVolume
 from .links.errors import BuildFailed
+from .machine import memory_shares
 from .machine.project import ProjectRefused, left_out
 from .pool import Pool
 from .snapshots.layer_store import LayerStore
@@ -74,11 +74,12 @@ class Factory:
         self.zygote = zygote
         self.image = image
         self._options = options
+        self._memory = options.memory or memory_shares.for_one_sandbox()
         self._names = itertools.count(1)
         #: Takes memory snapshots of its sandboxes; the engine's.
         self.memory: TakesMemorySnapshots | None = None
         self._pumps: set[Pump] = set()
-        self.store = store or LayerStore(options.store or default_store())
+        self.store = store or LayerStore(options.store or memory_shares.for_snapshots())
         self.pool = Pool(self._build_if_possible)
         self._volumes: dict[str, int] = {}
         self._volume_numbers = itertools.count(1)
@@ -236,7 +237,7 @@ class Factory:
             workdir=spec.workdir or DEFAULT_WORKDIR,
             project=spec.project,
             processes=processes + _OUR_PROCESSES,
-            memory=spec.limits.memory,
+            memory=spec.limits.memory or self._memory,
             cpus=spec.limits.cpus,
         )
 
@@ -251,11 +252,6 @@ class Factory:
                 MountedVolume(number=number, path=volume.path, read_only=volume.read_only)
             )
         return mounts
-
-
-def default_store() -> int:
-    """Bytes that snapshots may take if no option says so."""
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4
 
 
 def _translated(error: OSError, spec: TaskSpec) -> Exception:

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import os
 
-from ..kernel import file_attributes, mounts, overlayfs, terminals, tmpfs
+from ..kernel import file_attributes, ipc_limits, mounts, overlayfs, terminals, tmpfs
 from . import mount_points
 
 TYPE_CHECKING = False
@@ -97,6 +97,7 @@ def mount_kernel(masked: MaskedPaths, size: int, inodes: int) -> None:
     # initdb failed.
     tmpfs.mount("/root/dev/shm", size, 0o1777, inodes)
     mounts.mount("proc", "/root/proc", "proc", _PSEUDO)
+    ipc_limits.set_for_namespace("/root/proc", size)  # as long as it can be written to
     # Read-only: much in it concerns the whole machine, and not all of it is protected from root.
     mounts.mount("sysfs", "/root/sys", "sysfs", _PSEUDO | mounts.MS_RDONLY)
     masked.apply("/root", _PSEUDO)

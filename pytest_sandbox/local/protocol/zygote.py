@@ -72,6 +72,7 @@ class SetupRequest(Message):
         more_links: further symbolic links, path to target.
         size: bytes that one sandbox may write.
         inodes: files that one sandbox may make.
+        memory: bytes that all sandboxes together may use, where there is a cgroup for that.
         criu: what dumps and restores processes, if that is wanted.
     """
 
@@ -88,6 +89,7 @@ class SetupRequest(Message):
     more_links: dict[str, str]
     size: int
     inodes: int
+    memory: int
     criu: CriuFiles | None
 
 
@@ -127,7 +129,7 @@ class CreateRequest(Message, descriptors=1):
         workdir: a directory that is made.
         project: whether it shows the project.
         processes: how many processes and threads it may have.
-        memory: bytes that it may use, if that is limited.
+        memory: bytes that it may use, where there is a cgroup for that.
         cpus: processors that it may use, if that is limited.
     """
 
@@ -138,7 +140,7 @@ class CreateRequest(Message, descriptors=1):
     workdir: str
     project: bool
     processes: int
-    memory: int | None
+    memory: int
     cpus: float | None
 
 

@@ -9,7 +9,7 @@ import socket
 
 from ..agent import bootstrap
 from ..filesystem.mapped_mounts import close_mapped, open_mapped
-from ..kernel import idmap, namespaces
+from ..kernel import idmap, namespaces, oom
 from ..kernel.cgroups.limits import CgroupLimits
 from ..kernel.clone import clone
 from ..protocol.common import KernelError
@@ -127,6 +127,7 @@ class SandboxTable:
             with self._owner(lease, request.processes):
                 pid = clone(bootstrap.NAMESPACES | self._user_namespace, child, cgroups.folder)
             self._alive[pid] = record
+            oom.kill_first(pid)
             self._engine.tell(SandboxBorn(name=record.name, pid=pid))
             if self._user_namespace:
                 # Only from outside can more than one id be mapped: user_namespaces(7). Until then

@@ -90,7 +90,7 @@ def set_up(engine: EngineSocket) -> Setup | None:
     request, _, _ = engine.receive(ENGINE_TO_NEW_ZYGOTE)
     if not isinstance(request, SetupRequest):
         return None
-    cgroups = SandboxGroups()
+    cgroups = SandboxGroups(request.memory)
     try:
         setup = _set_up(request, engine, cgroups)
     except OSError as error:

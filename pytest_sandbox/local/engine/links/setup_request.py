@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from ...kernel.idmap import SHIFT
 from ...options import LocalOptions, Mode
 from ...protocol.zygote import CriuFiles, SetupRequest, SharedTree
-from ..machine import ids
+from ..machine import ids, memory_shares
 
 if TYPE_CHECKING:
     from ..machine.find_criu import Criu
@@ -29,7 +28,7 @@ def setup_request(
         image: what they show of the machine.
         criu: what dumps and restores processes, if that is wanted.
     """
-    disk = options.disk or default_disk()
+    disk = options.disk or memory_shares.for_disk()
     return SetupRequest(
         rootless=mode in (Mode.SUBORDINATE, Mode.SINGLE),
         first=SHIFT if mode is Mode.SUBORDINATE and ids.is_root_of_machine() else None,
@@ -54,6 +53,7 @@ def setup_request(
         more_links=image.sources.links,
         size=disk,
         inodes=max(16384, disk // _BYTES_PER_INODE),
+        memory=memory_shares.for_all_sandboxes(),
         criu=None if criu is None else _files(criu),
     )
 
@@ -61,12 +61,6 @@ def setup_request(
 def shift(mode: Mode) -> int:
     """First id of the machine that sandboxes use; 0 if they use the zygote's own."""
     return SHIFT if mode in (Mode.ROOT_SHIFTED, Mode.ROOT_SHARED) else 0
-
-
-def default_disk() -> int:
-    """Bytes that a sandbox may write where nothing is said."""
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return min(2 << 30, memory // 4)
 
 
 def _files(criu: Criu) -> CriuFiles:

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 
 from . import leftovers, mounted
 from .hierarchy import Hierarchy
 from .joining import CgroupDescriptors
-from .limits import KILLS_FILE, MEMORY_FILE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .limits import CgroupLimits
     from .mounted import MountedHierarchy
 
-#: The part of the machine's memory that all sandboxes together may take.
-#: Not all: what runs out of memory then is a sandbox, and not the test run beside it.
-_SHARE = 0.8
 #: How often, and after how many seconds each time, to try to remove what is still busy at the end.
 _ATTEMPTS, _PAUSE = 50, 0.01
 
@@ -26,11 +21,14 @@ _ATTEMPTS, _PAUSE = 50, 0.01
 class SandboxGroups:
     """Makes and removes the groups of sandboxes.
 
+    Args:
+        memory: bytes that all sandboxes together may use.
+
     Attributes:
         refused: why a controller cannot be used here, by its name.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, memory: int) -> None:
         self.refused: dict[str, str] = {}
         self._by_controller: dict[str, Hierarchy] = {}
         self._hierarchies: list[Hierarchy] = []
@@ -40,7 +38,8 @@ class SandboxGroups:
         for name in mounted.CONTROLLERS:
             if name not in self._by_controller:
                 self.refused.setdefault(name, "this machine has no such cgroup controller mounted")
-        self._bound_memory()
+        if "memory" in self._by_controller:
+            self._by_controller["memory"].bound_memory(memory)
 
     @property
     def controllers(self) -> list[str]:
@@ -132,21 +131,6 @@ class SandboxGroups:
         self._hierarchies.append(hierarchy)
         self._by_controller.update(dict.fromkeys(hierarchy.controllers, hierarchy))
 
-    def _bound_memory(self) -> None:
-        """Keep all sandboxes together from taking the machine's last memory."""
-        hierarchy = self._by_controller.get("memory")
-        if hierarchy is None:
-            return
-        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        hierarchy.write(MEMORY_FILE[hierarchy.version], str(int(total * _SHARE)))
-
     def _out_of_memory(self, name: str) -> bool:
         hierarchy = self._by_controller.get("memory")
-        if hierarchy is None:
-            return False
-        file = KILLS_FILE[hierarchy.version]
-        try:
-            counts = dict(line.split() for line in hierarchy.read(f"{name}/{file}").splitlines())
-        except OSError:
-            return False  # it had no limit of its own
-        return int(counts.get("oom_kill", 0)) > 0
+        return hierarchy is not None and hierarchy.out_of_memory(name)

@@ -6,14 +6,17 @@ import contextlib
 import os
 
 from . import leftovers
-from .limits import OPTIONAL_FILES
+from .limits import KILLS_FILE, MEMORY_FILE, OPTIONAL_FILES
 from .mounted import CONTROLLERS
 
-_ZYGOTE = "zygote"
+#: Groups in that of the engine.
+_ZYGOTE, _SANDBOXES = "zygote", "sandboxes"
 
 
 class Hierarchy:
     """One hierarchy, and a new group in it for the engine, which is locked.
+
+    Methods that take a name are about the group of that sandbox.
 
     Args:
         version: 1 or 2.
@@ -50,10 +53,20 @@ class Hierarchy:
         Raises:
             OSError: the kernel refused it.
         """
+        # Relative to a descriptor: once the stage is the root, /sys/fs/cgroup has no path any more.
+        for group in (_ZYGOTE, _SANDBOXES):
+            os.mkdir(group, 0o755, dir_fd=self._folder)
         if self.version == 2:
             self._enable_controllers()
-        self.make(_ZYGOTE)
-        self.write(f"{_ZYGOTE}/{self._members}", "0")
+        self._write(f"{_ZYGOTE}/{self._members}", "0")
+
+    def bound_memory(self, limit: int) -> None:
+        """Keep all sandboxes together from using more bytes than these.
+
+        Raises:
+            OSError: the kernel refused it.
+        """
+        self._write(f"{_SANDBOXES}/{MEMORY_FILE[self.version]}", str(limit))
 
     def leave(self) -> None:
         """Move this process back, and remove what is empty."""
@@ -61,24 +74,26 @@ class Hierarchy:
             os.write(self._home, b"0")
         except OSError:
             return  # the next run sweeps it
-        self.remove(_ZYGOTE)
+        for group in (_ZYGOTE, _SANDBOXES):
+            with contextlib.suppress(OSError):
+                os.rmdir(group, dir_fd=self._folder)
         leftovers.remove(self.path)
 
-    def make(self, name: str, limits: dict[str, str] | None = None) -> None:
+    def make(self, name: str, limits: dict[str, str]) -> None:
         """Make a group.
 
         Args:
-            name: in the engine's group.
+            name: of the sandbox.
             limits: control files to write, and their contents.
 
         Raises:
             OSError: the kernel refused it.
         """
-        # Relative to a descriptor: once the stage is the root, /sys/fs/cgroup has no path any more.
-        os.mkdir(name, 0o755, dir_fd=self._folder)
-        for file, value in (limits or {}).items():
+        group = f"{_SANDBOXES}/{name}"
+        os.mkdir(group, 0o755, dir_fd=self._folder)
+        for file, value in limits.items():
             with contextlib.suppress(*[FileNotFoundError] * (file in OPTIONAL_FILES)):
-                self.write(f"{name}/{file}", value)
+                self._write(f"{group}/{file}", value)
 
     def open_group(self, name: str) -> int:
         """A descriptor of a group, for `CgroupDescriptors`.
@@ -86,14 +101,24 @@ class Hierarchy:
         Raises:
             FileNotFoundError: there is no such group.
         """
+        group = f"{_SANDBOXES}/{name}"
         if self.version == 2:
-            return os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._folder)
-        return os.open(f"{name}/{self._members}", os.O_WRONLY | os.O_CLOEXEC, dir_fd=self._folder)
+            return os.open(group, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._folder)
+        return os.open(f"{group}/{self._members}", os.O_WRONLY | os.O_CLOEXEC, dir_fd=self._folder)
+
+    def out_of_memory(self, name: str) -> bool:
+        """Whether the kernel killed a process in a group for lack of memory."""
+        try:
+            text = self._read(f"{_SANDBOXES}/{name}/{KILLS_FILE[self.version]}")
+        except OSError:
+            return False  # it could not even be made
+        counts = dict(line.split() for line in text.splitlines())
+        return int(counts.get("oom_kill", 0)) > 0
 
     def remove(self, name: str) -> bool:
         """Remove a group; whether it is gone."""
         try:
-            os.rmdir(name, dir_fd=self._folder)
+            os.rmdir(f"{_SANDBOXES}/{name}", dir_fd=self._folder)
         except FileNotFoundError:
             return True
         except OSError:
@@ -102,16 +127,14 @@ class Hierarchy:
             return False
         return True
 
-    def write(self, file: str, value: str) -> None:
-        """Write to a control file of the engine's group or of one in it."""
+    def _write(self, file: str, value: str) -> None:
         fd = os.open(file, os.O_WRONLY | os.O_CLOEXEC, dir_fd=self._folder)
         try:
             os.write(fd, value.encode())
         finally:
             os.close(fd)
 
-    def read(self, file: str) -> str:
-        """The contents of a control file."""
+    def _read(self, file: str) -> str:
         fd = os.open(file, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._folder)
         try:
             return os.read(fd, 65536).decode()
@@ -119,8 +142,10 @@ class Hierarchy:
             os.close(fd)
 
     def _enable_controllers(self) -> None:
-        """Pass the controllers on to groups in ours: cgroup-v2.rst, "Enabling and Disabling"."""
-        available = self.read("cgroup.controllers").split()
+        """Pass the controllers on to sandboxes: cgroup-v2.rst, "Enabling and Disabling"."""
+        available = self._read("cgroup.controllers").split()
         self.controllers = [name for name in CONTROLLERS if name in available]
         if self.controllers:
-            self.write("cgroup.subtree_control", " ".join(f"+{name}" for name in self.controllers))
+            wanted = " ".join(f"+{name}" for name in self.controllers)
+            for file in ("cgroup.subtree_control", f"{_SANDBOXES}/cgroup.subtree_control"):
+                self._write(file, wanted)

@@ -39,14 +39,14 @@ def make_locked(path: str) -> int:
 
 
 def remove(path: str) -> bool:
-    """Remove an engine's group and those directly in it; whether all were empty, and are gone."""
+    """Remove an engine's group and those in it; whether all were empty, and are gone."""
     try:
         with os.scandir(path) as entries:
-            children = [entry.path for entry in entries if entry.is_dir()]
+            children = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+        for child in children:
+            remove(child)
         # rmdir(2) refuses a group with processes or groups in it, EBUSY, so nothing that runs is
         # harmed.
-        for child in children:
-            os.rmdir(child)
         os.rmdir(path)
     except FileNotFoundError:
         return True

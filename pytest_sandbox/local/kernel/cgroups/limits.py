@@ -17,28 +17,29 @@ class CgroupLimits:
 
     Attributes:
         processes: processes and threads.
-        memory: bytes, or `None`.
+        memory: bytes.
         cpus: processors, may be a fraction, or `None`.
     """
 
-    def __init__(self, processes: int, memory: int | None, cpus: float | None) -> None:
+    def __init__(self, processes: int, memory: int, cpus: float | None) -> None:
         self.processes = processes
         self.memory = memory
         self.cpus = cpus
 
     def files(self) -> dict[str, dict[int, dict[str, str]]]:
         """Control files to write, by controller and version."""
-        wanted = {"pids": {version: {"pids.max": str(self.processes)} for version in (1, 2)}}
-        if self.memory is not None:
+        wanted = {
+            "pids": {version: {"pids.max": str(self.processes)} for version in (1, 2)},
             # Without swap: a limit that programs get around by being slow is none. In version 1,
             # memsw is memory and swap together, and may not be less than memory alone.
-            wanted["memory"] = {
+            "memory": {
                 1: {
                     MEMORY_FILE[1]: str(self.memory),
                     "memory.memsw.limit_in_bytes": str(self.memory),
                 },
                 2: {MEMORY_FILE[2]: str(self.memory), "memory.swap.max": "0"},
-            }
+            },
+        }
         if self.cpus is not None:
             quota = max(_SHORTEST_QUOTA, int(self.cpus * _PERIOD))
             wanted["cpu"] = {
