@@ -48,6 +48,9 @@ _NO_HOSTNAME = (
     "hostname and uname -n give the name of this machine inside; /etc/hostname gives the sandbox's"
 )
 _LIMITS = {"pids": "process", "memory": "memory", "cpu": "processor"}
+_UNBOUNDED_MEMORY = (
+    "sandboxes can use all of the machine's memory, and the kernel then kills their processes first"
+)
 #: systemd passes controllers on to a group of our own only if it is asked to.
 _DELEGATE = (
     "run as root, or in a systemd user session: systemd-run --user --scope -p Delegate=yes ..."
@@ -218,6 +221,8 @@ def _limits(refused: dict[str, str]) -> list[Finding]:
         consequence = f"no {limits} limit can be set for a sandbox"
         if "pids" in names:
             consequence += ", except the kernel's own limit of processes per user"
+        if "memory" in names:
+            consequence += f"; {_UNBOUNDED_MEMORY}"
         detail = f"{', '.join(names)}: {reason}"
         remedy = _WRITABLE if os.geteuid() == 0 else _DELEGATE
         findings.append(Finding("cgroups", False, detail, consequence, remedy))

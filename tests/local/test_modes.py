@@ -232,7 +232,7 @@ def test_the_probe_tells_the_mode_and_what_each_would_need() -> None:
     assert {"machine", "kernel", "user namespaces", "overlayfs", "cgroups"} <= set(tried)
 
 
-def test_the_probe_of_an_ordinary_user_names_the_command_for_more_ids() -> None:
+def test_the_probe_of_an_ordinary_user_says_what_is_missing() -> None:
     python = python_of_everybody()
     code = (
         "from pytest_sandbox.local import probe; import json, dataclasses;"
@@ -253,3 +253,6 @@ def test_the_probe_of_an_ordinary_user_names_the_command_for_more_ids() -> None:
     assert mode.startswith("rootless")
     assert ids["ok"] or ids["remedy"].startswith("sudo usermod --add-subuids")
     assert "user ids" in [found["name"] for found in json.loads(findings)]
+    cgroups = [found for found in json.loads(findings) if found["name"] == "cgroups"]
+    (limits,) = [found for found in cgroups if "memory" in found["detail"].partition(":")[0]]
+    assert "can use all of the machine's memory" in limits["consequence"]

@@ -186,7 +186,7 @@ def test_an_unknown_option_is_refused_with_what_there_is_and_the_nearest() -> No
     ) as known:
         load_engine("local", {"dsik": "7"})
     assert known.value.remedy == (
-        "It has criu, disk, mode, processes, project, store; did you mean 'disk'?"
+        "It has criu, disk, memory, mode, processes, project, store; did you mean 'disk'?"
     )
 
     with pytest.raises(EngineUnavailable, match="'fake' has no option 'disk'") as none:
