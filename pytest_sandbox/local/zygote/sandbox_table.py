@@ -127,8 +127,8 @@ class SandboxTable:
             with self._owner(lease, request.processes):
                 pid = clone(bootstrap.NAMESPACES | self._user_namespace, child, cgroups.folder)
             self._alive[pid] = record
-            oom.kill_first(pid)
             self._engine.tell(SandboxBorn(name=record.name, pid=pid))
+            oom.kill_first(pid)
             if self._user_namespace:
                 # Only from outside can more than one id be mapped: user_namespaces(7). Until then
                 # the child has no id that it could make files with, so it waits.
