@@ -6,7 +6,8 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from pytest_sandbox.engine import (
     TaskSpec,
 )
 from pytest_sandbox.local import LocalEngine
+from pytest_sandbox.local.engine.links import agent_link
 
 from .conftest import content, is_running, processes, shell, until
 
@@ -38,6 +40,7 @@ ENGINE = """
 import asyncio, sys
 from pytest_sandbox.engine import Limits, ProcessSpec, TaskSpec
 from pytest_sandbox.local import LocalEngine
+from pytest_sandbox.local.engine.links import agent_link
 
 async def main():
     engine = LocalEngine()
@@ -150,6 +153,7 @@ CREATING = """
 import asyncio
 from pytest_sandbox.engine import TaskSpec
 from pytest_sandbox.local import LocalEngine
+from pytest_sandbox.local.engine.links import agent_link
 
 async def main():
     engine = LocalEngine()
@@ -296,6 +300,112 @@ async def test_a_job_that_is_killed_inside_is_an_error_of_that_call(fresh: Local
     with pytest.raises(OSError, match="the file job in the sandbox was killed"):
         await asyncio.wait_for(pending, 30)
     assert (await shell(task, "echo fine")).out == "fine\n"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("seconds", [1, 1000])
+async def test_a_job_that_is_stopped_inside_goes_on_or_is_an_error_of_that_call(
+    fresh: LocalEngine, seconds: int
+) -> None:
+    """Once stopped it is resumed; if that happens for ever, it is killed."""
+    task = await fresh.create(TaskSpec())
+    watch = task.files.watch("/tmp")
+    pending = asyncio.ensure_future(anext(watch))
+    await asyncio.sleep(0)
+    while not (await shell(task, f"{JOBS} test $n = 1 || echo $n; done")).out:
+        pass
+    if seconds == 1:
+        assert (await shell(task, f"{JOBS} test $n = 1 || kill -STOP $n; done")).code == 0
+        await task.files.mkdir("/tmp/x")
+        assert (await asyncio.wait_for(pending, 30)).paths == ("/tmp/x",)
+    else:
+        script = f"while :; do {JOBS} test $n = 1 || kill -STOP $n || exit; done; done"
+        stopping = asyncio.ensure_future(shell(task, script))
+        with pytest.raises(OSError, match="the file job in the sandbox was killed"):
+            await asyncio.wait_for(pending, 60)
+        stopping.cancel()
+    await task.kill()
+
+
+#: Says which children of PID 1 run no program of their own, and PID 1; to be continued.
+JOBS = (
+    "for p in /proc/[0-9]*; do n=${p#/proc/}; "
+    "grep -q '^pytest-sandbox' $p/cmdline 2>/dev/null || continue;"
+)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("call", ["exec", "signal", "stat", "listdir", "snapshot", "connect"])
+async def test_an_agent_that_does_not_answer_ends_its_sandbox(
+    fresh: LocalEngine, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """As one whose child a program stops between vfork(2) and execve(2)."""
+    monkeypatch.setattr(agent_link, "ANSWER_TIMEOUT", 0.2)
+    monkeypatch.setattr(agent_link, "PAUSE_TIMEOUT", 0.0)
+    task = await fresh.create(TaskSpec())
+    process = await task.exec(ProcessSpec(("sleep", "1000")))
+    calls: dict[str, Callable[[], Awaitable[object]]] = {
+        "exec": lambda: task.exec(ProcessSpec(("true",))),
+        "signal": lambda: process.signal(signal.SIGKILL),
+        "stat": lambda: task.files.stat("/"),
+        "listdir": lambda: task.files.listdir("/"),
+        "snapshot": lambda: task.snapshot(),
+        "connect": lambda: task.connect(80),
+    }
+    (agent,) = children(zygote_of(fresh))
+    os.kill(agent, signal.SIGSTOP)
+
+    with suppress(TaskEnded):
+        await asyncio.wait_for(calls[call](), 30)
+
+    end = await asyncio.wait_for(task.wait(), 30)
+    assert end.cause is EndCause.LOST
+    assert end.detail == (
+        "its agent did not answer for 0.2 seconds: a program in the sandbox stops what it starts, "
+        "or leaves it no time"
+    )
+    assert await asyncio.wait_for(process.wait(), 30) == ExitStatus(signal=signal.SIGKILL)
+
+
+@pytest.mark.asyncio
+async def test_an_engine_that_was_stopped_itself_blames_no_agent(
+    fresh: LocalEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agent_link, "ANSWER_TIMEOUT", 0.2)
+    task = await fresh.create(TaskSpec())
+    pending = [asyncio.ensure_future(task.files.stat("/")) for _ in range(3)]
+    await asyncio.sleep(0)
+    time.sleep(0.5)  # noqa: ASYNC251 - stops the event loop, and so the engine
+    assert [(await each).path for each in pending] == ["/"] * 3
+    await asyncio.sleep(0.3)
+    assert task.poll() is None
+
+
+#: Starts programs as the agent does, and stops all that there is.
+STOPPING = """
+import os, signal, time
+end = time.monotonic() + 60
+while time.monotonic() < end:
+    try:
+        os.kill(-1, signal.SIGSTOP)
+    except ProcessLookupError:
+        pass
+"""
+
+
+@pytest.mark.asyncio
+async def test_a_program_that_stops_all_others_holds_no_call_for_long(
+    fresh: LocalEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agent_link, "ANSWER_TIMEOUT", 0.5)
+    task = await fresh.create(TaskSpec())
+    await task.exec(ProcessSpec((sys.executable, "-c", STOPPING)))
+    with suppress(TaskEnded):
+        for _ in range(100):
+            process = await asyncio.wait_for(task.exec(ProcessSpec(("sleep", "1000"))), 10)
+            await asyncio.wait_for(process.signal(signal.SIGKILL), 10)
+            await asyncio.wait_for(process.wait(), 10)
+    await asyncio.wait_for(task.kill(), 10)
 
 
 @pytest.mark.asyncio

@@ -6,6 +6,7 @@ sandbox's own files are all that it could import from.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import select
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
 
 #: How often, and for how many seconds at a time, to wait for processes that are about to end.
 _ATTEMPTS, _ATTEMPT = 10, 0.0003
+#: Dead processes that are collected in one go.
+_TURN = 1000
+#: How often a job that a program stops is resumed, before it is killed.
+_RESUMES = 100
 
 
 class Agent:
@@ -42,6 +47,7 @@ class Agent:
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._processes: dict[int, int] = {}  # pid -> the engine's number for the process
+        self._jobs: dict[int, int] = {}  # pid -> how often it may be resumed
         self._main: int | None = None
         self._over = False
         self._pause = SandboxPause()
@@ -62,8 +68,8 @@ class Agent:
         }
         # Python runs a handler of a signal only between two instructions of its own. The pipe
         # wakes poll(2), so that no exit is missed that comes just before it blocks.
-        self._wakeup, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+        self._wakeup, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
 
     def run(self) -> None:
@@ -79,6 +85,7 @@ class Agent:
                     os.read(fd, 4096)
                     if not self._reap():
                         return
+                    self._resume_jobs()
                 elif not self._serve():
                     return
 
@@ -134,13 +141,14 @@ class Agent:
         PID 1 gets all orphans of its pid namespace as children, pid_namespaces(7): a process that
         is not in `_processes` is one of those, or a job.
         """
-        while True:
+        for _ in range(_TURN):
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
                 return not self._over
             if pid == 0:
                 return not self._over
+            self._jobs.pop(pid, None)
             process = self._processes.pop(pid, None)
             if process is not None:
                 status = os.waitstatus_to_exitcode(status)
@@ -150,6 +158,22 @@ class Agent:
             if pid == self._main:
                 self._over = True
                 return False
+        # Programs may make orphans as fast as we collect them; the engine wants its turn.
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._wake, b"\0")
+        return not self._over
+
+    def _resume_jobs(self) -> None:
+        """Resume jobs that programs have stopped; one that they stop for ever is killed."""
+        # A stop of a child comes as SIGCHLD too: sigaction(2), SA_NOCLDSTOP.
+        for pid in [] if self._pause.holds else list(self._jobs):
+            try:
+                stopped = os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG) is not None
+            except ChildProcessError:
+                continue  # it is dead, and `_reap` has not seen that yet
+            if stopped:
+                self._jobs[pid] -= 1
+                os.kill(pid, signal.SIGCONT if self._jobs[pid] >= 0 else signal.SIGKILL)
 
     def _exec(self, request: messages.SpawnRequest, fds: list[int]) -> Answer:
         pid, passed = spawn.spawn(request, fds)
@@ -202,6 +226,7 @@ class Agent:
 
     def _end_pause(self, request: messages.ResumeRequest, fds: list[int]) -> Answer:
         self._pause.end()
+        self._resume_jobs()  # those that were stopped before
         return Succeeded(), ()
 
     def _is_idle(self) -> bool:
@@ -224,12 +249,14 @@ class Agent:
         try:
             # A job is more of this program, with the modules that are loaded: none can be imported
             # any more, so it cannot be another program.
-            if os.fork() == 0:
+            pid = os.fork()
+            if pid == 0:
                 try:
                     self._sock.close()
                     jobs.run(job, fds)
                 finally:
                     os._exit(0)
+            self._jobs[pid] = _RESUMES
         finally:
             job.close()
         return Succeeded(), ()

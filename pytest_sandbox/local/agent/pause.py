@@ -21,10 +21,12 @@ class SandboxPause:
 
     Attributes:
         stopped_before: pids of processes that were stopped before the pause.
+        holds: whether all are stopped now.
     """
 
     def __init__(self) -> None:
         self.stopped_before: set[int] = set()
+        self.holds = False
 
     def begin(self, *, strictly: bool) -> None:
         """Stop all processes, and return when none runs.
@@ -40,6 +42,7 @@ class SandboxPause:
         while time.monotonic() < deadline:
             self._signal(signal.SIGSTOP)
             if _are_still(strictly=strictly):
+                self.holds = True
                 return
             # A process in vfork(2) cannot stop until its child has run another program or ended,
             # and a stopped child does neither. So resume all, and try again.
@@ -50,6 +53,7 @@ class SandboxPause:
     def end(self) -> None:
         """Resume all that ran before."""
         self._signal(signal.SIGCONT)
+        self.holds = False
 
     def _signal(self, number: int) -> None:
         """Signal all processes but those that had been stopped before the pause.

@@ -19,6 +19,7 @@ from ..pump import Pump
 from . import foreign
 from .channel import Channel
 from .errors import BuildFailed, task_ended
+from .patience import Patience
 from .pending_answers import PendingAnswers, ignore, set_error, wait_for
 
 if TYPE_CHECKING:
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
     from .pending_answers import Answer
 
 A = TypeVar("A", bound=Message)
+#: Seconds in which the agent is to answer: far more than it takes, also on a busy machine. What we
+#: do at a time limit is late by so much at most.
+ANSWER_TIMEOUT = 10.0
+#: Seconds more to stop all processes, which is tried for 20: `SandboxPause`.
+PAUSE_TIMEOUT = 20.0
 
 
 class ExitListener(Protocol):
@@ -54,7 +60,7 @@ class AgentLink:
     Attributes:
         ready: done when the sandbox is built.
         running: unset while all processes of the sandbox are stopped.
-        broken: how the agent broke the protocol, if it did.
+        broken: how the agent broke the protocol, or that it did not answer.
 
     Raises:
         OSError: the event loop cannot watch one more descriptor; the socket is closed.
@@ -67,6 +73,8 @@ class AgentLink:
         self.broken = ""
         self._lost = lost
         self._answers = PendingAnswers()
+        self._patience = Patience(self._give_up)
+        self._held: list[int] = []
         self._names = itertools.count(1)
         self._processes: dict[int, ExitListener] = {}
         self._pumps = pumps
@@ -149,6 +157,9 @@ class AgentLink:
             ignore(self._ask(messages.ResumeRequest(), Succeeded, (), self._channel.send_through))
             self._channel.release()
             self.running.set()
+            held, self._held = self._held, []
+            for number in held:
+                self._expect(number, ANSWER_TIMEOUT)
 
     def pump(self, fd: int, log: OutputLog, *, terminal: bool = False) -> Pump:
         """Move output from `fd` to `log` from now on; see `Pump`."""
@@ -193,12 +204,30 @@ class AgentLink:
             self._answers.fail(self._ended())
         else:
             send(request, fds, number=number)
+            if isinstance(request, messages.PauseRequest):
+                self._expect(number, ANSWER_TIMEOUT + PAUSE_TIMEOUT)
+            elif self.running.is_set() or isinstance(request, messages.ResumeRequest):
+                self._expect(number, ANSWER_TIMEOUT)
+            else:
+                self._held.append(number)
         return future
+
+    def _expect(self, number: int, seconds: float) -> None:
+        if not self._channel.closed:
+            self._patience.begin(number, seconds)
+
+    def _give_up(self, seconds: float) -> None:
+        self.broken = (
+            f"its agent did not answer for {seconds:g} seconds: a program in the sandbox stops "
+            "what it starts, or leaves it no time"
+        )
+        self._channel.close()
 
     def _ended(self) -> Exception:
         return task_ended(self.broken)
 
     def _on_close(self, broken: str) -> None:
+        self._patience.stop()
         if broken:
             self.broken = f"its agent broke the protocol: {broken}"
         self.fail(self._ended())
@@ -206,6 +235,7 @@ class AgentLink:
 
     def _on_message(self, message: Message, number: int, fds: list[int]) -> None:
         if number:
+            self._patience.end(number)
             self._answers.settle(number, message, fds)
         elif isinstance(message, messages.ProcessExited):
             self._on_exit(message)

@@ -139,7 +139,7 @@ class JobLink:
             await self._link.request(
                 PingRequest(), Succeeded
             )  # raises if the whole sandbox is gone
-            raise self._broken("the file job in the sandbox was killed")
+            raise self._broken("the file job in the sandbox was killed, by a program in it")
 
     def _broken(self, text: str) -> OSError:
         return OSError(errno.EIO, text, self._request.path)
