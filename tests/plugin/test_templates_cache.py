@@ -1,5 +1,8 @@
 """`cache=True`: a later run has the image, unless it would be another one."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
 from .templates import logged, write
@@ -26,55 +29,64 @@ TEMPLATE = """
 """
 
 
-def run(pytester: pytest.Pytester, code: str = TEMPLATE, *, inprocess: bool = True) -> list[str]:
+#: What is changed in `TEMPLATE`, and what is built then.
+CHANGES = {
+    "source": (('log("base")', 'log("base"); ...'), ["base", "layer"]),
+    "source of the layer": (('log("layer")', 'log("layer"); ...'), ["layer"]),
+    "spec": (('"MODE": "test"', '"MODE": "other"'), ["base", "layer"]),
+    "nothing of it": (('INPUT = "one"', 'INPUT = "two"'), []),
+}
+
+
+@pytest.fixture
+def files(pytester: pytest.Pytester) -> list[Path]:
+    """Files that the templates depend on."""
+    paths = [pytester.path / name for name in ("release", "input")]
+    for path in paths:
+        path.write_text("1")
+    return paths
+
+
+def run(pytester: pytest.Pytester, code: str = TEMPLATE) -> list[str]:
     """What one run, with an engine process of its own, built."""
+    return built(pytester, code, pytester.runpytest_inprocess)
+
+
+def built(
+    pytester: pytest.Pytester, code: str, start: Callable[..., pytest.RunResult], *shown: str
+) -> list[str]:
     (pytester.path / "log").unlink(missing_ok=True)
-    for name in ("release", "input"):
-        if not (pytester.path / name).exists():
-            (pytester.path / name).write_text("1")
     write(pytester, code)
-    start = pytester.runpytest_inprocess if inprocess else pytester.runpytest_subprocess
-    start("-p", "no:cacheprovider").assert_outcomes(passed=1)
+    result = start("-p", "no:cacheprovider")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(shown)
     return sorted(logged(pytester))
 
 
-def test_a_later_run_recalls_the_image(pytester: pytest.Pytester) -> None:
-    assert run(pytester, inprocess=False) == ["base", "layer"]
-    assert run(pytester, inprocess=False) == []
+@pytest.mark.usefixtures("files")
+def test_a_later_run_recalls_the_image_and_says_so(pytester: pytest.Pytester) -> None:
+    start, recalled = pytester.runpytest_subprocess, "base: recalled in * s - used once, *"
+
+    assert built(pytester, TEMPLATE, start) == ["base", "layer"]
+    assert built(pytester, TEMPLATE, start, recalled) == []
 
 
-def test_the_summary_says_so(pytester: pytest.Pytester) -> None:
+def test_what_it_is_made_of_counts(pytester: pytest.Pytester, files: list[Path]) -> None:
     run(pytester)
 
-    result = pytester.runpytest_inprocess()
-
-    result.stdout.fnmatch_lines(["base: recalled in * s - used once, *"])
-
-
-@pytest.mark.parametrize("name", ["release", "input"])
-def test_what_it_is_made_of_counts(pytester: pytest.Pytester, name: str) -> None:
-    run(pytester)
-    (pytester.path / name).write_text("2")
-
-    assert run(pytester) == ["base", "layer"]
+    for file in files:
+        file.write_text("2")
+        assert (file.name, run(pytester)) == (file.name, ["base", "layer"])
+        file.write_text("1")
 
 
-@pytest.mark.parametrize(
-    ("change", "built"),
-    [
-        (('log("base")', 'log("base"); ...'), ["base", "layer"]),
-        (('log("layer")', 'log("layer"); ...'), ["layer"]),
-        (('"MODE": "test"', '"MODE": "other"'), ["base", "layer"]),
-        (('INPUT = "one"', 'INPUT = "two"'), []),
-    ],
-    ids=["source", "source of the layer", "spec", "nothing of it"],
-)
-def test_source_and_spec_count(
-    pytester: pytest.Pytester, change: tuple[str, str], built: list[str]
-) -> None:
+@pytest.mark.usefixtures("files")
+def test_source_and_spec_count(pytester: pytest.Pytester) -> None:
     run(pytester)
 
-    assert run(pytester, TEMPLATE.replace(*change)) == built
+    found = {what: run(pytester, TEMPLATE.replace(*to)) for what, (to, _) in CHANGES.items()}
+
+    assert found == {what: expected for what, (_, expected) in CHANGES.items()}
 
 
 def test_what_cannot_be_compared_must_be_told(pytester: pytest.Pytester) -> None:

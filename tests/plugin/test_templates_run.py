@@ -66,31 +66,41 @@ def test_workers_share_what_one_of_them_built(pytester: pytest.Pytester) -> None
     )
 
 
-def test_a_failure_is_told_to_all_workers(pytester: pytest.Pytester) -> None:
+def test_failures_are_told_to_all_workers(pytester: pytest.Pytester) -> None:
+    """Of a template that raises, and of one that hangs, which is ended with its sandbox."""
     write(
         pytester,
         """
         @sandbox_template
-        def prepared(sandbox):
-            log("built")
+        def refused(sandbox):
+            log("refused")
             raise RuntimeError("no such release")
+
+        @sandbox_template(timeout=1)
+        def hanging(sandbox):
+            log("hanging")
+            sandbox.run("sleep", "1000")
 
         @pytest.fixture
         def both():
             meet()
 
         @pytest.mark.parametrize("number", range(4))
-        def test_it(both, prepared, number): ...
+        def test_refused(both, refused, number): ...
+
+        @pytest.mark.parametrize("number", range(4))
+        def test_hanging(hanging, number): ...
         """,
     )
 
     result = pytester.runpytest_subprocess("-n2")
 
-    result.assert_outcomes(errors=4)
-    assert logged(pytester) == ["built"]
+    result.assert_outcomes(errors=8)
+    assert sorted(logged(pytester)) == ["hanging", "refused"]
     assert str(result.stdout).count("RuntimeError: no such release") >= 4
-    told = "the template 'prepared' could not be built, by gw?, so all tests *"
+    told = "the template 'refused' could not be built, by gw?, so all tests *"
     result.stdout.fnmatch_lines([told])
+    assert str(result.stdout).count("reached its timeout=1;") >= 4
 
 
 def test_when_its_builder_is_killed_another_worker_builds(pytester: pytest.Pytester) -> None:
@@ -122,27 +132,6 @@ def test_when_its_builder_is_killed_another_worker_builds(pytester: pytest.Pytes
     killed, builder = logged(pytester)
     assert killed != builder
     result.stdout.fnmatch_lines([f"prepared: built in * s by {builder} - used once, *"])
-
-
-def test_a_template_that_hangs_is_ended_with_its_sandbox_for_all(pytester: pytest.Pytester) -> None:
-    write(
-        pytester,
-        """
-        @sandbox_template(timeout=1)
-        def prepared(sandbox):
-            log("built")
-            sandbox.run("sleep", "1000")
-
-        @pytest.mark.parametrize("number", range(4))
-        def test_it(prepared, number): ...
-        """,
-    )
-
-    result = pytester.runpytest_subprocess("-n2")
-
-    result.assert_outcomes(errors=4)
-    assert logged(pytester) == ["built"]
-    assert str(result.stdout).count("reached its timeout=1;") >= 4
 
 
 def test_an_interrupted_run_leaves_nothing(pytester: pytest.Pytester, temporary: Path) -> None:

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 
-def test_workers_share_one_engine_and_have_apps_of_their_own(pytester: pytest.Pytester) -> None:
+def test_workers_share_one_engine_and_have_apps_and_names_of_their_own(
+    pytester: pytest.Pytester,
+) -> None:
     pytester.makepyfile(
         """
         import os
@@ -20,29 +22,15 @@ def test_workers_share_one_engine_and_have_apps_of_their_own(pytester: pytest.Py
             assert set(shared.read_text().split()) == {sandbox_engine.socket}
             worker = os.environ["PYTEST_XDIST_WORKER"]
             assert sandbox_engine.client.app_name == f"pytest-sandbox-{worker}"
-        """
-    )
-
-    result = pytester.runpytest_inprocess("-n2")
-
-    result.assert_outcomes(passed=4)
-
-
-def test_a_named_sandbox_does_not_get_in_the_way_of_another_worker(
-    pytester: pytest.Pytester,
-) -> None:
-    pytester.makepyfile(
-        """
-        import pytest
 
         @pytest.mark.parametrize("number", range(4))
         @pytest.mark.sandbox(name="the-one")
-        def test_it(sandbox, number):
+        def test_name(sandbox, number):
             assert sandbox.exec("sleep", "0.1").wait() == 0
         """
     )
 
-    pytester.runpytest_inprocess("-n2").assert_outcomes(passed=4)
+    pytester.runpytest_inprocess("-n2").assert_outcomes(passed=8)
 
 
 def test_the_engine_ends_with_the_controller_and_leaves_no_folder(
