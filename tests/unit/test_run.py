@@ -10,11 +10,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
-from pytest_sandbox._run import EngineProcess, EngineStartError, Run, engine_process
+from pytest_sandbox._run import EngineProcess, EngineStartError, Run, engine_process, start_lock
 from pytest_sandbox._run.processes import start_time
 from pytest_sandbox.server import lease
 
@@ -372,18 +372,16 @@ def test_a_run_that_is_over_cannot_be_used(run: Run) -> None:
         other.start()
 
 
-#: Begins like the real engine process, and then waits until the process that started it is gone.
+#: Begins like the real engine process, and ends when the test says so.
 ORPHAN = """
-    import fcntl, os, pathlib, select, sys, time
+    import fcntl, os, pathlib, time
     folder = pathlib.Path(__file__).parent
     alone = open(folder / "alone", "w")
     fcntl.flock(alone, fcntl.LOCK_EX | fcntl.LOCK_NB)
     with open(folder / "starts", "a") as starts:
         starts.write(f"{os.getpid()}\\n")
-    poll = select.poll()
-    poll.register(sys.stdout, 0)  # POLLERR: no process can read what is written
-    poll.poll()
-    time.sleep(0.5)  # time for another one to start, if it may
+    while not (folder / "end").exists():
+        time.sleep(0.005)
 """
 #: Finds out at once whether an engine process runs already.
 ALONE = """
@@ -447,9 +445,18 @@ def test_nothing_is_left_of_a_run_whose_owner_is_killed_while_the_engine_starts(
 
 
 def test_no_second_engine_starts_beside_one_whose_starter_was_killed(
-    run: Run, server: ServerScript, tmp_path: Path
+    run: Run, server: ServerScript, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker of pytest-xdist crashes while it starts the engine for all of them."""
+    end, may_start = tmp_path / "end", start_lock._try_to_acquire
+
+    def try_to_acquire(file: IO[str]) -> bool:
+        acquired = may_start(file)
+        if not acquired:  # so this run waits for the orphan
+            end.touch()
+        return acquired
+
+    monkeypatch.setattr(start_lock, "_try_to_acquire", try_to_acquire)
     script = server(ORPHAN)
     worker = subprocess.Popen([sys.executable, "-c", WORKER, str(run.directory), str(script)])
     until((tmp_path / "starts").exists)
@@ -457,7 +464,10 @@ def test_no_second_engine_starts_beside_one_whose_starter_was_killed(
     worker.kill()
     worker.wait()
 
-    process = run.start()
+    try:
+        process = run.start()
+    finally:
+        end.touch()
 
     assert starts(tmp_path)[1:] == [f"{process.pid} {run.directory}"]
 
