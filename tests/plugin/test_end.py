@@ -103,7 +103,7 @@ def test_nothing_is_left_when_pytest_is_killed_while_the_engine_starts(
     run = subprocess.Popen([sys.executable, "-m", "pytest"], stdout=subprocess.DEVNULL)
     with run:
         # Not before there is an engine process: the folder of a run without one stays until the
-        # next engine process removes it, which is for tests/unit/test_run.py.
+        # next engine process removes it, which is for tests/unit/run.
         until(lambda: bool(processes(f"--run-dir {temporary}")))
         run.kill()
 

@@ -14,6 +14,8 @@ from grpclib.server import Server
 
 from pytest_sandbox._run import Run
 from pytest_sandbox.client import Client, Sandbox
+from pytest_sandbox.client.process import task_calls
+from pytest_sandbox.client.transport import retries
 from pytest_sandbox.client.transport.portal import portal
 
 if TYPE_CHECKING:
@@ -121,3 +123,10 @@ def _stop(client: Client, server: Server) -> None:
 
     client.close()
     portal().run(stop)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let calls be repeated without a pause."""
+    monkeypatch.setattr(retries.Backoff, "delay", lambda *_: 0.0)
+    monkeypatch.setattr(task_calls, "_POLL", 0.0)

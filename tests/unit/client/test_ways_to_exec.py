@@ -1,208 +1,34 @@
-"""Commands go through the command router, or through the control plane if there is no router."""
+"""Commands go through the command router."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from google.protobuf.empty_pb2 import Empty
-from grpclib import GRPCError, Status
+from grpclib import Status
 
-from pytest_sandbox._proto import apps_pb2, common_pb2, images_pb2, secrets_pb2
-from pytest_sandbox._proto import containers_pb2 as cpb
 from pytest_sandbox._proto import router_pb2 as rpb
 from pytest_sandbox._proto import sandboxes_pb2 as spb
-from pytest_sandbox.client import (
-    DEVNULL,
-    PIPE,
-    STDOUT,
-    Client,
-    Sandbox,
-    Secret,
-    StreamType,
-    exceptions,
+from pytest_sandbox._proto import secrets_pb2
+from pytest_sandbox.client import DEVNULL, PIPE, STDOUT, Sandbox, Secret, StreamType, exceptions
+from pytest_sandbox.client.process import execution
+
+from .command_stubs import (
+    DONE,
+    STARTED,
+    WRITTEN,
+    Serve,
+    access_control,
+    broken_after,
+    creating,
+    creation,
+    reads,
 )
-from pytest_sandbox.client.process import execution, task_calls
-from pytest_sandbox.client.transport import retries
+from .stubs import fails, gives, in_turn, router
 
-from .stubs import (
-    Answer,
-    Service,
-    access,
-    control,
-    fails,
-    gives,
-    in_turn,
-    router,
-    task_of,
-    token,
-)
-
-Serve = Callable[..., Client]
-
-STARTED = gives(rpb.TaskExecStartResponse())
-DONE = gives(rpb.TaskExecWaitResponse(code=0))
-WRITTEN = gives(rpb.TaskExecStdinWriteResponse())
-
-
-@pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retries.Backoff, "delay", lambda *_: 0.0)
-    monkeypatch.setattr(task_calls, "_POLL", 0.0)
-
-
-def access_control(*tokens: str, **answers: Answer) -> Service:
-    """A control plane that knows the task of every sandbox, and gives these tokens in turn."""
-    tokens = tokens or (token(),)
-    return control(
-        SandboxGetTaskId=task_of(),
-        TaskGetCommandRouterAccess=in_turn(*map(access, tokens)),
-        **answers,
-    )
-
-
-def reads(*chunks: bytes) -> Answer:
-    return gives(*(rpb.TaskExecStdioReadResponse(data=chunk) for chunk in chunks))
-
-
-def broken_after(*chunks: bytes) -> Answer:
-    async def answer(request: object, stream: Any) -> None:
-        await reads(*chunks)(request, stream)
-        raise GRPCError(Status.UNAVAILABLE, "the connection broke")
-
-    return answer
-
-
-def creation(metadata: dict[str, str]) -> Answer:
-    async def answer(_: object, stream: Any) -> None:
-        await stream.send_initial_metadata(metadata=metadata)
-        await stream.send_message(spb.SandboxCreateResponse(sandbox_id="sb-1"))
-
-    return answer
-
-
-def creating(metadata: dict[str, str], **answers: Answer) -> Service:
-    return access_control(
-        SandboxCreate=creation(metadata),
-        AppGetOrCreate=gives(apps_pb2.AppGetOrCreateResponse(app_id="ap-1")),
-        ImageGetOrCreate=gives(images_pb2.ImageGetOrCreateResponse(image_id="im-1")),
-        **answers,
-    )
-
-
-def rpcs(*services: Service) -> list[str]:
-    return [asked.rpc for service in services for asked in service.asked]
-
-
-# What has to be asked
-
-
-def test_creation_tells_all_that_the_first_command_needs(serve: Serve) -> None:
-    told = {"x-sandbox-task-id": "ta-7", "x-sandbox-router-jwt": token(name="told")}
-    plane, commands = creating(told), router(TaskExecStart=STARTED, TaskExecWait=DONE)
-    client = serve(plane, commands)
-
-    first = Sandbox.create(client=client)
-    Sandbox.create(client=client)
-    first.exec("true").wait()
-
-    known_once = ["AppGetOrCreate", "ImageGetOrCreate"]
-    assert rpcs(plane) == [*known_once, "SandboxCreate", "SandboxCreate"]
-    assert rpcs(commands) == ["TaskExecStart", "TaskExecWait"]
-    assert commands.asked[0].request.task_id == "ta-7"
-    assert commands.asked[0].metadata["authorization"] == f"Bearer {told['x-sandbox-router-jwt']}"
-
-
-def test_what_creation_did_not_tell_is_asked_once(serve: Serve) -> None:
-    plane, commands = creating({}), router(TaskExecStart=STARTED)
-    sandbox = Sandbox.create(client=serve(plane, commands))
-
-    sandbox.exec("true")
-    sandbox.exec("true")
-
-    assert rpcs(plane)[3:] == ["SandboxGetTaskId", "TaskGetCommandRouterAccess"]
-
-
-def test_a_task_is_asked_for_until_there_is_one(serve: Serve) -> None:
-    nothing = gives(spb.SandboxGetTaskIdResponse())
-    plane = control(
-        SandboxGetTaskId=in_turn(nothing, nothing, task_of("ta-3")),
-        TaskGetCommandRouterAccess=access(token()),
-    )
-    commands = router(TaskExecStart=STARTED)
-
-    Sandbox("sb-1", serve(plane, commands)).exec("true")
-
-    assert commands.asked[0].request.task_id == "ta-3"
-
-
-def test_a_sandbox_that_ended_without_a_task_is_an_error(serve: Serve) -> None:
-    result = common_pb2.GenericResult(
-        status=common_pb2.GenericResult.GENERIC_STATUS_INIT_FAILURE, exception="no such luck"
-    )
-    plane = control(SandboxGetTaskId=gives(spb.SandboxGetTaskIdResponse(task_result=result)))
-
-    with pytest.raises(exceptions.ConflictError, match="no such luck"):
-        Sandbox("sb-1", serve(plane)).exec("true")
-
-
-# Tokens
-
-
-def test_a_token_about_to_end_is_renewed_before_it_is_used(serve: Serve) -> None:
-    plane = access_control(old := token(20), new := token(3600))
-    commands = router(TaskExecStart=STARTED, TaskExecWait=DONE)
-
-    Sandbox("sb-1", serve(plane, commands)).exec("true").wait()
-
-    shown = {asked.metadata["authorization"] for asked in commands.asked}
-    assert old != new
-    assert shown == {f"Bearer {new}"}
-
-
-def test_a_refused_token_is_renewed_once(serve: Serve) -> None:
-    plane = access_control(old := token(name="old"), new := token(name="new"))
-    refused = fails(Status.UNAUTHENTICATED)
-    commands = router(TaskExecStart=in_turn(refused, STARTED), TaskExecWait=DONE)
-
-    Sandbox("sb-1", serve(plane, commands)).exec("true").wait()
-
-    shown = [asked.metadata["authorization"] for asked in commands.asked]
-    assert shown == [f"Bearer {old}", f"Bearer {new}", f"Bearer {new}"]
-
-
-def test_a_token_refused_while_reading_is_renewed(serve: Serve) -> None:
-    plane = access_control(token(name="old"), token(name="new"))
-    refused = fails(Status.UNAUTHENTICATED)
-    commands = router(TaskExecStart=STARTED, TaskExecStdioRead=in_turn(refused, reads(b"out")))
-
-    assert Sandbox("sb-1", serve(plane, commands)).exec("true").stdout.read() == "out"
-
-
-def test_a_token_that_is_refused_again_is_an_error(serve: Serve) -> None:
-    plane = access_control(token(name="old"), token(name="new"))
-    commands = router(TaskExecStart=fails(Status.UNAUTHENTICATED, "not you"))
-
-    with pytest.raises(exceptions.AuthError, match="not you"):
-        Sandbox("sb-1", serve(plane, commands)).exec("true")
-
-    assert len(commands.asked) == 2
-
-
-def test_many_calls_ask_for_one_token(serve: Serve) -> None:
-    plane, commands = access_control(), router(TaskExecStart=STARTED)
-    sandbox = Sandbox("sb-1", serve(plane, commands))
-
-    async def main() -> None:
-        await asyncio.gather(*(sandbox.exec.aio("true") for _ in range(10)))
-
-    asyncio.run(main())
-
-    assert len(commands.asked) == 10
-    assert len(plane.of("TaskGetCommandRouterAccess")) == 1
+pytestmark = pytest.mark.usefixtures("impatient")
 
 
 # Streams
@@ -442,88 +268,6 @@ def test_what_is_not_given_is_not_sent(serve: Serve) -> None:
     assert not request.HasField("timeout_secs")
     assert not request.HasField("workdir")
     assert not request.HasField("pty_info")
-
-
-# The control plane instead
-
-
-def without_router(**answers: Answer) -> Service:
-    return control(
-        SandboxGetTaskId=task_of(),
-        TaskGetCommandRouterAccess=fails(Status.FAILED_PRECONDITION, "no router"),
-        ContainerExec=gives(cpb.ContainerExecResponse(exec_id="ex-1")),
-        **answers,
-    )
-
-
-def batch(index: int, *data: bytes, code: int | None = None) -> cpb.RuntimeOutputBatch:
-    items = [cpb.RuntimeOutputMessage(message_bytes=each) for each in data]
-    return cpb.RuntimeOutputBatch(items=items, batch_index=index, exit_code=code)
-
-
-def test_without_a_router_commands_go_through_the_control_plane(serve: Serve) -> None:
-    output = in_turn(gives(batch(3, b"one")), gives(batch(6, b"two"), batch(6, code=0)))
-    running = cpb.ContainerExecWaitResponse(completed=False)
-    ended = cpb.ContainerExecWaitResponse(completed=True, exit_code=3)
-    plane = without_router(
-        ContainerExecGetOutput=output, ContainerExecWait=in_turn(gives(running), gives(ended))
-    )
-    process = Sandbox("sb-1", serve(plane)).exec("one", "two", workdir="/there", timeout=5)
-
-    assert process.stdout.read() == "onetwo"
-    assert process.wait() == 3
-    request = plane.of("ContainerExec")[0].request
-    assert list(request.command) == ["one", "two"]
-    assert (request.workdir, request.timeout_secs) == ("/there", 5)
-    asked = [each.request.last_batch_index for each in plane.of("ContainerExecGetOutput")]
-    assert asked == [0, 3]
-
-
-def test_without_a_router_input_is_numbered(serve: Serve) -> None:
-    plane = without_router(
-        ContainerExecPutInput=in_turn(
-            gives(Empty()), fails(Status.UNAVAILABLE), gives(Empty()), gives(Empty())
-        )
-    )
-    stdin = Sandbox("sb-1", serve(plane)).exec("cat").stdin
-    for word in ("one", "two"):
-        stdin.write(word)
-        stdin.drain()
-    stdin.write_eof()
-    stdin.drain()
-
-    sent = [each.request.input for each in plane.of("ContainerExecPutInput")]
-    assert [(each.message_index, each.message, each.eof) for each in sent] == [
-        (1, b"one", False),
-        (2, b"two", False),
-        (2, b"two", False),
-        (3, b"", True),
-    ]
-
-
-def test_without_a_router_run_works_too(serve: Serve) -> None:
-    plane = without_router(
-        ContainerExecGetOutput=gives(batch(3, b"out"), batch(3, code=0)),
-        ContainerExecWait=gives(cpb.ContainerExecWaitResponse(completed=True, exit_code=0)),
-        ContainerExecPutInput=gives(Empty()),
-    )
-
-    assert Sandbox("sb-1", serve(plane)).run("one").stdout == "out"
-
-
-@pytest.mark.parametrize("plane", [True, False])
-def test_input_that_nobody_reads_is_an_error(serve: Serve, plane: bool) -> None:
-    closed = fails(Status.FAILED_PRECONDITION, "it has ended")
-    services = (
-        [without_router(ContainerExecPutInput=closed)]
-        if plane
-        else [access_control(), router(TaskExecStart=STARTED, TaskExecStdinWrite=closed)]
-    )
-    stdin = Sandbox("sb-1", serve(*services)).exec("true").stdin
-    stdin.write("word")
-
-    with pytest.raises(exceptions.StdinClosedError, match="it has ended"):
-        stdin.drain()
 
 
 # Giving up

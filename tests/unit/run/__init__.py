@@ -1,0 +1,1 @@
+"""The launcher of the engine, which all workers of a run share."""
