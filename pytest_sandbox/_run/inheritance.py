@@ -10,8 +10,10 @@ out of the ones that it sends.
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+
+from pytest_sandbox._shared.namespaces_of import namespaces_of
 
 from .errors import EngineStartError
 
@@ -32,11 +34,13 @@ class RunSettings:
         version: of this package in the owner of the run.
         engine: the name of the engine, to start it if no process has started it yet.
         options: the engine's.
+        namespaces: pid and user namespace of the owner; the engine serves no others.
     """
 
     version: str
     engine: str
     options: Mapping[str, str]
+    namespaces: list[int] = field(default_factory=lambda: namespaces_of("self"))
 
     def write(self, directory: Path) -> None:
         """Write them into the directory of the run."""
@@ -50,8 +54,8 @@ class RunSettings:
         """Read those of a run that this process has inherited.
 
         Raises:
-            EngineStartError: the run has ended, belongs to another user, or to another version of
-                this package.
+            EngineStartError: the run has ended, belongs to another user, to another version of
+                this package, or to a process outside of the container that this one is in.
         """
         try:
             settings = json.loads((directory / _SETTINGS).read_text(encoding="utf-8"))
@@ -72,7 +76,14 @@ class RunSettings:
                 f"{settings['version']}, and this process has pytest-sandbox {own_version()}",
                 f"Install the same version for both, or {_UNSET}",
             )
-        return cls(**settings)
+        read = cls(**settings)
+        if read.namespaces != namespaces_of("self"):
+            raise EngineStartError(
+                f"the run in {directory}, which {RUN_VARIABLE} names, is outside of the container "
+                "that this process is in (another pid or user namespace)",
+                f"Run the whole of pytest in the container, or {_UNSET}",
+            )
+        return read
 
 
 def own_version() -> str:

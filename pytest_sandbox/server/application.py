@@ -9,6 +9,7 @@ from .model.state import State
 from .own.extensions import ExtensionServicer
 from .own.inspector import InspectorServicer
 from .own.stored_images import StoredImageServicer
+from .rpc import peers
 from .rpc.auth import ListenerConfig
 from .rpc.faults import FaultInjector
 from .rpc.grpc_server import RpcServer
@@ -89,7 +90,8 @@ class Application:
 
     def server(self, listener: ListenerConfig) -> RpcServer:
         """A server for one listener, not yet bound to an address."""
-        return RpcServer(self.services(listener))
+        services = self.services(listener)
+        return RpcServer(services, peers.refusal if listener.name == "unix" else None)
 
     async def close(self) -> None:
         """End every sandbox."""

@@ -43,7 +43,7 @@ class Listeners:
         self._servers: list[RpcServer] = []
 
     async def unix(self, path: Path) -> None:
-        """Listen on a Unix socket that only this user can open."""
+        """Listen on a Unix socket, for processes of this user: see `peers`."""
         server = self._app.server(ListenerConfig("unix", inspector=True, local=True))
         await server.start(path=str(path))
         os.chmod(path, 0o600)

@@ -1,8 +1,10 @@
-"""A gRPC server that goes beyond grpclib in two ways, for which grpclib has no setting."""
+"""A gRPC server that goes beyond grpclib in three ways, for which grpclib has no setting."""
 
+import logging
 from abc import abstractmethod
 from asyncio import BaseTransport, Transport
 from collections.abc import Callable, Mapping
+from socket import socket
 from typing import Any, Protocol, cast
 
 from google.protobuf.empty_pb2 import Empty
@@ -15,6 +17,8 @@ from h2.settings import SettingCodes
 from pytest_sandbox.rpcs import StatusDetails
 
 from .call import Serve
+
+log = logging.getLogger("pytest_sandbox.server")
 
 _MAX_CONCURRENT_CALLS = 100_000
 
@@ -36,10 +40,18 @@ class RpcServer(Server):
 
     grpclib answers only "Method not found". And h2 allows 100 calls under way on one connection,
     while a client can keep several open for each sandbox, for as long as that lives.
+
+    Args:
+        services: what it serves.
+        refuses: says why the peer of a connection is not served, which is then ended before
+            anything is read; empty if it is. `None` serves all.
     """
 
-    def __init__(self, services: AnyServices) -> None:
+    def __init__(
+        self, services: AnyServices, refuses: Callable[[socket], str] | None = None
+    ) -> None:
         super().__init__([services], status_details_codec=StatusDetails())
+        self._refuses = refuses
         self._mapping = _WithRefusals(self._mapping, services.refusal)
 
     def accept(self) -> H2Protocol:
@@ -48,14 +60,26 @@ class RpcServer(Server):
 
     def _protocol_factory(self) -> H2Protocol:
         protocol = super()._protocol_factory()
-        return _ManyCalls(protocol.handler, protocol.config, protocol.h2_config)
+        return _ManyCalls(self._refuses, protocol.handler, protocol.config, protocol.h2_config)
 
 
 class _ManyCalls(H2Protocol):
-    """Any number of concurrent calls on one connection."""
+    """Any number of concurrent calls on one connection, of a peer that is served."""
+
+    def __init__(self, refuses: Callable[[socket], str] | None, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._refuses = refuses
+        self._refused = False
 
     def connection_made(self, transport: BaseTransport) -> None:
         """Do what grpclib does, which keeps the h2 connection to itself, and set the number."""
+        refuses = self._refuses
+        if refuses is not None and (reason := refuses(transport.get_extra_info("socket"))):
+            log.warning("a connection was refused: %s", reason)
+            self._refused = True
+            self.handler.close()
+            cast("Transport", transport).abort()
+            return
         connection = H2Connection(config=self.h2_config)
         connection.initiate_connection()
         window = connection.local_settings.initial_window_size
@@ -71,6 +95,11 @@ class _ManyCalls(H2Protocol):
         self.connection.flush()
         self.connection.initialize()
         self.processor = EventsProcessor(self.handler, self.connection)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Do what grpclib does, for a connection that was served."""
+        if not self._refused:
+            super().connection_lost(exc)
 
 
 class _WithRefusals(dict[str, Handler]):

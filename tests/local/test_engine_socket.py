@@ -1,0 +1,158 @@
+"""The engine's socket serves no program of a sandbox or container that got at it by mistake."""
+
+import asyncio
+import os
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from pytest_sandbox._run.run import Run
+from pytest_sandbox.engine import EngineInfo, Task, TaskSpec
+from pytest_sandbox.local import LocalEngine
+from pytest_sandbox.server import Application
+from pytest_sandbox.server.listeners import Listeners
+from pytest_sandbox.server.rpc import peers
+
+from .conftest import SOMEBODY, needs_root, python_of_everybody, shell, their_env
+
+pytestmark = [needs_root, pytest.mark.asyncio]
+
+#: Prints how many bytes the server sends to one that connects: its settings, if it serves it.
+CONNECT = """
+import socket, sys
+with socket.socket(socket.AF_UNIX) as sock:
+    sock.settimeout(20)
+    sock.connect(sys.argv[1])
+    try:
+        print(len(sock.recv(1024)))
+    except ConnectionResetError:
+        print(0)
+"""
+#: Mounts a directory of ours in the mount namespace of a process.
+MOUNT = """
+import os, sys
+from pytest_sandbox.local.kernel import mounts, namespaces
+process, folder, target = sys.argv[1:]
+tree = mounts.open_tree(folder)
+namespaces.enter(os.pidfd_open(int(process)), namespaces.CLONE_NEWNS)
+mounts.move_mount(tree, target)
+"""
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A directory that everybody may enter, so that nothing but the server refuses anybody."""
+    with tempfile.TemporaryDirectory(prefix="socket-", dir="/tmp") as path:
+        os.chmod(path, 0o755)
+        yield Path(path)
+
+
+async def serve(engine: LocalEngine, path: Path) -> Listeners:
+    info = EngineInfo("local", "", frozenset(), {}, "", "")
+    listeners = Listeners(Application(engine, info))
+    await listeners.unix(path)
+    os.chmod(path, 0o666)
+    return listeners
+
+
+@pytest_asyncio.fixture
+async def path(folder: Path) -> AsyncIterator[Path]:
+    """The socket of a server."""
+    listeners = await serve(LocalEngine(), folder / "socket")
+    yield folder / "socket"
+    listeners.close()
+
+
+async def connect(path: Path, *prefix: str) -> int:
+    """How many bytes the server sends to a program that connects."""
+    command = [*prefix, python_of_everybody(), "-c", CONNECT, str(path)]
+    done = await asyncio.to_thread(
+        subprocess.run, command, capture_output=True, text=True, env=their_env(), check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return int(done.stdout)
+
+
+def children(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+async def mount(engine: LocalEngine, task: Task, folder: Path, target: str) -> None:
+    """Mount a directory of ours in the only sandbox of an engine."""
+    (process,) = children(engine.factory.zygote.pid)
+    await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-c", MOUNT, process, str(folder), target], check=True
+    )
+
+
+async def test_a_program_of_a_sandbox_is_not_served(moded: LocalEngine, folder: Path) -> None:
+    listeners = await serve(moded, folder / "socket")
+    task = await moded.create(TaskSpec())
+    await mount(moded, task, folder, "/mnt")
+
+    assert await connect(folder / "socket") > 0
+    done = await shell(task, f"python3 -c '{CONNECT}' /mnt/socket")
+
+    assert done.out == "0\n", done
+    await task.kill()
+    listeners.close()
+
+
+@pytest.mark.parametrize(
+    "container",
+    [["--pid", "--fork"], ["--user", "--map-root-user"], ["--user", "--pid", "--fork"]],
+    ids=" ".join,
+)
+async def test_a_program_of_a_container_is_not_served(path: Path, container: list[str]) -> None:
+    assert await connect(path) > 0
+    assert await connect(path, "unshare", *container) == 0
+    assert await connect(path, "unshare", "--mount", "--net", "--ipc") > 0
+
+
+async def test_another_user_is_not_served(path: Path) -> None:
+    user = ["setpriv", f"--reuid={SOMEBODY}", f"--regid={SOMEBODY}", "--clear-groups"]
+    assert await connect(path, *user) == 0
+
+
+class FromOutside(socket.socket):
+    """A connection of a process that is in no pid namespace below ours."""
+
+    def getsockopt(self, *_: int) -> bytes:  # type: ignore[override]
+        return struct.pack("iII", 0, os.geteuid(), os.getegid())
+
+
+async def test_a_program_outside_of_our_container_is_not_served() -> None:
+    with FromOutside(socket.AF_UNIX) as sock:
+        assert peers.refusal(sock) == "it is not in our pid namespace"
+
+
+async def test_a_container_in_a_test_is_told_that_the_run_is_outside_of_it() -> None:
+    run = Run.create()
+    try:
+        run.announce()
+        code = "import sys; from pytest_sandbox._run.run import Run; Run.join(sys.argv[1])"
+        done = await asyncio.to_thread(
+            subprocess.run,
+            [
+                "unshare",
+                "--user",
+                "--map-root-user",
+                sys.executable,
+                "-c",
+                code,
+                str(run.directory),
+            ],
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    finally:
+        run.close()
+    assert "is outside of the container that this process is in" in done.stderr
