@@ -90,8 +90,11 @@ class Application:
 
     def server(self, listener: ListenerConfig) -> RpcServer:
         """A server for one listener, not yet bound to an address."""
-        services = self.services(listener)
-        return RpcServer(services, peers.refusal if listener.name == "unix" else None)
+        return RpcServer(
+            self.services(listener),
+            peers.refusal if listener.name == "unix" else None,
+            tokens=listener.tokens is not None,
+        )
 
     async def close(self) -> None:
         """End every sandbox."""

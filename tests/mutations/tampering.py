@@ -127,6 +127,7 @@ class StreamProxy:
     def __init__(self, stream: Any) -> None:
         self.behind = stream
         self.metadata = stream.metadata
+        self.peer = stream.peer
 
     async def recv_message(self) -> Any:
         return await self.behind.recv_message()

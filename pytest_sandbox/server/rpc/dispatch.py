@@ -17,6 +17,7 @@ from grpclib.const import Cardinality
 
 from .auth import ListenerConfig
 from .call import IDEMPOTENCY_KEY, AnyStream, Serve, ServedCall
+from .connection import let_in
 from .disruption import ResponseLost
 from .errors import failure, invalid, unimplemented
 from .handlers import RpcHandler
@@ -72,6 +73,10 @@ class Dispatch:
 
         return refuse
 
+    def _let_in(self, stream: AnyStream, call: ServedCall) -> None:
+        self._enter(call)
+        let_in(stream.peer)
+
     def _call(self, rpc: str, stream: AnyStream) -> ServedCall:
         return ServedCall(rpc, self._listener, stream.metadata or {})
 
@@ -82,7 +87,7 @@ class Dispatch:
         async def answer(stream: AnyStream, call: ServedCall) -> None:
             with begin(call) as middleware:
                 try:
-                    self._enter(call)
+                    self._let_in(stream, call)
                     request = await _receive(stream)
                     await middleware.request(request)
                     response = middleware.response(await function(request, call))
@@ -107,7 +112,7 @@ class Dispatch:
             stream: AnyStream, call: ServedCall, middleware: CallMiddleware
         ) -> AsyncGenerator[Any, None]:
             try:
-                self._enter(call)
+                self._let_in(stream, call)
                 request = await _receive(stream)
                 await middleware.request(request)
                 async with aclosing(handler.function(request, call)) as source:
@@ -133,7 +138,7 @@ class Dispatch:
             call = self._call(handler.rpc, stream)
             with self._begin(call) as middleware:
                 try:
-                    self._enter(call)
+                    self._let_in(stream, call)
                     await middleware.request(None)
                     requests = _Requests(stream, middleware)
                     response = middleware.response(await handler.function(requests, call))
@@ -165,10 +170,20 @@ class Dispatch:
 
 
 async def _receive(stream: AnyStream) -> Any:
-    request = await stream.recv_message()
+    request = await _message(stream)
     if request is None:
         raise invalid("the call ended before its request came")
     return request
+
+
+async def _message(stream: AnyStream) -> Any:
+    """A message, or `None` at the end of the stream."""
+    try:
+        return await stream.recv_message()
+    except AssertionError:  # grpclib has no other error for it
+        raise invalid("the call ended within a message") from None
+    except NotImplementedError:
+        raise unimplemented("messages that are compressed are not implemented") from None
 
 
 class _Requests:
@@ -179,7 +194,7 @@ class _Requests:
         self._middleware = middleware
 
     async def recv_message(self) -> Any:
-        message = await self._stream.recv_message()
+        message = await _message(self._stream)
         if message is not None:
             self._middleware.further_request(message)
         return message

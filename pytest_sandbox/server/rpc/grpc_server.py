@@ -1,26 +1,20 @@
-"""A gRPC server that goes beyond grpclib in three ways, for which grpclib has no setting."""
+"""A gRPC server that goes beyond grpclib where grpclib has no setting."""
 
-import logging
 from abc import abstractmethod
-from asyncio import BaseTransport, Transport
 from collections.abc import Callable, Mapping
 from socket import socket
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 from google.protobuf.empty_pb2 import Empty
 from grpclib.const import Cardinality, Handler
-from grpclib.protocol import Connection, EventsProcessor, H2Protocol
+from grpclib.protocol import H2Protocol
 from grpclib.server import Server
-from h2.connection import H2Connection
-from h2.settings import SettingCodes
 
 from pytest_sandbox.rpcs import StatusDetails
 
 from .call import Serve
-
-log = logging.getLogger("pytest_sandbox.server")
-
-_MAX_CONCURRENT_CALLS = 100_000
+from .connection import CallTasks, ServedProtocol
+from .strangers import Strangers
 
 
 class AnyServices(Protocol):
@@ -36,70 +30,49 @@ class AnyServices(Protocol):
 
 
 class RpcServer(Server):
-    """A server that names an RPC it does not have, and allows any number of concurrent calls.
+    """A server that names an RPC it does not have, and bounds what a connection can take.
 
-    grpclib answers only "Method not found". And h2 allows 100 calls under way on one connection,
-    while a client can keep several open for each sandbox, for as long as that lives.
+    grpclib answers only "Method not found".
 
     Args:
-        services: what it serves.
+        services: what is served.
         refuses: says why the peer of a connection is not served, which is then ended before
             anything is read; empty if it is. `None` serves all.
+        tokens: whether callers need a token; connections without one are then limited.
     """
 
     def __init__(
-        self, services: AnyServices, refuses: Callable[[socket], str] | None = None
+        self,
+        services: AnyServices,
+        refuses: Callable[[socket], str] | None = None,
+        *,
+        tokens: bool = False,
     ) -> None:
         super().__init__([services], status_details_codec=StatusDetails())
         self._refuses = refuses
         self._mapping = _WithRefusals(self._mapping, services.refusal)
+        self._strangers = Strangers() if tokens else None
 
     def accept(self) -> H2Protocol:
         """The server's end of a connection that comes in some other way than by a socket."""
-        return self._protocol_factory()
+        return self._protocol(in_turns=False)
 
     def _protocol_factory(self) -> H2Protocol:
-        protocol = super()._protocol_factory()
-        return _ManyCalls(self._refuses, protocol.handler, protocol.config, protocol.h2_config)
+        return self._protocol(in_turns=True)
 
-
-class _ManyCalls(H2Protocol):
-    """Any number of concurrent calls on one connection, of a peer that is served."""
-
-    def __init__(self, refuses: Callable[[socket], str] | None, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self._refuses = refuses
-        self._refused = False
-
-    def connection_made(self, transport: BaseTransport) -> None:
-        """Do what grpclib does, which keeps the h2 connection to itself, and set the number."""
-        refuses = self._refuses
-        if refuses is not None and (reason := refuses(transport.get_extra_info("socket"))):
-            log.warning("a connection was refused: %s", reason)
-            self._refused = True
-            self.handler.close()
-            cast("Transport", transport).abort()
-            return
-        connection = H2Connection(config=self.h2_config)
-        connection.initiate_connection()
-        window = connection.local_settings.initial_window_size
-        if more := self.config.http2_connection_window_size - window:
-            connection.increment_flow_control_window(more)
-        connection.update_settings(
-            {
-                SettingCodes.INITIAL_WINDOW_SIZE: self.config.http2_stream_window_size,
-                SettingCodes.MAX_CONCURRENT_STREAMS: _MAX_CONCURRENT_CALLS,
-            }
+    def _protocol(self, *, in_turns: bool) -> H2Protocol:
+        """What grpclib makes for a connection, of our own classes."""
+        self.__gc_step__()
+        tasks = CallTasks(self._mapping, self._codec, self._status_details_codec, self.__dispatch__)
+        self._handlers.add(tasks)
+        return ServedProtocol(
+            tasks,
+            self._config,
+            self._h2_config,
+            refuses=self._refuses,
+            strangers=self._strangers,
+            in_turns=in_turns,
         )
-        self.connection = Connection(connection, cast("Transport", transport), config=self.config)
-        self.connection.flush()
-        self.connection.initialize()
-        self.processor = EventsProcessor(self.handler, self.connection)
-
-    def connection_lost(self, exc: BaseException | None) -> None:
-        """Do what grpclib does, for a connection that was served."""
-        if not self._refused:
-            super().connection_lost(exc)
 
 
 class _WithRefusals(dict[str, Handler]):

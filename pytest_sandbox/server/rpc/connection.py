@@ -1,0 +1,243 @@
+"""One connection of a client, and the memory that it can take.
+
+grpclib reads messages of any size, and keeps what a client reset before its call had begun.
+"""
+
+import logging
+from asyncio import BaseTransport, Task, Transport
+from collections.abc import Callable
+from socket import socket
+from typing import Any, cast
+
+from grpclib import GRPCError, Status
+from grpclib.config import Configuration
+from grpclib.protocol import (
+    AbstractHandler,
+    Connection,
+    EventsProcessor,
+    H2Protocol,
+    Peer,
+    Stream,
+)
+from grpclib.server import Handler
+from grpclib.utils import Wrapper
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.events import StreamReset
+from h2.settings import SettingCodes
+
+from .strangers import Strangers
+from .turns import Turns
+
+log = logging.getLogger("pytest_sandbox.server")
+
+#: Bytes of one message: as many as Modal's clients allow, which is more than they send.
+LARGEST_MESSAGE = 100 * 2**20
+#: Bytes of all messages of a connection that are on their way or that a handler has not answered.
+LARGEST_MESSAGES = 512 * 2**20
+#: Calls under way. h2 allows 100, while a client can keep several open for each sandbox, for as
+#: long as that lives.
+MOST_CALLS = 10_000
+
+
+class ServedProtocol(H2Protocol):
+    """Does what grpclib does, with connections and streams of our own.
+
+    Args:
+        refuses: says why the peer is not served; `None` serves all.
+        strangers: counts connections without a token; `None` if nobody needs one.
+        in_turns: whether other connections get their turn while much is received.
+    """
+
+    def __init__(
+        self,
+        handler: AbstractHandler,
+        config: Configuration,
+        h2_config: H2Configuration,
+        *,
+        refuses: Callable[[socket], str] | None,
+        strangers: Strangers | None,
+        in_turns: bool,
+    ) -> None:
+        super().__init__(handler, config, h2_config)
+        self._refuses = refuses
+        self._refused = False
+        self._strangers = strangers
+        self._in_turns = in_turns
+        self._receive = super().data_received
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        """Begin a connection, if its peer is served."""
+        transport = cast("Transport", transport)
+        refuses = self._refuses
+        if refuses is not None and (reason := refuses(transport.get_extra_info("socket"))):
+            log.warning("a connection was refused: %s", reason)
+            self._refused = True
+            self.handler.close()
+            transport.abort()
+            return
+        connection = H2Connection(config=self.h2_config)
+        connection.initiate_connection()
+        window = connection.local_settings.initial_window_size
+        if more := self.config.http2_connection_window_size - window:
+            connection.increment_flow_control_window(more)
+        connection.update_settings(
+            {
+                SettingCodes.INITIAL_WINDOW_SIZE: self.config.http2_stream_window_size,
+                SettingCodes.MAX_CONCURRENT_STREAMS: MOST_CALLS,
+            }
+        )
+        self.connection = _Connection(connection, transport, config=self.config)
+        self.connection.flush()
+        self.connection.initialize()
+        self.processor = _Events(self.handler, self.connection)
+        if self._strangers is not None:
+            self.connection.let_in = self._strangers.add(transport)
+        if self._in_turns:
+            self._receive = Turns(transport, super().data_received).receive
+
+    def data_received(self, data: bytes) -> None:
+        """Work on what came."""
+        self._receive(data)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """End all calls."""
+        if not self._refused:
+            cast("_Connection", self.connection).let_in()
+            super().connection_lost(exc)
+        del self._receive  # refers to this
+
+
+class CallTasks(Handler):
+    """The tasks of the calls of a connection.
+
+    grpclib forgets those that have ended with each tenth call, for which it looks at all. So after
+    a client has reset many, those of the last ones stay, with all that they hold.
+    """
+
+    def accept(
+        self,
+        stream: Stream,
+        headers: list[tuple[str, str]],
+        release_stream: Callable[[], Any],
+    ) -> None:
+        """Begin a call."""
+        super().accept(stream, headers, release_stream)
+
+        def forget(task: "Task[None]") -> None:
+            self._tasks.pop(stream, None)
+            self._cancelled.discard(task)
+
+        self._tasks[stream].add_done_callback(forget)
+
+    def __gc_collect__(self) -> None:
+        """Do nothing: each task is forgotten when it has ended."""
+
+
+class _Connection(Connection):
+    """A connection that counts the bytes of its messages.
+
+    Attributes:
+        held: bytes of messages that were announced, and whose calls have not ended.
+        let_in: called when a token was shown, and when the connection ends.
+    """
+
+    held = 0
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.let_in: Callable[[], None] = _nothing
+
+    def create_stream(
+        self, *, stream_id: int | None = None, wrapper: Wrapper | None = None
+    ) -> Stream:
+        """The stream of a new call."""
+        return _Stream(
+            self, self._connection, self._transport, stream_id=stream_id, wrapper=wrapper
+        )
+
+    def get_peer(self) -> Peer:
+        """The other end."""
+        return _Peer(self._transport, self)
+
+
+class _Peer(Peer):
+    """The other end of a connection, as handlers are given it."""
+
+    def __init__(self, transport: Transport, connection: _Connection) -> None:
+        super().__init__(transport)
+        self.connection = connection
+
+
+def let_in(peer: Peer) -> None:
+    """Say that a peer has shown a token."""
+    if isinstance(peer, _Peer):
+        peer.connection.let_in()
+
+
+class _Stream(Stream):
+    """A stream that refuses messages which are too large before they come."""
+
+    connection: _Connection
+    held = 0
+    release: Callable[[], None]
+
+    async def recv_data(self, size: int) -> bytes:
+        """Bytes of a message, all that are left or its head.
+
+        Raises:
+            GRPCError: RESOURCE_EXHAUSTED: the message is too large, by itself or with others.
+        """
+        if size > LARGEST_MESSAGE:
+            raise _exhausted(
+                f"a message of {size} bytes is larger than {LARGEST_MESSAGE}, the limit"
+            )
+        # A call has one message at a time: the one before was consumed.
+        total = self.connection.held - self.held + size
+        if total > LARGEST_MESSAGES:
+            raise _exhausted(
+                f"the messages under way on this connection would take {total} bytes, more than "
+                f"{LARGEST_MESSAGES}, the limit: wait for calls to end"
+            )
+        self.connection.held, self.held = total, size
+        return await super().recv_data(size)
+
+    def forget(self) -> None:
+        """Count its message no more."""
+        self.connection.held -= self.held
+        self.held = 0
+
+
+class _Events(EventsProcessor):
+    """Releases each stream once, also if its call was reset before it had begun.
+
+    The task of such a call never runs, and grpclib has it release the stream.
+    """
+
+    def register(self, stream: Stream) -> Callable[[], None]:
+        """Take on a stream; what releases it."""
+        release = super().register(stream)
+        served = cast("_Stream", stream)
+
+        def release_once() -> None:
+            if stream.id in self.streams:
+                release()
+                served.forget()
+
+        served.release = release_once
+        return release_once
+
+    def process_stream_reset(self, event: StreamReset) -> None:
+        """Cancel a call."""
+        stream = self.streams.get(event.stream_id)
+        super().process_stream_reset(event)
+        if stream is not None:
+            cast("_Stream", stream).release()
+
+
+def _exhausted(message: str) -> GRPCError:
+    return GRPCError(Status.RESOURCE_EXHAUSTED, message)
+
+
+def _nothing() -> None:
+    pass
