@@ -6,6 +6,7 @@ import contextlib
 import os
 
 from .. import relative_path
+from ..whole_writes import pwrite_all
 from .unpack import Target
 
 TYPE_CHECKING = False
@@ -132,7 +133,7 @@ class DiskTarget(Target):
             fd = os.open(part, _NEW_FILE, 0o600, dir_fd=self.folder)
             try:
                 for offset, data in contents:
-                    _write(fd, offset, data)
+                    pwrite_all(fd, offset, data)
                 os.ftruncate(fd, member.size)
                 self.attributes(fd, member)
             finally:
@@ -195,10 +196,3 @@ class DiskTarget(Target):
 def _identity(fd: int) -> _Identity:
     info = os.fstat(fd)
     return info.st_dev, info.st_ino
-
-
-def _write(fd: int, offset: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        written = os.pwrite(fd, view, offset)
-        offset, view = offset + written, view[written:]

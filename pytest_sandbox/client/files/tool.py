@@ -74,29 +74,31 @@ class FilesystemTool:
         self, operation: str, path: str, **parameters: object
     ) -> AsyncGenerator[bytes, None]:
         """Run an operation, and give what it prints as it comes; raises at the end if it failed."""
-        execution = await self.start(operation, path, **parameters)
-        ending = background(self.end(execution, operation, path))
-        try:
-            async with contextlib.aclosing(execution.output(STDOUT).chunks()) as output:
-                async for chunk in output:
-                    yield chunk
-            await ending
-        except BaseException:
-            background(_give_up(execution))
-            raise
-        finally:
-            await cancel_and_wait(ending)
+        async with (
+            self._running(operation, path, **parameters) as execution,
+            contextlib.aclosing(execution.output(STDOUT).chunks()) as output,
+        ):
+            async for chunk in output:
+                yield chunk
 
     async def write(
         self, operation: str, path: str, content: AsyncIterator[bytes], **parameters: object
     ) -> None:
         """Run an operation that reads standard input."""
-        execution = await self.start(operation, path, **parameters)
-        ending = background(self.end(execution, operation, path))
-        try:
+        async with self._running(operation, path, **parameters) as execution:
             # If it ended early, its exit code says why.
             with contextlib.suppress(e.StdinClosedError):
                 await send(execution, content)
+
+    @contextlib.asynccontextmanager
+    async def _running(
+        self, operation: str, path: str, **parameters: object
+    ) -> AsyncGenerator[Execution, None]:
+        """Start an operation, and wait for its end after the block; give it up if that fails."""
+        execution = await self.start(operation, path, **parameters)
+        ending = background(self.end(execution, operation, path))
+        try:
+            yield execution
             await ending
         except BaseException:
             background(_give_up(execution))

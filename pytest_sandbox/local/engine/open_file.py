@@ -7,6 +7,7 @@ import errno
 import os
 from typing import TYPE_CHECKING, TypeVar
 
+from pytest_sandbox._shared.whole_writes import pwrite_all
 from pytest_sandbox.engine import OpenFile, TaskEnded
 
 from . import file_threads
@@ -52,7 +53,7 @@ class LocalOpenFile(OpenFile):
 
     async def pwrite(self, offset: int, data: bytes) -> None:
         """Write all of `data` at `offset`, or at the end if open for appending."""
-        await self._run(lambda fd: _write_all(fd, offset, data))
+        await self._run(lambda fd: pwrite_all(fd, offset, data))
 
     async def size(self) -> int:
         """Bytes in the file now."""
@@ -102,10 +103,3 @@ def _and_close(fd: int, work: Callable[[int], _T]) -> _T:
         return work(fd)
     finally:
         os.close(fd)
-
-
-def _write_all(fd: int, offset: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        written = os.pwrite(fd, view, offset)
-        offset, view = offset + written, view[written:]
