@@ -4,7 +4,6 @@ import atexit
 import fcntl
 import hashlib
 import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
-from pytest_sandbox._shared import real
+from pytest_sandbox._shared import real, run_directory
 from pytest_sandbox._shared.real import real_files
 
 from . import engine_process
@@ -21,7 +20,6 @@ from .errors import EngineStartError
 from .inheritance import Announcement, RunSettings, check_reachable, own_version
 from .start_lock import StartRecord, await_record, read_record, start_lock
 
-PREFIX = "pytest-sandbox-"
 #: The longest path that a Unix socket can be bound to: `sun_path` of unix(7) less its NUL.
 _SUN_PATH = 107
 
@@ -50,17 +48,14 @@ class Run:
             EngineStartError: the temporary directory cannot hold a run.
         """
         parent = Path(tempfile.gettempdir()).resolve()
-        directory = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
+        directory, lease = _new_directory(parent)
         if len(os.fsencode(directory / "socket")) > _SUN_PATH:
-            directory.rmdir()
+            os.close(lease)
+            run_directory.remove(directory)
             raise EngineStartError(
                 f"the path {str(directory / 'socket')!r} is too long for a Unix socket",
                 "Set TMPDIR to a directory with a shorter path.",
             )
-        # Locked before it gets its name, so that no process ever sees a lease that is not held.
-        lease = os.open(directory / "lease.new", os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        fcntl.lockf(lease, fcntl.LOCK_EX)
-        os.rename(directory / "lease.new", directory / "lease")
         run = cls(directory, lease)
         atexit.register(run.close)
         return run
@@ -179,7 +174,7 @@ class Run:
             # Waited for, not polled: a process whose other threads still end cannot be reaped yet.
             with suppress(subprocess.TimeoutExpired):
                 self._child.wait(timeout)
-        shutil.rmtree(self.directory, ignore_errors=True)
+        run_directory.remove(self.directory)
 
     @real_files()
     def _started(self, arguments: list[str]) -> StartRecord:
@@ -212,3 +207,23 @@ class Run:
                 log=log_tail(self.directory),
             )
         return process
+
+
+def _new_directory(parent: Path) -> tuple[Path, int]:
+    """A new run directory, and a descriptor of its lease, which this process holds."""
+    while True:
+        directory = Path(tempfile.mkdtemp(prefix=run_directory.PREFIX, dir=parent))
+        new = directory / run_directory.NEW_LEASE
+        # Until there is a lease, an engine process that starts may take it for left over. Then once
+        # more.
+        with suppress(FileNotFoundError):
+            lease = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+            try:
+                # Locked before it gets its name, so that no process ever sees a lease that is not
+                # held.
+                fcntl.lockf(lease, fcntl.LOCK_EX)
+                os.rename(new, directory / run_directory.LEASE)
+            except BaseException:
+                os.close(lease)
+                raise
+            return directory, lease

@@ -18,6 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from pytest_sandbox._shared import run_directory
 from pytest_sandbox._shared.engine_options import parse_engine_options
 from pytest_sandbox._shared.selector import run
 from pytest_sandbox.engine import EngineInfo, EngineUnavailable
@@ -53,7 +54,7 @@ def main() -> int:
     finally:
         # After an error, an owner that is still alive reads the log and removes the directory.
         if ended_well or lease.is_free(options.run_dir):
-            lease.remove(options.run_dir)
+            run_directory.remove(options.run_dir)
     return 0
 
 
@@ -157,7 +158,7 @@ def _stop_event(run_dir: Path) -> asyncio.Event:
 
 def _give_up(run_dir: Path) -> None:
     log.error("the engine did not close within %g seconds", CLOSE_TIMEOUT)
-    lease.remove(run_dir)
+    run_directory.remove(run_dir)
     os._exit(1)
 
 

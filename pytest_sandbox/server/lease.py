@@ -8,22 +8,16 @@ import contextlib
 import fcntl
 import os
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-PREFIX = "pytest-sandbox-"
-#: The files of a run directory; nothing else in it is ever removed. The lease is the last: without
-#: it no later sweep would find the rest.
-FILES = (
-    *("socket", "server.log", "start.lock", "ca.pem", "run.json", "run.json.new"),
-    *("lease.new", "lease"),
+from pytest_sandbox._shared.run_directory import (
+    LEASE,
+    NEW_LEASE,
+    PREFIX,
+    is_run_directory,
+    remove,
 )
-#: The directory in it with a file for each template, which the plugin makes.
-TEMPLATES = "templates"
-#: Seconds after which a run directory without a lease has no owner any more: it takes milliseconds
-#: to make one.
-ABANDONED = 3600.0
 
 
 def watch(directory: Path, on_free: Callable[[], None]) -> None:
@@ -34,69 +28,58 @@ def watch(directory: Path, on_free: Callable[[], None]) -> None:
 
     def wait() -> None:
         with contextlib.suppress(FileNotFoundError):
-            descriptor = os.open(directory / "lease", os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+            descriptor = os.open(directory / LEASE, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
             fcntl.lockf(descriptor, fcntl.LOCK_EX)
         on_free()
 
     threading.Thread(target=wait, name="lease", daemon=True).start()
 
 
-def remove(directory: Path) -> None:
-    """Remove the files of a run directory, and the directory if it is empty then."""
-    templates = directory / TEMPLATES
-    if templates.is_dir() and not templates.is_symlink():
-        for file in templates.iterdir():
-            with contextlib.suppress(OSError):
-                file.unlink()
-        with contextlib.suppress(OSError):
-            templates.rmdir()
-    for name in FILES:
-        with contextlib.suppress(OSError):
-            (directory / name).unlink()
-    with contextlib.suppress(OSError):
-        directory.rmdir()
-
-
 def sweep(parent: Path, mine: Path) -> None:
     """Remove the run directories in `parent` of this user whose owner is gone."""
     for directory in parent.glob(f"{PREFIX}*"):
-        if directory == mine or not _is_ours(directory):
+        if directory == mine or not is_run_directory(directory):
             continue
-        if is_free(directory) or _is_abandoned(directory):
+        if is_free(directory):
             remove(directory)
-
-
-def _is_abandoned(directory: Path) -> bool:
-    """Whether the owner died before it held the lease."""
-    try:
-        age = time.time() - directory.stat().st_mtime
-        return age > ABANDONED and set(os.listdir(directory)) <= {"lease.new"}
-    except OSError:
-        return False
-
-
-def _is_ours(directory: Path) -> bool:
-    try:
-        # A symbolic link of another user could lead to a directory of ours.
-        return not directory.is_symlink() and directory.stat().st_uid == os.geteuid()
-    except OSError:
-        return False
+        else:
+            _remove_unleased(directory)
 
 
 def is_free(directory: Path) -> bool:
-    """Whether no other process holds the lease.
+    """Whether no other process holds the lease; false if there is none.
 
     Record locks belong to a process (fcntl_locking(2)): one of its own never refuses it.
     """
-    try:
-        descriptor = os.open(directory / "lease", os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except OSError:
-        # A directory without a lease is just being made, or is something else.
-        return False
+    with contextlib.suppress(OSError), _locked(directory / LEASE):
+        return True
+    return False
+
+
+def _remove_unleased(directory: Path) -> None:
+    """Remove a directory whose owner died before it had the lease.
+
+    One that is only about to have it makes another directory then.
+    """
+    with contextlib.suppress(OSError):  # another process holds it, or sweeps too
+        names = os.listdir(directory)
+        if names == [NEW_LEASE]:
+            with _locked(directory / NEW_LEASE):
+                (directory / NEW_LEASE).unlink()
+        # Fails if there is anything else, so this is no run directory, or one that has its lease.
+        directory.rmdir()
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the lock of a file.
+
+    Raises:
+        OSError: another process holds it, or there is no such file.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
+        yield
     finally:
         os.close(descriptor)
-    return True

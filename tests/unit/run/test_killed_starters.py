@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import IO, Any
 
@@ -84,6 +85,27 @@ def test_nothing_is_left_of_a_run_whose_owner_is_killed_while_the_engine_starts(
     lease.sweep(tmp_path / "tmp", tmp_path)
     assert list((tmp_path / "tmp").iterdir()) == []
     assert (tmp_path / "starts").exists() == (step != "Child")
+
+
+def test_a_directory_that_was_swept_while_it_was_made_is_made_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[str] = []
+
+    def mkdtemp(**keywords: Any) -> str:
+        made.append(make(**keywords))
+        if len(made) == 1:
+            os.rmdir(made[0])
+        return made[-1]
+
+    make = tempfile.mkdtemp
+    monkeypatch.setattr(tempfile, "mkdtemp", mkdtemp)
+    run = Run.create()
+
+    assert (len(made), str(run.directory)) == (2, made[1])
+    assert (run.directory / "lease").exists()
+    run.close()
+    assert not run.directory.exists()
 
 
 def test_no_second_engine_starts_beside_one_whose_starter_was_killed(

@@ -9,8 +9,8 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from grpclib.client import Channel
 from pytest_sandbox._proto import inspector_pb2
 from pytest_sandbox._proto.control_grpc import ModalClientStub
 from pytest_sandbox._proto.inspector_grpc import InspectorStub
+from pytest_sandbox._shared.run_directory import remove
 from pytest_sandbox.engine import EngineUnavailable
 from pytest_sandbox.engines import load_engine
 from pytest_sandbox.local import LocalOptions, Mode
@@ -50,7 +51,7 @@ def holder(lease: Path) -> Iterator["subprocess.Popen[str]"]:
         process.kill()
 
 
-def run_directory(parent: Path, name: str = "pytest-sandbox-1") -> Path:
+def run_directory(parent: Path, name: str = "pytest-sandbox-the_run1") -> Path:
     directory = parent / name
     directory.mkdir(mode=0o700)
     return directory
@@ -72,34 +73,77 @@ def test_a_lease_that_does_not_exist_is_free(tmp_path: Path) -> None:
     assert freed.wait(10)
 
 
-def test_a_directory_is_removed_with_the_files_it_is_known_to_hold(tmp_path: Path) -> None:
+def test_a_directory_is_removed_with_all_that_is_in_it(tmp_path: Path) -> None:
     directory = run_directory(tmp_path)
-    for name in lease_module.FILES:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "file").touch()
+    (directory / "templates" / "deeper").mkdir(parents=True)
+    for name in ("lease", "server.log", "reported-0123", "templates/4567", "templates/deeper/x"):
         (directory / name).touch()
-    lease_module.remove(directory)
+    (directory / "link").symlink_to(elsewhere)
+    (directory / "templates" / "link").symlink_to(elsewhere)
+    remove(directory)
     assert not directory.exists()
+    assert (elsewhere / "file").exists()
 
 
-def test_a_directory_with_something_else_in_it_stays(tmp_path: Path) -> None:
-    directory = run_directory(tmp_path)
-    (directory / "lease").touch()
-    (directory / "mine").touch()
-    lease_module.remove(directory)
-    assert [path.name for path in directory.iterdir()] == ["mine"]
+def test_what_is_no_run_directory_is_not_removed(tmp_path: Path) -> None:
+    """`--run-dir` may name anything."""
+    link = tmp_path / "pytest-sandbox-thelink1"
+    link.symlink_to(run_directory(tmp_path))
+    shared = run_directory(tmp_path, "pytest-sandbox-shared_1")
+    shared.chmod(0o755)
+    named = [run_directory(tmp_path, f"pytest-sandbox-{name}") for name in ("mine", "EXAMPLES")]
+    others = [link, shared, *named]
+    for directory in others:
+        (directory / "lease").touch()
+        remove(directory)
+        lease_module.sweep(directory.parent, tmp_path)
+    assert all((directory / "lease").exists() for directory in others[1:])
+    assert link.is_symlink()
+
+
+def test_a_directory_whose_removal_was_cut_short_is_swept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At each call of the kernel that it takes."""
+    for cut in range(6):
+        directory = run_directory(tmp_path)
+        for name in ("lease", "server.log", "reported-0123", "socket"):
+            (directory / name).touch()
+        calls = iter(range(cut))
+        with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
+            for call in ("unlink", "rmdir"):
+                patch.setattr(os, call, interrupted(getattr(os, call), calls))
+            remove(directory)
+        lease_module.sweep(tmp_path, tmp_path)
+        assert not directory.exists(), cut
+
+
+def interrupted(call: Callable[..., None], calls: Iterator[int]) -> Callable[..., None]:
+    """The call, as long as there is one left."""
+
+    def wrapper(*args: Any, **keywords: Any) -> None:
+        if next(calls, None) is None:
+            raise KeyboardInterrupt
+        call(*args, **keywords)
+
+    return wrapper
 
 
 def test_only_free_directories_are_swept(tmp_path: Path) -> None:
-    mine = run_directory(tmp_path, "pytest-sandbox-mine")
+    mine = run_directory(tmp_path, "pytest-sandbox-this_run")
     (mine / "lease").touch()
-    free = run_directory(tmp_path, "pytest-sandbox-free")
+    free = run_directory(tmp_path, "pytest-sandbox-free_one")
     for name in ("lease", "server.log"):
         (free / name).touch()
-    making = run_directory(tmp_path, "pytest-sandbox-making")
     elsewhere = run_directory(tmp_path, "elsewhere")
     (elsewhere / "lease").touch()
-    (tmp_path / "pytest-sandbox-link").symlink_to(elsewhere)
-    held = run_directory(tmp_path, "pytest-sandbox-held")
-    with holder(held / "lease"):
+    (tmp_path / "pytest-sandbox-thelink1").symlink_to(elsewhere)
+    held = run_directory(tmp_path, "pytest-sandbox-held_one")
+    making = run_directory(tmp_path, "pytest-sandbox-making_1")
+    with holder(held / "lease"), holder(making / "lease.new"):
         lease_module.sweep(tmp_path, mine)
     assert not free.exists()
     assert all(path.exists() for path in (mine, making, held, elsewhere / "lease"))
@@ -109,31 +153,18 @@ def test_only_free_directories_are_swept(tmp_path: Path) -> None:
 def test_a_directory_whose_owner_died_before_it_held_the_lease_is_swept(
     tmp_path: Path, files: tuple[str, ...]
 ) -> None:
-    directory = run_directory(tmp_path, "pytest-sandbox-abandoned")
+    directory = run_directory(tmp_path, "pytest-sandbox-lostowne")
     for name in files:
         (directory / name).touch()
     lease_module.sweep(tmp_path, tmp_path / "mine")
-    young = directory.exists()
-    os.utime(directory, (0, 0))
-    lease_module.sweep(tmp_path, tmp_path / "mine")
-    assert (young, directory.exists()) == (True, False)
+    assert not directory.exists()
 
 
-def test_an_old_directory_with_something_else_in_it_is_not_swept(tmp_path: Path) -> None:
-    directory = run_directory(tmp_path, "pytest-sandbox-notes")
+def test_a_directory_with_other_things_in_it_and_no_lease_is_not_swept(tmp_path: Path) -> None:
+    directory = run_directory(tmp_path, "pytest-sandbox-mynotes1")
     (directory / "notes").touch()
-    os.utime(directory, (0, 0))
     lease_module.sweep(tmp_path, tmp_path / "mine")
     assert (directory / "notes").exists()
-
-
-def test_a_directory_is_removed_with_the_files_of_templates(tmp_path: Path) -> None:
-    directory = run_directory(tmp_path)
-    (directory / "lease").touch()
-    (directory / lease_module.TEMPLATES).mkdir()
-    (directory / lease_module.TEMPLATES / "0123").touch()
-    lease_module.remove(directory)
-    assert not directory.exists()
 
 
 def test_a_lease_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
