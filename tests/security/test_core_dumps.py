@@ -24,14 +24,14 @@ import json, os, resource, signal
 def crash(*limits):
     pid = os.fork()
     if pid == 0:
-        os.chdir("/tmp")
+        os.chdir("/srv")
         for limit in limits:
             resource.setrlimit(resource.RLIMIT_CORE, (limit, limit))
         os.kill(os.getpid(), signal.SIGSEGV)
     status = os.waitpid(pid, 0)[1]
     return [os.WTERMSIG(status), os.WCOREDUMP(status)]
 crashes = [crash(), crash(0), crash(resource.RLIM_INFINITY), crash(4096, 0)]
-print(json.dumps([crashes, os.listdir("/tmp"), resource.getrlimit(resource.RLIMIT_CORE)]))
+print(json.dumps([crashes, os.listdir("/srv"), resource.getrlimit(resource.RLIMIT_CORE)]))
 """
 
 

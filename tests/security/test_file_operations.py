@@ -175,12 +175,12 @@ async def test_opening_what_is_no_file_fails_at_once(task: Task, inside: Inside,
 )
 async def test_names_of_owners_come_from_a_hostile_file(task: Task, trap: str) -> None:
     await shell(
-        task, ": > /tmp/f; " + "; ".join(trap.format(f"/etc/{n}") for n in ("passwd", "group"))
+        task, ": > /srv/f; " + "; ".join(trap.format(f"/etc/{n}") for n in ("passwd", "group"))
     )
 
-    (entry,) = await bounded(task.files.listdir("/tmp"))
+    (entry,) = await bounded(task.files.listdir("/srv"))
 
-    assert (entry.uid, entry.gid, entry.path) == (0, 0, "/tmp/f")
+    assert (entry.uid, entry.gid, entry.path) == (0, 0, "/srv/f")
     assert len(entry.owner) < 100
     await still_works(task)
 
@@ -265,7 +265,7 @@ async def test_a_tar_cannot_make_the_agent_collect_gigabytes(
 async def test_a_very_deep_tree_is_packed_and_removed(task: Task, inside: Inside) -> None:
     code = """
 import json, os
-os.mkdir("/tmp/deep"); os.chdir("/tmp/deep")
+os.mkdir("/srv/deep"); os.chdir("/srv/deep")
 for _ in range(3000):
     os.mkdir("directory"); os.chdir("directory")
 print(json.dumps("made"))
@@ -273,11 +273,11 @@ print(json.dumps("made"))
     assert await inside(code) == "made"
 
     with suppress(OSError):  # a tar of it may be refused; the agent must survive it
-        await bounded(packed(task, "/tmp/deep"))
+        await bounded(packed(task, "/srv/deep"))
     await still_works(task)
-    await bounded(task.files.remove("/tmp/deep", recursive=True))
+    await bounded(task.files.remove("/srv/deep", recursive=True))
 
-    assert await task.files.listdir("/tmp") == []
+    assert await task.files.listdir("/srv") == []
 
 
 async def test_a_very_wide_folder_is_listed(task: Task, inside: Inside) -> None:

@@ -21,8 +21,13 @@ Inside = Callable[..., Awaitable[Any]]
 CHECKOUT = Path(__file__).parents[2]
 #: The running Python environment and the installation that it is made from: these show.
 ENVIRONMENT = sorted({os.path.realpath(path) for path in (sys.prefix, sys.base_prefix)})
+#: What else shows of the machine, at its own path: the package, if it is installed as editable.
+SHOWN = [*ENVIRONMENT, str(CHECKOUT / "pytest_sandbox")]
 #: Below these, an environment shows at another path.
 SCRATCH = ("/tmp", "/var/tmp", "/run", "/dev/shm")
+
+#: Directories that lead there.
+WAY = {str(path) for each in SHOWN for path in (Path(each), *Path(each).parents)}
 
 EXIST = """
 import json, os, sys
@@ -106,17 +111,17 @@ print(json.dumps(found))
 
 
 async def test_homes_are_empty_but_for_the_way_to_python(inside: Inside) -> None:
-    seen = await inside(LIST, json.dumps([["/home", "/root", str(Path.home())], ENVIRONMENT]))
+    seen = await inside(LIST, json.dumps([["/home", "/root", str(Path.home())], SHOWN]))
 
-    way = {str(path) for each in ENVIRONMENT for path in (Path(each), *Path(each).parents)}
-    assert [path for path in seen if path not in way] == []
+    assert [path for path in seen if path not in WAY] == []
 
 
 async def test_folders_for_temporary_files_are_empty(inside: Inside) -> None:
     if sys.base_prefix.startswith(SCRATCH):
         pytest.skip(f"Python itself is installed in {sys.base_prefix}, and shows there")
 
-    assert await inside(LIST, json.dumps([SCRATCH, []])) == ["/run/lock"]
+    seen = await inside(LIST, json.dumps([SCRATCH, SHOWN]))
+    assert [path for path in seen if path not in WAY] == ["/run/lock"]
 
 
 async def test_no_password_hash_shows(inside: Inside) -> None:
@@ -259,8 +264,8 @@ async def test_the_machines_mounts_are_hidden(
 ) -> None:
     code = "import json; print(json.dumps(open('/proc/self/mountinfo').read()))"
     text = await inside(code)
-    # Which are mounted, wherever they are: the package itself may be installed as editable.
-    for path in (*ENVIRONMENT, str(CHECKOUT / "pytest_sandbox")):
+    # Which are mounted, wherever they are.
+    for path in SHOWN:
         text = text.replace(f" {path} ", " ")
     assert "pytest-sandbox-" not in text
     assert str(CHECKOUT) not in text
