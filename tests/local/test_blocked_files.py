@@ -30,7 +30,7 @@ class Gate:
     def __init__(self) -> None:
         self._fd = libc.fanotify_init(FAN_CLASS_CONTENT | FAN_NONBLOCK, os.O_RDONLY)
         if self._fd < 0:
-            pytest.skip(f"the kernel refuses fanotify: {os.strerror(ctypes.get_errno())}")
+            pytest.skip(f"needs root: fanotify: {os.strerror(ctypes.get_errno())}")
         self._open = False
 
     def close_for(self, path: str) -> None:

@@ -4,6 +4,7 @@ The witnesses are a second sandbox, a sandbox of another run, and a program outs
 """
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -27,6 +28,7 @@ SAFE = {
     Mode.ROOT_IDENTITY: OWNED,
     Mode.SUBORDINATE: OWNED,
 }
+ROOT_MODES = (Mode.ROOT_SHIFTED, Mode.ROOT_SHARED, Mode.ROOT_IDENTITY)
 PROCESSES = 40
 
 
@@ -36,6 +38,8 @@ ALL = pytest.mark.parametrize("runs", SAFE, indirect=True, ids=lambda mode: mode
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def runs(request: pytest.FixtureRequest) -> AsyncIterator[list[LocalEngine]]:
     """Two engines of one mode."""
+    if os.geteuid() != 0 and request.param in ROOT_MODES:
+        pytest.skip("needs root")
     engines = [LocalEngine(LocalOptions(mode=request.param)) for _ in range(2)]
     try:
         for engine in engines:

@@ -44,7 +44,7 @@ def pattern() -> Iterator[Callable[[str], None]]:
         try:
             PATTERN.write_text(text)
         except PermissionError:
-            pytest.skip("only root of the machine may say where crashes go")
+            pytest.skip("needs root of the machine, who may say where crashes go")
 
     yield write
     if PATTERN.read_text() != before:
