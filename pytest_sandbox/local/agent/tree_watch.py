@@ -33,6 +33,8 @@ _WANTED = (
     *(inotify.ACCESS, inotify.MODIFY, inotify.ATTRIB, inotify.MOVED_FROM, inotify.MOVED_TO),
     *(inotify.CREATE, inotify.DELETE, inotify.DELETE_SELF),
 )
+#: Errors of a directory that is gone already, or that is a link or closed to us now.
+_GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.ELOOP})
 # Usually they follow each other at once, but other events may come between, and there is no
 # guarantee: inotify(7), "Dealing with rename() events".
 #: Milliseconds that the second half of a rename may take to follow the first.
@@ -176,8 +178,10 @@ class TreeWatch:
             # mends, rather than never: inotify(7), "Limitations and caveats".
             with os.scandir(path) as entries:
                 return [(entry.path, entry.is_dir(follow_symlinks=False)) for entry in entries]
-        except OSError:
-            return []  # gone already, which the watch of the directory above reports
+        except OSError as error:
+            if error.errno not in _GONE:
+                raise
+            return []  # the watch of the directory above reports it
 
     def _add_below(self, path: str) -> None:
         for folder, names, _ in walk_directories(path):
@@ -186,8 +190,8 @@ class TreeWatch:
                 try:
                     self._add(below, inotify.ONLY_DIRECTORIES | inotify.DO_NOT_FOLLOW)
                 except OSError as error:
-                    if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.EACCES):
-                        raise  # those are gone, or links
+                    if error.errno not in _GONE:
+                        raise
 
     def _add(self, path: str, flags: int = 0) -> None:
         self._paths[inotify.add_watch(self._queue, path, sum(_WANTED) | flags)] = path
