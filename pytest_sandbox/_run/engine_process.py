@@ -85,7 +85,7 @@ def launch(directory: Path, arguments: Sequence[str], lock: int) -> tuple[Child,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,
-            env={name: value for name, value in os.environ.items() if name != RUN_VARIABLE},
+            env=_environment(directory),
             cwd=directory,  # `-m` puts it first on sys.path: not the user's directory
             start_new_session=True,  # Ctrl-C is for the tests, which then end the run
             pass_fds=[lock],
@@ -100,6 +100,16 @@ def launch(directory: Path, arguments: Sequence[str], lock: int) -> tuple[Child,
         child.kill()
         child.wait()
         raise
+
+
+def _environment(directory: Path) -> dict[str, str]:
+    """That of the engine process; its directory for temporary files is where the runs are.
+
+    A test may have changed TMPDIR since the run began, and the engine must not show sandboxes where
+    its socket is.
+    """
+    env = {name: value for name, value in os.environ.items() if name != RUN_VARIABLE}
+    return {**env, "TMPDIR": str(directory.parent)}
 
 
 def log_tail(directory: Path) -> str:

@@ -12,16 +12,18 @@ class MountInfo:
         number: its id.
         parent: the id of the mount that it is mounted on.
         device: `st_dev` of the files in it.
+        root: the directory of the file system that shows there.
         path: where it is, below the root of the process that reads the file.
         source: what was mounted; for file systems in memory, any text.
     """
 
-    __slots__ = ("device", "number", "parent", "path", "source")
+    __slots__ = ("device", "number", "parent", "path", "root", "source")
 
     def __init__(self, line: bytes) -> None:
         fields = line.split()
         self.number, self.parent = int(fields[0]), int(fields[1])
         self.device = os.makedev(*map(int, fields[2].split(b":")))
+        self.root = _unescaped(fields[3])
         self.path = _unescaped(fields[4])
         # Any number of optional fields, from the seventh on, end with a hyphen.
         self.source = _unescaped(fields[fields.index(b"-", 6) + 2])

@@ -8,7 +8,7 @@ import tempfile
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from .host_folder import HostFolder, Layer, is_below, mounts_in
+from .host_folder import HostFolder, Layer, is_below, mounts_in, paths_of
 from .project import ProjectRefused, with_project
 from .sources import Sources, find_sources
 from .too_much import refusal
@@ -135,14 +135,20 @@ def _without_temporary_files(
 
     One that is that directory itself is left out.
     """
-    temporary = os.path.realpath(tempfile.gettempdir())
+    paths = paths_of(os.path.realpath(tempfile.gettempdir()))
     for folder in folders:
-        if temporary == folder.source:
+        within = [os.path.relpath(path, folder.source) for path in paths]
+        within = [path for path in within if path.split("/")[0] != ".."]
+        if "." in within:
             left_out[folder.path] = "it is the directory for temporary files (TMPDIR)"
-        elif is_below(temporary, folder.source):
-            hidden = (*folder.hidden, os.path.relpath(temporary, folder.source))
+        elif within:
+            # Not even what else would be kept, as the source of a package: runs appear there later.
+            kept = [
+                each for each in folder.kept if not any(is_below(each, path) for path in within)
+            ]
             layer: Layer = "always" if folder.layer == "always" else "if possible"
-            yield replace(folder, layer=layer, hidden=hidden)
+            hidden = (*folder.hidden, *within)
+            yield replace(folder, layer=layer, hidden=hidden, kept=tuple(kept))
         else:
             yield folder
 

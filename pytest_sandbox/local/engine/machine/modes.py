@@ -106,7 +106,9 @@ async def attempt(
     image = host_image(root=mode in _ROOT, project=options.project)
     factory = Factory(ZygoteLink(mode, options, image, criu), image, options, store)
     try:
+        check_system(image.left_out)
         await factory.zygote.start()
+        check_system(factory.zygote.left_out)
         check_process_bound(factory.zygote)
         trial = await factory.build(TaskSpec())
         await trial.kill()
@@ -120,6 +122,21 @@ async def attempt(
         await asyncio.shield(factory.close())
         raise
     return factory
+
+
+def check_system(left_out: Mapping[str, str]) -> None:
+    """Refuse a mode whose sandboxes would have no programs.
+
+    Args:
+        left_out: folders of the machine that do not show, and why.
+
+    Raises:
+        ModeRefused: `/usr` is one of them.
+    """
+    if "/usr" in left_out:
+        raise ModeRefused(
+            f"/usr cannot show: {left_out['/usr']}", "Set TMPDIR to a directory outside of /usr."
+        )
 
 
 def check_process_bound(zygote: ZygoteLink) -> None:
