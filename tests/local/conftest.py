@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -129,14 +130,21 @@ async def task(engine: LocalEngine) -> AsyncIterator[LocalTask]:
 @pytest_asyncio.fixture(params=Mode, ids=lambda mode: mode.name.lower())
 async def moded(request: pytest.FixtureRequest) -> AsyncIterator[LocalEngine]:
     """An engine in each mode that works here."""
+    async with engine_in(request.param) as engine:
+        yield engine
+
+
+@contextlib.asynccontextmanager
+async def engine_in(mode: Mode) -> AsyncIterator[LocalEngine]:
+    """An engine in a mode; skips the test where that does not work."""
     if os.geteuid() != 0:
         pytest.skip("needs root, who may try every mode")
-    engine = LocalEngine(LocalOptions(mode=request.param))
+    engine = LocalEngine(LocalOptions(mode=mode))
     try:
         info = await engine.start()
     except EngineUnavailable as refusal:
         pytest.skip(f"this machine does not allow it: {refusal}")
-    assert info.mode == request.param.value
+    assert info.mode == mode.value
     yield engine
     await engine.close()
 

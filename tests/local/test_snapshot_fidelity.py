@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
+import pytest_asyncio
 
 from pytest_sandbox.engine import (
     ProcessSpec,
     Snapshot,
     TaskSpec,
 )
-from pytest_sandbox.local import LocalEngine
+from pytest_sandbox.local import LocalEngine, Mode
 from pytest_sandbox.local.engine.task import LocalTask
 
-from .conftest import content, shell
+from .conftest import content, engine_in, shell
 
-pytestmark = pytest.mark.asyncio
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(
+    scope="module", loop_scope="module", params=Mode, ids=lambda mode: mode.name.lower()
+)
+async def moded(request: pytest.FixtureRequest) -> AsyncIterator[LocalEngine]:
+    """One engine in each mode that works here, for all tests of it."""
+    async with engine_in(request.param) as engine:
+        yield engine
+
 
 #: Lists everything below some directories, as JSON; runs inside.
 LIST = r"""
@@ -266,14 +277,16 @@ async def test_a_copy_of_a_changed_copy_is_identical(moded: LocalEngine, way: Wa
     task = await moded.create(TaskSpec())
     await python(task, MAKE)
     for script in (CHANGE, AGAIN, "pass"):
-        task = await moded.create(TaskSpec(image=await way(moded, task)))
+        before, task = task, await moded.create(TaskSpec(image=await way(moded, task)))
+        await before.kill()
         await python(task, script)
     expected, _ = await listing(task)
     copy = await moded.create(TaskSpec(image=await way(moded, task)))
     # Overlayfs gives the names of one file different numbers once it came from a lower layer.
     tree, _ = await listing(copy)
     same_tree(tree, expected)
-    await moded.close()
+    await copy.kill()
+    await task.kill()
 
 
 async def test_directory_snapshots_work_in_every_mode(moded: LocalEngine) -> None:
@@ -288,6 +301,8 @@ async def test_directory_snapshots_work_in_every_mode(moded: LocalEngine) -> Non
     await other.mount("/mnt", again)
     assert await out(other, "cat /mnt/f") == "one\ntwo\n"
     await task.unmount("/srv/b")
+    await other.kill()
+    await task.kill()
 
 
 @pytest.mark.parametrize("way", [in_place, while_busy, at_the_end, through_a_stream])
@@ -300,3 +315,5 @@ async def test_a_copy_of_a_system_is_identical(moded: LocalEngine, way: Way) -> 
     assert len(expected[0]) > 300
     copy = await moded.create(TaskSpec(image=await way(moded, source)))
     same(await listing(copy, "/srv", "/usr/share/perl5"), expected)
+    await copy.kill()
+    await source.kill()
