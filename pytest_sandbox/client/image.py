@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from pytest_sandbox._proto import images_pb2 as pb
 from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
 from pytest_sandbox._proto.extensions_pb2 import ImageForgetRequest
+from pytest_sandbox._shared.type_names import type_name
 
 from .exceptions import InvalidError, UnimplementedError
 
@@ -133,7 +134,7 @@ async def image_id(image: Image, client: BaseClient) -> str:
     if not isinstance(image, Image):
         by_id = isinstance(image, str) and image.startswith("im-")
         meant = f"Image.from_id({image!r})" if by_id else "Image.host() or that of a snapshot"
-        raise InvalidError(f"image={image!r} is a {type(image).__name__}, no Image; give {meant}")
+        raise InvalidError(f"image={image!r} is {type_name(image)}, no Image; give {meant}")
     if image.is_host:
         if image.has_project:
             return await client.ids.get("host image with the project", _host_with_project)

@@ -12,6 +12,7 @@ from pytest_sandbox._proto.common_pb2 import (
 )
 from pytest_sandbox._proto.sandboxes_pb2 import StringMap
 from pytest_sandbox._proto.secrets_pb2 import SecretGetOrCreateRequest, SecretSource
+from pytest_sandbox._shared.type_names import type_name
 
 from .default_client import default_client
 from .exceptions import ConflictError, InvalidError
@@ -189,6 +190,6 @@ def check_secrets(secrets: Collection[Secret] | None) -> Collection[Secret]:
         return secrets
     # Not their values, which may be secret.
     raise InvalidError(
-        f"secrets is a {type(secrets).__name__}, not a list of Secrets, as in "
+        f"secrets is {type_name(secrets)}, not a list of Secrets, as in "
         "secrets=[Secret.from_dict({...})]"
     )

@@ -16,6 +16,7 @@ from pytest_sandbox._shared.checks import (
     is_variable_name,
 )
 from pytest_sandbox._shared.real import files_are_replaced
+from pytest_sandbox._shared.type_names import type_name
 
 from .exceptions import InvalidError, UnimplementedError
 
@@ -47,7 +48,7 @@ def check_command(args: Sequence[object], *, empty: bool = False) -> None:
 def _argument(number: int, arg: object) -> str:
     if not isinstance(arg, str):
         use = f"; use {str(arg)!r}" if isinstance(arg, int | float | os.PathLike) else ""
-        raise InvalidError(f"argument {number} is {arg!r}, a {type(arg).__name__}, not a str{use}")
+        raise InvalidError(f"argument {number} is {arg!r}, {type_name(arg)}, not a str{use}")
     if not is_text(arg):
         raise InvalidError(f"argument {number}, {arg[:80]!r}, has a NUL character in it")
     return arg
@@ -128,7 +129,7 @@ def check_environment(env: Mapping[str, str | None], name: str = "env") -> dict[
         InvalidError: a name or value that an environment variable cannot have.
     """
     if not isinstance(env, dict):
-        raise InvalidError(f"{name} is {env!r}, a {type(env).__name__}, not a dict")
+        raise InvalidError(f"{name} is {env!r}, {type_name(env)}, not a dict")
     present = {
         key: value for key, value in env.items() if value is not None and key != RUN_VARIABLE
     }

@@ -10,6 +10,7 @@ from contextlib import aclosing, suppress
 from typing import IO, TYPE_CHECKING, Any
 
 from pytest_sandbox._shared.directories import make_directories
+from pytest_sandbox._shared.type_names import type_name
 
 from ..exceptions import StdinClosedError
 from ..handles import address, client_at
@@ -83,7 +84,7 @@ class SandboxFilesystem:
         """
         check_order(data, remote_path)
         if not isinstance(data, bytes | bytearray | memoryview):
-            raise TypeError(f"write_bytes() takes bytes, not {data!r}, a {type(data).__name__}")
+            raise TypeError(f"write_bytes() takes bytes, not {data!r}, {type_name(data)}")
         check_path(remote_path, "remote_path")
         await self._tool.write("WriteFile", remote_path, slices(memoryview(data).cast("B")))
 
@@ -99,7 +100,7 @@ class SandboxFilesystem:
         """
         check_order(data, remote_path)
         if not isinstance(data, str):
-            raise TypeError(f"write_text() takes a str, not {data!r}, a {type(data).__name__}")
+            raise TypeError(f"write_text() takes a str, not {data!r}, {type_name(data)}")
         await self.write_bytes.core(data.encode(), remote_path)
 
     @dual

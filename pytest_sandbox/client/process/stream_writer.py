@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._shared.pickling import Unpicklable
+from pytest_sandbox._shared.type_names import type_name
 
 from ..transport.dual import dual
 
@@ -57,7 +58,7 @@ class StreamWriter(Unpicklable):
         if isinstance(data, str):
             data = data.encode()
         elif not isinstance(data, bytes | bytearray | memoryview):
-            raise TypeError(f"write() takes bytes or str, not {data!r}, a {type(data).__name__}")
+            raise TypeError(f"write() takes bytes or str, not {data!r}, {type_name(data)}")
         data = bytes(data)
         unconfirmed = self._unconfirmed
         size = len(data) + len(self._buffer) + (len(unconfirmed[0]) if unconfirmed else 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_sandbox._shared.async_tasks import background, finish
+from pytest_sandbox._shared.type_names import type_name
 
 from ..exceptions import InvalidError
 from ..process.command import Command
@@ -131,7 +132,7 @@ class CommandMethods:
         """
         given = input.encode() if isinstance(input, str) else input or b""
         if not isinstance(given, bytes | bytearray | memoryview):
-            raise InvalidError(f"input is {input!r}, a {type(input).__name__}, not a str or bytes")
+            raise InvalidError(f"input is {input!r}, {type_name(input)}, not a str or bytes")
         command = self._command(args, timeout=timeout, workdir=workdir, env=env, secrets=secrets)
         starting = command.start(self._client, self._task, wait=False)
         execution = await finish(starting, Execution.kill)

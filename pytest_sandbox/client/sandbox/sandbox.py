@@ -16,6 +16,7 @@ from pytest_sandbox._proto.sandboxes_pb2 import (
 )
 from pytest_sandbox._shared.async_tasks import finish
 from pytest_sandbox._shared.command_text import short_command_text
+from pytest_sandbox._shared.type_names import type_name
 
 from ..default_client import default_client
 from ..exceptions import InvalidError
@@ -211,7 +212,7 @@ class Sandbox(
         """
         if not isinstance(snapshot, SandboxSnapshot):
             raise InvalidError(
-                f"{snapshot!r} is a {type(snapshot).__name__}, no SandboxSnapshot; give what "
+                f"{snapshot!r} is {type_name(snapshot)}, no SandboxSnapshot; give what "
                 "_experimental_snapshot() or SandboxSnapshot.from_id() returned"
             )
         if name is not None and name != KEEP_NAME:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_sandbox._proto.common_pb2 import VolumeMount
 from pytest_sandbox._shared.checks import is_text
+from pytest_sandbox._shared.type_names import type_name
 
 from ..exceptions import InvalidError
 from ..volume import Volume
@@ -54,7 +55,7 @@ def check_volumes(volumes: Mapping[str | os.PathLike[str], Volume]) -> dict[str,
         InvalidError: a path or a volume that cannot be mounted.
     """
     if not isinstance(volumes, dict):
-        raise InvalidError(f"volumes={volumes!r} is a {type(volumes).__name__}, not a dict")
+        raise InvalidError(f"volumes={volumes!r} is {type_name(volumes)}, not a dict")
     checked: dict[str, Volume] = {}
     for given, volume in volumes.items():
         path = _checked_path(given)

@@ -203,7 +203,7 @@ def test_a_failure_shows_the_last_lines() -> None:
 
 def test_input_that_is_no_text(sandbox: Sandbox) -> None:
     run: Any = sandbox.run
-    with pytest.raises(Invalid, match="input is 5, a int, not a str or bytes"):
+    with pytest.raises(Invalid, match="input is 5, an int, not a str or bytes"):
         run("cat", input=5)
     assert run("cat", input=bytearray(b"hi")).stdout == "hi"
 

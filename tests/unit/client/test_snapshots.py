@@ -225,7 +225,7 @@ def test_what_is_no_image_is_refused_and_its_id_told_how_to_become_one(
     for call in refused:
         with pytest.raises(exceptions.InvalidError, match=r"a str, no Image; .*from_id\('im-1'\)"):
             call("im-1")
-        with pytest.raises(exceptions.InvalidError, match=r"image=7 is a int.* Image\.host\(\)"):
+        with pytest.raises(exceptions.InvalidError, match=r"image=7 is an int.* Image\.host\(\)"):
             call(7)
     with pytest.raises(exceptions.InvalidError, match="'sn-1' is a str, no SandboxSnapshot"):
         Sandbox._experimental_from_snapshot("sn-1")  # type: ignore[arg-type]

@@ -184,7 +184,7 @@ def test_a_tunnel_is_what_modal_has() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"encrypted_ports": 80}, "encrypted_ports=80 is a int, not a list"),
+        ({"encrypted_ports": 80}, "encrypted_ports=80 is an int, not a list"),
         ({"h2_ports": ["80"]}, "'80' is not a port"),
         ({"unencrypted_ports": [0]}, "0 is not a port"),
         ({"unencrypted_ports": [True]}, "True is not a port"),

@@ -47,7 +47,7 @@ def sandbox(offline: Client) -> Sandbox:
 
 COMMANDS = [
     ((b"bytes",), "argument 0 is b'bytes', a bytes"),
-    (("echo", 3), "argument 1 is 3, a int"),
+    (("echo", 3), "argument 1 is 3, an int"),
     (("echo", None), "argument 1 is None"),
     (("echo", "a\0b"), "NUL"),
     (("x" * (2**16 + 1),), "65537 bytes"),
