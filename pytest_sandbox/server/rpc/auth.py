@@ -12,17 +12,17 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import jwt
 from grpclib import GRPCError, Status
 
 from pytest_sandbox.engine import Clock
+
+from . import web_token
 
 #: Seconds that a token of the command router is valid. It is long because clients of Modal before
 #: 1.3 ask again and again once their token is about to expire.
 ROUTER_TOKEN_LIFETIME = 24 * 3600
 #: The most tokens that are remembered as valid; the signature of any other is checked.
-KNOWN_TOKENS = 10_000
-_ALGORITHM = "HS256"
+KNOWN_TOKENS = 1000
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class RouterTokens:
         return self._sign({"exp": int(self._clock.now() + ROUTER_TOKEN_LIFETIME)})
 
     def _sign(self, claims: dict[str, object]) -> str:
-        return jwt.encode(claims, self._key, _ALGORITHM)
+        return web_token.encode(claims, self._key)
 
     def check(self, authorization: str | None) -> str:
         """The task that the bearer may command.
@@ -90,17 +90,15 @@ class RouterTokens:
 
     def _decode(self, token: str) -> str:
         try:
-            claims = jwt.decode(
-                token,
-                self._key,
-                [_ALGORITHM],
-                options={"require": ["exp", "task_id"], "verify_exp": False},
-            )
-            if claims["exp"] <= self._clock.now():
-                raise jwt.ExpiredSignatureError("Signature has expired")
-        except jwt.InvalidTokenError as error:
+            claims = web_token.decode(token, self._key)
+        except ValueError as error:
             raise _unauthenticated(f"not a valid token of the command router: {error}") from None
-        return str(claims["task_id"])
+        expiry, task_id = claims.get("exp"), claims.get("task_id")
+        if not isinstance(expiry, int) or expiry <= self._clock.now():
+            raise _unauthenticated("the token of the command router has expired: ask for another")
+        if not isinstance(task_id, str):
+            raise _unauthenticated("not a token of the command router: it has no task_id")
+        return task_id
 
 
 @dataclass(frozen=True)

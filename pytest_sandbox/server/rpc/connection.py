@@ -76,7 +76,7 @@ class ServedProtocol(H2Protocol):
             self.handler.close()
             transport.abort()
             return
-        connection = H2Connection(config=self.h2_config)
+        connection = _Frames(config=self.h2_config)
         connection.initiate_connection()
         window = connection.local_settings.initial_window_size
         if more := self.config.http2_connection_window_size - window:
@@ -106,6 +106,12 @@ class ServedProtocol(H2Protocol):
             cast("_Connection", self.connection).let_in()
             super().connection_lost(exc)
         del self._receive  # refers to this
+
+
+class _Frames(H2Connection):
+    """Remembers fewer calls that have ended, in case that more of them comes: h2 does 65,536."""
+
+    MAX_CLOSED_STREAMS = 4096
 
 
 class CallTasks(Handler):

@@ -268,7 +268,7 @@ def test_router_tokens_live_an_hour_or_more_and_only_their_own_process_accepts_t
     clock = SystemClock()
     ours, theirs = RouterTokens(clock), RouterTokens(clock)
     token = ours.issue("ta-1")
-    claims = jwt.decode(token, options={"verify_signature": False})
+    claims = jwt.decode(token, ours._key, ["HS256"])
     assert claims["exp"] - time.time() > 3600
     assert ours.check(f"Bearer {token}") == "ta-1"
     monkeypatch.setattr("pytest_sandbox.server.rpc.auth.KNOWN_TOKENS", 1)
@@ -298,6 +298,42 @@ def test_a_session_token_opens_no_task() -> None:
     tokens = RouterTokens(SystemClock())
     with refused(Status.UNAUTHENTICATED, "task_id"):
         tokens.check(f"Bearer {tokens.session()}")
+
+
+@pytest.mark.asyncio
+async def test_a_call_with_an_expired_token_is_refused(server: Harness) -> None:
+    sandbox = await server.create("hang")
+    command = await server.exec(sandbox, "cat")
+    await server.clock.advance(ROUTER_TOKEN_LIFETIME - 1)
+    poll = router_pb2.TaskExecPollRequest(task_id=sandbox.task_id, exec_id=command)
+    await server.router.TaskExecPoll(poll, metadata=sandbox.auth)
+    await server.clock.advance(1)
+    with refused(Status.UNAUTHENTICATED, "expired"):
+        await server.router.TaskExecPoll(poll, metadata=sandbox.auth)
+    with refused(Status.UNAUTHENTICATED, "expired"):
+        await server.exec(sandbox, "cat")
+
+
+@pytest.mark.parametrize("part", [0, 1, 2])
+def test_a_token_that_was_changed_is_refused(part: int) -> None:
+    tokens = RouterTokens(SystemClock())
+    parts = tokens.issue("ta-1").split(".")
+    parts[part] = ("A" if parts[part][0] != "A" else "B") + parts[part][1:]
+    with refused(Status.UNAUTHENTICATED, "not a valid token"):
+        tokens.check("Bearer " + ".".join(parts))
+
+
+@pytest.mark.parametrize("token", ["", "x", "..", "a.b.c", "é.é.é", "\ud800"])
+def test_what_is_no_token_is_refused(token: str) -> None:
+    with refused(Status.UNAUTHENTICATED, "not a valid token"):
+        RouterTokens(SystemClock()).check(f"Bearer {token}")
+
+
+def test_a_token_of_another_implementation_is_accepted() -> None:
+    clock = SystemClock()
+    tokens = RouterTokens(clock)
+    claims = {"task_id": "ta-1", "exp": int(clock.now()) + 60}
+    assert tokens.check(f"Bearer {jwt.encode(claims, tokens._key, 'HS256')}") == "ta-1"
 
 
 # Idempotency
