@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -256,3 +257,30 @@ def test_the_probe_of_an_ordinary_user_says_what_is_missing() -> None:
     cgroups = [found for found in json.loads(findings) if found["name"] == "cgroups"]
     (limits,) = [found for found in cgroups if "memory" in found["detail"].partition(":")[0]]
     assert "can use all of the machine's memory" in limits["consequence"]
+
+
+#: Runs a command as root of a user namespace, as a container has one in Kubernetes with
+#: `hostUsers: false` and in Podman without root: without the right to mount outside of it.
+IN_USER_NAMESPACE = """
+import os, sys
+from pytest_sandbox.local.kernel import caps, idmap, namespaces
+namespaces.enter(idmap.namespace(100000, 65536), namespaces.CLONE_NEWUSER)
+idmap.become_root()
+caps.drop(caps.to_drop())
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+@needs_root
+def test_root_of_a_container_with_ids_of_its_own_has_several_users_inside() -> None:
+    python = python_of_everybody()
+    code = "from pytest_sandbox.local import probe; print(probe().mode)"
+    done = subprocess.run(
+        [sys.executable, "-c", IN_USER_NAMESPACE, python, "-c", code],
+        capture_output=True,
+        text=True,
+        env=their_env(),
+        cwd="/",
+        check=False,
+    )
+    assert done.stdout == f"{Mode.SUBORDINATE.value}\n", done

@@ -15,7 +15,7 @@ import stat
 import subprocess
 from dataclasses import dataclass
 
-from ...kernel.idmap import COUNT
+from ...kernel.idmap import COUNT, write_map
 from ...options import Mode
 
 #: The first that useradd gives: SUB_UID_MIN of login.defs(5).
@@ -123,8 +123,10 @@ def _give_own(pid: int) -> None:
 
 def _give_all(pid: int) -> None:
     """For root of a container with ids of its own: of the machine's, the zygote maps others."""
-    _write(pid, "uid_map", f"0 0 {COUNT}")
-    _write(pid, "gid_map", f"0 0 {COUNT}")
+    try:
+        write_map(pid, 0, COUNT)
+    except OSError as error:
+        raise _not_mapped(error) from error
 
 
 def _give_subordinate(pid: int) -> None:
@@ -177,5 +179,9 @@ def _write(pid: int, name: str, text: str) -> None:
         with open(f"/proc/{pid}/{name}", "w") as file:
             file.write(text)
     except OSError as error:
-        reason = f"/proc/PID/{name}: {error.strerror}"
-        raise IdsRefused(reason, "allow user namespaces for this user") from error
+        raise _not_mapped(error) from error
+
+
+def _not_mapped(error: OSError) -> IdsRefused:
+    reason = f"/proc/PID/uid_map or gid_map: {error.strerror}"
+    return IdsRefused(reason, "allow user namespaces for this user")
