@@ -114,8 +114,11 @@ class _HostTarget(DiskTarget):
         """Make another name of a file; leave out that of a pipe."""
         if source in self._left_out:
             self._left_out.add((*self._entered, name))
-        else:
+            return
+        try:
             super().hard_link(name, member, source)
+        except FileNotFoundError:  # also a directory on the way to it
+            raise _missing(member) from None
 
     def special(self, name: str, member: Member) -> None:
         """Leave out a pipe: nothing here is at its other end. Refuse a device."""
@@ -130,3 +133,7 @@ class _HostTarget(DiskTarget):
         mask = 0o7777 if member.kind is MemberKind.DIRECTORY else self._file_mode
         os.fchmod(fd, member.mode & mask)
         os.utime(fd, ns=(member.mtime_ns, member.mtime_ns))
+
+
+def _missing(member: Member) -> TarError:
+    return TarError(f"{member.name!r} is a hard link to {member.target!r}, which is not in the tar")
