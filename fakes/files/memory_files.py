@@ -7,7 +7,7 @@ import stat
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
-from pytest_sandbox._shared.checks import is_absolute_path
+from pytest_sandbox._shared.checks import is_absolute_path, is_root
 from pytest_sandbox.engine import (
     Entry,
     EntryKind,
@@ -162,6 +162,8 @@ class MemoryFiles(Files):
     async def remove(self, path: str, *, recursive: bool = False) -> None:
         """Remove a file, a link (never its target), or a directory: empty, unless `recursive`."""
         self._check(path)
+        if is_root(path):
+            fail(errno.EBUSY, path)
         node = self._fs.node(path, follow=False)
         if not isinstance(self._fs.inode(node), Directory):
             self._fs.unlink(path)

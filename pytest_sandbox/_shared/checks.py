@@ -5,6 +5,7 @@ Each part raises an error of its own kind, and words it for its own callers.
 
 from __future__ import annotations
 
+import posixpath
 import re
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,11 @@ def is_variable_name(name: object) -> TypeGuard[str]:
 def is_absolute_path(path: object) -> TypeGuard[str]:
     """Whether a value is an absolute path."""
     return is_text(path) and path.startswith("/")
+
+
+def is_root(path: str) -> bool:
+    """Whether an absolute path is the root, in whichever way it is written."""
+    return posixpath.normpath(path).strip("/") == ""
 
 
 def argument_bytes(argv: Sequence[str]) -> int:

@@ -59,7 +59,10 @@ class Files(ABC):
 
     @abstractmethod
     async def remove(self, path: str, *, recursive: bool = False) -> None:
-        """Remove a file, a link (never its target), or a directory: empty, unless `recursive`."""
+        """Remove a file, a link (never its target), or a directory: empty, unless `recursive`.
+
+        The root cannot be removed, nor what is in it by that: `EBUSY`.
+        """
 
     @abstractmethod
     async def replace(self, source: str, target: str) -> None:

@@ -197,6 +197,23 @@ def test_a_directory_is_no_file(sandbox: Sandbox) -> None:
         sandbox.filesystem.write_text("x", "/tmp")
 
 
+def test_a_file_of_the_kernel_is_not_replaced_and_exists(sandbox: Sandbox) -> None:
+    with pytest.raises(PermissionError, match="takes no new files") as caught:
+        sandbox.filesystem.write_text("x", "/proc/sys/kernel/hostname")
+
+    assert caught.value.filename == "/proc/sys/kernel/hostname"
+
+
+@pytest.mark.parametrize("path", ["/", "//", "/srv/.."])
+def test_the_root_is_not_removed(sandbox: Sandbox, path: str) -> None:
+    sandbox.filesystem.write_text("x", "/srv/file")
+
+    with pytest.raises(OSError, match="busy"):
+        sandbox.filesystem.remove(path, recursive=True)
+
+    assert sandbox.filesystem.read_text("/srv/file") == "x"
+
+
 def test_a_file_is_no_directory(sandbox: Sandbox) -> None:
     sandbox.filesystem.write_text("x", "/tmp/file")
     for call in (

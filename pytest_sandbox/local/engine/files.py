@@ -7,7 +7,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from pytest_sandbox._shared.checks import is_absolute_path
+from pytest_sandbox._shared.checks import is_absolute_path, is_root
 from pytest_sandbox.engine import Entry, EntryKind, Files, OpenFile, WatchEvent, WatchKind
 
 from ..protocol.agent import (
@@ -94,6 +94,8 @@ class LocalFiles(Files):
     async def remove(self, path: str, *, recursive: bool = False) -> None:
         """Remove a name, and all below it if `recursive`."""
         check_path(path)
+        if is_root(path):  # before all else in it is removed
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), path)
         if not recursive:
             await self._link.request(RemoveRequest(path=path), Succeeded)
             return

@@ -112,9 +112,20 @@ class _Tool:
         except BaseException as error:
             with suppress(OSError, TaskEnded):
                 await self._files.remove(part)
+            if isinstance(error, FileNotFoundError) and await self._exists(path):
+                # As below /proc: the kernel says that the new name does not exist.
+                text = "its directory takes no new files"
+                raise OSError(errno.EACCES, text, path) from error
             if isinstance(error, OSError):
                 raise OSError(error.errno, error.strerror, path) from error
             raise
+
+    async def _exists(self, path: str) -> bool:
+        try:
+            await self._files.stat(path)
+        except (OSError, TaskEnded):
+            return False
+        return True
 
     async def _write_part(self, part: str, mode: int) -> None:
         file = await self._files.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)

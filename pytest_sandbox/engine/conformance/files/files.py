@@ -1,6 +1,6 @@
 """Checks of paths: describing, listing, making and removing what they name."""
 
-from errno import EEXIST, EINVAL, EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, ENOTEMPTY
+from errno import EBUSY, EEXIST, EINVAL, EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, ENOTEMPTY
 from stat import S_IMODE, S_ISDIR, S_ISLNK, S_ISREG
 
 from ... import Engine, Entry, EntryKind
@@ -243,6 +243,8 @@ async def check_remove_errors(engine: Engine) -> None:
                 (ENOENT, "/missing/x"),
                 (ENOTDIR, "/tmp/f/x"),
                 (ENAMETOOLONG, "/tmp/" + "x" * 256),
+                (EBUSY, "/"),
+                (EBUSY, "/tmp/.."),
             ):
                 call = task.files.remove(path, recursive=recursive)
                 error = await fails(number, call, f"remove({path[:40]!r}, recursive={recursive})")
