@@ -22,6 +22,7 @@ from ..process.output import STDERR, STDOUT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
+    from types import TracebackType
 
     from ..base_client import BaseClient
     from ..process.execution import Execution
@@ -75,7 +76,7 @@ class FilesystemTool:
     ) -> AsyncGenerator[bytes, None]:
         """Run an operation, and give what it prints as it comes; raises at the end if it failed."""
         async with (
-            self._running(operation, path, **parameters) as execution,
+            _Running(self, operation, path, parameters) as execution,
             contextlib.aclosing(execution.output(STDOUT).chunks()) as output,
         ):
             async for chunk in output:
@@ -85,26 +86,10 @@ class FilesystemTool:
         self, operation: str, path: str, content: AsyncIterator[bytes], **parameters: object
     ) -> None:
         """Run an operation that reads standard input."""
-        async with self._running(operation, path, **parameters) as execution:
+        async with _Running(self, operation, path, parameters) as execution:
             # If it ended early, its exit code says why.
             with contextlib.suppress(e.StdinClosedError):
                 await send(execution, content)
-
-    @contextlib.asynccontextmanager
-    async def _running(
-        self, operation: str, path: str, **parameters: object
-    ) -> AsyncGenerator[Execution, None]:
-        """Start an operation, and wait for its end after the block; give it up if that fails."""
-        execution = await self.start(operation, path, **parameters)
-        ending = background(self.end(execution, operation, path))
-        try:
-            yield execution
-            await ending
-        except BaseException:
-            background(_give_up(execution))
-            raise
-        finally:
-            await cancel_and_wait(ending)
 
     async def start(self, operation: str, path: str, **parameters: object) -> Execution:
         """Start an operation; calls about it may be made at once."""
@@ -116,6 +101,43 @@ class FilesystemTool:
         code = await execution.wait()
         if code != 0:
             raise _failure(operation, path, code, await whole(execution, STDERR))
+
+
+class _Running:
+    """An operation that is started, and whose end is waited for after the block.
+
+    It is given up if either fails. A class, for of a generator the frames of `contextlib` would
+    show in tracebacks.
+    """
+
+    def __init__(
+        self, tool: FilesystemTool, operation: str, path: str, parameters: dict[str, object]
+    ) -> None:
+        self._tool = tool
+        self._operation = operation
+        self._path = path
+        self._parameters = parameters
+
+    async def __aenter__(self) -> Execution:
+        self._execution = await self._tool.start(self._operation, self._path, **self._parameters)
+        self._ending = background(self._tool.end(self._execution, self._operation, self._path))
+        return self._execution
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        ended = False
+        try:
+            if error is None:
+                await self._ending
+                ended = True
+        finally:
+            if not ended:
+                background(_give_up(self._execution))
+            await cancel_and_wait(self._ending)
 
 
 async def _give_up(execution: Execution) -> None:
