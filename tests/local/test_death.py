@@ -26,7 +26,7 @@ from pytest_sandbox.engine import (
 from pytest_sandbox.local import LocalEngine
 from pytest_sandbox.local.engine.links import agent_link
 
-from .conftest import content, is_running, processes, shell, until
+from .conftest import content, is_running, needs_root, processes, shell, until
 
 BUSY = """
 trap '' TERM HUP INT
@@ -166,6 +166,7 @@ asyncio.run(main())
 """
 
 
+@needs_root
 def test_a_zygote_killed_while_it_makes_a_sandbox_leaves_none() -> None:
     """Its death comes before the sandbox could ask the kernel to be told of it."""
     engine = subprocess.Popen([sys.executable, "-c", CREATING], stdout=subprocess.PIPE)

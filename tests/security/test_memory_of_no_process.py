@@ -42,6 +42,8 @@ all_kinds = pytest.mark.parametrize("kind", ["segments", "memfds", "files"])
 
 
 async def started(options: LocalOptions) -> LocalEngine:
+    if os.geteuid() != 0 and options.mode is not None and options.mode.name.startswith("ROOT"):
+        pytest.skip("needs root")
     engine = LocalEngine(options)
     try:
         await engine.start()
