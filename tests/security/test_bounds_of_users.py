@@ -107,7 +107,8 @@ async def test_a_sandbox_cannot_use_up_what_is_counted_for_a_user(
         await task.kill()
 
 
-@ALL
+# In other modes that would take them from other tests, too.
+@pytest.mark.parametrize("runs", [Mode.ROOT_SHIFTED], indirect=True, ids=lambda mode: mode.name)
 async def test_what_its_programs_used_up_a_sandbox_is_told(
     runs: list[LocalEngine], exhaust: Callable[..., Awaitable[int]]
 ) -> None:
