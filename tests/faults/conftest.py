@@ -99,11 +99,13 @@ class Machine:
 
     def kept(self) -> int:
         """Bytes in files without a name: output, for readers to come."""
-        paths = [
-            f"/proc/{self.server.pid}/fd/{n}" for n in os.listdir(f"/proc/{self.server.pid}/fd")
-        ]
-        files = [os.stat(path) for path in paths if os.readlink(path).endswith(" (deleted)")]
-        return sum(file.st_blocks * 512 for file in files)
+        blocks = 0
+        for name in os.listdir(f"/proc/{self.server.pid}/fd"):
+            path = f"/proc/{self.server.pid}/fd/{name}"
+            with contextlib.suppress(FileNotFoundError):  # closed since
+                if os.readlink(path).endswith(" (deleted)"):
+                    blocks += os.stat(path).st_blocks
+        return blocks * 512
 
     def resident(self, pid: int) -> int:
         """Bytes of memory that a process had at most since `forget_peak`."""

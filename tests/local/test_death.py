@@ -425,7 +425,10 @@ async def test_a_closed_engine_leaves_no_process_mount_or_descriptor() -> None:
     assert not processes_of(zygote)
     assert children(os.getpid()) == others
     assert mounted() == mounts
-    assert sorted(os.listdir("/proc/self/fd")) == sorted(descriptors)
+    until(
+        lambda: sorted(os.listdir("/proc/self/fd")) == sorted(descriptors),
+        "threads have closed all descriptors",
+    )
 
 
 @pytest.mark.asyncio
