@@ -314,7 +314,6 @@ touch -- -x
 truncate --size=3 -- a
 ln -s -- a new
 mv -- -n new
-cp -r d d/new
 mkdir -pm 700 d new
 printf %b|%x|%#o|%5.3d| \101\x41 -1 8 7
 echo -e \101\0101\x41\c

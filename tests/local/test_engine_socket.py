@@ -1,12 +1,14 @@
 """The engine's socket serves no program of a sandbox or container that got at it by mistake."""
 
 import asyncio
+import gc
 import os
 import socket
 import struct
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -67,6 +69,10 @@ async def stop(listeners: Listeners, path: Path) -> None:
     listeners.close()
     while is_in_use(path):  # noqa: ASYNC110 - no event tells
         await asyncio.sleep(0)
+    with warnings.catch_warnings():
+        # asyncio may drop the socket of a connection that it was just about to take.
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 def is_in_use(path: Path) -> bool:
