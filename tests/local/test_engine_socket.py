@@ -70,7 +70,7 @@ async def stop(listeners: Listeners, path: Path) -> None:
     while is_in_use(path):  # noqa: ASYNC110 - no event tells
         await asyncio.sleep(0)
     with warnings.catch_warnings():
-        # asyncio may drop the socket of a connection that it was just about to take.
+        # Under load, a socket of the server is sometimes collected unclosed; which is not known.
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
 

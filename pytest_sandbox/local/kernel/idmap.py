@@ -17,7 +17,7 @@ from .namespaces import CLONE_NEWUSER
 
 #: Ids in a sandbox: enough for every system account and `nobody` (65534).
 COUNT = 65536
-#: First id of the machine that a shifted sandbox uses: above what useradd gives to people's
+#: First id of the machine that sandboxes with shared ids use: above what useradd gives to people's
 #: subordinate ranges, within what systemd keeps for containers (its UIDS-GIDS document).
 SHIFT = 0x6FFF0000
 

@@ -1,7 +1,8 @@
 """The stage: the zygote's own small root, from which the filesystem of each sandbox is made.
 
-`_mounts` says what is where. Once it stands, nothing else of the machine can be reached by path
-from the zygote, and a sandbox copies a mount namespace of a dozen mounts instead of the machine's.
+`filesystem/root_mounts` says what is where. Once it stands, nothing else of the machine can be
+reached by path from the zygote, and a sandbox copies a mount namespace of a dozen mounts instead of
+the machine's.
 """
 
 from __future__ import annotations
