@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -98,7 +101,7 @@ def python_of_everybody() -> str:
         check = [*as_somebody(), path, "-c", code]
         if subprocess.run(check, capture_output=True, env=their_env(), cwd="/").returncode == 0:
             return path
-    pytest.skip("needs an ordinary user: no Python here that one may run")
+    pytest.skip("no Python here that an ordinary user may run")
 
 
 def as_somebody() -> list[str]:
@@ -108,8 +111,23 @@ def as_somebody() -> list[str]:
 
 
 def their_env() -> dict[str, str]:
-    root = os.path.dirname(os.path.dirname(os.path.abspath(pytest_sandbox.__file__)))
-    return {"PATH": os.environ["PATH"], "PYTHONPATH": root, "PYTHONDONTWRITEBYTECODE": "1"}
+    return {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": package_of_everybody(),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+
+@functools.cache
+def package_of_everybody() -> str:
+    """A directory with a copy of our package: a checkout may be in a home that is closed."""
+    folder = tempfile.mkdtemp(prefix="package-", dir="/tmp")
+    atexit.register(shutil.rmtree, folder)
+    os.chmod(folder, 0o755)
+    package = os.path.dirname(pytest_sandbox.__file__)
+    target = os.path.join(folder, "pytest_sandbox")
+    shutil.copytree(package, target, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
