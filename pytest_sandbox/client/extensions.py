@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_sandbox._proto import extensions_pb2 as pb
 from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
-from pytest_sandbox._shared.async_tasks import finish
 
 from .image import Image, forget_image, image_id
 from .memory_snapshot import SandboxSnapshot, forget_snapshot
 from .transport.dual import dual
 from .transport.portal import portal
+from .transport.portal_call import delivered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,7 +83,7 @@ class Extensions:
             ResourceExhaustedError: there is no room, and every stored snapshot is in use.
             UnimplementedError: the engine takes no snapshots of files.
         """
-        return await finish(self._ended(sandbox), self.forget_image.core)
+        return await delivered(self._ended(sandbox), self.forget_image.core)
 
     async def _ended(self, sandbox: Sandbox) -> Image:
         request = pb.SandboxSnapshotEndRequest(sandbox_id=sandbox.object_id)
@@ -119,7 +119,7 @@ class Extensions:
         Raises:
             ResourceExhaustedError: the engine has no room for it.
         """
-        return await finish(self._recalled(key), self._let_go)
+        return await delivered(self._recalled(key), self._let_go)
 
     async def _recalled(self, key: str) -> Image | None:
         request = pb.ImageRecallRequest(key=key)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from ..transport.portal import arrival, portal
+from ..transport.portal import portal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -67,7 +67,7 @@ async def read_aio(
     """The same, awaited."""
     pending = PendingRead()
     try:
-        await arrival(portal().submit(lambda: fetch(pending)))
+        await portal().run_aio(lambda: fetch(pending))
         return pending.take(decode)
     finally:
         pending.over = True

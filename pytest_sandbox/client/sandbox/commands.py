@@ -16,6 +16,7 @@ from ..process.method_types import ExecMethod, RunMethod
 from ..process.stream_type import StreamType
 from ..secret import Secret, check_secrets
 from ..transport.dual import overloaded
+from ..transport.portal_call import delivered
 from ..validation import check_command, check_environment, check_seconds, check_workdir, refuse
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class CommandMethods:
             pty=pty,
         )
         return ContainerProcess(
-            await finish(command.start(self._client, self._task), Execution.kill),
+            await delivered(command.start(self._client, self._task), Execution.kill),
             args=command.args,
             text=text,
             by_line=bufsize == 1,

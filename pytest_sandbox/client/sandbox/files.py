@@ -8,7 +8,6 @@ from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pytest_sandbox._shared.async_tasks import finish
 from pytest_sandbox._shared.directories import make_directories
 
 from ..files.bridge import read_by, written
@@ -21,6 +20,7 @@ from ..files.tool import FilesystemTool
 from ..files.unpack import unpack
 from ..process.method_types import OpenMethod
 from ..transport.dual import dual, dual_iterator, overloaded
+from ..transport.portal_call import delivered
 from ..validation import check_any_path, check_path, check_real_files
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class FileMethods:
             ValueError: the mode is none.
         """
         file = RemoteFile(self._files, check_any_path(path), mode)
-        return FileIO[Any](await finish(file.open(), RemoteFile.close))
+        return FileIO[Any](await delivered(file.open(), RemoteFile.close))
 
     open = overloaded[OpenMethod](_open)
 

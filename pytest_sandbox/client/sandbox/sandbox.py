@@ -14,7 +14,6 @@ from pytest_sandbox._proto.sandboxes_pb2 import (
     SandboxTagsGetRequest,
     SandboxTagsSetRequest,
 )
-from pytest_sandbox._shared.async_tasks import finish
 from pytest_sandbox._shared.command_text import short_command_text
 from pytest_sandbox._shared.type_names import type_name
 
@@ -28,6 +27,7 @@ from ..process.stream_reader import StreamReader
 from ..process.stream_writer import StreamWriter
 from ..process.task_calls import TaskCalls
 from ..transport.dual import Dual, dual, dual_function, dual_iterator_function
+from ..transport.portal_call import delivered
 from ..validation import check_name, refuse
 from .commands import CommandMethods
 from .files import FileMethods
@@ -54,7 +54,7 @@ def _creating(define: Callable[P, Coroutine[Any, Any, Specification]]) -> Dual[P
 
     @functools.wraps(define, assigned=("__doc__",))
     async def create(*args: P.args, **kwargs: P.kwargs) -> Sandbox:
-        return await finish(_created(await define(*args, **kwargs)), _end)
+        return await delivered(_created(await define(*args, **kwargs)), _end)
 
     create.__qualname__ = "Sandbox.create"
     signature = inspect.signature(define).replace(return_annotation="Sandbox")
@@ -217,7 +217,7 @@ class Sandbox(
             )
         if name is not None and name != KEEP_NAME:
             check_name(name, "Sandbox")
-        return await finish(_restored(client or snapshot.client, snapshot, name), _end)
+        return await delivered(_restored(client or snapshot.client, snapshot, name), _end)
 
     # Its streams, id and tags
 

@@ -11,7 +11,7 @@ from pytest_sandbox._proto import extensions_pb2, router_pb2
 from pytest_sandbox._proto import snapshots_pb2 as pb
 from pytest_sandbox._proto.common_pb2 import GenericResult
 from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
-from pytest_sandbox._shared.async_tasks import finish, within
+from pytest_sandbox._shared.async_tasks import within
 
 from ..exceptions import Error, ExecutionError
 from ..exceptions import TimeoutError as ModalTimeoutError
@@ -19,6 +19,7 @@ from ..image import Image, forget_image, image_id
 from ..memory_snapshot import SandboxSnapshot, forget_snapshot, taken
 from ..transport.calls import TIMEOUT
 from ..transport.dual import dual
+from ..transport.portal_call import delivered
 from ..validation import check_path, check_seconds, refuse
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class SnapshotMethods:
             UnimplementedError: the engine takes no snapshots of files.
         """
         check_seconds("timeout", timeout)
-        return await finish(self._filesystem_snapshot(timeout), self._forget)
+        return await delivered(self._filesystem_snapshot(timeout), self._forget)
 
     async def _filesystem_snapshot(self, timeout: int) -> Image:
         response = await self._client.calls.control(
@@ -105,7 +106,7 @@ class SnapshotMethods:
             snapshot_id=str(uuid.uuid4()),
             ttl_seconds=-1 if ttl is None else ttl,
         )
-        snapshot = finish(self._directory_snapshot(request), self._forget)
+        snapshot = delivered(self._directory_snapshot(request), self._forget)
         try:
             return await within(self._task.clock, timeout, snapshot)
         except asyncio.TimeoutError:
@@ -203,7 +204,7 @@ class SnapshotMethods:
             ConflictError: it was not created with that argument.
             NotFoundError: it is gone.
         """
-        return await finish(
+        return await delivered(
             taken(self._client, self._id),
             lambda snapshot: forget_snapshot(snapshot, self._client.calls),
         )

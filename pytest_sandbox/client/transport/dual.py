@@ -33,7 +33,7 @@ from typing import (
 from .blocking import warn_in_coroutine
 from .iterators import AwaitedIterator, BlockingIterator
 from .keywords import Keywords
-from .portal import arrival, portal
+from .portal import portal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
@@ -98,7 +98,7 @@ def dual_function(core: Callable[P, Coroutine[Any, Any, R]]) -> Dual[P, R]:
     @functools.wraps(core)
     async def aio(*args: P.args, **kwargs: P.kwargs) -> R:
         keywords.check(kwargs, blocking)
-        return await arrival(portal().submit(lambda: core(*args, **kwargs)))
+        return await portal().run_aio(lambda: core(*args, **kwargs))
 
     return cast("Dual[P, R]", _with_faces(blocking, aio, core))
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pytest_sandbox._shared.pickling import Unpicklable
 
-from .portal import arrival, portal
+from .portal import portal
 from .reading import Reading
 
 if TYPE_CHECKING:
@@ -100,4 +100,4 @@ class AwaitedIterator(Unpicklable, AsyncGenerator[R, None]):
 
     async def aclose(self) -> None:
         """End it; there are no more items."""
-        await arrival(portal().submit(self._items.aclose))
+        await portal().run_aio(self._items.aclose)

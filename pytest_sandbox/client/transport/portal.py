@@ -11,20 +11,17 @@ import atexit
 import concurrent.futures
 import contextlib
 import os
-import queue
 import socket
-import sys
 import threading
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from pytest_sandbox._shared.async_tasks import background
 from pytest_sandbox._shared.idle_loop import IdleEventLoop
 
 from .blocked_sockets import blocked_socket_error
+from .portal_call import PortalCall
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
-    from types import ModuleType
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
@@ -32,9 +29,6 @@ T = TypeVar("T")
 
 #: Seconds that the end of the interpreter waits for connections to be closed.
 _CLOSE_TIMEOUT = 2.0
-#: Seconds after which a blocked thread looks for signals again: one that comes just before a
-#: thread blocks does not wake it.
-_ATTENTION = 0.5
 #: Seconds that another loop has for its next call before it counts as idle.
 _IDLE_AFTER = 0.002
 
@@ -72,21 +66,49 @@ class Portal:
         A `KeyboardInterrupt` here cancels it there.
 
         Args:
-            work: makes the coroutine, on the loop: an interrupt of this thread can come between
-                any two steps, and would drop a coroutine that was made and not passed on yet.
+            work: makes the coroutine, on the loop.
+        """
+        call = self.call(work, blocking=True)
+        try:
+            return call.wait()
+        except BaseException:
+            call.give_up()
+            raise
+
+    async def run_aio(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """The same, awaited, on any loop of asyncio or trio.
+
+        Being cancelled here cancels it there.
+        """
+        call = self.call(work)
+        try:
+            return await call.arrive()
+        except BaseException:
+            call.give_up()
+            raise
+
+    def call(
+        self, work: Callable[[], Coroutine[Any, Any, T]], *, blocking: bool = False
+    ) -> PortalCall[T]:
+        """A call that is not begun.
+
+        Args:
+            work: makes the coroutine, on the loop.
+            blocking: whether the caller blocks its thread.
+        """
+        return PortalCall(self, lambda: self._counted(work, blocking=blocking))
+
+    def check_other_thread(self) -> None:
+        """Refuse to block the thread of the loop.
+
+        Raises:
+            RuntimeError: this is that thread.
         """
         if threading.current_thread() is self._thread:
             raise RuntimeError(
                 "a blocking call was made on the thread that would have to serve it; "
                 "await its .aio form"
             )
-        call = _BlockingCall(lambda: self._counted(work, blocking=True))
-        try:
-            self._loop.call_soon_threadsafe(call.start)
-            return call.wait()
-        except BaseException:
-            self.call_soon(call.cancel)
-            raise
 
     async def _counted(
         self, work: Callable[[], Coroutine[Any, Any, T]], *, blocking: bool = False
@@ -107,8 +129,16 @@ class Portal:
     def _idle(self) -> bool:
         return any(idler() for idler in reversed(self.idlers))
 
-    def call_soon(self, function: Callable[[], object]) -> None:
+    def start_soon(self, function: Callable[[], object]) -> None:
         """Have a function called on the loop, from any thread.
+
+        Raises:
+            RuntimeError: the loop is closed.
+        """
+        self._loop.call_soon_threadsafe(function)
+
+    def call_soon(self, function: Callable[[], object]) -> None:
+        """The same, for a function that ends or frees something.
 
         Nothing happens once the loop is closed, or in a fork, whose copy of the loop does not run.
         """
@@ -146,45 +176,6 @@ class Portal:
         self._loop.run_forever()
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         self._loop.close()
-
-
-class _BlockingCall(Generic[T]):
-    """A coroutine that runs on the loop while another thread waits for it.
-
-    Args:
-        work: makes the coroutine.
-
-    Not a `concurrent.futures.Future`: an interrupt can come while that holds its lock in Python
-    code, which then stays locked, for the loop too. A `SimpleQueue` does all of it in C.
-    """
-
-    def __init__(self, work: Callable[[], Coroutine[Any, Any, T]]) -> None:
-        self._work = work
-        self._task: asyncio.Task[T] | None = None
-        self._done: queue.SimpleQueue[asyncio.Task[T]] = queue.SimpleQueue()
-
-    def start(self) -> None:
-        """Run it; on the loop."""
-        self._task = background(self._work())
-        del self._work  # else its arguments would live until the loop is done with this
-        self._task.add_done_callback(self._done.put)
-
-    def cancel(self) -> None:
-        """End it, if it has not ended; on the loop, after `start`."""
-        if self._task is not None:
-            self._task.cancel()
-
-    def wait(self) -> T:
-        """Its result."""
-        task = None
-        while task is None:
-            with contextlib.suppress(queue.Empty):
-                task = self._done.get(timeout=_ATTENTION)
-        self._task = None  # else its error would hold this frame, and this frame its error
-        try:
-            return task.result()
-        finally:
-            del task
 
 
 _current: Portal | None = None
@@ -233,31 +224,3 @@ def _after_fork() -> None:
 
 os.register_at_fork(after_in_child=_after_fork)
 atexit.register(close_portal)
-
-
-async def arrival(future: concurrent.futures.Future[T]) -> T:
-    """Await, on any loop of asyncio or trio, what happens on the portal's.
-
-    Being cancelled here cancels it there.
-    """
-    trio = sys.modules.get("trio")
-    if trio is not None and trio.lowlevel.in_trio_task():
-        return await _arrival_in_trio(trio, future)
-    return await asyncio.wrap_future(future)
-
-
-async def _arrival_in_trio(trio: ModuleType, future: concurrent.futures.Future[T]) -> T:
-    token = trio.lowlevel.current_trio_token()
-    done = trio.Event()
-
-    def wake(_: object) -> None:
-        with contextlib.suppress(trio.RunFinishedError):
-            token.run_sync_soon(done.set)
-
-    future.add_done_callback(wake)
-    try:
-        await done.wait()
-    except BaseException:
-        future.cancel()
-        raise
-    return future.result()

@@ -15,7 +15,7 @@ from pytest_sandbox._shared.async_tasks import background
 
 from ..exceptions import ConcurrentReadError
 from .fetching import Fetching
-from .portal import Portal, arrival, portal
+from .portal import Portal, portal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
@@ -95,7 +95,7 @@ class Reading(Generic[T]):
         try:
             self._reader.begin(turn)
             if not self._fetching.ready:
-                await arrival(self._current_portal().submit(self._fetching.fill))
+                await self._current_portal().run_aio(self._fetching.fill)
             return self._first_taken(decode)
         except IndexError:
             raise StopAsyncIteration from None
@@ -117,7 +117,7 @@ class Reading(Generic[T]):
         turn = Turn()
         try:
             self._reader.begin(turn)
-            await arrival(self._current_portal().submit(lambda: self._fetching.fill(to_end=True)))
+            await self._current_portal().run_aio(lambda: self._fetching.fill(to_end=True))
             return self._all_taken(decode)
         finally:
             turn.over = True

@@ -1,0 +1,175 @@
+"""A call: a coroutine on the portal's loop, and a caller on another thread or another loop.
+
+The caller may give up at any moment, also when the result is on its way: the coroutine has ended,
+and the result waits in a queue, or for a turn of the caller's loop. Cancelling the coroutine has no
+effect then. So what a call makes for its caller is `delivered`: it is undone unless the caller has
+taken the result.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import sys
+import weakref
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from pytest_sandbox._shared.async_tasks import background, finish
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+    from types import ModuleType
+
+    from .portal import Portal
+
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
+T = TypeVar("T")
+
+#: Seconds after which a blocked thread looks for signals again: one that comes just before a
+#: thread blocks does not wake it.
+_ATTENTION = 0.5
+
+
+class PortalCall(Generic[T]):
+    """A coroutine that runs on the portal's loop for a caller elsewhere.
+
+    The caller makes the call, waits for it with `wait` or `arrive`, and after any exception of
+    these calls `give_up`:
+
+        call = PortalCall(portal, work)
+        try:
+            return call.wait()
+        except BaseException:
+            call.give_up()
+            raise
+
+    So nothing is lost if an interrupt comes between two of its steps.
+
+    Args:
+        portal: where to run it.
+        work: makes the coroutine, on the loop: an interrupt of this thread can come between
+            any two steps, and would drop a coroutine that was made and not passed on yet.
+
+    Not a `concurrent.futures.Future`: an interrupt can come while that holds its lock in Python
+    code, which then stays locked, for the loop too. A `SimpleQueue` does all of it in C.
+    """
+
+    def __init__(self, portal: Portal, work: Callable[[], Coroutine[Any, Any, T]]) -> None:
+        self._portal = portal
+        self._work = work
+        self._task: asyncio.Task[T] | None = None
+        self._undos: list[Callable[[], Coroutine[Any, Any, None]]] = []
+
+    def wait(self) -> T:
+        """Run it to its end; blocks.
+
+        Raises:
+            RuntimeError: this is the thread of the portal, which cannot wait for itself.
+        """
+        self._portal.check_other_thread()
+        done: queue.SimpleQueue[asyncio.Task[T]] = queue.SimpleQueue()
+        self._start(done.put)
+        task = None
+        while task is None:
+            with contextlib.suppress(queue.Empty):
+                task = done.get(timeout=_ATTENTION)
+        del task
+        return self._result()
+
+    async def arrive(self) -> T:
+        """Run it to its end, awaited on any loop of asyncio or trio."""
+        trio = sys.modules.get("trio")
+        if trio is not None and trio.lowlevel.in_trio_task():
+            await self._arrival_in_trio(trio)
+        else:
+            await self._arrival_in_asyncio()
+        return self._result()
+
+    def give_up(self) -> None:
+        """Cancel it, and undo what it has made; does not wait for that."""
+        self._portal.call_soon(self._given_up)
+
+    def _start(self, when_done: Callable[[asyncio.Task[T]], object]) -> None:
+        def start() -> None:
+            # In the context of this callback, of which the task gets a copy. Tasks that live longer,
+            # such as those of a connection, get one too, and must not hold the call.
+            _current.set(weakref.ref(self))
+            self._task = background(self._work())
+            del self._work  # else its arguments would live until the loop is done with this
+            self._task.add_done_callback(when_done)
+
+        self._portal.start_soon(start)
+
+    async def _arrival_in_asyncio(self) -> None:
+        loop = asyncio.get_running_loop()
+        arrived = loop.create_future()
+
+        def arrive() -> None:
+            if not arrived.done():
+                arrived.set_result(None)
+
+        def wake(_: object) -> None:
+            with contextlib.suppress(RuntimeError):  # the caller's loop is closed
+                loop.call_soon_threadsafe(arrive)
+
+        self._start(wake)
+        await arrived
+
+    async def _arrival_in_trio(self, trio: ModuleType) -> None:
+        token = trio.lowlevel.current_trio_token()
+        arrived = trio.Event()
+
+        def wake(_: object) -> None:
+            with contextlib.suppress(trio.RunFinishedError):
+                token.run_sync_soon(arrived.set)
+
+        self._start(wake)
+        await arrived.wait()
+
+    def _result(self) -> T:
+        task = self._task
+        assert task is not None
+        if task.cancelled() or task.exception() is not None:
+            self._task = None  # else the error would hold this call, and this call the error
+        try:
+            return task.result()
+        finally:
+            del task
+
+    def _given_up(self) -> None:
+        """On the loop, after `start`."""
+        if self._task is None:
+            self._undo()
+        else:
+            self._task.cancel()
+            self._task.add_done_callback(lambda _: self._undo())
+
+    def undo_unless_taken(self, undo: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Have a coroutine run if the caller does not take the result; on the loop."""
+        self._undos.append(undo)
+
+    def _undo(self) -> None:
+        for undo in reversed(self._undos):
+            background(undo())
+
+
+_current: ContextVar[Callable[[], PortalCall[Any] | None]]
+_current = ContextVar("pytest_sandbox_call", default=lambda: None)
+
+
+async def delivered(work: Awaitable[T], undo: Callable[[T], Coroutine[Any, Any, None]]) -> T:
+    """Make something for the caller of the call that this runs in.
+
+    The work runs to its end even if the call is cancelled.
+
+    Args:
+        work: makes it.
+        undo: takes what was made, unless the caller gets it.
+    """
+    made = await finish(work, undo)
+    if (call := _current.get()()) is not None:
+        call.undo_unless_taken(lambda: undo(made))
+    return made
