@@ -10,7 +10,8 @@ from pytest_sandbox._shared.async_tasks import background, cancel_and_wait
 from pytest_sandbox._shared.pickling import Unpicklable
 
 from .exceptions import NotFoundError
-from .transport.dual import dual_function
+from .transport.dual import dual
+from .transport.portal_call import delivered
 
 if TYPE_CHECKING:
     import asyncio
@@ -41,22 +42,22 @@ class Ephemeral(Unpicklable, Generic[V]):
         self._volume = volume
         self._reference = reference
         self._beating: asyncio.Task[None] | None = None
-        self._begin = dual_function(self._enter)
-        self._finish = dual_function(self._exit)
 
-    def __enter__(self) -> V:
-        return self._begin()
+    @dual
+    async def __enter__(self) -> V:
+        return await delivered(self._made(), lambda _: self._deleted())
 
-    def __exit__(self, *_: object) -> None:
-        self._finish()
+    @dual
+    async def __exit__(self, *_: object) -> None:
+        await self._deleted()
 
     async def __aenter__(self) -> V:
-        return await self._begin.aio()
+        return await self.__enter__.aio()
 
     async def __aexit__(self, *_: object) -> None:
-        await self._finish.aio()
+        await self.__exit__.aio()
 
-    async def _enter(self) -> V:
+    async def _made(self) -> V:
         client, volume_id = await self._reference.look_up_and_bind()
         self._beating = background(self._beat(client, volume_id))
         return self._volume
@@ -67,7 +68,7 @@ class Ephemeral(Unpicklable, Generic[V]):
             await client.calls.clock.sleep(_HEARTBEAT)
             await client.calls.control(lambda link: link.control.VolumeHeartbeat, request)
 
-    async def _exit(self) -> None:
+    async def _deleted(self) -> None:
         if self._beating is not None:
             await cancel_and_wait(self._beating)
         client, volume_id = await self._reference.look_up()

@@ -93,7 +93,14 @@ def dual_function(core: Callable[P, Coroutine[Any, Any, R]]) -> Dual[P, R]:
     def blocking(*args: P.args, **kwargs: P.kwargs) -> R:
         keywords.check(kwargs, blocking)
         _warn_of(blocking)
-        return portal().run(lambda: core(*args, **kwargs))
+        call = portal().call(lambda: core(*args, **kwargs), blocking=True)
+        # Here and not in a function that this calls: Python 3.10 runs handlers of signals when
+        # a function has returned.
+        try:
+            return call.wait()
+        except BaseException:
+            call.give_up()
+            raise
 
     @functools.wraps(core)
     async def aio(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -169,9 +176,13 @@ class BoundMethod:
         """For `isinstance`, by which `inspect`, `pydoc` and `unittest.mock` know methods."""
         return MethodType
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the function with the object."""
-        return self.__func__(self.__self__, *args, **kwargs)
+    @property
+    def __call__(self) -> MethodType:
+        """The function with the object, for Python to call.
+
+        A method that calls it would be one more frame in which an interrupt can drop the result.
+        """
+        return MethodType(self.__func__, self.__self__)
 
     @property
     def aio(self) -> MethodType:

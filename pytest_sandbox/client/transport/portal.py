@@ -95,20 +95,20 @@ class Portal:
         Args:
             work: makes the coroutine, on the loop.
             blocking: whether the caller blocks its thread.
-        """
-        return PortalCall(self, lambda: self._counted(work, blocking=blocking))
-
-    def check_other_thread(self) -> None:
-        """Refuse to block the thread of the loop.
 
         Raises:
-            RuntimeError: this is that thread.
+            RuntimeError: that is the thread of the loop.
         """
-        if threading.current_thread() is self._thread:
+        if blocking and threading.current_thread() is self._thread:
             raise RuntimeError(
                 "a blocking call was made on the thread that would have to serve it; "
                 "await its .aio form"
             )
+        return PortalCall(
+            lambda: self._counted(work, blocking=blocking),
+            self._loop.call_soon_threadsafe,
+            self.call_soon,
+        )
 
     async def _counted(
         self, work: Callable[[], Coroutine[Any, Any, T]], *, blocking: bool = False
@@ -129,16 +129,8 @@ class Portal:
     def _idle(self) -> bool:
         return any(idler() for idler in reversed(self.idlers))
 
-    def start_soon(self, function: Callable[[], object]) -> None:
-        """Have a function called on the loop, from any thread.
-
-        Raises:
-            RuntimeError: the loop is closed.
-        """
-        self._loop.call_soon_threadsafe(function)
-
     def call_soon(self, function: Callable[[], object]) -> None:
-        """The same, for a function that ends or frees something.
+        """Have a function called on the loop, from any thread.
 
         Nothing happens once the loop is closed, or in a fork, whose copy of the loop does not run.
         """

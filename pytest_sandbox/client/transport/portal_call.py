@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
     from types import ModuleType
 
-    from .portal import Portal
-
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
 T = TypeVar("T")
@@ -39,7 +37,7 @@ class PortalCall(Generic[T]):
     The caller makes the call, waits for it with `wait` or `arrive`, and after any exception of
     these calls `give_up`:
 
-        call = PortalCall(portal, work)
+        call = portal().call(work)
         try:
             return call.wait()
         except BaseException:
@@ -49,27 +47,29 @@ class PortalCall(Generic[T]):
     So nothing is lost if an interrupt comes between two of its steps.
 
     Args:
-        portal: where to run it.
         work: makes the coroutine, on the loop: an interrupt of this thread can come between
             any two steps, and would drop a coroutine that was made and not passed on yet.
+        start_soon: has a function called on the loop; raises an error if that is closed.
+        end_soon: the same, but does nothing if it is closed.
 
     Not a `concurrent.futures.Future`: an interrupt can come while that holds its lock in Python
     code, which then stays locked, for the loop too. A `SimpleQueue` does all of it in C.
     """
 
-    def __init__(self, portal: Portal, work: Callable[[], Coroutine[Any, Any, T]]) -> None:
-        self._portal = portal
+    def __init__(
+        self,
+        work: Callable[[], Coroutine[Any, Any, T]],
+        start_soon: Callable[[Callable[[], None]], object],
+        end_soon: Callable[[Callable[[], None]], object],
+    ) -> None:
         self._work = work
+        self._start_soon = start_soon
+        self._end_soon = end_soon
         self._task: asyncio.Task[T] | None = None
         self._undos: list[Callable[[], Coroutine[Any, Any, None]]] = []
 
     def wait(self) -> T:
-        """Run it to its end; blocks.
-
-        Raises:
-            RuntimeError: this is the thread of the portal, which cannot wait for itself.
-        """
-        self._portal.check_other_thread()
+        """Run it to its end; blocks."""
         done: queue.SimpleQueue[asyncio.Task[T]] = queue.SimpleQueue()
         self._start(done.put)
         task = None
@@ -90,18 +90,18 @@ class PortalCall(Generic[T]):
 
     def give_up(self) -> None:
         """Cancel it, and undo what it has made; does not wait for that."""
-        self._portal.call_soon(self._given_up)
+        self._end_soon(self._given_up)
 
     def _start(self, when_done: Callable[[asyncio.Task[T]], object]) -> None:
         def start() -> None:
-            # In the context of this callback, of which the task gets a copy. Tasks that live longer,
-            # such as those of a connection, get one too, and must not hold the call.
+            # In the context of this callback, of which the task gets a copy. Tasks that live
+            # longer, such as those of a connection, get one too, and must not hold the call.
             _current.set(weakref.ref(self))
             self._task = background(self._work())
             del self._work  # else its arguments would live until the loop is done with this
             self._task.add_done_callback(when_done)
 
-        self._portal.start_soon(start)
+        self._start_soon(start)
 
     async def _arrival_in_asyncio(self) -> None:
         loop = asyncio.get_running_loop()

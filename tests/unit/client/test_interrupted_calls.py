@@ -4,66 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import itertools
-import os
-import sys
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-import pytest_sandbox
 from pytest_sandbox import Sandbox
 from pytest_sandbox.client.transport.dual import dual
 from pytest_sandbox.client.transport.portal import portal
 from pytest_sandbox.inmemory import FakeSandboxes
 
+from .interrupts import interrupted_everywhere
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from types import FrameType
-
-PACKAGE = os.path.dirname(pytest_sandbox.__file__)
-
-
-class Interrupt:
-    """Raises `KeyboardInterrupt` at one step of a call.
-
-    Args:
-        step: its number, from 0.
-        events: what a step is: where a function begins (`call`), where a line does (`line`).
-    """
-
-    def __init__(self, step: int, events: tuple[str, ...]) -> None:
-        self._left = step
-        self._events = events
-
-    def __call__(self, frame: FrameType, event: str, arg: Any) -> Any:
-        """A trace function, for `sys.settrace`."""
-        if not frame.f_code.co_filename.startswith(PACKAGE):
-            return None
-        if event in self._events:
-            self._left -= 1
-            if self._left == -1:
-                raise KeyboardInterrupt
-        return self
-
-
-def interrupted_everywhere(
-    call: Callable[[], object], events: tuple[str, ...] = ("call", "line")
-) -> Iterator[None]:
-    """Interrupt a call at its first step, then at its second, ... until it ends before that."""
-    for step in itertools.count():
-        before = sys.gettrace()
-        sys.settrace(Interrupt(step, events))
-        try:
-            call()
-        except KeyboardInterrupt:
-            sys.settrace(before)
-            yield
-        else:
-            return
-        finally:
-            sys.settrace(before)
+    from collections.abc import Callable
 
 
 class Thing:
