@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from types import EllipsisType
 from typing import TYPE_CHECKING
 
+from pytest_sandbox._shared.simulated_gpus import SimulatedGpu
 from pytest_sandbox.engine import (
     AnySnapshot,
     Capability,
@@ -34,7 +35,7 @@ from .files.disk import DISK, Disk
 from .files.trees import make_folders
 from .files.vfs import Filesystem
 from .files.view import FileView
-from .gpus import Gpu, GpuPool
+from .gpus import GpuPool
 from .problems import Problems
 from .processes.ports import Acceptor
 from .processes.process import KernelHooks, KernelInterface
@@ -154,7 +155,7 @@ class FakeEngine(Engine, SupportsForget, SupportsExport, SupportsVolumes):
         self._tasks = [*(task for task in self._tasks if task.poll() is None), task]
         return task
 
-    def _create(self, spec: TaskSpec, gpus: Sequence[Gpu]) -> MemoryTask:
+    def _create(self, spec: TaskSpec, gpus: Sequence[SimulatedGpu]) -> MemoryTask:
         if spec.resume is not None:
             return self._resume(spec, self._images.memory(spec.resume), gpus)
         fs = filesystem(self._start_of(spec), self._now_ns)
@@ -165,7 +166,9 @@ class FakeEngine(Engine, SupportsForget, SupportsExport, SupportsVolumes):
             task.start_main(spec.main)
         return task
 
-    def _resume(self, spec: TaskSpec, image: "MemoryImage", gpus: Sequence[Gpu]) -> MemoryTask:
+    def _resume(
+        self, spec: TaskSpec, image: "MemoryImage", gpus: Sequence[SimulatedGpu]
+    ) -> MemoryTask:
         task = self.make_task(spec, image.fs.fork(), gpus)
         try:
             task.resume(image)
@@ -177,7 +180,7 @@ class FakeEngine(Engine, SupportsForget, SupportsExport, SupportsVolumes):
             ) from None
         return task
 
-    def make_task(self, spec: TaskSpec, fs: Filesystem, gpus: Sequence[Gpu]) -> MemoryTask:
+    def make_task(self, spec: TaskSpec, fs: Filesystem, gpus: Sequence[SimulatedGpu]) -> MemoryTask:
         """A task in which nothing runs yet; engines for tests may return one of their own.
 
         Args:

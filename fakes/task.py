@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 
 from pytest_sandbox._shared.checks import is_absolute_path
+from pytest_sandbox._shared.simulated_gpus import SimulatedGpu
 from pytest_sandbox.engine import (
     DEFAULT_WORKDIR,
     Clock,
@@ -36,7 +37,7 @@ from .files.trees import copied, make_folders
 from .files.vfs import Filesystem
 from .files.view import FileView
 from .files.walk import fail
-from .gpus import Gpu, environment
+from .gpus import environment
 from .processes.kernel import DEFAULT_PATH, Kernel
 from .processes.memory_process import MemoryProcess
 from .processes.memory_snapshot import MemoryImage, restore_memory, snapshot_memory
@@ -68,7 +69,7 @@ class MemoryTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshot
         self,
         spec: TaskSpec,
         fs: Filesystem,
-        gpus: Sequence[Gpu],
+        gpus: Sequence[SimulatedGpu],
         clock: Clock,
         hooks: KernelHooks,
         images: StoredSnapshots,

@@ -22,9 +22,10 @@ from .ports import Acceptor, Ports
 from .terminal import Terminal
 
 if TYPE_CHECKING:
+    from pytest_sandbox._shared.simulated_gpus import SimulatedGpu
+
     from ..files.handle import Handle
     from ..files.mounts import Node
-    from ..gpus import Gpu
     from ..problems import Problems
 
 #: What runs in a process; its result is the exit code.
@@ -91,7 +92,7 @@ class KernelInterface(ABC):
     fs: Filesystem
     clock: Clock
     spec: TaskSpec
-    gpus: "Sequence[Gpu]"
+    gpus: "Sequence[SimulatedGpu]"
     hooks: KernelHooks
     processes: "dict[int, SandboxProcess]"
     coroutines: dict[asyncio.Task[None], object]

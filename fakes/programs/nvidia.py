@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from ..gpus import Gpu
+from pytest_sandbox._shared.simulated_gpus import DRIVER, SimulatedGpu
+
 from ..processes.process import SandboxProcess
 from .utility import NotSupported, complain, options
 
-_DRIVER = "580.95.05"
 _WIDTH = 72
 #: Long options, and letters for them; of `Q` and `Z` the real one knows only the long form.
 _LONG = {"query-gpu": "Q", "format": "Z", "list-gpus": "L"}
@@ -31,16 +31,16 @@ async def nvidia_smi(proc: SandboxProcess, argv: Sequence[str]) -> int:
     return 0
 
 
-def _overview(gpus: Sequence[Gpu]) -> list[str]:
+def _overview(gpus: Sequence[SimulatedGpu]) -> list[str]:
     rule = f"+{'-' * _WIDTH}+"
-    lines = [rule, f"| {f'NVIDIA-SMI {_DRIVER}':{_WIDTH - 2}} |", rule]
+    lines = [rule, f"| {f'NVIDIA-SMI {DRIVER}':{_WIDTH - 2}} |", rule]
     for index, gpu in enumerate(gpus):
         row = f"{index:3}  {gpu.name:44} 0 / {gpu.memory} MiB"
         lines.append(f"| {row:{_WIDTH - 2}} |")
     return [*lines, rule]
 
 
-def _table(gpus: Sequence[Gpu], fields: Sequence[str], form: str) -> list[str]:
+def _table(gpus: Sequence[SimulatedGpu], fields: Sequence[str], form: str) -> list[str]:
     shape = {word.strip() for word in form.split(",")}
     if unknown := shape - {"csv", "noheader", "nounits"}:
         raise NotSupported(f"the format {min(unknown)!r}")
@@ -61,10 +61,10 @@ def _cell(field: str, text: str, form: str) -> str:
     return text + form.format(unit) if unit else text
 
 
-def _facts(gpu: Gpu, index: int, count: int) -> dict[str, str]:
+def _facts(gpu: SimulatedGpu, index: int, count: int) -> dict[str, str]:
     return {
         "count": str(count),
-        "driver_version": _DRIVER,
+        "driver_version": DRIVER,
         "gpu_name": gpu.name,
         "gpu_uuid": gpu.uuid,
         "index": str(index),

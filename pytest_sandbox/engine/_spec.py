@@ -57,12 +57,15 @@ class Gpus:
     """GPUs that a task asks for, for itself alone.
 
     Attributes:
-        kind: `"H100"`, as Modal names them; empty for any.
+        kind: `"H100"`, as Modal names them; empty for any. One that begins with `lease:` names
+            devices which the caller has leased already, for engines on real devices.
         count: how many.
+        otherwise: what will do as well if these cannot be had, the best first.
     """
 
     kind: str = ""
     count: int = 1
+    otherwise: tuple["Gpus", ...] = ()
 
 
 @dataclass(frozen=True)

@@ -35,8 +35,10 @@ def check_task(spec: TaskSpec) -> None:
     _check_workdir(spec.workdir)
     _check_limits(spec.limits)
     _check_volumes(spec.volumes)
-    if spec.gpus is not None and spec.gpus.count < 1:
-        raise InvalidSpec(f"gpus: count must be at least 1, got {spec.gpus.count!r}")
+    if spec.gpus is not None:
+        for gpus in (spec.gpus, *spec.gpus.otherwise):
+            if gpus.count < 1:
+                raise InvalidSpec(f"gpus: count must be at least 1, got {gpus.count!r}")
     if spec.main is not None:
         check_process(spec.main)
 

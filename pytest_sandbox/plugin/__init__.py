@@ -6,7 +6,14 @@ asks for a sandbox.
 
 from .engine import SandboxEngine as SandboxEngine
 from .fixtures import SandboxFactory as SandboxFactory
+from .gpu.fixture import LeasedGpus as LeasedGpus
 from .register import pytest_addoption as pytest_addoption
 from .templates.decorator import sandbox_template as sandbox_template
 
-__all__ = ["SandboxEngine", "SandboxFactory", "pytest_addoption", "sandbox_template"]
+__all__ = [
+    "LeasedGpus",
+    "SandboxEngine",
+    "SandboxFactory",
+    "pytest_addoption",
+    "sandbox_template",
+]

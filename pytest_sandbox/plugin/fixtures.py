@@ -9,6 +9,7 @@ import pytest
 from .create import creation, with_defaults
 from .engine import ENGINE
 from .fakes import NAME, is_faked
+from .gpu.leases import gpu_keywords
 from .marker import merged_spec
 from .ownership import OWNED
 
@@ -63,7 +64,8 @@ class SandboxFactory:
 
 
 def _defaults(item: pytest.Item) -> dict[str, Any]:
-    return with_defaults(item.config, merged_spec(item), faked=is_faked(item))
+    spec = {**gpu_keywords(item), **merged_spec(item)}
+    return with_defaults(item.config, spec, faked=is_faked(item))
 
 
 @pytest.fixture

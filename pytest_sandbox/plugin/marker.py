@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from pytest_sandbox._shared.gpu_requests import parse
 from pytest_sandbox._shared.suggestions import did_you_mean
 
 from .options import IMAGES
@@ -135,6 +136,14 @@ def _are_volumes(value: object) -> bool:
     )
 
 
+def _are_gpus(value: object) -> bool:
+    try:
+        parse(value)
+    except ValueError:
+        return False
+    return True
+
+
 _PORTS = ("a list of ports from 1 to 65535", _are_ports)
 
 #: What each key must be, as a description and as a check. The client, the server and the engine
@@ -148,8 +157,8 @@ _CHECKS: dict[str, tuple[str, Callable[[object], bool]]] = {
     "encrypted_ports": _PORTS,
     "env": ("a dict of strings", _is_env),
     "gpu": (
-        "a kind of GPU, as in 'H100' or 'H100:2'",
-        lambda value: isinstance(value, str) and value[:1] not in ("", ":"),
+        "a kind of GPU, as in 'H100' or 'H100:2', or a list of such",
+        _are_gpus,
     ),
     "h2_ports": _PORTS,
     "idle_timeout": ("a whole number of seconds above 0", lambda value: _is_number(value, int)),

@@ -13,6 +13,7 @@ import pytest
 from .create import creation, with_defaults
 from .engine import ENGINE
 from .fakes import is_faked
+from .gpu.marker import wanted_gpus
 from .marker import merged_spec
 from .options import settings
 from .templates.copies import TEMPLATES
@@ -39,9 +40,17 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
     """Give the hint when this test has its sandboxes."""
     result = yield
     coming = item.stash.get(_NEXT, None)
-    if coming is not None and settings(item.config).pool and not is_faked(coming):
+    if coming is not None and settings(item.config).pool and _may_hint(coming):
         _prepare(coming)
     return result
+
+
+def _may_hint(item: pytest.Item) -> bool:
+    """Whether its sandboxes can be made ahead: not with GPUs, which this test may have now."""
+    try:
+        return not is_faked(item) and wanted_gpus(item) is None
+    except ValueError:
+        return False  # its marker is invalid, and it will fail
 
 
 def _prepare(item: pytest.Item) -> None:

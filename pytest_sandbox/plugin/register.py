@@ -15,6 +15,11 @@ from . import (
     pool,
     xdist,
 )
+from .gpu import fixture as gpu_fixture
+from .gpu import leases as gpu_leases
+from .gpu import listing as gpu_listing
+from .gpu import marker as gpu_marker
+from .gpu import options as gpu_options
 from .templates import copies, summary
 from .templates import fixtures as template_fixtures
 
@@ -33,6 +38,11 @@ _PARTS = (
     calls_fixtures,
     pool,
     failures,
+    gpu_options,
+    gpu_marker,
+    gpu_leases,
+    gpu_fixture,
+    gpu_listing,
 )
 
 

@@ -167,7 +167,7 @@ def test_every_fixture_is_in_the_reference() -> None:
 
 def test_every_setting_of_the_ini_file_is_in_the_reference() -> None:
     parser = pytest.Parser(_ispytest=True)
-    for module in ("options", "fakes"):
+    for module in ("options", "fakes", "gpu.options"):
         importlib.import_module(f"pytest_sandbox.plugin.{module}").pytest_addoption(parser)
 
     assert [name for name in parser._inidict if f"`{name}`" not in all_pages()] == []

@@ -3,9 +3,9 @@
 import pytest
 import pytest_asyncio
 
+from pytest_sandbox._shared.gpu_kinds import KINDS
 from pytest_sandbox.engine import Gpus, ProcessSpec, SpawnFailed, Task, TaskSpec, Unsupported
 from pytest_sandbox.fakes import FakeEngine
-from pytest_sandbox.fakes.gpus import _KINDS
 
 from .conftest import run
 
@@ -53,7 +53,7 @@ async def test_its_own_environment_wins(engine: FakeEngine) -> None:
     assert done.stdout == b"1\n"
 
 
-@pytest.mark.parametrize("kind", [*_KINDS, "h100", ""])
+@pytest.mark.parametrize("kind", [*KINDS, "h100", ""])
 async def test_every_kind_of_modal_can_be_had(engine: FakeEngine, kind: str) -> None:
     one, other = await with_gpus(engine, kind), await with_gpus(engine, kind, 8)
     assert len(await names(one)) == 1

@@ -49,7 +49,8 @@ MAY_IMPORT = {
     "_run": set(),
     "engine": set(),
     "engines": {"engine", "local", "fakes"},
-    "local": {"engine"},
+    "gpus": set(),
+    "local": {"engine", "gpus"},
     "fakes": {"engine"},
     "rpcs": {"_proto"},
     "strategies": {"engine", "rpcs"},
@@ -61,6 +62,7 @@ MAY_IMPORT = {
         "client",
         "_proto",
         "_run",
+        "gpus",
         "rpcs",
         "inmemory",
     },  # _proto for the inspector, which is ours alone

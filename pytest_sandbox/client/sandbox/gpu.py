@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pytest_sandbox._proto.images_pb2 import GPUConfig
+from pytest_sandbox._shared.gpu_requests import LEASE, parse, to_wire
 
 from ..exceptions import InvalidError
 
@@ -13,18 +14,18 @@ def gpu_config(gpu: object) -> GPUConfig | None:
     """The requested GPUs.
 
     Args:
-        gpu: `"H100"`, `"A100-80GB:2"` for two, `"any"`; `None` for none.
+        gpu: `"H100"`, `"A100-80GB:2"` for two, `"any"`; a list of such, of which the first that can
+            be had will do; `None` for none. Or the name of a lease.
 
     Raises:
         InvalidError: it is something else.
     """
     if gpu is None:
         return None
-    if not isinstance(gpu, str):
-        raise InvalidError(f"gpu={gpu!r} is not text such as 'H100' or 'H100:2'")
-    kind, colon, count = gpu.partition(":")
-    if colon and not (count.isascii() and count.isdigit() and 0 < int(count) < 2**32):
-        raise InvalidError(f"gpu={gpu!r}: {count!r} is not a number of GPUs")
-    if not kind:
-        raise InvalidError(f"gpu={gpu!r} names no kind; use 'any' for any kind")
-    return GPUConfig(gpu_type=kind.upper(), count=int(count or 1))
+    if isinstance(gpu, str) and gpu.startswith(LEASE):
+        return GPUConfig(gpu_type=gpu, count=1)
+    try:
+        kind, count = to_wire(parse(gpu))
+    except ValueError as error:
+        raise InvalidError(f"gpu={gpu!r}: {error}") from error
+    return GPUConfig(gpu_type=kind, count=count)

@@ -60,7 +60,7 @@ async def define(
     timeout: int = 300,
     idle_timeout: int | None = None,
     workdir: str | None = None,
-    gpu: str | None = None,
+    gpu: str | list[str] | None = None,
     cloud: str | None = None,
     region: str | Sequence[str] | None = None,
     cpu: float | tuple[float, float] | None = None,
@@ -96,7 +96,8 @@ async def define(
             `exec` and `run`, writes to standard input, work on files, watches, and connections
             through tunnels are activity.
         workdir: the working directory, created if it does not exist; `/root` if not given.
-        gpu: the GPUs that it gets for itself: `"H100"`, `"A100-80GB:2"` for two, `"any"`.
+        gpu: the GPUs that it gets for itself: `"H100"`, `"A100-80GB:2"` for two, `"any"`; or a
+            list of such, of which it gets the first that can be had.
         cloud: refused.
         region: refused.
         cpu: processors to request, or (request, limit); without a limit, all of the machine's.

@@ -1,12 +1,10 @@
 """The GPUs of a sandbox."""
 
 from pytest_sandbox._proto import images_pb2
+from pytest_sandbox._shared.gpu_requests import LEASE, from_wire
 from pytest_sandbox.engine import Capability, EngineInfo, Gpus
 
 from ..rpc.errors import invalid, unimplemented
-
-#: What clients send for any kind.
-_ANY = "ANY"
 
 
 def gpus(config: images_pb2.GPUConfig, info: EngineInfo) -> Gpus | None:
@@ -24,8 +22,14 @@ def gpus(config: images_pb2.GPUConfig, info: EngineInfo) -> Gpus | None:
         raise invalid(f"{argument}: count must be at least 1, got {config.count}")
     if Capability.GPU not in info.capabilities:
         raise unimplemented(
-            f"{argument}: the engine {info.name!r} has no GPUs ({info.mode}): create the "
-            "sandbox without gpu"
+            f"{argument}: the engine {info.name!r} has no GPUs ({info.mode}): "
+            f"{info.details.get('no GPU') or 'create the sandbox without gpu'}"
         )
-    kind = "" if config.gpu_type.upper() == _ANY else config.gpu_type
-    return Gpus(kind, config.count)
+    if config.gpu_type.startswith(LEASE):
+        return Gpus(config.gpu_type, config.count)
+    try:
+        first, *rest = from_wire(config.gpu_type, config.count)
+    except ValueError as error:
+        raise invalid(f"{argument}: {error}") from error
+    otherwise = tuple(Gpus(each.kind, each.count) for each in rest)
+    return Gpus(first.kind, first.count, otherwise)

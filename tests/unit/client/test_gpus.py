@@ -19,9 +19,12 @@ from pytest_sandbox.client.sandbox.gpu import gpu_config
         ("A100-80GB:8", "A100-80GB", 8),
         ("any", "ANY", 1),
         ("H100!", "H100!", 1),
+        (["H100"], "H100", 1),
+        (["h100:2", "a100-80gb:4", "any"], "H100,A100-80GB:4,ANY:1", 2),
+        ("lease:GPU-1@0+5", "lease:GPU-1@0+5", 1),
     ],
 )
-def test_a_kind_and_a_count(gpu: str, kind: str, count: int) -> None:
+def test_a_kind_and_a_count(gpu: Any, kind: str, count: int) -> None:
     config = gpu_config(gpu)
     assert config is not None
     assert (config.gpu_type, config.count) == (kind, count)
@@ -31,7 +34,9 @@ def test_none_is_none() -> None:
     assert gpu_config(None) is None
 
 
-@pytest.mark.parametrize("gpu", ["", ":2", "H100:", "H100:two", "H100:0", "H100:-1", 1, ["H100"]])
+@pytest.mark.parametrize(
+    "gpu", ["", ":2", "H100:", "H100:two", "H100:0", "H100:-1", 1, [], ["H100", 1]]
+)
 def test_what_makes_no_sense_is_refused_and_shown(gpu: Any) -> None:
     with pytest.raises(InvalidError) as caught:
         gpu_config(gpu)

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
+from pytest_sandbox._shared.simulated_gpus import SimulatedGpu
 from pytest_sandbox.engine import (
     AnySnapshot,
     Capability,
@@ -24,7 +25,6 @@ from pytest_sandbox.engine import (
 )
 from pytest_sandbox.fakes import Call, FakeEngine, MemoryTask, VirtualClock
 from pytest_sandbox.fakes.files.vfs import Filesystem
-from pytest_sandbox.fakes.gpus import Gpu
 from pytest_sandbox.fakes.processes.memory_process import MemoryProcess
 from pytest_sandbox.fakes.stored_snapshots import StoredSnapshots
 
@@ -37,7 +37,7 @@ class GatedTask(MemoryTask):
     """
 
     def __init__(
-        self, engine: "GatedEngine", spec: TaskSpec, fs: Filesystem, gpus: Sequence[Gpu]
+        self, engine: "GatedEngine", spec: TaskSpec, fs: Filesystem, gpus: Sequence[SimulatedGpu]
     ) -> None:
         super().__init__(spec, fs, gpus, engine.clock, engine._hooks, engine.snapshots)
         self.engine = engine
@@ -160,7 +160,7 @@ class GatedEngine(FakeEngine, SupportsPrepare):
         self.tasks.append(task)
         return task
 
-    def make_task(self, spec: TaskSpec, fs: Filesystem, gpus: Sequence[Gpu]) -> GatedTask:
+    def make_task(self, spec: TaskSpec, fs: Filesystem, gpus: Sequence[SimulatedGpu]) -> GatedTask:
         return GatedTask(self, spec, fs, gpus)
 
     async def prepare(self, spec: TaskSpec) -> None:

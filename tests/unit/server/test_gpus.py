@@ -22,6 +22,7 @@ def resources(kind: str, count: int) -> sandboxes_pb2.Resources:
         ("H100", 1, Gpus("H100", 1)),
         ("A100-80GB", 2, Gpus("A100-80GB", 2)),
         ("ANY", 1, Gpus("", 1)),
+        ("H100,A100:4,any", 2, Gpus("H100", 2, (Gpus("A100", 4), Gpus("", 1)))),
         ("", 0, None),  # what clients send for none
     ],
 )
@@ -33,7 +34,8 @@ async def test_the_engine_is_asked_for_them(
 
 
 @pytest.mark.parametrize(
-    ("kind", "count", "words"), [("H100", 0, "gpu='H100:0'"), ("", 1, "without gpu_type")]
+    ("kind", "count", "words"),
+    [("H100", 0, "gpu='H100:0'"), ("", 1, "without gpu_type"), ("H100,", 1, "names no kind")],
 )
 async def test_what_makes_no_sense_is_refused(
     server: Harness, kind: str, count: int, words: str

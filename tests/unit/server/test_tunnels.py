@@ -15,9 +15,9 @@ from grpclib import Status
 
 from pytest_sandbox._proto import sandboxes_pb2 as pb
 from pytest_sandbox._shared.install_command import install_command
+from pytest_sandbox._shared.simulated_gpus import SimulatedGpu
 from pytest_sandbox.engine import Capability, Connection, TaskSpec
 from pytest_sandbox.fakes.files.vfs import Filesystem
-from pytest_sandbox.fakes.gpus import Gpu
 from pytest_sandbox.server.certificates import Authority
 from pytest_sandbox.server.tunnels import addresses, tunnel
 from pytest_sandbox.server.tunnels.addresses import https_listener
@@ -67,7 +67,7 @@ class PortTask(GatedTask):
     """Something listens on every port below 9000."""
 
     def __init__(
-        self, engine: GatedEngine, spec: TaskSpec, fs: Filesystem, gpus: Sequence[Gpu]
+        self, engine: GatedEngine, spec: TaskSpec, fs: Filesystem, gpus: Sequence[SimulatedGpu]
     ) -> None:
         super().__init__(engine, spec, fs, gpus)
         self.connections = asyncio.Queue[tuple[int, Inside]]()
@@ -81,7 +81,7 @@ class PortTask(GatedTask):
 
 
 class PortEngine(GatedEngine):
-    def make_task(self, spec: TaskSpec, fs: Filesystem, gpus: Sequence[Gpu]) -> PortTask:
+    def make_task(self, spec: TaskSpec, fs: Filesystem, gpus: Sequence[SimulatedGpu]) -> PortTask:
         return PortTask(self, spec, fs, gpus)
 
 

@@ -1,0 +1,17 @@
+"""Why GPUs cannot be had."""
+
+
+class GpusUnavailable(Exception):
+    """This machine has no GPU that could be used; says why: no driver, no NVML, no device."""
+
+
+class GpusMissing(Exception):
+    """This machine has GPUs, but not those that were asked for."""
+
+
+class GpusTaken(Exception):
+    """Others had the GPUs for as long as one was ready to wait; says who."""
+
+
+class NoSuchLease(Exception):
+    """A lease that was named does not exist, or has ended."""

@@ -1,0 +1,138 @@
+"""NVML, which `nvidia-smi` asks too, by `nvidia-ml-py`, which is imported when first needed."""
+
+import os
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from pytest_sandbox._shared.install_command import install_command
+
+from .answering import Answering
+from .device import GpuDevice
+from .errors import GpusUnavailable
+
+T = TypeVar("T")
+
+#: Seconds that NVML may take for one answer. To initialize a driver that nothing keeps loaded takes
+#: seconds for each GPU.
+LIMIT_VARIABLE = "PYTEST_SANDBOX_NVML_TIMEOUT"
+_LIMIT = 30.0
+_MIB = 1 << 20
+#: What errors of NVML mean: nvml.h, `nvmlReturn_t`.
+_MEANINGS = {
+    "NVML_ERROR_LIBRARY_NOT_FOUND": "the driver is not installed: no libnvidia-ml.so.1",
+    "NVML_ERROR_DRIVER_NOT_LOADED": "the driver is not loaded: is the kernel module there?",
+    "NVML_ERROR_NO_PERMISSION": "this user may not use the driver: /dev/nvidiactl",
+    "NVML_ERROR_LIB_RM_VERSION_MISMATCH": (
+        "the driver's library and kernel module are of different versions: restart the machine"
+    ),
+    "NVML_ERROR_GPU_IS_LOST": "the GPU is lost: it does not answer on its bus any more",
+}
+
+
+class Nvml:
+    """NVML, opened by the first call, and then once for this process.
+
+    Args:
+        limit: seconds that one answer may take.
+    """
+
+    def __init__(self, limit: float | None = None) -> None:
+        self._answering = Answering(limit or _limit())
+        self._nvml: Any = None
+        self._driver = ""
+
+    def devices(self) -> tuple[list[GpuDevice], dict[int, str]]:
+        """The GPUs, and why others cannot be used, by index.
+
+        Raises:
+            GpusUnavailable: there are none, or the driver cannot be asked.
+        """
+        return self._ask("nvmlDeviceGetCount", self._devices)
+
+    def processes(self, device: GpuDevice) -> list[int]:
+        """The pids of programs that compute on a GPU.
+
+        Raises:
+            GpusUnavailable: it does not answer any more.
+        """
+        return self._ask("nvmlDeviceGetComputeRunningProcesses", lambda: self._processes(device))
+
+    def free(self, device: GpuDevice) -> int:
+        """MiB of a GPU that no program has.
+
+        Raises:
+            GpusUnavailable: it does not answer any more.
+        """
+        return self._ask("nvmlDeviceGetMemoryInfo", lambda: int(self._memory(device).free) // _MIB)
+
+    def _ask(self, name: str, function: Callable[[], T]) -> T:
+        if self._nvml is None:
+            self._nvml = self._answering.call("nvmlInit", self._open)
+        try:
+            return self._answering.call(name, function)
+        except self._nvml.NVMLError as error:
+            raise GpusUnavailable(self._meaning(error)) from error
+
+    def _open(self) -> Any:
+        try:
+            import pynvml
+        except ImportError as error:
+            raise GpusUnavailable(
+                f"nvidia-ml-py is not installed: {install_command('gpu')}"
+            ) from error
+        self._nvml = pynvml
+        try:
+            pynvml.nvmlInit()
+            self._driver = str(pynvml.nvmlSystemGetDriverVersion())
+        except pynvml.NVMLError as error:
+            raise GpusUnavailable(self._meaning(error)) from error
+        finally:
+            self._nvml = None
+        return pynvml
+
+    def _devices(self) -> tuple[list[GpuDevice], dict[int, str]]:
+        found, lost = [], {}
+        for index in range(self._nvml.nvmlDeviceGetCount()):
+            try:
+                found.append(self._device(index))
+            except self._nvml.NVMLError as error:  # noqa: PERF203 - for each its own
+                lost[index] = self._meaning(error)
+        if not found and not lost:
+            raise GpusUnavailable("the driver is loaded, but finds no GPU")
+        return found, lost
+
+    def _device(self, index: int) -> GpuDevice:
+        nvml = self._nvml
+        handle = nvml.nvmlDeviceGetHandleByIndex(index)
+        return GpuDevice(
+            index=index,
+            uuid=str(nvml.nvmlDeviceGetUUID(handle)),
+            name=str(nvml.nvmlDeviceGetName(handle)),
+            memory=nvml.nvmlDeviceGetMemoryInfo(handle).total // _MIB,
+            driver=self._driver,
+            minor=nvml.nvmlDeviceGetMinorNumber(handle),
+        )
+
+    def _processes(self, device: GpuDevice) -> list[int]:
+        handle = self._nvml.nvmlDeviceGetHandleByUUID(device.uuid)
+        return [each.pid for each in self._nvml.nvmlDeviceGetComputeRunningProcesses(handle)]
+
+    def _memory(self, device: GpuDevice) -> Any:
+        return self._nvml.nvmlDeviceGetMemoryInfo(self._nvml.nvmlDeviceGetHandleByUUID(device.uuid))
+
+    def _meaning(self, error: Any) -> str:
+        for name, meaning in _MEANINGS.items():
+            if error.value == getattr(self._nvml, name):
+                return meaning
+        return f"NVML: {error}"
+
+
+def _limit() -> float:
+    text = os.environ.get(LIMIT_VARIABLE, "")
+    try:
+        limit = float(text or _LIMIT)
+    except ValueError:
+        limit = 0.0
+    if not limit > 0:
+        raise GpusUnavailable(f"{LIMIT_VARIABLE}={text!r} is not a number of seconds above 0")
+    return limit

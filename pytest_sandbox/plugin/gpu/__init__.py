@@ -1,0 +1,1 @@
+"""GPUs for tests: the marker and fixture `gpu`, the option `--gpu`."""

@@ -1,0 +1,82 @@
+"""The fixture `gpu`: the devices that a test has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, overload
+
+import pytest
+
+from .leases import GPUS, give_gpus
+from .marker import ANY
+
+if TYPE_CHECKING:
+    from pytest_sandbox.gpus import GpuDevice
+
+
+class LeasedGpus(Sequence["GpuDevice"]):
+    """The GPUs that a test has, in the order of `nvidia-smi`.
+
+    A sequence. Of a single one, `gpu.uuid` is the same as `gpu[0].uuid`, and so are the other
+    attributes.
+
+    Args:
+        devices: them.
+    """
+
+    def __init__(self, devices: Sequence[GpuDevice]) -> None:
+        self._devices = tuple(devices)
+
+    @overload
+    def __getitem__(self, index: int) -> GpuDevice: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[GpuDevice]: ...
+
+    def __getitem__(self, index: int | slice) -> GpuDevice | Sequence[GpuDevice]:
+        return self._devices[index]
+
+    def __len__(self) -> int:
+        return len(self._devices)
+
+    def __repr__(self) -> str:
+        return f"LeasedGpus({list(self._devices)!r})"
+
+    @property
+    def index(self) -> int:  # type: ignore[override]  # a sequence of a few is not searched
+        """Its number in the order of `nvidia-smi`."""
+        return self._one.index
+
+    @property
+    def uuid(self) -> str:
+        """How CUDA names it."""
+        return self._one.uuid
+
+    @property
+    def name(self) -> str:
+        """What `nvidia-smi` calls it."""
+        return self._one.name
+
+    @property
+    def memory(self) -> int:
+        """Its memory in MiB."""
+        return self._one.memory
+
+    @property
+    def driver(self) -> str:
+        """The version of the driver."""
+        return self._one.driver
+
+    @property
+    def _one(self) -> GpuDevice:
+        if len(self._devices) != 1:
+            raise ValueError(f"the test has {len(self._devices)} GPUs: say which, as in gpu[0]")
+        return self._devices[0]
+
+
+@pytest.fixture
+def gpu(request: pytest.FixtureRequest) -> LeasedGpus:
+    """The GPUs of this test, as the marker `gpu` asks for them; without one, any one."""
+    # A fixture of this name in a test suite may use this one, which then nothing announces.
+    give_gpus(request.node, ANY)
+    return LeasedGpus(request.node.stash[GPUS].devices)

@@ -1,0 +1,80 @@
+"""What would run where: the listing of `--collect-only`, and the summary of a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .leases import PROPERTY
+from .marker import wanted_gpus
+from .options import gpu_settings
+from .simulated import simulated_devices
+from .tested import is_simulated, takes_sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import pytest
+
+    from .marker import GpusWanted
+
+
+def pytest_report_collectionfinish(
+    config: pytest.Config, items: Sequence[pytest.Item]
+) -> list[str]:
+    """With `--collect-only`, what each test that needs GPUs would get."""
+    if not config.option.collectonly:
+        return []
+    return [
+        f"gpu: {item.nodeid}: needs {wanted}: {_would(item, wanted)}"
+        for item in items
+        if (wanted := wanted_gpus(item)) is not None
+    ]
+
+
+def _would(item: pytest.Item, wanted: GpusWanted) -> str:
+    settings = gpu_settings(item.config)
+    where = "in its sandbox" if takes_sandbox(item) else "in the process of pytest"
+    if is_simulated(item):
+        names = [device.name for device in simulated_devices(item, wanted)]
+        plan = f"would run {where} with simulated {', '.join(names) or 'GPUs that it lacks'}"
+    else:
+        plan = _with_real(wanted, where, required=settings.mode == "require")
+    return f"skipped by {settings}; else it {plan}" if settings.mode == "skip" else plan
+
+
+def _with_real(wanted: GpusWanted, where: str, *, required: bool) -> str:
+    from pytest_sandbox.gpus import GpusUnavailable, matching_devices, missing, this_machine
+
+    try:
+        machine = this_machine()
+        reason = missing(machine, wanted.requests, wanted.memory)
+    except GpusUnavailable as error:
+        reason = f"this machine has none: {error}"
+    if reason:
+        return f"would {'fail' if required else 'be skipped'}: {reason}"
+    devices = matching_devices(machine, wanted.requests, wanted.memory)
+    names = ", ".join(f"GPU {device.index} ({device.name})" for device in devices)
+    return f"would run {where} on {names}"
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """How many tests had GPUs, and which of them outside of a sandbox."""
+    lines = [*_summary(terminalreporter)]
+    if lines:
+        terminalreporter.section("GPUs")
+        for line in lines:
+            terminalreporter.line(line)
+
+
+def _summary(reporter: Any) -> Iterator[str]:
+    told = {
+        report.nodeid: text
+        for outcome in ("passed", "failed", "error", "xfailed", "xpassed")
+        for report in reporter.stats.get(outcome, ())
+        for name, text in getattr(report, "user_properties", ())
+        if name == PROPERTY
+    }
+    outside = [f"{test}: {text}" for test, text in told.items() if text.endswith("of pytest")]
+    if inside := len(told) - len(outside):
+        yield f"{inside} with GPUs in a sandbox"
+    yield from outside

@@ -1,0 +1,96 @@
+"""The option `--gpu`, and how long tests wait for GPUs that others have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from pytest_sandbox._shared.suggestions import did_you_mean
+
+_MODES = ("auto", "skip", "require", "fake")
+_MODE_HELP = (
+    "Tests marked with gpu: auto (the default) runs them where the GPUs are, and else skips them "
+    "and says why; skip skips them; require makes such a skip an error; fake simulates the GPUs."
+)
+_WAIT_HELP = "Seconds that a test waits for GPUs that others have: 600 (the default)."
+
+
+@dataclass(frozen=True)
+class GpuSettings:
+    """What a run does with tests that need GPUs.
+
+    Attributes:
+        mode: `"auto"`, `"skip"`, `"require"` or `"fake"`.
+        source: where that was chosen.
+        wait: seconds that a test waits for GPUs that others have.
+    """
+
+    mode: str
+    source: str
+    wait: float
+
+    def __str__(self) -> str:
+        """As reports name it: `--gpu=skip`."""
+        return f"--gpu={self.mode}" if self.source == "option" else f"gpu = {self.mode}"
+
+
+_SETTINGS = pytest.StashKey[GpuSettings]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options and their twins in the ini file."""
+    group = parser.getgroup("sandbox")
+    group.addoption("--gpu", metavar="MODE", help=_MODE_HELP)
+    group.addoption("--gpu-wait", metavar="SECONDS", help=_WAIT_HELP)
+    parser.addini("gpu", _MODE_HELP, default="")
+    parser.addini("gpu_wait", _WAIT_HELP, default="")
+
+
+# Not in pytest_configure, which `pytest --help` calls too: help must work on a broken setting.
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Refuse invalid settings before any test runs."""
+    gpu_settings(session.config)
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """The mode, unless it is the default one."""
+    settings = gpu_settings(config)
+    return None if settings.source == "default" else f"gpu: {settings.mode} ({settings.source})"
+
+
+def gpu_settings(config: pytest.Config) -> GpuSettings:
+    """The settings of a run.
+
+    Raises:
+        pytest.UsageError: they are invalid.
+    """
+    if _SETTINGS not in config.stash:
+        mode, source = _with_source(config, "gpu", "auto")
+        if mode not in _MODES:
+            known = did_you_mean(mode, _MODES) or f"there are {', '.join(_MODES)}"
+            raise pytest.UsageError(f"the GPU mode {mode!r} ({source} gpu) does not exist; {known}")
+        config.stash[_SETTINGS] = GpuSettings(mode, source, _wait(config))
+    return config.stash[_SETTINGS]
+
+
+def _wait(config: pytest.Config) -> float:
+    text, source = _with_source(config, "gpu_wait", "600")
+    try:
+        wait = float(text)
+    except ValueError:
+        wait = -1.0
+    if not 0 <= wait < float("inf"):
+        raise pytest.UsageError(
+            f"gpu wait ({source}) must be a number of seconds of at least 0, got {text!r}"
+        )
+    return wait
+
+
+def _with_source(config: pytest.Config, name: str, default: str) -> tuple[str, str]:
+    if given := config.getoption(name):
+        return str(given), "option"
+    if given := config.getini(name):
+        return str(given), "ini"
+    return default, "default"

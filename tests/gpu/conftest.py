@@ -1,0 +1,82 @@
+"""A machine with GPUs that there are not: an NVML that answers from a file."""
+
+import ctypes
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from pytest_sandbox.gpus.leasing import _LAST
+from pytest_sandbox.gpus.machine import _FOUND
+
+H100, L4 = "NVIDIA H100 80GB HBM3", "NVIDIA L4"
+
+
+@dataclass
+class FakeMachine:
+    """Its file; what is said here holds from the next question on."""
+
+    path: Path
+    lines: list[str] = field(default_factory=list)
+
+    def add(self, name: str, memory: int, *, used: int = 0) -> str:
+        """A further device; returns its UUID."""
+        number = sum(line.startswith("device ") for line in self.lines)
+        uuid = f"GPU-{os.getpid():08d}-0000-4000-8000-{number:012d}"
+        self.say(f"device {uuid} {memory} {number} {used} {name}")
+        return uuid
+
+    def say(self, *lines: str) -> None:
+        self.lines += lines
+        self._write()
+
+    def unsay(self, beginning: str) -> None:
+        self.lines = [line for line in self.lines if not line.startswith(beginning)]
+        self._write()
+
+    def _write(self) -> None:
+        # At once, as other processes read it.
+        new = self.path.with_suffix(".new")
+        new.write_text("".join(f"{line}\n" for line in self.lines))
+        new.rename(self.path)
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`libnvidia-ml.so.1`, in a folder of its own."""
+    folder = tmp_path_factory.mktemp("nvml")
+    folder.chmod(0o755)
+    target = folder / "libnvidia-ml.so.1"
+    source = Path(__file__).with_name("nvml.c")
+    command = ("gcc", "-shared", "-fPIC", "-O1", "-Wl,-soname,libnvidia-ml.so.1", "-o")
+    subprocess.run((*command, str(target), str(source)), check=True)
+    # dlopen(3) gives a library of this name that is loaded already, wherever it came from.
+    ctypes.CDLL(str(target), mode=ctypes.RTLD_GLOBAL)
+    return target
+
+
+@pytest.fixture
+def no_gpus(
+    library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[FakeMachine]:
+    """A machine with a driver and no GPU; programs that are started see the same."""
+    fake = FakeMachine(tmp_path / "nvml")
+    fake.say("driver 580.95.05")
+    monkeypatch.setenv("FAKE_NVML", str(fake.path))
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(library.parent))
+    monkeypatch.setenv("PYTEST_SANDBOX_GPU_LOCKS", str(tmp_path / "locks"))
+    _FOUND.clear()
+    _LAST.clear()
+    yield fake
+    _FOUND.clear()
+
+
+@pytest.fixture
+def gpus(no_gpus: FakeMachine) -> FakeMachine:
+    """A machine with two H100 and an L4."""
+    for name, memory in ((H100, 81559), (H100, 81559), (L4, 23034)):
+        no_gpus.add(name, memory)
+    return no_gpus

@@ -1,0 +1,153 @@
+/* An NVML that answers from the file that FAKE_NVML names, read anew for each answer.
+ *
+ *     driver 580.95.05
+ *     fail nvmlDeviceGetCount_v2 15     the error that a function returns
+ *     hang nvmlInitWithFlags            a function that does not return
+ *     device GPU-uuid 81559 0 0 NVIDIA H100 80GB HBM3
+ *                                       UUID, MiB, minor, MiB in use, name; in order of index
+ *     process 0 1234                    index of a device, and the pid of a program on it
+ *
+ * Structures and numbers are those of nvml.h.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { SUCCESS = 0, NOT_FOUND = 6, TOO_SMALL = 7, NOT_LOADED = 9 };
+
+typedef struct { char uuid[96], name[96]; unsigned long long total, used; unsigned minor; } Device;
+typedef struct { unsigned long long total, free, used; } Memory;
+typedef struct { unsigned version; unsigned long long total, reserved, free, used; } Memory2;
+typedef struct { unsigned pid; unsigned long long memory; unsigned gpu, compute; } Process;
+
+/* Looks for the line that begins with `word` and, if it is not null, `name`; nth from 0. */
+static int find(const char *word, const char *name, int nth, char *rest) {
+    const char *path = getenv("FAKE_NVML");
+    FILE *file = path ? fopen(path, "r") : NULL;
+    char line[512], first[64], second[128];
+    int after, found = 0;
+    if (!file) return -1;
+    while (!found && fgets(line, sizeof line, file)) {
+        line[strcspn(line, "\n")] = 0;
+        if (sscanf(line, "%63s%n", first, &after) != 1 || strcmp(first, word)) continue;
+        if (name) {
+            int more;
+            if (sscanf(line + after, "%127s%n", second, &more) != 1 || strcmp(second, name)) continue;
+            after += more;
+        }
+        if (nth-- > 0) continue;
+        strcpy(rest, line + after + strspn(line + after, " "));
+        found = 1;
+    }
+    fclose(file);
+    return found;
+}
+
+static int check(const char *function) {
+    char rest[512];
+    int found = find("hang", function, 0, rest);
+    if (found < 0) return NOT_LOADED;
+    if (found) for (;;) pause();
+    return find("fail", function, 0, rest) == 1 ? atoi(rest) : SUCCESS;
+}
+
+static int load(void *handle, Device *device) {
+    char rest[512];
+    int after;
+    if (find("device", NULL, (int)(long)handle - 1, rest) != 1) return NOT_FOUND;
+    if (sscanf(rest, "%95s %llu %u %llu %n", device->uuid, &device->total, &device->minor,
+               &device->used, &after) != 4) return NOT_FOUND;
+    snprintf(device->name, sizeof device->name, "%s", rest + after);
+    return SUCCESS;
+}
+
+#define BEGIN int error = check(__func__); if (error) return error
+#define DEVICE BEGIN; Device device; if ((error = load(handle, &device))) return error
+
+static int text(char *target, unsigned size, const char *source) {
+    if (strlen(source) >= size) return TOO_SMALL;
+    strcpy(target, source);
+    return SUCCESS;
+}
+
+int nvmlInitWithFlags(unsigned flags) { BEGIN; return SUCCESS; }
+int nvmlInit_v2(void) { BEGIN; return SUCCESS; }
+int nvmlShutdown(void) { return SUCCESS; }
+
+const char *nvmlErrorString(int error) {
+    return error == NOT_LOADED ? "Driver Not Loaded" : error == 15 ? "GPU is lost" : "an error";
+}
+
+int nvmlSystemGetDriverVersion(char *version, unsigned size) {
+    BEGIN;
+    char rest[512];
+    return text(version, size, find("driver", NULL, 0, rest) == 1 ? rest : "0");
+}
+
+int nvmlDeviceGetCount_v2(unsigned *count) {
+    BEGIN;
+    char rest[512];
+    for (*count = 0; find("device", NULL, *count, rest) == 1; ++*count) ;
+    return SUCCESS;
+}
+
+int nvmlDeviceGetHandleByIndex_v2(unsigned index, void **handle) {
+    BEGIN;
+    Device device;
+    char name[64];
+    *handle = (void *)(long)(index + 1);
+    snprintf(name, sizeof name, "device%u", index);
+    return (error = check(name)) ? error : load(*handle, &device);
+}
+
+int nvmlDeviceGetHandleByUUID(const char *uuid, void **handle) {
+    BEGIN;
+    Device device;
+    char name[64];
+    for (long index = 0; !load((void *)(index + 1), &device); index++)
+        if (!strcmp(device.uuid, uuid)) {
+            *handle = (void *)(index + 1);
+            snprintf(name, sizeof name, "device%ld", index);
+            return check(name);
+        }
+    return NOT_FOUND;
+}
+
+int nvmlDeviceGetUUID(void *handle, char *uuid, unsigned size) {
+    DEVICE;
+    return text(uuid, size, device.uuid);
+}
+
+int nvmlDeviceGetName(void *handle, char *name, unsigned size) {
+    DEVICE;
+    return text(name, size, device.name);
+}
+
+int nvmlDeviceGetMinorNumber(void *handle, unsigned *minor) {
+    DEVICE;
+    *minor = device.minor;
+    return SUCCESS;
+}
+
+int nvmlDeviceGetMemoryInfo(void *handle, Memory *memory) {
+    DEVICE;
+    memory->total = device.total << 20;
+    memory->used = device.used << 20;
+    memory->free = memory->total - memory->used;
+    return SUCCESS;
+}
+
+int nvmlDeviceGetComputeRunningProcesses_v3(void *handle, unsigned *count, Process *processes) {
+    DEVICE;
+    char index[24], rest[512];
+    unsigned room = processes ? *count : 0, there = 0;
+    snprintf(index, sizeof index, "%ld", (long)handle - 1);
+    for (; find("process", index, there, rest) == 1; there++)
+        if (there < room) {
+            memset(&processes[there], 0, sizeof *processes);
+            processes[there].pid = atoi(rest);
+        }
+    *count = there;
+    return there > room ? TOO_SMALL : SUCCESS;
+}
