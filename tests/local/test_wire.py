@@ -1,6 +1,8 @@
 """Packets: any text survives, no peer can make the other hold more than it should."""
 
+import contextlib
 import os
+import resource
 import socket
 from collections.abc import Iterator
 
@@ -15,7 +17,7 @@ from pytest_sandbox.local.protocol.agent import (
     SpawnAnswer,
 )
 from pytest_sandbox.local.protocol.common import DescriptorAnswer
-from pytest_sandbox.local.protocol.message import BadMessage
+from pytest_sandbox.local.protocol.message import BadMessage, DescriptorsLost, Message
 
 EXPECTED = wire.family(AgentReady, SpawnAnswer, RemoveRequest)
 LARGE = RemoveRequest(path="x" * 1_000_000)
@@ -122,6 +124,31 @@ def test_a_spilled_request_is_not_taken_from_a_sandbox(
     wire.send_request(pair[0], LARGE)
     with pytest.raises(BadMessage):
         wire.receive(pair[1], EXPECTED)
+
+
+@contextlib.contextmanager
+def no_descriptors() -> Iterator[None]:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.parametrize("request_", [SpawnAnswer(pid=1), LARGE], ids=["packet", "memory file"])
+def test_a_message_without_room_for_its_descriptors_still_has_its_number(
+    pair: tuple[socket.socket, socket.socket], request_: Message
+) -> None:
+    read, write = os.pipe()
+    fds = (write,) if isinstance(request_, SpawnAnswer) else ()
+    wire.send_request(pair[0], request_, fds, number=7)
+    os.close(write)
+    with no_descriptors(), pytest.raises(DescriptorsLost, match="Too many open files") as caught:
+        wire.receive_request(pair[1], EXPECTED)
+    assert (caught.value.kind, caught.value.number) == (type(request_).__name__, 7)
+    assert os.read(read, 1) == b""
+    os.close(read)
 
 
 @pytest.mark.parametrize("count", [0, 2])

@@ -15,9 +15,9 @@ import time
 
 from ..protocol import agent as messages
 from ..protocol import jobs as job_messages
-from ..protocol import wire
+from ..protocol import sure, wire
 from ..protocol.common import DescriptorAnswer, Failed, Succeeded
-from ..protocol.message import BadMessage
+from ..protocol.message import BadMessage, DescriptorsLost
 from . import files, jobs, ports, spawn
 from .pause import SandboxPause
 
@@ -100,6 +100,9 @@ class Agent:
             refusal = OSError(errno.EPROTO, str(error), "")
             self._tell(Failed.of(refusal), number=error.number)
             return True
+        except DescriptorsLost as lost:
+            self._tell(Failed.of(lost), number=lost.number)
+            return True
         if request is None:
             return False
         try:
@@ -119,21 +122,7 @@ class Agent:
 
     def _tell(self, message: Message, passed: tuple[int, ...] = (), *, number: int = 0) -> None:
         """Send a message to the engine; raises only if the engine is gone."""
-        while (error := self._send(message, passed, number)) is not None:
-            # Programs of the sandbox may have used up what the kernel has for it: memory, or
-            # ETOOMANYREFS for descriptors that are sent and not received, unix(7).
-            if passed:
-                message, passed = Failed.of(_explained(error)), ()
-            time.sleep(_ATTEMPT)
-
-    def _send(self, message: Message, passed: tuple[int, ...], number: int) -> OSError | None:
-        try:
-            wire.send(self._sock, message, passed, number=number)
-        except ConnectionError:
-            raise
-        except OSError as error:
-            return error
-        return None
+        sure.send(self._sock, message, passed, number=number)
 
     def _reap(self) -> bool:
         """Collect the dead; False once the main process is among them.
@@ -260,10 +249,3 @@ class Agent:
         finally:
             job.close()
         return Succeeded(), ()
-
-
-def _explained(error: OSError) -> OSError:
-    if error.errno != errno.ETOOMANYREFS:
-        return error
-    text = "programs of the sandbox have sent too many descriptors that were not received yet"
-    return OSError(error.errno, text, "")

@@ -157,6 +157,11 @@ class Factory:
         except EngineUnavailable:
             task.ended(lost="never started")
             raise
+        except TaskEnded:
+            await asyncio.shield(task.kill())
+            if task.failure is not None:  # the zygote says why, after the end of the socket
+                raise BuildFailed(task.failure) from None
+            raise
         except BaseException:
             # Whoever cancels this call must not cut the end of the sandbox short.
             await asyncio.shield(task.kill())

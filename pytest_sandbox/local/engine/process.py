@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 from typing import TYPE_CHECKING, Literal
@@ -79,6 +80,9 @@ class LocalProcess(Process):
         try:
             answer, fds = await wait_for(self._link.ask(request, SpawnAnswer, passed))
         except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                self._give_up()  # it may run, if it is we who had no room for its terminal
+                raise _no_room(error) from error
             self._link.unregister(self._number)
             self.task_ended()
             raise SpawnFailed(error.errno or 0, _sentence(spec, error)) from None
@@ -105,6 +109,7 @@ class LocalProcess(Process):
         """Have it killed: it may run, but its caller will not hear of that."""
         self._link.abandon(self._number)
         self.task_ended()
+        self._wind_up()  # once more: if it had ended before, a terminal was opened since
 
     async def adopt(self, spec: ProcessSpec, pid: int) -> dict[str, int]:
         """Be the main process that is going to be restored with this pid.
@@ -255,7 +260,7 @@ def _request(
 
 
 def _no_room(error: OSError) -> StoreFull:
-    return StoreFull(f"no room for the pipes of a process: {error.strerror}")
+    return StoreFull(f"no room for another process: {error.strerror}")
 
 
 def _sentence(spec: ProcessSpec, error: OSError) -> str:

@@ -71,6 +71,9 @@ class LocalTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshots
         pumps: the engine's running pumps.
         kill: tells the zygote to kill PID 1.
         snapshotter: takes snapshots of its files.
+
+    Attributes:
+        failure: why it could not even be forked.
     """
 
     def __init__(
@@ -92,6 +95,7 @@ class LocalTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshots
         self._env = env
         self._kill = kill
         self.snapshotter = snapshotter
+        self.failure: OSError | None = None
         self._killed = False
         self._main_status: ExitStatus | None = None
         self._end: TaskEnd | None = None
@@ -214,6 +218,7 @@ class LocalTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshots
         """
         if self._end is not None:
             return
+        self.failure = failed
         if failed is not None:
             self._link.fail(BuildFailed(failed))
         # The last message of the agent may tell how the main process ended, and may not be read

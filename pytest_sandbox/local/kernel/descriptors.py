@@ -1,6 +1,8 @@
-"""Closing descriptors in bulk: close_range(2)."""
+"""Descriptors: closing them in bulk, close_range(2), and whether there is room for more."""
 
 from __future__ import annotations
+
+import os
 
 from .syscalls import call
 
@@ -18,6 +20,24 @@ def close_all_except(kept: list[int]) -> None:
         _close_range(first, fd - 1)
         first = fd + 1
     _close_range(first, _LAST)
+
+
+def check_room(fd: int, count: int) -> None:
+    """Refuse to go on where more descriptors could not be received: those would be lost.
+
+    Args:
+        fd: any that is open.
+        count: how many more there will be.
+
+    Raises:
+        OSError: there is no room.
+    """
+    copies: list[int] = []
+    try:
+        copies.extend(os.dup(fd) for _ in range(count))
+    finally:
+        for copy in copies:
+            os.close(copy)
 
 
 def _close_range(first: int, last: int) -> None:

@@ -10,7 +10,9 @@ The types a field can have are those of JSON: `int`, `float`, `str`, `bool`, `Li
 
 from __future__ import annotations
 
+import errno
 import math
+import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,6 +49,20 @@ class BadMessage(Exception):
 
     def __init__(self, reason: str, number: int = 0) -> None:
         super().__init__(reason)
+        self.number = number
+
+
+class DescriptorsLost(OSError):
+    """A message came without its descriptors: we have as many open as we may have.
+
+    Args:
+        kind: name of the message's class.
+        number: of the request.
+    """
+
+    def __init__(self, kind: str, number: int) -> None:
+        super().__init__(errno.EMFILE, os.strerror(errno.EMFILE), "")
+        self.kind = kind
         self.number = number
 
 

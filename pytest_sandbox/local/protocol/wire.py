@@ -2,8 +2,9 @@
 
 A packet is a JSON array: the name of the message's class, the number of the request or 0, and the
 fields. Descriptors travel beside it. A name that is not UTF-8 travels as surrogates. A request too
-large for a packet travels in a memory file, and only the engine may send such a one: what comes
-from a sandbox is always one bounded packet, since a hostile program may be at the other end.
+large for a packet travels in a memory file, beside a packet without fields, and only the engine may
+send such a one: what comes from a sandbox is always one bounded packet, since a hostile program may
+be at the other end.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import json
 import os
 import socket
 
-from .message import BadMessage, Message
+from .message import BadMessage, DescriptorsLost, Message
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ REQUEST = 64 * 1024 * 1024
 #: Room for SCM_MAX_FD, the most that a packet can carry: unix(7). The kernel would close those that
 #: do not fit, which takes as long as the sender wants.
 _ANCILLARY = socket.CMSG_SPACE(253 * 4)
-_SPILLED = b"spilled"
+#: How a packet ends whose fields are in a memory file; others end with those.
+_SPILLED = b",null]"
 
 
 def _fields(message: object) -> object:
@@ -95,7 +97,8 @@ def send_request(
     try:
         with os.fdopen(os.dup(spill), "wb") as file:
             file.write(data)
-        _send_packet(sock, _SPILLED, (spill, *fds))
+        head = _to_json([type(message).__name__, number, None]).encode("ascii")
+        _send_packet(sock, head, (spill, *fds))
     finally:
         os.close(spill)
 
@@ -118,6 +121,7 @@ def receive(
 
     Raises:
         BadMessage: it is too large, or not one that is expected; its descriptors are closed.
+        DescriptorsLost: there is no room for its descriptors; those that came are closed.
     """
     data, fds, flags = _receive_packet(sock)
     return _opened(data, fds, flags, expected, discard)
@@ -126,7 +130,7 @@ def receive(
 def receive_request(sock: socket.socket, expected: Family) -> Received:
     """Like `receive`, for what the engine sends: also takes requests larger than a packet."""
     data, fds, flags = _receive_packet(sock)
-    if data == _SPILLED and fds:
+    if data.endswith(_SPILLED) and fds and not flags & socket.MSG_CTRUNC:
         spill = fds.pop(0)
         try:
             data = os.pread(spill, REQUEST, 0)
@@ -169,8 +173,11 @@ def _opened(
     discard: Callable[[list[int]], None],
 ) -> Received:
     try:
-        if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
-            raise BadMessage("too large, or with too many descriptors")
+        if flags & socket.MSG_TRUNC:
+            raise BadMessage("too large")
+        # We leave room for as many as a packet can carry, so these are too many for this process.
+        if flags & socket.MSG_CTRUNC:
+            raise _lost(data)
         if not data and not fds:
             return None, 0, []
         message, number = decode(data, expected)
@@ -180,6 +187,16 @@ def _opened(
             name = type(message).__name__
             raise BadMessage(f"{name} came with {len(fds)} descriptors, not {wanted}", number)
         return message, number, fds
-    except BadMessage:
+    except (BadMessage, DescriptorsLost):
         discard(fds)
         raise
+
+
+def _lost(data: bytes) -> Exception:
+    try:
+        kind, number, _ = _from_json(data.decode("ascii"))
+    except (ValueError, TypeError, RecursionError):
+        kind = number = None
+    if type(kind) is str and type(number) is int:
+        return DescriptorsLost(kind, number)
+    return BadMessage(f"not a message: {data[:100]!r}")

@@ -119,7 +119,8 @@ class MountedVolume(Message):
 class CreateRequest(Message, descriptors=1):
     """Make a sandbox; `SandboxBorn` tells that it is under way, `SandboxEnded` of its end.
 
-    Beside it the agent's socket to the engine, over which more is told.
+    Beside it the agent's socket to the engine, over which more is told. The sandbox's name is the
+    number of this request too.
 
     Attributes:
         name: the engine's name for it.

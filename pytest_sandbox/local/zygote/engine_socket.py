@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..protocol import wire
+from ..protocol import sure, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,6 +41,6 @@ class EngineSocket:
     def tell(self, message: Message, fds: tuple[int, ...] = (), *, number: int = 0) -> None:
         """Send a message; `number` is that of the request that it answers, if it answers one."""
         try:
-            wire.send(self._sock, message, fds, number=number)
-        except OSError:
+            sure.send(self._sock, message, fds, number=number)
+        except ConnectionError:
             self.stop()

@@ -40,6 +40,9 @@ class Helper:
         self._sock, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         zygote = os.getpid()
         try:
+            # Keeps room for the descriptor that may come with the answer: what the work has changed
+            # could not be undone if that were lost.
+            self._room = self._sock.dup()
             self.pid = os.fork()
             if self.pid == 0:
                 try:
@@ -63,6 +66,7 @@ class Helper:
         Raises:
             OSError: what the kernel told it, or that it died.
         """
+        self._room.close()
         with self._sock:
             try:
                 message, _, fds = wire.receive(self._sock, HELPER_TO_ZYGOTE)

@@ -6,6 +6,7 @@ import errno
 import os
 
 from ..filesystem.layers import is_quick_to_free
+from ..kernel.descriptors import check_room
 from ..kernel.tmpfs import usage
 from ..protocol import wire
 from ..protocol.helpers import AGENT_TO_ZYGOTE
@@ -88,6 +89,7 @@ class SandboxRecord:
         # Received only when they are needed, which for most sandboxes they never are. Until then
         # they lie in the socket, which keeps them alive: unix(7), SCM_RIGHTS.
         if not self._fds and self._gate.fileno() >= 0:
+            check_room(self._gate.fileno(), 2)
             try:
                 _, _, self._fds = wire.receive(self._gate, AGENT_TO_ZYGOTE)
             except BadMessage as error:

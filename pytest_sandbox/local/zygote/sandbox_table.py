@@ -111,8 +111,13 @@ class SandboxTable:
     def _fork(self, request: CreateRequest, sock_fd: int) -> None:
         self._config.volumes.make_missing(request.volumes)
         limits = CgroupLimits(request.processes, request.memory, request.cpus)
-        cgroups = self._cgroups.make(request.name, limits)
         ours, gate = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            cgroups = self._cgroups.make(request.name, limits)
+        except OSError:
+            ours.close()
+            gate.close()
+            raise
         lease = None if self._leases is None else self._leases.take()
         record = SandboxRecord(request.name, ours, request.layers, lease, project=request.project)
 

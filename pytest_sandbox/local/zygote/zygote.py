@@ -19,9 +19,9 @@ from ..kernel import prctl
 from ..kernel.process_title import set_title
 from ..protocol import wire
 from ..protocol import zygote as messages
-from ..protocol.common import Failed
+from ..protocol.common import Failed, KernelError
 from ..protocol.criu import DumpRequest, RestoreRequest
-from ..protocol.message import BadMessage
+from ..protocol.message import BadMessage, DescriptorsLost
 from .criu_requests import CriuRequests
 from .engine_socket import EngineSocket
 from .file_requests import FileRequests
@@ -118,9 +118,22 @@ class Zygote:
             refusal = OSError(errno.EPROTO, str(error), "")
             self._engine.tell(Failed.of(refusal), number=error.number)
             return
+        except DescriptorsLost as lost:
+            self._refuse(lost)
+            return
         if request is not None:
             self._handlers.get(type(request), self._about_files)(request, number, fds)
             wire.close_all(fds)
+
+    def _refuse(self, lost: DescriptorsLost) -> None:
+        """Answer a request whose descriptors we could not take."""
+        if lost.kind == messages.CreateRequest.__name__:
+            error = KernelError.of(lost)
+            ended = messages.SandboxEnded(name=str(lost.number), out_of_memory=False, failed=error)
+            self._engine.tell(ended)
+        elif lost.number:
+            self._engine.tell(Failed.of(lost), number=lost.number)
+        # Else it came with a socket for the answer, which is closed now.
 
     def _about_files(self, request: Any, number: int, fds: list[int]) -> None:
         """Serve a request about the files of one sandbox."""

@@ -7,7 +7,8 @@ import collections
 from typing import TYPE_CHECKING
 
 from ...protocol import wire
-from ...protocol.message import BadMessage
+from ...protocol.common import Failed
+from ...protocol.message import BadMessage, DescriptorsLost
 from . import foreign
 
 if TYPE_CHECKING:
@@ -156,6 +157,8 @@ class Channel:
             message, number, fds = wire.receive(self._sock, self._expected, foreign.close)
         except BlockingIOError:
             return False
+        except DescriptorsLost as lost:  # not the peer's fault
+            message, number, fds = Failed.of(lost), lost.number, []
         except BadMessage as error:
             self.close(str(error))
             return False

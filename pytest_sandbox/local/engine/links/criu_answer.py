@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from ...protocol import wire
 from ...protocol.common import Failed
 from ...protocol.criu import CRIU_HELPER_TO_ENGINE, OperationRefused
-from ...protocol.message import BadMessage, Message
+from ...protocol.message import BadMessage, DescriptorsLost, Message
 from ..ready import readable
 from .errors import OperationFailed
 
@@ -36,6 +36,8 @@ async def criu_answer(sock: socket.socket, expected: type[A]) -> Answer[A]:
         message, _, passed = wire.receive(sock, CRIU_HELPER_TO_ENGINE)
     except BadMessage as error:
         raise OperationFailed(f"the helper broke the protocol: {error}") from error
+    except DescriptorsLost:
+        raise
     except OSError:
         message, passed = None, []
     if isinstance(message, expected):

@@ -122,7 +122,7 @@ class ZygoteLink:
         Raises:
             EngineUnavailable: the zygote died.
         """
-        self._send(request, (sock.detach(),))
+        self._send(request, (sock.detach(),), number=int(request.name))
         self._tasks[request.name] = task
 
     def kill(self, name: str) -> None:

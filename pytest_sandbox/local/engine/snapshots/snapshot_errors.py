@@ -6,13 +6,17 @@ import errno
 
 from pytest_sandbox.engine import StoreFull, TaskEnded
 
+_NO_ROOM = frozenset(
+    {errno.ENOSPC, errno.ENOMEM, errno.EAGAIN, errno.EDQUOT, errno.EMFILE, errno.ENFILE}
+)
+
 
 def snapshot_error(error: OSError) -> Exception:
     """What an error means; the error itself if it means nothing special."""
     if error.errno == errno.ESRCH:
         return TaskEnded("the task has ended")
-    # EAGAIN and ENOMEM: no process or no memory for what takes the snapshot.
-    if error.errno in (errno.ENOSPC, errno.ENOMEM, errno.EAGAIN, errno.EDQUOT):
+    # EAGAIN, ENOMEM and the others: no process, memory or descriptor for what takes the snapshot.
+    if error.errno in _NO_ROOM:
         return no_room(error)
     return error
 
