@@ -186,6 +186,42 @@ def test_a_zygote_killed_while_it_makes_a_sandbox_leaves_none() -> None:
         engine.communicate()
 
 
+DIES_AS_ANOTHER = """
+import os, signal, sys
+from pytest_sandbox.local.kernel import parent
+from pytest_sandbox.local.zygote.user_limits import owned_by
+
+me = os.getpid()
+if os.fork() == 0:
+    os.setresgid(54321, 54321, 54321)
+    os.setresuid(54321, 54321, 54321)  # as a sandbox has other ids than the zygote
+    parent.die_with(me)
+    print("ready", flush=True)
+    signal.pause()
+sys.stdin.readline()
+with owned_by(12345, 100, rootless=False):
+    os.kill(me, signal.SIGKILL)
+"""
+
+
+@needs_root
+def test_a_zygote_killed_while_it_makes_a_sandbox_takes_the_others_along() -> None:
+    """It has another id then, and without rights of root the kernel would send no signal."""
+    zygote = subprocess.Popen(
+        [sys.executable, "-c", DIES_AS_ANOTHER], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert zygote.stdout is not None
+    assert zygote.stdout.readline() == b"ready\n"
+    (child,) = children(zygote.pid)
+
+    try:
+        zygote.communicate(b"\n", timeout=20)
+        until(lambda: not is_running(child), "the child is gone")
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+
+
 def state(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 

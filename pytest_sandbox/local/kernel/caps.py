@@ -68,6 +68,18 @@ def use_only(numbers: tuple[int, ...]) -> None:
     _set(sum(1 << number for number in numbers))
 
 
+def use_all() -> None:
+    """Use all capabilities that this process may use; see `use_only`.
+
+    Raises:
+        OSError: the kernel refused it.
+    """
+    header, data = _header(), (ctypes.c_uint32 * 6)()
+    call("capget", header, data)
+    data[0], data[3] = data[1], data[4]
+    call("capset", header, data)
+
+
 def has(number: int) -> bool:
     """Whether this process may use a capability now."""
     with open("/proc/self/status") as file:
@@ -77,8 +89,12 @@ def has(number: int) -> bool:
 
 def _set(kept: int) -> None:
     """Reduce the effective and permitted sets to the bits of `kept`; inherit none: capset(2)."""
-    header = (ctypes.c_uint32 * 2)(_LINUX_CAPABILITY_VERSION_3, 0)
     low, high = kept & 0xFFFFFFFF, kept >> 32
     # Effective, permitted and inheritable, first of capabilities 0 to 31, then of the rest.
     data = (ctypes.c_uint32 * 6)(low, low, 0, high, high, 0)
-    call("capset", header, data)
+    call("capset", _header(), data)
+
+
+def _header() -> ctypes.Array[ctypes.c_uint32]:
+    """Of capset(2) and capget(2), for this process."""
+    return (ctypes.c_uint32 * 2)(_LINUX_CAPABILITY_VERSION_3, 0)

@@ -13,7 +13,7 @@ import os
 import resource
 import signal
 
-from ..kernel import prctl
+from ..kernel import caps, prctl
 from ..kernel.syscalls import libc
 
 TYPE_CHECKING = False
@@ -77,6 +77,9 @@ def owned_by(owner: int, processes: int, *, rootless: bool) -> Iterator[None]:
     # With the rights of root over files, which clone3(2) asks for to start in a cgroup. It is
     # setfsuid(2) that gives them back: capabilities(7), "Effect of user ID changes".
     libc.setfsuid(0)
+    # The signal that ends children with us, PR_SET_PDEATHSIG, is sent with our rights, and they
+    # have other ids: without CAP_KILL, a zygote that is killed in here would leave them.
+    caps.use_all()
     prctl.allow_inspection()  # by ourselves: the child's uid_map is ours to write
     try:
         yield
