@@ -61,7 +61,12 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 
 #: Files whose tests share what is slow to make: a worker of pytest-xdist gets all of one or none.
 #: (Marks of `xdist_group` have no effect in pytest-xdist 3.8 under pytest 9.2.)
-ONE_WORKER_EACH = ("tests/unit/test_packaging.py", "tests/unit/test_wire.py")
+ONE_WORKER_EACH = (
+    "tests/local/test_editable.py",
+    "tests/unit/test_packaging.py",
+    "tests/unit/test_structure.py",
+    "tests/unit/test_wire.py",
+)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -97,13 +97,23 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
         subprocess.run([*pip, "install", "-q", *BUILD_NEEDS], check=True)
         for name, (*build, where) in BACKENDS.items():
             make_project(projects / name, name, where, tuple(build))  # type: ignore[arg-type]
-            arguments = ["install", "-q", "--no-build-isolation", "--no-deps"]
-            if name.endswith(("strict", "compat")):
-                arguments.append(f"--config-settings=editable_mode={name.rpartition('-')[2]}")
-            installer = [python, "-m", "uv", "pip"] if name.startswith("uv") else pip
+        for command, names in by_command(python).items():
+            editable = [argument for name in names for argument in ("-e", str(projects / name))]
             env = {**os.environ, "VIRTUAL_ENV": folder}
-            subprocess.run([*installer, *arguments, "-e", projects / name], check=True, env=env)
+            subprocess.run([*command, *editable], check=True, env=env)
         yield Installed(python, projects)
+
+
+def by_command(python: str) -> dict[tuple[str, ...], list[str]]:
+    """The projects that one command installs, which is slow to start."""
+    commands: dict[tuple[str, ...], list[str]] = {}
+    for name in BACKENDS:
+        installer = ("uv", "pip") if name.startswith("uv") else ("pip",)
+        command = (python, "-m", *installer, "install", "-q", "--no-build-isolation", "--no-deps")
+        if name.endswith(("strict", "compat")):
+            command += (f"--config-settings=editable_mode={name.rpartition('-')[2]}",)
+        commands.setdefault(command, []).append(name)
+    return commands
 
 
 #: Runs shell scripts in one sandbox, and prints the output and the code of each as JSON.

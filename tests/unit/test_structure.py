@@ -1,6 +1,7 @@
 """The shape of the package: which way imports flow, how broad folders and long modules get."""
 
 import ast
+import functools
 import importlib
 import os
 import sys
@@ -71,6 +72,11 @@ MAY_IMPORT = {
 }
 
 
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_bytes())
+
+
 @dataclass(frozen=True)
 class Module:
     """A module of the package: its name below the package, and its file."""
@@ -84,7 +90,7 @@ class Module:
 
     @property
     def tree(self) -> ast.Module:
-        return ast.parse(self.path.read_bytes())
+        return parsed(self.path)
 
 
 def modules() -> Iterator[Module]:
