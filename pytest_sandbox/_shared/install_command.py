@@ -1,6 +1,5 @@
 """The command that installs an extra of this package, wherever the package came from."""
 
-import importlib.metadata
 import json
 import shlex
 from urllib.parse import unquote, urlsplit
@@ -30,6 +29,9 @@ def install_command(extra: str) -> str:
 
 def _recorded() -> "str | None":
     """The record of the installation; a checkout on the path has metadata too, without one."""
+    # Imported here, as it imports `email` and `zipfile`, and an engine seldom needs it.
+    import importlib.metadata
+
     found = importlib.metadata.distributions(name=_NAME)
     return next(filter(None, (each.read_text("direct_url.json") for each in found)), None)
 

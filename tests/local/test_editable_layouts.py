@@ -5,12 +5,19 @@ from __future__ import annotations
 import json
 import os
 import sysconfig
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_sandbox.local.engine.machine.editable import EditableSources, editable_sources
-from pytest_sandbox.local.engine.machine.secret_names import is_secret, unwanted
+from pytest_sandbox.local.engine.machine.secret_names import (
+    KEY_NAMES,
+    SAMPLE_NAMES,
+    SECRET_NAMES,
+    is_secret,
+    unwanted,
+)
 from pytest_sandbox.local.engine.machine.sources import Sources, find_sources, resolved
 
 if TYPE_CHECKING:
@@ -182,6 +189,18 @@ def test_names_that_only_look_like_secrets(name: str) -> None:
 def test_keys_that_git_tracks_are_no_secrets() -> None:
     assert is_secret("server.pem")
     assert not is_secret("server.pem", tracked=True)
+
+
+@pytest.mark.parametrize("pattern", [*SECRET_NAMES, *KEY_NAMES, *SAMPLE_NAMES])
+def test_patterns_mean_what_they_mean_to_a_shell(pattern: str) -> None:
+    for middle in ("", "x", ".", "*"):
+        name = pattern.replace("*", middle)
+        for other in (name, f"x{name}", f"{name}x", name[1:], name[:-1], f".{name}", name.upper()):
+            sample = any(fnmatchcase(other.lower(), each) for each in SAMPLE_NAMES)
+            secret = any(fnmatchcase(other.lower(), each) for each in SECRET_NAMES)
+            key = any(fnmatchcase(other.lower(), each) for each in KEY_NAMES)
+            assert is_secret(other, tracked=True) == (secret and not sample), other
+            assert is_secret(other) == ((secret or key) and not sample), other
 
 
 def test_sockets_and_pipes_are_unwanted(tmp_path: Path) -> None:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import ctypes
 import os
-import platform
 
-MACHINE = platform.machine()
+MACHINE = os.uname().machine
 
 #: Numbers that differ between architectures: arch/x86/entry/syscalls/syscall_64.tbl, and
 #: include/uapi/asm-generic/unistd.h for the others. From 424 on, numbers are the same everywhere.

@@ -8,12 +8,14 @@ the engine closes the socket, the zygote ends, and every sandbox with it.
 
 from __future__ import annotations
 
-from typing import Literal
-
 from .common import DescriptorAnswer, Failed, KernelError, Succeeded
 from .criu import DumpRequest, RestoreRequest
 from .message import Message
 from .wire import family
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal
 
 # What the engine says once.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+import os
 import socket
 
 from ..kernel.idmap import COUNT
@@ -59,7 +59,8 @@ class MachineIdRanges(IdRanges):
         super().__init__(_FIRST + block * _RANGES * COUNT, COUNT, _RANGES)
 
     def _take_block(self) -> int:
-        blocks = random.sample(range(_BLOCKS), _BLOCKS)
+        first = int.from_bytes(os.urandom(4), "little")
+        blocks = [(first + number) % _BLOCKS for number in range(_BLOCKS)]
         for block in blocks:
             try:
                 self.lock.bind(f"\0pytest-sandbox ids {block}")

@@ -149,10 +149,13 @@ def add_files(root: str, files: dict[str, tuple[bytes, int]], links: dict[str, s
 
 def give_to(root: str, owner: int) -> None:
     """Make `owner` own all of the skeleton."""
-    for folder, directories, files in os.walk(root):
-        os.lchown(folder, owner, owner)
-        for name in (*directories, *files):
-            os.lchown(os.path.join(folder, name), owner, owner)
+    os.lchown(root, owner, owner)
+    with os.scandir(root) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                give_to(entry.path, owner)
+            else:
+                os.lchown(entry.path, owner, owner)
 
 
 def _accounts() -> dict[str, str]:
@@ -195,31 +198,44 @@ def _text(lines: list[list[str]]) -> str:
 
 def copy_chosen(source: str, target: str) -> None:
     """Copy those names of a folder that may show, as far as `target` has none of them yet."""
-    for name in os.listdir(source):
-        if name in ETC and not os.path.lexists(f"{target}/{name}"):
-            _copy(f"{source}/{name}", f"{target}/{name}")
+    with os.scandir(source) as entries:
+        for entry in entries:
+            if entry.name in ETC and not os.path.lexists(f"{target}/{entry.name}"):
+                _copy(entry, f"{target}/{entry.name}")
 
 
-def _copy(source: str, target: str) -> None:
+def _copy(entry: os.DirEntry[str], target: str) -> None:
     """Copy a file, link or directory if everybody may read it; anything else is left out."""
-    # A package manager may be at work on the machine, and replace files meanwhile.
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        _copy_as(os.lstat(source), source, target)
+    try:
+        if entry.is_symlink():
+            os.symlink(os.readlink(entry.path), target)
+        else:
+            _copy_as(entry.stat(follow_symlinks=False), entry.path, target)
+    except (FileNotFoundError, NotADirectoryError):
+        pass  # a package manager may be at work on the machine, and replace files meanwhile
 
 
 def _copy_as(info: os.stat_result, source: str, target: str) -> None:
-    if stat.S_ISLNK(info.st_mode):
-        os.symlink(os.readlink(source), target)
-    elif stat.S_ISDIR(info.st_mode) and info.st_mode & 0o005 == 0o005:
+    if stat.S_ISDIR(info.st_mode) and info.st_mode & 0o005 == 0o005:
         _directory(target, 0o755)
-        for name in os.listdir(source):
-            if name not in SECRET:
-                _copy(f"{source}/{name}", f"{target}/{name}")
+        with os.scandir(source) as entries:
+            for entry in entries:
+                if entry.name not in SECRET:
+                    _copy(entry, f"{target}/{entry.name}")
     elif stat.S_ISREG(info.st_mode) and info.st_mode & 0o004 and info.st_size <= _LARGEST:
-        with open(source, "rb") as file:
-            content = file.read(_LARGEST)
+        content = _content(source, info.st_size)
         if not _PASSWORD_IN_URL.search(content):
             _file(target, content, info.st_mode & 0o755)
+
+
+# There are hundreds of files and links in /etc, and an engine starts with a copy of them: so here
+# are as few system calls as it takes.
+def _content(path: str, size: int) -> bytes:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(fd, size)
+    finally:
+        os.close(fd)
 
 
 def _directory(path: str, mode: int) -> None:
@@ -228,6 +244,10 @@ def _directory(path: str, mode: int) -> None:
 
 
 def _file(path: str, content: bytes, mode: int) -> None:
-    with open(path, "xb") as file:
-        file.write(content)
-    os.chmod(path, mode)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC)
+    try:
+        while content:
+            content = content[os.write(fd, content) :]
+        os.fchmod(fd, mode)
+    finally:
+        os.close(fd)

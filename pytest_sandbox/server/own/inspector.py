@@ -1,7 +1,5 @@
 """The inspector: describes the engine and sandboxes, records calls, and sets faults."""
 
-from importlib.metadata import version
-
 from pytest_sandbox._proto import common_pb2
 from pytest_sandbox._proto import inspector_pb2 as pb
 from pytest_sandbox._shared.filesystem_tool import TOOL
@@ -38,6 +36,8 @@ class InspectorServicer:
         self, request: pb.InspectorEngineRequest, call: ServedCall
     ) -> pb.InspectorEngineResponse:
         """The engine, and how many sandboxes it runs."""
+        from importlib.metadata import version  # it imports `email` and `zipfile`
+
         info = self._state.info
         return pb.InspectorEngineResponse(
             name=info.name,

@@ -3,7 +3,6 @@
 import errno
 import hashlib
 import socket
-from urllib.request import getproxies_environment
 
 #: Where tunnels listen that have no address of their own.
 HOST = "127.0.0.1"
@@ -37,6 +36,8 @@ def https_listener(name: str) -> socket.socket:
     Raises:
         OSError: there is no free descriptor or port.
     """
+    from urllib.request import getproxies_environment  # it imports `http.client` and `email`
+
     for attempt in range(0 if "https" in getproxies_environment() else _TRIES):
         try:
             return _listener(_address(f"{name}/{attempt}"), _HTTPS)

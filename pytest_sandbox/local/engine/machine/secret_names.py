@@ -6,11 +6,10 @@ They apply to the sources of editable packages and to the project, not to system
 from __future__ import annotations
 
 import os
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 #: Left out wherever they are: a lower-case pattern, and why.
 SECRET_NAMES = {
@@ -72,6 +71,35 @@ KEY_NAMES = {
 VERSION_CONTROL = (".git", ".hg", ".svn", ".jj", ".bzr")
 
 
+class _Patterns:
+    """Shell patterns with one `*` at most.
+
+    An engine asks of every file of a project when it starts, so there is no search for each
+    pattern: of 30 patterns and 1,700 files, that took 25 ms.
+    """
+
+    def __init__(self, patterns: Iterable[str]) -> None:
+        halves = [pattern.partition("*") for pattern in patterns]
+        self._whole = frozenset(start for start, star, _ in halves if not star)
+        self._starts = tuple(start for start, star, end in halves if star and not end)
+        self._ends = tuple(end for start, star, end in halves if star and not start)
+        self._both = [(start, end) for start, _, end in halves if start and end]
+
+    def match(self, name: str) -> bool:
+        return (
+            name in self._whole
+            or name.startswith(self._starts)
+            or name.endswith(self._ends)
+            or any(
+                name.startswith(start) and name.endswith(end, len(start))
+                for start, end in self._both
+            )
+        )
+
+
+_SECRET, _SAMPLE, _KEY = map(_Patterns, (SECRET_NAMES, SAMPLE_NAMES, KEY_NAMES))
+
+
 def is_secret(name: str, *, tracked: bool = False) -> bool:
     """Whether a file or directory of that name is left out.
 
@@ -82,10 +110,9 @@ def is_secret(name: str, *, tracked: bool = False) -> bool:
     name = name.lower()
     if name in VERSION_CONTROL:
         return True
-    if any(fnmatchcase(name, pattern) for pattern in SAMPLE_NAMES):
+    if _SAMPLE.match(name):
         return False
-    patterns = (*SECRET_NAMES, *(() if tracked else KEY_NAMES))
-    return any(fnmatchcase(name, pattern) for pattern in patterns)
+    return _SECRET.match(name) or (not tracked and _KEY.match(name))
 
 
 def unwanted(
