@@ -94,19 +94,30 @@ class OutputLog:
             OutputDropped: those bytes were read before, and dropped to make room for newer ones.
             StoreFull: the disk had no room for those bytes.
         """
+        if not await self.ready(offset):
+            return b""
+        data = self._load(offset, min(limit, self._end - offset))
+        if offset + len(data) > self._had:
+            self._had = offset + len(data)
+            self._wake()
+        return data
+
+    async def ready(self, offset: int) -> bool:
+        """Wait until `read` would return at once; whether there are bytes, and not the end.
+
+        Raises:
+            OutputDropped: as `read`.
+            StoreFull: as `read`.
+        """
         while True:
             if offset < self._first:
                 raise OutputDropped(offset, self._first)
             if offset < self._end:
-                data = self._load(offset, min(limit, self._end - offset))
-                if offset + len(data) > self._had:
-                    self._had = offset + len(data)
-                    self._wake()
-                return data
+                return True
             if self._failure is not None:
                 raise StoreFull(self._failure)
             if self._closed:
-                return b""
+                return False
             await self._change()
 
     async def follow(self, offset: int = 0, limit: int = CHUNK) -> AsyncIterator[bytes]:

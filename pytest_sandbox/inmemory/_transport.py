@@ -106,6 +106,10 @@ class _MemoryTransport(asyncio.Transport):
         if not self._back.is_closing():
             self._other.data_received(data)
 
+    def get_write_buffer_size(self) -> int:
+        """Bytes that the other end has not read: none, since it reads in the next turn."""
+        return 0
+
     def is_closing(self) -> bool:
         """Whether it was closed, from here or there."""
         return self._closed

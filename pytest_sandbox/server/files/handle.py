@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pytest_sandbox._proto import containers_pb2 as pb
 from pytest_sandbox.engine import OpenFile
 
+from ..rpc.answers import Room
+from ..rpc.call import unlimited
 from ..rpc.errors import invalid
 
 #: Bytes moved at a time.
@@ -73,11 +75,15 @@ class ByteRange:
     start: int
     end: int
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """The bytes in pieces; fewer if the file has become shorter."""
+    async def chunks(self, room: Room = unlimited) -> AsyncIterator[bytes]:
+        """The bytes in pieces; fewer if the file has become shorter.
+
+        Args:
+            room: asked for that of each piece.
+        """
         offset = self.start
         while offset < self.end:
-            data = await self.file.pread(offset, min(CHUNK, self.end - offset))
+            data = await self.file.pread(offset, await room(min(CHUNK, self.end - offset)))
             if not data:
                 return
             yield data

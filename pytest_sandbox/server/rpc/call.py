@@ -5,6 +5,7 @@ from typing import Any
 
 from grpclib.server import Stream
 
+from .answers import AnsweringStream, Room
 from .auth import ListenerConfig
 
 #: A stream of messages of any type, as grpclib gives it to what serves a call.
@@ -18,6 +19,11 @@ CALLER = "x-sandbox-caller"
 IDEMPOTENCY_KEY = "x-idempotency-key"
 
 
+async def unlimited(most: int) -> int:
+    """The `room` of who has enough of it."""
+    return most
+
+
 class ServedCall:
     """A call that is being served.
 
@@ -25,6 +31,8 @@ class ServedCall:
         rpc: name of the RPC.
         listener: where the call came in.
         metadata: what the client sent beside the request.
+        room: waits until the client takes more of a stream of responses, and returns how many of so
+            many bytes the next one may have. Handlers ask it before they make a large response.
 
     Attributes:
         task_id: command router only: the task that the caller's token is for.
@@ -33,14 +41,28 @@ class ServedCall:
         on_lost: called then.
     """
 
-    __slots__ = ("initial_metadata", "listener", "lost", "metadata", "on_lost", "rpc", "task_id")
+    __slots__ = (
+        "initial_metadata",
+        "listener",
+        "lost",
+        "metadata",
+        "on_lost",
+        "room",
+        "rpc",
+        "task_id",
+    )
 
     def __init__(
-        self, rpc: str, listener: ListenerConfig, metadata: Mapping[str, str | bytes]
+        self,
+        rpc: str,
+        listener: ListenerConfig,
+        metadata: Mapping[str, str | bytes],
+        room: Room = unlimited,
     ) -> None:
         self.rpc = rpc
         self.listener = listener
         self.metadata = metadata
+        self.room = room
         self.task_id = ""
         self.initial_metadata: Mapping[str, str | bytes] = {}
         self.lost = False
@@ -55,6 +77,12 @@ class ServedCall:
         """A text entry of the metadata; empty if absent."""
         value = self.metadata.get(name, "")
         return value if isinstance(value, str) else ""
+
+
+def room_of(stream: AnyStream) -> Room:
+    """The `room` of a call."""
+    frames = stream._stream  # noqa: SLF001 - grpclib has no public name for it
+    return frames.room if isinstance(frames, AnsweringStream) else unlimited
 
 
 def _nothing() -> None:

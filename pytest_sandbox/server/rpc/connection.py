@@ -13,7 +13,6 @@ from grpclib import GRPCError, Status
 from grpclib.config import Configuration
 from grpclib.protocol import (
     AbstractHandler,
-    Connection,
     EventsProcessor,
     H2Protocol,
     Peer,
@@ -26,6 +25,7 @@ from h2.connection import H2Connection
 from h2.events import StreamReset
 from h2.settings import SettingCodes
 
+from .answers import AnsweringConnection, AnsweringStream
 from .strangers import Strangers
 from .turns import Turns
 
@@ -76,23 +76,17 @@ class ServedProtocol(H2Protocol):
             self.handler.close()
             transport.abort()
             return
-        connection = _Frames(config=self.h2_config)
-        connection.initiate_connection()
-        window = connection.local_settings.initial_window_size
-        if more := self.config.http2_connection_window_size - window:
-            connection.increment_flow_control_window(more)
-        connection.update_settings(
-            {
-                SettingCodes.INITIAL_WINDOW_SIZE: self.config.http2_stream_window_size,
-                SettingCodes.MAX_CONCURRENT_STREAMS: MOST_CALLS,
-            }
-        )
-        self.connection = _Connection(connection, transport, config=self.config)
-        self.connection.flush()
-        self.connection.initialize()
-        self.processor = _Events(self.handler, self.connection)
+        frames = _Frames(config=self.h2_config)
+        frames.initiate_connection()
+        connection = _Connection(frames, transport, config=self.config)
+        self.connection = connection
         if self._strangers is not None:
-            self.connection.let_in = self._strangers.add(transport)
+            connection.is_known = self._strangers.add(transport)
+            connection.flush()
+        else:
+            connection.let_in()
+        connection.initialize()
+        self.processor = _Events(self.handler, connection)
         if self._in_turns:
             self._receive = Turns(transport, super().data_received).receive
 
@@ -103,15 +97,19 @@ class ServedProtocol(H2Protocol):
     def connection_lost(self, exc: BaseException | None) -> None:
         """End all calls."""
         if not self._refused:
-            cast("_Connection", self.connection).let_in()
+            cast("_Connection", self.connection).is_known()
             super().connection_lost(exc)
         del self._receive  # refers to this
 
 
 class _Frames(H2Connection):
-    """Remembers fewer calls that have ended, in case that more of them comes: h2 does 65,536."""
+    """Remembers fewer calls that have ended, in case that more of them comes: h2 does 65,536.
+
+    Takes less metadata of a call: h2 takes 64 KiB, which a few bytes can stand for.
+    """
 
     MAX_CLOSED_STREAMS = 4096
+    DEFAULT_MAX_HEADER_LIST_SIZE = 16 * 1024
 
 
 class CallTasks(Handler):
@@ -140,19 +138,41 @@ class CallTasks(Handler):
         """Do nothing: each task is forgotten when it has ended."""
 
 
-class _Connection(Connection):
+class _Connection(AnsweringConnection):
     """A connection that counts the bytes of its messages.
 
     Attributes:
         held: bytes of messages that were announced, and whose calls have not ended.
-        let_in: called when a token was shown, and when the connection ends.
+        is_known: called when a token was shown, and when the connection ends.
     """
 
     held = 0
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.let_in: Callable[[], None] = _nothing
+        self.is_known: Callable[[], None] = _nothing
+        self._let_in = False
+
+    def let_in(self) -> None:
+        """Take as much from the client as one with a token may send.
+
+        Until then it has the windows and the number of calls that HTTP/2 and h2 begin with.
+        """
+        if self._let_in:
+            return
+        self._let_in = True
+        self.is_known()
+        frames, config = self._connection, self._config
+        window = frames.local_settings.initial_window_size
+        if more := config.http2_connection_window_size - window:
+            frames.increment_flow_control_window(more)
+        frames.update_settings(
+            {
+                SettingCodes.INITIAL_WINDOW_SIZE: config.http2_stream_window_size,
+                SettingCodes.MAX_CONCURRENT_STREAMS: MOST_CALLS,
+            }
+        )
+        self.flush()
 
     def create_stream(
         self, *, stream_id: int | None = None, wrapper: Wrapper | None = None
@@ -181,7 +201,7 @@ def let_in(peer: Peer) -> None:
         peer.connection.let_in()
 
 
-class _Stream(Stream):
+class _Stream(AnsweringStream):
     """A stream that refuses messages which are too large before they come."""
 
     connection: _Connection
@@ -209,7 +229,8 @@ class _Stream(Stream):
         return await super().recv_data(size)
 
     def forget(self) -> None:
-        """Count its message no more."""
+        """Count its messages no more."""
+        super().forget()
         self.connection.held -= self.held
         self.held = 0
 

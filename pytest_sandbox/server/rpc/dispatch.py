@@ -16,7 +16,7 @@ from typing import Any
 from grpclib.const import Cardinality
 
 from .auth import ListenerConfig
-from .call import IDEMPOTENCY_KEY, AnyStream, Serve, ServedCall
+from .call import IDEMPOTENCY_KEY, AnyStream, Serve, ServedCall, room_of
 from .connection import let_in
 from .disruption import ResponseLost
 from .errors import failure, invalid, unimplemented
@@ -78,7 +78,7 @@ class Dispatch:
         let_in(stream.peer)
 
     def _call(self, rpc: str, stream: AnyStream) -> ServedCall:
-        return ServedCall(rpc, self._listener, stream.metadata or {})
+        return ServedCall(rpc, self._listener, stream.metadata or {}, room_of(stream))
 
     def _unary(self, handler: RpcHandler) -> Serve:
         function = self._remembering(handler) if handler.once else handler.function
@@ -124,8 +124,8 @@ class Dispatch:
 
         async def serve(stream: AnyStream) -> None:
             call = self._call(handler.rpc, stream)
-            # Sending waits for the client's window, and the handler for the sending: what the
-            # client does not read stays where it is.
+            # Sending waits for the client's window, and the handler for the sending and, before it
+            # makes a large response, for `room`: what the client does not read stays where it is.
             with self._begin(call) as middleware:
                 async with aclosing(responses(stream, call, middleware)) as source:
                     async for response in source:

@@ -1,5 +1,6 @@
 """Connections that have shown no token: each address can have a number of them."""
 
+import ipaddress
 from asyncio import Transport
 from collections import OrderedDict
 from collections.abc import Callable
@@ -20,7 +21,7 @@ class Strangers:
 
     def add(self, transport: Transport) -> Callable[[], None]:
         """Count a connection, until what this returns is called."""
-        host = str((transport.get_extra_info("peername") or ("",))[0])
+        host = _place(str((transport.get_extra_info("peername") or ("",))[0]))
         connections = self._by_host.setdefault(host, OrderedDict())
         connections[transport] = None
         if len(connections) > MOST:
@@ -33,3 +34,18 @@ class Strangers:
                 del self._by_host[host]
 
         return remove
+
+
+def _place(host: str) -> str:
+    """What shares a number: who has one address of these has all."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:  # none, as of a Unix socket
+        return host
+    if isinstance(address, ipaddress.IPv6Address):
+        address = address.ipv4_mapped or address
+    if address.is_loopback:
+        return "loopback"
+    if isinstance(address, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((address, 64), strict=False))
+    return str(address)

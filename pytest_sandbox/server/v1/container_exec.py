@@ -1,6 +1,7 @@
 """Commands through the control plane, for clients that do not know the command router."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 
 from google.protobuf.empty_pb2 import Empty
 
@@ -14,7 +15,7 @@ from ..model.state import State
 from ..rpc.call import ServedCall
 from ..rpc.errors import invalid, unimplemented
 from ..rpc.handlers import once
-from .logs import output, read_until
+from .logs import CHUNK, output, read_until
 
 _OUTPUT = {
     pb.EXEC_OUTPUT_OPTION_UNSPECIFIED: Output.PIPE,
@@ -85,7 +86,8 @@ class ContainerExecServicer:
         clock = self._state.clock
         deadline = clock.monotonic() + request.timeout
         offset = request.last_batch_index
-        while (data := await read_until(log, offset, clock, deadline)) is not None:
+        room = partial(call.room, CHUNK)
+        while (data := await read_until(log, offset, clock, deadline, room)) is not None:
             offset += len(data)
             if not data:
                 await execution.wait(deadline - clock.monotonic())

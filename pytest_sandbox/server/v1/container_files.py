@@ -16,12 +16,13 @@ from pytest_sandbox._proto import containers_pb2 as pb
 from pytest_sandbox._shared.checks import is_text
 
 from ..async_helpers import closing
-from ..files.handle import ByteRange, OpenMode
+from ..files.handle import CHUNK, ByteRange, OpenMode
 from ..files.sessions import Outcome
 from ..files.watch import FileWatch
 from ..model.checks import check_timeout
 from ..model.sandbox import ServedSandbox
 from ..model.state import State
+from ..rpc.answers import Room
 from ..rpc.call import ServedCall
 from ..rpc.errors import invalid, not_found
 from ..rpc.handlers import once
@@ -102,7 +103,7 @@ class ContainerFileServicer:
         deadline = self._state.clock.monotonic() + request.timeout
         try:
             received = request.received_events if request.HasField("received_events") else None
-            async with aclosing(_data(outcome, deadline, received)) as source:
+            async with aclosing(_data(outcome, deadline, received, call.room)) as source:
                 async for data in source:
                     yield _batch(data)
         except OSError as error:
@@ -117,7 +118,7 @@ async def _outcome(operation: Awaitable[Outcome]) -> Outcome:
 
 
 async def _data(
-    outcome: Outcome, deadline: float, received: int | None
+    outcome: Outcome, deadline: float, received: int | None, room: Room
 ) -> AsyncGenerator[bytes | None, None]:
     """The data to send, and `None` at the end."""
     if isinstance(outcome, OSError):
@@ -125,13 +126,19 @@ async def _data(
     if isinstance(outcome, FileWatch):
         async with closing(outcome.fetch(deadline, received)) as events:
             async for event in events:
+                if event is not None:
+                    await room(len(event))
                 yield event
         return
     if isinstance(outcome, ByteRange):
-        async for data in outcome.chunks():
+        async for data in outcome.chunks(room):
             yield data
     elif outcome:
-        yield outcome
+        sent = 0
+        while sent < len(outcome):
+            part = outcome[sent : sent + await room(CHUNK)]
+            yield part
+            sent += len(part)
     yield None
 
 

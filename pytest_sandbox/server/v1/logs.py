@@ -8,7 +8,7 @@ clients begin with an empty id and JavaScript ones with `"0-0"`; both mean the b
 import asyncio
 import codecs
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from pytest_sandbox._proto import common_pb2
 from pytest_sandbox._proto import sandboxes_pb2 as pb
@@ -49,9 +49,15 @@ class LogServicer:
             # The output of an earlier main process was dropped by the restore.
             yield _batch(sandbox, "", request.last_entry_id, True, request.file_descriptor)
             return
-        deadline = self._state.clock.monotonic() + request.timeout
+        clock = self._state.clock
+        deadline = clock.monotonic() + request.timeout
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        while (data := await read_until(log, offset, self._state.clock, deadline)) is not None:
+
+        async def room() -> int:
+            # A byte that is not UTF-8 becomes three.
+            return await call.room(3 * CHUNK) // 3
+
+        while (data := await read_until(log, offset, clock, deadline, room)) is not None:
             offset += len(data)
             text = decoder.decode(data, final=not data)
             eof = not data
@@ -64,15 +70,30 @@ class LogServicer:
 
 
 async def read_until(
-    log: OutputLog, offset: int, clock: Clock, deadline: float, limit: int = CHUNK
+    log: OutputLog,
+    offset: int,
+    clock: Clock,
+    deadline: float,
+    room: Callable[[], Awaitable[int]],
 ) -> bytes | None:
-    """Output at `offset`, empty at its end, or `None` if none came before the deadline."""
-    if log.closed or offset < log.end:
-        return await log.read(offset, limit)
+    """Output at `offset`, empty at its end, or `None` if none came before the deadline.
+
+    Args:
+        log: the output.
+        offset: in it.
+        clock: the engine's.
+        deadline: on its monotonic clock.
+        room: once there is output, says how many bytes of it to return.
+    """
+    ready = log.ready(offset)
     try:
-        return await within(clock, deadline - clock.monotonic(), log.read(offset, limit))
+        if log.closed or offset < log.end:
+            there = await ready
+        else:
+            there = await within(clock, deadline - clock.monotonic(), ready)
     except asyncio.TimeoutError:
         return None
+    return await log.read(offset, await room()) if there else b""
 
 
 def output(logs: tuple[OutputLog, OutputLog], descriptor: "common_pb2.FileDescriptor") -> OutputLog:

@@ -107,7 +107,10 @@ class CommandRouterServicer:
         """Output from an offset to its end; no message is empty."""
         execution = self._execution(request, call)
         log = _log(execution, request.file_descriptor)
-        async for data in log.follow(request.offset, CHUNK):
+        offset = request.offset
+        while await log.ready(offset):
+            data = await log.read(offset, await call.room(CHUNK))
+            offset += len(data)
             yield pb.TaskExecStdioReadResponse(data=data)
         execution.status()  # the end of the output tells a client of the end
 

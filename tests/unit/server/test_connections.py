@@ -2,141 +2,28 @@
 
 import asyncio
 import gc
-import socket
-import struct
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
 
 import pytest
 from grpclib import Status
 from grpclib.protocol import Stream
-from h2.config import H2Configuration
-from h2.connection import H2Connection
-from h2.events import ConnectionTerminated, Event, ResponseReceived, TrailersReceived
 
-from pytest_sandbox.server import Application
 from pytest_sandbox.server.rpc import turns
 from pytest_sandbox.server.rpc.auth import ListenerConfig, TokenPair
-from pytest_sandbox.server.rpc.connection import LARGEST_MESSAGE, LARGEST_MESSAGES
-from pytest_sandbox.server.rpc.grpc_server import RpcServer
-from pytest_sandbox.server.rpc.strangers import MOST
+from pytest_sandbox.server.rpc.connection import (
+    LARGEST_MESSAGE,
+    LARGEST_MESSAGES,
+    MOST_CALLS,
+)
+from pytest_sandbox.server.rpc.strangers import MOST, Strangers
 from pytest_sandbox.server.rpc.turns import Turns
 
-from .engines import GatedEngine
-from .harness import UNIX
+from .raw import INPUT, served
 
 PAIR = TokenPair("ak-x", "as-y")
 TOKEN = {"x-modal-token-id": PAIR.id, "x-modal-token-secret": PAIR.secret}
-INPUT = "/modal.client.ModalClient/ContainerExecPutInput"
 HELLO = "/modal.client.ModalClient/ClientHello"
-
-
-class Raw:
-    """A client of frames."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader = reader
-        self.writer = writer
-        self.h2 = H2Connection(H2Configuration(header_encoding="utf-8"))
-        self.h2.initiate_connection()
-        self.flush()
-
-    def flush(self) -> None:
-        self.writer.write(self.h2.data_to_send())
-
-    def open(self, path: str, metadata: Mapping[str, str] | None = None) -> int:
-        """Begin a call."""
-        stream = self.h2.get_next_available_stream_id()
-        headers = {":method": "POST", ":scheme": "http", ":path": path, ":authority": "x"}
-        headers |= {"te": "trailers", "content-type": "application/grpc", **(metadata or {})}
-        self.h2.send_headers(stream, list(headers.items()))
-        self.flush()
-        return stream
-
-    def announce(self, size: int, path: str = INPUT) -> int:
-        """Begin a call with a message of so many bytes, of which the first one comes."""
-        stream = self.open(path)
-        self.h2.send_data(stream, b"\0" + struct.pack(">I", size) + b"x")
-        self.flush()
-        return stream
-
-    async def events(self) -> AsyncIterator[Event]:
-        while data := await self.reader.read(65536):
-            events = self.h2.receive_data(data)
-            self.flush()
-            for event in events:
-                yield event
-
-    async def status(self, stream: int) -> tuple[Status, str]:
-        """How a call ends."""
-        async for event in self.events():
-            if isinstance(event, ResponseReceived | TrailersReceived) and event.stream_id == stream:
-                headers = dict(cast("list[tuple[str, str]]", event.headers))
-                if "grpc-status" in headers:
-                    return Status(int(headers["grpc-status"])), headers.get("grpc-message", "")
-            assert not isinstance(event, ConnectionTerminated)
-        raise AssertionError("the connection was closed")
-
-    async def answered(self) -> None:
-        """Have the server work on all that was sent."""
-        self.h2.ping(b"12345678")
-        self.flush()
-        async for event in self.events():
-            if type(event).__name__ == "PingAckReceived":
-                return
-
-    async def closed(self) -> bool:
-        try:
-            while await self.reader.read(65536):
-                pass
-        except ConnectionResetError:
-            pass
-        return True
-
-
-class Listening:
-    def __init__(self, server: RpcServer, address: Path | tuple[str, int]) -> None:
-        self.server = server
-        self.address = address
-        self._open: list[Raw] = []
-
-    async def connect(self) -> Raw:
-        if isinstance(self.address, Path):
-            raw = Raw(*await asyncio.open_unix_connection(self.address))
-        else:
-            raw = Raw(*await asyncio.open_connection(*self.address))
-        self._open.append(raw)
-        return raw
-
-    def disconnect(self) -> None:
-        for raw in self._open:
-            raw.writer.close()
-
-
-@asynccontextmanager
-async def served(
-    address: Path | None = None, config: ListenerConfig = UNIX
-) -> AsyncIterator[Listening]:
-    engine = GatedEngine()
-    app = Application(engine, await engine.start())
-    server = app.server(config)
-    if address is None:
-        listening = socket.create_server(("127.0.0.1", 0))
-        await server.start(sock=listening)
-        listener = Listening(server, listening.getsockname())
-    else:
-        await server.start(path=str(address))
-        listener = Listening(server, address)
-    try:
-        yield listener
-    finally:
-        listener.disconnect()
-        server.close()
-        await app.close()
-        await server.wait_closed()
 
 
 def streams() -> int:
@@ -227,6 +114,58 @@ async def test_connections_that_have_ended_leave_nothing(tmp_path: Path) -> None
 
 
 @pytest.mark.asyncio
+async def test_a_connection_without_a_token_has_little() -> None:
+    async with served(config=ListenerConfig("tcp", PAIR)) as listener:
+        stranger, known = await listener.connect(), await listener.connect()
+        call = known.open(HELLO, TOKEN)
+        known.h2.end_stream(call)
+        known.flush()
+        await known.status(call)
+        await known.answered()
+        await stranger.answered()
+
+        for raw, windows, calls in ((stranger, 65_535, 100), (known, 4 * 2**20, MOST_CALLS)):
+            assert raw.h2.outbound_flow_control_window == windows
+            assert raw.h2.remote_settings.initial_window_size == windows
+            assert raw.h2.remote_settings.max_concurrent_streams == calls
+
+
+@pytest.mark.asyncio
+async def test_calls_have_little_metadata(tmp_path: Path) -> None:
+    async with served(tmp_path / "socket") as listener:
+        raw = await listener.connect()
+        raw.open(HELLO, {"x-much": "x" * 20_000})
+
+        assert await raw.closed()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ("127.0.0.1", "127.9.8.7", True),
+        ("::1", "127.0.0.1", True),
+        ("::ffff:127.0.0.1", "127.0.0.1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
+        ("2001:db8::1", "2001:db8::f:1", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("fe80::1%eth0", "fe80::2%eth0", True),
+    ],
+)
+async def test_addresses_that_a_stranger_can_choose_from_count_as_one(
+    one: str, other: str, expected: bool
+) -> None:
+    strangers = Strangers()
+    first = Transport(one)
+    strangers.add(first)
+    for _ in range(MOST):
+        strangers.add(Transport(other))
+
+    assert first.closing == expected
+
+
+@pytest.mark.asyncio
 async def test_an_address_has_so_many_connections_without_a_token() -> None:
     async with served(config=ListenerConfig("tcp", PAIR)) as listener:
         known = await listener.connect()
@@ -252,10 +191,13 @@ async def test_an_address_has_so_many_connections_without_a_token() -> None:
 class Transport(asyncio.Transport):
     """Counts how often it is paused."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, peer: str = "") -> None:
+        super().__init__({"peername": (peer, 1)})
         self.paused = 0
         self.closing = False
+
+    def abort(self) -> None:
+        self.closing = True
 
     def pause_reading(self) -> None:
         self.paused += 1
