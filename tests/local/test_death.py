@@ -422,6 +422,7 @@ async def test_an_engine_that_was_stopped_itself_blames_no_agent(
 STOPPING = """
 import os, signal, time
 end = time.monotonic() + 60
+print("begins", flush=True)
 while time.monotonic() < end:
     try:
         os.kill(-1, signal.SIGSTOP)
@@ -431,18 +432,21 @@ while time.monotonic() < end:
 
 
 @pytest.mark.asyncio
-async def test_a_program_that_stops_all_others_holds_no_call_for_long(
-    fresh: LocalEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(agent_link, "ANSWER_TIMEOUT", 0.5)
-    task = await fresh.create(TaskSpec())
-    await task.exec(ProcessSpec((sys.executable, "-c", STOPPING)))
-    with suppress(TaskEnded):
-        for _ in range(100):
-            process = await asyncio.wait_for(task.exec(ProcessSpec(("sleep", "1000"))), 10)
-            await asyncio.wait_for(process.signal(signal.SIGKILL), 10)
-            await asyncio.wait_for(process.wait(), 10)
-    await asyncio.wait_for(task.kill(), 10)
+async def test_a_program_that_stops_all_others_holds_no_call_for_long(moded: LocalEngine) -> None:
+    """What the agent waits for in the kernel is resumed from outside, or killed."""
+    task = await moded.create(TaskSpec())
+    stopping = await task.exec(ProcessSpec((sys.executable, "-c", STOPPING)))
+    assert await stopping.stdout.read(0) == b"begins\n"
+    slow = 0
+    while slow < 3:
+        began = time.monotonic()
+        process = await task.exec(ProcessSpec(("sleep", "1000")))
+        await process.signal(signal.SIGKILL)
+        assert await process.wait() == ExitStatus(signal=signal.SIGKILL)
+        took = time.monotonic() - began
+        assert took < 5  # 0.75 on an idle machine; the sandbox would be ended after 10
+        slow += took > 0.2
+    assert task.poll() is None
 
 
 @pytest.mark.asyncio

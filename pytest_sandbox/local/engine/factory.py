@@ -141,6 +141,7 @@ class Factory:
                 ours,
                 self._pumps,
                 lambda: self.zygote.kill(name),
+                lambda kill: self.zygote.free_agent(name, kill),
                 snapshotter,
             )
         except OSError as error:  # the event loop watches as many descriptors as it may

@@ -70,6 +70,7 @@ class LocalTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshots
         sock: the engine's end of the socket to the agent.
         pumps: the engine's running pumps.
         kill: tells the zygote to kill PID 1.
+        free: tells the zygote to resume what PID 1 waits for, or to kill it.
         snapshotter: takes snapshots of its files.
 
     Attributes:
@@ -83,12 +84,13 @@ class LocalTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshots
         sock: socket.socket,
         pumps: set[Pump],
         kill: Callable[[], None],
+        free: Callable[[bool], None],
         snapshotter: Snapshotter,
     ) -> None:
         self.main: LocalProcess | None = None
         #: Takes memory snapshots of it; the engine's.
         self.memory: TakesMemorySnapshots | None = None
-        self._link = AgentLink(sock, pumps, kill)
+        self._link = AgentLink(sock, pumps, kill, free)
         self.files: LocalFiles = LocalFiles(self._link)
         self._ports = LocalPorts(self._link)
         self._spec = spec

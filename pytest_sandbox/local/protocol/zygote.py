@@ -169,6 +169,20 @@ class KillRequest(Message):
     name: str
 
 
+class FreeAgentRequest(Message):
+    """Resume what a sandbox's agent has started and waits for, if a program stops that.
+
+    Not answered.
+
+    Attributes:
+        name: of the sandbox.
+        kill: whether to kill it.
+    """
+
+    name: str
+    kill: bool
+
+
 # What the engine asks about files. What makes a layer is answered by `LayerMade`.
 
 
@@ -277,7 +291,7 @@ class DropVolumeRequest(Message):
 
 
 ENGINE_TO_ZYGOTE = family(
-    *(HideRequest, CreateRequest, KillRequest),
+    *(HideRequest, CreateRequest, KillRequest, FreeAgentRequest),
     *(SnapshotAtEndRequest, SnapshotInPlaceRequest, SnapshotByCopyRequest),
     *(SnapshotDirectoryRequest, MountRequest, UnmountRequest, ExportRequest, LoadRequest),
     *(LendLayerRequest, TakeLayerRequest, DropLayerRequest, DropVolumeRequest),

@@ -15,13 +15,14 @@ from ..kernel.clone import clone
 from ..protocol.common import KernelError
 from ..protocol.helpers import send_go
 from ..protocol.zygote import SandboxBorn, SandboxEnded
+from . import stuck_agent
 from .helper import Helper
 from .sandbox_record import SandboxRecord
 from .user_limits import owned_by
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..protocol.zygote import CreateRequest, KillRequest, SnapshotAtEndRequest
+    from ..protocol.zygote import CreateRequest, FreeAgentRequest, KillRequest, SnapshotAtEndRequest
     from .criu_requests import CriuRequests
     from .engine_socket import EngineSocket
     from .file_requests import FileRequests
@@ -77,6 +78,12 @@ class SandboxTable:
             if record.at_end is None:
                 record.close()  # so that the sandbox itself frees what it wrote, as it ends
             os.kill(pid, signal.SIGKILL)
+
+    def free_agent(self, request: FreeAgentRequest, number: int, fds: list[int]) -> None:
+        """Have an agent go on that waits for what a program stops."""
+        pid, record = self.find(request.name)
+        if record is not None:
+            stuck_agent.free(pid, kill=request.kill)
 
     def snapshot_at_end(self, request: SnapshotAtEndRequest, number: int, fds: list[int]) -> None:
         """Kill a sandbox; once it is dead, a layer is made of what it wrote."""

@@ -62,6 +62,7 @@ class Zygote:
         self._handlers: dict[type[Message], Callable[[Any, int, list[int]], None]] = {
             messages.CreateRequest: self._sandboxes.create,
             messages.KillRequest: self._sandboxes.kill,
+            messages.FreeAgentRequest: self._sandboxes.free_agent,
             messages.SnapshotAtEndRequest: self._sandboxes.snapshot_at_end,
             messages.ExportRequest: files.export,
             messages.LoadRequest: files.load,

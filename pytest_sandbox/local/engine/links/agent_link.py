@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 A = TypeVar("A", bound=Message)
 #: Seconds in which the agent is to answer: far more than it takes, also on a busy machine. What we
-#: do at a time limit is late by so much at most.
+#: do at a time limit is late by so much where programs leave the agent no time, and by a tenth of
+#: that where they stop what it starts.
 ANSWER_TIMEOUT = 10.0
 #: Seconds more to stop all processes, which is tried for 20: `SandboxPause`.
 PAUSE_TIMEOUT = 20.0
@@ -56,6 +57,8 @@ class AgentLink:
         sock: the engine's end; owned.
         pumps: the engine's running pumps.
         lost: called once, when the conversation has ended.
+        free: called when the agent does not answer at once, to resume what it has started and waits
+            for, and then to kill that; with whether to kill.
 
     Attributes:
         ready: done when the sandbox is built.
@@ -66,14 +69,20 @@ class AgentLink:
         OSError: the event loop cannot watch one more descriptor; the socket is closed.
     """
 
-    def __init__(self, sock: socket.socket, pumps: set[Pump], lost: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        pumps: set[Pump],
+        lost: Callable[[], None],
+        free: Callable[[bool], None],
+    ) -> None:
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.running = asyncio.Event()
         self.running.set()
         self.broken = ""
         self._lost = lost
         self._answers = PendingAnswers()
-        self._patience = Patience(self._give_up)
+        self._patience = Patience(self._give_up, free)
         self._held: list[int] = []
         self._names = itertools.count(1)
         self._processes: dict[int, ExitListener] = {}

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 #: Parts of the shortest time that is waited for, in which time is counted.
-_STEPS = 10
+_STEPS = 40
+#: The step of a request from which on the agent is helped: it had one whole step until then.
+_HELP = 2
 
 
 class Patience:
@@ -25,16 +27,21 @@ class Patience:
 
     Args:
         give_up: called once, when a request has had no answer for too long; with the seconds.
+        help_agent: called before that, in each step; with whether that was tried before.
     """
 
-    def __init__(self, give_up: Callable[[float], None]) -> None:
+    def __init__(
+        self, give_up: Callable[[float], None], help_agent: Callable[[bool], None]
+    ) -> None:
         self._give_up = give_up
-        self._waiting: dict[int, tuple[float, float]] = {}  # seconds in all, and those left
+        self._help = help_agent
+        #: By number: the seconds in all, those left, and the steps.
+        self._waiting: dict[int, tuple[float, float, int]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self, number: int, seconds: float) -> None:
         """A request is sent, whose answer may take so many seconds."""
-        self._waiting[number] = seconds, seconds
+        self._waiting[number] = seconds, seconds, 0
         if self._timer is None:
             self._wait()
 
@@ -50,16 +57,20 @@ class Patience:
             self._timer = None
 
     def _wait(self) -> None:
-        step = min(seconds for seconds, _ in self._waiting.values()) / _STEPS
+        step = min(seconds for seconds, _, _ in self._waiting.values()) / _STEPS
         self._timer = asyncio.get_running_loop().call_later(step, self._step, step)
 
     def _step(self, step: float) -> None:
         self._timer = None
-        for number, (seconds, left) in self._waiting.items():
+        longest = 0
+        for number, (seconds, left, steps) in self._waiting.items():
             if left <= 0:
                 self.stop()
                 self._give_up(seconds)
                 return
-            self._waiting[number] = seconds, left - step
+            self._waiting[number] = seconds, left - step, steps + 1
+            longest = max(longest, steps + 1)
+        if longest >= _HELP:
+            self._help(longest > _HELP)
         if self._waiting:
             self._wait()

@@ -129,6 +129,10 @@ class ZygoteLink:
         """Have a sandbox killed."""
         self._tell(messages.KillRequest(name=name))
 
+    def free_agent(self, name: str, kill: bool) -> None:
+        """Have what an agent waits for resumed, if a program stops it, or killed."""
+        self._tell(messages.FreeAgentRequest(name=name, kill=kill))
+
     async def request(self, request: Message, answer: type[A], fds: tuple[int, ...] = ()) -> A:
         """Ask the zygote for something.
 
