@@ -119,6 +119,7 @@ class FakeEngine(Engine, SupportsForget, SupportsExport, SupportsVolumes):
                     Capability.GPU,
                     Capability.MEMORY_LIMIT,
                     Capability.MEMORY_SNAPSHOT,
+                    Capability.NETWORK,
                     Capability.PORT,
                     Capability.PTY,
                     Capability.SNAPSHOT,

@@ -47,10 +47,12 @@ from ._options import check_options as check_options
 from ._options import invalid_option as invalid_option
 from ._process import Process as Process
 from ._spec import DEFAULT_WORKDIR as DEFAULT_WORKDIR
+from ._spec import OPEN_NETWORK as OPEN_NETWORK
 from ._spec import Capability as Capability
 from ._spec import EngineInfo as EngineInfo
 from ._spec import Gpus as Gpus
 from ._spec import Limits as Limits
+from ._spec import Network as Network
 from ._spec import Output as Output
 from ._spec import ProcessSpec as ProcessSpec
 from ._spec import PtySize as PtySize
@@ -65,6 +67,7 @@ from ._validate import check_task as check_task
 
 __all__ = [
     "DEFAULT_WORKDIR",
+    "OPEN_NETWORK",
     "Ability",
     "AnySnapshot",
     "Capability",
@@ -85,6 +88,7 @@ __all__ = [
     "InvalidSpec",
     "Limits",
     "MemorySnapshot",
+    "Network",
     "NotFreezable",
     "OpenFile",
     "Output",

@@ -14,6 +14,7 @@ class Capability(Enum):
     GPU = "gpu"
     MEMORY_LIMIT = "memory limit"
     MEMORY_SNAPSHOT = "memory snapshot"
+    NETWORK = "network"  #: connections from inside to addresses outside
     PORT = "port"  #: connections to ports inside
     PROJECT = "project"  #: a directory of this machine that tasks can show
     PTY = "pty"
@@ -66,6 +67,26 @@ class Gpus:
     kind: str = ""
     count: int = 1
     otherwise: tuple["Gpus", ...] = ()
+
+
+@dataclass(frozen=True)
+class Network:
+    """Where connections that programs of a task open may lead, besides to the task itself.
+
+    They carry TCP. Some addresses are refused although a network contains them, unless one names
+    them: those of the machine, link-local and private ones, and others that only mean something
+    near the machine. A range is named by a network that lies in it, and an address of the machine's
+    own, other than loopback, by a network that is this address alone.
+
+    Attributes:
+        cidrs: the networks, as `ipaddress.ip_network` takes them; none allows nothing.
+    """
+
+    cidrs: tuple[str, ...] = ()
+
+
+#: Every public address.
+OPEN_NETWORK = Network(("0.0.0.0/0", "::/0"))
 
 
 @dataclass(frozen=True)
@@ -124,6 +145,8 @@ class TaskSpec:
         project: whether its files include the directory `EngineInfo.project` of this machine, at
             its own path; what the task changes there stays in it.
         gpus: GPUs for this task; `None` for none.
+        network: where connections may lead; `None` for a network that is the loopback interface
+            alone.
         freezable: whether `snapshot_memory` may be called on it, which may cost isolation.
         resume: the task starts with the files and processes of this snapshot; `main` and `image`
             are ignored.
@@ -140,6 +163,7 @@ class TaskSpec:
     volumes: tuple[VolumeMount, ...] = ()
     project: bool = False
     gpus: Gpus | None = None
+    network: Network | None = None
     freezable: bool = False
     resume: MemorySnapshot | None = None
     name: str = ""
@@ -158,6 +182,7 @@ class EngineInfo:
         fingerprint: changes when the contents of the image `Host` do; empty for an engine that
             exports no snapshots.
         project: the directory that tasks show which ask for the project; empty if none can.
+        network: where connections may lead of sandboxes that say nothing about it.
     """
 
     name: str
@@ -166,3 +191,4 @@ class EngineInfo:
     details: Mapping[str, str] = field(default_factory=dict)
     fingerprint: str = ""
     project: str = ""
+    network: Network | None = None

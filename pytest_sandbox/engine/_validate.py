@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import math
 import re
 from typing import TYPE_CHECKING
@@ -9,13 +10,15 @@ from typing import TYPE_CHECKING
 from pytest_sandbox._shared.checks import is_absolute_path, is_text, is_variable_name
 
 from ._errors import InvalidSpec
-from ._spec import Limits, Output, ProcessSpec, TaskSpec, VolumeMount
+from ._spec import Limits, Network, Output, ProcessSpec, TaskSpec, VolumeMount
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 #: The kernel's own bounds: `CONFIG_NR_CPUS` at most, bytes in a signed long, `PID_MAX_LIMIT`.
 _MOST_CPUS, _MOST_MEMORY, _MOST_PROCESSES = 8192, 2**63 - 1, 2**22
+#: As many networks as one task may name.
+_MOST_NETWORKS = 1000
 #: No process fits into less.
 _LEAST_MEMORY = 1 << 20
 _HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?")
@@ -39,6 +42,8 @@ def check_task(spec: TaskSpec) -> None:
         for gpus in (spec.gpus, *spec.gpus.otherwise):
             if gpus.count < 1:
                 raise InvalidSpec(f"gpus: count must be at least 1, got {gpus.count!r}")
+    if spec.network is not None:
+        _check_network(spec.network)
     if spec.main is not None:
         check_process(spec.main)
 
@@ -88,6 +93,23 @@ def _check_volumes(volumes: tuple[VolumeMount, ...]) -> None:
     for path in paths:
         if paths.count(path) > 1:
             raise InvalidSpec(f"two volumes have the same path {path!r}")
+
+
+def _check_network(network: Network) -> None:
+    if len(network.cidrs) > _MOST_NETWORKS:
+        raise InvalidSpec(f"{len(network.cidrs)} networks, a task may name {_MOST_NETWORKS}")
+    for text in network.cidrs:
+        _check_cidr(text)
+
+
+def _check_cidr(text: str) -> None:
+    try:
+        # A number is an address too, and a zone is no part of a network.
+        if not isinstance(text, str) or "%" in text:
+            raise ValueError("it must be text such as 192.0.2.0/24")
+        ipaddress.ip_network(text)
+    except ValueError as error:
+        raise InvalidSpec(f"Invalid CIDR: {text!r}: {error}") from None
 
 
 def _check_limits(limits: Limits) -> None:

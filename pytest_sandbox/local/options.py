@@ -45,6 +45,8 @@ class LocalOptions:
             the environment, else the installed one.
         project: absolute path of the directory that sandboxes show which ask for the project;
             `None` for none.
+        network: `"open"` if sandboxes that say nothing about it reach public addresses, else
+            `"none"`.
         memory: bytes that one sandbox may use, unless its limits say so, where the machine has
             cgroups for it; `None` for half of the machine's memory.
     """
@@ -56,6 +58,7 @@ class LocalOptions:
     criu: str | None = None
     project: str | None = None
     memory: int | None = None
+    network: str = "none"
 
     @classmethod
     def parse(cls, options: Mapping[str, str]) -> LocalOptions:
@@ -74,6 +77,10 @@ def _parse(name: str, text: str) -> Any:
         if text not in modes:
             raise invalid_option("local", name, text, f"one of {', '.join(modes)}")
         return modes[text]
+    if name == "network":
+        if text not in ("none", "open"):
+            raise invalid_option("local", name, text, "none or open")
+        return text
     if name == "project":
         if not text.startswith("/"):
             raise invalid_option("local", name, text, "an absolute path")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pytest_sandbox.engine import EngineError
 
 from .engine.links.errors import BuildFailed
+from .engine.links.gateway_link import GatewayLink
 from .engine.machine import ids
 from .engine.machine.advice import advice
 from .engine.machine.mode_refused import (
@@ -46,6 +47,10 @@ _SHARED = (
 )
 _NO_HOSTNAME = (
     "hostname and uname -n give the name of this machine inside; /etc/hostname gives the sandbox's"
+)
+_NO_NETWORK = (
+    "sandboxes have their loopback interface only; a kernel with nf_tables is needed, and its "
+    "modules nft_ct, nft_connlimit, nft_chain_nat and nft_redir"
 )
 _LIMITS = {"pids": "process", "memory": "memory", "cpu": "processor"}
 _UNBOUNDED_MEMORY = (
@@ -106,15 +111,22 @@ def _usable(mode: Mode, factory: Factory, refused: dict[Mode, ModeRefused]) -> l
         findings.append(Finding("user ids", False, shared, _SHARED))
     if reason := factory.zygote.no_hostname:
         findings.append(Finding("host names", False, reason, _NO_HOSTNAME))
+    findings.append(_network(factory.no_network))
     findings += _limits(factory.zygote.refused)
     return findings + [_folder(name, why) for name, why in factory.restricted_folders.items()]
+
+
+def _network(refused: str) -> Finding:
+    """Whether sandboxes can have a network besides their loopback interface."""
+    text = refused or "connections of a sandbox can be led through the engine"
+    return Finding("networks", not refused, text, _NO_NETWORK if refused else "")
 
 
 async def _memory(options: LocalOptions) -> Finding:
     """Whether memory snapshots work, by snapshotting and restoring a process."""
     name = "memory snapshots"
     consequence = "snapshots are of files only, not of running processes"
-    memory = LocalMemorySnapshots(options, LayerStore(_TRIAL_STORE))
+    memory = LocalMemorySnapshots(options, LayerStore(_TRIAL_STORE), GatewayLink())
     if missing := await memory.find_criu():
         return Finding(name, False, missing.reason, consequence, missing.remedy)
     try:

@@ -12,7 +12,6 @@ from .options import IMAGES
 
 #: Parameters of `Sandbox.create` that a later release will take.
 _NOT_YET = (
-    "cidr_allowlist",
     "cloud",
     "network_file_systems",
     "proxy",
@@ -124,6 +123,19 @@ def _is_collection(value: object) -> bool:
     return isinstance(value, list | tuple | set | frozenset)
 
 
+def _are_networks(value: object) -> bool:
+    return isinstance(value, list | tuple) and all(_is_network(text) for text in value)
+
+
+def _is_network(value: object) -> bool:
+    import ipaddress
+
+    try:
+        return isinstance(value, str) and bool(ipaddress.ip_network(value))
+    except ValueError:
+        return False
+
+
 def _are_ports(value: object) -> bool:
     return isinstance(value, list | tuple | set | frozenset) and all(
         _is_number(port, int) and port < 65536 for port in value
@@ -144,12 +156,14 @@ def _are_gpus(value: object) -> bool:
     return True
 
 
+_NETWORKS = ("a list of networks such as '192.0.2.0/24'", _are_networks)
 _PORTS = ("a list of ports from 1 to 65535", _are_ports)
 
 #: What each key must be, as a description and as a check. The client, the server and the engine
 #: judge what a value means; these checks find mistakes before any test runs.
 _CHECKS: dict[str, tuple[str, Callable[[object], bool]]] = {
     "block_network": ("True or False", lambda value: isinstance(value, bool)),
+    "cidr_allowlist": _NETWORKS,
     "cpu": (
         "a number of cores above 0, or a pair (request, limit)",
         lambda value: _is_request(value, (int, float)),
@@ -171,6 +185,8 @@ _CHECKS: dict[str, tuple[str, Callable[[object], bool]]] = {
         lambda value: _is_request(value, int),
     ),
     "name": ("a string", lambda value: isinstance(value, str) and bool(value)),
+    "network": ("'none' or 'open'", lambda value: value in ("none", "open")),
+    "outbound_cidr_allowlist": _NETWORKS,
     "project": ("True or False", lambda value: isinstance(value, bool)),
     "pty": ("True or False", lambda value: isinstance(value, bool)),
     "secrets": ("a list of secrets", _is_collection),

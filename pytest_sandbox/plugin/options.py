@@ -22,6 +22,7 @@ IMAGES = ("host",)
 MOST_REPORT_LINES = 800
 
 _ENGINES = ("auto", "local", "fake")
+_NETWORKS = ("none", "open")
 _POOLS = ("auto", "off")
 #: Engines whose names are reserved for later releases.
 _NOT_YET = ("modal", "grpc")
@@ -34,6 +35,10 @@ _IMAGE_HELP = "The image of sandboxes whose marker names none: host (the default
 _ENGINE_OPTION_HELP = (
     "An option of the engine, such as criu=/usr/sbin/criu; repeat it for more. It replaces the "
     "option of the same name in the ini file."
+)
+_NETWORK_HELP = (
+    "What sandboxes reach that say nothing about it: none (the default) for their own loopback "
+    "interface, open for all public addresses."
 )
 _PROJECT_HELP = (
     "Whether sandboxes show pytest's rootdir, without what git ignores and without secrets, unless "
@@ -97,6 +102,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help=_ENGINE_OPTION_HELP,
     )
     group.addoption("--sandbox-image", metavar="IMAGE", help=_IMAGE_HELP)
+    group.addoption("--sandbox-network", metavar="NETWORK", help=_NETWORK_HELP)
     group.addoption("--sandbox-pool", metavar="POOL", help=_POOL_HELP)
     group.addoption("--sandbox-project", action="store_true", default=None, help=_PROJECT_HELP)
     group.addoption("--sandbox-report-lines", metavar="LINES", help=_REPORT_LINES_HELP)
@@ -104,6 +110,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("sandbox_engine", _ENGINE_HELP, default="")
     parser.addini("sandbox_engine_options", _ENGINE_OPTION_HELP, type="linelist", default=[])
     parser.addini("sandbox_image", _IMAGE_HELP, default="")
+    parser.addini("sandbox_network", _NETWORK_HELP, default="")
     parser.addini("sandbox_pool", _POOL_HELP, default="")
     parser.addini("sandbox_project", _PROJECT_HELP, type="bool", default=False)
     parser.addini("sandbox_report_lines", _REPORT_LINES_HELP, default="")
@@ -174,8 +181,16 @@ def _engine_options(config: pytest.Config, engine: str) -> dict[str, str]:
         # It is created anew in this process for each test, where no other check would see them.
         given = ", ".join(f"{name}={value}" for name, value in options.items())
         raise pytest.UsageError(f"the sandbox engine 'fake' has no options, got {given}")
-    # The engine shows it only in sandboxes that ask for it.
-    return {"project": str(config.rootpath), **options} if engine == "local" else options
+    network, source = _with_source(config, "network", "none")
+    if network not in _NETWORKS:
+        raise pytest.UsageError(
+            f"the sandbox network {network!r} ({source}) does not exist; there are none and open"
+        )
+    if engine != "local":  # in memory, scripts of the test are all that there is to reach
+        return options
+    # The engine shows the project only in sandboxes that ask for it.
+    wanted = {} if network == "none" else {"network": network}
+    return {"project": str(config.rootpath), **wanted, **options}
 
 
 def _with_source(

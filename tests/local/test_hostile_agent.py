@@ -134,7 +134,12 @@ async def test_answers_without_a_request_are_ignored(peer: Peer) -> None:
     "message",
     [
         *(["Succeeded", 1, {}], ["SpawnAnswer", 1, {"pid": 1}], ["DescriptorAnswer", 50, {}]),
-        *(["ProcessExited", 0, {"process": 5, "status": 0}], ["AgentReady", 0, {}], b"bad", b""),
+        *(
+            ["ProcessExited", 0, {"process": 5, "status": 0}],
+            ["AgentReady", 0, {"no_network": ""}],
+            b"bad",
+            b"",
+        ),
     ],
 )
 async def test_descriptors_that_were_not_asked_for_are_closed(peer: Peer, message: Any) -> None:
@@ -226,7 +231,7 @@ async def test_one_that_lingers_inside_of_another_does_not_either(
 
 
 async def test_nor_does_one_that_is_not_read_any_more(peer: Peer, lingering: Lingering) -> None:
-    lingering.given_by(peer, ["AgentReady", 0, {}])
+    lingering.given_by(peer, ["AgentReady", 0, {"no_network": ""}])
 
     peer.link.close()
 

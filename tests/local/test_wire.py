@@ -76,9 +76,9 @@ def test_what_a_peer_said_last_is_heard_though_it_went_without_reading(
     pair: tuple[socket.socket, socket.socket],
 ) -> None:
     wire.send(pair[1], RemoveRequest(path="/unread"))
-    wire.send(pair[0], AgentReady())
+    wire.send(pair[0], AgentReady(no_network=""))
     pair[0].close()
-    assert wire.receive(pair[1], EXPECTED) == (AgentReady(), 0, [])
+    assert wire.receive(pair[1], EXPECTED) == (AgentReady(no_network=""), 0, [])
     assert wire.receive(pair[1], EXPECTED) == (None, 0, [])
 
 

@@ -199,10 +199,22 @@ def test_every_option_has_the_prefix_and_a_twin(pytester: pytest.Pytester) -> No
     config = pytester.parseconfig()
     options = {name for name in vars(config.option) if name.startswith("sandbox")}
 
-    names = ("engine", "engine_options", "image", "pool", "project", "report_lines", "strict")
+    names = (
+        *("engine", "engine_options", "image", "network", "pool", "project", "report_lines"),
+        "strict",
+    )
     assert options == {f"sandbox_{name}" for name in names}
     for name in options:
         config.getini(name)
+
+
+def test_a_network_that_does_not_exist_is_refused(pytester: pytest.Pytester) -> None:
+    result = pytester.runpytest("--sandbox-network=lan")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        ["*network 'lan' (option --sandbox-network)*there are none and open*"]
+    )
 
 
 def test_a_pool_that_does_not_exist_is_refused(pytester: pytest.Pytester) -> None:

@@ -28,6 +28,7 @@ BARE = (
     "local.agent",
     "local.criu",
     "local.filesystem",
+    "local.gateway",
     "local.kernel",
     "local.protocol",
     "local.zygote",

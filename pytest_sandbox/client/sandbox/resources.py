@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._proto.sandboxes_pb2 import NetworkAccess, Resources
@@ -18,10 +19,53 @@ __tracebackhide__ = True  # a failing test shows the caller's line, not these
 Amount = float | tuple[float, float] | None
 
 
-def network_access(block_network: bool) -> NetworkAccess:
-    """Blocked, or as the engine has it."""
-    kind = NetworkAccess.BLOCKED if block_network else NetworkAccess.OPEN
-    return NetworkAccess(network_access_type=kind)
+#: What `network="open"` allows.
+_EVERYWHERE = ("0.0.0.0/0", "::/0")
+
+
+def network_access(
+    block_network: bool,
+    network: str | None,
+    cidr_allowlist: Sequence[str] | None,
+    outbound_cidr_allowlist: Sequence[str] | None,
+) -> NetworkAccess:
+    """What the arguments about the network mean; arguments as `Sandbox.create` has them.
+
+    Raises:
+        InvalidError: they make no sense, or exclude each other.
+    """
+    given = {
+        "block_network": block_network or None,
+        "network": network,
+        "cidr_allowlist": cidr_allowlist,
+        "outbound_cidr_allowlist": outbound_cidr_allowlist,
+    }
+    named = [f"{name}={value!r}" for name, value in given.items() if value is not None]
+    if len(named) > 1:
+        raise InvalidError(f"{' and '.join(named)} exclude each other: give one of them")
+    if block_network:
+        return NetworkAccess(network_access_type=NetworkAccess.BLOCKED)
+    cidrs = outbound_cidr_allowlist if cidr_allowlist is None else cidr_allowlist
+    if cidrs is None:
+        # What Modal's clients ask for by default, and the engine's settings decide about.
+        if network is None:
+            return NetworkAccess(network_access_type=NetworkAccess.OPEN)
+        if network not in ("none", "open"):
+            raise InvalidError(f"network={network!r} is neither 'none' nor 'open'")
+        cidrs = _EVERYWHERE if network == "open" else ()
+    return NetworkAccess(
+        network_access_type=NetworkAccess.ALLOWLIST, allowed_cidrs=[_cidr(text) for text in cidrs]
+    )
+
+
+def _cidr(text: object) -> str:
+    if not isinstance(text, str):
+        raise InvalidError(f"Invalid CIDR: {text!r} is not text such as '192.0.2.0/24'")
+    try:
+        ipaddress.ip_network(text)
+    except ValueError as error:
+        raise InvalidError(f"Invalid CIDR: {text!r}: {error}") from None
+    return text
 
 
 def resources(cpu: Amount, memory: Amount, gpus: GPUConfig | None = None) -> Resources:

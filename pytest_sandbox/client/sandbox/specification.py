@@ -67,6 +67,8 @@ async def define(
     memory: int | tuple[int, int] | None = None,
     block_network: bool = False,
     cidr_allowlist: Sequence[str] | None = None,
+    outbound_cidr_allowlist: Sequence[str] | None = None,
+    network: str | None = None,
     volumes: dict[str | os.PathLike[str], Volume] | None = None,
     pty: bool = False,
     encrypted_ports: Sequence[int] = (),
@@ -102,8 +104,12 @@ async def define(
         region: refused.
         cpu: processors to request, or (request, limit); without a limit, all of the machine's.
         memory: MiB to request, or (request, limit); likewise.
-        block_network: no network; some engines have none anyway.
-        cidr_allowlist: refused.
+        block_network: no network but the loopback interface, and no ports.
+        cidr_allowlist: networks that connections out of it may lead to, `"192.0.2.0/24"`.
+        outbound_cidr_allowlist: the same, as newer clients call it.
+        network: `"none"` for the loopback interface alone, which is the default unless the settings
+            of the engine say otherwise; `"open"` for all public addresses. Private ones have to be
+            named by `cidr_allowlist`.
         volumes: the volumes to mount, by absolute path.
         pty: run the main process on a terminal.
         encrypted_ports: ports that `tunnels` leads to over TLS.
@@ -134,12 +140,12 @@ async def define(
         network_file_systems=network_file_systems,
         cloud=cloud,
         region=region,
-        cidr_allowlist=cidr_allowlist,
         proxy=proxy,
         experimental_options=experimental_options,
         environment_name=environment_name,
         pty_info=pty_info,
     )
+    access = network_access(block_network, network, cidr_allowlist, outbound_cidr_allowlist)
     ports = open_ports(encrypted_ports, h2_ports, unencrypted_ports)
     if ports.ports and block_network:
         raise InvalidError(f"port {ports.ports[0].port} cannot be opened with block_network=True")
@@ -159,7 +165,7 @@ async def define(
         resources=resources(cpu, memory, gpus),
         volume_mounts=await volume_mounts(volumes or {}, client),
         open_ports=ports if ports.ports else None,
-        network_access=network_access(block_network),
+        network_access=access,
         pty_info=terminal(pty),
         verbose=verbose,
         enable_snapshot=_experimental_enable_snapshot,

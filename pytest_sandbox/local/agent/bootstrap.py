@@ -18,9 +18,9 @@ from ..kernel import idmap, loopback, mounts, namespaces
 from ..kernel.descriptors import close_all_except
 from ..kernel.process_title import set_title
 from ..protocol import helpers, wire
-from ..protocol.agent import SandboxFailed
+from ..protocol.agent import AgentReady, SandboxFailed
 from ..protocol.common import KernelError
-from . import files, main
+from . import files, main, outlet
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,10 +68,14 @@ def run(
             os._exit(0)  # the zygote is gone, or could not map the ids
         set_title("pytest-sandbox agent")
         _build(config, request, mapped, gate, [sock.fileno(), zygote])
+        ready, listeners = _outlet(request)
         # Until here it was the gate that told of the zygote's end: what dies meanwhile is missed.
         config.hardening.apply(request.processes, zygote)
         os.close(zygote)
         agent = main.Agent(sock)
+        wire.send(sock, ready, tuple(listener.fileno() for listener in listeners))
+        for listener in listeners:
+            listener.close()
     except Exception as error:
         cause = error if isinstance(error, OSError) else OSError(errno.EIO, repr(error))
         wire.send(sock, SandboxFailed(error=KernelError.of(cause)))
@@ -114,6 +118,18 @@ def _build(
         socket.sethostname(request.hostname)
     loopback.bring_up()
     _prepare_files(request)
+
+
+def _outlet(request: CreateRequest) -> tuple[AgentReady, list[socket.socket]]:
+    """Make the way out, if one is wanted; the message that tells of it, and its listeners."""
+    if not request.network:
+        return AgentReady(no_network=""), []
+    try:
+        return AgentReady(no_network=""), outlet.prepare()
+    except OSError as error:
+        # Without it the sandbox reaches less, so it may live: it is what tells why.
+        text = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
+        return AgentReady(no_network=text), []
 
 
 def _close_machine_descriptors(keep: list[int]) -> None:

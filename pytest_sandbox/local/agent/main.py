@@ -74,7 +74,6 @@ class Agent:
 
     def run(self) -> None:
         """Serve; returns when the sandbox has ended."""
-        wire.send(self._sock, messages.AgentReady())
         poll = select.poll()
         poll.register(self._sock, select.POLLIN)
         poll.register(self._wakeup, select.POLLIN)

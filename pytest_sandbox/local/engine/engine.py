@@ -6,6 +6,7 @@ import resource
 from typing import TYPE_CHECKING
 
 from pytest_sandbox.engine import (
+    OPEN_NETWORK,
     AnySnapshot,
     Capability,
     Clock,
@@ -23,6 +24,7 @@ from pytest_sandbox.engine import (
 )
 
 from ..options import LocalOptions
+from .links.gateway_link import GatewayLink
 from .machine.fingerprint import fingerprint
 from .machine.modes import choose
 from .snapshots.memory_snapshots import LocalMemorySnapshots
@@ -52,6 +54,12 @@ class LocalEngine(Engine, SupportsForget, SupportsExport, SupportsPrepare, Suppo
         self._options = options or LocalOptions()
         self._factory: Factory | None = None
         self._memory: LocalMemorySnapshots | None = None
+        self._gateway = GatewayLink()
+
+    @property
+    def gateway(self) -> GatewayLink:
+        """What relays connections out of its sandboxes."""
+        return self._gateway
 
     @property
     def factory(self) -> Factory:
@@ -84,10 +92,11 @@ class LocalEngine(Engine, SupportsForget, SupportsExport, SupportsPrepare, Suppo
         _raise_descriptor_limit()
         choice = await choose(self._options)
         self._factory = choice.factory
+        choice.factory.gateway = self._gateway
         self._memory = choice.factory.memory = LocalMemorySnapshots(
-            self._options, choice.factory.store
+            self._options, choice.factory.store, self._gateway
         )
-        return _info(choice, await self._memory.find_criu())
+        return _info(choice, await self._memory.find_criu(), self._options)
 
     async def create(self, spec: TaskSpec) -> LocalTask:
         """Create a task and start its main process.
@@ -154,6 +163,7 @@ class LocalEngine(Engine, SupportsForget, SupportsExport, SupportsPrepare, Suppo
             await memory.close()
         if factory is not None:
             await factory.close()
+        await self._gateway.close()
 
 
 def _raise_descriptor_limit() -> None:
@@ -166,7 +176,7 @@ def _raise_descriptor_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _info(choice: Choice, no_memory: CriuMissing | None) -> EngineInfo:
+def _info(choice: Choice, no_memory: CriuMissing | None, options: LocalOptions) -> EngineInfo:
     zygote, image = choice.factory.zygote, choice.factory.image
     capabilities = {_LIMITS[name] for name in zygote.controllers if name in _LIMITS}
     details = {f"not used: {mode.value}": no.reason for mode, no in choice.refused.items()}
@@ -179,6 +189,10 @@ def _info(choice: Choice, no_memory: CriuMissing | None) -> EngineInfo:
     else:
         capabilities.add(Capability.MEMORY_SNAPSHOT)
     factory = choice.factory
+    if factory.no_network:
+        details["no network"] = factory.no_network
+    else:
+        capabilities.add(Capability.NETWORK)
     if factory.project is not None:
         capabilities.add(Capability.PROJECT)
     else:
@@ -191,4 +205,5 @@ def _info(choice: Choice, no_memory: CriuMissing | None) -> EngineInfo:
         details,
         fingerprint(image, zygote.mode),
         factory.project.path if factory.project is not None else "",
+        OPEN_NETWORK if options.network == "open" else None,
     )

@@ -25,6 +25,7 @@ from ..protocol.zygote import CreateRequest, HideRequest, MountedVolume
 from .links.errors import BuildFailed
 from .machine import memory_shares
 from .machine.project import ProjectRefused, left_out
+from .outlet import LocalOutlet
 from .pool import Pool
 from .snapshots.layer_store import LayerStore
 from .snapshots.snapshotter import Snapshotter
@@ -33,6 +34,7 @@ from .validate import check_task
 
 if TYPE_CHECKING:
     from ..options import LocalOptions
+    from .links.gateway_link import GatewayLink
     from .links.zygote_link import ZygoteLink
     from .machine.host_folder import HostFolder
     from .machine.host_image import HostImage
@@ -62,6 +64,7 @@ class Factory:
     Attributes:
         store: snapshots.
         pool: those that were made ahead.
+        no_network: why sandboxes cannot have a way out here; empty if they can.
     """
 
     def __init__(
@@ -78,6 +81,9 @@ class Factory:
         self._names = itertools.count(1)
         #: Takes memory snapshots of its sandboxes; the engine's.
         self.memory: TakesMemorySnapshots | None = None
+        #: Relays their connections; the engine's.
+        self.gateway: GatewayLink | None = None
+        self.no_network = ""
         self._pumps: set[Pump] = set()
         self.store = store or LayerStore(options.store or memory_shares.for_snapshots())
         self.pool = Pool(self._build_if_possible)
@@ -143,6 +149,7 @@ class Factory:
                 lambda: self.zygote.kill(name),
                 lambda kill: self.zygote.free_agent(name, kill),
                 snapshotter,
+                LocalOutlet(name, spec.network, self.gateway),
             )
         except OSError as error:  # the event loop watches as many descriptors as it may
             theirs.close()
@@ -176,6 +183,8 @@ class Factory:
 
     def _check(self, spec: TaskSpec) -> None:
         check_task(spec, self.zygote.refused)
+        if spec.network is not None and self.no_network:
+            raise Unsupported("network", self.no_network)
         if spec.project and self.project is None:
             raise Unsupported("project", self.no_project)
 
@@ -242,6 +251,7 @@ class Factory:
             hostname=spec.hostname,
             workdir=spec.workdir or DEFAULT_WORKDIR,
             project=spec.project,
+            network=spec.network is not None,
             processes=processes + _OUR_PROCESSES,
             memory=spec.limits.memory or self._memory,
             cpus=spec.limits.cpus,

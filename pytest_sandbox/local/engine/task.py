@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
+    from .outlet import LocalOutlet
     from .pump import Pump
     from .snapshots.snapshotter import Snapshotter
 
@@ -72,6 +73,7 @@ class LocalTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshots
         kill: tells the zygote to kill PID 1.
         free: tells the zygote to resume what PID 1 waits for, or to kill it.
         snapshotter: takes snapshots of its files.
+        outlet: its way out.
 
     Attributes:
         failure: why it could not even be forked.
@@ -86,6 +88,7 @@ class LocalTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshots
         kill: Callable[[], None],
         free: Callable[[bool], None],
         snapshotter: Snapshotter,
+        outlet: LocalOutlet,
     ) -> None:
         self.main: LocalProcess | None = None
         #: Takes memory snapshots of it; the engine's.
@@ -98,6 +101,7 @@ class LocalTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshots
         self._kill = kill
         self.snapshotter = snapshotter
         self.failure: OSError | None = None
+        self._outlet = outlet
         self._killed = False
         self._main_status: ExitStatus | None = None
         self._end: TaskEnd | None = None
@@ -113,6 +117,7 @@ class LocalTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshots
             await self._link.ready
         else:
             self.main = await self._exec(self._spec.main, main=True)
+        await self._outlet.open(self._link)
 
     async def exec(self, spec: ProcessSpec) -> Process:
         """Start a further process."""
@@ -124,6 +129,11 @@ class LocalTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshots
         """Connect to a port that something inside listens on."""
         self._check_alive()
         return await self._ports.connect(port)
+
+    @property
+    def no_network(self) -> str:
+        """Why it has no way out although one was wanted; empty if it has."""
+        return self._link.no_network
 
     def poll(self) -> TaskEnd | None:
         """How it ended, or `None` while it lives."""
@@ -231,6 +241,7 @@ class LocalTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshots
         self._link.task_ended()
         self.files.task_ended()
         self._ports.task_ended()
+        self._outlet.task_ended()
         self.snapshotter.release()
         self._over.set()
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import os
 import socket
 import struct
+
+from . import netlink
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,14 +16,16 @@ if TYPE_CHECKING:
 _NAME = "lo"
 _SIOCSIFFLAGS, _IFF_UP = 0x8914, 0x1  # netdevice(7)
 
-# include/uapi/linux/netlink.h, rtnetlink.h and pkt_sched.h
+# include/uapi/linux/rtnetlink.h and pkt_sched.h
+_RTM_NEWROUTE = 24
 _RTM_NEWQDISC, _RTM_DELQDISC = 36, 37
-_NLM_F_REQUEST, _NLM_F_ACK, _NLM_F_REPLACE, _NLM_F_CREATE = 0x1, 0x4, 0x100, 0x400
 _TC_H_ROOT = 0xFFFFFFFF
 _TCA_KIND, _TCA_OPTIONS = 1, 2
-_NLMSGHDR = struct.Struct("=IHHII")
 _TCMSG = "=BxHiIII"
-_SEQUENCE = 1
+_RTMSG = "=8BI"
+_RT_TABLE_LOCAL, _RTPROT_BOOT, _RTN_LOCAL = 255, 3, 2
+_RT_SCOPE_UNIVERSE, _RT_SCOPE_HOST = 0, 254
+_RTA_OIF = 4
 
 
 def bring_up() -> None:
@@ -45,30 +48,36 @@ def silenced() -> Iterator[None]:
         OSError: the kernel refused it.
     """
     # A queueing discipline that holds at most no packet at all, tc-pfifo(8), drops each.
-    queue = _attribute(_TCA_KIND, b"pfifo\0") + _attribute(_TCA_OPTIONS, struct.pack("=I", 0))
+    options = netlink.attribute(_TCA_OPTIONS, struct.pack("=I", 0))
+    queue = netlink.attribute(_TCA_KIND, b"pfifo\0") + options
     # The kernel replaces what is there: an interface has one root qdisc, tc(8).
-    _request(_RTM_NEWQDISC, _NLM_F_CREATE | _NLM_F_REPLACE, queue)
+    _queue(_RTM_NEWQDISC, netlink.NLM_F_CREATE | netlink.NLM_F_REPLACE, queue)
     try:
         yield
     finally:
-        _request(_RTM_DELQDISC, 0, b"")
+        _queue(_RTM_DELQDISC, 0, b"")
 
 
-def _request(kind: int, flags: int, attributes: bytes) -> None:
+def take_all_addresses(family: int) -> None:
+    """Make every address of a family one of this network namespace: rtnetlink(7), AnyIP.
+
+    Args:
+        family: `AF_INET` or `AF_INET6`.
+
+    Raises:
+        OSError: the kernel refused it.
+    """
+    scope = _RT_SCOPE_HOST if family == socket.AF_INET else _RT_SCOPE_UNIVERSE
+    table = (_RT_TABLE_LOCAL, _RTPROT_BOOT, scope, _RTN_LOCAL)
+    index = struct.pack("=I", socket.if_nametoindex(_NAME))
+    body = struct.pack(_RTMSG, family, 0, 0, 0, *table, 0)
+    route = body + netlink.attribute(_RTA_OIF, index)
+    flags = netlink.NLM_F_CREATE | netlink.NLM_F_ACK
+    netlink.ask(socket.NETLINK_ROUTE, netlink.message(_RTM_NEWROUTE, flags, route), _NAME)
+
+
+def _queue(kind: int, flags: int, attributes: bytes) -> None:
     index = socket.if_nametoindex(_NAME)
     body = struct.pack(_TCMSG, 0, 0, index, 0, _TC_H_ROOT, 0) + attributes
-    size = _NLMSGHDR.size + len(body)
-    header = _NLMSGHDR.pack(size, kind, _NLM_F_REQUEST | _NLM_F_ACK | flags, _SEQUENCE, 0)
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as sock:
-        sock.send(header + body)
-        answer = sock.recv(4096)
-    # An acknowledgement is an error message with the number 0: netlink(7), NLMSG_ERROR.
-    (error,) = struct.unpack_from("=i", answer, _NLMSGHDR.size)
-    if error:
-        raise OSError(-error, os.strerror(-error), _NAME)
-
-
-def _attribute(kind: int, value: bytes) -> bytes:
-    """A `struct rtattr`, padded to four bytes, which its length does not count."""
-    length = 4 + len(value)
-    return struct.pack("=HH", length, kind) + value.ljust((length + 3) // 4 * 4 - 4, b"\0")
+    request = netlink.message(kind, netlink.NLM_F_ACK | flags, body)
+    netlink.ask(socket.NETLINK_ROUTE, request, _NAME)

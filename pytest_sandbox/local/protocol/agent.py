@@ -161,8 +161,16 @@ ENGINE_TO_AGENT = family(
 # What the agent says.
 
 
-class AgentReady(Message):
-    """The sandbox is built, and the agent serves."""
+class AgentReady(Message, descriptors=(0, 2)):
+    """The sandbox is built, and the agent serves.
+
+    Beside it the listeners of its way out, where one was wanted and could be made.
+
+    Attributes:
+        no_network: why it could not be made; else empty.
+    """
+
+    no_network: str
 
 
 class SandboxFailed(Message):

@@ -131,6 +131,7 @@ class CreateRequest(Message, descriptors=1):
         hostname: its name for itself.
         workdir: a directory that is made.
         project: whether it shows the project.
+        network: whether it has a way out.
         processes: how many processes and threads it may have.
         memory: bytes that it may use, where there is a cgroup for that.
         cpus: processors that it may use, if that is limited.
@@ -142,6 +143,7 @@ class CreateRequest(Message, descriptors=1):
     hostname: str
     workdir: str
     project: bool
+    network: bool
     processes: int
     memory: int
     cpus: float | None

@@ -16,6 +16,7 @@ from ..rpc.errors import invalid, unimplemented
 from .checks import check_command, check_environment, check_workdir, pty_environment, pty_size
 from .gpus import gpus
 from .images import ImageRecord
+from .network import network
 from .ports import check_ports
 from .volumes import VolumeRegistry
 
@@ -33,7 +34,6 @@ _REFUSED: dict[str, Callable[[pb.Sandbox], object]] = {
     "mounts (add_local_file, add_local_dir, add_local_python_source)": lambda d: d.mount_ids,
     "cloud": lambda d: d.cloud_provider_str or d.cloud_provider,
     "region": lambda d: d.scheduler_placement.ByteSize(),
-    "cidr_allowlist": lambda d: d.network_access.allowed_cidrs,
     "outbound_domain_allowlist": lambda d: d.network_access.allowed_domains,
     "inbound_cidr_allowlist": lambda d: d.inbound_cidr_allowlist,
     "outbound_policy": lambda d: (
@@ -53,8 +53,7 @@ _REFUSED: dict[str, Callable[[pb.Sandbox], object]] = {
     "_restore_instance_type": lambda d: "_restore_instance_type" in _fields(d),
 }
 # Ignored on purpose: `verbose` and `runtime_debug` ask Modal's own machines for more logs;
-# `direct_sandbox_commands_enabled` says that a client can use the command router; an open network
-# is what clients ask for by default, and an engine gives the network it has;
+# `direct_sandbox_commands_enabled` says that a client can use the command router;
 # `skip_num_threads_env_vars` of the resources is about variables that this server never sets.
 
 
@@ -82,8 +81,6 @@ def refuse_unimplemented(definition: pb.Sandbox, info: EngineInfo) -> None:
             f"enable_snapshot: the engine {info.name!r} cannot take memory snapshots here: {why}; "
             "see pytest-sandbox doctor, or take snapshots of the files only"
         )
-    if definition.network_access.network_access_type == pb.NetworkAccess.ALLOWLIST:
-        raise unimplemented("cidr_allowlist is not implemented by pytest-sandbox")
 
 
 def task_spec(
@@ -115,6 +112,7 @@ def task_spec(
         volumes=volumes.mounts(definition.volume_mounts, info),
         project=image.project,
         gpus=gpus(definition.resources.gpu_config, info),
+        network=network(definition, info),
         freezable=definition.enable_snapshot,
         name=definition.name,
         tags=tags,

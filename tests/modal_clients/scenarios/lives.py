@@ -224,7 +224,7 @@ def test_wrong_credentials_are_refused():
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("gpu", "H100"), ("region", "us-east"), ("cidr_allowlist", ["10.0.0.0/8"])],
+    [("gpu", "H100"), ("region", "us-east"), ("cloud", "aws")],
 )
 def test_what_is_not_there_is_refused_by_name(create, option, value):
     with pytest.raises(Exception, match=option.split("_")[-1].removesuffix("s")):

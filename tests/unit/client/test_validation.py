@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_sandbox._proto.sandboxes_pb2 import NetworkAccess
 from pytest_sandbox.client import Client, FileWatchEventType, Image, Sandbox, Secret, exceptions
 from pytest_sandbox.client.files.watch_events import kinds
-from pytest_sandbox.client.sandbox.resources import resources
+from pytest_sandbox.client.sandbox.resources import network_access, resources
 from pytest_sandbox.client.validation import check_command
 
 from .stubs import Service, control
@@ -129,12 +130,46 @@ def test_amounts_are_requests_and_limits() -> None:
     assert (requests.memory_mb, requests.memory_mb_max) == (64, 0)
 
 
+def test_what_the_arguments_of_the_network_mean() -> None:
+    def kind_and_cidrs(**given: Any) -> tuple[str, list[str]]:
+        arguments = {
+            "block_network": False,
+            "network": None,
+            "cidr_allowlist": None,
+            "outbound_cidr_allowlist": None,
+        }
+        access = network_access(**{**arguments, **given})
+        kind = NetworkAccess.NetworkAccessType.Name(access.network_access_type)
+        return kind, list(access.allowed_cidrs)
+
+    assert kind_and_cidrs() == ("OPEN", [])
+    assert kind_and_cidrs(block_network=True) == ("BLOCKED", [])
+    assert kind_and_cidrs(network="none") == ("ALLOWLIST", [])
+    assert kind_and_cidrs(network="open") == ("ALLOWLIST", ["0.0.0.0/0", "::/0"])
+    assert kind_and_cidrs(cidr_allowlist=["10.0.0.0/8"]) == ("ALLOWLIST", ["10.0.0.0/8"])
+    assert kind_and_cidrs(outbound_cidr_allowlist=["::/0"]) == ("ALLOWLIST", ["::/0"])
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"network": "lan"}, "network='lan' is neither 'none' nor 'open'"),
+        ({"cidr_allowlist": ["10.0.0.1/8"]}, "Invalid CIDR: '10.0.0.1/8': .* has host bits set"),
+        ({"cidr_allowlist": [1]}, "Invalid CIDR: 1 is not text"),
+        ({"block_network": True, "network": "open"}, "block_network=True and network='open'"),
+        ({"network": "open", "cidr_allowlist": []}, "exclude each other"),
+    ],
+)
+def test_networks_that_make_no_sense(call: Any, given: dict[str, Any], told: str) -> None:
+    with pytest.raises(exceptions.InvalidError, match=told):
+        call(Sandbox.create, **given)
+
+
 #: Every argument of `create` that does nothing yet, with a value that asks for something.
 REFUSED = {
     "network_file_systems": {"/mnt": object()},
     "cloud": "aws",
     "region": "us-east",
-    "cidr_allowlist": ["10.0.0.0/8"],
     "proxy": object(),
     "experimental_options": {"x": True},
     "environment_name": "main",
@@ -142,6 +177,7 @@ REFUSED = {
 }
 HONOURED = {
     *("args", "app", "name", "image", "env", "secrets", "timeout", "idle_timeout", "workdir"),
+    *("network", "cidr_allowlist", "outbound_cidr_allowlist"),
     *("cpu", "memory", "block_network", "pty", "verbose", "client"),
     *("gpu", "volumes", "encrypted_ports", "h2_ports", "unencrypted_ports"),
     "_experimental_enable_snapshot",

@@ -11,7 +11,15 @@ from grpclib import Status
 
 from pytest_sandbox._proto import images_pb2, sandboxes_pb2
 from pytest_sandbox._proto.sandboxes_pb2 import Sandbox
-from pytest_sandbox.engine import Capability, EndCause, ExitStatus, Limits, PtySize, TaskEnd
+from pytest_sandbox.engine import (
+    Capability,
+    EndCause,
+    ExitStatus,
+    Limits,
+    Network,
+    PtySize,
+    TaskEnd,
+)
 from pytest_sandbox.server.model.definition import _REFUSED
 from pytest_sandbox.server.model.result import result_of
 
@@ -27,7 +35,6 @@ UNBUILT: dict[str, dict[str, Any]] = {
     "mounts (add_local_file, add_local_dir, add_local_python_source)": {"mount_ids": ["mo-1"]},
     "cloud": {"cloud_provider_str": "aws"},
     "region": {"scheduler_placement": {"regions": ["us"]}},
-    "cidr_allowlist": {"network_access": {"allowed_cidrs": ["10.0.0.0/8"]}},
     "outbound_domain_allowlist": {"network_access": {"allowed_domains": ["example.com"]}},
     "inbound_cidr_allowlist": {"inbound_cidr_allowlist": ["10.0.0.0/8"]},
     "outbound_policy": {"outbound_policy": {}},
@@ -73,7 +80,7 @@ def test_every_field_of_a_definition_is_honoured_refused_or_explained() -> None:
         "volume_mounts",
         "workdir",
     }
-    # See the comment in `_definition`; a blocked network is what every sandbox has.
+    # See the comment in `_definition`, and `network`.
     explained = {
         "block_network",
         "direct_sandbox_commands_enabled",
@@ -104,13 +111,42 @@ def test_every_field_of_a_definition_is_honoured_refused_or_explained() -> None:
         {"snapshot_version": 1},
         {"experimental_outbound_policy": {}},
         {"runsc_runtime_version": "1"},
-        {"network_access": {"network_access_type": "ALLOWLIST"}},
     ],
     ids=lambda fields: next(iter(fields)),
 )
 async def test_other_spellings_are_refused_too(server: Harness, fields: dict[str, Any]) -> None:
     with refused(Status.UNIMPLEMENTED):
         await server.create(**fields)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("access", "cidrs"),
+    [
+        ({"network_access_type": "OPEN"}, None),
+        ({"network_access_type": "BLOCKED"}, None),
+        ({"network_access_type": "ALLOWLIST"}, None),
+        ({"network_access_type": "ALLOWLIST", "allowed_cidrs": ["::/0"]}, ("::/0",)),
+    ],
+    ids=str,
+)
+async def test_what_the_engine_is_asked_for(
+    server: Harness, access: dict[str, Any], cidrs: tuple[str, ...] | None
+) -> None:
+    await server.create(network_access=access)
+    (task,) = server.engine.tasks
+    assert task.spec.network == (None if cidrs is None else Network(cidrs))
+
+
+@pytest.mark.asyncio
+async def test_networks_that_make_no_sense_are_refused(server: Harness) -> None:
+    for cidr in ("10.0.0.1/8", "example.com"):
+        access = {"network_access_type": "ALLOWLIST", "allowed_cidrs": [cidr]}
+        with refused(Status.INVALID_ARGUMENT, f"Invalid CIDR: {cidr!r}"):
+            await server.create(network_access=access)
+    with refused(Status.INVALID_ARGUMENT, "cidr_allowlist=['::/0']"):
+        await server.create(network_access={"allowed_cidrs": ["::/0"]})
+    assert not server.engine.tasks
 
 
 @pytest.mark.asyncio

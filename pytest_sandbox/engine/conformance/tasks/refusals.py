@@ -5,6 +5,7 @@ from ... import (
     Engine,
     Gpus,
     MemorySnapshot,
+    Network,
     ProcessSpec,
     PtySize,
     Snapshot,
@@ -67,6 +68,12 @@ async def check_no_ports(engine: Engine) -> None:
     """An engine that cannot connect to ports refuses connections."""
     async with a_task(engine) as task:
         await raises(Unsupported, connect(task, 80), "connect")
+
+
+@lacking(Capability.NETWORK)
+async def check_no_networks(engine: Engine) -> None:
+    """An engine without networks refuses tasks with one."""
+    await raises(Unsupported, engine.create(TaskSpec(network=Network())), "create with a network")
 
 
 @lacking(Capability.VOLUME)

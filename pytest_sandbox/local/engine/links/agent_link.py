@@ -62,6 +62,8 @@ class AgentLink:
 
     Attributes:
         ready: done when the sandbox is built.
+        listeners: descriptors of its way out, from then on, until they are taken.
+        no_network: why it could not be made, if one was wanted.
         running: unset while all processes of the sandbox are stopped.
         broken: how the agent broke the protocol, or that it did not answer.
 
@@ -80,6 +82,8 @@ class AgentLink:
         self.running = asyncio.Event()
         self.running.set()
         self.broken = ""
+        self.listeners: list[int] = []
+        self.no_network = ""
         self._lost = lost
         self._answers = PendingAnswers()
         self._patience = Patience(self._give_up, free)
@@ -240,6 +244,8 @@ class AgentLink:
         if broken:
             self.broken = f"its agent broke the protocol: {broken}"
         self.fail(self._ended())
+        foreign.close(self.listeners)
+        self.listeners = []
         self._lost()
 
     def _on_message(self, message: Message, number: int, fds: list[int]) -> None:
@@ -249,7 +255,10 @@ class AgentLink:
         elif isinstance(message, messages.ProcessExited):
             self._on_exit(message)
         elif isinstance(message, messages.AgentReady):
-            if not self.ready.done():
+            if self.ready.done():
+                foreign.close(fds)
+            else:
+                self.listeners, self.no_network = fds, message.no_network
                 self.ready.set_result(None)
         elif isinstance(message, messages.SandboxFailed):
             self.fail(BuildFailed(message.error.error()))

@@ -1,7 +1,6 @@
 """The zygote as a process: started, and waited for until nothing of it is left.
 
-It is a Python that sees no site-packages, no environment, and none of our files but the few
-modules it is made of.
+It is a bare Python, see `bare_python`.
 """
 
 from __future__ import annotations
@@ -9,28 +8,18 @@ from __future__ import annotations
 import os
 import select
 import subprocess
-import sys
 import tempfile
 import time
 from typing import IO, TYPE_CHECKING
 
 from ...kernel.cgroups import leftovers
+from .bare_python import launch
 
 if TYPE_CHECKING:
     import socket
 
 #: Seconds for what the kernel is left to clean up by itself.
 _EXIT_TIMEOUT = 5.0
-#: Imports the zygote without running any `__init__` of the package, which would import the rest.
-_BOOTSTRAP = """
-import sys, types
-for name, path in (("pytest_sandbox", sys.argv[2]), ("pytest_sandbox.local", sys.argv[3])):
-    module = types.ModuleType(name)
-    module.__path__ = [path]
-    sys.modules[name] = module
-from pytest_sandbox.local.zygote.zygote import main
-main()
-"""
 
 
 class ZygoteProcess:
@@ -48,7 +37,7 @@ class ZygoteProcess:
         # it.
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is gone
         try:
-            self._process = _launch(sock, self._errors.fileno())
+            self._process = launch("zygote.zygote", sock, self._errors.fileno())
         except OSError:
             self._errors.close()
             raise
@@ -87,28 +76,6 @@ class ZygoteProcess:
             self._errors.seek(0)
             words = self._errors.read().decode(errors="replace").strip()
         return words or f"it ended with status {self._process.returncode}"
-
-
-def _launch(sock: socket.socket, errors: int) -> subprocess.Popen[bytes]:
-    links = os.path.dirname(os.path.abspath(__file__))
-    local = os.path.dirname(os.path.dirname(links))
-    number = str(sock.fileno())
-    return subprocess.Popen(
-        [
-            # -I and -E: ignore Python's environment variables, and import no module from the
-            # current directory or the user's site-packages. -S: do not import `site`, which would
-            # read the .pth files of the environment.
-            *(sys.executable, "-I", "-S", "-E", "-X", "utf8", "-c", _BOOTSTRAP),
-            *(number, os.path.dirname(local), local),
-        ],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=errors,
-        # Else it would be in the way of unmounting or removing the folder of the test run.
-        cwd="/",
-        env={"LC_ALL": "C.UTF-8"},
-        pass_fds=[sock.fileno()],
-    )
 
 
 def _wait_for_exit(pid: int, deadline: float) -> None:

@@ -11,7 +11,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pytest_sandbox.engine import EngineError, EngineUnavailable, TaskSpec
+from pytest_sandbox.engine import EngineError, EngineUnavailable, Network, TaskSpec
 
 from ...kernel.syscalls import MACHINE, SUPPORTED_MACHINES
 from ...options import LocalOptions, Mode
@@ -110,7 +110,8 @@ async def attempt(
         await factory.zygote.start()
         check_system(factory.zygote.left_out)
         check_process_bound(factory.zygote)
-        trial = await factory.build(TaskSpec())
+        trial = await factory.build(TaskSpec(network=Network()))
+        factory.no_network = trial.no_network
         await trial.kill()
     except BuildFailed as failure:
         await factory.close()

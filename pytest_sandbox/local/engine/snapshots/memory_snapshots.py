@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ...options import LocalOptions
     from ..factory import Factory
     from ..links.agent_link import AgentLink
+    from ..links.gateway_link import GatewayLink
     from ..machine.find_criu import Criu
     from ..process import LocalProcess
     from ..task import LocalTask
@@ -55,9 +56,11 @@ class LocalMemorySnapshots:
     Args:
         options: the engine's settings.
         store: the engine's, which counts memory as well.
+        gateway: the engine's, which relays connections.
     """
 
-    def __init__(self, options: LocalOptions, store: LayerStore) -> None:
+    def __init__(self, options: LocalOptions, store: LayerStore, gateway: GatewayLink) -> None:
+        self._gateway = gateway
         self._options = options
         self._store = store
         self._criu: find_criu.Criu | None = None
@@ -172,6 +175,7 @@ class LocalMemorySnapshots:
         except ModeRefused as refusal:
             raise Unsupported(_FEATURE, f"{refusal.reason}. {refusal.remedy}") from refusal
         factory.memory = self
+        factory.gateway = self._gateway
         try:
             # A version alone tells little: whether CRIU works depends on the kernel's
             # configuration, on capabilities and on security modules.

@@ -1,0 +1,58 @@
+"""Starting a process of the engine's own, apart from the engine itself.
+
+It is a Python that sees no site-packages, no environment, and none of our files but the few
+modules it is made of.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import socket
+
+#: Imports a module without running any `__init__` of the package, which would import the rest.
+_BOOTSTRAP = """
+import sys, types
+for name, path in (("pytest_sandbox", sys.argv[2]), ("pytest_sandbox.local", sys.argv[3])):
+    module = types.ModuleType(name)
+    module.__path__ = [path]
+    sys.modules[name] = module
+from pytest_sandbox.local.{module} import main
+main()
+"""
+
+
+def launch(module: str, sock: socket.socket, errors: int) -> subprocess.Popen[bytes]:
+    """Start a process that calls `main` of a module.
+
+    Args:
+        module: its name below `pytest_sandbox.local`.
+        sock: its end of the socket to the engine, whose number is its first argument.
+        errors: where its standard error goes.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+    links = os.path.dirname(os.path.abspath(__file__))
+    local = os.path.dirname(os.path.dirname(links))
+    number = str(sock.fileno())
+    return subprocess.Popen(
+        [
+            # -I and -E: ignore Python's environment variables, and import no module from the
+            # current directory or the user's site-packages. -S: do not import `site`, which would
+            # read the .pth files of the environment.
+            *(sys.executable, "-I", "-S", "-E", "-X", "utf8", "-c"),
+            *(_BOOTSTRAP.format(module=module), number, os.path.dirname(local), local),
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=errors,
+        # Else it would be in the way of unmounting or removing the folder of the test run.
+        cwd="/",
+        env={"LC_ALL": "C.UTF-8"},
+        pass_fds=[sock.fileno()],
+    )

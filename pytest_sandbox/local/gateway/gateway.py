@@ -1,0 +1,100 @@
+"""The gateway's loop: turns for each sandbox, and what the engine says in between.
+
+It is a process of its own, so that programs which use the network as much as they can take
+processor time from each other and not from the engine. In it, every sandbox with something to do
+has a bounded turn, one after the other.
+"""
+
+from __future__ import annotations
+
+import select
+import signal
+import socket
+import sys
+
+from ..kernel.own_addresses import RouteLookup
+from ..kernel.process_title import set_title
+from ..protocol import gateway as messages
+from ..protocol import wire
+from .outlet import Outlet, OutOfDescriptors
+from .reach import Reach
+
+#: Seconds until a sandbox accepts again that found no descriptors.
+_PAUSE = 0.05
+#: How often room is made for the descriptors of one sandbox, before it has to wait.
+_TRIES = 4
+#: Sandboxes that are served before the engine is listened to again.
+_TURN = 64
+
+
+class Gateway:
+    """Relays connections of all sandboxes of one engine until its socket closes."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._routes = RouteLookup()
+        self._epoll = select.epoll()
+        self._epoll.register(sock, select.EPOLLIN)
+        self._names: dict[str, Outlet] = {}
+        self._outlets: dict[int, Outlet] = {}
+        self._paused: set[Outlet] = set()
+
+    def run(self) -> None:
+        """Serve; returns when the engine has closed the socket."""
+        while True:
+            events = self._epoll.poll(self._wait(), _TURN)
+            while self._paused:
+                self._paused.pop().resume()
+            for fd, _ in events:
+                if fd != self._sock.fileno():
+                    self._serve(self._outlets.get(fd))
+                elif not self._listen():
+                    return
+
+    def _wait(self) -> float | None:
+        """Seconds until something is to be done without an event; none if there is nothing."""
+        if self._paused:
+            return _PAUSE
+        waits = [wait for outlet in self._names.values() if (wait := outlet.give_up()) is not None]
+        return min(waits, default=None)
+
+    def _listen(self) -> bool:
+        """Take a message of the engine; False at the end."""
+        message, _, fds = wire.receive_request(self._sock, messages.ENGINE_TO_GATEWAY)
+        if isinstance(message, messages.AdmitRequest):
+            listeners = [socket.socket(fileno=fd) for fd in fds]
+            outlet = Outlet(listeners, Reach(message.cidrs, self._routes))
+            self._names[message.name] = self._outlets[outlet.fileno()] = outlet
+            self._epoll.register(outlet, select.EPOLLIN)
+        elif isinstance(message, messages.EvictRequest):
+            outlet = self._names.pop(message.name)
+            del self._outlets[outlet.fileno()]
+            self._paused.discard(outlet)
+            self._epoll.unregister(outlet)
+            outlet.close()
+        return message is not None
+
+    def _serve(self, outlet: Outlet | None) -> None:
+        if outlet is None:  # evicted meanwhile
+            return
+        for _ in range(_TRIES):
+            try:
+                outlet.serve()
+                return
+            except OutOfDescriptors:  # noqa: PERF203 - the loop is about the errors
+                # The sandbox that has the most connections makes room.
+                busiest = max(self._names.values(), key=lambda one: len(one.relays))
+                if busiest is outlet or not busiest.relays:
+                    break
+                busiest.yield_one()
+        outlet.pause()
+        self._paused.add(outlet)
+
+
+def main() -> None:
+    """Be the gateway; the number of the socket to the engine is the first argument."""
+    # Interrupts are for the engine, which then closes the socket.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sock = socket.socket(fileno=int(sys.argv[1]))
+    set_title("pytest-sandbox gateway")
+    Gateway(sock).run()

@@ -1,0 +1,202 @@
+"""One connection: the bytes of a sandbox's side and of the other, moved both ways.
+
+Nothing is held here. Bytes are looked at where the kernel has received them, and are taken off
+there once the kernel of the other side has them: recv(2), MSG_PEEK and, for TCP, MSG_TRUNC. So a
+side that does not read makes the other one wait, as without a relay.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import select
+import socket
+import struct
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: Bytes that are moved at a time, before others have their turn.
+_CHUNK = 64 * 1024
+_PEEK = socket.MSG_PEEK | socket.MSG_DONTWAIT
+_TAKE = socket.MSG_TRUNC | socket.MSG_DONTWAIT
+_SEND = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
+#: SO_LINGER of 0 s, with which close(2) sends a reset, and none: socket(7).
+_RESET, _NO_RESET = struct.pack("ii", 1, 0), struct.pack("ii", 0, 0)
+_buffer = memoryview(bytearray(_CHUNK))
+
+
+class Side:
+    """One end of a relay.
+
+    Attributes:
+        sock: the socket.
+        ended: whether all was received from it, and the other side knows.
+        blocked: whether it cannot take more at present.
+        received: bytes that came from it.
+        watched: the events that the epoll instance watches it for.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.ended = False
+        self.blocked = False
+        self.received = 0
+        self.watched = 0
+
+
+class Relay:
+    """A connection of a sandbox, and the one outside that it leads to.
+
+    Unless both have ended, both sides see a reset at its end, also if this process is killed: what
+    they have received is not all.
+
+    Args:
+        inner: the sandbox's, accepted; owned.
+        outer: the other, on its way; owned.
+        epoll: watches both.
+        closed: called once, when it is over.
+
+    Attributes:
+        connecting: whether the other is still on its way.
+        fds: the descriptors of both, also once they are closed.
+    """
+
+    def __init__(
+        self,
+        inner: socket.socket,
+        outer: socket.socket,
+        epoll: select.epoll,
+        closed: Callable[[Relay], None],
+    ) -> None:
+        self.inner, self.outer = Side(inner), Side(outer)
+        self.connecting = True
+        self.fds = (inner.fileno(), outer.fileno())
+        self._epoll = epoll
+        self._closed = closed
+        for side in (self.inner, self.outer):
+            side.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        self._watch(self.outer, select.EPOLLOUT)
+
+    def handle(self, fd: int, events: int) -> None:
+        """Do a bounded amount of what can be done now."""
+        side = self.inner if fd == self.fds[0] else self.outer
+        other = self.outer if side is self.inner else self.inner
+        if self.connecting and not self._connected():
+            return
+        if events & select.EPOLLERR:
+            self.reset()
+            return
+        try:
+            if events & select.EPOLLOUT:
+                self._move(other, side)
+            if events & (select.EPOLLIN | select.EPOLLHUP):
+                self._move(side, other)
+            self._watch_both()
+        except OSError:  # a reset, which is passed on
+            self.reset()
+            return
+        if self.inner.ended and self.outer.ended:
+            for one in (self.inner, self.outer):
+                one.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_RESET)
+            self.reset()
+
+    def reset(self) -> None:
+        """End it; both sides see a reset, unless both have ended."""
+        for side in (self.inner, self.outer):
+            self._watch(side, 0)
+            side.sock.close()
+        self._closed(self)
+
+    def _connected(self) -> bool:
+        error = self.outer.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error:
+            self.reset()
+            return False
+        self.connecting = False
+        return True
+
+    def _move(self, source: Side, target: Side) -> None:
+        """Move some bytes, or the end.
+
+        Raises:
+            OSError: one of them is broken.
+        """
+        if source.ended:
+            return
+        try:
+            size = source.sock.recv_into(_buffer, _CHUNK, _PEEK)
+        except BlockingIOError:
+            target.blocked = False
+            return
+        if size == 0:
+            source.ended = True
+            target.blocked = False
+            target.sock.shutdown(socket.SHUT_WR)
+            return
+        try:
+            sent = target.sock.send(_buffer[:size], _SEND)
+        except BlockingIOError:
+            sent = 0
+        if sent:
+            source.sock.recv_into(_buffer, sent, _TAKE)
+            source.received += sent
+        target.blocked = sent < size
+
+    def _watch_both(self) -> None:
+        for side, other in ((self.inner, self.outer), (self.outer, self.inner)):
+            events = 0 if side.ended or other.blocked else select.EPOLLIN
+            self._watch(side, events | (select.EPOLLOUT if side.blocked else 0))
+
+    def _watch(self, side: Side, events: int) -> None:
+        if events == side.watched:
+            return
+        # Not modified to nothing: an end or an error is always told, epoll_ctl(2), again and again.
+        if not events:
+            self._epoll.unregister(side.sock)
+        elif side.watched:
+            self._epoll.modify(side.sock, events)
+        else:
+            self._epoll.register(side.sock, events)
+        side.watched = events
+
+
+def reset(sock: socket.socket) -> None:
+    """Close a connection so that its peer sees a reset."""
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+    sock.close()
+
+
+def begin(family: int, address: str, port: int, room: int) -> socket.socket:
+    """A connection on its way.
+
+    Args:
+        family: `AF_INET` or `AF_INET6`.
+        address: where to.
+        port: where to.
+        room: bytes for its buffers in the kernel, or 0 to let the kernel choose.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
+        limit_buffers(sock, room)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        error = sock.connect_ex((address, port))
+        if error not in (0, errno.EINPROGRESS):
+            raise OSError(error, os.strerror(error))
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def limit_buffers(sock: socket.socket, room: int) -> None:
+    """Bound what the kernel holds of a connection in each direction; 0 for its own bounds."""
+    if room:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, room)
