@@ -5,7 +5,7 @@ import io
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 from pytest_sandbox._shared import relative_path
 from pytest_sandbox._shared.tar import writer
@@ -92,7 +92,7 @@ class _MemoryTarget(Target):
         self._top = top
         self._parts: tuple[str, ...] = ()
         self._folders = [top]  # the directories on the way to the entered one, and that
-        self._made: set[tuple[str, ...]] = {()} if made else set()
+        self._made = {top} if made else set()
 
     def enter(self, parts: tuple[str, ...], *, make: bool) -> None:
         """Enter a directory."""
@@ -108,41 +108,44 @@ class _MemoryTarget(Target):
         """The directories on the way to one; those on the way to the entered one are known."""
         done = relative_path.shared(self._parts, parts)
         folders = self._folders[: done + 1]
-        for depth, part in enumerate(parts[done:], done + 1):
+        for part in parts[done:]:
+            made = False
             if make:
                 with suppress(FileExistsError):
                     self._fs.mkdir(part, 0o755, base=folders[-1])
-                    self._made.add(parts[:depth])
+                    made = True
             folder = self._fs.node(part, base=folders[-1], follow=False)
             if not isinstance(self._fs.inode(folder), Directory):
                 fail(errno.ENOTDIR, part)
+            if made:
+                self._made.add(folder)
             folders.append(folder)
         return folders
 
     def file(self, name: str, member: Member, contents: Iterable[tuple[int, bytes]]) -> None:
         """Make a regular file."""
-        self._remove(name)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-        handle = self._fs.open(name, flags, 0o600, base=self._folder)
-        try:
-            for offset, data in contents:
-                handle.pwrite(offset, data)
-            handle.truncate(member.size)
-        finally:
-            handle.close()
-        self._attributes(name, member)
+        with self._replacing(name) as part:
+            handle = self._fs.open(part, flags, 0o600, base=self._folder)
+            try:
+                for offset, data in contents:
+                    handle.pwrite(offset, data)
+                handle.truncate(member.size)
+            finally:
+                handle.close()
+            self._attributes(part, member)
 
     def symlink(self, name: str, member: Member) -> None:
         """Make a symbolic link."""
-        self._remove(name)
-        self._fs.symlink(member.target, name, base=self._folder)
-        self._attributes(name, member)
+        with self._replacing(name) as part:
+            self._fs.symlink(member.target, part, base=self._folder)
+            self._attributes(part, member)
 
     def hard_link(self, name: str, member: Member, source: tuple[str, ...]) -> None:
         """Make another name of a file."""
         *_, folder = self._find(source[:-1], make=False)
-        self._remove(name)
-        self._fs.link(source[-1], name, base=folder, path_base=self._folder)
+        with self._replacing(name) as part:
+            self._fs.link(source[-1], part, base=folder, path_base=self._folder)
 
     def special(self, name: str, member: Member) -> None:
         """Refuse it."""
@@ -150,13 +153,20 @@ class _MemoryTarget(Target):
 
     def complete(self, member: Member) -> None:
         """Give the entered directory its attributes, unless it was there before."""
-        if self._parts in self._made:
+        if self._folder in self._made:
             self._attributes(".", member)
 
-    def _remove(self, name: str) -> None:
-        """Remove a file or link if there is one."""
-        with suppress(FileNotFoundError):
-            self._fs.unlink(name, base=self._folder)
+    @contextmanager
+    def _replacing(self, name: str) -> Iterator[str]:
+        """Another name, to make something under that then gets this name, as on a disk."""
+        part = f".{os.urandom(16).hex()}"
+        try:
+            yield part
+            self._fs.rename(part, name, base=self._folder)
+        finally:
+            # After an error; also a rename leaves both names if they are one file's already.
+            with suppress(FileNotFoundError):
+                self._fs.unlink(part, base=self._folder)
 
     def _attributes(self, name: str, member: Member) -> None:
         fs, base = self._fs, self._folder

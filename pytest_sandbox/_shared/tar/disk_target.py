@@ -45,7 +45,8 @@ class DiskTarget(Target):
         self._parts: Parts = ()
         # Of the top and of the directories on the way to the entered one.
         self._identities = [_identity(self._top)]
-        self._made: set[Parts] = {()} if made else set()
+        # Not by their paths: all those on the way to a deep directory would take much memory.
+        self._made = set(self._identities) if made else set()
         self.folder = os.dup(self._top)  # of the entered directory
 
     def close(self) -> None:
@@ -71,7 +72,7 @@ class DiskTarget(Target):
         above = self._above(shared) if len(self._parts) - shared <= shared else None
         folder, done = (os.dup(self._top), 0) if above is None else (above, shared)
         identities = self._identities[: done + 1]
-        for depth, part in enumerate(parts[done:], done + 1):
+        for part in parts[done:]:
             try:
                 below, made = self.step(part, folder, make=make)
             finally:
@@ -79,7 +80,7 @@ class DiskTarget(Target):
             folder = below
             identities.append(_identity(folder))
             if made:
-                self._made.add(parts[:depth])
+                self._made.add(identities[-1])
         return folder, identities
 
     def _above(self, depth: int) -> int | None:
@@ -177,7 +178,7 @@ class DiskTarget(Target):
 
     def complete(self, member: Member) -> None:
         """Give the entered directory its attributes, unless it was there before."""
-        if self._parts in self._made:
+        if self._identities[-1] in self._made:
             self.attributes(self.folder, member)
 
     def check_source(self, folder: int, name: str, member: Member) -> None:

@@ -64,15 +64,21 @@ def unpack(reader: Reader, target: Target) -> None:
         TarError: the stream is damaged, or a member would not stay below the directory.
         OSError: from the target; what it is about is the name of the member.
     """
-    directories: dict[Parts, Member] = {}
+    # By path, not by names: a deep one has many.
+    directories: dict[str, Member] = {}
     for member in reader:
         with _about(member.name):
             _write(reader, member, target, directories)
     # Last, and the deepest first: what is written into a directory changes its times, and its
     # mode may forbid to write into it at all.
-    for parts in sorted(directories, key=len, reverse=True):
-        target.enter(parts, make=True)
-        target.complete(directories[parts])
+    for path in sorted(directories, key=_depth, reverse=True):
+        with _about(path):
+            target.enter(relative_path.parts(path), make=True)
+            target.complete(directories[path])
+
+
+def _depth(path: str) -> int:
+    return len(relative_path.parts(path))
 
 
 @contextlib.contextmanager
@@ -86,13 +92,11 @@ def _about(name: str) -> Iterator[None]:
         raise OSError(error.errno, error.strerror, name[:_SHOWN]) from error
 
 
-def _write(
-    reader: Reader, member: Member, target: Target, directories: dict[Parts, Member]
-) -> None:
+def _write(reader: Reader, member: Member, target: Target, directories: dict[str, Member]) -> None:
     parts = _parts(member.name)
     if member.kind is MemberKind.DIRECTORY:
         target.enter(parts, make=True)
-        directories[parts] = member
+        directories["/".join(parts)] = member
         return
     if not parts:
         raise TarError(f"{member.name[:_SHOWN]!r} would replace the directory itself")

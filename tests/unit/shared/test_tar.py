@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import subprocess
 import tarfile
 import tracemalloc
 from contextlib import suppress
@@ -259,3 +260,32 @@ def test_another_name_of_a_vanished_file_is_not_a_link_to_nothing(tmp_path: Path
         members = {info.name: info for info in archive}
     assert members["b"].isreg()
     assert (members["c"].islnk(), members["c"].linkname) == (True, "b")
+
+
+def deep(depth: int) -> bytes:
+    """A tar of one directory, so many levels down."""
+    path = extended([("path", "/".join(["a"] * depth))])
+    info = tarfile.TarInfo("a")
+    info.type = tarfile.DIRTYPE
+    return path + info.tobuf() + bytes(2 * BLOCK)
+
+
+@pytest.mark.parametrize("where", ["disk", "memory"])
+def test_a_deep_path_takes_memory_as_it_is_long(tmp_path: Path, where: str) -> None:
+    data = deep(1500)
+    assert len(data) < 6000
+    fs = Filesystem(Disk(lambda: 0))
+
+    tracemalloc.start()
+    try:
+        if where == "disk":
+            unpack_on_the_host(io.BytesIO(data), str(tmp_path), outside_links=False)
+        else:
+            memory.unpack(fs, "/", data)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        # Removing such a tree, pytest would call itself once for each level.
+        subprocess.run(["rm", "-rf", tmp_path / "a"], check=True)
+
+    assert peak < 4 << 20
