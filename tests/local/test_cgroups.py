@@ -1,16 +1,17 @@
 """Control groups: limits are set, nothing stays behind, nothing of others is touched."""
 
+import asyncio
 import os
 from pathlib import Path
 
 import pytest
 
-from pytest_sandbox.engine import EngineInfo, Limits, TaskSpec
+from pytest_sandbox.engine import EndCause, EngineInfo, Limits, TaskSpec, VolumeMount
 from pytest_sandbox.local import LocalEngine
 from pytest_sandbox.local.kernel.cgroups import leftovers, mounted
 from pytest_sandbox.local.kernel.cgroups.limits import CgroupLimits
 
-from .conftest import exists, needs_root, shell
+from .conftest import exists, needs_root, shell, until
 
 
 def test_only_empty_groups_are_removed(tmp_path: Path) -> None:
@@ -64,25 +65,117 @@ def test_limits_of_both_versions() -> None:
     assert limits["cpu"][1] == {"cpu.cfs_quota_us": "150000"}
 
 
-def groups_of(engine: LocalEngine) -> list[str]:
-    return list(engine.factory.zygote.cgroups)
+async def nothing_stays_of(engine: LocalEngine) -> None:
+    groups = list(engine.factory.zygote.cgroups)
+    await engine.close()
+    assert not [group for group in groups if exists(group)]
+
+
+async def started() -> LocalEngine:
+    engine = LocalEngine()
+    info: EngineInfo = await engine.start()
+    if {"pids", "memory"} - set(engine.factory.zygote.controllers):
+        await engine.close()
+        pytest.skip(f"not all cgroup controllers are here: {info.details}")
+    return engine
+
+
+def groups_in(engine: LocalEngine) -> set[str]:
+    """Paths of all groups of sandboxes."""
+    return {
+        entry.path
+        for group in engine.factory.zygote.cgroups
+        for entry in os.scandir(f"{group}/sandboxes")
+        if entry.is_dir()
+    }
+
+
+def members(group: str) -> str:
+    return Path(group, "cgroup.procs").read_text()
+
+
+def used_in(engine: LocalEngine) -> set[str]:
+    return {group for group in groups_in(engine) if members(group)}
 
 
 @needs_root
 @pytest.mark.asyncio
-async def test_groups_go_with_their_sandbox_and_with_the_engine() -> None:
-    engine = LocalEngine()
-    info: EngineInfo = await engine.start()
-    if not groups_of(engine):
-        pytest.skip(f"no cgroup controller here: {info.details}")
-    groups = groups_of(engine)
-    task = await engine.create(TaskSpec(limits=Limits(processes=50)))
-    # 1 was the trial.
-    assert [group for group in groups if exists(f"{group}/sandboxes/2")]
+async def test_groups_are_made_once_for_sandboxes_one_after_the_other() -> None:
+    engine = await started()
+    spec = TaskSpec(limits=Limits(processes=50))
+    task = await engine.create(spec)
+    first = used_in(engine)
+    assert first
     await task.kill()
-    assert not [group for group in groups if exists(f"{group}/sandboxes/2")]
+    until(lambda: not used_in(engine), "nothing is in any group")
+    all_groups = groups_in(engine)
+    for _ in range(5):
+        task = await engine.create(spec)
+        assert used_in(engine) == first
+        await task.kill()
+    until(lambda: groups_in(engine) == all_groups, "there are no more than before")
+    await nothing_stays_of(engine)
+
+
+@needs_root
+@pytest.mark.asyncio
+async def test_few_groups_of_sandboxes_that_are_gone_are_kept() -> None:
+    engine = await started()
+    hierarchies = len(engine.factory.zygote.cgroups)
+    tasks = await asyncio.gather(*(engine.create(TaskSpec()) for _ in range(9)))
+    assert len(used_in(engine)) >= 9
+    await asyncio.gather(*(task.kill() for task in tasks))
+    until(lambda: len(groups_in(engine)) <= 4 * hierarchies, "the others are removed")
+    await nothing_stays_of(engine)
+
+
+@needs_root
+@pytest.mark.asyncio
+async def test_a_sandbox_gets_groups_with_its_own_limits_only() -> None:
+    engine = await started()
+    for limit in (50, 60):
+        task = await engine.create(TaskSpec(limits=Limits(processes=limit)))
+        files = [Path(group, "pids.max") for group in used_in(engine)]
+        # PID 1 and a job of it count too.
+        assert [int(file.read_text()) for file in files if file.exists()] == [limit + 2]
+        await task.kill()
     await engine.close()
-    assert not [group for group in groups if exists(group)]
+
+
+@needs_root
+@pytest.mark.asyncio
+async def test_no_sandbox_pays_for_memory_that_another_left_behind() -> None:
+    """What was written to a volume counts in the groups of the sandbox that wrote it."""
+    engine = await started()
+    mount = VolumeMount("v", "/volume")
+    spec = TaskSpec(limits=Limits(memory=64 << 20), volumes=(mount,))
+    task = await engine.create(spec)
+    first = used_in(engine)
+    await shell(task, "head -c 40M /dev/zero >/volume/f")
+    await task.kill()
+    task = await engine.create(spec)
+    assert not used_in(engine) & first
+    done = await shell(task, "head -c 40M /dev/zero >/tmp/f && echo written")
+    assert done.out == "written\n", done.err
+    await task.kill()
+    await engine.forget_volume("v")
+    await engine.close()
+
+
+@needs_root
+@pytest.mark.asyncio
+async def test_no_sandbox_is_taken_for_one_that_ran_out_of_memory() -> None:
+    engine = await started()
+    spec = TaskSpec(limits=Limits(memory=64 << 20))
+    task = await engine.create(spec)
+    await shell(task, "head -c 200M /dev/zero | tail")
+    await task.kill()
+    for _ in range(3):
+        task = await engine.create(spec)
+        await task.kill()
+        end = await task.wait()
+        assert end.cause is EndCause.KILLED
+    await engine.close()
 
 
 @pytest.mark.asyncio(loop_scope="module")

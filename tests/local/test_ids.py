@@ -19,6 +19,8 @@ def test_a_map_has_a_line_for_root_and_one_for_the_others(
 ) -> None:
     """So that each lies within one line of an outer map that newuidmap(1) made."""
     (tmp_path / "7").mkdir()
+    for name in ("uid_map", "gid_map"):
+        (tmp_path / "7" / name).touch()
     idmap.write_map(7, 100_000, count, proc=str(tmp_path))
     assert (tmp_path / "7" / "uid_map").read_text() == lines
     assert (tmp_path / "7" / "gid_map").read_text() == lines

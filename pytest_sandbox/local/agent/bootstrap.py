@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import signal
 import socket
 import sys
 
@@ -72,10 +71,12 @@ def run(
         # Until here it was the gate that told of the zygote's end: what dies meanwhile is missed.
         config.hardening.apply(request.processes, zygote)
         os.close(zygote)
-        agent = main.Agent(sock)
+        # The engine, and whoever waits for it, goes on while the rest is prepared: what is asked
+        # meanwhile waits in the socket.
         wire.send(sock, ready, tuple(listener.fileno() for listener in listeners))
         for listener in listeners:
             listener.close()
+        agent = main.Agent(sock)
     except Exception as error:
         cause = error if isinstance(error, OSError) else OSError(errno.EIO, repr(error))
         wire.send(sock, SandboxFailed(error=KernelError.of(cause)))
@@ -91,9 +92,6 @@ def _build(
     gate: socket.socket,
     kept: list[int],
 ) -> None:
-    # The handlers are the zygote's: fork(2) keeps them, signal(7).
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
-        signal.signal(number, signal.SIG_DFL)
     idmap.become_root()
     # Only now: its root is the cgroup that the process is in, cgroup_namespaces(7).
     namespaces.unshare(namespaces.CLONE_NEWCGROUP)

@@ -93,7 +93,7 @@ class LocalTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshots
         self.main: LocalProcess | None = None
         #: Takes memory snapshots of it; the engine's.
         self.memory: TakesMemorySnapshots | None = None
-        self._link = AgentLink(sock, pumps, kill, free)
+        self._link = AgentLink(sock, pumps, self._lost, free)
         self.files: LocalFiles = LocalFiles(self._link)
         self._ports = LocalPorts(self._link)
         self._spec = spec
@@ -213,6 +213,11 @@ class LocalTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshots
         self._check_alive()
         check_path(path)
         await self.snapshotter.unmount(self._link, path)
+
+    def _lost(self) -> None:
+        """There is no agent any more."""
+        if not self._killed:  # else the zygote has been told
+            self._kill()
 
     def _check_alive(self) -> None:
         if self._end is not None or self._killed:

@@ -7,6 +7,7 @@ root of a sandbox may open some of them. The lists follow `linux.maskedPaths` an
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 from ..kernel import mounts
@@ -53,7 +54,8 @@ class MaskedPaths:
             OSError: the kernel refused it; names the path.
         """
         for path, is_directory in self._hidden:
-            if os.path.lexists(root + path):
+            # Some show only outside of user namespaces.
+            with contextlib.suppress(FileNotFoundError):
                 # mount(2) takes only a directory over a directory, and a file over a file: ENOTDIR.
                 mounts.bind("/empty" if is_directory else "/dev/null", root + path)
         for path in self._read_only:

@@ -32,6 +32,9 @@ CAP_SYS_RESOURCE = 24
 
 _MASK = sum(1 << number for number in KEPT.values())
 _LINUX_CAPABILITY_VERSION_3 = 0x20080522
+# Made once: a new type takes longer than the call, above all in a process that was just forked.
+_Header = ctypes.c_uint32 * 2
+_Data = ctypes.c_uint32 * 6
 
 
 def to_drop() -> tuple[int, ...]:
@@ -49,8 +52,7 @@ def drop(numbers: tuple[int, ...]) -> None:
         OSError: the kernel refused it.
     """
     # The bounding set first: to change it takes CAP_SETPCAP in the effective set.
-    for number in numbers:
-        prctl.drop_from_bounding_set(number)
+    prctl.drop_from_bounding_set(numbers)
     # Else a program without set-user-ID bits might still get some: capabilities(7), "Ambient".
     prctl.clear_ambient_set()
     _set(_MASK)
@@ -74,7 +76,7 @@ def use_all() -> None:
     Raises:
         OSError: the kernel refused it.
     """
-    header, data = _header(), (ctypes.c_uint32 * 6)()
+    header, data = _header(), _Data()
     call("capget", header, data)
     data[0], data[3] = data[1], data[4]
     call("capset", header, data)
@@ -91,10 +93,9 @@ def _set(kept: int) -> None:
     """Reduce the effective and permitted sets to the bits of `kept`; inherit none: capset(2)."""
     low, high = kept & 0xFFFFFFFF, kept >> 32
     # Effective, permitted and inheritable, first of capabilities 0 to 31, then of the rest.
-    data = (ctypes.c_uint32 * 6)(low, low, 0, high, high, 0)
-    call("capset", _header(), data)
+    call("capset", _header(), _Data(low, low, 0, high, high, 0))
 
 
 def _header() -> ctypes.Array[ctypes.c_uint32]:
     """Of capset(2) and capget(2), for this process."""
-    return (ctypes.c_uint32 * 2)(_LINUX_CAPABILITY_VERSION_3, 0)
+    return _Header(_LINUX_CAPABILITY_VERSION_3, 0)

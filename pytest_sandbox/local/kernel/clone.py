@@ -12,7 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# clone3(2): since Linux 5.7; `set_tid` since 5.5, and with CAP_CHECKPOINT_RESTORE since 5.9.
+# clone3(2): since Linux 5.5 and 5.7. `set_tid` is since 5.5, with CAP_CHECKPOINT_RESTORE since 5.9.
+_CLONE_CLEAR_SIGHAND = 0x100000000
 _CLONE_INTO_CGROUP = 0x200000000
 #: How a child ends whose work raised: nothing that calls this reads the status.
 _FAILED = 70
@@ -40,7 +41,7 @@ def clone(
 ) -> int:
     """Fork: `child` runs in the new process, which ends when it returns. Returns the child's pid.
 
-    The interpreter runs the hooks that `os.fork` would run.
+    The interpreter runs the hooks that `os.fork` would run. The child has no handlers of signals.
 
     Args:
         flags: `CLONE_NEW...` of the namespaces that are to be new.
@@ -52,7 +53,7 @@ def clone(
     Raises:
         OSError: the kernel refused it; `FileExistsError` if the pid is taken.
     """
-    args = _CloneArgs(flags=flags, exit_signal=signal.SIGCHLD)
+    args = _CloneArgs(flags=flags | _CLONE_CLEAR_SIGHAND, exit_signal=signal.SIGCHLD)
     wanted = ctypes.c_int(pid or 0)
     if pid is not None:
         args.set_tid, args.set_tid_size = ctypes.addressof(wanted), 1

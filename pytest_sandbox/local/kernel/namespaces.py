@@ -27,8 +27,9 @@ def unshare(flags: int) -> None:
     Raises:
         OSError: the kernel refused it.
     """
-    names = "|".join(name for name, flag in _FLAGS.items() if flags & flag)
-    check(libc.unshare(ctypes.c_int(flags)), f"unshare({names})")
+    if libc.unshare(ctypes.c_int(flags)) < 0:
+        names = "|".join(name for name, flag in _FLAGS.items() if flags & flag)
+        check(-1, f"unshare({names})")
 
 
 def enter(namespace: int, kind: int) -> None:

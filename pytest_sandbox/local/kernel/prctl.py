@@ -16,6 +16,7 @@ _PR_CAP_AMBIENT = 47
 _PR_CAP_AMBIENT_CLEAR_ALL = 4
 #: Bytes of a process's name without the final zero: TASK_COMM_LEN.
 _LONGEST_NAME = 15
+_Name = ctypes.c_ubyte * (_LONGEST_NAME + 1)  # made once: see `caps`
 
 # It is variadic, and reads unsigned longs: prctl(2).
 libc.prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
@@ -46,7 +47,7 @@ def forbid_inspection() -> None:
 
 def set_name(name: str) -> None:
     """Set the name of this thread, which `ps` and `/proc/PID/comm` show."""
-    buffer = ctypes.create_string_buffer(name.encode()[:_LONGEST_NAME])
+    buffer = _Name(*name.encode()[:_LONGEST_NAME])
     _prctl(_PR_SET_NAME, ctypes.addressof(buffer))
 
 
@@ -58,9 +59,10 @@ def forbid_new_privileges() -> None:
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 
-def drop_from_bounding_set(capability: int) -> None:
-    """Never have a capability again, not even by running a file that has it."""
-    _prctl(_PR_CAPBSET_DROP, capability)
+def drop_from_bounding_set(capabilities: tuple[int, ...]) -> None:
+    """Never have some capabilities again, not even by running a file that has them."""
+    for capability in capabilities:
+        _prctl(_PR_CAPBSET_DROP, capability)
 
 
 def clear_ambient_set() -> None:
@@ -70,4 +72,5 @@ def clear_ambient_set() -> None:
 
 def _prctl(option: int, argument: int) -> None:
     # For several options the kernel wants zeros in the arguments that they do not use.
-    check(libc.prctl(option, argument, 0, 0, 0), f"prctl {option}")
+    if libc.prctl(option, argument, 0, 0, 0) < 0:
+        check(-1, f"prctl {option}")

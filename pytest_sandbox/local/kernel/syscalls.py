@@ -65,5 +65,5 @@ def call(name: str, *args: object, about: str = "") -> int:
     """
     # syscall(2) is variadic. Without a type, ctypes would pass a number as a 32-bit int and leave
     # the upper half of the register undefined, where the kernel reads 64 bits.
-    converted = (ctypes.c_long(arg) if isinstance(arg, int) else arg for arg in args)
+    converted = [ctypes.c_long(arg) if isinstance(arg, int) else arg for arg in args]
     return check(libc.syscall(ctypes.c_long(number(name)), *converted), about or name)

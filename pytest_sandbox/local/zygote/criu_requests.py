@@ -13,8 +13,8 @@ from ..protocol.criu import RestoreRequest
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..criu.bundle import CriuBundle
-    from ..kernel.cgroups.groups import SandboxGroups
     from ..protocol.criu import DumpRequest
+    from .sandbox_record import SandboxRecord
 
 
 class CriuRequests:
@@ -22,12 +22,10 @@ class CriuRequests:
 
     Args:
         bundle: how to run CRIU, if there is one.
-        cgroups: those of the sandboxes.
     """
 
-    def __init__(self, bundle: CriuBundle | None, cgroups: SandboxGroups) -> None:
+    def __init__(self, bundle: CriuBundle | None) -> None:
         self._bundle = bundle
-        self._cgroups = cgroups
         self._sandboxes: dict[int, str] = {}  # names of sandboxes, by the pids of helpers
 
     @property
@@ -35,12 +33,19 @@ class CriuRequests:
         """Of helpers at work."""
         return list(self._sandboxes)
 
-    def begin(self, request: DumpRequest | RestoreRequest, pid: int, fds: list[int]) -> None:
+    def begin(
+        self,
+        request: DumpRequest | RestoreRequest,
+        pid: int,
+        record: SandboxRecord,
+        fds: list[int],
+    ) -> None:
         """Start a helper for a sandbox; if that fails, the engine's socket is closed, which tells.
 
         Args:
             request: the engine's.
             pid: of the sandbox's PID 1.
+            record: of the sandbox.
             fds: those that came with the request.
         """
         if self._bundle is None:
@@ -49,7 +54,7 @@ class CriuRequests:
         with contextlib.suppress(OSError):
             # Images are written outside of the sandbox's limits, and processes restored within.
             if isinstance(request, RestoreRequest):
-                cgroups = self._cgroups.open_groups(request.name)
+                cgroups = record.group.open()
             self._sandboxes[helper.start(pid, self._bundle, request, fds, cgroups)] = request.name
         cgroups.close()
 

@@ -59,6 +59,8 @@ class MachineIdRanges(IdRanges):
         super().__init__(_FIRST + block * _RANGES * COUNT, COUNT, _RANGES)
 
     def _take_block(self) -> int:
+        # Not with the module `random`, which seeds its generator anew in each process that is
+        # forked.
         first = int.from_bytes(os.urandom(4), "little")
         blocks = [(first + number) % _BLOCKS for number in range(_BLOCKS)]
         for block in blocks:

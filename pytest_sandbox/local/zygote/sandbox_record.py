@@ -16,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
 
+    from ..kernel.cgroups.sandbox_group import SandboxGroup
     from ..protocol.zygote import SnapshotAtEndRequest
 
 
@@ -25,9 +26,11 @@ class SandboxRecord:
     Args:
         name: the engine's name for it.
         gate: where PID 1 once sends its store and its mount namespace.
+        group: its cgroups.
         stack: the layers that its root is made of, the newest first.
         lease: the first of the ids that no other sandbox has; `None` if it has none.
         project: whether it shows the project.
+        volumes: whether it has any.
 
     Attributes:
         at_end: a request to make a layer of its store once it is dead, and the request's number.
@@ -37,15 +40,19 @@ class SandboxRecord:
         self,
         name: str,
         gate: socket.socket,
+        group: SandboxGroup,
         stack: list[int],
         lease: int | None,
         *,
         project: bool,
+        volumes: bool,
     ) -> None:
         self.name = name
+        self.group = group
         self.lease = lease
         self.stack = stack
         self.project = project
+        self._volumes = volumes
         self.at_end: tuple[SnapshotAtEndRequest, int] | None = None
         self._gate = gate
         self._fds: list[int] = []
@@ -71,6 +78,10 @@ class SandboxRecord:
     def fds(self) -> list[int]:
         """The descriptors that hold it."""
         return self._fds
+
+    def is_alone(self) -> bool:
+        """Whether it has no layer or volume, and none was made of it or mounted in it."""
+        return not (self.stack or self._volumes or self._fds)
 
     def is_quick_to_free(self) -> bool:
         """Whether `close` may be called while others wait, if nothing else holds the store."""

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from .setup import Setup
 
 
+#: Bytes of memory that are freed quickly.
+_LITTLE = 16 << 20
+
+
 class SandboxTable:
     """The sandboxes of one zygote.
 
@@ -74,9 +78,15 @@ class SandboxTable:
         # From outside its pid namespace, SIGKILL does end a PID 1, and the kernel then kills all
         # that is in there: pid_namespaces(7).
         pid, record = self.find(request.name)
-        if record is not None:
-            if record.at_end is None:
-                record.close()  # so that the sandbox itself frees what it wrote, as it ends
+        if record is None:
+            return
+        if record.at_end is not None:
+            os.kill(pid, signal.SIGKILL)
+        elif self._has_little(record):
+            os.kill(pid, signal.SIGKILL)
+            record.close()  # while it ends: this waits for the kernel, `namespace_unlock`
+        else:
+            record.close()  # so that the sandbox itself frees what it wrote, as it ends
             os.kill(pid, signal.SIGKILL)
 
     def free_agent(self, request: FreeAgentRequest, number: int, fds: list[int]) -> None:
@@ -115,18 +125,27 @@ class SandboxTable:
             record.close()
             os.kill(pid, signal.SIGKILL)
 
+    def _has_little(self, record: SandboxRecord) -> bool:
+        """Whether all that only a sandbox holds, in its memory and in files, is freed quickly."""
+        if not record.is_alone():
+            return False
+        usage = self._cgroups.usage(record.group)
+        return usage is not None and usage <= _LITTLE
+
     def _fork(self, request: CreateRequest, sock_fd: int) -> None:
         self._config.volumes.make_missing(request.volumes)
-        limits = CgroupLimits(request.processes, request.memory, request.cpus)
-        ours, gate = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        group = self._cgroups.make(CgroupLimits(request.processes, request.memory, request.cpus))
         try:
-            cgroups = self._cgroups.make(request.name, limits)
+            ours, gate = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         except OSError:
-            ours.close()
-            gate.close()
+            self._cgroups.dismiss(group)
             raise
         lease = None if self._leases is None else self._leases.take()
-        record = SandboxRecord(request.name, ours, request.layers, lease, project=request.project)
+        record = SandboxRecord(
+            *(request.name, ours, group, request.layers, lease),
+            project=request.project,
+            volumes=bool(request.volumes),
+        )
 
         def child() -> None:
             ours.close()
@@ -134,27 +153,22 @@ class SandboxTable:
             bootstrap.run(self._config, request, sock, gate, cgroups, self._zygote)
 
         try:
-            # Forked, not started: it has all modules in memory, since nothing can be imported from
-            # a sandbox's root.
-            with self._owner(lease, request.processes):
-                pid = clone(bootstrap.NAMESPACES | self._user_namespace, child, cgroups.folder)
-            self._alive[pid] = record
-            self._engine.tell(SandboxBorn(name=record.name, pid=pid))
-            oom.kill_first(pid)
-            if self._user_namespace:
-                # Only from outside can more than one id be mapped: user_namespaces(7). Until then
-                # the child has no id that it could make files with, so it waits.
-                first = lease if self._own_ids and lease is not None else self._shift
-                idmap.write_map(pid, first, self._ids)
-            self._let_go(pid, request, ours)
+            with gate, group.open() as cgroups:
+                # Forked, not started: it has all modules in memory, since nothing can be imported
+                # from a sandbox's root.
+                with self._owner(lease, request.processes):
+                    pid = clone(bootstrap.NAMESPACES | self._user_namespace, child, cgroups.folder)
+                self._alive[pid] = record
+                try:
+                    self._let_go(pid, request, record, ours)
+                finally:
+                    # Last, because PID 1 waits for the rest; and whatever has become of that.
+                    self._engine.tell(SandboxBorn(name=record.name, pid=pid))
         except OSError:
             if record not in self._alive.values():
                 self._forget(record)
             record.close()  # which PID 1 takes as the order to exit
             raise
-        finally:
-            cgroups.close()
-            gate.close()
 
     def _owner(self, lease: int | None, processes: int) -> contextlib.AbstractContextManager[None]:
         if lease is None:
@@ -163,8 +177,16 @@ class SandboxTable:
         owner = lease + self._ids - 1 if self._own_ids else lease
         return owned_by(owner, processes, rootless=self._rootless)
 
-    def _let_go(self, pid: int, request: CreateRequest, gate: socket.socket) -> None:
-        """Let PID 1 continue, which waits, with the mounts that it needs."""
+    def _let_go(
+        self, pid: int, request: CreateRequest, record: SandboxRecord, gate: socket.socket
+    ) -> None:
+        """Let PID 1 continue, which waits, with the ids and the mounts that it needs."""
+        oom.kill_first(pid)
+        if self._user_namespace:
+            # Only from outside can more than one id be mapped: user_namespaces(7). Until then the
+            # child has no id that it could make files with, so it waits.
+            own = record.lease if self._own_ids else None
+            idmap.write_map(pid, self._shift if own is None else own, self._ids)
         copies: list[int] = []
         if paths := self._config.mapped_for(request):
             users = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
@@ -195,13 +217,15 @@ class SandboxTable:
         self._ended(record)
 
     def _ended(self, record: SandboxRecord) -> None:
-        self._tell_end(record.name, out_of_memory=self._forget(record))
+        out_of_memory = self._cgroups.out_of_memory(record.group)
+        self._tell_end(record.name, out_of_memory=out_of_memory)
+        self._forget(record)
 
-    def _forget(self, record: SandboxRecord) -> bool:
-        """Free what it had of the machine; whether the kernel killed it for memory."""
+    def _forget(self, record: SandboxRecord) -> None:
+        """Free what it had of the machine."""
         if self._leases is not None and record.lease is not None:
             self._leases.give_back(record.lease)
-        return self._cgroups.dismiss(record.name)
+        self._cgroups.dismiss(record.group)
 
     def _tell_end(
         self, name: str, *, out_of_memory: bool = False, failed: KernelError | None = None

@@ -57,7 +57,7 @@ class Zygote:
             *(setup.config, setup.shift, setup.user_namespace, engine),
             own_ids=setup.own_ids,
         )
-        self._processes = CriuRequests(setup.bundle, setup.cgroups)
+        self._processes = CriuRequests(setup.bundle)
         self._sandboxes = SandboxTable(setup, engine, files, self._processes)
         self._handlers: dict[type[Message], Callable[[Any, int, list[int]], None]] = {
             messages.CreateRequest: self._sandboxes.create,
@@ -146,7 +146,7 @@ class Zygote:
     ) -> None:
         pid, record = self._sandboxes.find(request.name)
         if record is not None:
-            self._processes.begin(request, pid, fds)
+            self._processes.begin(request, pid, record, fds)
 
 
 def main() -> None:

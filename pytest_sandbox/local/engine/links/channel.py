@@ -105,7 +105,7 @@ class Channel:
         self.closed = True
         self._loop.remove_reader(self._fd)
         self._stop_waiting()
-        foreign.close([self._sock.detach()])  # messages that are not read may hold descriptors
+        foreign.close_unix_socket(self._sock)
         for _, _, fds in (*self._queue, *(self._held or ())):
             wire.close_all(list(fds))
         self._queue.clear()

@@ -6,8 +6,10 @@ what a Unix socket holds unread. On the event loop that would stop all sandboxes
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
+import socket
 import threading
 
 
@@ -43,3 +45,29 @@ def close(fds: list[int]) -> None:
     """Have descriptors closed, soon."""
     if fds:
         _closer.close(fds)
+
+
+def close_unix_socket(sock: socket.socket) -> None:
+    """Close a Unix socket to a sandbox; at once, if its unread messages hold no descriptors.
+
+    A thread is not woken for each sandbox that ends: that takes longer than the rest of its end.
+    """
+    with contextlib.suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)  # from here on, nothing arrives
+    fd = sock.detach()
+    if _holds_nothing(fd):
+        os.close(fd)
+    else:
+        close([fd])
+
+
+def _holds_nothing(fd: int) -> bool:
+    """Whether a Unix socket holds no descriptors: proc_pid_fdinfo(5), `scm_fds`, Linux 5.12."""
+    try:
+        info = os.open(f"/proc/self/fdinfo/{fd}", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return b"\nscm_fds: 0\n" in os.read(info, 4096)
+    finally:
+        os.close(info)

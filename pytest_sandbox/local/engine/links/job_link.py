@@ -49,7 +49,7 @@ class JobLink:
     def __exit__(self, *_: object) -> None:
         self._close_pipe()
         if self._sock is not None:
-            foreign.close([self._sock.detach()])  # messages that are not read hold descriptors
+            foreign.close_unix_socket(self._sock)
 
     async def start(self) -> None:
         """Start a job that has no stream."""

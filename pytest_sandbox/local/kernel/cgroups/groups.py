@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
+import itertools
 import time
 
 from . import leftovers, mounted
 from .hierarchy import Hierarchy
-from .joining import CgroupDescriptors
+from .limits import PROCESSES_FILE, USAGE_FILE
+from .sandbox_group import SandboxGroup
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 
 #: How often, and after how many seconds each time, to try to remove what is still busy at the end.
 _ATTEMPTS, _PAUSE = 50, 0.01
+#: How many groups of sandboxes that are gone are kept for others.
+_SPARE = 4
+#: The part of its limit that may be in use in a group when another sandbox gets it.
+_PART = 100
 
 
 class SandboxGroups:
@@ -32,7 +37,9 @@ class SandboxGroups:
         self.refused: dict[str, str] = {}
         self._by_controller: dict[str, Hierarchy] = {}
         self._hierarchies: list[Hierarchy] = []
-        self._stale: set[tuple[Hierarchy, str]] = set()
+        self._names = itertools.count(1)
+        self._spare: list[SandboxGroup] = []
+        self._stale: list[SandboxGroup] = []
         for hierarchy in mounted.find():
             self._open(hierarchy)
         for name in mounted.CONTROLLERS:
@@ -51,50 +58,57 @@ class SandboxGroups:
         """Folders of the engine's groups, to be removed by whichever process ends last."""
         return [hierarchy.path for hierarchy in self._hierarchies]
 
-    def make(self, name: str, limits: CgroupLimits) -> CgroupDescriptors:
-        """Make the groups of a sandbox; leaves nothing behind if that fails.
+    def make(self, limits: CgroupLimits) -> SandboxGroup:
+        """Make the groups of a sandbox, or take spare ones; leaves nothing behind if that fails.
 
         Raises:
             OSError: the kernel refused it.
         """
-        files: dict[Hierarchy, dict[str, str]] = {}
-        for controller, by_version in limits.files().items():
-            hierarchy = self._by_controller.get(controller)
-            if hierarchy is not None:
-                files.setdefault(hierarchy, {}).update(by_version[hierarchy.version])
-        cgroups = CgroupDescriptors()
+        for group in self._spare:
+            if group.limits == limits:
+                self._spare.remove(group)
+                return group
+        group = SandboxGroup(str(next(self._names)), limits, self._files(limits))
         try:
-            for hierarchy, values in files.items():
-                hierarchy.make(name, values)
-                cgroups.add(hierarchy.version, hierarchy.open_group(name))
+            group.make()
         except OSError:
-            cgroups.close()
-            self.dismiss(name)
+            self._remove(group)
             raise
-        return cgroups
+        return group
 
-    def open_groups(self, name: str) -> CgroupDescriptors:
-        """Descriptors of the groups of a sandbox, for one more process of it."""
-        cgroups = CgroupDescriptors()
-        for hierarchy in self._hierarchies:
-            with contextlib.suppress(FileNotFoundError):  # it has no limit of this kind
-                cgroups.add(hierarchy.version, hierarchy.open_group(name))
-        return cgroups
+    def out_of_memory(self, group: SandboxGroup) -> bool:
+        """Whether the kernel killed a process of a sandbox for lack of memory."""
+        hierarchy = self._by_controller.get("memory")
+        return hierarchy is not None and hierarchy.out_of_memory(group.name)
 
-    def dismiss(self, name: str) -> bool:
-        """Remove the groups of a sandbox that is gone; whether the kernel killed it for memory."""
-        killed = self._out_of_memory(name)
-        self._stale |= {(hierarchy, name) for hierarchy in set(self._by_controller.values())}
-        self.sweep()
-        return killed
+    def usage(self, group: SandboxGroup) -> int | None:
+        """Bytes of memory that count for a sandbox; `None` if that is not known."""
+        memory = self._by_controller.get("memory")
+        return None if memory is None else memory.count(group.name, USAGE_FILE[memory.version])
+
+    def dismiss(self, group: SandboxGroup) -> None:
+        """Free the groups of a sandbox that is gone.
+
+        Some are kept for the sandboxes to come: to make and to remove one takes the kernel longer
+        than all else that it does for cgroups.
+        """
+        if self._is_like_new(group):
+            self._spare.append(group)
+            for oldest in self._spare[:-_SPARE]:
+                self._spare.remove(oldest)
+                self._remove(oldest)
+        else:
+            self._remove(group)
 
     def sweep(self) -> bool:
         """Remove the groups of sandboxes that are gone; whether some are still busy."""
-        self._stale = {(where, name) for where, name in self._stale if not where.remove(name)}
+        self._stale = [group for group in self._stale if not group.remove()]
         return bool(self._stale)
 
     def leave(self) -> None:
         """Remove all that is empty; waits for half a second if something is not."""
+        self._stale += self._spare
+        self._spare.clear()
         for _ in range(_ATTEMPTS):
             if not self.sweep():
                 break
@@ -131,6 +145,31 @@ class SandboxGroups:
         self._hierarchies.append(hierarchy)
         self._by_controller.update(dict.fromkeys(hierarchy.controllers, hierarchy))
 
-    def _out_of_memory(self, name: str) -> bool:
-        hierarchy = self._by_controller.get("memory")
-        return hierarchy is not None and hierarchy.out_of_memory(name)
+    def _files(self, limits: CgroupLimits) -> dict[Hierarchy, dict[str, str]]:
+        """Control files to write, and their contents, by hierarchy."""
+        files: dict[Hierarchy, dict[str, str]] = {}
+        for controller, by_version in limits.files().items():
+            hierarchy = self._by_controller.get(controller)
+            if hierarchy is not None:
+                files.setdefault(hierarchy, {}).update(by_version[hierarchy.version])
+        return files
+
+    def _remove(self, group: SandboxGroup) -> None:
+        self._stale.append(group)
+        self.sweep()
+
+    def _is_like_new(self, group: SandboxGroup) -> bool:
+        """Whether another sandbox can have the groups and as much memory as it may use.
+
+        What the one that is gone has written to volumes and snapshots still counts in its group,
+        and so do the files of the machine that it was the first to read.
+        """
+        if self.out_of_memory(group):
+            return False  # else each sandbox that has them would count as killed for that
+        pids = self._by_controller.get("pids")
+        # A helper that works on it may not have ended yet.
+        if pids is None or pids.count(group.name, PROCESSES_FILE) != 0:
+            return False
+        usage = self.usage(group)
+        unbounded = "memory" not in self._by_controller
+        return unbounded or (usage is not None and usage <= group.limits.memory // _PART)

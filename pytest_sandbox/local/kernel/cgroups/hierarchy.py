@@ -106,6 +106,13 @@ class Hierarchy:
             return os.open(group, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._folder)
         return os.open(f"{group}/{self._members}", os.O_WRONLY | os.O_CLOEXEC, dir_fd=self._folder)
 
+    def count(self, name: str, file: str) -> int | None:
+        """The number in a file of a group, or `None` if the kernel refuses to tell it."""
+        try:
+            return int(self._read(f"{_SANDBOXES}/{name}/{file}"))
+        except OSError:
+            return None
+
     def out_of_memory(self, name: str) -> bool:
         """Whether the kernel killed a process in a group for lack of memory."""
         try:
@@ -137,7 +144,7 @@ class Hierarchy:
     def _read(self, file: str) -> str:
         fd = os.open(file, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._folder)
         try:
-            return os.read(fd, 65536).decode()
+            return os.read(fd, 4096).decode()
         finally:
             os.close(fd)
 

@@ -46,6 +46,12 @@ class CgroupDescriptors:
         for fd in self._tasks:
             os.write(fd, b"0")
 
+    def __enter__(self) -> CgroupDescriptors:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
         """Release the descriptors."""
         for fd in self.fds:

@@ -10,6 +10,10 @@ OPTIONAL_FILES = frozenset({"memory.memsw.limit_in_bytes", "memory.swap.max"})
 MEMORY_FILE = {1: "memory.limit_in_bytes", 2: "memory.max"}
 #: The file that counts kills for lack of memory, by version.
 KILLS_FILE = {1: "memory.oom_control", 2: "memory.events"}
+#: The file that tells how much memory is in use, by version.
+USAGE_FILE = {1: "memory.usage_in_bytes", 2: "memory.current"}
+#: The file that counts processes.
+PROCESSES_FILE = "pids.current"
 
 
 class CgroupLimits:
@@ -25,6 +29,12 @@ class CgroupLimits:
         self.processes = processes
         self.memory = memory
         self.cpus = cpus
+
+    # They are compared with those of groups that exist.
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, CgroupLimits) and self.__dict__ == other.__dict__
+
+    __hash__ = None  # type: ignore[assignment]
 
     def files(self) -> dict[str, dict[int, dict[str, str]]]:
         """Control files to write, by controller and version."""
