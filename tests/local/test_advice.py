@@ -9,6 +9,7 @@ from pytest_sandbox.local.engine.machine import surroundings as around
 from pytest_sandbox.local.engine.machine.advice import advice
 from pytest_sandbox.local.engine.machine.mode_refused import ModeRefused
 from pytest_sandbox.local.engine.machine.surroundings import Surroundings, surroundings
+from pytest_sandbox.local.kernel import caps
 
 REFUSALS = [ModeRefused("one", "do this"), ModeRefused("two"), ModeRefused("three", "do this")]
 
@@ -18,6 +19,7 @@ def confined(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(around, "_is_confined", lambda: True)
     for name in ("GITHUB_ACTIONS", "GITLAB_CI", "KUBERNETES_SERVICE_HOST"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(caps, "has", lambda _: True)
 
 
 @pytest.mark.usefixtures("confined")
@@ -52,6 +54,26 @@ def test_docker(monkeypatch: pytest.MonkeyPatch, user: int) -> None:
     assert len(runs) == (2 if user == 0 else 1)
     assert "systempaths=unconfined" in runs[0]
     assert ("docker run --privileged ..." in runs) == (user == 0)
+
+
+@pytest.mark.usefixtures("confined")
+def test_capabilities_that_root_lacks_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(advising, "is_root_of_machine", lambda: True)
+    monkeypatch.setattr(caps, "has", lambda number: number == caps.KEPT["SETUID"])
+    monkeypatch.setattr(os.path, "exists", lambda path: path == "/.dockerenv")
+
+    runs = [line for line in advice(REFUSALS).splitlines() if line.startswith("docker run ")]
+
+    assert len(runs) == 3
+    assert runs[0].endswith(" --cap-add DAC_OVERRIDE --cap-add SETGID ...")
+    assert runs[1].startswith("docker run --user 1000:1000 --security-opt ")
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    # With `hostUsers: false` root maps its own id.
+    assert advice(REFUSALS).endswith(", capabilities: {add: [SETFCAP, SETGID]}}`")
+    monkeypatch.setattr(advising, "surroundings", lambda: Surroundings.MACHINE)
+    monkeypatch.setattr(advising, "is_root_of_machine", lambda: False)
+    assert advice(REFUSALS).startswith("Root lacks capabilities: SETFCAP, SETGID.\n")
 
 
 @pytest.mark.usefixtures("confined")
@@ -92,6 +114,7 @@ def test_on_a_machine_all_settings_are_named(monkeypatch: pytest.MonkeyPatch) ->
 def test_else_each_remedy_is_named_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(advising, "surroundings", lambda: Surroundings.MACHINE)
     monkeypatch.setattr(advising, "sysctl", lambda _: None)
+    monkeypatch.setattr(caps, "has", lambda _: True)
 
     assert advice(REFUSALS) == "do this"
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from ...kernel import caps
+from .ids import is_root_of_machine
 from .mode_refused import FORBIDDING, REMEDIES, sysctl
 from .surroundings import Surroundings, surroundings, user_namespaces_are_refused
 
@@ -23,6 +25,10 @@ _OPENED_PODMAN = "--security-opt unmask=ALL"
 _OPENED_POD = (
     "procMount: Unmasked, seccompProfile: {type: Unconfined}, appArmorProfile: {type: Unconfined}"
 )
+#: What root needs to give sandboxes user ids: those of others, and those of a namespace of its own,
+#: its own id among them. user_namespaces(7), "Defining user and group ID mappings".
+_TO_MAP_OTHERS = ("DAC_OVERRIDE", "SETGID", "SETUID")
+_TO_MAP_ITS_OWN = ("SETFCAP", "SETGID", "SETUID")
 
 
 def advice(refusals: Iterable[ModeRefused]) -> str:
@@ -33,7 +39,8 @@ def advice(refusals: Iterable[ModeRefused]) -> str:
     """
     place = surroundings()
     if place is Surroundings.MACHINE:
-        return "\n".join(_of_the_machine() or dict.fromkeys(_remedies(refusals)))
+        own = _of_the_machine() or _keep_capabilities()
+        return "\n".join(own or dict.fromkeys(_remedies(refusals)))
     return "\n".join([f"This is a {place.value}.", *_IN[place]()])
 
 
@@ -44,6 +51,28 @@ def _remedies(refusals: Iterable[ModeRefused]) -> Iterable[str]:
 def _of_the_machine() -> list[str]:
     """Every setting that keeps ordinary users from user namespaces."""
     return [] if os.geteuid() == 0 else _settings()
+
+
+def _missing_capabilities(*, own_ids: bool) -> list[str]:
+    """What root lacks, as in a container that was started with `--cap-drop`.
+
+    Args:
+        own_ids: whether root has, or is advised to have, a user namespace of its own.
+    """
+    if os.geteuid() != 0:
+        return []
+    needed = _TO_MAP_ITS_OWN if own_ids else _TO_MAP_OTHERS
+    return [name for name in needed if not caps.has(caps.KEPT[name])]
+
+
+def _keep_capabilities() -> list[str]:
+    missing = _missing_capabilities(own_ids=not is_root_of_machine())
+    if not missing:
+        return []
+    return [
+        f"Root lacks capabilities: {', '.join(missing)}.",
+        "Run the tests as an ordinary user, or let root have these.",
+    ]
 
 
 def _settings() -> list[str]:
@@ -67,7 +96,11 @@ def _in_podman() -> list[str]:
 
 
 def _started_by(command: str, options: str) -> list[str]:
-    lines = ["Start it with:", f"{command} run {options} ..."]
+    missing = _missing_capabilities(own_ids=not is_root_of_machine())
+    added = "".join(f" --cap-add {name}" for name in missing)
+    lines = ["Start it with:", f"{command} run {options}{added} ..."]
+    if missing:
+        lines += ["or as an ordinary user:", f"{command} run --user 1000:1000 {options} ..."]
     if os.geteuid() == 0:
         lines += [
             "or, for limits of memory and processors too, which leaves no boundary but sandboxes:",
@@ -91,10 +124,12 @@ def _in_gitlab() -> list[str]:
 
 
 def _in_kubernetes() -> list[str]:
+    missing = _missing_capabilities(own_ids=True)
+    added = f", capabilities: {{add: [{', '.join(missing)}]}}" if missing else ""
     return [
         "Give the container `securityContext: {privileged: true}`,",
         "or the pod `hostUsers: false` and the container",
-        f"`securityContext: {{{_OPENED_POD}}}`",
+        f"`securityContext: {{{_OPENED_POD}{added}}}`",
     ]
 
 
