@@ -49,6 +49,7 @@ class LocalOptions:
             `"none"`.
         memory: bytes that one sandbox may use, unless its limits say so, where the machine has
             cgroups for it; `None` for half of the machine's memory.
+        gpu_wait: seconds that the creation of a sandbox waits for GPUs that others have.
     """
 
     mode: Mode | None = None
@@ -59,6 +60,7 @@ class LocalOptions:
     project: str | None = None
     memory: int | None = None
     network: str = "none"
+    gpu_wait: int = 60
 
     @classmethod
     def parse(cls, options: Mapping[str, str]) -> LocalOptions:

@@ -4,6 +4,7 @@ import ctypes
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -58,20 +59,25 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
-@pytest.fixture
-def no_gpus(
-    library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[FakeMachine]:
+@contextmanager
+def fake_machine(library: Path, folder: Path) -> Iterator[FakeMachine]:
     """A machine with a driver and no GPU; programs that are started see the same."""
-    fake = FakeMachine(tmp_path / "nvml")
+    fake = FakeMachine(folder / "nvml")
     fake.say("driver 580.95.05")
-    monkeypatch.setenv("FAKE_NVML", str(fake.path))
-    monkeypatch.setenv("LD_LIBRARY_PATH", str(library.parent))
-    monkeypatch.setenv("PYTEST_SANDBOX_GPU_LOCKS", str(tmp_path / "locks"))
-    _FOUND.clear()
-    _LAST.clear()
-    yield fake
-    _FOUND.clear()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FAKE_NVML", str(fake.path))
+        patch.setenv("LD_LIBRARY_PATH", str(library.parent))
+        patch.setenv("PYTEST_SANDBOX_GPU_LOCKS", str(folder / "locks"))
+        _FOUND.clear()
+        _LAST.clear()
+        yield fake
+        _FOUND.clear()
+
+
+@pytest.fixture
+def no_gpus(library: Path, tmp_path: Path) -> Iterator[FakeMachine]:
+    with fake_machine(library, tmp_path) as fake:
+        yield fake
 
 
 @pytest.fixture

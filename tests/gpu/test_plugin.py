@@ -2,10 +2,12 @@
 
 import os
 import re
+from pathlib import Path
 
 import pytest
 
 from .conftest import FakeMachine
+from .machines import specification, write
 from .programs import holding
 
 #: Without the plugins that take most of the start of pytest.
@@ -355,3 +357,60 @@ def test_the_name_may_be_that_of_something_else(
 
     pytester.runpytest().assert_outcomes(passed=3)
     assert "CUDA_VISIBLE_DEVICES" not in os.environ
+
+
+@pytest.fixture
+def with_devices(gpus: FakeMachine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "cdi"
+    folder.mkdir()
+    content = specification(folder)
+    if os.geteuid() != 0:  # who cannot add files to /usr
+        content["containerEdits"]["mounts"].pop(0)
+    write(folder, content)
+    monkeypatch.setenv("PYTEST_SANDBOX_CDI", str(folder))
+
+
+def test_sandboxes_have_the_gpus_of_their_test(
+    pytester: pytest.Pytester, with_devices: None
+) -> None:
+    pytester.makepyfile(
+        """
+        import os
+        import pytest
+        from pytest_sandbox import exceptions
+
+        def nodes(sandbox):
+            return sandbox.run("sh", "-c", "ls -d /dev/nvidia[0-9]*").stdout.split()
+
+        @pytest.mark.gpu("L4")
+        def test_marked(sandbox, sandbox_factory, gpu):
+            assert nodes(sandbox) == nodes(sandbox_factory()) == ["/dev/nvidia2"] == [gpu.node]
+            assert sandbox.run("printenv", "CUDA_VISIBLE_DEVICES").stdout.strip() == gpu.uuid
+            assert "CUDA_VISIBLE_DEVICES" not in os.environ
+
+        @pytest.mark.gpu("H100", memory=1000)
+        @pytest.mark.parametrize("number", range(4))
+        def test_shared(sandbox, number, gpu):
+            assert nodes(sandbox) == [gpu.node]
+
+        @pytest.mark.sandbox(gpu=["A100", "H100:2"])
+        def test_of_the_sandbox(sandbox):
+            assert nodes(sandbox) == ["/dev/nvidia0", "/dev/nvidia1"]
+
+        def test_refused(sandbox_factory):
+            with pytest.raises(exceptions.UnimplementedError, match="H1O0.*did you mean 'H100'"):
+                sandbox_factory(gpu="H1O0")
+            with pytest.raises(exceptions.UnimplementedError, match="needs 4 x L4"):
+                sandbox_factory(gpu="L4:4")
+            with pytest.raises(exceptions.InvalidError, match="no|nobody"):
+                sandbox_factory(gpu="lease:GPU-1@0+1")
+
+        def test_none(sandbox):
+            assert nodes(sandbox) == []
+        """
+    )
+
+    result = pytester.runpytest_subprocess("-n2")
+
+    result.assert_outcomes(passed=8)
+    result.stdout.fnmatch_lines("5 with GPUs in a sandbox")

@@ -26,7 +26,7 @@ EVERY = {name: kind for family in FAMILIES for name, kind in family.items()}
 PARTS = wire.family(
     *(agent.TerminalSize, jobs.FileStatus, jobs.DirectoryEntry, criu.ProcessTree),
     *(criu.ExternalTerminal, criu.DumpedState, criu.GivenPipe, KernelError),
-    *(zygote.SharedTree, zygote.CriuFiles, zygote.MountedVolume),
+    *(zygote.SharedTree, zygote.CriuFiles, zygote.GpuSource, zygote.MountedVolume),
 )
 TEXT = st.text(max_size=5) | st.binary(max_size=5).map(os.fsdecode)  # names need not be text
 INTEGERS = st.integers(-(2**63), 2**64 - 1)

@@ -61,7 +61,7 @@ def test_impossible_tasks(spec: TaskSpec) -> None:
 @pytest.mark.parametrize(
     ("spec", "feature"),
     [
-        (TaskSpec(gpus=Gpus()), "gpu"),
+        (TaskSpec(gpus=Gpus(), freezable=True), "gpu"),
         (TaskSpec(volumes=(VolumeMount("v", "/v"),), freezable=True), "volume"),
         (TaskSpec(volumes=(VolumeMount("v", "/v"),), resume=MemorySnapshot("image")), "volume"),
     ],

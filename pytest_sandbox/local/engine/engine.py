@@ -193,6 +193,12 @@ def _info(choice: Choice, no_memory: CriuMissing | None, options: LocalOptions) 
         details["no network"] = factory.no_network
     else:
         capabilities.add(Capability.NETWORK)
+    if factory.gpus.missing:
+        details["no GPU"] = factory.gpus.missing
+    else:
+        capabilities.add(Capability.GPU)
+        details["GPUs"] = factory.gpus.origin
+    details |= {f"not for GPUs: {path}": reason for path, reason in zygote.no_gpus.items()}
     if factory.project is not None:
         capabilities.add(Capability.PROJECT)
     else:

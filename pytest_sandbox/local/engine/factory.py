@@ -22,6 +22,7 @@ from pytest_sandbox.engine import (
 
 from ..protocol.common import Succeeded
 from ..protocol.zygote import CreateRequest, HideRequest, MountedVolume
+from .gpus.leased import lease_for
 from .links.errors import BuildFailed
 from .machine import memory_shares
 from .machine.project import ProjectRefused, left_out
@@ -33,7 +34,11 @@ from .task import LocalTask
 from .validate import check_task
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from ..options import LocalOptions
+    from .gpus.found import FoundGpus, GpuFile
+    from .gpus.leased import TaskGpus
     from .links.gateway_link import GatewayLink
     from .links.zygote_link import ZygoteLink
     from .machine.host_folder import HostFolder
@@ -89,6 +94,7 @@ class Factory:
         self.pool = Pool(self._build_if_possible)
         self._volumes: dict[str, int] = {}
         self._volume_numbers = itertools.count(1)
+        self._gpu_numbers = {file: number for number, file in enumerate(image.gpus.files)}
         self._project_ready = False
         self._hiding = asyncio.Lock()
 
@@ -114,21 +120,41 @@ class Factory:
             **{f"not shown: {path}": reason for path, reason in left_out.items()},
         }
 
+    @property
+    def gpus(self) -> FoundGpus:
+        """What sandboxes with GPUs need of the machine, as far as they can have it here."""
+        return self.image.gpus.without(self.zygote.no_gpus)
+
     async def create(self, spec: TaskSpec) -> LocalTask:
         """Create a task and start its main process; leaves nothing behind if that fails."""
         self._check(spec)
+        if spec.gpus is None:
+            return await self._create(spec)
+        name = f"sandbox {spec.name}".rstrip()
+        gpus = await lease_for(spec.gpus, name, self.gpus, self._options.gpu_wait)
+        try:
+            return await self._create(spec, gpus)
+        except BaseException:
+            gpus.release()
+            raise
+
+    async def _create(self, spec: TaskSpec, gpus: TaskGpus | None = None) -> LocalTask:
         try:
             prepared = await self.pool.claim(spec)
             if prepared is not None and (task := await self._adopt(prepared, spec)) is not None:
                 return task
-            return await self.build(spec)
+            return await self.build(spec, gpus)
         except BuildFailed as failure:
-            raise _translated(failure.reason, spec) from failure
+            raise _translated(failure.reason, spec, self._gpu_numbers) from failure
         except TaskEnded as failure:
             raise EngineUnavailable("a sandbox was killed while it was built") from failure
 
-    async def build(self, spec: TaskSpec) -> LocalTask:
+    async def build(self, spec: TaskSpec, gpus: TaskGpus | None = None) -> LocalTask:
         """Like `create`, without checking the specification.
+
+        Args:
+            spec: what is asked for.
+            gpus: the GPUs that the task gets, which it gives back when it has ended.
 
         Raises:
             BuildFailed: with what the kernel said.
@@ -143,7 +169,7 @@ class Factory:
         try:
             task = LocalTask(
                 spec,
-                self._env(spec),
+                self._env(spec, gpus),
                 ours,
                 self._pumps,
                 lambda: self.zygote.kill(name),
@@ -155,12 +181,12 @@ class Factory:
             theirs.close()
             snapshotter.release()
             raise BuildFailed(error) from error
-        task.memory = self.memory
+        task.memory, task.gpus = self.memory, gpus
         try:
             await self.store.share(stack, self.zygote)
             if spec.project:
                 await self._prepare_project()
-            self.zygote.create(task, self._request(name, spec, stack), theirs)
+            self.zygote.create(task, self._request(name, spec, stack, gpus), theirs)
             await task.start()
         except EngineUnavailable:
             task.ended(lost="never started")
@@ -239,10 +265,14 @@ class Factory:
             raise
         return task
 
-    def _env(self, spec: TaskSpec) -> dict[str, str]:
-        return {**self.image.env, **spec.env}
+    def _env(self, spec: TaskSpec, gpus: TaskGpus | None = None) -> dict[str, str]:
+        # As container engines have it: an image may ask for all, and this means none.
+        none = {} if self.gpus.missing else {"NVIDIA_VISIBLE_DEVICES": "void"}
+        return {**self.image.env, **(none if gpus is None else gpus.env), **spec.env}
 
-    def _request(self, name: str, spec: TaskSpec, stack: Stack) -> CreateRequest:
+    def _request(
+        self, name: str, spec: TaskSpec, stack: Stack, gpus: TaskGpus | None
+    ) -> CreateRequest:
         processes = spec.limits.processes or self._options.processes
         return CreateRequest(
             name=name,
@@ -255,6 +285,7 @@ class Factory:
             processes=processes + _OUR_PROCESSES,
             memory=spec.limits.memory or self._memory,
             cpus=spec.limits.cpus,
+            gpus=[] if gpus is None else [self._gpu_numbers[each] for each in gpus.files],
         )
 
     def _mounts(self, spec: TaskSpec) -> list[MountedVolume]:
@@ -270,7 +301,7 @@ class Factory:
         return mounts
 
 
-def _translated(error: OSError, spec: TaskSpec) -> Exception:
+def _translated(error: OSError, spec: TaskSpec, gpu_files: Collection[GpuFile]) -> Exception:
     """What the kernel said while a sandbox was built, as whose fault it is."""
     if spec.workdir is not None and _is_about(error, spec.workdir):
         return InvalidSpec(f"working directory {spec.workdir!r}: {error.strerror}")
@@ -279,6 +310,8 @@ def _translated(error: OSError, spec: TaskSpec) -> Exception:
             return InvalidSpec(
                 f"volume {volume.volume!r} cannot be mounted at {volume.path!r}: {error.strerror}"
             )
+    if spec.gpus is not None and any(error.filename == each.path for each in gpu_files):
+        return Unsupported("gpu", f"{error.filename} cannot be mounted: {error.strerror}")
     if not isinstance(spec.image, Host) and error.errno in _NO_ROOT:
         return InvalidSpec(f"image {spec.image.name!r} cannot be a root: {error.strerror}")
     about = f"{error.filename}: " if error.filename else ""

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
+    from .gpus.leased import TaskGpus
     from .outlet import LocalOutlet
     from .pump import Pump
     from .snapshots.snapshotter import Snapshotter
@@ -93,6 +94,8 @@ class LocalTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshots
         self.main: LocalProcess | None = None
         #: Takes memory snapshots of it; the engine's.
         self.memory: TakesMemorySnapshots | None = None
+        #: The GPUs that it has, which go back when it has ended.
+        self.gpus: TaskGpus | None = None
         self._link = AgentLink(sock, pumps, self._lost, free)
         self.files: LocalFiles = LocalFiles(self._link)
         self._ports = LocalPorts(self._link)
@@ -248,6 +251,8 @@ class LocalTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshots
         self._ports.task_ended()
         self._outlet.task_ended()
         self.snapshotter.release()
+        if self.gpus is not None:
+            self.gpus.release()
         self._over.set()
 
     def _judge(self, status: ExitStatus | None, out_of_memory: bool, lost: str) -> TaskEnd:

@@ -23,8 +23,10 @@ def check_task(spec: TaskSpec, refused: Mapping[str, str]) -> None:
         Unsupported: this one cannot, here.
     """
     check_any_task(spec)
-    if spec.gpus is not None:
-        raise Unsupported("gpu", "this engine has no GPUs")
+    if spec.gpus is not None and (spec.freezable or spec.resume is not None):
+        raise Unsupported(
+            "gpu", "not in a sandbox that can have memory snapshots: CRIU cannot dump a GPU's"
+        )
     if spec.volumes and (spec.freezable or spec.resume is not None):
         raise Unsupported(
             "volume", "not in a sandbox that can have memory snapshots: its ids differ"

@@ -6,6 +6,7 @@ The stage is the zygote's root, a small tmpfs:
     /trees/N      folders of the machine that sandboxes show: see `host_trees`
     /hidden/N     lies over such a folder and hides some of its files: see `hidden_paths`
     /dev/...      device nodes of the machine
+    /gpus/N       those of GPUs, and files of their driver: see `gpu_mounts`
     /layers/N     what other sandboxes wrote, and snapshots depend on: see `layers`
     /volumes/N    what sandboxes share: see `volume_mounts`
     /empty        an empty read-only directory, to hide others with

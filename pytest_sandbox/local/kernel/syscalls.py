@@ -14,8 +14,22 @@ MACHINE = os.uname().machine
 #: Numbers that differ between architectures: arch/x86/entry/syscalls/syscall_64.tbl, and
 #: include/uapi/asm-generic/unistd.h for the others. From 424 on, numbers are the same everywhere.
 _NUMBERS = {
-    "x86_64": {"pivot_root": 155, "capget": 125, "capset": 126, "seccomp": 317, "setns": 308},
-    "aarch64": {"pivot_root": 41, "capget": 90, "capset": 91, "seccomp": 277, "setns": 268},
+    "x86_64": {
+        "pivot_root": 155,
+        "capget": 125,
+        "capset": 126,
+        "seccomp": 317,
+        "setns": 308,
+        "bpf": 321,
+    },
+    "aarch64": {
+        "pivot_root": 41,
+        "capget": 90,
+        "capset": 91,
+        "seccomp": 277,
+        "setns": 268,
+        "bpf": 280,
+    },
 }
 _COMMON_NUMBERS = {
     "open_tree": 428,  # Linux 5.2, as move_mount

@@ -40,6 +40,18 @@ class SharedTree(Message):
     shown: Literal["always", "with project", "without project"]
 
 
+class GpuSource(Message):
+    """Part of `SetupRequest`: a device node, library or program that GPUs need.
+
+    Attributes:
+        path: in a sandbox.
+        source: its path here.
+    """
+
+    path: str
+    source: str
+
+
 class CriuFiles(Message):
     """Part of `SetupRequest`: the CRIU to use; all are paths.
 
@@ -76,6 +88,8 @@ class SetupRequest(Message):
         inodes: files that one sandbox may make.
         memory: bytes that all sandboxes together may use, where there is a cgroup for that.
         criu: what dumps and restores processes, if that is wanted.
+        gpus: what sandboxes may have of the machine's GPUs.
+        gpu_links: symbolic links of sandboxes that have some, path to target.
     """
 
     rootless: bool
@@ -93,6 +107,8 @@ class SetupRequest(Message):
     inodes: int
     memory: int
     criu: CriuFiles | None
+    gpus: list[GpuSource]
+    gpu_links: dict[str, str]
 
 
 class IdsGiven(Message):
@@ -135,6 +151,7 @@ class CreateRequest(Message, descriptors=1):
         processes: how many processes and threads it may have.
         memory: bytes that it may use, where there is a cgroup for that.
         cpus: processors that it may use, if that is limited.
+        gpus: what it has of the machine's GPUs, by numbers in the list of `SetupRequest`.
     """
 
     name: str
@@ -147,6 +164,7 @@ class CreateRequest(Message, descriptors=1):
     processes: int
     memory: int
     cpus: float | None
+    gpus: list[int]
 
 
 class HideRequest(Message):
@@ -317,6 +335,7 @@ class ZygoteReady(Message):
         read_only: folders of the machine that could have no layer, and why.
         left_out: folders of the machine that do not show, and why.
         no_hostname: why sandboxes cannot have a host name of their own; empty if they can.
+        no_gpus: what of `SetupRequest.gpus` cannot be used, and why, by path in a sandbox.
     """
 
     controllers: list[str]
@@ -325,6 +344,7 @@ class ZygoteReady(Message):
     read_only: dict[str, str]
     left_out: dict[str, str]
     no_hostname: str
+    no_gpus: dict[str, str]
 
 
 class SetupFailed(Message):

@@ -8,6 +8,7 @@ from ..filesystem.mapped_mounts import stage_paths
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..agent.harden import Hardening
+    from ..filesystem.gpu_mounts import GpuMounts
     from ..filesystem.host_trees import HostTree
     from ..filesystem.layers import Layers
     from ..filesystem.masked_paths import MaskedPaths
@@ -22,6 +23,7 @@ class SandboxConfig:
         trees: folders of the machine that show, in the order in which they are mounted.
         layers: those there are.
         volumes: those there are.
+        gpus: what there is of the machine's GPUs.
         size: bytes that a sandbox may write.
         inodes: files that a sandbox may make.
         masked: paths of the kernel's that are hidden or read-only.
@@ -35,6 +37,7 @@ class SandboxConfig:
         trees: list[HostTree],
         layers: Layers,
         volumes: VolumeStore,
+        gpus: GpuMounts,
         size: int,
         inodes: int,
         masked: MaskedPaths,
@@ -46,6 +49,7 @@ class SandboxConfig:
         self.trees = trees
         self.layers = layers
         self.volumes = volumes
+        self.gpus = gpus
         self.size = size
         self.inodes = inodes
         self.masked = masked

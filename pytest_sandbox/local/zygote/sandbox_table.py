@@ -134,7 +134,9 @@ class SandboxTable:
 
     def _fork(self, request: CreateRequest, sock_fd: int) -> None:
         self._config.volumes.make_missing(request.volumes)
-        group = self._cgroups.make(CgroupLimits(request.processes, request.memory, request.cpus))
+        gpus = self._config.gpus.devices(request.gpus) if request.gpus else None
+        limits = CgroupLimits(request.processes, request.memory, request.cpus, gpus)
+        group = self._cgroups.make(limits)
         try:
             ours, gate = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         except OSError:

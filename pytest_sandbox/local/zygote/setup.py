@@ -90,7 +90,7 @@ def set_up(engine: EngineSocket) -> Setup | None:
     request, _, _ = engine.receive(ENGINE_TO_NEW_ZYGOTE)
     if not isinstance(request, SetupRequest):
         return None
-    cgroups = SandboxGroups(request.memory)
+    cgroups = SandboxGroups(request.memory, devices=bool(request.gpus))
     try:
         setup = _set_up(request, engine, cgroups)
     except OSError as error:
@@ -106,6 +106,7 @@ def set_up(engine: EngineSocket) -> Setup | None:
             read_only=setup.stage.read_only,
             left_out=setup.stage.left_out,
             no_hostname=setup.config.no_hostname,
+            no_gpus=setup.config.gpus.left_out,
         )
     )
     return setup
@@ -140,7 +141,7 @@ def _set_up(request: SetupRequest, engine: EngineSocket, cgroups: SandboxGroups)
     size, inodes = request.size, request.inodes
     volumes = VolumeStore(size, inodes, 0 if request.own_ids else request.shift)
     config = SandboxConfig(
-        *(built.trees, Layers(), volumes, size, inodes, masked, hardening),
+        *(built.trees, Layers(), volumes, machine.gpus, size, inodes, masked, hardening),
         own_ids=request.own_ids,
         no_hostname=_why_no_hostname(),
     )

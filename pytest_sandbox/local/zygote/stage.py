@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 
 from ..filesystem import root_mounts
+from ..filesystem.gpu_mounts import GpuMounts
 from ..filesystem.host_trees import in_order
 from ..kernel import idmap, mounts
 from . import scripts, skeleton
@@ -51,6 +52,7 @@ class OpenedMachine:
 
     Attributes:
         folders: that will show.
+        gpus: what sandboxes may have of the GPUs.
         files: content and mode by path.
         scripts: name to content, of virtual environments that show at another path, by that path.
 
@@ -64,6 +66,7 @@ class OpenedMachine:
         mounts.mount("", "/", flags=mounts.MS_REC | mounts.MS_PRIVATE)
         self.folders = _open_folders(request)
         self.files = skeleton.read_files(request.files)
+        self.gpus = GpuMounts(request.gpus, request.gpu_links)
         self.scripts = {
             path: scripts.rewritten(source, path) for path, source in request.moved.items()
         }
@@ -101,6 +104,7 @@ def build(request: SetupRequest, machine: OpenedMachine) -> Stage:
     for name, device in zip(root_mounts.DEVICES, devices, strict=True):
         os.close(os.open(f"{_AT}/dev/{name}", os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         _attach(device, f"{_AT}/dev/{name}")
+    machine.gpus.attach(_AT)
     _attach(proc, f"{_AT}/proc")
     _attach(sysfs, f"{_AT}/sys")
     empty = mounts.open_tree(f"{_AT}/empty")

@@ -68,6 +68,16 @@ class LeasedGpus(Sequence["GpuDevice"]):
         return self._one.driver
 
     @property
+    def minor(self) -> int:
+        """The minor number of its device node."""
+        return self._one.minor
+
+    @property
+    def node(self) -> str:
+        """The path of its device node."""
+        return self._one.node
+
+    @property
     def _one(self) -> GpuDevice:
         if len(self._devices) != 1:
             raise ValueError(f"the test has {len(self._devices)} GPUs: say which, as in gpu[0]")

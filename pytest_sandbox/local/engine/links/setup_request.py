@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ...kernel.idmap import SHIFT
 from ...options import LocalOptions, Mode
-from ...protocol.zygote import CriuFiles, SetupRequest, SharedTree
+from ...protocol.zygote import CriuFiles, GpuSource, SetupRequest, SharedTree
 from ..machine import ids, memory_shares
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ def setup_request(
         inodes=max(16384, disk // _BYTES_PER_INODE),
         memory=memory_shares.for_all_sandboxes(),
         criu=None if criu is None else _files(criu),
+        gpus=[GpuSource(path=each.path, source=each.source) for each in image.gpus.files],
+        gpu_links=dict(image.gpus.links),
     )
 
 

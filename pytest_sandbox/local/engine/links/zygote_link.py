@@ -64,6 +64,7 @@ class ZygoteLink:
         read_only: folders of the machine that could have no layer, and why.
         left_out: folders of the machine that do not show, and why.
         no_hostname: why sandboxes cannot have a host name of their own; empty if they can.
+        no_gpus: what of the GPUs cannot be used, and why, by path in a sandbox.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class ZygoteLink:
         self.read_only: dict[str, str] = {}
         self.left_out: dict[str, str] = {}
         self.no_hostname = ""
+        self.no_gpus: dict[str, str] = {}
         self._setup = setup_request(mode, options, image, criu)
         self._tasks: dict[str, SandboxOwner] = {}
         self._pids: dict[str, int] = {}
@@ -224,6 +226,7 @@ class ZygoteLink:
             self.cgroups = message.cgroups
             self.read_only = message.read_only
             self.left_out = message.left_out
+            self.no_gpus = message.no_gpus
             self.no_hostname = message.no_hostname
             self._ready.set_result(None)
         elif isinstance(message, messages.SetupFailed):

@@ -8,6 +8,8 @@ import tempfile
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from ..gpus.found import FoundGpus
+from ..gpus.machine_files import find_gpus
 from .host_folder import HostFolder, Layer, is_below, mounts_in, paths_of
 from .project import ProjectRefused, with_project
 from .sources import Sources, find_sources
@@ -42,6 +44,7 @@ class HostImage:
             `folders`.
         project: the project, which shows in the sandboxes that ask for it; one of `folders`.
         no_project: why there is none.
+        gpus: what sandboxes with GPUs need besides.
     """
 
     folders: tuple[HostFolder, ...]
@@ -53,6 +56,7 @@ class HostImage:
     sources: Sources = field(default_factory=Sources)
     project: HostFolder | None = None
     no_project: str = ""
+    gpus: FoundGpus = field(default_factory=FoundGpus)
 
 
 def host_image(*, root: bool, project: str | None = None) -> HostImage:
@@ -84,7 +88,7 @@ def host_image(*, root: bool, project: str | None = None) -> HostImage:
         no_project = left_out.pop(os.path.realpath(project))
     return HostImage(
         *(shown_folders, links, env, moved, left_out, read_only, sources),
-        *(shown_project, no_project),
+        *(shown_project, no_project, find_gpus(shown_folders)),
     )
 
 

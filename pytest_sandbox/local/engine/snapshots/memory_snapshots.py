@@ -22,6 +22,7 @@ from pytest_sandbox.engine import (
 from ...options import Mode
 from ..machine import find_criu, modes
 from ..machine.mode_refused import ModeRefused
+from ..validate import check_task
 from .memory_dump import dump
 from .memory_restore import restore
 
@@ -98,9 +99,8 @@ class LocalMemorySnapshots:
             Unsupported: this machine cannot do it.
             NotFreezable: CRIU cannot restore it here.
         """
+        check_task(spec, {})
         self._check()
-        if spec.volumes:
-            raise Unsupported("volumes", "a sandbox that can have memory snapshots has none")
         if spec.resume is None:
             return await (await self.ready()).create(spec)
         layer, stored = self._find(spec.resume)

@@ -7,7 +7,7 @@ import time
 
 from . import leftovers, mounted
 from .hierarchy import Hierarchy
-from .limits import PROCESSES_FILE, USAGE_FILE
+from .limits import DEVICES, PROCESSES_FILE, USAGE_FILE
 from .sandbox_group import SandboxGroup
 
 TYPE_CHECKING = False
@@ -28,30 +28,33 @@ class SandboxGroups:
 
     Args:
         memory: bytes that all sandboxes together may use.
+        devices: whether some sandboxes may open certain devices only.
 
     Attributes:
         refused: why a controller cannot be used here, by its name.
     """
 
-    def __init__(self, memory: int) -> None:
+    def __init__(self, memory: int, *, devices: bool = False) -> None:
         self.refused: dict[str, str] = {}
         self._by_controller: dict[str, Hierarchy] = {}
         self._hierarchies: list[Hierarchy] = []
         self._names = itertools.count(1)
         self._spare: list[SandboxGroup] = []
         self._stale: list[SandboxGroup] = []
-        for hierarchy in mounted.find():
+        wanted = (*mounted.CONTROLLERS, *((DEVICES,) if devices else ()))
+        for hierarchy in mounted.find(wanted):
             self._open(hierarchy)
         for name in mounted.CONTROLLERS:
             if name not in self._by_controller:
                 self.refused.setdefault(name, "this machine has no such cgroup controller mounted")
+        self.refused.pop(DEVICES, None)  # a second wall, where there is one
         if "memory" in self._by_controller:
             self._by_controller["memory"].bound_memory(memory)
 
     @property
     def controllers(self) -> list[str]:
-        """Those that can be used here."""
-        return sorted(self._by_controller)
+        """Those that can be used here, to limit what sandboxes take."""
+        return sorted(self._by_controller.keys() - {DEVICES})
 
     @property
     def paths(self) -> list[str]:

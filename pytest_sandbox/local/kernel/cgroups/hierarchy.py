@@ -93,7 +93,8 @@ class Hierarchy:
         os.mkdir(group, 0o755, dir_fd=self._folder)
         for file, value in limits.items():
             with contextlib.suppress(*[FileNotFoundError] * (file in OPTIONAL_FILES)):
-                self._write(f"{group}/{file}", value)
+                for line in value.split("\n"):
+                    self._write(f"{group}/{file}", line)
 
     def open_group(self, name: str) -> int:
         """A descriptor of a group, for `CgroupDescriptors`.

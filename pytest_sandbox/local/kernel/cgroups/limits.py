@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from .device_rules import control_files
+
+#: The controller of version 1 that version 2 has programs for instead.
+DEVICES = "devices"
 _PERIOD = 100_000  # microseconds, the kernel's default
 _SHORTEST_QUOTA = 1000  # microseconds; min_cfs_quota_period in kernel/sched/core.c
 #: Files that a kernel without swap, or without counting it, does not have.
@@ -23,12 +27,21 @@ class CgroupLimits:
         processes: processes and threads.
         memory: bytes.
         cpus: processors, may be a fraction, or `None`.
+        gpus: numbers of the devices that it may open besides the usual ones; `None` for no such
+            limit.
     """
 
-    def __init__(self, processes: int, memory: int, cpus: float | None) -> None:
+    def __init__(
+        self,
+        processes: int,
+        memory: int,
+        cpus: float | None,
+        gpus: list[tuple[int, int]] | None = None,
+    ) -> None:
         self.processes = processes
         self.memory = memory
         self.cpus = cpus
+        self.gpus = gpus
 
     # They are compared with those of groups that exist.
     def __eq__(self, other: object) -> bool:
@@ -56,4 +69,6 @@ class CgroupLimits:
                 1: {"cpu.cfs_quota_us": str(quota)},
                 2: {"cpu.max": f"{quota} {_PERIOD}"},
             }
+        if self.gpus is not None:
+            wanted[DEVICES] = {1: control_files(self.gpus)}
         return wanted

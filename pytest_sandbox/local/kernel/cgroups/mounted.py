@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 #: The controllers that limit sandboxes.
 CONTROLLERS = ("pids", "memory", "cpu")
 
@@ -13,8 +17,8 @@ class MountedHierarchy:
 
     Attributes:
         version: 1 or 2.
-        controllers: those of `CONTROLLERS` that version 1 has mounted here. Version 2 says in each
-            group which may be used there.
+        controllers: the wanted ones that version 1 has mounted here. Version 2 says in each group
+            which may be used there.
         folders: of the group that this process is in, then those above it.
     """
 
@@ -24,8 +28,12 @@ class MountedHierarchy:
         self.folders = folders
 
 
-def find() -> list[MountedHierarchy]:
-    """Each hierarchy that may have a controller for us."""
+def find(wanted: Iterable[str]) -> list[MountedHierarchy]:
+    """Each hierarchy that may have a controller for us.
+
+    Args:
+        wanted: names of the controllers.
+    """
     own = _own_groups()
     found = []
     with open("/proc/self/mountinfo") as file:
@@ -39,7 +47,7 @@ def find() -> list[MountedHierarchy]:
                 controllers, group = [], own.get("")
             elif kind == "cgroup":
                 # The mount options of version 1 name the controllers of the hierarchy.
-                controllers = [name for name in CONTROLLERS if name in options.strip().split(",")]
+                controllers = [name for name in wanted if name in options.strip().split(",")]
                 group = next((own[name] for name in controllers if name in own), None)
             else:
                 continue

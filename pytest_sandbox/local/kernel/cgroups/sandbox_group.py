@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+
+from .device_rules import attach_filter
 from .joining import CgroupDescriptors
+from .limits import DEVICES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,8 +37,18 @@ class SandboxGroup:
         Raises:
             OSError: the kernel refused it; some may have been made.
         """
-        for hierarchy, values in self._files.items():
-            hierarchy.make(self.name, values)
+        for hierarchy, values in list(self._files.items()):
+            try:
+                hierarchy.make(self.name, values)
+            except OSError:
+                # A second wall, which only root of the machine can build.
+                if hierarchy.controllers != [DEVICES]:
+                    raise
+                hierarchy.remove(self.name)
+                del self._files[hierarchy]
+                continue
+            if hierarchy.version == 2 and self.limits.gpus is not None:
+                self._filter_devices(hierarchy, self.limits.gpus)
 
     def open(self) -> CgroupDescriptors:
         """Descriptors, for one more process of the sandbox.
@@ -49,6 +64,14 @@ class SandboxGroup:
             cgroups.close()
             raise
         return cgroups
+
+    def _filter_devices(self, hierarchy: Hierarchy, gpus: list[tuple[int, int]]) -> None:
+        group = hierarchy.open_group(self.name)
+        try:
+            with contextlib.suppress(OSError):  # likewise
+                attach_filter(group, gpus)
+        finally:
+            os.close(group)
 
     def remove(self) -> bool:
         """Remove those that are empty; whether all are gone."""

@@ -1,0 +1,1 @@
+"""GPUs in sandboxes: what of the machine they need, and who has which."""
