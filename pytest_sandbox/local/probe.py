@@ -62,6 +62,8 @@ _DELEGATE = (
 )
 #: And container engines give cgroups to none but privileged containers.
 _WRITABLE = "make /sys/fs/cgroup writable; in a container: --privileged"
+#: Version 2 wants the processes of a container out of its root group.
+_ENABLE = "have the container enable the controllers: docs/ci.md, Docker and Podman"
 
 
 def probe(options: LocalOptions | None = None) -> Report:
@@ -237,5 +239,7 @@ def _limits(refused: dict[str, str]) -> list[Finding]:
             consequence += f"; {_UNBOUNDED_MEMORY}"
         detail = f"{', '.join(names)}: {reason}"
         remedy = _WRITABLE if os.geteuid() == 0 else _DELEGATE
+        if os.geteuid() == 0 and "cgroup.subtree_control" in reason:
+            remedy = _ENABLE
         findings.append(Finding("cgroups", False, detail, consequence, remedy))
     return findings

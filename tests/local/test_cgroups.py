@@ -9,6 +9,8 @@ import pytest
 from pytest_sandbox.engine import EndCause, EngineInfo, Limits, TaskSpec, VolumeMount
 from pytest_sandbox.local import LocalEngine
 from pytest_sandbox.local.kernel.cgroups import leftovers, mounted
+from pytest_sandbox.local.kernel.cgroups.groups import SandboxGroups
+from pytest_sandbox.local.kernel.cgroups.hierarchy import Hierarchy
 from pytest_sandbox.local.kernel.cgroups.limits import CgroupLimits
 
 from .conftest import exists, needs_root, shell, until
@@ -63,6 +65,59 @@ def test_limits_of_both_versions() -> None:
     assert limits["memory"][2]["memory.max"] == "4096"
     assert limits["cpu"][2] == {"cpu.max": "150000 100000"}
     assert limits["cpu"][1] == {"cpu.cfs_quota_us": "150000"}
+
+
+class Version2:
+    """A folder that behaves like a group of version 2, as far as names of controllers go."""
+
+    def __init__(self, top: Path, available: str, enabled: str) -> None:
+        self.top = top
+        self._mkdir = os.mkdir
+        self.fill(top, available, enabled)
+
+    def fill(self, group: Path, available: str, enabled: str) -> None:
+        for name, text in (("controllers", available), ("subtree_control", enabled), ("procs", "")):
+            (group / f"cgroup.{name}").write_text(text)
+
+    def mkdir(self, path: str, mode: int = 0o777, *, dir_fd: int | None = None) -> None:
+        self._mkdir(path, mode, dir_fd=dir_fd)
+        group = Path(path if dir_fd is None else f"/proc/self/fd/{dir_fd}/{path}")
+        self.fill(group, (group.parent / "cgroup.subtree_control").read_text(), "")
+
+    def hierarchies(self, wanted: object) -> list[mounted.MountedHierarchy]:
+        controllers = (self.top / "cgroup.controllers").read_text().split()
+        return [mounted.MountedHierarchy(2, controllers, [str(self.top)])]
+
+
+@pytest.mark.parametrize("enabled", ["", "pids"])
+def test_version_2_says_where_a_controller_is_not_enabled(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, enabled: str
+) -> None:
+    """A group with processes in it, as that of a container, cannot pass controllers on."""
+    kernel = Version2(tmp_path, "pids memory", enabled)
+    monkeypatch.setattr(os, "mkdir", kernel.mkdir)
+    monkeypatch.setattr(mounted, "find", kernel.hierarchies)
+
+    groups = SandboxGroups(1 << 30)
+
+    assert groups.controllers == enabled.split()
+    refused = {"memory", "pids", "cpu"} - {*enabled.split()}
+    assert groups.refused.keys() == refused
+    for name in refused - {"cpu"}:
+        assert f"{tmp_path}/cgroup.subtree_control" in groups.refused[name]
+    assert groups.refused["cpu"] == "this machine has no such cgroup controller mounted"
+
+
+def test_a_value_that_the_kernel_refuses_is_named_with_its_file(tmp_path: Path) -> None:
+    (tmp_path / "cgroup.procs").touch()
+    hierarchy = Hierarchy(2, ["memory"], str(tmp_path), str(tmp_path))
+    (Path(hierarchy.path) / "sandboxes").mkdir()
+    (Path(hierarchy.path) / "sandboxes/memory.max").symlink_to("/dev/full")
+
+    with pytest.raises(OSError, match="No space left on device, for the value '7'") as caught:
+        hierarchy.bound_memory(7)
+
+    assert caught.value.filename == f"{hierarchy.path}/sandboxes/memory.max"
 
 
 async def nothing_stays_of(engine: LocalEngine) -> None:

@@ -90,7 +90,11 @@ def set_up(engine: EngineSocket) -> Setup | None:
     request, _, _ = engine.receive(ENGINE_TO_NEW_ZYGOTE)
     if not isinstance(request, SetupRequest):
         return None
-    cgroups = SandboxGroups(request.memory, devices=bool(request.gpus))
+    try:
+        cgroups = SandboxGroups(request.memory, devices=bool(request.gpus))
+    except OSError as error:
+        engine.tell(SetupFailed(error=KernelError.of(error)))
+        return None
     try:
         setup = _set_up(request, engine, cgroups)
     except OSError as error:

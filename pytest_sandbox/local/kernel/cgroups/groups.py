@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import time
 
@@ -32,6 +33,9 @@ class SandboxGroups:
 
     Attributes:
         refused: why a controller cannot be used here, by its name.
+
+    Raises:
+        OSError: the kernel refused that limit.
     """
 
     def __init__(self, memory: int, *, devices: bool = False) -> None:
@@ -49,7 +53,11 @@ class SandboxGroups:
                 self.refused.setdefault(name, "this machine has no such cgroup controller mounted")
         self.refused.pop(DEVICES, None)  # a second wall, where there is one
         if "memory" in self._by_controller:
-            self._by_controller["memory"].bound_memory(memory)
+            try:
+                self._by_controller["memory"].bound_memory(memory)
+            except OSError:
+                self.leave()
+                raise
 
     @property
     def controllers(self) -> list[str]:
@@ -140,13 +148,17 @@ class SandboxGroups:
                     break
             except OSError as refusal:
                 error = error or refusal
+            else:
+                error = error or _not_enabled(folder)
             hierarchy.leave()
         else:
-            for name in found.controllers:
-                self.refused[name] = str(error or "the controller is not enabled for our group")
+            self.refused.update(dict.fromkeys(found.controllers, str(error)))
             return
         self._hierarchies.append(hierarchy)
         self._by_controller.update(dict.fromkeys(hierarchy.controllers, hierarchy))
+        # Version 2 may have more than what is enabled there.
+        missing = set(found.controllers) - set(hierarchy.controllers)
+        self.refused.update(dict.fromkeys(missing, str(_not_enabled(folder))))
 
     def _files(self, limits: CgroupLimits) -> dict[Hierarchy, dict[str, str]]:
         """Control files to write, and their contents, by hierarchy."""
@@ -176,3 +188,9 @@ class SandboxGroups:
         usage = self.usage(group)
         unbounded = "memory" not in self._by_controller
         return unbounded or (usage is not None and usage <= group.limits.memory // _PART)
+
+
+def _not_enabled(folder: str) -> OSError:
+    """Groups below a folder lack a controller, which only whoever made that can change."""
+    path = f"{folder}/cgroup.subtree_control"
+    return OSError(errno.ENODEV, "the controller is not enabled for groups below this one", path)

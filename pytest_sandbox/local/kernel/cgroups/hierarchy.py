@@ -139,6 +139,9 @@ class Hierarchy:
         fd = os.open(file, os.O_WRONLY | os.O_CLOEXEC, dir_fd=self._folder)
         try:
             os.write(fd, value.encode())
+        except OSError as error:
+            text = f"{error.strerror}, for the value {value!r}"
+            raise OSError(error.errno, text, f"{self.path}/{file}") from None
         finally:
             os.close(fd)
 

@@ -17,8 +17,8 @@ class MountedHierarchy:
 
     Attributes:
         version: 1 or 2.
-        controllers: the wanted ones that version 1 has mounted here. Version 2 says in each group
-            which may be used there.
+        controllers: the wanted ones that are mounted here. Which of them may be used in a group,
+            version 2 says in each.
         folders: of the group that this process is in, then those above it.
     """
 
@@ -44,19 +44,29 @@ def find(wanted: Iterable[str]) -> list[MountedHierarchy]:
             root, mountpoint = before.split()[3:5]
             kind, _, options = after.split(maxsplit=2)
             if kind == "cgroup2":
-                controllers, group = [], own.get("")
+                controllers, group = _available(mountpoint, wanted), own.get("")
             elif kind == "cgroup":
                 # The mount options of version 1 name the controllers of the hierarchy.
                 controllers = [name for name in wanted if name in options.strip().split(",")]
                 group = next((own[name] for name in controllers if name in own), None)
             else:
                 continue
-            if group is None or (kind == "cgroup" and not controllers):
+            if group is None or not controllers:
                 continue
             version = 2 if kind == "cgroup2" else 1
             folders = folders_upwards(mountpoint, root, group)
             found.append(MountedHierarchy(version, controllers, folders))
     return found
+
+
+def _available(folder: str, wanted: Iterable[str]) -> list[str]:
+    """The wanted controllers that a group of version 2 has: cgroup-v2.rst."""
+    try:
+        with open(f"{folder}/cgroup.controllers") as file:
+            available = file.read().split()
+    except OSError:
+        return []
+    return [name for name in wanted if name in available]
 
 
 def folders_upwards(mountpoint: str, root: str, group: str) -> list[str]:
