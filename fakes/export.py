@@ -3,10 +3,11 @@
 A line that says what it is, a tar of all files, and a SHA-256 of both.
 """
 
+import errno
 import hashlib
 from collections.abc import Callable, Iterator
 
-from pytest_sandbox.engine import InvalidSpec
+from pytest_sandbox.engine import InvalidSpec, StoreFull
 
 from .files import tar
 from .files.base_image import add_devices
@@ -32,6 +33,7 @@ def read(data: bytes, now_ns: Callable[[], int], size: int) -> DiskSnapshot:
 
     Raises:
         InvalidSpec: it is not that, or not whole.
+        StoreFull: it does not fit into `size` bytes.
     """
     body, digest = data[:-_DIGEST], data[-_DIGEST:]
     if not body.startswith(_MAGIC):
@@ -41,6 +43,11 @@ def read(data: bytes, now_ns: Callable[[], int], size: int) -> DiskSnapshot:
     if hashlib.sha256(body).digest() != digest:
         raise InvalidSpec(f"the image of {len(data)} bytes is truncated or damaged")
     fs = Filesystem(Disk(now_ns, size=size))
-    tar.unpack(fs, "/", body[len(_MAGIC) :])
+    try:
+        tar.unpack(fs, "/", body[len(_MAGIC) :])
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise StoreFull(f"the image takes more than the {size} bytes of a disk") from error
+        raise InvalidSpec(f"the image cannot be loaded: {error}") from error
     add_devices(fs)
     return fs.disk.snapshot()

@@ -20,6 +20,8 @@ from .trees import below
 from .vfs import Filesystem
 from .walk import fail
 
+_SHOWN = 80
+
 
 def pack(fs: Filesystem, path: str) -> Iterator[bytes]:
     """The contents of a directory, names relative to it, in rising order of names."""
@@ -149,7 +151,7 @@ class _MemoryTarget(Target):
 
     def special(self, name: str, member: Member) -> None:
         """Refuse it."""
-        raise TarError(f"{member.name!r} is a device or a pipe")
+        raise TarError(f"{member.name[:_SHOWN]!r} is a device or a pipe")
 
     def complete(self, member: Member) -> None:
         """Give the entered directory its attributes, unless it was there before."""

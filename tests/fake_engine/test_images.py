@@ -1,6 +1,7 @@
 """What is kept of sandboxes in memory, beyond what the contract asks of every engine."""
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator
 
 import pytest
@@ -10,6 +11,7 @@ from pytest_sandbox.engine import (
     EndCause,
     InvalidSpec,
     ProcessSpec,
+    StoreFull,
     TaskEnd,
     TaskEnded,
     TaskSpec,
@@ -180,6 +182,37 @@ async def test_files_are_moved_between_mounts_by_copying(task: MemoryTask) -> No
     refused = await run(task, "sh", "-c", "touch /opt/d; mv /opt/d /srv; ls /opt /srv/d")
     assert refused.stderr == b"mv: /srv/d: Is a directory\n"
     assert refused.stdout == b"/opt:\nd\n\n/srv/d:\ne\nl\n"
+
+
+async def once(body: bytes) -> AsyncIterator[bytes]:
+    yield body + hashlib.sha256(body).digest()
+
+
+async def test_an_image_that_was_made_up_is_refused(engine: FakeEngine, task: MemoryTask) -> None:
+    whole = b"".join([data async for data in engine.export(await task.snapshot())])
+    body = whole[: -hashlib.sha256().digest_size]
+
+    for other in (
+        body[:2000],
+        body[:-600],
+        body.partition(b"\n")[0] + b"\n",
+        body.replace(b"0", b"9"),
+    ):
+        with pytest.raises(InvalidSpec):
+            await engine.load(once(other))
+    assert await engine.load(once(body))
+
+
+async def test_an_image_that_is_larger_than_a_disk_does_not_fit(
+    engine: FakeEngine, task: MemoryTask
+) -> None:
+    task.view.write("/srv/large", b"x" * 1_000_000)
+    body = b"".join([data async for data in engine.export(await task.snapshot())])
+    small = FakeEngine(disk=500_000)
+    await small.start()
+
+    with pytest.raises(StoreFull):
+        await small.load(once(body[: -hashlib.sha256().digest_size]))
 
 
 async def test_an_image_is_loaded_by_another_engine(engine: FakeEngine, task: MemoryTask) -> None:

@@ -83,9 +83,16 @@ def _depth(path: str) -> int:
 
 @contextlib.contextmanager
 def _about(name: str) -> Iterator[None]:
-    """Have errors of the kernel name the member."""
+    """Have errors of the kernel name the member.
+
+    Raises:
+        TarError: Python cannot give the kernel the name, or the target of a link: its encoding for
+            files, that of the locale, lacks a character.
+    """
     try:
         yield
+    except UnicodeEncodeError as error:
+        raise TarError(f"{name[:_SHOWN]!r} has no form in {error.encoding}, the locale's") from None
     except OSError as error:
         if error.errno is None:
             raise

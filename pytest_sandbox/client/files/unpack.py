@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
+#: Characters of a name or a target in an error: a hostile one may have megabytes.
+_SHOWN = 80
+
 
 class Readable(Protocol):
     """A file that can be read from front to back."""
@@ -91,7 +94,7 @@ class _HostTarget(DiskTarget):
             return super().step(name, folder, make=make)
         except NotADirectoryError as error:
             raise TarError(
-                f"{name!r} is not a directory, but the tar has files below it"
+                f"{name[:_SHOWN]!r} is not a directory, but the tar has files below it"
             ) from error
 
     def symlink(self, name: str, member: Member) -> None:
@@ -100,15 +103,17 @@ class _HostTarget(DiskTarget):
             member.target, len(self._entered)
         ):
             raise TarError(
-                f"the link {member.name!r} leads out of the directory, to {member.target!r}; "
-                "outside_links=True copies such links as they are"
+                f"the link {member.name[:_SHOWN]!r} leads out of the directory, to "
+                f"{member.target[:_SHOWN]!r}; outside_links=True copies such links as they are"
             )
         super().symlink(name, member)
 
     def check_source(self, folder: int, name: str, member: Member) -> None:
         """Refuse a link: where it leads depends on where it is."""
         if not stat.S_ISREG(os.lstat(name, dir_fd=folder).st_mode):
-            raise TarError(f"{member.name!r} is a hard link to something that is not a file")
+            raise TarError(
+                f"{member.name[:_SHOWN]!r} is a hard link to something that is not a file"
+            )
 
     def hard_link(self, name: str, member: Member, source: tuple[str, ...]) -> None:
         """Make another name of a file; leave out that of a pipe."""
@@ -125,7 +130,7 @@ class _HostTarget(DiskTarget):
         if member.kind is MemberKind.FIFO:
             self._left_out.add((*self._entered, name))
             return
-        raise TarError(f"{member.name!r} is no file, directory or link")
+        raise TarError(f"{member.name[:_SHOWN]!r} is no file, directory or link")
 
     def attributes(self, fd: int, member: Member) -> None:
         """Set the mode, with set-id bits only where they are asked for, and the time."""
@@ -136,4 +141,5 @@ class _HostTarget(DiskTarget):
 
 
 def _missing(member: Member) -> TarError:
-    return TarError(f"{member.name!r} is a hard link to {member.target!r}, which is not in the tar")
+    name, target = member.name[:_SHOWN], member.target[:_SHOWN]
+    return TarError(f"{name!r} is a hard link to {target!r}, which is not in the tar")

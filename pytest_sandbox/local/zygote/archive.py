@@ -40,6 +40,13 @@ _LENGTH = struct.Struct(">I")
 #: Extended attributes take the most: 64 KiB each, xattr(7), and base64.
 _LARGEST = 64 * 1024 * 1024
 _CHUNK = 256 * 1024
+_SHOWN = 200
+_NO_ROOM = (errno.ENOSPC, errno.ENOMEM)
+_NONSENSE = (
+    *(ArithmeticError, AttributeError, LookupError, TypeError, ValueError),
+    OSError,  # as of two files with the same name
+    RecursionError,  # of JSON with many brackets
+)
 
 
 def write(config: SandboxConfig, users: int, stack: list[int], fd: int) -> None:
@@ -89,8 +96,11 @@ def read(config: SandboxConfig, users: int, room: int, fd: int) -> int:
         try:
             _Reader(source).read(_parts(config))
         # Whatever a damaged or made-up stream causes in the reader.
-        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-            raise OSError(errno.EINVAL, f"it is not what was exported: {error}", "") from error
+        except _NONSENSE as error:
+            if isinstance(error, OSError) and error.errno in _NO_ROOM:
+                raise
+            why = str(error)[:_SHOWN]
+            raise OSError(errno.EINVAL, f"it is not what was exported: {why}", "") from error
     return mounts.open_tree("/box")
 
 

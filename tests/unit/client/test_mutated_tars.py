@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
+import sys
 import tarfile
 from typing import TYPE_CHECKING
 
@@ -109,6 +112,51 @@ def test_a_mutated_tar_ends_in_a_documented_error(
             unnamed += not error.filename
     assert seen > 100
     assert unnamed == 0  # the others name their member
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE])
+def test_a_long_target_is_cut_in_the_error(tmp_path: Path, kind: bytes) -> None:
+    """It may have megabytes."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as file:
+        info = tarfile.TarInfo("link")
+        info.type = kind
+        info.linkname = "../" * 20_000 if kind == tarfile.SYMTYPE else "none/" * 10_000
+        file.addfile(info)
+    buffer.seek(0)
+
+    with pytest.raises(UnsafeArchiveError) as caught:
+        unpack(buffer, str(tmp_path), outside_links=False)
+
+    assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize(("name", "target"), [("ä", ""), ("link", "ä")])
+def test_a_name_that_the_locale_lacks_is_refused(tmp_path: Path, name: str, target: str) -> None:
+    with tarfile.open(tmp_path / "tar", mode="w") as file:
+        info = tarfile.TarInfo(name)
+        info.type, info.linkname = tarfile.SYMTYPE if target else tarfile.REGTYPE, target
+        file.addfile(info)
+    code = (
+        "import sys\n"
+        "from pytest_sandbox.client.exceptions import UnsafeArchiveError\n"
+        "from pytest_sandbox.client.files.unpack import unpack\n"
+        "try: unpack(open('tar', 'rb'), '.', outside_links=False)\n"
+        "except UnsafeArchiveError as error: print(ascii(str(error)))\n"
+    )
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+    done = subprocess.run(
+        (sys.executable, "-c", code),
+        env={**os.environ, **ascii_only},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert "has no form in ascii" in done.stdout
+    assert os.listdir(tmp_path) == ["tar"]
 
 
 def test_a_hard_link_to_nothing_is_named(tmp_path: Path) -> None:
