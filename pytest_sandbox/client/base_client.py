@@ -60,6 +60,7 @@ class BaseClient(Unpicklable):
         app_name: the app of sandboxes that are created without one.
         ids: ids that the server is asked for once.
         secret_values: values of the secrets that were sent, which a report must not show.
+        with_gpus: ids of the sandboxes that were created with GPUs.
     """
 
     instead = "it holds connections. There, Client.default() is a client of the same run"
@@ -69,6 +70,7 @@ class BaseClient(Unpicklable):
         self.channels = Channels(server)
         self.calls = Calls(self.channels)
         self.secret_values: set[str] = set()
+        self.with_gpus: set[str] = set()
         self.ids = IdCache(self.calls)
         self._recordings: list[list[str]] = []
 

@@ -20,6 +20,7 @@ from .gpu import leases as gpu_leases
 from .gpu import listing as gpu_listing
 from .gpu import marker as gpu_marker
 from .gpu import options as gpu_options
+from .gpu import usage as gpu_usage
 from .templates import copies, summary
 from .templates import fixtures as template_fixtures
 
@@ -43,6 +44,7 @@ _PARTS = (
     gpu_leases,
     gpu_fixture,
     gpu_listing,
+    gpu_usage,
 )
 
 

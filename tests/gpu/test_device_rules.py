@@ -51,7 +51,7 @@ def opened(group: Path, members: str, path: str) -> bool:
 def group(request: pytest.FixtureRequest) -> Iterator[tuple[int, Path]]:
     found = [each for each in mounted.find(("devices",)) if each.version == request.param]
     if not found:
-        pytest.skip(f"the engine can do this: there are no cgroups of version {request.param}")
+        pytest.skip(f"the engine cannot do this here: gpu devices by cgroups {request.param}")
     path = Path(found[0].folders[0], f"pytest-sandbox-devices-{os.getpid()}")
     path.mkdir()
     yield request.param, path

@@ -68,6 +68,8 @@ async def _created(spec: Specification) -> Sandbox:
         SandboxCreateRequest(app_id=spec.app_id, definition=spec.definition),
     )
     command = tuple(spec.definition.entrypoint_args)
+    if spec.definition.resources.HasField("gpu_config"):
+        spec.client.with_gpus.add(response.sandbox_id)
     return _known(spec.client, response.sandbox_id, metadata, command)
 
 

@@ -15,7 +15,7 @@ from .tested import is_simulated, takes_sandbox
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
-    from pytest_sandbox.gpus import GpuDevice, GpuLease
+    from pytest_sandbox.gpus import GpuDevice, GpuLease, OpenWatch
 
     from .marker import GpusWanted
 
@@ -30,17 +30,38 @@ class TestGpus:
         devices: them.
         request: how a sandbox is asked for the same ones, the argument `gpu=`.
         lease: what holds them; `None` for simulated ones.
+        own: whether the process of pytest uses them, not a sandbox.
     """
 
     __test__ = False  # no class of tests, whatever its name begins with
 
     def __init__(
-        self, devices: Sequence[GpuDevice], request: str | list[str], lease: GpuLease | None = None
+        self,
+        devices: Sequence[GpuDevice],
+        request: str | list[str],
+        lease: GpuLease | None = None,
+        *,
+        own: bool = False,
     ) -> None:
         self.devices = tuple(devices)
         self.request = request
         self._lease = lease
         self._before: dict[str, str | None] = {}
+        self._own = own
+        self._watches = {} if lease is None else _watched(devices)
+
+    def unused(self) -> list[GpuDevice]:
+        """Devices that nothing has opened since the test has them; none if that is not known."""
+        opened = {device.uuid: watch.was_opened() for device, watch in self._watches.items()}
+        if self._own:
+            # A process keeps a context of CUDA, and opens the device for the first one only.
+            _OPEN_HERE.update(uuid for uuid, was in opened.items() if was)
+        return [
+            device
+            for device in self.devices
+            if opened.get(device.uuid) is False
+            and not (self._own and (device.uuid in _OPEN_HERE or _computes(device)))
+        ]
 
     def show(self, variables: Mapping[str, str]) -> None:
         """Set variables of this process, as long as the test has its GPUs."""
@@ -54,8 +75,30 @@ class TestGpus:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+        for watch in self._watches.values():
+            watch.close()
         if self._lease is not None:
             self._lease.release()
+
+
+#: UUIDs of devices that this process has opened itself.
+_OPEN_HERE: set[str] = set()
+
+
+def _watched(devices: Sequence[GpuDevice]) -> dict[GpuDevice, OpenWatch]:
+    from pytest_sandbox.gpus import OpenWatch
+
+    return {device: OpenWatch([device.node]) for device in devices}
+
+
+def _computes(device: GpuDevice) -> bool:
+    """Whether this process computes on a device, as far as the driver knows."""
+    from pytest_sandbox.gpus import GpusUnavailable, this_machine
+
+    try:
+        return os.getpid() in this_machine().nvml.processes(device)
+    except GpusUnavailable:
+        return True
 
 
 GPUS = pytest.StashKey[TestGpus]()
@@ -133,7 +176,7 @@ def _leased(item: pytest.Item, wanted: GpusWanted) -> TestGpus:
     except GpusUnavailable as error:
         reason = f"needs {wanted}; this machine has none: {error}"
     else:
-        return TestGpus(lease.devices, lease.name, lease)
+        return TestGpus(lease.devices, lease.name, lease, own=not takes_sandbox(item))
     if errors := misspelt_kinds(wanted, names):
         pytest.fail("\n".join(errors), pytrace=False)
     if settings.mode == "require":

@@ -9,6 +9,7 @@ from .marker import wanted_gpus
 from .options import gpu_settings
 from .simulated import simulated_devices
 from .tested import is_simulated, takes_sandbox
+from .usage import UNMARKED, UNUSED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -67,14 +68,21 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 
 def _summary(reporter: Any) -> Iterator[str]:
-    told = {
-        report.nodeid: text
-        for outcome in ("passed", "failed", "error", "xfailed", "xpassed")
-        for report in reporter.stats.get(outcome, ())
-        for name, text in getattr(report, "user_properties", ())
-        if name == PROPERTY
-    }
+    told = _told(reporter, PROPERTY)
     outside = [f"{test}: {text}" for test, text in told.items() if text.endswith("of pytest")]
     if inside := len(told) - len(outside):
         yield f"{inside} with GPUs in a sandbox"
     yield from outside
+    for name in (UNUSED, UNMARKED):
+        yield from (f"{test} {text}" for test, text in _told(reporter, name).items())
+
+
+def _told(reporter: Any, name: str) -> dict[str, str]:
+    """What the reports of tests say under a name."""
+    return {
+        report.nodeid: text
+        for outcome in ("passed", "failed", "error", "xfailed", "xpassed")
+        for report in reporter.stats.get(outcome, ())
+        for key, text in getattr(report, "user_properties", ())
+        if key == name
+    }

@@ -13,6 +13,9 @@ _MODE_HELP = (
     "Tests marked with gpu: auto (the default) runs them where the GPUs are, and else skips them "
     "and says why; skip skips them; require makes such a skip an error; fake simulates the GPUs."
 )
+_STRICT_HELP = (
+    "Fail a test that never opened the GPUs that it asked for, or used one without the marker gpu."
+)
 _WAIT_HELP = "Seconds that a test waits for GPUs that others have: 600 (the default)."
 
 
@@ -24,11 +27,13 @@ class GpuSettings:
         mode: `"auto"`, `"skip"`, `"require"` or `"fake"`.
         source: where that was chosen.
         wait: seconds that a test waits for GPUs that others have.
+        strict: whether a test fails that does not use its GPUs, or uses some without asking.
     """
 
     mode: str
     source: str
     wait: float
+    strict: bool
 
     def __str__(self) -> str:
         """As reports name it: `--gpu=skip`."""
@@ -42,8 +47,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the options and their twins in the ini file."""
     group = parser.getgroup("sandbox")
     group.addoption("--gpu", metavar="MODE", help=_MODE_HELP)
+    group.addoption("--gpu-strict", action="store_true", default=None, help=_STRICT_HELP)
     group.addoption("--gpu-wait", metavar="SECONDS", help=_WAIT_HELP)
     parser.addini("gpu", _MODE_HELP, default="")
+    parser.addini("gpu_strict", _STRICT_HELP, type="bool", default=False)
     parser.addini("gpu_wait", _WAIT_HELP, default="")
 
 
@@ -71,7 +78,7 @@ def gpu_settings(config: pytest.Config) -> GpuSettings:
         if mode not in _MODES:
             known = did_you_mean(mode, _MODES) or f"there are {', '.join(_MODES)}"
             raise pytest.UsageError(f"the GPU mode {mode!r} ({source} gpu) does not exist; {known}")
-        config.stash[_SETTINGS] = GpuSettings(mode, source, _wait(config))
+        config.stash[_SETTINGS] = GpuSettings(mode, source, _wait(config), _strict(config))
     return config.stash[_SETTINGS]
 
 
@@ -86,6 +93,15 @@ def _wait(config: pytest.Config) -> float:
             f"gpu wait ({source}) must be a number of seconds of at least 0, got {text!r}"
         )
     return wait
+
+
+def _strict(config: pytest.Config) -> bool:
+    if config.getoption("gpu_strict"):
+        return True
+    try:
+        return bool(config.getini("gpu_strict"))
+    except (ValueError, TypeError, pytest.UsageError) as error:
+        raise pytest.UsageError(f"ini gpu_strict: {error}") from None
 
 
 def _with_source(config: pytest.Config, name: str, default: str) -> tuple[str, str]:
