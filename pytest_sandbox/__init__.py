@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from .client import Client as Client
     from .client import CompletedCommand as CompletedCommand
     from .client import ContainerProcess as ContainerProcess
+    from .client import FileEntry as FileEntry
+    from .client import FileEntryType as FileEntryType
     from .client import FileInfo as FileInfo
     from .client import FileIO as FileIO
     from .client import FileType as FileType
@@ -47,6 +49,8 @@ __all__ = [
     "CompletedCommand",
     "ContainerProcess",
     "Faults",
+    "FileEntry",
+    "FileEntryType",
     "FileIO",
     "FileInfo",
     "FileType",

@@ -200,6 +200,54 @@ class ModalClientBase(abc.ABC):
         pass
 
     @abc.abstractmethod
+    async def VolumeListFiles(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.volumes_pb2.VolumeListFilesRequest, pytest_sandbox._proto.volumes_pb2.VolumeListFilesResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def VolumeListFiles2(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.volumes_pb2.VolumeListFiles2Request, pytest_sandbox._proto.volumes_pb2.VolumeListFiles2Response]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def VolumeGetFile(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.volumes_pb2.VolumeGetFileRequest, pytest_sandbox._proto.volumes_pb2.VolumeGetFileResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def VolumeGetFile2(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.volumes_pb2.VolumeGetFile2Request, pytest_sandbox._proto.volumes_pb2.VolumeGetFile2Response]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def VolumePutFiles(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.volumes_pb2.VolumePutFilesRequest, google.protobuf.empty_pb2.Empty]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def VolumePutFiles2(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.volumes_pb2.VolumePutFiles2Request, pytest_sandbox._proto.volumes_pb2.VolumePutFiles2Response]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def VolumeRemoveFile(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.volumes_pb2.VolumeRemoveFileRequest, google.protobuf.empty_pb2.Empty]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def VolumeRemoveFile2(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.volumes_pb2.VolumeRemoveFile2Request, google.protobuf.empty_pb2.Empty]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def VolumeCopyFiles(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.volumes_pb2.VolumeCopyFilesRequest, google.protobuf.empty_pb2.Empty]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def VolumeCopyFiles2(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.volumes_pb2.VolumeCopyFiles2Request, google.protobuf.empty_pb2.Empty]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def MountPutFile(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.volumes_pb2.MountPutFileRequest, pytest_sandbox._proto.volumes_pb2.MountPutFileResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def BlobCreate(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.volumes_pb2.BlobCreateRequest, pytest_sandbox._proto.volumes_pb2.BlobCreateResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
     async def TaskGetCommandRouterAccess(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.containers_pb2.TaskGetCommandRouterAccessRequest, pytest_sandbox._proto.containers_pb2.TaskGetCommandRouterAccessResponse]') -> None:
         pass
 
@@ -468,6 +516,78 @@ class ModalClientBase(abc.ABC):
                 grpclib.const.Cardinality.UNARY_UNARY,
                 pytest_sandbox._proto.volumes_pb2.VolumeReloadRequest,
                 google.protobuf.empty_pb2.Empty,
+            ),
+            '/modal.client.ModalClient/VolumeListFiles': grpclib.const.Handler(
+                self.VolumeListFiles,
+                grpclib.const.Cardinality.UNARY_STREAM,
+                pytest_sandbox._proto.volumes_pb2.VolumeListFilesRequest,
+                pytest_sandbox._proto.volumes_pb2.VolumeListFilesResponse,
+            ),
+            '/modal.client.ModalClient/VolumeListFiles2': grpclib.const.Handler(
+                self.VolumeListFiles2,
+                grpclib.const.Cardinality.UNARY_STREAM,
+                pytest_sandbox._proto.volumes_pb2.VolumeListFiles2Request,
+                pytest_sandbox._proto.volumes_pb2.VolumeListFiles2Response,
+            ),
+            '/modal.client.ModalClient/VolumeGetFile': grpclib.const.Handler(
+                self.VolumeGetFile,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.volumes_pb2.VolumeGetFileRequest,
+                pytest_sandbox._proto.volumes_pb2.VolumeGetFileResponse,
+            ),
+            '/modal.client.ModalClient/VolumeGetFile2': grpclib.const.Handler(
+                self.VolumeGetFile2,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.volumes_pb2.VolumeGetFile2Request,
+                pytest_sandbox._proto.volumes_pb2.VolumeGetFile2Response,
+            ),
+            '/modal.client.ModalClient/VolumePutFiles': grpclib.const.Handler(
+                self.VolumePutFiles,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.volumes_pb2.VolumePutFilesRequest,
+                google.protobuf.empty_pb2.Empty,
+            ),
+            '/modal.client.ModalClient/VolumePutFiles2': grpclib.const.Handler(
+                self.VolumePutFiles2,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.volumes_pb2.VolumePutFiles2Request,
+                pytest_sandbox._proto.volumes_pb2.VolumePutFiles2Response,
+            ),
+            '/modal.client.ModalClient/VolumeRemoveFile': grpclib.const.Handler(
+                self.VolumeRemoveFile,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.volumes_pb2.VolumeRemoveFileRequest,
+                google.protobuf.empty_pb2.Empty,
+            ),
+            '/modal.client.ModalClient/VolumeRemoveFile2': grpclib.const.Handler(
+                self.VolumeRemoveFile2,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.volumes_pb2.VolumeRemoveFile2Request,
+                google.protobuf.empty_pb2.Empty,
+            ),
+            '/modal.client.ModalClient/VolumeCopyFiles': grpclib.const.Handler(
+                self.VolumeCopyFiles,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.volumes_pb2.VolumeCopyFilesRequest,
+                google.protobuf.empty_pb2.Empty,
+            ),
+            '/modal.client.ModalClient/VolumeCopyFiles2': grpclib.const.Handler(
+                self.VolumeCopyFiles2,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.volumes_pb2.VolumeCopyFiles2Request,
+                google.protobuf.empty_pb2.Empty,
+            ),
+            '/modal.client.ModalClient/MountPutFile': grpclib.const.Handler(
+                self.MountPutFile,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.volumes_pb2.MountPutFileRequest,
+                pytest_sandbox._proto.volumes_pb2.MountPutFileResponse,
+            ),
+            '/modal.client.ModalClient/BlobCreate': grpclib.const.Handler(
+                self.BlobCreate,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.volumes_pb2.BlobCreateRequest,
+                pytest_sandbox._proto.volumes_pb2.BlobCreateResponse,
             ),
             '/modal.client.ModalClient/TaskGetCommandRouterAccess': grpclib.const.Handler(
                 self.TaskGetCommandRouterAccess,
@@ -744,6 +864,78 @@ class ModalClientStub:
             '/modal.client.ModalClient/VolumeReload',
             pytest_sandbox._proto.volumes_pb2.VolumeReloadRequest,
             google.protobuf.empty_pb2.Empty,
+        )
+        self.VolumeListFiles = grpclib.client.UnaryStreamMethod(
+            channel,
+            '/modal.client.ModalClient/VolumeListFiles',
+            pytest_sandbox._proto.volumes_pb2.VolumeListFilesRequest,
+            pytest_sandbox._proto.volumes_pb2.VolumeListFilesResponse,
+        )
+        self.VolumeListFiles2 = grpclib.client.UnaryStreamMethod(
+            channel,
+            '/modal.client.ModalClient/VolumeListFiles2',
+            pytest_sandbox._proto.volumes_pb2.VolumeListFiles2Request,
+            pytest_sandbox._proto.volumes_pb2.VolumeListFiles2Response,
+        )
+        self.VolumeGetFile = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/VolumeGetFile',
+            pytest_sandbox._proto.volumes_pb2.VolumeGetFileRequest,
+            pytest_sandbox._proto.volumes_pb2.VolumeGetFileResponse,
+        )
+        self.VolumeGetFile2 = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/VolumeGetFile2',
+            pytest_sandbox._proto.volumes_pb2.VolumeGetFile2Request,
+            pytest_sandbox._proto.volumes_pb2.VolumeGetFile2Response,
+        )
+        self.VolumePutFiles = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/VolumePutFiles',
+            pytest_sandbox._proto.volumes_pb2.VolumePutFilesRequest,
+            google.protobuf.empty_pb2.Empty,
+        )
+        self.VolumePutFiles2 = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/VolumePutFiles2',
+            pytest_sandbox._proto.volumes_pb2.VolumePutFiles2Request,
+            pytest_sandbox._proto.volumes_pb2.VolumePutFiles2Response,
+        )
+        self.VolumeRemoveFile = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/VolumeRemoveFile',
+            pytest_sandbox._proto.volumes_pb2.VolumeRemoveFileRequest,
+            google.protobuf.empty_pb2.Empty,
+        )
+        self.VolumeRemoveFile2 = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/VolumeRemoveFile2',
+            pytest_sandbox._proto.volumes_pb2.VolumeRemoveFile2Request,
+            google.protobuf.empty_pb2.Empty,
+        )
+        self.VolumeCopyFiles = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/VolumeCopyFiles',
+            pytest_sandbox._proto.volumes_pb2.VolumeCopyFilesRequest,
+            google.protobuf.empty_pb2.Empty,
+        )
+        self.VolumeCopyFiles2 = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/VolumeCopyFiles2',
+            pytest_sandbox._proto.volumes_pb2.VolumeCopyFiles2Request,
+            google.protobuf.empty_pb2.Empty,
+        )
+        self.MountPutFile = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/MountPutFile',
+            pytest_sandbox._proto.volumes_pb2.MountPutFileRequest,
+            pytest_sandbox._proto.volumes_pb2.MountPutFileResponse,
+        )
+        self.BlobCreate = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/BlobCreate',
+            pytest_sandbox._proto.volumes_pb2.BlobCreateRequest,
+            pytest_sandbox._proto.volumes_pb2.BlobCreateResponse,
         )
         self.TaskGetCommandRouterAccess = grpclib.client.UnaryUnaryMethod(
             channel,

@@ -1,3 +1,4 @@
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from pytest_sandbox._proto import common_pb2 as _common_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -16,6 +17,58 @@ VOLUME_FS_VERSION_UNSPECIFIED: VolumeFsVersion
 VOLUME_FS_VERSION_V1: VolumeFsVersion
 VOLUME_FS_VERSION_V2: VolumeFsVersion
 
+class BlobCreateRequest(_message.Message):
+    __slots__ = ("content_md5", "content_sha256_base64", "content_length")
+    CONTENT_MD5_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_SHA256_BASE64_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_LENGTH_FIELD_NUMBER: _ClassVar[int]
+    content_md5: str
+    content_sha256_base64: str
+    content_length: int
+    def __init__(self, content_md5: _Optional[str] = ..., content_sha256_base64: _Optional[str] = ..., content_length: _Optional[int] = ...) -> None: ...
+
+class BlobCreateResponse(_message.Message):
+    __slots__ = ("blob_id", "blob_ids", "upload_url", "multipart", "upload_urls", "multiparts")
+    BLOB_ID_FIELD_NUMBER: _ClassVar[int]
+    BLOB_IDS_FIELD_NUMBER: _ClassVar[int]
+    UPLOAD_URL_FIELD_NUMBER: _ClassVar[int]
+    MULTIPART_FIELD_NUMBER: _ClassVar[int]
+    UPLOAD_URLS_FIELD_NUMBER: _ClassVar[int]
+    MULTIPARTS_FIELD_NUMBER: _ClassVar[int]
+    blob_id: str
+    blob_ids: _containers.RepeatedScalarFieldContainer[str]
+    upload_url: str
+    multipart: MultiPartUpload
+    upload_urls: UploadUrlList
+    multiparts: MultiPartUploadList
+    def __init__(self, blob_id: _Optional[str] = ..., blob_ids: _Optional[_Iterable[str]] = ..., upload_url: _Optional[str] = ..., multipart: _Optional[_Union[MultiPartUpload, _Mapping]] = ..., upload_urls: _Optional[_Union[UploadUrlList, _Mapping]] = ..., multiparts: _Optional[_Union[MultiPartUploadList, _Mapping]] = ...) -> None: ...
+
+class FileEntry(_message.Message):
+    __slots__ = ("path", "type", "mtime", "size")
+    class FileType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        UNSPECIFIED: _ClassVar[FileEntry.FileType]
+        FILE: _ClassVar[FileEntry.FileType]
+        DIRECTORY: _ClassVar[FileEntry.FileType]
+        SYMLINK: _ClassVar[FileEntry.FileType]
+        FIFO: _ClassVar[FileEntry.FileType]
+        SOCKET: _ClassVar[FileEntry.FileType]
+    UNSPECIFIED: FileEntry.FileType
+    FILE: FileEntry.FileType
+    DIRECTORY: FileEntry.FileType
+    SYMLINK: FileEntry.FileType
+    FIFO: FileEntry.FileType
+    SOCKET: FileEntry.FileType
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    MTIME_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    path: str
+    type: FileEntry.FileType
+    mtime: int
+    size: int
+    def __init__(self, path: _Optional[str] = ..., type: _Optional[_Union[FileEntry.FileType, str]] = ..., mtime: _Optional[int] = ..., size: _Optional[int] = ...) -> None: ...
+
 class ListPagination(_message.Message):
     __slots__ = ("max_objects", "created_before")
     MAX_OBJECTS_FIELD_NUMBER: _ClassVar[int]
@@ -23,6 +76,58 @@ class ListPagination(_message.Message):
     max_objects: int
     created_before: float
     def __init__(self, max_objects: _Optional[int] = ..., created_before: _Optional[float] = ...) -> None: ...
+
+class MountFile(_message.Message):
+    __slots__ = ("filename", "sha256_hex", "size", "mode")
+    FILENAME_FIELD_NUMBER: _ClassVar[int]
+    SHA256_HEX_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    filename: str
+    sha256_hex: str
+    size: int
+    mode: int
+    def __init__(self, filename: _Optional[str] = ..., sha256_hex: _Optional[str] = ..., size: _Optional[int] = ..., mode: _Optional[int] = ...) -> None: ...
+
+class MountPutFileRequest(_message.Message):
+    __slots__ = ("sha256_hex", "data", "data_blob_id")
+    SHA256_HEX_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    DATA_BLOB_ID_FIELD_NUMBER: _ClassVar[int]
+    sha256_hex: str
+    data: bytes
+    data_blob_id: str
+    def __init__(self, sha256_hex: _Optional[str] = ..., data: _Optional[bytes] = ..., data_blob_id: _Optional[str] = ...) -> None: ...
+
+class MountPutFileResponse(_message.Message):
+    __slots__ = ("exists", "checked_at")
+    EXISTS_FIELD_NUMBER: _ClassVar[int]
+    CHECKED_AT_FIELD_NUMBER: _ClassVar[int]
+    exists: bool
+    checked_at: _timestamp_pb2.Timestamp
+    def __init__(self, exists: bool = ..., checked_at: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class MultiPartUpload(_message.Message):
+    __slots__ = ("part_length", "upload_urls", "completion_url")
+    PART_LENGTH_FIELD_NUMBER: _ClassVar[int]
+    UPLOAD_URLS_FIELD_NUMBER: _ClassVar[int]
+    COMPLETION_URL_FIELD_NUMBER: _ClassVar[int]
+    part_length: int
+    upload_urls: _containers.RepeatedScalarFieldContainer[str]
+    completion_url: str
+    def __init__(self, part_length: _Optional[int] = ..., upload_urls: _Optional[_Iterable[str]] = ..., completion_url: _Optional[str] = ...) -> None: ...
+
+class MultiPartUploadList(_message.Message):
+    __slots__ = ("items",)
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedCompositeFieldContainer[MultiPartUpload]
+    def __init__(self, items: _Optional[_Iterable[_Union[MultiPartUpload, _Mapping]]] = ...) -> None: ...
+
+class UploadUrlList(_message.Message):
+    __slots__ = ("items",)
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, items: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class VolumeCommitRequest(_message.Message):
     __slots__ = ("volume_id", "container_id")
@@ -37,6 +142,30 @@ class VolumeCommitResponse(_message.Message):
     SKIP_RELOAD_FIELD_NUMBER: _ClassVar[int]
     skip_reload: bool
     def __init__(self, skip_reload: bool = ...) -> None: ...
+
+class VolumeCopyFilesRequest(_message.Message):
+    __slots__ = ("volume_id", "src_paths", "dst_path", "recursive")
+    VOLUME_ID_FIELD_NUMBER: _ClassVar[int]
+    SRC_PATHS_FIELD_NUMBER: _ClassVar[int]
+    DST_PATH_FIELD_NUMBER: _ClassVar[int]
+    RECURSIVE_FIELD_NUMBER: _ClassVar[int]
+    volume_id: str
+    src_paths: _containers.RepeatedScalarFieldContainer[str]
+    dst_path: str
+    recursive: bool
+    def __init__(self, volume_id: _Optional[str] = ..., src_paths: _Optional[_Iterable[str]] = ..., dst_path: _Optional[str] = ..., recursive: bool = ...) -> None: ...
+
+class VolumeCopyFiles2Request(_message.Message):
+    __slots__ = ("volume_id", "src_paths", "dst_path", "recursive")
+    VOLUME_ID_FIELD_NUMBER: _ClassVar[int]
+    SRC_PATHS_FIELD_NUMBER: _ClassVar[int]
+    DST_PATH_FIELD_NUMBER: _ClassVar[int]
+    RECURSIVE_FIELD_NUMBER: _ClassVar[int]
+    volume_id: str
+    src_paths: _containers.RepeatedScalarFieldContainer[str]
+    dst_path: str
+    recursive: bool
+    def __init__(self, volume_id: _Optional[str] = ..., src_paths: _Optional[_Iterable[str]] = ..., dst_path: _Optional[str] = ..., recursive: bool = ...) -> None: ...
 
 class VolumeCreateOptions(_message.Message):
     __slots__ = ("experimental_options",)
@@ -73,6 +202,58 @@ class VolumeGetByIdResponse(_message.Message):
     metadata: VolumeMetadata
     def __init__(self, volume_id: _Optional[str] = ..., metadata: _Optional[_Union[VolumeMetadata, _Mapping]] = ...) -> None: ...
 
+class VolumeGetFileRequest(_message.Message):
+    __slots__ = ("volume_id", "path", "start", "len")
+    VOLUME_ID_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    LEN_FIELD_NUMBER: _ClassVar[int]
+    volume_id: str
+    path: str
+    start: int
+    len: int
+    def __init__(self, volume_id: _Optional[str] = ..., path: _Optional[str] = ..., start: _Optional[int] = ..., len: _Optional[int] = ...) -> None: ...
+
+class VolumeGetFileResponse(_message.Message):
+    __slots__ = ("data", "data_blob_id", "size", "start", "len")
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    DATA_BLOB_ID_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    LEN_FIELD_NUMBER: _ClassVar[int]
+    data: bytes
+    data_blob_id: str
+    size: int
+    start: int
+    len: int
+    def __init__(self, data: _Optional[bytes] = ..., data_blob_id: _Optional[str] = ..., size: _Optional[int] = ..., start: _Optional[int] = ..., len: _Optional[int] = ...) -> None: ...
+
+class VolumeGetFile2Request(_message.Message):
+    __slots__ = ("volume_id", "path", "start", "len", "client_pads_blocks")
+    VOLUME_ID_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    LEN_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_PADS_BLOCKS_FIELD_NUMBER: _ClassVar[int]
+    volume_id: str
+    path: str
+    start: int
+    len: int
+    client_pads_blocks: bool
+    def __init__(self, volume_id: _Optional[str] = ..., path: _Optional[str] = ..., start: _Optional[int] = ..., len: _Optional[int] = ..., client_pads_blocks: bool = ...) -> None: ...
+
+class VolumeGetFile2Response(_message.Message):
+    __slots__ = ("get_urls", "size", "start", "len")
+    GET_URLS_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    LEN_FIELD_NUMBER: _ClassVar[int]
+    get_urls: _containers.RepeatedScalarFieldContainer[str]
+    size: int
+    start: int
+    len: int
+    def __init__(self, get_urls: _Optional[_Iterable[str]] = ..., size: _Optional[int] = ..., start: _Optional[int] = ..., len: _Optional[int] = ...) -> None: ...
+
 class VolumeGetOrCreateRequest(_message.Message):
     __slots__ = ("deployment_name", "environment_name", "object_creation_type", "app_id", "version", "create_options")
     DEPLOYMENT_NAME_FIELD_NUMBER: _ClassVar[int]
@@ -104,6 +285,42 @@ class VolumeHeartbeatRequest(_message.Message):
     VOLUME_ID_FIELD_NUMBER: _ClassVar[int]
     volume_id: str
     def __init__(self, volume_id: _Optional[str] = ...) -> None: ...
+
+class VolumeListFilesRequest(_message.Message):
+    __slots__ = ("volume_id", "path", "max_entries", "recursive")
+    VOLUME_ID_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    MAX_ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    RECURSIVE_FIELD_NUMBER: _ClassVar[int]
+    volume_id: str
+    path: str
+    max_entries: int
+    recursive: bool
+    def __init__(self, volume_id: _Optional[str] = ..., path: _Optional[str] = ..., max_entries: _Optional[int] = ..., recursive: bool = ...) -> None: ...
+
+class VolumeListFilesResponse(_message.Message):
+    __slots__ = ("entries",)
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    entries: _containers.RepeatedCompositeFieldContainer[FileEntry]
+    def __init__(self, entries: _Optional[_Iterable[_Union[FileEntry, _Mapping]]] = ...) -> None: ...
+
+class VolumeListFiles2Request(_message.Message):
+    __slots__ = ("volume_id", "path", "max_entries", "recursive")
+    VOLUME_ID_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    MAX_ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    RECURSIVE_FIELD_NUMBER: _ClassVar[int]
+    volume_id: str
+    path: str
+    max_entries: int
+    recursive: bool
+    def __init__(self, volume_id: _Optional[str] = ..., path: _Optional[str] = ..., max_entries: _Optional[int] = ..., recursive: bool = ...) -> None: ...
+
+class VolumeListFiles2Response(_message.Message):
+    __slots__ = ("entries",)
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    entries: _containers.RepeatedCompositeFieldContainer[FileEntry]
+    def __init__(self, entries: _Optional[_Iterable[_Union[FileEntry, _Mapping]]] = ...) -> None: ...
 
 class VolumeListItem(_message.Message):
     __slots__ = ("label", "volume_id", "created_at", "metadata")
@@ -143,11 +360,86 @@ class VolumeMetadata(_message.Message):
     creation_info: _common_pb2.CreationInfo
     def __init__(self, version: _Optional[_Union[VolumeFsVersion, str]] = ..., name: _Optional[str] = ..., creation_info: _Optional[_Union[_common_pb2.CreationInfo, _Mapping]] = ...) -> None: ...
 
+class VolumePutFilesRequest(_message.Message):
+    __slots__ = ("volume_id", "files", "disallow_overwrite_existing_files", "earliest_checked_at")
+    VOLUME_ID_FIELD_NUMBER: _ClassVar[int]
+    FILES_FIELD_NUMBER: _ClassVar[int]
+    DISALLOW_OVERWRITE_EXISTING_FILES_FIELD_NUMBER: _ClassVar[int]
+    EARLIEST_CHECKED_AT_FIELD_NUMBER: _ClassVar[int]
+    volume_id: str
+    files: _containers.RepeatedCompositeFieldContainer[MountFile]
+    disallow_overwrite_existing_files: bool
+    earliest_checked_at: _timestamp_pb2.Timestamp
+    def __init__(self, volume_id: _Optional[str] = ..., files: _Optional[_Iterable[_Union[MountFile, _Mapping]]] = ..., disallow_overwrite_existing_files: bool = ..., earliest_checked_at: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class VolumePutFiles2Request(_message.Message):
+    __slots__ = ("volume_id", "files", "disallow_overwrite_existing_files")
+    class File(_message.Message):
+        __slots__ = ("path", "size", "blocks", "mode")
+        PATH_FIELD_NUMBER: _ClassVar[int]
+        SIZE_FIELD_NUMBER: _ClassVar[int]
+        BLOCKS_FIELD_NUMBER: _ClassVar[int]
+        MODE_FIELD_NUMBER: _ClassVar[int]
+        path: str
+        size: int
+        blocks: _containers.RepeatedCompositeFieldContainer[VolumePutFiles2Request.Block]
+        mode: int
+        def __init__(self, path: _Optional[str] = ..., size: _Optional[int] = ..., blocks: _Optional[_Iterable[_Union[VolumePutFiles2Request.Block, _Mapping]]] = ..., mode: _Optional[int] = ...) -> None: ...
+    class Block(_message.Message):
+        __slots__ = ("contents_sha256", "put_response")
+        CONTENTS_SHA256_FIELD_NUMBER: _ClassVar[int]
+        PUT_RESPONSE_FIELD_NUMBER: _ClassVar[int]
+        contents_sha256: bytes
+        put_response: bytes
+        def __init__(self, contents_sha256: _Optional[bytes] = ..., put_response: _Optional[bytes] = ...) -> None: ...
+    VOLUME_ID_FIELD_NUMBER: _ClassVar[int]
+    FILES_FIELD_NUMBER: _ClassVar[int]
+    DISALLOW_OVERWRITE_EXISTING_FILES_FIELD_NUMBER: _ClassVar[int]
+    volume_id: str
+    files: _containers.RepeatedCompositeFieldContainer[VolumePutFiles2Request.File]
+    disallow_overwrite_existing_files: bool
+    def __init__(self, volume_id: _Optional[str] = ..., files: _Optional[_Iterable[_Union[VolumePutFiles2Request.File, _Mapping]]] = ..., disallow_overwrite_existing_files: bool = ...) -> None: ...
+
+class VolumePutFiles2Response(_message.Message):
+    __slots__ = ("missing_blocks",)
+    class MissingBlock(_message.Message):
+        __slots__ = ("file_index", "block_index", "put_url")
+        FILE_INDEX_FIELD_NUMBER: _ClassVar[int]
+        BLOCK_INDEX_FIELD_NUMBER: _ClassVar[int]
+        PUT_URL_FIELD_NUMBER: _ClassVar[int]
+        file_index: int
+        block_index: int
+        put_url: str
+        def __init__(self, file_index: _Optional[int] = ..., block_index: _Optional[int] = ..., put_url: _Optional[str] = ...) -> None: ...
+    MISSING_BLOCKS_FIELD_NUMBER: _ClassVar[int]
+    missing_blocks: _containers.RepeatedCompositeFieldContainer[VolumePutFiles2Response.MissingBlock]
+    def __init__(self, missing_blocks: _Optional[_Iterable[_Union[VolumePutFiles2Response.MissingBlock, _Mapping]]] = ...) -> None: ...
+
 class VolumeReloadRequest(_message.Message):
     __slots__ = ("volume_id",)
     VOLUME_ID_FIELD_NUMBER: _ClassVar[int]
     volume_id: str
     def __init__(self, volume_id: _Optional[str] = ...) -> None: ...
+
+class VolumeRemoveFileRequest(_message.Message):
+    __slots__ = ("volume_id", "path", "recursive")
+    VOLUME_ID_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    RECURSIVE_FIELD_NUMBER: _ClassVar[int]
+    volume_id: str
+    path: str
+    recursive: bool
+    def __init__(self, volume_id: _Optional[str] = ..., path: _Optional[str] = ..., recursive: bool = ...) -> None: ...
+
+class VolumeRemoveFile2Request(_message.Message):
+    __slots__ = ("volume_id", "path", "recursive")
+    VOLUME_ID_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    RECURSIVE_FIELD_NUMBER: _ClassVar[int]
+    volume_id: str
+    path: str
+    recursive: bool
+    def __init__(self, volume_id: _Optional[str] = ..., path: _Optional[str] = ..., recursive: bool = ...) -> None: ...
 
 class VolumeRenameRequest(_message.Message):
     __slots__ = ("volume_id", "name")

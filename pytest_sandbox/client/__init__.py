@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from . import exceptions as exceptions
     from .app import App as App
     from .client import Client as Client
+    from .file_entry import FileEntry as FileEntry
+    from .file_entry import FileEntryType as FileEntryType
     from .files.byte_ranges import delete_bytes as delete_bytes
     from .files.byte_ranges import replace_bytes as replace_bytes
     from .files.file_info import FileInfo as FileInfo
@@ -46,6 +48,8 @@ _WHERE = {
     "Client": "client",
     "CompletedCommand": "process.communicate",
     "ContainerProcess": "process.container_process",
+    "FileEntry": "file_entry",
+    "FileEntryType": "file_entry",
     "FileIO": "files.fileio",
     "FileInfo": "files.file_info",
     "FileType": "files.file_info",
@@ -73,6 +77,8 @@ __all__ = [
     "Client",
     "CompletedCommand",
     "ContainerProcess",
+    "FileEntry",
+    "FileEntryType",
     "FileIO",
     "FileInfo",
     "FileType",

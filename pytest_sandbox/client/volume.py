@@ -13,8 +13,8 @@ from .ephemeral_volume import Ephemeral
 from .exceptions import ConflictError, ExecutionError, InvalidError, NotFoundError
 from .transport.dual import dual, dual_function
 from .validation import check_name
+from .volume_files import VolumeFileMethods
 from .volume_info import VolumeInfo, timestamp, volume_info
-from .volume_not_implemented import UnimplementedVolumeMethods
 from .volume_reference import VolumeReference, volume_request
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class VolumeObjects:
         return volumes[:max_objects]
 
 
-class Volume(UnimplementedVolumeMethods):
+class Volume(VolumeFileMethods):
     """A folder that outlives sandboxes; see `from_name` and `ephemeral`.
 
     It is mounted with `Sandbox.create(volumes={"/data": volume})`, and what one sandbox writes

@@ -29,6 +29,7 @@ from .v1.sandboxes import SandboxServicer
 from .v1.secrets import SecretServicer
 from .v1.snapshots import SnapshotServicer
 from .v1.tunnels import TunnelServicer
+from .v1.volume_files import VolumeFileServicer
 from .v1.volumes import VolumeServicer
 
 
@@ -66,6 +67,7 @@ class Application:
             SnapshotServicer(self.state, creator),
             self._tunnels,
             volumes,
+            VolumeFileServicer(self.state),
         ]
         self._router = [
             CommandRouterServicer(self.state),
@@ -100,3 +102,4 @@ class Application:
         """End every sandbox."""
         await self.state.engine.close()
         await self._tunnels.close()
+        await self.state.transfers.close()

@@ -63,6 +63,7 @@ class Listeners:
         tokens = TokenPair.random()
         plain = await self._bind(ListenerConfig("tcp", tokens), host, port)
         self._app.state.router_plain_authority = plain
+        self._app.state.transfers.host = _reachable_host(host)
         tls = await self._tls(host, tokens, ca_file)
         self._app.state.router_tls_url = tls
         return Tcp(
@@ -111,5 +112,10 @@ class Listeners:
 
 def _reachable(host: str) -> str:
     """The host in an address of a client on this machine."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # not bound here
+    host = _reachable_host(host)
     return f"[{host}]" if ":" in host else host
+
+
+def _reachable_host(host: str) -> str:
+    """The address by which clients on this machine reach a server that listens on `host`."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # not bound here

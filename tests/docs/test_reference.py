@@ -130,7 +130,8 @@ def described_functions() -> Iterator[Any]:
         elif isinstance(value, type) and name != "StreamType":
             for method in sorted(public_methods(value)):
                 function = getattr(value, method)
-                if callable(function) and not isinstance(function, type):
+                inherited = hasattr(int, method)  # of an enumeration
+                if callable(function) and not isinstance(function, type) and not inherited:
                     yield pytest.param(function, id=f"{name}.{method}")
 
 

@@ -6,6 +6,10 @@ from ..certificates import Authority
 from ..rpc.auth import RouterTokens
 from ..snapshots.memory import MemorySnapshots
 from ..snapshots.store import SnapshotStore
+from ..volumes.transfers import Transfers
+from ..volumes.uploads import Uploads
+from ..volumes.volume_files import VolumeFiles
+from ..volumes.workers import VolumeWorkers
 from .apps import AppRegistry
 from .ids import Ids
 from .images import ImageRegistry
@@ -34,6 +38,10 @@ class State:
         self.apps = AppRegistry(engine.clock, self.ids)
         self.secrets = SecretRegistry()
         self.volumes = VolumeRegistry(engine.clock, self.ids)
+        self.volume_workers = VolumeWorkers(engine)
+        self.volume_files = VolumeFiles(self.volume_workers, engine.clock)
+        self.uploads = Uploads()
+        self.transfers = Transfers(self.volume_files, self.uploads)
         self.sandboxes = SandboxRegistry(engine.clock)
         self.snapshot_store = SnapshotStore(engine, self.sandboxes.snapshots_in_use)
         self.images = ImageRegistry(self.snapshot_store, engine.clock, self.ids)

@@ -114,13 +114,21 @@ class VolumeRegistry:
         """
         return tuple(self._mount(mount, info) for mount in mounts)
 
-    def _mount(self, mount: common_pb2.VolumeMount, info: EngineInfo) -> VolumeMount:
-        argument = f"volumes={{{mount.mount_path!r}: ...}}"
+    def check_supported(self, what: str, info: EngineInfo) -> None:
+        """Refuse something if the engine has no volumes.
+
+        Raises:
+            GRPCError: UNIMPLEMENTED.
+        """
         if Capability.VOLUME not in info.capabilities:
             raise unimplemented(
-                f"{argument}: the engine {info.name!r} has no volumes ({info.mode}): create the "
+                f"{what}: the engine {info.name!r} has no volumes ({info.mode}): create the "
                 "sandbox without them"
             )
+
+    def _mount(self, mount: common_pb2.VolumeMount, info: EngineInfo) -> VolumeMount:
+        argument = f"volumes={{{mount.mount_path!r}: ...}}"
+        self.check_supported(argument, info)
         if mount.HasField("sub_path"):
             raise unimplemented(f"{argument}: sub_path is not implemented by pytest-sandbox")
         return VolumeMount(self.get(mount.volume_id).id, mount.mount_path, mount.read_only)

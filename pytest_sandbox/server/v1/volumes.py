@@ -1,7 +1,6 @@
 """Volumes: find or create by name, list, rename, delete.
 
 All sandboxes with a volume see every write at once, so a commit or a reload has nothing to do.
-Reading and writing a volume without a sandbox is not implemented.
 """
 
 from google.protobuf.empty_pb2 import Empty
@@ -152,6 +151,7 @@ class VolumeServicer:
 
     async def _forget(self, volume: VolumeRecord) -> None:
         self._volumes.remove(volume)
+        self._state.volume_workers.end(volume.id)
         if isinstance(self._state.engine, SupportsVolumes):
             await self._state.engine.forget_volume(volume.id)
 

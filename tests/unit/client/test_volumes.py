@@ -14,7 +14,6 @@ from pytest_sandbox.client.exceptions import (
     ExecutionError,
     InvalidError,
     NotFoundError,
-    UnimplementedError,
 )
 from pytest_sandbox.inmemory import FakeSandboxes
 
@@ -196,29 +195,6 @@ VOLUME = Volume.from_name("data", create_if_missing=True)
 def test_what_cannot_be_mounted_is_refused(volumes: Any, words: str) -> None:
     with pytest.raises(InvalidError, match=words):
         Sandbox.create(volumes=volumes)
-
-
-@pytest.mark.parametrize(
-    ("name", "arguments"),
-    [
-        ("listdir", ("/",)),
-        ("read_file_into_fileobj", ("/x", None)),
-        ("remove_file", ("/x",)),
-        ("copy_files", (["/x"], "/y")),
-        ("batch_upload", ()),
-    ],
-)
-def test_files_without_a_sandbox_are_refused_by_name(
-    call: Callable[..., Any], name: str, arguments: tuple[Any, ...]
-) -> None:
-    with pytest.raises(UnimplementedError, match=rf"Volume\.{name}\(\) is not implemented yet"):
-        call(getattr(VOLUME, name), *arguments)
-
-
-@pytest.mark.parametrize("name", ["iterdir", "read_file"])
-def test_streams_of_files_are_refused_by_name(items: Callable[..., list[Any]], name: str) -> None:
-    with pytest.raises(UnimplementedError, match=rf"Volume\.{name}\(\) is not implemented yet"):
-        items(getattr(VOLUME, name), "/x")
 
 
 def test_real_sandboxes_share_a_volume(client: Client) -> None:

@@ -1,0 +1,1 @@
+"""The files of volumes, read and written without a sandbox. No servicers."""

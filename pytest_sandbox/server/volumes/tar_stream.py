@@ -1,0 +1,63 @@
+"""Files for a volume as a tar, which the sandbox unpacks: it follows no link and sets modes."""
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass
+
+from pytest_sandbox._shared.tar.header import padding
+from pytest_sandbox._shared.tar.member import Member, MemberKind
+from pytest_sandbox._shared.tar.writer import END, write
+
+
+@dataclass(frozen=True)
+class NewFile:
+    """A file or a directory to be written.
+
+    Attributes:
+        path: relative to the root of the volume.
+        mode: permission bits.
+        size: bytes of its content.
+        content: gives these; `None` for a directory.
+    """
+
+    path: str
+    mode: int
+    size: int = 0
+    content: Callable[[], AsyncIterator[bytes]] | None = None
+
+
+async def tar_stream(files: Iterable[NewFile], now: float) -> AsyncIterator[bytes]:
+    """The tar.
+
+    Args:
+        files: those in it.
+        now: their time, in seconds since the Unix epoch.
+    """
+    for file in files:
+        kind = MemberKind.DIRECTORY if file.content is None else MemberKind.FILE
+        member = Member(file.path, kind, mode=file.mode & 0o7777, mtime_ns=int(now * 10**9))
+        if file.content is not None:
+            member.size = file.size
+            member.extents = [(0, file.size)] if file.size else []
+        for data in write(member):
+            yield data
+        if file.content is not None:
+            async for data in _exactly(file.size, file.content()):
+                yield data
+            yield bytes(padding(file.size))
+    yield END
+
+
+async def _exactly(size: int, content: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """As many bytes as were promised, though the file may become longer or shorter meanwhile."""
+    left = size
+    async for data in content:
+        part = data[:left]
+        left -= len(part)
+        if part:
+            yield part
+        if not left:
+            return
+    while left:
+        zeros = bytes(min(left, 1024 * 1024))
+        left -= len(zeros)
+        yield zeros
