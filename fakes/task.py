@@ -16,12 +16,14 @@ from pytest_sandbox.engine import (
     EngineError,
     InvalidSpec,
     MemorySnapshot,
+    NetworkLog,
     Process,
     ProcessSpec,
     Snapshot,
     SpawnFailed,
     SupportsMemorySnapshots,
     SupportsMounts,
+    SupportsNetworkLog,
     SupportsPorts,
     SupportsSnapshots,
     Task,
@@ -50,7 +52,14 @@ _ENVIRONMENT = {"HOME": "/root", "PATH": DEFAULT_PATH}
 _SYSTEM = ("dev", "proc", "sys")
 
 
-class MemoryTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshots, SupportsPorts):
+class MemoryTask(
+    Task,
+    SupportsSnapshots,
+    SupportsMounts,
+    SupportsMemorySnapshots,
+    SupportsPorts,
+    SupportsNetworkLog,
+):
     """One sandbox in memory.
 
     Attributes:
@@ -110,6 +119,10 @@ class MemoryTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshot
                 self.finish(TaskEnd(EndCause.EXITED, main.proc.status))
 
         main.proc.at_end.append(ended)
+
+    async def network_log(self) -> NetworkLog:
+        """Nothing: there is nothing outside to connect to."""
+        return NetworkLog()
 
     async def exec(self, spec: ProcessSpec) -> Process:
         """Start a further process."""

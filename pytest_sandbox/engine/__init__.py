@@ -14,6 +14,7 @@ from ._abilities import SupportsExport as SupportsExport
 from ._abilities import SupportsForget as SupportsForget
 from ._abilities import SupportsMemorySnapshots as SupportsMemorySnapshots
 from ._abilities import SupportsMounts as SupportsMounts
+from ._abilities import SupportsNetworkLog as SupportsNetworkLog
 from ._abilities import SupportsPorts as SupportsPorts
 from ._abilities import SupportsPrepare as SupportsPrepare
 from ._abilities import SupportsSnapshots as SupportsSnapshots
@@ -43,6 +44,8 @@ from ._image import MemorySnapshot as MemorySnapshot
 from ._image import RootImage as RootImage
 from ._image import Snapshot as Snapshot
 from ._log import OutputLog as OutputLog
+from ._network import ConnectionRecord as ConnectionRecord
+from ._network import NetworkLog as NetworkLog
 from ._options import check_options as check_options
 from ._options import invalid_option as invalid_option
 from ._process import Process as Process
@@ -73,6 +76,7 @@ __all__ = [
     "Capability",
     "Clock",
     "Connection",
+    "ConnectionRecord",
     "DirectorySnapshot",
     "EndCause",
     "Engine",
@@ -89,6 +93,7 @@ __all__ = [
     "Limits",
     "MemorySnapshot",
     "Network",
+    "NetworkLog",
     "NotFreezable",
     "OpenFile",
     "Output",
@@ -105,6 +110,7 @@ __all__ = [
     "SupportsForget",
     "SupportsMemorySnapshots",
     "SupportsMounts",
+    "SupportsNetworkLog",
     "SupportsPorts",
     "SupportsPrepare",
     "SupportsSnapshots",

@@ -17,6 +17,7 @@ from ._connection import Connection
 from ._engine import Engine
 from ._errors import Unsupported
 from ._image import AnySnapshot, DirectorySnapshot, MemorySnapshot, Snapshot
+from ._network import NetworkLog
 from ._spec import TaskSpec
 from ._task import Task
 
@@ -139,6 +140,16 @@ class SupportsPorts(Ability):
             ConnectionRefusedError: nothing listens there.
             TaskEnded: the task has ended.
         """
+
+
+class SupportsNetworkLog(Ability):
+    """A task that knows what its programs connected to, `TaskSpec.network`."""
+
+    _unsupported = ("network log", "this engine does not know what programs connect to")
+
+    @abstractmethod
+    async def network_log(self) -> NetworkLog:
+        """What programs connected to so far; also after the end of the task."""
 
 
 # Abilities of engines

@@ -78,11 +78,16 @@ class Network:
     near the machine. A range is named by a network that lies in it, and an address of the machine's
     own, other than loopback, by a network that is this address alone.
 
+    Names are resolved if one of the domains allows them, or if all addresses are allowed.
+
     Attributes:
-        cidrs: the networks, as `ipaddress.ip_network` takes them; none allows nothing.
+        cidrs: the networks, as `ipaddress.ip_network` takes them.
+        domains: names to which connections of TLS to port 443 may lead besides, by the name that
+            they give (SNI): `"example.com"`, `"*.example.com"` for those below it, `"*"`.
     """
 
     cidrs: tuple[str, ...] = ()
+    domains: tuple[str, ...] = ()
 
 
 #: Every public address.

@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._shared.checks import is_absolute_path, is_text, is_variable_name
+from pytest_sandbox._shared.domains import is_pattern
 
 from ._errors import InvalidSpec
 from ._spec import Limits, Network, Output, ProcessSpec, TaskSpec, VolumeMount
@@ -96,10 +97,16 @@ def _check_volumes(volumes: tuple[VolumeMount, ...]) -> None:
 
 
 def _check_network(network: Network) -> None:
-    if len(network.cidrs) > _MOST_NETWORKS:
-        raise InvalidSpec(f"{len(network.cidrs)} networks, a task may name {_MOST_NETWORKS}")
+    count = len(network.cidrs) + len(network.domains)
+    if count > _MOST_NETWORKS:
+        raise InvalidSpec(f"{count} networks and domains, a task may name {_MOST_NETWORKS}")
     for text in network.cidrs:
         _check_cidr(text)
+    for domain in network.domains:
+        if not is_pattern(domain):
+            raise InvalidSpec(
+                f"Invalid domain: {domain!r}: it must be a name, '*.' and a name, or '*'"
+            )
 
 
 def _check_cidr(text: str) -> None:

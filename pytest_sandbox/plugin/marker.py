@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from pytest_sandbox._shared.domains import is_pattern
 from pytest_sandbox._shared.gpu_requests import parse
 from pytest_sandbox._shared.suggestions import did_you_mean
 
@@ -136,6 +137,10 @@ def _is_network(value: object) -> bool:
         return False
 
 
+def _are_domains(value: object) -> bool:
+    return isinstance(value, list | tuple) and all(is_pattern(name) for name in value)
+
+
 def _are_ports(value: object) -> bool:
     return isinstance(value, list | tuple | set | frozenset) and all(
         _is_number(port, int) and port < 65536 for port in value
@@ -187,6 +192,7 @@ _CHECKS: dict[str, tuple[str, Callable[[object], bool]]] = {
     "name": ("a string", lambda value: isinstance(value, str) and bool(value)),
     "network": ("'none' or 'open'", lambda value: value in ("none", "open")),
     "outbound_cidr_allowlist": _NETWORKS,
+    "outbound_domain_allowlist": ("a list of names such as 'example.com'", _are_domains),
     "project": ("True or False", lambda value: isinstance(value, bool)),
     "pty": ("True or False", lambda value: isinstance(value, bool)),
     "secrets": ("a list of secrets", _is_collection),

@@ -86,15 +86,18 @@ class Internet:
         for network in _ANSWERING:
             self.outside.run(_answer_for, network)
 
-    def serve(self, handler: Callable[[socket.socket], None], *, inside: bool = False) -> int:
+    def serve(
+        self, handler: Callable[[socket.socket], None], *, inside: bool = False, port: int = 0
+    ) -> int:
         """Serve each connection in a thread, on all addresses; the port.
 
         Args:
             handler: is given the connection, and closes it.
             inside: whether the server is on the machine instead.
+            port: 0 for a free one.
         """
         where = self.machine if inside else self.outside
-        listener = where.run(self._listener)
+        listener = where.run(self._listener, port)
         self._open.callback(listener.close)
         # What closes it does not wake a thread that accepts: accept(2) holds it.
         self._open.callback(listener.shutdown, socket.SHUT_RDWR)
@@ -106,13 +109,12 @@ class Internet:
                     threading.Thread(target=_handle, args=(handler, peer), daemon=True).start()
 
         threading.Thread(target=accept, daemon=True).start()
-        port: int = listener.getsockname()[1]
-        return port
+        return int(listener.getsockname()[1])
 
     @staticmethod
-    def _listener() -> socket.socket:
+    def _listener(port: int) -> socket.socket:
         return socket.create_server(
-            ("::", 0), family=socket.AF_INET6, backlog=500, dualstack_ipv6=True
+            ("::", port), family=socket.AF_INET6, backlog=500, dualstack_ipv6=True
         )
 
     def close(self) -> None:
@@ -140,6 +142,22 @@ def internet(monkeypatch: pytest.MonkeyPatch) -> Iterator[Internet]:
         yield made
     finally:
         made.close()
+
+
+def with_names(monkeypatch: pytest.MonkeyPatch, names: dict[str, list[str]]) -> None:
+    """Let gateways that start from now on know these names, and no others."""
+    change = (
+        f"from pytest_sandbox.local.gateway import lookups as the; names = {names!r}\n"
+        "the.addresses_of = lambda name: [the.plain(one) for one in names.get(name, [])]"
+    )
+    changed(monkeypatch, change)
+
+
+def changed(monkeypatch: pytest.MonkeyPatch, change: str) -> None:
+    """Let gateways that start from now on be changed by a line of Python."""
+    bootstrap = bare_python._BOOTSTRAP
+    text = change.replace("{", "{{").replace("}", "}}")
+    monkeypatch.setattr(bare_python, "_BOOTSTRAP", bootstrap.replace("main()", f"{text}\nmain()"))
 
 
 def echo(peer: socket.socket) -> None:

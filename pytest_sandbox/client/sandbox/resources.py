@@ -6,6 +6,7 @@ import ipaddress
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._proto.sandboxes_pb2 import NetworkAccess, Resources
+from pytest_sandbox._shared.domains import is_pattern
 
 from ..exceptions import InvalidError
 
@@ -28,6 +29,7 @@ def network_access(
     network: str | None,
     cidr_allowlist: Sequence[str] | None,
     outbound_cidr_allowlist: Sequence[str] | None,
+    outbound_domain_allowlist: Sequence[str] | None,
 ) -> NetworkAccess:
     """What the arguments about the network mean; arguments as `Sandbox.create` has them.
 
@@ -41,12 +43,14 @@ def network_access(
         "outbound_cidr_allowlist": outbound_cidr_allowlist,
     }
     named = [f"{name}={value!r}" for name, value in given.items() if value is not None]
+    if outbound_domain_allowlist is not None and (network or block_network):
+        named.append(f"outbound_domain_allowlist={outbound_domain_allowlist!r}")
     if len(named) > 1:
         raise InvalidError(f"{' and '.join(named)} exclude each other: give one of them")
     if block_network:
         return NetworkAccess(network_access_type=NetworkAccess.BLOCKED)
     cidrs = outbound_cidr_allowlist if cidr_allowlist is None else cidr_allowlist
-    if cidrs is None:
+    if cidrs is None and outbound_domain_allowlist is None:
         # What Modal's clients ask for by default, and the engine's settings decide about.
         if network is None:
             return NetworkAccess(network_access_type=NetworkAccess.OPEN)
@@ -54,8 +58,16 @@ def network_access(
             raise InvalidError(f"network={network!r} is neither 'none' nor 'open'")
         cidrs = _EVERYWHERE if network == "open" else ()
     return NetworkAccess(
-        network_access_type=NetworkAccess.ALLOWLIST, allowed_cidrs=[_cidr(text) for text in cidrs]
+        network_access_type=NetworkAccess.ALLOWLIST,
+        allowed_cidrs=[_cidr(text) for text in cidrs or ()],
+        allowed_domains=[_domain(name) for name in outbound_domain_allowlist or ()],
     )
+
+
+def _domain(name: object) -> str:
+    if not isinstance(name, str) or not is_pattern(name):
+        raise InvalidError(f"Invalid domain: {name!r} is no name, '*.' and a name, or '*'")
+    return name
 
 
 def _cidr(text: object) -> str:

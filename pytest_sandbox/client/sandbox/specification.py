@@ -68,6 +68,7 @@ async def define(
     block_network: bool = False,
     cidr_allowlist: Sequence[str] | None = None,
     outbound_cidr_allowlist: Sequence[str] | None = None,
+    outbound_domain_allowlist: Sequence[str] | None = None,
     network: str | None = None,
     volumes: dict[str | os.PathLike[str], Volume] | None = None,
     pty: bool = False,
@@ -107,6 +108,8 @@ async def define(
         block_network: no network but the loopback interface, and no ports.
         cidr_allowlist: networks that connections out of it may lead to, `"192.0.2.0/24"`.
         outbound_cidr_allowlist: the same, as newer clients call it.
+        outbound_domain_allowlist: names of servers that it may talk to by TLS, on port 443:
+            `"example.com"`, `"*.example.com"` for those below it, `"*"`.
         network: `"none"` for the loopback interface alone, which is the default unless the settings
             of the engine say otherwise; `"open"` for all public addresses. Private ones have to be
             named by `cidr_allowlist`.
@@ -145,7 +148,9 @@ async def define(
         environment_name=environment_name,
         pty_info=pty_info,
     )
-    access = network_access(block_network, network, cidr_allowlist, outbound_cidr_allowlist)
+    access = network_access(
+        block_network, network, cidr_allowlist, outbound_cidr_allowlist, outbound_domain_allowlist
+    )
     ports = open_ports(encrypted_ports, h2_ports, unencrypted_ports)
     if ports.ports and block_network:
         raise InvalidError(f"port {ports.ports[0].port} cannot be opened with block_network=True")

@@ -120,11 +120,14 @@ def _build(
 
 
 def _outlet(request: CreateRequest) -> tuple[AgentReady, list[socket.socket]]:
-    """Make the way out, if one is wanted; the message that tells of it, and its listeners."""
+    """Make the way out, if one is wanted; the message that tells of it, and its sockets."""
     if not request.network:
         return AgentReady(no_network=""), []
     try:
-        return AgentReady(no_network=""), outlet.prepare()
+        sockets = outlet.prepare()
+        with contextlib.suppress(OSError):  # see `_prepare_files`
+            _update("/etc/resolv.conf", f"nameserver {outlet.NAME_SERVER}\n", whole=True)
+        return AgentReady(no_network=""), sockets
     except OSError as error:
         # Without it the sandbox reaches less, so it may live: it is what tells why.
         text = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)

@@ -2,7 +2,8 @@
 
 Each address is one of the sandbox's own, and rules of the kernel lead what is sent there to a
 listener that the gateway, a process of the engine, accepts from. The rules are no boundary: without
-them, a program would reach nothing but the sandbox itself.
+them, a program would reach nothing but the sandbox itself. Names are asked for at a socket that the
+gateway has too.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from ..kernel import loopback, redirect
 #: Of the listeners, on each loopback address: neither one of those that the kernel gives out, nor
 #: one that servers commonly have.
 PORT = 61999
+#: Where programs ask for names, which says /etc/resolv.conf.
+NAME_SERVER = "127.0.0.53"
+_DOMAIN = 53
 #: Connections that the kernel tracks of a sandbox, which outlive their end by up to two minutes.
 _TRACKED = 8192
 #: Connections that wait until the gateway accepts them; the kernel's own bound may be lower.
@@ -24,24 +28,29 @@ _RULES = redirect.rules(PORT, _TRACKED)
 
 
 def prepare() -> list[socket.socket]:
-    """Have a way out, and give its listeners: for IPv4, and for IPv6 where there is that.
+    """Have a way out, and return what the engine serves it by.
+
+    That is a listener for IPv4, one for IPv6 where there is that, and a socket for questions for
+    names.
 
     Raises:
         OSError: the kernel refused it.
     """
-    listeners: list[socket.socket] = []
+    sockets: list[socket.socket] = []
     try:
         loopback.take_all_addresses(socket.AF_INET)
-        listeners.append(_listener(socket.AF_INET, "127.0.0.1"))
+        sockets.append(_listener(socket.AF_INET, "127.0.0.1"))
         with contextlib.suppress(OSError):  # a machine may have no IPv6
             loopback.take_all_addresses(socket.AF_INET6)
-            listeners.append(_listener(socket.AF_INET6, "::1"))
+            sockets.append(_listener(socket.AF_INET6, "::1"))
+        sockets.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        sockets[-1].bind((NAME_SERVER, _DOMAIN))
         redirect.install(_RULES)
     except OSError:
-        for listener in listeners:
-            listener.close()
+        for sock in sockets:
+            sock.close()
         raise
-    return listeners
+    return sockets
 
 
 def _listener(family: socket.AddressFamily, address: str) -> socket.socket:

@@ -7,9 +7,13 @@ import socket
 import stat
 from typing import TYPE_CHECKING
 
+from pytest_sandbox.engine import NetworkLog
+
 from .links import foreign
 
 if TYPE_CHECKING:
+    import asyncio
+
     from pytest_sandbox.engine import Network
 
     from .links.agent_link import AgentLink
@@ -29,33 +33,41 @@ class LocalOutlet:
         self._name = name
         self._network = network
         self._gateway = gateway
+        self._last: asyncio.Future[NetworkLog] | None = None
 
     async def open(self, link: AgentLink) -> None:
         """Let connections lead out, once the sandbox is built; see `AgentLink.ready`."""
         await link.ready
         listeners, link.listeners = link.listeners, []
         if self._gateway is not None and self._network is not None:
-            fitting = [fd for fd in listeners if _is_listener(fd)]
+            fitting = [fd for fd in listeners if _is_expected(fd)]
             foreign.close([fd for fd in listeners if fd not in fitting])
             if fitting:
                 self._gateway.admit(self._name, fitting, self._network)
         else:
             foreign.close(listeners)
 
+    async def log(self) -> NetworkLog:
+        """What the sandbox connected to, also once it has ended."""
+        if self._gateway is None or self._network is None:
+            return NetworkLog()
+        if self._last is None:
+            return await self._gateway.log(self._name)
+        return await self._last
+
     def task_ended(self) -> None:
         """The sandbox is gone; what is open would keep its network."""
-        if self._gateway is not None:
-            self._gateway.evict(self._name)
+        if self._gateway is not None and self._network is not None:
+            self._last = self._gateway.evict(self._name)
 
 
-def _is_listener(fd: int) -> bool:
-    """Whether it is what was asked for; it comes from a sandbox."""
+def _is_expected(fd: int) -> bool:
+    """Whether it is a listener or a socket for questions; it comes from a sandbox."""
     if not stat.S_ISSOCK(os.fstat(fd).st_mode):
         return False
     with socket.socket(fileno=os.dup(fd)) as sock:
-        return (
-            sock.family in (socket.AF_INET, socket.AF_INET6)
-            and sock.type == socket.SOCK_STREAM
-            and sock.proto == socket.IPPROTO_TCP
-            and sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) == 1
-        )
+        if sock.family not in (socket.AF_INET, socket.AF_INET6):
+            return False
+        if sock.proto == socket.IPPROTO_TCP:
+            return sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) == 1
+        return sock.proto == socket.IPPROTO_UDP

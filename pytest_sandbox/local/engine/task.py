@@ -14,12 +14,14 @@ from pytest_sandbox.engine import (
     EndCause,
     ExitStatus,
     MemorySnapshot,
+    NetworkLog,
     NotFreezable,
     Process,
     ProcessSpec,
     Snapshot,
     SupportsMemorySnapshots,
     SupportsMounts,
+    SupportsNetworkLog,
     SupportsPorts,
     SupportsSnapshots,
     Task,
@@ -63,7 +65,14 @@ class TakesMemorySnapshots(Protocol):
         """Take a snapshot of files and processes of a task."""
 
 
-class LocalTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshots, SupportsPorts):
+class LocalTask(
+    Task,
+    SupportsSnapshots,
+    SupportsMounts,
+    SupportsMemorySnapshots,
+    SupportsPorts,
+    SupportsNetworkLog,
+):
     """A sandbox; the engine tells it when nothing of it is left.
 
     Args:
@@ -132,6 +141,10 @@ class LocalTask(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshots
         """Connect to a port that something inside listens on."""
         self._check_alive()
         return await self._ports.connect(port)
+
+    async def network_log(self) -> NetworkLog:
+        """What programs connected to."""
+        return await self._outlet.log()
 
     @property
     def no_network(self) -> str:

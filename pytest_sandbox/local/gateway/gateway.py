@@ -16,6 +16,7 @@ from ..kernel.own_addresses import RouteLookup
 from ..kernel.process_title import set_title
 from ..protocol import gateway as messages
 from ..protocol import wire
+from .lookups import LookupResults
 from .outlet import Outlet, OutOfDescriptors
 from .reach import Reach
 
@@ -34,7 +35,9 @@ class Gateway:
         self._sock = sock
         self._routes = RouteLookup()
         self._epoll = select.epoll()
-        self._epoll.register(sock, select.EPOLLIN)
+        self._results = LookupResults()
+        for fd in (sock.fileno(), self._results.fd):
+            self._epoll.register(fd, select.EPOLLIN)
         self._names: dict[str, Outlet] = {}
         self._outlets: dict[int, Outlet] = {}
         self._paused: set[Outlet] = set()
@@ -43,13 +46,18 @@ class Gateway:
         """Serve; returns when the engine has closed the socket."""
         while True:
             events = self._epoll.poll(self._wait(), _TURN)
-            while self._paused:
-                self._paused.pop().resume()
+            paused, self._paused = self._paused, set()
+            for outlet in paused:
+                outlet.resume()
             for fd, _ in events:
-                if fd != self._sock.fileno():
+                if fd == self._results.fd:
+                    self._results.take()
+                elif fd != self._sock.fileno():
                     self._serve(self._outlets.get(fd))
                 elif not self._listen():
                     return
+            for outlet in [one for one in self._names.values() if one.ready]:
+                self._serve(outlet)
 
     def _wait(self) -> float | None:
         """Seconds until something is to be done without an event; none if there is nothing."""
@@ -60,14 +68,18 @@ class Gateway:
 
     def _listen(self) -> bool:
         """Take a message of the engine; False at the end."""
-        message, _, fds = wire.receive_request(self._sock, messages.ENGINE_TO_GATEWAY)
+        message, number, fds = wire.receive_request(self._sock, messages.ENGINE_TO_GATEWAY)
         if isinstance(message, messages.AdmitRequest):
-            listeners = [socket.socket(fileno=fd) for fd in fds]
-            outlet = Outlet(listeners, Reach(message.cidrs, self._routes))
+            sockets = [socket.socket(fileno=fd) for fd in fds]
+            reach = Reach(message.cidrs, message.domains, self._routes)
+            outlet = Outlet(sockets, reach, self._results)
             self._names[message.name] = self._outlets[outlet.fileno()] = outlet
             self._epoll.register(outlet, select.EPOLLIN)
+        elif isinstance(message, messages.LogRequest):
+            wire.send(self._sock, self._names[message.name].log(), number=number)
         elif isinstance(message, messages.EvictRequest):
             outlet = self._names.pop(message.name)
+            wire.send(self._sock, outlet.log(), number=number)
             del self._outlets[outlet.fileno()]
             self._paused.discard(outlet)
             self._epoll.unregister(outlet)

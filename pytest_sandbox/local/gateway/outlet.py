@@ -8,20 +8,29 @@ import socket
 import struct
 import time
 
+from pytest_sandbox._shared.domains import canonical
+
 from . import relay
+from .greeting import Greeting
+from .lookups import LookupResults, Lookups
 from .reach import Reach, plain
+from .record import ConnectionLog, Destination
 from .relay import Relay
+from .resolver import Resolver
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ..protocol.gateway import LogAnswer
     from .reach import Address
+    from .record import DestinationEntry
 
 #: Connections of one sandbox at a time; further ones wait in the queue of its listener.
 MOST = 512
 #: Connections and events that are handled before other sandboxes have their turn.
 _TURN = 16
-#: Seconds until a connection counts as failed that the other side does not answer.
-CONNECT_TIMEOUT = 30.0
+#: Seconds until a connection counts as failed that the other side does not answer, and one that
+#: does not say where it leads.
+CONNECT_TIMEOUT, _GREETING_TIMEOUT = 30.0, 30.0
 #: Bytes in the kernel for all connections of a sandbox, and for the two directions of the two sides
 #: of one: few connections get what the kernel finds best, and many share.
 _ROOM, _LEAST = 64 * 1024 * 1024, 16 * 1024
@@ -29,30 +38,51 @@ _FREE = 8
 #: Descriptors that accept(2) and socket(2) may be out of, the process or the machine.
 _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _SO_ORIGINAL_DST = 80  # include/uapi/linux/netfilter_ipv4.h, and ip6_tables.h
+#: Where domains lead: they allow TLS, and nothing else has names that could be checked.
+_HTTPS = 443
 
 
 class Outlet:
     """The listeners of a sandbox, and its connections.
 
     Args:
-        listeners: of the sandbox; owned.
+        sockets: of the sandbox, owned: listeners, and one for questions for names.
         reach: where its connections may lead.
+        results: where answers for names come back.
 
     Attributes:
-        relays: its connections.
+        relays: its connections, the oldest first.
+        ready: whether there are connections that only lacked descriptors.
     """
 
-    def __init__(self, listeners: list[socket.socket], reach: Reach) -> None:
-        self._listeners = {listener.fileno(): listener for listener in listeners}
+    def __init__(self, sockets: list[socket.socket], reach: Reach, results: LookupResults) -> None:
+        self._listeners = {one.fileno(): one for one in sockets if one.type == socket.SOCK_STREAM}
         self._reach = reach
+        self._log = ConnectionLog()
+        self._lookups = Lookups(results)
+        self._resolvers = {
+            one.fileno(): Resolver(one, reach, self._lookups, self._log)
+            for one in sockets
+            if one.type == socket.SOCK_DGRAM
+        }
         self._epoll = select.epoll()
-        self._by_fd: dict[int, Relay] = {}
-        self.relays: dict[Relay, float] = {}  # in the order of their beginning; when to give up
+        self._by_fd: dict[int, Relay | Greeting] = {}
+        self.relays: dict[
+            Relay, tuple[float, DestinationEntry]
+        ] = {}  # when to give up, and its entry
+        self._greetings: dict[Greeting, float] = {}
+        self._ready: list[tuple[socket.socket, Address, Destination]] = []
         self._listening = False
-        self._accepted: socket.socket | None = None  # not begun yet, for want of descriptors
-        for listener in listeners:
-            listener.setblocking(False)
+        for one in sockets:
+            one.setblocking(False)
+        for fd in self._resolvers:
+            self._epoll.register(fd, select.EPOLLIN)
         self.resume()
+
+    @property
+    def ready(self) -> bool:
+        """Whether there are connections that can be made at once."""
+        return bool(self._ready)
 
     def fileno(self) -> int:
         """A descriptor that is readable when there is something to do."""
@@ -64,23 +94,33 @@ class Outlet:
         Raises:
             OutOfDescriptors: there are none left for a connection; nothing is lost.
         """
-        if self._accepted is not None:
-            self._begin(self._accepted)
+        self._connect()
         for fd, events in self._epoll.poll(0, _TURN):
             if fd in self._listeners:
                 self._accept(self._listeners[fd])
+            elif fd in self._resolvers:
+                self._resolvers[fd].serve()
             elif fd in self._by_fd:  # not closed by what came before it
                 self._by_fd[fd].handle(fd, events)
 
     def give_up(self) -> float | None:
         """End connections that take too long to be made; the seconds until there is another one."""
         now = time.monotonic()
-        for one, deadline in list(self.relays.items()):
+        waits = []
+        for greeting, deadline in list(self._greetings.items()):
+            if deadline > now:
+                waits.append(deadline - now)
+                break
+            greeting.stop()
+            self._greeted(greeting, "", "it did not say where to in time")
+        for one, (deadline, _) in list(self.relays.items()):
             if one.connecting and deadline > now:
-                return deadline - now
+                waits.append(deadline - now)
+                break
             if one.connecting:
+                one.error = errno.ETIMEDOUT
                 one.reset()
-        return None
+        return min(waits, default=None)
 
     def yield_one(self) -> None:
         """End the newest connection, for the sake of other sandboxes."""
@@ -93,25 +133,41 @@ class Outlet:
             for listener in self._listeners:
                 self._epoll.unregister(listener)
 
-    def close(self) -> None:
-        """End everything."""
-        for one in list(self.relays):
-            one.reset()
-        self.pause()
-        for sock in (*self._listeners.values(), *filter(None, [self._accepted])):
-            sock.close()
-        self._epoll.close()
-
     def resume(self) -> None:
         """Accept connections, unless there are enough."""
-        if not self._listening and len(self.relays) < MOST:
+        if not self._listening and self._count() < MOST:
             self._listening = True
             for listener in self._listeners:
                 self._epoll.register(listener, select.EPOLLIN)
 
+    def log(self) -> LogAnswer:
+        """What the sandbox connected to so far."""
+        return self._log.answer((one, entry) for one, (_, entry) in self.relays.items())
+
+    def close(self) -> None:
+        """End everything."""
+        self.pause()
+        self._lookups.close()
+        for greeting in self._greetings:
+            greeting.stop()
+            greeting.inner.close()
+        for inner, _, _ in self._ready:
+            inner.close()
+        for one in list(self.relays):
+            one.reset()
+        self.pause()
+        for sock in self._listeners.values():
+            sock.close()
+        for resolver in self._resolvers.values():
+            resolver.close()
+        self._epoll.close()
+
+    def _count(self) -> int:
+        return len(self.relays) + len(self._greetings) + len(self._ready)
+
     def _accept(self, listener: socket.socket) -> None:
         for _ in range(_TURN):
-            if len(self.relays) >= MOST:
+            if self._count() >= MOST:
                 self.pause()
                 return
             try:
@@ -120,37 +176,93 @@ class Outlet:
                 if error.errno in _NO_DESCRIPTORS:
                     raise OutOfDescriptors from error
                 return  # there is none any more
-            self._begin(inner)
+            self._decide(inner)
+            self._connect()
 
-    def _begin(self, inner: socket.socket) -> None:
-        outer, self._accepted = None, None
+    def _decide(self, inner: socket.socket) -> None:
         try:
-            address, port = target(inner)
-            refusal = self._reach.refusal(address)
-            if not refusal:
-                inner.setblocking(False)
-                inner.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                relay.limit_buffers(inner, self._room())
-                outer = relay.begin(
-                    socket.AF_INET if address.version == 4 else socket.AF_INET6,
-                    str(address),
-                    port,
-                    self._room(),
-                )
-        except OSError as error:
-            if error.errno in _NO_DESCRIPTORS:
-                self._accepted = inner
-                raise OutOfDescriptors from error
-        if outer is None:
+            address, port = original_target(inner)
+        except OSError:  # a program connected to the listener itself
             relay.reset(inner)
             return
+        names = [resolver.name_of(address) for resolver in self._resolvers.values()]
+        target = Destination(str(address), port, next(filter(None, names), ""))
+        inner.setblocking(False)
+        refusal = self._reach.refusal(address)
+        if not refusal:
+            self._ready.append((inner, address, target))
+        elif self._reach.domains and port == _HTTPS:
+            self._read_greeting(inner, target)
+        else:
+            self._deny(inner, target, refusal)
+
+    def _read_greeting(self, inner: socket.socket, target: Destination) -> None:
+        try:
+            greeting = Greeting(inner, target, self._epoll, self._greeted)
+        except OSError:  # see `_relay`
+            relay.reset(inner)
+            return
+        self._greetings[greeting] = time.monotonic() + _GREETING_TIMEOUT
+        self._by_fd[inner.fileno()] = greeting
+
+    def _greeted(self, greeting: Greeting, name: str, reason: str) -> None:
+        inner, target = greeting.inner, greeting.target
+        self._by_fd.pop(inner.fileno(), None)
+        if not reason:
+            name = canonical(name)
+            target = Destination(target.host, target.port, name)
+            if self._reach.names(name):
+                self._lookups.start(name, lambda found: self._found(greeting, target, found))
+                return
+            reason = f"no domain that is allowed is {name[:60]!r}"
+        self._greetings.pop(greeting, None)
+        self._deny(inner, target, reason)
+
+    def _found(self, greeting: Greeting, target: Destination, found: list[Address] | None) -> None:
+        """Connect to an address of a name, whichever the program chose: it may have lied."""
+        if self._greetings.pop(greeting, None) is None:
+            return  # it took too long
+        refusals = {one: self._reach.refusal(one, by_name=True) for one in found or ()}
+        allowed = [one for one, refusal in refusals.items() if not refusal]
+        if not allowed:
+            why = next(iter(refusals.values()), "its name has no address")
+            self._deny(greeting.inner, target, why)
+            return
+        best = next((one for one in allowed if str(one) == target.host), allowed[0])
+        self._ready.append((greeting.inner, best, Destination(str(best), target.port, target.name)))
+
+    def _deny(self, inner: socket.socket, target: Destination, reason: str) -> None:
+        self._log.note(target, "denied", reason)
+        relay.reset(inner)
+        self.resume()
+
+    def _connect(self) -> None:
+        while self._ready:
+            inner, address, target = self._ready[0]
+            try:
+                inner.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                relay.limit_buffers(inner, self._room())
+                family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+                outer = relay.begin(family, str(address), target.port, self._room())
+            except OSError as error:
+                if error.errno in _NO_DESCRIPTORS:
+                    raise OutOfDescriptors from error
+                del self._ready[0]
+                self._log.note(target, "failed", error.strerror or "")
+                relay.reset(inner)
+            else:
+                del self._ready[0]
+                self._relay(inner, outer, target)
+
+    def _relay(self, inner: socket.socket, outer: socket.socket, target: Destination) -> None:
         try:
             one = Relay(inner, outer, self._epoll, self._closed)
         except OSError:  # the user has as many descriptors watched as may be: epoll(7)
             relay.reset(inner)
             relay.reset(outer)
             return
-        self.relays[one] = time.monotonic() + CONNECT_TIMEOUT
+        entry = self._log.note(target, "allowed")
+        self.relays[one] = time.monotonic() + CONNECT_TIMEOUT, entry
         for fd in one.fds:
             self._by_fd[fd] = one
 
@@ -159,7 +271,11 @@ class Outlet:
         return 0 if count < _FREE else max(_LEAST, _ROOM // (4 * count))
 
     def _closed(self, one: Relay) -> None:
-        del self.relays[one]
+        _, entry = self.relays.pop(one)
+        entry.add(one)
+        if one.error:
+            entry.count -= 1
+            self._log.note(entry.target, "failed", errno.errorcode.get(one.error, ""))
         for fd in one.fds:
             del self._by_fd[fd]
         self.resume()
@@ -169,7 +285,7 @@ class OutOfDescriptors(Exception):
     """No connection can be accepted or made until another one has ended."""
 
 
-def target(sock: socket.socket) -> tuple[Address, int]:
+def original_target(sock: socket.socket) -> tuple[Address, int]:
     """Where a program connected to, whose connection was led to a listener: ip(7).
 
     Raises:

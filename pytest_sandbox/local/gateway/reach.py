@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
+from pytest_sandbox._shared.domains import matches
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -51,24 +53,41 @@ class Reach:
     """Where connections of a sandbox may lead.
 
     Args:
-        cidrs: the networks.
+        cidrs: networks that are allowed.
+        domains: names that are, and patterns for them; see `matches`.
         routes: of this machine.
+
+    Attributes:
+        domains: as given.
     """
 
-    def __init__(self, cidrs: list[str], routes: RouteLookup) -> None:
+    def __init__(self, cidrs: list[str], domains: list[str], routes: RouteLookup) -> None:
+        self.domains = domains
         self._routes = routes
         self._networks = [ip_network(text) for text in cidrs]
 
-    def refusal(self, address: Address) -> str:
+    def names(self, name: str) -> bool:
+        """Whether a name is allowed; it is canonical."""
+        return any(matches(name, pattern) for pattern in self.domains)
+
+    def may_be_asked_for(self, name: str) -> bool:
+        """Whether a program may learn the addresses of a name.
+
+        To ask for a name is to tell it to name servers, which anybody may have: it is a way out.
+        """
+        return self.names(name) or any(network.prefixlen == 0 for network in self._networks)
+
+    def refusal(self, address: Address, *, by_name: bool = False) -> str:
         """Why a connection to an address is refused; empty if it is not.
 
         Args:
             address: to be connected to; see `plain`.
+            by_name: whether it is one of a name that is allowed.
         """
         containing = [network for network in self._networks if address in network]
-        if not containing:
+        if not containing and not by_name:
             return "no network that is allowed contains it"
-        narrowest = max(network.prefixlen for network in containing)
+        narrowest = max((network.prefixlen for network in containing), default=0)
         for one in (address, *carried(address)):
             for restricted, what in _RESTRICTED:
                 named = one == address and narrowest >= restricted.prefixlen

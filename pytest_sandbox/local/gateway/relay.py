@@ -61,6 +61,7 @@ class Relay:
 
     Attributes:
         connecting: whether the other is still on its way.
+        error: the errno with which it could not be made; else 0.
         fds: the descriptors of both, also once they are closed.
     """
 
@@ -73,6 +74,7 @@ class Relay:
     ) -> None:
         self.inner, self.outer = Side(inner), Side(outer)
         self.connecting = True
+        self.error = 0
         self.fds = (inner.fileno(), outer.fileno())
         self._epoll = epoll
         self._closed = closed
@@ -111,8 +113,8 @@ class Relay:
         self._closed(self)
 
     def _connected(self) -> bool:
-        error = self.outer.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if error:
+        self.error = self.outer.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if self.error:
             self.reset()
             return False
         self.connecting = False

@@ -161,10 +161,10 @@ ENGINE_TO_AGENT = family(
 # What the agent says.
 
 
-class AgentReady(Message, descriptors=(0, 2)):
+class AgentReady(Message, descriptors=(0, 3)):
     """The sandbox is built, and the agent serves.
 
-    Beside it the listeners of its way out, where one was wanted and could be made.
+    Beside it the sockets of its way out, where one was wanted and could be made.
 
     Attributes:
         no_network: why it could not be made; else empty.

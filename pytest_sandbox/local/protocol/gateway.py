@@ -1,7 +1,8 @@
 """Between the engine and the gateway.
 
-The engine tells the gateway of sandboxes that have a way out, and the gateway does not answer. When
-the engine closes the socket, the gateway ends, and every connection with it.
+The engine tells the gateway of sandboxes that have a way out, and asks what they connected to. When
+the engine closes the socket, the gateway ends, and every connection with it. It says nothing that
+it was not asked for, so no sandbox can make it say much.
 """
 
 from __future__ import annotations
@@ -9,21 +10,29 @@ from __future__ import annotations
 from .message import Message
 from .wire import family
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal
 
-class AdmitRequest(Message, descriptors=(1, 2)):
-    """Accept connections from the listeners of a sandbox, which are beside it.
+
+class AdmitRequest(Message, descriptors=(1, 3)):
+    """Serve a sandbox, by what is beside it: listeners, and a socket for questions for names.
+
+    Not answered.
 
     Attributes:
         name: the engine's name for the sandbox.
-        cidrs: where connections may lead.
+        cidrs: networks that connections may lead to.
+        domains: names that connections of TLS may lead to, and patterns for them.
     """
 
     name: str
     cidrs: list[str]
+    domains: list[str]
 
 
-class EvictRequest(Message):
-    """Close the listeners of a sandbox that has ended, and its connections.
+class LogRequest(Message):
+    """Tell what a sandbox connected to so far; answered by `LogAnswer`.
 
     Attributes:
         name: the engine's name for the sandbox.
@@ -32,5 +41,53 @@ class EvictRequest(Message):
     name: str
 
 
-ENGINE_TO_GATEWAY = family(AdmitRequest, EvictRequest)
-GATEWAY_TO_ENGINE = family()
+class EvictRequest(Message):
+    """End the connections of a sandbox that has ended; answered by `LogAnswer`.
+
+    Attributes:
+        name: the engine's name for the sandbox.
+    """
+
+    name: str
+
+
+ENGINE_TO_GATEWAY = family(AdmitRequest, LogRequest, EvictRequest)
+
+
+class ConnectionSeen(Message):
+    """Part of `LogAnswer`: connections to one host and port that went alike.
+
+    Attributes:
+        host: the address; empty for a name that was only asked for.
+        name: of the host, if it is known.
+        port: the port; 53 for a name that was only asked for.
+        verdict: what became of them.
+        reason: why they were denied, or failed.
+        count: how many there were.
+        sent: bytes that came from the sandbox.
+        received: bytes that it got.
+    """
+
+    host: str
+    name: str
+    port: int
+    verdict: Literal["allowed", "denied", "failed"]
+    reason: str
+    count: int
+    sent: int
+    received: int
+
+
+class LogAnswer(Message):
+    """What a sandbox connected to.
+
+    Attributes:
+        connections: the oldest first.
+        left_out: connections that are not among them, as there are too many.
+    """
+
+    connections: list[ConnectionSeen]
+    left_out: int
+
+
+GATEWAY_TO_ENGINE = family(LogAnswer)

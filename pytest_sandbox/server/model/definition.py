@@ -34,7 +34,6 @@ _REFUSED: dict[str, Callable[[pb.Sandbox], object]] = {
     "mounts (add_local_file, add_local_dir, add_local_python_source)": lambda d: d.mount_ids,
     "cloud": lambda d: d.cloud_provider_str or d.cloud_provider,
     "region": lambda d: d.scheduler_placement.ByteSize(),
-    "outbound_domain_allowlist": lambda d: d.network_access.allowed_domains,
     "inbound_cidr_allowlist": lambda d: d.inbound_cidr_allowlist,
     "outbound_policy": lambda d: (
         d.HasField("outbound_policy") or d.HasField("experimental_outbound_policy")

@@ -137,6 +137,7 @@ def test_what_the_arguments_of_the_network_mean() -> None:
             "network": None,
             "cidr_allowlist": None,
             "outbound_cidr_allowlist": None,
+            "outbound_domain_allowlist": None,
         }
         access = network_access(**{**arguments, **given})
         kind = NetworkAccess.NetworkAccessType.Name(access.network_access_type)
@@ -148,6 +149,7 @@ def test_what_the_arguments_of_the_network_mean() -> None:
     assert kind_and_cidrs(network="open") == ("ALLOWLIST", ["0.0.0.0/0", "::/0"])
     assert kind_and_cidrs(cidr_allowlist=["10.0.0.0/8"]) == ("ALLOWLIST", ["10.0.0.0/8"])
     assert kind_and_cidrs(outbound_cidr_allowlist=["::/0"]) == ("ALLOWLIST", ["::/0"])
+    assert kind_and_cidrs(outbound_domain_allowlist=["example.com"]) == ("ALLOWLIST", [])
 
 
 @pytest.mark.parametrize(
@@ -156,6 +158,8 @@ def test_what_the_arguments_of_the_network_mean() -> None:
         ({"network": "lan"}, "network='lan' is neither 'none' nor 'open'"),
         ({"cidr_allowlist": ["10.0.0.1/8"]}, "Invalid CIDR: '10.0.0.1/8': .* has host bits set"),
         ({"cidr_allowlist": [1]}, "Invalid CIDR: 1 is not text"),
+        ({"outbound_domain_allowlist": ["a b"]}, "Invalid domain: 'a b'"),
+        ({"outbound_domain_allowlist": ["*"], "network": "open"}, "exclude each other"),
         ({"block_network": True, "network": "open"}, "block_network=True and network='open'"),
         ({"network": "open", "cidr_allowlist": []}, "exclude each other"),
     ],
@@ -178,6 +182,7 @@ REFUSED = {
 HONOURED = {
     *("args", "app", "name", "image", "env", "secrets", "timeout", "idle_timeout", "workdir"),
     *("network", "cidr_allowlist", "outbound_cidr_allowlist"),
+    "outbound_domain_allowlist",
     *("cpu", "memory", "block_network", "pty", "verbose", "client"),
     *("gpu", "volumes", "encrypted_ports", "h2_ports", "unencrypted_ports"),
     "_experimental_enable_snapshot",

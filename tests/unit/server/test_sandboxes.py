@@ -35,7 +35,6 @@ UNBUILT: dict[str, dict[str, Any]] = {
     "mounts (add_local_file, add_local_dir, add_local_python_source)": {"mount_ids": ["mo-1"]},
     "cloud": {"cloud_provider_str": "aws"},
     "region": {"scheduler_placement": {"regions": ["us"]}},
-    "outbound_domain_allowlist": {"network_access": {"allowed_domains": ["example.com"]}},
     "inbound_cidr_allowlist": {"inbound_cidr_allowlist": ["10.0.0.0/8"]},
     "outbound_policy": {"outbound_policy": {}},
     "proxy": {"proxy_id": "pr-1"},
@@ -121,25 +120,32 @@ async def test_other_spellings_are_refused_too(server: Harness, fields: dict[str
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
-    ("access", "cidrs"),
+    ("access", "network"),
     [
         ({"network_access_type": "OPEN"}, None),
         ({"network_access_type": "BLOCKED"}, None),
         ({"network_access_type": "ALLOWLIST"}, None),
-        ({"network_access_type": "ALLOWLIST", "allowed_cidrs": ["::/0"]}, ("::/0",)),
+        ({"network_access_type": "ALLOWLIST", "allowed_cidrs": ["::/0"]}, Network(("::/0",))),
+        (
+            {"network_access_type": "ALLOWLIST", "allowed_domains": ["example.com"]},
+            Network(domains=("example.com",)),
+        ),
     ],
     ids=str,
 )
 async def test_what_the_engine_is_asked_for(
-    server: Harness, access: dict[str, Any], cidrs: tuple[str, ...] | None
+    server: Harness, access: dict[str, Any], network: Network | None
 ) -> None:
     await server.create(network_access=access)
     (task,) = server.engine.tasks
-    assert task.spec.network == (None if cidrs is None else Network(cidrs))
+    assert task.spec.network == network
 
 
 @pytest.mark.asyncio
 async def test_networks_that_make_no_sense_are_refused(server: Harness) -> None:
+    access = {"network_access_type": "ALLOWLIST", "allowed_domains": ["a b"]}
+    with refused(Status.INVALID_ARGUMENT, "Invalid domain: 'a b'"):
+        await server.create(network_access=access)
     for cidr in ("10.0.0.1/8", "example.com"):
         access = {"network_access_type": "ALLOWLIST", "allowed_cidrs": [cidr]}
         with refused(Status.INVALID_ARGUMENT, f"Invalid CIDR: {cidr!r}"):

@@ -10,6 +10,7 @@ from ... import (
     SupportsForget,
     SupportsMemorySnapshots,
     SupportsMounts,
+    SupportsNetworkLog,
     SupportsPorts,
     SupportsSnapshots,
     SupportsVolumes,
@@ -46,6 +47,13 @@ async def check_ports_have_calls(engine: Engine) -> None:
     """The tasks of an engine with `PORT` support connections to ports."""
     async with a_task(engine) as task:
         has(task, SupportsPorts)
+
+
+@requires(Capability.NETWORK)
+async def check_networks_have_calls(engine: Engine) -> None:
+    """The tasks of an engine with `NETWORK` support a log of their connections."""
+    async with a_task(engine) as task:
+        has(task, SupportsNetworkLog)
 
 
 @requires(Capability.VOLUME)

@@ -9,13 +9,24 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
-from ...protocol.gateway import GATEWAY_TO_ENGINE, AdmitRequest, EvictRequest
+from pytest_sandbox.engine import ConnectionRecord, EngineUnavailable, NetworkLog
+
+from ...protocol.gateway import (
+    GATEWAY_TO_ENGINE,
+    AdmitRequest,
+    EvictRequest,
+    LogAnswer,
+    LogRequest,
+)
 from . import foreign
 from .bare_python import launch
 from .channel import Channel
+from .pending_answers import PendingAnswers
 
 if TYPE_CHECKING:
     from pytest_sandbox.engine import Network
+
+    from ...protocol.message import Message
 
 #: Seconds between two starts, for a gateway that dies again and again.
 _BETWEEN_STARTS = 1.0
@@ -33,6 +44,7 @@ class GatewayLink:
     def __init__(self) -> None:
         self._admitted: dict[str, tuple[list[int], Network]] = {}
         self._channel: Channel | None = None
+        self._answers = PendingAnswers()
         self._process: subprocess.Popen[bytes] | None = None
         self._started = -_BETWEEN_STARTS
         self._starting: asyncio.Task[None] | None = None
@@ -57,13 +69,17 @@ class GatewayLink:
         elif self._starting is None:
             self._starting = asyncio.get_running_loop().create_task(self._start())
 
-    def evict(self, name: str) -> None:
-        """End the connections of a sandbox, if it has a way out."""
+    def evict(self, name: str) -> asyncio.Future[NetworkLog]:
+        """End the connections of a sandbox, if it has a way out; what it connected to."""
         if name not in self._admitted:
-            return
+            return asyncio.ensure_future(self._asked(None))
         foreign.close(self._admitted.pop(name)[0])
-        if self._channel is not None:
-            self._channel.send(EvictRequest(name=name))
+        return asyncio.ensure_future(self._asked(self._ask(EvictRequest(name=name))))
+
+    async def log(self, name: str) -> NetworkLog:
+        """What a sandbox connected to so far."""
+        known = name in self._admitted
+        return await self._asked(self._ask(LogRequest(name=name)) if known else None)
 
     async def close(self) -> None:
         """End the gateway; return when it is gone."""
@@ -98,7 +114,7 @@ class GatewayLink:
                     launch, "gateway.gateway", theirs, _STANDARD_ERROR
                 )
                 self._channel = Channel(
-                    ours, GATEWAY_TO_ENGINE, lambda *_: None, lambda _: self._on_close()
+                    ours, GATEWAY_TO_ENGINE, self._on_message, lambda _: self._on_close()
                 )
             except OSError:
                 ours.close()
@@ -114,9 +130,35 @@ class GatewayLink:
             copies = tuple(os.dup(listener) for listener in listeners)
         except OSError:
             return  # the engine has as many descriptors as it may have: it has no way out
-        self._channel.send(AdmitRequest(name=name, cidrs=list(network.cidrs)), copies)
+        request = AdmitRequest(name=name, cidrs=list(network.cidrs), domains=list(network.domains))
+        self._channel.send(request, copies)
+
+    def _ask(self, request: Message) -> asyncio.Future[tuple[LogAnswer, list[int]]] | None:
+        """Ask now; nothing if there is no gateway, which then has nothing to tell."""
+        if self._channel is None or self._channel.closed:
+            return None
+        number, answer = self._answers.add(LogAnswer)
+        self._channel.send(request, number=number)
+        return answer
+
+    async def _asked(
+        self, answer: asyncio.Future[tuple[LogAnswer, list[int]]] | None
+    ) -> NetworkLog:
+        if answer is None:
+            return NetworkLog()
+        try:
+            told, _ = await answer
+        except EngineUnavailable:  # it died, and what it knew with it
+            return NetworkLog()
+        return NetworkLog(
+            tuple(ConnectionRecord(**one.__dict__) for one in told.connections), told.left_out
+        )
+
+    def _on_message(self, message: Message, number: int, fds: list[int]) -> None:
+        self._answers.settle(number, message, fds)
 
     def _on_close(self) -> None:
+        self._answers.fail(EngineUnavailable("the gateway is gone"))
         if not self._closed and self._starting is None and self._admitted:
             self._starting = asyncio.get_running_loop().create_task(self._start())
 

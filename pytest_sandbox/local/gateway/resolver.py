@@ -1,0 +1,91 @@
+"""The name server of one sandbox: answers for the names that it may know."""
+
+from __future__ import annotations
+
+import contextlib
+
+from pytest_sandbox._shared.domains import canonical
+
+from . import queries
+from .queries import Query
+from .record import Destination
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+    from typing import Any
+
+    from .lookups import Lookups
+    from .reach import Address, Reach
+    from .record import ConnectionLog
+
+#: Questions that are taken before others have their turn.
+_TURN = 16
+_LONGEST = 4096
+#: Addresses whose names are remembered.
+_MOST_NAMES = 1000
+_DOMAIN = 53
+
+
+class Resolver:
+    """Answers questions for names.
+
+    Args:
+        sock: where they come; owned.
+        reach: which names may be known.
+        lookups: asks this machine.
+        log: what is refused.
+    """
+
+    def __init__(
+        self, sock: socket.socket, reach: Reach, lookups: Lookups, log: ConnectionLog
+    ) -> None:
+        self._sock = sock
+        self._reach = reach
+        self._lookups = lookups
+        self._log = log
+        self._names: dict[Address, str] = {}
+
+    def name_of(self, address: Address) -> str:
+        """The name that the sandbox last asked for that has this address; empty if none."""
+        return self._names.get(address, "")
+
+    def serve(self) -> None:
+        """Take some questions."""
+        with contextlib.suppress(OSError):
+            for _ in range(_TURN):
+                data, sender = self._sock.recvfrom(_LONGEST)
+                try:
+                    query = Query(data)
+                except ValueError:
+                    continue  # as if it had been lost
+                self._answer(query, sender)
+
+    def close(self) -> None:
+        """Answer no more."""
+        self._sock.close()
+
+    def _answer(self, query: Query, sender: tuple[Any, ...]) -> None:
+        name = canonical(query.name)
+        if not self._reach.may_be_asked_for(name):
+            reason = "no domain that is allowed is this name"
+            self._log.note(Destination("", _DOMAIN, name), "denied", reason)
+            self._send(query.answer(queries.REFUSED), sender)
+        elif not query.family:  # of what else there is to know about a name, nothing is
+            self._send(query.answer(queries.NO_ERROR), sender)
+        else:
+            self._lookups.start(name, lambda found: self._found(query, sender, found))
+
+    def _found(self, query: Query, sender: tuple[Any, ...], found: list[Address] | None) -> None:
+        if found is None:
+            self._send(query.answer(queries.SERVER_FAILURE), sender)
+            return
+        for address in found:
+            if len(self._names) < _MOST_NAMES or address in self._names:
+                self._names[address] = canonical(query.name)
+        code = queries.NO_ERROR if found else queries.NO_SUCH_NAME
+        self._send(query.answer(code, found), sender)
+
+    def _send(self, data: bytes, sender: tuple[Any, ...]) -> None:
+        with contextlib.suppress(OSError):  # it does not wait for it any more
+            self._sock.sendto(data, sender)
