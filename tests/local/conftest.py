@@ -104,10 +104,10 @@ def python_of_everybody() -> str:
     pytest.skip("no Python here that an ordinary user may run")
 
 
-def as_somebody() -> list[str]:
+def as_somebody(user: int = SOMEBODY) -> list[str]:
     if os.geteuid() != 0:
         return []
-    return ["setpriv", f"--reuid={SOMEBODY}", f"--regid={SOMEBODY}", "--clear-groups"]
+    return ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
 
 
 def their_env() -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Every mode that this machine allows isolates in the same way; none is chosen silently."""
 
 import contextlib
+import errno
 import json
 import os
 import subprocess
@@ -218,6 +219,67 @@ def test_an_ordinary_user_gets_a_rootless_sandbox() -> None:
     assert (out, code) == ("0\n/root\n", 0)
     assert "f" in names
     assert limited == "held" or limited.startswith("memory limit: ")
+
+
+IN_FLIGHT = """
+import asyncio, resource, sys
+from pytest_sandbox.engine import ProcessSpec, TaskSpec
+from pytest_sandbox.local import LocalEngine
+
+HOSTILE = '''
+import array, resource, socket, sys
+hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+ends = []
+try:
+    while True:
+        ends += socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        fds = array.array("i", [0] * 100)
+        ends[-1].sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)])
+except OSError as error:
+    print(error.errno, flush=True)
+sys.stdin.read()
+'''
+
+async def main():
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024))
+    engine = LocalEngine()
+    info = await engine.start()
+    hostile = await engine.create(TaskSpec())
+    process = await hostile.exec(ProcessSpec((sys.executable, "-I", "-S", "-c", HOSTILE)))
+    async for data in process.stdout.follow():
+        print(info.mode.split(",")[0], int(data))
+        break
+    neighbour = await asyncio.wait_for(engine.create(TaskSpec()), 20)
+    process = await asyncio.wait_for(neighbour.exec(ProcessSpec(("true",))), 20)
+    print((await process.wait()).code)
+    try:
+        await (await neighbour.files.open("/etc/hostname", 0)).close()
+    except OSError as refusal:
+        print(refusal.strerror)
+    await engine.close()
+
+asyncio.run(main())
+"""
+
+
+def test_descriptors_that_programs_have_in_flight_leave_some_to_the_engine() -> None:
+    """The kernel counts them for the user outside, and compares with the limit of the sender."""
+    done = subprocess.run(
+        [*as_somebody(1501), python_of_everybody(), "-c", IN_FLIGHT],  # whom no other test uses
+        timeout=60,
+        capture_output=True,
+        text=True,
+        env=their_env(),
+        cwd="/",
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        f"rootless {errno.ETOOMANYREFS}",
+        "0",
+        "programs of the sandbox have sent too many descriptors that were not received yet",
+    ]
 
 
 def test_the_probe_tells_the_mode_and_what_each_would_need() -> None:

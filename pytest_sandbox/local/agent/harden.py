@@ -6,8 +6,13 @@ import resource
 
 from ..kernel import caps, parent, prctl, seccomp
 
-#: The soft limit. The hard one stays what it is, for servers that raise their own.
+#: The soft limit. The hard one stays high, for servers that raise their own.
 _OPEN_FILES = 4096
+#: The part of the hard limit that programs may have where they count for the engine's user. He has
+#: so many descriptors in flight, sent and not received, as the limit of the process says that sends
+#: one more: too_many_unix_fds() in net/core/scm.c. With a lower limit than the engine's, programs
+#: cannot keep it from sending.
+_PART_OF_OPEN_FILES = 3 / 4
 #: The limit of core dumps, in bytes. A crash may leave a file as large as the program's memory, or
 #: start the machine's handler as root of the machine. One byte is too little for a file, and is
 #: what keeps the kernel from starting a handler, which 0 does not: do_coredump in fs/coredump.c.
@@ -16,10 +21,16 @@ _CORE = 1
 
 
 class Hardening:
-    """Prepared once in the zygote, where the machine can still be asked; applied in each PID 1."""
+    """Prepared once in the zygote, where the machine can still be asked; applied in each PID 1.
 
-    def __init__(self, filter_program: bytes) -> None:
+    Args:
+        filter_program: of seccomp.
+        rootless: whether programs count for the user of the engine.
+    """
+
+    def __init__(self, filter_program: bytes, *, rootless: bool) -> None:
         self._filter = filter_program
+        self._part = _PART_OF_OPEN_FILES if rootless else 1
         self._capabilities = caps.to_drop()
 
     def apply(self, processes: int, zygote: int) -> None:
@@ -33,7 +44,8 @@ class Hardening:
         # Counted for each user in each user namespace since Linux 5.14, for each user of the whole
         # machine before: getrlimit(2), user_namespaces(7).
         _lower(resource.RLIMIT_NPROC, processes, processes)
-        _lower(resource.RLIMIT_NOFILE, _OPEN_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+        files = int(resource.getrlimit(resource.RLIMIT_NOFILE)[1] * self._part)
+        _lower(resource.RLIMIT_NOFILE, min(_OPEN_FILES, files), files)
         _lower(resource.RLIMIT_CORE, _CORE, _CORE)
         # Before the filter, which refuses calls that are still needed up to here; and with
         # CAP_SYS_ADMIN gone, seccomp(2) wants no_new_privs first.
