@@ -151,7 +151,8 @@ def _failure(operation: str, path: str, code: int, stderr: bytes) -> e.Error:
     try:
         report: dict[str, Any] = json.loads(stderr)
         kind, message = str(report["error_kind"]), str(report["message"])
-    except (ValueError, KeyError, TypeError):
+        told = int(report.get("errno") or 0)
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         said = stderr.decode(errors="replace").strip() or "nothing"
         text = f"{operation} ended with code {code}, and said {said}"
         return e.SandboxFilesystemError(errno.EIO, text, path)
@@ -159,9 +160,9 @@ def _failure(operation: str, path: str, code: int, stderr: bytes) -> e.Error:
         return e.InvalidError(f"{message}: {path!r} does not support {operation}")
     if operation in ("WriteFile", "Unpack") and kind == "AlreadyExists":
         # A file is where a folder has to be made.
-        report, kind, message = {}, "NotDirectory", os.strerror(errno.ENOTDIR)
+        report, told, kind, message = {}, 0, "NotDirectory", os.strerror(errno.ENOTDIR)
     if operation == "Pack" and kind == "NotDirectory":
         message += " (for a file, use filesystem.copy_to_local)"
-    number = int(report.get("errno") or _NUMBERS.get(kind, errno.EIO))
+    number = told or _NUMBERS.get(kind, errno.EIO)
     about = str(report.get("filename") or path)
     return _BY_KIND.get(kind, e.SandboxFilesystemError)(number, message, about)

@@ -79,12 +79,20 @@ async def snapshot_directory(
 async def in_time(
     state: State, seconds: float, taking: Coroutine[Any, Any, ImageRecord]
 ) -> ImageRecord | None:
-    """The image, or `None` if it takes longer; then it is deleted as soon as it is there."""
-    try:
-        return await within(
-            state.clock,
-            seconds,
-            finish(taking, lambda image: state.snapshot_store.forget(image.id)),
-        )
-    except asyncio.TimeoutError:
-        return None
+    """The image, or `None` if it takes longer; then it is deleted as soon as it is there.
+
+    So it is if the caller is cancelled, also when the image is there and the caller has not had its
+    turn yet: `within` would drop it then.
+    """
+
+    async def forget(image: ImageRecord | None) -> None:
+        if image is not None:
+            await state.snapshot_store.forget(image.id)
+
+    async def taken() -> ImageRecord | None:
+        try:
+            return await within(state.clock, seconds, finish(taking, forget))
+        except asyncio.TimeoutError:
+            return None
+
+    return await finish(taken(), forget)

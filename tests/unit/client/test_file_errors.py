@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_sandbox.client import Sandbox, exceptions
+from pytest_sandbox._proto import router_pb2 as rpb
+from pytest_sandbox.client import Client, Sandbox, exceptions
 from pytest_sandbox.inmemory import FakeSandboxes
+
+from .command_stubs import STARTED, access_control, reads
+from .stubs import gives, router, token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -146,3 +150,31 @@ def test_errors_are_made_again_from_a_pickle() -> None:
     error = exceptions.SandboxFilesystemNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "/x")
     again = pickle.loads(pickle.dumps(error))
     assert (again.errno, again.filename, str(again)) == (error.errno, "/x", str(error))
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        b"",
+        b"\xff",
+        b"[]",
+        b"[" * 100_000,
+        b'{"error_kind": "NotFound", "message": "m", "errno": "x"}',
+        b'{"error_kind": "NotFound", "message": "m", "errno": 1e999}',
+        b'{"error_kind": "NotFound", "message": "m", "errno": [2]}',
+    ],
+)
+def test_a_report_that_makes_no_sense_is_an_error_of_files(
+    serve: Callable[..., Client], report: bytes
+) -> None:
+    service = router(
+        TaskExecStart=STARTED,
+        TaskExecWait=gives(rpb.TaskExecWaitResponse(code=1)),
+        TaskExecStdioRead=reads(report),
+    )
+    sandbox = Sandbox("sb-1", serve(access_control(token()), service))
+
+    with pytest.raises(exceptions.SandboxFilesystemError) as caught:
+        sandbox.filesystem.remove("/srv/f")
+
+    assert caught.value.errno == errno.EIO

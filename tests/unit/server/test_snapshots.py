@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,9 +11,12 @@ from grpclib import Status
 
 from pytest_sandbox._proto import common_pb2, extensions_pb2, images_pb2, router_pb2, snapshots_pb2
 from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
+from pytest_sandbox._shared.clock import SystemClock
 from pytest_sandbox.engine import Snapshot
 from pytest_sandbox.fakes import settle
+from pytest_sandbox.server.model.images import ImageRecord
 from pytest_sandbox.server.rpc.auth import ListenerConfig
+from pytest_sandbox.server.snapshots.files import in_time
 
 from .engines import GatedEngine
 from .harness import Created, Harness, refused, serve
@@ -456,3 +460,32 @@ async def test_paths_that_are_there_or_not_are_told_apart(server: Harness) -> No
         await mount(server, sandbox, b"/")
     with refused(Status.NOT_FOUND, "im-nope"):
         await mount(server, sandbox, b"/tmp", "im-nope")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("turns", range(8))
+async def test_a_caller_that_is_cancelled_when_the_image_is_there_leaves_none(turns: int) -> None:
+    """In each turn of the loop between the engine's answer and the caller's."""
+    forgotten = []
+
+    async def forget(snapshot_id: str) -> None:
+        forgotten.append(snapshot_id)
+
+    taken: asyncio.Future[ImageRecord] = asyncio.get_running_loop().create_future()
+
+    async def taking() -> ImageRecord:
+        return await taken
+
+    state: Any = SimpleNamespace(clock=SystemClock(), snapshot_store=SimpleNamespace(forget=forget))
+    call = asyncio.ensure_future(in_time(state, 55, taking()))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    taken.set_result(ImageRecord("im-1"))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    call.cancel()
+    await asyncio.wait([call])
+    for _ in range(8):
+        await asyncio.sleep(0)
+
+    assert forgotten == (["im-1"] if call.cancelled() else [])
