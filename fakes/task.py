@@ -26,10 +26,12 @@ from pytest_sandbox.engine import (
     SupportsNetworkLog,
     SupportsPorts,
     SupportsSnapshots,
+    SupportsUsage,
     Task,
     TaskEnd,
     TaskEnded,
     TaskSpec,
+    Usage,
     check_process,
 )
 
@@ -59,6 +61,7 @@ class MemoryTask(
     SupportsMemorySnapshots,
     SupportsPorts,
     SupportsNetworkLog,
+    SupportsUsage,
 ):
     """One sandbox in memory.
 
@@ -114,7 +117,9 @@ class MemoryTask(
 
         def ended() -> None:
             if main.proc.out_of_memory:
-                self.finish(TaskEnd(EndCause.OUT_OF_MEMORY, main.proc.status))
+                limit = self.kernel.memory >> 20
+                detail = f"the sandbox ran out of memory (its limit is {limit} MiB)"
+                self.finish(TaskEnd(EndCause.OUT_OF_MEMORY, main.proc.status, detail))
             else:
                 self.finish(TaskEnd(EndCause.EXITED, main.proc.status))
 
@@ -176,6 +181,11 @@ class MemoryTask(
         """Connect to a port that a process or a script of the test listens on."""
         self._check()
         return self.kernel.ports.connect(port)
+
+    async def usage(self) -> Usage:
+        """What its programs used; they take no time of a processor."""
+        used = self.kernel.usage
+        return Usage(0.0, used.most_held, used.written, used.most_processes)
 
     async def snapshot(self, *, end: bool = False) -> Snapshot:
         """Take a snapshot of all files; costs the same whatever the size."""

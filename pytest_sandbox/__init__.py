@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .client import Sandbox as Sandbox
     from .client import SandboxFilesystem as SandboxFilesystem
     from .client import SandboxSnapshot as SandboxSnapshot
+    from .client import SandboxUsage as SandboxUsage
     from .client import Secret as Secret
     from .client import StreamReader as StreamReader
     from .client import StreamType as StreamType
@@ -62,6 +63,7 @@ __all__ = [
     "Sandbox",
     "SandboxFilesystem",
     "SandboxSnapshot",
+    "SandboxUsage",
     "Secret",
     "StreamReader",
     "StreamType",

@@ -14,6 +14,7 @@ from ..files.inode import Regular
 from ..files.mounts import Node
 from ..files.vfs import Filesystem
 from .description import Description
+from .kernel_usage import KernelUsage
 from .ports import Ports
 from .process import KernelHooks, KernelInterface, Program, SandboxProcess
 from .snapshotable import Snapshotable
@@ -64,7 +65,7 @@ class Kernel(KernelInterface):
             lambda port: hooks.port(self, port), hooks.problems.closed, self.coroutines
         )
         self.memory = spec.limits.memory or _MEMORY
-        self.held = 0
+        self.usage = KernelUsage()
         self._terminals = 0
         self._next_pid = 2  # 1 is the agent, in a sandbox that has one
 
@@ -111,6 +112,7 @@ class Kernel(KernelInterface):
         )
         self._next_pid = max(self._next_pid, proc.pid) + 1
         self.processes[proc.pid] = proc
+        self.usage.have_processes(len(self.processes))
         if parent is not None:
             parent.children.append(proc)
         return proc

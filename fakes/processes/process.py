@@ -17,6 +17,7 @@ from ..condition import Condition
 from ..files.inode import Device
 from ..files.vfs import Filesystem
 from .description import Description, OpenedFile, OpenedTerminal
+from .kernel_usage import KernelUsage
 from .pipe import Pipe
 from .ports import Acceptor, Ports
 from .terminal import Terminal
@@ -86,7 +87,7 @@ class KernelInterface(ABC):
         coroutines: those that run, each with the process or a name of what it is for.
         ports: what listens, and connections.
         memory: bytes that all processes together may hold.
-        held: bytes that they hold.
+        usage: what they use.
     """
 
     fs: Filesystem
@@ -98,7 +99,7 @@ class KernelInterface(ABC):
     coroutines: dict[asyncio.Task[None], object]
     ports: Ports
     memory: int
-    held: int
+    usage: KernelUsage
 
     @abstractmethod
     def fork(
@@ -275,6 +276,7 @@ class SandboxProcess:
             self.kill(signal.SIGPIPE)
             self.check()
             raise
+        self.kernel.usage.written += len(data)
 
     async def say(self, text: str) -> None:
         """Write text to standard output."""
@@ -334,8 +336,8 @@ class SandboxProcess:
         A process that exceeds the memory limit of its task is killed, as the kernel does.
         """
         self._held += size
-        self.kernel.held += size
-        if self.kernel.held > self.kernel.memory:
+        self.kernel.usage.hold(size)
+        if self.kernel.usage.held > self.kernel.memory:
             self.out_of_memory = True
             self.kill(signal.SIGKILL)
             self.check()
@@ -389,7 +391,7 @@ class SandboxProcess:
             description.release()
         self.fds.clear()
         self._cwd.close()
-        self.kernel.held -= self._held
+        self.kernel.usage.hold(-self._held)
         for child in self.children:
             child.parent = None
         if self.parent is not None:

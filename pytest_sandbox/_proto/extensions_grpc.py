@@ -24,6 +24,10 @@ class ExtensionsBase(abc.ABC):
         pass
 
     @abc.abstractmethod
+    async def SandboxUsage(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.extensions_pb2.SandboxUsageRequest, pytest_sandbox._proto.extensions_pb2.SandboxUsageResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
     async def SandboxSnapshotEnd(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.extensions_pb2.SandboxSnapshotEndRequest, pytest_sandbox._proto.extensions_pb2.SandboxSnapshotEndResponse]') -> None:
         pass
 
@@ -60,6 +64,12 @@ class ExtensionsBase(abc.ABC):
                 grpclib.const.Cardinality.UNARY_UNARY,
                 pytest_sandbox._proto.extensions_pb2.SandboxRestoreImageRequest,
                 pytest_sandbox._proto.extensions_pb2.SandboxRestoreImageResponse,
+            ),
+            '/pytest_sandbox.Extensions/SandboxUsage': grpclib.const.Handler(
+                self.SandboxUsage,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.extensions_pb2.SandboxUsageRequest,
+                pytest_sandbox._proto.extensions_pb2.SandboxUsageResponse,
             ),
             '/pytest_sandbox.Extensions/SandboxSnapshotEnd': grpclib.const.Handler(
                 self.SandboxSnapshotEnd,
@@ -114,6 +124,12 @@ class ExtensionsStub:
             '/pytest_sandbox.Extensions/SandboxRestoreImage',
             pytest_sandbox._proto.extensions_pb2.SandboxRestoreImageRequest,
             pytest_sandbox._proto.extensions_pb2.SandboxRestoreImageResponse,
+        )
+        self.SandboxUsage = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/pytest_sandbox.Extensions/SandboxUsage',
+            pytest_sandbox._proto.extensions_pb2.SandboxUsageRequest,
+            pytest_sandbox._proto.extensions_pb2.SandboxUsageResponse,
         )
         self.SandboxSnapshotEnd = grpclib.client.UnaryUnaryMethod(
             channel,

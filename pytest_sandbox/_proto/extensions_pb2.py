@@ -15,7 +15,7 @@ _sym_db = _symbol_database.Default()
 from pytest_sandbox._proto import sandboxes_pb2 as pytest__sandbox_dot___proto_dot_sandboxes__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&pytest_sandbox/_proto/extensions.proto\x12\x0epytest_sandbox\x1a%pytest_sandbox/_proto/sandboxes.proto\"T\n\x15SandboxPrepareRequest\x12\x0e\n\x06\x61pp_id\x18\x01 \x01(\t\x12+\n\ndefinition\x18\x02 \x01(\x0b\x32\x17.pytest_sandbox.Sandbox\"\x18\n\x16SandboxPrepareResponse\"B\n\x1aSandboxRestoreImageRequest\x12\x12\n\nsandbox_id\x18\x01 \x01(\t\x12\x10\n\x08image_id\x18\x02 \x01(\t\"\x1d\n\x1bSandboxRestoreImageResponse\"/\n\x19SandboxSnapshotEndRequest\x12\x12\n\nsandbox_id\x18\x01 \x01(\t\".\n\x1aSandboxSnapshotEndResponse\x12\x10\n\x08image_id\x18\x01 \x01(\t\"1\n\x10ImageKeepRequest\x12\x10\n\x08image_id\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\"\x13\n\x11ImageKeepResponse\"!\n\x12ImageRecallRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\"\'\n\x13ImageRecallResponse\x12\x10\n\x08image_id\x18\x01 \x01(\t\"&\n\x12ImageForgetRequest\x12\x10\n\x08image_id\x18\x01 \x01(\t\"\x15\n\x13ImageForgetResponse\",\n\x15SnapshotForgetRequest\x12\x13\n\x0bsnapshot_id\x18\x01 \x01(\t\"\x18\n\x16SnapshotForgetResponse\"3\n\x0f\x45xecKillRequest\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x0f\n\x07\x65xec_id\x18\x02 \x01(\t\"\x12\n\x10\x45xecKillResponse2\xfc\x05\n\nExtensions\x12_\n\x0eSandboxPrepare\x12%.pytest_sandbox.SandboxPrepareRequest\x1a&.pytest_sandbox.SandboxPrepareResponse\x12n\n\x13SandboxRestoreImage\x12*.pytest_sandbox.SandboxRestoreImageRequest\x1a+.pytest_sandbox.SandboxRestoreImageResponse\x12k\n\x12SandboxSnapshotEnd\x12).pytest_sandbox.SandboxSnapshotEndRequest\x1a*.pytest_sandbox.SandboxSnapshotEndResponse\x12P\n\tImageKeep\x12 .pytest_sandbox.ImageKeepRequest\x1a!.pytest_sandbox.ImageKeepResponse\x12V\n\x0bImageRecall\x12\".pytest_sandbox.ImageRecallRequest\x1a#.pytest_sandbox.ImageRecallResponse\x12V\n\x0bImageForget\x12\".pytest_sandbox.ImageForgetRequest\x1a#.pytest_sandbox.ImageForgetResponse\x12_\n\x0eSnapshotForget\x12%.pytest_sandbox.SnapshotForgetRequest\x1a&.pytest_sandbox.SnapshotForgetResponse\x12M\n\x08\x45xecKill\x12\x1f.pytest_sandbox.ExecKillRequest\x1a .pytest_sandbox.ExecKillResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&pytest_sandbox/_proto/extensions.proto\x12\x0epytest_sandbox\x1a%pytest_sandbox/_proto/sandboxes.proto\"T\n\x15SandboxPrepareRequest\x12\x0e\n\x06\x61pp_id\x18\x01 \x01(\t\x12+\n\ndefinition\x18\x02 \x01(\x0b\x32\x17.pytest_sandbox.Sandbox\"\x18\n\x16SandboxPrepareResponse\"B\n\x1aSandboxRestoreImageRequest\x12\x12\n\nsandbox_id\x18\x01 \x01(\t\x12\x10\n\x08image_id\x18\x02 \x01(\t\"\x1d\n\x1bSandboxRestoreImageResponse\")\n\x13SandboxUsageRequest\x12\x12\n\nsandbox_id\x18\x01 \x01(\t\"\xc8\x01\n\x14SandboxUsageResponse\x12\x18\n\x0b\x63pu_seconds\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x18\n\x0bpeak_memory\x18\x02 \x01(\x04H\x01\x88\x01\x01\x12\x1a\n\rbytes_written\x18\x03 \x01(\x04H\x02\x88\x01\x01\x12\x1b\n\x0epeak_processes\x18\x04 \x01(\x04H\x03\x88\x01\x01\x42\x0e\n\x0c_cpu_secondsB\x0e\n\x0c_peak_memoryB\x10\n\x0e_bytes_writtenB\x11\n\x0f_peak_processes\"/\n\x19SandboxSnapshotEndRequest\x12\x12\n\nsandbox_id\x18\x01 \x01(\t\".\n\x1aSandboxSnapshotEndResponse\x12\x10\n\x08image_id\x18\x01 \x01(\t\"1\n\x10ImageKeepRequest\x12\x10\n\x08image_id\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\"\x13\n\x11ImageKeepResponse\"!\n\x12ImageRecallRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\"\'\n\x13ImageRecallResponse\x12\x10\n\x08image_id\x18\x01 \x01(\t\"&\n\x12ImageForgetRequest\x12\x10\n\x08image_id\x18\x01 \x01(\t\"\x15\n\x13ImageForgetResponse\",\n\x15SnapshotForgetRequest\x12\x13\n\x0bsnapshot_id\x18\x01 \x01(\t\"\x18\n\x16SnapshotForgetResponse\"3\n\x0f\x45xecKillRequest\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x0f\n\x07\x65xec_id\x18\x02 \x01(\t\"\x12\n\x10\x45xecKillResponse2\xd7\x06\n\nExtensions\x12_\n\x0eSandboxPrepare\x12%.pytest_sandbox.SandboxPrepareRequest\x1a&.pytest_sandbox.SandboxPrepareResponse\x12n\n\x13SandboxRestoreImage\x12*.pytest_sandbox.SandboxRestoreImageRequest\x1a+.pytest_sandbox.SandboxRestoreImageResponse\x12Y\n\x0cSandboxUsage\x12#.pytest_sandbox.SandboxUsageRequest\x1a$.pytest_sandbox.SandboxUsageResponse\x12k\n\x12SandboxSnapshotEnd\x12).pytest_sandbox.SandboxSnapshotEndRequest\x1a*.pytest_sandbox.SandboxSnapshotEndResponse\x12P\n\tImageKeep\x12 .pytest_sandbox.ImageKeepRequest\x1a!.pytest_sandbox.ImageKeepResponse\x12V\n\x0bImageRecall\x12\".pytest_sandbox.ImageRecallRequest\x1a#.pytest_sandbox.ImageRecallResponse\x12V\n\x0bImageForget\x12\".pytest_sandbox.ImageForgetRequest\x1a#.pytest_sandbox.ImageForgetResponse\x12_\n\x0eSnapshotForget\x12%.pytest_sandbox.SnapshotForgetRequest\x1a&.pytest_sandbox.SnapshotForgetResponse\x12M\n\x08\x45xecKill\x12\x1f.pytest_sandbox.ExecKillRequest\x1a .pytest_sandbox.ExecKillResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -30,30 +30,34 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_SANDBOXRESTOREIMAGEREQUEST']._serialized_end=275
   _globals['_SANDBOXRESTOREIMAGERESPONSE']._serialized_start=277
   _globals['_SANDBOXRESTOREIMAGERESPONSE']._serialized_end=306
-  _globals['_SANDBOXSNAPSHOTENDREQUEST']._serialized_start=308
-  _globals['_SANDBOXSNAPSHOTENDREQUEST']._serialized_end=355
-  _globals['_SANDBOXSNAPSHOTENDRESPONSE']._serialized_start=357
-  _globals['_SANDBOXSNAPSHOTENDRESPONSE']._serialized_end=403
-  _globals['_IMAGEKEEPREQUEST']._serialized_start=405
-  _globals['_IMAGEKEEPREQUEST']._serialized_end=454
-  _globals['_IMAGEKEEPRESPONSE']._serialized_start=456
-  _globals['_IMAGEKEEPRESPONSE']._serialized_end=475
-  _globals['_IMAGERECALLREQUEST']._serialized_start=477
-  _globals['_IMAGERECALLREQUEST']._serialized_end=510
-  _globals['_IMAGERECALLRESPONSE']._serialized_start=512
-  _globals['_IMAGERECALLRESPONSE']._serialized_end=551
-  _globals['_IMAGEFORGETREQUEST']._serialized_start=553
-  _globals['_IMAGEFORGETREQUEST']._serialized_end=591
-  _globals['_IMAGEFORGETRESPONSE']._serialized_start=593
-  _globals['_IMAGEFORGETRESPONSE']._serialized_end=614
-  _globals['_SNAPSHOTFORGETREQUEST']._serialized_start=616
-  _globals['_SNAPSHOTFORGETREQUEST']._serialized_end=660
-  _globals['_SNAPSHOTFORGETRESPONSE']._serialized_start=662
-  _globals['_SNAPSHOTFORGETRESPONSE']._serialized_end=686
-  _globals['_EXECKILLREQUEST']._serialized_start=688
-  _globals['_EXECKILLREQUEST']._serialized_end=739
-  _globals['_EXECKILLRESPONSE']._serialized_start=741
-  _globals['_EXECKILLRESPONSE']._serialized_end=759
-  _globals['_EXTENSIONS']._serialized_start=762
-  _globals['_EXTENSIONS']._serialized_end=1526
+  _globals['_SANDBOXUSAGEREQUEST']._serialized_start=308
+  _globals['_SANDBOXUSAGEREQUEST']._serialized_end=349
+  _globals['_SANDBOXUSAGERESPONSE']._serialized_start=352
+  _globals['_SANDBOXUSAGERESPONSE']._serialized_end=552
+  _globals['_SANDBOXSNAPSHOTENDREQUEST']._serialized_start=554
+  _globals['_SANDBOXSNAPSHOTENDREQUEST']._serialized_end=601
+  _globals['_SANDBOXSNAPSHOTENDRESPONSE']._serialized_start=603
+  _globals['_SANDBOXSNAPSHOTENDRESPONSE']._serialized_end=649
+  _globals['_IMAGEKEEPREQUEST']._serialized_start=651
+  _globals['_IMAGEKEEPREQUEST']._serialized_end=700
+  _globals['_IMAGEKEEPRESPONSE']._serialized_start=702
+  _globals['_IMAGEKEEPRESPONSE']._serialized_end=721
+  _globals['_IMAGERECALLREQUEST']._serialized_start=723
+  _globals['_IMAGERECALLREQUEST']._serialized_end=756
+  _globals['_IMAGERECALLRESPONSE']._serialized_start=758
+  _globals['_IMAGERECALLRESPONSE']._serialized_end=797
+  _globals['_IMAGEFORGETREQUEST']._serialized_start=799
+  _globals['_IMAGEFORGETREQUEST']._serialized_end=837
+  _globals['_IMAGEFORGETRESPONSE']._serialized_start=839
+  _globals['_IMAGEFORGETRESPONSE']._serialized_end=860
+  _globals['_SNAPSHOTFORGETREQUEST']._serialized_start=862
+  _globals['_SNAPSHOTFORGETREQUEST']._serialized_end=906
+  _globals['_SNAPSHOTFORGETRESPONSE']._serialized_start=908
+  _globals['_SNAPSHOTFORGETRESPONSE']._serialized_end=932
+  _globals['_EXECKILLREQUEST']._serialized_start=934
+  _globals['_EXECKILLREQUEST']._serialized_end=985
+  _globals['_EXECKILLRESPONSE']._serialized_start=987
+  _globals['_EXECKILLRESPONSE']._serialized_end=1005
+  _globals['_EXTENSIONS']._serialized_start=1008
+  _globals['_EXTENSIONS']._serialized_end=1863
 # @@protoc_insertion_point(module_scope)

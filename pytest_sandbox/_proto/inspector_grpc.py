@@ -9,6 +9,7 @@ import grpclib.client
 if typing.TYPE_CHECKING:
     import grpclib.server
 
+import pytest_sandbox._proto.extensions_pb2
 import pytest_sandbox._proto.inspector_pb2
 
 

@@ -1,3 +1,4 @@
+from pytest_sandbox._proto import extensions_pb2 as _extensions_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -71,7 +72,7 @@ class SandboxCommand(_message.Message):
     def __init__(self, argv: _Optional[_Iterable[str]] = ..., started_after: _Optional[float] = ..., seconds: _Optional[float] = ..., running: bool = ..., returncode: _Optional[int] = ..., stdout_tail: _Optional[bytes] = ..., stderr_tail: _Optional[bytes] = ..., stdout_bytes: _Optional[int] = ..., stderr_bytes: _Optional[int] = ..., paused: bool = ..., ended_by: _Optional[str] = ..., main: bool = ..., start_error: _Optional[str] = ...) -> None: ...
 
 class InspectorDescribeResponse(_message.Message):
-    __slots__ = ("sandbox_id", "name", "image", "running", "end", "commands", "seconds")
+    __slots__ = ("sandbox_id", "name", "image", "running", "end", "commands", "seconds", "used")
     SANDBOX_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     IMAGE_FIELD_NUMBER: _ClassVar[int]
@@ -79,6 +80,7 @@ class InspectorDescribeResponse(_message.Message):
     END_FIELD_NUMBER: _ClassVar[int]
     COMMANDS_FIELD_NUMBER: _ClassVar[int]
     SECONDS_FIELD_NUMBER: _ClassVar[int]
+    USED_FIELD_NUMBER: _ClassVar[int]
     sandbox_id: str
     name: str
     image: str
@@ -86,7 +88,8 @@ class InspectorDescribeResponse(_message.Message):
     end: str
     commands: _containers.RepeatedCompositeFieldContainer[SandboxCommand]
     seconds: float
-    def __init__(self, sandbox_id: _Optional[str] = ..., name: _Optional[str] = ..., image: _Optional[str] = ..., running: bool = ..., end: _Optional[str] = ..., commands: _Optional[_Iterable[_Union[SandboxCommand, _Mapping]]] = ..., seconds: _Optional[float] = ...) -> None: ...
+    used: _extensions_pb2.SandboxUsageResponse
+    def __init__(self, sandbox_id: _Optional[str] = ..., name: _Optional[str] = ..., image: _Optional[str] = ..., running: bool = ..., end: _Optional[str] = ..., commands: _Optional[_Iterable[_Union[SandboxCommand, _Mapping]]] = ..., seconds: _Optional[float] = ..., used: _Optional[_Union[_extensions_pb2.SandboxUsageResponse, _Mapping]] = ...) -> None: ...
 
 class RpcRecord(_message.Message):
     __slots__ = ("number", "rpc", "listener", "caller", "metadata", "requests", "responses", "requested", "responded", "status", "message", "started", "seconds", "sandbox_ids", "faults")

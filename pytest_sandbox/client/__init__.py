@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .process.stream_type import StreamType as StreamType
     from .process.stream_writer import StreamWriter as StreamWriter
     from .sandbox.sandbox import Sandbox as Sandbox
+    from .sandbox_usage import SandboxUsage as SandboxUsage
     from .secret import Secret as Secret
     from .tunnel import Tunnel as Tunnel
     from .volume import Volume as Volume
@@ -59,6 +60,7 @@ _WHERE = {
     "Sandbox": "sandbox.sandbox",
     "SandboxFilesystem": "files.filesystem",
     "SandboxSnapshot": "memory_snapshot",
+    "SandboxUsage": "sandbox_usage",
     "Secret": "secret",
     "StreamReader": "process.stream_reader",
     "StreamType": "process.stream_type",
@@ -88,6 +90,7 @@ __all__ = [
     "Sandbox",
     "SandboxFilesystem",
     "SandboxSnapshot",
+    "SandboxUsage",
     "Secret",
     "StreamReader",
     "StreamType",

@@ -18,6 +18,7 @@ from ._abilities import SupportsNetworkLog as SupportsNetworkLog
 from ._abilities import SupportsPorts as SupportsPorts
 from ._abilities import SupportsPrepare as SupportsPrepare
 from ._abilities import SupportsSnapshots as SupportsSnapshots
+from ._abilities import SupportsUsage as SupportsUsage
 from ._abilities import SupportsVolumes as SupportsVolumes
 from ._connection import Connection as Connection
 from ._engine import Engine as Engine
@@ -65,6 +66,7 @@ from ._status import EndCause as EndCause
 from ._status import ExitStatus as ExitStatus
 from ._status import TaskEnd as TaskEnd
 from ._task import Task as Task
+from ._usage import Usage as Usage
 from ._validate import check_process as check_process
 from ._validate import check_task as check_task
 
@@ -114,6 +116,7 @@ __all__ = [
     "SupportsPorts",
     "SupportsPrepare",
     "SupportsSnapshots",
+    "SupportsUsage",
     "SupportsVolumes",
     "SystemClock",
     "Task",
@@ -122,6 +125,7 @@ __all__ = [
     "TaskSpec",
     "UnknownImage",
     "Unsupported",
+    "Usage",
     "VolumeMount",
     "WatchEvent",
     "WatchKind",

@@ -20,6 +20,7 @@ from ._image import AnySnapshot, DirectorySnapshot, MemorySnapshot, Snapshot
 from ._network import NetworkLog
 from ._spec import TaskSpec
 from ._task import Task
+from ._usage import Usage
 
 A = TypeVar("A", bound="Ability")
 
@@ -150,6 +151,16 @@ class SupportsNetworkLog(Ability):
     @abstractmethod
     async def network_log(self) -> NetworkLog:
         """What programs connected to so far; also after the end of the task."""
+
+
+class SupportsUsage(Ability):
+    """A task that knows what it used of the machine."""
+
+    _unsupported = ("usage", "this engine does not measure what sandboxes use")
+
+    @abstractmethod
+    async def usage(self) -> Usage:
+        """What it used so far, or until it ended."""
 
 
 # Abilities of engines

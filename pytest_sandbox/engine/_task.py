@@ -12,7 +12,7 @@ class Task(ABC):
     """One sandbox, live or ended.
 
     What it may be able to do besides is in the abilities: `SupportsSnapshots`, `SupportsMounts`,
-    `SupportsMemorySnapshots`, `SupportsPorts`.
+    `SupportsMemorySnapshots`, `SupportsPorts`, `SupportsUsage`.
     """
 
     #: Its main process, if the specification had one: the task ends with it.

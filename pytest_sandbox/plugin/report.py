@@ -9,6 +9,7 @@ from pytest_sandbox._shared.command_text import command_text, exit_code_text, pr
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from pytest_sandbox._proto.extensions_pb2 import SandboxUsageResponse
     from pytest_sandbox._proto.inspector_pb2 import InspectorDescribeResponse, SandboxCommand
 
 #: How many bytes of an output a report shows for each line that it may show.
@@ -20,6 +21,7 @@ _COMMANDS = 20
 _LAST = 5
 #: How many characters of a command line, or of the reason why it did not start, a report shows.
 _WIDTH = 200
+_MIB = 1024 * 1024
 #: What a report shows in place of a secret.
 _HIDDEN = "[secret]"
 #: Shorter values are not hidden: text such as "1" and "on" is everywhere.
@@ -51,12 +53,25 @@ def describe(description: InspectorDescribeResponse, hidden: list[str], lines_sh
     state = "running for" if description.running else f"{printable(description.end)} after"
     image = printable(description.image) or "unknown"
     lines = [f"image {image}, {state} {_seconds(description.seconds)}"]
+    if description.HasField("used") and (text := _used(description.used)):
+        lines.append(f"used {text}")
     shown = _selected(description.commands)
     for before, number in zip([-1, *shown], shown, strict=False):
         if number > before + 1:
             lines.append(f"({number - before - 1} commands not shown)")
         lines += _command(number + 1, description.commands[number], hidden, lines_shown)
     return "\n".join(lines)
+
+
+def _used(figures: SandboxUsageResponse) -> str:
+    """What a sandbox used, in words; empty if nothing of it is known."""
+    words = {
+        "cpu_seconds": f"{figures.cpu_seconds:.2f} s of processors",
+        "peak_memory": f"at most {_size(figures.peak_memory)} of memory",
+        "peak_processes": f"at most {figures.peak_processes} processes",
+        "bytes_written": f"wrote {_size(figures.bytes_written)}",
+    }
+    return ", ".join(text for name, text in words.items() if figures.HasField(name))
 
 
 def _selected(commands: Sequence[SandboxCommand]) -> list[int]:
@@ -94,6 +109,10 @@ def _outcome(command: SandboxCommand, hidden: list[str]) -> str:
         return f"running for {_seconds(command.seconds)}{paused}"
     by = f", ended by {printable(command.ended_by)}" if command.ended_by else ""
     return f"{exit_code_text(command.returncode)} after {_seconds(command.seconds)}{by}"
+
+
+def _size(size: int) -> str:
+    return f"{size} bytes" if size < _MIB else f"{size / _MIB:.1f} MiB"
 
 
 def _seconds(seconds: float) -> str:

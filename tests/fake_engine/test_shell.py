@@ -213,4 +213,4 @@ async def test_what_keeps_too_much_is_killed(engine: FakeEngine, script: str) ->
     task = await engine.create(TaskSpec(limits=Limits(memory=4 * 2**20)))
     done = await run(task, "sh", "-c", script)
     assert done.status.returncode == 137
-    assert task.kernel.held == 0
+    assert task.kernel.usage.held == 0

@@ -27,6 +27,7 @@ PARTS = wire.family(
     *(agent.TerminalSize, jobs.FileStatus, jobs.DirectoryEntry, criu.ProcessTree),
     *(criu.ExternalTerminal, criu.DumpedState, criu.GivenPipe, KernelError),
     *(zygote.SharedTree, zygote.CriuFiles, zygote.GpuSource, zygote.MountedVolume),
+    *(zygote.Figures,),
 )
 TEXT = st.text(max_size=5) | st.binary(max_size=5).map(os.fsdecode)  # names need not be text
 INTEGERS = st.integers(-(2**63), 2**64 - 1)

@@ -33,6 +33,7 @@ def test_a_failing_test_shows_the_commands_exit_codes_and_output_of_its_sandbox(
         [
             "*--- sandbox sb-* ---*",
             "image host, running for *",
+            "used * s of processors, *",
             "[[]1[]] echo 'one*two'",
             "    exit code 0 after * s",
             "    stdout:",
@@ -44,6 +45,22 @@ def test_a_failing_test_shows_the_commands_exit_codes_and_output_of_its_sandbox(
         ],
         consecutive=True,
     )
+
+
+def test_a_timeout_is_shown_with_its_length(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.sandbox(timeout=1)
+        def test_it(sandbox):
+            sandbox.wait()
+        """
+    )
+
+    result = pytester.runpytest()
+
+    result.stdout.fnmatch_lines(["image host, timeout of 1 s reached after 1.* s"])
 
 
 @pytest.mark.parametrize("engine", ["local", "fake"])

@@ -79,6 +79,21 @@ def test_how_a_sandbox_ended_is_shown() -> None:
     assert described(end="timeout") == "image host, timeout after 1.500 s"
 
 
+def test_what_a_sandbox_used_is_shown_as_far_as_it_is_known() -> None:
+    told = InspectorDescribeResponse(image="host", running=True, seconds=1.5)
+    told.used.cpu_seconds = 0.421
+    told.used.bytes_written = 512
+    assert report.describe(told, [], 25).splitlines()[1] == (
+        "used 0.42 s of processors, wrote 512 bytes"
+    )
+
+    told.used.peak_memory = 5 * 1024 * 1024
+    told.used.peak_processes = 3
+    assert report.describe(told, [], 25).splitlines()[1] == (
+        "used 0.42 s of processors, at most 5.0 MiB of memory, at most 3 processes, wrote 512 bytes"
+    )
+
+
 def test_a_command_that_nobody_reads_is_pointed_out() -> None:
     stuck = SandboxCommand(argv=["yes"], running=True, paused=True, seconds=9)
 

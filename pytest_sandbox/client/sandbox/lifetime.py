@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._proto.common_pb2 import GenericResult
+from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
+from pytest_sandbox._proto.extensions_pb2 import SandboxUsageRequest
 from pytest_sandbox._proto.sandboxes_pb2 import SandboxTerminateRequest, SandboxWaitRequest
 from pytest_sandbox._shared.command_text import exit_code_text
 
 from ..exceptions import SandboxTerminatedError, SandboxTimeoutError
+from ..sandbox_usage import SandboxUsage
 from ..transport.calls import TIMEOUT
 from ..transport.dual import dual
 
@@ -54,6 +57,20 @@ class LifetimeMethods:
         """End it at once; does nothing if it has ended."""
         request = SandboxTerminateRequest(sandbox_id=self._id)
         await self._client.calls.control(lambda link: link.control.SandboxTerminate, request)
+
+    @dual
+    async def usage(self) -> SandboxUsage:
+        """What it used of the machine so far, or until it ended; Modal's sandboxes do not have it.
+
+        Raises:
+            NotFoundError: the server does not know it any more.
+            UnimplementedError: the engine does not measure it, or it is not one of this package.
+        """
+        request = SandboxUsageRequest(sandbox_id=self._id)
+        response = await self._client.calls.control(
+            lambda link: ExtensionsStub(link.channel).SandboxUsage, request
+        )
+        return SandboxUsage.of(response)
 
     @property
     def returncode(self) -> int | None:

@@ -174,8 +174,10 @@ class Factory:
                 self._pumps,
                 lambda: self.zygote.kill(name),
                 lambda kill: self.zygote.free_agent(name, kill),
+                lambda: self.zygote.usage(name),
                 snapshotter,
                 LocalOutlet(name, spec.network, self.gateway),
+                self._memory_of(spec),
             )
         except OSError as error:  # the event loop watches as many descriptors as it may
             theirs.close()
@@ -283,10 +285,13 @@ class Factory:
             project=spec.project,
             network=spec.network is not None,
             processes=processes + _OUR_PROCESSES,
-            memory=spec.limits.memory or self._memory,
+            memory=self._memory_of(spec),
             cpus=spec.limits.cpus,
             gpus=[] if gpus is None else [self._gpu_numbers[each] for each in gpus.files],
         )
+
+    def _memory_of(self, spec: TaskSpec) -> int:
+        return spec.limits.memory or self._memory
 
     def _mounts(self, spec: TaskSpec) -> list[MountedVolume]:
         """Volumes by number: a name would be a path. Those above come before those below."""

@@ -12,6 +12,7 @@ from pytest_sandbox.engine import (
     Connection,
     DirectorySnapshot,
     EndCause,
+    EngineUnavailable,
     ExitStatus,
     MemorySnapshot,
     NetworkLog,
@@ -24,10 +25,12 @@ from pytest_sandbox.engine import (
     SupportsNetworkLog,
     SupportsPorts,
     SupportsSnapshots,
+    SupportsUsage,
     Task,
     TaskEnd,
     TaskEnded,
     TaskSpec,
+    Usage,
     check_process,
 )
 
@@ -39,8 +42,9 @@ from .process import LocalProcess
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
+    from ..protocol.zygote import Figures
     from .gpus.leased import TaskGpus
     from .outlet import LocalOutlet
     from .pump import Pump
@@ -72,6 +76,7 @@ class LocalTask(
     SupportsMemorySnapshots,
     SupportsPorts,
     SupportsNetworkLog,
+    SupportsUsage,
 ):
     """A sandbox; the engine tells it when nothing of it is left.
 
@@ -82,8 +87,10 @@ class LocalTask(
         pumps: the engine's running pumps.
         kill: tells the zygote to kill PID 1.
         free: tells the zygote to resume what PID 1 waits for, or to kill it.
+        measure: asks the zygote what it used so far.
         snapshotter: takes snapshots of its files.
         outlet: its way out.
+        memory: bytes that it may use, where that can be limited.
 
     Attributes:
         failure: why it could not even be forked.
@@ -97,8 +104,10 @@ class LocalTask(
         pumps: set[Pump],
         kill: Callable[[], None],
         free: Callable[[bool], None],
+        measure: Callable[[], Awaitable[Figures]],
         snapshotter: Snapshotter,
         outlet: LocalOutlet,
+        memory: int,
     ) -> None:
         self.main: LocalProcess | None = None
         #: Takes memory snapshots of it; the engine's.
@@ -111,6 +120,9 @@ class LocalTask(
         self._spec = spec
         self._env = env
         self._kill = kill
+        self._measure = measure
+        self._used: Figures | None = None
+        self._memory_limit = memory
         self.snapshotter = snapshotter
         self.failure: OSError | None = None
         self._outlet = outlet
@@ -167,6 +179,21 @@ class LocalTask(
             self._killed = True
             self._kill()
             await self._over.wait()
+
+    async def usage(self) -> Usage:
+        """What it used so far, or until it ended."""
+        used = self._used
+        if self._end is None:
+            try:
+                used = await self._measure()
+            except (OSError, EngineUnavailable):  # it has just ended
+                await self._over.wait()
+                used = self._used
+        if used is None:
+            return Usage()
+        # PID 1 counts for the kernel, but is ours.
+        processes = None if used.peak_processes is None else max(0, used.peak_processes - 1)
+        return Usage(used.cpu_seconds, used.peak_memory, used.bytes_written, processes)
 
     async def snapshot(self, *, end: bool = False) -> Snapshot:
         """Take a snapshot of all files."""
@@ -240,7 +267,12 @@ class LocalTask(
             raise TaskEnded("the task has ended")
 
     def ended(
-        self, *, out_of_memory: bool = False, failed: OSError | None = None, lost: str = ""
+        self,
+        *,
+        out_of_memory: bool = False,
+        failed: OSError | None = None,
+        lost: str = "",
+        used: Figures | None = None,
     ) -> None:
         """Nothing of it is left.
 
@@ -248,10 +280,12 @@ class LocalTask(
             out_of_memory: the kernel killed a process of it for memory.
             failed: why it could not even be forked.
             lost: why it ended, if neither it nor we wanted that.
+            used: what it used, if that is known.
         """
         if self._end is not None:
             return
         self.failure = failed
+        self._used = used
         if failed is not None:
             self._link.fail(BuildFailed(failed))
         # The last message of the agent may tell how the main process ended, and may not be read
@@ -272,7 +306,9 @@ class LocalTask(
         # The kernel kills by SIGKILL, and maybe a child only: a main process that ended in its own
         # way did not run out of memory.
         if out_of_memory and (status is None or status.signal == signal.SIGKILL):
-            return TaskEnd(EndCause.OUT_OF_MEMORY, status)
+            limit = self._memory_limit >> 20
+            detail = f"the sandbox ran out of memory (its limit is {limit} MiB)"
+            return TaskEnd(EndCause.OUT_OF_MEMORY, status, detail)
         if status is not None:
             return TaskEnd(EndCause.EXITED, status)
         if self._killed:

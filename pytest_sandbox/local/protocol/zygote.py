@@ -203,6 +203,12 @@ class FreeAgentRequest(Message):
     kill: bool
 
 
+class UsageRequest(Message):
+    """Answered by `UsageAnswer`, with `ESRCH` if the sandbox has ended."""
+
+    name: str
+
+
 # What the engine asks about files. What makes a layer is answered by `LayerMade`.
 
 
@@ -311,7 +317,7 @@ class DropVolumeRequest(Message):
 
 
 ENGINE_TO_ZYGOTE = family(
-    *(HideRequest, CreateRequest, KillRequest, FreeAgentRequest),
+    *(HideRequest, CreateRequest, KillRequest, FreeAgentRequest, UsageRequest),
     *(SnapshotAtEndRequest, SnapshotInPlaceRequest, SnapshotByCopyRequest),
     *(SnapshotDirectoryRequest, MountRequest, UnmountRequest, ExportRequest, LoadRequest),
     *(LendLayerRequest, TakeLayerRequest, DropLayerRequest, DropVolumeRequest),
@@ -360,6 +366,28 @@ class SandboxBorn(Message):
     pid: int
 
 
+class Figures(Message):
+    """Part of others: what a sandbox used; `None` where the kernel does not say.
+
+    Attributes:
+        cpu_seconds: time on processors.
+        peak_memory: bytes, at most at one time.
+        bytes_written: by `write(2)` and its like.
+        peak_processes: processes and threads, at most at one time.
+    """
+
+    cpu_seconds: float | None
+    peak_memory: int | None
+    bytes_written: int | None
+    peak_processes: int | None
+
+
+class UsageAnswer(Message):
+    """Answers `UsageRequest`."""
+
+    figures: Figures
+
+
 class SandboxEnded(Message):
     """Nothing is left of a sandbox.
 
@@ -367,11 +395,13 @@ class SandboxEnded(Message):
         name: of the sandbox.
         out_of_memory: whether the kernel killed a process of it for using too much memory.
         failed: why it could not even be forked.
+        used: what it used, if it was.
     """
 
     name: str
     out_of_memory: bool
     failed: KernelError | None
+    used: Figures | None
 
 
 class LayerMade(Message):
@@ -386,5 +416,5 @@ class LayerMade(Message):
 
 ZYGOTE_TO_ENGINE = family(
     *(UserNamespaceEntered, ZygoteReady, SetupFailed, SandboxBorn, SandboxEnded, LayerMade),
-    *(Succeeded, DescriptorAnswer, Failed),
+    *(UsageAnswer, Succeeded, DescriptorAnswer, Failed),
 )

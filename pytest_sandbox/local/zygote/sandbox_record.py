@@ -7,6 +7,7 @@ import os
 
 from ..filesystem.layers import is_quick_to_free
 from ..kernel.descriptors import check_room
+from ..kernel.process_usage import ProcessUsage
 from ..kernel.tmpfs import usage
 from ..protocol import wire
 from ..protocol.helpers import AGENT_TO_ZYGOTE
@@ -33,6 +34,7 @@ class SandboxRecord:
         volumes: whether it has any.
 
     Attributes:
+        used: what it used that is not part of what its PID 1 tells, then all of it.
         at_end: a request to make a layer of its store once it is dead, and the request's number.
     """
 
@@ -53,6 +55,7 @@ class SandboxRecord:
         self.stack = stack
         self.project = project
         self._volumes = volumes
+        self.used = ProcessUsage()
         self.at_end: tuple[SnapshotAtEndRequest, int] | None = None
         self._gate = gate
         self._fds: list[int] = []

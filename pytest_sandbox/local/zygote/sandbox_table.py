@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import socket
 
 from ..agent import bootstrap
 from ..filesystem.mapped_mounts import close_mapped, open_mapped
-from ..kernel import idmap, namespaces, oom
+from ..kernel import idmap, namespaces, oom, process_usage
 from ..kernel.cgroups.limits import CgroupLimits
 from ..kernel.clone import clone
-from ..protocol.common import KernelError
+from ..kernel.process_usage import ProcessUsage
+from ..protocol.common import Failed, KernelError
 from ..protocol.helpers import send_go
-from ..protocol.zygote import SandboxBorn, SandboxEnded
+from ..protocol.zygote import Figures, SandboxBorn, SandboxEnded, UsageAnswer
 from . import stuck_agent
 from .helper import Helper
 from .sandbox_record import SandboxRecord
@@ -22,7 +24,13 @@ from .user_limits import owned_by
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..protocol.zygote import CreateRequest, FreeAgentRequest, KillRequest, SnapshotAtEndRequest
+    from ..protocol.zygote import (
+        CreateRequest,
+        FreeAgentRequest,
+        KillRequest,
+        SnapshotAtEndRequest,
+        UsageRequest,
+    )
     from .criu_requests import CriuRequests
     from .engine_socket import EngineSocket
     from .file_requests import FileRequests
@@ -81,19 +89,29 @@ class SandboxTable:
         if record is None:
             return
         if record.at_end is not None:
-            os.kill(pid, signal.SIGKILL)
+            self._kill(pid, record)
         elif self._has_little(record):
-            os.kill(pid, signal.SIGKILL)
+            self._kill(pid, record)
             record.close()  # while it ends: this waits for the kernel, `namespace_unlock`
         else:
             record.close()  # so that the sandbox itself frees what it wrote, as it ends
-            os.kill(pid, signal.SIGKILL)
+            self._kill(pid, record)
 
     def free_agent(self, request: FreeAgentRequest, number: int, fds: list[int]) -> None:
         """Have an agent go on that waits for what a program stops."""
         pid, record = self.find(request.name)
         if record is not None:
             stuck_agent.free(pid, kill=request.kill)
+
+    def tell_usage(self, request: UsageRequest, number: int, fds: list[int]) -> None:
+        """Tell what a sandbox used so far."""
+        pid, record = self.find(request.name)
+        if record is None:
+            gone = OSError(errno.ESRCH, "the sandbox has ended", "")
+            self._engine.tell(Failed.of(gone), number=number)
+            return
+        used = process_usage.of_process(pid) + process_usage.of_descendants(pid)
+        self._engine.tell(UsageAnswer(figures=self._figures(record, used)), number=number)
 
     def snapshot_at_end(self, request: SnapshotAtEndRequest, number: int, fds: list[int]) -> None:
         """Kill a sandbox; once it is dead, a layer is made of what it wrote."""
@@ -102,22 +120,34 @@ class SandboxTable:
             self._files.about_sandbox(request, number, None)  # which refuses it
         else:
             record.at_end = request, number
-            os.kill(pid, signal.SIGKILL)
+            self._kill(pid, record)
 
     def reap(self, flags: int = os.WNOHANG) -> None:
         """Collect the dead; with other flags than `WNOHANG`, wait for all to die."""
         while True:
             try:
-                pid, _ = os.waitpid(-1, flags)
+                # It stays a zombie for now, which still tells what it wrote.
+                dead = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT | flags)
             except ChildProcessError:
                 return
-            if pid == 0:
+            if dead is None:
                 return
+            pid = dead.si_pid
+            written = process_usage.written(pid) if pid in self._alive else 0
+            _, _, times = os.wait4(pid, 0)
             self._processes.reaped(pid)
             if pid in self._alive:
-                self._clear_up(self._alive.pop(pid))
+                record = self._alive.pop(pid)
+                record.used += ProcessUsage(times.ru_utime + times.ru_stime, written)
+                self._clear_up(record)
             elif pid in self._being_freed:
                 self._ended(self._being_freed.pop(pid))
+
+    def _kill(self, pid: int, record: SandboxRecord) -> None:
+        # A PID 1 that ends does not wait for the others, which the kernel kills then, so what these
+        # used would not be part of what it used: `zap_pid_ns_processes` in kernel/pid_namespace.c.
+        record.used = process_usage.of_descendants(pid)
+        os.kill(pid, signal.SIGKILL)
 
     def kill_all(self) -> None:
         """Kill all that live."""
@@ -220,8 +250,18 @@ class SandboxTable:
 
     def _ended(self, record: SandboxRecord) -> None:
         out_of_memory = self._cgroups.out_of_memory(record.group)
-        self._tell_end(record.name, out_of_memory=out_of_memory)
+        used = self._figures(record, record.used)
+        self._tell_end(record.name, out_of_memory=out_of_memory, used=used)
         self._forget(record)
+
+    def _figures(self, record: SandboxRecord, used: ProcessUsage) -> Figures:
+        counted = self._cgroups.figures(record.group)
+        return Figures(
+            cpu_seconds=used.cpu_seconds if counted.cpu_seconds is None else counted.cpu_seconds,
+            peak_memory=counted.memory,
+            bytes_written=used.written,
+            peak_processes=counted.processes,
+        )
 
     def _forget(self, record: SandboxRecord) -> None:
         """Free what it had of the machine."""
@@ -230,6 +270,13 @@ class SandboxTable:
         self._cgroups.dismiss(record.group)
 
     def _tell_end(
-        self, name: str, *, out_of_memory: bool = False, failed: KernelError | None = None
+        self,
+        name: str,
+        *,
+        out_of_memory: bool = False,
+        failed: KernelError | None = None,
+        used: Figures | None = None,
     ) -> None:
-        self._engine.tell(SandboxEnded(name=name, out_of_memory=out_of_memory, failed=failed))
+        self._engine.tell(
+            SandboxEnded(name=name, out_of_memory=out_of_memory, failed=failed, used=used)
+        )

@@ -63,6 +63,7 @@ class Zygote:
             messages.CreateRequest: self._sandboxes.create,
             messages.KillRequest: self._sandboxes.kill,
             messages.FreeAgentRequest: self._sandboxes.free_agent,
+            messages.UsageRequest: self._sandboxes.tell_usage,
             messages.SnapshotAtEndRequest: self._sandboxes.snapshot_at_end,
             messages.ExportRequest: files.export,
             messages.LoadRequest: files.load,
@@ -130,8 +131,11 @@ class Zygote:
         """Answer a request whose descriptors we could not take."""
         if lost.kind == messages.CreateRequest.__name__:
             error = KernelError.of(lost)
-            ended = messages.SandboxEnded(name=str(lost.number), out_of_memory=False, failed=error)
-            self._engine.tell(ended)
+            self._engine.tell(
+                messages.SandboxEnded(
+                    name=str(lost.number), out_of_memory=False, failed=error, used=None
+                )
+            )
         elif lost.number:
             self._engine.tell(Failed.of(lost), number=lost.number)
         # Else it came with a socket for the answer, which is closed now.

@@ -13,10 +13,12 @@ from pytest_sandbox.engine import (
     Clock,
     EndCause,
     SupportsMounts,
+    SupportsUsage,
     Task,
     TaskEnd,
     TaskEnded,
     TaskSpec,
+    Usage,
 )
 
 from ..async_helpers import start
@@ -99,6 +101,7 @@ class ServedSandbox:
         self.ended: float | None = None
         self.on_end: Callable[[ServedSandbox], None] = lambda _: None
         self._mounts = MountedSnapshots()
+        self._used_before = Usage(0.0, 0, 0, 0)
         self._over = asyncio.Event()
         self._reason: Status | None = None
         self._fault: EndCause | None = None
@@ -135,6 +138,15 @@ class ServedSandbox:
             with suppress(asyncio.TimeoutError):
                 await within(self.clock, seconds, self._over.wait())
         return self.result
+
+    async def usage(self) -> Usage:
+        """What it used so far, or until it ended, also before it was restored.
+
+        Raises:
+            Unsupported: the engine does not measure it.
+        """
+        used = await SupportsUsage.of(self.task).usage()
+        return self._used_before.followed_by(used)
 
     def unnoticed_commands(self) -> list[tuple[tuple[str, ...], str]]:
         """Commands that run or failed without a client asking; each with its state, as text.
@@ -239,6 +251,8 @@ class ServedSandbox:
             # the sandbox otherwise.
             self._adopt(task)
             await before.kill()
+            if isinstance(before, SupportsUsage):
+                self._used_before = self._used_before.followed_by(await before.usage())
             for execution in executions:
                 execution.task_ended()
 

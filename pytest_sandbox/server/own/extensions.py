@@ -10,6 +10,7 @@ from ..rpc.call import ServedCall
 from ..rpc.errors import invalid, unimplemented
 from ..rpc.handlers import once, unrecorded
 from ..snapshots.files import snapshot_filesystem
+from .used import used
 
 
 class ExtensionServicer:
@@ -34,6 +35,12 @@ class ExtensionServicer:
         with sandbox.lifetime.activity(), self._state.snapshot_store.pinned(image.snapshot_id):
             await finish(sandbox.restore(image, lambda spec: owned(engine.create(spec))))
         return pb.SandboxRestoreImageResponse()
+
+    async def SandboxUsage(
+        self, request: pb.SandboxUsageRequest, call: ServedCall
+    ) -> pb.SandboxUsageResponse:
+        """What a sandbox used so far, or until it ended."""
+        return used(await self._state.sandboxes.get(request.sandbox_id).usage())
 
     @once
     async def SandboxSnapshotEnd(

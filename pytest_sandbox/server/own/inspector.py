@@ -2,7 +2,9 @@
 
 from pytest_sandbox._proto import common_pb2
 from pytest_sandbox._proto import inspector_pb2 as pb
+from pytest_sandbox._proto.extensions_pb2 import SandboxUsageResponse
 from pytest_sandbox._shared.filesystem_tool import TOOL
+from pytest_sandbox.engine import Unsupported
 
 from ..commands.commands import FailedStart
 from ..commands.execution import CommandExecution
@@ -12,15 +14,17 @@ from ..rpc.call import ServedCall
 from ..rpc.faults import FaultInjector
 from ..rpc.handlers import once
 from ..rpc.recorder import Recorder
+from .used import used
 
 #: The most bytes of the end of one output in a description, which is for people to read.
 MAX_TAIL = 64 * 1024
 
 _ENDINGS = {
     common_pb2.GenericResult.GENERIC_STATUS_TERMINATED: "terminated",
-    common_pb2.GenericResult.GENERIC_STATUS_TIMEOUT: "timeout",
-    common_pb2.GenericResult.GENERIC_STATUS_IDLE_TIMEOUT: "idle timeout",
-    common_pb2.GenericResult.GENERIC_STATUS_KERNEL_OOM_KILL: "out of memory",
+    common_pb2.GenericResult.GENERIC_STATUS_TIMEOUT: "timeout of {0.timeout_secs} s reached",
+    common_pb2.GenericResult.GENERIC_STATUS_IDLE_TIMEOUT: (
+        "idle_timeout of {0.idle_timeout_secs} s reached"
+    ),
 }
 
 
@@ -80,6 +84,7 @@ class InspectorServicer:
             end=_end(sandbox),
             commands=commands,
             seconds=ended - sandbox.started,
+            used=await _used(sandbox),
         )
 
     @once
@@ -133,6 +138,13 @@ def _failed_start(sandbox: ServedSandbox, failed: FailedStart) -> pb.SandboxComm
     )
 
 
+async def _used(sandbox: ServedSandbox) -> SandboxUsageResponse | None:
+    try:
+        return used(await sandbox.usage())
+    except Unsupported:
+        return None
+
+
 def _end(sandbox: ServedSandbox) -> str:
     result = sandbox.result
     if result is None:
@@ -140,7 +152,7 @@ def _end(sandbox: ServedSandbox) -> str:
     ending = _ENDINGS.get(result.status)
     if ending is None:
         return result.exception or f"exited with code {result.exitcode}"
-    return ending
+    return ending.format(sandbox.definition)
 
 
 def _command(

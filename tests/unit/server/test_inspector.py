@@ -90,8 +90,8 @@ async def test_a_command_that_waits_for_its_reader_is_paused(server: Harness) ->
     ("argv", "advance", "end"),
     [
         (["fail", "3"], 0, "exited with code 3"),
-        (["hang"], 300, "timeout"),
-        (["hang"], 10, "idle timeout"),
+        (["hang"], 300, "timeout of 300 s reached"),
+        (["hang"], 10, "idle_timeout of 10 s reached"),
     ],
 )
 async def test_an_end_is_told_in_words(

@@ -69,6 +69,7 @@ async def check_main_out_of_memory(engine: Engine) -> None:
                 await soon(task.main.write_stdin(bytes(MEBIBYTE)), "write_stdin()")
         end = await soon(task.wait(), "a main process that needs too much memory")
         equal(end.cause, EndCause.OUT_OF_MEMORY, "the cause")
+        assert "64 MiB" in end.detail, f"the limit is not named: {end.detail!r}"
 
 
 @requires(Capability.MEMORY_LIMIT)

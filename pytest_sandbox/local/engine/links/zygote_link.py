@@ -36,7 +36,12 @@ class SandboxOwner(Protocol):
         """End the sandbox and return when nothing of it is left."""
 
     def ended(
-        self, *, out_of_memory: bool = False, failed: OSError | None = None, lost: str = ""
+        self,
+        *,
+        out_of_memory: bool = False,
+        failed: OSError | None = None,
+        lost: str = "",
+        used: messages.Figures | None = None,
     ) -> None:
         """Nothing of the sandbox is left.
 
@@ -44,6 +49,7 @@ class SandboxOwner(Protocol):
             out_of_memory: the kernel killed a process of it for memory.
             failed: why it could not even be forked.
             lost: why it ended, if neither it nor we wanted that.
+            used: what it used, if that is known.
         """
 
 
@@ -134,6 +140,11 @@ class ZygoteLink:
     def free_agent(self, name: str, kill: bool) -> None:
         """Have what an agent waits for resumed, if a program stops it, or killed."""
         self._tell(messages.FreeAgentRequest(name=name, kill=kill))
+
+    async def usage(self, name: str) -> messages.Figures:
+        """What a sandbox used so far; see `request`."""
+        answer = await self.request(messages.UsageRequest(name=name), messages.UsageAnswer)
+        return answer.figures
 
     async def request(self, request: Message, answer: type[A], fds: tuple[int, ...] = ()) -> A:
         """Ask the zygote for something.
@@ -247,7 +258,7 @@ class ZygoteLink:
         task = self._tasks.pop(message.name, None)
         if task is not None:
             failed = None if message.failed is None else message.failed.error()
-            task.ended(out_of_memory=message.out_of_memory, failed=failed)
+            task.ended(out_of_memory=message.out_of_memory, failed=failed, used=message.used)
 
     def _on_close(self, broken: str) -> None:
         self._watcher = asyncio.get_running_loop().create_task(self._clear_up(broken))

@@ -7,6 +7,7 @@ import itertools
 import time
 
 from . import leftovers, mounted
+from .group_usage import MEMORY_PEAK_FILE, PROCESSES_PEAK_FILE, GroupUsage
 from .hierarchy import Hierarchy
 from .limits import DEVICES, PROCESSES_FILE, USAGE_FILE
 from .sandbox_group import SandboxGroup
@@ -97,6 +98,17 @@ class SandboxGroups:
         memory = self._by_controller.get("memory")
         return None if memory is None else memory.count(group.name, USAGE_FILE[memory.version])
 
+    def figures(self, group: SandboxGroup) -> GroupUsage:
+        """What a sandbox used so far."""
+        memory, pids = (self._by_controller.get(name) for name in ("memory", "pids"))
+        seconds = (hierarchy.cpu_seconds(group.name) for hierarchy in self._hierarchies)
+        group.counted = GroupUsage(
+            next((each for each in seconds if each is not None), None),
+            None if memory is None else memory.count(group.name, MEMORY_PEAK_FILE[memory.version]),
+            None if pids is None else pids.count(group.name, PROCESSES_PEAK_FILE),
+        )
+        return group.counted.since(group.before)
+
     def dismiss(self, group: SandboxGroup) -> None:
         """Free the groups of a sandbox that is gone.
 
@@ -104,6 +116,10 @@ class SandboxGroups:
         than all else that it does for cgroups.
         """
         if self._is_like_new(group):
+            group.before = group.counted
+            memory = self._by_controller.get("memory")
+            if memory is not None and memory.reset_memory_peak(group.name):
+                group.before.memory = 0
             self._spare.append(group)
             for oldest in self._spare[:-_SPARE]:
                 self._spare.remove(oldest)

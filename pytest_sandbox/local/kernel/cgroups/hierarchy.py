@@ -6,6 +6,7 @@ import contextlib
 import os
 
 from . import leftovers
+from .group_usage import MEMORY_PEAK_FILE, PEAK_RESETS
 from .limits import KILLS_FILE, MEMORY_FILE, OPTIONAL_FILES
 from .mounted import CONTROLLERS
 
@@ -122,6 +123,26 @@ class Hierarchy:
             return False  # it could not even be made
         counts = dict(line.split() for line in text.splitlines())
         return int(counts.get("oom_kill", 0)) > 0
+
+    def reset_memory_peak(self, name: str) -> bool:
+        """Have a group count the most memory anew; whether that works."""
+        if not PEAK_RESETS[self.version]:
+            return False
+        try:
+            self._write(f"{_SANDBOXES}/{name}/{MEMORY_PEAK_FILE[self.version]}", "0")
+        except OSError:
+            return False
+        return True
+
+    def cpu_seconds(self, name: str) -> float | None:
+        """How long the processes of a group had a processor, if it says that."""
+        if self.version == 1:
+            return None  # `cpuacct` counts it, which is not of ours
+        try:
+            text = self._read(f"{_SANDBOXES}/{name}/cpu.stat")
+        except OSError:
+            return None
+        return int(dict(line.split() for line in text.splitlines())["usage_usec"]) / 1e6
 
     def remove(self, name: str) -> bool:
         """Remove a group; whether it is gone."""

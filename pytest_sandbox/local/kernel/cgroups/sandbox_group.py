@@ -6,6 +6,7 @@ import contextlib
 import os
 
 from .device_rules import attach_filter
+from .group_usage import GroupUsage
 from .joining import CgroupDescriptors
 from .limits import DEVICES
 
@@ -22,6 +23,10 @@ class SandboxGroup:
         name: theirs, in each hierarchy.
         limits: those of the sandbox.
         files: control files to write, and their contents, by hierarchy.
+
+    Attributes:
+        counted: what the group had counted when that was read last.
+        before: what it had counted when the sandbox got it.
     """
 
     def __init__(
@@ -29,6 +34,8 @@ class SandboxGroup:
     ) -> None:
         self.name = name
         self.limits = limits
+        self.counted = GroupUsage()
+        self.before = GroupUsage()
         self._files = files
 
     def make(self) -> None:
