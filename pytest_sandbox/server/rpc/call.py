@@ -80,8 +80,9 @@ class ServedCall:
 
 
 def room_of(stream: AnyStream) -> Room:
-    """The `room` of a call."""
-    frames = stream._stream  # noqa: SLF001 - grpclib has no public name for it
+    """The `room` of a call; as much as it likes on a stream that something was put in front of."""
+    # grpclib has no public name for it.
+    frames = getattr(stream, "_stream", None)
     return frames.room if isinstance(frames, AnsweringStream) else unlimited
 
 
