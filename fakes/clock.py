@@ -10,6 +10,8 @@ from pytest_sandbox.engine import Clock
 #: Turns of an event loop that cannot tell when it is idle, after which everything that a timer
 #: woke is taken to have settled.
 _SETTLING = 50
+#: How many sleepers that gave up are forgotten at once, at least: each time, all are looked at.
+_GIVEN_UP = 16
 
 
 class VirtualClock(Clock):
@@ -24,6 +26,7 @@ class VirtualClock(Clock):
         self._elapsed = 0.0
         self._timers: list[tuple[float, int, asyncio.Future[None]]] = []
         self._order = 0
+        self._given_up = 0
 
     def now(self) -> float:
         """Seconds since the Unix epoch."""
@@ -45,8 +48,10 @@ class VirtualClock(Clock):
         heapq.heappush(self._timers, (self._elapsed + seconds, self._order, timer))
         try:
             await timer
-        finally:
+        except BaseException:
             timer.cancel()
+            self._forget_given_up()
+            raise
 
     @property
     def next_timer(self) -> float | None:
@@ -84,6 +89,14 @@ class VirtualClock(Clock):
             self.jump()
             await settle()
         self._elapsed = end
+
+    def _forget_given_up(self) -> None:
+        """One more sleeper was cancelled: forget them once they are as many as those that sleep."""
+        self._given_up += 1
+        if self._given_up >= max(_GIVEN_UP, len(self._timers) // 2):
+            self._timers = [entry for entry in self._timers if not entry[2].done()]
+            heapq.heapify(self._timers)
+            self._given_up = 0
 
     def _fire(self) -> None:
         while self._timers and self._timers[0][0] <= self._elapsed:

@@ -10,6 +10,9 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+#: Background work that runs. The event loop itself refers to it only weakly: `asyncio.create_task`.
+_background: set["asyncio.Future[Any]"] = set()
+
 
 @asynccontextmanager
 async def closing(source: AsyncIterator[T]) -> AsyncIterator[AsyncIterator[T]]:
@@ -23,12 +26,14 @@ async def closing(source: AsyncIterator[T]) -> AsyncIterator[AsyncIterator[T]]:
 
 
 def start(work: Coroutine[Any, Any, Any]) -> "asyncio.Future[Any]":
-    """Run `work` in the background; an error in it is a bug, and is logged."""
+    """Run `work` in the background, referred to or not; an error in it is a bug, and is logged."""
     task = asyncio.ensure_future(work)
+    _background.add(task)
     task.add_done_callback(_report)
     return task
 
 
 def _report(task: "asyncio.Future[Any]") -> None:
+    _background.discard(task)
     if not task.cancelled() and (error := task.exception()) is not None:
         log.error("%r failed", task, exc_info=error)

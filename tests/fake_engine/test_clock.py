@@ -93,6 +93,18 @@ async def test_a_sleep_that_is_given_up_leaves_no_timer() -> None:
 
 
 @pytest.mark.asyncio
+async def test_sleeps_that_are_given_up_are_forgotten_before_their_time() -> None:
+    clock = VirtualClock()
+    awake = asyncio.ensure_future(clock.sleep(5))
+    for _ in range(100):
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(clock.sleep(1000), 0.0001)
+    assert len(clock._timers) < 20
+    await clock.advance(5)
+    assert awake.done()
+
+
+@pytest.mark.asyncio
 async def test_no_sleep_and_a_negative_one_end_at_once() -> None:
     clock = VirtualClock()
     await clock.sleep(0)

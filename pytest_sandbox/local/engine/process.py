@@ -55,7 +55,8 @@ class LocalProcess(Process):
         self.pid = 0
         self._number = 0
         self._stdin: StdinPump | None = None
-        self._pumps: list[Pump] = []
+        self._pumps: list[Pump] = []  # until the process ends
+        self._pumped = False
         self._master: int | None = None
         self._status: ExitStatus | None = None
         self._exited = asyncio.Event()
@@ -144,6 +145,7 @@ class LocalProcess(Process):
         self.stderr.close()
         # Each part of us owns a descriptor of its own, and closes it when it is done.
         self._pumps.append(self._link.pump(fds[0], self.stdout, terminal=True))
+        self._pumped = True
         self._stdin = StdinPump(os.dup(fds[0]), terminal=True)
         self._master = os.dup(fds[0])
         if self._status is not None:
@@ -212,13 +214,14 @@ class LocalProcess(Process):
         if self._master is not None:
             os.close(self._master)
             self._master = None
-        for pump in self._pumps:
+        pumps, self._pumps = self._pumps, []
+        for pump in pumps:
             pump.process_exited()
 
     def task_ended(self) -> None:
         """All of the sandbox is gone; so is this, whether the agent could say so or not."""
         self.exited(ExitStatus(signal=signal.SIGKILL))
-        if not self._pumps:
+        if not self._pumped:
             self.stdout.close()
             self.stderr.close()
 
@@ -235,6 +238,7 @@ class LocalProcess(Process):
                 read, write = pipe()
                 passed.append(write)
                 self._pumps.append(self._link.pump(read, log))
+                self._pumped = True
         except OSError:
             close_all(passed)  # we have as many descriptors as we may have
             raise

@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
@@ -61,7 +60,7 @@ class Commands:
     def __init__(self, sandbox_id: str, clock: Clock, lifetime: Lifetime) -> None:
         self.main: CommandExecution | None = None
         self.stdin = StdinWriter(None, clock)
-        self.failed_starts: deque[FailedStart] = deque(maxlen=_FAILED_STARTS)
+        self.failed_starts: list[FailedStart] = []
         self._numbers = itertools.count(1)
         self._sandbox_id = sandbox_id
         self._clock = clock
@@ -169,9 +168,9 @@ class Commands:
         except BaseException as error:
             self._lifetime.end_activity()
             if isinstance(error, SpawnFailed):
-                self.failed_starts.append(
-                    FailedStart(argv, next(self._numbers), self._clock.monotonic(), str(error))
-                )
+                at = self._clock.monotonic()
+                self.failed_starts.append(FailedStart(argv, next(self._numbers), at, str(error)))
+                del self.failed_starts[:-_FAILED_STARTS]
             raise
         execution = self._by_id[exec_id] = CommandExecution(
             exec_id,

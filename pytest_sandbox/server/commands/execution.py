@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 from pytest_sandbox._shared.async_tasks import within
 from pytest_sandbox.engine import Clock, ExitStatus, OutputLog, Process, TaskEnded
@@ -69,7 +70,7 @@ class CommandExecution:
         self._timeout = timeout
         self._on_exit = on_exit
         self._on_drained = on_drained
-        self._watcher = start(self._watch())
+        self._watcher: asyncio.Future[Any] | None = start(self._watch())
         if input_timeout is not None:
             self._attendant = start(self._attend(input_timeout))
 
@@ -144,6 +145,7 @@ class CommandExecution:
         for log in self.logs:
             await self._drain(log)
         self._on_drained(self)
+        self._watcher = None
 
     async def _attend(self, seconds: float) -> None:
         """Kill it when no input has come for so long: the client at its terminal is gone."""
@@ -156,7 +158,8 @@ class CommandExecution:
 
     def discard(self) -> None:
         """Release the stored output: nobody can ask for it any more."""
-        self._watcher.cancel()
+        if self._watcher is not None:
+            self._watcher.cancel()
         for log in self.logs:
             log.dispose()
 

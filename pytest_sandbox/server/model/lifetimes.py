@@ -41,23 +41,25 @@ class Lifetime:
         self._clock = clock
         self._expire = expire
         self._busy = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._idle: asyncio.Event | None = None
         self._idle_since = clock.monotonic()
         self._timers = [start(self._wait(timeout))]
         if idle_timeout is not None:
-            self._timers.append(start(self._wait_idle(idle_timeout)))
+            self._idle = idle = asyncio.Event()
+            idle.set()
+            self._timers.append(start(self._wait_idle(idle, idle_timeout)))
 
     def begin_activity(self) -> None:
         """Begin an activity; the sandbox is not idle until the matching `end_activity`."""
         self._busy += 1
-        self._idle.clear()
+        if self._idle is not None:
+            self._idle.clear()
 
     def end_activity(self) -> None:
         """End an activity."""
         self._busy -= 1
         self._idle_since = self._clock.monotonic()
-        if self._busy == 0:
+        if self._busy == 0 and self._idle is not None:
             self._idle.set()
 
     @contextmanager
@@ -73,14 +75,15 @@ class Lifetime:
         """Stop both timers: the sandbox has ended."""
         for timer in self._timers:
             timer.cancel()
+        self._timers.clear()
 
     async def _wait(self, seconds: float) -> None:
         await self._clock.sleep(seconds)
         self._expire(TIMEOUT)
 
-    async def _wait_idle(self, seconds: float) -> None:
+    async def _wait_idle(self, idle: asyncio.Event, seconds: float) -> None:
         while True:
-            await self._idle.wait()
+            await idle.wait()
             left = self._idle_since + seconds - self._clock.monotonic()
             if left <= 0:
                 break

@@ -110,7 +110,7 @@ class ServedSandbox:
         self.files = FileSessions(clock, self.lifetime)
         self.commands = Commands(self.id, clock, self.lifetime)
         self._adopt(task)
-        self._watcher = start(self._watch())
+        start(self._watch())
 
     def _adopt(self, task: Task) -> None:
         self.task = task

@@ -73,6 +73,10 @@ class ServedCall:
         self.lost = True
         self.on_lost()
 
+    def forget_stream(self) -> None:
+        """Its handler is done: hold nothing that is larger than the response."""
+        self.metadata, self.room = {}, unlimited
+
     def header(self, name: str) -> str:
         """A text entry of the metadata; empty if absent."""
         value = self.metadata.get(name, "")

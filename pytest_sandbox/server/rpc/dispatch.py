@@ -152,7 +152,9 @@ class Dispatch:
         """The handler, run once for each idempotency key."""
 
         async def run(request: Any, call: ServedCall) -> tuple[Any, ServedCall]:
-            return await handler.function(request, call), call
+            response = await handler.function(request, call)
+            call.forget_stream()
+            return response, call
 
         async def remembered(request: Any, call: ServedCall) -> Any:
             key = call.header(IDEMPOTENCY_KEY)

@@ -34,28 +34,28 @@ class Outcomes(Generic[T]):
         of_rpc = self._of_rpc.get(rpc)
         if of_rpc is None:
             of_rpc = self._of_rpc[rpc] = _OfRpc(self._capacity)
-        return await asyncio.shield(of_rpc.task(key, run))
+        return await of_rpc.outcome(key, run)
 
 
 class _OfRpc(Generic[T]):
     """The calls of one RPC: those under way, and the newest of those that succeeded."""
 
     def __init__(self, capacity: int) -> None:
-        self._tasks: dict[str, asyncio.Future[T]] = {}
-        self._succeeded = Retention[str](capacity, 0, self._evict)
+        self._under_way: dict[str, asyncio.Future[T]] = {}
+        self._outcomes: dict[str, T] = {}
+        self._succeeded = Retention[str](capacity, 0, self._outcomes.__delitem__)
 
-    def task(self, key: str, run: Callable[[], Awaitable[T]]) -> "asyncio.Future[T]":
-        task = self._tasks.get(key)
+    async def outcome(self, key: str, run: Callable[[], Awaitable[T]]) -> T:
+        if key in self._outcomes:
+            return self._outcomes[key]
+        task = self._under_way.get(key)
         if task is None:
-            task = self._tasks[key] = asyncio.ensure_future(run())
+            task = self._under_way[key] = asyncio.ensure_future(run())
             task.add_done_callback(lambda done: self._finished(key, done))
-        return task
+        return await asyncio.shield(task)
 
     def _finished(self, key: str, task: "asyncio.Future[T]") -> None:
-        if task.cancelled() or task.exception() is not None:
-            self._evict(key)
-        else:
+        del self._under_way[key]
+        if not task.cancelled() and task.exception() is None:
+            self._outcomes[key] = task.result()
             self._succeeded.add(key, 0)
-
-    def _evict(self, key: str) -> None:
-        del self._tasks[key]
