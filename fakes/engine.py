@@ -32,7 +32,7 @@ from .clock import VirtualClock
 from .export import dump, read
 from .files.base_image import base_image, filesystem
 from .files.disk import DISK, Disk
-from .files.trees import make_folders
+from .files.trees import directory_on, make_folders
 from .files.vfs import Filesystem
 from .files.view import FileView
 from .gpus import GpuPool
@@ -197,10 +197,10 @@ class FakeEngine(Engine, SupportsForget, SupportsExport, SupportsVolumes):
 
     def _show(self, volume: VolumeMount, fs: Filesystem) -> None:
         try:
+            disk = self._volume(volume.volume)
+            top = directory_on(disk, volume.sub_path)
             make_folders(fs, volume.path)
-            fs.mount(
-                volume.path, self._volume(volume.volume), read_only=volume.read_only, permanent=True
-            )
+            fs.mount(volume.path, disk, read_only=volume.read_only, permanent=True, top=top)
         except OSError as error:
             raise InvalidSpec(
                 f"volume {volume.volume!r} cannot be mounted at {volume.path!r}: {error.strerror}"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import NewType
 
+from .changes import Spot
 from .disk import Disk, InodeHolder
 from .inode import ROOT, Directory, Inode
 
@@ -28,6 +29,7 @@ class Mount:
         at: the directory that it hides; `None` for what the tree begins with.
         read_only: whether nothing can be changed through it.
         permanent: whether it cannot be unmounted.
+        top: the number of the directory on the disk that is shown with what is in it.
         handles: what is open through it, the working directories of processes among it.
     """
 
@@ -36,16 +38,39 @@ class Mount:
     at: Node | None
     read_only: bool
     permanent: bool
+    top: int = ROOT
     handles: dict[InodeHolder, None] = field(default_factory=dict)
 
     @property
     def root(self) -> Node:
-        """The top of the disk, in the tree."""
-        return self.node(ROOT)
+        """The top of what is shown, in the tree."""
+        return self.node(self.top)
 
     def node(self, number: int) -> Node:
         """Where in the tree an inode of the disk is."""
         return Node(self.number << _BITS | number)
+
+
+class _MountedTop:
+    """Keeps the directory that a mount shows, though it may be removed from its disk.
+
+    Args:
+        mount: the mount, which is not undone before its tree is closed.
+    """
+
+    spot: Spot | None = None
+
+    def __init__(self, mount: Mount) -> None:
+        self.number = mount.top
+        self._mount = mount
+        mount.disk.opened(self)
+        mount.handles[self] = None
+
+    def close(self) -> None:
+        """Let go of the directory."""
+        if self in self._mount.handles:
+            del self._mount.handles[self]
+            self._mount.disk.released(self)
 
 
 class Mounts:
@@ -117,7 +142,8 @@ class Mounts:
 
     def _under(self, node: Node) -> Node | None:
         """What a place hides, if it is the top of a mount."""
-        return self.of(node).at if node & _INODE == ROOT else None
+        mount = self.of(node)
+        return mount.at if node & _INODE == mount.top else None
 
     # Changing.
 
@@ -130,6 +156,8 @@ class Mounts:
             other._mounts[twin.number] = twin
             if mount.at is not None:
                 other._covers[mount.at] = twin
+            if twin.top != ROOT:
+                _MountedTop(twin)
         other._next_number = self._next_number
         return other
 
@@ -144,9 +172,13 @@ class Mounts:
         disk = self.of(node).disk
         return any(at & _INODE == node & _INODE and self.of(at).disk is disk for at in self._covers)
 
-    def add(self, disk: Disk, at: Node, *, read_only: bool, permanent: bool) -> None:
-        """Show a disk at a place."""
-        mount = Mount(self._next_number, disk, at, read_only, permanent)
+    def add(
+        self, disk: Disk, at: Node, *, read_only: bool, permanent: bool, top: int = ROOT
+    ) -> None:
+        """Show a disk, or a directory on it, at a place."""
+        mount = Mount(self._next_number, disk, at, read_only, permanent, top)
+        if top != ROOT:
+            _MountedTop(mount)
         self._next_number += 1
         self._mounts[mount.number] = mount
         self._covers[at] = mount

@@ -1,5 +1,6 @@
 """Whole files and whole trees of any depth, with many system calls each."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -9,6 +10,7 @@ from .disk import Disk
 from .inode import ROOT, Directory
 from .mounts import TOP, Node
 from .vfs import Filesystem
+from .walk import fail
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,24 @@ def put(fs: Filesystem, path: str, data: bytes, mode: int = 0o644) -> None:
         handle.pwrite(0, data)
     finally:
         handle.close()
+
+
+def directory_on(disk: Disk, path: str) -> int:
+    """The number of a directory on a disk, which is made if it is missing; no link is followed.
+
+    Raises:
+        OSError: `ENOTDIR`, something else is there.
+    """
+    fs = Filesystem(disk)
+    folder = TOP
+    for name in path.split("/") if path else ():
+        with suppress(FileExistsError):
+            fs.mkdir(name, 0o755, base=folder)
+        folder = fs.node(name, base=folder, follow=False)
+        inode = fs.inode(folder)
+        if not isinstance(inode, Directory):
+            fail(errno.ENOTDIR, path)
+    return fs.inode(folder).number
 
 
 def make_folders(fs: Filesystem, path: str) -> None:

@@ -258,10 +258,16 @@ class Filesystem:
     # Mounting.
 
     def mount(
-        self, path: str, disk: Disk, *, read_only: bool = False, permanent: bool = False
+        self,
+        path: str,
+        disk: Disk,
+        *,
+        read_only: bool = False,
+        permanent: bool = False,
+        top: int = ROOT,
     ) -> None:
-        """Show a disk at a directory, over what is there; `mount(2)`."""
-        self.mounts.add(disk, self.folder(path), read_only=read_only, permanent=permanent)
+        """Show a disk, or a directory on it, at a directory, over what is there; `mount(2)`."""
+        self.mounts.add(disk, self.folder(path), read_only=read_only, permanent=permanent, top=top)
 
     def unmount(self, path: str) -> None:
         """Undo the last mount at a directory; `umount(2)`."""

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._proto import common_pb2
 from pytest_sandbox._proto import volumes_pb2 as pb
+from pytest_sandbox._shared import relative_path
+from pytest_sandbox._shared.checks import is_text
 
 from .default_client import default_client
 from .ephemeral_volume import Ephemeral
@@ -15,7 +19,7 @@ from .transport.dual import dual, dual_function
 from .validation import check_name
 from .volume_files import VolumeFileMethods
 from .volume_info import VolumeInfo, timestamp, volume_info
-from .volume_reference import VolumeReference, volume_request
+from .volume_reference import MountOptions, VolumeReference, volume_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -196,8 +200,36 @@ class Volume(VolumeFileMethods):
         return Ephemeral(cls(reference), reference)
 
     def read_only(self) -> Volume:
-        """The same volume, for sandboxes that may only read it."""
+        """The same volume, for sandboxes that may only read it; nor do its own methods write.
+
+        Raises:
+            InvalidError: it has options of `with_mount_options`, which takes `read_only` too.
+        """
+        if self.reference.options != MountOptions():
+            raise InvalidError(f"{self!r}: say with_mount_options(read_only=True) instead")
         return Volume(self.reference.for_reading())
+
+    def with_mount_options(
+        self, *, read_only: bool | None = None, sub_path: str | PurePosixPath | None = None
+    ) -> Volume:
+        """The same volume, mounted in another way.
+
+        Args:
+            read_only: whether sandboxes may only read it; methods of the volume still write.
+            sub_path: mount this directory of the volume instead of all of it. It is created when
+                a sandbox mounts it, if it does not exist. It may not lead through a link.
+
+        Raises:
+            InvalidError: the path contains `..`, or the volume is `read_only()`.
+        """
+        if self.reference.read_only:
+            raise InvalidError(f"{self!r}: say with_mount_options(read_only=True) instead")
+        options = self.reference.options
+        if read_only is not None:
+            options = dataclasses.replace(options, read_only=read_only)
+        if sub_path is not None:
+            options = dataclasses.replace(options, sub_path=_checked_sub_path(sub_path))
+        return Volume(self.reference.with_options(options))
 
     @property
     def name(self) -> str | None:
@@ -307,7 +339,25 @@ class Volume(VolumeFileMethods):
 
     def __repr__(self) -> str:
         made = f"Volume.from_name({self.name!r})" if self.name else "Volume.ephemeral()"
-        return f"{made}.read_only()" if self.reference.read_only else made
+        if self.reference.read_only:
+            return f"{made}.read_only()"
+        options = self.reference.options
+        said = [
+            f"{name}={value!r}"
+            for name, value in vars(options).items()
+            if value not in (None, False)
+        ]
+        return f"{made}.with_mount_options({', '.join(said)})" if said else made
+
+
+def _checked_sub_path(given: str | PurePosixPath) -> str | None:
+    path = PurePosixPath(given).as_posix() if isinstance(given, PurePosixPath) else given
+    if not is_text(path):
+        raise InvalidError(f"sub_path={given!r} is not a path")
+    try:
+        return "/".join(relative_path.parts(path.lstrip("/"))) or None
+    except ValueError as error:
+        raise InvalidError(f"sub_path={given!r}: {error}") from None
 
 
 def _found(item: pb.VolumeListItem, client: BaseClient, environment: str) -> Volume:

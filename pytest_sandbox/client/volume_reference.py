@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_sandbox._proto import common_pb2
@@ -19,6 +20,22 @@ if TYPE_CHECKING:
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
 
+@dataclass(frozen=True)
+class MountOptions:
+    """How sandboxes mount a volume.
+
+    Attributes:
+        read_only: whether they may only read it.
+        sub_path: the directory of it that they see; `None` for all of it.
+    """
+
+    read_only: bool = False
+    sub_path: str | None = None
+
+
+_WHOLE = MountOptions()
+
+
 class VolumeReference:
     """What a server is asked for to get a volume, and what servers answered.
 
@@ -26,7 +43,8 @@ class VolumeReference:
         request: asks for it.
         client: whose volume; that of the sandbox it is used for if not given.
         known: what the servers of clients have answered already.
-        read_only: whether sandboxes may only read it.
+        read_only: whether neither sandboxes nor methods of the volume may change it.
+        options: how sandboxes mount it.
 
     Attributes:
         name: of the volume; empty for an ephemeral one.
@@ -39,9 +57,11 @@ class VolumeReference:
         known: dict[BaseClient, pb.VolumeGetOrCreateResponse] | None = None,
         *,
         read_only: bool = False,
+        options: MountOptions = _WHOLE,
     ) -> None:
         self.name = request.deployment_name
         self.read_only = read_only
+        self.options = options
         self._request = request
         self._client = client
         self._known = known if known is not None else {}
@@ -49,7 +69,7 @@ class VolumeReference:
     def __reduce__(self) -> tuple[Any, ...]:
         where = optional_address(self._client, self)
         known = [(address(client, self), answer) for client, answer in self._known.items()]
-        return _unpickled, (self._request, where, known, self.read_only)
+        return _unpickled, (self._request, where, known, self.read_only, self.options)
 
     def __repr__(self) -> str:
         return f"the volume {self.name!r}" if self.name else "an ephemeral volume"
@@ -89,8 +109,15 @@ class VolumeReference:
         return (response.volume_id for response in self._known.values())
 
     def for_reading(self) -> VolumeReference:
-        """The same volume, for sandboxes that may only read it."""
-        return VolumeReference(self._request, self._client, self._known, read_only=True)
+        """The same volume, which can only be read."""
+        options = MountOptions(read_only=True)
+        return VolumeReference(
+            self._request, self._client, self._known, read_only=True, options=options
+        )
+
+    def with_options(self, options: MountOptions) -> VolumeReference:
+        """The same volume, mounted in another way."""
+        return VolumeReference(self._request, self._client, self._known, options=options)
 
 
 def _unpickled(
@@ -98,9 +125,11 @@ def _unpickled(
     where: str,
     known: list[tuple[str, pb.VolumeGetOrCreateResponse]],
     read_only: bool,
+    options: MountOptions,
 ) -> VolumeReference:
     answers = {client_at(each): answer for each, answer in known}
-    return VolumeReference(request, optional_client_at(where), answers, read_only=read_only)
+    client = optional_client_at(where)
+    return VolumeReference(request, client, answers, read_only=read_only, options=options)
 
 
 def volume_request(

@@ -102,11 +102,14 @@ class VolumeMount:
         volume: its name; the engine makes it when it is first mounted.
         path: absolute; where it is mounted. It is created if it does not exist.
         read_only: whether the task may only read it.
+        sub_path: relative, without `.` and `..`: mount this directory of the volume instead of
+            all of it. It is created if it does not exist. No link on the way is followed.
     """
 
     volume: str
     path: str
     read_only: bool = False
+    sub_path: str = ""
 
 
 #: Where processes start unless a specification says otherwise: the home of root, as at Modal.

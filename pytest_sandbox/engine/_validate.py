@@ -90,6 +90,12 @@ def _check_volumes(volumes: tuple[VolumeMount, ...]) -> None:
             raise InvalidSpec(
                 f"volume {volume.volume!r}: {volume.path!r} must be absolute, without . and .."
             )
+        names = volume.sub_path.split("/") if volume.sub_path else []
+        if "\0" in volume.sub_path or {"", ".", ".."} & set(names):
+            raise InvalidSpec(
+                f"volume {volume.volume!r}: sub_path {volume.sub_path!r} must be relative, "
+                "without . and .."
+            )
     paths = [volume.path for volume in volumes]
     for path in paths:
         if paths.count(path) > 1:

@@ -129,7 +129,7 @@ def test_a_key_of_another_type_is_named_with_its_value(kind: type[Message]) -> N
         ({"cpus": float("inf")}, "key 'cpus': inf is not a number"),
         ({"layers": [1, "x"]}, "key 'layers': item 1 is 'x', not int"),
         (
-            {"volumes": [{"number": 1, "path": 2, "read_only": False}]},
+            {"volumes": [{"number": 1, "path": 2, "read_only": False, "sub_path": ""}]},
             "CreateRequest: key 'volumes': MountedVolume: key 'path' is 2, not str",
         ),
     ],

@@ -41,7 +41,8 @@ async def volume_mounts(
         VolumeMount(
             volume_id=(await volume.reference.look_up(client))[1],
             mount_path=path,
-            read_only=volume.reference.read_only,
+            read_only=volume.reference.options.read_only,
+            sub_path=volume.reference.options.sub_path,
             allow_background_commits=True,  # as all of Modal's clients say
         )
         for path, volume in check_volumes(volumes).items()

@@ -301,7 +301,12 @@ class Factory:
             if number is None:
                 number = self._volumes[volume.volume] = next(self._volume_numbers)
             mounts.append(
-                MountedVolume(number=number, path=volume.path, read_only=volume.read_only)
+                MountedVolume(
+                    number=number,
+                    path=volume.path,
+                    read_only=volume.read_only,
+                    sub_path=volume.sub_path,
+                )
             )
         return mounts
 

@@ -63,6 +63,18 @@ def enter(path: str) -> None:
 
 
 def _open(root: str, path: str) -> int:
+    try:
+        return open_directory(root, path)
+    except OSError as error:
+        raise OSError(error.errno, f"{path!r} of the image: {error.strerror}", path) from error
+
+
+def open_directory(root: str, path: str) -> int:
+    """Open a directory below another one by `O_PATH`; make what is missing, follow no link.
+
+    Raises:
+        OSError: something else is there; names the path.
+    """
     fd = os.open(root, _FOLDER)
     for name in path.strip("/").split("/"):
         above = fd
@@ -71,7 +83,7 @@ def _open(root: str, path: str) -> int:
                 os.mkdir(name, 0o755, dir_fd=above)
             fd = os.open(name, _FOLDER, dir_fd=above)
         except OSError as error:
-            raise OSError(error.errno, f"{path!r} of the image: {error.strerror}", path) from error
+            raise OSError(error.errno, error.strerror, path) from error
         finally:
             os.close(above)
     return fd

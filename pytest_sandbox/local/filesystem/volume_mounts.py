@@ -69,15 +69,33 @@ def copy_mounts(volumes: list[MountedVolume]) -> list[tuple[int, str]]:
 
     Returns:
         A descriptor, and the path to mount it at, of each.
+
+    Raises:
+        OSError: `ENOTDIR` or `ELOOP` and that path, where the directory to show is none.
     """
     copies = []
     for volume in volumes:
-        tree = mounts.open_tree(f"/volumes/{volume.number}")
+        tree = _copy_mount(volume)
         if volume.read_only:
             # Of the mount: other sandboxes can still write to the same volume.
             mounts.set_attributes(tree, mounts.MOUNT_ATTR_RDONLY)
         copies.append((tree, volume.path))
     return copies
+
+
+def _copy_mount(volume: MountedVolume) -> int:
+    top = f"/volumes/{volume.number}"
+    if not volume.sub_path:
+        return mounts.open_tree(top)
+    # Programs of other sandboxes write there meanwhile: no link of theirs may lead out of it.
+    try:
+        folder = mount_points.open_directory(top, volume.sub_path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, volume.path) from error
+    try:
+        return mounts.open_tree("", folder=folder)
+    finally:
+        os.close(folder)
 
 
 def attach(copies: list[tuple[int, str]]) -> None:

@@ -92,14 +92,20 @@ def change_root() -> None:
     os.chdir("/")
 
 
-def open_tree(path: str, *, recursive: bool = False) -> int:
+def open_tree(path: str, *, recursive: bool = False, folder: int = AT_FDCWD) -> int:
     """Copy the mount at `path`; a descriptor of the copy, which is attached nowhere.
+
+    Args:
+        path: a mount, or a directory in one: the copy then shows only what is in it.
+        recursive: copy the mounts below too.
+        folder: where a relative path begins; the directory itself if the path is empty.
 
     Raises:
         OSError: the kernel refused it; names the path.
     """
     flags = _OPEN_TREE_CLONE | _OPEN_TREE_CLOEXEC | (_AT_RECURSIVE if recursive else 0)
-    return call("open_tree", AT_FDCWD, os.fsencode(path), flags, about=path)
+    flags |= 0 if path else _AT_EMPTY_PATH
+    return call("open_tree", folder, os.fsencode(path), flags, about=path)
 
 
 def move_mount(

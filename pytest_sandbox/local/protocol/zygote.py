@@ -127,11 +127,13 @@ class MountedVolume(Message):
         number: the engine's number for the volume.
         path: where it is mounted.
         read_only: whether the sandbox may not write to it.
+        sub_path: the directory of it that is mounted, relative; all of it if empty.
     """
 
     number: int
     path: str
     read_only: bool
+    sub_path: str
 
 
 class CreateRequest(Message, descriptors=1):

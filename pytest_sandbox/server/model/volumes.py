@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from pytest_sandbox._proto import common_pb2
 from pytest_sandbox._proto import volumes_pb2 as pb
+from pytest_sandbox._shared import relative_path
 from pytest_sandbox.engine import Capability, Clock, EngineInfo, VolumeMount
 
-from ..rpc.errors import not_found, unimplemented
+from ..rpc.errors import invalid, not_found, unimplemented
 from .ids import Ids
 
 #: Seconds without a heartbeat after which an ephemeral volume expires; clients send one every 300.
@@ -110,7 +111,7 @@ class VolumeRegistry:
         volume is committed at once.
 
         Raises:
-            GRPCError: NOT_FOUND or UNIMPLEMENTED.
+            GRPCError: NOT_FOUND, INVALID_ARGUMENT or UNIMPLEMENTED.
         """
         return tuple(self._mount(mount, info) for mount in mounts)
 
@@ -129,6 +130,9 @@ class VolumeRegistry:
     def _mount(self, mount: common_pb2.VolumeMount, info: EngineInfo) -> VolumeMount:
         argument = f"volumes={{{mount.mount_path!r}: ...}}"
         self.check_supported(argument, info)
-        if mount.HasField("sub_path"):
-            raise unimplemented(f"{argument}: sub_path is not implemented by pytest-sandbox")
-        return VolumeMount(self.get(mount.volume_id).id, mount.mount_path, mount.read_only)
+        try:
+            names = relative_path.parts(mount.sub_path.lstrip("/"))
+        except ValueError as error:
+            raise invalid(f"{argument}: sub_path: {error}") from None
+        volume = self.get(mount.volume_id).id
+        return VolumeMount(volume, mount.mount_path, mount.read_only, "/".join(names))

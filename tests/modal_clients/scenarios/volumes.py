@@ -31,6 +31,14 @@ def test_what_one_sandbox_writes_another_reads(create, volume):
     assert run(reader, "touch", "/srv/data/new")[0] != 0
 
 
+def test_a_part_of_a_volume(create, volume):
+    if not hasattr(volume, "with_mount_options"):
+        return  # 1.2.3 cannot say it
+    sandbox = create(volumes={"/part": volume.with_mount_options(sub_path="/users/me")})
+    assert run(sandbox, "sh", "-c", "echo kept > /part/file") == (0, "")
+    assert b"".join(volume.read_file("users/me/file")) == b"kept\n"
+
+
 def test_an_ephemeral_volume(create):
     with modal.Volume.ephemeral() as volume:
         sandbox = create(volumes={"/data": volume})

@@ -65,6 +65,33 @@ def test_who_may_only_read_cannot_write() -> None:
     assert sandbox.filesystem.read_text("/data/x") == "x"
 
 
+@pytest.mark.parametrize("sub_path", ["/users/me/", "users/./me", PurePosixPath("/users/me")])
+def test_a_part_of_a_volume_is_mounted(sub_path: Any) -> None:
+    volume = Volume.from_name("data", create_if_missing=True)
+    part = volume.with_mount_options(sub_path=sub_path)
+    assert repr(part) == "Volume.from_name('data').with_mount_options(sub_path='users/me')"
+    reader = part.with_mount_options(read_only=True)
+    sandbox = Sandbox.create(volumes={"/all": volume, "/part": part, "/read": reader})
+    sandbox.filesystem.write_text("x", "/part/x")
+    assert sandbox.filesystem.read_text("/all/users/me/x") == "x"
+    assert sandbox.filesystem.read_text("/read/x") == "x"
+    assert sandbox.exec("touch", "/read/y").wait() != 0
+    reader.remove_file("users/me/x")
+    assert repr(part.with_mount_options(sub_path="/")) == repr(volume)
+
+
+def test_options_of_mounts_that_do_not_fit() -> None:
+    volume = Volume.from_name("data")
+    with pytest.raises(InvalidError, match=r"sub_path='\.\./x'"):
+        volume.with_mount_options(sub_path="../x")
+    with pytest.raises(InvalidError, match="sub_path=5 is not a path"):
+        volume.with_mount_options(sub_path=5)  # type: ignore[arg-type]
+    with pytest.raises(InvalidError, match=r"say with_mount_options\(read_only=True\)"):
+        volume.read_only().with_mount_options(sub_path="x")
+    with pytest.raises(InvalidError, match=r"say with_mount_options\(read_only=True\)"):
+        volume.with_mount_options(sub_path="x").read_only()
+
+
 def test_an_ephemeral_volume_lives_as_long_as_its_with() -> None:
     with Volume.ephemeral() as volume:
         assert (volume.name, repr(volume)) == (None, "Volume.ephemeral()")

@@ -145,6 +145,39 @@ async def check_names_of_volumes_lead_nowhere(engine: Engine) -> None:
             equal(seen, b"", f"what of the machine is in the volume {name!r}")
 
 
+async def check_a_part_of_a_volume(engine: Engine) -> None:
+    """With `sub_path` a task sees one directory of the volume, which is made if need be."""
+    async with a_lab(engine) as lab:
+        name = lab.volume()
+        part = await lab.task(TaskSpec(volumes=(VolumeMount(name, "/vol", sub_path="a/b"),)))
+        whole = await a_task_with(lab, name)
+        await sh(part, "echo one > /vol/f; mkdir /vol/d; echo two > /vol/../beside")
+        equal(await sh(whole, "cd /vol; echo *; cat a/b/f"), b"a\none\n", "all of it")
+        equal(await sh(part, "cd /vol/d; cd ../..; pwd"), b"/\n", "what is above the part")
+        reader = await lab.task(
+            TaskSpec(volumes=(VolumeMount(name, "/vol", read_only=True, sub_path="a"),))
+        )
+        await fails(EROFS, reader.files.mkdir("/vol/d"), "mkdir() in a part to read")
+        equal(await sh(reader, "cat /vol/b/f"), b"one\n", "a part to read")
+        await sh(whole, "cd /vol; mv a/b c; echo two > c/f")
+        equal(await sh(part, "cat /vol/f"), b"two\n", "a part that was moved")
+        await sh(whole, "rm -r /vol/c")
+        script = "ls -A /vol; (: > /vol/f) 2> /dev/null || echo gone"
+        equal(await sh(part, script), b"gone\n", "a part that was removed")
+
+
+async def check_a_part_of_a_volume_is_no_link(engine: Engine) -> None:
+    """A `sub_path` that leads through a link, or to a file, is refused with `InvalidSpec`."""
+    async with a_lab(engine) as lab:
+        name = lab.volume()
+        task = await a_task_with(lab, name)
+        await sh(task, "cd /vol; mkdir d; ln -s d l; ln -s / root; ln -s /etc etc; echo > file")
+        for path in ("l", "root", "root/etc", "etc", "d/../l", "file", "file/x", "l/x", "..", "/d"):
+            mount = VolumeMount(name, "/part", sub_path=path)
+            await raises(InvalidSpec, engine.create(TaskSpec(volumes=(mount,))), f"part {path!r}")
+        equal(await sh(task, "cd /vol; echo * d/*"), b"d etc file l root d/*\n", "the volume")
+
+
 async def check_impossible_places(engine: Engine) -> None:
     """A path that a volume cannot be mounted at is refused with `InvalidSpec`."""
     for path in ("", "vol", "/", "/a/../b", "/a//b", "/a/", "/a\0b"):

@@ -26,6 +26,20 @@ async def check_a_volume_is_no_part_of_a_snapshot(engine: Engine) -> None:
         equal(await sh(copy, "cat /vol/f"), b"two\n", "a copy with the volume")
 
 
+async def check_a_part_of_a_volume_stays_through_a_snapshot(engine: Engine) -> None:
+    """A mounted part of a volume is neither in a snapshot, nor lost by it."""
+    async with a_lab(engine) as lab:
+        name = lab.volume()
+        volumes = (VolumeMount(name, "/vol", sub_path="a/b"),)
+        task = await lab.task(TaskSpec(volumes=volumes))
+        await sh(task, "echo one > /vol/f")
+        image = await lab.snapshot(task)
+        equal(await sh(await lab.copy(image), "echo /vol/*"), b"/vol/*\n", "a copy without")
+        await sh(task, "echo two > /vol/f")
+        copy = await lab.task(TaskSpec(image=image, volumes=volumes))
+        equal(await sh(copy, "cat /vol/f"), b"two\n", "a copy with the part")
+
+
 async def check_a_directory_of_a_volume_can_be_snapshotted(engine: Engine) -> None:
     """A snapshot can be taken of a directory in a volume, and mounted in one."""
     async with a_lab(engine) as lab:
