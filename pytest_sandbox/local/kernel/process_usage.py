@@ -49,9 +49,13 @@ def of_process(pid: int) -> ProcessUsage:
 
 
 def of_descendants(pid: int) -> ProcessUsage:
-    """What those used that live below a process, and whose end it has not noticed yet."""
+    """What those used that live below a process, and whose end it has not noticed yet.
+
+    Args:
+        pid: of the process, which has one thread.
+    """
     total = ProcessUsage()
-    waiting = _children(pid)
+    waiting = _children_of_thread(pid, pid)
     for _ in range(_MOST):
         if not waiting:
             break
@@ -76,12 +80,15 @@ def written(pid: int) -> int | None:
 
 def _children(pid: int) -> list[int]:
     try:
-        threads = os.listdir(f"/proc/{pid}/task")
-        return [
-            int(child)
-            for thread in threads
-            for child in _read(f"/proc/{pid}/task/{thread}/children").split()
-        ]
+        threads = [int(name) for name in os.listdir(f"/proc/{pid}/task")]
+    except OSError:
+        return []  # it has ended
+    return [child for thread in threads for child in _children_of_thread(pid, thread)]
+
+
+def _children_of_thread(pid: int, thread: int) -> list[int]:
+    try:
+        return [int(child) for child in _read(f"/proc/{pid}/task/{thread}/children").split()]
     except OSError:
         return []  # it has ended, or the kernel is built without this list
 

@@ -17,6 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
 
+    from ..kernel.cgroups.group_usage import GroupUsage
     from ..kernel.cgroups.sandbox_group import SandboxGroup
     from ..protocol.zygote import SnapshotAtEndRequest
 
@@ -35,6 +36,8 @@ class SandboxRecord:
 
     Attributes:
         used: what it used that is not part of what its PID 1 tells, then all of it.
+        counted: what its cgroups counted, if it was killed: whether the kernel killed a process of
+            it for memory, and what it used.
         at_end: a request to make a layer of its store once it is dead, and the request's number.
     """
 
@@ -56,6 +59,7 @@ class SandboxRecord:
         self.project = project
         self._volumes = volumes
         self.used = ProcessUsage()
+        self.counted: tuple[bool, GroupUsage] | None = None
         self.at_end: tuple[SnapshotAtEndRequest, int] | None = None
         self._gate = gate
         self._fds: list[int] = []

@@ -24,6 +24,7 @@ from .user_limits import owned_by
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ..kernel.cgroups.group_usage import GroupUsage
     from ..protocol.zygote import (
         CreateRequest,
         FreeAgentRequest,
@@ -111,7 +112,8 @@ class SandboxTable:
             self._engine.tell(Failed.of(gone), number=number)
             return
         used = process_usage.of_process(pid) + process_usage.of_descendants(pid)
-        self._engine.tell(UsageAnswer(figures=self._figures(record, used)), number=number)
+        figures = _figures(self._cgroups.figures(record.group), used)
+        self._engine.tell(UsageAnswer(figures=figures), number=number)
 
     def snapshot_at_end(self, request: SnapshotAtEndRequest, number: int, fds: list[int]) -> None:
         """Kill a sandbox; once it is dead, a layer is made of what it wrote."""
@@ -133,21 +135,31 @@ class SandboxTable:
             if dead is None:
                 return
             pid = dead.si_pid
-            written = process_usage.written(pid) if pid in self._alive else 0
+            record = self._alive.pop(pid, None)
+            if record is not None and record.counted is None:
+                record.used += ProcessUsage(0.0, process_usage.written(pid))
             _, _, times = os.wait4(pid, 0)
             self._processes.reaped(pid)
-            if pid in self._alive:
-                record = self._alive.pop(pid)
-                record.used += ProcessUsage(times.ru_utime + times.ru_stime, written)
+            if record is not None:
+                record.used += ProcessUsage(times.ru_utime + times.ru_stime)
                 self._clear_up(record)
             elif pid in self._being_freed:
                 self._ended(self._being_freed.pop(pid))
 
     def _kill(self, pid: int, record: SandboxRecord) -> None:
+        if record.counted is not None:
+            return  # it is dying
         # A PID 1 that ends does not wait for the others, which the kernel kills then, so what these
         # used would not be part of what it used: `zap_pid_ns_processes` in kernel/pid_namespace.c.
         record.used = process_usage.of_descendants(pid)
         os.kill(pid, signal.SIGKILL)
+        # While it ends, so that its end can be told at once.
+        record.used += ProcessUsage(0.0, process_usage.written(pid))
+        record.counted = self._count(record)
+
+    def _count(self, record: SandboxRecord) -> tuple[bool, GroupUsage]:
+        group = record.group
+        return self._cgroups.out_of_memory(group), self._cgroups.figures(group)
 
     def kill_all(self) -> None:
         """Kill all that live."""
@@ -249,19 +261,10 @@ class SandboxTable:
         self._ended(record)
 
     def _ended(self, record: SandboxRecord) -> None:
-        out_of_memory = self._cgroups.out_of_memory(record.group)
-        used = self._figures(record, record.used)
+        out_of_memory, counted = record.counted or self._count(record)
+        used = _figures(counted, record.used)
         self._tell_end(record.name, out_of_memory=out_of_memory, used=used)
         self._forget(record)
-
-    def _figures(self, record: SandboxRecord, used: ProcessUsage) -> Figures:
-        counted = self._cgroups.figures(record.group)
-        return Figures(
-            cpu_seconds=used.cpu_seconds if counted.cpu_seconds is None else counted.cpu_seconds,
-            peak_memory=counted.memory,
-            bytes_written=used.written,
-            peak_processes=counted.processes,
-        )
 
     def _forget(self, record: SandboxRecord) -> None:
         """Free what it had of the machine."""
@@ -280,3 +283,12 @@ class SandboxTable:
         self._engine.tell(
             SandboxEnded(name=name, out_of_memory=out_of_memory, failed=failed, used=used)
         )
+
+
+def _figures(counted: GroupUsage, used: ProcessUsage) -> Figures:
+    return Figures(
+        cpu_seconds=used.cpu_seconds if counted.cpu_seconds is None else counted.cpu_seconds,
+        peak_memory=counted.memory,
+        bytes_written=used.written,
+        peak_processes=counted.processes,
+    )
