@@ -1,42 +1,33 @@
 """GPUs that do not exist, as the engine in memory has them."""
 
-from dataclasses import dataclass
-
 from .gpu_kinds import KINDS, is_of_kind
+from .simulated_smi import SmiGpu
 
-#: The version of the driver that they pretend to have.
-DRIVER = "580.95.05"
 #: What one asks for that names no kind.
 ANY_KIND = "T4"
 _UNKNOWN_SIZE = 16384
 
 
-@dataclass(frozen=True)
-class SimulatedGpu:
+class SimulatedGpu(SmiGpu):
     """One of them.
 
-    Attributes:
+    Args:
         number: each of an engine has another.
         kind: as it was asked for, or given.
         name: what `nvidia-smi` calls it.
         memory: its MiB.
     """
 
-    number: int
-    kind: str
-    name: str
-    memory: int
+    def __init__(self, number: int, kind: str, name: str, memory: int) -> None:
+        super().__init__(f"GPU-00000000-0000-4000-8000-{number:012d}", name, memory)
+        self.number = number
+        self.kind = kind
 
     @classmethod
     def of(cls, number: int, name: str) -> "SimulatedGpu":
         """One by what may be a kind, or a name already."""
         known = KINDS.get(name.upper(), (name, dict(KINDS.values()).get(name, _UNKNOWN_SIZE)))
         return cls(number, name, *known)
-
-    @property
-    def uuid(self) -> str:
-        """How CUDA names it, wherever it is."""
-        return f"GPU-00000000-0000-4000-8000-{self.number:012d}"
 
     def is_a(self, kind: str) -> bool:
         """Whether it is of a kind, as one asks for it: all words of that are in its names."""

@@ -49,6 +49,8 @@ class LocalOptions:
             `"none"`.
         memory: bytes that one sandbox may use, unless its limits say so, where the machine has
             cgroups for it; `None` for half of the machine's memory.
+        gpus: `"machine"` if sandboxes get GPUs of the machine, `"simulated"` if they get such that
+            do not exist, for programs that only ask about them.
         gpu_wait: seconds that the creation of a sandbox waits for GPUs that others have.
     """
 
@@ -60,6 +62,7 @@ class LocalOptions:
     project: str | None = None
     memory: int | None = None
     network: str = "none"
+    gpus: str = "machine"
     gpu_wait: int = 60
 
     @classmethod
@@ -73,15 +76,19 @@ class LocalOptions:
         return cls(**{name: _parse(name, text) for name, text in options.items()})
 
 
+#: Options whose value is one of a few words.
+_WORDS = {"gpus": ("machine", "simulated"), "network": ("none", "open")}
+
+
 def _parse(name: str, text: str) -> Any:
     if name == "mode":
         modes = {mode.name.lower().replace("_", "-"): mode for mode in Mode}
         if text not in modes:
             raise invalid_option("local", name, text, f"one of {', '.join(modes)}")
         return modes[text]
-    if name == "network":
-        if text not in ("none", "open"):
-            raise invalid_option("local", name, text, "none or open")
+    if name in _WORDS:
+        if text not in _WORDS[name]:
+            raise invalid_option("local", name, text, " or ".join(_WORDS[name]))
         return text
     if name == "project":
         if not text.startswith("/"):

@@ -13,6 +13,8 @@ import pytest
 from pytest_sandbox._shared.engine_options import parse_engine_options
 from pytest_sandbox._shared.suggestions import did_you_mean
 
+from .gpu.options import gpu_settings
+
 ENGINE_VARIABLE = "PYTEST_SANDBOX_ENGINE"
 
 #: Images that have a name: the curated view of this machine.
@@ -190,6 +192,8 @@ def _engine_options(config: pytest.Config, engine: str) -> dict[str, str]:
         return options
     # The engine shows the project only in sandboxes that ask for it.
     wanted = {} if network == "none" else {"network": network}
+    if gpu_settings(config).mode == "fake":
+        wanted["gpus"] = "simulated"
     return {"project": str(config.rootpath), **wanted, **options}
 
 

@@ -2,7 +2,6 @@
 
 import ctypes
 import os
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ import pytest
 
 from pytest_sandbox.gpus.leasing import _LAST
 from pytest_sandbox.gpus.machine import _FOUND
+from pytest_sandbox.local.engine.gpus.simulated_files import compile_nvml
 
 H100, L4 = "NVIDIA H100 80GB HBM3", "NVIDIA L4"
 
@@ -51,9 +51,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("nvml")
     folder.chmod(0o755)
     target = folder / "libnvidia-ml.so.1"
-    source = Path(__file__).with_name("nvml.c")
-    command = ("gcc", "-shared", "-fPIC", "-O1", "-Wl,-soname,libnvidia-ml.so.1", "-o")
-    subprocess.run((*command, str(target), str(source)), check=True)
+    compile_nvml("gcc", str(target))
     # dlopen(3) gives a library of this name that is loaded already, wherever it came from.
     ctypes.CDLL(str(target), mode=ctypes.RTLD_GLOBAL)
     return target

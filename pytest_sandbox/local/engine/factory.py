@@ -270,7 +270,10 @@ class Factory:
     def _env(self, spec: TaskSpec, gpus: TaskGpus | None = None) -> dict[str, str]:
         # As container engines have it: an image may ask for all, and this means none.
         none = {} if self.gpus.missing else {"NVIDIA_VISIBLE_DEVICES": "void"}
-        return {**self.image.env, **(none if gpus is None else gpus.env), **spec.env}
+        env = {**self.image.env, **(none if gpus is None else gpus.env)}
+        if gpus is not None and gpus.folder:
+            env["PATH"] = f"{gpus.folder}:{env['PATH']}"
+        return {**env, **spec.env}
 
     def _request(
         self, name: str, spec: TaskSpec, stack: Stack, gpus: TaskGpus | None

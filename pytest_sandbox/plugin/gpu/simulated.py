@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_sandbox._shared.simulated_gpus import ANY_KIND, DRIVER, SimulatedGpu
+from pytest_sandbox._shared.simulated_gpus import ANY_KIND, SimulatedGpu
+from pytest_sandbox._shared.simulated_smi import DRIVER
 
 if TYPE_CHECKING:
     import pytest

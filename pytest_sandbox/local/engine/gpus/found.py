@@ -44,6 +44,8 @@ class FoundGpus:
         links: symbolic links that each gets, path to target.
         env: variables of its environment.
         missing: why no sandbox can have GPUs; empty if they can.
+        folder: of programs, if it is not on the path of sandboxes.
+        simulated: whether the devices do not exist.
     """
 
     origin: str = ""
@@ -52,6 +54,8 @@ class FoundGpus:
     links: Mapping[str, str] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     missing: str = ""
+    folder: str = ""
+    simulated: bool = False
 
     @property
     def files(self) -> list[GpuFile]:

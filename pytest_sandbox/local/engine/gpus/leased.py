@@ -19,6 +19,8 @@ from pytest_sandbox.gpus import (
     this_machine,
 )
 
+from .simulated import described, simulated_lease
+
 if TYPE_CHECKING:
     from pytest_sandbox.engine import Gpus
     from pytest_sandbox.gpus import GpuDevice, GpuLease
@@ -50,11 +52,17 @@ class TaskGpus:
         return list(dict.fromkeys([*self._found.common, *own]))
 
     @property
+    def folder(self) -> str:
+        """A directory of programs that is not on the path of sandboxes."""
+        return self._found.folder
+
+    @property
     def env(self) -> dict[str, str]:
         """Variables of its environment."""
         uuids = ",".join(device.uuid for device in self.devices)
         return {
             **self._found.env,
+            **(described(self.devices) if self._found.simulated else {}),
             "CUDA_VISIBLE_DEVICES": uuids,
             "NVIDIA_VISIBLE_DEVICES": uuids,
             "NVIDIA_DRIVER_CAPABILITIES": "compute,utility",
@@ -80,6 +88,8 @@ async def lease_for(gpus: Gpus, name: str, found: FoundGpus, wait: float) -> Tas
     """
     if found.missing:
         raise Unsupported(_shown(gpus), found.missing)
+    if found.simulated:
+        return TaskGpus(simulated_lease(gpus), found)
     cancelled = threading.Event()
     # In a thread, as it waits; what a thread got after we have given up is given back.
     leasing = asyncio.get_running_loop().run_in_executor(

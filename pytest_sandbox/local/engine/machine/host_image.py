@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..gpus.found import FoundGpus
 from ..gpus.machine_files import find_gpus
+from ..gpus.simulated_files import find_simulated
 from .host_folder import HostFolder, Layer, is_below, mounts_in, paths_of
 from .project import ProjectRefused, with_project
 from .sources import Sources, find_sources
@@ -59,13 +60,16 @@ class HostImage:
     gpus: FoundGpus = field(default_factory=FoundGpus)
 
 
-def host_image(*, root: bool, project: str | None = None) -> HostImage:
+def host_image(
+    *, root: bool, project: str | None = None, simulated_gpus: bool = False
+) -> HostImage:
     """The image for this machine and the running Python.
 
     Args:
         root: whether the zygote is root of the machine, so that sandboxes can change, in layers of
             their own, what belongs to root.
         project: the directory of the project under test, if there is one.
+        simulated_gpus: whether sandboxes get simulated GPUs, not those of the machine.
     """
     folders, links = _system_folders("always" if root else "never")
     moved: dict[str, str] = {}
@@ -86,9 +90,10 @@ def host_image(*, root: bool, project: str | None = None) -> HostImage:
     shown_project = next((each for each in shown_folders if each.shown == "with project"), None)
     if project is not None and shown_project is None and not no_project:
         no_project = left_out.pop(os.path.realpath(project))
+    gpus = find_simulated() if simulated_gpus else find_gpus(shown_folders)
     return HostImage(
         *(shown_folders, links, env, moved, left_out, read_only, sources),
-        *(shown_project, no_project, find_gpus(shown_folders)),
+        *(shown_project, no_project, gpus),
     )
 
 

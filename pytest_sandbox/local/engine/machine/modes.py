@@ -103,7 +103,11 @@ async def attempt(
     Raises:
         ModeRefused: it does not work here.
     """
-    image = host_image(root=mode in _ROOT, project=options.project)
+    image = host_image(
+        root=mode in _ROOT,
+        project=options.project,
+        simulated_gpus=options.gpus == "simulated",
+    )
     factory = Factory(ZygoteLink(mode, options, image, criu), image, options, store)
     try:
         check_system(image.left_out)

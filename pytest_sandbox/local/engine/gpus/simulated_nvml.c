@@ -1,4 +1,6 @@
-/* An NVML that answers from the file that FAKE_NVML names, read anew for each answer.
+/* An NVML for GPUs that do not exist. What it answers is in the environment variable
+ * PYTEST_SANDBOX_SIMULATED_GPUS, or in the file that FAKE_NVML names, which is read anew for each
+ * answer:
  *
  *     driver 580.95.05
  *     fail nvmlDeviceGetCount_v2 15     the error that a function returns
@@ -23,10 +25,12 @@ typedef struct { unsigned pid; unsigned long long memory; unsigned gpu, compute;
 
 /* Looks for the line that begins with `word` and, if it is not null, `name`; nth from 0. */
 static int find(const char *word, const char *name, int nth, char *rest) {
-    const char *path = getenv("FAKE_NVML");
-    FILE *file = path ? fopen(path, "r") : NULL;
+    const char *path = getenv("FAKE_NVML"), *text = getenv("PYTEST_SANDBOX_SIMULATED_GPUS");
+    FILE *file = NULL;
     char line[512], first[64], second[128];
     int after, found = 0;
+    if (path) file = fopen(path, "r");
+    else if (text && *text) file = fmemopen((void *)text, strlen(text), "r");
     if (!file) return -1;
     while (!found && fgets(line, sizeof line, file)) {
         line[strcspn(line, "\n")] = 0;
@@ -122,6 +126,43 @@ int nvmlDeviceGetUUID(void *handle, char *uuid, unsigned size) {
 int nvmlDeviceGetName(void *handle, char *name, unsigned size) {
     DEVICE;
     return text(name, size, device.name);
+}
+
+int nvmlSystemGetNVMLVersion(char *version, unsigned size) {
+    return nvmlSystemGetDriverVersion(version, size);
+}
+
+int nvmlSystemGetCudaDriverVersion_v2(int *version) {
+    BEGIN;
+    *version = 13000;
+    return SUCCESS;
+}
+
+int nvmlDeviceGetIndex(void *handle, unsigned *index) {
+    DEVICE;
+    *index = (long)handle - 1;
+    return SUCCESS;
+}
+
+int nvmlDeviceGetUtilizationRates(void *handle, unsigned *rates) {
+    DEVICE;
+    rates[0] = rates[1] = 0;
+    return SUCCESS;
+}
+
+int nvmlDeviceGetTemperature(void *handle, int sensor, unsigned *celsius) {
+    DEVICE;
+    *celsius = 30;
+    return SUCCESS;
+}
+
+int nvmlDeviceGetMemoryInfo_v2(void *handle, Memory2 *memory) {
+    DEVICE;
+    memory->total = device.total << 20;
+    memory->used = device.used << 20;
+    memory->reserved = 0;
+    memory->free = memory->total - memory->used;
+    return SUCCESS;
 }
 
 int nvmlDeviceGetMinorNumber(void *handle, unsigned *minor) {
