@@ -1,5 +1,6 @@
 """The server as a whole: one engine, one state, the servicers, any number of listeners."""
 
+import ssl
 from typing import Any
 
 from pytest_sandbox.engine import Engine, EngineInfo
@@ -90,12 +91,18 @@ class Application:
             inspector=self._inspector,
         )
 
-    def server(self, listener: ListenerConfig) -> RpcServer:
-        """A server for one listener, not yet bound to an address."""
+    def server(self, listener: ListenerConfig, tls: ssl.SSLContext | None = None) -> RpcServer:
+        """A server for one listener, not yet bound to an address.
+
+        Args:
+            listener: where it is going to listen.
+            tls: to speak TLS.
+        """
         return RpcServer(
             self.services(listener),
             peers.refusal if listener.name == "unix" else None,
             tokens=listener.tokens is not None,
+            tls=tls,
         )
 
     async def close(self) -> None:

@@ -92,8 +92,8 @@ class Listeners:
         try:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind((host, port))
-            server = self._app.server(listener)
-            await server.start(sock=listening, ssl=context)
+            server = self._app.server(listener, context)
+            await server.start(sock=listening)
         except BaseException:
             listening.close()
             raise

@@ -6,6 +6,7 @@ grpclib reads messages of any size, and keeps what a client reset before its cal
 import logging
 from asyncio import BaseTransport, Task, Transport
 from collections.abc import Callable
+from functools import partial
 from socket import socket
 from typing import Any, cast
 
@@ -13,6 +14,7 @@ from grpclib import GRPCError, Status
 from grpclib.config import Configuration
 from grpclib.protocol import (
     AbstractHandler,
+    Connection,
     EventsProcessor,
     H2Protocol,
     Peer,
@@ -21,13 +23,13 @@ from grpclib.protocol import (
 from grpclib.server import Handler
 from grpclib.utils import Wrapper
 from h2.config import H2Configuration
-from h2.connection import H2Connection
-from h2.events import StreamReset
+from h2.events import Event, StreamReset, UnknownFrameReceived
 from h2.settings import SettingCodes
 
 from .answers import AnsweringConnection, AnsweringStream
+from .received import MOST_SETTINGS, Frames, ReceivedData
 from .strangers import Strangers
-from .turns import Turns
+from .turns import SHORT_TURN, TURN, Turns
 
 log = logging.getLogger("pytest_sandbox.server")
 
@@ -64,7 +66,7 @@ class ServedProtocol(H2Protocol):
         self._refused = False
         self._strangers = strangers
         self._in_turns = in_turns
-        self._receive = super().data_received
+        self._receive = self._work
 
     def connection_made(self, transport: BaseTransport) -> None:
         """Begin a connection, if its peer is served."""
@@ -76,7 +78,8 @@ class ServedProtocol(H2Protocol):
             self.handler.close()
             transport.abort()
             return
-        frames = _Frames(config=self.h2_config)
+        self._transport = transport
+        frames = Frames(config=self.h2_config)
         frames.initiate_connection()
         connection = _Connection(frames, transport, config=self.config)
         self.connection = connection
@@ -88,28 +91,35 @@ class ServedProtocol(H2Protocol):
         connection.initialize()
         self.processor = _Events(self.handler, connection)
         if self._in_turns:
-            self._receive = Turns(transport, super().data_received).receive
+            turns = Turns(transport, self._work, TURN if connection.known else SHORT_TURN)
+            connection.turns = turns
+            self._receive = turns.receive
 
     def data_received(self, data: bytes) -> None:
         """Work on what came."""
         self._receive(data)
+
+    def _work(self, data: bytes) -> None:
+        try:
+            super().data_received(data)
+        except Exception as error:  # of h2, which says of some frames only that they surprise it
+            log.warning("a connection was ended: what it sent cannot be read: %r", error)
+            self._end()
+        else:
+            if cast("_Connection", self.connection).settings > MOST_SETTINGS:
+                log.warning("a connection was ended: it sets what does not exist")
+                self._end()
+
+    def _end(self) -> None:
+        self._transport.abort()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """End all calls."""
         if not self._refused:
             cast("_Connection", self.connection).is_known()
             super().connection_lost(exc)
-        del self._receive  # refers to this
-
-
-class _Frames(H2Connection):
-    """Remembers fewer calls that have ended, in case that more of them comes: h2 does 65,536.
-
-    Takes less metadata of a call: h2 takes 64 KiB, which a few bytes can stand for.
-    """
-
-    MAX_CLOSED_STREAMS = 4096
-    DEFAULT_MAX_HEADER_LIST_SIZE = 16 * 1024
+            cast("_Connection", self.connection).turns = None  # refers to this
+        del self._receive  # so does this
 
 
 class CallTasks(Handler):
@@ -143,6 +153,8 @@ class _Connection(AnsweringConnection):
 
     Attributes:
         held: bytes of messages that were announced, and whose calls have not ended.
+        known: whether a token was shown, or none is needed.
+        turns: those of the connection, if it has some.
         is_known: called when a token was shown, and when the connection ends.
     """
 
@@ -151,17 +163,25 @@ class _Connection(AnsweringConnection):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.is_known: Callable[[], None] = _nothing
-        self._let_in = False
+        self.known = False
+        self.turns: Turns | None = None
+
+    @property
+    def settings(self) -> int:
+        """How many settings the client has set."""
+        return len(self._connection.remote_settings)
 
     def let_in(self) -> None:
         """Take as much from the client as one with a token may send.
 
         Until then it has the windows and the number of calls that HTTP/2 and h2 begin with.
         """
-        if self._let_in:
+        if self.known:
             return
-        self._let_in = True
+        self.known = True
         self.is_known()
+        if self.turns is not None:
+            self.turns.turn = TURN
         frames, config = self._connection, self._config
         window = frames.local_settings.initial_window_size
         if more := config.http2_connection_window_size - window:
@@ -208,6 +228,11 @@ class _Stream(AnsweringStream):
     held = 0
     release: Callable[[], None]
 
+    def init_stream(self, stream_id: int, connection: Connection) -> None:
+        """Begin as one of a connection."""
+        super().init_stream(stream_id, connection)
+        self.buffer = ReceivedData(partial(connection.ack, stream_id))
+
     async def recv_data(self, size: int) -> bytes:
         """Bytes of a message, all that are left or its head.
 
@@ -240,6 +265,11 @@ class _Events(EventsProcessor):
 
     The task of such a call never runs, and grpclib has it release the stream.
     """
+
+    def process(self, event: Event) -> None:
+        """Act on what came; frames of unknown types are ignored: RFC 9113, section 5.5."""
+        if not isinstance(event, UnknownFrameReceived):
+            super().process(event)
 
     def register(self, stream: Stream) -> Callable[[], None]:
         """Take on a stream; what releases it."""

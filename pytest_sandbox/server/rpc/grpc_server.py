@@ -1,5 +1,7 @@
 """A gRPC server that goes beyond grpclib where grpclib has no setting."""
 
+import asyncio
+import ssl
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from socket import socket
@@ -14,6 +16,7 @@ from pytest_sandbox.rpcs import StatusDetails
 
 from .call import Serve
 from .connection import CallTasks, ServedProtocol
+from .handshake import Handshake
 from .strangers import Strangers
 
 
@@ -39,6 +42,7 @@ class RpcServer(Server):
         refuses: says why the peer of a connection is not served, which is then ended before
             anything is read; empty if it is. `None` serves all.
         tokens: whether callers need a token; connections without one are then limited.
+        tls: to speak TLS; such callers need a token.
     """
 
     def __init__(
@@ -47,17 +51,21 @@ class RpcServer(Server):
         refuses: Callable[[socket], str] | None = None,
         *,
         tokens: bool = False,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         super().__init__([services], status_details_codec=StatusDetails())
         self._refuses = refuses
         self._mapping = _WithRefusals(self._mapping, services.refusal)
         self._strangers = Strangers() if tokens else None
+        self._tls = tls
 
     def accept(self) -> H2Protocol:
         """The server's end of a connection that comes in some other way than by a socket."""
         return self._protocol(in_turns=False)
 
-    def _protocol_factory(self) -> H2Protocol:
+    def _protocol_factory(self) -> asyncio.Protocol:  # type: ignore[override]
+        if self._tls is not None and self._strangers is not None:
+            return Handshake(self._tls, self._strangers, lambda: self._protocol(in_turns=True))
         return self._protocol(in_turns=True)
 
     def _protocol(self, *, in_turns: bool) -> H2Protocol:

@@ -8,8 +8,9 @@ import asyncio
 import time
 from collections.abc import Callable
 
-#: Seconds that one connection may have in one turn of the event loop.
-_TURN = 0.01
+#: Seconds that one connection may have in one turn of the event loop, and one of which there may be
+#: a hundred, since they have shown no token.
+TURN, SHORT_TURN = 0.01, 0.001
 #: Bytes that are worked on without a look at the clock.
 _SMALLEST, _LARGEST = 512, 16 * 1024
 
@@ -20,13 +21,20 @@ class Turns:
     Args:
         transport: is not read from meanwhile.
         work: works on bytes; the parts are given in order.
+        turn: seconds.
+
+    Attributes:
+        turn: the same, which may change.
     """
 
-    def __init__(self, transport: asyncio.ReadTransport, work: Callable[[bytes], None]) -> None:
+    def __init__(
+        self, transport: asyncio.ReadTransport, work: Callable[[bytes], None], turn: float = TURN
+    ) -> None:
+        self.turn = turn
         self._transport = transport
         self._work = work
         self._waiting = bytearray()
-        self._size = _LARGEST
+        self._size = _LARGEST if turn == TURN else _SMALLEST
 
     def receive(self, data: bytes) -> None:
         """Work on bytes, or have them wait behind others."""
@@ -44,7 +52,7 @@ class Turns:
             part = bytes(self._waiting[: self._size])
             del self._waiting[: self._size]
             self._part(part)
-            if self._waiting and time.monotonic() - began > _TURN:
+            if self._waiting and time.monotonic() - began > self.turn:
                 self._transport.pause_reading()
                 asyncio.get_running_loop().call_soon(self._turn)
                 return
@@ -55,7 +63,7 @@ class Turns:
         began = time.monotonic()
         self._work(data)
         took = time.monotonic() - began
-        if took > _TURN:
+        if took > self.turn:
             self._size = max(_SMALLEST, self._size // 2)
-        elif took < _TURN / 4:
+        elif took < self.turn / 4:
             self._size = min(_LARGEST, self._size * 2)

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -117,11 +118,11 @@ class Listening:
         self.address = address
         self._open: list[Raw] = []
 
-    async def connect(self) -> Raw:
+    async def connect(self, tls: ssl.SSLContext | None = None) -> Raw:
         if isinstance(self.address, Path):
             raw = Raw(*await asyncio.open_unix_connection(self.address))
         else:
-            raw = Raw(*await asyncio.open_connection(*self.address))
+            raw = Raw(*await asyncio.open_connection(*self.address, ssl=tls))
         self._open.append(raw)
         return raw
 
@@ -132,11 +133,13 @@ class Listening:
 
 @asynccontextmanager
 async def served(
-    address: Path | None = None, config: ListenerConfig = UNIX
+    address: Path | None = None,
+    config: ListenerConfig = UNIX,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Listening]:
     engine = GatedEngine()
     app = Application(engine, await engine.start())
-    server = app.server(config)
+    server = app.server(config, tls)
     if address is None:
         listening = socket.create_server(("127.0.0.1", 0))
         await server.start(sock=listening)

@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import os
+import ssl
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,6 +11,7 @@ import pytest
 from grpclib import Status
 from grpclib.protocol import Stream
 
+from pytest_sandbox.server.certificates import Authority
 from pytest_sandbox.server.rpc import turns
 from pytest_sandbox.server.rpc.auth import ListenerConfig, TokenPair
 from pytest_sandbox.server.rpc.connection import (
@@ -186,6 +189,29 @@ async def test_an_address_has_so_many_connections_without_a_token() -> None:
         await listener.connect()
         assert await silent[1].closed()
         await wrong.answered()
+
+
+@pytest.mark.asyncio
+async def test_a_handshake_counts_from_its_begin() -> None:
+    authority = Authority()
+    tls = authority.context(frozenset({"127.0.0.1"}), "h2")
+    client = ssl.create_default_context(cadata=authority.pem.decode())
+    client.set_alpn_protocols(["h2"])
+    async with served(config=ListenerConfig("tls", PAIR), tls=tls) as listener:
+        assert isinstance(listener.address, tuple)
+        before = len(os.listdir("/proc/self/fd"))
+        silent = [await asyncio.open_connection(*listener.address) for _ in range(2 * MOST)]
+        assert await asyncio.wait_for(silent[0][0].read(), 30) == b""
+        known = await listener.connect(client)
+        call = known.open(HELLO, TOKEN)
+        known.h2.end_stream(call)
+        known.flush()
+
+        assert (await known.status(call))[0] is Status.INVALID_ARGUMENT  # but let in
+        # Both ends are in this process.
+        assert len(os.listdir("/proc/self/fd")) <= before + 3 * MOST + 10
+        for _, writer in silent:
+            writer.close()
 
 
 class Transport(asyncio.Transport):
