@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .client import FileWatchEvent as FileWatchEvent
     from .client import FileWatchEventType as FileWatchEventType
     from .client import Image as Image
+    from .client import Probe as Probe
     from .client import Sandbox as Sandbox
     from .client import SandboxFilesystem as SandboxFilesystem
     from .client import SandboxSnapshot as SandboxSnapshot
@@ -58,6 +59,7 @@ __all__ = [
     "FileWatchEvent",
     "FileWatchEventType",
     "Image",
+    "Probe",
     "Rpc",
     "Rpcs",
     "Sandbox",

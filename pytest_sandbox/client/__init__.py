@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .files.watch_events import FileWatchEventType as FileWatchEventType
     from .image import Image as Image
     from .memory_snapshot import SandboxSnapshot as SandboxSnapshot
+    from .probe import Probe as Probe
     from .process.communicate import CompletedCommand as CompletedCommand
     from .process.container_process import ContainerProcess as ContainerProcess
     from .process.stream_reader import StreamReader as StreamReader
@@ -57,6 +58,7 @@ _WHERE = {
     "FileWatchEvent": "files.watch_events",
     "FileWatchEventType": "files.watch_events",
     "Image": "image",
+    "Probe": "probe",
     "Sandbox": "sandbox.sandbox",
     "SandboxFilesystem": "files.filesystem",
     "SandboxSnapshot": "memory_snapshot",
@@ -87,6 +89,7 @@ __all__ = [
     "FileWatchEvent",
     "FileWatchEventType",
     "Image",
+    "Probe",
     "Sandbox",
     "SandboxFilesystem",
     "SandboxSnapshot",

@@ -195,6 +195,10 @@ _CHECKS: dict[str, tuple[str, Callable[[object], bool]]] = {
     "outbound_domain_allowlist": ("a list of names such as 'example.com'", _are_domains),
     "project": ("True or False", lambda value: isinstance(value, bool)),
     "pty": ("True or False", lambda value: isinstance(value, bool)),
+    "readiness_probe": (
+        "a Probe, as in Probe.with_tcp(8000)",
+        lambda value: hasattr(value, "interval_ms"),
+    ),
     "secrets": ("a list of secrets", _is_collection),
     "timeout": ("a whole number of seconds above 0", lambda value: _is_number(value, int)),
     "unencrypted_ports": _PORTS,

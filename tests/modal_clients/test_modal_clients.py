@@ -58,7 +58,7 @@ CLIENTS = (
     Client("1.2.3 in memory", "1.2.3", ("snapshots", "volumes"), engine="fake"),
     # Without TLS for the command router, this client runs commands through the control plane.
     Client("1.2.3 without TLS", "1.2.3", ("execs",), env=(("PYTHONPATH", str(WITHOUT_TLS)),)),
-    Client("1.6.4", "1.6.4", ("lives", "execs", "tunnels"), env=FIRST_VERSION),
+    Client("1.6.4", "1.6.4", ("lives", "execs", "tunnels", "readiness"), env=FIRST_VERSION),
     Client(
         "1.6.4, files",
         "1.6.4",

@@ -55,6 +55,7 @@ def test_none_undoes_what_a_farther_marker_asked_for(pytester: pytest.Pytester) 
 
 
 GOOD = [
+    "readiness_probe=__import__('pytest_sandbox').Probe.with_tcp(80)",
     "block_network=True",
     "cidr_allowlist=['192.0.2.0/24', '::/0']",
     "cpu=0.5",
@@ -101,6 +102,7 @@ BAD = {
     "outbound_domain_allowlist=['a b']": "outbound_domain_allowlist must be a list of names *",
     "network='lan'": "network must be 'none' or 'open', not str 'lan'",
     "encrypted_ports=443": "encrypted_ports must be a list of ports from 1 to 65535, not int 443",
+    "readiness_probe=80": "readiness_probe must be a Probe, as in Probe.with_tcp(8000), not int 80",
     "h2_ports=[0]": "h2_ports must be a list of ports from 1 to 65535, not list [0]",
     "unencrypted_ports=['80']": "unencrypted_ports must be a list of ports*, not list ['80']",
     "volumes={'data': 1}": "volumes must be a dict of volumes*, not dict {'data': 1}",

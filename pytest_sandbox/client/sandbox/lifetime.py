@@ -4,19 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from grpclib import GRPCError, Status
+
 from pytest_sandbox._proto.common_pb2 import GenericResult
 from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
 from pytest_sandbox._proto.extensions_pb2 import SandboxUsageRequest
-from pytest_sandbox._proto.sandboxes_pb2 import SandboxTerminateRequest, SandboxWaitRequest
+from pytest_sandbox._proto.sandboxes_pb2 import (
+    SandboxTerminateRequest,
+    SandboxWaitRequest,
+    SandboxWaitUntilReadyTcrRequest,
+)
 from pytest_sandbox._shared.command_text import exit_code_text
 
-from ..exceptions import SandboxTerminatedError, SandboxTimeoutError
+from ..exceptions import (
+    SandboxTerminatedError,
+    SandboxTimeoutError,
+    ServiceError,
+    TimeoutError,  # noqa: A004 - Modal's name
+)
 from ..sandbox_usage import SandboxUsage
 from ..transport.calls import TIMEOUT
 from ..transport.dual import dual
+from ..validation import check_seconds
 
 if TYPE_CHECKING:
     from ..base_client import BaseClient
+    from ..process.task_calls import TaskCalls
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
@@ -26,6 +39,7 @@ class LifetimeMethods:
 
     _id: str
     _client: BaseClient
+    _task: TaskCalls
     _result: GenericResult | None = None
 
     @dual
@@ -57,6 +71,29 @@ class LifetimeMethods:
         """End it at once; does nothing if it has ended."""
         request = SandboxTerminateRequest(sandbox_id=self._id)
         await self._client.calls.control(lambda link: link.control.SandboxTerminate, request)
+
+    @dual
+    async def wait_until_ready(self, *, timeout: int = 300) -> None:
+        """Wait until its `readiness_probe` has succeeded.
+
+        Args:
+            timeout: seconds to wait at most.
+
+        Raises:
+            TimeoutError: it was not ready in time; the message has the last failure of the probe.
+            ConflictError: it has no probe, or has ended.
+        """
+        check_seconds("timeout", timeout)
+        request = SandboxWaitUntilReadyTcrRequest(task_id=await self._task.id(), timeout=timeout)
+        try:
+            await self._task.call(
+                lambda link: link.router.SandboxWaitUntilReady, request, timeout=timeout + TIMEOUT
+            )
+        except ServiceError as error:
+            cause = error.__context__
+            if isinstance(cause, GRPCError) and cause.status is Status.DEADLINE_EXCEEDED:
+                raise TimeoutError(str(error)) from None
+            raise
 
     @dual
     async def usage(self) -> SandboxUsage:

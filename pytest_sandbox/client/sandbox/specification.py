@@ -13,6 +13,7 @@ from ..base_client import own_app_id
 from ..default_client import default_client
 from ..exceptions import InvalidError
 from ..image import Image, image_id
+from ..probe import Probe, probe_message
 from ..process.terminal import terminal
 from ..secret import check_secrets
 from ..tunnel import open_ports
@@ -75,6 +76,7 @@ async def define(
     encrypted_ports: Sequence[int] = (),
     h2_ports: Sequence[int] = (),
     unencrypted_ports: Sequence[int] = (),
+    readiness_probe: Probe | None = None,
     proxy: object = None,
     verbose: bool = False,
     experimental_options: dict[str, bool] | None = None,
@@ -118,6 +120,8 @@ async def define(
         encrypted_ports: ports that `tunnels` leads to over TLS.
         h2_ports: ports that it leads to over TLS, for programs that speak HTTP/2.
         unencrypted_ports: ports that it leads to as they are.
+        readiness_probe: what `wait_until_ready` waits for: `Probe.with_tcp(8000)`,
+            `Probe.with_exec("test", "-e", "/run/ready")`.
         proxy: refused.
         verbose: has no effect: it is about logs of Modal's own machines.
         experimental_options: refused.
@@ -169,6 +173,7 @@ async def define(
         workdir=workdir,
         resources=resources(cpu, memory, gpus),
         volume_mounts=await volume_mounts(volumes or {}, client),
+        readiness_probe=probe_message(readiness_probe),
         open_ports=ports if ports.ports else None,
         network_access=access,
         pty_info=terminal(pty),

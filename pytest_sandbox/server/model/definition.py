@@ -18,6 +18,7 @@ from .gpus import gpus
 from .images import ImageRecord
 from .network import network
 from .ports import check_ports
+from .readiness import check_probe
 from .volumes import VolumeRegistry
 
 #: What Modal's clients send when the caller says nothing.
@@ -43,7 +44,6 @@ _REFUSED: dict[str, Callable[[pb.Sandbox], object]] = {
     "custom_domain": lambda d: d.custom_domain,
     "include_oidc_identity_token": lambda d: d.include_oidc_identity_token,
     "include_x509_svid": lambda d: d.include_x509_svid,
-    "readiness_probe": lambda d: d.HasField("readiness_probe"),
     "experimental_options": lambda d: d.experimental_options or d.experimental_options_v2,
     "i6pn_enabled": lambda d: d.i6pn_enabled,
     "runtime": lambda d: d.runtime or d.runsc_runtime_version,
@@ -97,6 +97,7 @@ def task_spec(
             UNIMPLEMENTED.
     """
     check_ports(definition, info)
+    check_probe(definition, info)
     workdir = definition.workdir or image.workdir
     check_workdir(workdir)
     env = {**image.env, **secrets, **definition.environment_variables.contents}

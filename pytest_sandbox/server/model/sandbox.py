@@ -28,6 +28,7 @@ from ..files.sessions import FileSessions
 from .images import ImageRecord
 from .lifetimes import Lifetime, Status
 from .mounts import MountedSnapshots
+from .readiness import Readiness
 from .result import Result, result_of, why_ended
 
 
@@ -59,6 +60,7 @@ class ServedSandbox:
     Attributes:
         generation: how often it was restored.
         lock: held while its files are snapshotted, its mounts change, or it is restored.
+        readiness: whether it is ready; `None` if it has no probe.
         commands: its processes.
         files: open files, watches and outcomes of file operations.
         result: how it ended; `None` while it runs.
@@ -109,6 +111,9 @@ class ServedSandbox:
         self.lifetime = Lifetime(clock, definition.timeout_secs, idle, self._expire)
         self.files = FileSessions(clock, self.lifetime)
         self.commands = Commands(self.id, clock, self.lifetime)
+        self.readiness: Readiness | None = None
+        if definition.HasField("readiness_probe"):
+            self.readiness = Readiness(definition.readiness_probe, clock)
         self._adopt(task)
         start(self._watch())
 
@@ -116,6 +121,8 @@ class ServedSandbox:
         self.task = task
         argv = self.spec.main.argv if self.spec.main is not None else ("",)
         self.commands.adopt_main(f"{self.id}/{self.generation}", argv, task.main)
+        if self.readiness is not None:
+            self.readiness.begin(task)
 
     @property
     def workdir(self) -> str:
@@ -268,6 +275,8 @@ class ServedSandbox:
         self.finished_at = self.clock.now()
         self.ended = self.clock.monotonic()
         self.lifetime.cancel()
+        if self.readiness is not None:
+            self.readiness.end()
         self._task_ended()
         self.commands.sandbox_ended(self.why_ended)
         self._over.set()

@@ -1,5 +1,6 @@
 """The command router: processes of a running task, their input and output at byte offsets."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol
 
@@ -7,11 +8,12 @@ from grpclib import GRPCError, Status
 
 from pytest_sandbox._proto import router_pb2 as pb
 from pytest_sandbox._proto import sandboxes_pb2, secrets_pb2
+from pytest_sandbox._shared.async_tasks import within
 from pytest_sandbox.engine import ExitStatus, Output, OutputLog
 
 from ..commands.execution import CommandExecution
 from ..commands.start import ExecRequest, start
-from ..model.checks import check_environment, chosen, pty_environment, pty_size
+from ..model.checks import check_environment, check_timeout, chosen, pty_environment, pty_size
 from ..model.sandbox import ServedSandbox
 from ..model.state import State
 from ..rpc.call import AnyStream, ServedCall
@@ -144,9 +146,25 @@ class CommandRouterServicer:
     async def SandboxWaitUntilReady(
         self, request: sandboxes_pb2.SandboxWaitUntilReadyTcrRequest, call: ServedCall
     ) -> sandboxes_pb2.SandboxWaitUntilReadyTcrResponse:
-        """Refuse: readiness needs a probe, and probes are not implemented."""
+        """Return when the probe of a sandbox has succeeded."""
         sandbox = commanded(self._state, request.task_id, call)
-        raise precondition(f"Sandbox {sandbox.id!r} has no readiness probe to wait for")
+        check_timeout(request.timeout)
+        readiness = sandbox.readiness
+        if readiness is None:
+            raise precondition(
+                f"Sandbox {sandbox.id!r} has no readiness_probe: create it with one to wait for it"
+            )
+        try:
+            await within(sandbox.clock, request.timeout, readiness.wait())
+        except asyncio.TimeoutError:
+            raise GRPCError(
+                Status.DEADLINE_EXCEEDED,
+                f"Sandbox {sandbox.id!r} was not ready after {request.timeout:g} s: its probe, "
+                f"{readiness}, failed at last: {readiness.last}",
+            ) from None
+        if sandbox.result is not None or readiness.ready_at is None:
+            raise precondition(f"Sandbox {sandbox.id!r} has ended: {sandbox.why_ended}")
+        return sandboxes_pb2.SandboxWaitUntilReadyTcrResponse(ready_at=readiness.ready_at)
 
     def _execution(self, request: _OfExec, call: ServedCall) -> CommandExecution:
         return commanded(self._state, request.task_id, call).commands.get(request.exec_id)

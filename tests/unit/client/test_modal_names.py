@@ -47,6 +47,14 @@ ABSENT_ARGUMENTS = {
     ("Volume.from_name", "namespace"),
     ("Volume.ephemeral", "_heartbeat_sleep"),  # for its own tests
 }
+#: Arguments that 1.2.3 does not have: those of newer clients, and our own.
+NEWER_ARGUMENTS = {
+    ("Sandbox.create", "network"),
+    ("Sandbox.create", "outbound_cidr_allowlist"),
+    ("Sandbox.create", "outbound_domain_allowlist"),
+    ("Sandbox.create", "readiness_probe"),
+    ("Sandbox.create_connect_token", "port"),
+}
 #: What is done with text that says that something is not implemented.
 REFUSED = {"create_connect_token"}
 
@@ -146,8 +154,13 @@ def test_methods_and_arguments_are_modals(kind: str, source: Callable[[str], ast
             for argument, what in arguments(function).items()
             if (name, argument) not in ABSENT_ARGUMENTS
         }
-        if our_arguments(held) != theirs:
-            differences.append(f"{name}: {our_arguments(held)} is not {theirs}")
+        held_arguments = {
+            argument: what
+            for argument, what in our_arguments(held).items()
+            if (name, argument) not in NEWER_ARGUMENTS
+        }
+        if held_arguments != theirs:
+            differences.append(f"{name}: {held_arguments} is not {theirs}")
 
     assert differences == []
 

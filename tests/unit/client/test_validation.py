@@ -185,6 +185,7 @@ HONOURED = {
     "outbound_domain_allowlist",
     *("cpu", "memory", "block_network", "pty", "verbose", "client"),
     *("gpu", "volumes", "encrypted_ports", "h2_ports", "unencrypted_ports"),
+    "readiness_probe",
     "_experimental_enable_snapshot",
 }
 
