@@ -71,8 +71,28 @@ class SandboxCommand(_message.Message):
     start_error: str
     def __init__(self, argv: _Optional[_Iterable[str]] = ..., started_after: _Optional[float] = ..., seconds: _Optional[float] = ..., running: bool = ..., returncode: _Optional[int] = ..., stdout_tail: _Optional[bytes] = ..., stderr_tail: _Optional[bytes] = ..., stdout_bytes: _Optional[int] = ..., stderr_bytes: _Optional[int] = ..., paused: bool = ..., ended_by: _Optional[str] = ..., main: bool = ..., start_error: _Optional[str] = ...) -> None: ...
 
+class SandboxConnection(_message.Message):
+    __slots__ = ("host", "name", "port", "verdict", "reason", "count", "sent", "received")
+    HOST_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PORT_FIELD_NUMBER: _ClassVar[int]
+    VERDICT_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    SENT_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_FIELD_NUMBER: _ClassVar[int]
+    host: str
+    name: str
+    port: int
+    verdict: str
+    reason: str
+    count: int
+    sent: int
+    received: int
+    def __init__(self, host: _Optional[str] = ..., name: _Optional[str] = ..., port: _Optional[int] = ..., verdict: _Optional[str] = ..., reason: _Optional[str] = ..., count: _Optional[int] = ..., sent: _Optional[int] = ..., received: _Optional[int] = ...) -> None: ...
+
 class InspectorDescribeResponse(_message.Message):
-    __slots__ = ("sandbox_id", "name", "image", "running", "end", "commands", "seconds", "used")
+    __slots__ = ("sandbox_id", "name", "image", "running", "end", "commands", "seconds", "used", "connections", "connections_left_out")
     SANDBOX_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     IMAGE_FIELD_NUMBER: _ClassVar[int]
@@ -81,6 +101,8 @@ class InspectorDescribeResponse(_message.Message):
     COMMANDS_FIELD_NUMBER: _ClassVar[int]
     SECONDS_FIELD_NUMBER: _ClassVar[int]
     USED_FIELD_NUMBER: _ClassVar[int]
+    CONNECTIONS_FIELD_NUMBER: _ClassVar[int]
+    CONNECTIONS_LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
     sandbox_id: str
     name: str
     image: str
@@ -89,7 +111,9 @@ class InspectorDescribeResponse(_message.Message):
     commands: _containers.RepeatedCompositeFieldContainer[SandboxCommand]
     seconds: float
     used: _extensions_pb2.SandboxUsageResponse
-    def __init__(self, sandbox_id: _Optional[str] = ..., name: _Optional[str] = ..., image: _Optional[str] = ..., running: bool = ..., end: _Optional[str] = ..., commands: _Optional[_Iterable[_Union[SandboxCommand, _Mapping]]] = ..., seconds: _Optional[float] = ..., used: _Optional[_Union[_extensions_pb2.SandboxUsageResponse, _Mapping]] = ...) -> None: ...
+    connections: _containers.RepeatedCompositeFieldContainer[SandboxConnection]
+    connections_left_out: int
+    def __init__(self, sandbox_id: _Optional[str] = ..., name: _Optional[str] = ..., image: _Optional[str] = ..., running: bool = ..., end: _Optional[str] = ..., commands: _Optional[_Iterable[_Union[SandboxCommand, _Mapping]]] = ..., seconds: _Optional[float] = ..., used: _Optional[_Union[_extensions_pb2.SandboxUsageResponse, _Mapping]] = ..., connections: _Optional[_Iterable[_Union[SandboxConnection, _Mapping]]] = ..., connections_left_out: _Optional[int] = ...) -> None: ...
 
 class RpcRecord(_message.Message):
     __slots__ = ("number", "rpc", "listener", "caller", "metadata", "requests", "responses", "requested", "responded", "status", "message", "started", "seconds", "sandbox_ids", "faults")

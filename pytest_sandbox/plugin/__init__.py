@@ -7,13 +7,17 @@ asks for a sandbox.
 from .engine import SandboxEngine as SandboxEngine
 from .fixtures import SandboxFactory as SandboxFactory
 from .gpu.fixture import LeasedGpus as LeasedGpus
+from .network_log import NetworkConnection as NetworkConnection
+from .network_log import SandboxNetworkLog as SandboxNetworkLog
 from .register import pytest_addoption as pytest_addoption
 from .templates.decorator import sandbox_template as sandbox_template
 
 __all__ = [
     "LeasedGpus",
+    "NetworkConnection",
     "SandboxEngine",
     "SandboxFactory",
+    "SandboxNetworkLog",
     "pytest_addoption",
     "sandbox_template",
 ]

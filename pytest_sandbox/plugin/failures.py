@@ -13,6 +13,7 @@ from .engine import ENGINE
 from .fakes import ENDED_IDS, FAKE
 from .hints import hints
 from .import_hint import import_hint
+from .network_log import network_lines
 from .options import settings
 from .ownership import OWNED
 from .report import BYTES_PER_LINE, describe, failed, hidden_values, title
@@ -113,7 +114,8 @@ def _sections(
         if isinstance(description, Exception):
             unknown.setdefault(str(description), []).append(sandbox_id)
         else:
-            yield title(description), describe(description, hidden, lines)
+            network = "\n".join(["", *network_lines(description)])
+            yield title(description), describe(description, hidden, lines) + network.rstrip()
     for reason, unknown_ids in unknown.items():
         yield f"sandbox {', '.join(unknown_ids)}", f"the engine could not describe it: {reason}"
     if len(ids) > len(shown):

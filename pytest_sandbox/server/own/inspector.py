@@ -4,7 +4,7 @@ from pytest_sandbox._proto import common_pb2
 from pytest_sandbox._proto import inspector_pb2 as pb
 from pytest_sandbox._proto.extensions_pb2 import SandboxUsageResponse
 from pytest_sandbox._shared.filesystem_tool import TOOL
-from pytest_sandbox.engine import Unsupported
+from pytest_sandbox.engine import NetworkLog, SupportsNetworkLog, Unsupported
 
 from ..commands.commands import FailedStart
 from ..commands.execution import CommandExecution
@@ -75,6 +75,7 @@ class InspectorServicer:
             for each in ([main, *others] if main is not None else others)
         ]
         image = sandbox.image
+        log = await _network_log(sandbox)
         ended = sandbox.ended if sandbox.ended is not None else now
         return pb.InspectorDescribeResponse(
             sandbox_id=sandbox.id,
@@ -85,6 +86,8 @@ class InspectorServicer:
             commands=commands,
             seconds=ended - sandbox.started,
             used=await _used(sandbox),
+            connections=[pb.SandboxConnection(**vars(record)) for record in log.records],
+            connections_left_out=log.left_out,
         )
 
     @once
@@ -128,6 +131,13 @@ class InspectorServicer:
         """Clear faults."""
         self._faults.fault_clear(request.ids)
         return pb.InspectorFaultClearResponse()
+
+
+async def _network_log(sandbox: ServedSandbox) -> NetworkLog:
+    """What the current task of a sandbox connected to."""
+    if isinstance(sandbox.task, SupportsNetworkLog):
+        return await sandbox.task.network_log()
+    return NetworkLog()
 
 
 def _failed_start(sandbox: ServedSandbox, failed: FailedStart) -> pb.SandboxCommand:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 #: Seconds between two starts, for a gateway that dies again and again.
 _BETWEEN_STARTS = 1.0
 _STANDARD_ERROR = 2
+#: Seconds for a gateway to answer.
+_ANSWER_TIMEOUT = 5.0
 #: Seconds for a gateway to end whose socket is closed.
 _EXIT_TIMEOUT = 5.0
 
@@ -147,8 +149,8 @@ class GatewayLink:
         if answer is None:
             return NetworkLog()
         try:
-            told, _ = await answer
-        except EngineUnavailable:  # it died, and what it knew with it
+            told, _ = await asyncio.wait_for(answer, _ANSWER_TIMEOUT)
+        except (EngineUnavailable, asyncio.TimeoutError):  # it died, and what it knew with it
             return NetworkLog()
         return NetworkLog(
             tuple(ConnectionRecord(**one.__dict__) for one in told.connections), told.left_out

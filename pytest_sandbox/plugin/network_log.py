@@ -1,0 +1,134 @@
+"""What the sandboxes of a test connected to: the fixture `sandbox_network_log`, and the report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, cast
+
+import pytest
+
+from pytest_sandbox._shared.command_text import printable
+
+from .engine import ENGINE
+from .fakes import FAKE, NAME, is_faked
+from .ownership import OWNED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_sandbox._proto.inspector_pb2 import InspectorDescribeResponse, SandboxConnection
+
+__tracebackhide__ = True  # a failing test shows its own lines, not these
+
+#: Connections of a sandbox that a report shows.
+_SHOWN = 10
+_DOMAIN, _HTTPS = 53, 443
+
+
+@dataclass(frozen=True)
+class NetworkConnection:
+    """Connections of a sandbox to one host and port that went alike.
+
+    Attributes:
+        sandbox_id: of the sandbox.
+        host: the address; empty for a name that was only asked for, in vain.
+        name: of the host; empty if it is not known.
+        port: the port; 53 for a name that was only asked for.
+        verdict: whether they were allowed; and if so, whether they could be made.
+        reason: why they were denied, or failed.
+        count: how many there were.
+        sent: bytes from the sandbox.
+        received: bytes to it.
+    """
+
+    sandbox_id: str
+    host: str
+    name: str
+    port: int
+    verdict: Literal["allowed", "denied", "failed"]
+    reason: str
+    count: int
+    sent: int
+    received: int
+
+
+class SandboxNetworkLog:
+    """What the sandboxes of a test connected to, besides themselves; see `sandbox_network_log`."""
+
+    def __init__(self, item: pytest.Item) -> None:
+        self._item = item
+
+    def connections(self) -> list[NetworkConnection]:
+        """Those of all sandboxes of the test so far, by the order of the sandboxes.
+
+        Of each sandbox there are 80 at most; see `left_out`.
+
+        Raises:
+            Error: the engine could not be asked.
+        """
+        return [
+            NetworkConnection(
+                sandbox_id=description.sandbox_id,
+                host=one.host,
+                name=one.name,
+                port=one.port,
+                verdict=cast("Literal['allowed', 'denied', 'failed']", one.verdict),
+                reason=one.reason,
+                count=one.count,
+                sent=one.sent,
+                received=one.received,
+            )
+            for description in self._descriptions()
+            for one in description.connections
+        ]
+
+    def left_out(self) -> int:
+        """How many connections are not in the list, because a sandbox had too many."""
+        return sum(description.connections_left_out for description in self._descriptions())
+
+    def _descriptions(self) -> Iterator[InspectorDescribeResponse]:
+        fake = self._item.stash.get(FAKE, None)
+        if fake is not None:
+            client, ids = fake.client, fake.ids
+        else:
+            client, ids = self._item.config.stash[ENGINE].client(), self._item.stash[OWNED].ids
+        for description in client.batch(ids).describe(0).values() if ids else ():
+            if isinstance(description, Exception):
+                raise description
+            yield description
+
+
+@pytest.fixture
+def sandbox_network_log(request: pytest.FixtureRequest) -> SandboxNetworkLog:
+    """What the sandboxes of this test connected to: `connections()`."""
+    if is_faked(request.node):
+        request.getfixturevalue(NAME)
+    return SandboxNetworkLog(request.node)
+
+
+def network_lines(description: InspectorDescribeResponse) -> Iterator[str]:
+    """Connections that were denied or failed, with what would allow them."""
+    troubled = [one for one in description.connections if one.verdict != "allowed"]
+    for one in troubled[:_SHOWN]:
+        times = f", {one.count} times" if one.count > 1 else ""
+        yield f"connection {printable(one.verdict)}: {_target(one)}{times}: {printable(one.reason)}"
+        if one.verdict == "denied":
+            yield f"    what allows it: @pytest.mark.sandbox({_remedy(one)})"
+    left_out = len(troubled) - _SHOWN + description.connections_left_out
+    if left_out > 0:
+        yield f"({left_out} further connections not shown)"
+
+
+def _target(one: SandboxConnection) -> str:
+    host, name = printable(one.host), printable(one.name)
+    if not host:
+        return f"the name {name}"
+    return f"{name} ({host}) port {one.port}" if name else f"{host} port {one.port}"
+
+
+def _remedy(one: SandboxConnection) -> str:
+    name = printable(one.name)
+    if name and one.port in (_DOMAIN, _HTTPS):
+        return f'outbound_domain_allowlist=["{name}"]'
+    host = printable(one.host)
+    return f'cidr_allowlist=["{host}/{128 if ":" in host else 32}"]'

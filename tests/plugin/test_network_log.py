@@ -1,0 +1,82 @@
+"""What sandboxes connected to: in the report of a failing test, and for the test itself."""
+
+import os
+
+import pytest
+
+from pytest_sandbox._proto.inspector_pb2 import InspectorDescribeResponse, SandboxConnection
+from pytest_sandbox.plugin.network_log import network_lines
+
+TESTS = """
+    import pytest
+
+    CONNECT = '''
+    import socket, sys
+    try:
+        socket.create_connection((sys.argv[1], int(sys.argv[2]))).recv(1)
+    except OSError as error:
+        print(type(error).__name__)
+    '''
+
+    @pytest.mark.sandbox(cidr_allowlist=["10.0.0.0/8"])
+    def test_denied(sandbox):
+        assert sandbox.run("python3", "-c", CONNECT, "192.0.2.1", "80").stdout == "connected"
+
+    @pytest.mark.sandbox(outbound_domain_allowlist=["example.com"])
+    def test_name(sandbox):
+        sandbox.run("python3", "-c", CONNECT, "other.example", "443", check=True)
+        assert not "reached"
+
+    @pytest.mark.sandbox(cidr_allowlist=["10.0.0.0/8"])
+    def test_log(sandbox_factory, sandbox_network_log):
+        assert sandbox_network_log.connections() == []
+        for _ in range(2):
+            sandbox = sandbox_factory()
+            sandbox.run("python3", "-c", CONNECT, "192.0.2.1", "80")
+        sandbox.terminate()
+        first, second = sandbox_network_log.connections()
+        assert first.sandbox_id != second.sandbox_id == sandbox.object_id
+        assert (first.host, first.port, first.verdict) == ("192.0.2.1", 80, "denied")
+        assert sandbox_network_log.left_out() == 0
+
+    def test_in_memory(sandbox, sandbox_network_log, fake_sandboxes):
+        assert sandbox_network_log.connections() == []
+"""
+
+
+def test_denied_connections_are_in_the_report(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(TESTS)
+    result = pytester.runpytest()
+    result.assert_outcomes(passed=2, failed=2)
+    result.stdout.fnmatch_lines(
+        [
+            "*sandbox sb-*",
+            "connection denied: 192.0.2.1 port 80: no network that is allowed contains it",
+            '    what allows it: @pytest.mark.sandbox(cidr_allowlist=[[]"192.0.2.1/32"])',
+            "*sandbox sb-*",
+            "connection denied: the name other.example*: no domain that is allowed is this name",
+            '*what allows it: *sandbox(outbound_domain_allowlist=[[]"other.example"])',
+        ]
+    )
+
+
+def test_what_a_report_says_of_connections() -> None:
+    connections = [
+        SandboxConnection(host="8.8.8.8", name="a.example", port=443, verdict="denied", reason="x"),
+        SandboxConnection(host="2001:db8::1", port=80, verdict="denied", reason="x", count=3),
+        SandboxConnection(host="8.8.8.8", port=81, verdict="failed", reason="ECONNREFUSED"),
+        SandboxConnection(host="8.8.8.8", port=82, verdict="allowed"),
+        *(SandboxConnection(host="1.1.1.1", port=n, verdict="denied") for n in range(10)),
+    ]
+    lines = list(
+        network_lines(InspectorDescribeResponse(connections=connections, connections_left_out=5))
+    )
+    assert lines[:5] == [
+        "connection denied: a.example (8.8.8.8) port 443: x",
+        '    what allows it: @pytest.mark.sandbox(outbound_domain_allowlist=["a.example"])',
+        "connection denied: 2001:db8::1 port 80, 3 times: x",
+        '    what allows it: @pytest.mark.sandbox(cidr_allowlist=["2001:db8::1/128"])',
+        "connection failed: 8.8.8.8 port 81: ECONNREFUSED",
+    ]
+    assert lines[-1] == "(8 further connections not shown)"
+    assert os.linesep not in "".join(lines)
