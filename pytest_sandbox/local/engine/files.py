@@ -63,7 +63,12 @@ class LocalFiles(Files):
         fd = await self._link.request_descriptor(OpenRequest(path=path, flags=flags, mode=mode))
         # A hostile program may answer in the agent's place, and send a FIFO: to read it would stop
         # the whole engine.
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
+        try:
+            is_file = stat.S_ISREG(os.fstat(fd).st_mode)
+        except OSError:
+            foreign.close([fd])
+            raise
+        if not is_file:
             foreign.close([fd])
             raise OSError(errno.EIO, "the sandbox did not send the file", path)
         return LocalOpenFile(fd, path, self._opened, self._link.running, self._threads)

@@ -138,7 +138,12 @@ class LocalProcess(Process):
 
     def attach_terminal(self, fds: list[int]) -> None:
         """Use the master of a terminal, if that is what was sent."""
-        if len(fds) != 1 or not is_terminal_master(fds[0]):
+        try:
+            is_terminal = len(fds) == 1 and is_terminal_master(fds[0])
+        except OSError:
+            foreign.close(fds)
+            raise
+        if not is_terminal:
             foreign.close(fds)
             raise task_ended("its agent broke the protocol: it did not send the terminal")
         # A terminal is one stream, of output and errors: pty(7).

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from pytest_sandbox.engine import Output
 
+from ..protocol.wire import close_all
+
 if TYPE_CHECKING:
     from pytest_sandbox.engine import ProcessSpec
 
@@ -20,7 +22,11 @@ def pipe() -> tuple[int, int]:
     read, write = os.pipe2(os.O_CLOEXEC)
     # A program that opens /dev/stdout opens the pipe again, through /proc/self/fd, and then its
     # permissions count: they are 0600, and belong to our user, which the program's need not be.
-    os.fchmod(read, 0o666)
+    try:
+        os.fchmod(read, 0o666)
+    except OSError:
+        close_all([read, write])
+        raise
     return read, write
 
 

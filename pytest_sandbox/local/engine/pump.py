@@ -42,7 +42,6 @@ class Pump:
     def __init__(
         self, fd: int, log: OutputLog, running: set[Pump], *, terminal: bool = False
     ) -> None:
-        os.set_blocking(fd, False)
         self._fd = fd
         self._log = log
         self._terminal = terminal
@@ -51,6 +50,7 @@ class Pump:
         self._readable = asyncio.Event()
         self._left: int | None = None  # bytes to move after the exit, once known
         try:
+            os.set_blocking(fd, False)
             watch(self._loop.add_reader, fd, self._wake)
         except OSError:
             os.close(fd)

@@ -16,10 +16,17 @@ class StdinPump:
     Args:
         fd: the descriptor; owned.
         terminal: whether closing means to type the end-of-file character.
+
+    Raises:
+        OSError: the kernel refused not to block; `fd` is closed.
     """
 
     def __init__(self, fd: int, *, terminal: bool = False) -> None:
-        os.set_blocking(fd, False)
+        try:
+            os.set_blocking(fd, False)
+        except OSError:
+            os.close(fd)
+            raise
         self._fd: int | None = fd
         self._terminal = terminal
         self._turn = asyncio.Lock()

@@ -70,18 +70,18 @@ def owned_by(owner: int, processes: int, *, rootless: bool) -> Iterator[None]:
         rootless: whether all owners together count for our user outside.
     """
     limits = {which: resource.getrlimit(which) for which in (*_RESOURCES, resource.RLIMIT_NPROC)}
-    _lower(resource.RLIMIT_NPROC, processes)
-    if rootless:
-        halve_resources()
-    os.setresuid(-1, owner, -1)
-    # With the rights of root over files, which clone3(2) asks for to start in a cgroup. It is
-    # setfsuid(2) that gives them back: capabilities(7), "Effect of user ID changes".
-    libc.setfsuid(0)
-    # The signal that ends children with us, PR_SET_PDEATHSIG, is sent with our rights, and they
-    # have other ids: without CAP_KILL, a zygote that is killed in here would leave them.
-    caps.use_all()
-    prctl.allow_inspection()  # by ourselves: the child's uid_map is ours to write
     try:
+        _lower(resource.RLIMIT_NPROC, processes)
+        if rootless:
+            halve_resources()
+        os.setresuid(-1, owner, -1)
+        # With the rights of root over files, which clone3(2) asks for to start in a cgroup. It is
+        # setfsuid(2) that gives them back: capabilities(7), "Effect of user ID changes".
+        libc.setfsuid(0)
+        # The signal that ends children with us, PR_SET_PDEATHSIG, is sent with our rights, and they
+        # have other ids: without CAP_KILL, a zygote that is killed in here would leave them.
+        caps.use_all()
+        prctl.allow_inspection()  # by ourselves: the child's uid_map is ours to write
         yield
     finally:
         os.setresuid(-1, 0, -1)

@@ -45,7 +45,6 @@ class Channel:
         on_message: Callable[[Message, int, list[int]], None],
         on_close: Callable[[str], None],
     ) -> None:
-        sock.setblocking(False)
         self._sock = sock
         self._expected = expected
         self._on_message = on_message
@@ -57,6 +56,7 @@ class Channel:
         self._waits_for_room = False  # whether the event loop watches for room to send
         self.closed = False
         try:
+            sock.setblocking(False)
             self._loop.add_reader(self._fd, self._receive)
         except OSError:
             sock.close()

@@ -113,14 +113,19 @@ class JobLink:
 
     async def _start(self, fds: tuple[int, ...]) -> None:
         try:
+            if self._pipe is not None:
+                os.set_blocking(self._pipe, False)
             self._sock, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         except OSError:
             wire.close_all(list(fds))
             raise
-        self._sock.setblocking(False)
-        if self._pipe is not None:
-            os.set_blocking(self._pipe, False)
-        await self._link.request(self._request, Succeeded, (theirs.detach(), *fds))
+        fds = (theirs.detach(), *fds)
+        try:
+            self._sock.setblocking(False)
+        except OSError:
+            wire.close_all(list(fds))
+            raise
+        await self._link.request(self._request, Succeeded, fds)
 
     async def _receive(self) -> Message:
         assert self._sock is not None
