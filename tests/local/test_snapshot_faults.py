@@ -355,6 +355,19 @@ async def test_half_a_stream_and_a_changed_one_leave_nothing() -> None:
 
 
 @shared
+async def test_a_stream_with_a_part_twice_is_refused(engine: LocalEngine) -> None:
+    task = await engine.create(TaskSpec())
+    data = b"".join([part async for part in engine.export(await task.snapshot())])
+    await task.kill()
+
+    async def stream() -> AsyncIterator[bytes]:
+        yield data.replace(b'{"enter":"0"}', b'{"enter":"r"}')
+
+    with pytest.raises(InvalidSpec, match="cannot be loaded"):
+        await engine.load(stream())
+
+
+@shared
 async def test_a_name_in_a_stream_cannot_lead_elsewhere(engine: LocalEngine) -> None:
     task = await engine.create(TaskSpec())
     await out(task, "mkdir /srv/aa; echo one >/srv/aa/f")
