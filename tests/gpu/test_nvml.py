@@ -1,5 +1,6 @@
 """NVML: found when it is first needed, opened once, and given up when it hangs."""
 
+import re
 import subprocess
 import sys
 import time
@@ -67,7 +68,8 @@ def test_the_end_of_a_process_does_not_wait_for_a_driver_that_hangs(
 
     done = subprocess.run((sys.executable, "-c", code), capture_output=True, text=True, timeout=20)
 
-    assert "NVML did not answer nvmlDeviceGetCount within 0.2 s" in done.stderr
+    # On a busy machine, an earlier call may take as long.
+    assert re.search(r"NVML did not answer nvml\w+ within 0\.2 s", done.stderr), done
 
 
 def test_a_limit_that_makes_no_sense(gpus: FakeMachine, monkeypatch: pytest.MonkeyPatch) -> None:

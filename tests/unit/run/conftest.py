@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from collections.abc import Callable, Iterator
@@ -35,6 +36,13 @@ READY = """
 """
 
 ServerScript = Callable[[str], Path]
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A short path, for sockets below it: those of pytest grow with the number of runs."""
+    with tempfile.TemporaryDirectory(prefix="run-", dir="/tmp") as path:
+        yield Path(path)
 
 
 @pytest.fixture
