@@ -212,8 +212,10 @@ def described(data: bytes) -> dict[str, object]:
         first = member.target if member.kind is MemberKind.HARD_LINK else name
         names.setdefault(first, []).append(name)
         if first == name:
-            # That of a directory is when something was made in it last.
-            time = 0 if member.kind is MemberKind.DIRECTORY else member.mtime_ns
+            # That of a directory is when something was made in it last. File systems clamp others,
+            # each to its own range.
+            far = not 0 <= member.mtime_ns < 2**31 * 10**9
+            time = 0 if far or member.kind is MemberKind.DIRECTORY else member.mtime_ns
             content = filled(reader, member) if member.kind is MemberKind.FILE else b""
             seen[name] = (member.kind, member.mode, member.target, member.size, time, content)
     return {
