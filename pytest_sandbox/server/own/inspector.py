@@ -18,6 +18,8 @@ from .used import used
 
 #: The most bytes of the end of one output in a description, which is for people to read.
 MAX_TAIL = 64 * 1024
+#: The most bytes of all of them, of which the main process and the newest commands have theirs.
+MAX_TAILS = 32 * 1024 * 1024
 
 _ENDINGS = {
     common_pb2.GenericResult.GENERIC_STATUS_TERMINATED: "terminated",
@@ -68,12 +70,18 @@ class InspectorServicer:
             *sandbox.commands.failed_starts,
         ]
         others.sort(key=lambda each: each.number)
-        commands = [
-            _failed_start(sandbox, each)
-            if isinstance(each, FailedStart)
-            else _command(sandbox, each, tail, now)
-            for each in ([main, *others] if main is not None else others)
-        ]
+        commands: list[pb.SandboxCommand] = []
+        left = MAX_TAILS
+        # The main process comes first, and then the newest.
+        for each in [*others, main][::-1]:
+            if isinstance(each, FailedStart):
+                commands.append(_failed_start(sandbox, each))
+            elif each is not None:
+                command = _command(sandbox, each, min(tail, left // 2), now)
+                left -= len(command.stdout_tail) + len(command.stderr_tail)
+                commands.append(command)
+        first = 0 if main is None else 1
+        commands[first:] = commands[first:][::-1]
         image = sandbox.image
         log = await _network_log(sandbox)
         ended = sandbox.ended if sandbox.ended is not None else now

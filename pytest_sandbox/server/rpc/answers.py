@@ -27,8 +27,9 @@ _SHARE = 8
 #: Bytes of a part that each call gets, whatever waits.
 SMALLEST = 16 * 1024
 #: Bytes of all that waits to be sent on a connection, from which on further large answers are
-#: refused that have no parts.
-LARGEST_ANSWERS = 128 * 2**20
+#: refused that have no parts: more than a client gets to wait for that reads, such as 64 calls of
+#: `VolumeGetFile`, with 4 MiB each.
+LARGEST_ANSWERS = 320 * 2**20
 #: Bytes that a call may send before others have their turn: one frame, or as many as fit.
 _TURN = 64 * 1024
 _FRAME = 2**20

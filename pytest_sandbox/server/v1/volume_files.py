@@ -17,6 +17,7 @@ from pytest_sandbox._shared import relative_path
 from pytest_sandbox.engine import Entry, EntryKind
 
 from ..model.state import State
+from ..rpc.answers import Room
 from ..rpc.call import ServedCall
 from ..rpc.errors import invalid, precondition
 from ..rpc.handlers import once
@@ -26,8 +27,8 @@ from ..volumes.volume_files import CHUNK
 
 #: Bytes that one `VolumeGetFile` returns at most.
 _PAGE = 4 * CHUNK
-#: Entries in one message of a listing.
-_ENTRIES = 1000
+#: Bytes of one message of a listing, and of an entry besides its path.
+_LISTED, _ENTRY = 256 * 1024, 50
 #: Bytes of a block and of a name of one, SHA-256.
 _DIGEST = 32
 #: The permissions of a new file.
@@ -60,22 +61,23 @@ class VolumeFileServicer:
         self, request: pb.VolumeListFilesRequest, call: ServedCall
     ) -> AsyncIterator[pb.VolumeListFilesResponse]:
         """What is in a directory."""
-        async for entries in self._list(request):
+        async for entries in self._list(request, call.room):
             yield pb.VolumeListFilesResponse(entries=entries)
 
     async def VolumeListFiles2(
         self, request: pb.VolumeListFiles2Request, call: ServedCall
     ) -> AsyncIterator[pb.VolumeListFiles2Response]:
         """What is in a directory."""
-        async for entries in self._list(request):
+        async for entries in self._list(request, call.room):
             yield pb.VolumeListFiles2Response(entries=entries)
 
     async def _list(
-        self, request: pb.VolumeListFilesRequest | pb.VolumeListFiles2Request
+        self, request: pb.VolumeListFilesRequest | pb.VolumeListFiles2Request, room: Room
     ) -> AsyncIterator[list[pb.FileEntry]]:
         volume = self._volume(request.volume_id)
         most = request.max_entries if request.HasField("max_entries") else None
         batch: list[pb.FileEntry] = []
+        left = await room(_LISTED)
         with _paths_are_checked():
             async for entry in self._files.walk(volume, request.path, recursive=request.recursive):
                 if most is not None:
@@ -83,9 +85,11 @@ class VolumeFileServicer:
                         break
                     most -= 1
                 batch.append(_file_entry(entry))
-                if len(batch) == _ENTRIES:
+                left -= len(batch[-1].path) + _ENTRY
+                if left <= 0:
                     yield batch
                     batch = []
+                    left = await room(_LISTED)
         if batch:
             yield batch
 

@@ -10,6 +10,7 @@ from pytest_sandbox._proto import inspector_pb2 as pb
 from pytest_sandbox._shared.filesystem_tool import TOOL
 from pytest_sandbox.engine import Capability, OutputLog
 from pytest_sandbox.fakes import settle
+from pytest_sandbox.server.own import inspector
 
 from .harness import Created, Harness, refused
 
@@ -72,6 +73,20 @@ async def test_the_end_of_much_output_is_still_a_report(server: Harness) -> None
     await server.code(sandbox, exec_id)
     (command,) = (await describe(server, sandbox, tail_bytes=2**32 - 1)).commands
     assert (len(command.stdout_tail), command.stdout_bytes) == (64 * 1024, 1024 * 1024)
+
+
+@pytest.mark.asyncio
+async def test_of_much_output_together_the_newest_is_described(
+    server: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inspector, "MAX_TAILS", 1000)
+    sandbox = await server.create()
+    for _ in range(4):
+        await server.code(sandbox, await server.exec(sandbox, "flood", "300"))
+    await settle()
+
+    commands = (await describe(server, sandbox, tail_bytes=300)).commands
+    assert [len(command.stdout_tail) for command in commands] == [100, 200, 300, 300]
 
 
 @pytest.mark.asyncio

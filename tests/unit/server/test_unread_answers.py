@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import hashlib
 import os
 import time
 from collections.abc import AsyncIterator
@@ -13,7 +14,14 @@ from grpclib import Status
 from grpclib.client import Channel
 from h2.events import DataReceived
 
-from pytest_sandbox._proto import containers_pb2, inspector_pb2, router_pb2, sandboxes_pb2
+from pytest_sandbox._proto import (
+    common_pb2,
+    containers_pb2,
+    inspector_pb2,
+    router_pb2,
+    sandboxes_pb2,
+    volumes_pb2,
+)
 from pytest_sandbox._proto.inspector_grpc import InspectorStub
 from pytest_sandbox.server.rpc import answers
 from pytest_sandbox.server.rpc.answers import PARTS, SMALLEST, AnsweringConnection
@@ -208,12 +216,15 @@ async def test_a_client_that_reads_no_answer_to_its_pings_is_given_up(
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("rpc", ["SandboxGetLogs", "ContainerExecGetOutput", "files", "names"])
+@pytest.mark.parametrize(
+    "rpc", ["SandboxGetLogs", "ContainerExecGetOutput", "files", "names", "VolumeListFiles"]
+)
 async def test_every_stream_of_data_waits_for_its_window(rpc: str, tmp_path: Path) -> None:
     async with writing(tmp_path / "socket") as writer:
         harness, sandbox, raw = writer.harness, writer.sandbox, await writer.listener.connect()
         request: (
-            sandboxes_pb2.SandboxGetLogsRequest
+            volumes_pb2.VolumeListFilesRequest
+            | sandboxes_pb2.SandboxGetLogsRequest
             | containers_pb2.ContainerExecGetOutputRequest
             | containers_pb2.ContainerFilesystemExecGetOutputRequest
         )
@@ -233,6 +244,8 @@ async def test_every_stream_of_data_waits_for_its_window(rpc: str, tmp_path: Pat
             request = containers_pb2.ContainerExecGetOutputRequest(
                 exec_id=started.exec_id, file_descriptor=STDOUT, timeout=55, get_raw_bytes=True
             )
+        elif rpc == "VolumeListFiles":
+            request = volumes_pb2.VolumeListFilesRequest(volume_id=await full_volume(harness))
         else:
             rpc, exec_id = "ContainerFilesystemExecGetOutput", await outcome(harness, sandbox, rpc)
             request = containers_pb2.ContainerFilesystemExecGetOutputRequest(
@@ -244,6 +257,28 @@ async def test_every_stream_of_data_waits_for_its_window(rpc: str, tmp_path: Pat
         await reached(1)
 
         assert unsent() < 3 * 2**20
+
+
+async def full_volume(harness: Harness) -> str:
+    """The id of a volume with many files."""
+    created = await harness.control.VolumeGetOrCreate(
+        volumes_pb2.VolumeGetOrCreateRequest(
+            deployment_name="full",
+            object_creation_type=common_pb2.OBJECT_CREATION_TYPE_CREATE_IF_MISSING,
+        )
+    )
+    digest = hashlib.sha256(b"x").hexdigest()
+    await harness.control.MountPutFile(
+        volumes_pb2.MountPutFileRequest(sha256_hex=digest, data=b"x")
+    )
+    files = [
+        volumes_pb2.MountFile(filename=f"/{number:0200}", sha256_hex=digest)
+        for number in range(3000)
+    ]
+    await harness.control.VolumePutFiles(
+        volumes_pb2.VolumePutFilesRequest(volume_id=created.volume_id, files=files)
+    )
+    return created.volume_id
 
 
 async def outcome(harness: Harness, sandbox: Created, kind: str) -> str:
