@@ -9,9 +9,9 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from . import bench, doctor, serve
+from . import bench, doctor, prune, serve
 
-_COMMANDS = {"doctor": doctor, "serve": serve, "bench": bench}
+_COMMANDS = {"doctor": doctor, "serve": serve, "bench": bench, "prune": prune}
 #: Exit statuses, as shells have them.
 _USAGE = 2
 _INTERRUPTED = 130

@@ -271,9 +271,10 @@ class Volume(VolumeFileMethods):
 
     @dual
     async def commit(self) -> None:
-        """Let others see what was written: engines of this package do that at once.
+        """Save a volume that outlives the run; others see what was written at once anyway.
 
         Raises:
+            ResourceExhaustedError: no room for it on the disk.
             RuntimeError: it was deleted.
         """
         client, volume_id = await self.reference.look_up()

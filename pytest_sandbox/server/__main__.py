@@ -91,9 +91,10 @@ async def _serve(options: argparse.Namespace) -> None:
         engine_options = parse_engine_options(options.engine_option)
     except ValueError as error:
         raise EngineUnavailable(f"--engine-option: {error}") from None
+    volumes = _volumes_folder(engine_options)
     engine = load_engine(options.engine, engine_options)
     info = await engine.start()
-    app = Application(engine, info)
+    app = Application(engine, info, volumes=volumes)
     listeners = Listeners(app)
     try:
         _say(await _listen(listeners, options, info))
@@ -103,6 +104,14 @@ async def _serve(options: argparse.Namespace) -> None:
         # The sandboxes first: they matter most, and calls that wait for them then return.
         await app.close()
         listeners.close()
+
+
+def _volumes_folder(engine_options: dict[str, str]) -> Path | None:
+    """Take the option out that is the server's own, and the same for every engine."""
+    path = engine_options.pop("volumes", None)
+    if path is not None and not path.startswith("/"):
+        raise EngineUnavailable(f"option volumes={path!r}: it must be an absolute path")
+    return None if path is None else Path(path)
 
 
 async def _listen(

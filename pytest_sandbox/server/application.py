@@ -1,11 +1,13 @@
 """The server as a whole: one engine, one state, the servicers, any number of listeners."""
 
 import ssl
+from pathlib import Path
 from typing import Any
 
 from pytest_sandbox.engine import Engine, EngineInfo
 
 from .model.creation import SandboxCreator
+from .model.sandbox import ServedSandbox
 from .model.state import State
 from .own.extensions import ExtensionServicer
 from .own.inspector import InspectorServicer
@@ -41,21 +43,30 @@ class Application:
         engine: started.
         info: what its start returned.
         seed: makes ids the same in every run; only for engines in memory.
+        volumes: the folder of named volumes that outlive the run; `None` if none do.
 
     Attributes:
         recorder: the recorded calls, for `pytest_sandbox.Rpcs`.
         faults: the faults that are set, for `pytest_sandbox.rpcs.Faults`.
     """
 
-    def __init__(self, engine: Engine, info: EngineInfo, *, seed: str | None = None) -> None:
-        self.state = State(engine, info, seed=seed)
+    def __init__(
+        self,
+        engine: Engine,
+        info: EngineInfo,
+        *,
+        seed: str | None = None,
+        volumes: Path | None = None,
+    ) -> None:
+        self.state = State(engine, info, seed=seed, volumes=volumes)
+        self.state.sandboxes.at_end.append(self._save_volumes)
         self.recorder = Recorder(engine.clock, self.state.sandboxes.id_of_task)
         self.faults = FaultInjector(self.state)
         self._middleware = Middleware(self.recorder, self.faults, engine.clock)
         self._outcomes: Outcomes[Any] = Outcomes()
         self._tunnels = TunnelServicer(self.state)
         creator = SandboxCreator(self.state)
-        volumes = VolumeServicer(self.state)
+        volume_calls = VolumeServicer(self.state)
         self._control = [
             AppServicer(self.state),
             ImageServicer(self.state),
@@ -67,13 +78,13 @@ class Application:
             RouterAccessServicer(self.state),
             SnapshotServicer(self.state, creator),
             self._tunnels,
-            volumes,
+            volume_calls,
             VolumeFileServicer(self.state),
         ]
         self._router = [
             CommandRouterServicer(self.state),
             RouterSnapshotServicer(self.state),
-            volumes,
+            volume_calls,
         ]
         self._extensions = [ExtensionServicer(self.state, creator), StoredImageServicer(self.state)]
         self._inspector = [InspectorServicer(self.state, self.recorder, self.faults)]
@@ -106,7 +117,20 @@ class Application:
         )
 
     async def close(self) -> None:
-        """End every sandbox."""
+        """Save volumes that outlive the run, and end every sandbox."""
+        if self.state.lasting_volumes is not None:
+            running = self.state.sandboxes.running()
+            in_use = [volume for sandbox in running for volume in _written(sandbox)]
+            await self.state.lasting_volumes.close(in_use)
         await self.state.engine.close()
         await self._tunnels.close()
         await self.state.transfers.close()
+
+    def _save_volumes(self, sandbox: ServedSandbox) -> None:
+        if self.state.lasting_volumes is not None:
+            self.state.lasting_volumes.save_soon(_written(sandbox))
+
+
+def _written(sandbox: ServedSandbox) -> list[str]:
+    """The volumes that a sandbox may have written to, by the engine's names."""
+    return [mount.volume for mount in sandbox.spec.volumes if not mount.read_only]

@@ -82,6 +82,8 @@ class SandboxCreator:
         """
         if app.state == apps_pb2.APP_STATE_STOPPED:
             raise precondition(f"App {app.id!r} is stopped: its client has disconnected")
+        for mount in spec.volumes:
+            await self._state.named_volumes.use(mount.volume)
         store = self._state.snapshot_store
         # Pinned until the sandbox is registered: only then does the store know that it uses them.
         with (

@@ -1,5 +1,7 @@
 """Sandboxes by id, by task and by name."""
 
+from collections.abc import Callable  # noqa: TC003
+
 from pytest_sandbox.engine import Clock
 
 from ..rpc.errors import not_found
@@ -21,6 +23,8 @@ class SandboxRegistry:
         self._named: dict[tuple[str, str], ServedSandbox] = {}  # app id, name -> running sandbox
         self._finished = Retention(FINISHED_SANDBOXES, FINISHED_BYTES, self._forget)
         self._last_creation = 0.0
+        #: Called with each sandbox that has ended.
+        self.at_end: list[Callable[[ServedSandbox], None]] = []
 
     def creation_time(self) -> float:
         """The current time, but later than that of every other sandbox: lists are paged by it."""
@@ -70,6 +74,8 @@ class SandboxRegistry:
         return {each for sandbox in self.running() for each in sandbox.depends_on}
 
     def _ended(self, sandbox: ServedSandbox) -> None:
+        for call in self.at_end:
+            call(sandbox)
         if self._named.get((sandbox.app_id, sandbox.name)) is sandbox:
             del self._named[sandbox.app_id, sandbox.name]
         self._finished.add(sandbox, sandbox.output_bytes())

@@ -1,11 +1,14 @@
 """The state that servicers share: the engine, the registries, the tokens."""
 
+from pathlib import Path
+
 from pytest_sandbox.engine import Clock, Engine, EngineInfo
 
 from ..certificates import Authority
 from ..rpc.auth import RouterTokens
 from ..snapshots.memory import MemorySnapshots
 from ..snapshots.store import SnapshotStore
+from ..volumes.lasting_volumes import LastingVolumes
 from ..volumes.transfers import Transfers
 from ..volumes.uploads import Uploads
 from ..volumes.volume_files import VolumeFiles
@@ -13,6 +16,7 @@ from ..volumes.workers import VolumeWorkers
 from .apps import AppRegistry
 from .ids import Ids
 from .images import ImageRegistry
+from .named_volumes import NamedVolumes
 from .sandboxes import SandboxRegistry
 from .secrets import SecretRegistry
 from .volumes import VolumeRegistry
@@ -28,9 +32,17 @@ class State:
         engine: started.
         info: what its start returned.
         seed: makes ids the same in every run.
+        volumes: the folder of named volumes that outlive the run; `None` if none do.
     """
 
-    def __init__(self, engine: Engine, info: EngineInfo, *, seed: str | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        info: EngineInfo,
+        *,
+        seed: str | None = None,
+        volumes: Path | None = None,
+    ) -> None:
         self.engine = engine
         self.info = info
         self.ids = Ids(seed)
@@ -40,6 +52,8 @@ class State:
         self.volumes = VolumeRegistry(engine.clock, self.ids)
         self.volume_workers = VolumeWorkers(engine)
         self.volume_files = VolumeFiles(self.volume_workers, engine.clock)
+        self.lasting_volumes = LastingVolumes(volumes, self.volume_files) if volumes else None
+        self.named_volumes = NamedVolumes(self.volumes, self.lasting_volumes)
         self.uploads = Uploads()
         self.transfers = Transfers(self.volume_files, self.uploads)
         self.sandboxes = SandboxRegistry(engine.clock)

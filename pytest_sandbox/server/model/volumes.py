@@ -28,6 +28,7 @@ class VolumeRecord:
         version: of Modal's file system; it makes no difference here.
         created_at: in seconds since the Unix epoch.
         expires: when, on the engine's monotonic clock; `None` if it stays until it is deleted.
+        loaded: whether the engine has its files; not those of an earlier run before they are used.
     """
 
     id: str
@@ -36,6 +37,7 @@ class VolumeRecord:
     version: pb.VolumeFsVersion
     created_at: float
     expires: float | None = None
+    loaded: bool = True
 
     def metadata(self) -> pb.VolumeMetadata:
         """The metadata of it that clients get."""
@@ -56,11 +58,28 @@ class VolumeRegistry:
         self._volumes: dict[str, VolumeRecord] = {}
         self._last_creation = 0.0
 
-    def add(self, name: str, environment: str, version: pb.VolumeFsVersion) -> VolumeRecord:
-        """Register a new volume; without a name, an ephemeral one."""
-        # Later than that of every other volume: lists are paged by it.
-        self._last_creation = max(self._clock.now(), self._last_creation + 1e-6)
-        volume = VolumeRecord(self._ids.new("vo"), name, environment, version, self._last_creation)
+    def add(
+        self,
+        name: str,
+        environment: str,
+        version: pb.VolumeFsVersion,
+        *,
+        created_at: float | None = None,
+    ) -> VolumeRecord:
+        """Register a volume: a new one, or one of an earlier run, whose files are not loaded.
+
+        Args:
+            name: empty for an ephemeral one.
+            environment: where the name is valid.
+            version: of Modal's file system.
+            created_at: of one of an earlier run, in seconds since the Unix epoch.
+        """
+        loaded = created_at is None
+        if created_at is None:
+            # Later than that of every other volume: lists are paged by it.
+            created_at = self._last_creation = max(self._clock.now(), self._last_creation + 1e-6)
+        volume = VolumeRecord(self._ids.new("vo"), name, environment, version, created_at)
+        volume.loaded = loaded
         self._volumes[volume.id] = volume
         if not name:
             self.beat(volume)

@@ -50,10 +50,14 @@ class VolumeFileServicer:
         self._uploads = state.uploads
         self._transfers = state.transfers
 
-    def _volume(self, volume_id: str) -> str:
+    async def _volume(self, volume_id: str) -> str:
         """The engine's name of a volume."""
         self._state.volumes.check_supported("the files of a volume", self._state.info)
-        return self._state.volumes.get(volume_id).id
+        return (await self._state.named_volumes.use(volume_id)).id
+
+    def _changed(self, volume: str) -> None:
+        if self._state.lasting_volumes is not None:
+            self._state.lasting_volumes.changed(volume)
 
     # List
 
@@ -74,7 +78,7 @@ class VolumeFileServicer:
     async def _list(
         self, request: pb.VolumeListFilesRequest | pb.VolumeListFiles2Request, room: Room
     ) -> AsyncIterator[list[pb.FileEntry]]:
-        volume = self._volume(request.volume_id)
+        volume = await self._volume(request.volume_id)
         most = request.max_entries if request.HasField("max_entries") else None
         batch: list[pb.FileEntry] = []
         left = await room(_LISTED)
@@ -99,7 +103,7 @@ class VolumeFileServicer:
         self, request: pb.VolumeGetFileRequest, call: ServedCall
     ) -> pb.VolumeGetFileResponse:
         """Bytes of a file, as many as fit into a message."""
-        volume = self._volume(request.volume_id)
+        volume = await self._volume(request.volume_id)
         with _paths_are_checked():
             size = await self._files.size(volume, request.path)
             wanted = min(request.len or _PAGE, _PAGE)
@@ -111,7 +115,7 @@ class VolumeFileServicer:
         self, request: pb.VolumeGetFile2Request, call: ServedCall
     ) -> pb.VolumeGetFile2Response:
         """Where to get bytes of a file."""
-        volume = self._volume(request.volume_id)
+        volume = await self._volume(request.volume_id)
         with _paths_are_checked():
             size = await self._files.size(volume, request.path)
         start = min(request.start, size)
@@ -208,10 +212,11 @@ class VolumeFileServicer:
         new: Sequence[NewFile],
         digests: set[str],
     ) -> None:
-        volume = self._volume(request.volume_id)
+        volume = await self._volume(request.volume_id)
         replace = not request.disallow_overwrite_existing_files
         with _paths_are_checked():
             await self._files.write(volume, new, replace=replace)
+        self._changed(volume)
         self._uploads.used(digests)
 
     # Remove and copy
@@ -233,9 +238,10 @@ class VolumeFileServicer:
     async def _remove(
         self, request: pb.VolumeRemoveFileRequest | pb.VolumeRemoveFile2Request
     ) -> Empty:
-        volume = self._volume(request.volume_id)
+        volume = await self._volume(request.volume_id)
         with _paths_are_checked():
             await self._files.remove(volume, request.path, recursive=request.recursive)
+        self._changed(volume)
         return Empty()
 
     @once
@@ -251,13 +257,14 @@ class VolumeFileServicer:
         return await self._copy(request)
 
     async def _copy(self, request: pb.VolumeCopyFilesRequest | pb.VolumeCopyFiles2Request) -> Empty:
-        volume = self._volume(request.volume_id)
+        volume = await self._volume(request.volume_id)
         if not request.src_paths:
             raise invalid("src_paths is empty: name what to copy")
         with _paths_are_checked():
             await self._files.copy(
                 volume, request.src_paths, request.dst_path, recursive=request.recursive
             )
+        self._changed(volume)
         return Empty()
 
 

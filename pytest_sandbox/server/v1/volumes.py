@@ -32,6 +32,7 @@ class VolumeServicer:
     def __init__(self, state: State) -> None:
         self._state = state
         self._volumes = state.volumes
+        self._named = state.named_volumes
 
     @once
     async def VolumeGetOrCreate(
@@ -45,22 +46,23 @@ class VolumeServicer:
             environment = self._state.apps.environment(request.environment_name)
             volume = self._volumes.add("", environment, request.version)
         else:
-            volume = self._by_name(request)
+            async with self._named.lock:
+                volume = await self._by_name(request)
         return pb.VolumeGetOrCreateResponse(
             volume_id=volume.id, version=volume.version, metadata=volume.metadata()
         )
 
-    def _by_name(self, request: pb.VolumeGetOrCreateRequest) -> VolumeRecord:
+    async def _by_name(self, request: pb.VolumeGetOrCreateRequest) -> VolumeRecord:
         name, creation = request.deployment_name, request.object_creation_type
         if creation not in (_LOOKUP, _CREATE_IF_MISSING, _CREATE_FAIL_IF_EXISTS):
             raise invalid(f"a volume cannot have object_creation_type {creation}")
         environment = self._state.apps.environment(request.environment_name)
-        volume = self._volumes.named(environment, name)
+        volume = await self._named.find(environment, name)
         if volume is None:
             if creation == _LOOKUP:
                 raise not_found("Volume", name, "create_if_missing=True makes it")
             check_name(name, "volume")
-            volume = self._volumes.add(name, environment, request.version)
+            volume = await self._named.make(environment, name, request.version)
         elif creation == _CREATE_FAIL_IF_EXISTS:
             raise already_exists(f"Volume {name!r} already exists")
         return volume
@@ -90,7 +92,7 @@ class VolumeServicer:
             raise invalid(f"max_objects={page.max_objects} is negative")
         chosen = [
             volume
-            for volume in self._volumes.listed(environment)
+            for volume in await self._named.listed(environment)
             if not page.created_before or volume.created_at < page.created_before
         ]
         items = [_item(volume) for volume in chosen[: page.max_objects or PAGE]]
@@ -98,26 +100,30 @@ class VolumeServicer:
 
     async def VolumeRename(self, request: pb.VolumeRenameRequest, call: ServedCall) -> Empty:
         """Give a volume another name."""
-        volume = self._volumes.get(request.volume_id)
+        volume = await self._named.use(request.volume_id)
         if not volume.name:
             raise precondition(f"Volume {volume.id!r} is ephemeral: it cannot have a name")
         check_name(request.name, "volume")
         other = self._volumes.named(volume.environment, request.name)
         if other not in (None, volume):
             raise already_exists(f"Volume {request.name!r} already exists")
+        if other is None and self._state.lasting_volumes is not None:
+            await self._state.lasting_volumes.rename(volume.id, volume.environment, request.name)
         volume.name = request.name
         return Empty()
 
     async def VolumeDelete(self, request: pb.VolumeDeleteRequest, call: ServedCall) -> Empty:
         """Delete a volume; sandboxes that have it mounted keep it until they end."""
-        await self._forget(self._volumes.get(request.volume_id))
+        await self._forget(await self._named.use(request.volume_id))
         return Empty()
 
     async def VolumeCommit(
         self, request: pb.VolumeCommitRequest, call: ServedCall
     ) -> pb.VolumeCommitResponse:
-        """Do nothing: all sandboxes see every write at once."""
-        self._volumes.get(request.volume_id)
+        """Save a volume that outlives the run; all sandboxes see every write at once anyway."""
+        volume = await self._named.use(request.volume_id)
+        if self._state.lasting_volumes is not None:
+            await self._state.lasting_volumes.save(volume.id)
         return pb.VolumeCommitResponse(skip_reload=True)
 
     async def VolumeReload(self, request: pb.VolumeReloadRequest, call: ServedCall) -> Empty:
@@ -151,6 +157,8 @@ class VolumeServicer:
 
     async def _forget(self, volume: VolumeRecord) -> None:
         self._volumes.remove(volume)
+        if self._state.lasting_volumes is not None:
+            await self._state.lasting_volumes.remove(volume.id)
         self._state.volume_workers.end(volume.id)
         if isinstance(self._state.engine, SupportsVolumes):
             await self._state.engine.forget_volume(volume.id)

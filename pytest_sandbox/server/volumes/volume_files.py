@@ -107,6 +107,21 @@ class VolumeFiles:
                 raise NotADirectoryError(errno.ENOTDIR, error.strerror, error.filename) from error
             raise
 
+    async def pack(self, volume: str) -> AsyncIterator[bytes]:
+        """All files as a tar, for `unpack`."""
+        async with self._files(volume) as files, closing(files.pack(ROOT)) as chunks:
+            async for data in chunks:
+                yield data
+
+    async def unpack(self, volume: str, tar: AsyncIterator[bytes]) -> None:
+        """Write the files of a tar of `pack`.
+
+        Raises:
+            OSError: `EINVAL`, it is none.
+        """
+        async with self._files(volume) as files:
+            await files.unpack(ROOT, tar)
+
     async def remove(self, volume: str, path: str, *, recursive: bool) -> None:
         """Remove a file, or a directory with all that is in it.
 

@@ -1,0 +1,60 @@
+"""`pytest-sandbox prune`: lists what earlier runs have left in a folder of volumes, and removes it.
+
+Nothing is removed without `--remove`, and never what a run uses.
+"""
+
+import argparse
+import sys
+from datetime import datetime
+from pathlib import Path
+
+SUMMARY = "list the volumes that outlive runs, and remove them"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the command."""
+    parser.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="what the engine option 'volumes' names"
+    )
+    parser.add_argument(
+        "name", nargs="*", metavar="NAME", help="only these volumes; all, if none is named"
+    )
+    parser.add_argument("--remove", action="store_true", help="remove them")
+
+
+def run(args: argparse.Namespace) -> int:
+    """List volumes, and remove them if that is asked for.
+
+    Returns:
+        0; 1 if a volume was not found, or was to be removed and is in use.
+    """
+    from pytest_sandbox._shared.volume_folder import VolumeFolder, VolumeInUse
+
+    folder = VolumeFolder(args.folder)
+    wanted, failed = set(args.name), False
+    for environment, name, about in folder.known():
+        if args.name and name not in args.name:
+            continue
+        wanted.discard(name)
+        made = datetime.fromtimestamp(about.created_at).astimezone().strftime("%Y-%m-%d %H:%M")
+        said = f"{name} ({environment}), made {made}"
+        try:
+            stored = folder.open(environment, name)
+        except VolumeInUse:
+            _say(f"{said}: in use by a run")
+            failed = failed or args.remove
+            continue
+        said = f"{said}, {stored.size()} bytes"
+        if args.remove:
+            stored.remove()
+            said = f"{said}: removed"
+        else:
+            stored.close()
+        _say(said)
+    for name in sorted(wanted):
+        print(f"there is no volume {name!r} in {args.folder}", file=sys.stderr)
+    return 1 if failed or wanted else 0
+
+
+def _say(line: str) -> None:
+    print(line)  # the output of the command
