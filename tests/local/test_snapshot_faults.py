@@ -361,7 +361,7 @@ async def test_a_stream_with_a_part_twice_is_refused(engine: LocalEngine) -> Non
     await task.kill()
 
     async def stream() -> AsyncIterator[bytes]:
-        yield data.replace(b'{"enter":"0"}', b'{"enter":"r"}')
+        yield data.replace(b'{"enter":"0"}', b'{"enter":"1"}')
 
     with pytest.raises(InvalidSpec, match="cannot be loaded"):
         await engine.load(stream())

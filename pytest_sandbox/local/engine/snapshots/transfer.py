@@ -82,7 +82,7 @@ async def _make(zygote: ZygoteLink, store: LayerStore, pipe: int) -> Snapshot:
     try:
         answer = await zygote.request(LoadRequest(layer=layer, room=store.room), LayerMade, (pipe,))
     except OSError as error:
-        if error.errno in (errno.EINVAL, errno.EEXIST):  # EEXIST: it has a part twice
+        if error.errno == errno.EINVAL:
             raise InvalidSpec(f"the stream cannot be loaded: {error.strerror}") from error
         raise no_room(error) from error
     store.layer_made(layer, answer.size, zygote)
