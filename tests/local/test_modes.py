@@ -224,7 +224,7 @@ def test_an_ordinary_user_gets_a_rootless_sandbox() -> None:
 IN_FLIGHT = """
 import asyncio, resource, sys
 from pytest_sandbox.engine import ProcessSpec, TaskSpec
-from pytest_sandbox.local import LocalEngine
+from pytest_sandbox.local import LocalEngine, LocalOptions, Mode
 
 HOSTILE = '''
 import array, resource, socket, sys
@@ -243,7 +243,8 @@ sys.stdin.read()
 
 async def main():
     resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024))
-    engine = LocalEngine()
+    mode = Mode[sys.argv[1]] if sys.argv[1:] else None
+    engine = LocalEngine(LocalOptions(mode=mode))
     info = await engine.start()
     hostile = await engine.create(TaskSpec())
     process = await hostile.exec(ProcessSpec((sys.executable, "-I", "-S", "-c", HOSTILE)))
@@ -263,10 +264,12 @@ asyncio.run(main())
 """
 
 
-def test_descriptors_that_programs_have_in_flight_leave_some_to_the_engine() -> None:
+@pytest.mark.parametrize("mode", ["", pytest.param("ROOT_SHARED", marks=needs_root)])
+def test_descriptors_that_programs_have_in_flight_leave_some_to_the_engine(mode: str) -> None:
     """The kernel counts them for the user outside, and compares with the limit of the sender."""
+    user = [] if mode else as_somebody(1501)  # whom no other test uses
     done = subprocess.run(
-        [*as_somebody(1501), python_of_everybody(), "-c", IN_FLIGHT],  # whom no other test uses
+        [*user, python_of_everybody(), "-c", IN_FLIGHT, *mode.split()],
         timeout=60,
         capture_output=True,
         text=True,
@@ -276,7 +279,7 @@ def test_descriptors_that_programs_have_in_flight_leave_some_to_the_engine() -> 
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
-        f"rootless {errno.ETOOMANYREFS}",
+        f"{'root' if mode else 'rootless'} {errno.ETOOMANYREFS}",
         "0",
         "programs of the sandbox have sent too many descriptors that were not received yet",
     ]

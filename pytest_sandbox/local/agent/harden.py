@@ -8,10 +8,10 @@ from ..kernel import caps, parent, prctl, seccomp
 
 #: The soft limit. The hard one stays high, for servers that raise their own.
 _OPEN_FILES = 4096
-#: The part of the hard limit that programs may have where they count for the engine's user. He has
-#: so many descriptors in flight, sent and not received, as the limit of the process says that sends
-#: one more: too_many_unix_fds() in net/core/scm.c. With a lower limit than the engine's, programs
-#: cannot keep it from sending.
+#: The part of the hard limit that programs may have where they share a user id with others. A user
+#: has so many descriptors in flight, sent and not received, as the limit of the process says that
+#: sends one more: too_many_unix_fds() in net/core/scm.c. With a lower limit than that of the engine
+#: and of a PID 1 that is built, programs cannot keep these from sending.
 _PART_OF_OPEN_FILES = 3 / 4
 #: The limit of core dumps, in bytes. A crash may leave a file as large as the program's memory, or
 #: start the machine's handler as root of the machine. One byte is too little for a file, and is
@@ -25,12 +25,12 @@ class Hardening:
 
     Args:
         filter_program: of seccomp.
-        rootless: whether programs count for the user of the engine.
+        own_ids: whether each sandbox has ids of the machine of its own.
     """
 
-    def __init__(self, filter_program: bytes, *, rootless: bool) -> None:
+    def __init__(self, filter_program: bytes, *, own_ids: bool) -> None:
         self._filter = filter_program
-        self._part = _PART_OF_OPEN_FILES if rootless else 1
+        self._part = 1 if own_ids else _PART_OF_OPEN_FILES
         self._capabilities = caps.to_drop()
 
     def apply(self, processes: int, zygote: int) -> None:

@@ -47,9 +47,14 @@ if TYPE_CHECKING:
     from .snapshots.layer_store import Stack
     from .task import TakesMemorySnapshots
 
-#: Limits of the process, of the machine and of the user: fork(2), open(2), unshare(2); ENOSPC is
-#: also what too many namespaces are refused with.
-_NO_ROOM = frozenset({errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC})
+#: Limits of the process, of the machine and of the user: fork(2), open(2), unshare(2), unix(7);
+#: ENOSPC is also what too many namespaces are refused with.
+_NO_ROOM = frozenset(
+    {
+        *(errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC),
+        errno.ETOOMANYREFS,
+    }
+)
 #: What opening a link or a file as a directory gives, open(2), O_NOFOLLOW and O_DIRECTORY, and
 #: `mount_points` for what is neither.
 _NO_ROOT = frozenset({errno.EINVAL, errno.ELOOP, errno.ENOTDIR})

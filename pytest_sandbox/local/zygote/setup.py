@@ -136,7 +136,7 @@ def _set_up(request: SetupRequest, engine: EngineSocket, cgroups: SandboxGroups)
     # SIGTERM, unlike for others: the zygote removes its cgroups before it ends.
     prctl.die_with_parent(signal.SIGTERM)
     # What is read here cannot be reached any more once the stage is the root.
-    hardening = Hardening(seccomp.program(MACHINE), rootless=request.rootless)
+    hardening = Hardening(seccomp.program(MACHINE), own_ids=request.own_ids)
     masked = MaskedPaths()
     bundle = CriuBundle(request.criu) if request.criu else None
     built = stage.build(request, machine)
