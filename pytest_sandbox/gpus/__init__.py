@@ -15,6 +15,7 @@ from .machine import GpuMachine as GpuMachine
 from .machine import this_machine as this_machine
 from .matching import matching_devices as matching_devices
 from .matching import missing as missing
+from .nvml import Nvml as Nvml
 from .opened import OpenWatch as OpenWatch
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "GpusUnavailable",
     "LeaseWanted",
     "NoSuchLease",
+    "Nvml",
     "OpenWatch",
     "adopt_lease",
     "matching_devices",

@@ -1,10 +1,11 @@
-"""The figures of the engine in memory measure what they say."""
+"""The figures that need no sandbox measure what they say."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
 
-from pytest_sandbox.cli.benchmarks import Bench, fakes
+from pytest_sandbox.cli.benchmarks import Bench, fakes, gpus
 from pytest_sandbox.client import Client
 
 
@@ -33,6 +34,15 @@ def test_a_fork_is_measured_with_its_way_back(
 
     names = [row["name"] for row in bench.timings]
     assert names == ["fake: snapshot of 100 files", "fake: restore of 100 files"]
+
+
+def test_a_lease_is_measured_beside_a_lock(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTEST_SANDBOX_GPU_LOCKS", "/no/such/folder")
+    gpus.gpu(bench)
+
+    (row,) = bench.timings
+    assert (row["n"], row["baseline"]) == (2, "one lock of a file")
+    assert os.environ["PYTEST_SANDBOX_GPU_LOCKS"] == "/no/such/folder"
 
 
 def test_a_suite_is_a_run_of_pytest(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,7 +68,7 @@ MAY_IMPORT = {
         "rpcs",
         "inmemory",
     },  # _proto for the inspector, which is ours alone
-    "cli": {"_run", "client", "engine", "fakes", "inmemory", "local"},
+    "cli": {"_run", "client", "engine", "fakes", "gpus", "inmemory", "local"},
     "": {"client", "plugin", "rpcs"},  # the package itself: the public names, re-exported
 }
 

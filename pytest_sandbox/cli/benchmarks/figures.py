@@ -13,6 +13,7 @@ from pytest_sandbox import Client, Sandbox
 
 from .containers import containers
 from .fakes import fake, fork, suite
+from .gpus import gpu
 from .memory import available_bytes, rss_bytes
 from .memory_snapshots import memory
 from .samples import Samples
@@ -209,5 +210,6 @@ FIGURES: dict[str, Callable[[Bench], None]] = {
     "depth": depth,
     "template-suite": template_suite,
     "memory": memory,
+    "gpu": gpu,
     "containers": containers,
 }
