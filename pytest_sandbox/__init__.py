@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .client import Image as Image
     from .client import Probe as Probe
     from .client import Sandbox as Sandbox
+    from .client import SandboxConnectCredentials as SandboxConnectCredentials
     from .client import SandboxFilesystem as SandboxFilesystem
     from .client import SandboxSnapshot as SandboxSnapshot
     from .client import SandboxUsage as SandboxUsage
@@ -63,6 +64,7 @@ __all__ = [
     "Rpc",
     "Rpcs",
     "Sandbox",
+    "SandboxConnectCredentials",
     "SandboxFilesystem",
     "SandboxSnapshot",
     "SandboxUsage",

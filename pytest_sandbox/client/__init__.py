@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from . import exceptions as exceptions
     from .app import App as App
     from .client import Client as Client
+    from .connect_credentials import SandboxConnectCredentials as SandboxConnectCredentials
     from .file_entry import FileEntry as FileEntry
     from .file_entry import FileEntryType as FileEntryType
     from .files.byte_ranges import delete_bytes as delete_bytes
@@ -60,6 +61,7 @@ _WHERE = {
     "Image": "image",
     "Probe": "probe",
     "Sandbox": "sandbox.sandbox",
+    "SandboxConnectCredentials": "connect_credentials",
     "SandboxFilesystem": "files.filesystem",
     "SandboxSnapshot": "memory_snapshot",
     "SandboxUsage": "sandbox_usage",
@@ -91,6 +93,7 @@ __all__ = [
     "Image",
     "Probe",
     "Sandbox",
+    "SandboxConnectCredentials",
     "SandboxFilesystem",
     "SandboxSnapshot",
     "SandboxUsage",

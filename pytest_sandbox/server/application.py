@@ -21,6 +21,7 @@ from .rpc.middleware import Middleware
 from .rpc.recorder import Recorder
 from .rpc.services import Services
 from .v1.apps import AppServicer
+from .v1.connect_tokens import ConnectTokenServicer
 from .v1.container_exec import ContainerExecServicer
 from .v1.container_files import ContainerFileServicer
 from .v1.images import ImageServicer
@@ -65,6 +66,7 @@ class Application:
         self._middleware = Middleware(self.recorder, self.faults, engine.clock)
         self._outcomes: Outcomes[Any] = Outcomes()
         self._tunnels = TunnelServicer(self.state)
+        self._connect_tokens = ConnectTokenServicer(self.state)
         creator = SandboxCreator(self.state)
         volume_calls = VolumeServicer(self.state)
         self._control = [
@@ -78,6 +80,7 @@ class Application:
             RouterAccessServicer(self.state),
             SnapshotServicer(self.state, creator),
             self._tunnels,
+            self._connect_tokens,
             volume_calls,
             VolumeFileServicer(self.state),
         ]
@@ -124,6 +127,7 @@ class Application:
             await self.state.lasting_volumes.close(in_use)
         await self.state.engine.close()
         await self._tunnels.close()
+        await self._connect_tokens.close()
         await self.state.transfers.close()
 
     def _save_volumes(self, sandbox: ServedSandbox) -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 from pytest_sandbox._proto.common_pb2 import GenericResult
 from pytest_sandbox._proto.containers_pb2 import ContainerReloadVolumesRequest
-from pytest_sandbox._proto.sandboxes_pb2 import SandboxGetTunnelsRequest
+from pytest_sandbox._proto.sandboxes_pb2 import (
+    SandboxCreateConnectTokenRequest,
+    SandboxGetTunnelsRequest,
+)
+from pytest_sandbox._shared.type_names import type_name
 
-from ..exceptions import SandboxTimeoutError
+from ..connect_credentials import SandboxConnectCredentials
+from ..exceptions import InvalidError, SandboxTimeoutError
 from ..transport.calls import TIMEOUT
 from ..transport.dual import dual
 from ..tunnel import Tunnel, Tunnels
@@ -66,6 +72,41 @@ class PortMethods:
             }
         )
         return self._tunnels
+
+    @dual
+    async def create_connect_token(
+        self, user_metadata: str | dict[str, Any] | None = None, port: int = 8080
+    ) -> SandboxConnectCredentials:
+        """A token for requests by HTTP/1.1, and for WebSockets, to a port inside.
+
+        Args:
+            user_metadata: what the program inside gets in the header `X-Verified-User-Data` of each
+                request that is made with the token, a dict as JSON; at most 512 characters.
+            port: the port inside.
+
+        Raises:
+            InvalidError: an argument makes no sense.
+            ConflictError: the sandbox has ended.
+            UnimplementedError: the engine cannot connect to ports of sandboxes.
+        """
+        if isinstance(user_metadata, dict):
+            try:
+                user_metadata = json.dumps(user_metadata)
+            except (TypeError, ValueError) as error:
+                raise InvalidError(f"user_metadata cannot be written as JSON: {error}") from None
+        if not isinstance(user_metadata, str | None):
+            raise InvalidError(
+                f"user_metadata={user_metadata!r} is {type_name(user_metadata)}, not a str or dict"
+            )
+        if isinstance(port, bool) or not isinstance(port, int) or not 0 < port < 65536:
+            raise InvalidError(f"port={port!r} is not a port from 1 to 65535")
+        request = SandboxCreateConnectTokenRequest(
+            sandbox_id=self._id, user_metadata=user_metadata or "", port=port
+        )
+        response = await self._client.calls.control(
+            lambda link: link.control.SandboxCreateConnectToken, request
+        )
+        return SandboxConnectCredentials(response.url, response.token)
 
     @dual
     async def reload_volumes(self) -> None:

@@ -32,7 +32,6 @@ from ..validation import check_name, refuse
 from .commands import CommandMethods
 from .files import FileMethods
 from .lifetime import LifetimeMethods
-from .not_implemented import UnimplementedMethods
 from .ports_and_volumes import PortMethods
 from .snapshots import SnapshotMethods
 from .specification import Specification, define
@@ -103,7 +102,6 @@ class Sandbox(
     FileMethods,
     PortMethods,
     SnapshotMethods,
-    UnimplementedMethods,
 ):
     """An isolated machine that runs until it is terminated or reaches its timeout.
 

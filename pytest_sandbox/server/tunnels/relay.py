@@ -27,7 +27,7 @@ async def relay(
     down = asyncio.ensure_future(_down(connection, writer))
     try:
         await asyncio.gather(up, down)
-        await _close(writer)
+        await close_gently(writer)
     except OSError:
         reset(writer)
     finally:
@@ -65,7 +65,8 @@ async def _down(connection: Connection, writer: asyncio.StreamWriter) -> None:
         writer.close()  # TLS: this ends the reader too
 
 
-async def _close(writer: asyncio.StreamWriter) -> None:
+async def close_gently(writer: asyncio.StreamWriter) -> None:
+    """Close once the client has read the rest, for which it has `DRAIN_TIMEOUT` seconds."""
     writer.close()
     with contextlib.suppress(asyncio.TimeoutError):
         await asyncio.wait_for(writer.wait_closed(), DRAIN_TIMEOUT)

@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+import urllib.error
 import urllib.request
 import warnings
 
@@ -51,6 +52,20 @@ def test_a_plain_port_over_tls(create):
         url = sandbox.tunnels()[8000].url
     with urllib.request.urlopen(f"{url}/path") as response:
         assert response.read() == b"8000 /path"
+
+
+def test_a_connect_token(create):
+    sandbox = create()
+    serve(sandbox, 8080)
+    credentials = sandbox.create_connect_token(user_metadata={"user": "alice"})
+    assert credentials.url.startswith("https://")
+
+    request = urllib.request.Request(f"{credentials.url}/path")
+    request.add_header("Authorization", f"Bearer {credentials.token}")
+    with urllib.request.urlopen(request) as response:
+        assert response.read() == b"8080 /path"
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(credentials.url)
 
 
 def test_a_client_that_assumes_port_443(create):

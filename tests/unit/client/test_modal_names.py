@@ -55,8 +55,6 @@ NEWER_ARGUMENTS = {
     ("Sandbox.create", "readiness_probe"),
     ("Sandbox.create_connect_token", "port"),
 }
-#: What is done with text that says that something is not implemented.
-REFUSED = {"create_connect_token"}
 
 
 @pytest.fixture(scope="module")
@@ -242,13 +240,3 @@ def test_exceptions_have_modals_names(source: Callable[[str], ast.Module]) -> No
     assert {name: [base.__name__ for base in kind.__bases__] for name, kind in here.items()} == {
         name: theirs[name] for name in here
     }
-
-
-@pytest.mark.parametrize("name", sorted(REFUSED))
-def test_methods_that_are_not_built_yet_are_refused_by_name(
-    name: str, call: Callable[..., Any], serve: Callable[..., client.Client]
-) -> None:
-    sandbox = client.Sandbox("sb-1", serve())
-
-    with pytest.raises(exceptions.UnimplementedError, match=rf"Sandbox\.{name}\(\)"):
-        call(getattr(sandbox, name))

@@ -3,10 +3,12 @@
 import socket
 import urllib.request
 from collections.abc import Iterator
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
 
 import pytest
 
-from pytest_sandbox import Sandbox, Volume, exceptions
+from pytest_sandbox import Probe, Sandbox, Volume, exceptions
 from pytest_sandbox.fakes import ANY, Peer
 from pytest_sandbox.inmemory import FakeSandboxes
 
@@ -117,3 +119,23 @@ def test_a_volume_that_was_not_looked_up_has_no_files_yet(fake: FakeSandboxes) -
     assert Volume.from_name("new").hydrate().object_id.startswith("vo-")
     with pytest.raises(exceptions.NotFoundError):
         Volume.from_name("other").hydrate()
+
+
+def test_a_scripted_port_is_reached_by_a_connect_token(fake: FakeSandboxes) -> None:
+    fake.on_connect(8080).http(200, "hello")
+    credentials = Sandbox.create().create_connect_token("alice")
+    address = urlsplit(credentials.url).netloc
+    for headers, status in (({"Authorization": f"Bearer {credentials.token}"}, 200), ({}, 401)):
+        connection = HTTPConnection(address, timeout=20)
+        connection.request("GET", "/", headers=headers)
+        response = connection.getresponse()
+        assert response.status == status
+        assert (response.read() == b"hello") == (status == 200)
+        connection.close()
+
+
+def test_a_scripted_port_makes_a_sandbox_ready(fake: FakeSandboxes) -> None:
+    fake.on_connect(8080).http(200, "hello")
+    fake.on_connect(8080).refuse().times(3)
+    sandbox = Sandbox.create(readiness_probe=Probe.with_tcp(8080))
+    sandbox.wait_until_ready(timeout=5)

@@ -39,14 +39,6 @@ TCP = ListenerConfig("tcp", PAIR)
 
 
 @pytest.mark.asyncio
-async def test_an_rpc_that_is_not_served_says_its_name(server: Harness) -> None:
-    with refused(Status.UNIMPLEMENTED, "SandboxCreateConnectToken", "pytest-sandbox"):
-        await server.control.SandboxCreateConnectToken(
-            sandboxes_pb2.SandboxCreateConnectTokenRequest()
-        )
-
-
-@pytest.mark.asyncio
 @pytest.mark.parametrize(
     "path",
     ["/modal.client.ModalClient/QueueGetOrCreate", "/some.Service/Thing"],
