@@ -4,6 +4,7 @@ import asyncio
 import errno
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from pytest_sandbox._shared.checks import is_absolute_path
 from pytest_sandbox._shared.simulated_gpus import SimulatedGpu
@@ -16,6 +17,7 @@ from pytest_sandbox.engine import (
     EngineError,
     InvalidSpec,
     MemorySnapshot,
+    Network,
     NetworkLog,
     Process,
     ProcessSpec,
@@ -23,6 +25,7 @@ from pytest_sandbox.engine import (
     SpawnFailed,
     SupportsMemorySnapshots,
     SupportsMounts,
+    SupportsNetworkChange,
     SupportsNetworkLog,
     SupportsPorts,
     SupportsSnapshots,
@@ -32,6 +35,7 @@ from pytest_sandbox.engine import (
     TaskEnded,
     TaskSpec,
     Usage,
+    check_network,
     check_process,
 )
 
@@ -61,6 +65,7 @@ class MemoryTask(
     SupportsMemorySnapshots,
     SupportsPorts,
     SupportsNetworkLog,
+    SupportsNetworkChange,
     SupportsUsage,
 ):
     """One sandbox in memory.
@@ -124,6 +129,14 @@ class MemoryTask(
                 self.finish(TaskEnd(EndCause.EXITED, main.proc.status))
 
         main.proc.at_end.append(ended)
+
+    async def set_network(self, network: Network) -> None:
+        """Only note it: there is nothing outside to connect to."""
+        self._check()
+        check_network(network)
+        if self.spec.network is None:
+            raise InvalidSpec("the sandbox was created without a network")
+        self.spec = replace(self.spec, network=network)
 
     async def network_log(self) -> NetworkLog:
         """Nothing: there is nothing outside to connect to."""

@@ -62,6 +62,10 @@ class TaskCommandRouterBase(abc.ABC):
         pass
 
     @abc.abstractmethod
+    async def TaskSetNetworkAccess(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.router_pb2.TaskSetNetworkAccessRequest, pytest_sandbox._proto.router_pb2.TaskSetNetworkAccessResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
     async def TaskSnapshotDirectory(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.router_pb2.TaskSnapshotDirectoryRequest, pytest_sandbox._proto.router_pb2.TaskSnapshotDirectoryResponse]') -> None:
         pass
 
@@ -136,6 +140,12 @@ class TaskCommandRouterBase(abc.ABC):
                 grpclib.const.Cardinality.UNARY_UNARY,
                 pytest_sandbox._proto.router_pb2.TaskReloadVolumesRequest,
                 pytest_sandbox._proto.router_pb2.TaskReloadVolumesResponse,
+            ),
+            '/modal.task_command_router.TaskCommandRouter/TaskSetNetworkAccess': grpclib.const.Handler(
+                self.TaskSetNetworkAccess,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.router_pb2.TaskSetNetworkAccessRequest,
+                pytest_sandbox._proto.router_pb2.TaskSetNetworkAccessResponse,
             ),
             '/modal.task_command_router.TaskCommandRouter/TaskSnapshotDirectory': grpclib.const.Handler(
                 self.TaskSnapshotDirectory,
@@ -220,6 +230,12 @@ class TaskCommandRouterStub:
             '/modal.task_command_router.TaskCommandRouter/TaskReloadVolumes',
             pytest_sandbox._proto.router_pb2.TaskReloadVolumesRequest,
             pytest_sandbox._proto.router_pb2.TaskReloadVolumesResponse,
+        )
+        self.TaskSetNetworkAccess = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.task_command_router.TaskCommandRouter/TaskSetNetworkAccess',
+            pytest_sandbox._proto.router_pb2.TaskSetNetworkAccessRequest,
+            pytest_sandbox._proto.router_pb2.TaskSetNetworkAccessResponse,
         )
         self.TaskSnapshotDirectory = grpclib.client.UnaryUnaryMethod(
             channel,

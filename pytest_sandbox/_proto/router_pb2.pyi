@@ -199,6 +199,18 @@ class TaskMountDirectoryRequest(_message.Message):
     container_id: str
     def __init__(self, task_id: _Optional[str] = ..., path: _Optional[bytes] = ..., image_id: _Optional[str] = ..., customer_supplied_encryption_key: _Optional[bytes] = ..., container_id: _Optional[str] = ...) -> None: ...
 
+class TaskSetNetworkAccessRequest(_message.Message):
+    __slots__ = ("task_id", "network_access")
+    TASK_ID_FIELD_NUMBER: _ClassVar[int]
+    NETWORK_ACCESS_FIELD_NUMBER: _ClassVar[int]
+    task_id: str
+    network_access: _sandboxes_pb2.NetworkAccess
+    def __init__(self, task_id: _Optional[str] = ..., network_access: _Optional[_Union[_sandboxes_pb2.NetworkAccess, _Mapping]] = ...) -> None: ...
+
+class TaskSetNetworkAccessResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
 class TaskReloadVolumesRequest(_message.Message):
     __slots__ = ("task_id", "container_id")
     TASK_ID_FIELD_NUMBER: _ClassVar[int]

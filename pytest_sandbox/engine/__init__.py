@@ -14,6 +14,7 @@ from ._abilities import SupportsExport as SupportsExport
 from ._abilities import SupportsForget as SupportsForget
 from ._abilities import SupportsMemorySnapshots as SupportsMemorySnapshots
 from ._abilities import SupportsMounts as SupportsMounts
+from ._abilities import SupportsNetworkChange as SupportsNetworkChange
 from ._abilities import SupportsNetworkLog as SupportsNetworkLog
 from ._abilities import SupportsPorts as SupportsPorts
 from ._abilities import SupportsPrepare as SupportsPrepare
@@ -67,6 +68,7 @@ from ._status import ExitStatus as ExitStatus
 from ._status import TaskEnd as TaskEnd
 from ._task import Task as Task
 from ._usage import Usage as Usage
+from ._validate import check_network as check_network
 from ._validate import check_process as check_process
 from ._validate import check_task as check_task
 
@@ -112,6 +114,7 @@ __all__ = [
     "SupportsForget",
     "SupportsMemorySnapshots",
     "SupportsMounts",
+    "SupportsNetworkChange",
     "SupportsNetworkLog",
     "SupportsPorts",
     "SupportsPrepare",
@@ -129,6 +132,7 @@ __all__ = [
     "VolumeMount",
     "WatchEvent",
     "WatchKind",
+    "check_network",
     "check_options",
     "check_process",
     "check_task",

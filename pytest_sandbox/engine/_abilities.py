@@ -18,7 +18,7 @@ from ._engine import Engine
 from ._errors import Unsupported
 from ._image import AnySnapshot, DirectorySnapshot, MemorySnapshot, Snapshot
 from ._network import NetworkLog
-from ._spec import TaskSpec
+from ._spec import Network, TaskSpec
 from ._task import Task
 from ._usage import Usage
 
@@ -161,6 +161,21 @@ class SupportsUsage(Ability):
     @abstractmethod
     async def usage(self) -> Usage:
         """What it used so far, or until it ended."""
+
+
+class SupportsNetworkChange(Ability):
+    """A task whose network can be changed; `Capability.NETWORK`."""
+
+    _unsupported = ("network change", "this engine cannot change the network of a sandbox")
+
+    @abstractmethod
+    async def set_network(self, network: Network) -> None:
+        """Allow other connections than before; those that no longer are have ended on return.
+
+        Raises:
+            InvalidSpec: the network makes no sense, or the task was created without one.
+            TaskEnded: the task has ended.
+        """
 
 
 # Abilities of engines

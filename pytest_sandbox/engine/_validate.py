@@ -44,7 +44,7 @@ def check_task(spec: TaskSpec) -> None:
             if gpus.count < 1:
                 raise InvalidSpec(f"gpus: count must be at least 1, got {gpus.count!r}")
     if spec.network is not None:
-        _check_network(spec.network)
+        check_network(spec.network)
     if spec.main is not None:
         check_process(spec.main)
 
@@ -102,7 +102,12 @@ def _check_volumes(volumes: tuple[VolumeMount, ...]) -> None:
             raise InvalidSpec(f"two volumes have the same path {path!r}")
 
 
-def _check_network(network: Network) -> None:
+def check_network(network: Network) -> None:
+    """Refuse an impossible network.
+
+    Raises:
+        InvalidSpec: it makes no sense.
+    """
     count = len(network.cidrs) + len(network.domains)
     if count > _MOST_NETWORKS:
         raise InvalidSpec(f"{count} networks and domains, a task may name {_MOST_NETWORKS}")

@@ -28,6 +28,7 @@ from .v1.images import ImageServicer
 from .v1.logs import LogServicer
 from .v1.router import CommandRouterServicer
 from .v1.router_access import RouterAccessServicer
+from .v1.router_network import RouterNetworkServicer
 from .v1.router_snapshots import RouterSnapshotServicer
 from .v1.sandboxes import SandboxServicer
 from .v1.secrets import SecretServicer
@@ -87,6 +88,7 @@ class Application:
         self._router = [
             CommandRouterServicer(self.state),
             RouterSnapshotServicer(self.state),
+            RouterNetworkServicer(self.state),
             volume_calls,
         ]
         self._extensions = [ExtensionServicer(self.state, creator), StoredImageServicer(self.state)]

@@ -18,6 +18,7 @@ from pytest_sandbox.engine import (
     Engine,
     InvalidSpec,
     Network,
+    SupportsNetworkChange,
     SupportsNetworkLog,
     Task,
     TaskSpec,
@@ -240,6 +241,18 @@ async def test_a_private_address_of_a_name_has_to_be_named_too(
         task = await networked.create(TaskSpec(network=network))
         assert await run_inside(task, TALK, PUBLIC, "443", first) == expected
         await task.kill()
+
+
+async def test_a_change_of_domains_holds_at_once(networked: Engine, run_inside: Inside) -> None:
+    task = await networked.create(TaskSpec(network=DOMAINS))
+    change, first = SupportsNetworkChange.of(task), hello("allowed.example").hex()
+    await change.set_network(Network(domains=("*.below.example",)))
+    assert await run_inside(task, TALK, PUBLIC, "443", first) == RESET
+    names = ("allowed.example", "www.below.example")
+    assert await run_inside(task, ASK, *names) == ["not told", [PUBLIC]]
+    await change.set_network(Network(domains=("*",)))
+    assert await run_inside(task, TALK, PUBLIC, "443", first) == f"{PUBLIC} 16"
+    await task.kill()
 
 
 async def test_questions_that_are_none_are_ignored(named: Task, run_inside: Inside) -> None:

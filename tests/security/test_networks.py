@@ -16,6 +16,7 @@ from pytest_sandbox.engine import (
     Network,
     Process,
     ProcessSpec,
+    SupportsNetworkChange,
     Task,
     TaskSpec,
 )
@@ -302,3 +303,42 @@ sys.stdin.read()
     assert found == [PUBLIC]
     assert not open_now.acquire(blocking=False), "more than its share"
     await hostile.kill()
+
+
+async def test_a_change_ends_what_is_no_longer_allowed(
+    networked: Engine, outside: Internet, run_inside: Inside
+) -> None:
+    """And nothing else; what was denied before is reached then."""
+    hold = """
+import socket, sys
+kept = []
+for host in sys.argv[2:]:
+    kept.append(socket.create_connection((host, int(sys.argv[1]))))
+    kept[-1].recv(5)
+print("connected", flush=True)
+for sock in kept:
+    sock.settimeout(1)
+    try:
+        print(sock.recv(1))
+    except OSError as error:
+        print(type(error).__name__, flush=True)
+    sys.stdin.read()
+"""
+
+    def stay(peer: socket.socket) -> None:
+        greet(peer)
+        peer.recv(1)
+
+    task = await networked.create(TaskSpec(network=OPEN_NETWORK))
+    process = await started(task, hold, str(outside.serve(stay)), PUBLIC, "9.9.9.9")
+    change = SupportsNetworkChange.of(task)
+    await change.set_network(Network(("9.0.0.0/8", "10.0.0.0/8")))
+    port = outside.serve(greet)
+    assert await run_inside(task, CONNECT, str(port), PUBLIC, "10.1.2.3") == ["10.1.2.3"]
+    await process.close_stdin()
+    await process.wait()
+    output = b"".join([data async for data in process.stdout.follow()]).split()
+    assert output == [b"connected", b"ConnectionResetError", b"TimeoutError"]
+    await change.set_network(Network())
+    assert await run_inside(task, CONNECT, str(port), PUBLIC, "10.1.2.3") == []
+    await task.kill()

@@ -32,6 +32,7 @@ from ..validation import check_name, refuse
 from .commands import CommandMethods
 from .files import FileMethods
 from .lifetime import LifetimeMethods
+from .network import NetworkMethods
 from .ports_and_volumes import PortMethods
 from .snapshots import SnapshotMethods
 from .specification import Specification, define
@@ -101,6 +102,7 @@ class Sandbox(
     CommandMethods,
     FileMethods,
     PortMethods,
+    NetworkMethods,
     SnapshotMethods,
 ):
     """An isolated machine that runs until it is terminated or reaches its timeout.

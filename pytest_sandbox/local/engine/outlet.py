@@ -7,7 +7,7 @@ import socket
 import stat
 from typing import TYPE_CHECKING
 
-from pytest_sandbox.engine import NetworkLog
+from pytest_sandbox.engine import InvalidSpec, NetworkLog, check_network
 
 from .links import foreign
 
@@ -46,6 +46,14 @@ class LocalOutlet:
                 self._gateway.admit(self._name, fitting, self._network)
         else:
             foreign.close(listeners)
+
+    async def change(self, network: Network) -> None:
+        """Allow other connections; see `SupportsNetworkChange`."""
+        check_network(network)
+        if self._gateway is None or self._network is None:
+            raise InvalidSpec("the sandbox was created without a network")
+        self._network = network
+        await self._gateway.change(self._name, network)
 
     async def log(self) -> NetworkLog:
         """What the sandbox connected to, also once it has ended."""

@@ -15,6 +15,7 @@ from pytest_sandbox.engine import (
     EngineUnavailable,
     ExitStatus,
     MemorySnapshot,
+    Network,
     NetworkLog,
     NotFreezable,
     Process,
@@ -22,6 +23,7 @@ from pytest_sandbox.engine import (
     Snapshot,
     SupportsMemorySnapshots,
     SupportsMounts,
+    SupportsNetworkChange,
     SupportsNetworkLog,
     SupportsPorts,
     SupportsSnapshots,
@@ -76,6 +78,7 @@ class LocalTask(
     SupportsMemorySnapshots,
     SupportsPorts,
     SupportsNetworkLog,
+    SupportsNetworkChange,
     SupportsUsage,
 ):
     """A sandbox; the engine tells it when nothing of it is left.
@@ -153,6 +156,11 @@ class LocalTask(
         """Connect to a port that something inside listens on."""
         self._check_alive()
         return await self._ports.connect(port)
+
+    async def set_network(self, network: Network) -> None:
+        """Allow other connections than before."""
+        self._check_alive()
+        await self._outlet.change(network)
 
     async def network_log(self) -> NetworkLog:
         """What programs connected to."""

@@ -16,6 +16,7 @@ from ..kernel.own_addresses import RouteLookup
 from ..kernel.process_title import set_title
 from ..protocol import gateway as messages
 from ..protocol import wire
+from ..protocol.common import Succeeded
 from .lookups import LookupResults
 from .outlet import Outlet, OutOfDescriptors
 from .reach import Reach
@@ -75,6 +76,10 @@ class Gateway:
             outlet = Outlet(sockets, reach, self._results)
             self._names[message.name] = self._outlets[outlet.fileno()] = outlet
             self._epoll.register(outlet, select.EPOLLIN)
+        elif isinstance(message, messages.ChangeRequest):
+            reach = Reach(message.cidrs, message.domains, self._routes)
+            self._names[message.name].change(reach)
+            wire.send(self._sock, Succeeded(), number=number)
         elif isinstance(message, messages.LogRequest):
             wire.send(self._sock, self._names[message.name].log(), number=number)
         elif isinstance(message, messages.EvictRequest):

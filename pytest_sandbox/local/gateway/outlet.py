@@ -140,6 +140,22 @@ class Outlet:
             for listener in self._listeners:
                 self._epoll.register(listener, select.EPOLLIN)
 
+    def change(self, reach: Reach) -> None:
+        """Allow other connections from now on, and end those that no longer are."""
+        self._reach = reach
+        for resolver in self._resolvers.values():
+            resolver.change(reach)
+        waiting, self._ready = self._ready, []
+        for inner, address, target in waiting:
+            if refusal := self._refusal(address, target):
+                self._deny(inner, target, refusal)
+            else:
+                self._ready.append((inner, address, target))
+        for one, (_, entry) in list(self.relays.items()):
+            if refusal := self._refusal(plain(entry.target.host), entry.target):
+                self._log.note(entry.target, "denied", refusal)
+                one.reset()
+
     def log(self) -> LogAnswer:
         """What the sandbox connected to so far."""
         return self._log.answer((one, entry) for one, (_, entry) in self.relays.items())
@@ -161,6 +177,11 @@ class Outlet:
         for resolver in self._resolvers.values():
             resolver.close()
         self._epoll.close()
+
+    def _refusal(self, address: Address, target: Destination) -> str:
+        """Why a connection that was allowed before is so no longer; empty if it still is."""
+        by_name = target.checked and self._reach.names(target.name)
+        return self._reach.refusal(address, by_name=by_name)
 
     def _count(self) -> int:
         return len(self.relays) + len(self._greetings) + len(self._ready)
@@ -222,6 +243,8 @@ class Outlet:
         """Connect to an address of a name, whichever the program chose: it may have lied."""
         if self._greetings.pop(greeting, None) is None:
             return  # it took too long
+        if not self._reach.names(target.name):  # it was allowed when it was asked for
+            found = []
         refusals = {one: self._reach.refusal(one, by_name=True) for one in found or ()}
         allowed = [one for one, refusal in refusals.items() if not refusal]
         if not allowed:
@@ -229,7 +252,8 @@ class Outlet:
             self._deny(greeting.inner, target, why)
             return
         best = next((one for one in allowed if str(one) == target.host), allowed[0])
-        self._ready.append((greeting.inner, best, Destination(str(best), target.port, target.name)))
+        checked = Destination(str(best), target.port, target.name, checked=True)
+        self._ready.append((greeting.inner, best, checked))
 
     def _deny(self, inner: socket.socket, target: Destination, reason: str) -> None:
         self._log.note(target, "denied", reason)

@@ -25,9 +25,11 @@ class Destination:
         host: the address; empty for a name that was only asked for.
         name: of the host; empty if it is not known.
         port: the port.
+        checked: whether the connection is one to this name, as it says itself.
     """
 
-    def __init__(self, host: str, port: int, name: str = "") -> None:
+    def __init__(self, host: str, port: int, name: str = "", *, checked: bool = False) -> None:
+        self.checked = checked
         self.host = host
         self.port = port
         self.name = "".join(c if c.isprintable() and c.isascii() else "?" for c in name[:_LONGEST])

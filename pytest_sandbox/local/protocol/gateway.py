@@ -7,6 +7,7 @@ it was not asked for, so no sandbox can make it say much.
 
 from __future__ import annotations
 
+from .common import Succeeded
 from .message import Message
 from .wire import family
 
@@ -24,6 +25,22 @@ class AdmitRequest(Message, descriptors=(1, 3)):
         name: the engine's name for the sandbox.
         cidrs: networks that connections may lead to.
         domains: names that connections of TLS may lead to, and patterns for them.
+    """
+
+    name: str
+    cidrs: list[str]
+    domains: list[str]
+
+
+class ChangeRequest(Message):
+    """Allow other connections of a sandbox, and end those that no longer are.
+
+    Answered by `Succeeded`.
+
+    Attributes:
+        name: the engine's name for the sandbox.
+        cidrs: as in `AdmitRequest`.
+        domains: likewise.
     """
 
     name: str
@@ -51,7 +68,7 @@ class EvictRequest(Message):
     name: str
 
 
-ENGINE_TO_GATEWAY = family(AdmitRequest, LogRequest, EvictRequest)
+ENGINE_TO_GATEWAY = family(AdmitRequest, ChangeRequest, LogRequest, EvictRequest)
 
 
 class ConnectionSeen(Message):
@@ -90,4 +107,4 @@ class LogAnswer(Message):
     left_out: int
 
 
-GATEWAY_TO_ENGINE = family(LogAnswer)
+GATEWAY_TO_ENGINE = family(Succeeded, LogAnswer)

@@ -4,7 +4,7 @@ import ipaddress
 
 from pytest_sandbox._proto import sandboxes_pb2 as pb
 from pytest_sandbox._shared.domains import is_pattern
-from pytest_sandbox.engine import Capability, EngineInfo, Network
+from pytest_sandbox.engine import OPEN_NETWORK, Capability, EngineInfo, Network
 
 from ..rpc.errors import invalid, unimplemented
 
@@ -40,6 +40,21 @@ def network(definition: pb.Sandbox, info: EngineInfo) -> Network | None:
             f"{list(wanted.domains)!r}: the engine {info.name!r} cannot do this here: {why}"
         )
     return wanted
+
+
+def changed_network(access: pb.NetworkAccess) -> Network:
+    """What a running sandbox is to have instead of its network; here, an open one is asked for.
+
+    Raises:
+        GRPCError: INVALID_ARGUMENT.
+    """
+    if access.network_access_type == pb.NetworkAccess.ALLOWLIST:
+        return _checked(access)
+    if access.network_access_type == pb.NetworkAccess.OPEN:
+        return OPEN_NETWORK
+    if access.network_access_type == pb.NetworkAccess.BLOCKED:
+        return Network()
+    raise invalid("network_access is missing: name a network_access_type")
 
 
 def _checked(access: pb.NetworkAccess) -> Network:

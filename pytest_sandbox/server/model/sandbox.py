@@ -12,7 +12,9 @@ from pytest_sandbox.engine import (
     DEFAULT_WORKDIR,
     Clock,
     EndCause,
+    Network,
     SupportsMounts,
+    SupportsNetworkChange,
     SupportsUsage,
     Task,
     TaskEnd,
@@ -214,6 +216,22 @@ class ServedSandbox:
             await self.task.files.mkdir(path, parents=True)
             await mounts.mount(path, snapshot)
             self._mounts.add(path, image.snapshot_id if image is not None else "")
+
+    async def set_network(self, access: pb.NetworkAccess, network: Network) -> None:
+        """Allow other connections than before, also after a restore.
+
+        Args:
+            access: what the client asks for.
+            network: what that means for the engine.
+
+        Raises:
+            EngineError: whatever the engine raises.
+        """
+        async with self.lock:
+            self.check_running()
+            await SupportsNetworkChange.of(self.task).set_network(network)
+            self.spec = replace(self.spec, network=network)
+            self.definition.network_access.CopyFrom(access)
 
     async def unmount(self, path: str) -> None:
         """Undo the latest mount at a path.

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from grpclib import Status
 
-from pytest_sandbox._proto import images_pb2, sandboxes_pb2
+from pytest_sandbox._proto import images_pb2, router_pb2, sandboxes_pb2
 from pytest_sandbox._proto.sandboxes_pb2 import Sandbox
 from pytest_sandbox.engine import (
+    OPEN_NETWORK,
     Capability,
     EndCause,
     ExitStatus,
@@ -139,6 +140,31 @@ async def test_what_the_engine_is_asked_for(
     await server.create(network_access=access)
     (task,) = server.engine.tasks
     assert task.spec.network == network
+
+
+@pytest.mark.asyncio
+async def test_the_network_of_a_running_sandbox_changes(server: Harness) -> None:
+    access: dict[str, Any] = {"network_access_type": "ALLOWLIST", "allowed_cidrs": ["::/0"]}
+    sandbox = await server.create(network_access=access)
+    (task,) = server.engine.tasks
+
+    async def change(access: dict[str, Any]) -> None:
+        request = router_pb2.TaskSetNetworkAccessRequest(
+            task_id=sandbox.task_id, network_access=access
+        )
+        await server.router.TaskSetNetworkAccess(request, metadata=sandbox.auth)
+
+    await change({"network_access_type": "BLOCKED"})
+    assert task.spec.network == Network()
+    await change({"network_access_type": "OPEN"})
+    assert task.spec.network == OPEN_NETWORK
+    await change({**access, "allowed_domains": ["a.example"]})
+    assert task.spec.network == Network(("::/0",), ("a.example",))
+    with refused(Status.INVALID_ARGUMENT, "network_access_type"):
+        await change({})
+    with refused(Status.INVALID_ARGUMENT, "Invalid CIDR: 'x'"):
+        await change({**access, "allowed_cidrs": ["x"]})
+    assert task.spec.network == Network(("::/0",), ("a.example",))
 
 
 @pytest.mark.asyncio

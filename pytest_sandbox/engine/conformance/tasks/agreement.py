@@ -10,6 +10,7 @@ from ... import (
     SupportsForget,
     SupportsMemorySnapshots,
     SupportsMounts,
+    SupportsNetworkChange,
     SupportsNetworkLog,
     SupportsPorts,
     SupportsSnapshots,
@@ -51,9 +52,9 @@ async def check_ports_have_calls(engine: Engine) -> None:
 
 @requires(Capability.NETWORK)
 async def check_networks_have_calls(engine: Engine) -> None:
-    """The tasks of an engine with `NETWORK` support a log of their connections."""
+    """The tasks of an engine with `NETWORK` tell their connections, and take another one."""
     async with a_task(engine) as task:
-        has(task, SupportsNetworkLog)
+        has(task, SupportsNetworkLog, SupportsNetworkChange)
 
 
 @requires(Capability.VOLUME)

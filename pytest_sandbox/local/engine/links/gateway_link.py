@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import subprocess
 import time
 from typing import TYPE_CHECKING
 
-from pytest_sandbox.engine import ConnectionRecord, EngineUnavailable, NetworkLog
+from pytest_sandbox.engine import ConnectionRecord, EngineUnavailable, NetworkLog, TaskEnded
 
+from ...protocol.common import Succeeded
 from ...protocol.gateway import (
     GATEWAY_TO_ENGINE,
     AdmitRequest,
+    ChangeRequest,
     EvictRequest,
     LogAnswer,
     LogRequest,
@@ -21,7 +24,7 @@ from ...protocol.gateway import (
 from . import foreign
 from .bare_python import launch
 from .channel import Channel
-from .pending_answers import PendingAnswers
+from .pending_answers import PendingAnswers, wait_for
 
 if TYPE_CHECKING:
     from pytest_sandbox.engine import Network
@@ -77,6 +80,24 @@ class GatewayLink:
             return asyncio.ensure_future(self._asked(None))
         foreign.close(self._admitted.pop(name)[0])
         return asyncio.ensure_future(self._asked(self._ask(EvictRequest(name=name))))
+
+    async def change(self, name: str, network: Network) -> None:
+        """Allow other connections of a sandbox; those that no longer are have ended then.
+
+        Raises:
+            TaskEnded: the sandbox has ended.
+        """
+        if name not in self._admitted:
+            raise TaskEnded("the task has ended")
+        listeners, _ = self._admitted[name]
+        self._admitted[name] = listeners, network
+        if self._channel is None or self._channel.closed:
+            return  # a gateway that is started is told of the new one
+        number, answer = self._answers.add(Succeeded)
+        request = ChangeRequest(name=name, cidrs=list(network.cidrs), domains=list(network.domains))
+        self._channel.send(request, number=number)
+        with contextlib.suppress(EngineUnavailable):  # it died, and all connections with it
+            await wait_for(answer)
 
     async def log(self, name: str) -> NetworkLog:
         """What a sandbox connected to so far."""

@@ -1,0 +1,23 @@
+"""Changes of the network of a task, by the command router."""
+
+from pytest_sandbox._proto import router_pb2 as pb
+
+from ..model.network import changed_network
+from ..model.state import State
+from ..rpc.call import ServedCall
+from .router import commanded
+
+
+class RouterNetworkServicer:
+    """The RPC that changes where connections of a task may lead."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def TaskSetNetworkAccess(
+        self, request: pb.TaskSetNetworkAccessRequest, call: ServedCall
+    ) -> pb.TaskSetNetworkAccessResponse:
+        """Allow other connections; those that no longer are have ended then."""
+        sandbox = commanded(self._state, request.task_id, call)
+        await sandbox.set_network(request.network_access, changed_network(request.network_access))
+        return pb.TaskSetNetworkAccessResponse()
