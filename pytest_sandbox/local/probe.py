@@ -114,6 +114,8 @@ def _usable(mode: Mode, factory: Factory, refused: dict[Mode, ModeRefused]) -> l
     if reason := factory.zygote.no_hostname:
         findings.append(Finding("host names", False, reason, _NO_HOSTNAME))
     findings.append(_network(factory.no_network))
+    if not factory.gpus.missing:
+        findings.append(Finding("GPUs", True, f"what sandboxes need: {factory.gpus.origin}"))
     findings += _limits(factory.zygote.refused)
     return findings + [_folder(name, why) for name, why in factory.restricted_folders.items()]
 
