@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from .errors import GpusUnavailable
+from .errors import DriverHangs
 
 T = TypeVar("T")
 
@@ -35,11 +35,11 @@ class Answering:
             function: called in the thread.
 
         Raises:
-            GpusUnavailable: it took too long, or an earlier call did, which still hangs.
+            DriverHangs: it took too long, or an earlier call did, which still hangs.
             Exception: what the function raised.
         """
         if self._hangs:
-            raise GpusUnavailable(self._hangs)
+            raise DriverHangs(self._hangs)
         with self._mutex:
             if self._thread is None:
                 # A daemon: the interpreter does not wait for it at its end.
@@ -49,7 +49,7 @@ class Answering:
         self._calls.put((function, answer))
         if not answer.done.wait(self._limit):
             self._hangs = f"the driver hangs: NVML did not answer {name} within {self._limit:g} s"
-            raise GpusUnavailable(self._hangs)
+            raise DriverHangs(self._hangs)
         if answer.error is not None:
             raise answer.error
         result: T = answer.value

@@ -5,6 +5,10 @@ class GpusUnavailable(Exception):
     """This machine has no GPU that could be used; says why: no driver, no NVML, no device."""
 
 
+class DriverHangs(GpusUnavailable):
+    """The driver does not answer; to ask again would take as long."""
+
+
 class GpusMissing(Exception):
     """This machine has GPUs, but not those that were asked for."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_sandbox._shared import real
 from pytest_sandbox._shared.gpu_requests import in_words
 
-from .errors import GpusMissing, GpusTaken
+from .errors import DriverHangs, GpusMissing, GpusTaken, GpusUnavailable
 from .lease import GpuLease, holders, take
 from .line import Line
 from .matching import candidates, fits, missing
@@ -83,19 +83,38 @@ def take_lease(
 def _take(machine: GpuMachine, request: GpuRequest, asked: LeaseWanted) -> list[LeasedPart]:
     """All that a request asks for, or nothing."""
     parts: list[LeasedPart] = []
-    for device in sorted(
-        candidates(machine.devices, request, asked.memory), key=lambda each: each.uuid not in _LAST
-    ):
-        part = take(device, asked.memory, asked.what)
-        if part is None:
-            continue
-        parts.append(part)
-        if _in_use(machine, device, asked.memory):
-            GpuLease([parts.pop()]).release()
-        elif len(parts) == request.count:
-            return sorted(parts, key=lambda each: each.device.index)
+    lost: list[GpusUnavailable] = []
+    possible = candidates(machine.devices, request, asked.memory)
+    try:
+        # Those that this process had last come first.
+        for device in sorted(possible, key=lambda each: each.uuid not in _LAST):
+            part = take(device, asked.memory, asked.what)
+            if part is None:
+                continue
+            parts.append(part)
+            if not _can_be_had(machine, device, asked.memory, lost):
+                GpuLease([parts.pop()]).release()
+            elif len(parts) == request.count:
+                return sorted(parts, key=lambda each: each.device.index)
+        if lost and len(possible) - len(lost) < request.count:
+            raise lost[0]  # it does not come back
+    except BaseException:
+        GpuLease(parts).release()
+        raise
     GpuLease(parts).release()
     return []
+
+
+def _can_be_had(
+    machine: GpuMachine, device: GpuDevice, memory: int | None, lost: list[GpusUnavailable]
+) -> bool:
+    try:
+        return not _in_use(machine, device, memory)
+    except DriverHangs:
+        raise
+    except GpusUnavailable as error:
+        lost.append(error)
+        return False
 
 
 def _in_use(machine: GpuMachine, device: GpuDevice, memory: int | None) -> str:
@@ -106,10 +125,17 @@ def _in_use(machine: GpuMachine, device: GpuDevice, memory: int | None) -> str:
     return "" if free >= memory else f"programs without a lease: {free} MiB are free"
 
 
+def _user(machine: GpuMachine, device: GpuDevice, memory: int | None) -> str:
+    try:
+        return _in_use(machine, device, memory)
+    except GpusUnavailable as error:
+        return str(error)
+
+
 def _why(machine: GpuMachine, asked: LeaseWanted, devices: Sequence[GpuDevice], ahead: str) -> str:
     lines = [
         f"GPU {device.index} ({device.name}): "
-        f"{holders(device) or _in_use(machine, device, asked.memory) or 'free'}"
+        f"{holders(device) or _user(machine, device, asked.memory) or 'free'}"
         for device in devices
     ]
     if ahead:

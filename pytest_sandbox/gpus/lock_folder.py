@@ -29,13 +29,18 @@ NOTE = 256
 _FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
+def lock_folder() -> str:
+    """Its path."""
+    return os.environ.get(VARIABLE) or _DEFAULT
+
+
 def open_file(name: str) -> int:
     """A descriptor of a lock file; locks of several descriptors exclude each other.
 
     Raises:
         GpusUnavailable: somebody has put something else there.
     """
-    folder = os.environ.get(VARIABLE) or _DEFAULT
+    folder = lock_folder()
     path = f"{folder}/{name}"
     try:
         _make(folder)
@@ -58,7 +63,7 @@ def open_file(name: str) -> int:
 def is_current(fd: int, name: str) -> bool:
     """Whether an open file still has its name: the owner of the folder may have removed it."""
     try:
-        there = os.lstat(f"{os.environ.get(VARIABLE) or _DEFAULT}/{name}")
+        there = os.lstat(f"{lock_folder()}/{name}")
     except OSError:
         return False
     return os.path.samestat(there, os.fstat(fd))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from .errors import GpusUnavailable
+from .errors import DriverHangs, GpusUnavailable
 from .nvml import Nvml
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ class GpuMachine:
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 VISIBLE_BEFORE = "PYTEST_SANDBOX_CUDA_VISIBLE_DEVICES"
 
-_FOUND: dict[int, GpuMachine] = {}
+#: By pid: NVML has to be initialized again after fork(2).
+_FOUND: dict[int, GpuMachine | DriverHangs] = {}
 
 
 def this_machine() -> GpuMachine:
@@ -50,18 +51,27 @@ def this_machine() -> GpuMachine:
     Raises:
         GpusUnavailable: there are none, or the driver cannot be asked.
     """
-    # Once for each process: NVML has to be initialized again after fork(2).
     pid = os.getpid()
     if pid not in _FOUND:
-        nvml = Nvml()
         _FOUND.clear()
-        devices, lost = nvml.devices()
-        shown = _visible(devices)
-        if devices and not shown:
-            names = GpuMachine(nvml, devices, lost)
-            raise GpusUnavailable(f"{VISIBLE}={_asked()!r} hides its GPUs: {names}")
-        _FOUND[pid] = GpuMachine(nvml, shown, lost)
-    return _FOUND[pid]
+        try:
+            _FOUND[pid] = _found(Nvml())
+        except DriverHangs as error:
+            _FOUND[pid] = error
+            raise
+    found = _FOUND[pid]
+    if isinstance(found, DriverHangs):
+        raise GpusUnavailable(str(found))
+    return found
+
+
+def _found(nvml: Nvml) -> GpuMachine:
+    devices, lost = nvml.devices()
+    shown = _visible(devices)
+    if devices and not shown:
+        names = GpuMachine(nvml, devices, lost)
+        raise GpusUnavailable(f"{VISIBLE}={_asked()!r} hides its GPUs: {names}")
+    return GpuMachine(nvml, shown, lost)
 
 
 def _visible(devices: list[GpuDevice]) -> list[GpuDevice]:

@@ -7,23 +7,23 @@ from __future__ import annotations
 
 import os
 
-from .lock_folder import open_file
+from .lock_folder import lock_folder, open_file
 from .ranges import is_locked, try_lock
 
 #: Beyond every other lock of that file: a byte for each pid.
 _PIDS = 1 << 41
 _QUEUE = "queue"
-#: By pid: a fork has to take part by itself.
-_OURS: dict[int, int] = {}
+#: By pid and directory: a fork has to take part by itself.
+_OURS: dict[tuple[int, str], int] = {}
 
 
 def take_part() -> None:
     """Let others know, for as long as this process lives, that it leases devices."""
-    pid = os.getpid()
-    if pid not in _OURS:
+    pid, folder = os.getpid(), lock_folder()
+    if (pid, folder) not in _OURS:
         fd = open_file(_QUEUE)
         try_lock(fd, _PIDS + pid, 1, shared=True)
-        _OURS[pid] = fd
+        _OURS[pid, folder] = fd
 
 
 def stranger(pids: list[int]) -> str:

@@ -239,6 +239,20 @@ def test_a_device_that_vanishes(gpus: FakeMachine) -> None:
     assert indexes(take("H100")) == [0]
 
 
+def test_a_device_that_vanishes_is_passed_over(gpus: FakeMachine) -> None:
+    this_machine()
+    gpus.say("fail device0 15")
+
+    one = take("H100")
+    assert indexes(one) == [1]
+    with pytest.raises(GpusUnavailable, match="the GPU is lost"):
+        take("H100:2", wait=20)
+    # Nothing is kept by what failed.
+    gpus.unsay("fail")
+    one.release()
+    assert indexes(take("H100:2")) == [0, 1]
+
+
 def test_a_process_stays_with_its_device(gpus: FakeMachine) -> None:
     """What has used CUDA in a process cannot change to another device."""
     first, second = take("H100"), take("H100")

@@ -227,6 +227,7 @@ async def test_a_driver_that_hangs(
         await engine.create(TaskSpec())
     finally:
         gpus.unsay("hang")
+        _FOUND.clear()
 
 
 async def test_the_group_of_a_sandbox_allows_its_own_devices(engine: LocalEngine) -> None:

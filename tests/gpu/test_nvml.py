@@ -59,6 +59,19 @@ def test_a_driver_that_hangs_is_given_up(no_gpus: FakeMachine) -> None:
         assert time.monotonic() - start < 5
 
 
+def test_a_driver_that_hangs_is_asked_once(
+    no_gpus: FakeMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    no_gpus.say("hang nvmlInitWithFlags")
+    monkeypatch.setenv("PYTEST_SANDBOX_NVML_TIMEOUT", "1")
+    start = time.monotonic()
+    for _ in range(5):
+        with pytest.raises(GpusUnavailable, match="the driver hangs"):
+            this_machine()
+
+    assert time.monotonic() - start < 3
+
+
 def test_the_end_of_a_process_does_not_wait_for_a_driver_that_hangs(
     gpus: FakeMachine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
