@@ -9,6 +9,7 @@ import pytest
 from pytest_sandbox.engine import EndCause, EngineInfo, Limits, TaskSpec, VolumeMount
 from pytest_sandbox.local import LocalEngine
 from pytest_sandbox.local.kernel.cgroups import leftovers, mounted
+from pytest_sandbox.local.kernel.cgroups.group_usage import GroupUsage
 from pytest_sandbox.local.kernel.cgroups.groups import SandboxGroups
 from pytest_sandbox.local.kernel.cgroups.hierarchy import Hierarchy
 from pytest_sandbox.local.kernel.cgroups.limits import CgroupLimits
@@ -170,6 +171,48 @@ async def test_groups_are_made_once_for_sandboxes_one_after_the_other() -> None:
         await task.kill()
     until(lambda: groups_in(engine) == all_groups, "there are no more than before")
     await nothing_stays_of(engine)
+
+
+@needs_root
+@pytest.mark.asyncio
+async def test_what_an_earlier_sandbox_used_is_not_that_of_the_next_one_in_its_groups() -> None:
+    mine = await started()
+    greedy = await mine.create(TaskSpec())
+    await shell(
+        greedy, "for i in $(seq 30); do sleep 100 & done; head -c 30000000 /dev/zero | tail -c 1"
+    )
+    await greedy.kill()
+    used = await greedy.usage()
+    modest = await mine.create(TaskSpec())
+    await modest.kill()
+    less = await modest.usage()
+    await mine.close()
+    assert used.peak_processes is None or used.peak_processes > 30
+    assert less.peak_processes is None or less.peak_processes < 16
+    assert used.cpu_seconds is not None
+    assert less.cpu_seconds is not None
+    assert less.cpu_seconds < used.cpu_seconds
+    if used.peak_memory is not None and less.peak_memory is not None:
+        assert less.peak_memory < used.peak_memory
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "told"),
+    [
+        (None, 5, 5),
+        (20, 21, 21),
+        (20, 20, None),
+        (10, 10, 10),
+        (10, None, None),
+    ],
+)
+def test_the_most_processes_of_a_group_that_was_used_before(
+    before: int | None, now: int | None, told: int | None
+) -> None:
+    assert GroupUsage(processes=now).since(GroupUsage(processes=before)).processes == told
+    assert GroupUsage(memory=5).since(GroupUsage(memory=0)).memory == 5
+    assert GroupUsage(memory=5).since(GroupUsage(memory=5)).memory is None
+    assert GroupUsage(3.5).since(GroupUsage(1.0)).cpu_seconds == 2.5
 
 
 @needs_root
