@@ -271,7 +271,7 @@ class Volume(VolumeFileMethods):
 
     @dual
     async def commit(self) -> None:
-        """Save a volume that outlives the run; others see what was written at once anyway.
+        """Commit what sandboxes have changed, with Modal's semantics; save what outlives the run.
 
         Raises:
             ResourceExhaustedError: no room for it on the disk.
@@ -284,7 +284,7 @@ class Volume(VolumeFileMethods):
 
     @dual
     async def reload(self) -> None:
-        """See what others have written: engines of this package show that at once.
+        """Do nothing, for code that runs on Modal; see `Sandbox.reload_volumes`.
 
         Raises:
             RuntimeError: it was deleted.

@@ -56,6 +56,8 @@ class FakeSandboxes(Unpicklable):
         gpus: names of the GPUs that `nvidia-smi` lists.
         autojump: whether time skips when everybody waits for it; see `TestClock`.
         allow: rules that may be broken; see `RULES`.
+        volume_semantics: `"modal"` if what a sandbox writes to a volume is seen by others only
+            when it is committed and they reload; `"shared"` if at once.
 
     Attributes:
         client: of these sandboxes.
@@ -76,8 +78,12 @@ class FakeSandboxes(Unpicklable):
         gpus: Sequence[str] = (),
         autojump: bool = True,
         allow: Sequence[str] = (),
+        volume_semantics: str = "shared",
     ) -> None:
         check_rules(allow)
+        if volume_semantics not in ("modal", "shared"):
+            raise ValueError(f"volume_semantics={volume_semantics!r} is neither modal nor shared")
+        self._private_volumes = volume_semantics == "modal"
         self._allowed = set(allow)
         self._time = VirtualClock()
         self._engine = FakeEngine(clock=self._time, files=files, disk=disk, gpus=gpus)
@@ -94,7 +100,7 @@ class FakeSandboxes(Unpicklable):
 
     async def _serve(self, seed: str) -> tuple[EngineInfo, Application, MemoryServer]:
         info = await self._engine.start()
-        app = Application(self._engine, info, seed=seed)
+        app = Application(self._engine, info, seed=seed, private_volumes=self._private_volumes)
         listener = ListenerConfig("memory", inspector=True, local=True)
         return info, app, MemoryServer(app.server(listener), self._time)
 

@@ -92,9 +92,10 @@ async def _serve(options: argparse.Namespace) -> None:
     except ValueError as error:
         raise EngineUnavailable(f"--engine-option: {error}") from None
     volumes = _volumes_folder(engine_options)
+    private_volumes = _volume_semantics(engine_options) == "modal"
     engine = load_engine(options.engine, engine_options)
     info = await engine.start()
-    app = Application(engine, info, volumes=volumes)
+    app = Application(engine, info, volumes=volumes, private_volumes=private_volumes)
     listeners = Listeners(app)
     try:
         _say(await _listen(listeners, options, info))
@@ -112,6 +113,14 @@ def _volumes_folder(engine_options: dict[str, str]) -> Path | None:
     if path is not None and not path.startswith("/"):
         raise EngineUnavailable(f"option volumes={path!r}: it must be an absolute path")
     return None if path is None else Path(path)
+
+
+def _volume_semantics(engine_options: dict[str, str]) -> str:
+    """Take another option of the server's own out."""
+    text = engine_options.pop("volume_semantics", "shared")
+    if text not in ("modal", "shared"):
+        raise EngineUnavailable(f"option volume_semantics={text!r}: it must be modal or shared")
+    return text
 
 
 async def _listen(

@@ -46,6 +46,7 @@ class Application:
         info: what its start returned.
         seed: makes ids the same in every run; only for engines in memory.
         volumes: the folder of named volumes that outlive the run; `None` if none do.
+        private_volumes: whether each sandbox has copies of its volumes until they are committed.
 
     Attributes:
         recorder: the recorded calls, for `pytest_sandbox.Rpcs`.
@@ -59,9 +60,12 @@ class Application:
         *,
         seed: str | None = None,
         volumes: Path | None = None,
+        private_volumes: bool = False,
     ) -> None:
-        self.state = State(engine, info, seed=seed, volumes=volumes)
-        self.state.sandboxes.at_end.append(self._save_volumes)
+        self.state = State(
+            engine, info, seed=seed, volumes=volumes, private_volumes=private_volumes
+        )
+        self.state.sandboxes.at_end.append(self._volumes_at_end)
         self.recorder = Recorder(engine.clock, self.state.sandboxes.id_of_task)
         self.faults = FaultInjector(self.state)
         self._middleware = Middleware(self.recorder, self.faults, engine.clock)
@@ -125,18 +129,24 @@ class Application:
         """Save volumes that outlive the run, and end every sandbox."""
         if self.state.lasting_volumes is not None:
             running = self.state.sandboxes.running()
-            in_use = [volume for sandbox in running for volume in _written(sandbox)]
-            await self.state.lasting_volumes.close(in_use)
+            in_use = {volume for sandbox in running for volume in self._written(sandbox)}
+            await self.state.lasting_volumes.close(in_use, self.state.private_copies)
         await self.state.engine.close()
         await self._tunnels.close()
         await self._connect_tokens.close()
         await self.state.transfers.close()
 
-    def _save_volumes(self, sandbox: ServedSandbox) -> None:
-        if self.state.lasting_volumes is not None:
-            self.state.lasting_volumes.save_soon(_written(sandbox))
+    def _volumes_at_end(self, sandbox: ServedSandbox) -> None:
+        """Commit and save what a sandbox that has ended wrote to its volumes."""
+        volumes = self._written(sandbox)
+        copies, lasting = self.state.private_copies, self.state.lasting_volumes
+        names = [mount.volume for mount in sandbox.spec.volumes]
+        committed = copies.end(names) if copies is not None and names else None
+        if lasting is not None:
+            lasting.save_soon(volumes, committed)
 
-
-def _written(sandbox: ServedSandbox) -> list[str]:
-    """The volumes that a sandbox may have written to, by the engine's names."""
-    return [mount.volume for mount in sandbox.spec.volumes if not mount.read_only]
+    def _written(self, sandbox: ServedSandbox) -> list[str]:
+        """The volumes that a sandbox may have written to, by the engine's names."""
+        copies = self.state.private_copies
+        names = [mount.volume for mount in sandbox.spec.volumes if not mount.read_only]
+        return names if copies is None else [copies.volume_of(name) for name in names]

@@ -112,7 +112,8 @@ class PortMethods:
     async def reload_volumes(self) -> None:
         """Show what others have written to its volumes.
 
-        Engines of this package show that at once; the call is here for code that runs on Modal.
+        Engines of this package show that at once, unless they are asked for Modal's semantics:
+        then its own changes are committed, and what others have committed is shown.
 
         Raises:
             NotFoundError: it has ended.

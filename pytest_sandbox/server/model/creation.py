@@ -1,6 +1,7 @@
 """Creating sandboxes: reserves the name, creates the task, wraps it in a sandbox."""
 
 from collections.abc import Coroutine, Mapping
+from dataclasses import replace
 from typing import Any
 
 from grpclib import GRPCError, Status
@@ -10,7 +11,7 @@ from pytest_sandbox._proto import sandboxes_pb2 as pb
 from pytest_sandbox._shared.async_tasks import finish
 from pytest_sandbox.engine import Task, TaskEnded, TaskSpec
 
-from ..rpc.errors import already_exists, precondition
+from ..rpc.errors import already_exists, precondition, unimplemented
 from .apps import AppRecord
 from .checks import check_command
 from .command_hints import hints
@@ -84,6 +85,7 @@ class SandboxCreator:
             raise precondition(f"App {app.id!r} is stopped: its client has disconnected")
         for mount in spec.volumes:
             await self._state.named_volumes.use(mount.volume)
+        spec = await self._with_private_copies(spec)
         store = self._state.snapshot_store
         # Pinned until the sandbox is registered: only then does the store know that it uses them.
         with (
@@ -92,7 +94,7 @@ class SandboxCreator:
             store.pinned(resumed_from),
         ):
             with hints(spec.main.argv if spec.main is not None else ()):
-                task = await owned(self._state.engine.create(spec))
+                task = await self._task(spec)
             sandbox = ServedSandbox(
                 self._identity(app, definition),
                 definition,
@@ -105,6 +107,24 @@ class SandboxCreator:
             )
             self._state.sandboxes.add(sandbox)
         return sandbox
+
+    async def _with_private_copies(self, spec: TaskSpec) -> TaskSpec:
+        copies = self._state.private_copies
+        if copies is None or not spec.volumes:
+            return spec
+        if spec.resume is not None:
+            raise unimplemented(
+                "volume_semantics=modal: a sandbox with volumes is not made from a memory snapshot"
+            )
+        return replace(spec, volumes=await copies.make(spec.volumes))
+
+    async def _task(self, spec: TaskSpec) -> Task:
+        try:
+            return await owned(self._state.engine.create(spec))
+        except BaseException:
+            if self._state.private_copies is not None:
+                self._state.private_copies.end(mount.volume for mount in spec.volumes)
+            raise
 
     def _identity(self, app: AppRecord, definition: pb.Sandbox) -> SandboxIdentity:
         task_id = self._state.ids.new("ta")

@@ -9,6 +9,7 @@ from ..rpc.auth import RouterTokens
 from ..snapshots.memory import MemorySnapshots
 from ..snapshots.store import SnapshotStore
 from ..volumes.lasting_volumes import LastingVolumes
+from ..volumes.private_copies import PrivateCopies
 from ..volumes.transfers import Transfers
 from ..volumes.uploads import Uploads
 from ..volumes.volume_files import VolumeFiles
@@ -33,6 +34,7 @@ class State:
         info: what its start returned.
         seed: makes ids the same in every run.
         volumes: the folder of named volumes that outlive the run; `None` if none do.
+        private_volumes: whether each sandbox has copies of its volumes until they are committed.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class State:
         *,
         seed: str | None = None,
         volumes: Path | None = None,
+        private_volumes: bool = False,
     ) -> None:
         self.engine = engine
         self.info = info
@@ -52,6 +55,11 @@ class State:
         self.volumes = VolumeRegistry(engine.clock, self.ids)
         self.volume_workers = VolumeWorkers(engine)
         self.volume_files = VolumeFiles(self.volume_workers, engine.clock)
+        self.private_copies = (
+            PrivateCopies(engine, self.volume_files, self.volume_workers)
+            if private_volumes
+            else None
+        )
         self.lasting_volumes = LastingVolumes(volumes, self.volume_files) if volumes else None
         self.named_volumes = NamedVolumes(self.volumes, self.lasting_volumes)
         self.uploads = Uploads()

@@ -1,6 +1,7 @@
 """Volumes: find or create by name, list, rename, delete.
 
-All sandboxes with a volume see every write at once, so a commit or a reload has nothing to do.
+All sandboxes with a volume see every write at once, unless the server has private copies for them:
+then `private_copies` commits and reloads.
 """
 
 from google.protobuf.empty_pb2 import Empty
@@ -10,6 +11,7 @@ from pytest_sandbox._proto import volumes_pb2 as pb
 from pytest_sandbox.engine import SupportsVolumes
 
 from ..model.ids import check_name
+from ..model.sandbox import ServedSandbox
 from ..model.state import State
 from ..model.volumes import VolumeRecord
 from ..rpc.call import ServedCall
@@ -120,36 +122,45 @@ class VolumeServicer:
     async def VolumeCommit(
         self, request: pb.VolumeCommitRequest, call: ServedCall
     ) -> pb.VolumeCommitResponse:
-        """Save a volume that outlives the run; all sandboxes see every write at once anyway."""
+        """Save a volume that outlives the run, with what sandboxes have in copies of their own."""
         volume = await self._named.use(request.volume_id)
+        if self._state.private_copies is not None:
+            await self._state.private_copies.commit(volume.id)
         if self._state.lasting_volumes is not None:
             await self._state.lasting_volumes.save(volume.id)
         return pb.VolumeCommitResponse(skip_reload=True)
 
     async def VolumeReload(self, request: pb.VolumeReloadRequest, call: ServedCall) -> Empty:
-        """Do nothing: all sandboxes see every write at once."""
+        """Do nothing: this is not about a sandbox."""
         self._volumes.get(request.volume_id)
         return Empty()
 
     async def ContainerReloadVolumes(
         self, request: containers_pb2.ContainerReloadVolumesRequest, call: ServedCall
     ) -> containers_pb2.ContainerReloadVolumesResponse:
-        """Do nothing, for the volumes of a sandbox."""
+        """Show a sandbox what others have committed, if it has copies of its volumes."""
         sandbox = self._state.sandboxes.of_task(request.task_id)
         if sandbox.result is not None:
             raise not_found("running task", request.task_id, sandbox.why_ended)
+        await self._reload(sandbox)
         return containers_pb2.ContainerReloadVolumesResponse()
 
     async def TaskReloadVolumes(
         self, request: router_pb2.TaskReloadVolumesRequest, call: ServedCall
     ) -> router_pb2.TaskReloadVolumesResponse:
-        """Do nothing, for newer clients."""
+        """The same, for newer clients."""
         if request.container_id:
             raise unimplemented("sidecars (container_id) are not implemented by pytest-sandbox")
         sandbox = commanded(self._state, request.task_id, call)
         if sandbox.result is not None:
             raise not_found("running task", request.task_id, sandbox.why_ended)
+        await self._reload(sandbox)
         return router_pb2.TaskReloadVolumesResponse()
+
+    async def _reload(self, sandbox: ServedSandbox) -> None:
+        if self._state.private_copies is not None:
+            names = [mount.volume for mount in sandbox.spec.volumes]
+            await self._state.private_copies.reload(names)
 
     async def _forget_expired(self) -> None:
         for volume in self._volumes.expired():
@@ -159,6 +170,8 @@ class VolumeServicer:
         self._volumes.remove(volume)
         if self._state.lasting_volumes is not None:
             await self._state.lasting_volumes.remove(volume.id)
+        if self._state.private_copies is not None:
+            self._state.private_copies.drop(volume.id)
         self._state.volume_workers.end(volume.id)
         if isinstance(self._state.engine, SupportsVolumes):
             await self._state.engine.forget_volume(volume.id)

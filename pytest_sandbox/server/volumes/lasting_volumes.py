@@ -22,6 +22,7 @@ from pytest_sandbox._shared.volume_folder import (
 from pytest_sandbox.engine import EngineError
 
 from ..async_helpers import closing, start
+from .private_copies import PrivateCopies
 from .volume_files import VolumeFiles
 
 log = logging.getLogger(__name__)
@@ -132,11 +133,24 @@ class LastingVolumes:
                     raise OSError(errno.EFBIG, f"a volume may take {self._most} bytes on disk")
                 await asyncio.to_thread(file.write, data)
 
-    def save_soon(self, volumes: list[str]) -> None:
-        """Save the files of volumes in the background."""
+    def save_soon(
+        self, volumes: list[str], committed: "asyncio.Future[object] | None" = None
+    ) -> None:
+        """Save the files of volumes in the background.
+
+        Args:
+            volumes: the engine's names of them.
+            committed: done when they have the files, if that takes a while.
+        """
         for volume in volumes:
             if volume in self._stored:
-                start(self._save_or_log(volume))
+                self._changed.add(volume)
+                start(self._save_when(volume, committed))
+
+    async def _save_when(self, volume: str, committed: "asyncio.Future[object] | None") -> None:
+        if committed is not None:
+            await asyncio.wait([committed])
+        await self._save_or_log(volume)
 
     async def remove(self, volume: str) -> None:
         """Remove a volume from the folder, if it is one of these."""
@@ -157,14 +171,17 @@ class LastingVolumes:
                 await asyncio.to_thread(self._stored[volume].move, other)
                 self._stored[volume] = other
 
-    async def close(self, in_use: Iterable[str]) -> None:
+    async def close(self, in_use: Iterable[str], copies: PrivateCopies | None = None) -> None:
         """Save the volumes that have changed, and release all.
 
         Args:
             in_use: those that programs may be writing to.
+            copies: to commit before, if sandboxes have copies.
         """
         try:
             for volume in {*self._changed, *in_use}:
+                if copies is not None:
+                    await asyncio.wait_for(copies.commit(volume), _LAST_SAVE)
                 await asyncio.wait_for(self._save_or_log(volume), _LAST_SAVE)
         except asyncio.TimeoutError:
             log.error("volumes were not saved: that took more than %g seconds", _LAST_SAVE)

@@ -41,13 +41,13 @@ async def tar_stream(files: Iterable[NewFile], now: float) -> AsyncIterator[byte
         for data in write(member):
             yield data
         if file.content is not None:
-            async for data in _exactly(file.size, file.content()):
+            async for data in exactly(file.size, file.content()):
                 yield data
             yield bytes(padding(file.size))
     yield END
 
 
-async def _exactly(size: int, content: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def exactly(size: int, content: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """As many bytes as were promised, though the file may become longer or shorter meanwhile."""
     left = size
     async for data in content:

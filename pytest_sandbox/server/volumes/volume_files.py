@@ -136,6 +136,22 @@ class VolumeFiles:
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
             await files.remove(entry.path, recursive=recursive)
 
+    async def discard(self, volume: str, gone: Sequence[str], replaced: Sequence[str]) -> None:
+        """Remove what is there of some paths.
+
+        Args:
+            volume: its name for the engine.
+            gone: what was removed elsewhere; of directories, only those that are empty by then.
+            replaced: what something of another kind takes the place of.
+        """
+        async with self._files(volume) as files:
+            for path in [*sorted(gone, reverse=True), *replaced]:
+                try:
+                    await files.remove((await _entry(files, path)).path, recursive=path in replaced)
+                except OSError as error:  # noqa: PERF203 - each turn is one path
+                    if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ENOTEMPTY):
+                        raise
+
     async def copy(
         self, volume: str, sources: Sequence[str], target: str, *, recursive: bool
     ) -> None:

@@ -15,7 +15,6 @@ from pytest_sandbox._proto import common_pb2
 from pytest_sandbox._proto import volumes_pb2 as pb
 from pytest_sandbox._shared.volume_folder import VolumeFolder
 from pytest_sandbox.cli import main
-from pytest_sandbox.fakes import FakeEngine
 from pytest_sandbox.rpcs import StatusDetails
 from pytest_sandbox.server.application import Application
 
@@ -59,9 +58,9 @@ async def saved(path: Path) -> None:
 
 
 @asynccontextmanager
-async def a_run(folder: Path, engine: FakeEngine | None = None) -> AsyncIterator[Run]:
-    engine = engine or GatedEngine()
-    app = Application(engine, await engine.start(), volumes=folder)
+async def a_run(folder: Path, *, private: bool = False) -> AsyncIterator[Run]:
+    engine = GatedEngine()
+    app = Application(engine, await engine.start(), volumes=folder, private_volumes=private)
     async with ChannelFor([app.services(UNIX)], status_details_codec=StatusDetails()) as channel:
         yield Run(app, engine, channel)
         await app.close()
@@ -114,6 +113,23 @@ async def test_all_is_saved_when_the_run_ends(tmp_path: Path) -> None:
     async with a_run(tmp_path) as run:
         assert await run.read(await run.volume("running"), "f") == b"one"
         assert await run.read(await run.volume("uploaded"), "empty") == b""
+
+
+@pytest.mark.asyncio
+async def test_copies_of_sandboxes_are_saved(tmp_path: Path) -> None:
+    async with a_run(tmp_path, private=True) as run:
+        volume = await run.volume()
+        mount = common_pb2.VolumeMount(volume_id=volume, mount_path="/data")
+        ended = await run.create(volume_mounts=[mount])
+        (copy,) = ended.task.spec.volumes
+        await run.put(copy.volume, "ended", b"one")
+        await ended.task.kill()
+        await run.create(volume_mounts=[mount])
+        await run.put(run.engine.tasks[-1].spec.volumes[0].volume, "running", b"two")
+    async with a_run(tmp_path, private=True) as run:
+        volume = await run.volume()
+        assert await run.read(volume, "ended") == b"one"
+        assert await run.read(volume, "running") == b"two"
 
 
 @pytest.mark.asyncio

@@ -1,0 +1,172 @@
+"""Volumes as at Modal: what is written is seen after a commit and a reload."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_sandbox._run import Run
+from pytest_sandbox.client import Client, Sandbox, Volume
+from pytest_sandbox.inmemory import FakeSandboxes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@pytest.fixture(scope="module")
+def local() -> Iterator[Client]:
+    run = Run.create()
+    client = Client(run.start("local", {"volume_semantics": "modal"}).socket)
+    yield client
+    client.close()
+    run.close()
+
+
+@pytest.fixture(params=["memory", "local"])
+def server(request: pytest.FixtureRequest) -> Iterator[Client]:
+    if request.param == "local":
+        yield request.getfixturevalue("local")
+        return
+    with FakeSandboxes(volume_semantics="modal") as fake:
+        yield fake.client
+
+
+@pytest.fixture
+def volume(server: Client) -> Iterator[Volume]:
+    with Volume.ephemeral(server) as volume:
+        yield volume
+
+
+@pytest.fixture
+def create(server: Client, volume: Volume) -> Iterator[Callable[[], Sandbox]]:
+    made: list[Sandbox] = []
+
+    def create() -> Sandbox:
+        made.append(Sandbox.create(volumes={"/vol": volume}, workdir="/vol", client=server))
+        return made[-1]
+
+    yield create
+    for sandbox in made:
+        sandbox.terminate()
+
+
+def run(sandbox: Sandbox, script: str) -> str:
+    return sandbox.run("sh", "-ec", script, check=True).stdout
+
+
+def paths(volume: Volume) -> list[str]:
+    return [entry.path for entry in volume.listdir("/", recursive=True)]
+
+
+def test_a_reader_sees_what_is_committed_after_a_reload(
+    volume: Volume, create: Callable[[], Sandbox]
+) -> None:
+    writer, reader = create(), create()
+    run(writer, "mkdir d; echo one > d/f; ln -s d/f l")
+    reader.reload_volumes()
+    assert (run(reader, "echo *"), paths(volume)) == ("*\n", [])
+
+    volume.commit()
+    assert (run(reader, "echo *"), paths(volume)) == ("*\n", ["d", "d/f", "l"])
+    assert run(create(), "cat l") == "one\n"
+    reader.reload_volumes()
+    assert run(reader, "cat l") == "one\n"
+
+    run(writer, "rm -r d; echo two > l.new; mv l.new l")
+    volume.commit()
+    reader.reload_volumes()
+    assert run(reader, "echo *; cat l") == "l\ntwo\n"
+
+
+def test_the_end_of_a_sandbox_commits(volume: Volume, create: Callable[[], Sandbox]) -> None:
+    writer = create()
+    run(writer, "echo one > f")
+    writer.terminate()
+    assert run(create(), "cat f") == "one\n"
+    assert b"".join(volume.read_file("f")) == b"one\n"
+
+
+def test_a_reload_commits_too(volume: Volume, create: Callable[[], Sandbox]) -> None:
+    one, other = create(), create()
+    run(one, "echo one > one")
+    run(other, "echo other > other")
+    one.reload_volumes()
+    other.reload_volumes()
+    assert run(other, "cat one other") == "one\nother\n"
+    assert (run(one, "echo *"), paths(volume)) == ("one\n", ["one", "other"])
+
+
+def test_the_last_to_commit_a_file_wins(volume: Volume, create: Callable[[], Sandbox]) -> None:
+    one, other = create(), create()
+    run(one, "mkdir d; echo one > f; echo one > d/one")
+    run(other, "mkdir d; echo other > f; echo other > d/other")
+    other.reload_volumes()
+    one.reload_volumes()
+    assert run(one, "cat f; echo d/*") == "one\nd/one d/other\n"
+    run(one, "rm -r d")
+    run(other, "echo new > d/new")
+    other.reload_volumes()
+    one.reload_volumes()
+    assert paths(volume) == ["d", "d/new", "f"]
+
+
+def test_a_file_takes_the_place_of_a_directory(
+    volume: Volume, create: Callable[[], Sandbox]
+) -> None:
+    one, other = create(), create()
+    run(one, "mkdir -p d/e; echo > f")
+    volume.commit()
+    other.reload_volumes()
+    run(other, "rm -r d f; echo file > d; mkdir f")
+    volume.commit()
+    one.reload_volumes()
+    assert run(one, "cat d; ls f") == "file\n"
+
+
+def test_uploads_are_committed_at_once(volume: Volume, create: Callable[[], Sandbox]) -> None:
+    reader = create()
+    with volume.batch_upload() as batch:
+        batch.put_file(io.BytesIO(b"up\n"), "f")
+    assert run(reader, "echo *") == "*\n"
+    reader.reload_volumes()
+    assert run(reader, "cat f") == "up\n"
+
+
+def test_a_deleted_volume_stays_as_a_copy(server: Client) -> None:
+    with Volume.ephemeral(server) as volume:
+        sandbox = Sandbox.create(volumes={"/vol": volume}, workdir="/vol", client=server)
+        run(sandbox, "echo one > f")
+    sandbox.reload_volumes()
+    assert run(sandbox, "cat f") == "one\n"
+    sandbox.terminate()
+
+
+def test_a_restored_sandbox_has_its_copy(volume: Volume, create: Callable[[], Sandbox]) -> None:
+    sandbox = create()
+    run(sandbox, "echo one > f; echo two > /srv/f")
+    sandbox.restore(sandbox.snapshot_filesystem())
+    assert (run(sandbox, "cat f /srv/f"), paths(volume)) == ("one\ntwo\n", [])
+    volume.commit()
+    assert paths(volume) == ["f"]
+
+
+def test_a_link_in_a_copy_leads_nowhere(volume: Volume, create: Callable[[], Sandbox]) -> None:
+    """What a hostile sandbox replaces by links is committed as links."""
+    hostile, other = create(), create()
+    run(other, "mkdir d; echo other > d/f")
+    other.reload_volumes()
+    hostile.reload_volumes()
+    run(hostile, "rm -r d; ln -s /etc d")
+    run(other, "echo new > d/passwd")
+    hostile.reload_volumes()
+    assert [entry.type.name for entry in volume.listdir("/")] == ["SYMLINK"]
+    other.reload_volumes()
+    assert paths(volume) == ["d", "d/passwd"]
+    assert run(create(), "cat d/passwd") == "new\n"
+
+
+def test_other_semantics_are_refused() -> None:
+    with pytest.raises(ValueError, match="volume_semantics='x' is neither modal nor shared"):
+        FakeSandboxes(volume_semantics="x")
