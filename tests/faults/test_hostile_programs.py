@@ -103,6 +103,25 @@ def test_a_time_out_ends_a_program_that_ignores_signals(sandbox: Sandbox) -> Non
     assert sandbox.run("sh", "-c", "kill -0 -1 2>/dev/null || echo none").stdout == "none\n"
 
 
+def test_a_program_cannot_make_whoever_runs_a_file_wait(sandbox: Sandbox) -> None:
+    hold = """
+import fcntl, os, signal
+signal.signal(signal.SIGIO, signal.SIG_IGN)
+try:
+    fcntl.fcntl(os.open("/tmp/true", os.O_RDONLY), fcntl.F_SETLEASE, fcntl.F_WRLCK)
+except OSError as error:
+    print(error.errno, flush=True)
+else:
+    print("held", flush=True)
+signal.pause()
+"""
+    sandbox.run("cp", "/usr/bin/true", "/tmp/true", check=True)
+    holder = sandbox.exec("python3", "-c", hold)
+    assert next(iter(holder.stdout)) == f"{errno.EINVAL}\n"
+
+    assert sandbox.run("/tmp/true", timeout=5).returncode == 0
+
+
 def test_a_daemon_that_holds_the_output_does_not_hold_up_the_caller(sandbox: Sandbox) -> None:
     script = "trap '' HUP; sleep 1000 & echo started; exit 3"
     process = sandbox.exec("sh", "-c", script)

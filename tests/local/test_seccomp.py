@@ -190,6 +190,14 @@ def test_terminal_input_cannot_be_faked(machine: str, ioctl: int) -> None:
     assert verdict(machine, ioctl, 0, 0x5413) == ALLOW
 
 
+@pytest.mark.parametrize(("machine", "fcntl"), [("x86_64", 72), ("aarch64", 25)])
+def test_nobody_waits_for_the_holder_of_a_lease(machine: str, fcntl: int) -> None:
+    assert verdict(machine, fcntl, 3, 1024) == refused(errno.EINVAL)  # F_SETLEASE
+    assert verdict(machine, fcntl, 3, 1040) == refused(errno.EINVAL)  # F_SETDELEG
+    for harmless in (1, 4, 6, 1025, 1026, 1033):  # flags, locks, F_GETLEASE, F_NOTIFY, seals
+        assert verdict(machine, fcntl, 3, harmless) == ALLOW
+
+
 def test_an_unknown_machine_has_no_filter() -> None:
     with pytest.raises(KeyError):
         seccomp.program("m68k")

@@ -115,6 +115,7 @@ DENIED: dict[str, tuple[int | None, int | None]] = {
 
 # Calls whose arguments decide.
 _CLONE = (56, 220)
+_FCNTL = (72, 25)
 _IOCTL = (16, 29)
 _PERSONALITY = (135, 92)
 _PRLIMIT = (302, 261)
@@ -127,6 +128,9 @@ _ARCHITECTURES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 #: program would have all capabilities, and with them most of the kernel's faults in reach. The bit
 #: of CLONE_NEWTIME belongs to the exit signal in clone(2); only clone3(2) takes it.
 _NEW_NAMESPACES = 0x7E020000
+#: F_SETLEASE, and F_SETDELEG of Linux 6.19. Whoever opens or executes the file of a lease waits for
+#: its holder, up to 45 seconds: fcntl(2), "Leases". That includes our own processes.
+_LEASES = (1024, 1040)
 #: TIOCSTI and TIOCLINUX put input into a terminal as if it had been typed: ioctl_tty(2),
 #: ioctl_console(2). TIOCSETD loads modules of the kernel that are seldom tested.
 _TERMINAL_CALLS = (0x5412, 0x541C, 0x5423)
@@ -184,6 +188,8 @@ def _verdicts(machine: str, column: int) -> dict[tuple[int, int], list[bytes]]:
         **{numbers[column]: _error(errno.ENOSYS) for numbers in ABSENT.values()},
         **{numbers[column]: _error(errno.EPERM) for numbers in DENIED.values()},
         _CLONE[column]: _when(_refuse(bpf.JUMP_IF_ANY_BIT, _NEW_NAMESPACES, errno.EPERM)),
+        # As on a file system that has no leases.
+        _FCNTL[column]: _when(_refuse_each(*_LEASES, error=errno.EINVAL), argument=1),
         _IOCTL[column]: _when(_refuse_each(*_TERMINAL_CALLS), argument=1),
         _PERSONALITY[column]: _when(_only(_PERSONALITIES, errno.EPERM)),
         _SETRLIMIT[column]: _when(_refuse(bpf.JUMP_IF_EQUAL, _RLIMIT_CORE, _SUCCEED)),
@@ -251,8 +257,8 @@ def _refuse(test: int, k: int, error: int) -> list[bytes]:
     return [bpf.instruction(test, k, skip_false=1), *_error(error)]
 
 
-def _refuse_each(*values: int) -> list[bytes]:
-    return [op for value in values for op in _refuse(bpf.JUMP_IF_EQUAL, value, errno.EPERM)]
+def _refuse_each(*values: int, error: int = errno.EPERM) -> list[bytes]:
+    return [op for value in values for op in _refuse(bpf.JUMP_IF_EQUAL, value, error)]
 
 
 def _only(values: tuple[int, ...], error: int) -> list[bytes]:
