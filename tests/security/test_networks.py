@@ -56,8 +56,12 @@ RESTRICTED = (
 #: Others ways to write some of these, and addresses of IPv6 that are sent on to one of IPv4.
 DISGUISED = (
     *("::ffff:10.1.2.3", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe"),
-    *("64:ff9b:1::a01:203", "2002:a9fe:a9fe::1"),
+    *("64:ff9b:1::a01:203", "2002:a9fe:a9fe::1", "::ffff:0:a01:203"),
+    # 10.1.2.3 too, where prefixes have 48 bits, and not the one of 96 bits, 8.8.8.8: RFC 6052.
+    "64:ff9b:1:a01:2:300:808:808",
 )
+#: Of IPv6, that are sent on to `MACHINE`.
+CARRYING_THE_MACHINE = ("64:ff9b::5db8:d822", "2002:5db8:d822::1")
 
 
 def greet(peer: socket.socket) -> None:
@@ -144,6 +148,14 @@ async def test_addresses_of_the_machine_are_not_reached(
     assert await reached(networked, run_inside, around, port, *hosts) == []
     named = Network((f"{MACHINE}/32", f"{MACHINE6}/128"))
     assert await reached(networked, run_inside, named, port, *hosts) == hosts
+
+
+async def test_addresses_that_are_sent_on_to_the_machine_are_not_reached(
+    networked: Engine, outside: Internet, run_inside: Inside
+) -> None:
+    port = outside.serve(greet)
+    hosts = [PUBLIC6, *CARRYING_THE_MACHINE]
+    assert await reached(networked, run_inside, OPEN_NETWORK, port, *hosts) == [PUBLIC6]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from pytest_sandbox._shared.domains import matches
@@ -29,7 +30,7 @@ _RESTRICTED: tuple[tuple[NetworkRange, str], ...] = tuple(
         "metadata of a cloud": ("168.63.129.16/32",),
         "for special purposes": (
             *("192.0.0.0/24", "192.88.99.0/24", "198.18.0.0/15", "100::/64", "2001::/23"),
-            *("5f00::/16",),
+            *("5f00::/16", "64:ff9b:1::/48"),
         ),
         "for documentation": (
             *("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32", "3fff::/20"),
@@ -40,13 +41,15 @@ _RESTRICTED: tuple[tuple[NetworkRange, str], ...] = tuple(
     for network in networks
 )
 #: Addresses of IPv6 that stand for one of IPv4, and how many bits come after that one: translated
-#: (RFC 6052, RFC 8215), 6to4 (RFC 3056), compatible (RFC 4291).
+#: (RFC 6052, RFC 8215, RFC 2765), 6to4 (RFC 3056), compatible (RFC 4291).
 _CARRIERS: tuple[tuple[NetworkRange, int], ...] = (
     (ip_network("64:ff9b::/96"), 0),
     (ip_network("64:ff9b:1::/48"), 0),
+    (ip_network("::ffff:0:0:0/96"), 0),
     (ip_network("2002::/16"), 80),
     (ip_network("::/96"), 0),
 )
+_OF_THIS_MACHINE = "it is one of this machine, and no network that is allowed is it alone"
 
 
 class Reach:
@@ -93,14 +96,19 @@ class Reach:
                 named = one == address and narrowest >= restricted.prefixlen
                 if one in restricted and not named:
                     return f"it is {what}, and no network that is allowed names it"
-        if narrowest < address.max_prefixlen and not address.is_loopback:
-            try:
-                elsewhere = self._routes.leads_elsewhere(_family(address), address.packed)
-            except OSError as error:
-                return f"the machine has no way there: {error.strerror}"
-            if not elsewhere:
-                return "it is one of this machine, and no network that is allowed is it alone"
-        return ""
+        if narrowest == address.max_prefixlen or address.is_loopback:
+            return ""
+        for one in carried(address):
+            with contextlib.suppress(OSError):  # the machine has no way there, a translator may
+                if not self._leads_elsewhere(one):
+                    return _OF_THIS_MACHINE
+        try:
+            return "" if self._leads_elsewhere(address) else _OF_THIS_MACHINE
+        except OSError as error:
+            return f"the machine has no way there: {error.strerror}"
+
+    def _leads_elsewhere(self, address: Address) -> bool:
+        return self._routes.leads_elsewhere(_family(address), address.packed)
 
 
 def plain(text: str) -> Address:
