@@ -112,8 +112,8 @@ def network_lines(description: InspectorDescribeResponse) -> Iterator[str]:
     for one in troubled[:_SHOWN]:
         times = f", {one.count} times" if one.count > 1 else ""
         yield f"connection {printable(one.verdict)}: {_target(one)}{times}: {printable(one.reason)}"
-        if one.verdict == "denied":
-            yield f"    what allows it: @pytest.mark.sandbox({_remedy(one)})"
+        if remedy := _remedy(one):
+            yield f"    what allows it: @pytest.mark.sandbox({remedy})"
     left_out = len(troubled) - _SHOWN + description.connections_left_out
     if left_out > 0:
         yield f"({left_out} further connections not shown)"
@@ -127,8 +127,12 @@ def _target(one: SandboxConnection) -> str:
 
 
 def _remedy(one: SandboxConnection) -> str:
-    name = printable(one.name)
-    if name and one.port in (_DOMAIN, _HTTPS):
+    """What would allow it; empty if nothing would."""
+    name, host = printable(one.name), printable(one.host)
+    # A name does not allow an address that has to be named itself, nor what names no server.
+    lacks_name = one.reason.startswith(("no network", "no domain"))
+    if one.verdict != "denied":
+        return ""
+    if name and lacks_name and one.port in (_DOMAIN, _HTTPS):
         return f'outbound_domain_allowlist=["{name}"]'
-    host = printable(one.host)
-    return f'cidr_allowlist=["{host}/{128 if ":" in host else 32}"]'
+    return f'cidr_allowlist=["{host}/{128 if ":" in host else 32}"]' if host else ""

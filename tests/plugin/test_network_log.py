@@ -62,7 +62,12 @@ def test_denied_connections_are_in_the_report(pytester: pytest.Pytester) -> None
 
 def test_what_a_report_says_of_connections() -> None:
     connections = [
-        SandboxConnection(host="8.8.8.8", name="a.example", port=443, verdict="denied", reason="x"),
+        SandboxConnection(
+            host="8.8.8.8", name="a.example", port=443, verdict="denied", reason="no network has it"
+        ),
+        SandboxConnection(
+            host="10.1.2.3", name="b.example", port=443, verdict="denied", reason="it is private"
+        ),
         SandboxConnection(host="2001:db8::1", port=80, verdict="denied", reason="x", count=3),
         SandboxConnection(host="8.8.8.8", port=81, verdict="failed", reason="ECONNREFUSED"),
         SandboxConnection(host="8.8.8.8", port=82, verdict="allowed"),
@@ -71,12 +76,14 @@ def test_what_a_report_says_of_connections() -> None:
     lines = list(
         network_lines(InspectorDescribeResponse(connections=connections, connections_left_out=5))
     )
-    assert lines[:5] == [
-        "connection denied: a.example (8.8.8.8) port 443: x",
+    assert lines[:7] == [
+        "connection denied: a.example (8.8.8.8) port 443: no network has it",
         '    what allows it: @pytest.mark.sandbox(outbound_domain_allowlist=["a.example"])',
+        "connection denied: b.example (10.1.2.3) port 443: it is private",
+        '    what allows it: @pytest.mark.sandbox(cidr_allowlist=["10.1.2.3/32"])',
         "connection denied: 2001:db8::1 port 80, 3 times: x",
         '    what allows it: @pytest.mark.sandbox(cidr_allowlist=["2001:db8::1/128"])',
         "connection failed: 8.8.8.8 port 81: ECONNREFUSED",
     ]
-    assert lines[-1] == "(8 further connections not shown)"
+    assert lines[-1] == "(9 further connections not shown)"
     assert os.linesep not in "".join(lines)

@@ -248,8 +248,10 @@ class Outlet:
         refusals = {one: self._reach.refusal(one, by_name=True) for one in found or ()}
         allowed = [one for one, refusal in refusals.items() if not refusal]
         if not allowed:
-            why = next(iter(refusals.values()), "its name has no address")
-            self._deny(greeting.inner, target, why)
+            first = next(iter(refusals), plain(target.host))
+            why = refusals.get(first, "its name has no address")
+            refused = Destination(str(first), target.port, target.name)
+            self._deny(greeting.inner, refused, why)
             return
         best = next((one for one in allowed if str(one) == target.host), allowed[0])
         checked = Destination(str(best), target.port, target.name, checked=True)
