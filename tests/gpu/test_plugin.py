@@ -107,7 +107,8 @@ def test_what_is_missing_is_said(pytester: pytest.Pytester, gpus: FakeMachine) -
 
     result.assert_outcomes(skipped=1)
     result.stdout.fnmatch_lines(
-        "*needs 2 x H200; this machine has 2 x NVIDIA H100 80GB HBM3, 1 x NVIDIA L4"
+        "SKIPPED [[]1[]] test_what_is_missing_is_said.py:3: needs 2 x H200; this machine has 2 x "
+        "NVIDIA H100 80GB HBM3, 1 x NVIDIA L4"
     )
 
 

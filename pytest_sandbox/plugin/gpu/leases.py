@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ..templates.pytest_internals import skip_of_test
 from .marker import FIXTURE, misspelt_kinds, wanted_gpus
 from .options import gpu_settings
 from .simulated import simulated_devices
@@ -124,7 +125,7 @@ def give_gpus(item: pytest.Item, wanted: GpusWanted) -> None:
     settings = gpu_settings(item.config)
     simulated = is_simulated(item)
     if settings.mode == "skip":
-        pytest.skip(f"{settings}: needs {wanted}")
+        raise skip_of_test(f"{settings}: needs {wanted}")
     gpus = _simulated(item, wanted) if simulated else _leased(item, wanted)
     item.stash[GPUS] = gpus
     if not takes_sandbox(item):
@@ -181,7 +182,7 @@ def _leased(item: pytest.Item, wanted: GpusWanted) -> TestGpus:
         pytest.fail("\n".join(errors), pytrace=False)
     if settings.mode == "require":
         pytest.fail(f"{settings}: {reason}", pytrace=False)
-    pytest.skip(reason)
+    raise skip_of_test(reason)
 
 
 def _show(gpus: TestGpus) -> None:

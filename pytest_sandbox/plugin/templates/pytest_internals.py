@@ -18,6 +18,11 @@ def definitions(item: pytest.Item) -> Mapping[str, Sequence[pytest.FixtureDef[An
     return info.name2fixturedefs if info is not None else {}
 
 
+def skip_of_test(reason: str) -> BaseException:
+    """What skips a test, and shows its own place in reports, not that of a plugin."""
+    return pytest.skip.Exception(reason, _use_item_location=True)
+
+
 def parameter_ids(item: pytest.Item) -> Mapping[str, str]:
     """For each parameter of a test its part of the id; empty where several have one together."""
     callspec: Any = getattr(item, "callspec", None)

@@ -39,6 +39,14 @@ async def check_gpus_that_there_are_not(engine: Engine) -> None:
         assert shown in str(error), f"the message does not show {shown}: {error}"
 
 
+async def check_what_will_do_as_well(engine: Engine) -> None:
+    """A task that asks for GPUs that there are not gets those that will do as well."""
+    async with a_lab(engine) as lab:
+        asked = Gpus("NO-SUCH-GPU", 1, (Gpus("NEITHER-THIS"), Gpus(count=1)))
+        task = await lab.task(TaskSpec(gpus=asked))
+        equal((await sh(task, LIST)).strip(), b"1", "how many GPUs a task has of what will do")
+
+
 async def check_impossible_numbers(engine: Engine) -> None:
     """No GPU at all, or fewer, cannot be asked for: `InvalidSpec`."""
     for count in (0, -1):
