@@ -16,7 +16,9 @@ def run(sandbox, *command):
 @pytest.fixture
 def volume(request):
     name = request.node.name
-    yield modal.Volume.from_name(name, create_if_missing=True)
+    volume = modal.Volume.from_name(name, create_if_missing=True)
+    volume.hydrate()  # else there is none as long as nobody uses it
+    yield volume
     modal.Volume.objects.delete(name)
 
 
