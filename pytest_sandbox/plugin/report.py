@@ -65,10 +65,11 @@ def describe(description: InspectorDescribeResponse, hidden: list[str], lines_sh
 
 def _used(figures: SandboxUsageResponse) -> str:
     """What a sandbox used, in words; empty if nothing of it is known."""
+    plural = "" if figures.peak_processes == 1 else "es"
     words = {
         "cpu_seconds": f"{figures.cpu_seconds:.2f} s of processors",
         "peak_memory": f"at most {_size(figures.peak_memory)} of memory",
-        "peak_processes": f"at most {figures.peak_processes} processes",
+        "peak_processes": f"at most {figures.peak_processes} process{plural}",
         "bytes_written": f"wrote {_size(figures.bytes_written)}",
     }
     return ", ".join(text for name, text in words.items() if figures.HasField(name))

@@ -63,6 +63,26 @@ def test_a_timeout_is_shown_with_its_length(pytester: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["image host, timeout of 1 s reached after 1.* s"])
 
 
+def test_the_limit_of_memory_is_shown(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        from pytest_sandbox import Sandbox
+
+        def test_it(fake_sandboxes):
+            box = Sandbox.create("tail", "-c", "9999999", memory=(1, 4))
+            for _ in range(5):
+                box.stdin.write(bytes(1024 * 1024))
+                box.stdin.drain()
+            box.wait()
+            assert False
+        """
+    )
+
+    result = pytester.runpytest()
+
+    result.stdout.fnmatch_lines(["image *, * ran out of memory (its limit is 4 MiB) after*"])
+
+
 @pytest.mark.parametrize("engine", ["local", "fake"])
 def test_a_command_that_could_not_start_is_listed(pytester: pytest.Pytester, engine: str) -> None:
     pytester.makepyfile(
