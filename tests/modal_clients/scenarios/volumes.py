@@ -34,6 +34,7 @@ def test_what_one_sandbox_writes_another_reads(create, volume):
 
 
 def test_a_part_of_a_volume(create, volume):
+    volume.hydrate()
     if not hasattr(volume, "with_mount_options"):
         return  # 1.2.3 cannot say it
     sandbox = create(volumes={"/part": volume.with_mount_options(sub_path="/users/me")})
