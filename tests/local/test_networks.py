@@ -22,6 +22,7 @@ from pytest_sandbox.engine import (
     ProcessSpec,
     Task,
     TaskSpec,
+    Unsupported,
 )
 from pytest_sandbox.local import LocalEngine
 
@@ -170,7 +171,7 @@ async def test_a_side_that_does_not_read_makes_the_other_wait(
         peer.sendall(b"!")
 
     program = """
-sock.settimeout(2)
+sock.settimeout(0.5)
 sent = 0
 try:
     while True:
@@ -288,6 +289,38 @@ async def test_a_sandbox_that_was_made_ahead_has_the_network_of_its_kind(
     assert "Network is unreachable" in await content(process.stderr)
     for made in (plain, task):
         await made.kill()
+
+
+async def test_a_copy_with_processes_has_a_network_of_its_own(
+    networked: LocalEngine, outside: Internet
+) -> None:
+    """An open connection is no obstacle; it goes on in the original, and the copy makes others."""
+    port = outside.serve(echo)
+    program = (
+        """
+sock.sendall(b"x")
+print(sock.recv(1), flush=True)
+sys.stdin.readline()
+sock.sendall(b"y")
+sock.shutdown(socket.SHUT_WR)
+"""
+        + READ
+    )
+    try:
+        task = await networked.create(TaskSpec(network=OPEN_NETWORK, freezable=True))
+    except Unsupported as refusal:
+        pytest.skip(f"the engine cannot do this here: {refusal}")
+    process = await start(task, program, PUBLIC, port)
+    async for _ in process.stdout.follow():
+        break
+    snapshot = await task.snapshot_memory()
+    copy = await networked.create(TaskSpec(network=OPEN_NETWORK, resume=snapshot))
+    assert await run(copy, "sock.sendall(b'z'); print(sock.recv(1))", PUBLIC, port) == "b'z'"
+    await process.write_stdin(b"\n")
+    assert (await content(process.stdout)).split() == ["b'x'", "y."]
+    for made in (task, copy):
+        await made.kill()
+    await networked.forget(snapshot)
 
 
 async def test_networks_that_are_none_are_refused(networked: LocalEngine) -> None:

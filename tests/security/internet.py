@@ -134,7 +134,10 @@ def internet(monkeypatch: pytest.MonkeyPatch) -> Iterator[Internet]:
     """An internet in which gateways that start meanwhile live."""
     if os.geteuid() != 0:
         pytest.skip("needs root, who may make network namespaces")
-    made = Internet()
+    try:
+        made = Internet()
+    except PermissionError as error:  # root of a container may not
+        pytest.skip(f"needs root, who may make network namespaces: {error}")
     # The thread waits for the gateway: a child of one that has ended would be killed.
     monkeypatch.setattr(
         gateway_link, "launch", lambda *args: made.machine.run(bare_python.launch, *args)

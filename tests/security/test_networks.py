@@ -329,7 +329,7 @@ for host in sys.argv[2:]:
     kept[-1].recv(5)
 print("connected", flush=True)
 for sock in kept:
-    sock.settimeout(1)
+    sock.settimeout(0.3)
     try:
         print(sock.recv(1))
     except OSError as error:
