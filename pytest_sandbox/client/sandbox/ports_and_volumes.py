@@ -86,7 +86,7 @@ class PortMethods:
 
         Raises:
             InvalidError: an argument makes no sense.
-            ConflictError: the sandbox has ended.
+            ConflictError: the sandbox has ended, or has `block_network`.
             UnimplementedError: the engine cannot connect to ports of sandboxes.
         """
         if isinstance(user_metadata, dict):

@@ -80,6 +80,12 @@ class ConnectTokenServicer:
                 f"create_connect_token: the engine {self._state.info.name!r} cannot connect to "
                 "ports of sandboxes"
             )
+        definition = sandbox.definition
+        network = definition.network_access.network_access_type
+        if definition.block_network or network == pb.NetworkAccess.BLOCKED:
+            raise precondition(
+                f"port {port} cannot be reached: Sandbox {sandbox.id!r} has block_network"
+            )
         if sandbox.result is not None:
             raise precondition(f"Sandbox {sandbox.id!r} has ended: {sandbox.why_ended}")
         return ConnectGrant(port, request.user_metadata)

@@ -234,6 +234,11 @@ def test_a_switch_to_http_2_is_not_passed_on(served: Sandbox) -> None:
     assert header(told, "Upgrade") == header(told, "HTTP2-Settings") == []
 
 
+def test_a_sandbox_with_its_network_blocked_has_none(sandboxes: Callable[..., Sandbox]) -> None:
+    with pytest.raises(ConflictError, match="has block_network"):
+        sandboxes(block_network=True).create_connect_token()
+
+
 def test_it_ends_with_the_sandbox(sandboxes: Callable[..., Sandbox], call: Any) -> None:
     sandbox = sandboxes()
     credentials = call(sandbox.create_connect_token)
