@@ -1,5 +1,6 @@
 """What the tests of the plugin share."""
 
+import contextlib
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -10,6 +11,11 @@ import pytest
 from pytest_sandbox._run import EngineProcess, Run
 
 from .templates import Project
+
+# `pytester` forgets what a run inside a test has imported, and a second import of cryptography in
+# one process makes classes that its compiled part does not know.
+with contextlib.suppress(ImportError):
+    import trustme as trustme
 
 #: For the runs inside the tests, set after `pytester` cleared the variable: without the plugins
 #: that take most of the start of pytest, as they import all of Hypothesis, trio and asyncio.
