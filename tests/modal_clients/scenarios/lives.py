@@ -231,6 +231,16 @@ def test_what_is_not_there_is_refused_by_name(create, option, value):
         create("true", **{option: value})
 
 
+@pytest.mark.filterwarnings("ignore")  # newer clients have another name for the argument
+def test_a_list_allows_nothing_else(create):
+    script = "import socket; socket.create_connection(('192.0.2.1', 80), timeout=5).recv(1)"
+    sandbox = create("python3", "-c", script, cidr_allowlist=["10.0.0.0/8"])
+    sandbox.wait()
+
+    assert sandbox.returncode == 1
+    assert "Connection reset by peer" in sandbox.stderr.read()
+
+
 def test_a_blocked_network_is_blocked(create):
     script = "import socket; socket.create_connection(('192.0.2.1', 80), timeout=5)"
     sandbox = create("python3", "-c", script, block_network=True)
