@@ -122,6 +122,32 @@ signal.pause()
     assert sandbox.run("/tmp/true", timeout=5).returncode == 0
 
 
+def test_a_sandbox_ends_at_once_however_busy_its_programs_are(sandbox: Sandbox) -> None:
+    busy = """
+import os
+refused = 0
+for change in (
+    lambda: os.sched_setaffinity(1, {min(os.sched_getaffinity(0))}),
+    lambda: os.setpriority(os.PRIO_PROCESS, 1, 19),
+    lambda: os.setpriority(os.PRIO_USER, 0, 19),
+    lambda: os.sched_setscheduler(1, os.SCHED_IDLE, os.sched_param(0)),
+):
+    try:
+        change()
+    except PermissionError:
+        refused += 1
+for number in range(20):
+    if os.fork() == 0:
+        while True:
+            pass
+print(refused, flush=True)
+os.wait()
+"""
+    assert next(iter(sandbox.exec("python3", "-c", busy).stdout)) == "4\n"
+
+    end(sandbox)
+
+
 def test_a_daemon_that_holds_the_output_does_not_hold_up_the_caller(sandbox: Sandbox) -> None:
     script = "trap '' HUP; sleep 1000 & echo started; exit 3"
     process = sandbox.exec("sh", "-c", script)

@@ -198,6 +198,23 @@ def test_nobody_waits_for_the_holder_of_a_lease(machine: str, fcntl: int) -> Non
         assert verdict(machine, fcntl, 3, harmless) == ALLOW
 
 
+@pytest.mark.parametrize(
+    ("machine", "schedule", "setpriority"),
+    [("x86_64", (203, 314, 142, 144), 141), ("aarch64", (122, 274, 118, 119), 140)],
+)
+def test_pid_1_runs_before_programs(
+    machine: str, schedule: tuple[int, ...], setpriority: int
+) -> None:
+    for call in schedule:
+        assert verdict(machine, call, 1) == refused(errno.EPERM)
+        assert {verdict(machine, call, pid) for pid in (0, 2, 10)} == {ALLOW}
+    process, group, user = 0, 1, 2
+    assert verdict(machine, setpriority, process, 1) == refused(errno.EPERM)
+    assert verdict(machine, setpriority, user, 0) == refused(errno.EPERM)
+    assert {verdict(machine, setpriority, process, pid) for pid in (0, 2)} == {ALLOW}
+    assert {verdict(machine, setpriority, group, pid) for pid in (0, 1, 2)} == {ALLOW}
+
+
 def test_an_unknown_machine_has_no_filter() -> None:
     with pytest.raises(KeyError):
         seccomp.program("m68k")

@@ -119,6 +119,9 @@ _FCNTL = (72, 25)
 _IOCTL = (16, 29)
 _PERSONALITY = (135, 92)
 _PRLIMIT = (302, 261)
+#: sched_setaffinity, sched_setattr, sched_setparam, sched_setscheduler.
+_SCHEDULE = ((203, 122), (314, 274), (142, 118), (144, 119))
+_SETPRIORITY = (141, 140)
 _SETRLIMIT = (160, 164)
 _SOCKET = (41, 198)
 
@@ -138,6 +141,11 @@ _TERMINAL_CALLS = (0x5412, 0x541C, 0x5423)
 #: debuggers and ThreadSanitizer; and asking: personality(2). The others weaken a program's own
 #: protection, such as READ_IMPLIES_EXEC.
 _PERSONALITIES = (0, 8, 0x20000, 0x20008, 0x40000, 0xFFFFFFFF)
+#: Has the user of its programs, so that they could have it scheduled after them: then a sandbox of
+#: busy programs ends only minutes after it was killed, since PID 1 has to run to end the others.
+_PID_1 = 1
+#: PRIO_USER: sets the priority of all processes of a user, and so of PID 1: setpriority(2).
+_ALL_OF_A_USER = 2
 #: AF_UNIX, AF_INET, AF_INET6, AF_NETLINK. Others need modules of the kernel that are seldom
 #: tested, or reach further than the network namespace, as vsock(7) does.
 _FAMILIES = (1, 2, 10, 16)
@@ -154,6 +162,7 @@ _ALLOW = 0x7FFF0000  # SECCOMP_RET_ALLOW
 _ERRNO = 0x00050000  # SECCOMP_RET_ERRNO; the error's number is added
 _SUCCEED = 0  # as an error's number: the call does nothing and returns 0
 _SECCOMP_SET_MODE_FILTER = 1
+_ANYTHING = 0xFFFFFFFF  # all bits
 _LAST = 0xFFFFFFFF  # the largest number of a call
 _ALLOWED = [bpf.instruction(bpf.RETURN, _ALLOW)]
 
@@ -192,6 +201,8 @@ def _verdicts(machine: str, column: int) -> dict[tuple[int, int], list[bytes]]:
         _FCNTL[column]: _when(_refuse_each(*_LEASES, error=errno.EINVAL), argument=1),
         _IOCTL[column]: _when(_refuse_each(*_TERMINAL_CALLS), argument=1),
         _PERSONALITY[column]: _when(_only(_PERSONALITIES, errno.EPERM)),
+        **{numbers[column]: _when(_refuse_each(_PID_1)) for numbers in _SCHEDULE},
+        _SETPRIORITY[column]: _when(_keep_priority()),
         _SETRLIMIT[column]: _when(_refuse(bpf.JUMP_IF_EQUAL, _RLIMIT_CORE, _SUCCEED)),
         _PRLIMIT[column]: _when(_keep_core_limit(), argument=1),
         _SOCKET[column]: _when(some_sockets),
@@ -275,25 +286,34 @@ def _some_netlink() -> list[bytes]:
     return [bpf.instruction(bpf.JUMP_IF_EQUAL, _AF_NETLINK, skip_false=len(body)), *body]
 
 
+def _keep_priority() -> list[bytes]:
+    """Let setpriority(2), whose kind of target was just loaded, leave out PID 1."""
+    of_process = [_argument(1), *_refuse_each(_PID_1)]
+    return [
+        *_refuse_each(_ALL_OF_A_USER),
+        bpf.instruction(bpf.JUMP_IF_ANY_BIT, _ANYTHING, skip_true=len(of_process)),
+        *of_process,
+    ]
+
+
 def _keep_core_limit() -> list[bytes]:
     """Let prlimit(2), whose resource was just loaded, read the limit of core dumps only.
 
     A call that sets it does nothing and succeeds: programs that turn core dumps off, such as
     ssh-agent(1), give up where they cannot. One that also wants the old value is refused.
     """
-    anything = 0xFFFFFFFF
     set_it = [
         _argument(3),
-        *_refuse(bpf.JUMP_IF_ANY_BIT, anything, errno.EPERM),
+        *_refuse(bpf.JUMP_IF_ANY_BIT, _ANYTHING, errno.EPERM),
         _argument(3, high=True),
-        *_refuse(bpf.JUMP_IF_ANY_BIT, anything, errno.EPERM),
+        *_refuse(bpf.JUMP_IF_ANY_BIT, _ANYTHING, errno.EPERM),
         *_error(_SUCCEED),
     ]
     body = [
         _argument(2),
-        bpf.instruction(bpf.JUMP_IF_ANY_BIT, anything, skip_true=2),
+        bpf.instruction(bpf.JUMP_IF_ANY_BIT, _ANYTHING, skip_true=2),
         _argument(2, high=True),
-        bpf.instruction(bpf.JUMP_IF_ANY_BIT, anything, skip_false=len(set_it)),
+        bpf.instruction(bpf.JUMP_IF_ANY_BIT, _ANYTHING, skip_false=len(set_it)),
         *set_it,
     ]
     return [bpf.instruction(bpf.JUMP_IF_EQUAL, _RLIMIT_CORE, skip_false=len(body)), *body]
