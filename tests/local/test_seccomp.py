@@ -2,6 +2,7 @@
 
 import errno
 import itertools
+import resource
 import struct
 
 import pytest
@@ -213,6 +214,13 @@ def test_pid_1_runs_before_programs(
     assert verdict(machine, setpriority, user, 0) == refused(errno.EPERM)
     assert {verdict(machine, setpriority, process, pid) for pid in (0, 2)} == {ALLOW}
     assert {verdict(machine, setpriority, group, pid) for pid in (0, 1, 2)} == {ALLOW}
+
+
+@pytest.mark.parametrize(("machine", "prlimit"), [("x86_64", 302), ("aarch64", 261)])
+def test_programs_set_no_limits_of_pid_1(machine: str, prlimit: int) -> None:
+    files, new = resource.RLIMIT_NOFILE, 0x7FFF_0000_0000
+    assert verdict(machine, prlimit, 1, files, new, 0) == refused(errno.EPERM)
+    assert {verdict(machine, prlimit, pid, files, new, 0) for pid in (0, 2)} == {ALLOW}
 
 
 def test_an_unknown_machine_has_no_filter() -> None:

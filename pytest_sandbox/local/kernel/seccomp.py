@@ -143,6 +143,7 @@ _TERMINAL_CALLS = (0x5412, 0x541C, 0x5423)
 _PERSONALITIES = (0, 8, 0x20000, 0x20008, 0x40000, 0xFFFFFFFF)
 #: Has the user of its programs, so that they could have it scheduled after them: then a sandbox of
 #: busy programs ends only minutes after it was killed, since PID 1 has to run to end the others.
+#: Or they could take its limits away, so that it fails in the middle of a command.
 _PID_1 = 1
 #: PRIO_USER: sets the priority of all processes of a user, and so of PID 1: setpriority(2).
 _ALL_OF_A_USER = 2
@@ -204,7 +205,7 @@ def _verdicts(machine: str, column: int) -> dict[tuple[int, int], list[bytes]]:
         **{numbers[column]: _when(_refuse_each(_PID_1)) for numbers in _SCHEDULE},
         _SETPRIORITY[column]: _when(_keep_priority()),
         _SETRLIMIT[column]: _when(_refuse(bpf.JUMP_IF_EQUAL, _RLIMIT_CORE, _SUCCEED)),
-        _PRLIMIT[column]: _when(_keep_core_limit(), argument=1),
+        _PRLIMIT[column]: _when([*_refuse_each(_PID_1), _argument(1), *_keep_core_limit()]),
         _SOCKET[column]: _when(some_sockets),
     }
     verdicts.update(
