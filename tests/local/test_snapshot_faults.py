@@ -359,6 +359,8 @@ async def test_a_stream_with_a_part_twice_is_refused(engine: LocalEngine) -> Non
     task = await engine.create(TaskSpec())
     data = b"".join([part async for part in engine.export(await task.snapshot())])
     await task.kill()
+    if b'{"enter":"1"}' not in data:
+        pytest.skip("needs root: without, the environment may be in no layer of its own")
 
     async def stream() -> AsyncIterator[bytes]:
         yield data.replace(b'{"enter":"0"}', b'{"enter":"1"}')
