@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -359,11 +360,12 @@ async def test_a_stream_with_a_part_twice_is_refused(engine: LocalEngine) -> Non
     task = await engine.create(TaskSpec())
     data = b"".join([part async for part in engine.export(await task.snapshot())])
     await task.kill()
-    if b'{"enter":"1"}' not in data:
+    parts = re.findall(rb'{"enter":"[r0-9]"}', data)
+    if len(parts) < 2:
         pytest.skip("needs root: without, the environment may be in no layer of its own")
 
     async def stream() -> AsyncIterator[bytes]:
-        yield data.replace(b'{"enter":"0"}', b'{"enter":"1"}')
+        yield data.replace(parts[0], parts[1])
 
     with pytest.raises(InvalidSpec, match="cannot be loaded"):
         await engine.load(stream())
