@@ -1,5 +1,6 @@
 """A crash inside leaves no core file, and starts no handler of the machine."""
 
+import fcntl
 import os
 import resource
 import signal
@@ -38,17 +39,19 @@ print(json.dumps([crashes, os.listdir("/srv"), resource.getrlimit(resource.RLIMI
 @pytest.fixture
 def pattern() -> Iterator[Callable[[str], None]]:
     """Sets where the machine's crashes go, for this test."""
-    before = PATTERN.read_text()
+    with PATTERN.open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # there is one for all tests that run at the same time
+        before = PATTERN.read_text()
 
-    def write(text: str) -> None:
-        try:
-            PATTERN.write_text(text)
-        except PermissionError:
-            pytest.skip("needs root of the machine, who may say where crashes go")
+        def write(text: str) -> None:
+            try:
+                PATTERN.write_text(text)
+            except PermissionError:
+                pytest.skip("needs root of the machine, who may say where crashes go")
 
-    yield write
-    if PATTERN.read_text() != before:
-        PATTERN.write_text(before)
+        yield write
+        if PATTERN.read_text() != before:
+            PATTERN.write_text(before)
 
 
 @pytest.fixture
