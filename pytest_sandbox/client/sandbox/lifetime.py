@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from grpclib import GRPCError, Status
@@ -25,6 +26,7 @@ from ..exceptions import (
 from ..sandbox_usage import SandboxUsage
 from ..transport.calls import TIMEOUT
 from ..transport.dual import dual
+from ..transport.retries import ROUTER
 from ..validation import check_seconds
 
 if TYPE_CHECKING:
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
     from ..process.task_calls import TaskCalls
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
+
+#: For a call that waits as long as it is told, which the server answers with this status.
+_WAIT = replace(ROUTER, answers=frozenset({Status.DEADLINE_EXCEEDED}))
 
 
 class LifetimeMethods:
@@ -87,7 +92,10 @@ class LifetimeMethods:
         request = SandboxWaitUntilReadyTcrRequest(task_id=await self._task.id(), timeout=timeout)
         try:
             await self._task.call(
-                lambda link: link.router.SandboxWaitUntilReady, request, timeout=timeout + TIMEOUT
+                lambda link: link.router.SandboxWaitUntilReady,
+                request,
+                backoff=_WAIT,
+                timeout=timeout + TIMEOUT,
             )
         except ServiceError as error:
             cause = error.__context__

@@ -45,11 +45,13 @@ class Backoff:
         retries: attempts after the first.
         first: seconds before the second attempt.
         factor: by which each further wait is longer.
+        answers: statuses that are the answer to such a call, and no reason to repeat it.
     """
 
     retries: int
     first: float
     factor: float = 2.0
+    answers: frozenset[Status] = frozenset()
 
     def delay(self, attempt: int) -> float:
         """Seconds to wait after the attempt with this number, counted from 0."""
@@ -92,6 +94,9 @@ class RetryBudget:
         A wait that the server asks for does not count as a failure, as with Modal's client; but
         all such waits together must not take longer than `THROTTLED`.
         """
+        cause = _untranslated(error)
+        if isinstance(cause, GRPCError) and cause.status in self._backoff.answers:
+            return None
         told = _told_to_wait(error)
         if told is not None:
             self._waited += told
