@@ -215,9 +215,9 @@ async def test_connections_end_with_the_sandbox(networked: LocalEngine, outside:
             over.set()
 
     task = await networked.create(TaskSpec(network=OPEN_NETWORK))
-    gateway = networked.gateway.pid
     await start(task, "sys.stdin.read()", PUBLIC, outside.serve(hold))
     assert await soon(connected)
+    gateway = networked.gateway.pid  # one that was killed has a successor by now
     before = len(os.listdir(f"/proc/{gateway}/fd"))
     await task.kill()
     assert await soon(over)
