@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._shared.checks import is_absolute_path, is_text, is_variable_name
-from pytest_sandbox._shared.domains import is_pattern
+from pytest_sandbox._shared.network.domains import is_pattern
 
 from ._errors import InvalidSpec
 from ._spec import Limits, Network, Output, ProcessSpec, TaskSpec, VolumeMount

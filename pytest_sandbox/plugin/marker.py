@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from pytest_sandbox._shared.domains import is_pattern
 from pytest_sandbox._shared.gpu_requests import parse
+from pytest_sandbox._shared.network.domains import is_pattern
 from pytest_sandbox._shared.suggestions import did_you_mean
 
 from .options import IMAGES

@@ -181,7 +181,8 @@ async def test_without_resolving_the_name_a_forged_one_leads_anywhere(
 ) -> None:
     changed(
         monkeypatch,
-        "from pytest_sandbox.local.gateway import outlet, reach\n"
+        "from pytest_sandbox.local.gateway import outlet\n"
+        "from pytest_sandbox._shared.network import reach\n"
         "outlet.Outlet._found = lambda self, greeting, target, found: ("
         "self._greetings.pop(greeting),"
         "self._ready.append((greeting.inner, reach.plain(target.host), target)))",

@@ -89,7 +89,7 @@ async def unprotected(
 ) -> AsyncIterator[Engine]:
     """The same with a gateway that was changed, as the parameter says."""
     modules = (
-        "from pytest_sandbox.local.gateway import reach\n"
+        "from pytest_sandbox._shared.network import reach\n"
         "from pytest_sandbox.local.kernel import own_addresses\n"
     )
     change = f"{modules}{request.param}\nmain()"

@@ -6,7 +6,7 @@ import ipaddress
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._proto.sandboxes_pb2 import NetworkAccess, Resources
-from pytest_sandbox._shared.domains import is_pattern
+from pytest_sandbox._shared.network.domains import is_pattern
 
 from ..exceptions import InvalidError
 

@@ -12,6 +12,8 @@ import signal
 import socket
 import sys
 
+from pytest_sandbox._shared.network.reach import Reach
+
 from ..kernel.own_addresses import RouteLookup
 from ..kernel.process_title import set_title
 from ..protocol import gateway as messages
@@ -19,7 +21,6 @@ from ..protocol import wire
 from ..protocol.common import Succeeded
 from .lookups import LookupResults
 from .outlet import Outlet, OutOfDescriptors
-from .reach import Reach
 
 #: Seconds until a sandbox accepts again that found no descriptors.
 _PAUSE = 0.05
@@ -72,12 +73,12 @@ class Gateway:
         message, number, fds = wire.receive_request(self._sock, messages.ENGINE_TO_GATEWAY)
         if isinstance(message, messages.AdmitRequest):
             sockets = [socket.socket(fileno=fd) for fd in fds]
-            reach = Reach(message.cidrs, message.domains, self._routes)
+            reach = Reach(message.cidrs, message.domains, self._routes.leads_elsewhere)
             outlet = Outlet(sockets, reach, self._results)
             self._names[message.name] = self._outlets[outlet.fileno()] = outlet
             self._epoll.register(outlet, select.EPOLLIN)
         elif isinstance(message, messages.ChangeRequest):
-            reach = Reach(message.cidrs, message.domains, self._routes)
+            reach = Reach(message.cidrs, message.domains, self._routes.leads_elsewhere)
             self._names[message.name].change(reach)
             wire.send(self._sock, Succeeded(), number=number)
         elif isinstance(message, messages.LogRequest):

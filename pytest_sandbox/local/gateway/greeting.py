@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import select
     from collections.abc import Callable
 
-    from .record import Destination
+    from pytest_sandbox._shared.network.connection_log import Destination
 
 _EPOLLIN = 1
 _buffer = memoryview(bytearray(LONGEST))

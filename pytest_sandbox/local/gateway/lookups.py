@@ -9,14 +9,14 @@ import queue
 import socket
 import threading
 
-from .reach import plain
+from pytest_sandbox._shared.network.reach import plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeAlias
 
-    from .reach import Address
+    from pytest_sandbox._shared.network.reach import Address
 
     #: Is given the addresses of a name; none if there is no such name, `None` if it is not known.
     Found: TypeAlias = Callable[[list[Address] | None], None]

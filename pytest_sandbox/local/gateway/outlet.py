@@ -8,21 +8,21 @@ import socket
 import struct
 import time
 
-from pytest_sandbox._shared.domains import canonical
+from pytest_sandbox._shared.network.connection_log import ConnectionLog, Destination
+from pytest_sandbox._shared.network.domains import canonical
+from pytest_sandbox._shared.network.reach import Reach, plain
 
+from ..protocol.gateway import ConnectionSeen, LogAnswer
 from . import relay
 from .greeting import Greeting
 from .lookups import LookupResults, Lookups
-from .reach import Reach, plain
-from .record import ConnectionLog, Destination
 from .relay import Relay
 from .resolver import Resolver
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..protocol.gateway import LogAnswer
-    from .reach import Address
-    from .record import DestinationEntry
+    from pytest_sandbox._shared.network.connection_log import DestinationEntry
+    from pytest_sandbox._shared.network.reach import Address
 
 #: Connections of one sandbox at a time; further ones wait in the queue of its listener.
 MOST = 512
@@ -158,7 +158,10 @@ class Outlet:
 
     def log(self) -> LogAnswer:
         """What the sandbox connected to so far."""
-        return self._log.answer((one, entry) for one, (_, entry) in self.relays.items())
+        for one, (_, entry) in self.relays.items():
+            entry.add(*one.take_counts())
+        seen = [_seen(entry) for entry in self._log.entries]
+        return LogAnswer(connections=seen, left_out=self._log.left_out)
 
     def close(self) -> None:
         """End everything."""
@@ -298,13 +301,26 @@ class Outlet:
 
     def _closed(self, one: Relay) -> None:
         _, entry = self.relays.pop(one)
-        entry.add(one)
+        entry.add(*one.take_counts())
         if one.error:
             entry.count -= 1
             self._log.note(entry.target, "failed", errno.errorcode.get(one.error, ""))
         for fd in one.fds:
             del self._by_fd[fd]
         self.resume()
+
+
+def _seen(entry: DestinationEntry) -> ConnectionSeen:
+    return ConnectionSeen(
+        host=entry.target.host,
+        name=entry.target.name,
+        port=entry.target.port,
+        verdict=entry.verdict,
+        reason=entry.reason,
+        count=entry.count,
+        sent=entry.sent,
+        received=entry.received,
+    )
 
 
 class OutOfDescriptors(Exception):

@@ -6,7 +6,7 @@ import struct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .reach import Address
+    from pytest_sandbox._shared.network.reach import Address
 
 _HEADER = struct.Struct("!6H")
 _ADDRESS_TYPES = {1: 4, 28: 6}  # A, AAAA

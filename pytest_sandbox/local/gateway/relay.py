@@ -35,7 +35,7 @@ class Side:
         sock: the socket.
         ended: whether all was received from it, and the other side knows.
         blocked: whether it cannot take more at present.
-        received: bytes that came from it.
+        received: bytes that came from it and are not counted yet.
         watched: the events that the epoll instance watches it for.
     """
 
@@ -104,6 +104,12 @@ class Relay:
             for one in (self.inner, self.outer):
                 one.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_RESET)
             self.reset()
+
+    def take_counts(self) -> tuple[int, int]:
+        """Bytes from the sandbox, and to it, since the last call."""
+        counts = self.inner.received, self.outer.received
+        self.inner.received = self.outer.received = 0
+        return counts
 
     def reset(self) -> None:
         """End it; both sides see a reset, unless both have ended."""

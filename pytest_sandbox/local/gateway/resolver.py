@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import contextlib
 
-from pytest_sandbox._shared.domains import canonical
+from pytest_sandbox._shared.network.connection_log import Destination
+from pytest_sandbox._shared.network.domains import canonical
 
 from . import queries
 from .queries import Query
-from .record import Destination
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
     from typing import Any
 
+    from pytest_sandbox._shared.network.connection_log import ConnectionLog
+    from pytest_sandbox._shared.network.reach import Address, Reach
+
     from .lookups import Lookups
-    from .reach import Address, Reach
-    from .record import ConnectionLog
 
 #: Questions that are taken before others have their turn.
 _TURN = 16

@@ -3,7 +3,7 @@
 import ipaddress
 
 from pytest_sandbox._proto import sandboxes_pb2 as pb
-from pytest_sandbox._shared.domains import is_pattern
+from pytest_sandbox._shared.network.domains import is_pattern
 from pytest_sandbox.engine import OPEN_NETWORK, Capability, EngineInfo, Network
 
 from ..rpc.errors import invalid, unimplemented

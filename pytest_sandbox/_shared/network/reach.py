@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
-from pytest_sandbox._shared.domains import matches
+from pytest_sandbox._shared.network.domains import matches
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from typing import TypeAlias
-
-    from ..kernel.own_addresses import RouteLookup
 
     Address: TypeAlias = IPv4Address | IPv6Address
     NetworkRange: TypeAlias = IPv4Network | IPv6Network
@@ -58,15 +57,21 @@ class Reach:
     Args:
         cidrs: networks that are allowed.
         domains: names that are, and patterns for them; see `matches`.
-        routes: of this machine.
+        leads_elsewhere: whether an address, given its family and its bytes, is one of another
+            machine; raises an `OSError` if there is no route.
 
     Attributes:
         domains: as given.
     """
 
-    def __init__(self, cidrs: list[str], domains: list[str], routes: RouteLookup) -> None:
+    def __init__(
+        self,
+        cidrs: Sequence[str],
+        domains: Sequence[str],
+        leads_elsewhere: Callable[[int, bytes], bool],
+    ) -> None:
         self.domains = domains
-        self._routes = routes
+        self._elsewhere = leads_elsewhere
         self._networks = [ip_network(text) for text in cidrs]
 
     def names(self, name: str) -> bool:
@@ -108,7 +113,7 @@ class Reach:
             return f"the machine has no way there: {error.strerror}"
 
     def _leads_elsewhere(self, address: Address) -> bool:
-        return self._routes.leads_elsewhere(_family(address), address.packed)
+        return self._elsewhere(_family(address), address.packed)
 
 
 def plain(text: str) -> Address:

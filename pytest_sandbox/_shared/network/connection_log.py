@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from ..protocol.gateway import ConnectionSeen, LogAnswer
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection
     from typing import Literal
-
-    from .relay import Relay
 
     Verdict = Literal["allowed", "denied", "failed"]
 
-#: Targets that are remembered of one sandbox; they fit into one message.
+#: Targets that are remembered of one sandbox; they fit into one message of the gateway.
 _MOST = 80
-_LONGEST = 253
+_LONGEST, _LONGEST_REASON = 253, 100
 
 
 class Destination:
@@ -36,26 +32,44 @@ class Destination:
 
 
 class DestinationEntry:
-    """Connections to one target that went alike."""
+    """Connections to one target that went alike.
+
+    Attributes:
+        target: of the first of them.
+        verdict: whether they were allowed; and if so, whether they could be made.
+        reason: why they were denied, or failed.
+        count: how many there were.
+        sent: bytes that came from the sandbox.
+        received: bytes that it got.
+    """
 
     def __init__(self, target: Destination, verdict: Verdict, reason: str) -> None:
         self.target = target
-        self.verdict = verdict
-        self.reason = reason
+        self.verdict: Verdict = verdict
+        self.reason = reason[:_LONGEST_REASON]
         self.count = self.sent = self.received = 0
 
-    def add(self, relay: Relay) -> None:
-        """Count the bytes of a connection that has ended."""
-        self.sent += relay.inner.received
-        self.received += relay.outer.received
+    def add(self, sent: int, received: int) -> None:
+        """Count bytes."""
+        self.sent += sent
+        self.received += received
 
 
 class ConnectionLog:
-    """Entries, the oldest first, in a bounded number."""
+    """Entries, the oldest first, in a bounded number.
+
+    Attributes:
+        left_out: connections that are not among them.
+    """
 
     def __init__(self) -> None:
         self._entries: dict[tuple[str, int, str, str, str], DestinationEntry] = {}
-        self._left_out = 0
+        self.left_out = 0
+
+    @property
+    def entries(self) -> Collection[DestinationEntry]:
+        """What there is."""
+        return self._entries.values()
 
     def note(self, target: Destination, verdict: Verdict, reason: str = "") -> DestinationEntry:
         """Count a connection."""
@@ -65,30 +79,5 @@ class ConnectionLog:
         if len(self._entries) < _MOST:
             self._entries[key] = entry
         elif key not in self._entries:
-            self._left_out += 1
+            self.left_out += 1
         return entry
-
-    def answer(self, open_now: Iterable[tuple[Relay, DestinationEntry]]) -> LogAnswer:
-        """The message that tells it.
-
-        Args:
-            open_now: connections whose bytes are not counted yet.
-        """
-        more: dict[DestinationEntry, list[Relay]] = {}
-        for relay, entry in open_now:
-            more.setdefault(entry, []).append(relay)
-        seen = [_seen(entry, more.get(entry, [])) for entry in self._entries.values()]
-        return LogAnswer(connections=seen, left_out=self._left_out)
-
-
-def _seen(entry: DestinationEntry, relays: list[Relay]) -> ConnectionSeen:
-    return ConnectionSeen(
-        host=entry.target.host,
-        name=entry.target.name,
-        port=entry.target.port,
-        verdict=entry.verdict,
-        reason=entry.reason[:100],
-        count=entry.count,
-        sent=entry.sent + sum(one.inner.received for one in relays),
-        received=entry.received + sum(one.outer.received for one in relays),
-    )
