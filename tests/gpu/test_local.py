@@ -156,7 +156,11 @@ async def test_snapshots_of_files_work_beside_gpus(engine: LocalEngine) -> None:
     copy = await engine.create(TaskSpec(image=snapshot, gpus=Gpus("H100")))
     assert await out(copy, "nvidia-smi -L; cat /srv/file") == "GPU 0: simulated\nkept"
     plain = await engine.create(TaskSpec(image=snapshot))
-    assert await out(plain, "head -c 1 /dev/nvidia2 | wc -c; cat /srv/file") == "0\nkept"
+    # Nothing is left of what was mounted.
+    assert await out(plain, "ls /dev | grep nvidia; ls /opt/driver/lib; cat /srv/file") == (
+        "libcuda.so.1\nkept"
+    )
+    assert await out(copy, "ls -d /dev/nvidia[0-9]*") == "/dev/nvidia0"
 
 
 async def test_a_hostile_image_leads_no_mount_astray(engine: LocalEngine) -> None:

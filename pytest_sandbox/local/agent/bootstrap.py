@@ -105,7 +105,7 @@ def _build(
     # mounts new ones only where old ones show completely, so that nothing masked is revealed:
     # mount_too_revealing() in fs/namespace.c.
     root_mounts.mount_kernel(config.masked, config.size, config.inodes)
-    config.gpus.mount(request.gpus)
+    config.gpus.mount(request.gpus, restored=bool(request.layers))
     _send_handles(gate)
     volumes = volume_mounts.copy_mounts(request.volumes)
     root_mounts.enter_root()

@@ -61,12 +61,21 @@ class GpuMounts:
         """The numbers of the devices among some of them."""
         return [self._devices[number] for number in numbers if number in self._devices]
 
-    def mount(self, numbers: list[int]) -> None:
+    def mount(self, numbers: list[int], *, restored: bool = False) -> None:
         """Mount some of them below `/root`, in a stage of one's own.
+
+        Args:
+            numbers: of these.
+            restored: whether the root may have what a sandbox with other GPUs left.
 
         Raises:
             OSError: the kernel refused it; or an image has something at a path that is no file.
         """
+        if restored:
+            # Programs would find the nodes of devices, and a driver, that are not there.
+            for number, path in enumerate(self._paths):
+                if number not in numbers:
+                    mount_points.remove("/root", path)
         if not numbers:
             return
         for number in numbers:

@@ -46,6 +46,28 @@ def prepare(root: str, folders: list[str], files: list[str]) -> None:
             os.close(fd)
 
 
+def remove(root: str, path: str) -> None:
+    """Remove what `prepare` made to mount a file over, if it is there and still empty.
+
+    Args:
+        root: where the path begins.
+        path: absolute path of the file.
+    """
+    folder, _, name = path.rpartition("/")
+    fd = os.open(root, _FOLDER)
+    try:
+        for each in folder.strip("/").split("/"):
+            above, fd = fd, os.open(each, _FOLDER, dir_fd=fd)
+            os.close(above)
+        info = os.lstat(name, dir_fd=fd)
+        if stat.S_ISREG(info.st_mode) and info.st_size == 0:
+            os.unlink(name, dir_fd=fd)
+    except OSError:
+        pass  # it is not there, or not in a folder that can be written to
+    finally:
+        os.close(fd)
+
+
 def enter(path: str) -> None:
     """Make a directory the current one, to mount something over it.
 
