@@ -25,8 +25,10 @@ KINDS = {
 #: Further ones, which are no misspelt ones of Modal's.
 _OTHERS = """
     A2 A16 A30 A40 A800 A2000 A4000 A5000 A6000 B100 B300 GB200 GB300 GH200 GV100 H20 H800 K80 L2
-    L20 L40 M60 P4 P40 P100 T400 T1000 V100
+    L20 L40 M60 P4 P40 P100 P4000 P5000 P6000 T400 T1000 V100
 """.split()  # noqa: SIM905 - easier to read and to sort
+#: How people write a number of GPUs elsewhere: `2xH100`, `H100 x 2`.
+_AMOUNT = re.compile(r"(\d+) ?[X*] ?(\S+)|(\S+?) ?[X*] ?(\d+)")
 #: What is easily taken for a digit.
 _LOOK_ALIKE = str.maketrans("OIQ", "010")
 #: How similar names have to be so that one is a misspelt other: `A100-80G` and `A100-80GB` are,
@@ -35,8 +37,14 @@ _SIMILAR = 0.8
 
 
 def is_of_kind(kind: str, *names: str) -> bool:
-    """Whether all words of a kind, as one asks for it, are in the names of a device."""
-    return set(_words(kind)) <= {word for name in names for word in _words(name)}
+    """Whether all words of a kind, as one asks for it, are in the names of a device.
+
+    Spaces and hyphens do not count: `RTX4090` and `H-100` are kinds too.
+    """
+    asked = _words(kind)
+    if set(asked) <= {word for name in names for word in _words(name)}:
+        return True
+    return any("".join(asked) in _runs(_words(name)) for name in names)
 
 
 def misspelt(kind: str, there: "Iterable[str]" = ()) -> str:
@@ -50,8 +58,13 @@ def misspelt(kind: str, there: "Iterable[str]" = ()) -> str:
     """
     asked = kind.upper()
     known = [*KINDS, *_OTHERS]
-    if asked in known or any(is_of_kind(kind, name) for name in there):
+    joined = {"".join(_words(each)) for each in known}
+    if "".join(_words(kind)) in joined or any(is_of_kind(kind, name) for name in there):
         return ""
+    if found := _AMOUNT.fullmatch(asked):
+        number, name = (found[1], found[2]) if found[1] else (found[4], found[3])
+        if name in known:
+            return f"{name}:{number}"
     looks_like = re.sub(r"(?<=[A-Z0-9])[OIQ]", lambda found: found[0].translate(_LOOK_ALIKE), asked)
     if looks_like != asked and looks_like in known:
         return looks_like
@@ -61,6 +74,12 @@ def misspelt(kind: str, there: "Iterable[str]" = ()) -> str:
 
 def _words(name: str) -> list[str]:
     return re.findall(r"[A-Z0-9]+", name.upper())
+
+
+def _runs(words: "list[str]") -> "set[str]":
+    """What neighbouring words are together, as one word."""
+    ends = range(1, len(words) + 1)
+    return {"".join(words[start:end]) for end in ends for start in range(end)}
 
 
 def _letters(name: str) -> str:

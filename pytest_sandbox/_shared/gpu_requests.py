@@ -52,11 +52,12 @@ def parse_one(text: str) -> GpuRequest:
     """
     kind, colon, count = text.partition(":")
     if colon and not (count.isascii() and count.isdigit() and 0 < int(count) <= _MOST):
-        raise ValueError(f"{count!r} is not a number of GPUs")
+        raise ValueError(f"{count!r} is not a number of GPUs, as in 'H100:2'")
     if not kind:
         raise ValueError("it names no kind; use 'any' for any kind")
     if not _KIND.fullmatch(kind):
-        raise ValueError(f"{kind!r} is not a kind of GPU, as in 'H100' or 'A100-80GB'")
+        several = f"; for one of several, give the list {kind.split(',')}" if "," in kind else ""
+        raise ValueError(f"{kind!r} is not a kind of GPU, as in 'H100' or 'A100-80GB'{several}")
     kind = "" if kind.upper() == ANY else kind.upper()
     return GpuRequest(kind, int(count or 1))
 

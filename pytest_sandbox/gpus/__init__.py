@@ -13,6 +13,7 @@ from .machine import VISIBLE as VISIBLE
 from .machine import VISIBLE_BEFORE as VISIBLE_BEFORE
 from .machine import GpuMachine as GpuMachine
 from .machine import this_machine as this_machine
+from .matching import fits as fits
 from .matching import matching_devices as matching_devices
 from .matching import missing as missing
 from .nvml import Nvml as Nvml
@@ -32,6 +33,7 @@ __all__ = [
     "Nvml",
     "OpenWatch",
     "adopt_lease",
+    "fits",
     "matching_devices",
     "missing",
     "take_lease",

@@ -9,7 +9,7 @@ import pytest
 from .create import creation, with_defaults
 from .engine import ENGINE
 from .fakes import NAME, is_faked
-from .gpu.leases import gpu_keywords
+from .gpu.held import gpu_keywords
 from .marker import merged_spec
 from .ownership import OWNED
 

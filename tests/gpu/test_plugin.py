@@ -164,19 +164,22 @@ def test_who_has_a_device_is_said_when_the_time_is_up(
     result.stdout.fnmatch_lines(
         f"no 1 x L4 within 0.1 s: GPU 2 (NVIDIA L4): their test (pid {holder.process.pid} of *"
     )
+    assert "During handling" not in result.stdout.str()
 
 
 @pytest.mark.parametrize(
     ("marker", "words"),
     [
         ("gpu('H100:')", "@pytest.mark.gpu('H100:'): '' is not a number of GPUs"),
-        ("gpu('H100', 2)", "@pytest.mark.gpu takes one kind, not ('H100', 2)"),
+        ("gpu('H100', 2)", "takes one kind, not ('H100', 2); for 2 of a kind, give count=2"),
+        ("gpu('H100', 'L4')", "takes one kind, not ('H100', 'L4'); for one of several kinds, give"),
+        ("gpu('H100,L4')", "is not a kind of GPU, as in 'H100' or 'A100-80GB'; for one of several"),
         ("gpu(nr=2)", "there is no key 'nr'; there are kind, count, memory"),
         ("gpu(mem=2)", "there is no key 'mem'; did you mean 'memory'?"),
         ("gpu(count=0)", "count must be a number of at least 1, not 0"),
         ("gpu(count='2')", "count must be a number of at least 1, not '2'"),
         ("gpu('H100:2', count=2)", "gives the count twice"),
-        ("gpu(memory=True)", "memory must be MiB above 0, not True"),
+        ("gpu(memory=True)", "memory must be a number of MiB above 0, not True"),
     ],
 )
 def test_an_invalid_marker_is_an_error_of_the_collection(

@@ -7,7 +7,7 @@ import pytest
 
 from pytest_sandbox.gpus import GpuDevice, OpenWatch
 from pytest_sandbox.plugin.gpu import usage
-from pytest_sandbox.plugin.gpu.leases import _OPEN_HERE
+from pytest_sandbox.plugin.gpu.held import _OPEN_HERE
 
 from .conftest import FakeMachine
 from .test_plugin import own_settings, with_devices

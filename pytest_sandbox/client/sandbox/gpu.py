@@ -27,5 +27,5 @@ def gpu_config(gpu: object) -> GPUConfig | None:
     try:
         kind, count = to_wire(parse(gpu))
     except ValueError as error:
-        raise InvalidError(f"gpu={gpu!r}: {error}") from error
+        raise InvalidError(f"gpu={gpu!r}: {error}") from None
     return GPUConfig(gpu_type=kind, count=count)

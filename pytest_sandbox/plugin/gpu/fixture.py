@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, overload
 
 import pytest
 
-from .leases import GPUS, give_gpus
+from .held import GPUS
+from .leases import give_gpus
 from .marker import ANY
 
 if TYPE_CHECKING:

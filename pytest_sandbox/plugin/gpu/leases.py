@@ -8,101 +8,21 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ..templates.pytest_internals import skip_of_test
-from .marker import FIXTURE, misspelt_kinds, wanted_gpus
+from ..templates.taken import taken_templates
+from .held import GPUS, GPUS_NOW, TestGpus
+from .marker import wanted_gpus
+from .missing import skip_or_fail, skip_without
 from .options import gpu_settings
 from .simulated import simulated_devices
-from .tested import is_simulated, takes_sandbox
+from .tested import gpus_of_sandboxes, is_simulated, takes_sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
-
-    from pytest_sandbox.gpus import GpuDevice, GpuLease, OpenWatch
+    from collections.abc import Generator
 
     from .marker import GpusWanted
 
 #: The name under which a test's report tells of its GPUs.
 PROPERTY = "gpu"
-
-
-class TestGpus:
-    """The GPUs of a test.
-
-    Args:
-        devices: them.
-        request: how a sandbox is asked for the same ones, the argument `gpu=`.
-        lease: what holds them; `None` for simulated ones.
-        own: whether the process of pytest uses them, not a sandbox.
-    """
-
-    __test__ = False  # no class of tests, whatever its name begins with
-
-    def __init__(
-        self,
-        devices: Sequence[GpuDevice],
-        request: str | list[str],
-        lease: GpuLease | None = None,
-        *,
-        own: bool = False,
-    ) -> None:
-        self.devices = tuple(devices)
-        self.request = request
-        self._lease = lease
-        self._before: dict[str, str | None] = {}
-        self._own = own
-        self._watches = {} if lease is None else _watched(devices)
-
-    def unused(self) -> list[GpuDevice]:
-        """Devices that nothing has opened since the test has them; none if that is not known."""
-        opened = {device.uuid: watch.was_opened() for device, watch in self._watches.items()}
-        if self._own:
-            # A process keeps a context of CUDA, and opens the device for the first one only.
-            _OPEN_HERE.update(uuid for uuid, was in opened.items() if was)
-        return [
-            device
-            for device in self.devices
-            if opened.get(device.uuid) is False
-            and not (self._own and (device.uuid in _OPEN_HERE or _computes(device)))
-        ]
-
-    def show(self, variables: Mapping[str, str]) -> None:
-        """Set variables of this process, as long as the test has its GPUs."""
-        self._before = {name: os.environ.get(name) for name in variables}
-        os.environ.update(variables)
-
-    def give_back(self) -> None:
-        """Restore the variables, and release the lease."""
-        for name, value in self._before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-        for watch in self._watches.values():
-            watch.close()
-        if self._lease is not None:
-            self._lease.release()
-
-
-#: UUIDs of devices that this process has opened itself.
-_OPEN_HERE: set[str] = set()
-
-
-def _watched(devices: Sequence[GpuDevice]) -> dict[GpuDevice, OpenWatch]:
-    from pytest_sandbox.gpus import OpenWatch
-
-    return {device: OpenWatch([device.node]) for device in devices}
-
-
-def _computes(device: GpuDevice) -> bool:
-    """Whether this process computes on a device, as far as the driver knows."""
-    from pytest_sandbox.gpus import GpusUnavailable, this_machine
-
-    try:
-        return os.getpid() in this_machine().nvml.processes(device)
-    except GpusUnavailable:
-        return True
-
-
-GPUS = pytest.StashKey[TestGpus]()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -111,6 +31,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     wanted = wanted_gpus(item)
     if wanted is not None:
         give_gpus(item, wanted)
+    elif (of_sandboxes := gpus_of_sandboxes(item)) is not None:
+        skip_without(item, of_sandboxes)
 
 
 def give_gpus(item: pytest.Item, wanted: GpusWanted) -> None:
@@ -124,10 +46,11 @@ def give_gpus(item: pytest.Item, wanted: GpusWanted) -> None:
         return
     settings = gpu_settings(item.config)
     simulated = is_simulated(item)
+    _refuse_shared_copies(item)
     if settings.mode == "skip":
         raise skip_of_test(f"{settings}: needs {wanted}")
     gpus = _simulated(item, wanted) if simulated else _leased(item, wanted)
-    item.stash[GPUS] = gpus
+    item.stash[GPUS] = item.config.stash[GPUS_NOW] = gpus
     if not takes_sandbox(item):
         _show(gpus)
     where = "in its sandbox" if takes_sandbox(item) else "in the process of pytest"
@@ -143,7 +66,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
     finally:
         gpus = item.stash.get(GPUS, None)
         if gpus is not None:
-            del item.stash[GPUS]
+            del item.stash[GPUS], item.config.stash[GPUS_NOW]
             gpus.give_back()
 
 
@@ -163,26 +86,40 @@ def _leased(item: pytest.Item, wanted: GpusWanted) -> TestGpus:
         this_machine,
     )
 
-    settings = gpu_settings(item.config)
     names: list[str] = []
+    lease, reason, taken = None, "", False
+    wait = gpu_settings(item.config).wait
     try:
         machine = this_machine()
         names = [device.name for device in machine.devices]
-        asked = LeaseWanted(wanted.requests, item.nodeid, wanted.memory, settings.wait)
-        lease = take_lease(machine, asked)
+        lease = take_lease(machine, LeaseWanted(wanted.requests, item.nodeid, wanted.memory, wait))
+    # What pytest raises instead is raised below: as a further error it would show both.
     except GpusTaken as error:
-        pytest.fail(str(error), pytrace=False)
+        reason, taken = str(error), True
     except GpusMissing as error:
         reason = str(error)
     except GpusUnavailable as error:
         reason = f"needs {wanted}; this machine has none: {error}"
-    else:
+    if lease is not None:
         return TestGpus(lease.devices, lease.name, lease, own=not takes_sandbox(item))
-    if errors := misspelt_kinds(wanted, names):
-        pytest.fail("\n".join(errors), pytrace=False)
-    if settings.mode == "require":
-        pytest.fail(f"{settings}: {reason}", pytrace=False)
-    raise skip_of_test(reason)
+    if taken:
+        pytest.fail(reason, pytrace=False)
+    return skip_or_fail(item, wanted, names, reason)
+
+
+def _refuse_shared_copies(item: pytest.Item) -> None:
+    """Refuse the marker where a template leases GPUs too, for longer than a test.
+
+    The test would wait for its own sandbox.
+    """
+    for each in taken_templates(item):
+        if each.scope != "function" and each.template.spec.get("gpu") is not None:
+            pytest.fail(
+                f"the copy of the template {each.name!r}, which all tests of a {each.scope} share, "
+                f"has GPUs by gpu={each.template.spec['gpu']!r}, and the test asks for others; "
+                "leave out @pytest.mark.gpu, or give the template scope='session'",
+                pytrace=False,
+            )
 
 
 def _show(gpus: TestGpus) -> None:
@@ -195,9 +132,3 @@ def _show(gpus: TestGpus) -> None:
     if VISIBLE in os.environ:
         variables[VISIBLE_BEFORE] = os.environ[VISIBLE]
     gpus.show(variables)
-
-
-def gpu_keywords(item: pytest.Item) -> dict[str, str | list[str]]:
-    """The keywords by which the sandboxes of a test get its GPUs; none if it asks for none."""
-    gpus = item.stash.get(GPUS, None)
-    return {} if gpus is None else {FIXTURE: gpus.request}

@@ -8,7 +8,7 @@ from .leases import PROPERTY
 from .marker import wanted_gpus
 from .options import gpu_settings
 from .simulated import simulated_devices
-from .tested import is_simulated, takes_sandbox
+from .tested import gpus_of_sandboxes, is_simulated, takes_sandbox
 from .usage import UNMARKED, UNUSED
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def pytest_report_collectionfinish(
     return [
         f"gpu: {item.nodeid}: needs {wanted}: {_would(item, wanted)}"
         for item in items
-        if (wanted := wanted_gpus(item)) is not None
+        if (wanted := wanted_gpus(item) or gpus_of_sandboxes(item)) is not None
     ]
 
 

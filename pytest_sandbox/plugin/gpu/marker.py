@@ -14,7 +14,7 @@ from pytest_sandbox._shared.suggestions import did_you_mean
 from ..templates.pytest_internals import definitions
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
 #: The fixture, which asks for a GPU without a marker too.
 FIXTURE = "gpu"
@@ -100,7 +100,7 @@ def _wanted(mark: pytest.Mark) -> GpusWanted:
     if len(mark.args) == 1 and "kind" not in given:
         given["kind"] = mark.args[0]
     elif mark.args:
-        raise ValueError(f"@pytest.mark.gpu takes one kind, not {mark.args!r}")
+        raise ValueError(f"@pytest.mark.gpu takes one kind, not {mark.args!r}; {_meant(mark)}")
     for key in given:
         if key not in _KEYS:
             known = did_you_mean(key, _KEYS) or f"there are {', '.join(_KEYS)}"
@@ -111,8 +111,17 @@ def _wanted(mark: pytest.Mark) -> GpusWanted:
     except ValueError as error:
         raise ValueError(f"@pytest.mark.gpu({kind!r}): {error}") from error
     if memory is not None and not _is_number(memory):
-        raise ValueError(f"@pytest.mark.gpu: memory must be MiB above 0, not {memory!r}")
+        raise ValueError(
+            f"@pytest.mark.gpu: memory must be a number of MiB above 0, not {memory!r}"
+        )
     return GpusWanted(_counted(requests, kind, given.get("count", 1)), memory)
+
+
+def _meant(mark: pytest.Mark) -> str:
+    """What several arguments probably mean."""
+    if len(mark.args) == 2 and isinstance(mark.args[1], int):
+        return f"for {mark.args[1]} of a kind, give count={mark.args[1]}"
+    return "for one of several kinds, give a list"
 
 
 def _counted(
@@ -132,7 +141,7 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
-def misspelt_kinds(wanted: GpusWanted, there: list[str]) -> list[str]:
+def misspelt_kinds(wanted: GpusWanted, there: Sequence[str]) -> list[str]:
     """Kinds that are probably misspelt, each with what is probably meant.
 
     Args:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_sandbox._shared.gpu_requests import parse
+
 from ..fakes import is_faked
+from ..marker import merged_spec
+from ..templates.taken import taken_templates
+from .marker import GpusWanted
 from .options import gpu_settings
 
 if TYPE_CHECKING:
@@ -15,7 +20,22 @@ _GIVE_SANDBOXES = {"sandbox", "sandbox_factory", "fake_sandboxes"}
 
 def takes_sandbox(item: pytest.Item) -> bool:
     """Whether a test works in sandboxes, which then have the GPUs."""
-    return not _GIVE_SANDBOXES.isdisjoint(getattr(item, "fixturenames", ()))
+    if not _GIVE_SANDBOXES.isdisjoint(getattr(item, "fixturenames", ())):
+        return True
+    # Not those that tests share, or that resume processes: these stay as the template made them.
+    return any(
+        each.scope == "function" and not each.template.memory for each in taken_templates(item)
+    )
+
+
+def gpus_of_sandboxes(item: pytest.Item) -> GpusWanted | None:
+    """The GPUs that sandboxes of a test are to have by another marker or by a template.
+
+    Those are `@pytest.mark.sandbox(gpu=...)` and `sandbox_template(gpu=...)`; `None` for none.
+    """
+    own = merged_spec(item).get("gpu") if takes_sandbox(item) else None
+    specs = [own, *(each.template.spec.get("gpu") for each in taken_templates(item))]
+    return next((GpusWanted(parse(gpu)) for gpu in specs if gpu is not None), None)
 
 
 def is_simulated(item: pytest.Item) -> bool:

@@ -10,11 +10,11 @@ import pytest
 
 from ..engine import ENGINE
 from ..fakes import is_faked
-from ..marker import merged_spec
 from ..ownership import OWNED
-from .leases import GPUS
+from .held import GPUS
 from .marker import wanted_gpus
 from .options import gpu_settings
+from .tested import gpus_of_sandboxes
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -52,9 +52,11 @@ def _tell(item: pytest.Item, name: str, text: str) -> None:
 def _asked(item: pytest.Item) -> bool:
     """Whether a sandbox of a test was created with a GPU, and no marker says so."""
     client = item.config.stash[ENGINE].connected
-    if client is None or not client.with_gpus or is_faked(item) or "gpu" in merged_spec(item):
+    if client is None or not client.with_gpus or is_faked(item):
         return False
-    return not client.with_gpus.isdisjoint(item.stash[OWNED].ids)
+    return gpus_of_sandboxes(item) is None and not client.with_gpus.isdisjoint(
+        item.stash[OWNED].ids
+    )
 
 
 def _open_nodes() -> set[str]:

@@ -8,10 +8,10 @@ import pytest
 
 from pytest_sandbox._shared.real import real_files
 
+from ..gpu.held import gpu_keywords
 from ..ownership import OWNED
 from .changes import changes
-from .pytest_internals import definitions
-from .template import ATTRIBUTE, Template
+from .taken import taken_templates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +47,10 @@ def copies(variant: Variant, request: pytest.FixtureRequest) -> Iterator[Sandbox
             "parametrize(indirect=...); give @sandbox_template params= instead",
             pytrace=False,
         )
-    sandbox = templates(request.config).copy(variant, changes(request.node))
+    changed = changes(request.node)
+    if request.scope == "function" and not variant.template.memory:
+        changed = {**gpu_keywords(request.node), **changed}
+    sandbox = templates(request.config).copy(variant, changed)
     if request.scope == "function":  # it ends with the test's other sandboxes
         request.node.stash[OWNED].given.add(sandbox.object_id)
         yield sandbox
@@ -60,7 +63,7 @@ def copies(variant: Variant, request: pytest.FixtureRequest) -> Iterator[Sandbox
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Refuse a marker that would have no effect: the only copy is shared with other tests."""
     takers = [name for name in getattr(item, "fixturenames", ()) if name in _OWN]
-    shared = dict(_copies(item))
+    shared = {each.name: each.scope for each in taken_templates(item)}
     if takers or not shared or "function" in shared.values():
         return
     for name, scope in shared.items():
@@ -71,10 +74,3 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
                 f"{scope}; mark the {scope}, or give the template scope='session'",
                 pytrace=False,
             )
-
-
-def _copies(item: pytest.Item) -> Iterator[tuple[str, str]]:
-    """The templates that a test takes, each with the scope of its copy."""
-    for name, found in definitions(item).items():
-        if found and isinstance(getattr(found[-1].func, ATTRIBUTE, None), Template):
-            yield name, found[-1].scope

@@ -160,6 +160,8 @@ def _problems(template: Template, scope: object) -> Iterator[str]:
         )
     if template.memory and template.cache:
         yield "memory=True and cache=True: snapshots with processes do not outlive the run"
+    if template.memory and template.spec.get("gpu") is not None:
+        yield "memory=True and gpu=: no snapshot has what is in a GPU; leave one out"
     if template.cache_key != ((),) and template.cache_key and not template.cache:
         yield "cache_key= is for cache=True"
     if template.sandbox_parameter != FRESH and "image" in template.spec:

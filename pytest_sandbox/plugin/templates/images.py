@@ -12,6 +12,7 @@ from pytest_sandbox._shared import real
 
 from ..create import creation, with_defaults
 from ..engine import ENGINE
+from ..gpu.held import gpus_for_template
 from ..options import settings
 from .body import TIMEOUT, image_of
 from .changes import changes
@@ -33,6 +34,9 @@ __tracebackhide__ = True  # a template that fails shows its own lines, not these
 
 #: Seconds, besides what its sandbox may live, that another worker may take to build a template.
 _BUILD_TIMEOUT = 60.0
+_IN_TEMPLATE = "put it in @sandbox_template instead"
+#: What to do instead, where that is no remedy.
+_INSTEAD = {"gpu": "use a template without memory=True: no snapshot has what is in a GPU"}
 
 
 @dataclass
@@ -184,6 +188,8 @@ class Templates:
         parent, spec = variant.parent, dict(variant.template.spec)
         if variant.template.memory and not (parent and parent.template.memory):
             spec["_experimental_enable_snapshot"] = True
+        if (gpu := variant.spec.get("gpu")) is not None:
+            spec["gpu"] = gpus_for_template(self._config, gpu)
         if parent is not None:
             return self.copy(parent, spec)
         return creation(client, (), {**self.spec(variant), **spec}).create()
@@ -262,6 +268,6 @@ def _refuse(variant: Variant, changed: Mapping[str, Any]) -> None:
         keywords = ", ".join(f"{key}={value!r}" for key, value in refused.items())
         pytest.fail(
             f"{keywords} cannot change a copy of the template {variant.template.name!r}, which "
-            "resumes its processes; put it in @sandbox_template instead",
+            f"resumes its processes; {_INSTEAD.get(next(iter(refused)), _IN_TEMPLATE)}",
             pytrace=False,
         )

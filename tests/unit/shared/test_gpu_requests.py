@@ -61,13 +61,17 @@ def test_a_kind_that_no_client_sends(kind: str) -> None:
         ("HI00", "H100"),
         ("A100-80G", "A100-80GB"),
         ("RTX-6000", "RTX-PRO-6000"),
+        ("2xH100", "H100:2"),
+        ("a100-80gb x 4", "A100-80GB:4"),
     ],
 )
 def test_a_misspelt_kind(kind: str, meant: str) -> None:
     assert misspelt(kind) == meant
 
 
-@pytest.mark.parametrize("kind", [*KINDS, "h100", "V100", "A30", "RTX-5080", "H101", "MI300X"])
+@pytest.mark.parametrize(
+    "kind", [*KINDS, "h100", "V100", "A30", "RTX-5080", "H101", "MI300X", "H-100", "A10080GB"]
+)
 def test_a_kind_that_may_exist(kind: str) -> None:
     assert misspelt(kind) == ""
 
@@ -78,5 +82,6 @@ def test_a_kind_of_this_machine_is_not_misspelt() -> None:
 
 def test_a_kind_is_words_of_a_name() -> None:
     assert is_of_kind("a100-80gb", "NVIDIA A100-SXM4-80GB")
+    assert is_of_kind("RTX4090", "NVIDIA GeForce RTX 4090")
     assert is_of_kind("", "NVIDIA L4")
     assert not is_of_kind("H10", "NVIDIA H100 80GB HBM3")
