@@ -91,8 +91,18 @@ class SandboxConnection(_message.Message):
     received: int
     def __init__(self, host: _Optional[str] = ..., name: _Optional[str] = ..., port: _Optional[int] = ..., verdict: _Optional[str] = ..., reason: _Optional[str] = ..., count: _Optional[int] = ..., sent: _Optional[int] = ..., received: _Optional[int] = ...) -> None: ...
 
+class SandboxRefusedConnections(_message.Message):
+    __slots__ = ("port", "reason", "count")
+    PORT_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    port: int
+    reason: str
+    count: int
+    def __init__(self, port: _Optional[int] = ..., reason: _Optional[str] = ..., count: _Optional[int] = ...) -> None: ...
+
 class InspectorDescribeResponse(_message.Message):
-    __slots__ = ("sandbox_id", "name", "image", "running", "end", "commands", "seconds", "used", "connections", "connections_left_out")
+    __slots__ = ("sandbox_id", "name", "image", "running", "end", "commands", "seconds", "used", "connections", "connections_left_out", "refused", "refused_left_out")
     SANDBOX_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     IMAGE_FIELD_NUMBER: _ClassVar[int]
@@ -103,6 +113,8 @@ class InspectorDescribeResponse(_message.Message):
     USED_FIELD_NUMBER: _ClassVar[int]
     CONNECTIONS_FIELD_NUMBER: _ClassVar[int]
     CONNECTIONS_LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
     sandbox_id: str
     name: str
     image: str
@@ -113,7 +125,9 @@ class InspectorDescribeResponse(_message.Message):
     used: _extensions_pb2.SandboxUsageResponse
     connections: _containers.RepeatedCompositeFieldContainer[SandboxConnection]
     connections_left_out: int
-    def __init__(self, sandbox_id: _Optional[str] = ..., name: _Optional[str] = ..., image: _Optional[str] = ..., running: bool = ..., end: _Optional[str] = ..., commands: _Optional[_Iterable[_Union[SandboxCommand, _Mapping]]] = ..., seconds: _Optional[float] = ..., used: _Optional[_Union[_extensions_pb2.SandboxUsageResponse, _Mapping]] = ..., connections: _Optional[_Iterable[_Union[SandboxConnection, _Mapping]]] = ..., connections_left_out: _Optional[int] = ...) -> None: ...
+    refused: _containers.RepeatedCompositeFieldContainer[SandboxRefusedConnections]
+    refused_left_out: int
+    def __init__(self, sandbox_id: _Optional[str] = ..., name: _Optional[str] = ..., image: _Optional[str] = ..., running: bool = ..., end: _Optional[str] = ..., commands: _Optional[_Iterable[_Union[SandboxCommand, _Mapping]]] = ..., seconds: _Optional[float] = ..., used: _Optional[_Union[_extensions_pb2.SandboxUsageResponse, _Mapping]] = ..., connections: _Optional[_Iterable[_Union[SandboxConnection, _Mapping]]] = ..., connections_left_out: _Optional[int] = ..., refused: _Optional[_Iterable[_Union[SandboxRefusedConnections, _Mapping]]] = ..., refused_left_out: _Optional[int] = ...) -> None: ...
 
 class RpcRecord(_message.Message):
     __slots__ = ("number", "rpc", "listener", "caller", "metadata", "requests", "responses", "requested", "responded", "status", "message", "started", "seconds", "sandbox_ids", "faults")

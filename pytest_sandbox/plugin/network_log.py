@@ -117,6 +117,20 @@ def network_lines(description: InspectorDescribeResponse) -> Iterator[str]:
     left_out = len(troubled) - _SHOWN + description.connections_left_out
     if left_out > 0:
         yield f"({left_out} further connections not shown)"
+    yield from _refused_lines(description)
+
+
+def _refused_lines(description: InspectorDescribeResponse) -> Iterator[str]:
+    """Connections to tunnels that were refused, with what would allow them."""
+    for one in description.refused[:_SHOWN]:
+        where = f"the tunnel of port {one.port}" if one.port else "the address of connect tokens"
+        times = f", {one.count} times" if one.count > 1 else ""
+        yield f"connection to {where} refused{times}: {printable(one.reason)}"
+        if one.reason.startswith("it is of user"):
+            yield "    what allows it: --sandbox-engine-option=tunnels=everybody"
+    left_out = len(description.refused[_SHOWN:]) + description.refused_left_out
+    if left_out > 0:
+        yield f"({left_out} further refused connections not shown)"
 
 
 def _target(one: SandboxConnection) -> str:

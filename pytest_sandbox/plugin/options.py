@@ -86,7 +86,9 @@ class Settings:
     def header(self) -> str:
         """The line for the header of a run."""
         image = "" if self.image_source == "default" else f", {self.image} ({self.image_source})"
-        return f"sandbox: {self.chosen}{image}{', strict' if self.strict else ''}"
+        everybody = self.engine_options.get("tunnels") == "everybody"
+        tunnels = ", tunnels open to all users of this machine" if everybody else ""
+        return f"sandbox: {self.chosen}{image}{', strict' if self.strict else ''}{tunnels}"
 
 
 _SETTINGS = pytest.StashKey[Settings]()

@@ -92,10 +92,17 @@ async def _serve(options: argparse.Namespace) -> None:
     except ValueError as error:
         raise EngineUnavailable(f"--engine-option: {error}") from None
     volumes = _volumes_folder(engine_options)
-    private_volumes = _volume_semantics(engine_options) == "modal"
+    private_volumes = _one_of(engine_options, "volume_semantics", "shared", "modal") == "modal"
+    tunnels = _one_of(engine_options, "tunnels", "own", "everybody")
     engine = load_engine(options.engine, engine_options)
     info = await engine.start()
-    app = Application(engine, info, volumes=volumes, private_volumes=private_volumes)
+    app = Application(
+        engine,
+        info,
+        volumes=volumes,
+        private_volumes=private_volumes,
+        tunnels_for_everybody=tunnels == "everybody",
+    )
     listeners = Listeners(app)
     try:
         _say(await _listen(listeners, options, info))
@@ -115,11 +122,11 @@ def _volumes_folder(engine_options: dict[str, str]) -> Path | None:
     return None if path is None else Path(path)
 
 
-def _volume_semantics(engine_options: dict[str, str]) -> str:
+def _one_of(engine_options: dict[str, str], name: str, default: str, other: str) -> str:
     """Take another option of the server's own out."""
-    text = engine_options.pop("volume_semantics", "shared")
-    if text not in ("modal", "shared"):
-        raise EngineUnavailable(f"option volume_semantics={text!r}: it must be modal or shared")
+    text = engine_options.pop(name, default)
+    if text not in (default, other):
+        raise EngineUnavailable(f"option {name}={text!r}: it must be {default} or {other}")
     return text
 
 

@@ -47,6 +47,7 @@ class Application:
         seed: makes ids the same in every run; only for engines in memory.
         volumes: the folder of named volumes that outlive the run; `None` if none do.
         private_volumes: whether each sandbox has copies of its volumes until they are committed.
+        tunnels_for_everybody: whether other users of this machine may connect to tunnels.
 
     Attributes:
         recorder: the recorded calls, for `pytest_sandbox.Rpcs`.
@@ -61,9 +62,15 @@ class Application:
         seed: str | None = None,
         volumes: Path | None = None,
         private_volumes: bool = False,
+        tunnels_for_everybody: bool = False,
     ) -> None:
         self.state = State(
-            engine, info, seed=seed, volumes=volumes, private_volumes=private_volumes
+            engine,
+            info,
+            seed=seed,
+            volumes=volumes,
+            private_volumes=private_volumes,
+            tunnels_for_everybody=tunnels_for_everybody,
         )
         self.state.sandboxes.at_end.append(self._volumes_at_end)
         self.recorder = Recorder(engine.clock, self.state.sandboxes.id_of_task)

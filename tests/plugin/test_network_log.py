@@ -4,7 +4,11 @@ import os
 
 import pytest
 
-from pytest_sandbox._proto.inspector_pb2 import InspectorDescribeResponse, SandboxConnection
+from pytest_sandbox._proto.inspector_pb2 import (
+    InspectorDescribeResponse,
+    SandboxConnection,
+    SandboxRefusedConnections,
+)
 from pytest_sandbox.plugin.network_log import network_lines
 
 TESTS = """
@@ -87,3 +91,20 @@ def test_what_a_report_says_of_connections() -> None:
     ]
     assert lines[-1] == "(9 further connections not shown)"
     assert os.linesep not in "".join(lines)
+
+
+def test_what_a_report_says_of_connections_to_tunnels() -> None:
+    refused = [
+        SandboxRefusedConnections(port=80, reason="it is of user 1001", count=3),
+        SandboxRefusedConnections(port=0, reason="its user cannot be told: closed", count=1),
+        *(SandboxRefusedConnections(port=n, reason="x", count=1) for n in range(1, 10)),
+    ]
+    description = InspectorDescribeResponse(refused=refused, refused_left_out=5)
+    lines = list(network_lines(description))
+    assert lines[:4] == [
+        "connection to the tunnel of port 80 refused, 3 times: it is of user 1001",
+        "    what allows it: --sandbox-engine-option=tunnels=everybody",
+        "connection to the address of connect tokens refused: its user cannot be told: closed",
+        "connection to the tunnel of port 1 refused: x",
+    ]
+    assert lines[-1] == "(6 further refused connections not shown)"

@@ -171,7 +171,10 @@ def test_the_image_and_strictness_show_when_they_are_chosen(pytester: pytest.Pyt
     pytester.makeini("[pytest]\nsandbox_image = host\nsandbox_strict = true")
 
     assert header(pytester.runpytest()) == "local (auto, default), host (ini sandbox_image), strict"
-    assert "(option --sandbox-image)" in header(pytester.runpytest("--sandbox-image=host"))
+    chosen = ("--sandbox-image=host", "--sandbox-engine-option=tunnels=everybody")
+    assert header(pytester.runpytest(*chosen)).endswith(
+        "(option --sandbox-image), strict, tunnels open to all users of this machine"
+    )
 
 
 def test_an_ini_value_that_is_no_truth_value_is_refused(pytester: pytest.Pytester) -> None:

@@ -31,6 +31,7 @@ from .images import ImageRecord
 from .lifetimes import Lifetime, Status
 from .mounts import MountedSnapshots
 from .readiness import Readiness
+from .refused import Refusals
 from .result import Result, result_of, why_ended
 
 
@@ -65,6 +66,7 @@ class ServedSandbox:
         readiness: whether it is ready; `None` if it has no probe.
         commands: its processes.
         files: open files, watches and outcomes of file operations.
+        refusals: connections to its tunnels that were refused.
         result: how it ended; `None` while it runs.
         started: when, on the engine's monotonic clock.
         ended: when, on the same clock; `None` while it runs.
@@ -113,6 +115,7 @@ class ServedSandbox:
         self.lifetime = Lifetime(clock, definition.timeout_secs, idle, self._expire)
         self.files = FileSessions(clock, self.lifetime)
         self.commands = Commands(self.id, clock, self.lifetime)
+        self.refusals = Refusals()
         self.readiness: Readiness | None = None
         if definition.HasField("readiness_probe"):
             self.readiness = Readiness(definition.readiness_probe, clock)

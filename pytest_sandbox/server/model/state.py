@@ -35,6 +35,7 @@ class State:
         seed: makes ids the same in every run.
         volumes: the folder of named volumes that outlive the run; `None` if none do.
         private_volumes: whether each sandbox has copies of its volumes until they are committed.
+        tunnels_for_everybody: whether other users of this machine may connect to tunnels.
     """
 
     def __init__(
@@ -45,9 +46,11 @@ class State:
         seed: str | None = None,
         volumes: Path | None = None,
         private_volumes: bool = False,
+        tunnels_for_everybody: bool = False,
     ) -> None:
         self.engine = engine
         self.info = info
+        self.tunnels_for_everybody = tunnels_for_everybody
         self.ids = Ids(seed)
         self.tokens = RouterTokens(engine.clock)
         self.apps = AppRegistry(engine.clock, self.ids)

@@ -96,6 +96,8 @@ class InspectorServicer:
             used=await _used(sandbox),
             connections=[pb.SandboxConnection(**vars(record)) for record in log.records],
             connections_left_out=log.left_out,
+            refused=[pb.SandboxRefusedConnections(**vars(each)) for each in sandbox.refusals.all()],
+            refused_left_out=sandbox.refusals.left_out,
         )
 
     @once

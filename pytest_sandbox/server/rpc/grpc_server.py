@@ -65,7 +65,7 @@ class RpcServer(Server):
 
     def _protocol_factory(self) -> asyncio.Protocol:  # type: ignore[override]
         if self._tls is not None and self._strangers is not None:
-            return Handshake(self._tls, self._strangers, lambda: self._protocol(in_turns=True))
+            return Handshake(self._tls, self._strangers.add, lambda: self._protocol(in_turns=True))
         return self._protocol(in_turns=True)
 
     def _protocol(self, *, in_turns: bool) -> H2Protocol:

@@ -9,10 +9,8 @@ import ssl
 from collections.abc import Callable
 from typing import cast
 
-from .strangers import Strangers
-
 #: Seconds that a handshake may take.
-_TIMEOUT = 10.0
+TIMEOUT = 10.0
 
 
 class Handshake(asyncio.Protocol):
@@ -20,25 +18,30 @@ class Handshake(asyncio.Protocol):
 
     Args:
         context: of the server.
-        strangers: counts it.
+        enter: counts the connection until what it returns is called; or returns `None` for one that
+            it has ended.
         make: makes what the connection is for, after the handshake.
+        timeout: seconds that it may take.
     """
 
     def __init__(
         self,
         context: ssl.SSLContext,
-        strangers: Strangers,
+        enter: Callable[[asyncio.Transport], Callable[[], None] | None],
         make: Callable[[], asyncio.Protocol],
+        timeout: float = TIMEOUT,
     ) -> None:
         self._context = context
-        self._strangers = strangers
+        self._enter = enter
         self._make = make
+        self._timeout = timeout
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
         connection = cast("asyncio.Transport", transport)
-        leave = self._strangers.add(connection)
-        self._work = asyncio.ensure_future(self._shake(connection, leave))
+        leave = self._enter(connection)
+        if leave is not None:
+            self._work = asyncio.ensure_future(self._shake(connection, leave))
 
     async def _shake(self, connection: asyncio.Transport, leave: Callable[[], None]) -> None:
         early = _Early()
@@ -48,7 +51,7 @@ class Handshake(asyncio.Protocol):
                 early,
                 self._context,
                 server_side=True,
-                ssl_handshake_timeout=_TIMEOUT,
+                ssl_handshake_timeout=self._timeout,
             )
         except OSError:  # of the client, which is none of TLS, or gone
             return

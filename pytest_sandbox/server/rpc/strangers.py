@@ -1,12 +1,19 @@
-"""Connections that have shown no token: each address can have a number of them."""
+"""Connections that have shown no token: each address can have a number of them.
+
+On this machine, our user has as many for itself, so other users cannot push out a new client of
+ours, however fast they connect.
+"""
 
 import ipaddress
 from asyncio import Transport
 from collections import OrderedDict
 from collections.abc import Callable
 
+from . import tcp_peers
+
 #: Connections of one address without a token.
 MOST = 100
+_OURS, _OTHERS = "loopback, our user", "loopback, other users"
 
 
 class Strangers:
@@ -22,6 +29,8 @@ class Strangers:
     def add(self, transport: Transport) -> Callable[[], None]:
         """Count a connection, until what this returns is called."""
         host = _place(str((transport.get_extra_info("peername") or ("",))[0]))
+        if host == _OTHERS and not tcp_peers.refusal(transport.get_extra_info("socket")):
+            host = _OURS
         connections = self._by_host.setdefault(host, OrderedDict())
         connections[transport] = None
         if len(connections) > MOST:
@@ -45,7 +54,7 @@ def _place(host: str) -> str:
     if isinstance(address, ipaddress.IPv6Address):
         address = address.ipv4_mapped or address
     if address.is_loopback:
-        return "loopback"
+        return _OTHERS
     if isinstance(address, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((address, 64), strict=False))
     return str(address)

@@ -20,6 +20,7 @@ from .tunnel import TunnelListener
 
 if TYPE_CHECKING:
     from ..model.sandbox import ServedSandbox
+    from .visitors import Visitors
 
 #: Seconds that a client has for the head of its request.
 _PATIENCE = 30.0
@@ -46,12 +47,17 @@ class ConnectProxy(TunnelListener):
         sandbox: the sandbox, which is not idle while there are connections.
         tokens: those of the sandbox.
         listener: a socket that listens, which it owns.
+        visitors: says who may connect.
     """
 
     def __init__(
-        self, sandbox: "ServedSandbox", tokens: ConnectTokens, listener: socket.socket
+        self,
+        sandbox: "ServedSandbox",
+        tokens: ConnectTokens,
+        listener: socket.socket,
+        visitors: "Visitors",
     ) -> None:
-        super().__init__(sandbox, 0, listener)
+        super().__init__(sandbox, 0, listener, visitors)
         self._tokens = tokens
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

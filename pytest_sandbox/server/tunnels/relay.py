@@ -29,19 +29,19 @@ async def relay(
         await asyncio.gather(up, down)
         await close_gently(writer)
     except OSError:
-        reset(writer)
+        reset(writer.transport)
     finally:
         await cancel_and_wait(up, down)
         writer.transport.abort()
         await connection.close()
 
 
-def reset(writer: asyncio.StreamWriter) -> None:
+def reset(transport: asyncio.WriteTransport) -> None:
     """Close at once: with `SO_LINGER` of 0 s (socket(7)), the client gets `ECONNRESET`."""
     linger = struct.pack("ii", 1, 0)
     with contextlib.suppress(OSError):  # closed already
-        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-    writer.transport.abort()
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    transport.abort()
 
 
 async def _up(reader: asyncio.StreamReader, connection: Connection) -> None:

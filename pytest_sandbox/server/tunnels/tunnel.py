@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Any
 from pytest_sandbox.engine import EngineError, SupportsPorts
 
 from ..async_helpers import start
+from ..rpc.handshake import Handshake
 from .relay import CHUNK, DRAIN_TIMEOUT, relay, reset
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..model.sandbox import ServedSandbox
+    from .visitors import Visitors
 
 #: The most connections through one tunnel at a time; each takes two descriptors.
 MOST = 1000
@@ -28,14 +32,23 @@ class TunnelListener:
         sandbox: the sandbox, which is not idle while there are connections.
         port: the port inside.
         listener: a socket that listens, which it owns.
+        visitors: says who may connect.
     """
 
-    def __init__(self, sandbox: "ServedSandbox", port: int, listener: socket.socket) -> None:
+    def __init__(
+        self,
+        sandbox: "ServedSandbox",
+        port: int,
+        listener: socket.socket,
+        visitors: "Visitors",
+    ) -> None:
         self._sandbox = sandbox
         self._port = port
         self._listener = listener
+        self._visitors = visitors
         self._server: asyncio.Server | None = None
         self._relays: set[asyncio.Future[Any]] = set()
+        self._entering: set[asyncio.WriteTransport] = set()
 
     async def open(self, context: ssl.SSLContext | None) -> None:
         """Take connections.
@@ -43,13 +56,15 @@ class TunnelListener:
         Args:
             context: for TLS, which ends here: the program inside gets plain text.
         """
-        self._server = await asyncio.start_server(
-            self._accept,
-            sock=self._listener,
-            ssl=context,
-            ssl_handshake_timeout=None if context is None else _HANDSHAKE,
-            limit=CHUNK,
+        self._server = await asyncio.get_running_loop().create_server(
+            lambda: self._protocol(context), sock=self._listener
         )
+
+    def _protocol(self, context: ssl.SSLContext | None) -> asyncio.Protocol:
+        """What takes a connection; over TLS, nobody has a handshake who may not connect."""
+        if context is None:
+            return _streams(self._accept)
+        return Handshake(context, self._enter, lambda: _streams(self._begin), _HANDSHAKE)
 
     def close(self) -> None:
         """Stop listening; clients have `DRAIN_TIMEOUT` seconds to read what was sent before."""
@@ -57,6 +72,8 @@ class TunnelListener:
             self._listener.close()
         else:
             self._server.close()
+        for transport in self._entering:
+            transport.abort()
         loop = asyncio.get_running_loop()
         for under_way in self._relays:
             loop.call_later(DRAIN_TIMEOUT, under_way.cancel)
@@ -69,9 +86,20 @@ class TunnelListener:
         await asyncio.gather(*self._relays, return_exceptions=True)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if len(self._relays) >= MOST:
-            reset(writer)
-            return
+        if (leave := self._enter(writer.transport)) is not None:
+            leave()
+            self._begin(reader, writer)
+
+    def _enter(self, transport: asyncio.WriteTransport) -> "Callable[[], None] | None":
+        """Let in who may connect, before anything is read; `None` if they were refused."""
+        refused = self._visitors.refuse(transport.get_extra_info("socket"), self._port)
+        if refused or len(self._relays) + len(self._entering) >= MOST:
+            reset(transport)
+            return None
+        self._entering.add(transport)
+        return lambda: self._entering.discard(transport)
+
+    def _begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         under_way = start(self._relay(reader, writer))
         self._relays.add(under_way)
         under_way.add_done_callback(self._relays.discard)
@@ -81,6 +109,13 @@ class TunnelListener:
             try:
                 connection = await SupportsPorts.of(self._sandbox.task).connect(self._port)
             except (OSError, EngineError):
-                reset(writer)  # TCP refuses at once, but here the connection is accepted already
+                # TCP refuses at once, but here the connection is accepted already.
+                reset(writer.transport)
                 return
             await relay(reader, writer, connection)
+
+
+def _streams(
+    connected: "Callable[[asyncio.StreamReader, asyncio.StreamWriter], None]",
+) -> asyncio.StreamReaderProtocol:
+    return asyncio.StreamReaderProtocol(asyncio.StreamReader(limit=CHUNK), connected)

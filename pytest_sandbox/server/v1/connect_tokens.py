@@ -16,6 +16,7 @@ from ..rpc.errors import invalid, precondition, unimplemented
 from ..tunnels.addresses import https_listener, plain_listener
 from ..tunnels.connect_proxy import ConnectProxy
 from ..tunnels.connect_tokens import ConnectGrant, ConnectTokens
+from ..tunnels.visitors import Visitors
 
 #: The port inside that Modal's clients before 1.6 mean, which name none.
 _PORT = 8080
@@ -92,7 +93,8 @@ class ConnectTokenServicer:
 
     async def _open(self, sandbox: ServedSandbox, proxied: _Proxied, *, secure: bool) -> str:
         listener = https_listener(f"{sandbox.id}/connect") if secure else plain_listener()
-        proxy = ConnectProxy(sandbox, proxied.tokens, listener)
+        visitors = Visitors(sandbox, everybody=self._state.tunnels_for_everybody)
+        proxy = ConnectProxy(sandbox, proxied.tokens, listener, visitors)
         proxied.proxies.append(proxy)
         host, port = listener.getsockname()
         if not secure:

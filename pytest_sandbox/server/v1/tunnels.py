@@ -17,6 +17,7 @@ from ..rpc.call import ServedCall
 from ..rpc.errors import precondition
 from ..tunnels.addresses import HOST, https_listener, plain_listener
 from ..tunnels.tunnel import TunnelListener
+from ..tunnels.visitors import Visitors
 
 _HOSTS = frozenset({HOST, "localhost"})
 
@@ -115,7 +116,8 @@ class TunnelServicer:
         listener: socket.socket,
         made: list[TunnelListener],
     ) -> TunnelListener:
-        tunnel = TunnelListener(sandbox, spec.port, listener)
+        visitors = Visitors(sandbox, everybody=self._state.tunnels_for_everybody)
+        tunnel = TunnelListener(sandbox, spec.port, listener, visitors)
         made.append(tunnel)
         self._open.add(tunnel)
         return tunnel

@@ -182,11 +182,11 @@ class Harness:
 
 @asynccontextmanager
 async def serve(
-    engine: Engine | None = None, listener: ListenerConfig = UNIX
+    engine: Engine | None = None, listener: ListenerConfig = UNIX, **options: Any
 ) -> AsyncIterator[Harness]:
-    """A server over an engine, by default in memory."""
+    """A server over an engine, by default in memory; `options` are those of `Application`."""
     engine = engine or GatedEngine()
-    app = Application(engine, await engine.start())
+    app = Application(engine, await engine.start(), **options)
     services = [app.services(listener)]
     async with ChannelFor(services, status_details_codec=StatusDetails()) as channel:
         yield Harness(app, engine, channel)

@@ -1,6 +1,7 @@
 """What one connection can take of the server: memory, time, and connections of others."""
 
 import asyncio
+import errno
 import gc
 import os
 import ssl
@@ -214,11 +215,18 @@ async def test_a_handshake_counts_from_its_begin() -> None:
             writer.close()
 
 
+class Unconnected:
+    """A socket whose other end is gone."""
+
+    def getsockname(self) -> None:
+        raise OSError(errno.ENOTCONN, "not connected")
+
+
 class Transport(asyncio.Transport):
     """Counts how often it is paused."""
 
     def __init__(self, peer: str = "") -> None:
-        super().__init__({"peername": (peer, 1)})
+        super().__init__({"peername": (peer, 1), "socket": Unconnected()})
         self.paused = 0
         self.closing = False
 
