@@ -1,6 +1,7 @@
 """A CDI specification for the GPUs that there are not, and a program that lists them."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,15 @@ done
 #: What stands for the nodes of devices: those of the machine that sandboxes have anyhow, so that
 #: they can be told apart by what they read, and nobody has to be root.
 NODES = ("/dev/null", "/dev/zero", "/dev/full")
+#: Where sandboxes have the program; for an ordinary user, the engine cannot add files to `/usr`.
+SMI = "/usr/bin/nvidia-smi" if os.geteuid() == 0 else "/opt/driver/bin/nvidia-smi"
 
 
-def specification(folder: Path) -> dict[str, Any]:
+def specification(folder: Path, smi: str = SMI) -> dict[str, Any]:
     """Of three devices, and with what is for display, which sandboxes do not get."""
-    smi, library = folder / "nvidia-smi", folder / "libcuda.so.580"
-    smi.write_text(NVIDIA_SMI)
-    smi.chmod(0o755)
+    program, library = folder / "nvidia-smi", folder / "libcuda.so.580"
+    program.write_text(NVIDIA_SMI)
+    program.chmod(0o755)
     library.write_text("CUDA\n")
     (folder / "libGLX_nvidia.so.0").write_text("display\n")
     inside = "/opt/driver/lib"
@@ -50,7 +53,10 @@ def specification(folder: Path) -> dict[str, Any]:
             },
         ],
         "containerEdits": {
-            "env": ["NVIDIA_VISIBLE_DEVICES=void", "OF_CDI=1"],
+            "env": [
+                *("NVIDIA_VISIBLE_DEVICES=void", "OF_CDI=1"),
+                f"PATH={os.path.dirname(smi)}:/usr/local/sbin:/usr/local/bin:/usr/bin:/bin",
+            ],
             "deviceNodes": [
                 {"path": "/dev/nvidiactl", "hostPath": "/dev/null"},
                 {"path": "/dev/nvidia-modeset", "hostPath": "/dev/null"},
@@ -71,7 +77,7 @@ def specification(folder: Path) -> dict[str, Any]:
                 },
             ],
             "mounts": [
-                {"hostPath": str(smi), "containerPath": "/usr/bin/nvidia-smi"},
+                {"hostPath": str(program), "containerPath": smi},
                 {"hostPath": str(library), "containerPath": f"{inside}/{library.name}"},
                 {
                     "hostPath": str(folder / "libGLX_nvidia.so.0"),

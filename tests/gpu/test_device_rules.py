@@ -1,6 +1,7 @@
 """Which devices a group of a sandbox may open, by either version of cgroups."""
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from pytest_sandbox.local.kernel.cgroups.device_rules import (
     control_files,
     filter_program,
 )
+from pytest_sandbox.local.kernel.cgroups.hierarchy import Hierarchy
 from pytest_sandbox.local.kernel.cgroups.limits import CgroupLimits
+from pytest_sandbox.local.kernel.cgroups.sandbox_group import SandboxGroup
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -47,43 +50,75 @@ def opened(group: Path, members: str, path: str) -> bool:
     return {0: True, 1: False}[os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])]
 
 
-@pytest.fixture(params=[1, 2])
-def group(request: pytest.FixtureRequest) -> Iterator[tuple[int, Path]]:
-    found = [each for each in mounted.find(("devices",)) if each.version == request.param]
+@pytest.fixture
+def group_of_version_1() -> Iterator[Path]:
+    found = [each for each in mounted.find(("devices",)) if each.version == 1]
     if not found:
-        pytest.skip(f"the engine cannot do this here: gpu devices by cgroups {request.param}")
+        pytest.skip("the engine cannot do this here: gpu devices by cgroups of version 1")
     path = Path(found[0].folders[0], f"pytest-sandbox-devices-{os.getpid()}")
     path.mkdir()
-    yield request.param, path
+    yield path
     path.rmdir()
 
 
+@pytest.fixture
+def version_2(tmp_path: Path) -> Iterator[Path]:
+    """The group of this process in version 2, mounted here: many machines do not use it."""
+    command = ("mount", "-t", "cgroup2", "none", str(tmp_path))
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        pytest.skip(f"cgroups of version 2 cannot be mounted: {done.stderr.strip()}")
+    own = Path("/proc/self/cgroup").read_text().splitlines()
+    yield tmp_path / next(line for line in own if line.startswith("0::")).removeprefix("0::/")
+    subprocess.run(("umount", "--lazy", str(tmp_path)), check=True)  # files of it may be open
+
+
 @needs_root
-def test_the_kernel_refuses_other_devices(group: tuple[int, Path]) -> None:
-    version, path = group
-    members = "tasks" if version == 1 else "cgroup.procs"
-    assert opened(path, members, "/dev/kmsg")
-    allow([], version, path)
+def test_by_version_1_the_kernel_refuses_other_devices(group_of_version_1: Path) -> None:
+    assert opened(group_of_version_1, "tasks", "/dev/kmsg")
+    for name, text in control_files([]).items():
+        for line in text.split("\n"):
+            (group_of_version_1 / name).write_text(line)
 
-    assert not opened(path, members, "/dev/kmsg")
-    assert opened(path, members, "/dev/null")
-    assert opened(path, members, "/dev/urandom")
+    assert not opened(group_of_version_1, "tasks", "/dev/kmsg")
+    assert opened(group_of_version_1, "tasks", "/dev/null")
+    assert opened(group_of_version_1, "tasks", "/dev/urandom")
+    (group_of_version_1 / "devices.allow").write_text("c 1:11 rw")
+    assert opened(group_of_version_1, "tasks", "/dev/kmsg")
 
 
 @needs_root
-def test_the_kernel_allows_its_own(group: tuple[int, Path]) -> None:
-    version, path = group
-    allow([(1, 11)], version, path)
-
-    assert opened(path, "tasks" if version == 1 else "cgroup.procs", "/dev/kmsg")
-
-
-def allow(gpus: list[tuple[int, int]], version: int, path: Path) -> None:
-    if version == 1:
-        for name, text in control_files(gpus).items():
-            for line in text.split("\n"):
-                (path / name).write_text(line)
-    else:
+def test_by_version_2_the_kernel_refuses_other_devices(version_2: Path) -> None:
+    path = version_2 / f"pytest-sandbox-devices-{os.getpid()}"
+    path.mkdir()
+    try:
+        assert opened(path, "cgroup.procs", "/dev/kmsg")
         fd = os.open(path, os.O_RDONLY)
-        attach_filter(fd, gpus)
+        attach_filter(fd, [])
         os.close(fd)
+
+        assert not opened(path, "cgroup.procs", "/dev/kmsg")
+        assert opened(path, "cgroup.procs", "/dev/null")
+        assert opened(path, "cgroup.procs", "/dev/urandom")
+    finally:
+        path.rmdir()
+
+
+@needs_root
+def test_the_group_of_a_sandbox_has_the_filter(version_2: Path) -> None:
+    hierarchy = Hierarchy(2, [], str(version_2), str(version_2))
+    Path(hierarchy.path, "sandboxes").mkdir()
+    groups = []
+    try:
+        for name, gpus in (("none", None), ("other", [(1, 7)]), ("own", [(1, 7), (1, 11)])):
+            group = SandboxGroup(name, CgroupLimits(1, 1, None, gpus), {hierarchy: {}})
+            group.make()
+            groups.append(group)
+
+        folder = Path(hierarchy.path, "sandboxes")
+        assert opened(folder / "none", "cgroup.procs", "/dev/kmsg")
+        assert not opened(folder / "other", "cgroup.procs", "/dev/kmsg")
+        assert opened(folder / "own", "cgroup.procs", "/dev/kmsg")
+    finally:
+        assert all(group.remove() for group in groups)
+        hierarchy.leave()
