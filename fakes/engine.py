@@ -146,6 +146,8 @@ class FakeEngine(Engine, SupportsForget, SupportsExport, SupportsVolumes):
         check_task(spec)
         if spec.project:
             raise Unsupported("project", "the engine in memory has no files of this machine")
+        if spec.membership is not None:
+            raise Unsupported("sandbox network", "not implemented yet")
         gpus = self._gpus.take(spec.gpus)
         try:
             task = self._create(spec, gpus)

@@ -53,10 +53,12 @@ from ._options import invalid_option as invalid_option
 from ._process import Process as Process
 from ._spec import DEFAULT_WORKDIR as DEFAULT_WORKDIR
 from ._spec import OPEN_NETWORK as OPEN_NETWORK
+from ._spec import SANDBOX_NETWORK_RANGE as SANDBOX_NETWORK_RANGE
 from ._spec import Capability as Capability
 from ._spec import EngineInfo as EngineInfo
 from ._spec import Gpus as Gpus
 from ._spec import Limits as Limits
+from ._spec import Membership as Membership
 from ._spec import Network as Network
 from ._spec import Output as Output
 from ._spec import ProcessSpec as ProcessSpec
@@ -75,6 +77,7 @@ from ._validate import check_task as check_task
 __all__ = [
     "DEFAULT_WORKDIR",
     "OPEN_NETWORK",
+    "SANDBOX_NETWORK_RANGE",
     "Ability",
     "AnySnapshot",
     "Capability",
@@ -95,6 +98,7 @@ __all__ = [
     "Host",
     "InvalidSpec",
     "Limits",
+    "Membership",
     "MemorySnapshot",
     "Network",
     "NetworkLog",

@@ -4,6 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from pytest_sandbox._shared.network.members import (
+    SANDBOX_NETWORK_RANGE as SANDBOX_NETWORK_RANGE,
+)
+
 from ._image import Host, MemorySnapshot, RootImage
 
 
@@ -18,6 +22,7 @@ class Capability(Enum):
     PORT = "port"  #: connections to ports inside
     PROJECT = "project"  #: a directory of this machine that tasks can show
     PTY = "pty"
+    SANDBOX_NETWORK = "sandbox network"  #: connections between tasks, by alias
     SNAPSHOT = "snapshot"  #: of the filesystem and of directories, which can be mounted
     VOLUME = "volume"
 
@@ -90,6 +95,28 @@ class Network:
     domains: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Membership:
+    """A network of tasks that a task belongs to while it lives.
+
+    The network is a label: nothing makes it, and nothing has to end it. Programs of its tasks reach
+    each other's ports, on the loopback interface of each, by the aliases of the tasks, and nothing
+    else by it. It has nothing to do with `Network`, by which connections lead out.
+
+    An alias resolves to an address in `SANDBOX_NETWORK_RANGE`, which means something in the network
+    only, and which no connection of a member leads out to; for the task itself, it resolves to its
+    own loopback interface. It comes before a name outside. If several tasks have it, it is that of
+    the one which was created last and lives.
+
+    Attributes:
+        network: tells the network from others of the engine.
+        aliases: names of this task in the network, in lower case: `"db"`, `"api.example.com"`.
+    """
+
+    network: str
+    aliases: tuple[str, ...] = ()
+
+
 #: Every public address.
 OPEN_NETWORK = Network(("0.0.0.0/0", "::/0"))
 
@@ -155,6 +182,7 @@ class TaskSpec:
         gpus: GPUs for this task; `None` for none.
         network: where connections may lead; `None` for a network that is the loopback interface
             alone.
+        membership: the network of tasks that it belongs to.
         freezable: whether `snapshot_memory` may be called on it, which may cost isolation.
         resume: the task starts with the files and processes of this snapshot; `main` and `image`
             are ignored.
@@ -172,6 +200,7 @@ class TaskSpec:
     project: bool = False
     gpus: Gpus | None = None
     network: Network | None = None
+    membership: Membership | None = None
     freezable: bool = False
     resume: MemorySnapshot | None = None
     name: str = ""

@@ -8,10 +8,20 @@ import re
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._shared.checks import is_absolute_path, is_text, is_variable_name
+from pytest_sandbox._shared.network.aliases import problem_with_alias
 from pytest_sandbox._shared.network.domains import is_pattern
 
 from ._errors import InvalidSpec
-from ._spec import Limits, Network, Output, ProcessSpec, TaskSpec, VolumeMount
+from ._spec import (
+    SANDBOX_NETWORK_RANGE,
+    Limits,
+    Membership,
+    Network,
+    Output,
+    ProcessSpec,
+    TaskSpec,
+    VolumeMount,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +30,9 @@ if TYPE_CHECKING:
 _MOST_CPUS, _MOST_MEMORY, _MOST_PROCESSES = 8192, 2**63 - 1, 2**22
 #: As many networks as one task may name.
 _MOST_NETWORKS = 1000
+#: As many names as one task may have in a network of tasks.
+_MOST_ALIASES = 20
+_MEMBERS = ipaddress.IPv4Network(SANDBOX_NETWORK_RANGE)
 #: No process fits into less.
 _LEAST_MEMORY = 1 << 20
 _HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?")
@@ -43,8 +56,10 @@ def check_task(spec: TaskSpec) -> None:
         for gpus in (spec.gpus, *spec.gpus.otherwise):
             if gpus.count < 1:
                 raise InvalidSpec(f"gpus: count must be at least 1, got {gpus.count!r}")
+    if spec.membership is not None:
+        _check_membership(spec.membership)
     if spec.network is not None:
-        check_network(spec.network)
+        check_network(spec.network, member=spec.membership is not None)
     if spec.main is not None:
         check_process(spec.main)
 
@@ -102,8 +117,23 @@ def _check_volumes(volumes: tuple[VolumeMount, ...]) -> None:
             raise InvalidSpec(f"two volumes have the same path {path!r}")
 
 
-def check_network(network: Network) -> None:
+def _check_membership(membership: Membership) -> None:
+    if not is_text(membership.network) or not membership.network:
+        raise InvalidSpec(f"{membership.network!r} cannot be a network of sandboxes: it is no text")
+    if len(membership.aliases) > _MOST_ALIASES:
+        raise InvalidSpec(f"{len(membership.aliases)} aliases, a task may have {_MOST_ALIASES}")
+    for alias in membership.aliases:
+        if wrong := problem_with_alias(alias):
+            raise InvalidSpec(f"alias {alias!r} {wrong}")
+
+
+def check_network(network: Network, *, member: bool = False) -> None:
     """Refuse an impossible network.
+
+    Args:
+        network: the network.
+        member: whether it is that of a task with a `Membership`, for which some addresses stand for
+            other tasks.
 
     Raises:
         InvalidSpec: it makes no sense.
@@ -112,7 +142,12 @@ def check_network(network: Network) -> None:
     if count > _MOST_NETWORKS:
         raise InvalidSpec(f"{count} networks and domains, a task may name {_MOST_NETWORKS}")
     for text in network.cidrs:
-        _check_cidr(text)
+        cidr = _cidr(text)
+        if member and cidr.version == 4 and cidr.subnet_of(_MEMBERS):
+            raise InvalidSpec(
+                f"network {text!r} cannot be reached by a sandbox that is in a network of "
+                f"sandboxes: addresses in {SANDBOX_NETWORK_RANGE} stand for these"
+            )
     for domain in network.domains:
         if not is_pattern(domain):
             raise InvalidSpec(
@@ -120,12 +155,12 @@ def check_network(network: Network) -> None:
             )
 
 
-def _check_cidr(text: str) -> None:
+def _cidr(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     try:
         # A number is an address too, and a zone is no part of a network.
         if not isinstance(text, str) or "%" in text:
             raise ValueError("it must be text such as 192.0.2.0/24")
-        ipaddress.ip_network(text)
+        return ipaddress.ip_network(text)
     except ValueError as error:
         raise InvalidSpec(f"Invalid CIDR: {text!r}: {error}") from None
 

@@ -221,8 +221,9 @@ async def test_connections_end_with_the_sandbox(networked: LocalEngine, outside:
     before = len(os.listdir(f"/proc/{gateway}/fd"))
     await task.kill()
     assert await soon(over)
-    # Its epoll instance, listeners for IPv4 and IPv6, a socket for questions, and a connection's.
-    until(lambda: len(os.listdir(f"/proc/{gateway}/fd")) == before - 6, "descriptors are closed")
+    # Its epoll instance, listeners for IPv4 and IPv6, sockets for questions and to the agent, and a
+    # connection's.
+    until(lambda: len(os.listdir(f"/proc/{gateway}/fd")) == before - 7, "descriptors are closed")
 
 
 async def test_descriptors_that_run_out_are_shared(

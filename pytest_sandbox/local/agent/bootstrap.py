@@ -67,7 +67,7 @@ def run(
             os._exit(0)  # the zygote is gone, or could not map the ids
         set_title("pytest-sandbox agent")
         _build(config, request, mapped, gate, [sock.fileno(), zygote])
-        ready, listeners = _outlet(request)
+        ready, listeners, port_requests = _outlet(request)
         # Until here it was the gate that told of the zygote's end: what dies meanwhile is missed.
         config.hardening.apply(request.processes, zygote)
         os.close(zygote)
@@ -76,7 +76,7 @@ def run(
         wire.send(sock, ready, tuple(listener.fileno() for listener in listeners))
         for listener in listeners:
             listener.close()
-        agent = main.Agent(sock)
+        agent = main.Agent(sock, port_requests)
     except Exception as error:
         cause = error if isinstance(error, OSError) else OSError(errno.EIO, repr(error))
         wire.send(sock, SandboxFailed(error=KernelError.of(cause)))
@@ -119,19 +119,21 @@ def _build(
     _prepare_files(request)
 
 
-def _outlet(request: CreateRequest) -> tuple[AgentReady, list[socket.socket]]:
-    """Make the way out, if one is wanted; the message that tells of it, and its sockets."""
+def _outlet(
+    request: CreateRequest,
+) -> tuple[AgentReady, list[socket.socket], outlet.PortRequests | None]:
+    """Make the way out, if one is wanted; the message that tells of it, and see `prepare`."""
     if not request.network:
-        return AgentReady(no_network=""), []
+        return AgentReady(no_network=""), [], None
     try:
-        sockets = outlet.prepare()
+        sockets, port_requests = outlet.prepare()
         with contextlib.suppress(OSError):  # see `_prepare_files`
             _update("/etc/resolv.conf", f"nameserver {outlet.NAME_SERVER}\n", whole=True)
-        return AgentReady(no_network=""), sockets
+        return AgentReady(no_network=""), sockets, port_requests
     except OSError as error:
         # Without it the sandbox reaches less, so it may live: it is what tells why.
         text = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
-        return AgentReady(no_network=text), []
+        return AgentReady(no_network=text), [], None
 
 
 def _close_machine_descriptors(keep: list[int]) -> None:

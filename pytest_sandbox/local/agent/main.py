@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from typing import Any, TypeAlias
 
     from ..protocol.message import Message
+    from .outlet import PortRequests
 
     #: What a request is answered with, and the descriptors beside it, which are closed then.
     Answer: TypeAlias = tuple[Message, tuple[int, ...]]
@@ -42,10 +43,17 @@ _RESUMES = 100
 
 
 class Agent:
-    """Serves one engine over one socket, in one thread, until the socket closes."""
+    """Serves one engine over one socket, in one thread, until the socket closes.
 
-    def __init__(self, sock: socket.socket) -> None:
+    Args:
+        sock: to the engine.
+        port_requests: of the gateway, if the sandbox has a way out.
+    """
+
+    def __init__(self, sock: socket.socket, port_requests: PortRequests | None = None) -> None:
         self._sock = sock
+        self._port_requests = port_requests
+        self._poll = select.poll()
         self._processes: dict[int, int] = {}  # pid -> the engine's number for the process
         self._jobs: dict[int, int] = {}  # pid -> how often it may be resumed
         self._main: int | None = None
@@ -74,12 +82,14 @@ class Agent:
 
     def run(self) -> None:
         """Serve; returns when the sandbox has ended."""
-        poll = select.poll()
-        poll.register(self._sock, select.POLLIN)
-        poll.register(self._wakeup, select.POLLIN)
+        self._poll.register(self._sock, select.POLLIN)
+        self._poll.register(self._wakeup, select.POLLIN)
+        self._listen_to_gateway()
         while True:
-            for fd, _ in poll.poll():
-                if fd == self._wakeup:
+            for fd, _ in self._poll.poll():
+                if self._port_requests is not None and fd == self._port_requests.sock.fileno():
+                    self._serve_gateway()
+                elif fd == self._wakeup:
                     # All bytes: poll(2) returns at once as long as one is left.
                     os.read(fd, 4096)
                     if not self._reap():
@@ -118,6 +128,19 @@ class Agent:
         finally:
             wire.close_all(list(passed))
         return True
+
+    def _serve_gateway(self) -> None:
+        assert self._port_requests is not None
+        # While programs are stopped, their listeners are to stay as they are: they may be saved.
+        if self._pause.holds:
+            self._poll.unregister(self._port_requests.sock)
+        elif not self._port_requests.serve():
+            self._poll.unregister(self._port_requests.sock)
+            self._port_requests = None
+
+    def _listen_to_gateway(self) -> None:
+        if self._port_requests is not None:
+            self._poll.register(self._port_requests.sock, select.POLLIN)
 
     def _tell(self, message: Message, passed: tuple[int, ...] = (), *, number: int = 0) -> None:
         """Send a message to the engine; raises only if the engine is gone."""
@@ -214,6 +237,7 @@ class Agent:
 
     def _end_pause(self, request: messages.ResumeRequest, fds: list[int]) -> Answer:
         self._pause.end()
+        self._listen_to_gateway()
         self._resume_jobs()  # those that were stopped before
         return Succeeded(), ()
 
@@ -241,6 +265,8 @@ class Agent:
             if pid == 0:
                 try:
                     self._sock.close()
+                    if self._port_requests is not None:
+                        self._port_requests.sock.close()
                     jobs.run(job, fds)
                 finally:
                     os._exit(0)

@@ -3,7 +3,8 @@
 Each address is one of the sandbox's own, and rules of the kernel lead what is sent there to a
 listener that the gateway, a process of the engine, accepts from. The rules are no boundary: without
 them, a program would reach nothing but the sandbox itself. Names are asked for at a socket that the
-gateway has too.
+gateway has too. For sandboxes that see each other, the gateway asks PID 1 for connections the other
+way, by a socket of its own.
 """
 
 from __future__ import annotations
@@ -12,6 +13,11 @@ import contextlib
 import socket
 
 from ..kernel import loopback, redirect
+from ..protocol import agent as messages
+from ..protocol import sure, wire
+from ..protocol.common import DescriptorAnswer, Failed
+from ..protocol.message import BadMessage
+from . import ports
 
 #: Of the listeners, on each loopback address: neither one of those that the kernel gives out, nor
 #: one that servers commonly have.
@@ -27,11 +33,49 @@ _BACKLOG = 512
 _RULES = redirect.rules(PORT, _TRACKED)
 
 
-def prepare() -> list[socket.socket]:
-    """Have a way out, and return what the engine serves it by.
+class PortRequests:
+    """Requests of the gateway for connections to ports inside.
 
-    That is a listener for IPv4, one for IPv6 where there is that, and a socket for questions for
-    names.
+    Args:
+        sock: our end.
+
+    Attributes:
+        sock: the same, to be watched.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+
+    def serve(self) -> bool:
+        """Answer one request; False at the end of the conversation."""
+        try:
+            request, number, fds = wire.receive_request(self.sock, messages.GATEWAY_TO_AGENT)
+        except (BadMessage, OSError):
+            return False
+        wire.close_all(fds)
+        if not isinstance(request, messages.ConnectRequest):
+            return False
+        try:
+            # The gateway waits for few answers at a time, which always fit into the socket.
+            try:
+                fd = ports.begin_connection(request.family, request.port)
+            except OSError as error:
+                sure.send(self.sock, Failed.of(error), number=number)
+                return True
+            try:
+                sure.send(self.sock, DescriptorAnswer(), (fd,), number=number)
+            finally:
+                wire.close_all([fd])
+        except ConnectionError:
+            return False
+        return True
+
+
+def prepare() -> tuple[list[socket.socket], PortRequests]:
+    """Have a way out; what the engine serves it by, and what is served here.
+
+    The first is a listener for IPv4, one for IPv6 where there is that, a socket for questions for
+    names, and the other end of the second.
 
     Raises:
         OSError: the kernel refused it.
@@ -46,11 +90,12 @@ def prepare() -> list[socket.socket]:
         sockets.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         sockets[-1].bind((NAME_SERVER, _DOMAIN))
         redirect.install(_RULES)
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     except OSError:
         for sock in sockets:
             sock.close()
         raise
-    return sockets
+    return [*sockets, theirs], PortRequests(ours)
 
 
 def _listener(family: socket.AddressFamily, address: str) -> socket.socket:

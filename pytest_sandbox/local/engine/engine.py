@@ -190,9 +190,9 @@ def _info(choice: Choice, no_memory: CriuMissing | None, options: LocalOptions) 
         capabilities.add(Capability.MEMORY_SNAPSHOT)
     factory = choice.factory
     if factory.no_network:
-        details["no network"] = factory.no_network
+        details["no network"] = details["no sandbox network"] = factory.no_network
     else:
-        capabilities.add(Capability.NETWORK)
+        capabilities |= {Capability.NETWORK, Capability.SANDBOX_NETWORK}
     if factory.gpus.missing:
         details["no GPU"] = factory.gpus.missing
     else:

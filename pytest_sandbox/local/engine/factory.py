@@ -26,7 +26,7 @@ from .gpus.leased import lease_for
 from .links.errors import BuildFailed
 from .machine import memory_shares
 from .machine.project import ProjectRefused, left_out
-from .outlet import LocalOutlet
+from .outlet import LocalOutlet, network_of
 from .pool import Pool
 from .snapshots.layer_store import LayerStore
 from .snapshots.snapshotter import Snapshotter
@@ -181,7 +181,7 @@ class Factory:
                 lambda kill: self.zygote.free_agent(name, kill),
                 lambda: self.zygote.usage(name),
                 snapshotter,
-                LocalOutlet(name, spec.network, self.gateway),
+                LocalOutlet(spec, self.gateway),
                 self._memory_of(spec),
             )
         except OSError as error:  # the event loop watches as many descriptors as it may
@@ -216,8 +216,9 @@ class Factory:
 
     def _check(self, spec: TaskSpec) -> None:
         check_task(spec, self.zygote.refused)
-        if spec.network is not None and self.no_network:
-            raise Unsupported("network", self.no_network)
+        if network_of(spec) is not None and self.no_network:
+            feature = "network" if spec.membership is None else "sandbox network"
+            raise Unsupported(feature, self.no_network)
         if spec.project and self.project is None:
             raise Unsupported("project", self.no_project)
 
@@ -291,7 +292,7 @@ class Factory:
             hostname=spec.hostname,
             workdir=spec.workdir or DEFAULT_WORKDIR,
             project=spec.project,
-            network=spec.network is not None,
+            network=network_of(spec) is not None,
             processes=processes + _OUR_PROCESSES,
             memory=self._memory_of(spec),
             cpus=spec.limits.cpus,

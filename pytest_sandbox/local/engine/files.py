@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pytest_sandbox._shared.checks import is_absolute_path, is_root
 from pytest_sandbox.engine import Entry, EntryKind, Files, OpenFile, WatchEvent, WatchKind
 
+from ..protocol import foreign
 from ..protocol.agent import (
     MakeDirectoryRequest,
     OpenRequest,
@@ -30,7 +31,6 @@ from ..protocol.jobs import (
     WatchJob,
 )
 from .file_threads import FileThreads
-from .links import foreign
 from .links.job_link import JobLink
 from .open_file import LocalOpenFile
 

@@ -7,14 +7,14 @@ import socket
 import stat
 from typing import TYPE_CHECKING
 
-from pytest_sandbox.engine import InvalidSpec, NetworkLog, check_network
+from pytest_sandbox.engine import InvalidSpec, Network, NetworkLog, check_network
 
-from .links import foreign
+from ..protocol import foreign
 
 if TYPE_CHECKING:
     import asyncio
 
-    from pytest_sandbox.engine import Network
+    from pytest_sandbox.engine import TaskSpec
 
     from .links.agent_link import AgentLink
     from .links.gateway_link import GatewayLink
@@ -24,16 +24,20 @@ class LocalOutlet:
     """The way out of one sandbox, if it has one.
 
     Args:
-        name: of the sandbox.
-        network: where connections may lead; `None` for a sandbox that has no way out.
+        spec: says where connections may lead.
         gateway: relays them; `None` for a trial, of which only the listeners matter.
     """
 
-    def __init__(self, name: str, network: Network | None, gateway: GatewayLink | None) -> None:
-        self._name = name
-        self._network = network
+    def __init__(self, spec: TaskSpec, gateway: GatewayLink | None) -> None:
+        self._name = "" if gateway is None else gateway.new_name()
+        self._network = network_of(spec)
+        self._membership = spec.membership
         self._gateway = gateway
         self._last: asyncio.Future[NetworkLog] | None = None
+
+    def become(self, spec: TaskSpec) -> None:
+        """Before `open`, be in another network of sandboxes."""
+        self._membership = spec.membership
 
     async def open(self, link: AgentLink) -> None:
         """Let connections lead out, once the sandbox is built; see `AgentLink.ready`."""
@@ -44,12 +48,14 @@ class LocalOutlet:
             foreign.close([fd for fd in listeners if fd not in fitting])
             if fitting:
                 self._gateway.admit(self._name, fitting, self._network)
+            if self._membership is not None:
+                self._gateway.join(self._name, self._membership)
         else:
             foreign.close(listeners)
 
     async def change(self, network: Network) -> None:
         """Allow other connections; see `SupportsNetworkChange`."""
-        check_network(network)
+        check_network(network, member=self._membership is not None)
         if self._gateway is None or self._network is None:
             raise InvalidSpec("the sandbox was created without a network")
         self._network = network
@@ -69,11 +75,21 @@ class LocalOutlet:
             self._last = self._gateway.evict(self._name)
 
 
+def network_of(spec: TaskSpec) -> Network | None:
+    """Where connections of a sandbox may lead; `None` for one that has no way out.
+
+    One that is in a network of sandboxes has one, if only to there.
+    """
+    return Network() if spec.network is None and spec.membership is not None else spec.network
+
+
 def _is_expected(fd: int) -> bool:
-    """Whether it is a listener or a socket for questions; it comes from a sandbox."""
+    """Whether it is a listener, a socket for questions or one to the agent; a sandbox sent it."""
     if not stat.S_ISSOCK(os.fstat(fd).st_mode):
         return False
     with socket.socket(fileno=os.dup(fd)) as sock:
+        if sock.family == socket.AF_UNIX:
+            return sock.type == socket.SOCK_SEQPACKET
         if sock.family not in (socket.AF_INET, socket.AF_INET6):
             return False
         if sock.proto == socket.IPPROTO_TCP:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pytest_sandbox.engine import AnySnapshot, EngineError, TaskSpec
 
 from .links.errors import BuildFailed
+from .outlet import network_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -127,7 +128,10 @@ def capacity() -> int:
 
 def _shape(spec: TaskSpec) -> TaskSpec:
     """What cannot be changed any more once a sandbox is made."""
-    return dataclasses.replace(spec, main=None, env={}, name="", tags={})
+    network = network_of(spec)
+    return dataclasses.replace(
+        spec, main=None, env={}, network=network, membership=None, name="", tags={}
+    )
 
 
 async def _kill(prepared: _Prepared) -> None:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from pytest_sandbox.engine import Connection, InvalidSpec, TaskEnded
 
+from ..protocol import foreign
 from ..protocol.agent import ConnectRequest
-from .links import foreign
 from .ready import finish, watch
 
 if TYPE_CHECKING:

@@ -23,10 +23,10 @@ from pytest_sandbox.engine import (
 )
 
 from ..kernel import terminals
+from ..protocol import foreign
 from ..protocol.agent import AdoptRequest, SignalRequest, SpawnAnswer, SpawnRequest, TerminalSize
 from ..protocol.common import Succeeded
 from ..protocol.wire import close_all
-from .links import foreign
 from .links.errors import task_ended
 from .links.pending_answers import wait_for
 from .process_pipes import is_terminal_master, pipe, streams

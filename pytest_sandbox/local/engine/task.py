@@ -137,6 +137,7 @@ class LocalTask(
     def become(self, spec: TaskSpec, env: dict[str, str]) -> None:
         """Before `start`, change what does not show before."""
         self._spec, self._env = spec, env
+        self._outlet.become(spec)
 
     async def start(self) -> None:
         """Return when PID 1 serves and the main process runs."""

@@ -19,6 +19,7 @@ from ..kernel.process_title import set_title
 from ..protocol import gateway as messages
 from ..protocol import wire
 from ..protocol.common import Succeeded
+from .links import Links
 from .lookups import LookupResults
 from .outlet import Outlet, OutOfDescriptors
 
@@ -42,6 +43,7 @@ class Gateway:
             self._epoll.register(fd, select.EPOLLIN)
         self._names: dict[str, Outlet] = {}
         self._outlets: dict[int, Outlet] = {}
+        self._links = Links(self._epoll)
         self._paused: set[Outlet] = set()
 
     def run(self) -> None:
@@ -51,13 +53,17 @@ class Gateway:
             paused, self._paused = self._paused, set()
             for outlet in paused:
                 outlet.resume()
+            # First: a program may rely on what the engine has said already.
+            while _is_readable(self._sock):
+                if not self._listen():
+                    return
             for fd, _ in events:
                 if fd == self._results.fd:
                     self._results.take()
+                elif fd in self._outlets:
+                    self._serve(self._outlets[fd])
                 elif fd != self._sock.fileno():
-                    self._serve(self._outlets.get(fd))
-                elif not self._listen():
-                    return
+                    self._links.serve(fd)
             for outlet in [one for one in self._names.values() if one.ready]:
                 self._serve(outlet)
 
@@ -73,10 +79,14 @@ class Gateway:
         message, number, fds = wire.receive_request(self._sock, messages.ENGINE_TO_GATEWAY)
         if isinstance(message, messages.AdmitRequest):
             sockets = [socket.socket(fileno=fd) for fd in fds]
+            sockets = self._links.take(message.name, sockets)
             reach = Reach(message.cidrs, message.domains, self._routes.leads_elsewhere)
             outlet = Outlet(sockets, reach, self._results)
             self._names[message.name] = self._outlets[outlet.fileno()] = outlet
             self._epoll.register(outlet, select.EPOLLIN)
+        elif isinstance(message, messages.JoinRequest):
+            members = self._links.join(message)
+            self._names[message.name].join(members, message.aliases)
         elif isinstance(message, messages.ChangeRequest):
             reach = Reach(message.cidrs, message.domains, self._routes.leads_elsewhere)
             self._names[message.name].change(reach)
@@ -85,6 +95,7 @@ class Gateway:
             wire.send(self._sock, self._names[message.name].log(), number=number)
         elif isinstance(message, messages.EvictRequest):
             outlet = self._names.pop(message.name)
+            self._links.leave(message.name)
             wire.send(self._sock, outlet.log(), number=number)
             del self._outlets[outlet.fileno()]
             self._paused.discard(outlet)
@@ -92,9 +103,7 @@ class Gateway:
             outlet.close()
         return message is not None
 
-    def _serve(self, outlet: Outlet | None) -> None:
-        if outlet is None:  # evicted meanwhile
-            return
+    def _serve(self, outlet: Outlet) -> None:
         for _ in range(_TRIES):
             try:
                 outlet.serve()
@@ -107,6 +116,15 @@ class Gateway:
                 busiest.yield_one()
         outlet.pause()
         self._paused.add(outlet)
+
+
+def _is_readable(sock: socket.socket) -> bool:
+    """Whether there is a message, or the end."""
+    try:
+        sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def main() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import os
 import select
 import socket
 import struct
@@ -10,10 +12,12 @@ import time
 
 from pytest_sandbox._shared.network.connection_log import ConnectionLog, Destination
 from pytest_sandbox._shared.network.domains import canonical
+from pytest_sandbox._shared.network.members import Members, is_of_members
 from pytest_sandbox._shared.network.reach import Reach, plain
 
 from ..protocol.gateway import ConnectionSeen, LogAnswer
 from . import relay
+from .approach import Approach
 from .greeting import Greeting
 from .lookups import LookupResults, Lookups
 from .relay import Relay
@@ -23,6 +27,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pytest_sandbox._shared.network.connection_log import DestinationEntry
     from pytest_sandbox._shared.network.reach import Address
+
+    from .peer_ports import PeerPorts
 
 #: Connections of one sandbox at a time; further ones wait in the queue of its listener.
 MOST = 512
@@ -66,11 +72,14 @@ class Outlet:
             if one.type == socket.SOCK_DGRAM
         }
         self._epoll = select.epoll()
-        self._by_fd: dict[int, Relay | Greeting] = {}
+        self._by_fd: dict[int, Relay | Greeting | Approach] = {}
         self.relays: dict[
             Relay, tuple[float, DestinationEntry]
         ] = {}  # when to give up, and its entry
         self._greetings: dict[Greeting, float] = {}
+        self._approaches: dict[Approach, float] = {}
+        self._members: Members[PeerPorts] | None = None
+        self._leads_to: dict[Relay, PeerPorts] = {}
         self._ready: list[tuple[socket.socket, Address, Destination]] = []
         self._listening = False
         for one in sockets:
@@ -113,6 +122,12 @@ class Outlet:
                 break
             greeting.stop()
             self._greeted(greeting, "", "it did not say where to in time")
+        for approach, deadline in list(self._approaches.items()):
+            if deadline > now:
+                waits.append(deadline - now)
+                break
+            approach.stop()
+            self._approached(approach, OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT)))
         for one, (deadline, _) in list(self.relays.items()):
             if one.connecting and deadline > now:
                 waits.append(deadline - now)
@@ -140,6 +155,17 @@ class Outlet:
             for listener in self._listeners:
                 self._epoll.register(listener, select.EPOLLIN)
 
+    def join(self, members: Members[PeerPorts], aliases: list[str]) -> None:
+        """Let connections lead to members of a network of sandboxes too.
+
+        Args:
+            members: the network.
+            aliases: those of this sandbox.
+        """
+        self._members = members
+        for resolver in self._resolvers.values():
+            resolver.join(members, aliases)
+
     def change(self, reach: Reach) -> None:
         """Allow other connections from now on, and end those that no longer are."""
         self._reach = reach
@@ -151,7 +177,8 @@ class Outlet:
                 self._deny(inner, target, refusal)
             else:
                 self._ready.append((inner, address, target))
-        for one, (_, entry) in list(self.relays.items()):
+        leading_out = [one for one in self.relays.items() if one[0] not in self._leads_to]
+        for one, (_, entry) in leading_out:
             if refusal := self._refusal(plain(entry.target.host), entry.target):
                 self._log.note(entry.target, "denied", refusal)
                 one.reset()
@@ -170,6 +197,9 @@ class Outlet:
         for greeting in self._greetings:
             greeting.stop()
             greeting.inner.close()
+        for approach in self._approaches:
+            approach.stop()
+            approach.inner.close()
         for inner, _, _ in self._ready:
             inner.close()
         for one in list(self.relays):
@@ -187,7 +217,8 @@ class Outlet:
         return self._reach.refusal(address, by_name=by_name)
 
     def _count(self) -> int:
-        return len(self.relays) + len(self._greetings) + len(self._ready)
+        made = len(self.relays) + len(self._ready)
+        return made + len(self._greetings) + len(self._approaches)
 
     def _accept(self, listener: socket.socket) -> None:
         for _ in range(_TURN):
@@ -209,9 +240,13 @@ class Outlet:
         except OSError:  # a program connected to the listener itself
             relay.reset(inner)
             return
+        inner.setblocking(False)
+        if self._members is not None and is_of_members(address):
+            alias = self._members.alias_at(address)
+            self._approach(inner, self._members, Destination(str(address), port, alias))
+            return
         names = [resolver.name_of(address) for resolver in self._resolvers.values()]
         target = Destination(str(address), port, next(filter(None, names), ""))
-        inner.setblocking(False)
         refusal = self._reach.refusal(address)
         if not refusal:
             self._ready.append((inner, address, target))
@@ -219,6 +254,40 @@ class Outlet:
             self._read_greeting(inner, target)
         else:
             self._deny(inner, target, refusal)
+
+    def _approach(
+        self, inner: socket.socket, members: Members[PeerPorts], target: Destination
+    ) -> None:
+        """Connect to another sandbox."""
+        if not target.name:
+            self._deny(inner, target, "no sandbox of its network has this address")
+        elif (ports := members.get(target.name)) is None:
+            self._fail(inner, target, "the sandbox has ended")
+        else:
+            one = Approach(inner, target, ports, self._epoll, self._watched, self._approached)
+            self._approaches[one] = time.monotonic() + CONNECT_TIMEOUT
+            one.start()
+
+    def _watched(self, approach: Approach, fd: int, watched: bool) -> None:
+        if watched:
+            self._by_fd[fd] = approach
+        else:
+            del self._by_fd[fd]
+
+    def _approached(self, approach: Approach, result: socket.socket | OSError) -> None:
+        del self._approaches[approach]
+        if isinstance(result, OSError):
+            code = errno.errorcode.get(result.errno or 0, "")
+            self._fail(approach.inner, approach.target, code or str(result))
+            return
+        for sock in (approach.inner, result):
+            with contextlib.suppress(OSError):
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                relay.limit_buffers(sock, self._room())
+        one = self._relay(approach.inner, result, approach.target)
+        if one is not None:
+            self._leads_to[one] = approach.ports
+            approach.ports.relays.add(one)
 
     def _read_greeting(self, inner: socket.socket, target: Destination) -> None:
         try:
@@ -265,6 +334,11 @@ class Outlet:
         relay.reset(inner)
         self.resume()
 
+    def _fail(self, inner: socket.socket, target: Destination, reason: str) -> None:
+        self._log.note(target, "failed", reason)
+        relay.reset(inner)
+        self.resume()
+
     def _connect(self) -> None:
         while self._ready:
             inner, address, target = self._ready[0]
@@ -283,17 +357,20 @@ class Outlet:
                 del self._ready[0]
                 self._relay(inner, outer, target)
 
-    def _relay(self, inner: socket.socket, outer: socket.socket, target: Destination) -> None:
+    def _relay(
+        self, inner: socket.socket, outer: socket.socket, target: Destination
+    ) -> Relay | None:
         try:
             one = Relay(inner, outer, self._epoll, self._closed)
         except OSError:  # the user has as many descriptors watched as may be: epoll(7)
             relay.reset(inner)
             relay.reset(outer)
-            return
+            return None
         entry = self._log.note(target, "allowed")
         self.relays[one] = time.monotonic() + CONNECT_TIMEOUT, entry
         for fd in one.fds:
             self._by_fd[fd] = one
+        return one
 
     def _room(self) -> int:
         count = len(self.relays)
@@ -301,6 +378,8 @@ class Outlet:
 
     def _closed(self, one: Relay) -> None:
         _, entry = self.relays.pop(one)
+        if one in self._leads_to:
+            self._leads_to.pop(one).relays.discard(one)
         entry.add(*one.take_counts())
         if one.error:
             entry.count -= 1

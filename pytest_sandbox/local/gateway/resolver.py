@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from ipaddress import IPv4Address
 
 from pytest_sandbox._shared.network.connection_log import Destination
 from pytest_sandbox._shared.network.domains import canonical
@@ -16,9 +17,11 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pytest_sandbox._shared.network.connection_log import ConnectionLog
+    from pytest_sandbox._shared.network.members import Members
     from pytest_sandbox._shared.network.reach import Address, Reach
 
     from .lookups import Lookups
+    from .peer_ports import PeerPorts
 
 #: Questions that are taken before others have their turn.
 _TURN = 16
@@ -26,6 +29,8 @@ _LONGEST = 4096
 #: Addresses whose names are remembered.
 _MOST_NAMES = 1000
 _DOMAIN = 53
+#: What its own aliases resolve to, for a sandbox: its servers listen there.
+_ITSELF = IPv4Address("127.0.0.1")
 
 
 class Resolver:
@@ -46,6 +51,8 @@ class Resolver:
         self._lookups = lookups
         self._log = log
         self._names: dict[Address, str] = {}
+        self._members: Members[PeerPorts] | None = None
+        self._own: list[str] = []
 
     def name_of(self, address: Address) -> str:
         """The name that the sandbox last asked for that has this address; empty if none."""
@@ -54,6 +61,11 @@ class Resolver:
     def change(self, reach: Reach) -> None:
         """Answer for other names from now on."""
         self._reach = reach
+
+    def join(self, members: Members[PeerPorts], own: list[str]) -> None:
+        """Answer for names of members of a network too, and for those of the sandbox itself."""
+        self._members = members
+        self._own = own
 
     def serve(self) -> None:
         """Take some questions."""
@@ -72,14 +84,27 @@ class Resolver:
 
     def _answer(self, query: Query, sender: tuple[Any, ...]) -> None:
         name = canonical(query.name)
-        if not self._reach.may_be_asked_for(name):
+        if self._members is not None and self._members.had(name):
+            self._answer_for(name, self._members, query, sender)
+        elif not self._reach.may_be_asked_for(name):
             reason = "no domain that is allowed is this name"
+            if self._members is not None:
+                reason = f"no sandbox of its network has this alias, and {reason}"
             self._log.note(Destination("", _DOMAIN, name), "denied", reason)
             self._send(query.answer(queries.REFUSED), sender)
         elif not query.family:  # of what else there is to know about a name, nothing is
             self._send(query.answer(queries.NO_ERROR), sender)
         else:
             self._lookups.start(name, lambda found: self._found(query, sender, found))
+
+    def _answer_for(
+        self, alias: str, members: Members[PeerPorts], query: Query, sender: tuple[Any, ...]
+    ) -> None:
+        if members.get(alias) is None:  # nor is it asked for elsewhere
+            self._send(query.answer(queries.NO_SUCH_NAME), sender)
+            return
+        address = _ITSELF if alias in self._own else members.address(alias)
+        self._send(query.answer(queries.NO_ERROR, [address]), sender)
 
     def _found(self, query: Query, sender: tuple[Any, ...], found: list[Address] | None) -> None:
         if found is None:

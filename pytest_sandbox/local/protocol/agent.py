@@ -3,6 +3,9 @@
 The agent begins: `AgentReady`, or `SandboxFailed` and then it ends. After that the engine asks and
 the agent answers, in order; in between it tells with `ProcessExited` of each process that ended.
 When the engine closes the socket, the agent ends, and the sandbox with it.
+
+An agent of a sandbox with a way out makes a second socket, for the gateway, which it begins
+connections for.
 """
 
 from __future__ import annotations
@@ -157,14 +160,16 @@ ENGINE_TO_AGENT = family(
     *(ConnectRequest, PauseRequest, ResumeRequest),
     *JOBS,
 )
+GATEWAY_TO_AGENT = family(ConnectRequest)
 
 # What the agent says.
 
 
-class AgentReady(Message, descriptors=(0, 3)):
+class AgentReady(Message, descriptors=(0, 4)):
     """The sandbox is built, and the agent serves.
 
-    Beside it the sockets of its way out, where one was wanted and could be made.
+    Beside it the sockets of its way out, where one was wanted and could be made: listeners, one for
+    questions for names, and one at which the agent begins connections to ports inside.
 
     Attributes:
         no_network: why it could not be made; else empty.
@@ -219,3 +224,4 @@ AGENT_TO_ENGINE = family(
     *(AgentReady, SandboxFailed, ProcessExited, SpawnAnswer, StatAnswer, PauseAnswer),
     *(Succeeded, DescriptorAnswer, Failed),
 )
+AGENT_TO_GATEWAY = family(DescriptorAnswer, Failed)

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from typing import Literal
 
 
-class AdmitRequest(Message, descriptors=(1, 3)):
-    """Serve a sandbox, by what is beside it: listeners, and a socket for questions for names.
+class AdmitRequest(Message, descriptors=(1, 4)):
+    """Serve a sandbox, by what is beside it.
+
+    That is listeners, a socket for questions for names, and one to its PID 1, see `agent`.
 
     Not answered.
 
@@ -30,6 +32,22 @@ class AdmitRequest(Message, descriptors=(1, 3)):
     name: str
     cidrs: list[str]
     domains: list[str]
+
+
+class JoinRequest(Message):
+    """Let a sandbox that was admitted, and others of a network, reach each other.
+
+    Not answered.
+
+    Attributes:
+        name: the engine's name for the sandbox.
+        network: tells the network from others.
+        aliases: by which others reach it.
+    """
+
+    name: str
+    network: str
+    aliases: list[str]
 
 
 class ChangeRequest(Message):
@@ -68,7 +86,9 @@ class EvictRequest(Message):
     name: str
 
 
-ENGINE_TO_GATEWAY = family(AdmitRequest, ChangeRequest, LogRequest, EvictRequest)
+ENGINE_TO_GATEWAY = family(
+    *(AdmitRequest, JoinRequest, ChangeRequest, LogRequest, EvictRequest),
+)
 
 
 class ConnectionSeen(Message):

@@ -4,6 +4,7 @@ from ... import (
     Capability,
     Engine,
     Gpus,
+    Membership,
     MemorySnapshot,
     Network,
     ProcessSpec,
@@ -74,6 +75,13 @@ async def check_no_ports(engine: Engine) -> None:
 async def check_no_networks(engine: Engine) -> None:
     """An engine without networks refuses tasks with one."""
     await raises(Unsupported, engine.create(TaskSpec(network=Network())), "create with a network")
+
+
+@lacking(Capability.SANDBOX_NETWORK)
+async def check_no_networks_of_tasks(engine: Engine) -> None:
+    """An engine whose tasks cannot see each other refuses those that ask for it."""
+    spec = TaskSpec(membership=Membership("network"))
+    await raises(Unsupported, engine.create(spec), "create in a network of tasks")
 
 
 @lacking(Capability.VOLUME)

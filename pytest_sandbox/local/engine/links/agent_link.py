@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from pytest_sandbox.engine import EngineUnavailable, ExitStatus, OutputLog
 
 from ...protocol import agent as messages
+from ...protocol import foreign
 from ...protocol.common import DescriptorAnswer, Succeeded
 from ...protocol.message import BadMessage, Message
 from ...protocol.wire import close_all
 from ..pump import Pump
-from . import foreign
 from .channel import Channel
 from .errors import BuildFailed, task_ended
 from .patience import Patience

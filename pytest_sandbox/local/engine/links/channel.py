@@ -6,10 +6,9 @@ import asyncio
 import collections
 from typing import TYPE_CHECKING
 
-from ...protocol import wire
+from ...protocol import foreign, wire
 from ...protocol.common import Failed
 from ...protocol.message import BadMessage, DescriptorsLost
-from . import foreign
 
 if TYPE_CHECKING:
     import socket

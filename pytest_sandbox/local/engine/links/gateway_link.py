@@ -4,30 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import os
 import socket
 import subprocess
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_sandbox.engine import ConnectionRecord, EngineUnavailable, NetworkLog, TaskEnded
 
+from ...protocol import foreign
 from ...protocol.common import Succeeded
 from ...protocol.gateway import (
     GATEWAY_TO_ENGINE,
     AdmitRequest,
     ChangeRequest,
     EvictRequest,
+    JoinRequest,
     LogAnswer,
     LogRequest,
 )
-from . import foreign
 from .bare_python import launch
 from .channel import Channel
 from .pending_answers import PendingAnswers, wait_for
 
 if TYPE_CHECKING:
-    from pytest_sandbox.engine import Network
+    from pytest_sandbox.engine import Membership, Network
 
     from ...protocol.message import Message
 
@@ -40,6 +43,21 @@ _ANSWER_TIMEOUT = 5.0
 _EXIT_TIMEOUT = 5.0
 
 
+@dataclass
+class _Admitted:
+    """A sandbox with a way out.
+
+    Attributes:
+        listeners: descriptors of it.
+        network: where its connections may lead.
+        membership: the network of sandboxes that it belongs to.
+    """
+
+    listeners: list[int]
+    network: Network
+    membership: Membership | None = None
+
+
 class GatewayLink:
     """What the gateway is told, and remembered for one that takes its place.
 
@@ -47,7 +65,8 @@ class GatewayLink:
     """
 
     def __init__(self) -> None:
-        self._admitted: dict[str, tuple[list[int], Network]] = {}
+        self._names = itertools.count(1)
+        self._admitted: dict[str, _Admitted] = {}
         self._channel: Channel | None = None
         self._answers = PendingAnswers()
         self._process: subprocess.Popen[bytes] | None = None
@@ -60,25 +79,36 @@ class GatewayLink:
         """Of the gateway, once it is started."""
         return None if self._process is None else self._process.pid
 
+    def new_name(self) -> str:
+        """A name for a sandbox, which no other of the engine has, whatever zygote makes it."""
+        return str(next(self._names))
+
     def admit(self, name: str, listeners: list[int], network: Network) -> None:
         """Have connections of a sandbox accepted and relayed.
 
         Args:
-            name: of the sandbox.
+            name: of the sandbox; see `new_name`.
             listeners: descriptors of it; owned.
             network: where connections may lead.
         """
-        self._admitted[name] = listeners, network
+        self._admitted[name] = _Admitted(listeners, network)
         if self._channel is not None and not self._channel.closed:
             self._tell(name)
         elif self._starting is None:
             self._starting = asyncio.get_running_loop().create_task(self._start())
 
+    def join(self, name: str, membership: Membership) -> None:
+        """Let a sandbox that was admitted, if it was, and others of a network see each other."""
+        if name in self._admitted:
+            self._admitted[name].membership = membership
+            if self._channel is not None and not self._channel.closed:
+                self._tell_of(name, membership)
+
     def evict(self, name: str) -> asyncio.Future[NetworkLog]:
         """End the connections of a sandbox, if it has a way out; what it connected to."""
         if name not in self._admitted:
             return asyncio.ensure_future(self._asked(None))
-        foreign.close(self._admitted.pop(name)[0])
+        foreign.close(self._admitted.pop(name).listeners)
         return asyncio.ensure_future(self._asked(self._ask(EvictRequest(name=name))))
 
     async def change(self, name: str, network: Network) -> None:
@@ -89,8 +119,7 @@ class GatewayLink:
         """
         if name not in self._admitted:
             raise TaskEnded("the task has ended")
-        listeners, _ = self._admitted[name]
-        self._admitted[name] = listeners, network
+        self._admitted[name].network = network
         if self._channel is None or self._channel.closed:
             return  # a gateway that is started is told of the new one
         number, answer = self._answers.add(Succeeded)
@@ -148,13 +177,23 @@ class GatewayLink:
 
     def _tell(self, name: str) -> None:
         assert self._channel is not None
-        listeners, network = self._admitted[name]
+        admitted = self._admitted[name]
+        network = admitted.network
         try:
-            copies = tuple(os.dup(listener) for listener in listeners)
+            copies = tuple(os.dup(listener) for listener in admitted.listeners)
         except OSError:
             return  # the engine has as many descriptors as it may have: it has no way out
         request = AdmitRequest(name=name, cidrs=list(network.cidrs), domains=list(network.domains))
         self._channel.send(request, copies)
+        if admitted.membership is not None:
+            self._tell_of(name, admitted.membership)
+
+    def _tell_of(self, name: str, membership: Membership) -> None:
+        assert self._channel is not None
+        request = JoinRequest(
+            name=name, network=membership.network, aliases=list(membership.aliases)
+        )
+        self._channel.send(request)
 
     def _ask(self, request: Message) -> asyncio.Future[tuple[LogAnswer, list[int]]] | None:
         """Ask now; nothing if there is no gateway, which then has nothing to tell."""

@@ -7,13 +7,12 @@ import os
 import socket
 from typing import TYPE_CHECKING
 
-from ...protocol import wire
+from ...protocol import foreign, wire
 from ...protocol.agent import PingRequest
 from ...protocol.common import Failed, Succeeded
 from ...protocol.jobs import JOB_TO_ENGINE
 from ...protocol.message import BadMessage
 from ..ready import read_now, readable, writable, write_now
-from . import foreign
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
