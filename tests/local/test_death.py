@@ -449,6 +449,40 @@ async def test_a_program_that_stops_all_others_holds_no_call_for_long(moded: Loc
     assert task.poll() is None
 
 
+#: Leaves the first processor no time.
+CROWD = """
+import os
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+for number in range(100):
+    if os.fork() == 0:
+        while True:
+            pass
+print("busy", flush=True)
+os.wait()
+"""
+
+
+@needs_root
+@pytest.mark.asyncio
+@pytest.mark.parametrize("by", ["kill", "close"])
+async def test_a_sandbox_ends_although_its_pid_1_gets_no_time_to_end(
+    fresh: LocalEngine, by: str
+) -> None:
+    """What is left of it 0.5 seconds after it was killed is killed from outside."""
+    task = await fresh.create(TaskSpec())
+    crowd = await task.exec(ProcessSpec((sys.executable, "-c", CROWD)))
+    assert await crowd.stdout.read(0) == b"busy\n"
+    (agent,) = children(zygote_of(fresh))
+    os.sched_setaffinity(agent, {min(os.sched_getaffinity(agent))})
+    os.sched_setscheduler(agent, os.SCHED_IDLE, os.sched_param(0))
+
+    if by == "kill":
+        await asyncio.wait_for(task.kill(), 10)
+    else:
+        os.kill(zygote_of(fresh), signal.SIGTERM)
+        await asyncio.wait_for(task.wait(), 10)
+
+
 @pytest.mark.asyncio
 async def test_a_closed_engine_leaves_no_process_mount_or_descriptor() -> None:
     await start_and_close()  # whatever asyncio and Python open once

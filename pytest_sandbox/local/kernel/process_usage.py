@@ -8,11 +8,13 @@ for which a parent did not wait: SIGCHLD in sigaction(2), SA_NOCLDWAIT.
 from __future__ import annotations
 
 import os
+import time
 
 #: The part of a second in which times are given.
 _TICKS = os.sysconf("SC_CLK_TCK")
-#: How many processes are looked at, so that a crowd of them does not keep others waiting.
-_MOST = 256
+#: For how many seconds processes are looked at, so that a crowd of them, which may also leave us
+#: little time for that, does not keep others waiting.
+_LONGEST = 0.02
 #: Places in `/proc/PID/stat` after the name of the program: utime, stime, cutime, cstime.
 _TIMES = slice(11, 15)
 
@@ -56,9 +58,8 @@ def of_descendants(pid: int) -> ProcessUsage:
     """
     total = ProcessUsage()
     waiting = _children_of_thread(pid, pid)
-    for _ in range(_MOST):
-        if not waiting:
-            break
+    end = time.monotonic() + _LONGEST if waiting else 0.0
+    while waiting and time.monotonic() < end:
         child = waiting.pop()
         total += of_process(child)
         waiting += _children(child)

@@ -17,9 +17,10 @@ from ..kernel.process_usage import ProcessUsage
 from ..protocol.common import Failed, KernelError
 from ..protocol.helpers import send_go
 from ..protocol.zygote import Figures, SandboxBorn, SandboxEnded, UsageAnswer
-from . import stuck_agent
+from . import priority, stuck_agent
 from .helper import Helper
 from .sandbox_record import SandboxRecord
+from .second_wall import SecondWall
 from .user_limits import owned_by
 
 TYPE_CHECKING = False
@@ -63,10 +64,12 @@ class SandboxTable:
         self._leases = setup.leases
         self._user_namespace = namespaces.CLONE_NEWUSER if setup.userns else 0
         self._cgroups = setup.cgroups
+        self._preferred = setup.preferred
         self._engine = engine
         self._files = files
         self._processes = processes
         self._zygote = os.pidfd_open(os.getpid())
+        self._second_wall = SecondWall()
         self._alive: dict[int, SandboxRecord] = {}  # by the pid of PID 1
         self._being_freed: dict[int, SandboxRecord] = {}  # by the pid of the helper that frees it
 
@@ -124,22 +127,23 @@ class SandboxTable:
             record.at_end = request, number
             self._kill(pid, record)
 
-    def reap(self, flags: int = os.WNOHANG) -> None:
-        """Collect the dead; with other flags than `WNOHANG`, wait for all to die."""
+    def reap(self) -> bool:
+        """Collect the dead; whether there are children that live."""
         while True:
             try:
                 # It stays a zombie for now, which still tells what it wrote.
-                dead = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT | flags)
+                dead = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT | os.WNOHANG)
             except ChildProcessError:
-                return
+                return False
             if dead is None:
-                return
+                return True
             pid = dead.si_pid
             record = self._alive.pop(pid, None)
             if record is not None and record.counted is None:
                 record.used += ProcessUsage(0.0, process_usage.written(pid))
             _, _, times = os.wait4(pid, 0)
             self._processes.reaped(pid)
+            self._second_wall.reaped(pid)
             if record is not None:
                 record.used += ProcessUsage(times.ru_utime + times.ru_stime)
                 self._clear_up(record)
@@ -153,6 +157,7 @@ class SandboxTable:
         # used would not be part of what it used: `zap_pid_ns_processes` in kernel/pid_namespace.c.
         record.used = process_usage.of_descendants(pid)
         os.kill(pid, signal.SIGKILL)
+        self._second_wall.killed(pid)
         # While it ends, so that its end can be told at once.
         record.used += ProcessUsage(0.0, process_usage.written(pid))
         record.counted = self._count(record)
@@ -161,11 +166,16 @@ class SandboxTable:
         group = record.group
         return self._cgroups.out_of_memory(group), self._cgroups.figures(group)
 
+    def end_overdue(self) -> float | None:
+        """End what was killed and is still there; the seconds until this is to be called again."""
+        return self._second_wall.act()
+
     def kill_all(self) -> None:
         """Kill all that live."""
         for pid, record in self._alive.items():
             record.close()
             os.kill(pid, signal.SIGKILL)
+            self._second_wall.killed(pid)
 
     def _has_little(self, record: SandboxRecord) -> bool:
         """Whether all that only a sandbox holds, in its memory and in files, is freed quickly."""
@@ -226,6 +236,9 @@ class SandboxTable:
     ) -> None:
         """Let PID 1 continue, which waits, with the ids and the mounts that it needs."""
         oom.kill_first(pid)
+        if self._preferred:
+            # So that programs, which compete with it for processors, do not keep it from serving.
+            priority.prefer(pid)
         if self._user_namespace:
             # Only from outside can more than one id be mapped: user_namespaces(7). Until then the
             # child has no id that it could make files with, so it waits.

@@ -23,7 +23,7 @@ from ..protocol.zygote import (
     UserNamespaceEntered,
     ZygoteReady,
 )
-from . import stage, user_namespace
+from . import priority, stage, user_namespace
 from .config import SandboxConfig
 from .id_ranges import IdRanges, MachineIdRanges
 from .user_limits import OutsideLimits
@@ -43,6 +43,10 @@ class Setup:
         stage: what they see of the machine.
         cgroups: its own, and those of its sandboxes.
         bundle: how to run CRIU, if it is to.
+
+    Attributes:
+        preferred: whether it gets a processor before programs do, and may arrange the same for
+            others.
     """
 
     def __init__(
@@ -63,6 +67,7 @@ class Setup:
         self.stage = stage
         self.cgroups = cgroups
         self.bundle = bundle
+        self.preferred = _prefer_itself()
         self._namespace: int | None = None
 
     def user_namespace(self) -> int:
@@ -150,6 +155,14 @@ def _set_up(request: SetupRequest, engine: EngineSocket, cgroups: SandboxGroups)
         no_hostname=_why_no_hostname(),
     )
     return Setup(request, config, built, cgroups, bundle)
+
+
+def _prefer_itself() -> bool:
+    try:
+        priority.prefer(0)
+    except OSError:
+        return False
+    return True
 
 
 def _why_no_hostname() -> str:

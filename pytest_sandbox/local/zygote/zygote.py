@@ -90,7 +90,7 @@ class Zygote:
             # collect them, and a group with a process in it cannot be removed.
             for pid in (*self._files.pids, *self._processes.pids):
                 os.kill(pid, signal.SIGKILL)
-            self._sandboxes.reap(0)
+            self._wait_for_all()
             self._cgroups.leave()
 
     def _loop(self) -> None:
@@ -101,7 +101,7 @@ class Zygote:
             helpers = self._files.fds
             for fd in helpers:
                 poll.register(fd, select.POLLIN)
-            ready = poll.poll(_RETRY if self._cgroups.sweep() else None)
+            ready = poll.poll(self._pause())
             for fd in helpers:
                 poll.unregister(fd)
             for fd, _ in ready:
@@ -112,6 +112,21 @@ class Zygote:
                     self._serve()
                 else:
                     self._files.helper_ready(fd)
+
+    def _wait_for_all(self) -> None:
+        poll = select.poll()
+        poll.register(self._wakeup, select.POLLIN)
+        while self._sandboxes.reap():
+            if poll.poll(self._pause()):
+                os.read(self._wakeup, 4096)
+
+    def _pause(self) -> float | None:
+        """Do what is to be done again and again; milliseconds until then."""
+        overdue = self._sandboxes.end_overdue()
+        pauses = [] if overdue is None else [overdue * 1000]
+        if self._cgroups.sweep():
+            pauses.append(_RETRY)
+        return min(pauses, default=None)
 
     def _serve(self) -> None:
         try:
