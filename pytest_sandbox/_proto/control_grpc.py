@@ -15,6 +15,7 @@ import pytest_sandbox._proto.common_pb2
 import pytest_sandbox._proto.containers_pb2
 import pytest_sandbox._proto.images_pb2
 import pytest_sandbox._proto.sandboxes_pb2
+import pytest_sandbox._proto.sandboxes_v2_pb2
 import pytest_sandbox._proto.secrets_pb2
 import pytest_sandbox._proto.snapshots_pb2
 import pytest_sandbox._proto.volumes_pb2
@@ -137,6 +138,58 @@ class ModalClientBase(abc.ABC):
 
     @abc.abstractmethod
     async def SandboxRestore(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.snapshots_pb2.SandboxRestoreRequest, pytest_sandbox._proto.snapshots_pb2.SandboxRestoreResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def SandboxCreateV2(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.sandboxes_v2_pb2.SandboxCreateV2Request, pytest_sandbox._proto.sandboxes_v2_pb2.SandboxCreateV2Response]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def SandboxGetTaskIdV2(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.sandboxes_pb2.SandboxGetTaskIdRequest, pytest_sandbox._proto.sandboxes_pb2.SandboxGetTaskIdResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def SandboxGetCommandRouterAccess(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.sandboxes_v2_pb2.SandboxGetCommandRouterAccessRequest, pytest_sandbox._proto.sandboxes_v2_pb2.SandboxGetCommandRouterAccessResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def SandboxWaitV2(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.sandboxes_pb2.SandboxWaitRequest, pytest_sandbox._proto.sandboxes_pb2.SandboxWaitResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def SandboxTerminateV2(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.sandboxes_pb2.SandboxTerminateRequest, pytest_sandbox._proto.sandboxes_pb2.SandboxTerminateResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def SandboxListV2(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.sandboxes_pb2.SandboxListRequest, pytest_sandbox._proto.sandboxes_pb2.SandboxListResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def SandboxTagsGetV2(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.sandboxes_pb2.SandboxTagsGetRequest, pytest_sandbox._proto.sandboxes_pb2.SandboxTagsGetResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def SandboxTagsSetV2(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.sandboxes_pb2.SandboxTagsSetRequest, google.protobuf.empty_pb2.Empty]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def SandboxGetFromNameV2(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.sandboxes_pb2.SandboxGetFromNameRequest, pytest_sandbox._proto.sandboxes_pb2.SandboxGetFromNameResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def SandboxSetName(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.sandboxes_v2_pb2.SandboxSetNameRequest, pytest_sandbox._proto.sandboxes_v2_pb2.SandboxSetNameResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def SandboxGetTunnelsV2(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.sandboxes_pb2.SandboxGetTunnelsRequest, pytest_sandbox._proto.sandboxes_pb2.SandboxGetTunnelsResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def SandboxCreateConnectTokenV2(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.sandboxes_pb2.SandboxCreateConnectTokenRequest, pytest_sandbox._proto.sandboxes_pb2.SandboxCreateConnectTokenResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def SandboxRestoreV2(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.sandboxes_v2_pb2.SandboxRestoreV2Request, pytest_sandbox._proto.sandboxes_v2_pb2.SandboxRestoreV2Response]') -> None:
         pass
 
     @abc.abstractmethod
@@ -426,6 +479,84 @@ class ModalClientBase(abc.ABC):
                 grpclib.const.Cardinality.UNARY_UNARY,
                 pytest_sandbox._proto.snapshots_pb2.SandboxRestoreRequest,
                 pytest_sandbox._proto.snapshots_pb2.SandboxRestoreResponse,
+            ),
+            '/modal.client.ModalClient/SandboxCreateV2': grpclib.const.Handler(
+                self.SandboxCreateV2,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.sandboxes_v2_pb2.SandboxCreateV2Request,
+                pytest_sandbox._proto.sandboxes_v2_pb2.SandboxCreateV2Response,
+            ),
+            '/modal.client.ModalClient/SandboxGetTaskIdV2': grpclib.const.Handler(
+                self.SandboxGetTaskIdV2,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.sandboxes_pb2.SandboxGetTaskIdRequest,
+                pytest_sandbox._proto.sandboxes_pb2.SandboxGetTaskIdResponse,
+            ),
+            '/modal.client.ModalClient/SandboxGetCommandRouterAccess': grpclib.const.Handler(
+                self.SandboxGetCommandRouterAccess,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.sandboxes_v2_pb2.SandboxGetCommandRouterAccessRequest,
+                pytest_sandbox._proto.sandboxes_v2_pb2.SandboxGetCommandRouterAccessResponse,
+            ),
+            '/modal.client.ModalClient/SandboxWaitV2': grpclib.const.Handler(
+                self.SandboxWaitV2,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.sandboxes_pb2.SandboxWaitRequest,
+                pytest_sandbox._proto.sandboxes_pb2.SandboxWaitResponse,
+            ),
+            '/modal.client.ModalClient/SandboxTerminateV2': grpclib.const.Handler(
+                self.SandboxTerminateV2,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.sandboxes_pb2.SandboxTerminateRequest,
+                pytest_sandbox._proto.sandboxes_pb2.SandboxTerminateResponse,
+            ),
+            '/modal.client.ModalClient/SandboxListV2': grpclib.const.Handler(
+                self.SandboxListV2,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.sandboxes_pb2.SandboxListRequest,
+                pytest_sandbox._proto.sandboxes_pb2.SandboxListResponse,
+            ),
+            '/modal.client.ModalClient/SandboxTagsGetV2': grpclib.const.Handler(
+                self.SandboxTagsGetV2,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.sandboxes_pb2.SandboxTagsGetRequest,
+                pytest_sandbox._proto.sandboxes_pb2.SandboxTagsGetResponse,
+            ),
+            '/modal.client.ModalClient/SandboxTagsSetV2': grpclib.const.Handler(
+                self.SandboxTagsSetV2,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.sandboxes_pb2.SandboxTagsSetRequest,
+                google.protobuf.empty_pb2.Empty,
+            ),
+            '/modal.client.ModalClient/SandboxGetFromNameV2': grpclib.const.Handler(
+                self.SandboxGetFromNameV2,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.sandboxes_pb2.SandboxGetFromNameRequest,
+                pytest_sandbox._proto.sandboxes_pb2.SandboxGetFromNameResponse,
+            ),
+            '/modal.client.ModalClient/SandboxSetName': grpclib.const.Handler(
+                self.SandboxSetName,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.sandboxes_v2_pb2.SandboxSetNameRequest,
+                pytest_sandbox._proto.sandboxes_v2_pb2.SandboxSetNameResponse,
+            ),
+            '/modal.client.ModalClient/SandboxGetTunnelsV2': grpclib.const.Handler(
+                self.SandboxGetTunnelsV2,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.sandboxes_pb2.SandboxGetTunnelsRequest,
+                pytest_sandbox._proto.sandboxes_pb2.SandboxGetTunnelsResponse,
+            ),
+            '/modal.client.ModalClient/SandboxCreateConnectTokenV2': grpclib.const.Handler(
+                self.SandboxCreateConnectTokenV2,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.sandboxes_pb2.SandboxCreateConnectTokenRequest,
+                pytest_sandbox._proto.sandboxes_pb2.SandboxCreateConnectTokenResponse,
+            ),
+            '/modal.client.ModalClient/SandboxRestoreV2': grpclib.const.Handler(
+                self.SandboxRestoreV2,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.sandboxes_v2_pb2.SandboxRestoreV2Request,
+                pytest_sandbox._proto.sandboxes_v2_pb2.SandboxRestoreV2Response,
             ),
             '/modal.client.ModalClient/ContainerExec': grpclib.const.Handler(
                 self.ContainerExec,
@@ -774,6 +905,84 @@ class ModalClientStub:
             '/modal.client.ModalClient/SandboxRestore',
             pytest_sandbox._proto.snapshots_pb2.SandboxRestoreRequest,
             pytest_sandbox._proto.snapshots_pb2.SandboxRestoreResponse,
+        )
+        self.SandboxCreateV2 = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/SandboxCreateV2',
+            pytest_sandbox._proto.sandboxes_v2_pb2.SandboxCreateV2Request,
+            pytest_sandbox._proto.sandboxes_v2_pb2.SandboxCreateV2Response,
+        )
+        self.SandboxGetTaskIdV2 = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/SandboxGetTaskIdV2',
+            pytest_sandbox._proto.sandboxes_pb2.SandboxGetTaskIdRequest,
+            pytest_sandbox._proto.sandboxes_pb2.SandboxGetTaskIdResponse,
+        )
+        self.SandboxGetCommandRouterAccess = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/SandboxGetCommandRouterAccess',
+            pytest_sandbox._proto.sandboxes_v2_pb2.SandboxGetCommandRouterAccessRequest,
+            pytest_sandbox._proto.sandboxes_v2_pb2.SandboxGetCommandRouterAccessResponse,
+        )
+        self.SandboxWaitV2 = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/SandboxWaitV2',
+            pytest_sandbox._proto.sandboxes_pb2.SandboxWaitRequest,
+            pytest_sandbox._proto.sandboxes_pb2.SandboxWaitResponse,
+        )
+        self.SandboxTerminateV2 = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/SandboxTerminateV2',
+            pytest_sandbox._proto.sandboxes_pb2.SandboxTerminateRequest,
+            pytest_sandbox._proto.sandboxes_pb2.SandboxTerminateResponse,
+        )
+        self.SandboxListV2 = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/SandboxListV2',
+            pytest_sandbox._proto.sandboxes_pb2.SandboxListRequest,
+            pytest_sandbox._proto.sandboxes_pb2.SandboxListResponse,
+        )
+        self.SandboxTagsGetV2 = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/SandboxTagsGetV2',
+            pytest_sandbox._proto.sandboxes_pb2.SandboxTagsGetRequest,
+            pytest_sandbox._proto.sandboxes_pb2.SandboxTagsGetResponse,
+        )
+        self.SandboxTagsSetV2 = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/SandboxTagsSetV2',
+            pytest_sandbox._proto.sandboxes_pb2.SandboxTagsSetRequest,
+            google.protobuf.empty_pb2.Empty,
+        )
+        self.SandboxGetFromNameV2 = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/SandboxGetFromNameV2',
+            pytest_sandbox._proto.sandboxes_pb2.SandboxGetFromNameRequest,
+            pytest_sandbox._proto.sandboxes_pb2.SandboxGetFromNameResponse,
+        )
+        self.SandboxSetName = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/SandboxSetName',
+            pytest_sandbox._proto.sandboxes_v2_pb2.SandboxSetNameRequest,
+            pytest_sandbox._proto.sandboxes_v2_pb2.SandboxSetNameResponse,
+        )
+        self.SandboxGetTunnelsV2 = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/SandboxGetTunnelsV2',
+            pytest_sandbox._proto.sandboxes_pb2.SandboxGetTunnelsRequest,
+            pytest_sandbox._proto.sandboxes_pb2.SandboxGetTunnelsResponse,
+        )
+        self.SandboxCreateConnectTokenV2 = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/SandboxCreateConnectTokenV2',
+            pytest_sandbox._proto.sandboxes_pb2.SandboxCreateConnectTokenRequest,
+            pytest_sandbox._proto.sandboxes_pb2.SandboxCreateConnectTokenResponse,
+        )
+        self.SandboxRestoreV2 = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/SandboxRestoreV2',
+            pytest_sandbox._proto.sandboxes_v2_pb2.SandboxRestoreV2Request,
+            pytest_sandbox._proto.sandboxes_v2_pb2.SandboxRestoreV2Response,
         )
         self.ContainerExec = grpclib.client.UnaryUnaryMethod(
             channel,

@@ -18,6 +18,14 @@ import pytest_sandbox._proto.router_pb2
 class TaskCommandRouterBase(abc.ABC):
 
     @abc.abstractmethod
+    async def SandboxStdinWriteV2(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.router_pb2.SandboxStdinWriteV2Request, pytest_sandbox._proto.router_pb2.SandboxStdinWriteV2Response]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def SandboxStdioReadV2(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.router_pb2.SandboxStdioReadV2Request, pytest_sandbox._proto.router_pb2.SandboxStdioReadV2Response]') -> None:
+        pass
+
+    @abc.abstractmethod
     async def SandboxWaitUntilReady(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.sandboxes_pb2.SandboxWaitUntilReadyTcrRequest, pytest_sandbox._proto.sandboxes_pb2.SandboxWaitUntilReadyTcrResponse]') -> None:
         pass
 
@@ -73,8 +81,24 @@ class TaskCommandRouterBase(abc.ABC):
     async def TaskSnapshotFilesystem(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.router_pb2.TaskSnapshotFilesystemRequest, pytest_sandbox._proto.router_pb2.TaskSnapshotFilesystemResponse]') -> None:
         pass
 
+    @abc.abstractmethod
+    async def TaskSnapshotMemory(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.router_pb2.TaskSnapshotMemoryRequest, pytest_sandbox._proto.router_pb2.TaskSnapshotMemoryResponse]') -> None:
+        pass
+
     def __mapping__(self) -> typing.Dict[str, grpclib.const.Handler]:
         return {
+            '/modal.task_command_router.TaskCommandRouter/SandboxStdinWriteV2': grpclib.const.Handler(
+                self.SandboxStdinWriteV2,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.router_pb2.SandboxStdinWriteV2Request,
+                pytest_sandbox._proto.router_pb2.SandboxStdinWriteV2Response,
+            ),
+            '/modal.task_command_router.TaskCommandRouter/SandboxStdioReadV2': grpclib.const.Handler(
+                self.SandboxStdioReadV2,
+                grpclib.const.Cardinality.UNARY_STREAM,
+                pytest_sandbox._proto.router_pb2.SandboxStdioReadV2Request,
+                pytest_sandbox._proto.router_pb2.SandboxStdioReadV2Response,
+            ),
             '/modal.task_command_router.TaskCommandRouter/SandboxWaitUntilReady': grpclib.const.Handler(
                 self.SandboxWaitUntilReady,
                 grpclib.const.Cardinality.UNARY_UNARY,
@@ -159,12 +183,30 @@ class TaskCommandRouterBase(abc.ABC):
                 pytest_sandbox._proto.router_pb2.TaskSnapshotFilesystemRequest,
                 pytest_sandbox._proto.router_pb2.TaskSnapshotFilesystemResponse,
             ),
+            '/modal.task_command_router.TaskCommandRouter/TaskSnapshotMemory': grpclib.const.Handler(
+                self.TaskSnapshotMemory,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.router_pb2.TaskSnapshotMemoryRequest,
+                pytest_sandbox._proto.router_pb2.TaskSnapshotMemoryResponse,
+            ),
         }
 
 
 class TaskCommandRouterStub:
 
     def __init__(self, channel: grpclib.client.Channel) -> None:
+        self.SandboxStdinWriteV2 = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.task_command_router.TaskCommandRouter/SandboxStdinWriteV2',
+            pytest_sandbox._proto.router_pb2.SandboxStdinWriteV2Request,
+            pytest_sandbox._proto.router_pb2.SandboxStdinWriteV2Response,
+        )
+        self.SandboxStdioReadV2 = grpclib.client.UnaryStreamMethod(
+            channel,
+            '/modal.task_command_router.TaskCommandRouter/SandboxStdioReadV2',
+            pytest_sandbox._proto.router_pb2.SandboxStdioReadV2Request,
+            pytest_sandbox._proto.router_pb2.SandboxStdioReadV2Response,
+        )
         self.SandboxWaitUntilReady = grpclib.client.UnaryUnaryMethod(
             channel,
             '/modal.task_command_router.TaskCommandRouter/SandboxWaitUntilReady',
@@ -248,4 +290,10 @@ class TaskCommandRouterStub:
             '/modal.task_command_router.TaskCommandRouter/TaskSnapshotFilesystem',
             pytest_sandbox._proto.router_pb2.TaskSnapshotFilesystemRequest,
             pytest_sandbox._proto.router_pb2.TaskSnapshotFilesystemResponse,
+        )
+        self.TaskSnapshotMemory = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.task_command_router.TaskCommandRouter/TaskSnapshotMemory',
+            pytest_sandbox._proto.router_pb2.TaskSnapshotMemoryRequest,
+            pytest_sandbox._proto.router_pb2.TaskSnapshotMemoryResponse,
         )

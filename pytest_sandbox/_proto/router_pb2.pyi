@@ -9,6 +9,11 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class SandboxStdioFileDescriptor(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SANDBOX_STDIO_FILE_DESCRIPTOR_STDOUT: _ClassVar[SandboxStdioFileDescriptor]
+    SANDBOX_STDIO_FILE_DESCRIPTOR_STDERR: _ClassVar[SandboxStdioFileDescriptor]
+
 class TaskExecStderrConfig(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     TASK_EXEC_STDERR_CONFIG_DEVNULL: _ClassVar[TaskExecStderrConfig]
@@ -24,6 +29,8 @@ class TaskExecStdoutConfig(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     TASK_EXEC_STDOUT_CONFIG_DEVNULL: _ClassVar[TaskExecStdoutConfig]
     TASK_EXEC_STDOUT_CONFIG_PIPE: _ClassVar[TaskExecStdoutConfig]
+SANDBOX_STDIO_FILE_DESCRIPTOR_STDOUT: SandboxStdioFileDescriptor
+SANDBOX_STDIO_FILE_DESCRIPTOR_STDERR: SandboxStdioFileDescriptor
 TASK_EXEC_STDERR_CONFIG_DEVNULL: TaskExecStderrConfig
 TASK_EXEC_STDERR_CONFIG_PIPE: TaskExecStderrConfig
 TASK_EXEC_STDERR_CONFIG_STDOUT: TaskExecStderrConfig
@@ -31,6 +38,40 @@ TASK_EXEC_STDIO_FILE_DESCRIPTOR_STDOUT: TaskExecStdioFileDescriptor
 TASK_EXEC_STDIO_FILE_DESCRIPTOR_STDERR: TaskExecStdioFileDescriptor
 TASK_EXEC_STDOUT_CONFIG_DEVNULL: TaskExecStdoutConfig
 TASK_EXEC_STDOUT_CONFIG_PIPE: TaskExecStdoutConfig
+
+class SandboxStdinWriteV2Request(_message.Message):
+    __slots__ = ("task_id", "offset", "data", "eof")
+    TASK_ID_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    EOF_FIELD_NUMBER: _ClassVar[int]
+    task_id: str
+    offset: int
+    data: bytes
+    eof: bool
+    def __init__(self, task_id: _Optional[str] = ..., offset: _Optional[int] = ..., data: _Optional[bytes] = ..., eof: bool = ...) -> None: ...
+
+class SandboxStdinWriteV2Response(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class SandboxStdioReadV2Request(_message.Message):
+    __slots__ = ("task_id", "offset", "file_descriptor")
+    TASK_ID_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    FILE_DESCRIPTOR_FIELD_NUMBER: _ClassVar[int]
+    task_id: str
+    offset: int
+    file_descriptor: SandboxStdioFileDescriptor
+    def __init__(self, task_id: _Optional[str] = ..., offset: _Optional[int] = ..., file_descriptor: _Optional[_Union[SandboxStdioFileDescriptor, str]] = ...) -> None: ...
+
+class SandboxStdioReadV2Response(_message.Message):
+    __slots__ = ("data", "starting_offset")
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    STARTING_OFFSET_FIELD_NUMBER: _ClassVar[int]
+    data: bytes
+    starting_offset: int
+    def __init__(self, data: _Optional[bytes] = ..., starting_offset: _Optional[int] = ...) -> None: ...
 
 class TaskExecPollRequest(_message.Message):
     __slots__ = ("task_id", "exec_id")
@@ -264,6 +305,20 @@ class TaskSnapshotFilesystemResponse(_message.Message):
     IMAGE_ID_FIELD_NUMBER: _ClassVar[int]
     image_id: str
     def __init__(self, image_id: _Optional[str] = ...) -> None: ...
+
+class TaskSnapshotMemoryRequest(_message.Message):
+    __slots__ = ("task_id", "idempotency_key")
+    TASK_ID_FIELD_NUMBER: _ClassVar[int]
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    task_id: str
+    idempotency_key: str
+    def __init__(self, task_id: _Optional[str] = ..., idempotency_key: _Optional[str] = ...) -> None: ...
+
+class TaskSnapshotMemoryResponse(_message.Message):
+    __slots__ = ("snapshot_id",)
+    SNAPSHOT_ID_FIELD_NUMBER: _ClassVar[int]
+    snapshot_id: str
+    def __init__(self, snapshot_id: _Optional[str] = ...) -> None: ...
 
 class TaskUnmountDirectoryRequest(_message.Message):
     __slots__ = ("task_id", "path", "container_id")

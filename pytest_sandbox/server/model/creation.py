@@ -2,6 +2,7 @@
 
 from collections.abc import Coroutine, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from grpclib import GRPCError, Status
@@ -16,7 +17,7 @@ from .apps import AppRecord
 from .checks import check_command
 from .command_hints import hints
 from .definition import DEFAULT_TIMEOUT, refuse_unimplemented, task_spec
-from .ids import check_name
+from .ids import Family, check_name
 from .images import ImageRecord
 from .sandbox import SandboxIdentity, ServedSandbox
 from .state import State
@@ -34,13 +35,17 @@ class SandboxCreator:
         self._reserved: set[tuple[str, str]] = set()
 
     def specify(
-        self, definition: pb.Sandbox, tags: Mapping[str, str]
+        self,
+        definition: pb.Sandbox,
+        tags: Mapping[str, str],
+        variables: Mapping[str, str] = MappingProxyType({}),
     ) -> tuple[ImageRecord, TaskSpec]:
         """The image and the engine's spec of a sandbox.
 
         Args:
             definition: what the client asks for; a missing time-out is set to the default.
             tags: name to value.
+            variables: of the environment, besides those in the definition and its secrets.
 
         Raises:
             GRPCError: the definition cannot be served; the message says why.
@@ -51,7 +56,7 @@ class SandboxCreator:
         if not definition.timeout_secs:
             definition.timeout_secs = DEFAULT_TIMEOUT
         image = self._state.images.get(definition.image_id)
-        secrets = self._state.secrets.variables(definition.secret_ids)
+        secrets = {**self._state.secrets.variables(definition.secret_ids), **variables}
         return image, task_spec(
             definition, image, secrets, self._state.volumes, tags, self._state.info
         )
@@ -65,6 +70,7 @@ class SandboxCreator:
         spec: TaskSpec,
         *,
         resumed_from: str = "",
+        family: Family = Family.FIRST,
     ) -> ServedSandbox:
         """Create a sandbox; it runs when this returns.
 
@@ -75,6 +81,7 @@ class SandboxCreator:
             image: of its files.
             spec: for the engine.
             resumed_from: id of the memory snapshot that it starts from; empty if none.
+            family: of the API that it is created by.
 
         Raises:
             GRPCError: FAILED_PRECONDITION, ALREADY_EXISTS, INVALID_ARGUMENT for its name, or
@@ -96,7 +103,7 @@ class SandboxCreator:
             with hints(spec.main.argv if spec.main is not None else ()):
                 task = await self._task(spec)
             sandbox = ServedSandbox(
-                self._identity(app, definition),
+                self._identity(app, definition, family),
                 definition,
                 tags,
                 image,
@@ -126,15 +133,16 @@ class SandboxCreator:
                 self._state.private_copies.end(mount.volume for mount in spec.volumes)
             raise
 
-    def _identity(self, app: AppRecord, definition: pb.Sandbox) -> SandboxIdentity:
-        task_id = self._state.ids.new("ta")
+    def _identity(self, app: AppRecord, definition: pb.Sandbox, family: Family) -> SandboxIdentity:
+        task_id = self._state.ids.task(family)
         return SandboxIdentity(
-            id=self._state.ids.new("sb"),
+            id=self._state.ids.sandbox(family),
             task_id=task_id,
             app_id=app.id,
             name=definition.name,
             created_at=self._state.sandboxes.creation_time(),
             router_token=self._state.tokens.issue(task_id),
+            family=family,
         )
 
 

@@ -1,13 +1,14 @@
 """Object ids and names in the shapes that Modal's clients check.
 
-Newer clients choose their protocol by the id of a sandbox: `sb-` and exactly 22 letters and
-digits is the first version of the sandbox API, the one served here.
+Newer clients choose by the id of a sandbox which version of the sandbox API they speak: `sb-` and
+exactly 22 letters and digits is the first one, anything else the second.
 """
 
 import random
 import re
 import secrets
 import string
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._shared.checks import is_app_id, is_object_name
@@ -19,7 +20,17 @@ if TYPE_CHECKING:
 
 _ALPHABET = string.digits + string.ascii_letters
 _LENGTH = 22
+#: Of ids of the second version: https://github.com/ulid/spec, with a time that is always the same.
+_ULID_ALPHABET = string.digits + "ABCDEFGHJKMNPQRSTVWXYZ"
+_ULID_RANDOM = 24
 _TAG = re.compile(r"[a-zA-Z0-9._-]{1,63}")
+
+
+class Family(Enum):
+    """The version of Modal's sandbox API that a sandbox was created by."""
+
+    FIRST = 1
+    SECOND = 2
 
 
 class Ids:
@@ -42,6 +53,19 @@ class Ids:
             number, digit = divmod(number, 62)
             digits.append(_ALPHABET[digit])
         return f"{prefix}-{''.join(digits)}"
+
+    def sandbox(self, family: Family) -> str:
+        """A new id of a sandbox."""
+        return self.new("sb") if family is Family.FIRST else f"sb-{self._ulid()}"
+
+    def task(self, family: Family) -> str:
+        """A new id of a task; clients know those of the second version by their last letter."""
+        return self.new("ta") if family is Family.FIRST else f"ta-{self._ulid()}V"
+
+    def _ulid(self) -> str:
+        number = self._bits(5 * _ULID_RANDOM)
+        letters = (_ULID_ALPHABET[number >> 5 * place & 31] for place in range(_ULID_RANDOM))
+        return f"01{''.join(letters)}"
 
 
 def check_name(name: str, kind: str) -> None:

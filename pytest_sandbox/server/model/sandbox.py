@@ -27,6 +27,7 @@ from ..async_helpers import start
 from ..commands.commands import Commands
 from ..commands.execution import RESTORED, TERMINATED
 from ..files.sessions import FileSessions
+from .ids import Family
 from .images import ImageRecord
 from .lifetimes import Lifetime, Status
 from .mounts import MountedSnapshots
@@ -45,6 +46,7 @@ class SandboxIdentity:
     name: str
     created_at: float
     router_token: str
+    family: Family = Family.FIRST
 
 
 class ServedSandbox:
@@ -92,6 +94,7 @@ class ServedSandbox:
         self.name = identity.name
         self.created_at = identity.created_at
         self.router_token = identity.router_token
+        self.family = identity.family
         self.definition = definition
         self.tags = dict(tags)
         self.image = image

@@ -4,6 +4,8 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from pytest_sandbox._proto import secrets_pb2
+
 from ..rpc.errors import not_found
 
 #: Ephemeral secrets that are stored: older clients make one for each command with variables.
@@ -67,4 +69,14 @@ class SecretRegistry:
         env: dict[str, str] = {}
         for secret_id in secret_ids:
             env.update(self.get(secret_id).env)
+        return env
+
+    def of_sources(self, sources: Iterable[secrets_pb2.SecretSource]) -> dict[str, str]:
+        """The variables of secrets by id and of others inline; a later one wins."""
+        env: dict[str, str] = {}
+        for source in sources:
+            if source.WhichOneof("source") == "secret_id":
+                env.update(self.get(source.secret_id).env)
+            else:
+                env.update(source.env.contents)
         return env

@@ -7,7 +7,7 @@ from typing import Protocol
 from grpclib import GRPCError, Status
 
 from pytest_sandbox._proto import router_pb2 as pb
-from pytest_sandbox._proto import sandboxes_pb2, secrets_pb2
+from pytest_sandbox._proto import sandboxes_pb2
 from pytest_sandbox._shared.async_tasks import within
 from pytest_sandbox.engine import ExitStatus, Output, OutputLog
 
@@ -78,15 +78,9 @@ class CommandRouterServicer:
         env = pty_environment(request.pty_info) if request.pty_info.enabled else {}
         env.update(self._state.secrets.variables(request.secret_ids))
         env.update(request.env)
-        for source in request.secret_sources:
-            env.update(self._source(source))
+        env.update(self._state.secrets.of_sources(request.secret_sources))
         check_environment(env.items())
         return env
-
-    def _source(self, source: secrets_pb2.SecretSource) -> dict[str, str]:
-        if source.WhichOneof("source") == "secret_id":
-            return dict(self._state.secrets.get(source.secret_id).env)
-        return dict(source.env.contents)
 
     async def TaskExecPoll(
         self, request: pb.TaskExecPollRequest, call: ServedCall

@@ -10,10 +10,10 @@ from pytest_sandbox._shared.async_tasks import finish
 from ..model.apps import AppRecord
 from ..model.checks import check_timeout
 from ..model.creation import SandboxCreator
-from ..model.ids import check_tag
 from ..model.result import TERMINATED
 from ..model.sandbox import ServedSandbox
 from ..model.state import State
+from ..model.tags import tag_messages, tags_of
 from ..rpc.call import ServedCall
 from ..rpc.errors import not_found, precondition
 from ..rpc.handlers import once
@@ -39,7 +39,7 @@ class SandboxServicer:
         `x-sandbox-task-id` and `x-sandbox-router-jwt`.
         """
         app = self._state.apps.get(request.app_id)
-        definition, tags = request.definition, _tags(request.tags)
+        definition, tags = request.definition, tags_of(request.tags)
         image, spec = self._creator.specify(definition, tags)
         sandbox = await self._creator.create(app, definition, tags, image, spec)
         call.initial_metadata = sandbox.router_metadata
@@ -77,7 +77,7 @@ class SandboxServicer:
         self, request: pb.SandboxListRequest, call: ServedCall
     ) -> pb.SandboxListResponse:
         """A page of sandboxes, the newest first, created before `before_timestamp` if given."""
-        tags = _tags(request.tags)
+        tags = tags_of(request.tags)
         chosen = [
             sandbox
             for sandbox in self._candidates(request)
@@ -105,13 +105,13 @@ class SandboxServicer:
     ) -> pb.SandboxTagsGetResponse:
         """The tags of a sandbox."""
         return pb.SandboxTagsGetResponse(
-            tags=_tag_messages(self._state.sandboxes.get(request.sandbox_id))
+            tags=tag_messages(self._state.sandboxes.get(request.sandbox_id))
         )
 
     async def SandboxTagsSet(self, request: pb.SandboxTagsSetRequest, call: ServedCall) -> Empty:
         """Replace all tags of a sandbox."""
         sandbox = self._state.sandboxes.get(request.sandbox_id)
-        sandbox.tags = _tags(request.tags)
+        sandbox.tags = tags_of(request.tags)
         return Empty()
 
     async def SandboxGetFromName(
@@ -154,17 +154,6 @@ class SandboxServicer:
         return pb.SandboxStdinWriteResponse()
 
 
-def _tags(messages: Iterable[pb.SandboxTag]) -> dict[str, str]:
-    tags = {tag.tag_name: tag.tag_value for tag in messages}
-    for name, value in tags.items():
-        check_tag(name, value)
-    return tags
-
-
-def _tag_messages(sandbox: ServedSandbox) -> list[pb.SandboxTag]:
-    return [pb.SandboxTag(tag_name=name, tag_value=value) for name, value in sandbox.tags.items()]
-
-
 def _metadata(sandbox: ServedSandbox) -> pb.SandboxHandleMetadata:
     return pb.SandboxHandleMetadata(result=sandbox.result, app_id=sandbox.app_id)
 
@@ -182,7 +171,7 @@ def _info(sandbox: ServedSandbox) -> pb.SandboxInfo:
             sandbox_id=sandbox.id,
         ),
         app_id=sandbox.app_id,
-        tags=_tag_messages(sandbox),
+        tags=tag_messages(sandbox),
         name=sandbox.name,
         image_id=sandbox.image.id,
         timeout_secs=definition.timeout_secs,

@@ -1,22 +1,20 @@
 """Snapshots on the control plane: of files for older clients, and of running sandboxes."""
 
-from dataclasses import replace
-
-from pytest_sandbox._proto import common_pb2, images_pb2, sandboxes_pb2
+from pytest_sandbox._proto import common_pb2, images_pb2
 from pytest_sandbox._proto import snapshots_pb2 as pb
 
 from ..model.checks import check_timeout
 from ..model.creation import SandboxCreator
-from ..model.sandbox import ServedSandbox
+from ..model.ids import Family
 from ..model.state import IMAGE_BUILDER_VERSION, State
 from ..rpc.call import ServedCall
-from ..rpc.errors import invalid, unimplemented
+from ..rpc.errors import unimplemented
 from ..rpc.handlers import once
 from ..snapshots.files import in_time, snapshot_filesystem
-from ..snapshots.memory import MemorySnapshotRecord, failure
+from ..snapshots.memory import failure
+from ..snapshots.resume import resume
 
 _Result = common_pb2.GenericResult
-_Restore = pb.SandboxRestoreRequest
 
 
 class SnapshotServicer:
@@ -81,43 +79,9 @@ class SnapshotServicer:
         """Create a sandbox that resumes from a snapshot; it runs when this returns."""
         if request.replace_volume_mounts or request.volume_mounts:
             raise unimplemented("changing the volumes is not implemented by pytest-sandbox")
-        if request.worker_id:
-            raise unimplemented("worker_id is not implemented by pytest-sandbox")
-        snapshot = self._state.memory_snapshots.get(request.snapshot_id)
-        sandbox = await self._restore(snapshot, _renamed(snapshot.definition, request))
+        sandbox = await resume(self._state, self._creator, request, Family.FIRST)
         call.initial_metadata = sandbox.router_metadata
         return pb.SandboxRestoreResponse(sandbox_id=sandbox.id)
-
-    async def _restore(
-        self, snapshot: MemorySnapshotRecord, definition: sandboxes_pb2.Sandbox
-    ) -> ServedSandbox:
-        with self._state.snapshot_store.pinned(snapshot.id):
-            resume = await self._state.memory_snapshots.taken(snapshot)
-            spec = replace(snapshot.spec, resume=resume, name=definition.name)
-            return await self._creator.create(
-                self._state.apps.get(snapshot.app_id),
-                definition,
-                snapshot.tags,
-                snapshot.image,
-                spec,
-                resumed_from=snapshot.id,
-            )
-
-
-def _renamed(
-    definition: sandboxes_pb2.Sandbox, request: pb.SandboxRestoreRequest
-) -> sandboxes_pb2.Sandbox:
-    """The definition with the name that the request gives."""
-    renamed = sandboxes_pb2.Sandbox()
-    renamed.CopyFrom(definition)
-    kind = request.sandbox_name_override_type
-    if kind == _Restore.SANDBOX_NAME_OVERRIDE_TYPE_NONE:
-        renamed.ClearField("name")
-    elif kind == _Restore.SANDBOX_NAME_OVERRIDE_TYPE_STRING:
-        renamed.name = request.sandbox_name_override
-    elif kind != _Restore.SANDBOX_NAME_OVERRIDE_TYPE_UNSPECIFIED:
-        raise invalid(f"sandbox_name_override_type must be 0, 1 or 2, not {kind}")
-    return renamed
 
 
 def _late(seconds: float) -> _Result:

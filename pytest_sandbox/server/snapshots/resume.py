@@ -1,0 +1,63 @@
+"""Creates sandboxes that resume from memory snapshots."""
+
+from dataclasses import replace
+
+from pytest_sandbox._proto import sandboxes_pb2, sandboxes_v2_pb2
+from pytest_sandbox._proto import snapshots_pb2 as pb
+
+from ..model.creation import SandboxCreator
+from ..model.ids import Family
+from ..model.sandbox import ServedSandbox
+from ..model.state import State
+from ..rpc.errors import invalid, unimplemented
+
+_Restore = pb.SandboxRestoreRequest
+#: A request to resume from a snapshot.
+RestoreRequest = pb.SandboxRestoreRequest | sandboxes_v2_pb2.SandboxRestoreV2Request
+
+
+async def resume(
+    state: State, creator: SandboxCreator, request: RestoreRequest, family: Family
+) -> ServedSandbox:
+    """Create a sandbox that resumes from a snapshot; it runs when this returns.
+
+    Args:
+        state: the server's.
+        creator: creates its sandboxes.
+        request: says which snapshot, and what its name is.
+        family: of the API that the request belongs to.
+
+    Raises:
+        GRPCError: FAILED_PRECONDITION, INVALID_ARGUMENT, NOT_FOUND or UNIMPLEMENTED; or as
+            `SandboxCreator.create`.
+        EngineError: whatever the engine raises.
+    """
+    if request.worker_id:
+        raise unimplemented("worker_id is not implemented by pytest-sandbox")
+    snapshot = state.memory_snapshots.get(request.snapshot_id)
+    definition = _renamed(snapshot.definition, request)
+    with state.snapshot_store.pinned(snapshot.id):
+        taken = await state.memory_snapshots.taken(snapshot)
+        return await creator.create(
+            state.apps.get(snapshot.app_id),
+            definition,
+            snapshot.tags,
+            snapshot.image,
+            replace(snapshot.spec, resume=taken, name=definition.name),
+            resumed_from=snapshot.id,
+            family=family,
+        )
+
+
+def _renamed(definition: sandboxes_pb2.Sandbox, request: RestoreRequest) -> sandboxes_pb2.Sandbox:
+    """The definition with the name that the request gives."""
+    renamed = sandboxes_pb2.Sandbox()
+    renamed.CopyFrom(definition)
+    kind = request.sandbox_name_override_type
+    if kind == _Restore.SANDBOX_NAME_OVERRIDE_TYPE_NONE:
+        renamed.ClearField("name")
+    elif kind == _Restore.SANDBOX_NAME_OVERRIDE_TYPE_STRING:
+        renamed.name = request.sandbox_name_override
+    elif kind != _Restore.SANDBOX_NAME_OVERRIDE_TYPE_UNSPECIFIED:
+        raise invalid(f"sandbox_name_override_type must be 0, 1 or 2, not {kind}")
+    return renamed
