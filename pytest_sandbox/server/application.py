@@ -36,6 +36,11 @@ from .v1.snapshots import SnapshotServicer
 from .v1.tunnels import TunnelServicer
 from .v1.volume_files import VolumeFileServicer
 from .v1.volumes import VolumeServicer
+from .v2.router_access import RouterAccessV2Servicer
+from .v2.same_calls import SameCallServicer
+from .v2.sandboxes import SandboxV2Servicer
+from .v2.snapshots import MemorySnapshotV2Servicer
+from .v2.stdio import MainStdioServicer
 
 
 class Application:
@@ -80,17 +85,23 @@ class Application:
         self._tunnels = TunnelServicer(self.state)
         self._connect_tokens = ConnectTokenServicer(self.state)
         creator = SandboxCreator(self.state)
+        sandboxes = SandboxServicer(self.state, creator)
         volume_calls = VolumeServicer(self.state)
+        memory_snapshots = MemorySnapshotV2Servicer(self.state, creator)
         self._control = [
             AppServicer(self.state),
             ImageServicer(self.state),
             SecretServicer(self.state),
-            SandboxServicer(self.state, creator),
+            sandboxes,
+            SandboxV2Servicer(self.state, creator),
+            SameCallServicer(self.state, sandboxes, self._tunnels, self._connect_tokens),
             LogServicer(self.state),
             ContainerExecServicer(self.state),
             ContainerFileServicer(self.state),
             RouterAccessServicer(self.state),
+            RouterAccessV2Servicer(self.state),
             SnapshotServicer(self.state, creator),
+            memory_snapshots,
             self._tunnels,
             self._connect_tokens,
             volume_calls,
@@ -98,6 +109,8 @@ class Application:
         ]
         self._router = [
             CommandRouterServicer(self.state),
+            MainStdioServicer(self.state),
+            memory_snapshots,
             RouterSnapshotServicer(self.state),
             RouterNetworkServicer(self.state),
             volume_calls,

@@ -50,6 +50,7 @@ class Client:
     engine: str = "local"
 
 
+#: Newer clients speak the second version of the sandbox API unless they are told otherwise.
 FIRST_VERSION = (("MODAL_SANDBOX_V2", "0"),)
 CLIENTS = (
     Client("1.2.3", "1.2.3", ("lives", "execs", "tunnels")),
@@ -58,21 +59,16 @@ CLIENTS = (
     Client("1.2.3 in memory", "1.2.3", ("snapshots", "volumes"), engine="fake"),
     # Without TLS for the command router, this client runs commands through the control plane.
     Client("1.2.3 without TLS", "1.2.3", ("execs",), env=(("PYTHONPATH", str(WITHOUT_TLS)),)),
-    Client("1.6.4", "1.6.4", ("lives", "execs", "tunnels", "readiness"), env=FIRST_VERSION),
-    Client(
-        "1.6.4, files",
-        "1.6.4",
-        ("filesystem", "snapshots", "directories", "volumes"),
-        env=FIRST_VERSION,
-    ),
-    Client("1.6.4, memory", "1.6.4", ("memory",), env=FIRST_VERSION),
+    Client("1.6.4", "1.6.4", ("lives", "execs", "tunnels", "readiness", "second_version")),
+    Client("1.6.4, files", "1.6.4", ("filesystem", "snapshots", "directories", "volumes")),
+    Client("1.6.4, memory", "1.6.4", ("memory",)),
     Client(
         "1.6.4 in memory",
         "1.6.4",
-        ("snapshots", "directories", "volumes"),
-        env=FIRST_VERSION,
+        ("snapshots", "directories", "volumes", "second_version"),
         engine="fake",
     ),
+    Client("1.6.4, first version", "1.6.4", ("readiness",), env=FIRST_VERSION),
 )
 
 
@@ -203,9 +199,11 @@ sandbox.terminate()
 """
 
 
-@pytest.mark.parametrize("version", ["1.2.3", "1.6.4"])
+@pytest.mark.parametrize(
+    ("version", "creates"), [("1.2.3", "SandboxCreate"), ("1.6.4", "SandboxCreateV2")]
+)
 def test_a_real_client_is_recorded_and_lives_with_faults(
-    pytestconfig: pytest.Config, version: str
+    pytestconfig: pytest.Config, version: str, creates: str
 ) -> None:
     assert pytestconfig.cache is not None
     python = environment(pytestconfig.cache.mkdir(f"modal-{version}"), version)
@@ -214,8 +212,8 @@ def test_a_real_client_is_recorded_and_lives_with_faults(
         server = run.start("local", tcp="127.0.0.1:0")
         inspector = SandboxClient(server.socket).inspector
         rpcs, faults = Rpcs(inspector), Faults(inspector)
-        faults.on("SandboxCreate").rate_limit(retry_after=0.05).times(5)
-        faults.on("SandboxCreate", nth=6).drop_response()
+        faults.on(creates).rate_limit(retry_after=0.05).times(5)
+        faults.on(creates, nth=6).drop_response()
         faults.on("TaskExecStart").status("UNAVAILABLE").times(2)
         faults.on("TaskExecStdioRead").where(file_descriptor=0).cut_stream(after_bytes=3)
         assert server.tcp is not None
@@ -226,16 +224,15 @@ def test_a_real_client_is_recorded_and_lives_with_faults(
                 "MODAL_SERVER_URL": server.tcp["url"],
                 "MODAL_TOKEN_ID": server.tcp["token_id"],
                 "MODAL_TOKEN_SECRET": server.tcp["token_secret"],
-                "MODAL_SANDBOX_V2": "0",
                 "SSL_CERT_FILE": server.tcp["ca_file"] or "",
             },
             check=True,
             timeout=60,
         )
         assert faults.unfired() == []
-        created = [call.status for call in rpcs.of("SandboxCreate")]
+        created = [call.status for call in rpcs.of(creates)]
         assert created == [*["RESOURCE_EXHAUSTED"] * 5, "CANCELLED", "OK"]
-        first, second = list(rpcs.of("SandboxCreate"))[-2:]
+        first, second = list(rpcs.of(creates))[-2:]
         assert first.response.sandbox_id == second.response.sandbox_id
         assert server.tcp["token_secret"] not in rpcs.to_json()
     finally:

@@ -1,6 +1,7 @@
 """Creating sandboxes: reserves the name, creates the task, wraps it in a sandbox."""
 
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -96,7 +97,7 @@ class SandboxCreator:
         store = self._state.snapshot_store
         # Pinned until the sandbox is registered: only then does the store know that it uses them.
         with (
-            _Reservation(self._state, self._reserved, app, definition),
+            self._reserved_name(app, definition),
             store.pinned(image.snapshot_id),
             store.pinned(resumed_from),
         ):
@@ -114,6 +115,42 @@ class SandboxCreator:
             )
             self._state.sandboxes.add(sandbox)
         return sandbox
+
+    def set_name(self, sandbox: ServedSandbox, name: str) -> None:
+        """Give a name to a sandbox that runs and has none; the same again changes nothing.
+
+        Raises:
+            GRPCError: ALREADY_EXISTS, FAILED_PRECONDITION or INVALID_ARGUMENT.
+        """
+        check_name(name, "sandbox")
+        if sandbox.name == name:
+            return
+        if sandbox.result is not None:
+            raise precondition(f"Sandbox {sandbox.id!r} has ended: {sandbox.why_ended}")
+        if sandbox.name:
+            raise precondition(f"Sandbox {sandbox.id!r} already has the name {sandbox.name!r}")
+        self._check_free(sandbox.app_id, name)
+        self._state.sandboxes.set_name(sandbox, name)
+
+    def _check_free(self, app_id: str, name: str) -> None:
+        key = app_id, name
+        if key in self._reserved or self._state.sandboxes.named(*key) is not None:
+            raise already_exists(f"Sandbox with name {name!r} already exists in this app, and runs")
+
+    @contextmanager
+    def _reserved_name(self, app: AppRecord, definition: pb.Sandbox) -> Iterator[None]:
+        """Reserve a name before the sandbox exists, so that two creations cannot both have it."""
+        if not definition.HasField("name"):
+            yield
+            return
+        check_name(definition.name, "sandbox")
+        self._check_free(app.id, definition.name)
+        key = app.id, definition.name
+        self._reserved.add(key)
+        try:
+            yield
+        finally:
+            self._reserved.discard(key)
 
     async def _with_private_copies(self, spec: TaskSpec) -> TaskSpec:
         copies = self._state.private_copies
@@ -144,30 +181,6 @@ class SandboxCreator:
             router_token=self._state.tokens.issue(task_id),
             family=family,
         )
-
-
-class _Reservation:
-    """Reserves a name before the sandbox exists, so that two creations cannot both have it."""
-
-    def __init__(
-        self, state: State, reserved: set[tuple[str, str]], app: AppRecord, definition: pb.Sandbox
-    ) -> None:
-        self._reserved = reserved
-        self._key = (app.id, definition.name) if definition.HasField("name") else None
-        if self._key is not None:
-            check_name(definition.name, "sandbox")
-            if self._key in reserved or state.sandboxes.named(*self._key) is not None:
-                raise already_exists(
-                    f"Sandbox with name {definition.name!r} already exists in this app, and runs"
-                )
-
-    def __enter__(self) -> None:
-        if self._key is not None:
-            self._reserved.add(self._key)
-
-    def __exit__(self, *_: object) -> None:
-        if self._key is not None:
-            self._reserved.discard(self._key)
 
 
 async def owned(creation: Coroutine[Any, Any, Task]) -> Task:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable  # noqa: TC003
 
+from pytest_sandbox._proto import sandboxes_pb2 as pb
 from pytest_sandbox.engine import Clock
 
 from ..rpc.errors import not_found
@@ -60,6 +61,14 @@ class SandboxRegistry:
     def named(self, app_id: str, name: str) -> ServedSandbox | None:
         """The running sandbox of that name, if there is one."""
         return self._named.get((app_id, name))
+
+    def set_name(self, sandbox: ServedSandbox, name: str) -> None:
+        """Give a name to a running sandbox that has none."""
+        definition = pb.Sandbox()
+        definition.CopyFrom(sandbox.definition)  # snapshots that were taken hold the former one
+        definition.name = name
+        sandbox.definition, sandbox.name = definition, name
+        self._named[sandbox.app_id, name] = sandbox
 
     def all(self) -> list[ServedSandbox]:
         """Every sandbox that is known."""

@@ -39,7 +39,9 @@ class TokenPair:
 
 
 class RouterTokens:
-    """Signs and checks the tokens of the command router: one per task, for this process only.
+    """Signs and checks the tokens of the command router, one per task, and those of sandboxes.
+
+    They are for this process only.
 
     Args:
         clock: the engine's, by which tokens expire.
@@ -70,6 +72,25 @@ class RouterTokens:
     def session(self) -> str:
         """A token that grants nothing: clients only look at its expiry."""
         return self._sign({"exp": int(self._clock.now() + ROUTER_TOKEN_LIFETIME)})
+
+    def of_sandbox(self, sandbox_id: str) -> str:
+        """A token that a client sends with its calls about a sandbox that it created."""
+        return self._sign({"sandbox_id": sandbox_id})
+
+    def check_sandbox(self, token: str, sandbox_id: str) -> None:
+        """Refuse a token of another sandbox, which a client has confused.
+
+        Raises:
+            GRPCError: PERMISSION_DENIED or UNAUTHENTICATED.
+        """
+        try:
+            claims = web_token.decode(token, self._key)
+        except ValueError as error:
+            raise _unauthenticated(f"not a valid token of a sandbox: {error}") from None
+        if claims.get("sandbox_id") != sandbox_id:
+            raise GRPCError(
+                Status.PERMISSION_DENIED, f"the token is not that of Sandbox {sandbox_id!r}"
+            )
 
     def _sign(self, claims: dict[str, object]) -> str:
         return web_token.encode(claims, self._key)

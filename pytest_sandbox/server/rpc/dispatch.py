@@ -23,9 +23,7 @@ from .errors import failure, invalid, unimplemented
 from .handlers import RpcHandler
 from .idempotency import Outcomes
 from .middleware import CallMiddleware, Middleware
-
-#: Newer clients of Modal speak the second version of its sandbox API unless told otherwise.
-_FIRST_VERSION = "set MODAL_SANDBOX_V2=0 in the environment of the client"
+from .refusals import refusal
 
 
 class Dispatch:
@@ -62,14 +60,10 @@ class Dispatch:
     def refuse(self, path: str) -> Serve:
         """The answer to a call of an RPC that is not implemented, by name."""
         service, _, rpc = path.lstrip("/").rpartition("/")
-        remedy = f": {_FIRST_VERSION}" if rpc.endswith("V2") else ""
 
         async def refuse(stream: AnyStream) -> None:
             with self._begin(self._call(rpc, stream)):
-                error = unimplemented(
-                    f"{rpc} (of {service}) is not implemented by pytest-sandbox{remedy}"
-                )
-                raise failure(error, rpc)
+                raise failure(unimplemented(refusal(service, rpc)), rpc)
 
         return refuse
 

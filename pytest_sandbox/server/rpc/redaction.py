@@ -12,8 +12,16 @@ HIDDEN = "[secret]"
 #: Metadata whose name contains one of these is secret. Binary metadata is left out.
 _METADATA = ("auth", "token", "secret", "jwt", "cookie", "password")
 #: Fields that are secret as a whole, and fields that map names to secret values.
-_TEXTS = frozenset({"customer_supplied_encryption_key", "jwt", "token"})
-_VALUES = frozenset({"env", "env_dict", "environment_variables"})
+_TEXTS = frozenset({"customer_supplied_encryption_key", "jwt", "sandbox_token", "token"})
+_VALUES = frozenset(
+    {
+        "cloud_bucket_mount_credentials",
+        "env",
+        "env_dict",
+        "environment_variables",
+        "ephemeral_secrets",
+    }
+)
 
 
 def public_metadata(metadata: Mapping[str, str | bytes]) -> dict[str, str]:
@@ -70,7 +78,10 @@ def _each(value: Message) -> Iterator[Message]:
 
 
 def _hide_values(value: Any) -> None:
-    """Hide the values of a map of strings, or of a message with such a map."""
+    """Hide the values of a map of strings, of a message with such a map, or of a map of these."""
     values = getattr(value, "contents", value)
     for name in list(values):
-        values[name] = HIDDEN
+        if isinstance(values[name], str):
+            values[name] = HIDDEN
+        else:
+            _hide_values(values[name])

@@ -17,7 +17,7 @@ from pytest_sandbox.engine import (
     TaskSpec,
 )
 
-from ..model.ids import Ids
+from ..model.ids import Family, Ids
 from ..model.images import ImageRecord
 from ..model.retention import Retention
 from ..model.sandbox import ServedSandbox
@@ -34,6 +34,7 @@ class MemorySnapshotRecord:
 
     Attributes:
         id: begins with `sn-`.
+        family: that of the sandbox.
         app_id: of the app of the sandbox.
         definition: that of the sandbox.
         tags: those of the sandbox, name to value.
@@ -43,6 +44,7 @@ class MemorySnapshotRecord:
     """
 
     id: str
+    family: Family
     app_id: str
     definition: sandboxes_pb2.Sandbox
     tags: Mapping[str, str]
@@ -83,6 +85,7 @@ class MemorySnapshots:
         snapshot_id = self._ids.new("sn")
         snapshot = self._snapshots[snapshot_id] = MemorySnapshotRecord(
             snapshot_id,
+            sandbox.family,
             sandbox.app_id,
             sandbox.definition,
             dict(sandbox.tags),

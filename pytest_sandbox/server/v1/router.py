@@ -14,7 +14,7 @@ from pytest_sandbox.engine import ExitStatus, Output, OutputLog
 from ..commands.execution import CommandExecution
 from ..commands.start import ExecRequest, start
 from ..model.checks import check_environment, check_timeout, chosen, pty_environment, pty_size
-from ..model.sandbox import ServedSandbox
+from ..model.commanded import commanded
 from ..model.state import State
 from ..rpc.call import AnyStream, ServedCall
 from ..rpc.errors import invalid, precondition, unimplemented
@@ -162,19 +162,6 @@ class CommandRouterServicer:
 
     def _execution(self, request: _OfExec, call: ServedCall) -> CommandExecution:
         return commanded(self._state, request.task_id, call).commands.get(request.exec_id)
-
-
-def commanded(state: State, task_id: str, call: ServedCall) -> ServedSandbox:
-    """The sandbox that a call of the command router is about.
-
-    Raises:
-        GRPCError: PERMISSION_DENIED: the caller's token is for another task.
-    """
-    if task_id != call.task_id:
-        raise GRPCError(
-            Status.PERMISSION_DENIED, f"the token is for task {call.task_id!r}, not {task_id!r}"
-        )
-    return state.sandboxes.of_task(task_id)
 
 
 async def _pour(requests: AnyStream, write_at: _WriteAt, offset: int) -> None:

@@ -2,10 +2,10 @@
 
 from pytest_sandbox._proto import router_pb2 as pb
 
+from ..model.commanded import commanded
 from ..model.network import changed_network
 from ..model.state import State
 from ..rpc.call import ServedCall
-from .router import commanded
 
 
 class RouterNetworkServicer:

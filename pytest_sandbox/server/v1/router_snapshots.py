@@ -9,6 +9,7 @@ from google.protobuf.empty_pb2 import Empty
 from pytest_sandbox._proto import router_pb2 as pb
 from pytest_sandbox._shared.checks import is_absolute_path
 
+from ..model.commanded import commanded
 from ..model.images import ImageRecord
 from ..model.sandbox import ServedSandbox
 from ..model.state import State
@@ -16,7 +17,6 @@ from ..rpc.call import ServedCall
 from ..rpc.errors import invalid, unimplemented
 from ..rpc.idempotency import Outcomes
 from ..snapshots.files import DEFAULT_TTL, snapshot_directory, snapshot_filesystem
-from .router import commanded
 
 #: A request to take a snapshot.
 _SnapshotRequest = pb.TaskSnapshotFilesystemRequest | pb.TaskSnapshotDirectoryRequest

@@ -7,6 +7,7 @@ from google.protobuf.empty_pb2 import Empty
 from pytest_sandbox._proto import sandboxes_pb2 as pb
 from pytest_sandbox._shared.async_tasks import finish
 
+from ..commands.main_stdin import write_main_stdin
 from ..model.apps import AppRecord
 from ..model.checks import check_timeout
 from ..model.creation import SandboxCreator
@@ -15,7 +16,7 @@ from ..model.sandbox import ServedSandbox
 from ..model.state import State
 from ..model.tags import tag_messages, tags_of
 from ..rpc.call import ServedCall
-from ..rpc.errors import not_found, precondition
+from ..rpc.errors import not_found
 from ..rpc.handlers import once
 
 #: The most sandboxes in one page of a listing.
@@ -141,16 +142,11 @@ class SandboxServicer:
     ) -> pb.SandboxStdinWriteResponse:
         """Write to the main process; an index that was seen before is dropped."""
         sandbox = self._state.sandboxes.get(request.sandbox_id)
-        if sandbox.result is not None:
-            # Some clients send the end of input in a call of its own, which may come too late.
-            if request.input:
-                raise precondition(
-                    f"Sandbox {sandbox.id!r} has ended, so nothing reads its input: "
-                    f"{sandbox.why_ended}"
-                )
-            return pb.SandboxStdinWriteResponse()
-        with sandbox.lifetime.activity():
-            await sandbox.commands.stdin.write_index(request.index, request.input, request.eof)
+        await write_main_stdin(
+            sandbox,
+            request.input,
+            lambda stdin: stdin.write_index(request.index, request.input, request.eof),
+        )
         return pb.SandboxStdinWriteResponse()
 
 

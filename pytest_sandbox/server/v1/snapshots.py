@@ -69,7 +69,10 @@ class SnapshotServicer:
         """A snapshot by id."""
         snapshot = self._state.memory_snapshots.get(request.snapshot_id)
         return pb.SandboxSnapshotGetResponse(
-            snapshot_id=snapshot.id, handle_metadata=pb.SandboxSnapshotHandleMetadata(is_v2=False)
+            snapshot_id=snapshot.id,
+            handle_metadata=pb.SandboxSnapshotHandleMetadata(
+                is_v2=snapshot.family is Family.SECOND
+            ),
         )
 
     @once

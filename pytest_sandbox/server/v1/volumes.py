@@ -10,6 +10,7 @@ from pytest_sandbox._proto import common_pb2, containers_pb2, router_pb2
 from pytest_sandbox._proto import volumes_pb2 as pb
 from pytest_sandbox.engine import SupportsVolumes
 
+from ..model.commanded import commanded
 from ..model.ids import check_name
 from ..model.sandbox import ServedSandbox
 from ..model.state import State
@@ -17,7 +18,6 @@ from ..model.volumes import VolumeRecord
 from ..rpc.call import ServedCall
 from ..rpc.errors import already_exists, invalid, not_found, precondition, unimplemented
 from ..rpc.handlers import once
-from .router import commanded
 
 _LOOKUP = common_pb2.OBJECT_CREATION_TYPE_UNSPECIFIED
 _CREATE_IF_MISSING = common_pb2.OBJECT_CREATION_TYPE_CREATE_IF_MISSING

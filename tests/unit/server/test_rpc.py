@@ -74,13 +74,22 @@ async def test_a_server_on_a_socket_names_unknown_rpcs(tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_client_of_the_second_version_is_told_how_to_speak_the_first(
-    tmp_path: Path,
+@pytest.mark.parametrize(
+    ("rpc", "words"),
+    [
+        ("QueueGetOrCreate", ("modal.Queue", "sandboxes only")),
+        ("PersistentSandboxCreate", ("_experimental_persistent", "without")),
+        ("SandboxGetExitSnapshotV2", ("get_exit_snapshot", "snapshot_filesystem()")),
+        ("MountGetOrCreate", ("add_local_dir", "copy_from_local")),
+    ],
+)
+async def test_what_is_not_implemented_has_the_name_that_its_caller_knows(
+    tmp_path: Path, rpc: str, words: tuple[str, ...]
 ) -> None:
     async with on_socket(tmp_path / "socket") as server:
-        path = "/modal.client.ModalClient/SandboxCreateV2"
+        path = f"/modal.client.ModalClient/{rpc}"
         method = UnaryUnaryMethod(server.channel, path, Empty, Empty)
-        with refused(Status.UNIMPLEMENTED, "SandboxCreateV2", "MODAL_SANDBOX_V2=0"):
+        with refused(Status.UNIMPLEMENTED, rpc, *words):
             await method(Empty())
 
 

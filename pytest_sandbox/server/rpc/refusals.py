@@ -1,0 +1,94 @@
+"""What to say of an RPC that is not implemented: what its caller knows it as, and what to do."""
+
+from typing import NamedTuple
+
+
+class _Refusal(NamedTuple):
+    """What the RPCs whose names begin alike are for.
+
+    Attributes:
+        begins: how they begin.
+        feature: as a user of Modal's clients knows it.
+        remedy: what to do instead.
+    """
+
+    begins: tuple[str, ...]
+    feature: str
+    remedy: str
+
+
+_ELSEWHERE = "this server runs sandboxes only: replace it in the test by a double"
+
+#: In this order: the first that matches counts.
+_REFUSALS = (
+    _Refusal(
+        ("PersistentSandbox",),
+        "Sandbox.create(_experimental_persistent=True)",
+        "create the sandbox without it",
+    ),
+    _Refusal(
+        ("SandboxContainerCreate", "TaskContainer"),
+        "Sandbox._experimental_sidecars",
+        "run the command of the sidecar with exec, or in a sandbox of its own",
+    ),
+    _Refusal(
+        ("SandboxGetExitSnapshot",),
+        "Sandbox._experimental_get_exit_snapshot",
+        "call snapshot_filesystem() before the sandbox ends",
+    ),
+    _Refusal(
+        ("SandboxGetStats", "SandboxGetTimeRangeStats", "SandboxGetResourceUsage"),
+        "Sandbox._experimental_stats",
+        "run ps or time in the sandbox to see what it uses",
+    ),
+    _Refusal(
+        ("SandboxSetOutboundPolicy", "TaskSetOutboundPolicy"),
+        "Sandbox._experimental_update_outbound_policy",
+        "use outbound_cidr_allowlist and outbound_domain_allowlist",
+    ),
+    _Refusal(
+        ("SandboxSnapshotFsAsync",),
+        "snapshots of files in the background",
+        "call snapshot_filesystem()",
+    ),
+    _Refusal(("SandboxWaitUntilReady",), "Sandbox.wait_until_ready", "use a client from 1.5 on"),
+    _Refusal(
+        ("Mount",),
+        "add_local_file, add_local_dir and add_local_python_source of Image",
+        "copy the files into the sandbox with sandbox.filesystem.copy_from_local",
+    ),
+    _Refusal(("Proxy",), "modal.Proxy", "create the sandbox without proxy"),
+    _Refusal(("SharedVolume",), "modal.NetworkFileSystem", "use modal.Volume"),
+    _Refusal(("Dict",), "modal.Dict", _ELSEWHERE),
+    _Refusal(("Queue",), "modal.Queue", _ELSEWHERE),
+    _Refusal(("Class", "Cls"), "modal.Cls", _ELSEWHERE),
+    _Refusal(
+        ("Function", "Map", "Attempt", "Flash"), "modal.Function (remote, map, spawn)", _ELSEWHERE
+    ),
+    _Refusal(("Tunnel",), "modal.forward", "use Sandbox.tunnels()"),
+    _Refusal(
+        ("AppCountLogs", "AppGetLogs", "AppFetchLogs"),
+        "the logs of an app",
+        "read sandbox.stdout, sandbox.stderr or sandbox.logs.tail()",
+    ),
+    _Refusal(
+        ("AppDeploy", "AppRollback", "AppSetObjects"),
+        "the deployment of an app",
+        "use App.lookup(name, create_if_missing=True)",
+    ),
+    _Refusal(("Environment",), "modal.Environment", "use the default environment, which is 'main'"),
+    _Refusal(("Workspace", "User", "Token", "Billing"), "the workspace", _ELSEWHERE),
+)
+
+
+def refusal(service: str, rpc: str) -> str:
+    """The message for a call of an RPC that is not implemented.
+
+    Args:
+        service: with its package.
+        rpc: its name.
+    """
+    for each in _REFUSALS:
+        if rpc.startswith(each.begins):
+            return f"{each.feature} is not implemented by pytest-sandbox ({rpc}): {each.remedy}"
+    return f"{rpc} (of {service}) is not implemented by pytest-sandbox"
