@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import threading
 import time
@@ -13,7 +14,7 @@ import pytest
 from pytest_sandbox.client import Client, Sandbox, exceptions
 from pytest_sandbox.client.process.task_calls import TaskCalls
 
-from .giving_up import GIVING_UP, interrupted
+from .giving_up import GIVING_UP, Moment, interrupted, timed_out_in_asyncio, timed_out_in_trio
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,37 +68,39 @@ def test_a_run_that_is_given_up_kills_its_command(sandbox: Sandbox, give_up: Any
     until_gone(sandbox)
 
 
-def when_begun(sandbox: Sandbox, then: Callable[[], object]) -> threading.Thread:
-    def wait() -> None:
-        while sandbox.run("test", "-e", "/tmp/began").returncode:
-            time.sleep(0.02)
-        then()
+def when(condition: Callable[[], bool]) -> Moment:
+    """A moment, found by a thread that asks for it."""
 
-    thread = threading.Thread(target=wait)
-    thread.start()
-    return thread
+    @contextlib.contextmanager
+    def moment(then: Callable[[], object]) -> Iterator[None]:
+        def wait() -> None:
+            while not condition():
+                time.sleep(0.02)
+            then()
+
+        thread = threading.Thread(target=wait)
+        thread.start()
+        yield
+        thread.join()
+
+    return moment
 
 
-def test_an_interrupt_kills_a_command_that_has_begun(sandbox: Sandbox) -> None:
-    main = threading.main_thread().ident or 0
-    thread = when_begun(sandbox, lambda: signal.pthread_kill(main, signal.SIGINT))
+def when_begun(sandbox: Sandbox) -> Moment:
+    return when(lambda: not sandbox.run("test", "-e", "/tmp/began").returncode)
 
-    with pytest.raises(KeyboardInterrupt):
-        sandbox.run(*COMMAND, input="x" * 4_000_000)
-    thread.join()
+
+@pytest.mark.parametrize("give_up", [timed_out_in_asyncio, timed_out_in_trio])
+def test_a_run_that_is_given_up_kills_a_command_that_has_begun(
+    sandbox: Sandbox, give_up: Any
+) -> None:
+    give_up(Run(sandbox), when_begun(sandbox))
 
     until_gone(sandbox)
 
 
-def test_a_cancellation_kills_a_command_that_has_begun(sandbox: Sandbox) -> None:
-    async def main() -> None:
-        task = asyncio.ensure_future(sandbox.run.aio(*COMMAND))
-        await asyncio.to_thread(when_begun(sandbox, lambda: None).join)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
-    asyncio.run(main())
+def test_an_interrupt_kills_a_command_that_has_begun(sandbox: Sandbox) -> None:
+    interrupted(Run(sandbox, input="x" * 4_000_000), when_begun(sandbox))
 
     until_gone(sandbox)
 
@@ -108,10 +111,13 @@ def test_an_error_of_a_signal_handler_kills_it(sandbox: Sandbox) -> None:
     def fail(*_: object) -> None:
         raise TimeoutError("the test took too long")
 
+    main = threading.main_thread().ident or 0
     before = signal.signal(signal.SIGALRM, fail)
     try:
-        signal.setitimer(signal.ITIMER_REAL, 0.5)
-        with pytest.raises(TimeoutError, match="the test took too long"):
+        with (
+            when_begun(sandbox)(lambda: signal.pthread_kill(main, signal.SIGALRM)),
+            pytest.raises(TimeoutError, match="the test took too long"),
+        ):
             sandbox.run(*COMMAND)
     finally:
         signal.signal(signal.SIGALRM, before)
@@ -136,11 +142,11 @@ def test_a_file_that_is_written_when_the_caller_gives_up_keeps_its_content(
         def __call__(self) -> None:
             sandbox.filesystem.write_bytes(content, "/tmp/file")
 
-    interrupted(Write())
-    time.sleep(1)
+    interrupted(Write(), when(lambda: len(sandbox.ls("/tmp")) == 2))
+    while sandbox.ls("/tmp") != ["file"]:
+        time.sleep(0.02)
 
     assert sandbox.filesystem.read_text("/tmp/file") == "old"
-    assert sandbox.ls("/tmp") == ["file"]
 
 
 class Exec(Run):

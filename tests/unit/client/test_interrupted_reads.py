@@ -11,11 +11,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pytest_sandbox._shared.idle_loop import IdleEventLoop
 from pytest_sandbox.client import STDOUT, FileWatchEventType, Sandbox, StreamReader, exceptions
 from pytest_sandbox.client.transport.portal import portal
 from pytest_sandbox.inmemory import FakeSandboxes
 
-from .giving_up import GIVING_UP, interrupted, timed_out_in_asyncio, timed_out_in_trio
+from .giving_up import (
+    GIVING_UP,
+    interrupted,
+    timed_out_in_asyncio,
+    timed_out_in_trio,
+    when_it_waits,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -260,6 +267,25 @@ def test_watching_goes_on(fake: FakeSandboxes, newer: bool, give_up: Callable[[A
     assert Next(events).anyhow().paths == ["/tmp/three"]
 
 
+@pytest.mark.parametrize("give_up", GIVING_UP)
+@pytest.mark.parametrize("newer", [True, False])
+def test_a_watch_whose_beginning_is_given_up_begins(
+    fake: FakeSandboxes, newer: bool, give_up: Callable[[Any], None]
+) -> None:
+    sandbox = Sandbox.create()
+    watch = sandbox.filesystem.watch if newer else sandbox.watch
+    awaited = "in_" in give_up.__name__
+    events = (watch.aio if awaited else watch)("/tmp", filter=[FileWatchEventType.Create])
+
+    fake.faults.on("TaskExecStart" if newer else "ContainerFilesystemExec").delay(1)
+    give_up(Next(events))
+    fake.clock.advance(1)
+    (timed_out_in_asyncio if awaited else interrupted)(Next(events))
+    fake.clock.advance(1)  # if the first step was cancelled before it called anything
+    fake.filesystem(sandbox).write("/tmp/one", "")
+    assert Next(events).anyhow().paths == ["/tmp/one"]
+
+
 # After an error
 
 
@@ -325,8 +351,11 @@ def test_closing_ends_a_read_that_waits(talking: Talking) -> None:
     process = talking.process
 
     async def main() -> None:
-        reading = asyncio.ensure_future(process.stdout.read.aio())
-        await asyncio.sleep(0.05)
+        waits = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        with when_it_waits(lambda: loop.call_soon_threadsafe(waits.set)):
+            reading = asyncio.ensure_future(process.stdout.read.aio())
+            await waits.wait()
         await process.stdout.aclose.aio()
         with pytest.raises(exceptions.StreamClosedError, match=r"stdout of \w+"):
             await reading
@@ -348,7 +377,9 @@ def test_a_reader_that_is_dropped_lets_the_connection_go(fake: FakeSandboxes) ->
 
 def tasks_that_fetch() -> int:
     async def count() -> int:
-        await asyncio.sleep(0.05)
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, IdleEventLoop)
+        await loop.settled()
         return sum("_fetch_batch" in repr(task.get_coro()) for task in asyncio.all_tasks())
 
     return portal().run(count)
