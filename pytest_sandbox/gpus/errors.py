@@ -9,6 +9,10 @@ class DriverHangs(GpusUnavailable):
     """The driver does not answer; to ask again would take as long."""
 
 
+class LocksUnusable(GpusUnavailable):
+    """There may be GPUs, but they cannot be leased; says why."""
+
+
 class GpusMissing(Exception):
     """This machine has GPUs, but not those that were asked for."""
 

@@ -167,6 +167,18 @@ def test_who_has_a_device_is_said_when_the_time_is_up(
     assert "During handling" not in result.stdout.str()
 
 
+def test_locks_that_cannot_be_used_are_no_reason_to_skip(
+    pytester: pytest.Pytester, gpus: FakeMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTEST_SANDBOX_GPU_LOCKS", "/no/such/folder")
+    pytester.makepyfile("import pytest\n@pytest.mark.gpu('L4')\ndef test_it(): ...")
+
+    result = pytester.runpytest()
+
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines("the locks of the GPUs cannot be used: /no/such/folder: *")
+
+
 @pytest.mark.parametrize(
     ("marker", "words"),
     [

@@ -82,6 +82,7 @@ def _leased(item: pytest.Item, wanted: GpusWanted) -> TestGpus:
         GpusTaken,
         GpusUnavailable,
         LeaseWanted,
+        LocksUnusable,
         take_lease,
         this_machine,
     )
@@ -94,7 +95,7 @@ def _leased(item: pytest.Item, wanted: GpusWanted) -> TestGpus:
         names = [device.name for device in machine.devices]
         lease = take_lease(machine, LeaseWanted(wanted.requests, item.nodeid, wanted.memory, wait))
     # What pytest raises instead is raised below: as a further error it would show both.
-    except GpusTaken as error:
+    except (GpusTaken, LocksUnusable) as error:
         reason, taken = str(error), True
     except GpusMissing as error:
         reason = str(error)
