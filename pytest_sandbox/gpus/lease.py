@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 #: Where the shared locks begin, beyond the memory of any device.
 _SHARED = 1 << 40
-_NAMED = re.compile(r"(GPU-[0-9A-Za-z-]+)((?:@\d+\+\d+)+)", re.IGNORECASE)
+_NAMED = re.compile(r"((?:GPU|MIG)-[0-9A-Za-z/-]+)((?:@\d+\+\d+)+)", re.IGNORECASE)
 _RANGE = re.compile(r"@(\d+)\+(\d+)")
 
 

@@ -95,7 +95,7 @@ def _take(machine: GpuMachine, request: GpuRequest, asked: LeaseWanted) -> list[
             if not _can_be_had(machine, device, asked.memory, lost):
                 GpuLease([parts.pop()]).release()
             elif len(parts) == request.count:
-                return sorted(parts, key=lambda each: each.device.index)
+                return sorted(parts, key=lambda each: each.device.place)
         if lost and len(possible) - len(lost) < request.count:
             raise lost[0]  # it does not come back
     except BaseException:
@@ -134,8 +134,7 @@ def _user(machine: GpuMachine, device: GpuDevice, memory: int | None) -> str:
 
 def _why(machine: GpuMachine, asked: LeaseWanted, devices: Sequence[GpuDevice], ahead: str) -> str:
     lines = [
-        f"GPU {device.index} ({device.name}): "
-        f"{holders(device) or _user(machine, device, asked.memory) or 'free'}"
+        f"{device}: {holders(device) or _user(machine, device, asked.memory) or 'free'}"
         for device in devices
     ]
     if ahead:

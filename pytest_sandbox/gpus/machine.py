@@ -84,16 +84,19 @@ def _visible(devices: list[GpuDevice]) -> list[GpuDevice]:
         return devices
     shown: list[GpuDevice] = []
     for text in asked.split(","):
-        each = text.strip()
-        found = [
-            device
-            for device in devices
-            if each == str(device.index) or (len(each) > 4 and device.uuid.startswith(each))
-        ]
+        found = _named(devices, text.strip())
         if len(found) != 1:
             break
         shown += found
     return shown
+
+
+def _named(devices: list[GpuDevice], text: str) -> list[GpuDevice]:
+    by_index = [device for device in devices if text == str(device.index)]
+    # Of a GPU in parts, CUDA shows the first one: MIG User Guide, "CUDA Device Enumeration".
+    return by_index[:1] or [
+        device for device in devices if len(text) > 4 and device.uuid.startswith(text)
+    ]
 
 
 def _asked() -> str | None:

@@ -23,8 +23,14 @@ def candidates(
     return [
         device
         for device in devices
-        if is_of_kind(request.kind, device.name) and (memory is None or device.memory >= memory)
+        if _is_of_kind(device, request.kind) and (memory is None or device.memory >= memory)
     ]
+
+
+def _is_of_kind(device: GpuDevice, kind: str) -> bool:
+    """Whether a device will do: a part of an H100 is no `H100`, but a `H100 MIG 1g.10gb`."""
+    whole = device.part is None or not kind or is_of_kind("MIG", kind)
+    return whole and is_of_kind(kind, device.name)
 
 
 def fits(devices: Sequence[GpuDevice], request: GpuRequest, memory: int | None) -> bool:

@@ -1,7 +1,7 @@
 """NVML, which `nvidia-smi` asks too, by `nvidia-ml-py`, which is imported when first needed."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from pytest_sandbox._shared.install_command import install_command
@@ -27,6 +27,9 @@ _MEANINGS = {
     ),
     "NVML_ERROR_GPU_IS_LOST": "the GPU is lost: it does not answer on its bus any more",
 }
+
+
+_NO_PARTS = "it is divided (MIG), into no parts: nvidia-smi mig -cgi"
 
 
 class Nvml:
@@ -94,24 +97,54 @@ class Nvml:
         found, lost = [], {}
         for index in range(self._nvml.nvmlDeviceGetCount()):
             try:
-                found.append(self._device(index))
+                found += self._device(index)
             except self._nvml.NVMLError as error:  # noqa: PERF203 - for each its own
                 lost[index] = self._meaning(error)
+            else:
+                if not any(device.index == index for device in found):
+                    lost[index] = _NO_PARTS
         if not found and not lost:
             raise GpusUnavailable("the driver is loaded, but finds no GPU")
         return found, lost
 
-    def _device(self, index: int) -> GpuDevice:
-        nvml = self._nvml
-        handle = nvml.nvmlDeviceGetHandleByIndex(index)
+    def _device(self, index: int) -> list[GpuDevice]:
+        """A GPU; or, if it is divided and so cannot be used as a whole, its parts."""
+        handle = self._nvml.nvmlDeviceGetHandleByIndex(index)
+        minor = self._nvml.nvmlDeviceGetMinorNumber(handle)
+        if not self._is_divided(handle):
+            return [self._described(handle, index, minor)]
+        return [self._described(part, index, minor, number) for number, part in self._parts(handle)]
+
+    def _described(self, handle: Any, index: int, minor: int, part: int | None = None) -> GpuDevice:
         return GpuDevice(
             index=index,
-            uuid=str(nvml.nvmlDeviceGetUUID(handle)),
-            name=str(nvml.nvmlDeviceGetName(handle)),
-            memory=nvml.nvmlDeviceGetMemoryInfo(handle).total // _MIB,
+            uuid=str(self._nvml.nvmlDeviceGetUUID(handle)),
+            name=str(self._nvml.nvmlDeviceGetName(handle)),
+            memory=self._nvml.nvmlDeviceGetMemoryInfo(handle).total // _MIB,
             driver=self._driver,
-            minor=nvml.nvmlDeviceGetMinorNumber(handle),
+            minor=minor,
+            part=part,
         )
+
+    def _is_divided(self, handle: Any) -> bool:
+        try:
+            return bool(self._nvml.nvmlDeviceGetMigMode(handle)[0])
+        except self._nvml.NVMLError as error:
+            # The GPU, or an old driver, does not have MIG.
+            if error.value in (
+                self._nvml.NVML_ERROR_NOT_SUPPORTED,
+                self._nvml.NVML_ERROR_FUNCTION_NOT_FOUND,
+            ):
+                return False
+            raise
+
+    def _parts(self, handle: Any) -> Iterator[tuple[int, Any]]:
+        for number in range(self._nvml.nvmlDeviceGetMaxMigDeviceCount(handle)):
+            try:
+                yield number, self._nvml.nvmlDeviceGetMigDeviceHandleByIndex(handle, number)
+            except self._nvml.NVMLError as error:  # noqa: PERF203 - they have gaps
+                if error.value != self._nvml.NVML_ERROR_NOT_FOUND:
+                    raise
 
     def _processes(self, device: GpuDevice) -> list[int]:
         handle = self._nvml.nvmlDeviceGetHandleByUUID(device.uuid)

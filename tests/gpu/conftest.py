@@ -30,6 +30,13 @@ class FakeMachine:
         self.say(f"device {uuid} {memory} {number} {used} {name}")
         return uuid
 
+    def divide(self, index: int, *parts: tuple[str, int]) -> list[str]:
+        """Have a device be used in parts (MIG): names and MiB; returns their UUIDs."""
+        uuids = [f"MIG-{os.getpid():08d}-0000-5000-8000-{n:012d}" for n in range(len(parts))]
+        lines = [f"part {index} {uuid} {m} {n}" for uuid, (n, m) in zip(uuids, parts, strict=True)]
+        self.say(f"partitioned {index}", *lines)
+        return uuids
+
     def say(self, *lines: str) -> None:
         self.lines += lines
         self._write()

@@ -79,6 +79,11 @@ class LeasedGpus(Sequence["GpuDevice"]):
         return self._one.node
 
     @property
+    def part(self) -> int | None:
+        """Of a part of a GPU (MIG), its number in that; else `None`."""
+        return self._one.part
+
+    @property
     def _one(self) -> GpuDevice:
         if len(self._devices) != 1:
             raise ValueError(f"the test has {len(self._devices)} GPUs: say which, as in gpu[0]")

@@ -54,7 +54,7 @@ def give_gpus(item: pytest.Item, wanted: GpusWanted) -> None:
     if not takes_sandbox(item):
         _show(gpus)
     where = "in its sandbox" if takes_sandbox(item) else "in the process of pytest"
-    names = ", ".join(f"GPU {device.index} ({device.name})" for device in gpus.devices)
+    names = ", ".join(map(str, gpus.devices))
     item.user_properties.append((PROPERTY, f"{'simulated ' if simulated else ''}{names} {where}"))
 
 

@@ -54,7 +54,7 @@ def _with_real(wanted: GpusWanted, where: str, *, required: bool) -> str:
     if reason:
         return f"would {'fail' if required else 'be skipped'}: {reason}"
     devices = matching_devices(machine, wanted.requests, wanted.memory)
-    names = ", ".join(f"GPU {device.index} ({device.name})" for device in devices)
+    names = ", ".join(map(str, devices))
     return f"would run {where} on {names}"
 
 

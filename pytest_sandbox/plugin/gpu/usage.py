@@ -33,7 +33,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
     result = yield
     if GPUS in item.stash:
         if unused := item.stash[GPUS].unused():
-            names = ", ".join(f"GPU {device.index} ({device.name})" for device in unused)
+            names = ", ".join(map(str, unused))
             _tell(item, UNUSED, f"never opened {names}")
     elif wanted_gpus(item) is None:
         if opened := sorted(_open_nodes() - before):

@@ -32,6 +32,10 @@ _DISPLAY = re.compile(
 )
 
 
+#: Names of parts of a GPU (MIG), which have its node too: "Device Naming" of nvidia-ctk.
+_PART = re.compile(r"(mig)?\d+:\d+|MIG-.*")
+
+
 class BadSpecification(Exception):
     """A file that is no CDI specification; says why."""
 
@@ -93,7 +97,10 @@ def _parse(path: str, specification: Mapping[str, Any]) -> FoundGpus:
             nodes = [file.path for file in files if DEVICE_NODE.fullmatch(file.path)]
             # The device "all" has the nodes of each.
             if len(nodes) == 1:
-                devices |= {str(device["name"]): files, nodes[0]: files}
+                name = str(device["name"])
+                devices[name] = files
+                if not _PART.fullmatch(name):
+                    devices[nodes[0]] = files
         return FoundGpus(
             missing="" if devices else f"{path} names no single device",
             origin=f"CDI, {path}",

@@ -79,5 +79,6 @@ class FoundGpus:
 
     def of(self, device: GpuDevice) -> tuple[GpuFile, ...]:
         """What a sandbox with a device gets; nothing if the device is not known."""
-        keys = (device.uuid, device.node, str(device.index))
+        keys = [device.uuid, device.number]
+        keys.append(device.node if device.part is None else f"mig{device.number}")
         return next((self.devices[key] for key in keys if key in self.devices), ())

@@ -104,10 +104,17 @@ async def lease_for(gpus: Gpus, name: str, found: FoundGpus, wait: float) -> Tas
     taken = TaskGpus(lease, found)
     if lost := [device for device in lease.devices if not found.of(device)]:
         taken.release()
-        raise Unsupported(
-            _shown(gpus), f"{found.origin} has no {lost[0].node} of GPU {lost[0].index}"
-        )
+        raise Unsupported(_shown(gpus), _lost(found, lost[0]))
     return taken
+
+
+def _lost(found: FoundGpus, device: GpuDevice) -> str:
+    if device.part is None:
+        return f"{found.origin} has no {device.node} of GPU {device.index}"
+    return (
+        f"{found.origin} has no GPU {device.number}, a part of a GPU (MIG): a CDI specification "
+        "has; make it with `nvidia-ctk cdi generate`"
+    )
 
 
 def _lease(gpus: Gpus, name: str, wait: float, cancelled: threading.Event) -> GpuLease:

@@ -8,6 +8,9 @@
  *     device GPU-uuid 81559 0 0 NVIDIA H100 80GB HBM3
  *                                       UUID, MiB, minor, MiB in use, name; in order of index
  *     process 0 1234                    index of a device, and the pid of a program on it
+ *     partitioned 0                     a device that is used in parts alone (MIG)
+ *     part 0 MIG-uuid 9728 NVIDIA H100 80GB HBM3 MIG 1g.10gb
+ *                                       index of that device, then UUID, MiB and name of a part
  *
  * Structures and numbers are those of nvml.h.
  */
@@ -16,7 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SUCCESS = 0, NOT_FOUND = 6, TOO_SMALL = 7, NOT_LOADED = 9 };
+enum { SUCCESS = 0, NOT_SUPPORTED = 3, NOT_FOUND = 6, TOO_SMALL = 7, NOT_LOADED = 9 };
 
 typedef struct { char uuid[96], name[96]; unsigned long long total, used; unsigned minor; } Device;
 typedef struct { unsigned long long total, free, used; } Memory;
@@ -56,9 +59,19 @@ static int check(const char *function) {
     return find("fail", function, 0, rest) == 1 ? atoi(rest) : SUCCESS;
 }
 
+/* A handle is the number of a device from 1, and above the lowest 8 bits that of a part from 1. */
 static int load(void *handle, Device *device) {
-    char rest[512];
-    int after;
+    char rest[512], index[24];
+    int after, part = (long)handle >> 8;
+    memset(device, 0, sizeof *device);
+    snprintf(index, sizeof index, "%ld", ((long)handle & 255) - 1);
+    if (part) {
+        if (find("part", index, part - 1, rest) != 1) return NOT_FOUND;
+        if (sscanf(rest, "%95s %llu %n", device->uuid, &device->total, &after) != 2)
+            return NOT_FOUND;
+        snprintf(device->name, sizeof device->name, "%s", rest + after);
+        return SUCCESS;
+    }
     if (find("device", NULL, (int)(long)handle - 1, rest) != 1) return NOT_FOUND;
     if (sscanf(rest, "%95s %llu %u %llu %n", device->uuid, &device->total, &device->minor,
                &device->used, &after) != 4) return NOT_FOUND;
@@ -110,11 +123,12 @@ int nvmlDeviceGetHandleByUUID(const char *uuid, void **handle) {
     Device device;
     char name[64];
     for (long index = 0; !load((void *)(index + 1), &device); index++)
-        if (!strcmp(device.uuid, uuid)) {
-            *handle = (void *)(index + 1);
-            snprintf(name, sizeof name, "device%ld", index);
-            return check(name);
-        }
+        for (long part = 0; !load((void *)(part << 8 | (index + 1)), &device); part++)
+            if (!strcmp(device.uuid, uuid)) {
+                *handle = (void *)(part << 8 | (index + 1));
+                snprintf(name, sizeof name, "device%ld", index);
+                return check(name);
+            }
     return NOT_FOUND;
 }
 
@@ -165,6 +179,26 @@ int nvmlDeviceGetMemoryInfo_v2(void *handle, Memory2 *memory) {
     return SUCCESS;
 }
 
+int nvmlDeviceGetMigMode(void *handle, unsigned *current, unsigned *pending) {
+    DEVICE;
+    char index[24], rest[512];
+    snprintf(index, sizeof index, "%ld", (long)handle - 1);
+    *current = *pending = find("partitioned", index, 0, rest) == 1;
+    return *current ? SUCCESS : NOT_SUPPORTED;
+}
+
+int nvmlDeviceGetMaxMigDeviceCount(void *handle, unsigned *count) {
+    DEVICE;
+    *count = 7;
+    return SUCCESS;
+}
+
+int nvmlDeviceGetMigDeviceHandleByIndex(void *handle, unsigned index, void **part) {
+    DEVICE;
+    *part = (void *)((long)(index + 1) << 8 | (long)handle);
+    return load(*part, &device);
+}
+
 int nvmlDeviceGetMinorNumber(void *handle, unsigned *minor) {
     DEVICE;
     *minor = device.minor;
@@ -183,7 +217,8 @@ int nvmlDeviceGetComputeRunningProcesses_v3(void *handle, unsigned *count, Proce
     DEVICE;
     char index[24], rest[512];
     unsigned room = processes ? *count : 0, there = 0;
-    snprintf(index, sizeof index, "%ld", (long)handle - 1);
+    snprintf(index, sizeof index, (long)handle >> 8 ? "%ld:%ld" : "%ld",
+             ((long)handle & 255) - 1, ((long)handle >> 8) - 1);
     for (; find("process", index, there, rest) == 1; there++)
         if (there < room) {
             memset(&processes[there], 0, sizeof *processes);
