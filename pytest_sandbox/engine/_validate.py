@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pytest_sandbox._shared.checks import is_absolute_path, is_text, is_variable_name
 from pytest_sandbox._shared.network.aliases import problem_with_alias
+from pytest_sandbox._shared.network.cidrs import parse_cidr
 from pytest_sandbox._shared.network.domains import is_pattern
 
 from ._errors import InvalidSpec
@@ -142,7 +143,10 @@ def check_network(network: Network, *, member: bool = False) -> None:
     if count > _MOST_NETWORKS:
         raise InvalidSpec(f"{count} networks and domains, a task may name {_MOST_NETWORKS}")
     for text in network.cidrs:
-        cidr = _cidr(text)
+        try:
+            cidr = parse_cidr(text)
+        except ValueError as error:
+            raise InvalidSpec(str(error)) from None
         if member and cidr.version == 4 and cidr.subnet_of(_MEMBERS):
             raise InvalidSpec(
                 f"network {text!r} cannot be reached by a sandbox that is in a network of "
@@ -153,16 +157,6 @@ def check_network(network: Network, *, member: bool = False) -> None:
             raise InvalidSpec(
                 f"Invalid domain: {domain!r}: it must be a name, '*.' and a name, or '*'"
             )
-
-
-def _cidr(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
-    try:
-        # A number is an address too, and a zone is no part of a network.
-        if not isinstance(text, str) or "%" in text:
-            raise ValueError("it must be text such as 192.0.2.0/24")
-        return ipaddress.ip_network(text)
-    except ValueError as error:
-        raise InvalidSpec(f"Invalid CIDR: {text!r}: {error}") from None
 
 
 def _check_limits(limits: Limits) -> None:

@@ -129,12 +129,13 @@ def _are_networks(value: object) -> bool:
 
 
 def _is_network(value: object) -> bool:
-    import ipaddress
+    from pytest_sandbox._shared.network.cidrs import parse_cidr  # it imports `ipaddress`
 
     try:
-        return isinstance(value, str) and bool(ipaddress.ip_network(value))
+        parse_cidr(value)
     except ValueError:
         return False
+    return True
 
 
 def _are_domains(value: object) -> bool:
@@ -180,6 +181,7 @@ _CHECKS: dict[str, tuple[str, Callable[[object], bool]]] = {
         _are_gpus,
     ),
     "h2_ports": _PORTS,
+    "inbound_cidr_allowlist": _NETWORKS,
     "idle_timeout": ("a whole number of seconds above 0", lambda value: _is_number(value, int)),
     "image": (
         "an image, a snapshot, or 'host'",

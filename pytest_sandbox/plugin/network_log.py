@@ -128,6 +128,9 @@ def _refused_lines(description: InspectorDescribeResponse) -> Iterator[str]:
         yield f"connection to {where} refused{times}: {printable(one.reason)}"
         if one.reason.startswith("it is of user"):
             yield "    what allows it: --sandbox-engine-option=tunnels=everybody"
+        elif "inbound_cidr_allowlist" in one.reason:
+            network = f"{printable(one.reason).partition(' ')[0]}/32"
+            yield f'    what allows it: @pytest.mark.sandbox(inbound_cidr_allowlist=["{network}"])'
     left_out = len(description.refused[_SHOWN:]) + description.refused_left_out
     if left_out > 0:
         yield f"({left_out} further refused connections not shown)"

@@ -59,7 +59,9 @@ CLIENTS = (
     Client("1.2.3 in memory", "1.2.3", ("snapshots", "volumes"), engine="fake"),
     # Without TLS for the command router, this client runs commands through the control plane.
     Client("1.2.3 without TLS", "1.2.3", ("execs",), env=(("PYTHONPATH", str(WITHOUT_TLS)),)),
-    Client("1.6.4", "1.6.4", ("lives", "execs", "tunnels", "readiness", "second_version")),
+    Client(
+        "1.6.4", "1.6.4", ("lives", "execs", "tunnels", "inbound", "readiness", "second_version")
+    ),
     Client("1.6.4, files", "1.6.4", ("filesystem", "snapshots", "directories", "volumes")),
     Client("1.6.4, memory", "1.6.4", ("memory",)),
     Client(

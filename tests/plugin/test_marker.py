@@ -65,6 +65,7 @@ GOOD = [
     "gpu='H100:2'",
     "h2_ports=(50051,)",
     "idle_timeout=10",
+    "inbound_cidr_allowlist=['127.0.0.0/8']",
     "image='host'",
     "memory=512",
     "memory=(256, 512)",

@@ -94,17 +94,21 @@ def test_what_a_report_says_of_connections() -> None:
 
 
 def test_what_a_report_says_of_connections_to_tunnels() -> None:
+    outside = "127.0.0.1 is in no network of inbound_cidr_allowlist=['::/0']"
     refused = [
         SandboxRefusedConnections(port=80, reason="it is of user 1001", count=3),
         SandboxRefusedConnections(port=0, reason="its user cannot be told: closed", count=1),
-        *(SandboxRefusedConnections(port=n, reason="x", count=1) for n in range(1, 10)),
+        SandboxRefusedConnections(port=80, reason=outside, count=1),
+        *(SandboxRefusedConnections(port=n, reason="x", count=1) for n in range(1, 9)),
     ]
     description = InspectorDescribeResponse(refused=refused, refused_left_out=5)
     lines = list(network_lines(description))
-    assert lines[:4] == [
+    assert lines[:6] == [
         "connection to the tunnel of port 80 refused, 3 times: it is of user 1001",
         "    what allows it: --sandbox-engine-option=tunnels=everybody",
         "connection to the address of connect tokens refused: its user cannot be told: closed",
+        f"connection to the tunnel of port 80 refused: {outside}",
+        '    what allows it: @pytest.mark.sandbox(inbound_cidr_allowlist=["127.0.0.1/32"])',
         "connection to the tunnel of port 1 refused: x",
     ]
     assert lines[-1] == "(6 further refused connections not shown)"

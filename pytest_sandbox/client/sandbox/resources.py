@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._proto.sandboxes_pb2 import NetworkAccess, Resources
@@ -70,13 +69,35 @@ def _domain(name: object) -> str:
     return name
 
 
-def _cidr(text: object) -> str:
-    if not isinstance(text, str):
-        raise InvalidError(f"Invalid CIDR: {text!r} is not text such as '192.0.2.0/24'")
+def inbound_networks(cidrs: Sequence[str] | None, block_network: bool) -> list[str]:
+    """The networks that connections to a sandbox may come from; none for all.
+
+    Raises:
+        InvalidError: they make no sense, or nothing can connect at all.
+    """
+    if cidrs is None:
+        return []
+    if block_network:
+        raise InvalidError(
+            f"inbound_cidr_allowlist={cidrs!r} and block_network=True exclude each other: nothing "
+            "can connect to such a sandbox"
+        )
+    if isinstance(cidrs, str) or not cidrs:
+        # At Modal, whose clients send nothing for it, an empty list lets all in.
+        raise InvalidError(
+            f"inbound_cidr_allowlist={cidrs!r} must be a list of one network or more, such as "
+            "['127.0.0.0/8']; None lets all in, and block_network=True nobody"
+        )
+    return [_cidr(text) for text in cidrs]
+
+
+def _cidr(text: str) -> str:
+    from pytest_sandbox._shared.network.cidrs import parse_cidr  # it imports `ipaddress`
+
     try:
-        ipaddress.ip_network(text)
+        parse_cidr(text)
     except ValueError as error:
-        raise InvalidError(f"Invalid CIDR: {text!r}: {error}") from None
+        raise InvalidError(str(error)) from None
     return text
 
 

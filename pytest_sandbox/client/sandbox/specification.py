@@ -26,7 +26,7 @@ from ..validation import (
     refuse,
 )
 from .gpu import gpu_config
-from .resources import network_access, resources
+from .resources import inbound_networks, network_access, resources
 from .volume_mounts import check_volumes, volume_mounts
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ async def define(
     cidr_allowlist: Sequence[str] | None = None,
     outbound_cidr_allowlist: Sequence[str] | None = None,
     outbound_domain_allowlist: Sequence[str] | None = None,
+    inbound_cidr_allowlist: Sequence[str] | None = None,
     network: str | None = None,
     volumes: dict[str | os.PathLike[str], Volume] | None = None,
     pty: bool = False,
@@ -112,6 +113,9 @@ async def define(
         outbound_cidr_allowlist: the same, as newer clients call it.
         outbound_domain_allowlist: names of servers that it may talk to by TLS, on port 443:
             `"example.com"`, `"*.example.com"` for those below it, `"*"`.
+        inbound_cidr_allowlist: networks that connections to its tunnels, and requests with a
+            connect token, may come from; all if not given. They come from the loopback network of
+            this machine, `127.0.0.0/8`.
         network: `"none"` for the loopback interface alone, which is the default unless the settings
             of the engine say otherwise; `"open"` for all public addresses. Private ones have to be
             named by `cidr_allowlist`.
@@ -155,6 +159,7 @@ async def define(
     access = network_access(
         block_network, network, cidr_allowlist, outbound_cidr_allowlist, outbound_domain_allowlist
     )
+    inbound = inbound_networks(inbound_cidr_allowlist, block_network)
     ports = open_ports(encrypted_ports, h2_ports, unencrypted_ports)
     if ports.ports and block_network:
         raise InvalidError(f"port {ports.ports[0].port} cannot be opened with block_network=True")
@@ -176,6 +181,7 @@ async def define(
         readiness_probe=probe_message(readiness_probe),
         open_ports=ports if ports.ports else None,
         network_access=access,
+        inbound_cidr_allowlist=inbound,
         pty_info=terminal(pty),
         verbose=verbose,
         enable_snapshot=_experimental_enable_snapshot,

@@ -16,7 +16,7 @@ from ..rpc.errors import invalid, unimplemented
 from .checks import check_command, check_environment, check_workdir, pty_environment, pty_size
 from .gpus import gpus
 from .images import ImageRecord
-from .network import network
+from .network import inbound_networks, network
 from .ports import check_ports
 from .readiness import check_probe
 from .volumes import VolumeRegistry
@@ -35,7 +35,6 @@ _REFUSED: dict[str, Callable[[pb.Sandbox], object]] = {
     "mounts (add_local_file, add_local_dir, add_local_python_source)": lambda d: d.mount_ids,
     "cloud": lambda d: d.cloud_provider_str or d.cloud_provider,
     "region": lambda d: d.scheduler_placement.ByteSize(),
-    "inbound_cidr_allowlist": lambda d: d.inbound_cidr_allowlist,
     "outbound_policy": lambda d: (
         d.HasField("outbound_policy") or d.HasField("experimental_outbound_policy")
     ),
@@ -98,6 +97,7 @@ def task_spec(
     """
     check_ports(definition, info)
     check_probe(definition, info)
+    inbound_networks(definition)
     workdir = definition.workdir or image.workdir
     check_workdir(workdir)
     env = {**image.env, **secrets, **definition.environment_variables.contents}

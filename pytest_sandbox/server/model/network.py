@@ -1,12 +1,20 @@
-"""Where connections of a sandbox may lead."""
+"""Where connections of a sandbox may lead, and come from."""
 
-import ipaddress
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from pytest_sandbox._proto import sandboxes_pb2 as pb
+from pytest_sandbox._shared.network.cidrs import parse_cidr
 from pytest_sandbox._shared.network.domains import is_pattern
 from pytest_sandbox.engine import OPEN_NETWORK, Capability, EngineInfo, Network
 
 from ..rpc.errors import invalid, unimplemented
+
+if TYPE_CHECKING:
+    from pytest_sandbox._shared.network.reach import NetworkRange
+
+#: Networks that connections to a sandbox may come from.
+_MOST_INBOUND = 1000
 
 
 def network(definition: pb.Sandbox, info: EngineInfo) -> Network | None:
@@ -26,7 +34,7 @@ def network(definition: pb.Sandbox, info: EngineInfo) -> Network | None:
             f"cidr_allowlist={list(access.allowed_cidrs)!r} and outbound_domain_allowlist="
             f"{list(access.allowed_domains)!r} are for network_access ALLOWLIST only"
         )
-    if definition.block_network or access.network_access_type == pb.NetworkAccess.BLOCKED:
+    if is_blocked(definition):
         return None
     wanted = _checked(access) if allows else info.network
     if wanted is None or wanted == Network():
@@ -57,12 +65,40 @@ def changed_network(access: pb.NetworkAccess) -> Network:
     raise invalid("network_access is missing: name a network_access_type")
 
 
+def inbound_networks(definition: pb.Sandbox) -> "list[NetworkRange]":
+    """The networks that connections to a sandbox may come from; none for all.
+
+    Raises:
+        GRPCError: INVALID_ARGUMENT.
+    """
+    cidrs = definition.inbound_cidr_allowlist
+    if cidrs and is_blocked(definition):
+        raise invalid(
+            f"inbound_cidr_allowlist={list(cidrs)!r} and block_network exclude each other: nothing "
+            "can connect to such a sandbox"
+        )
+    if len(cidrs) > _MOST_INBOUND:
+        raise invalid(
+            f"inbound_cidr_allowlist has {len(cidrs)} networks, more than {_MOST_INBOUND}"
+        )
+    return _networks(cidrs)
+
+
+def is_blocked(definition: pb.Sandbox) -> bool:
+    """Whether a sandbox has `block_network`."""
+    access = definition.network_access.network_access_type
+    return definition.block_network or access == pb.NetworkAccess.BLOCKED
+
+
+def _networks(cidrs: Iterable[str]) -> "list[NetworkRange]":
+    try:
+        return [parse_cidr(text) for text in cidrs]
+    except ValueError as error:
+        raise invalid(str(error)) from None
+
+
 def _checked(access: pb.NetworkAccess) -> Network:
-    for text in access.allowed_cidrs:
-        try:
-            ipaddress.ip_network(text)
-        except ValueError as error:  # noqa: PERF203 - the loop is about the errors
-            raise invalid(f"Invalid CIDR: {text!r}: {error}") from None
+    _networks(access.allowed_cidrs)
     for domain in access.allowed_domains:
         if not is_pattern(domain):
             raise invalid(f"Invalid domain: {domain!r}: it must be a name, '*.' and a name, or '*'")

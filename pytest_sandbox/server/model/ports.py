@@ -7,6 +7,7 @@ from pytest_sandbox.engine import Capability, EngineInfo
 
 from ..certificates import Authority, remedy
 from ..rpc.errors import invalid, precondition, unimplemented
+from .network import is_blocked
 
 
 def check_ports(definition: pb.Sandbox, info: EngineInfo) -> None:
@@ -21,8 +22,7 @@ def check_ports(definition: pb.Sandbox, info: EngineInfo) -> None:
     twice = [port for port, count in Counter(spec.port for spec in specs).items() if count > 1]
     if twice:
         raise invalid(f"port {twice[0]} is given twice: one port has one tunnel")
-    network = definition.network_access.network_access_type
-    if specs and (definition.block_network or network == pb.NetworkAccess.BLOCKED):
+    if specs and is_blocked(definition):
         raise invalid(f"port {specs[0].port} cannot be opened with block_network")
 
 

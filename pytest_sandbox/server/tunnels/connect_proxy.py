@@ -16,7 +16,7 @@ from pytest_sandbox.engine import Connection, EngineError, SupportsPorts
 from .connect_tokens import ConnectTokens
 from .http_head import LONGEST, BadHead, HttpHead, parse_request, parse_response
 from .relay import CHUNK, close_gently, relay
-from .tunnel import TunnelListener
+from .tunnel import TunnelListener, host_of
 
 if TYPE_CHECKING:
     from ..model.sandbox import ServedSandbox
@@ -30,6 +30,7 @@ _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(;[^\n]*)?\r\n")
 _REASONS = {
     400: "Bad Request",
     401: "Unauthorized",
+    403: "Forbidden",
     502: "Bad Gateway",
 }
 
@@ -60,6 +61,10 @@ class ConnectProxy(TunnelListener):
         super().__init__(sandbox, 0, listener, visitors)
         self._tokens = tokens
 
+    def _refuses(self, transport: asyncio.WriteTransport) -> bool:
+        # Of an address that is refused, the response tells.
+        return bool(self._visitors.user_refusal(transport.get_extra_info("socket"), 0))
+
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             with self._sandbox.lifetime.activity():
@@ -74,6 +79,8 @@ class ConnectProxy(TunnelListener):
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await asyncio.wait_for(_request(reader), _PATIENCE)
+        if reason := self._visitors.address_refusal(host_of(writer.transport), 0):
+            raise _Refused(403, reason)
         authorized = self._tokens.authorize(head)
         if authorized is None:
             raise _Refused(401, "a connect token is needed: see Sandbox.create_connect_token")

@@ -92,12 +92,17 @@ class TunnelListener:
 
     def _enter(self, transport: asyncio.WriteTransport) -> "Callable[[], None] | None":
         """Let in who may connect, before anything is read; `None` if they were refused."""
-        refused = self._visitors.refuse(transport.get_extra_info("socket"), self._port)
-        if refused or len(self._relays) + len(self._entering) >= MOST:
+        if self._refuses(transport) or len(self._relays) + len(self._entering) >= MOST:
             reset(transport)
             return None
         self._entering.add(transport)
         return lambda: self._entering.discard(transport)
+
+    def _refuses(self, transport: asyncio.WriteTransport) -> bool:
+        return bool(
+            self._visitors.user_refusal(transport.get_extra_info("socket"), self._port)
+            or self._visitors.address_refusal(host_of(transport), self._port)
+        )
 
     def _begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         under_way = start(self._relay(reader, writer))
@@ -113,6 +118,11 @@ class TunnelListener:
                 reset(writer.transport)
                 return
             await relay(reader, writer, connection)
+
+
+def host_of(transport: asyncio.BaseTransport) -> str:
+    """Where a connection comes from; empty if it was reset before that was known."""
+    return str((transport.get_extra_info("peername") or ("",))[0])
 
 
 def _streams(

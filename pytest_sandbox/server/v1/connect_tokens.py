@@ -9,6 +9,7 @@ from pytest_sandbox.engine import Capability
 
 from ..async_helpers import start
 from ..certificates import Authority
+from ..model.network import is_blocked
 from ..model.sandbox import ServedSandbox
 from ..model.state import State
 from ..rpc.call import ServedCall
@@ -81,9 +82,7 @@ class ConnectTokenServicer:
                 f"create_connect_token: the engine {self._state.info.name!r} cannot connect to "
                 "ports of sandboxes"
             )
-        definition = sandbox.definition
-        network = definition.network_access.network_access_type
-        if definition.block_network or network == pb.NetworkAccess.BLOCKED:
+        if is_blocked(sandbox.definition):
             raise precondition(
                 f"port {port} cannot be reached: Sandbox {sandbox.id!r} has block_network"
             )

@@ -49,6 +49,7 @@ ABSENT_ARGUMENTS = {
 }
 #: Arguments that 1.2.3 does not have: those of newer clients, and our own.
 NEWER_ARGUMENTS = {
+    ("Sandbox.create", "inbound_cidr_allowlist"),
     ("Sandbox.create", "network"),
     ("Sandbox.create", "outbound_cidr_allowlist"),
     ("Sandbox.create", "outbound_domain_allowlist"),

@@ -115,6 +115,16 @@ def test_many_at_once(sandboxes: Callable[..., Sandbox]) -> None:
     assert answers == [b"%d " % number * 10_000 for number in range(50)]
 
 
+def test_connections_come_from_networks_of_the_list(sandboxes: Callable[..., Sandbox]) -> None:
+    sandbox = sandboxes(unencrypted_ports=[7000], inbound_cidr_allowlist=["127.0.0.5/32"])
+    echoing(sandbox, 7000)
+    address = sandbox.tunnels()[7000].tcp_socket
+    with socket.create_connection(address, source_address=("127.0.0.5", 0)) as allowed:
+        assert converse(allowed, b"hello") == b"hello"
+    with socket.create_connection(address) as refused, pytest.raises(ConnectionResetError):
+        refused.recv(1)
+
+
 def test_a_port_on_which_nothing_listens_resets(sandboxes: Callable[..., Sandbox]) -> None:
     sandbox = sandboxes(unencrypted_ports=[7000])
     with (

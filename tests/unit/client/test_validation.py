@@ -156,7 +156,15 @@ def test_what_the_arguments_of_the_network_mean() -> None:
     ("given", "told"),
     [
         ({"network": "lan"}, "network='lan' is neither 'none' nor 'open'"),
-        ({"cidr_allowlist": ["10.0.0.1/8"]}, "Invalid CIDR: '10.0.0.1/8': .* has host bits set"),
+        (
+            {"cidr_allowlist": ["10.0.0.1/8"]},
+            "Invalid CIDR: '10.0.0.1/8': .* has host bits set; did you mean '10.0.0.0/8'",
+        ),
+        ({"inbound_cidr_allowlist": [" ::1/128"]}, "did you mean '::1/128'"),
+        ({"inbound_cidr_allowlist": ["fe80::%1/64"]}, "Invalid CIDR: 'fe80::%1/64' is not text"),
+        ({"inbound_cidr_allowlist": []}, r"inbound_cidr_allowlist=\[\] must be a list of one"),
+        ({"inbound_cidr_allowlist": "127.0.0.0/8"}, "must be a list of one network or more"),
+        ({"inbound_cidr_allowlist": [], "block_network": True}, "exclude each other"),
         ({"cidr_allowlist": [1]}, "Invalid CIDR: 1 is not text"),
         ({"outbound_domain_allowlist": ["a b"]}, "Invalid domain: 'a b'"),
         ({"outbound_domain_allowlist": ["*"], "network": "open"}, "exclude each other"),
@@ -182,7 +190,7 @@ REFUSED = {
 HONOURED = {
     *("args", "app", "name", "image", "env", "secrets", "timeout", "idle_timeout", "workdir"),
     *("network", "cidr_allowlist", "outbound_cidr_allowlist"),
-    "outbound_domain_allowlist",
+    *("outbound_domain_allowlist", "inbound_cidr_allowlist"),
     *("cpu", "memory", "block_network", "pty", "verbose", "client"),
     *("gpu", "volumes", "encrypted_ports", "h2_ports", "unencrypted_ports"),
     "readiness_probe",

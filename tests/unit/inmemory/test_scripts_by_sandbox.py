@@ -134,6 +134,16 @@ def test_a_scripted_port_is_reached_by_a_connect_token(fake: FakeSandboxes) -> N
         connection.close()
 
 
+def test_a_scripted_port_is_reached_from_networks_of_the_list(fake: FakeSandboxes) -> None:
+    fake.on_connect(8080).http(200, "hello")
+    sandbox = Sandbox.create(unencrypted_ports=[8080], inbound_cidr_allowlist=["::1/128"])
+    with connect(sandbox, 8080) as connection, pytest.raises(ConnectionResetError):
+        connection.recv(1)
+    (description,) = fake.client.batch([sandbox.object_id]).describe(0).values()
+    assert not isinstance(description, Exception)
+    assert len(description.refused) == 1
+
+
 def test_a_scripted_port_makes_a_sandbox_ready(fake: FakeSandboxes) -> None:
     fake.on_connect(8080).http(200, "hello")
     fake.on_connect(8080).refuse().times(3)

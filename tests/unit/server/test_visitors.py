@@ -7,11 +7,12 @@ import ssl
 import struct
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from grpclib import Status
 
 from pytest_sandbox._proto import inspector_pb2
 from pytest_sandbox._proto import sandboxes_pb2 as pb
@@ -19,6 +20,7 @@ from pytest_sandbox.server.rpc import socket_owners, tcp_peers
 from pytest_sandbox.server.rpc.strangers import MOST, Strangers
 
 from .harness import Created, Harness, serve
+from .harness import refused as call_refused
 from .test_connections import Transport
 from .test_tunnels import PortEngine, PortTask, authority, ports, tunnels
 
@@ -31,9 +33,11 @@ READ = "exec 3<>/dev/tcp/$0/$1 && printf x >&3; cat <&3 2>&1"
 
 
 @asynccontextmanager
-async def tunnelled(**options: Any) -> AsyncIterator[tuple[Harness, Created, pb.TunnelData]]:
+async def tunnelled(
+    allowed: Sequence[str] = (), **options: Any
+) -> AsyncIterator[tuple[Harness, Created, pb.TunnelData]]:
     async with serve(PortEngine(), **options) as server:
-        sandbox = await server.create(open_ports=ports(80))
+        sandbox = await server.create(open_ports=ports(80), inbound_cidr_allowlist=allowed)
         (data,) = await tunnels(server, sandbox)
         yield server, sandbox, data
 
@@ -96,6 +100,73 @@ async def test_everybody_may_connect_where_that_is_asked_for() -> None:
 
         assert await somebody == "hello"
         assert await refused(server, sandbox) == []
+
+
+@pytest.mark.parametrize(
+    ("allowed", "source", "let_in"),
+    [
+        (["127.0.0.0/30"], "127.0.0.1", True),
+        (["127.0.0.0/30"], "127.0.0.4", False),
+        (["::1/128", "10.0.0.0/8", "127.0.0.9/32"], "127.0.0.9", True),
+        (["::/0"], "127.0.0.1", False),
+        (["::ffff:127.0.0.0/126"], "127.0.0.1", True),
+        (["::ffff:127.0.0.0/126"], "127.0.0.4", False),
+    ],
+)
+async def test_connections_come_from_networks_of_the_list(
+    allowed: list[str], source: str, let_in: bool
+) -> None:
+    async with tunnelled(allowed) as (server, sandbox, data):
+        assert isinstance(sandbox.task, PortTask)
+        for host, port in (
+            (data.unencrypted_host, data.unencrypted_port),
+            (data.host, data.port),
+        ):
+            reader, writer = await asyncio.open_connection(host, port, local_addr=(source, 0))
+            if not let_in:
+                with pytest.raises(ConnectionResetError):
+                    await reader.read()
+            elif port == data.unencrypted_port:
+                await sandbox.task.connections.get()
+            writer.close()
+        reason = f"{source} is in no network of inbound_cidr_allowlist={allowed!r}"
+        assert await refused(server, sandbox) == ([] if let_in else [(80, reason, 2)])
+        assert sandbox.task.connections.empty()
+
+
+async def test_a_connect_token_is_of_no_use_elsewhere() -> None:
+    allowed = [f"127.0.0.{number}/32" for number in range(2, 9)]
+    async with tunnelled(allowed) as (server, sandbox, _):
+        request = pb.SandboxCreateConnectTokenRequest(sandbox_id=sandbox.id)
+        made = await server.control.SandboxCreateConnectToken(request)
+        host, _, port = made.url.rpartition("/")[2].rpartition(":")
+        for source, token, status in (
+            ("127.0.0.1", made.token, b"403 Forbidden"),
+            ("127.0.0.2", "x", b"401 Unauthorized"),
+        ):
+            reader, writer = await asyncio.open_connection(host, port, local_addr=(source, 0))
+            writer.write(f"GET / HTTP/1.1\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
+            assert (await reader.readline()).endswith(status + b"\r\n")
+            writer.close()
+        ((inside, reason, count),) = await refused(server, sandbox)
+        assert (inside, count) == (0, 1)
+        assert reason.endswith("'127.0.0.6/32', …]")
+
+
+async def test_lists_that_make_no_sense_are_refused(server: Harness) -> None:
+    for fields, words in (
+        ({"inbound_cidr_allowlist": ["10.0.0.1/8"]}, "did you mean '10.0.0.0/8'"),
+        ({"inbound_cidr_allowlist": ["::1/128"] * 1001}, "1001 networks, more than 1000"),
+        (
+            {
+                "inbound_cidr_allowlist": ["::1/128"],
+                "network_access": {"network_access_type": "BLOCKED"},
+            },
+            "inbound_cidr_allowlist=['::1/128'] and block_network exclude each other",
+        ),
+    ):
+        with call_refused(Status.INVALID_ARGUMENT, words):
+            await server.create(**fields)
 
 
 @needs_root
