@@ -54,7 +54,8 @@ def _address(name: str) -> str:
 
 
 def _listener(host: str, port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # asyncio sends what little there is at once (TCP_NODELAY) only if the protocol is named.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         # Connections of an earlier listener may still be closing, TIME_WAIT in tcp(7).
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
