@@ -215,16 +215,18 @@ class InspectorRecordResponse(_message.Message):
     def __init__(self, records: _Optional[_Iterable[_Union[RpcRecord, _Mapping]]] = ..., next: _Optional[int] = ..., more: bool = ..., dropped: _Optional[int] = ...) -> None: ...
 
 class Fault(_message.Message):
-    __slots__ = ("id", "caller", "call", "sandbox")
+    __slots__ = ("id", "caller", "call", "sandbox", "connection")
     ID_FIELD_NUMBER: _ClassVar[int]
     CALLER_FIELD_NUMBER: _ClassVar[int]
     CALL_FIELD_NUMBER: _ClassVar[int]
     SANDBOX_FIELD_NUMBER: _ClassVar[int]
+    CONNECTION_FIELD_NUMBER: _ClassVar[int]
     id: str
     caller: str
     call: CallFault
     sandbox: SandboxFault
-    def __init__(self, id: _Optional[str] = ..., caller: _Optional[str] = ..., call: _Optional[_Union[CallFault, _Mapping]] = ..., sandbox: _Optional[_Union[SandboxFault, _Mapping]] = ...) -> None: ...
+    connection: ConnectionFault
+    def __init__(self, id: _Optional[str] = ..., caller: _Optional[str] = ..., call: _Optional[_Union[CallFault, _Mapping]] = ..., sandbox: _Optional[_Union[SandboxFault, _Mapping]] = ..., connection: _Optional[_Union[ConnectionFault, _Mapping]] = ...) -> None: ...
 
 class CallFault(_message.Message):
     __slots__ = ("rpcs", "where", "nth", "times", "delay", "status", "drop_response", "cut_after_bytes", "retry_after", "chance")
@@ -275,6 +277,38 @@ class SandboxFault(_message.Message):
     cause: str
     at: float
     def __init__(self, sandbox_id: _Optional[str] = ..., cause: _Optional[str] = ..., at: _Optional[float] = ...) -> None: ...
+
+class ConnectionFault(_message.Message):
+    __slots__ = ("sandbox_id", "host", "port", "nth", "times", "delay", "refuse", "reset_after_bytes", "black_hole", "resolves_to", "no_answer")
+    SANDBOX_ID_FIELD_NUMBER: _ClassVar[int]
+    HOST_FIELD_NUMBER: _ClassVar[int]
+    PORT_FIELD_NUMBER: _ClassVar[int]
+    NTH_FIELD_NUMBER: _ClassVar[int]
+    TIMES_FIELD_NUMBER: _ClassVar[int]
+    DELAY_FIELD_NUMBER: _ClassVar[int]
+    REFUSE_FIELD_NUMBER: _ClassVar[int]
+    RESET_AFTER_BYTES_FIELD_NUMBER: _ClassVar[int]
+    BLACK_HOLE_FIELD_NUMBER: _ClassVar[int]
+    RESOLVES_TO_FIELD_NUMBER: _ClassVar[int]
+    NO_ANSWER_FIELD_NUMBER: _ClassVar[int]
+    sandbox_id: str
+    host: str
+    port: int
+    nth: int
+    times: int
+    delay: float
+    refuse: bool
+    reset_after_bytes: int
+    black_hole: bool
+    resolves_to: ResolvedAddresses
+    no_answer: bool
+    def __init__(self, sandbox_id: _Optional[str] = ..., host: _Optional[str] = ..., port: _Optional[int] = ..., nth: _Optional[int] = ..., times: _Optional[int] = ..., delay: _Optional[float] = ..., refuse: bool = ..., reset_after_bytes: _Optional[int] = ..., black_hole: bool = ..., resolves_to: _Optional[_Union[ResolvedAddresses, _Mapping]] = ..., no_answer: bool = ...) -> None: ...
+
+class ResolvedAddresses(_message.Message):
+    __slots__ = ("addresses",)
+    ADDRESSES_FIELD_NUMBER: _ClassVar[int]
+    addresses: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, addresses: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class InspectorFaultSetRequest(_message.Message):
     __slots__ = ("fault",)

@@ -10,6 +10,7 @@ from pytest_sandbox._shared.clock import Clock as Clock
 from pytest_sandbox._shared.clock import SystemClock as SystemClock
 
 from ._abilities import Ability as Ability
+from ._abilities import SupportsConnectionFaults as SupportsConnectionFaults
 from ._abilities import SupportsExport as SupportsExport
 from ._abilities import SupportsForget as SupportsForget
 from ._abilities import SupportsMemorySnapshots as SupportsMemorySnapshots
@@ -46,6 +47,7 @@ from ._image import MemorySnapshot as MemorySnapshot
 from ._image import RootImage as RootImage
 from ._image import Snapshot as Snapshot
 from ._log import OutputLog as OutputLog
+from ._network import ConnectionFault as ConnectionFault
 from ._network import ConnectionRecord as ConnectionRecord
 from ._network import NetworkLog as NetworkLog
 from ._options import check_options as check_options
@@ -70,6 +72,7 @@ from ._status import ExitStatus as ExitStatus
 from ._status import TaskEnd as TaskEnd
 from ._task import Task as Task
 from ._usage import Usage as Usage
+from ._validate import check_connection_fault as check_connection_fault
 from ._validate import check_network as check_network
 from ._validate import check_process as check_process
 from ._validate import check_task as check_task
@@ -83,6 +86,7 @@ __all__ = [
     "Capability",
     "Clock",
     "Connection",
+    "ConnectionFault",
     "ConnectionRecord",
     "DirectorySnapshot",
     "EndCause",
@@ -114,6 +118,7 @@ __all__ = [
     "Snapshot",
     "SpawnFailed",
     "StoreFull",
+    "SupportsConnectionFaults",
     "SupportsExport",
     "SupportsForget",
     "SupportsMemorySnapshots",
@@ -136,6 +141,7 @@ __all__ = [
     "VolumeMount",
     "WatchEvent",
     "WatchKind",
+    "check_connection_fault",
     "check_network",
     "check_options",
     "check_process",

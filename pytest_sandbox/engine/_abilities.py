@@ -10,14 +10,14 @@ the reason. The conformance suite checks that classes and capabilities agree.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Mapping
 from typing import ClassVar, TypeVar
 
 from ._connection import Connection
 from ._engine import Engine
 from ._errors import Unsupported
 from ._image import AnySnapshot, DirectorySnapshot, MemorySnapshot, Snapshot
-from ._network import NetworkLog
+from ._network import ConnectionFault, NetworkLog
 from ._spec import Network, TaskSpec
 from ._task import Task
 from ._usage import Usage
@@ -239,6 +239,28 @@ class SupportsPrepare(Ability):
 
         The `create` may have another main process, environment, name and tags.
         """
+
+
+class SupportsConnectionFaults(Ability):
+    """An engine that disturbs connections of its tasks on request; `Capability.NETWORK`."""
+
+    _unsupported = ("connection faults", "this engine cannot disturb connections of sandboxes")
+
+    @abstractmethod
+    async def set_fault(self, fault: ConnectionFault) -> None:
+        """Set a fault, or change the one with its id; it acts when this returns.
+
+        Raises:
+            InvalidSpec: it makes no sense.
+        """
+
+    @abstractmethod
+    async def fault_counts(self, ids: Collection[str]) -> Mapping[str, tuple[int, int]]:
+        """By id, how many connections or questions a fault was for, and how many it affected."""
+
+    @abstractmethod
+    async def clear_faults(self, ids: Collection[str]) -> None:
+        """Clear faults; open connections are left alone from now on."""
 
 
 class SupportsVolumes(Ability):

@@ -188,6 +188,7 @@ class TaskSpec:
             are ignored.
         name: of the sandbox, for people and for scripts of tests; need not be unique.
         tags: of the sandbox when it is created, for the same purpose.
+        groups: that it belongs to, by which a `ConnectionFault` finds it.
     """
 
     main: ProcessSpec | None = None
@@ -205,6 +206,7 @@ class TaskSpec:
     resume: MemorySnapshot | None = None
     name: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    groups: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from pytest_sandbox._shared.checks import is_absolute_path, is_text, is_variable
 from pytest_sandbox._shared.network.aliases import problem_with_alias
 from pytest_sandbox._shared.network.cidrs import parse_cidr
 from pytest_sandbox._shared.network.domains import is_pattern
+from pytest_sandbox._shared.network.faults import OF_NAMES, is_address, is_host
 
 from ._errors import InvalidSpec
 from ._spec import (
@@ -26,6 +27,8 @@ from ._spec import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from ._network import ConnectionFault
 
 #: The kernel's own bounds: `CONFIG_NR_CPUS` at most, bytes in a signed long, `PID_MAX_LIMIT`.
 _MOST_CPUS, _MOST_MEMORY, _MOST_PROCESSES = 8192, 2**63 - 1, 2**22
@@ -157,6 +160,30 @@ def check_network(network: Network, *, member: bool = False) -> None:
             raise InvalidSpec(
                 f"Invalid domain: {domain!r}: it must be a name, '*.' and a name, or '*'"
             )
+
+
+def check_connection_fault(fault: ConnectionFault) -> None:
+    """Refuse an impossible fault.
+
+    Raises:
+        InvalidSpec: it makes no sense.
+    """
+    if not is_host(fault.host):
+        raise InvalidSpec(
+            f"Invalid host: {fault.host!r}: it must be a name, '*.' and a name, an address, a "
+            "network, or '*'"
+        )
+    of_names = fault.effect in OF_NAMES
+    is_name = is_pattern(fault.host) and not is_address(fault.host)
+    if of_names and (not is_name or fault.port or fault.delay):
+        raise InvalidSpec(f"{fault.effect!r} is for names, without a port and a delay: {fault}")
+    for address in fault.addresses:
+        if not is_address(address):
+            raise InvalidSpec(f"Invalid address: {address!r}")
+    if not 0 <= fault.port < 65536:
+        raise InvalidSpec(f"port {fault.port!r} is not a number from 1 to 65535")
+    if not (0 <= fault.delay < math.inf and fault.after_bytes >= 0):
+        raise InvalidSpec(f"a delay and a number of bytes are finite and not negative: {fault}")
 
 
 def _check_limits(limits: Limits) -> None:

@@ -13,7 +13,7 @@ from pytest_sandbox.client import Client
 from pytest_sandbox.client.transport import portal
 from pytest_sandbox.engine import EngineUnavailable
 from pytest_sandbox.fakes import FakeEngine, PortScript, Script, VirtualClock, settle
-from pytest_sandbox.rpcs import Faults, Rpcs
+from pytest_sandbox.rpcs import Faults, NetworkFaults, Rpcs
 from pytest_sandbox.server import Application, ListenerConfig
 
 from ._clock import TestClock
@@ -63,7 +63,8 @@ class FakeSandboxes(Unpicklable):
         client: of these sandboxes.
         clock: their time.
         rpcs: the calls that were made.
-        faults: plans what goes wrong.
+        faults: plans what goes wrong with calls.
+        network_faults: plans what goes wrong with connections to elsewhere.
         info: name, version and capabilities of the engine.
     """
 
@@ -97,6 +98,7 @@ class FakeSandboxes(Unpicklable):
         self._portal.idlers.append(self._idler)
         self.rpcs = Rpcs(_OnLoop(self._app.recorder))
         self.faults = Faults(self.client.inspector)
+        self.network_faults = NetworkFaults(self.client.inspector)
 
     async def _serve(self, seed: str) -> tuple[EngineInfo, Application, MemoryServer]:
         info = await self._engine.start()
@@ -215,7 +217,7 @@ class FakeSandboxes(Unpicklable):
     def violations(self) -> list[str]:
         """A message for each rule that was broken, and not allowed to be."""
         portal().run(self._settle)
-        evidence = Evidence(self._engine, self._app, self.rpcs, self.faults)
+        evidence = Evidence(self._engine, self._app, self.rpcs, (self.faults, self.network_faults))
         return violations(evidence, self._allowed)
 
     async def _settle(self) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
     from pytest_sandbox.fakes import FakeEngine
-    from pytest_sandbox.rpcs import Faults, Rpcs
+    from pytest_sandbox.rpcs import Faults, NetworkFaults, Rpcs
     from pytest_sandbox.server import Application
 
 #: Rules about problems of the engine: how the text of one begins, a title, and what to do.
@@ -57,7 +57,7 @@ class Evidence:
     engine: FakeEngine
     app: Application
     rpcs: Rpcs
-    faults: Faults
+    faults: tuple[Faults, NetworkFaults]
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,8 @@ def _unused_scripts(evidence: Evidence) -> list[str]:
 
 
 def _unfired_faults(evidence: Evidence) -> list[str]:
-    return [f"{fault!r} ({fault.place})" for fault in evidence.faults.unfired()]
+    unfired = [fault for faults in evidence.faults for fault in faults.unfired()]
+    return [f"{fault!r} ({fault.place})" for fault in unfired]
 
 
 def _unexpected_rpcs(evidence: Evidence) -> list[str]:
@@ -137,7 +138,7 @@ _RULES = {
     "unfired-faults": _Rule(
         _unfired_faults,
         "faults that did not fire as often as planned",
-        "Make the calls that they apply to, or add .optional()",
+        "Make the calls or connections that they apply to, or add .optional()",
     ),
 }
 #: The names of the rules that a test with `fake_sandboxes` must not break; docs/fakes.md has more.

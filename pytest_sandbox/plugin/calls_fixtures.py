@@ -1,4 +1,4 @@
-"""The fixtures `sandbox_rpcs` and `sandbox_faults`: the calls of a test, and faults of calls."""
+"""The fixtures for the calls of a test, for faults of calls, and for faults of connections."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .fakes import NAME, is_faked
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from pytest_sandbox.rpcs import Faults, Rpcs
+    from pytest_sandbox.rpcs import Faults, NetworkFaults, Rpcs
 
 #: The environment variable whose value names the caller of the calls of a process and its children.
 _CALLER = "PYTEST_SANDBOX_CALLER"
@@ -108,14 +108,33 @@ def sandbox_faults(request: pytest.FixtureRequest) -> Iterator[Faults]:
         return
     faults = Faults(request.config.stash[ENGINE].client().inspector, caller=_caller())
     yield faults
+    _end(faults, "Make the calls that they apply to, or add .optional().")
+
+
+@pytest.fixture
+def sandbox_network_faults(request: pytest.FixtureRequest) -> Iterator[NetworkFaults]:
+    """Faults of connections of sandboxes: `sandbox_network_faults.on("db.example").delay(0.2)`.
+
+    A fault that affects no connection fails the test, unless it is `optional`.
+    """
+    from pytest_sandbox.rpcs import NetworkFaults
+
+    if is_faked(request.node):
+        yield request.getfixturevalue(NAME).network_faults
+        return
+    faults = NetworkFaults(request.config.stash[ENGINE].client().inspector, caller=_caller())
+    yield faults
+    _end(faults, "Make the connections that they apply to, or add .optional().")
+
+
+def _end(faults: Faults | NetworkFaults, remedy: str) -> None:
+    """Clear the faults of a test; it fails if one did not fire."""
     try:
         unfired = faults.unfired()
     finally:
         faults.clear()
     if unfired:
+        listed = "\n".join(f"  {each!r}" for each in unfired)
         pytest.fail(
-            "faults that did not fire as often as planned:\n"
-            + "\n".join(f"  {each!r}" for each in unfired)
-            + "\nMake the calls that they apply to, or add .optional().",
-            pytrace=False,
+            f"faults that did not fire as often as planned:\n{listed}\n{remedy}", pytrace=False
         )

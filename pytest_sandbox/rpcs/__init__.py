@@ -1,7 +1,8 @@
 """Recorded calls and fault plans, as tests see them. The server records and carries out faults.
 
-`Rpcs` reads what the server recorded, and `Faults` tells it what to disturb. Neither knows where
-the server is: they ask it through a client, or directly if it is in this process.
+`Rpcs` reads what the server recorded. `Faults` tells it which calls to disturb, and `NetworkFaults`
+which connections of sandboxes. None knows where the server is: they ask it through a client, or
+directly if it is in this process.
 
 Names are imported on first use: every client needs `StatusDetails`, but few need the descriptors
 of all RPCs, which take long to load.
@@ -18,10 +19,12 @@ if TYPE_CHECKING:
     from ._fault import SandboxFault as SandboxFault
     from ._faults import Faults as Faults
     from ._history import Recording as Recording
+    from ._host_fault import HostFault as HostFault
     from ._match import Difference as Difference
     from ._match import check as check
     from ._match import differences as differences
     from ._names import SIGNATURES as SIGNATURES
+    from ._network_faults import NetworkFaults as NetworkFaults
     from ._record import Rpc as Rpc
     from ._rpcs import Rpcs as Rpcs
 
@@ -31,6 +34,8 @@ _WHERE = {
     "Difference": "_match",
     "FaultPlan": "_fault",
     "Faults": "_faults",
+    "HostFault": "_host_fault",
+    "NetworkFaults": "_network_faults",
     "Recording": "_history",
     "Rpc": "_record",
     "Rpcs": "_rpcs",
@@ -47,6 +52,8 @@ __all__ = [
     "Difference",
     "FaultPlan",
     "Faults",
+    "HostFault",
+    "NetworkFaults",
     "Recording",
     "Rpc",
     "Rpcs",

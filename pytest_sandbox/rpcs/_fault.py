@@ -6,7 +6,7 @@ import inspect
 import math
 import os
 import uuid
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from pytest_sandbox._proto import inspector_pb2 as pb
 
@@ -89,6 +89,46 @@ class SandboxFault(AnyFault):
     def __init__(self, plan: FaultPlan, caller: str, words: str, ending: pb.SandboxFault) -> None:
         super().__init__(plan, caller, words)
         self._fault.sandbox.CopyFrom(ending)
+
+
+F = TypeVar("F", bound=AnyFault)
+
+
+class FaultList(Generic[F]):
+    """The faults of one kind that a test has made.
+
+    Args:
+        plan: where they are set: `Client.inspector`, or the injector of a server.
+        caller: only for calls of this caller; see `Rpcs`.
+    """
+
+    def __init__(self, plan: FaultPlan, *, caller: str = "") -> None:
+        self._plan = plan
+        self._caller = caller
+        self._planned: list[F] = []
+
+    @property
+    def planned(self) -> int:
+        """How many faults were made and not cleared."""
+        return len(self._planned)
+
+    def unfired(self) -> list[F]:
+        """Faults that did not fire as often as planned, or have no effect at all.
+
+        Those that are `optional`, or random, are not among them.
+        """
+        if not self._planned:
+            return []  # without a call of the server, which costs a test a millisecond
+        fired = {each.id: each.fired for each in self._plan.fault_list(self._ids())}
+        return [each for each in self._planned if fired.get(each.id, 0) < each.expected]
+
+    def clear(self) -> None:
+        """Clear them all; what has happened stays so."""
+        self._plan.fault_clear(self._ids())
+        self._planned.clear()
+
+    def _ids(self) -> list[str]:
+        return [each.id for each in self._planned if each.is_set]
 
 
 def _place_of_caller() -> str:

@@ -7,27 +7,20 @@ from typing import TYPE_CHECKING, Any
 from pytest_sandbox._proto import inspector_pb2 as pb
 
 from ._call_fault import CallFault
-from ._fault import SandboxFault, check_seconds
+from ._fault import FaultList, SandboxFault, check_seconds
 from ._names import signature
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ._fault import FaultPlan
 
-
-class Faults:
+class Faults(FaultList["CallFault | SandboxFault"]):
     """The faults that a test sets on an engine.
 
     Args:
         plan: where they are set: `Client.inspector`, or the injector of a server.
         caller: only for calls of this caller; see `Rpcs`.
     """
-
-    def __init__(self, plan: FaultPlan, *, caller: str = "") -> None:
-        self._plan = plan
-        self._caller = caller
-        self._planned: list[CallFault | SandboxFault] = []
 
     def on(self, rpc: str, *others: str, nth: int | None = None) -> CallFault:
         """A fault of calls of that name, or of one of several.
@@ -98,29 +91,6 @@ class Faults:
             ValueError: `at` is negative.
         """
         return self._end("oom", sandbox, "out of memory", at)
-
-    @property
-    def planned(self) -> int:
-        """How many faults were made and not cleared."""
-        return len(self._planned)
-
-    def unfired(self) -> list[CallFault | SandboxFault]:
-        """Faults that did not fire as often as planned, or have no effect at all.
-
-        Those that are `optional`, or random, are not among them.
-        """
-        if not self._planned:
-            return []  # without a call of the server, which costs a test a millisecond
-        fired = {each.id: each.fired for each in self._plan.fault_list(self._ids())}
-        return [each for each in self._planned if fired.get(each.id, 0) < each.expected]
-
-    def clear(self) -> None:
-        """Clear them all; what has happened stays so."""
-        self._plan.fault_clear(self._ids())
-        self._planned.clear()
-
-    def _ids(self) -> list[str]:
-        return [each.id for each in self._planned if each.is_set]
 
     def _add(self, words: str, call: pb.CallFault) -> CallFault:
         fault = CallFault(self._plan, self._caller, words, call)

@@ -185,7 +185,7 @@ async def test_without_resolving_the_name_a_forged_one_leads_anywhere(
         "from pytest_sandbox._shared.network import reach\n"
         "outlet.Outlet._found = lambda self, greeting, target, found: ("
         "self._greetings.pop(greeting),"
-        "self._ready.append((greeting.inner, reach.plain(target.host), target)))",
+        "self._ready.append((greeting.inner, reach.plain(target.host), target, None)))",
     )
     engine = LocalEngine()
     await engine.start()

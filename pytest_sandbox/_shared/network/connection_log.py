@@ -68,8 +68,8 @@ class ConnectionLog:
 
     @property
     def entries(self) -> Collection[DestinationEntry]:
-        """What there is."""
-        return self._entries.values()
+        """What there is; one that turned out otherwise is not counted any more."""
+        return [entry for entry in self._entries.values() if entry.count]
 
     def note(self, target: Destination, verdict: Verdict, reason: str = "") -> DestinationEntry:
         """Count a connection."""

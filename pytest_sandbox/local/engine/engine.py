@@ -10,17 +10,20 @@ from pytest_sandbox.engine import (
     AnySnapshot,
     Capability,
     Clock,
+    ConnectionFault,
     Engine,
     EngineInfo,
     EngineUnavailable,
     MemorySnapshot,
     Snapshot,
+    SupportsConnectionFaults,
     SupportsExport,
     SupportsForget,
     SupportsPrepare,
     SupportsVolumes,
     SystemClock,
     TaskSpec,
+    check_connection_fault,
 )
 
 from ..options import LocalOptions
@@ -31,7 +34,7 @@ from .snapshots.memory_snapshots import LocalMemorySnapshots
 from .snapshots.transfer import export, load
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Collection, Mapping
 
     from .factory import Factory
     from .machine.find_criu import CriuMissing
@@ -41,7 +44,14 @@ if TYPE_CHECKING:
 _LIMITS = {"memory": Capability.MEMORY_LIMIT, "cpu": Capability.CPU_LIMIT}
 
 
-class LocalEngine(Engine, SupportsForget, SupportsExport, SupportsPrepare, SupportsVolumes):
+class LocalEngine(
+    Engine,
+    SupportsConnectionFaults,
+    SupportsForget,
+    SupportsExport,
+    SupportsPrepare,
+    SupportsVolumes,
+):
     """Sandboxes on this machine, made of namespaces by a small process of its own.
 
     Args:
@@ -152,6 +162,19 @@ class LocalEngine(Engine, SupportsForget, SupportsExport, SupportsPrepare, Suppo
         """Free a volume; tasks that have it mounted keep it."""
         if self._factory is not None:
             self._factory.forget_volume(volume)
+
+    async def set_fault(self, fault: ConnectionFault) -> None:
+        """Set a fault of connections, or change the one with its id."""
+        check_connection_fault(fault)
+        await self._gateway.set_fault(fault)
+
+    async def fault_counts(self, ids: Collection[str]) -> Mapping[str, tuple[int, int]]:
+        """How often faults were met, and fired."""
+        return await self._gateway.fault_counts(ids)
+
+    async def clear_faults(self, ids: Collection[str]) -> None:
+        """Clear faults."""
+        await self._gateway.clear_faults(ids)
 
     async def close(self) -> None:
         """End every task and release everything."""

@@ -32,12 +32,16 @@ class LocalOutlet:
         self._name = "" if gateway is None else gateway.new_name()
         self._network = network_of(spec)
         self._membership = spec.membership
+        self._groups = spec.groups
         self._gateway = gateway
         self._last: asyncio.Future[NetworkLog] | None = None
 
     def become(self, spec: TaskSpec) -> None:
-        """Before `open`, be in another network of sandboxes."""
+        """Before `open`, be in another network of sandboxes, and in other groups."""
         self._membership = spec.membership
+        self._groups = spec.groups
+        if self._gateway is not None:
+            self._gateway.change_groups(self._name, self._groups)
 
     async def open(self, link: AgentLink) -> None:
         """Let connections lead out, once the sandbox is built; see `AgentLink.ready`."""
@@ -47,7 +51,7 @@ class LocalOutlet:
             fitting = [fd for fd in listeners if _is_expected(fd)]
             foreign.close([fd for fd in listeners if fd not in fitting])
             if fitting:
-                self._gateway.admit(self._name, fitting, self._network)
+                self._gateway.admit(self._name, fitting, self._network, self._groups)
             if self._membership is not None:
                 self._gateway.join(self._name, self._membership)
         else:

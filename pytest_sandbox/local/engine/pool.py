@@ -130,7 +130,14 @@ def _shape(spec: TaskSpec) -> TaskSpec:
     """What cannot be changed any more once a sandbox is made."""
     network = network_of(spec)
     return dataclasses.replace(
-        spec, main=None, env={}, network=network, membership=None, name="", tags={}
+        spec,
+        main=None,
+        env={},
+        network=network,
+        membership=None,
+        name="",
+        tags={},
+        groups=frozenset(),
     )
 
 

@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 
+from pytest_sandbox._shared.network.faults import FaultTable
 from pytest_sandbox._shared.network.reach import Reach
 
 from ..kernel.own_addresses import RouteLookup
@@ -21,7 +22,13 @@ from ..protocol import wire
 from ..protocol.common import Succeeded
 from .links import Links
 from .lookups import LookupResults
-from .outlet import Outlet, OutOfDescriptors
+from .outlet import Outlet
+from .outlet_faults import OutletFaults
+from .relay import OutOfDescriptors
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..protocol.message import Message
 
 #: Seconds until a sandbox accepts again that found no descriptors.
 _PAUSE = 0.05
@@ -41,6 +48,7 @@ class Gateway:
         self._results = LookupResults()
         for fd in (sock.fileno(), self._results.fd):
             self._epoll.register(fd, select.EPOLLIN)
+        self._faults = FaultTable()
         self._names: dict[str, Outlet] = {}
         self._outlets: dict[int, Outlet] = {}
         self._links = Links(self._epoll)
@@ -81,7 +89,9 @@ class Gateway:
             sockets = [socket.socket(fileno=fd) for fd in fds]
             sockets = self._links.take(message.name, sockets)
             reach = Reach(message.cidrs, message.domains, self._routes.leads_elsewhere)
-            outlet = Outlet(sockets, reach, self._results)
+            outlet = Outlet(
+                sockets, reach, self._results, OutletFaults(self._faults, message.groups)
+            )
             self._names[message.name] = self._outlets[outlet.fileno()] = outlet
             self._epoll.register(outlet, select.EPOLLIN)
         elif isinstance(message, messages.JoinRequest):
@@ -101,7 +111,33 @@ class Gateway:
             self._paused.discard(outlet)
             self._epoll.unregister(outlet)
             outlet.close()
+        elif message is not None:
+            self._plan(message, number)
         return message is not None
+
+    def _plan(self, message: Message, number: int) -> None:
+        """Set faults or clear them, or say what they did."""
+        if isinstance(message, messages.GroupsRequest):
+            self._names[message.name].faults.groups = message.groups
+            return
+        if isinstance(message, messages.FaultCountsRequest):
+            counts = self._faults.counts(message.ids)
+            answer = messages.FaultCountsAnswer(
+                seen={each: seen for each, (seen, _) in counts.items()},
+                fired={each: fired for each, (_, fired) in counts.items()},
+            )
+            wire.send(self._sock, answer, number=number)
+            return
+        if isinstance(message, messages.FaultRequest):
+            self._faults.set(message)
+            for outlet in self._names.values():
+                relays = [(one, entry) for one, (_, entry) in outlet.relays.items()]
+                outlet.faults.set(message, relays)
+        elif isinstance(message, messages.ClearFaultsRequest):
+            self._faults.clear(message.ids)
+            for outlet in self._names.values():
+                outlet.faults.clear(message.ids, list(outlet.relays))
+        wire.send(self._sock, Succeeded(), number=number)
 
     def _serve(self, outlet: Outlet) -> None:
         for _ in range(_TRIES):

@@ -7,27 +7,31 @@ import errno
 import os
 import select
 import socket
-import struct
 import time
 
 from pytest_sandbox._shared.network.connection_log import ConnectionLog, Destination
 from pytest_sandbox._shared.network.domains import canonical
+from pytest_sandbox._shared.network.faults import told
 from pytest_sandbox._shared.network.members import Members, is_of_members
 from pytest_sandbox._shared.network.reach import Reach, plain
 
-from ..protocol.gateway import ConnectionSeen, LogAnswer
 from . import relay
 from .approach import Approach
 from .greeting import Greeting
+from .log_answer import log_answer
 from .lookups import LookupResults, Lookups
-from .relay import Relay
+from .original_target import original_target
+from .relay import OutOfDescriptors, Relay
 from .resolver import Resolver
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pytest_sandbox._shared.network.connection_log import DestinationEntry
+    from pytest_sandbox._shared.network.faults import Disturbance
     from pytest_sandbox._shared.network.reach import Address
 
+    from ..protocol.gateway import LogAnswer
+    from .outlet_faults import OutletFaults
     from .peer_ports import PeerPorts
 
 #: Connections of one sandbox at a time; further ones wait in the queue of its listener.
@@ -43,7 +47,6 @@ _ROOM, _LEAST = 64 * 1024 * 1024, 16 * 1024
 _FREE = 8
 #: Descriptors that accept(2) and socket(2) may be out of, the process or the machine.
 _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-_SO_ORIGINAL_DST = 80  # include/uapi/linux/netfilter_ipv4.h, and ip6_tables.h
 #: Where domains lead: they allow TLS, and nothing else has names that could be checked.
 _HTTPS = 443
 
@@ -55,19 +58,28 @@ class Outlet:
         sockets: of the sandbox, owned: listeners, and one for questions for names.
         reach: where its connections may lead.
         results: where answers for names come back.
+        faults: planned for it.
 
     Attributes:
         relays: its connections, the oldest first.
         ready: whether there are connections that only lacked descriptors.
+        faults: as given.
     """
 
-    def __init__(self, sockets: list[socket.socket], reach: Reach, results: LookupResults) -> None:
+    def __init__(
+        self,
+        sockets: list[socket.socket],
+        reach: Reach,
+        results: LookupResults,
+        faults: OutletFaults,
+    ) -> None:
+        self.faults = faults
         self._listeners = {one.fileno(): one for one in sockets if one.type == socket.SOCK_STREAM}
         self._reach = reach
         self._log = ConnectionLog()
         self._lookups = Lookups(results)
         self._resolvers = {
-            one.fileno(): Resolver(one, reach, self._lookups, self._log)
+            one.fileno(): Resolver(one, reach, self._lookups, self._log, faults.of_question)
             for one in sockets
             if one.type == socket.SOCK_DGRAM
         }
@@ -80,7 +92,7 @@ class Outlet:
         self._approaches: dict[Approach, float] = {}
         self._members: Members[PeerPorts] | None = None
         self._leads_to: dict[Relay, PeerPorts] = {}
-        self._ready: list[tuple[socket.socket, Address, Destination]] = []
+        self._ready: list[tuple[socket.socket, Address, Destination, Disturbance | None]] = []
         self._listening = False
         for one in sockets:
             one.setblocking(False)
@@ -135,7 +147,9 @@ class Outlet:
             if one.connecting:
                 one.error = errno.ETIMEDOUT
                 one.reset()
-        return min(waits, default=None)
+        if self.faults.give_up(now):
+            self.resume()
+        return min((*waits, *self.faults.release(self.relays.keys(), now)), default=None)
 
     def yield_one(self) -> None:
         """End the newest connection, for the sake of other sandboxes."""
@@ -172,11 +186,11 @@ class Outlet:
         for resolver in self._resolvers.values():
             resolver.change(reach)
         waiting, self._ready = self._ready, []
-        for inner, address, target in waiting:
+        for inner, address, target, disturbance in waiting:
             if refusal := self._refusal(address, target):
                 self._deny(inner, target, refusal)
             else:
-                self._ready.append((inner, address, target))
+                self._ready.append((inner, address, target, disturbance))
         leading_out = [one for one in self.relays.items() if one[0] not in self._leads_to]
         for one, (_, entry) in leading_out:
             if refusal := self._refusal(plain(entry.target.host), entry.target):
@@ -187,8 +201,7 @@ class Outlet:
         """What the sandbox connected to so far."""
         for one, (_, entry) in self.relays.items():
             entry.add(*one.take_counts())
-        seen = [_seen(entry) for entry in self._log.entries]
-        return LogAnswer(connections=seen, left_out=self._log.left_out)
+        return log_answer(self._log)
 
     def close(self) -> None:
         """End everything."""
@@ -200,8 +213,9 @@ class Outlet:
         for approach in self._approaches:
             approach.stop()
             approach.inner.close()
-        for inner, _, _ in self._ready:
+        for inner, *_ in self._ready:
             inner.close()
+        self.faults.close()
         for one in list(self.relays):
             one.reset()
         self.pause()
@@ -218,7 +232,7 @@ class Outlet:
 
     def _count(self) -> int:
         made = len(self.relays) + len(self._ready)
-        return made + len(self._greetings) + len(self._approaches)
+        return made + len(self._greetings) + len(self._approaches) + self.faults.lost
 
     def _accept(self, listener: socket.socket) -> None:
         for _ in range(_TURN):
@@ -249,11 +263,29 @@ class Outlet:
         target = Destination(str(address), port, next(filter(None, names), ""))
         refusal = self._reach.refusal(address)
         if not refusal:
-            self._ready.append((inner, address, target))
+            self._allow(inner, address, target)
         elif self._reach.domains and port == _HTTPS:
             self._read_greeting(inner, target)
         else:
             self._deny(inner, target, refusal)
+
+    def _allow(self, inner: socket.socket, address: Address, target: Destination) -> None:
+        """Make a connection that is allowed, unless a planned fault says otherwise."""
+        disturbance = self.faults.of_connection(target)
+        if not self._is_lost(inner, target, disturbance):
+            self._ready.append((inner, address, target, disturbance))
+
+    def _is_lost(
+        self, inner: socket.socket, target: Destination, disturbance: Disturbance | None
+    ) -> bool:
+        """Whether a planned fault has ended a connection before it was made."""
+        effect = "none" if disturbance is None else disturbance.effect
+        if effect == "refuse":
+            self._fail(inner, target, told(effect))
+        elif effect == "black hole":
+            self._log.note(target, "failed", told(effect))
+            self.faults.lose(inner, CONNECT_TIMEOUT)
+        return effect != "none"
 
     def _approach(
         self, inner: socket.socket, members: Members[PeerPorts], target: Destination
@@ -263,8 +295,11 @@ class Outlet:
             self._deny(inner, target, "no sandbox of its network has this address")
         elif (ports := members.get(target.name)) is None:
             self._fail(inner, target, "the sandbox has ended")
-        else:
-            one = Approach(inner, target, ports, self._epoll, self._watched, self._approached)
+        elif not self._is_lost(inner, target, disturbance := self.faults.of_connection(target)):
+            one = Approach(
+                *(inner, target, ports, self._epoll, self._watched),
+                lambda approach, result: self._approached(approach, result, disturbance),
+            )
             self._approaches[one] = time.monotonic() + CONNECT_TIMEOUT
             one.start()
 
@@ -274,7 +309,12 @@ class Outlet:
         else:
             del self._by_fd[fd]
 
-    def _approached(self, approach: Approach, result: socket.socket | OSError) -> None:
+    def _approached(
+        self,
+        approach: Approach,
+        result: socket.socket | OSError,
+        disturbance: Disturbance | None = None,
+    ) -> None:
         del self._approaches[approach]
         if isinstance(result, OSError):
             code = errno.errorcode.get(result.errno or 0, "")
@@ -288,6 +328,7 @@ class Outlet:
         if one is not None:
             self._leads_to[one] = approach.ports
             approach.ports.relays.add(one)
+            self.faults.disturb(one, disturbance)
 
     def _read_greeting(self, inner: socket.socket, target: Destination) -> None:
         try:
@@ -305,19 +346,37 @@ class Outlet:
             name = canonical(name)
             target = Destination(target.host, target.port, name)
             if self._reach.names(name):
+                if (fault := self.faults.of_question(name)) is not None:
+                    addresses = [plain(one) for one in fault.addresses]
+                    self._found(greeting, target, addresses, by_name=False)
+                    return
                 self._lookups.start(name, lambda found: self._found(greeting, target, found))
                 return
             reason = f"no domain that is allowed is {name[:60]!r}"
         self._greetings.pop(greeting, None)
         self._deny(inner, target, reason)
 
-    def _found(self, greeting: Greeting, target: Destination, found: list[Address] | None) -> None:
-        """Connect to an address of a name, whichever the program chose: it may have lied."""
+    def _found(
+        self,
+        greeting: Greeting,
+        target: Destination,
+        found: list[Address] | None,
+        *,
+        by_name: bool = True,
+    ) -> None:
+        """Connect to an address of a name, whichever the program chose: it may have lied.
+
+        Args:
+            greeting: says the name.
+            target: with it.
+            found: the addresses.
+            by_name: whether they are allowed as the name is; not if a planned fault gave them.
+        """
         if self._greetings.pop(greeting, None) is None:
             return  # it took too long
         if not self._reach.names(target.name):  # it was allowed when it was asked for
             found = []
-        refusals = {one: self._reach.refusal(one, by_name=True) for one in found or ()}
+        refusals = {one: self._reach.refusal(one, by_name=by_name) for one in found or ()}
         allowed = [one for one, refusal in refusals.items() if not refusal]
         if not allowed:
             first = next(iter(refusals), plain(target.host))
@@ -327,7 +386,7 @@ class Outlet:
             return
         best = next((one for one in allowed if str(one) == target.host), allowed[0])
         checked = Destination(str(best), target.port, target.name, checked=True)
-        self._ready.append((greeting.inner, best, checked))
+        self._allow(greeting.inner, best, checked)
 
     def _deny(self, inner: socket.socket, target: Destination, reason: str) -> None:
         self._log.note(target, "denied", reason)
@@ -341,7 +400,7 @@ class Outlet:
 
     def _connect(self) -> None:
         while self._ready:
-            inner, address, target = self._ready[0]
+            inner, address, target, disturbance = self._ready[0]
             try:
                 inner.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 relay.limit_buffers(inner, self._room())
@@ -355,7 +414,7 @@ class Outlet:
                 relay.reset(inner)
             else:
                 del self._ready[0]
-                self._relay(inner, outer, target)
+                self.faults.disturb(self._relay(inner, outer, target), disturbance)
 
     def _relay(
         self, inner: socket.socket, outer: socket.socket, target: Destination
@@ -380,42 +439,11 @@ class Outlet:
         _, entry = self.relays.pop(one)
         if one in self._leads_to:
             self._leads_to.pop(one).relays.discard(one)
-        entry.add(*one.take_counts())
-        if one.error:
+        if one.error or one.cut:
             entry.count -= 1
-            self._log.note(entry.target, "failed", errno.errorcode.get(one.error, ""))
+            reason = told("reset") if one.cut else errno.errorcode.get(one.error, "")
+            entry = self._log.note(entry.target, "failed", reason)
+        entry.add(*one.take_counts())
         for fd in one.fds:
             del self._by_fd[fd]
         self.resume()
-
-
-def _seen(entry: DestinationEntry) -> ConnectionSeen:
-    return ConnectionSeen(
-        host=entry.target.host,
-        name=entry.target.name,
-        port=entry.target.port,
-        verdict=entry.verdict,
-        reason=entry.reason,
-        count=entry.count,
-        sent=entry.sent,
-        received=entry.received,
-    )
-
-
-class OutOfDescriptors(Exception):
-    """No connection can be accepted or made until another one has ended."""
-
-
-def original_target(sock: socket.socket) -> tuple[Address, int]:
-    """Where a program connected to, whose connection was led to a listener: ip(7).
-
-    Raises:
-        OSError: it connected to the listener itself.
-    """
-    if sock.family == socket.AF_INET:
-        data = sock.getsockopt(socket.IPPROTO_IP, _SO_ORIGINAL_DST, 16)
-        port, packed = struct.unpack_from("!2xH4s", data)
-    else:
-        data = sock.getsockopt(socket.IPPROTO_IPV6, _SO_ORIGINAL_DST, 28)
-        port, packed = struct.unpack_from("!2xH4x16s", data)
-    return plain(socket.inet_ntop(sock.family, packed)), port

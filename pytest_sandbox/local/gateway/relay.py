@@ -9,23 +9,33 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import math
 import os
 import select
 import socket
 import struct
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pytest_sandbox._shared.network.faults import Disturbance
+
 #: Bytes that are moved at a time, before others have their turn.
 _CHUNK = 64 * 1024
+#: As many times as this what a planned fault has held is moved, before others have their turn.
+_BURST = 16
 _PEEK = socket.MSG_PEEK | socket.MSG_DONTWAIT
 _TAKE = socket.MSG_TRUNC | socket.MSG_DONTWAIT
 _SEND = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
 #: SO_LINGER of 0 s, with which close(2) sends a reset, and none: socket(7).
 _RESET, _NO_RESET = struct.pack("ii", 1, 0), struct.pack("ii", 0, 0)
 _buffer = memoryview(bytearray(_CHUNK))
+
+
+class OutOfDescriptors(Exception):
+    """No connection can be accepted or made until another one has ended."""
 
 
 class Side:
@@ -63,6 +73,7 @@ class Relay:
         connecting: whether the other is still on its way.
         error: the errno with which it could not be made; else 0.
         fds: the descriptors of both, also once they are closed.
+        cut: whether a planned fault has reset it.
     """
 
     def __init__(
@@ -75,7 +86,11 @@ class Relay:
         self.inner, self.outer = Side(inner), Side(outer)
         self.connecting = True
         self.error = 0
+        self.cut = False
         self.fds = (inner.fileno(), outer.fileno())
+        self._disturbance: Disturbance | None = None
+        self._passed = 0
+        self._held_until: float | None = None
         self._epoll = epoll
         self._closed = closed
         for side in (self.inner, self.outer):
@@ -91,19 +106,67 @@ class Relay:
         if events & select.EPOLLERR:
             self.reset()
             return
+        if side is self.outer and events & (select.EPOLLIN | select.EPOLLHUP) and self._hold():
+            events &= select.EPOLLOUT
         try:
             if events & select.EPOLLOUT:
                 self._move(other, side)
             if events & (select.EPOLLIN | select.EPOLLHUP):
                 self._move(side, other)
-            self._watch_both()
         except OSError:  # a reset, which is passed on
             self.reset()
+        else:
+            self._end_or_watch()
+
+    def disturb(self, disturbance: Disturbance | None) -> None:
+        """Do what planned faults say from now on; of `None`, nothing."""
+        self._disturbance = disturbance
+        if disturbance is None or not disturbance.delay:
+            self.release(math.inf)
+        if disturbance is not None and disturbance.limit is not None and not self.connecting:
+            self._cut_at_limit()
+
+    @property
+    def disturbed_by(self) -> set[str]:
+        """The ids of the faults that disturb it."""
+        return set() if self._disturbance is None else self._disturbance.ids
+
+    @property
+    def held_until(self) -> float | None:
+        """When what has come from the other side is passed on, by `time.monotonic`."""
+        return self._held_until
+
+    def release(self, now: float) -> None:
+        """Pass on what is held, if it is time."""
+        if self._held_until is None or self._held_until > now:
             return
-        if self.inner.ended and self.outer.ended:
-            for one in (self.inner, self.outer):
-                one.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_RESET)
+        self._held_until = None
+        try:
+            for _ in range(_BURST):
+                before = self._passed
+                self._move(self.outer, self.inner)
+                if self._passed == before:
+                    break
+        except OSError:
             self.reset()
+        else:
+            self._end_or_watch()
+
+    def _hold(self) -> bool:
+        """Whether what has come from the other side has to wait; it does from now on."""
+        delay = 0.0 if self._disturbance is None else self._disturbance.delay
+        if delay and self._held_until is None:
+            self._held_until = time.monotonic() + delay
+        return self._held_until is not None
+
+    def _cut_at_limit(self) -> bool:
+        """End it if it has passed on as much as a planned fault lets it."""
+        limit = None if self._disturbance is None else self._disturbance.limit
+        if limit is None or self._passed < limit:
+            return False
+        self.cut = True
+        self.reset()
+        return True
 
     def take_counts(self) -> tuple[int, int]:
         """Bytes from the sandbox, and to it, since the last call."""
@@ -124,7 +187,7 @@ class Relay:
             self.reset()
             return False
         self.connecting = False
-        return True
+        return not self._cut_at_limit()
 
     def _move(self, source: Side, target: Side) -> None:
         """Move some bytes, or the end.
@@ -134,8 +197,10 @@ class Relay:
         """
         if source.ended:
             return
+        if not (most := self._most(source)):
+            return
         try:
-            size = source.sock.recv_into(_buffer, _CHUNK, _PEEK)
+            size = source.sock.recv_into(_buffer, most, _PEEK)
         except BlockingIOError:
             target.blocked = False
             return
@@ -151,11 +216,28 @@ class Relay:
         if sent:
             source.sock.recv_into(_buffer, sent, _TAKE)
             source.received += sent
+            if source is self.outer:
+                self._passed += sent
         target.blocked = sent < size
 
-    def _watch_both(self) -> None:
+    def _most(self, source: Side) -> int:
+        """Bytes that may be moved now."""
+        disturbance = self._disturbance
+        if source is self.inner or disturbance is None or disturbance.limit is None:
+            return _CHUNK
+        return min(_CHUNK, disturbance.limit - self._passed)
+
+    def _end_or_watch(self) -> None:
+        if self._cut_at_limit():
+            return
+        if self.inner.ended and self.outer.ended:
+            for one in (self.inner, self.outer):
+                one.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_RESET)
+            self.reset()
+            return
         for side, other in ((self.inner, self.outer), (self.outer, self.inner)):
-            events = 0 if side.ended or other.blocked else select.EPOLLIN
+            held = side is self.outer and self._held_until is not None
+            events = 0 if side.ended or other.blocked or held else select.EPOLLIN
             self._watch(side, events | (select.EPOLLOUT if side.blocked else 0))
 
     def _watch(self, side: Side, events: int) -> None:

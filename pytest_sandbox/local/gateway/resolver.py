@@ -7,6 +7,8 @@ from ipaddress import IPv4Address
 
 from pytest_sandbox._shared.network.connection_log import Destination
 from pytest_sandbox._shared.network.domains import canonical
+from pytest_sandbox._shared.network.faults import told
+from pytest_sandbox._shared.network.reach import plain
 
 from . import queries
 from .queries import Query
@@ -14,9 +16,11 @@ from .queries import Query
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
     from typing import Any
 
     from pytest_sandbox._shared.network.connection_log import ConnectionLog
+    from pytest_sandbox._shared.network.faults import FaultLike
     from pytest_sandbox._shared.network.members import Members
     from pytest_sandbox._shared.network.reach import Address, Reach
 
@@ -41,15 +45,22 @@ class Resolver:
         reach: which names may be known.
         lookups: asks this machine.
         log: what is refused.
+        fault: the planned fault of a question for a name, if there is one.
     """
 
     def __init__(
-        self, sock: socket.socket, reach: Reach, lookups: Lookups, log: ConnectionLog
+        self,
+        sock: socket.socket,
+        reach: Reach,
+        lookups: Lookups,
+        log: ConnectionLog,
+        fault: Callable[[str], FaultLike | None],
     ) -> None:
         self._sock = sock
         self._reach = reach
         self._lookups = lookups
         self._log = log
+        self._fault = fault
         self._names: dict[Address, str] = {}
         self._members: Members[PeerPorts] | None = None
         self._own: list[str] = []
@@ -84,7 +95,11 @@ class Resolver:
 
     def _answer(self, query: Query, sender: tuple[Any, ...]) -> None:
         name = canonical(query.name)
-        if self._members is not None and self._members.had(name):
+        is_alias = self._members is not None and self._members.had(name)
+        allowed = is_alias or self._reach.may_be_asked_for(name)
+        if allowed and query.family and (fault := self._fault(name)) is not None:
+            self._mislead(fault, name, query, sender)
+        elif self._members is not None and is_alias:
             self._answer_for(name, self._members, query, sender)
         elif not self._reach.may_be_asked_for(name):
             reason = "no domain that is allowed is this name"
@@ -96,6 +111,12 @@ class Resolver:
             self._send(query.answer(queries.NO_ERROR), sender)
         else:
             self._lookups.start(name, lambda found: self._found(query, sender, found))
+
+    def _mislead(self, fault: FaultLike, name: str, query: Query, sender: tuple[Any, ...]) -> None:
+        if not fault.addresses:
+            self._log.note(Destination("", _DOMAIN, name), "failed", told(fault.effect))
+        if fault.effect == "resolve":
+            self._found(query, sender, [plain(one) for one in fault.addresses])
 
     def _answer_for(
         self, alias: str, members: Members[PeerPorts], query: Query, sender: tuple[Any, ...]

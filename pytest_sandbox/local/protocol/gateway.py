@@ -27,11 +27,25 @@ class AdmitRequest(Message, descriptors=(1, 4)):
         name: the engine's name for the sandbox.
         cidrs: networks that connections may lead to.
         domains: names that connections of TLS may lead to, and patterns for them.
+        groups: that it belongs to, by which faults find it.
     """
 
     name: str
     cidrs: list[str]
     domains: list[str]
+    groups: list[str]
+
+
+class GroupsRequest(Message):
+    """Let a sandbox, which was made ahead, belong to other groups; not answered.
+
+    Attributes:
+        name: the engine's name for the sandbox.
+        groups: as in `AdmitRequest`.
+    """
+
+    name: str
+    groups: list[str]
 
 
 class JoinRequest(Message):
@@ -86,8 +100,47 @@ class EvictRequest(Message):
     name: str
 
 
+class FaultRequest(Message):
+    """Set a fault of connections; its fields are those of `engine.ConnectionFault`.
+
+    Answered by `Succeeded`.
+    """
+
+    id: str
+    host: str
+    group: str
+    port: int
+    nth: int
+    times: int
+    delay: float
+    effect: Literal["none", "refuse", "reset", "black hole", "resolve", "no answer"]
+    after_bytes: int
+    addresses: list[str]
+
+
+class FaultCountsRequest(Message):
+    """Tell how often faults were met, and fired; answered by `FaultCountsAnswer`.
+
+    Attributes:
+        ids: of the faults.
+    """
+
+    ids: list[str]
+
+
+class ClearFaultsRequest(Message):
+    """Clear faults; answered by `Succeeded`.
+
+    Attributes:
+        ids: of the faults.
+    """
+
+    ids: list[str]
+
+
 ENGINE_TO_GATEWAY = family(
-    *(AdmitRequest, JoinRequest, ChangeRequest, LogRequest, EvictRequest),
+    *(AdmitRequest, GroupsRequest, JoinRequest, ChangeRequest, LogRequest, EvictRequest),
+    *(FaultRequest, FaultCountsRequest, ClearFaultsRequest),
 )
 
 
@@ -127,4 +180,16 @@ class LogAnswer(Message):
     left_out: int
 
 
-GATEWAY_TO_ENGINE = family(Succeeded, LogAnswer)
+class FaultCountsAnswer(Message):
+    """How often faults were met, and fired.
+
+    Attributes:
+        seen: by id, how many connections or questions each was for.
+        fired: by id, how many of these it affected.
+    """
+
+    seen: dict[str, int]
+    fired: dict[str, int]
+
+
+GATEWAY_TO_ENGINE = family(Succeeded, LogAnswer, FaultCountsAnswer)

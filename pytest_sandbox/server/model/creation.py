@@ -70,6 +70,7 @@ class SandboxCreator:
         image: ImageRecord,
         spec: TaskSpec,
         *,
+        caller: str,
         resumed_from: str = "",
         family: Family = Family.FIRST,
     ) -> ServedSandbox:
@@ -81,6 +82,7 @@ class SandboxCreator:
             tags: name to value.
             image: of its files.
             spec: for the engine.
+            caller: that the client says it is, by which faults find the sandbox.
             resumed_from: id of the memory snapshot that it starts from; empty if none.
             family: of the API that it is created by.
 
@@ -101,10 +103,12 @@ class SandboxCreator:
             store.pinned(image.snapshot_id),
             store.pinned(resumed_from),
         ):
+            identity = self._identity(app, definition, family)
+            spec = replace(spec, groups=frozenset({group_of_caller(caller), identity.id}))
             with hints(spec.main.argv if spec.main is not None else ()):
                 task = await self._task(spec)
             sandbox = ServedSandbox(
-                self._identity(app, definition, family),
+                identity,
                 definition,
                 tags,
                 image,
@@ -181,6 +185,15 @@ class SandboxCreator:
             router_token=self._state.tokens.issue(task_id),
             family=family,
         )
+
+
+def group_of_caller(caller: str) -> str:
+    """The group of the tasks that a caller has created; empty, all of them, for one without name.
+
+    Args:
+        caller: as in the metadata of its calls.
+    """
+    return f"caller {caller}" if caller else ""
 
 
 async def owned(creation: Coroutine[Any, Any, Task]) -> Task:

@@ -14,6 +14,7 @@ from ..rpc.call import ServedCall
 from ..rpc.faults import FaultInjector
 from ..rpc.handlers import once
 from ..rpc.recorder import Recorder
+from .connection_faults import ConnectionFaults
 from .used import used
 
 #: The most bytes of the end of one output in a description, which is for people to read.
@@ -37,6 +38,7 @@ class InspectorServicer:
         self._state = state
         self._recorder = recorder
         self._faults = faults
+        self._connection_faults = ConnectionFaults(state)
 
     async def Engine(
         self, request: pb.InspectorEngineRequest, call: ServedCall
@@ -125,21 +127,27 @@ class InspectorServicer:
         self, request: pb.InspectorFaultSetRequest, call: ServedCall
     ) -> pb.InspectorFaultSetResponse:
         """Set a fault; if it ends a sandbox at once, return when that has ended."""
-        self._faults.fault_set(request.fault)
-        await self._faults.settled(request.fault.id)
+        if request.fault.WhichOneof("subject") == "connection":
+            await self._connection_faults.fault_set(request.fault)
+        else:
+            self._faults.fault_set(request.fault)
+            await self._faults.settled(request.fault.id)
         return pb.InspectorFaultSetResponse()
 
     async def FaultList(
         self, request: pb.InspectorFaultListRequest, call: ServedCall
     ) -> pb.InspectorFaultListResponse:
-        """How many calls each fault was for, and how many it disturbed."""
-        return pb.InspectorFaultListResponse(states=self._faults.fault_list(request.ids))
+        """How many calls or connections each fault was for, and how many it disturbed."""
+        of_connections = await self._connection_faults.fault_list(request.ids)
+        states = [*self._faults.fault_list(request.ids), *of_connections]
+        return pb.InspectorFaultListResponse(states=states)
 
     async def FaultClear(
         self, request: pb.InspectorFaultClearRequest, call: ServedCall
     ) -> pb.InspectorFaultClearResponse:
         """Clear faults."""
         self._faults.fault_clear(request.ids)
+        await self._connection_faults.fault_clear(request.ids)
         return pb.InspectorFaultClearResponse()
 
 

@@ -17,7 +17,7 @@ RestoreRequest = pb.SandboxRestoreRequest | sandboxes_v2_pb2.SandboxRestoreV2Req
 
 
 async def resume(
-    state: State, creator: SandboxCreator, request: RestoreRequest, family: Family
+    state: State, creator: SandboxCreator, request: RestoreRequest, family: Family, caller: str
 ) -> ServedSandbox:
     """Create a sandbox that resumes from a snapshot; it runs when this returns.
 
@@ -26,6 +26,7 @@ async def resume(
         creator: creates its sandboxes.
         request: says which snapshot, and what its name is.
         family: of the API that the request belongs to.
+        caller: see `SandboxCreator.create`.
 
     Raises:
         GRPCError: FAILED_PRECONDITION, INVALID_ARGUMENT, NOT_FOUND or UNIMPLEMENTED; or as
@@ -44,6 +45,7 @@ async def resume(
             snapshot.tags,
             snapshot.image,
             replace(snapshot.spec, resume=taken, name=definition.name),
+            caller=caller,
             resumed_from=snapshot.id,
             family=family,
         )

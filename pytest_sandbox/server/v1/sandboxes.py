@@ -15,7 +15,7 @@ from ..model.result import TERMINATED
 from ..model.sandbox import ServedSandbox
 from ..model.state import State
 from ..model.tags import tag_messages, tags_of
-from ..rpc.call import ServedCall
+from ..rpc.call import CALLER, ServedCall
 from ..rpc.errors import not_found
 from ..rpc.handlers import once
 
@@ -42,7 +42,9 @@ class SandboxServicer:
         app = self._state.apps.get(request.app_id)
         definition, tags = request.definition, tags_of(request.tags)
         image, spec = self._creator.specify(definition, tags)
-        sandbox = await self._creator.create(app, definition, tags, image, spec)
+        sandbox = await self._creator.create(
+            app, definition, tags, image, spec, caller=call.header(CALLER)
+        )
         call.initial_metadata = sandbox.router_metadata
         return pb.SandboxCreateResponse(
             sandbox_id=sandbox.id, metadata=pb.SandboxHandleMetadata(app_id=app.id)

@@ -7,7 +7,7 @@ from ..model.checks import check_timeout
 from ..model.creation import SandboxCreator
 from ..model.ids import Family
 from ..model.state import IMAGE_BUILDER_VERSION, State
-from ..rpc.call import ServedCall
+from ..rpc.call import CALLER, ServedCall
 from ..rpc.errors import unimplemented
 from ..rpc.handlers import once
 from ..snapshots.files import in_time, snapshot_filesystem
@@ -82,7 +82,8 @@ class SnapshotServicer:
         """Create a sandbox that resumes from a snapshot; it runs when this returns."""
         if request.replace_volume_mounts or request.volume_mounts:
             raise unimplemented("changing the volumes is not implemented by pytest-sandbox")
-        sandbox = await resume(self._state, self._creator, request, Family.FIRST)
+        caller = call.header(CALLER)
+        sandbox = await resume(self._state, self._creator, request, Family.FIRST, caller)
         call.initial_metadata = sandbox.router_metadata
         return pb.SandboxRestoreResponse(sandbox_id=sandbox.id)
 

@@ -8,7 +8,7 @@ from ..model.ids import Family
 from ..model.router_access import router_token, router_url
 from ..model.state import State
 from ..model.tags import tags_of
-from ..rpc.call import ServedCall
+from ..rpc.call import CALLER, ServedCall
 from ..rpc.handlers import once
 from .sandbox_tokens import check_sandbox_token
 
@@ -37,7 +37,9 @@ class SandboxV2Servicer:
         }
         image, spec = self._creator.specify(definition, tags, variables)
         sandbox = await self._creator.create(
-            app, definition, tags, image, spec, family=Family.SECOND
+            *(app, definition, tags, image, spec),
+            caller=call.header(CALLER),
+            family=Family.SECOND,
         )
         return pb.SandboxCreateV2Response(
             sandbox_id=sandbox.id,

@@ -11,7 +11,7 @@ from ..model.ids import Family
 from ..model.router_access import router_token, router_url
 from ..model.sandbox import ServedSandbox
 from ..model.state import State
-from ..rpc.call import ServedCall
+from ..rpc.call import CALLER, ServedCall
 from ..rpc.errors import invalid
 from ..rpc.handlers import once
 from ..rpc.idempotency import Outcomes
@@ -51,7 +51,8 @@ class MemorySnapshotV2Servicer:
     ) -> pb.SandboxRestoreV2Response:
         """Create a sandbox that resumes from a snapshot; it runs when this returns."""
         url = router_url(self._state, call)  # which may be refused: before there is a sandbox
-        sandbox = await resume(self._state, self._creator, request, Family.SECOND)
+        caller = call.header(CALLER)
+        sandbox = await resume(self._state, self._creator, request, Family.SECOND, caller)
         return pb.SandboxRestoreV2Response(
             sandbox_id=sandbox.id,
             task_id=sandbox.task_id,

@@ -20,7 +20,12 @@ from ...protocol.gateway import (
     GATEWAY_TO_ENGINE,
     AdmitRequest,
     ChangeRequest,
+    ClearFaultsRequest,
     EvictRequest,
+    FaultCountsAnswer,
+    FaultCountsRequest,
+    FaultRequest,
+    GroupsRequest,
     JoinRequest,
     LogAnswer,
     LogRequest,
@@ -30,7 +35,9 @@ from .channel import Channel
 from .pending_answers import PendingAnswers, wait_for
 
 if TYPE_CHECKING:
-    from pytest_sandbox.engine import Membership, Network
+    from collections.abc import Collection
+
+    from pytest_sandbox.engine import ConnectionFault, Membership, Network
 
     from ...protocol.message import Message
 
@@ -50,11 +57,13 @@ class _Admitted:
     Attributes:
         listeners: descriptors of it.
         network: where its connections may lead.
+        groups: that it belongs to.
         membership: the network of sandboxes that it belongs to.
     """
 
     listeners: list[int]
     network: Network
+    groups: frozenset[str]
     membership: Membership | None = None
 
 
@@ -67,6 +76,7 @@ class GatewayLink:
     def __init__(self) -> None:
         self._names = itertools.count(1)
         self._admitted: dict[str, _Admitted] = {}
+        self._faults: dict[str, ConnectionFault] = {}
         self._channel: Channel | None = None
         self._answers = PendingAnswers()
         self._process: subprocess.Popen[bytes] | None = None
@@ -83,15 +93,18 @@ class GatewayLink:
         """A name for a sandbox, which no other of the engine has, whatever zygote makes it."""
         return str(next(self._names))
 
-    def admit(self, name: str, listeners: list[int], network: Network) -> None:
+    def admit(
+        self, name: str, listeners: list[int], network: Network, groups: frozenset[str]
+    ) -> None:
         """Have connections of a sandbox accepted and relayed.
 
         Args:
             name: of the sandbox; see `new_name`.
             listeners: descriptors of it; owned.
             network: where connections may lead.
+            groups: that the sandbox belongs to.
         """
-        self._admitted[name] = _Admitted(listeners, network)
+        self._admitted[name] = _Admitted(listeners, network, groups)
         if self._channel is not None and not self._channel.closed:
             self._tell(name)
         elif self._starting is None:
@@ -103,6 +116,36 @@ class GatewayLink:
             self._admitted[name].membership = membership
             if self._channel is not None and not self._channel.closed:
                 self._tell_of(name, membership)
+
+    def change_groups(self, name: str, groups: frozenset[str]) -> None:
+        """Let a sandbox that was admitted, if it was, belong to other groups."""
+        if name in self._admitted:
+            self._admitted[name].groups = groups
+            if self._channel is not None and not self._channel.closed:
+                self._channel.send(GroupsRequest(name=name, groups=sorted(groups)))
+
+    async def set_fault(self, fault: ConnectionFault) -> None:
+        """Set a fault, or change the one with its id; it acts when this returns."""
+        self._faults[fault.id] = fault
+        await self._done(_fault_request(fault))
+
+    async def clear_faults(self, ids: Collection[str]) -> None:
+        """Clear faults."""
+        for each in ids:
+            self._faults.pop(each, None)
+        await self._done(ClearFaultsRequest(ids=list(ids)))
+
+    async def fault_counts(self, ids: Collection[str]) -> dict[str, tuple[int, int]]:
+        """How often faults were met and fired; those of a gateway that died are forgotten."""
+        counts = {each: (0, 0) for each in ids if each in self._faults}
+        if self._channel is None or self._channel.closed:
+            return counts
+        number, answer = self._answers.add(FaultCountsAnswer)
+        self._channel.send(FaultCountsRequest(ids=list(ids)), number=number)
+        with contextlib.suppress(EngineUnavailable):
+            told, _ = await wait_for(answer)
+            counts |= {each: (seen, told.fired[each]) for each, seen in told.seen.items()}
+        return counts
 
     def evict(self, name: str) -> asyncio.Future[NetworkLog]:
         """End the connections of a sandbox, if it has a way out; what it connected to."""
@@ -120,13 +163,8 @@ class GatewayLink:
         if name not in self._admitted:
             raise TaskEnded("the task has ended")
         self._admitted[name].network = network
-        if self._channel is None or self._channel.closed:
-            return  # a gateway that is started is told of the new one
-        number, answer = self._answers.add(Succeeded)
         request = ChangeRequest(name=name, cidrs=list(network.cidrs), domains=list(network.domains))
-        self._channel.send(request, number=number)
-        with contextlib.suppress(EngineUnavailable):  # it died, and all connections with it
-            await wait_for(answer)
+        await self._done(request)
 
     async def log(self, name: str) -> NetworkLog:
         """What a sandbox connected to so far."""
@@ -143,6 +181,15 @@ class GatewayLink:
         if self._channel is not None:
             self._channel.close()
         await asyncio.to_thread(self._wait)
+
+    async def _done(self, request: Message) -> None:
+        """Return once the gateway has done something; one that starts is told of all there is."""
+        if self._channel is None or self._channel.closed:
+            return
+        number, answer = self._answers.add(Succeeded)
+        self._channel.send(request, number=number)
+        with contextlib.suppress(EngineUnavailable):  # it died, and all connections with it
+            await wait_for(answer)
 
     async def _start(self) -> None:
         try:
@@ -171,6 +218,9 @@ class GatewayLink:
             except OSError:
                 ours.close()
                 return False
+        for fault in self._faults.values():
+            number, _ = self._answers.add(Succeeded)
+            self._channel.send(_fault_request(fault), number=number)
         for name in self._admitted:
             self._tell(name)
         return True
@@ -183,7 +233,12 @@ class GatewayLink:
             copies = tuple(os.dup(listener) for listener in admitted.listeners)
         except OSError:
             return  # the engine has as many descriptors as it may have: it has no way out
-        request = AdmitRequest(name=name, cidrs=list(network.cidrs), domains=list(network.domains))
+        request = AdmitRequest(
+            name=name,
+            cidrs=list(network.cidrs),
+            domains=list(network.domains),
+            groups=sorted(admitted.groups),
+        )
         self._channel.send(request, copies)
         if admitted.membership is not None:
             self._tell_of(name, admitted.membership)
@@ -232,3 +287,7 @@ class GatewayLink:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
+
+
+def _fault_request(fault: ConnectionFault) -> FaultRequest:
+    return FaultRequest(**{**vars(fault), "addresses": list(fault.addresses)})

@@ -1,0 +1,200 @@
+"""Planned faults of connections: which connections and questions for names they disturb."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address, ip_network
+
+from .domains import canonical, is_pattern, matches
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+    from typing import Literal, Protocol
+
+    from .connection_log import Destination
+    from .reach import NetworkRange
+
+    class FaultLike(Protocol):
+        """`pytest_sandbox.engine.ConnectionFault`, or a message that has the same attributes."""
+
+        @property
+        def id(self) -> str: ...
+
+        @property
+        def group(self) -> str: ...
+
+        @property
+        def host(self) -> str: ...
+
+        @property
+        def port(self) -> int: ...
+
+        @property
+        def nth(self) -> int: ...
+
+        @property
+        def times(self) -> int: ...
+
+        @property
+        def delay(self) -> float: ...
+
+        @property
+        def effect(self) -> Effect: ...
+
+        @property
+        def after_bytes(self) -> int: ...
+
+        @property
+        def addresses(self) -> Sequence[str]: ...
+
+    Effect = Literal["none", "refuse", "reset", "black hole", "resolve", "no answer"]
+
+#: Effects on questions for names, not on connections.
+OF_NAMES = ("resolve", "no answer")
+_TOLD = {
+    "refuse": "refused",
+    "reset": "reset",
+    "black hole": "not answered",
+    "resolve": "there is no such name",
+    "no answer": "the name server did not answer",
+}
+
+
+class Disturbance:
+    """What planned faults do to one connection.
+
+    Attributes:
+        ids: of the faults.
+        delay: seconds by which what comes from the other side is late.
+        limit: bytes from the other side after which it is reset; `None` for no bound.
+        effect: `"refuse"`, `"black hole"`, or `"none"`.
+    """
+
+    def __init__(self) -> None:
+        self.ids: set[str] = set()
+        self.delay = 0.0
+        self.limit: int | None = None
+        self.effect: Effect = "none"
+        self._decided = False
+
+    def add(self, fault: FaultLike) -> bool:
+        """Do what a fault says too; False if an earlier one has decided already."""
+        if fault.effect != "none" and self._decided:
+            return False
+        self.ids.add(fault.id)
+        self.delay += fault.delay
+        if fault.effect == "reset":
+            self.limit = fault.after_bytes
+        elif fault.effect != "none":
+            self.effect = fault.effect
+        self._decided = self._decided or fault.effect != "none"
+        return True
+
+
+class _ArmedFault:
+    """A fault that is set, and how often it was met and fired."""
+
+    def __init__(self, fault: FaultLike) -> None:
+        self.fault = fault
+        self.seen = self.fired = 0
+        self._network = _network(fault.host)
+
+    def is_for(self, groups: Collection[str], host: str, name: str, port: int) -> bool:
+        fault = self.fault
+        if fault.group and fault.group not in groups:
+            return False
+        if fault.port not in (0, port):
+            return False
+        if self._network is not None:
+            return bool(host) and ip_address(host) in self._network
+        return fault.host == "*" or (bool(name) and matches(canonical(name), fault.host))
+
+    @property
+    def is_due(self) -> bool:
+        """Whether what was just seen is to be disturbed."""
+        fault = self.fault
+        return self.seen >= fault.nth and (not fault.times or self.fired < fault.times)
+
+
+class FaultTable:
+    """The faults that are set.
+
+    Delays of several faults add up; of their other effects, that of the oldest one counts.
+    """
+
+    def __init__(self) -> None:
+        self._armed: dict[str, _ArmedFault] = {}
+
+    def set(self, fault: FaultLike) -> None:
+        """Set a fault, or change the one with its id, whose counts go on."""
+        armed = _ArmedFault(fault)
+        if fault.id in self._armed:
+            armed.seen, armed.fired = self._armed[fault.id].seen, self._armed[fault.id].fired
+        self._armed[fault.id] = armed
+
+    def clear(self, ids: Iterable[str]) -> None:
+        """Clear faults; what they have done stays so."""
+        for each in ids:
+            self._armed.pop(each, None)
+
+    def counts(self, ids: Iterable[str]) -> dict[str, tuple[int, int]]:
+        """How often each was met, and how often it fired."""
+        known = [self._armed[each] for each in ids if each in self._armed]
+        return {each.fault.id: (each.seen, each.fired) for each in known}
+
+    def on_connection(
+        self, groups: Collection[str], target: Destination, only: str = ""
+    ) -> Disturbance | None:
+        """What faults do to a connection; it counts as seen by each that is for it.
+
+        Args:
+            groups: of the task that connects.
+            target: where to.
+            only: the id of the one fault that is asked; empty for all.
+        """
+        if not self._armed:
+            return None
+        disturbance = Disturbance()
+        for armed in self._armed.values():
+            if armed.fault.effect in OF_NAMES or only not in ("", armed.fault.id):
+                continue
+            if armed.is_for(groups, target.host, target.name, target.port):
+                armed.seen += 1
+                if armed.is_due and disturbance.add(armed.fault):
+                    armed.fired += 1
+        return disturbance if disturbance.ids else None
+
+    def on_question(self, groups: Collection[str], name: str) -> FaultLike | None:
+        """The fault that decides about a question for a name; it counts as seen by each."""
+        decides = None
+        for armed in self._armed.values():
+            if armed.fault.effect in OF_NAMES and armed.is_for(groups, "", name, 0):
+                armed.seen += 1
+                if decides is None and armed.is_due:
+                    armed.fired += 1
+                    decides = armed.fault
+        return decides
+
+
+def told(effect: str) -> str:
+    """What an effect is, for the log of connections."""
+    return f"{_TOLD[effect]}, by a planned fault"
+
+
+def is_host(host: object) -> bool:
+    """Whether a fault can be for it: a name, `*.` and a name, an address, a network, or `*`."""
+    return is_pattern(host) or _network(host) is not None
+
+
+def is_address(text: object) -> bool:
+    """Whether it is an address of IPv4 or IPv6, without a zone."""
+    return isinstance(text, str) and "/" not in text and _network(text) is not None
+
+
+def _network(host: object) -> NetworkRange | None:
+    if not isinstance(host, str) or "%" in host:  # a number is an address too
+        return None
+    try:
+        return ip_network(host)
+    except ValueError:
+        return None
