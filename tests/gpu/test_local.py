@@ -1,6 +1,8 @@
 """GPUs in sandboxes of the local engine, on a machine that has none."""
 
+import asyncio
 import os
+import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -26,6 +28,7 @@ from pytest_sandbox.local import LocalEngine, LocalOptions, Mode
 from .conftest import H100, L4, FakeMachine, fake_machine
 from .machines import specification, write
 
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
@@ -108,20 +111,34 @@ async def test_the_driver_is_there_and_what_is_for_display_is_not(engine: LocalE
     assert "Read-only" in await out(task, "echo x > /opt/driver/lib/libcuda.so.580")
 
 
+#: Ways to a device without a node of it: the second H100, which `/dev/zero` stands for.
+WAYS = (
+    "mknod {0}/mine c 1 5 && head -c 1 {0}/mine",
+    "touch {0}/node && mount --bind /dev/zero {0}/node && head -c 1 {0}/node",
+    "mount -t devtmpfs none {0} && head -c 1 {0}/zero",
+)
+
+
 async def test_a_hostile_sandbox_cannot_open_another_device(engine: LocalEngine) -> None:
     task = await engine.create(TaskSpec(gpus=Gpus("L4")))
 
     for script in (
-        "mknod /tmp/mine c 1 5",
+        *(way.format("/mnt") for way in WAYS),
         "mknod /dev/nvidia1 c 1 5",
-        "mount --bind /dev/zero /mnt",
-        "mount -t devtmpfs none /mnt",
         "ls /proc/1/root/gpus",
         "unshare -Urm mknod /tmp/mine c 1 5",
     ):
         said = await out(task, script)
         assert "not permitted" in said or "ermission denied" in said, said
     assert "No such file" in await out(task, "cat /dev/nvidia1")
+
+
+@needs_root
+@pytest.mark.parametrize("way", WAYS)
+async def test_outside_of_a_sandbox_the_way_leads_to_the_device(way: str, tmp_path: Path) -> None:
+    command = ("unshare", "--mount", "sh", "-c", way.format(tmp_path))
+
+    assert await asyncio.to_thread(subprocess.check_output, command) == b"\0"
 
 
 async def test_devices_are_for_one_sandbox_at_a_time_and_come_back(engine: LocalEngine) -> None:

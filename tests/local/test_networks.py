@@ -26,11 +26,13 @@ from pytest_sandbox.engine import (
 )
 from pytest_sandbox.local import LocalEngine
 
-from ..security.internet import PUBLIC, PUBLIC6, Internet, echo, internet
+from ..security.internet import PUBLIC, PUBLIC6, Internet, echo, networked, outside
 from .conftest import content, is_running, until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
+
+__all__ = ["networked", "outside"]
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 MIB = 1024 * 1024
@@ -56,20 +58,6 @@ try:
 except OSError as error:
     print(type(error).__name__)
 """
-
-
-@pytest.fixture(scope="module")
-def outside() -> Iterator[Internet]:
-    with pytest.MonkeyPatch.context() as patch, internet(patch) as made:
-        yield made
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def networked(outside: Internet) -> AsyncIterator[LocalEngine]:
-    engine = LocalEngine()
-    await engine.start()
-    yield engine
-    await engine.close()
 
 
 @pytest_asyncio.fixture(loop_scope="module")

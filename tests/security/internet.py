@@ -15,12 +15,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
+import pytest_asyncio
 
+from pytest_sandbox.local import LocalEngine
 from pytest_sandbox.local.engine.links import bare_python, gateway_link
 from pytest_sandbox.local.kernel import loopback, namespaces, netlink
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
 T = TypeVar("T")
 
@@ -162,6 +164,46 @@ def changed(monkeypatch: pytest.MonkeyPatch, change: str) -> None:
     bootstrap = bare_python._BOOTSTRAP
     text = change.replace("{", "{{").replace("}", "}}")
     monkeypatch.setattr(bare_python, "_BOOTSTRAP", bootstrap.replace("main()", f"{text}\nmain()"))
+
+
+@pytest.fixture(scope="module")
+def outside(request: pytest.FixtureRequest) -> Iterator[Internet]:
+    """An internet for the tests of a module, whose `NAMES`, if it has some, gateways know."""
+    with pytest.MonkeyPatch.context() as patch, internet(patch) as made:
+        if hasattr(request.module, "NAMES"):
+            with_names(patch, request.module.NAMES)
+        yield made
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def networked(outside: Internet) -> AsyncIterator[LocalEngine]:
+    """An engine whose gateway is in there."""
+    engine = LocalEngine()
+    await engine.start()
+    yield engine
+    await engine.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def unprotected(
+    outside: Internet, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> AsyncIterator[LocalEngine]:
+    """The same with a gateway that was changed, as the parameter says."""
+    modules = (
+        "from pytest_sandbox._shared.network import reach\n"
+        "from pytest_sandbox.local.gateway import outlet\n"
+        "from pytest_sandbox.local.kernel import own_addresses"
+    )
+    changed(monkeypatch, f"{modules}\n{request.param}")
+    engine = LocalEngine()
+    await engine.start()
+    yield engine
+    await engine.close()
+
+
+def without(change: str) -> pytest.MarkDecorator:
+    """Have `unprotected` be changed by a line of Python."""
+    return pytest.mark.parametrize("unprotected", [change], indirect=True, ids=["off"])
 
 
 def echo(peer: socket.socket) -> None:

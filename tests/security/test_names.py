@@ -6,7 +6,7 @@ import contextlib
 import json
 import ssl
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,13 +23,23 @@ from pytest_sandbox.engine import (
     Task,
     TaskSpec,
 )
-from pytest_sandbox.local import LocalEngine
 from pytest_sandbox.local.gateway.hello import Incomplete, NoName, server_name
 
-from .internet import PUBLIC, PUBLIC6, Internet, changed, internet, with_names
+from .internet import (
+    MACHINE,
+    PUBLIC,
+    PUBLIC6,
+    Internet,
+    networked,
+    outside,
+    unprotected,
+    without,
+)
 
 if TYPE_CHECKING:
     import socket
+
+__all__ = ["networked", "outside", "unprotected"]
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -42,13 +52,16 @@ NAMES = {
     "below.example": [PUBLIC],
     "denied.example": [OTHER],
     "rebound.example": ["169.254.169.254"],
+    "private.example": ["10.1.2.3"],
+    "own.example": [MACHINE],
+    "loopback.example": ["127.0.0.1"],
+    "mapped.example": ["::ffff:127.0.0.2"],
+    "nothing.example": ["0.0.0.0"],
     "near.example": ["10.1.2.3"],
     "nowhere.example": [],
 }
 #: What a sandbox is allowed in these tests.
-DOMAINS = Network(
-    domains=("allowed.example", "*.below.example", "rebound.example", "nowhere.example")
-)
+DOMAINS = Network(domains=("allowed.example", "*.below.example", "nowhere.example"))
 
 ASK = """
 import json, socket, sys
@@ -113,20 +126,11 @@ def in_records(data: bytes, size: int) -> bytes:
     return b"".join(data[:3] + len(part).to_bytes(2, "big") + part for part in parts)
 
 
-@pytest.fixture(scope="module")
-def outside() -> Iterator[Internet]:
-    with pytest.MonkeyPatch.context() as patch, internet(patch) as made:
-        with_names(patch, NAMES)
-        made.serve(greet, port=443)
-        yield made
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def networked(outside: Internet) -> AsyncIterator[Engine]:
-    engine = LocalEngine()
-    await engine.start()
-    yield engine
-    await engine.close()
+@pytest.fixture(scope="module", autouse=True)
+def servers(outside: Internet) -> None:
+    """Port 443 of the internet, and of the machine."""
+    outside.serve(greet, port=443)
+    outside.serve(greet, inside=True, port=443)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -176,23 +180,57 @@ async def test_a_forged_name_leads_to_the_address_of_that_name(
         assert await run_inside(named, TALK, host, "443", first) == f"{PUBLIC} 16"
 
 
+@without(
+    "outlet.Outlet._found = lambda self, greeting, target, found: ("
+    "self._greetings.pop(greeting),"
+    "self._ready.append((greeting.inner, reach.plain(target.host), target, None)))"
+)
 async def test_without_resolving_the_name_a_forged_one_leads_anywhere(
-    outside: Internet, run_inside: Inside, monkeypatch: pytest.MonkeyPatch
+    unprotected: Engine, run_inside: Inside
 ) -> None:
-    changed(
-        monkeypatch,
-        "from pytest_sandbox.local.gateway import outlet\n"
-        "from pytest_sandbox._shared.network import reach\n"
-        "outlet.Outlet._found = lambda self, greeting, target, found: ("
-        "self._greetings.pop(greeting),"
-        "self._ready.append((greeting.inner, reach.plain(target.host), target, None)))",
-    )
-    engine = LocalEngine()
-    await engine.start()
-    task = await engine.create(TaskSpec(network=DOMAINS))
+    task = await unprotected.create(TaskSpec(network=DOMAINS))
     first = hello("allowed.example").hex()
     assert await run_inside(task, TALK, OTHER, "443", first) == f"{OTHER} 16"
-    await engine.close()
+    await task.kill()
+
+
+#: Names that lead to where no sandbox may get: a name server says so when it likes ("rebinding").
+REBOUND = {
+    "rebound.example": "169.254.169.254",
+    "private.example": "10.1.2.3",
+    "own.example": MACHINE,
+    "loopback.example": "127.0.0.1",
+    "mapped.example": "127.0.0.2",
+    "nothing.example": "0.0.0.0",
+}
+
+
+@pytest.mark.parametrize("cidrs", [(), ("0.0.0.0/0", "127.0.0.0/8", "0.0.0.0/32")])
+async def test_an_allowed_name_leads_to_no_address_that_is_not(
+    networked: Engine, run_inside: Inside, cidrs: tuple[str, ...]
+) -> None:
+    """What counts is the address that is connected to, not the one that was asked for before."""
+    task = await networked.create(TaskSpec(network=Network(cidrs, tuple(REBOUND))))
+    for name in REBOUND:
+        first = hello(name).hex()
+        assert await run_inside(task, TALK, "255.255.255.254", "443", first) == RESET, name
+    await task.kill()
+
+
+@without(
+    "reach._RESTRICTED = ()\n"
+    "own_addresses.RouteLookup.leads_elsewhere = lambda *_: True\n"
+    "reach.IPv4Address.is_loopback = reach.IPv4Address.is_unspecified = False"
+)
+async def test_without_a_look_at_the_address_a_name_leads_anywhere(
+    unprotected: Engine, run_inside: Inside
+) -> None:
+    task = await unprotected.create(TaskSpec(network=Network(domains=tuple(REBOUND))))
+    for name, address in REBOUND.items():
+        reached = "127.0.0.1" if address == "0.0.0.0" else address
+        first = hello(name).hex()
+        assert await run_inside(task, TALK, "255.255.255.254", "443", first) == f"{reached} 16"
+    await task.kill()
 
 
 #: What names no server that is allowed.
@@ -205,7 +243,6 @@ REFUSED = {
     "a message of TLS that is none": b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\xff",
     "an endless message": b"\x16\x03\x01\x40\x00\x01\xff\xff\xff" + bytes(20_000),
     "a name that has no address": hello("nowhere.example"),
-    "a name of a metadata service": hello("rebound.example"),
     "half a message, and the end": hello("allowed.example")[:50],
 }
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import subprocess
+import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import pytest_asyncio
 
 from pytest_sandbox.engine import (
     OPEN_NETWORK,
     Engine,
+    Membership,
     Network,
     Process,
     ProcessSpec,
@@ -20,14 +23,24 @@ from pytest_sandbox.engine import (
     Task,
     TaskSpec,
 )
-from pytest_sandbox.local import LocalEngine
-from pytest_sandbox.local.engine.links import bare_python
 from pytest_sandbox.local.gateway.outlet import MOST
 
-from .internet import MACHINE, MACHINE6, PUBLIC, PUBLIC6, Internet, internet
+from .internet import (
+    MACHINE,
+    MACHINE6,
+    PUBLIC,
+    PUBLIC6,
+    Internet,
+    networked,
+    outside,
+    unprotected,
+    without,
+)
 
 if TYPE_CHECKING:
     import socket
+
+__all__ = ["networked", "outside", "unprotected"]
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -60,44 +73,13 @@ DISGUISED = (
     # 10.1.2.3 too, where prefixes have 48 bits, and not the one of 96 bits, 8.8.8.8: RFC 6052.
     "64:ff9b:1:a01:2:300:808:808",
 )
+LOOPBACK = ("127.0.0.1", "127.9.9.9", "::1", "0.0.0.0", "::", "::ffff:127.0.0.1")
 #: Of IPv6, that are sent on to `MACHINE`.
 CARRYING_THE_MACHINE = ("64:ff9b::5db8:d822", "2002:5db8:d822::1")
 
 
 def greet(peer: socket.socket) -> None:
     peer.sendall(b"hello")
-
-
-@pytest.fixture(scope="module")
-def outside() -> Iterator[Internet]:
-    with pytest.MonkeyPatch.context() as patch, internet(patch) as made:
-        yield made
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def networked(outside: Internet) -> AsyncIterator[Engine]:
-    """An engine whose gateway is in the internet of the tests."""
-    engine = LocalEngine()
-    await engine.start()
-    yield engine
-    await engine.close()
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def unprotected(
-    outside: Internet, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> AsyncIterator[Engine]:
-    """The same with a gateway that was changed, as the parameter says."""
-    modules = (
-        "from pytest_sandbox._shared.network import reach\n"
-        "from pytest_sandbox.local.kernel import own_addresses\n"
-    )
-    change = f"{modules}{request.param}\nmain()"
-    monkeypatch.setattr(bare_python, "_BOOTSTRAP", bare_python._BOOTSTRAP.replace("main()", change))
-    engine = LocalEngine()
-    await engine.start()
-    yield engine
-    await engine.close()
 
 
 async def reached(
@@ -119,7 +101,7 @@ async def test_an_open_network_is_the_public_one(
     assert await reached(networked, run_inside, OPEN_NETWORK, port, *hosts) == [PUBLIC, PUBLIC6]
 
 
-@pytest.mark.parametrize("unprotected", ["reach._RESTRICTED = ()"], indirect=True, ids=["off"])
+@without("reach._RESTRICTED = ()")
 async def test_without_the_list_of_restricted_ranges_they_are_reached(
     unprotected: Engine, outside: Internet, run_inside: Inside
 ) -> None:
@@ -127,9 +109,7 @@ async def test_without_the_list_of_restricted_ranges_they_are_reached(
     assert await reached(unprotected, run_inside, OPEN_NETWORK, port, *hosts) == hosts
 
 
-@pytest.mark.parametrize(
-    "unprotected", ["reach.carried = lambda address: []"], indirect=True, ids=["off"]
-)
+@without("reach.carried = lambda address: []")
 async def test_without_a_look_at_what_ipv6_carries_it_is_reached(
     unprotected: Engine, outside: Internet, run_inside: Inside
 ) -> None:
@@ -158,17 +138,14 @@ async def test_addresses_that_are_sent_on_to_the_machine_are_not_reached(
     assert await reached(networked, run_inside, OPEN_NETWORK, port, *hosts) == [PUBLIC6]
 
 
-@pytest.mark.parametrize(
-    "unprotected",
-    ["own_addresses.RouteLookup.leads_elsewhere = lambda *_: True"],
-    indirect=True,
-    ids=["off"],
-)
+@without("own_addresses.RouteLookup.leads_elsewhere = lambda *_: True")
 async def test_without_asking_the_kernel_the_machine_is_reached(
     unprotected: Engine, outside: Internet, run_inside: Inside
 ) -> None:
     port = outside.serve(greet, inside=True)
-    hosts = [MACHINE, MACHINE6]
+    hosts = [MACHINE, MACHINE6, f"::ffff:{MACHINE}"]
+    assert await reached(unprotected, run_inside, OPEN_NETWORK, port, *hosts) == hosts
+    port, hosts = outside.serve(greet), [*CARRYING_THE_MACHINE]
     assert await reached(unprotected, run_inside, OPEN_NETWORK, port, *hosts) == hosts
 
 
@@ -177,8 +154,11 @@ async def test_loopback_is_that_of_the_sandbox(
 ) -> None:
     port = outside.serve(greet, inside=True)
     for network in (OPEN_NETWORK, Network(("127.0.0.0/8", "::1/128", "0.0.0.0/0"))):
-        hosts = ["127.0.0.1", "127.9.9.9", "::1", "0.0.0.0", "::", "::ffff:127.0.0.1"]
-        assert await reached(networked, run_inside, network, port, *hosts) == []
+        assert await reached(networked, run_inside, network, port, *LOOPBACK) == []
+    # In the network namespace of the machine, the program reaches them all.
+    command = (sys.executable, "-I", "-c", CONNECT, str(port), *LOOPBACK)
+    output = outside.machine.run(subprocess.check_output, command)
+    assert json.loads(output) == [*LOOPBACK]
 
 
 async def test_a_list_allows_what_is_in_it_and_nothing_else(
@@ -285,6 +265,15 @@ while True:
     for host in (PUBLIC, "10.88.0.2", "127.0.0.1"):
         assert await reached(networked, run_inside, OPEN_NETWORK, 8080, host) == []
     await first.kill()
+    # It is the want of a network of both that keeps them apart.
+    first, second = [
+        await networked.create(TaskSpec(membership=Membership("network", aliases)))
+        for aliases in (("first",), ())
+    ]
+    await started(first, serve)
+    assert await run_inside(second, CONNECT, "8080", "first") == ["first"]
+    for task in (first, second):
+        await task.kill()
 
 
 async def test_a_flood_of_connections_leaves_others_theirs(

@@ -48,6 +48,7 @@ _CARRIERS: tuple[tuple[NetworkRange, int], ...] = (
     (ip_network("2002::/16"), 80),
     (ip_network("::/96"), 0),
 )
+_LOOPBACK = "it is loopback of this machine, which no list allows"
 _OF_THIS_MACHINE = "it is one of this machine, and no network that is allowed is it alone"
 
 
@@ -95,13 +96,16 @@ class Reach:
         containing = [network for network in self._networks if address in network]
         if not containing and not by_name:
             return "no network that is allowed contains it"
+        # From a sandbox, these lead to itself; those of a name would lead to the machine.
+        if address.is_loopback or address.is_unspecified:
+            return _LOOPBACK
         narrowest = max((network.prefixlen for network in containing), default=0)
         for one in (address, *carried(address)):
             for restricted, what in _RESTRICTED:
                 named = one == address and narrowest >= restricted.prefixlen
                 if one in restricted and not named:
                     return f"it is {what}, and no network that is allowed names it"
-        if narrowest == address.max_prefixlen or address.is_loopback:
+        if narrowest == address.max_prefixlen:
             return ""
         for one in carried(address):
             with contextlib.suppress(OSError):  # the machine has no way there, a translator may
