@@ -28,6 +28,7 @@ _KEYS: dict[str, tuple[tuple[type, ...], str]] = {
     "disk": ((int,), "a number of bytes"),
     "files": ((dict,), "a dict of absolute paths to contents"),
     "gpus": ((list, tuple), "a list of names"),
+    "volume_semantics": ((str,), "'modal' or 'shared'"),
 }
 
 FAKE = pytest.StashKey["FakeSandboxes"]()

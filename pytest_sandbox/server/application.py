@@ -151,6 +151,8 @@ class Application:
             running = self.state.sandboxes.running()
             in_use = {volume for sandbox in running for volume in self._written(sandbox)}
             await self.state.lasting_volumes.close(in_use, self.state.private_copies)
+        if self.state.private_copies is not None:
+            self.state.private_copies.close()
         await self.state.engine.close()
         await self._tunnels.close()
         await self._connect_tokens.close()

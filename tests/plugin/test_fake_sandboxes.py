@@ -285,9 +285,13 @@ def test_the_marker_shapes_it(pytester: pytest.Pytester) -> None:
 
         pytestmark = pytest.mark.fake_sandboxes(files={"/srv/data": "theirs"}, gpus=["H100"])
 
-        @pytest.mark.fake_sandboxes(files={"/srv/data": "mine"}, autojump=False)
+        from pytest_sandbox import Volume
+
+        @pytest.mark.fake_sandboxes(
+            files={"/srv/data": "mine"}, autojump=False, volume_semantics="modal"
+        )
         @pytest.mark.sandbox(env={"MODE": "test"}, gpu="H100")
-        def test_it(sandbox, fake_sandboxes):
+        def test_it(sandbox, sandbox_factory, fake_sandboxes):
             files = fake_sandboxes.filesystem(sandbox)
             assert files.read_text("/srv/data") == "mine"
             files.write("/srv/new", "new")
@@ -295,6 +299,13 @@ def test_the_marker_shapes_it(pytester: pytest.Pytester) -> None:
             assert files.listdir("/srv") == ["data", "new"]
             assert "H100" in sandbox.run("nvidia-smi", "-L").stdout
             assert not fake_sandboxes.clock.autojump
+
+            with Volume.ephemeral() as volume:
+                writer = sandbox_factory(gpu=None, volumes={"/vol": volume})
+                writer.filesystem.write_text("new", "/vol/f")
+                assert volume.listdir("/") == []
+                volume.commit()
+                assert [entry.path for entry in volume.listdir("/")] == ["f"]
         """
     )
 
@@ -306,6 +317,7 @@ def test_the_marker_shapes_it(pytester: pytest.Pytester) -> None:
     [
         ("filse={}", "there is no key 'filse'; did you mean 'files'?"),
         ("autojump=1", "autojump must be True or False, not int"),
+        ("volume_semantics='model'", "'model' is neither modal nor shared"),
         ("'fast'", "takes keywords only, not ('fast',)"),
         ("allow=['unused-script']", "did you mean 'unused-scripts'?"),
     ],

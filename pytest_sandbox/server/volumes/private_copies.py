@@ -7,18 +7,28 @@ two that have changed the same file, the last one to commit wins.
 
 import asyncio
 import itertools
+import logging
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from pytest_sandbox._shared.tar.header import padding
 from pytest_sandbox._shared.tar.member import Member, MemberKind
 from pytest_sandbox._shared.tar.writer import END, write
-from pytest_sandbox.engine import Engine, Entry, EntryKind, SupportsVolumes, VolumeMount
+from pytest_sandbox.engine import (
+    Engine,
+    EngineError,
+    Entry,
+    EntryKind,
+    SupportsVolumes,
+    VolumeMount,
+)
 
 from ..async_helpers import start
 from .tar_stream import exactly
 from .volume_files import VolumeFiles
 from .workers import VolumeWorkers
+
+log = logging.getLogger(__name__)
 
 Tree = dict[str, Entry]
 
@@ -37,7 +47,8 @@ class _Copy:
         volume: the engine's name of the volume.
         name: the engine's name of the copy.
         base: what was in both when they were last the same.
-        alone: whether the volume was deleted, so that the copy is all there is.
+        alone: whether nothing passes between both any more: the volume was deleted, or never had
+            what is in the copy.
     """
 
     volume: str
@@ -71,23 +82,36 @@ class PrivateCopies:
     async def make(self, mounts: Sequence[VolumeMount]) -> tuple[VolumeMount, ...]:
         """Mounts of copies, made for a new sandbox, instead of those of the volumes."""
         sandbox = next(self._numbers)
-        return tuple([await self._made(mount, sandbox) for mount in mounts])
-
-    async def _made(self, mount: VolumeMount, sandbox: int) -> VolumeMount:
-        name = f"{mount.volume}/{sandbox}"
-        if name not in self._copies:
-            copy = _Copy(mount.volume, name)
-            async with self._lock(copy.volume):
-                await self._fetch(copy)
-            self._copies[name] = copy
-        return replace(mount, volume=name)
+        made = {mount.volume: f"{mount.volume}/{sandbox}" for mount in mounts}
+        try:
+            for volume, name in made.items():
+                copy = _Copy(volume, name)
+                async with self._lock(volume):
+                    self._copies[name] = copy
+                    await self._fetch(copy)
+        except BaseException:
+            for name in self._copies.keys() & made.values():
+                self._copies[name].alone = True
+            self.end(made.values())
+            raise
+        return tuple(replace(mount, volume=made[mount.volume]) for mount in mounts)
 
     async def commit(self, volume: str) -> None:
-        """Put into a volume what the sandboxes that have it have changed."""
+        """Put into a volume what the sandboxes that have it have changed.
+
+        Raises:
+            OSError: the first error of any of them, after all others: `ENOSPC`, it is full.
+        """
+        errors = []
         # Within it, those are looked for that are there once a sandbox that ends has committed.
         async with self._lock(volume):
             for copy in [copy for copy in self._copies.values() if copy.volume == volume]:
-                await self._commit(copy)
+                try:
+                    await self._commit(copy)
+                except OSError as error:  # noqa: PERF203 - each turn is one sandbox
+                    errors.append(error)
+        if errors:
+            raise errors[0]
 
     async def reload(self, names: Iterable[str]) -> None:
         """Commit copies, and get into them what others have committed."""
@@ -104,15 +128,28 @@ class PrivateCopies:
         for copy in self._copies.values():
             copy.alone = copy.alone or copy.volume == volume
 
+    def close(self) -> None:
+        """Say that the engine ends, and all volumes with it: nothing is committed any more."""
+        for copy in self._copies.values():
+            copy.alone = True
+
     def end(self, names: Iterable[str]) -> "asyncio.Future[object]":
-        """Commit copies of a sandbox that has ended, and drop them, in the background."""
+        """Commit copies of a sandbox that has ended, and drop them, in the background.
+
+        What cannot be committed is lost, which is logged: the caller is not there any more.
+        """
         return start(self._end([name for name in names if name in self._copies]))
 
     async def _end(self, names: list[str]) -> None:
         for name in names:
             copy = self._copies.pop(name)
-            async with self._lock(copy.volume):
-                await self._commit(copy)
+            try:
+                async with self._lock(copy.volume):
+                    await self._commit(copy)
+            except (OSError, EngineError) as error:
+                log.error(
+                    "of what a sandbox wrote to volume %s, some is lost: %s", copy.volume, error
+                )
             self._workers.end(name)
             await SupportsVolumes.of(self._engine).forget_volume(name)
 

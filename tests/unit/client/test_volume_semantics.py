@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import pytest
 
 from pytest_sandbox._run import Run
 from pytest_sandbox.client import Client, Sandbox, Volume
+from pytest_sandbox.client.exceptions import ResourceExhaustedError
 from pytest_sandbox.inmemory import FakeSandboxes
 
 if TYPE_CHECKING:
@@ -170,3 +172,42 @@ def test_a_link_in_a_copy_leads_nowhere(volume: Volume, create: Callable[[], San
 def test_other_semantics_are_refused() -> None:
     with pytest.raises(ValueError, match="volume_semantics='x' is neither modal nor shared"):
         FakeSandboxes(volume_semantics="x")
+
+
+def test_a_full_volume_takes_what_fits_and_says_what_does_not(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with FakeSandboxes(volume_semantics="modal", disk=3000) as fake:
+        volume = Volume.from_name("data", create_if_missing=True)
+        sandboxes = [Sandbox.create(volumes={"/vol": volume}) for _ in range(3)]
+        for sandbox, name, size in zip(sandboxes, "abc", (2000, 2000, 10), strict=True):
+            sandbox.filesystem.write_bytes(bytes(size), f"/vol/{name}")
+        for call in (volume.commit, sandboxes[1].reload_volumes):
+            with pytest.raises(ResourceExhaustedError, match="No space left on device: 'b'"):
+                call()
+        assert paths(volume) == ["a", "c"]
+        sandboxes[1].terminate()
+        assert paths(volume) == ["a", "c"]
+        assert [record.levelname for record in caplog.records] == ["ERROR"]
+        assert "some is lost: [Errno 28]" in caplog.text
+        volume.remove_file("a")
+        assert Sandbox.create(volumes={"/vol": volume}).filesystem.list_files("/vol")
+        assert fake.violations() == []
+    assert len(caplog.records) == 1  # the end of the engine is no loss
+
+
+def test_a_copy_that_cannot_be_made_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    with FakeSandboxes(volume_semantics="modal") as fake:
+        copies = fake._app.state.private_copies
+        assert copies is not None
+
+        async def fetch(_: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        one, two = Volume.from_name("1", create_if_missing=True), Volume.ephemeral()
+        with two as other, monkeypatch.context() as patch:
+            patch.setattr(copies, "_fetch", fetch)
+            with pytest.raises(ResourceExhaustedError, match="No space left"):
+                Sandbox.create(volumes={"/1": one, "/2": other})
+            assert copies._copies == {}
+        Sandbox.create(volumes={"/1": one})
