@@ -1,9 +1,12 @@
 """What `device_check.sh` runs on a machine with a real GPU, one of NVIDIA."""
 
 import os
+import signal
+import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -46,6 +49,23 @@ print(count.value, name.value.decode(), back.raw == sent)
 IN_USE = Path(__file__).parent / "in-use"
 
 
+#: Seconds that a check may take.
+LIMIT = 45
+
+
+@pytest.fixture(autouse=True)
+def limited() -> Iterator[None]:
+    """End a check that hangs, so that those behind it are made."""
+
+    def give_up(*_: object) -> None:
+        pytest.fail(f"it did not end within {LIMIT} s")
+
+    signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(LIMIT)
+    yield
+    signal.alarm(0)
+
+
 def nodes(sandbox: Sandbox) -> list[str]:
     return sandbox.run("sh", "-c", "ls /dev | grep -x 'nvidia[0-9]*'").stdout.split()
 
@@ -61,7 +81,7 @@ def test_nvidia_smi(sandbox: Sandbox, gpu: LeasedGpus) -> None:
 
 
 @pytest.mark.gpu
-def test_a_cuda_call(sandbox: Sandbox, gpu: LeasedGpus) -> None:
+def test_a_cuda_call_in_a_sandbox(sandbox: Sandbox, gpu: LeasedGpus) -> None:
     done = sandbox.run("python3", "-c", CUDA, timeout=60)
     print(done.stdout, done.stderr)
 
@@ -140,4 +160,6 @@ def test_what_a_lease_costs(sandbox: Sandbox) -> None:
         start = time.perf_counter()
         take_lease(this_machine(), LeaseWanted(parse("any"), "a figure", memory=1)).release()
         times.append((time.perf_counter() - start) * 1000)
-    print(f"lease and release: {sorted(times)[25]:.2f} ms, of 50 the slowest {max(times):.2f} ms")
+    median = statistics.median(times)
+    print(f"lease and release: {median:.2f} ms, of 50 the slowest {max(times):.2f} ms")
+    assert median < 2
