@@ -2,11 +2,12 @@
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import socket
 import struct
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ import pytest_asyncio
 
 from pytest_sandbox.engine import ExitStatus, TaskEnded
 from pytest_sandbox.local.engine.files import LocalFiles
+from pytest_sandbox.local.engine.links import job_patience
 from pytest_sandbox.local.engine.links.agent_link import AgentLink
 from pytest_sandbox.local.engine.links.errors import BuildFailed
 from pytest_sandbox.local.engine.ports import LocalPorts
@@ -321,7 +323,7 @@ async def test_names_that_are_paths_are_refused_in_a_listing(peer: Peer) -> None
         await asyncio.sleep(0)
         request, (job_fd,) = socket_receive(peer.sock)
         job = socket.socket(fileno=job_fd)
-        peer.say(["Succeeded", request[1], {}])
+        peer.say(["JobStarted", request[1], {"pid": 2}])
         entries = [{"name": name, "info": INFO.__dict__}]
         job.send(json.dumps(["DirectoryEntries", 0, {"entries": entries}]).encode())
         with pytest.raises(OSError, match="makes no sense"):
@@ -333,12 +335,67 @@ async def test_a_job_that_breaks_the_protocol_fails_alone_and_names_the_key(peer
     pending = asyncio.ensure_future(LocalFiles(peer.link).listdir("/d"))
     await asyncio.sleep(0)
     request, (job_fd,) = socket_receive(peer.sock)
-    peer.say(["Succeeded", request[1], {}])
+    peer.say(["JobStarted", request[1], {"pid": 2}])
     with socket.socket(fileno=job_fd) as job:
         job.send(json.dumps(["DirectoryEntries", 0, {"entries": [1]}]).encode())
         with pytest.raises(OSError, match=r"makes no sense.*'entries': item 0 is 1, not dict"):
             await asyncio.wait_for(pending, 30)
     assert not peer.link.broken
+
+
+@pytest.mark.parametrize("call", ["list", "remove", "pack", "unpack"])
+async def test_a_job_that_gets_no_time_to_run_is_ended_and_an_error(
+    peer: Peer, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    monkeypatch.setattr(job_patience, "LONGEST", 0.04)
+    monkeypatch.setattr(job_patience, "STEP", 0.01)
+    files = LocalFiles(peer.link)
+
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield bytes(100_000)
+
+    calls: dict[str, Callable[[], Awaitable[object]]] = {
+        "list": lambda: files.listdir("/d"),
+        "remove": lambda: files.remove("/d", recursive=True),
+        "pack": lambda: anext(files.pack("/d")),
+        "unpack": lambda: files.unpack("/d", endless()),
+    }
+    pending = asyncio.ensure_future(calls[call]())
+    await asyncio.sleep(0)
+    request, (job_fd, *pipe) = socket_receive(peer.sock)
+    peer.say(["JobStarted", request[1], {"pid": 7}])
+    with socket.socket(fileno=job_fd) as job:
+        for _ in range(20):  # it is slow, but runs
+            job.send(b'["JobRuns", 0, {}]')
+            await asyncio.sleep(0.005)
+        assert not pending.done()
+        with pytest.raises(OSError, match="leave its file job no time to run") as caught:
+            await asyncio.wait_for(pending, 30)
+    assert caught.value.errno == errno.EIO
+    assert caught.value.filename == "/d"
+    assert json.loads(peer.sock.recv(1000)) == ["EndJobRequest", request[1] + 1, {"pid": 7}]
+    for fd in pipe:
+        os.close(fd)
+
+
+async def test_a_job_whose_data_is_not_taken_is_waited_for(
+    peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_patience, "LONGEST", 0.04)
+    monkeypatch.setattr(job_patience, "STEP", 0.01)
+    stream = LocalFiles(peer.link).pack("/d")
+    pending = asyncio.ensure_future(anext(stream))
+    await asyncio.sleep(0)
+    request, (job_fd, pipe) = socket_receive(peer.sock)
+    peer.say(["JobStarted", request[1], {"pid": 7}])
+    os.write(pipe, b"first")
+    assert await asyncio.wait_for(pending, 30) == b"first"
+    await asyncio.sleep(0.1)
+    os.write(pipe, b"second")
+    assert await asyncio.wait_for(anext(stream), 30) == b"second"
+    os.close(pipe)
+    os.close(job_fd)
 
 
 def socket_receive(sock: socket.socket) -> tuple[list[Any], list[int]]:

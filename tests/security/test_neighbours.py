@@ -1,6 +1,10 @@
 """Two sandboxes share nothing."""
 
+import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -91,3 +95,44 @@ print(json.dumps(found))
 """
     assert await run_inside(task, code) == []
     assert await run_inside(neighbour, code) != []
+
+
+#: Puts all processes that it can behind others, with those of the same session.
+PUT_BEHIND = """
+import glob, json, os
+done = []
+for path in glob.glob("/proc/[0-9]*/autogroup"):
+    try:
+        with open(path, "r+") as file:
+            file.write("19")
+        done.append(path)
+    except OSError:
+        pass
+print(json.dumps(done))
+"""
+
+
+async def test_none_puts_what_serves_another_behind_programs(
+    task: Task, run_inside: RunInside
+) -> None:
+    """Where the kernel groups processes by session, and programs are root of the machine."""
+    groups = {path: path.read_text() for path in autogroups_of_zygotes()}
+    pending = asyncio.ensure_future(anext(task.files.watch("/tmp")))
+    await task.files.stat("/")  # the job that watches has started
+
+    await run_inside(task, PUT_BEHIND)
+
+    assert {path: path.read_text() for path in groups} == groups
+    await task.files.mkdir("/tmp/x")
+    assert (await pending).paths == ("/tmp/x",)
+
+
+def autogroups_of_zygotes() -> list[Path]:
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
+            ours = parent == os.getpid() and (process / "autogroup").exists()
+            if ours and (process / "cmdline").read_text().startswith("pytest-sandbox zygote"):
+                found.append(process / "autogroup")
+    return found

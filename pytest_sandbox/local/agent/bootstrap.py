@@ -95,6 +95,10 @@ def _build(
     idmap.become_root()
     # Only now: its root is the cgroup that the process is in, cgroup_namespaces(7).
     namespaces.unshare(namespaces.CLONE_NEWCGROUP)
+    if config.is_root:
+        # Where the kernel groups processes by session, a program could put this group, which would
+        # be the zygote's too, behind others: sched(7), "The autogroup feature".
+        os.setsid()
     os.umask(0)
     attach_mapped(config.mapped_for(request), mapped)
     root_mounts.mount_store(config.size, config.inodes)

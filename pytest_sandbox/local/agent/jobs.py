@@ -32,6 +32,8 @@ if TYPE_CHECKING:
         | messages.UnpackJob
     )
 
+#: Seconds after which a job says that it runs, each time.
+_SIGN = 0.25
 _BATCH = wire.PACKET // 2  # bytes; an entry has at most 30 KiB: a link's text, escaped
 
 
@@ -52,7 +54,9 @@ class Job:
         path = self._request.path
         if self._watch is not None:
             self._watch.report(sock, _teller(sock))
-        elif isinstance(self._request, messages.ListDirectoryJob):
+            return
+        _show_that_it_runs(sock)
+        if isinstance(self._request, messages.ListDirectoryJob):
             _list_directory(path, sock)
         elif isinstance(self._request, messages.RemoveTreeJob):
             remove.remove_tree(path)
@@ -85,8 +89,21 @@ def run(job: Job, fds: list[int]) -> None:
         answer = Failed.of(error)
     except Exception as error:
         answer = Failed.of(OSError(errno.EIO, repr(error), ""))
+    signal.setitimer(signal.ITIMER_REAL, 0)
     with contextlib.suppress(OSError):  # the engine may have lost interest
         wire.send(sock, answer)
+
+
+def _show_that_it_runs(sock: socket.socket) -> None:
+    """Send `JobRuns` as often as this process gets to do so."""
+
+    def send(*_: object) -> None:
+        # When the engine has lost interest, the work is done nevertheless.
+        with contextlib.suppress(OSError):
+            wire.send(sock, messages.JobRuns())
+
+    signal.signal(signal.SIGALRM, send)
+    signal.setitimer(signal.ITIMER_REAL, _SIGN, _SIGN)
 
 
 def _teller(sock: socket.socket) -> Tell:

@@ -73,6 +73,7 @@ class Agent:
             messages.PauseRequest: self._begin_pause,
             messages.ResumeRequest: self._end_pause,
             **dict.fromkeys(job_messages.JOBS, self._start_job),
+            job_messages.EndJobRequest: self._end_job,
         }
         # Python runs a handler of a signal only between two instructions of its own. The pipe
         # wakes poll(2), so that no exit is missed that comes just before it blocks.
@@ -273,4 +274,9 @@ class Agent:
             self._jobs[pid] = _RESUMES
         finally:
             job.close()
+        return job_messages.JobStarted(pid=pid), ()
+
+    def _end_job(self, request: job_messages.EndJobRequest, fds: list[int]) -> Answer:
+        if request.pid in self._jobs:
+            os.kill(request.pid, signal.SIGKILL)
         return Succeeded(), ()

@@ -54,14 +54,18 @@ def watch(
         raise OSError(error.errno, text) from error
 
 
-async def readable(fd: int) -> None:
+async def readable(fd: int, future: asyncio.Future[None] | None = None) -> None:
     """Return when a read would not block.
+
+    Args:
+        fd: the descriptor.
+        future: by which others may end the wait.
 
     Raises:
         OSError: see `watch`.
     """
     loop = asyncio.get_running_loop()
-    future: asyncio.Future[None] = loop.create_future()
+    future = future or loop.create_future()
     watch(loop.add_reader, fd, finish, future)
     try:
         await future
@@ -69,14 +73,18 @@ async def readable(fd: int) -> None:
         loop.remove_reader(fd)
 
 
-async def writable(fd: int) -> None:
+async def writable(fd: int, future: asyncio.Future[None] | None = None) -> None:
     """Return when a write would not block.
+
+    Args:
+        fd: the descriptor.
+        future: by which others may end the wait.
 
     Raises:
         OSError: see `watch`.
     """
     loop = asyncio.get_running_loop()
-    future: asyncio.Future[None] = loop.create_future()
+    future = future or loop.create_future()
     watch(loop.add_writer, fd, finish, future)
     try:
         await future

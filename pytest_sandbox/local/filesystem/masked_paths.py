@@ -33,14 +33,21 @@ _HIDDEN = (
     "/sys/firmware",  # the firmware's tables and variables
     "/sys/devices/virtual/powercap",
 )
+#: With which root of the machine puts PID 1 behind others: sched(7), "The autogroup feature".
+_OF_PID_1 = "/proc/1/autogroup"
 _READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 
 
 class MaskedPaths:
-    """Those of the paths that this kernel has; found out once, while the machine is in reach."""
+    """Those of the paths that this kernel has; found out once, while the machine is in reach.
 
-    def __init__(self) -> None:
-        self._hidden = [(path, os.path.isdir(path)) for path in _HIDDEN if os.path.exists(path)]
+    Args:
+        is_root: whether root of a sandbox is root of the machine, to whom files of PID 1 belong.
+    """
+
+    def __init__(self, *, is_root: bool) -> None:
+        hidden = (*_HIDDEN, _OF_PID_1) if is_root else _HIDDEN
+        self._hidden = [(path, os.path.isdir(path)) for path in hidden if os.path.exists(path)]
         self._read_only = [path for path in _READ_ONLY if os.path.exists(path)]
 
     def apply(self, root: str, flags: int) -> None:

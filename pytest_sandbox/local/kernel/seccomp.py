@@ -288,13 +288,8 @@ def _some_netlink() -> list[bytes]:
 
 
 def _keep_priority() -> list[bytes]:
-    """Let setpriority(2), whose kind of target was just loaded, leave out PID 1."""
-    of_process = [_argument(1), *_refuse_each(_PID_1)]
-    return [
-        *_refuse_each(_ALL_OF_A_USER),
-        bpf.instruction(bpf.JUMP_IF_ANY_BIT, _ANYTHING, skip_true=len(of_process)),
-        *of_process,
-    ]
+    """Let setpriority(2), whose kind of target was just loaded, leave out PID 1 and its group."""
+    return [*_refuse_each(_ALL_OF_A_USER), _argument(1), *_refuse_each(_PID_1)]
 
 
 def _keep_core_limit() -> list[bytes]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 # Parts of messages are looked up by name.
 from .common import DescriptorAnswer, Failed, KernelError, Succeeded
-from .jobs import JOBS, FileStatus
+from .jobs import JOBS, EndJobRequest, FileStatus, JobStarted
 from .message import Message
 from .wire import family
 
@@ -159,6 +159,7 @@ ENGINE_TO_AGENT = family(
     *(MakeDirectoryRequest, RemoveRequest, ReplaceRequest),
     *(ConnectRequest, PauseRequest, ResumeRequest),
     *JOBS,
+    EndJobRequest,
 )
 GATEWAY_TO_AGENT = family(ConnectRequest)
 
@@ -222,6 +223,6 @@ class PauseAnswer(Message):
 
 AGENT_TO_ENGINE = family(
     *(AgentReady, SandboxFailed, ProcessExited, SpawnAnswer, StatAnswer, PauseAnswer),
-    *(Succeeded, DescriptorAnswer, Failed),
+    *(JobStarted, Succeeded, DescriptorAnswer, Failed),
 )
 AGENT_TO_GATEWAY = family(DescriptorAnswer, Failed)

@@ -1,8 +1,9 @@
 """Between the engine and a job: a process that an agent forks for work on files that takes long.
 
-The engine asks the agent, which answers `Succeeded` once the job is under way. The job then talks
+The engine asks the agent, which answers `JobStarted` once the job is under way. The job then talks
 over a socket of its own, whose other end came with the request: any number of `DirectoryEntries` or
-`FileChanged`, then `Succeeded` or `Failed`. It ends when the engine closes that socket.
+`FileChanged`, then `Succeeded` or `Failed`. In between it says `JobRuns`. It ends when it is done,
+and one that watches when the engine closes that socket.
 """
 
 from __future__ import annotations
@@ -56,9 +57,36 @@ class UnpackJob(Message, descriptors=2):
     path: str
 
 
+class EndJobRequest(Message):
+    """Kill a job; answered by `Succeeded`, even if it has ended.
+
+    Attributes:
+        pid: as in `JobStarted`.
+    """
+
+    pid: int
+
+
 JOBS = (ListDirectoryJob, RemoveTreeJob, WatchJob, PackJob, UnpackJob)
 
+# What the agent answers.
+
+
+class JobStarted(Message):
+    """A job is under way.
+
+    Attributes:
+        pid: its number in the sandbox.
+    """
+
+    pid: int
+
+
 # What a job says.
+
+
+class JobRuns(Message):
+    """Said from time to time, so that the engine sees that programs leave the job time to run."""
 
 
 class FileStatus(Message):
@@ -112,4 +140,4 @@ class FileChanged(Message):
     paths: list[str]
 
 
-JOB_TO_ENGINE = family(DirectoryEntries, FileChanged, Succeeded, Failed)
+JOB_TO_ENGINE = family(DirectoryEntries, FileChanged, JobRuns, Succeeded, Failed)

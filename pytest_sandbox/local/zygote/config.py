@@ -29,6 +29,7 @@ class SandboxConfig:
         masked: paths of the kernel's that are hidden or read-only.
         hardening: what PID 1 takes from itself.
         own_ids: whether each sandbox has ids of the machine of its own.
+        is_root: whether root of a sandbox is root of the machine.
         no_hostname: why it cannot have a host name of its own; empty if it can.
     """
 
@@ -44,6 +45,7 @@ class SandboxConfig:
         hardening: Hardening,
         *,
         own_ids: bool,
+        is_root: bool,
         no_hostname: str,
     ) -> None:
         self.trees = trees
@@ -54,6 +56,7 @@ class SandboxConfig:
         self.inodes = inodes
         self.masked = masked
         self.hardening = hardening
+        self.is_root = is_root
         self.no_hostname = no_hostname
         self._own_ids = own_ids
 

@@ -142,7 +142,8 @@ def _set_up(request: SetupRequest, engine: EngineSocket, cgroups: SandboxGroups)
     prctl.die_with_parent(signal.SIGTERM)
     # What is read here cannot be reached any more once the stage is the root.
     hardening = Hardening(seccomp.program(MACHINE), own_ids=request.own_ids)
-    masked = MaskedPaths()
+    is_root = not (request.rootless or request.shift)
+    masked = MaskedPaths(is_root=is_root)
     bundle = CriuBundle(request.criu) if request.criu else None
     built = stage.build(request, machine)
     if bundle is not None:
@@ -152,6 +153,7 @@ def _set_up(request: SetupRequest, engine: EngineSocket, cgroups: SandboxGroups)
     config = SandboxConfig(
         *(built.trees, Layers(), volumes, machine.gpus, size, inodes, masked, hardening),
         own_ids=request.own_ids,
+        is_root=is_root,
         no_hostname=_why_no_hostname(),
     )
     return Setup(request, config, built, cgroups, bundle)
