@@ -166,10 +166,15 @@ def check_real_files(call: str, other: str) -> None:
         )
 
 
+#: What to do instead of leaving an argument out.
+_INSTEAD = {"network_file_systems": "use volumes, with a Volume"}
+
+
 def refuse(**arguments: object) -> None:
     """Raise `UnimplementedError` for the first argument that has a value."""
     for name, value in arguments.items():
         if value:
+            instead = _INSTEAD.get(name, f"leave {name} out")
             raise UnimplementedError(
-                f"{name}={value!r} is not implemented yet in pytest-sandbox; leave {name} out"
+                f"{name}={value!r} is not implemented yet in pytest-sandbox; {instead}"
             )

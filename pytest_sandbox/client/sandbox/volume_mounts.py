@@ -10,7 +10,7 @@ from pytest_sandbox._proto.common_pb2 import VolumeMount
 from pytest_sandbox._shared.checks import is_text
 from pytest_sandbox._shared.type_names import type_name
 
-from ..exceptions import InvalidError
+from ..exceptions import InvalidError, UnimplementedError
 from ..volume import Volume
 
 if TYPE_CHECKING:
@@ -54,12 +54,19 @@ def check_volumes(volumes: Mapping[str | os.PathLike[str], Volume]) -> dict[str,
 
     Raises:
         InvalidError: a path or a volume that cannot be mounted.
+        UnimplementedError: a bucket of a cloud.
     """
     if not isinstance(volumes, dict):
         raise InvalidError(f"volumes={volumes!r} is {type_name(volumes)}, not a dict")
     checked: dict[str, Volume] = {}
     for given, volume in volumes.items():
         path = _checked_path(given)
+        if type(volume).__name__ == "CloudBucketMount":  # of Modal's client, say
+            raise UnimplementedError(
+                f"volumes={{{path!r}: CloudBucketMount(...)}} is not implemented yet in "
+                "pytest-sandbox; mount a Volume, and put the objects into it with batch_upload. A "
+                "program that talks to the store itself reaches it with cidr_allowlist"
+            )
         if not isinstance(volume, Volume):
             raise InvalidError(f"volumes={{{path!r}: {volume!r}}}: that is no Volume")
         if volume in checked.values():

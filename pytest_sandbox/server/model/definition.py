@@ -50,6 +50,14 @@ _REFUSED: dict[str, Callable[[pb.Sandbox], object]] = {
     "worker_id": lambda d: d.worker_id,
     "_restore_instance_type": lambda d: "_restore_instance_type" in _fields(d),
 }
+#: What to do instead of leaving an argument out.
+_INSTEAD = {
+    "volumes (CloudBucketMount)": (
+        "mount a Volume, and put the objects into it with batch_upload; a program that talks to "
+        "the store itself reaches it with outbound_cidr_allowlist"
+    ),
+    "network_file_systems": "use volumes, with a Volume",
+}
 # Ignored on purpose: `verbose` and `runtime_debug` ask Modal's own machines for more logs;
 # `direct_sandbox_commands_enabled` says that a client can use the command router;
 # `skip_num_threads_env_vars` of the resources is about variables that this server never sets.
@@ -68,9 +76,8 @@ def refuse_unimplemented(definition: pb.Sandbox, info: EngineInfo) -> None:
     """
     for argument, given in _REFUSED.items():
         if given(definition):
-            raise unimplemented(
-                f"{argument} is not implemented by pytest-sandbox: create the sandbox without it"
-            )
+            instead = _INSTEAD.get(argument, "create the sandbox without it")
+            raise unimplemented(f"{argument} is not implemented by pytest-sandbox: {instead}")
     if definition.enable_snapshot and Capability.MEMORY_SNAPSHOT not in info.capabilities:
         why = info.details.get(
             f"no {Capability.MEMORY_SNAPSHOT.value}", "the engine does not support them"

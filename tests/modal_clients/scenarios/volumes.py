@@ -128,3 +128,10 @@ def test_errors_of_files(files):
         files.remove_file("missing")
     with pytest.raises((NotFoundError, GRPCError), match="missing"):  # the latter in 1.2.3
         files.listdir("missing")
+
+
+def test_buckets_and_network_file_systems_are_refused_by_name(create):
+    with pytest.raises(Exception, match=r"CloudBucketMount.*mount a Volume"):
+        create(volumes={"/b": modal.CloudBucketMount("bucket", read_only=True)})
+    with pytest.raises(Exception, match=r"NetworkFileSystem.*use modal.Volume"):
+        modal.NetworkFileSystem.from_name("files", create_if_missing=True).listdir("/")

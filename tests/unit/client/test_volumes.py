@@ -14,6 +14,7 @@ from pytest_sandbox.client.exceptions import (
     ExecutionError,
     InvalidError,
     NotFoundError,
+    UnimplementedError,
 )
 from pytest_sandbox.inmemory import FakeSandboxes
 
@@ -222,6 +223,16 @@ VOLUME = Volume.from_name("data", create_if_missing=True)
 def test_what_cannot_be_mounted_is_refused(volumes: Any, words: str) -> None:
     with pytest.raises(InvalidError, match=words):
         Sandbox.create(volumes=volumes)
+
+
+def test_buckets_are_refused_with_what_to_do_instead() -> None:
+    class CloudBucketMount:
+        """As Modal's client has it."""
+
+    with pytest.raises(UnimplementedError, match=r"'/b': CloudBucketMount.*mount a Volume"):
+        Sandbox.create(volumes={"/b": CloudBucketMount()})  # type: ignore[dict-item]
+    with pytest.raises(UnimplementedError, match=r"network_file_systems=.*; use volumes"):
+        Sandbox.create(network_file_systems={"/n": object()})
 
 
 def test_real_sandboxes_share_a_volume(client: Client) -> None:
