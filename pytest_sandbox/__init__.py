@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .client import Sandbox as Sandbox
     from .client import SandboxConnectCredentials as SandboxConnectCredentials
     from .client import SandboxFilesystem as SandboxFilesystem
+    from .client import SandboxNetwork as SandboxNetwork
     from .client import SandboxSnapshot as SandboxSnapshot
     from .client import SandboxUsage as SandboxUsage
     from .client import Secret as Secret
@@ -66,6 +67,7 @@ __all__ = [
     "Sandbox",
     "SandboxConnectCredentials",
     "SandboxFilesystem",
+    "SandboxNetwork",
     "SandboxSnapshot",
     "SandboxUsage",
     "Secret",

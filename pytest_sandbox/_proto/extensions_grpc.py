@@ -10,10 +10,19 @@ if typing.TYPE_CHECKING:
     import grpclib.server
 
 import pytest_sandbox._proto.sandboxes_pb2
+import pytest_sandbox._proto.snapshots_pb2
 import pytest_sandbox._proto.extensions_pb2
 
 
 class ExtensionsBase(abc.ABC):
+
+    @abc.abstractmethod
+    async def SandboxCreateInNetwork(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.extensions_pb2.SandboxCreateInNetworkRequest, pytest_sandbox._proto.sandboxes_pb2.SandboxCreateResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def SandboxRestoreInNetwork(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.extensions_pb2.SandboxRestoreInNetworkRequest, pytest_sandbox._proto.snapshots_pb2.SandboxRestoreResponse]') -> None:
+        pass
 
     @abc.abstractmethod
     async def SandboxPrepare(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.extensions_pb2.SandboxPrepareRequest, pytest_sandbox._proto.extensions_pb2.SandboxPrepareResponse]') -> None:
@@ -53,6 +62,18 @@ class ExtensionsBase(abc.ABC):
 
     def __mapping__(self) -> typing.Dict[str, grpclib.const.Handler]:
         return {
+            '/pytest_sandbox.Extensions/SandboxCreateInNetwork': grpclib.const.Handler(
+                self.SandboxCreateInNetwork,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.extensions_pb2.SandboxCreateInNetworkRequest,
+                pytest_sandbox._proto.sandboxes_pb2.SandboxCreateResponse,
+            ),
+            '/pytest_sandbox.Extensions/SandboxRestoreInNetwork': grpclib.const.Handler(
+                self.SandboxRestoreInNetwork,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.extensions_pb2.SandboxRestoreInNetworkRequest,
+                pytest_sandbox._proto.snapshots_pb2.SandboxRestoreResponse,
+            ),
             '/pytest_sandbox.Extensions/SandboxPrepare': grpclib.const.Handler(
                 self.SandboxPrepare,
                 grpclib.const.Cardinality.UNARY_UNARY,
@@ -113,6 +134,18 @@ class ExtensionsBase(abc.ABC):
 class ExtensionsStub:
 
     def __init__(self, channel: grpclib.client.Channel) -> None:
+        self.SandboxCreateInNetwork = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/pytest_sandbox.Extensions/SandboxCreateInNetwork',
+            pytest_sandbox._proto.extensions_pb2.SandboxCreateInNetworkRequest,
+            pytest_sandbox._proto.sandboxes_pb2.SandboxCreateResponse,
+        )
+        self.SandboxRestoreInNetwork = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/pytest_sandbox.Extensions/SandboxRestoreInNetwork',
+            pytest_sandbox._proto.extensions_pb2.SandboxRestoreInNetworkRequest,
+            pytest_sandbox._proto.snapshots_pb2.SandboxRestoreResponse,
+        )
         self.SandboxPrepare = grpclib.client.UnaryUnaryMethod(
             channel,
             '/pytest_sandbox.Extensions/SandboxPrepare',

@@ -1,17 +1,45 @@
 from pytest_sandbox._proto import sandboxes_pb2 as _sandboxes_pb2
+from pytest_sandbox._proto import snapshots_pb2 as _snapshots_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from typing import ClassVar as _ClassVar, Mapping as _Mapping, Optional as _Optional, Union as _Union
+from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class SandboxMembership(_message.Message):
+    __slots__ = ("network_id", "aliases")
+    NETWORK_ID_FIELD_NUMBER: _ClassVar[int]
+    ALIASES_FIELD_NUMBER: _ClassVar[int]
+    network_id: str
+    aliases: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, network_id: _Optional[str] = ..., aliases: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class SandboxCreateInNetworkRequest(_message.Message):
+    __slots__ = ("create", "membership")
+    CREATE_FIELD_NUMBER: _ClassVar[int]
+    MEMBERSHIP_FIELD_NUMBER: _ClassVar[int]
+    create: _sandboxes_pb2.SandboxCreateRequest
+    membership: SandboxMembership
+    def __init__(self, create: _Optional[_Union[_sandboxes_pb2.SandboxCreateRequest, _Mapping]] = ..., membership: _Optional[_Union[SandboxMembership, _Mapping]] = ...) -> None: ...
+
+class SandboxRestoreInNetworkRequest(_message.Message):
+    __slots__ = ("restore", "membership")
+    RESTORE_FIELD_NUMBER: _ClassVar[int]
+    MEMBERSHIP_FIELD_NUMBER: _ClassVar[int]
+    restore: _snapshots_pb2.SandboxRestoreRequest
+    membership: SandboxMembership
+    def __init__(self, restore: _Optional[_Union[_snapshots_pb2.SandboxRestoreRequest, _Mapping]] = ..., membership: _Optional[_Union[SandboxMembership, _Mapping]] = ...) -> None: ...
+
 class SandboxPrepareRequest(_message.Message):
-    __slots__ = ("app_id", "definition")
+    __slots__ = ("app_id", "definition", "membership")
     APP_ID_FIELD_NUMBER: _ClassVar[int]
     DEFINITION_FIELD_NUMBER: _ClassVar[int]
+    MEMBERSHIP_FIELD_NUMBER: _ClassVar[int]
     app_id: str
     definition: _sandboxes_pb2.Sandbox
-    def __init__(self, app_id: _Optional[str] = ..., definition: _Optional[_Union[_sandboxes_pb2.Sandbox, _Mapping]] = ...) -> None: ...
+    membership: SandboxMembership
+    def __init__(self, app_id: _Optional[str] = ..., definition: _Optional[_Union[_sandboxes_pb2.Sandbox, _Mapping]] = ..., membership: _Optional[_Union[SandboxMembership, _Mapping]] = ...) -> None: ...
 
 class SandboxPrepareResponse(_message.Message):
     __slots__ = ()

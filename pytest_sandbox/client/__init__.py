@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .process.stream_type import StreamType as StreamType
     from .process.stream_writer import StreamWriter as StreamWriter
     from .sandbox.sandbox import Sandbox as Sandbox
+    from .sandbox.sandbox_network import SandboxNetwork as SandboxNetwork
     from .sandbox_usage import SandboxUsage as SandboxUsage
     from .secret import Secret as Secret
     from .tunnel import Tunnel as Tunnel
@@ -63,6 +64,7 @@ _WHERE = {
     "Sandbox": "sandbox.sandbox",
     "SandboxConnectCredentials": "connect_credentials",
     "SandboxFilesystem": "files.filesystem",
+    "SandboxNetwork": "sandbox.sandbox_network",
     "SandboxSnapshot": "memory_snapshot",
     "SandboxUsage": "sandbox_usage",
     "Secret": "secret",
@@ -95,6 +97,7 @@ __all__ = [
     "Sandbox",
     "SandboxConnectCredentials",
     "SandboxFilesystem",
+    "SandboxNetwork",
     "SandboxSnapshot",
     "SandboxUsage",
     "Secret",

@@ -54,7 +54,9 @@ class Extensions:
         from .sandbox.specification import define  # late: it needs much, and few call this
 
         wanted = await define(*args, **{"client": self._client, **spec})
-        request = pb.SandboxPrepareRequest(app_id=wanted.app_id, definition=wanted.definition)
+        request = pb.SandboxPrepareRequest(
+            app_id=wanted.app_id, definition=wanted.definition, membership=wanted.membership
+        )
         await self._ask(lambda stub: stub.SandboxPrepare, request)
 
     def prepare_in_background(self, /, *args: str, **spec: Any) -> None:

@@ -24,8 +24,8 @@ class Creation:
     Attributes:
         args: of its main process.
         keywords: of `Sandbox.create`.
-        snapshot: the snapshot with processes that it resumes; then only the keywords `name` and
-            `client` count.
+        snapshot: the snapshot with processes that it resumes; then only the keywords `name`,
+            `network`, `alias` and `client` count.
     """
 
     args: tuple[str, ...]
@@ -64,7 +64,7 @@ def creation(client: Client, args: tuple[str, ...], spec: Mapping[str, Any]) -> 
 
     Raises:
         InvalidError: there is no such image; or the image is a snapshot with processes, which
-            takes no other keywords than a name.
+            takes no other keywords than a name, a network of sandboxes, and an alias.
     """
     from pytest_sandbox.client import SandboxSnapshot
     from pytest_sandbox.client.exceptions import InvalidError
@@ -78,7 +78,7 @@ def creation(client: Client, args: tuple[str, ...], spec: Mapping[str, Any]) -> 
             "that it was taken of did, and so does Image.host(project=True)"
         )
     if isinstance(image, SandboxSnapshot):
-        return Creation((), {"name": _only_name(args, spec), "client": client}, image)
+        return Creation((), {**_for_copy(args, spec), "client": client}, image)
     if isinstance(image, str):
         image = _named(image, project=project)
     return Creation(args, {"client": client, **spec, "image": image})
@@ -107,14 +107,19 @@ def _named(name: str, *, project: bool) -> Image:
     return Image.host(project=project)
 
 
-def _only_name(args: tuple[str, ...], spec: Mapping[str, Any]) -> str | None:
+def _for_copy(args: tuple[str, ...], spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The keywords that a sandbox can have which resumes processes: a name, and a network."""
+    from pytest_sandbox.client import SandboxNetwork
     from pytest_sandbox.client.exceptions import InvalidError
 
+    allowed = {"image", "name", "alias"}
+    if isinstance(spec.get("network"), SandboxNetwork):
+        allowed.add("network")
     given = [f"the command {args!r}"] if args else []
-    given += [f"{key}={value!r}" for key, value in spec.items() if key not in ("image", "name")]
+    given += [f"{key}={value!r}" for key, value in spec.items() if key not in allowed]
     if given:
         raise InvalidError(
             f"{', '.join(given)}: a snapshot with processes is resumed as it was; leave that out"
         )
-    name: str | None = spec.get("name")
-    return name
+    kept = {key: value for key, value in spec.items() if key != "image"}
+    return {"name": None, **kept}

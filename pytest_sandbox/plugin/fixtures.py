@@ -11,6 +11,7 @@ from .engine import ENGINE
 from .fakes import NAME, is_faked
 from .gpu.held import gpu_keywords
 from .marker import merged_spec
+from .networks import placed
 from .ownership import OWNED
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from pytest_sandbox.client import Client, Sandbox
 
     from .create import Creation
-    from .ownership import OwnedSandboxes
 
 __tracebackhide__ = True  # a failing test shows its own lines, not these
 
@@ -28,14 +28,15 @@ class SandboxFactory:
     """Creates sandboxes that end with the test.
 
     `factory(*args, **spec)` takes the arguments of `Sandbox.create`. Those that are not given
-    come from the `sandbox` marker of the test, except `name`, which only one sandbox can have.
+    come from the `sandbox` marker of the test, except `name` and `alias`, which only one sandbox
+    can have.
     """
 
     def __init__(
-        self, client: Callable[[], Client], owned: OwnedSandboxes, defaults: dict[str, Any]
+        self, client: Callable[[], Client], item: pytest.Item, defaults: dict[str, Any]
     ) -> None:
         self._client = client
-        self._owned = owned
+        self._item = item
         self._defaults = defaults
 
     def __call__(self, *args: str, **spec: Any) -> Sandbox:
@@ -56,10 +57,10 @@ class SandboxFactory:
         if "image" in spec and "project" not in spec:
             complete.pop("project", None)
         client = complete.pop("client", None) or self._client()
-        return creation(client, args, complete)
+        return creation(client, args, placed(complete, self._item))
 
     def _given(self, sandbox: Sandbox) -> Sandbox:
-        self._owned.given.add(sandbox.object_id)
+        self._item.stash[OWNED].given.add(sandbox.object_id)
         return sandbox
 
 
@@ -72,7 +73,8 @@ def _defaults(item: pytest.Item) -> dict[str, Any]:
 def sandbox_factory(request: pytest.FixtureRequest) -> SandboxFactory:
     """Each call creates a sandbox; all of them end with the test."""
     defaults = _defaults(request.node)
-    defaults.pop("name", None)
+    for key in ("name", "alias"):
+        defaults.pop(key, None)
     return _factory(request, defaults)
 
 
@@ -86,4 +88,4 @@ def _factory(request: pytest.FixtureRequest, defaults: dict[str, Any]) -> Sandbo
     session = request.config.stash[ENGINE]
     fake = request.getfixturevalue(NAME) if is_faked(request.node) else None
     client = (lambda: fake.client) if fake is not None else session.client
-    return SandboxFactory(client, request.node.stash[OWNED], defaults)
+    return SandboxFactory(client, request.node, defaults)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pytest
 
 #: Fixtures that every test has for itself.
-_FOR_ONE_TEST = "sandbox|sandbox_factory|fake_sandboxes|sandbox_rpcs|sandbox_faults"
+_FOR_ONE_TEST = "sandbox|sandbox_factory|sandbox_network|fake_sandboxes|sandbox_rpcs|sandbox_faults"
 _SCOPE_MISMATCH = re.compile(
     rf"ScopeMismatch: You tried to access the function scoped fixture ({_FOR_ONE_TEST}) with a "
     r"(\w+) scoped request"

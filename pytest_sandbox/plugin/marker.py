@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from pytest_sandbox._shared.gpu_requests import parse
+from pytest_sandbox._shared.network.aliases import problem_with_alias
 from pytest_sandbox._shared.network.domains import is_pattern
 from pytest_sandbox._shared.suggestions import did_you_mean
 
+from .networks import OWN
 from .options import IMAGES
 
 #: Parameters of `Sandbox.create` that a later release will take.
@@ -142,6 +144,17 @@ def _are_domains(value: object) -> bool:
     return isinstance(value, list | tuple) and all(is_pattern(name) for name in value)
 
 
+def _is_network_or_name(value: object) -> bool:
+    if isinstance(value, str):
+        return value in ("none", "open", OWN)
+    return type(value).__name__ == "SandboxNetwork"
+
+
+def _are_aliases(value: object) -> bool:
+    names = value if isinstance(value, list | tuple) else [value]
+    return not any(problem_with_alias(name) for name in names)
+
+
 def _are_ports(value: object) -> bool:
     return isinstance(value, list | tuple | set | frozenset) and all(
         _is_number(port, int) and port < 65536 for port in value
@@ -168,6 +181,7 @@ _PORTS = ("a list of ports from 1 to 65535", _are_ports)
 #: What each key must be, as a description and as a check. The client, the server and the engine
 #: judge what a value means; these checks find mistakes before any test runs.
 _CHECKS: dict[str, tuple[str, Callable[[object], bool]]] = {
+    "alias": ("a name such as 'db', or a list of such", _are_aliases),
     "block_network": ("True or False", lambda value: isinstance(value, bool)),
     "cidr_allowlist": _NETWORKS,
     "cpu": (
@@ -192,7 +206,7 @@ _CHECKS: dict[str, tuple[str, Callable[[object], bool]]] = {
         lambda value: _is_request(value, int),
     ),
     "name": ("a string", lambda value: isinstance(value, str) and bool(value)),
-    "network": ("'none' or 'open'", lambda value: value in ("none", "open")),
+    "network": ("'none', 'open', 'test' or a SandboxNetwork", _is_network_or_name),
     "outbound_cidr_allowlist": _NETWORKS,
     "outbound_domain_allowlist": ("a list of names such as 'example.com'", _are_domains),
     "project": ("True or False", lambda value: isinstance(value, bool)),

@@ -15,6 +15,7 @@ from .engine import ENGINE
 from .fakes import is_faked
 from .gpu.marker import wanted_gpus
 from .marker import merged_spec
+from .networks import placed
 from .options import settings
 from .templates.copies import TEMPLATES
 
@@ -62,7 +63,7 @@ def _prepare(item: pytest.Item) -> None:
     with contextlib.suppress(Exception, pytest.fail.Exception):
         for spec in _wanted(item):
             if not _NO_HINT & spec.keys():
-                hint = creation(session.connected, (), spec)
+                hint = creation(session.connected, (), placed(spec, item))
                 if hint.snapshot is None:
                     session.connected.extensions.prepare_in_background(*hint.args, **hint.keywords)
 
@@ -71,6 +72,6 @@ def _wanted(item: pytest.Item) -> Iterator[dict[str, Any]]:
     """The keywords of the sandboxes that the fixtures of a test will create."""
     if "sandbox" in getattr(item, "fixturenames", ()):
         spec = with_defaults(item.config, merged_spec(item), faked=False)
-        yield {key: value for key, value in spec.items() if key != "name"}
+        yield {key: value for key, value in spec.items() if key not in ("name", "alias")}
     if TEMPLATES in item.config.stash:
         yield from item.config.stash[TEMPLATES].wanted(item)

@@ -11,6 +11,7 @@ from .model.sandbox import ServedSandbox
 from .model.state import State
 from .own.extensions import ExtensionServicer
 from .own.inspector import InspectorServicer
+from .own.sandbox_networks import SandboxNetworkServicer
 from .own.stored_images import StoredImageServicer
 from .rpc import peers
 from .rpc.auth import ListenerConfig
@@ -115,7 +116,11 @@ class Application:
             RouterNetworkServicer(self.state),
             volume_calls,
         ]
-        self._extensions = [ExtensionServicer(self.state, creator), StoredImageServicer(self.state)]
+        self._extensions = [
+            ExtensionServicer(self.state, creator),
+            SandboxNetworkServicer(self.state, creator),
+            StoredImageServicer(self.state),
+        ]
         self._inspector = [InspectorServicer(self.state, self.recorder, self.faults)]
 
     def services(self, listener: ListenerConfig) -> Services:

@@ -96,12 +96,12 @@ BAD = {
     "memroy=512": "there is no key 'memroy'; did you mean 'memory'?",
     "cwd='/'": "there is no key 'cwd'; did you mean 'workdir'?",
     "enviroment={}": "there is no key 'enviroment'; did you mean 'env'?",
-    "zzz=1": "there is no key 'zzz'; there are block_network, cidr_allowlist, *",
+    "zzz=1": "there is no key 'zzz'; there are alias, block_network, *",
     "cloud='aws'": "cloud is not available yet",
     "gpu=2": "gpu must be a kind of GPU, as in 'H100' or 'H100:2', or a list of such, not int 2",
     "cidr_allowlist=['10.0.0.1/8']": "cidr_allowlist must be a list of networks such as *",
     "outbound_domain_allowlist=['a b']": "outbound_domain_allowlist must be a list of names *",
-    "network='lan'": "network must be 'none' or 'open', not str 'lan'",
+    "network='lan'": "network must be 'none', 'open', 'test' or a SandboxNetwork, not str 'lan'",
     "encrypted_ports=443": "encrypted_ports must be a list of ports from 1 to 65535, not int 443",
     "readiness_probe=80": "readiness_probe must be a Probe, as in Probe.with_tcp(8000), not int 80",
     "h2_ports=[0]": "h2_ports must be a list of ports from 1 to 65535, not list [0]",
@@ -198,5 +198,5 @@ def test_the_marker_is_declared(pytester: pytest.Pytester) -> None:
 
     pytester.runpytest("--strict-markers").assert_outcomes(passed=1)
     pytester.runpytest("--markers").stdout.fnmatch_lines(
-        "@pytest.mark.sandbox(block_network=..., *"
+        "@pytest.mark.sandbox(alias=..., block_network=..., *"
     )

@@ -54,7 +54,9 @@ def network_access(
         if network is None:
             return NetworkAccess(network_access_type=NetworkAccess.OPEN)
         if network not in ("none", "open"):
-            raise InvalidError(f"network={network!r} is neither 'none' nor 'open'")
+            raise InvalidError(
+                f"network={network!r} is neither 'none' nor 'open', nor a SandboxNetwork"
+            )
         cidrs = _EVERYWHERE if network == "open" else ()
     return NetworkAccess(
         network_access_type=NetworkAccess.ALLOWLIST,

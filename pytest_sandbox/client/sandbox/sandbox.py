@@ -6,6 +6,11 @@ import functools
 import inspect
 from typing import TYPE_CHECKING, Any, ParamSpec, cast
 
+from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
+from pytest_sandbox._proto.extensions_pb2 import (
+    SandboxCreateInNetworkRequest,
+    SandboxRestoreInNetworkRequest,
+)
 from pytest_sandbox._proto.sandboxes_pb2 import (
     SandboxCreateRequest,
     SandboxGetFromNameRequest,
@@ -34,11 +39,14 @@ from .files import FileMethods
 from .lifetime import LifetimeMethods
 from .network import NetworkMethods
 from .ports_and_volumes import PortMethods
+from .sandbox_network import SandboxNetwork, membership
 from .snapshots import SnapshotMethods
 from .specification import Specification, define
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+
+    from pytest_sandbox._proto.extensions_pb2 import SandboxMembership
 
     from ..base_client import BaseClient
     from ..transport.calls import Metadata
@@ -63,20 +71,39 @@ def _creating(define: Callable[P, Coroutine[Any, Any, Specification]]) -> Dual[P
 
 
 async def _created(spec: Specification) -> Sandbox:
-    response, metadata = await spec.client.calls.control_with_metadata(
-        lambda link: link.control.SandboxCreate,
-        SandboxCreateRequest(app_id=spec.app_id, definition=spec.definition),
-    )
+    calls = spec.client.calls
+    request = SandboxCreateRequest(app_id=spec.app_id, definition=spec.definition)
+    if spec.membership is None:
+        response, metadata = await calls.control_with_metadata(
+            lambda link: link.control.SandboxCreate, request
+        )
+    else:
+        response, metadata = await calls.control_with_metadata(
+            lambda link: ExtensionsStub(link.channel).SandboxCreateInNetwork,
+            SandboxCreateInNetworkRequest(create=request, membership=spec.membership),
+        )
     command = tuple(spec.definition.entrypoint_args)
     if spec.definition.resources.HasField("gpu_config"):
         spec.client.with_gpus.add(response.sandbox_id)
     return _known(spec.client, response.sandbox_id, metadata, command)
 
 
-async def _restored(client: BaseClient, snapshot: SandboxSnapshot, name: str | None) -> Sandbox:
-    response, metadata = await client.calls.control_with_metadata(
-        lambda link: link.control.SandboxRestore, restoring(snapshot, name)
-    )
+async def _restored(
+    client: BaseClient,
+    snapshot: SandboxSnapshot,
+    name: str | None,
+    member: SandboxMembership | None,
+) -> Sandbox:
+    request = restoring(snapshot, name)
+    if member is None:
+        response, metadata = await client.calls.control_with_metadata(
+            lambda link: link.control.SandboxRestore, request
+        )
+    else:
+        response, metadata = await client.calls.control_with_metadata(
+            lambda link: ExtensionsStub(link.channel).SandboxRestoreInNetwork,
+            SandboxRestoreInNetworkRequest(restore=request, membership=member),
+        )
     return _known(client, response.sandbox_id, metadata)
 
 
@@ -196,7 +223,12 @@ class Sandbox(
     @staticmethod
     @dual_function
     async def _experimental_from_snapshot(
-        snapshot: SandboxSnapshot, client: BaseClient | None = None, *, name: str | None = KEEP_NAME
+        snapshot: SandboxSnapshot,
+        client: BaseClient | None = None,
+        *,
+        name: str | None = KEEP_NAME,
+        network: SandboxNetwork | None = None,
+        alias: str | Sequence[str] | None = None,
     ) -> Sandbox:
         """Create a sandbox that continues the programs of another from a snapshot.
 
@@ -205,10 +237,13 @@ class Sandbox(
             client: where it is; that of the snapshot if not given.
             name: a name for it, or `None` for none. By default it takes the name of the other
                 sandbox, which must have ended.
+            network: the network of sandboxes that it is in; none if not given, whatever network
+                the other one is in.
+            alias: a name by which the others in the network reach it, or several.
 
         Raises:
-            AlreadyExistsError: the name is in use.
-            InvalidError: that is no snapshot.
+            AlreadyExistsError: the name is in use, or the alias in the network.
+            InvalidError: that is no snapshot, no network or no alias.
             NotFoundError: there is no such snapshot.
             ConflictError: the snapshot failed.
         """
@@ -219,7 +254,10 @@ class Sandbox(
             )
         if name is not None and name != KEEP_NAME:
             check_name(name, "Sandbox")
-        return await delivered(_restored(client or snapshot.client, snapshot, name), _end)
+        if network is not None and not isinstance(network, SandboxNetwork):
+            raise InvalidError(f"network={network!r} is {type_name(network)}, no SandboxNetwork")
+        member = membership(network, alias)
+        return await delivered(_restored(client or snapshot.client, snapshot, name, member), _end)
 
     # Its streams, id and tags
 

@@ -27,11 +27,14 @@ from ..validation import (
 )
 from .gpu import gpu_config
 from .resources import inbound_networks, network_access, resources
+from .sandbox_network import SandboxNetwork, membership
 from .volume_mounts import check_volumes, volume_mounts
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Collection, Sequence
+
+    from pytest_sandbox._proto.extensions_pb2 import SandboxMembership
 
     from ..app import App
     from ..base_client import BaseClient
@@ -43,11 +46,12 @@ __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
 @dataclass(frozen=True)
 class Specification:
-    """A sandbox to create: its client, its app, and its definition."""
+    """A sandbox to create: its client, its app, its definition, and its network of sandboxes."""
 
     client: BaseClient
     app_id: str
     definition: Definition
+    membership: SandboxMembership | None = None
 
 
 async def define(
@@ -71,7 +75,8 @@ async def define(
     outbound_cidr_allowlist: Sequence[str] | None = None,
     outbound_domain_allowlist: Sequence[str] | None = None,
     inbound_cidr_allowlist: Sequence[str] | None = None,
-    network: str | None = None,
+    network: str | SandboxNetwork | None = None,
+    alias: str | Sequence[str] | None = None,
     volumes: dict[str | os.PathLike[str], Volume] | None = None,
     pty: bool = False,
     encrypted_ports: Sequence[int] = (),
@@ -118,7 +123,9 @@ async def define(
             this machine, `127.0.0.0/8`.
         network: `"none"` for the loopback interface alone, which is the default unless the settings
             of the engine say otherwise; `"open"` for all public addresses. Private ones have to be
-            named by `cidr_allowlist`.
+            named by `cidr_allowlist`. Or a `SandboxNetwork`, whose sandboxes it sees, and they it;
+            where else its connections may lead, the other arguments say.
+        alias: a name by which the other sandboxes of the network reach it, or several.
         volumes: the volumes to mount, by absolute path.
         pty: run the main process on a terminal.
         encrypted_ports: ports that `tunnels` leads to over TLS.
@@ -138,7 +145,7 @@ async def define(
     Raises:
         InvalidError: an argument makes no sense, or the command cannot be started.
         UnimplementedError: an argument is refused.
-        AlreadyExistsError: the name is in use.
+        AlreadyExistsError: the name is in use, or the alias in the network.
         ResourceExhaustedError: the machine lacks what is requested.
     """
     check_command(args, empty=True)
@@ -156,8 +163,12 @@ async def define(
         environment_name=environment_name,
         pty_info=pty_info,
     )
+    member = membership(network, alias)
+    if member is not None and block_network:
+        raise InvalidError(f"block_network=True and network={network!r} exclude each other")
+    outward = None if isinstance(network, SandboxNetwork) else network
     access = network_access(
-        block_network, network, cidr_allowlist, outbound_cidr_allowlist, outbound_domain_allowlist
+        block_network, outward, cidr_allowlist, outbound_cidr_allowlist, outbound_domain_allowlist
     )
     inbound = inbound_networks(inbound_cidr_allowlist, block_network)
     ports = open_ports(encrypted_ports, h2_ports, unencrypted_ports)
@@ -186,7 +197,7 @@ async def define(
         verbose=verbose,
         enable_snapshot=_experimental_enable_snapshot,
     )
-    return Specification(client, app_id, definition)
+    return Specification(client, app_id, definition, member)
 
 
 async def _home(client: BaseClient | None, app: App | None) -> tuple[BaseClient, str]:

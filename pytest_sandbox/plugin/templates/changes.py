@@ -6,8 +6,8 @@ from typing import Any
 
 from ..marker import merged_spec
 
-#: Keys that shape the fixture `sandbox` and no copy: what it starts from, and its name.
-_NOT_FOR_COPIES = ("image", "name", "project")
+#: Keys that shape the fixture `sandbox` and no copy: what it starts from, and its names.
+_NOT_FOR_COPIES = ("alias", "image", "name", "project")
 
 
 def changes(node: Any) -> dict[str, Any]:

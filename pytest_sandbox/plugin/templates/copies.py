@@ -9,6 +9,7 @@ import pytest
 from pytest_sandbox._shared.real import real_files
 
 from ..gpu.held import gpu_keywords
+from ..networks import placed
 from ..ownership import OWNED
 from .changes import changes
 from .taken import taken_templates
@@ -50,6 +51,9 @@ def copies(variant: Variant, request: pytest.FixtureRequest) -> Iterator[Sandbox
     changed = changes(request.node)
     if request.scope == "function" and not variant.template.memory:
         changed = {**gpu_keywords(request.node), **changed}
+    if request.scope == "function":
+        own = placed({**variant.spec, **changed}, request.node)
+        changed |= {key: own[key] for key in ("network",) if key in own}
     sandbox = templates(request.config).copy(variant, changed)
     if request.scope == "function":  # it ends with the test's other sandboxes
         request.node.stash[OWNED].given.add(sandbox.object_id)

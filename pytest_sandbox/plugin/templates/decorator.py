@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import pytest
 
 from ..marker import problem_with
+from ..networks import OWN
 from .copies import copies
 from .signature import disguise
 from .template import ATTRIBUTE, FRESH, Template
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from .variant import Variant
 
@@ -166,7 +167,13 @@ def _problems(template: Template, scope: object) -> Iterator[str]:
         yield "cache_key= is for cache=True"
     if template.sandbox_parameter != FRESH and "image" in template.spec:
         yield f"image= is for a fresh sandbox, and this is a copy of {template.sandbox_parameter}"
-    for key, value in template.spec.items():
+    yield from _problems_of_spec(template.spec, scope)
+
+
+def _problems_of_spec(spec: Mapping[str, Any], scope: object) -> Iterator[str]:
+    if spec.get("network") == OWN and scope != "session":
+        yield "network='test' is for scope='session', with which each test has a copy of its own"
+    for key, value in spec.items():
         if wrong := problem_with(key, value):
             yield wrong
 

@@ -13,6 +13,7 @@ from pytest_sandbox._shared import real
 from ..create import creation, with_defaults
 from ..engine import ENGINE
 from ..gpu.held import gpus_for_template
+from ..networks import without_own
 from ..options import settings
 from .body import TIMEOUT, image_of
 from .changes import changes
@@ -192,16 +193,16 @@ class Templates:
             spec["gpu"] = gpus_for_template(self._config, gpu)
         if parent is not None:
             return self.copy(parent, spec)
-        return creation(client, (), {**self.spec(variant), **spec}).create()
+        return creation(client, (), without_own({**self.spec(variant), **spec})).create()
 
     def _restored(self, variant: Variant, outcome: Outcome, changed: Mapping[str, Any]) -> Sandbox:
         client = self._session.client()
+        wanted = without_own({**self.spec(variant), **changed})
         if outcome.memory:
             _refuse(variant, changed)
-            spec: dict[str, Any] = {"image": _snapshot(outcome.image, client)}
+            spec: dict[str, Any] = {"image": _snapshot(outcome.image, client), **_placing(wanted)}
         else:
-            wanted = _without_project({**self.spec(variant), **changed})
-            spec = {**wanted, "image": _image(outcome.image)}
+            spec = {**_without_project(wanted), "image": _image(outcome.image)}
         return creation(client, (), spec).create()
 
     def _message(self, variant: Variant, error: BaseException) -> str:
@@ -220,6 +221,19 @@ class Templates:
         with self._outcome_file(variant) as file:
             if file is not None and file.outcome == outcome:
                 file.clear()
+
+
+def _placing(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The keywords about a network of sandboxes, which a copy with processes may have."""
+    if not _is_placing("network", spec.get("network")):
+        return {}
+    return {key: spec[key] for key in ("network", "alias") if key in spec}
+
+
+def _is_placing(key: str, value: object) -> bool:
+    from pytest_sandbox.client import SandboxNetwork
+
+    return key == "alias" or (key == "network" and isinstance(value, SandboxNetwork))
 
 
 def _without_project(spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -263,7 +277,11 @@ def _takes_copy(item: Any, variant: Variant) -> bool:
 def _refuse(variant: Variant, changed: Mapping[str, Any]) -> None:
     """Refuse changes to copies that resume the processes of the template."""
     spec = variant.spec
-    refused = {key: value for key, value in changed.items() if spec.get(key) != value}
+    refused = {
+        key: value
+        for key, value in changed.items()
+        if spec.get(key) != value and not _is_placing(key, value)
+    }
     if refused:
         keywords = ", ".join(f"{key}={value!r}" for key, value in refused.items())
         pytest.fail(

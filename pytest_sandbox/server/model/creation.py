@@ -100,6 +100,7 @@ class SandboxCreator:
         # Pinned until the sandbox is registered: only then does the store know that it uses them.
         with (
             self._reserved_name(app, definition),
+            self._state.memberships.entering(spec),
             store.pinned(image.snapshot_id),
             store.pinned(resumed_from),
         ):

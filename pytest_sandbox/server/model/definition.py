@@ -12,11 +12,11 @@ from grpclib import GRPCError, Status
 from pytest_sandbox._proto import sandboxes_pb2 as pb
 from pytest_sandbox.engine import Capability, EngineInfo, Limits, ProcessSpec, TaskSpec
 
+from ..networks.network import inbound_networks, network
 from ..rpc.errors import invalid, unimplemented
 from .checks import check_command, check_environment, check_workdir, pty_environment, pty_size
 from .gpus import gpus
 from .images import ImageRecord
-from .network import inbound_networks, network
 from .ports import check_ports
 from .readiness import check_probe
 from .volumes import VolumeRegistry

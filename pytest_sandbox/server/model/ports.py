@@ -6,8 +6,8 @@ from pytest_sandbox._proto import sandboxes_pb2 as pb
 from pytest_sandbox.engine import Capability, EngineInfo
 
 from ..certificates import Authority, remedy
+from ..networks.network import is_blocked
 from ..rpc.errors import invalid, precondition, unimplemented
-from .network import is_blocked
 
 
 def check_ports(definition: pb.Sandbox, info: EngineInfo) -> None:

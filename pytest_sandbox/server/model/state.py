@@ -5,6 +5,7 @@ from pathlib import Path
 from pytest_sandbox.engine import Clock, Engine, EngineInfo
 
 from ..certificates import Authority
+from ..networks.memberships import MembershipRegistry
 from ..rpc.auth import RouterTokens
 from ..snapshots.memory import MemorySnapshots
 from ..snapshots.store import SnapshotStore
@@ -68,6 +69,7 @@ class State:
         self.uploads = Uploads()
         self.transfers = Transfers(self.volume_files, self.uploads)
         self.sandboxes = SandboxRegistry(engine.clock)
+        self.memberships = MembershipRegistry(self.sandboxes)
         self.snapshot_store = SnapshotStore(engine, self.sandboxes.snapshots_in_use)
         self.images = ImageRegistry(self.snapshot_store, engine.clock, self.ids)
         self.memory_snapshots = MemorySnapshots(self.snapshot_store, engine.clock, self.ids)

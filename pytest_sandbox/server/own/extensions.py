@@ -1,11 +1,14 @@
 """Extensions: what sandboxes can do here and cannot at Modal."""
 
+from dataclasses import replace
+
 from pytest_sandbox._proto import extensions_pb2 as pb
 from pytest_sandbox._shared.async_tasks import finish
 from pytest_sandbox.engine import SupportsPrepare
 
 from ..model.creation import SandboxCreator, owned
 from ..model.state import State
+from ..networks.memberships import membership
 from ..rpc.call import ServedCall
 from ..rpc.errors import invalid, unimplemented
 from ..rpc.handlers import once, unrecorded
@@ -58,6 +61,10 @@ class ExtensionServicer:
         """Tell the engine that such a sandbox is likely to be created soon."""
         self._state.apps.get(request.app_id)
         _, spec = self._creator.specify(request.definition, {})
+        if request.HasField("membership"):
+            info = self._state.info
+            member = membership(request.membership, request.definition, info)
+            spec = replace(spec, membership=member)
         if isinstance(self._state.engine, SupportsPrepare):
             await self._state.engine.prepare(spec)
         return pb.SandboxPrepareResponse()

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from pytest_sandbox._proto import sandboxes_pb2, sandboxes_v2_pb2
 from pytest_sandbox._proto import snapshots_pb2 as pb
+from pytest_sandbox.engine import Membership
 
 from ..model.creation import SandboxCreator
 from ..model.ids import Family
@@ -17,7 +18,12 @@ RestoreRequest = pb.SandboxRestoreRequest | sandboxes_v2_pb2.SandboxRestoreV2Req
 
 
 async def resume(
-    state: State, creator: SandboxCreator, request: RestoreRequest, family: Family, caller: str
+    state: State,
+    creator: SandboxCreator,
+    request: RestoreRequest,
+    family: Family,
+    caller: str,
+    membership: Membership | None = None,
 ) -> ServedSandbox:
     """Create a sandbox that resumes from a snapshot; it runs when this returns.
 
@@ -27,6 +33,8 @@ async def resume(
         request: says which snapshot, and what its name is.
         family: of the API that the request belongs to.
         caller: see `SandboxCreator.create`.
+        membership: the network of sandboxes that it belongs to. It does not have that of the
+            original, which may still have its aliases.
 
     Raises:
         GRPCError: FAILED_PRECONDITION, INVALID_ARGUMENT, NOT_FOUND or UNIMPLEMENTED; or as
@@ -39,12 +47,13 @@ async def resume(
     definition = _renamed(snapshot.definition, request)
     with state.snapshot_store.pinned(snapshot.id):
         taken = await state.memory_snapshots.taken(snapshot)
+        spec = replace(snapshot.spec, resume=taken, name=definition.name, membership=membership)
         return await creator.create(
             state.apps.get(snapshot.app_id),
             definition,
             snapshot.tags,
             snapshot.image,
-            replace(snapshot.spec, resume=taken, name=definition.name),
+            spec,
             caller=caller,
             resumed_from=snapshot.id,
             family=family,

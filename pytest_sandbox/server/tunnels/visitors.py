@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from pytest_sandbox._shared.network.cidrs import contains
 
-from ..model.network import inbound_networks
+from ..networks.network import inbound_networks
 from ..rpc import tcp_peers
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from pytest_sandbox.engine import Capability
 
 from ..async_helpers import start
 from ..certificates import Authority
-from ..model.network import is_blocked
 from ..model.sandbox import ServedSandbox
 from ..model.state import State
+from ..networks.network import is_blocked
 from ..rpc.call import ServedCall
 from ..rpc.errors import invalid, precondition, unimplemented
 from ..tunnels.addresses import https_listener, plain_listener

@@ -3,8 +3,8 @@
 from pytest_sandbox._proto import router_pb2 as pb
 
 from ..model.commanded import commanded
-from ..model.network import changed_network
 from ..model.state import State
+from ..networks.network import changed_network
 from ..rpc.call import ServedCall
 
 
@@ -19,5 +19,7 @@ class RouterNetworkServicer:
     ) -> pb.TaskSetNetworkAccessResponse:
         """Allow other connections; those that no longer are have ended then."""
         sandbox = commanded(self._state, request.task_id, call)
-        await sandbox.set_network(request.network_access, changed_network(request.network_access))
+        network = changed_network(request.network_access)
+        self._state.memberships.check_change(sandbox, network)
+        await sandbox.set_network(request.network_access, network)
         return pb.TaskSetNetworkAccessResponse()

@@ -49,6 +49,9 @@ ABSENT_ARGUMENTS = {
 }
 #: Arguments that 1.2.3 does not have: those of newer clients, and our own.
 NEWER_ARGUMENTS = {
+    ("Sandbox._experimental_from_snapshot", "alias"),
+    ("Sandbox._experimental_from_snapshot", "network"),
+    ("Sandbox.create", "alias"),
     ("Sandbox.create", "inbound_cidr_allowlist"),
     ("Sandbox.create", "network"),
     ("Sandbox.create", "outbound_cidr_allowlist"),

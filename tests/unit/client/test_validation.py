@@ -189,7 +189,7 @@ REFUSED = {
 }
 HONOURED = {
     *("args", "app", "name", "image", "env", "secrets", "timeout", "idle_timeout", "workdir"),
-    *("network", "cidr_allowlist", "outbound_cidr_allowlist"),
+    *("network", "alias", "cidr_allowlist", "outbound_cidr_allowlist"),
     *("outbound_domain_allowlist", "inbound_cidr_allowlist"),
     *("cpu", "memory", "block_network", "pty", "verbose", "client"),
     *("gpu", "volumes", "encrypted_ports", "h2_ports", "unencrypted_ports"),
