@@ -12,6 +12,8 @@ from .engine import FakeEngine as FakeEngine
 from .files.view import FileView as FileView
 from .processes.process import KernelInterface as KernelInterface
 from .scripting.call import Call as Call
+from .scripting.host_connection import HostConnection as HostConnection
+from .scripting.host_script import HostScript as HostScript
 from .scripting.http import Request as Request
 from .scripting.matching import ANY as ANY
 from .scripting.matching import Anything as Anything
@@ -27,6 +29,8 @@ __all__ = [
     "Call",
     "FakeEngine",
     "FileView",
+    "HostConnection",
+    "HostScript",
     "IdleEventLoop",
     "KernelInterface",
     "Matcher",

@@ -2,22 +2,26 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from types import EllipsisType
 from typing import TYPE_CHECKING
 
+from pytest_sandbox._shared.network.faults import FaultTable
 from pytest_sandbox._shared.simulated_gpus import SimulatedGpu
 from pytest_sandbox.engine import (
     AnySnapshot,
     Capability,
     Clock,
+    ConnectionFault,
     EndCause,
     Engine,
     EngineInfo,
     EngineUnavailable,
     Host,
     InvalidSpec,
+    Network,
     Snapshot,
+    SupportsConnectionFaults,
     SupportsExport,
     SupportsForget,
     SupportsVolumes,
@@ -25,6 +29,7 @@ from pytest_sandbox.engine import (
     TaskSpec,
     Unsupported,
     VolumeMount,
+    check_connection_fault,
     check_task,
 )
 
@@ -40,9 +45,11 @@ from .problems import Problems
 from .processes.ports import Acceptor
 from .processes.process import KernelHooks, KernelInterface
 from .programs import PROGRAMS
+from .scripting.host_script import HostScript
 from .scripting.matching import Anything, Matcher
 from .scripting.port_script import PortScript
 from .scripting.rules import Rules, place_of_caller
+from .scripting.scripted_outside import ScriptedOutside
 from .scripting.scripts import Script
 from .shell import shell_program
 from .stored_snapshots import StoredSnapshots
@@ -55,7 +62,7 @@ if TYPE_CHECKING:
 _PROGRAMS = {**PROGRAMS, "sh": shell_program("sh"), "bash": shell_program("bash")}
 
 
-class FakeEngine(Engine, SupportsForget, SupportsExport, SupportsVolumes):
+class FakeEngine(Engine, SupportsConnectionFaults, SupportsForget, SupportsExport, SupportsVolumes):
     """Sandboxes in memory, without a real process or port, or any access to the machine.
 
     Files are in memory and follow the rules of Linux; a few programs and a shell are built in, and
@@ -71,6 +78,7 @@ class FakeEngine(Engine, SupportsForget, SupportsExport, SupportsVolumes):
             room for; more fails with `ENOSPC`.
         gpus: the GPUs that there are, kinds of Modal's (`"H100"`) or other names; if none are
             given, as many of Modal's kinds as sandboxes ask for.
+        network: of sandboxes that say nothing about it; none by default.
 
     Attributes:
         clock: the time.
@@ -83,22 +91,29 @@ class FakeEngine(Engine, SupportsForget, SupportsExport, SupportsVolumes):
         files: Mapping[str, str | bytes] | None = None,
         disk: int = DISK,
         gpus: Sequence[str] = (),
+        network: Network | None = None,
     ) -> None:
         self.clock: Clock = clock or VirtualClock()
         self._files = {p: d.encode() if isinstance(d, str) else d for p, d in (files or {}).items()}
         self._scripts: Rules[Script] = Rules()
         self._port_scripts: Rules[PortScript] = Rules()
+        self._host_scripts: Rules[HostScript] = Rules()
+        self._faults = FaultTable()
         self._problems = Problems(
             lambda argv: self._scripts.nearest(lambda each: each.difference(argv)),
             lambda port: self._port_scripts.nearest(lambda each: each.difference(port)),
+            lambda target: self._host_scripts.nearest(lambda each: each.difference(target)),
         )
         self._hooks = KernelHooks(
             programs=_PROGRAMS,
             command=lambda proc, argv: self._scripts.find(lambda each: each.matches(proc, argv)),
             port=self._scripted_port,
             problems=self._problems,
+            outside=lambda kernel: ScriptedOutside(kernel, self._host_scripts),
+            faults=self._faults,
         )
         self._gpus = GpuPool(gpus)
+        self._network = network
         self._disk = disk
         self._base: DiskSnapshot | None = None
         self._images = StoredSnapshots()
@@ -128,6 +143,7 @@ class FakeEngine(Engine, SupportsForget, SupportsExport, SupportsVolumes):
             ),
             details,
             fingerprint=self._fingerprint(),
+            network=self._network,
         )
 
     def _fingerprint(self) -> str:
@@ -267,6 +283,41 @@ class FakeEngine(Engine, SupportsForget, SupportsExport, SupportsVolumes):
         """
         return self._port_scripts.add(PortScript(port, place_of_caller()))
 
+    def on_connect_to(
+        self, host: str | Anything, port: int | Anything, *, address: str | None = None
+    ) -> HostScript:
+        """Say what happens when scripted commands connect to a host, see `Call.connect`.
+
+        The last script that matches is taken. The network of a sandbox has to allow the connection.
+
+        Args:
+            host: a name, as it is looked up; `"*.example.com"` for all below `example.com`; an
+                address; a network; or `ANY`.
+            port: its number, or `ANY`.
+            address: what the name resolves to; a public one that is made up unless given.
+
+        Raises:
+            InvalidSpec: it is no host, no port or no address.
+        """
+        return self._host_scripts.add(HostScript(host, port, address, place_of_caller()))
+
+    async def set_fault(self, fault: ConnectionFault) -> None:
+        """Set a fault of connections, or change the one with its id."""
+        check_connection_fault(fault)
+        self._faults.set(fault)
+        for task in self._tasks:
+            task.kernel.outward.disturb(fault)
+
+    async def fault_counts(self, ids: Collection[str]) -> Mapping[str, tuple[int, int]]:
+        """How often faults were met, and fired."""
+        return self._faults.counts(ids)
+
+    async def clear_faults(self, ids: Collection[str]) -> None:
+        """Clear faults."""
+        self._faults.clear(ids)
+        for task in self._tasks:
+            task.kernel.outward.calm(ids)
+
     @property
     def problems(self) -> list[str]:
         """A text for each unknown command, failed handler and unsupported feature so far."""
@@ -275,7 +326,11 @@ class FakeEngine(Engine, SupportsForget, SupportsExport, SupportsVolumes):
     @property
     def unused(self) -> list[str]:
         """A sentence for each script that was not used as often as required."""
-        return [*self._scripts.unused(), *self._port_scripts.unused()]
+        return [
+            *self._scripts.unused(),
+            *self._port_scripts.unused(),
+            *self._host_scripts.unused(),
+        ]
 
     def _scripted_port(self, kernel: KernelInterface, port: int) -> Acceptor | None:
         script = self._port_scripts.find(lambda each: each.matches(kernel, port))

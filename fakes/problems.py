@@ -3,6 +3,8 @@
 import traceback
 from collections.abc import Callable, Sequence
 
+from pytest_sandbox._shared.network.connection_log import Destination
+
 
 class Problems:
     """What went wrong, as text for people.
@@ -12,6 +14,7 @@ class Problems:
     Args:
         nearest_command: says which script comes nearest to a command line; "" if there is none.
         nearest_port: likewise for a port.
+        nearest_host: likewise for a connection to a host.
 
     Attributes:
         found: a sentence or more for each, in the order it came.
@@ -21,9 +24,11 @@ class Problems:
         self,
         nearest_command: Callable[[Sequence[str]], str],
         nearest_port: Callable[[int], str],
+        nearest_host: Callable[[Destination], str],
     ) -> None:
         self._nearest_command = nearest_command
         self._nearest_port = nearest_port
+        self._nearest_host = nearest_host
         self.found: list[str] = []
 
     def unknown(self, process: object, argv: Sequence[str]) -> str:
@@ -38,6 +43,15 @@ class Problems:
         hint = self._nearest_port(port)
         hint = hint or "no port is scripted; say what answers with on_connect"
         self.found.append(f"unscripted connection: port {port}\n{hint}")
+        return hint
+
+    def nowhere(self, target: Destination) -> str:
+        """Nothing is known of a host; returns a sentence to add to the error."""
+        hint = self._nearest_host(target)
+        hint = hint or "no host is scripted; say what answers with on_connect_to"
+        host = target.name or target.host
+        port = f" port {target.port}" if target.port else ""
+        self.found.append(f"unscripted connection: {host}{port}\n{hint}")
         return hint
 
     def crashed(self, source: object, error: Exception) -> None:

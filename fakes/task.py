@@ -131,16 +131,17 @@ class MemoryTask(
         main.proc.at_end.append(ended)
 
     async def set_network(self, network: Network) -> None:
-        """Only note it: there is nothing outside to connect to."""
+        """Allow other connections than before; those that no longer are have ended on return."""
         self._check()
         check_network(network)
         if self.spec.network is None:
             raise InvalidSpec("the sandbox was created without a network")
         self.spec = replace(self.spec, network=network)
+        self.kernel.outward.change(network)
 
     async def network_log(self) -> NetworkLog:
-        """Nothing: there is nothing outside to connect to."""
-        return NetworkLog()
+        """What scripted commands connected to."""
+        return self.kernel.outward.log()
 
     async def exec(self, spec: ProcessSpec) -> Process:
         """Start a further process."""

@@ -23,8 +23,9 @@ class End:
     def __init__(self, incoming: Pipe, outgoing: Pipe) -> None:
         self._reader = incoming.reader()
         self._writer = outgoing.writer()
+        self._incoming = incoming
         self._outgoing = outgoing
-        self._ended = self._reset = False
+        self._ended = self._reset = self._resets_at_end = False
         self.closed = False
         self._calls = 0
         self.other: End | None = None
@@ -33,16 +34,23 @@ class End:
         """Up to `size` bytes, as soon as there are any; empty at the end."""
         await self._turn()
         data = b"" if self._reset or self.closed else await self._reader.read(size)
-        if self._reset:
-            raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
+        if self._reset or (not data and self._resets_at_end and not self.closed):
+            raise _reset()
         return data
 
     async def write(self, data: bytes) -> None:
         """Return when all of `data` is on its way."""
         await self._turn()
+        if self._resets_at_end:
+            raise _reset()
         if self._ended or self._reset:
             raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
         await self._writer.write(data)
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is something to read, be it the end."""
+        return bool(self._incoming.pending) or not self._incoming.writers
 
     @property
     def gone(self) -> bool:
@@ -74,9 +82,23 @@ class End:
         self._outgoing.break_()
         self.close()
 
+    def reset_when_read(self) -> None:
+        """Close so that the other end reads what is on its way, and then gets an error."""
+        if self.other is not None and not self.closed:
+            self.other.expect_reset()
+        self.close()
+
+    def expect_reset(self) -> None:
+        """Fail reads once there is nothing left to read: the other end was reset."""
+        self._resets_at_end = True
+
     def lose(self) -> None:
         """Fail all further reads and writes: the other end was reset."""
         self._reset = True
+
+
+def _reset() -> ConnectionResetError:
+    return ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
 
 
 def connected_ends() -> tuple[End, End]:

@@ -13,6 +13,7 @@ from ..files.base_image import MAGIC
 from ..files.inode import Regular
 from ..files.mounts import Node
 from ..files.vfs import Filesystem
+from ..network.outward import OutwardNetwork
 from .description import Description
 from .kernel_usage import KernelUsage
 from .ports import Ports
@@ -63,6 +64,9 @@ class Kernel(KernelInterface):
         self.coroutines: dict[asyncio.Task[None], object] = {}
         self.ports = Ports(
             lambda port: hooks.port(self, port), hooks.problems.closed, self.coroutines
+        )
+        self.outward = OutwardNetwork(
+            spec, clock, self.ports, hooks.outside(self), hooks.faults, self.coroutines
         )
         self.memory = spec.limits.memory or _MEMORY
         self.usage = KernelUsage()
@@ -210,6 +214,7 @@ class Kernel(KernelInterface):
     def kill_all(self) -> None:
         """End every process, and every connection."""
         self.ports.close_all()
+        self.outward.close_all()
         for proc in list(self.processes.values()):
             proc.kill(signal.SIGKILL)
 

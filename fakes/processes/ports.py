@@ -86,6 +86,10 @@ class Ports:
         self._stop(list(self._serving))
 
     def connect(self, port: int) -> MemoryConnection:
+        """Connect to a port, from outside; see `join`."""
+        return MemoryConnection(self.join(port))
+
+    def join(self, port: int) -> End:
         """Connect to a port.
 
         Raises:
@@ -100,7 +104,7 @@ class Ports:
         self._serving[task] = there, accept
         self._coroutines[task] = f"port {port}"
         task.add_done_callback(self._done)
-        return MemoryConnection(here)
+        return here
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._serving.pop(task, None)

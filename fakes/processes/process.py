@@ -11,7 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from pytest_sandbox.engine import Clock, ExitStatus, ProcessSpec, TaskSpec
+from pytest_sandbox._shared.network.faults import FaultTable
+from pytest_sandbox.engine import Clock, ExitStatus, TaskSpec
 
 from ..condition import Condition
 from ..files.inode import Device
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
 
     from ..files.handle import Handle
     from ..files.mounts import Node
+    from ..network.outside import Outside
+    from ..network.outward import OutwardNetwork
     from ..problems import Problems
+    from .outside_streams import OutsideStreams
 
 #: What runs in a process; its result is the exit code.
 Program = Callable[["SandboxProcess"], Awaitable[int]]
@@ -66,12 +70,16 @@ class KernelHooks:
         command: a script of the test for a command line; asked first for every command.
         port: what a script of the test does with a connection; asked first for every one.
         problems: where a kernel reports what goes wrong.
+        outside: what lies outside of the sandbox.
+        faults: planned for connections to there.
     """
 
     programs: Mapping[str, Program]
     command: "Callable[[SandboxProcess, Sequence[str]], ScriptedCommand | None]"
     port: "Callable[[KernelInterface, int], Acceptor | None]"
     problems: "Problems"
+    outside: "Callable[[KernelInterface], Outside]"
+    faults: FaultTable
 
 
 class KernelInterface(ABC):
@@ -86,6 +94,7 @@ class KernelInterface(ABC):
         processes: those that live, by number.
         coroutines: those that run, each with the process or a name of what it is for.
         ports: what listens, and connections.
+        outward: the way out.
         memory: bytes that all processes together may hold.
         usage: what they use.
     """
@@ -98,6 +107,7 @@ class KernelInterface(ABC):
     processes: "dict[int, SandboxProcess]"
     coroutines: dict[asyncio.Task[None], object]
     ports: Ports
+    outward: "OutwardNetwork"
     memory: int
     usage: KernelUsage
 
@@ -138,23 +148,6 @@ class KernelInterface(ABC):
     @abstractmethod
     async def crashed(self, proc: "SandboxProcess", error: Exception) -> int:
         """A program raised; returns the exit code of its process."""
-
-
-class OutsideStreams(Protocol):
-    """The streams of a process that the engine started, as `MemoryProcess` has them.
-
-    Attributes:
-        spec: what was started.
-        ends: the ends of its three streams that are its own.
-        pending: what was sent to it and not read.
-    """
-
-    spec: ProcessSpec
-    ends: tuple[Description, Description, Description]
-
-    @property
-    def pending(self) -> bytes:
-        """What was sent to it and not read."""
 
 
 class SandboxProcess:

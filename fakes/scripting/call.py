@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..files.view import FileView
 from ..processes.process import SandboxProcess
+from .host_connection import HostConnection, limited
 from .peer import PeerHandler, acceptor
 
 if TYPE_CHECKING:
@@ -85,6 +86,40 @@ class Call:
             OSError: `EADDRINUSE`, something listens there.
         """
         return self._proc.listen(port, acceptor(self._proc.kernel, handler))
+
+    async def connect(
+        self, host: str, port: int, *, timeout: float | None = None
+    ) -> HostConnection:
+        """Connect to a host outside, as far as the network of the sandbox allows it.
+
+        A name is resolved first; a connection to port 443 of one counts as one of TLS. What
+        answers is scripted with `FakeEngine.on_connect_to`. `localhost` is the sandbox itself.
+
+        Args:
+            host: a name, or an address.
+            port: of the host.
+            timeout: seconds on the clock of the engine until connecting, a read or a write fails.
+
+        Raises:
+            OSError: what a program would get: `ENETUNREACH`, the sandbox has no network;
+                `ConnectionResetError`, its network does not allow this; `ConnectionRefusedError`,
+                nothing listens there; `TimeoutError`.
+            socket.gaierror: there is no such name, or it may not be asked for.
+        """
+        await self.flush()
+        work = self._proc.kernel.outward.connect(host, port)
+        end = await limited(work, self._proc.clock, timeout)
+        self._proc.at_end.append(end.close)
+        return HostConnection(end, self._proc.clock, timeout)
+
+    async def resolve(self, name: str) -> list[str]:
+        """The addresses of a name, as the name server of the sandbox says.
+
+        Raises:
+            socket.gaierror: as `connect`.
+        """
+        await self.flush()
+        return [str(one) for one in await self._proc.kernel.outward.resolve(name)]
 
     async def sleep(self, seconds: float) -> None:
         """Let time pass on the clock of the engine."""

@@ -4,7 +4,7 @@ import inspect
 import math
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -90,12 +90,16 @@ class Rule(ABC, Generic[C, A]):
             kernel: of the sandbox.
             make: makes what conditions are given; called only if there are any.
         """
-        if not all(counts(kernel) for counts in self._sandboxes):
+        if not self.holds_in(kernel):
             return False
         if not self._conditions:
             return True
         given = make()
         return all(condition(given) for condition in self._conditions)
+
+    def holds_in(self, kernel: "KernelInterface") -> bool:
+        """Whether it counts in a sandbox."""
+        return all(counts(kernel) for counts in self._sandboxes)
 
     def use(self) -> None:
         """Count one use."""
@@ -135,6 +139,10 @@ class Rules(Generic[R]):
         """A new script, asked before all others."""
         self._rules.insert(0, rule)
         return rule
+
+    def __iter__(self) -> Iterator[R]:
+        """Those that are asked first come first."""
+        return iter(self._rules)
 
     def find(self, matches: Callable[[R], bool]) -> R | None:
         """The one to take."""

@@ -11,8 +11,8 @@ from pytest_sandbox._run import Announcement
 from pytest_sandbox._shared.pickling import Unpicklable
 from pytest_sandbox.client import Client
 from pytest_sandbox.client.transport import portal
-from pytest_sandbox.engine import EngineUnavailable
-from pytest_sandbox.fakes import FakeEngine, PortScript, Script, VirtualClock, settle
+from pytest_sandbox.engine import OPEN_NETWORK, EngineUnavailable
+from pytest_sandbox.fakes import FakeEngine, HostScript, PortScript, Script, VirtualClock, settle
 from pytest_sandbox.rpcs import Faults, NetworkFaults, Rpcs
 from pytest_sandbox.server import Application, ListenerConfig
 
@@ -54,6 +54,7 @@ class FakeSandboxes(Unpicklable):
         files: what every sandbox has besides the usual, absolute path to content.
         disk: bytes of file content that each has room for; 1 GiB by default.
         gpus: names of the GPUs that `nvidia-smi` lists.
+        network: of sandboxes that say nothing about it: `"none"` or `"open"`.
         autojump: whether time skips when everybody waits for it; see `TestClock`.
         allow: rules that may be broken; see `RULES`.
         volume_semantics: `"modal"` if what a sandbox writes to a volume is seen by others only
@@ -77,6 +78,7 @@ class FakeSandboxes(Unpicklable):
         files: Mapping[str, str | bytes] | None = None,
         disk: int = _DISK,
         gpus: Sequence[str] = (),
+        network: str = "none",
         autojump: bool = True,
         allow: Sequence[str] = (),
         volume_semantics: str = "shared",
@@ -84,10 +86,18 @@ class FakeSandboxes(Unpicklable):
         check_rules(allow)
         if volume_semantics not in ("modal", "shared"):
             raise ValueError(f"volume_semantics={volume_semantics!r} is neither modal nor shared")
+        if network not in ("none", "open"):
+            raise ValueError(f"network={network!r} is neither none nor open")
         self._private_volumes = volume_semantics == "modal"
         self._allowed = set(allow)
         self._time = VirtualClock()
-        self._engine = FakeEngine(clock=self._time, files=files, disk=disk, gpus=gpus)
+        self._engine = FakeEngine(
+            clock=self._time,
+            files=files,
+            disk=disk,
+            gpus=gpus,
+            network=OPEN_NETWORK if network == "open" else None,
+        )
         self._open = True
         self._before: list[tuple[Client | None, Announcement]] = []
         self.clock = TestClock(self._time, autojump=autojump)
@@ -156,6 +166,35 @@ class FakeSandboxes(Unpicklable):
         """
         __tracebackhide__ = True
         script = self._engine.on_connect(port)
+        restrict(script, self._app.state.sandboxes, sandbox, tags)
+        return script
+
+    def on_connect_to(
+        self,
+        host: str | Anything,
+        port: int | Anything,
+        *,
+        address: str | None = None,
+        sandbox: Sandbox | str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> HostScript:
+        """Say what happens when scripted commands connect to a host, see `Call.connect`.
+
+        The last script that matches is taken. The network of a sandbox has to allow the connection.
+
+        Args:
+            host: a name, as it is looked up; `"*.example.com"` for all below `example.com`; an
+                address; a network; or `ANY`.
+            port: its number, or `ANY`.
+            address: what the name resolves to; a public one that is made up unless given.
+            sandbox: only from there; a sandbox, its id, or its name.
+            tags: only from sandboxes that have these.
+
+        Raises:
+            InvalidSpec: it is no host, no port or no address.
+        """
+        __tracebackhide__ = True
+        script = self._engine.on_connect_to(host, port, address=address)
         restrict(script, self._app.state.sandboxes, sandbox, tags)
         return script
 

@@ -8,12 +8,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pytest_sandbox.client import Sandbox
-    from pytest_sandbox.fakes import KernelInterface, PortScript, Script
+    from pytest_sandbox.fakes import HostScript, KernelInterface, PortScript, Script
     from pytest_sandbox.server import SandboxRegistry, ServedSandbox
 
 
 def restrict(
-    script: Script | PortScript,
+    script: Script | PortScript | HostScript,
     boxes: SandboxRegistry,
     sandbox: Sandbox | str | None,
     tags: Mapping[str, str] | None,

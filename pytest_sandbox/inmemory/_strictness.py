@@ -27,8 +27,8 @@ _PROBLEMS = {
     ),
     "unscripted-connections": (
         "unscripted connection: ",
-        "connections to ports that nothing listens on",
-        "Script them with fake_sandboxes.on_connect(...), or with .refuse() if they are to fail",
+        "connections to ports that nothing listens on, or to hosts that are not there",
+        "Script them with on_connect(...) or on_connect_to(...), or .refuse() them",
     ),
     "failed-handlers": (
         "the handler of ",

@@ -9,7 +9,7 @@ import pytest
 from pytest_sandbox._shared.real import real_files
 from pytest_sandbox._shared.suggestions import did_you_mean
 
-from .options import settings
+from .options import network_setting, settings
 from .ownership import OWNED
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ _KEYS: dict[str, tuple[tuple[type, ...], str]] = {
     "disk": ((int,), "a number of bytes"),
     "files": ((dict,), "a dict of absolute paths to contents"),
     "gpus": ((list, tuple), "a list of names"),
+    "network": ((str,), "'none' or 'open'"),
     "volume_semantics": ((str,), "'modal' or 'shared'"),
 }
 
@@ -147,7 +148,7 @@ def _spec(item: pytest.Item) -> dict[str, Any]:
                 pytest.fail(f"@pytest.mark.{NAME}({key}={value!r}): {problem}", pytrace=False)
         allow += mark.kwargs.get("allow", ())
         spec = {**mark.kwargs, **spec}
-    return {**spec, "allow": allow}
+    return {"network": network_setting(item.config), **spec, "allow": allow}
 
 
 def _problem(key: str, value: object) -> str:

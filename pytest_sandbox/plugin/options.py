@@ -190,13 +190,18 @@ def _engine_options(config: pytest.Config, engine: str) -> dict[str, str]:
         raise pytest.UsageError(
             f"the sandbox network {network!r} ({source}) does not exist; there are none and open"
         )
-    if engine != "local":  # in memory, scripts of the test are all that there is to reach
+    if engine != "local":  # engines in memory are told when they are made
         return options
     # The engine shows the project only in sandboxes that ask for it.
     wanted = {} if network == "none" else {"network": network}
     if gpu_settings(config).mode == "fake":
         wanted["gpus"] = "simulated"
     return {"project": str(config.rootpath), **wanted, **options}
+
+
+def network_setting(config: pytest.Config) -> str:
+    """The network of sandboxes that say nothing about it: `"none"` or `"open"`."""
+    return _with_source(config, "network", "none")[0]
 
 
 def _with_source(

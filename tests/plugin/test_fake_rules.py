@@ -31,7 +31,7 @@ BROKEN = {
     "unscripted-connections": (
         "from tests_calls import connect; connect(8000)",
         [
-            "fake_sandboxes: connections to ports that nothing listens on:",
+            "fake_sandboxes: connections to ports that nothing listens on, or to hosts *",
             "  unscripted connection: port 8000",
             "Script them with *on_connect(...)*, or allow 'unscripted-connections'.",
         ],

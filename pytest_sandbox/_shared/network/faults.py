@@ -97,7 +97,6 @@ class _ArmedFault:
     def __init__(self, fault: FaultLike) -> None:
         self.fault = fault
         self.seen = self.fired = 0
-        self._network = _network(fault.host)
 
     def is_for(self, groups: Collection[str], host: str, name: str, port: int) -> bool:
         fault = self.fault
@@ -105,9 +104,7 @@ class _ArmedFault:
             return False
         if fault.port not in (0, port):
             return False
-        if self._network is not None:
-            return bool(host) and ip_address(host) in self._network
-        return fault.host == "*" or (bool(name) and matches(canonical(name), fault.host))
+        return host_matches(fault.host, host, name)
 
     @property
     def is_due(self) -> bool:
@@ -179,6 +176,20 @@ class FaultTable:
 def told(effect: str) -> str:
     """What an effect is, for the log of connections."""
     return f"{_TOLD[effect]}, by a planned fault"
+
+
+def host_matches(pattern: str, host: str, name: str) -> bool:
+    """Whether a pattern is for a host.
+
+    Args:
+        pattern: see `is_host`.
+        host: the address; empty if it is not known.
+        name: of the host; empty if it is not known.
+    """
+    network = _network(pattern)
+    if network is not None:
+        return bool(host) and ip_address(host) in network
+    return pattern == "*" or (bool(name) and matches(canonical(name), pattern))
 
 
 def is_host(host: object) -> bool:

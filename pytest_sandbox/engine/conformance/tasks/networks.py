@@ -7,9 +7,11 @@ refuses.
 from ... import (
     OPEN_NETWORK,
     Capability,
+    ConnectionFault,
     Engine,
     InvalidSpec,
     Network,
+    SupportsConnectionFaults,
     SupportsNetworkChange,
     TaskSpec,
 )
@@ -38,6 +40,25 @@ async def check_another_network(engine: Engine) -> None:
         await raises(InvalidSpec, change.set_network(Network(("x",))), "set_network(x)")
         without = SupportsNetworkChange.of(await lab.task())
         await raises(InvalidSpec, without.set_network(Network()), "set_network() without a network")
+
+
+async def check_connection_faults(engine: Engine) -> None:
+    """Faults of connections are set, counted, changed and cleared; impossible ones are refused."""
+    if not isinstance(engine, SupportsConnectionFaults):
+        return
+    for effect in ("refuse", "reset", "black hole", "none"):
+        await engine.set_fault(ConnectionFault("f", "192.0.2.0/24", delay=0.1, effect=effect))
+    equal(dict(await engine.fault_counts(["f", "g"])), {"f": (0, 0)}, "fault_counts()")
+    await engine.clear_faults(["f", "g"])
+    equal(dict(await engine.fault_counts(["f"])), {}, "fault_counts() after clear_faults()")
+    for fault in (
+        ConnectionFault("f", "not a host"),
+        ConnectionFault("f", "*", port=70_000),
+        ConnectionFault("f", "*", delay=-1.0),
+        ConnectionFault("f", "192.0.2.1", effect="no answer"),
+        ConnectionFault("f", "a.example", effect="resolve", addresses=("b.example",)),
+    ):
+        await raises(InvalidSpec, engine.set_fault(fault), f"set_fault({fault})")
 
 
 async def check_impossible_networks(engine: Engine) -> None:

@@ -1,0 +1,243 @@
+"""The way out of one sandbox in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from typing import TYPE_CHECKING, Any
+
+from pytest_sandbox._shared.network.connection_log import (
+    ConnectionLog,
+    Destination,
+    DestinationEntry,
+)
+from pytest_sandbox._shared.network.domains import canonical
+from pytest_sandbox._shared.network.faults import told
+from pytest_sandbox._shared.network.reach import Reach, plain
+from pytest_sandbox.engine import Clock, ConnectionRecord, Network, NetworkLog, TaskSpec
+
+from ..processes.connection import End, connected_ends
+from . import resolving
+from .relay import MemoryRelay
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Coroutine, MutableMapping, Sequence
+
+    from pytest_sandbox._shared.network.faults import Disturbance, FaultLike, FaultTable
+    from pytest_sandbox._shared.network.reach import Address
+
+    from ..processes.ports import Acceptor, Ports
+    from .outside import Outside
+
+#: Seconds until a connection fails that nothing answers; as on the local engine.
+CONNECT_TIMEOUT = 30.0
+_DOMAIN, _HTTPS = 53, 443
+
+
+class OutwardNetwork:
+    """Connects programs of a sandbox to what is outside, as far as its network allows.
+
+    Args:
+        spec: of the sandbox.
+        clock: of the engine.
+        ports: those of the sandbox itself.
+        outside: what there is.
+        faults: the planned faults of the engine.
+        coroutines: where running coroutines are entered, with a name for each.
+    """
+
+    def __init__(
+        self,
+        spec: TaskSpec,
+        clock: Clock,
+        ports: Ports,
+        outside: Outside,
+        faults: FaultTable,
+        coroutines: MutableMapping[asyncio.Task[None], object],
+    ) -> None:
+        self._groups = spec.groups
+        self._clock = clock
+        self._ports = ports
+        self._outside = outside
+        self._faults = faults
+        self._coroutines = coroutines
+        self._log = ConnectionLog()
+        self._names: dict[Address, str] = {}
+        self._relays: dict[MemoryRelay, DestinationEntry] = {}
+        self._reach: Reach | None = None
+        if spec.network is not None:
+            self.change(spec.network)
+
+    # What a program asks for.
+
+    async def resolve(self, name: str) -> Sequence[Address]:
+        """The addresses of a name, or of an address.
+
+        Raises:
+            socket.gaierror: there is no such name, or it may not be asked for.
+        """
+        name = canonical(name)
+        if name == "localhost":
+            return [plain("127.0.0.1")]
+        if self._reach is None:
+            raise resolving.no_answer()
+        if not self._reach.may_be_asked_for(name):
+            reason = "no domain that is allowed is this name"
+            self._log.note(Destination("", _DOMAIN, name), "denied", reason)
+            raise resolving.no_answer()
+        fault = self._faults.on_question(self._groups, name)
+        found = self._misled(name, fault) if fault else self._outside.addresses(name)
+        for address in found:
+            self._names[address] = name
+        if not found:
+            raise resolving.no_such_name()
+        return found
+
+    async def connect(self, host: str, port: int) -> End:
+        """Connect to a name or an address; one of loopback is the sandbox itself.
+
+        Raises:
+            OSError: `ENETUNREACH`, it has no network; `ECONNRESET`, its network does not allow it;
+                `ECONNREFUSED`, nothing listens there; `ETIMEDOUT`, nothing answers.
+            socket.gaierror: as `resolve`.
+        """
+        try:
+            addresses: Sequence[Address] = [plain(host)]
+            name = self._names.get(addresses[0], "")
+            asked = ""
+        except ValueError:
+            addresses = await self.resolve(host)
+            name = asked = canonical(host)
+        if addresses[0].is_loopback or addresses[0].is_unspecified:
+            return self._ports.join(port)
+        if self._reach is None:
+            raise resolving.os_error(errno.ENETUNREACH)
+        target = Destination(str(addresses[0]), port, name)
+        if refusal := self._reach.refusal(addresses[0]):
+            target = self._by_name(self._reach, target, asked, refusal)
+        return await self._join(target)
+
+    # What the engine asks for.
+
+    def change(self, network: Network) -> None:
+        """Allow other connections from now on, and reset those that no longer are."""
+        self._reach = Reach(network.cidrs, network.domains, lambda family, address: True)
+        for relay, entry in list(self._relays.items()):
+            by_name = entry.target.checked and self._reach.names(entry.target.name)
+            if refusal := self._reach.refusal(plain(entry.target.host), by_name=by_name):
+                self._log.note(entry.target, "denied", refusal)
+                relay.reset()
+
+    def disturb(self, fault: FaultLike) -> None:
+        """Let a fault, which was just set, affect open connections."""
+        for relay, entry in list(self._relays.items()):
+            ids = relay.disturbance.ids if relay.disturbance else ()
+            if fault.effect in ("none", "reset") and fault.id not in ids:
+                found = self._faults.on_connection(self._groups, entry.target, fault.id)
+                if found is not None:
+                    relay.disturbance = found
+                    relay.cut_at_limit()
+
+    def calm(self, ids: Collection[str]) -> None:
+        """Let faults, which were just cleared, disturb open connections no more."""
+        for relay in self._relays:
+            if relay.disturbance is not None and not relay.disturbance.ids.isdisjoint(ids):
+                relay.disturbance = None
+
+    def log(self) -> NetworkLog:
+        """What programs connected to."""
+        for relay, entry in self._relays.items():
+            entry.add(*relay.take_counts())
+        return NetworkLog(tuple(_record(entry) for entry in self._log.entries), self._log.left_out)
+
+    def close_all(self) -> None:
+        """End every connection."""
+        for relay in list(self._relays):
+            relay.reset()
+
+    # How it is decided.
+
+    def _misled(self, name: str, fault: FaultLike) -> Sequence[Address]:
+        if not fault.addresses:
+            self._log.note(Destination("", _DOMAIN, name), "failed", told(fault.effect))
+        if fault.effect == "no answer":
+            raise resolving.no_answer()
+        return [plain(one) for one in fault.addresses]
+
+    def _by_name(self, reach: Reach, target: Destination, asked: str, refusal: str) -> Destination:
+        """The target of a connection of TLS, to a name; others are denied.
+
+        Raises:
+            ConnectionResetError: it is denied.
+        """
+        if reach.domains and target.port == _HTTPS:
+            refusal = f"no domain that is allowed is {asked!r}" if asked else "it is not TLS"
+            if asked and reach.names(asked):
+                known = self._outside.addresses(asked)
+                address = plain(target.host)
+                # An address that a planned fault gave the name is none of it.
+                refusal = reach.refusal(address, by_name=address in known)
+        if refusal:
+            self._log.note(target, "denied", refusal)
+            raise resolving.os_error(errno.ECONNRESET, f"{target.name or target.host}: {refusal}")
+        return Destination(target.host, target.port, asked, checked=True)
+
+    async def _join(self, target: Destination) -> End:
+        """Connect to a target that is allowed, unless a planned fault says otherwise."""
+        disturbance = self._faults.on_connection(self._groups, target)
+        effect = "none" if disturbance is None else disturbance.effect
+        if effect != "none":
+            self._log.note(target, "failed", told(effect))
+        if effect == "refuse":
+            raise resolving.refused(told(effect))
+        if effect == "black hole":
+            await self._clock.sleep(CONNECT_TIMEOUT)
+            raise resolving.os_error(errno.ETIMEDOUT)
+        try:
+            acceptor = self._outside.accept(target)
+            if acceptor is None:
+                raise resolving.refused(self._outside.unknown(target))
+        except ConnectionRefusedError:
+            self._log.note(target, "failed", "ECONNREFUSED")
+            raise
+        return self._relay(target, acceptor, disturbance)
+
+    def _relay(
+        self, target: Destination, acceptor: Acceptor, disturbance: Disturbance | None
+    ) -> End:
+        """Relay between a program and what accepts."""
+        here, inner = connected_ends()
+        outer, there = connected_ends()
+        relay = MemoryRelay(inner, outer, self._clock, disturbance)
+        self._relays[relay] = self._log.note(target, "allowed")
+        self._run(self._relayed(relay), target)
+        self._run(acceptor(target.port, there), target)
+        return here
+
+    async def _relayed(self, relay: MemoryRelay) -> None:
+        try:
+            await relay.run()
+        finally:
+            entry = self._relays.pop(relay)
+            if relay.cut:
+                entry.count -= 1
+                entry = self._log.note(entry.target, "failed", told("reset"))
+            entry.add(*relay.take_counts())
+
+    def _run(self, work: Coroutine[Any, Any, None], target: Destination) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._coroutines[task] = f"{target.name or target.host} port {target.port}"
+        task.add_done_callback(lambda task: self._coroutines.pop(task, None))
+
+
+def _record(entry: DestinationEntry) -> ConnectionRecord:
+    return ConnectionRecord(
+        host=entry.target.host,
+        name=entry.target.name,
+        port=entry.target.port,
+        verdict=entry.verdict,
+        reason=entry.reason,
+        count=entry.count,
+        sent=entry.sent,
+        received=entry.received,
+    )
