@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +14,14 @@ from .engine import ENGINE
 from .fakes import ENDED_IDS, FAKE
 from .hints import hints
 from .import_hint import import_hint
+from .marker import merged_spec
 from .network_log import network_lines
 from .options import settings
 from .ownership import OWNED
 from .report import BYTES_PER_LINE, describe, failed, hidden_values, title
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
-    from pathlib import Path
+    from collections.abc import Generator, Iterator, Mapping
 
     from pytest_sandbox._proto.inspector_pb2 import InspectorDescribeResponse
     from pytest_sandbox.client import Client
@@ -53,7 +54,7 @@ def pytest_runtest_makereport(
         lines = settings(item.config).report_lines
         sections = [
             *hints(item, call.excinfo),
-            *_sections(session.connected, ids, session.hidden, lines, item.config.rootpath),
+            *_sections(session.connected, ids, session.hidden, lines, item),
             *_fake_sections(item, lines),
         ]
         _add(report, sections, item.config)
@@ -103,9 +104,9 @@ def _sections(
     ids: list[str],
     hidden: list[str],
     lines: int,
-    rootdir: Path | None = None,
+    item: pytest.Item | None = None,
 ) -> Iterator[tuple[str, str]]:
-    """The sections of sandboxes, and hints at modules of `rootdir` that they did not find."""
+    """The sections of sandboxes, and hints at what the test may have meant."""
     if not ids or client is None:
         return
     unknown: dict[str, list[str]] = {}
@@ -114,15 +115,23 @@ def _sections(
         if isinstance(description, Exception):
             unknown.setdefault(str(description), []).append(sandbox_id)
         else:
-            network = "\n".join(["", *network_lines(description)])
+            network = "\n".join(["", *network_lines(description, _marked(item))])
             yield title(description), describe(description, hidden, lines) + network.rstrip()
     for reason, unknown_ids in unknown.items():
         yield f"sandbox {', '.join(unknown_ids)}", f"the engine could not describe it: {reason}"
     if len(ids) > len(shown):
         yield "more sandboxes", f"({len(ids) - len(shown)} not shown)"
-    if rootdir is not None:
+    if item is not None:
         described = [each for each in shown.values() if not isinstance(each, Exception)]
-        yield from import_hint(described, rootdir)
+        yield from import_hint(described, item.config.rootpath)
+
+
+def _marked(item: pytest.Item | None) -> Mapping[str, Any]:
+    """The keywords of the marker of a test; none if it is invalid, which its failure says."""
+    if item is not None:
+        with contextlib.suppress(pytest.fail.Exception):
+            return merged_spec(item)
+    return {}
 
 
 def _selected(client: Client, ids: list[str]) -> list[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, cast
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import pytest
 
@@ -14,7 +15,7 @@ from .fakes import FAKE, NAME, is_faked
 from .ownership import OWNED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from pytest_sandbox._proto.inspector_pb2 import InspectorDescribeResponse, SandboxConnection
 
@@ -23,6 +24,7 @@ __tracebackhide__ = True  # a failing test shows its own lines, not these
 #: Connections of a sandbox that a report shows.
 _SHOWN = 10
 _DOMAIN, _HTTPS = 53, 443
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -106,14 +108,24 @@ def sandbox_network_log(request: pytest.FixtureRequest) -> SandboxNetworkLog:
     return SandboxNetworkLog(request.node)
 
 
-def network_lines(description: InspectorDescribeResponse) -> Iterator[str]:
-    """Connections that were denied or failed, with what would allow them."""
+def network_lines(
+    description: InspectorDescribeResponse, given: Mapping[str, Any] = _NOTHING
+) -> Iterator[str]:
+    """Connections that were denied or failed, with what would allow them.
+
+    Args:
+        description: of a sandbox.
+        given: keywords of the marker of its test, whose lists the remedies keep.
+    """
     troubled = [one for one in description.connections if one.verdict != "allowed"]
     for one in troubled[:_SHOWN]:
         times = f", {one.count} times" if one.count > 1 else ""
         yield f"connection {printable(one.verdict)}: {_target(one)}{times}: {printable(one.reason)}"
         if remedy := _remedy(one):
-            yield f"    what allows it: @pytest.mark.sandbox({remedy})"
+            key, value = remedy
+            values = [printable(str(each)) for each in given.get(key) or ()]
+            shown = ", ".join(f'"{each}"' for each in dict.fromkeys([*values, value]))
+            yield f"    what allows it: @pytest.mark.sandbox({key}=[{shown}])"
     left_out = len(troubled) - _SHOWN + description.connections_left_out
     if left_out > 0:
         yield f"({left_out} further connections not shown)"
@@ -143,13 +155,13 @@ def _target(one: SandboxConnection) -> str:
     return f"{name} ({host}) port {one.port}" if name else f"{host} port {one.port}"
 
 
-def _remedy(one: SandboxConnection) -> str:
-    """What would allow it; empty if nothing would."""
+def _remedy(one: SandboxConnection) -> tuple[str, str] | None:
+    """What would allow it: a key of the marker, and a value for its list; `None` for nothing."""
     name, host = printable(one.name), printable(one.host)
     # A name does not allow an address that has to be named itself, nor what names no server.
     lacks_name = one.reason.startswith(("no network", "no domain"))
-    if one.verdict != "denied":
-        return ""
+    if one.verdict != "denied" or one.reason.startswith("it is loopback"):
+        return None
     if name and lacks_name and one.port in (_DOMAIN, _HTTPS):
-        return f'outbound_domain_allowlist=["{name}"]'
-    return f'cidr_allowlist=["{host}/{128 if ":" in host else 32}"]' if host else ""
+        return "outbound_domain_allowlist", name
+    return ("cidr_allowlist", f"{host}/{128 if ':' in host else 32}") if host else None

@@ -56,10 +56,10 @@ def test_denied_connections_are_in_the_report(pytester: pytest.Pytester) -> None
         [
             "*sandbox sb-*",
             "connection denied: 192.0.2.1 port 80: no network that is allowed contains it",
-            '    what allows it: @pytest.mark.sandbox(cidr_allowlist=[[]"192.0.2.1/32"])',
+            '    what allows it: *(cidr_allowlist=[[]"10.0.0.0/8", "192.0.2.1/32"])',
             "*sandbox sb-*",
             "connection denied: the name other.example*: no domain that is allowed is this name",
-            '*what allows it: *sandbox(outbound_domain_allowlist=[[]"other.example"])',
+            '*what allows it: *(outbound_domain_allowlist=[[]"example.com", "other.example"])',
         ]
     )
 
