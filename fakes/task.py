@@ -199,7 +199,7 @@ class MemoryTask(
     async def usage(self) -> Usage:
         """What its programs used; they take no time of a processor."""
         used = self.kernel.usage
-        return Usage(0.0, used.most_held, used.written, used.most_processes)
+        return Usage(0.0, used.most_held, used.written, used.most_processes, used.oom_kills)
 
     async def snapshot(self, *, end: bool = False) -> Snapshot:
         """Take a snapshot of all files; costs the same whatever the size."""

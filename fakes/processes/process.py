@@ -332,6 +332,7 @@ class SandboxProcess:
         self.kernel.usage.hold(size)
         if self.kernel.usage.held > self.kernel.memory:
             self.out_of_memory = True
+            self.kernel.usage.oom_kills += 1
             self.kill(signal.SIGKILL)
             self.check()
 

@@ -16,7 +16,7 @@ from pytest_sandbox._proto import sandboxes_pb2 as pytest__sandbox_dot___proto_d
 from pytest_sandbox._proto import snapshots_pb2 as pytest__sandbox_dot___proto_dot_snapshots__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&pytest_sandbox/_proto/extensions.proto\x12\x0epytest_sandbox\x1a%pytest_sandbox/_proto/sandboxes.proto\x1a%pytest_sandbox/_proto/snapshots.proto\"8\n\x11SandboxMembership\x12\x12\n\nnetwork_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61liases\x18\x02 \x03(\t\"\x8c\x01\n\x1dSandboxCreateInNetworkRequest\x12\x34\n\x06\x63reate\x18\x01 \x01(\x0b\x32$.pytest_sandbox.SandboxCreateRequest\x12\x35\n\nmembership\x18\x02 \x01(\x0b\x32!.pytest_sandbox.SandboxMembership\"\x8f\x01\n\x1eSandboxRestoreInNetworkRequest\x12\x36\n\x07restore\x18\x01 \x01(\x0b\x32%.pytest_sandbox.SandboxRestoreRequest\x12\x35\n\nmembership\x18\x02 \x01(\x0b\x32!.pytest_sandbox.SandboxMembership\"\x8b\x01\n\x15SandboxPrepareRequest\x12\x0e\n\x06\x61pp_id\x18\x01 \x01(\t\x12+\n\ndefinition\x18\x02 \x01(\x0b\x32\x17.pytest_sandbox.Sandbox\x12\x35\n\nmembership\x18\x03 \x01(\x0b\x32!.pytest_sandbox.SandboxMembership\"\x18\n\x16SandboxPrepareResponse\"B\n\x1aSandboxRestoreImageRequest\x12\x12\n\nsandbox_id\x18\x01 \x01(\t\x12\x10\n\x08image_id\x18\x02 \x01(\t\"\x1d\n\x1bSandboxRestoreImageResponse\")\n\x13SandboxUsageRequest\x12\x12\n\nsandbox_id\x18\x01 \x01(\t\"\xc8\x01\n\x14SandboxUsageResponse\x12\x18\n\x0b\x63pu_seconds\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x18\n\x0bpeak_memory\x18\x02 \x01(\x04H\x01\x88\x01\x01\x12\x1a\n\rbytes_written\x18\x03 \x01(\x04H\x02\x88\x01\x01\x12\x1b\n\x0epeak_processes\x18\x04 \x01(\x04H\x03\x88\x01\x01\x42\x0e\n\x0c_cpu_secondsB\x0e\n\x0c_peak_memoryB\x10\n\x0e_bytes_writtenB\x11\n\x0f_peak_processes\"/\n\x19SandboxSnapshotEndRequest\x12\x12\n\nsandbox_id\x18\x01 \x01(\t\".\n\x1aSandboxSnapshotEndResponse\x12\x10\n\x08image_id\x18\x01 \x01(\t\"1\n\x10ImageKeepRequest\x12\x10\n\x08image_id\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\"\x13\n\x11ImageKeepResponse\"!\n\x12ImageRecallRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\"\'\n\x13ImageRecallResponse\x12\x10\n\x08image_id\x18\x01 \x01(\t\"&\n\x12ImageForgetRequest\x12\x10\n\x08image_id\x18\x01 \x01(\t\"\x15\n\x13ImageForgetResponse\",\n\x15SnapshotForgetRequest\x12\x13\n\x0bsnapshot_id\x18\x01 \x01(\t\"\x18\n\x16SnapshotForgetResponse\"3\n\x0f\x45xecKillRequest\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x0f\n\x07\x65xec_id\x18\x02 \x01(\t\"\x12\n\x10\x45xecKillResponse2\xba\x08\n\nExtensions\x12n\n\x16SandboxCreateInNetwork\x12-.pytest_sandbox.SandboxCreateInNetworkRequest\x1a%.pytest_sandbox.SandboxCreateResponse\x12q\n\x17SandboxRestoreInNetwork\x12..pytest_sandbox.SandboxRestoreInNetworkRequest\x1a&.pytest_sandbox.SandboxRestoreResponse\x12_\n\x0eSandboxPrepare\x12%.pytest_sandbox.SandboxPrepareRequest\x1a&.pytest_sandbox.SandboxPrepareResponse\x12n\n\x13SandboxRestoreImage\x12*.pytest_sandbox.SandboxRestoreImageRequest\x1a+.pytest_sandbox.SandboxRestoreImageResponse\x12Y\n\x0cSandboxUsage\x12#.pytest_sandbox.SandboxUsageRequest\x1a$.pytest_sandbox.SandboxUsageResponse\x12k\n\x12SandboxSnapshotEnd\x12).pytest_sandbox.SandboxSnapshotEndRequest\x1a*.pytest_sandbox.SandboxSnapshotEndResponse\x12P\n\tImageKeep\x12 .pytest_sandbox.ImageKeepRequest\x1a!.pytest_sandbox.ImageKeepResponse\x12V\n\x0bImageRecall\x12\".pytest_sandbox.ImageRecallRequest\x1a#.pytest_sandbox.ImageRecallResponse\x12V\n\x0bImageForget\x12\".pytest_sandbox.ImageForgetRequest\x1a#.pytest_sandbox.ImageForgetResponse\x12_\n\x0eSnapshotForget\x12%.pytest_sandbox.SnapshotForgetRequest\x1a&.pytest_sandbox.SnapshotForgetResponse\x12M\n\x08\x45xecKill\x12\x1f.pytest_sandbox.ExecKillRequest\x1a .pytest_sandbox.ExecKillResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&pytest_sandbox/_proto/extensions.proto\x12\x0epytest_sandbox\x1a%pytest_sandbox/_proto/sandboxes.proto\x1a%pytest_sandbox/_proto/snapshots.proto\"8\n\x11SandboxMembership\x12\x12\n\nnetwork_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61liases\x18\x02 \x03(\t\"\x8c\x01\n\x1dSandboxCreateInNetworkRequest\x12\x34\n\x06\x63reate\x18\x01 \x01(\x0b\x32$.pytest_sandbox.SandboxCreateRequest\x12\x35\n\nmembership\x18\x02 \x01(\x0b\x32!.pytest_sandbox.SandboxMembership\"\x8f\x01\n\x1eSandboxRestoreInNetworkRequest\x12\x36\n\x07restore\x18\x01 \x01(\x0b\x32%.pytest_sandbox.SandboxRestoreRequest\x12\x35\n\nmembership\x18\x02 \x01(\x0b\x32!.pytest_sandbox.SandboxMembership\"\x8b\x01\n\x15SandboxPrepareRequest\x12\x0e\n\x06\x61pp_id\x18\x01 \x01(\t\x12+\n\ndefinition\x18\x02 \x01(\x0b\x32\x17.pytest_sandbox.Sandbox\x12\x35\n\nmembership\x18\x03 \x01(\x0b\x32!.pytest_sandbox.SandboxMembership\"\x18\n\x16SandboxPrepareResponse\"B\n\x1aSandboxRestoreImageRequest\x12\x12\n\nsandbox_id\x18\x01 \x01(\t\x12\x10\n\x08image_id\x18\x02 \x01(\t\"\x1d\n\x1bSandboxRestoreImageResponse\")\n\x13SandboxUsageRequest\x12\x12\n\nsandbox_id\x18\x01 \x01(\t\"\xee\x01\n\x14SandboxUsageResponse\x12\x18\n\x0b\x63pu_seconds\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x18\n\x0bpeak_memory\x18\x02 \x01(\x04H\x01\x88\x01\x01\x12\x1a\n\rbytes_written\x18\x03 \x01(\x04H\x02\x88\x01\x01\x12\x1b\n\x0epeak_processes\x18\x04 \x01(\x04H\x03\x88\x01\x01\x12\x16\n\toom_kills\x18\x05 \x01(\x04H\x04\x88\x01\x01\x42\x0e\n\x0c_cpu_secondsB\x0e\n\x0c_peak_memoryB\x10\n\x0e_bytes_writtenB\x11\n\x0f_peak_processesB\x0c\n\n_oom_kills\"/\n\x19SandboxSnapshotEndRequest\x12\x12\n\nsandbox_id\x18\x01 \x01(\t\".\n\x1aSandboxSnapshotEndResponse\x12\x10\n\x08image_id\x18\x01 \x01(\t\"1\n\x10ImageKeepRequest\x12\x10\n\x08image_id\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\"\x13\n\x11ImageKeepResponse\"!\n\x12ImageRecallRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\"\'\n\x13ImageRecallResponse\x12\x10\n\x08image_id\x18\x01 \x01(\t\"&\n\x12ImageForgetRequest\x12\x10\n\x08image_id\x18\x01 \x01(\t\"\x15\n\x13ImageForgetResponse\",\n\x15SnapshotForgetRequest\x12\x13\n\x0bsnapshot_id\x18\x01 \x01(\t\"\x18\n\x16SnapshotForgetResponse\"3\n\x0f\x45xecKillRequest\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x0f\n\x07\x65xec_id\x18\x02 \x01(\t\"\x12\n\x10\x45xecKillResponse2\xba\x08\n\nExtensions\x12n\n\x16SandboxCreateInNetwork\x12-.pytest_sandbox.SandboxCreateInNetworkRequest\x1a%.pytest_sandbox.SandboxCreateResponse\x12q\n\x17SandboxRestoreInNetwork\x12..pytest_sandbox.SandboxRestoreInNetworkRequest\x1a&.pytest_sandbox.SandboxRestoreResponse\x12_\n\x0eSandboxPrepare\x12%.pytest_sandbox.SandboxPrepareRequest\x1a&.pytest_sandbox.SandboxPrepareResponse\x12n\n\x13SandboxRestoreImage\x12*.pytest_sandbox.SandboxRestoreImageRequest\x1a+.pytest_sandbox.SandboxRestoreImageResponse\x12Y\n\x0cSandboxUsage\x12#.pytest_sandbox.SandboxUsageRequest\x1a$.pytest_sandbox.SandboxUsageResponse\x12k\n\x12SandboxSnapshotEnd\x12).pytest_sandbox.SandboxSnapshotEndRequest\x1a*.pytest_sandbox.SandboxSnapshotEndResponse\x12P\n\tImageKeep\x12 .pytest_sandbox.ImageKeepRequest\x1a!.pytest_sandbox.ImageKeepResponse\x12V\n\x0bImageRecall\x12\".pytest_sandbox.ImageRecallRequest\x1a#.pytest_sandbox.ImageRecallResponse\x12V\n\x0bImageForget\x12\".pytest_sandbox.ImageForgetRequest\x1a#.pytest_sandbox.ImageForgetResponse\x12_\n\x0eSnapshotForget\x12%.pytest_sandbox.SnapshotForgetRequest\x1a&.pytest_sandbox.SnapshotForgetResponse\x12M\n\x08\x45xecKill\x12\x1f.pytest_sandbox.ExecKillRequest\x1a .pytest_sandbox.ExecKillResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,31 +40,31 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_SANDBOXUSAGEREQUEST']._serialized_start=750
   _globals['_SANDBOXUSAGEREQUEST']._serialized_end=791
   _globals['_SANDBOXUSAGERESPONSE']._serialized_start=794
-  _globals['_SANDBOXUSAGERESPONSE']._serialized_end=994
-  _globals['_SANDBOXSNAPSHOTENDREQUEST']._serialized_start=996
-  _globals['_SANDBOXSNAPSHOTENDREQUEST']._serialized_end=1043
-  _globals['_SANDBOXSNAPSHOTENDRESPONSE']._serialized_start=1045
-  _globals['_SANDBOXSNAPSHOTENDRESPONSE']._serialized_end=1091
-  _globals['_IMAGEKEEPREQUEST']._serialized_start=1093
-  _globals['_IMAGEKEEPREQUEST']._serialized_end=1142
-  _globals['_IMAGEKEEPRESPONSE']._serialized_start=1144
-  _globals['_IMAGEKEEPRESPONSE']._serialized_end=1163
-  _globals['_IMAGERECALLREQUEST']._serialized_start=1165
-  _globals['_IMAGERECALLREQUEST']._serialized_end=1198
-  _globals['_IMAGERECALLRESPONSE']._serialized_start=1200
-  _globals['_IMAGERECALLRESPONSE']._serialized_end=1239
-  _globals['_IMAGEFORGETREQUEST']._serialized_start=1241
-  _globals['_IMAGEFORGETREQUEST']._serialized_end=1279
-  _globals['_IMAGEFORGETRESPONSE']._serialized_start=1281
-  _globals['_IMAGEFORGETRESPONSE']._serialized_end=1302
-  _globals['_SNAPSHOTFORGETREQUEST']._serialized_start=1304
-  _globals['_SNAPSHOTFORGETREQUEST']._serialized_end=1348
-  _globals['_SNAPSHOTFORGETRESPONSE']._serialized_start=1350
-  _globals['_SNAPSHOTFORGETRESPONSE']._serialized_end=1374
-  _globals['_EXECKILLREQUEST']._serialized_start=1376
-  _globals['_EXECKILLREQUEST']._serialized_end=1427
-  _globals['_EXECKILLRESPONSE']._serialized_start=1429
-  _globals['_EXECKILLRESPONSE']._serialized_end=1447
-  _globals['_EXTENSIONS']._serialized_start=1450
-  _globals['_EXTENSIONS']._serialized_end=2532
+  _globals['_SANDBOXUSAGERESPONSE']._serialized_end=1032
+  _globals['_SANDBOXSNAPSHOTENDREQUEST']._serialized_start=1034
+  _globals['_SANDBOXSNAPSHOTENDREQUEST']._serialized_end=1081
+  _globals['_SANDBOXSNAPSHOTENDRESPONSE']._serialized_start=1083
+  _globals['_SANDBOXSNAPSHOTENDRESPONSE']._serialized_end=1129
+  _globals['_IMAGEKEEPREQUEST']._serialized_start=1131
+  _globals['_IMAGEKEEPREQUEST']._serialized_end=1180
+  _globals['_IMAGEKEEPRESPONSE']._serialized_start=1182
+  _globals['_IMAGEKEEPRESPONSE']._serialized_end=1201
+  _globals['_IMAGERECALLREQUEST']._serialized_start=1203
+  _globals['_IMAGERECALLREQUEST']._serialized_end=1236
+  _globals['_IMAGERECALLRESPONSE']._serialized_start=1238
+  _globals['_IMAGERECALLRESPONSE']._serialized_end=1277
+  _globals['_IMAGEFORGETREQUEST']._serialized_start=1279
+  _globals['_IMAGEFORGETREQUEST']._serialized_end=1317
+  _globals['_IMAGEFORGETRESPONSE']._serialized_start=1319
+  _globals['_IMAGEFORGETRESPONSE']._serialized_end=1340
+  _globals['_SNAPSHOTFORGETREQUEST']._serialized_start=1342
+  _globals['_SNAPSHOTFORGETREQUEST']._serialized_end=1386
+  _globals['_SNAPSHOTFORGETRESPONSE']._serialized_start=1388
+  _globals['_SNAPSHOTFORGETRESPONSE']._serialized_end=1412
+  _globals['_EXECKILLREQUEST']._serialized_start=1414
+  _globals['_EXECKILLREQUEST']._serialized_end=1465
+  _globals['_EXECKILLRESPONSE']._serialized_start=1467
+  _globals['_EXECKILLRESPONSE']._serialized_end=1485
+  _globals['_EXTENSIONS']._serialized_start=1488
+  _globals['_EXTENSIONS']._serialized_end=2570
 # @@protoc_insertion_point(module_scope)

@@ -64,16 +64,18 @@ class SandboxUsageRequest(_message.Message):
     def __init__(self, sandbox_id: _Optional[str] = ...) -> None: ...
 
 class SandboxUsageResponse(_message.Message):
-    __slots__ = ("cpu_seconds", "peak_memory", "bytes_written", "peak_processes")
+    __slots__ = ("cpu_seconds", "peak_memory", "bytes_written", "peak_processes", "oom_kills")
     CPU_SECONDS_FIELD_NUMBER: _ClassVar[int]
     PEAK_MEMORY_FIELD_NUMBER: _ClassVar[int]
     BYTES_WRITTEN_FIELD_NUMBER: _ClassVar[int]
     PEAK_PROCESSES_FIELD_NUMBER: _ClassVar[int]
+    OOM_KILLS_FIELD_NUMBER: _ClassVar[int]
     cpu_seconds: float
     peak_memory: int
     bytes_written: int
     peak_processes: int
-    def __init__(self, cpu_seconds: _Optional[float] = ..., peak_memory: _Optional[int] = ..., bytes_written: _Optional[int] = ..., peak_processes: _Optional[int] = ...) -> None: ...
+    oom_kills: int
+    def __init__(self, cpu_seconds: _Optional[float] = ..., peak_memory: _Optional[int] = ..., bytes_written: _Optional[int] = ..., peak_processes: _Optional[int] = ..., oom_kills: _Optional[int] = ...) -> None: ...
 
 class SandboxSnapshotEndRequest(_message.Message):
     __slots__ = ("sandbox_id",)

@@ -24,12 +24,14 @@ class SandboxUsage:
         bytes_written: what its processes, and work on its files, passed to `write(2)` and its like:
             to files, pipes, sockets and terminals.
         peak_processes: processes and threads that it had at most at one time.
+        oom_kills: how many of its processes were killed because it used too much memory.
     """
 
     cpu_seconds: float | None
     peak_memory: int | None
     bytes_written: int | None
     peak_processes: int | None
+    oom_kills: int | None
 
     @classmethod
     def of(cls, response: SandboxUsageResponse) -> Self:
@@ -39,4 +41,5 @@ class SandboxUsage:
             response.peak_memory if response.HasField("peak_memory") else None,
             response.bytes_written if response.HasField("bytes_written") else None,
             response.peak_processes if response.HasField("peak_processes") else None,
+            response.oom_kills if response.HasField("oom_kills") else None,
         )

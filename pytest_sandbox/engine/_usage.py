@@ -17,12 +17,14 @@ class Usage:
         peak_memory: bytes that it had at most at one time, files that are in memory among them.
         bytes_written: passed to `write(2)` and its like: to files, pipes, sockets and terminals.
         peak_processes: processes and threads that it had at most at one time.
+        oom_kills: how many of its processes were killed because it used too much memory.
     """
 
     cpu_seconds: float | None = None
     peak_memory: int | None = None
     bytes_written: int | None = None
     peak_processes: int | None = None
+    oom_kills: int | None = None
 
     def followed_by(self, later: Usage) -> Usage:
         """What two tasks used, one after the other."""
@@ -31,6 +33,7 @@ class Usage:
             _higher(self.peak_memory, later.peak_memory),
             _both(self.bytes_written, later.bytes_written),
             _higher(self.peak_processes, later.peak_processes),
+            _both(self.oom_kills, later.oom_kills),
         )
 
 

@@ -24,6 +24,7 @@ from .engine.machine.mode_refused import (
     sysctl,
 )
 from .engine.machine.modes import attempt, candidates, reasons
+from .engine.machine.usual_limits import usual_limits
 from .engine.snapshots.layer_store import LayerStore
 from .engine.snapshots.memory_snapshots import LocalMemorySnapshots
 from .kernel.syscalls import MACHINE, SUPPORTED_MACHINES
@@ -91,7 +92,7 @@ async def _probe(options: LocalOptions) -> Report:
                 refused[mode] = refusal
             else:
                 chosen = mode
-                findings += _usable(mode, factory, refused)
+                findings += _usable(mode, factory, refused, options)
                 await factory.close()
                 break
     if chosen is None:
@@ -103,7 +104,9 @@ async def _probe(options: LocalOptions) -> Report:
     return Report((*findings, await _memory(options)), chosen.value)
 
 
-def _usable(mode: Mode, factory: Factory, refused: dict[Mode, ModeRefused]) -> list[Finding]:
+def _usable(
+    mode: Mode, factory: Factory, refused: dict[Mode, ModeRefused], options: LocalOptions
+) -> list[Finding]:
     """The mode that the engine uses, and what its sandboxes can have."""
     findings = [Finding(f"mode: {mode.value}", True, "a trial sandbox was created and ended")]
     if refused:
@@ -117,6 +120,7 @@ def _usable(mode: Mode, factory: Factory, refused: dict[Mode, ModeRefused]) -> l
     if not factory.gpus.missing:
         findings.append(Finding("GPUs", True, f"what sandboxes need: {factory.gpus.origin}"))
     findings += _limits(factory.zygote.refused)
+    findings.append(Finding("limits", True, usual_limits(options, factory.zygote.controllers)))
     return findings + [_folder(name, why) for name, why in factory.restricted_folders.items()]
 
 

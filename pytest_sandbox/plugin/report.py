@@ -72,7 +72,11 @@ def _used(figures: SandboxUsageResponse) -> str:
         "peak_processes": f"at most {figures.peak_processes} process{plural}",
         "bytes_written": f"wrote {_size(figures.bytes_written)}",
     }
-    return ", ".join(text for name, text in words.items() if figures.HasField(name))
+    known = [text for name, text in words.items() if figures.HasField(name)]
+    if figures.oom_kills:
+        plural = "" if figures.oom_kills == 1 else "es"
+        known.append(f"had {figures.oom_kills} process{plural} killed for using too much memory")
+    return ", ".join(known)
 
 
 def _selected(commands: Sequence[SandboxCommand]) -> list[int]:

@@ -93,6 +93,13 @@ def test_what_a_sandbox_used_is_shown_as_far_as_it_is_known() -> None:
         "used 0.42 s of processors, at most 5.0 MiB of memory, at most 3 processes, wrote 512 bytes"
     )
 
+    told.used.oom_kills = 1
+    assert (
+        report.describe(told, [], 25)
+        .splitlines()[1]
+        .endswith("wrote 512 bytes, had 1 process killed for using too much memory")
+    )
+
 
 def test_a_command_that_nobody_reads_is_pointed_out() -> None:
     stuck = SandboxCommand(argv=["yes"], running=True, paused=True, seconds=9)

@@ -30,6 +30,7 @@ from ..options import LocalOptions
 from .links.gateway_link import GatewayLink
 from .machine.fingerprint import fingerprint
 from .machine.modes import choose
+from .machine.usual_limits import usual_limits
 from .snapshots.memory_snapshots import LocalMemorySnapshots
 from .snapshots.transfer import export, load
 
@@ -205,6 +206,7 @@ def _info(choice: Choice, no_memory: CriuMissing | None, options: LocalOptions) 
     details = {f"not used: {mode.value}": no.reason for mode, no in choice.refused.items()}
     details |= {f"no {name} limit": reason for name, reason in zygote.refused.items()}
     details |= choice.factory.restricted_folders
+    details["limits"] = usual_limits(options, zygote.controllers)
     if zygote.no_hostname:
         details["no host name"] = zygote.no_hostname
     if no_memory:

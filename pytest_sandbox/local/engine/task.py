@@ -202,7 +202,9 @@ class LocalTask(
             return Usage()
         # PID 1 counts for the kernel, but is ours.
         processes = None if used.peak_processes is None else max(0, used.peak_processes - 1)
-        return Usage(used.cpu_seconds, used.peak_memory, used.bytes_written, processes)
+        return Usage(
+            *(used.cpu_seconds, used.peak_memory, used.bytes_written, processes, used.oom_kills)
+        )
 
     async def snapshot(self, *, end: bool = False) -> Snapshot:
         """Take a snapshot of all files."""

@@ -376,12 +376,14 @@ class Figures(Message):
         peak_memory: bytes, at most at one time.
         bytes_written: by `write(2)` and its like.
         peak_processes: processes and threads, at most at one time.
+        oom_kills: processes that were killed because the sandbox used too much memory.
     """
 
     cpu_seconds: float | None
     peak_memory: int | None
     bytes_written: int | None
     peak_processes: int | None
+    oom_kills: int | None
 
 
 class UsageAnswer(Message):

@@ -304,4 +304,5 @@ def _figures(counted: GroupUsage, used: ProcessUsage) -> Figures:
         peak_memory=counted.memory,
         bytes_written=used.written,
         peak_processes=counted.processes,
+        oom_kills=counted.oom_kills,
     )

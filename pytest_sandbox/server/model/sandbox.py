@@ -110,7 +110,7 @@ class ServedSandbox:
         self.ended: float | None = None
         self.on_end: Callable[[ServedSandbox], None] = lambda _: None
         self._mounts = MountedSnapshots()
-        self._used_before = Usage(0.0, 0, 0, 0)
+        self._used_before = Usage(0.0, 0, 0, 0, 0)
         self._over = asyncio.Event()
         self._reason: Status | None = None
         self._fault: EndCause | None = None

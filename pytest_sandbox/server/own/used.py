@@ -11,4 +11,5 @@ def used(usage: Usage) -> SandboxUsageResponse:
         peak_memory=usage.peak_memory,
         bytes_written=usage.bytes_written,
         peak_processes=usage.peak_processes,
+        oom_kills=usage.oom_kills,
     )

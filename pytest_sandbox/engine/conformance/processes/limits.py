@@ -2,7 +2,16 @@
 
 from contextlib import suppress
 
-from ... import Capability, EndCause, Engine, InvalidSpec, Limits, TaskSpec, Unsupported
+from ... import (
+    Capability,
+    EndCause,
+    Engine,
+    InvalidSpec,
+    Limits,
+    SupportsUsage,
+    TaskSpec,
+    Unsupported,
+)
 from ..check import requires
 from ..support import SUCCESS, a_task, equal, raises, run, sh, soon
 
@@ -56,6 +65,9 @@ async def check_memory_limit(engine: Engine) -> None:
         modest = await run(task, "/bin/sh", "-c", HOG.format(size=8 * MEBIBYTE))
         equal(modest.stdout.strip(), b"%d" % (8 * MEBIBYTE), "8 MiB, afterwards")
         assert task.poll() is None, f"the task ended: {task.poll()}"
+        if isinstance(task, SupportsUsage):
+            kills = (await soon(task.usage(), "usage()")).oom_kills
+            assert kills is None or kills > 0, "the process that was killed is not counted"
 
 
 @requires(Capability.MEMORY_LIMIT)

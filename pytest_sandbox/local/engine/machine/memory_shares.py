@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
+
+from pytest_sandbox.local.kernel.cgroups import mounted
+from pytest_sandbox.local.kernel.cgroups.limits import MEMORY_FILE
 
 #: All sandboxes together. Not all memory: the test run beside them needs some.
 _TOGETHER = 0.8
@@ -31,5 +36,22 @@ def for_snapshots() -> int:
     return _machine() // 4
 
 
+@functools.cache
 def _machine() -> int:
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    """The machine's memory, or what the container has of it that we are in."""
+    bounds = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    with contextlib.suppress(OSError):  # `/proc` of another pid namespace, say
+        for hierarchy in mounted.find(("memory",)):
+            name = MEMORY_FILE[hierarchy.version]
+            bounds += [_bound(f"{folder}/{name}") for folder in hierarchy.folders]
+    return min(bound for bound in bounds if bound)
+
+
+def _bound(path: str) -> int:
+    """The bound of a group; 0 if there is none."""
+    try:
+        with open(path) as file:
+            text = file.read().strip()
+    except OSError:  # the root of version 2 has no such file
+        return 0
+    return int(text) if text.isdigit() else 0  # else "max"

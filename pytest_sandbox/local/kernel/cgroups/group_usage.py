@@ -19,6 +19,7 @@ class GroupUsage:
         cpu_seconds: time on processors.
         memory: the most bytes at one time.
         processes: the most processes and threads at one time.
+        oom_kills: processes that the kernel killed for lack of memory.
     """
 
     def __init__(
@@ -26,10 +27,12 @@ class GroupUsage:
         cpu_seconds: float | None = None,
         memory: int | None = None,
         processes: int | None = None,
+        oom_kills: int | None = None,
     ) -> None:
         self.cpu_seconds = cpu_seconds
         self.memory = memory
         self.processes = processes
+        self.oom_kills = oom_kills
 
     def since(self, before: GroupUsage) -> GroupUsage:
         """What the sandbox used that has the group now.
@@ -44,6 +47,7 @@ class GroupUsage:
             cpu_seconds,
             _peak(self.memory, before.memory, 0),
             _peak(self.processes, before.processes, _FEW),
+            self.oom_kills,  # no other sandbox gets a group in which there was one
         )
 
 

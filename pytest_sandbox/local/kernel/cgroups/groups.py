@@ -90,8 +90,8 @@ class SandboxGroups:
 
     def out_of_memory(self, group: SandboxGroup) -> bool:
         """Whether the kernel killed a process of a sandbox for lack of memory."""
-        hierarchy = self._by_controller.get("memory")
-        return hierarchy is not None and hierarchy.out_of_memory(group.name)
+        memory = self._by_controller.get("memory")
+        return memory is not None and memory.oom_kills(group.name) > 0
 
     def usage(self, group: SandboxGroup) -> int | None:
         """Bytes of memory that count for a sandbox; `None` if that is not known."""
@@ -106,6 +106,7 @@ class SandboxGroups:
             next((each for each in seconds if each is not None), None),
             None if memory is None else memory.count(group.name, MEMORY_PEAK_FILE[memory.version]),
             None if pids is None else pids.count(group.name, PROCESSES_PEAK_FILE),
+            None if memory is None else memory.oom_kills(group.name),
         )
         return group.counted.since(group.before)
 

@@ -115,14 +115,14 @@ class Hierarchy:
         except OSError:
             return None
 
-    def out_of_memory(self, name: str) -> bool:
-        """Whether the kernel killed a process in a group for lack of memory."""
+    def oom_kills(self, name: str) -> int:
+        """How many processes in a group the kernel killed for lack of memory."""
         try:
             text = self._read(f"{_SANDBOXES}/{name}/{KILLS_FILE[self.version]}")
         except OSError:
-            return False  # it could not even be made
+            return 0  # it could not even be made
         counts = dict(line.split() for line in text.splitlines())
-        return int(counts.get("oom_kill", 0)) > 0
+        return int(counts.get("oom_kill", 0))
 
     def reset_memory_peak(self, name: str) -> bool:
         """Have a group count the most memory anew; whether that works."""
