@@ -147,3 +147,26 @@ def test_mistakes_are_found_at_collection(pytester: pytest.Pytester) -> None:
     """
     )
     pytester.runpytest().stdout.fnmatch_lines(["*network='test' is for scope='session'*"])
+
+
+def test_faults_of_links(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        HEAD
+        + """
+    @pytest.mark.sandbox(network="test")
+    def test_it(sandbox_factory, sandbox_network_faults, sandbox_network_log):
+        serve(sandbox_factory(alias=["db", "other"]))
+        client = sandbox_factory()
+        on = sandbox_network_faults.on
+        on("db", port=5432).refuse().times(1)
+        assert [ask(client, "db"), ask(client, "db")] == ["ConnectionResetError", "served"]
+        on("db").reset(after_bytes=3)
+        assert [ask(client, "db"), ask(client, "other")] == ["ser", "served"]
+        on("other").no_such_name().optional()
+        assert ask(client, "other") == "gaierror"
+        seen = {(one.name, one.port, one.verdict) for one in sandbox_network_log.connections()}
+        assert ("db", 5432, "failed") in seen
+        assert ("db", 5432, "allowed") in seen
+    """
+    )
+    pytester.runpytest().assert_outcomes(passed=1)
