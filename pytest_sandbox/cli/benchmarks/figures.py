@@ -16,6 +16,7 @@ from .fakes import fake, fork, suite
 from .gpus import gpu
 from .memory import available_bytes, rss_bytes
 from .memory_snapshots import memory
+from .networks import network
 from .samples import Samples
 from .session import Bench
 from .snapshots import depth, restore, snapshot, template_suite
@@ -211,5 +212,6 @@ FIGURES: dict[str, Callable[[Bench], None]] = {
     "template-suite": template_suite,
     "memory": memory,
     "gpu": gpu,
+    "network": network,
     "containers": containers,
 }
