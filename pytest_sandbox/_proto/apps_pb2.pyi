@@ -1,3 +1,4 @@
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from pytest_sandbox._proto import common_pb2 as _common_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -78,6 +79,83 @@ class AppClientDisconnectRequest(_message.Message):
     reason: AppDisconnectReason
     exception: str
     def __init__(self, app_id: _Optional[str] = ..., reason: _Optional[_Union[AppDisconnectReason, str]] = ..., exception: _Optional[str] = ...) -> None: ...
+
+class AppCountLogsRequest(_message.Message):
+    __slots__ = ("app_id", "task_id", "function_id", "function_call_id", "sandbox_id", "search_text", "since", "until", "bucket_secs", "source", "parametrized_function_id")
+    APP_ID_FIELD_NUMBER: _ClassVar[int]
+    TASK_ID_FIELD_NUMBER: _ClassVar[int]
+    FUNCTION_ID_FIELD_NUMBER: _ClassVar[int]
+    FUNCTION_CALL_ID_FIELD_NUMBER: _ClassVar[int]
+    SANDBOX_ID_FIELD_NUMBER: _ClassVar[int]
+    SEARCH_TEXT_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    BUCKET_SECS_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    PARAMETRIZED_FUNCTION_ID_FIELD_NUMBER: _ClassVar[int]
+    app_id: str
+    task_id: str
+    function_id: str
+    function_call_id: str
+    sandbox_id: str
+    search_text: str
+    since: _timestamp_pb2.Timestamp
+    until: _timestamp_pb2.Timestamp
+    bucket_secs: int
+    source: _common_pb2.FileDescriptor
+    parametrized_function_id: str
+    def __init__(self, app_id: _Optional[str] = ..., task_id: _Optional[str] = ..., function_id: _Optional[str] = ..., function_call_id: _Optional[str] = ..., sandbox_id: _Optional[str] = ..., search_text: _Optional[str] = ..., since: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., until: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., bucket_secs: _Optional[int] = ..., source: _Optional[_Union[_common_pb2.FileDescriptor, str]] = ..., parametrized_function_id: _Optional[str] = ...) -> None: ...
+
+class AppCountLogsResponse(_message.Message):
+    __slots__ = ("app_id", "buckets")
+    class LogBucket(_message.Message):
+        __slots__ = ("bucket_start_at", "stdout_logs", "stderr_logs", "system_logs")
+        BUCKET_START_AT_FIELD_NUMBER: _ClassVar[int]
+        STDOUT_LOGS_FIELD_NUMBER: _ClassVar[int]
+        STDERR_LOGS_FIELD_NUMBER: _ClassVar[int]
+        SYSTEM_LOGS_FIELD_NUMBER: _ClassVar[int]
+        bucket_start_at: _timestamp_pb2.Timestamp
+        stdout_logs: int
+        stderr_logs: int
+        system_logs: int
+        def __init__(self, bucket_start_at: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., stdout_logs: _Optional[int] = ..., stderr_logs: _Optional[int] = ..., system_logs: _Optional[int] = ...) -> None: ...
+    APP_ID_FIELD_NUMBER: _ClassVar[int]
+    BUCKETS_FIELD_NUMBER: _ClassVar[int]
+    app_id: str
+    buckets: _containers.RepeatedCompositeFieldContainer[AppCountLogsResponse.LogBucket]
+    def __init__(self, app_id: _Optional[str] = ..., buckets: _Optional[_Iterable[_Union[AppCountLogsResponse.LogBucket, _Mapping]]] = ...) -> None: ...
+
+class AppFetchLogsRequest(_message.Message):
+    __slots__ = ("app_id", "since", "until", "limit", "source", "function_id", "function_call_id", "task_id", "sandbox_id", "search_text", "parametrized_function_id")
+    APP_ID_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    FUNCTION_ID_FIELD_NUMBER: _ClassVar[int]
+    FUNCTION_CALL_ID_FIELD_NUMBER: _ClassVar[int]
+    TASK_ID_FIELD_NUMBER: _ClassVar[int]
+    SANDBOX_ID_FIELD_NUMBER: _ClassVar[int]
+    SEARCH_TEXT_FIELD_NUMBER: _ClassVar[int]
+    PARAMETRIZED_FUNCTION_ID_FIELD_NUMBER: _ClassVar[int]
+    app_id: str
+    since: _timestamp_pb2.Timestamp
+    until: _timestamp_pb2.Timestamp
+    limit: int
+    source: _common_pb2.FileDescriptor
+    function_id: str
+    function_call_id: str
+    task_id: str
+    sandbox_id: str
+    search_text: str
+    parametrized_function_id: str
+    def __init__(self, app_id: _Optional[str] = ..., since: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., until: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., limit: _Optional[int] = ..., source: _Optional[_Union[_common_pb2.FileDescriptor, str]] = ..., function_id: _Optional[str] = ..., function_call_id: _Optional[str] = ..., task_id: _Optional[str] = ..., sandbox_id: _Optional[str] = ..., search_text: _Optional[str] = ..., parametrized_function_id: _Optional[str] = ...) -> None: ...
+
+class AppFetchLogsResponse(_message.Message):
+    __slots__ = ("batches",)
+    BATCHES_FIELD_NUMBER: _ClassVar[int]
+    batches: _containers.RepeatedCompositeFieldContainer[_common_pb2.TaskLogsBatch]
+    def __init__(self, batches: _Optional[_Iterable[_Union[_common_pb2.TaskLogsBatch, _Mapping]]] = ...) -> None: ...
 
 class AppCreateRequest(_message.Message):
     __slots__ = ("client_id", "description", "environment_name", "app_state", "tags")

@@ -53,6 +53,14 @@ class ModalClientBase(abc.ABC):
         pass
 
     @abc.abstractmethod
+    async def AppCountLogs(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.apps_pb2.AppCountLogsRequest, pytest_sandbox._proto.apps_pb2.AppCountLogsResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def AppFetchLogs(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.apps_pb2.AppFetchLogsRequest, pytest_sandbox._proto.apps_pb2.AppFetchLogsResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
     async def EnvironmentGetOrCreate(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.apps_pb2.EnvironmentGetOrCreateRequest, pytest_sandbox._proto.apps_pb2.EnvironmentGetOrCreateResponse]') -> None:
         pass
 
@@ -347,6 +355,18 @@ class ModalClientBase(abc.ABC):
                 grpclib.const.Cardinality.UNARY_UNARY,
                 pytest_sandbox._proto.apps_pb2.AppClientDisconnectRequest,
                 google.protobuf.empty_pb2.Empty,
+            ),
+            '/modal.client.ModalClient/AppCountLogs': grpclib.const.Handler(
+                self.AppCountLogs,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.apps_pb2.AppCountLogsRequest,
+                pytest_sandbox._proto.apps_pb2.AppCountLogsResponse,
+            ),
+            '/modal.client.ModalClient/AppFetchLogs': grpclib.const.Handler(
+                self.AppFetchLogs,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.apps_pb2.AppFetchLogsRequest,
+                pytest_sandbox._proto.apps_pb2.AppFetchLogsResponse,
             ),
             '/modal.client.ModalClient/EnvironmentGetOrCreate': grpclib.const.Handler(
                 self.EnvironmentGetOrCreate,
@@ -773,6 +793,18 @@ class ModalClientStub:
             '/modal.client.ModalClient/AppClientDisconnect',
             pytest_sandbox._proto.apps_pb2.AppClientDisconnectRequest,
             google.protobuf.empty_pb2.Empty,
+        )
+        self.AppCountLogs = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/AppCountLogs',
+            pytest_sandbox._proto.apps_pb2.AppCountLogsRequest,
+            pytest_sandbox._proto.apps_pb2.AppCountLogsResponse,
+        )
+        self.AppFetchLogs = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/AppFetchLogs',
+            pytest_sandbox._proto.apps_pb2.AppFetchLogsRequest,
+            pytest_sandbox._proto.apps_pb2.AppFetchLogsResponse,
         )
         self.EnvironmentGetOrCreate = grpclib.client.UnaryUnaryMethod(
             channel,

@@ -1,7 +1,7 @@
 """The output of a process: append-only, replayable, bounded."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from ._errors import OutputDropped, StoreFull
 from ._ring import Ring
@@ -37,6 +37,8 @@ class OutputLog:
         self._memory = bytearray()  # all bytes from `_first` on, until there is a ring
         self._ring: Ring | None = None
         self._changed: set[asyncio.Future[None]] = set()
+        #: Called when bytes were added.
+        self.on_growth: Callable[[], None] | None = None
 
     @property
     def capacity(self) -> int:
@@ -131,6 +133,12 @@ class OutputLog:
         start = max(self._first, self._end - size)
         return self._load(start, self._end - start)
 
+    def peek(self, offset: int, limit: int = CHUNK) -> bytes:
+        """Up to `limit` bytes at `offset` that are held, without counting as a reader."""
+        if not self._first <= offset < self._end:
+            return b""
+        return self._load(offset, min(limit, self._end - offset))
+
     async def _change(self) -> None:
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._changed.add(waiter)
@@ -154,6 +162,8 @@ class OutputLog:
             self._fail(error)
         else:
             self._end += len(view)
+            if self.on_growth is not None:
+                self.on_growth()
             self._wake()
 
     def _write(self, view: memoryview) -> None:

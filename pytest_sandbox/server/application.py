@@ -37,6 +37,7 @@ from .v1.snapshots import SnapshotServicer
 from .v1.tunnels import TunnelServicer
 from .v1.volume_files import VolumeFileServicer
 from .v1.volumes import VolumeServicer
+from .v2.app_logs import AppLogServicer
 from .v2.router_access import RouterAccessV2Servicer
 from .v2.same_calls import SameCallServicer
 from .v2.sandboxes import SandboxV2Servicer
@@ -97,6 +98,7 @@ class Application:
             SandboxV2Servicer(self.state, creator),
             SameCallServicer(self.state, sandboxes, self._tunnels, self._connect_tokens),
             LogServicer(self.state),
+            AppLogServicer(self.state),
             ContainerExecServicer(self.state),
             ContainerFileServicer(self.state),
             RouterAccessServicer(self.state),

@@ -13,6 +13,7 @@ from ..model.lifetimes import Lifetime
 from ..model.retention import Retention
 from ..rpc.errors import not_found
 from .execution import CommandExecution
+from .output_times import OutputTimes
 from .stdin import StdinWriter
 
 #: The most finished commands of one sandbox that can still be read, and the most bytes of their
@@ -53,12 +54,14 @@ class Commands:
 
     Attributes:
         main: the main process, if there is one.
+        main_times: when its output came, standard output and standard error.
         stdin: the standard input of the main process; without one, whatever is written is dropped.
         failed_starts: commands that could not start, the oldest first.
     """
 
     def __init__(self, sandbox_id: str, clock: Clock, lifetime: Lifetime) -> None:
         self.main: CommandExecution | None = None
+        self.main_times: tuple[OutputTimes, OutputTimes] | None = None
         self.stdin = StdinWriter(None, clock)
         self.failed_starts: list[FailedStart] = []
         self._numbers = itertools.count(1)
@@ -75,7 +78,7 @@ class Commands:
         """Register the main process of a new task; the previous one becomes a command."""
         if self.main is not None:
             self._by_id[self.main.id] = self.main
-        self.main = None
+        self.main = self.main_times = None
         self.stdin = StdinWriter(None, self._clock)
         if process is not None:
             self.main = CommandExecution(
@@ -87,6 +90,10 @@ class Commands:
                 on_drained=self._drained,
             )
             self.stdin = self.main.stdin
+            self.main_times = (
+                OutputTimes(process.stdout, self._clock),
+                OutputTimes(process.stderr, self._clock),
+            )
 
     @property
     def main_logs(self) -> tuple[OutputLog, OutputLog]:

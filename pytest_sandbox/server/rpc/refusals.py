@@ -66,11 +66,7 @@ _REFUSALS = (
         ("Function", "Map", "Attempt", "Flash"), "modal.Function (remote, map, spawn)", _ELSEWHERE
     ),
     _Refusal(("Tunnel",), "modal.forward", "use Sandbox.tunnels()"),
-    _Refusal(
-        ("AppCountLogs", "AppGetLogs", "AppFetchLogs"),
-        "the logs of an app",
-        "read sandbox.stdout, sandbox.stderr or sandbox.logs.tail()",
-    ),
+    _Refusal(("AppGetLogs",), "App.logs.stream", "use App.logs.fetch, or read sandbox.stdout"),
     _Refusal(
         ("AppDeploy", "AppRollback", "AppSetObjects"),
         "the deployment of an app",

@@ -1,5 +1,7 @@
 """What only sandboxes of the second version of the API have; clients from 1.6 on make these."""
 
+from datetime import timedelta
+
 import modal
 import pytest
 from modal.exception import AlreadyExistsError, ConflictError, UnimplementedError
@@ -40,3 +42,14 @@ def test_what_is_not_implemented_is_refused_by_name(sandbox):
         sandbox._experimental_get_exit_snapshot(timeout=0)
     with pytest.raises(UnimplementedError, match=r"modal\.Queue"):
         modal.Queue.from_name("q", create_if_missing=True).put(1)
+
+
+def test_logs_are_read_later(create):
+    sandbox = create("sh", "-c", "echo one; echo two >&2; printf three")
+    sandbox.wait()
+    before = next(iter(sandbox.logs.tail(10))).timestamp - timedelta(seconds=1)
+
+    assert sorted(entry.message for entry in sandbox.logs.tail(10)) == ["one\n", "three", "two\n"]
+    assert [entry.message for entry in sandbox.logs.tail(5, source="stderr")] == ["two\n"]
+    found = list(sandbox.logs.fetch(since=before, search_text="thr"))
+    assert [(entry.message, entry.source) for entry in found] == [("three", "stdout")]
