@@ -4,6 +4,7 @@ import ast
 import functools
 import importlib
 import os
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -370,6 +371,18 @@ def test_what_is_public_is_listed(module: Module) -> None:
     assert len(listed) == len(set(listed))
     assert offered <= set(listed), f"offered and not listed: {sorted(offered - set(listed))}"
     assert [name for name in listed if not hasattr(package, name)] == []
+
+
+def test_the_wheel_has_every_folder() -> None:
+    text = (ROOT.parent / "pyproject.toml").read_text()
+    listed = re.search(r"^packages = \[(.*?)^\]", text, re.DOTALL | re.MULTILINE)
+    folders = {
+        os.path.relpath(folder, ROOT.parent).replace("/", ".")
+        for folder, _, files in os.walk(ROOT, followlinks=True)
+        if any(name.endswith(".py") for name in files)
+    }
+    assert listed is not None
+    assert set(re.findall(r'"([^"]+)"', listed[1])) == folders
 
 
 def test_the_package_is_typed() -> None:
