@@ -28,7 +28,7 @@ class Greeting:
 
     Attributes:
         inner: the connection; the caller's again once it is done.
-        target: as given.
+        target: as given, until its name is known.
     """
 
     def __init__(
@@ -66,6 +66,13 @@ class Greeting:
         else:
             self.inner.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
             self._finish(name, "")
+
+    def give_up(self) -> str:
+        """Watch it no more, since it takes too long; the reason."""
+        if not self._watched:
+            return "no name server answered in time"
+        self.stop()
+        return "it did not say where to in time"
 
     def stop(self) -> None:
         """Watch it no more."""

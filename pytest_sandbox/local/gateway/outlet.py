@@ -132,8 +132,7 @@ class Outlet:
             if deadline > now:
                 waits.append(deadline - now)
                 break
-            greeting.stop()
-            self._greeted(greeting, "", "it did not say where to in time")
+            self._greeted(greeting, "", greeting.give_up())
         for approach, deadline in list(self._approaches.items()):
             if deadline > now:
                 waits.append(deadline - now)
@@ -344,7 +343,7 @@ class Outlet:
         self._by_fd.pop(inner.fileno(), None)
         if not reason:
             name = canonical(name)
-            target = Destination(target.host, target.port, name)
+            target = greeting.target = Destination(target.host, target.port, name)
             if self._reach.names(name):
                 if (fault := self.faults.of_question(name)) is not None:
                     addresses = [plain(one) for one in fault.addresses]
