@@ -18,6 +18,7 @@ from .memory import available_bytes, rss_bytes
 from .memory_snapshots import memory
 from .networks import network
 from .samples import Samples
+from .sandbox_networks import sandbox_network
 from .session import Bench
 from .snapshots import depth, restore, snapshot, template_suite
 
@@ -213,5 +214,6 @@ FIGURES: dict[str, Callable[[Bench], None]] = {
     "memory": memory,
     "gpu": gpu,
     "network": network,
+    "sandbox-network": sandbox_network,
     "containers": containers,
 }
