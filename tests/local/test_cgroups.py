@@ -12,6 +12,7 @@ from pytest_sandbox.local.kernel.cgroups import leftovers, mounted
 from pytest_sandbox.local.kernel.cgroups.group_usage import GroupUsage
 from pytest_sandbox.local.kernel.cgroups.groups import SandboxGroups
 from pytest_sandbox.local.kernel.cgroups.hierarchy import Hierarchy
+from pytest_sandbox.local.kernel.cgroups.kept_files import KeptFiles
 from pytest_sandbox.local.kernel.cgroups.limits import CgroupLimits
 
 from .conftest import exists, needs_root, shell, until
@@ -282,3 +283,24 @@ async def test_the_groups_of_the_machine_do_not_show(engine: LocalEngine) -> Non
     done = await shell(task, "cat /proc/self/cgroup")
     await task.kill()
     assert "pytest-sandbox" not in done.out
+
+
+def test_files_that_stay_open_are_read_anew_and_are_few(tmp_path: Path) -> None:
+    for number in range(100):
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "count").write_text("1")
+    folder = os.open(tmp_path, os.O_RDONLY)
+    files = KeptFiles(folder)
+    before = len(os.listdir("/proc/self/fd"))
+
+    assert {files.read(f"{number}/count") for number in range(100)} == {"1"}
+    (tmp_path / "99" / "count").write_text("2")
+    assert files.read("99/count") == "2"
+    files.write("99/count", "3")
+    assert (tmp_path / "99" / "count").read_text() == "3"
+
+    assert 10 < len(os.listdir("/proc/self/fd")) - before <= 64
+    for number in range(100):
+        files.forget(str(number))
+    assert len(os.listdir("/proc/self/fd")) == before
+    os.close(folder)

@@ -92,6 +92,8 @@ class SandboxRecord:
 
     def is_quick_to_free(self) -> bool:
         """Whether `close` may be called while others wait, if nothing else holds the store."""
+        if self._gate.fileno() < 0 and not self._fds:
+            return True  # it was
         try:
             return is_quick_to_free(usage(self.store))
         except OSError:

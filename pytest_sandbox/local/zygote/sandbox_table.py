@@ -92,14 +92,9 @@ class SandboxTable:
         pid, record = self.find(request.name)
         if record is None:
             return
-        if record.at_end is not None:
-            self._kill(pid, record)
-        elif self._has_little(record):
-            self._kill(pid, record)
+        self._kill(pid, record)
+        if record.at_end is None and self._has_little(record):
             record.close()  # while it ends: this waits for the kernel, `namespace_unlock`
-        else:
-            record.close()  # so that the sandbox itself frees what it wrote, as it ends
-            self._kill(pid, record)
 
     def free_agent(self, request: FreeAgentRequest, number: int, fds: list[int]) -> None:
         """Have an agent go on that waits for what a program stops."""
@@ -155,7 +150,8 @@ class SandboxTable:
             return  # it is dying
         # A PID 1 that ends does not wait for the others, which the kernel kills then, so what these
         # used would not be part of what it used: `zap_pid_ns_processes` in kernel/pid_namespace.c.
-        record.used = process_usage.of_descendants(pid)
+        if not self._cgroups.is_alone(record.group):
+            record.used = process_usage.of_descendants(pid)
         os.kill(pid, signal.SIGKILL)
         self._second_wall.killed(pid)
         # While it ends, so that its end can be told at once.

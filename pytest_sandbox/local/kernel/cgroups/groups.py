@@ -98,6 +98,11 @@ class SandboxGroups:
         memory = self._by_controller.get("memory")
         return None if memory is None else memory.count(group.name, USAGE_FILE[memory.version])
 
+    def is_alone(self, group: SandboxGroup) -> bool:
+        """Whether a sandbox has one process; False if that is not known."""
+        pids = self._by_controller.get("pids")
+        return pids is not None and pids.count(group.name, PROCESSES_FILE) == 1
+
     def figures(self, group: SandboxGroup) -> GroupUsage:
         """What a sandbox used so far."""
         memory, pids = (self._by_controller.get(name) for name in ("memory", "pids"))

@@ -7,6 +7,7 @@ import os
 
 from . import leftovers
 from .group_usage import MEMORY_PEAK_FILE, PEAK_RESETS
+from .kept_files import KeptFiles
 from .limits import KILLS_FILE, MEMORY_FILE, OPTIONAL_FILES
 from .mounted import CONTROLLERS
 
@@ -44,6 +45,7 @@ class Hierarchy:
         except OSError:
             os.close(self._home)
             raise
+        self._counts = KeptFiles(self._folder)
 
     def enter(self) -> None:
         """Move this process into a group of its own, beside those of the sandboxes.
@@ -111,14 +113,14 @@ class Hierarchy:
     def count(self, name: str, file: str) -> int | None:
         """The number in a file of a group, or `None` if the kernel refuses to tell it."""
         try:
-            return int(self._read(f"{_SANDBOXES}/{name}/{file}"))
+            return int(self._counts.read(f"{_SANDBOXES}/{name}/{file}"))
         except OSError:
             return None
 
     def oom_kills(self, name: str) -> int:
         """How many processes in a group the kernel killed for lack of memory."""
         try:
-            text = self._read(f"{_SANDBOXES}/{name}/{KILLS_FILE[self.version]}")
+            text = self._counts.read(f"{_SANDBOXES}/{name}/{KILLS_FILE[self.version]}")
         except OSError:
             return 0  # it could not even be made
         counts = dict(line.split() for line in text.splitlines())
@@ -129,7 +131,7 @@ class Hierarchy:
         if not PEAK_RESETS[self.version]:
             return False
         try:
-            self._write(f"{_SANDBOXES}/{name}/{MEMORY_PEAK_FILE[self.version]}", "0")
+            self._counts.write(f"{_SANDBOXES}/{name}/{MEMORY_PEAK_FILE[self.version]}", "0")
         except OSError:
             return False
         return True
@@ -139,13 +141,14 @@ class Hierarchy:
         if self.version == 1:
             return None  # `cpuacct` counts it, which is not of ours
         try:
-            text = self._read(f"{_SANDBOXES}/{name}/cpu.stat")
+            text = self._counts.read(f"{_SANDBOXES}/{name}/cpu.stat")
         except OSError:
             return None
         return int(dict(line.split() for line in text.splitlines())["usage_usec"]) / 1e6
 
     def remove(self, name: str) -> bool:
         """Remove a group; whether it is gone."""
+        self._counts.forget(f"{_SANDBOXES}/{name}")
         try:
             os.rmdir(f"{_SANDBOXES}/{name}", dir_fd=self._folder)
         except FileNotFoundError:
