@@ -306,7 +306,8 @@ class FakeEngine(Engine, SupportsConnectionFaults, SupportsForget, SupportsExpor
         check_connection_fault(fault)
         self._faults.set(fault)
         for task in self._tasks:
-            task.kernel.outward.disturb(fault)
+            outward = task.kernel.outward
+            outward.faults.set(fault, outward.relays)
 
     async def fault_counts(self, ids: Collection[str]) -> Mapping[str, tuple[int, int]]:
         """How often faults were met, and fired."""
@@ -316,7 +317,8 @@ class FakeEngine(Engine, SupportsConnectionFaults, SupportsForget, SupportsExpor
         """Clear faults."""
         self._faults.clear(ids)
         for task in self._tasks:
-            task.kernel.outward.calm(ids)
+            outward = task.kernel.outward
+            outward.faults.clear(ids, [relay for relay, _ in outward.relays])
 
     @property
     def problems(self) -> list[str]:

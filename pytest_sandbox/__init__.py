@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from .client import replace_bytes as replace_bytes
     from .plugin import sandbox_template as sandbox_template
     from .rpcs import Faults as Faults
+    from .rpcs import NetworkFaults as NetworkFaults
     from .rpcs import Rpc as Rpc
     from .rpcs import Rpcs as Rpcs
 
@@ -61,6 +62,7 @@ __all__ = [
     "FileWatchEvent",
     "FileWatchEventType",
     "Image",
+    "NetworkFaults",
     "Probe",
     "Rpc",
     "Rpcs",
@@ -83,7 +85,13 @@ __all__ = [
 ]
 
 #: Of these names, those that are not the client's.
-_ELSEWHERE = {"Faults": "rpcs", "Rpc": "rpcs", "Rpcs": "rpcs", "sandbox_template": "plugin"}
+_ELSEWHERE = {
+    "Faults": "rpcs",
+    "NetworkFaults": "rpcs",
+    "Rpc": "rpcs",
+    "Rpcs": "rpcs",
+    "sandbox_template": "plugin",
+}
 
 
 def __getattr__(name: str) -> Any:

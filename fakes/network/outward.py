@@ -12,7 +12,7 @@ from pytest_sandbox._shared.network.connection_log import (
     DestinationEntry,
 )
 from pytest_sandbox._shared.network.domains import canonical
-from pytest_sandbox._shared.network.faults import told
+from pytest_sandbox._shared.network.faults import FaultsOfTask, told
 from pytest_sandbox._shared.network.reach import Reach, plain
 from pytest_sandbox.engine import Clock, ConnectionRecord, Network, NetworkLog, TaskSpec
 
@@ -21,7 +21,7 @@ from . import resolving
 from .relay import MemoryRelay
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Coroutine, MutableMapping, Sequence
+    from collections.abc import Coroutine, MutableMapping, Sequence
 
     from pytest_sandbox._shared.network.faults import Disturbance, FaultLike, FaultTable
     from pytest_sandbox._shared.network.reach import Address
@@ -44,6 +44,9 @@ class OutwardNetwork:
         outside: what there is.
         faults: the planned faults of the engine.
         coroutines: where running coroutines are entered, with a name for each.
+
+    Attributes:
+        faults: those that are for the sandbox.
     """
 
     def __init__(
@@ -55,11 +58,10 @@ class OutwardNetwork:
         faults: FaultTable,
         coroutines: MutableMapping[asyncio.Task[None], object],
     ) -> None:
-        self._groups = spec.groups
         self._clock = clock
         self._ports = ports
         self._outside = outside
-        self._faults = faults
+        self.faults = FaultsOfTask(faults, spec.groups)
         self._coroutines = coroutines
         self._log = ConnectionLog()
         self._names: dict[Address, str] = {}
@@ -85,7 +87,7 @@ class OutwardNetwork:
             reason = "no domain that is allowed is this name"
             self._log.note(Destination("", _DOMAIN, name), "denied", reason)
             raise resolving.no_answer()
-        fault = self._faults.on_question(self._groups, name)
+        fault = self.faults.of_question(name)
         found = self._misled(name, fault) if fault else self._outside.addresses(name)
         for address in found:
             self._names[address] = name
@@ -128,21 +130,10 @@ class OutwardNetwork:
                 self._log.note(entry.target, "denied", refusal)
                 relay.reset()
 
-    def disturb(self, fault: FaultLike) -> None:
-        """Let a fault, which was just set, affect open connections."""
-        for relay, entry in list(self._relays.items()):
-            ids = relay.disturbance.ids if relay.disturbance else ()
-            if fault.effect in ("none", "reset") and fault.id not in ids:
-                found = self._faults.on_connection(self._groups, entry.target, fault.id)
-                if found is not None:
-                    relay.disturbance = found
-                    relay.cut_at_limit()
-
-    def calm(self, ids: Collection[str]) -> None:
-        """Let faults, which were just cleared, disturb open connections no more."""
-        for relay in self._relays:
-            if relay.disturbance is not None and not relay.disturbance.ids.isdisjoint(ids):
-                relay.disturbance = None
+    @property
+    def relays(self) -> list[tuple[MemoryRelay, DestinationEntry]]:
+        """The open connections."""
+        return list(self._relays.items())
 
     def log(self) -> NetworkLog:
         """What programs connected to."""
@@ -184,7 +175,7 @@ class OutwardNetwork:
 
     async def _join(self, target: Destination) -> End:
         """Connect to a target that is allowed, unless a planned fault says otherwise."""
-        disturbance = self._faults.on_connection(self._groups, target)
+        disturbance = self.faults.of_connection(target)
         effect = "none" if disturbance is None else disturbance.effect
         if effect != "none":
             self._log.note(target, "failed", told(effect))

@@ -21,13 +21,12 @@ class MemoryRelay:
 
     Attributes:
         cut: whether a planned fault has reset it.
-        disturbance: may be changed.
     """
 
     def __init__(
         self, inner: End, outer: End, clock: Clock, disturbance: Disturbance | None
     ) -> None:
-        self.disturbance = disturbance
+        self._disturbance = disturbance
         self.cut = False
         self._inner, self._outer = inner, outer
         self._clock = clock
@@ -51,6 +50,16 @@ class MemoryRelay:
         finally:
             self._inner.close()
             self._outer.close()
+
+    @property
+    def disturbance(self) -> Disturbance | None:
+        """What planned faults do to it."""
+        return self._disturbance
+
+    def disturb(self, disturbance: Disturbance | None) -> None:
+        """Do what planned faults say from now on; of `None`, nothing."""
+        self._disturbance = disturbance
+        self.cut_at_limit()
 
     def take_counts(self) -> tuple[int, int]:
         """Bytes from the sandbox, and to it, since the last call."""

@@ -38,6 +38,8 @@ class HostFault(AnyFault):
     def times(self, count: int) -> HostFault:
         """Affect that many connections, or questions for the name.
 
+        Say it before `reset` or `delay`, which affect open connections at once.
+
         Raises:
             ValueError: not at least 1.
         """

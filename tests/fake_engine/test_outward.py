@@ -247,3 +247,37 @@ async def test_names_are_resolved(engine: FakeEngine) -> None:
     assert (first, second, last) == ("8.8.4.4", "8.8.4.4", "127.0.0.1")
     assert third == fourth
     assert ip_address(third).is_global
+
+
+async def test_faults_of_an_open_connection_come_and_go(engine: FakeEngine) -> None:
+    """The delay of one stays when another one is cleared, and a reset can be added to it."""
+
+    async def ping(call: Call) -> str:
+        peer = await call.connect("a.example", 7, timeout=30)
+        times = []
+        for _ in range(3):
+            begin = engine.clock.monotonic()
+            await peer.write("x")
+            await peer.read(1)
+            times.append(engine.clock.monotonic() - begin)
+            await call.read(1)
+        return str(times)
+
+    async def echo(peer: Peer) -> None:
+        while data := await peer.read(1):
+            await peer.write(data)
+
+    engine.on_exec("ping").calls(ping)
+    engine.on_connect_to("a.example", 7).calls(echo)
+    task = await engine.create(TaskSpec(network=OPEN_NETWORK))
+    process = await task.exec(ProcessSpec(("ping",)))
+    await settle()
+    for fault_id in ("f", "g"):
+        await engine.set_fault(ConnectionFault(fault_id, "a.example", delay=5.0))
+    await process.write_stdin(b"1")
+    await passing(engine, engine.clock.sleep(10))
+    await engine.clear_faults(["g"])
+    await process.write_stdin(b"2")
+    await passing(engine, engine.clock.sleep(10))
+    await process.close_stdin()
+    assert await passing(engine, content(process.stdout)) == b"[0.0, 10.0, 5.0]"

@@ -125,6 +125,36 @@ async def test_an_open_connection_is_reset(
     assert await fired(networked) == 1
 
 
+async def test_faults_of_an_open_connection_come_and_go(
+    networked: LocalEngine, task: Task, outside: Internet
+) -> None:
+    """The delay of one stays when another one is cleared; what it holds is passed on at its end."""
+    program = """
+def answer(seconds):
+    sock.settimeout(seconds)
+    sock.sendall(b"x")
+    try:
+        return sock.recv(1).decode()
+    except TimeoutError:
+        return "late"
+print(answer(30), flush=True)
+for _ in sys.stdin:
+    print(answer(0.2), flush=True)
+print(sock.recv(9).decode())
+"""
+    process = await start(task, program, PUBLIC, outside.serve(echo))
+    lines = process.stdout.follow()
+    assert await lines.__anext__() == b"x\n"
+    await networked.set_fault(ConnectionFault("f", PUBLIC, delay=60.0))
+    await networked.set_fault(ConnectionFault("g", PUBLIC, delay=60.0))
+    await networked.clear_faults(["g"])
+    await process.write_stdin(b"\n")
+    assert await lines.__anext__() == b"late\n"
+    await networked.clear_faults(["f"])
+    await process.close_stdin()
+    assert await lines.__anext__() == b"x\n"
+
+
 async def test_what_comes_is_late(networked: LocalEngine, task: Task, outside: Internet) -> None:
     await networked.set_fault(ConnectionFault("f", PUBLIC, delay=0.1))
     await networked.set_fault(ConnectionFault("g", "*", delay=0.1))

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
     from typing import Literal, Protocol
 
-    from .connection_log import Destination
+    from .connection_log import Destination, DestinationEntry
     from .reach import NetworkRange
 
     class FaultLike(Protocol):
@@ -46,6 +46,16 @@ if TYPE_CHECKING:
 
         @property
         def addresses(self) -> Sequence[str]: ...
+
+    class Disturbable(Protocol):
+        """An open connection."""
+
+        @property
+        def disturbance(self) -> Disturbance | None:
+            """What faults do to it."""
+
+        def disturb(self, disturbance: Disturbance | None) -> None:
+            """Do what faults say from now on; of `None`, nothing."""
 
     Effect = Literal["none", "refuse", "reset", "black hole", "resolve", "no answer"]
 
@@ -134,6 +144,11 @@ class FaultTable:
         for each in ids:
             self._armed.pop(each, None)
 
+    @property
+    def any_set(self) -> bool:
+        """Whether there is a fault."""
+        return bool(self._armed)
+
     def counts(self, ids: Iterable[str]) -> dict[str, tuple[int, int]]:
         """How often each was met, and how often it fired."""
         known = [self._armed[each] for each in ids if each in self._armed]
@@ -161,6 +176,14 @@ class FaultTable:
                     armed.fired += 1
         return disturbance if disturbance.ids else None
 
+    def combined(self, ids: Collection[str]) -> Disturbance | None:
+        """What these faults do together, as far as they are set; this counts nothing."""
+        disturbance = Disturbance()
+        for armed in self._armed.values():
+            if armed.fault.id in ids:
+                disturbance.add(armed.fault)
+        return disturbance if disturbance.ids else None
+
     def on_question(self, groups: Collection[str], name: str) -> FaultLike | None:
         """The fault that decides about a question for a name; it counts as seen by each."""
         decides = None
@@ -171,6 +194,54 @@ class FaultTable:
                     armed.fired += 1
                     decides = armed.fault
         return decides
+
+
+class FaultsOfTask:
+    """The faults that are for one task.
+
+    Args:
+        table: the faults of all tasks.
+        groups: that this one belongs to, by which faults find it.
+
+    Attributes:
+        groups: as given.
+    """
+
+    def __init__(self, table: FaultTable, groups: Collection[str]) -> None:
+        self._table = table
+        self.groups = groups
+
+    @property
+    def any_set(self) -> bool:
+        """Whether there is a fault, be it for another task."""
+        return self._table.any_set
+
+    def of_connection(self, target: Destination) -> Disturbance | None:
+        """What faults do to a new connection."""
+        return self._table.on_connection(self.groups, target)
+
+    def of_question(self, name: str) -> FaultLike | None:
+        """The fault of a question for a name."""
+        return self._table.on_question(self.groups, name)
+
+    def set(self, fault: FaultLike, relays: Iterable[tuple[Disturbable, DestinationEntry]]) -> None:
+        """Let a fault, which was just set or changed, affect open connections."""
+        if fault.effect not in ("none", "reset"):
+            return
+        for relay, entry in relays:
+            ids = _ids(relay)
+            if fault.id in ids or self._table.on_connection(self.groups, entry.target, fault.id):
+                relay.disturb(self._table.combined({*ids, fault.id}))
+
+    def clear(self, ids: Collection[str], relays: Iterable[Disturbable]) -> None:
+        """Let faults, which were just cleared, disturb open connections no more."""
+        for relay in relays:
+            if not _ids(relay).isdisjoint(ids):
+                relay.disturb(self._table.combined(_ids(relay).difference(ids)))
+
+
+def _ids(relay: Disturbable) -> set[str]:
+    return set() if relay.disturbance is None else relay.disturbance.ids
 
 
 def told(effect: str) -> str:

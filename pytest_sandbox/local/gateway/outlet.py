@@ -327,7 +327,7 @@ class Outlet:
         if one is not None:
             self._leads_to[one] = approach.ports
             approach.ports.relays.add(one)
-            self.faults.disturb(one, disturbance)
+            one.disturb(disturbance)
 
     def _read_greeting(self, inner: socket.socket, target: Destination) -> None:
         try:
@@ -413,7 +413,8 @@ class Outlet:
                 relay.reset(inner)
             else:
                 del self._ready[0]
-                self.faults.disturb(self._relay(inner, outer, target), disturbance)
+                if (one := self._relay(inner, outer, target)) is not None:
+                    one.disturb(disturbance)
 
     def _relay(
         self, inner: socket.socket, outer: socket.socket, target: Destination

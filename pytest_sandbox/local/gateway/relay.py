@@ -127,9 +127,9 @@ class Relay:
             self._cut_at_limit()
 
     @property
-    def disturbed_by(self) -> set[str]:
-        """The ids of the faults that disturb it."""
-        return set() if self._disturbance is None else self._disturbance.ids
+    def disturbance(self) -> Disturbance | None:
+        """What planned faults do to it."""
+        return self._disturbance
 
     @property
     def held_until(self) -> float | None:

@@ -22,7 +22,7 @@ def python(code: str) -> str:
 
 
 def test_the_package_offers_what_its_parts_do() -> None:
-    about_calls = {"Faults", "Rpc", "Rpcs"}
+    about_calls = {"Faults", "NetworkFaults", "Rpc", "Rpcs"}
     offered = {*client.__all__, *about_calls, "sandbox_template"}
     assert set(pytest_sandbox.__all__) == offered
     assert all(getattr(pytest_sandbox, name) is getattr(rpcs, name) for name in about_calls)
