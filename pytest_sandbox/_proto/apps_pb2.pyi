@@ -39,6 +39,15 @@ class DeploymentType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DEPLOYMENT_TYPE_PROMOTION: _ClassVar[DeploymentType]
     DEPLOYMENT_TYPE_STAGED: _ClassVar[DeploymentType]
 
+class EnvironmentRole(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ENVIRONMENT_ROLE_UNSPECIFIED: _ClassVar[EnvironmentRole]
+    ENVIRONMENT_ROLE_VIEWER: _ClassVar[EnvironmentRole]
+    ENVIRONMENT_ROLE_CONTRIBUTOR: _ClassVar[EnvironmentRole]
+    ENVIRONMENT_ROLE_NO_ACCESS: _ClassVar[EnvironmentRole]
+    ENVIRONMENT_ROLE_MODAL_ADMINISTERED_OBSERVER: _ClassVar[EnvironmentRole]
+    ENVIRONMENT_ROLE_CUSTOM: _ClassVar[EnvironmentRole]
+
 class EnvironmentType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     ENVIRONMENT_TYPE_UNSPECIFIED: _ClassVar[EnvironmentType]
@@ -66,6 +75,12 @@ DEPLOYMENT_TYPE_ROLLBACK: DeploymentType
 DEPLOYMENT_TYPE_ROLLOVER: DeploymentType
 DEPLOYMENT_TYPE_PROMOTION: DeploymentType
 DEPLOYMENT_TYPE_STAGED: DeploymentType
+ENVIRONMENT_ROLE_UNSPECIFIED: EnvironmentRole
+ENVIRONMENT_ROLE_VIEWER: EnvironmentRole
+ENVIRONMENT_ROLE_CONTRIBUTOR: EnvironmentRole
+ENVIRONMENT_ROLE_NO_ACCESS: EnvironmentRole
+ENVIRONMENT_ROLE_MODAL_ADMINISTERED_OBSERVER: EnvironmentRole
+ENVIRONMENT_ROLE_CUSTOM: EnvironmentRole
 ENVIRONMENT_TYPE_UNSPECIFIED: EnvironmentType
 ENVIRONMENT_TYPE_PUBLIC: EnvironmentType
 ENVIRONMENT_TYPE_MODAL_ADMINISTERED: EnvironmentType
@@ -370,6 +385,22 @@ class CommitInfo(_message.Message):
     repo_url: str
     def __init__(self, vcs: _Optional[str] = ..., branch: _Optional[str] = ..., commit_hash: _Optional[str] = ..., commit_timestamp: _Optional[int] = ..., dirty: bool = ..., author_name: _Optional[str] = ..., author_email: _Optional[str] = ..., repo_url: _Optional[str] = ...) -> None: ...
 
+class EnvironmentCreateRequest(_message.Message):
+    __slots__ = ("name", "is_managed", "settings", "environment_type", "default_member_role", "default_member_role_str")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    IS_MANAGED_FIELD_NUMBER: _ClassVar[int]
+    SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    DEFAULT_MEMBER_ROLE_FIELD_NUMBER: _ClassVar[int]
+    DEFAULT_MEMBER_ROLE_STR_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    is_managed: bool
+    settings: EnvironmentSettings
+    environment_type: EnvironmentType
+    default_member_role: EnvironmentRole
+    default_member_role_str: str
+    def __init__(self, name: _Optional[str] = ..., is_managed: bool = ..., settings: _Optional[_Union[EnvironmentSettings, _Mapping]] = ..., environment_type: _Optional[_Union[EnvironmentType, str]] = ..., default_member_role: _Optional[_Union[EnvironmentRole, str]] = ..., default_member_role_str: _Optional[str] = ...) -> None: ...
+
 class EnvironmentGetOrCreateRequest(_message.Message):
     __slots__ = ("deployment_name", "object_creation_type")
     DEPLOYMENT_NAME_FIELD_NUMBER: _ClassVar[int]
@@ -385,6 +416,54 @@ class EnvironmentGetOrCreateResponse(_message.Message):
     environment_id: str
     metadata: EnvironmentMetadata
     def __init__(self, environment_id: _Optional[str] = ..., metadata: _Optional[_Union[EnvironmentMetadata, _Mapping]] = ...) -> None: ...
+
+class EnvironmentListItem(_message.Message):
+    __slots__ = ("name", "webhook_suffix", "created_at", "default", "is_managed", "environment_id", "max_concurrent_tasks", "max_concurrent_gpus", "current_concurrent_tasks", "current_concurrent_gpus", "cycle_budget_dollars", "effective_cycle_spend_limit", "current_cycle_usage", "spend_limit_reached", "environment_type", "default_member_role", "block_unauthenticated_resources", "effective_role", "image_builder_version")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    WEBHOOK_SUFFIX_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_FIELD_NUMBER: _ClassVar[int]
+    DEFAULT_FIELD_NUMBER: _ClassVar[int]
+    IS_MANAGED_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    MAX_CONCURRENT_TASKS_FIELD_NUMBER: _ClassVar[int]
+    MAX_CONCURRENT_GPUS_FIELD_NUMBER: _ClassVar[int]
+    CURRENT_CONCURRENT_TASKS_FIELD_NUMBER: _ClassVar[int]
+    CURRENT_CONCURRENT_GPUS_FIELD_NUMBER: _ClassVar[int]
+    CYCLE_BUDGET_DOLLARS_FIELD_NUMBER: _ClassVar[int]
+    EFFECTIVE_CYCLE_SPEND_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    CURRENT_CYCLE_USAGE_FIELD_NUMBER: _ClassVar[int]
+    SPEND_LIMIT_REACHED_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    DEFAULT_MEMBER_ROLE_FIELD_NUMBER: _ClassVar[int]
+    BLOCK_UNAUTHENTICATED_RESOURCES_FIELD_NUMBER: _ClassVar[int]
+    EFFECTIVE_ROLE_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_BUILDER_VERSION_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    webhook_suffix: str
+    created_at: float
+    default: bool
+    is_managed: bool
+    environment_id: str
+    max_concurrent_tasks: int
+    max_concurrent_gpus: int
+    current_concurrent_tasks: int
+    current_concurrent_gpus: int
+    cycle_budget_dollars: float
+    effective_cycle_spend_limit: float
+    current_cycle_usage: float
+    spend_limit_reached: bool
+    environment_type: EnvironmentType
+    default_member_role: EnvironmentRole
+    block_unauthenticated_resources: bool
+    effective_role: EnvironmentRole
+    image_builder_version: str
+    def __init__(self, name: _Optional[str] = ..., webhook_suffix: _Optional[str] = ..., created_at: _Optional[float] = ..., default: bool = ..., is_managed: bool = ..., environment_id: _Optional[str] = ..., max_concurrent_tasks: _Optional[int] = ..., max_concurrent_gpus: _Optional[int] = ..., current_concurrent_tasks: _Optional[int] = ..., current_concurrent_gpus: _Optional[int] = ..., cycle_budget_dollars: _Optional[float] = ..., effective_cycle_spend_limit: _Optional[float] = ..., current_cycle_usage: _Optional[float] = ..., spend_limit_reached: bool = ..., environment_type: _Optional[_Union[EnvironmentType, str]] = ..., default_member_role: _Optional[_Union[EnvironmentRole, str]] = ..., block_unauthenticated_resources: bool = ..., effective_role: _Optional[_Union[EnvironmentRole, str]] = ..., image_builder_version: _Optional[str] = ...) -> None: ...
+
+class EnvironmentListResponse(_message.Message):
+    __slots__ = ("items",)
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedCompositeFieldContainer[EnvironmentListItem]
+    def __init__(self, items: _Optional[_Iterable[_Union[EnvironmentListItem, _Mapping]]] = ...) -> None: ...
 
 class EnvironmentMetadata(_message.Message):
     __slots__ = ("name", "settings", "environment_type")

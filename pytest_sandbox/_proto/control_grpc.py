@@ -61,6 +61,14 @@ class ModalClientBase(abc.ABC):
         pass
 
     @abc.abstractmethod
+    async def EnvironmentCreate(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.apps_pb2.EnvironmentCreateRequest, google.protobuf.empty_pb2.Empty]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def EnvironmentList(self, stream: 'grpclib.server.Stream[google.protobuf.empty_pb2.Empty, pytest_sandbox._proto.apps_pb2.EnvironmentListResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
     async def EnvironmentGetOrCreate(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.apps_pb2.EnvironmentGetOrCreateRequest, pytest_sandbox._proto.apps_pb2.EnvironmentGetOrCreateResponse]') -> None:
         pass
 
@@ -70,6 +78,10 @@ class ModalClientBase(abc.ABC):
 
     @abc.abstractmethod
     async def ImageJoinStreaming(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.images_pb2.ImageJoinStreamingRequest, pytest_sandbox._proto.images_pb2.ImageJoinStreamingResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def ImageDelete(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.images_pb2.ImageDeleteRequest, google.protobuf.empty_pb2.Empty]') -> None:
         pass
 
     @abc.abstractmethod
@@ -368,6 +380,18 @@ class ModalClientBase(abc.ABC):
                 pytest_sandbox._proto.apps_pb2.AppFetchLogsRequest,
                 pytest_sandbox._proto.apps_pb2.AppFetchLogsResponse,
             ),
+            '/modal.client.ModalClient/EnvironmentCreate': grpclib.const.Handler(
+                self.EnvironmentCreate,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.apps_pb2.EnvironmentCreateRequest,
+                google.protobuf.empty_pb2.Empty,
+            ),
+            '/modal.client.ModalClient/EnvironmentList': grpclib.const.Handler(
+                self.EnvironmentList,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                google.protobuf.empty_pb2.Empty,
+                pytest_sandbox._proto.apps_pb2.EnvironmentListResponse,
+            ),
             '/modal.client.ModalClient/EnvironmentGetOrCreate': grpclib.const.Handler(
                 self.EnvironmentGetOrCreate,
                 grpclib.const.Cardinality.UNARY_UNARY,
@@ -385,6 +409,12 @@ class ModalClientBase(abc.ABC):
                 grpclib.const.Cardinality.UNARY_STREAM,
                 pytest_sandbox._proto.images_pb2.ImageJoinStreamingRequest,
                 pytest_sandbox._proto.images_pb2.ImageJoinStreamingResponse,
+            ),
+            '/modal.client.ModalClient/ImageDelete': grpclib.const.Handler(
+                self.ImageDelete,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.images_pb2.ImageDeleteRequest,
+                google.protobuf.empty_pb2.Empty,
             ),
             '/modal.client.ModalClient/ImageFromId': grpclib.const.Handler(
                 self.ImageFromId,
@@ -806,6 +836,18 @@ class ModalClientStub:
             pytest_sandbox._proto.apps_pb2.AppFetchLogsRequest,
             pytest_sandbox._proto.apps_pb2.AppFetchLogsResponse,
         )
+        self.EnvironmentCreate = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/EnvironmentCreate',
+            pytest_sandbox._proto.apps_pb2.EnvironmentCreateRequest,
+            google.protobuf.empty_pb2.Empty,
+        )
+        self.EnvironmentList = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/EnvironmentList',
+            google.protobuf.empty_pb2.Empty,
+            pytest_sandbox._proto.apps_pb2.EnvironmentListResponse,
+        )
         self.EnvironmentGetOrCreate = grpclib.client.UnaryUnaryMethod(
             channel,
             '/modal.client.ModalClient/EnvironmentGetOrCreate',
@@ -823,6 +865,12 @@ class ModalClientStub:
             '/modal.client.ModalClient/ImageJoinStreaming',
             pytest_sandbox._proto.images_pb2.ImageJoinStreamingRequest,
             pytest_sandbox._proto.images_pb2.ImageJoinStreamingResponse,
+        )
+        self.ImageDelete = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/ImageDelete',
+            pytest_sandbox._proto.images_pb2.ImageDeleteRequest,
+            google.protobuf.empty_pb2.Empty,
         )
         self.ImageFromId = grpclib.client.UnaryUnaryMethod(
             channel,

@@ -15,7 +15,7 @@ _sym_db = _symbol_database.Default()
 from pytest_sandbox._proto import common_pb2 as pytest__sandbox_dot___proto_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"pytest_sandbox/_proto/images.proto\x12\x0epytest_sandbox\x1a\"pytest_sandbox/_proto/common.proto\"1\n\tBaseImage\x12\x10\n\x08image_id\x18\x01 \x01(\t\x12\x12\n\ndocker_tag\x18\x02 \x01(\t\"b\n\rBuildFunction\x12\x12\n\ndefinition\x18\x01 \x01(\t\x12\x0f\n\x07globals\x18\x02 \x01(\x0c\x12,\n\x05input\x18\x03 \x01(\x0b\x32\x1d.pytest_sandbox.FunctionInput\"\xb5\x01\n\rFunctionInput\x12\x0e\n\x04\x61rgs\x18\x01 \x01(\x0cH\x00\x12\x16\n\x0c\x61rgs_blob_id\x18\x07 \x01(\tH\x00\x12\x13\n\x0b\x66inal_input\x18\t \x01(\x08\x12/\n\x0b\x64\x61ta_format\x18\n \x01(\x0e\x32\x1a.pytest_sandbox.DataFormat\x12\x18\n\x0bmethod_name\x18\x0b \x01(\tH\x01\x88\x01\x01\x42\x0c\n\nargs_oneofB\x0e\n\x0c_method_name\"S\n\tGPUConfig\x12%\n\x04type\x18\x01 \x01(\x0e\x32\x17.pytest_sandbox.GPUType\x12\r\n\x05\x63ount\x18\x02 \x01(\r\x12\x10\n\x08gpu_type\x18\x04 \x01(\t\"\x9e\x05\n\x05Image\x12.\n\x0b\x62\x61se_images\x18\x05 \x03(\x0b\x32\x19.pytest_sandbox.BaseImage\x12\x1b\n\x13\x64ockerfile_commands\x18\x06 \x03(\t\x12\x37\n\rcontext_files\x18\x07 \x03(\x0b\x32 .pytest_sandbox.ImageContextFile\x12\x0f\n\x07version\x18\x0b \x01(\t\x12\x12\n\nsecret_ids\x18\x0c \x03(\t\x12\x1a\n\x12\x62uild_function_def\x18\x0e \x01(\t\x12\x18\n\x10\x63ontext_mount_id\x18\x0f \x01(\t\x12-\n\ngpu_config\x18\x10 \x01(\x0b\x32\x19.pytest_sandbox.GPUConfig\x12\x42\n\x15image_registry_config\x18\x11 \x01(\x0b\x32#.pytest_sandbox.ImageRegistryConfig\x12\x1e\n\x16\x62uild_function_globals\x18\x12 \x01(\x0c\x12\x0f\n\x07runtime\x18\x13 \x01(\t\x12\x15\n\rruntime_debug\x18\x14 \x01(\x08\x12\x35\n\x0e\x62uild_function\x18\x15 \x01(\x0b\x32\x1d.pytest_sandbox.BuildFunction\x12\x38\n\nbuild_args\x18\x16 \x03(\x0b\x32$.pytest_sandbox.Image.BuildArgsEntry\x12\x32\n\rvolume_mounts\x18\x17 \x03(\x0b\x32\x1b.pytest_sandbox.VolumeMount\x12\"\n\x04\x61rch\x18\x18 \x01(\x0e\x32\x14.pytest_sandbox.Arch\x1a\x30\n\x0e\x42uildArgsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"2\n\x10ImageContextFile\x12\x10\n\x08\x66ilename\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"&\n\x12ImageFromIdRequest\x12\x10\n\x08image_id\x18\x01 \x01(\t\"X\n\x13ImageFromIdResponse\x12\x10\n\x08image_id\x18\x01 \x01(\t\x12/\n\x08metadata\x18\x02 \x01(\x0b\x32\x1d.pytest_sandbox.ImageMetadata\"\xa2\x02\n\x17ImageGetOrCreateRequest\x12$\n\x05image\x18\x02 \x01(\x0b\x32\x15.pytest_sandbox.Image\x12\x0e\n\x06\x61pp_id\x18\x04 \x01(\t\x12\x19\n\x11\x65xisting_image_id\x18\x05 \x01(\t\x12\x19\n\x11\x62uild_function_id\x18\x06 \x01(\t\x12\x13\n\x0b\x66orce_build\x18\x07 \x01(\x08\x12\x36\n\tnamespace\x18\x08 \x01(\x0e\x32#.pytest_sandbox.DeploymentNamespace\x12\x17\n\x0f\x62uilder_version\x18\t \x01(\t\x12\x1f\n\x17\x61llow_global_deployment\x18\n \x01(\x08\x12\x14\n\x0cignore_cache\x18\x0b \x01(\x08\"\x8c\x01\n\x18ImageGetOrCreateResponse\x12\x10\n\x08image_id\x18\x01 \x01(\t\x12-\n\x06result\x18\x02 \x01(\x0b\x32\x1d.pytest_sandbox.GenericResult\x12/\n\x08metadata\x18\x03 \x01(\x0b\x32\x1d.pytest_sandbox.ImageMetadata\"x\n\x19ImageJoinStreamingRequest\x12\x10\n\x08image_id\x18\x01 \x01(\t\x12\x0f\n\x07timeout\x18\x02 \x01(\x02\x12\x15\n\rlast_entry_id\x18\x03 \x01(\t\x12!\n\x19include_logs_for_finished\x18\x04 \x01(\x08\"\xc8\x01\n\x1aImageJoinStreamingResponse\x12-\n\x06result\x18\x01 \x01(\x0b\x32\x1d.pytest_sandbox.GenericResult\x12+\n\ttask_logs\x18\x02 \x03(\x0b\x32\x18.pytest_sandbox.TaskLogs\x12\x10\n\x08\x65ntry_id\x18\x03 \x01(\t\x12\x0b\n\x03\x65of\x18\x04 \x01(\x08\x12/\n\x08metadata\x18\x05 \x01(\x0b\x32\x1d.pytest_sandbox.ImageMetadata\"\xe2\x02\n\rImageMetadata\x12 \n\x13python_version_info\x18\x01 \x01(\tH\x00\x88\x01\x01\x12J\n\x0fpython_packages\x18\x02 \x03(\x0b\x32\x31.pytest_sandbox.ImageMetadata.PythonPackagesEntry\x12\x14\n\x07workdir\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x1e\n\x11libc_version_info\x18\x04 \x01(\tH\x02\x88\x01\x01\x12\"\n\x15image_builder_version\x18\x05 \x01(\tH\x03\x88\x01\x01\x1a\x35\n\x13PythonPackagesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x16\n\x14_python_version_infoB\n\n\x08_workdirB\x14\n\x12_libc_version_infoB\x18\n\x16_image_builder_version\"f\n\x13ImageRegistryConfig\x12<\n\x12registry_auth_type\x18\x01 \x01(\x0e\x32 .pytest_sandbox.RegistryAuthType\x12\x11\n\tsecret_id\x18\x02 \x01(\t*?\n\x04\x41rch\x12\x14\n\x10\x41RCH_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x41RCH_X86_64\x10\x01\x12\x10\n\x0c\x41RCH_AARCH64\x10\x02*\x8d\x01\n\nDataFormat\x12\x1b\n\x17\x44\x41TA_FORMAT_UNSPECIFIED\x10\x00\x12\x16\n\x12\x44\x41TA_FORMAT_PICKLE\x10\x01\x12\x14\n\x10\x44\x41TA_FORMAT_ASGI\x10\x02\x12\x1e\n\x1a\x44\x41TA_FORMAT_GENERATOR_DONE\x10\x03\x12\x14\n\x10\x44\x41TA_FORMAT_CBOR\x10\x04*\xce\x01\n\x07GPUType\x12\x18\n\x14GPU_TYPE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bGPU_TYPE_T4\x10\x01\x12\x11\n\rGPU_TYPE_A100\x10\x02\x12\x11\n\rGPU_TYPE_A10G\x10\x03\x12\x10\n\x0cGPU_TYPE_ANY\x10\x04\x12\x16\n\x12GPU_TYPE_A100_80GB\x10\x08\x12\x0f\n\x0bGPU_TYPE_L4\x10\t\x12\x11\n\rGPU_TYPE_H100\x10\n\x12\x11\n\rGPU_TYPE_L40S\x10\x0b\x12\x11\n\rGPU_TYPE_H200\x10\x0c*\xb2\x01\n\x10RegistryAuthType\x12\"\n\x1eREGISTRY_AUTH_TYPE_UNSPECIFIED\x10\x00\x12\x1a\n\x16REGISTRY_AUTH_TYPE_AWS\x10\x01\x12\x1a\n\x16REGISTRY_AUTH_TYPE_GCP\x10\x02\x12\x1d\n\x19REGISTRY_AUTH_TYPE_PUBLIC\x10\x03\x12#\n\x1fREGISTRY_AUTH_TYPE_STATIC_CREDS\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"pytest_sandbox/_proto/images.proto\x12\x0epytest_sandbox\x1a\"pytest_sandbox/_proto/common.proto\"1\n\tBaseImage\x12\x10\n\x08image_id\x18\x01 \x01(\t\x12\x12\n\ndocker_tag\x18\x02 \x01(\t\"b\n\rBuildFunction\x12\x12\n\ndefinition\x18\x01 \x01(\t\x12\x0f\n\x07globals\x18\x02 \x01(\x0c\x12,\n\x05input\x18\x03 \x01(\x0b\x32\x1d.pytest_sandbox.FunctionInput\"\xb5\x01\n\rFunctionInput\x12\x0e\n\x04\x61rgs\x18\x01 \x01(\x0cH\x00\x12\x16\n\x0c\x61rgs_blob_id\x18\x07 \x01(\tH\x00\x12\x13\n\x0b\x66inal_input\x18\t \x01(\x08\x12/\n\x0b\x64\x61ta_format\x18\n \x01(\x0e\x32\x1a.pytest_sandbox.DataFormat\x12\x18\n\x0bmethod_name\x18\x0b \x01(\tH\x01\x88\x01\x01\x42\x0c\n\nargs_oneofB\x0e\n\x0c_method_name\"S\n\tGPUConfig\x12%\n\x04type\x18\x01 \x01(\x0e\x32\x17.pytest_sandbox.GPUType\x12\r\n\x05\x63ount\x18\x02 \x01(\r\x12\x10\n\x08gpu_type\x18\x04 \x01(\t\"\x9e\x05\n\x05Image\x12.\n\x0b\x62\x61se_images\x18\x05 \x03(\x0b\x32\x19.pytest_sandbox.BaseImage\x12\x1b\n\x13\x64ockerfile_commands\x18\x06 \x03(\t\x12\x37\n\rcontext_files\x18\x07 \x03(\x0b\x32 .pytest_sandbox.ImageContextFile\x12\x0f\n\x07version\x18\x0b \x01(\t\x12\x12\n\nsecret_ids\x18\x0c \x03(\t\x12\x1a\n\x12\x62uild_function_def\x18\x0e \x01(\t\x12\x18\n\x10\x63ontext_mount_id\x18\x0f \x01(\t\x12-\n\ngpu_config\x18\x10 \x01(\x0b\x32\x19.pytest_sandbox.GPUConfig\x12\x42\n\x15image_registry_config\x18\x11 \x01(\x0b\x32#.pytest_sandbox.ImageRegistryConfig\x12\x1e\n\x16\x62uild_function_globals\x18\x12 \x01(\x0c\x12\x0f\n\x07runtime\x18\x13 \x01(\t\x12\x15\n\rruntime_debug\x18\x14 \x01(\x08\x12\x35\n\x0e\x62uild_function\x18\x15 \x01(\x0b\x32\x1d.pytest_sandbox.BuildFunction\x12\x38\n\nbuild_args\x18\x16 \x03(\x0b\x32$.pytest_sandbox.Image.BuildArgsEntry\x12\x32\n\rvolume_mounts\x18\x17 \x03(\x0b\x32\x1b.pytest_sandbox.VolumeMount\x12\"\n\x04\x61rch\x18\x18 \x01(\x0e\x32\x14.pytest_sandbox.Arch\x1a\x30\n\x0e\x42uildArgsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"2\n\x10ImageContextFile\x12\x10\n\x08\x66ilename\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"&\n\x12ImageDeleteRequest\x12\x10\n\x08image_id\x18\x01 \x01(\t\"&\n\x12ImageFromIdRequest\x12\x10\n\x08image_id\x18\x01 \x01(\t\"X\n\x13ImageFromIdResponse\x12\x10\n\x08image_id\x18\x01 \x01(\t\x12/\n\x08metadata\x18\x02 \x01(\x0b\x32\x1d.pytest_sandbox.ImageMetadata\"\xa2\x02\n\x17ImageGetOrCreateRequest\x12$\n\x05image\x18\x02 \x01(\x0b\x32\x15.pytest_sandbox.Image\x12\x0e\n\x06\x61pp_id\x18\x04 \x01(\t\x12\x19\n\x11\x65xisting_image_id\x18\x05 \x01(\t\x12\x19\n\x11\x62uild_function_id\x18\x06 \x01(\t\x12\x13\n\x0b\x66orce_build\x18\x07 \x01(\x08\x12\x36\n\tnamespace\x18\x08 \x01(\x0e\x32#.pytest_sandbox.DeploymentNamespace\x12\x17\n\x0f\x62uilder_version\x18\t \x01(\t\x12\x1f\n\x17\x61llow_global_deployment\x18\n \x01(\x08\x12\x14\n\x0cignore_cache\x18\x0b \x01(\x08\"\x8c\x01\n\x18ImageGetOrCreateResponse\x12\x10\n\x08image_id\x18\x01 \x01(\t\x12-\n\x06result\x18\x02 \x01(\x0b\x32\x1d.pytest_sandbox.GenericResult\x12/\n\x08metadata\x18\x03 \x01(\x0b\x32\x1d.pytest_sandbox.ImageMetadata\"x\n\x19ImageJoinStreamingRequest\x12\x10\n\x08image_id\x18\x01 \x01(\t\x12\x0f\n\x07timeout\x18\x02 \x01(\x02\x12\x15\n\rlast_entry_id\x18\x03 \x01(\t\x12!\n\x19include_logs_for_finished\x18\x04 \x01(\x08\"\xc8\x01\n\x1aImageJoinStreamingResponse\x12-\n\x06result\x18\x01 \x01(\x0b\x32\x1d.pytest_sandbox.GenericResult\x12+\n\ttask_logs\x18\x02 \x03(\x0b\x32\x18.pytest_sandbox.TaskLogs\x12\x10\n\x08\x65ntry_id\x18\x03 \x01(\t\x12\x0b\n\x03\x65of\x18\x04 \x01(\x08\x12/\n\x08metadata\x18\x05 \x01(\x0b\x32\x1d.pytest_sandbox.ImageMetadata\"\xe2\x02\n\rImageMetadata\x12 \n\x13python_version_info\x18\x01 \x01(\tH\x00\x88\x01\x01\x12J\n\x0fpython_packages\x18\x02 \x03(\x0b\x32\x31.pytest_sandbox.ImageMetadata.PythonPackagesEntry\x12\x14\n\x07workdir\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x1e\n\x11libc_version_info\x18\x04 \x01(\tH\x02\x88\x01\x01\x12\"\n\x15image_builder_version\x18\x05 \x01(\tH\x03\x88\x01\x01\x1a\x35\n\x13PythonPackagesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x16\n\x14_python_version_infoB\n\n\x08_workdirB\x14\n\x12_libc_version_infoB\x18\n\x16_image_builder_version\"f\n\x13ImageRegistryConfig\x12<\n\x12registry_auth_type\x18\x01 \x01(\x0e\x32 .pytest_sandbox.RegistryAuthType\x12\x11\n\tsecret_id\x18\x02 \x01(\t*?\n\x04\x41rch\x12\x14\n\x10\x41RCH_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x41RCH_X86_64\x10\x01\x12\x10\n\x0c\x41RCH_AARCH64\x10\x02*\x8d\x01\n\nDataFormat\x12\x1b\n\x17\x44\x41TA_FORMAT_UNSPECIFIED\x10\x00\x12\x16\n\x12\x44\x41TA_FORMAT_PICKLE\x10\x01\x12\x14\n\x10\x44\x41TA_FORMAT_ASGI\x10\x02\x12\x1e\n\x1a\x44\x41TA_FORMAT_GENERATOR_DONE\x10\x03\x12\x14\n\x10\x44\x41TA_FORMAT_CBOR\x10\x04*\xce\x01\n\x07GPUType\x12\x18\n\x14GPU_TYPE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bGPU_TYPE_T4\x10\x01\x12\x11\n\rGPU_TYPE_A100\x10\x02\x12\x11\n\rGPU_TYPE_A10G\x10\x03\x12\x10\n\x0cGPU_TYPE_ANY\x10\x04\x12\x16\n\x12GPU_TYPE_A100_80GB\x10\x08\x12\x0f\n\x0bGPU_TYPE_L4\x10\t\x12\x11\n\rGPU_TYPE_H100\x10\n\x12\x11\n\rGPU_TYPE_L40S\x10\x0b\x12\x11\n\rGPU_TYPE_H200\x10\x0c*\xb2\x01\n\x10RegistryAuthType\x12\"\n\x1eREGISTRY_AUTH_TYPE_UNSPECIFIED\x10\x00\x12\x1a\n\x16REGISTRY_AUTH_TYPE_AWS\x10\x01\x12\x1a\n\x16REGISTRY_AUTH_TYPE_GCP\x10\x02\x12\x1d\n\x19REGISTRY_AUTH_TYPE_PUBLIC\x10\x03\x12#\n\x1fREGISTRY_AUTH_TYPE_STATIC_CREDS\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -26,14 +26,14 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_IMAGE_BUILDARGSENTRY']._serialized_options = b'8\001'
   _globals['_IMAGEMETADATA_PYTHONPACKAGESENTRY']._options = None
   _globals['_IMAGEMETADATA_PYTHONPACKAGESENTRY']._serialized_options = b'8\001'
-  _globals['_ARCH']._serialized_start=2587
-  _globals['_ARCH']._serialized_end=2650
-  _globals['_DATAFORMAT']._serialized_start=2653
-  _globals['_DATAFORMAT']._serialized_end=2794
-  _globals['_GPUTYPE']._serialized_start=2797
-  _globals['_GPUTYPE']._serialized_end=3003
-  _globals['_REGISTRYAUTHTYPE']._serialized_start=3006
-  _globals['_REGISTRYAUTHTYPE']._serialized_end=3184
+  _globals['_ARCH']._serialized_start=2627
+  _globals['_ARCH']._serialized_end=2690
+  _globals['_DATAFORMAT']._serialized_start=2693
+  _globals['_DATAFORMAT']._serialized_end=2834
+  _globals['_GPUTYPE']._serialized_start=2837
+  _globals['_GPUTYPE']._serialized_end=3043
+  _globals['_REGISTRYAUTHTYPE']._serialized_start=3046
+  _globals['_REGISTRYAUTHTYPE']._serialized_end=3224
   _globals['_BASEIMAGE']._serialized_start=90
   _globals['_BASEIMAGE']._serialized_end=139
   _globals['_BUILDFUNCTION']._serialized_start=141
@@ -48,22 +48,24 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_IMAGE_BUILDARGSENTRY']._serialized_end=1181
   _globals['_IMAGECONTEXTFILE']._serialized_start=1183
   _globals['_IMAGECONTEXTFILE']._serialized_end=1233
-  _globals['_IMAGEFROMIDREQUEST']._serialized_start=1235
-  _globals['_IMAGEFROMIDREQUEST']._serialized_end=1273
-  _globals['_IMAGEFROMIDRESPONSE']._serialized_start=1275
-  _globals['_IMAGEFROMIDRESPONSE']._serialized_end=1363
-  _globals['_IMAGEGETORCREATEREQUEST']._serialized_start=1366
-  _globals['_IMAGEGETORCREATEREQUEST']._serialized_end=1656
-  _globals['_IMAGEGETORCREATERESPONSE']._serialized_start=1659
-  _globals['_IMAGEGETORCREATERESPONSE']._serialized_end=1799
-  _globals['_IMAGEJOINSTREAMINGREQUEST']._serialized_start=1801
-  _globals['_IMAGEJOINSTREAMINGREQUEST']._serialized_end=1921
-  _globals['_IMAGEJOINSTREAMINGRESPONSE']._serialized_start=1924
-  _globals['_IMAGEJOINSTREAMINGRESPONSE']._serialized_end=2124
-  _globals['_IMAGEMETADATA']._serialized_start=2127
-  _globals['_IMAGEMETADATA']._serialized_end=2481
-  _globals['_IMAGEMETADATA_PYTHONPACKAGESENTRY']._serialized_start=2344
-  _globals['_IMAGEMETADATA_PYTHONPACKAGESENTRY']._serialized_end=2397
-  _globals['_IMAGEREGISTRYCONFIG']._serialized_start=2483
-  _globals['_IMAGEREGISTRYCONFIG']._serialized_end=2585
+  _globals['_IMAGEDELETEREQUEST']._serialized_start=1235
+  _globals['_IMAGEDELETEREQUEST']._serialized_end=1273
+  _globals['_IMAGEFROMIDREQUEST']._serialized_start=1275
+  _globals['_IMAGEFROMIDREQUEST']._serialized_end=1313
+  _globals['_IMAGEFROMIDRESPONSE']._serialized_start=1315
+  _globals['_IMAGEFROMIDRESPONSE']._serialized_end=1403
+  _globals['_IMAGEGETORCREATEREQUEST']._serialized_start=1406
+  _globals['_IMAGEGETORCREATEREQUEST']._serialized_end=1696
+  _globals['_IMAGEGETORCREATERESPONSE']._serialized_start=1699
+  _globals['_IMAGEGETORCREATERESPONSE']._serialized_end=1839
+  _globals['_IMAGEJOINSTREAMINGREQUEST']._serialized_start=1841
+  _globals['_IMAGEJOINSTREAMINGREQUEST']._serialized_end=1961
+  _globals['_IMAGEJOINSTREAMINGRESPONSE']._serialized_start=1964
+  _globals['_IMAGEJOINSTREAMINGRESPONSE']._serialized_end=2164
+  _globals['_IMAGEMETADATA']._serialized_start=2167
+  _globals['_IMAGEMETADATA']._serialized_end=2521
+  _globals['_IMAGEMETADATA_PYTHONPACKAGESENTRY']._serialized_start=2384
+  _globals['_IMAGEMETADATA_PYTHONPACKAGESENTRY']._serialized_end=2437
+  _globals['_IMAGEREGISTRYCONFIG']._serialized_start=2523
+  _globals['_IMAGEREGISTRYCONFIG']._serialized_end=2625
 # @@protoc_insertion_point(module_scope)

@@ -158,6 +158,12 @@ class ImageContextFile(_message.Message):
     data: bytes
     def __init__(self, filename: _Optional[str] = ..., data: _Optional[bytes] = ...) -> None: ...
 
+class ImageDeleteRequest(_message.Message):
+    __slots__ = ("image_id",)
+    IMAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    image_id: str
+    def __init__(self, image_id: _Optional[str] = ...) -> None: ...
+
 class ImageFromIdRequest(_message.Message):
     __slots__ = ("image_id",)
     IMAGE_ID_FIELD_NUMBER: _ClassVar[int]

@@ -3,9 +3,12 @@
 import argparse
 import re
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
+from pytest_sandbox._proto.control_grpc import ModalClientBase
+from pytest_sandbox._proto.router_grpc import TaskCommandRouterBase
 from pytest_sandbox.cli import serve
 from pytest_sandbox.engine import OutputLog
 from pytest_sandbox.inmemory import RULES
@@ -49,6 +52,17 @@ def test_every_key_of_the_marker_of_fake_sandboxes_is_told() -> None:
 
     assert marker is not None
     assert set(fakes._KEYS) == set(re.findall(r"(\w+)=", marker[1]))
+
+
+def test_every_call_of_modal_that_is_served_is_told() -> None:
+    table = text("modal.md").partition("## Which calls")[2].partition("Every other call")[0]
+    served = {
+        path.rpartition("/")[2]
+        for base in (ModalClientBase, TaskCommandRouterBase)
+        for path in base.__mapping__(Mock())
+    }
+
+    assert sorted(re.findall(r"`(\w+)`", table)) == sorted(served)
 
 
 def test_every_mode_is_among_those_of_the_engine() -> None:

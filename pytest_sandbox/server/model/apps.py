@@ -50,6 +50,10 @@ class AppRegistry:
             raise not_found("Environment", name)
         return name
 
+    def environments(self) -> dict[str, str]:
+        """The environments, by name, with their ids."""
+        return dict(self._environments)
+
     def environment_id(self, name: str) -> str:
         """The id of an environment, which is created if it does not exist."""
         return self._environments.setdefault(name or DEFAULT_ENVIRONMENT, self._ids.new("en"))

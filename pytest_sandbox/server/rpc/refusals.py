@@ -72,7 +72,7 @@ _REFUSALS = (
         "the deployment of an app",
         "use App.lookup(name, create_if_missing=True)",
     ),
-    _Refusal(("Environment",), "modal.Environment", "use the default environment, which is 'main'"),
+    _Refusal(("Environment",), "this part of modal.Environment", "it ends with the server"),
     _Refusal(("Workspace", "User", "Token", "Billing"), "the workspace", _ELSEWHERE),
 )
 

@@ -12,7 +12,7 @@ from ..model.ids import check_name
 from ..model.result import TERMINATED
 from ..model.state import IMAGE_BUILDER_VERSION, State
 from ..rpc.call import ServedCall
-from ..rpc.errors import already_exists, invalid, not_found
+from ..rpc.errors import already_exists, invalid, not_found, unimplemented
 from ..rpc.handlers import once
 
 LOOKUP = common_pb2.OBJECT_CREATION_TYPE_UNSPECIFIED
@@ -57,6 +57,34 @@ class AppServicer:
                 name=name,
                 settings=pb.EnvironmentSettings(image_builder_version=IMAGE_BUILDER_VERSION),
             ),
+        )
+
+    @once
+    async def EnvironmentCreate(
+        self, request: pb.EnvironmentCreateRequest, call: ServedCall
+    ) -> Empty:
+        """A new environment."""
+        if request.is_managed or request.default_member_role_str or request.default_member_role:
+            raise unimplemented(
+                "restricted and default_role are not implemented by pytest-sandbox: it has no "
+                "members"
+            )
+        check_name(request.name, "environment")
+        if self._state.apps.has_environment(request.name):
+            raise already_exists(f"Environment {request.name!r} already exists")
+        self._state.apps.environment_id(request.name)
+        return Empty()
+
+    async def EnvironmentList(self, request: Empty, call: ServedCall) -> pb.EnvironmentListResponse:
+        """All environments."""
+        environments = self._state.apps.environments().items()
+        return pb.EnvironmentListResponse(
+            items=[
+                pb.EnvironmentListItem(
+                    name=name, environment_id=environment_id, default=name == DEFAULT_ENVIRONMENT
+                )
+                for name, environment_id in environments
+            ]
         )
 
     @once

@@ -13,6 +13,7 @@ import shlex
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
+from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 from grpclib import GRPCError
 
@@ -72,6 +73,12 @@ class ImageServicer:
             built = self._build(request.image)
             self._state.images.add(key, built)
         return _response(built)
+
+    async def ImageDelete(self, request: pb.ImageDeleteRequest, call: ServedCall) -> Empty:
+        """Delete a snapshot of files; sandboxes that were created from it stay."""
+        self._state.images.get(request.image_id)  # which says why it does not exist
+        await self._state.images.forget(request.image_id)
+        return Empty()
 
     async def ImageJoinStreaming(
         self, request: pb.ImageJoinStreamingRequest, call: ServedCall

@@ -67,6 +67,24 @@ async def test_the_default_environment_needs_no_name_and_no_creation(server: Har
 
 
 @pytest.mark.asyncio
+async def test_an_environment_is_created_once_and_listed(server: Harness) -> None:
+    create = pb.EnvironmentCreateRequest(name="dev")
+    await server.control.EnvironmentCreate(create)
+
+    with refused(Status.ALREADY_EXISTS, "dev"):
+        await server.control.EnvironmentCreate(create)
+    items = (await server.control.EnvironmentList(Empty())).items
+    assert [(item.name, item.default) for item in items] == [("main", True), ("dev", False)]
+    found = pb.EnvironmentGetOrCreateRequest(deployment_name="dev")
+    response = await server.control.EnvironmentGetOrCreate(found)
+    assert response.environment_id == items[1].environment_id
+    with refused(Status.UNIMPLEMENTED, "restricted"):
+        await server.control.EnvironmentCreate(
+            pb.EnvironmentCreateRequest(name="x", is_managed=True)
+        )
+
+
+@pytest.mark.asyncio
 async def test_a_session_begins_with_a_version_and_a_token_that_expires(server: Harness) -> None:
     assert (await server.control.ClientHello(Empty())).image_builder_version == "2025.06"
     token = (await server.control.AuthTokenGet(pb.AuthTokenGetRequest())).token

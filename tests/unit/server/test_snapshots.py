@@ -154,6 +154,22 @@ async def test_an_image_can_be_described_on_top_of_a_snapshot(
 
 
 @pytest.mark.asyncio
+async def test_clients_of_modal_delete_a_snapshot(server: Harness) -> None:
+    delete = images_pb2.ImageDeleteRequest(
+        image_id=await files_image(server, await server.create())
+    )
+    await server.control.ImageDelete(delete)
+
+    with refused(Status.NOT_FOUND, delete.image_id, "forgotten"):
+        await server.create(image_id=delete.image_id)
+    with refused(Status.NOT_FOUND, delete.image_id):
+        await server.control.ImageDelete(delete)
+    delete.image_id = await server.image_id()
+    with refused(Status.INVALID_ARGUMENT, "not a snapshot"):
+        await server.control.ImageDelete(delete)
+
+
+@pytest.mark.asyncio
 async def test_a_snapshot_is_known_by_its_id(server: Harness) -> None:
     image_id = await files_image(server, await server.create())
     response = await server.control.ImageFromId(images_pb2.ImageFromIdRequest(image_id=image_id))
