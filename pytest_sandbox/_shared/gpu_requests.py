@@ -56,7 +56,8 @@ def parse_one(text: str) -> GpuRequest:
     if not kind:
         raise ValueError("it names no kind; use 'any' for any kind")
     if not _KIND.fullmatch(kind):
-        several = f"; for one of several, give the list {kind.split(',')}" if "," in kind else ""
+        kinds = [each.strip() for each in kind.split(",")]
+        several = f"; for one of several, give the list {kinds}" if len(kinds) > 1 else ""
         raise ValueError(f"{kind!r} is not a kind of GPU, as in 'H100' or 'A100-80GB'{several}")
     kind = "" if kind.upper() == ANY else kind.upper()
     return GpuRequest(kind, int(count or 1))

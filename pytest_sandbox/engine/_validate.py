@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pytest_sandbox._shared.checks import is_absolute_path, is_text, is_variable_name
 from pytest_sandbox._shared.network.aliases import problem_with_alias
 from pytest_sandbox._shared.network.cidrs import parse_cidr
-from pytest_sandbox._shared.network.domains import is_pattern
+from pytest_sandbox._shared.network.domains import is_pattern, problem_with_pattern
 from pytest_sandbox._shared.network.faults import OF_NAMES, is_address, is_host
 
 from ._errors import InvalidSpec
@@ -156,10 +156,8 @@ def check_network(network: Network, *, member: bool = False) -> None:
                 f"sandboxes: addresses in {SANDBOX_NETWORK_RANGE} stand for these"
             )
     for domain in network.domains:
-        if not is_pattern(domain):
-            raise InvalidSpec(
-                f"Invalid domain: {domain!r}: it must be a name, '*.' and a name, or '*'"
-            )
+        if problem := problem_with_pattern(domain):
+            raise InvalidSpec(problem)
 
 
 def check_connection_fault(fault: ConnectionFault) -> None:

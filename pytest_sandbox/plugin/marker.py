@@ -10,6 +10,7 @@ from pytest_sandbox._shared.network.aliases import problem_with_alias
 from pytest_sandbox._shared.network.domains import is_pattern
 from pytest_sandbox._shared.suggestions import did_you_mean
 
+from .marker_reasons import reason
 from .networks import OWN
 from .options import IMAGES
 
@@ -100,7 +101,7 @@ def problem_with(key: str, value: object) -> str:
     return (
         ""
         if undone or fits(value)
-        else f"{key} must be {expected}, not {type(value).__name__} {value!r}"
+        else f"{key} must be {expected}, not {type(value).__name__} {value!r}{reason(key, value)}"
     )
 
 

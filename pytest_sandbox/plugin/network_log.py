@@ -124,6 +124,8 @@ def network_lines(
         if remedy := _remedy(one):
             key, value = remedy
             values = [printable(str(each)) for each in given.get(key) or ()]
+            if given.get("network") == "open":  # which the list is instead of
+                values = ["0.0.0.0/0", "::/0"]
             shown = ", ".join(f'"{each}"' for each in dict.fromkeys([*values, value]))
             yield f"    what allows it: @pytest.mark.sandbox({key}=[{shown}])"
     left_out = len(troubled) - _SHOWN + description.connections_left_out

@@ -80,6 +80,10 @@ def test_what_a_report_says_of_connections() -> None:
     lines = list(
         network_lines(InspectorDescribeResponse(connections=connections, connections_left_out=5))
     )
+    everywhere = list(
+        network_lines(InspectorDescribeResponse(connections=connections[1:2]), {"network": "open"})
+    )
+    assert '(cidr_allowlist=["0.0.0.0/0", "::/0", "10.1.2.3/32"])' in everywhere[1]
     assert lines[:7] == [
         "connection denied: a.example (8.8.8.8) port 443: no network has it",
         '    what allows it: @pytest.mark.sandbox(outbound_domain_allowlist=["a.example"])',

@@ -7,6 +7,9 @@ import re
 _LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*", re.ASCII)
 _LONGEST = 253
+_ADDRESS = re.compile(r"\d+(\.\d+){3}", re.ASCII)
+#: A name with what surrounds it in URLs: a scheme, a port, a path.
+_URL = re.compile(r"^(?:\w+://)?(?:[^/@]*@)?([^/:@]+)(?::\d+)?(?:/.*)?$", re.ASCII)
 
 
 def canonical(name: str) -> str:
@@ -19,7 +22,29 @@ def is_pattern(pattern: object) -> bool:
     if not isinstance(pattern, str):
         return False
     name = canonical(pattern).removeprefix("*.")
+    if _ADDRESS.fullmatch(name):
+        return False
     return pattern == "*" or (len(name) <= _LONGEST and _NAME.fullmatch(name) is not None)
+
+
+def problem_with_pattern(pattern: object) -> str:
+    """Why something is no pattern, and what may be meant; empty if it is one."""
+    if is_pattern(pattern):
+        return ""
+    text = f"Invalid domain: {pattern!r}: it must be a name, '*.' and a name, or '*'"
+    return f"{text}; {near}" if (near := meant_by_pattern(pattern)) else text
+
+
+def meant_by_pattern(text: object) -> str:
+    """What may be meant by something that is no pattern; empty if that is not known."""
+    if not isinstance(text, str):
+        return ""
+    if _ADDRESS.fullmatch(text.partition("/")[0]) or text.count(":") > 1:
+        return f"{text!r} is for cidr_allowlist"
+    name = _URL.sub(r"\1", text.strip())
+    if name.startswith((".", "*")):
+        name = f"*.{name.lstrip('*.')}"
+    return f"did you mean {name!r}?" if name != text and is_pattern(name) else ""
 
 
 def matches(name: str, pattern: str) -> bool:

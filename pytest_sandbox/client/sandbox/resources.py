@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._proto.sandboxes_pb2 import NetworkAccess, Resources
-from pytest_sandbox._shared.network.domains import is_pattern
+from pytest_sandbox._shared.network.domains import problem_with_pattern
 
 from ..exceptions import InvalidError
 
@@ -66,9 +66,9 @@ def network_access(
 
 
 def _domain(name: object) -> str:
-    if not isinstance(name, str) or not is_pattern(name):
-        raise InvalidError(f"Invalid domain: {name!r} is no name, '*.' and a name, or '*'")
-    return name
+    if problem := problem_with_pattern(name):
+        raise InvalidError(problem)
+    return str(name)
 
 
 def inbound_networks(cidrs: Sequence[str] | None, block_network: bool) -> list[str]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from pytest_sandbox._proto import sandboxes_pb2 as pb
 from pytest_sandbox._shared.network.cidrs import parse_cidr
-from pytest_sandbox._shared.network.domains import is_pattern
+from pytest_sandbox._shared.network.domains import problem_with_pattern
 from pytest_sandbox.engine import OPEN_NETWORK, Capability, EngineInfo, Network
 
 from ..rpc.errors import invalid, unimplemented
@@ -100,6 +100,6 @@ def _networks(cidrs: Iterable[str]) -> "list[NetworkRange]":
 def _checked(access: pb.NetworkAccess) -> Network:
     _networks(access.allowed_cidrs)
     for domain in access.allowed_domains:
-        if not is_pattern(domain):
-            raise invalid(f"Invalid domain: {domain!r}: it must be a name, '*.' and a name, or '*'")
+        if problem := problem_with_pattern(domain):
+            raise invalid(problem)
     return Network(tuple(access.allowed_cidrs), tuple(access.allowed_domains))

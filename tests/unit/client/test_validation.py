@@ -167,6 +167,8 @@ def test_what_the_arguments_of_the_network_mean() -> None:
         ({"inbound_cidr_allowlist": [], "block_network": True}, "exclude each other"),
         ({"cidr_allowlist": [1]}, "Invalid CIDR: 1 is not text"),
         ({"outbound_domain_allowlist": ["a b"]}, "Invalid domain: 'a b'"),
+        ({"outbound_domain_allowlist": ["http://a.b"]}, "Invalid domain: .*did you mean 'a.b'"),
+        ({"outbound_domain_allowlist": ["8.8.8.8"]}, "Invalid domain: .* is for cidr_allowlist"),
         ({"outbound_domain_allowlist": ["*"], "network": "open"}, "exclude each other"),
         ({"block_network": True, "network": "open"}, "block_network=True and network='open'"),
         ({"network": "open", "cidr_allowlist": []}, "exclude each other"),
