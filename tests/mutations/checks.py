@@ -14,7 +14,7 @@ from pytest_sandbox._proto import sandboxes_pb2 as pb
 from pytest_sandbox.client import App, Sandbox, Secret, exceptions
 from pytest_sandbox.engine import Capability, EngineInfo
 
-from . import memory_checks, reach_checks, snapshot_checks
+from . import memory_checks, reach_checks, second_version_checks, snapshot_checks
 from .wire import Wire
 
 Check = Callable[[Wire], Awaitable[None]]
@@ -288,6 +288,7 @@ CHECKS: dict[str, Check] = {
         open_files_have_a_position,
         files_fail_like_files,
         errors_name_the_command,
+        *second_version_checks.CHECKS,
         *snapshot_checks.CHECKS,
         *reach_checks.NEEDS,
         *memory_checks.NEEDS,

@@ -7,13 +7,19 @@ import pytest
 from pytest_sandbox.client import exceptions
 from pytest_sandbox.engine import Engine, EngineInfo
 
-from . import engine_mutations, snapshot_mutations, wire_mutations
+from . import (
+    engine_mutations,
+    second_version_mutations,
+    snapshot_mutations,
+    wire_mutations,
+)
 from .checks import CHECKS, Check, skip_without
 from .mutation import Mutation
 from .wire import Wire, serve
 
 MUTATIONS = (
     *wire_mutations.MUTATIONS,
+    *second_version_mutations.MUTATIONS,
     *snapshot_mutations.MUTATIONS,
     *engine_mutations.MUTATIONS,
 )
