@@ -7,6 +7,7 @@ from types import EllipsisType
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._shared.network.faults import FaultTable
+from pytest_sandbox._shared.network.members import Members
 from pytest_sandbox._shared.simulated_gpus import SimulatedGpu
 from pytest_sandbox.engine import (
     AnySnapshot,
@@ -19,6 +20,7 @@ from pytest_sandbox.engine import (
     EngineUnavailable,
     Host,
     InvalidSpec,
+    Membership,
     Network,
     Snapshot,
     SupportsConnectionFaults,
@@ -42,7 +44,7 @@ from .files.vfs import Filesystem
 from .files.view import FileView
 from .gpus import GpuPool
 from .problems import Problems
-from .processes.ports import Acceptor
+from .processes.ports import Acceptor, Ports
 from .processes.process import KernelHooks, KernelInterface
 from .programs import PROGRAMS
 from .scripting.host_script import HostScript
@@ -111,6 +113,7 @@ class FakeEngine(Engine, SupportsConnectionFaults, SupportsForget, SupportsExpor
             problems=self._problems,
             outside=lambda kernel: ScriptedOutside(kernel, self._host_scripts),
             faults=self._faults,
+            members_of=self._members_of,
         )
         self._gpus = GpuPool(gpus)
         self._network = network
@@ -118,6 +121,7 @@ class FakeEngine(Engine, SupportsConnectionFaults, SupportsForget, SupportsExpor
         self._base: DiskSnapshot | None = None
         self._images = StoredSnapshots()
         self._volumes: dict[str, Disk] = {}
+        self._networks: dict[str, Members[Ports]] = {}
         self._tasks: list[MemoryTask] = []
         self._closed = False
 
@@ -137,6 +141,7 @@ class FakeEngine(Engine, SupportsConnectionFaults, SupportsForget, SupportsExpor
                     Capability.NETWORK,
                     Capability.PORT,
                     Capability.PTY,
+                    Capability.SANDBOX_NETWORK,
                     Capability.SNAPSHOT,
                     Capability.VOLUME,
                 }
@@ -162,8 +167,6 @@ class FakeEngine(Engine, SupportsConnectionFaults, SupportsForget, SupportsExpor
         check_task(spec)
         if spec.project:
             raise Unsupported("project", "the engine in memory has no files of this machine")
-        if spec.membership is not None:
-            raise Unsupported("sandbox network", "not implemented yet")
         gpus = self._gpus.take(spec.gpus)
         try:
             task = self._create(spec, gpus)
@@ -171,6 +174,8 @@ class FakeEngine(Engine, SupportsConnectionFaults, SupportsForget, SupportsExpor
             self._gpus.give_back(gpus)
             raise
         task.at_end.append(lambda: self._gpus.give_back(gpus))
+        if spec.membership is not None:
+            self._join(task, spec.membership)
         self._tasks = [*(task for task in self._tasks if task.poll() is None), task]
         return task
 
@@ -184,6 +189,21 @@ class FakeEngine(Engine, SupportsConnectionFaults, SupportsForget, SupportsExpor
         if spec.main is not None:
             task.start_main(spec.main)
         return task
+
+    def _members_of(self, spec: TaskSpec) -> "Members[Ports] | None":
+        if spec.membership is None:
+            return None
+        return self._networks.setdefault(spec.membership.network, Members())
+
+    def _join(self, task: MemoryTask, membership: Membership) -> None:
+        members = self._networks[membership.network]
+        members.add(task.kernel.ports, membership.aliases)
+
+        def leave() -> None:
+            if not members.remove(task.kernel.ports, membership.aliases):
+                del self._networks[membership.network]
+
+        task.at_end.append(leave)
 
     def _resume(
         self, spec: TaskSpec, image: "MemoryImage", gpus: Sequence[SimulatedGpu]

@@ -13,6 +13,7 @@ from pytest_sandbox._shared.network.connection_log import (
 )
 from pytest_sandbox._shared.network.domains import canonical
 from pytest_sandbox._shared.network.faults import FaultsOfTask, told
+from pytest_sandbox._shared.network.members import is_of_members
 from pytest_sandbox._shared.network.reach import Reach, plain
 from pytest_sandbox.engine import Clock, ConnectionRecord, Network, NetworkLog, TaskSpec
 
@@ -21,12 +22,13 @@ from . import resolving
 from .relay import MemoryRelay
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, MutableMapping, Sequence
+    from collections.abc import Callable, Coroutine, MutableMapping, Sequence
 
-    from pytest_sandbox._shared.network.faults import Disturbance, FaultLike, FaultTable
+    from pytest_sandbox._shared.network.faults import FaultLike, FaultTable
+    from pytest_sandbox._shared.network.members import Members
     from pytest_sandbox._shared.network.reach import Address
 
-    from ..processes.ports import Acceptor, Ports
+    from ..processes.ports import Ports
     from .outside import Outside
 
 #: Seconds until a connection fails that nothing answers; as on the local engine.
@@ -43,6 +45,7 @@ class OutwardNetwork:
         ports: those of the sandbox itself.
         outside: what there is.
         faults: the planned faults of the engine.
+        members: those of its network of sandboxes, if it is in one.
         coroutines: where running coroutines are entered, with a name for each.
 
     Attributes:
@@ -56,19 +59,22 @@ class OutwardNetwork:
         ports: Ports,
         outside: Outside,
         faults: FaultTable,
+        members: Members[Ports] | None,
         coroutines: MutableMapping[asyncio.Task[None], object],
     ) -> None:
         self._clock = clock
         self._ports = ports
         self._outside = outside
         self.faults = FaultsOfTask(faults, spec.groups)
+        self._members = members
+        self._own = spec.membership.aliases if spec.membership is not None else ()
         self._coroutines = coroutines
         self._log = ConnectionLog()
         self._names: dict[Address, str] = {}
         self._relays: dict[MemoryRelay, DestinationEntry] = {}
         self._reach: Reach | None = None
-        if spec.network is not None:
-            self.change(spec.network)
+        if spec.network is not None or members is not None:
+            self.change(spec.network or Network())
 
     # What a program asks for.
 
@@ -83,12 +89,20 @@ class OutwardNetwork:
             return [plain("127.0.0.1")]
         if self._reach is None:
             raise resolving.no_answer()
-        if not self._reach.may_be_asked_for(name):
+        is_alias = self._members is not None and self._members.had(name)
+        if not is_alias and not self._reach.may_be_asked_for(name):
             reason = "no domain that is allowed is this name"
+            if self._members is not None:
+                reason = f"no sandbox of its network has this alias, and {reason}"
             self._log.note(Destination("", _DOMAIN, name), "denied", reason)
             raise resolving.no_answer()
         fault = self.faults.of_question(name)
-        found = self._misled(name, fault) if fault else self._outside.addresses(name)
+        if fault is not None:
+            found = self._misled(name, fault)
+        elif self._members is not None and is_alias:
+            found = self._of_member(name, self._members)
+        else:
+            found = self._outside.addresses(name)
         for address in found:
             self._names[address] = name
         if not found:
@@ -99,8 +113,9 @@ class OutwardNetwork:
         """Connect to a name or an address; one of loopback is the sandbox itself.
 
         Raises:
-            OSError: `ENETUNREACH`, it has no network; `ECONNRESET`, its network does not allow it;
-                `ECONNREFUSED`, nothing listens there; `ETIMEDOUT`, nothing answers.
+            OSError: `ENETUNREACH`, it has no network; `ECONNRESET`, its network does not allow it,
+                or the sandbox has ended; `ECONNREFUSED`, nothing listens there; `ETIMEDOUT`,
+                nothing answers.
             socket.gaierror: as `resolve`.
         """
         try:
@@ -114,10 +129,12 @@ class OutwardNetwork:
             return self._ports.join(port)
         if self._reach is None:
             raise resolving.os_error(errno.ENETUNREACH)
+        if self._members is not None and is_of_members(addresses[0]):
+            return await self._join_member(self._members, addresses[0], port)
         target = Destination(str(addresses[0]), port, name)
         if refusal := self._reach.refusal(addresses[0]):
             target = self._by_name(self._reach, target, asked, refusal)
-        return await self._join(target)
+        return await self._join(target, lambda: self._accepted(target))
 
     # What the engine asks for.
 
@@ -125,6 +142,8 @@ class OutwardNetwork:
         """Allow other connections from now on, and reset those that no longer are."""
         self._reach = Reach(network.cidrs, network.domains, lambda family, address: True)
         for relay, entry in list(self._relays.items()):
+            if self._members is not None and self._members.alias_at(plain(entry.target.host)):
+                continue
             by_name = entry.target.checked and self._reach.names(entry.target.name)
             if refusal := self._reach.refusal(plain(entry.target.host), by_name=by_name):
                 self._log.note(entry.target, "denied", refusal)
@@ -155,6 +174,23 @@ class OutwardNetwork:
             raise resolving.no_answer()
         return [plain(one) for one in fault.addresses]
 
+    def _of_member(self, alias: str, members: Members[Ports]) -> Sequence[Address]:
+        if members.get(alias) is None:
+            return ()
+        return [plain("127.0.0.1") if alias in self._own else members.address(alias)]
+
+    async def _join_member(self, members: Members[Ports], address: Address, port: int) -> End:
+        """Connect to another sandbox of the network."""
+        alias = members.alias_at(address)
+        target, ports = Destination(str(address), port, alias), members.get(alias)
+        if ports is not None:
+            return await self._join(target, lambda: ports.join(port))
+        if alias:
+            self._log.note(target, "failed", "the sandbox has ended")
+        else:
+            self._log.note(target, "denied", "no sandbox of its network has this address")
+        raise resolving.os_error(errno.ECONNRESET)
+
     def _by_name(self, reach: Reach, target: Destination, asked: str, refusal: str) -> Destination:
         """The target of a connection of TLS, to a name; others are denied.
 
@@ -173,8 +209,13 @@ class OutwardNetwork:
             raise resolving.os_error(errno.ECONNRESET, f"{target.name or target.host}: {refusal}")
         return Destination(target.host, target.port, asked, checked=True)
 
-    async def _join(self, target: Destination) -> End:
-        """Connect to a target that is allowed, unless a planned fault says otherwise."""
+    async def _join(self, target: Destination, accept: Callable[[], End]) -> End:
+        """Connect to a target that is allowed, unless a planned fault says otherwise.
+
+        Args:
+            target: the target.
+            accept: gives the end that faces it; raises `ConnectionRefusedError`.
+        """
         disturbance = self.faults.of_connection(target)
         effect = "none" if disturbance is None else disturbance.effect
         if effect != "none":
@@ -185,25 +226,24 @@ class OutwardNetwork:
             await self._clock.sleep(CONNECT_TIMEOUT)
             raise resolving.os_error(errno.ETIMEDOUT)
         try:
-            acceptor = self._outside.accept(target)
-            if acceptor is None:
-                raise resolving.refused(self._outside.unknown(target))
+            outer = accept()
         except ConnectionRefusedError:
             self._log.note(target, "failed", "ECONNREFUSED")
             raise
-        return self._relay(target, acceptor, disturbance)
-
-    def _relay(
-        self, target: Destination, acceptor: Acceptor, disturbance: Disturbance | None
-    ) -> End:
-        """Relay between a program and what accepts."""
         here, inner = connected_ends()
-        outer, there = connected_ends()
         relay = MemoryRelay(inner, outer, self._clock, disturbance)
         self._relays[relay] = self._log.note(target, "allowed")
         self._run(self._relayed(relay), target)
-        self._run(acceptor(target.port, there), target)
         return here
+
+    def _accepted(self, target: Destination) -> End:
+        """A connection to what lies outside."""
+        acceptor = self._outside.accept(target)
+        if acceptor is None:
+            raise resolving.refused(self._outside.unknown(target))
+        outer, there = connected_ends()
+        self._run(acceptor(target.port, there), target)
+        return outer
 
     async def _relayed(self, relay: MemoryRelay) -> None:
         try:

@@ -66,7 +66,9 @@ class Kernel(KernelInterface):
             lambda port: hooks.port(self, port), hooks.problems.closed, self.coroutines
         )
         self.outward = OutwardNetwork(
-            spec, clock, self.ports, hooks.outside(self), hooks.faults, self.coroutines
+            *(spec, clock, self.ports, hooks.outside(self), hooks.faults),
+            hooks.members_of(spec),
+            self.coroutines,
         )
         self.memory = spec.limits.memory or _MEMORY
         self.usage = KernelUsage()

@@ -24,6 +24,7 @@ from .ports import Acceptor, Ports
 from .terminal import Terminal
 
 if TYPE_CHECKING:
+    from pytest_sandbox._shared.network.members import Members
     from pytest_sandbox._shared.simulated_gpus import SimulatedGpu
 
     from ..files.handle import Handle
@@ -72,6 +73,7 @@ class KernelHooks:
         problems: where a kernel reports what goes wrong.
         outside: what lies outside of the sandbox.
         faults: planned for connections to there.
+        members_of: those of the network of sandboxes that a task is in, if any.
     """
 
     programs: Mapping[str, Program]
@@ -80,6 +82,7 @@ class KernelHooks:
     problems: "Problems"
     outside: "Callable[[KernelInterface], Outside]"
     faults: FaultTable
+    members_of: "Callable[[TaskSpec], Members[Ports] | None]"
 
 
 class KernelInterface(ABC):

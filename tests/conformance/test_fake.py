@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_sandbox.engine import SystemClock
-from pytest_sandbox.engine.conformance import CHECKS, CLOSING, SERVER, Check
+from pytest_sandbox.engine.conformance import CHECKS, CLIENT, CLOSING, SERVER, Check
 from pytest_sandbox.engine.conformance.snapshots.memory import COUNTER
 from pytest_sandbox.fakes import ANY, Call, FakeEngine, Peer, VirtualClock, new_event_loop
 from pytest_sandbox.fakes.shell.shell import Shell
@@ -45,6 +45,18 @@ async def serve(call: Call) -> None:
     await asyncio.get_running_loop().create_future()
 
 
+async def ask(call: Call) -> None:
+    """What the client of the checks of networks of tasks does."""
+    host, port, word = call.argv[-3:]
+    try:
+        connection = await call.connect(host, int(port))
+        await connection.write(word)
+        connection.end()
+        call.out(await connection.read_all())
+    except OSError as error:
+        call.out(type(error).__name__)
+
+
 async def count(call: Call) -> None:
     """What the shell script of the checks of memory does, without a shell in the snapshot."""
     shell = Shell(call._proc, "sh", (), bash=False)
@@ -62,6 +74,7 @@ async def run(check: Check, engine: FakeEngine) -> None:
     if mismatch := check.mismatch(info.capabilities):
         pytest.skip(mismatch)
     engine.on_exec("python3", "-c", SERVER, ANY).calls(serve)
+    engine.on_exec("python3", "-c", CLIENT, ...).calls(ask)
     engine.on_exec(*COUNTER.argv).calls(count)
     await check.run(engine)
     await engine.close()

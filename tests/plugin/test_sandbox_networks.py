@@ -170,3 +170,51 @@ def test_faults_of_links(pytester: pytest.Pytester) -> None:
     """
     )
     pytester.runpytest().assert_outcomes(passed=1)
+
+
+def test_in_memory(pytester: pytest.Pytester) -> None:
+    """Scripts of a port are what other sandboxes reach; faults take no time."""
+    pytester.makepyfile(
+        """
+    import pytest
+    from pytest_sandbox import exceptions
+
+    async def ask(call):
+        try:
+            connection = await call.connect("db", int(call.argv[1]), timeout=60)
+            return await connection.read_all()
+        except OSError as error:
+            return type(error).__name__
+
+    @pytest.fixture
+    def scripted(fake_sandboxes):
+        fake_sandboxes.on_exec("ask", ...).calls(ask)
+        fake_sandboxes.on_connect(5432, sandbox="db").reply("3 rows")
+
+    def test_members(scripted, sandbox_network, sandbox_factory, sandbox_network_log):
+        net = sandbox_network()
+        db = sandbox_factory(network=net, alias="db", name="db")
+        app, stranger = sandbox_factory(network=net), sandbox_factory(network=sandbox_network())
+        assert app.run("ask", "5432").stdout == "3 rows"
+        assert stranger.run("ask", "5432").stdout == "gaierror"
+        with pytest.raises(exceptions.AlreadyExistsError):
+            sandbox_factory(network=net, alias="db")
+        db.terminate()
+        assert app.run("ask", "5432").stdout == "gaierror"
+        seen = [(one.name, one.port, one.verdict) for one in sandbox_network_log.connections()]
+        assert seen == [("db", 5432, "allowed"), ("db", 53, "denied")]
+
+    @pytest.mark.sandbox(network="test")
+    def test_faults(scripted, sandbox_factory, sandbox_network_faults, fake_sandboxes):
+        app = sandbox_factory()
+        sandbox_factory(alias="db", name="db")
+        sandbox_network_faults.on("db").delay(30).times(1)
+        assert app.run("ask", "5432").stdout == "3 rows"
+        assert fake_sandboxes.clock.monotonic() == 30
+        sandbox_network_faults.on("db", port=5432).reset(after_bytes=2)
+        assert app.run("ask", "5432").stdout == "ConnectionResetError"
+        sandbox_network_faults.on("db", port=80).refuse()
+        assert app.run("ask", "80").stdout == "ConnectionRefusedError"
+    """
+    )
+    pytester.runpytest().assert_outcomes(passed=2)

@@ -21,13 +21,14 @@ An engine must do what its capabilities say, and refuse everything else.
 
 Inside a task the checks use `/bin/sh` and, by name, `cat chmod chown echo env false grep head kill
 ln ls mkdir mv printf pwd rm seq sleep tail test touch true uname wc`; besides `stty` and `tty` on
-terminals, `nvidia-smi` on GPUs, and for ports `python3 -c SERVER MODE`. An engine without real
-programs has to simulate these.
+terminals, `nvidia-smi` on GPUs, for ports `python3 -c SERVER MODE`, and for networks of tasks
+`python3 -c CLIENT HOST PORT WORD`. An engine without real programs has to simulate these.
 """
 
 from . import files, processes, snapshots, tasks
 from .check import Check as Check
 from .check import CheckFunction as CheckFunction
+from .tasks.memberships import CLIENT as CLIENT
 from .tasks.ports import SERVER as SERVER
 
 #: The whole contract but the end of an engine, in the order in which it is best read.
@@ -36,4 +37,4 @@ CHECKS = (*processes.CHECKS, *tasks.CHECKS, *files.CHECKS, *snapshots.CHECKS)
 #: What happens when an engine is closed; each check closes the engine that it is given.
 CLOSING = tasks.CLOSING
 
-__all__ = ["CHECKS", "CLOSING", "SERVER", "Check", "CheckFunction"]
+__all__ = ["CHECKS", "CLIENT", "CLOSING", "SERVER", "Check", "CheckFunction"]
