@@ -55,7 +55,9 @@ _NO_NETWORK = (
 )
 _LIMITS = {"pids": "process", "memory": "memory", "cpu": "processor"}
 _UNBOUNDED_MEMORY = (
-    "sandboxes can use all of the machine's memory, and the kernel then kills their processes first"
+    "each sandbox is looked at four times a second, and its largest process killed if it uses more "
+    "than the default; what grows faster can use all of the machine's memory, and the kernel then "
+    "kills processes of sandboxes first"
 )
 #: systemd passes controllers on to a group of our own only if it is asked to.
 _DELEGATE = (

@@ -38,6 +38,8 @@ class SandboxRecord:
         used: what it used that is not part of what its PID 1 tells, then all of it.
         counted: what its cgroups counted, if it was killed: whether the kernel killed a process of
             it for memory, and what it used.
+        oom_kills: how many of its processes were killed for using too much memory, besides those
+            that its cgroups count.
         at_end: a request to make a layer of its store once it is dead, and the request's number.
     """
 
@@ -60,6 +62,7 @@ class SandboxRecord:
         self._volumes = volumes
         self.used = ProcessUsage()
         self.counted: tuple[bool, GroupUsage] | None = None
+        self.oom_kills = 0
         self.at_end: tuple[SnapshotAtEndRequest, int] | None = None
         self._gate = gate
         self._fds: list[int] = []

@@ -19,6 +19,7 @@ from ..protocol.helpers import send_go
 from ..protocol.zygote import Figures, SandboxBorn, SandboxEnded, UsageAnswer
 from . import priority, stuck_agent
 from .helper import Helper
+from .memory_watch import MemoryWatch
 from .sandbox_record import SandboxRecord
 from .second_wall import SecondWall
 from .user_limits import owned_by
@@ -70,6 +71,8 @@ class SandboxTable:
         self._processes = processes
         self._zygote = os.pidfd_open(os.getpid())
         self._second_wall = SecondWall()
+        bounded = "memory" in setup.cgroups.controllers
+        self._memory_watch = None if bounded else MemoryWatch()
         self._alive: dict[int, SandboxRecord] = {}  # by the pid of PID 1
         self._being_freed: dict[int, SandboxRecord] = {}  # by the pid of the helper that frees it
 
@@ -110,7 +113,7 @@ class SandboxTable:
             self._engine.tell(Failed.of(gone), number=number)
             return
         used = process_usage.of_process(pid) + process_usage.of_descendants(pid)
-        figures = _figures(self._cgroups.figures(record.group), used)
+        figures = _figures(self._figures_of(record), used)
         self._engine.tell(UsageAnswer(figures=figures), number=number)
 
     def snapshot_at_end(self, request: SnapshotAtEndRequest, number: int, fds: list[int]) -> None:
@@ -159,12 +162,22 @@ class SandboxTable:
         record.counted = self._count(record)
 
     def _count(self, record: SandboxRecord) -> tuple[bool, GroupUsage]:
-        group = record.group
-        return self._cgroups.out_of_memory(group), self._cgroups.figures(group)
+        out_of_memory = self._cgroups.out_of_memory(record.group) or record.oom_kills > 0
+        return out_of_memory, self._figures_of(record)
+
+    def _figures_of(self, record: SandboxRecord) -> GroupUsage:
+        counted = self._cgroups.figures(record.group)
+        if self._memory_watch is not None:
+            counted.oom_kills = record.oom_kills
+        return counted
 
     def end_overdue(self) -> float | None:
         """End what was killed and is still there; the seconds until this is to be called again."""
         return self._second_wall.act()
+
+    def watch_memory(self) -> float | None:
+        """End what uses too much; the seconds until this is to be called again."""
+        return None if self._memory_watch is None else self._memory_watch.act(self._alive)
 
     def kill_all(self) -> None:
         """Kill all that live."""

@@ -122,8 +122,8 @@ class Zygote:
 
     def _pause(self) -> float | None:
         """Do what is to be done again and again; milliseconds until then."""
-        overdue = self._sandboxes.end_overdue()
-        pauses = [] if overdue is None else [overdue * 1000]
+        seconds = (self._sandboxes.end_overdue(), self._sandboxes.watch_memory())
+        pauses = [each * 1000 for each in seconds if each is not None]
         if self._cgroups.sweep():
             pauses.append(_RETRY)
         return min(pauses, default=None)

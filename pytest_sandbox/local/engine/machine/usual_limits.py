@@ -21,13 +21,13 @@ def usual_limits(options: LocalOptions, controllers: Collection[str]) -> str:
         options: the engine's settings.
         controllers: the cgroup controllers that it can use.
     """
+    memory = _size(options.memory or memory_shares.for_one_sandbox())
     disk = options.disk or memory_shares.for_disk()
     each = f"{_size(disk)} of disk, {options.processes} processes and threads"
     if "memory" not in controllers:
-        return f"each sandbox: {each}; no limit of memory"
-    memory = options.memory or memory_shares.for_one_sandbox()
+        return f"each sandbox: {memory} of memory, looked at four times a second, {each}"
     together = memory_shares.for_all_sandboxes()
-    return f"each sandbox: {_size(memory)} of memory, {each}; all together: {_size(together)}"
+    return f"each sandbox: {memory} of memory, {each}; all together: {_size(together)}"
 
 
 def _size(size: int) -> str:
