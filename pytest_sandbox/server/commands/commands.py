@@ -224,6 +224,9 @@ class Commands:
             why: for errors.
         """
         self._why_over = why
+        self.stdin.over = (
+            f"Sandbox {self._sandbox_id!r} has ended, so nothing reads its input: {why}"
+        )
         self._no_output.close()
         for execution in self._by_id.values():
             execution.task_ended()

@@ -3,14 +3,16 @@
 from collections.abc import Awaitable, Callable
 
 from ..model.sandbox import ServedSandbox
-from ..rpc.errors import precondition
 from .stdin import StdinWriter
 
 
 async def write_main_stdin(
     sandbox: ServedSandbox, data: bytes, write: Callable[[StdinWriter], Awaitable[None]]
 ) -> None:
-    """Write to the main process, unless the sandbox has ended.
+    """Write to the main process.
+
+    Once the sandbox has ended, an end of input alone is taken, which some clients send in a call of
+    its own, and what was written before, as its answer may have been lost.
 
     Args:
         sandbox: the sandbox.
@@ -18,12 +20,11 @@ async def write_main_stdin(
         write: writes it.
 
     Raises:
-        GRPCError: FAILED_PRECONDITION: nothing reads the data.
+        GRPCError: FAILED_PRECONDITION: nothing reads the data; or as `StdinWriter` raises.
     """
+    stdin = sandbox.commands.stdin
     if sandbox.result is None:
         with sandbox.lifetime.activity():
-            await write(sandbox.commands.stdin)
-    elif data:  # some clients send the end of input in a call of its own, which may come too late
-        raise precondition(
-            f"Sandbox {sandbox.id!r} has ended, so nothing reads its input: {sandbox.why_ended}"
-        )
+            await write(stdin)
+    elif data:
+        await write(stdin)

@@ -31,6 +31,7 @@ class StdinWriter:
     Attributes:
         accepted: bytes that were written.
         closed: whether the end of input was written.
+        over: why nothing reads any more, for errors; empty while that is not known.
         last_message: when a client last sent something, be it empty; at first, when it started.
     """
 
@@ -42,6 +43,7 @@ class StdinWriter:
         self._interrupt: asyncio.Future[None] | None = None
         self.accepted = 0
         self.closed = False
+        self.over = ""
         self.last_message = clock.monotonic()
 
     async def write_at(self, offset: int, data: bytes, eof: bool) -> None:
@@ -55,7 +57,8 @@ class StdinWriter:
         def fresh() -> bytes:
             if offset > self.accepted:
                 raise precondition(
-                    f"standard input continues at byte {self.accepted}, not at {offset}"
+                    self.over
+                    or f"standard input continues at byte {self.accepted}, not at {offset}"
                 )
             return data[self.accepted - offset :]
 
@@ -111,6 +114,8 @@ class StdinWriter:
         self.last_message = self._clock.monotonic()
         async with self._lock:
             data = fresh()
+            if data and self.over:
+                raise precondition(self.over)
             if data and self.closed:
                 raise precondition("standard input is closed: its end was written before")
             for start in range(0, len(data), CHUNK):

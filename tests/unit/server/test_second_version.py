@@ -284,8 +284,21 @@ async def test_a_finished_sandbox_takes_an_end_of_input_but_no_input(server: Har
     await server.wait(sandbox, 10)
 
     await write(server, sandbox, 0, eof=True)
-    with refused(Status.FAILED_PRECONDITION, sandbox.id):
-        await write(server, sandbox, 0, b"x")
+    await write(server, sandbox, 9, eof=True)
+    for offset in (0, 9):
+        with refused(Status.FAILED_PRECONDITION, sandbox.id, "ended"):
+            await write(server, sandbox, offset, b"x")
+
+
+@pytest.mark.asyncio
+async def test_input_may_be_repeated_once_it_has_ended_the_sandbox(server: Harness) -> None:
+    sandbox = await create(server, "cat")
+    await write(server, sandbox, 0, b"x", eof=True)
+    await server.wait(sandbox, 10)
+
+    await write(server, sandbox, 0, b"x", eof=True)
+
+    assert await read(server, sandbox) == [(0, b"x")]
 
 
 @pytest.mark.asyncio

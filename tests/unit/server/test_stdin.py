@@ -50,6 +50,19 @@ async def test_a_finished_sandbox_takes_an_end_of_input_but_no_input(server: Har
 
 
 @pytest.mark.asyncio
+async def test_input_may_be_repeated_once_it_has_ended_the_sandbox(server: Harness) -> None:
+    sandbox = await server.create("cat")
+    await write_main(server, sandbox, 1, b"x", eof=True)
+    await server.wait(sandbox, 10)
+
+    await write_main(server, sandbox, 1, b"x", eof=True)
+
+    with refused(Status.FAILED_PRECONDITION, "has ended"):
+        await write_main(server, sandbox, 2, b"y")
+    assert await server.logs(sandbox) == "x"
+
+
+@pytest.mark.asyncio
 async def test_input_is_numbered_from_one(server: Harness) -> None:
     sandbox = await server.create("cat")
     with refused(Status.INVALID_ARGUMENT, "0"):
