@@ -1,5 +1,6 @@
 """GPUs that do not exist."""
 
+import itertools
 from collections.abc import Sequence
 
 from pytest_sandbox._shared.gpu_kinds import KINDS, misspelt
@@ -21,7 +22,7 @@ class GpuPool:
     def __init__(self, names: Sequence[str]) -> None:
         self.there = [SimulatedGpu.of(number, name) for number, name in enumerate(names)]
         self._free = list(self.there)
-        self._next_number = len(names)
+        self._made_numbers: set[int] = set()
 
     def take(self, asked: Gpus | None) -> tuple[SimulatedGpu, ...]:
         """GPUs for a sandbox: those of the first request that can be met.
@@ -56,6 +57,7 @@ class GpuPool:
     def give_back(self, gpus: Sequence[SimulatedGpu]) -> None:
         """They are free again."""
         self._free = [gpu for gpu in self.there if gpu in self._free or gpu in gpus]
+        self._made_numbers.difference_update(gpu.number for gpu in gpus)
 
     def _made(self, asked: Gpus) -> tuple[SimulatedGpu, ...]:
         kind = (asked.kind or ANY_KIND).upper().rstrip("!+")
@@ -63,9 +65,11 @@ class GpuPool:
             raise Unsupported(_shown(asked), f"there are {', '.join(KINDS)}{_meant(asked, [])}")
         if asked.count > _MOST:
             raise Unsupported(_shown(asked), f"a sandbox can have {_MOST} at most")
-        first = self._next_number
-        self._next_number += asked.count
-        return tuple(SimulatedGpu.of(first + index, kind) for index in range(asked.count))
+        # The lowest ones that no sandbox has: those of a test do not depend on what was before it.
+        free = (number for number in itertools.count() if number not in self._made_numbers)
+        numbers = list(itertools.islice(free, asked.count))
+        self._made_numbers.update(numbers)
+        return tuple(SimulatedGpu.of(number, kind) for number in numbers)
 
 
 def environment(gpus: Sequence[SimulatedGpu]) -> dict[str, str]:

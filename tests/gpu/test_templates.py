@@ -108,6 +108,28 @@ def test_the_marker_of_sandboxes_follows_the_option(
     result.stdout.fnmatch_lines(line)
 
 
+def test_copies_in_memory(pytester: pytest.Pytester, no_gpus: FakeMachine) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+        from pytest_sandbox import sandbox_template
+
+        @sandbox_template(gpu="L4")
+        def prepared(sandbox): ...
+
+        @pytest.mark.gpu("H100", count=2)
+        @pytest.mark.parametrize("number", range(2))
+        def test_it(prepared, gpu, number):
+            listed = prepared.run("nvidia-smi", "-L").stdout
+            assert [each.uuid in listed for each in gpu] == [True, True]
+        """
+    )
+
+    result = pytester.runpytest("--sandbox-engine=fake")
+
+    result.assert_outcomes(passed=2)
+
+
 def test_processes_cannot_keep_what_is_in_a_gpu(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
