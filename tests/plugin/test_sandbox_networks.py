@@ -134,7 +134,7 @@ def test_mistakes_are_found_at_collection(pytester: pytest.Pytester) -> None:
     )
     pytester.runpytest().stdout.fnmatch_lines(
         [
-            "*network must be 'none', 'open', 'test' or a SandboxNetwork, not str 'tests'",
+            "*network must be 'none', 'open', 'test' or a SandboxNetwork, not str 'tests'; did you mean 'test'?",
             "*alias must be a name such as 'db', or a list of such, not str 'a b'",
         ]
     )
