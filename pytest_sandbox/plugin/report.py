@@ -40,7 +40,9 @@ def hidden_values(secrets: Iterable[str]) -> list[str]:
 def title(description: InspectorDescribeResponse) -> str:
     """The heading of a sandbox."""
     name = f" {printable(description.name)!r}" if description.name else ""
-    return f"sandbox {printable(description.sandbox_id)}{name}"
+    aliases = ", ".join(printable(alias) for alias in description.aliases)
+    known = f", {aliases} in its network" if aliases else ""
+    return f"sandbox {printable(description.sandbox_id)}{name}{known}"
 
 
 def failed(command: SandboxCommand) -> bool:

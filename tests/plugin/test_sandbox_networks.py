@@ -109,13 +109,15 @@ def test_the_report_names_the_alias(pytester: pytest.Pytester) -> None:
         + """
     @pytest.mark.sandbox(network="test", alias="db")
     def test_it(sandbox, sandbox_factory):
-        client = sandbox_factory()
+        client = sandbox_factory(alias=["client", "app"])
         assert ask(client, "db", 5433) == ask(client, "bd") == "served"
     """
     )
     result = pytester.runpytest()
     result.stdout.fnmatch_lines(
         [
+            "*- sandbox sb-*, db in its network -*",
+            "*- sandbox sb-*, client, app in its network -*",
             "connection failed: db (198.18.*) port 5433: ECONNREFUSED",
             "connection denied: the name bd*: no sandbox of its network has this alias, and *",
         ]
@@ -134,7 +136,7 @@ def test_mistakes_are_found_at_collection(pytester: pytest.Pytester) -> None:
     )
     pytester.runpytest().stdout.fnmatch_lines(
         [
-            "*network must be 'none', 'open', 'test' or a SandboxNetwork, not str 'tests'; did you mean 'test'?",
+            "*network must be 'none', 'open', 'test' or a SandboxNetwork, *; did you mean 'test'?",
             "*alias must be a name such as 'db', or a list of such, not str 'a b'",
         ]
     )
@@ -147,6 +149,22 @@ def test_mistakes_are_found_at_collection(pytester: pytest.Pytester) -> None:
     """
     )
     pytester.runpytest().stdout.fnmatch_lines(["*network='test' is for scope='session'*"])
+    pytester.makepyfile(
+        HEAD
+        + """
+    pytestmark = pytest.mark.sandbox(network="test")
+
+    @sandbox_template(scope="module")
+    def shared(sandbox):
+        pass
+
+    def test_it(shared):
+        pass
+    """
+    )
+    pytester.runpytest().stdout.fnmatch_lines(
+        ["*network='test' is for one test, but the copy of *"]
+    )
 
 
 def test_faults_of_links(pytester: pytest.Pytester) -> None:

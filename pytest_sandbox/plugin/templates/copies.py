@@ -9,7 +9,7 @@ import pytest
 from pytest_sandbox._shared.real import real_files
 
 from ..gpu.held import gpu_keywords
-from ..networks import placed
+from ..networks import OWN, placed
 from ..ownership import OWNED
 from .changes import changes
 from .taken import taken_templates
@@ -51,6 +51,12 @@ def copies(variant: Variant, request: pytest.FixtureRequest) -> Iterator[Sandbox
     changed = changes(request.node)
     if request.scope == "function" and not variant.template.memory:
         changed = {**gpu_keywords(request.node), **changed}
+    if request.scope != "function" and changed.get("network") == OWN:
+        pytest.fail(
+            f"network='test' is for one test, but the copy of {variant.template.name!r} is for all "
+            f"tests of a {request.scope}",
+            pytrace=False,
+        )
     if request.scope == "function":
         own = placed({**variant.spec, **changed}, request.node)
         changed |= {key: own[key] for key in ("network",) if key in own}

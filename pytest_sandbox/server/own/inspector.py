@@ -86,6 +86,7 @@ class InspectorServicer:
         commands[first:] = commands[first:][::-1]
         image = sandbox.image
         log = await _network_log(sandbox)
+        membership = sandbox.spec.membership
         ended = sandbox.ended if sandbox.ended is not None else now
         return pb.InspectorDescribeResponse(
             sandbox_id=sandbox.id,
@@ -94,6 +95,7 @@ class InspectorServicer:
             running=sandbox.result is None,
             end=_end(sandbox),
             commands=commands,
+            aliases=membership.aliases if membership is not None else (),
             seconds=ended - sandbox.started,
             used=await _used(sandbox),
             connections=[pb.SandboxConnection(**vars(record)) for record in log.records],
