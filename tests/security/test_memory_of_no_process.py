@@ -17,6 +17,7 @@ from pytest_sandbox.engine import (
     EngineUnavailable,
     ProcessSpec,
     Task,
+    TaskEnded,
     TaskSpec,
 )
 from pytest_sandbox.local import LocalEngine, LocalOptions, Mode
@@ -96,6 +97,35 @@ async def test_it_ends_the_sandbox_that_took_it(
     assert end.cause is EndCause.OUT_OF_MEMORY
     assert await run_inside(neighbour, "print(1)") == 1
     await neighbour.kill()
+
+
+#: Sends to connections of its own until they take no more, or they hold too much.
+FILL_SOCKETS = """
+import socket
+listener = socket.create_server(("127.0.0.1", 0), backlog=100)
+ends, held = [], 0
+while len(ends) < 100 and held < 128 << 20:
+    end = socket.create_connection(listener.getsockname())
+    ends += [end, listener.accept()[0]]
+    end.setblocking(False)
+    try:
+        while True:
+            held += end.send(bytes(1 << 18))
+    except BlockingIOError:
+        pass
+print(held)
+"""
+
+
+@all_modes
+async def test_what_sockets_hold_is_bounded(engine: LocalEngine, run_inside: RunInside) -> None:
+    task = await engine.create(TaskSpec())
+    try:
+        held = await run_inside(task, FILL_SOCKETS)
+    except TaskEnded:  # version 2 counts it as memory
+        held = 0
+    assert held < MEMORY
+    await task.kill()
 
 
 @all_modes

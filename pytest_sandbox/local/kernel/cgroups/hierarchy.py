@@ -8,7 +8,7 @@ import os
 from . import leftovers
 from .group_usage import MEMORY_PEAK_FILE, PEAK_RESETS
 from .kept_files import KeptFiles
-from .limits import KILLS_FILE, MEMORY_FILE, OPTIONAL_FILES
+from .limits import KILLS_FILE, OPTIONAL_FILES, of_all
 from .mounted import CONTROLLERS
 
 #: Groups in that of the engine.
@@ -69,7 +69,7 @@ class Hierarchy:
         Raises:
             OSError: the kernel refused it.
         """
-        self._write(f"{_SANDBOXES}/{MEMORY_FILE[self.version]}", str(limit))
+        self._limit(_SANDBOXES, of_all(self.version, limit))
 
     def leave(self) -> None:
         """Move this process back, and remove what is empty."""
@@ -94,6 +94,9 @@ class Hierarchy:
         """
         group = f"{_SANDBOXES}/{name}"
         os.mkdir(group, 0o755, dir_fd=self._folder)
+        self._limit(group, limits)
+
+    def _limit(self, group: str, limits: dict[str, str]) -> None:
         for file, value in limits.items():
             with contextlib.suppress(*[FileNotFoundError] * (file in OPTIONAL_FILES)):
                 for line in value.split("\n"):
