@@ -123,9 +123,11 @@ def part_of(pid: int, held: int) -> int:
     """
     try:
         sizes = _sizes(read(f"/proc/{pid}/smaps_rollup"))
-    except OSError:
+    except PermissionError:
         return held
-    if not any(name in sizes for name in _PARTS[:2]):  # before Linux 5.2
+    except OSError:
+        return 0  # it is ending, and what it shared belongs to others
+    if sizes and not any(name in sizes for name in _PARTS[:2]):  # before Linux 5.2
         return held
     return sum(sizes.get(name, 0) for name in _PARTS)
 
