@@ -51,7 +51,11 @@ class ExtensionServicer:
     ) -> pb.SandboxSnapshotEndResponse:
         """Take a snapshot of all files of a sandbox, and end it."""
         sandbox = self._state.sandboxes.get(request.sandbox_id)
-        image = await finish(snapshot_filesystem(self._state, sandbox, None, end=True))
+        images = self._state.images
+        image = await finish(
+            snapshot_filesystem(self._state, sandbox, None, end=True),
+            lambda image: images.forget(image.id),  # whose id no client has
+        )
         return pb.SandboxSnapshotEndResponse(image_id=image.id)
 
     @unrecorded

@@ -69,7 +69,13 @@ class StoredImageServicer:
         """Load the image that is stored under a key for this engine, if one is."""
         if not self._state.info.fingerprint:
             return pb.ImageRecallResponse()
-        return pb.ImageRecallResponse(image_id=await finish(self._load(self._key(request.key))))
+        image_id = await finish(self._load(self._key(request.key)), self._forget)
+        return pb.ImageRecallResponse(image_id=image_id)
+
+    async def _forget(self, image_id: str) -> None:
+        """Undo `_load`, whose client is gone."""
+        if image_id:
+            await self._state.images.forget(image_id)
 
     async def _load(self, key: str) -> str:
         """The id of the loaded image; empty if none is stored."""

@@ -15,6 +15,8 @@ from grpclib import GRPCError, Status
 from pytest_sandbox._proto import extensions_pb2 as pb
 from pytest_sandbox._proto import images_pb2
 from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
+from pytest_sandbox.engine import Snapshot
+from pytest_sandbox.fakes import settle
 from pytest_sandbox.server.snapshots.cache_writer import is_whole
 from pytest_sandbox.server.snapshots.disk_cache import ImageCache
 
@@ -184,6 +186,32 @@ async def test_without_room_for_it_another_image_goes(server: Harness) -> None:
     engine.snapshots.room = 1
     assert text_in(await server.create(image_id=await recall(server))) == "x"
     assert engine.forgotten == ["image-1"]
+
+
+@pytest.mark.asyncio
+async def test_an_image_whose_client_is_gone_is_not_kept_in_memory(
+    server: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox = await sandbox_with(server, "kept")
+    await store_image(server, await files_image(server, sandbox))
+    load, entered, gate = server.engine.load, asyncio.Event(), asyncio.Event()
+
+    async def slowly(stream: AsyncIterator[bytes]) -> Snapshot:
+        entered.set()
+        await gate.wait()
+        return await load(stream)
+
+    monkeypatch.setattr(server.engine, "load", slowly)
+    call = asyncio.ensure_future(recall(server))
+    await entered.wait()
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    await settle()
+    gate.set()
+    while not server.engine.forgotten:  # noqa: ASYNC110 - nobody tells
+        await asyncio.sleep(0)
+    assert text_in(await server.create(image_id=await recall(server))) == "kept"
 
 
 # On the disk

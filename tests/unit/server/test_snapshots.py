@@ -70,6 +70,24 @@ async def snapshot_and_end(server: Harness, sandbox: Created) -> str:
     return (await ExtensionsStub(server.channel).SandboxSnapshotEnd(request)).image_id
 
 
+@pytest.mark.asyncio
+async def test_a_snapshot_whose_client_is_gone_is_forgotten(
+    server: Harness, engine: GatedEngine
+) -> None:
+    sandbox = await server.create()
+    engine.gate.clear()
+    call = asyncio.ensure_future(snapshot_and_end(server, sandbox))
+    await settle()
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    await settle()
+    engine.gate.set()
+    await settle()
+    assert (await server.wait(sandbox)).status  # it has ended all the same
+    assert len(engine.forgotten) == 1
+
+
 async def mount(server: Harness, sandbox: Created, path: bytes, image_id: str = "") -> None:
     request = router_pb2.TaskMountDirectoryRequest(
         task_id=sandbox.task_id, path=path, image_id=image_id
