@@ -1,6 +1,7 @@
 """An engine is told what sandboxes are likely to come, and nobody else notices."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -33,7 +34,7 @@ async def test_an_engine_is_told_what_is_likely_to_come(server: Harness) -> None
     assert isinstance(engine, GatedEngine)
     await prepare(server, "cat", workdir="/srv")
     created = await server.create("cat", workdir="/srv")
-    assert engine.prepared == [created.task.spec]
+    assert engine.prepared == [replace(created.task.spec, groups=frozenset())]
     assert len(engine.tasks) == 1
 
 
