@@ -52,9 +52,9 @@ def missing(machine: GpuMachine, requests: Sequence[GpuRequest], memory: int | N
 
 def matching_devices(
     machine: GpuMachine, requests: Sequence[GpuRequest], memory: int | None
-) -> list[GpuDevice]:
-    """The devices that the first request which can be met may have."""
+) -> tuple[int, list[GpuDevice]]:
+    """How many devices the first request gets that can be met, and of which."""
     for request in requests:
         if fits(machine.devices, request, memory):
-            return candidates(machine.devices, request, memory)
-    return []
+            return request.count, candidates(machine.devices, request, memory)
+    return 0, []

@@ -8,7 +8,9 @@ import platform
 from typing import TYPE_CHECKING
 
 from pytest_sandbox.engine import EngineError
+from pytest_sandbox.gpus import GpusUnavailable, this_machine
 
+from .engine.gpus.driver_files import NO_DRIVER
 from .engine.links.errors import BuildFailed
 from .engine.links.gateway_link import GatewayLink
 from .engine.machine import ids
@@ -33,6 +35,7 @@ from .report import Finding, Report
 
 if TYPE_CHECKING:
     from .engine.factory import Factory
+    from .engine.gpus.found import FoundGpus
 
 #: The oldest kernel with all that is used: mount_setattr(2) came with 5.12, and overlayfs in a user
 #: namespace with 5.11.
@@ -53,6 +56,7 @@ _NO_NETWORK = (
     "sandboxes have their loopback interface only; a kernel with nf_tables is needed, and its "
     "modules nft_ct, nft_connlimit, nft_chain_nat and nft_redir"
 )
+_NO_GPUS = "tests that need GPUs are skipped, or fail with --gpu=require: docs/gpus.md"
 _LIMITS = {"pids": "process", "memory": "memory", "cpu": "processor"}
 _UNBOUNDED_MEMORY = (
     "each sandbox is looked at four times a second, and its largest process killed if it uses more "
@@ -119,8 +123,7 @@ def _usable(
     if reason := factory.zygote.no_hostname:
         findings.append(Finding("host names", False, reason, _NO_HOSTNAME))
     findings.append(_network(factory.no_network))
-    if not factory.gpus.missing:
-        findings.append(Finding("GPUs", True, f"what sandboxes need: {factory.gpus.origin}"))
+    findings += _gpus(factory.gpus)
     findings += _limits(factory.zygote.refused)
     findings.append(Finding("limits", True, usual_limits(options, factory.zygote.controllers)))
     return findings + [_folder(name, why) for name, why in factory.restricted_folders.items()]
@@ -130,6 +133,19 @@ def _network(refused: str) -> Finding:
     """Whether sandboxes can have a network besides their loopback interface."""
     text = refused or "connections of a sandbox can be led through the engine"
     return Finding("networks", not refused, text, _NO_NETWORK if refused else "")
+
+
+def _gpus(found: FoundGpus) -> list[Finding]:
+    """The GPUs of this machine, and where sandboxes get their driver; none without one."""
+    if found.missing.startswith(NO_DRIVER):
+        return []
+    if found.missing:
+        return [Finding("GPUs", False, found.missing, _NO_GPUS)]
+    try:
+        machine = this_machine()
+    except GpusUnavailable as error:
+        return [Finding("GPUs", False, str(error), _NO_GPUS)]
+    return [Finding("GPUs", True, f"{machine}; for sandboxes: {found.origin}")]
 
 
 async def _memory(options: LocalOptions) -> Finding:

@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from pytest_sandbox.gpus.machine import _FOUND
 from pytest_sandbox.local.engine.gpus import driver_files
-from pytest_sandbox.local.engine.gpus.found import GpuFile
+from pytest_sandbox.local.engine.gpus.found import FoundGpus, GpuFile
 from pytest_sandbox.local.engine.gpus.machine_files import _shows, find_gpus
 from pytest_sandbox.local.engine.machine.host_folder import HostFolder
+from pytest_sandbox.local.probe import _gpus
 
+from .conftest import FakeMachine
 from .machines import specification, write
 
 
@@ -43,6 +46,26 @@ def test_a_file_that_is_damaged(cdi: Path, name: str, text: str) -> None:
     (cdi / name).write_text(text, encoding="latin-1")
 
     assert f"{cdi}/{name}: " in find_gpus([]).missing
+
+
+def test_what_doctor_says(cdi: Path, gpus: FakeMachine) -> None:
+    write(cdi, specification(cdi))
+    found = find_gpus([])
+
+    (finding,) = _gpus(found)
+    devices = "2 x NVIDIA H100 80GB HBM3, 1 x NVIDIA L4"
+    assert (finding.ok, finding.detail) == (
+        True,
+        f"{devices}; for sandboxes: CDI, {cdi}/nvidia.json",
+    )
+    gpus.say("fail nvmlInitWithFlags 9")
+    _FOUND.clear()
+    (finding,) = _gpus(found)
+    assert (finding.ok, finding.detail[:24]) == (False, "the driver is not loaded")
+    write(cdi, [])
+    (finding,) = _gpus(find_gpus([]))
+    assert (finding.ok, finding.detail[-15:]) == (False, "it is no object")
+    assert _gpus(FoundGpus(missing=f"{driver_files.NO_DRIVER}: it is not loaded")) == []
 
 
 def test_yaml_is_what_json_is(cdi: Path) -> None:

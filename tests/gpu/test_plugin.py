@@ -232,6 +232,15 @@ def test_one(sandbox): ...
 @pytest.mark.gpu("H200")
 def test_other(): ...
 
+@pytest.mark.gpu
+def test_any(): ...
+
+@pytest.mark.gpu("H1O0")
+def test_misspelt(): ...
+
+@pytest.mark.sandbox(gpu="L4")
+def test_of_the_sandbox(sandbox): ...
+
 def test_without(): ...
 """
 
@@ -239,11 +248,11 @@ def test_without(): ...
 def test_what_would_run_where_is_listed(pytester: pytest.Pytester, gpus: FakeMachine) -> None:
     pytester.makepyfile(LISTED)
 
-    result = pytester.runpytest("--gpu=skip", "-m", "gpu", "--collect-only")
+    result = pytester.runpytest("--gpu=skip", "--collect-only")
 
     lines = [re.sub(r"^gpu: .*::", "", line) for line in result.outlines if "gpu: test" in line]
     else_it = "skipped by --gpu=skip; else it would"
-    two, one, other = lines
+    two, one, other, some, misspelt, of_sandbox = lines
     assert two == (
         f"test_two: needs 2 x H100: {else_it} run in the process of pytest on "
         "GPU 0 (NVIDIA H100 80GB HBM3), GPU 1 (NVIDIA H100 80GB HBM3)"
@@ -255,6 +264,11 @@ def test_what_would_run_where_is_listed(pytester: pytest.Pytester, gpus: FakeMac
         f"test_other: needs 1 x H200: {else_it} be skipped: needs 1 x H200; this machine has "
         "2 x NVIDIA H100 80GB HBM3, 1 x NVIDIA L4"
     )
+    assert f"{else_it} run in the process of pytest on 1 of GPU 0 (NVIDIA H100 80GB HBM3)" in some
+    assert f"{else_it} fail: needs 1 x H1O0; this machine has" in misspelt
+    assert f"{else_it} run in its sandbox on GPU 2 (NVIDIA L4)" in of_sandbox
+    marked = pytester.runpytest("--gpu=skip", "-m", "gpu", "--collect-only")
+    assert sum("gpu: test" in line for line in marked.outlines) == 5
 
 
 def test_two_workers_that_want_one_device(pytester: pytest.Pytester, gpus: FakeMachine) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .leases import PROPERTY
-from .marker import wanted_gpus
+from .marker import misspelt_kinds, wanted_gpus
 from .options import gpu_settings
 from .simulated import simulated_devices
 from .tested import gpus_of_sandboxes, is_simulated, takes_sandbox
@@ -46,16 +46,20 @@ def _would(item: pytest.Item, wanted: GpusWanted) -> str:
 def _with_real(wanted: GpusWanted, where: str, *, required: bool) -> str:
     from pytest_sandbox.gpus import GpusUnavailable, matching_devices, missing, this_machine
 
+    there: list[str] = []
     try:
         machine = this_machine()
+        there = [device.name for device in machine.devices]
         reason = missing(machine, wanted.requests, wanted.memory)
     except GpusUnavailable as error:
         reason = f"this machine has none: {error}"
     if reason:
-        return f"would {'fail' if required else 'be skipped'}: {reason}"
-    devices = matching_devices(machine, wanted.requests, wanted.memory)
+        fails = required or misspelt_kinds(wanted, there)
+        return f"would {'fail' if fails else 'be skipped'}: {reason}"
+    count, devices = matching_devices(machine, wanted.requests, wanted.memory)
     names = ", ".join(map(str, devices))
-    return f"would run {where} on {names}"
+    some = f"{count} of " if len(devices) > count else ""
+    return f"would run {where} on {some}{names}"
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

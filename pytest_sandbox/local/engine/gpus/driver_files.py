@@ -38,6 +38,8 @@ PROGRAMS = {
     "nvidia-cuda-mps-control": "sharing of a GPU, its command line",
     "nvidia-cuda-mps-server": "sharing of a GPU",
 }
+#: How the reason begins why there are none on most machines.
+NO_DRIVER = "there are no device nodes /dev/nvidia…"
 _DRIVER = "/proc/driver/nvidia/version"
 #: A line of `ldconfig -p`: name, kind, path.
 _CACHED = re.compile(r"^\s*(\S+) \(([^)]*)\) => (\S+)$", re.MULTILINE)
@@ -52,7 +54,7 @@ def find_driver() -> FoundGpus:
     devices = {path: (GpuFile(path, path),) for path in nodes if DEVICE_NODE.fullmatch(path)}
     if not devices:
         loaded = "finds no device" if os.path.exists(_DRIVER) else "is not loaded"
-        return FoundGpus(missing=f"there are no device nodes /dev/nvidia…: the driver {loaded}")
+        return FoundGpus(missing=f"{NO_DRIVER}: the driver {loaded}")
     common = [GpuFile(path, path) for path in nodes if path not in devices]
     libraries = _libraries()
     paths = [*libraries, *_programs()]
