@@ -25,6 +25,7 @@ from ..model.images import ImageRecord
 from ..model.state import IMAGE_BUILDER_VERSION, State
 from ..rpc.call import ServedCall
 from ..rpc.errors import invalid, unimplemented
+from ..rpc.handlers import once
 
 _MACHINES = {"x86_64": pb.ARCH_X86_64, "aarch64": pb.ARCH_AARCH64}
 _BASE = re.compile(
@@ -74,6 +75,7 @@ class ImageServicer:
             self._state.images.add(key, built)
         return _response(built)
 
+    @once
     async def ImageDelete(self, request: pb.ImageDeleteRequest, call: ServedCall) -> Empty:
         """Delete a snapshot of files; sandboxes that were created from it stay."""
         self._state.images.get(request.image_id)  # which says why it does not exist

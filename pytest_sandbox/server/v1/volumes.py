@@ -114,6 +114,7 @@ class VolumeServicer:
         volume.name = request.name
         return Empty()
 
+    @once
     async def VolumeDelete(self, request: pb.VolumeDeleteRequest, call: ServedCall) -> Empty:
         """Delete a volume; sandboxes that have it mounted keep it until they end."""
         await self._forget(await self._named.use(request.volume_id))
