@@ -2,8 +2,7 @@
 
 import pytest
 
-from pytest_sandbox import Sandbox
-from pytest_sandbox.rpcs import NetworkFaults
+from pytest_sandbox import NetworkFaults, Sandbox
 
 ASK = """
 import sys

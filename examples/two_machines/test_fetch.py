@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_sandbox import CompletedCommand, Sandbox
+from pytest_sandbox import CompletedCommand, NetworkFaults, Sandbox
 from pytest_sandbox.plugin import SandboxNetworkLog
-from pytest_sandbox.rpcs import NetworkFaults
 
 PAGE = "<title>Welcome</title>\n"
 SERVE = """

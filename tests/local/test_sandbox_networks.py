@@ -22,6 +22,18 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
+#: Holds a connection over a line of input.
+HOLD = """
+import socket, sys
+sock = socket.create_connection(("db", int(sys.argv[1])))
+for word in (b"x", b"y"):
+    sock.sendall(word)
+    print(sock.recv(1), flush=True)
+    if word == b"x":
+        sys.stdin.readline()
+"""
+
+
 def member(*aliases: str, network: str = "network", freezable: bool = False) -> TaskSpec:
     return TaskSpec(membership=Membership(network, aliases), freezable=freezable)
 
@@ -149,7 +161,12 @@ async def test_with_sandboxes_that_can_have_memory_snapshots(engine: LocalEngine
     port = await serve(db)
     for client in clients:
         assert await asked(client, "db", port) == "word."
+    held = await clients[0].exec(ProcessSpec(("python3", "-I", "-c", HOLD, str(port))))
+    async for _ in held.stdout.follow():
+        break
     snapshot = await db.snapshot_memory()
+    await held.write_stdin(b"\n")
+    assert (await content(held.stdout)).split() == ["b'x'", "b'y'"]  # no copy has the connection
     copies = [
         await engine.create(TaskSpec(resume=snapshot, membership=Membership("network", (name,))))
         for name in ("copy", "db")

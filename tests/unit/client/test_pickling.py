@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_sandbox._run import EngineStartError
-from pytest_sandbox.client import App, Client, Image, Sandbox, Secret, Volume, exceptions
+from pytest_sandbox.client import (
+    App,
+    Client,
+    Image,
+    Sandbox,
+    SandboxNetwork,
+    Secret,
+    Volume,
+    exceptions,
+)
 from pytest_sandbox.inmemory import FakeSandboxes
 
 if TYPE_CHECKING:
@@ -35,6 +44,11 @@ def arguments_of(kind: type[exceptions.Error]) -> tuple[Any, ...]:
 
 def copied(thing: Any) -> Any:
     return pickle.loads(pickle.dumps(thing))
+
+
+def test_a_network_of_sandboxes() -> None:
+    network = SandboxNetwork()
+    assert copied(network) == network != SandboxNetwork()
 
 
 @pytest.mark.parametrize("kind", [kind for kind in ERRORS if issubclass(kind, exceptions.Error)])
