@@ -129,6 +129,12 @@ def test_a_lifetime_ends_a_sandbox(create):
     assert sandbox.returncode == 124
 
 
+def test_too_much_memory_ends_a_sandbox(create):
+    sandbox = create("python3", "-c", "held = bytearray(400 << 20)", memory=(64, 128))
+    sandbox.wait()
+    assert sandbox.returncode == 137
+
+
 def test_idleness_ends_a_sandbox(create):
     sandbox = create(idle_timeout=1)
     sandbox.wait()
