@@ -168,10 +168,15 @@ def changed(monkeypatch: pytest.MonkeyPatch, change: str) -> None:
 
 @pytest.fixture(scope="module")
 def outside(request: pytest.FixtureRequest) -> Iterator[Internet]:
-    """An internet for the tests of a module, whose `NAMES`, if it has some, gateways know."""
+    """An internet for the tests of a module.
+
+    Gateways know its `NAMES`, and its `serve` is called with the internet, if it has these.
+    """
     with pytest.MonkeyPatch.context() as patch, internet(patch) as made:
         if hasattr(request.module, "NAMES"):
             with_names(patch, request.module.NAMES)
+        if hasattr(request.module, "serve"):
+            request.module.serve(made)
         yield made
 
 

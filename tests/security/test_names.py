@@ -126,11 +126,10 @@ def in_records(data: bytes, size: int) -> bytes:
     return b"".join(data[:3] + len(part).to_bytes(2, "big") + part for part in parts)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def servers(outside: Internet) -> None:
-    """Port 443 of the internet, and of the machine."""
-    outside.serve(greet, port=443)
-    outside.serve(greet, inside=True, port=443)
+def serve(internet: Internet) -> None:
+    """Port 443, elsewhere and on the machine."""
+    internet.serve(greet, port=443)
+    internet.serve(greet, inside=True, port=443)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
