@@ -313,6 +313,14 @@ class ModalClientBase(abc.ABC):
         pass
 
     @abc.abstractmethod
+    async def MountBatchedCheckExistence(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.volumes_pb2.MountBatchedCheckExistenceRequest, pytest_sandbox._proto.volumes_pb2.MountBatchedCheckExistenceResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def MountGetOrCreate(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.volumes_pb2.MountGetOrCreateRequest, pytest_sandbox._proto.volumes_pb2.MountGetOrCreateResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
     async def MountPutFile(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.volumes_pb2.MountPutFileRequest, pytest_sandbox._proto.volumes_pb2.MountPutFileResponse]') -> None:
         pass
 
@@ -757,6 +765,18 @@ class ModalClientBase(abc.ABC):
                 grpclib.const.Cardinality.UNARY_UNARY,
                 pytest_sandbox._proto.volumes_pb2.VolumeCopyFiles2Request,
                 google.protobuf.empty_pb2.Empty,
+            ),
+            '/modal.client.ModalClient/MountBatchedCheckExistence': grpclib.const.Handler(
+                self.MountBatchedCheckExistence,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.volumes_pb2.MountBatchedCheckExistenceRequest,
+                pytest_sandbox._proto.volumes_pb2.MountBatchedCheckExistenceResponse,
+            ),
+            '/modal.client.ModalClient/MountGetOrCreate': grpclib.const.Handler(
+                self.MountGetOrCreate,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.volumes_pb2.MountGetOrCreateRequest,
+                pytest_sandbox._proto.volumes_pb2.MountGetOrCreateResponse,
             ),
             '/modal.client.ModalClient/MountPutFile': grpclib.const.Handler(
                 self.MountPutFile,
@@ -1213,6 +1233,18 @@ class ModalClientStub:
             '/modal.client.ModalClient/VolumeCopyFiles2',
             pytest_sandbox._proto.volumes_pb2.VolumeCopyFiles2Request,
             google.protobuf.empty_pb2.Empty,
+        )
+        self.MountBatchedCheckExistence = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/MountBatchedCheckExistence',
+            pytest_sandbox._proto.volumes_pb2.MountBatchedCheckExistenceRequest,
+            pytest_sandbox._proto.volumes_pb2.MountBatchedCheckExistenceResponse,
+        )
+        self.MountGetOrCreate = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/MountGetOrCreate',
+            pytest_sandbox._proto.volumes_pb2.MountGetOrCreateRequest,
+            pytest_sandbox._proto.volumes_pb2.MountGetOrCreateResponse,
         )
         self.MountPutFile = grpclib.client.UnaryUnaryMethod(
             channel,

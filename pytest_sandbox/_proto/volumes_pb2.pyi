@@ -77,6 +77,20 @@ class ListPagination(_message.Message):
     created_before: float
     def __init__(self, max_objects: _Optional[int] = ..., created_before: _Optional[float] = ...) -> None: ...
 
+class MountBatchedCheckExistenceRequest(_message.Message):
+    __slots__ = ("sha256_hex_hashes",)
+    SHA256_HEX_HASHES_FIELD_NUMBER: _ClassVar[int]
+    sha256_hex_hashes: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, sha256_hex_hashes: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class MountBatchedCheckExistenceResponse(_message.Message):
+    __slots__ = ("missing_sha256_hex_hashes", "checked_at")
+    MISSING_SHA256_HEX_HASHES_FIELD_NUMBER: _ClassVar[int]
+    CHECKED_AT_FIELD_NUMBER: _ClassVar[int]
+    missing_sha256_hex_hashes: _containers.RepeatedScalarFieldContainer[str]
+    checked_at: _timestamp_pb2.Timestamp
+    def __init__(self, missing_sha256_hex_hashes: _Optional[_Iterable[str]] = ..., checked_at: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
 class MountFile(_message.Message):
     __slots__ = ("filename", "sha256_hex", "size", "mode")
     FILENAME_FIELD_NUMBER: _ClassVar[int]
@@ -88,6 +102,38 @@ class MountFile(_message.Message):
     size: int
     mode: int
     def __init__(self, filename: _Optional[str] = ..., sha256_hex: _Optional[str] = ..., size: _Optional[int] = ..., mode: _Optional[int] = ...) -> None: ...
+
+class MountGetOrCreateRequest(_message.Message):
+    __slots__ = ("deployment_name", "namespace", "environment_name", "object_creation_type", "files", "app_id", "earliest_checked_at")
+    DEPLOYMENT_NAME_FIELD_NUMBER: _ClassVar[int]
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_NAME_FIELD_NUMBER: _ClassVar[int]
+    OBJECT_CREATION_TYPE_FIELD_NUMBER: _ClassVar[int]
+    FILES_FIELD_NUMBER: _ClassVar[int]
+    APP_ID_FIELD_NUMBER: _ClassVar[int]
+    EARLIEST_CHECKED_AT_FIELD_NUMBER: _ClassVar[int]
+    deployment_name: str
+    namespace: _common_pb2.DeploymentNamespace
+    environment_name: str
+    object_creation_type: _common_pb2.ObjectCreationType
+    files: _containers.RepeatedCompositeFieldContainer[MountFile]
+    app_id: str
+    earliest_checked_at: _timestamp_pb2.Timestamp
+    def __init__(self, deployment_name: _Optional[str] = ..., namespace: _Optional[_Union[_common_pb2.DeploymentNamespace, str]] = ..., environment_name: _Optional[str] = ..., object_creation_type: _Optional[_Union[_common_pb2.ObjectCreationType, str]] = ..., files: _Optional[_Iterable[_Union[MountFile, _Mapping]]] = ..., app_id: _Optional[str] = ..., earliest_checked_at: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class MountGetOrCreateResponse(_message.Message):
+    __slots__ = ("mount_id", "handle_metadata")
+    MOUNT_ID_FIELD_NUMBER: _ClassVar[int]
+    HANDLE_METADATA_FIELD_NUMBER: _ClassVar[int]
+    mount_id: str
+    handle_metadata: MountHandleMetadata
+    def __init__(self, mount_id: _Optional[str] = ..., handle_metadata: _Optional[_Union[MountHandleMetadata, _Mapping]] = ...) -> None: ...
+
+class MountHandleMetadata(_message.Message):
+    __slots__ = ("content_checksum_sha256_hex",)
+    CONTENT_CHECKSUM_SHA256_HEX_FIELD_NUMBER: _ClassVar[int]
+    content_checksum_sha256_hex: str
+    def __init__(self, content_checksum_sha256_hex: _Optional[str] = ...) -> None: ...
 
 class MountPutFileRequest(_message.Message):
     __slots__ = ("sha256_hex", "data", "data_blob_id")

@@ -6,6 +6,7 @@ from typing import Any
 
 from pytest_sandbox.engine import Engine, EngineInfo
 
+from .builds.builder import Builder
 from .model.creation import SandboxCreator
 from .model.sandbox import ServedSandbox
 from .model.state import State
@@ -26,6 +27,7 @@ from .v1.connect_tokens import ConnectTokenServicer
 from .v1.container_exec import ContainerExecServicer
 from .v1.container_files import ContainerFileServicer
 from .v1.images import ImageServicer
+from .v1.local_files import LocalFileServicer
 from .v1.logs import LogServicer
 from .v1.router import CommandRouterServicer
 from .v1.router_access import RouterAccessServicer
@@ -86,13 +88,14 @@ class Application:
         self._outcomes: Outcomes[Any] = Outcomes()
         self._tunnels = TunnelServicer(self.state)
         self._connect_tokens = ConnectTokenServicer(self.state)
-        creator = SandboxCreator(self.state)
+        self._builder = Builder(self.state)
+        creator = SandboxCreator(self.state, self._builder)
         sandboxes = SandboxServicer(self.state, creator)
         volume_calls = VolumeServicer(self.state)
         memory_snapshots = MemorySnapshotV2Servicer(self.state, creator)
         self._control = [
             AppServicer(self.state),
-            ImageServicer(self.state),
+            ImageServicer(self.state, self._builder),
             SecretServicer(self.state),
             sandboxes,
             SandboxV2Servicer(self.state, creator),
@@ -109,6 +112,7 @@ class Application:
             self._connect_tokens,
             volume_calls,
             VolumeFileServicer(self.state),
+            LocalFileServicer(self.state),
         ]
         self._router = [
             CommandRouterServicer(self.state),
@@ -153,7 +157,8 @@ class Application:
         )
 
     async def close(self) -> None:
-        """Save volumes that outlive the run, and end every sandbox."""
+        """Save volumes that outlive the run, and end every build and every sandbox."""
+        await self._builder.close()
         if self.state.lasting_volumes is not None:
             running = self.state.sandboxes.running()
             in_use = {volume for sandbox in running for volume in self._written(sandbox)}

@@ -13,6 +13,7 @@ from pytest_sandbox._proto import sandboxes_pb2 as pb
 from pytest_sandbox._shared.async_tasks import finish
 from pytest_sandbox.engine import Task, TaskEnded, TaskSpec
 
+from ..builds.builder import Builder
 from ..rpc.errors import already_exists, precondition, unimplemented
 from .apps import AppRecord
 from .checks import check_command
@@ -29,13 +30,15 @@ class SandboxCreator:
 
     Args:
         state: the server's.
+        builder: adds local files to images.
     """
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, builder: Builder) -> None:
         self._state = state
+        self._builder = builder
         self._reserved: set[tuple[str, str]] = set()
 
-    def specify(
+    async def specify(
         self,
         definition: pb.Sandbox,
         tags: Mapping[str, str],
@@ -56,7 +59,9 @@ class SandboxCreator:
             check_command(definition.entrypoint_args)
         if not definition.timeout_secs:
             definition.timeout_secs = DEFAULT_TIMEOUT
-        image = self._state.images.get(definition.image_id)
+        image = await self._builder.with_local_files(
+            self._state.images.get(definition.image_id), definition.mount_ids
+        )
         secrets = {**self._state.secrets.variables(definition.secret_ids), **variables}
         return image, task_spec(
             definition, image, secrets, self._state.volumes, tags, self._state.info

@@ -32,7 +32,6 @@ _REFUSED: dict[str, Callable[[pb.Sandbox], object]] = {
     "rdma": lambda d: d.resources.rdma,
     "volumes (CloudBucketMount)": lambda d: d.cloud_bucket_mounts or d.s3_mounts,
     "network_file_systems": lambda d: d.nfs_mounts,
-    "mounts (add_local_file, add_local_dir, add_local_python_source)": lambda d: d.mount_ids,
     "cloud": lambda d: d.cloud_provider_str or d.cloud_provider,
     "region": lambda d: d.scheduler_placement.ByteSize(),
     "outbound_policy": lambda d: (

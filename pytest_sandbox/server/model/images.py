@@ -24,6 +24,8 @@ class ImageRecord:
         entrypoint: what a command is appended to.
         cmd: the command of sandboxes that are created without one.
         project: whether sandboxes that start from it show the project.
+        shell: runs the steps of builds, and commands, that are given as one line.
+        key: tells its files from others, for the cache of builds; empty if only its id does.
     """
 
     id: str
@@ -34,6 +36,8 @@ class ImageRecord:
     entrypoint: tuple[str, ...] = ()
     cmd: tuple[str, ...] = ()
     project: bool = False
+    shell: tuple[str, ...] = ("/bin/sh", "-c")
+    key: bytes = b""
 
     def root_image(self) -> RootImage:
         """The image, from which a sandbox is created.
@@ -100,13 +104,30 @@ class ImageRegistry:
             depends_on: id of the snapshot that it depends on; empty if none.
         """
         image_id = self._ids.new("im")
-        image = replace(like, id=image_id, engine_image=snapshot, snapshot_id=image_id)
+        image = replace(
+            like, id=image_id, engine_image=snapshot, snapshot_id=image_id, key=image_id.encode()
+        )
         expiry = None if ttl is None else self._clock.monotonic() + ttl
         self._images[image_id] = image
         self._store.add(
             StoredSnapshot(image_id, snapshot, depends_on, expiry, lambda: self._removed(image_id))
         )
         return image
+
+    def add_layer(
+        self, key: bytes, snapshot: Snapshot, like: ImageRecord, *, depends_on: str
+    ) -> ImageRecord:
+        """Register the layer that a step of a build has made; `built` finds it by its key.
+
+        Args:
+            key: all that the layer depends on.
+            snapshot: the engine's.
+            like: the image whose environment, command, ... it takes over.
+            depends_on: id of the snapshot below it; empty if there is none.
+        """
+        layer = replace(self.add_snapshot(snapshot, like, ttl=None, depends_on=depends_on), key=key)
+        self.add(key, layer)
+        return layer
 
     def get(self, image_id: str) -> ImageRecord:
         """An image by id; this counts as a use of it.

@@ -18,6 +18,7 @@ from ..volumes.workers import VolumeWorkers
 from .apps import AppRegistry
 from .ids import Ids
 from .images import ImageRegistry
+from .local_files import LocalFileRegistry
 from .named_volumes import NamedVolumes
 from .sandboxes import SandboxRegistry
 from .secrets import SecretRegistry
@@ -67,6 +68,7 @@ class State:
         self.lasting_volumes = LastingVolumes(volumes, self.volume_files) if volumes else None
         self.named_volumes = NamedVolumes(self.volumes, self.lasting_volumes)
         self.uploads = Uploads()
+        self.local_files = LocalFileRegistry(self.ids)
         self.transfers = Transfers(self.volume_files, self.uploads)
         self.sandboxes = SandboxRegistry(engine.clock)
         self.memberships = MembershipRegistry(self.sandboxes)

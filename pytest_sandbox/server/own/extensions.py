@@ -64,7 +64,7 @@ class ExtensionServicer:
     ) -> pb.SandboxPrepareResponse:
         """Tell the engine that such a sandbox is likely to be created soon."""
         self._state.apps.get(request.app_id)
-        _, spec = self._creator.specify(request.definition, {})
+        _, spec = await self._creator.specify(request.definition, {})
         if request.HasField("membership"):
             info = self._state.info
             member = membership(request.membership, request.definition, info)

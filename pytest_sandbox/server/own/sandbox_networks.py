@@ -32,7 +32,7 @@ class SandboxNetworkServicer:
         app = self._state.apps.get(create.app_id)
         definition, tags = create.definition, tags_of(create.tags)
         member = membership(request.membership, definition, self._state.info)
-        image, spec = self._creator.specify(definition, tags)
+        image, spec = await self._creator.specify(definition, tags)
         spec = replace(spec, membership=member)
         sandbox = await self._creator.create(
             app, definition, tags, image, spec, caller=call.header(CALLER)

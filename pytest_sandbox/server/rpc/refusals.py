@@ -52,11 +52,6 @@ _REFUSALS = (
         "call snapshot_filesystem()",
     ),
     _Refusal(("SandboxWaitUntilReady",), "Sandbox.wait_until_ready", "use a client from 1.5 on"),
-    _Refusal(
-        ("Mount",),
-        "add_local_file, add_local_dir and add_local_python_source of Image",
-        "copy the files into the sandbox with sandbox.filesystem.copy_from_local",
-    ),
     _Refusal(("Proxy",), "modal.Proxy", "create the sandbox without proxy"),
     _Refusal(("SharedVolume",), "modal.NetworkFileSystem", "use modal.Volume"),
     _Refusal(("Dict",), "modal.Dict", _ELSEWHERE),

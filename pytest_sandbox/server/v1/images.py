@@ -1,38 +1,42 @@
-"""Images: a definition of nothing but a Debian or Python base is the engine's `Host` image.
+"""Images: a Debian or Python base is the engine's `Host` image, and steps on it are built.
 
-A definition is a list of Dockerfile lines. Accepted are the base, lines that only set properties
-(`ENV`, `WORKDIR`, `CMD`, `ENTRYPOINT`), the lines with which Modal's `Image.debian_slim` prepares a
-base, which do nothing here, and one label that asks for the project. Every line that would change
-files is refused by name.
+A definition is a list of lines of a Dockerfile. The lines with which Modal's `Image.debian_slim`
+prepares a base do nothing here, and one label asks for the project.
 """
 
+import codecs
+import hashlib
+import hmac
 import json
 import os
 import re
-import shlex
-from collections.abc import AsyncIterator
+import secrets
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
-from grpclib import GRPCError
 
 from pytest_sandbox._proto import common_pb2
 from pytest_sandbox._proto import images_pb2 as pb
 from pytest_sandbox.engine import Capability
 
+from ..builds.build import Build
+from ..builds.builder import Builder
+from ..builds.context import BuildContext
+from ..builds.plan import BuildInput, Plan, plan, refusal
+from ..model.checks import check_environment, check_timeout, check_workdir
 from ..model.images import ImageRecord
 from ..model.state import IMAGE_BUILDER_VERSION, State
 from ..rpc.call import ServedCall
 from ..rpc.errors import invalid, unimplemented
 from ..rpc.handlers import once
+from .logs import CHUNK, read_until
 
 _MACHINES = {"x86_64": pb.ARCH_X86_64, "aarch64": pb.ARCH_AARCH64}
 _BASE = re.compile(
     r"(?:docker\.io/)?(?:library/)?(?:debian|python)(?::(?!.*(?:alpine|windows))[\w.-]+)?"
 )
-#: Asks for the project under test, at its own path, as the working directory.
-_PROJECT = "LABEL pytest-sandbox.project=true"
 #: What `Image.debian_slim` of Modal's clients adds after FROM, since builder version 2025.06.
 _DEBIAN_SLIM = frozenset(
     {
@@ -42,15 +46,11 @@ _DEBIAN_SLIM = frozenset(
         "RUN echo 'debconf debconf/frontend select Noninteractive' | debconf-set-selections",
     }
 )
-#: Fields of a definition that change files or the build, with the arguments that set them.
+#: Fields of a definition that change the build, with the arguments that set them.
 _REFUSED = {
-    "context_files": "files in the build context",
-    "secret_ids": "secrets",
     "build_function_def": "run_function",
     "build_function": "run_function",
-    "context_mount_id": "copying local files (add_local_*, copy=True, add_python)",
     "gpu_config": "gpu",
-    "build_args": "build_args",
     "volume_mounts": "volumes",
 }
 
@@ -58,22 +58,20 @@ _REFUSED = {
 class ImageServicer:
     """The image RPCs."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, builder: Builder) -> None:
         self._state = state
+        self._builder = builder
+        # Tells secrets apart in keys of layers, and is known to nobody.
+        self._secrets_key = secrets.token_bytes(32)
 
     async def ImageGetOrCreate(
         self, request: pb.ImageGetOrCreateRequest, call: ServedCall
     ) -> pb.ImageGetOrCreateResponse:
-        """An image by its definition; there is nothing to build, so it is ready at once."""
+        """An image by its definition; without a result if it is being built."""
         if request.existing_image_id:
-            image = self._state.images.get(request.existing_image_id)
-            return _response(image)
-        key = request.image.SerializeToString(deterministic=True)
-        built = self._state.images.built(key)
-        if built is None:
-            built = self._build(request.image)
-            self._state.images.add(key, built)
-        return _response(built)
+            return _response(self._state.images.get(request.existing_image_id))
+        force = request.force_build or request.ignore_cache
+        return _response(self._builder.image(self._plan(request.image), force=force))
 
     @once
     async def ImageDelete(self, request: pb.ImageDeleteRequest, call: ServedCall) -> Empty:
@@ -85,9 +83,44 @@ class ImageServicer:
     async def ImageJoinStreaming(
         self, request: pb.ImageJoinStreamingRequest, call: ServedCall
     ) -> AsyncIterator[pb.ImageJoinStreamingResponse]:
-        """The progress of a build, which has ended."""
-        image = _response(self._state.images.get(request.image_id))
-        yield pb.ImageJoinStreamingResponse(result=image.result, metadata=image.metadata, eof=True)
+        """The output of a build as it comes, and how it ended.
+
+        An entry id is the offset in the output just past the text of the entry. After `timeout`
+        seconds without output it ends without a result, and the client asks again.
+        """
+        check_timeout(request.timeout)
+        build = self._builder.find(request.image_id)
+        if build is None:
+            image = _response(self._state.images.get(request.image_id))
+            yield pb.ImageJoinStreamingResponse(
+                result=image.result, metadata=image.metadata, eof=True
+            )
+            return
+        async for response in self._follow(build, request, call):
+            yield response
+
+    async def _follow(
+        self, build: Build, request: pb.ImageJoinStreamingRequest, call: ServedCall
+    ) -> AsyncIterator[pb.ImageJoinStreamingResponse]:
+        clock = self._state.clock
+        deadline = clock.monotonic() + request.timeout
+        offset = max(_offset(request.last_entry_id), build.log.first)
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+        async def room() -> int:
+            return await call.room(3 * CHUNK) // 3
+
+        with build.watched():
+            while data := await read_until(build.log, offset, clock, deadline, room):
+                offset += len(data)
+                text = decoder.decode(data)
+                entry = str(offset - len(decoder.getstate()[0]))
+                logs = [common_pb2.TaskLogs(data=text, file_descriptor=_STDOUT)] if text else []
+                yield pb.ImageJoinStreamingResponse(task_logs=logs, entry_id=entry)
+            if build.result is not None:
+                yield pb.ImageJoinStreamingResponse(
+                    result=build.result, metadata=_METADATA, entry_id=str(offset), eof=True
+                )
 
     async def ImageFromId(
         self, request: pb.ImageFromIdRequest, call: ServedCall
@@ -96,36 +129,43 @@ class ImageServicer:
         image = self._state.images.get(request.image_id)
         return pb.ImageFromIdResponse(image_id=image.id, metadata=_METADATA)
 
-    def _build(self, definition: pb.Image) -> ImageRecord:
+    def _plan(self, definition: pb.Image) -> Plan:
         for name, argument in _REFUSED.items():
             value = getattr(definition, name)
             # Clients send empty messages for arguments that were not given.
             if value.ByteSize() if isinstance(value, Message) else value:
-                raise _refusal(argument)
+                raise refusal(argument)
         if definition.image_registry_config.secret_id:
-            raise _refusal("credentials of a registry")
+            raise refusal("credentials of a registry")
         if definition.arch not in pb.Arch.values():
             raise invalid(f"arch cannot be {definition.arch}")
         if definition.arch not in (pb.ARCH_UNSPECIFIED, _MACHINES.get(os.uname().machine)):
-            raise _refusal(f"arch {pb.Arch.Name(definition.arch)}")
-        return self._apply(definition)
+            raise refusal(f"arch {pb.Arch.Name(definition.arch)}")
+        planned = plan(definition.dockerfile_commands, self._surroundings(definition))
+        for image in (planned.image, *(layer.image for layer in planned.layers)):
+            check_environment(image.env.items())
+            check_workdir(image.workdir)
+        return planned
 
-    def _apply(self, definition: pb.Image) -> ImageRecord:
+    def _surroundings(self, definition: pb.Image) -> BuildInput:
+        state = self._state
+        mount_id = definition.context_mount_id
+        mounted = state.local_files.get(mount_id).files if mount_id else ()
+        hidden = state.secrets.variables(definition.secret_ids)
+        check_environment([*hidden.items(), *definition.build_args.items()])
         bases = {base.docker_tag: base.image_id for base in definition.base_images}
-        image: ImageRecord | None = None
-        for line in definition.dockerfile_commands:
-            verb, _, rest = line.strip().partition(" ")
-            if verb.upper() == "FROM":
-                image = self._base(rest.strip(), bases)
-            elif image is None:
-                raise invalid(f"an image begins with FROM, not with {line!r}")
-            elif line.strip() == _PROJECT:
-                image = self._with_project(image)
-            else:
-                image = _describe(image, line.strip(), verb.upper(), rest.strip())
-        if image is None:
-            raise invalid("an image needs at least one line: FROM")
-        return replace(image, id=self._state.ids.new("im"))
+        return BuildInput(
+            base=lambda tag: self._base(tag, bases),
+            with_project=self._with_project,
+            context=BuildContext.of(mounted, definition.context_files),
+            build_args=dict(definition.build_args),
+            secrets=hidden,
+            secrets_digest=self._digest(hidden),
+        )
+
+    def _digest(self, hidden: Mapping[str, str]) -> str:
+        text = json.dumps(sorted(hidden.items())).encode("utf-8", "surrogatepass")
+        return hmac.new(self._secrets_key, text, hashlib.sha256).hexdigest() if hidden else ""
 
     def _with_project(self, image: ImageRecord) -> ImageRecord:
         info = self._state.info
@@ -134,63 +174,29 @@ class ImageServicer:
             raise unimplemented(f"project: the engine {info.name!r} cannot show it here: {why}")
         return replace(image, project=True, workdir=image.workdir or info.project)
 
-    def _base(self, tag: str, bases: dict[str, str]) -> ImageRecord:
+    def _base(self, tag: str, bases: Mapping[str, str]) -> tuple[ImageRecord, frozenset[str]]:
+        """The image of a tag, and the lines after it that do nothing."""
         if tag in bases:
-            return self._state.images.get(bases[tag])
+            image = self._state.images.get(bases[tag])
+            image.root_image()  # or it cannot be built on
+            return image, frozenset()
         if not _BASE.fullmatch(tag):
-            raise _refusal(f"FROM {tag}")
-        return ImageRecord(id="")
+            raise refusal(f"FROM {tag}")
+        return ImageRecord("", key=b"host"), _DEBIAN_SLIM
 
 
-def _describe(image: ImageRecord, line: str, verb: str, rest: str) -> ImageRecord:
-    """The image after one line of its definition."""
-    if line in _DEBIAN_SLIM or not line or line.startswith("#"):
-        return image
-    try:
-        if verb == "ENV":
-            return replace(image, env={**image.env, **_variables(rest)})
-        if verb == "WORKDIR":
-            (workdir,) = shlex.split(rest)
-            return replace(image, workdir=workdir)
-        if verb == "CMD":
-            return replace(image, cmd=_words(rest))
-        if verb == "ENTRYPOINT":
-            return replace(image, entrypoint=_words(rest))
-    except ValueError:
-        raise invalid(f"the line {line!r} of an image is not valid") from None
-    raise _refusal(line)
+def _offset(entry_id: str) -> int:
+    if entry_id and not (entry_id.isascii() and entry_id.isdigit() and len(entry_id) < 19):
+        raise invalid(f"{entry_id!r} is not an entry id of this server")
+    return int(entry_id or 0)
 
 
-def _variables(text: str) -> dict[str, str]:
-    """The variables of an ENV line: `NAME=value NAME='other value'`."""
-    pairs = [word.partition("=") for word in shlex.split(text)]
-    if not all(separator and name for name, separator, _ in pairs):
-        raise ValueError(text)
-    return {name: value for name, _, value in pairs}
-
-
-def _words(text: str) -> tuple[str, ...]:
-    """The words of a CMD or ENTRYPOINT line, a JSON list."""
-    words = json.loads(text)
-    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-        raise ValueError(text)
-    return tuple(words)
-
-
-def _refusal(what: str) -> GRPCError:
-    return unimplemented(
-        f"an image with {what!r} is not implemented by pytest-sandbox: every image is a view of "
-        "this machine for now, so only Debian and Python bases without further steps are "
-        "accepted; install what the test needs on this machine, or in the sandbox itself"
-    )
-
-
+_STDOUT = common_pb2.FILE_DESCRIPTOR_STDOUT
 _METADATA = pb.ImageMetadata(image_builder_version=IMAGE_BUILDER_VERSION)
+_READY = common_pb2.GenericResult(status=common_pb2.GenericResult.GENERIC_STATUS_SUCCESS)
 
 
-def _response(image: ImageRecord) -> pb.ImageGetOrCreateResponse:
-    return pb.ImageGetOrCreateResponse(
-        image_id=image.id,
-        result=common_pb2.GenericResult(status=common_pb2.GenericResult.GENERIC_STATUS_SUCCESS),
-        metadata=_METADATA,
-    )
+def _response(image: ImageRecord | Build) -> pb.ImageGetOrCreateResponse:
+    if isinstance(image, Build):
+        return pb.ImageGetOrCreateResponse(image_id=image.id)
+    return pb.ImageGetOrCreateResponse(image_id=image.id, result=_READY, metadata=_METADATA)

@@ -41,7 +41,7 @@ class SandboxServicer:
         """
         app = self._state.apps.get(request.app_id)
         definition, tags = request.definition, tags_of(request.tags)
-        image, spec = self._creator.specify(definition, tags)
+        image, spec = await self._creator.specify(definition, tags)
         sandbox = await self._creator.create(
             app, definition, tags, image, spec, caller=call.header(CALLER)
         )

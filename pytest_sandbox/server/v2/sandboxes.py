@@ -35,7 +35,7 @@ class SandboxV2Servicer:
             **request.ephemeral_secrets.contents,
             **self._state.secrets.of_sources(request.secret_sources),
         }
-        image, spec = self._creator.specify(definition, tags, variables)
+        image, spec = await self._creator.specify(definition, tags, variables)
         sandbox = await self._creator.create(
             *(app, definition, tags, image, spec),
             caller=call.header(CALLER),

@@ -80,7 +80,6 @@ async def test_a_server_on_a_socket_names_unknown_rpcs(tmp_path: Path) -> None:
         ("QueueGetOrCreate", ("modal.Queue", "sandboxes only")),
         ("PersistentSandboxCreate", ("_experimental_persistent", "without")),
         ("SandboxGetExitSnapshotV2", ("get_exit_snapshot", "snapshot_filesystem()")),
-        ("MountGetOrCreate", ("add_local_dir", "copy_from_local")),
     ],
 )
 async def test_what_is_not_implemented_has_the_name_that_its_caller_knows(

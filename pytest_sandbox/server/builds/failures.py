@@ -1,0 +1,76 @@
+"""Steps of builds that failed: what is said about them."""
+
+from collections.abc import Iterator
+
+from pytest_sandbox.engine import (
+    Capability,
+    ConnectionRecord,
+    EngineInfo,
+    ExitStatus,
+    Network,
+    SupportsNetworkLog,
+    Task,
+)
+
+from .plan import NO_UV
+
+#: Bytes of the output of a step, the last ones, and connections, that a failure shows.
+_SHOWN_OUTPUT = 4096
+_SHOWN_CONNECTIONS = 5
+#: What failures are known by, and what to do about them.
+_KNOWN = {
+    b"/var/lib/dpkg": (
+        "the view of this machine has no package database: install the package on this machine; "
+        "its programs are then in every image"
+    ),
+    NO_UV.encode(): "",
+}
+
+
+class StepFailed(Exception):
+    """A step of a build failed; the message is for the user."""
+
+    @classmethod
+    def of_command(cls, line: str, status: ExitStatus, output: bytes, hint: str) -> "StepFailed":
+        """The failure of a step that ran a command.
+
+        Args:
+            line: of the definition.
+            status: how the command ended.
+            output: what it printed.
+            hint: what to do about it; may be empty.
+        """
+        how = f"signal {status.signal}" if status.code is None else f"exit code {status.code}"
+        shown = output[-_SHOWN_OUTPUT:].decode("utf-8", "replace").strip()
+        if len(output) > _SHOWN_OUTPUT:
+            shown = f"[... the output before is in the log of the build ...]\n{shown}"
+        parts = [line, f"ended with {how}:", shown or "(it printed nothing)", hint]
+        return cls("\n".join(part for part in parts if part))
+
+
+def advice(output: bytes) -> str | None:
+    """What to do about a failure that is known by its output; `None` for others."""
+    return next((hint for sign, hint in _KNOWN.items() if sign in output), None)
+
+
+async def network_advice(task: Task, info: EngineInfo) -> str:
+    """What keeps a step from the network, and what would allow it; empty if nothing does."""
+    if Capability.NETWORK in info.capabilities and info.network in (None, Network()):
+        return (
+            "the step had no network, as the run has none: if it needs one, run with "
+            "--sandbox-network=open (sandbox_network = open in the ini file)"
+        )
+    if not isinstance(task, SupportsNetworkLog):
+        return ""
+    log = await task.network_log()
+    denied = [record for record in log.records if record.verdict == "denied"]
+    return "\n".join(_lines(denied))
+
+
+def _lines(denied: list[ConnectionRecord]) -> Iterator[str]:
+    for record in denied[:_SHOWN_CONNECTIONS]:
+        yield (
+            f"connection denied: {record.name or record.host} port {record.port}: {record.reason}"
+        )
+    if denied:
+        yield "what allows more: --sandbox-network=open (sandbox_network = open in the ini file)"

@@ -1,0 +1,60 @@
+"""Local files that clients add to images and sandboxes; Modal's wire calls them mounts."""
+
+from pytest_sandbox._proto import common_pb2
+from pytest_sandbox._proto import volumes_pb2 as pb
+
+from ..model.local_files import LocalFile
+from ..model.state import State
+from ..rpc.call import ServedCall
+from ..rpc.errors import invalid, precondition, unimplemented
+
+#: The permissions of a file of which nothing is said.
+_MODE = 0o644
+
+
+class LocalFileServicer:
+    """The RPCs for local files, besides those that take their contents."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def MountBatchedCheckExistence(
+        self, request: pb.MountBatchedCheckExistenceRequest, call: ServedCall
+    ) -> pb.MountBatchedCheckExistenceResponse:
+        """Which contents are not here."""
+        return pb.MountBatchedCheckExistenceResponse(
+            missing_sha256_hex_hashes=[
+                digest
+                for digest in request.sha256_hex_hashes
+                if self._state.uploads.get(digest) is None
+            ]
+        )
+
+    async def MountGetOrCreate(
+        self, request: pb.MountGetOrCreateRequest, call: ServedCall
+    ) -> pb.MountGetOrCreateResponse:
+        """An id for files whose contents are here."""
+        if request.deployment_name or request.object_creation_type not in (
+            common_pb2.OBJECT_CREATION_TYPE_ANONYMOUS_OWNED_BY_APP,
+            common_pb2.OBJECT_CREATION_TYPE_EPHEMERAL,
+        ):
+            raise unimplemented(
+                f"the mount {request.deployment_name!r}: files that Modal stores under a name, as "
+                "for add_python, are not implemented by pytest-sandbox"
+            )
+        found = self._state.local_files.add([self._file(file) for file in request.files])
+        # As of a volume: they stay for a while, in case that another upload has the same ones.
+        self._state.uploads.used(file.sha256_hex for file in request.files)
+        return pb.MountGetOrCreateResponse(
+            mount_id=found.id,
+            handle_metadata=pb.MountHandleMetadata(content_checksum_sha256_hex=found.digest),
+        )
+
+    def _file(self, file: pb.MountFile) -> LocalFile:
+        if not file.filename.startswith("/"):
+            raise invalid(f"{file.filename!r} is not an absolute path")
+        upload = self._state.uploads.get(file.sha256_hex)
+        if upload is None:
+            raise precondition(f"the content of {file.filename!r} was not uploaded, or is dropped")
+        mode = file.mode & 0o7777 if file.HasField("mode") else _MODE
+        return LocalFile(file.filename, upload, mode)

@@ -1,0 +1,393 @@
+"""Images are built from steps: each makes a layer, once, and fails with its line and output."""
+
+import asyncio
+import hashlib
+from typing import Any
+
+import pytest
+from grpclib import Status
+
+from pytest_sandbox import Rpcs
+from pytest_sandbox._proto import (
+    common_pb2,
+    images_pb2,
+    secrets_pb2,
+    snapshots_pb2,
+    volumes_pb2,
+)
+from pytest_sandbox.engine import Host
+from pytest_sandbox.fakes import settle
+from pytest_sandbox.server.builds.build import UNWATCHED
+
+from .engines import GatedEngine
+from .harness import Harness, refused, serve
+
+SUCCESS = common_pb2.GenericResult.GENERIC_STATUS_SUCCESS
+FAILURE = common_pb2.GenericResult.GENERIC_STATUS_FAILURE
+
+
+async def begin(
+    server: Harness, *lines: str, base: str = "", force: bool = False, **fields: Any
+) -> images_pb2.ImageGetOrCreateResponse:
+    if base:
+        fields["base_images"] = [images_pb2.BaseImage(docker_tag="base", image_id=base)]
+    image = images_pb2.Image(
+        dockerfile_commands=["FROM base" if base else "FROM debian", *lines], **fields
+    )
+    request = images_pb2.ImageGetOrCreateRequest(image=image, force_build=force)
+    return await server.control.ImageGetOrCreate(request)
+
+
+async def join(server: Harness, image_id: str) -> tuple[common_pb2.GenericResult, str]:
+    request = images_pb2.ImageJoinStreamingRequest(image_id=image_id, timeout=55)
+    messages = await server.control.ImageJoinStreaming(request)
+    log = "".join(entry.data for message in messages for entry in message.task_logs)
+    return messages[-1].result, log
+
+
+async def built(server: Harness, *lines: str, **fields: Any) -> str:
+    """The id of an image, whose build was waited for."""
+    response = await begin(server, *lines, **fields)
+    result = response.result
+    if not result.status:
+        result, _ = await join(server, response.image_id)
+    assert result.status == SUCCESS, result.exception
+    return response.image_id
+
+
+async def failure(server: Harness, *lines: str, **fields: Any) -> str:
+    response = await begin(server, *lines, **fields)
+    assert not response.result.status
+    result, _ = await join(server, response.image_id)
+    assert result.status == FAILURE
+    return result.exception
+
+
+async def printed(server: Harness, image_id: str, *argv: str) -> str:
+    sandbox = await server.create(image_id=image_id)
+    output = await server.output(sandbox, await server.exec(sandbox, *argv))
+    await server.terminate(sandbox)
+    return output.decode()
+
+
+async def secret(server: Harness, **env: str) -> str:
+    request = secrets_pb2.SecretGetOrCreateRequest(
+        env_dict=env, object_creation_type=common_pb2.OBJECT_CREATION_TYPE_EPHEMERAL
+    )
+    return (await server.control.SecretGetOrCreate(request)).secret_id
+
+
+async def mount(server: Harness, files: dict[str, bytes], mode: int = 0o644) -> str:
+    named = []
+    for path, data in files.items():
+        digest = hashlib.sha256(data).hexdigest()
+        put = volumes_pb2.MountPutFileRequest(sha256_hex=digest, data=data)
+        assert (await server.control.MountPutFile(put)).exists
+        named.append(volumes_pb2.MountFile(filename=path, sha256_hex=digest, mode=mode))
+    request = volumes_pb2.MountGetOrCreateRequest(
+        files=named,
+        object_creation_type=common_pb2.OBJECT_CREATION_TYPE_ANONYMOUS_OWNED_BY_APP,
+    )
+    return (await server.control.MountGetOrCreate(request)).mount_id
+
+
+# Steps and layers
+
+
+@pytest.mark.asyncio
+async def test_steps_run_one_on_the_other_and_end_their_sandboxes(server: Harness) -> None:
+    image_id = await built(
+        server, "ENV A=1", "RUN echo $A > /srv/a", "WORKDIR /app", "RUN pwd >> /srv/a", "ENV B=$A-2"
+    )
+    assert await printed(server, image_id, "cat", "/srv/a") == "1\n/app\n"
+    *steps, sandbox = server.engine.tasks
+    assert steps[0].spec.image == Host()
+    assert all(task.poll() is not None for task in steps)
+    assert (sandbox.spec.env, sandbox.spec.workdir) == ({"A": "1", "B": "1-2"}, "/app")
+
+
+@pytest.mark.asyncio
+async def test_steps_start_in_the_root_directory_and_programs_where_they_do(
+    server: Harness,
+) -> None:
+    image_id = await built(server, "RUN pwd > /srv/a")
+    assert await printed(server, image_id, "sh", "-c", "cat /srv/a; pwd") == "/\n/root\n"
+
+
+@pytest.mark.asyncio
+async def test_what_is_the_same_is_not_run_again(server: Harness) -> None:
+    base = await built(server, "RUN echo one > /srv/a")
+    first = await built(server, "RUN echo two > /srv/b", "ENV A=1", base=base)
+    ran = len(server.engine.tasks)
+
+    response = await begin(server, "RUN echo two > /srv/b", "ENV A=1", base=base)
+    assert (response.image_id, response.result.status) == (first, SUCCESS)
+    other = await begin(server, "RUN echo two > /srv/b", "ENV A=2", base=base)
+    assert other.result.status == SUCCESS
+    assert other.image_id != first
+    one = await begin(server, "RUN echo one > /srv/a", "RUN echo two > /srv/b")
+    assert one.result.status == SUCCESS
+    assert len(server.engine.tasks) == ran
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("RUN echo other > /srv/a", "RUN cat /srv/a"),
+        ("ENV A=1", "RUN echo one > /srv/a", "RUN cat /srv/a"),
+        ("ARG A=1", "RUN echo one > /srv/a", "RUN cat /srv/a"),
+        ("WORKDIR /srv", "RUN echo one > /srv/a", "RUN cat /srv/a"),
+        ('SHELL ["bash", "-c"]', "RUN echo one > /srv/a", "RUN cat /srv/a"),
+    ],
+)
+async def test_whatever_a_step_depends_on_makes_it_and_those_after_it_run(
+    server: Harness, lines: tuple[str, ...]
+) -> None:
+    await built(server, "RUN echo one > /srv/a", "RUN cat /srv/a")
+    ran = len(server.engine.tasks)
+    await built(server, *lines)
+    assert len(server.engine.tasks) == ran + 2
+
+
+@pytest.mark.asyncio
+async def test_a_forced_build_runs_all_steps_and_those_of_images_on_it(server: Harness) -> None:
+    first = await built(server, "RUN echo one > /srv/a")
+    second = await built(server, "RUN echo one > /srv/a", force=True)
+    assert first != second
+    assert len(server.engine.tasks) == 2
+
+
+@pytest.mark.asyncio
+async def test_two_clients_build_one_image_once(server: Harness) -> None:
+    server.engine.gate.clear()
+    first, second = await begin(server, "RUN true"), await begin(server, "RUN true")
+    assert first.image_id == second.image_id
+    other = await begin(server, "RUN true", "RUN false || true")
+    joins = [join(server, each.image_id) for each in (first, second, other)]
+    joined = asyncio.gather(*joins)
+    await server.engine.waiting.wait()
+    server.engine.gate.set()
+    assert [result.status for result, _ in await joined] == [SUCCESS] * 3
+    assert len(server.engine.tasks) == 2
+
+
+@pytest.mark.asyncio
+async def test_a_layer_that_was_evicted_is_made_again(server: Harness) -> None:
+    server.engine.snapshots.room = 1
+    first = await built(server, "RUN echo one > /srv/a")
+    await built(server, "RUN echo two > /srv/b")
+    with refused(Status.NOT_FOUND, first):
+        await server.create(image_id=first)
+    again = await built(server, "RUN echo one > /srv/a")
+    assert await printed(server, again, "cat", "/srv/a") == "one\n"
+
+
+@pytest.mark.asyncio
+async def test_a_snapshot_of_a_built_image_is_not_taken_for_it(server: Harness) -> None:
+    base = await built(server, "RUN echo one > /srv/a")
+    sandbox = await server.create(image_id=base)
+    await server.code(sandbox, await server.exec(sandbox, "sh", "-c", "echo two > /srv/a"))
+    request = snapshots_pb2.SandboxSnapshotFsRequest(sandbox_id=sandbox.id, timeout=55)
+    taken = (await server.control.SandboxSnapshotFs(request)).image_id
+    for image_id, text in ((base, "one\n"), (taken, "two\n")):
+        child = await built(server, "RUN cat /srv/a > /srv/b", base=image_id)
+        assert await printed(server, child, "cat", "/srv/b") == text
+
+
+# Failures
+
+
+@pytest.mark.asyncio
+async def test_a_step_that_fails_shows_its_line_its_code_and_its_output(server: Harness) -> None:
+    text = await failure(server, "RUN true", "RUN echo oh; fail 3")
+    assert text.startswith("RUN echo oh; fail 3\nended with exit code 3:\noh\nno")
+    assert all(task.poll() is not None for task in server.engine.tasks)
+    # It is not kept: the next attempt runs the step again.
+    assert "exit code 3" in await failure(server, "RUN true", "RUN echo oh; fail 3")
+    assert len(server.engine.tasks) == 3
+
+
+@pytest.mark.asyncio
+async def test_a_step_without_network_says_how_to_have_one(server: Harness) -> None:
+    assert server.app.state.info.network is None
+    assert "--sandbox-network=open" in await failure(server, "RUN fail 1")
+    assert "database" in await failure(server, "RUN echo /var/lib/dpkg/lock; fail 1")
+
+
+@pytest.mark.asyncio
+async def test_a_step_that_cannot_start_fails_the_build(server: Harness) -> None:
+    assert "nosuch" in await failure(server, 'RUN ["nosuch"]')
+    assert all(task.poll() is not None for task in server.engine.tasks)
+
+
+@pytest.mark.asyncio
+async def test_a_build_that_nobody_waits_for_is_interrupted(server: Harness) -> None:
+    response = await begin(server, "RUN hang")
+    await settle()
+    await server.clock.advance(UNWATCHED + 1)
+    result, _ = await join(server, response.image_id)
+    assert result.status == common_pb2.GenericResult.GENERIC_STATUS_TERMINATED
+    assert all(task.poll() is not None for task in server.engine.tasks)
+    assert len(server.engine.snapshots.names) == 0
+
+
+@pytest.mark.asyncio
+async def test_a_build_ends_with_the_server() -> None:
+    engine = GatedEngine()
+    async with serve(engine) as server:
+        await begin(server, "RUN hang")
+        await settle()
+    assert engine.tasks
+    assert all(task.poll() is not None for task in engine.tasks)
+
+
+@pytest.mark.asyncio
+async def test_the_output_comes_while_a_step_runs_and_in_parts(server: Harness) -> None:
+    response = await begin(server, "RUN echo begun; hang")
+    request = images_pb2.ImageJoinStreamingRequest(image_id=response.image_id, timeout=1)
+    reading = asyncio.ensure_future(server.control.ImageJoinStreaming(request))
+    await settle()
+    await server.clock.advance(2)
+    messages = await reading
+    text = "".join(entry.data for message in messages for entry in message.task_logs)
+    assert text == "=> Step 1: RUN echo begun; hang\nbegun\n"
+    assert not any(message.result.status for message in messages)
+    request.last_entry_id = str(len(text) - len("begun\n"))
+    reading = asyncio.ensure_future(server.control.ImageJoinStreaming(request))
+    await settle()
+    await server.clock.advance(2)
+    rest = await reading
+    assert "".join(entry.data for message in rest for entry in message.task_logs) == "begun\n"
+    request.last_entry_id = "-1"
+    with refused(Status.INVALID_ARGUMENT, "'-1'"):
+        await server.control.ImageJoinStreaming(request)
+
+
+# Secrets and arguments
+
+
+@pytest.mark.asyncio
+async def test_a_secret_is_in_no_layer_log_or_recording(server: Harness) -> None:
+    server.app.recorder.record_start()
+    secret_ids = [await secret(server, TOKEN="hunter2-and-more", X="1")]
+    response = await begin(
+        server, "RUN echo hunter2-; echo $TOKEN; test $X = 1", secret_ids=secret_ids
+    )
+    result, log = await join(server, response.image_id)
+    assert result.status == SUCCESS
+    assert log.endswith("hunter2-\n[secret]\n")
+    text = await failure(server, "RUN echo $TOKEN; fail 1", secret_ids=secret_ids)
+    assert "\n[secret]\nno" in text
+    assert await printed(server, response.image_id, "sh", "-c", "echo $TOKEN") == "\n"
+    assert all("TOKEN" not in task.spec.env for task in server.engine.tasks)
+    assert "hunter2-and" not in Rpcs(server.app.recorder).to_json()
+
+
+@pytest.mark.asyncio
+async def test_another_secret_makes_another_layer(server: Harness) -> None:
+    first, second, again = [await secret(server, X=x) for x in ("1", "2", "1")]
+    one = await built(server, "RUN echo $X > /srv/a", secret_ids=[first])
+    two = await built(server, "RUN echo $X > /srv/a", secret_ids=[second])
+    assert await printed(server, one, "cat", "/srv/a") == "1\n"
+    assert await printed(server, two, "cat", "/srv/a") == "2\n"
+    assert await built(server, "RUN echo $X > /srv/a", secret_ids=[again]) == one
+
+
+@pytest.mark.asyncio
+async def test_arguments_are_variables_of_steps_only(server: Harness) -> None:
+    lines = ("ARG A=1", "ARG B", "ARG C", "ENV C=env", "RUN echo $A $B $C $D > /srv/a", "ENV E=$B")
+    image_id = await built(server, *lines, build_args={"B": "2", "C": "3", "D": "4"})
+    assert await printed(server, image_id, "cat", "/srv/a") == "1 2 env\n"
+    assert server.engine.tasks[-1].spec.env == {"C": "env", "E": "2"}
+
+
+# Local files
+
+
+@pytest.mark.asyncio
+async def test_files_are_copied_to_where_docker_would(server: Harness) -> None:
+    files = {"/d/one": b"1", "/d/sub/two": b"2", "/three.txt": b"3", "/four.txt": b"4"}
+    context = await mount(server, files, mode=0o750)
+    image_id = await built(
+        server,
+        "RUN mkdir /there && ln -s /there /link",
+        "WORKDIR /app",
+        "COPY d rel",
+        "COPY three.txt /as-name",
+        "COPY three.txt /there",
+        "COPY *.txt /all/",
+        'COPY ["d/one", "three.txt", "/two/"]',
+        "COPY --chmod=600 d/sub/two /link/deep/",
+        context_mount_id=context,
+    )
+    sandbox = await server.create(image_id=image_id)
+    wanted = {
+        "/app/rel/one": "1",
+        "/app/rel/sub/two": "2",
+        "/as-name": "3",
+        "/there/three.txt": "3",
+        "/all/three.txt": "3",
+        "/all/four.txt": "4",
+        "/two/one": "1",
+        "/two/three.txt": "3",
+        "/there/deep/two": "2",
+    }
+    output = await server.output(sandbox, await server.exec(sandbox, "cat", *wanted))
+    assert output.decode() == "".join(wanted.values())
+    stats = [await sandbox.task.files.stat(path) for path in ("/as-name", "/there/deep/two")]
+    assert [oct(entry.mode)[-3:] for entry in stats] == ["750", "600"]
+
+
+@pytest.mark.asyncio
+async def test_a_file_of_the_definition_is_in_the_context(server: Harness) -> None:
+    given = [images_pb2.ImageContextFile(filename="/.0_requirements.txt", data=b"six\n")]
+    image_id = await built(server, "COPY /.0_requirements.txt /r/0.txt", context_files=given)
+    assert await printed(server, image_id, "cat", "/r/0.txt") == "six\n"
+
+
+@pytest.mark.asyncio
+async def test_other_contents_make_another_layer(server: Harness) -> None:
+    for content in (b"1", b"2", b"1"):
+        context = await mount(server, {"/a": content})
+        image_id = await built(server, "COPY a /srv/", context_mount_id=context)
+        assert await printed(server, image_id, "cat", "/srv/a") == content.decode()
+    steps = [task for task in server.engine.tasks if task.spec.name.startswith("build: ")]
+    assert len(steps) == 2
+
+
+@pytest.mark.asyncio
+async def test_a_sandbox_gets_local_files_through_links_of_its_image(server: Harness) -> None:
+    base = await built(server, "RUN mkdir -p /real && ln -s /real /link")
+    mounts = [await mount(server, {"/link/a/b": b"1"}), await mount(server, {"/root/c": b"2"})]
+    sandbox = await server.create("cat", "/real/a/b", "c", image_id=base, mount_ids=mounts)
+    assert await server.logs(sandbox) == "12"
+    ran = len(server.engine.tasks)
+    await server.create("true", image_id=base, mount_ids=mounts)
+    assert len(server.engine.tasks) == ran + 1
+    with refused(Status.NOT_FOUND, "mo-nope"):
+        await server.create("true", mount_ids=["mo-nope"])
+
+
+@pytest.mark.asyncio
+async def test_contents_that_are_here_are_not_uploaded_again(server: Harness) -> None:
+    assert await mount(server, {"/a": b"1"}) == await mount(server, {"/a": b"1"})
+    here, missing = hashlib.sha256(b"1").hexdigest(), "0" * 64
+    request = volumes_pb2.MountBatchedCheckExistenceRequest(sha256_hex_hashes=[here, missing])
+    response = await server.control.MountBatchedCheckExistence(request)
+    assert response.missing_sha256_hex_hashes == [missing]
+
+    creation = common_pb2.OBJECT_CREATION_TYPE_EPHEMERAL
+    for path, digest, status in (
+        ("/a", missing, Status.FAILED_PRECONDITION),
+        ("a", here, Status.INVALID_ARGUMENT),
+    ):
+        file = volumes_pb2.MountFile(filename=path, sha256_hex=digest)
+        with refused(status, repr(path)):
+            await server.control.MountGetOrCreate(
+                volumes_pb2.MountGetOrCreateRequest(files=[file], object_creation_type=creation)
+            )
+    with refused(Status.UNIMPLEMENTED, "python-build-standalone"):
+        await server.control.MountGetOrCreate(
+            volumes_pb2.MountGetOrCreateRequest(deployment_name="python-build-standalone")
+        )
