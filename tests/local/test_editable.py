@@ -91,10 +91,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     projects = tmp_path_factory.mktemp("projects").resolve()
     # Not below /tmp, where it would show at another path.
     with tempfile.TemporaryDirectory(prefix=".environment-", dir=Path.home()) as folder:
-        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
         python = f"{folder}/bin/python"
-        pip = [python, "-m", "pip", "--disable-pip-version-check"]
-        subprocess.run([*pip, "install", "-q", *BUILD_NEEDS], check=True)
+        subprocess.run([*pip_install(python), *BUILD_NEEDS], check=True)
         for name, (*build, where) in BACKENDS.items():
             make_project(projects / name, name, where, tuple(build))  # type: ignore[arg-type]
         for command, names in by_command(python).items():
@@ -104,12 +103,19 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
         yield Installed(python, projects)
 
 
+def pip_install(python: str) -> list[str]:
+    """By our pip, since one of its own takes seconds to install."""
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", python]
+    return [*pip, "install", "-q", "--no-compile"]
+
+
 def by_command(python: str) -> dict[tuple[str, ...], list[str]]:
     """The projects that one command installs, which is slow to start."""
     commands: dict[tuple[str, ...], list[str]] = {}
     for name in BACKENDS:
-        installer = ("uv", "pip") if name.startswith("uv") else ("pip",)
-        command = (python, "-m", *installer, "install", "-q", "--no-build-isolation", "--no-deps")
+        uv = (python, "-m", "uv", "pip", "install", "-q")
+        command = uv if name.startswith("uv") else tuple(pip_install(python))
+        command += ("--no-build-isolation", "--no-deps")
         if name.endswith(("strict", "compat")):
             command += (f"--config-settings=editable_mode={name.rpartition('-')[2]}",)
         commands.setdefault(command, []).append(name)

@@ -32,16 +32,13 @@ def test_no_coroutine_is_left_that_was_never_awaited() -> None:
     steps = 0
 
     gc.freeze()  # else each collection looks at what a thousand tests have left
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            for _ in interrupted_everywhere(thing.wait):
-                steps += 1
-                gc.collect()
-            thing.wait()  # the loop has done what it was left with
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for _ in interrupted_everywhere(thing.wait):
+            steps += 1
             gc.collect()
-    finally:
-        gc.unfreeze()
+        thing.wait()  # the loop has done what it was left with
+        gc.collect()
 
     assert steps > 10
     assert [str(warning.message) for warning in caught] == []
