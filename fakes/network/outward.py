@@ -93,7 +93,7 @@ class OutwardNetwork:
         if not is_alias and not self._reach.may_be_asked_for(name):
             reason = "no domain that is allowed is this name"
             if self._members is not None:
-                reason = f"no sandbox of its network has this alias, and {reason}"
+                reason = self._members.unknown(name)
             self._log.note(Destination("", _DOMAIN, name), "denied", reason)
             raise resolving.no_answer()
         fault = self.faults.of_question(name)

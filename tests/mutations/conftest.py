@@ -9,13 +9,14 @@ from pytest_sandbox.engine import Engine, EngineInfo, EngineUnavailable, SystemC
 from pytest_sandbox.fakes import FakeEngine
 from pytest_sandbox.local import LocalEngine
 
-from .programs import COUNT, LISTEN, count, listen
+from .programs import ASK, COUNT, LISTEN, ask, count, listen
 
 
 def played() -> Engine:
     """An engine in memory, which plays the programs that it does not have."""
     engine = FakeEngine(clock=SystemClock())
     engine.on_exec("python3", "-c", LISTEN, ...).calls(listen)
+    engine.on_exec("python3", "-c", ASK, ...).calls(ask)
     engine.on_exec(*COUNT).calls(count)
     return engine
 

@@ -50,6 +50,24 @@ class EmptyRestores(EngineProxy):
         return await super().create(spec)
 
 
+class OneNetwork(EngineProxy):
+    """Puts all tasks that are in networks into the same one."""
+
+    async def create(self, spec: TaskSpec) -> Task:
+        if spec.membership is not None:
+            spec = replace(spec, membership=replace(spec.membership, network="one"))
+        return await super().create(spec)
+
+
+class LonelyRestores(EngineProxy):
+    """Creates a task from a snapshot in no network."""
+
+    async def create(self, spec: TaskSpec) -> Task:
+        if isinstance(spec.image, Snapshot):
+            spec = replace(spec, membership=None)
+        return await super().create(spec)
+
+
 class NoForgetting(EngineProxy):
     """Stores every snapshot until the end."""
 
@@ -129,6 +147,12 @@ MUTATIONS = (
         over(EmptyRestores),
         ("restoring_starts_the_main_process_anew",),
         hangs=True,
+    ),
+    Mutation("one network for all", over(OneNetwork), ("aliases_lead_to_their_sandboxes",)),
+    Mutation(
+        "restore outside of its network",
+        over(LonelyRestores),
+        ("aliases_lead_to_their_sandboxes",),
     ),
     Mutation("keep what was forgotten", over(NoForgetting), ("forgotten_images_are_gone",)),
     Mutation(

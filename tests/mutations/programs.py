@@ -37,6 +37,25 @@ async def listen(call: Call) -> None:
     await asyncio.get_running_loop().create_future()
 
 
+#: Prints what is said at a host and a port, or what went wrong: `python3 -c ASK db 8000`.
+ASK = """
+import socket, sys
+try:
+    print(socket.create_connection((sys.argv[1], int(sys.argv[2]))).recv(100).decode())
+except OSError as error:
+    print(type(error).__name__)
+"""
+
+
+async def ask(call: Call) -> str:
+    """The same for sandboxes in memory."""
+    try:
+        connection = await call.connect(call.argv[3], int(call.argv[4]))
+        return f"{(await connection.read()).decode()}\n"
+    except OSError as error:
+        return f"{type(error).__name__}\n"
+
+
 #: Counts the lines that it is given.
 COUNT = ("sh", "-c", "n=0; while read -r line; do n=$((n + 1)); echo $n; done")
 

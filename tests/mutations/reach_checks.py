@@ -5,10 +5,10 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from pytest_sandbox.client import Sandbox, Volume, exceptions
+from pytest_sandbox.client import Sandbox, SandboxNetwork, Volume, exceptions
 from pytest_sandbox.engine import Capability
 
-from .programs import LISTEN
+from .programs import ASK, LISTEN
 from .wire import Wire
 
 
@@ -65,6 +65,26 @@ async def tunnels_end_with_their_sandbox(wire: Wire) -> None:
             await asyncio.open_connection(*tunnel.tcp_socket)
 
 
+async def aliases_lead_to_their_sandboxes(wire: Wire) -> None:
+    """An alias leads to the sandbox that has it in the network, and to one only, while it runs."""
+    here, there = SandboxNetwork(), SandboxNetwork()
+    async with (
+        wire.sandbox(network=here, alias="db") as db,
+        wire.sandbox(network=there, alias="db") as other,
+        wire.sandbox(network=here) as client,
+    ):
+        for sandbox, word in ((db, "here"), (other, "there")):
+            await listening(sandbox, "8000", word)
+        asked = await client.run.aio("python3", "-c", ASK, "db", "8000")
+        assert asked.stdout == "here\n"
+        with pytest.raises(exceptions.AlreadyExistsError):
+            await Sandbox.create.aio(network=here, alias="db", client=wire.client)
+        await db.restore.aio(await db.snapshot_filesystem.aio())
+        await listening(db, "8000", "restored")
+        asked = await client.run.aio("python3", "-c", ASK, "db", "8000")
+        assert asked.stdout == "restored\n"
+
+
 async def volumes_are_shared_by_name(wire: Wire) -> None:
     """Sandboxes with the volume of one name have the same; in another environment it is another."""
     await wire.environment("elsewhere")
@@ -109,6 +129,7 @@ NEEDS: dict[Callable[[Wire], Awaitable[None]], frozenset[Capability]] = {
     tunnels_lead_to_their_ports: _PORT,
     tunnels_outlast_a_restore: _PORT | {Capability.SNAPSHOT},
     tunnels_end_with_their_sandbox: _PORT,
+    aliases_lead_to_their_sandboxes: frozenset({Capability.SANDBOX_NETWORK, Capability.SNAPSHOT}),
     volumes_are_shared_by_name: _VOLUME,
     volumes_are_where_they_were_asked_for: _VOLUME,
     deleted_volumes_are_gone: _VOLUME,

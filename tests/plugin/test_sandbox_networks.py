@@ -110,7 +110,7 @@ def test_the_report_names_the_alias(pytester: pytest.Pytester) -> None:
     @pytest.mark.sandbox(network="test", alias="db")
     def test_it(sandbox, sandbox_factory):
         client = sandbox_factory(alias=["client", "app"])
-        assert ask(client, "db", 5433) == ask(client, "bd") == "served"
+        assert ask(client, "db", 5433) == ask(client, "dbs") == "served"
     """
     )
     result = pytester.runpytest()
@@ -119,7 +119,7 @@ def test_the_report_names_the_alias(pytester: pytest.Pytester) -> None:
             "*- sandbox sb-*, db in its network -*",
             "*- sandbox sb-*, client, app in its network -*",
             "connection failed: db (198.18.*) port 5433: ECONNREFUSED",
-            "connection denied: the name bd*: no sandbox of its network has this alias, and *",
+            "connection denied: the name dbs*: no sandbox of its network *; did you mean 'db'?",
         ]
     )
     result.assert_outcomes(failed=1)

@@ -76,6 +76,16 @@ class Members(Generic[T]):
         """Those by which a member can be reached."""
         return [alias for alias, members in self._members.items() if members]
 
+    def unknown(self, name: str) -> str:
+        """Why a name is refused that is neither an alias nor one that may be asked for."""
+        from ..suggestions import did_you_mean  # late: it takes long to import, and few ask
+
+        if hint := did_you_mean(name, self.aliases()):
+            return f"no sandbox of its network has this alias; {hint}"
+        return (
+            "no sandbox of its network has this alias, and no domain that is allowed is this name"
+        )
+
     def address(self, alias: str) -> IPv4Address:
         """What an alias that a member has, or had, resolves to."""
         return self._addresses[alias]

@@ -104,7 +104,7 @@ class Resolver:
         elif not self._reach.may_be_asked_for(name):
             reason = "no domain that is allowed is this name"
             if self._members is not None:
-                reason = f"no sandbox of its network has this alias, and {reason}"
+                reason = self._members.unknown(name)
             self._log.note(Destination("", _DOMAIN, name), "denied", reason)
             self._send(query.answer(queries.REFUSED), sender)
         elif not query.family:  # of what else there is to know about a name, nothing is
