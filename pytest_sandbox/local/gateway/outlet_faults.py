@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from .relay import Relay
 
+#: Connections that are passed on before other sandboxes have their turn.
+_TURN = 16
+
 
 class OutletFaults(FaultsOfTask):
     """The faults that are for a sandbox, and the connections that they disturb."""
@@ -31,9 +34,11 @@ class OutletFaults(FaultsOfTask):
         if not self.any_set:
             return waits
         held = [one for one in list(relays) if one.held_until is not None]
-        for one in held:
+        due = [one for one in held if one.held_until is not None and one.held_until <= now]
+        for one in due[:_TURN]:
             one.release(now)
-        return waits + [one.held_until - now for one in held if one.held_until is not None]
+        left = [one.held_until for one in held if one.held_until is not None]
+        return waits + [max(0.0, deadline - now) for deadline in left]
 
     # Black holes
 
