@@ -19,10 +19,11 @@ from ..protocol.helpers import send_go
 from ..protocol.zygote import Figures, SandboxBorn, SandboxEnded, UsageAnswer
 from . import priority, stuck_agent
 from .helper import Helper
-from .memory_watch import MemoryWatch
 from .sandbox_record import SandboxRecord
-from .second_wall import SecondWall
 from .user_limits import owned_by
+from .watches.memory_watch import MemoryWatch
+from .watches.second_wall import SecondWall
+from .watches.socket_watch import SocketWatch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class SandboxTable:
         self._second_wall = SecondWall()
         bounded = "memory" in setup.cgroups.controllers
         self._memory_watch = None if bounded else MemoryWatch()
+        self._socket_watch = SocketWatch(self._end_for_memory)
         self._alive: dict[int, SandboxRecord] = {}  # by the pid of PID 1
         self._being_freed: dict[int, SandboxRecord] = {}  # by the pid of the helper that frees it
 
@@ -177,7 +179,13 @@ class SandboxTable:
 
     def watch_memory(self) -> float | None:
         """End what uses too much; the seconds until this is to be called again."""
-        return None if self._memory_watch is None else self._memory_watch.act(self._alive)
+        if self._memory_watch is not None:
+            self._memory_watch.act(self._alive)
+        return self._socket_watch.act(self._alive)  # as often
+
+    def _end_for_memory(self, pid: int, record: SandboxRecord) -> None:
+        record.oom_kills += 1
+        self._kill(pid, record)
 
     def kill_all(self) -> None:
         """Kill all that live."""

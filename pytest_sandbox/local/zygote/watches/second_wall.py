@@ -10,8 +10,8 @@ import os
 import signal
 import time
 
-from ..kernel import namespaces, parent
-from . import priority
+from ...kernel import namespaces, parent
+from .. import priority
 
 #: Seconds after which the others are killed, each time.
 _PATIENCE = 0.5

@@ -10,13 +10,13 @@ import os
 import signal
 import time
 
-from ..kernel import process_usage
+from ...kernel import process_usage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .sandbox_record import SandboxRecord
+    from ..sandbox_record import SandboxRecord
 
 #: Seconds between two looks.
 _INTERVAL = 0.25
