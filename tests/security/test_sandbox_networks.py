@@ -14,6 +14,7 @@ from pytest_sandbox.engine import (
     Network,
     Process,
     ProcessSpec,
+    SupportsNetworkLog,
     Task,
     TaskSpec,
 )
@@ -216,3 +217,24 @@ sys.stdin.read()
     # What the engine wants of the victim is not held up either.
     assert await run_inside(victim, "print(1)") == 1
     await end(victim, hostile, db, client)
+
+
+async def test_what_was_meant_is_searched_for_few_names(
+    networked: Engine, outside: Internet, run_inside: Inside
+) -> None:
+    """It takes time, which is that of all sandboxes."""
+    code = """
+import json, socket, sys
+for number in range(200):
+    try:
+        socket.getaddrinfo(f"dbs{number}", 1, socket.AF_INET)
+    except OSError:
+        pass
+print(json.dumps(None))
+"""
+    db, client = await member(networked, "many", "dbs"), await member(networked, "many")
+    await run_inside(client, code)
+    records = (await SupportsNetworkLog.of(client).network_log()).records
+    hinted = {one.name for one in records if "did you mean" in one.reason}
+    assert len(hinted) == 20
+    await end(db, client)

@@ -26,6 +26,10 @@ SANDBOX_NETWORK_RANGE = "198.18.0.0/16"
 _RANGE = IPv4Network(SANDBOX_NETWORK_RANGE)
 #: Addresses that are left free, as in other networks: that of the network, and that of a gateway.
 _SPARED = 2
+#: Why a name is refused that is neither an alias nor one that may be asked for.
+UNKNOWN = "no sandbox of its network has this alias, and no domain that is allowed is this name"
+#: Aliases, and characters of a name, that are searched for what was meant.
+_COMPARED, _LONGEST_COMPARED = 50, 32
 
 
 def is_of_members(address: object) -> bool:
@@ -77,14 +81,16 @@ class Members(Generic[T]):
         return [alias for alias, members in self._members.items() if members]
 
     def unknown(self, name: str) -> str:
-        """Why a name is refused that is neither an alias nor one that may be asked for."""
+        """Why a name is refused that is neither an alias nor one that may be asked for.
+
+        It takes a bounded time, but not a short one.
+        """
         from ..suggestions import did_you_mean  # late: it takes long to import, and few ask
 
-        if hint := did_you_mean(name, self.aliases()):
+        aliases = self.aliases()[:_COMPARED] if len(name) <= _LONGEST_COMPARED else ()
+        if hint := did_you_mean(name, aliases):
             return f"no sandbox of its network has this alias; {hint}"
-        return (
-            "no sandbox of its network has this alias, and no domain that is allowed is this name"
-        )
+        return UNKNOWN
 
     def address(self, alias: str) -> IPv4Address:
         """What an alias that a member has, or had, resolves to."""

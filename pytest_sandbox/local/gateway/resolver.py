@@ -8,6 +8,7 @@ from ipaddress import IPv4Address
 from pytest_sandbox._shared.network.connection_log import Destination
 from pytest_sandbox._shared.network.domains import canonical
 from pytest_sandbox._shared.network.faults import told
+from pytest_sandbox._shared.network.members import UNKNOWN
 from pytest_sandbox._shared.network.reach import plain
 
 from . import queries
@@ -32,6 +33,8 @@ _TURN = 16
 _LONGEST = 4096
 #: Addresses whose names are remembered.
 _MOST_NAMES = 1000
+#: Names that were misspelt, maybe: a hostile program may ask for any number of them.
+_MOST_REASONS = 20
 _DOMAIN = 53
 #: What its own aliases resolve to, for a sandbox: its servers listen there.
 _ITSELF = IPv4Address("127.0.0.1")
@@ -64,6 +67,7 @@ class Resolver:
         self._names: dict[Address, str] = {}
         self._members: Members[PeerPorts] | None = None
         self._own: list[str] = []
+        self._reasons: dict[str, str] = {}
 
     def name_of(self, address: Address) -> str:
         """The name that the sandbox last asked for that has this address; empty if none."""
@@ -104,13 +108,19 @@ class Resolver:
         elif not self._reach.may_be_asked_for(name):
             reason = "no domain that is allowed is this name"
             if self._members is not None:
-                reason = self._members.unknown(name)
+                reason = self._reason(name, self._members)
             self._log.note(Destination("", _DOMAIN, name), "denied", reason)
             self._send(query.answer(queries.REFUSED), sender)
         elif not query.family:  # of what else there is to know about a name, nothing is
             self._send(query.answer(queries.NO_ERROR), sender)
         else:
             self._lookups.start(name, lambda found: self._found(query, sender, found))
+
+    def _reason(self, name: str, members: Members[PeerPorts]) -> str:
+        """Why a name that is no alias is refused; what was meant is searched for a few names."""
+        if name not in self._reasons and len(self._reasons) < _MOST_REASONS:
+            self._reasons[name] = members.unknown(name)
+        return self._reasons.get(name, UNKNOWN)
 
     def _mislead(self, fault: FaultLike, name: str, query: Query, sender: tuple[Any, ...]) -> None:
         if not fault.addresses:
