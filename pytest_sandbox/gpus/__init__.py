@@ -4,7 +4,7 @@ from .device import GpuDevice as GpuDevice
 from .errors import GpusMissing as GpusMissing
 from .errors import GpusTaken as GpusTaken
 from .errors import GpusUnavailable as GpusUnavailable
-from .errors import LocksUnusable as LocksUnusable
+from .errors import GpusUnusable as GpusUnusable
 from .errors import NoSuchLease as NoSuchLease
 from .lease import GpuLease as GpuLease
 from .lease import adopt_lease as adopt_lease
@@ -29,8 +29,8 @@ __all__ = [
     "GpusMissing",
     "GpusTaken",
     "GpusUnavailable",
+    "GpusUnusable",
     "LeaseWanted",
-    "LocksUnusable",
     "NoSuchLease",
     "Nvml",
     "OpenWatch",

@@ -9,8 +9,8 @@ class DriverHangs(GpusUnavailable):
     """The driver does not answer; to ask again would take as long."""
 
 
-class LocksUnusable(GpusUnavailable):
-    """There may be GPUs, but they cannot be leased; says why."""
+class GpusUnusable(GpusUnavailable):
+    """There may well be GPUs, but they cannot be found or leased; says why."""
 
 
 class GpusMissing(Exception):

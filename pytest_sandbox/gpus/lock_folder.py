@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from pytest_sandbox._shared import real
 
-from .errors import LocksUnusable
+from .errors import GpusUnusable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,7 +38,7 @@ def open_file(name: str) -> int:
     """A descriptor of a lock file; locks of several descriptors exclude each other.
 
     Raises:
-        LocksUnusable: somebody has put something else there.
+        GpusUnusable: somebody has put something else there.
     """
     folder = lock_folder()
     path = f"{folder}/{name}"
@@ -46,7 +46,7 @@ def open_file(name: str) -> int:
         _make(folder)
         fd = _open(path)
     except OSError as error:
-        raise LocksUnusable(
+        raise GpusUnusable(
             f"the locks of the GPUs cannot be used: {error.filename or path}: {error.strerror}"
             f"{_owner(path)}"
         ) from error
@@ -54,7 +54,7 @@ def open_file(name: str) -> int:
     # A file with another name elsewhere may be anything; and whoever locks it by that name as well.
     if not stat.S_ISREG(info.st_mode) or info.st_nlink != 1:
         os.close(fd)
-        raise LocksUnusable(
+        raise GpusUnusable(
             f"the locks of the GPUs cannot be used: {path} is not a plain file{_owner(path)}"
         )
     return fd

@@ -8,7 +8,7 @@ from pytest_sandbox._shared.install_command import install_command
 
 from .answering import Answering
 from .device import GpuDevice
-from .errors import GpusUnavailable
+from .errors import GpusUnavailable, GpusUnusable
 
 T = TypeVar("T")
 
@@ -17,6 +17,7 @@ T = TypeVar("T")
 LIMIT_VARIABLE = "PYTEST_SANDBOX_NVML_TIMEOUT"
 _LIMIT = 30.0
 _MIB = 1 << 20
+_DRIVER = "/proc/driver/nvidia/version"
 #: What errors of NVML mean: nvml.h, `nvmlReturn_t`.
 _MEANINGS = {
     "NVML_ERROR_LIBRARY_NOT_FOUND": "the driver is not installed: no libnvidia-ml.so.1",
@@ -80,9 +81,10 @@ class Nvml:
         try:
             import pynvml
         except ImportError as error:
-            raise GpusUnavailable(
-                f"nvidia-ml-py is not installed: {install_command('gpu')}"
-            ) from error
+            text = f"nvidia-ml-py is not installed: {install_command('gpu')}"
+            if os.path.exists(_DRIVER):
+                raise GpusUnusable(f"the driver of NVIDIA is loaded, but {text}") from error
+            raise GpusUnavailable(text) from error
         self._nvml = pynvml
         try:
             pynvml.nvmlInit()

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from pytest_sandbox.gpus import GpusUnavailable, this_machine
+from pytest_sandbox.gpus import GpusUnavailable, GpusUnusable, nvml, this_machine
 from pytest_sandbox.gpus.nvml import Nvml
 
 from .conftest import H100, FakeMachine
@@ -97,5 +97,31 @@ def test_without_the_package_the_command_that_installs_it_is_named(
 ) -> None:
     monkeypatch.setitem(sys.modules, "pynvml", None)
 
-    with pytest.raises(GpusUnavailable, match=r"not installed: pip install .*\[gpu\]"):
+    with pytest.raises(GpusUnavailable, match=r"^nvidia-ml-py.*: pip install .*\[gpu\]") as caught:
         this_machine()
+    assert not isinstance(caught.value, GpusUnusable)
+
+
+def test_without_the_package_on_a_machine_with_a_driver(
+    pytester: pytest.Pytester, gpus: FakeMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No reason to skip: `pip install` was forgotten."""
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    monkeypatch.setattr(nvml, "_DRIVER", "/dev/null")
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.gpu
+        def test_marked(): ...
+
+        @pytest.mark.sandbox(gpu="L4")
+        def test_in_a_sandbox(sandbox): ...
+        """
+    )
+
+    result = pytester.runpytest("-p", "no:asyncio")
+
+    result.assert_outcomes(errors=2)
+    text = "the driver of NVIDIA is loaded, but nvidia-ml-py is not installed: pip install "
+    assert result.stdout.str().count(f"\n{text}") == 2

@@ -81,8 +81,8 @@ def _leased(item: pytest.Item, wanted: GpusWanted) -> TestGpus:
         GpusMissing,
         GpusTaken,
         GpusUnavailable,
+        GpusUnusable,
         LeaseWanted,
-        LocksUnusable,
         take_lease,
         this_machine,
     )
@@ -95,7 +95,7 @@ def _leased(item: pytest.Item, wanted: GpusWanted) -> TestGpus:
         names = [device.name for device in machine.devices]
         lease = take_lease(machine, LeaseWanted(wanted.requests, item.nodeid, wanted.memory, wait))
     # What pytest raises instead is raised below: as a further error it would show both.
-    except (GpusTaken, LocksUnusable) as error:
+    except (GpusTaken, GpusUnusable) as error:
         reason, taken = str(error), True
     except GpusMissing as error:
         reason = str(error)

@@ -46,14 +46,19 @@ def skip_without(item: pytest.Item, wanted: GpusWanted) -> None:
         return
     if gpu_settings(item.config).mode == "skip":
         raise skip_of_test(f"{gpu_settings(item.config)}: needs {wanted}")
-    from pytest_sandbox.gpus import GpusUnavailable, missing, this_machine
+    from pytest_sandbox.gpus import GpusUnavailable, GpusUnusable, missing, this_machine
 
     names: list[str] = []
+    reason = unusable = ""
     try:
         machine = this_machine()
         names = [device.name for device in machine.devices]
         reason = missing(machine, wanted.requests, None)
+    except GpusUnusable as error:
+        unusable = str(error)
     except GpusUnavailable as error:
         reason = f"needs {wanted}; this machine has none: {error}"
+    if unusable:
+        pytest.fail(unusable, pytrace=False)
     if reason:
         skip_or_fail(item, wanted, names, reason)
