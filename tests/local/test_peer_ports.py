@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import json
 import os
+import select
 import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_sandbox.local.gateway.links import Links
 from pytest_sandbox.local.gateway.peer_ports import PeerPorts
 
 if TYPE_CHECKING:
@@ -131,3 +133,19 @@ def test_the_end_of_the_agent(agent: HostileAgent) -> None:
     agent.sock.close()
     with pytest.raises(ConnectionError):
         agent.ports.serve()
+
+
+def test_one_socket_of_an_agent_is_taken() -> None:
+    """A hostile one may send more, in place of listeners."""
+    watched = select.epoll()
+    links = Links(watched)
+    pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(2)]
+    listener = socket.socket()
+    assert links.take("1", [theirs for _, theirs in pairs] + [listener]) == [listener]
+    assert pairs[1][0].recv(1) == b""  # the second one was closed
+    links.leave("1")
+    assert pairs[0][0].recv(1) == b""
+    for ours, _ in pairs:
+        ours.close()
+    listener.close()
+    watched.close()

@@ -7,6 +7,7 @@ import socket
 
 from pytest_sandbox._shared.network.members import Members
 
+from ..protocol import foreign
 from .peer_ports import PeerPorts
 
 TYPE_CHECKING = False
@@ -34,6 +35,8 @@ class Links:
         for sock in to_agent[:1]:
             self._ports[name] = self._by_fd[sock.fileno()] = PeerPorts(sock)
             self._epoll.register(sock, select.EPOLLIN)
+        for sock in to_agent[1:]:  # one of an agent that a hostile program took over
+            foreign.close_unix_socket(sock)
         return [sock for sock in sockets if sock not in to_agent]
 
     def join(self, request: JoinRequest) -> Members[PeerPorts]:
