@@ -145,3 +145,26 @@ def test_processes_cannot_keep_what_is_in_a_gpu(pytester: pytest.Pytester) -> No
     result.stdout.fnmatch_lines(
         "E   ValueError: @sandbox_template on running: memory=True and gpu=: no snapshot has *"
     )
+
+
+def test_copies_with_processes_have_none(pytester: pytest.Pytester, no_gpus: FakeMachine) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+        from pytest_sandbox import sandbox_template
+
+        @sandbox_template(memory=True)
+        def running(sandbox): ...
+
+        @pytest.mark.sandbox(gpu="L4")
+        def test_refused(running): ...
+        """
+    )
+
+    result = pytester.runpytest("--sandbox-engine=fake", "--gpu=fake")
+
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(
+        "gpu='L4' cannot change a copy of the template 'running', which resumes its processes; use "
+        "a template without memory=True: no snapshot has what is in a GPU"
+    )
