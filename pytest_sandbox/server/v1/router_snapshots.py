@@ -37,6 +37,7 @@ class RouterSnapshotServicer:
         self._outcomes: WeakKeyDictionary[ServedSandbox, Outcomes[ImageRecord]] = (
             WeakKeyDictionary()
         )
+        self._mounts: WeakKeyDictionary[ServedSandbox, _UnansweredMounts] = WeakKeyDictionary()
 
     async def TaskSnapshotFilesystem(
         self, request: pb.TaskSnapshotFilesystemRequest, call: ServedCall
@@ -65,8 +66,10 @@ class RouterSnapshotServicer:
         sandbox, path = self._sandbox(request, call), _path(request)
         image = self._state.images.get(request.image_id) if request.image_id else None
         snapshot_id = image.snapshot_id if image is not None else ""
-        with sandbox.lifetime.activity(), self._state.snapshot_store.pinned(snapshot_id):
-            await sandbox.mount(path, image)
+        with self._state.snapshot_store.pinned(snapshot_id):
+            await self._change(
+                sandbox, call, path, request.image_id, lambda: sandbox.mount(path, image)
+            )
         return Empty()
 
     async def TaskUnmountDirectory(
@@ -74,9 +77,24 @@ class RouterSnapshotServicer:
     ) -> Empty:
         """Undo the latest mount at a path."""
         sandbox, path = self._sandbox(request, call), _path(request)
-        with sandbox.lifetime.activity():
-            await sandbox.unmount(path)
+        await self._change(sandbox, call, path, None, lambda: sandbox.unmount(path))
         return Empty()
+
+    async def _change(
+        self,
+        sandbox: ServedSandbox,
+        call: ServedCall,
+        path: str,
+        image_id: str | None,
+        change: Callable[[], Awaitable[None]],
+    ) -> None:
+        """Change the mounts of a sandbox, unless a call whose answer was lost has done so."""
+        unanswered = self._mounts.setdefault(sandbox, _UnansweredMounts())
+        key = sandbox.generation, image_id
+        if not unanswered.take(path, key):
+            with sandbox.lifetime.activity():
+                await change()
+        call.on_lost = lambda: unanswered.add(path, key)
 
     def _sandbox(self, request: _SnapshotRequest | _PathRequest, call: ServedCall) -> ServedSandbox:
         sandbox = commanded(self._state, request.task_id, call)
@@ -100,6 +118,24 @@ class RouterSnapshotServicer:
             raise invalid("snapshot_id is empty: choose one, for example a UUID")
         outcomes = self._outcomes.setdefault(sandbox, Outcomes())
         return await outcomes.once(call.rpc, request.snapshot_id, take)
+
+
+class _UnansweredMounts:
+    """The latest changes of the mounts of a sandbox whose answers were lost, by path.
+
+    Clients repeat such calls without a key, and a second mount would lie above the first.
+    """
+
+    def __init__(self) -> None:
+        self._changes: dict[str, object] = {}
+
+    def add(self, path: str, change: object) -> None:
+        """Remember one."""
+        self._changes[path] = change
+
+    def take(self, path: str, change: object) -> bool:
+        """Whether a change repeats the one that is remembered; it is forgotten in any case."""
+        return path in self._changes and self._changes.pop(path) == change
 
 
 def _ttl(request: _SnapshotRequest) -> float | None:

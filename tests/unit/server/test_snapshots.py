@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from grpclib import Status
+from grpclib.exceptions import StreamTerminatedError
 
+from pytest_sandbox import Faults
 from pytest_sandbox._proto import common_pb2, extensions_pb2, images_pb2, router_pb2, snapshots_pb2
 from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
 from pytest_sandbox._shared.clock import SystemClock
@@ -524,3 +526,31 @@ async def test_a_caller_that_is_cancelled_when_the_image_is_there_leaves_none(tu
         await asyncio.sleep(0)
 
     assert forgotten == (["im-1"] if call.cancelled() else [])
+
+
+@pytest.mark.asyncio
+async def test_a_mount_is_done_once_if_its_answer_was_lost(server: Harness) -> None:
+    sandbox = await server.create()
+    image_id = await directory(server, sandbox, b"/tmp")
+    faults = Faults(server.app.faults)
+    faults.on("TaskMountDirectory", nth=1).drop_response()
+    faults.on("TaskUnmountDirectory", nth=3).drop_response()
+
+    with pytest.raises(StreamTerminatedError):
+        await mount(server, sandbox, b"/mnt", image_id)
+    await mount(server, sandbox, b"/mnt", image_id)
+    await unmount(server, sandbox, b"/mnt")
+    with refused(Status.INVALID_ARGUMENT, "/mnt"):  # nothing is left there
+        await unmount(server, sandbox, b"/mnt")
+
+    await mount(server, sandbox, b"/mnt", image_id)
+    with pytest.raises(StreamTerminatedError):
+        await unmount(server, sandbox, b"/mnt")
+    await unmount(server, sandbox, b"/mnt")
+    with refused(Status.INVALID_ARGUMENT, "/mnt"):
+        await unmount(server, sandbox, b"/mnt")
+
+    for _ in range(2):  # these are two
+        await mount(server, sandbox, b"/mnt", image_id)
+    for _ in range(2):
+        await unmount(server, sandbox, b"/mnt")
