@@ -12,6 +12,7 @@
     │   └── UnsafeArchiveError            (ours) a download would have left its folder
     ├── FilesystemExecutionError          `Sandbox.open`, ... failed in an uncommon way
     │   └── FilesystemOSError             (ours) the same as an OSError, with its errno
+    ├── ImageBuildError                   a step of an image failed
     ├── InternalError                     a bug of the server
     ├── InvalidError                      an argument makes no sense
     │   └── ConflictError                 the request does not fit the current state
@@ -306,6 +307,18 @@ class SandboxTimeoutError(TimeoutError):
     `idle_timeout`, or have its main process end earlier. `tunnels` raises it if opening takes too
     long.
     """
+
+
+class ImageBuildError(Error):
+    """A step of an image failed; the message has its line and the end of its output.
+
+    Attributes:
+        image_id: of the image that was built.
+    """
+
+    def __init__(self, message: str, image_id: str = "") -> None:
+        super().__init__(message)
+        self.image_id = image_id
 
 
 class UnimplementedError(Error):

@@ -10,9 +10,14 @@ from pytest_sandbox._proto.extensions_pb2 import ImageForgetRequest
 from pytest_sandbox._shared.type_names import type_name
 
 from .exceptions import InvalidError, UnimplementedError
+from .images.layer import ImageLayer, build
+from .images.steps import ImageSteps, layer_of_files
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .base_client import BaseClient
+    from .images.local_tree import LocalTree
     from .transport.calls import Calls
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
@@ -23,19 +28,31 @@ _HOST = ("FROM debian:bookworm-slim",)
 _HOST_WITH_PROJECT = (*_HOST, "LABEL pytest-sandbox.project=true")
 
 
-class Image:
-    """The files that a sandbox starts with: a view of this machine, or a snapshot of a sandbox.
+class Image(ImageSteps):
+    """The files that a sandbox starts with: a view of this machine, a snapshot, or steps on one.
 
     Args:
         image_id: of the image; empty for the view of this machine.
         described: how the image was obtained, for `repr`.
         project: whether the view of this machine includes the project.
+        layer: the last step; `None` for an image that needs none.
+        added: local files that sandboxes get besides.
     """
 
-    def __init__(self, image_id: str, described: str, *, project: bool = False) -> None:
+    def __init__(
+        self,
+        image_id: str,
+        described: str,
+        *,
+        project: bool = False,
+        layer: ImageLayer | None = None,
+        added: tuple[LocalTree, ...] = (),
+    ) -> None:
         self._image_id = image_id
         self._described = described
         self._project = project
+        self.layer = layer
+        self.added = added
 
     @staticmethod
     def host(*, project: bool = False) -> Image:
@@ -88,22 +105,33 @@ class Image:
         """Refused, as it is not implemented yet."""
         _refused("Image.from_dockerfile()")
 
-    def pip_install(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refused, as it is not implemented yet."""
-        _refused("Image.pip_install()")
+    def _on_this(self, lines: Sequence[str], **layer: Any) -> Image:
+        if not lines:
+            return self
+        if self.added:
+            raise InvalidError(
+                f"a step cannot follow on {self.added[-1]!r}: add local files last, or with "
+                "copy=True, which makes them a step"
+            )
+        return Image("", f"{self} + {lines[0]!r}", layer=ImageLayer(self, tuple(lines), **layer))
 
-    def apt_install(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refused, as it is not implemented yet."""
-        _refused("Image.apt_install()")
-
-    def run_commands(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refused, as it is not implemented yet."""
-        _refused("Image.run_commands()")
+    def _with_files(self, tree: LocalTree, *, copy: bool) -> Image:
+        described = f"{self} + {tree!r}"
+        if copy:
+            self._on_this(("COPY",))  # which may refuse
+            return Image("", described, layer=layer_of_files(self, tree))
+        return Image(
+            self._image_id,
+            described,
+            project=self._project,
+            layer=self.layer,
+            added=(*self.added, tree),
+        )
 
     @property
     def is_host(self) -> bool:
         """Whether it is the view of this machine, which every server has and which has no id."""
-        return not self._image_id
+        return not self._image_id and self.layer is None
 
     @property
     def has_project(self) -> bool:
@@ -115,10 +143,12 @@ class Image:
         """Its id, by which `from_id` finds it in every process that uses the same server.
 
         Raises:
-            InvalidError: it is the view of this machine, which has none.
+            InvalidError: it is the view of this machine, or has steps, and so has none.
         """
         if self.is_host:
             raise InvalidError(f"{self!r} has no id: it is the same on every server")
+        if self.layer is not None:
+            raise InvalidError(f"{self!r} has no id here: the server builds it for each sandbox")
         return self._image_id
 
     def __repr__(self) -> str:
@@ -139,7 +169,36 @@ async def image_id(image: Image, client: BaseClient) -> str:
         if image.has_project:
             return await client.ids.get("host image with the project", _host_with_project)
         return await client.ids.get("host image", _host_image)
+    if image.layer is not None:
+        return await _layer_id(image.layer, client)
     return image.object_id
+
+
+async def mount_ids(image: Image, client: BaseClient) -> list[str]:
+    """The ids of the local files that sandboxes of an image get besides."""
+    return [await tree.upload(client) for tree in image.added]
+
+
+async def _layer_id(layer: ImageLayer, client: BaseClient) -> str:
+    """The id of an image with steps, which is there when this returns.
+
+    Steps that need nothing but their lines are asked for together, in one call.
+    """
+    base, lines = layer.base, list(layer.lines)
+    while layer.plain and (below := base.layer) is not None and below.plain:
+        base, lines = below.base, [*below.lines, *lines]
+    definition = pb.Image(
+        dockerfile_commands=["FROM base", *lines],
+        base_images=[pb.BaseImage(docker_tag="base", image_id=await image_id(base, client))],
+        secret_ids=[await secret.reference.id(client) for secret in layer.secrets],
+        context_mount_id=await layer.files.upload(client) if layer.files is not None else "",
+        context_files=[
+            pb.ImageContextFile(filename=name, data=text.encode())
+            for name, text in layer.context_files.items()
+        ],
+        build_args=layer.build_args,
+    )
+    return await build(client, definition, force=layer.force_build)
 
 
 async def _host_image(calls: Calls) -> str:

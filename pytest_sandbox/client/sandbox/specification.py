@@ -12,7 +12,7 @@ from pytest_sandbox._proto.sandboxes_pb2 import StringMap
 from ..base_client import own_app_id
 from ..default_client import default_client
 from ..exceptions import InvalidError
-from ..image import Image, image_id
+from ..image import Image, image_id, mount_ids
 from ..probe import Probe, probe_message
 from ..process.terminal import terminal
 from ..secret import check_secrets
@@ -182,6 +182,7 @@ async def define(
         entrypoint_args=args,
         name=name,
         image_id=await image_id(image or Image.host(), client),
+        mount_ids=await mount_ids(image, client) if image is not None else (),
         environment_variables=StringMap(contents=check_environment(env)) if env else None,
         secret_ids=await _secret_ids(given, client, app_id),
         timeout_secs=timeout,

@@ -1,0 +1,1 @@
+"""Images that are built from steps: their methods, local files for them, and builds."""

@@ -1,0 +1,179 @@
+"""Local files that are added to an image: which ones, and how they get to the server."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import http.client
+import importlib.util
+import os
+import urllib.parse
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from pytest_sandbox._proto import volumes_pb2 as pb
+from pytest_sandbox._proto.common_pb2 import OBJECT_CREATION_TYPE_EPHEMERAL
+
+from ..exceptions import InvalidError, ServiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from ..base_client import BaseClient
+
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
+#: Bytes of a content that fits into a message; more goes over HTTP.
+_MESSAGE = 4 * 1024**2
+_CHUNK = 1024**2
+#: Where Python sources go, as at Modal.
+_SOURCES = PurePosixPath("/root")
+
+
+class LocalTree:
+    """Local files with the paths that they get.
+
+    Args:
+        files: gives both when the files are needed.
+        described: what they are, for messages.
+    """
+
+    def __init__(self, files: Callable[[], Iterator[tuple[Path, str]]], described: str) -> None:
+        self.files = files
+        self._described = described
+
+    def __repr__(self) -> str:
+        return self._described
+
+    async def upload(self, client: BaseClient) -> str:
+        """Send what the server does not have; the id under which it has the files.
+
+        Raises:
+            OSError: a file cannot be read.
+        """
+        found = await asyncio.to_thread(lambda: sorted(self.files()))
+        entries = [(local, await asyncio.to_thread(_entry, local, to)) for local, to in found]
+        request = pb.MountBatchedCheckExistenceRequest(
+            sha256_hex_hashes=sorted({entry.sha256_hex for _, entry in entries})
+        )
+        answer = await client.calls.control(
+            lambda link: link.control.MountBatchedCheckExistence, request
+        )
+        missing = set(answer.missing_sha256_hex_hashes)
+        for local, entry in entries:
+            if entry.sha256_hex in missing:
+                missing.remove(entry.sha256_hex)
+                await _send(client, local, entry)
+        mount = pb.MountGetOrCreateRequest(
+            files=[entry for _, entry in entries],
+            object_creation_type=OBJECT_CREATION_TYPE_EPHEMERAL,
+        )
+        response = await client.calls.control(lambda link: link.control.MountGetOrCreate, mount)
+        return response.mount_id
+
+
+def single_file(local_path: str | os.PathLike[str], remote_path: str) -> LocalTree:
+    """One file."""
+    remote = _absolute(remote_path, "add_local_file")
+    if remote.endswith("/"):
+        remote += Path(local_path).name
+
+    def files() -> Iterator[tuple[Path, str]]:
+        yield Path(local_path).expanduser(), remote
+
+    return LocalTree(files, f"the file {os.fspath(local_path)!r}")
+
+
+def directory(
+    local_path: str | os.PathLike[str], remote_path: str, ignored: Callable[[Path], bool]
+) -> LocalTree:
+    """The files in a directory, except those that are ignored, by their paths in it."""
+    remote = PurePosixPath(_absolute(remote_path, "add_local_dir"))
+
+    def files() -> Iterator[tuple[Path, str]]:
+        top = Path(local_path).expanduser()
+        if not top.is_dir():
+            raise NotADirectoryError(f"{str(top)!r} is not a directory")
+        for path in top.rglob("*"):
+            inside = path.relative_to(top)
+            if path.is_file() and not ignored(inside):
+                yield path, str(remote / inside.as_posix())
+
+    return LocalTree(files, f"the directory {os.fspath(local_path)!r}")
+
+
+def python_source(module: str, ignored: Callable[[Path], bool] | None) -> LocalTree:
+    """The source of a module, or of a package with all in it, as `import` finds it here."""
+    spec = importlib.util.find_spec(module)
+    if spec is None or (spec.origin in (None, "built-in") and not spec.submodule_search_locations):
+        raise InvalidError(f"there is no Python source of a module {module!r} to add")
+    *above, name = module.split(".")
+    target = _SOURCES.joinpath(*above)
+    if spec.submodule_search_locations is None:
+        return single_file(str(spec.origin), str(target / Path(str(spec.origin)).name))
+    return sources(
+        [
+            directory(place, str(target / name), ignored or _no_source)
+            for place in spec.submodule_search_locations
+        ]
+    )
+
+
+def sources(trees: Sequence[LocalTree]) -> LocalTree:
+    """All files of several trees."""
+
+    def files() -> Iterator[tuple[Path, str]]:
+        for tree in trees:
+            yield from tree.files()
+
+    return LocalTree(files, ", ".join(map(repr, trees)))
+
+
+def _no_source(path: Path) -> bool:
+    """Whether it is left out of a package unless the caller says otherwise, as at Modal."""
+    hidden = any(part.startswith(".") or part == "__pycache__" for part in path.parts)
+    return hidden or path.suffix != ".py"
+
+
+def _absolute(path: str, call: str) -> str:
+    if not isinstance(path, str) or not path.startswith("/"):
+        raise InvalidError(f"{call}: remote_path={path!r} must be an absolute path")
+    return path
+
+
+def _entry(local: Path, remote: str) -> pb.MountFile:
+    digest = hashlib.sha256()
+    with local.open("rb") as file:
+        size = 0
+        while data := file.read(_CHUNK):
+            digest.update(data)
+            size += len(data)
+        mode = os.fstat(file.fileno()).st_mode & 0o7777
+    return pb.MountFile(filename=remote, sha256_hex=digest.hexdigest(), size=size, mode=mode)
+
+
+async def _send(client: BaseClient, local: Path, entry: pb.MountFile) -> None:
+    if entry.size <= _MESSAGE:
+        data = await asyncio.to_thread(local.read_bytes)
+        put = pb.MountPutFileRequest(sha256_hex=entry.sha256_hex, data=data)
+        await client.calls.control(lambda link: link.control.MountPutFile, put)
+        return
+    digest = base64.b64encode(bytes.fromhex(entry.sha256_hex)).decode()
+    request = pb.BlobCreateRequest(content_sha256_base64=digest, content_length=entry.size)
+    blob = await client.calls.control(lambda link: link.control.BlobCreate, request)
+    await asyncio.to_thread(_put, blob.upload_url, local, entry.size)
+
+
+def _put(url: str, local: Path, size: int) -> None:
+    address = urllib.parse.urlsplit(url)
+    connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=60)
+    try:
+        with local.open("rb") as file:
+            connection.request("PUT", address.path, file, {"Content-Length": str(size)})
+        response = connection.getresponse()
+        text = response.read().decode("utf-8", "replace")
+    finally:
+        connection.close()
+    if response.status != http.client.OK:
+        raise ServiceError(f"the upload of {str(local)!r} failed: {text}")
