@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pytest_sandbox._proto import images_pb2 as pb
@@ -10,14 +11,15 @@ from pytest_sandbox._proto.extensions_pb2 import ImageForgetRequest
 from pytest_sandbox._shared.type_names import type_name
 
 from .exceptions import InvalidError, UnimplementedError
-from .images.layer import ImageLayer, build
-from .images.steps import ImageSteps, layer_of_files
+from .images.building import build
+from .images.steps import ImageMethods
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from .base_client import BaseClient
     from .images.local_tree import LocalTree
+    from .secret import Secret
     from .transport.calls import Calls
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
@@ -28,7 +30,7 @@ _HOST = ("FROM debian:bookworm-slim",)
 _HOST_WITH_PROJECT = (*_HOST, "LABEL pytest-sandbox.project=true")
 
 
-class Image(ImageSteps):
+class Image(ImageMethods):
     """The files that a sandbox starts with: a view of this machine, a snapshot, or steps on one.
 
     Args:
@@ -119,7 +121,7 @@ class Image(ImageSteps):
         described = f"{self} + {tree!r}"
         if copy:
             self._on_this(("COPY",))  # which may refuse
-            return Image("", described, layer=layer_of_files(self, tree))
+            return Image("", described, layer=ImageLayer(self, ("COPY . /",), files=tree))
         return Image(
             self._image_id,
             described,
@@ -153,6 +155,35 @@ class Image(ImageSteps):
 
     def __repr__(self) -> str:
         return self._described
+
+
+@dataclass(frozen=True, eq=False)
+class ImageLayer:
+    """Lines of a Dockerfile on an image.
+
+    Attributes:
+        base: the image.
+        lines: without FROM.
+        secrets: variables of the steps.
+        files: the context of COPY.
+        context_files: further files for it, by their paths there; text or bytes of each.
+        build_args: for ARG.
+        force_build: make it again although the server has it.
+    """
+
+    base: Image
+    lines: tuple[str, ...]
+    secrets: tuple[Secret, ...] = ()
+    files: LocalTree | None = None
+    context_files: Mapping[str, str] = field(default_factory=dict)
+    build_args: Mapping[str, str] = field(default_factory=dict)
+    force_build: bool = False
+
+    @property
+    def plain(self) -> bool:
+        """Whether its lines may be in one definition with others."""
+        others = (self.secrets, self.files, self.context_files, self.build_args, self.force_build)
+        return not any(others)
 
 
 async def image_id(image: Image, client: BaseClient) -> str:

@@ -15,19 +15,20 @@ from pytest_sandbox._shared.type_names import type_name
 from ..exceptions import InvalidError, UnimplementedError
 from ..secret import Secret, check_secrets
 from ..validation import check_environment, refuse
-from .layer import ImageLayer
-from .local_tree import LocalTree, directory, python_source, single_file, sources
+from .local_tree import directory, python_source, single_file, sources
 from .patterns import ignoring
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from ..image import Image
+    from typing_extensions import Self
+
+    from .local_tree import LocalTree
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
 
-class ImageSteps(ABC):
+class ImageMethods(ABC):
     """Methods that return another image: this one, and a step more.
 
     Nothing happens until a sandbox is created from it. The server has each step already, or builds
@@ -35,11 +36,11 @@ class ImageSteps(ABC):
     """
 
     @abstractmethod
-    def _on_this(self, lines: Sequence[str], **layer: Any) -> Image:
+    def _on_this(self, lines: Sequence[str], **layer: Any) -> Self:
         """The image with these lines on this one."""
 
     @abstractmethod
-    def _with_files(self, tree: LocalTree, *, copy: bool) -> Image:
+    def _with_files(self, tree: LocalTree, *, copy: bool) -> Self:
         """The image with these files."""
 
     def pip_install(
@@ -54,7 +55,7 @@ class ImageSteps(ABC):
         env: dict[str, str | None] | None = None,
         secrets: Collection[Secret] | None = None,
         gpu: str | None = None,
-    ) -> Image:
+    ) -> Self:
         """Install Python packages with pip. The build has the network of the run.
 
         Args:
@@ -92,7 +93,7 @@ class ImageSteps(ABC):
         env: dict[str, str | None] | None = None,
         secrets: Collection[Secret] | None = None,
         gpu: str | None = None,
-    ) -> Image:
+    ) -> Self:
         """Install Python packages with uv, which this machine must have.
 
         Args:
@@ -136,7 +137,7 @@ class ImageSteps(ABC):
         env: dict[str, str | None] | None = None,
         secrets: Collection[Secret] | None = None,
         gpu: str | None = None,
-    ) -> Image:
+    ) -> Self:
         """Install Debian packages, which fails in a view of this machine: it has no database.
 
         Args:
@@ -161,7 +162,7 @@ class ImageSteps(ABC):
         volumes: object = None,
         gpu: str | None = None,
         force_build: bool = False,
-    ) -> Image:
+    ) -> Self:
         """Run commands by the shell, each in a step of its own.
 
         Args:
@@ -190,7 +191,7 @@ class ImageSteps(ABC):
         force_build: bool = False,
         ignore: Sequence[str] | Callable[[Path], bool] | None = None,
         build_args: Mapping[str, str] | None = None,
-    ) -> Image:
+    ) -> Self:
         """Lines of a Dockerfile after `FROM`.
 
         Args:
@@ -229,7 +230,7 @@ class ImageSteps(ABC):
             build_args=dict(build_args or {}),
         )
 
-    def env(self, vars: dict[str, str]) -> Image:  # noqa: A002 - the name at Modal
+    def env(self, vars: dict[str, str]) -> Self:  # noqa: A002 - the name at Modal
         """Set environment variables.
 
         Args:
@@ -243,7 +244,7 @@ class ImageSteps(ABC):
             [f"ENV {name}={shlex.quote(value)}" for name, value in variables.items()]
         )
 
-    def workdir(self, path: str | os.PathLike[str]) -> Image:
+    def workdir(self, path: str | os.PathLike[str]) -> Self:
         """Set where further steps, and programs of sandboxes, start.
 
         Args:
@@ -251,7 +252,7 @@ class ImageSteps(ABC):
         """
         return self._on_this([f"WORKDIR {shlex.quote(os.fspath(path))}"])
 
-    def entrypoint(self, entrypoint_commands: list[str]) -> Image:
+    def entrypoint(self, entrypoint_commands: list[str]) -> Self:
         """Set the words that come before the command of a sandbox.
 
         Args:
@@ -259,7 +260,7 @@ class ImageSteps(ABC):
         """
         return self._words("ENTRYPOINT", "entrypoint_commands", entrypoint_commands)
 
-    def shell(self, shell_commands: list[str]) -> Image:
+    def shell(self, shell_commands: list[str]) -> Self:
         """Set what runs the commands of further steps.
 
         Args:
@@ -267,7 +268,7 @@ class ImageSteps(ABC):
         """
         return self._words("SHELL", "shell_commands", shell_commands)
 
-    def cmd(self, cmd: list[str]) -> Image:
+    def cmd(self, cmd: list[str]) -> Self:
         """Set the command of sandboxes that are created without one.
 
         Args:
@@ -277,7 +278,7 @@ class ImageSteps(ABC):
 
     def add_local_file(
         self, local_path: str | os.PathLike[str], remote_path: str, *, copy: bool = False
-    ) -> Image:
+    ) -> Self:
         """Add a local file.
 
         Args:
@@ -297,7 +298,7 @@ class ImageSteps(ABC):
         *,
         copy: bool = False,
         ignore: Sequence[str] | Callable[[Path], bool] = (),
-    ) -> Image:
+    ) -> Self:
         """Add what is in a local directory.
 
         Args:
@@ -317,7 +318,7 @@ class ImageSteps(ABC):
         *modules: str,
         copy: bool = False,
         ignore: Sequence[str] | Callable[[Path], bool] | None = None,
-    ) -> Image:
+    ) -> Self:
         """Add the sources of modules and packages that can be imported here, to `/root`.
 
         Args:
@@ -348,20 +349,15 @@ class ImageSteps(ABC):
         gpu: str | None,
         force_build: bool,
         **layer: Any,
-    ) -> Image:
+    ) -> Self:
         refuse(gpu=gpu)
         given = (*check_secrets(secrets), *([Secret.from_dict(env)] if env else []))
         return self._on_this(lines, secrets=given, force_build=force_build, **layer)
 
-    def _words(self, verb: str, name: str, given: list[str]) -> Image:
+    def _words(self, verb: str, name: str, given: list[str]) -> Self:
         if not isinstance(given, list) or not all(isinstance(word, str) for word in given):
             raise InvalidError(f"{name}={given!r} is {type_name(given)}, not a list of texts")
         return self._on_this([f"{verb} {json.dumps(given, ensure_ascii=False)}"])
-
-
-def layer_of_files(base: Image, tree: LocalTree) -> ImageLayer:
-    """A step that copies local files to their places."""
-    return ImageLayer(base, ("COPY . /",), files=tree)
 
 
 def _copied(line: str) -> list[str]:
