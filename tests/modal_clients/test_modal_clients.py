@@ -137,7 +137,8 @@ def run(client: Client, python: Path, junit: Path) -> Report:
     options = ("-p", "no:cacheprovider", "--timeout=60", f"--junitxml={junit}")
     files = [str(SCENARIOS / f"{module}.py") for module in client.modules]
     # Neither our settings nor anything of the caller's reaches the client's pytest.
-    its_pytest = (str(python), "-m", "pytest", "-c", os.devnull, "--rootdir", str(SCENARIOS))
+    alone = ("-c", os.devnull, "--rootdir", str(SCENARIOS), "--confcutdir", str(SCENARIOS))
+    its_pytest = (str(python), "-m", "pytest", *alone)
     done = subprocess.run(
         [*serve, *its_pytest, *options, *files],
         env={**os.environ, "PYTEST_ADDOPTS": "", **dict(client.env)},
