@@ -60,6 +60,7 @@ class Application:
 
     Attributes:
         recorder: the recorded calls, for `pytest_sandbox.Rpcs`.
+        builder: builds images.
         faults: the faults that are set, for `pytest_sandbox.rpcs.Faults`.
     """
 
@@ -88,14 +89,14 @@ class Application:
         self._outcomes: Outcomes[Any] = Outcomes()
         self._tunnels = TunnelServicer(self.state)
         self._connect_tokens = ConnectTokenServicer(self.state)
-        self._builder = Builder(self.state)
-        creator = SandboxCreator(self.state, self._builder)
+        self.builder = Builder(self.state)
+        creator = SandboxCreator(self.state, self.builder)
         sandboxes = SandboxServicer(self.state, creator)
         volume_calls = VolumeServicer(self.state)
         memory_snapshots = MemorySnapshotV2Servicer(self.state, creator)
         self._control = [
             AppServicer(self.state),
-            ImageServicer(self.state, self._builder),
+            ImageServicer(self.state, self.builder),
             SecretServicer(self.state),
             sandboxes,
             SandboxV2Servicer(self.state, creator),
@@ -158,7 +159,7 @@ class Application:
 
     async def close(self) -> None:
         """Save volumes that outlive the run, and end every build and every sandbox."""
-        await self._builder.close()
+        await self.builder.close()
         if self.state.lasting_volumes is not None:
             running = self.state.sandboxes.running()
             in_use = {volume for sandbox in running for volume in self._written(sandbox)}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-import http.client
 import importlib.util
 import os
 import urllib.parse
@@ -166,6 +165,8 @@ async def _send(client: BaseClient, local: Path, entry: pb.MountFile) -> None:
 
 
 def _put(url: str, local: Path, size: int) -> None:
+    import http.client  # takes long, and only large files need it
+
     address = urllib.parse.urlsplit(url)
     connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=60)
     try:

@@ -2,9 +2,11 @@
 
 import asyncio
 import hashlib
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from grpclib import Status
 
 from pytest_sandbox import Rpcs
@@ -15,7 +17,8 @@ from pytest_sandbox._proto import (
     snapshots_pb2,
     volumes_pb2,
 )
-from pytest_sandbox.engine import Host
+from pytest_sandbox.engine import EngineUnavailable, Host
+from pytest_sandbox.engines import load_engine
 from pytest_sandbox.fakes import settle
 from pytest_sandbox.server.builds.build import UNWATCHED
 
@@ -391,3 +394,49 @@ async def test_contents_that_are_here_are_not_uploaded_again(server: Harness) ->
         await server.control.MountGetOrCreate(
             volumes_pb2.MountGetOrCreateRequest(deployment_name="python-build-standalone")
         )
+
+
+# With a real kernel
+
+
+@pytest_asyncio.fixture
+async def local() -> AsyncIterator[Harness]:
+    try:
+        async with serve(load_engine("local")) as harness:
+            yield harness
+    except EngineUnavailable as error:
+        pytest.skip(f"no local engine here: {error.reason}")
+
+
+@pytest.mark.asyncio
+async def test_steps_on_a_view_of_this_machine(local: Harness) -> None:
+    context = await mount(local, {"/bin/greet": b"#!/bin/sh\necho hello $A\n"}, mode=0o755)
+    secret_ids = [await secret(local, TOKEN="hunter2-and-more")]
+    image_id = await built(
+        local,
+        "ENV A=you",
+        "COPY . /",  # through /bin, which is a link on many machines
+        "RUN greet > /srv/a && sleep 1000 & test -n $TOKEN",
+        context_mount_id=context,
+        secret_ids=secret_ids,
+    )
+    assert await printed(local, image_id, "sh", "-c", "greet; env") == await printed(
+        local, image_id, "sh", "-c", "echo hello you; env"
+    )
+    assert "hunter2" not in await printed(local, image_id, "env")
+    assert "exit code 7" in await failure(local, "RUN exit 7")
+    assert "signal 9" in await failure(local, "RUN kill -9 $$")
+
+
+@pytest.mark.asyncio
+async def test_a_step_that_hangs_is_interrupted_and_leaves_nothing(local: Harness) -> None:
+    response = await begin(local, "RUN echo begun; sleep 1000")
+    build = local.app.builder.find(response.image_id)
+    assert build is not None
+    assert await build.log.ready(len("=> Step 1: RUN echo begun; sleep 1000\n"))
+    await build.cancel()
+    result, log = await join(local, response.image_id)
+    assert result.status == common_pb2.GenericResult.GENERIC_STATUS_TERMINATED
+    assert log.endswith("\nbegun\n")
+    with refused(Status.NOT_FOUND, response.image_id):
+        await local.create(image_id=response.image_id)
