@@ -484,6 +484,14 @@ async def test_a_sandbox_ends_although_its_pid_1_gets_no_time_to_end(
 
 
 @pytest.mark.asyncio
+async def test_programs_do_not_put_pid_1_behind_themselves(moded: LocalEngine) -> None:
+    """By the group of the scheduler that it is in: sched(7), "The autogroup feature"."""
+    task = await moded.create(TaskSpec())
+    await shell(task, "echo 19 > /proc/1/autogroup")
+    assert "nice 19" not in (await shell(task, "cat /proc/1/autogroup")).out
+
+
+@pytest.mark.asyncio
 async def test_a_closed_engine_leaves_no_process_mount_or_descriptor() -> None:
     await start_and_close()  # whatever asyncio and Python open once
     descriptors = os.listdir("/proc/self/fd")

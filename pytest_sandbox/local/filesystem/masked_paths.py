@@ -42,7 +42,7 @@ class MaskedPaths:
     """Those of the paths that this kernel has; found out once, while the machine is in reach.
 
     Args:
-        is_root: whether root of a sandbox is root of the machine, to whom files of PID 1 belong.
+        is_root: whether files of PID 1 may belong to root of a sandbox.
     """
 
     def __init__(self, *, is_root: bool) -> None:

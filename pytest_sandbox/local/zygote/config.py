@@ -29,7 +29,7 @@ class SandboxConfig:
         masked: paths of the kernel's that are hidden or read-only.
         hardening: what PID 1 takes from itself.
         own_ids: whether each sandbox has ids of the machine of its own.
-        is_root: whether root of a sandbox is root of the machine.
+        is_root: whether files of PID 1 may belong to root of a sandbox.
         no_hostname: why it cannot have a host name of its own; empty if it can.
     """
 

@@ -66,7 +66,7 @@ class SandboxTable:
         self._leases = setup.leases
         self._user_namespace = namespaces.CLONE_NEWUSER if setup.userns else 0
         self._cgroups = setup.cgroups
-        self._preferred = setup.preferred
+        self._may_prefer = setup.may_prefer
         self._engine = engine
         self._files = files
         self._processes = processes
@@ -253,7 +253,7 @@ class SandboxTable:
     ) -> None:
         """Let PID 1 continue, which waits, with the ids and the mounts that it needs."""
         oom.kill_first(pid)
-        if self._preferred:
+        if self._may_prefer:
             # So that programs, which compete with it for processors, do not keep it from serving.
             priority.prefer(pid)
         if self._user_namespace:

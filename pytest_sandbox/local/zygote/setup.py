@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import signal
 import socket
 
@@ -43,10 +44,7 @@ class Setup:
         stage: what they see of the machine.
         cgroups: its own, and those of its sandboxes.
         bundle: how to run CRIU, if it is to.
-
-    Attributes:
-        preferred: whether it gets a processor before programs do, and may arrange the same for
-            others.
+        may_prefer: whether it may have its sandboxes' PID 1 get a processor before programs do.
     """
 
     def __init__(
@@ -56,6 +54,8 @@ class Setup:
         stage: Stage,
         cgroups: SandboxGroups,
         bundle: CriuBundle | None,
+        *,
+        may_prefer: bool,
     ) -> None:
         self.shift = request.shift
         self.ids = request.ids
@@ -67,7 +67,7 @@ class Setup:
         self.stage = stage
         self.cgroups = cgroups
         self.bundle = bundle
-        self.preferred = _prefer_itself()
+        self.may_prefer = may_prefer
         self._namespace: int | None = None
 
     def user_namespace(self) -> int:
@@ -123,6 +123,8 @@ def set_up(engine: EngineSocket) -> Setup | None:
 
 def _set_up(request: SetupRequest, engine: EngineSocket, cgroups: SandboxGroups) -> Setup:
     outside = OutsideLimits()
+    is_root = os.geteuid() == 0 and not request.shift
+    preferred = _prefer_itself()  # as root of the machine, if we are
     if request.rootless:
         outside.take_half()
         if request.first is None or cgroups.controllers:
@@ -142,7 +144,6 @@ def _set_up(request: SetupRequest, engine: EngineSocket, cgroups: SandboxGroups)
     prctl.die_with_parent(signal.SIGTERM)
     # What is read here cannot be reached any more once the stage is the root.
     hardening = Hardening(seccomp.program(MACHINE), own_ids=request.own_ids)
-    is_root = not (request.rootless or request.shift)
     masked = MaskedPaths(is_root=is_root)
     bundle = CriuBundle(request.criu) if request.criu else None
     built = stage.build(request, machine)
@@ -156,7 +157,8 @@ def _set_up(request: SetupRequest, engine: EngineSocket, cgroups: SandboxGroups)
         is_root=is_root,
         no_hostname=_why_no_hostname(),
     )
-    return Setup(request, config, built, cgroups, bundle)
+    may_prefer = preferred and not request.rootless
+    return Setup(request, config, built, cgroups, bundle, may_prefer=may_prefer)
 
 
 def _prefer_itself() -> bool:
