@@ -17,6 +17,10 @@ from .plan import NO_UV
 #: Bytes of the output of a step, the last ones, and connections, that a failure shows.
 _SHOWN_OUTPUT = 4096
 _SHOWN_CONNECTIONS = 5
+_OPEN = (
+    "--sandbox-network=open (sandbox_network = open in the ini file), or pytest-sandbox serve with "
+    "--engine-option network=open"
+)
 #: What failures are known by, and what to do about them.
 _KNOWN = {
     b"/var/lib/dpkg": (
@@ -56,10 +60,7 @@ def advice(output: bytes) -> str | None:
 async def network_advice(task: Task, info: EngineInfo) -> str:
     """What keeps a step from the network, and what would allow it; empty if nothing does."""
     if Capability.NETWORK in info.capabilities and info.network in (None, Network()):
-        return (
-            "the step had no network, as the run has none: if it needs one, run with "
-            "--sandbox-network=open (sandbox_network = open in the ini file)"
-        )
+        return f"the step had no network, as the run has none: if it needs one, run with {_OPEN}"
     if not isinstance(task, SupportsNetworkLog):
         return ""
     log = await task.network_log()
@@ -73,4 +74,4 @@ def _lines(denied: list[ConnectionRecord]) -> Iterator[str]:
             f"connection denied: {record.name or record.host} port {record.port}: {record.reason}"
         )
     if denied:
-        yield "what allows more: --sandbox-network=open (sandbox_network = open in the ini file)"
+        yield f"what allows more: {_OPEN}"

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,12 +18,18 @@ from pytest_sandbox._proto import (
     snapshots_pb2,
     volumes_pb2,
 )
-from pytest_sandbox.engine import EngineUnavailable, Host
+from pytest_sandbox.engine import (
+    OPEN_NETWORK,
+    ConnectionRecord,
+    EngineUnavailable,
+    Host,
+    NetworkLog,
+)
 from pytest_sandbox.engines import load_engine
 from pytest_sandbox.fakes import settle
 from pytest_sandbox.server.builds.build import UNWATCHED
 
-from .engines import GatedEngine
+from .engines import GatedEngine, GatedTask
 from .harness import Harness, refused, serve
 
 SUCCESS = common_pb2.GenericResult.GENERIC_STATUS_SUCCESS
@@ -216,6 +223,24 @@ async def test_a_step_without_network_says_how_to_have_one(server: Harness) -> N
     assert server.app.state.info.network is None
     assert "--sandbox-network=open" in await failure(server, "RUN fail 1")
     assert "database" in await failure(server, "RUN echo /var/lib/dpkg/lock; fail 1")
+
+
+@pytest.mark.asyncio
+async def test_a_step_has_the_network_of_the_run_and_says_what_was_denied(
+    server: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = server.app.state
+    state.info = replace(state.info, network=OPEN_NETWORK)
+    assert "network" not in await failure(server, "RUN fail 1")
+    assert server.engine.tasks[-1].spec.network == OPEN_NETWORK
+
+    async def log(task: GatedTask) -> NetworkLog:
+        denied = ConnectionRecord("10.1.2.3", "pypi.local", 443, "denied", "it is private", 3)
+        return NetworkLog((denied,))
+
+    monkeypatch.setattr(GatedTask, "network_log", log)
+    text = await failure(server, "RUN fail 1")
+    assert "connection denied: pypi.local port 443: it is private\n" in text
 
 
 @pytest.mark.asyncio
