@@ -124,7 +124,7 @@ def exec_form(text: str) -> tuple[str, ...] | None:
     """The words of a JSON list of strings; `None` for a text that a shell has to run."""
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
         return None

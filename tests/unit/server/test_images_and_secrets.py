@@ -106,6 +106,7 @@ async def test_what_no_build_can_do_is_refused_by_name(
         ["FROM debian", "RUN"],
         ["FROM debian", "RUN []"],
         ["FROM debian", "SHELL sh"],
+        ["FROM debian", "SHELL " + "[" * 100_000],
         ["FROM debian", "WORKDIR"],
         ["FROM debian", "WORKDIR a b"],
         ["FROM debian", "COPY a"],
