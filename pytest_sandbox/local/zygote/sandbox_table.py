@@ -157,6 +157,9 @@ class SandboxTable:
         # used would not be part of what it used: `zap_pid_ns_processes` in kernel/pid_namespace.c.
         if not self._cgroups.is_alone(record.group):
             record.used = process_usage.of_descendants(pid)
+        if self._may_prefer:
+            # Only now: while it lives, what it starts would wait for it, where it has to get going.
+            priority.prefer(pid)
         os.kill(pid, signal.SIGKILL)
         self._second_wall.killed(pid)
         # While it ends, so that its end can be told at once.
@@ -253,9 +256,6 @@ class SandboxTable:
     ) -> None:
         """Let PID 1 continue, which waits, with the ids and the mounts that it needs."""
         oom.kill_first(pid)
-        if self._may_prefer:
-            # So that programs, which compete with it for processors, do not keep it from serving.
-            priority.prefer(pid)
         if self._user_namespace:
             # Only from outside can more than one id be mapped: user_namespaces(7). Until then the
             # child has no id that it could make files with, so it waits.

@@ -44,7 +44,7 @@ class Setup:
         stage: what they see of the machine.
         cgroups: its own, and those of its sandboxes.
         bundle: how to run CRIU, if it is to.
-        may_prefer: whether it may have its sandboxes' PID 1 get a processor before programs do.
+        may_prefer: whether it may have a PID 1 that ends get a processor before programs do.
     """
 
     def __init__(
