@@ -72,3 +72,23 @@ def test_lines_of_a_dockerfile(create, tmp_path, monkeypatch):
     )
 
     assert create("/data/a", image=image).stdout.read() == "1x\n"
+
+
+def test_a_dockerfile_of_one_stage(create, tmp_path, monkeypatch):
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "a").write_text("hi\n")
+    (tmp_path / "Dockerfile").write_text(
+        "# syntax=docker/dockerfile:1\n"
+        "ARG VERSION=3.12\n"
+        "FROM python:${VERSION}-slim\n"
+        "ENV APP=/app\n"
+        "WORKDIR $APP\n"
+        "COPY src/ ./src/\n"
+        "RUN cat src/a \\\n"
+        "    > out\n"
+        "EXPOSE 8000\n"
+        'CMD ["cat", "out"]\n'
+    )
+    monkeypatch.chdir(tmp_path)
+
+    assert create(image=modal.Image.from_dockerfile("Dockerfile")).stdout.read() == "hi\n"
