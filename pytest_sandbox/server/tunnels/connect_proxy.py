@@ -154,11 +154,14 @@ async def _send_body(
             if line is None:
                 return
             part = int(line[1], 16)
-            await connection.write(b"%x\r\n" % part)
-            await _pass_on(reader, connection, part)
+            if part:
+                await connection.write(b"%x\r\n" % part)
+                await _pass_on(reader, connection, part)
             if await reader.readexactly(2) != b"\r\n":
                 return  # trailers, or worse: a program inside waits for the end in vain
-            await connection.write(b"\r\n")
+            # The end comes as a whole: a program that answers at the 0 and closes then, with the
+            # rest unread, would reset the connection, and lose what is left of its answer.
+            await connection.write(b"\r\n" if part else b"0\r\n\r\n")
             chunked = part > 0
         await _pass_on(reader, connection, size)
 

@@ -32,6 +32,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             while part := int(self.rfile.readline(), 16):
                 chunks.append(self.rfile.read(part))
                 self.rfile.readline()
+            self.rfile.readline()
         told = {
             "line": self.requestline, "headers": self.headers.items(),
             "body": (b"".join(chunks) or self.rfile.read(size)).decode(),
