@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
+
+from .type_names import type_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,3 +56,19 @@ def is_object_name(name: object) -> TypeGuard[str]:
 def is_app_id(name: str) -> bool:
     """Whether a name looks like the id of an app; Modal refuses such names."""
     return _APP_ID.fullmatch(name) is not None
+
+
+def problem_with_list(name: str, value: object, of: str) -> str:
+    """Why a value is no list, and what may be meant; empty if it is one.
+
+    A text is a collection of its letters to Python, and never meant as one.
+
+    Args:
+        name: of the argument.
+        value: what was given.
+        of: what it must be a list of.
+    """
+    if isinstance(value, Collection) and not isinstance(value, str | bytes | bytearray | Mapping):
+        return ""
+    meant = f"; did you mean {[value]!r}?" if value and isinstance(value, str | int) else ""
+    return f"{name}={value!r} is {type_name(value)}, not a list of {of}{meant}"

@@ -18,7 +18,7 @@ from .default_client import default_client
 from .exceptions import ConflictError, InvalidError
 from .handles import optional_address, optional_client_at
 from .transport.dual import dual
-from .validation import check_environment
+from .validation import check_environment, check_list
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -152,7 +152,11 @@ class Secret:
             environment_name: the environment it is in.
             required_keys: names of variables that it must have.
             client: whose secret; that of the sandbox it is used for if not given.
+
+        Raises:
+            InvalidError: `required_keys` is no list.
         """
+        check_list("required_keys", required_keys, "names")
         request = SecretGetOrCreateRequest(
             deployment_name=name,
             environment_name=environment_name or "",

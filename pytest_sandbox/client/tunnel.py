@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._proto.sandboxes_pb2 import TUNNEL_TYPE_H2, PortSpec, PortSpecs
-from pytest_sandbox._shared.type_names import type_name
 
 from .exceptions import InvalidError
+from .validation import check_list
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -120,8 +120,7 @@ def open_ports(
 
 
 def _check(name: str, ports: Sequence[int]) -> None:
-    if not isinstance(ports, list | tuple | set | frozenset | range):
-        raise InvalidError(f"{name}={ports!r} is {type_name(ports)}, not a list of ports")
+    check_list(name, ports, "ports")
     for port in ports:
         if isinstance(port, bool) or not isinstance(port, int) or not 0 < port < 65536:
             raise InvalidError(f"{name}={ports!r}: {port!r} is not a port from 1 to 65535")

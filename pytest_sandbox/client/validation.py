@@ -14,6 +14,7 @@ from pytest_sandbox._shared.checks import (
     is_object_name,
     is_text,
     is_variable_name,
+    problem_with_list,
 )
 from pytest_sandbox._shared.real import files_are_replaced
 from pytest_sandbox._shared.type_names import type_name
@@ -99,6 +100,12 @@ def check_order(data: object, remote_path: object) -> None:
             f"remote_path={shown} is not an absolute path, but the data, {data!r}, is: first "
             "comes what to write, then the path"
         )
+
+
+def check_list(name: str, value: object, of: str) -> None:
+    """Raise `InvalidError` unless it is a list, of what `of` says; its elements are not checked."""
+    if problem := problem_with_list(name, value, of):
+        raise InvalidError(problem)
 
 
 def check_name(name: str, kind: str) -> None:

@@ -11,6 +11,7 @@ from .exceptions import InvalidError, NotFoundError
 from .file_entry import FileEntry, FileEntryType
 from .transport.dual import dual, dual_iterator
 from .transport.retries import CONTROL
+from .validation import check_list
 from .volume_upload import VolumeUpload
 
 if TYPE_CHECKING:
@@ -158,11 +159,12 @@ class VolumeFileMethods:
 
         Raises:
             InvalidError: a directory without `recursive`, or into itself; several files that are
-                not for a directory; or the volume is `read_only()`.
+                not for a directory; `src_paths` is no list; or the volume is `read_only()`.
             NotFoundError: there is no such file, or no such volume.
             ValueError: `recursive`, and the volume is not of `version=2`.
         """
         self._check_writable()
+        check_list("src_paths", src_paths, "paths")
         client, volume_id = await self.reference.look_up()
         metadata = await self.reference.metadata()
         if recursive and metadata.version != pb.VOLUME_FS_VERSION_V2:

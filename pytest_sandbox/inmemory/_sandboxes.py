@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_sandbox._proto.volumes_pb2 import VOLUME_FS_VERSION_UNSPECIFIED
 from pytest_sandbox._run import Announcement
+from pytest_sandbox._shared.checks import problem_with_list
 from pytest_sandbox._shared.pickling import Unpicklable
 from pytest_sandbox.client import Client
 from pytest_sandbox.client.transport import portal
@@ -83,6 +84,9 @@ class FakeSandboxes(Unpicklable):
         allow: Sequence[str] = (),
         volume_semantics: str = "shared",
     ) -> None:
+        for name, value in {"gpus": gpus, "allow": allow}.items():
+            if problem := problem_with_list(name, value, "names"):
+                raise ValueError(problem)
         check_rules(allow)
         if volume_semantics not in ("modal", "shared"):
             raise ValueError(f"volume_semantics={volume_semantics!r} is neither modal nor shared")

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from ..exceptions import InvalidError
+from ..validation import check_list
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -49,8 +50,9 @@ def kinds(wanted: Collection[object]) -> frozenset[FileWatchEventType]:
     """The kinds that a caller wants, ours or Modal's, and always `Unknown`.
 
     Raises:
-        InvalidError: there is no such kind.
+        InvalidError: there is no such kind, or it is no list.
     """
+    check_list("filter", wanted, "FileWatchEventType")
     try:
         chosen = {FileWatchEventType(getattr(kind, "value", kind)) for kind in wanted}
     except ValueError as error:

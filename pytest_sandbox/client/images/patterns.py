@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from ..validation import check_list
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
@@ -17,9 +19,13 @@ def ignoring(ignore: Sequence[str] | Callable[[Path], bool]) -> Callable[[Path],
         ignore: such a function, or patterns: `*` and `?` match within a name, `**` any number of
             names, and one that begins with `!` includes again what an earlier one left out. A
             directory that matches is left out with all that is in it.
+
+    Raises:
+        InvalidError: it is neither.
     """
     if callable(ignore):
         return ignore
+    check_list("ignore", ignore, "patterns")
     lines = (line.strip() for line in ignore)
     rules = [(not each.startswith("!"), _regex(each)) for each in lines if each and each[0] != "#"]
 

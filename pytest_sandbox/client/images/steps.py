@@ -14,7 +14,7 @@ from pytest_sandbox._shared.type_names import type_name
 
 from ..exceptions import InvalidError, UnimplementedError
 from ..secret import Secret, check_secrets
-from ..validation import check_environment, refuse
+from ..validation import check_environment, check_list, refuse
 from .local_tree import directory, python_source, single_file, sources
 from .patterns import ignoring
 
@@ -114,6 +114,7 @@ class ImageMethods(ABC):
             InvalidError: an argument makes no sense.
         """
         names = _packages("uv_pip_install", packages)
+        check_list("requirements", requirements or (), "paths")
         lines = ["COPY --from=ghcr.io/astral-sh/uv:latest /uv /.uv/uv"]
         words = _options(find_links, index_url, extra_index_url)
         words += ["--prerelease", "allow"] if pre else []
@@ -355,6 +356,7 @@ class ImageMethods(ABC):
         return self._on_this(lines, secrets=given, force_build=force_build, **layer)
 
     def _words(self, verb: str, name: str, given: list[str]) -> Self:
+        check_list(name, given, "texts")
         if not isinstance(given, list) or not all(isinstance(word, str) for word in given):
             raise InvalidError(f"{name}={given!r} is {type_name(given)}, not a list of texts")
         return self._on_this([f"{verb} {json.dumps(given, ensure_ascii=False)}"])

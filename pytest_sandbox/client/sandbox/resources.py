@@ -8,6 +8,7 @@ from pytest_sandbox._proto.sandboxes_pb2 import NetworkAccess, Resources
 from pytest_sandbox._shared.network.domains import problem_with_pattern
 
 from ..exceptions import InvalidError
+from ..validation import check_list
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +47,14 @@ def network_access(
         named.append(f"outbound_domain_allowlist={outbound_domain_allowlist!r}")
     if len(named) > 1:
         raise InvalidError(f"{' and '.join(named)} exclude each other: give one of them")
+    lists = {
+        "cidr_allowlist": (cidr_allowlist, "networks"),
+        "outbound_cidr_allowlist": (outbound_cidr_allowlist, "networks"),
+        "outbound_domain_allowlist": (outbound_domain_allowlist, "names"),
+    }
+    for name, (value, of) in lists.items():
+        if value is not None:
+            check_list(name, value, of)
     if block_network:
         return NetworkAccess(network_access_type=NetworkAccess.BLOCKED)
     cidrs = outbound_cidr_allowlist if cidr_allowlist is None else cidr_allowlist
@@ -84,7 +93,8 @@ def inbound_networks(cidrs: Sequence[str] | None, block_network: bool) -> list[s
             f"inbound_cidr_allowlist={cidrs!r} and block_network=True exclude each other: nothing "
             "can connect to such a sandbox"
         )
-    if isinstance(cidrs, str) or not cidrs:
+    check_list("inbound_cidr_allowlist", cidrs, "networks")
+    if not cidrs:
         # At Modal, whose clients send nothing for it, an empty list lets all in.
         raise InvalidError(
             f"inbound_cidr_allowlist={cidrs!r} must be a list of one network or more, such as "

@@ -163,7 +163,6 @@ def test_what_the_arguments_of_the_network_mean() -> None:
         ({"inbound_cidr_allowlist": [" ::1/128"]}, "did you mean '::1/128'"),
         ({"inbound_cidr_allowlist": ["fe80::%1/64"]}, "Invalid CIDR: 'fe80::%1/64' is not text"),
         ({"inbound_cidr_allowlist": []}, r"inbound_cidr_allowlist=\[\] must be a list of one"),
-        ({"inbound_cidr_allowlist": "127.0.0.0/8"}, "must be a list of one network or more"),
         ({"inbound_cidr_allowlist": [], "block_network": True}, "exclude each other"),
         ({"cidr_allowlist": [1]}, "Invalid CIDR: 1 is not text"),
         ({"outbound_domain_allowlist": ["a b"]}, "Invalid domain: 'a b'"),
@@ -177,6 +176,41 @@ def test_what_the_arguments_of_the_network_mean() -> None:
 def test_networks_that_make_no_sense(call: Any, given: dict[str, Any], told: str) -> None:
     with pytest.raises(exceptions.InvalidError, match=told):
         call(Sandbox.create, **given)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (
+            {"outbound_domain_allowlist": "localhost"},
+            r"a str, .*of names; .*mean \['localhost'\]\?",
+        ),
+        ({"cidr_allowlist": "10.0.0.0/8"}, r"of networks; did you mean \['10.0.0.0/8'\]\?"),
+        ({"outbound_cidr_allowlist": "::/0"}, r"of networks; did you mean \['::/0'\]\?"),
+        ({"inbound_cidr_allowlist": "::/0"}, r"of networks; did you mean \['::/0'\]\?"),
+        ({"cidr_allowlist": 5}, "cidr_allowlist=5 is an int, not a list of networks"),
+        ({"encrypted_ports": "80"}, r"a str, not a list of ports; did you mean \['80'\]\?"),
+        ({"unencrypted_ports": 80}, r"an int, not a list of ports; did you mean \[80\]\?"),
+    ],
+)
+def test_a_value_for_a_list_of_it(call: Any, given: dict[str, Any], told: str) -> None:
+    with pytest.raises(exceptions.InvalidError, match=told):
+        call(Sandbox.create, **given)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Image.host().uv_pip_install("x", requirements="requirements.txt"),  # type: ignore[arg-type]
+        lambda: Image.host().add_local_dir(".", "/x", ignore="*.pyc"),
+        lambda: Image.host().entrypoint("sh"),  # type: ignore[arg-type]
+        lambda: Secret.from_name("s", required_keys="KEY"),
+        lambda: kinds("Modify"),
+    ],
+)
+def test_a_text_for_a_list_of_texts(make: Any) -> None:
+    with pytest.raises(exceptions.InvalidError, match=r"is a str, not a list of .*; did you mean"):
+        make()
 
 
 #: Every argument of `create` that does nothing yet, with a value that asks for something.

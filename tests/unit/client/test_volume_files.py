@@ -208,6 +208,8 @@ def test_what_is_of_another_kind(volume: Volume) -> None:
         volume.remove_file("d")
     with pytest.raises(InvalidError, match="Is a directory: 'd'"):
         volume.copy_files(["d"], "e")
+    with pytest.raises(InvalidError, match=r"src_paths='d/f' .*; did you mean \['d/f'\]\?"):
+        volume.copy_files("d/f", "e")
     with pytest.raises(InvalidError, match="Not a directory: 'd/f/g'"):
         volume.listdir("d/f/g")
     with pytest.raises(InvalidError, match="Not a directory: 'd/f'"):

@@ -142,6 +142,11 @@ def test_rules_have_names(fake: FakeSandboxes) -> None:
         fake.allow("x")
 
 
+def test_one_name_is_no_list_of_names() -> None:
+    with pytest.raises(ValueError, match=r"gpus='H100' is a str, .*; did you mean \['H100'\]\?"):
+        FakeSandboxes(gpus="H100")
+
+
 def test_several_connections_lead_to_one_engine(fake: FakeSandboxes) -> None:
     async def all_at_once() -> list[str]:
         sandbox = await Sandbox.create.aio()
