@@ -56,6 +56,11 @@ class MemoryRelay:
         """What planned faults do to it."""
         return self._disturbance
 
+    @property
+    def ended(self) -> bool:
+        """Whether the program has ended its side."""
+        return self._inner.other is not None and self._inner.other.ended
+
     def disturb(self, disturbance: Disturbance | None) -> None:
         """Do what planned faults say from now on; of `None`, nothing."""
         self._disturbance = disturbance

@@ -18,6 +18,7 @@ class End:
     Attributes:
         other: the end that this one is connected to.
         closed: whether `close` was called.
+        ended: whether the other end sees the end of the data.
     """
 
     def __init__(self, incoming: Pipe, outgoing: Pipe) -> None:
@@ -25,7 +26,7 @@ class End:
         self._writer = outgoing.writer()
         self._incoming = incoming
         self._outgoing = outgoing
-        self._ended = self._reset = self._resets_at_end = False
+        self.ended = self._reset = self._resets_at_end = False
         self.closed = False
         self._calls = 0
         self.other: End | None = None
@@ -43,7 +44,7 @@ class End:
         await self._turn()
         if self._resets_at_end:
             raise _reset()
-        if self._ended or self._reset:
+        if self.ended or self._reset:
             raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
         await self._writer.write(data)
 
@@ -64,8 +65,8 @@ class End:
 
     def end(self) -> None:
         """Let the other end see the end of the data; a second call does nothing."""
-        if not self._ended:
-            self._ended = True
+        if not self.ended:
+            self.ended = True
             self._writer.release()
 
     def close(self) -> None:

@@ -209,6 +209,26 @@ async def test_an_open_connection_is_reset(engine: FakeEngine) -> None:
     assert await content(process.stdout) == b"ConnectionResetError"
 
 
+async def test_a_connection_whose_program_has_ended_uses_up_no_fault(engine: FakeEngine) -> None:
+    """Not even while a delay holds back what the other side has sent."""
+
+    async def send(call: Call) -> None:
+        peer = await call.connect("db.example", 5432)
+        await peer.write("x")
+        peer.close()
+
+    engine.on_exec("send").calls(send)
+    engine.on_connect_to("db.example", 5432).reply(ANSWER)
+    await engine.set_fault(ConnectionFault("g", "*", delay=60.0, times=1))
+    task = await engine.create(TaskSpec(network=OPEN_NETWORK))
+    await run(task, "send")
+    await engine.set_fault(ConnectionFault("f", "*", nth=2, times=1, effect="reset"))
+    assert await engine.fault_counts(["f"]) == {"f": (0, 0)}
+    words = ("talk", "db.example", "5432")
+    outcomes = [(await run(task, *words)).stdout.decode() for _ in range(2)]
+    assert outcomes == [ANSWER, "ConnectionResetError"]
+
+
 async def test_a_wrong_answer_leads_to_what_is_there(engine: FakeEngine) -> None:
     engine.on_connect_to("db.example", ANY).reply("db").optional()
     engine.on_connect_to("9.9.9.9", ANY).reply("other")

@@ -155,6 +155,19 @@ print(sock.recv(9).decode())
     assert await lines.__anext__() == b"x\n"
 
 
+async def test_a_connection_whose_program_has_ended_uses_up_no_fault(
+    networked: LocalEngine, task: Task, outside: Internet
+) -> None:
+    """Not even while a delay holds back what the other side has sent."""
+    port = outside.serve(echo)
+    await networked.set_fault(ConnectionFault("g", PUBLIC, delay=60.0, times=1))
+    assert await run(task, "sock.sendall(b'x')", PUBLIC, port) == ""
+    await networked.set_fault(ConnectionFault("f", PUBLIC, nth=2, times=1, effect="reset"))
+    assert await networked.fault_counts(["f"]) == {"f": (0, 0)}
+    outcomes = [await run(task, ECHO, PUBLIC, port) for _ in range(2)]
+    assert outcomes == ["x.", "ConnectionResetError"]
+
+
 async def test_what_comes_is_late(networked: LocalEngine, task: Task, outside: Internet) -> None:
     await networked.set_fault(ConnectionFault("f", PUBLIC, delay=0.1))
     await networked.set_fault(ConnectionFault("g", "*", delay=0.1))

@@ -54,6 +54,10 @@ if TYPE_CHECKING:
         def disturbance(self) -> Disturbance | None:
             """What faults do to it."""
 
+        @property
+        def ended(self) -> bool:
+            """Whether the program has ended its side: most likely it is gone."""
+
         def disturb(self, disturbance: Disturbance | None) -> None:
             """Do what faults say from now on; of `None`, nothing."""
 
@@ -122,6 +126,11 @@ class _ArmedFault:
         fault = self.fault
         return self.seen >= fault.nth and (not fault.times or self.fired < fault.times)
 
+    @property
+    def is_for_all(self) -> bool:
+        """Whether it disturbs every connection that it is for."""
+        return self.fault.nth <= 1 and not self.fault.times
+
 
 class FaultTable:
     """The faults that are set.
@@ -155,7 +164,12 @@ class FaultTable:
         return {each.fault.id: (each.seen, each.fired) for each in known}
 
     def on_connection(
-        self, groups: Collection[str], target: Destination, only: str = ""
+        self,
+        groups: Collection[str],
+        target: Destination,
+        only: str = "",
+        *,
+        ended: bool = False,
     ) -> Disturbance | None:
         """What faults do to a connection; it counts as seen by each that is for it.
 
@@ -163,6 +177,8 @@ class FaultTable:
             groups: of the task that connects.
             target: where to.
             only: the id of the one fault that is asked; empty for all.
+            ended: whether the program has ended its side. Such a connection is not counted, and
+                only faults of every connection disturb it.
         """
         if not self._armed:
             return None
@@ -170,7 +186,12 @@ class FaultTable:
         for armed in self._armed.values():
             if armed.fault.effect in OF_NAMES or only not in ("", armed.fault.id):
                 continue
-            if armed.is_for(groups, target.host, target.name, target.port):
+            if not armed.is_for(groups, target.host, target.name, target.port):
+                continue
+            if ended:
+                if armed.is_for_all:
+                    disturbance.add(armed.fault)
+            else:
                 armed.seen += 1
                 if armed.is_due and disturbance.add(armed.fault):
                     armed.fired += 1
@@ -230,7 +251,9 @@ class FaultsOfTask:
             return
         for relay, entry in relays:
             ids = _ids(relay)
-            if fault.id in ids or self._table.on_connection(self.groups, entry.target, fault.id):
+            if fault.id in ids or self._table.on_connection(
+                self.groups, entry.target, fault.id, ended=relay.ended
+            ):
                 relay.disturb(self._table.combined({*ids, fault.id}))
 
     def clear(self, ids: Collection[str], relays: Iterable[Disturbable]) -> None:

@@ -31,6 +31,8 @@ _TAKE = socket.MSG_TRUNC | socket.MSG_DONTWAIT
 _SEND = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
 #: SO_LINGER of 0 s, with which close(2) sends a reset, and none: socket(7).
 _RESET, _NO_RESET = struct.pack("ii", 1, 0), struct.pack("ii", 0, 0)
+#: TCP_ESTABLISHED, a state of connections: net/tcp_states.h.
+_ESTABLISHED = 1
 _buffer = memoryview(bytearray(_CHUNK))
 
 
@@ -130,6 +132,13 @@ class Relay:
     def disturbance(self) -> Disturbance | None:
         """What planned faults do to it."""
         return self._disturbance
+
+    @property
+    def ended(self) -> bool:
+        """Whether the sandbox's side has ended, also if what it sent is still to be moved."""
+        # The first byte of struct tcp_info is the state: tcp(7), linux/tcp.h.
+        state = self.inner.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
+        return state[0] != _ESTABLISHED
 
     @property
     def held_until(self) -> float | None:

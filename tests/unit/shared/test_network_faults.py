@@ -57,6 +57,18 @@ def test_a_change_goes_on_counting() -> None:
     assert table.counts(["f"]) == {}
 
 
+def test_connections_whose_programs_have_ended_are_not_counted() -> None:
+    table = FaultTable()
+    table.set(ConnectionFault("all", "*", delay=1.0))
+    table.set(ConnectionFault("some", "*", effect="reset", times=1))
+    table.set(ConnectionFault("later", "*", effect="reset", nth=2))
+    found = table.on_connection((), TARGET, ended=True)
+    assert found is not None
+    assert found.ids == {"all"}
+    ids = ("all", "some", "later")
+    assert table.counts(ids) == dict.fromkeys(ids, (0, 0))
+
+
 def test_questions_and_connections_are_told_apart() -> None:
     table = FaultTable()
     table.set(ConnectionFault("q", "*.example.com", effect="no answer"))
