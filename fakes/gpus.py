@@ -3,12 +3,9 @@
 import itertools
 from collections.abc import Sequence
 
-from pytest_sandbox._shared.gpu_kinds import KINDS, misspelt
-from pytest_sandbox._shared.simulated_gpus import ANY_KIND, SimulatedGpu
+from pytest_sandbox._shared.gpu_kinds import misspelt
+from pytest_sandbox._shared.simulated_gpus import SimulatedGpu, kind_to_simulate
 from pytest_sandbox.engine import Gpus, Unsupported
-
-#: How many of one kind a sandbox may have, unless the engine was given a list; Modal's own limit.
-_MOST = 8
 
 
 class GpuPool:
@@ -60,11 +57,10 @@ class GpuPool:
         self._made_numbers.difference_update(gpu.number for gpu in gpus)
 
     def _made(self, asked: Gpus) -> tuple[SimulatedGpu, ...]:
-        kind = (asked.kind or ANY_KIND).upper().rstrip("!+")
-        if kind not in KINDS:
-            raise Unsupported(_shown(asked), f"there are {', '.join(KINDS)}{_meant(asked, [])}")
-        if asked.count > _MOST:
-            raise Unsupported(_shown(asked), f"a sandbox can have {_MOST} at most")
+        try:
+            kind = kind_to_simulate(asked.kind, asked.count)
+        except ValueError as error:
+            raise Unsupported(_shown(asked), str(error)) from error
         # The lowest ones that no sandbox has: those of a test do not depend on what was before it.
         free = (number for number in itertools.count() if number not in self._made_numbers)
         numbers = list(itertools.islice(free, asked.count))

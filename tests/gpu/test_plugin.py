@@ -328,6 +328,42 @@ def test_simulated_ones(pytester: pytest.Pytester, no_gpus: FakeMachine) -> None
     )
 
 
+def test_what_cannot_be_simulated_fails(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.gpu("H1O0")
+        def test_misspelt(): ...
+
+        @pytest.mark.gpu("H100:9")
+        def test_many(): ...
+
+        @pytest.mark.gpu("L4", memory=10**7)
+        def test_large(): ...
+
+        @pytest.mark.gpu(["H100:9", "L4"])
+        def test_next(gpu):
+            assert (len(gpu), gpu.name) == (1, "NVIDIA L4")
+
+        @pytest.mark.gpu(["T4", "H100"], memory=20000)
+        def test_large_enough(fake_sandboxes, sandbox):
+            assert "H100" in sandbox.run("nvidia-smi", "-L").stdout
+        """
+    )
+
+    result = pytester.runpytest("--gpu=fake")
+
+    result.assert_outcomes(passed=2, errors=3)
+    result.stdout.fnmatch_lines(
+        [
+            "needs 1 x H1O0; of simulated ones there are T4, *; did you mean 'H100'?",
+            "needs 9 x H100; of simulated ones a sandbox can have 8 at most",
+            "needs 1 x L4 with 10000000 MiB; of simulated ones each L4 has 23034 MiB",
+        ]
+    )
+
+
 def test_sandboxes_in_memory_need_no_gpu(pytester: pytest.Pytester, no_gpus: FakeMachine) -> None:
     pytester.makepyfile(
         """

@@ -67,7 +67,9 @@ for index in range(pynvml.nvmlDeviceGetCount()):
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_what_is_not_simulated(engine: LocalEngine) -> None:
-    with pytest.raises(Unsupported, match=r"1 x H1O0: simulated are .*; did you mean 'H100'"):
+    with pytest.raises(
+        Unsupported, match=r"1 x H1O0: of simulated ones there are T4, .*; did you mean 'H100'"
+    ):
         await engine.create(TaskSpec(gpus=Gpus("H1O0")))
     other = await engine.create(TaskSpec(gpus=Gpus("Z80", 1, (Gpus("L4", 2),))))
     assert (await out(other, "nvidia-smi -L")).count("NVIDIA L4") == 2

@@ -35,7 +35,7 @@ class TestGpus:
     def __init__(
         self,
         devices: Sequence[GpuDevice],
-        request: str | list[str],
+        request: str,
         lease: GpuLease | None = None,
         *,
         own: bool = False,
@@ -104,7 +104,7 @@ GPUS = pytest.StashKey[TestGpus]()
 GPUS_NOW = pytest.StashKey[TestGpus]()
 
 
-def gpu_keywords(item: pytest.Item) -> dict[str, str | list[str]]:
+def gpu_keywords(item: pytest.Item) -> dict[str, str]:
     """The keywords by which the sandboxes of a test get its GPUs; none if it asks for none."""
     gpus = item.stash.get(GPUS, None)
     return {} if gpus is None else {FIXTURE: gpus.request}

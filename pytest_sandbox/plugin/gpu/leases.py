@@ -71,9 +71,15 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
 
 
 def _simulated(item: pytest.Item, wanted: GpusWanted) -> TestGpus:
-    if not (devices := simulated_devices(item, wanted)):
-        pytest.fail(f"needs {wanted}; fake_sandboxes(gpus=...) has others", pytrace=False)
-    return TestGpus(devices, wanted.texts)
+    reason = ""
+    try:
+        request, devices = simulated_devices(item, wanted)
+    except ValueError as error:
+        reason = str(error)
+    # Not raised above: as a further error it would show both.
+    if reason:
+        pytest.fail(reason, pytrace=False)
+    return TestGpus(devices, f"{request.kind or 'any'}:{request.count}")
 
 
 def _leased(item: pytest.Item, wanted: GpusWanted) -> TestGpus:

@@ -36,11 +36,18 @@ def _would(item: pytest.Item, wanted: GpusWanted) -> str:
     settings = gpu_settings(item.config)
     where = "in its sandbox" if takes_sandbox(item) else "in the process of pytest"
     if is_simulated(item):
-        names = [device.name for device in simulated_devices(item, wanted)]
-        plan = f"would run {where} with simulated {', '.join(names) or 'GPUs that it lacks'}"
+        plan = _with_simulated(item, wanted, where)
     else:
         plan = _with_real(wanted, where, required=settings.mode == "require")
     return f"skipped by {settings}; else it {plan}" if settings.mode == "skip" else plan
+
+
+def _with_simulated(item: pytest.Item, wanted: GpusWanted, where: str) -> str:
+    try:
+        _, devices = simulated_devices(item, wanted)
+    except ValueError as error:
+        return f"would fail: {error}"
+    return f"would run {where} with simulated {', '.join(device.name for device in devices)}"
 
 
 def _with_real(wanted: GpusWanted, where: str, *, required: bool) -> str:

@@ -38,11 +38,6 @@ class GpusWanted:
         """As people read it: `2 x H100 or 4 x A100`."""
         return in_words(self.requests, self.memory)
 
-    @property
-    def texts(self) -> list[str]:
-        """The requests as the argument `gpu=` takes them."""
-        return [f"{each.kind or 'any'}:{each.count}" for each in self.requests]
-
 
 #: What the fixture asks for without a marker.
 ANY = GpusWanted((GpuRequest("", 1),))

@@ -4,32 +4,59 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_sandbox._shared.simulated_gpus import ANY_KIND, SimulatedGpu
+from pytest_sandbox._shared.simulated_gpus import SimulatedGpu, kind_to_simulate
 from pytest_sandbox._shared.simulated_smi import DRIVER
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pytest
 
+    from pytest_sandbox._shared.gpu_requests import GpuRequest
     from pytest_sandbox.gpus import GpuDevice
 
     from .marker import GpusWanted
 
 
-def simulated_devices(item: pytest.Item, wanted: GpusWanted) -> tuple[GpuDevice, ...]:
-    """The devices; none if the marker `fake_sandboxes(gpus=...)` has not those that are wanted."""
+def simulated_devices(
+    item: pytest.Item, wanted: GpusWanted
+) -> tuple[GpuRequest, tuple[GpuDevice, ...]]:
+    """The first request that can be met, and its devices.
+
+    Raises:
+        ValueError: none can: there is no such kind, or they are too many or too small. Or the
+            marker `fake_sandboxes(gpus=...)` has others.
+    """
     there = [
         SimulatedGpu.of(number, name)
         for mark in item.iter_markers("fake_sandboxes")
         for number, name in enumerate(mark.kwargs.get("gpus", ()))
     ]
+    refused = ""
     for request in wanted.requests:
-        kind = request.kind.rstrip("!+")
-        found = [gpu for gpu in there if gpu.is_a(kind)] if there else []
-        if not there:
-            found = [SimulatedGpu.of(each, kind or ANY_KIND) for each in range(request.count)]
-        if len(found) >= request.count:
-            return tuple(_device(i, gpu) for i, gpu in enumerate(found[: request.count]))
-    return ()
+        try:
+            found = _found(there, request, wanted.memory)
+        except ValueError as error:
+            refused = refused or str(error)
+            continue
+        return request, tuple(_device(index, gpu) for index, gpu in enumerate(found))
+    raise ValueError(f"needs {wanted}; {refused}")
+
+
+def _found(
+    there: Sequence[SimulatedGpu], request: GpuRequest, memory: int | None
+) -> list[SimulatedGpu]:
+    if not there:
+        try:
+            kind = kind_to_simulate(request.kind, request.count, memory)
+        except ValueError as error:
+            raise ValueError(f"of simulated ones {error}") from error
+        return [SimulatedGpu.of(each, kind) for each in range(request.count)]
+    kind = request.kind.rstrip("!+")
+    found = [gpu for gpu in there if gpu.is_a(kind) and gpu.memory >= (memory or 0)]
+    if len(found) < request.count:
+        raise ValueError("fake_sandboxes(gpus=...) has others")
+    return found[: request.count]
 
 
 def _device(index: int, gpu: SimulatedGpu) -> GpuDevice:

@@ -61,6 +61,12 @@ def test_a_kind_that_no_client_sends(kind: str) -> None:
         ("HI00", "H100"),
         ("A100-80G", "A100-80GB"),
         ("RTX-6000", "RTX-PRO-6000"),
+        ("RTX409O", "RTX4090"),
+        ("TS", "T4"),
+        ("L5", "L4"),
+        ("H010", "H100"),
+        ("H101", "H100"),
+        ("A100-90GB", "A100-80GB"),
         ("2xH100", "H100:2"),
         ("a100-80gb x 4", "A100-80GB:4"),
     ],
@@ -70,7 +76,8 @@ def test_a_misspelt_kind(kind: str, meant: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", [*KINDS, "h100", "V100", "A30", "RTX-5080", "H101", "MI300X", "H-100", "A10080GB"]
+    "kind",
+    [*KINDS, "h100", "V100", "A30", "RTX-5080", "NVIDIA B400", "MI300X", "H-100", "H100-80GB"],
 )
 def test_a_kind_that_may_exist(kind: str) -> None:
     assert misspelt(kind) == ""

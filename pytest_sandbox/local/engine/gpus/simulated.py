@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_sandbox._shared.gpu_kinds import KINDS, misspelt
-from pytest_sandbox._shared.simulated_gpus import ANY_KIND, SimulatedGpu
+from pytest_sandbox._shared.simulated_gpus import SimulatedGpu, kind_to_simulate
 from pytest_sandbox._shared.simulated_smi import DRIVER, VARIABLE
 from pytest_sandbox.engine import Unsupported
 from pytest_sandbox.gpus import GpuDevice, GpuLease
 
 if TYPE_CHECKING:
     from pytest_sandbox.engine import Gpus
-
-#: How many a sandbox may have; Modal's own limit.
-_MOST = 8
 
 
 class SimulatedLease(GpuLease):
@@ -35,19 +31,18 @@ def simulated_lease(gpus: Gpus) -> SimulatedLease:
     Raises:
         Unsupported: there is no such kind, or they are too many.
     """
+    refused = ""
     for each in (gpus, *gpus.otherwise):
-        kind = (each.kind or ANY_KIND).upper().rstrip("!+")
-        if kind in KINDS and each.count <= _MOST:
-            found = [SimulatedGpu.of(number, kind) for number in range(each.count)]
-            return SimulatedLease(
-                [GpuDevice(g.number, g.uuid, g.name, g.memory, DRIVER, g.number) for g in found]
-            )
-    meant = misspelt(gpus.kind) if gpus.kind else ""
-    raise Unsupported(
-        f"{gpus.count} x {gpus.kind or 'GPU'}",
-        f"simulated are up to {_MOST} of {', '.join(KINDS)}"
-        + (f"; did you mean {meant!r}?" if meant else ""),
-    )
+        try:
+            kind = kind_to_simulate(each.kind, each.count)
+        except ValueError as error:
+            refused = refused or str(error)
+            continue
+        found = [SimulatedGpu.of(number, kind) for number in range(each.count)]
+        return SimulatedLease(
+            [GpuDevice(g.number, g.uuid, g.name, g.memory, DRIVER, g.number) for g in found]
+        )
+    raise Unsupported(f"{gpus.count} x {gpus.kind or 'GPU'}", f"of simulated ones {refused}")
 
 
 def described(devices: tuple[GpuDevice, ...]) -> dict[str, str]:
