@@ -163,7 +163,7 @@ class Application:
         if self.state.lasting_volumes is not None:
             running = self.state.sandboxes.running()
             in_use = {volume for sandbox in running for volume in self._written(sandbox)}
-            await self.state.lasting_volumes.close(in_use, self.state.private_copies)
+            await self.state.lasting_volumes.close(in_use)
         if self.state.private_copies is not None:
             self.state.private_copies.close()
         await self.state.engine.close()

@@ -65,7 +65,9 @@ class State:
             if private_volumes
             else None
         )
-        self.lasting_volumes = LastingVolumes(volumes, self.volume_files) if volumes else None
+        self.lasting_volumes = (
+            LastingVolumes(volumes, self.volume_files, self.private_copies) if volumes else None
+        )
         self.named_volumes = NamedVolumes(self.volumes, self.lasting_volumes)
         self.uploads = Uploads()
         self.local_files = LocalFileRegistry(self.ids)

@@ -8,7 +8,7 @@ messages, as in `MountPutFile` and `VolumeGetFile`.
 import base64
 import stat
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 
 from google.protobuf.empty_pb2 import Empty
 
@@ -16,11 +16,13 @@ from pytest_sandbox._proto import volumes_pb2 as pb
 from pytest_sandbox._shared import relative_path
 from pytest_sandbox.engine import Entry, EntryKind
 
+from ..async_helpers import closing
 from ..model.state import State
 from ..rpc.answers import Room
 from ..rpc.call import ServedCall
 from ..rpc.errors import invalid, precondition
 from ..rpc.handlers import once
+from ..volumes.private_copies import committed
 from ..volumes.tar_stream import NewFile
 from ..volumes.uploads import Upload
 from ..volumes.volume_files import CHUNK
@@ -50,10 +52,15 @@ class VolumeFileServicer:
         self._uploads = state.uploads
         self._transfers = state.transfers
 
-    async def _volume(self, volume_id: str) -> str:
-        """The engine's name of a volume."""
+    @asynccontextmanager
+    async def _volume(self, volume_id: str) -> AsyncIterator[str]:
+        """The engine's name of a volume, for a `with` block in which nothing is committed to it."""
         self._state.volumes.check_supported("the files of a volume", self._state.info)
-        return (await self._state.named_volumes.use(volume_id)).id
+        volume = await self._state.named_volumes.use(volume_id)
+        async with committed(self._state.private_copies, volume.id):
+            self._state.volumes.get(volume_id)  # it may have been deleted meanwhile
+            with _paths_are_checked():
+                yield volume.id
 
     def _changed(self, volume: str) -> None:
         if self._state.lasting_volumes is not None:
@@ -78,16 +85,10 @@ class VolumeFileServicer:
     async def _list(
         self, request: pb.VolumeListFilesRequest | pb.VolumeListFiles2Request, room: Room
     ) -> AsyncIterator[list[pb.FileEntry]]:
-        volume = await self._volume(request.volume_id)
-        most = request.max_entries if request.HasField("max_entries") else None
         batch: list[pb.FileEntry] = []
         left = await room(_LISTED)
-        with _paths_are_checked():
-            async for entry in self._files.walk(volume, request.path, recursive=request.recursive):
-                if most is not None:
-                    if not most:
-                        break
-                    most -= 1
+        async with closing(self._entries(request)) as entries:
+            async for entry in entries:
                 batch.append(_file_entry(entry))
                 left -= len(batch[-1].path) + _ENTRY
                 if left <= 0:
@@ -97,14 +98,29 @@ class VolumeFileServicer:
         if batch:
             yield batch
 
+    async def _entries(
+        self, request: pb.VolumeListFilesRequest | pb.VolumeListFiles2Request
+    ) -> AsyncIterator[Entry]:
+        most = request.max_entries if request.HasField("max_entries") else None
+        async with self._volume(request.volume_id) as volume:
+            walk = self._files.walk(volume, request.path, recursive=request.recursive)
+            async with closing(_first(walk, most)) as entries:
+                if self._state.private_copies is None:
+                    async for entry in entries:
+                        yield entry
+                    return
+                listed = [entry async for entry in entries]
+        # A client may commit before it takes more of a long listing.
+        for entry in listed:
+            yield entry
+
     # Read
 
     async def VolumeGetFile(
         self, request: pb.VolumeGetFileRequest, call: ServedCall
     ) -> pb.VolumeGetFileResponse:
         """Bytes of a file, as many as fit into a message."""
-        volume = await self._volume(request.volume_id)
-        with _paths_are_checked():
+        async with self._volume(request.volume_id) as volume:
             size = await self._files.size(volume, request.path)
             wanted = min(request.len or _PAGE, _PAGE)
             chunks = self._files.read(volume, request.path, request.start, wanted)
@@ -115,8 +131,7 @@ class VolumeFileServicer:
         self, request: pb.VolumeGetFile2Request, call: ServedCall
     ) -> pb.VolumeGetFile2Response:
         """Where to get bytes of a file."""
-        volume = await self._volume(request.volume_id)
-        with _paths_are_checked():
+        async with self._volume(request.volume_id) as volume:
             size = await self._files.size(volume, request.path)
         start = min(request.start, size)
         length = min(request.len or size, size - start)
@@ -212,9 +227,8 @@ class VolumeFileServicer:
         new: Sequence[NewFile],
         digests: set[str],
     ) -> None:
-        volume = await self._volume(request.volume_id)
         replace = not request.disallow_overwrite_existing_files
-        with _paths_are_checked():
+        async with self._volume(request.volume_id) as volume:
             await self._files.write(volume, new, replace=replace)
         self._changed(volume)
         self._uploads.used(digests)
@@ -238,8 +252,7 @@ class VolumeFileServicer:
     async def _remove(
         self, request: pb.VolumeRemoveFileRequest | pb.VolumeRemoveFile2Request
     ) -> Empty:
-        volume = await self._volume(request.volume_id)
-        with _paths_are_checked():
+        async with self._volume(request.volume_id) as volume:
             await self._files.remove(volume, request.path, recursive=request.recursive)
         self._changed(volume)
         return Empty()
@@ -257,10 +270,9 @@ class VolumeFileServicer:
         return await self._copy(request)
 
     async def _copy(self, request: pb.VolumeCopyFilesRequest | pb.VolumeCopyFiles2Request) -> Empty:
-        volume = await self._volume(request.volume_id)
         if not request.src_paths:
             raise invalid("src_paths is empty: name what to copy")
-        with _paths_are_checked():
+        async with self._volume(request.volume_id) as volume:
             await self._files.copy(
                 volume, request.src_paths, request.dst_path, recursive=request.recursive
             )
@@ -274,6 +286,19 @@ def _paths_are_checked() -> Iterator[None]:
         yield
     except ValueError as error:
         raise invalid(str(error)) from None
+
+
+async def _first(entries: AsyncIterator[Entry], most: int | None) -> AsyncIterator[Entry]:
+    """As many as `most`; all of them if that is `None`."""
+    async with closing(entries):
+        if most == 0:
+            return
+        async for entry in entries:
+            yield entry
+            if most is not None:
+                most -= 1
+                if not most:
+                    return
 
 
 def _relative(path: str) -> str:

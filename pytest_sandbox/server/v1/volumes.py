@@ -8,6 +8,7 @@ from google.protobuf.empty_pb2 import Empty
 
 from pytest_sandbox._proto import common_pb2, containers_pb2, router_pb2
 from pytest_sandbox._proto import volumes_pb2 as pb
+from pytest_sandbox._shared.async_tasks import finish
 from pytest_sandbox.engine import SupportsVolumes
 
 from ..model.commanded import commanded
@@ -18,6 +19,7 @@ from ..model.volumes import VolumeRecord
 from ..rpc.call import ServedCall
 from ..rpc.errors import already_exists, invalid, not_found, precondition, unimplemented
 from ..rpc.handlers import once
+from ..volumes.private_copies import committed
 
 _LOOKUP = common_pb2.OBJECT_CREATION_TYPE_UNSPECIFIED
 _CREATE_IF_MISSING = common_pb2.OBJECT_CREATION_TYPE_CREATE_IF_MISSING
@@ -126,7 +128,8 @@ class VolumeServicer:
         """Save a volume that outlives the run, with what sandboxes have in copies of their own."""
         volume = await self._named.use(request.volume_id)
         if self._state.private_copies is not None:
-            await self._state.private_copies.commit(volume.id)
+            # Half a commit would be seen by all, whether or not the caller waits for the rest.
+            await finish(self._state.private_copies.commit(volume.id))
         if self._state.lasting_volumes is not None:
             await self._state.lasting_volumes.save(volume.id)
         return pb.VolumeCommitResponse(skip_reload=True)
@@ -161,7 +164,7 @@ class VolumeServicer:
     async def _reload(self, sandbox: ServedSandbox) -> None:
         if self._state.private_copies is not None:
             names = [mount.volume for mount in sandbox.spec.volumes]
-            await self._state.private_copies.reload(names)
+            await finish(self._state.private_copies.reload(names))
 
     async def _forget_expired(self) -> None:
         for volume in self._volumes.expired():
@@ -171,11 +174,12 @@ class VolumeServicer:
         self._volumes.remove(volume)
         if self._state.lasting_volumes is not None:
             await self._state.lasting_volumes.remove(volume.id)
-        if self._state.private_copies is not None:
-            self._state.private_copies.drop(volume.id)
-        self._state.volume_workers.end(volume.id)
-        if isinstance(self._state.engine, SupportsVolumes):
-            await self._state.engine.forget_volume(volume.id)
+        async with committed(self._state.private_copies, volume.id):
+            if self._state.private_copies is not None:
+                self._state.private_copies.drop(volume.id)
+            self._state.volume_workers.end(volume.id)
+            if isinstance(self._state.engine, SupportsVolumes):
+                await self._state.engine.forget_volume(volume.id)
 
 
 def _item(volume: VolumeRecord) -> pb.VolumeListItem:

@@ -22,7 +22,7 @@ from pytest_sandbox._shared.volume_folder import (
 from pytest_sandbox.engine import EngineError
 
 from ..async_helpers import closing, start
-from .private_copies import PrivateCopies
+from .private_copies import PrivateCopies, committed
 from .volume_files import VolumeFiles
 
 log = logging.getLogger(__name__)
@@ -40,12 +40,20 @@ class LastingVolumes:
     Args:
         path: of the folder.
         files: loads and saves their files.
+        copies: to commit before, if sandboxes have copies.
         most: bytes that each may take on disk.
     """
 
-    def __init__(self, path: Path, files: VolumeFiles, most: int = MOST) -> None:
+    def __init__(
+        self,
+        path: Path,
+        files: VolumeFiles,
+        copies: PrivateCopies | None = None,
+        most: int = MOST,
+    ) -> None:
         self._folder = VolumeFolder(path)
         self._files = files
+        self._copies = copies
         self._most = most
         self._stored: dict[str, StoredVolume] = {}
         self._saving: dict[str, asyncio.Lock] = {}
@@ -126,7 +134,10 @@ class LastingVolumes:
 
     async def _write(self, volume: str, file: IO[bytes]) -> None:
         size = 0
-        async with closing(self._files.pack(volume)) as chunks:
+        async with (
+            committed(self._copies, volume),
+            closing(self._files.pack(volume)) as chunks,
+        ):
             async for data in chunks:
                 size += len(data)
                 if size > self._most:
@@ -171,17 +182,16 @@ class LastingVolumes:
                 await asyncio.to_thread(self._stored[volume].move, other)
                 self._stored[volume] = other
 
-    async def close(self, in_use: Iterable[str], copies: PrivateCopies | None = None) -> None:
+    async def close(self, in_use: Iterable[str]) -> None:
         """Save the volumes that have changed, and release all.
 
         Args:
             in_use: those that programs may be writing to.
-            copies: to commit before, if sandboxes have copies.
         """
         try:
             for volume in {*self._changed, *in_use}:
-                if copies is not None:
-                    await asyncio.wait_for(copies.commit(volume), _LAST_SAVE)
+                if self._copies is not None:
+                    await asyncio.wait_for(self._copies.commit(volume), _LAST_SAVE)
                 await asyncio.wait_for(self._save_or_log(volume), _LAST_SAVE)
         except asyncio.TimeoutError:
             log.error("volumes were not saved: that took more than %g seconds", _LAST_SAVE)

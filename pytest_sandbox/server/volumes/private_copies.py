@@ -9,6 +9,7 @@ import asyncio
 import itertools
 import logging
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 
 from pytest_sandbox._shared.tar.header import padding
@@ -119,8 +120,9 @@ class PrivateCopies:
             copy = self._copies.get(name)
             if copy is not None:
                 async with self._lock(copy.volume):
-                    await self._commit(copy)
-                    await self._fetch(copy)
+                    if name in self._copies:  # else its sandbox has ended, and it is empty
+                        await self._commit(copy)
+                        await self._fetch(copy)
 
     def drop(self, volume: str) -> None:
         """Say that a volume is deleted; sandboxes keep their copies."""
@@ -138,20 +140,32 @@ class PrivateCopies:
 
         What cannot be committed is lost, which is logged: the caller is not there any more.
         """
-        return start(self._end([name for name in names if name in self._copies]))
+        # Each at once, and not one after another: who asks for one of the volumes from now on has
+        # its lock later.
+        copies = [self._copies[name] for name in names if name in self._copies]
+        return start(_all([start(self._end(copy)) for copy in copies]))
 
-    async def _end(self, names: list[str]) -> None:
-        for name in names:
-            copy = self._copies.pop(name)
+    async def _end(self, copy: _Copy) -> None:
+        async with self._lock(copy.volume):
             try:
-                async with self._lock(copy.volume):
-                    await self._commit(copy)
+                await self._commit(copy)
             except (OSError, EngineError) as error:
-                log.error(
-                    "of what a sandbox wrote to volume %s, some is lost: %s", copy.volume, error
-                )
-            self._workers.end(name)
-            await SupportsVolumes.of(self._engine).forget_volume(name)
+                if not copy.alone:
+                    log.error(
+                        "of what a sandbox wrote to volume %s, some is lost: %s", copy.volume, error
+                    )
+            finally:
+                # Not before: the volume may be deleted, or the engine end, meanwhile.
+                del self._copies[copy.name]
+        self._workers.end(copy.name)
+        await SupportsVolumes.of(self._engine).forget_volume(copy.name)
+
+    def committed(self, volume: str) -> AbstractAsyncContextManager[object]:
+        """For a `with` block in which nothing is committed to a volume.
+
+        It begins when sandboxes that have ended by now have committed to it.
+        """
+        return self._lock(volume)
 
     def _lock(self, volume: str) -> asyncio.Lock:
         return self._locks.setdefault(volume, asyncio.Lock())
@@ -217,6 +231,16 @@ class PrivateCopies:
                     yield data
                 yield bytes(padding(size))
         yield END
+
+
+def committed(copies: PrivateCopies | None, volume: str) -> AbstractAsyncContextManager[object]:
+    """As `PrivateCopies.committed`; does nothing if sandboxes have no copies."""
+    return nullcontext() if copies is None else copies.committed(volume)
+
+
+async def _all(work: "list[asyncio.Future[None]]") -> None:
+    if work:
+        await asyncio.wait(work)
 
 
 def _on_the_way(path: str) -> Iterator[str]:

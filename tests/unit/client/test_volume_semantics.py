@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import io
+from concurrent.futures import ThreadPoolExecutor, wait
+from threading import Event
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +17,7 @@ from pytest_sandbox.client.exceptions import ResourceExhaustedError
 from pytest_sandbox.inmemory import FakeSandboxes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
 
 @pytest.fixture(scope="module")
@@ -86,8 +89,67 @@ def test_the_end_of_a_sandbox_commits(volume: Volume, create: Callable[[], Sandb
     writer = create()
     run(writer, "echo one > f")
     writer.terminate()
-    assert run(create(), "cat f") == "one\n"
     assert b"".join(volume.read_file("f")) == b"one\n"
+    assert (paths(volume), run(create(), "cat f")) == (["f"], "one\n")
+
+
+def test_the_end_of_the_main_process_commits(server: Client, volume: Volume) -> None:
+    with Volume.ephemeral(server) as other:
+        sandbox = Sandbox.create(
+            "sh",
+            "-c",
+            "read line; echo one > /1/f; echo two > /2/f",
+            volumes={"/1": volume, "/2": other},
+            client=server,
+        )
+        sandbox.stdin.write("go\n")
+        sandbox.stdin.drain()
+        sandbox.wait()
+        assert b"".join(other.read_file("f")) == b"two\n"  # the one that is committed last
+        assert b"".join(volume.read_file("f")) == b"one\n"
+
+
+def test_file_methods_wait_for_a_commit_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else they show half of it, and the names that files have while they are written."""
+    with FakeSandboxes(volume_semantics="modal") as fake, ThreadPoolExecutor() as threads:
+        volume = Volume.from_name("data", create_if_missing=True)
+        sandbox = Sandbox.create(volumes={"/vol": volume})
+        for name in "abc":
+            sandbox.filesystem.write_text(name, f"/vol/{name}")
+        files, begun, called, ended = fake._app.state.volume_files, Event(), Event(), []
+        unpack = files.unpack
+
+        async def slowly(volume: str, tar: AsyncIterator[bytes]) -> None:
+            begun.set()
+            await asyncio.to_thread(called.wait)
+            await asyncio.to_thread(wait, calls, 0.1)  # enough for calls that do not wait
+            await unpack(volume, tar)
+            ended.append("commit")
+
+        def upload() -> None:
+            with volume.batch_upload() as batch:
+                batch.put_file(io.BytesIO(b"up"), "up")
+
+        def call(method: Callable[[], object]) -> None:
+            method()
+            ended.append("call")
+
+        monkeypatch.setattr(files, "unpack", slowly)
+        commit = threads.submit(volume.commit)
+        assert begun.wait(10)
+        methods = (
+            lambda: volume.listdir("/"),
+            lambda: list(volume.read_file("a")),
+            lambda: volume.copy_files(["b"], "d"),
+            lambda: volume.remove_file("c"),
+            upload,
+        )
+        calls = [threads.submit(call, method) for method in methods]
+        called.set()
+        for future in (commit, *calls):
+            future.result()
+        assert ended == ["commit", *["call"] * len(methods)]
+        assert paths(volume) == ["a", "b", "d", "up"]
 
 
 def test_a_reload_commits_too(volume: Volume, create: Callable[[], Sandbox]) -> None:
