@@ -10,7 +10,7 @@ from .create import creation, with_defaults
 from .engine import ENGINE
 from .fakes import NAME, is_faked
 from .gpu.held import gpu_keywords
-from .marker import merged_spec
+from .marker import merged_spec, problem_with
 from .networks import placed
 from .ownership import OWNED
 
@@ -56,6 +56,10 @@ class SandboxFactory:
         complete = {**self._defaults, **spec}
         if "image" in spec and "project" not in spec:
             complete.pop("project", None)
+        if problem := problem_with("network", complete.get("network")):
+            from pytest_sandbox.client.exceptions import InvalidError
+
+            raise InvalidError(problem)
         client = complete.pop("client", None) or self._client()
         return creation(client, args, placed(complete, self._item))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any
 
-from ._fault import AnyFault, check_seconds
+from ._fault import AnyFault, check_seconds, part
 from ._match import check, nested
 from ._names import check_status, signature
 
@@ -29,6 +29,7 @@ class CallFault(AnyFault):
         self._fault.call.CopyFrom(call)
         self._call = self._fault.call
 
+    @part
     def where(self, **fields: Any) -> CallFault:
         """Only for calls whose request has these plain values, as in `Rpcs.where`.
 
@@ -44,6 +45,7 @@ class CallFault(AnyFault):
         self._call.where = _literal(expected)
         return self._also("where", **fields)
 
+    @part
     def times(self, count: int) -> CallFault:
         """Fire that often, on as many calls.
 
@@ -55,11 +57,13 @@ class CallFault(AnyFault):
         self._call.times = count
         return self._also("times", count)
 
+    @part
     def always(self) -> CallFault:
         """Fire on every such call."""
         self._call.times = 0
         return self._also("always")
 
+    @part
     def status(self, status: str, message: str = "") -> CallFault:
         """End with that status; the call is not carried out.
 
@@ -78,6 +82,7 @@ class CallFault(AnyFault):
         self._call.status.message = message or f"{status} by a planned fault"
         return self._also("status", status)
 
+    @part
     def rate_limit(self, *, retry_after: float) -> CallFault:
         """End with `RESOURCE_EXHAUSTED` and a time to retry after; the call is not carried out.
 
@@ -92,6 +97,7 @@ class CallFault(AnyFault):
         self._call.retry_after = check_seconds("retry_after", retry_after)
         return self._also("rate_limit", retry_after=retry_after)
 
+    @part
     def drop_response(self) -> CallFault:
         """Carry the call out, but reset it (HTTP/2 `RST_STREAM`) instead of responding.
 
@@ -104,6 +110,7 @@ class CallFault(AnyFault):
         self._call.drop_response = True
         return self._also("drop_response")
 
+    @part
     def cut_stream(self, *, after_bytes: int) -> CallFault:
         """End a stream of responses with `UNAVAILABLE` after that many bytes.
 
@@ -126,6 +133,7 @@ class CallFault(AnyFault):
         self._call.cut_after_bytes = after_bytes
         return self._also("cut_stream", after_bytes=after_bytes)
 
+    @part
     def delay(self, seconds: float) -> CallFault:
         """Wait, on the engine's clock, before anything else happens.
 

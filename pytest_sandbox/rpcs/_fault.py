@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import inspect
 import math
 import os
 import uuid
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, cast
 
 from pytest_sandbox._proto import inspector_pb2 as pb
+from pytest_sandbox._shared.type_names import type_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Any
 
     from typing_extensions import Self
 
@@ -48,6 +52,7 @@ class AnyFault:
         self._words = words
         self.is_set = False
         self._optional = False
+        self._taken_back = False
         self.place = _place_of_caller()
 
     def optional(self) -> Self:
@@ -68,7 +73,8 @@ class AnyFault:
     @property
     def expected(self) -> int:
         """How often it has to fire."""
-        return 0 if self._optional else self._times
+        taken_back = self._taken_back and not self.is_set
+        return 0 if self._optional or taken_back else self._times
 
     @property
     def _times(self) -> int:
@@ -79,8 +85,34 @@ class AnyFault:
         self._plan.fault_set(self._fault)
         self.is_set = True
 
+    def take_back(self) -> None:
+        """Undo it, unless another part sets it again."""
+        self._taken_back = True
+        if self.is_set:
+            self.is_set = False
+            self._plan.fault_clear([self.id])
+
     def __repr__(self) -> str:
         return f"<faults.{self._words}>"
+
+
+M = TypeVar("M", bound="Callable[..., AnyFault]")
+
+
+def part(method: M) -> M:
+    """A method that adds to a fault; if that is refused, no half-made fault is left."""
+
+    @functools.wraps(method)
+    def checked(fault: AnyFault, /, *args: Any, **kwargs: Any) -> AnyFault:
+        __tracebackhide__ = True
+        try:
+            return method(fault, *args, **kwargs)
+        except Exception:
+            with contextlib.suppress(Exception):  # of an engine that is gone
+                fault.take_back()
+            raise
+
+    return cast("M", checked)
 
 
 class SandboxFault(AnyFault):
@@ -151,3 +183,15 @@ def check_seconds(name: str, value: float) -> float:
     if not 0 <= value < math.inf:
         raise ValueError(f"{name}={value!r}: seconds must be finite and not negative")
     return value
+
+
+def sandbox_id(sandbox: Any) -> str:
+    """The id of a sandbox, given as such or by its id.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    found = getattr(sandbox, "object_id", sandbox)
+    if not isinstance(found, str) or not found:
+        raise ValueError(f"sandbox={sandbox!r} is {type_name(sandbox)}: give a Sandbox or its id")
+    return found

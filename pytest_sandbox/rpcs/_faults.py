@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_sandbox._proto import inspector_pb2 as pb
 
 from ._call_fault import CallFault
-from ._fault import FaultList, SandboxFault, check_seconds
+from ._fault import FaultList, SandboxFault, check_seconds, sandbox_id
 from ._names import signature
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Faults(FaultList["CallFault | SandboxFault"]):
             at: seconds after its creation, on the engine's clock; by default at once.
 
         Raises:
-            ValueError: `at` is negative.
+            ValueError: `at` is negative, or it is no sandbox.
         """
         return self._end("vanish", sandbox, "lost", at)
 
@@ -88,7 +88,7 @@ class Faults(FaultList["CallFault | SandboxFault"]):
             at: as for `vanish`.
 
         Raises:
-            ValueError: `at` is negative.
+            ValueError: `at` is negative, or it is no sandbox.
         """
         return self._end("oom", sandbox, "out of memory", at)
 
@@ -98,12 +98,10 @@ class Faults(FaultList["CallFault | SandboxFault"]):
         return fault
 
     def _end(self, verb: str, sandbox: Any, cause: str, at: float | None) -> SandboxFault:
-        sandbox_id = str(getattr(sandbox, "object_id", sandbox))
+        ended = sandbox_id(sandbox)
         timed = "" if at is None else f", at={at!r}"
-        ending = pb.SandboxFault(
-            sandbox_id=sandbox_id, cause=cause, at=check_seconds("at", at or 0.0)
-        )
-        fault = SandboxFault(self._plan, self._caller, f"{verb}({sandbox_id!r}{timed})", ending)
+        ending = pb.SandboxFault(sandbox_id=ended, cause=cause, at=check_seconds("at", at or 0.0))
+        fault = SandboxFault(self._plan, self._caller, f"{verb}({ended!r}{timed})", ending)
         fault.set()
         self._planned.append(fault)
         return fault

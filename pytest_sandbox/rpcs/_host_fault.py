@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_sandbox._shared.network.domains import is_pattern
 from pytest_sandbox._shared.network.faults import is_address
 
-from ._fault import AnyFault, check_seconds
+from ._fault import AnyFault, check_seconds, part
 
 if TYPE_CHECKING:
     from pytest_sandbox._proto import inspector_pb2 as pb
@@ -35,6 +35,7 @@ class HostFault(AnyFault):
         self._fault.connection.CopyFrom(connection)
         self._connection = self._fault.connection
 
+    @part
     def times(self, count: int) -> HostFault:
         """Affect that many connections, or questions for the name.
 
@@ -48,6 +49,7 @@ class HostFault(AnyFault):
         self._connection.times = count
         return self._also("times", count)
 
+    @part
     def delay(self, seconds: float) -> HostFault:
         """Let what comes from the host arrive so much later, on open connections too.
 
@@ -59,6 +61,7 @@ class HostFault(AnyFault):
         self._connection.delay = check_seconds("delay", seconds)
         return self._also("delay", seconds)
 
+    @part
     def refuse(self) -> HostFault:
         """Take no connection, as if nothing listened.
 
@@ -69,6 +72,7 @@ class HostFault(AnyFault):
         self._connection.refuse = True
         return self._also("refuse")
 
+    @part
     def reset(self, *, after_bytes: int = 0) -> HostFault:
         """Reset both sides once that many bytes came from the host, on open connections too.
 
@@ -84,6 +88,7 @@ class HostFault(AnyFault):
         self._connection.reset_after_bytes = after_bytes
         return self._also("reset", after_bytes=after_bytes)
 
+    @part
     def black_hole(self) -> HostFault:
         """Never answer; after 30 seconds, connections fail as those to a host that is down.
 
@@ -94,6 +99,7 @@ class HostFault(AnyFault):
         self._connection.black_hole = True
         return self._also("black_hole")
 
+    @part
     def resolves_to(self, *addresses: str) -> HostFault:
         """Let the name have other addresses.
 
@@ -109,6 +115,7 @@ class HostFault(AnyFault):
         self._connection.resolves_to.addresses[:] = addresses
         return self._also("resolves_to", *addresses)
 
+    @part
     def no_such_name(self) -> HostFault:
         """Let the name server say that there is no such name.
 
@@ -119,6 +126,7 @@ class HostFault(AnyFault):
         self._connection.resolves_to.SetInParent()
         return self._also("no_such_name")
 
+    @part
     def no_answer(self) -> HostFault:
         """Let the name server not answer questions for the name.
 

@@ -7,7 +7,7 @@ from typing import Any
 from pytest_sandbox._proto import inspector_pb2 as pb
 from pytest_sandbox._shared.network.faults import is_host
 
-from ._fault import FaultList
+from ._fault import FaultList, sandbox_id
 from ._host_fault import HostFault
 
 
@@ -32,7 +32,7 @@ class NetworkFaults(FaultList[HostFault]):
             nth: the first connection that the fault affects, counted from 1.
 
         Raises:
-            ValueError: it is no host or no port, or `nth` is less than 1.
+            ValueError: it is no host, no port or no sandbox, or `nth` is less than 1.
         """
         if not is_host(host):
             raise ValueError(
@@ -42,12 +42,10 @@ class NetworkFaults(FaultList[HostFault]):
             raise ValueError(f"port={port!r} is not a number from 1 to 65535")
         if nth is not None and nth < 1:
             raise ValueError(f"nth={nth!r}: connections are counted from 1")
-        sandbox_id = "" if sandbox is None else str(getattr(sandbox, "object_id", sandbox))
-        given = {"port": port, "sandbox": sandbox_id or None, "nth": nth}
+        only = "" if sandbox is None else sandbox_id(sandbox)
+        given = {"port": port, "sandbox": only or None, "nth": nth}
         words = [repr(host), *(f"{name}={each!r}" for name, each in given.items() if each)]
-        connection = pb.ConnectionFault(
-            sandbox_id=sandbox_id, host=host, port=port or 0, nth=nth or 1
-        )
+        connection = pb.ConnectionFault(sandbox_id=only, host=host, port=port or 0, nth=nth or 1)
         fault = HostFault(self._plan, self._caller, f"on({', '.join(words)})", connection)
         self._planned.append(fault)
         return fault

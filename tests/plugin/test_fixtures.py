@@ -100,7 +100,7 @@ def test_a_factory_takes_a_command_and_what_it_is_not_told_from_the_marker(
     pytester.runpytest().assert_outcomes(passed=1)
 
 
-def test_a_factory_refuses_the_name_of_an_image_that_there_is_not(
+def test_a_factory_refuses_an_image_or_a_network_that_there_is_not(
     pytester: pytest.Pytester,
 ) -> None:
     pytester.makepyfile(
@@ -111,6 +111,8 @@ def test_a_factory_refuses_the_name_of_an_image_that_there_is_not(
         def test_it(sandbox_factory):
             with pytest.raises(exceptions.InvalidError, match="'ubuntu' is not the name"):
                 sandbox_factory(image="ubuntu")
+            with pytest.raises(exceptions.InvalidError, match="'open', 'test' or .* mean 'open'"):
+                sandbox_factory(network="opne")
             assert sandbox_factory(image="host").poll() is None
         """
     )

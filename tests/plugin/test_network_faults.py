@@ -2,6 +2,7 @@
 
 import pytest
 
+from pytest_sandbox._proto import inspector_pb2 as pb
 from pytest_sandbox.rpcs import NetworkFaults
 
 TESTS = """
@@ -71,6 +72,12 @@ class _NoPlan:
 
     def fault_set(self, fault: object) -> None: ...
 
+    def fault_clear(self, ids: object) -> None: ...
+
+    def fault_list(self, ids: list[str]) -> list[pb.FaultState]:
+        assert not ids
+        return []
+
 
 @pytest.mark.parametrize(
     ("make", "message"),
@@ -79,6 +86,7 @@ class _NoPlan:
         ("on('10.0.0.1/8')", "must be a name"),
         ("on('a', port=0)", "port=0 is not"),
         ("on('a', nth=0)", "counted from 1"),
+        ("on('a', sandbox=5)", "sandbox=5 is an int: give a Sandbox or its id"),
         ("on('a').times(0)", "at least 1"),
         ("on('a').delay(-1)", "seconds must be"),
         ("on('a').reset(after_bytes=-1)", "negative"),
@@ -94,3 +102,4 @@ def test_faults_that_make_no_sense(make: str, message: str) -> None:
     faults = NetworkFaults(_NoPlan())  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=message):
         eval(f"faults.{make}", {"faults": faults})
+    assert faults.unfired() == []

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pytest_sandbox._proto.sandboxes_pb2 import NetworkAccess, Resources
 from pytest_sandbox._shared.network.domains import problem_with_pattern
+from pytest_sandbox._shared.suggestions import did_you_mean
 
 from ..exceptions import InvalidError
 from ..validation import check_list
@@ -65,6 +66,7 @@ def network_access(
         if network not in ("none", "open"):
             raise InvalidError(
                 f"network={network!r} is neither 'none' nor 'open', nor a SandboxNetwork"
+                f"{_meant_by(network)}"
             )
         cidrs = _EVERYWHERE if network == "open" else ()
     return NetworkAccess(
@@ -72,6 +74,13 @@ def network_access(
         allowed_cidrs=[_cidr(text) for text in cidrs or ()],
         allowed_domains=[_domain(name) for name in outbound_domain_allowlist or ()],
     )
+
+
+def _meant_by(network: object) -> str:
+    if network == "test":
+        return "; 'test' is for the sandboxes of pytest's fixtures"
+    near = did_you_mean(network, ("none", "open")) if isinstance(network, str) else ""
+    return f"; {near}" if near else ""
 
 
 def _domain(name: object) -> str:

@@ -156,6 +156,8 @@ def test_what_the_arguments_of_the_network_mean() -> None:
     ("given", "told"),
     [
         ({"network": "lan"}, "network='lan' is neither 'none' nor 'open'"),
+        ({"network": "opne"}, "nor a SandboxNetwork; did you mean 'open'"),
+        ({"network": "test"}, "'test' is for the sandboxes of pytest's fixtures"),
         (
             {"cidr_allowlist": ["10.0.0.1/8"]},
             "Invalid CIDR: '10.0.0.1/8': .* has host bits set; did you mean '10.0.0.0/8'",

@@ -99,17 +99,26 @@ def test_optional_and_random_faults_need_not_fire(faults: Faults) -> None:
         (lambda f: f.random(1, rate=0.5, among=["X"]), "no RPC 'X'"),
         (lambda f: f.vanish("sb-1", at=-1), "at=-1"),
         (lambda f: f.oom("sb-1", at=float("inf")), "at=inf"),
+        (lambda f: f.vanish(5), "sandbox=5 is an int: give a Sandbox or its id"),
     ],
 )
 def test_nonsense_is_refused_and_not_set(
     plan: Plan, faults: Faults, plan_it: Callable[[Faults], Any], words: str
 ) -> None:
-    before = dict(plan.faults)
     with pytest.raises(ValueError, match=words):
         plan_it(faults)
-    effects = [each.call.WhichOneof("effect") for each in plan.faults.values()]
-    assert before == {}
-    assert len(effects) <= 1
+    assert plan.faults == {}
+    assert faults.unfired() == []
+
+
+def test_a_fault_whose_part_was_refused_can_be_mended(plan: Plan, faults: Faults) -> None:
+    fault = faults.on("TaskExecStart").status("ABORTED")
+    with pytest.raises(ValueError, match="at least 1"):
+        fault.times(0)
+    assert plan.faults == {}
+    fault.times(2)
+    assert list(plan.faults) == [fault.id]
+    assert faults.unfired() == [fault]
 
 
 def test_clearing_takes_all_back(plan: Plan, faults: Faults) -> None:
