@@ -61,6 +61,7 @@ class BaseClient(Unpicklable):
         ids: ids that the server is asked for once.
         secret_values: values of the secrets that were sent, which a report must not show.
         with_gpus: ids of the sandboxes that were created with GPUs.
+        gpu: the argument `gpu=` of sandboxes that are created without one.
     """
 
     instead = "it holds connections. There, Client.default() is a client of the same run"
@@ -71,6 +72,7 @@ class BaseClient(Unpicklable):
         self.calls = Calls(self.channels)
         self.secret_values: set[str] = set()
         self.with_gpus: set[str] = set()
+        self.gpu: str | None = None
         self.ids = IdCache(self.calls)
         self._recordings: list[list[str]] = []
 

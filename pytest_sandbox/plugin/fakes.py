@@ -9,6 +9,7 @@ import pytest
 from pytest_sandbox._shared.real import real_files
 from pytest_sandbox._shared.suggestions import did_you_mean
 
+from .gpu.held import gpu_keywords
 from .options import network_setting, settings
 from .ownership import OWNED
 
@@ -63,16 +64,21 @@ class EveryTest:
     """A plugin whose fixture gives each test an engine of its own, even if it asks for none."""
 
     @pytest.fixture(autouse=True)
-    def _fake_sandboxes_for_all(self, fake_sandboxes: FakeSandboxes) -> None:
+    def _fake_sandboxes_for_all(self, request: pytest.FixtureRequest) -> None:
         """While a test runs, `Sandbox.create` uses the engine of the test."""
+        # No argument: the test itself takes the fixture only if it names it.
+        request.getfixturevalue(NAME)
+
+
+def takes_fake_sandboxes(item: pytest.Item) -> bool:
+    """Whether a test, or a fixture of it, names the fixture; not if the option gives it to all."""
+    return NAME in getattr(item, "fixturenames", ())
 
 
 def is_faked(item: pytest.Item) -> bool:
     """Whether a test has an engine in memory of its own."""
     return (
-        FAKE in item.stash
-        or NAME in getattr(item, "fixturenames", ())
-        or settings(item.config).engine == "fake"
+        FAKE in item.stash or takes_fake_sandboxes(item) or settings(item.config).engine == "fake"
     )
 
 
@@ -117,6 +123,8 @@ def fake_sandboxes(request: pytest.FixtureRequest) -> Iterator[FakeSandboxes]:
     except (ValueError, OSError) as error:
         pytest.fail(f"{NAME}: {error}", pytrace=False)
     fake.rpcs.begin_phase(item.stash[_PHASE])
+    if takes_fake_sandboxes(item):
+        fake.client.gpu = gpu_keywords(item).get("gpu")
     item.stash[FAKE] = fake
     try:
         with fake:

@@ -328,6 +328,55 @@ def test_simulated_ones(pytester: pytest.Pytester, no_gpus: FakeMachine) -> None
     )
 
 
+def test_which_has_simulated_ones_in_memory(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import os
+        import pytest
+        from pytest_sandbox import Sandbox, sandbox_template
+
+        pytestmark = pytest.mark.gpu("L4")
+
+        def has(sandbox):
+            return "NVIDIA L4" in sandbox.run("nvidia-smi", "-L").stdout
+
+        @sandbox_template(memory=True)
+        def running(sandbox): ...
+
+        def test_none_taken(gpu):
+            assert os.environ["CUDA_VISIBLE_DEVICES"] == gpu.uuid
+            assert not has(Sandbox.create())
+
+        def test_resumed(running, gpu):
+            assert os.environ["CUDA_VISIBLE_DEVICES"] == gpu.uuid
+            assert not has(running)
+
+        def test_created(fake_sandboxes, gpu):
+            assert "CUDA_VISIBLE_DEVICES" not in os.environ
+            assert has(Sandbox.create())
+            assert not has(Sandbox.create(gpu=None))
+            assert has(Sandbox.create(gpu="L4"))
+
+        def test_made(sandbox_factory):
+            assert has(sandbox_factory()) and not has(sandbox_factory(gpu=None))
+        """
+    )
+
+    result = pytester.runpytest("--gpu=fake", "--sandbox-engine=fake")
+
+    result.assert_outcomes(passed=4)
+    result.stdout.fnmatch_lines(
+        [
+            "2 with GPUs in a sandbox",
+            "*::test_none_taken: simulated GPU 0 (NVIDIA L4) in the process of pytest",
+            "*::test_resumed: simulated GPU 0 (NVIDIA L4) in the process of pytest",
+        ]
+    )
+    listed = pytester.runpytest("--gpu=fake", "--collect-only").stdout.str()
+    assert "test_resumed: needs 1 x L4: would run in the process of pytest with" in listed
+    assert "test_created: needs 1 x L4: would run in its sandbox with" in listed
+
+
 def test_what_cannot_be_simulated_fails(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """

@@ -36,6 +36,7 @@ from ..transport.portal_call import delivered
 from ..validation import check_name, refuse
 from .commands import CommandMethods
 from .files import FileMethods
+from .gpu import gpu_config
 from .lifetime import LifetimeMethods
 from .network import NetworkMethods
 from .ports_and_volumes import PortMethods
@@ -62,7 +63,10 @@ def _creating(define: Callable[P, Coroutine[Any, Any, Specification]]) -> Dual[P
 
     @functools.wraps(define, assigned=("__doc__",))
     async def create(*args: P.args, **kwargs: P.kwargs) -> Sandbox:
-        return await delivered(_created(await define(*args, **kwargs)), _end)
+        spec = await define(*args, **kwargs)
+        if "gpu" not in kwargs and (default := gpu_config(spec.client.gpu)) is not None:
+            spec.definition.resources.gpu_config.CopyFrom(default)
+        return await delivered(_created(spec), _end)
 
     create.__qualname__ = "Sandbox.create"
     signature = inspect.signature(define).replace(return_annotation="Sandbox")

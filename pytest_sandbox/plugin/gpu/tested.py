@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pytest_sandbox._shared.gpu_requests import parse
 
-from ..fakes import is_faked
+from ..fakes import is_faked, takes_fake_sandboxes
 from ..marker import merged_spec
 from ..templates.taken import taken_templates
 from .marker import GpusWanted
@@ -15,12 +15,14 @@ from .options import gpu_settings
 if TYPE_CHECKING:
     import pytest
 
-_GIVE_SANDBOXES = {"sandbox", "sandbox_factory", "fake_sandboxes"}
+_GIVE_SANDBOXES = {"sandbox", "sandbox_factory"}
 
 
 def takes_sandbox(item: pytest.Item) -> bool:
     """Whether a test works in sandboxes, which then have the GPUs."""
     if not _GIVE_SANDBOXES.isdisjoint(getattr(item, "fixturenames", ())):
+        return True
+    if takes_fake_sandboxes(item):
         return True
     # Not those that tests share, or that resume processes: these stay as the template made them.
     return any(
