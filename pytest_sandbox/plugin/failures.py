@@ -152,7 +152,9 @@ def _something_failed(description: InspectorDescribeResponse | Exception | None)
     if description is None or isinstance(description, Exception):
         return False
     # A main process that was killed because its sandbox was terminated has not failed.
-    return any(failed(each) and each.ended_by != "terminated" for each in description.commands)
+    return bool(description.lost) or any(
+        failed(each) and each.ended_by != "terminated" for each in description.commands
+    )
 
 
 def _from_wider_fixtures(item: pytest.Item, shown: list[str]) -> list[str]:

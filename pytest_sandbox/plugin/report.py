@@ -57,6 +57,11 @@ def describe(description: InspectorDescribeResponse, hidden: list[str], lines_sh
     lines = [f"image {image}, {state} {_seconds(description.seconds)}"]
     if description.HasField("used") and (text := _used(description.used)):
         lines.append(f"used {text}")
+    lines += [
+        f"lost, not committed to the volume at {printable(_hide(each.path, hidden))}: "
+        f"{_shortened(printable(_hide(each.reason, hidden)))}"
+        for each in description.lost
+    ]
     shown = _selected(description.commands)
     for before, number in zip([-1, *shown], shown, strict=False):
         if number > before + 1:

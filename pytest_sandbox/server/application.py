@@ -176,9 +176,10 @@ class Application:
         volumes = self._written(sandbox)
         copies, lasting = self.state.private_copies, self.state.lasting_volumes
         names = [mount.volume for mount in sandbox.spec.volumes]
-        committed = copies.end(names) if copies is not None and names else None
+        if copies is not None and names:
+            sandbox.commit = copies.end(names)
         if lasting is not None:
-            lasting.save_soon(volumes, committed)
+            lasting.save_soon(volumes, sandbox.commit)
 
     def _written(self, sandbox: ServedSandbox) -> list[str]:
         """The volumes that a sandbox may have written to, by the engine's names."""

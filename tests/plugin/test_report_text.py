@@ -79,6 +79,14 @@ def test_how_a_sandbox_ended_is_shown() -> None:
     assert described(end="timeout") == "image host, timeout after 1.500 s"
 
 
+def test_what_a_sandbox_could_not_commit_is_shown() -> None:
+    told = InspectorDescribeResponse(image="host", end="terminated", seconds=1.5)
+    told.lost.add(path="/vol", reason="No space left on device: 'key-1\x1b'")
+    assert report.describe(told, ["key-1"], 25).splitlines()[1] == (
+        "lost, not committed to the volume at /vol: No space left on device: '[secret]\\x1b'"
+    )
+
+
 def test_what_a_sandbox_used_is_shown_as_far_as_it_is_known() -> None:
     told = InspectorDescribeResponse(image="host", running=True, seconds=1.5)
     told.used.cpu_seconds = 0.421

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_sandbox._proto import sandboxes_pb2 as pb
 from pytest_sandbox._shared.async_tasks import finish, within
@@ -34,6 +34,9 @@ from .mounts import MountedSnapshots
 from .readiness import Readiness
 from .refused import Refusals
 from .result import Result, result_of, why_ended
+
+if TYPE_CHECKING:
+    from ..volumes.private_copies import Loss
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,8 @@ class ServedSandbox:
         ended: when, on the same clock; `None` while it runs.
         finished_at: in seconds since the epoch.
         on_end: called when it has ended.
+        commit: of what it wrote to volumes, once it has ended, with what of it is lost; `None` if
+            it has no copies of volumes.
     """
 
     def __init__(
@@ -109,6 +114,7 @@ class ServedSandbox:
         self.finished_at = 0.0
         self.ended: float | None = None
         self.on_end: Callable[[ServedSandbox], None] = lambda _: None
+        self.commit: asyncio.Future[list[Loss]] | None = None
         self._mounts = MountedSnapshots()
         self._used_before = Usage(0.0, 0, 0, 0, 0)
         self._over = asyncio.Event()

@@ -1,5 +1,7 @@
 """The inspector: describes the engine and sandboxes, records calls, and sets faults."""
 
+import asyncio
+
 from pytest_sandbox._proto import common_pb2
 from pytest_sandbox._proto import inspector_pb2 as pb
 from pytest_sandbox._proto.extensions_pb2 import SandboxUsageResponse
@@ -102,6 +104,7 @@ class InspectorServicer:
             connections_left_out=log.left_out,
             refused=[pb.SandboxRefusedConnections(**vars(each)) for each in sandbox.refusals.all()],
             refused_left_out=sandbox.refusals.left_out,
+            lost=await _lost(sandbox),
         )
 
     @once
@@ -173,6 +176,14 @@ async def _used(sandbox: ServedSandbox) -> SandboxUsageResponse | None:
         return used(await sandbox.usage())
     except Unsupported:
         return None
+
+
+async def _lost(sandbox: ServedSandbox) -> list[pb.SandboxLoss]:
+    if sandbox.commit is None:
+        return []
+    paths = {mount.volume: mount.path for mount in sandbox.spec.volumes}
+    losses = await asyncio.shield(sandbox.commit)
+    return [pb.SandboxLoss(path=paths[each.name], reason=each.reason) for each in losses]
 
 
 def _end(sandbox: ServedSandbox) -> str:

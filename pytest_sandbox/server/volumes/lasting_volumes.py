@@ -9,7 +9,7 @@ import errno
 import logging
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from grpclib import GRPCError, Status
 
@@ -144,9 +144,7 @@ class LastingVolumes:
                     raise OSError(errno.EFBIG, f"a volume may take {self._most} bytes on disk")
                 await asyncio.to_thread(file.write, data)
 
-    def save_soon(
-        self, volumes: list[str], committed: "asyncio.Future[object] | None" = None
-    ) -> None:
+    def save_soon(self, volumes: list[str], committed: "asyncio.Future[Any] | None" = None) -> None:
         """Save the files of volumes in the background.
 
         Args:
@@ -158,7 +156,7 @@ class LastingVolumes:
                 self._changed.add(volume)
                 start(self._save_when(volume, committed))
 
-    async def _save_when(self, volume: str, committed: "asyncio.Future[object] | None") -> None:
+    async def _save_when(self, volume: str, committed: "asyncio.Future[Any] | None") -> None:
         if committed is not None:
             await asyncio.wait([committed])
         await self._save_or_log(volume)

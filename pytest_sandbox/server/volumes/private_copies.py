@@ -58,6 +58,19 @@ class _Copy:
     alone: bool = False
 
 
+@dataclass(frozen=True)
+class Loss:
+    """What could not be committed when a sandbox ended.
+
+    Attributes:
+        name: the engine's name of the copy.
+        reason: the error.
+    """
+
+    name: str
+    reason: str
+
+
 class PrivateCopies:
     """The copies of all sandboxes.
 
@@ -135,22 +148,24 @@ class PrivateCopies:
         for copy in self._copies.values():
             copy.alone = True
 
-    def end(self, names: Iterable[str]) -> "asyncio.Future[object]":
+    def end(self, names: Iterable[str]) -> "asyncio.Future[list[Loss]]":
         """Commit copies of a sandbox that has ended, and drop them, in the background.
 
-        What cannot be committed is lost, which is logged: the caller is not there any more.
+        What cannot be committed is lost, which is logged too: nobody has called for it.
         """
         # Each at once, and not one after another: who asks for one of the volumes from now on has
         # its lock later.
         copies = [self._copies[name] for name in names if name in self._copies]
-        return start(_all([start(self._end(copy)) for copy in copies]))
+        return start(_losses([start(self._end(copy)) for copy in copies]))
 
-    async def _end(self, copy: _Copy) -> None:
+    async def _end(self, copy: _Copy) -> Loss | None:
+        loss = None
         async with self._lock(copy.volume):
             try:
                 await self._commit(copy)
             except (OSError, EngineError) as error:
                 if not copy.alone:
+                    loss = Loss(copy.name, str(error))
                     log.error(
                         "of what a sandbox wrote to volume %s, some is lost: %s", copy.volume, error
                     )
@@ -159,6 +174,7 @@ class PrivateCopies:
                 del self._copies[copy.name]
         self._workers.end(copy.name)
         await SupportsVolumes.of(self._engine).forget_volume(copy.name)
+        return loss
 
     def committed(self, volume: str) -> AbstractAsyncContextManager[object]:
         """For a `with` block in which nothing is committed to a volume.
@@ -238,9 +254,8 @@ def committed(copies: PrivateCopies | None, volume: str) -> AbstractAsyncContext
     return nullcontext() if copies is None else copies.committed(volume)
 
 
-async def _all(work: "list[asyncio.Future[None]]") -> None:
-    if work:
-        await asyncio.wait(work)
+async def _losses(ends: "list[asyncio.Future[Loss | None]]") -> list[Loss]:
+    return [loss for end in ends if (loss := await end) is not None]
 
 
 def _on_the_way(path: str) -> Iterator[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_sandbox._proto.inspector_pb2 import InspectorDescribeResponse, SandboxLoss
 from pytest_sandbox._run import Run
 from pytest_sandbox.client import Client, Sandbox, Volume
 from pytest_sandbox.client.exceptions import ResourceExhaustedError
@@ -252,6 +253,10 @@ def test_a_full_volume_takes_what_fits_and_says_what_does_not(
         assert paths(volume) == ["a", "c"]
         assert [record.levelname for record in caplog.records] == ["ERROR"]
         assert "some is lost: [Errno 28]" in caplog.text
+        told = fake.client.batch([sandboxes[1].object_id]).describe(0)[sandboxes[1].object_id]
+        assert isinstance(told, InspectorDescribeResponse)
+        reason = "[Errno 28] No space left on device: 'b'"
+        assert list(told.lost) == [SandboxLoss(path="/vol", reason=reason)]
         volume.remove_file("a")
         assert Sandbox.create(volumes={"/vol": volume}).filesystem.list_files("/vol")
         assert fake.violations() == []
