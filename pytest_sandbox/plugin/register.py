@@ -17,6 +17,7 @@ from . import (
     pool,
     xdist,
 )
+from .gpu import collection as gpu_collection
 from .gpu import fixture as gpu_fixture
 from .gpu import leases as gpu_leases
 from .gpu import listing as gpu_listing
@@ -45,6 +46,7 @@ _PARTS = (
     failures,
     gpu_options,
     gpu_marker,
+    gpu_collection,
     gpu_leases,
     gpu_fixture,
     gpu_listing,

@@ -205,6 +205,41 @@ def test_an_invalid_marker_is_an_error_of_the_collection(
     assert words in result.stdout.str()
 
 
+def test_two_markers_that_ask_for_gpus(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        pytestmark = pytest.mark.sandbox(gpu="T4")
+
+        @pytest.mark.gpu("L4")
+        def test_both(sandbox): ...
+
+        def test_fixture(sandbox, gpu): ...
+
+        @pytest.mark.gpu("L4")
+        def test_without_sandbox(): ...
+
+        @pytest.mark.gpu("L4")
+        @pytest.mark.sandbox(gpu=None)
+        def test_reset(sandbox): ...
+        """
+    )
+
+    result = pytester.runpytest("--collect-only")
+
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    other = "and @pytest.mark.sandbox(gpu='T4') for GPUs too"
+    result.stdout.fnmatch_lines(
+        [
+            f"*::test_both: @pytest.mark.gpu asks for 1 x L4, {other}: say it once, by *",
+            f"*::test_fixture: the fixture gpu asks for 1 x GPU, {other}*",
+        ]
+    )
+    assert "test_without_sandbox" not in result.stdout.str()
+    assert "test_reset" not in result.stdout.str()
+
+
 @pytest.mark.parametrize(
     ("option", "words"),
     [

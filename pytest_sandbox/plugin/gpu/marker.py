@@ -1,11 +1,9 @@
-"""The marker `gpu(kind=None, *, count=1, memory=None)`: checked at collection; the closest wins."""
+"""The marker `gpu(kind=None, *, count=1, memory=None)`; the closest wins."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-import pytest
 
 from pytest_sandbox._shared.gpu_kinds import misspelt
 from pytest_sandbox._shared.gpu_requests import GpuRequest, in_words, parse
@@ -14,7 +12,9 @@ from pytest_sandbox._shared.suggestions import did_you_mean
 from ..templates.pytest_internals import definitions
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Sequence
+
+    import pytest
 
 #: The fixture, which asks for a GPU without a marker too.
 FIXTURE = "gpu"
@@ -51,24 +51,6 @@ def pytest_configure(config: pytest.Config) -> None:
         "'any', or a list, of which the first that can be had will do; memory: MiB of each, to "
         "share it with others.",
     )
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """Turn invalid markers into an error of the collection, with one line for each test."""
-    report = yield
-    items = [node for node in report.result or () if isinstance(node, pytest.Item)]
-    problems = []
-    for item in items:
-        try:
-            wanted_gpus(item)
-        except ValueError as error:  # noqa: PERF203 - the loop is about the errors
-            problems.append(f"{item.nodeid}: {error}")
-    if problems:
-        report.outcome = "failed"
-        report.longrepr = "\n".join(problems)
-        report.result = []
-    return report
 
 
 def wanted_gpus(item: pytest.Item) -> GpusWanted | None:
