@@ -110,7 +110,7 @@ class SandboxLoss(_message.Message):
     def __init__(self, path: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class InspectorDescribeResponse(_message.Message):
-    __slots__ = ("sandbox_id", "name", "image", "running", "end", "commands", "seconds", "used", "connections", "connections_left_out", "refused", "refused_left_out", "aliases", "lost")
+    __slots__ = ("sandbox_id", "name", "image", "running", "end", "commands", "seconds", "used", "connections", "connections_left_out", "refused", "refused_left_out", "aliases", "lost", "no_network")
     SANDBOX_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     IMAGE_FIELD_NUMBER: _ClassVar[int]
@@ -125,6 +125,7 @@ class InspectorDescribeResponse(_message.Message):
     REFUSED_LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
     ALIASES_FIELD_NUMBER: _ClassVar[int]
     LOST_FIELD_NUMBER: _ClassVar[int]
+    NO_NETWORK_FIELD_NUMBER: _ClassVar[int]
     sandbox_id: str
     name: str
     image: str
@@ -139,7 +140,8 @@ class InspectorDescribeResponse(_message.Message):
     refused_left_out: int
     aliases: _containers.RepeatedScalarFieldContainer[str]
     lost: _containers.RepeatedCompositeFieldContainer[SandboxLoss]
-    def __init__(self, sandbox_id: _Optional[str] = ..., name: _Optional[str] = ..., image: _Optional[str] = ..., running: bool = ..., end: _Optional[str] = ..., commands: _Optional[_Iterable[_Union[SandboxCommand, _Mapping]]] = ..., seconds: _Optional[float] = ..., used: _Optional[_Union[_extensions_pb2.SandboxUsageResponse, _Mapping]] = ..., connections: _Optional[_Iterable[_Union[SandboxConnection, _Mapping]]] = ..., connections_left_out: _Optional[int] = ..., refused: _Optional[_Iterable[_Union[SandboxRefusedConnections, _Mapping]]] = ..., refused_left_out: _Optional[int] = ..., aliases: _Optional[_Iterable[str]] = ..., lost: _Optional[_Iterable[_Union[SandboxLoss, _Mapping]]] = ...) -> None: ...
+    no_network: str
+    def __init__(self, sandbox_id: _Optional[str] = ..., name: _Optional[str] = ..., image: _Optional[str] = ..., running: bool = ..., end: _Optional[str] = ..., commands: _Optional[_Iterable[_Union[SandboxCommand, _Mapping]]] = ..., seconds: _Optional[float] = ..., used: _Optional[_Union[_extensions_pb2.SandboxUsageResponse, _Mapping]] = ..., connections: _Optional[_Iterable[_Union[SandboxConnection, _Mapping]]] = ..., connections_left_out: _Optional[int] = ..., refused: _Optional[_Iterable[_Union[SandboxRefusedConnections, _Mapping]]] = ..., refused_left_out: _Optional[int] = ..., aliases: _Optional[_Iterable[str]] = ..., lost: _Optional[_Iterable[_Union[SandboxLoss, _Mapping]]] = ..., no_network: _Optional[str] = ...) -> None: ...
 
 class RpcRecord(_message.Message):
     __slots__ = ("number", "rpc", "listener", "caller", "metadata", "requests", "responses", "requested", "responded", "status", "message", "started", "seconds", "sandbox_ids", "faults")

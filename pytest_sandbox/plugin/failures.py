@@ -15,6 +15,7 @@ from .fakes import ENDED_IDS, FAKE
 from .hints import hints
 from .import_hint import import_hint
 from .marker import merged_spec
+from .network_hint import network_hint
 from .network_log import network_lines
 from .options import settings
 from .ownership import OWNED
@@ -121,8 +122,9 @@ def _sections(
         yield f"sandbox {', '.join(unknown_ids)}", f"the engine could not describe it: {reason}"
     if len(ids) > len(shown):
         yield "more sandboxes", f"({len(ids) - len(shown)} not shown)"
+    described = [each for each in shown.values() if not isinstance(each, Exception)]
+    yield from network_hint(described)
     if item is not None:
-        described = [each for each in shown.values() if not isinstance(each, Exception)]
         yield from import_hint(described, item.config.rootpath)
 
 

@@ -6,9 +6,11 @@ import pytest
 
 from pytest_sandbox._proto.inspector_pb2 import (
     InspectorDescribeResponse,
+    SandboxCommand,
     SandboxConnection,
     SandboxRefusedConnections,
 )
+from pytest_sandbox.plugin.network_hint import _TEXTS, network_hint
 from pytest_sandbox.plugin.network_log import network_lines
 
 TESTS = """
@@ -116,3 +118,58 @@ def test_what_a_report_says_of_connections_to_tunnels() -> None:
         "connection to the tunnel of port 1 refused: x",
     ]
     assert lines[-1] == "(6 further refused connections not shown)"
+
+
+WITHOUT = """
+    import pytest
+
+    OPEN = "import urllib.request as u; u.urlopen('https://x.test')"
+
+    def test_default(sandbox):
+        sandbox.run("python3", "-c", OPEN, check=True)
+
+    @pytest.mark.sandbox(network="none")
+    def test_none(sandbox):
+        sandbox.run("python3", "-c", OPEN, check=True)
+
+    @pytest.mark.sandbox(cidr_allowlist=["192.0.2.7/32"])
+    def test_list(sandbox):
+        sandbox.run("python3", "-c", OPEN, check=True)
+
+    def test_in_memory(sandbox, fake_sandboxes):
+        fake_sandboxes.on_exec("curl", ...).reply(stderr="Could not resolve host: x", code=6)
+        sandbox.run("curl", "x", check=True)
+
+    def test_other_reason(sandbox):
+        sandbox.run("sh", "-c", "echo gaierror")
+        sandbox.run("false", check=True)
+"""
+
+
+def test_the_report_says_what_lets_a_sandbox_have_a_network(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(WITHOUT)
+    result = pytester.runpytest()
+    result.assert_outcomes(failed=5)
+    told = [line for line in result.outlines if line.startswith("this sandbox has no network")]
+    assert told == [_TEXTS["default"], _TEXTS["none"], _TEXTS["default"]]
+    assert "--sandbox-network=open" in _TEXTS["default"]
+
+
+@pytest.mark.parametrize(
+    ("output", "returncode", "lack", "hinted"),
+    [
+        (b"<urlopen error [Errno 101] Network is unreachable>", 1, "default", True),
+        (b"dial tcp 192.0.2.1:80: connect: network is unreachable", 1, "block_network", True),
+        (b"getaddrinfo EAI_AGAIN registry.npmjs.org", 1, "default", True),
+        (b"ssh: Could not resolve hostname x: Try again", 255, "none", True),
+        (b"Failed to establish a new connection: [Errno 111] Connection refused", 1, "none", False),
+        (b"Network is unreachable", 0, "default", False),
+        (b"Network is unreachable", 1, "", False),
+    ],
+)
+def test_outputs_that_say_there_is_no_network(
+    output: bytes, returncode: int, lack: str, hinted: bool
+) -> None:
+    command = SandboxCommand(stderr_tail=output, returncode=returncode)
+    described = InspectorDescribeResponse(commands=[command], no_network=lack)
+    assert bool(list(network_hint([described]))) is hinted

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from pytest_sandbox._proto import sandboxes_pb2 as pb
 from pytest_sandbox._shared.network.cidrs import parse_cidr
 from pytest_sandbox._shared.network.domains import problem_with_pattern
-from pytest_sandbox.engine import OPEN_NETWORK, Capability, EngineInfo, Network
+from pytest_sandbox.engine import OPEN_NETWORK, Capability, EngineInfo, Network, TaskSpec
 
 from ..rpc.errors import invalid, unimplemented
 
@@ -88,6 +88,21 @@ def is_blocked(definition: pb.Sandbox) -> bool:
     """Whether a sandbox has `block_network`."""
     access = definition.network_access.network_access_type
     return definition.block_network or access == pb.NetworkAccess.BLOCKED
+
+
+def lack_of_network(definition: pb.Sandbox, spec: TaskSpec) -> str:
+    """What leaves a sandbox with its loopback interface alone; empty if it has a network.
+
+    Returns:
+        `"block_network"`; `"none"` for a list with nothing in it; `"default"` if its creator said
+        nothing, and the engine was set to nothing.
+    """
+    if spec.network is not None or spec.membership is not None:
+        return ""
+    if is_blocked(definition):
+        return "block_network"
+    allows = definition.network_access.network_access_type == pb.NetworkAccess.ALLOWLIST
+    return "none" if allows else "default"
 
 
 def _networks(cidrs: Iterable[str]) -> "list[NetworkRange]":

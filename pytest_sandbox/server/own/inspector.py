@@ -12,6 +12,7 @@ from ..commands.commands import FailedStart
 from ..commands.execution import CommandExecution
 from ..model.sandbox import ServedSandbox
 from ..model.state import State
+from ..networks.network import lack_of_network
 from ..rpc.call import ServedCall
 from ..rpc.faults import FaultInjector
 from ..rpc.handlers import once
@@ -98,6 +99,7 @@ class InspectorServicer:
             end=_end(sandbox),
             commands=commands,
             aliases=membership.aliases if membership is not None else (),
+            no_network=lack_of_network(sandbox.definition, sandbox.spec),
             seconds=ended - sandbox.started,
             used=await _used(sandbox),
             connections=[pb.SandboxConnection(**vars(record)) for record in log.records],
