@@ -21,7 +21,7 @@ from .transport.dual import dual
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
-    from .transport.channels import Server
+    from .transport.server import Server
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 

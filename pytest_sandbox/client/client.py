@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from .transport.channels import Server
+    from .transport.server import Server
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 

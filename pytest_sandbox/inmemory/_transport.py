@@ -38,6 +38,7 @@ class MemoryServer(Server):
     """
 
     hold = _HOLD
+    in_memory = True
 
     def __init__(self, server: "RpcServer", clock: "VirtualClock") -> None:
         self.clock = clock

@@ -208,3 +208,26 @@ class TestStore:
             locked_outcome(tmp_path, "key", 0),
         ):
             pass
+
+
+@pytest.mark.usefixtures("shared_engine")
+def test_time_in_memory_does_not_skip_ahead_of_a_copy(pytester: pytest.Pytester) -> None:
+    """Not while the copy is made, and not while a command of it runs or its output is read."""
+    write(
+        pytester,
+        """
+        @sandbox_template
+        def real(sandbox):
+            sandbox.run("sleep", "0.05")
+
+        def test_it(fake_sandboxes, sandbox, real):
+            real.run("sleep", "0.05")
+            process = real.exec("sh", "-c", "echo a; sleep 0.05; echo b")
+            assert list(process.stdout) == ["a\\n", "b\\n"]
+            assert fake_sandboxes.clock.monotonic() == 0
+            sandbox.run("sleep", "5")
+            assert fake_sandboxes.clock.monotonic() == 5
+        """,
+    )
+    for engine in ("auto", "fake"):
+        pytester.runpytest(f"--sandbox-engine={engine}").assert_outcomes(passed=1)

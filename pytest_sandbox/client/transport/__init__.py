@@ -5,10 +5,10 @@ The names listed here are for a server in the same process, as `inmemory/` has i
 
 from .channels import CALLS as CALLS
 from .channels import WINDOW as WINDOW
-from .channels import Server as Server
 from .dual import Dual as Dual
 from .dual import dual as dual
 from .portal import portal as portal
+from .server import Server as Server
 from .wide_channel import WideChannel as WideChannel
 from .wide_channel import encode_headers_with as encode_headers_with
 

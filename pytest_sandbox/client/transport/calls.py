@@ -137,6 +137,7 @@ class Calls(Unpicklable):
     async def _call(
         self, method: Unary[Req, Res], request: Req, metadata: Metadata, timeout: float | None
     ) -> tuple[Res, Metadata]:
+        self._channels.wait()
         with self._channels.link() as link:
             metadata = {**metadata, **self._caller}
             async with method(link).open(timeout=timeout, metadata=metadata) as stream:
@@ -148,12 +149,14 @@ class Calls(Unpicklable):
     async def _messages(
         self, method: Streaming[Req, Res], request: Req, metadata: Metadata
     ) -> AsyncGenerator[Res, None]:
+        self._channels.wait()
         with self._channels.link() as link:
             metadata = {**metadata, **self._caller}
             async with method(link).open(metadata=metadata) as stream:
                 await stream.send_message(request, end=True)
                 while (message := await stream.recv_message()) is not None:
                     yield message
+                    self._channels.wait()  # another call may read on
 
 
 def _rpc(request: object) -> str:

@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import os
 import weakref
-from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from grpclib.config import Configuration
@@ -19,17 +18,15 @@ from grpclib.config import Configuration
 from pytest_sandbox._proto.control_grpc import ModalClientStub
 from pytest_sandbox._proto.router_grpc import TaskCommandRouterStub
 from pytest_sandbox._shared import real
-from pytest_sandbox._shared.clock import SystemClock
 from pytest_sandbox.rpcs import StatusDetails
 
 from .. import exceptions
 from .portal import portal
+from .server import Server
 from .wide_channel import WideChannel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from pytest_sandbox._shared.clock import Clock
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
@@ -40,28 +37,6 @@ CALLS = 64
 WINDOW = 4 * 1024 * 1024
 #: Bytes of the end of the engine's log that are shown when it died.
 LOG_TAIL = 4096
-
-
-class Server(ABC):
-    """Where a client connects to.
-
-    Attributes:
-        clock: the time that waits and repetitions of the client take.
-        hold: seconds that the server may hold a request that waits for an event, as with Modal's.
-        address: where other processes of this user reach it; empty if they cannot.
-    """
-
-    clock: Clock = SystemClock()
-    hold = 10.0
-    address = ""
-
-    @abstractmethod
-    def channel(self) -> WideChannel:
-        """A new connection, made with its first call."""
-
-    @abstractmethod
-    def unreachable(self, error: OSError) -> exceptions.ConnectionError:
-        """What to raise when no connection can be made."""
 
 
 class UnixServer(Server):
@@ -126,6 +101,10 @@ class Channels:
             yield link
         finally:
             link.calls -= 1
+
+    def wait(self) -> None:
+        """Say that the server is waited for now: time in memory must not skip ahead of it."""
+        portal().wait_for(self.server)
 
     def close(self) -> None:
         """Close all connections; calls under way fail."""

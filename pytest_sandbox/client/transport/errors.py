@@ -16,7 +16,7 @@ from .. import exceptions as e
 from .blocked_sockets import blocked_socket_error
 
 if TYPE_CHECKING:
-    from .channels import Server
+    from .server import Server
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 

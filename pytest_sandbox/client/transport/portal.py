@@ -13,6 +13,7 @@ import contextlib
 import os
 import socket
 import threading
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_sandbox._shared.idle_loop import IdleEventLoop
@@ -21,7 +22,9 @@ from .blocked_sockets import blocked_socket_error
 from .portal_call import PortalCall
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Collection, Coroutine
+
+    from .server import Server
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
@@ -31,6 +34,15 @@ T = TypeVar("T")
 _CLOSE_TIMEOUT = 2.0
 #: Seconds that another loop has for its next call before it counts as idle.
 _IDLE_AFTER = 0.002
+
+
+class _UnderWay:
+    """A call in the context of all that it runs, some of which may go on when it is over."""
+
+    over = False
+
+
+_call: ContextVar[_UnderWay | None] = ContextVar("pytest_sandbox_under_way", default=None)
 
 
 class Portal:
@@ -47,6 +59,7 @@ class Portal:
         self._closers: list[Callable[[], None]] = []
         self._calls = 0  # calls under way; used on the loop only, like the next
         self._awaited = 0  # of those, the ones from other loops
+        self._servers: dict[_UnderWay, Server] = {}  # that they wait for; the latest of each
         self.idlers: list[Callable[[], bool]] = []
         self._thread = threading.Thread(target=self._serve, name="pytest-sandbox", daemon=True)
         self._thread.start()
@@ -113,11 +126,26 @@ class Portal:
     async def _counted(
         self, work: Callable[[], Coroutine[Any, Any, T]], *, blocking: bool = False
     ) -> T:
+        this = _UnderWay()
+        _call.set(this)  # in the context of this task, which runs nothing else
         self._count(1, blocking)
         try:
             return await work()
         finally:
+            this.over = True
+            self._servers.pop(this, None)
             self._count(-1, blocking)
+
+    def wait_for(self, server: Server) -> None:
+        """Say that the call in whose context this is waits for a server, until it is over."""
+        this = _call.get()
+        if this is not None and not this.over:
+            self._servers[this] = server
+
+    @property
+    def waited_for(self) -> Collection[Server]:
+        """The servers that calls wait for."""
+        return set(self._servers.values())
 
     def _count(self, change: int, blocking: bool) -> None:
         self._calls += change
