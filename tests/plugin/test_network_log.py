@@ -99,6 +99,14 @@ def test_what_a_report_says_of_connections() -> None:
     assert os.linesep not in "".join(lines)
 
 
+@pytest.mark.parametrize(("name", "told"), [("a.example", True), ("bd", False)])
+def test_names_that_a_network_of_sandboxes_lacks(name: str, told: bool) -> None:
+    reason = "no sandbox of its network has this alias, and no domain that is allowed is this name"
+    asked = SandboxConnection(name=name, port=53, verdict="denied", reason=reason)
+    lines = network_lines(InspectorDescribeResponse(connections=[asked]))
+    assert any("outbound_domain_allowlist" in line for line in lines) is told
+
+
 def test_what_a_report_says_of_connections_to_tunnels() -> None:
     outside = "127.0.0.1 is in no network of inbound_cidr_allowlist=['::/0']"
     refused = [
