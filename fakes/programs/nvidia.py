@@ -2,19 +2,19 @@
 
 from collections.abc import Sequence
 
-from pytest_sandbox._shared.simulated_smi import UnknownToSmi, listed, overview, table
+from pytest_sandbox._shared.simulated_smi import UnknownToSmi, listed, overview, report, table
 
 from ..processes.process import SandboxProcess
 from .utility import NotSupported, complain, options
 
 #: Long options, and letters for them; of `Q` and `Z` the real one knows only the long form.
-_LONG = {"query-gpu": "Q", "format": "Z", "list-gpus": "L"}
+_LONG = {"query-gpu": "Q", "format": "Z", "list-gpus": "L", "query": "q"}
 
 
 async def nvidia_smi(proc: SandboxProcess, argv: Sequence[str]) -> int:
-    """List the GPUs of the sandbox: as a table, with `-L`, or with `--query-gpu=name,index,...`."""
+    """List the GPUs of the sandbox: as a table, by `-L`, `-q`, or `--query-gpu=name,index,...`."""
     gpus = proc.kernel.gpus
-    given, rest = options(argv, "LQ:Z:", _LONG)
+    given, rest = options(argv, "LqQ:Z:", _LONG)
     if rest:
         raise NotSupported(f"the argument {rest[0]!r}")
     if not gpus:
@@ -28,6 +28,6 @@ async def nvidia_smi(proc: SandboxProcess, argv: Sequence[str]) -> int:
         except UnknownToSmi as error:
             raise NotSupported(str(error)) from error
     else:
-        lines = overview(gpus)
+        lines = report(gpus) if "-q" in given else overview(gpus)
     await proc.say("".join(f"{line}\n" for line in lines))
     return 0

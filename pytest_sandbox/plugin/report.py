@@ -79,6 +79,8 @@ def _used(figures: SandboxUsageResponse) -> str:
         "peak_processes": f"at most {figures.peak_processes} process{plural}",
         "bytes_written": f"wrote {_size(figures.bytes_written)}",
     }
+    if not figures.peak_processes:  # it ran none
+        del words["peak_processes"]
     known = [text for name, text in words.items() if figures.HasField(name)]
     if figures.oom_kills:
         plural = "" if figures.oom_kills == 1 else "es"

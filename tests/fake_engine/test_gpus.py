@@ -1,5 +1,7 @@
 """GPUs that do not exist."""
 
+import re
+
 import pytest
 import pytest_asyncio
 
@@ -69,6 +71,14 @@ async def test_what_is_asked_is_shown(engine: FakeEngine) -> None:
     )
     bare = await run(task, "nvidia-smi", query, "--format=csv,noheader,nounits")
     assert bare.stdout == b"0, 23034, 0, 0, 1\n"
+    watched = "--query-gpu=pci.bus_id,temperature.gpu,power.draw,power.limit,pstate"
+    assert (await run(task, "nvidia-smi", watched, "--format=csv")).stdout == (
+        b"pci.bus_id, temperature.gpu, power.draw [W], power.limit [W], pstate\n"
+        b"00000000:01:00.0, 30, 25.00 W, [N/A], P0\n"
+    )
+    everything = (await run(task, "nvidia-smi", "-q")).stdout.decode()
+    assert re.search(r"Attached GPUs +: 1\nGPU 00000000:01:00.0\n.* Name +: NVIDIA L4", everything)
+    assert re.search(r"GPU Current Temp +: 30 C", everything)
     shown = (await run(task, "nvidia-smi")).stdout.decode()
     assert "NVIDIA L4" in shown
     assert len({len(line) for line in shown.splitlines()}) == 1

@@ -51,16 +51,21 @@ for index in range(pynvml.nvmlDeviceGetCount()):
     memory = pynvml.nvmlDeviceGetMemoryInfo(handle).total >> 20
     used = pynvml.nvmlDeviceGetUtilizationRates(handle).gpu
     names = pynvml.nvmlDeviceGetUUID(handle), pynvml.nvmlDeviceGetName(handle)
-    print(*names, memory, used, sep=", ")
+    hot = pynvml.nvmlDeviceGetTemperature(handle, 0)
+    watts = pynvml.nvmlDeviceGetPowerUsage(handle) / 1000
+    print(*names, memory, used, hot, f"{watts:.2f}", sep=", ")
 """
-    query = "nvidia-smi --query-gpu=uuid,name,memory.total,utilization.gpu"
+    query = (
+        "nvidia-smi --query-gpu=uuid,name,memory.total,utilization.gpu,temperature.gpu,power.draw"
+    )
     told = await out(task, f"{query} --format=csv,noheader,nounits")
 
     assert told.splitlines()[1] == (
-        "GPU-00000000-0000-4000-8000-000000000001, NVIDIA H100 80GB HBM3, 81559, 0"
+        "GPU-00000000-0000-4000-8000-000000000001, NVIDIA H100 80GB HBM3, 81559, 0, 30, 25.00"
     )
     assert await out(task, f"python3 -c '{ask}'") == told
     assert "NVIDIA-SMI 580.95.05" in await out(task, "nvidia-smi")
+    assert (await out(task, "nvidia-smi -q")).count("GPU UUID") == 2
     assert "'dmon' is not supported by simulated GPUs" in await out(task, "nvidia-smi dmon")
     assert await out(task, "ls /dev | grep nvidia") == ""
 

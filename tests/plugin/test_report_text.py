@@ -95,6 +95,9 @@ def test_what_a_sandbox_used_is_shown_as_far_as_it_is_known() -> None:
         "used 0.42 s of processors, wrote 512 bytes"
     )
 
+    told.used.peak_processes = 0
+    assert "0 processes" not in report.describe(told, [], 25)
+
     told.used.peak_memory = 5 * 1024 * 1024
     told.used.peak_processes = 3
     assert report.describe(told, [], 25).splitlines()[1] == (

@@ -21,6 +21,8 @@ __tracebackhide__ = True  # a failing test shows the caller's line, not these
 Amount = float | tuple[float, float] | None
 
 
+#: Of processors, or of MiB; on the wire there are 32 bits for thousandths of a processor.
+_LEAST, _MOST = 0.001, 2**21 - 1
 #: What `network="open"` allows.
 _EVERYWHERE = ("0.0.0.0/0", "::/0")
 
@@ -158,6 +160,9 @@ def _pair(name: str, amount: Amount) -> tuple[float, float]:
 
 
 def _positive(name: str, amount: Amount, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.001 <= value < 2**21:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
         raise InvalidError(f"{name}={amount!r} is not a positive number")
+    if not _LEAST <= value <= _MOST:
+        bound = f"at least {_LEAST}" if value < 1 else f"at most {_MOST}"
+        raise InvalidError(f"{name}={amount!r} is out of range: {bound} can be requested")
     return value

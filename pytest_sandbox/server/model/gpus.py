@@ -17,7 +17,9 @@ def gpus(config: images_pb2.GPUConfig, info: EngineInfo) -> Gpus | None:
         return None
     if not config.gpu_type:
         raise invalid("gpu_config without gpu_type: name a kind, or ANY")
-    argument = f"gpu={f'{config.gpu_type}:{config.count}'!r}"
+    # The name of a lease says nothing to whoever asked for GPUs by a marker.
+    leased = config.gpu_type.startswith(LEASE)
+    argument = "the GPUs of a lease" if leased else f"gpu={f'{config.gpu_type}:{config.count}'!r}"
     if config.count < 1:
         raise invalid(f"{argument}: count must be at least 1, got {config.count}")
     if Capability.GPU not in info.capabilities:
@@ -25,7 +27,7 @@ def gpus(config: images_pb2.GPUConfig, info: EngineInfo) -> Gpus | None:
             f"{argument}: the engine {info.name!r} has no GPUs ({info.mode}): "
             f"{info.details.get('no GPU') or 'create the sandbox without gpu'}"
         )
-    if config.gpu_type.startswith(LEASE):
+    if leased:
         return Gpus(config.gpu_type, config.count)
     try:
         first, *rest = from_wire(config.gpu_type, config.count)

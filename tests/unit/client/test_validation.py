@@ -116,6 +116,20 @@ def test_amounts(name: str, amount: Any) -> None:
         resources(**{"cpu": None, "memory": None, name: amount})
 
 
+@pytest.mark.parametrize(
+    ("amount", "words"),
+    [
+        (10**9, "memory=1000000000 is out of range: at most 2097151 can be requested"),
+        (float("inf"), "memory=inf is out of range: at most 2097151"),
+        (0.0001, r"memory=0\.0001 is out of range: at least 0\.001"),
+        (float("nan"), "is not a positive number"),
+    ],
+)
+def test_an_amount_that_is_out_of_range_names_the_bound(amount: float, words: str) -> None:
+    with pytest.raises(Invalid, match=words):
+        resources(None, amount)
+
+
 def test_memory_is_whole_mebibytes() -> None:
     with pytest.raises(Invalid, match="whole number"):
         resources(None, 1.5)

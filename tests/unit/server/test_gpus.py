@@ -49,3 +49,5 @@ async def test_an_engine_without_gpus_says_so() -> None:
     async with serve(engine) as server:
         with refused(Status.UNIMPLEMENTED, "gpu='H100:2'", "'fake' has no GPUs"):
             await server.create(resources=resources("H100", 2))
+        with refused(Status.UNIMPLEMENTED, "the GPUs of a lease: the engine 'fake' has no GPUs"):
+            await server.create(resources=resources("lease:GPU-1@0+23034", 1))
