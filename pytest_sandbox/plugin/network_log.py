@@ -163,8 +163,9 @@ def _remedy(one: SandboxConnection) -> tuple[str, str] | None:
     # A name does not allow an address that has to be named itself, nor what names no server.
     lacks_name = one.reason.startswith(("no network", "no domain"))
     # In a network of sandboxes, a name without a dot is rather a misspelt alias.
-    lacks_name |= one.reason.startswith("no sandbox of its network") and "." in name
-    if one.verdict != "denied" or one.reason.startswith("it is loopback"):
+    lacks_name |= "no domain that is allowed" in one.reason and "." in name
+    never = one.reason.startswith(("it is loopback", "no sandbox of its network has this address"))
+    if one.verdict != "denied" or never:
         return None
     if name and lacks_name and one.port in (_DOMAIN, _HTTPS):
         return "outbound_domain_allowlist", name

@@ -84,7 +84,7 @@ def test_members_of_networks(pytester: pytest.Pytester) -> None:
             r"'a.example.com' is the alias .*'\\*.example.com'": {
                 "outbound_domain_allowlist": ["*.example.com"]
             },
-            "network='other' is neither": {"network": "other"},
+            "'test' or a SandboxNetwork, not str 'other'": {"network": "other"},
         }.items():
             with pytest.raises(exceptions.InvalidError, match=match):
                 sandbox_factory(**{"network": net, **spec})
