@@ -47,8 +47,10 @@ def kind_to_simulate(kind: str, count: int, memory: "int | None" = None) -> str:
     Raises:
         ValueError: there is no such kind, or they are too many or too small; says which.
     """
-    known = (kind or ANY_KIND).upper().rstrip("!+")
-    if known not in KINDS:
+    asked = (kind or ANY_KIND).upper().rstrip("!+")
+    by_name = (key for key, (name, _) in KINDS.items() if is_of_kind(asked, key, name))
+    known = asked if asked in KINDS else next(by_name, "")
+    if not known:
         meant = misspelt(kind)
         hint = f"; did you mean {meant!r}?" if meant else ""
         raise ValueError(f"there are {', '.join(KINDS)}{hint}")

@@ -55,7 +55,7 @@ async def test_its_own_environment_wins(engine: FakeEngine) -> None:
     assert done.stdout == b"1\n"
 
 
-@pytest.mark.parametrize("kind", [*KINDS, "h100", ""])
+@pytest.mark.parametrize("kind", [*KINDS, "h100", "H-100", "NVIDIA L4", ""])
 async def test_every_kind_of_modal_can_be_had(engine: FakeEngine, kind: str) -> None:
     one, other = await with_gpus(engine, kind), await with_gpus(engine, kind, 8)
     assert len(await names(one)) == 1
