@@ -236,3 +236,30 @@ def test_in_memory(pytester: pytest.Pytester) -> None:
     """
     )
     pytester.runpytest().assert_outcomes(passed=2)
+
+
+@pytest.mark.parametrize("engine", ["auto", "fake"])
+def test_two_engines_have_no_network(pytester: pytest.Pytester, engine: str) -> None:
+    """A copy comes from the engine of the run; copies among themselves are fine."""
+    pytester.makepyfile(
+        HEAD
+        + """
+    @sandbox_template(network="test")
+    def web(sandbox):
+        pass
+
+    def test_copy_first(fake_sandboxes, web, sandbox_factory):
+        sandbox_factory(network="test")
+
+    @pytest.mark.sandbox(network="test")
+    def test_copy_last(fake_sandboxes, sandbox, web):
+        pass
+
+    def test_copies(fake_sandboxes, web, sandbox):
+        pass
+    """
+    )
+    result = pytester.runpytest(f"--sandbox-engine={engine}")
+    result.assert_outcomes(passed=1, failed=1, errors=1)
+    refused = "the copy of the template 'web' comes from the engine of the run,*"
+    result.stdout.fnmatch_lines([refused, refused])

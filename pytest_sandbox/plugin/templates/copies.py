@@ -58,7 +58,7 @@ def copies(variant: Variant, request: pytest.FixtureRequest) -> Iterator[Sandbox
             pytrace=False,
         )
     if request.scope == "function":
-        own = placed({**variant.spec, **changed}, request.node)
+        own = placed({**variant.spec, **changed}, request.node, copy_of=variant.template.name)
         changed |= {key: own[key] for key in ("network",) if key in own}
     sandbox = templates(request.config).copy(variant, changed)
     if request.scope == "function":  # it ends with the test's other sandboxes
