@@ -433,12 +433,17 @@ def test_what_cannot_be_simulated_fails(pytester: pytest.Pytester) -> None:
         @pytest.mark.gpu(["T4", "H100"], memory=20000)
         def test_large_enough(fake_sandboxes, sandbox):
             assert "H100" in sandbox.run("nvidia-smi", "-L").stdout
+
+        @pytest.mark.fake_sandboxes(gpus=["A100-40GB", "A100-80GB"])
+        @pytest.mark.gpu("A100", memory=50000)
+        def test_the_one_with_enough(fake_sandboxes, sandbox, gpu):
+            assert gpu.uuid in sandbox.run("nvidia-smi", "-L").stdout
         """
     )
 
     result = pytester.runpytest("--gpu=fake")
 
-    result.assert_outcomes(passed=2, errors=3)
+    result.assert_outcomes(passed=3, errors=3)
     result.stdout.fnmatch_lines(
         [
             "needs 1 x H1O0; of simulated ones there are T4, *; did you mean 'H100'?",

@@ -79,7 +79,7 @@ def _simulated(item: pytest.Item, wanted: GpusWanted) -> TestGpus:
     # Not raised above: as a further error it would show both.
     if reason:
         pytest.fail(reason, pytrace=False)
-    return TestGpus(devices, f"{request.kind or 'any'}:{request.count}")
+    return TestGpus(devices, request)
 
 
 def _leased(item: pytest.Item, wanted: GpusWanted) -> TestGpus:

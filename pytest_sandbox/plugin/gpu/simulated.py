@@ -18,10 +18,8 @@ if TYPE_CHECKING:
     from .marker import GpusWanted
 
 
-def simulated_devices(
-    item: pytest.Item, wanted: GpusWanted
-) -> tuple[GpuRequest, tuple[GpuDevice, ...]]:
-    """The first request that can be met, and its devices.
+def simulated_devices(item: pytest.Item, wanted: GpusWanted) -> tuple[str, tuple[GpuDevice, ...]]:
+    """The argument `gpu=` for the first request that can be met, and its devices.
 
     Raises:
         ValueError: none can: there is no such kind, or they are too many or too small. Or the
@@ -39,7 +37,12 @@ def simulated_devices(
         except ValueError as error:
             refused = refused or str(error)
             continue
-        return request, tuple(_device(index, gpu) for index, gpu in enumerate(found))
+        kinds = {gpu.kind for gpu in found}
+        # A sandbox is asked for no memory: of several of a kind, it is to be the one with enough.
+        named = wanted.memory is not None and len(kinds) == 1
+        kind = kinds.pop() if named else request.kind or "any"
+        devices = tuple(_device(index, gpu) for index, gpu in enumerate(found))
+        return f"{kind}:{request.count}", devices
     raise ValueError(f"needs {wanted}; {refused}")
 
 
