@@ -104,3 +104,27 @@ def test_a_marker_cannot_change_what_runs_already(pytester: pytest.Pytester) -> 
 
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(["timeout=200 cannot change a copy of the template 'running'*"])
+
+
+def test_gpus_of_a_test_with_such_copies_alone_are_in_the_process(
+    pytester: pytest.Pytester,
+) -> None:
+    result = run(
+        pytester,
+        """
+        import os
+
+        @sandbox_template(memory=True)
+        def running(sandbox):
+            start(sandbox, "one")
+
+        @pytest.mark.gpu("L4")
+        def test_it(running, gpu):
+            assert runs(running, "one")
+            assert os.environ["CUDA_VISIBLE_DEVICES"] == gpu.uuid
+            assert running.run("printenv", "CUDA_VISIBLE_DEVICES").returncode == 1
+        """,
+        "--gpu=fake",
+    )
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines("*::test_it: simulated GPU 0 (NVIDIA L4) in the process of pytest")
