@@ -11,7 +11,7 @@ class ConnectionRecord:
     Attributes:
         host: the address; empty for a name that was only asked for, in vain.
         name: of the host; empty if it is not known.
-        port: the port; 53 for a name that was only asked for.
+        port: the port; 53 for a name that was only asked for; 0 for connections that wait.
         verdict: whether they were allowed; and if so, whether they could be made.
         reason: why they were denied, or failed.
         count: how many there were.

@@ -35,7 +35,8 @@ class NetworkConnection:
         sandbox_id: of the sandbox.
         host: the address; empty for a name that was only asked for, in vain.
         name: of the host; empty if it is not known.
-        port: the port; 53 for a name that was only asked for.
+        port: the port; 53 for a name that was only asked for; 0 for connections that wait, because
+            the sandbox has as many as it may: `count` is the most that did at once.
         verdict: whether they were allowed; and if so, whether they could be made.
         reason: why they were denied, or failed.
         count: how many there were.
@@ -153,7 +154,7 @@ def _refused_lines(description: InspectorDescribeResponse) -> Iterator[str]:
 def _target(one: SandboxConnection) -> str:
     host, name = printable(one.host), printable(one.name)
     if not host:
-        return f"the name {name}"
+        return f"the name {name}" if one.port else "not accepted yet"
     return f"{name} ({host}) port {one.port}" if name else f"{host} port {one.port}"
 
 

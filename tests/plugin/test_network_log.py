@@ -181,3 +181,10 @@ def test_outputs_that_say_there_is_no_network(
     command = SandboxCommand(stderr_tail=output, returncode=returncode)
     described = InspectorDescribeResponse(commands=[command], no_network=lack)
     assert bool(list(network_hint([described]))) is hinted
+
+
+def test_connections_that_wait_have_no_target() -> None:
+    reason = "512 connections at a time; further ones wait"
+    waiting = SandboxConnection(verdict="failed", reason=reason, count=188)
+    lines = network_lines(InspectorDescribeResponse(connections=[waiting]))
+    assert list(lines) == [f"connection failed: not accepted yet, 188 times: {reason}"]

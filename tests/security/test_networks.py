@@ -20,6 +20,7 @@ from pytest_sandbox.engine import (
     Process,
     ProcessSpec,
     SupportsNetworkChange,
+    SupportsNetworkLog,
     Task,
     TaskSpec,
 )
@@ -303,6 +304,10 @@ sys.stdin.read()
     found = await reached(networked, run_inside, OPEN_NETWORK, outside.serve(greet), PUBLIC)
     assert found == [PUBLIC]
     assert not open_now.acquire(blocking=False), "more than its share"
+    (_, waiting) = (await SupportsNetworkLog.of(hostile).network_log()).records
+    assert (waiting.host, waiting.port, waiting.verdict) == ("", 0, "failed")
+    assert waiting.reason == f"{MOST} connections at a time; further ones wait"
+    assert waiting.count > 0
     await hostile.kill()
 
 

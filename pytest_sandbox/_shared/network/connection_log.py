@@ -81,3 +81,15 @@ class ConnectionLog:
         elif key not in self._entries:
             self.left_out += 1
         return entry
+
+    def note_waiting(self, waiting: int, most: int) -> None:
+        """Note that connections wait, of unknown targets; the most that did so at once count.
+
+        Args:
+            waiting: how many.
+            most: connections that a sandbox has at a time.
+        """
+        entry = self.note(
+            Destination("", 0), "failed", f"{most} connections at a time; further ones wait"
+        )
+        entry.count = max(entry.count - 1, waiting)

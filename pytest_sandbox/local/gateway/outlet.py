@@ -21,6 +21,7 @@ from .greeting import Greeting
 from .log_answer import log_answer
 from .lookups import LookupResults, Lookups
 from .original_target import original_target
+from .outlet_listeners import OutletListeners
 from .relay import OutOfDescriptors, Relay
 from .resolver import Resolver
 
@@ -74,7 +75,6 @@ class Outlet:
         faults: OutletFaults,
     ) -> None:
         self.faults = faults
-        self._listeners = {one.fileno(): one for one in sockets if one.type == socket.SOCK_STREAM}
         self._reach = reach
         self._log = ConnectionLog()
         self._lookups = Lookups(results)
@@ -84,6 +84,8 @@ class Outlet:
             if one.type == socket.SOCK_DGRAM
         }
         self._epoll = select.epoll()
+        listeners = [one for one in sockets if one.type == socket.SOCK_STREAM]
+        self._listeners = OutletListeners(listeners, self._epoll, self._log, MOST)
         self._by_fd: dict[int, Relay | Greeting | Approach] = {}
         self.relays: dict[
             Relay, tuple[float, DestinationEntry]
@@ -93,7 +95,6 @@ class Outlet:
         self._members: Members[PeerPorts] | None = None
         self._leads_to: dict[Relay, PeerPorts] = {}
         self._ready: list[tuple[socket.socket, Address, Destination, Disturbance | None]] = []
-        self._listening = False
         for one in sockets:
             one.setblocking(False)
         for fd in self._resolvers:
@@ -117,8 +118,8 @@ class Outlet:
         """
         self._connect()
         for fd, events in self._epoll.poll(0, _TURN):
-            if fd in self._listeners:
-                self._accept(self._listeners[fd])
+            if (listener := self._listeners.get(fd)) is not None:
+                self._accept(listener)
             elif fd in self._resolvers:
                 self._resolvers[fd].serve()
             elif fd in self._by_fd:  # not closed by what came before it
@@ -156,17 +157,12 @@ class Outlet:
 
     def pause(self) -> None:
         """Accept no connection until one has ended."""
-        if self._listening:
-            self._listening = False
-            for listener in self._listeners:
-                self._epoll.unregister(listener)
+        self._listeners.pause()
 
     def resume(self) -> None:
         """Accept connections, unless there are enough."""
-        if not self._listening and self._count() < MOST:
-            self._listening = True
-            for listener in self._listeners:
-                self._epoll.register(listener, select.EPOLLIN)
+        if self._count() < MOST:
+            self._listeners.resume()
 
     def join(self, members: Members[PeerPorts], aliases: list[str]) -> None:
         """Let connections lead to members of a network of sandboxes too.
@@ -198,6 +194,7 @@ class Outlet:
 
     def log(self) -> LogAnswer:
         """What the sandbox connected to so far."""
+        self._listeners.note_waiting()
         for one, (_, entry) in self.relays.items():
             entry.add(*one.take_counts())
         return log_answer(self._log)
@@ -217,9 +214,7 @@ class Outlet:
         self.faults.close()
         for one in list(self.relays):
             one.reset()
-        self.pause()
-        for sock in self._listeners.values():
-            sock.close()
+        self._listeners.close()
         for resolver in self._resolvers.values():
             resolver.close()
         self._epoll.close()
@@ -236,7 +231,7 @@ class Outlet:
     def _accept(self, listener: socket.socket) -> None:
         for _ in range(_TURN):
             if self._count() >= MOST:
-                self.pause()
+                self._listeners.pause(full=True)
                 return
             try:
                 inner, _ = listener.accept()

@@ -150,7 +150,7 @@ class ConnectionSeen(Message):
     Attributes:
         host: the address; empty for a name that was only asked for.
         name: of the host, if it is known.
-        port: the port; 53 for a name that was only asked for.
+        port: the port; 53 for a name that was only asked for; 0 for connections that wait.
         verdict: what became of them.
         reason: why they were denied, or failed.
         count: how many there were.
