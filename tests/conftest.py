@@ -142,3 +142,18 @@ def modal_wheel(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pat
         return found[requirement]
 
     return download
+
+
+@pytest.fixture(scope="session")
+def mounted() -> Callable[[], set[str]]:
+    """Tells what is mounted on this machine, without what other tests mount at the same time.
+
+    Some run container engines, and some mount file systems in temporary folders of theirs.
+    """
+
+    def mounts() -> set[str]:
+        lines = Path("/proc/self/mountinfo").read_text().splitlines()
+        others = ("/containers/", "/pytest-of-")
+        return {line for line in lines if not any(part in line.split()[4] for part in others)}
+
+    return mounts

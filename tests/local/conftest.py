@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import functools
+import gc
 import os
 import shutil
 import subprocess
@@ -58,6 +59,12 @@ def until(condition: Callable[[], bool], what: str) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"never happened: {what}"
         time.sleep(0.005)
+
+
+def descriptors() -> list[str]:
+    """Those of this process, without those of garbage, which may be closed at any time."""
+    gc.collect()
+    return os.listdir("/proc/self/fd")
 
 
 def is_running(pid: int) -> bool:
