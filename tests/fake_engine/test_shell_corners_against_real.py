@@ -253,7 +253,6 @@ printf "%d" "'A" "\"B" "'"; echo $?
 ---
 printf '%10b|%-10b|%.2b|' 'a\tb' 'c\n' 'xyz'
 ---
-mkdir d; : > d/f; cp -r d/. d/x; ls d/x
 ---
 cp -r . x; ls x
 ---
