@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from grpclib import GRPCError
+
 from pytest_sandbox.engine import (
     Capability,
     ConnectionRecord,
@@ -12,8 +14,13 @@ from pytest_sandbox.engine import (
     Task,
 )
 
-from .plan import NO_UV
+from ..rpc.errors import unimplemented
 
+#: What the step says that takes uv from the image instead, if it is not there.
+NO_UV = (
+    "this step needs uv, which the image does not have: install it on this machine, in the Python "
+    "environment that runs the tests (pip install uv), or use pip_install"
+)
 #: Bytes of the output of a step, the last ones, and connections, that a failure shows.
 _SHOWN_OUTPUT = 4096
 _SHOWN_CONNECTIONS = 5
@@ -75,3 +82,12 @@ def _lines(denied: list[ConnectionRecord]) -> Iterator[str]:
         )
     if denied:
         yield f"what allows more: {_OPEN}"
+
+
+def refusal(what: str) -> GRPCError:
+    """UNIMPLEMENTED: an image with this."""
+    return unimplemented(
+        f"an image with {what!r} is not implemented by pytest-sandbox: an image begins with a "
+        "Debian or Python base, which is a view of this machine, or with an image of this server; "
+        "its steps are RUN, COPY of local files, ENV, ARG, WORKDIR, SHELL, CMD and ENTRYPOINT"
+    )

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
-from grpclib import GRPCError
-
 from ..model.images import ImageRecord
-from ..rpc.errors import invalid, unimplemented
+from ..rpc.errors import invalid
+from .bases import Bases
 from .context import BuildContext, CopiedFile
+from .failures import NO_UV, refusal
 from .instructions import Instruction, exec_form, instructions, words
 from .steps import CopyStep, LayerPlan, RunStep, Step, key_of, layer, settings
 
@@ -22,11 +22,6 @@ _WITHOUT_EFFECT = frozenset({"EXPOSE", "LABEL", "MAINTAINER", "STOPSIGNAL"})
 _ROOT_USERS = frozenset({"root", "0", "root:root", "0:0", "0:root", "root:0"})
 #: Where Modal's `Image.uv_pip_install` takes uv from.
 _UV = re.compile(r"ghcr\.io/astral-sh/uv:\S+")
-#: What the step says that takes it from the image instead, if it is not there.
-NO_UV = (
-    "this step needs uv, which the image does not have: install it on this machine, in the Python "
-    "environment that runs the tests (pip install uv), or use pip_install"
-)
 
 
 @dataclass(frozen=True)
@@ -53,7 +48,7 @@ class BuildInput:
     """What a definition is read with.
 
     Attributes:
-        base: the image of a tag after FROM, and which lines after it are done already.
+        bases: finds the image after FROM.
         with_project: the image, with the project; may refuse.
         context: files for COPY.
         build_args: for ARG.
@@ -61,7 +56,7 @@ class BuildInput:
         secrets_digest: changes with these, and tells nothing of them.
     """
 
-    base: Callable[[str], tuple[ImageRecord, frozenset[str]]]
+    bases: Bases
     with_project: Callable[[ImageRecord], ImageRecord]
     context: BuildContext
     build_args: Mapping[str, str]
@@ -73,7 +68,7 @@ class BuildInput:
 _PROJECT = "pytest-sandbox.project=true"
 
 
-def plan(lines: Iterable[str], around: BuildInput) -> Plan:
+async def plan(lines: Iterable[str], around: BuildInput) -> Plan:
     """Read a definition.
 
     Raises:
@@ -81,7 +76,7 @@ def plan(lines: Iterable[str], around: BuildInput) -> Plan:
     """
     reader = _PlanReader(around)
     for instruction in instructions(lines):
-        reader.read(instruction)
+        await reader.read(instruction)
     return reader.plan()
 
 
@@ -112,26 +107,30 @@ class _PlanReader:
     def _variables(self) -> dict[str, str]:
         return {**self._args, **self._image.env}
 
-    def read(self, instruction: Instruction) -> None:
+    async def read(self, instruction: Instruction) -> None:
         verb, line = instruction.verb, str(instruction)
         if verb not in ("FROM", "ARG") and self._base is None:
             raise invalid(f"an image begins with FROM, not with {line!r}")
         if line in self._done or verb in _WITHOUT_EFFECT - {"LABEL"}:
             return
         read = getattr(self, f"_read_{verb.lower()}", None)
-        if read is None:
-            raise refusal(line)
         try:
-            read(instruction)
+            if verb == "FROM":
+                await self._begin(instruction)
+            elif read is None:
+                raise refusal(line)
+            else:
+                read(instruction)
         except ValueError as error:
             raise invalid(f"the line {line!r} of an image is not valid: {error}") from None
 
-    def _read_from(self, instruction: Instruction) -> None:
+    async def _begin(self, instruction: Instruction) -> None:
         if self._base is not None or instruction.flags:
             raise refusal(str(instruction))
         tag = " ".join(words(instruction.rest, self._args))
-        self._image, self._done = self._around.base(tag)
-        self._base = self._image
+        base = await self._around.bases.resolve(tag)
+        self._base = self._image = base.image
+        self._done = base.done
         self._args = {}
 
     def _read_label(self, instruction: Instruction) -> None:
@@ -249,13 +248,4 @@ def _take_uv(target: str) -> str:
     return (
         f"uv=$(command -v uv) || {{ echo {shlex.quote(NO_UV)} >&2; exit 1; }}; "
         f'mkdir -p "$(dirname {place})" && ln -sfn "$uv" {place}'
-    )
-
-
-def refusal(what: str) -> GRPCError:
-    """UNIMPLEMENTED: an image with this."""
-    return unimplemented(
-        f"an image with {what!r} is not implemented by pytest-sandbox: an image begins with a "
-        "Debian or Python base, which is a view of this machine, or with an image of this server; "
-        "its steps are RUN, COPY of local files, ENV, ARG, WORKDIR, SHELL, CMD and ENTRYPOINT"
     )

@@ -9,7 +9,6 @@ import hashlib
 import hmac
 import json
 import os
-import re
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
@@ -21,10 +20,12 @@ from pytest_sandbox._proto import common_pb2
 from pytest_sandbox._proto import images_pb2 as pb
 from pytest_sandbox.engine import Capability
 
+from ..builds.bases import Bases
 from ..builds.build import Build
 from ..builds.builder import Builder
 from ..builds.context import BuildContext
-from ..builds.plan import BuildInput, Plan, plan, refusal
+from ..builds.failures import refusal
+from ..builds.plan import BuildInput, Plan, plan
 from ..model.checks import check_environment, check_timeout, check_workdir
 from ..model.images import ImageRecord
 from ..model.state import IMAGE_BUILDER_VERSION, State
@@ -34,18 +35,6 @@ from ..rpc.handlers import once
 from .logs import CHUNK, read_until
 
 _MACHINES = {"x86_64": pb.ARCH_X86_64, "aarch64": pb.ARCH_AARCH64}
-_BASE = re.compile(
-    r"(?:docker\.io/)?(?:library/)?(?:debian|python)(?::(?!.*(?:alpine|windows))[\w.-]+)?"
-)
-#: What `Image.debian_slim` of Modal's clients adds after FROM, since builder version 2025.06.
-_DEBIAN_SLIM = frozenset(
-    {
-        "RUN apt-get update",
-        "RUN apt-get install -y gcc gfortran build-essential",
-        "RUN pip install --upgrade pip wheel uv",
-        "RUN echo 'debconf debconf/frontend select Noninteractive' | debconf-set-selections",
-    }
-)
 #: Fields of a definition that change the build, with the arguments that set them.
 _REFUSED = {
     "build_function_def": "run_function",
@@ -71,7 +60,7 @@ class ImageServicer:
         if request.existing_image_id:
             return _response(self._state.images.get(request.existing_image_id))
         force = request.force_build or request.ignore_cache
-        return _response(self._builder.image(self._plan(request.image), force=force))
+        return _response(self._builder.image(await self._plan(request.image), force=force))
 
     @once
     async def ImageDelete(self, request: pb.ImageDeleteRequest, call: ServedCall) -> Empty:
@@ -129,7 +118,7 @@ class ImageServicer:
         image = self._state.images.get(request.image_id)
         return pb.ImageFromIdResponse(image_id=image.id, metadata=_METADATA)
 
-    def _plan(self, definition: pb.Image) -> Plan:
+    async def _plan(self, definition: pb.Image) -> Plan:
         for name, argument in _REFUSED.items():
             value = getattr(definition, name)
             # Clients send empty messages for arguments that were not given.
@@ -141,7 +130,7 @@ class ImageServicer:
             raise invalid(f"arch cannot be {definition.arch}")
         if definition.arch not in (pb.ARCH_UNSPECIFIED, _MACHINES.get(os.uname().machine)):
             raise refusal(f"arch {pb.Arch.Name(definition.arch)}")
-        planned = plan(definition.dockerfile_commands, self._surroundings(definition))
+        planned = await plan(definition.dockerfile_commands, self._surroundings(definition))
         for image in (planned.image, *(layer.image for layer in planned.layers)):
             check_environment(image.env.items())
             check_workdir(image.workdir)
@@ -153,9 +142,9 @@ class ImageServicer:
         mounted = state.local_files.get(mount_id).files if mount_id else ()
         hidden = state.secrets.variables(definition.secret_ids)
         check_environment([*hidden.items(), *definition.build_args.items()])
-        bases = {base.docker_tag: base.image_id for base in definition.base_images}
+        named = {base.docker_tag: base.image_id for base in definition.base_images}
         return BuildInput(
-            base=lambda tag: self._base(tag, bases),
+            bases=Bases(state, named),
             with_project=self._with_project,
             context=BuildContext.of(mounted, definition.context_files),
             build_args=dict(definition.build_args),
@@ -173,16 +162,6 @@ class ImageServicer:
             why = info.details.get("no project", "it has no files of this machine")
             raise unimplemented(f"project: the engine {info.name!r} cannot show it here: {why}")
         return replace(image, project=True, workdir=image.workdir or info.project)
-
-    def _base(self, tag: str, bases: Mapping[str, str]) -> tuple[ImageRecord, frozenset[str]]:
-        """The image of a tag, and the lines after it that do nothing."""
-        if tag in bases:
-            image = self._state.images.get(bases[tag])
-            image.root_image()  # or it cannot be built on
-            return image, frozenset()
-        if not _BASE.fullmatch(tag):
-            raise refusal(f"FROM {tag}")
-        return ImageRecord("", key=b"host"), _DEBIAN_SLIM
 
 
 def _offset(entry_id: str) -> int:

@@ -1,0 +1,72 @@
+"""What FROM names: the one place that finds an image by a reference.
+
+Two kinds are known: a name that the definition gives to an image of this server, and a Debian or
+Python base, which is the engine's `Host` image. A registry would be asked here too.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..model.images import ImageRecord
+from .failures import refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..model.state import State
+
+_HOST = re.compile(
+    r"(?:docker\.io/)?(?:library/)?(?:debian|python)(?::(?!.*(?:alpine|windows))[\w.-]+)?"
+)
+#: What `Image.debian_slim` of Modal's clients adds after FROM, since builder version 2025.06.
+_DEBIAN_SLIM = frozenset(
+    {
+        "RUN apt-get update",
+        "RUN apt-get install -y gcc gfortran build-essential",
+        "RUN pip install --upgrade pip wheel uv",
+        "RUN echo 'debconf debconf/frontend select Noninteractive' | debconf-set-selections",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Base:
+    """An image to build on, or to copy from.
+
+    Attributes:
+        image: with what it says about environment, command, ...
+        done: lines after FROM that do nothing, because the image has what they would make.
+    """
+
+    image: ImageRecord
+    done: frozenset[str] = frozenset()
+
+
+class Bases:
+    """Finds images by reference.
+
+    Args:
+        state: the server's.
+        named: ids of images of this server, by the names that a definition has for them.
+    """
+
+    def __init__(self, state: State, named: Mapping[str, str]) -> None:
+        self._state = state
+        self._named = named
+
+    async def resolve(self, reference: str) -> Base:
+        """The image that a reference means, after substitution: `"debian:12"`.
+
+        Raises:
+            GRPCError: NOT_FOUND, INVALID_ARGUMENT or UNIMPLEMENTED.
+        """
+        if reference in self._named:
+            image = self._state.images.get(self._named[reference])
+            image.root_image()  # or it cannot be built on
+            return Base(image)
+        if not _HOST.fullmatch(reference):
+            raise refusal(f"FROM {reference}")
+        return Base(ImageRecord("", key=b"host"), _DEBIAN_SLIM)
