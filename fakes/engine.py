@@ -18,7 +18,6 @@ from pytest_sandbox.engine import (
     Engine,
     EngineInfo,
     EngineUnavailable,
-    Host,
     InvalidSpec,
     Membership,
     Network,
@@ -149,6 +148,7 @@ class FakeEngine(Engine, SupportsConnectionFaults, SupportsForget, SupportsExpor
             details,
             fingerprint=self._fingerprint(),
             network=self._network,
+            one_image=True,
         )
 
     def _fingerprint(self) -> str:
@@ -231,7 +231,8 @@ class FakeEngine(Engine, SupportsConnectionFaults, SupportsForget, SupportsExpor
 
     def _start_of(self, spec: TaskSpec) -> "DiskSnapshot":
         assert self._base is not None
-        return self._base if isinstance(spec.image, Host) else self._images.disk(spec.image)
+        # Every image has the same files here, those of registries too.
+        return self._images.disk(spec.image) if isinstance(spec.image, Snapshot) else self._base
 
     def _show(self, volume: VolumeMount, fs: Filesystem) -> None:
         try:

@@ -13,6 +13,7 @@ from ._abilities import Ability as Ability
 from ._abilities import SupportsConnectionFaults as SupportsConnectionFaults
 from ._abilities import SupportsExport as SupportsExport
 from ._abilities import SupportsForget as SupportsForget
+from ._abilities import SupportsImages as SupportsImages
 from ._abilities import SupportsMemorySnapshots as SupportsMemorySnapshots
 from ._abilities import SupportsMounts as SupportsMounts
 from ._abilities import SupportsNetworkChange as SupportsNetworkChange
@@ -44,6 +45,7 @@ from ._image import AnySnapshot as AnySnapshot
 from ._image import DirectorySnapshot as DirectorySnapshot
 from ._image import Host as Host
 from ._image import MemorySnapshot as MemorySnapshot
+from ._image import OciImage as OciImage
 from ._image import RootImage as RootImage
 from ._image import Snapshot as Snapshot
 from ._log import OutputLog as OutputLog
@@ -107,6 +109,7 @@ __all__ = [
     "Network",
     "NetworkLog",
     "NotFreezable",
+    "OciImage",
     "OpenFile",
     "Output",
     "OutputDropped",
@@ -121,6 +124,7 @@ __all__ = [
     "SupportsConnectionFaults",
     "SupportsExport",
     "SupportsForget",
+    "SupportsImages",
     "SupportsMemorySnapshots",
     "SupportsMounts",
     "SupportsNetworkChange",

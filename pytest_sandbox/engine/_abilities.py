@@ -13,10 +13,12 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Collection, Mapping
 from typing import ClassVar, TypeVar
 
+from pytest_sandbox.images import ImageStore
+
 from ._connection import Connection
 from ._engine import Engine
 from ._errors import Unsupported
-from ._image import AnySnapshot, DirectorySnapshot, MemorySnapshot, Snapshot
+from ._image import AnySnapshot, DirectorySnapshot, MemorySnapshot, OciImage, Snapshot
 from ._network import ConnectionFault, NetworkLog
 from ._spec import Network, TaskSpec
 from ._task import Task
@@ -224,6 +226,29 @@ class SupportsExport(Ability):
 
         Raises:
             InvalidSpec: the stream is not from `export`, or incomplete; nothing is left behind.
+            StoreFull: no room for it.
+        """
+
+
+class SupportsImages(Ability):
+    """An engine that runs images of other distributions; `Capability.IMAGE`."""
+
+    _unsupported = ("image", "this engine runs no images of registries or archives")
+
+    @property
+    @abstractmethod
+    def image_store(self) -> ImageStore:
+        """Where their layers are; the caller puts the blobs of an image there."""
+
+    @abstractmethod
+    async def unpack(self, image: OciImage) -> None:
+        """Make an image ready for `TaskSpec.image`; does nothing if it is.
+
+        Layers that the store has unpacked need no blob. They stay while the engine runs.
+
+        Raises:
+            InvalidSpec: a layer is damaged, or is not what its digest says, or cannot be unpacked
+                here; the message has the layer.
             StoreFull: no room for it.
         """
 

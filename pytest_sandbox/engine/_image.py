@@ -8,6 +8,8 @@ only, until it forgets the snapshot.
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from pytest_sandbox.images import LayerBlob
+
 
 @dataclass(frozen=True)
 class Host:
@@ -15,6 +17,24 @@ class Host:
 
     def __str__(self) -> str:
         return "host"
+
+
+@dataclass(frozen=True)
+class OciImage:
+    """An image of a registry or an archive, which `SupportsImages.unpack` has made ready.
+
+    Attributes:
+        reference: its name for people: `alpine:3.21`.
+        digest: of its manifest, which tells it from others.
+        layers: the lowest first.
+    """
+
+    reference: str
+    digest: str
+    layers: tuple[LayerBlob, ...]
+
+    def __str__(self) -> str:
+        return self.reference
 
 
 @dataclass(frozen=True)
@@ -48,7 +68,7 @@ class MemorySnapshot:
 
 
 #: What the files of a task can start from.
-RootImage: TypeAlias = Host | Snapshot
+RootImage: TypeAlias = Host | OciImage | Snapshot
 
 #: What an engine stores until `SupportsForget.forget`.
 AnySnapshot: TypeAlias = Snapshot | DirectorySnapshot | MemorySnapshot

@@ -16,6 +16,7 @@ class Capability(Enum):
 
     CPU_LIMIT = "cpu limit"
     GPU = "gpu"
+    IMAGE = "image"  #: files of images of registries and archives
     MEMORY_LIMIT = "memory limit"
     MEMORY_SNAPSHOT = "memory snapshot"
     NETWORK = "network"  #: connections from inside to addresses outside
@@ -222,6 +223,8 @@ class EngineInfo:
             exports no snapshots.
         project: the directory that tasks show which ask for the project; empty if none can.
         network: where connections may lead of sandboxes that say nothing about it.
+        one_image: whether the files are those of `Host` whatever image a task starts from, so that
+            images of registries need not be had.
     """
 
     name: str
@@ -231,3 +234,4 @@ class EngineInfo:
     fingerprint: str = ""
     project: str = ""
     network: Network | None = None
+    one_image: bool = False

@@ -43,6 +43,8 @@ OFFERED = {
     "client.transport.dual",  # the functions of these names, which are offered
     "client.transport.portal",
     "engine.conformance",
+    "images.archive",  # which need more of the standard library than the types
+    "images.registry",
     "local.probe",  # the function of this name, which is offered
 }
 #: What each part may import of the others: `plugin -> client -> _proto <- server -> engine`.
@@ -50,14 +52,15 @@ MAY_IMPORT = {
     "_proto": set(),
     "_shared": set(),  # which every part may import
     "_run": set(),
-    "engine": set(),
+    "engine": {"images"},  # the layers of an image
     "engines": {"engine", "local", "fakes"},
     "gpus": set(),
-    "local": {"engine", "gpus"},
+    "images": set(),
+    "local": {"engine", "gpus", "images"},
     "fakes": {"engine"},
     "rpcs": {"_proto"},
     "strategies": {"engine", "rpcs"},
-    "server": {"engine", "_proto", "rpcs"},
+    "server": {"engine", "images", "_proto", "rpcs"},
     "server.__main__": {"engine", "engines"},  # where a server meets its engine
     "client": {"_proto", "_run", "rpcs"},
     "inmemory": {"client", "server", "engine", "fakes", "rpcs", "_proto", "_run"},
@@ -69,7 +72,7 @@ MAY_IMPORT = {
         "rpcs",
         "inmemory",
     },  # _proto for the inspector, which is ours alone
-    "cli": {"_run", "client", "engine", "fakes", "gpus", "inmemory", "local"},
+    "cli": {"_run", "client", "engine", "fakes", "gpus", "images", "inmemory", "local"},
     "": {"client", "plugin", "rpcs"},  # the package itself: the public names, re-exported
 }
 

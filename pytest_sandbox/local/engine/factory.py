@@ -332,7 +332,7 @@ def _translated(error: OSError, spec: TaskSpec, gpu_files: Collection[GpuFile]) 
     if spec.gpus is not None and any(error.filename == each.path for each in gpu_files):
         return Unsupported("gpu", f"{error.filename} cannot be mounted: {error.strerror}")
     if not isinstance(spec.image, Host) and error.errno in _NO_ROOT:
-        return InvalidSpec(f"image {spec.image.name!r} cannot be a root: {error.strerror}")
+        return InvalidSpec(f"image {str(spec.image)!r} cannot be a root: {error.strerror}")
     about = f"{error.filename}: " if error.filename else ""
     if error.errno in _NO_ROOM:
         return StoreFull(f"no room for another sandbox: {about}{error.strerror}")

@@ -17,6 +17,7 @@ from pytest_sandbox.engine import (
     AnySnapshot,
     DirectorySnapshot,
     Host,
+    OciImage,
     RootImage,
     Snapshot,
     StoreFull,
@@ -121,10 +122,10 @@ class LayerStore:
         """
         if isinstance(image, Host):
             return ()
-        stack = self._stacks.get(image)
+        stack = None if isinstance(image, OciImage) else self._stacks.get(image)
         if stack is None:
             raise UnknownImage(
-                f"there is no image {image.name!r}: it was forgotten, or never existed"
+                f"there is no image {str(image)!r}: it was forgotten, or never existed"
             )
         return stack
 
