@@ -5,7 +5,7 @@ import io
 import json
 import os
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +33,6 @@ CONFIG = {
     "Cmd": ["a", "b"],
     "User": "1000",
 }
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[ImageStore]:
-    store = ImageStore(tmp_path / "store")
-    yield store
-    store.close()
 
 
 def check(found: ResolvedImage, made: Made) -> None:

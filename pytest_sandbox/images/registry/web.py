@@ -1,0 +1,207 @@
+"""HTTP for registries: proxies and certificates of the environment, redirects, limits of time.
+
+Proxies are those of `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, and certificates those of
+`SSL_CERT_FILE`, `SSL_CERT_DIR` and `/etc/docker/certs.d/HOST`. Names and passwords are sent to the
+host that they are for and to no other: a redirect to another host goes without them, as `curl` has
+it, since those of blobs lead to storage of others.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import http.client
+import re
+import ssl
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import SplitResult, unquote, urljoin, urlsplit
+
+from ..errors import shown
+from .loopback import is_loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+#: Seconds that a connection, or the next bytes on it, may take.
+TIMEOUT = 30.0
+_MOST_REDIRECTS = 5
+_REDIRECTS = (301, 302, 303, 307, 308)
+_CERTIFICATES = Path("/etc/docker/certs.d")
+_LONGEST_URL = 16 * 1024
+_PRINTED = re.compile("[!-~]+")
+#: What a connection that the other side has closed meanwhile, or that breaks, raises.
+BROKEN = (http.client.HTTPException, OSError)
+
+
+class Misdirected(Exception):
+    """A registry leads to an address that is not asked."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where requests go."""
+
+    scheme: str
+    host: str
+    port: int
+
+
+class Web:
+    """Connections of one thread, which stay open for the next request.
+
+    Args:
+        insecure: `host` or `host:port` of registries that may be asked over plain HTTP.
+        timeout: seconds that a connection, or the next bytes on it, may take.
+    """
+
+    def __init__(self, insecure: Collection[str] = (), timeout: float = TIMEOUT) -> None:
+        self._insecure = frozenset(insecure)
+        self._timeout = timeout
+        self._open: dict[Origin, http.client.HTTPConnection] = {}
+
+    def may_be_plain(self, host: str, port: int | None) -> bool:
+        """Whether a host may be asked over plain HTTP."""
+        return is_loopback(host) or bool(self._insecure & {host, f"{host}:{port}"})
+
+    def request(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None
+    ) -> http.client.HTTPResponse:
+        """Ask; redirects are followed. The caller reads the whole answer, or calls `drop`.
+
+        Raises:
+            Misdirected: the address, or where a redirect leads, cannot be asked.
+            OSError, http.client.HTTPException: the connection broke, or cannot be made.
+        """
+        sent = dict(headers)
+        first = at = _origin(url)
+        for _ in range(_MOST_REDIRECTS + 1):
+            if (at.scheme, at.host, at.port) != (first.scheme, first.host, first.port):
+                sent.pop("Authorization", None)
+            self._check(at, first, url)
+            answer = self._ask(at, method, url, sent, body)
+            target = answer.headers.get("Location")
+            if answer.status not in _REDIRECTS or target is None:
+                return answer
+            self.drop(answer)
+            url = _joined(url, target)
+            at = _origin(url)
+            if answer.status == 303 or (body is not None and answer.status in (301, 302)):
+                method, body = "GET", None
+        raise Misdirected(
+            f"{first.host} redirects more than {_MOST_REDIRECTS} times, at last to {shown(url)}"
+        )
+
+    def drop(self, answer: http.client.HTTPResponse) -> None:
+        """End an answer of which not all was read."""
+        if not answer.isclosed():
+            with contextlib.suppress(*BROKEN):
+                answer.read(4096)
+        if not answer.isclosed():
+            self.close()
+            answer.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        for connection in self._open.values():
+            connection.close()
+        self._open.clear()
+
+    def _check(self, at: Origin, first: Origin, url: str) -> None:
+        if len(url) > _LONGEST_URL:
+            raise Misdirected(f"{first.host} redirects to an address of {len(url)} bytes")
+        if at.scheme == "http" and not self.may_be_plain(at.host, at.port):
+            raise Misdirected(
+                f"{first.host} leads to {shown(url)}, which is not encrypted: plain HTTP is for "
+                "this machine and for hosts in PYTEST_SANDBOX_INSECURE_REGISTRIES"
+            )
+
+    def _ask(
+        self, at: Origin, method: str, url: str, headers: Mapping[str, str], body: bytes | None
+    ) -> http.client.HTTPResponse:
+        parts = urlsplit(url)
+        fresh = at not in self._open
+        if fresh:
+            self._open[at] = self._connection(at)
+        target = parts.path or "/"
+        target = f"{target}?{parts.query}" if parts.query else target
+        via = _proxy(at) if at.scheme == "http" else None
+        further = dict(headers)
+        if via is not None:
+            target = f"http://{parts.netloc}{target}"
+            further |= _proxy_headers(via)
+        try:
+            self._open[at].request(method, target, body, further)
+            return self._open[at].getresponse()
+        except BROKEN as error:
+            self._open.pop(at).close()
+            stale = isinstance(error, (http.client.RemoteDisconnected, ConnectionError))
+            if fresh or not stale:
+                raise
+            # It was closed while it was idle; a new one tells whether that is all.
+            return self._ask(at, method, url, headers, body)
+
+    def _connection(self, at: Origin) -> http.client.HTTPConnection:
+        via = _proxy(at)
+        host, port = (at.host, at.port) if via is None else (str(via.hostname), via.port or 80)
+        if at.scheme == "http":
+            return http.client.HTTPConnection(host, port, timeout=self._timeout)
+        context = _context(at)
+        connection = http.client.HTTPSConnection(host, port, timeout=self._timeout, context=context)
+        if via is not None:
+            connection.set_tunnel(at.host, at.port, _proxy_headers(via))
+        return connection
+
+
+def _joined(url: str, target: str) -> str:
+    try:
+        return urljoin(url, target)
+    except ValueError:
+        return target  # of which the next check says what is wrong
+
+
+def _origin(url: str) -> Origin:
+    try:
+        parts = urlsplit(url)
+        usual = {"http": 80, "https": 443}[parts.scheme]
+        if parts.hostname and not parts.username and _PRINTED.fullmatch(url):
+            return Origin(parts.scheme, parts.hostname, parts.port or usual)
+    except (ValueError, KeyError):
+        pass
+    raise Misdirected(f"{shown(url)!r}, where a registry leads, is not an address of HTTP")
+
+
+def _context(at: Origin) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    for name in (f"{at.host}:{at.port}", at.host):
+        folder = _CERTIFICATES / name
+        if folder.is_dir():
+            for path in sorted(folder.glob("*.crt")):
+                context.load_verify_locations(path)
+    return context
+
+
+def _proxy(at: Origin) -> SplitResult | None:
+    """The proxy that the environment has for a host; `None` for none."""
+    if is_loopback(at.host) or urllib.request.proxy_bypass(f"{at.host}:{at.port}"):
+        return None
+    proxies = urllib.request.getproxies()
+    text = proxies.get(at.scheme) or proxies.get("all")
+    if not text:
+        return None
+    parts = urlsplit(text if "://" in text else f"http://{text}")
+    if parts.scheme != "http" or not parts.hostname:
+        raise Misdirected(
+            f"the proxy of the environment for {at.scheme} cannot be used: its address must begin "
+            "with http://"
+        )
+    return parts
+
+
+def _proxy_headers(via: SplitResult) -> dict[str, str]:
+    if via.username is None:
+        return {}
+    login = f"{unquote(via.username)}:{unquote(via.password or '')}".encode()
+    return {"Proxy-Authorization": f"Basic {base64.b64encode(login).decode()}"}
