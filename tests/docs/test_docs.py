@@ -124,16 +124,15 @@ def run_pytest(folder: Path) -> None:
 
 
 def group(project: Project) -> str:
-    """The document; all of `docs/reference/` together, as its pages have few tests each."""
-    folder = project.document.rpartition("/")[0]
-    return folder if folder == "docs/reference" else project.document
+    """The folder of the document, as each has few tests, and a run of pytest is the slow part."""
+    return project.document.rpartition("/")[0] or project.document
 
 
 @pytest.mark.parametrize(
     "documents", sorted({group(project) for project in PROJECTS if project.plain})
 )
 def test_the_tests_pass(documents: str, tmp_path: Path) -> None:
-    """Those of documents that need no other file, in one run of pytest, which is the slow part."""
+    """Those of documents that need no other file, in one run of pytest."""
     for number, project in enumerate(PROJECTS):
         if group(project) == documents and project.plain:
             title = re.sub(r"\W+", "_", project.title.lower())
