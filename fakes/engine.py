@@ -159,6 +159,10 @@ class FakeEngine(Engine, SupportsConnectionFaults, SupportsForget, SupportsExpor
 
     async def create(self, spec: TaskSpec) -> MemoryTask:
         """Create a task and start its main process."""
+        return self._made(spec)
+
+    def _made(self, spec: TaskSpec, main: MemoryTask | None = None) -> MemoryTask:
+        """A new task; one that shares the limits of `main`, if that is given."""
         if self._closed or self._base is None:
             raise EngineUnavailable(
                 "the engine in memory is closed" if self._closed else "it was not started",
@@ -169,23 +173,29 @@ class FakeEngine(Engine, SupportsConnectionFaults, SupportsForget, SupportsExpor
             raise Unsupported("project", "the engine in memory has no files of this machine")
         gpus = self._gpus.take(spec.gpus)
         try:
-            task = self._create(spec, gpus)
+            task = self._create(spec, gpus, main)
         except BaseException:
             self._gpus.give_back(gpus)
             raise
         task.at_end.append(lambda: self._gpus.give_back(gpus))
+        task.beside = lambda spec: self._made(spec, task)
+        task.enter = lambda membership: self._enter(task, membership)
         if spec.membership is not None:
             self._join(task, spec.membership)
         self._tasks = [*(task for task in self._tasks if task.poll() is None), task]
         return task
 
-    def _create(self, spec: TaskSpec, gpus: Sequence[SimulatedGpu]) -> MemoryTask:
+    def _create(
+        self, spec: TaskSpec, gpus: Sequence[SimulatedGpu], main: MemoryTask | None
+    ) -> MemoryTask:
         if spec.resume is not None:
             return self._resume(spec, self._images.memory(spec.resume), gpus)
         fs = filesystem(self._start_of(spec), self._now_ns)
         for volume in sorted(spec.volumes, key=lambda each: each.path.count("/")):
             self._show(volume, fs)
         task = self.make_task(spec, fs, gpus)
+        if main is not None:
+            task.kernel.share_limits(main.kernel)
         if spec.main is not None:
             task.start_main(spec.main)
         return task
@@ -194,6 +204,11 @@ class FakeEngine(Engine, SupportsConnectionFaults, SupportsForget, SupportsExpor
         if spec.membership is None:
             return None
         return self._networks.setdefault(spec.membership.network, Members())
+
+    def _enter(self, task: MemoryTask, membership: Membership) -> None:
+        members = self._networks.setdefault(membership.network, Members())
+        task.kernel.outward.join(members, membership.aliases)
+        self._join(task, membership)
 
     def _join(self, task: MemoryTask, membership: Membership) -> None:
         members = self._networks[membership.network]

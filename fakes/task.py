@@ -16,6 +16,7 @@ from pytest_sandbox.engine import (
     EndCause,
     EngineError,
     InvalidSpec,
+    Membership,
     MemorySnapshot,
     Network,
     NetworkLog,
@@ -28,6 +29,7 @@ from pytest_sandbox.engine import (
     SupportsNetworkChange,
     SupportsNetworkLog,
     SupportsPorts,
+    SupportsSidecars,
     SupportsSnapshots,
     SupportsUsage,
     Task,
@@ -35,6 +37,7 @@ from pytest_sandbox.engine import (
     TaskEnded,
     TaskSpec,
     Usage,
+    check_membership,
     check_network,
     check_process,
 )
@@ -66,6 +69,7 @@ class MemoryTask(
     SupportsPorts,
     SupportsNetworkLog,
     SupportsNetworkChange,
+    SupportsSidecars,
     SupportsUsage,
 ):
     """One sandbox in memory.
@@ -98,6 +102,10 @@ class MemoryTask(
         self.main = None
         self._main: MemoryProcess | None = None
         self.at_end: list[Callable[[], None]] = []
+        #: Makes a task that shares its limits; the engine's.
+        self.beside: Callable[[TaskSpec], MemoryTask] | None = None
+        #: Makes it a member of a network; the engine's.
+        self.enter: Callable[[Membership], None] | None = None
         self._end: TaskEnd | None = None
         self._over = asyncio.Event()
         self._workdir = spec.workdir or DEFAULT_WORKDIR
@@ -139,6 +147,24 @@ class MemoryTask(
             raise InvalidSpec("the sandbox was created without a network")
         self.spec = replace(self.spec, network=network)
         self.kernel.outward.change(network)
+
+    async def create_sidecar(self, spec: TaskSpec) -> Task:
+        """Create a task that shares the limits of this one."""
+        self._check()
+        assert self.beside is not None
+        return self.beside(spec)
+
+    async def join(self, membership: Membership) -> None:
+        """Be in a network of sandboxes, although it was created in none."""
+        self._check()
+        check_membership(membership)
+        if self.spec.membership is not None:
+            raise InvalidSpec("the sandbox is in a network of sandboxes already")
+        if self.spec.network is not None:
+            check_network(self.spec.network, member=True)
+        assert self.enter is not None
+        self.spec = replace(self.spec, membership=membership)
+        self.enter(membership)
 
     async def network_log(self) -> NetworkLog:
         """What scripted commands connected to."""

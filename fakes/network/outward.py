@@ -67,7 +67,7 @@ class OutwardNetwork:
         self._outside = outside
         self.faults = FaultsOfTask(faults, spec.groups)
         self._members = members
-        self._own = spec.membership.aliases if spec.membership is not None else ()
+        self._own: Sequence[str] = spec.membership.aliases if spec.membership is not None else ()
         self._coroutines = coroutines
         self._log = ConnectionLog()
         self._names: dict[Address, str] = {}
@@ -75,6 +75,12 @@ class OutwardNetwork:
         self._reach: Reach | None = None
         if spec.network is not None or members is not None:
             self.change(spec.network or Network())
+
+    def join(self, members: Members[Ports], aliases: Sequence[str]) -> None:
+        """Be in a network of sandboxes from now on, and be called by these names there."""
+        self._members, self._own = members, aliases
+        if self._reach is None:
+            self.change(Network())
 
     # What a program asks for.
 

@@ -72,8 +72,15 @@ class Kernel(KernelInterface):
         )
         self.memory = spec.limits.memory or _MEMORY
         self.usage = KernelUsage()
+        #: Those that share the limits of the first of them.
+        self.sharing = [self]
         self._terminals = 0
         self._next_pid = 2  # 1 is the agent, in a sandbox that has one
+
+    def share_limits(self, other: "Kernel") -> None:
+        """Count what it uses together with what another uses, before anything runs in it."""
+        self.memory, self.usage, self.sharing = other.memory, other.usage, other.sharing
+        self.sharing.append(self)
 
     # Starting.
 
@@ -102,8 +109,9 @@ class Kernel(KernelInterface):
         Raises:
             OSError: `EAGAIN`, there are too many.
         """
-        most = self.spec.limits.processes
-        if most is not None and len(self.processes) >= most:
+        most = self.sharing[0].spec.limits.processes
+        number = sum(len(kernel.processes) for kernel in self.sharing)
+        if most is not None and number >= most:
             raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
         shared = {fd: description.share() for fd, description in fds.items()}
         proc = SandboxProcess(
@@ -118,7 +126,7 @@ class Kernel(KernelInterface):
         )
         self._next_pid = max(self._next_pid, proc.pid) + 1
         self.processes[proc.pid] = proc
-        self.usage.have_processes(len(self.processes))
+        self.usage.have_processes(number + 1)
         if parent is not None:
             parent.children.append(proc)
         return proc

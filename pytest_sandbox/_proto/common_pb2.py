@@ -15,39 +15,41 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import any_pb2 as google_dot_protobuf_dot_any__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"pytest_sandbox/_proto/common.proto\x12\x0epytest_sandbox\x1a\x19google/protobuf/any.proto\"6\n\x0c\x43reationInfo\x12\x12\n\ncreated_at\x18\x01 \x01(\x01\x12\x12\n\ncreated_by\x18\x02 \x01(\t\"\x8e\x05\n\rGenericResult\x12;\n\x06status\x18\x01 \x01(\x0e\x32+.pytest_sandbox.GenericResult.GenericStatus\x12\x11\n\texception\x18\x02 \x01(\t\x12\x10\n\x08\x65xitcode\x18\x03 \x01(\x05\x12\x11\n\ttraceback\x18\x04 \x01(\t\x12\x0e\n\x04\x64\x61ta\x18\x05 \x01(\x0cH\x00\x12\x16\n\x0c\x64\x61ta_blob_id\x18\n \x01(\tH\x00\x12\x15\n\rserialized_tb\x18\x0b \x01(\x0c\x12\x15\n\rtb_line_cache\x18\x0c \x01(\x0c\x12\x1a\n\x12propagation_reason\x18\r \x01(\t\"\x87\x03\n\rGenericStatus\x12\x1e\n\x1aGENERIC_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n\x16GENERIC_STATUS_SUCCESS\x10\x01\x12\x1a\n\x16GENERIC_STATUS_FAILURE\x10\x02\x12\x1d\n\x19GENERIC_STATUS_TERMINATED\x10\x03\x12\x1a\n\x16GENERIC_STATUS_TIMEOUT\x10\x04\x12\x1f\n\x1bGENERIC_STATUS_INIT_FAILURE\x10\x05\x12#\n\x1fGENERIC_STATUS_INTERNAL_FAILURE\x10\x06\x12\x1f\n\x1bGENERIC_STATUS_IDLE_TIMEOUT\x10\x07\x12*\n&GENERIC_STATUS_MEMORY_MANAGER_EVICTION\x10\x08\x12,\n(GENERIC_STATUS_MEMORY_THRASHING_EVICTION\x10\t\x12\"\n\x1eGENERIC_STATUS_KERNEL_OOM_KILL\x10\nB\x0c\n\ndata_oneof\"\xb8\x02\n\x08TaskLogs\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\t\x12-\n\ntask_state\x18\x06 \x01(\x0e\x32\x19.pytest_sandbox.TaskState\x12\x11\n\ttimestamp\x18\x07 \x01(\x01\x12\x37\n\x0f\x66ile_descriptor\x18\x08 \x01(\x0e\x32\x1e.pytest_sandbox.FileDescriptor\x12\x33\n\rtask_progress\x18\t \x01(\x0b\x32\x1c.pytest_sandbox.TaskProgress\x12\x18\n\x10\x66unction_call_id\x18\n \x01(\t\x12\x10\n\x08input_id\x18\x0b \x01(\t\x12\x14\n\x0ctimestamp_ns\x18\x0c \x01(\x04\x12\x14\n\x0c\x63ontainer_id\x18\r \x01(\t\x12\x16\n\x0e\x63ontainer_name\x18\x0e \x01(\t\"\x88\x02\n\rTaskLogsBatch\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\'\n\x05items\x18\x02 \x03(\x0b\x32\x18.pytest_sandbox.TaskLogs\x12\x10\n\x08\x65ntry_id\x18\x05 \x01(\t\x12\x10\n\x08\x61pp_done\x18\n \x01(\x08\x12\x13\n\x0b\x66unction_id\x18\x0b \x01(\t\x12\x10\n\x08input_id\x18\x0c \x01(\t\x12\x10\n\x08image_id\x18\r \x01(\t\x12\x0b\n\x03\x65of\x18\x0e \x01(\x08\x12\x13\n\x0bpty_exec_id\x18\x0f \x01(\t\x12\x18\n\x10root_function_id\x18\x10 \x01(\t\x12\x10\n\x08ttl_days\x18\x11 \x01(\r\x12\x12\n\nsandbox_id\x18\x12 \x01(\t\"r\n\x0cTaskProgress\x12\x0b\n\x03len\x18\x01 \x01(\x04\x12\x0b\n\x03pos\x18\x02 \x01(\x04\x12\x33\n\rprogress_type\x18\x03 \x01(\x0e\x32\x1c.pytest_sandbox.ProgressType\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\"\x8d\x01\n\x0bVolumeMount\x12\x11\n\tvolume_id\x18\x01 \x01(\t\x12\x12\n\nmount_path\x18\x02 \x01(\t\x12 \n\x18\x61llow_background_commits\x18\x03 \x01(\x08\x12\x11\n\tread_only\x18\x04 \x01(\x08\x12\x15\n\x08sub_path\x18\x05 \x01(\tH\x00\x88\x01\x01\x42\x0b\n\t_sub_path\"*\n\x0eRPCRetryPolicy\x12\x18\n\x10retry_after_secs\x18\x01 \x01(\x02\"Q\n\tRPCStatus\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\x12%\n\x07\x64\x65tails\x18\x03 \x03(\x0b\x32\x14.google.protobuf.Any*\x80\x01\n\x13\x44\x65ploymentNamespace\x12$\n DEPLOYMENT_NAMESPACE_UNSPECIFIED\x10\x00\x12\"\n\x1e\x44\x45PLOYMENT_NAMESPACE_WORKSPACE\x10\x01\x12\x1f\n\x1b\x44\x45PLOYMENT_NAMESPACE_GLOBAL\x10\x03*\x83\x01\n\x0e\x46ileDescriptor\x12\x1f\n\x1b\x46ILE_DESCRIPTOR_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x46ILE_DESCRIPTOR_STDOUT\x10\x01\x12\x1a\n\x16\x46ILE_DESCRIPTOR_STDERR\x10\x02\x12\x18\n\x14\x46ILE_DESCRIPTOR_INFO\x10\x03*\xa0\x02\n\x12ObjectCreationType\x12$\n OBJECT_CREATION_TYPE_UNSPECIFIED\x10\x00\x12*\n&OBJECT_CREATION_TYPE_CREATE_IF_MISSING\x10\x01\x12.\n*OBJECT_CREATION_TYPE_CREATE_FAIL_IF_EXISTS\x10\x02\x12\x33\n/OBJECT_CREATION_TYPE_CREATE_OVERWRITE_IF_EXISTS\x10\x03\x12/\n+OBJECT_CREATION_TYPE_ANONYMOUS_OWNED_BY_APP\x10\x04\x12\"\n\x1eOBJECT_CREATION_TYPE_EPHEMERAL\x10\x05*>\n\x0cProgressType\x12\x19\n\x15IMAGE_SNAPSHOT_UPLOAD\x10\x00\x12\x13\n\x0f\x46UNCTION_QUEUED\x10\x01*\xdc\x02\n\tTaskState\x12\x1a\n\x16TASK_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11TASK_STATE_QUEUED\x10\x01\x12\x1e\n\x1aTASK_STATE_WORKER_ASSIGNED\x10\x02\x12\x1c\n\x18TASK_STATE_LOADING_IMAGE\x10\x03\x12\x15\n\x11TASK_STATE_ACTIVE\x10\x04\x12\x18\n\x14TASK_STATE_COMPLETED\x10\x05\x12\x16\n\x12TASK_STATE_CREATED\x10\x06\x12!\n\x1dTASK_STATE_CREATING_CONTAINER\x10\x07\x12\x13\n\x0fTASK_STATE_IDLE\x10\x08\x12\x1a\n\x16TASK_STATE_PREEMPTIBLE\x10\t\x12\x18\n\x14TASK_STATE_PREEMPTED\x10\n\x12\'\n#TASK_STATE_LOADING_CHECKPOINT_IMAGE\x10\x0b\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"pytest_sandbox/_proto/common.proto\x12\x0epytest_sandbox\x1a\x19google/protobuf/any.proto\"6\n\x0c\x43reationInfo\x12\x12\n\ncreated_at\x18\x01 \x01(\x01\x12\x12\n\ncreated_by\x18\x02 \x01(\t\"\x8e\x05\n\rGenericResult\x12;\n\x06status\x18\x01 \x01(\x0e\x32+.pytest_sandbox.GenericResult.GenericStatus\x12\x11\n\texception\x18\x02 \x01(\t\x12\x10\n\x08\x65xitcode\x18\x03 \x01(\x05\x12\x11\n\ttraceback\x18\x04 \x01(\t\x12\x0e\n\x04\x64\x61ta\x18\x05 \x01(\x0cH\x00\x12\x16\n\x0c\x64\x61ta_blob_id\x18\n \x01(\tH\x00\x12\x15\n\rserialized_tb\x18\x0b \x01(\x0c\x12\x15\n\rtb_line_cache\x18\x0c \x01(\x0c\x12\x1a\n\x12propagation_reason\x18\r \x01(\t\"\x87\x03\n\rGenericStatus\x12\x1e\n\x1aGENERIC_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n\x16GENERIC_STATUS_SUCCESS\x10\x01\x12\x1a\n\x16GENERIC_STATUS_FAILURE\x10\x02\x12\x1d\n\x19GENERIC_STATUS_TERMINATED\x10\x03\x12\x1a\n\x16GENERIC_STATUS_TIMEOUT\x10\x04\x12\x1f\n\x1bGENERIC_STATUS_INIT_FAILURE\x10\x05\x12#\n\x1fGENERIC_STATUS_INTERNAL_FAILURE\x10\x06\x12\x1f\n\x1bGENERIC_STATUS_IDLE_TIMEOUT\x10\x07\x12*\n&GENERIC_STATUS_MEMORY_MANAGER_EVICTION\x10\x08\x12,\n(GENERIC_STATUS_MEMORY_THRASHING_EVICTION\x10\t\x12\"\n\x1eGENERIC_STATUS_KERNEL_OOM_KILL\x10\nB\x0c\n\ndata_oneof\"=\n\x0eListPagination\x12\x13\n\x0bmax_objects\x18\x01 \x01(\x05\x12\x16\n\x0e\x63reated_before\x18\x02 \x01(\x01\"\xb8\x02\n\x08TaskLogs\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\t\x12-\n\ntask_state\x18\x06 \x01(\x0e\x32\x19.pytest_sandbox.TaskState\x12\x11\n\ttimestamp\x18\x07 \x01(\x01\x12\x37\n\x0f\x66ile_descriptor\x18\x08 \x01(\x0e\x32\x1e.pytest_sandbox.FileDescriptor\x12\x33\n\rtask_progress\x18\t \x01(\x0b\x32\x1c.pytest_sandbox.TaskProgress\x12\x18\n\x10\x66unction_call_id\x18\n \x01(\t\x12\x10\n\x08input_id\x18\x0b \x01(\t\x12\x14\n\x0ctimestamp_ns\x18\x0c \x01(\x04\x12\x14\n\x0c\x63ontainer_id\x18\r \x01(\t\x12\x16\n\x0e\x63ontainer_name\x18\x0e \x01(\t\"\x88\x02\n\rTaskLogsBatch\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\'\n\x05items\x18\x02 \x03(\x0b\x32\x18.pytest_sandbox.TaskLogs\x12\x10\n\x08\x65ntry_id\x18\x05 \x01(\t\x12\x10\n\x08\x61pp_done\x18\n \x01(\x08\x12\x13\n\x0b\x66unction_id\x18\x0b \x01(\t\x12\x10\n\x08input_id\x18\x0c \x01(\t\x12\x10\n\x08image_id\x18\r \x01(\t\x12\x0b\n\x03\x65of\x18\x0e \x01(\x08\x12\x13\n\x0bpty_exec_id\x18\x0f \x01(\t\x12\x18\n\x10root_function_id\x18\x10 \x01(\t\x12\x10\n\x08ttl_days\x18\x11 \x01(\r\x12\x12\n\nsandbox_id\x18\x12 \x01(\t\"r\n\x0cTaskProgress\x12\x0b\n\x03len\x18\x01 \x01(\x04\x12\x0b\n\x03pos\x18\x02 \x01(\x04\x12\x33\n\rprogress_type\x18\x03 \x01(\x0e\x32\x1c.pytest_sandbox.ProgressType\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\"\x8d\x01\n\x0bVolumeMount\x12\x11\n\tvolume_id\x18\x01 \x01(\t\x12\x12\n\nmount_path\x18\x02 \x01(\t\x12 \n\x18\x61llow_background_commits\x18\x03 \x01(\x08\x12\x11\n\tread_only\x18\x04 \x01(\x08\x12\x15\n\x08sub_path\x18\x05 \x01(\tH\x00\x88\x01\x01\x42\x0b\n\t_sub_path\"*\n\x0eRPCRetryPolicy\x12\x18\n\x10retry_after_secs\x18\x01 \x01(\x02\"Q\n\tRPCStatus\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\x12%\n\x07\x64\x65tails\x18\x03 \x03(\x0b\x32\x14.google.protobuf.Any*\x80\x01\n\x13\x44\x65ploymentNamespace\x12$\n DEPLOYMENT_NAMESPACE_UNSPECIFIED\x10\x00\x12\"\n\x1e\x44\x45PLOYMENT_NAMESPACE_WORKSPACE\x10\x01\x12\x1f\n\x1b\x44\x45PLOYMENT_NAMESPACE_GLOBAL\x10\x03*\x83\x01\n\x0e\x46ileDescriptor\x12\x1f\n\x1b\x46ILE_DESCRIPTOR_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x46ILE_DESCRIPTOR_STDOUT\x10\x01\x12\x1a\n\x16\x46ILE_DESCRIPTOR_STDERR\x10\x02\x12\x18\n\x14\x46ILE_DESCRIPTOR_INFO\x10\x03*\xa0\x02\n\x12ObjectCreationType\x12$\n OBJECT_CREATION_TYPE_UNSPECIFIED\x10\x00\x12*\n&OBJECT_CREATION_TYPE_CREATE_IF_MISSING\x10\x01\x12.\n*OBJECT_CREATION_TYPE_CREATE_FAIL_IF_EXISTS\x10\x02\x12\x33\n/OBJECT_CREATION_TYPE_CREATE_OVERWRITE_IF_EXISTS\x10\x03\x12/\n+OBJECT_CREATION_TYPE_ANONYMOUS_OWNED_BY_APP\x10\x04\x12\"\n\x1eOBJECT_CREATION_TYPE_EPHEMERAL\x10\x05*>\n\x0cProgressType\x12\x19\n\x15IMAGE_SNAPSHOT_UPLOAD\x10\x00\x12\x13\n\x0f\x46UNCTION_QUEUED\x10\x01*\xdc\x02\n\tTaskState\x12\x1a\n\x16TASK_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11TASK_STATE_QUEUED\x10\x01\x12\x1e\n\x1aTASK_STATE_WORKER_ASSIGNED\x10\x02\x12\x1c\n\x18TASK_STATE_LOADING_IMAGE\x10\x03\x12\x15\n\x11TASK_STATE_ACTIVE\x10\x04\x12\x18\n\x14TASK_STATE_COMPLETED\x10\x05\x12\x16\n\x12TASK_STATE_CREATED\x10\x06\x12!\n\x1dTASK_STATE_CREATING_CONTAINER\x10\x07\x12\x13\n\x0fTASK_STATE_IDLE\x10\x08\x12\x1a\n\x16TASK_STATE_PREEMPTIBLE\x10\t\x12\x18\n\x14TASK_STATE_PREEMPTED\x10\n\x12\'\n#TASK_STATE_LOADING_CHECKPOINT_IMAGE\x10\x0b\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'pytest_sandbox._proto.common_pb2', _globals)
 if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._options = None
-  _globals['_DEPLOYMENTNAMESPACE']._serialized_start=1764
-  _globals['_DEPLOYMENTNAMESPACE']._serialized_end=1892
-  _globals['_FILEDESCRIPTOR']._serialized_start=1895
-  _globals['_FILEDESCRIPTOR']._serialized_end=2026
-  _globals['_OBJECTCREATIONTYPE']._serialized_start=2029
-  _globals['_OBJECTCREATIONTYPE']._serialized_end=2317
-  _globals['_PROGRESSTYPE']._serialized_start=2319
-  _globals['_PROGRESSTYPE']._serialized_end=2381
-  _globals['_TASKSTATE']._serialized_start=2384
-  _globals['_TASKSTATE']._serialized_end=2732
+  _globals['_DEPLOYMENTNAMESPACE']._serialized_start=1827
+  _globals['_DEPLOYMENTNAMESPACE']._serialized_end=1955
+  _globals['_FILEDESCRIPTOR']._serialized_start=1958
+  _globals['_FILEDESCRIPTOR']._serialized_end=2089
+  _globals['_OBJECTCREATIONTYPE']._serialized_start=2092
+  _globals['_OBJECTCREATIONTYPE']._serialized_end=2380
+  _globals['_PROGRESSTYPE']._serialized_start=2382
+  _globals['_PROGRESSTYPE']._serialized_end=2444
+  _globals['_TASKSTATE']._serialized_start=2447
+  _globals['_TASKSTATE']._serialized_end=2795
   _globals['_CREATIONINFO']._serialized_start=81
   _globals['_CREATIONINFO']._serialized_end=135
   _globals['_GENERICRESULT']._serialized_start=138
   _globals['_GENERICRESULT']._serialized_end=792
   _globals['_GENERICRESULT_GENERICSTATUS']._serialized_start=387
   _globals['_GENERICRESULT_GENERICSTATUS']._serialized_end=778
-  _globals['_TASKLOGS']._serialized_start=795
-  _globals['_TASKLOGS']._serialized_end=1107
-  _globals['_TASKLOGSBATCH']._serialized_start=1110
-  _globals['_TASKLOGSBATCH']._serialized_end=1374
-  _globals['_TASKPROGRESS']._serialized_start=1376
-  _globals['_TASKPROGRESS']._serialized_end=1490
-  _globals['_VOLUMEMOUNT']._serialized_start=1493
-  _globals['_VOLUMEMOUNT']._serialized_end=1634
-  _globals['_RPCRETRYPOLICY']._serialized_start=1636
-  _globals['_RPCRETRYPOLICY']._serialized_end=1678
-  _globals['_RPCSTATUS']._serialized_start=1680
-  _globals['_RPCSTATUS']._serialized_end=1761
+  _globals['_LISTPAGINATION']._serialized_start=794
+  _globals['_LISTPAGINATION']._serialized_end=855
+  _globals['_TASKLOGS']._serialized_start=858
+  _globals['_TASKLOGS']._serialized_end=1170
+  _globals['_TASKLOGSBATCH']._serialized_start=1173
+  _globals['_TASKLOGSBATCH']._serialized_end=1437
+  _globals['_TASKPROGRESS']._serialized_start=1439
+  _globals['_TASKPROGRESS']._serialized_end=1553
+  _globals['_VOLUMEMOUNT']._serialized_start=1556
+  _globals['_VOLUMEMOUNT']._serialized_end=1697
+  _globals['_RPCRETRYPOLICY']._serialized_start=1699
+  _globals['_RPCRETRYPOLICY']._serialized_end=1741
+  _globals['_RPCSTATUS']._serialized_start=1743
+  _globals['_RPCSTATUS']._serialized_end=1824
 # @@protoc_insertion_point(module_scope)

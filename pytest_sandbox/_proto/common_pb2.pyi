@@ -130,6 +130,14 @@ class GenericResult(_message.Message):
     propagation_reason: str
     def __init__(self, status: _Optional[_Union[GenericResult.GenericStatus, str]] = ..., exception: _Optional[str] = ..., exitcode: _Optional[int] = ..., traceback: _Optional[str] = ..., data: _Optional[bytes] = ..., data_blob_id: _Optional[str] = ..., serialized_tb: _Optional[bytes] = ..., tb_line_cache: _Optional[bytes] = ..., propagation_reason: _Optional[str] = ...) -> None: ...
 
+class ListPagination(_message.Message):
+    __slots__ = ("max_objects", "created_before")
+    MAX_OBJECTS_FIELD_NUMBER: _ClassVar[int]
+    CREATED_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    max_objects: int
+    created_before: float
+    def __init__(self, max_objects: _Optional[int] = ..., created_before: _Optional[float] = ...) -> None: ...
+
 class TaskLogs(_message.Message):
     __slots__ = ("data", "task_state", "timestamp", "file_descriptor", "task_progress", "function_call_id", "input_id", "timestamp_ns", "container_id", "container_name")
     DATA_FIELD_NUMBER: _ClassVar[int]

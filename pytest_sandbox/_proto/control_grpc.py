@@ -14,6 +14,7 @@ import pytest_sandbox._proto.apps_pb2
 import pytest_sandbox._proto.common_pb2
 import pytest_sandbox._proto.containers_pb2
 import pytest_sandbox._proto.images_pb2
+import pytest_sandbox._proto.proxies_pb2
 import pytest_sandbox._proto.sandboxes_pb2
 import pytest_sandbox._proto.sandboxes_v2_pb2
 import pytest_sandbox._proto.secrets_pb2
@@ -206,6 +207,10 @@ class ModalClientBase(abc.ABC):
 
     @abc.abstractmethod
     async def SandboxCreateConnectTokenV2(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.sandboxes_pb2.SandboxCreateConnectTokenRequest, pytest_sandbox._proto.sandboxes_pb2.SandboxCreateConnectTokenResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def SandboxContainerCreateV2(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.sandboxes_v2_pb2.SandboxContainerCreateV2Request, pytest_sandbox._proto.sandboxes_v2_pb2.SandboxContainerCreateV2Response]') -> None:
         pass
 
     @abc.abstractmethod
@@ -609,6 +614,12 @@ class ModalClientBase(abc.ABC):
                 grpclib.const.Cardinality.UNARY_UNARY,
                 pytest_sandbox._proto.sandboxes_pb2.SandboxCreateConnectTokenRequest,
                 pytest_sandbox._proto.sandboxes_pb2.SandboxCreateConnectTokenResponse,
+            ),
+            '/modal.client.ModalClient/SandboxContainerCreateV2': grpclib.const.Handler(
+                self.SandboxContainerCreateV2,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.sandboxes_v2_pb2.SandboxContainerCreateV2Request,
+                pytest_sandbox._proto.sandboxes_v2_pb2.SandboxContainerCreateV2Response,
             ),
             '/modal.client.ModalClient/SandboxRestoreV2': grpclib.const.Handler(
                 self.SandboxRestoreV2,
@@ -1077,6 +1088,12 @@ class ModalClientStub:
             '/modal.client.ModalClient/SandboxCreateConnectTokenV2',
             pytest_sandbox._proto.sandboxes_pb2.SandboxCreateConnectTokenRequest,
             pytest_sandbox._proto.sandboxes_pb2.SandboxCreateConnectTokenResponse,
+        )
+        self.SandboxContainerCreateV2 = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/SandboxContainerCreateV2',
+            pytest_sandbox._proto.sandboxes_v2_pb2.SandboxContainerCreateV2Request,
+            pytest_sandbox._proto.sandboxes_v2_pb2.SandboxContainerCreateV2Response,
         )
         self.SandboxRestoreV2 = grpclib.client.UnaryUnaryMethod(
             channel,

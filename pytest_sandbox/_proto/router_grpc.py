@@ -10,6 +10,7 @@ if typing.TYPE_CHECKING:
     import grpclib.server
 
 import google.protobuf.empty_pb2
+import pytest_sandbox._proto.common_pb2
 import pytest_sandbox._proto.sandboxes_pb2
 import pytest_sandbox._proto.secrets_pb2
 import pytest_sandbox._proto.router_pb2
@@ -27,6 +28,26 @@ class TaskCommandRouterBase(abc.ABC):
 
     @abc.abstractmethod
     async def SandboxWaitUntilReady(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.sandboxes_pb2.SandboxWaitUntilReadyTcrRequest, pytest_sandbox._proto.sandboxes_pb2.SandboxWaitUntilReadyTcrResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def TaskContainerCreate(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.router_pb2.TaskContainerCreateRequest, pytest_sandbox._proto.router_pb2.TaskContainerCreateResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def TaskContainerGet(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.router_pb2.TaskContainerGetRequest, pytest_sandbox._proto.router_pb2.TaskContainerGetResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def TaskContainerList(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.router_pb2.TaskContainerListRequest, pytest_sandbox._proto.router_pb2.TaskContainerListResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def TaskContainerTerminate(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.router_pb2.TaskContainerTerminateRequest, pytest_sandbox._proto.router_pb2.TaskContainerTerminateResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def TaskContainerWait(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.router_pb2.TaskContainerWaitRequest, pytest_sandbox._proto.router_pb2.TaskContainerWaitResponse]') -> None:
         pass
 
     @abc.abstractmethod
@@ -104,6 +125,36 @@ class TaskCommandRouterBase(abc.ABC):
                 grpclib.const.Cardinality.UNARY_UNARY,
                 pytest_sandbox._proto.sandboxes_pb2.SandboxWaitUntilReadyTcrRequest,
                 pytest_sandbox._proto.sandboxes_pb2.SandboxWaitUntilReadyTcrResponse,
+            ),
+            '/modal.task_command_router.TaskCommandRouter/TaskContainerCreate': grpclib.const.Handler(
+                self.TaskContainerCreate,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.router_pb2.TaskContainerCreateRequest,
+                pytest_sandbox._proto.router_pb2.TaskContainerCreateResponse,
+            ),
+            '/modal.task_command_router.TaskCommandRouter/TaskContainerGet': grpclib.const.Handler(
+                self.TaskContainerGet,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.router_pb2.TaskContainerGetRequest,
+                pytest_sandbox._proto.router_pb2.TaskContainerGetResponse,
+            ),
+            '/modal.task_command_router.TaskCommandRouter/TaskContainerList': grpclib.const.Handler(
+                self.TaskContainerList,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.router_pb2.TaskContainerListRequest,
+                pytest_sandbox._proto.router_pb2.TaskContainerListResponse,
+            ),
+            '/modal.task_command_router.TaskCommandRouter/TaskContainerTerminate': grpclib.const.Handler(
+                self.TaskContainerTerminate,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.router_pb2.TaskContainerTerminateRequest,
+                pytest_sandbox._proto.router_pb2.TaskContainerTerminateResponse,
+            ),
+            '/modal.task_command_router.TaskCommandRouter/TaskContainerWait': grpclib.const.Handler(
+                self.TaskContainerWait,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.router_pb2.TaskContainerWaitRequest,
+                pytest_sandbox._proto.router_pb2.TaskContainerWaitResponse,
             ),
             '/modal.task_command_router.TaskCommandRouter/TaskExecPoll': grpclib.const.Handler(
                 self.TaskExecPoll,
@@ -212,6 +263,36 @@ class TaskCommandRouterStub:
             '/modal.task_command_router.TaskCommandRouter/SandboxWaitUntilReady',
             pytest_sandbox._proto.sandboxes_pb2.SandboxWaitUntilReadyTcrRequest,
             pytest_sandbox._proto.sandboxes_pb2.SandboxWaitUntilReadyTcrResponse,
+        )
+        self.TaskContainerCreate = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.task_command_router.TaskCommandRouter/TaskContainerCreate',
+            pytest_sandbox._proto.router_pb2.TaskContainerCreateRequest,
+            pytest_sandbox._proto.router_pb2.TaskContainerCreateResponse,
+        )
+        self.TaskContainerGet = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.task_command_router.TaskCommandRouter/TaskContainerGet',
+            pytest_sandbox._proto.router_pb2.TaskContainerGetRequest,
+            pytest_sandbox._proto.router_pb2.TaskContainerGetResponse,
+        )
+        self.TaskContainerList = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.task_command_router.TaskCommandRouter/TaskContainerList',
+            pytest_sandbox._proto.router_pb2.TaskContainerListRequest,
+            pytest_sandbox._proto.router_pb2.TaskContainerListResponse,
+        )
+        self.TaskContainerTerminate = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.task_command_router.TaskCommandRouter/TaskContainerTerminate',
+            pytest_sandbox._proto.router_pb2.TaskContainerTerminateRequest,
+            pytest_sandbox._proto.router_pb2.TaskContainerTerminateResponse,
+        )
+        self.TaskContainerWait = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.task_command_router.TaskCommandRouter/TaskContainerWait',
+            pytest_sandbox._proto.router_pb2.TaskContainerWaitRequest,
+            pytest_sandbox._proto.router_pb2.TaskContainerWaitResponse,
         )
         self.TaskExecPoll = grpclib.client.UnaryUnaryMethod(
             channel,

@@ -1,4 +1,5 @@
 from google.protobuf import empty_pb2 as _empty_pb2
+from pytest_sandbox._proto import common_pb2 as _common_pb2
 from pytest_sandbox._proto import sandboxes_pb2 as _sandboxes_pb2
 from pytest_sandbox._proto import secrets_pb2 as _secrets_pb2
 from google.protobuf.internal import containers as _containers
@@ -72,6 +73,119 @@ class SandboxStdioReadV2Response(_message.Message):
     data: bytes
     starting_offset: int
     def __init__(self, data: _Optional[bytes] = ..., starting_offset: _Optional[int] = ...) -> None: ...
+
+class TaskContainerCreateRequest(_message.Message):
+    __slots__ = ("task_id", "container_name", "image_id", "args", "env", "workdir", "secret_ids", "volume_mounts", "network_access", "pty_info", "memory_reserve_consume_mib", "secret_sources")
+    class EnvEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    TASK_ID_FIELD_NUMBER: _ClassVar[int]
+    CONTAINER_NAME_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    ARGS_FIELD_NUMBER: _ClassVar[int]
+    ENV_FIELD_NUMBER: _ClassVar[int]
+    WORKDIR_FIELD_NUMBER: _ClassVar[int]
+    SECRET_IDS_FIELD_NUMBER: _ClassVar[int]
+    VOLUME_MOUNTS_FIELD_NUMBER: _ClassVar[int]
+    NETWORK_ACCESS_FIELD_NUMBER: _ClassVar[int]
+    PTY_INFO_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_RESERVE_CONSUME_MIB_FIELD_NUMBER: _ClassVar[int]
+    SECRET_SOURCES_FIELD_NUMBER: _ClassVar[int]
+    task_id: str
+    container_name: str
+    image_id: str
+    args: _containers.RepeatedScalarFieldContainer[str]
+    env: _containers.ScalarMap[str, str]
+    workdir: str
+    secret_ids: _containers.RepeatedScalarFieldContainer[str]
+    volume_mounts: _containers.RepeatedCompositeFieldContainer[_common_pb2.VolumeMount]
+    network_access: _sandboxes_pb2.NetworkAccess
+    pty_info: _sandboxes_pb2.PTYInfo
+    memory_reserve_consume_mib: int
+    secret_sources: _containers.RepeatedCompositeFieldContainer[_secrets_pb2.SecretSource]
+    def __init__(self, task_id: _Optional[str] = ..., container_name: _Optional[str] = ..., image_id: _Optional[str] = ..., args: _Optional[_Iterable[str]] = ..., env: _Optional[_Mapping[str, str]] = ..., workdir: _Optional[str] = ..., secret_ids: _Optional[_Iterable[str]] = ..., volume_mounts: _Optional[_Iterable[_Union[_common_pb2.VolumeMount, _Mapping]]] = ..., network_access: _Optional[_Union[_sandboxes_pb2.NetworkAccess, _Mapping]] = ..., pty_info: _Optional[_Union[_sandboxes_pb2.PTYInfo, _Mapping]] = ..., memory_reserve_consume_mib: _Optional[int] = ..., secret_sources: _Optional[_Iterable[_Union[_secrets_pb2.SecretSource, _Mapping]]] = ...) -> None: ...
+
+class TaskContainerCreateResponse(_message.Message):
+    __slots__ = ("container_id", "container_name")
+    CONTAINER_ID_FIELD_NUMBER: _ClassVar[int]
+    CONTAINER_NAME_FIELD_NUMBER: _ClassVar[int]
+    container_id: str
+    container_name: str
+    def __init__(self, container_id: _Optional[str] = ..., container_name: _Optional[str] = ...) -> None: ...
+
+class TaskContainerGetRequest(_message.Message):
+    __slots__ = ("task_id", "container_name", "include_terminated")
+    TASK_ID_FIELD_NUMBER: _ClassVar[int]
+    CONTAINER_NAME_FIELD_NUMBER: _ClassVar[int]
+    INCLUDE_TERMINATED_FIELD_NUMBER: _ClassVar[int]
+    task_id: str
+    container_name: str
+    include_terminated: bool
+    def __init__(self, task_id: _Optional[str] = ..., container_name: _Optional[str] = ..., include_terminated: bool = ...) -> None: ...
+
+class TaskContainerGetResponse(_message.Message):
+    __slots__ = ("container",)
+    CONTAINER_FIELD_NUMBER: _ClassVar[int]
+    container: TaskContainerInfo
+    def __init__(self, container: _Optional[_Union[TaskContainerInfo, _Mapping]] = ...) -> None: ...
+
+class TaskContainerInfo(_message.Message):
+    __slots__ = ("container_id", "container_name", "status", "result")
+    CONTAINER_ID_FIELD_NUMBER: _ClassVar[int]
+    CONTAINER_NAME_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    container_id: str
+    container_name: str
+    status: str
+    result: _common_pb2.GenericResult
+    def __init__(self, container_id: _Optional[str] = ..., container_name: _Optional[str] = ..., status: _Optional[str] = ..., result: _Optional[_Union[_common_pb2.GenericResult, _Mapping]] = ...) -> None: ...
+
+class TaskContainerListRequest(_message.Message):
+    __slots__ = ("task_id", "include_terminated")
+    TASK_ID_FIELD_NUMBER: _ClassVar[int]
+    INCLUDE_TERMINATED_FIELD_NUMBER: _ClassVar[int]
+    task_id: str
+    include_terminated: bool
+    def __init__(self, task_id: _Optional[str] = ..., include_terminated: bool = ...) -> None: ...
+
+class TaskContainerListResponse(_message.Message):
+    __slots__ = ("containers",)
+    CONTAINERS_FIELD_NUMBER: _ClassVar[int]
+    containers: _containers.RepeatedCompositeFieldContainer[TaskContainerInfo]
+    def __init__(self, containers: _Optional[_Iterable[_Union[TaskContainerInfo, _Mapping]]] = ...) -> None: ...
+
+class TaskContainerTerminateRequest(_message.Message):
+    __slots__ = ("task_id", "container_id")
+    TASK_ID_FIELD_NUMBER: _ClassVar[int]
+    CONTAINER_ID_FIELD_NUMBER: _ClassVar[int]
+    task_id: str
+    container_id: str
+    def __init__(self, task_id: _Optional[str] = ..., container_id: _Optional[str] = ...) -> None: ...
+
+class TaskContainerTerminateResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class TaskContainerWaitRequest(_message.Message):
+    __slots__ = ("task_id", "container_id", "timeout")
+    TASK_ID_FIELD_NUMBER: _ClassVar[int]
+    CONTAINER_ID_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    task_id: str
+    container_id: str
+    timeout: float
+    def __init__(self, task_id: _Optional[str] = ..., container_id: _Optional[str] = ..., timeout: _Optional[float] = ...) -> None: ...
+
+class TaskContainerWaitResponse(_message.Message):
+    __slots__ = ("result",)
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    result: _common_pb2.GenericResult
+    def __init__(self, result: _Optional[_Union[_common_pb2.GenericResult, _Mapping]] = ...) -> None: ...
 
 class TaskExecPollRequest(_message.Message):
     __slots__ = ("task_id", "exec_id")

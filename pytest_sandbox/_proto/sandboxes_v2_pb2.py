@@ -12,38 +12,81 @@ from google.protobuf.internal import builder as _builder
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from pytest_sandbox._proto import sandboxes_pb2 as pytest__sandbox_dot___proto_dot_sandboxes__pb2
 from pytest_sandbox._proto import secrets_pb2 as pytest__sandbox_dot___proto_dot_secrets__pb2
 from pytest_sandbox._proto import snapshots_pb2 as pytest__sandbox_dot___proto_dot_snapshots__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(pytest_sandbox/_proto/sandboxes_v2.proto\x12\x0epytest_sandbox\x1a%pytest_sandbox/_proto/sandboxes.proto\x1a#pytest_sandbox/_proto/secrets.proto\x1a%pytest_sandbox/_proto/snapshots.proto\"/\n\x13\x43ommandRouterAccess\x12\x0b\n\x03jwt\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\"\xbb\x03\n\x16SandboxCreateV2Request\x12\x0e\n\x06\x61pp_id\x18\x01 \x01(\t\x12+\n\ndefinition\x18\x02 \x01(\x0b\x32\x17.pytest_sandbox.Sandbox\x12\x34\n\x11\x65phemeral_secrets\x18\x03 \x01(\x0b\x32\x19.pytest_sandbox.StringMap\x12(\n\x04tags\x18\x04 \x03(\x0b\x32\x1a.pytest_sandbox.SandboxTag\x12o\n\x1e\x63loud_bucket_mount_credentials\x18\x05 \x03(\x0b\x32G.pytest_sandbox.SandboxCreateV2Request.CloudBucketMountCredentialsEntry\x12\x34\n\x0esecret_sources\x18\x06 \x03(\x0b\x32\x1c.pytest_sandbox.SecretSource\x1a]\n CloudBucketMountCredentialsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12(\n\x05value\x18\x02 \x01(\x0b\x32\x19.pytest_sandbox.StringMap:\x02\x38\x01\"\xff\x01\n\x17SandboxCreateV2Response\x12\x12\n\nsandbox_id\x18\x01 \x01(\t\x12+\n\x07tunnels\x18\x02 \x03(\x0b\x32\x1a.pytest_sandbox.TunnelData\x12\x0f\n\x07task_id\x18\x03 \x01(\t\x12\x37\n\x08metadata\x18\x04 \x01(\x0b\x32%.pytest_sandbox.SandboxHandleMetadata\x12\x42\n\x15\x63ommand_router_access\x18\x05 \x01(\x0b\x32#.pytest_sandbox.CommandRouterAccess\x12\x15\n\rsandbox_token\x18\x06 \x01(\t\"Y\n$SandboxGetCommandRouterAccessRequest\x12\x14\n\nsandbox_id\x18\x01 \x01(\tH\x00\x12\x11\n\x07task_id\x18\x02 \x01(\tH\x00\x42\x08\n\x06target\"^\n%SandboxGetCommandRouterAccessResponse\x12\x0b\n\x03jwt\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\x1b\n\x13worker_ipv4_address\x18\x03 \x01(\t\"\xc3\x01\n\x17SandboxRestoreV2Request\x12\x13\n\x0bsnapshot_id\x18\x01 \x01(\t\x12\x1d\n\x15sandbox_name_override\x18\x02 \x01(\t\x12\x61\n\x1asandbox_name_override_type\x18\x03 \x01(\x0e\x32=.pytest_sandbox.SandboxRestoreRequest.SandboxNameOverrideType\x12\x11\n\tworker_id\x18\x04 \x01(\t\"\xe9\x01\n\x18SandboxRestoreV2Response\x12\x12\n\nsandbox_id\x18\x01 \x01(\t\x12+\n\x07tunnels\x18\x02 \x03(\x0b\x32\x1a.pytest_sandbox.TunnelData\x12\x0f\n\x07task_id\x18\x03 \x01(\t\x12\x37\n\x08metadata\x18\x04 \x01(\x0b\x32%.pytest_sandbox.SandboxHandleMetadata\x12\x42\n\x15\x63ommand_router_access\x18\x05 \x01(\x0b\x32#.pytest_sandbox.CommandRouterAccess\"9\n\x15SandboxSetNameRequest\x12\x12\n\nsandbox_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"\x18\n\x16SandboxSetNameResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(pytest_sandbox/_proto/sandboxes_v2.proto\x12\x0epytest_sandbox\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%pytest_sandbox/_proto/sandboxes.proto\x1a#pytest_sandbox/_proto/secrets.proto\x1a%pytest_sandbox/_proto/snapshots.proto\"/\n\x13\x43ommandRouterAccess\x12\x0b\n\x03jwt\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\"\xbf\x03\n\x1fSandboxContainerCreateV2Request\x12\x12\n\nsandbox_id\x18\x01 \x01(\t\x12\x16\n\x0e\x63ontainer_name\x18\x02 \x01(\t\x12+\n\ndefinition\x18\x03 \x01(\x0b\x32\x17.pytest_sandbox.Sandbox\x12\x34\n\x11\x65phemeral_secrets\x18\x04 \x01(\x0b\x32\x19.pytest_sandbox.StringMap\x12x\n\x1e\x63loud_bucket_mount_credentials\x18\x05 \x03(\x0b\x32P.pytest_sandbox.SandboxContainerCreateV2Request.CloudBucketMountCredentialsEntry\x12\x34\n\x0esecret_sources\x18\x06 \x03(\x0b\x32\x1c.pytest_sandbox.SecretSource\x1a]\n CloudBucketMountCredentialsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12(\n\x05value\x18\x02 \x01(\x0b\x32\x19.pytest_sandbox.StringMap:\x02\x38\x01\"P\n SandboxContainerCreateV2Response\x12\x14\n\x0c\x63ontainer_id\x18\x01 \x01(\t\x12\x16\n\x0e\x63ontainer_name\x18\x02 \x01(\t\"\xbb\x03\n\x16SandboxCreateV2Request\x12\x0e\n\x06\x61pp_id\x18\x01 \x01(\t\x12+\n\ndefinition\x18\x02 \x01(\x0b\x32\x17.pytest_sandbox.Sandbox\x12\x34\n\x11\x65phemeral_secrets\x18\x03 \x01(\x0b\x32\x19.pytest_sandbox.StringMap\x12(\n\x04tags\x18\x04 \x03(\x0b\x32\x1a.pytest_sandbox.SandboxTag\x12o\n\x1e\x63loud_bucket_mount_credentials\x18\x05 \x03(\x0b\x32G.pytest_sandbox.SandboxCreateV2Request.CloudBucketMountCredentialsEntry\x12\x34\n\x0esecret_sources\x18\x06 \x03(\x0b\x32\x1c.pytest_sandbox.SecretSource\x1a]\n CloudBucketMountCredentialsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12(\n\x05value\x18\x02 \x01(\x0b\x32\x19.pytest_sandbox.StringMap:\x02\x38\x01\"\xff\x01\n\x17SandboxCreateV2Response\x12\x12\n\nsandbox_id\x18\x01 \x01(\t\x12+\n\x07tunnels\x18\x02 \x03(\x0b\x32\x1a.pytest_sandbox.TunnelData\x12\x0f\n\x07task_id\x18\x03 \x01(\t\x12\x37\n\x08metadata\x18\x04 \x01(\x0b\x32%.pytest_sandbox.SandboxHandleMetadata\x12\x42\n\x15\x63ommand_router_access\x18\x05 \x01(\x0b\x32#.pytest_sandbox.CommandRouterAccess\x12\x15\n\rsandbox_token\x18\x06 \x01(\t\"Y\n$SandboxGetCommandRouterAccessRequest\x12\x14\n\nsandbox_id\x18\x01 \x01(\tH\x00\x12\x11\n\x07task_id\x18\x02 \x01(\tH\x00\x42\x08\n\x06target\"^\n%SandboxGetCommandRouterAccessResponse\x12\x0b\n\x03jwt\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\x1b\n\x13worker_ipv4_address\x18\x03 \x01(\t\"D\n\x1dSandboxGetExitSnapshotRequest\x12\x12\n\nsandbox_id\x18\x01 \x01(\t\x12\x0f\n\x07timeout\x18\x02 \x01(\x02\"\x9b\x04\n\x1eSandboxGetExitSnapshotResponse\x12I\n\x07success\x18\x01 \x01(\x0b\x32\x36.pytest_sandbox.SandboxGetExitSnapshotResponse.SuccessH\x00\x12I\n\x07pending\x18\x02 \x01(\x0b\x32\x36.pytest_sandbox.SandboxGetExitSnapshotResponse.PendingH\x00\x12\x45\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x34.pytest_sandbox.SandboxGetExitSnapshotResponse.ErrorH\x00\x1a\x66\n\x05\x45rror\x12L\n\nerror_code\x18\x01 \x01(\x0e\x32\x38.pytest_sandbox.SandboxGetExitSnapshotResponse.ErrorCode\x12\x0f\n\x07message\x18\x02 \x01(\t\x1a\t\n\x07Pending\x1a\x1b\n\x07Success\x12\x10\n\x08image_id\x18\x01 \x01(\t\"\x80\x01\n\tErrorCode\x12\x1a\n\x16\x45RROR_CODE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x45RROR_CODE_TIMEOUT\x10\x01\x12\x17\n\x13\x45RROR_CODE_INTERNAL\x10\x02\x12&\n\"ERROR_CODE_FILESYSTEM_INCONSISTENT\x10\x03\x42\t\n\x07outcome\"4\n\x1eSandboxGetResourceUsageRequest\x12\x12\n\nsandbox_id\x18\x01 \x01(\t\"\x90\x01\n\x1fSandboxGetResourceUsageResponse\x12\x19\n\x11\x63pu_core_nanosecs\x18\x01 \x01(\x04\x12\x18\n\x10mem_gib_nanosecs\x18\x02 \x01(\x04\x12\x14\n\x0cgpu_nanosecs\x18\x03 \x01(\x04\x12\x15\n\x08gpu_type\x18\x04 \x01(\tH\x00\x88\x01\x01\x42\x0b\n\t_gpu_type\"\x82\x01\n\x16SandboxGetStatsRequest\x12\x12\n\nsandbox_id\x18\x01 \x01(\t\x12)\n\x05since\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xc1\x06\n\x17SandboxGetStatsResponse\x12\x11\n\x04\x63ost\x18\x01 \x01(\tH\x00\x88\x01\x01\x12U\n\x10\x63ost_by_resource\x18\x02 \x03(\x0b\x32;.pytest_sandbox.SandboxGetStatsResponse.CostByResourceEntry\x12\x16\n\x0enum_datapoints\x18\x03 \x01(\x04\x12H\n\tcpu_cores\x18\x04 \x01(\x0b\x32\x35.pytest_sandbox.SandboxGetStatsResponse.ResourceStats\x12I\n\nmemory_gib\x18\x05 \x01(\x0b\x32\x35.pytest_sandbox.SandboxGetStatsResponse.ResourceStats\x12\x16\n\x0e\x64uration_hours\x18\x06 \x01(\x01\x12\x1f\n\x17\x62illed_cpu_core_seconds\x18\x07 \x01(\x01\x12!\n\x19\x62illed_memory_gib_seconds\x18\x08 \x01(\x01\x12)\n\x05since\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12V\n\x10percentile_stats\x18\x0b \x03(\x0b\x32<.pytest_sandbox.SandboxGetStatsResponse.PercentileStatsEntry\x1a`\n\rResourceStats\x12\x34\n\x0bpercentiles\x18\x01 \x03(\x0b\x32\x1f.pytest_sandbox.StatsPercentile\x12\x0c\n\x04mean\x18\x02 \x01(\x01\x12\x0b\n\x03max\x18\x03 \x01(\x01\x1a\x35\n\x13\x43ostByResourceEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x63\n\x14PercentileStatsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12:\n\x05value\x18\x02 \x01(\x0b\x32+.pytest_sandbox.StatsPercentileDistribution:\x02\x38\x01\x42\x07\n\x05_cost\"\xc3\x01\n\x17SandboxRestoreV2Request\x12\x13\n\x0bsnapshot_id\x18\x01 \x01(\t\x12\x1d\n\x15sandbox_name_override\x18\x02 \x01(\t\x12\x61\n\x1asandbox_name_override_type\x18\x03 \x01(\x0e\x32=.pytest_sandbox.SandboxRestoreRequest.SandboxNameOverrideType\x12\x11\n\tworker_id\x18\x04 \x01(\t\"\xe9\x01\n\x18SandboxRestoreV2Response\x12\x12\n\nsandbox_id\x18\x01 \x01(\t\x12+\n\x07tunnels\x18\x02 \x03(\x0b\x32\x1a.pytest_sandbox.TunnelData\x12\x0f\n\x07task_id\x18\x03 \x01(\t\x12\x37\n\x08metadata\x18\x04 \x01(\x0b\x32%.pytest_sandbox.SandboxHandleMetadata\x12\x42\n\x15\x63ommand_router_access\x18\x05 \x01(\x0b\x32#.pytest_sandbox.CommandRouterAccess\"9\n\x15SandboxSetNameRequest\x12\x12\n\nsandbox_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"\x18\n\x16SandboxSetNameResponse\"A\n\x0fStatsPercentile\x12\x1f\n\x17percentile_basis_points\x18\x01 \x01(\r\x12\r\n\x05value\x18\x02 \x01(\x01\"a\n\x1bStatsPercentileDistribution\x12\x0c\n\x04unit\x18\x01 \x01(\t\x12\x34\n\x0bpercentiles\x18\x02 \x03(\x0b\x32\x1f.pytest_sandbox.StatsPercentileb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'pytest_sandbox._proto.sandboxes_v2_pb2', _globals)
 if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._options = None
+  _globals['_SANDBOXCONTAINERCREATEV2REQUEST_CLOUDBUCKETMOUNTCREDENTIALSENTRY']._options = None
+  _globals['_SANDBOXCONTAINERCREATEV2REQUEST_CLOUDBUCKETMOUNTCREDENTIALSENTRY']._serialized_options = b'8\001'
   _globals['_SANDBOXCREATEV2REQUEST_CLOUDBUCKETMOUNTCREDENTIALSENTRY']._options = None
   _globals['_SANDBOXCREATEV2REQUEST_CLOUDBUCKETMOUNTCREDENTIALSENTRY']._serialized_options = b'8\001'
-  _globals['_COMMANDROUTERACCESS']._serialized_start=175
-  _globals['_COMMANDROUTERACCESS']._serialized_end=222
-  _globals['_SANDBOXCREATEV2REQUEST']._serialized_start=225
-  _globals['_SANDBOXCREATEV2REQUEST']._serialized_end=668
-  _globals['_SANDBOXCREATEV2REQUEST_CLOUDBUCKETMOUNTCREDENTIALSENTRY']._serialized_start=575
-  _globals['_SANDBOXCREATEV2REQUEST_CLOUDBUCKETMOUNTCREDENTIALSENTRY']._serialized_end=668
-  _globals['_SANDBOXCREATEV2RESPONSE']._serialized_start=671
-  _globals['_SANDBOXCREATEV2RESPONSE']._serialized_end=926
-  _globals['_SANDBOXGETCOMMANDROUTERACCESSREQUEST']._serialized_start=928
-  _globals['_SANDBOXGETCOMMANDROUTERACCESSREQUEST']._serialized_end=1017
-  _globals['_SANDBOXGETCOMMANDROUTERACCESSRESPONSE']._serialized_start=1019
-  _globals['_SANDBOXGETCOMMANDROUTERACCESSRESPONSE']._serialized_end=1113
-  _globals['_SANDBOXRESTOREV2REQUEST']._serialized_start=1116
-  _globals['_SANDBOXRESTOREV2REQUEST']._serialized_end=1311
-  _globals['_SANDBOXRESTOREV2RESPONSE']._serialized_start=1314
-  _globals['_SANDBOXRESTOREV2RESPONSE']._serialized_end=1547
-  _globals['_SANDBOXSETNAMEREQUEST']._serialized_start=1549
-  _globals['_SANDBOXSETNAMEREQUEST']._serialized_end=1606
-  _globals['_SANDBOXSETNAMERESPONSE']._serialized_start=1608
-  _globals['_SANDBOXSETNAMERESPONSE']._serialized_end=1632
+  _globals['_SANDBOXGETSTATSRESPONSE_COSTBYRESOURCEENTRY']._options = None
+  _globals['_SANDBOXGETSTATSRESPONSE_COSTBYRESOURCEENTRY']._serialized_options = b'8\001'
+  _globals['_SANDBOXGETSTATSRESPONSE_PERCENTILESTATSENTRY']._options = None
+  _globals['_SANDBOXGETSTATSRESPONSE_PERCENTILESTATSENTRY']._serialized_options = b'8\001'
+  _globals['_COMMANDROUTERACCESS']._serialized_start=208
+  _globals['_COMMANDROUTERACCESS']._serialized_end=255
+  _globals['_SANDBOXCONTAINERCREATEV2REQUEST']._serialized_start=258
+  _globals['_SANDBOXCONTAINERCREATEV2REQUEST']._serialized_end=705
+  _globals['_SANDBOXCONTAINERCREATEV2REQUEST_CLOUDBUCKETMOUNTCREDENTIALSENTRY']._serialized_start=612
+  _globals['_SANDBOXCONTAINERCREATEV2REQUEST_CLOUDBUCKETMOUNTCREDENTIALSENTRY']._serialized_end=705
+  _globals['_SANDBOXCONTAINERCREATEV2RESPONSE']._serialized_start=707
+  _globals['_SANDBOXCONTAINERCREATEV2RESPONSE']._serialized_end=787
+  _globals['_SANDBOXCREATEV2REQUEST']._serialized_start=790
+  _globals['_SANDBOXCREATEV2REQUEST']._serialized_end=1233
+  _globals['_SANDBOXCREATEV2REQUEST_CLOUDBUCKETMOUNTCREDENTIALSENTRY']._serialized_start=612
+  _globals['_SANDBOXCREATEV2REQUEST_CLOUDBUCKETMOUNTCREDENTIALSENTRY']._serialized_end=705
+  _globals['_SANDBOXCREATEV2RESPONSE']._serialized_start=1236
+  _globals['_SANDBOXCREATEV2RESPONSE']._serialized_end=1491
+  _globals['_SANDBOXGETCOMMANDROUTERACCESSREQUEST']._serialized_start=1493
+  _globals['_SANDBOXGETCOMMANDROUTERACCESSREQUEST']._serialized_end=1582
+  _globals['_SANDBOXGETCOMMANDROUTERACCESSRESPONSE']._serialized_start=1584
+  _globals['_SANDBOXGETCOMMANDROUTERACCESSRESPONSE']._serialized_end=1678
+  _globals['_SANDBOXGETEXITSNAPSHOTREQUEST']._serialized_start=1680
+  _globals['_SANDBOXGETEXITSNAPSHOTREQUEST']._serialized_end=1748
+  _globals['_SANDBOXGETEXITSNAPSHOTRESPONSE']._serialized_start=1751
+  _globals['_SANDBOXGETEXITSNAPSHOTRESPONSE']._serialized_end=2290
+  _globals['_SANDBOXGETEXITSNAPSHOTRESPONSE_ERROR']._serialized_start=2006
+  _globals['_SANDBOXGETEXITSNAPSHOTRESPONSE_ERROR']._serialized_end=2108
+  _globals['_SANDBOXGETEXITSNAPSHOTRESPONSE_PENDING']._serialized_start=2110
+  _globals['_SANDBOXGETEXITSNAPSHOTRESPONSE_PENDING']._serialized_end=2119
+  _globals['_SANDBOXGETEXITSNAPSHOTRESPONSE_SUCCESS']._serialized_start=2121
+  _globals['_SANDBOXGETEXITSNAPSHOTRESPONSE_SUCCESS']._serialized_end=2148
+  _globals['_SANDBOXGETEXITSNAPSHOTRESPONSE_ERRORCODE']._serialized_start=2151
+  _globals['_SANDBOXGETEXITSNAPSHOTRESPONSE_ERRORCODE']._serialized_end=2279
+  _globals['_SANDBOXGETRESOURCEUSAGEREQUEST']._serialized_start=2292
+  _globals['_SANDBOXGETRESOURCEUSAGEREQUEST']._serialized_end=2344
+  _globals['_SANDBOXGETRESOURCEUSAGERESPONSE']._serialized_start=2347
+  _globals['_SANDBOXGETRESOURCEUSAGERESPONSE']._serialized_end=2491
+  _globals['_SANDBOXGETSTATSREQUEST']._serialized_start=2494
+  _globals['_SANDBOXGETSTATSREQUEST']._serialized_end=2624
+  _globals['_SANDBOXGETSTATSRESPONSE']._serialized_start=2627
+  _globals['_SANDBOXGETSTATSRESPONSE']._serialized_end=3460
+  _globals['_SANDBOXGETSTATSRESPONSE_RESOURCESTATS']._serialized_start=3199
+  _globals['_SANDBOXGETSTATSRESPONSE_RESOURCESTATS']._serialized_end=3295
+  _globals['_SANDBOXGETSTATSRESPONSE_COSTBYRESOURCEENTRY']._serialized_start=3297
+  _globals['_SANDBOXGETSTATSRESPONSE_COSTBYRESOURCEENTRY']._serialized_end=3350
+  _globals['_SANDBOXGETSTATSRESPONSE_PERCENTILESTATSENTRY']._serialized_start=3352
+  _globals['_SANDBOXGETSTATSRESPONSE_PERCENTILESTATSENTRY']._serialized_end=3451
+  _globals['_SANDBOXRESTOREV2REQUEST']._serialized_start=3463
+  _globals['_SANDBOXRESTOREV2REQUEST']._serialized_end=3658
+  _globals['_SANDBOXRESTOREV2RESPONSE']._serialized_start=3661
+  _globals['_SANDBOXRESTOREV2RESPONSE']._serialized_end=3894
+  _globals['_SANDBOXSETNAMEREQUEST']._serialized_start=3896
+  _globals['_SANDBOXSETNAMEREQUEST']._serialized_end=3953
+  _globals['_SANDBOXSETNAMERESPONSE']._serialized_start=3955
+  _globals['_SANDBOXSETNAMERESPONSE']._serialized_end=3979
+  _globals['_STATSPERCENTILE']._serialized_start=3981
+  _globals['_STATSPERCENTILE']._serialized_end=4046
+  _globals['_STATSPERCENTILEDISTRIBUTION']._serialized_start=4048
+  _globals['_STATSPERCENTILEDISTRIBUTION']._serialized_end=4145
 # @@protoc_insertion_point(module_scope)

@@ -16,7 +16,7 @@ from pytest_sandbox._proto import common_pb2 as pytest__sandbox_dot___proto_dot_
 from pytest_sandbox._proto import sandboxes_pb2 as pytest__sandbox_dot___proto_dot_sandboxes__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#pytest_sandbox/_proto/secrets.proto\x12\x0epytest_sandbox\x1a\"pytest_sandbox/_proto/common.proto\x1a%pytest_sandbox/_proto/sandboxes.proto\"\xaf\x02\n\x18SecretGetOrCreateRequest\x12\x17\n\x0f\x64\x65ployment_name\x18\x01 \x01(\t\x12\x18\n\x10\x65nvironment_name\x18\x03 \x01(\t\x12@\n\x14object_creation_type\x18\x04 \x01(\x0e\x32\".pytest_sandbox.ObjectCreationType\x12G\n\x08\x65nv_dict\x18\x05 \x03(\x0b\x32\x35.pytest_sandbox.SecretGetOrCreateRequest.EnvDictEntry\x12\x0e\n\x06\x61pp_id\x18\x06 \x01(\t\x12\x15\n\rrequired_keys\x18\x07 \x03(\t\x1a.\n\x0c\x45nvDictEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"`\n\x19SecretGetOrCreateResponse\x12\x11\n\tsecret_id\x18\x01 \x01(\t\x12\x30\n\x08metadata\x18\x02 \x01(\x0b\x32\x1e.pytest_sandbox.SecretMetadata\"\xa8\x01\n\x0eSecretMetadata\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x33\n\rcreation_info\x18\x02 \x01(\x0b\x32\x1c.pytest_sandbox.CreationInfo\x12\x0c\n\x04keys\x18\x03 \x03(\t\x12\x18\n\x10\x65nvironment_name\x18\x04 \x01(\t\x12\x14\n\x0clast_used_at\x18\x05 \x01(\x01\x12\x15\n\rtemplate_type\x18\x06 \x01(\t\"W\n\x0cSecretSource\x12\x13\n\tsecret_id\x18\x01 \x01(\tH\x00\x12(\n\x03\x65nv\x18\x02 \x01(\x0b\x32\x19.pytest_sandbox.StringMapH\x00\x42\x08\n\x06sourceb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#pytest_sandbox/_proto/secrets.proto\x12\x0epytest_sandbox\x1a\"pytest_sandbox/_proto/common.proto\x1a%pytest_sandbox/_proto/sandboxes.proto\"(\n\x13SecretDeleteRequest\x12\x11\n\tsecret_id\x18\x01 \x01(\t\")\n\x14SecretGetInfoRequest\x12\x11\n\tsecret_id\x18\x01 \x01(\t\"I\n\x15SecretGetInfoResponse\x12\x30\n\x08metadata\x18\x01 \x01(\x0b\x32\x1e.pytest_sandbox.SecretMetadata\"\xaf\x02\n\x18SecretGetOrCreateRequest\x12\x17\n\x0f\x64\x65ployment_name\x18\x01 \x01(\t\x12\x18\n\x10\x65nvironment_name\x18\x03 \x01(\t\x12@\n\x14object_creation_type\x18\x04 \x01(\x0e\x32\".pytest_sandbox.ObjectCreationType\x12G\n\x08\x65nv_dict\x18\x05 \x03(\x0b\x32\x35.pytest_sandbox.SecretGetOrCreateRequest.EnvDictEntry\x12\x0e\n\x06\x61pp_id\x18\x06 \x01(\t\x12\x15\n\rrequired_keys\x18\x07 \x03(\t\x1a.\n\x0c\x45nvDictEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"`\n\x19SecretGetOrCreateResponse\x12\x11\n\tsecret_id\x18\x01 \x01(\t\x12\x30\n\x08metadata\x18\x02 \x01(\x0b\x32\x1e.pytest_sandbox.SecretMetadata\"\xa8\x01\n\x0eSecretListItem\x12\r\n\x05label\x18\x01 \x01(\t\x12\x12\n\ncreated_at\x18\x02 \x01(\x01\x12\x14\n\x0clast_used_at\x18\x03 \x01(\x01\x12\x18\n\x10\x65nvironment_name\x18\x04 \x01(\t\x12\x11\n\tsecret_id\x18\x05 \x01(\t\x12\x30\n\x08metadata\x18\x06 \x01(\x0b\x32\x1e.pytest_sandbox.SecretMetadata\"a\n\x11SecretListRequest\x12\x18\n\x10\x65nvironment_name\x18\x01 \x01(\t\x12\x32\n\npagination\x18\x02 \x01(\x0b\x32\x1e.pytest_sandbox.ListPagination\"]\n\x12SecretListResponse\x12-\n\x05items\x18\x01 \x03(\x0b\x32\x1e.pytest_sandbox.SecretListItem\x12\x18\n\x10\x65nvironment_name\x18\x02 \x01(\t\"\xa8\x01\n\x0eSecretMetadata\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x33\n\rcreation_info\x18\x02 \x01(\x0b\x32\x1c.pytest_sandbox.CreationInfo\x12\x0c\n\x04keys\x18\x03 \x03(\t\x12\x18\n\x10\x65nvironment_name\x18\x04 \x01(\t\x12\x14\n\x0clast_used_at\x18\x05 \x01(\x01\x12\x15\n\rtemplate_type\x18\x06 \x01(\t\"W\n\x0cSecretSource\x12\x13\n\tsecret_id\x18\x01 \x01(\tH\x00\x12(\n\x03\x65nv\x18\x02 \x01(\x0b\x32\x19.pytest_sandbox.StringMapH\x00\x42\x08\n\x06source\"\x9a\x01\n\x13SecretUpdateRequest\x12\x11\n\tsecret_id\x18\x01 \x01(\t\x12;\n\x07updates\x18\x02 \x03(\x0b\x32*.pytest_sandbox.SecretUpdateRequest.Update\x1a\x33\n\x06Update\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x12\n\x05value\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x08\n\x06_valueb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -25,14 +25,30 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._options = None
   _globals['_SECRETGETORCREATEREQUEST_ENVDICTENTRY']._options = None
   _globals['_SECRETGETORCREATEREQUEST_ENVDICTENTRY']._serialized_options = b'8\001'
-  _globals['_SECRETGETORCREATEREQUEST']._serialized_start=131
-  _globals['_SECRETGETORCREATEREQUEST']._serialized_end=434
-  _globals['_SECRETGETORCREATEREQUEST_ENVDICTENTRY']._serialized_start=388
-  _globals['_SECRETGETORCREATEREQUEST_ENVDICTENTRY']._serialized_end=434
-  _globals['_SECRETGETORCREATERESPONSE']._serialized_start=436
-  _globals['_SECRETGETORCREATERESPONSE']._serialized_end=532
-  _globals['_SECRETMETADATA']._serialized_start=535
-  _globals['_SECRETMETADATA']._serialized_end=703
-  _globals['_SECRETSOURCE']._serialized_start=705
-  _globals['_SECRETSOURCE']._serialized_end=792
+  _globals['_SECRETDELETEREQUEST']._serialized_start=130
+  _globals['_SECRETDELETEREQUEST']._serialized_end=170
+  _globals['_SECRETGETINFOREQUEST']._serialized_start=172
+  _globals['_SECRETGETINFOREQUEST']._serialized_end=213
+  _globals['_SECRETGETINFORESPONSE']._serialized_start=215
+  _globals['_SECRETGETINFORESPONSE']._serialized_end=288
+  _globals['_SECRETGETORCREATEREQUEST']._serialized_start=291
+  _globals['_SECRETGETORCREATEREQUEST']._serialized_end=594
+  _globals['_SECRETGETORCREATEREQUEST_ENVDICTENTRY']._serialized_start=548
+  _globals['_SECRETGETORCREATEREQUEST_ENVDICTENTRY']._serialized_end=594
+  _globals['_SECRETGETORCREATERESPONSE']._serialized_start=596
+  _globals['_SECRETGETORCREATERESPONSE']._serialized_end=692
+  _globals['_SECRETLISTITEM']._serialized_start=695
+  _globals['_SECRETLISTITEM']._serialized_end=863
+  _globals['_SECRETLISTREQUEST']._serialized_start=865
+  _globals['_SECRETLISTREQUEST']._serialized_end=962
+  _globals['_SECRETLISTRESPONSE']._serialized_start=964
+  _globals['_SECRETLISTRESPONSE']._serialized_end=1057
+  _globals['_SECRETMETADATA']._serialized_start=1060
+  _globals['_SECRETMETADATA']._serialized_end=1228
+  _globals['_SECRETSOURCE']._serialized_start=1230
+  _globals['_SECRETSOURCE']._serialized_end=1317
+  _globals['_SECRETUPDATEREQUEST']._serialized_start=1320
+  _globals['_SECRETUPDATEREQUEST']._serialized_end=1474
+  _globals['_SECRETUPDATEREQUEST_UPDATE']._serialized_start=1423
+  _globals['_SECRETUPDATEREQUEST_UPDATE']._serialized_end=1474
 # @@protoc_insertion_point(module_scope)

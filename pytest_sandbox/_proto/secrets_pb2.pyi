@@ -7,6 +7,24 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class SecretDeleteRequest(_message.Message):
+    __slots__ = ("secret_id",)
+    SECRET_ID_FIELD_NUMBER: _ClassVar[int]
+    secret_id: str
+    def __init__(self, secret_id: _Optional[str] = ...) -> None: ...
+
+class SecretGetInfoRequest(_message.Message):
+    __slots__ = ("secret_id",)
+    SECRET_ID_FIELD_NUMBER: _ClassVar[int]
+    secret_id: str
+    def __init__(self, secret_id: _Optional[str] = ...) -> None: ...
+
+class SecretGetInfoResponse(_message.Message):
+    __slots__ = ("metadata",)
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    metadata: SecretMetadata
+    def __init__(self, metadata: _Optional[_Union[SecretMetadata, _Mapping]] = ...) -> None: ...
+
 class SecretGetOrCreateRequest(_message.Message):
     __slots__ = ("deployment_name", "environment_name", "object_creation_type", "env_dict", "app_id", "required_keys")
     class EnvDictEntry(_message.Message):
@@ -38,6 +56,38 @@ class SecretGetOrCreateResponse(_message.Message):
     metadata: SecretMetadata
     def __init__(self, secret_id: _Optional[str] = ..., metadata: _Optional[_Union[SecretMetadata, _Mapping]] = ...) -> None: ...
 
+class SecretListItem(_message.Message):
+    __slots__ = ("label", "created_at", "last_used_at", "environment_name", "secret_id", "metadata")
+    LABEL_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_FIELD_NUMBER: _ClassVar[int]
+    LAST_USED_AT_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_NAME_FIELD_NUMBER: _ClassVar[int]
+    SECRET_ID_FIELD_NUMBER: _ClassVar[int]
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    label: str
+    created_at: float
+    last_used_at: float
+    environment_name: str
+    secret_id: str
+    metadata: SecretMetadata
+    def __init__(self, label: _Optional[str] = ..., created_at: _Optional[float] = ..., last_used_at: _Optional[float] = ..., environment_name: _Optional[str] = ..., secret_id: _Optional[str] = ..., metadata: _Optional[_Union[SecretMetadata, _Mapping]] = ...) -> None: ...
+
+class SecretListRequest(_message.Message):
+    __slots__ = ("environment_name", "pagination")
+    ENVIRONMENT_NAME_FIELD_NUMBER: _ClassVar[int]
+    PAGINATION_FIELD_NUMBER: _ClassVar[int]
+    environment_name: str
+    pagination: _common_pb2.ListPagination
+    def __init__(self, environment_name: _Optional[str] = ..., pagination: _Optional[_Union[_common_pb2.ListPagination, _Mapping]] = ...) -> None: ...
+
+class SecretListResponse(_message.Message):
+    __slots__ = ("items", "environment_name")
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_NAME_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedCompositeFieldContainer[SecretListItem]
+    environment_name: str
+    def __init__(self, items: _Optional[_Iterable[_Union[SecretListItem, _Mapping]]] = ..., environment_name: _Optional[str] = ...) -> None: ...
+
 class SecretMetadata(_message.Message):
     __slots__ = ("name", "creation_info", "keys", "environment_name", "last_used_at", "template_type")
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -61,3 +111,18 @@ class SecretSource(_message.Message):
     secret_id: str
     env: _sandboxes_pb2.StringMap
     def __init__(self, secret_id: _Optional[str] = ..., env: _Optional[_Union[_sandboxes_pb2.StringMap, _Mapping]] = ...) -> None: ...
+
+class SecretUpdateRequest(_message.Message):
+    __slots__ = ("secret_id", "updates")
+    class Update(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    SECRET_ID_FIELD_NUMBER: _ClassVar[int]
+    UPDATES_FIELD_NUMBER: _ClassVar[int]
+    secret_id: str
+    updates: _containers.RepeatedCompositeFieldContainer[SecretUpdateRequest.Update]
+    def __init__(self, secret_id: _Optional[str] = ..., updates: _Optional[_Iterable[_Union[SecretUpdateRequest.Update, _Mapping]]] = ...) -> None: ...

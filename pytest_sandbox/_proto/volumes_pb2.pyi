@@ -69,14 +69,6 @@ class FileEntry(_message.Message):
     size: int
     def __init__(self, path: _Optional[str] = ..., type: _Optional[_Union[FileEntry.FileType, str]] = ..., mtime: _Optional[int] = ..., size: _Optional[int] = ...) -> None: ...
 
-class ListPagination(_message.Message):
-    __slots__ = ("max_objects", "created_before")
-    MAX_OBJECTS_FIELD_NUMBER: _ClassVar[int]
-    CREATED_BEFORE_FIELD_NUMBER: _ClassVar[int]
-    max_objects: int
-    created_before: float
-    def __init__(self, max_objects: _Optional[int] = ..., created_before: _Optional[float] = ...) -> None: ...
-
 class MountBatchedCheckExistenceRequest(_message.Message):
     __slots__ = ("sha256_hex_hashes",)
     SHA256_HEX_HASHES_FIELD_NUMBER: _ClassVar[int]
@@ -385,8 +377,8 @@ class VolumeListRequest(_message.Message):
     ENVIRONMENT_NAME_FIELD_NUMBER: _ClassVar[int]
     PAGINATION_FIELD_NUMBER: _ClassVar[int]
     environment_name: str
-    pagination: ListPagination
-    def __init__(self, environment_name: _Optional[str] = ..., pagination: _Optional[_Union[ListPagination, _Mapping]] = ...) -> None: ...
+    pagination: _common_pb2.ListPagination
+    def __init__(self, environment_name: _Optional[str] = ..., pagination: _Optional[_Union[_common_pb2.ListPagination, _Mapping]] = ...) -> None: ...
 
 class VolumeListResponse(_message.Message):
     __slots__ = ("items", "environment_name")

@@ -127,7 +127,7 @@ class VolumeObjects:
         while max_objects is None or len(volumes) < max_objects:
             request = pb.VolumeListRequest(
                 environment_name=environment_name,
-                pagination=pb.ListPagination(max_objects=_PAGE, created_before=before),
+                pagination=common_pb2.ListPagination(max_objects=_PAGE, created_before=before),
             )
             page = await client.calls.control(lambda link: link.control.VolumeList, request)
             if not page.items:

@@ -20,6 +20,7 @@ from ._abilities import SupportsNetworkChange as SupportsNetworkChange
 from ._abilities import SupportsNetworkLog as SupportsNetworkLog
 from ._abilities import SupportsPorts as SupportsPorts
 from ._abilities import SupportsPrepare as SupportsPrepare
+from ._abilities import SupportsSidecars as SupportsSidecars
 from ._abilities import SupportsSnapshots as SupportsSnapshots
 from ._abilities import SupportsUsage as SupportsUsage
 from ._abilities import SupportsVolumes as SupportsVolumes
@@ -75,6 +76,7 @@ from ._status import TaskEnd as TaskEnd
 from ._task import Task as Task
 from ._usage import Usage as Usage
 from ._validate import check_connection_fault as check_connection_fault
+from ._validate import check_membership as check_membership
 from ._validate import check_network as check_network
 from ._validate import check_process as check_process
 from ._validate import check_task as check_task
@@ -131,6 +133,7 @@ __all__ = [
     "SupportsNetworkLog",
     "SupportsPorts",
     "SupportsPrepare",
+    "SupportsSidecars",
     "SupportsSnapshots",
     "SupportsUsage",
     "SupportsVolumes",
@@ -146,6 +149,7 @@ __all__ = [
     "WatchEvent",
     "WatchKind",
     "check_connection_fault",
+    "check_membership",
     "check_network",
     "check_options",
     "check_process",

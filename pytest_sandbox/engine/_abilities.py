@@ -20,7 +20,7 @@ from ._engine import Engine
 from ._errors import Unsupported
 from ._image import AnySnapshot, DirectorySnapshot, MemorySnapshot, OciImage, Snapshot
 from ._network import ConnectionFault, NetworkLog
-from ._spec import Network, TaskSpec
+from ._spec import Membership, Network, TaskSpec
 from ._task import Task
 from ._usage import Usage
 
@@ -177,6 +177,39 @@ class SupportsNetworkChange(Ability):
         Raises:
             InvalidSpec: the network makes no sense, or the task was created without one.
             TaskEnded: the task has ended.
+        """
+
+
+class SupportsSidecars(Ability):
+    """A task that others can be made beside, and be connected with; `Capability.SANDBOX_NETWORK`.
+
+    They are tasks like any other, with files, processes and a network of their own.
+    """
+
+    _unsupported = ("sidecar", "its sandboxes cannot see each other")
+
+    @abstractmethod
+    async def create_sidecar(self, spec: TaskSpec) -> Task:
+        """Create a task that shares the limits of this one: what both use is counted together.
+
+        `TaskSpec.limits` is not heeded. The new task does not end with this one.
+
+        Raises:
+            TaskEnded: the task has ended.
+            EngineError: as `Engine.create` raises it.
+        """
+
+    @abstractmethod
+    async def join(self, membership: Membership) -> None:
+        """Let a task that was created without a `TaskSpec.membership` have one.
+
+        From then on, connections that lead nowhere fail as in a network from which nothing leads
+        out.
+
+        Raises:
+            InvalidSpec: the membership makes no sense, or the task has one already.
+            TaskEnded: the task has ended.
+            Unsupported: the machine cannot do it.
         """
 
 

@@ -61,7 +61,7 @@ def check_task(spec: TaskSpec) -> None:
             if gpus.count < 1:
                 raise InvalidSpec(f"gpus: count must be at least 1, got {gpus.count!r}")
     if spec.membership is not None:
-        _check_membership(spec.membership)
+        check_membership(spec.membership)
     if spec.network is not None:
         check_network(spec.network, member=spec.membership is not None)
     if spec.main is not None:
@@ -121,7 +121,12 @@ def _check_volumes(volumes: tuple[VolumeMount, ...]) -> None:
             raise InvalidSpec(f"two volumes have the same path {path!r}")
 
 
-def _check_membership(membership: Membership) -> None:
+def check_membership(membership: Membership) -> None:
+    """Refuse an impossible membership.
+
+    Raises:
+        InvalidSpec: it makes no sense.
+    """
     if not is_text(membership.network) or not membership.network:
         raise InvalidSpec(f"{membership.network!r} cannot be a network of sandboxes: it is no text")
     if len(membership.aliases) > _MOST_ALIASES:

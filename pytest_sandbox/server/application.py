@@ -43,6 +43,7 @@ from .v2.app_logs import AppLogServicer
 from .v2.router_access import RouterAccessV2Servicer
 from .v2.same_calls import SameCallServicer
 from .v2.sandboxes import SandboxV2Servicer
+from .v2.sidecars import SidecarServicer
 from .v2.snapshots import MemorySnapshotV2Servicer
 from .v2.stdio import MainStdioServicer
 
@@ -94,6 +95,7 @@ class Application:
         sandboxes = SandboxServicer(self.state, creator)
         volume_calls = VolumeServicer(self.state)
         memory_snapshots = MemorySnapshotV2Servicer(self.state, creator)
+        sidecars = SidecarServicer(self.state, creator)
         self._control = [
             AppServicer(self.state),
             ImageServicer(self.state, self.builder),
@@ -109,6 +111,7 @@ class Application:
             RouterAccessV2Servicer(self.state),
             SnapshotServicer(self.state, creator),
             memory_snapshots,
+            sidecars,
             self._tunnels,
             self._connect_tokens,
             volume_calls,
@@ -118,6 +121,7 @@ class Application:
         self._router = [
             CommandRouterServicer(self.state),
             MainStdioServicer(self.state),
+            sidecars,
             memory_snapshots,
             RouterSnapshotServicer(self.state),
             RouterNetworkServicer(self.state),
@@ -161,7 +165,7 @@ class Application:
         """Save volumes that outlive the run, and end every build and every sandbox."""
         await self.builder.close()
         if self.state.lasting_volumes is not None:
-            running = self.state.sandboxes.running()
+            running = self.state.sandboxes.containers()
             in_use = {volume for sandbox in running for volume in self._written(sandbox)}
             await self.state.lasting_volumes.close(in_use)
         if self.state.private_copies is not None:

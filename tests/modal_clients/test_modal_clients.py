@@ -65,7 +65,7 @@ CLIENTS = (
     Client(
         "1.6.4",
         "1.6.4",
-        ("lives", "execs", "tunnels", "inbound", "readiness", "second_version"),
+        ("lives", "execs", "tunnels", "inbound", "readiness", "second_version", "sidecars"),
     ),
     Client(
         "1.6.4, files", "1.6.4", ("filesystem", "snapshots", "directories", "volumes", "images")
@@ -74,10 +74,10 @@ CLIENTS = (
     Client(
         "1.6.4 in memory",
         "1.6.4",
-        ("snapshots", "directories", "volumes", "second_version"),
+        ("snapshots", "directories", "volumes", "second_version", "sidecars"),
         engine="fake",
     ),
-    Client("1.6.4, first version", "1.6.4", ("readiness",), env=FIRST_VERSION),
+    Client("1.6.4, first version", "1.6.4", ("readiness", "sidecars"), env=FIRST_VERSION),
 )
 
 

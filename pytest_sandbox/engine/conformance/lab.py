@@ -10,6 +10,7 @@ from .. import (
     DirectorySnapshot,
     Engine,
     Snapshot,
+    SupportsSidecars,
     Task,
     TaskSpec,
 )
@@ -32,6 +33,12 @@ class Lab:
         """A task."""
         spec = spec or TaskSpec()
         self._tasks.append(await soon(self.engine.create(spec), f"create({spec})"))
+        return self._tasks[-1]
+
+    async def sidecar(self, main: Task, spec: TaskSpec | None = None) -> Task:
+        """A task beside another one."""
+        creation = SupportsSidecars.of(main).create_sidecar(spec or TaskSpec())
+        self._tasks.append(await soon(creation, f"create_sidecar({spec})"))
         return self._tasks[-1]
 
     async def copy(self, image: Snapshot) -> Task:

@@ -17,7 +17,7 @@ from ..kernel import idmap, loopback, mounts, namespaces
 from ..kernel.descriptors import close_all_except
 from ..kernel.process_title import set_title
 from ..protocol import helpers, wire
-from ..protocol.agent import AgentReady, SandboxFailed
+from ..protocol.agent import RESOLVER_FILE, RESOLVER_TEXT, AgentReady, SandboxFailed
 from ..protocol.common import KernelError
 from . import files, main, outlet
 
@@ -132,7 +132,7 @@ def _outlet(
     try:
         sockets, port_requests = outlet.prepare()
         with contextlib.suppress(OSError):  # see `_prepare_files`
-            _update("/etc/resolv.conf", f"nameserver {outlet.NAME_SERVER}\n", whole=True)
+            _update(RESOLVER_FILE, RESOLVER_TEXT, whole=True)
         return AgentReady(no_network=""), sockets, port_requests
     except OSError as error:
         # Without it the sandbox reaches less, so it may live: it is what tells why.
@@ -156,9 +156,10 @@ def _close_machine_descriptors(keep: list[int]) -> None:
 
 
 def _send_handles(gate: socket.socket) -> None:
-    """Give the zygote our store, while it can still be named, and our mount namespace."""
-    mount_namespace = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
-    wire.send(gate, helpers.SandboxHandles(), (mounts.open_tree("/box"), mount_namespace))
+    """Give the zygote our store, while it can still be named, and two namespaces."""
+    flags = os.O_RDONLY | os.O_CLOEXEC
+    own = (os.open(f"/proc/self/ns/{name}", flags) for name in ("mnt", "net"))
+    wire.send(gate, helpers.SandboxHandles(), (mounts.open_tree("/box"), *own))
 
 
 def _prepare_files(request: CreateRequest) -> None:

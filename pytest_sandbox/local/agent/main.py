@@ -11,6 +11,7 @@ import errno
 import os
 import select
 import signal
+import socket
 import time
 
 from ..protocol import agent as messages
@@ -19,16 +20,15 @@ from ..protocol import sure, wire
 from ..protocol.common import DescriptorAnswer, Failed, Succeeded
 from ..protocol.message import BadMessage, DescriptorsLost
 from . import files, jobs, ports, spawn
+from .outlet import PortRequests
 from .pause import SandboxPause
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable
     from typing import Any, TypeAlias
 
     from ..protocol.message import Message
-    from .outlet import PortRequests
 
     #: What a request is answered with, and the descriptors beside it, which are closed then.
     Answer: TypeAlias = tuple[Message, tuple[int, ...]]
@@ -70,6 +70,7 @@ class Agent:
             messages.RemoveRequest: self._remove,
             messages.ReplaceRequest: self._replace,
             messages.ConnectRequest: self._connect,
+            messages.GatewayRequest: self._serve_new_gateway,
             messages.PauseRequest: self._begin_pause,
             messages.ResumeRequest: self._end_pause,
             **dict.fromkeys(job_messages.JOBS, self._start_job),
@@ -228,6 +229,13 @@ class Agent:
 
     def _connect(self, request: messages.ConnectRequest, fds: list[int]) -> Answer:
         return DescriptorAnswer(), (ports.begin_connection(request.family, request.port),)
+
+    def _serve_new_gateway(self, request: messages.GatewayRequest, fds: list[int]) -> Answer:
+        if self._port_requests is not None:
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), "")
+        self._port_requests = PortRequests(socket.socket(fileno=fds.pop()))
+        self._listen_to_gateway()
+        return Succeeded(), ()
 
     def _begin_pause(self, request: messages.PauseRequest, fds: list[int]) -> Answer:
         idle = self._is_idle()

@@ -22,8 +22,6 @@ from . import ports
 #: Of the listeners, on each loopback address: neither one of those that the kernel gives out, nor
 #: one that servers commonly have.
 PORT = 61999
-#: Where programs ask for names, which says /etc/resolv.conf.
-NAME_SERVER = "127.0.0.53"
 _DOMAIN = 53
 #: Connections that the kernel tracks of a sandbox, which outlive their end by up to two minutes.
 _TRACKED = 8192
@@ -74,8 +72,26 @@ class PortRequests:
 def prepare() -> tuple[list[socket.socket], PortRequests]:
     """Have a way out; what the engine serves it by, and what is served here.
 
-    The first is a listener for IPv4, one for IPv6 where there is that, a socket for questions for
-    names, and the other end of the second.
+    The first is what `take_connections` gives, and the other end of the second.
+
+    Raises:
+        OSError: the kernel refused it.
+    """
+    sockets = take_connections()
+    try:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    except OSError:
+        for sock in sockets:
+            sock.close()
+        raise
+    return [*sockets, theirs], PortRequests(ours)
+
+
+def take_connections() -> list[socket.socket]:
+    """Have every connection to elsewhere arrive at listeners, from now on.
+
+    Returns:
+        A listener for IPv4, one for IPv6 where there is that, and a socket for questions for names.
 
     Raises:
         OSError: the kernel refused it.
@@ -88,14 +104,13 @@ def prepare() -> tuple[list[socket.socket], PortRequests]:
             loopback.take_all_addresses(socket.AF_INET6)
             sockets.append(_listener(socket.AF_INET6, "::1"))
         sockets.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-        sockets[-1].bind((NAME_SERVER, _DOMAIN))
+        sockets[-1].bind((messages.NAME_SERVER, _DOMAIN))
         redirect.install(_RULES)
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     except OSError:
         for sock in sockets:
             sock.close()
         raise
-    return [*sockets, theirs], PortRequests(ours)
+    return sockets
 
 
 def _listener(family: socket.AddressFamily, address: str) -> socket.socket:

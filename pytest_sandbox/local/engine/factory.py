@@ -130,36 +130,46 @@ class Factory:
         """What sandboxes with GPUs need of the machine, as far as they can have it here."""
         return self.image.gpus.without(self.zygote.no_gpus)
 
-    async def create(self, spec: TaskSpec) -> LocalTask:
-        """Create a task and start its main process; leaves nothing behind if that fails."""
+    async def create(self, spec: TaskSpec, beside: str = "") -> LocalTask:
+        """Create a task and start its main process; leaves nothing behind if that fails.
+
+        Args:
+            spec: what is asked for.
+            beside: the zygote's name for a task whose limits it shares; empty for its own.
+        """
         self._check(spec)
         if spec.gpus is None:
-            return await self._create(spec)
+            return await self._create(spec, beside=beside)
         name = f"sandbox {spec.name}".rstrip()
         gpus = await lease_for(spec.gpus, name, self.gpus, self._options.gpu_wait)
         try:
-            return await self._create(spec, gpus)
+            return await self._create(spec, gpus, beside)
         except BaseException:
             gpus.release()
             raise
 
-    async def _create(self, spec: TaskSpec, gpus: TaskGpus | None = None) -> LocalTask:
+    async def _create(
+        self, spec: TaskSpec, gpus: TaskGpus | None = None, beside: str = ""
+    ) -> LocalTask:
         try:
-            prepared = await self.pool.claim(spec)
+            prepared = None if beside else await self.pool.claim(spec)
             if prepared is not None and (task := await self._adopt(prepared, spec)) is not None:
                 return task
-            return await self.build(spec, gpus)
+            return await self.build(spec, gpus, beside)
         except BuildFailed as failure:
             raise _translated(failure.reason, spec, self._gpu_numbers) from failure
         except TaskEnded as failure:
             raise EngineUnavailable("a sandbox was killed while it was built") from failure
 
-    async def build(self, spec: TaskSpec, gpus: TaskGpus | None = None) -> LocalTask:
+    async def build(
+        self, spec: TaskSpec, gpus: TaskGpus | None = None, beside: str = ""
+    ) -> LocalTask:
         """Like `create`, without checking the specification.
 
         Args:
             spec: what is asked for.
             gpus: the GPUs that the task gets, which it gives back when it has ended.
+            beside: as in `create`.
 
         Raises:
             BuildFailed: with what the kernel said.
@@ -180,6 +190,7 @@ class Factory:
                 lambda: self.zygote.kill(name),
                 lambda kill: self.zygote.free_agent(name, kill),
                 lambda: self.zygote.usage(name),
+                lambda: self._open_outlet(name),
                 snapshotter,
                 LocalOutlet(spec, self.gateway),
                 self._memory_of(spec),
@@ -189,11 +200,12 @@ class Factory:
             snapshotter.release()
             raise BuildFailed(error) from error
         task.memory, task.gpus = self.memory, gpus
+        task.beside = lambda spec: self.create(spec, name)
         try:
             await self.store.share(stack, self.zygote)
             if spec.project:
                 await self._prepare_project()
-            self.zygote.create(task, self._request(name, spec, stack, gpus), theirs)
+            self.zygote.create(task, self._request(name, spec, stack, gpus, beside), theirs)
             await task.start()
         except EngineUnavailable:
             task.ended(lost="never started")
@@ -208,6 +220,11 @@ class Factory:
             await asyncio.shield(task.kill())
             raise
         return task
+
+    async def _open_outlet(self, name: str) -> list[int]:
+        if self.no_network:
+            raise Unsupported("sandbox network", self.no_network)
+        return await self.zygote.open_outlet(name)
 
     async def _build_if_possible(self, spec: TaskSpec) -> LocalTask:
         """`build` for a hint, which was not checked yet."""
@@ -282,7 +299,7 @@ class Factory:
         return {**env, **spec.env}
 
     def _request(
-        self, name: str, spec: TaskSpec, stack: Stack, gpus: TaskGpus | None
+        self, name: str, spec: TaskSpec, stack: Stack, gpus: TaskGpus | None, beside: str
     ) -> CreateRequest:
         processes = spec.limits.processes or self._options.processes
         return CreateRequest(
@@ -297,6 +314,7 @@ class Factory:
             memory=self._memory_of(spec),
             cpus=spec.limits.cpus,
             gpus=[] if gpus is None else [self._gpu_numbers[each] for each in gpus.files],
+            beside=beside,
         )
 
     def _memory_of(self, spec: TaskSpec) -> int:

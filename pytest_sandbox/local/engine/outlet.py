@@ -13,8 +13,9 @@ from ..protocol import foreign
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Awaitable, Callable
 
-    from pytest_sandbox.engine import TaskSpec
+    from pytest_sandbox.engine import Membership, TaskSpec
 
     from .links.agent_link import AgentLink
     from .links.gateway_link import GatewayLink
@@ -56,6 +57,30 @@ class LocalOutlet:
                 self._gateway.join(self._name, self._membership)
         else:
             foreign.close(listeners)
+
+    async def join(self, membership: Membership, make: Callable[[], Awaitable[list[int]]]) -> None:
+        """Be in a network of sandboxes, once the sandbox is built; see `SupportsSidecars`.
+
+        Args:
+            membership: the network, and what the sandbox is called there.
+            make: makes a way out, where there is none; what the gateway serves it by.
+        """
+        if self._membership is not None:
+            raise InvalidSpec("the sandbox is in a network of sandboxes already")
+        if self._gateway is None:
+            raise InvalidSpec("a trial of a sandbox can be in no network")
+        if self._network is not None:
+            check_network(self._network, member=True)
+        # Meanwhile another call is refused.
+        self._membership = membership
+        try:
+            if self._network is None:
+                self._network = Network()
+                self._gateway.admit(self._name, await make(), self._network, self._groups)
+        except BaseException:
+            self._membership = self._network = None
+            raise
+        self._gateway.join(self._name, membership)
 
     async def change(self, network: Network) -> None:
         """Allow other connections; see `SupportsNetworkChange`."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import signal
+import socket
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -26,16 +29,22 @@ from pytest_sandbox.engine import (
     SupportsNetworkChange,
     SupportsNetworkLog,
     SupportsPorts,
+    SupportsSidecars,
     SupportsSnapshots,
     SupportsUsage,
     Task,
     TaskEnd,
     TaskEnded,
     TaskSpec,
+    Unsupported,
     Usage,
+    check_membership,
     check_process,
 )
 
+from ..protocol.agent import RESOLVER_FILE, RESOLVER_TEXT, GatewayRequest
+from ..protocol.common import Succeeded
+from ..protocol.wire import close_all
 from .files import LocalFiles, check_path
 from .links.agent_link import AgentLink
 from .links.errors import BuildFailed
@@ -43,8 +52,9 @@ from .ports import LocalPorts
 from .process import LocalProcess
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Awaitable, Callable
+
+    from pytest_sandbox.engine import Membership
 
     from ..protocol.zygote import Figures
     from .gpus.leased import TaskGpus
@@ -79,6 +89,7 @@ class LocalTask(
     SupportsPorts,
     SupportsNetworkLog,
     SupportsNetworkChange,
+    SupportsSidecars,
     SupportsUsage,
 ):
     """A sandbox; the engine tells it when nothing of it is left.
@@ -91,6 +102,7 @@ class LocalTask(
         kill: tells the zygote to kill PID 1.
         free: tells the zygote to resume what PID 1 waits for, or to kill it.
         measure: asks the zygote what it used so far.
+        open_outlet: has the zygote make a way out, of which it gives the sockets.
         snapshotter: takes snapshots of its files.
         outlet: its way out.
         memory: bytes that it may use, where that can be limited.
@@ -108,6 +120,7 @@ class LocalTask(
         kill: Callable[[], None],
         free: Callable[[bool], None],
         measure: Callable[[], Awaitable[Figures]],
+        open_outlet: Callable[[], Awaitable[list[int]]],
         snapshotter: Snapshotter,
         outlet: LocalOutlet,
         memory: int,
@@ -115,6 +128,8 @@ class LocalTask(
         self.main: LocalProcess | None = None
         #: Takes memory snapshots of it; the engine's.
         self.memory: TakesMemorySnapshots | None = None
+        #: Makes a task that shares its limits.
+        self.beside: Callable[[TaskSpec], Awaitable[LocalTask]] | None = None
         #: The GPUs that it has, which go back when it has ended.
         self.gpus: TaskGpus | None = None
         self._link = AgentLink(sock, pumps, self._lost, free)
@@ -124,6 +139,7 @@ class LocalTask(
         self._env = env
         self._kill = kill
         self._measure = measure
+        self._open_outlet = open_outlet
         self._used: Figures | None = None
         self._memory_limit = memory
         self.snapshotter = snapshotter
@@ -162,6 +178,44 @@ class LocalTask(
         """Allow other connections than before."""
         self._check_alive()
         await self._outlet.change(network)
+
+    async def create_sidecar(self, spec: TaskSpec) -> Task:
+        """Create a task that shares the limits of this one."""
+        self._check_alive()
+        assert self.beside is not None  # only a trial of a mode has none
+        return await self.beside(spec)
+
+    async def join(self, membership: Membership) -> None:
+        """Be in a network of sandboxes, although it was created in none."""
+        self._check_alive()
+        check_membership(membership)
+        await self._outlet.join(membership, self._make_outlet)
+        self._spec = replace(self._spec, membership=membership)
+
+    async def _make_outlet(self) -> list[int]:
+        """Make a way out; what the gateway serves it by."""
+        try:
+            sockets = await self._open_outlet()
+        except OSError as error:
+            raise Unsupported("sandbox network", f"{error.filename}: {error.strerror}") from error
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        sockets.append(ours.detach())
+        try:
+            await self._link.request(GatewayRequest(), Succeeded, (theirs.detach(),))
+            with contextlib.suppress(OSError):  # a snapshot may be of something without this file
+                await self._name_server()
+        except BaseException:
+            close_all(sockets)
+            raise
+        return sockets
+
+    async def _name_server(self) -> None:
+        file = await self.files.open(RESOLVER_FILE, os.O_WRONLY)
+        try:
+            await file.truncate(0)
+            await file.pwrite(0, RESOLVER_TEXT.encode())
+        finally:
+            await file.close()
 
     async def network_log(self) -> NetworkLog:
         """What programs connected to."""

@@ -20,6 +20,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal
 
+#: Where programs of a sandbox with a way out ask for names, and the file that says so.
+NAME_SERVER = "127.0.0.53"
+RESOLVER_FILE, RESOLVER_TEXT = "/etc/resolv.conf", f"nameserver {NAME_SERVER}\n"
+
 # What the engine asks.
 
 
@@ -140,6 +144,13 @@ class ConnectRequest(Message):
     port: int
 
 
+class GatewayRequest(Message, descriptors=1):
+    """Begin connections for the gateway, which has the other end of the socket that is beside it.
+
+    Answered by `Succeeded`. For a sandbox that gets a way out after it was built.
+    """
+
+
 class PauseRequest(Message):
     """Stop all processes; answered by `PauseAnswer`.
 
@@ -157,7 +168,7 @@ class ResumeRequest(Message):
 ENGINE_TO_AGENT = family(
     *(SpawnRequest, AdoptRequest, SignalRequest, PingRequest, OpenRequest, StatRequest),
     *(MakeDirectoryRequest, RemoveRequest, ReplaceRequest),
-    *(ConnectRequest, PauseRequest, ResumeRequest),
+    *(ConnectRequest, GatewayRequest, PauseRequest, ResumeRequest),
     *JOBS,
     EndJobRequest,
 )

@@ -41,15 +41,16 @@ def receive_go(gate: socket.socket) -> list[int] | None:
     return mounts if word == _GO else None
 
 
-class SandboxHandles(Message, descriptors=2):
+class SandboxHandles(Message, descriptors=3):
     """The agent's only words to the zygote, soon after its birth.
 
-    Beside it the tmpfs that the sandbox writes to, as a mount, and the sandbox's mount namespace.
+    Beside it the tmpfs that the sandbox writes to, as a mount, and the sandbox's mount namespace
+    and network namespace.
     """
 
 
-class HelperDone(Message, descriptors=(0, 1)):
-    """The work is done; beside it the tmpfs that it made, if it made one."""
+class HelperDone(Message, descriptors=(0, 3)):
+    """The work is done; beside it the tmpfs or the sockets that it made, if it made any."""
 
 
 AGENT_TO_ZYGOTE = family(SandboxHandles)

@@ -154,6 +154,7 @@ class CreateRequest(Message, descriptors=1):
         memory: bytes that it may use, where there is a cgroup for that.
         cpus: processors that it may use, if that is limited.
         gpus: what it has of the machine's GPUs, by numbers in the list of `SetupRequest`.
+        beside: the engine's name for a sandbox whose limits it shares; empty for limits of its own.
     """
 
     name: str
@@ -167,6 +168,7 @@ class CreateRequest(Message, descriptors=1):
     memory: int
     cpus: float | None
     gpus: list[int]
+    beside: str
 
 
 class HideRequest(Message):
@@ -203,6 +205,12 @@ class FreeAgentRequest(Message):
 
     name: str
     kill: bool
+
+
+class OutletRequest(Message):
+    """Make a way out of a sandbox that has none; answered by `OutletMade`."""
+
+    name: str
 
 
 class UsageRequest(Message):
@@ -319,8 +327,8 @@ class DropVolumeRequest(Message):
 
 
 ENGINE_TO_ZYGOTE = family(
-    *(HideRequest, CreateRequest, KillRequest, FreeAgentRequest, UsageRequest),
-    *(SnapshotAtEndRequest, SnapshotInPlaceRequest, SnapshotByCopyRequest),
+    *(HideRequest, CreateRequest, KillRequest, FreeAgentRequest, OutletRequest),
+    *(UsageRequest, SnapshotAtEndRequest, SnapshotInPlaceRequest, SnapshotByCopyRequest),
     *(SnapshotDirectoryRequest, MountRequest, UnmountRequest, ExportRequest, LoadRequest),
     *(LendLayerRequest, TakeLayerRequest, DropLayerRequest, DropVolumeRequest),
     *(DumpRequest, RestoreRequest),
@@ -386,6 +394,10 @@ class Figures(Message):
     oom_kills: int | None
 
 
+class OutletMade(Message, descriptors=(2, 3)):
+    """Answers `OutletRequest`; beside it listeners, and a socket for questions for names."""
+
+
 class UsageAnswer(Message):
     """Answers `UsageRequest`."""
 
@@ -420,5 +432,5 @@ class LayerMade(Message):
 
 ZYGOTE_TO_ENGINE = family(
     *(UserNamespaceEntered, ZygoteReady, SetupFailed, SandboxBorn, SandboxEnded, LayerMade),
-    *(UsageAnswer, Succeeded, DescriptorAnswer, Failed),
+    *(OutletMade, UsageAnswer, Succeeded, DescriptorAnswer, Failed),
 )

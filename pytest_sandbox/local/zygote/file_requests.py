@@ -13,6 +13,7 @@ from ..filesystem.hidden_paths import hide
 from ..filesystem.layers import check_room, is_quick_to_free
 from ..kernel import idmap, mounts
 from ..kernel.tmpfs import usage
+from ..protocol import wire
 from ..protocol import zygote as messages
 from ..protocol.common import DescriptorAnswer, Failed, Succeeded
 from . import helper_plans
@@ -38,6 +39,7 @@ _PLANS: dict[type[Message], Callable[[SandboxConfig, Any, SandboxRecord], Helper
     messages.SnapshotDirectoryRequest: helper_plans.snapshot_directory,
     messages.MountRequest: helper_plans.mount,
     messages.UnmountRequest: helper_plans.unmount,
+    messages.OutletRequest: helper_plans.make_outlet,
 }
 
 
@@ -83,7 +85,10 @@ class FileRequests:
         """A helper has answered, or died."""
         helper, plan, number = self._helpers.pop(fd)
         try:
-            self._engine.tell(plan.succeeded(helper.answer()), number=number)
+            fds = helper.answer()
+            passed = tuple(fds) if plan.passes_on else ()
+            self._engine.tell(plan.succeeded(fds), passed, number=number)
+            wire.close_all(list(passed))
         except OSError as error:
             plan.failed()
             self._refuse(number, error)

@@ -93,19 +93,19 @@ def _run(work: Work, sock: socket.socket, fds: list[int]) -> None:
             wire.send(sock, Failed.of(cause))
 
 
-def enter(mount_namespace: int, mapped: list[str]) -> None:
+def enter(namespace: int, mapped: list[str]) -> None:
     """Become root of a sandbox, with a copy of the stage of one's own.
 
     Args:
-        mount_namespace: the sandbox's mount namespace.
+        namespace: one of the sandbox's own.
         mapped: what of the stage is needed and has to be mapped: see `SandboxConfig.mapped`.
     """
-    namespace = namespaces.owner_of(mount_namespace)
-    if os.path.samestat(os.fstat(namespace), os.stat("/proc/self/ns/user")):
+    owner = namespaces.owner_of(namespace)
+    if os.path.samestat(os.fstat(owner), os.stat("/proc/self/ns/user")):
         _enter_new_mount_namespace()
     else:
-        enter_user_namespace(namespace, mapped)
-    os.close(namespace)
+        enter_user_namespace(owner, mapped)
+    os.close(owner)
 
 
 def enter_user_namespace(namespace: int, mapped: list[str]) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 
+from ..agent import outlet
 from ..filesystem.host_trees import shown_in
 from ..filesystem.layers import check_room
+from ..kernel import namespaces
 from ..kernel.tmpfs import usage
 from ..protocol.common import Succeeded
-from ..protocol.zygote import LayerMade
-from . import archive, copy_store, directories, replace_store
+from ..protocol.zygote import LayerMade, OutletMade
+from . import archive, copy_store, directories, helper, replace_store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ class HelperPlan:
         fds: descriptors that it needs.
         succeeded: called with the descriptors that it sent; returns the answer for the engine.
         failed: called if anything went wrong.
+        passes_on: whether the descriptors that it sent go to the engine, beside the answer.
     """
 
     def __init__(
@@ -38,11 +41,14 @@ class HelperPlan:
         fds: list[int],
         succeeded: Callable[[list[int]], Message] = lambda _: Succeeded(),
         failed: Callable[[], None] = lambda: None,
+        *,
+        passes_on: bool = False,
     ) -> None:
         self.work = work
         self.fds = fds
         self.succeeded = succeeded
         self.failed = failed
+        self.passes_on = passes_on
 
 
 def snapshot_in_place(
@@ -121,6 +127,20 @@ def unmount(
         return []
 
     return HelperPlan(work, [namespace])
+
+
+def make_outlet(
+    config: SandboxConfig, request: messages.OutletRequest, record: SandboxRecord
+) -> HelperPlan:
+    """Have every connection out of a sandbox arrive at listeners."""
+    namespace = record.network_namespace
+
+    def work() -> list[int]:
+        helper.enter(namespace, [])
+        namespaces.enter(namespace, namespaces.CLONE_NEWNET)
+        return [sock.detach() for sock in outlet.take_connections()]
+
+    return HelperPlan(work, [namespace], lambda _: OutletMade(), passes_on=True)
 
 
 def export(

@@ -27,7 +27,7 @@ class SandboxRecord:
 
     Args:
         name: the engine's name for it.
-        gate: where PID 1 once sends its store and its mount namespace.
+        gate: where PID 1 once sends its store and two of its namespaces.
         group: its cgroups.
         stack: the layers that its root is made of, the newest first.
         lease: the first of the ids that no other sandbox has; `None` if it has none.
@@ -77,6 +77,11 @@ class SandboxRecord:
         """Its mount namespace."""
         return self._handles()[1]
 
+    @property
+    def network_namespace(self) -> int:
+        """Its network namespace."""
+        return self._handles()[2]
+
     def replace_store(self, store: int) -> None:
         """It has another store, unless it has ended."""
         old = store
@@ -112,11 +117,11 @@ class SandboxRecord:
         # Received only when they are needed, which for most sandboxes they never are. Until then
         # they lie in the socket, which keeps them alive: unix(7), SCM_RIGHTS.
         if not self._fds and self._gate.fileno() >= 0:
-            check_room(self._gate.fileno(), 2)
+            check_room(self._gate.fileno(), 3)
             try:
                 _, _, self._fds = wire.receive(self._gate, AGENT_TO_ZYGOTE)
             except BadMessage as error:
                 raise OSError(errno.EPROTO, str(error), "") from error
-        if len(self._fds) != 2:
+        if len(self._fds) != 3:
             raise OSError(errno.ESRCH, "the sandbox has ended", "")
         return self._fds

@@ -28,6 +28,7 @@ from .watches.socket_watch import SocketWatch
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..kernel.cgroups.group_usage import GroupUsage
+    from ..kernel.cgroups.sandbox_group import SandboxGroup
     from ..protocol.zygote import (
         CreateRequest,
         FreeAgentRequest,
@@ -208,11 +209,11 @@ class SandboxTable:
         self._config.volumes.make_missing(request.volumes)
         gpus = self._config.gpus.devices(request.gpus) if request.gpus else None
         limits = CgroupLimits(request.processes, request.memory, request.cpus, gpus)
-        group = self._cgroups.make(limits)
+        group = self._group_of(request.beside) if request.beside else self._cgroups.make(limits)
         try:
             ours, gate = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         except OSError:
-            self._cgroups.dismiss(group)
+            self._dismiss(group)
             raise
         lease = None if self._leases is None else self._leases.take()
         record = SandboxRecord(
@@ -300,7 +301,20 @@ class SandboxTable:
         """Free what it had of the machine."""
         if self._leases is not None and record.lease is not None:
             self._leases.give_back(record.lease)
-        self._cgroups.dismiss(record.group)
+        self._dismiss(record.group)
+
+    def _group_of(self, name: str) -> SandboxGroup:
+        """The group of a sandbox, for one more that shares it."""
+        _, record = self.find(name)
+        if record is None:
+            raise OSError(errno.ESRCH, "the sandbox has ended", "")
+        return record.group
+
+    def _dismiss(self, group: SandboxGroup) -> None:
+        """Free a group, unless another sandbox shares it."""
+        others = (*self._alive.values(), *self._being_freed.values())
+        if all(record.group is not group for record in others):
+            self._cgroups.dismiss(group)
 
     def _tell_end(
         self,

@@ -48,7 +48,7 @@ class Commands:
     """The processes of one sandbox.
 
     Args:
-        sandbox_id: id of the sandbox.
+        owner: the sandbox, for errors.
         clock: the engine's.
         lifetime: of the sandbox, which is not idle while a command runs.
 
@@ -59,13 +59,13 @@ class Commands:
         failed_starts: commands that could not start, the oldest first.
     """
 
-    def __init__(self, sandbox_id: str, clock: Clock, lifetime: Lifetime) -> None:
+    def __init__(self, owner: str, clock: Clock, lifetime: Lifetime) -> None:
         self.main: CommandExecution | None = None
         self.main_times: tuple[OutputTimes, OutputTimes] | None = None
         self.stdin = StdinWriter(None, clock)
         self.failed_starts: list[FailedStart] = []
         self._numbers = itertools.count(1)
-        self._sandbox_id = sandbox_id
+        self._owner = owner
         self._clock = clock
         self._lifetime = lifetime
         self._why_over = ""
@@ -110,6 +110,10 @@ class Commands:
         """The commands that clients started, the oldest first, except evicted ones."""
         return list(self._by_id.values())
 
+    def has(self, exec_id: str) -> bool:
+        """Whether there is a command of that id, or it is about to start."""
+        return exec_id in self._by_id or exec_id in self._starting
+
     def get(self, exec_id: str) -> CommandExecution:
         """A command by id.
 
@@ -149,7 +153,7 @@ class Commands:
             self._by_id[exec_id].claims += 1
             return
         if self._why_over:
-            raise TaskEnded(f"Sandbox {self._sandbox_id!r} has ended: {self._why_over}")
+            raise TaskEnded(f"{self._owner} has ended: {self._why_over}")
         task = self._starting.get(exec_id)
         if task is None:
             task = asyncio.ensure_future(
@@ -224,9 +228,7 @@ class Commands:
             why: for errors.
         """
         self._why_over = why
-        self.stdin.over = (
-            f"Sandbox {self._sandbox_id!r} has ended, so nothing reads its input: {why}"
-        )
+        self.stdin.over = f"{self._owner} has ended, so nothing reads its input: {why}"
         self._no_output.close()
         for execution in self._by_id.values():
             execution.task_ended()

@@ -7,8 +7,8 @@ from pytest_sandbox._shared.filesystem_tool import TOOL
 from pytest_sandbox.engine import Output, Process, ProcessSpec, PtySize
 
 from ..model.checks import check_command, check_workdir
-from ..model.command_hints import hints
 from ..model.sandbox import ServedSandbox
+from .command_hints import hints
 from .filesystem_tool import run_tool
 from .virtual_process import VirtualProcess
 

@@ -1,6 +1,6 @@
 """Creating sandboxes: reserves the name, creates the task, wraps it in a sandbox."""
 
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from types import MappingProxyType
@@ -11,16 +11,17 @@ from grpclib import GRPCError, Status
 from pytest_sandbox._proto import apps_pb2
 from pytest_sandbox._proto import sandboxes_pb2 as pb
 from pytest_sandbox._shared.async_tasks import finish
-from pytest_sandbox.engine import Task, TaskEnded, TaskSpec
+from pytest_sandbox.engine import Membership, SupportsSidecars, Task, TaskEnded, TaskSpec
 
 from ..builds.builder import Builder
+from ..commands.command_hints import hints
 from ..rpc.errors import already_exists, precondition, unimplemented
 from .apps import AppRecord
 from .checks import check_command
-from .command_hints import hints
 from .definition import DEFAULT_TIMEOUT, refuse_unimplemented, task_spec
 from .ids import Family, check_name
 from .images import ImageRecord
+from .result import TERMINATED
 from .sandbox import SandboxIdentity, ServedSandbox
 from .state import State
 
@@ -98,21 +99,81 @@ class SandboxCreator:
         """
         if app.state == apps_pb2.APP_STATE_STOPPED:
             raise precondition(f"App {app.id!r} is stopped: its client has disconnected")
+        with self._reserved_name(app, definition):
+            identity = self._identity(app, definition, family)
+            groups = {group_of_caller(caller), identity.id}
+            return await self._create(
+                *(identity, definition, tags, image, replace(spec, groups=frozenset(groups))),
+                self._state.engine.create,
+                resumed_from=resumed_from,
+            )
+
+    async def create_sidecar(
+        self,
+        main: ServedSandbox,
+        name: str,
+        definition: pb.Sandbox,
+        image: ImageRecord,
+        spec: TaskSpec,
+    ) -> ServedSandbox:
+        """Create a container beside a sandbox, which ends with it; it runs when this returns.
+
+        Args:
+            main: the sandbox.
+            name: by which the two, and others of the sandbox, reach it.
+            definition: what was asked for.
+            image: of its files.
+            spec: for the engine.
+
+        Raises:
+            GRPCError: ALREADY_EXISTS, FAILED_PRECONDITION, INVALID_ARGUMENT or UNAVAILABLE.
+            EngineError: whatever the engine raises.
+        """
+        with main.sidecars.reserved(name):
+            network = (await main.connect_sidecars()).network
+            identity = self._identity_of_sidecar(main, name)
+            spec = replace(
+                spec,
+                name=name,
+                membership=Membership(network, (name.lower(),)),
+                groups=main.spec.groups | {identity.id},
+            )
+            sidecar = await self._create(
+                *(identity, definition, {}, image, spec),
+                SupportsSidecars.of(main.task).create_sidecar,
+                main=main,
+            )
+        try:
+            main.check_running()
+        except TaskEnded:
+            await sidecar.end(TERMINATED)
+            raise
+        return sidecar
+
+    async def _create(
+        self,
+        identity: SandboxIdentity,
+        definition: pb.Sandbox,
+        tags: Mapping[str, str],
+        image: ImageRecord,
+        spec: TaskSpec,
+        make: Callable[[TaskSpec], Coroutine[Any, Any, Task]],
+        *,
+        resumed_from: str = "",
+        main: ServedSandbox | None = None,
+    ) -> ServedSandbox:
         for mount in spec.volumes:
             await self._state.named_volumes.use(mount.volume)
         spec = await self._with_private_copies(spec)
         store = self._state.snapshot_store
         # Pinned until the sandbox is registered: only then does the store know that it uses them.
         with (
-            self._reserved_name(app, definition),
             self._state.memberships.entering(spec),
             store.pinned(image.snapshot_id),
             store.pinned(resumed_from),
         ):
-            identity = self._identity(app, definition, family)
-            spec = replace(spec, groups=frozenset({group_of_caller(caller), identity.id}))
             with hints(spec.main.argv if spec.main is not None else ()):
-                task = await self._task(spec)
+                task = await self._task(spec, make)
             sandbox = ServedSandbox(
                 identity,
                 definition,
@@ -122,6 +183,7 @@ class SandboxCreator:
                 task,
                 self._state.clock,
                 resumed_from=resumed_from,
+                main=main,
             )
             self._state.sandboxes.add(sandbox)
         return sandbox
@@ -172,9 +234,11 @@ class SandboxCreator:
             )
         return replace(spec, volumes=await copies.make(spec.volumes))
 
-    async def _task(self, spec: TaskSpec) -> Task:
+    async def _task(
+        self, spec: TaskSpec, make: Callable[[TaskSpec], Coroutine[Any, Any, Task]]
+    ) -> Task:
         try:
-            return await owned(self._state.engine.create(spec))
+            return await owned(make(spec))
         except BaseException:
             if self._state.private_copies is not None:
                 self._state.private_copies.end(mount.volume for mount in spec.volumes)
@@ -190,6 +254,17 @@ class SandboxCreator:
             created_at=self._state.sandboxes.creation_time(),
             router_token=self._state.tokens.issue(task_id),
             family=family,
+        )
+
+    def _identity_of_sidecar(self, main: ServedSandbox, name: str) -> SandboxIdentity:
+        return SandboxIdentity(
+            id=self._state.ids.new("ctr"),
+            task_id=main.task_id,
+            app_id=main.app_id,
+            name=name,
+            created_at=self._state.sandboxes.creation_time(),
+            router_token=main.router_token,
+            family=main.family,
         )
 
 

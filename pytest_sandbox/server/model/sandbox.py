@@ -12,9 +12,11 @@ from pytest_sandbox.engine import (
     DEFAULT_WORKDIR,
     Clock,
     EndCause,
+    Membership,
     Network,
     SupportsMounts,
     SupportsNetworkChange,
+    SupportsSidecars,
     SupportsUsage,
     Task,
     TaskEnd,
@@ -25,15 +27,18 @@ from pytest_sandbox.engine import (
 
 from ..async_helpers import start
 from ..commands.commands import Commands
-from ..commands.execution import RESTORED, TERMINATED
+from ..commands.execution import RESTORED, TERMINATED, CommandExecution
 from ..files.sessions import FileSessions
+from ..rpc.errors import precondition
+from ..tunnels.refused import Refusals
 from .ids import Family
 from .images import ImageRecord
 from .lifetimes import Lifetime, Status
 from .mounts import MountedSnapshots
 from .readiness import Readiness
-from .refused import Refusals
+from .result import TERMINATED as TERMINATED_STATUS
 from .result import Result, result_of, why_ended
+from .sidecars import MAIN, Sidecars
 
 if TYPE_CHECKING:
     from ..volumes.private_copies import Loss
@@ -64,8 +69,10 @@ class ServedSandbox:
         task: the engine's.
         clock: the engine's.
         resumed_from: id of the memory snapshot that it started from; empty if it did not.
+        main: the sandbox that it is a sidecar of; `None` for a sandbox.
 
     Attributes:
+        sidecars: its sidecars, which end with it.
         generation: how often it was restored.
         lock: held while its files are snapshotted, its mounts change, or it is restored.
         readiness: whether it is ready; `None` if it has no probe.
@@ -92,6 +99,7 @@ class ServedSandbox:
         clock: Clock,
         *,
         resumed_from: str = "",
+        main: "ServedSandbox | None" = None,
     ) -> None:
         self.id = identity.id
         self.task_id = identity.task_id
@@ -107,6 +115,8 @@ class ServedSandbox:
         self.task = task
         self.clock = clock
         self.resumed_from = resumed_from
+        self.main = main
+        self.sidecars: Sidecars[ServedSandbox] = Sidecars()
         self.generation = 0
         self.lock = asyncio.Lock()
         self.started = clock.monotonic()
@@ -120,16 +130,24 @@ class ServedSandbox:
         self._over = asyncio.Event()
         self._reason: Status | None = None
         self._fault: EndCause | None = None
-        idle = definition.idle_timeout_secs if definition.HasField("idle_timeout_secs") else None
-        self.lifetime = Lifetime(clock, definition.timeout_secs, idle, self._expire)
+        # What is done in a sidecar is done in its sandbox, which is not idle meanwhile.
+        self.lifetime: Lifetime = self._own_lifetime() if main is None else main.lifetime
         self.files = FileSessions(clock, self.lifetime)
-        self.commands = Commands(self.id, clock, self.lifetime)
+        self.commands = Commands(str(self), clock, self.lifetime)
         self.refusals = Refusals()
         self.readiness: Readiness | None = None
         if definition.HasField("readiness_probe"):
             self.readiness = Readiness(definition.readiness_probe, clock)
         self._adopt(task)
         start(self._watch())
+
+    def __str__(self) -> str:
+        return f"Sandbox {self.id!r}" if self.main is None else f"Sidecar {self.name!r}"
+
+    def _own_lifetime(self) -> Lifetime:
+        asked = self.definition
+        idle = asked.idle_timeout_secs if asked.HasField("idle_timeout_secs") else None
+        return Lifetime(self.clock, asked.timeout_secs, idle, self._expire)
 
     def _adopt(self, task: Task) -> None:
         self.task = task
@@ -152,6 +170,43 @@ class ServedSandbox:
     def depends_on(self) -> set[str]:
         """Ids of the snapshots that it needs: of its files, its memory and its mounts."""
         return {self.image.snapshot_id, self.resumed_from, *self._mounts.snapshot_ids} - {""}
+
+    def container(self, container_id: str) -> "ServedSandbox":
+        """Itself, or the sidecar of that id, if the id is not empty.
+
+        Raises:
+            GRPCError: NOT_FOUND.
+        """
+        return self.sidecars.get(container_id) if container_id else self
+
+    def execution(self, exec_id: str) -> CommandExecution:
+        """A command of it or of one of its sidecars.
+
+        Raises:
+            GRPCError: NOT_FOUND.
+        """
+        for sidecar in self.sidecars.all():
+            if sidecar.commands.has(exec_id):
+                return sidecar.commands.get(exec_id)
+        return self.commands.get(exec_id)
+
+    async def connect_sidecars(self) -> Membership:
+        """Be in the network of its sidecars, where it has the name `main`.
+
+        Raises:
+            TaskEnded: it has ended, or is about to.
+            GRPCError: FAILED_PRECONDITION: it is in another network.
+            EngineError: whatever the engine raises.
+        """
+        membership = Membership(f"sidecars of {self.id}", (MAIN,))
+        async with self.lock:
+            self.check_running()
+            if self.spec.membership is None:
+                await SupportsSidecars.of(self.task).join(membership)
+                self.spec = replace(self.spec, membership=membership)
+            elif self.spec.membership != membership:
+                raise precondition(f"{self} is in a network of sandboxes: it can have no sidecar")
+        return membership
 
     async def wait(self, seconds: float) -> Result | None:
         """How it ended; `None` if it still runs after `seconds`."""
@@ -208,7 +263,7 @@ class ServedSandbox:
         """
         ending = self._reason is not None or self._fault is not None
         if ending or self.result is not None or self.task.poll() is not None:
-            raise TaskEnded(f"Sandbox {self.id!r} has ended: {self.why_ended or 'just now'}")
+            raise TaskEnded(f"{self} has ended: {self.why_ended or 'just now'}")
 
     @property
     def why_ended(self) -> str:
@@ -299,12 +354,15 @@ class ServedSandbox:
             end = await task.wait()
             if task is self.task:  # it was not replaced by `restore` meanwhile
                 break
+        for sidecar in self.sidecars.running():
+            await sidecar.end(TERMINATED_STATUS)
         if self._fault is not None and end.cause is EndCause.KILLED:
             end = TaskEnd(self._fault)
         self.result = result_of(end, self._reason)
         self.finished_at = self.clock.now()
         self.ended = self.clock.monotonic()
-        self.lifetime.cancel()
+        if self.main is None:
+            self.lifetime.cancel()
         if self.readiness is not None:
             self.readiness.end()
         self._task_ended()
@@ -322,4 +380,5 @@ class ServedSandbox:
 
     def output_bytes(self) -> int:
         """Bytes that are held of the output of its processes and its file operations."""
-        return self.commands.output_bytes() + self.files.outcome_bytes
+        sidecars = sum(sidecar.output_bytes() for sidecar in self.sidecars.all())
+        return self.commands.output_bytes() + self.files.outcome_bytes + sidecars

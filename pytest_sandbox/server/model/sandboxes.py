@@ -22,9 +22,10 @@ class SandboxRegistry:
         self._sandboxes: dict[str, ServedSandbox] = {}
         self._by_task: dict[str, ServedSandbox] = {}
         self._named: dict[tuple[str, str], ServedSandbox] = {}  # app id, name -> running sandbox
+        self._sidecars: set[ServedSandbox] = set()  # those that run
         self._finished = Retention(FINISHED_SANDBOXES, FINISHED_BYTES, self._forget)
         self._last_creation = 0.0
-        #: Called with each sandbox that has ended.
+        #: Called with each sandbox or sidecar that has ended.
         self.at_end: list[Callable[[ServedSandbox], None]] = []
 
     def creation_time(self) -> float:
@@ -33,11 +34,15 @@ class SandboxRegistry:
         return self._last_creation
 
     def add(self, sandbox: ServedSandbox) -> None:
-        """Register a sandbox; once it has ended, newer ended ones may evict it."""
+        """Register a sandbox or a sidecar; once it has ended, newer ended ones may evict it."""
+        sandbox.on_end = self._ended
+        if sandbox.main is not None:
+            self._sidecars.add(sandbox)
+            sandbox.main.sidecars.add(sandbox)
+            return
         self._sandboxes[sandbox.id] = self._by_task[sandbox.task_id] = sandbox
         if sandbox.name:
             self._named[sandbox.app_id, sandbox.name] = sandbox
-        sandbox.on_end = self._ended
 
     def get(self, sandbox_id: str) -> ServedSandbox:
         """A sandbox by id."""
@@ -78,17 +83,26 @@ class SandboxRegistry:
         """Every sandbox that runs."""
         return [sandbox for sandbox in self._sandboxes.values() if sandbox.result is None]
 
+    def containers(self) -> list[ServedSandbox]:
+        """Every sandbox that runs, and every sidecar."""
+        return [*self.running(), *self._sidecars]
+
     def snapshots_in_use(self) -> set[str]:
-        """Ids of the snapshots that running sandboxes depend on."""
-        return {each for sandbox in self.running() for each in sandbox.depends_on}
+        """Ids of the snapshots that running sandboxes and sidecars depend on."""
+        return {each for sandbox in self.containers() for each in sandbox.depends_on}
 
     def _ended(self, sandbox: ServedSandbox) -> None:
         for call in self.at_end:
             call(sandbox)
+        if sandbox.main is not None:
+            self._sidecars.discard(sandbox)
+            sandbox.main.sidecars.ended(sandbox)
+            return
         if self._named.get((sandbox.app_id, sandbox.name)) is sandbox:
             del self._named[sandbox.app_id, sandbox.name]
         self._finished.add(sandbox, sandbox.output_bytes())
 
     def _forget(self, sandbox: ServedSandbox) -> None:
         del self._sandboxes[sandbox.id], self._by_task[sandbox.task_id]
-        sandbox.commands.discard()
+        for container in (sandbox, *sandbox.sidecars.all()):
+            container.commands.discard()

@@ -78,7 +78,7 @@ class MembershipRegistry:
                 _check_names(other.membership, network)
 
     def _members(self, network: str) -> list[TaskSpec]:
-        specs = [*self._entering, *(sandbox.spec for sandbox in self._sandboxes.running())]
+        specs = [*self._entering, *(sandbox.spec for sandbox in self._sandboxes.containers())]
         return [
             spec
             for spec in specs

@@ -27,11 +27,6 @@ _REFUSALS = (
         "create the sandbox without it",
     ),
     _Refusal(
-        ("SandboxContainerCreate", "TaskContainer"),
-        "Sandbox._experimental_sidecars",
-        "run the command of the sidecar with exec, or in a sandbox of its own",
-    ),
-    _Refusal(
         ("SandboxGetExitSnapshot",),
         "Sandbox._experimental_get_exit_snapshot",
         "call snapshot_filesystem() before the sandbox ends",

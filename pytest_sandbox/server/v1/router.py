@@ -14,10 +14,10 @@ from pytest_sandbox.engine import ExitStatus, Output, OutputLog
 from ..commands.execution import CommandExecution
 from ..commands.start import ExecRequest, start
 from ..model.checks import check_environment, check_timeout, chosen, pty_environment, pty_size
-from ..model.commanded import commanded
+from ..model.commanded import commanded, commanded_container
 from ..model.state import State
 from ..rpc.call import AnyStream, ServedCall
-from ..rpc.errors import invalid, precondition, unimplemented
+from ..rpc.errors import invalid, precondition
 
 #: The most bytes of output in one message: enough that the cost of a message does not matter, and
 #: little enough that a slow reader keeps little in memory.
@@ -52,9 +52,7 @@ class CommandRouterServicer:
         self, request: pb.TaskExecStartRequest, call: ServedCall
     ) -> pb.TaskExecStartResponse:
         """Start a command; the same `exec_id` again changes nothing."""
-        sandbox = commanded(self._state, request.task_id, call)
-        if request.container_id:
-            raise unimplemented("sidecars (container_id) are not implemented by pytest-sandbox")
+        sandbox = commanded_container(self._state, request, call)
         if not request.exec_id:
             raise invalid("exec_id is empty: choose one, for example a UUID")
         call.on_lost = lambda: sandbox.commands.unclaimed(request.exec_id)
@@ -161,7 +159,7 @@ class CommandRouterServicer:
         return sandboxes_pb2.SandboxWaitUntilReadyTcrResponse(ready_at=readiness.ready_at)
 
     def _execution(self, request: _OfExec, call: ServedCall) -> CommandExecution:
-        return commanded(self._state, request.task_id, call).commands.get(request.exec_id)
+        return commanded(self._state, request.task_id, call).execution(request.exec_id)
 
 
 async def _pour(requests: AnyStream, write_at: _WriteAt, offset: int) -> None:

@@ -9,7 +9,7 @@ from google.protobuf.empty_pb2 import Empty
 from pytest_sandbox._proto import router_pb2 as pb
 from pytest_sandbox._shared.checks import is_absolute_path
 
-from ..model.commanded import commanded
+from ..model.commanded import commanded_container
 from ..model.images import ImageRecord
 from ..model.sandbox import ServedSandbox
 from ..model.state import State
@@ -97,9 +97,7 @@ class RouterSnapshotServicer:
         call.on_lost = lambda: unanswered.add(path, key)
 
     def _sandbox(self, request: _SnapshotRequest | _PathRequest, call: ServedCall) -> ServedSandbox:
-        sandbox = commanded(self._state, request.task_id, call)
-        if request.container_id:
-            raise unimplemented("sidecars (container_id) are not implemented by pytest-sandbox")
+        sandbox = commanded_container(self._state, request, call)
         if getattr(request, "customer_supplied_encryption_key", b""):
             raise unimplemented(
                 "customer_supplied_encryption_key is not implemented by pytest-sandbox: "

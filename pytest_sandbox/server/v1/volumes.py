@@ -11,7 +11,7 @@ from pytest_sandbox._proto import volumes_pb2 as pb
 from pytest_sandbox._shared.async_tasks import finish
 from pytest_sandbox.engine import SupportsVolumes
 
-from ..model.commanded import commanded
+from ..model.commanded import commanded_container
 from ..model.ids import check_name
 from ..model.sandbox import ServedSandbox
 from ..model.state import State
@@ -153,9 +153,7 @@ class VolumeServicer:
         self, request: router_pb2.TaskReloadVolumesRequest, call: ServedCall
     ) -> router_pb2.TaskReloadVolumesResponse:
         """The same, for newer clients."""
-        if request.container_id:
-            raise unimplemented("sidecars (container_id) are not implemented by pytest-sandbox")
-        sandbox = commanded(self._state, request.task_id, call)
+        sandbox = commanded_container(self._state, request, call)
         if sandbox.result is not None:
             raise not_found("running task", request.task_id, sandbox.why_ended)
         await self._reload(sandbox)

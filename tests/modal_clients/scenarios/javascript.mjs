@@ -52,6 +52,19 @@ test("the main process has input and output, also for who asks later", async () 
   assert.equal(await found.stdout.readText(), "hello");
 });
 
+test("sidecars have files of their own, and end", async () => {
+  const sandbox = await create();
+  const sidecar = await sandbox.experimentalSidecars.create("worker", await image.build(app));
+  await sidecar.filesystem.writeText("mine", "/srv/note");
+  assert.equal(await output(sidecar, "cat", "/srv/note"), "mine");
+  await assert.rejects(output(sandbox, "cat", "/srv/note"));
+  assert.deepEqual(
+    (await sandbox.experimentalSidecars.list()).map((each) => each.containerName),
+    ["worker"],
+  );
+  assert.equal(await sidecar.terminate({ wait: true }), 137);
+});
+
 test("names, tags and lists", async () => {
   const sandbox = await create({ name: "named", tags: { stage: "test" } });
   assert.match(sandbox.sandboxId, /^sb-01/);

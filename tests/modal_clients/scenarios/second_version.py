@@ -36,8 +36,6 @@ def test_a_name_that_is_given_later(create, app):
 
 
 def test_what_is_not_implemented_is_refused_by_name(sandbox):
-    with pytest.raises(UnimplementedError, match="_experimental_sidecars"):
-        sandbox._experimental_sidecars.list()
     with pytest.raises(UnimplementedError, match="get_exit_snapshot"):
         sandbox._experimental_get_exit_snapshot(timeout=0)
     with pytest.raises(UnimplementedError, match=r"modal\.Queue"):

@@ -21,6 +21,7 @@ from pytest_sandbox.engine import (
     Snapshot,
     StoreFull,
     SupportsPrepare,
+    Task,
     TaskSpec,
 )
 from pytest_sandbox.fakes import Call, FakeEngine, MemoryTask, VirtualClock
@@ -55,6 +56,13 @@ class GatedTask(MemoryTask):
         assert isinstance(process, MemoryProcess)
         self.processes.append(process)
         return process
+
+    async def create_sidecar(self, spec: TaskSpec) -> Task:
+        await self.engine.pass_gate()
+        task = await super().create_sidecar(spec)
+        assert isinstance(task, GatedTask)
+        self.engine.tasks.append(task)
+        return task
 
     async def snapshot(self, *, end: bool = False) -> Snapshot:
         await self.engine.pass_gate()

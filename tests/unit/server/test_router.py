@@ -139,7 +139,7 @@ async def test_a_command_after_the_end_is_not_found(server: Harness) -> None:
         (["echo"], {"workdir": "srv"}, Status.INVALID_ARGUMENT, ["'srv'"]),
         (["echo"], {"env": {"A=": "x"}}, Status.INVALID_ARGUMENT, ["'A='"]),
         (["echo"], {"secret_ids": ["st-nope"]}, Status.NOT_FOUND, ["st-nope"]),
-        (["echo"], {"container_id": "ctr-1"}, Status.UNIMPLEMENTED, ["container_id"]),
+        (["echo"], {"container_id": "ctr-1"}, Status.NOT_FOUND, ["Sidecar", "ctr-1"]),
     ],
     ids=lambda value: str(value)[:20],
 )

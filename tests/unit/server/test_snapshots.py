@@ -294,7 +294,7 @@ async def test_a_snapshot_may_end_its_sandbox(server: Harness) -> None:
         ({"snapshot_id": ""}, Status.INVALID_ARGUMENT, "snapshot_id"),
         ({"ttl_seconds": 0}, Status.INVALID_ARGUMENT, "ttl_seconds"),
         ({"ttl_seconds": -2}, Status.INVALID_ARGUMENT, "ttl_seconds"),
-        ({"container_id": "c"}, Status.UNIMPLEMENTED, "container_id"),
+        ({"container_id": "c"}, Status.NOT_FOUND, "Sidecar 'c'"),
         (
             {"customer_supplied_encryption_key": b"k"},
             Status.UNIMPLEMENTED,

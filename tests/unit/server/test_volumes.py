@@ -49,7 +49,7 @@ async def volume(
 
 
 async def names(server: Harness, **page: float) -> list[str]:
-    request = pb.VolumeListRequest(pagination=pb.ListPagination(**page) if page else None)  # type: ignore[arg-type]
+    request = pb.VolumeListRequest(pagination=common_pb2.ListPagination(**page) if page else None)  # type: ignore[arg-type]
     return [item.label for item in (await server.control.VolumeList(request)).items]
 
 
@@ -228,7 +228,7 @@ async def test_reloading_all_volumes_needs_a_running_sandbox(server: Harness) ->
         await server.router.TaskReloadVolumes(
             router_pb2.TaskReloadVolumesRequest(task_id="ta-1"), metadata=sandbox.auth
         )
-    with refused(Status.UNIMPLEMENTED, "container_id"):
+    with refused(Status.NOT_FOUND, "Sidecar 'x'"):
         await server.router.TaskReloadVolumes(
             router_pb2.TaskReloadVolumesRequest(task_id=sandbox.task_id, container_id="x"),
             metadata=sandbox.auth,

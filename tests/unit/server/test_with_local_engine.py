@@ -11,7 +11,13 @@ import pytest
 import pytest_asyncio
 from grpclib import Status
 
-from pytest_sandbox._proto import common_pb2, router_pb2, sandboxes_pb2, snapshots_pb2
+from pytest_sandbox._proto import (
+    common_pb2,
+    router_pb2,
+    sandboxes_pb2,
+    sandboxes_v2_pb2,
+    snapshots_pb2,
+)
 from pytest_sandbox._shared.filesystem_tool import TOOL
 from pytest_sandbox.engine import EngineUnavailable
 from pytest_sandbox.engines import load_engine
@@ -164,3 +170,40 @@ async def filled(local: Harness, sandbox: Created) -> str:
     await local.code(sandbox, await local.exec(sandbox, "sh", "-c", script))
     request = snapshots_pb2.SandboxSnapshotFsRequest(sandbox_id=sandbox.id, timeout=55)
     return (await local.control.SandboxSnapshotFs(request)).image_id
+
+
+#: Prints what a server of a container says once there is one.
+ASK = """
+import socket, sys, time
+while True:
+    try:
+        with socket.create_connection((sys.argv[1], 8000), 10) as sock:
+            if said := sock.recv(100):
+                sys.exit(print(said.decode()))
+    except OSError:
+        pass
+    time.sleep(0.005)
+"""
+SAY = """
+import socket, sys
+with socket.create_server(("127.0.0.1", 8000)) as server:
+    while True:
+        with server.accept()[0] as peer:
+            peer.sendall(sys.argv[1].encode())
+"""
+
+
+@pytest.mark.asyncio
+async def test_sidecars_and_their_sandbox_reach_each_other_by_name(local: Harness) -> None:
+    sandbox = await local.create("python3", "-c", SAY, "I am main")
+    request = sandboxes_v2_pb2.SandboxContainerCreateV2Request(
+        sandbox_id=sandbox.id,
+        container_name="Web",
+        definition=await local.definition("python3", "-c", SAY, "I am web"),
+    )
+    container = (await local.control.SandboxContainerCreateV2(request)).container_id
+    for name, inside in (("web", ""), ("main", container)):
+        asked = await local.exec(sandbox, "python3", "-c", ASK, name, container_id=inside)
+        assert await local.output(sandbox, asked) == f"I am {name}\n".encode()
+    listing = await local.exec(sandbox, "sh", "-c", "ls /proc | grep -c [0-9]")
+    assert int(await local.output(sandbox, listing)) < 6  # those of the sidecar do not show

@@ -11,11 +11,14 @@ from . import (
     ports,
     prepare,
     refusals,
+    sidecars,
     tasks,
 )
 
 #: In the order in which they are best read.
-CHECKS = collect(errors, tasks, prepare, ports, networks, memberships, gpus, agreement, refusals)
+CHECKS = collect(
+    *(errors, tasks, prepare, ports, networks, memberships, sidecars, gpus, agreement, refusals)
+)
 
 #: The end of an engine; each check closes the engine that it is given.
 CLOSING = collect(closing)

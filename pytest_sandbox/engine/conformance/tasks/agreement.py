@@ -13,6 +13,7 @@ from ... import (
     SupportsNetworkChange,
     SupportsNetworkLog,
     SupportsPorts,
+    SupportsSidecars,
     SupportsSnapshots,
     SupportsVolumes,
     Task,
@@ -55,6 +56,13 @@ async def check_networks_have_calls(engine: Engine) -> None:
     """The tasks of an engine with `NETWORK` tell their connections, and take another one."""
     async with a_task(engine) as task:
         has(task, SupportsNetworkLog, SupportsNetworkChange)
+
+
+@requires(Capability.SANDBOX_NETWORK)
+async def check_sandbox_networks_have_calls(engine: Engine) -> None:
+    """The tasks of an engine with `SANDBOX_NETWORK` join networks, and have others beside them."""
+    async with a_task(engine) as task:
+        has(task, SupportsSidecars)
 
 
 @requires(Capability.VOLUME)

@@ -162,6 +162,12 @@ class ZygoteLink:
         close_all(passed)
         return value
 
+    async def open_outlet(self, name: str) -> list[int]:
+        """The sockets of a way out of a sandbox that had none; see `request`."""
+        request = messages.OutletRequest(name=name)
+        _, sockets = await self._request(request, messages.OutletMade, ())
+        return sockets
+
     async def lend_layer(self, layer: int) -> int:
         """A layer, as a mount, for another zygote; see `request`."""
         request = messages.LendLayerRequest(layer=layer)
