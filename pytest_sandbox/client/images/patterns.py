@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
+
+from pytest_sandbox._shared.dockerfile.patterns import regex
 
 from ..validation import check_list
 
@@ -27,28 +28,17 @@ def ignoring(ignore: Sequence[str] | Callable[[Path], bool]) -> Callable[[Path],
         return ignore
     check_list("ignore", ignore, "patterns")
     lines = (line.strip() for line in ignore)
-    rules = [(not each.startswith("!"), _regex(each)) for each in lines if each and each[0] != "#"]
+    rules = [
+        (not each.startswith("!"), regex(each.lstrip("!")))
+        for each in lines
+        if each and each[0] != "#"
+    ]
 
     def ignored(path: Path) -> bool:
         out = False
-        for leaves_out, regex in rules:
-            if regex.fullmatch(path.as_posix()):
+        for leaves_out, matching in rules:
+            if matching.fullmatch(path.as_posix()):
                 out = leaves_out
         return out
 
     return ignored
-
-
-def _regex(pattern: str) -> re.Pattern[str]:
-    text = ""
-    for part in pattern.lstrip("!").strip("/").removeprefix("./").split("/"):
-        if part == "**":
-            text += "(?:[^/]+/)*"
-            continue
-        pieces = re.split(r"(\*\*|\*|\?|\[[^\]]+\])", part)
-        known = {"**": ".*", "*": "[^/]*", "?": "[^/]"}
-        text += "".join(
-            known.get(p, p if p[:1] == "[" and len(p) > 2 else re.escape(p)) for p in pieces
-        )
-        text += "/"
-    return re.compile(text.removesuffix("/") + "(?:/.*)?" if text.endswith("/") else text + ".*")

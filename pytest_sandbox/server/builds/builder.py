@@ -1,38 +1,21 @@
-"""Builds images: each step in a sandbox of its own, whose files become the next layer."""
+"""The builds of a server: those that run, those that have ended, and what they made."""
 
 import asyncio
 import weakref
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterable
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from collections.abc import Iterable
 from dataclasses import replace
-
-from grpclib import GRPCError
-
-from pytest_sandbox._shared.async_tasks import finish
-from pytest_sandbox.engine import (
-    Capability,
-    EngineError,
-    Network,
-    Output,
-    ProcessSpec,
-    Snapshot,
-    StoreFull,
-    SupportsSnapshots,
-    Task,
-    TaskSpec,
-)
 
 from ..async_helpers import start
 from ..model.images import ImageRecord
 from ..model.state import State
 from ..rpc.errors import precondition
 from .build import Build
+from .build_run import BuildRun
 from .context import BuildContext
-from .copying import put
-from .failures import StepFailed, advice, network_advice
+from .failures import StepFailed
 from .plan import Plan
-from .steps import CopyStep, LayerPlan, RunStep, layer
+from .steps import CopyStep, Placing, Source, StagePlan, layer
 
 #: Builds that have ended and whose output can still be read.
 _FINISHED = 100
@@ -62,19 +45,25 @@ class Builder:
             force: make all layers again.
         """
         images = self._state.images
-        there = images.built(plan.key)
-        if there is not None and not (force and plan.layers):
+        force = force and bool(plan.stage.layers)
+        there = None if force else images.built(plan.key)
+        if there is not None:
             return there
         running = self._running.get(plan.key)
         if running is not None:
             return running
-        below = plan.base
-        for each in plan.layers:
-            found = None if force else images.built(each.key)
-            if found is None:
-                return self._begin(plan, force=force)
-            below = found
-        return self._finished(plan, below, self._state.ids.new("im"))
+        files = None if force else self._there(plan.stage)
+        if files is None:
+            return self._begin(plan, force=force)
+        return self._finished(plan, files, self._state.ids.new("im"))
+
+    def _there(self, source: Source) -> ImageRecord | None:
+        """The files of a stage, if they are there already."""
+        while isinstance(source, StagePlan):
+            if source.layers:
+                return self._state.images.built(source.key)
+            source = source.base
+        return source
 
     def find(self, image_id: str) -> Build | None:
         """A build by the id of its image; `None` if there was none, or it ended long ago."""
@@ -91,12 +80,12 @@ class Builder:
             if not found.files:
                 continue
             copied, _ = BuildContext.of(found.files, ()).select("/")
-            step = CopyStep(tuple(copied), "/")
+            step = CopyStep(tuple(copied), Placing("/"))
             planned = layer("add_local_*", step, image, image.key)
-            plan = Plan(image, (planned,), image, planned.key + b" added")
+            plan = Plan.of(StagePlan(image, (planned,), image))
             build = Build("", plan, self._state.clock)
             try:
-                below = await self._layer(build, image, planned)
+                below = await BuildRun(self._state, self._locks, build).image()
             except StepFailed as error:
                 raise precondition(str(error)) from None
             image = self._state.images.built(plan.key) or self._finished(
@@ -120,13 +109,8 @@ class Builder:
 
     async def _run(self, build: Build, *, force: bool) -> None:
         try:
-            below = build.plan.base
-            with ExitStack() as pins:
-                for number, planned in enumerate(build.plan.layers, 1):
-                    pins.enter_context(self._state.snapshot_store.pinned(below.snapshot_id))
-                    await build.write(f"=> Step {number}: {planned.line}\n".encode())
-                    below = await self._layer(build, below, planned, force=force)
-                self._finished(build.plan, below, build.id)
+            run = BuildRun(self._state, self._locks, build, force=force)
+            self._finished(build.plan, await run.image(), build.id)
             build.succeed()
         except asyncio.CancelledError:
             build.interrupt()
@@ -148,106 +132,3 @@ class Builder:
         )
         self._state.images.add(plan.key, image)
         return image
-
-    async def _layer(
-        self, build: Build, below: ImageRecord, planned: LayerPlan, *, force: bool = False
-    ) -> ImageRecord:
-        """The image of a layer: the one that is there, or a new one.
-
-        Raises:
-            StepFailed: the step failed.
-        """
-        lock = self._locks.setdefault(planned.key, asyncio.Lock())
-        async with lock:
-            found = None if force else self._state.images.built(planned.key)
-            if found is not None:
-                await build.write(b"   (from the cache)\n")
-                return found
-            try:
-                return await self._make(build, below, planned)
-            except (GRPCError, EngineError, OSError) as error:
-                reason = error.message if isinstance(error, GRPCError) else error
-                raise StepFailed(f"{planned.line}\n{reason}") from error
-
-    async def _make(self, build: Build, below: ImageRecord, planned: LayerPlan) -> ImageRecord:
-        with self._state.snapshot_store.pinned(below.snapshot_id):
-            try:
-                snapshot = await self._snapshot(build, below, planned, end=True)
-            except StoreFull as error:
-                if not error.forgetting_helps:
-                    raise
-                # The sandbox has ended, and its files are gone.
-                snapshot = await self._snapshot(build, below, planned, end=False)
-            return self._state.images.add_layer(
-                planned.key, snapshot, planned.image, depends_on=below.snapshot_id
-            )
-
-    async def _snapshot(
-        self, build: Build, below: ImageRecord, planned: LayerPlan, *, end: bool
-    ) -> Snapshot:
-        """Do a step; the files as they are then.
-
-        Args:
-            build: gets the output.
-            below: the image of the layer below.
-            planned: the step.
-            end: end the sandbox with the snapshot, which is faster, and make no room for that.
-        """
-        async with AsyncExitStack() as output, self._task(below, planned) as task:
-            if isinstance(planned.step, CopyStep):
-                await put(task.files, planned.step, self._state.clock.now())
-            else:
-                await self._command(build, task, planned.line, planned.step, output)
-            taker = SupportsSnapshots.of(task)
-            if end:
-                return await taker.snapshot(end=True)
-            return await self._state.snapshot_store.with_room(taker.snapshot)
-
-    async def _command(
-        self, build: Build, task: Task, line: str, step: RunStep, output: AsyncExitStack
-    ) -> None:
-        """Run the command of a step; its output is complete when `output` is closed.
-
-        Raises:
-            StepFailed: with the end of its output, and what would help.
-        """
-        start_of_output = build.log.end
-        env = {**step.env, **step.secrets}
-        process = await task.exec(ProcessSpec(step.argv, env=env, stderr=Output.STDOUT))
-        await process.close_stdin()
-
-        async def copy() -> None:
-            async for data in process.stdout.follow():
-                await build.write(data)
-            await build.write(b"", last=True)
-
-        copying = start(copy())
-        # What a step leaves in the background ends with the sandbox, and so does the output.
-        output.push_async_callback(asyncio.wait, {copying})
-        status = await process.wait()
-        if status.code != 0:
-            network = await network_advice(task, self._state.info)
-            await task.kill()
-            await asyncio.wait({copying})
-            printed = build.log.tail(build.log.end - start_of_output)
-            known = advice(printed)
-            raise StepFailed.of_command(line, status, printed, network if known is None else known)
-
-    @asynccontextmanager
-    async def _task(self, below: ImageRecord, planned: LayerPlan) -> AsyncIterator[Task]:
-        """A sandbox for one step, which ends with the block."""
-        info, image = self._state.info, planned.image
-        network = info.network if Capability.NETWORK in info.capabilities else None
-        spec = TaskSpec(
-            image=below.root_image(),
-            env=image.env,
-            workdir=image.workdir,
-            project=image.project,
-            network=None if network == Network() else network,
-            name=f"build: {planned.line}"[:64],
-        )
-        task = await finish(self._state.engine.create(spec), lambda task: task.kill())
-        try:
-            yield task
-        finally:
-            await finish(task.kill())

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from pytest_sandbox._proto import images_pb2
 from pytest_sandbox._shared import relative_path
+from pytest_sandbox._shared.dockerfile.patterns import regex
 
 from ..model.local_files import LocalFile
 from ..rpc.errors import invalid
@@ -33,7 +34,7 @@ class CopiedFile:
         """What tells it from others: its place, content and mode."""
         return "/".join(self.path), self.file.upload.digest, self.file.mode
 
-    def new(self, path: Parts, mode: int | None) -> NewFile:
+    def new(self, path: Parts, mode: int | None, owner: tuple[int, int] | None = None) -> NewFile:
         """It, to be written below a directory."""
         upload = self.file.upload
 
@@ -42,7 +43,8 @@ class CopiedFile:
                 yield data
 
         chosen = self.file.mode if mode is None else mode
-        return NewFile("/".join(path), chosen, upload.size, content)
+        uid, gid = owner or (0, 0)
+        return NewFile("/".join(path), chosen, upload.size, content, uid, gid)
 
 
 @dataclass(frozen=True)
@@ -67,11 +69,12 @@ class BuildContext:
             files[_parts(one.filename)] = LocalFile(one.filename, upload)
         return cls(files)
 
-    def select(self, source: str) -> tuple[list[CopiedFile], bool]:
+    def select(self, source: str, exclude: Sequence[str] = ()) -> tuple[list[CopiedFile], bool]:
         """The files that a source of COPY names, and whether it is one file by its name.
 
         Of a directory, what is in it is copied, not the directory itself. A pattern is one of
-        fnmatch(3), for each name on the way.
+        fnmatch(3), for each name on the way. What matches `exclude` is left out, by its path
+        in the source.
 
         Raises:
             GRPCError: INVALID_ARGUMENT: there are none.
@@ -83,11 +86,18 @@ class BuildContext:
             if len(path) < len(wanted) or not _match(path, wanted):
                 continue
             below = path[len(wanted) :]
+            if left_out(below or path[-1:], exclude):
+                continue
             by_name += not below
             found.append(CopiedFile(below or path[-1:], file))
         if not found:
             raise invalid(f"COPY: {source!r} is not among the {len(self.files)} files of the build")
         return sorted(found, key=lambda each: each.path), len(found) == by_name == 1
+
+
+def left_out(path: Sequence[str], patterns: Iterable[str]) -> bool:
+    """Whether a pattern of --exclude matches a path, or a directory that it is in."""
+    return any(regex(pattern).fullmatch("/".join(path)) for pattern in patterns)
 
 
 def _match(path: Sequence[str], pattern: Sequence[str]) -> bool:

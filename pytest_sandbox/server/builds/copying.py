@@ -1,13 +1,24 @@
 """Puts the files of COPY into a sandbox."""
 
-from collections.abc import Sequence
-from pathlib import PurePosixPath
+from __future__ import annotations
 
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from pytest_sandbox._shared.tar.member import MemberKind
 from pytest_sandbox.engine import EntryKind, Files
 
 from ..volumes.tar_stream import NewFile, tar_stream
-from .context import CopiedFile, Parts
-from .steps import CopyStep
+from .archives import unpacked
+from .context import CopiedFile, Parts, left_out
+from .users import Owner, owner_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pytest_sandbox._shared.tar.member import Member
+
+    from .steps import CopyStep, Placing
 
 
 async def put(files: Files, step: CopyStep, now: float) -> None:
@@ -20,16 +31,40 @@ async def put(files: Files, step: CopyStep, now: float) -> None:
 
     Raises:
         OSError: as the file operations of the engine raise it.
+        ValueError: there is no such owner.
     """
-    target, copied = step.target, step.files
-    if step.single and not await _is_directory(files, target):
+    placing, owner = step.placing, await owner_of(files, step.placing.owner)
+    for archive in step.archives:
+        await files.unpack(placing.target, unpacked(archive.file.upload, change(placing, owner)))
+    if not step.files:
+        return
+    target, copied = placing.target, step.files
+    if placing.single and not await is_directory(files, target):
         place = PurePosixPath(target)
         target, copied = str(place.parent), (CopiedFile((place.name,), copied[0].file),)
-    await _put(files, target, copied, step.mode, now)
+    await put_below(files, target, copied, placing.mode, owner, now)
 
 
-async def _put(
-    files: Files, target: str, copied: Sequence[CopiedFile], mode: int | None, now: float
+def change(placing: Placing, owner: Owner | None) -> Callable[[Member], bool]:
+    """What is done to each member of a tar: it gets its owner and its mode."""
+
+    def changed(member: Member) -> bool:
+        if owner is not None:
+            member.uid, member.gid = owner
+        if placing.mode is not None and member.kind is not MemberKind.SYMLINK:
+            member.mode = placing.mode
+        return not left_out(PurePosixPath(member.name).parts, placing.exclude)
+
+    return changed
+
+
+async def put_below(
+    files: Files,
+    target: str,
+    copied: Sequence[CopiedFile],
+    mode: int | None,
+    owner: Owner | None,
+    now: float,
 ) -> None:
     """Unpack into a directory; links on the way, as `/bin` is one, are unpacked into themselves.
 
@@ -44,11 +79,11 @@ async def _put(
         if link:
             by_link.setdefault(link, []).append(CopiedFile(each.path[len(link) :], each.file))
         else:
-            plain.append(each.new(each.path, mode))
+            plain.append(each.new(each.path, mode, owner))
     if plain:
         await files.unpack(target, tar_stream(plain, now))
     for link, below in by_link.items():
-        await _put(files, "/".join((target.rstrip("/"), *link)), below, mode, now)
+        await put_below(files, "/".join((target.rstrip("/"), *link)), below, mode, owner, now)
 
 
 async def _links(files: Files, target: str, copied: Sequence[CopiedFile]) -> set[Parts]:
@@ -67,7 +102,8 @@ async def _links(files: Files, target: str, copied: Sequence[CopiedFile]) -> set
     return links
 
 
-async def _is_directory(files: Files, path: str) -> bool:
+async def is_directory(files: Files, path: str) -> bool:
+    """Whether there is a directory at a path, or a link to one."""
     try:
         return (await files.stat(path, follow=True)).kind is EntryKind.DIRECTORY
     except (FileNotFoundError, NotADirectoryError):

@@ -88,6 +88,6 @@ def refusal(what: str) -> GRPCError:
     """UNIMPLEMENTED: an image with this."""
     return unimplemented(
         f"an image with {what!r} is not implemented by pytest-sandbox: an image begins with a "
-        "Debian or Python base, which is a view of this machine, or with an image of this server; "
-        "its steps are RUN, COPY of local files, ENV, ARG, WORKDIR, SHELL, CMD and ENTRYPOINT"
+        "Debian or Python base, which is a view of this machine, or with an image of this server, "
+        "and docs/reference/images.md lists what its lines can be"
     )

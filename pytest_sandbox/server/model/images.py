@@ -25,6 +25,8 @@ class ImageRecord:
         cmd: the command of sandboxes that are created without one.
         project: whether sandboxes that start from it show the project.
         shell: runs the steps of builds, and commands, that are given as one line.
+        user: who runs later steps of builds; empty for root, as which all else runs.
+        onbuild: what builds that begin with it do first, as lines of a Dockerfile.
         key: tells its files from others, for the cache of builds; empty if only its id does.
     """
 
@@ -37,6 +39,8 @@ class ImageRecord:
     cmd: tuple[str, ...] = ()
     project: bool = False
     shell: tuple[str, ...] = ("/bin/sh", "-c")
+    user: str = ""
+    onbuild: tuple[str, ...] = ()
     key: bytes = b""
 
     def root_image(self) -> RootImage:

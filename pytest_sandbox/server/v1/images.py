@@ -22,10 +22,11 @@ from pytest_sandbox.engine import Capability
 
 from ..builds.bases import Bases
 from ..builds.build import Build
+from ..builds.build_input import BuildInput
 from ..builds.builder import Builder
 from ..builds.context import BuildContext
 from ..builds.failures import refusal
-from ..builds.plan import BuildInput, Plan, plan
+from ..builds.plan import Plan, plan
 from ..model.checks import check_environment, check_timeout, check_workdir
 from ..model.images import ImageRecord
 from ..model.state import IMAGE_BUILDER_VERSION, State
@@ -131,7 +132,7 @@ class ImageServicer:
         if definition.arch not in (pb.ARCH_UNSPECIFIED, _MACHINES.get(os.uname().machine)):
             raise refusal(f"arch {pb.Arch.Name(definition.arch)}")
         planned = await plan(definition.dockerfile_commands, self._surroundings(definition))
-        for image in (planned.image, *(layer.image for layer in planned.layers)):
+        for image in planned.images:
             check_environment(image.env.items())
             check_workdir(image.workdir)
         return planned

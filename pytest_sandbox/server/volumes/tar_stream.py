@@ -17,12 +17,16 @@ class NewFile:
         mode: permission bits.
         size: bytes of its content.
         content: gives these; `None` for a directory.
+        uid: its owner.
+        gid: its group.
     """
 
     path: str
     mode: int
     size: int = 0
     content: Callable[[], AsyncIterator[bytes]] | None = None
+    uid: int = 0
+    gid: int = 0
 
 
 async def tar_stream(files: Iterable[NewFile], now: float) -> AsyncIterator[bytes]:
@@ -34,7 +38,14 @@ async def tar_stream(files: Iterable[NewFile], now: float) -> AsyncIterator[byte
     """
     for file in files:
         kind = MemberKind.DIRECTORY if file.content is None else MemberKind.FILE
-        member = Member(file.path, kind, mode=file.mode & 0o7777, mtime_ns=int(now * 10**9))
+        member = Member(
+            file.path,
+            kind,
+            mode=file.mode & 0o7777,
+            uid=file.uid,
+            gid=file.gid,
+            mtime_ns=int(now * 10**9),
+        )
         if file.content is not None:
             member.size = file.size
             member.extents = [(0, file.size)] if file.size else []

@@ -157,5 +157,5 @@ def test_a_step_that_cannot_be_is_refused_where_the_sandbox_is_created(
     fake_sandboxes: FakeSandboxes,
 ) -> None:
     fake_sandboxes.allow("unexpected-rpcs")
-    with pytest.raises(exceptions.UnimplementedError, match="ADD x /x"):
-        Sandbox.create(image=Image.host().dockerfile_commands("ADD x /x"))
+    with pytest.raises(exceptions.UnimplementedError, match="ADD http"):
+        Sandbox.create(image=Image.host().dockerfile_commands("ADD http://x /x"))

@@ -1,0 +1,1 @@
+"""Dockerfiles: their instructions, heredocs and words. Nothing is done with them here."""

@@ -1,0 +1,34 @@
+"""What a definition is read with, besides its lines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ..model.images import ImageRecord
+    from .bases import Bases
+    from .context import BuildContext
+
+
+@dataclass(frozen=True)
+class BuildInput:
+    """What a definition is read with.
+
+    Attributes:
+        bases: finds the image after FROM.
+        with_project: the image, with the project; may refuse.
+        context: files for COPY.
+        build_args: for ARG.
+        secrets: variables of the steps that no layer has.
+        secrets_digest: changes with these, and tells nothing of them.
+    """
+
+    bases: Bases
+    with_project: Callable[[ImageRecord], ImageRecord]
+    context: BuildContext
+    build_args: Mapping[str, str]
+    secrets: Mapping[str, str]
+    secrets_digest: str

@@ -1,0 +1,142 @@
+"""Runs the command of a step, with all that is there meanwhile and in no layer."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import replace
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from pytest_sandbox.engine import EntryKind, Files, Output, ProcessSpec, SupportsMounts
+
+from ..volumes.tar_stream import NewFile, tar_stream
+from .copying import put_below
+from .copying_between import copy_between
+from .steps import BindMount, Placing, RunStep, TemporaryFile
+from .users import home_of, switched
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from pytest_sandbox.engine import Task
+
+    from .steps import Source
+
+_SECRETS = PurePosixPath("/run/secrets")
+
+
+async def process_spec(task: Task, step: RunStep) -> ProcessSpec:
+    """The process of a step.
+
+    Raises:
+        ValueError: its user is not in the image, or nothing can switch to it.
+    """
+    env = {**step.proxies, **step.env, **step.secrets}
+    if not step.user:
+        return ProcessSpec(step.argv, env=env, stderr=Output.STDOUT)
+    argv = await switched(task.files, step.user, step.argv)
+    env = {"HOME": await home_of(task.files, step.user), **env}
+    return ProcessSpec(argv, env=env, stderr=Output.STDOUT)
+
+
+@asynccontextmanager
+async def temporary(
+    task: Task,
+    step: RunStep,
+    files_of: Callable[[Source], Awaitable[Files]],
+    now: float,
+) -> AsyncIterator[None]:
+    """The files and mounts of a step are there inside of the block.
+
+    Args:
+        task: the sandbox of the step.
+        step: what is to be there.
+        files_of: gives the files of another image.
+        now: the time of files, in seconds since the Unix epoch.
+    """
+    async with AsyncExitStack() as undone:
+        for path in step.empty:
+            await _mount(task, path)
+        for bind in step.binds:
+            await _bind(task, bind, files_of, now, undone)
+        for each in step.secret_files:
+            if PurePosixPath(each.path).parent == _SECRETS:
+                # Nothing of it can come into a layer then, whatever happens.
+                await _mount(task, str(_SECRETS))
+                break
+        for file in (*step.files, *step.secret_files):
+            await _place(task.files, file, now, undone)
+        for cache in step.caches:
+            words = []
+            if cache.owner is not None:
+                words.append(("chown", f"{cache.owner[0]}:{cache.owner[1]}", cache.path))
+            if cache.mode is not None:
+                words.append(("chmod", f"{cache.mode:o}", cache.path))
+            for argv in words:
+                process = await task.exec(ProcessSpec(argv))
+                await process.wait()
+        yield
+
+
+async def _mount(task: Task, path: str) -> None:
+    """An empty directory, which no layer has."""
+    await task.files.mkdir(path, parents=True)
+    await SupportsMounts.of(task).mount(path, None)
+
+
+async def _bind(
+    task: Task,
+    bind: BindMount,
+    files_of: Callable[[Source], Awaitable[Files]],
+    now: float,
+    undone: AsyncExitStack,
+) -> None:
+    single = bind.single
+    source = None
+    if bind.image is not None:
+        source = await files_of(bind.image)
+        entry = await source.stat(bind.source, follow=True)
+        single = entry.kind is not EntryKind.DIRECTORY
+    if single:
+        await _make_way(task.files, bind.path, undone)
+    else:
+        await _mount(task, bind.path)
+    if source is not None:
+        await copy_between(
+            source, (bind.source,), task.files, Placing(bind.path, single=single), now
+        )
+        return
+    into, copied = bind.path, bind.files
+    if single:
+        place = PurePosixPath(bind.path)
+        into, copied = str(place.parent), (replace(copied[0], path=(place.name,)),)
+    await put_below(task.files, into, copied, None, None, now)
+
+
+async def _place(files: Files, file: TemporaryFile, now: float, undone: AsyncExitStack) -> None:
+    await _make_way(files, file.path, undone)
+    place = PurePosixPath(file.path)
+
+    async def content() -> AsyncIterator[bytes]:
+        yield file.content
+
+    new = NewFile(place.name, file.mode, len(file.content), content)
+    await files.unpack(str(place.parent), tar_stream([new], now))
+
+
+async def _make_way(files: Files, path: str, undone: AsyncExitStack) -> None:
+    """Have a file removed at the end, and what was there before at its place again."""
+    saved = f"{path}.{secrets.token_hex(8)}"
+    try:
+        await files.replace(path, saved)
+    except (FileNotFoundError, NotADirectoryError):
+        saved = ""
+
+    async def restore() -> None:
+        with suppress(FileNotFoundError):
+            await files.remove(path)
+        if saved:
+            await files.replace(saved, path)
+
+    undone.push_async_callback(restore)

@@ -1,0 +1,333 @@
+"""What a Dockerfile can say besides RUN and COPY of local files: see also `test_builds`."""
+
+import gzip
+import io
+import os
+import tarfile
+from typing import Any
+
+import pytest
+
+from pytest_sandbox._proto import images_pb2
+
+from .harness import Harness
+from .test_builds import begin, built, failure, join, local, mount, printed, secret
+
+__all__ = ["local"]
+
+ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, "")
+
+
+async def dockerfile(server: Harness, text: str, **fields: Any) -> str:
+    """The id of the image of a Dockerfile, whose build was waited for."""
+    definition = images_pb2.Image(dockerfile_commands=text.split("\n"), **fields)
+    request = images_pb2.ImageGetOrCreateRequest(image=definition)
+    response = await server.control.ImageGetOrCreate(request)
+    if not response.result.status:
+        result, _ = await join(server, response.image_id)
+        assert result.status == result.GENERIC_STATUS_SUCCESS, result.exception
+    return response.image_id
+
+
+def commands(server: Harness) -> list[str]:
+    """The commands of the steps that ran."""
+    return [
+        process.spec.argv[-1]
+        for task in server.engine.tasks
+        if task.spec.name.startswith("build: ")
+        for process in task.processes
+    ]
+
+
+# Stages
+
+
+@pytest.mark.asyncio
+async def test_files_are_copied_from_stages_by_name_and_number(server: Harness) -> None:
+    image_id = await dockerfile(
+        server,
+        """
+        FROM debian AS First
+        RUN mkdir -p /out/sub && echo 1 > /out/one && echo 2 > /out/sub/two && ln -s one /out/link
+        FROM debian AS unused
+        RUN fail 1
+        FROM first AS second
+        RUN echo 3 > /out/three
+        FROM debian
+        WORKDIR /app
+        COPY --from=first /out dir
+        COPY --from=0 /out/one single
+        COPY --from=second /out/t*ree /out/link /several/
+        COPY --from=second --chmod=700 --exclude=sub --exclude=**/l?nk out /changed
+        """,
+    )
+    seen = "cd /app; cat dir/one dir/sub/two single /several/*; ls /changed; readlink dir/link"
+    assert await printed(server, image_id, "sh", "-c", seen) == "1\n2\n1\n1\n3\none\nthree\none\n"
+    sandbox = await server.create(image_id=image_id)
+    assert (await sandbox.task.files.stat("/changed/one")).mode & 0o777 == 0o700
+    assert "fail 1" not in commands(server)
+
+
+@pytest.mark.asyncio
+async def test_a_stage_is_wanted_by_its_name(server: Harness) -> None:
+    text = "FROM debian AS a\nRUN echo a > /srv/x\nFROM debian\nRUN echo b > /srv/x"
+    for target, seen in (("a", "a\n"), ("0", "a\n"), ("1", "b\n")):
+        image_id = await dockerfile(server, f"# pytest-sandbox.target={target}\n{text}")
+        assert await printed(server, image_id, "cat", "/srv/x") == seen
+
+
+@pytest.mark.asyncio
+async def test_a_stage_that_changes_makes_what_is_copied_from_it_change(server: Harness) -> None:
+    for content in ("1", "2", "1"):
+        image_id = await dockerfile(
+            server,
+            f"FROM debian AS a\nRUN echo {content} > /srv/x\n"
+            "FROM debian\nRUN true\nCOPY --from=a /srv/x /srv/y",
+        )
+        assert await printed(server, image_id, "cat", "/srv/y") == f"{content}\n"
+    assert sorted(commands(server)) == ["echo 1 > /srv/x", "echo 2 > /srv/x", "true"]
+
+
+@pytest.mark.asyncio
+async def test_files_are_copied_from_an_image_of_the_server(server: Harness) -> None:
+    base = await built(server, "RUN echo 1 > /srv/x")
+    image_id = await built(server, "COPY --from=base /srv/x /srv/y", base=base)
+    assert await printed(server, image_id, "cat", "/srv/y") == "1\n"
+    text = await failure(server, "COPY --from=base /nosuch /x", base=base)
+    assert "'/nosuch' is not in the image" in text
+
+
+@pytest.mark.asyncio
+async def test_what_an_image_has_done_later_is_done_once(server: Harness) -> None:
+    base = await built(
+        server, "ONBUILD RUN echo 1 >> /srv/x", "ONBUILD RUN <<E\necho 2 >> /srv/x\nE"
+    )
+    child = await built(server, "RUN echo 3 >> /srv/x", base=base)
+    grandchild = await built(server, "RUN echo 4 >> /srv/x", base=child)
+    assert await printed(server, grandchild, "cat", "/srv/x") == "1\n2\n3\n4\n"
+
+
+# Arguments
+
+
+@pytest.mark.asyncio
+async def test_arguments_before_the_first_stage_and_those_that_are_always_there(
+    server: Harness,
+) -> None:
+    image_id = await dockerfile(
+        server,
+        """
+        ARG TAG=12
+        ARG BASE=debian:$TAG
+        FROM --platform=$BUILDPLATFORM ${BASE}
+        ARG TAG
+        ARG TARGETARCH
+        ARG GIVEN=${TAG:+with}-${NOT:-out}
+        RUN echo $TAG $TARGETARCH $TARGETOS $BASE $GIVEN > /srv/a
+        ENV COPIED=$TARGETARCH
+        """,
+        build_args={"TAG": "13"},
+    )
+    seen = await printed(server, image_id, "sh", "-c", "cat /srv/a; echo $COPIED $TAG")
+    assert seen == f"13 {ARCHITECTURE} with-out\n{ARCHITECTURE}\n"
+
+
+@pytest.mark.asyncio
+async def test_a_proxy_is_there_for_steps_and_no_layer_depends_on_it(server: Harness) -> None:
+    lines = "RUN echo $HTTP_PROXY > /srv/a"
+    image_id = await built(server, lines, build_args={"HTTP_PROXY": "http://a"})
+    assert await printed(server, image_id, "cat", "/srv/a") == "http://a\n"
+    assert await built(server, lines, build_args={"HTTP_PROXY": "http://b"}) == image_id
+
+
+# Heredocs
+
+
+@pytest.mark.asyncio
+async def test_heredocs_are_scripts_and_files(server: Harness) -> None:
+    image_id = await dockerfile(
+        server,
+        "FROM debian\n"
+        "ENV A=1\n"
+        "RUN <<EOT\nB=2\necho $A $B > /srv/a\nEOT\n"
+        "RUN cat <<-'x' <<y >> /srv/a\n\t\tnot this\n\tx\n$A\ny\n"
+        "COPY <<-one <<'two' /srv/files/\n\t\"$A\" \\$A it's\n\tone\n\t$A\ntwo\n"
+        "COPY <<x /srv/as-name\nlast\nx",
+    )
+    seen = "cat /srv/a /srv/files/one /srv/files/two /srv/as-name"
+    assert await printed(server, image_id, "sh", "-c", seen) == (
+        '1 2\n1\n"1" $A it\'s\n\t$A\nlast\n'
+    )
+
+
+# Mounts of a command
+
+
+@pytest.mark.asyncio
+async def test_what_is_mounted_is_there_for_the_command_only(server: Harness) -> None:
+    context = await mount(server, {"/r.txt": b"r\n", "/d/one": b"1\n", "/d/sub/two": b"2\n"})
+    image_id = await dockerfile(
+        server,
+        """
+        FROM debian AS other
+        RUN mkdir /o && echo o > /o/f
+        FROM debian
+        RUN mkdir /srv/x && echo before > /srv/x/r.txt
+        WORKDIR /srv/x
+        RUN --mount=type=bind,source=r.txt,target=r.txt \
+            --mount=target=/ctx,source=d,rw \
+            --mount=type=bind,from=other,source=/o,target=/from \
+            --mount=type=bind,from=other,source=/o/f,target=/from-file \
+            --mount=type=tmpfs,target=/scratch \
+            echo x > /scratch/x && echo x > /ctx/x && \
+            cat r.txt /ctx/one /ctx/sub/two /from/f /from-file > /srv/a
+        """,
+        context_mount_id=context,
+    )
+    seen = "cat /srv/a /srv/x/r.txt; ls -A /ctx /from /scratch; ls -d /from-file"
+    assert await printed(server, image_id, "sh", "-c", seen) == (
+        "r\n1\n2\no\no\nbefore\n/ctx:\n\n/from:\n\n/scratch:\n"
+    )
+    changed = await mount(server, {"/r.txt": b"other\n", "/d/one": b"1\n"})
+    again = "WORKDIR /srv\nRUN --mount=source=r.txt,target=/r cat /r > /srv/b"
+    for files, text in ((context, "r\n"), (changed, "other\n"), (context, "r\n")):
+        image_id = await dockerfile(server, f"FROM debian\n{again}", context_mount_id=files)
+        assert await printed(server, image_id, "cat", "/srv/b") == text
+
+
+@pytest.mark.asyncio
+async def test_a_cache_outlives_the_build_and_is_in_no_layer(server: Harness) -> None:
+    use = "RUN --mount=type=cache,target=/c,{} cat /c/n > /srv/a || true; echo {} >> /c/n"
+    await built(server, use.format("id=x", 1))
+    image_id = await built(server, use.format("id=x,sharing=locked", 2))
+    assert await printed(server, image_id, "sh", "-c", "cat /srv/a; ls /c") == "1\n"
+    other = await built(server, use.format("id=y", 2))
+    assert await printed(server, other, "cat", "/srv/a") == ""
+
+
+@pytest.mark.asyncio
+async def test_a_mounted_secret_is_in_no_layer_log_or_key(server: Harness) -> None:
+    secret_ids = [await secret(server, TOKEN="hunter2-and-more")]
+    mounts = (
+        "--mount=type=secret,id=TOKEN --mount=type=secret,id=TOKEN,target=/srv/t "
+        "--mount=type=secret,id=TOKEN,env=OTHER --mount=type=secret,id=NOT_THERE"
+    )
+    script = "cat /run/secrets/TOKEN /srv/t; echo; echo $OTHER; ls /run/secrets"
+    response = await begin(server, f"RUN {mounts} {script}", secret_ids=secret_ids)
+    result, log = await join(server, response.image_id)
+    assert result.status == result.GENERIC_STATUS_SUCCESS, result.exception
+    assert log.endswith("[secret][secret]\n[secret]\nTOKEN\n")
+    assert await printed(server, response.image_id, "sh", "-c", "ls /srv /run/secrets") == (
+        "/run/secrets:\n\n/srv:\n"
+    )
+    build = server.app.builder.find(response.image_id)
+    assert build is not None
+    assert b"hunter2" not in repr(build.plan).encode()
+
+
+@pytest.mark.asyncio
+async def test_a_command_without_network(server: Harness) -> None:
+    await built(server, "RUN --network=none true")
+    assert server.engine.tasks[-1].spec.network is None
+
+
+# ADD
+
+
+def tar_of(**files: str) -> bytes:
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w") as tar:
+        for name, text in files.items():
+            member = tarfile.TarInfo(f"in/{name}")
+            member.size, member.mode = len(text), 0o640
+            tar.addfile(member, io.BytesIO(text.encode()))
+    return data.getvalue()
+
+
+@pytest.mark.asyncio
+async def test_an_archive_is_unpacked_by_add_only(server: Harness) -> None:
+    plain = tar_of(a="1\n")
+    files = {"/p.tar": plain, "/z.tar.gz": gzip.compress(tar_of(b="2\n")), "/text.gz": b"no tar\n"}
+    image_id = await built(
+        server,
+        "ADD p.tar z.tar.gz text.gz /added/",
+        "ADD --unpack=false p.tar /kept/",
+        "COPY p.tar /copied",
+        context_mount_id=await mount(server, files),
+    )
+    sandbox = await server.create(image_id=image_id)
+    read = await server.exec(sandbox, "cat", "/added/in/a", "/added/in/b", "/added/text.gz")
+    assert await server.output(sandbox, read) == b"1\n2\nno tar\n"
+    for path in ("/kept/p.tar", "/copied"):
+        assert (await sandbox.task.files.stat(path)).size == len(plain)
+    assert (await sandbox.task.files.stat("/added/in/a")).mode & 0o777 == 0o640
+
+
+@pytest.mark.asyncio
+async def test_a_damaged_archive_fails_the_step(server: Harness) -> None:
+    damaged = gzip.compress(tar_of(a=os.urandom(5000).hex()))[:-4000]
+    context = await mount(server, {"/a.tar.gz": damaged})
+    assert "ADD a.tar.gz /x\n" in await failure(server, "ADD a.tar.gz /x", context_mount_id=context)
+
+
+# With a real kernel
+
+DOCKERFILE = r"""
+# syntax=docker/dockerfile:1
+FROM debian AS build
+RUN mkdir -p /out/sub && echo 1 > /out/one && ln -s one /out/link && chmod 751 /out/sub
+
+FROM debian
+RUN --mount=type=cache,target=/c,mode=711 --mount=type=tmpfs,target=/scratch \
+    --mount=type=secret,id=TOKEN --mount=type=bind,source=r.txt,target=/r.txt \
+    --mount=type=bind,from=build,source=/out,target=/b \
+    echo x > /c/x && echo x > /scratch/x && \
+    cat /run/secrets/TOKEN > /dev/null && cat /r.txt /b/one > /srv/a && stat -c %a /c >> /srv/a
+COPY --from=build /out /srv/out
+RUN <<EOT
+#!/usr/bin/env python3
+with open("/srv/a", "a") as file:
+    file.write("py\n")
+EOT
+ADD a.tar.gz /srv/added
+"""
+
+
+@pytest.mark.asyncio
+async def test_a_dockerfile_on_a_view_of_this_machine(local: Harness) -> None:
+    files = {"/r.txt": b"r\n", "/a.tar.gz": gzip.compress(tar_of(a="t\n"))}
+    image_id = await dockerfile(
+        local,
+        DOCKERFILE,
+        context_mount_id=await mount(local, files),
+        secret_ids=[await secret(local, TOKEN="hunter2-and-more")],
+    )
+    seen = "cat /srv/a /srv/added/in/a; readlink /srv/out/link; stat -c %a /srv/out/sub"
+    gone = "ls -A /c /scratch /b; ls /r.txt /tmp/.heredoc /run/secrets/*; grep -r hunter2 /srv"
+    assert await printed(local, image_id, "sh", "-c", f"{seen}; {{ {gone}; }} 2>/dev/null") == (
+        "r\n1\n711\npy\nt\none\n751\n/b:\n\n/c:\n\n/scratch:\n"
+    )
+
+
+@pytest.mark.asyncio
+async def test_steps_and_files_of_another_user(local: Harness) -> None:
+    image_id = await dockerfile(
+        local,
+        "FROM debian\n"
+        "RUN echo app:x:1234:1235:app:/home/app:/bin/sh >> /etc/passwd; mkdir -m 777 /home/app\n"
+        "RUN echo app:x:1235: >> /etc/group; echo more:x:1236:app >> /etc/group\n"
+        "COPY --chown=app:more --chmod=640 a /srv/a\n"
+        "USER app\n"
+        "RUN id > ~/who; cat /srv/a >> ~/who || true\n"
+        "USER 77:78\n"
+        "RUN id -u >> /tmp/who; id -g >> /tmp/who; id -G >> /tmp/who\n",
+        context_mount_id=await mount(local, {"/a": b"a\n"}),
+    )
+    seen = "cat /home/app/who /tmp/who; stat -c '%u %g %a' /srv/a; id -u"
+    text = await printed(local, image_id, "sh", "-c", seen)
+    if text.startswith("uid=1234"):
+        assert text == (
+            "uid=1234(app) gid=1235(app) groups=1235(app),1236(more)\na\n"
+            "77\n78\n78\n1234 1236 640\n0\n"
+        )
+    assert "no user 'nosuch'" in await failure(local, "USER nosuch", "RUN true")
