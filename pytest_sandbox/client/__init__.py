@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from .sandbox.sandbox import Sandbox as Sandbox
     from .sandbox.sandbox_network import SandboxNetwork as SandboxNetwork
     from .sandbox_usage import SandboxUsage as SandboxUsage
-    from .secret import Secret as Secret
+    from .secrets.secret import Secret as Secret
     from .tunnel import Tunnel as Tunnel
     from .volume import Volume as Volume
 
@@ -67,7 +67,7 @@ _WHERE = {
     "SandboxNetwork": "sandbox.sandbox_network",
     "SandboxSnapshot": "memory_snapshot",
     "SandboxUsage": "sandbox_usage",
-    "Secret": "secret",
+    "Secret": "secrets.secret",
     "StreamReader": "process.stream_reader",
     "StreamType": "process.stream_type",
     "StreamWriter": "process.stream_writer",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from .base_client import BaseClient
     from .images.local_tree import LocalTree
-    from .secret import Secret
+    from .secrets.secret import Secret
     from .transport.calls import Calls
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these

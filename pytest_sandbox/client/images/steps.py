@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from pytest_sandbox._shared.type_names import type_name
 
 from ..exceptions import InvalidError, UnimplementedError
-from ..secret import Secret, check_secrets
+from ..secrets.secret import Secret, check_secrets
 from ..validation import check_environment, check_list, refuse
 from .local_tree import directory, python_source, single_file, sources
 from .patterns import ignoring

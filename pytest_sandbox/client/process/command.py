@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..base_client import BaseClient
-    from ..secret import Secret
+    from ..secrets.secret import Secret
     from .execution import Execution
     from .task_calls import TaskCalls
 

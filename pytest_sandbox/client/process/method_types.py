@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from _typeshed import OpenBinaryMode, OpenTextMode
 
     from ..files.fileio import FileIO
-    from ..secret import Secret
+    from ..secrets.secret import Secret
     from .communicate import CompletedCommand
     from .container_process import ContainerProcess
     from .stream_type import StreamType

@@ -14,7 +14,7 @@ from ..process.container_process import ContainerProcess
 from ..process.execution import Execution
 from ..process.method_types import ExecMethod, RunMethod
 from ..process.stream_type import StreamType
-from ..secret import Secret, check_secrets
+from ..secrets.secret import Secret, check_secrets
 from ..transport.dual import overloaded
 from ..transport.portal_call import delivered
 from ..validation import check_command, check_environment, check_seconds, check_workdir, refuse

@@ -15,7 +15,7 @@ from ..exceptions import InvalidError
 from ..image import Image, image_id, mount_ids
 from ..probe import Probe, probe_message
 from ..process.terminal import terminal
-from ..secret import check_secrets
+from ..secrets.secret import check_secrets
 from ..tunnel import open_ports
 from ..validation import (
     check_command,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from ..app import App
     from ..base_client import BaseClient
-    from ..secret import Secret
+    from ..secrets.secret import Secret
     from ..volume import Volume
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these

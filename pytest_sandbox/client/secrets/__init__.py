@@ -1,0 +1,1 @@
+"""Secrets, how servers find them, and where their variables come from."""

@@ -1,0 +1,93 @@
+"""How a secret is found on a server, which is asked when the secret is first used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pytest_sandbox._proto.common_pb2 import (
+    OBJECT_CREATION_TYPE_ANONYMOUS_OWNED_BY_APP,
+    OBJECT_CREATION_TYPE_EPHEMERAL,
+)
+from pytest_sandbox._proto.sandboxes_pb2 import StringMap
+from pytest_sandbox._proto.secrets_pb2 import SecretGetOrCreateRequest, SecretSource
+
+from ..exceptions import ConflictError, InvalidError
+from ..handles import optional_address, optional_client_at
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..base_client import BaseClient
+
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
+
+class SecretReference:
+    """What a server is asked for to get a secret, and the ids that it answered with.
+
+    Args:
+        request: asks for it.
+        client: whose secret; that of the sandbox it is used for if not given.
+        env: its variables, if they are known here.
+    """
+
+    def __init__(
+        self,
+        request: SecretGetOrCreateRequest,
+        client: BaseClient | None = None,
+        *,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        self.env = env
+        self.name = request.deployment_name
+        self._request = request
+        self._client = client
+        self._ids: dict[tuple[BaseClient, str], str] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        where = optional_address(self._client, self)
+        return _unpickled, (self._request, where, self.env)
+
+    def __repr__(self) -> str:
+        return f"the secret {self.name!r}"
+
+    async def id(self, client: BaseClient, app_id: str = "") -> str:
+        """The id of the secret, for a sandbox of an app or, without one, for a command.
+
+        Raises:
+            NotFoundError: there is none of that name.
+            InvalidError: it lacks required keys.
+        """
+        client = self._client or client
+        if (client, app_id) not in self._ids:
+            request = SecretGetOrCreateRequest()
+            request.CopyFrom(self._request)
+            if self.env is not None:
+                client.secret_values.update(self.env.values())
+                request.app_id = app_id
+                request.object_creation_type = (
+                    OBJECT_CREATION_TYPE_ANONYMOUS_OWNED_BY_APP
+                    if app_id
+                    else OBJECT_CREATION_TYPE_EPHEMERAL
+                )
+            try:
+                response = await client.calls.control(
+                    lambda link: link.control.SecretGetOrCreate, request
+                )
+            except ConflictError as error:
+                raise InvalidError(str(error)) from error
+            self._ids[client, app_id] = response.secret_id
+        return self._ids[client, app_id]
+
+    async def source(self, client: BaseClient) -> SecretSource:
+        """What a command gets: the variables themselves if they are known here, else the id."""
+        if self.env is not None:
+            client.secret_values.update(self.env.values())
+            return SecretSource(env=StringMap(contents=self.env))
+        return SecretSource(secret_id=await self.id(client))
+
+
+def _unpickled(
+    request: SecretGetOrCreateRequest, where: str, env: Mapping[str, str] | None
+) -> SecretReference:
+    return SecretReference(request, optional_client_at(where), env=env)
