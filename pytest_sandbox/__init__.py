@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .client import Client as Client
     from .client import CompletedCommand as CompletedCommand
     from .client import ContainerProcess as ContainerProcess
+    from .client import Error as Error
     from .client import FileEntry as FileEntry
     from .client import FileEntryType as FileEntryType
     from .client import FileInfo as FileInfo
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from .client import FileWatchEvent as FileWatchEvent
     from .client import FileWatchEventType as FileWatchEventType
     from .client import Image as Image
+    from .client import LogEntry as LogEntry
+    from .client import LogReader as LogReader
     from .client import Probe as Probe
     from .client import Sandbox as Sandbox
     from .client import SandboxConnectCredentials as SandboxConnectCredentials
@@ -31,14 +34,27 @@ if TYPE_CHECKING:
     from .client import SandboxSnapshot as SandboxSnapshot
     from .client import SandboxUsage as SandboxUsage
     from .client import Secret as Secret
+    from .client import SecretInfo as SecretInfo
     from .client import StreamReader as StreamReader
     from .client import StreamType as StreamType
     from .client import StreamWriter as StreamWriter
     from .client import Tunnel as Tunnel
     from .client import Volume as Volume
+    from .client import VolumeInfo as VolumeInfo
     from .client import delete_bytes as delete_bytes
+    from .client import enable_output as enable_output
     from .client import exceptions as exceptions
     from .client import replace_bytes as replace_bytes
+    from .client.modal_modules import app as app
+    from .client.modal_modules import container_process as container_process
+    from .client.modal_modules import exception as exception
+    from .client.modal_modules import file_io as file_io
+    from .client.modal_modules import image as image
+    from .client.modal_modules import io_streams as io_streams
+    from .client.modal_modules import secret as secret
+    from .client.modal_modules import stream_type as stream_type
+    from .client.modal_modules import types as types
+    from .client.modal_modules import volume as volume
     from .plugin import sandbox_template as sandbox_template
     from .rpcs import Faults as Faults
     from .rpcs import NetworkFaults as NetworkFaults
@@ -53,6 +69,7 @@ __all__ = [
     "Client",
     "CompletedCommand",
     "ContainerProcess",
+    "Error",
     "Faults",
     "FileEntry",
     "FileEntryType",
@@ -62,6 +79,8 @@ __all__ = [
     "FileWatchEvent",
     "FileWatchEventType",
     "Image",
+    "LogEntry",
+    "LogReader",
     "NetworkFaults",
     "Probe",
     "Rpc",
@@ -73,12 +92,15 @@ __all__ = [
     "SandboxSnapshot",
     "SandboxUsage",
     "Secret",
+    "SecretInfo",
     "StreamReader",
     "StreamType",
     "StreamWriter",
     "Tunnel",
     "Volume",
+    "VolumeInfo",
     "delete_bytes",
+    "enable_output",
     "exceptions",
     "replace_bytes",
     "sandbox_template",
@@ -92,10 +114,19 @@ _ELSEWHERE = {
     "Rpcs": "rpcs",
     "sandbox_template": "plugin",
 }
+#: Modules of Modal's client, for programs that say `import pytest_sandbox as modal`.
+_MODAL_MODULES = frozenset(
+    {
+        *("app", "container_process", "exception", "file_io", "image", "io_streams", "secret"),
+        *("stream_type", "types", "volume"),
+    }
+)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in __all__:
+    if name not in __all__ and name not in _MODAL_MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name in _MODAL_MODULES:
+        return importlib.import_module(f"{__name__}.client.modal_modules.{name}")
     part = _ELSEWHERE.get(name, "client")
     return getattr(importlib.import_module(f"{__name__}.{part}"), name)

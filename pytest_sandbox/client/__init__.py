@@ -13,9 +13,10 @@ from . import client_maker
 
 if TYPE_CHECKING:
     from . import exceptions as exceptions
-    from .app import App as App
+    from .apps.app import App as App
     from .client import Client as Client
     from .connect_credentials import SandboxConnectCredentials as SandboxConnectCredentials
+    from .exceptions import Error as Error
     from .file_entry import FileEntry as FileEntry
     from .file_entry import FileEntryType as FileEntryType
     from .files.byte_ranges import delete_bytes as delete_bytes
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from .files.watch_events import FileWatchEvent as FileWatchEvent
     from .files.watch_events import FileWatchEventType as FileWatchEventType
     from .image import Image as Image
+    from .images.enable_output import enable_output as enable_output
+    from .logs.log_entry import LogEntry as LogEntry
+    from .logs.log_reader import LogReader as LogReader
     from .memory_snapshot import SandboxSnapshot as SandboxSnapshot
     from .probe import Probe as Probe
     from .process.communicate import CompletedCommand as CompletedCommand
@@ -41,17 +45,20 @@ if TYPE_CHECKING:
     from .sandbox.sandbox_network import SandboxNetwork as SandboxNetwork
     from .sandbox_usage import SandboxUsage as SandboxUsage
     from .secrets.secret import Secret as Secret
+    from .secrets.secret_info import SecretInfo as SecretInfo
     from .tunnel import Tunnel as Tunnel
     from .volume import Volume as Volume
+    from .volume_info import VolumeInfo as VolumeInfo
 
 _WHERE = {
     "DEVNULL": "process.stream_type",
     "PIPE": "process.stream_type",
     "STDOUT": "process.stream_type",
-    "App": "app",
+    "App": "apps.app",
     "Client": "client",
     "CompletedCommand": "process.communicate",
     "ContainerProcess": "process.container_process",
+    "Error": "exceptions",
     "FileEntry": "file_entry",
     "FileEntryType": "file_entry",
     "FileIO": "files.fileio",
@@ -60,6 +67,8 @@ _WHERE = {
     "FileWatchEvent": "files.watch_events",
     "FileWatchEventType": "files.watch_events",
     "Image": "image",
+    "LogEntry": "logs.log_entry",
+    "LogReader": "logs.log_reader",
     "Probe": "probe",
     "Sandbox": "sandbox.sandbox",
     "SandboxConnectCredentials": "connect_credentials",
@@ -68,12 +77,15 @@ _WHERE = {
     "SandboxSnapshot": "memory_snapshot",
     "SandboxUsage": "sandbox_usage",
     "Secret": "secrets.secret",
+    "SecretInfo": "secrets.secret_info",
     "StreamReader": "process.stream_reader",
     "StreamType": "process.stream_type",
     "StreamWriter": "process.stream_writer",
     "Tunnel": "tunnel",
     "Volume": "volume",
+    "VolumeInfo": "volume_info",
     "delete_bytes": "files.byte_ranges",
+    "enable_output": "images.enable_output",
     "replace_bytes": "files.byte_ranges",
 }
 
@@ -85,6 +97,7 @@ __all__ = [
     "Client",
     "CompletedCommand",
     "ContainerProcess",
+    "Error",
     "FileEntry",
     "FileEntryType",
     "FileIO",
@@ -93,6 +106,8 @@ __all__ = [
     "FileWatchEvent",
     "FileWatchEventType",
     "Image",
+    "LogEntry",
+    "LogReader",
     "Probe",
     "Sandbox",
     "SandboxConnectCredentials",
@@ -101,12 +116,15 @@ __all__ = [
     "SandboxSnapshot",
     "SandboxUsage",
     "Secret",
+    "SecretInfo",
     "StreamReader",
     "StreamType",
     "StreamWriter",
     "Tunnel",
     "Volume",
+    "VolumeInfo",
     "delete_bytes",
+    "enable_output",
     "exceptions",
     "replace_bytes",
 ]

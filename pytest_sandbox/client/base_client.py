@@ -101,6 +101,13 @@ class BaseClient(Unpicklable):
         self.channels.shut()
 
 
+def closed_client(client: BaseClient, reason: str) -> BaseClient:
+    """A client of the same server whose calls raise `ClientClosed` with a reason."""
+    closed = BaseClient(client.channels.server, client.app_name)
+    closed.channels.shut(reason)
+    return closed
+
+
 async def own_app_id(client: BaseClient) -> str:
     """The id of the app of sandboxes that are created without one."""
 

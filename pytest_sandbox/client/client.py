@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, cast
 
+from google.protobuf.empty_pb2 import Empty
+
 from pytest_sandbox import _run
 
 from .base_client import BaseClient
@@ -12,8 +14,9 @@ from .batch import SandboxBatch
 from .default_client import DEFAULT, default_client
 from .extensions import Extensions
 from .inspector import Inspector
+from .refusals import refused
 from .transport.channels import UnixServer
-from .transport.dual import dual_function
+from .transport.dual import dual, dual_function
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,9 +27,11 @@ if TYPE_CHECKING:
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
+_NO_CREDENTIALS = "engines are on this machine and need none; use Client.default()"
+
 
 class Client(BaseClient):
-    """A client of one engine process.
+    """A client of one engine process. At the end of a `with` or an `async with` it is closed.
 
     Args:
         socket_path: the Unix socket that it serves on.
@@ -68,6 +73,36 @@ class Client(BaseClient):
     async def from_env() -> Client:
         """The default client, under the name that Modal gives it."""
         return cast("Client", await default_client())
+
+    from_credentials = refused("Client.from_credentials", _NO_CREDENTIALS)
+    from_oauth_credentials = refused("Client.from_oauth_credentials", _NO_CREDENTIALS)
+    anonymous = refused("Client.anonymous", _NO_CREDENTIALS)
+    verify = refused("Client.verify", _NO_CREDENTIALS)
+
+    @dual
+    async def hello(self) -> None:
+        """Ask the server for a sign of life.
+
+        Raises:
+            ConnectionError: there is none.
+        """
+        await self.calls.control(lambda link: link.control.ClientHello, Empty())
+
+    def is_closed(self) -> bool:
+        """Whether it was closed."""
+        return bool(self.channels.shut_reason)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close.aio()
 
     def batch(self, ids: Iterable[str]) -> SandboxBatch:
         """Sandboxes, given by their ids, to be asked or ended all at once."""

@@ -77,7 +77,7 @@ class DefaultClient:
 
     def _open(self, origin: _Origin | None) -> BaseClient | None:
         found = self._found.get(origin)
-        return None if found is None or found.channels.is_shut else found
+        return None if found is None or found.channels.shut_reason else found
 
     @real_files()
     def _find(self, origin: _Origin | None) -> BaseClient:

@@ -12,15 +12,17 @@
     │   └── UnsafeArchiveError            (ours) a download would have left its folder
     ├── FilesystemExecutionError          `Sandbox.open`, ... failed in an uncommon way
     │   └── FilesystemOSError             (ours) the same as an OSError, with its errno
-    ├── ImageBuildError                   a step of an image failed
     ├── InternalError                     a bug of the server
     ├── InvalidError                      an argument makes no sense
     │   └── ConflictError                 the request does not fit the current state
     │       ├── ConcurrentReadError       (ours) another task or thread is reading the same stream
     │       ├── StdinClosedError          (ours; also a ValueError) the input is closed
     │       └── StreamClosedError         (ours) `aclose()` ended a read that was waiting
+    ├── LogsFetchError                    more of a log was asked for than there is at once
     ├── NotFoundError                     no such sandbox, app, secret, ...; or not any more
     ├── PermissionDeniedError             not allowed
+    ├── RemoteError                       the work that the server did failed
+    │   └── ImageBuildError               a step of an image
     ├── ResourceExhaustedError            not enough memory, disk space or capacity
     ├── SandboxFilesystemError            `Sandbox.filesystem`; each also the builtin OSError
     │   ├── SandboxFilesystemDirectoryNotEmptyError
@@ -50,14 +52,11 @@ from __future__ import annotations
 import functools
 from typing import Any, Generic, TypeVar
 
-from pytest_sandbox._shared.command_text import command_text, exit_code_text, printable
+from pytest_sandbox._shared.command_text import exit_code_text
+
+from .process.failure_text import failure_text
 
 T = TypeVar("T", str, bytes)
-
-#: Characters of output that an error shows of each stream.
-TAIL = 2000
-#: How many lines of it, at most.
-_TAIL_LINES = 25
 
 
 class Error(Exception):
@@ -309,7 +308,21 @@ class SandboxTimeoutError(TimeoutError):
     """
 
 
-class ImageBuildError(Error):
+class LogsFetchError(Error):
+    """More lines of a log were asked for than one call gives.
+
+    That is 20,000. Ask for fewer, or for those of a span of time.
+    """
+
+
+class RemoteError(Error):
+    """Work that the server did for the client failed.
+
+    The message says which; its kinds say what to do.
+    """
+
+
+class ImageBuildError(RemoteError):
     """A step of an image failed; the message has its line and the end of its output.
 
     Attributes:
@@ -385,20 +398,6 @@ class SandboxFilesystemPathAlreadyExistsError(SandboxFilesystemError, FileExists
     """
 
 
-def _end_of(name: str, output: str | bytes) -> str:
-    text = output if isinstance(output, str) else output.decode(errors="replace")
-    if not text:
-        return f"{name}: empty"
-    end = "\n".join(text[-TAIL:].rstrip().split("\n")[-_TAIL_LINES:])
-    cut = "… " if len(end) < len(text.rstrip()) else ""
-    return f"{name}: {cut}{end}"
-
-
-def _report(args: tuple[str, ...], what: str, stdout: str | bytes, stderr: str | bytes) -> str:
-    ends = _end_of("stdout", stdout), _end_of("stderr", stderr)
-    return "\n".join([f"{printable(command_text(args))} {what}", *ends])
-
-
 class CommandFailedError(ExecutionError, Generic[T]):
     """A command that was run with `check=True` ended with another code than 0.
 
@@ -411,7 +410,7 @@ class CommandFailedError(ExecutionError, Generic[T]):
 
     def __init__(self, command: tuple[str, ...], returncode: int, stdout: T, stderr: T) -> None:
         super().__init__(
-            _report(command, f"ended with {exit_code_text(returncode)}", stdout, stderr)
+            failure_text(command, f"ended with {exit_code_text(returncode)}", stdout, stderr)
         )
         self.command = command
         self.returncode = returncode
@@ -434,7 +433,7 @@ class CommandTimeoutError(ExecTimeoutError, Generic[T]):
     """
 
     def __init__(self, command: tuple[str, ...], timeout: int, stdout: T, stderr: T) -> None:
-        super().__init__(_report(command, f"was killed after {timeout} s", stdout, stderr))
+        super().__init__(failure_text(command, f"was killed after {timeout} s", stdout, stderr))
         self.command = command
         self.timeout = timeout
         self.stdout: T = stdout

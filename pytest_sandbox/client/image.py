@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 from pytest_sandbox._proto import images_pb2 as pb
 from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
 from pytest_sandbox._proto.extensions_pb2 import ImageForgetRequest
 from pytest_sandbox._shared.type_names import type_name
 
-from .exceptions import InvalidError, UnimplementedError
+from .default_client import default_client
+from .exceptions import InvalidError
+from .handles import optional_address, optional_client_at
 from .images.building import build
-from .images.steps import ImageMethods
+from .images.from_files import FileInstallMethods
+from .refusals import refused
+from .transport.dual import dual, immediate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from .apps.app import App
     from .base_client import BaseClient
     from .images.local_tree import LocalTree
     from .secrets.secret import Secret
@@ -24,13 +30,18 @@ if TYPE_CHECKING:
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
+P = ParamSpec("P")
+
+#: The version of a Python, as programs ask for it.
+_VERSION = re.compile(r"3\.\d{1,2}(\.\d{1,2})?")
+_NO_REGISTRY = "begin with Image.host(), the view of this machine, and install what else you need"
 #: A definition that the server maps to the view of this machine.
 _HOST = ("FROM debian:bookworm-slim",)
 #: One that it maps to the same view with the project.
 _HOST_WITH_PROJECT = (*_HOST, "LABEL pytest-sandbox.project=true")
 
 
-class Image(ImageMethods):
+class Image(FileInstallMethods):
     """The files that a sandbox starts with: a view of this machine, a snapshot, or steps on one.
 
     Args:
@@ -39,6 +50,7 @@ class Image(ImageMethods):
         project: whether the view of this machine includes the project.
         layer: the last step; `None` for an image that needs none.
         added: local files that sandboxes get besides.
+        client: of the server that has it; `None` for that of whoever uses it.
     """
 
     def __init__(
@@ -49,7 +61,9 @@ class Image(ImageMethods):
         project: bool = False,
         layer: ImageLayer | None = None,
         added: tuple[LocalTree, ...] = (),
+        client: BaseClient | None = None,
     ) -> None:
+        self._client = client
         self._image_id = image_id
         self._described = described
         self._project = project
@@ -74,38 +88,94 @@ class Image(ImageMethods):
         """Modal's default image, for which the view of this machine stands in.
 
         Args:
-            python_version: refused: the Python is that of this machine.
-            force_build: refused: nothing is built.
+            python_version: has no effect: the Python is that of this machine, as it is for Modal's
+                own clients here.
+            force_build: has no effect: nothing is built.
+
+        Raises:
+            InvalidError: that is no version.
         """
-        if python_version is not None:
-            _refused(f"Image.debian_slim(python_version={python_version!r})")
-        if force_build:
-            _refused("Image.debian_slim(force_build=True)")
-        return Image("", "Image.debian_slim()")
+        if python_version is None:
+            return Image("", "Image.debian_slim()")
+        if not isinstance(python_version, str) or not _VERSION.fullmatch(python_version):
+            raise InvalidError(f"python_version={python_version!r} is no version, such as '3.12'")
+        return Image("", f"Image.debian_slim({python_version!r})")
 
     @staticmethod
-    def from_id(image_id: str) -> Image:
-        """An image that the server has.
+    @immediate
+    def from_id(image_id: str, client: BaseClient | None = None) -> Image:
+        """An image that the server has. It is looked up when it is used.
 
         Args:
             image_id: begins with `im-`.
+            client: of the server that has it; that of the sandbox it is used for if not given.
 
         Raises:
             InvalidError: it does not.
         """
         if not isinstance(image_id, str) or not image_id.startswith("im-"):
             raise InvalidError(f"{image_id!r} is not the id of an image: these begin with 'im-'")
-        return Image(image_id, f"Image.from_id({image_id!r})")
+        return Image(image_id, f"Image.from_id({image_id!r})", client=client)
 
-    @staticmethod
-    def from_registry(*args: Any, **kwargs: Any) -> NoReturn:
-        """Refused, as it is not implemented yet."""
-        _refused("Image.from_registry()")
+    from_registry = refused("Image.from_registry", _NO_REGISTRY)
+    from_dockerfile = refused(
+        "Image.from_dockerfile", "give its lines after FROM to dockerfile_commands()"
+    )
+    from_aws_ecr = refused("Image.from_aws_ecr", _NO_REGISTRY)
+    from_gcp_artifact_registry = refused("Image.from_gcp_artifact_registry", _NO_REGISTRY)
+    from_name = refused("Image.from_name", "images have ids only; use Image.from_id()")
+    from_scratch = refused("Image.from_scratch", "begin with Image.host()")
+    micromamba = refused("Image.micromamba", "begin with Image.host(), and install with steps")
+    publish = refused("Image.publish", "images have ids only; pass on its object_id")
+    get_dashboard_url = refused("Image.get_dashboard_url", "there is no dashboard")
 
-    @staticmethod
-    def from_dockerfile(*args: Any, **kwargs: Any) -> NoReturn:
-        """Refused, as it is not implemented yet."""
-        _refused("Image.from_dockerfile()")
+    @dual
+    async def build(self, app: App | None = None) -> Image:
+        """Build its steps now, not when a sandbox first needs them.
+
+        Args:
+            app: whose client builds it; the default client if not given.
+
+        Raises:
+            ImageBuildError: a step failed.
+        """
+        return await self.hydrate.core(app.client if app is not None else None)
+
+    @dual
+    async def hydrate(self, client: BaseClient | None = None) -> Image:
+        """Look it up now, or build its steps.
+
+        Args:
+            client: asks for it; the default client if not given.
+
+        Raises:
+            ImageBuildError: a step failed.
+            NotFoundError: there is no such image.
+        """
+        client = self._client or client or await default_client()
+        known = await image_id(self, client)
+        if self._image_id:
+            await client.calls.control(
+                lambda link: link.control.ImageFromId, pb.ImageFromIdRequest(image_id=known)
+            )
+        return self
+
+    def pipe(
+        self, func: Callable[Concatenate[Image, P], Image], *args: P.args, **kwargs: P.kwargs
+    ) -> Image:
+        """What a function makes of it, so that calls can be in one chain.
+
+        Args:
+            func: gets this image first.
+            *args: its other arguments.
+            **kwargs: its other arguments by keyword.
+        """
+        return func(self, *args, **kwargs)
+
+    @property
+    def client(self) -> BaseClient | None:
+        """The client that it was found with; `None` if it is looked for where it is used."""
+        return self._client
 
     def _on_this(self, lines: Sequence[str], **layer: Any) -> Image:
         if not lines:
@@ -128,6 +198,7 @@ class Image(ImageMethods):
             project=self._project,
             layer=self.layer,
             added=(*self.added, tree),
+            client=self._client,
         )
 
     @property
@@ -152,6 +223,12 @@ class Image(ImageMethods):
         if self.layer is not None:
             raise InvalidError(f"{self!r} has no id here: the server builds it for each sandbox")
         return self._image_id
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_client": optional_address(self._client, self)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update({**state, "_client": optional_client_at(state["_client"])})
 
     def __repr__(self) -> str:
         return self._described
@@ -254,10 +331,3 @@ async def forget_image(image: Image, client: BaseClient) -> None:
     """
     request = ImageForgetRequest(image_id=await image_id(image, client))
     await client.calls.control(lambda link: ExtensionsStub(link.channel).ImageForget, request)
-
-
-def _refused(what: str) -> NoReturn:
-    raise UnimplementedError(
-        f"{what} is not implemented yet in pytest-sandbox; sandboxes start with Image.host(), the "
-        "view of this machine, and install what else they need"
-    )

@@ -12,8 +12,9 @@ from pytest_sandbox._proto.extensions_pb2 import SnapshotForgetRequest
 from .default_client import default_client
 from .exceptions import ExecutionError, InvalidError
 from .handles import address, client_at
+from .refusals import refused
 from .transport.calls import TIMEOUT
-from .transport.dual import dual_function
+from .transport.dual import dual, dual_function
 
 if TYPE_CHECKING:
     from .base_client import BaseClient
@@ -66,6 +67,17 @@ class SandboxSnapshot:
         request = pb.SandboxSnapshotGetRequest(snapshot_id=sandbox_snapshot_id)
         await client.calls.control(lambda link: link.control.SandboxSnapshotGet, request)
         return SandboxSnapshot(sandbox_snapshot_id, client)
+
+    @dual
+    async def hydrate(self, client: BaseClient | None = None) -> SandboxSnapshot:
+        """Return the snapshot itself, as Modal's do; `from_id` has looked it up.
+
+        Args:
+            client: has no effect: a snapshot has a client.
+        """
+        return self
+
+    get_dashboard_url = refused("SandboxSnapshot.get_dashboard_url", "there is no dashboard")
 
     @property
     def object_id(self) -> str:

@@ -15,8 +15,9 @@ from pytest_sandbox._shared.checks import is_text
 from .default_client import default_client
 from .ephemeral_volume import Ephemeral
 from .exceptions import ConflictError, ExecutionError, InvalidError, NotFoundError
-from .transport.dual import dual, dual_function
-from .validation import check_name
+from .refusals import refused
+from .transport.dual import dual, dual_function, immediate
+from .validation import check_name, refuse
 from .volume_files import VolumeFileMethods
 from .volume_info import VolumeInfo, timestamp, volume_info
 from .volume_reference import MountOptions, VolumeReference, volume_request
@@ -45,6 +46,7 @@ class VolumeObjects:
         allow_existing: bool = False,
         environment_name: str | None = None,
         client: BaseClient | None = None,
+        experimental_options: object = None,
     ) -> None:
         """Make a volume.
 
@@ -54,11 +56,13 @@ class VolumeObjects:
             allow_existing: do nothing if it exists.
             environment_name: the environment it is to be in.
             client: whose volume; the default client's if not given.
+            experimental_options: refused: they are about Modal's file system.
 
         Raises:
             AlreadyExistsError: there is one.
             InvalidError: that cannot be a name, or a version.
         """
+        refuse(experimental_options=experimental_options)
         check_name(name, "Volume")
         creation = (
             common_pb2.OBJECT_CREATION_TYPE_CREATE_IF_MISSING
@@ -160,6 +164,7 @@ class Volume(VolumeFileMethods):
         environment_name: str | None = None,
         create_if_missing: bool = False,
         version: int | None = None,
+        create_options: object = None,
         client: BaseClient | None = None,
     ) -> Volume:
         """A volume of that name. It is looked up, or made, when it is used.
@@ -169,16 +174,34 @@ class Volume(VolumeFileMethods):
             environment_name: the environment it is in.
             create_if_missing: make it if there is none.
             version: 1 or 2, of Modal's file system; it makes no difference here.
+            create_options: refused: they are about Modal's file system.
             client: whose volume; that of the sandbox it is used for if not given.
 
         Raises:
             InvalidError: that cannot be a name, or a version.
         """
+        refuse(create_options=create_options)
         check_name(name, "Volume")
         creation = common_pb2.OBJECT_CREATION_TYPE_CREATE_IF_MISSING if create_if_missing else None
         return Volume(
             VolumeReference(volume_request(name, environment_name, version, creation), client)
         )
+
+    @staticmethod
+    @immediate
+    def from_id(volume_id: str, client: BaseClient | None = None) -> Volume:
+        """The volume with an id. It is looked up when it is used.
+
+        Args:
+            volume_id: its `object_id`.
+            client: whose volume; that of the sandbox it is used for if not given.
+
+        Raises:
+            InvalidError: that is not the id of a volume.
+        """
+        if not isinstance(volume_id, str) or not volume_id.startswith("vo-"):
+            raise InvalidError(f"{volume_id!r} is not the id of a volume: these begin with 'vo-'")
+        return Volume(VolumeReference(pb.VolumeGetByIdRequest(volume_id=volume_id), client))
 
     @classmethod
     def ephemeral(
@@ -186,6 +209,7 @@ class Volume(VolumeFileMethods):
         client: BaseClient | None = None,
         environment_name: str | None = None,
         version: int | None = None,
+        create_options: object = None,
     ) -> Ephemeral[Volume]:
         """A volume without a name, for a `with` or an `async with`, with which it ends.
 
@@ -193,7 +217,9 @@ class Volume(VolumeFileMethods):
             client: whose volume; the default client's if not given.
             environment_name: the environment it is in.
             version: 1 or 2, of Modal's file system; it makes no difference here.
+            create_options: refused: they are about Modal's file system.
         """
+        refuse(create_options=create_options)
         creation = common_pb2.OBJECT_CREATION_TYPE_EPHEMERAL
         request = volume_request("", environment_name, version, creation)
         reference = VolumeReference(request, client)
@@ -232,8 +258,13 @@ class Volume(VolumeFileMethods):
         return Volume(self.reference.with_options(options))
 
     @property
+    def client(self) -> BaseClient | None:
+        """The client that it is of; `None` if it is looked up where it is used."""
+        return self.reference.client
+
+    @property
     def name(self) -> str | None:
-        """Its name; `None` if it is ephemeral."""
+        """Its name; `None` if it is ephemeral, or was found by its id and not looked up yet."""
         return self.reference.name or None
 
     @property
@@ -338,8 +369,10 @@ class Volume(VolumeFileMethods):
         request = pb.VolumeRenameRequest(volume_id=volume_id, name=new_name)
         await client.calls.control(lambda link: link.control.VolumeRename, request)
 
+    get_dashboard_url = refused("Volume.get_dashboard_url", "there is no dashboard")
+
     def __repr__(self) -> str:
-        made = f"Volume.from_name({self.name!r})" if self.name else "Volume.ephemeral()"
+        made = f"Volume.{self.reference.described}"
         if self.reference.read_only:
             return f"{made}.read_only()"
         options = self.reference.options

@@ -36,43 +36,61 @@ class MountOptions:
 _WHOLE = MountOptions()
 
 
+VolumeAnswer = pb.VolumeGetOrCreateResponse | pb.VolumeGetByIdResponse
+
+
 class VolumeReference:
     """What a server is asked for to get a volume, and what servers answered.
 
     Args:
-        request: asks for it.
+        request: asks for it, by name or by id.
         client: whose volume; that of the sandbox it is used for if not given.
         known: what the servers of clients have answered already.
         read_only: whether neither sandboxes nor methods of the volume may change it.
         options: how sandboxes mount it.
 
     Attributes:
-        name: of the volume; empty for an ephemeral one.
+        client: whose volume, if it is known.
     """
 
     def __init__(
         self,
-        request: pb.VolumeGetOrCreateRequest,
+        request: pb.VolumeGetOrCreateRequest | pb.VolumeGetByIdRequest,
         client: BaseClient | None = None,
-        known: dict[BaseClient, pb.VolumeGetOrCreateResponse] | None = None,
+        known: dict[BaseClient, VolumeAnswer] | None = None,
         *,
         read_only: bool = False,
         options: MountOptions = _WHOLE,
     ) -> None:
-        self.name = request.deployment_name
         self.read_only = read_only
         self.options = options
         self._request = request
-        self._client = client
+        self.client = client
         self._known = known if known is not None else {}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        where = optional_address(self._client, self)
+        where = optional_address(self.client, self)
         known = [(address(client, self), answer) for client, answer in self._known.items()]
         return _unpickled, (self._request, where, known, self.read_only, self.options)
 
     def __repr__(self) -> str:
+        if isinstance(self._request, pb.VolumeGetByIdRequest):
+            return f"the volume {self._request.volume_id}"
         return f"the volume {self.name!r}" if self.name else "an ephemeral volume"
+
+    @property
+    def name(self) -> str:
+        """The name of the volume; empty for an ephemeral one, and one not looked up by its id."""
+        if isinstance(self._request, pb.VolumeGetOrCreateRequest):
+            return self._request.deployment_name
+        return next((answer.metadata.name for answer in self._known.values()), "")
+
+    @property
+    def described(self) -> str:
+        """The call that made it."""
+        if isinstance(self._request, pb.VolumeGetByIdRequest):
+            return f"from_id({self._request.volume_id!r})"
+        return f"from_name({self.name!r})" if self.name else "ephemeral()"
 
     async def look_up(self, client: BaseClient | None = None) -> tuple[BaseClient, str]:
         """Whose volume it is, and the id by which that client's server knows it.
@@ -83,17 +101,24 @@ class VolumeReference:
         Raises:
             NotFoundError: there is none of that name.
         """
-        client = self._client or client or next(iter(self._known), None) or await default_client()
+        client = self.client or client or next(iter(self._known), None) or await default_client()
         if client not in self._known:
-            self._known[client] = await client.calls.control(
-                lambda link: link.control.VolumeGetOrCreate, self._request
-            )
+            self._known[client] = await self._ask(client)
         return client, self._known[client].volume_id
+
+    async def _ask(self, client: BaseClient) -> VolumeAnswer:
+        if isinstance(self._request, pb.VolumeGetByIdRequest):
+            return await client.calls.control(
+                lambda link: link.control.VolumeGetById, self._request
+            )
+        return await client.calls.control(
+            lambda link: link.control.VolumeGetOrCreate, self._request
+        )
 
     async def look_up_and_bind(self) -> tuple[BaseClient, str]:
         """Look it up, and bind it to that client: others cannot find an ephemeral volume."""
-        self._client, volume_id = await self.look_up()
-        return self._client, volume_id
+        self.client, volume_id = await self.look_up()
+        return self.client, volume_id
 
     async def metadata(self) -> pb.VolumeMetadata:
         """What the server knows of it.
@@ -112,18 +137,18 @@ class VolumeReference:
         """The same volume, which can only be read."""
         options = MountOptions(read_only=True)
         return VolumeReference(
-            self._request, self._client, self._known, read_only=True, options=options
+            self._request, self.client, self._known, read_only=True, options=options
         )
 
     def with_options(self, options: MountOptions) -> VolumeReference:
         """The same volume, mounted in another way."""
-        return VolumeReference(self._request, self._client, self._known, options=options)
+        return VolumeReference(self._request, self.client, self._known, options=options)
 
 
 def _unpickled(
-    request: pb.VolumeGetOrCreateRequest,
+    request: pb.VolumeGetOrCreateRequest | pb.VolumeGetByIdRequest,
     where: str,
-    known: list[tuple[str, pb.VolumeGetOrCreateResponse]],
+    known: list[tuple[str, VolumeAnswer]],
     read_only: bool,
     options: MountOptions,
 ) -> VolumeReference:

@@ -45,6 +45,18 @@ class FileInfo:
     modified_time: float
     symlink_target: str | None = None
 
+    def is_file(self) -> bool:
+        """Whether it is a regular file."""
+        return self.type is FileType.FILE
+
+    def is_dir(self) -> bool:
+        """Whether it is a directory."""
+        return self.type is FileType.DIRECTORY
+
+    def is_symlink(self) -> bool:
+        """Whether it is a link."""
+        return self.type is FileType.SYMLINK
+
 
 def file_info(entry: dict[str, Any]) -> FileInfo:
     """A file as an entry of the filesystem tool's JSON describes it."""

@@ -9,6 +9,7 @@ from pytest_sandbox._proto.common_pb2 import GenericResult
 
 from ..exceptions import ImageBuildError
 from ..transport.retries import CONTROL
+from .enable_output import show
 
 if TYPE_CHECKING:
     from ..base_client import BaseClient
@@ -35,6 +36,7 @@ async def build(client: BaseClient, definition: pb.Image, *, force: bool) -> str
         ):
             join.last_entry_id = message.entry_id or join.last_entry_id
             result = message.result
+            show(message.task_logs)
     if result.status != GenericResult.GENERIC_STATUS_SUCCESS:
         raise ImageBuildError(f"the build of {image_id} failed:\n{result.exception}", image_id)
     return image_id

@@ -8,11 +8,12 @@ import re
 import shlex
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from pytest_sandbox._shared.type_names import type_name
 
-from ..exceptions import InvalidError, UnimplementedError
+from ..exceptions import InvalidError
+from ..refusals import refused
 from ..secrets.secret import Secret, check_secrets
 from ..validation import check_environment, check_list, refuse
 from .local_tree import directory, python_source, single_file, sources
@@ -74,7 +75,7 @@ class ImageMethods(ABC):
             InvalidError: an argument makes no sense.
         """
         names = _packages("pip_install", packages)
-        urls = _options(find_links, index_url, extra_index_url)
+        urls = options(find_links, index_url, extra_index_url)
         words = [*sorted(names), *urls, *(["--pre"] if pre else [])]
         line = f"RUN python -m pip install {shlex.join(words)} {extra_options}".strip()
         return self._run([line] if names else [], env, secrets, gpu, force_build)
@@ -116,7 +117,7 @@ class ImageMethods(ABC):
         names = _packages("uv_pip_install", packages)
         check_list("requirements", requirements or (), "paths")
         lines = ["COPY --from=ghcr.io/astral-sh/uv:latest /uv /.uv/uv"]
-        words = _options(find_links, index_url, extra_index_url)
+        words = options(find_links, index_url, extra_index_url)
         words += ["--prerelease", "allow"] if pre else []
         context = {}
         for number, path in enumerate(requirements or ()):
@@ -335,12 +336,11 @@ class ImageMethods(ABC):
             sources([python_source(module, ignored) for module in modules]), copy=copy
         )
 
-    def run_function(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refused: this package runs sandboxes only."""
-        raise UnimplementedError(
-            "Image.run_function() is not implemented in pytest-sandbox, which has no functions: "
-            "run a program with run_commands, and add its source with add_local_file(copy=True)"
-        )
+    run_function = refused(
+        "Image.run_function",
+        "it has no functions; run a program with run_commands(), and add its source with "
+        "add_local_file(copy=True)",
+    )
 
     def _run(
         self,
@@ -389,9 +389,10 @@ def _packages(call: str, given: Sequence[str | list[str]]) -> list[str]:
     return names
 
 
-def _options(
+def options(
     find_links: str | None, index_url: str | None, extra_index_url: str | None
 ) -> list[str]:
+    """The options of pip, and of uv, for where packages come from."""
     given = {
         "--find-links": find_links,
         "--index-url": index_url,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from pytest_sandbox._shared.async_tasks import background
 from pytest_sandbox._shared.command_text import exit_code_text, short_command_text
 from pytest_sandbox._shared.pickling import Unpicklable
 
-from ..exceptions import InvalidError, UnimplementedError
+from ..exceptions import InvalidError
+from ..refusals import refused
 from ..transport.dual import dual
 from .execution import TIMED_OUT
 from .output import STDERR, STDOUT
@@ -133,10 +134,4 @@ class ContainerProcess(Unpicklable, Generic[T]):
                 printing.result()
         return self._returncode
 
-    def attach(self) -> NoReturn:
-        """Refused: this package has no use for Modal's interactive terminal.
-
-        Raises:
-            UnimplementedError: always.
-        """
-        raise UnimplementedError("ContainerProcess.attach() is not implemented in pytest-sandbox")
+    attach = refused("ContainerProcess.attach", "there is no interactive terminal")

@@ -32,8 +32,8 @@ class ExecMethod(Protocol):
         text: Literal[True] = ...,
         bufsize: Literal[-1, 1] = ...,
         pty: bool = ...,
-        pty_info: None = ...,
         _pty_info: None = ...,
+        pty_info: None = ...,
     ) -> ContainerProcess[str]: ...
 
     @overload
@@ -49,8 +49,8 @@ class ExecMethod(Protocol):
         text: Literal[False],
         bufsize: Literal[-1, 1] = ...,
         pty: bool = ...,
-        pty_info: None = ...,
         _pty_info: None = ...,
+        pty_info: None = ...,
     ) -> ContainerProcess[bytes]: ...
 
     @overload
@@ -66,8 +66,8 @@ class ExecMethod(Protocol):
         text: Literal[True] = ...,
         bufsize: Literal[-1, 1] = ...,
         pty: bool = ...,
-        pty_info: None = ...,
         _pty_info: None = ...,
+        pty_info: None = ...,
     ) -> ContainerProcess[str]: ...
 
     @overload
@@ -83,8 +83,8 @@ class ExecMethod(Protocol):
         text: Literal[False],
         bufsize: Literal[-1, 1] = ...,
         pty: bool = ...,
-        pty_info: None = ...,
         _pty_info: None = ...,
+        pty_info: None = ...,
     ) -> ContainerProcess[bytes]: ...
 
 

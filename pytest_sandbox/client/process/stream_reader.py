@@ -122,6 +122,11 @@ class StreamReader(Unpicklable, Generic[T]):
         """
         await self._items.aclose()
 
+    @dual
+    async def close(self) -> None:
+        """The same as `aclose`, under the name that newer clients of Modal have for it."""
+        await self._items.aclose()
+
     def _given(self, item: bytes) -> T:
         return cast("T", decode(item, "exec(..., text=False)") if self._text else item)
 

@@ -46,8 +46,8 @@ class CommandMethods:
         text: bool = True,
         bufsize: Literal[-1, 1] = -1,
         pty: bool = False,
-        pty_info: object = None,
         _pty_info: object = None,
+        pty_info: object = None,
     ) -> ContainerProcess[Any]:
         """Start a command, and return while it runs.
 
@@ -66,8 +66,8 @@ class CommandMethods:
             text: give output as text, UTF-8, not as bytes.
             bufsize: -1 to give output in chunks as it comes, 1 to give it in lines.
             pty: run it on a terminal; all output is then in `stdout`.
-            pty_info: refused, as it is deprecated: use `pty`.
             _pty_info: refused, as it is deprecated: use `pty`.
+            pty_info: refused, as it is deprecated: use `pty`.
 
         Raises:
             InvalidError: an argument makes no sense, or the command cannot be started.

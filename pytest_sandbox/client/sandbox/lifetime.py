@@ -32,6 +32,7 @@ from ..validation import check_seconds
 if TYPE_CHECKING:
     from ..base_client import BaseClient
     from ..process.task_calls import TaskCalls
+    from ..transport.calls import Calls
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
@@ -44,7 +45,11 @@ class LifetimeMethods:
 
     _id: str
     _client: BaseClient
+    #: The same, also after `detach`.
+    _lasting_client: BaseClient
     _task: TaskCalls
+    #: The id of its app, once it is known.
+    _app: str = ""
     _result: GenericResult | None = None
 
     @dual
@@ -58,7 +63,8 @@ class LifetimeMethods:
             SandboxTimeoutError: its time was up.
             SandboxTerminatedError: it was terminated.
         """
-        while (result := await self._ask(self._client.calls.hold)) is None:
+        calls = self._lasting_client.calls
+        while (result := await self._ask(calls, calls.hold)) is None:
             pass
         if result.status == GenericResult.GENERIC_STATUS_TIMEOUT:
             raise SandboxTimeoutError(f"{self._id} reached its timeout=")
@@ -68,14 +74,22 @@ class LifetimeMethods:
     @dual
     async def poll(self) -> int | None:
         """The `returncode`, asked for now: `None` while it runs."""
-        await self._ask(0)
+        await self._ask(self._client.calls, 0)
         return self.returncode
 
     @dual
-    async def terminate(self) -> None:
-        """End it at once; does nothing if it has ended."""
+    async def terminate(self, *, wait: bool = False) -> int | None:
+        """End it at once; does nothing if it has ended.
+
+        Args:
+            wait: ask how it ended too, and return its `returncode`; `None` otherwise.
+        """
         request = SandboxTerminateRequest(sandbox_id=self._id)
         await self._client.calls.control(lambda link: link.control.SandboxTerminate, request)
+        if not wait:
+            return None
+        await self.wait.core(raise_on_termination=False)
+        return self.returncode
 
     @dual
     async def wait_until_ready(self, *, timeout: int = 300) -> None:
@@ -141,12 +155,19 @@ class LifetimeMethods:
             return "terminated"
         return exit_code_text(self._result.exitcode)
 
-    async def _ask(self, hold: float) -> GenericResult | None:
+    async def _ask(self, calls: Calls, hold: float) -> GenericResult | None:
         """How it ended, if it does within `hold` seconds."""
         request = SandboxWaitRequest(sandbox_id=self._id, timeout=hold)
-        response = await self._client.calls.control(
+        response = await calls.control(
             lambda link: link.control.SandboxWait, request, timeout=hold + TIMEOUT
         )
+        self._app = response.metadata.app_id
         if response.result.status:
             self._result = response.result
         return self._result
+
+    async def _known_app(self) -> tuple[BaseClient, str]:
+        """Its client, and the id of its app."""
+        if not self._app:
+            await self._ask(self._lasting_client.calls, 0)
+        return self._lasting_client, self._app

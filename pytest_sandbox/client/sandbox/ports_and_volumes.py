@@ -17,6 +17,7 @@ from ..connect_credentials import SandboxConnectCredentials
 from ..exceptions import InvalidError, SandboxTimeoutError
 from ..transport.calls import TIMEOUT
 from ..transport.dual import dual
+from ..transport.in_time import in_time
 from ..tunnel import Tunnel, Tunnels
 from ..validation import check_seconds
 
@@ -109,14 +110,22 @@ class PortMethods:
         return SandboxConnectCredentials(response.url, response.token)
 
     @dual
-    async def reload_volumes(self) -> None:
+    async def reload_volumes(self, *, timeout: int = 55) -> None:
         """Show what others have written to its volumes.
 
         Engines of this package show that at once, unless they are asked for Modal's semantics:
         then its own changes are committed, and what others have committed is shown.
 
+        Args:
+            timeout: seconds that it may take.
+
         Raises:
+            TimeoutError: it took longer.
             NotFoundError: it has ended.
         """
+        check_seconds("timeout", timeout)
         request = ContainerReloadVolumesRequest(task_id=await self._task.id())
-        await self._client.calls.control(lambda link: link.control.ContainerReloadVolumes, request)
+        reload = self._client.calls.control(
+            lambda link: link.control.ContainerReloadVolumes, request, timeout=None
+        )
+        await in_time(self._task.clock, timeout, reload, f"a reload of the volumes of {self._id}")

@@ -15,22 +15,25 @@ from pytest_sandbox._proto.sandboxes_pb2 import (
     SandboxCreateRequest,
     SandboxGetFromNameRequest,
     SandboxListRequest,
-    SandboxTag,
     SandboxTagsGetRequest,
     SandboxTagsSetRequest,
 )
+from pytest_sandbox._proto.sandboxes_v2_pb2 import SandboxSetNameRequest
 from pytest_sandbox._shared.command_text import short_command_text
 from pytest_sandbox._shared.type_names import type_name
 
+from ..base_client import closed_client
 from ..default_client import default_client
 from ..exceptions import InvalidError
 from ..handles import address, client_at
+from ..logs.log_reader import LogReader
 from ..memory_snapshot import KEEP_NAME, SandboxSnapshot, restoring
 from ..process.main_stdio import MainStdio
 from ..process.output import STDERR, STDOUT
 from ..process.stream_reader import StreamReader
 from ..process.stream_writer import StreamWriter
 from ..process.task_calls import TaskCalls
+from ..refusals import refused
 from ..transport.dual import Dual, dual, dual_function, dual_iterator_function
 from ..transport.portal_call import delivered
 from ..validation import check_name, refuse
@@ -42,7 +45,7 @@ from .network import NetworkMethods
 from .ports_and_volumes import PortMethods
 from .sandbox_network import SandboxNetwork, membership
 from .snapshots import SnapshotMethods
-from .specification import Specification, define
+from .specification import Specification, define, tag_messages
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
@@ -76,7 +79,7 @@ def _creating(define: Callable[P, Coroutine[Any, Any, Specification]]) -> Dual[P
 
 async def _created(spec: Specification) -> Sandbox:
     calls = spec.client.calls
-    request = SandboxCreateRequest(app_id=spec.app_id, definition=spec.definition)
+    request = SandboxCreateRequest(app_id=spec.app_id, definition=spec.definition, tags=spec.tags)
     if spec.membership is None:
         response, metadata = await calls.control_with_metadata(
             lambda link: link.control.SandboxCreate, request
@@ -154,7 +157,7 @@ class Sandbox(
     ) -> None:
         self._id = sandbox_id
         self._main_command = command
-        self._client = client
+        self._client = self._lasting_client = client
         self._task = task or TaskCalls(client.calls, sandbox_id)
         self._begin()
 
@@ -174,7 +177,7 @@ class Sandbox(
         return f"Sandbox({', '.join(filter(None, known))})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        where = address(self._client, self)
+        where = address(self._lasting_client, self)
         return _unpickled, (self._id, where, self._main_command)
 
     # Creating and finding
@@ -194,7 +197,7 @@ class Sandbox(
             NotFoundError: there is none.
         """
         sandbox = Sandbox(sandbox_id, client or await default_client())
-        await sandbox._ask(0)
+        await sandbox._ask(sandbox.client.calls, 0)
         return sandbox
 
     @staticmethod
@@ -204,6 +207,7 @@ class Sandbox(
         name: str,
         *,
         environment_name: str | None = None,
+        include_terminated: bool = False,
         client: BaseClient | None = None,
     ) -> Sandbox:
         """The running sandbox of a name.
@@ -212,14 +216,18 @@ class Sandbox(
             app_name: the name of its app.
             name: its own name.
             environment_name: the environment of the app.
+            include_terminated: if none runs, take the latest that has ended.
             client: where it is; the default client's if not given.
 
         Raises:
-            NotFoundError: none runs.
+            NotFoundError: none runs, nor has ended if that is enough.
         """
         client = client or await default_client()
         request = SandboxGetFromNameRequest(
-            sandbox_name=name, app_name=app_name, environment_name=environment_name or ""
+            sandbox_name=name,
+            app_name=app_name,
+            environment_name=environment_name or "",
+            include_terminated=include_terminated,
         )
         response = await client.calls.control(lambda link: link.control.SandboxGetFromName, request)
         return Sandbox(response.sandbox_id, client)
@@ -285,6 +293,68 @@ class Sandbox(
         """Its id, by which `from_id` finds it."""
         return self._id
 
+    @property
+    def client(self) -> BaseClient:
+        """The client of the server that has it."""
+        return self._lasting_client
+
+    @dual
+    async def hydrate(self, client: BaseClient | None = None) -> Sandbox:
+        """Return the sandbox itself, as Modal's do; `Sandbox.from_id` has looked it up.
+
+        Args:
+            client: has no effect: a sandbox has a client.
+        """
+        return self
+
+    @property
+    def logs(self) -> LogReader:
+        """What the main process has written, with times; it can be read again and again."""
+        return LogReader(self._known_app, self._id)
+
+    @dual
+    async def detach(self) -> None:
+        """Have done with this object: all its methods but `wait` and `logs` are errors from now on.
+
+        The sandbox runs on, and `Sandbox.from_id` finds it.
+
+        Raises:
+            ClientClosed: raised by the other methods from then on.
+        """
+        reason = f"{self._id} was detached; Sandbox.from_id({self._id!r}) finds it again"
+        self._client = closed_client(self._lasting_client, reason)
+        self._task = TaskCalls(self._client.calls, self._id)
+        self._begin()
+
+    @dual
+    async def _experimental_set_name(self, name: str) -> None:
+        """Give it a name, for `from_name`, if it was created without one.
+
+        Args:
+            name: not in use by a running sandbox of the app.
+
+        Raises:
+            AlreadyExistsError: the name is in use.
+            ConflictError: it has another name.
+            InvalidError: that cannot be a name.
+        """
+        check_name(name, "Sandbox")
+        request = SandboxSetNameRequest(sandbox_id=self._id, name=name)
+        await self._client.calls.control(lambda link: link.control.SandboxSetName, request)
+
+    get_dashboard_url = refused("Sandbox.get_dashboard_url", "there is no dashboard")
+    _experimental_pause = refused(
+        "Sandbox._experimental_pause",
+        "take a snapshot with _experimental_snapshot() and end the sandbox",
+    )
+    _experimental_resume = refused(
+        "Sandbox._experimental_resume", "create a sandbox with _experimental_from_snapshot()"
+    )
+    _experimental_update_outbound_policy = refused(
+        "Sandbox._experimental_update_outbound_policy",
+        "use _experimental_set_outbound_network_policy(), with a list of names",
+    )
+
     @dual
     async def get_tags(self) -> dict[str, str]:
         """Its tags."""
@@ -306,7 +376,7 @@ class Sandbox(
             InvalidError: a name or value has another shape.
         """
         refuse(client=client)
-        request = SandboxTagsSetRequest(sandbox_id=self._id, tags=_tags(tags))
+        request = SandboxTagsSetRequest(sandbox_id=self._id, tags=tag_messages(tags))
         await self._client.calls.control(lambda link: link.control.SandboxTagsSet, request)
 
     # Last, because within the class the name hides the builtin
@@ -331,7 +401,7 @@ class Sandbox(
             NotFoundError: there is no such app.
         """
         client = client or await default_client()
-        request = SandboxListRequest(app_id=app_id or "", tags=_tags(tags or {}))
+        request = SandboxListRequest(app_id=app_id or "", tags=tag_messages(tags))
         while True:
             page = await client.calls.control(lambda link: link.control.SandboxList, request)
             if not page.sandboxes:
@@ -340,7 +410,3 @@ class Sandbox(
                 sandbox = Sandbox(info.id, client)
                 yield sandbox
             request.before_timestamp = page.sandboxes[-1].created_at
-
-
-def _tags(tags: dict[str, str]) -> Sequence[SandboxTag]:
-    return [SandboxTag(tag_name=name, tag_value=value) for name, value in tags.items()]

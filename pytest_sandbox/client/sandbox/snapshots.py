@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from abc import abstractmethod
 from typing import TYPE_CHECKING
@@ -11,14 +10,13 @@ from pytest_sandbox._proto import extensions_pb2, router_pb2
 from pytest_sandbox._proto import snapshots_pb2 as pb
 from pytest_sandbox._proto.common_pb2 import GenericResult
 from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
-from pytest_sandbox._shared.async_tasks import within
 
-from ..exceptions import Error, ExecutionError
-from ..exceptions import TimeoutError as ModalTimeoutError
+from ..exceptions import ExecutionError
 from ..image import Image, forget_image, image_id
 from ..memory_snapshot import SandboxSnapshot, forget_snapshot, taken
 from ..transport.calls import TIMEOUT
 from ..transport.dual import dual
+from ..transport.in_time import in_time
 from ..transport.portal_call import delivered
 from ..validation import check_path, check_seconds, refuse
 
@@ -42,7 +40,7 @@ class SnapshotMethods:
     _task: TaskCalls
 
     @dual
-    async def snapshot_filesystem(self, timeout: int = 55) -> Image:
+    async def snapshot_filesystem(self, timeout: int = 55, *, ttl: int | None = TTL) -> Image:
         """Take a snapshot of its files, for `Sandbox.create(image=...)` and `restore`.
 
         The programs in it only notice a pause. Mounts are not part of the snapshot: volumes,
@@ -52,15 +50,30 @@ class SnapshotMethods:
 
         Args:
             timeout: seconds that it may take.
+            ttl: seconds after which the snapshot expires; `None` for as long as there is room. The
+                default, 30 days, is `None` too: no run takes as long.
 
         Raises:
-            ExecutionError: it took longer.
+            ExecutionError: it took longer; with a `ttl`, `TimeoutError`.
             NotFoundError: the sandbox is gone.
             ResourceExhaustedError: there is no room, and every stored snapshot is in use.
             UnimplementedError: the engine takes no snapshots of files.
         """
         check_seconds("timeout", timeout)
-        return await delivered(self._filesystem_snapshot(timeout), self._forget)
+        check_seconds("ttl", ttl)
+        if ttl in (None, TTL):
+            return await delivered(self._filesystem_snapshot(timeout), self._forget)
+        snapshot = delivered(self._expiring_snapshot(ttl), self._forget)
+        return await in_time(self._task.clock, timeout, snapshot, f"a snapshot of {self._id}")
+
+    async def _expiring_snapshot(self, ttl: int | None) -> Image:
+        request = router_pb2.TaskSnapshotFilesystemRequest(
+            task_id=await self._task.id(), snapshot_id=str(uuid.uuid4()), ttl_seconds=ttl
+        )
+        response = await self._task.call(
+            lambda link: link.router.TaskSnapshotFilesystem, request, timeout=None
+        )
+        return Image.from_id(response.image_id)
 
     async def _filesystem_snapshot(self, timeout: int) -> Image:
         response = await self._client.calls.control(
@@ -107,14 +120,7 @@ class SnapshotMethods:
             ttl_seconds=-1 if ttl is None else ttl,
         )
         snapshot = delivered(self._directory_snapshot(request), self._forget)
-        try:
-            return await within(self._task.clock, timeout, snapshot)
-        except asyncio.TimeoutError:
-            raise ModalTimeoutError(
-                f"a snapshot of {path} takes longer than {timeout} seconds"
-            ) from None
-        except Error as error:  # frames of asyncio would only clutter the traceback
-            raise error.with_traceback(None) from None
+        return await in_time(self._task.clock, timeout, snapshot, f"a snapshot of {path}")
 
     async def _directory_snapshot(self, request: router_pb2.TaskSnapshotDirectoryRequest) -> Image:
         response = await self._task.call(

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._proto.sandboxes_pb2 import Sandbox as Definition
-from pytest_sandbox._proto.sandboxes_pb2 import StringMap
+from pytest_sandbox._proto.sandboxes_pb2 import SandboxTag, StringMap
+from pytest_sandbox._shared.type_names import type_name
 
 from ..base_client import own_app_id
 from ..default_client import default_client
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
     from pytest_sandbox._proto.extensions_pb2 import SandboxMembership
 
-    from ..app import App
+    from ..apps.app import App
     from ..base_client import BaseClient
     from ..secrets.secret import Secret
     from ..volume import Volume
@@ -46,11 +47,12 @@ __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
 @dataclass(frozen=True)
 class Specification:
-    """A sandbox to create: its client, its app, its definition, and its network of sandboxes."""
+    """A sandbox to create: its client, app, definition, tags, and network of sandboxes."""
 
     client: BaseClient
     app_id: str
     definition: Definition
+    tags: Sequence[SandboxTag]
     membership: SandboxMembership | None = None
 
 
@@ -58,6 +60,7 @@ async def define(
     *args: str,
     app: App | None = None,
     name: str | None = None,
+    tags: dict[str, str] | None = None,
     image: Image | None = None,
     env: dict[str, str | None] | None = None,
     secrets: Collection[Secret] | None = None,
@@ -70,10 +73,11 @@ async def define(
     region: str | Sequence[str] | None = None,
     cpu: float | tuple[float, float] | None = None,
     memory: int | tuple[int, int] | None = None,
+    runtime: str | None = None,
     block_network: bool = False,
-    cidr_allowlist: Sequence[str] | None = None,
     outbound_cidr_allowlist: Sequence[str] | None = None,
     outbound_domain_allowlist: Sequence[str] | None = None,
+    _experimental_outbound_policy: object = None,
     inbound_cidr_allowlist: Sequence[str] | None = None,
     network: str | SandboxNetwork | None = None,
     alias: str | Sequence[str] | None = None,
@@ -82,14 +86,18 @@ async def define(
     encrypted_ports: Sequence[int] = (),
     h2_ports: Sequence[int] = (),
     unencrypted_ports: Sequence[int] = (),
-    readiness_probe: Probe | None = None,
+    custom_domain: str | None = None,
     proxy: object = None,
+    include_oidc_identity_token: bool = False,
+    readiness_probe: Probe | None = None,
     verbose: bool = False,
     experimental_options: dict[str, bool] | None = None,
     _experimental_enable_snapshot: bool = False,
+    _experimental_persistent: bool = False,
     client: BaseClient | None = None,
     environment_name: str | None = None,
     pty_info: object = None,
+    cidr_allowlist: Sequence[str] | None = None,
 ) -> Specification:
     """Create a sandbox; it runs when this returns.
 
@@ -98,6 +106,7 @@ async def define(
             is terminated or reaches its timeout.
         app: the app it belongs to; the client's own if not given.
         name: a name for it, not in use by a running sandbox of the app.
+        tags: names and values by which `list` finds it; see `set_tags`.
         image: the files that it starts with; `Image.host()` if not given.
         env: environment variables; those that are `None` are left out.
         secrets: more environment variables; `env` comes last and wins.
@@ -113,34 +122,39 @@ async def define(
         region: refused.
         cpu: processors to request, or (request, limit); without a limit, all of the machine's.
         memory: MiB to request, or (request, limit); likewise.
+        runtime: refused: the engine decides.
         block_network: no network but the loopback interface, and no ports.
-        cidr_allowlist: networks that connections out of it may lead to, `"192.0.2.0/24"`.
-        outbound_cidr_allowlist: the same, as newer clients call it.
+        outbound_cidr_allowlist: networks that connections out of it may lead to, `"192.0.2.0/24"`.
         outbound_domain_allowlist: names of servers that it may talk to by TLS, on port 443:
             `"example.com"`, `"*.example.com"` for those below it, `"*"`.
+        _experimental_outbound_policy: refused.
         inbound_cidr_allowlist: networks that connections to its tunnels, and requests with a
             connect token, may come from; all if not given. They come from the loopback network of
             this machine, `127.0.0.0/8`.
         network: `"none"` for the loopback interface alone, which is the default unless the settings
             of the engine say otherwise; `"open"` for all public addresses. Private ones have to be
-            named by `cidr_allowlist`. Or a `SandboxNetwork`, whose sandboxes it sees, and they it;
-            where else its connections may lead, the other arguments say.
+            named by `outbound_cidr_allowlist`. Or a `SandboxNetwork`, whose sandboxes it sees, and
+            they it; where else its connections may lead, the other arguments say.
         alias: a name by which the other sandboxes of the network reach it, or several.
         volumes: the volumes to mount, by absolute path.
         pty: run the main process on a terminal.
         encrypted_ports: ports that `tunnels` leads to over TLS.
         h2_ports: ports that it leads to over TLS, for programs that speak HTTP/2.
         unencrypted_ports: ports that it leads to as they are.
+        custom_domain: refused.
+        proxy: refused.
+        include_oidc_identity_token: refused.
         readiness_probe: what `wait_until_ready` waits for: `Probe.with_tcp(8000)`,
             `Probe.with_exec("test", "-e", "/run/ready")`.
-        proxy: refused.
         verbose: has no effect: it is about logs of Modal's own machines.
         experimental_options: refused.
         _experimental_enable_snapshot: allow `_experimental_snapshot`; an engine may isolate such
             a sandbox less.
+        _experimental_persistent: refused: no sandbox outlives its run.
         client: where to create it; where its app is if not given.
         environment_name: refused, as it is deprecated: the app has an environment.
         pty_info: refused, as it is deprecated: use `pty`.
+        cidr_allowlist: the same as `outbound_cidr_allowlist`, as older clients call it.
 
     Raises:
         InvalidError: an argument makes no sense, or the command cannot be started.
@@ -158,8 +172,13 @@ async def define(
         network_file_systems=network_file_systems,
         cloud=cloud,
         region=region,
+        runtime=runtime,
+        _experimental_outbound_policy=_experimental_outbound_policy,
+        custom_domain=custom_domain,
         proxy=proxy,
+        include_oidc_identity_token=include_oidc_identity_token,
         experimental_options=experimental_options,
+        _experimental_persistent=_experimental_persistent,
         environment_name=environment_name,
         pty_info=pty_info,
     )
@@ -198,7 +217,18 @@ async def define(
         verbose=verbose,
         enable_snapshot=_experimental_enable_snapshot,
     )
-    return Specification(client, app_id, definition, member)
+    return Specification(client, app_id, definition, tag_messages(tags), member)
+
+
+def tag_messages(tags: dict[str, str] | None) -> Sequence[SandboxTag]:
+    """Tags as messages.
+
+    Raises:
+        InvalidError: they are no dict.
+    """
+    if tags is not None and not isinstance(tags, dict):
+        raise InvalidError(f"tags={tags!r} is {type_name(tags)}, not a dict")
+    return [SandboxTag(tag_name=name, tag_value=value) for name, value in (tags or {}).items()]
 
 
 async def _home(client: BaseClient | None, app: App | None) -> tuple[BaseClient, str]:
@@ -208,7 +238,8 @@ async def _home(client: BaseClient | None, app: App | None) -> tuple[BaseClient,
         return client, await own_app_id(client)
     if app.app_id is None or app.client is None:
         raise ValueError(
-            f"{app!r} was not looked up; use App.lookup({app.name!r}, create_if_missing=True)"
+            f"{app!r} was not looked up; use App.lookup({app.name!r}, create_if_missing=True), or "
+            "create the sandbox in a `with app.run()`"
         )
     return client or app.client, app.app_id
 

@@ -9,13 +9,19 @@ from pytest_sandbox._proto.common_pb2 import (
     OBJECT_CREATION_TYPE_EPHEMERAL,
 )
 from pytest_sandbox._proto.sandboxes_pb2 import StringMap
-from pytest_sandbox._proto.secrets_pb2 import SecretGetOrCreateRequest, SecretSource
+from pytest_sandbox._proto.secrets_pb2 import (
+    SecretGetOrCreateRequest,
+    SecretGetOrCreateResponse,
+    SecretMetadata,
+    SecretSource,
+)
 
+from ..default_client import default_client
 from ..exceptions import ConflictError, InvalidError
 from ..handles import optional_address, optional_client_at
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from ..base_client import BaseClient
 
@@ -29,6 +35,11 @@ class SecretReference:
         request: asks for it.
         client: whose secret; that of the sandbox it is used for if not given.
         env: its variables, if they are known here.
+
+    Attributes:
+        client: whose secret, if it is known.
+        env: its variables, if they are known here.
+        name: of the secret; empty for one without.
     """
 
     def __init__(
@@ -41,11 +52,11 @@ class SecretReference:
         self.env = env
         self.name = request.deployment_name
         self._request = request
-        self._client = client
-        self._ids: dict[tuple[BaseClient, str], str] = {}
+        self.client = client
+        self._known: dict[tuple[BaseClient, str], SecretGetOrCreateResponse] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        where = optional_address(self._client, self)
+        where = optional_address(self.client, self)
         return _unpickled, (self._request, where, self.env)
 
     def __repr__(self) -> str:
@@ -58,26 +69,48 @@ class SecretReference:
             NotFoundError: there is none of that name.
             InvalidError: it lacks required keys.
         """
-        client = self._client or client
-        if (client, app_id) not in self._ids:
-            request = SecretGetOrCreateRequest()
-            request.CopyFrom(self._request)
-            if self.env is not None:
-                client.secret_values.update(self.env.values())
-                request.app_id = app_id
-                request.object_creation_type = (
-                    OBJECT_CREATION_TYPE_ANONYMOUS_OWNED_BY_APP
-                    if app_id
-                    else OBJECT_CREATION_TYPE_EPHEMERAL
-                )
-            try:
-                response = await client.calls.control(
-                    lambda link: link.control.SecretGetOrCreate, request
-                )
-            except ConflictError as error:
-                raise InvalidError(str(error)) from error
-            self._ids[client, app_id] = response.secret_id
-        return self._ids[client, app_id]
+        client = self.client or client
+        if (client, app_id) not in self._known:
+            self._known[client, app_id] = await self._ask(client, app_id)
+        return self._known[client, app_id].secret_id
+
+    async def metadata(self, *, refresh: bool) -> SecretMetadata:
+        """What a server knows of it.
+
+        Args:
+            refresh: ask for it again, if it has a name; without one, it does not change.
+
+        Raises:
+            NotFoundError: there is none of that name.
+            InvalidError: it lacks required keys.
+        """
+        for client, app_id in self._known:
+            if refresh and self.name:
+                self._known[client, app_id] = await self._ask(client, app_id)
+            return self._known[client, app_id].metadata
+        client = self.client or await default_client()
+        await self.id(client)
+        return self._known[client, ""].metadata
+
+    def ids(self) -> Iterator[str]:
+        """The ids by which servers know it, as far as it was looked up."""
+        return (response.secret_id for response in self._known.values())
+
+    async def _ask(self, client: BaseClient, app_id: str) -> SecretGetOrCreateResponse:
+        request = SecretGetOrCreateRequest()
+        request.CopyFrom(self._request)
+        if self.env is not None:
+            client.secret_values.update(self.env.values())
+            request.app_id = app_id
+            request.object_creation_type = (
+                OBJECT_CREATION_TYPE_ANONYMOUS_OWNED_BY_APP
+                if app_id
+                else OBJECT_CREATION_TYPE_EPHEMERAL
+            )
+        try:
+            return await client.calls.control(lambda link: link.control.SecretGetOrCreate, request)
+        except ConflictError as error:
+            raise InvalidError(str(error)) from error
 
     async def source(self, client: BaseClient) -> SecretSource:
         """What a command gets: the variables themselves if they are known here, else the id."""

@@ -10,10 +10,13 @@ from pytest_sandbox._proto.secrets_pb2 import SecretGetOrCreateRequest
 from pytest_sandbox._shared.type_names import type_name
 
 from ..default_client import default_client
-from ..exceptions import InvalidError
+from ..exceptions import ExecutionError, InvalidError
+from ..refusals import refused
 from ..transport.dual import dual
 from ..validation import check_environment, check_list
+from .dotenv_file import dotenv_variables
 from .reference import SecretReference
+from .secret_info import SecretInfo, secret_info
 
 if TYPE_CHECKING:
     from ..base_client import BaseClient
@@ -60,6 +63,28 @@ class Secret:
         return Secret.from_dict({key: os.environ[key] for key in env_keys})
 
     @staticmethod
+    def from_dotenv(
+        path: str | os.PathLike[str] | None = None,
+        *,
+        filename: str = ".env",
+        client: BaseClient | None = None,
+    ) -> Secret:
+        """A secret with the variables of a file, which the package python-dotenv reads.
+
+        Args:
+            path: a file or a directory: the file of variables is looked for beside it and in the
+                directories above; the working directory if not given.
+            filename: its name. If there is none, the secret has no variables.
+            client: whose secret; that of the sandbox it is used for if not given.
+
+        Raises:
+            ImportError: python-dotenv is not installed.
+            InvalidError: a variable cannot be in an environment.
+        """
+        env = check_environment(dotenv_variables(path, filename), "the file")
+        return Secret(SecretReference(SecretGetOrCreateRequest(env_dict=env), client, env=env))
+
+    @staticmethod
     def from_name(
         name: str,
         *,
@@ -96,6 +121,42 @@ class Secret:
         """
         await self.reference.id(client or await default_client())
         return self
+
+    @dual
+    async def info(self, *, refresh: bool = False) -> SecretInfo:
+        """Information about it, without its values.
+
+        Args:
+            refresh: ask the server again; otherwise it tells of the time when it was looked up.
+
+        Raises:
+            NotFoundError: there is none of that name.
+            InvalidError: it lacks required keys.
+        """
+        return secret_info(await self.reference.metadata(refresh=refresh))
+
+    @property
+    def client(self) -> BaseClient | None:
+        """The client that it is of; `None` if it is looked up where it is used."""
+        return self.reference.client
+
+    @property
+    def name(self) -> str | None:
+        """Its name; `None` if it has none."""
+        return self.reference.name or None
+
+    @property
+    def object_id(self) -> str:
+        """Its id.
+
+        Raises:
+            ExecutionError: it was not looked up yet.
+        """
+        for secret_id in self.reference.ids():
+            return secret_id
+        raise ExecutionError(f"{self!r} was not looked up yet: call hydrate()")
+
+    get_dashboard_url = refused("Secret.get_dashboard_url", "there is no dashboard")
 
     def __repr__(self) -> str:
         reference = self.reference

@@ -86,7 +86,8 @@ class Channels:
 
     def __init__(self, server: Server) -> None:
         self.server = server
-        self.is_shut = False
+        #: Why there are no more connections; empty while there are.
+        self.shut_reason = ""
         self._links: list[ServerLink] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._forget: Callable[[], None] = lambda: None
@@ -112,15 +113,15 @@ class Channels:
             link.channel.close()
         self._links.clear()
 
-    def shut(self) -> None:
-        """Close all connections, and open no more."""
-        self.is_shut = True
+    def shut(self, reason: str = "this client was closed; make another") -> None:
+        """Close all connections, and open no more: calls raise `ClientClosed` with the reason."""
+        self.shut_reason = reason
         self.close()
         self._forget()
 
     def _roomy(self) -> ServerLink:
-        if self.is_shut:
-            raise exceptions.ClientClosed("this client was closed; make another")
+        if self.shut_reason:
+            raise exceptions.ClientClosed(self.shut_reason)
         self._settle()
         for link in self._links:
             if link.calls < CALLS:

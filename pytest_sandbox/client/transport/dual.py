@@ -110,6 +110,17 @@ def dual_function(core: Callable[P, Coroutine[Any, Any, R]]) -> Dual[P, R]:
     return cast("Dual[P, R]", _with_faces(blocking, aio, core))
 
 
+def immediate(function: Callable[P, R]) -> Faces[P, R]:
+    """Gives a function that calls no server the second face too, for code that awaits it."""
+
+    @functools.wraps(function)
+    async def aio(*args: P.args, **kwargs: P.kwargs) -> R:
+        return function(*args, **kwargs)
+
+    vars(function).update(aio=aio)
+    return cast("Faces[P, R]", function)
+
+
 def dual_iterator_function(core: Callable[P, AsyncGenerator[R, None]]) -> DualIterator[P, R]:
     """Makes a function, or a static method, a `DualIterator`."""
     return _iterating(core, lambda _: core.__qualname__)

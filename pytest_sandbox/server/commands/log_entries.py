@@ -14,7 +14,7 @@ LONGEST = 64 * 1024
 
 
 @dataclass(frozen=True)
-class LogEntry:
+class LoggedLine:
     """A line.
 
     Attributes:
@@ -30,7 +30,7 @@ class LogEntry:
     text: str
 
 
-def log_entries(sandbox: ServedSandbox, stream: int) -> Iterator[LogEntry]:
+def log_entries(sandbox: ServedSandbox, stream: int) -> Iterator[LoggedLine]:
     """The lines of one stream of the main process that are held, the oldest first.
 
     Args:
@@ -42,7 +42,7 @@ def log_entries(sandbox: ServedSandbox, stream: int) -> Iterator[LogEntry]:
         return
     for offset, line in _lines(sandbox.commands.main_logs[stream]):
         text = line.decode("utf-8", "replace")
-        yield LogEntry(times[stream].at(offset), sandbox, stream, text)
+        yield LoggedLine(times[stream].at(offset), sandbox, stream, text)
 
 
 def _lines(log: OutputLog) -> Iterator[tuple[int, bytes]]:

@@ -11,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from pytest_sandbox._proto import apps_pb2 as pb
 from pytest_sandbox._proto import common_pb2
 
-from ..commands.log_entries import LogEntry, log_entries
+from ..commands.log_entries import LoggedLine, log_entries
 from ..model.sandbox import ServedSandbox
 from ..model.state import State
 from ..rpc.call import ServedCall
@@ -45,7 +45,7 @@ class AppLogServicer:
     ) -> pb.AppFetchLogsResponse:
         """The newest entries between two times, the oldest of them first."""
         most = min(request.limit or MOST_ENTRIES, MOST_ENTRIES)
-        newest: deque[LogEntry] = deque()
+        newest: deque[LoggedLine] = deque()
         text = 0
         async for entry in self._matching(request):
             newest.append(entry)
@@ -74,7 +74,7 @@ class AppLogServicer:
         ]
         return pb.AppCountLogsResponse(app_id=request.app_id, buckets=buckets)
 
-    async def _matching(self, request: _Request) -> AsyncIterator[LogEntry]:
+    async def _matching(self, request: _Request) -> AsyncIterator[LoggedLine]:
         if request.source not in _STREAMS:
             raise invalid(f"source must be one of 0, 1, 2 and 3, not {request.source}")
         since = _seconds(request.since)
@@ -111,7 +111,7 @@ def _seconds(time: Timestamp) -> float:
     return time.seconds + time.nanos / 1e9
 
 
-def _batch(sandbox: ServedSandbox, entries: Iterable[LogEntry]) -> common_pb2.TaskLogsBatch:
+def _batch(sandbox: ServedSandbox, entries: Iterable[LoggedLine]) -> common_pb2.TaskLogsBatch:
     return common_pb2.TaskLogsBatch(
         task_id=sandbox.task_id,
         sandbox_id=sandbox.id,

@@ -36,7 +36,9 @@ def methods(owner: type) -> list[tuple[str, Any]]:
     return [
         (name, value)
         for name, value in found
-        if callable(value) and not inspect.isclass(value) and not hasattr(int, name)
+        if callable(value)
+        and not inspect.isclass(value)
+        and not (hasattr(int, name) or hasattr(Exception, name))
     ]
 
 

@@ -1,246 +1,172 @@
-"""Names, arguments and defaults are those of Modal's client 1.2.3, read off its release."""
+"""Names, arguments and defaults are those of Modal's client: of the first release and the newest.
+
+`modal_names/decisions.py` says what is not, and why; `docs/reference/modal-names.md` is made of it:
+`cd tests/unit && python -m client.modal_names.compared`.
+"""
 
 from __future__ import annotations
 
-import ast
-import dataclasses
+import asyncio
 import inspect
-import zipfile
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from pytest_sandbox import client
-from pytest_sandbox.client import exceptions
+from pytest_sandbox import client, exceptions
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-#: Where Modal declares what, and what it is here.
-CLASSES = {
-    "Sandbox": "modal/sandbox.py",
-    "ContainerProcess": "modal/container_process.py",
-    "StreamReader": "modal/io_streams.py",
-    "StreamWriter": "modal/io_streams.py",
-    "FileIO": "modal/file_io.py",
-    "Secret": "modal/secret.py",
-    "Volume": "modal/volume.py",
-}
-#: Not here, on purpose.
-ABSENT = {
-    "FileIO.create",  # how Modal opens a file; here as there, callers use Sandbox.open
-    "FileIO.ls",
-    "FileIO.mkdir",
-    "FileIO.rm",
-    "FileIO.watch",
-    "Secret.create_deployed",  # deprecated there
-    "Secret.from_dotenv",  # needs a package that this one does not depend on
-    "Secret.info",
-    "Secret.name",
-    "Secret.objects",
-    "Volume.create_deployed",  # deprecated there
-}
-#: Arguments of Modal's that are not here, on purpose.
-ABSENT_ARGUMENTS = {
-    ("Secret.from_name", "namespace"),  # deprecated there
-    ("Volume.from_name", "namespace"),
-    ("Volume.ephemeral", "_heartbeat_sleep"),  # for its own tests
-}
-#: Arguments that 1.2.3 does not have: those of newer clients, and our own.
-NEWER_ARGUMENTS = {
-    ("Sandbox._experimental_from_snapshot", "alias"),
-    ("Sandbox._experimental_from_snapshot", "network"),
-    ("Sandbox.create", "alias"),
-    ("Sandbox.create", "inbound_cidr_allowlist"),
-    ("Sandbox.create", "network"),
-    ("Sandbox.create", "outbound_cidr_allowlist"),
-    ("Sandbox.create", "outbound_domain_allowlist"),
-    ("Sandbox.create", "readiness_probe"),
-    ("Sandbox.create_connect_token", "port"),
-}
+from .modal_names import compared
+from .modal_names import decisions as d
+from .modal_names.compared import VERSIONS, arguments, names, our_arguments, ours
 
 
-@pytest.fixture(scope="module")
-def source(modal_wheel: Callable[[str], Path]) -> Callable[[str], ast.Module]:
-    def parse(path: str) -> ast.Module:
-        with zipfile.ZipFile(modal_wheel("modal==1.2.3")) as wheel:
-            return ast.parse(wheel.read(path))
+def problems(kind: str) -> list[str]:
+    """How a class differs from Modal's in what the decisions do not say."""
+    found = []
+    for row in compared.rows(kind):
+        name = f"{kind}.{row.name}"
+        there = compared.is_there(kind, row.name) if compared.our_class(kind) else False
+        if name in d.ABSENT:
+            found += [f"{name} is there"] if there else []
+        elif not there:
+            found.append(f"{name} is missing")
+        elif name not in d.REFUSED and not isinstance(ours(kind, row.name), property):
+            for version, told in row.told.items():
+                if told is not None:
+                    # Of an argument that changed, the newest release says how it is.
+                    newest = arguments(str(row.newest))
+                    theirs = {
+                        each: newest.get(each, what) for each, what in arguments(told).items()
+                    }
+                    held = our_arguments(ours(kind, row.name))
+                    found += differences(name, version, theirs, held)
+    return found
 
-    return parse
 
-
-Function = ast.FunctionDef | ast.AsyncFunctionDef
-
-
-def public(module: ast.Module, name: str) -> Iterator[Function]:
-    """The public functions of a class; of overloads the last, which is the implementation."""
-    (declared,) = (
-        node for node in module.body if isinstance(node, ast.ClassDef) and node.name == f"_{name}"
-    )
-    found = {
-        node.name: node
-        for node in declared.body
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and not node.name.startswith("_")
+def differences(
+    name: str, version: str, told: compared.Arguments, held: compared.Arguments
+) -> list[str]:
+    """How arguments differ; the order counts for those that may be given by position."""
+    theirs = {
+        argument: what
+        for argument, what in told.items()
+        if (name, argument) not in d.ABSENT_ARGUMENTS
     }
-    yield from found.values()
+    same = {argument: held.get(argument) for argument in theirs}
+    for argument, (_, default) in theirs.items():
+        if default == "ANY" and (mine := same[argument]) and mine[1] is not ...:
+            same[argument] = (mine[0], "ANY")
+    found = [] if same == theirs else [f"{name} in {version}: {same} is not {theirs}"]
+    by_position = [argument for argument, (kind, _) in held.items() if kind == "positional"]
+    known = [argument for argument, (kind, _) in theirs.items() if kind == "positional"]
+    if by_position[: len(known)] != known:
+        found.append(f"{name} in {version}: {by_position} begin not with {known}")
+    if version == VERSIONS[-1]:
+        ordered = [argument for argument in held if argument in theirs]
+        found += [] if ordered == [*theirs] else [f"{name}: {ordered} is not the order {[*theirs]}"]
+    return found
 
 
-def arguments(function: Function) -> dict[str, tuple[str, Any]]:
-    """Names, with their kinds and defaults: falsy ones are alike, as `{}` here is `None`."""
-    spec = function.args
-    positional = spec.posonlyargs + spec.args
-    missing: list[ast.expr | None] = [None] * (len(positional) - len(spec.defaults))
-    found = {
-        arg.arg: ("positional", default_of(default))
-        for arg, default in zip(positional, [*missing, *spec.defaults], strict=True)
+@pytest.mark.parametrize("kind", compared.classes())
+def test_names_and_arguments_are_modals(kind: str) -> None:
+    assert problems(kind) == []
+
+
+@pytest.mark.parametrize("kind", compared.classes())
+def test_each_argument_of_ours_is_modals_or_decided(kind: str) -> None:
+    extra = [
+        f"{kind}.{row.name}({argument})"
+        for row in compared.rows(kind)
+        if all(told is not None for told in row.told.values())
+        and not {f"{kind}.{row.name}"} & {*d.ABSENT, *d.REFUSED}
+        for argument in our_arguments(ours(kind, row.name))
+        if not any(argument in arguments(str(told)) for told in row.told.values())
+        and (f"{kind}.{row.name}", argument) not in d.OWN_ARGUMENTS
+    ]
+
+    assert extra == []
+
+
+def test_decisions_are_about_names_that_exist() -> None:
+    known = {
+        f"{kind}.{row.name}": row for kind in compared.classes() for row in compared.rows(kind)
     }
-    if spec.vararg:
-        found[spec.vararg.arg] = ("all", ...)
-    for arg, default in zip(spec.kwonlyargs, spec.kw_defaults, strict=True):
-        found[arg.arg] = ("keyword", default_of(default))
-    return {name: what for name, what in found.items() if name not in ("self", "cls")}
+    decided = {*d.ABSENT, *d.REFUSED}
+    decided |= {name for name, _ in {**d.REFUSED_ARGUMENTS, **d.ABSENT_ARGUMENTS}}
+    of_objects = {name for name, why in d.ABSENT.items() if why == d.OF_OBJECTS}
+
+    assert sorted(decided - of_objects - known.keys() - {"App"}) == []
+    for name, argument in {**d.REFUSED_ARGUMENTS, **d.ABSENT_ARGUMENTS}:
+        if name in known:
+            assert any(argument in arguments(str(told)) for told in known[name].told.values())
 
 
-def default_of(node: ast.expr | None) -> Any:
-    if node is None:
-        return ...
-    try:
-        return ast.literal_eval(node) or None
-    except ValueError:
-        return ast.unparse(node).rpartition(".")[2]  # StreamType.PIPE
+@pytest.mark.parametrize("name", sorted(d.REFUSED))
+def test_what_is_refused_is_refused_by_name(name: str) -> None:
+    kind, _, method = name.rpartition(".")
+    refused = getattr(compared.our_class(kind), method)
+
+    with pytest.raises(exceptions.UnimplementedError, match=rf"{method}\(\)"):
+        refused(None)
+    with pytest.raises(exceptions.UnimplementedError, match=rf"{method}\(\)"):
+        asyncio.run(refused.aio(None))
 
 
-KINDS: dict[Any, str] = {
-    inspect.Parameter.POSITIONAL_OR_KEYWORD: "positional",
-    inspect.Parameter.VAR_POSITIONAL: "all",
-    inspect.Parameter.KEYWORD_ONLY: "keyword",
-}
+@pytest.mark.parametrize(("name", "argument"), sorted(d.REFUSED_ARGUMENTS))
+def test_an_argument_that_is_refused_is_refused_by_name(name: str, argument: str) -> None:
+    kind, _, method = name.rpartition(".")
+    function = client.App if name == "App" else ours(kind, method)
+    needed = {
+        parameter.name: "x"
+        for parameter in inspect.signature(function).parameters.values()
+        if parameter.default is inspect.Parameter.empty
+        and parameter.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
+    }
+    if "self" in needed:
+        needed["self"] = client.Image.host() if kind == "Image" else client.App("x")  # type: ignore[assignment]
+    given: dict[str, Any] = {**needed, argument: "a value"}
+
+    packages = ["x"] if method.endswith("pip_install") else []
+    myself = [given.pop("self")] if "self" in given else []
+    with pytest.raises(exceptions.UnimplementedError, match=f"^{argument}='a value'"):
+        called(function, *myself, *packages, **given)
 
 
-def our_arguments(function: Any) -> dict[str, tuple[str, Any]]:
-    found = {}
-    for parameter in inspect.signature(function).parameters.values():
-        default = parameter.default
-        if default is inspect.Parameter.empty:
-            default = ...
-        elif isinstance(default, client.StreamType):
-            default = default.name
-        found[parameter.name] = (KINDS[parameter.kind], default or None)
-    return {name: what for name, what in found.items() if name not in ("self", "cls")}
+def called(function: Any, *args: Any, **kwargs: Any) -> None:
+    result = function(*args, **kwargs)
+    if inspect.iscoroutine(result):
+        asyncio.run(result)
 
 
-def ours(kind: str, name: str) -> Any:
-    """The function behind a method, whichever way it is wrapped."""
-    held = inspect.getattr_static(getattr(client, kind), name)
-    held = getattr(held, "__func__", held)  # a static method
-    return getattr(held, "_core", getattr(held, "core", held))
+@pytest.mark.parametrize("version", VERSIONS)
+def test_exceptions_are_modals(version: str) -> None:
+    """Those that are there have the same base."""
+    theirs = names(version)["exceptions"]
+    missing = [name for name in theirs if not hasattr(exceptions, name)]
+    bases = {
+        name: [base.__name__ for base in getattr(exceptions, name).__bases__]
+        for name in theirs
+        if name not in d.ABSENT_EXCEPTIONS
+    }
+
+    assert sorted({*missing}) == sorted({*theirs} & {*d.ABSENT_EXCEPTIONS})
+    # Those of files are the builtin `OSError`s too.
+    assert {name: found[:1] for name, found in bases.items()} == {
+        name: theirs[name] for name in bases
+    }
 
 
-@pytest.mark.parametrize("kind", CLASSES)
-def test_methods_and_arguments_are_modals(kind: str, source: Callable[[str], ast.Module]) -> None:
-    differences = []
-    for function in public(source(CLASSES[kind]), kind):
-        name = f"{kind}.{function.name}"
-        if name in ABSENT:
-            continue
-        if not hasattr(getattr(client, kind), function.name):
-            differences.append(f"{name} is missing")
-            continue
-        held = ours(kind, function.name)
-        if isinstance(held, property):
-            continue
-        theirs = {
-            argument: what
-            for argument, what in arguments(function).items()
-            if (name, argument) not in ABSENT_ARGUMENTS
-        }
-        held_arguments = {
-            argument: what
-            for argument, what in our_arguments(held).items()
-            if (name, argument) not in NEWER_ARGUMENTS
-        }
-        if held_arguments != theirs:
-            differences.append(f"{name}: {held_arguments} is not {theirs}")
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_package_has_the_names_of_modals(version: str) -> None:
+    missing = {name for name in names(version)["package"] if not compared.in_package(name)}
 
-    assert differences == []
+    assert missing == {*names(version)["package"]} & {*d.ABSENT_PACKAGE}
+
+
+def test_the_page_of_the_documentation_is_up_to_date() -> None:
+    """Made by `cd tests/unit && python -m client.modal_names.compared`."""
+    assert compared.DOCUMENT.read_text() == compared.document()
 
 
 @pytest.mark.parametrize("name", ["delete_bytes", "replace_bytes"])
-def test_functions_of_files_are_modals(name: str, source: Callable[[str], ast.Module]) -> None:
-    (theirs,) = (
-        node
-        for node in source("modal/file_io.py").body
-        if isinstance(node, ast.AsyncFunctionDef) and node.name == f"_{name}"
-    )
-
-    assert our_arguments(getattr(client, name).core) == arguments(theirs)
-
-
-def test_the_filesystem_is_that_of_newer_clients(modal_wheel: Callable[[str], Path]) -> None:
-    with zipfile.ZipFile(modal_wheel("modal==1.6.4")) as wheel:
-        module = ast.parse(wheel.read("modal/sandbox/_filesystem.py"))
-
-    theirs = {each.name: arguments(each) for each in public(module, "SandboxFilesystem")}
-
-    assert theirs == {
-        name: our_arguments(ours("SandboxFilesystem", name))
-        for name in vars(client.SandboxFilesystem)
-        if not name.startswith("_")
-    }
-
-
-def test_making_listing_and_deleting_volumes_is_modals(
-    source: Callable[[str], ast.Module],
-) -> None:
-    theirs = {
-        each.name: arguments(each) for each in public(source(CLASSES["Volume"]), "VolumeManager")
-    }
-
-    assert theirs == {
-        name: our_arguments(held.__func__.core)
-        for name, held in vars(client.Volume.objects).items()
-        if not name.startswith("_")
-    }
-
-
-def test_a_tunnel_is_modals(source: Callable[[str], ast.Module]) -> None:
-    (theirs,) = (
-        node
-        for node in source("modal/_tunnel.py").body
-        if isinstance(node, ast.ClassDef) and node.name == "Tunnel"
-    )
-    fields = [ast.unparse(node) for node in theirs.body if isinstance(node, ast.AnnAssign)]
-    properties = {node.name for node in theirs.body if isinstance(node, ast.FunctionDef)}
-
-    ours = [f"{each.name}: {each.type}" for each in dataclasses.fields(client.Tunnel)]
-    assert ours[: len(fields)] == fields
-    assert properties <= vars(client.Tunnel).keys()
-
-
-def test_looking_up_an_app_is_modals(source: Callable[[str], ast.Module]) -> None:
-    (theirs,) = (
-        function for function in public(source("modal/app.py"), "App") if function.name == "lookup"
-    )
-
-    assert our_arguments(client.App.lookup.core) == arguments(theirs)
-
-
-def test_exceptions_have_modals_names(source: Callable[[str], ast.Module]) -> None:
-    """Those that a sandbox can raise; each below the same base."""
-    theirs = {
-        node.name: [ast.unparse(base) for base in node.bases]
-        for node in source("modal/exception.py").body
-        if isinstance(node, ast.ClassDef)
-    }
-    here = {name: kind for name, kind in vars(exceptions).items() if name in theirs}
-
-    assert {
-        *("Error", "AlreadyExistsError", "AuthError", "ConnectionError", "ClientClosed"),
-        *("ExecTimeoutError", "ExecutionError", "FilesystemExecutionError", "InvalidError"),
-        *("NotFoundError", "SandboxTerminatedError", "SandboxTimeoutError", "TimeoutError"),
-    } <= here.keys()
-    assert {name: [base.__name__ for base in kind.__bases__] for name, kind in here.items()} == {
-        name: theirs[name] for name in here
-    }
+def test_functions_of_files_are_there(name: str) -> None:
+    assert callable(getattr(client, name))

@@ -59,8 +59,8 @@ def test_a_module_that_is_imported_alone_finds_the_default_client(module: str) -
     [
         ("sandbox.sandbox", "Sandbox.create()"),
         ("volume", "Volume.from_name('name').hydrate()"),
-        ("secret", "Secret.from_dict({}).hydrate()"),
-        ("app", "App.lookup('name', create_if_missing=True)"),
+        ("secrets.secret", "Secret.from_dict({}).hydrate()"),
+        ("apps.app", "App.lookup('name', create_if_missing=True)"),
     ],
 )
 def test_the_objects_of_a_module_that_is_imported_alone_make_calls(module: str, call: str) -> None:

@@ -234,13 +234,29 @@ REFUSED = {
     "network_file_systems": {"/mnt": object()},
     "cloud": "aws",
     "region": "us-east",
+    "runtime": "vm",
+    "custom_domain": "example.com",
+    "include_oidc_identity_token": True,
+    "_experimental_outbound_policy": object(),
+    "_experimental_persistent": True,
     "proxy": object(),
     "experimental_options": {"x": True},
     "environment_name": "main",
     "pty_info": object(),
 }
 HONOURED = {
-    *("args", "app", "name", "image", "env", "secrets", "timeout", "idle_timeout", "workdir"),
+    *(
+        "args",
+        "app",
+        "name",
+        "tags",
+        "image",
+        "env",
+        "secrets",
+        "timeout",
+        "idle_timeout",
+        "workdir",
+    ),
     *("network", "alias", "cidr_allowlist", "outbound_cidr_allowlist"),
     *("outbound_domain_allowlist", "inbound_cidr_allowlist"),
     *("cpu", "memory", "block_network", "pty", "verbose", "client"),
@@ -349,19 +365,10 @@ def test_modes(sandbox: Sandbox, mode: Any) -> None:
         sandbox.open("/x", mode)
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda: Image.debian_slim(python_version="3.12"),
-        lambda: Image.debian_slim(force_build=True),
-        lambda: Image.from_registry("alpine"),
-        lambda: Image.from_dockerfile("Dockerfile"),
-    ],
-    ids=["python", "build", "registry", "dockerfile"],
-)
-def test_other_images_are_refused_by_name(make: Callable[[], object]) -> None:
-    with pytest.raises(exceptions.UnimplementedError, match=r"Image\.\w+\(.*not implemented yet"):
-        make()
+@pytest.mark.parametrize("version", [3.12, "3.12-slim", "2.7", "3.", ""])
+def test_versions_of_a_python(version: Any) -> None:
+    with pytest.raises(Invalid, match=r"is no version, such as '3\.12'"):
+        Image.debian_slim(python_version=version)
 
 
 @pytest.mark.parametrize("image_id", ["", "sb-1", 3])

@@ -84,7 +84,7 @@ def blocking(sandbox: Sandbox, client: Client) -> None:
 
     Sandbox.create(1)  # type: ignore[arg-type]
     Sandbox.create(nothing=1)  # type: ignore[call-arg]
-    sandbox.terminate(1)  # type: ignore[call-arg]
+    sandbox.terminate(1)  # type: ignore[call-arg, arg-type]
     sandbox.exec("a", text=None)  # type: ignore[call-overload]
     sandbox.open("/f", "z")  # type: ignore[call-overload]
     sandbox.filesystem.write_text(b"", "/f")  # type: ignore[arg-type]
@@ -119,5 +119,5 @@ async def awaited(sandbox: Sandbox, client: Client) -> None:
     assert_type(await sandbox.filesystem.stat.aio("/"), FileInfo)
 
     await Sandbox.create.aio(1)  # type: ignore[arg-type]
-    await sandbox.terminate.aio(1)  # type: ignore[call-arg]
+    await sandbox.terminate.aio(1)  # type: ignore[call-arg, arg-type]
     await sandbox.exec.aio("a", text=None)  # type: ignore[call-overload]

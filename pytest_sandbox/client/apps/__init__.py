@@ -1,0 +1,1 @@
+"""Apps: names that group sandboxes."""

@@ -1,0 +1,1 @@
+"""What main processes have written, as logs with times."""

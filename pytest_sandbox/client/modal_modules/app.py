@@ -1,0 +1,3 @@
+"""Apps."""
+
+from ..apps.app import App as App

@@ -1,0 +1,3 @@
+"""Commands in sandboxes."""
+
+from ..process.container_process import ContainerProcess as ContainerProcess

@@ -1,0 +1,3 @@
+"""Errors."""
+
+from ..exceptions import *  # noqa: F403 - all of them

@@ -1,0 +1,3 @@
+"""Images."""
+
+from ..image import Image as Image

@@ -1,0 +1,3 @@
+"""Secrets."""
+
+from ..secrets.secret import Secret as Secret

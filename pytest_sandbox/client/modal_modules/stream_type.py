@@ -1,0 +1,3 @@
+"""Where output goes."""
+
+from ..process.stream_type import StreamType as StreamType
