@@ -14,15 +14,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import socket
 
-#: Imports a module without running any `__init__` of the package, which would import the rest.
+#: Imports a module without running any `__init__` of the package, which would import the rest. What
+#: it does is done when it returns: the interpreter need not be taken apart, which takes its time.
 _BOOTSTRAP = """
-import sys, types
+import os, sys, types
 for name, path in (("pytest_sandbox", sys.argv[2]), ("pytest_sandbox.local", sys.argv[3])):
     module = types.ModuleType(name)
     module.__path__ = [path]
     sys.modules[name] = module
 from pytest_sandbox.local.{module} import main
 main()
+os._exit(0)
 """
 
 
