@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 from pytest_sandbox._proto import images_pb2 as pb
 from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
 from pytest_sandbox._proto.extensions_pb2 import ImageForgetRequest
+from pytest_sandbox._shared.dockerfile.source import directive_for
 from pytest_sandbox._shared.type_names import type_name
 
 from .default_client import default_client
 from .exceptions import InvalidError
 from .handles import optional_address, optional_client_at
 from .images.building import build
+from .images.context import context_files_of
 from .images.from_files import FileInstallMethods
 from .refusals import refused
+from .secrets.secret import Secret, check_secrets
 from .transport.dual import dual, immediate
+from .validation import refuse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from .apps.app import App
     from .base_client import BaseClient
     from .images.local_tree import LocalTree
-    from .secrets.secret import Secret
     from .transport.calls import Calls
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
@@ -117,10 +122,59 @@ class Image(FileInstallMethods):
             raise InvalidError(f"{image_id!r} is not the id of an image: these begin with 'im-'")
         return Image(image_id, f"Image.from_id({image_id!r})", client=client)
 
+    @staticmethod
+    def from_dockerfile(
+        path: str | os.PathLike[str],
+        *,
+        force_build: bool = False,
+        context_dir: str | os.PathLike[str] | None = None,
+        ignore: Sequence[str] | Callable[[Path], bool] | None = None,
+        build_args: Mapping[str, str] | None = None,
+        registry_secret: Secret | None = None,
+        secrets: Collection[Secret] | None = None,
+        env: dict[str, str | None] | None = None,
+        gpu: str | None = None,
+        add_python: str | None = None,
+        target: str | None = None,
+    ) -> Image:
+        """An image that a Dockerfile describes, which is read now.
+
+        Args:
+            path: of the Dockerfile.
+            force_build: do all steps again although the server has them.
+            context_dir: where COPY takes files from; the current directory if not given.
+            ignore: which files it does not take: patterns, or a function of the relative path; if
+                not given, `<path>.dockerignore`, or the `.dockerignore` beside the Dockerfile or
+                in `context_dir`.
+            build_args: for ARG.
+            registry_secret: refused.
+            secrets: variables of the steps, and files for RUN --mount=type=secret; none of them is
+                in the image.
+            env: further variables of the steps.
+            gpu: refused.
+            add_python: refused.
+            target: the name or number of the stage that is wanted; the last one if not given.
+
+        Raises:
+            InvalidError: it is no Dockerfile.
+            OSError: it cannot be read.
+        """
+        refuse(registry_secret=registry_secret, gpu=gpu, add_python=add_python)
+        file = Path(path).expanduser()
+        lines = file.read_text("utf-8").split("\n")
+        tree = context_files_of(lines, context_dir, ignore, file)
+        given = (*check_secrets(secrets), *([Secret.from_dict(env)] if env else []))
+        layer = ImageLayer(
+            None,
+            tuple([directive_for(target), *lines] if target is not None else lines),
+            secrets=given,
+            files=tree,
+            build_args=dict(build_args or {}),
+            force_build=force_build,
+        )
+        return Image("", f"Image.from_dockerfile({os.fspath(path)!r})", layer=layer)
+
     from_registry = refused("Image.from_registry", _NO_REGISTRY)
-    from_dockerfile = refused(
-        "Image.from_dockerfile", "give its lines after FROM to dockerfile_commands()"
-    )
     from_aws_ecr = refused("Image.from_aws_ecr", _NO_REGISTRY)
     from_gcp_artifact_registry = refused("Image.from_gcp_artifact_registry", _NO_REGISTRY)
     from_name = refused("Image.from_name", "images have ids only; use Image.from_id()")
@@ -239,8 +293,8 @@ class ImageLayer:
     """Lines of a Dockerfile on an image.
 
     Attributes:
-        base: the image.
-        lines: without FROM.
+        base: the image; `None` if the lines say it.
+        lines: without FROM, unless they say it.
         secrets: variables of the steps.
         files: the context of COPY.
         context_files: further files for it, by their paths there; text or bytes of each.
@@ -248,7 +302,7 @@ class ImageLayer:
         force_build: make it again although the server has it.
     """
 
-    base: Image
+    base: Image | None
     lines: tuple[str, ...]
     secrets: tuple[Secret, ...] = ()
     files: LocalTree | None = None
@@ -293,11 +347,17 @@ async def _layer_id(layer: ImageLayer, client: BaseClient) -> str:
     Steps that need nothing but their lines are asked for together, in one call.
     """
     base, lines = layer.base, list(layer.lines)
-    while layer.plain and (below := base.layer) is not None and below.plain:
+    while layer.plain and base is not None and (below := base.layer) is not None:
+        if not below.plain or below.base is None:
+            break
         base, lines = below.base, [*below.lines, *lines]
+    named = []
+    if base is not None:
+        named.append(pb.BaseImage(docker_tag="base", image_id=await image_id(base, client)))
+        lines.insert(0, "FROM base")
     definition = pb.Image(
-        dockerfile_commands=["FROM base", *lines],
-        base_images=[pb.BaseImage(docker_tag="base", image_id=await image_id(base, client))],
+        dockerfile_commands=lines,
+        base_images=named,
         secret_ids=[await secret.reference.id(client) for secret in layer.secrets],
         context_mount_id=await layer.files.upload(client) if layer.files is not None else "",
         context_files=[

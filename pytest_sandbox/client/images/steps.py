@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shlex
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -16,6 +15,7 @@ from ..exceptions import InvalidError
 from ..refusals import refused
 from ..secrets.secret import Secret, check_secrets
 from ..validation import check_environment, check_list, refuse
+from .context import context_files_of
 from .local_tree import directory, python_source, single_file, sources
 from .patterns import ignoring
 
@@ -216,15 +216,7 @@ class ImageMethods(ABC):
             name: Path(path).expanduser().read_text("utf-8")
             for name, path in (context_files or {}).items()
         }
-        files = None
-        copied = [source for line in lines for source in _copied(line)]
-        if copied:
-            top = Path(context_dir or Path.cwd())
-            if ignore is None:
-                listed = top / ".dockerignore"
-                ignore = listed.read_text("utf-8").splitlines() if listed.is_file() else ()
-            wanted, ignored = ignoring(copied), ignoring(ignore)
-            files = directory(top, "/", lambda path: not wanted(path) or ignored(path))
+        files = context_files_of(lines, context_dir, ignore)
         return self._run(
             *(lines, env, secrets, gpu, force_build),
             context_files=context,
@@ -360,15 +352,6 @@ class ImageMethods(ABC):
         if not isinstance(given, list) or not all(isinstance(word, str) for word in given):
             raise InvalidError(f"{name}={given!r} is {type_name(given)}, not a list of texts")
         return self._on_this([f"{verb} {json.dumps(given, ensure_ascii=False)}"])
-
-
-def _copied(line: str) -> list[str]:
-    """Patterns of the files that a line copies from the context."""
-    verb, _, rest = line.strip().partition(" ")
-    if verb.upper() != "COPY" or "--from=" in rest:
-        return []
-    words = [word for word in re.split(r'[\s,\[\]"]+', rest) if word and word[:2] != "--"]
-    return ["**" if not word.strip("./") else word for word in words[:-1]]
 
 
 def _texts(call: str, given: Sequence[str | list[str]]) -> list[str]:

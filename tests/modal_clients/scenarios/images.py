@@ -92,3 +92,30 @@ def test_a_dockerfile_of_one_stage(create, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     assert create(image=modal.Image.from_dockerfile("Dockerfile")).stdout.read() == "hi\n"
+
+
+def test_a_dockerfile_of_several_stages(create, tmp_path, monkeypatch):
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "a").write_text("hi\n")
+    (tmp_path / "src" / "b").write_text("not this\n")
+    (tmp_path / ".dockerignore").write_text("**/b\n")
+    (tmp_path / "Dockerfile").write_text(
+        "ARG VERSION=3.12\n"
+        "FROM python:${VERSION}-slim AS build\n"
+        "COPY src /src\n"
+        "RUN --mount=type=cache,target=/root/.cache <<EOT\n"
+        "ls /src > /listed\n"
+        "EOT\n"
+        "FROM python:${VERSION}-slim\n"
+        "ARG TARGETOS\n"
+        "COPY --from=build /listed /src/a /app/\n"
+        "RUN echo $TARGETOS $WHAT >> /app/a\n"
+        "HEALTHCHECK CMD true\n"
+        'CMD ["cat", "/app/listed", "/app/a"]\n'
+    )
+    monkeypatch.chdir(tmp_path)
+
+    secrets = [modal.Secret.from_dict({"WHAT": "x"})]
+    image = modal.Image.from_dockerfile("Dockerfile", secrets=secrets)
+
+    assert create(image=image).stdout.read() == "a\nhi\nlinux x\n"

@@ -99,6 +99,62 @@ def test_local_files(
     assert len(fake_sandboxes.rpcs.of("MountPutFile")) == uploads
 
 
+DOCKERFILE = """\
+# syntax=docker/dockerfile:1
+ARG VERSION=1
+FROM python:3.12-slim AS build
+ARG VERSION
+WORKDIR /build
+COPY --chmod=644 \\
+    src/*.py ./
+RUN --mount=type=bind,source=requirements.txt,target=r.txt cat r.txt *.py > all
+RUN echo $VERSION >> all
+
+FROM python:3.12-slim
+COPY --from=build /build/all /app/all
+ADD "data" /app/data/
+"""
+
+
+def test_a_dockerfile(
+    fake_sandboxes: FakeSandboxes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, text in (
+        ("src/a.py", "a\n"),
+        ("src/not.txt", "not"),
+        ("src/ignored.py", "not"),
+        ("requirements.txt", "six\n"),
+        ("data/one", "1\n"),
+        ("Dockerfile", DOCKERFILE),
+        (".dockerignore", "**/not\n"),
+        ("Dockerfile.dockerignore", "src/i*\n"),
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.chdir(tmp_path)
+    image = Image.from_dockerfile("Dockerfile", build_args={"VERSION": "2"})
+    assert printed(image, "sh", "-c", "cat /app/all /app/data/one") == "six\na\n2\n1\n"
+    uploaded = fake_sandboxes.rpcs.of("MountGetOrCreate").last.files
+    assert [each.filename for each in uploaded] == ["/data/one", "/requirements.txt", "/src/a.py"]
+    ran = image.run_commands("cat /app/data/one > /app/two")
+    assert printed(ran, "cat", "/app/two") == "1\n"
+
+    build = Image.from_dockerfile(tmp_path / "Dockerfile", target="build", context_dir=tmp_path)
+    assert printed(build, "sh", "-c", "pwd; ls") == "/build\na.py\nall\n"
+    with pytest.raises(exceptions.InvalidError, match=r"'nosuch' is no stage.*'build', '1'"):
+        Sandbox.create(image=Image.from_dockerfile("Dockerfile", target="nosuch"))
+
+
+def test_a_secret_is_a_file_for_a_step(fake_sandboxes: FakeSandboxes, tmp_path: Path) -> None:
+    file = tmp_path / "Dockerfile"
+    file.write_text(
+        "FROM debian\nRUN --mount=type=secret,id=TOKEN wc -c < /run/secrets/TOKEN > /srv/a\n"
+    )
+    secrets = [Secret.from_dict({"TOKEN": "hunter2-and-more"})]
+    image = Image.from_dockerfile(file, secrets=secrets, env={"X": "1"})
+    assert printed(image, "cat", "/srv/a").strip() == "16"
+
+
 @pytest.mark.parametrize(
     ("patterns", "path", "out"),
     [
@@ -133,6 +189,7 @@ def test_patterns(patterns: list[str], path: str, out: bool) -> None:
         (lambda: Image.host().add_local_file("x", "/y").run_commands("ls"), "copy=True"),
         (lambda: Image.host().add_local_file("x", "/y").add_local_dir("x", "/", copy=True), "copy"),
         (lambda: Image.host().run_commands("ls").object_id, "no id here"),
+        (lambda: Image.host().dockerfile_commands("RUN <<E"), "heredoc 'E'"),
     ],
 )
 def test_what_makes_no_sense(make: Callable[[], Any], words: str) -> None:
@@ -146,6 +203,8 @@ def test_what_makes_no_sense(make: Callable[[], Any], words: str) -> None:
         (lambda: Image.host().run_function(print), "run_function"),
         (lambda: Image.host().pip_install("x", gpu="any"), "gpu='any'"),
         (lambda: Image.host().run_commands("x", volumes={"/v": None}), "volumes="),
+        (lambda: Image.from_dockerfile("Dockerfile", gpu="any"), "gpu='any'"),
+        (lambda: Image.from_dockerfile("Dockerfile", add_python="3.12"), "add_python='3.12'"),
     ],
 )
 def test_what_is_refused_by_name(make: Callable[[], Any], words: str) -> None:
