@@ -38,7 +38,6 @@ REFUSED = {
     "Client.verify": NO_CREDENTIALS,
     "ContainerProcess.attach": "there is no interactive terminal",
     "Image.from_aws_ecr": LATER,
-    "Image.from_dockerfile": LATER,
     "Image.from_gcp_artifact_registry": LATER,
     "Image.from_name": NO_STORE,
     "Image.from_registry": LATER,
@@ -71,6 +70,9 @@ REFUSED_ARGUMENTS: dict[tuple[str, str], str] = {
             *("pip_install_from_requirements", "run_commands", "uv_pip_install"),
         )
     },
+    ("Image.from_dockerfile", "add_python"): "Python is that of this machine",
+    ("Image.from_dockerfile", "gpu"): "steps get no GPU",
+    ("Image.from_dockerfile", "registry_secret"): LATER,
     ("Image.run_commands", "volumes"): LATER,
     ("Sandbox.create", "_experimental_outbound_policy"): LATER,
     ("Sandbox.create", "_experimental_persistent"): "no sandbox outlives its run",
@@ -145,6 +147,7 @@ ABSENT_ARGUMENTS = {
 
 #: Our own arguments, of functions that are Modal's.
 OWN_ARGUMENTS = {
+    ("Image.from_dockerfile", "target"),
     ("Sandbox._experimental_from_snapshot", "alias"),
     ("Sandbox._experimental_from_snapshot", "network"),
     ("Sandbox.create", "alias"),
