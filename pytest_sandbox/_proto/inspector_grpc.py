@@ -47,6 +47,14 @@ class InspectorBase(abc.ABC):
     async def FaultClear(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.inspector_pb2.InspectorFaultClearRequest, pytest_sandbox._proto.inspector_pb2.InspectorFaultClearResponse]') -> None:
         pass
 
+    @abc.abstractmethod
+    async def Serve(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.inspector_pb2.InspectorServeRequest, pytest_sandbox._proto.inspector_pb2.InspectorServeResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def Sandboxes(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.inspector_pb2.InspectorSandboxesRequest, pytest_sandbox._proto.inspector_pb2.InspectorSandboxesResponse]') -> None:
+        pass
+
     def __mapping__(self) -> typing.Dict[str, grpclib.const.Handler]:
         return {
             '/pytest_sandbox.Inspector/Engine': grpclib.const.Handler(
@@ -96,6 +104,18 @@ class InspectorBase(abc.ABC):
                 grpclib.const.Cardinality.UNARY_UNARY,
                 pytest_sandbox._proto.inspector_pb2.InspectorFaultClearRequest,
                 pytest_sandbox._proto.inspector_pb2.InspectorFaultClearResponse,
+            ),
+            '/pytest_sandbox.Inspector/Serve': grpclib.const.Handler(
+                self.Serve,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.inspector_pb2.InspectorServeRequest,
+                pytest_sandbox._proto.inspector_pb2.InspectorServeResponse,
+            ),
+            '/pytest_sandbox.Inspector/Sandboxes': grpclib.const.Handler(
+                self.Sandboxes,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.inspector_pb2.InspectorSandboxesRequest,
+                pytest_sandbox._proto.inspector_pb2.InspectorSandboxesResponse,
             ),
         }
 
@@ -150,4 +170,16 @@ class InspectorStub:
             '/pytest_sandbox.Inspector/FaultClear',
             pytest_sandbox._proto.inspector_pb2.InspectorFaultClearRequest,
             pytest_sandbox._proto.inspector_pb2.InspectorFaultClearResponse,
+        )
+        self.Serve = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/pytest_sandbox.Inspector/Serve',
+            pytest_sandbox._proto.inspector_pb2.InspectorServeRequest,
+            pytest_sandbox._proto.inspector_pb2.InspectorServeResponse,
+        )
+        self.Sandboxes = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/pytest_sandbox.Inspector/Sandboxes',
+            pytest_sandbox._proto.inspector_pb2.InspectorSandboxesRequest,
+            pytest_sandbox._proto.inspector_pb2.InspectorSandboxesResponse,
         )

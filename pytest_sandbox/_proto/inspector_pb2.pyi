@@ -365,3 +365,33 @@ class InspectorFaultClearRequest(_message.Message):
 class InspectorFaultClearResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
+
+class InspectorServeRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class InspectorServeResponse(_message.Message):
+    __slots__ = ("url", "token_id", "token_secret", "ca_file", "socket")
+    URL_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_ID_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_SECRET_FIELD_NUMBER: _ClassVar[int]
+    CA_FILE_FIELD_NUMBER: _ClassVar[int]
+    SOCKET_FIELD_NUMBER: _ClassVar[int]
+    url: str
+    token_id: str
+    token_secret: str
+    ca_file: str
+    socket: str
+    def __init__(self, url: _Optional[str] = ..., token_id: _Optional[str] = ..., token_secret: _Optional[str] = ..., ca_file: _Optional[str] = ..., socket: _Optional[str] = ...) -> None: ...
+
+class InspectorSandboxesRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class InspectorSandboxesResponse(_message.Message):
+    __slots__ = ("ids", "secret_values")
+    IDS_FIELD_NUMBER: _ClassVar[int]
+    SECRET_VALUES_FIELD_NUMBER: _ClassVar[int]
+    ids: _containers.RepeatedScalarFieldContainer[str]
+    secret_values: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, ids: _Optional[_Iterable[str]] = ..., secret_values: _Optional[_Iterable[str]] = ...) -> None: ...

@@ -30,16 +30,22 @@ from .inheritance import RUN_VARIABLE as RUN_VARIABLE
 from .inheritance import Announcement as Announcement
 from .inheritance import app_name as app_name
 from .inheritance import inherited as inherited
+from .modal_variables import UNSET as UNSET
+from .modal_variables import modal_environment as modal_environment
+from .modal_variables import with_modal_environment as with_modal_environment
 from .run import Run as Run
 
 __all__ = [
     "RUN_VARIABLE",
+    "UNSET",
     "Announcement",
     "EngineProcess",
     "EngineStartError",
     "Run",
     "app_name",
     "inherited",
+    "modal_environment",
+    "with_modal_environment",
 ]
 
 #: Returns the default client of this process while a test run has one. The plugin sets it and the

@@ -16,13 +16,6 @@ from pytest_sandbox._shared.engine_options import parse_engine_options
 
 SUMMARY = "serve sandboxes to real Modal clients"
 
-#: The files of trusted certificates of Debian, Fedora and Alpine.
-_BUNDLES = (
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/cert.pem",
-)
-
 _ANY = """\
 --host {host} is not an address that clients can connect to. Give the address under which clients
 reach this machine."""
@@ -76,7 +69,13 @@ def run(args: argparse.Namespace) -> int:
     if problem := _problem(args):
         print(f"pytest-sandbox serve: {problem}", file=sys.stderr)
         return 2
-    from pytest_sandbox._run import EngineProcess, EngineStartError, Run
+    from pytest_sandbox._run import (
+        UNSET,
+        EngineProcess,
+        EngineStartError,
+        Run,
+        with_modal_environment,
+    )
 
     from ._supervise import supervise, until_interrupted
 
@@ -90,9 +89,12 @@ def run(args: argparse.Namespace) -> int:
         tcp = start().tcp or {}
         env = _environment(tcp)
         if args.command:
-            return supervise(args.command, {**os.environ, **env})
+            return supervise(args.command, with_modal_environment(os.environ, env))
 
         def announce() -> None:
+            for name in UNSET:
+                if name in os.environ:
+                    print(f"unset {name}")
             for name, value in env.items():
                 print(f"export {name}={shlex.quote(value)}")
             sys.stdout.flush()
@@ -123,33 +125,10 @@ def _problem(args: argparse.Namespace) -> str:
 
 def _environment(tcp: Mapping[str, str | None]) -> dict[str, str]:
     """The variables that make a Modal client connect here, whatever its user has configured."""
-    env = {
-        "MODAL_SERVER_URL": tcp["url"],
-        "MODAL_TOKEN_ID": tcp["token_id"],
-        "MODAL_TOKEN_SECRET": tcp["token_secret"],
-        "MODAL_CONFIG_PATH": os.devnull,  # not the user's own file, which has tokens for the cloud
-    }
-    if ca_file := tcp["ca_file"]:
-        env["SSL_CERT_FILE"] = ca_file
-        _add_usual_authorities(ca_file)
-    return {name: value for name, value in env.items() if value is not None}
+    from pytest_sandbox._run import modal_environment
 
-
-def _add_usual_authorities(ca_file: str) -> None:
-    """Add the certificates that programs trust on this machine to the file with ours.
-
-    Modal clients before 1.3 verify the certificate of the command router, and find ours through
-    `SSL_CERT_FILE`. That variable replaces the usual file for all that a command does with
-    OpenSSL, so the file must contain the usual certificates too. The alternative,
-    `MODAL_TASK_COMMAND_ROUTER_INSECURE`, would let those clients trust any server.
-    """
-    import ssl
-
-    own = ssl.get_default_verify_paths().cafile  # honours the user's own SSL_CERT_FILE
-    usual = next((path for path in (own, *_BUNDLES) if path and os.path.isfile(path)), None)
-    if usual is not None:
-        with open(usual, "rb") as source, open(ca_file, "ab") as target:
-            target.write(b"\n" + source.read())
+    url, token_id, token_secret = (tcp[key] or "" for key in ("url", "token_id", "token_secret"))
+    return modal_environment(url, token_id, token_secret, tcp["ca_file"])
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

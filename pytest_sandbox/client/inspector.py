@@ -57,6 +57,14 @@ class Inspector:
         """Take faults back."""
         self._ask(lambda stub: stub.FaultClear, pb.InspectorFaultClearRequest(ids=ids))
 
+    def serve(self) -> pb.InspectorServeResponse:
+        """Start another server on the same engine, for real Modal clients."""
+        return self._ask(lambda stub: stub.Serve, pb.InspectorServeRequest())
+
+    def sandboxes(self) -> pb.InspectorSandboxesResponse:
+        """The ids of all sandboxes, whoever made them, and the values that a report must hide."""
+        return self._ask(lambda stub: stub.Sandboxes, pb.InspectorSandboxesRequest())
+
     def _ask(
         self, method: Callable[[InspectorStub], UnaryUnaryMethod[Req, Res]], request: Req
     ) -> Res:

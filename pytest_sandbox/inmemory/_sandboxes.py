@@ -12,19 +12,21 @@ from pytest_sandbox._shared.checks import problem_with_list
 from pytest_sandbox._shared.pickling import Unpicklable
 from pytest_sandbox.client import Client
 from pytest_sandbox.client.transport import portal
-from pytest_sandbox.engine import OPEN_NETWORK, EngineUnavailable
+from pytest_sandbox.engine import OPEN_NETWORK, EngineUnavailable, SystemClock
 from pytest_sandbox.fakes import FakeEngine, HostScript, PortScript, Script, VirtualClock, settle
 from pytest_sandbox.rpcs import Faults, NetworkFaults, Rpcs
-from pytest_sandbox.server import Application, ListenerConfig
+from pytest_sandbox.server import Application, ListenerConfig, Listeners
 
 from ._clock import TestClock
 from ._scripting import restrict
 from ._strictness import Evidence, check_rules, violations
 from ._transport import MemoryServer
 from ._view import FakeSandboxFiles, on_loop
+from ._waiting import main_thread_waits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
     from types import EllipsisType, TracebackType
 
     from typing_extensions import Self
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from pytest_sandbox.client import Sandbox, Volume
     from pytest_sandbox.engine import EngineInfo
     from pytest_sandbox.fakes import Anything, Matcher
-    from pytest_sandbox.server import Recorder, ServedSandbox
+    from pytest_sandbox.server import Recorder, ServedSandbox, Tcp
 
 #: Timers that `close` skips to, so that no sleeping coroutine is left.
 _LAST_MOMENTS = 1000
@@ -104,6 +106,7 @@ class FakeSandboxes(Unpicklable):
         )
         self._open = True
         self._before: list[tuple[Client | None, Announcement]] = []
+        self._listeners: Listeners | None = None
         self.clock = TestClock(self._time, autojump=autojump)
         self.info, self._app, self._server = portal().run(lambda: self._serve(seed))
         self.client = Client.of_server(self._server)
@@ -120,15 +123,41 @@ class FakeSandboxes(Unpicklable):
         listener = ListenerConfig("memory", inspector=True, local=True)
         return info, app, MemoryServer(app.server(listener), self._time)
 
+    def listen(self, ca_file: Path) -> Tcp:
+        """Serve real Modal clients too, on the loopback network, until `close`.
+
+        Time skips ahead while a call of theirs is under way and the main thread waits.
+
+        Args:
+            ca_file: where to write the certificate of the command router.
+
+        Raises:
+            OSError: there is no free port or descriptor.
+        """
+        return portal().run(lambda: self._listen(ca_file))
+
+    async def _listen(self, ca_file: Path) -> Tcp:
+        self._listeners = Listeners(self._app)
+        self._portal.watch(1)
+        # Modal's clients judge the expiry of tokens by the time of the machine.
+        self._app.state.tokens.clock = SystemClock()
+        return await self._listeners.tcp("127.0.0.1", 0, ca_file)
+
     def _jump(self) -> bool:
         """Skip to what is due next, unless calls wait for another engine.
 
         One of another process does real work meanwhile; one in memory has a clock of its own.
         """
+        if not self._portal.busy and not self._others_wait():
+            return False
         waited_for = self._portal.waited_for
         if not all(server.in_memory for server in waited_for):
             return False
         return (not waited_for or self._server in waited_for) and self.clock.jump()
+
+    def _others_wait(self) -> bool:
+        """Whether a test waits for a call of a Modal client."""
+        return self._listeners is not None and self._listeners.calls > 0 and main_thread_waits()
 
     # What a test says
 
@@ -288,6 +317,9 @@ class FakeSandboxes(Unpicklable):
             portal().run(self._end)
 
     async def _end(self) -> None:
+        if self._listeners is not None:
+            self._listeners.close()
+            self._portal.watch(-1)
         await self.client.close.core()
         await self._app.close()
         await settle()

@@ -7,6 +7,7 @@ asks for a sandbox.
 from .engine import SandboxEngine as SandboxEngine
 from .fixtures import SandboxFactory as SandboxFactory
 from .gpu.fixture import LeasedGpus as LeasedGpus
+from .modal.server import ModalServer as ModalServer
 from .network_log import NetworkConnection as NetworkConnection
 from .network_log import SandboxNetworkLog as SandboxNetworkLog
 from .register import pytest_addoption as pytest_addoption
@@ -14,6 +15,7 @@ from .templates.decorator import sandbox_template as sandbox_template
 
 __all__ = [
     "LeasedGpus",
+    "ModalServer",
     "NetworkConnection",
     "SandboxEngine",
     "SandboxFactory",

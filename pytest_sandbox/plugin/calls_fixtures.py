@@ -108,7 +108,7 @@ def sandbox_faults(request: pytest.FixtureRequest) -> Iterator[Faults]:
         return
     faults = Faults(request.config.stash[ENGINE].client().inspector, caller=_caller())
     yield faults
-    _end(faults, "Make the calls that they apply to, or add .optional().")
+    end_faults(faults)
 
 
 @pytest.fixture
@@ -124,11 +124,14 @@ def sandbox_network_faults(request: pytest.FixtureRequest) -> Iterator[NetworkFa
         return
     faults = NetworkFaults(request.config.stash[ENGINE].client().inspector, caller=_caller())
     yield faults
-    _end(faults, "Make the connections that they apply to, or add .optional().")
+    end_faults(faults)
 
 
-def _end(faults: Faults | NetworkFaults, remedy: str) -> None:
+def end_faults(faults: Faults | NetworkFaults) -> None:
     """Clear the faults of a test; it fails if one did not fire."""
+    from pytest_sandbox.rpcs import Faults
+
+    made = "calls" if isinstance(faults, Faults) else "connections"
     try:
         unfired = faults.unfired()
     finally:
@@ -136,5 +139,7 @@ def _end(faults: Faults | NetworkFaults, remedy: str) -> None:
     if unfired:
         listed = "\n".join(f"  {each!r}" for each in unfired)
         pytest.fail(
-            f"faults that did not fire as often as planned:\n{listed}\n{remedy}", pytrace=False
+            f"faults that did not fire as often as planned:\n{listed}\n"
+            f"Make the {made} that they apply to, or add .optional().",
+            pytrace=False,
         )

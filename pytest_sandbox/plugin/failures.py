@@ -15,6 +15,7 @@ from .fakes import ENDED_IDS, FAKE
 from .hints import hints
 from .import_hint import import_hint
 from .marker import merged_spec
+from .modal.fixture import SERVER
 from .network_hint import network_hint
 from .network_log import network_lines
 from .options import settings
@@ -57,6 +58,7 @@ def pytest_runtest_makereport(
             *hints(item, call.excinfo),
             *_sections(session.connected, ids, session.hidden, lines, item),
             *_fake_sections(item, lines),
+            *_modal_sections(item, lines),
         ]
         _add(report, sections, item.config)
     return report
@@ -98,6 +100,20 @@ def _fake_sections(item: pytest.Item, lines: int) -> Iterator[tuple[str, str]]:
             yield "fake sandboxes", "\n".join(fake.problems)
         hidden = hidden_values(fake.client.secret_values)
         yield from _sections(fake.client, fake.ids, hidden, lines)
+
+
+def _modal_sections(item: pytest.Item, lines: int) -> Iterator[tuple[str, str]]:
+    """The sections of sandboxes that Modal's clients made on the engine of the run."""
+    server = item.stash.get(SERVER, None)
+    if server is None or server.engine == "fake":
+        return
+    try:
+        ids = server.sandbox_ids
+        hidden = hidden_values(server.client.inspector.sandboxes().secret_values)
+    except Exception as error:
+        yield "modal_server", f"the engine could not list the sandboxes of the test: {error}"
+    else:
+        yield from _sections(server.client, ids, hidden, lines)
 
 
 def _sections(

@@ -10,6 +10,7 @@ from pytest_sandbox._shared.real import real_files
 from pytest_sandbox._shared.suggestions import did_you_mean
 
 from .gpu.held import gpu_keywords
+from .modal import marker as modal_marker
 from .options import network_setting, settings
 from .ownership import OWNED
 
@@ -78,7 +79,10 @@ def takes_fake_sandboxes(item: pytest.Item) -> bool:
 def is_faked(item: pytest.Item) -> bool:
     """Whether a test has an engine in memory of its own."""
     return (
-        FAKE in item.stash or takes_fake_sandboxes(item) or settings(item.config).engine == "fake"
+        FAKE in item.stash
+        or takes_fake_sandboxes(item)
+        or settings(item.config).engine == "fake"
+        or modal_marker.asks_for_fake(item)
     )
 
 
@@ -146,16 +150,20 @@ def _spec(item: pytest.Item) -> dict[str, Any]:
     """
     spec: dict[str, Any] = {}
     allow = list(item.config.getini("fake_sandboxes_allow"))
-    for mark in item.iter_markers(NAME):
+    for mark in (*item.iter_markers(NAME), *item.iter_markers(modal_marker.NAME)):
         if mark.args:
             pytest.fail(
-                f"@pytest.mark.{NAME} takes keywords only, not {mark.args!r}", pytrace=False
+                f"@pytest.mark.{mark.name} takes keywords only, not {mark.args!r}", pytrace=False
             )
-        for key, value in mark.kwargs.items():
+        keys = dict(mark.kwargs)
+        if mark.name == modal_marker.NAME:
+            for key in modal_marker.OWN_KEYS:
+                keys.pop(key, None)
+        for key, value in keys.items():
             if problem := _problem(key, value):
-                pytest.fail(f"@pytest.mark.{NAME}({key}={value!r}): {problem}", pytrace=False)
-        allow += mark.kwargs.get("allow", ())
-        spec = {**mark.kwargs, **spec}
+                pytest.fail(f"@pytest.mark.{mark.name}({key}={value!r}): {problem}", pytrace=False)
+        allow += keys.get("allow", ())
+        spec = {**keys, **spec}
     return {"network": network_setting(item.config), **spec, "allow": allow}
 
 

@@ -24,6 +24,8 @@ from .gpu import listing as gpu_listing
 from .gpu import marker as gpu_marker
 from .gpu import options as gpu_options
 from .gpu import usage as gpu_usage
+from .modal import fixture as modal_fixture
+from .modal import marker as modal_marker
 from .templates import copies, summary
 from .templates import fixtures as template_fixtures
 
@@ -43,6 +45,8 @@ _PARTS = (
     network_log,
     networks,
     pool,
+    modal_marker,
+    modal_fixture,
     failures,
     gpu_options,
     gpu_marker,

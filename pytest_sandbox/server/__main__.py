@@ -15,6 +15,7 @@ import signal
 import sys
 import threading
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from pytest_sandbox.engines import load_engine
 from . import lease
 from .application import Application
 from .listeners import Listeners
+from .modal_servers import ModalServers
 
 log = logging.getLogger("pytest_sandbox.server")
 
@@ -96,13 +98,16 @@ async def _serve(options: argparse.Namespace) -> None:
     tunnels = _one_of(engine_options, "tunnels", "own", "everybody")
     engine = load_engine(options.engine, engine_options)
     info = await engine.start()
-    app = Application(
+    make = partial(
+        Application,
         engine,
         info,
-        volumes=volumes,
         private_volumes=private_volumes,
         tunnels_for_everybody=tunnels == "everybody",
     )
+    # Only the first server has the volumes that outlive the run: a run uses each of them once.
+    others = ModalServers(make, options.run_dir)
+    app = make(volumes=volumes, serve=others.open)
     listeners = Listeners(app)
     try:
         _say(await _listen(listeners, options, info))
@@ -112,6 +117,7 @@ async def _serve(options: argparse.Namespace) -> None:
         # The sandboxes first: they matter most, and calls that wait for them then return.
         await app.close()
         listeners.close()
+        await others.close()
 
 
 def _volumes_folder(engine_options: dict[str, str]) -> Path | None:

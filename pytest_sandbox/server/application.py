@@ -11,7 +11,7 @@ from .model.creation import SandboxCreator
 from .model.sandbox import ServedSandbox
 from .model.state import State
 from .own.extensions import ExtensionServicer
-from .own.inspector import InspectorServicer
+from .own.inspector import InspectorServicer, ServeModal
 from .own.sandbox_networks import SandboxNetworkServicer
 from .own.stored_images import StoredImageServicer
 from .rpc import peers
@@ -58,6 +58,7 @@ class Application:
         volumes: the folder of named volumes that outlive the run; `None` if none do.
         private_volumes: whether each sandbox has copies of its volumes until they are committed.
         tunnels_for_everybody: whether other users of this machine may connect to tunnels.
+        serve: starts another server on the same engine, for the inspector.
 
     Attributes:
         recorder: the recorded calls, for `pytest_sandbox.Rpcs`.
@@ -74,6 +75,7 @@ class Application:
         volumes: Path | None = None,
         private_volumes: bool = False,
         tunnels_for_everybody: bool = False,
+        serve: ServeModal | None = None,
     ) -> None:
         self.state = State(
             engine,
@@ -132,7 +134,7 @@ class Application:
             SandboxNetworkServicer(self.state, creator),
             StoredImageServicer(self.state),
         ]
-        self._inspector = [InspectorServicer(self.state, self.recorder, self.faults)]
+        self._inspector = [InspectorServicer(self.state, self.recorder, self.faults, serve)]
 
     def services(self, listener: ListenerConfig) -> Services:
         """The services of one listener."""

@@ -42,6 +42,11 @@ class Listeners:
         self._app = app
         self._servers: list[RpcServer] = []
 
+    @property
+    def calls(self) -> int:
+        """How many calls are under way."""
+        return sum(server.calls for server in self._servers)
+
     async def unix(self, path: Path) -> None:
         """Listen on a Unix socket, for processes of this user: see `peers`."""
         server = self._app.server(ListenerConfig("unix", inspector=True, local=True))

@@ -1,3 +1,3 @@
 """The scenarios are run by the pytest of their own environment, not by this one."""
 
-collect_ignore = ["scenarios", "without_tls"]
+collect_ignore = ["scenarios", "with_plugin", "without_tls"]

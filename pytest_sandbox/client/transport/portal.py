@@ -34,6 +34,8 @@ T = TypeVar("T")
 _CLOSE_TIMEOUT = 2.0
 #: Seconds that another loop has for its next call before it counts as idle.
 _IDLE_AFTER = 0.002
+#: The same for a client of another kind, such as Modal's, on a loop or in a process of its own.
+_OTHERS_IDLE_AFTER = 0.02
 
 
 class _UnderWay:
@@ -59,6 +61,7 @@ class Portal:
         self._closers: list[Callable[[], None]] = []
         self._calls = 0  # calls under way; used on the loop only, like the next
         self._awaited = 0  # of those, the ones from other loops
+        self._watches = 0
         self._servers: dict[_UnderWay, Server] = {}  # that they wait for; the latest of each
         self.idlers: list[Callable[[], bool]] = []
         self._thread = threading.Thread(target=self._serve, name="pytest-sandbox", daemon=True)
@@ -147,15 +150,35 @@ class Portal:
         """The servers that calls wait for."""
         return set(self._servers.values())
 
+    @property
+    def busy(self) -> bool:
+        """Whether calls are under way."""
+        return self._calls > 0
+
+    def watch(self, change: int) -> None:
+        """Call the idlers also while no call of this client is under way, as others make some.
+
+        Args:
+            change: 1 to begin, -1 to end.
+        """
+        self._watches += change
+        self._count(0, blocking=True)
+
     def _count(self, change: int, blocking: bool) -> None:
         self._calls += change
         self._awaited += 0 if blocking else change
         # A blocked thread makes no more calls. Another loop that awaits one may make others.
-        self._loop.idle_after = _IDLE_AFTER if self._awaited else 0.0
-        self._loop.on_idle = self._idle if self._calls and self.idlers else None
+        idle_after = _IDLE_AFTER if self._awaited else 0.0
+        self._loop.idle_after = _OTHERS_IDLE_AFTER if self._watches else idle_after
+        watched = self.idlers and (self._calls or self._watches)
+        self._loop.on_idle = self._idle if watched else None
 
     def _idle(self) -> bool:
-        return any(idler() for idler in reversed(self.idlers))
+        idle = any(idler() for idler in reversed(self.idlers))
+        if self._watches and not idle:
+            # Nothing wakes the loop when other clients begin to wait for it: look again.
+            self._loop.call_later(_OTHERS_IDLE_AFTER, bool)
+        return idle
 
     def call_soon(self, function: Callable[[], object]) -> None:
         """Have a function called on the loop, from any thread.

@@ -10,6 +10,8 @@ from ..rpc.errors import not_found
 
 #: Ephemeral secrets that are stored: older clients make one for each command with variables.
 EPHEMERAL_SECRETS = 10_000
+#: Values that are remembered, for reports to hide.
+KNOWN_VALUES = 10_000
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,17 @@ class SecretRegistry:
         self._lasting: dict[str, SecretRecord] = {}
         self._ephemeral: OrderedDict[str, SecretRecord] = OrderedDict()
         self._named: dict[tuple[str, str], SecretRecord] = {}
+        self._values: OrderedDict[str, None] = OrderedDict()
+
+    @property
+    def values(self) -> list[str]:
+        """The values of all variables, or the newest ones, which reports must not show."""
+        return list(self._values)
 
     def add(self, secret: SecretRecord, *, ephemeral: bool = False) -> None:
         """Register a secret; an `ephemeral` one may be evicted."""
         (self._ephemeral if ephemeral else self._lasting)[secret.id] = secret
+        self._note(secret.env.values())
         if secret.name:
             self._named[secret.environment, secret.name] = secret
         if len(self._ephemeral) > EPHEMERAL_SECRETS:
@@ -78,5 +87,13 @@ class SecretRegistry:
             if source.WhichOneof("source") == "secret_id":
                 env.update(self.get(source.secret_id).env)
             else:
+                self._note(source.env.contents.values())
                 env.update(source.env.contents)
         return env
+
+    def _note(self, values: Iterable[str]) -> None:
+        for value in values:
+            self._values[value] = None
+            self._values.move_to_end(value)
+        while len(self._values) > KNOWN_VALUES:
+            self._values.popitem(last=False)

@@ -1,6 +1,7 @@
 """The inspector: describes the engine and sandboxes, records calls, and sets faults."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from pytest_sandbox._proto import common_pb2
 from pytest_sandbox._proto import inspector_pb2 as pb
@@ -14,6 +15,7 @@ from ..model.sandbox import ServedSandbox
 from ..model.state import State
 from ..networks.network import lack_of_network
 from ..rpc.call import ServedCall
+from ..rpc.errors import unimplemented
 from ..rpc.faults import FaultInjector
 from ..rpc.handlers import once
 from ..rpc.recorder import Recorder
@@ -34,13 +36,27 @@ _ENDINGS = {
 }
 
 
-class InspectorServicer:
-    """The inspector RPCs."""
+#: Starts another server on the same engine.
+ServeModal = Callable[[], Awaitable[pb.InspectorServeResponse]]
 
-    def __init__(self, state: State, recorder: Recorder, faults: FaultInjector) -> None:
+
+class InspectorServicer:
+    """The inspector RPCs.
+
+    Args:
+        state: the server's.
+        recorder: of its calls.
+        faults: those that are set.
+        serve: starts another server on the same engine; `None` if that is not offered.
+    """
+
+    def __init__(
+        self, state: State, recorder: Recorder, faults: FaultInjector, serve: ServeModal | None
+    ) -> None:
         self._state = state
         self._recorder = recorder
         self._faults = faults
+        self._serve = serve
         self._connection_faults = ConnectionFaults(state)
 
     async def Engine(
@@ -156,6 +172,24 @@ class InspectorServicer:
         self._faults.fault_clear(request.ids)
         await self._connection_faults.fault_clear(request.ids)
         return pb.InspectorFaultClearResponse()
+
+    @once
+    async def Serve(
+        self, request: pb.InspectorServeRequest, call: ServedCall
+    ) -> pb.InspectorServeResponse:
+        """Start another server on the same engine, for real Modal clients."""
+        if self._serve is None:
+            raise unimplemented("this server starts no other one")
+        return await self._serve()
+
+    async def Sandboxes(
+        self, request: pb.InspectorSandboxesRequest, call: ServedCall
+    ) -> pb.InspectorSandboxesResponse:
+        """The ids of all sandboxes, and the values that a report about them must not show."""
+        return pb.InspectorSandboxesResponse(
+            ids=[sandbox.id for sandbox in self._state.sandboxes.all()],
+            secret_values=self._state.secrets.values,
+        )
 
 
 async def _network_log(sandbox: ServedSandbox) -> NetworkLog:

@@ -45,17 +45,20 @@ class RouterTokens:
 
     Args:
         clock: the engine's, by which tokens expire.
+
+    Attributes:
+        clock: by which tokens expire.
     """
 
     def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+        self.clock = clock
         self._key = secrets.token_bytes(32)
         #: Task id and expiry of tokens whose signature need not be checked: they were issued here.
         self._valid: OrderedDict[str, tuple[str, float]] = OrderedDict()
 
     def issue(self, task_id: str) -> str:
         """A token for one task."""
-        expiry = self._clock.now() + ROUTER_TOKEN_LIFETIME
+        expiry = self.clock.now() + ROUTER_TOKEN_LIFETIME
         token = self._sign({"task_id": task_id, "exp": int(expiry)})
         self._valid[token] = task_id, expiry
         if len(self._valid) > KNOWN_TOKENS:
@@ -65,13 +68,13 @@ class RouterTokens:
     def renew(self, task_id: str, token: str) -> str:
         """The token of a task, or a new one if less than half of its time is left."""
         _, expiry = self._valid.get(token, ("", 0.0))
-        if expiry - self._clock.now() > ROUTER_TOKEN_LIFETIME / 2:
+        if expiry - self.clock.now() > ROUTER_TOKEN_LIFETIME / 2:
             return token
         return self.issue(task_id)
 
     def session(self) -> str:
         """A token that grants nothing: clients only look at its expiry."""
-        return self._sign({"exp": int(self._clock.now() + ROUTER_TOKEN_LIFETIME)})
+        return self._sign({"exp": int(self.clock.now() + ROUTER_TOKEN_LIFETIME)})
 
     def of_sandbox(self, sandbox_id: str) -> str:
         """A token that a client sends with its calls about a sandbox that it created."""
@@ -105,7 +108,7 @@ class RouterTokens:
         if scheme.lower() != "bearer":
             raise _unauthenticated("the command router needs 'authorization: Bearer <token>'")
         known = self._valid.get(token)
-        if known and known[1] > self._clock.now():
+        if known and known[1] > self.clock.now():
             return known[0]
         return self._decode(token)
 
@@ -115,7 +118,7 @@ class RouterTokens:
         except ValueError as error:
             raise _unauthenticated(f"not a valid token of the command router: {error}") from None
         expiry, task_id = claims.get("exp"), claims.get("task_id")
-        if not isinstance(expiry, int) or expiry <= self._clock.now():
+        if not isinstance(expiry, int) or expiry <= self.clock.now():
             raise _unauthenticated("the token of the command router has expired: ask for another")
         if not isinstance(task_id, str):
             raise _unauthenticated("not a token of the command router: it has no task_id")

@@ -129,6 +129,11 @@ class CallTasks(Handler):
     a client has reset many, those of the last ones stay, with all that they hold.
     """
 
+    @property
+    def calls(self) -> int:
+        """How many calls are under way."""
+        return len(self._tasks)
+
     def accept(
         self,
         stream: Stream,

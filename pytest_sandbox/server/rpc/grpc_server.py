@@ -5,7 +5,7 @@ import ssl
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from socket import socket
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from google.protobuf.empty_pb2 import Empty
 from grpclib.const import Cardinality, Handler
@@ -58,6 +58,11 @@ class RpcServer(Server):
         self._mapping = _WithRefusals(self._mapping, services.refusal)
         self._strangers = Strangers() if tokens else None
         self._tls = tls
+
+    @property
+    def calls(self) -> int:
+        """How many calls are under way, on all connections."""
+        return sum(cast("CallTasks", tasks).calls for tasks in self._handlers)
 
     def accept(self) -> H2Protocol:
         """The server's end of a connection that comes in some other way than by a socket."""

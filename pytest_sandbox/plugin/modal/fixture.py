@@ -1,0 +1,194 @@
+"""The fixture `modal_server`: the real `modal` client, on sandboxes of this machine."""
+
+from __future__ import annotations
+
+import importlib.util
+import tempfile
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_sandbox._run import UNSET
+from pytest_sandbox._shared.install_command import install_command
+from pytest_sandbox._shared.real import real_files
+
+from ..calls_fixtures import end_faults
+from ..engine import ENGINE
+from ..fakes import NAME as FAKE
+from ..fakes import is_faked
+from ..options import settings
+from ..ownership import OWNED
+from .client_state import ClientState, close, forgetting, swap
+from .marker import own_keys
+from .run_server import RunServer
+from .server import ModalServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pytest_sandbox.inmemory import FakeSandboxes
+
+__tracebackhide__ = True  # a failing test shows its own lines, not these
+
+SERVER = pytest.StashKey[ModalServer]()
+_RUN_SERVER = pytest.StashKey[RunServer]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> None:
+    """Begin the second phase."""
+    if SERVER in item.stash and item.stash[SERVER].engine != "fake":
+        item.stash[SERVER].rpcs.begin_phase("call")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Begin the third phase."""
+    if SERVER in item.stash and item.stash[SERVER].engine != "fake":
+        item.stash[SERVER].rpcs.begin_phase("teardown")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Close the connections of this process, before the engine ends."""
+    if _RUN_SERVER in session.config.stash:
+        session.config.stash[_RUN_SERVER].close()
+        del session.config.stash[_RUN_SERVER]
+
+
+def modal_is_installed() -> bool:
+    """Whether this process can import `modal`."""
+    return importlib.util.find_spec("modal") is not None
+
+
+@pytest.fixture
+def modal_server(request: pytest.FixtureRequest) -> Iterator[ModalServer]:
+    """A server for the real `modal` client: `rpcs`, `faults`, `sandbox_ids`, `fake`.
+
+    During the test, Modal's clients connect to it instead of the cloud: the `modal` of the test,
+    blocking and `.aio`, and those of processes that the test starts. The sandboxes that they make
+    end with the test.
+    """
+    item = request.node
+    keys = own_keys(item)
+    in_process = keys.get("in_process", True)
+    if in_process and not modal_is_installed():
+        pytest.fail(
+            "modal_server: the package modal is not installed. The tests need it, or only "
+            "processes that they start:\n"
+            f"    {install_command('modal')}\n"
+            "    @pytest.mark.modal_server(in_process=False)",
+            pytrace=False,
+        )
+    if is_faked(item):
+        if keys.get("engine") == "local":
+            pytest.fail(
+                "modal_server: the engine of this test is in memory, and its marker says "
+                "engine='local'",
+                pytrace=False,
+            )
+        yield from _in_memory(item, request.getfixturevalue(FAKE), in_process=in_process)
+    else:
+        yield from _on_the_engine_of_the_run(item, in_process=in_process)
+
+
+def _in_memory(
+    item: pytest.Item, fake: FakeSandboxes, *, in_process: bool
+) -> Iterator[ModalServer]:
+    with ExitStack() as stack:
+        ca_file = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "ca.pem"
+        tcp = fake.listen(ca_file)
+        server = ModalServer(
+            tcp,
+            tcp.ca_file or "",
+            engine="fake",
+            client=fake.client,
+            rpcs=fake.rpcs,
+            faults=fake.faults,
+            network_faults=fake.network_faults,
+            fake=fake,
+        )
+        item.stash[SERVER] = server
+        stack.enter_context(_environment(server.environment))
+        if in_process:
+            stack.enter_context(_client(ClientState(), lasts=False))
+        yield server
+
+
+def _on_the_engine_of_the_run(item: pytest.Item, *, in_process: bool) -> Iterator[ModalServer]:
+    from pytest_sandbox.rpcs import Faults, NetworkFaults, Rpcs
+
+    session = item.config.stash[ENGINE]
+    if _RUN_SERVER not in item.config.stash:
+        item.config.stash[_RUN_SERVER] = RunServer(session)
+    session.engine()  # says why, if it has died
+    run_server = item.config.stash[_RUN_SERVER]
+    inspector = run_server.client.inspector
+    with ExitStack() as stack:
+        server = ModalServer(
+            run_server.address,
+            run_server.address.ca_file,
+            engine=settings(item.config).engine,
+            client=run_server.client,
+            rpcs=Rpcs(inspector),
+            faults=Faults(inspector),
+            network_faults=NetworkFaults(inspector),
+        )
+        stack.callback(server.rpcs.close)
+        server.rpcs.begin_phase("setup")
+        item.stash[SERVER] = server
+        stack.enter_context(_environment(server.environment))
+        if in_process:
+            stack.enter_context(_client(run_server.state, lasts=True))
+        stack.callback(end_faults, server.faults)
+        stack.callback(end_faults, server.network_faults)
+        stack.callback(_end_sandboxes, item, server)
+        yield server
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set the environment variables of this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in UNSET:
+            patch.delenv(name, raising=False)
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        yield
+
+
+@contextmanager
+def _client(state: ClientState, *, lasts: bool) -> Iterator[None]:
+    """Give `modal` in this process the state of a server.
+
+    Args:
+        state: which `modal` changes meanwhile.
+        lasts: whether the server outlives the test.
+    """
+    with real_files():
+        import modal  # noqa: F401
+    before = swap(state)
+    try:
+        with forgetting():
+            yield
+    finally:
+        after = swap(before)
+        if lasts:
+            state.client, state.environments = after.client, after.environments
+        else:
+            close(after)
+
+
+def _end_sandboxes(item: pytest.Item, server: ModalServer) -> None:
+    """End the sandboxes of the test, and note for its report those that still run."""
+    ids = server.sandbox_ids
+    batch = server.client.batch(ids)
+    for sandbox_id, description in batch.describe(0).items():
+        if not isinstance(description, Exception) and description.running:
+            item.stash[OWNED].left.append(
+                f"sandbox {sandbox_id}, which the test created and did not terminate"
+            )
+    if stuck := batch.terminate():
+        errors = "\n".join(sorted({str(error) for error in stuck.values()}))
+        pytest.fail(f"could not end sandbox {', '.join(stuck)}\n{errors}", pytrace=False)

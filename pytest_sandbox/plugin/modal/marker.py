@@ -1,0 +1,60 @@
+"""The marker `modal_server`, which chooses the engine of a test with real Modal clients."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NAME = "modal_server"
+_ENGINES = ("fake", "local")
+#: The keys of its own; the others are those of `fake_sandboxes`.
+OWN_KEYS = ("engine", "in_process")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the marker, for `--strict-markers` and `pytest --markers`."""
+    config.addinivalue_line(
+        "markers",
+        f"{NAME}(engine=..., in_process=...): engine='fake' serves real Modal clients from an "
+        "engine in memory, shaped by the keys of fake_sandboxes; in_process=False is for a test "
+        "whose clients are in other processes only, so that modal need not be installed here.",
+    )
+
+
+def takes_modal_server(item: pytest.Item) -> bool:
+    """Whether a test, or a fixture of it, names the fixture."""
+    return NAME in getattr(item, "fixturenames", ())
+
+
+def asks_for_fake(item: pytest.Item) -> bool:
+    """Whether a test with the fixture asks for an engine in memory."""
+    return takes_modal_server(item) and own_keys(item).get("engine") == "fake"
+
+
+def own_keys(item: pytest.Item) -> dict[str, Any]:
+    """The keys `engine` and `in_process` of the markers of a test; the closest marker wins.
+
+    Raises:
+        pytest.fail.Exception: a marker is invalid.
+    """
+    found: dict[str, Any] = {}
+    for mark in item.iter_markers(NAME):
+        for problem in _problems(mark):
+            pytest.fail(problem, pytrace=False)
+        found = {**{key: mark.kwargs[key] for key in OWN_KEYS if key in mark.kwargs}, **found}
+    return found
+
+
+def _problems(mark: pytest.Mark) -> Iterator[str]:
+    if mark.args:
+        yield f"@pytest.mark.{NAME} takes keywords only, not {mark.args!r}"
+    engine = mark.kwargs.get("engine", "local")
+    if engine not in _ENGINES:
+        yield f"@pytest.mark.{NAME}(engine={engine!r}): there are 'fake' and 'local'"
+    in_process = mark.kwargs.get("in_process", True)
+    if not isinstance(in_process, bool):
+        yield f"@pytest.mark.{NAME}(in_process={in_process!r}): it must be True or False"
