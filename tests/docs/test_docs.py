@@ -6,6 +6,7 @@ The blocks of code under one heading are the files of one small project:
     ```python conftest.py      any other file, by its name
     ```ini pytest.ini
     ```sh run                  a shell script, run beside them, that must succeed
+    ```python modal/test.py    a test file for an environment with `modal`: see tests/modal_clients
 
 Blocks of other kinds (`sh`, `text`, `yaml`, ...) are for the reader only.
 """
@@ -73,6 +74,8 @@ class Project:
     def add(self, kind: str, name: str, body: str) -> None:
         if (kind, name) == ("sh", "run"):
             self.scripts.append(body)
+        elif name.startswith("modal/"):
+            pass
         elif name:
             self.files[name] = body
         elif kind == "python":

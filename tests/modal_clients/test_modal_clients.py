@@ -7,6 +7,7 @@ with the reports of those that failed.
 
 import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -250,6 +251,23 @@ def test_the_fixture(
 
     shutil.copy(HERE / "with_plugin" / "modal_server.py", tmp_path / "test_modal_server.py")
     run_with_plugin(python, tmp_path, "-n", workers, "test_modal_server.py")
+
+
+EXAMPLES = ("modal_agent", "code_interpreter")
+#: Blocks of documents that are tests with `modal`.
+BLOCK = re.compile(r"^```python modal/(test_\w+\.py)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
+
+def test_the_documents_and_examples(pytestconfig: pytest.Config, tmp_path: Path) -> None:
+    assert pytestconfig.cache is not None
+    python = python_environment(pytestconfig.cache, "1.6.4")
+    for document in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        for name, body in BLOCK.findall(document.read_text()):
+            (tmp_path / name).write_text(body)
+    for example in EXAMPLES:
+        shutil.copytree(ROOT / "examples" / example, tmp_path / example)
+
+    run_with_plugin(python, tmp_path, "-p", "no:asyncio", "--strict-markers", ".")
 
 
 DISTURBED = """
