@@ -78,7 +78,9 @@ CLIENTS = (
         ("snapshots", "directories", "volumes", "second_version", "sidecars"),
         engine="fake",
     ),
-    Client("1.6.4, first version", "1.6.4", ("readiness", "sidecars", "compact"), env=FIRST_VERSION),
+    Client(
+        "1.6.4, first version", "1.6.4", ("readiness", "sidecars", "compact"), env=FIRST_VERSION
+    ),
     Client("1.1.4", "1.1.4", ("compact",)),
     Client("1.3.5", "1.3.5", ("compact",)),
     Client("1.4.3", "1.4.3", ("compact",)),
