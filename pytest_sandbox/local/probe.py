@@ -152,7 +152,7 @@ async def _memory(options: LocalOptions) -> Finding:
     """Whether memory snapshots work, by snapshotting and restoring a process."""
     name = "memory snapshots"
     consequence = "snapshots are of files only, not of running processes"
-    memory = LocalMemorySnapshots(options, LayerStore(_TRIAL_STORE), GatewayLink())
+    memory = LocalMemorySnapshots(options, LayerStore(_TRIAL_STORE), GatewayLink(), "")
     if missing := await memory.find_criu():
         return Finding(name, False, missing.reason, consequence, missing.remedy)
     try:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_sandbox.local.agent import jobs, pause, remove
+from pytest_sandbox.local.agent import jobs, pause
+from pytest_sandbox.local.filesystem import tree_remover
 from pytest_sandbox.local.protocol import wire
 from pytest_sandbox.local.protocol.jobs import JOB_TO_ENGINE, DirectoryEntries, ListDirectoryJob
 from pytest_sandbox.local.zygote import scripts, skeleton
@@ -90,8 +91,8 @@ def test_a_tree_that_changes_is_removed_all_the_same(
     while True:
         top = planted(tmp_path / f"tree{call}")
         interrupted = Interrupted(call, partial(CHANGES[name], top))
-        monkeypatch.setattr(remove, "os", interrupted)
-        remove.remove_tree(str(top))
+        monkeypatch.setattr(tree_remover, "os", interrupted)
+        tree_remover.remove_tree(str(top))
         monkeypatch.undo()
         assert not top.exists(), call
         if not interrupted.over:

@@ -38,10 +38,12 @@ class Member:
         device: major and minor number of a device.
         size: bytes of a regular file, holes included.
         extents: offset and length of each part of a regular file that has data.
+        extended: extended attributes by name, if the reader was asked for them.
     """
 
     __slots__ = (
         "device",
+        "extended",
         "extents",
         "gid",
         "kind",
@@ -75,6 +77,7 @@ class Member:
         self.device = device
         self.size = 0
         self.extents: list[tuple[int, int]] = []
+        self.extended: dict[str, bytes] = {}
 
     @property
     def stored(self) -> int:

@@ -29,6 +29,8 @@ _KEYS = frozenset(
     + [f"GNU.sparse.{name}" for name in ("name", "major", "minor", "size", "realsize")]
     + [f"GNU.sparse.{name}" for name in ("map", "offset", "numbytes")]
 )
+#: Before the name of an extended attribute: star's key, which GNU tar and container engines use.
+_EXTENDED = "SCHILY.xattr."
 _CHUNK = 256 * 1024
 _SHOWN = 80
 #: The largest id; the one above it means "none": chown(2).
@@ -46,10 +48,12 @@ class Reader:
 
     Args:
         read: gives so many bytes of the stream, fewer only at its end.
+        extended: whether members get their extended attributes.
     """
 
-    def __init__(self, read: Callable[[int], bytes]) -> None:
+    def __init__(self, read: Callable[[int], bytes], *, extended: bool = False) -> None:
         self._read = read
+        self._extended = extended
         self._begun = False
         self._global: dict[str, str] = {}
         self._left = 0  # bytes of the current member's contents that were not read
@@ -81,7 +85,7 @@ class Reader:
             elif header.type in (b"x", b"X", b"L", b"K"):
                 payload = self._payload(header, _LARGEST_PAYLOAD - collected)
                 collected += len(payload)
-                _collect(records, header.type, payload)
+                _collect(records, header.type, payload, extended=self._extended)
             else:
                 return self._member(header, records)
         return None
@@ -129,6 +133,12 @@ class Reader:
                 raise TarError(f"{name[:_SHOWN]!r} is a device that cannot exist")
         elif kind is MemberKind.FILE:
             self._begin_contents(member, header, values, records)
+        if self._extended:
+            member.extended = {
+                key[len(_EXTENDED) :]: value.encode("utf-8", "surrogateescape")
+                for key, value in records
+                if key.startswith(_EXTENDED)
+            }
         return member
 
     def _begin_contents(
@@ -182,7 +192,7 @@ class Reader:
             self._exactly(min(_CHUNK, size - start))
 
 
-def _collect(records: list[Record], kind: bytes, payload: bytes) -> None:
+def _collect(records: list[Record], kind: bytes, payload: bytes, *, extended: bool) -> None:
     """Add what an extended header or a long name, by its type flag, says of the next member."""
     if kind in (b"L", b"K"):
         name = payload.partition(b"\0")[0].decode("utf-8", "surrogateescape")
@@ -190,7 +200,7 @@ def _collect(records: list[Record], kind: bytes, payload: bytes) -> None:
     else:
         found = pax.parse(payload)
     for record in found:
-        if record[0] in _KEYS:
+        if record[0] in _KEYS or (extended and record[0].startswith(_EXTENDED)):
             if len(records) == _MOST_RECORDS:
                 raise TarError(f"a member has more than {_MOST_RECORDS} extended records")
             records.append(record)

@@ -6,12 +6,10 @@ import contextlib
 import errno
 import os
 import socket
-import sys
 
 from pytest_sandbox._shared.directories import make_directories
 
 from ..filesystem import root_mounts, volume_mounts
-from ..filesystem.host_trees import shown_in
 from ..filesystem.mapped_mounts import attach_mapped
 from ..kernel import idmap, loopback, mounts, namespaces
 from ..kernel.descriptors import close_all_except
@@ -102,7 +100,7 @@ def _build(
     os.umask(0)
     attach_mapped(config.mapped_for(request), mapped)
     root_mounts.mount_store(config.size, config.inodes)
-    trees = shown_in(config.trees, project=request.project)
+    trees = config.trees_of(request.layers, project=request.project)
     root_mounts.mount_root(trees, config.layers, request.layers)
     root_mounts.mount_trees(trees)
     # While the stage still shows the machine's /proc and /sys. In a user namespace the kernel
@@ -141,7 +139,7 @@ def _outlet(
 
 
 def _close_machine_descriptors(keep: list[int]) -> None:
-    """Hold no descriptor of the machine but some, and import nothing any more.
+    """Hold no descriptor of the machine but some.
 
     Before the first path is looked up that a hostile program may have made a link of: the magic
     links of `/proc/self/fd` lead wherever a descriptor does, out of the root too.
@@ -152,7 +150,6 @@ def _close_machine_descriptors(keep: list[int]) -> None:
     for fd in (0, 1, 2):
         os.dup2(null, fd)
     close_all_except([0, 1, 2, *keep])
-    sys.meta_path.clear()  # from here on, it would be the sandbox's own files
 
 
 def _send_handles(gate: socket.socket) -> None:

@@ -11,10 +11,11 @@ import os
 import signal
 import socket
 
+from ..filesystem.tree_remover import remove_tree
 from ..protocol import jobs as messages
 from ..protocol import wire
 from ..protocol.common import Failed, Succeeded
-from . import files, pack, remove, unpack
+from . import files, pack, unpack
 from .tree_watch import TreeWatch
 
 TYPE_CHECKING = False
@@ -59,7 +60,7 @@ class Job:
         if isinstance(self._request, messages.ListDirectoryJob):
             _list_directory(path, sock)
         elif isinstance(self._request, messages.RemoveTreeJob):
-            remove.remove_tree(path)
+            remove_tree(path)
         elif isinstance(self._request, messages.PackJob):
             pack.pack(path, fds[0])
         else:

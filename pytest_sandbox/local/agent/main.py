@@ -1,6 +1,6 @@
 """PID 1 of a sandbox: starts processes, reaps them, and works on files from inside.
 
-It runs with the rights of root in the sandbox and no more. It imports nothing once it runs: the
+It runs with the rights of root in the sandbox and no more. It can import nothing, see `stage`: the
 sandbox's own files are all that it could import from.
 """
 

@@ -13,7 +13,6 @@ import errno
 import os
 import signal
 import socket
-import sys
 
 from ..kernel import namespaces, parent, prctl, tmpfs
 from ..kernel.clone import clone
@@ -90,7 +89,6 @@ def _help(
         criu = _prepared(bundle, request, fds[1:])
         if isinstance(request, RestoreRequest):
             restore.start_lazy_pages(criu, request.state)
-        sys.meta_path.clear()  # from here on, it would be the sandbox's own files
         target = os.pidfd_open(pid)
         namespaces.enter(target, _NAMESPACES)
         os.close(target)

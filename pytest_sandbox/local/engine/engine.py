@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 from typing import TYPE_CHECKING
 
@@ -15,10 +16,12 @@ from pytest_sandbox.engine import (
     EngineInfo,
     EngineUnavailable,
     MemorySnapshot,
+    OciImage,
     Snapshot,
     SupportsConnectionFaults,
     SupportsExport,
     SupportsForget,
+    SupportsImages,
     SupportsPrepare,
     SupportsVolumes,
     SystemClock,
@@ -27,6 +30,8 @@ from pytest_sandbox.engine import (
 )
 
 from ..options import LocalOptions
+from .images.local_images import LocalImages
+from .images.on_disk import image_store, owners_of
 from .links.gateway_link import GatewayLink
 from .machine.fingerprint import fingerprint
 from .machine.modes import choose
@@ -36,6 +41,8 @@ from .snapshots.transfer import export, load
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Mapping
+
+    from pytest_sandbox.images import ImageStore
 
     from .factory import Factory
     from .machine.find_criu import CriuMissing
@@ -50,6 +57,7 @@ class LocalEngine(
     SupportsConnectionFaults,
     SupportsForget,
     SupportsExport,
+    SupportsImages,
     SupportsPrepare,
     SupportsVolumes,
 ):
@@ -65,6 +73,7 @@ class LocalEngine(
         self._options = options or LocalOptions()
         self._factory: Factory | None = None
         self._memory: LocalMemorySnapshots | None = None
+        self._images: LocalImages | None = None
         self._gateway = GatewayLink()
 
     @property
@@ -84,6 +93,22 @@ class LocalEngine(
         return self._factory
 
     @property
+    def image_store(self) -> ImageStore:
+        """Where layers of images of registries and archives are."""
+        return self.images.store
+
+    @property
+    def images(self) -> LocalImages:
+        """The images of registries and archives.
+
+        Raises:
+            EngineUnavailable: the engine is not started, or it is closed.
+        """
+        if self._images is None:
+            raise EngineUnavailable("the engine is not started, or it is closed")
+        return self._images
+
+    @property
     def memory(self) -> LocalMemorySnapshots:
         """What takes and restores memory snapshots.
 
@@ -101,12 +126,16 @@ class LocalEngine(
             EngineUnavailable: no mode works; with each one's reason, and what to do.
         """
         _raise_descriptor_limit()
-        choice = await choose(self._options)
-        self._factory = choice.factory
-        choice.factory.gateway = self._gateway
-        self._memory = choice.factory.memory = LocalMemorySnapshots(
-            self._options, choice.factory.store, self._gateway
+        store = image_store(os.environ)
+        folder = str(store.folder) if store.folder.is_dir() else ""
+        choice = await choose(self._options, folder)
+        factory = self._factory = choice.factory
+        factory.gateway = self._gateway
+        self._memory = factory.memory = LocalMemorySnapshots(
+            self._options, factory.store, self._gateway, folder
         )
+        kind = owners_of(factory.zygote)
+        self._images = LocalImages(store, factory.zygote, factory.store, kind)
         return _info(choice, await self._memory.find_criu(), self._options)
 
     async def create(self, spec: TaskSpec) -> LocalTask:
@@ -157,7 +186,17 @@ class LocalEngine(
             StoreFull: no room for it.
         """
         factory = self.factory
-        return await load(factory.zygote, factory.store, stream)
+        return await load(factory.zygote, factory.store, stream, self.images.stored)
+
+    async def unpack(self, image: OciImage) -> None:
+        """Make an image of a registry or an archive ready for sandboxes.
+
+        Raises:
+            InvalidSpec: a layer is damaged, or cannot be unpacked here.
+            StoreFull: no room for it.
+            Unsupported: there can be no such images here.
+        """
+        await self.images.unpack(image)
 
     async def forget_volume(self, volume: str) -> None:
         """Free a volume; tasks that have it mounted keep it."""
@@ -182,12 +221,18 @@ class LocalEngine(
         # First, so that no call that comes meanwhile makes another task.
         factory, self._factory = self._factory, None
         memory, self._memory = self._memory, None
+        images, self._images = self._images, None
+        if images is not None:
+            await images.close()
         # First, since memory snapshots depend on layers in the store of the factory.
         if memory is not None:
             await memory.close()
         if factory is not None:
             await factory.close()
         await self._gateway.close()
+        # Last, since what sandboxes use of them must not be removed before.
+        if images is not None:
+            images.store.close()
 
 
 def _raise_descriptor_limit() -> None:
@@ -224,6 +269,10 @@ def _info(choice: Choice, no_memory: CriuMissing | None, options: LocalOptions) 
         capabilities.add(Capability.GPU)
         details["GPUs"] = factory.gpus.origin
     details |= {f"not for GPUs: {path}": reason for path, reason in zygote.no_gpus.items()}
+    if zygote.no_images:
+        details["no image"] = zygote.no_images
+    else:
+        capabilities.add(Capability.IMAGE)
     if factory.project is not None:
         capabilities.add(Capability.PROJECT)
     else:

@@ -25,6 +25,7 @@ from ..protocol.zygote import CreateRequest, HideRequest, MountedVolume
 from .gpus.leased import lease_for
 from .links.errors import BuildFailed
 from .machine import memory_shares
+from .machine.host_image import STANDARD_PATH
 from .machine.project import ProjectRefused, left_out
 from .outlet import LocalOutlet, network_of
 from .pool import Pool
@@ -293,7 +294,10 @@ class Factory:
     def _env(self, spec: TaskSpec, gpus: TaskGpus | None = None) -> dict[str, str]:
         # As container engines have it: an image may ask for all, and this means none.
         none = {} if self.gpus.missing else {"NVIDIA_VISIBLE_DEVICES": "void"}
-        env = {**self.image.env, **(none if gpus is None else gpus.env)}
+        usual = self.image.env
+        if self.store.is_of_image(spec.image):
+            usual = {"PATH": STANDARD_PATH, "HOME": usual["HOME"]}
+        env = {**usual, **(none if gpus is None else gpus.env)}
         if gpus is not None and gpus.folder:
             env["PATH"] = f"{gpus.folder}:{env['PATH']}"
         return {**env, **spec.env}

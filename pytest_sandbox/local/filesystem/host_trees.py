@@ -38,8 +38,16 @@ class HostTree:
         self.lower = f"../hidden/{number}:../trees/{number}" if masked else f"../trees/{number}"
 
 
-def shown_in(trees: list[HostTree], *, project: bool) -> list[HostTree]:
-    """Those of some trees that a sandbox shows, which may show the project."""
+def shown_in(trees: list[HostTree], *, project: bool, image: bool = False) -> list[HostTree]:
+    """Those of some trees that a sandbox shows.
+
+    Args:
+        trees: folders of the machine.
+        project: whether it shows the project.
+        image: whether its root is made of an image, which shows nothing else of the machine.
+    """
+    if image:
+        return [tree for tree in trees if project and tree.shown == "with project"]
     other = "without project" if project else "with project"
     return [tree for tree in trees if tree.shown != other]
 

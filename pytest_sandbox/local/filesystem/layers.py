@@ -3,6 +3,9 @@
 A layer is a whole store (`root_mounts` says what is in one), a tmpfs, attached at `/layers/N`. No
 sandbox writes to it any more; one that starts finds it in its copy of the stage. A layer is freed
 by unmounting it: nothing is ever deleted by name. All end with the zygote.
+
+A layer of an image is a directory on disk, below `/images`, and `/layers/N/r` is a link to it. In a
+stack it is below all that sandboxes wrote, and has the files of `foreign_skeleton` around it.
 """
 
 from __future__ import annotations
@@ -14,6 +17,10 @@ from ..kernel import mounts, overlayfs, tmpfs
 
 #: Layers that one sandbox may have below it.
 MAX_LAYERS = overlayfs.MAX_LOWER
+#: Where the stage has the folder with unpacked layers of images.
+IMAGES = "/images"
+#: Where it has what shows over and under those, relative to `/layers`.
+_OVER, _UNDER = "../foreign/over", "../foreign/under"
 #: A store that is larger is freed by a process of its own: that takes 0.5 ms per MiB.
 _QUICK_TO_FREE = 4 << 20
 
@@ -24,6 +31,7 @@ class Layers:
     def __init__(self) -> None:
         self._names: dict[int, frozenset[str]] = {}  # of each layer, its parts
         self._parts: dict[int, frozenset[str]] = {}  # of each layer, those that hold anything
+        self._unpacked: set[int] = set()  # those of images
 
     def attach(self, number: int, store: int) -> None:
         """Make a layer of a detached store.
@@ -41,6 +49,34 @@ class Layers:
         names = self._names[number] = frozenset(os.listdir(path)) - {"work"}
         self._parts[number] = frozenset(name for name in names if os.listdir(f"{path}/{name}"))
 
+    def add_unpacked(self, number: int, folder: str) -> None:
+        """Make a layer of an unpacked one of an image.
+
+        Args:
+            number: the number that it gets.
+            folder: of it, relative to the folder of them all.
+
+        Raises:
+            OSError: the kernel refused it.
+        """
+        path = f"/layers/{number}"
+        os.mkdir(path, 0o755)
+        try:
+            os.symlink(f"{IMAGES}/{folder}", f"{path}/r")
+        except OSError:
+            os.rmdir(path)
+            raise
+        self._unpacked.add(number)
+        self._names[number] = self._parts[number] = frozenset({"r"})
+
+    def are_of_image(self, stack: list[int]) -> bool:
+        """Whether a stack begins with an image, instead of the view of the machine."""
+        return bool(stack) and stack[-1] in self._unpacked
+
+    def stores(self, stack: list[int]) -> list[int]:
+        """The layers of a stack that sandboxes wrote."""
+        return [number for number in stack if number not in self._unpacked]
+
     def open(self, number: int) -> int:
         """A descriptor of a detached copy of a layer's mount, as `attach` takes it."""
         return mounts.open_tree(f"/layers/{number}")
@@ -50,6 +86,8 @@ class Layers:
 
         Blocks while the kernel frees it, if no sandbox does.
         """
+        if number in self._unpacked:
+            return
         # Detached: sandboxes have copies of the mount in their own namespaces, and the stage's may
         # be in use by a helper: umount2(2).
         mounts.unmount(f"/layers/{number}", mounts.MNT_DETACH)
@@ -57,11 +95,14 @@ class Layers:
     def forget(self, number: int) -> None:
         """Forget a layer that is unmounted, perhaps by a helper."""
         del self._parts[number], self._names[number]
+        if number in self._unpacked:
+            self._unpacked.remove(number)
+            os.unlink(f"/layers/{number}/r")
         os.rmdir(f"/layers/{number}")
 
     def usage(self, number: int) -> int:
-        """Bytes that a layer takes."""
-        return tmpfs.usage(f"/layers/{number}")
+        """Bytes of memory that a layer takes."""
+        return 0 if number in self._unpacked else tmpfs.usage(f"/layers/{number}")
 
     def has(self, number: int, part: str) -> bool:
         """Whether a layer has a part, if only an empty one.
@@ -76,9 +117,13 @@ class Layers:
         Args:
             stack: numbers, the newest first.
             part: of each layer; layers in which it is empty are left out.
-            base: below all of them.
+            base: below all of them, unless the stack begins with an image.
         """
-        return ":".join([*(f"{n}/{part}" for n in stack if part in self._parts[n]), base])
+        paths = [f"{n}/{part}" for n in stack if part in self._parts[n]]
+        if part == "r" and self.are_of_image(stack):
+            image = sum(number in self._unpacked for number in stack)
+            return ":".join([*paths[:-image], _OVER, *paths[-image:], _UNDER])
+        return ":".join([*paths, base])
 
 
 def is_quick_to_free(size: int) -> bool:

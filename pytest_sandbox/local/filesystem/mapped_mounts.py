@@ -12,6 +12,7 @@ import errno
 import os
 
 from ..kernel import mounts
+from .layers import IMAGES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,18 +22,19 @@ if TYPE_CHECKING:
 
 
 def stage_paths(
-    trees: Iterable[HostTree], layers: Iterable[int], volumes: Iterable[int]
+    trees: Iterable[HostTree], layers: Iterable[int], volumes: Iterable[int], *, image: bool
 ) -> list[str]:
     """Paths in the stage of what a sandbox is made of, and can write over or to.
 
     Args:
         trees: folders of the machine that show.
-        layers: numbers of those that its root begins with.
+        layers: numbers of those that its root begins with, without those of an image.
         volumes: numbers of those that it has.
+        image: whether its root is made of an image.
     """
     layered = [tree for tree in trees if tree.layered]
     return [
-        "/skeleton",
+        *(("/foreign", IMAGES) if image else ("/skeleton",)),
         *(f"/trees/{tree.number}" for tree in layered),
         *(f"/hidden/{tree.number}" for tree in layered if tree.masked),
         *(f"/layers/{number}" for number in layers),

@@ -8,6 +8,8 @@ The stage is the zygote's root, a small tmpfs:
     /dev/...      device nodes of the machine
     /gpus/N       those of GPUs, and files of their driver: see `gpu_mounts`
     /layers/N     what other sandboxes wrote, and snapshots depend on: see `layers`
+    /images       unpacked layers of images, on disk
+    /foreign      what shows over and under these: see `foreign_skeleton`
     /volumes/N    what sandboxes share: see `volume_mounts`
     /empty        an empty read-only directory, to hide others with
     /box, /root   where a sandbox mounts its store and its root, each in its own mount namespace
@@ -136,6 +138,6 @@ def mount_layers(
     newest = next((layer for layer in stack if layers.has(layer, part)), None)
     if newest is not None:
         # A merged directory has the owner, mode and times of the topmost one, which is new here.
-        file_attributes.copy_to_overlay(f"{newest}/{part}", upper)
+        file_attributes.copy_to_overlay(f"{newest}/{part}/.", upper)  # `r` may be a link
     overlayfs.mount(target, layers.lower(stack, part, base), upper, work, source=source)
     os.chdir("/")

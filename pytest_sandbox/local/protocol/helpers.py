@@ -1,7 +1,8 @@
 """Between the zygote and what it forks.
 
-A helper says one thing and ends: `HelperDone` or `Failed`. An agent is told that its user ids are
-mapped, with the mounts that are mapped for it, and gives `SandboxHandles`.
+A helper says one thing and ends: `HelperDone`, an answer for the engine, or `Failed`. An agent is
+told that its user ids are mapped, with the mounts that are mapped for it, and gives
+`SandboxHandles`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import socket
 
 from .common import Failed
+from .images import LayerUnpacked
 from .message import Message
 from .wire import family
 
@@ -54,4 +56,4 @@ class HelperDone(Message, descriptors=(0, 3)):
 
 
 AGENT_TO_ZYGOTE = family(SandboxHandles)
-HELPER_TO_ZYGOTE = family(HelperDone, Failed)
+HELPER_TO_ZYGOTE = family(HelperDone, LayerUnpacked, Failed)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from .common import DescriptorAnswer, Failed, KernelError, Succeeded
 from .criu import DumpRequest, RestoreRequest
+from .images import AddImageLayerRequest, LayerUnpacked, RemoveUnpackedRequest, UnpackRequest
 from .message import Message
 from .wire import family
 
@@ -90,6 +91,7 @@ class SetupRequest(Message):
         criu: what dumps and restores processes, if that is wanted.
         gpus: what sandboxes may have of the machine's GPUs.
         gpu_links: symbolic links of sandboxes that have some, path to target.
+        images: the folder with unpacked layers of images; empty if there is none.
     """
 
     rootless: bool
@@ -109,6 +111,7 @@ class SetupRequest(Message):
     criu: CriuFiles | None
     gpus: list[GpuSource]
     gpu_links: dict[str, str]
+    images: str
 
 
 class IdsGiven(Message):
@@ -331,6 +334,7 @@ ENGINE_TO_ZYGOTE = family(
     *(UsageRequest, SnapshotAtEndRequest, SnapshotInPlaceRequest, SnapshotByCopyRequest),
     *(SnapshotDirectoryRequest, MountRequest, UnmountRequest, ExportRequest, LoadRequest),
     *(LendLayerRequest, TakeLayerRequest, DropLayerRequest, DropVolumeRequest),
+    *(UnpackRequest, RemoveUnpackedRequest, AddImageLayerRequest),
     *(DumpRequest, RestoreRequest),
 )
 
@@ -352,6 +356,7 @@ class ZygoteReady(Message):
         left_out: folders of the machine that do not show, and why.
         no_hostname: why sandboxes cannot have a host name of their own; empty if they can.
         no_gpus: what of `SetupRequest.gpus` cannot be used, and why, by path in a sandbox.
+        no_images: why sandboxes cannot be made of layers of images; empty if they can.
     """
 
     controllers: list[str]
@@ -361,6 +366,7 @@ class ZygoteReady(Message):
     left_out: dict[str, str]
     no_hostname: str
     no_gpus: dict[str, str]
+    no_images: str
 
 
 class SetupFailed(Message):
@@ -432,5 +438,5 @@ class LayerMade(Message):
 
 ZYGOTE_TO_ENGINE = family(
     *(UserNamespaceEntered, ZygoteReady, SetupFailed, SandboxBorn, SandboxEnded, LayerMade),
-    *(OutletMade, UsageAnswer, Succeeded, DescriptorAnswer, Failed),
+    *(OutletMade, UsageAnswer, LayerUnpacked, Succeeded, DescriptorAnswer, Failed),
 )

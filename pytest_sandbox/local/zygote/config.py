@@ -66,10 +66,25 @@ class SandboxConfig:
         Args:
             layers: numbers of those that the work needs.
         """
-        return stage_paths(self.trees, layers, ()) if self._own_ids else []
+        return self._paths(self.trees, layers, []) if self._own_ids else []
 
     def mapped_for(self, request: CreateRequest) -> list[str]:
         """Paths in the stage whose owners have to be mapped for a new sandbox."""
+        if not self._own_ids:
+            return []
         volumes = [volume.number for volume in request.volumes]
-        trees = shown_in(self.trees, project=request.project)
-        return stage_paths(trees, request.layers, volumes) if self._own_ids else []
+        trees = self.trees_of(request.layers, project=request.project)
+        return self._paths(trees, request.layers, volumes)
+
+    def trees_of(self, stack: list[int], *, project: bool) -> list[HostTree]:
+        """The folders of the machine that a sandbox shows.
+
+        Args:
+            stack: numbers of the layers that its root begins with.
+            project: whether it shows the project.
+        """
+        return shown_in(self.trees, project=project, image=self.layers.are_of_image(stack))
+
+    def _paths(self, trees: list[HostTree], stack: list[int], volumes: list[int]) -> list[str]:
+        image = self.layers.are_of_image(stack)
+        return stage_paths(trees, self.layers.stores(stack), volumes, image=image)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from ..filesystem.layers import Layers
     from ..filesystem.volume_mounts import VolumeStore
+    from ..protocol.images import AddImageLayerRequest, RemoveUnpackedRequest, UnpackRequest
     from ..protocol.message import Message
     from .config import SandboxConfig
     from .engine_socket import EngineSocket
@@ -49,6 +50,7 @@ class FileRequests:
     Args:
         config: what sandboxes have in common.
         shift: first id of the machine that sandboxes use; 0 if they use the zygote's own.
+        ids: how many ids a sandbox has.
         users: gives the user namespace of sandboxes, as a descriptor; no process is in it.
         engine: where answers go.
         own_ids: whether each sandbox has ids of the machine of its own.
@@ -58,6 +60,7 @@ class FileRequests:
         self,
         config: SandboxConfig,
         shift: int,
+        ids: int,
         users: Callable[[], int],
         engine: EngineSocket,
         *,
@@ -65,6 +68,7 @@ class FileRequests:
     ) -> None:
         self._config = config
         self._shift = shift
+        self._ids = ids
         self._own_ids = own_ids
         self._users = users
         self._engine = engine
@@ -87,7 +91,8 @@ class FileRequests:
         try:
             fds = helper.answer()
             passed = tuple(fds) if plan.passes_on else ()
-            self._engine.tell(plan.succeeded(fds), passed, number=number)
+            done = plan.succeeded(fds)
+            self._engine.tell(helper.told or done, passed, number=number)
             wire.close_all(list(passed))
         except OSError as error:
             plan.failed()
@@ -135,6 +140,33 @@ class FileRequests:
         tree = next(tree for tree in self._config.trees if tree.path == request.path)
         try:
             hide(f"/hidden/{tree.number}", f"/trees/{tree.number}", request.hidden, request.kept)
+        except OSError as error:
+            self._refuse(number, error)
+        else:
+            self._engine.tell(Succeeded(), number=number)
+
+    def unpack(self, request: UnpackRequest, number: int, fds: list[int]) -> None:
+        """Begin to unpack a layer of an image."""
+        try:
+            plan = helper_plans.unpack(
+                self._config, request, self._users(), fds[0], self._ids, own_ids=self._own_ids
+            )
+            self._start(plan, number)
+        except OSError as error:
+            self._refuse(number, error)
+
+    def remove_unpacked(self, request: RemoveUnpackedRequest, number: int, fds: list[int]) -> None:
+        """Begin to remove an unpacked layer."""
+        try:
+            plan = helper_plans.remove_unpacked(request, self._users(), own_ids=self._own_ids)
+            self._start(plan, number)
+        except OSError as error:
+            self._refuse(number, error)
+
+    def add_image_layer(self, request: AddImageLayerRequest, number: int, fds: list[int]) -> None:
+        """Have an unpacked layer be one of sandboxes."""
+        try:
+            self._config.layers.add_unpacked(request.layer, request.folder)
         except OSError as error:
             self._refuse(number, error)
         else:

@@ -25,18 +25,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeAlias
 
-Work: TypeAlias = "Callable[[], list[int]]"
+    from ..protocol.message import Message
+
+Work: TypeAlias = "Callable[[], list[int] | Message]"
 
 
 class Helper:
     """One such process.
 
     Args:
-        work: what it does; returns descriptors for the zygote.
+        work: what it does; returns descriptors for the zygote, or what to answer the engine.
         fds: all descriptors that it needs.
+
+    Attributes:
+        told: what to answer the engine, if the work has returned that.
     """
 
     def __init__(self, work: Work, fds: list[int]) -> None:
+        self.told: Message | None = None
         self._sock, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         zygote = os.getpid()
         try:
@@ -61,7 +67,7 @@ class Helper:
         return self._sock.fileno()
 
     def answer(self) -> list[int]:
-        """What its work returned; waits for it.
+        """The descriptors that its work returned; waits for it.
 
         Raises:
             OSError: what the kernel told it, or that it died.
@@ -76,6 +82,8 @@ class Helper:
             raise OSError(errno.EIO, "the helper was killed", "")
         if isinstance(message, Failed):
             raise message.error.error()
+        if not isinstance(message, HelperDone):
+            self.told = message
         return fds
 
 
@@ -86,7 +94,11 @@ def _run(work: Work, sock: socket.socket, fds: list[int]) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     close_all_except(fds)  # so that nothing of another sandbox lives on in this process
     try:
-        wire.send(sock, HelperDone(), tuple(work()))
+        done = work()
+        if isinstance(done, list):
+            wire.send(sock, HelperDone(), tuple(done))
+        else:
+            wire.send(sock, done)
     except Exception as error:
         cause = error if isinstance(error, OSError) else OSError(errno.EIO, repr(error))
         with contextlib.suppress(OSError):

@@ -5,19 +5,20 @@ from __future__ import annotations
 import os
 
 from ..agent import outlet
-from ..filesystem.host_trees import shown_in
-from ..filesystem.layers import check_room
+from ..filesystem.layers import IMAGES, check_room
 from ..kernel import namespaces
 from ..kernel.tmpfs import usage
 from ..protocol.common import Succeeded
 from ..protocol.zygote import LayerMade, OutletMade
 from . import archive, copy_store, directories, helper, replace_store
+from .images import unpacking
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..protocol import zygote as messages
+    from ..protocol.images import RemoveUnpackedRequest, UnpackRequest
     from ..protocol.message import Message
     from .config import SandboxConfig
     from .helper import Work
@@ -57,7 +58,7 @@ def snapshot_in_place(
     """Make a layer of the store of a sandbox, then give it a new store over that layer."""
     number, namespace = request.layer, record.mount_namespace
     stack = [number, *record.stack]
-    trees = shown_in(config.trees, project=record.project)
+    trees = config.trees_of(record.stack, project=record.project)
     check_room(usage(record.store), request.room)
     answer = attach(config, number, record.store)
 
@@ -164,6 +165,35 @@ def load(config: SandboxConfig, request: messages.LoadRequest, users: int, pipe:
         return [archive.read(config, users, room, pipe)]
 
     return _for_layer(config, request.layer, work, [users, pipe])
+
+
+def unpack(
+    config: SandboxConfig,
+    request: UnpackRequest,
+    users: int,
+    pipe: int,
+    ids: int,
+    *,
+    own_ids: bool,
+) -> HelperPlan:
+    """Unpack a layer of an image; `users` is the user namespace of sandboxes."""
+    mapped = [IMAGES] if own_ids else []
+
+    def work() -> Message:
+        return unpacking.unpack(request, users, mapped, pipe, ids)
+
+    return HelperPlan(work, [users, pipe])
+
+
+def remove_unpacked(request: RemoveUnpackedRequest, users: int, *, own_ids: bool) -> HelperPlan:
+    """Remove an unpacked layer; `users` is the user namespace of sandboxes."""
+    folder, mapped = request.folder, [IMAGES] if own_ids else []
+
+    def work() -> list[int]:
+        unpacking.remove(folder, users, mapped)
+        return []
+
+    return HelperPlan(work, [users])
 
 
 def attach(config: SandboxConfig, number: int, store: int) -> LayerMade:

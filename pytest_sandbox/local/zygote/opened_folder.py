@@ -11,7 +11,8 @@ import os
 
 from ..filesystem.hidden_paths import hide
 from ..filesystem.host_trees import HostTree
-from ..kernel import idmap, mounts, overlayfs
+from ..kernel import idmap, mounts
+from .trial_overlay import overlay_refusal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class OpenedFolder:
             os.close(self._layered)
             if hidden:
                 hide(f"{stage}/hidden/{self._number}", target, hidden, self._request.kept)
-            if self._plain is None or self._can_overlay(stage):
+            if self._plain is None or not self._refused(stage):
                 self._close_plain()
                 return self._tree(layered=True)
             mounts.unmount(target)
@@ -122,36 +123,15 @@ class OpenedFolder:
             for number in (info.st_uid, info.st_gid)
         )
 
-    def _can_overlay(self, stage: str) -> bool:
-        """Whether overlayfs takes it as a base: by trying, as no list of file systems is complete.
-
-        Some cannot be, such as those that ignore the case of names, or overlays of overlays.
-        """
-        trial = f"{stage}/trial"
-        for name in ("", "/upper", "/work"):
-            os.mkdir(trial + name)
-        lower = f"{stage}/trees/{self._number}"
-        try:
-            overlayfs.mount(f"{stage}/root", lower, f"{trial}/upper", f"{trial}/work")
-        except OSError as error:
-            self.read_only = f"the kernel cannot use it in an overlay: {error.strerror}"
-            return False
-        else:
-            mounts.unmount(f"{stage}/root")
-            return True
-        finally:
-            _remove_trial(trial)
+    def _refused(self, stage: str) -> bool:
+        """Whether overlayfs does not take it as a base."""
+        self.read_only = overlay_refusal(f"{stage}/trees/{self._number}", stage)
+        return bool(self.read_only)
 
     def _close_plain(self) -> None:
         if self._plain is not None:
             os.close(self._plain)
             self._plain = None
-
-
-def _remove_trial(trial: str) -> None:
-    # overlayfs makes `work/work`, for root alone.
-    for folder, _, _ in os.walk(trial, topdown=False):
-        os.rmdir(folder)
 
 
 def _read_only(path: str) -> int:

@@ -116,6 +116,7 @@ def set_up(engine: EngineSocket) -> Setup | None:
             left_out=setup.stage.left_out,
             no_hostname=setup.config.no_hostname,
             no_gpus=setup.config.gpus.left_out,
+            no_images=setup.stage.no_images,
         )
     )
     return setup

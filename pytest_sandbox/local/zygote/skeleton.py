@@ -34,22 +34,26 @@ _PASSWORD_IN_URL = re.compile(rb"://[^/\s:@]*:[^/\s@]+@")
 _LARGEST = 4 * 1024 * 1024
 #: Bytes of a module that is one file: compiled ones are large.
 _LARGEST_MODULE = 64 * 1024 * 1024
-_DIRECTORIES = {
-    "boot": 0o755,
+#: Where the kernel's own file systems are mounted.
+FOLDERS_OF_KERNEL = {
     "dev": 0o755,
     "dev/pts": 0o755,
     "dev/shm": 0o1777,
+    "proc": 0o555,
+    "sys": 0o555,
+}
+_DIRECTORIES = {
+    **FOLDERS_OF_KERNEL,
+    "boot": 0o755,
     "etc": 0o755,
     "home": 0o755,
     "media": 0o755,
     "mnt": 0o755,
     "opt": 0o755,
-    "proc": 0o555,
     "root": 0o755,
     "run": 0o755,
     "run/lock": 0o1777,
     "srv": 0o755,
-    "sys": 0o555,
     "tmp": 0o1777,
     "usr": 0o755,
     "var": 0o755,
@@ -62,22 +66,30 @@ _DIRECTORIES = {
     "var/spool": 0o755,
     "var/tmp": 0o1777,
 }
-_LINKS = {
+#: Links to what the kernel shows.
+LINKS_TO_KERNEL = {
     "dev/fd": "/proc/self/fd",
     "dev/ptmx": "pts/ptmx",
     "dev/stderr": "/proc/self/fd/2",
     "dev/stdin": "/proc/self/fd/0",
     "dev/stdout": "/proc/self/fd/1",
     "etc/mtab": "/proc/self/mounts",  # for libraries that read it: getmntent(3)
+}
+_LINKS = {
+    **LINKS_TO_KERNEL,
     "var/lock": "/run/lock",
     "var/run": "/run",
 }
-_FILES = {
-    "etc/fstab": "",
+#: Files about the names of hosts.
+HOST_FILES = {
     "etc/hostname": "sandbox\n",
     "etc/hosts": "127.0.0.1\tlocalhost sandbox\n::1\tlocalhost ip6-localhost ip6-loopback\n",
-    "etc/machine-id": "",  # empty until something wants one: machine-id(5)
     "etc/resolv.conf": "",  # there is no network to ask a name server by
+}
+_FILES = {
+    **HOST_FILES,
+    "etc/fstab": "",
+    "etc/machine-id": "",  # empty until something wants one: machine-id(5)
 }
 # The overflow id, which unmapped owners show as, user_namespaces(7), and the least number of
 # people's accounts, UID_MIN of login.defs(5).
@@ -95,14 +107,14 @@ def build(root: str, devices: tuple[str, ...], links: dict[str, str], points: li
         points: absolute paths of directories that will be mounted over.
     """
     for name, mode in _DIRECTORIES.items():
-        _directory(f"{root}/{name}", mode)
+        make_folder(f"{root}/{name}", mode)
     for name, target in {**_LINKS, **links}.items():
         os.symlink(target, f"{root}/{name}")
     for name, text in {**_FILES, **_accounts()}.items():
-        _file(f"{root}/{name}", text.encode(), 0o644)
+        make_file(f"{root}/{name}", text.encode(), 0o644)
     os.chmod(f"{root}/etc/shadow", 0o600)
     for name in devices:
-        _file(f"{root}/dev/{name}", b"", 0o666)
+        make_file(f"{root}/dev/{name}", b"", 0o666)
     copy_chosen("/etc", f"{root}/etc")
     mount_points.prepare(root, points, [])
 
@@ -111,7 +123,7 @@ def add_scripts(folder: str, scripts: dict[str, bytes]) -> None:
     """Make a directory of programs, name to content."""
     os.makedirs(folder, 0o755)
     for name, content in scripts.items():
-        _file(f"{folder}/{name}", content, 0o755)
+        make_file(f"{folder}/{name}", content, 0o755)
 
 
 def read_files(paths: list[str]) -> dict[str, tuple[bytes, int]]:
@@ -139,7 +151,7 @@ def add_files(root: str, files: dict[str, tuple[bytes, int]], links: dict[str, s
     for path, (content, mode) in files.items():
         mount_points.prepare(root, [os.path.dirname(path)], [])
         with contextlib.suppress(FileExistsError):
-            _file(root + path, content, mode)
+            make_file(root + path, content, mode)
     for path, target in links.items():
         # Not if something is on the way that the skeleton has of its own, such as a link.
         with contextlib.suppress(OSError):
@@ -217,7 +229,7 @@ def _copy(entry: os.DirEntry[str], target: str) -> None:
 
 def _copy_as(info: os.stat_result, source: str, target: str) -> None:
     if stat.S_ISDIR(info.st_mode) and info.st_mode & 0o005 == 0o005:
-        _directory(target, 0o755)
+        make_folder(target, 0o755)
         with os.scandir(source) as entries:
             for entry in entries:
                 if entry.name not in SECRET:
@@ -225,7 +237,7 @@ def _copy_as(info: os.stat_result, source: str, target: str) -> None:
     elif stat.S_ISREG(info.st_mode) and info.st_mode & 0o004 and info.st_size <= _LARGEST:
         content = _content(source, info.st_size)
         if not _PASSWORD_IN_URL.search(content):
-            _file(target, content, info.st_mode & 0o755)
+            make_file(target, content, info.st_mode & 0o755)
 
 
 # There are hundreds of files and links in /etc, and an engine starts with a copy of them: so here
@@ -238,12 +250,14 @@ def _content(path: str, size: int) -> bytes:
         os.close(fd)
 
 
-def _directory(path: str, mode: int) -> None:
+def make_folder(path: str, mode: int) -> None:
+    """Make a directory with this mode, whatever the umask is."""
     os.mkdir(path)
     os.chmod(path, mode)
 
 
-def _file(path: str, content: bytes, mode: int) -> None:
+def make_file(path: str, content: bytes, mode: int) -> None:
+    """Make a new file."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC)
     try:
         while content:

@@ -21,6 +21,7 @@ from ..protocol import wire
 from ..protocol import zygote as messages
 from ..protocol.common import Failed, KernelError
 from ..protocol.criu import DumpRequest, RestoreRequest
+from ..protocol.images import AddImageLayerRequest, RemoveUnpackedRequest, UnpackRequest
 from ..protocol.message import BadMessage, DescriptorsLost
 from .criu_requests import CriuRequests
 from .engine_socket import EngineSocket
@@ -54,7 +55,7 @@ class Zygote:
         self._wakeup = wakeup
         self._cgroups = setup.cgroups
         self._files = files = FileRequests(
-            *(setup.config, setup.shift, setup.user_namespace, engine),
+            *(setup.config, setup.shift, setup.ids, setup.user_namespace, engine),
             own_ids=setup.own_ids,
         )
         self._processes = CriuRequests(setup.bundle)
@@ -72,6 +73,9 @@ class Zygote:
             messages.DropVolumeRequest: files.drop_volume,
             messages.LendLayerRequest: files.lend_layer,
             messages.TakeLayerRequest: files.take_layer,
+            UnpackRequest: files.unpack,
+            RemoveUnpackedRequest: files.remove_unpacked,
+            AddImageLayerRequest: files.add_image_layer,
             DumpRequest: self._about_processes,
             RestoreRequest: self._about_processes,
         }

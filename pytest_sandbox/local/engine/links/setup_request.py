@@ -57,6 +57,7 @@ def setup_request(
         criu=None if criu is None else _files(criu),
         gpus=[GpuSource(path=each.path, source=each.source) for each in image.gpus.files],
         gpu_links=dict(image.gpus.links),
+        images=image.images,
     )
 
 

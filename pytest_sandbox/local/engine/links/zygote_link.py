@@ -10,6 +10,7 @@ from pytest_sandbox.engine import EngineUnavailable
 
 from ...protocol import zygote as messages
 from ...protocol.common import DescriptorAnswer, Succeeded
+from ...protocol.images import AddImageLayerRequest
 from ...protocol.message import Message
 from ...protocol.wire import close_all
 from ..machine import ids
@@ -71,6 +72,7 @@ class ZygoteLink:
         left_out: folders of the machine that do not show, and why.
         no_hostname: why sandboxes cannot have a host name of their own; empty if they can.
         no_gpus: what of the GPUs cannot be used, and why, by path in a sandbox.
+        no_images: why sandboxes cannot be made of layers of images; empty if they can.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class ZygoteLink:
         self.left_out: dict[str, str] = {}
         self.no_hostname = ""
         self.no_gpus: dict[str, str] = {}
+        self.no_images = ""
         self._setup = setup_request(mode, options, image, criu)
         self._tasks: dict[str, SandboxOwner] = {}
         self._pids: dict[str, int] = {}
@@ -179,6 +182,16 @@ class ZygoteLink:
         request = messages.TakeLayerRequest(layer=layer, shift=shift(lender.mode))
         await self.request(request, Succeeded, (store,))
 
+    async def add_image_layer(self, layer: int, folder: str) -> None:
+        """Have a layer of an image, which is on disk; see `request`.
+
+        Args:
+            layer: its number.
+            folder: relative to that of all images.
+        """
+        request = AddImageLayerRequest(layer=layer, folder=folder)
+        await self.request(request, Succeeded)
+
     async def run_criu(
         self, request: DumpRequest | RestoreRequest, answer: type[A], fds: tuple[int, ...] = ()
     ) -> Answer[A]:
@@ -244,6 +257,7 @@ class ZygoteLink:
             self.read_only = message.read_only
             self.left_out = message.left_out
             self.no_gpus = message.no_gpus
+            self.no_images = message.no_images
             self.no_hostname = message.no_hostname
             self._ready.set_result(None)
         elif isinstance(message, messages.SetupFailed):

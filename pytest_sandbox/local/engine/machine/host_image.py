@@ -19,7 +19,8 @@ from .too_much import refusal
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_STANDARD_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#: Where programs are on every system, and in images that say nothing.
+STANDARD_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _TOP_LEVEL = ("bin", "lib", "lib32", "lib64", "libx32", "sbin")
 #: Folders for temporary files. Programs expect them to be empty on a fresh machine, and a sandbox
 #: mounts its own file system over the last one.
@@ -46,6 +47,7 @@ class HostImage:
         project: the project, which shows in the sandboxes that ask for it; one of `folders`.
         no_project: why there is none.
         gpus: what sandboxes with GPUs need besides.
+        images: the folder with unpacked layers of other images; empty if there is none.
     """
 
     folders: tuple[HostFolder, ...]
@@ -58,10 +60,15 @@ class HostImage:
     project: HostFolder | None = None
     no_project: str = ""
     gpus: FoundGpus = field(default_factory=FoundGpus)
+    images: str = ""
 
 
 def host_image(
-    *, root: bool, project: str | None = None, simulated_gpus: bool = False
+    *,
+    root: bool,
+    project: str | None = None,
+    simulated_gpus: bool = False,
+    images: str = "",
 ) -> HostImage:
     """The image for this machine and the running Python.
 
@@ -70,6 +77,7 @@ def host_image(
             their own, what belongs to root.
         project: the directory of the project under test, if there is one.
         simulated_gpus: whether sandboxes get simulated GPUs, not those of the machine.
+        images: the folder with unpacked layers of other images.
     """
     folders, links = _system_folders("always" if root else "never")
     moved: dict[str, str] = {}
@@ -93,7 +101,7 @@ def host_image(
     gpus = find_simulated() if simulated_gpus else find_gpus(shown_folders)
     return HostImage(
         *(shown_folders, links, env, moved, left_out, read_only, sources),
-        *(shown_project, no_project, gpus),
+        *(shown_project, no_project, gpus, images),
     )
 
 
@@ -182,10 +190,8 @@ def _is_virtual(prefix: str) -> bool:
 def _search_path(shown: list[HostFolder], moved: dict[str, str]) -> str:
     """The standard path; the running Python's own folder, if that shows, comes before it."""
     if moved:
-        return f"{_MOVED_SCRIPTS}:{_MOVED}/bin:{_STANDARD_PATH}"
+        return f"{_MOVED_SCRIPTS}:{_MOVED}/bin:{STANDARD_PATH}"
     folder = os.path.join(os.path.realpath(sys.prefix), "bin")
-    if folder in _STANDARD_PATH.split(":") or not any(
-        is_below(folder, each.path) for each in shown
-    ):
-        return _STANDARD_PATH
-    return f"{folder}:{_STANDARD_PATH}"
+    if folder in STANDARD_PATH.split(":") or not any(is_below(folder, each.path) for each in shown):
+        return STANDARD_PATH
+    return f"{folder}:{STANDARD_PATH}"

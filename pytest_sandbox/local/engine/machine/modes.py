@@ -58,8 +58,12 @@ def candidates() -> list[Mode]:
     return [Mode.SUBORDINATE, Mode.SINGLE]
 
 
-async def choose(options: LocalOptions) -> Choice:
+async def choose(options: LocalOptions, images: str = "") -> Choice:
     """Start a zygote in the strongest mode that works.
+
+    Args:
+        options: the engine's settings.
+        images: the folder with unpacked layers of images.
 
     Raises:
         EngineUnavailable: none works; with the reason of each.
@@ -72,7 +76,7 @@ async def choose(options: LocalOptions) -> Choice:
     refused: dict[Mode, ModeRefused] = {}
     for mode in [options.mode] if options.mode else candidates():
         try:
-            return Choice(await attempt(mode, options), refused)
+            return Choice(await attempt(mode, options, images=images), refused)
         except ModeRefused as refusal:  # noqa: PERF203 - the loop is about the errors
             refused[mode] = refusal
     raise EngineUnavailable(
@@ -89,7 +93,11 @@ def reasons(refused: Mapping[Mode, ModeRefused]) -> str:
 
 
 async def attempt(
-    mode: Mode, options: LocalOptions, criu: Criu | None = None, store: LayerStore | None = None
+    mode: Mode,
+    options: LocalOptions,
+    criu: Criu | None = None,
+    store: LayerStore | None = None,
+    images: str = "",
 ) -> Factory:
     """Start a zygote in one mode, and prove it with a trial sandbox.
 
@@ -99,6 +107,7 @@ async def attempt(
         criu: what dumps and restores memory, for a zygote whose sandboxes are to be snapshot with
             their processes.
         store: the snapshots of the engine, if it has some already.
+        images: the folder with unpacked layers of images.
 
     Raises:
         ModeRefused: it does not work here.
@@ -107,6 +116,7 @@ async def attempt(
         root=mode in _ROOT,
         project=options.project,
         simulated_gpus=options.gpus == "simulated",
+        images=images,
     )
     factory = Factory(ZygoteLink(mode, options, image, criu), image, options, store)
     try:

@@ -56,14 +56,16 @@ class LayerStore:
         self._stacks: dict[AnySnapshot, Stack] = {}
         self._dependents: collections.Counter[int] = collections.Counter()
         self._sizes: dict[int, int] = {}
+        self._images: dict[str, Stack] = {}  # by digest
+        self._folders: dict[int, str] = {}  # of layers of images, on disk
         self._numbers = itertools.count(1)
         self._sharing = asyncio.Lock()
         self._engine = secrets.token_hex(4)  # no other engine has snapshots of our names
 
     @property
     def layers(self) -> int:
-        """How many layers there are."""
-        return len(self._sizes)
+        """How many layers there are, without those of images."""
+        return len(self._sizes) - len(self._folders)
 
     @property
     def room(self) -> int:
@@ -78,6 +80,40 @@ class LayerStore:
         """Add a layer that a zygote made, on which nothing depends yet."""
         self._makers[layer] = maker
         self.memory_made(layer, size, maker)
+
+    def image_layer_made(self, layer: int, folder: str, maker: ZygoteLink) -> None:
+        """Add a layer of an image that a zygote has: it is on disk, and stays.
+
+        Args:
+            layer: its number.
+            folder: relative to that of all images.
+            maker: the zygote.
+        """
+        self._folders[layer] = folder
+        self.layer_made(layer, 0, maker)
+        self.hold((layer,))
+
+    def add_image(self, image: OciImage, stack: Stack) -> None:
+        """Register the layers of an image."""
+        self._images[image.digest] = stack
+
+    def has_image(self, image: OciImage) -> bool:
+        """Whether the layers of an image are registered."""
+        return image.digest in self._images
+
+    def split(self, stack: Stack) -> tuple[Stack, list[str]]:
+        """What sandboxes wrote of a stack, and the folders of the layers of an image below."""
+        folders = [self._folders[layer] for layer in stack if layer in self._folders]
+        return stack[: len(stack) - len(folders)], folders
+
+    def is_of_image(self, image: RootImage) -> bool:
+        """Whether the files of an image are those of another distribution, with changes perhaps.
+
+        Raises:
+            UnknownImage: there is no such snapshot.
+        """
+        stack = self.stack(image)
+        return bool(stack) and stack[-1] in self._folders
 
     def memory_made(self, layer: int, size: int, owner: LayerOwner) -> None:
         """Add what is no layer of files, but counts like one: the memory of processes."""
@@ -97,7 +133,10 @@ class LayerStore:
         async with self._sharing:
             for layer in stack:
                 owners = self._owners[layer]
-                if zygote not in owners:
+                if zygote not in owners and layer in self._folders:
+                    await zygote.add_image_layer(layer, self._folders[layer])
+                    owners.append(zygote)
+                elif zygote not in owners:
                     maker = self._makers[layer]
                     await zygote.take_layer(layer, await maker.lend_layer(layer), maker)
                     owners.append(zygote)
@@ -122,7 +161,10 @@ class LayerStore:
         """
         if isinstance(image, Host):
             return ()
-        stack = None if isinstance(image, OciImage) else self._stacks.get(image)
+        if isinstance(image, OciImage):
+            stack = self._images.get(image.digest)
+        else:
+            stack = self._stacks.get(image)
         if stack is None:
             raise UnknownImage(
                 f"there is no image {str(image)!r}: it was forgotten, or never existed"

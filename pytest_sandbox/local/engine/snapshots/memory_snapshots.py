@@ -58,9 +58,13 @@ class LocalMemorySnapshots:
         options: the engine's settings.
         store: the engine's, which counts memory as well.
         gateway: the engine's, which relays connections.
+        images: the folder with unpacked layers of images.
     """
 
-    def __init__(self, options: LocalOptions, store: LayerStore, gateway: GatewayLink) -> None:
+    def __init__(
+        self, options: LocalOptions, store: LayerStore, gateway: GatewayLink, images: str
+    ) -> None:
+        self._images = images
         self._gateway = gateway
         self._options = options
         self._store = store
@@ -171,7 +175,9 @@ class LocalMemorySnapshots:
     async def _start(self) -> Factory:
         criu = self._check()
         try:
-            factory = await modes.attempt(Mode.ROOT_PLAIN, self._options, criu, self._store)
+            factory = await modes.attempt(
+                Mode.ROOT_PLAIN, self._options, criu, self._store, self._images
+            )
         except ModeRefused as refusal:
             raise Unsupported(_FEATURE, f"{refusal.reason}. {refusal.remedy}") from refusal
         factory.memory = self

@@ -1,4 +1,4 @@
-"""Removing a directory and all below it, in a sandbox: its root is all that can be named here.
+"""Removing a directory and all below it.
 
 However deep it is, with two descriptors and no recursion; a directory that a hostile program
 swaps for a link meanwhile is not followed. What other programs remove meanwhile is no error.
@@ -22,24 +22,28 @@ class _Detached(Exception):
     """Another program removed the directory that we are in, so there is no way up from it."""
 
 
-def remove_tree(path: str) -> None:
+def remove_tree(path: str, folder: int | None = None) -> None:
     """Remove a file, a link, or a directory with all that it holds.
+
+    Args:
+        path: of it.
+        folder: where a relative path begins.
 
     Raises:
         OSError: `ESTALE` if a directory was moved meanwhile, or what the kernel said.
     """
-    if not stat.S_ISDIR(os.lstat(path).st_mode):
-        os.unlink(path)
+    if not stat.S_ISDIR(os.lstat(path, dir_fd=folder).st_mode):
+        os.unlink(path, dir_fd=folder)
         return
     with contextlib.suppress(FileNotFoundError):
-        while not _emptied(path):
+        while not _emptied(path, folder):
             pass
-        os.rmdir(path)
+        os.rmdir(path, dir_fd=folder)
 
 
-def _emptied(path: str) -> bool:
+def _emptied(path: str, folder: int | None) -> bool:
     """Empty a directory; False if that has to begin again from the top."""
-    fd = os.open(path, _FOLDER)
+    fd = os.open(path, _FOLDER, dir_fd=folder)
     removal = _Removal(fd, path)
     try:
         removal.run()

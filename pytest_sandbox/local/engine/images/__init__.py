@@ -1,0 +1,1 @@
+"""Images of registries and archives: their layers, unpacked into the store on disk."""
