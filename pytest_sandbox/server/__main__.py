@@ -29,6 +29,8 @@ from . import lease
 from .application import Application
 from .listeners import Listeners
 from .modal_servers import ModalServers
+from .registries.aliases import Aliases
+from .registries.lock_file import LockFile
 
 log = logging.getLogger("pytest_sandbox.server")
 
@@ -96,6 +98,7 @@ async def _serve(options: argparse.Namespace) -> None:
     volumes = _volumes_folder(engine_options)
     private_volumes = _one_of(engine_options, "volume_semantics", "shared", "modal") == "modal"
     tunnels = _one_of(engine_options, "tunnels", "own", "everybody")
+    aliases, lock_file = _aliases(engine_options), _lock_file(engine_options)
     engine = load_engine(options.engine, engine_options)
     info = await engine.start()
     make = partial(
@@ -104,6 +107,8 @@ async def _serve(options: argparse.Namespace) -> None:
         info,
         private_volumes=private_volumes,
         tunnels_for_everybody=tunnels == "everybody",
+        image_aliases=aliases,
+        image_lock=lock_file,
     )
     # Only the first server has the volumes that outlive the run: a run uses each of them once.
     others = ModalServers(make, options.run_dir)
@@ -126,6 +131,23 @@ def _volumes_folder(engine_options: dict[str, str]) -> Path | None:
     if path is not None and not path.startswith("/"):
         raise EngineUnavailable(f"option volumes={path!r}: it must be an absolute path")
     return None if path is None else Path(path)
+
+
+def _aliases(engine_options: dict[str, str]) -> Aliases:
+    """Take the table of aliases out."""
+    try:
+        return Aliases.parse(engine_options.pop("image_aliases", ""))
+    except ValueError as error:
+        raise EngineUnavailable(f"option image_aliases: {error}") from None
+
+
+def _lock_file(engine_options: dict[str, str]) -> LockFile | None:
+    """Take the options of the file that pins images out."""
+    update = _one_of(engine_options, "image_lock_update", "no", "yes") == "yes"
+    path = engine_options.pop("image_lock", None)
+    if path is not None and not path.startswith("/"):
+        raise EngineUnavailable(f"option image_lock={path!r}: it must be an absolute path")
+    return None if path is None else LockFile(Path(path), update=update)
 
 
 def _one_of(engine_options: dict[str, str], name: str, default: str, other: str) -> str:

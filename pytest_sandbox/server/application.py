@@ -14,6 +14,8 @@ from .own.extensions import ExtensionServicer
 from .own.inspector import InspectorServicer, ServeModal
 from .own.sandbox_networks import SandboxNetworkServicer
 from .own.stored_images import StoredImageServicer
+from .registries.aliases import Aliases
+from .registries.lock_file import LockFile
 from .rpc import peers
 from .rpc.auth import ListenerConfig
 from .rpc.faults import FaultInjector
@@ -59,6 +61,8 @@ class Application:
         private_volumes: whether each sandbox has copies of its volumes until they are committed.
         tunnels_for_everybody: whether other users of this machine may connect to tunnels.
         serve: starts another server on the same engine, for the inspector.
+        image_aliases: names of images that mean something else.
+        image_lock: pins the tags of images; `None` if they are not pinned.
 
     Attributes:
         recorder: the recorded calls, for `pytest_sandbox.Rpcs`.
@@ -76,6 +80,8 @@ class Application:
         private_volumes: bool = False,
         tunnels_for_everybody: bool = False,
         serve: ServeModal | None = None,
+        image_aliases: Aliases | None = None,
+        image_lock: LockFile | None = None,
     ) -> None:
         self.state = State(
             engine,
@@ -84,6 +90,8 @@ class Application:
             volumes=volumes,
             private_volumes=private_volumes,
             tunnels_for_everybody=tunnels_for_everybody,
+            image_aliases=image_aliases,
+            image_lock=image_lock,
         )
         self.state.sandboxes.at_end.append(self._volumes_at_end)
         self.recorder = Recorder(engine.clock, self.state.sandboxes.id_of_task)

@@ -524,10 +524,18 @@ def test_a_pull_can_be_stopped(registry: Registry, store: ImageStore) -> None:
     name = registry.add("x:1", image())
     puller = Puller(parse_reference(name), store, settings())
     found = puller.resolve()
-    puller.stop()
+
+    def stop(handler: Handler) -> bool:
+        puller.stop()
+        return False
+
+    registry.answers["/v2/x/blobs"] = stop
 
     with pytest.raises(PullInterrupted):
         puller.download(found)
+    registry.answers.clear()
+    puller.download(found)
+    assert puller.missing(found) == []
 
 
 def test_a_proxy_of_the_environment(

@@ -44,6 +44,7 @@ OFFERED = {
     "client.transport.portal",
     "engine.conformance",
     "images.archive",  # which need more of the standard library than the types
+    "images.reference",
     "images.registry",
     "local.probe",  # the function of this name, which is offered
     # Under the names that they have at Modal.

@@ -62,7 +62,7 @@ class Puller:
         self._login_found: list[Login | None] = []
 
     def stop(self) -> None:
-        """End what it does, soon, with `PullInterrupted`; any thread may call it."""
+        """End the download that runs, soon, with `PullInterrupted`; any thread may call it."""
         self._stopped.set()
 
     def resolve(self, *, refresh: bool = False) -> ResolvedImage:
@@ -119,6 +119,7 @@ class Puller:
             )
         if not missing:
             return
+        self._stopped.clear()  # by an earlier one that failed
         work = queue.SimpleQueue[LayerBlob]()
         for layer in missing:
             work.put(layer)

@@ -1,26 +1,24 @@
 """What FROM names: the one place that finds an image by a reference.
 
-Two kinds are known: a name that the definition gives to an image of this server, and a Debian or
-Python base, which is the engine's `Host` image. A registry would be asked here too.
+It is a name that the definition gives to an image of this server, an alias of the engine's `Host`
+image, as Debian and Python bases are, or the name of an image in a registry.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..model.images import ImageRecord
+from ..registries.aliases import HOST
 from .failures import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..model.state import State
+    from ..registries.registry_images import Wanted
 
-_HOST = re.compile(
-    r"(?:docker\.io/)?(?:library/)?(?:debian|python)(?::(?!.*(?:alpine|windows))[\w.-]+)?"
-)
 #: What `Image.debian_slim` of Modal's clients adds after FROM, since builder version 2025.06.
 _DEBIAN_SLIM = frozenset(
     {
@@ -51,22 +49,28 @@ class Bases:
     Args:
         state: the server's.
         named: ids of images of this server, by the names that a definition has for them.
+        wanted: how images of registries are wanted.
     """
 
-    def __init__(self, state: State, named: Mapping[str, str]) -> None:
+    def __init__(self, state: State, named: Mapping[str, str], wanted: Wanted) -> None:
         self._state = state
         self._named = named
+        self._wanted = wanted
 
     async def resolve(self, reference: str) -> Base:
         """The image that a reference means, after substitution: `"debian:12"`.
 
         Raises:
-            GRPCError: NOT_FOUND, INVALID_ARGUMENT or UNIMPLEMENTED.
+            GRPCError: there is none, or it cannot be had.
         """
         if reference in self._named:
             image = self._state.images.get(self._named[reference])
             image.root_image()  # or it cannot be built on
             return Base(image)
-        if not _HOST.fullmatch(reference):
+        if reference == "scratch" or " " in reference:
             raise refusal(f"FROM {reference}")
+        registries = self._state.registry_images
+        meant = registries.aliases.meant(reference)
+        if meant != HOST:
+            return Base(await registries.find(meant, self._wanted))
         return Base(ImageRecord("", key=b"host"), _DEBIAN_SLIM)

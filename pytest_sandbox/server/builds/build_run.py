@@ -72,6 +72,7 @@ class BuildRun:
     async def _files(self, source: Source) -> ImageRecord:
         """The image with the files of a stage, which are made if they are not there."""
         if not isinstance(source, StagePlan):
+            await self._ready(source)
             return self._pinned(source)
         if source not in self._stages:
             number, below = await self._topmost(source)
@@ -79,6 +80,18 @@ class BuildRun:
                 below = self._pinned(await self._layer(below, planned))
             self._stages[source] = below
         return self._stages[source]
+
+    async def _ready(self, image: ImageRecord) -> None:
+        """Have the files of an image, which may be one of a registry."""
+
+        async def say(text: str) -> None:
+            await self._build.write(text.encode())
+
+        try:
+            await self._state.registry_images.make_ready(image.engine_image, say)
+        except (GRPCError, EngineError, OSError) as error:
+            reason = error.message if isinstance(error, GRPCError) else error
+            raise StepFailed(f"FROM {image.engine_image}\n{reason}") from error
 
     async def _topmost(self, stage: StagePlan) -> tuple[int, ImageRecord]:
         """The topmost layer that is there, and how many are up to it."""

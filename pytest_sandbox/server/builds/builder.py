@@ -63,7 +63,8 @@ class Builder:
             if source.layers:
                 return self._state.images.built(source.key)
             source = source.base
-        return source
+        ready = self._state.registry_images.is_ready(source.engine_image)
+        return source if ready else None
 
     def find(self, image_id: str) -> Build | None:
         """A build by the id of its image; `None` if there was none, or it ended long ago."""

@@ -6,6 +6,9 @@ from pytest_sandbox.engine import Clock, Engine, EngineInfo
 
 from ..certificates import Authority
 from ..networks.memberships import MembershipRegistry
+from ..registries.aliases import Aliases
+from ..registries.lock_file import LockFile
+from ..registries.registry_images import RegistryImages
 from ..rpc.auth import RouterTokens
 from ..snapshots.memory import MemorySnapshots
 from ..snapshots.store import SnapshotStore
@@ -38,6 +41,8 @@ class State:
         volumes: the folder of named volumes that outlive the run; `None` if none do.
         private_volumes: whether each sandbox has copies of its volumes until they are committed.
         tunnels_for_everybody: whether other users of this machine may connect to tunnels.
+        image_aliases: names of images that mean something else.
+        image_lock: pins the tags of images; `None` if they are not pinned.
     """
 
     def __init__(
@@ -49,6 +54,8 @@ class State:
         volumes: Path | None = None,
         private_volumes: bool = False,
         tunnels_for_everybody: bool = False,
+        image_aliases: Aliases | None = None,
+        image_lock: LockFile | None = None,
     ) -> None:
         self.engine = engine
         self.info = info
@@ -77,6 +84,9 @@ class State:
         self.snapshot_store = SnapshotStore(engine, self.sandboxes.snapshots_in_use)
         self.images = ImageRegistry(self.snapshot_store, engine.clock, self.ids)
         self.memory_snapshots = MemorySnapshots(self.snapshot_store, engine.clock, self.ids)
+        self.registry_images = RegistryImages(
+            engine, info, image_aliases or Aliases({}), image_lock
+        )
         self.authority = Authority()
         #: Where clients reach the command router over TCP: with TLS, and in plain text.
         self.router_tls_url: str | None = None

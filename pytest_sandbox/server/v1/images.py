@@ -1,4 +1,4 @@
-"""Images: a Debian or Python base is the engine's `Host` image, and steps on it are built.
+"""Images: what FROM names is found, and steps on it are built.
 
 A definition is a list of lines of a Dockerfile. The lines with which Modal's `Image.debian_slim`
 prepares a base do nothing here, and one label asks for the project.
@@ -19,6 +19,7 @@ from google.protobuf.message import Message
 from pytest_sandbox._proto import common_pb2
 from pytest_sandbox._proto import images_pb2 as pb
 from pytest_sandbox.engine import Capability
+from pytest_sandbox.images.registry import Login
 
 from ..builds.bases import Bases
 from ..builds.build import Build
@@ -30,6 +31,8 @@ from ..builds.plan import Plan, plan
 from ..model.checks import check_environment, check_timeout, check_workdir
 from ..model.images import ImageRecord
 from ..model.state import IMAGE_BUILDER_VERSION, State
+from ..registries.logins import login_of
+from ..registries.registry_images import Wanted
 from ..rpc.call import ServedCall
 from ..rpc.errors import invalid, unimplemented
 from ..rpc.handlers import once
@@ -61,7 +64,8 @@ class ImageServicer:
         if request.existing_image_id:
             return _response(self._state.images.get(request.existing_image_id))
         force = request.force_build or request.ignore_cache
-        return _response(self._builder.image(await self._plan(request.image), force=force))
+        planned = await self._plan(request.image, force=force)
+        return _response(self._builder.image(planned, force=force))
 
     @once
     async def ImageDelete(self, request: pb.ImageDeleteRequest, call: ServedCall) -> Empty:
@@ -119,25 +123,24 @@ class ImageServicer:
         image = self._state.images.get(request.image_id)
         return pb.ImageFromIdResponse(image_id=image.id, metadata=_METADATA)
 
-    async def _plan(self, definition: pb.Image) -> Plan:
+    async def _plan(self, definition: pb.Image, *, force: bool) -> Plan:
         for name, argument in _REFUSED.items():
             value = getattr(definition, name)
             # Clients send empty messages for arguments that were not given.
             if value.ByteSize() if isinstance(value, Message) else value:
                 raise refusal(argument)
-        if definition.image_registry_config.secret_id:
-            raise refusal("credentials of a registry")
         if definition.arch not in pb.Arch.values():
             raise invalid(f"arch cannot be {definition.arch}")
         if definition.arch not in (pb.ARCH_UNSPECIFIED, _MACHINES.get(os.uname().machine)):
             raise refusal(f"arch {pb.Arch.Name(definition.arch)}")
-        planned = await plan(definition.dockerfile_commands, self._surroundings(definition))
+        around = self._surroundings(definition, force=force)
+        planned = await plan(definition.dockerfile_commands, around)
         for image in planned.images:
             check_environment(image.env.items())
             check_workdir(image.workdir)
         return planned
 
-    def _surroundings(self, definition: pb.Image) -> BuildInput:
+    def _surroundings(self, definition: pb.Image, *, force: bool) -> BuildInput:
         state = self._state
         mount_id = definition.context_mount_id
         mounted = state.local_files.get(mount_id).files if mount_id else ()
@@ -145,12 +148,20 @@ class ImageServicer:
         check_environment([*hidden.items(), *definition.build_args.items()])
         named = {base.docker_tag: base.image_id for base in definition.base_images}
         return BuildInput(
-            bases=Bases(state, named),
+            bases=Bases(state, named, Wanted(self._login(definition), force)),
             with_project=self._with_project,
             context=BuildContext.of(mounted, definition.context_files),
             build_args=dict(definition.build_args),
             secrets=hidden,
             secrets_digest=self._digest(hidden),
+        )
+
+    def _login(self, definition: pb.Image) -> Login | None:
+        config = definition.image_registry_config
+        if not config.secret_id:
+            return None
+        return login_of(
+            config.registry_auth_type, self._state.secrets.variables([config.secret_id])
         )
 
     def _digest(self, hidden: Mapping[str, str]) -> str:
