@@ -147,15 +147,28 @@ class ImageRegistry:
         return image
 
     async def forget(self, image_id: str) -> None:
-        """Delete a snapshot; nothing happens if it does not exist.
+        """Delete a snapshot, or an image that was built; nothing happens if it does not exist.
+
+        The last layer of a built image is deleted too, unless something else is made of it; what is
+        below may serve other builds, and is evicted when room is short.
 
         Raises:
-            GRPCError: INVALID_ARGUMENT: the image is no snapshot.
+            GRPCError: INVALID_ARGUMENT: the image has no files of its own.
         """
         image = self._images.get(image_id)
-        if image is not None and image.snapshot_id != image_id:
+        if image is None or image.snapshot_id == image_id:
+            await self._store.forget(image_id)
+            return
+        if not image.snapshot_id:
             raise invalid(f"Image {image_id!r} is not a snapshot: deleting it would free nothing")
-        await self._store.forget(image_id)
+        del self._images[image_id]
+        self._by_definition = {
+            d: other for d, other in self._by_definition.items() if other.id != image_id
+        }
+        layer = image.snapshot_id
+        used = any(i != layer and each.snapshot_id == layer for i, each in self._images.items())
+        if not used and not self._store.depends_on(layer):
+            await self._store.forget(layer)
 
     def _removed(self, image_id: str) -> None:
         """Forget a snapshot that no longer exists, and the definitions that begin with it."""

@@ -100,6 +100,10 @@ class SnapshotStore:
             if not self._pins[snapshot_id]:
                 del self._pins[snapshot_id]
 
+    def depends_on(self, snapshot_id: str) -> bool:
+        """Whether something else depends on a snapshot."""
+        return snapshot_id in self._needed()
+
     async def forget(self, snapshot_id: str) -> None:
         """Delete a snapshot; nothing happens if it does not exist."""
         snapshot = self._remove(snapshot_id, "it was forgotten")
@@ -136,10 +140,14 @@ class SnapshotStore:
 
     def _evictable(self) -> StoredSnapshot | None:
         """The least recently used snapshot that nothing depends on, and that takes room."""
-        depended_on = (snapshot.depends_on for snapshot in self._snapshots.values())
-        needed = {*depended_on, *self._pins, *self._in_use()}
+        needed = self._needed()
         unused = (each for key, each in self._snapshots.items() if key not in needed)
         return next((each for each in unused if self._forgetter().frees(each.snapshot)), None)
+
+    def _needed(self) -> set[str]:
+        """The snapshots that must stay."""
+        depended_on = (snapshot.depends_on for snapshot in self._snapshots.values())
+        return {*depended_on, *self._pins, *self._in_use()}
 
     def _expire(self) -> None:
         now = self._engine.clock.monotonic()

@@ -57,6 +57,7 @@ class ImageServicer:
         # Tells secrets apart in keys of layers, and is known to nobody.
         self._secrets_key = secrets.token_bytes(32)
 
+    @once
     async def ImageGetOrCreate(
         self, request: pb.ImageGetOrCreateRequest, call: ServedCall
     ) -> pb.ImageGetOrCreateResponse:
@@ -69,7 +70,7 @@ class ImageServicer:
 
     @once
     async def ImageDelete(self, request: pb.ImageDeleteRequest, call: ServedCall) -> Empty:
-        """Delete a snapshot of files; sandboxes that were created from it stay."""
+        """Delete an image; sandboxes that were created from it stay."""
         self._state.images.get(request.image_id)  # which says why it does not exist
         await self._state.images.forget(request.image_id)
         return Empty()

@@ -205,6 +205,45 @@ async def test_a_snapshot_of_a_built_image_is_not_taken_for_it(server: Harness) 
         assert await printed(server, child, "cat", "/srv/b") == text
 
 
+@pytest.mark.asyncio
+async def test_a_call_that_is_repeated_builds_once(server: Harness) -> None:
+    await built(server, "RUN true")
+    image = images_pb2.Image(dockerfile_commands=["FROM debian", "RUN true"])
+    request = images_pb2.ImageGetOrCreateRequest(image=image, force_build=True)
+    for key in ("one", "one", "two"):
+        metadata = {"x-idempotency-key": key}
+        response = await server.control.ImageGetOrCreate(request, metadata=metadata)
+        await join(server, response.image_id)
+    assert len(server.engine.tasks) == 3
+
+
+@pytest.mark.asyncio
+async def test_a_built_image_is_deleted_with_its_last_layer(server: Harness) -> None:
+    async def delete(image_id: str) -> None:
+        await server.control.ImageDelete(images_pb2.ImageDeleteRequest(image_id=image_id))
+
+    lines = "RUN echo 1 > /srv/a", "RUN echo 2 > /srv/b"
+    first = await built(server, *lines)
+    other = await built(server, *lines, "ENV A=1")
+    await delete(first)
+    with refused(Status.NOT_FOUND, first):
+        await server.create(image_id=first)
+    assert await printed(server, other, "cat", "/srv/b") == "2\n"
+    assert len(server.engine.snapshots.names) == 2
+
+    sandbox = await server.create(image_id=other)
+    await delete(other)
+    assert len(server.engine.snapshots.names) == 2  # the sandbox depends on it
+    assert await server.output(sandbox, await server.exec(sandbox, "cat", "/srv/b")) == b"2\n"
+    await server.terminate(sandbox)
+    again = await built(server, *lines)
+    assert again not in (first, other)
+    await delete(again)
+    assert len(server.engine.snapshots.names) == 1
+    with refused(Status.INVALID_ARGUMENT, "free nothing"):
+        await delete(await server.image_id())
+
+
 # Failures
 
 
