@@ -4,6 +4,7 @@ import gzip
 import io
 import os
 import tarfile
+import zipfile
 from typing import Any
 
 import pytest
@@ -331,3 +332,45 @@ async def test_steps_and_files_of_another_user(local: Harness) -> None:
             "77\n78\n78\n1234 1236 640\n0\n"
         )
     assert "no user 'nosuch'" in await failure(local, "USER nosuch", "RUN true")
+
+
+def wheel() -> bytes:
+    """A package with one module and one program."""
+    files = {
+        "tiny_of_a_test.py": "def main():\n    print('tiny')\n",
+        "tiny_of_a_test-1.0.dist-info/METADATA": (
+            "Metadata-Version: 2.1\nName: tiny-of-a-test\nVersion: 1.0\n"
+        ),
+        "tiny_of_a_test-1.0.dist-info/WHEEL": (
+            "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        ),
+        "tiny_of_a_test-1.0.dist-info/entry_points.txt": (
+            "[console_scripts]\ntiny-of-a-test = tiny_of_a_test:main\n"
+        ),
+    }
+    record = "tiny_of_a_test-1.0.dist-info/RECORD"
+    listed = "".join(f"{name},,\n" for name in [*files, record])
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        for name, text in {**files, record: listed}.items():
+            archive.writestr(name, text)
+    return data.getvalue()
+
+
+@pytest.mark.asyncio
+async def test_packages_are_installed_from_an_index(local: Harness) -> None:
+    name = "tiny_of_a_test-1.0-py3-none-any.whl"
+    folder = "/index/tiny-of-a-test"
+    index = {
+        f"{folder}/{name}": wheel(),
+        f"{folder}/index.html": f'<a href="{name}">{name}</a>'.encode(),
+    }
+    image_id = await built(
+        local,
+        "COPY . /",
+        "RUN python -m pip install tiny-of-a-test --index-url file:///index",
+        context_mount_id=await mount(local, index),
+    )
+    assert await printed(local, image_id, "tiny-of-a-test") == "tiny\n"
+    text = await failure(local, "RUN python -m pip install nosuch --no-index")
+    assert "No matching distribution found for nosuch" in text
