@@ -24,6 +24,7 @@ from pytest_sandbox.engine import (
     ProcessSpec,
     Snapshot,
     SpawnFailed,
+    SupportsExitSnapshots,
     SupportsMemorySnapshots,
     SupportsMounts,
     SupportsNetworkChange,
@@ -64,6 +65,7 @@ _SYSTEM = ("dev", "proc", "sys")
 class MemoryTask(
     Task,
     SupportsSnapshots,
+    SupportsExitSnapshots,
     SupportsMounts,
     SupportsMemorySnapshots,
     SupportsPorts,
@@ -108,6 +110,7 @@ class MemoryTask(
         self.enter: Callable[[Membership], None] | None = None
         self._end: TaskEnd | None = None
         self._over = asyncio.Event()
+        self._at_exit: Snapshot | None = None
         self._workdir = spec.workdir or DEFAULT_WORKDIR
         make_folders(fs, self._workdir)
 
@@ -236,6 +239,14 @@ class MemoryTask(
             await self.kill()
         return snapshot
 
+    async def exit_snapshot(self) -> Snapshot:
+        """The files as they were when the task ended."""
+        if not self.spec.exit_snapshot:
+            raise InvalidSpec("the sandbox was created without exit_snapshot")
+        await self._over.wait()
+        assert self._at_exit is not None
+        return self._at_exit
+
     async def snapshot_directory(self, path: str) -> DirectorySnapshot:
         """Take a snapshot of a directory, including what is mounted on it; nothing is shared."""
         self._check_path(path)
@@ -290,6 +301,8 @@ class MemoryTask(
         if self._end is None:
             self._end = end
             self.kernel.kill_all()
+            if self.spec.exit_snapshot:
+                self._at_exit = self._images.add_files(self.kernel.fs.disk.snapshot())
             self.files.end()
             for call in self.at_end:
                 call()

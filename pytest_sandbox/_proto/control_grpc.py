@@ -94,6 +94,30 @@ class ModalClientBase(abc.ABC):
         pass
 
     @abc.abstractmethod
+    async def SecretList(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.secrets_pb2.SecretListRequest, pytest_sandbox._proto.secrets_pb2.SecretListResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def SecretGetInfo(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.secrets_pb2.SecretGetInfoRequest, pytest_sandbox._proto.secrets_pb2.SecretGetInfoResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def SecretUpdate(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.secrets_pb2.SecretUpdateRequest, google.protobuf.empty_pb2.Empty]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def SecretDelete(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.secrets_pb2.SecretDeleteRequest, google.protobuf.empty_pb2.Empty]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def ProxyGet(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.proxies_pb2.ProxyGetRequest, pytest_sandbox._proto.proxies_pb2.ProxyGetResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def ProxyList(self, stream: 'grpclib.server.Stream[google.protobuf.empty_pb2.Empty, pytest_sandbox._proto.proxies_pb2.ProxyListResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
     async def SandboxCreate(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.sandboxes_pb2.SandboxCreateRequest, pytest_sandbox._proto.sandboxes_pb2.SandboxCreateResponse]') -> None:
         pass
 
@@ -211,6 +235,26 @@ class ModalClientBase(abc.ABC):
 
     @abc.abstractmethod
     async def SandboxContainerCreateV2(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.sandboxes_v2_pb2.SandboxContainerCreateV2Request, pytest_sandbox._proto.sandboxes_v2_pb2.SandboxContainerCreateV2Response]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def SandboxGetExitSnapshot(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.sandboxes_v2_pb2.SandboxGetExitSnapshotRequest, pytest_sandbox._proto.sandboxes_v2_pb2.SandboxGetExitSnapshotResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def SandboxGetExitSnapshotV2(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.sandboxes_v2_pb2.SandboxGetExitSnapshotRequest, pytest_sandbox._proto.sandboxes_v2_pb2.SandboxGetExitSnapshotResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def SandboxGetResourceUsage(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.sandboxes_v2_pb2.SandboxGetResourceUsageRequest, pytest_sandbox._proto.sandboxes_v2_pb2.SandboxGetResourceUsageResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def SandboxGetStats(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.sandboxes_v2_pb2.SandboxGetStatsRequest, pytest_sandbox._proto.sandboxes_v2_pb2.SandboxGetStatsResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def SandboxGetStatsV2(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.sandboxes_v2_pb2.SandboxGetStatsRequest, pytest_sandbox._proto.sandboxes_v2_pb2.SandboxGetStatsResponse]') -> None:
         pass
 
     @abc.abstractmethod
@@ -441,6 +485,42 @@ class ModalClientBase(abc.ABC):
                 pytest_sandbox._proto.secrets_pb2.SecretGetOrCreateRequest,
                 pytest_sandbox._proto.secrets_pb2.SecretGetOrCreateResponse,
             ),
+            '/modal.client.ModalClient/SecretList': grpclib.const.Handler(
+                self.SecretList,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.secrets_pb2.SecretListRequest,
+                pytest_sandbox._proto.secrets_pb2.SecretListResponse,
+            ),
+            '/modal.client.ModalClient/SecretGetInfo': grpclib.const.Handler(
+                self.SecretGetInfo,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.secrets_pb2.SecretGetInfoRequest,
+                pytest_sandbox._proto.secrets_pb2.SecretGetInfoResponse,
+            ),
+            '/modal.client.ModalClient/SecretUpdate': grpclib.const.Handler(
+                self.SecretUpdate,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.secrets_pb2.SecretUpdateRequest,
+                google.protobuf.empty_pb2.Empty,
+            ),
+            '/modal.client.ModalClient/SecretDelete': grpclib.const.Handler(
+                self.SecretDelete,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.secrets_pb2.SecretDeleteRequest,
+                google.protobuf.empty_pb2.Empty,
+            ),
+            '/modal.client.ModalClient/ProxyGet': grpclib.const.Handler(
+                self.ProxyGet,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.proxies_pb2.ProxyGetRequest,
+                pytest_sandbox._proto.proxies_pb2.ProxyGetResponse,
+            ),
+            '/modal.client.ModalClient/ProxyList': grpclib.const.Handler(
+                self.ProxyList,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                google.protobuf.empty_pb2.Empty,
+                pytest_sandbox._proto.proxies_pb2.ProxyListResponse,
+            ),
             '/modal.client.ModalClient/SandboxCreate': grpclib.const.Handler(
                 self.SandboxCreate,
                 grpclib.const.Cardinality.UNARY_UNARY,
@@ -620,6 +700,36 @@ class ModalClientBase(abc.ABC):
                 grpclib.const.Cardinality.UNARY_UNARY,
                 pytest_sandbox._proto.sandboxes_v2_pb2.SandboxContainerCreateV2Request,
                 pytest_sandbox._proto.sandboxes_v2_pb2.SandboxContainerCreateV2Response,
+            ),
+            '/modal.client.ModalClient/SandboxGetExitSnapshot': grpclib.const.Handler(
+                self.SandboxGetExitSnapshot,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.sandboxes_v2_pb2.SandboxGetExitSnapshotRequest,
+                pytest_sandbox._proto.sandboxes_v2_pb2.SandboxGetExitSnapshotResponse,
+            ),
+            '/modal.client.ModalClient/SandboxGetExitSnapshotV2': grpclib.const.Handler(
+                self.SandboxGetExitSnapshotV2,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.sandboxes_v2_pb2.SandboxGetExitSnapshotRequest,
+                pytest_sandbox._proto.sandboxes_v2_pb2.SandboxGetExitSnapshotResponse,
+            ),
+            '/modal.client.ModalClient/SandboxGetResourceUsage': grpclib.const.Handler(
+                self.SandboxGetResourceUsage,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.sandboxes_v2_pb2.SandboxGetResourceUsageRequest,
+                pytest_sandbox._proto.sandboxes_v2_pb2.SandboxGetResourceUsageResponse,
+            ),
+            '/modal.client.ModalClient/SandboxGetStats': grpclib.const.Handler(
+                self.SandboxGetStats,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.sandboxes_v2_pb2.SandboxGetStatsRequest,
+                pytest_sandbox._proto.sandboxes_v2_pb2.SandboxGetStatsResponse,
+            ),
+            '/modal.client.ModalClient/SandboxGetStatsV2': grpclib.const.Handler(
+                self.SandboxGetStatsV2,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.sandboxes_v2_pb2.SandboxGetStatsRequest,
+                pytest_sandbox._proto.sandboxes_v2_pb2.SandboxGetStatsResponse,
             ),
             '/modal.client.ModalClient/SandboxRestoreV2': grpclib.const.Handler(
                 self.SandboxRestoreV2,
@@ -915,6 +1025,42 @@ class ModalClientStub:
             pytest_sandbox._proto.secrets_pb2.SecretGetOrCreateRequest,
             pytest_sandbox._proto.secrets_pb2.SecretGetOrCreateResponse,
         )
+        self.SecretList = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/SecretList',
+            pytest_sandbox._proto.secrets_pb2.SecretListRequest,
+            pytest_sandbox._proto.secrets_pb2.SecretListResponse,
+        )
+        self.SecretGetInfo = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/SecretGetInfo',
+            pytest_sandbox._proto.secrets_pb2.SecretGetInfoRequest,
+            pytest_sandbox._proto.secrets_pb2.SecretGetInfoResponse,
+        )
+        self.SecretUpdate = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/SecretUpdate',
+            pytest_sandbox._proto.secrets_pb2.SecretUpdateRequest,
+            google.protobuf.empty_pb2.Empty,
+        )
+        self.SecretDelete = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/SecretDelete',
+            pytest_sandbox._proto.secrets_pb2.SecretDeleteRequest,
+            google.protobuf.empty_pb2.Empty,
+        )
+        self.ProxyGet = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/ProxyGet',
+            pytest_sandbox._proto.proxies_pb2.ProxyGetRequest,
+            pytest_sandbox._proto.proxies_pb2.ProxyGetResponse,
+        )
+        self.ProxyList = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/ProxyList',
+            google.protobuf.empty_pb2.Empty,
+            pytest_sandbox._proto.proxies_pb2.ProxyListResponse,
+        )
         self.SandboxCreate = grpclib.client.UnaryUnaryMethod(
             channel,
             '/modal.client.ModalClient/SandboxCreate',
@@ -1094,6 +1240,36 @@ class ModalClientStub:
             '/modal.client.ModalClient/SandboxContainerCreateV2',
             pytest_sandbox._proto.sandboxes_v2_pb2.SandboxContainerCreateV2Request,
             pytest_sandbox._proto.sandboxes_v2_pb2.SandboxContainerCreateV2Response,
+        )
+        self.SandboxGetExitSnapshot = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/SandboxGetExitSnapshot',
+            pytest_sandbox._proto.sandboxes_v2_pb2.SandboxGetExitSnapshotRequest,
+            pytest_sandbox._proto.sandboxes_v2_pb2.SandboxGetExitSnapshotResponse,
+        )
+        self.SandboxGetExitSnapshotV2 = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/SandboxGetExitSnapshotV2',
+            pytest_sandbox._proto.sandboxes_v2_pb2.SandboxGetExitSnapshotRequest,
+            pytest_sandbox._proto.sandboxes_v2_pb2.SandboxGetExitSnapshotResponse,
+        )
+        self.SandboxGetResourceUsage = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/SandboxGetResourceUsage',
+            pytest_sandbox._proto.sandboxes_v2_pb2.SandboxGetResourceUsageRequest,
+            pytest_sandbox._proto.sandboxes_v2_pb2.SandboxGetResourceUsageResponse,
+        )
+        self.SandboxGetStats = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/SandboxGetStats',
+            pytest_sandbox._proto.sandboxes_v2_pb2.SandboxGetStatsRequest,
+            pytest_sandbox._proto.sandboxes_v2_pb2.SandboxGetStatsResponse,
+        )
+        self.SandboxGetStatsV2 = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/SandboxGetStatsV2',
+            pytest_sandbox._proto.sandboxes_v2_pb2.SandboxGetStatsRequest,
+            pytest_sandbox._proto.sandboxes_v2_pb2.SandboxGetStatsResponse,
         )
         self.SandboxRestoreV2 = grpclib.client.UnaryUnaryMethod(
             channel,

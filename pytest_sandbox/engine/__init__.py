@@ -11,6 +11,7 @@ from pytest_sandbox._shared.clock import SystemClock as SystemClock
 
 from ._abilities import Ability as Ability
 from ._abilities import SupportsConnectionFaults as SupportsConnectionFaults
+from ._abilities import SupportsExitSnapshots as SupportsExitSnapshots
 from ._abilities import SupportsExport as SupportsExport
 from ._abilities import SupportsForget as SupportsForget
 from ._abilities import SupportsImages as SupportsImages
@@ -124,6 +125,7 @@ __all__ = [
     "SpawnFailed",
     "StoreFull",
     "SupportsConnectionFaults",
+    "SupportsExitSnapshots",
     "SupportsExport",
     "SupportsForget",
     "SupportsImages",

@@ -81,6 +81,24 @@ class SupportsSnapshots(Ability):
         """
 
 
+class SupportsExitSnapshots(Ability):
+    """A task of which a snapshot is taken when it has ended; `Capability.SNAPSHOT`."""
+
+    _unsupported = ("exit snapshot", "this engine takes no snapshots at the end of a sandbox")
+
+    @abstractmethod
+    async def exit_snapshot(self) -> Snapshot:
+        """The files as they were when the task ended, as `SupportsSnapshots.snapshot` has them.
+
+        Waits for the end. The snapshot is the caller's to forget, also if it was never asked for.
+
+        Raises:
+            InvalidSpec: the task was created without `TaskSpec.exit_snapshot`.
+            StoreFull: there was no room for it; the files are gone.
+            EngineUnavailable: the engine died.
+        """
+
+
 class SupportsMounts(Ability):
     """A task in which snapshots of directories can be mounted; `Capability.SNAPSHOT`."""
 

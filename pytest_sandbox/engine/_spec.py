@@ -185,6 +185,8 @@ class TaskSpec:
             alone.
         membership: the network of tasks that it belongs to.
         freezable: whether `snapshot_memory` may be called on it, which may cost isolation.
+        exit_snapshot: whether a snapshot of its files is taken when it has ended, however it does;
+            see `SupportsExitSnapshots`.
         resume: the task starts with the files and processes of this snapshot; `main` and `image`
             are ignored.
         name: of the sandbox, for people and for scripts of tests; need not be unique.
@@ -204,6 +206,7 @@ class TaskSpec:
     network: Network | None = None
     membership: Membership | None = None
     freezable: bool = False
+    exit_snapshot: bool = False
     resume: MemorySnapshot | None = None
     name: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)

@@ -24,6 +24,7 @@ from .rpc.idempotency import Outcomes
 from .rpc.middleware import Middleware
 from .rpc.recorder import Recorder
 from .rpc.services import Services
+from .snapshots.at_exit import take_exit_snapshot
 from .v1.apps import AppServicer
 from .v1.connect_tokens import ConnectTokenServicer
 from .v1.container_exec import ContainerExecServicer
@@ -31,6 +32,7 @@ from .v1.container_files import ContainerFileServicer
 from .v1.images import ImageServicer
 from .v1.local_files import LocalFileServicer
 from .v1.logs import LogServicer
+from .v1.proxies import ProxyServicer
 from .v1.router import CommandRouterServicer
 from .v1.router_access import RouterAccessServicer
 from .v1.router_network import RouterNetworkServicer
@@ -42,12 +44,14 @@ from .v1.tunnels import TunnelServicer
 from .v1.volume_files import VolumeFileServicer
 from .v1.volumes import VolumeServicer
 from .v2.app_logs import AppLogServicer
+from .v2.exit_snapshots import ExitSnapshotServicer
 from .v2.router_access import RouterAccessV2Servicer
 from .v2.same_calls import SameCallServicer
 from .v2.sandboxes import SandboxV2Servicer
 from .v2.sidecars import SidecarServicer
 from .v2.snapshots import MemorySnapshotV2Servicer
 from .v2.stdio import MainStdioServicer
+from .v2.usage import UsageServicer
 
 
 class Application:
@@ -93,7 +97,10 @@ class Application:
             image_aliases=image_aliases,
             image_lock=image_lock,
         )
-        self.state.sandboxes.at_end.append(self._volumes_at_end)
+        self.state.sandboxes.at_end += [
+            self._volumes_at_end,
+            lambda sandbox: take_exit_snapshot(self.state, sandbox),
+        ]
         self.recorder = Recorder(engine.clock, self.state.sandboxes.id_of_task)
         self.faults = FaultInjector(self.state)
         self._middleware = Middleware(self.recorder, self.faults, engine.clock)
@@ -122,6 +129,9 @@ class Application:
             SnapshotServicer(self.state, creator),
             memory_snapshots,
             sidecars,
+            ExitSnapshotServicer(self.state),
+            UsageServicer(self.state),
+            ProxyServicer(self.state),
             self._tunnels,
             self._connect_tokens,
             volume_calls,

@@ -10,6 +10,7 @@ from .. import (
     DirectorySnapshot,
     Engine,
     Snapshot,
+    SupportsExitSnapshots,
     SupportsSidecars,
     Task,
     TaskSpec,
@@ -48,6 +49,11 @@ class Lab:
     async def snapshot(self, task: Task, *, end: bool = False) -> Snapshot:
         """A snapshot of a task's files."""
         return self.forget_later(await soon(snapshot(task, end=end), f"snapshot({end=})"))
+
+    async def exit_snapshot(self, task: Task) -> Snapshot:
+        """The snapshot of a task's files that is taken at its end."""
+        call = SupportsExitSnapshots.of(task).exit_snapshot()
+        return self.forget_later(await soon(call, "exit_snapshot()"))
 
     async def directory(self, task: Task, path: str) -> DirectorySnapshot:
         """A snapshot of a directory."""

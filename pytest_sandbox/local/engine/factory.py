@@ -21,7 +21,7 @@ from pytest_sandbox.engine import (
 )
 
 from ..protocol.common import Succeeded
-from ..protocol.zygote import CreateRequest, HideRequest, MountedVolume
+from ..protocol.zygote import CreateRequest, HideRequest, LayerAtEnd, MountedVolume
 from .gpus.leased import lease_for
 from .links.errors import BuildFailed
 from .machine import memory_shares
@@ -182,6 +182,7 @@ class Factory:
         except OSError as error:  # we have as many descriptors as we may have
             raise BuildFailed(error) from error
         snapshotter = Snapshotter(name, self.zygote, self.store, stack)
+        at_end = snapshotter.order_exit_snapshot() if spec.exit_snapshot else None
         try:
             task = LocalTask(
                 spec,
@@ -206,7 +207,7 @@ class Factory:
             await self.store.share(stack, self.zygote)
             if spec.project:
                 await self._prepare_project()
-            self.zygote.create(task, self._request(name, spec, stack, gpus, beside), theirs)
+            self.zygote.create(task, self._request(name, spec, stack, gpus, beside, at_end), theirs)
             await task.start()
         except EngineUnavailable:
             task.ended(lost="never started")
@@ -303,7 +304,13 @@ class Factory:
         return {**env, **spec.env}
 
     def _request(
-        self, name: str, spec: TaskSpec, stack: Stack, gpus: TaskGpus | None, beside: str
+        self,
+        name: str,
+        spec: TaskSpec,
+        stack: Stack,
+        gpus: TaskGpus | None,
+        beside: str,
+        at_end: LayerAtEnd | None,
     ) -> CreateRequest:
         processes = spec.limits.processes or self._options.processes
         return CreateRequest(
@@ -319,6 +326,7 @@ class Factory:
             cpus=spec.limits.cpus,
             gpus=[] if gpus is None else [self._gpu_numbers[each] for each in gpus.files],
             beside=beside,
+            at_end=at_end,
         )
 
     def _memory_of(self, spec: TaskSpec) -> int:

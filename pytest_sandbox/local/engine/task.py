@@ -24,6 +24,7 @@ from pytest_sandbox.engine import (
     Process,
     ProcessSpec,
     Snapshot,
+    SupportsExitSnapshots,
     SupportsMemorySnapshots,
     SupportsMounts,
     SupportsNetworkChange,
@@ -84,6 +85,7 @@ class TakesMemorySnapshots(Protocol):
 class LocalTask(
     Task,
     SupportsSnapshots,
+    SupportsExitSnapshots,
     SupportsMounts,
     SupportsMemorySnapshots,
     SupportsPorts,
@@ -270,6 +272,10 @@ class LocalTask(
             return await self.snapshotter.snapshot_at_end()
         finally:
             await self.kill()
+
+    async def exit_snapshot(self) -> Snapshot:
+        """The files as they were when the task ended."""
+        return await self.snapshotter.exit_snapshot()
 
     async def snapshot_directory(self, path: str) -> DirectorySnapshot:
         """Take a snapshot of a directory."""

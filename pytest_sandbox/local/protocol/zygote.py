@@ -139,6 +139,22 @@ class MountedVolume(Message):
     sub_path: str
 
 
+class LayerAtEnd(Message):
+    """Part of `CreateRequest`: make a layer of what the sandbox wrote once it has ended.
+
+    Answered by `LayerMade`, before `SandboxEnded`.
+
+    Attributes:
+        number: of the request that this is answered as.
+        layer: the number that the layer gets.
+        room: bytes that it may take.
+    """
+
+    number: int
+    layer: int
+    room: int
+
+
 class CreateRequest(Message, descriptors=1):
     """Make a sandbox; `SandboxBorn` tells that it is under way, `SandboxEnded` of its end.
 
@@ -158,6 +174,7 @@ class CreateRequest(Message, descriptors=1):
         cpus: processors that it may use, if that is limited.
         gpus: what it has of the machine's GPUs, by numbers in the list of `SetupRequest`.
         beside: the engine's name for a sandbox whose limits it shares; empty for limits of its own.
+        at_end: the layer that is made when it has ended, if one is.
     """
 
     name: str
@@ -172,6 +189,7 @@ class CreateRequest(Message, descriptors=1):
     cpus: float | None
     gpus: list[int]
     beside: str
+    at_end: LayerAtEnd | None
 
 
 class HideRequest(Message):

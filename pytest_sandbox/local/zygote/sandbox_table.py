@@ -16,7 +16,13 @@ from ..kernel.clone import clone
 from ..kernel.process_usage import ProcessUsage
 from ..protocol.common import Failed, KernelError
 from ..protocol.helpers import send_go
-from ..protocol.zygote import Figures, SandboxBorn, SandboxEnded, UsageAnswer
+from ..protocol.zygote import (
+    Figures,
+    SandboxBorn,
+    SandboxEnded,
+    SnapshotAtEndRequest,
+    UsageAnswer,
+)
 from . import priority, stuck_agent
 from .helper import Helper
 from .sandbox_record import SandboxRecord
@@ -33,7 +39,6 @@ if TYPE_CHECKING:
         CreateRequest,
         FreeAgentRequest,
         KillRequest,
-        SnapshotAtEndRequest,
         UsageRequest,
     )
     from .criu_requests import CriuRequests
@@ -89,6 +94,8 @@ class SandboxTable:
         try:
             self._fork(request, fds[0])
         except OSError as error:
+            if request.at_end is not None:
+                self._engine.tell(Failed.of(error), number=request.at_end.number)
             self._tell_end(request.name, failed=KernelError.of(error))
 
     def kill(self, request: KillRequest, number: int, fds: list[int]) -> None:
@@ -122,7 +129,7 @@ class SandboxTable:
     def snapshot_at_end(self, request: SnapshotAtEndRequest, number: int, fds: list[int]) -> None:
         """Kill a sandbox; once it is dead, a layer is made of what it wrote."""
         pid, record = self.find(request.name)
-        if record is None:
+        if record is None or record.at_end is not None:
             self._files.about_sandbox(request, number, None)  # which refuses it
         else:
             record.at_end = request, number
@@ -221,6 +228,9 @@ class SandboxTable:
             project=request.project,
             volumes=bool(request.volumes),
         )
+        if (wanted := request.at_end) is not None:
+            layer = SnapshotAtEndRequest(name=request.name, layer=wanted.layer, room=wanted.room)
+            record.at_end = layer, wanted.number
 
         def child() -> None:
             ours.close()

@@ -15,10 +15,11 @@ from pytest_sandbox.engine import Membership, SupportsSidecars, Task, TaskEnded,
 
 from ..builds.builder import Builder
 from ..commands.command_hints import hints
+from ..definition.definition import DEFAULT_TIMEOUT, refuse_unimplemented, task_spec
+from ..definition.identity import VARIABLE
 from ..rpc.errors import already_exists, precondition, unimplemented
 from .apps import AppRecord
 from .checks import check_command
-from .definition import DEFAULT_TIMEOUT, refuse_unimplemented, task_spec
 from .ids import Family, check_name
 from .images import ImageRecord
 from .result import TERMINATED
@@ -56,6 +57,8 @@ class SandboxCreator:
             GRPCError: the definition cannot be served; the message says why.
         """
         refuse_unimplemented(definition, self._state.info)
+        if definition.proxy_id:
+            self._state.proxies.get(definition.proxy_id)
         if definition.entrypoint_args:
             check_command(definition.entrypoint_args)
         if not definition.timeout_secs:
@@ -162,6 +165,7 @@ class SandboxCreator:
         resumed_from: str = "",
         main: ServedSandbox | None = None,
     ) -> ServedSandbox:
+        spec = self._with_identity(spec, identity, definition)
         for mount in spec.volumes:
             await self._state.named_volumes.use(mount.volume)
         spec = await self._with_private_copies(spec)
@@ -223,6 +227,18 @@ class SandboxCreator:
             yield
         finally:
             self._reserved.discard(key)
+
+    def _with_identity(
+        self, spec: TaskSpec, identity: SandboxIdentity, definition: pb.Sandbox
+    ) -> TaskSpec:
+        """With a token that says what the container is, if that was asked for."""
+        if not definition.include_oidc_identity_token:
+            return spec
+        app = self._state.apps.get(identity.app_id)
+        token = self._state.identity.of_container(
+            app, self._state.apps.environment_id(app.environment), identity.container_id
+        )
+        return replace(spec, env={**spec.env, VARIABLE: token})
 
     async def _with_private_copies(self, spec: TaskSpec) -> TaskSpec:
         copies = self._state.private_copies

@@ -39,6 +39,7 @@ from .readiness import Readiness
 from .result import TERMINATED as TERMINATED_STATUS
 from .result import Result, result_of, why_ended
 from .sidecars import MAIN, Sidecars
+from .usage_samples import UsageSample, UsageSamples
 
 if TYPE_CHECKING:
     from ..volumes.private_copies import Loss
@@ -55,6 +56,11 @@ class SandboxIdentity:
     created_at: float
     router_token: str
     family: Family = Family.FIRST
+
+    @property
+    def container_id(self) -> str:
+        """By which its identity token names it: its task, or the sidecar."""
+        return self.id if self.id.startswith("ctr-") else self.task_id
 
 
 class ServedSandbox:
@@ -84,6 +90,7 @@ class ServedSandbox:
         ended: when, on the same clock; `None` while it runs.
         finished_at: in seconds since the epoch.
         on_end: called when it has ended.
+        exit_image: of its files as they were at its end, once it has ended, if that was asked for.
         commit: of what it wrote to volumes, once it has ended, with what of it is lost; `None` if
             it has no copies of volumes.
     """
@@ -123,6 +130,8 @@ class ServedSandbox:
         self.result: Result | None = None
         self.finished_at = 0.0
         self.ended: float | None = None
+        self.exit_image: asyncio.Future[ImageRecord] | None = None
+        self._samples = UsageSamples(self.created_at)
         self.on_end: Callable[[ServedSandbox], None] = lambda _: None
         self.commit: asyncio.Future[list[Loss]] | None = None
         self._mounts = MountedSnapshots()
@@ -224,6 +233,21 @@ class ServedSandbox:
         used = await SupportsUsage.of(self.task).usage()
         return self._used_before.followed_by(used)
 
+    @property
+    def seconds(self) -> float:
+        """How long it ran, so far or until it ended."""
+        return (self.clock.monotonic() if self.ended is None else self.ended) - self.started
+
+    async def sampled(self) -> list[UsageSample]:
+        """What it used from one call of this to the next, and until it ended.
+
+        Raises:
+            Unsupported: the engine does not measure it.
+        """
+        used = await self.usage()
+        self._samples.add(self.finished_at or self.clock.now(), used)
+        return self._samples.all()
+
     def unnoticed_commands(self) -> list[tuple[tuple[str, ...], str]]:
         """Commands that run or failed without a client asking; each with its state, as text.
 
@@ -313,12 +337,15 @@ class ServedSandbox:
 
     async def restore(
         self, image: ImageRecord, create: Callable[[TaskSpec], Coroutine[Any, Any, Task]]
-    ) -> None:
+    ) -> Task:
         """Replace its task by a new one with the files of an image; all processes are killed.
 
         Args:
             image: the image.
             create: makes the task.
+
+        Returns:
+            The former task, which has ended.
 
         Raises:
             TaskEnded: it has ended, before or meanwhile.
@@ -347,6 +374,7 @@ class ServedSandbox:
                 self._used_before = self._used_before.followed_by(await before.usage())
             for execution in executions:
                 execution.task_ended()
+            return before
 
     async def _watch(self) -> None:
         while True:

@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pytest_sandbox._proto import secrets_pb2
 
@@ -68,6 +68,36 @@ class SecretRegistry:
         if secret_id in self._ephemeral:
             self._ephemeral.move_to_end(secret_id)
         return secret
+
+    def update(self, secret_id: str, changes: Mapping[str, str | None]) -> SecretRecord:
+        """Change variables of a secret; one without a value is removed.
+
+        What was started with it has the former ones.
+        """
+        secret = self.get(secret_id)
+        env = {**secret.env, **changes}
+        changed = replace(
+            secret, env={name: value for name, value in env.items() if value is not None}
+        )
+        for among in (self._lasting, self._ephemeral):
+            if secret_id in among:
+                among[secret_id] = changed
+        if self._named.get((secret.environment, secret.name)) is secret:
+            self._named[secret.environment, secret.name] = changed
+        return changed
+
+    def remove(self, secret_id: str) -> None:
+        """Forget a secret; what was started with it still has its variables."""
+        secret = self.get(secret_id)
+        self._lasting.pop(secret_id, None)
+        self._ephemeral.pop(secret_id, None)
+        if self._named.get((secret.environment, secret.name)) is secret:
+            del self._named[secret.environment, secret.name]
+
+    def of_environment(self, environment: str) -> list[SecretRecord]:
+        """Those that can be found by name there, the newest first."""
+        found = (secret for (where, _), secret in self._named.items() if where == environment)
+        return sorted(found, key=lambda secret: secret.created_at, reverse=True)
 
     def named(self, environment: str, name: str) -> SecretRecord | None:
         """The secret of that name, if there is one."""

@@ -5,6 +5,7 @@ from pathlib import Path
 from pytest_sandbox.engine import Clock, Engine, EngineInfo
 
 from ..certificates import Authority
+from ..definition.identity import IdentityTokens
 from ..networks.memberships import MembershipRegistry
 from ..registries.aliases import Aliases
 from ..registries.lock_file import LockFile
@@ -23,6 +24,7 @@ from .ids import Ids
 from .images import ImageRegistry
 from .local_files import LocalFileRegistry
 from .named_volumes import NamedVolumes
+from .proxies import ProxyRegistry
 from .sandboxes import SandboxRegistry
 from .secrets import SecretRegistry
 from .volumes import VolumeRegistry
@@ -64,6 +66,8 @@ class State:
         self.tokens = RouterTokens(engine.clock)
         self.apps = AppRegistry(engine.clock, self.ids)
         self.secrets = SecretRegistry()
+        self.proxies = ProxyRegistry(engine.clock, self.ids)
+        self.identity = IdentityTokens(engine.clock)
         self.volumes = VolumeRegistry(engine.clock, self.ids)
         self.volume_workers = VolumeWorkers(engine)
         self.volume_files = VolumeFiles(self.volume_workers, engine.clock)

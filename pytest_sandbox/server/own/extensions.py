@@ -12,6 +12,7 @@ from ..networks.memberships import membership
 from ..rpc.call import ServedCall
 from ..rpc.errors import invalid, unimplemented
 from ..rpc.handlers import once, unrecorded
+from ..snapshots.at_exit import forget_exit_snapshot
 from ..snapshots.files import snapshot_filesystem
 from .used import used
 
@@ -36,7 +37,9 @@ class ExtensionServicer:
             )
         engine = self._state.engine
         with sandbox.lifetime.activity(), self._state.snapshot_store.pinned(image.snapshot_id):
-            await finish(sandbox.restore(image, lambda spec: owned(engine.create(spec))))
+            former = await finish(sandbox.restore(image, lambda spec: owned(engine.create(spec))))
+            if sandbox.spec.exit_snapshot:
+                await finish(forget_exit_snapshot(self._state, former))
         return pb.SandboxRestoreImageResponse()
 
     async def SandboxUsage(

@@ -11,8 +11,10 @@ from google.protobuf.message import Message
 HIDDEN = "[secret]"
 #: Metadata whose name contains one of these is secret. Binary metadata is left out.
 _METADATA = ("auth", "token", "secret", "jwt", "cookie", "password")
-#: Fields that are secret as a whole, and fields that map names to secret values.
+#: Fields that are secret as a whole, by name or with their message; and fields that map names to
+#: secret values.
 _TEXTS = frozenset({"customer_supplied_encryption_key", "jwt", "sandbox_token", "token"})
+_TEXT_OF_MESSAGE = "pytest_sandbox.SecretUpdateRequest.Update.value"
 _VALUES = frozenset(
     {
         "cloud_bucket_mount_credentials",
@@ -44,6 +46,7 @@ def public_message(message: Message) -> bytes:
 def _has_secrets(descriptor: Descriptor) -> bool:
     return any(
         field.name in _TEXTS | _VALUES
+        or field.full_name == _TEXT_OF_MESSAGE
         or (field in _inner(descriptor) and _has_secrets(field.message_type))
         for field in descriptor.fields
     )
@@ -63,7 +66,7 @@ def _inner(descriptor: Descriptor) -> tuple[FieldDescriptor, ...]:
 
 def _redact(message: Message) -> None:
     for field, value in message.ListFields():
-        if field.name in _TEXTS:
+        if field.name in _TEXTS or field.full_name == _TEXT_OF_MESSAGE:
             setattr(message, field.name, HIDDEN if isinstance(value, str) else HIDDEN.encode())
         elif field.name in _VALUES:
             _hide_values(value)

@@ -27,14 +27,9 @@ _REFUSALS = (
         "create the sandbox without it",
     ),
     _Refusal(
-        ("SandboxGetExitSnapshot",),
-        "Sandbox._experimental_get_exit_snapshot",
-        "call snapshot_filesystem() before the sandbox ends",
-    ),
-    _Refusal(
-        ("SandboxGetStats", "SandboxGetTimeRangeStats", "SandboxGetResourceUsage"),
-        "Sandbox._experimental_stats",
-        "run ps or time in the sandbox to see what it uses",
+        ("SandboxGetTimeRangeStats",),
+        "statistics of several sandboxes",
+        "ask each sandbox by Sandbox._experimental_stats",
     ),
     _Refusal(
         ("SandboxSetOutboundPolicy", "TaskSetOutboundPolicy"),
@@ -47,7 +42,7 @@ _REFUSALS = (
         "call snapshot_filesystem()",
     ),
     _Refusal(("SandboxWaitUntilReady",), "Sandbox.wait_until_ready", "use a client from 1.5 on"),
-    _Refusal(("Proxy",), "modal.Proxy", "create the sandbox without proxy"),
+    _Refusal(("Proxy",), "this part of modal.Proxy", "set the proxy up as a preset"),
     _Refusal(("SharedVolume",), "modal.NetworkFileSystem", "use modal.Volume"),
     _Refusal(("Dict",), "modal.Dict", _ELSEWHERE),
     _Refusal(("Queue",), "modal.Queue", _ELSEWHERE),

@@ -41,8 +41,11 @@ async def snapshot_filesystem(
                 # Before the engine kills the processes: they are then reported as terminated.
                 sandbox.commands.expect_end(TERMINATED)
             taker = SupportsSnapshots.of(task)
-            snapshot = await state.snapshot_store.with_room(lambda: _files(taker, task, end=end))
+            # One whose end is snapshotted anyway is snapshotted now, and ended then.
+            ends = end and not sandbox.spec.exit_snapshot
+            snapshot = await state.snapshot_store.with_room(lambda: _files(taker, task, end=ends))
             if end:
+                await task.kill()
                 await sandbox.over()
             image = sandbox.image
             return state.images.add_snapshot(snapshot, image, ttl=ttl, depends_on=image.snapshot_id)

@@ -172,6 +172,7 @@ def _info(sandbox: ServedSandbox) -> pb.SandboxInfo:
         tags=tag_messages(sandbox),
         name=sandbox.name,
         image_id=sandbox.image.id,
+        regions=definition.scheduler_placement.regions,
         timeout_secs=definition.timeout_secs,
         idle_timeout_secs=(
             definition.idle_timeout_secs if definition.HasField("idle_timeout_secs") else None

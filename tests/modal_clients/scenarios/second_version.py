@@ -4,7 +4,14 @@ from datetime import timedelta
 
 import modal
 import pytest
-from modal.exception import AlreadyExistsError, ConflictError, UnimplementedError
+from modal.exception import (
+    AlreadyExistsError,
+    ConflictError,
+    InvalidError,
+    NotFoundError,
+    UnimplementedError,
+)
+from modal.exception import TimeoutError as ModalTimeout
 
 
 def test_a_client_speaks_it_unless_told_otherwise(sandbox):
@@ -36,10 +43,53 @@ def test_a_name_that_is_given_later(create, app):
 
 
 def test_what_is_not_implemented_is_refused_by_name(sandbox):
-    with pytest.raises(UnimplementedError, match="get_exit_snapshot"):
-        sandbox._experimental_get_exit_snapshot(timeout=0)
+    with pytest.raises(UnimplementedError, match="update_outbound_policy"):
+        sandbox._experimental_update_outbound_policy(modal.experimental.OutboundPolicy())
     with pytest.raises(UnimplementedError, match=r"modal\.Queue"):
         modal.Queue.from_name("q", create_if_missing=True).put(1)
+
+
+def test_an_exit_snapshot_however_it_ends(create):
+    options = {"experimental_options": {"enable_exit_snapshot": True}}
+    ended = create("sh", "-c", "echo one > /srv/state", **options)
+    ended.wait()
+    image = ended._experimental_get_exit_snapshot()
+    second = create(image=image, **options)
+    assert second.filesystem.read_text("/srv/state") == "one\n"
+    with pytest.raises(ModalTimeout):
+        second._experimental_get_exit_snapshot(timeout=0)
+    second.filesystem.write_text("two", "/srv/state")
+    second.terminate()
+    found = modal.Sandbox.from_id(second.object_id)
+    third = create(image=found._experimental_get_exit_snapshot())
+    assert third.filesystem.read_text("/srv/state") == "two"
+    with pytest.raises(InvalidError, match="enable_exit_snapshot"):
+        third._experimental_get_exit_snapshot()
+
+
+def test_figures_and_an_identity(create):
+    sandbox = create(include_oidc_identity_token=True, cloud="aws", region="us-east-1")
+    stats = sandbox._experimental_stats()
+    assert stats.cost is None
+    assert "CPU Usage (cores)" in stats.percentile_stats
+    token = sandbox.exec("printenv", "MODAL_IDENTITY_TOKEN").stdout.read()
+    assert token.count(".") == 2
+    with pytest.raises(InvalidError, match="moon"):
+        create(region="moon")
+    with pytest.raises(NotFoundError, match="office"):
+        create(proxy=modal.Proxy.from_name("office"))
+
+
+def test_secrets_are_listed_changed_and_deleted(create):
+    modal.Secret.objects.create("later", {"A": "a"})
+    secret = modal.Secret.from_name("later")
+    secret.update({"B": "b"})
+    assert "later" in [each.name for each in modal.Secret.objects.list()]
+    shown = create(secrets=[secret]).exec("sh", "-c", "echo $A$B").stdout.read()
+    assert shown == "ab\n"
+    modal.Secret.objects.delete("later")
+    with pytest.raises(NotFoundError, match="later"):
+        modal.Secret.from_name("later").hydrate()
 
 
 def test_logs_are_read_later(create):

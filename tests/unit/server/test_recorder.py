@@ -169,7 +169,7 @@ async def test_keys_of_encryption_are_not_told(server: Harness, rpcs: Rpcs) -> N
 
 @pytest.mark.asyncio
 async def test_secrets_are_not_told(server: Harness, rpcs: Rpcs) -> None:
-    await server.control.SecretGetOrCreate(
+    made = await server.control.SecretGetOrCreate(
         secrets_pb2.SecretGetOrCreateRequest(
             env_dict={"KEY": "hunter2"},
             object_creation_type=common_pb2.OBJECT_CREATION_TYPE_ANONYMOUS_OWNED_BY_APP,
@@ -184,6 +184,10 @@ async def test_secrets_are_not_told(server: Harness, rpcs: Rpcs) -> None:
     source = secrets_pb2.SecretSource()
     source.env.contents["OTHER"] = "hunter2"
     await server.exec(sandbox, "echo", env={"VARIABLE": "hunter2"}, secret_sources=[source])
+
+    changed = secrets_pb2.SecretUpdateRequest(secret_id=made.secret_id)
+    changed.updates.add(key="KEY", value="hunter2")
+    await server.control.SecretUpdate(changed)
 
     told = rpcs.to_json()
     assert "hunter2" not in told

@@ -21,7 +21,7 @@ from pytest_sandbox.engine import (
     PtySize,
     TaskEnd,
 )
-from pytest_sandbox.server.model.definition import _REFUSED
+from pytest_sandbox.server.definition.definition import _REFUSED
 from pytest_sandbox.server.model.result import result_of
 
 from .engines import GatedEngine
@@ -33,15 +33,10 @@ UNBUILT: dict[str, dict[str, Any]] = {
     "rdma": {"resources": {"rdma": True}},
     "volumes (CloudBucketMount)": {"cloud_bucket_mounts": [{"mount_path": "/v"}]},
     "network_file_systems": {"nfs_mounts": [{"mount_path": "/n"}]},
-    "cloud": {"cloud_provider_str": "aws"},
-    "region": {"scheduler_placement": {"regions": ["us"]}},
     "outbound_policy": {"outbound_policy": {}},
-    "proxy": {"proxy_id": "pr-1"},
     "snapshot_version": {"snapshot_version": 1},
     "custom_domain": {"custom_domain": "x"},
-    "include_oidc_identity_token": {"include_oidc_identity_token": True},
     "include_x509_svid": {"include_x509_svid": True},
-    "experimental_options": {"experimental_options": {"x": True}},
     "i6pn_enabled": {"i6pn_enabled": True},
     "runtime": {"runtime": "gvisor"},
     "preload_path_prefixes": {"preload_path_prefixes": ["/x"]},
@@ -66,12 +61,16 @@ def test_every_field_of_a_definition_is_honoured_refused_or_explained() -> None:
         "entrypoint_args",
         "environment_variables",
         "idle_timeout_secs",
+        "include_oidc_identity_token",
+        "experimental_options",
+        "experimental_options_v2",
         "image_id",
         "inbound_cidr_allowlist",
         "mount_ids",
         "name",
         "network_access",
         "open_ports",
+        "proxy_id",
         "pty_info",
         "readiness_probe",
         "resources",
@@ -80,17 +79,18 @@ def test_every_field_of_a_definition_is_honoured_refused_or_explained() -> None:
         "volume_mounts",
         "workdir",
     }
-    # See the comment in `_definition`, and `network`.
+    # See the comment in `definition`, `network` and `placement`.
     explained = {
         "block_network",
+        "cloud_provider",
+        "cloud_provider_str",
+        "scheduler_placement",
         "direct_sandbox_commands_enabled",
         "runtime_debug",
         "verbose",
     }
     # Further spellings of arguments in `UNBUILT`.
     also_refused = {
-        "cloud_provider",
-        "experimental_options_v2",
         "experimental_outbound_policy",
         "runsc_runtime_version",
         "s3_mounts",
@@ -107,7 +107,6 @@ def test_every_field_of_a_definition_is_honoured_refused_or_explained() -> None:
         {"experimental_options_v2": {"x": "y"}},
         {"cloud_bucket_mounts": [{"bucket_name": "b"}]},
         {"s3_mounts": [{"bucket_name": "b"}]},
-        {"cloud_provider": "CLOUD_PROVIDER_AWS"},
         {"snapshot_version": 1},
         {"experimental_outbound_policy": {}},
         {"runsc_runtime_version": "1"},

@@ -134,10 +134,8 @@ async def test_a_repeated_creation_creates_once(server: Harness) -> None:
 
 @pytest.mark.asyncio
 async def test_what_is_not_implemented_has_the_name_of_its_argument(server: Harness) -> None:
-    with refused(Status.UNIMPLEMENTED, "region"):
-        await made(
-            server, scheduler_placement=sandboxes_pb2.SchedulerPlacement(regions=["us-east"])
-        )
+    with refused(Status.UNIMPLEMENTED, "custom_domain"):
+        await made(server, custom_domain="example.com")
 
 
 # Calls about either version

@@ -7,6 +7,7 @@ from ... import (
     Ability,
     Capability,
     Engine,
+    SupportsExitSnapshots,
     SupportsForget,
     SupportsMemorySnapshots,
     SupportsMounts,
@@ -30,10 +31,10 @@ def has(thing: Task | Engine, *abilities: type[Ability]) -> None:
 
 @requires(Capability.SNAPSHOT)
 async def check_snapshots_have_calls(engine: Engine) -> None:
-    """An engine with `SNAPSHOT` can forget; its tasks support snapshots and mounts."""
+    """An engine with `SNAPSHOT` can forget; its tasks have all snapshots, and mounts."""
     has(engine, SupportsForget)
     async with a_task(engine) as task:
-        has(task, SupportsSnapshots, SupportsMounts)
+        has(task, SupportsSnapshots, SupportsExitSnapshots, SupportsMounts)
 
 
 @requires(Capability.MEMORY_SNAPSHOT)

@@ -136,6 +136,10 @@ class ZygoteLink:
         self._send(request, (sock.detach(),), number=int(request.name))
         self._tasks[request.name] = task
 
+    def layer_at_end(self) -> tuple[int, asyncio.Future[Answer[messages.LayerMade]]]:
+        """For `CreateRequest.at_end`: a number, and the answer to come."""
+        return self._answers.add(messages.LayerMade)
+
     def kill(self, name: str) -> None:
         """Have a sandbox killed."""
         self._tell(messages.KillRequest(name=name))

@@ -13,12 +13,13 @@ import errno
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from pytest_sandbox._shared.async_tasks import finish
-from pytest_sandbox.engine import DirectorySnapshot, InvalidSpec, Snapshot
+from pytest_sandbox._shared.async_tasks import finish, retrieve
+from pytest_sandbox.engine import DirectorySnapshot, InvalidSpec, Snapshot, StoreFull
 
 from ...protocol.common import Succeeded
 from ...protocol.message import Message
 from ...protocol.zygote import (
+    LayerAtEnd,
     LayerMade,
     MountRequest,
     SnapshotAtEndRequest,
@@ -27,6 +28,7 @@ from ...protocol.zygote import (
     SnapshotInPlaceRequest,
     UnmountRequest,
 )
+from ..links.pending_answers import wait_for
 from .layer_store import check_depth
 from .snapshot_errors import snapshot_error
 
@@ -58,14 +60,34 @@ class Snapshotter:
         self._zygote = zygote
         self._store = store
         self._released = False
+        self._last_stack: Stack = ()
         self._lock = asyncio.Lock()
+        self._at_exit: asyncio.Future[Snapshot] | None = None
         store.hold(stack)
 
     def release(self) -> None:
         """Depend on nothing any more: the sandbox has ended."""
         self._released = True
-        self._store.release(self.stack)
-        self.stack = ()
+        stack, self.stack = self.stack, ()
+        if self._at_exit is not None and not self._at_exit.done():
+            self._last_stack = stack
+            self._at_exit.add_done_callback(lambda _: self._store.release(stack))
+        else:
+            self._store.release(stack)
+
+    def order_exit_snapshot(self) -> LayerAtEnd:
+        """Have a snapshot of all files taken once the sandbox has ended; part of its creation."""
+        number, answer = self._zygote.layer_at_end()
+        layer = self._store.new_layer()
+        self._at_exit = asyncio.ensure_future(self._exit_snapshot(layer, answer))
+        self._at_exit.add_done_callback(retrieve)
+        return LayerAtEnd(number=number, layer=layer, room=self._store.room)
+
+    async def exit_snapshot(self) -> Snapshot:
+        """The snapshot that was ordered."""
+        if self._at_exit is None:
+            raise InvalidSpec("the sandbox was created without exit_snapshot")
+        return await asyncio.shield(self._at_exit)
 
     async def snapshot(self, link: AgentLink, is_open: Callable[[], bool]) -> Snapshot:
         """Take a snapshot of all files; the sandbox continues.
@@ -161,6 +183,23 @@ class Snapshotter:
                 check_depth(stack)
                 layer = await self._make_layer(SnapshotAtEndRequest)
                 return self._store.add((layer, *stack))
+
+    async def _exit_snapshot(
+        self, layer: int, answer: asyncio.Future[Answer[LayerMade]]
+    ) -> Snapshot:
+        try:
+            made, _ = await wait_for(answer)
+        except OSError as error:
+            raise snapshot_error(error) from error
+        # What the sandbox was made from, and a layer of each snapshot that was taken in place.
+        stack = self._last_stack if self._released else self.stack
+        room = self._store.room
+        self._store.layer_made(layer, made.size, self._zygote)
+        with self._store.depending((layer,)):
+            check_depth(stack)
+            if made.size > room:
+                raise StoreFull(f"the files take {made.size} bytes, and there is room for {room}")
+            return self._store.add((layer, *stack))
 
     async def _unmount(self, link: AgentLink, path: str) -> None:
         # Paused: else a program could rename directories while the path is looked up.

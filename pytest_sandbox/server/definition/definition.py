@@ -12,14 +12,22 @@ from grpclib import GRPCError, Status
 from pytest_sandbox._proto import sandboxes_pb2 as pb
 from pytest_sandbox.engine import Capability, EngineInfo, Limits, ProcessSpec, TaskSpec
 
+from ..model.checks import (
+    check_command,
+    check_environment,
+    check_workdir,
+    pty_environment,
+    pty_size,
+)
+from ..model.images import ImageRecord
+from ..model.readiness import check_probe
+from ..model.volumes import VolumeRegistry
 from ..networks.network import inbound_networks, network
 from ..rpc.errors import invalid, unimplemented
-from .checks import check_command, check_environment, check_workdir, pty_environment, pty_size
+from .experimental import wants_exit_snapshot
 from .gpus import gpus
-from .images import ImageRecord
+from .placement import check_placement
 from .ports import check_ports
-from .readiness import check_probe
-from .volumes import VolumeRegistry
 
 #: What Modal's clients send when the caller says nothing.
 DEFAULT_TIMEOUT = 300
@@ -32,17 +40,12 @@ _REFUSED: dict[str, Callable[[pb.Sandbox], object]] = {
     "rdma": lambda d: d.resources.rdma,
     "volumes (CloudBucketMount)": lambda d: d.cloud_bucket_mounts or d.s3_mounts,
     "network_file_systems": lambda d: d.nfs_mounts,
-    "cloud": lambda d: d.cloud_provider_str or d.cloud_provider,
-    "region": lambda d: d.scheduler_placement.ByteSize(),
     "outbound_policy": lambda d: (
         d.HasField("outbound_policy") or d.HasField("experimental_outbound_policy")
     ),
-    "proxy": lambda d: d.proxy_id,
     "snapshot_version": lambda d: d.HasField("snapshot_version"),
     "custom_domain": lambda d: d.custom_domain,
-    "include_oidc_identity_token": lambda d: d.include_oidc_identity_token,
     "include_x509_svid": lambda d: d.include_x509_svid,
-    "experimental_options": lambda d: d.experimental_options or d.experimental_options_v2,
     "i6pn_enabled": lambda d: d.i6pn_enabled,
     "runtime": lambda d: d.runtime or d.runsc_runtime_version,
     "preload_path_prefixes": lambda d: d.preload_path_prefixes,
@@ -57,7 +60,8 @@ _INSTEAD = {
     ),
     "network_file_systems": "use volumes, with a Volume",
 }
-# Ignored on purpose: `verbose` and `runtime_debug` ask Modal's own machines for more logs;
+# Ignored on purpose: `cloud_provider` is the former way to name a cloud, all of which are here;
+# `verbose` and `runtime_debug` ask Modal's own machines for more logs;
 # `direct_sandbox_commands_enabled` says that a client can use the command router;
 # `skip_num_threads_env_vars` of the resources is about variables that this server never sets.
 
@@ -101,6 +105,7 @@ def task_spec(
         GRPCError: FAILED_PRECONDITION, INVALID_ARGUMENT, NOT_FOUND, RESOURCE_EXHAUSTED or
             UNIMPLEMENTED.
     """
+    check_placement(definition)
     check_ports(definition, info)
     check_probe(definition, info)
     inbound_networks(definition)
@@ -120,6 +125,7 @@ def task_spec(
         gpus=gpus(definition.resources.gpu_config, info),
         network=network(definition, info),
         freezable=definition.enable_snapshot,
+        exit_snapshot=wants_exit_snapshot(definition, info),
         name=definition.name,
         tags=tags,
     )

@@ -1,0 +1,1 @@
+"""What the definition of a sandbox on the wire means for an engine, and what of it is refused."""
