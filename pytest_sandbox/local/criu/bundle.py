@@ -13,7 +13,7 @@ import re
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..protocol.zygote import CriuFiles
+    from ..protocol.setup import CriuFiles
 
 #: Where the stage has it.
 FOLDER = "/criu"

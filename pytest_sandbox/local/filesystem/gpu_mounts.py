@@ -14,7 +14,7 @@ from . import mount_points
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..protocol.zygote import GpuSource
+    from ..protocol.setup import GpuSource
 
 
 class GpuMounts:

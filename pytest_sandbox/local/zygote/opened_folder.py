@@ -16,7 +16,7 @@ from .trial_overlay import overlay_refusal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..protocol.zygote import SharedTree
+    from ..protocol.setup import SharedTree
 
 #: What an owner shows as that has no id here: user_namespaces(7), "Unmapped user and group IDs".
 _OVERFLOW = 65534

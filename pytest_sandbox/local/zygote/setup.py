@@ -16,14 +16,8 @@ from ..kernel import idmap, namespaces, prctl, seccomp
 from ..kernel.cgroups.groups import SandboxGroups
 from ..kernel.syscalls import MACHINE
 from ..protocol.common import KernelError
-from ..protocol.zygote import (
-    ENGINE_TO_NEW_ZYGOTE,
-    IdsGiven,
-    SetupFailed,
-    SetupRequest,
-    UserNamespaceEntered,
-    ZygoteReady,
-)
+from ..protocol.setup import ENGINE_TO_NEW_ZYGOTE, IdsGiven, SetupRequest
+from ..protocol.zygote import SetupFailed, UserNamespaceEntered, ZygoteReady
 from . import priority, stage, user_namespace
 from .config import SandboxConfig
 from .id_ranges import IdRanges, MachineIdRanges

@@ -22,7 +22,7 @@ from .opened_folder import OpenedFolder
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..filesystem.host_trees import HostTree
-    from ..protocol.zygote import SetupRequest
+    from ..protocol.setup import SetupRequest
 
 #: Where the stage is put together before it becomes the root; only this mount namespace sees it.
 _AT = "/tmp"

@@ -9,10 +9,8 @@ from ... import (
     DirectorySnapshot,
     EndCause,
     Engine,
-    InvalidSpec,
     ProcessSpec,
     Snapshot,
-    SupportsExitSnapshots,
     SupportsForget,
     TaskEnded,
     TaskSpec,
@@ -447,21 +445,3 @@ async def check_ten_copies_at_once(engine: Engine) -> None:
             await soon(copy.kill(), "kill()")
 
         await soon(asyncio.gather(*(one(number) for number in range(10))), "ten copies")
-
-
-async def check_exit_snapshots(engine: Engine) -> None:
-    """However a task ends, its exit snapshot has all its files, those in snapshots before too."""
-    main = ProcessSpec(("sh", "-c", "echo 1 > /srv/a"))
-    async with a_lab(engine) as lab:
-        first = await lab.task(TaskSpec(main=main, exit_snapshot=True))
-        equal((await first.wait()).cause, EndCause.EXITED, "how the task ended")
-        image = await lab.exit_snapshot(first)
-        second = await lab.task(TaskSpec(image=image, exit_snapshot=True))
-        await sh(second, "echo 2 > /srv/b")
-        await lab.snapshot(second)
-        await sh(second, "echo 3 > /srv/c; rm /srv/a")
-        await second.kill()
-        third = await lab.copy(await lab.exit_snapshot(second))
-        equal(await sh(third, "cd /srv; echo *; cat *"), b"b c\n2\n3\n", "the files")
-        without = SupportsExitSnapshots.of(third).exit_snapshot()
-        await raises(InvalidSpec, without, "exit_snapshot() of a task that was to have none")

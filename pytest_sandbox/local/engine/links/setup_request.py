@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ...kernel.idmap import SHIFT
 from ...options import LocalOptions, Mode
-from ...protocol.zygote import CriuFiles, GpuSource, SetupRequest, SharedTree
+from ...protocol.setup import CriuFiles, GpuSource, SetupRequest, SharedTree
 from ..machine import ids, memory_shares
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from ...protocol import zygote as messages
 from ...protocol.common import DescriptorAnswer, Succeeded
 from ...protocol.images import AddImageLayerRequest
 from ...protocol.message import Message
+from ...protocol.setup import IdsGiven
 from ...protocol.wire import close_all
 from ..machine import ids
 from .channel import Channel
@@ -275,7 +276,7 @@ class ZygoteLink:
         except ids.IdsRefused as refusal:
             self._ready.set_exception(refusal)
         else:
-            self._tell(messages.IdsGiven())
+            self._tell(IdsGiven())
 
     def _on_ended(self, message: messages.SandboxEnded) -> None:
         self._pids.pop(message.name, None)
