@@ -13,21 +13,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_sandbox.engine import WatchKind
-from pytest_sandbox.local.protocol import agent, criu, helpers, jobs, wire, zygote
+from pytest_sandbox.local.protocol import agent, criu, helpers, jobs, setup, wire, zygote
 from pytest_sandbox.local.protocol.common import Failed, KernelError
 from pytest_sandbox.local.protocol.message import BadMessage, Message
 
 FAMILIES = [
     *(agent.ENGINE_TO_AGENT, agent.AGENT_TO_ENGINE, jobs.JOB_TO_ENGINE),
-    *(zygote.ENGINE_TO_NEW_ZYGOTE, zygote.ENGINE_TO_ZYGOTE, zygote.ZYGOTE_TO_ENGINE),
+    *(setup.ENGINE_TO_NEW_ZYGOTE, zygote.ENGINE_TO_ZYGOTE, zygote.ZYGOTE_TO_ENGINE),
     *(helpers.AGENT_TO_ZYGOTE, helpers.HELPER_TO_ZYGOTE, criu.CRIU_HELPER_TO_ENGINE),
 ]
 EVERY = {name: kind for family in FAMILIES for name, kind in family.items()}
 PARTS = wire.family(
     *(agent.TerminalSize, jobs.FileStatus, jobs.DirectoryEntry, criu.ProcessTree),
     *(criu.ExternalTerminal, criu.DumpedState, criu.GivenPipe, KernelError),
-    *(zygote.SharedTree, zygote.CriuFiles, zygote.GpuSource, zygote.MountedVolume),
-    *(zygote.Figures,),
+    *(setup.SharedTree, setup.CriuFiles, setup.GpuSource, zygote.MountedVolume),
+    *(zygote.LayerAtEnd, zygote.Figures),
 )
 TEXT = st.text(max_size=5) | st.binary(max_size=5).map(os.fsdecode)  # names need not be text
 INTEGERS = st.integers(-(2**63), 2**64 - 1)
