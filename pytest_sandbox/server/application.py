@@ -191,6 +191,7 @@ class Application:
         if self.state.private_copies is not None:
             self.state.private_copies.close()
         await self.state.engine.close()
+        self.state.encrypted.close()
         await self._tunnels.close()
         await self._connect_tokens.close()
         await self.state.transfers.close()

@@ -17,7 +17,7 @@ from ..builds.builder import Builder
 from ..commands.command_hints import hints
 from ..definition.definition import DEFAULT_TIMEOUT, refuse_unimplemented, task_spec
 from ..definition.identity import VARIABLE
-from ..rpc.errors import already_exists, precondition, unimplemented
+from ..rpc.errors import already_exists, invalid, precondition, unimplemented
 from .apps import AppRecord
 from .checks import check_command
 from .ids import Family, check_name
@@ -63,6 +63,11 @@ class SandboxCreator:
             check_command(definition.entrypoint_args)
         if not definition.timeout_secs:
             definition.timeout_secs = DEFAULT_TIMEOUT
+        if self._state.encrypted.find(definition.image_id) is not None:
+            raise invalid(
+                f"Image {definition.image_id!r} is an encrypted snapshot of a directory: it can "
+                "only be mounted, with its key"
+            )
         image = await self._builder.with_local_files(
             self._state.images.get(definition.image_id), definition.mount_ids
         )

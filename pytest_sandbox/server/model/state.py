@@ -11,6 +11,7 @@ from ..registries.aliases import Aliases
 from ..registries.lock_file import LockFile
 from ..registries.registry_images import RegistryImages
 from ..rpc.auth import RouterTokens
+from ..snapshots.encrypted import EncryptedSnapshots
 from ..snapshots.memory import MemorySnapshots
 from ..snapshots.store import SnapshotStore
 from ..volumes.lasting_volumes import LastingVolumes
@@ -87,6 +88,7 @@ class State:
         self.memberships = MembershipRegistry(self.sandboxes)
         self.snapshot_store = SnapshotStore(engine, self.sandboxes.snapshots_in_use)
         self.images = ImageRegistry(self.snapshot_store, engine.clock, self.ids)
+        self.encrypted = EncryptedSnapshots(engine.clock, self.ids)
         self.memory_snapshots = MemorySnapshots(self.snapshot_store, engine.clock, self.ids)
         self.registry_images = RegistryImages(
             engine, info, image_aliases or Aliases({}), image_lock

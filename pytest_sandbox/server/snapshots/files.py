@@ -1,7 +1,7 @@
 """Snapshots of the files of sandboxes, as images."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
 from grpclib import GRPCError, Status
@@ -77,6 +77,41 @@ async def snapshot_directory(
             taker = SupportsSnapshots.of(sandbox.task)
             snapshot = await state.snapshot_store.with_room(lambda: taker.snapshot_directory(path))
             return state.images.add_snapshot(snapshot, ImageRecord(""), ttl=ttl)
+
+
+async def encrypted_directory(
+    state: State, sandbox: ServedSandbox, path: str, key: bytes, ttl: float | None
+) -> str:
+    """Take a snapshot of one directory that is encrypted before it is stored.
+
+    Unlike others, it is not of one moment: programs go on while the directory is read.
+
+    Returns:
+        The id of an image that can be mounted with the key.
+
+    Raises:
+        OSError: as the file operations of the engine raise it.
+        GRPCError: as `EncryptedSnapshots.add`.
+        EngineError: whatever the engine raises.
+    """
+    with sandbox.lifetime.activity():
+        async with sandbox.lock:
+            sandbox.check_running()
+            return (await state.encrypted.add(sandbox.task.files.pack(path), key, ttl)).id
+
+
+async def mount_stream(sandbox: ServedSandbox, path: str, stream: AsyncIterator[bytes]) -> None:
+    """Mount an empty directory, and have the contents of a tar stream there.
+
+    Raises:
+        OSError, EngineError: whatever the engine raises; then nothing is mounted.
+    """
+    await sandbox.mount(path, None)
+    try:
+        await sandbox.task.files.unpack(path, stream)
+    except BaseException:
+        await finish(sandbox.unmount(path))
+        raise
 
 
 async def in_time(

@@ -71,6 +71,8 @@ class ImageServicer:
     @once
     async def ImageDelete(self, request: pb.ImageDeleteRequest, call: ServedCall) -> Empty:
         """Delete an image; sandboxes that were created from it stay."""
+        if self._state.encrypted.forget(request.image_id):
+            return Empty()
         self._state.images.get(request.image_id)  # which says why it does not exist
         await self._state.images.forget(request.image_id)
         return Empty()
@@ -121,6 +123,8 @@ class ImageServicer:
         self, request: pb.ImageFromIdRequest, call: ServedCall
     ) -> pb.ImageFromIdResponse:
         """An image by id."""
+        if self._state.encrypted.find(request.image_id) is not None:
+            return pb.ImageFromIdResponse(image_id=request.image_id, metadata=_METADATA)
         image = self._state.images.get(request.image_id)
         return pb.ImageFromIdResponse(image_id=image.id, metadata=_METADATA)
 

@@ -10,13 +10,18 @@ from pytest_sandbox._proto import router_pb2 as pb
 from pytest_sandbox._shared.checks import is_absolute_path
 
 from ..model.commanded import commanded_container
-from ..model.images import ImageRecord
 from ..model.sandbox import ServedSandbox
 from ..model.state import State
 from ..rpc.call import ServedCall
 from ..rpc.errors import invalid, unimplemented
 from ..rpc.idempotency import Outcomes
-from ..snapshots.files import DEFAULT_TTL, snapshot_directory, snapshot_filesystem
+from ..snapshots.files import (
+    DEFAULT_TTL,
+    encrypted_directory,
+    mount_stream,
+    snapshot_directory,
+    snapshot_filesystem,
+)
 
 #: A request to take a snapshot.
 _SnapshotRequest = pb.TaskSnapshotFilesystemRequest | pb.TaskSnapshotDirectoryRequest
@@ -34,37 +39,57 @@ class RouterSnapshotServicer:
     def __init__(self, state: State) -> None:
         self._state = state
         #: One store for each sandbox, so that snapshots of one evict no outcome of another.
-        self._outcomes: WeakKeyDictionary[ServedSandbox, Outcomes[ImageRecord]] = (
-            WeakKeyDictionary()
-        )
+        self._outcomes: WeakKeyDictionary[ServedSandbox, Outcomes[str]] = WeakKeyDictionary()
         self._mounts: WeakKeyDictionary[ServedSandbox, _UnansweredMounts] = WeakKeyDictionary()
 
     async def TaskSnapshotFilesystem(
         self, request: pb.TaskSnapshotFilesystemRequest, call: ServedCall
     ) -> pb.TaskSnapshotFilesystemResponse:
         """Take a snapshot of all files; the same `snapshot_id` again gives the same image."""
-        sandbox, ttl = self._sandbox(request, call), _ttl(request)
-        image = await self._once(
-            sandbox, request, call, lambda: snapshot_filesystem(self._state, sandbox, ttl)
-        )
-        return pb.TaskSnapshotFilesystemResponse(image_id=image.id)
+        sandbox, ttl = commanded_container(self._state, request, call), _ttl(request)
+        if request.customer_supplied_encryption_key:
+            raise unimplemented(
+                "snapshot_filesystem with a customer_supplied_encryption_key is not implemented by "
+                "pytest-sandbox: take snapshots of directories with a key"
+            )
+
+        async def take() -> str:
+            return (await snapshot_filesystem(self._state, sandbox, ttl)).id
+
+        image_id = await self._once(sandbox, request, call, take)
+        return pb.TaskSnapshotFilesystemResponse(image_id=image_id)
 
     async def TaskSnapshotDirectory(
         self, request: pb.TaskSnapshotDirectoryRequest, call: ServedCall
     ) -> pb.TaskSnapshotDirectoryResponse:
         """Take a snapshot of a directory; the same `snapshot_id` again gives the same image."""
-        sandbox, ttl, path = self._sandbox(request, call), _ttl(request), _path(request)
-        image = await self._once(
-            sandbox, request, call, lambda: snapshot_directory(self._state, sandbox, path, ttl)
-        )
-        return pb.TaskSnapshotDirectoryResponse(image_id=image.id)
+        sandbox = commanded_container(self._state, request, call)
+        ttl, path = _ttl(request), _path(request)
+
+        async def take() -> str:
+            if not request.HasField("customer_supplied_encryption_key"):
+                return (await snapshot_directory(self._state, sandbox, path, ttl)).id
+            key = request.customer_supplied_encryption_key
+            return await encrypted_directory(self._state, sandbox, path, key, ttl)
+
+        image_id = await self._once(sandbox, request, call, take)
+        return pb.TaskSnapshotDirectoryResponse(image_id=image_id)
 
     async def TaskMountDirectory(
         self, request: pb.TaskMountDirectoryRequest, call: ServedCall
     ) -> Empty:
         """Mount an image at a path, which is made if need be; without an id, an empty directory."""
-        sandbox, path = self._sandbox(request, call), _path(request)
+        sandbox, path = commanded_container(self._state, request, call), _path(request)
+        if (encrypted := self._state.encrypted.find(request.image_id)) is not None:
+            key = request.customer_supplied_encryption_key
+            stream = self._state.encrypted.read(encrypted, key)
+            await self._change(
+                sandbox, call, path, encrypted.id, lambda: mount_stream(sandbox, path, stream)
+            )
+            return Empty()
         image = self._state.images.get(request.image_id) if request.image_id else None
+        if request.HasField("customer_supplied_encryption_key"):
+            raise invalid(f"Image {request.image_id!r} is not encrypted: mount it without a key")
         snapshot_id = image.snapshot_id if image is not None else ""
         with self._state.snapshot_store.pinned(snapshot_id):
             await self._change(
@@ -76,7 +101,7 @@ class RouterSnapshotServicer:
         self, request: pb.TaskUnmountDirectoryRequest, call: ServedCall
     ) -> Empty:
         """Undo the latest mount at a path."""
-        sandbox, path = self._sandbox(request, call), _path(request)
+        sandbox, path = commanded_container(self._state, request, call), _path(request)
         await self._change(sandbox, call, path, None, lambda: sandbox.unmount(path))
         return Empty()
 
@@ -96,22 +121,13 @@ class RouterSnapshotServicer:
                 await change()
         call.on_lost = lambda: unanswered.add(path, key)
 
-    def _sandbox(self, request: _SnapshotRequest | _PathRequest, call: ServedCall) -> ServedSandbox:
-        sandbox = commanded_container(self._state, request, call)
-        if getattr(request, "customer_supplied_encryption_key", b""):
-            raise unimplemented(
-                "customer_supplied_encryption_key is not implemented by pytest-sandbox: "
-                "snapshots stay on this machine"
-            )
-        return sandbox
-
     async def _once(
         self,
         sandbox: ServedSandbox,
         request: _SnapshotRequest,
         call: ServedCall,
-        take: Callable[[], Awaitable[ImageRecord]],
-    ) -> ImageRecord:
+        take: Callable[[], Awaitable[str]],
+    ) -> str:
         if not request.snapshot_id:
             raise invalid("snapshot_id is empty: choose one, for example a UUID")
         outcomes = self._outcomes.setdefault(sandbox, Outcomes())

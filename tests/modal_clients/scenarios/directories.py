@@ -1,7 +1,8 @@
 """Snapshots of directories, which other sandboxes mount; newer clients only."""
 
+import modal
 import pytest
-from modal.exception import InvalidError, NotFoundError
+from modal.exception import InvalidError, NotFoundError, PermissionDeniedError
 
 
 def run(sandbox, script):
@@ -43,6 +44,18 @@ def test_unmounting_shows_what_was_there(create):
     sandbox.unmount_image("/work")
 
     assert run(sandbox, "cat /work/a") == "below\n"
+
+
+def test_an_encrypted_directory_needs_its_key(create):
+    one, other = create(), create()
+    run(one, "mkdir /work; echo secret > /work/a")
+    image = one.snapshot_directory("/work", _experimental_encryption_key=b"k" * 32)
+    with pytest.raises(PermissionDeniedError, match="its key"):
+        other.mount_image("/mnt/m", image, _experimental_encryption_key=b"x" * 32)
+    found = modal.Image.from_id(image.object_id)
+    other.mount_image("/mnt/m", found, _experimental_encryption_key=b"k" * 32)
+    assert run(other, "cat /mnt/m/a") == "secret\n"
+    other.unmount_image("/mnt/m")
 
 
 def test_errors_say_what_is_wrong(create):
