@@ -6,6 +6,7 @@ with the reports of those that failed.
 """
 
 import ast
+import json
 import os
 import re
 import shutil
@@ -27,6 +28,7 @@ from .environments import node_environment, python_environment
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 SCENARIOS = HERE / "scenarios"
+NAMES = ROOT / "tests" / "unit" / "client" / "modal_names"
 #: Before the path, it makes a machine on which the package for TLS is not installed.
 WITHOUT_TLS = HERE / "without_tls"
 #: Seconds that the scenarios of one client may take.
@@ -175,6 +177,21 @@ def test_the_program_of_the_documents(pytestconfig: pytest.Config, tmp_path: Pat
 
     serve = (sys.executable, "-m", "pytest_sandbox.cli", "serve", "--")
     subprocess.run([*serve, str(python), "program.py"], cwd=tmp_path, check=True)
+
+
+@pytest.mark.parametrize("version", ["1.2.3", "1.6.4"])
+def test_the_names_that_our_client_is_compared_with(
+    pytestconfig: pytest.Config, version: str
+) -> None:
+    """Those that are checked in are what the installed package says of itself."""
+    assert pytestconfig.cache is not None
+    python = python_environment(pytestconfig.cache, version)
+
+    told = subprocess.run(
+        [str(python), str(NAMES / "read_names.py")], capture_output=True, text=True, check=True
+    )
+
+    assert json.loads(told.stdout) == json.loads((NAMES / f"{version}.json").read_text())
 
 
 #: Releases for JavaScript, the older one under a name of its own. What npm calls `modal` from 1.0
