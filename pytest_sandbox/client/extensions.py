@@ -54,6 +54,8 @@ class Extensions:
         from .sandbox.specification import define  # late: it needs much, and few call this
 
         wanted = await define(*args, **{"client": self._client, **spec})
+        if wanted.secret_sources:
+            return  # they come with the call that creates only
         request = pb.SandboxPrepareRequest(
             app_id=wanted.app_id, definition=wanted.definition, membership=wanted.membership
         )

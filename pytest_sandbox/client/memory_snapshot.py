@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import uuid
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_sandbox._proto import snapshots_pb2 as pb
 from pytest_sandbox._proto.common_pb2 import GenericResult
 from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
 from pytest_sandbox._proto.extensions_pb2 import SnapshotForgetRequest
+from pytest_sandbox._proto.router_pb2 import TaskSnapshotMemoryRequest
+from pytest_sandbox._proto.sandboxes_v2_pb2 import SandboxRestoreV2Request
 
 from .default_client import default_client
 from .exceptions import ExecutionError, InvalidError
@@ -18,12 +21,16 @@ from .transport.dual import dual, dual_function
 
 if TYPE_CHECKING:
     from .base_client import BaseClient
+    from .process.task_calls import TaskCalls
     from .transport.calls import Calls
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
 #: In place of a name: the name of the original sandbox. No name has this shape.
 KEEP_NAME = "<that of the snapshot>"
+
+#: Seconds that a snapshot may take by the router, as with Modal's clients.
+_MEMORY_TIMEOUT = 300.0
 
 _Override = pb.SandboxRestoreRequest
 
@@ -34,15 +41,17 @@ class SandboxSnapshot:
     Get one with `Sandbox._experimental_snapshot()`, or find one with `from_id`.
     """
 
-    def __init__(self, snapshot_id: str, client: BaseClient) -> None:
+    def __init__(self, snapshot_id: str, client: BaseClient, *, second: bool = False) -> None:
         self._id = snapshot_id
         self._client = client
+        #: Whether it is of a sandbox of the second version of the API.
+        self.second = second
 
     def __repr__(self) -> str:
         return f"SandboxSnapshot({self._id!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _unpickled, (self._id, address(self._client, self))
+        return _unpickled, (self._id, address(self._client, self), self.second)
 
     @staticmethod
     @dual_function
@@ -65,8 +74,9 @@ class SandboxSnapshot:
             )
         client = client or await default_client()
         request = pb.SandboxSnapshotGetRequest(snapshot_id=sandbox_snapshot_id)
-        await client.calls.control(lambda link: link.control.SandboxSnapshotGet, request)
-        return SandboxSnapshot(sandbox_snapshot_id, client)
+        found = await client.calls.control(lambda link: link.control.SandboxSnapshotGet, request)
+        second = found.handle_metadata.is_v2
+        return SandboxSnapshot(sandbox_snapshot_id, client, second=second)
 
     @dual
     async def hydrate(self, client: BaseClient | None = None) -> SandboxSnapshot:
@@ -90,8 +100,8 @@ class SandboxSnapshot:
         return self._client
 
 
-def _unpickled(snapshot_id: str, where: str) -> SandboxSnapshot:
-    return SandboxSnapshot(snapshot_id, client_at(where))
+def _unpickled(snapshot_id: str, where: str, second: bool) -> SandboxSnapshot:
+    return SandboxSnapshot(snapshot_id, client_at(where), second=second)
 
 
 async def taken(client: BaseClient, sandbox_id: str) -> SandboxSnapshot:
@@ -115,15 +125,27 @@ async def taken(client: BaseClient, sandbox_id: str) -> SandboxSnapshot:
     return SandboxSnapshot(started.snapshot_id, client)
 
 
+async def taken_by_router(client: BaseClient, task: TaskCalls) -> SandboxSnapshot:
+    """The same, of a sandbox of the second version of the API."""
+    request = TaskSnapshotMemoryRequest(task_id=await task.id(), idempotency_key=str(uuid.uuid4()))
+    response = await task.call(
+        lambda link: link.router.TaskSnapshotMemory, request, timeout=_MEMORY_TIMEOUT
+    )
+    return SandboxSnapshot(response.snapshot_id, client, second=True)
+
+
 async def forget_snapshot(snapshot: SandboxSnapshot, calls: Calls) -> None:
     """Delete a snapshot of files and programs; it need not exist any more."""
     request = SnapshotForgetRequest(snapshot_id=snapshot.object_id)
     await calls.control(lambda link: ExtensionsStub(link.channel).SnapshotForget, request)
 
 
-def restoring(snapshot: SandboxSnapshot, name: str | None) -> pb.SandboxRestoreRequest:
-    """The request for a new sandbox that continues from a snapshot."""
-    request = _Override(snapshot_id=snapshot.object_id)
+R = TypeVar("R", pb.SandboxRestoreRequest, SandboxRestoreV2Request)
+
+
+def restoring(request: R, snapshot: SandboxSnapshot, name: str | None) -> R:
+    """Fill the request for a new sandbox that continues from a snapshot."""
+    request.snapshot_id = snapshot.object_id
     if name is None:
         request.sandbox_name_override_type = _Override.SANDBOX_NAME_OVERRIDE_TYPE_NONE
     elif name != KEEP_NAME:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pytest_sandbox._proto.containers_pb2 import TaskGetCommandRouterAccessRequest
 from pytest_sandbox._proto.sandboxes_pb2 import SandboxGetTaskIdRequest
+from pytest_sandbox._proto.sandboxes_v2_pb2 import SandboxGetCommandRouterAccessRequest
 
 from ..exceptions import AuthError, ConflictError
 from ..transport.calls import TIMEOUT, Metadata, Streaming, Unary
@@ -36,14 +37,16 @@ class TaskCalls:
     Args:
         calls: makes the calls.
         sandbox_id: whose task.
+        second: whether the sandbox is of the second version of the API.
 
     Attributes:
         calls: makes the calls.
         sandbox_id: whose task it is.
     """
 
-    def __init__(self, calls: Calls, sandbox_id: str) -> None:
+    def __init__(self, calls: Calls, sandbox_id: str, *, second: bool = False) -> None:
         self.calls = calls
+        self._second = second
         self.clock = calls.clock
         self.sandbox_id = sandbox_id
         self._id = ""
@@ -54,8 +57,13 @@ class TaskCalls:
 
     def learn(self, metadata: Metadata) -> None:
         """Use the metadata of the answer to `SandboxCreate`, which saves two calls."""
-        self._id = str(metadata.get("x-sandbox-task-id", ""))
-        if token := str(metadata.get("x-sandbox-router-jwt", "")):
+        task_id = str(metadata.get("x-sandbox-task-id", ""))
+        self.know(task_id, str(metadata.get("x-sandbox-router-jwt", "")))
+
+    def know(self, task_id: str, token: str) -> None:
+        """Use the id of the task, and a token for it; empty for what is not known."""
+        self._id = task_id
+        if token:
             self._accept(token)
 
     async def id(self) -> str:
@@ -66,7 +74,14 @@ class TaskCalls:
         """
         while not self._id:
             request = SandboxGetTaskIdRequest(sandbox_id=self.sandbox_id)
-            response = await self.calls.control(lambda link: link.control.SandboxGetTaskId, request)
+            response = await self.calls.control(
+                lambda link: (
+                    link.control.SandboxGetTaskIdV2
+                    if self._second
+                    else link.control.SandboxGetTaskId
+                ),
+                request,
+            )
             self._id = response.task_id
             if not self._id:
                 if response.task_result.status:
@@ -128,6 +143,19 @@ class TaskCalls:
                     await self._renew()
 
     async def _renew(self) -> None:
+        if self._second:
+            await self._renew_second()
+        else:
+            await self._renew_first()
+
+    async def _renew_second(self) -> None:
+        request = SandboxGetCommandRouterAccessRequest(sandbox_id=self.sandbox_id)
+        access = await self.calls.control(
+            lambda link: link.control.SandboxGetCommandRouterAccess, request
+        )
+        self._accept(access.jwt)
+
+    async def _renew_first(self) -> None:
         request = TaskGetCommandRouterAccessRequest(task_id=await self.id())
         try:
             access = await self.calls.control(

@@ -44,6 +44,8 @@ class LifetimeMethods:
     """Waits for the end of a sandbox, and ends it."""
 
     _id: str
+    #: Whether it is of the second version of the API.
+    _second: bool
     _client: BaseClient
     #: The same, also after `detach`.
     _lasting_client: BaseClient
@@ -85,7 +87,12 @@ class LifetimeMethods:
             wait: ask how it ended too, and return its `returncode`; `None` otherwise.
         """
         request = SandboxTerminateRequest(sandbox_id=self._id)
-        await self._client.calls.control(lambda link: link.control.SandboxTerminate, request)
+        await self._client.calls.control(
+            lambda link: (
+                link.control.SandboxTerminateV2 if self._second else link.control.SandboxTerminate
+            ),
+            request,
+        )
         if not wait:
             return None
         await self.wait.core(raise_on_termination=False)
@@ -159,7 +166,9 @@ class LifetimeMethods:
         """How it ended, if it does within `hold` seconds."""
         request = SandboxWaitRequest(sandbox_id=self._id, timeout=hold)
         response = await calls.control(
-            lambda link: link.control.SandboxWait, request, timeout=hold + TIMEOUT
+            lambda link: link.control.SandboxWaitV2 if self._second else link.control.SandboxWait,
+            request,
+            timeout=hold + TIMEOUT,
         )
         self._app = response.metadata.app_id
         if response.result.status:

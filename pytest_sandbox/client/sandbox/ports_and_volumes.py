@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_sandbox._proto.common_pb2 import GenericResult
 from pytest_sandbox._proto.containers_pb2 import ContainerReloadVolumesRequest
+from pytest_sandbox._proto.router_pb2 import TaskReloadVolumesRequest
 from pytest_sandbox._proto.sandboxes_pb2 import (
     SandboxCreateConnectTokenRequest,
     SandboxGetTunnelsRequest,
@@ -32,6 +33,7 @@ class PortMethods:
     """Ports and volumes of a sandbox."""
 
     _id: str
+    _second: bool
     _client: BaseClient
     _task: TaskCalls
     _tunnels: dict[int, Tunnel] | None = None
@@ -54,7 +56,11 @@ class PortMethods:
             return self._tunnels
         request = SandboxGetTunnelsRequest(sandbox_id=self._id, timeout=timeout)
         response, metadata = await self._client.calls.control_with_metadata(
-            lambda link: link.control.SandboxGetTunnels, request, timeout=timeout + TIMEOUT
+            lambda link: (
+                link.control.SandboxGetTunnelsV2 if self._second else link.control.SandboxGetTunnels
+            ),
+            request,
+            timeout=timeout + TIMEOUT,
         )
         if response.result.status == GenericResult.GENERIC_STATUS_TIMEOUT:
             raise SandboxTimeoutError(f"{self._id} has no tunnels after {timeout} seconds")
@@ -105,7 +111,12 @@ class PortMethods:
             sandbox_id=self._id, user_metadata=user_metadata or "", port=port
         )
         response = await self._client.calls.control(
-            lambda link: link.control.SandboxCreateConnectToken, request
+            lambda link: (
+                link.control.SandboxCreateConnectTokenV2
+                if self._second
+                else link.control.SandboxCreateConnectToken
+            ),
+            request,
         )
         return SandboxConnectCredentials(response.url, response.token)
 
@@ -124,8 +135,16 @@ class PortMethods:
             NotFoundError: it has ended.
         """
         check_seconds("timeout", timeout)
-        request = ContainerReloadVolumesRequest(task_id=await self._task.id())
-        reload = self._client.calls.control(
+        what = f"a reload of the volumes of {self._id}"
+        await in_time(self._task.clock, timeout, self._reload(), what)
+
+    async def _reload(self) -> None:
+        task_id = await self._task.id()
+        if self._second:
+            routed = TaskReloadVolumesRequest(task_id=task_id)
+            await self._task.call(lambda link: link.router.TaskReloadVolumes, routed, timeout=None)
+            return
+        request = ContainerReloadVolumesRequest(task_id=task_id)
+        await self._client.calls.control(
             lambda link: link.control.ContainerReloadVolumes, request, timeout=None
         )
-        await in_time(self._task.clock, timeout, reload, f"a reload of the volumes of {self._id}")

@@ -6,19 +6,15 @@ import functools
 import inspect
 from typing import TYPE_CHECKING, Any, ParamSpec, cast
 
-from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
-from pytest_sandbox._proto.extensions_pb2 import (
-    SandboxCreateInNetworkRequest,
-    SandboxRestoreInNetworkRequest,
-)
 from pytest_sandbox._proto.sandboxes_pb2 import (
-    SandboxCreateRequest,
     SandboxGetFromNameRequest,
     SandboxListRequest,
     SandboxTagsGetRequest,
     SandboxTagsSetRequest,
 )
-from pytest_sandbox._proto.sandboxes_v2_pb2 import SandboxSetNameRequest
+from pytest_sandbox._proto.sandboxes_v2_pb2 import (
+    SandboxSetNameRequest,
+)
 from pytest_sandbox._shared.command_text import short_command_text
 from pytest_sandbox._shared.type_names import type_name
 
@@ -27,9 +23,10 @@ from ..default_client import default_client
 from ..exceptions import InvalidError
 from ..handles import address, client_at
 from ..logs.log_reader import LogReader
-from ..memory_snapshot import KEEP_NAME, SandboxSnapshot, restoring
+from ..memory_snapshot import KEEP_NAME, SandboxSnapshot
 from ..process.main_stdio import MainStdio
 from ..process.output import STDERR, STDOUT
+from ..process.router_stdio import RouterStdio
 from ..process.stream_reader import StreamReader
 from ..process.stream_writer import StreamWriter
 from ..process.task_calls import TaskCalls
@@ -37,7 +34,9 @@ from ..refusals import refused
 from ..transport.dual import Dual, dual, dual_function, dual_iterator_function
 from ..transport.portal_call import delivered
 from ..validation import check_name, refuse
+from .api_version import is_second, second_is_wanted
 from .commands import CommandMethods
+from .creation import created, restored
 from .files import FileMethods
 from .gpu import gpu_config
 from .lifetime import LifetimeMethods
@@ -53,7 +52,6 @@ if TYPE_CHECKING:
     from pytest_sandbox._proto.extensions_pb2 import SandboxMembership
 
     from ..base_client import BaseClient
-    from ..transport.calls import Metadata
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
@@ -78,21 +76,7 @@ def _creating(define: Callable[P, Coroutine[Any, Any, Specification]]) -> Dual[P
 
 
 async def _created(spec: Specification) -> Sandbox:
-    calls = spec.client.calls
-    request = SandboxCreateRequest(app_id=spec.app_id, definition=spec.definition, tags=spec.tags)
-    if spec.membership is None:
-        response, metadata = await calls.control_with_metadata(
-            lambda link: link.control.SandboxCreate, request
-        )
-    else:
-        response, metadata = await calls.control_with_metadata(
-            lambda link: ExtensionsStub(link.channel).SandboxCreateInNetwork,
-            SandboxCreateInNetworkRequest(create=request, membership=spec.membership),
-        )
-    command = tuple(spec.definition.entrypoint_args)
-    if spec.definition.resources.HasField("gpu_config"):
-        spec.client.with_gpus.add(response.sandbox_id)
-    return _known(spec.client, response.sandbox_id, metadata, command)
+    return _of_task(spec.client, await created(spec), tuple(spec.definition.entrypoint_args))
 
 
 async def _restored(
@@ -101,26 +85,12 @@ async def _restored(
     name: str | None,
     member: SandboxMembership | None,
 ) -> Sandbox:
-    request = restoring(snapshot, name)
-    if member is None:
-        response, metadata = await client.calls.control_with_metadata(
-            lambda link: link.control.SandboxRestore, request
-        )
-    else:
-        response, metadata = await client.calls.control_with_metadata(
-            lambda link: ExtensionsStub(link.channel).SandboxRestoreInNetwork,
-            SandboxRestoreInNetworkRequest(restore=request, membership=member),
-        )
-    return _known(client, response.sandbox_id, metadata)
+    return _of_task(client, await restored(client, snapshot, name, member))
 
 
-def _known(
-    client: BaseClient, sandbox_id: str, metadata: Metadata, command: tuple[str, ...] = ()
-) -> Sandbox:
-    task = TaskCalls(client.calls, sandbox_id)
-    task.learn(metadata)
-    client.created(sandbox_id)
-    return Sandbox(sandbox_id, client, task, command)
+def _of_task(client: BaseClient, task: TaskCalls, command: tuple[str, ...] = ()) -> Sandbox:
+    client.created(task.sandbox_id)
+    return Sandbox(task.sandbox_id, client, task, command)
 
 
 def _unpickled(sandbox_id: str, where: str, command: tuple[str, ...]) -> Sandbox:
@@ -157,13 +127,14 @@ class Sandbox(
     ) -> None:
         self._id = sandbox_id
         self._main_command = command
+        self._second = is_second(sandbox_id)
         self._client = self._lasting_client = client
-        self._task = task or TaskCalls(client.calls, sandbox_id)
+        self._task = task or TaskCalls(client.calls, sandbox_id, second=self._second)
         self._begin()
 
     def _begin(self) -> None:
         """Read and write the streams of the main process from their beginning."""
-        stdio = MainStdio(self._client.calls, self._id)
+        stdio = RouterStdio(self._task) if self._second else MainStdio(self._client.calls, self._id)
         self._stdin = StreamWriter(stdio.write)
         self._stdout: StreamReader[str] = StreamReader(
             stdio.output(STDOUT), STDOUT, repr(self), text=True, by_line=True
@@ -229,7 +200,14 @@ class Sandbox(
             environment_name=environment_name or "",
             include_terminated=include_terminated,
         )
-        response = await client.calls.control(lambda link: link.control.SandboxGetFromName, request)
+        response = await client.calls.control(
+            lambda link: (
+                link.control.SandboxGetFromNameV2
+                if second_is_wanted()
+                else link.control.SandboxGetFromName
+            ),
+            request,
+        )
         return Sandbox(response.sandbox_id, client)
 
     @staticmethod
@@ -323,7 +301,7 @@ class Sandbox(
         """
         reason = f"{self._id} was detached; Sandbox.from_id({self._id!r}) finds it again"
         self._client = closed_client(self._lasting_client, reason)
-        self._task = TaskCalls(self._client.calls, self._id)
+        self._task = TaskCalls(self._client.calls, self._id, second=self._second)
         self._begin()
 
     @dual
@@ -360,7 +338,10 @@ class Sandbox(
         """Its tags."""
         request = SandboxTagsGetRequest(sandbox_id=self._id)
         response = await self._client.calls.control(
-            lambda link: link.control.SandboxTagsGet, request
+            lambda link: (
+                link.control.SandboxTagsGetV2 if self._second else link.control.SandboxTagsGet
+            ),
+            request,
         )
         return {tag.tag_name: tag.tag_value for tag in response.tags}
 
@@ -377,7 +358,12 @@ class Sandbox(
         """
         refuse(client=client)
         request = SandboxTagsSetRequest(sandbox_id=self._id, tags=tag_messages(tags))
-        await self._client.calls.control(lambda link: link.control.SandboxTagsSet, request)
+        await self._client.calls.control(
+            lambda link: (
+                link.control.SandboxTagsSetV2 if self._second else link.control.SandboxTagsSet
+            ),
+            request,
+        )
 
     # Last, because within the class the name hides the builtin
 
@@ -403,7 +389,12 @@ class Sandbox(
         client = client or await default_client()
         request = SandboxListRequest(app_id=app_id or "", tags=tag_messages(tags))
         while True:
-            page = await client.calls.control(lambda link: link.control.SandboxList, request)
+            page = await client.calls.control(
+                lambda link: (
+                    link.control.SandboxListV2 if second_is_wanted() else link.control.SandboxList
+                ),
+                request,
+            )
             if not page.sandboxes:
                 return
             for info in page.sandboxes:

@@ -13,7 +13,7 @@ from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
 
 from ..exceptions import ExecutionError
 from ..image import Image, forget_image, image_id
-from ..memory_snapshot import SandboxSnapshot, forget_snapshot, taken
+from ..memory_snapshot import SandboxSnapshot, forget_snapshot, taken, taken_by_router
 from ..transport.calls import TIMEOUT
 from ..transport.dual import dual
 from ..transport.in_time import in_time
@@ -36,6 +36,7 @@ class SnapshotMethods:
     """Snapshots of a sandbox: of its files, of a directory, of its memory."""
 
     _id: str
+    _second: bool
     _client: BaseClient
     _task: TaskCalls
 
@@ -61,14 +62,16 @@ class SnapshotMethods:
         """
         check_seconds("timeout", timeout)
         check_seconds("ttl", ttl)
-        if ttl in (None, TTL):
+        if not self._second and ttl in (None, TTL):
             return await delivered(self._filesystem_snapshot(timeout), self._forget)
-        snapshot = delivered(self._expiring_snapshot(ttl), self._forget)
+        snapshot = delivered(self._routed_snapshot(ttl), self._forget)
         return await in_time(self._task.clock, timeout, snapshot, f"a snapshot of {self._id}")
 
-    async def _expiring_snapshot(self, ttl: int | None) -> Image:
+    async def _routed_snapshot(self, ttl: int | None) -> Image:
         request = router_pb2.TaskSnapshotFilesystemRequest(
-            task_id=await self._task.id(), snapshot_id=str(uuid.uuid4()), ttl_seconds=ttl
+            task_id=await self._task.id(),
+            snapshot_id=str(uuid.uuid4()),
+            ttl_seconds=-1 if ttl is None else ttl,
         )
         response = await self._task.call(
             lambda link: link.router.TaskSnapshotFilesystem, request, timeout=None
@@ -210,8 +213,9 @@ class SnapshotMethods:
             ConflictError: it was not created with that argument.
             NotFoundError: it is gone.
         """
+        work = taken_by_router(self._client, self._task) if self._second else None
         return await delivered(
-            taken(self._client, self._id),
+            work or taken(self._client, self._id),
             lambda snapshot: forget_snapshot(snapshot, self._client.calls),
         )
 

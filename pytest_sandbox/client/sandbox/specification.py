@@ -26,6 +26,7 @@ from ..validation import (
     check_workdir,
     refuse,
 )
+from .api_version import second_is_wanted
 from .gpu import gpu_config
 from .resources import inbound_networks, network_access, resources
 from .sandbox_network import SandboxNetwork, membership
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from pytest_sandbox._proto.extensions_pb2 import SandboxMembership
+    from pytest_sandbox._proto.secrets_pb2 import SecretSource
 
     from ..apps.app import App
     from ..base_client import BaseClient
@@ -47,13 +49,19 @@ __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
 @dataclass(frozen=True)
 class Specification:
-    """A sandbox to create: its client, app, definition, tags, and network of sandboxes."""
+    """A sandbox to create: its client, app, definition, tags, and network of sandboxes.
+
+    Attributes:
+        secret_sources: its secrets, for the second version of the API; `None` for the first, where
+            they are in the definition.
+    """
 
     client: BaseClient
     app_id: str
     definition: Definition
     tags: Sequence[SandboxTag]
     membership: SandboxMembership | None = None
+    secret_sources: Sequence[SecretSource] | None = None
 
 
 async def define(
@@ -197,13 +205,15 @@ async def define(
     check_volumes(volumes or {})
     given = check_secrets(secrets)
     client, app_id = await _home(client, app)
+    second = second_is_wanted() and gpus is None and client.gpu is None and member is None
+    sources = [await each.reference.source(client) for each in given] if second else None
     definition = Definition(
         entrypoint_args=args,
         name=name,
         image_id=await image_id(image or Image.host(), client),
         mount_ids=await mount_ids(image, client) if image is not None else (),
         environment_variables=StringMap(contents=check_environment(env)) if env else None,
-        secret_ids=await _secret_ids(given, client, app_id),
+        secret_ids=() if second else await _secret_ids(given, client, app_id),
         timeout_secs=timeout,
         idle_timeout_secs=idle_timeout,
         workdir=workdir,
@@ -217,7 +227,7 @@ async def define(
         verbose=verbose,
         enable_snapshot=_experimental_enable_snapshot,
     )
-    return Specification(client, app_id, definition, tag_messages(tags), member)
+    return Specification(client, app_id, definition, tag_messages(tags), member, sources)
 
 
 def tag_messages(tags: dict[str, str] | None) -> Sequence[SandboxTag]:

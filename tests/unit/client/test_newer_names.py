@@ -33,7 +33,10 @@ if TYPE_CHECKING:
 def engine(request: pytest.FixtureRequest) -> Iterator[Client]:
     """The client of an engine, which is the default one meanwhile."""
     if request.param == "local":
-        yield request.getfixturevalue("client")
+        client = request.getfixturevalue("client")
+        before = Client.set_default(client)
+        yield client
+        Client.set_default(before)
     else:
         with FakeSandboxes() as fake:
             yield fake.client

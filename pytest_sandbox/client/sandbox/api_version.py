@@ -1,0 +1,26 @@
+"""The two versions of Modal's sandbox API, and which of them a call belongs to.
+
+Both are about the same sandboxes. The second has names of its own for its calls, sends secrets with
+the call that creates, and has the streams of main processes on the command router.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+#: Modal's clients have this setting: whether new sandboxes are created by the second version.
+VARIABLE = "MODAL_SANDBOX_V2"
+#: Ids of the second version: a ULID, https://github.com/ulid/spec. Those of the first have 22
+#: letters and digits.
+_SECOND = re.compile(r"sb-[0-9A-Z]{26}")
+
+
+def second_is_wanted() -> bool:
+    """Whether a new sandbox is to be created by the second version."""
+    return os.environ.get(VARIABLE, "").lower() not in ("", "0", "false")
+
+
+def is_second(sandbox_id: str) -> bool:
+    """Whether a sandbox was created by the second version, which its id tells, as at Modal."""
+    return _SECOND.fullmatch(sandbox_id) is not None
