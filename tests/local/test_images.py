@@ -29,7 +29,7 @@ from pytest_sandbox.engine import (
     UnknownImage,
     VolumeMount,
 )
-from pytest_sandbox.local import LocalEngine, LocalOptions
+from pytest_sandbox.local import LocalEngine, LocalOptions, Mode
 
 from .conftest import Done, content
 from .layers import (
@@ -428,3 +428,16 @@ async def test_the_store_is_closed_to_others(engine: LocalEngine, store: Path) -
 async def test_capability(engine: LocalEngine) -> None:
     assert not engine.images.refused
     assert Capability.IMAGE.value == "image"
+
+
+async def test_the_same_layer_with_other_owners(
+    engine: LocalEngine, store: Path, tmp_path: Path
+) -> None:
+    """Another mode cannot use what belongs to other ids; both are stored."""
+    made = image(blob(tmp_path, busybox(file("owned"))))
+    await engine.unpack(made)
+    async with an_engine(store, LocalOptions(mode=Mode.SINGLE)) as other:
+        for _ in range(2):
+            await other.unpack(made)
+            task = await other.create(TaskSpec(image=made))
+            assert await sh(task, "$b stat -c %u:%g /owned /busybox") == "0:0\n0:0\n"

@@ -134,8 +134,8 @@ class LocalEngine(
         self._memory = factory.memory = LocalMemorySnapshots(
             self._options, factory.store, self._gateway, folder
         )
-        kind = owners_of(factory.zygote)
-        self._images = LocalImages(store, factory.zygote, factory.store, kind)
+        owners = owners_of(factory.zygote)
+        self._images = LocalImages(store, factory.zygote, factory.store, owners)
         return _info(choice, await self._memory.find_criu(), self._options)
 
     async def create(self, spec: TaskSpec) -> LocalTask:

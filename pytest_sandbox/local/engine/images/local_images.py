@@ -32,6 +32,8 @@ _PIPE = 1 << 20
 _MORE = 1 << 30
 #: In the directory of a layer that shows nothing of those below.
 _OPAQUE = "opaque"
+#: Says what owners mean, in the directory of a layer where they are not the numbers of a sandbox.
+_OWNERS = "owners"
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -42,16 +44,16 @@ class LocalImages:
         store: on disk.
         zygote: unpacks, and makes the sandboxes.
         layers: the engine's.
-        kind: what owners of files in the store mean, where it is not the usual: see `owners_of`.
+        owners: what owners of files in the store mean, see `owners_of`.
     """
 
     def __init__(
-        self, store: ImageStore, zygote: ZygoteLink, layers: LayerStore, kind: str
+        self, store: ImageStore, zygote: ZygoteLink, layers: LayerStore, owners: str
     ) -> None:
         self.store = store
         self._zygote = zygote
         self._layers = layers
-        self._kind = kind
+        self._owners = owners
         self._loop = asyncio.get_running_loop()
         self._feeds: set[LayerFeed] = set()
         #: Layers that are being looked for or unpacked, by their digest.
@@ -132,6 +134,8 @@ class LocalImages:
                 key = chained if done.borrowed else own
                 if done.opaque:
                     (folder / _OPAQUE).touch()
+                if self._owners:
+                    (folder / _OWNERS).write_text(self._owners)
                 await asyncio.to_thread(self.store.publish_layer, key, folder, done.size)
             finally:
                 # On a thread, for what is left has to be removed by the zygote.
@@ -182,7 +186,14 @@ class LocalImages:
         return tuple(self._numbers[key] for key in keys)
 
     def _key(self, digest: str) -> str:
-        return digest if not self._kind else _digest(f"{self._kind} {digest}")
+        """The name that a layer has, or would have, in the store.
+
+        It is another one where a layer with other owners has the usual name.
+        """
+        folder = self.store.layer(digest).parent
+        if self.store.has_layer(digest) and _owners(folder) != self._owners:
+            return _digest(f"{self._owners} {digest}")
+        return digest
 
     def _folder(self, key: str) -> str:
         return self._relative(self.store.layer(key))
@@ -198,6 +209,13 @@ class LocalImages:
         ).result()
         for each in (*path.iterdir(), path):
             each.rmdir() if each.is_dir() else each.unlink()
+
+
+def _owners(folder: Path) -> str:
+    try:
+        return (folder / _OWNERS).read_text()
+    except OSError:
+        return ""
 
 
 def _chained(chain: str, diff_id: str) -> str:
