@@ -20,12 +20,15 @@ class Started:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def started() -> AsyncIterator[Started]:
+async def started(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Started]:
     """One engine for all checks; errors that nobody asked for, which asyncio tells, are bugs."""
     complaints: list[str] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, told: complaints.append(str(told)))
     engine = LocalEngine()
-    yield Started(engine, await engine.start())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTEST_SANDBOX_IMAGES", str(tmp_path_factory.mktemp("store") / "images"))
+        info = await engine.start()
+    yield Started(engine, info)
     await engine.close()
     gc.collect()
     assert complaints == []

@@ -19,6 +19,7 @@ import pytest_asyncio
 from pytest_sandbox.engine import (
     OPEN_NETWORK,
     Capability,
+    Gpus,
     InvalidSpec,
     OciImage,
     ProcessSpec,
@@ -27,6 +28,7 @@ from pytest_sandbox.engine import (
     Task,
     TaskSpec,
     UnknownImage,
+    Unsupported,
     VolumeMount,
 )
 from pytest_sandbox.local import LocalEngine, LocalOptions, Mode
@@ -70,8 +72,10 @@ async def an_engine(store: Path, options: LocalOptions | None = None) -> AsyncIt
         patch.setenv("PYTEST_SANDBOX_IMAGES", str(store))
         engine = LocalEngine(options)
         await engine.start()
-    yield engine
-    await engine.close()
+    try:
+        yield engine
+    finally:
+        await engine.close()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -441,3 +445,48 @@ async def test_the_same_layer_with_other_owners(
             await other.unpack(made)
             task = await other.create(TaskSpec(image=made))
             assert await sh(task, "$b stat -c %u:%g /owned /busybox") == "0:0\n0:0\n"
+
+
+async def test_the_project_shows_and_nothing_else(
+    bare: OciImage, store: Path, tmp_path: Path
+) -> None:
+    """Its Python environment, and the sources of editable packages, do not: Python is not there."""
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "f").write_text("mine")
+    options = LocalOptions(project=str(project), gpus="simulated")
+    async with an_engine(store, options) as other:
+        await other.unpack(bare)
+        task = await other.create(TaskSpec(image=bare, project=True, workdir=str(project)))
+        assert await sh(task, "$b cat f; echo new > f; $b pwd") == f"mine{project}\n"
+        copy = TaskSpec(image=await task.snapshot(), project=True)
+        assert await sh(await other.create(copy), f"$b cat {project}/f") == "new\n"
+        names = set((await sh(task, "$b ls -A /")).split())
+        assert names - {project.parts[1], "tmp"} == {
+            *("busybox", "dev", "etc", "proc", "root", "sys")
+        }
+        # The files of a driver are mounted; a program that needs more than the image has fails.
+        task = await other.create(TaskSpec(image=bare, gpus=Gpus("H100")))
+        assert "nvidia-smi" in await sh(task, "$b ls /opt/simulated-gpus/bin")
+        failed = await run(task, "sh", "-c", "nvidia-smi")
+        assert failed.code == 127
+    assert (project / "f").read_text() == "mine"
+
+
+async def test_sandboxes_made_ahead(engine: LocalEngine, make: Make, bare: OciImage) -> None:
+    await engine.prepare(TaskSpec(image=bare))
+    (prepared,) = engine.factory.pool.tasks
+    assert await make() is await prepared
+
+
+async def test_processes_of_an_image_are_snapshotted(engine: LocalEngine, make: Make) -> None:
+    try:
+        counting = "i=0; while true; do i=$((i+1)); echo $i > /tmp/i; /busybox usleep 1000; done"
+        task = await make(freezable=True, main=ProcessSpec(("/busybox", "sh", "-c", counting)))
+    except Unsupported as refusal:
+        pytest.skip(f"the engine cannot do this here: {refusal}")
+    taken = await task.snapshot_memory()  # type: ignore[attr-defined]
+    copy = await engine.create(TaskSpec(resume=taken))
+    before = await sh(copy, "$b cat /tmp/i")
+    assert await sh(copy, f"while test $($b cat /tmp/i) = {before.strip()}; do :; done; echo on")
+    await copy.kill()

@@ -270,7 +270,7 @@ def _info(choice: Choice, no_memory: CriuMissing | None, options: LocalOptions) 
         details["GPUs"] = factory.gpus.origin
     details |= {f"not for GPUs: {path}": reason for path, reason in zygote.no_gpus.items()}
     if zygote.no_images:
-        details["no image"] = zygote.no_images
+        details["no images"] = zygote.no_images
     else:
         capabilities.add(Capability.IMAGE)
     if factory.project is not None:

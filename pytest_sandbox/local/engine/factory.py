@@ -352,8 +352,11 @@ class Factory:
 
 def _translated(error: OSError, spec: TaskSpec, gpu_files: Collection[GpuFile]) -> Exception:
     """What the kernel said while a sandbox was built, as whose fault it is."""
-    if spec.workdir is not None and _is_about(error, spec.workdir):
-        return InvalidSpec(f"working directory {spec.workdir!r}: {error.strerror}")
+    workdir = spec.workdir
+    if workdir is None and not isinstance(spec.image, Host):
+        workdir = DEFAULT_WORKDIR  # where the image may have something else
+    if workdir is not None and _is_about(error, workdir):
+        return InvalidSpec(f"working directory {workdir!r}: {error.strerror}")
     for volume in spec.volumes:
         if _is_about(error, volume.path) and error.errno not in _NO_ROOM:
             return InvalidSpec(

@@ -9,6 +9,7 @@ from ... import (
     Engine,
     SupportsExitSnapshots,
     SupportsForget,
+    SupportsImages,
     SupportsMemorySnapshots,
     SupportsMounts,
     SupportsNetworkChange,
@@ -64,6 +65,12 @@ async def check_sandbox_networks_have_calls(engine: Engine) -> None:
     """The tasks of an engine with `SANDBOX_NETWORK` join networks, and have others beside them."""
     async with a_task(engine) as task:
         has(task, SupportsSidecars)
+
+
+@requires(Capability.IMAGE)
+async def check_images_have_calls(engine: Engine) -> None:
+    """An engine with `IMAGE` can unpack images."""
+    has(engine, SupportsImages)
 
 
 @requires(Capability.VOLUME)

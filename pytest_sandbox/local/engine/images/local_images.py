@@ -11,7 +11,7 @@ import os
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._shared.async_tasks import background
-from pytest_sandbox.engine import InvalidSpec, OciImage, StoreFull, Unsupported
+from pytest_sandbox.engine import EngineUnavailable, InvalidSpec, OciImage, StoreFull, Unsupported
 
 from ...protocol.common import Succeeded
 from ...protocol.images import LayerUnpacked, RemoveUnpackedRequest, UnpackRequest
@@ -204,9 +204,12 @@ class LocalImages:
     def _remove_tree(self, path: Path) -> None:
         """Remove an unpacked layer, for the store; not on the thread of the event loop."""
         request = RemoveUnpackedRequest(folder=self._relative(path / "files"))
-        asyncio.run_coroutine_threadsafe(
-            self._zygote.request(request, Succeeded), self._loop
-        ).result()
+        removing = self._zygote.request(request, Succeeded)
+        try:
+            asyncio.run_coroutine_threadsafe(removing, self._loop).result()
+        except EngineUnavailable as error:
+            # Another run, or another try, removes it: to the store, that is an error of the disk.
+            raise OSError(errno.EIO, str(error), str(path)) from error
         for each in (*path.iterdir(), path):
             each.rmdir() if each.is_dir() else each.unlink()
 

@@ -76,9 +76,10 @@ class LayerTree:
         else:
             for _ in range(up):
                 self._move(open_folder("..", self._folder), self._parts[:-1])
+        alone = False
         for name in parts[len(self._parts) :]:
             if make:
-                self._step(name)
+                alone = self._step(name, alone=alone)
             else:
                 self._move(open_folder(name, self._folder), (*self._parts, name))
 
@@ -177,22 +178,32 @@ class LayerTree:
         os.close(self._folder)
         self._folder, self._parts = folder, parts
 
-    def _step(self, name: str) -> None:
+    def _step(self, name: str, *, alone: bool) -> bool:
+        """Enter a directory of the entered one, which is made if it is missing.
+
+        Args:
+            name: of the directory.
+            alone: whether the layers below are known to have nothing there.
+
+        Returns:
+            The same for what is in it.
+        """
         parts = (*self._parts, name)
         try:
             self._move(open_folder(name, self._folder), parts)
         except FileNotFoundError:
-            self._imply(name, parts)
+            return self._imply(name, parts, alone=alone)
         except OSError:
             # A link, or another file; see open(2), O_NOFOLLOW and O_DIRECTORY.
             if not overlayfs.is_whiteout(os.lstat(name, dir_fd=self._folder)):
                 raise TarError(f"{name[:_SHOWN]!r} is not a directory in this layer") from None
             self.make_directory(name)
             self._move(open_folder(name, self._folder), parts)
+        return alone
 
-    def _imply(self, name: str, parts: Parts) -> None:
+    def _imply(self, name: str, parts: Parts, *, alone: bool) -> bool:
         """Enter a directory that the layer has things in, but does not have itself."""
-        found = None if self._hides(parts) else self._below.find(parts)
+        found = None if alone or self._hides(parts) else self._below.find(parts)
         if found is not None:
             os.close(found[0])
             if not stat.S_ISDIR(found[1].st_mode):
@@ -204,6 +215,7 @@ class LayerTree:
             # layer.
             self._take_attributes(parts)
             self.borrowed = True
+        return found is None
 
     def _take_attributes(self, parts: Parts) -> None:
         found = self._below.find(parts)
