@@ -44,7 +44,9 @@ BACKENDS = {
     "uv-src": ("uv_build", "uv_build", "", "src"),
 }
 BUILD_NEEDS = ["setuptools", "wheel", "hatchling", "editables", "flit_core", "poetry-core"]
-BUILD_NEEDS += ["pdm-backend", "uv_build", "uv"]
+BUILD_NEEDS += ["pdm-backend", "uv_build"]
+#: What pip installs, which takes some seconds; uv installs the others. Their files are the same.
+BY_PIP = ("setuptools-src", "hatchling-src")
 
 
 @dataclass(frozen=True)
@@ -93,14 +95,17 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     with tempfile.TemporaryDirectory(prefix=".environment-", dir=Path.home()) as folder:
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
         python = f"{folder}/bin/python"
-        subprocess.run([*pip_install(python), *BUILD_NEEDS], check=True)
+        subprocess.run([*uv_install(python), *BUILD_NEEDS], check=True)
         for name, (*build, where) in BACKENDS.items():
             make_project(projects / name, name, where, tuple(build))  # type: ignore[arg-type]
         for command, names in by_command(python).items():
             editable = [argument for name in names for argument in ("-e", str(projects / name))]
-            env = {**os.environ, "VIRTUAL_ENV": folder}
-            subprocess.run([*command, *editable], check=True, env=env)
+            subprocess.run([*command, *editable], check=True)
         yield Installed(python, projects)
+
+
+def uv_install(python: str) -> list[str]:
+    return [sys.executable, "-m", "uv", "pip", "install", "-q", "--python", python]
 
 
 def pip_install(python: str) -> list[str]:
@@ -113,8 +118,7 @@ def by_command(python: str) -> dict[tuple[str, ...], list[str]]:
     """The projects that one command installs, which is slow to start."""
     commands: dict[tuple[str, ...], list[str]] = {}
     for name in BACKENDS:
-        uv = (python, "-m", "uv", "pip", "install", "-q")
-        command = uv if name.startswith("uv") else tuple(pip_install(python))
+        command = tuple((pip_install if name in BY_PIP else uv_install)(python))
         command += ("--no-build-isolation", "--no-deps")
         if name.endswith(("strict", "compat")):
             command += (f"--config-settings=editable_mode={name.rpartition('-')[2]}",)

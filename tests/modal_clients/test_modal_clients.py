@@ -60,8 +60,7 @@ class Client:
 FIRST_VERSION = (("MODAL_SANDBOX_V2", "0"),)
 CLIENTS = (
     Client("1.2.3", "1.2.3", ("lives", "execs", "tunnels")),
-    Client("1.2.3, files", "1.2.3", ("file_io", "snapshots", "volumes", "images")),
-    Client("1.2.3, memory", "1.2.3", ("memory",)),
+    Client("1.2.3, files", "1.2.3", ("file_io", "snapshots", "volumes", "images", "memory")),
     Client("1.2.3 in memory", "1.2.3", ("snapshots", "volumes"), engine="fake"),
     # Without TLS for the command router, this client runs commands through the control plane.
     Client("1.2.3 without TLS", "1.2.3", ("execs",), env=(("PYTHONPATH", str(WITHOUT_TLS)),)),
@@ -71,9 +70,10 @@ CLIENTS = (
         ("lives", "execs", "tunnels", "inbound", "readiness", "second_version", "sidecars"),
     ),
     Client(
-        "1.6.4, files", "1.6.4", ("filesystem", "snapshots", "directories", "volumes", "images")
+        "1.6.4, files",
+        "1.6.4",
+        ("filesystem", "snapshots", "directories", "volumes", "images", "memory"),
     ),
-    Client("1.6.4, memory", "1.6.4", ("memory",)),
     Client(
         "1.6.4 in memory",
         "1.6.4",

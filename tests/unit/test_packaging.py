@@ -1,10 +1,12 @@
 """What a user installs is what is in the repository, whichever way it came to them."""
 
+import functools
 import os
 import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,12 +59,13 @@ def tracked() -> list[Tracked]:
 def environment(folder: Path, *wanted: str | Path) -> subprocess.CompletedProcess[str]:
     """Make one that holds what is wanted, and no pip, which would take most of the time."""
     run(sys.executable, "-m", "venv", "--without-pip", folder, cwd=folder)
-    command = (*pip_of(folder), "install", "--quiet", "--no-compile", *wanted)
+    command = (*uv_pip("install", folder), "--quiet", *wanted)
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
-def pip_of(environment: Path) -> tuple[str | Path, ...]:
-    return (sys.executable, "-m", "pip", "--python", environment / "bin" / "python")
+def uv_pip(command: str, environment: Path) -> tuple[str | Path, ...]:
+    python = environment / "bin" / "python"
+    return (sys.executable, "-m", "uv", "pip", command, "--python", python)
 
 
 @pytest.fixture(scope="module")
@@ -105,12 +108,23 @@ def sdist(tmp_path_factory: pytest.TempPathFactory, clone: Path, builder: Path) 
     return source
 
 
-@pytest.fixture(scope="module", params=SOURCES)
-def wheel(
+@pytest.fixture(scope="module")
+def built(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, builder: Path
-) -> Path:
-    source = request.getfixturevalue(request.param)
-    return build(builder, "wheel", source, tmp_path_factory.mktemp("wheel"))
+) -> Callable[[str], Path]:
+    """The wheel that is built from a source, once."""
+
+    @functools.cache
+    def wheel(source: str) -> Path:
+        folder: Path = request.getfixturevalue(source)
+        return build(builder, "wheel", folder, tmp_path_factory.mktemp("wheel"))
+
+    return wheel
+
+
+@pytest.fixture(scope="module", params=SOURCES)
+def wheel(request: pytest.FixtureRequest, built: Callable[[str], Path]) -> Path:
+    return built(request.param)
 
 
 def test_a_wheel_holds_the_package_and_nothing_else(wheel: Path, tracked: list[Tracked]) -> None:
@@ -139,11 +153,10 @@ def test_a_source_distribution_holds_the_repository(sdist: Path, tracked: list[T
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory, clone: Path, builder: Path) -> Path:
+def installed(tmp_path_factory: pytest.TempPathFactory, built: Callable[[str], Path]) -> Path:
     """The `bin` folder of a fresh environment with our wheel and what it depends on."""
-    wheel = build(builder, "wheel", clone, tmp_path_factory.mktemp("wheel"))
     folder = tmp_path_factory.mktemp("installed")
-    made = environment(folder, wheel)
+    made = environment(folder, built("clone"))
     assert made.returncode == 0, made.stderr
     return folder / "bin"
 
@@ -156,7 +169,7 @@ def test_the_package_is_found_installed(installed: Path, tmp_path: Path) -> None
 
 
 def test_its_dependencies_agree(installed: Path, tmp_path: Path) -> None:
-    assert "No broken requirements" in run(*pip_of(installed.parent), "check", cwd=tmp_path)
+    run(*uv_pip("check", installed.parent), cwd=tmp_path)
 
 
 def test_pytest_lists_our_options(installed: Path, tmp_path: Path) -> None:
