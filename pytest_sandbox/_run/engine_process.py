@@ -18,8 +18,12 @@ from .errors import EngineStartError
 from .inheritance import RUN_VARIABLE
 from .processes import start_time, wait_until_gone
 
-#: What Python runs as the engine process.
-SERVER = ("-m", "pytest_sandbox.server")
+#: What Python runs as the engine process: `-m pytest_sandbox.server`, but without the garbage
+#: collector, which finds nothing in what is imported and takes a tenth of the time of that.
+SERVER = (
+    "-c",
+    "import gc; gc.disable(); from pytest_sandbox.server.__main__ import start; start()",
+)
 #: Seconds that an engine may take to become ready.
 START_TIMEOUT = 30.0
 #: Seconds that an engine may take to end its sandboxes before it is killed.

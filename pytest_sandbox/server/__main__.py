@@ -8,6 +8,7 @@ directory.
 import argparse
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -17,7 +18,7 @@ import threading
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from pytest_sandbox._shared import run_directory
 from pytest_sandbox._shared.engine_options import parse_engine_options
@@ -114,6 +115,9 @@ async def _serve(options: argparse.Namespace) -> None:
     others = ModalServers(make, options.run_dir)
     app = make(volumes=volumes, serve=others.open)
     listeners = Listeners(app)
+    # What is there now stays: the collector need not look through it, now or later.
+    gc.freeze()
+    gc.enable()
     try:
         _say(await _listen(listeners, options, info))
         await stop.wait()
@@ -219,9 +223,14 @@ def _say(message: dict[str, Any]) -> None:
     print(json.dumps(message), flush=True)  # noqa: T201  # the launcher reads this line
 
 
-if __name__ == "__main__":
+def start() -> NoReturn:
+    """Run the engine process, and end this one."""
     status = main()
     logging.shutdown()
     # All is closed by now. To take the interpreter apart as well is a fifth of the processor time
     # that the life of an engine takes.
     os._exit(status)
+
+
+if __name__ == "__main__":
+    start()

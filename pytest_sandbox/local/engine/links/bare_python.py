@@ -15,14 +15,17 @@ if TYPE_CHECKING:
     import socket
 
 #: Imports a module without running any `__init__` of the package, which would import the rest. What
-#: it does is done when it returns: the interpreter need not be taken apart, which takes its time.
+#: it does is done when it returns: the interpreter need not be taken apart, which takes its time. So
+#: does looking for garbage in what is imported.
 _BOOTSTRAP = """
-import os, sys, types
+import gc, os, sys, types
+gc.disable()
 for name, path in (("pytest_sandbox", sys.argv[2]), ("pytest_sandbox.local", sys.argv[3])):
     module = types.ModuleType(name)
     module.__path__ = [path]
     sys.modules[name] = module
 from pytest_sandbox.local.{module} import main
+gc.enable()
 main()
 os._exit(0)
 """
