@@ -19,7 +19,11 @@ PROMISED = [
     check for check in [*CHECKS, *CLOSING] if check.name != "memory.other_processes_resume_too"
 ]
 #: What takes long and has nothing to do with time.
-BIG = ("output.big_output", "output.big_output_while_nobody_reads", "output.flow_control")
+BIG = (
+    *("output.big_output", "output.big_output_without_a_reader", "output.flow_control"),
+    *("limits.memory_limits_are_separate", "files.many_names", "snapshots.many_files"),
+    *("trees.many_files", "trees.deep_trees", "export.deep_trees"),
+)
 
 
 async def serve(call: Call) -> None:

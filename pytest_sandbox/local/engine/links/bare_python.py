@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import socket
 
 #: Imports a module without running any `__init__` of the package, which would import the rest. What
-#: it does is done when it returns: the interpreter need not be taken apart, which takes its time. So
-#: does looking for garbage in what is imported.
+#: it does is done when it returns: the interpreter need not be taken apart, which takes its time.
+#: The same is true of the search for garbage in what is imported.
 _BOOTSTRAP = """
 import gc, os, sys, types
 gc.disable()
