@@ -71,12 +71,15 @@ def _local(options: Mapping[str, str]) -> Engine:
 
 
 def _fake(options: Mapping[str, str]) -> Engine:
-    from .fakes import FakeEngine
+    from .fakes import FakeEngine, run_script_file
 
-    check_options("fake", options, ())
+    check_options("fake", options, ("script",))
     # Reached from other processes it runs on the time of the machine; a clock that stands still
     # is for tests that hold the engine.
-    return FakeEngine(clock=SystemClock())
+    engine = FakeEngine(clock=SystemClock())
+    if "script" in options:
+        run_script_file(engine, options["script"])
+    return engine
 
 
 _BUILTIN: dict[str, EngineFactory] = {"fake": _fake, "local": _local}

@@ -52,6 +52,10 @@ class InspectorBase(abc.ABC):
         pass
 
     @abc.abstractmethod
+    async def Preset(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.inspector_pb2.InspectorPresetRequest, pytest_sandbox._proto.inspector_pb2.InspectorPresetResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
     async def Sandboxes(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.inspector_pb2.InspectorSandboxesRequest, pytest_sandbox._proto.inspector_pb2.InspectorSandboxesResponse]') -> None:
         pass
 
@@ -110,6 +114,12 @@ class InspectorBase(abc.ABC):
                 grpclib.const.Cardinality.UNARY_UNARY,
                 pytest_sandbox._proto.inspector_pb2.InspectorServeRequest,
                 pytest_sandbox._proto.inspector_pb2.InspectorServeResponse,
+            ),
+            '/pytest_sandbox.Inspector/Preset': grpclib.const.Handler(
+                self.Preset,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.inspector_pb2.InspectorPresetRequest,
+                pytest_sandbox._proto.inspector_pb2.InspectorPresetResponse,
             ),
             '/pytest_sandbox.Inspector/Sandboxes': grpclib.const.Handler(
                 self.Sandboxes,
@@ -176,6 +186,12 @@ class InspectorStub:
             '/pytest_sandbox.Inspector/Serve',
             pytest_sandbox._proto.inspector_pb2.InspectorServeRequest,
             pytest_sandbox._proto.inspector_pb2.InspectorServeResponse,
+        )
+        self.Preset = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/pytest_sandbox.Inspector/Preset',
+            pytest_sandbox._proto.inspector_pb2.InspectorPresetRequest,
+            pytest_sandbox._proto.inspector_pb2.InspectorPresetResponse,
         )
         self.Sandboxes = grpclib.client.UnaryUnaryMethod(
             channel,

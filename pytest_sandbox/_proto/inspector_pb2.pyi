@@ -384,6 +384,16 @@ class InspectorServeResponse(_message.Message):
     socket: str
     def __init__(self, url: _Optional[str] = ..., token_id: _Optional[str] = ..., token_secret: _Optional[str] = ..., ca_file: _Optional[str] = ..., socket: _Optional[str] = ...) -> None: ...
 
+class InspectorPresetRequest(_message.Message):
+    __slots__ = ("path",)
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    path: str
+    def __init__(self, path: _Optional[str] = ...) -> None: ...
+
+class InspectorPresetResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
 class InspectorSandboxesRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...

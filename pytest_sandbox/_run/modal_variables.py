@@ -36,7 +36,7 @@ def modal_environment(
         "MODAL_CONFIG_PATH": os.devnull,  # not the user's own file, which has tokens for the cloud
     }
     if ca_file:
-        env["SSL_CERT_FILE"] = ca_file
+        env["SSL_CERT_FILE"] = env["NODE_EXTRA_CA_CERTS"] = ca_file
         _add_usual_authorities(ca_file)
     return env
 

@@ -6,7 +6,7 @@ import hashlib
 import os
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -104,7 +104,12 @@ class Run:
         return self.start(engine, options).socket
 
     def start(
-        self, engine: str = "local", options: Mapping[str, str] | None = None, *, tcp: str = ""
+        self,
+        engine: str = "local",
+        options: Mapping[str, str] | None = None,
+        *,
+        tcp: str = "",
+        further: Sequence[str] = (),
     ) -> EngineProcess:
         """The engine process of this run, started by the first call in any process.
 
@@ -112,6 +117,7 @@ class Run:
             engine: the engine's name.
             options: the engine's, name to value as text.
             tcp: `HOST:PORT`, to serve Modal clients there too.
+            further: arguments of the engine process.
 
         Raises:
             EngineStartError: it cannot be started, or it died. It is never started twice: its
@@ -122,6 +128,7 @@ class Run:
             arguments += ["--engine-option", f"{name}={value}"]
         if tcp:
             arguments += ["--tcp", tcp]
+        arguments += further
         if self._record is None:
             self._record = self._started(arguments)
         if self._record.arguments != arguments:

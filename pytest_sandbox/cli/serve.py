@@ -13,6 +13,7 @@ import sys
 from collections.abc import Mapping
 
 from pytest_sandbox._shared.engine_options import parse_engine_options
+from pytest_sandbox._shared.presets import read_presets
 
 SUMMARY = "serve sandboxes to real Modal clients"
 
@@ -21,16 +22,17 @@ _ANY = """\
 reach this machine."""
 
 _REMOTE = """\
---host {host} is not this machine's loopback address. The connection is not
-encrypted: anyone who can read the traffic gets the token, and can run commands in sandboxes here.
-If only you use the network, add --allow-remote."""
+--host {host} is not this machine's loopback address. Whoever has the token of the server
+could run commands in sandboxes here. If that is what you want, add --allow-remote: the server then
+speaks TLS only."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the command."""
     parser.usage = (
-        "pytest-sandbox serve [-h] [--engine E] [--engine-option NAME=VALUE] [--host H] [--port N] "
-        "[--allow-remote] [-- COMMAND ...]"
+        "pytest-sandbox serve [-h] [--engine E] [--engine-option NAME=VALUE] [--script FILE] "
+        "[--preset FILE] [--host H] [--port N] [--allow-remote] [--certificate FILE --key FILE] "
+        "[-- COMMAND ...]"
     )
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument(
@@ -44,6 +46,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="an option of the engine; repeat for more",
     )
     parser.add_argument(
+        "--script",
+        metavar="FILE",
+        help="Python file with scripts of commands, for --engine fake",
+    )
+    parser.add_argument(
+        "--preset",
+        metavar="FILE",
+        help="TOML file with secrets, volumes and environments that clients find by name",
+    )
+    parser.add_argument(
         "--host", default="127.0.0.1", metavar="H", help="address to listen on (default: 127.0.0.1)"
     )
     parser.add_argument(
@@ -54,8 +66,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="port of the control plane (default: any free one)",
     )
     parser.add_argument(
-        "--allow-remote", action="store_true", help="allow addresses other than loopback"
+        "--allow-remote", action="store_true", help="allow addresses other than loopback, with TLS"
     )
+    parser.add_argument(
+        "--certificate",
+        metavar="FILE",
+        help="certificate for --allow-remote (default: one of an authority made for this run)",
+    )
+    parser.add_argument("--key", metavar="FILE", help="the key of --certificate")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -81,9 +99,22 @@ def run(args: argparse.Namespace) -> int:
 
     engine_run = Run.create()
     options = parse_engine_options(args.engine_option)
+    if args.script is not None:
+        options["script"] = os.path.abspath(args.script)
+    further = [
+        word
+        for option, path in (
+            ("--preset", args.preset),
+            ("--certificate", args.certificate),
+            ("--key", args.key),
+        )
+        if path is not None
+        for word in (option, os.path.abspath(path))
+    ]
 
     def start() -> EngineProcess:
-        return engine_run.start(args.engine, options, tcp=f"{_bracketed(args.host)}:{args.port}")
+        address = f"{_bracketed(args.host)}:{args.port}"
+        return engine_run.start(args.engine, options, tcp=address, further=further)
 
     try:
         tcp = start().tcp or {}
@@ -120,6 +151,17 @@ def _problem(args: argparse.Namespace) -> str:
         parse_engine_options(args.engine_option)
     except ValueError as error:
         return f"--engine-option: {error}"
+    if args.preset is not None:
+        try:
+            read_presets(args.preset)
+        except ValueError as error:
+            return f"--preset: {error}"
+    if args.script is not None and args.engine != "fake":
+        return f"--script is for --engine fake, not {args.engine}"
+    if (args.certificate is None) != (args.key is None):
+        return "--certificate and --key need each other"
+    if args.certificate is not None and loopback:
+        return f"--certificate is for --allow-remote: --host {args.host} is for this machine alone"
     return "-- needs a command after it" if args.command == [] else ""
 
 

@@ -61,6 +61,17 @@ class Inspector:
         """Start another server on the same engine, for real Modal clients."""
         return self._ask(lambda stub: stub.Serve, pb.InspectorServeRequest())
 
+    def preset(self, path: str) -> None:
+        """Set up what a file of presets says.
+
+        Args:
+            path: of the file, absolute.
+
+        Raises:
+            InvalidError: it says something else, or cannot be read.
+        """
+        self._ask(lambda stub: stub.Preset, pb.InspectorPresetRequest(path=path))
+
     def sandboxes(self) -> pb.InspectorSandboxesResponse:
         """The ids of all sandboxes, whoever made them, and the values that a report must hide."""
         return self._ask(lambda stub: stub.Sandboxes, pb.InspectorSandboxesRequest())

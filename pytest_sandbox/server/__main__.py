@@ -22,14 +22,18 @@ from typing import Any, NoReturn
 
 from pytest_sandbox._shared import run_directory
 from pytest_sandbox._shared.engine_options import parse_engine_options
+from pytest_sandbox._shared.presets import read_presets
 from pytest_sandbox._shared.selector import run
 from pytest_sandbox.engine import EngineInfo, EngineUnavailable
 from pytest_sandbox.engines import load_engine
 
 from . import lease
 from .application import Application
+from .certificates import CertificateFiles
 from .listeners import Listeners
 from .modal_servers import ModalServers
+from .model.state import State
+from .preset import preset
 from .registries.aliases import Aliases
 from .registries.lock_file import LockFile
 
@@ -68,6 +72,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--engine", required=True, help="name of the engine")
     parser.add_argument("--run-dir", required=True, type=Path, help="directory with the lease")
     parser.add_argument("--tcp", metavar="HOST:PORT", type=_address, help="serve Modal clients too")
+    parser.add_argument("--certificate", metavar="FILE", help="what others see of the server")
+    parser.add_argument("--key", metavar="FILE", help="its key")
+    parser.add_argument("--preset", metavar="FILE", help="what clients find by name, in TOML")
     parser.add_argument(
         "--engine-option",
         action="append",
@@ -119,6 +126,7 @@ async def _serve(options: argparse.Namespace) -> None:
     gc.freeze()
     gc.enable()
     try:
+        await _preset(app.state, options.preset)
         _say(await _listen(listeners, options, info))
         await stop.wait()
         log.info("ending %d sandboxes", len(app.state.sandboxes.running()))
@@ -154,6 +162,14 @@ def _lock_file(engine_options: dict[str, str]) -> LockFile | None:
     return None if path is None else LockFile(Path(path), update=update)
 
 
+async def _preset(state: State, path: str | None) -> None:
+    try:
+        if path is not None:
+            await preset(state, read_presets(path))
+    except ValueError as error:
+        raise EngineUnavailable(f"--preset: {error}") from None
+
+
 def _one_of(engine_options: dict[str, str], name: str, default: str, other: str) -> str:
     """Take another option of the server's own out."""
     text = engine_options.pop(name, default)
@@ -172,7 +188,10 @@ async def _listen(
         tcp = None
         if options.tcp:
             host, port = options.tcp
-            tcp = asdict(await listeners.tcp(host, port, options.run_dir / "ca.pem"))
+            files = None
+            if options.certificate:
+                files = CertificateFiles(options.certificate, options.key)
+            tcp = asdict(await listeners.tcp(host, port, options.run_dir / "ca.pem", files))
     except OSError as error:
         raise EngineUnavailable(
             f"the server cannot listen: {error}", "Choose another address."

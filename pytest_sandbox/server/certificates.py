@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import ssl
+from dataclasses import dataclass
 from typing import Any
 
 from pytest_sandbox._shared.install_command import install_command
@@ -11,6 +12,33 @@ from pytest_sandbox._shared.install_command import install_command
 def remedy() -> str:
     """How to get the package that makes certificates, an extra of this one."""
     return f"needs the package trustme: {install_command('serve')}, and start again"
+
+
+@dataclass(frozen=True)
+class CertificateFiles:
+    """A certificate of the user's, which clients trust already.
+
+    Attributes:
+        certificate: the file with it, and with those between it and an authority; PEM.
+        key: the file with its key; PEM.
+    """
+
+    certificate: str
+    key: str
+
+    def context(self, protocol: str) -> ssl.SSLContext:
+        """The TLS context of a server.
+
+        Args:
+            protocol: its ALPN protocol (RFC 7301), `h2` or `http/1.1`.
+
+        Raises:
+            OSError: they cannot be read, or do not belong together.
+        """
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificate, self.key)
+        context.set_alpn_protocols([protocol])
+        return context
 
 
 class Authority:

@@ -1,6 +1,7 @@
 """Where the server listens: on a Unix socket, and over TCP for real Modal clients."""
 
 import asyncio
+import ipaddress
 import os
 import socket
 import ssl
@@ -8,7 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_sandbox.engine import EngineUnavailable
+
 from .application import Application
+from .certificates import CertificateFiles, remedy
 from .rpc.auth import ListenerConfig, TokenPair
 
 if TYPE_CHECKING:
@@ -25,7 +29,8 @@ class Tcp:
         token_secret: for `MODAL_TOKEN_SECRET`.
         router_tls_url: where clients that want TLS for the command router find it; `None`
             without the package trustme.
-        ca_file: the certificate for `SSL_CERT_FILE` of such clients.
+        ca_file: the certificate that clients have to trust, as in `SSL_CERT_FILE`; `None` if
+            there is none, or if it is a user's.
     """
 
     url: str
@@ -54,17 +59,26 @@ class Listeners:
         os.chmod(path, 0o600)
         self._servers.append(server)
 
-    async def tcp(self, host: str, port: int, ca_file: Path) -> Tcp:
+    async def tcp(
+        self, host: str, port: int, ca_file: Path, files: CertificateFiles | None = None
+    ) -> Tcp:
         """Listen for real Modal clients; port 0 means any.
+
+        What others can reach speaks TLS only.
 
         Args:
             host: a name or address of this machine.
             port: for the control plane and the plaintext router, 0 for any; TLS has another one.
             ca_file: where to write the certificate.
+            files: the certificate that others see; one of this server's own authority if not given.
 
         Raises:
-            OSError: the address is in use, or not one of this machine.
+            OSError: the address is in use, or not one of this machine; or the files are no
+                certificate and its key.
+            EngineUnavailable: others can reach the address, and there is no certificate.
         """
+        if not is_loopback(host):
+            return await self.remote(host, port, ca_file, files)
         tokens = TokenPair.random()
         plain = await self._bind(ListenerConfig("tcp", tokens), host, port)
         self._app.state.router_plain_authority = plain
@@ -78,6 +92,28 @@ class Listeners:
             router_tls_url=tls,
             ca_file=str(ca_file) if tls else None,
         )
+
+    async def remote(
+        self, host: str, port: int, ca_file: Path, files: CertificateFiles | None = None
+    ) -> Tcp:
+        """Listen where others can connect: as `tcp`, with TLS for everything."""
+        authority, state = self._app.state.authority, self._app.state
+        hosts = frozenset({"localhost", host})
+        try:
+            grpc = files.context("h2") if files else authority.context(hosts, "h2")
+            http = files.context("http/1.1") if files else authority.context(hosts, "http/1.1")
+        except ImportError:
+            raise EngineUnavailable(
+                f"others can reach {host}, so the server has to speak TLS, which {remedy()}",
+                "Or give it a certificate: --certificate FILE --key FILE.",
+            ) from None
+        if files is None:
+            await asyncio.to_thread(ca_file.write_bytes, authority.pem)
+        tokens = TokenPair.random()
+        url = f"https://{await self._bind(ListenerConfig('tls', tokens), host, port, grpc)}"
+        state.router_plain_authority, state.router_tls_url = None, url
+        state.transfers.host, state.transfers.tls = host, http
+        return Tcp(url, tokens.id, tokens.secret, url, None if files else str(ca_file))
 
     async def _tls(self, host: str, tokens: TokenPair, ca_file: Path) -> str | None:
         authority = self._app.state.authority
@@ -115,6 +151,14 @@ class Listeners:
         """
         for server in self._servers:
             server.close()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address; of names, only `localhost` counts."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _reachable(host: str) -> str:

@@ -18,6 +18,7 @@ from grpclib.client import Channel
 from pytest_sandbox._proto.apps_pb2 import AppGetOrCreateRequest
 from pytest_sandbox._proto.common_pb2 import OBJECT_CREATION_TYPE_CREATE_IF_MISSING
 from pytest_sandbox._proto.control_grpc import ModalClientStub
+from pytest_sandbox._run import Run
 from pytest_sandbox.cli import main
 
 SERVE = (sys.executable, "-m", "pytest_sandbox.cli", "serve")
@@ -103,7 +104,7 @@ def exports(process: "subprocess.Popen[str]") -> dict[str, str]:
     assert process.stderr is not None
     assert "until Ctrl-C" in process.stderr.readline()
     env = {}
-    for _ in range(5):
+    for _ in range(6):
         export, assignment = shlex.split(process.stdout.readline())
         assert export == "export"
         name, _, value = assignment.partition("=")
@@ -239,7 +240,7 @@ def test_an_address_that_others_can_reach_is_refused_with_the_reason(
     assert main(["serve", "--host", host]) == 2
     message = capsys.readouterr().err
     assert host in message
-    assert "not\nencrypted" in message
+    assert "TLS" in message
     assert "--allow-remote" in message
 
 
@@ -291,3 +292,127 @@ def test_an_engine_that_does_not_exist_is_an_error() -> None:
     assert done.returncode == 1
     assert "there is no engine 'docker'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+PRESET = """
+[secrets.openai]
+OPENAI_API_KEY = "sk-test"
+
+[volumes.models]
+folder = "models"
+
+[environments.staging.secrets.openai]
+OPENAI_API_KEY = "sk-staging"
+"""
+
+#: What finds presets, as a program does.
+FINDS = """
+from pytest_sandbox import Sandbox, Secret, Volume
+
+for environment, key in ((None, "sk-test"), ("staging", "sk-staging")):
+    secret = Secret.from_name("openai", environment_name=environment)
+    sandbox = Sandbox.create(secrets=[secret], volumes={"/models": Volume.from_name("models")})
+    assert sandbox.run("printenv", "OPENAI_API_KEY").stdout == key + "\\n"
+    assert sandbox.run("cat", "/models/small/weights").stdout == "1 2 3"
+"""
+
+
+@pytest.mark.parametrize("engine", ["local", "fake"])
+def test_presets_are_found_by_name(engine: str, tmp_path: Path) -> None:
+    (tmp_path / "models" / "small").mkdir(parents=True)
+    (tmp_path / "models" / "small" / "weights").write_text("1 2 3")
+    (tmp_path / "preset.toml").write_text(PRESET)
+    run_of_all = Run.create()
+    try:
+        further = ("--preset", str(tmp_path / "preset.toml"))
+        server = run_of_all.start(engine, further=further)
+        env = {**os.environ, "PYTEST_SANDBOX_SOCKET": server.socket}
+        subprocess.run([sys.executable, "-c", FINDS], env=env, check=True)
+    finally:
+        run_of_all.close()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("[secret.x]", "secret: there is no such table; did you mean 'secrets'?"),
+        ("[secrets.x]\nA = 1", "secrets.x.A must be a string, not int"),
+        (
+            "[environments.staging.volumes.v]\nfolder = 'no'",
+            "environments.staging.volumes.v.folder",
+        ),
+        ("[volumes.v]\nfile = 'no'", "volumes.v.file: there is only 'folder'"),
+        ("secrets = 3", "secrets must be a table, not 3"),
+        ("[secrets", "preset.toml': Expected"),
+    ],
+)
+def test_a_preset_that_says_something_else_is_refused(
+    content: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "preset.toml").write_text(content)
+
+    assert main(["serve", "--preset", str(tmp_path / "preset.toml"), "--", "true"]) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_a_preset_with_a_name_that_cannot_be_one_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "preset.toml").write_text('[secrets."a b"]')
+
+    done = run("--engine", "fake", "--preset", str(tmp_path / "preset.toml"), "--", "true")
+
+    assert done.returncode == 1
+    assert "--preset: invalid secret name 'a b'" in done.stderr
+
+
+SCRIPT = """
+def script(fake):
+    fake.on_exec("make", "test").reply(stdout="1 failed\\n", code=2)
+    fake.on_exec("make", "test", tags={"stage": "green"}).reply(stdout="passed\\n")
+"""
+
+#: What runs scripted commands, as a program does.
+MAKES = """
+from pytest_sandbox import Sandbox
+
+for tags, output in (({}, "1 failed\\n"), ({"stage": "green"}, "passed\\n")):
+    assert Sandbox.create(tags=tags).run("make", "test").stdout == output
+"""
+
+
+def test_commands_are_scripted_by_a_file(tmp_path: Path) -> None:
+    (tmp_path / "scripts.py").write_text(SCRIPT)
+    run_of_all = Run.create()
+    try:
+        server = run_of_all.start("fake", {"script": str(tmp_path / "scripts.py")})
+        env = {**os.environ, "PYTEST_SANDBOX_SOCKET": server.socket}
+        subprocess.run([sys.executable, "-c", MAKES], env=env, check=True)
+    finally:
+        run_of_all.close()
+
+
+def test_a_file_of_scripts_that_fails_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "none.py").write_text("")
+    (tmp_path / "bad.py").write_text("def script(fake): fake.on_exec()")
+
+    none = run("--engine", "fake", "--script", str(tmp_path / "none.py"), "--", "true")
+    bad = run("--engine", "fake", "--script", str(tmp_path / "bad.py"), "--", "true")
+
+    assert none.returncode == bad.returncode == 1
+    assert "has no function 'script'" in none.stderr
+    assert "bad.py' failed: " in bad.stderr
+    assert "Traceback" not in bad.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--script", "x.py"], "--script is for --engine fake"),
+        (["--certificate", "x.pem"], "--certificate and --key need each other"),
+        (["--certificate", "x.pem", "--key", "y.pem"], "--certificate is for --allow-remote"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["serve", *arguments, "--", "true"]) == 2
+    assert words in capsys.readouterr().err

@@ -268,6 +268,9 @@ def test_the_fixture(
         "[pytest]\nasyncio_default_fixture_loop_scope = function\naddopts = --strict-markers\n"
     )
 
+    (tmp_path / "presets.toml").write_text(
+        '[environments.staging.secrets.credentials]\nTOKEN = "of-staging"\n'
+    )
     shutil.copy(HERE / "with_plugin" / "modal_server.py", tmp_path / "test_modal_server.py")
     run_with_plugin(python, tmp_path, "-n", workers, "test_modal_server.py")
 

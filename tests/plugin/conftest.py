@@ -3,7 +3,7 @@
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -59,9 +59,15 @@ class SharedRun(Run):
     """A run whose engine shows no project, whichever the one is of the run inside."""
 
     def start(
-        self, engine: str = "local", options: Mapping[str, str] | None = None, *, tcp: str = ""
+        self,
+        engine: str = "local",
+        options: Mapping[str, str] | None = None,
+        *,
+        tcp: str = "",
+        further: Sequence[str] = (),
     ) -> EngineProcess:
-        return super().start(engine, {**(options or {}), "project": NO_PROJECT}, tcp=tcp)
+        options = {**(options or {}), "project": NO_PROJECT}
+        return super().start(engine, options, tcp=tcp, further=further)
 
 
 @pytest.fixture

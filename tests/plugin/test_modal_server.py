@@ -233,6 +233,8 @@ def test_the_option_gives_every_test_an_engine_in_memory(pytester: pytest.Pytest
         ("'fake'", "takes keywords only"),
         ("engine='docker'", "there are 'fake' and 'local'"),
         ("in_process=1", "it must be True or False"),
+        ("preset=1", "it must be the path of a file"),
+        ("preset='no.toml'", "no.toml': No such file or directory"),
         ("engine='fake', file={}", "did you mean 'files'"),
         ("engine='local'", "the engine of this test is in memory"),
     ],

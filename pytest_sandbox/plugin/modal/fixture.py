@@ -110,6 +110,7 @@ def _in_memory(
             fake=fake,
         )
         item.stash[SERVER] = server
+        _preset(item, server)
         stack.enter_context(_environment(server.environment))
         if in_process:
             stack.enter_context(_client(ClientState(), lasts=False))
@@ -136,6 +137,7 @@ def _on_the_engine_of_the_run(item: pytest.Item, *, in_process: bool) -> Iterato
             network_faults=NetworkFaults(inspector),
         )
         stack.callback(server.rpcs.close)
+        _preset(item, server)
         server.rpcs.begin_phase("setup")
         item.stash[SERVER] = server
         stack.enter_context(_environment(server.environment))
@@ -145,6 +147,18 @@ def _on_the_engine_of_the_run(item: pytest.Item, *, in_process: bool) -> Iterato
         stack.callback(end_faults, server.network_faults)
         stack.callback(_end_sandboxes, item, server)
         yield server
+
+
+def _preset(item: pytest.Item, server: ModalServer) -> None:
+    """Set up what clients find by name."""
+    path = own_keys(item).get("preset") or item.config.getini("modal_server_preset")
+    if path:
+        from pytest_sandbox.client.exceptions import InvalidError
+
+        try:
+            server.client.inspector.preset(str(item.config.rootpath / path))
+        except InvalidError as error:
+            pytest.fail(f"modal_server: {error}", pytrace=False)
 
 
 @contextmanager

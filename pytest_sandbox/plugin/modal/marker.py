@@ -11,18 +11,28 @@ if TYPE_CHECKING:
 
 NAME = "modal_server"
 _ENGINES = ("fake", "local")
+_PRESET_HELP = (
+    "TOML file, relative to rootdir, with the secrets, volumes and environments that Modal's "
+    "clients find by name in tests with modal_server."
+)
 #: The keys of its own; the others are those of `fake_sandboxes`.
-OWN_KEYS = ("engine", "in_process")
+OWN_KEYS = ("engine", "in_process", "preset")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker, for `--strict-markers` and `pytest --markers`."""
     config.addinivalue_line(
         "markers",
-        f"{NAME}(engine=..., in_process=...): engine='fake' serves real Modal clients from an "
-        "engine in memory, shaped by the keys of fake_sandboxes; in_process=False is for a test "
-        "whose clients are in other processes only, so that modal need not be installed here.",
+        f"{NAME}(engine=..., preset=..., in_process=...): engine='fake' serves real Modal clients "
+        "from an engine in memory, shaped by the keys of fake_sandboxes; preset='FILE.toml' sets "
+        "up what they find by name; in_process=False is for a test whose clients are in other "
+        "processes only, so that modal need not be installed here.",
     )
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the setting of the ini file."""
+    parser.addini("modal_server_preset", _PRESET_HELP, default="")
 
 
 def takes_modal_server(item: pytest.Item) -> bool:
@@ -36,7 +46,7 @@ def asks_for_fake(item: pytest.Item) -> bool:
 
 
 def own_keys(item: pytest.Item) -> dict[str, Any]:
-    """The keys `engine` and `in_process` of the markers of a test; the closest marker wins.
+    """The keys of its own of the markers of a test; the closest marker wins.
 
     Raises:
         pytest.fail.Exception: a marker is invalid.
@@ -56,5 +66,8 @@ def _problems(mark: pytest.Mark) -> Iterator[str]:
     if engine not in _ENGINES:
         yield f"@pytest.mark.{NAME}(engine={engine!r}): there are 'fake' and 'local'"
     in_process = mark.kwargs.get("in_process", True)
+    preset = mark.kwargs.get("preset", "")
+    if not isinstance(preset, str):
+        yield f"@pytest.mark.{NAME}(preset={preset!r}): it must be the path of a file"
     if not isinstance(in_process, bool):
         yield f"@pytest.mark.{NAME}(in_process={in_process!r}): it must be True or False"

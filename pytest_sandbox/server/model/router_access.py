@@ -24,7 +24,8 @@ def router_url(state: State, call: ServedCall) -> str:
 
     Our own client uses its Unix socket. Of Modal's clients, Python before 1.5 needs `https` and
     speaks TLS; later ones accept `http`; those for JavaScript and Go need `https` in the
-    address, but speak plaintext to an address of this machine.
+    address, but speak plaintext to an address of this machine. All of them speak TLS to an address
+    of another machine.
 
     Raises:
         GRPCError: FAILED_PRECONDITION: the client wants TLS, and there is none.
@@ -32,6 +33,8 @@ def router_url(state: State, call: ServedCall) -> str:
     if call.listener.local:
         return "unix:"
     authority = state.router_plain_authority
+    if authority is None and state.router_tls_url is not None:
+        return state.router_tls_url  # others can reach it
     if call.header("x-modal-client-type") != _PYTHON:
         return f"https://{authority}"
     if _version(call.header("x-modal-client-version")) >= (1, 5):

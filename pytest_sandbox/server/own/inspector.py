@@ -7,6 +7,7 @@ from pytest_sandbox._proto import common_pb2
 from pytest_sandbox._proto import inspector_pb2 as pb
 from pytest_sandbox._proto.extensions_pb2 import SandboxUsageResponse
 from pytest_sandbox._shared.filesystem_tool import TOOL
+from pytest_sandbox._shared.presets import read_presets
 from pytest_sandbox.engine import NetworkLog, SupportsNetworkLog, Unsupported
 
 from ..commands.commands import FailedStart
@@ -14,8 +15,9 @@ from ..commands.execution import CommandExecution
 from ..model.sandbox import ServedSandbox
 from ..model.state import State
 from ..networks.network import lack_of_network
+from ..preset import preset
 from ..rpc.call import ServedCall
-from ..rpc.errors import unimplemented
+from ..rpc.errors import invalid, unimplemented
 from ..rpc.faults import FaultInjector
 from ..rpc.handlers import once
 from ..rpc.recorder import Recorder
@@ -181,6 +183,16 @@ class InspectorServicer:
         if self._serve is None:
             raise unimplemented("this server starts no other one")
         return await self._serve()
+
+    async def Preset(
+        self, request: pb.InspectorPresetRequest, call: ServedCall
+    ) -> pb.InspectorPresetResponse:
+        """Set up what a file of presets says."""
+        try:
+            await preset(self._state, read_presets(request.path))
+        except ValueError as error:
+            raise invalid(str(error)) from None
+        return pb.InspectorPresetResponse()
 
     async def Sandboxes(
         self, request: pb.InspectorSandboxesRequest, call: ServedCall

@@ -6,6 +6,7 @@ in chunks, no compression, no conditions.
 
 import asyncio
 import contextlib
+import ssl
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ _HEAD = 16 * 1024
 CHUNK = 256 * 1024
 #: Seconds that a client may take for its next bytes.
 _PATIENCE = 60.0
+#: Seconds that a TLS handshake may take.
+_HANDSHAKE = 10.0
 #: The most connections at a time.
 _MOST = 256
 
@@ -86,11 +89,15 @@ class HttpServer:
     Args:
         handler: answers the requests.
         host: the address of this machine.
+        tls: to speak TLS.
     """
 
-    def __init__(self, handler: HttpHandler, host: str = "127.0.0.1") -> None:
+    def __init__(
+        self, handler: HttpHandler, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None
+    ) -> None:
         self._handler = handler
         self._host = host
+        self._tls = tls
         self._server: asyncio.Server | None = None
         self._opening = asyncio.Lock()
         self._connections: set[asyncio.Future[object]] = set()
@@ -99,7 +106,14 @@ class HttpServer:
         """The port that it listens on."""
         async with self._opening:
             if self._server is None:
-                self._server = await asyncio.start_server(self._accept, self._host, 0, limit=_HEAD)
+                self._server = await asyncio.start_server(
+                    self._accept,
+                    self._host,
+                    0,
+                    limit=_HEAD,
+                    ssl=self._tls,
+                    ssl_handshake_timeout=_HANDSHAKE if self._tls else None,
+                )
         port: int = self._server.sockets[0].getsockname()[1]
         return port
 

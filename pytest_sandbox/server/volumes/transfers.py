@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 from pytest_sandbox.engine import EngineError
 
@@ -9,6 +10,9 @@ from .http import HttpError, HttpHandler, HttpRequest, HttpResponse, HttpServer
 from .signed_urls import SignedPaths
 from .uploads import Upload, Uploads
 from .volume_files import VolumeFiles
+
+if TYPE_CHECKING:
+    import ssl
 
 #: Bytes of a block, as Modal's clients assume.
 BLOCK = 8 * 1024**2
@@ -28,6 +32,8 @@ class Transfers(HttpHandler):
         self._signed = SignedPaths()
         #: Where it listens; an address by which clients reach this machine.
         self.host = "127.0.0.1"
+        #: To speak TLS.
+        self.tls: ssl.SSLContext | None = None
         self._server: HttpServer | None = None
 
     async def put_url(self, digest: str) -> str:
@@ -59,9 +65,10 @@ class Transfers(HttpHandler):
 
     async def _base(self) -> str:
         if self._server is None:
-            self._server = HttpServer(self, self.host)
+            self._server = HttpServer(self, self.host, self.tls)
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{await self._server.port()}"
+        scheme = "http" if self.tls is None else "https"
+        return f"{scheme}://{host}:{await self._server.port()}"
 
     async def handle(self, request: HttpRequest, body: AsyncIterator[bytes]) -> HttpResponse:
         """Answer a request to an address that was given out."""

@@ -146,6 +146,16 @@ def test_volumes_and_secrets_by_name_are_those_of_the_server(modal_server):
     assert program("cat", "/models/weights", volumes={"/models": volume})[1] == "1 2 3"
 
 
+@pytest.mark.modal_server(preset="presets.toml")
+@pytest.mark.parametrize("engine", ["fake", "local"])
+def test_presets_are_found_by_name(request, engine):
+    request.applymarker(pytest.mark.modal_server(engine=engine))
+    request.getfixturevalue("modal_server")
+    secret = modal.Secret.from_name("credentials", environment_name="staging")
+
+    assert program("printenv", "TOKEN", secrets=[secret])[1] == "of-staging\n"
+
+
 def test_the_environment_is_as_before(request):
     assert os.environ.get("MODAL_SERVER_URL") is None
     assert modal.config.config["token_id"] == "of-the-user"

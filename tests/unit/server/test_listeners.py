@@ -3,11 +3,24 @@
 import asyncio
 import gc
 import socket
+import ssl
+import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from grpclib import GRPCError
+from grpclib.client import Channel
+from grpclib.exceptions import StreamTerminatedError
 
+from pytest_sandbox._proto.apps_pb2 import AppGetOrCreateRequest
+from pytest_sandbox._proto.common_pb2 import (
+    OBJECT_CREATION_TYPE_CREATE_IF_MISSING as CREATE_IF_MISSING,
+)
+from pytest_sandbox._proto.control_grpc import ModalClientStub
+from pytest_sandbox.engine import EngineUnavailable
 from pytest_sandbox.server.application import Application
+from pytest_sandbox.server.certificates import CertificateFiles
 from pytest_sandbox.server.listeners import Listeners
 from pytest_sandbox.server.tunnels.addresses import plain_listener
 
@@ -55,6 +68,48 @@ async def test_a_server_for_modal_clients_sends_small_messages_at_once(tmp_path:
     assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
     await closed(writer, sock)
     listeners.close()
+    await app.close()
+
+
+@pytest.mark.asyncio
+async def test_what_others_can_reach_speaks_tls_only(tmp_path: Path) -> None:
+    engine = GatedEngine()
+    app = Application(engine, await engine.start())
+    listeners = Listeners(app)
+    tcp = await listeners.remote("127.0.0.1", 0, tmp_path / "ca")
+    url = urlsplit(tcp.url)
+    assert (url.scheme, tcp.router_tls_url, url.hostname) == ("https", tcp.url, "127.0.0.1")
+    trusts = ssl.create_default_context(cafile=tcp.ca_file)
+    trusts.set_alpn_protocols(["h2"])
+    request = AppGetOrCreateRequest(app_name="a", object_creation_type=CREATE_IF_MISSING)
+
+    async with Channel(url.hostname, url.port, ssl=trusts) as channel:
+        stub = ModalClientStub(channel)
+        with pytest.raises(GRPCError, match="MODAL_TOKEN_ID"):
+            await stub.AppGetOrCreate(request)
+        token = {"x-modal-token-id": tcp.token_id, "x-modal-token-secret": tcp.token_secret}
+        assert (await stub.AppGetOrCreate(request, metadata=token)).app_id.startswith("ap-")
+    assert (await app.state.transfers.put_url("0" * 64)).startswith("https://127.0.0.1:")
+    async with Channel(url.hostname, url.port) as channel:
+        with pytest.raises((OSError, StreamTerminatedError)):
+            await ModalClientStub(channel).AppGetOrCreate(request)
+    listeners.close()
+    await app.close()
+
+
+@pytest.mark.asyncio
+async def test_others_are_not_served_without_a_certificate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "trustme", None)
+    engine = GatedEngine()
+    app = Application(engine, await engine.start())
+
+    with pytest.raises(EngineUnavailable, match="has to speak TLS"):
+        await Listeners(app).tcp("192.0.2.1", 0, tmp_path / "ca")
+    files = CertificateFiles(str(tmp_path / "no"), str(tmp_path / "no"))
+    with pytest.raises(OSError, match="No such file"):
+        await Listeners(app).tcp("192.0.2.1", 0, tmp_path / "ca", files)
     await app.close()
 
 
