@@ -21,7 +21,6 @@ from .scripting.matching import Matcher as Matcher
 from .scripting.peer import Peer as Peer
 from .scripting.port_script import PortScript as PortScript
 from .scripting.script_file import ScriptedSandboxes as ScriptedSandboxes
-from .scripting.script_file import run_script_file as run_script_file
 from .scripting.scripts import Script as Script
 from .task import MemoryTask as MemoryTask
 
@@ -44,6 +43,5 @@ __all__ = [
     "ScriptedSandboxes",
     "VirtualClock",
     "new_event_loop",
-    "run_script_file",
     "settle",
 ]

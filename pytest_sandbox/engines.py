@@ -71,14 +71,14 @@ def _local(options: Mapping[str, str]) -> Engine:
 
 
 def _fake(options: Mapping[str, str]) -> Engine:
-    from .fakes import FakeEngine, run_script_file
+    from .fakes import FakeEngine, ScriptedSandboxes
 
     check_options("fake", options, ("script",))
     # Reached from other processes it runs on the time of the machine; a clock that stands still
     # is for tests that hold the engine.
     engine = FakeEngine(clock=SystemClock())
     if "script" in options:
-        run_script_file(engine, options["script"])
+        ScriptedSandboxes(engine).run_file(options["script"])
     return engine
 
 

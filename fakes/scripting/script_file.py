@@ -30,6 +30,26 @@ class ScriptedSandboxes:
     def __init__(self, engine: "FakeEngine") -> None:
         self._engine = engine
 
+    def run_file(self, path: str) -> None:
+        """Run a file of Python, and call its function `script` with this object.
+
+        Raises:
+            EngineUnavailable: the file or its function failed, or there is no such function.
+        """
+        try:
+            function = runpy.run_path(path).get(FUNCTION)
+            if callable(function):
+                function(self)
+        except Exception as error:
+            raise EngineUnavailable(
+                f"the file of scripts {path!r} failed: {type(error).__name__}: {error}"
+            ) from error
+        if not callable(function):
+            raise EngineUnavailable(
+                f"the file of scripts {path!r} has no function {FUNCTION!r}",
+                f'Define one: def {FUNCTION}(fake): fake.on_exec("make").reply(code=2)',
+            )
+
     def on_exec(
         self,
         *words: "Matcher | EllipsisType",
@@ -97,25 +117,3 @@ def _restrict(
 
     if sandbox is not None or tags:
         script.restrict(fits)
-
-
-def run_script_file(engine: "FakeEngine", path: str) -> None:
-    """Run a file of Python, and call its function `script` with a `ScriptedSandboxes`.
-
-    Raises:
-        EngineUnavailable: the file or its function failed, or there is no such function.
-    """
-    try:
-        function = runpy.run_path(path).get(FUNCTION)
-        if not callable(function):
-            raise EngineUnavailable(
-                f"the file of scripts {path!r} has no function {FUNCTION!r}",
-                f'Define one: def {FUNCTION}(fake): fake.on_exec("make").reply(code=2)',
-            )
-        function(ScriptedSandboxes(engine))
-    except EngineUnavailable:
-        raise
-    except Exception as error:
-        raise EngineUnavailable(
-            f"the file of scripts {path!r} failed: {type(error).__name__}: {error}"
-        ) from error

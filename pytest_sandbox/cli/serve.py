@@ -13,7 +13,6 @@ import sys
 from collections.abc import Mapping
 
 from pytest_sandbox._shared.engine_options import parse_engine_options
-from pytest_sandbox._shared.presets import read_presets
 
 SUMMARY = "serve sandboxes to real Modal clients"
 
@@ -151,11 +150,6 @@ def _problem(args: argparse.Namespace) -> str:
         parse_engine_options(args.engine_option)
     except ValueError as error:
         return f"--engine-option: {error}"
-    if args.preset is not None:
-        try:
-            read_presets(args.preset)
-        except ValueError as error:
-            return f"--preset: {error}"
     if args.script is not None and args.engine != "fake":
         return f"--script is for --engine fake, not {args.engine}"
     if (args.certificate is None) != (args.key is None):

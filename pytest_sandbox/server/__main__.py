@@ -22,7 +22,6 @@ from typing import Any, NoReturn
 
 from pytest_sandbox._shared import run_directory
 from pytest_sandbox._shared.engine_options import parse_engine_options
-from pytest_sandbox._shared.presets import read_presets
 from pytest_sandbox._shared.selector import run
 from pytest_sandbox.engine import EngineInfo, EngineUnavailable
 from pytest_sandbox.engines import load_engine
@@ -34,6 +33,7 @@ from .listeners import Listeners
 from .modal_servers import ModalServers
 from .model.state import State
 from .preset import preset
+from .preset_file import read_presets
 from .registries.aliases import Aliases
 from .registries.lock_file import LockFile
 

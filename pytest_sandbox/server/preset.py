@@ -8,13 +8,13 @@ from functools import partial
 from grpclib import GRPCError
 
 from pytest_sandbox._proto.volumes_pb2 import VOLUME_FS_VERSION_UNSPECIFIED
-from pytest_sandbox._shared.presets import EnvironmentPresets
 from pytest_sandbox.engine import EngineError
 
 from .model.checks import check_environment
 from .model.ids import check_name
 from .model.secrets import SecretRecord
 from .model.state import State
+from .preset_file import EnvironmentPresets
 from .volumes.tar_stream import NewFile
 
 #: Bytes of a file that are read at a time.

@@ -7,7 +7,6 @@ from pytest_sandbox._proto import common_pb2
 from pytest_sandbox._proto import inspector_pb2 as pb
 from pytest_sandbox._proto.extensions_pb2 import SandboxUsageResponse
 from pytest_sandbox._shared.filesystem_tool import TOOL
-from pytest_sandbox._shared.presets import read_presets
 from pytest_sandbox.engine import NetworkLog, SupportsNetworkLog, Unsupported
 
 from ..commands.commands import FailedStart
@@ -16,6 +15,7 @@ from ..model.sandbox import ServedSandbox
 from ..model.state import State
 from ..networks.network import lack_of_network
 from ..preset import preset
+from ..preset_file import read_presets
 from ..rpc.call import ServedCall
 from ..rpc.errors import invalid, unimplemented
 from ..rpc.faults import FaultInjector

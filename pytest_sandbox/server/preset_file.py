@@ -12,18 +12,13 @@
 What is not below an environment belongs to the default one.
 """
 
-from __future__ import annotations
-
 import os
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
-from .suggestions import did_you_mean
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import Any
+from pytest_sandbox._shared.suggestions import did_you_mean
 
 _KINDS = ("secrets", "volumes")
 
