@@ -280,14 +280,18 @@ class FakeEngine(Engine, SupportsConnectionFaults, SupportsForget, SupportsExpor
         """Forget a snapshot."""
         self._images.forget(snapshot)
 
-    async def export(self, snapshot: Snapshot) -> AsyncIterator[bytes]:
-        """All files of a snapshot, for `load`."""
+    async def export(
+        self, snapshot: Snapshot, *, below: Snapshot | None = None
+    ) -> AsyncIterator[bytes]:
+        """All files of a snapshot, for `load`, with those that are in one below too."""
         for chunk in dump(self._images.disk(snapshot)):
             yield chunk
             await asyncio.sleep(0)
 
-    async def load(self, stream: AsyncIterator[bytes]) -> Snapshot:
-        """Make a snapshot of what `export` gave."""
+    async def load(
+        self, stream: AsyncIterator[bytes], *, below: Snapshot | None = None
+    ) -> Snapshot:
+        """Make a snapshot of what `export` gave, which is all files."""
         data = b"".join([chunk async for chunk in stream])
         return self._images.add_files(read(data, self._now_ns, self._disk))
 

@@ -13,6 +13,7 @@ from ._abilities import Ability as Ability
 from ._abilities import SupportsConnectionFaults as SupportsConnectionFaults
 from ._abilities import SupportsExitSnapshots as SupportsExitSnapshots
 from ._abilities import SupportsExport as SupportsExport
+from ._abilities import SupportsFlatten as SupportsFlatten
 from ._abilities import SupportsForget as SupportsForget
 from ._abilities import SupportsImages as SupportsImages
 from ._abilities import SupportsMemorySnapshots as SupportsMemorySnapshots
@@ -127,6 +128,7 @@ __all__ = [
     "SupportsConnectionFaults",
     "SupportsExitSnapshots",
     "SupportsExport",
+    "SupportsFlatten",
     "SupportsForget",
     "SupportsImages",
     "SupportsMemorySnapshots",

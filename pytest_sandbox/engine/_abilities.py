@@ -264,20 +264,48 @@ class SupportsExport(Ability):
     _unsupported = ("export", "this engine cannot export images")
 
     @abstractmethod
-    def export(self, snapshot: Snapshot) -> AsyncIterator[bytes]:
+    def export(self, snapshot: Snapshot, *, below: Snapshot | None = None) -> AsyncIterator[bytes]:
         """A snapshot as a stream for `load`; the image `Host` below it is not part of the stream.
 
+        Args:
+            snapshot: to export.
+            below: one that it was made from, which `load` gets too: what is in that need not be
+                part of the stream.
+
         Raises:
+            InvalidSpec: it was not made from `below`.
             UnknownImage: there is no such snapshot.
         """
 
     @abstractmethod
-    async def load(self, stream: AsyncIterator[bytes]) -> Snapshot:
+    async def load(
+        self, stream: AsyncIterator[bytes], *, below: Snapshot | None = None
+    ) -> Snapshot:
         """Make a snapshot from a stream of `export`, of this run or another.
+
+        Args:
+            stream: of `export`.
+            below: has the files of the one that `export` got; `None` if it got none.
 
         Raises:
             InvalidSpec: the stream is not from `export`, or incomplete; nothing is left behind.
             StoreFull: no room for it.
+            UnknownImage: there is no snapshot `below`.
+        """
+
+
+class SupportsFlatten(Ability):
+    """An engine for which a snapshot of many layers is slower than one of few."""
+
+    _unsupported = ("flatten", "the layers of this engine cost nothing")
+
+    @abstractmethod
+    async def flatten(self, snapshot: Snapshot) -> Snapshot:
+        """The same files in fewer layers; the same snapshot if that would cost more than it gives.
+
+        Raises:
+            StoreFull: no room for it.
+            UnknownImage: there is no such snapshot.
         """
 
 

@@ -78,11 +78,13 @@ class EngineProxy(Engine, SupportsForget, SupportsExport, SupportsPrepare, Suppo
         if isinstance(self.behind, SupportsPrepare):
             await self.behind.prepare(spec)
 
-    def export(self, snapshot: Snapshot) -> AsyncIterator[bytes]:
-        return SupportsExport.of(self.behind).export(snapshot)
+    def export(self, snapshot: Snapshot, *, below: Snapshot | None = None) -> AsyncIterator[bytes]:
+        return SupportsExport.of(self.behind).export(snapshot, below=below)
 
-    async def load(self, stream: AsyncIterator[bytes]) -> Snapshot:
-        return await SupportsExport.of(self.behind).load(stream)
+    async def load(
+        self, stream: AsyncIterator[bytes], *, below: Snapshot | None = None
+    ) -> Snapshot:
+        return await SupportsExport.of(self.behind).load(stream, below=below)
 
     async def close(self) -> None:
         """Leave nothing in the other engine, whatever a mutation did."""

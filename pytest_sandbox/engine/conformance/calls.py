@@ -57,15 +57,19 @@ async def forget(engine: Engine, of: AnySnapshot) -> None:
     await SupportsForget.of(engine).forget(of)
 
 
-async def export(engine: Engine, of: Snapshot) -> AsyncIterator[bytes]:
+async def export(
+    engine: Engine, of: Snapshot, below: Snapshot | None = None
+) -> AsyncIterator[bytes]:
     """See `SupportsExport.export`."""
-    async for data in SupportsExport.of(engine).export(of):
+    async for data in SupportsExport.of(engine).export(of, below=below):
         yield data
 
 
-async def load(engine: Engine, stream: AsyncIterator[bytes]) -> Snapshot:
+async def load(
+    engine: Engine, stream: AsyncIterator[bytes], below: Snapshot | None = None
+) -> Snapshot:
     """See `SupportsExport.load`."""
-    return await SupportsExport.of(engine).load(stream)
+    return await SupportsExport.of(engine).load(stream, below=below)
 
 
 async def prepare(engine: Engine, spec: TaskSpec) -> None:

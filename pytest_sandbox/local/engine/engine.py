@@ -20,6 +20,7 @@ from pytest_sandbox.engine import (
     Snapshot,
     SupportsConnectionFaults,
     SupportsExport,
+    SupportsFlatten,
     SupportsForget,
     SupportsImages,
     SupportsPrepare,
@@ -36,6 +37,7 @@ from .links.gateway_link import GatewayLink
 from .machine.fingerprint import fingerprint
 from .machine.modes import choose
 from .machine.usual_limits import usual_limits
+from .snapshots.flatten import flatten
 from .snapshots.memory_snapshots import LocalMemorySnapshots
 from .snapshots.transfer import export, load
 
@@ -57,6 +59,7 @@ class LocalEngine(
     SupportsConnectionFaults,
     SupportsForget,
     SupportsExport,
+    SupportsFlatten,
     SupportsImages,
     SupportsPrepare,
     SupportsVolumes,
@@ -168,17 +171,22 @@ class LocalEngine(
         """Whether `forget` would free storage now."""
         return self._factory is None or self._factory.frees(snapshot)
 
-    async def export(self, snapshot: Snapshot) -> AsyncIterator[bytes]:
+    async def export(
+        self, snapshot: Snapshot, *, below: Snapshot | None = None
+    ) -> AsyncIterator[bytes]:
         """A snapshot of all files, without the machine's own below it, for `load`.
 
         Raises:
+            InvalidSpec: it was not made from `below`.
             UnknownImage: there is no such snapshot.
         """
         factory = self.factory
-        async for data in export(factory.zygote, factory.store, snapshot):
+        async for data in export(factory.zygote, factory.store, snapshot, below):
             yield data
 
-    async def load(self, stream: AsyncIterator[bytes]) -> Snapshot:
+    async def load(
+        self, stream: AsyncIterator[bytes], *, below: Snapshot | None = None
+    ) -> Snapshot:
         """Make a snapshot of what `export` gave, in this run or another.
 
         Raises:
@@ -186,7 +194,17 @@ class LocalEngine(
             StoreFull: no room for it.
         """
         factory = self.factory
-        return await load(factory.zygote, factory.store, stream, self.images.stored)
+        return await load(factory.zygote, factory.store, stream, self.images.stored, below)
+
+    async def flatten(self, snapshot: Snapshot) -> Snapshot:
+        """Merge small layers, which lie on one another, into one.
+
+        Raises:
+            StoreFull: no room for it.
+            UnknownImage: there is no such snapshot.
+        """
+        factory = self.factory
+        return await flatten(factory.zygote, factory.store, snapshot)
 
     async def unpack(self, image: OciImage) -> None:
         """Make an image of a registry or an archive ready for sandboxes.

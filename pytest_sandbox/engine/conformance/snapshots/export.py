@@ -8,6 +8,7 @@ from ... import (
     InvalidSpec,
     Snapshot,
     SupportsExport,
+    SupportsFlatten,
     UnknownImage,
 )
 from ..calls import export, forget, load
@@ -19,11 +20,11 @@ from ..tree_state import assert_same, tree_state
 NEEDS = frozenset({Capability.SNAPSHOT})
 
 
-async def exported(engine: Engine, image: Snapshot) -> bytes:
+async def exported(engine: Engine, image: Snapshot, below: Snapshot | None = None) -> bytes:
     """A snapshot as bytes."""
 
     async def collect() -> bytes:
-        return b"".join([chunk async for chunk in export(engine, image)])
+        return b"".join([chunk async for chunk in export(engine, image, below)])
 
     return await soon(collect(), f"export({image!r})")
 
@@ -51,6 +52,54 @@ async def check_a_loaded_snapshot_is_the_same(engine: Engine) -> None:
         equal(
             await sh(again, "cd /srv; echo *; cat again/new"), b"again\ntwo\nmore\n", "the next one"
         )
+
+
+async def check_what_is_above_another_snapshot(engine: Engine) -> None:
+    """What was written above a snapshot can be exported alone, and loaded on the same files."""
+    if not isinstance(engine, SupportsExport):
+        return
+    async with a_lab(engine) as lab:
+        source = await lab.task()
+        await sh(source, "cd /srv; mkdir d e; for i in 1 2; do echo $i > d/$i; cp d/$i e; done")
+        below = await lab.snapshot(source)
+        source = await lab.copy(below)
+        await sh(source, "cd /srv; rm d/1; echo two >> d/2; rm -r e; mkdir e; echo 3 > e/3")
+        expected = await tree_state(source, "/srv")
+        above = await lab.snapshot(source)
+        streams = [await exported(engine, below), await exported(engine, above, below)]
+        for each in (above, below):
+            await soon(forget(engine, each), "forget()")
+        again: Snapshot | None = None
+        for stream in streams:
+            loading = load(engine, chunks(stream), again)
+            again = lab.forget_later(await soon(loading, "load()"))
+        assert again is not None
+        assert_same(await tree_state(await lab.copy(again), "/srv"), expected, "the loaded one")
+
+
+async def check_a_flattened_snapshot_is_the_same(engine: Engine) -> None:
+    """A snapshot whose layers are merged has the same files, also those that are gone."""
+    if not isinstance(engine, SupportsFlatten):
+        return
+    async with a_lab(engine) as lab:
+        source = await lab.task()
+        for script in (
+            "mkdir /srv/d /srv/e; echo 1 > /srv/d/1; echo 1 > /srv/e/1; ln -s d /srv/l",
+            "rm /srv/d/1; echo 2 > /srv/d/2; rm /etc/hosts",
+            "rm -r /srv/e; mkdir /srv/e; echo 3 > /srv/e/3",
+            "chmod 700 /srv/d; echo 4 >> /srv/d/2",
+            "mv /srv/e/3 /srv/f; mkdir -p /opt/x",
+        ):
+            await sh(source, script)
+            image = await lab.snapshot(source)
+            source = await lab.copy(image)
+        expected = await tree_state(source, "/srv", "/etc", "/opt/x")
+        flat = await soon(engine.flatten(image), "flatten()")
+        if flat != image:
+            lab.forget_later(flat)
+        copy = await lab.copy(flat)
+        assert_same(await tree_state(copy, "/srv", "/etc", "/opt/x"), expected, "the flat one")
+        equal(await soon(engine.flatten(flat), "flatten()"), flat, "what is flat already")
 
 
 async def check_deep_trees(engine: Engine) -> None:

@@ -141,9 +141,18 @@ class LayerStore:
                     await zygote.take_layer(layer, await maker.lend_layer(layer), maker)
                     owners.append(zygote)
 
-    def add(self, stack: Stack) -> Snapshot:
-        """Register the layers of a snapshot of all files."""
-        snapshot = Snapshot(f"{self._engine}-{stack[0]}")
+    def size(self, layer: int) -> int:
+        """Bytes that a layer takes."""
+        return self._sizes[layer]
+
+    def add(self, stack: Stack, number: int = 0) -> Snapshot:
+        """Register the layers of a snapshot of all files.
+
+        Args:
+            stack: these.
+            number: for its name; that of its topmost layer if not given.
+        """
+        snapshot = Snapshot(f"{self._engine}-{number or stack[0]}")
         self._add(snapshot, stack)
         return snapshot
 
