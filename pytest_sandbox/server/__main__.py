@@ -106,6 +106,8 @@ async def _serve(options: argparse.Namespace) -> None:
     volumes = _volumes_folder(engine_options)
     private_volumes = _one_of(engine_options, "volume_semantics", "shared", "modal") == "modal"
     tunnels = _one_of(engine_options, "tunnels", "own", "everybody")
+    # Scripts of an engine in memory answer the commands of steps, and may change from run to run.
+    layers = _one_of(engine_options, "layer_cache", "on", "off") == "on"
     aliases, lock_file = _aliases(engine_options), _lock_file(engine_options)
     engine = load_engine(options.engine, engine_options)
     info = await engine.start()
@@ -117,6 +119,7 @@ async def _serve(options: argparse.Namespace) -> None:
         tunnels_for_everybody=tunnels == "everybody",
         image_aliases=aliases,
         image_lock=lock_file,
+        store_layers=layers and options.engine != "fake",
     )
     # Only the first server has the volumes that outlive the run: a run uses each of them once.
     others = ModalServers(make, options.run_dir)

@@ -67,6 +67,7 @@ class Application:
         serve: starts another server on the same engine, for the inspector.
         image_aliases: names of images that mean something else.
         image_lock: pins the tags of images; `None` if they are not pinned.
+        store_layers: whether layers of builds are stored on disk, for later runs.
 
     Attributes:
         recorder: the recorded calls, for `pytest_sandbox.Rpcs`.
@@ -86,6 +87,7 @@ class Application:
         serve: ServeModal | None = None,
         image_aliases: Aliases | None = None,
         image_lock: LockFile | None = None,
+        store_layers: bool = False,
     ) -> None:
         self.state = State(
             engine,
@@ -107,7 +109,7 @@ class Application:
         self._outcomes: Outcomes[Any] = Outcomes()
         self._tunnels = TunnelServicer(self.state)
         self._connect_tokens = ConnectTokenServicer(self.state)
-        self.builder = Builder(self.state)
+        self.builder = Builder(self.state, store_layers=store_layers)
         creator = SandboxCreator(self.state, self.builder)
         sandboxes = SandboxServicer(self.state, creator)
         volume_calls = VolumeServicer(self.state)

@@ -115,7 +115,9 @@ def scenarios(module: str) -> Iterator[str]:
 
 
 def run(client: Client, python: Path, junit: Path) -> Report:
-    serve = (sys.executable, "-m", "pytest_sandbox.cli", "serve", "--engine", client.engine, "--")
+    serve = [sys.executable, "-m", "pytest_sandbox.cli", "serve", "--engine", client.engine]
+    # Each step is done, whatever earlier runs have stored.
+    serve += ["--engine-option", "layer_cache=off", "--"]
     options = ("-p", "no:cacheprovider", "-p", "no:asyncio", "--timeout=60", f"--junitxml={junit}")
     files = [str(SCENARIOS / f"{module}.py") for module in client.modules]
     # Neither our settings nor anything of the caller's reaches the client's pytest.

@@ -9,13 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..model.images import ImageRecord
+from ..model.images import HOST_IMAGE
 from ..registries.aliases import HOST
 from .failures import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ..model.images import ImageRecord
     from ..model.state import State
     from ..registries.registry_images import Wanted
 
@@ -73,4 +74,4 @@ class Bases:
         meant = registries.aliases.meant(reference)
         if meant != HOST:
             return Base(await registries.find(meant, self._wanted))
-        return Base(ImageRecord("", key=b"host"), _DEBIAN_SLIM)
+        return Base(HOST_IMAGE, _DEBIAN_SLIM)

@@ -26,8 +26,10 @@ from ..async_helpers import start
 from .copying import put
 from .copying_between import copy_between
 from .failures import StepFailed, advice, network_advice
+from .lasting import lasting_layers
 from .running import process_spec, temporary
 from .steps import CopyFromStep, CopyStep, LayerPlan, RunStep, Source, StagePlan
+from .stored_layers import close
 
 if TYPE_CHECKING:
     import weakref
@@ -36,8 +38,13 @@ if TYPE_CHECKING:
     from ..model.images import ImageRecord
     from ..model.state import State
     from .build import Build
+    from .stored_layers import StoredLayers
 
     Locks = weakref.WeakValueDictionary[bytes, asyncio.Lock]
+
+
+_CACHED = b"   (from the cache)\n"
+_OF_EARLIER_RUN = b"   (from the cache of another run)\n"
 
 
 class BuildRun:
@@ -47,11 +54,21 @@ class BuildRun:
         state: the server's.
         locks: for the keys of layers, and for caches that only one step may have at a time.
         build: gets the output.
+        stored: layers on disk; `None` to use none.
         force: make all layers again.
     """
 
-    def __init__(self, state: State, locks: Locks, build: Build, *, force: bool = False) -> None:
+    def __init__(
+        self,
+        state: State,
+        locks: Locks,
+        build: Build,
+        stored: StoredLayers | None = None,
+        *,
+        force: bool = False,
+    ) -> None:
         self._state = state
+        self._stored = stored
         self._locks = locks
         self._build = build
         self._force = force
@@ -76,8 +93,12 @@ class BuildRun:
             return self._pinned(source)
         if source not in self._stages:
             number, below = await self._topmost(source)
+            number, below = await self._recalled(source, number, below)
+            lasting = lasting_layers(source)
             for planned in source.layers[number:]:
-                below = self._pinned(await self._layer(below, planned))
+                number += 1
+                made = await self._layer(below, planned, lasting=number <= lasting)
+                below = self._pinned(made)
             self._stages[source] = below
         return self._stages[source]
 
@@ -101,9 +122,34 @@ class BuildRun:
                 self._pinned(found)
                 for planned in stage.layers[:number]:
                     await self._say(planned)
-                    await self._build.write(b"   (from the cache)\n")
+                    await self._build.write(_CACHED)
                 return number, found
         return 0, await self._files(stage.base)
+
+    async def _recalled(
+        self, stage: StagePlan, number: int, below: ImageRecord
+    ) -> tuple[int, ImageRecord]:
+        """The topmost layer that an earlier run has stored, above the `number` that are there."""
+        if self._stored is None or self._force:
+            return number, below
+        missing = stage.layers[number : lasting_layers(stage)]
+        found = await self._stored.find([planned.key for planned in missing])
+        recalled = 0
+        try:
+            for each in found:
+                snapshot = await self._stored.load(each, below)
+                if snapshot is None:
+                    break
+                depends_on = "" if each.whole else below.snapshot_id
+                planned = missing[each.number]
+                below = self._pinned(self._add(planned, snapshot, depends_on, lasting=True))
+                for planned in missing[recalled : each.number + 1]:
+                    await self._say(planned)
+                    await self._build.write(_OF_EARLIER_RUN)
+                recalled = each.number + 1
+        finally:
+            close(found)
+        return number + recalled, below
 
     def _find(self, key: bytes) -> ImageRecord | None:
         return self._made.get(key) if self._force else self._state.images.built(key)
@@ -117,8 +163,13 @@ class BuildRun:
         self._number += 1
         await self._build.write(f"=> Step {self._number}: {planned.line}\n".encode())
 
-    async def _layer(self, below: ImageRecord, planned: LayerPlan) -> ImageRecord:
+    async def _layer(self, below: ImageRecord, planned: LayerPlan, *, lasting: bool) -> ImageRecord:
         """The image of a layer: the one that is there, or a new one.
+
+        Args:
+            below: the image of the layer below.
+            planned: the layer.
+            lasting: whether its key means the same in later runs.
 
         Raises:
             StepFailed: the step failed.
@@ -130,26 +181,61 @@ class BuildRun:
         async with lock:
             found = self._find(planned.key)
             if found is not None:
-                await self._build.write(b"   (from the cache)\n")
+                await self._build.write(_CACHED)
                 return found
-            try:
-                made = await self._make(below, planned)
-            except (GRPCError, EngineError, OSError, ValueError) as error:
-                reason = error.message if isinstance(error, GRPCError) else error
-                raise StepFailed(f"{planned.line}\n{reason}") from error
+            stored = self._stored if lasting else None
+            made = await self._make_once(below, planned, stored)
             self._made[planned.key] = made
             return made
 
-    async def _make(self, below: ImageRecord, planned: LayerPlan) -> ImageRecord:
+    async def _make_once(
+        self, below: ImageRecord, planned: LayerPlan, stored: StoredLayers | None
+    ) -> ImageRecord:
+        """Make a layer, unless another run has stored it meanwhile, and store it."""
+
+        async def waiting() -> None:
+            await self._build.write(b"   (another run does it: waiting for that)\n")
+
+        if stored is None:
+            return await self._make(below, planned, lasting=False)
+        lock = None if self._force else await stored.lock(planned.key, waiting)
         try:
-            snapshot = await self._snapshot(below, planned, end=True)
-        except StoreFull as error:
-            if not error.forgetting_helps:
-                raise
-            # The sandbox has ended, and its files are gone.
-            snapshot = await self._snapshot(below, planned, end=False)
+            if lock is not None:
+                for found in await stored.find([planned.key]):
+                    with found.content:
+                        snapshot = await stored.load(found, below)
+                    if snapshot is not None:
+                        await self._build.write(_OF_EARLIER_RUN)
+                        await lock.release()
+                        depends_on = "" if found.whole else below.snapshot_id
+                        return self._add(planned, snapshot, depends_on, lasting=True)
+            made = await self._make(below, planned, lasting=True)
+        except BaseException:
+            if lock is not None:
+                await finish(lock.release())
+            raise
+        stored.store_soon(planned.key, made, below, lock)
+        return made
+
+    async def _make(self, below: ImageRecord, planned: LayerPlan, *, lasting: bool) -> ImageRecord:
+        try:
+            try:
+                snapshot = await self._snapshot(below, planned, end=True)
+            except StoreFull as error:
+                if not error.forgetting_helps:
+                    raise
+                # The sandbox has ended, and its files are gone.
+                snapshot = await self._snapshot(below, planned, end=False)
+        except (GRPCError, EngineError, OSError, ValueError) as error:
+            reason = error.message if isinstance(error, GRPCError) else error
+            raise StepFailed(f"{planned.line}\n{reason}") from error
+        return self._add(planned, snapshot, below.snapshot_id, lasting=lasting)
+
+    def _add(
+        self, planned: LayerPlan, snapshot: Snapshot, depends_on: str, *, lasting: bool
+    ) -> ImageRecord:
         return self._state.images.add_layer(
-            planned.key, snapshot, planned.image, depends_on=below.snapshot_id
+            planned.key, snapshot, planned.image, depends_on=depends_on, lasting=lasting
         )
 
     async def _snapshot(self, below: ImageRecord, planned: LayerPlan, *, end: bool) -> Snapshot:

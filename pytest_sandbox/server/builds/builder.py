@@ -14,8 +14,10 @@ from .build import Build
 from .build_run import BuildRun
 from .context import BuildContext
 from .failures import StepFailed
+from .flattening import Flattener
 from .plan import Plan
 from .steps import CopyStep, Placing, Source, StagePlan, layer
+from .stored_layers import StoredLayers
 
 #: Builds that have ended and whose output can still be read.
 _FINISHED = 100
@@ -26,10 +28,13 @@ class Builder:
 
     Args:
         state: the server's.
+        store_layers: whether layers are stored on disk, for later runs.
     """
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, *, store_layers: bool = False) -> None:
         self._state = state
+        self._stored = StoredLayers(state) if store_layers and state.info.fingerprint else None
+        self.flattener = Flattener(state, self._stored)
         self._builds: OrderedDict[str, Build] = OrderedDict()
         self._running: dict[bytes, Build] = {}
         # Whoever makes a layer holds its lock, so that two builds make it once.
@@ -94,10 +99,17 @@ class Builder:
             )
         return image
 
+    def used(self, image: ImageRecord) -> None:
+        """Say that a sandbox is made of an image, and that others will be."""
+        self.flattener.used(image)
+
     async def close(self) -> None:
-        """Interrupt the builds that run."""
+        """Interrupt the builds that run, and store what is not stored yet."""
         for build in list(self._running.values()):
             await build.cancel()
+        await self.flattener.close()
+        if self._stored is not None:
+            await self._stored.close()
 
     def _begin(self, plan: Plan, *, force: bool) -> Build:
         build = Build(self._state.ids.new("im"), plan, self._state.clock)
@@ -110,7 +122,7 @@ class Builder:
 
     async def _run(self, build: Build, *, force: bool) -> None:
         try:
-            run = BuildRun(self._state, self._locks, build, force=force)
+            run = BuildRun(self._state, self._locks, build, self._stored, force=force)
             self._finished(build.plan, await run.image(), build.id)
             build.succeed()
         except asyncio.CancelledError:
@@ -130,6 +142,7 @@ class Builder:
             engine_image=below.engine_image,
             snapshot_id=below.snapshot_id,
             key=below.key,
+            lasting=below.lasting,
         )
         self._state.images.add(plan.key, image)
         return image

@@ -71,6 +71,7 @@ class SandboxCreator:
         image = await self._builder.with_local_files(
             self._state.images.get(definition.image_id), definition.mount_ids
         )
+        self._builder.used(image)
         secrets = {**self._state.secrets.variables(definition.secret_ids), **variables}
         return image, task_spec(
             definition, image, secrets, self._state.volumes, tags, self._state.info

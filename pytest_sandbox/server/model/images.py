@@ -28,6 +28,7 @@ class ImageRecord:
         user: who runs later steps of builds; empty for root, as which all else runs.
         onbuild: what builds that begin with it do first, as lines of a Dockerfile.
         key: tells its files from others, for the cache of builds; empty if only its id does.
+        lasting: whether the key means the same files in later runs.
     """
 
     id: str
@@ -42,6 +43,7 @@ class ImageRecord:
     user: str = ""
     onbuild: tuple[str, ...] = ()
     key: bytes = b""
+    lasting: bool = False
 
     def root_image(self) -> RootImage:
         """The image, from which a sandbox is created.
@@ -65,6 +67,10 @@ class ImageRecord:
                 "take one with snapshot_directory"
             )
         return self.engine_image
+
+
+#: The view of this machine, as an image to build on.
+HOST_IMAGE = ImageRecord("", key=b"host", lasting=True)
 
 
 class ImageRegistry:
@@ -109,7 +115,12 @@ class ImageRegistry:
         """
         image_id = self._ids.new("im")
         image = replace(
-            like, id=image_id, engine_image=snapshot, snapshot_id=image_id, key=image_id.encode()
+            like,
+            id=image_id,
+            engine_image=snapshot,
+            snapshot_id=image_id,
+            key=image_id.encode(),
+            lasting=False,
         )
         expiry = None if ttl is None else self._clock.monotonic() + ttl
         self._images[image_id] = image
@@ -119,7 +130,13 @@ class ImageRegistry:
         return image
 
     def add_layer(
-        self, key: bytes, snapshot: Snapshot, like: ImageRecord, *, depends_on: str
+        self,
+        key: bytes,
+        snapshot: Snapshot,
+        like: ImageRecord,
+        *,
+        depends_on: str,
+        lasting: bool = False,
     ) -> ImageRecord:
         """Register the layer that a step of a build has made; `built` finds it by its key.
 
@@ -128,10 +145,33 @@ class ImageRegistry:
             snapshot: the engine's.
             like: the image whose environment, command, ... it takes over.
             depends_on: id of the snapshot below it; empty if there is none.
+            lasting: whether the key means the same files in later runs.
         """
-        layer = replace(self.add_snapshot(snapshot, like, ttl=None, depends_on=depends_on), key=key)
+        added = self.add_snapshot(snapshot, like, ttl=None, depends_on=depends_on)
+        layer = replace(added, key=key, lasting=lasting)
         self.add(key, layer)
         return layer
+
+    def flattened(self, image: ImageRecord, snapshot: Snapshot) -> None:
+        """Use a snapshot with the same files for an image from now on, as long as it is stored."""
+        if self._images.get(image.id) is not image:
+            return
+        flat_id = self._ids.new("im")
+        flat = replace(image, engine_image=snapshot, snapshot_id=flat_id)
+
+        def removed() -> None:
+            if self._images.get(image.id) is flat and self._store.has(image.snapshot_id):
+                self._replace(flat, image)
+            self._removed(flat_id)
+
+        self._replace(image, flat)
+        self._store.add(StoredSnapshot(flat_id, snapshot, on_removal=removed))
+
+    def _replace(self, old: ImageRecord, new: ImageRecord) -> None:
+        self._images[new.id] = new
+        self._by_definition = {
+            d: new if image is old else image for d, image in self._by_definition.items()
+        }
 
     def get(self, image_id: str) -> ImageRecord:
         """An image by id; this counts as a use of it.

@@ -22,7 +22,7 @@ from pytest_sandbox.images import (
 from pytest_sandbox.images.archive import read_docker_archive, read_oci_archive
 from pytest_sandbox.images.registry import Puller, PullSettings
 
-from ..model.images import ImageRecord
+from ..model.images import HOST_IMAGE, ImageRecord
 from ..rpc.errors import unimplemented
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class RegistryImages:
         except InvalidReference as error:
             raise failure(error) from None
         if self._info.one_image:
-            return ImageRecord("", key=b"host")
+            return HOST_IMAGE
         store, pins = self._store(name), self._lock_file
         # One after another for one image: the second one finds all that it needs.
         async with self._lock(name):
@@ -185,7 +185,7 @@ class RegistryImages:
             GRPCError, EngineError: as `pull`.
         """
         if self._info.one_image:
-            return ImageRecord("", key=b"host")
+            return HOST_IMAGE
         store = self._store(f"an image of {path}")
         read = read_oci_archive if kind == "oci" else read_docker_archive
         record = _record(await self._in_thread(lambda: read(path, store, tag)))
@@ -227,6 +227,7 @@ def _record(image: ResolvedImage) -> ImageRecord:
         cmd=config.cmd,
         shell=config.shell or ImageRecord("").shell,
         key=f"image {image.digest}".encode(),
+        lasting=True,
     )
 
 

@@ -4,6 +4,7 @@
     images/keys/<name>    JSON: the name of the blob, and the properties of the image
     images/blobs/<sha256> the whole export of the engine
     images/new/<name>     being written; locked with flock(2) by its writer
+    images/making/<name>  locked with flock(2) by the process that makes the image of a key
 
 A file is written and synced before rename(2) puts it in its place, and a blob is compared with its
 name before it is loaded. So a process that dies at any moment leaves nothing incomplete that could
@@ -77,6 +78,7 @@ class ImageCache:
         with self._locked():
             folder = self._sub("new")
             self._sweep(folder)
+            self._sweep(self._sub("making"))
             descriptor, path = tempfile.mkstemp(dir=folder)
             fcntl.flock(descriptor, fcntl.LOCK_EX)  # before another process can sweep it
         return CacheWriter(path, descriptor, self._limit)
@@ -107,6 +109,27 @@ class ImageCache:
                 return None
             os.utime(path)
         return entry, content
+
+    def lock(self, key: str) -> int | None:
+        """Lock a key, whose image this process is about to make; `None` if another one has it.
+
+        The lock ends with the process, or with `unlock` of the descriptor.
+        """
+        with self._locked():
+            path = self._sub("making") / self._key(key).name
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(descriptor)
+                return None
+            return descriptor
+
+    def unlock(self, key: str, descriptor: int) -> None:
+        """Release a lock of `lock`."""
+        with self._locked():
+            (self._sub("making") / self._key(key).name).unlink(missing_ok=True)
+            os.close(descriptor)
 
     def remove(self, key: str) -> None:
         """Remove the image under a key."""

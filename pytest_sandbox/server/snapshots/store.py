@@ -100,6 +100,10 @@ class SnapshotStore:
             if not self._pins[snapshot_id]:
                 del self._pins[snapshot_id]
 
+    def has(self, snapshot_id: str) -> bool:
+        """Whether a snapshot is stored; this is no use of it."""
+        return snapshot_id in self._snapshots
+
     def depends_on(self, snapshot_id: str) -> bool:
         """Whether something else depends on a snapshot."""
         return snapshot_id in self._needed()
