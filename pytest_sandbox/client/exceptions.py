@@ -34,6 +34,7 @@
     │   └── SandboxFilesystemPermissionError
     ├── SandboxTerminatedError            the sandbox was terminated while it was waited for
     ├── ServiceError                      the call failed in transit, and so did the retries
+    ├── SnapshotCreationError             a snapshot of the end of a sandbox failed for good
     ├── TimeoutError
     │   ├── ExecTimeoutError              a command took too long
     │   │   └── CommandTimeoutError       (ours) `run(..., timeout=...)`, with what it wrote
@@ -102,8 +103,8 @@ class ClientClosed(Error):
 class ConnectionError(Error):  # noqa: A001 - Modal's name
     """The server cannot be reached.
 
-    Nothing listens at the socket: the run that it belonged to has ended, or `PYTEST_SANDBOX_SOCKET`
-    names the wrong one. It is not the builtin `ConnectionError`.
+    Nothing listens at the socket: its run has ended, or `PYTEST_SANDBOX_SOCKET` names a wrong one.
+    It is not the builtin `ConnectionError`.
     """
 
 
@@ -179,8 +180,7 @@ class FilesystemOSError(FilesystemExecutionError, OSError):
 class InternalError(Error):
     """The server has a bug; its log has the traceback.
 
-    Not the fault of the test. Please report it with the log, which is `server.log` in the directory
-    of the run.
+    Please report it with the log, which is `server.log` in the directory of the run.
     """
 
 
@@ -285,6 +285,13 @@ class ServiceError(Error):
     """
 
 
+class SnapshotCreationError(Error):
+    """The files of a sandbox that has ended could not be stored, and are gone.
+
+    The message says why; there may have been no room.
+    """
+
+
 class TimeoutError(Error):  # noqa: A001 - Modal's name
     """Base class of time-outs.
 
@@ -303,15 +310,14 @@ class SandboxTimeoutError(TimeoutError):
     """The sandbox reached its `timeout`.
 
     `wait` raises it. Create the sandbox with a longer `timeout` (300 seconds by default) or
-    `idle_timeout`, or have its main process end earlier. `tunnels` raises it if opening takes too
-    long.
+    `idle_timeout`. `tunnels` raises it if opening takes too long.
     """
 
 
 class LogsFetchError(Error):
     """More lines of a log were asked for than one call gives.
 
-    That is 20,000. Ask for fewer, or for those of a span of time.
+    That is 20,000. Ask for fewer.
     """
 
 

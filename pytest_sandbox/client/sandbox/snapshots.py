@@ -11,14 +11,15 @@ from pytest_sandbox._proto import snapshots_pb2 as pb
 from pytest_sandbox._proto.common_pb2 import GenericResult
 from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
 
-from ..exceptions import ExecutionError
+from ..exceptions import ExecutionError, InvalidError
 from ..image import Image, forget_image, image_id
 from ..memory_snapshot import SandboxSnapshot, forget_snapshot, taken, taken_by_router
 from ..transport.calls import TIMEOUT
 from ..transport.dual import dual
 from ..transport.in_time import in_time
 from ..transport.portal_call import delivered
-from ..validation import check_path, check_seconds, refuse
+from ..validation import check_path, check_seconds
+from .exit_snapshot import exit_snapshot
 
 if TYPE_CHECKING:
     from pathlib import PurePosixPath
@@ -38,6 +39,7 @@ class SnapshotMethods:
     _id: str
     _second: bool
     _client: BaseClient
+    _lasting_client: BaseClient
     _task: TaskCalls
 
     @dual
@@ -104,7 +106,8 @@ class SnapshotMethods:
             timeout: seconds that it may take.
             ttl: seconds after which the snapshot expires, 30 days by default; `None` for as long as
                 there is room.
-            _experimental_encryption_key: refused: snapshots stay on this machine.
+            _experimental_encryption_key: encrypt it with this key, of 32 bytes, which
+                `mount_image` then needs.
 
         Raises:
             TimeoutError: it took longer.
@@ -115,12 +118,12 @@ class SnapshotMethods:
         """
         check_seconds("timeout", timeout)
         check_seconds("ttl", ttl)
-        refuse(_experimental_encryption_key=_experimental_encryption_key)
         request = router_pb2.TaskSnapshotDirectoryRequest(
             task_id=await self._task.id(),
             path=_path(path),
             snapshot_id=str(uuid.uuid4()),
             ttl_seconds=-1 if ttl is None else ttl,
+            customer_supplied_encryption_key=_experimental_encryption_key,
         )
         snapshot = delivered(self._directory_snapshot(request), self._forget)
         return await in_time(self._task.clock, timeout, snapshot, f"a snapshot of {path}")
@@ -147,18 +150,18 @@ class SnapshotMethods:
         Args:
             path: absolute, and not `/`; made if it does not exist.
             image: what `snapshot_directory` returned; `None` for an empty directory.
-            _experimental_encryption_key: refused: snapshots stay on this machine.
+            _experimental_encryption_key: that of an encrypted snapshot.
 
         Raises:
             NotFoundError: there is no such image, or the sandbox is gone.
             InvalidError: the image is not one of a directory, or the path cannot be a mount point.
             UnimplementedError: the engine mounts no images.
         """
-        refuse(_experimental_encryption_key=_experimental_encryption_key)
         request = router_pb2.TaskMountDirectoryRequest(
             task_id=await self._task.id(),
             path=_path(path),
             image_id=await image_id(image, self._client) if image is not None else "",
+            customer_supplied_encryption_key=_experimental_encryption_key,
         )
         await self._task.call(lambda link: link.router.TaskMountDirectory, request)
 
@@ -218,6 +221,26 @@ class SnapshotMethods:
             work or taken(self._client, self._id),
             lambda snapshot: forget_snapshot(snapshot, self._client.calls),
         )
+
+    @dual
+    async def _experimental_get_exit_snapshot(self, timeout: float | None = None) -> Image:
+        """The files that it had when it ended, once it has.
+
+        It must have been created with `experimental_options={"enable_exit_snapshot": True}`.
+
+        Args:
+            timeout: seconds to wait for its end at most; until then, if not given.
+
+        Raises:
+            TimeoutError: it runs still.
+            InvalidError: it was created without that option, or the timeout is negative.
+            SnapshotCreationError: its files are gone.
+            NotFoundError: the server does not know it any more.
+        """
+        if timeout is not None and not timeout >= 0:
+            raise InvalidError(f"timeout={timeout!r} is negative")
+        calls = self._lasting_client.calls
+        return await exit_snapshot(calls, self._id, timeout, second=self._second)
 
     async def _forget(self, image: Image) -> None:
         await forget_image(image, self._client)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_sandbox._proto.sandboxes_pb2 import Sandbox as Definition
-from pytest_sandbox._proto.sandboxes_pb2 import SandboxTag, StringMap
+from pytest_sandbox._proto.sandboxes_pb2 import SandboxTag, SchedulerPlacement, StringMap
 from pytest_sandbox._shared.type_names import type_name
 
 from ..base_client import own_app_id
@@ -21,6 +21,7 @@ from ..tunnel import open_ports
 from ..validation import (
     check_command,
     check_environment,
+    check_list,
     check_name,
     check_seconds,
     check_workdir,
@@ -99,7 +100,7 @@ async def define(
     include_oidc_identity_token: bool = False,
     readiness_probe: Probe | None = None,
     verbose: bool = False,
-    experimental_options: dict[str, bool] | None = None,
+    experimental_options: dict[str, Any] | None = None,
     _experimental_enable_snapshot: bool = False,
     _experimental_persistent: bool = False,
     client: BaseClient | None = None,
@@ -126,8 +127,8 @@ async def define(
         workdir: the working directory, created if it does not exist; `/root` if not given.
         gpu: the GPUs that it gets for itself: `"H100"`, `"A100-80GB:2"` for two, `"any"`; or a
             list of such, of which it gets the first that can be had.
-        cloud: refused.
-        region: refused.
+        cloud: has no effect, but must be one that Modal has: `"aws"`, `"gcp"`, ...
+        region: likewise, or several: `"us-east"`.
         cpu: processors to request, or (request, limit); without a limit, all of the machine's.
         memory: MiB to request, or (request, limit); likewise.
         runtime: refused: the engine decides.
@@ -151,11 +152,13 @@ async def define(
         unencrypted_ports: ports that it leads to as they are.
         custom_domain: refused.
         proxy: refused.
-        include_oidc_identity_token: refused.
+        include_oidc_identity_token: have a `MODAL_IDENTITY_TOKEN` in its environment, a JWT with
+            the claims of Modal's, signed by a key of this run.
         readiness_probe: what `wait_until_ready` waits for: `Probe.with_tcp(8000)`,
             `Probe.with_exec("test", "-e", "/run/ready")`.
         verbose: has no effect: it is about logs of Modal's own machines.
-        experimental_options: refused.
+        experimental_options: `{"enable_exit_snapshot": True}` for one of
+            `_experimental_get_exit_snapshot`; others are refused by name.
         _experimental_enable_snapshot: allow `_experimental_snapshot`; an engine may isolate such
             a sandbox less.
         _experimental_persistent: refused: no sandbox outlives its run.
@@ -178,14 +181,10 @@ async def define(
         check_name(name, "Sandbox")
     refuse(
         network_file_systems=network_file_systems,
-        cloud=cloud,
-        region=region,
         runtime=runtime,
         _experimental_outbound_policy=_experimental_outbound_policy,
         custom_domain=custom_domain,
         proxy=proxy,
-        include_oidc_identity_token=include_oidc_identity_token,
-        experimental_options=experimental_options,
         _experimental_persistent=_experimental_persistent,
         environment_name=environment_name,
         pty_info=pty_info,
@@ -204,6 +203,8 @@ async def define(
     gpus = gpu_config(gpu)
     check_volumes(volumes or {})
     given = check_secrets(secrets)
+    placement = _placement(region)
+    options = _options(experimental_options)
     client, app_id = await _home(client, app)
     second = second_is_wanted() and gpus is None and client.gpu is None and member is None
     sources = [await each.reference.source(client) for each in given] if second else None
@@ -226,6 +227,10 @@ async def define(
         pty_info=terminal(pty),
         verbose=verbose,
         enable_snapshot=_experimental_enable_snapshot,
+        cloud_provider_str=cloud or None,
+        scheduler_placement=placement,
+        experimental_options_v2=options,
+        include_oidc_identity_token=include_oidc_identity_token,
     )
     return Specification(client, app_id, definition, tag_messages(tags), member, sources)
 
@@ -239,6 +244,21 @@ def tag_messages(tags: dict[str, str] | None) -> Sequence[SandboxTag]:
     if tags is not None and not isinstance(tags, dict):
         raise InvalidError(f"tags={tags!r} is {type_name(tags)}, not a dict")
     return [SandboxTag(tag_name=name, tag_value=value) for name, value in (tags or {}).items()]
+
+
+def _placement(region: str | Sequence[str] | None) -> SchedulerPlacement | None:
+    if not region:
+        return None
+    if not isinstance(region, str):
+        check_list("region", region, "names")
+    return SchedulerPlacement(regions=[region] if isinstance(region, str) else region)
+
+
+def _options(options: dict[str, Any] | None) -> dict[str, str]:
+    """Experimental options as the wire has them: texts."""
+    if options is not None and not isinstance(options, dict):
+        raise InvalidError(f"experimental_options={options!r} is {type_name(options)}, not a dict")
+    return {name: str(value) for name, value in (options or {}).items()}
 
 
 async def _home(client: BaseClient | None, app: App | None) -> tuple[BaseClient, str]:

@@ -10,6 +10,7 @@ from pytest_sandbox._proto.common_pb2 import (
 )
 from pytest_sandbox._proto.sandboxes_pb2 import StringMap
 from pytest_sandbox._proto.secrets_pb2 import (
+    SecretGetInfoRequest,
     SecretGetOrCreateRequest,
     SecretGetOrCreateResponse,
     SecretMetadata,
@@ -35,6 +36,7 @@ class SecretReference:
         request: asks for it.
         client: whose secret; that of the sandbox it is used for if not given.
         env: its variables, if they are known here.
+        known: what the server of the client has answered already.
 
     Attributes:
         client: whose secret, if it is known.
@@ -48,12 +50,15 @@ class SecretReference:
         client: BaseClient | None = None,
         *,
         env: Mapping[str, str] | None = None,
+        known: SecretGetOrCreateResponse | None = None,
     ) -> None:
         self.env = env
         self.name = request.deployment_name
         self._request = request
         self.client = client
         self._known: dict[tuple[BaseClient, str], SecretGetOrCreateResponse] = {}
+        if client is not None and known is not None:
+            self._known[client, ""] = known
 
     def __reduce__(self) -> tuple[Any, ...]:
         where = optional_address(self.client, self)
@@ -78,19 +83,31 @@ class SecretReference:
         """What a server knows of it.
 
         Args:
-            refresh: ask for it again, if it has a name; without one, it does not change.
+            refresh: ask for it again.
 
         Raises:
             NotFoundError: there is none of that name.
             InvalidError: it lacks required keys.
         """
-        for client, app_id in self._known:
-            if refresh and self.name:
-                self._known[client, app_id] = await self._ask(client, app_id)
-            return self._known[client, app_id].metadata
+        client, response = await self.look_up()
+        if not refresh:
+            return response.metadata
+        request = SecretGetInfoRequest(secret_id=response.secret_id)
+        answer = await client.calls.control(lambda link: link.control.SecretGetInfo, request)
+        return answer.metadata
+
+    async def look_up(self) -> tuple[BaseClient, SecretGetOrCreateResponse]:
+        """A client that knows it, and what its server has answered.
+
+        Raises:
+            NotFoundError: there is none of that name.
+            InvalidError: it lacks required keys.
+        """
+        for (client, _), response in self._known.items():
+            return client, response
         client = self.client or await default_client()
         await self.id(client)
-        return self._known[client, ""].metadata
+        return client, self._known[client, ""]
 
     def ids(self) -> Iterator[str]:
         """The ids by which servers know it, as far as it was looked up."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from pytest_sandbox._proto.secrets_pb2 import SecretGetOrCreateRequest
+from pytest_sandbox._proto.secrets_pb2 import SecretGetOrCreateRequest, SecretUpdateRequest
 from pytest_sandbox._shared.type_names import type_name
 
 from ..default_client import default_client
@@ -17,6 +17,7 @@ from ..validation import check_environment, check_list
 from .dotenv_file import dotenv_variables
 from .reference import SecretReference
 from .secret_info import SecretInfo, secret_info
+from .secret_objects import SecretObjects
 
 if TYPE_CHECKING:
     from ..base_client import BaseClient
@@ -30,6 +31,9 @@ class Secret:
     Attributes:
         reference: finds it on a server; for the other classes of this package.
     """
+
+    #: Makes, lists and deletes secrets with a name.
+    objects: ClassVar[SecretObjects[Secret]]
 
     def __init__(self, reference: SecretReference) -> None:
         self.reference = reference
@@ -135,6 +139,26 @@ class Secret:
         """
         return secret_info(await self.reference.metadata(refresh=refresh))
 
+    @dual
+    async def update(self, env_dict: dict[str, str]) -> None:
+        """Add variables to it, or give them other values; sandboxes that run keep the old ones.
+
+        Args:
+            env_dict: names and values.
+
+        Raises:
+            NotFoundError: there is no such secret.
+            InvalidError: not text, or not possible in an environment variable.
+        """
+        if not isinstance(env_dict, dict) or None in env_dict.values():
+            raise InvalidError(f"env_dict is {type_name(env_dict)}, not a dict of texts")
+        env = check_environment(dict(env_dict), "env_dict")
+        client, known = await self.reference.look_up()
+        client.secret_values.update(env.values())
+        updates = [SecretUpdateRequest.Update(key=name, value=env[name]) for name in env]
+        request = SecretUpdateRequest(secret_id=known.secret_id, updates=updates)
+        await client.calls.control(lambda link: link.control.SecretUpdate, request)
+
     @property
     def client(self) -> BaseClient | None:
         """The client that it is of; `None` if it is looked up where it is used."""
@@ -163,6 +187,9 @@ class Secret:
         if reference.env is not None:
             return f"Secret.from_dict([{', '.join(reference.env)}])"  # never the values
         return f"Secret.from_name({reference.name!r})"
+
+
+Secret.objects = SecretObjects(Secret)
 
 
 def check_secrets(secrets: Collection[Secret] | None) -> Collection[Secret]:

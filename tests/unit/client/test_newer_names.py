@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import pickle
 import sys
+import time
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -22,11 +23,16 @@ from pytest_sandbox.client.exceptions import (
     NotFoundError,
     UnimplementedError,
 )
+from pytest_sandbox.client.exceptions import TimeoutError as NotInTime
 from pytest_sandbox.inmemory import FakeSandboxes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+#: The option of `Sandbox.create` for a snapshot of the end.
+AT_EXIT = {"enable_exit_snapshot": True}
+KEY = bytes(range(32))
 
 
 @pytest.fixture(params=["local", "fake"])
@@ -58,6 +64,7 @@ def create(engine: Client) -> Iterator[Callable[..., Sandbox]]:
 
 def test_a_detached_sandbox_runs_on(create: Callable[..., Sandbox], call: Any) -> None:
     sandbox = create("sh", "-c", "echo hi; exec sleep 60")
+    assert next(sandbox.stdout) == "hi\n"
     call(sandbox.detach)
     call(sandbox.detach)
 
@@ -187,6 +194,64 @@ def test_what_a_secret_tells(engine: Client, call: Any) -> None:
     assert secret.object_id.startswith("st-")
     with pytest.raises(NotFoundError):
         call(Secret.from_name("nothing").info)
+
+
+def test_secrets_that_a_server_holds(create: Callable[..., Sandbox], call: Any) -> None:
+    name = f"held-{time.time_ns()}"
+    call(Secret.objects.create, name, {"A": "1"})
+    with pytest.raises(AlreadyExistsError):
+        Secret.objects.create(name, {"A": "2"})
+    Secret.objects.create(name, {"A": "2"}, allow_existing=True)
+    newest = call(Secret.objects.list, max_objects=1)[0]
+    assert (newest.name, call(newest.info).environment_name) == (name, "main")
+    call(newest.update, {"B": "2"})
+    sandbox = create("sh", "-c", 'echo "$A $B"', secrets=[Secret.from_name(name)])
+    assert sandbox.stdout.read() == "1 2\n"
+    assert call(newest.info, refresh=True).name == name
+    with pytest.raises(InvalidError, match="not a dict of texts"):
+        call(newest.update, {"A": None})
+    with pytest.raises(InvalidError, match="max_objects=-1 is negative"):
+        call(Secret.objects.list, max_objects=-1)
+    call(Secret.objects.delete, name)
+    with pytest.raises(NotFoundError):
+        Secret.objects.delete(name)
+    call(Secret.objects.delete, name, allow_missing=True)
+
+
+def test_where_it_is_to_run_and_who_it_is(create: Callable[..., Sandbox]) -> None:
+    sandbox = create(cloud="aws", region=["us-east", "eu-west"], include_oidc_identity_token=True)
+    token = sandbox.run("printenv", "MODAL_IDENTITY_TOKEN").stdout
+    assert len(token.split(".")) == 3
+    with pytest.raises(InvalidError, match="cloud='mine' is not known"):
+        create(cloud="mine")
+    with pytest.raises(InvalidError, match="region='here'"):
+        create(region="here")
+    with pytest.raises(UnimplementedError, match=r"experimental_options=\{'x'"):
+        create(experimental_options={"x": True})
+
+
+def test_a_snapshot_of_the_end(create: Callable[..., Sandbox], call: Any) -> None:
+    sandbox = create("sh", "-c", "read x; echo $x > /srv/end", experimental_options=AT_EXIT)
+    with pytest.raises(NotInTime, match="has not ended in 0 seconds"):
+        call(sandbox._experimental_get_exit_snapshot, timeout=0)
+    sandbox.stdin.write("done\n")
+    sandbox.stdin.drain()
+    image = call(sandbox._experimental_get_exit_snapshot)
+    assert create(image=image).filesystem.read_text("/srv/end") == "done\n"
+    with pytest.raises(InvalidError, match="enable_exit_snapshot"):
+        call(create()._experimental_get_exit_snapshot)
+    with pytest.raises(InvalidError, match="timeout=-1 is negative"):
+        call(sandbox._experimental_get_exit_snapshot, timeout=-1)
+
+
+def test_an_encrypted_directory(create: Callable[..., Sandbox]) -> None:
+    sandbox = create()
+    sandbox.filesystem.write_text("x", "/srv/dir/a")
+    image = sandbox.snapshot_directory("/srv/dir", _experimental_encryption_key=KEY)
+    with pytest.raises(InvalidError):
+        sandbox.mount_image("/mnt/dir", image)
+    sandbox.mount_image("/mnt/dir", image, _experimental_encryption_key=KEY)
+    assert sandbox.filesystem.read_text("/mnt/dir/a") == "x"
 
 
 def test_variables_of_a_file(

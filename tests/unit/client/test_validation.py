@@ -232,15 +232,11 @@ def test_a_text_for_a_list_of_texts(make: Any) -> None:
 #: Every argument of `create` that does nothing yet, with a value that asks for something.
 REFUSED = {
     "network_file_systems": {"/mnt": object()},
-    "cloud": "aws",
-    "region": "us-east",
     "runtime": "vm",
     "custom_domain": "example.com",
-    "include_oidc_identity_token": True,
     "_experimental_outbound_policy": object(),
     "_experimental_persistent": True,
     "proxy": object(),
-    "experimental_options": {"x": True},
     "environment_name": "main",
     "pty_info": object(),
 }
@@ -261,7 +257,7 @@ HONOURED = {
     *("outbound_domain_allowlist", "inbound_cidr_allowlist"),
     *("cpu", "memory", "block_network", "pty", "verbose", "client"),
     *("gpu", "volumes", "encrypted_ports", "h2_ports", "unencrypted_ports"),
-    "readiness_probe",
+    *("readiness_probe", "cloud", "region", "experimental_options", "include_oidc_identity_token"),
     "_experimental_enable_snapshot",
 }
 
