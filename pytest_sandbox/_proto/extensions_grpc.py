@@ -49,6 +49,10 @@ class ExtensionsBase(abc.ABC):
         pass
 
     @abc.abstractmethod
+    async def ImageFromArchive(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.extensions_pb2.ImageFromArchiveRequest, pytest_sandbox._proto.extensions_pb2.ImageFromArchiveResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
     async def ImageForget(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.extensions_pb2.ImageForgetRequest, pytest_sandbox._proto.extensions_pb2.ImageForgetResponse]') -> None:
         pass
 
@@ -109,6 +113,12 @@ class ExtensionsBase(abc.ABC):
                 grpclib.const.Cardinality.UNARY_UNARY,
                 pytest_sandbox._proto.extensions_pb2.ImageRecallRequest,
                 pytest_sandbox._proto.extensions_pb2.ImageRecallResponse,
+            ),
+            '/pytest_sandbox.Extensions/ImageFromArchive': grpclib.const.Handler(
+                self.ImageFromArchive,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.extensions_pb2.ImageFromArchiveRequest,
+                pytest_sandbox._proto.extensions_pb2.ImageFromArchiveResponse,
             ),
             '/pytest_sandbox.Extensions/ImageForget': grpclib.const.Handler(
                 self.ImageForget,
@@ -181,6 +191,12 @@ class ExtensionsStub:
             '/pytest_sandbox.Extensions/ImageRecall',
             pytest_sandbox._proto.extensions_pb2.ImageRecallRequest,
             pytest_sandbox._proto.extensions_pb2.ImageRecallResponse,
+        )
+        self.ImageFromArchive = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/pytest_sandbox.Extensions/ImageFromArchive',
+            pytest_sandbox._proto.extensions_pb2.ImageFromArchiveRequest,
+            pytest_sandbox._proto.extensions_pb2.ImageFromArchiveResponse,
         )
         self.ImageForget = grpclib.client.UnaryUnaryMethod(
             channel,

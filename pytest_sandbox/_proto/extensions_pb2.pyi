@@ -113,6 +113,22 @@ class ImageRecallResponse(_message.Message):
     image_id: str
     def __init__(self, image_id: _Optional[str] = ...) -> None: ...
 
+class ImageFromArchiveRequest(_message.Message):
+    __slots__ = ("kind", "path", "tag")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    TAG_FIELD_NUMBER: _ClassVar[int]
+    kind: str
+    path: str
+    tag: str
+    def __init__(self, kind: _Optional[str] = ..., path: _Optional[str] = ..., tag: _Optional[str] = ...) -> None: ...
+
+class ImageFromArchiveResponse(_message.Message):
+    __slots__ = ("image_id",)
+    IMAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    image_id: str
+    def __init__(self, image_id: _Optional[str] = ...) -> None: ...
+
 class ImageForgetRequest(_message.Message):
     __slots__ = ("image_id",)
     IMAGE_ID_FIELD_NUMBER: _ClassVar[int]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
@@ -17,9 +16,10 @@ from pytest_sandbox._shared.type_names import type_name
 from .default_client import default_client
 from .exceptions import InvalidError
 from .handles import optional_address, optional_client_at
-from .images.building import build
+from .images.building import build, host_image
 from .images.context import context_files_of
 from .images.from_files import FileInstallMethods
+from .images.image_layer import Archive, ImageLayer, check_secret, registry_lines
 from .refusals import refused
 from .secrets.secret import Secret, check_secrets
 from .transport.dual import dual, immediate
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from .apps.app import App
     from .base_client import BaseClient
     from .images.local_tree import LocalTree
-    from .transport.calls import Calls
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
@@ -39,11 +38,10 @@ P = ParamSpec("P")
 
 #: The version of a Python, as programs ask for it.
 _VERSION = re.compile(r"3\.\d{1,2}(\.\d{1,2})?")
-_NO_REGISTRY = "begin with Image.host(), the view of this machine, and install what else you need"
-#: A definition that the server maps to the view of this machine.
-_HOST = ("FROM debian:bookworm-slim",)
-#: One that it maps to the same view with the project.
-_HOST_WITH_PROJECT = (*_HOST, "LABEL pytest-sandbox.project=true")
+_AMAZON = (
+    "use Image.from_registry() with a secret: REGISTRY_USERNAME=AWS, and as REGISTRY_PASSWORD what "
+    "`aws ecr get-login-password` prints"
+)
 
 
 class Image(FileInstallMethods):
@@ -64,7 +62,7 @@ class Image(FileInstallMethods):
         described: str,
         *,
         project: bool = False,
-        layer: ImageLayer | None = None,
+        layer: ImageLayer[Image] | None = None,
         added: tuple[LocalTree, ...] = (),
         client: BaseClient | None = None,
     ) -> None:
@@ -147,7 +145,7 @@ class Image(FileInstallMethods):
                 not given, `<path>.dockerignore`, or the `.dockerignore` beside the Dockerfile or
                 in `context_dir`.
             build_args: for ARG.
-            registry_secret: refused.
+            registry_secret: the login for private images, as for `from_registry`.
             secrets: variables of the steps, and files for RUN --mount=type=secret; none of them is
                 in the image.
             env: further variables of the steps.
@@ -159,24 +157,100 @@ class Image(FileInstallMethods):
             InvalidError: it is no Dockerfile.
             OSError: it cannot be read.
         """
-        refuse(registry_secret=registry_secret, gpu=gpu, add_python=add_python)
+        refuse(gpu=gpu, add_python=add_python)
         file = Path(path).expanduser()
         lines = file.read_text("utf-8").split("\n")
         tree = context_files_of(lines, context_dir, ignore, file)
         given = (*check_secrets(secrets), *([Secret.from_dict(env)] if env else []))
-        layer = ImageLayer(
+        layer = ImageLayer[Image](
             None,
             tuple([directive_for(target), *lines] if target is not None else lines),
             secrets=given,
             files=tree,
             build_args=dict(build_args or {}),
             force_build=force_build,
+            registry_secret=check_secret("from_dockerfile", registry_secret),
         )
         return Image("", f"Image.from_dockerfile({os.fspath(path)!r})", layer=layer)
 
-    from_registry = refused("Image.from_registry", _NO_REGISTRY)
-    from_aws_ecr = refused("Image.from_aws_ecr", _NO_REGISTRY)
-    from_gcp_artifact_registry = refused("Image.from_gcp_artifact_registry", _NO_REGISTRY)
+    @staticmethod
+    def from_registry(
+        tag: str,
+        secret: Secret | None = None,
+        *,
+        setup_dockerfile_commands: list[str] = [],  # noqa: B006 - Modal's default
+        force_build: bool = False,
+        add_python: str | None = None,
+    ) -> Image:
+        """An image of a registry, such as Docker Hub: of another distribution, or your own.
+
+        Debian and Python images on Debian are the view of this machine, unless
+        `sandbox_image_aliases` says otherwise; see [Images of other
+        distributions](../images.md).
+
+        Args:
+            tag: the name, as for `docker pull`: `"alpine:3.21"`, `"ghcr.io/a/b@sha256:..."`.
+            secret: for private images: REGISTRY_USERNAME and REGISTRY_PASSWORD, or
+                SERVICE_ACCOUNT_JSON for Google's registries. Without it, the logins of Docker and
+                podman are used.
+            setup_dockerfile_commands: lines of a Dockerfile that come next.
+            force_build: ask the registry where the tag leads now.
+            add_python: refused: the image must bring what it needs.
+
+        Raises:
+            InvalidError: the name cannot be one.
+        """
+        refuse(add_python=add_python)
+        return _of_registry("from_registry", tag, secret, setup_dockerfile_commands, force_build)
+
+    @staticmethod
+    def from_gcp_artifact_registry(
+        tag: str,
+        secret: Secret | None = None,
+        *,
+        setup_dockerfile_commands: list[str] = [],  # noqa: B006 - Modal's default
+        force_build: bool = False,
+        add_python: str | None = None,
+    ) -> Image:
+        """An image of a registry of Google; the rest is as for `from_registry`.
+
+        Args:
+            tag: the name.
+            secret: with SERVICE_ACCOUNT_JSON, the key of a service account.
+            setup_dockerfile_commands: lines of a Dockerfile that come next.
+            force_build: ask the registry where the tag leads now.
+            add_python: refused.
+        """
+        refuse(add_python=add_python)
+        return _of_registry(
+            "from_gcp_artifact_registry",
+            *(tag, secret, setup_dockerfile_commands, force_build),
+            kind=pb.REGISTRY_AUTH_TYPE_GCP,
+        )
+
+    @staticmethod
+    def from_oci_archive(path: str | os.PathLike[str], *, tag: str | None = None) -> Image:
+        """An image in the layout of OCI, such as `skopeo`, `buildah` and `podman save` write.
+
+        Args:
+            path: of the folder, or of a tar, which may be compressed with gzip.
+            tag: which image, if there are several.
+        """
+        layer = ImageLayer[Image](None, ("FROM base",), archive=Archive.at("oci", path, tag))
+        return Image("", f"Image.from_oci_archive({os.fspath(path)!r})", layer=layer)
+
+    @staticmethod
+    def from_docker_archive(path: str | os.PathLike[str], *, tag: str | None = None) -> Image:
+        """An image that `docker save` has written.
+
+        Args:
+            path: of the tar, which may be compressed with gzip.
+            tag: which image, if there are several: `"name:tag"`.
+        """
+        layer = ImageLayer[Image](None, ("FROM base",), archive=Archive.at("docker", path, tag))
+        return Image("", f"Image.from_docker_archive({os.fspath(path)!r})", layer=layer)
+
+    from_aws_ecr = refused("Image.from_aws_ecr", _AMAZON)
     from_name = refused("Image.from_name", "images have ids only; use Image.from_id()")
     from_scratch = refused("Image.from_scratch", "begin with Image.host()")
     micromamba = refused("Image.micromamba", "begin with Image.host(), and install with steps")
@@ -288,33 +362,22 @@ class Image(FileInstallMethods):
         return self._described
 
 
-@dataclass(frozen=True, eq=False)
-class ImageLayer:
-    """Lines of a Dockerfile on an image.
-
-    Attributes:
-        base: the image; `None` if the lines say it.
-        lines: without FROM, unless they say it.
-        secrets: variables of the steps.
-        files: the context of COPY.
-        context_files: further files for it, by their paths there; text or bytes of each.
-        build_args: for ARG.
-        force_build: make it again although the server has it.
-    """
-
-    base: Image | None
-    lines: tuple[str, ...]
-    secrets: tuple[Secret, ...] = ()
-    files: LocalTree | None = None
-    context_files: Mapping[str, str] = field(default_factory=dict)
-    build_args: Mapping[str, str] = field(default_factory=dict)
-    force_build: bool = False
-
-    @property
-    def plain(self) -> bool:
-        """Whether its lines may be in one definition with others."""
-        others = (self.secrets, self.files, self.context_files, self.build_args, self.force_build)
-        return not any(others)
+def _of_registry(
+    call: str,
+    tag: str,
+    secret: Secret | None,
+    setup: list[str],
+    force_build: bool,
+    kind: pb.RegistryAuthType = pb.REGISTRY_AUTH_TYPE_UNSPECIFIED,
+) -> Image:
+    layer = ImageLayer[Image](
+        None,
+        registry_lines(call, tag, setup),
+        force_build=force_build,
+        registry_secret=check_secret(call, secret),
+        registry_kind=kind,
+    )
+    return Image("", f"Image.{call}({tag!r})", layer=layer)
 
 
 async def image_id(image: Image, client: BaseClient) -> str:
@@ -328,9 +391,7 @@ async def image_id(image: Image, client: BaseClient) -> str:
         meant = f"Image.from_id({image!r})" if by_id else "Image.host() or that of a snapshot"
         raise InvalidError(f"image={image!r} is {type_name(image)}, no Image; give {meant}")
     if image.is_host:
-        if image.has_project:
-            return await client.ids.get("host image with the project", _host_with_project)
-        return await client.ids.get("host image", _host_image)
+        return await host_image(client, project=image.has_project)
     if image.layer is not None:
         return await _layer_id(image.layer, client)
     return image.object_id
@@ -341,7 +402,7 @@ async def mount_ids(image: Image, client: BaseClient) -> list[str]:
     return [await tree.upload(client) for tree in image.added]
 
 
-async def _layer_id(layer: ImageLayer, client: BaseClient) -> str:
+async def _layer_id(layer: ImageLayer[Image], client: BaseClient) -> str:
     """The id of an image with steps, which is there when this returns.
 
     Steps that need nothing but their lines are asked for together, in one call.
@@ -355,6 +416,12 @@ async def _layer_id(layer: ImageLayer, client: BaseClient) -> str:
     if base is not None:
         named.append(pb.BaseImage(docker_tag="base", image_id=await image_id(base, client)))
         lines.insert(0, "FROM base")
+    if layer.archive is not None:
+        archived = await layer.archive.image_id(client)
+        named.append(pb.BaseImage(docker_tag="base", image_id=archived))
+    login = pb.ImageRegistryConfig(registry_auth_type=layer.registry_kind)
+    if layer.registry_secret is not None:
+        login.secret_id = await layer.registry_secret.reference.id(client)
     definition = pb.Image(
         dockerfile_commands=lines,
         base_images=named,
@@ -365,22 +432,9 @@ async def _layer_id(layer: ImageLayer, client: BaseClient) -> str:
             for name, text in layer.context_files.items()
         ],
         build_args=layer.build_args,
+        image_registry_config=login,
     )
     return await build(client, definition, force=layer.force_build)
-
-
-async def _host_image(calls: Calls) -> str:
-    return await _built(calls, _HOST)
-
-
-async def _host_with_project(calls: Calls) -> str:
-    return await _built(calls, _HOST_WITH_PROJECT)
-
-
-async def _built(calls: Calls, lines: tuple[str, ...]) -> str:
-    request = pb.ImageGetOrCreateRequest(image=pb.Image(dockerfile_commands=lines))
-    response = await calls.control(lambda link: link.control.ImageGetOrCreate, request)
-    return response.image_id
 
 
 async def forget_image(image: Image, client: BaseClient) -> None:

@@ -13,9 +13,14 @@ from .enable_output import show
 
 if TYPE_CHECKING:
     from ..base_client import BaseClient
+    from ..transport.calls import Calls
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
+#: A definition that the server maps to the view of this machine.
+_HOST = ("FROM debian:bookworm-slim",)
+#: One that it maps to the same view with the project.
+_HOST_WITH_PROJECT = (*_HOST, "LABEL pytest-sandbox.project=true")
 #: Seconds that the server holds a request for the output of a build.
 _HOLD = 55.0
 
@@ -27,7 +32,11 @@ async def build(client: BaseClient, definition: pb.Image, *, force: bool) -> str
         ImageBuildError: a step failed.
     """
     request = pb.ImageGetOrCreateRequest(image=definition, force_build=force)
-    response = await client.calls.control(lambda link: link.control.ImageGetOrCreate, request)
+    response = await client.calls.control(
+        lambda link: link.control.ImageGetOrCreate,
+        request,
+        timeout=None,  # a registry may be asked, which has time-outs of its own
+    )
     image_id, result = response.image_id, response.result
     join = pb.ImageJoinStreamingRequest(image_id=image_id, timeout=max(_HOLD, client.calls.hold))
     while not result.status:
@@ -40,3 +49,24 @@ async def build(client: BaseClient, definition: pb.Image, *, force: bool) -> str
     if result.status != GenericResult.GENERIC_STATUS_SUCCESS:
         raise ImageBuildError(f"the build of {image_id} failed:\n{result.exception}", image_id)
     return image_id
+
+
+async def host_image(client: BaseClient, *, project: bool) -> str:
+    """The id of the view of this machine, which is asked for once."""
+    if project:
+        return await client.ids.get("host image with the project", _host_with_project)
+    return await client.ids.get("host image", _host_image)
+
+
+async def _host_image(calls: Calls) -> str:
+    return await _built(calls, _HOST)
+
+
+async def _host_with_project(calls: Calls) -> str:
+    return await _built(calls, _HOST_WITH_PROJECT)
+
+
+async def _built(calls: Calls, lines: tuple[str, ...]) -> str:
+    request = pb.ImageGetOrCreateRequest(image=pb.Image(dockerfile_commands=lines))
+    response = await calls.control(lambda link: link.control.ImageGetOrCreate, request)
+    return response.image_id

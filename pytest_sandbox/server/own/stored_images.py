@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import IO, Any
 
 from pytest_sandbox._proto import extensions_pb2 as pb
@@ -71,6 +71,22 @@ class StoredImageServicer:
             return pb.ImageRecallResponse()
         image_id = await finish(self._load(self._key(request.key)), self._forget)
         return pb.ImageRecallResponse(image_id=image_id)
+
+    @once
+    async def ImageFromArchive(
+        self, request: pb.ImageFromArchiveRequest, call: ServedCall
+    ) -> pb.ImageFromArchiveResponse:
+        """Make an image of an archive on this machine."""
+        if request.kind not in ("oci", "docker"):
+            raise invalid(f"there is no kind of archive {request.kind!r}")
+        state = self._state
+        read = await state.registry_images.archive(request.kind, request.path, request.tag)
+        definition = read.key + b" archive"
+        image = state.images.built(definition)
+        if image is None:
+            image = replace(read, id=state.ids.new("im"))
+            state.images.add(definition, image)
+        return pb.ImageFromArchiveResponse(image_id=image.id)
 
     async def _forget(self, image_id: str) -> None:
         """Undo `_load`, whose client is gone."""

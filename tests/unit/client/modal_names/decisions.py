@@ -37,10 +37,8 @@ REFUSED = {
     "Client.from_oauth_credentials": NO_CREDENTIALS,
     "Client.verify": NO_CREDENTIALS,
     "ContainerProcess.attach": "there is no interactive terminal",
-    "Image.from_aws_ecr": LATER,
-    "Image.from_gcp_artifact_registry": LATER,
+    "Image.from_aws_ecr": "`from_registry` with a password of `aws ecr get-login-password` does it",
     "Image.from_name": NO_STORE,
-    "Image.from_registry": LATER,
     "Image.from_scratch": "images begin with `Image.host()`",
     "Image.get_dashboard_url": NO_PAGES,
     "Image.micromamba": OTHER_INSTALLERS,
@@ -72,7 +70,8 @@ REFUSED_ARGUMENTS: dict[tuple[str, str], str] = {
     },
     ("Image.from_dockerfile", "add_python"): "Python is that of this machine",
     ("Image.from_dockerfile", "gpu"): "steps get no GPU",
-    ("Image.from_dockerfile", "registry_secret"): LATER,
+    ("Image.from_gcp_artifact_registry", "add_python"): "the image brings what it needs",
+    ("Image.from_registry", "add_python"): "the image brings what it needs",
     ("Image.run_commands", "volumes"): LATER,
     ("Sandbox.create", "_experimental_outbound_policy"): LATER,
     ("Sandbox.create", "_experimental_persistent"): "no sandbox outlives its run",
@@ -127,6 +126,8 @@ ABSENT = {
 
 #: Arguments that are not there.
 ABSENT_ARGUMENTS = {
+    ("Image.from_gcp_artifact_registry", "kwargs"): "of Modal's own code",
+    ("Image.from_registry", "kwargs"): "of Modal's own code",
     ("Client.from_env", "_override_config"): OWN_TESTS,
     ("Secret.from_name", "namespace"): DEPRECATED,
     ("Volume.ephemeral", "_heartbeat_sleep"): OWN_TESTS,
