@@ -33,12 +33,14 @@ class Trial:
         detail: what failed.
         remedy: what to do about it; empty if that is unknown.
         milliseconds: the duration of each step.
+        no_images: why images of registries cannot be run; empty if they can, or it was not tried.
     """
 
     ok: bool
     detail: str
     remedy: str
     milliseconds: dict[str, float]
+    no_images: str = ""
 
 
 #: Where no mode of the engine works.
@@ -53,11 +55,13 @@ class Checkup:
         versions: name to version.
         report: what the local engine finds on the machine.
         trial: the result of using a sandbox.
+        images: what is stored of images of registries.
     """
 
     versions: dict[str, str]
     report: Report
     trial: Trial
+    images: str = ""
 
     @property
     def usable(self) -> bool:
@@ -73,6 +77,7 @@ class Checkup:
             "findings": [asdict(finding) for finding in self.report.findings],
             "advice": self.report.advice,
             "trial": asdict(self.trial),
+            "images": self.images,
         }
 
 
@@ -96,10 +101,13 @@ def _version(package: str) -> str:
 def trial() -> Trial:
     """Create a sandbox, run a command in it, and end it."""
     steps: dict[str, float] = {}
+    no_images = ""
     run = Run.create()
     try:
         with _Step(steps, "engine start"):
-            client = Client(run.socket())
+            started = run.start()
+            client = Client(started.socket)
+        no_images = started.engine["details"].get("no image", "")
         with _Step(steps, "create"):
             sandbox = Sandbox.create(client=client)
         with _Step(steps, "exec"):
@@ -117,7 +125,7 @@ def trial() -> Trial:
             run.close()
     if (output, code) != ("hello\n", 0):
         return Trial(False, f"echo hello wrote {output!r} and exited with {code}", "", steps)
-    return Trial(True, "", "", steps)
+    return Trial(True, "", "", steps, no_images)
 
 
 class _Step:
@@ -141,7 +149,8 @@ def render(checkup: Checkup) -> str:
     wrong = "--" if checkup.report.usable else "no"
     for finding in checkup.report.findings:
         lines += _finding(finding, wrong)
-    return "\n".join([*lines, "", *_trial(checkup.trial), "", *_verdict(checkup)])
+    lines += ["", *_trial(checkup.trial), *_images(checkup)]
+    return "\n".join([*lines, "", *_verdict(checkup)])
 
 
 def _finding(finding: Finding, wrong: str) -> Iterator[str]:
@@ -157,6 +166,13 @@ def _trial(trial: Trial) -> Iterator[str]:
     )
     if not trial.ok:
         yield from _more("", trial.remedy)
+
+
+def _images(checkup: Checkup) -> Iterator[str]:
+    refused = checkup.trial.no_images
+    if checkup.trial.ok and (refused or checkup.images):
+        mark = "--" if refused else "ok"
+        yield from _line(mark, "images of registries", refused or checkup.images)
 
 
 def _line(mark: str, name: str, detail: str) -> Iterator[str]:

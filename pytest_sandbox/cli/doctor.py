@@ -23,8 +23,10 @@ def run(args: argparse.Namespace) -> int:
     from pytest_sandbox.local import probe
 
     from ._checkup import NOT_TRIED, Checkup, render, trial, versions
+    from ._stored_images import describe_store
 
     report = probe()
-    checkup = Checkup(versions(), report, trial() if report.usable else NOT_TRIED)
+    tried = trial() if report.usable else NOT_TRIED
+    checkup = Checkup(versions(), report, tried, describe_store())
     print(json.dumps(checkup.as_json(), indent=2) if args.json else render(checkup))
     return 0 if checkup.usable else 1

@@ -1,6 +1,7 @@
-"""`pytest-sandbox prune`: lists what earlier runs have left in a folder of volumes, and removes it.
+"""`pytest-sandbox prune`: lists what earlier runs have left on disk, and removes it.
 
-Nothing is removed without `--remove`, and never what a run uses.
+That is volumes in a folder, or images of registries and what was unpacked of them. Nothing is
+removed without `--remove`, and never what a run uses.
 """
 
 import argparse
@@ -8,26 +9,46 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-SUMMARY = "list the volumes that outlive runs, and remove them"
+SUMMARY = "list the volumes and images that outlive runs, and remove them"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the command."""
+    parser.usage = "pytest-sandbox prune [-h] (FOLDER [NAME ...] | --images) [--remove]"
     parser.add_argument(
-        "folder", type=Path, metavar="FOLDER", help="what the engine option 'volumes' names"
+        "folder",
+        nargs="?",
+        type=Path,
+        metavar="FOLDER",
+        help="what the engine option 'volumes' names",
     )
     parser.add_argument(
         "name", nargs="*", metavar="NAME", help="only these volumes; all, if none is named"
     )
-    parser.add_argument("--remove", action="store_true", help="remove them")
+    parser.add_argument(
+        "--images", action="store_true", help="images of registries and archives instead"
+    )
+    parser.add_argument("--remove", action="store_true", help="remove what is listed")
 
 
 def run(args: argparse.Namespace) -> int:
-    """List volumes, and remove them if that is asked for.
+    """List volumes or images, and remove them if that is asked for.
 
     Returns:
-        0; 1 if a volume was not found, or was to be removed and is in use.
+        0; 1 if a volume was not found, or something was to be removed and is in use; 2 for invalid
+        arguments.
     """
+    if args.images == (args.folder is not None):
+        print("pytest-sandbox prune: give either a FOLDER of volumes or --images", file=sys.stderr)
+        return 2
+    if args.images:
+        from ._stored_images import prune_images
+
+        return prune_images(remove=args.remove)
+    return _volumes(args)
+
+
+def _volumes(args: argparse.Namespace) -> int:
     from pytest_sandbox._shared.volume_folder import VolumeFolder, VolumeInUse
 
     folder = VolumeFolder(args.folder)

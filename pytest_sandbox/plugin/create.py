@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .options import IMAGES, settings
+from pytest_sandbox._shared.image_names import HOST, may_name_image
+
+from .options import settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -102,9 +104,15 @@ def _named(name: str, *, project: bool) -> Image:
     from pytest_sandbox.client import Image
     from pytest_sandbox.client.exceptions import InvalidError
 
-    if name not in IMAGES:
-        raise InvalidError(f"image={name!r} is not the name of an image; there is 'host'")
-    return Image.host(project=project)
+    if not may_name_image(name):
+        raise InvalidError(
+            f"image={name!r} is not the name of an image; there is 'host', and registries have "
+            "others, such as 'alpine:3.21'"
+        )
+    if name == HOST:
+        return Image.host(project=project)
+    lines = ["LABEL pytest-sandbox.project=true"] if project else []
+    return Image.from_registry(name, setup_dockerfile_commands=lines)
 
 
 def _for_copy(args: tuple[str, ...], spec: Mapping[str, Any]) -> dict[str, Any]:

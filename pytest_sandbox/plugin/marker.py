@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from pytest_sandbox._shared.gpu_requests import parse
+from pytest_sandbox._shared.image_names import may_name_image
 from pytest_sandbox._shared.network.aliases import problem_with_alias
 from pytest_sandbox._shared.network.domains import is_pattern
 from pytest_sandbox._shared.suggestions import did_you_mean
 
 from .marker_reasons import reason
 from .networks import OWN
-from .options import IMAGES
 
 #: Parameters of `Sandbox.create` that a later release will take.
 _NOT_YET = (
@@ -199,8 +199,10 @@ _CHECKS: dict[str, tuple[str, Callable[[object], bool]]] = {
     "inbound_cidr_allowlist": _NETWORKS,
     "idle_timeout": ("a whole number of seconds above 0", lambda value: _is_number(value, int)),
     "image": (
-        "an image, a snapshot, or 'host'",
-        lambda value: value in IMAGES if isinstance(value, str) else hasattr(value, "from_id"),
+        "an image, a snapshot, 'host', or a name such as 'alpine:3.21'",
+        lambda value: (
+            hasattr(value, "from_id") or (isinstance(value, str) and may_name_image(value))
+        ),
     ),
     "memory": (
         "a whole number of MiB above 0, or a pair (request, limit)",

@@ -11,19 +11,20 @@ from dataclasses import dataclass
 import pytest
 
 from pytest_sandbox._shared.engine_options import parse_engine_options
+from pytest_sandbox._shared.image_names import HOST, may_name_image
 from pytest_sandbox._shared.suggestions import did_you_mean
 
 from .gpu.options import gpu_settings
 
 ENGINE_VARIABLE = "PYTEST_SANDBOX_ENGINE"
 
-#: Images that have a name: the curated view of this machine.
-IMAGES = ("host",)
-
 #: The engine gives no more than 64 KiB of the end of an output, which is 80 bytes a line.
 MOST_REPORT_LINES = 800
 
 _ENGINES = ("auto", "local", "fake")
+_IMAGE_LOCKS = ("off", "on", "update")
+#: In the rootdir.
+_LOCK_FILE = "sandbox-image.lock"
 _NETWORKS = ("none", "open")
 _POOLS = ("auto", "off")
 #: Engines whose names are reserved for later releases.
@@ -33,7 +34,18 @@ _ENGINE_HELP = (
     "Where sandboxes run: auto (the default, means local; never anything weaker), local, "
     "or fake (in memory)."
 )
-_IMAGE_HELP = "The image of sandboxes whose marker names none: host (the default)."
+_IMAGE_HELP = (
+    "The image of sandboxes whose marker names none: host (the default), the view of this machine, "
+    "or the name of one in a registry, such as alpine:3.21."
+)
+_IMAGE_LOCK_HELP = (
+    "Whether sandbox-image.lock in the rootdir pins the tags of images: off (the default), on, or "
+    "update, which looks up where they lead now and writes the file."
+)
+_IMAGE_ALIASES_HELP = (
+    "Names of images that mean another one, one per line: 'python:3.* = host'. Debian and Python "
+    "images mean host unless a line says otherwise."
+)
 _ENGINE_OPTION_HELP = (
     "An option of the engine, such as criu=/usr/sbin/criu; repeat it for more. It replaces the "
     "option of the same name in the ini file."
@@ -106,6 +118,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help=_ENGINE_OPTION_HELP,
     )
     group.addoption("--sandbox-image", metavar="IMAGE", help=_IMAGE_HELP)
+    group.addoption("--sandbox-image-lock", metavar="MODE", help=_IMAGE_LOCK_HELP)
     group.addoption("--sandbox-network", metavar="NETWORK", help=_NETWORK_HELP)
     group.addoption("--sandbox-pool", metavar="POOL", help=_POOL_HELP)
     group.addoption("--sandbox-project", action="store_true", default=None, help=_PROJECT_HELP)
@@ -114,6 +127,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("sandbox_engine", _ENGINE_HELP, default="")
     parser.addini("sandbox_engine_options", _ENGINE_OPTION_HELP, type="linelist", default=[])
     parser.addini("sandbox_image", _IMAGE_HELP, default="")
+    parser.addini("sandbox_image_aliases", _IMAGE_ALIASES_HELP, type="linelist", default=[])
+    parser.addini("sandbox_image_lock", _IMAGE_LOCK_HELP, default="")
     parser.addini("sandbox_network", _NETWORK_HELP, default="")
     parser.addini("sandbox_pool", _POOL_HELP, default="")
     parser.addini("sandbox_project", _PROJECT_HELP, type="bool", default=False)
@@ -149,10 +164,11 @@ def _resolve(config: pytest.Config) -> Settings:
     _check_engine(asked, source)
     engine = "local" if asked == "auto" else asked
     auto = "auto, " if asked == "auto" else ""
-    image, image_source = _with_source(config, "image", "host")
-    if image not in IMAGES:
+    image, image_source = _with_source(config, "image", HOST)
+    if not may_name_image(image):
         raise pytest.UsageError(
-            f"the sandbox image {image!r} ({image_source}) does not exist; use host"
+            f"the sandbox image {image!r} ({image_source}) cannot exist; use host, or the name of "
+            "an image such as alpine:3.21"
         )
     pool, pool_source = _with_source(config, "pool", "auto")
     if pool not in _POOLS:
@@ -190,13 +206,41 @@ def _engine_options(config: pytest.Config, engine: str) -> dict[str, str]:
         raise pytest.UsageError(
             f"the sandbox network {network!r} ({source}) does not exist; there are none and open"
         )
-    if engine != "local":  # engines in memory are told when they are made
+    if engine == "fake":  # it is told when it is made
+        return options
+    options = {**_image_options(config), **options}
+    if engine != "local":
         return options
     # The engine shows the project only in sandboxes that ask for it.
     wanted = {} if network == "none" else {"network": network}
     if gpu_settings(config).mode == "fake":
         wanted["gpus"] = "simulated"
     return {"project": str(config.rootpath), **wanted, **options}
+
+
+def _image_options(config: pytest.Config) -> dict[str, str]:
+    """Options of the server about images of registries; those with their defaults are left out."""
+    options = {}
+    lock, source = _with_source(config, "image_lock", "off")
+    if lock not in _IMAGE_LOCKS:
+        raise pytest.UsageError(
+            f"{lock!r} ({source}) is not a way to pin images; there are {', '.join(_IMAGE_LOCKS)}"
+        )
+    if lock != "off":
+        options["image_lock"] = str(config.rootpath / _LOCK_FILE)
+    if lock == "update":
+        options["image_lock_update"] = "yes"
+    aliases = [line.strip() for line in config.getini("sandbox_image_aliases")]
+    for line in aliases:
+        name, equals, meant = line.partition("=")
+        if not equals or not name.strip() or not may_name_image(meant.strip()) or "," in line:
+            raise pytest.UsageError(
+                f"ini sandbox_image_aliases: expected NAME = IMAGE, as in python:3.* = host, "
+                f"not {line!r}"
+            )
+    if aliases:
+        options["image_aliases"] = ",".join(aliases)
+    return options
 
 
 def network_setting(config: pytest.Config) -> str:

@@ -109,8 +109,8 @@ def test_a_factory_refuses_an_image_or_a_network_that_there_is_not(
         from pytest_sandbox import exceptions
 
         def test_it(sandbox_factory):
-            with pytest.raises(exceptions.InvalidError, match="'ubuntu' is not the name"):
-                sandbox_factory(image="ubuntu")
+            with pytest.raises(exceptions.InvalidError, match="'a b' is not the name"):
+                sandbox_factory(image="a b")
             with pytest.raises(exceptions.InvalidError, match="'open', 'test' or .* mean 'open'"):
                 sandbox_factory(network="opne")
             assert sandbox_factory(image="host").poll() is None

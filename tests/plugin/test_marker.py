@@ -67,6 +67,7 @@ GOOD = [
     "idle_timeout=10",
     "inbound_cidr_allowlist=['127.0.0.0/8']",
     "image='host'",
+    "image='alpine:3.21'",
     "memory=512",
     "memory=(256, 512)",
     "name='box'",
@@ -127,8 +128,10 @@ BAD = {
     "secrets='x'": "secrets must be a list of secrets, not str 'x'",
     "workdir='srv'": "workdir must be an absolute path, not str 'srv'",
     "name=''": "name must be a string, not str ''",
-    "image='ubuntu:24.04'": "image must be an image, a snapshot, or 'host', not str 'ubuntu:24.04'",
-    "image=1": "image must be an image, a snapshot, or 'host', not int 1",
+    "image='a b'": "image must be an image, a snapshot, 'host', or a name such as 'alpine:3.21', "
+    "not str 'a b'",
+    "image=1": "image must be an image, a snapshot, 'host', or a name such as 'alpine:3.21', "
+    "not int 1",
     "pty=1": "pty must be True or False, not int 1",
     "block_network=None": "block_network must be True or False, not NoneType None",
 }

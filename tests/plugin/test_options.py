@@ -2,6 +2,8 @@
 
 import pytest
 
+from pytest_sandbox.plugin.options import settings
+
 HEADER = "sandbox: "
 
 
@@ -161,10 +163,12 @@ def test_the_engine_in_memory_has_no_options(pytester: pytest.Pytester) -> None:
 
 
 def test_an_image_that_does_not_exist_is_refused(pytester: pytest.Pytester) -> None:
-    result = pytester.runpytest("--sandbox-image=ubuntu")
+    result = pytester.runpytest("--sandbox-image=a b")
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines("*image 'ubuntu' (option --sandbox-image) does not exist*host")
+    result.stderr.fnmatch_lines(
+        "*image 'a b' (option --sandbox-image) cannot exist*host*alpine:3.21"
+    )
 
 
 def test_the_image_and_strictness_show_when_they_are_chosen(pytester: pytest.Pytester) -> None:
@@ -203,12 +207,49 @@ def test_every_option_has_the_prefix_and_a_twin(pytester: pytest.Pytester) -> No
     options = {name for name in vars(config.option) if name.startswith("sandbox")}
 
     names = (
-        *("engine", "engine_options", "image", "network", "pool", "project", "report_lines"),
-        "strict",
+        *("engine", "engine_options", "image", "image_lock", "network", "pool", "project"),
+        *("report_lines", "strict"),
     )
     assert options == {f"sandbox_{name}" for name in names}
     for name in options:
         config.getini(name)
+
+
+def test_settings_about_images_become_options_of_the_server(pytester: pytest.Pytester) -> None:
+    pytester.makeini(
+        "[pytest]\nsandbox_image_lock = on\n"
+        "sandbox_image_aliases =\n    python:3.* = host\n    base=ghcr.io/a/b:1\n"
+    )
+    path = str(pytester.path / "sandbox-image.lock")
+    on = {"image_aliases": "python:3.* = host,base=ghcr.io/a/b:1", "image_lock": path}
+
+    def of_images(*arguments: str) -> dict[str, str]:
+        found = settings(pytester.parseconfig(*arguments)).engine_options
+        return {name: value for name, value in found.items() if name.startswith("image")}
+
+    assert of_images() == on
+    assert of_images("--sandbox-image-lock=update") == {**on, "image_lock_update": "yes"}
+    assert of_images("--sandbox-image-lock=off") == {"image_aliases": on["image_aliases"]}
+    assert of_images("--sandbox-engine=fake") == {}
+
+
+@pytest.mark.parametrize(
+    ("ini", "reason"),
+    [
+        ("sandbox_image_lock = yes", "*'yes' (ini sandbox_image_lock)*off, on, update*"),
+        ("sandbox_image_aliases = python", "*sandbox_image_aliases: expected NAME = IMAGE*python*"),
+        ("sandbox_image_aliases = a = b c", "*expected NAME = IMAGE*'a = b c'*"),
+    ],
+)
+def test_settings_about_images_that_make_no_sense(
+    pytester: pytest.Pytester, ini: str, reason: str
+) -> None:
+    pytester.makeini(f"[pytest]\n{ini}")
+
+    result = pytester.runpytest_inprocess()
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(reason)
 
 
 def test_a_network_that_does_not_exist_is_refused(pytester: pytest.Pytester) -> None:

@@ -50,6 +50,10 @@ _STATUS: dict[type[ImageError], Status] = {
 }
 
 
+class ImageUnavailable(GRPCError):
+    """An image of a registry cannot be had."""
+
+
 @dataclass(frozen=True)
 class Wanted:
     """How an image of a registry is wanted.
@@ -195,7 +199,7 @@ class RegistryImages:
     def _store(self, what: str) -> ImageStore:
         if Capability.IMAGE not in self._info.capabilities:
             why = self._info.details.get(
-                "no images", "it has no images but the view of this machine"
+                "no image", "it has no images but the view of this machine"
             )
             raise unimplemented(
                 f"{what}: the engine {self._info.name!r} cannot run images of registries "
@@ -232,6 +236,7 @@ def _record(image: ResolvedImage) -> ImageRecord:
 
 
 def failure(error: ImageError) -> GRPCError:
-    """The status of an image that cannot be had; none that clients take for a passing failure."""
+    """The error of an image that cannot be had; none that clients take for a passing one."""
     status = _STATUS.get(type(error), Status.FAILED_PRECONDITION)
-    return GRPCError(status, str(error))
+    kind = GRPCError if status is Status.INVALID_ARGUMENT else ImageUnavailable
+    return kind(status, str(error))

@@ -32,7 +32,7 @@ from ..model.checks import check_environment, check_timeout, check_workdir
 from ..model.images import ImageRecord
 from ..model.state import IMAGE_BUILDER_VERSION, State
 from ..registries.logins import login_of
-from ..registries.registry_images import Wanted
+from ..registries.registry_images import ImageUnavailable, Wanted
 from ..rpc.call import ServedCall
 from ..rpc.errors import invalid, unimplemented
 from ..rpc.handlers import once
@@ -65,7 +65,16 @@ class ImageServicer:
         if request.existing_image_id:
             return _response(self._state.images.get(request.existing_image_id))
         force = request.force_build or request.ignore_cache
-        planned = await self._plan(request.image, force=force)
+        try:
+            planned = await self._plan(request.image, force=force)
+        except ImageUnavailable as error:
+            # To clients, it is a build that failed.
+            return pb.ImageGetOrCreateResponse(
+                image_id=self._state.ids.new("im"),
+                result=common_pb2.GenericResult(
+                    status=_FAILURE, exception=error.message, exitcode=1
+                ),
+            )
         return _response(self._builder.image(planned, force=force))
 
     @once
@@ -189,6 +198,7 @@ def _offset(entry_id: str) -> int:
 
 _STDOUT = common_pb2.FILE_DESCRIPTOR_STDOUT
 _METADATA = pb.ImageMetadata(image_builder_version=IMAGE_BUILDER_VERSION)
+_FAILURE = common_pb2.GenericResult.GENERIC_STATUS_FAILURE
 _READY = common_pb2.GenericResult(status=common_pb2.GenericResult.GENERIC_STATUS_SUCCESS)
 
 
