@@ -23,7 +23,7 @@ from pytest_sandbox.engine import (
     TaskEnded,
     TaskSpec,
 )
-from pytest_sandbox.local import LocalEngine
+from pytest_sandbox.local import LocalEngine, Mode
 from pytest_sandbox.local.engine.links import agent_link
 
 from .conftest import content, descriptors, is_running, needs_root, processes, shell, until
@@ -428,6 +428,7 @@ while time.monotonic() < end:
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("moded", [Mode.ROOT_SHIFTED, Mode.ROOT_PLAIN, Mode.SINGLE], indirect=True)
 async def test_a_program_that_stops_all_others_holds_no_call_for_long(moded: LocalEngine) -> None:
     """What the agent waits for in the kernel is resumed from outside, or killed."""
     task = await moded.create(TaskSpec())

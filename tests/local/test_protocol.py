@@ -9,7 +9,7 @@ import os
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_sandbox.engine import WatchKind
@@ -74,6 +74,7 @@ kinds = pytest.mark.parametrize("kind", EVERY.values(), ids=EVERY)
 
 
 @kinds
+@settings(max_examples=30)
 @given(data=st.data())
 def test_every_message_survives_the_way(kind: type[Message], data: st.DataObject) -> None:
     message = data.draw(messages(kind.__name__))

@@ -18,7 +18,7 @@ from pytest_sandbox.local import LocalEngine
 from pytest_sandbox.strategies import check_engines
 
 #: More of them, for a longer look than CI takes.
-EXAMPLES = int(os.environ.get("SANDBOX_MACHINE_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("SANDBOX_MACHINE_EXAMPLES", "15"))
 
 calm = settings(
     max_examples=EXAMPLES,

@@ -42,16 +42,20 @@ def test_importing_costs_nothing_until_something_is_used(module: str) -> None:
     assert python(code) == "[]\n"
 
 
-@pytest.mark.parametrize("module", sorted(set(client._WHERE.values())))
-def test_a_module_that_is_imported_alone_finds_the_default_client(module: str) -> None:
-    code = (
-        "import os; os.environ['PYTEST_SANDBOX_SOCKET'] = '/no-such-folder/socket'\n"
-        f"import pytest_sandbox.client.{module}\n"
-        "from pytest_sandbox.client.default_client import DEFAULT\n"
-        "print(type(DEFAULT.get()).__name__)"
-    )
+def test_a_module_that_is_imported_alone_finds_the_default_client() -> None:
+    modules = sorted(set(client._WHERE.values()))
+    code = f"""
+import importlib, os, sys
+os.environ['PYTEST_SANDBOX_SOCKET'] = '/no-such-folder/socket'
+for module in {modules}:
+    for name in [name for name in sys.modules if name.startswith('pytest_sandbox.client')]:
+        del sys.modules[name]
+    importlib.import_module('pytest_sandbox.client.' + module)
+    from pytest_sandbox.client.default_client import DEFAULT
+    print(module, type(DEFAULT.get()).__name__)
+"""
 
-    assert python(code) == "Client\n"
+    assert python(code).splitlines() == [f"{module} Client" for module in modules]
 
 
 @pytest.mark.parametrize(
