@@ -14,6 +14,7 @@ from pytest_sandbox.engine import (
     Capability,
     Clock,
     ConnectionFault,
+    DirectorySnapshot,
     EndCause,
     Engine,
     EngineInfo,
@@ -21,6 +22,7 @@ from pytest_sandbox.engine import (
     InvalidSpec,
     Membership,
     Network,
+    RootImage,
     Snapshot,
     SupportsConnectionFaults,
     SupportsExport,
@@ -179,6 +181,7 @@ class FakeEngine(Engine, SupportsConnectionFaults, SupportsForget, SupportsExpor
             raise
         task.at_end.append(lambda: self._gpus.give_back(gpus))
         task.beside = lambda spec: self._made(spec, task)
+        task.files_of = self._files_of
         task.enter = lambda membership: self._enter(task, membership)
         if spec.membership is not None:
             self._join(task, spec.membership)
@@ -190,7 +193,7 @@ class FakeEngine(Engine, SupportsConnectionFaults, SupportsForget, SupportsExpor
     ) -> MemoryTask:
         if spec.resume is not None:
             return self._resume(spec, self._images.memory(spec.resume), gpus)
-        fs = filesystem(self._start_of(spec), self._now_ns)
+        fs = filesystem(self._files_of(spec.image), self._now_ns)
         for volume in sorted(spec.volumes, key=lambda each: each.path.count("/")):
             self._show(volume, fs)
         task = self.make_task(spec, fs, gpus)
@@ -244,10 +247,11 @@ class FakeEngine(Engine, SupportsConnectionFaults, SupportsForget, SupportsExpor
         """
         return MemoryTask(spec, fs, gpus, self.clock, self._hooks, self._images)
 
-    def _start_of(self, spec: TaskSpec) -> "DiskSnapshot":
+    def _files_of(self, image: DirectorySnapshot | RootImage) -> "DiskSnapshot":
         assert self._base is not None
-        # Every image has the same files here, those of registries too.
-        return self._images.disk(spec.image) if isinstance(spec.image, Snapshot) else self._base
+        if isinstance(image, Snapshot | DirectorySnapshot):
+            return self._images.disk(image)
+        return self._base  # every image has the same files here, those of registries too
 
     def _show(self, volume: VolumeMount, fs: Filesystem) -> None:
         try:

@@ -22,6 +22,7 @@ from pytest_sandbox.engine import (
     NetworkLog,
     Process,
     ProcessSpec,
+    RootImage,
     Snapshot,
     SpawnFailed,
     SupportsExitSnapshots,
@@ -43,7 +44,7 @@ from pytest_sandbox.engine import (
     check_process,
 )
 
-from .files.disk import Disk
+from .files.disk import Disk, DiskSnapshot
 from .files.memory_files import MemoryFiles
 from .files.trees import copied, make_folders
 from .files.vfs import Filesystem
@@ -106,6 +107,8 @@ class MemoryTask(
         self.at_end: list[Callable[[], None]] = []
         #: Makes a task that shares its limits; the engine's.
         self.beside: Callable[[TaskSpec], MemoryTask] | None = None
+        #: The files of an image; the engine's.
+        self.files_of: Callable[[DirectorySnapshot | RootImage], DiskSnapshot] | None = None
         #: Makes it a member of a network; the engine's.
         self.enter: Callable[[Membership], None] | None = None
         self._end: TaskEnd | None = None
@@ -252,8 +255,8 @@ class MemoryTask(
         self._check_path(path)
         return self._images.add_directory(copied(self.kernel.fs, path).snapshot())
 
-    async def mount(self, path: str, snapshot: DirectorySnapshot | None) -> None:
-        """Mount a directory over another one; it has a disk of its own."""
+    async def mount(self, path: str, snapshot: DirectorySnapshot | RootImage | None) -> None:
+        """Mount a directory or an image over a directory; it has a disk of its own."""
         self._check_path(path)
         fs = self.kernel.fs
         place = fs.path_of(fs.folder(path))
@@ -262,7 +265,8 @@ class MemoryTask(
         if snapshot is None:
             disk = Disk(fs.disk.now_ns, size=fs.disk.size)
         else:
-            disk = self._images.disk(snapshot).restore(fs.disk.now_ns)
+            assert self.files_of is not None
+            disk = self.files_of(snapshot).restore(fs.disk.now_ns)
         fs.mount(path, disk)
 
     async def unmount(self, path: str) -> None:

@@ -18,7 +18,14 @@ from pytest_sandbox.images import ImageStore
 from ._connection import Connection
 from ._engine import Engine
 from ._errors import Unsupported
-from ._image import AnySnapshot, DirectorySnapshot, MemorySnapshot, OciImage, Snapshot
+from ._image import (
+    AnySnapshot,
+    DirectorySnapshot,
+    MemorySnapshot,
+    OciImage,
+    RootImage,
+    Snapshot,
+)
 from ._network import ConnectionFault, NetworkLog
 from ._spec import Membership, Network, TaskSpec
 from ._task import Task
@@ -100,17 +107,20 @@ class SupportsExitSnapshots(Ability):
 
 
 class SupportsMounts(Ability):
-    """A task in which snapshots of directories can be mounted; `Capability.SNAPSHOT`."""
+    """A task in which snapshots and images can be mounted; `Capability.SNAPSHOT`."""
 
     _unsupported = ("mount", "this engine cannot mount images")
 
     @abstractmethod
-    async def mount(self, path: str, snapshot: DirectorySnapshot | None) -> None:
+    async def mount(self, path: str, snapshot: DirectorySnapshot | RootImage | None) -> None:
         """Mount a directory, writable, over another one; writes to it stay in this task.
+
+        Of an image that a task can start from, or a snapshot of all files, the root is mounted,
+        without `/proc` and its like.
 
         Args:
             path: an existing directory. The mount hides its contents and any earlier mount.
-            snapshot: of the directory; `None` for an empty one.
+            snapshot: of the directory, or an image; `None` for an empty one.
 
         Raises:
             OSError: as `Files` has it.

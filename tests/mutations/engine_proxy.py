@@ -15,6 +15,7 @@ from pytest_sandbox.engine import (
     MemorySnapshot,
     Process,
     ProcessSpec,
+    RootImage,
     Snapshot,
     StoreFull,
     SupportsExport,
@@ -136,7 +137,7 @@ class TaskProxy(Task, SupportsSnapshots, SupportsMounts, SupportsMemorySnapshots
         self.engine.snapshots.append(snapshot)
         return snapshot
 
-    async def mount(self, path: str, snapshot: DirectorySnapshot | None) -> None:
+    async def mount(self, path: str, snapshot: DirectorySnapshot | RootImage | None) -> None:
         await SupportsMounts.of(self.behind).mount(path, snapshot)
 
     async def unmount(self, path: str) -> None:

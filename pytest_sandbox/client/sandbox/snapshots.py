@@ -142,19 +142,19 @@ class SnapshotMethods:
         *,
         _experimental_encryption_key: bytes | None = None,
     ) -> None:
-        """Mount a snapshot of a directory at a path, writable.
+        """Mount a snapshot of a directory, or the root of another image, at a path, writable.
 
         Changes stay in this sandbox: the image does not change. What was at that path is hidden
         until `unmount_image`.
 
         Args:
             path: absolute, and not `/`; made if it does not exist.
-            image: what `snapshot_directory` returned; `None` for an empty directory.
+            image: what `snapshot_directory` returned, or another; `None` for an empty directory.
             _experimental_encryption_key: that of an encrypted snapshot.
 
         Raises:
             NotFoundError: there is no such image, or the sandbox is gone.
-            InvalidError: the image is not one of a directory, or the path cannot be a mount point.
+            InvalidError: the path cannot be a mount point.
             UnimplementedError: the engine mounts no images.
         """
         request = router_pb2.TaskMountDirectoryRequest(

@@ -8,6 +8,7 @@ from .. import (
     DirectorySnapshot,
     Engine,
     MemorySnapshot,
+    RootImage,
     Snapshot,
     SupportsExport,
     SupportsForget,
@@ -37,7 +38,7 @@ async def snapshot_memory(task: Task) -> MemorySnapshot:
     return await SupportsMemorySnapshots.of(task).snapshot_memory()
 
 
-async def mount(task: Task, path: str, directory: DirectorySnapshot | None) -> None:
+async def mount(task: Task, path: str, directory: DirectorySnapshot | RootImage | None) -> None:
     """See `SupportsMounts.mount`."""
     await SupportsMounts.of(task).mount(path, directory)
 

@@ -23,6 +23,7 @@ from pytest_sandbox.engine import (
     NotFreezable,
     Process,
     ProcessSpec,
+    RootImage,
     Snapshot,
     SupportsExitSnapshots,
     SupportsMemorySnapshots,
@@ -316,7 +317,7 @@ class LocalTask(
         assert self.main is not None
         self.main.attach_terminal(fds)
 
-    async def mount(self, path: str, snapshot: DirectorySnapshot | None) -> None:
+    async def mount(self, path: str, snapshot: DirectorySnapshot | RootImage | None) -> None:
         """Mount a directory, writable, over another one."""
         self._check_alive()
         check_path(path)

@@ -58,15 +58,18 @@ def mount_store(size: int, inodes: int) -> None:
     os.mkdir("/box/work", 0o755)
 
 
-def mount_root(trees: list[HostTree], layers: Layers, stack: list[int]) -> None:
+def mount_root(
+    trees: list[HostTree], layers: Layers, stack: list[int], *, source: str = "overlay"
+) -> None:
     """Mount the sandbox's root at `/root`, all but the trees of the machine that are read-only.
 
     Args:
         trees: folders of the machine, in the order in which they are mounted.
         layers: those of the zygote.
         stack: numbers of the layers that the root begins with, the newest first.
+        source: what the list of mounts calls the root.
     """
-    mount_layers("r", "/root", layers, stack, "../skeleton")
+    mount_layers("r", "/root", layers, stack, "../skeleton", source=source)
     if stack:
         # A hostile program may have written the layers: nothing is where the skeleton had it.
         folders = ["/dev/pts", "/dev/shm", "/proc", "/sys"]

@@ -180,11 +180,19 @@ class SnapshotDirectoryRequest(Message):
 
 
 class MountRequest(Message):
-    """Mount layers over a directory of a sandbox, the newest first; answered by `Succeeded`."""
+    """Mount layers over a directory of a sandbox; answered by `Succeeded`.
+
+    Attributes:
+        name: of the sandbox.
+        path: the directory.
+        layers: their numbers, the newest first.
+        root: whether they make the root of a sandbox, and not a directory.
+    """
 
     name: str
     path: str
     layers: list[int]
+    root: bool
 
 
 class UnmountRequest(Message):

@@ -20,7 +20,6 @@ from . import helper
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..kernel.mountinfo import MountInfo
     from .config import SandboxConfig
 
 
@@ -61,7 +60,22 @@ def mount_folder(config: SandboxConfig, stack: list[int], mount_namespace: int, 
     helper.enter(mount_namespace, config.mapped(stack))
     root_mounts.mount_store(config.size, config.inodes)
     root_mounts.mount_layers("r", "/root", config.layers, stack, "../empty", source=IMAGE_SOURCE)
-    tree = mounts.open_tree("/root")
+    _move_to(mount_namespace, path)
+
+
+def mount_root(config: SandboxConfig, stack: list[int], mount_namespace: int, path: str) -> None:
+    """Mount the root of an image over a directory; arguments as for `mount_folder`."""
+    helper.enter(mount_namespace, config.mapped(stack))
+    root_mounts.mount_store(config.size, config.inodes)
+    trees = config.trees_of(stack, project=False)
+    root_mounts.mount_root(trees, config.layers, stack, source=IMAGE_SOURCE)
+    root_mounts.mount_trees(trees)
+    _move_to(mount_namespace, path)
+
+
+def _move_to(mount_namespace: int, path: str) -> None:
+    """Move what is mounted at `/root` to a directory of a sandbox, which this process enters."""
+    tree = mounts.open_tree("/root", recursive=True)
     namespaces.enter(mount_namespace, namespaces.CLONE_NEWNS)
     mount_points.enter(path)
     mounts.move_mount(tree, ".")
@@ -82,20 +96,22 @@ def unmount_folder(mount_namespace: int, path: str) -> None:
     os.chdir(path)
     device = os.stat(".").st_dev
     os.chdir("..")
-    names = [os.path.basename(one.path) for one in _images(proc) if one.device == device]
+    every = read_mounts(proc)
+    images = [one for one in every if one.source == IMAGE_SOURCE]
+    found = [one for one in images if one.device == device]
     # A mount has another st_dev than the directory that it is mounted in.
-    if not names or os.stat(".").st_dev == device:
+    if not found or os.stat(".").st_dev == device:
         raise OSError(errno.EINVAL, "no image is mounted there", path)
+    # What belongs to the root of an image goes with it, and other images do not.
+    below = [one for one in every if one.parent == found[0].number]
+    whole = below and not any(one in images for one in below)
+    flags = mounts.UMOUNT_NOFOLLOW | (mounts.MNT_DETACH if whole else 0)
     try:
         # From beside it, for a program that was woken, by a timer say, can exchange directories
         # above it: a path from the root may by now lead to a mount of ours. A mount point stays.
-        mounts.unmount(names[0], mounts.UMOUNT_NOFOLLOW)
+        mounts.unmount(os.path.basename(found[0].path), flags)
     except OSError as error:
         raise OSError(error.errno, error.strerror, path) from error
-
-
-def _images(proc: int) -> list[MountInfo]:
-    return [mount for mount in read_mounts(proc) if mount.source == IMAGE_SOURCE]
 
 
 def _open(mount_namespace: int, path: str) -> int:

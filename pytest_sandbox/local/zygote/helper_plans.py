@@ -109,9 +109,10 @@ def mount(
 ) -> HelperPlan:
     """Mount layers over a directory of a sandbox."""
     stack, namespace, path = request.layers, record.mount_namespace, request.path
+    mount = directories.mount_root if request.root else directories.mount_folder
 
     def work() -> list[int]:
-        directories.mount_folder(config, stack, namespace, path)
+        mount(config, stack, namespace, path)
         return []
 
     return HelperPlan(work, [namespace])

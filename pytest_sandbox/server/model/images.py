@@ -55,19 +55,6 @@ class ImageRecord:
             raise invalid(f"Image {self.id!r} is a snapshot of a directory: it can only be mounted")
         return self.engine_image
 
-    def directory(self) -> DirectorySnapshot:
-        """The snapshot of a directory, which can be mounted.
-
-        Raises:
-            GRPCError: INVALID_ARGUMENT: it is no snapshot of a directory.
-        """
-        if not isinstance(self.engine_image, DirectorySnapshot):
-            raise invalid(
-                f"Image {self.id!r} is not a snapshot of a directory, so it cannot be mounted: "
-                "take one with snapshot_directory"
-            )
-        return self.engine_image
-
 
 #: The view of this machine, as an image to build on.
 HOST_IMAGE = ImageRecord("", key=b"host", lasting=True)

@@ -295,12 +295,12 @@ class ServedSandbox:
         return why_ended(self.result, self._reason, self.definition)
 
     async def mount(self, path: str, image: ImageRecord | None) -> None:
-        """Mount a snapshot of a directory, or an empty directory; the path is made if need be.
+        """Mount an image, or an empty directory; the path is made if need be.
 
         Raises:
             OSError, EngineError: whatever the engine raises.
         """
-        snapshot = image.directory() if image is not None else None
+        snapshot = image.engine_image if image is not None else None
         async with self.lock:
             self.check_running()
             mounts = SupportsMounts.of(self.task)

@@ -45,7 +45,8 @@ async def snapshot_filesystem(
             ends = end and not sandbox.spec.exit_snapshot
             snapshot = await state.snapshot_store.with_room(lambda: _files(taker, task, end=ends))
             if end:
-                await task.kill()
+                if not ends:
+                    await task.kill()
                 await sandbox.over()
             image = sandbox.image
             return state.images.add_snapshot(snapshot, image, ttl=ttl, depends_on=image.snapshot_id)

@@ -46,6 +46,14 @@ def test_unmounting_shows_what_was_there(create):
     assert run(sandbox, "cat /work/a") == "below\n"
 
 
+def test_a_snapshot_of_all_files_is_mounted(create):
+    one, other = create(), create()
+    run(one, "echo kept > /srv/a")
+    other.mount_image("/mnt/whole", one.snapshot_filesystem())
+    assert run(other, "cat /mnt/whole/srv/a; ls -d /mnt/whole/usr") == "kept\n/mnt/whole/usr\n"
+    other.unmount_image("/mnt/whole")
+
+
 def test_an_encrypted_directory_needs_its_key(create):
     one, other = create(), create()
     run(one, "mkdir /work; echo secret > /work/a")

@@ -79,7 +79,7 @@ async def test_a_server_on_a_socket_names_unknown_rpcs(tmp_path: Path) -> None:
     [
         ("QueueGetOrCreate", ("modal.Queue", "sandboxes only")),
         ("PersistentSandboxCreate", ("_experimental_persistent", "without")),
-        ("SandboxGetExitSnapshotV2", ("get_exit_snapshot", "snapshot_filesystem()")),
+        ("SandboxSetOutboundPolicyV2", ("update_outbound_policy", "outbound_cidr_allowlist")),
     ],
 )
 async def test_what_is_not_implemented_has_the_name_that_its_caller_knows(

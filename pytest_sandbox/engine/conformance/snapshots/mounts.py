@@ -8,6 +8,7 @@ from ... import (
     Capability,
     DirectorySnapshot,
     Engine,
+    Host,
     InvalidSpec,
     Snapshot,
     Task,
@@ -349,3 +350,23 @@ async def check_directories_at_once(engine: Engine) -> None:
 
         await asyncio.gather(*(one(number) for number in range(1, 7)))
         equal(await sh(task, "cat /srv/m?/f"), b"1\n2\n3\n4\n5\n6\n", "what is mounted")
+
+
+async def check_a_snapshot_of_all_files_is_mounted(engine: Engine) -> None:
+    """Of a snapshot of all files the root is mounted; so it is of the image of a task."""
+    async with a_lab(engine) as lab:
+        source = await lab.task()
+        await sh(source, "echo taken > /srv/a; mkdir /root/own")
+        image = await lab.snapshot(source)
+        task = await lab.task()
+        await sh(task, "mkdir /srv/m /srv/n; echo own > /srv/a")
+        await soon(mount(task, "/srv/m", image), "mount() of a snapshot")
+        await soon(mount(task, "/srv/n", Host()), "mount() of an image")
+        script = "cat /srv/m/srv/a /srv/a; cd /srv; ls -d m/root/own m/usr n/usr"
+        seen = b"taken\nown\nm/root/own\nm/usr\nn/usr\n"
+        equal(await sh(task, script), seen, "what is mounted")
+        await sh(task, "echo x > /srv/m/srv/a; rm -r /srv/m/root/own")
+        await soon(unmount(task, "/srv/m"), "unmount() of a snapshot")
+        await soon(unmount(task, "/srv/n"), "unmount() of an image")
+        equal(await sh(task, "cd /srv/m; echo *; cd ../n; echo *"), b"*\n*\n", "what is left")
+        equal(await sh(await lab.copy(image), "cat /srv/a"), b"taken\n", "the snapshot")

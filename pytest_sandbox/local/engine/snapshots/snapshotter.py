@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from pytest_sandbox._shared.async_tasks import finish, retrieve
-from pytest_sandbox.engine import DirectorySnapshot, InvalidSpec, Snapshot, StoreFull
+from pytest_sandbox.engine import DirectorySnapshot, InvalidSpec, RootImage, Snapshot, StoreFull
 
 from ...protocol.common import Succeeded
 from ...protocol.message import Message
@@ -106,12 +106,17 @@ class Snapshotter:
         """Take a snapshot of a directory."""
         return await finish(self._snapshot_directory(link, path), self._store.forget)
 
-    async def mount(self, path: str, snapshot: DirectorySnapshot | None) -> None:
-        """Mount a directory, or an empty one, over another one."""
+    async def mount(self, path: str, snapshot: DirectorySnapshot | RootImage | None) -> None:
+        """Mount a directory, the root of an image, or an empty directory over another one."""
         stack = self._store.stack(snapshot) if snapshot is not None else ()
         with self._store.depending(stack):
             await self._store.share(stack, self._zygote)
-            request = MountRequest(name=self.name, path=path, layers=list(stack))
+            request = MountRequest(
+                name=self.name,
+                path=path,
+                layers=list(stack),
+                root=not isinstance(snapshot, DirectorySnapshot | None),
+            )
             try:
                 async with self._lock:
                     await self._request(request, Succeeded)
