@@ -21,6 +21,8 @@ from .stored_layers import StoredLayers
 
 #: Builds that have ended and whose output can still be read.
 _FINISHED = 100
+#: Layers of one definition from which on an image is worth to be flattened at once.
+_MANY = 4
 
 
 class Builder:
@@ -123,8 +125,11 @@ class Builder:
     async def _run(self, build: Build, *, force: bool) -> None:
         try:
             run = BuildRun(self._state, self._locks, build, self._stored, force=force)
-            self._finished(build.plan, await run.image(), build.id)
+            image = self._finished(build.plan, await run.image(), build.id)
             build.succeed()
+            # Images of clients that ask for each step alone are flattened when one is used.
+            if len(build.plan.stage.layers) >= _MANY:
+                self.flattener.used(image)
         except asyncio.CancelledError:
             build.interrupt()
             raise

@@ -34,6 +34,10 @@ _KNOWN = {
         "the view of this machine has no package database: install the package on this machine; "
         "its programs are then in every image"
     ),
+    b"No space left on device": (
+        "a step may write as much as one sandbox: the engine option disk says how many bytes "
+        "that are (--sandbox-engine-option disk=..., pytest-sandbox serve --engine-option disk=...)"
+    ),
     NO_UV.encode(): "",
 }
 

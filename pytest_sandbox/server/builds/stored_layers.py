@@ -69,6 +69,8 @@ class StoredLayers:
     def __init__(self, state: State) -> None:
         self._state = state
         self._storing: set[asyncio.Future[None]] = set()
+        # One after another: the latest one for a key is that which stays.
+        self._turn = asyncio.Lock()
 
     @functools.cached_property
     def _cache(self) -> ImageCache:
@@ -109,11 +111,10 @@ class StoredLayers:
         above = under if isinstance(under, Snapshot) and not layer.whole else None
 
         async def load() -> Snapshot:
-            return await loader.load(_chunks(layer.content), below=above)
+            return await loader.load(_chunks(layer.content, start), below=above)
 
         try:
-            if not await asyncio.to_thread(is_whole, layer.content, layer.blob):
-                raise InvalidSpec(f"{layer.content.name!r} does not match its checksum")
+            start = await asyncio.to_thread(_checked, layer)
             return await self._state.snapshot_store.with_room(load)
         except InvalidSpec as error:
             log.warning("removed a stored layer that cannot be loaded: %s", error)
@@ -172,7 +173,8 @@ class StoredLayers:
         try:
             with store.pinned(layer.snapshot_id), store.pinned(below.snapshot_id if below else ""):
                 assert isinstance(layer.engine_image, Snapshot)
-                await self._write(key, layer.engine_image, above, whole=below is None)
+                async with self._turn:
+                    await self._write(key, layer.engine_image, above, whole=below is None)
         except _FAILURES as error:
             reason = error.message if isinstance(error, GRPCError) else error
             log.warning("a layer was not stored for later runs: %s", reason)
@@ -240,8 +242,22 @@ def close(layers: Sequence[StoredLayer]) -> None:
         each.content.close()
 
 
-async def _chunks(file: IO[bytes]) -> AsyncIterator[bytes]:
-    """The content of a file, from its beginning."""
-    file.seek(0)
-    while data := await asyncio.to_thread(file.read, CHUNK):
+def _checked(layer: StoredLayer) -> bytes:
+    """The beginning of a content, if all of it is as it was stored.
+
+    Raises:
+        InvalidSpec: it is not.
+    """
+    if not is_whole(layer.content, layer.blob):
+        raise InvalidSpec(f"{layer.content.name!r} does not match its checksum")
+    return layer.content.read(CHUNK)
+
+
+async def _chunks(file: IO[bytes], start: bytes) -> AsyncIterator[bytes]:
+    """The content of a file, of which the beginning was read."""
+    file.seek(len(start))
+    data = start
+    while data:
         yield data
+        # Most layers are small, and a thread for nothing would take longer than they do.
+        data = await asyncio.to_thread(file.read, CHUNK) if len(data) == CHUNK else b""

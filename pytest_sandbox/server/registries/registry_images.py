@@ -230,6 +230,7 @@ def _record(image: ResolvedImage) -> ImageRecord:
         entrypoint=config.entrypoint,
         cmd=config.cmd,
         shell=config.shell or ImageRecord("").shell,
+        user=config.user,
         key=f"image {image.digest}".encode(),
         lasting=True,
     )

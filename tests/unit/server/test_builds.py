@@ -265,6 +265,16 @@ async def test_a_step_without_network_says_how_to_have_one(server: Harness) -> N
 
 
 @pytest.mark.asyncio
+async def test_a_step_that_fills_its_disk_or_the_store_says_so(server: Harness) -> None:
+    text = await failure(server, "RUN echo cp: x: No space left on device; fail 1")
+    assert "engine option disk" in text
+    server.engine.snapshots.room = 0
+    text = await failure(server, "RUN true")
+    assert text.startswith("RUN true\nthere is room for 0 images")
+    assert all(task.poll() is not None for task in server.engine.tasks)
+
+
+@pytest.mark.asyncio
 async def test_a_step_has_the_network_of_the_run_and_says_what_was_denied(
     server: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
