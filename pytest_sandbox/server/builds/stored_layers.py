@@ -109,12 +109,12 @@ class StoredLayers:
         under = below.engine_image
         loader = SupportsExport.of(self._state.engine)
         above = under if isinstance(under, Snapshot) and not layer.whole else None
-
-        async def load() -> Snapshot:
-            return await loader.load(_chunks(layer.content, start), below=above)
-
         try:
-            start = await asyncio.to_thread(_checked, layer)
+            first = await asyncio.to_thread(_checked, layer)
+
+            async def load() -> Snapshot:
+                return await loader.load(_chunks(layer.content, first), below=above)
+
             return await self._state.snapshot_store.with_room(load)
         except InvalidSpec as error:
             log.warning("removed a stored layer that cannot be loaded: %s", error)
@@ -253,10 +253,10 @@ def _checked(layer: StoredLayer) -> bytes:
     return layer.content.read(CHUNK)
 
 
-async def _chunks(file: IO[bytes], start: bytes) -> AsyncIterator[bytes]:
+async def _chunks(file: IO[bytes], first: bytes) -> AsyncIterator[bytes]:
     """The content of a file, of which the beginning was read."""
-    file.seek(len(start))
-    data = start
+    file.seek(len(first))
+    data = first
     while data:
         yield data
         # Most layers are small, and a thread for nothing would take longer than they do.
