@@ -20,11 +20,12 @@ import hashlib
 import json
 import os
 import secrets
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+
+from pytest_sandbox._shared.trees.tree_remover import remove_tree
 
 from .errors import DamagedImage, ImageError, ImageTooLarge
 from .reference import is_digest
@@ -68,7 +69,7 @@ class ImageStore:
         self,
         folder: Path,
         limit: int = LIMIT,
-        remove_tree: Callable[[Path], None] = shutil.rmtree,
+        remove_tree: Callable[[Path], None] = remove_tree,
     ) -> None:
         self.folder = folder
         self.limit = limit

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import sys
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -33,7 +34,7 @@ from pytest_sandbox.engine import (
 )
 from pytest_sandbox.local import LocalEngine, LocalOptions, Mode
 
-from .conftest import Done, content
+from .conftest import Done, content, until
 from .layers import (
     BUSYBOX,
     Entry,
@@ -327,8 +328,12 @@ _CAPABILITY = "SCHILY.xattr.security.capability"
 async def test_compressions(make: Make, tmp_path: Path) -> None:
     data = busybox(file("f", b"x" * 3_000_000))
     half = len(data) // 2
-    members = b"".join(_gzip(part) for part in (data[:half], data[half:]))
-    for packed in (data, members + bytes(512)):
+    halves = data[:half], data[half:]
+    members = b"".join(map(_gzip, halves)) + bytes(512)
+    skipped = b"\x50\x2a\x4d\x18" + (4).to_bytes(4, "little") + b"note"
+    name = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
+    frames = skipped + b"".join(map(pytest.importorskip(name).compress, halves))
+    for packed in (data, members, frames):
         task = await make(image(blob(tmp_path, data, packed), blob(tmp_path, tar(file("g")))))
         assert await sh(task, "$b wc -c < /f") == "3000000\n"
 
@@ -490,3 +495,32 @@ async def test_processes_of_an_image_are_snapshotted(engine: LocalEngine, make: 
     before = await sh(copy, "$b cat /tmp/i")
     assert await sh(copy, f"while test $($b cat /tmp/i) = {before.strip()}; do :; done; echo on")
     await copy.kill()
+
+
+async def test_a_layer_that_may_be_incomplete_is_unpacked_again(
+    store: Path, tmp_path: Path
+) -> None:
+    """The machine lost power before the kernel had written it to the disk."""
+    made = image(blob(tmp_path, busybox(file("f", b"whole"))))
+    async with an_engine(store) as first:
+        await first.unpack(made)
+        folder = first.image_store.layer(made.layers[0].diff_id).parent
+    until((folder / "on-disk").exists, "the layer is on the disk")
+    os.unlink(folder / "on-disk")
+    os.truncate(folder / "files/f", 0)
+    for boot, expected in ((None, ""), ("another", "whole"), ("another", "whole")):
+        if boot is not None:
+            (folder / "boot").write_text(boot)
+        async with an_engine(store) as later:
+            await later.unpack(made)
+            task = await later.create(TaskSpec(image=made))
+            assert await sh(task, "$b cat /f") == expected
+
+
+async def test_what_a_killed_run_left_is_removed(
+    engine: LocalEngine, store: Path, tmp_path: Path
+) -> None:
+    (store / "new/0123.layer/files/d").mkdir(parents=True)
+    (store / "new/0123").touch()
+    await engine.unpack(image(blob(tmp_path, tar(file("after")))))
+    assert os.listdir(store / "new") == []

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_sandbox._shared.trees import tree_remover
 from pytest_sandbox.local.agent import jobs, pause
-from pytest_sandbox.local.filesystem import tree_remover
 from pytest_sandbox.local.protocol import wire
 from pytest_sandbox.local.protocol.jobs import JOB_TO_ENGINE, DirectoryEntries, ListDirectoryJob
 from pytest_sandbox.local.zygote import scripts, skeleton

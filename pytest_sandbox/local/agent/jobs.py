@@ -11,7 +11,8 @@ import os
 import signal
 import socket
 
-from ..filesystem.tree_remover import remove_tree
+from pytest_sandbox._shared.trees.tree_remover import remove_tree
+
 from ..protocol import jobs as messages
 from ..protocol import wire
 from ..protocol.common import Failed, Succeeded

@@ -17,6 +17,7 @@ from ...protocol.common import Succeeded
 from ...protocol.images import LayerUnpacked, RemoveUnpackedRequest, UnpackRequest
 from .decompressors import NotDecompressed
 from .layer_feed import LayerFeed
+from .on_disk import WrittenLayer, boot_id
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,6 +55,7 @@ class LocalImages:
         self._zygote = zygote
         self._layers = layers
         self._owners = owners
+        self._boot = boot_id()
         self._loop = asyncio.get_running_loop()
         self._feeds: set[LayerFeed] = set()
         #: Layers that are being looked for or unpacked, by their digest.
@@ -136,10 +138,12 @@ class LocalImages:
                     (folder / _OPAQUE).touch()
                 if self._owners:
                     (folder / _OWNERS).write_text(self._owners)
+                WrittenLayer(folder).note()
                 await asyncio.to_thread(self.store.publish_layer, key, folder, done.size)
             finally:
                 # On a thread, for what is left has to be removed by the zygote.
                 await asyncio.to_thread(stack.pop_all().close)
+        WrittenLayer(self.store.layer(key).parent).sync()
         await asyncio.to_thread(self.store.shrink)
         return key
 
@@ -188,12 +192,17 @@ class LocalImages:
     def _key(self, digest: str) -> str:
         """The name that a layer has, or would have, in the store.
 
-        It is another one where a layer with other owners has the usual name.
+        It is another one where a layer has the usual name that has other owners, or may not be
+        whole since the machine lost power.
         """
-        folder = self.store.layer(digest).parent
-        if self.store.has_layer(digest) and _owners(folder) != self._owners:
-            return _digest(f"{self._owners} {digest}")
-        return digest
+        names = (digest, _digest(f"{self._owners} {digest}"))
+        fitting = (name for name in names if not self.store.has_layer(name) or self._fits(name))
+        return next(fitting, _digest(f"{self._boot} {self._owners} {digest}"))
+
+    def _fits(self, key: str) -> bool:
+        """Whether a stored layer can be used by this engine."""
+        folder = self.store.layer(key).parent
+        return _owners(folder) == self._owners and WrittenLayer(folder).counts
 
     def _folder(self, key: str) -> str:
         return self._relative(self.store.layer(key))

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from typing import TYPE_CHECKING
 
 from pytest_sandbox.engine import EngineUnavailable
 from pytest_sandbox.images import ImageError, ImageStore
 
 from ...kernel.idmap import SHIFT
+from ...kernel.syscalls import check, libc
 from ...options import Mode
 from ..machine import ids
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from ..links.zygote_link import ZygoteLink
+
+#: Files in the directory of a layer: see `WrittenLayer`.
+_BOOT, _ON_DISK = "boot", "on-disk"
 
 
 def image_store(environ: Mapping[str, str]) -> ImageStore:
@@ -51,3 +57,49 @@ def owners_of(zygote: ZygoteLink) -> str:
     # See `user_namespace`: without cgroups, the machine's root maps ids that nothing else uses.
     shifted = ids.is_root_of_machine() and not zygote.controllers
     return f"subordinate {SHIFT}" if shifted else ""
+
+
+class WrittenLayer:
+    """Whether an unpacked layer is as it was written, also after the machine lost power.
+
+    To wait for the disk would take longer than all else. So a layer counts until the next boot,
+    and for good once the kernel has said that it is on the disk.
+
+    Args:
+        folder: the layer's, in the store.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def note(self) -> None:
+        """Say that it is all written."""
+        (self._folder / _BOOT).write_text(boot_id())
+
+    @property
+    def counts(self) -> bool:
+        """Whether it may be used."""
+        with contextlib.suppress(OSError):
+            return (self._folder / _ON_DISK).exists() or (
+                (self._folder / _BOOT).read_text() == boot_id()
+            )
+        return False
+
+    def sync(self) -> None:
+        """Have it written to the disk, on a thread of its own, for which nothing waits."""
+        threading.Thread(target=self._sync, name="writes a layer to disk", daemon=True).start()
+
+    def _sync(self) -> None:
+        with contextlib.suppress(OSError):  # it may be evicted meanwhile
+            folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                check(libc.syncfs(folder), str(self._folder))
+            finally:
+                os.close(folder)
+            (self._folder / _ON_DISK).touch()
+
+
+def boot_id() -> str:
+    """Tells this boot of the machine from others."""
+    with open("/proc/sys/kernel/random/boot_id") as file:
+        return file.read()

@@ -11,10 +11,10 @@ import stat
 from pytest_sandbox._shared import relative_path
 from pytest_sandbox._shared.extents import extents
 from pytest_sandbox._shared.tar.member import MemberKind, TarError
+from pytest_sandbox._shared.trees.tree_remover import remove_tree
 from pytest_sandbox._shared.whole_writes import pwrite_all
 
 from ...kernel import file_attributes, overlayfs
-from ..tree_remover import remove_tree
 from ..walk import open_folder
 from . import member_attributes
 from .layers_below import is_opaque

@@ -11,12 +11,12 @@ import errno
 import os
 
 from pytest_sandbox._shared.tar.member import TarError
+from pytest_sandbox._shared.trees.tree_remover import remove_tree
 
 from ...filesystem.images.layers_below import LayersBelow
 from ...filesystem.images.member_attributes import Owners
 from ...filesystem.images.unpack_layer import unpack_layer
 from ...filesystem.layers import IMAGES
-from ...filesystem.tree_remover import remove_tree
 from ...filesystem.walk import open_folder
 from ...kernel import mounts
 from ...protocol.images import LayerUnpacked

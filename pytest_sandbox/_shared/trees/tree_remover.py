@@ -14,6 +14,9 @@ import stat
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeAlias
+
+    Path: TypeAlias = str | os.PathLike[str]
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -22,7 +25,7 @@ class _Detached(Exception):
     """Another program removed the directory that we are in, so there is no way up from it."""
 
 
-def remove_tree(path: str, folder: int | None = None) -> None:
+def remove_tree(path: Path, folder: int | None = None) -> None:
     """Remove a file, a link, or a directory with all that it holds.
 
     Args:
@@ -41,7 +44,7 @@ def remove_tree(path: str, folder: int | None = None) -> None:
         os.rmdir(path, dir_fd=folder)
 
 
-def _emptied(path: str, folder: int | None) -> bool:
+def _emptied(path: Path, folder: int | None) -> bool:
     """Empty a directory; False if that has to begin again from the top."""
     fd = os.open(path, _FOLDER, dir_fd=folder)
     removal = _Removal(fd, path)
@@ -63,7 +66,7 @@ class _RemovalLevel:
         pending: names of directories in it that are left to remove.
     """
 
-    def __init__(self, fd: int, name: str, path: str) -> None:
+    def __init__(self, fd: int, name: str, path: Path) -> None:
         info = os.fstat(fd)
         self.identity = info.st_dev, info.st_ino
         self.name = name
@@ -73,7 +76,7 @@ class _RemovalLevel:
 class _Removal:
     """Empties the directory that `fd` is open on, and goes down and up again; owns `fd`."""
 
-    def __init__(self, fd: int, path: str) -> None:
+    def __init__(self, fd: int, path: Path) -> None:
         self._fd = fd
         self._path = path
 
@@ -124,14 +127,14 @@ class _Removal:
         info = os.fstat(self._fd)
         if (info.st_dev, info.st_ino) != level.identity:
             # In another place, ".." leads to a directory that is not to be removed.
-            raise OSError(errno.ESTALE, "it was moved while it was removed", self._path)
+            raise OSError(errno.ESTALE, "it was moved while it was removed", str(self._path))
 
     def _replace(self, fd: int) -> None:
         os.close(self._fd)
         self._fd = fd
 
 
-def _unlink_files(fd: int, path: str) -> list[str]:
+def _unlink_files(fd: int, path: Path) -> list[str]:
     """Unlink all but the directories; returns the names of those."""
     directories = []
     try:
@@ -143,7 +146,7 @@ def _unlink_files(fd: int, path: str) -> list[str]:
     except FileNotFoundError:
         pass  # getdents(2): the directory itself was removed
     except OSError as error:
-        raise OSError(error.errno, error.strerror, path) from error
+        raise OSError(error.errno, error.strerror, str(path)) from error
     return directories
 
 

@@ -1,0 +1,1 @@
+"""Directories with all that they hold."""
