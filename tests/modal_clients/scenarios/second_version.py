@@ -1,5 +1,7 @@
 """What only sandboxes of the second version of the API have; clients from 1.6 on make these."""
 
+import subprocess
+import sys
 from datetime import timedelta
 
 import modal
@@ -40,6 +42,16 @@ def test_a_name_that_is_given_later(create, app):
         sandbox._experimental_set_name("other")
     with pytest.raises(AlreadyExistsError, match="later"):
         create(name="later")
+
+
+def test_the_command_line_makes_environments(app):
+    modal_itself = (sys.executable, "-m", "modal")
+    subprocess.run([*modal_itself, "environment", "create", "staging"], check=True)
+
+    other = modal.App.lookup("scenarios", environment_name="staging", create_if_missing=True)
+    assert other.app_id != app.app_id
+    with pytest.raises(NotFoundError):
+        modal.App.lookup("scenarios", environment_name="production", create_if_missing=True)
 
 
 def test_what_is_not_implemented_is_refused_by_name(sandbox):
