@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from .client import SandboxUsage as SandboxUsage
     from .client import Secret as Secret
     from .client import SecretInfo as SecretInfo
+    from .client import SidecarContainer as SidecarContainer
+    from .client import SidecarManager as SidecarManager
     from .client import StreamReader as StreamReader
     from .client import StreamType as StreamType
     from .client import StreamWriter as StreamWriter
@@ -93,6 +95,8 @@ __all__ = [
     "SandboxUsage",
     "Secret",
     "SecretInfo",
+    "SidecarContainer",
+    "SidecarManager",
     "StreamReader",
     "StreamType",
     "StreamWriter",

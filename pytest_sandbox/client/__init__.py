@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from .process.stream_writer import StreamWriter as StreamWriter
     from .sandbox.sandbox import Sandbox as Sandbox
     from .sandbox.sandbox_network import SandboxNetwork as SandboxNetwork
+    from .sandbox.sidecar import SidecarContainer as SidecarContainer
+    from .sandbox.sidecars import SidecarManager as SidecarManager
     from .sandbox_usage import SandboxUsage as SandboxUsage
     from .secrets.secret import Secret as Secret
     from .secrets.secret_info import SecretInfo as SecretInfo
@@ -78,6 +80,8 @@ _WHERE = {
     "SandboxUsage": "sandbox_usage",
     "Secret": "secrets.secret",
     "SecretInfo": "secrets.secret_info",
+    "SidecarContainer": "sandbox.sidecar",
+    "SidecarManager": "sandbox.sidecars",
     "StreamReader": "process.stream_reader",
     "StreamType": "process.stream_type",
     "StreamWriter": "process.stream_writer",
@@ -117,6 +121,8 @@ __all__ = [
     "SandboxUsage",
     "Secret",
     "SecretInfo",
+    "SidecarContainer",
+    "SidecarManager",
     "StreamReader",
     "StreamType",
     "StreamWriter",

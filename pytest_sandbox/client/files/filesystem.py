@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
 
-def _unpickled(sandbox_id: str, where: str) -> SandboxFilesystem:
+def _unpickled(sandbox_id: str, where: str, container_id: str) -> SandboxFilesystem:
     client = client_at(where)
-    return SandboxFilesystem(client, TaskCalls(client.calls, sandbox_id))
+    return SandboxFilesystem(client, TaskCalls(client.calls, sandbox_id, container_id))
 
 
 class SandboxFilesystem:
@@ -52,10 +52,11 @@ class SandboxFilesystem:
         self._tool = FilesystemTool(client, task)
 
     def __repr__(self) -> str:
-        return f"<the files of {self._task.sandbox_id}>"
+        return f"<the files of {self._task.container_id or self._task.sandbox_id}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _unpickled, (self._task.sandbox_id, address(self._client, self))
+        where = address(self._client, self)
+        return _unpickled, (self._task.sandbox_id, where, self._task.container_id)
 
     @dual
     async def read_bytes(self, remote_path: str) -> bytes:

@@ -73,7 +73,7 @@ class Command:
             task: where to run it.
             wait: whether to wait until the server says that it has started.
         """
-        if not await task.routed():
+        if not await task.routed() and not task.container_id:
             return await self._through_control_plane(client, task)
         execution = await self._through_router(client, task)
         if wait:
@@ -90,6 +90,7 @@ class Command:
             workdir=self.workdir,
             secret_sources=[await secret.reference.source(client) for secret in self.secrets],
             pty_info=terminal(self.pty),
+            container_id=task.container_id,
         )
         return RouterExecution(task, request)
 

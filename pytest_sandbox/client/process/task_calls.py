@@ -14,6 +14,7 @@ from pytest_sandbox._proto.sandboxes_v2_pb2 import SandboxGetCommandRouterAccess
 from ..exceptions import AuthError, ConflictError
 from ..transport.calls import TIMEOUT, Metadata, Streaming, Unary
 from ..transport.retries import ROUTER, Backoff
+from .api_version import is_second
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -37,16 +38,18 @@ class TaskCalls:
     Args:
         calls: makes the calls.
         sandbox_id: whose task.
-        second: whether the sandbox is of the second version of the API.
+        container_id: of the sidecar that calls are about; empty for the sandbox itself.
 
     Attributes:
         calls: makes the calls.
         sandbox_id: whose task it is.
+        container_id: of the sidecar that calls are about; empty for the sandbox itself.
     """
 
-    def __init__(self, calls: Calls, sandbox_id: str, *, second: bool = False) -> None:
+    def __init__(self, calls: Calls, sandbox_id: str, container_id: str = "") -> None:
         self.calls = calls
-        self._second = second
+        self.container_id = container_id
+        self._second = is_second(sandbox_id)
         self.clock = calls.clock
         self.sandbox_id = sandbox_id
         self._id = ""
@@ -65,6 +68,12 @@ class TaskCalls:
         self._id = task_id
         if token:
             self._accept(token)
+
+    def of_sidecar(self, container_id: str) -> TaskCalls:
+        """The same for calls about a sidecar; it uses the token that is known here."""
+        task = TaskCalls(self.calls, self.sandbox_id, container_id)
+        task.know(self._id, self._token)
+        return task
 
     async def id(self) -> str:
         """The id of the task.

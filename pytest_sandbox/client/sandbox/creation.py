@@ -98,6 +98,6 @@ def _known(client: BaseClient, sandbox_id: str, metadata: Metadata) -> TaskCalls
 def _known_by_second(
     client: BaseClient, response: SandboxCreateV2Response | SandboxRestoreV2Response
 ) -> TaskCalls:
-    task = TaskCalls(client.calls, response.sandbox_id, second=True)
+    task = TaskCalls(client.calls, response.sandbox_id)
     task.know(response.task_id, response.command_router_access.jwt)
     return task

@@ -40,6 +40,15 @@ __tracebackhide__ = True  # a failing test shows the caller's line, not these
 _WAIT = replace(ROUTER, answers=frozenset({Status.DEADLINE_EXCEEDED}))
 
 
+def exit_code(result: GenericResult) -> int:
+    """The code of a sandbox, or a sidecar, that has ended, as Modal's clients count."""
+    if result.status == GenericResult.GENERIC_STATUS_TIMEOUT:
+        return 124
+    if result.status == GenericResult.GENERIC_STATUS_TERMINATED:
+        return 137
+    return result.exitcode
+
+
 class LifetimeMethods:
     """Waits for the end of a sandbox, and ends it."""
 
@@ -144,13 +153,7 @@ class LifetimeMethods:
 
         The exit code of the main process, 124 if its time was up, 137 if it was terminated.
         """
-        if self._result is None:
-            return None
-        if self._result.status == GenericResult.GENERIC_STATUS_TIMEOUT:
-            return 124
-        if self._result.status == GenericResult.GENERIC_STATUS_TERMINATED:
-            return 137
-        return self._result.exitcode
+        return None if self._result is None else exit_code(self._result)
 
     def _end(self) -> str:
         """How it ended; empty if that is not known without asking the server."""

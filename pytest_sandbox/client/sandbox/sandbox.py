@@ -24,6 +24,7 @@ from ..exceptions import InvalidError
 from ..handles import address, client_at
 from ..logs.log_reader import LogReader
 from ..memory_snapshot import KEEP_NAME, SandboxSnapshot
+from ..process.api_version import is_second, second_is_wanted
 from ..process.main_stdio import MainStdio
 from ..process.output import STDERR, STDOUT
 from ..process.router_stdio import RouterStdio
@@ -34,7 +35,6 @@ from ..refusals import refused
 from ..transport.dual import Dual, dual, dual_function, dual_iterator_function
 from ..transport.portal_call import delivered
 from ..validation import check_name, refuse
-from .api_version import is_second, second_is_wanted
 from .commands import CommandMethods
 from .creation import created, restored
 from .files import FileMethods
@@ -43,6 +43,7 @@ from .lifetime import LifetimeMethods
 from .network import NetworkMethods
 from .ports_and_volumes import PortMethods
 from .sandbox_network import SandboxNetwork, membership
+from .sidecars import SidecarManager
 from .snapshots import SnapshotMethods
 from .specification import Specification, define, tag_messages
 
@@ -129,7 +130,7 @@ class Sandbox(
         self._main_command = command
         self._second = is_second(sandbox_id)
         self._client = self._lasting_client = client
-        self._task = task or TaskCalls(client.calls, sandbox_id, second=self._second)
+        self._task = task or TaskCalls(client.calls, sandbox_id)
         self._begin()
 
     def _begin(self) -> None:
@@ -290,6 +291,11 @@ class Sandbox(
         """What the main process has written, with times; it can be read again and again."""
         return LogReader(self._known_app, self._id)
 
+    @property
+    def _experimental_sidecars(self) -> SidecarManager:
+        """Creates and finds its sidecars: containers that run beside it, and end with it."""
+        return SidecarManager(self._client, self._task)
+
     @dual
     async def detach(self) -> None:
         """Have done with this object: all its methods but `wait` and `logs` are errors from now on.
@@ -301,7 +307,7 @@ class Sandbox(
         """
         reason = f"{self._id} was detached; Sandbox.from_id({self._id!r}) finds it again"
         self._client = closed_client(self._lasting_client, reason)
-        self._task = TaskCalls(self._client.calls, self._id, second=self._second)
+        self._task = TaskCalls(self._client.calls, self._id)
         self._begin()
 
     @dual

@@ -15,6 +15,7 @@ from ..default_client import default_client
 from ..exceptions import InvalidError
 from ..image import Image, image_id, mount_ids
 from ..probe import Probe, probe_message
+from ..process.api_version import second_is_wanted
 from ..process.terminal import terminal
 from ..secrets.secret import check_secrets
 from ..tunnel import open_ports
@@ -27,7 +28,6 @@ from ..validation import (
     check_workdir,
     refuse,
 )
-from .api_version import second_is_wanted
 from .gpu import gpu_config
 from .resources import inbound_networks, network_access, resources
 from .sandbox_network import SandboxNetwork, membership

@@ -119,7 +119,7 @@ def test_an_argument_that_is_refused_is_refused_by_name(name: str, argument: str
         parameter.name: "x"
         for parameter in inspect.signature(function).parameters.values()
         if parameter.default is inspect.Parameter.empty
-        and parameter.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
+        and parameter.kind is not inspect.Parameter.VAR_POSITIONAL
     }
     if "self" in needed:
         needed["self"] = client.Image.host() if kind == "Image" else client.App("x")  # type: ignore[assignment]

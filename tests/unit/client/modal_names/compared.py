@@ -116,6 +116,7 @@ def our_arguments(function: Any) -> Arguments:
 
 def our_class(kind: str) -> Any:
     special = {
+        "Sandbox._experimental_sidecars": client.SidecarManager,
         "Sandbox.logs": client.LogReader,
         "Secret.objects": getattr(client.Secret, "objects", None),
         "Volume.objects": client.Volume.objects,

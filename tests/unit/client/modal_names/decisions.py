@@ -73,6 +73,7 @@ REFUSED_ARGUMENTS: dict[tuple[str, str], str] = {
     ("Image.from_gcp_artifact_registry", "add_python"): "the image brings what it needs",
     ("Image.from_registry", "add_python"): "the image brings what it needs",
     ("Image.run_commands", "volumes"): LATER,
+    ("Sandbox._experimental_sidecars.create", "proxy"): LATER,
     ("Sandbox.create", "_experimental_outbound_policy"): LATER,
     ("Sandbox.create", "_experimental_persistent"): "no sandbox outlives its run",
     ("Sandbox.create", "custom_domain"): ONE_PLACE,
@@ -113,7 +114,6 @@ ABSENT = {
     "Sandbox._experimental_create": LATER,
     "Sandbox._experimental_from_name": LATER,
     "Sandbox._experimental_list": LATER,
-    "Sandbox._experimental_sidecars": LATER,
     "Sandbox._experimental_stats": "`usage` tells it",
     "Secret.create_deployed": DEPRECATED,
     "Volume.create_deployed": DEPRECATED,
@@ -140,6 +140,8 @@ OWN_ARGUMENTS = {
     ("Sandbox._experimental_from_snapshot", "alias"),
     ("Sandbox._experimental_from_snapshot", "network"),
     ("Sandbox.create", "alias"),
+    ("SidecarContainer.exec", "_pty_info"),
+    ("SidecarContainer.exec", "pty_info"),
     ("Sandbox.create", "network"),
 }
 

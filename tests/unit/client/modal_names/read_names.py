@@ -20,6 +20,8 @@ from typing import Any
 #: Of sandboxes; by module where the package itself does not list them. The first that exists.
 CLASSES: dict[str, tuple[str, ...]] = {
     "Sandbox": ("modal:Sandbox",),
+    "Sandbox._experimental_sidecars": ("modal.sandbox:SidecarManager",),
+    "SidecarContainer": ("modal.sandbox:SidecarContainer",),
     "ContainerProcess": ("modal.container_process:ContainerProcess",),
     "StreamReader": ("modal.io_streams:StreamReader",),
     "StreamWriter": ("modal.io_streams:StreamWriter",),
