@@ -13,6 +13,8 @@ from .sandbox_tokens import with_sandbox_token
 
 _NANOSECONDS = 10**9
 _GIB = 1024**3
+#: Seconds from the year 10,000 on, which a `Timestamp` cannot hold.
+_NO_TIME = 253_402_300_800
 #: Of the distributions that Modal tells, in basis points.
 _PERCENTILES = (5000, 9000, 9900)
 
@@ -97,6 +99,8 @@ def _gib(used: Usage) -> float:
 
 
 def _seconds(time: Timestamp) -> float:
+    if not 0 <= time.seconds < _NO_TIME:
+        raise invalid(f"{time.seconds} seconds since 1970 is no time")
     return time.seconds + time.nanos / _NANOSECONDS
 
 

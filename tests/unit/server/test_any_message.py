@@ -16,7 +16,7 @@ from grpclib import GRPCError, Status
 from grpclib.const import Handler
 from grpclib.exceptions import StreamTerminatedError
 
-from pytest_sandbox._proto import common_pb2, containers_pb2, volumes_pb2
+from pytest_sandbox._proto import common_pb2, containers_pb2, router_pb2, volumes_pb2
 from pytest_sandbox._proto.control_grpc import ModalClientBase
 from pytest_sandbox._proto.extensions_grpc import ExtensionsBase
 from pytest_sandbox._proto.inspector_grpc import InspectorBase
@@ -209,6 +209,7 @@ class World:
                 "app_id": await server.app_id(),
                 "image_id": await server.image_id(),
                 "exec_id": exec_id,
+                **(await self._sidecar(sandbox) if "TaskContainer" in path else {}),
                 "volume_id": await self._volume(),
                 "snapshot_id": "snapshot",
                 "file_descriptor": descriptor or int("Container" in path or "Logs" in path),
@@ -234,6 +235,16 @@ class World:
         )
         response = await self._server.control.ContainerFilesystemExec(request)
         return response.exec_id, response.file_descriptor
+
+    async def _sidecar(self, sandbox: Created) -> dict[str, object]:
+        request = router_pb2.TaskContainerCreateRequest(
+            task_id=sandbox.task_id,
+            container_name="worker",
+            image_id=await self._server.image_id(),
+            args=["hang"],
+        )
+        response = await self._server.router.TaskContainerCreate(request, metadata=sandbox.auth)
+        return {"container_id": response.container_id, "container_name": "worker"}
 
     async def _start(self, sandbox: Created) -> str:
         request = containers_pb2.ContainerExecRequest(task_id=sandbox.task_id, command=["cat"])

@@ -133,6 +133,30 @@ async def test_a_repeated_creation_creates_once(server: Harness) -> None:
 
 
 @pytest.mark.asyncio
+async def test_calls_that_are_repeated_out_of_order_act_once(server: Harness) -> None:
+    request = await request_of(server, "hang")
+
+    async def create(key: str) -> str:
+        metadata = {"x-idempotency-key": key}
+        return (await server.control.SandboxCreateV2(request, metadata=metadata)).sandbox_id
+
+    server.engine.gate.clear()
+    asked = [asyncio.ensure_future(create(key)) for key in "abab"]
+    await server.engine.waiting.wait()
+    asked[0].cancel()  # its client repeats it
+    asked.append(asyncio.ensure_future(create("a")))
+    server.engine.gate.set()
+    second, first, again, repeated = await asyncio.gather(*asked[1:])
+
+    assert (again, repeated) == (second, first)
+    assert len(server.engine.tasks) == 2
+    end = sandboxes_pb2.SandboxTerminateRequest(sandbox_id=first)
+    await asyncio.gather(*(server.control.SandboxTerminateV2(end) for _ in range(3)))
+    assert await create("a") == first  # late, and of a sandbox that has ended
+    assert len(server.engine.tasks) == 2
+
+
+@pytest.mark.asyncio
 async def test_what_is_not_implemented_has_the_name_of_its_argument(server: Harness) -> None:
     with refused(Status.UNIMPLEMENTED, "custom_domain"):
         await made(server, custom_domain="example.com")
@@ -170,6 +194,14 @@ async def test_the_token_of_another_sandbox_is_refused(server: Harness) -> None:
         await server.control.SandboxTerminateV2(request, metadata={TOKEN: other.sandbox_token})
     with refused(Status.UNAUTHENTICATED, "sandbox"):
         await server.control.SandboxTerminateV2(request, metadata={TOKEN: "a.b.c"})
+    for rpc in ("SandboxContainerCreateV2", "SandboxGetExitSnapshotV2", "SandboxGetStatsV2"):
+        of_mine = getattr(pb, f"{rpc.removesuffix('V2')}Request", None) or getattr(
+            pb, f"{rpc}Request"
+        )
+        with refused(Status.PERMISSION_DENIED, mine.sandbox_id):
+            await getattr(server.control, rpc)(
+                of_mine(sandbox_id=mine.sandbox_id), metadata={TOKEN: other.sandbox_token}
+            )
     await server.control.SandboxTerminateV2(request, metadata={TOKEN: mine.sandbox_token})
 
 
