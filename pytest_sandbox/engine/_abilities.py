@@ -202,9 +202,12 @@ class SupportsNetworkChange(Ability):
     async def set_network(self, network: Network) -> None:
         """Allow other connections than before; those that no longer are have ended on return.
 
+        A task that was created without a network has one from then on.
+
         Raises:
-            InvalidSpec: the network makes no sense, or the task was created without one.
+            InvalidSpec: the network makes no sense.
             TaskEnded: the task has ended.
+            Unsupported: the machine cannot do it.
         """
 
 

@@ -31,7 +31,7 @@ class NetworkMethods:
     ) -> None:
         """Allow other connections than before; those that no longer are end with a reset.
 
-        The sandbox must have been created with a network: `network="open"` or a list.
+        A sandbox that was created without a network has one from then on.
 
         Args:
             outbound_cidr_allowlist: as in `create`.
@@ -39,7 +39,7 @@ class NetworkMethods:
                 allowed.
 
         Raises:
-            InvalidError: a list makes no sense, or the sandbox has no network.
+            InvalidError: a list makes no sense.
             NotFoundError: the sandbox is gone.
         """
         access = network_access(

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import stat
 from typing import TYPE_CHECKING
 
-from pytest_sandbox.engine import InvalidSpec, Network, NetworkLog, check_network
+from pytest_sandbox.engine import InvalidSpec, Network, NetworkLog, TaskEnded, check_network
 
 from ..protocol import foreign
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Awaitable, Callable
 
     from pytest_sandbox.engine import Membership, TaskSpec
@@ -36,6 +36,8 @@ class LocalOutlet:
         self._groups = spec.groups
         self._gateway = gateway
         self._last: asyncio.Future[NetworkLog] | None = None
+        self._making = asyncio.Lock()
+        self._over = False
 
     def become(self, spec: TaskSpec) -> None:
         """Before `open`, be in another network of sandboxes, and in other groups."""
@@ -71,24 +73,41 @@ class LocalOutlet:
             raise InvalidSpec("a trial of a sandbox can be in no network")
         if self._network is not None:
             check_network(self._network, member=True)
-        # Meanwhile another call is refused.
-        self._membership = membership
+        self._membership = membership  # at once: meanwhile another call is refused
         try:
-            if self._network is None:
-                self._network = Network()
-                self._gateway.admit(self._name, await make(), self._network, self._groups)
+            await self._be_open(self._gateway, make)
         except BaseException:
-            self._membership = self._network = None
+            self._membership = None
             raise
         self._gateway.join(self._name, membership)
 
-    async def change(self, network: Network) -> None:
-        """Allow other connections; see `SupportsNetworkChange`."""
+    async def change(self, network: Network, make: Callable[[], Awaitable[list[int]]]) -> None:
+        """Allow other connections; see `SupportsNetworkChange`.
+
+        Args:
+            network: where they may lead.
+            make: as for `join`.
+        """
         check_network(network, member=self._membership is not None)
-        if self._gateway is None or self._network is None:
-            raise InvalidSpec("the sandbox was created without a network")
+        if self._gateway is None:
+            raise InvalidSpec("a trial of a sandbox can have no other network")
+        await self._be_open(self._gateway, make)
         self._network = network
         await self._gateway.change(self._name, network)
+
+    async def _be_open(
+        self, gateway: GatewayLink, make: Callable[[], Awaitable[list[int]]]
+    ) -> None:
+        """Have a way out, if only to nowhere."""
+        async with self._making:
+            if self._network is not None:
+                return
+            sockets = await make()
+            if self._over:
+                foreign.close(sockets)
+                raise TaskEnded("the task has ended")
+            self._network = Network()
+            gateway.admit(self._name, sockets, self._network, self._groups)
 
     async def log(self) -> NetworkLog:
         """What the sandbox connected to, also once it has ended."""
@@ -100,6 +119,7 @@ class LocalOutlet:
 
     def task_ended(self) -> None:
         """The sandbox is gone; what is open would keep its network."""
+        self._over = True
         if self._gateway is not None and self._network is not None:
             self._last = self._gateway.evict(self._name)
 

@@ -180,7 +180,7 @@ class LocalTask(
     async def set_network(self, network: Network) -> None:
         """Allow other connections than before."""
         self._check_alive()
-        await self._outlet.change(network)
+        await self._outlet.change(network, self._make_outlet)
 
     async def create_sidecar(self, spec: TaskSpec) -> Task:
         """Create a task that shares the limits of this one."""

@@ -4,6 +4,8 @@ What lies outside differs from machine to machine, so these checks are about wha
 refuses.
 """
 
+import asyncio
+
 from ... import (
     OPEN_NETWORK,
     Capability,
@@ -17,6 +19,7 @@ from ... import (
 )
 from ..lab import a_lab
 from ..support import equal, raises, sh, soon
+from .memberships import asked
 
 NEEDS = frozenset({Capability.NETWORK})
 
@@ -33,13 +36,17 @@ async def check_a_task_may_have_a_network(engine: Engine) -> None:
 
 
 async def check_another_network(engine: Engine) -> None:
-    """The network of a task can be replaced; not by an impossible one, nor if there is none."""
+    """The network of a task can be replaced, also if there was none; not by an impossible one."""
     async with a_lab(engine) as lab:
         change = SupportsNetworkChange.of(await lab.task(TaskSpec(network=OPEN_NETWORK)))
         await soon(change.set_network(Network(("192.0.2.0/24",))), "set_network()")
         await raises(InvalidSpec, change.set_network(Network(("x",))), "set_network(x)")
-        without = SupportsNetworkChange.of(await lab.task())
-        await raises(InvalidSpec, without.set_network(Network()), "set_network() without a network")
+        task = await lab.task()
+        equal(await asked(task, "192.0.2.1", 80), "OSError", "a connection without a network")
+        without = SupportsNetworkChange.of(task)
+        changes = [without.set_network(each) for each in (OPEN_NETWORK, Network())]
+        await soon(asyncio.gather(*changes), "set_network() of a task without a network, twice")
+        equal(await asked(task, "192.0.2.1", 80), "ConnectionResetError", "a denied connection")
 
 
 async def check_connection_faults(engine: Engine) -> None:
