@@ -8,6 +8,7 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
+from pytest_sandbox._shared.on_disk.stored_snapshots import folder_of, remove_all, stored_snapshots
 from pytest_sandbox.engine import EngineError
 from pytest_sandbox.images import ImageError, ImageStore, StoredPart
 
@@ -28,6 +29,8 @@ def describe_store() -> str:
 def prune_images(*, remove: bool) -> int:
     """List what is stored, the least recently used first, and remove it if that is asked for.
 
+    That is images of registries, and what runs have stored of builds and templates.
+
     Returns:
         0; 1 if something was to be removed and is in use, or cannot be removed.
     """
@@ -45,11 +48,31 @@ def prune_images(*, remove: bool) -> int:
         print(f"pytest-sandbox prune: {store.folder} cannot be emptied: {error}", file=sys.stderr)
         return 1
     for part in parts:
-        used = datetime.fromtimestamp(part.used).astimezone().strftime("%Y-%m-%d %H:%M")
+        used = _moment(part.used)
         state = ": in use by a run" if part.in_use else ""
         state = ": removed" if part.digest in removed else state
         print(f"{part.kind} {part.digest}, {_size(part.size)}, used {used}{state}")
+    try:
+        _prune_snapshots(remove=remove)
+    except OSError as error:
+        print(f"pytest-sandbox prune: {error}", file=sys.stderr)
+        return 1
     return 1 if remove and any(part.digest not in removed for part in parts) else 0
+
+
+def _prune_snapshots(*, remove: bool) -> None:
+    folder = folder_of(os.environ)
+    stored = stored_snapshots(folder)
+    if remove:
+        remove_all(folder)
+    for each in stored:
+        kind = "layer of a build" if each.is_layer else "image of a template"
+        state = ": removed" if remove else ""
+        print(f"{kind} {each.name[:12]}, {_size(each.size)}, used {_moment(each.used)}{state}")
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 def _remove(store: ImageStore) -> list[StoredPart]:

@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _volumes(args: argparse.Namespace) -> int:
-    from pytest_sandbox._shared.volume_folder import VolumeFolder, VolumeInUse
+    from pytest_sandbox._shared.on_disk.volume_folder import VolumeFolder, VolumeInUse
 
     folder = VolumeFolder(args.folder)
     wanted, failed = set(args.name), False

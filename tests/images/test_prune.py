@@ -13,6 +13,7 @@ from .made import digest
 
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ImageStore:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("PYTEST_SANDBOX_IMAGES", str(tmp_path / "images"))
     return ImageStore(tmp_path / "images")
 

@@ -4,7 +4,7 @@ import asyncio
 from typing import cast
 
 from pytest_sandbox._proto import volumes_pb2 as pb
-from pytest_sandbox._shared.volume_folder import StoredAbout
+from pytest_sandbox._shared.on_disk.volume_folder import StoredAbout
 
 from ..volumes.lasting_volumes import LastingVolumes
 from .volumes import VolumeRecord, VolumeRegistry

@@ -26,6 +26,8 @@ from typing import IO, Any
 
 from grpclib import GRPCError, Status
 
+from pytest_sandbox._shared.on_disk.stored_snapshots import folder_of
+
 from .cache_writer import LIMIT_VARIABLE, CacheWriter
 
 #: The most bytes of all stored images, unless the environment gives another number.
@@ -70,8 +72,7 @@ class ImageCache:
                 Status.FAILED_PRECONDITION,
                 f"the environment variable {LIMIT_VARIABLE}={text!r} is not a number of bytes",
             )
-        home = environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-        return cls(Path(home, "pytest-sandbox", "images"), int(text) if text else LIMIT)
+        return cls(folder_of(environ), int(text) if text else LIMIT)
 
     def writer(self) -> CacheWriter:
         """A new file for the content of an image."""

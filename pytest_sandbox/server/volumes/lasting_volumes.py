@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from grpclib import GRPCError, Status
 
-from pytest_sandbox._shared.volume_folder import (
+from pytest_sandbox._shared.on_disk.volume_folder import (
     StoredAbout,
     StoredVolume,
     VolumeFolder,

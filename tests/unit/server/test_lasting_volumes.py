@@ -13,7 +13,7 @@ from grpclib.testing import ChannelFor
 
 from pytest_sandbox._proto import common_pb2
 from pytest_sandbox._proto import volumes_pb2 as pb
-from pytest_sandbox._shared.volume_folder import VolumeFolder
+from pytest_sandbox._shared.on_disk.volume_folder import VolumeFolder
 from pytest_sandbox.cli import main
 from pytest_sandbox.rpcs import StatusDetails
 from pytest_sandbox.server.application import Application

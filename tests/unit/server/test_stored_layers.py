@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from pytest_sandbox.cli import main
 from pytest_sandbox.engine import EngineUnavailable
 from pytest_sandbox.engines import load_engine
 
@@ -58,6 +59,22 @@ async def test_a_later_run_finds_the_layers_of_an_earlier_one(folder: Path) -> N
         assert steps(server) == 1
         await built(server, *LINES, force=True)
         assert steps(server) == 3
+
+
+@pytest.mark.asyncio
+async def test_prune_lists_layers_and_removes_them(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["prune", "--images"]) == 0
+    async with serve(GatedEngine(), store_layers=True) as server:
+        await built(server, *LINES)
+    assert main(["prune", "--images"]) == 0
+    assert capsys.readouterr().out.count("layer of a build ") == 2
+    assert contents(folder) == 2
+    assert main(["prune", "--images", "--remove"]) == 0
+    assert capsys.readouterr().out.count(": removed") == 2
+    assert contents(folder) == 0
+    assert stored_files(folder / "blobs") == []
 
 
 @pytest.mark.asyncio

@@ -1,0 +1,1 @@
+"""Folders of what outlives runs."""
