@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._proto import images_pb2 as pb
-from pytest_sandbox.images.registry import Login
 
 from ..rpc.errors import invalid, unimplemented
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from pytest_sandbox.images.registry import Login
 
 _USERNAME, _PASSWORD = "REGISTRY_USERNAME", "REGISTRY_PASSWORD"
 _GOOGLE = "SERVICE_ACCOUNT_JSON"
@@ -30,6 +31,9 @@ def login_of(kind: int, variables: Mapping[str, str]) -> Login | None:
         GRPCError: INVALID_ARGUMENT: the secret does not have what is needed. UNIMPLEMENTED: it is
             for Amazon's registry, which gives passwords by an API of its own.
     """
+    # Imported when it is needed, with all that talks to registries.
+    from pytest_sandbox.images.registry import Login
+
     if kind == pb.REGISTRY_AUTH_TYPE_PUBLIC:
         return None
     amazon = kind == pb.REGISTRY_AUTH_TYPE_UNSPECIFIED and any(map(variables.get, _AMAZON))

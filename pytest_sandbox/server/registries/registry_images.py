@@ -19,8 +19,6 @@ from pytest_sandbox.images import (
     InvalidReference,
     parse_reference,
 )
-from pytest_sandbox.images.archive import read_docker_archive, read_oci_archive
-from pytest_sandbox.images.registry import Puller, PullSettings
 
 from ..model.images import HOST_IMAGE, ImageRecord
 from ..rpc.errors import unimplemented
@@ -29,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from pytest_sandbox.engine import DirectorySnapshot, Engine, EngineInfo, RootImage
-    from pytest_sandbox.images import ImageStore, ResolvedImage
-    from pytest_sandbox.images.registry import Login
+    from pytest_sandbox.images import ImageStore, Reference, ResolvedImage
+    from pytest_sandbox.images.registry import Login, Puller
 
     from .aliases import Aliases
     from .lock_file import LockFile
@@ -111,7 +109,7 @@ class RegistryImages:
                 pinned = reference
             else:
                 pinned = await self._in_thread(lambda: pins.pin(reference))
-            puller = Puller(pinned, store, self._settings(wanted))
+            puller = self._puller(pinned, store, wanted)
             # A tag that is to be pinned is looked up; what is pinned needs that never.
             refresh = wanted.refresh or pins is not None
             image = await self._in_thread(lambda: puller.resolve(refresh=refresh), puller)
@@ -158,9 +156,13 @@ class RegistryImages:
     def _lock(self, key: str) -> asyncio.Lock:
         return self._locks.setdefault(key, asyncio.Lock())
 
-    def _settings(self, wanted: Wanted) -> PullSettings:
+    def _puller(self, pinned: Reference, store: ImageStore, wanted: Wanted) -> Puller:
+        # Imported when it is needed, as HTTP would take a tenth of the start of the engine.
+        from pytest_sandbox.images.registry import Puller, PullSettings
+
         insecure = filter(None, map(str.strip, os.environ.get(INSECURE_VARIABLE, "").split(",")))
-        return PullSettings(dict(os.environ), wanted.login, tuple(insecure))
+        settings = PullSettings(dict(os.environ), wanted.login, tuple(insecure))
+        return Puller(pinned, store, settings)
 
     async def _in_thread(self, work: Callable[[], T], puller: Puller | None = None) -> T:
         """What some work gives that blocks; if nobody waits for it any more, it ends soon.
@@ -190,6 +192,8 @@ class RegistryImages:
         """
         if self._info.one_image:
             return HOST_IMAGE
+        from pytest_sandbox.images.archive import read_docker_archive, read_oci_archive
+
         store = self._store(f"an image of {path}")
         read = read_oci_archive if kind == "oci" else read_docker_archive
         record = _record(await self._in_thread(lambda: read(path, store, tag)))

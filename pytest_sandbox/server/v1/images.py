@@ -12,6 +12,7 @@ import os
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
@@ -19,7 +20,6 @@ from google.protobuf.message import Message
 from pytest_sandbox._proto import common_pb2
 from pytest_sandbox._proto import images_pb2 as pb
 from pytest_sandbox.engine import Capability
-from pytest_sandbox.images.registry import Login
 
 from ..builds.bases import Bases
 from ..builds.build import Build
@@ -37,6 +37,9 @@ from ..rpc.call import ServedCall
 from ..rpc.errors import invalid, unimplemented
 from ..rpc.handlers import once
 from .logs import CHUNK, read_until
+
+if TYPE_CHECKING:
+    from pytest_sandbox.images.registry import Login
 
 _MACHINES = {"x86_64": pb.ARCH_X86_64, "aarch64": pb.ARCH_AARCH64}
 #: Fields of a definition that change the build, with the arguments that set them.
@@ -170,7 +173,7 @@ class ImageServicer:
             secrets_digest=self._digest(hidden),
         )
 
-    def _login(self, definition: pb.Image) -> Login | None:
+    def _login(self, definition: pb.Image) -> "Login | None":
         config = definition.image_registry_config
         if not config.secret_id:
             return None
