@@ -6,7 +6,7 @@ import base64
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -69,6 +69,10 @@ class Registry:
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     registry: Registry
+
+    def handle(self) -> None:
+        with suppress(ConnectionError):  # of a client that had enough
+            super().handle()
 
     def log_message(self, *args: object) -> None: ...
 
