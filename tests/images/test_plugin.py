@@ -12,6 +12,7 @@ from .registry import Registry
 @pytest.fixture(autouse=True)
 def own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTEST_SANDBOX_IMAGES", str(tmp_path / "images"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
 
 
@@ -45,6 +46,15 @@ def prepared(sandbox):
 
 def test_of_a_template(prepared):
     assert said(prepared) + prepared.filesystem.read_text("/more") == "oldmore"
+
+
+@sandbox_template(cache=True)
+def stored(sandbox):
+    sandbox.filesystem.write_text(said(sandbox), "/more")
+
+
+def test_of_a_stored_template(stored):
+    assert stored.filesystem.read_text("/more") == "NEW"
 """
 
 
@@ -56,7 +66,7 @@ def test_images_by_name(pytester: pytest.Pytester, registry: Registry) -> None:
 
     result = pytester.runpytest_subprocess("--sandbox-image-lock=update")
 
-    result.assert_outcomes(passed=4)
+    result.assert_outcomes(passed=5)
     result.stdout.fnmatch_lines(f"sandbox: *, {name}:new (ini sandbox_image)")
     path = pytester.path / "sandbox-image.lock"
     pins = json.loads(path.read_text())["images"]
@@ -70,3 +80,9 @@ def test_images_by_name(pytester: pytest.Pytester, registry: Registry) -> None:
     result = pytester.runpytest_subprocess("--sandbox-image-lock=on", "-k", "of_the_run")
     result.assert_outcomes(passed=1)
     assert registry.asked == []
+
+    # A template that was stored for another image is not taken.
+    result = pytester.runpytest_subprocess(
+        f"--sandbox-image={name}:old", "--sandbox-image-lock=on", "-k", "of_a_stored", "-rA"
+    )
+    result.stdout.fnmatch_lines("*'old' == 'new'*")

@@ -17,7 +17,7 @@ from ..networks import without_own
 from ..options import settings
 from .body import TIMEOUT, image_of
 from .changes import changes
-from .key import cache_key
+from .key import cache_key, image_key
 from .pytest_internals import definitions
 from .store import Outcome, OutcomeFile, locked_outcome
 from .template import ATTRIBUTE
@@ -175,14 +175,15 @@ class Templates:
         return {"image": image, "not_stored": _store(image, key, client)}
 
     def _cache_key(self, variant: Variant) -> str:
+        of_image = image_key(self._config, self.spec(variant).get("image"))
         if not self.spec(variant).get("project"):
-            return cache_key(variant)
+            return f"{cache_key(variant)}{of_image}"
         if not any(each.template.cache_key not in ((), ((),)) for each in variant.stack):
             raise ValueError(
                 "cache=True: project=True shows files that change from run to run; give cache_key= "
                 "those that the image depends on, such as pathlib.Path('../src')"
             )
-        return f"{cache_key(variant)}-project"
+        return f"{cache_key(variant)}-project{of_image}"
 
     def _start(self, variant: Variant, client: Client) -> Sandbox:
         """The sandbox that is passed to the function of a template."""

@@ -10,10 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._shared.directories import walk_directories
+from pytest_sandbox._shared.image_names import HOST
 from pytest_sandbox._shared.real import real_files
+
+from ..options import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import pytest
 
     from .variant import Variant
 
@@ -30,6 +35,21 @@ def cache_key(variant: Variant) -> str:
         OSError: a file that it depends on cannot be read.
     """
     return _digest(*_parts(variant))
+
+
+@real_files()
+def image_key(config: pytest.Config, image: object) -> str:
+    """What the key has besides for an image with a name, unless that is the view of this machine.
+
+    Args:
+        config: pytest's; its settings say which image it is, and whether a file pins it.
+        image: the image that the template begins with.
+    """
+    if not isinstance(image, str) or image == HOST:
+        return ""
+    path = settings(config).engine_options.get("image_lock", "")
+    pins = _digest(*_contents(Path(path))) if path and Path(path).exists() else ""
+    return f"-{image}-{pins}"
 
 
 def _parts(variant: Variant) -> Iterator[str]:
