@@ -72,12 +72,13 @@ CLIENTS = (
     Client(
         "1.6.4, files",
         "1.6.4",
-        ("filesystem", "snapshots", "directories", "volumes", "images", "memory"),
+        ("filesystem", "snapshots", "directories", "volumes", "images", "memory", "docstrings"),
     ),
     Client(
         "1.6.4 in memory",
         "1.6.4",
-        ("snapshots", "directories", "volumes", "second_version", "sidecars"),
+        ("snapshots", "directories", "volumes", "second_version", "sidecars", "docstrings"),
+        env=(("ENGINE", "fake"),),
         engine="fake",
     ),
     Client(
@@ -292,6 +293,15 @@ def test_the_documents_and_examples(pytestconfig: pytest.Config, tmp_path: Path)
         shutil.copytree(ROOT / "examples" / example, tmp_path / example)
 
     run_with_plugin(python, tmp_path, "-p", "no:asyncio", "--strict-markers", ".")
+
+
+def test_the_documents_list_the_examples_of_docstrings_that_do_not_run() -> None:
+    document = (ROOT / "docs" / "modal.md").read_text()
+    for node in ast.parse((SCENARIOS / "docstrings.py").read_text()).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "NOT_RUN":
+            assert isinstance(node.value, ast.Dict)
+            names = [ast.literal_eval(key) for key in node.value.keys if key is not None]
+    assert [name for name in names if f"`{name.partition('[')[0]}`" not in document] == []
 
 
 DISTURBED = """
