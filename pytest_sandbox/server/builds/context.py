@@ -24,10 +24,12 @@ class CopiedFile:
     Attributes:
         path: where, relative to the target.
         file: its content and mode.
+        named: whether a source names the file, not a directory that it is in.
     """
 
     path: Parts
     file: LocalFile
+    named: bool = False
 
     @property
     def identity(self) -> tuple[str, str, int]:
@@ -89,7 +91,7 @@ class BuildContext:
             if left_out(below or path[-1:], exclude):
                 continue
             by_name += not below
-            found.append(CopiedFile(below or path[-1:], file))
+            found.append(CopiedFile(below or path[-1:], file, named=not below))
         if not found:
             raise invalid(f"COPY: {source!r} is not among the {len(self.files)} files of the build")
         return sorted(found, key=lambda each: each.path), len(found) == by_name == 1

@@ -93,10 +93,11 @@ class CopyLine:
                 raise refusal(f"{self._line} (a URL, which nothing here can fetch)")
             else:
                 found, single = context.select(source, self.placing.exclude)
-            if self._unpack and single and is_archive(found[0].file.upload):
-                archives += found
-            else:
-                files.update({each.path: each for each in found})
+            for each in found:
+                if self._unpack and each.named and is_archive(each.file.upload):
+                    archives.append(each)
+                else:
+                    files[each.path] = each
         placing = self.placing if single and not archives else self._several()
         return CopyStep(tuple(files.values()), placing, tuple(archives))
 

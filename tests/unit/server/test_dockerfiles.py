@@ -251,7 +251,7 @@ async def test_an_archive_is_unpacked_by_add_only(server: Harness) -> None:
     files = {"/p.tar": plain, "/z.tar.gz": gzip.compress(tar_of(b="2\n")), "/text.gz": b"no tar\n"}
     image_id = await built(
         server,
-        "ADD p.tar z.tar.gz text.gz /added/",
+        "ADD [pz].tar* text.gz /added/",
         "ADD --unpack=false p.tar /kept/",
         "COPY p.tar /copied",
         context_mount_id=await mount(server, files),
@@ -269,6 +269,11 @@ async def test_a_damaged_archive_fails_the_step(server: Harness) -> None:
     damaged = gzip.compress(tar_of(a=os.urandom(5000).hex()))[:-4000]
     context = await mount(server, {"/a.tar.gz": damaged})
     assert "ADD a.tar.gz /x\n" in await failure(server, "ADD a.tar.gz /x", context_mount_id=context)
+
+
+@pytest.mark.asyncio
+async def test_a_user_that_nothing_can_switch_to_is_refused(server: Harness) -> None:
+    assert "neither setpriv" in await failure(server, "USER 1000", "RUN true")
 
 
 # With a real kernel
