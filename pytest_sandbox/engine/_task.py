@@ -37,8 +37,12 @@ class Task(ABC):
 
     @abstractmethod
     async def wait(self) -> TaskEnd:
-        """Return when it ended and nothing of it is left: no process, no mount, no file."""
+        """Return when it ended.
+
+        None of its processes runs any more, or can, and its names and ports are free. What else it
+        had, an engine may free behind that, soon; at the latest before `close` returns.
+        """
 
     @abstractmethod
     async def kill(self) -> None:
-        """End it and return when nothing of it is left; does nothing if it ended before."""
+        """End it and return when it has ended, see `wait`; does nothing if it ended before."""

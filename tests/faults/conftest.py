@@ -167,14 +167,20 @@ def machine(options: dict[str, str]) -> Iterator[Machine]:
     run.close()
 
 
+def end(sandbox: Sandbox) -> None:
+    """End a sandbox, and return when nothing is left of it."""
+    sandbox.terminate()
+    sandbox.wait(raise_on_termination=False)
+    sandbox.usage()  # which is known then
+
+
 @pytest.fixture(scope="module")
 def client(machine: Machine) -> Iterator[Client]:
     client = Client(machine.server.socket)
     sandbox = Sandbox.create(client=client)  # from here on all is loaded and connected
     sandbox.exec("true").wait()
     sandbox.filesystem.list_files("/")
-    sandbox.terminate()
-    sandbox.wait(raise_on_termination=False)
+    end(sandbox)
     yield client
     client.close()
 
@@ -200,5 +206,4 @@ def nothing_is_left(machine: Machine, client: Client, until: Until) -> Iterator[
 def sandbox(client: Client) -> Iterator[Sandbox]:
     sandbox = Sandbox.create(client=client)
     yield sandbox
-    sandbox.terminate()
-    sandbox.wait(raise_on_termination=False)
+    end(sandbox)

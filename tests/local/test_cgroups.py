@@ -134,6 +134,7 @@ async def started() -> LocalEngine:
     if {"pids", "memory"} - set(engine.factory.zygote.controllers):
         await engine.close()
         pytest.skip(f"not all cgroup controllers are here: {info.details}")
+    until(lambda: not used_in(engine), "the trial sandbox is gone")
     return engine
 
 
@@ -164,12 +165,13 @@ async def test_groups_are_made_once_for_sandboxes_one_after_the_other() -> None:
     first = used_in(engine)
     assert first
     await task.kill()
-    until(lambda: not used_in(engine), "nothing is in any group")
+    await task.usage()  # which is known once nothing is left of it
     all_groups = groups_in(engine)
     for _ in range(5):
         task = await engine.create(spec)
         assert used_in(engine) == first
         await task.kill()
+        await task.usage()  # which is known once nothing is left of it
     until(lambda: groups_in(engine) == all_groups, "there are no more than before")
     await nothing_stays_of(engine)
 
@@ -238,6 +240,7 @@ async def test_a_sandbox_gets_groups_with_its_own_limits_only() -> None:
         # PID 1 and a job of it count too.
         assert [int(file.read_text()) for file in files if file.exists()] == [limit + 2]
         await task.kill()
+        await task.usage()  # which is known once nothing is left of it
     await engine.close()
 
 

@@ -21,7 +21,7 @@ from pytest_sandbox.server import Application
 from pytest_sandbox.server.listeners import Listeners
 from pytest_sandbox.server.rpc import peers
 
-from .conftest import SOMEBODY, needs_root, python_of_everybody, shell, their_env
+from .conftest import SOMEBODY, needs_root, python_of_everybody, shell, their_env, until
 
 pytestmark = [needs_root, pytest.mark.asyncio]
 
@@ -108,7 +108,9 @@ def children(pid: int) -> list[str]:
 
 async def mount(engine: LocalEngine, task: Task, folder: Path, target: str) -> None:
     """Mount a directory of ours in the only sandbox of an engine."""
-    (process,) = children(engine.factory.zygote.pid)
+    zygote = engine.factory.zygote.pid
+    until(lambda: len(children(zygote)) == 1, "that of the engine's start is gone")
+    (process,) = children(zygote)
     await asyncio.to_thread(
         subprocess.run, [sys.executable, "-c", MOUNT, process, str(folder), target], check=True
     )

@@ -211,6 +211,7 @@ class Factory:
             await task.start()
         except EngineUnavailable:
             task.ended(lost="never started")
+            task.gone(None)
             raise
         except TaskEnded:
             await asyncio.shield(task.kill())

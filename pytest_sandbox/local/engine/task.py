@@ -95,7 +95,7 @@ class LocalTask(
     SupportsSidecars,
     SupportsUsage,
 ):
-    """A sandbox; the engine tells it when nothing of it is left.
+    """A sandbox; the engine tells it when it has ended, and when nothing of it is left.
 
     Args:
         spec: what was asked for.
@@ -152,6 +152,7 @@ class LocalTask(
         self._main_status: ExitStatus | None = None
         self._end: TaskEnd | None = None
         self._over = asyncio.Event()
+        self._gone = asyncio.Event()
 
     def become(self, spec: TaskSpec, env: dict[str, str]) -> None:
         """Before `start`, change what does not show before."""
@@ -234,13 +235,13 @@ class LocalTask(
         return self._end
 
     async def wait(self) -> TaskEnd:
-        """Return when it ended and nothing of it is left."""
+        """Return when it ended."""
         await self._over.wait()
         assert self._end is not None
         return self._end
 
     async def kill(self) -> None:
-        """End it and return when nothing of it is left."""
+        """End it and return when nothing of it can run any more."""
         if self._end is None:
             self._killed = True
             self._kill()
@@ -254,7 +255,9 @@ class LocalTask(
                 used = await self._measure()
             except (OSError, EngineUnavailable):  # it has just ended
                 await self._over.wait()
-                used = self._used
+        if self._end is not None:
+            await self._gone.wait()
+            used = self._used
         if used is None:
             return Usage()
         # PID 1 counts for the kernel, but is ours.
@@ -344,20 +347,17 @@ class LocalTask(
         out_of_memory: bool = False,
         failed: OSError | None = None,
         lost: str = "",
-        used: Figures | None = None,
     ) -> None:
-        """Nothing of it is left.
+        """Nothing of it can run any more.
 
         Args:
             out_of_memory: the kernel killed a process of it for memory.
             failed: why it could not even be forked.
             lost: why it ended, if neither it nor we wanted that.
-            used: what it used, if that is known.
         """
         if self._end is not None:
             return
         self.failure = failed
-        self._used = used
         if failed is not None:
             self._link.fail(BuildFailed(failed))
         # The last message of the agent may tell how the main process ended, and may not be read
@@ -373,6 +373,11 @@ class LocalTask(
         if self.gpus is not None:
             self.gpus.release()
         self._over.set()
+
+    def gone(self, used: Figures | None) -> None:
+        """Nothing of it is left; what it used is known now, or never will be."""
+        self._used = used
+        self._gone.set()
 
     def _judge(self, status: ExitStatus | None, out_of_memory: bool, lost: str) -> TaskEnd:
         # The kernel kills by SIGKILL, and maybe a child only: a main process that ended in its own

@@ -2,8 +2,8 @@
 
 The engine begins with `SetupRequest`. A rootless zygote says `UserNamespaceEntered`, and waits for
 `IdsGiven`. Then it says `ZygoteReady`; or `SetupFailed`, and ends. After that the engine asks, and
-the zygote answers in any order; and it tells of sandboxes, `SandboxBorn` and `SandboxEnded`. When
-the engine closes the socket, the zygote ends, and every sandbox with it.
+the zygote answers in any order; and it tells of sandboxes: `SandboxBorn`, `SandboxEnded`, and
+`SandboxGone`. When the engine closes the socket, the zygote ends, and every sandbox with it.
 """
 
 from __future__ import annotations
@@ -331,19 +331,31 @@ class UsageAnswer(Message):
 
 
 class SandboxEnded(Message):
-    """Nothing is left of a sandbox.
+    """Nothing of a sandbox can run any more.
 
     Attributes:
         name: of the sandbox.
         out_of_memory: whether the kernel killed a process of it for using too much memory.
         failed: why it could not even be forked.
-        used: what it used, if it was.
+        used: what it used, if it was and nothing is left of it; else `SandboxGone` will follow.
     """
 
     name: str
     out_of_memory: bool
     failed: KernelError | None
     used: Figures | None
+
+
+class SandboxGone(Message):
+    """Nothing is left of a sandbox whose end was told before.
+
+    Attributes:
+        name: of the sandbox.
+        used: what it used.
+    """
+
+    name: str
+    used: Figures
 
 
 class LayerMade(Message):
@@ -357,6 +369,6 @@ class LayerMade(Message):
 
 
 ZYGOTE_TO_ENGINE = family(
-    *(UserNamespaceEntered, ZygoteReady, SetupFailed, SandboxBorn, SandboxEnded, LayerMade),
-    *(OutletMade, UsageAnswer, LayerUnpacked, Succeeded, DescriptorAnswer, Failed),
+    *(UserNamespaceEntered, ZygoteReady, SetupFailed, SandboxBorn, SandboxEnded, SandboxGone),
+    *(LayerMade, OutletMade, UsageAnswer, LayerUnpacked, Succeeded, DescriptorAnswer, Failed),
 )

@@ -36,8 +36,10 @@ class SandboxRecord:
 
     Attributes:
         used: what it used that is not part of what its PID 1 tells, then all of it.
-        counted: what its cgroups counted, if it was killed: whether the kernel killed a process of
-            it for memory, and what it used.
+        killed: whether it was killed; it may not be dead yet.
+        told: whether the engine has heard of its end.
+        counted: what its cgroups counted, once that is known: whether the kernel killed a process
+            of it for memory, and what it used.
         oom_kills: how many of its processes were killed for using too much memory, besides those
             that its cgroups count.
         at_end: a request to make a layer of its store once it is dead, and the request's number.
@@ -61,6 +63,8 @@ class SandboxRecord:
         self.project = project
         self._volumes = volumes
         self.used = ProcessUsage()
+        self.killed = False
+        self.told = False
         self.counted: tuple[bool, GroupUsage] | None = None
         self.oom_kills = 0
         self.at_end: tuple[SnapshotAtEndRequest, int] | None = None

@@ -20,6 +20,7 @@ from ..protocol.zygote import (
     Figures,
     SandboxBorn,
     SandboxEnded,
+    SandboxGone,
     SnapshotAtEndRequest,
     UsageAnswer,
 )
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
 
 #: Bytes of memory that are freed quickly.
 _LITTLE = 16 << 20
+#: How many sandboxes may have ended for the engine while the kernel still frees what they had.
+_LINGERING = 16
 
 
 class SandboxTable:
@@ -105,9 +108,19 @@ class SandboxTable:
         pid, record = self.find(request.name)
         if record is None:
             return
-        self._kill(pid, record)
-        if record.at_end is None and self._has_little(record):
-            record.close()  # while it ends: this waits for the kernel, `namespace_unlock`
+        if record.killed:
+            return
+        alone = self._kill(pid, record)
+        little = record.at_end is None and self._has_little(record)
+        if alone and little and self._may_linger(record):
+            self._tell_end(record.name, out_of_memory=self._cgroups.out_of_memory(record.group))
+            record.told = True
+        else:
+            self._count_dying(pid, record)
+        # While it ends, so that PID 1 frees most of it. This waits for the kernel, which an engine
+        # that goes on should not, `namespace_unlock`: then it is done once PID 1 is dead.
+        if little and record.is_alone() and (not record.told or self._engine.waits()):
+            record.close()
 
     def free_agent(self, request: FreeAgentRequest, number: int, fds: list[int]) -> None:
         """Have an agent go on that waits for what a program stops."""
@@ -133,7 +146,7 @@ class SandboxTable:
             self._files.about_sandbox(request, number, None)  # which refuses it
         else:
             record.at_end = request, number
-            self._kill(pid, record)
+            self._kill_and_count(pid, record)
 
     def reap(self) -> bool:
         """Collect the dead; whether there are children that live."""
@@ -158,21 +171,42 @@ class SandboxTable:
             elif pid in self._being_freed:
                 self._ended(self._being_freed.pop(pid))
 
-    def _kill(self, pid: int, record: SandboxRecord) -> None:
-        if record.counted is not None:
-            return  # it is dying
-        # A PID 1 that ends does not wait for the others, which the kernel kills then, so what these
-        # used would not be part of what it used: `zap_pid_ns_processes` in kernel/pid_namespace.c.
-        if not self._cgroups.is_alone(record.group):
+    def _kill(self, pid: int, record: SandboxRecord) -> bool:
+        """Kill a sandbox; whether nothing of it can run any more.
+
+        Else programs are left, which the kernel kills as PID 1 ends.
+        """
+        record.killed = True
+        alone = self._cgroups.is_alone(record.group)
+        if not alone:
+            # A PID 1 that ends does not wait for the others, so what these used would not be part
+            # of what it used: `zap_pid_ns_processes` in kernel/pid_namespace.c.
             record.used = process_usage.of_descendants(pid)
-        if self._may_prefer:
-            # Only now: while it lives, what it starts would wait for it, where it has to get going.
-            priority.prefer(pid)
+            if self._may_prefer:
+                # Only now: while it lives, what it starts would wait for it, where it has to get
+                # going.
+                priority.prefer(pid)
         os.kill(pid, signal.SIGKILL)
         self._second_wall.killed(pid)
-        # While it ends, so that its end can be told at once.
+        # Asked again: it may have started something before. From now on it cannot, since fork(2)
+        # fails in a process that was killed: copy_process() in kernel/fork.c.
+        return alone and self._cgroups.is_alone(record.group)
+
+    def _kill_and_count(self, pid: int, record: SandboxRecord) -> None:
+        if not record.killed:
+            self._kill(pid, record)
+            self._count_dying(pid, record)
+
+    def _count_dying(self, pid: int, record: SandboxRecord) -> None:
+        """While it ends, so that its end can be told at once."""
         record.used += ProcessUsage(0.0, process_usage.written(pid))
         record.counted = self._count(record)
+
+    def _may_linger(self, record: SandboxRecord) -> bool:
+        """Whether the engine may go on before the kernel has freed all that a sandbox had."""
+        if record.group.limits.gpus is not None:
+            return False  # others may get its devices then
+        return sum(each.told for each in self._alive.values()) < _LINGERING
 
     def _count(self, record: SandboxRecord) -> tuple[bool, GroupUsage]:
         out_of_memory = self._cgroups.out_of_memory(record.group) or record.oom_kills > 0
@@ -196,7 +230,7 @@ class SandboxTable:
 
     def _end_for_memory(self, pid: int, record: SandboxRecord) -> None:
         record.oom_kills += 1
-        self._kill(pid, record)
+        self._kill_and_count(pid, record)
 
     def kill_all(self) -> None:
         """Kill all that live."""
@@ -206,9 +240,7 @@ class SandboxTable:
             self._second_wall.killed(pid)
 
     def _has_little(self, record: SandboxRecord) -> bool:
-        """Whether all that only a sandbox holds, in its memory and in files, is freed quickly."""
-        if not record.is_alone():
-            return False
+        """Whether what a sandbox holds, in its memory and in files, is freed quickly."""
         usage = self._cgroups.usage(record.group)
         return usage is not None and usage <= _LITTLE
 
@@ -304,7 +336,10 @@ class SandboxTable:
     def _ended(self, record: SandboxRecord) -> None:
         out_of_memory, counted = record.counted or self._count(record)
         used = _figures(counted, record.used)
-        self._tell_end(record.name, out_of_memory=out_of_memory, used=used)
+        if record.told:
+            self._engine.tell(SandboxGone(name=record.name, used=used))
+        else:
+            self._tell_end(record.name, out_of_memory=out_of_memory, used=used)
         self._forget(record)
 
     def _forget(self, record: SandboxRecord) -> None:

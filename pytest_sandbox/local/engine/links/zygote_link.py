@@ -35,7 +35,7 @@ class SandboxOwner(Protocol):
     """What is told of a sandbox's end: the engine's task."""
 
     async def kill(self) -> None:
-        """End the sandbox and return when nothing of it is left."""
+        """End the sandbox and return when nothing of it can run any more."""
 
     def ended(
         self,
@@ -43,16 +43,17 @@ class SandboxOwner(Protocol):
         out_of_memory: bool = False,
         failed: OSError | None = None,
         lost: str = "",
-        used: messages.Figures | None = None,
     ) -> None:
-        """Nothing of the sandbox is left.
+        """Nothing of the sandbox can run any more.
 
         Args:
             out_of_memory: the kernel killed a process of it for memory.
             failed: why it could not even be forked.
             lost: why it ended, if neither it nor we wanted that.
-            used: what it used, if that is known.
         """
+
+    def gone(self, used: messages.Figures | None) -> None:
+        """Nothing of it is left; what it used is known now, or never will be."""
 
 
 class ZygoteLink:
@@ -90,6 +91,8 @@ class ZygoteLink:
         self.no_images = ""
         self._setup = setup_request(mode, options, image, criu)
         self._tasks: dict[str, SandboxOwner] = {}
+        #: Those that have ended, while something of them is left.
+        self._ending: dict[str, SandboxOwner] = {}
         self._pids: dict[str, int] = {}
         self._answers = PendingAnswers()
         self._channel: Channel | None = None
@@ -251,6 +254,8 @@ class ZygoteLink:
     def _on_message(self, message: Message, number: int, fds: list[int]) -> None:
         if isinstance(message, messages.SandboxEnded):
             self._on_ended(message)
+        elif isinstance(message, messages.SandboxGone):
+            self._on_gone(message.name, message.used)
         elif isinstance(message, messages.SandboxBorn):
             self._pids[message.name] = message.pid
         elif isinstance(message, messages.UserNamespaceEntered):
@@ -279,11 +284,18 @@ class ZygoteLink:
             self._tell(IdsGiven())
 
     def _on_ended(self, message: messages.SandboxEnded) -> None:
-        self._pids.pop(message.name, None)
         task = self._tasks.pop(message.name, None)
-        if task is not None:
-            failed = None if message.failed is None else message.failed.error()
-            task.ended(out_of_memory=message.out_of_memory, failed=failed, used=message.used)
+        if task is None:
+            return
+        self._ending[message.name] = task
+        failed = None if message.failed is None else message.failed.error()
+        task.ended(out_of_memory=message.out_of_memory, failed=failed)
+        if failed is not None or message.used is not None:
+            self._on_gone(message.name, message.used)
+
+    def _on_gone(self, name: str, used: messages.Figures | None) -> None:
+        self._pids.pop(name, None)
+        self._ending.pop(name).gone(used)
 
     def _on_close(self, broken: str) -> None:
         self._watcher = asyncio.get_running_loop().create_task(self._clear_up(broken))
@@ -302,5 +314,8 @@ class ZygoteLink:
         self._answers.fail(gone)
         for task in list(self._tasks.values()):
             task.ended(lost=f"the engine's zygote died: {self._death}")
+        for task in (*self._tasks.values(), *self._ending.values()):
+            task.gone(None)
         self._tasks.clear()
+        self._ending.clear()
         self._gone.set()

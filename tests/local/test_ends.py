@@ -1,0 +1,94 @@
+"""A sandbox has ended when nothing of it can run any more; what it had is freed behind that."""
+
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from pytest_sandbox.engine import EndCause, ProcessSpec, TaskSpec
+from pytest_sandbox.local import LocalEngine, LocalOptions, Mode
+from pytest_sandbox.local.engine.links.zygote_link import ZygoteLink
+from pytest_sandbox.local.engine.machine.host_image import host_image
+from pytest_sandbox.local.protocol.zygote import Figures, SandboxEnded, SandboxGone
+from pytest_sandbox.local.zygote.sandbox_table import SandboxTable
+
+from .conftest import is_running, until
+from .test_death import children, only_child
+
+USED = Figures(cpu_seconds=0.5, peak_memory=1, bytes_written=2, peak_processes=3, oom_kills=0)
+
+
+class Owner:
+    """Writes down what it hears."""
+
+    def __init__(self) -> None:
+        self.heard: list[object] = []
+
+    async def kill(self) -> None:
+        raise NotImplementedError
+
+    def ended(self, **_: object) -> None:
+        self.heard.append("ended")
+
+    def gone(self, used: Figures | None) -> None:
+        self.heard.append(used)
+
+
+@pytest_asyncio.fixture
+async def fresh() -> AsyncIterator[LocalEngine]:
+    engine = LocalEngine()
+    await engine.start()
+    yield engine
+    await engine.close()
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_what_it_used_is_told_when_nothing_is_left_of_it(at_once: bool) -> None:
+    link, owner = ZygoteLink(Mode.ROOT_IDENTITY, LocalOptions(), host_image(root=True)), Owner()
+    link._tasks["1"] = owner
+    used = USED if at_once else None
+    ended = SandboxEnded(name="1", out_of_memory=False, failed=None, used=used)
+    link._on_message(ended, 0, [])
+    if not at_once:
+        assert owner.heard == ["ended"]
+        link._on_message(SandboxGone(name="1", used=USED), 0, [])
+    assert owner.heard == ["ended", USED]
+
+
+def test_so_many_may_end_before_the_kernel_has_freed_what_they_had() -> None:
+    table: Any = SandboxTable.__new__(SandboxTable)
+    record = SimpleNamespace(group=SimpleNamespace(limits=SimpleNamespace(gpus=None)))
+    table._alive = {pid: SimpleNamespace(told=pid > 5) for pid in range(21)}
+    assert table._may_linger(record)
+    table._alive[21] = SimpleNamespace(told=True)
+    assert not table._may_linger(record)
+
+
+def test_one_with_a_device_has_ended_when_that_is_free() -> None:
+    table: Any = SandboxTable.__new__(SandboxTable)
+    record = SimpleNamespace(group=SimpleNamespace(limits=SimpleNamespace(gpus=[(195, 0)])))
+    table._alive = {}
+    assert not table._may_linger(record)
+
+
+@pytest.mark.asyncio
+async def test_programs_are_gone_when_it_has_ended(fresh: LocalEngine) -> None:
+    zygote = fresh.factory.zygote.pid
+    task = await fresh.create(TaskSpec(main=ProcessSpec(("sleep", "1000"))))
+    agent = only_child(zygote)
+    (program,) = children(agent)
+    await task.kill()
+    assert not is_running(program)
+    assert not is_running(agent)
+
+
+@pytest.mark.asyncio
+async def test_of_an_idle_one_all_is_freed_soon(fresh: LocalEngine) -> None:
+    tasks = [await fresh.create(TaskSpec()) for _ in range(3)]
+    for task in tasks:
+        await task.kill()
+    assert [end.cause for task in tasks if (end := task.poll())] == [EndCause.KILLED] * 3
+    until(lambda: not children(fresh.factory.zygote.pid), "the kernel has freed what they had")
+    assert (await tasks[0].usage()).cpu_seconds
