@@ -65,16 +65,22 @@ class OutputLog:
         """Whether there is no room, so that the writer waits for a reader."""
         return self._end - max(self._first, self._had) >= self._capacity
 
-    async def append(self, data: bytes) -> None:
+    async def append(self, data: bytes | memoryview) -> None:
         """Add bytes; waits while the log is full of unread ones. Ignored once closed."""
+        while rest := self.add(data):
+            await self._change()
+            data = rest
+
+    def add(self, data: bytes | memoryview) -> bytes | memoryview:
+        """Add the bytes for which there is room now; the rest. Once closed, there is no rest."""
         view = memoryview(data)
         while view and not self._closed:
             room = self._capacity - (self._end - max(self._first, self._had))
             if room == 0:
-                await self._change()
-                continue
+                return view
             self._store(view[:room])
             view = view[room:]
+        return b""
 
     def close(self) -> None:
         """End the stream: readers see its end, and `append` stops waiting."""

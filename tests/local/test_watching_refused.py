@@ -91,12 +91,12 @@ def test_output_that_has_begun_goes_on() -> None:
 
     async def test() -> None:
         read, write = os.pipe()
-        log = OutputLog()
+        log = OutputLog(capacity=2)
         pump = Pump(read, log, set())
-        await asyncio.sleep(0.05)  # it waits for the first byte
-        selector.full = True
         os.write(write, b"one")
-        await asyncio.sleep(0.05)  # it would have to be watched again
+        assert await log.ready(0)
+        assert log.full  # so that the pipe is watched no more
+        selector.full = True
         os.write(write, b"two")
         os.close(write)
         assert b"".join([data async for data in log.follow()]) == b"onetwo"

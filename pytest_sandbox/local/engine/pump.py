@@ -44,75 +44,87 @@ class Pump:
     ) -> None:
         self._fd = fd
         self._log = log
+        self._running = running
         self._terminal = terminal
         self._chunk = _CHUNK
         self._loop = asyncio.get_running_loop()
-        self._readable = asyncio.Event()
         self._left: int | None = None  # bytes to move after the exit, once known
+        self._waiting: asyncio.Task[None] | None = None  # for room in the log
+        self._done = False
         try:
             os.set_blocking(fd, False)
-            watch(self._loop.add_reader, fd, self._wake)
+            watch(self._loop.add_reader, fd, self._move)
         except OSError:
             os.close(fd)
             raise
-        self._task = self._loop.create_task(self._run())
         running.add(self)
-        self._task.add_done_callback(lambda _: running.discard(self))
 
     @property
     def inode(self) -> int | None:
         """Which pipe it is, `None` once no process can write to it any more."""
-        return None if self._task.done() else os.fstat(self._fd).st_ino
+        return None if self._done else os.fstat(self._fd).st_ino
 
     def process_exited(self) -> None:
         """The process is gone; what it wrote is in the pipe now."""
-        if self._left is None and not self._task.done():
+        if self._left is None and not self._done:
             self._left = self._available()
             if self._terminal:
                 self._loop.call_later(_LAG, self._log.close)
-            self._readable.set()
+            elif self._left == 0 and self._waiting is None:
+                self._log.close()
 
     async def aclose(self) -> None:
         """Stop, whatever is left to move."""
-        self._task.cancel()
-        await asyncio.wait([self._task])
-
-    def _wake(self) -> None:
-        # Until it is awaited again: poll(2) is level-triggered, and a log that is full would have
-        # the event loop spin.
-        self._loop.remove_reader(self._fd)
-        self._readable.set()
+        if self._waiting is not None:
+            self._waiting.cancel()
+            await asyncio.wait([self._waiting])
+        self._finish()
 
     def _available(self) -> int:
         count = array.array("i", [0])
         fcntl.ioctl(self._fd, termios.FIONREAD, count)
         return count[0]
 
-    async def _run(self) -> None:
-        try:
-            await self._move()
-        finally:
+    def _move(self) -> None:
+        """Move what there is, up to a chunk: other streams want their turn."""
+        data = self._read()
+        if data is None:
+            return
+        if not data:
+            self._finish()
+            return
+        if self._left is not None:
+            self._left = max(0, self._left - len(data))
+        if len(data) == _CHUNK == self._chunk and not self._terminal:
+            self._grow()
+        rest = self._log.add(data)
+        if rest:
+            # poll(2) is level-triggered: the event loop would spin.
             self._loop.remove_reader(self._fd)
-            os.close(self._fd)
-            self._log.close()
+            self._waiting = self._loop.create_task(self._wait_for_room(rest))
+        elif self._left == 0 and not self._terminal:
+            self._log.close()  # from here on, what comes is dropped by the log
 
-    async def _move(self) -> None:
-        while True:
-            if self._left == 0 and not self._terminal:
-                self._log.close()  # from here on, what comes is dropped by the log
-            data = self._read()
-            if data is None:
-                await self._wait()
-                continue
-            if not data:
-                return
-            if self._left is not None:
-                self._left = max(0, self._left - len(data))
-            await self._log.append(data)
-            if len(data) >= _CHUNK:
-                if self._chunk == _CHUNK and not self._terminal:
-                    self._grow()
-                await asyncio.sleep(0)  # other streams want their turn
+    async def _wait_for_room(self, rest: bytes | memoryview) -> None:
+        await self._log.append(rest)
+        self._waiting = None
+        if self._left == 0 and not self._terminal:
+            self._log.close()
+        self._watch_again()
+
+    def _watch_again(self) -> None:
+        if self._done or self._waiting is not None:
+            return
+        try:
+            watch(self._loop.add_reader, self._fd, self._move)
+        except OSError:
+            # Nothing that the program wrote may be lost for that, so look again in a while.
+            self._loop.call_later(RETRY, self._look_again)
+
+    def _look_again(self) -> None:
+        if not self._done:
+            self._move()
+        self._watch_again()
 
     def _read(self) -> bytes | None:
         """Some bytes, none at the end, or `None` when there are none yet."""
@@ -121,15 +133,14 @@ class Pump:
         except OSError:
             return b""  # EIO: no process has the terminal open any more
 
-    async def _wait(self) -> None:
-        self._readable.clear()
-        try:
-            watch(self._loop.add_reader, self._fd, self._wake)
-        except OSError:
-            # Nothing that the program wrote may be lost for that, so look again in a while.
-            await asyncio.sleep(RETRY)
-        else:
-            await self._readable.wait()
+    def _finish(self) -> None:
+        if self._done:
+            return
+        self._done = True
+        self._loop.remove_reader(self._fd)
+        os.close(self._fd)
+        self._log.close()
+        self._running.discard(self)
 
     def _grow(self) -> None:
         """Move more at a time: this is one of the few streams that are long."""
