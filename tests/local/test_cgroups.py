@@ -152,6 +152,15 @@ def members(group: str) -> str:
     return Path(group, "cgroup.procs").read_text()
 
 
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def groups_of(pid: int) -> set[str]:
+    lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
+    return {line for line in lines if "pytest-sandbox-" in line}
+
+
 def used_in(engine: LocalEngine) -> set[str]:
     return {group for group in groups_in(engine) if members(group)}
 
@@ -228,6 +237,21 @@ async def test_few_groups_of_sandboxes_that_are_gone_are_kept() -> None:
     await asyncio.gather(*(task.kill() for task in tasks))
     until(lambda: len(groups_in(engine)) <= 4 * hierarchies, "the others are removed")
     await nothing_stays_of(engine)
+
+
+@needs_root
+@pytest.mark.asyncio
+async def test_sandboxes_and_the_zygote_are_in_no_group_together() -> None:
+    """Its priority would take their share of the processors."""
+    engine = await started()
+    task = await engine.create(TaskSpec())
+    zygote = engine.factory.zygote.pid
+    (agent,) = children(zygote)
+    of_zygote, of_agent = groups_of(zygote), groups_of(agent)
+    assert len(of_agent) == len(of_zygote) == len(engine.factory.zygote.cgroups)
+    assert not of_agent & of_zygote
+    await task.kill()
+    await engine.close()
 
 
 @needs_root

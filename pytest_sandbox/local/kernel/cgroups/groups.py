@@ -80,7 +80,13 @@ class SandboxGroups:
             if group.limits == limits:
                 self._spare.remove(group)
                 return group
-        group = SandboxGroup(str(next(self._names)), limits, self._files(limits))
+        files = self._files(limits)
+        # The zygote has its priority only among what is in its group. With others in there, the
+        # kernel would take most of the group's share of each processor for it, and go on to do so
+        # for a while after it has been busy: calc_group_shares() in kernel/sched/fair.c. In version
+        # 2, all are in groups of their own.
+        shared = [each for each in self._hierarchies if each.version == 1 and each not in files]
+        group = SandboxGroup(str(next(self._names)), limits, files, shared)
         try:
             group.make()
         except OSError:

@@ -102,8 +102,11 @@ class Hierarchy:
                 for line in value.split("\n"):
                     self._write(f"{group}/{file}", line)
 
-    def open_group(self, name: str) -> int:
+    def open_group(self, name: str = "") -> int:
         """A descriptor of a group, for `CgroupDescriptors`.
+
+        Args:
+            name: of the sandbox; empty for the group of all sandboxes.
 
         Raises:
             FileNotFoundError: there is no such group.

@@ -12,6 +12,8 @@ from .limits import DEVICES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from .hierarchy import Hierarchy
     from .limits import CgroupLimits
 
@@ -23,6 +25,7 @@ class SandboxGroup:
         name: theirs, in each hierarchy.
         limits: those of the sandbox.
         files: control files to write, and their contents, by hierarchy.
+        shared: hierarchies in which it is in the group of all sandboxes.
 
     Attributes:
         counted: what the group had counted when that was read last.
@@ -30,13 +33,18 @@ class SandboxGroup:
     """
 
     def __init__(
-        self, name: str, limits: CgroupLimits, files: dict[Hierarchy, dict[str, str]]
+        self,
+        name: str,
+        limits: CgroupLimits,
+        files: dict[Hierarchy, dict[str, str]],
+        shared: Iterable[Hierarchy] = (),
     ) -> None:
         self.name = name
         self.limits = limits
         self.counted = GroupUsage()
         self.before = GroupUsage()
         self._files = files
+        self._shared = list(shared)
 
     def make(self) -> None:
         """Make them.
@@ -67,6 +75,8 @@ class SandboxGroup:
         try:
             for hierarchy in self._files:
                 cgroups.add(hierarchy.version, hierarchy.open_group(self.name))
+            for hierarchy in self._shared:
+                cgroups.add(hierarchy.version, hierarchy.open_group())
         except OSError:
             cgroups.close()
             raise
