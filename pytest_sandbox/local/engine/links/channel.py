@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from ...protocol.message import Message
     from ...protocol.wire import Family
 
-#: Messages that are handled in one go: other sandboxes want their turn.
-_TURN = 16
 #: Seconds until sending is tried again where the event loop cannot watch the socket.
 _RETRY = 0.01
 
@@ -147,11 +145,12 @@ class Channel:
             self._loop.remove_writer(self._fd)
 
     def _receive(self) -> None:
-        for _ in range(_TURN):
-            if self.closed or not self._receive_one():
-                return
+        # One: poll(2) is level-triggered, so more comes in the next turn, and other sandboxes have
+        # theirs in between. To ask for more in vain takes longer than such a turn.
+        self._receive_one()
 
     def _receive_one(self) -> bool:
+        """Handle a message; whether there may be another one."""
         try:
             message, number, fds = wire.receive(self._sock, self._expected, foreign.close)
         except BlockingIOError:
