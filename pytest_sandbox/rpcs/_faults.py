@@ -26,7 +26,8 @@ class Faults(FaultList["CallFault | SandboxFault"]):
         """A fault of calls of that name, or of one of several.
 
         Args:
-            rpc: `"TaskExecStart"`.
+            rpc: `"TaskExecStart"`. A name of the first version, `"SandboxCreate"`, means that of
+                the second, `"SandboxCreateV2"`, too.
             *others: further names.
             nth: the first call that the fault affects, counted from 1; by default the next one.
 

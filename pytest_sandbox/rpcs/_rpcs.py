@@ -45,13 +45,17 @@ class Rpcs:
         return _NarrowedRpcs(self._history, rpc or self._rpc, (*self._filters, narrowing))
 
     def of(self, rpc: str) -> Rpcs:
-        """The calls of that name.
+        """The calls of that name; one of the first version means that of the second, too.
+
+        Args:
+            rpc: `"SandboxCreate"` for calls of that name and of `SandboxCreateV2`;
+                `"SandboxCreateV2"` for those alone.
 
         Raises:
             ValueError: there is no such RPC; the message names similar ones.
         """
         self._check_rpc(rpc)
-        return self._narrowed(Filter(f"of({rpc!r})", lambda call: call.rpc == rpc), rpc)
+        return self._narrowed(Filter(f"of({rpc!r})", lambda call: _is_of(call, rpc)), rpc)
 
     def where(self, test: Callable[[Rpc], bool] | None = None, /, **fields: Any) -> Rpcs:
         """The calls whose request has these values.
@@ -172,6 +176,9 @@ class Rpcs:
     def in_order(self, *rpcs: str) -> None:
         """Assert that these calls were made in this order; others between them are fine.
 
+        Args:
+            *rpcs: their names, as for `of`.
+
         Raises:
             AssertionError: they were not.
             ValueError: there is no such RPC.
@@ -183,7 +190,7 @@ class Rpcs:
         rest = iter(calls)
         after = ""
         for name in rpcs:
-            if not any(call.rpc == name for call in rest):
+            if not any(_is_of(call, name) for call in rest):
                 raise AssertionError(
                     f"expected {' -> '.join(rpcs)}, but no {name}{after}:{listed(calls)}"
                 )
@@ -247,3 +254,8 @@ class _NarrowedRpcs(Rpcs):
 
     def __init__(self, history: CallHistory, rpc: str | None, filters: tuple[Filter, ...]) -> None:
         self._share(history, rpc, filters)
+
+
+def _is_of(call: Rpc, rpc: str) -> bool:
+    """Whether a call has that name, or the one that the second version has for it."""
+    return call.rpc in (rpc, f"{rpc}V2")

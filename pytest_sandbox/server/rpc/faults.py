@@ -43,7 +43,7 @@ class ArmedFault:
         """Whether the fault is for a call of this caller with this request."""
         if self.fault.caller not in ("", caller):
             return False
-        return not self.where or (request is not None and not any(differences(request, self.where)))
+        return not self.where or (request is not None and _fits(request, self.where))
 
     def spare(self) -> None:
         """A stream that was to be cut ended before."""
@@ -137,8 +137,10 @@ class FaultInjector:
     def _index(self) -> None:
         self._of_rpc = {}
         for armed in self._armed.values():
-            for rpc in armed.fault.call.rpcs:
-                self._of_rpc.setdefault(rpc, []).append(armed)
+            # A name of the first version means that of the second, too.
+            names = {name for rpc in armed.fault.call.rpcs for name in (rpc, f"{rpc}V2")}
+            for name in names:
+                self._of_rpc.setdefault(name, []).append(armed)
 
     # Sandboxes
 
@@ -196,6 +198,15 @@ def _add(disruption: Disruption, call: pb.CallFault, effect: str) -> None:
     else:
         disruption.left = call.cut_after_bytes
         disruption.words.append(f"cut stream after {call.cut_after_bytes} bytes")
+
+
+def _fits(request: Message, where: dict[Any, Any]) -> bool:
+    """Whether a request has these values; that of the second version may lack a field."""
+    try:
+        check(request.DESCRIPTOR, where)
+    except ValueError:
+        return False
+    return not any(differences(request, where))
 
 
 def _parsed(where: str) -> dict[Any, Any]:

@@ -138,6 +138,29 @@ def test_streams_of_the_main_process(
         call(other.stdin.drain)
 
 
+def test_a_name_means_both_versions(
+    second: Callable[..., Sandbox], engine: Client, rpcs: Rpcs
+) -> None:
+    faults = Faults(engine.inspector)
+    faults.on("SandboxCreate", "SandboxCreateV2", nth=2).status("UNAVAILABLE").times(2)
+    faults.on("SandboxTagsSet").where(tags=[{"tag_name": "a"}]).drop_response()
+    faults.on("SandboxCreate").where(environment_name="x").status("ABORTED").optional()
+    second()
+    sandbox = second(timeout=77)
+    sandbox.set_tags({"b": "c"})
+    sandbox.set_tags({"a": "b"})
+    assert faults.unfired() == []
+    faults.clear()
+
+    found = rpcs.of("SandboxCreate")
+    assert [(call.rpc, call.status) for call in found] == [
+        ("SandboxCreateV2", status) for status in ("OK", "UNAVAILABLE", "UNAVAILABLE", "OK")
+    ]
+    assert found.where(definition={"timeout_secs": 77}).count == 3
+    assert found.where(environment_name="x").count == 0
+    rpcs.in_order("SandboxCreate", "SandboxCreateV2", "SandboxTagsSet")
+
+
 def test_the_rest_of_a_sandbox(second: Callable[..., Sandbox], call: Any) -> None:
     volume = Volume.from_name("second-version", create_if_missing=True)
     sandbox = second(name="by-the-second", volumes={"/data": volume}, unencrypted_ports=[8000])
