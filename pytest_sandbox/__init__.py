@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .client import LogEntry as LogEntry
     from .client import LogReader as LogReader
     from .client import Probe as Probe
+    from .client import Proxy as Proxy
     from .client import Sandbox as Sandbox
     from .client import SandboxConnectCredentials as SandboxConnectCredentials
     from .client import SandboxFilesystem as SandboxFilesystem
@@ -85,6 +86,7 @@ __all__ = [
     "LogReader",
     "NetworkFaults",
     "Probe",
+    "Proxy",
     "Rpc",
     "Rpcs",
     "Sandbox",

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from .process.stream_type import STDOUT as STDOUT
     from .process.stream_type import StreamType as StreamType
     from .process.stream_writer import StreamWriter as StreamWriter
+    from .proxy import Proxy as Proxy
     from .sandbox.sandbox import Sandbox as Sandbox
     from .sandbox.sandbox_network import SandboxNetwork as SandboxNetwork
     from .sandbox.sidecar import SidecarContainer as SidecarContainer
@@ -72,6 +73,7 @@ _WHERE = {
     "LogEntry": "logs.log_entry",
     "LogReader": "logs.log_reader",
     "Probe": "probe",
+    "Proxy": "proxy",
     "Sandbox": "sandbox.sandbox",
     "SandboxConnectCredentials": "connect_credentials",
     "SandboxFilesystem": "files.filesystem",
@@ -113,6 +115,7 @@ __all__ = [
     "LogEntry",
     "LogReader",
     "Probe",
+    "Proxy",
     "Sandbox",
     "SandboxConnectCredentials",
     "SandboxFilesystem",

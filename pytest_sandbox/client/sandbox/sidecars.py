@@ -14,10 +14,11 @@ from pytest_sandbox._proto.sandboxes_v2_pb2 import SandboxContainerCreateV2Reque
 
 from ..image import Image, image_id, mount_ids
 from ..process.terminal import terminal
+from ..proxy import Proxy, check_proxy, proxy_id
 from ..secrets.secret import Secret, check_secrets
 from ..transport.dual import dual
 from ..transport.portal_call import delivered
-from ..validation import check_command, check_environment, check_name, check_workdir, refuse
+from ..validation import check_command, check_environment, check_name, check_workdir
 from .resources import network_access
 from .sidecar import SidecarContainer
 from .volume_mounts import check_volumes, volume_mounts
@@ -58,7 +59,7 @@ class SidecarManager:
         outbound_cidr_allowlist: Sequence[str] | None = None,
         outbound_domain_allowlist: Sequence[str] | None = None,
         include_oidc_identity_token: bool = False,
-        proxy: object = None,
+        proxy: Proxy | None = None,
         pty: bool = False,
         experimental_memory_reserve_consume_mib: int | None = None,
     ) -> SidecarContainer:
@@ -80,7 +81,7 @@ class SidecarManager:
                 its other sidecars.
             outbound_domain_allowlist: as in `Sandbox.create`.
             include_oidc_identity_token: as in `Sandbox.create`.
-            proxy: refused.
+            proxy: as in `Sandbox.create`.
             pty: run the main process on a terminal.
             experimental_memory_reserve_consume_mib: has no effect: it has the memory of its
                 sandbox.
@@ -95,7 +96,7 @@ class SidecarManager:
         check_workdir(workdir)
         check_name(name, "Sidecar")
         check_volumes(volumes or {})
-        refuse(proxy=proxy)
+        check_proxy(proxy)
         given = [*check_secrets(secrets), *([Secret.from_dict({**env})] if env else [])]
         check_environment({**(env or {})})
         access = network_access(
@@ -110,6 +111,7 @@ class SidecarManager:
             network_access=access,
             pty_info=terminal(pty),
             include_oidc_identity_token=include_oidc_identity_token,
+            proxy_id=await proxy_id(proxy, self._client),
         )
         request = SandboxContainerCreateV2Request(
             sandbox_id=self._task.sandbox_id,

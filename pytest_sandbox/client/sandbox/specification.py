@@ -17,6 +17,7 @@ from ..image import Image, image_id, mount_ids
 from ..probe import Probe, probe_message
 from ..process.api_version import second_is_wanted
 from ..process.terminal import terminal
+from ..proxy import Proxy, check_proxy, proxy_id
 from ..secrets.secret import check_secrets
 from ..tunnel import open_ports
 from ..validation import (
@@ -96,7 +97,7 @@ async def define(
     h2_ports: Sequence[int] = (),
     unencrypted_ports: Sequence[int] = (),
     custom_domain: str | None = None,
-    proxy: object = None,
+    proxy: Proxy | None = None,
     include_oidc_identity_token: bool = False,
     readiness_probe: Probe | None = None,
     verbose: bool = False,
@@ -151,7 +152,7 @@ async def define(
         h2_ports: ports that it leads to over TLS, for programs that speak HTTP/2.
         unencrypted_ports: ports that it leads to as they are.
         custom_domain: refused.
-        proxy: refused.
+        proxy: one that the server was set up with, without effect.
         include_oidc_identity_token: have a `MODAL_IDENTITY_TOKEN` in its environment, a JWT with
             the claims of Modal's, signed by a key of this run.
         readiness_probe: what `wait_until_ready` waits for: `Probe.with_tcp(8000)`,
@@ -184,7 +185,6 @@ async def define(
         runtime=runtime,
         _experimental_outbound_policy=_experimental_outbound_policy,
         custom_domain=custom_domain,
-        proxy=proxy,
         _experimental_persistent=_experimental_persistent,
         environment_name=environment_name,
         pty_info=pty_info,
@@ -203,6 +203,7 @@ async def define(
     gpus = gpu_config(gpu)
     check_volumes(volumes or {})
     given = check_secrets(secrets)
+    check_proxy(proxy)
     placement = _placement(region)
     options = _options(experimental_options)
     client, app_id = await _home(client, app)
@@ -227,6 +228,7 @@ async def define(
         pty_info=terminal(pty),
         verbose=verbose,
         enable_snapshot=_experimental_enable_snapshot,
+        proxy_id=await proxy_id(proxy, client),
         cloud_provider_str=cloud or None,
         scheduler_placement=placement,
         experimental_options_v2=options,

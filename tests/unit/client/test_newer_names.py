@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import pytest_sandbox as modal
-from pytest_sandbox.client import App, Client, Image, LogEntry, Sandbox, Secret, Volume
+from pytest_sandbox.client import App, Client, Image, LogEntry, Proxy, Sandbox, Secret, Volume
 from pytest_sandbox.client.exceptions import (
     AlreadyExistsError,
     ClientClosed,
     ConflictError,
+    ExecutionError,
     ImageBuildError,
     InvalidError,
     LogsFetchError,
@@ -228,6 +229,22 @@ def test_where_it_is_to_run_and_who_it_is(create: Callable[..., Sandbox]) -> Non
         create(region="here")
     with pytest.raises(UnimplementedError, match=r"experimental_options=\{'x'"):
         create(experimental_options={"x": True})
+
+
+def test_a_proxy_that_was_set_up(call: Any) -> None:
+    with FakeSandboxes() as fake:
+        proxy_id = fake._app.state.proxies.add("egress").id
+        proxy = Proxy.from_name("egress")
+        with pytest.raises(ExecutionError, match="not looked up yet"):
+            assert proxy.object_id
+        assert call(Sandbox.create, proxy=proxy).run("true").returncode == 0
+        assert proxy.object_id == call(proxy.hydrate).object_id == proxy_id
+        assert fake.rpcs.of("SandboxCreate").one().definition.proxy_id == proxy_id
+        assert repr(pickle.loads(pickle.dumps(proxy))) == "Proxy.from_name('egress')"
+        with pytest.raises(NotFoundError, match="egress-2"):
+            call(Sandbox.create, proxy=Proxy.from_name("egress-2"))
+        with pytest.raises(InvalidError, match="no Proxy"):
+            call(Sandbox.create, proxy="egress")
 
 
 def test_a_snapshot_of_the_end(create: Callable[..., Sandbox], call: Any) -> None:

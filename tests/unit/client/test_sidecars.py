@@ -14,7 +14,6 @@ from pytest_sandbox.client.exceptions import (
     InvalidError,
     NotFoundError,
     SandboxTerminatedError,
-    UnimplementedError,
 )
 from pytest_sandbox.inmemory import FakeSandboxes
 
@@ -118,8 +117,8 @@ def test_what_makes_no_sense(sandbox: Sandbox, call: Any) -> None:
             call(sidecars.create, name=name, image=Image.host())
     with pytest.raises(InvalidError, match="no Image"):
         call(sidecars.create, name="x", image="im-1")
-    with pytest.raises(UnimplementedError, match="proxy="):
-        call(sidecars.create, name="x", image=Image.host(), proxy=object())
+    with pytest.raises(InvalidError, match="proxy='p' is a str, no Proxy"):
+        call(sidecars.create, name="x", image=Image.host(), proxy="p")
     sandbox.detach()
     with pytest.raises(ClientClosed, match="was detached"):
         call(sandbox._experimental_sidecars.list)

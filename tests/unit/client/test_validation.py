@@ -236,7 +236,6 @@ REFUSED = {
     "custom_domain": "example.com",
     "_experimental_outbound_policy": object(),
     "_experimental_persistent": True,
-    "proxy": object(),
     "environment_name": "main",
     "pty_info": object(),
 }
@@ -257,7 +256,14 @@ HONOURED = {
     *("outbound_domain_allowlist", "inbound_cidr_allowlist"),
     *("cpu", "memory", "block_network", "pty", "verbose", "client"),
     *("gpu", "volumes", "encrypted_ports", "h2_ports", "unencrypted_ports"),
-    *("readiness_probe", "cloud", "region", "experimental_options", "include_oidc_identity_token"),
+    *(
+        "readiness_probe",
+        "proxy",
+        "cloud",
+        "region",
+        "experimental_options",
+        "include_oidc_identity_token",
+    ),
     "_experimental_enable_snapshot",
 }
 

@@ -48,6 +48,7 @@ REFUSED = {
     "Image.publish": NO_STORE,
     "Image.run_function": NO_FUNCTIONS,
     "Image.uv_sync": OTHER_INSTALLERS,
+    "Proxy.get_dashboard_url": NO_PAGES,
     "Sandbox._experimental_pause": "`_experimental_snapshot` does it",
     "Sandbox._experimental_resume": "`_experimental_from_snapshot` does it",
     "Sandbox._experimental_update_outbound_policy": LATER,
@@ -73,13 +74,11 @@ REFUSED_ARGUMENTS: dict[tuple[str, str], str] = {
     ("Image.from_gcp_artifact_registry", "add_python"): "the image brings what it needs",
     ("Image.from_registry", "add_python"): "the image brings what it needs",
     ("Image.run_commands", "volumes"): LATER,
-    ("Sandbox._experimental_sidecars.create", "proxy"): LATER,
     ("Sandbox.create", "_experimental_outbound_policy"): LATER,
     ("Sandbox.create", "_experimental_persistent"): "no sandbox outlives its run",
     ("Sandbox.create", "custom_domain"): ONE_PLACE,
     ("Sandbox.create", "environment_name"): DEPRECATED,
     ("Sandbox.create", "network_file_systems"): DEPRECATED,
-    ("Sandbox.create", "proxy"): LATER,
     ("Sandbox.create", "pty_info"): DEPRECATED,
     ("Sandbox.create", "runtime"): ONE_PLACE,
     ("Sandbox.exec", "_pty_info"): DEPRECATED,
@@ -119,7 +118,7 @@ ABSENT = {
     "Volume.create_deployed": DEPRECATED,
     **{
         f"{kind}.{name}": OF_OBJECTS
-        for kind in ("Image", "Sandbox", "SandboxSnapshot", "Secret", "Volume")
+        for kind in ("Image", "Proxy", "Sandbox", "SandboxSnapshot", "Secret", "Volume")
         for name in ("clone", "deps", "is_hydrated", "local_uuid")
     },
 }
@@ -173,7 +172,6 @@ ABSENT_PACKAGE = {
     "Environment": "environments are made by their names; Modal's client manages them",
     "FilePatternMatcher": "`ignore=` takes patterns",
     "NetworkFileSystem": DEPRECATED,
-    "Proxy": LATER,
     "SchedulerPlacement": ONE_PLACE,
     "Workspace": NO_DEPLOYMENT,
     "__version__": "`importlib.metadata.version('pytest-sandbox')`",

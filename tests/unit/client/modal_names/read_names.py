@@ -48,6 +48,7 @@ CLASSES: dict[str, tuple[str, ...]] = {
         "modal.sandbox:SandboxConnectCredentials",
     ),
     "SandboxSnapshot": ("modal:SandboxSnapshot",),
+    "Proxy": ("modal:Proxy",),
     "Probe": ("modal:Probe",),
     "Client": ("modal:Client",),
 }
