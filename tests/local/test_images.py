@@ -32,7 +32,7 @@ from pytest_sandbox.engine import (
     Unsupported,
     VolumeMount,
 )
-from pytest_sandbox.local import LocalEngine, LocalOptions, Mode
+from pytest_sandbox.local import LocalEngine, LocalOptions, Mode, probe
 
 from .conftest import Done, content, until
 from .layers import (
@@ -524,3 +524,25 @@ async def test_what_a_killed_run_left_is_removed(
     (store / "new/0123").touch()
     await engine.unpack(image(blob(tmp_path, tar(file("after")))))
     assert os.listdir(store / "new") == []
+
+
+async def test_a_store_where_no_layer_can_be_mounted(
+    monkeypatch: pytest.MonkeyPatch, bare: OciImage
+) -> None:
+    """The engine says so, and the probe, which is in `pytest-sandbox doctor`."""
+    async with an_engine(Path("/proc/sys"), LocalOptions()) as other:
+        with pytest.raises(Unsupported, match="image") as caught:
+            await other.unpack(bare)
+        assert str(caught.value)
+    monkeypatch.setenv("PYTEST_SANDBOX_IMAGES", "/proc/sys")
+    report = await asyncio.to_thread(probe)
+    (finding,) = (each for each in report.findings if each.name == "images of registries")
+    assert not finding.ok
+    assert "PYTEST_SANDBOX_IMAGES" in finding.consequence
+
+
+async def test_the_probe_finds_a_store(monkeypatch: pytest.MonkeyPatch, store: Path) -> None:
+    monkeypatch.setenv("PYTEST_SANDBOX_IMAGES", str(store))
+    report = await asyncio.to_thread(probe)
+    (finding,) = (each for each in report.findings if each.name == "images of registries")
+    assert finding.ok, finding

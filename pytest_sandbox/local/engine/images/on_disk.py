@@ -40,6 +40,15 @@ def image_store(environ: Mapping[str, str]) -> ImageStore:
     return store
 
 
+def existing_folder(environ: Mapping[str, str]) -> str:
+    """The folder of the store that the environment names; empty if there is none yet."""
+    with contextlib.suppress(ImageError):
+        folder = ImageStore.of_environment(environ).folder
+        if folder.is_dir():
+            return str(folder)
+    return ""
+
+
 def owners_of(zygote: ZygoteLink) -> str:
     """What the owners of unpacked files mean; empty if they are the numbers of a sandbox.
 
