@@ -32,7 +32,7 @@ from pytest_sandbox.engine import (
 
 from ..options import LocalOptions
 from .images.local_images import LocalImages
-from .images.on_disk import image_store, owners_of
+from .images.on_disk import existing_folder, image_store, owners_of
 from .links.gateway_link import GatewayLink
 from .machine.fingerprint import fingerprint
 from .machine.modes import choose
@@ -130,7 +130,7 @@ class LocalEngine(
         """
         _raise_descriptor_limit()
         store = image_store(os.environ)
-        folder = str(store.folder) if store.folder.is_dir() else ""
+        folder = existing_folder(os.environ)
         choice = await choose(self._options, folder)
         factory = self._factory = choice.factory
         factory.gateway = self._gateway

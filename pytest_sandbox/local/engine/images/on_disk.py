@@ -44,7 +44,7 @@ def existing_folder(environ: Mapping[str, str]) -> str:
     """The folder of the store that the environment names; empty if there is none yet."""
     with contextlib.suppress(ImageError):
         folder = ImageStore.of_environment(environ).folder
-        if folder.is_dir():
+        if os.path.isdir(folder):  # false also where this user may not look
             return str(folder)
     return ""
 
