@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 if TYPE_CHECKING:
+    import ssl
+
     from .made import Made
 
 #: Says whether it has answered a request.
@@ -71,7 +73,7 @@ class Handler(BaseHTTPRequestHandler):
     registry: Registry
 
     def handle(self) -> None:
-        with suppress(ConnectionError):  # of a client that had enough
+        with suppress(OSError):  # of a client that had enough, or speaks no TLS
             super().handle()
 
     def log_message(self, *args: object) -> None: ...
@@ -165,10 +167,15 @@ def times(count: int, answer: Answer) -> Answer:
 
 
 @contextmanager
-def running() -> Iterator[Registry]:
+def running(tls: ssl.SSLContext | None = None) -> Iterator[Registry]:
     """A registry on a port of its own, until the block ends."""
     handler: Any = type("Own", (Handler,), {})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    if tls is not None:
+        # Not by the thread that accepts connections, which one without TLS would hold up.
+        server.socket = tls.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
     server.daemon_threads = True
     handler.registry = Registry(server.server_address[1])
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)

@@ -3,11 +3,14 @@
 import base64
 import json
 import socket
+import ssl
 import stat
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from pytest_sandbox.images import (
     DamagedImage,
@@ -406,6 +409,29 @@ def test_a_registry_that_does_not_answer(store: ImageStore) -> None:
             pull(name, store, settings(timeout=0.05))
 
 
+@pytest.mark.parametrize("path", ["manifests", "blobs"])
+def test_a_registry_that_sends_a_byte_now_and_then(
+    registry: Registry, store: ImageStore, path: str
+) -> None:
+    def drip(handler: Handler) -> bool:
+        handler.send_response(200)
+        handler.send_header("Content-Length", "100000")
+        handler.end_headers()
+        while True:
+            handler.wfile.write(b" ")
+            time.sleep(0.005)
+
+    made = image({"large": LARGE}, compress=lambda data: data)
+    registry.answers[f"/v2/x/{path}"] = drip if path == "manifests" else drip_layer(made, drip)
+
+    with pytest.raises(RegistryUnreachable, match=r"bytes in 0 seconds"):
+        pull(registry.add("x:1", made), store, settings(timeout=0.05))
+
+
+def drip_layer(made: Made, drip: Any) -> Any:
+    return lambda handler: handler.path.endswith(made.layers[0]) and drip(handler)
+
+
 # Registries that lie
 
 
@@ -554,6 +580,36 @@ def test_a_proxy_of_the_environment(
 
     registry.answers["http://registry.invalid:80/"] = as_proxy
     check(pull("registry.invalid:80/x:1", store, settings(insecure=["registry.invalid:80"])), made)
+
+
+def test_a_registry_with_a_certificate_of_its_own(
+    store: ImageStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    made = image()
+    with running(context) as registry:
+        name = registry.add("x:1", made)
+        with pytest.raises(RegistryUnreachable, match=r"CERTIFICATE_VERIFY_FAILED.*SSL_CERT_FILE"):
+            pull(name, store)
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+        check(pull(name, store), made)
+
+        registry.add("y:1", image({"other": b""}))
+        registry.answers["/v2/y/blobs"] = always(302, Location="http://registry.invalid/blob")
+        with pytest.raises(RegistryUnreachable, match="which is not encrypted"):
+            pull(f"{registry.host}/y:1", store)
+
+
+def test_a_registry_that_says_400_is_not_taken_for_one_with_tls(
+    registry: Registry, store: ImageStore
+) -> None:
+    registry.answers["/v2"] = always(400)
+
+    with pytest.raises(RegistryUnreachable, match="answers with status 400"):
+        pull(registry.add("x:1", image()), store)
 
 
 def test_a_host_that_is_not_this_machine_must_speak_tls(store: ImageStore) -> None:

@@ -10,6 +10,7 @@ from urllib.parse import urlencode, urlsplit
 
 from ..errors import ImageDenied, RegistryUnreachable, shown
 from . import challenge
+from .web import read_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -124,7 +125,7 @@ class Authorization:
             headers = {} if login is None else {"Authorization": login.basic}
             mark = "&" if "?" in realm else "?"
             answer = web.request("GET", f"{realm}{mark}{urlencode(fields)}", headers)
-        data = answer.read(_LARGEST_ANSWER)
+        data = read_all(answer, _LARGEST_ANSWER, web.timeout)
         status = answer.status
         web.drop(answer)
         if status in (400, 401, 403):

@@ -15,7 +15,8 @@ from ..reference import is_digest
 from ..resolved import LayerBlob, ResolvedImage
 from .login import find_login
 from .repository import PullSettings, Repository, pause
-from .web import BROKEN
+from .web import BROKEN, read_all
+from .web import received as received_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from .web import Web
 
 _ACCEPT = ", ".join((*documents.INDEX_TYPES, *documents.MANIFEST_TYPES))
-_CHUNK = 256 * 1024
 #: Layers that are downloaded at the same time.
 _AT_ONCE = 4
 #: How often a download may break off one after another without progress.
@@ -222,7 +222,7 @@ class Puller:
 
     def _read(self, web: Web, answer: http.client.HTTPResponse) -> bytes:
         try:
-            data = answer.read(documents.LARGEST_DOCUMENT + 1)
+            data = read_all(answer, documents.LARGEST_DOCUMENT, self._settings.timeout)
         except BROKEN as error:
             web.close()
             raise self._repository.unreachable(error) from error
@@ -252,11 +252,12 @@ class Puller:
             answer = self._repository.get(web, f"blobs/{layer.digest}", headers)
             before, error = received, None
             try:
-                self._skip(answer, received)
-                while data := answer.read(_CHUNK):
+                skip = self._skipped(answer, received)
+                for data in received_bytes(answer, self._settings.timeout):
                     self._check_stopped()
-                    write(data)
-                    received += len(data)
+                    fresh, skip = data[skip:], max(0, skip - len(data))
+                    write(fresh)
+                    received += len(fresh)
             except BROKEN as broken:
                 error = broken
             web.drop(answer)
@@ -267,22 +268,17 @@ class Puller:
                     raise self._repository.unreachable(error or http.client.IncompleteRead(b""))
                 self._wait(pause(failures))
 
-    def _skip(self, answer: http.client.HTTPResponse, received: int) -> None:
-        """Skip what was received before, of an answer that begins at the start again."""
-        if answer.status == 206:
-            begins = (answer.headers.get("Content-Range") or "").partition("-")[0]
-            if begins != f"bytes {received}":
-                raise RegistryUnreachable(
-                    f"{self._reference}: the registry continues a layer at {shown(begins)!r} "
-                    f"instead of {received}"
-                )
-            return
-        while received:
-            self._check_stopped()
-            data = answer.read(min(_CHUNK, received))
-            if not data:
-                raise http.client.IncompleteRead(b"")
-            received -= len(data)
+    def _skipped(self, answer: http.client.HTTPResponse, received: int) -> int:
+        """Bytes to skip of an answer, which begins at the start again or goes on."""
+        if answer.status != 206:
+            return received
+        begins = (answer.headers.get("Content-Range") or "").partition("-")[0]
+        if begins != f"bytes {received}":
+            raise RegistryUnreachable(
+                f"{self._reference}: the registry continues a layer at {shown(begins)!r} "
+                f"instead of {received}"
+            )
+        return 0
 
 
 def _digest(data: bytes) -> str:

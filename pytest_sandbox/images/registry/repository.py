@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ..errors import ImageError, ImageNotFound, RegistryUnreachable, shown
 from ..reference import DOCKER_HUB
 from .authorization import Authorization
-from .web import BROKEN, TIMEOUT, Misdirected, Web
+from .web import BROKEN, TIMEOUT, Misdirected, Web, read_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -156,7 +156,13 @@ class Repository:
             web.drop(answer)
         except (http.client.BadStatusLine, ConnectionResetError):
             pass
-        answer = web.request("GET", f"https://{self._host}{self._below(path)}", headers)
+        try:
+            answer = web.request("GET", f"https://{self._host}{self._below(path)}", headers)
+        except ssl.SSLCertVerificationError:
+            raise
+        except ssl.SSLError:  # it speaks no TLS, so what it said before was its answer
+            self._scheme = "http"
+            return web.request("GET", self._url(path), headers)
         self._scheme = "https"
         return answer
 
@@ -169,7 +175,7 @@ class Repository:
     def _refused(self, web: Web, answer: http.client.HTTPResponse) -> ImageError:
         """The error of an answer that is none."""
         try:
-            said = _words(answer.read(_LARGEST_ERROR))
+            said = _words(read_all(answer, _LARGEST_ERROR, self.settings.timeout))
         except BROKEN:
             said = ""
         web.drop(answer)

@@ -13,6 +13,7 @@ import contextlib
 import http.client
 import re
 import ssl
+import time
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from ..errors import shown
 from .loopback import is_loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
 #: Seconds that a connection, or the next bytes on it, may take.
 TIMEOUT = 30.0
@@ -32,8 +33,46 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 _CERTIFICATES = Path("/etc/docker/certs.d")
 _LONGEST_URL = 16 * 1024
 _PRINTED = re.compile("[!-~]+")
+#: Bytes a second, below which an answer is taken for one that never ends.
+_SLOWEST = 1024
+_CHUNK = 256 * 1024
 #: What a connection that the other side has closed meanwhile, or that breaks, raises.
 BROKEN = (http.client.HTTPException, OSError)
+
+
+def received(answer: http.client.HTTPResponse, timeout: float) -> Iterator[bytes]:
+    """The bytes of an answer, as they come.
+
+    Args:
+        answer: not read yet.
+        timeout: seconds, in each of which there must be progress.
+
+    Raises:
+        OSError, http.client.HTTPException: the connection broke; `TimeoutError`, it is too slow.
+    """
+    since, count = time.monotonic(), 0
+    while data := answer.read1(_CHUNK):
+        count += len(data)
+        passed = time.monotonic() - since
+        if passed > timeout:
+            if count < _SLOWEST * passed:
+                raise TimeoutError(f"it sent {count} bytes in {passed:.0f} seconds")
+            since, count = time.monotonic(), 0
+        yield data
+
+
+def read_all(answer: http.client.HTTPResponse, limit: int, timeout: float) -> bytes:
+    """The bytes of a short answer; more than the limit, by a few, if it is longer.
+
+    Raises:
+        OSError, http.client.HTTPException: as `received`.
+    """
+    data = b""
+    for part in received(answer, timeout):
+        data += part
+        if len(data) > limit:
+            break
+    return data
 
 
 class Misdirected(Exception):
@@ -55,11 +94,14 @@ class Web:
     Args:
         insecure: `host` or `host:port` of registries that may be asked over plain HTTP.
         timeout: seconds that a connection, or the next bytes on it, may take.
+
+    Attributes:
+        timeout: the same.
     """
 
     def __init__(self, insecure: Collection[str] = (), timeout: float = TIMEOUT) -> None:
         self._insecure = frozenset(insecure)
-        self._timeout = timeout
+        self.timeout = timeout
         self._open: dict[Origin, http.client.HTTPConnection] = {}
 
     def may_be_plain(self, host: str, port: int | None) -> bool:
@@ -98,7 +140,7 @@ class Web:
         """End an answer of which not all was read."""
         if not answer.isclosed():
             with contextlib.suppress(*BROKEN):
-                answer.read(4096)
+                answer.read1(4096)
         if not answer.isclosed():
             self.close()
             answer.close()
@@ -147,9 +189,9 @@ class Web:
         via = _proxy(at)
         host, port = (at.host, at.port) if via is None else (str(via.hostname), via.port or 80)
         if at.scheme == "http":
-            return http.client.HTTPConnection(host, port, timeout=self._timeout)
+            return http.client.HTTPConnection(host, port, timeout=self.timeout)
         context = _context(at)
-        connection = http.client.HTTPSConnection(host, port, timeout=self._timeout, context=context)
+        connection = http.client.HTTPSConnection(host, port, timeout=self.timeout, context=context)
         if via is not None:
             connection.set_tunnel(at.host, at.port, _proxy_headers(via))
         return connection
