@@ -203,6 +203,32 @@ class AppCreateResponse(_message.Message):
     app_logs_url: str
     def __init__(self, app_id: _Optional[str] = ..., app_page_url: _Optional[str] = ..., app_logs_url: _Optional[str] = ...) -> None: ...
 
+class AppGetLogsRequest(_message.Message):
+    __slots__ = ("app_id", "timeout", "last_entry_id", "function_id", "parametrized_function_id", "input_id", "task_id", "function_call_id", "file_descriptor", "sandbox_id", "search_text")
+    APP_ID_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    LAST_ENTRY_ID_FIELD_NUMBER: _ClassVar[int]
+    FUNCTION_ID_FIELD_NUMBER: _ClassVar[int]
+    PARAMETRIZED_FUNCTION_ID_FIELD_NUMBER: _ClassVar[int]
+    INPUT_ID_FIELD_NUMBER: _ClassVar[int]
+    TASK_ID_FIELD_NUMBER: _ClassVar[int]
+    FUNCTION_CALL_ID_FIELD_NUMBER: _ClassVar[int]
+    FILE_DESCRIPTOR_FIELD_NUMBER: _ClassVar[int]
+    SANDBOX_ID_FIELD_NUMBER: _ClassVar[int]
+    SEARCH_TEXT_FIELD_NUMBER: _ClassVar[int]
+    app_id: str
+    timeout: float
+    last_entry_id: str
+    function_id: str
+    parametrized_function_id: str
+    input_id: str
+    task_id: str
+    function_call_id: str
+    file_descriptor: _common_pb2.FileDescriptor
+    sandbox_id: str
+    search_text: str
+    def __init__(self, app_id: _Optional[str] = ..., timeout: _Optional[float] = ..., last_entry_id: _Optional[str] = ..., function_id: _Optional[str] = ..., parametrized_function_id: _Optional[str] = ..., input_id: _Optional[str] = ..., task_id: _Optional[str] = ..., function_call_id: _Optional[str] = ..., file_descriptor: _Optional[_Union[_common_pb2.FileDescriptor, str]] = ..., sandbox_id: _Optional[str] = ..., search_text: _Optional[str] = ...) -> None: ...
+
 class AppGetOrCreateRequest(_message.Message):
     __slots__ = ("app_name", "environment_name", "object_creation_type")
     APP_NAME_FIELD_NUMBER: _ClassVar[int]

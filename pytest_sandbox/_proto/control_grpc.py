@@ -58,6 +58,10 @@ class ModalClientBase(abc.ABC):
         pass
 
     @abc.abstractmethod
+    async def AppGetLogs(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.apps_pb2.AppGetLogsRequest, pytest_sandbox._proto.common_pb2.TaskLogsBatch]') -> None:
+        pass
+
+    @abc.abstractmethod
     async def AppFetchLogs(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.apps_pb2.AppFetchLogsRequest, pytest_sandbox._proto.apps_pb2.AppFetchLogsResponse]') -> None:
         pass
 
@@ -430,6 +434,12 @@ class ModalClientBase(abc.ABC):
                 grpclib.const.Cardinality.UNARY_UNARY,
                 pytest_sandbox._proto.apps_pb2.AppCountLogsRequest,
                 pytest_sandbox._proto.apps_pb2.AppCountLogsResponse,
+            ),
+            '/modal.client.ModalClient/AppGetLogs': grpclib.const.Handler(
+                self.AppGetLogs,
+                grpclib.const.Cardinality.UNARY_STREAM,
+                pytest_sandbox._proto.apps_pb2.AppGetLogsRequest,
+                pytest_sandbox._proto.common_pb2.TaskLogsBatch,
             ),
             '/modal.client.ModalClient/AppFetchLogs': grpclib.const.Handler(
                 self.AppFetchLogs,
@@ -970,6 +980,12 @@ class ModalClientStub:
             '/modal.client.ModalClient/AppCountLogs',
             pytest_sandbox._proto.apps_pb2.AppCountLogsRequest,
             pytest_sandbox._proto.apps_pb2.AppCountLogsResponse,
+        )
+        self.AppGetLogs = grpclib.client.UnaryStreamMethod(
+            channel,
+            '/modal.client.ModalClient/AppGetLogs',
+            pytest_sandbox._proto.apps_pb2.AppGetLogsRequest,
+            pytest_sandbox._proto.common_pb2.TaskLogsBatch,
         )
         self.AppFetchLogs = grpclib.client.UnaryUnaryMethod(
             channel,

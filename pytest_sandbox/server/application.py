@@ -43,6 +43,7 @@ from .v1.snapshots import SnapshotServicer
 from .v1.tunnels import TunnelServicer
 from .v1.volume_files import VolumeFileServicer
 from .v1.volumes import VolumeServicer
+from .v2.app_log_stream import AppLogStreamServicer
 from .v2.app_logs import AppLogServicer
 from .v2.exit_snapshots import ExitSnapshotServicer
 from .v2.router_access import RouterAccessV2Servicer
@@ -124,6 +125,7 @@ class Application:
             SameCallServicer(self.state, sandboxes, self._tunnels, self._connect_tokens),
             LogServicer(self.state),
             AppLogServicer(self.state),
+            AppLogStreamServicer(self.state),
             ContainerExecServicer(self.state),
             ContainerFileServicer(self.state),
             RouterAccessServicer(self.state),

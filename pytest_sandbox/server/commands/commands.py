@@ -64,6 +64,8 @@ class Commands:
         self.main_times: tuple[OutputTimes, OutputTimes] | None = None
         self.stdin = StdinWriter(None, clock)
         self.failed_starts: list[FailedStart] = []
+        #: Called when the main process has written something.
+        self.on_output: Callable[[], None] = lambda: None
         self._numbers = itertools.count(1)
         self._owner = owner
         self._clock = clock
@@ -91,9 +93,12 @@ class Commands:
             )
             self.stdin = self.main.stdin
             self.main_times = (
-                OutputTimes(process.stdout, self._clock),
-                OutputTimes(process.stderr, self._clock),
+                OutputTimes(process.stdout, self._clock, self._main_wrote),
+                OutputTimes(process.stderr, self._clock, self._main_wrote),
             )
+
+    def _main_wrote(self) -> None:
+        self.on_output()
 
     @property
     def main_logs(self) -> tuple[OutputLog, OutputLog]:

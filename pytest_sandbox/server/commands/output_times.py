@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from collections import deque
+from collections.abc import Callable
 
 from pytest_sandbox.engine import Clock, OutputLog
 
@@ -17,13 +18,17 @@ class OutputTimes:
     Args:
         log: the stream; what it holds by now counts as just come.
         clock: the engine's.
+        grown: called when there is more of it.
     """
 
-    def __init__(self, log: OutputLog, clock: Clock) -> None:
+    def __init__(
+        self, log: OutputLog, clock: Clock, grown: Callable[[], None] = lambda: None
+    ) -> None:
         self._log = log
         self._clock = clock
         self._moments: deque[float] = deque(maxlen=MOMENTS)
         self._ends: deque[int] = deque(maxlen=MOMENTS)  # offsets just past the bytes of each moment
+        self._tell = grown
         log.on_growth = self._grown
         if log.end:
             self._grown()
@@ -35,6 +40,7 @@ class OutputTimes:
         else:
             self._moments.append(now)
             self._ends.append(self._log.end)
+        self._tell()
 
     def at(self, offset: int) -> float:
         """When the byte at an offset came, in seconds since the epoch."""

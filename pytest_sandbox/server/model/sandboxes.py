@@ -5,6 +5,7 @@ from collections.abc import Callable  # noqa: TC003
 from pytest_sandbox._proto import sandboxes_pb2 as pb
 from pytest_sandbox.engine import Clock
 
+from ..commands.log_news import LogNews
 from ..rpc.errors import not_found
 from .retention import Retention
 from .sandbox import ServedSandbox
@@ -15,10 +16,16 @@ FINISHED_BYTES = 256 * 1024 * 1024
 
 
 class SandboxRegistry:
-    """Sandboxes, running and finished."""
+    """Sandboxes, running and finished.
 
-    def __init__(self, clock: Clock) -> None:
+    Args:
+        clock: the engine's.
+        news: is told of new output.
+    """
+
+    def __init__(self, clock: Clock, news: LogNews) -> None:
         self._clock = clock
+        self._news = news
         self._sandboxes: dict[str, ServedSandbox] = {}
         self._by_task: dict[str, ServedSandbox] = {}
         self._named: dict[tuple[str, str], ServedSandbox] = {}  # app id, name -> running sandbox
@@ -41,6 +48,8 @@ class SandboxRegistry:
             sandbox.main.sidecars.add(sandbox)
             return
         self._sandboxes[sandbox.id] = self._by_task[sandbox.task_id] = sandbox
+        sandbox.commands.on_output = self._news.tell
+        self._news.tell()
         if sandbox.name:
             self._named[sandbox.app_id, sandbox.name] = sandbox
 
@@ -94,6 +103,7 @@ class SandboxRegistry:
     def _ended(self, sandbox: ServedSandbox) -> None:
         for call in self.at_end:
             call(sandbox)
+        self._news.tell()
         if sandbox.main is not None:
             self._sidecars.discard(sandbox)
             sandbox.main.sidecars.ended(sandbox)

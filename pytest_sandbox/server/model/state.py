@@ -5,6 +5,7 @@ from pathlib import Path
 from pytest_sandbox.engine import Clock, Engine, EngineInfo
 
 from ..certificates import Authority
+from ..commands.log_news import LogNews
 from ..definition.identity import IdentityTokens
 from ..networks.memberships import MembershipRegistry
 from ..registries.aliases import Aliases
@@ -84,7 +85,8 @@ class State:
         self.uploads = Uploads()
         self.local_files = LocalFileRegistry(self.ids)
         self.transfers = Transfers(self.volume_files, self.uploads)
-        self.sandboxes = SandboxRegistry(engine.clock)
+        self.log_news = LogNews(engine.clock)
+        self.sandboxes = SandboxRegistry(engine.clock, self.log_news)
         self.memberships = MembershipRegistry(self.sandboxes)
         self.snapshot_store = SnapshotStore(engine, self.sandboxes.snapshots_in_use)
         self.images = ImageRegistry(self.snapshot_store, engine.clock, self.ids)

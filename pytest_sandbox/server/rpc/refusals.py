@@ -52,7 +52,6 @@ _REFUSALS = (
     ),
     _Refusal(("Tunnel",), "modal.forward", "use Sandbox.tunnels()"),
     _Refusal(("AppList",), "the list of apps", "App.lookup finds an app by its name"),
-    _Refusal(("AppGetLogs",), "App.logs.stream", "use App.logs.fetch, or read sandbox.stdout"),
     _Refusal(
         ("AppDeploy", "AppRollback", "AppSetObjects"),
         "the deployment of an app",

@@ -147,6 +147,7 @@ class AppServicer:
                 sandbox for sandbox in self._state.sandboxes.running() if sandbox.app_id == app.id
             ]
             await asyncio.gather(*(sandbox.end(TERMINATED) for sandbox in running))
+            self._state.log_news.tell()
         return Empty()
 
 

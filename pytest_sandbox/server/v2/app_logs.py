@@ -16,6 +16,7 @@ from ..model.sandbox import ServedSandbox
 from ..model.state import State
 from ..rpc.call import ServedCall
 from ..rpc.errors import invalid, not_found
+from .log_messages import DESCRIPTORS, streams_of
 
 _Request = pb.AppCountLogsRequest | pb.AppFetchLogsRequest
 
@@ -24,14 +25,6 @@ MOST_ENTRIES = 20_000
 MOST_TEXT = 32 * 1024 * 1024
 #: Entries after which other calls have a turn.
 _TURN = 1000
-
-_STREAMS = {
-    common_pb2.FILE_DESCRIPTOR_UNSPECIFIED: (0, 1),
-    common_pb2.FILE_DESCRIPTOR_STDOUT: (0,),
-    common_pb2.FILE_DESCRIPTOR_STDERR: (1,),
-    common_pb2.FILE_DESCRIPTOR_INFO: (),  # messages of Modal's machines
-}
-_DESCRIPTORS = (common_pb2.FILE_DESCRIPTOR_STDOUT, common_pb2.FILE_DESCRIPTOR_STDERR)
 
 
 class AppLogServicer:
@@ -75,14 +68,12 @@ class AppLogServicer:
         return pb.AppCountLogsResponse(app_id=request.app_id, buckets=buckets)
 
     async def _matching(self, request: _Request) -> AsyncIterator[LoggedLine]:
-        if request.source not in _STREAMS:
-            raise invalid(f"source must be one of 0, 1, 2 and 3, not {request.source}")
         since = _seconds(request.since)
         until = _seconds(request.until) if request.HasField("until") else float("inf")
         logs = [
             log_entries(sandbox, stream)
             for sandbox in self._sandboxes(request)
-            for stream in _STREAMS[request.source]
+            for stream in streams_of(request.source)
         ]
         merged = heapq.merge(*logs, key=lambda entry: entry.time)
         for number, entry in enumerate(merged, 1):
@@ -120,7 +111,7 @@ def _batch(sandbox: ServedSandbox, entries: Iterable[LoggedLine]) -> common_pb2.
                 data=entry.text,
                 timestamp=entry.time,
                 timestamp_ns=int(entry.time * 1e9),
-                file_descriptor=_DESCRIPTORS[entry.stream],
+                file_descriptor=DESCRIPTORS[entry.stream],
             )
             for entry in entries
         ],

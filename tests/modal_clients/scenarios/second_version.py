@@ -104,6 +104,14 @@ def test_secrets_are_listed_changed_and_deleted(create):
         modal.Secret.from_name("later").hydrate()
 
 
+def test_an_app_that_shows_its_output(capfd):
+    app = modal.App("shown")
+    with modal.enable_output(), app.run():
+        image = modal.Image.debian_slim(python_version="3.11")
+        modal.Sandbox.create("echo", "said by it", app=app, image=image).wait()
+    assert "said by it" in capfd.readouterr().out
+
+
 def test_logs_are_read_later(create):
     sandbox = create("sh", "-c", "echo one; echo two >&2; printf three")
     sandbox.wait()

@@ -1,5 +1,6 @@
 """What main processes have written, as a log with times."""
 
+import asyncio
 from collections.abc import Mapping
 from itertools import count
 from typing import Any
@@ -10,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from grpclib import Status
 
 from pytest_sandbox._proto import apps_pb2 as pb
-from pytest_sandbox._proto import common_pb2
+from pytest_sandbox._proto import common_pb2, sandboxes_pb2
 from pytest_sandbox.engine import OutputLog
 from pytest_sandbox.fakes import Call, settle
 from pytest_sandbox.server.commands import log_entries
@@ -174,3 +175,61 @@ async def test_only_so_many_moments_are_remembered() -> None:
         await log.append(b"x")
 
     assert [times.at(offset) for offset in (0, 5, 6, MOMENTS + 4)] == [5, 5, 6, MOMENTS + 4]
+
+
+# Followed as they grow
+
+
+async def followed(
+    server: Harness, app_id: str, timeout: float = 0, entry: str = "", **fields: Any
+) -> tuple[str, str, bool]:
+    """What is told, the place where it ended, and whether the app is done."""
+    request = pb.AppGetLogsRequest(app_id=app_id, timeout=timeout, last_entry_id=entry, **fields)
+    text, done = "", False
+    for batch in await server.control.AppGetLogs(request):
+        entry, done = batch.entry_id or entry, batch.app_done
+        text += "".join(item.data for item in batch.items)
+    return text, entry, done
+
+
+@pytest.mark.asyncio
+async def test_logs_are_followed_from_a_place(server: Harness) -> None:
+    app_id = await server.app_id()
+    await server.create("say", "one\n", "!two", "caf\u00e9")
+    await settle()
+    text, entry, done = await followed(server, app_id)
+    assert (text, done) == ("one\n", False)
+    following = asyncio.ensure_future(followed(server, app_id, 10, entry))
+    await settle()
+    await server.clock.advance(1)
+    await server.clock.advance(1)
+    await server.clock.advance(10)
+    assert (await following)[0] == "!twocaf\u00e9"
+    assert (await followed(server, app_id, file_descriptor=STDERR))[0] == "!two"
+    assert (await followed(server, app_id, entry="le-forgotten"))[0] == "one\ncaf\u00e9!two"
+
+
+@pytest.mark.asyncio
+async def test_following_ends_with_the_app(server: Harness) -> None:
+    state = pb.APP_STATE_EPHEMERAL
+    app_id = (await server.control.AppCreate(pb.AppCreateRequest(app_state=state))).app_id
+    request = sandboxes_pb2.SandboxCreateRequest(
+        app_id=app_id, definition=await server.definition("say", "one", "two")
+    )
+    await server.control.SandboxCreate(request)
+    following = asyncio.ensure_future(followed(server, app_id, 55))
+    await settle()
+    await server.control.AppClientDisconnect(pb.AppClientDisconnectRequest(app_id=app_id))
+    assert (await following)[::2] == ("one", True)
+    assert (await followed(server, app_id, 55))[2]
+
+
+@pytest.mark.asyncio
+async def test_only_logs_of_the_app_are_followed(server: Harness) -> None:
+    sandbox = await server.create("say", "one")
+    other = (await server.control.AppCreate(pb.AppCreateRequest(description="another"))).app_id
+    assert (await followed(server, other))[0] == ""
+    with refused(Status.NOT_FOUND, sandbox.id):
+        await followed(server, other, sandbox_id=sandbox.id)
+    with refused(Status.NOT_FOUND, "ap-none"):
+        await followed(server, "ap-none")
