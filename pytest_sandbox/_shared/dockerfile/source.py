@@ -112,11 +112,11 @@ class _LineReader:
         return (line, False) if match is None else (line[: match.start()] + match[1], True)
 
     def _instruction(self, text: str, number: int) -> Instruction:
-        verb, _, rest = _split(text)
+        verb, rest = _split(text)
         flags, rest = _flags(rest)
         inner = verb.upper(), rest
         if inner[0] == "ONBUILD":
-            name, _, words = _split(rest)
+            name, words = _split(rest)
             inner = name.upper(), _flags(words)[1]
         heredocs: list[Heredoc] = []
         if inner[0] in _WITH_HEREDOCS and "<<" in inner[1] and exec_form(inner[1]) is None:
@@ -152,9 +152,10 @@ def heredoc_name(word: str, escape: str = "\\") -> str | None:
     return next((each.name for each in _heredocs(word, escape)), None)
 
 
-def _split(text: str) -> tuple[str, str, str]:
-    verb, *rest = text.split(None, 1)
-    return verb, " ", rest[0].strip() if rest else ""
+def _split(text: str) -> tuple[str, str]:
+    """The first word of a text, and the rest."""
+    verb, *rest = text.split(None, 1) or [""]
+    return verb, rest[0].strip() if rest else ""
 
 
 def _flags(text: str) -> tuple[tuple[tuple[str, str], ...], str]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from pytest_sandbox._shared.dockerfile.words import expand
 
 from .failures import refusal
+from .stages import wrong
 from .steps import BindMount, CacheMount, TemporaryFile
 
 if TYPE_CHECKING:
@@ -55,7 +56,11 @@ def mounts_of(line: Instruction) -> list[Mount]:
 
 def _mount(line: Instruction, text: str) -> Mount:
     found: Mount = {"type": "bind"}
-    for field in next(csv.reader([text]), []):
+    try:
+        fields = next(csv.reader([text]), [])
+    except csv.Error as error:
+        raise wrong(line, error) from None
+    for field in fields:
         name, sign, value = field.partition("=")
         name = name.strip().lower()
         found[_SHORT.get(name, name)] = value if sign else "true"

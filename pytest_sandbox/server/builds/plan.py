@@ -57,12 +57,17 @@ class Plan:
             yield from (each.image for each in stage.layers)
 
 
-def _all_stages(stage: StagePlan) -> Iterator[StagePlan]:
-    sources = [stage.base, *(image for each in stage.layers for image in each.step.images)]
-    yield stage
-    for source in sources:
-        if isinstance(source, StagePlan):
-            yield from _all_stages(source)
+def _all_stages(stage: StagePlan) -> list[StagePlan]:
+    """A stage, and all that it needs, each once."""
+    found = [stage]
+    for each in found:
+        sources = [each.base, *(image for layer in each.layers for image in layer.step.images)]
+        found += {
+            source: None
+            for source in sources
+            if isinstance(source, StagePlan) and source not in found
+        }
+    return found
 
 
 async def plan(lines: Iterable[str], around: BuildInput) -> Plan:

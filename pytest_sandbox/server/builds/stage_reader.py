@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _ROOT = PurePosixPath("/")
 #: Has no effect on a sandbox.
 _WITHOUT_EFFECT = frozenset({"EXPOSE", "HEALTHCHECK", "MAINTAINER", "STOPSIGNAL", "VOLUME"})
-_NO_TRIGGERS = frozenset({"FROM", "MAINTAINER", "ONBUILD"})
+_NO_TRIGGERS = frozenset({"", "FROM", "MAINTAINER", "ONBUILD"})
 _ROOT_USERS = frozenset({"", "root", "0", "root:root", "0:0", "0:root", "root:0"})
 #: Where Modal's `Image.uv_pip_install`, and many Dockerfiles, take uv from.
 _UV = re.compile(r"ghcr\.io/astral-sh/uv(?:[:@]\S+)?")
@@ -162,7 +162,8 @@ class StageReader:
     def _read_onbuild(self, line: Instruction) -> None:
         texts = "".join(f"\n{each.body}{each.name}" for each in line.heredocs)
         trigger = line.rest + texts
-        if line.rest.split(None, 1)[:1] and line.rest.split(None, 1)[0].upper() in _NO_TRIGGERS:
+        verb = line.rest.split(None, 1)[0].upper() if line.rest else ""
+        if verb in _NO_TRIGGERS:
             raise DockerfileError("it cannot be done later")
         parse([trigger])
         self._image = replace(self._image, onbuild=(*self._image.onbuild, trigger))

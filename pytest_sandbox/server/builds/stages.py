@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pytest_sandbox._shared.dockerfile.instruction import Instruction
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+#: Stages of one image: each may need all before it.
+MOST_STAGES = 100
 #: Arguments that need no ARG, and on which no layer depends.
 PROXIES = frozenset(
     name
@@ -78,6 +80,8 @@ def split_stages(
             raise invalid(f"an image begins with FROM, not with {str(each)!r}")
     if not found:
         raise invalid("an image needs at least one line: FROM")
+    if len(found) > MOST_STAGES:
+        raise invalid(f"an image may have {MOST_STAGES} stages, not {len(found)}")
     return [
         _stage(number, line, tuple(below), arguments) for number, (line, below) in enumerate(found)
     ], arguments

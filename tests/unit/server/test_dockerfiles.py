@@ -1,16 +1,28 @@
 """What a Dockerfile can say besides RUN and COPY of local files: see also `test_builds`."""
 
+import asyncio
 import gzip
 import io
 import os
 import tarfile
 import zipfile
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from grpclib import GRPCError
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pytest_sandbox._proto import images_pb2
+from pytest_sandbox.server.builds.bases import Bases
+from pytest_sandbox.server.builds.build_input import BuildInput
+from pytest_sandbox.server.builds.context import BuildContext
+from pytest_sandbox.server.builds.plan import plan
+from pytest_sandbox.server.model.state import State
+from pytest_sandbox.server.registries.registry_images import Wanted
 
+from .engines import GatedEngine
 from .harness import Harness
 from .test_builds import begin, built, failure, join, local, mount, printed, secret
 
@@ -106,6 +118,17 @@ async def test_what_an_image_has_done_later_is_done_once(server: Harness) -> Non
     child = await built(server, "RUN echo 3 >> /srv/x", base=base)
     grandchild = await built(server, "RUN echo 4 >> /srv/x", base=child)
     assert await printed(server, grandchild, "cat", "/srv/x") == "1\n2\n3\n4\n"
+
+
+@pytest.mark.asyncio
+async def test_stages_that_all_need_each_other_are_each_planned_once(server: Harness) -> None:
+    lines = ["FROM debian AS s0", "RUN echo 0 > /srv/0"]
+    for number in range(1, 40):
+        lines += [f"FROM s{number - 1} AS s{number}"]
+        lines += [f"COPY --from=s{number - 1} /srv/0 /srv/{copy}" for copy in "ab"]
+    image_id = await dockerfile(server, "\n".join(lines))
+    assert await printed(server, image_id, "cat", "/srv/a", "/srv/b") == "0\n0\n"
+    assert commands(server) == ["echo 0 > /srv/0"]
 
 
 # Arguments
@@ -269,6 +292,47 @@ async def test_a_damaged_archive_fails_the_step(server: Harness) -> None:
     damaged = gzip.compress(tar_of(a=os.urandom(5000).hex()))[:-4000]
     context = await mount(server, {"/a.tar.gz": damaged})
     assert "ADD a.tar.gz /x\n" in await failure(server, "ADD a.tar.gz /x", context_mount_id=context)
+
+
+LINES = st.sampled_from(
+    [
+        *("FROM debian", "FROM debian AS a", "FROM a", "FROM ${A:-debian}", "ARG A=$B", "ARG A"),
+        *(
+            "RUN --mount=",
+            "RUN --mount=type=cache,",
+            "--mount=from=a ",
+            "COPY --from=a ",
+            "<<E",
+            "E",
+        ),
+        *(
+            "RUN <<E",
+            "ENV A=${B",
+            "COPY a",
+            "ADD [",
+            "USER ",
+            "ONBUILD ",
+            "ONBUILD COPY --from=a x y",
+        ),
+        *("# escape=`", "\\", "$", '"', "target=/a,", "mode=z true", "WORKDIR ${A:?b}", "SHELL []"),
+    ]
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(LINES, max_size=8), st.sampled_from(["\n", " ", ""]))
+def test_no_lines_are_a_fault_of_the_server(lines: list[str], between: str) -> None:
+    async def read() -> None:
+        state = State(engine, info)
+        around = BuildInput(
+            Bases(state, {}, Wanted(None)), lambda image: image, BuildContext(), {}, {}, ""
+        )
+        with suppress(GRPCError):
+            await plan(["FROM debian", *between.join(lines).split("\n")], around)
+
+    engine = GatedEngine()
+    info = asyncio.run(engine.start())
+    asyncio.run(read())
 
 
 @pytest.mark.asyncio
