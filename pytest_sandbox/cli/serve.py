@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--preset",
         metavar="FILE",
-        help="TOML file with secrets, volumes and environments that clients find by name",
+        help="TOML file with secrets, volumes, proxies and environments that clients find by name",
     )
     parser.add_argument(
         "--host", default="127.0.0.1", metavar="H", help="address to listen on (default: 127.0.0.1)"

@@ -44,6 +44,9 @@ async def _environment(state: State, environment: str, presets: EnvironmentPrese
         check_environment(variables.items())
         secret_id, now = state.ids.new("st"), state.clock.now()
         state.secrets.add(SecretRecord(secret_id, name, environment, variables, now))
+    for name, addresses in presets.proxies.items():
+        check_name(name, "proxy")
+        state.proxies.add(name, environment, addresses)
     for name, folder in presets.volumes.items():
         check_name(name, "volume")
         volume = await state.named_volumes.find(environment, name)

@@ -6,12 +6,16 @@
     [volumes.models]
     folder = "fixtures/models"
 
+    [proxies.egress]
+    addresses = ["192.0.2.1"]
+
     [environments.staging.secrets.openai]
     OPENAI_API_KEY = "sk-staging"
 
 What is not below an environment belongs to the default one.
 """
 
+import ipaddress
 import os
 import sys
 from collections.abc import Iterator
@@ -20,7 +24,7 @@ from typing import Any
 
 from pytest_sandbox._shared.suggestions import did_you_mean
 
-_KINDS = ("secrets", "volumes")
+_KINDS = ("secrets", "volumes", "proxies")
 
 
 @dataclass(frozen=True)
@@ -30,10 +34,12 @@ class EnvironmentPresets:
     Attributes:
         secrets: variables by the name of the secret.
         volumes: by name, the folder whose files each gets; empty for no files.
+        proxies: by name, the addresses that each says it has.
     """
 
     secrets: dict[str, dict[str, str]] = field(default_factory=dict)
     volumes: dict[str, str] = field(default_factory=dict)
+    proxies: dict[str, list[str]] = field(default_factory=dict)
 
 
 def read_presets(path: str | os.PathLike[str]) -> dict[str, EnvironmentPresets]:
@@ -89,7 +95,26 @@ def _environment(
             if not os.path.isdir(source):
                 raise ValueError(f"{where}.folder: {source!r} is no directory")
             presets.volumes[name] = source
+    for name, proxy in _tables(table, place, "proxies"):
+        where = f"{place}proxies.{name}"
+        _only(proxy, "addresses", where)
+        presets.proxies[name] = _addresses(proxy.get("addresses", []), f"{where}.addresses")
     return presets
+
+
+def _addresses(value: object, place: str) -> list[str]:
+    if not isinstance(value, list):
+        raise ValueError(f"{place} must be a list of addresses, not {value!r}")
+    return [_address(each, place) for each in value]
+
+
+def _address(value: object, place: str) -> str:
+    text = _text(value, place)
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        raise ValueError(f"{place}: {text!r} is no address") from None
+    return text
 
 
 def _tables(table: dict[str, Any], place: str, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:

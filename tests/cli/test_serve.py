@@ -303,6 +303,9 @@ OPENAI_API_KEY = "sk-test"
 [volumes.models]
 folder = "models"
 
+[proxies.egress]
+addresses = ["192.0.2.1"]
+
 [environments.staging.secrets.openai]
 OPENAI_API_KEY = "sk-staging"
 """
@@ -344,6 +347,7 @@ def test_presets_are_found_by_name(engine: str, tmp_path: Path) -> None:
             "environments.staging.volumes.v.folder",
         ),
         ("[volumes.v]\nfile = 'no'", "volumes.v.file: there is only 'folder'"),
+        ("[proxies.p]\naddresses = ['x']", "proxies.p.addresses: 'x' is no address"),
         ("secrets = 3", "secrets must be a table, not 3"),
         ("[secrets", "preset.toml': Expected"),
     ],

@@ -272,7 +272,7 @@ def test_the_fixture(
     )
 
     (tmp_path / "presets.toml").write_text(
-        '[environments.staging.secrets.credentials]\nTOKEN = "of-staging"\n'
+        '[proxies.egress]\n[environments.staging.secrets.credentials]\nTOKEN = "of-staging"\n'
     )
     shutil.copy(HERE / "with_plugin" / "modal_server.py", tmp_path / "test_modal_server.py")
     run_with_plugin(python, tmp_path, "-n", workers, "test_modal_server.py")

@@ -133,6 +133,7 @@ def test_the_environment_is_that_of_a_client_and_then_as_before(
 ) -> None:
     monkeypatch.setenv("MODAL_SERVER_URL", "https://cloud.example")
     monkeypatch.setenv("MODAL_OAUTH_CLIENT_ID", "of-the-user")
+    monkeypatch.setenv("MODAL_ENVIRONMENT", "dev")
     result = run(
         pytester,
         """
@@ -143,6 +144,7 @@ def test_the_environment_is_that_of_a_client_and_then_as_before(
             assert os.environ["MODAL_CONFIG_PATH"] == os.devnull
             assert "BEGIN CERTIFICATE" in Path(os.environ["SSL_CERT_FILE"]).read_text()
             assert "MODAL_OAUTH_CLIENT_ID" not in os.environ
+            assert "MODAL_ENVIRONMENT" not in os.environ
 
         def test_after():
             assert os.environ["MODAL_SERVER_URL"] == "https://cloud.example"

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 __tracebackhide__ = True  # a failing test shows its own lines, not these
 
+#: What a user has chosen in the cloud, which must not decide whether a test passes.
+_CHOICES = ("MODAL_ENVIRONMENT", "MODAL_PROFILE")
+
 SERVER = pytest.StashKey[ModalServer]()
 _RUN_SERVER = pytest.StashKey[RunServer]()
 
@@ -165,7 +168,7 @@ def _preset(item: pytest.Item, server: ModalServer) -> None:
 def _environment(variables: Mapping[str, str]) -> Iterator[None]:
     """Set the environment variables of this process."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in UNSET:
+        for name in (*UNSET, *_CHOICES):
             patch.delenv(name, raising=False)
         for name, value in variables.items():
             patch.setenv(name, value)

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 NAME = "modal_server"
 _ENGINES = ("fake", "local")
 _PRESET_HELP = (
-    "TOML file, relative to rootdir, with the secrets, volumes and environments that Modal's "
-    "clients find by name in tests with modal_server."
+    "TOML file, relative to rootdir, with the secrets, volumes, proxies and environments that "
+    "Modal's clients find by name in tests with modal_server."
 )
 #: The keys of its own; the others are those of `fake_sandboxes`.
 OWN_KEYS = ("engine", "in_process", "preset")

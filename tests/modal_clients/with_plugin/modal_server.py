@@ -152,8 +152,9 @@ def test_presets_are_found_by_name(request, engine):
     request.applymarker(pytest.mark.modal_server(engine=engine))
     request.getfixturevalue("modal_server")
     secret = modal.Secret.from_name("credentials", environment_name="staging")
+    proxy = modal.Proxy.from_name("egress")
 
-    assert program("printenv", "TOKEN", secrets=[secret])[1] == "of-staging\n"
+    assert program("printenv", "TOKEN", secrets=[secret], proxy=proxy)[1] == "of-staging\n"
 
 
 def test_the_environment_is_as_before(request):
