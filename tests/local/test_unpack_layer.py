@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+import random
 import stat
 from typing import TYPE_CHECKING
 
@@ -338,3 +339,43 @@ def test_a_damaged_layer(tmp_path: Path, data: bytes) -> None:
             unpack_layer(io.BytesIO(data).read, root, LayersBelow([]), Owners(1), 1 << 40)
     finally:
         os.close(root)
+
+
+def test_whatever_the_bytes_are(tmp_path: Path, outside: Path) -> None:
+    """A layer is unpacked or refused with one of two errors; nothing else happens."""
+    below = tmp_path / "below"
+    unpack(below, folder("d", 0o1777), file("d/f", b"lower"), file("e/g", b"lower"))
+    names = {"path": "d/longer", "SCHILY.xattr.user.a": "1", "GNU.sparse.name": "s"}
+    whole = tar(
+        *(folder("d"), file("d/f", b"x" * 700), link("l", "d/f"), hard_link("h", "d/f")),
+        *(removed("e/g"), emptied("d"), hard_link("e/h", "e/g"), file("d/f/x")),
+        Entry("short", b"y" * 20, records=names),
+    )
+    chosen = random.Random(5)
+    lower = os.open(below, os.O_RDONLY | os.O_DIRECTORY)
+    before = sorted(str(path) for path in below.rglob("*"))
+    for number in range(150):
+        data = bytearray(whole)
+        for _ in range(chosen.randrange(1, 6)):
+            place = chosen.randrange(len(data) - 1024)
+            data[place] = chosen.choice(b"\0/.~01567 \xff" + data[place : place + 1])
+            block = place - place % 512
+            if data[block + 257 : block + 262] == b"ustar":  # else most would fail here
+                data[block + 148 : block + 156] = b" " * 8
+                data[block + 148 : block + 156] = b"%06o\0 " % sum(data[block : block + 512])
+        root = tmp_path / str(number)
+        root.mkdir()
+        fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            owners = Owners(65536 if AS_ROOT else 1)
+            unpack_layer(io.BytesIO(data).read, fd, LayersBelow([lower]), owners, 1 << 20)
+        except (TarError, OSError):
+            pass
+        finally:
+            os.close(fd)
+    os.close(lower)
+    assert sorted(str(path) for path in below.rglob("*")) == before
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *("below", "outside"),
+        *map(str, range(150)),
+    }

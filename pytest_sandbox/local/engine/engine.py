@@ -30,7 +30,7 @@ from pytest_sandbox.engine import (
     check_connection_fault,
 )
 
-from ..options import LocalOptions
+from ..options import LocalOptions, Mode
 from .images.local_images import LocalImages
 from .images.on_disk import existing_folder, image_store, owners_of
 from .links.gateway_link import GatewayLink
@@ -291,6 +291,8 @@ def _info(choice: Choice, no_memory: CriuMissing | None, options: LocalOptions) 
         details["no images"] = zygote.no_images
     else:
         capabilities.add(Capability.IMAGE)
+        if zygote.mode is Mode.SINGLE:
+            details["owners in images"] = "root has all files, since this mode has a single id"
     if factory.project is not None:
         capabilities.add(Capability.PROJECT)
     else:

@@ -35,7 +35,11 @@ _MORE = 1 << 30
 _OPAQUE = "opaque"
 #: Says what owners mean, in the directory of a layer where they are not the numbers of a sandbox.
 _OWNERS = "owners"
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NO_ROOM = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
+    # No process, memory or descriptor for what unpacks it.
+    *(errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE),
+)
 
 
 class LocalImages:
@@ -244,4 +248,6 @@ def _refusal(image: OciImage, layer: LayerBlob, error: OSError) -> Exception:
     what = f"layer {layer.diff_id} of {image.reference}: {name}{error.strerror or error}"
     if error.errno in _NO_ROOM:
         return StoreFull(f"no room for an image: {what}")
+    if error.errno == errno.EIO:
+        return EngineUnavailable(what)  # the disk's, or what unpacks was killed
     return InvalidSpec(f"an image cannot be unpacked: {what}")

@@ -75,6 +75,8 @@ def _kept(member: Member) -> Iterator[tuple[str, bytes]]:
         if name == _CAPABILITY:
             if capability := _for_root_of_sandbox(value):
                 yield name, capability
+        elif "\0" in name:
+            continue  # which no file can have
         elif name.startswith("user.") and not name.startswith(overlayfs.PRIVATE_ATTRIBUTES):
             yield name, value
 
