@@ -21,8 +21,15 @@ def run(pytester: pytest.Pytester, tests: str, *options: str) -> pytest.RunResul
     return pytester.runpytest_subprocess("-p", "pyfakefs.pytest_plugin", *options)
 
 
-@pytest.mark.parametrize("engine", ["local", "fake"])
-@pytest.mark.parametrize("fixtures", ["fs, sandbox", "sandbox, fs", "fs_session, sandbox"])
+@pytest.mark.parametrize(
+    ("fixtures", "engine"),
+    [
+        ("fs, sandbox", "local"),
+        ("sandbox, fs", "local"),
+        ("fs_session, sandbox", "local"),
+        ("fs, sandbox", "fake"),
+    ],
+)
 def test_the_first_sandbox_of_a_run(pytester: pytest.Pytester, engine: str, fixtures: str) -> None:
     result = run(
         pytester,
