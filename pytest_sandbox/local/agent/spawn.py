@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import signal
+import stat
 
 from ..kernel import terminals
 
@@ -39,21 +40,20 @@ def find_command(command: str, search: str) -> str:
     """The file that a command means, as execvp(3) looks for it, relative to the current folder."""
     if "/" in command:
         return command
-    refused: OSError | None = None
     # An empty entry of PATH means the current folder, and an error in one folder does not end the
     # search: execvp(3).
-    for folder in search.split(":"):
-        path = os.path.join(folder or ".", command)
+    paths = [os.path.join(folder or ".", command) for folder in search.split(":")]
+    for path in paths:
         try:
-            if os.path.isdir(path):
-                continue
-            if os.access(path, os.X_OK):
-                return path
-            if os.path.lexists(path):
-                refused = PermissionError(errno.EACCES, "not executable", path)
+            mode = os.stat(path).st_mode
         except OSError:
-            continue
-    raise refused or FileNotFoundError(errno.ENOENT, f"command not found (PATH={search})", command)
+            continue  # as in most folders
+        if not stat.S_ISDIR(mode) and os.access(path, os.X_OK):
+            return path
+    for path in reversed(paths):
+        if os.path.lexists(path) and not os.path.isdir(path):
+            raise PermissionError(errno.EACCES, "not executable", path)
+    raise FileNotFoundError(errno.ENOENT, f"command not found (PATH={search})", command)
 
 
 def signal_session(leader: int, number: int) -> None:
