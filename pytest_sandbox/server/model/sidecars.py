@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Generic, Protocol, TypeVar
 
+from grpclib import GRPCError, Status
+
 from pytest_sandbox._shared.network.aliases import problem_with_alias
 
 from ..rpc.errors import already_exists, invalid, not_found
@@ -97,7 +99,10 @@ class Sidecars(Generic[C]):
         if name in running:
             raise already_exists(f"Sidecar {name!r} already exists in this sandbox, and runs")
         if len(running) >= MOST_SIDECARS:
-            raise invalid(f"a sandbox has {MOST_SIDECARS} sidecars at a time, which are running")
+            raise GRPCError(
+                Status.RESOURCE_EXHAUSTED,
+                f"{MOST_SIDECARS} sidecars of this sandbox run, the most at a time: end some",
+            )
         self._reserved.add(name)
         try:
             yield

@@ -10,6 +10,7 @@ from grpclib import GRPCError, Status
 from pytest_sandbox._proto import router_pb2 as pb
 from pytest_sandbox._proto import sandboxes_pb2, sandboxes_v2_pb2
 from pytest_sandbox.engine import Capability, Membership
+from pytest_sandbox.server.model import sidecars
 
 from .engines import GatedEngine
 from .harness import Created, Harness, refused, serve
@@ -201,3 +202,16 @@ async def test_an_engine_whose_sandboxes_cannot_see_each_other() -> None:
         sandbox = await server.create("hang")
         with refused(Status.UNIMPLEMENTED, "_experimental_sidecars"):
             await beside(server, sandbox)
+
+
+async def test_a_sandbox_has_so_many_sidecars_at_a_time(
+    server: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sidecars, "MOST_SIDECARS", 2)
+    sandbox = await server.create("hang")
+    first = await beside(server, sandbox, "one", "hang")
+    await beside(server, sandbox, "two", "hang")
+    with refused(Status.RESOURCE_EXHAUSTED, "2 sidecars"):
+        await beside(server, sandbox, "three", "hang")
+    await terminate(server, sandbox, first)
+    await beside(server, sandbox, "three", "hang")
