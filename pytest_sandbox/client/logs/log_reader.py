@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from pytest_sandbox._proto.apps_pb2 import AppFetchLogsRequest
-from pytest_sandbox._shared.type_names import type_name
 
 from ..exceptions import InvalidError, LogsFetchError
 from ..transport.dual import dual_iterator
 from .log_entry import SOURCES, LogEntry, LogSource, entries
+from .times import time_message
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
+    from datetime import datetime
 
     from ..base_client import BaseClient
 
@@ -61,9 +59,9 @@ class LogReader:
             NotFoundError: the server does not know the sandbox, or the app, any more.
         """
         request = self._request(source)
-        request.since.CopyFrom(_timestamp("since", since))
+        request.since.CopyFrom(time_message("since", since))
         if until is not None:
-            request.until.CopyFrom(_timestamp("until", until))
+            request.until.CopyFrom(time_message("until", until))
         request.search_text = search_text
         for entry in await self._asked(request):
             yield entry
@@ -101,11 +99,3 @@ class LogReader:
         client, request.app_id = await self._app()
         response = await client.calls.control(lambda link: link.control.AppFetchLogs, request)
         return list(entries(response, self._sandbox_id or request.app_id))
-
-
-def _timestamp(name: str, time: datetime) -> Timestamp:
-    if not isinstance(time, datetime):
-        raise InvalidError(f"{name}={time!r} is {type_name(time)}, not a datetime")
-    stamp = Timestamp()
-    stamp.FromDatetime(time.astimezone(timezone.utc))
-    return stamp

@@ -6,8 +6,14 @@ the call that creates, and has the streams of main processes on the command rout
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import os
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: Modal's clients have this setting: whether new sandboxes are created by the second version.
 VARIABLE = "MODAL_SANDBOX_V2"
@@ -16,9 +22,22 @@ VARIABLE = "MODAL_SANDBOX_V2"
 _SECOND = re.compile(r"sb-[0-9A-Z]{26}")
 
 
+_forced = contextvars.ContextVar("the second version, whatever the setting says", default=False)
+
+
+@contextlib.contextmanager
+def second_version() -> Iterator[None]:
+    """In the `with`, `second_is_wanted`, as for `Sandbox._experimental_create`."""
+    token = _forced.set(True)
+    try:
+        yield
+    finally:
+        _forced.reset(token)
+
+
 def second_is_wanted() -> bool:
     """Whether a new sandbox is to be created by the second version."""
-    return os.environ.get(VARIABLE, "").lower() not in ("", "0", "false")
+    return _forced.get() or os.environ.get(VARIABLE, "").lower() not in ("", "0", "false")
 
 
 def is_second(sandbox_id: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 from typing import TYPE_CHECKING, Any, ParamSpec, cast
@@ -24,7 +25,7 @@ from ..exceptions import InvalidError
 from ..handles import address, client_at
 from ..logs.log_reader import LogReader
 from ..memory_snapshot import KEEP_NAME, SandboxSnapshot
-from ..process.api_version import is_second, second_is_wanted
+from ..process.api_version import is_second, second_is_wanted, second_version
 from ..process.main_stdio import MainStdio
 from ..process.output import STDERR, STDOUT
 from ..process.router_stdio import RouterStdio
@@ -60,17 +61,22 @@ __tracebackhide__ = True  # a failing test shows the caller's line, not these
 P = ParamSpec("P")
 
 
-def _creating(define: Callable[P, Coroutine[Any, Any, Specification]]) -> Dual[P, Sandbox]:
+def _creating(
+    define: Callable[P, Coroutine[Any, Any, Specification]], *, second: bool = False
+) -> Dual[P, Sandbox]:
     """Creates what a function defines, whose arguments and description it takes over."""
 
     @functools.wraps(define, assigned=("__doc__",))
     async def create(*args: P.args, **kwargs: P.kwargs) -> Sandbox:
-        spec = await define(*args, **kwargs)
+        with second_version() if second else contextlib.nullcontext():
+            spec = await define(*args, **kwargs)
         if "gpu" not in kwargs and (default := gpu_config(spec.client.gpu)) is not None:
             spec.definition.resources.gpu_config.CopyFrom(default)
         return await delivered(_created(spec), _end)
 
-    create.__qualname__ = "Sandbox.create"
+    if second:
+        create.__name__ = "_experimental_create"
+    create.__qualname__ = f"Sandbox.{create.__name__}"
     signature = inspect.signature(define).replace(return_annotation="Sandbox")
     vars(create).update(__signature__=signature)
     return cast("Dual[P, Sandbox]", staticmethod(dual_function(create)))
@@ -155,6 +161,7 @@ class Sandbox(
     # Creating and finding
 
     create = _creating(define)
+    _experimental_create = _creating(define, second=True)
 
     @staticmethod
     @dual_function
@@ -210,6 +217,9 @@ class Sandbox(
             request,
         )
         return Sandbox(response.sandbox_id, client)
+
+    #: The same as `from_name`, which finds sandboxes of either version of Modal's API.
+    _experimental_from_name = from_name
 
     @staticmethod
     @dual_function
@@ -407,3 +417,6 @@ class Sandbox(
                 sandbox = Sandbox(info.id, client)
                 yield sandbox
             request.before_timestamp = page.sandboxes[-1].created_at
+
+    #: The same as `list`, which gives sandboxes of either version of Modal's API.
+    _experimental_list = list  # noqa: A003 - the method above

@@ -6,7 +6,7 @@ import asyncio
 import pickle
 import sys
 import time
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -231,6 +231,35 @@ def test_where_it_is_to_run_and_who_it_is(create: Callable[..., Sandbox]) -> Non
         create(experimental_options={"x": True})
 
 
+def test_statistics(create: Callable[..., Sandbox], call: Any) -> None:
+    sandbox = create()
+    sandbox.run("true")
+    stats = call(sandbox._experimental_stats)
+    assert isinstance(stats, modal.types.SandboxStats)
+    assert stats.since <= stats.until
+    assert stats.duration >= timedelta(0)
+    assert (stats.cost, stats.cost_by_resource) == (None, {})
+    measured = {name: told.unit for name, told in stats.percentile_stats.items()}
+    assert measured in ({}, {"CPU Usage (cores)": "cores", "Memory Usage (GiB)": "GiB"})
+    for told in stats.percentile_stats.values():
+        assert [each.percentile for each in told.percentiles] == [50, 90, 99]
+    with pytest.raises(InvalidError, match="since must be before until"):
+        call(sandbox._experimental_stats, since=stats.until, until=stats.until - timedelta(1))
+    with pytest.raises(InvalidError, match="since='today'"):
+        call(sandbox._experimental_stats, since="today")
+
+
+def test_names_for_the_second_version(create: Callable[..., Sandbox], call: Any) -> None:
+    sandbox = call(Sandbox._experimental_create, "sleep", "60", tags={"by": "the.second"})
+    assert len(sandbox.object_id) == len("sb-") + 26
+    assert len(create().object_id) == len("sb-") + 22
+    (found,) = Sandbox._experimental_list(tags={"by": "the.second"})
+    assert found.object_id == sandbox.object_id
+    assert call(sandbox.terminate, wait=True) == 137
+    with pytest.raises(NotFoundError):
+        call(Sandbox._experimental_from_name, "no-such-app", "x")
+
+
 def test_a_proxy_that_was_set_up(call: Any) -> None:
     with FakeSandboxes() as fake:
         proxy_id = fake._app.state.proxies.add("egress").id
@@ -364,10 +393,12 @@ def test_an_image_is_built_before_it_is_needed(
     engine: Client,
     call: Any,
     capsys: pytest.CaptureFixture[str],
-    request: pytest.FixtureRequest,
 ) -> None:
-    step = f"echo a step speaks # {request.node.name}"  # one that was not built before
-    image = Image.debian_slim("3.12").pipe(Image.run_commands, step)
+
+    def with_step(image: Image, words: str) -> Image:
+        return image.run_commands(f"echo {words}", force_build=True)
+
+    image = Image.debian_slim("3.12").pipe(with_step, "a step speaks")
     with modal.enable_output():
         assert call(image.build) is image
     assert "a step speaks\n" in capsys.readouterr().out

@@ -17,10 +17,16 @@ from pytest_sandbox import (
     FileIO,
     FileWatchEvent,
     Image,
+    LogEntry,
     Sandbox,
     SandboxSnapshot,
     Secret,
+    SecretInfo,
+    SidecarContainer,
+    Volume,
+    VolumeInfo,
     delete_bytes,
+    enable_output,
     replace_bytes,
 )
 
@@ -34,6 +40,20 @@ def blocking(sandbox: Sandbox, client: Client) -> None:
     assert_type(Sandbox.list(tags={"a": "b"}), Generator[Sandbox, None, None])
     assert_type(Secret.from_name("name").hydrate(), Secret)
     assert_type(Client.from_env(), Client)
+
+    assert_type(Sandbox._experimental_create("a"), Sandbox)
+    assert_type(sandbox.terminate(wait=True), int | None)
+    assert_type(sandbox.logs.tail(5), Generator[LogEntry, None, None])
+    assert_type(sandbox._experimental_sidecars.list(), list[SidecarContainer])
+    assert_type(Image.from_id("im-1", client), Image)
+    assert_type(Image.debian_slim("3.12").build(app), Image)
+    assert_type(Secret.objects.list(), list[Secret])
+    assert_type(Secret.from_dotenv().info(), SecretInfo)
+    assert_type(Volume.from_id("vo-1").info(), VolumeInfo)
+    with App("name").run() as running:
+        assert_type(running, App)
+    with client as same, enable_output():
+        assert_type(same, Client)
 
     image = sandbox.snapshot_filesystem(timeout=5)
     assert_type(image, Image)
@@ -117,6 +137,11 @@ async def awaited(sandbox: Sandbox, client: Client) -> None:
     assert_type(await sandbox.open.aio("/f"), FileIO[str])
     assert_type(sandbox.watch.aio("/"), AsyncGenerator[FileWatchEvent, None])
     assert_type(await sandbox.filesystem.stat.aio("/"), FileInfo)
+
+    assert_type(await Image.from_id.aio("im-1"), Image)
+    assert_type(await Secret.from_dict({}).info.aio(), SecretInfo)
+    async with App("name").run() as running:
+        assert_type(running, App)
 
     await Sandbox.create.aio(1)  # type: ignore[arg-type]
     await sandbox.terminate.aio(1)  # type: ignore[call-arg, arg-type]

@@ -118,6 +118,7 @@ def our_class(kind: str) -> Any:
     special = {
         "Sandbox._experimental_sidecars": client.SidecarManager,
         "Sandbox.logs": client.LogReader,
+        "SandboxStats": pytest_sandbox.types.SandboxStats,
         "Secret.objects": getattr(client.Secret, "objects", None),
         "Volume.objects": client.Volume.objects,
     }

@@ -74,6 +74,9 @@ REFUSED_ARGUMENTS: dict[tuple[str, str], str] = {
     ("Image.from_gcp_artifact_registry", "add_python"): "the image brings what it needs",
     ("Image.from_registry", "add_python"): "the image brings what it needs",
     ("Image.run_commands", "volumes"): LATER,
+    ("Sandbox._experimental_create", "_experimental_outbound_policy"): LATER,
+    ("Sandbox._experimental_create", "custom_domain"): ONE_PLACE,
+    ("Sandbox._experimental_create", "runtime"): ONE_PLACE,
     ("Sandbox.create", "_experimental_outbound_policy"): LATER,
     ("Sandbox.create", "_experimental_persistent"): "no sandbox outlives its run",
     ("Sandbox.create", "custom_domain"): ONE_PLACE,
@@ -110,10 +113,6 @@ ABSENT = {
     "FileIO.watch": OPENED_BY_SANDBOX,
     "Image.imports": NO_FUNCTIONS,
     "Image.logs": "`enable_output` shows them, and `ImageBuildError` their end",
-    "Sandbox._experimental_create": LATER,
-    "Sandbox._experimental_from_name": LATER,
-    "Sandbox._experimental_list": LATER,
-    "Sandbox._experimental_stats": "`usage` tells it",
     "Secret.create_deployed": DEPRECATED,
     "Volume.create_deployed": DEPRECATED,
     **{
@@ -128,6 +127,8 @@ ABSENT_ARGUMENTS = {
     ("Image.from_gcp_artifact_registry", "kwargs"): "of Modal's own code",
     ("Image.from_registry", "kwargs"): "of Modal's own code",
     ("Client.from_env", "_override_config"): OWN_TESTS,
+    ("Sandbox._experimental_create", "i6pn"): ONE_PLACE,
+    ("Sandbox._experimental_create", "mounts"): "`Image.add_local_dir` and its friends do it",
     ("Secret.from_name", "namespace"): DEPRECATED,
     ("Volume.ephemeral", "_heartbeat_sleep"): OWN_TESTS,
     ("Volume.from_name", "namespace"): DEPRECATED,
@@ -136,6 +137,14 @@ ABSENT_ARGUMENTS = {
 #: Our own arguments, of functions that are Modal's.
 OWN_ARGUMENTS = {
     ("Image.from_dockerfile", "target"),
+    # It takes what `create` takes.
+    *(
+        ("Sandbox._experimental_create", name)
+        for name in (
+            *("alias", "cidr_allowlist", "environment_name", "gpu", "network"),
+            *("network_file_systems", "pty_info", "_experimental_persistent"),
+        )
+    ),
     ("Sandbox._experimental_from_snapshot", "alias"),
     ("Sandbox._experimental_from_snapshot", "network"),
     ("Sandbox.create", "alias"),

@@ -47,6 +47,7 @@ CLASSES: dict[str, tuple[str, ...]] = {
         "modal.types:SandboxConnectCredentials",
         "modal.sandbox:SandboxConnectCredentials",
     ),
+    "SandboxStats": ("modal.types:SandboxStats",),
     "SandboxSnapshot": ("modal:SandboxSnapshot",),
     "Proxy": ("modal:Proxy",),
     "Probe": ("modal:Probe",),
