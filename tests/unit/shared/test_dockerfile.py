@@ -3,7 +3,7 @@
 import importlib
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_sandbox._shared.dockerfile.instruction import DockerfileError, Heredoc, exec_form
@@ -160,6 +160,7 @@ PIECES = st.sampled_from(
 )
 
 
+@settings(deadline=None)  # the first call loads a library
 @given(st.lists(PIECES, max_size=12).map("".join))
 def test_lines_against_the_parser_of_docker(text: str) -> None:
     reference = importlib.import_module("dockerfile")  # it has no types
@@ -167,7 +168,8 @@ def test_lines_against_the_parser_of_docker(text: str) -> None:
         commands = reference.parse_string(text)
     except reference.GoParseError:
         return
-    assume(all(each.cmd in ("RUN", "COPY", "FROM") for each in commands))
+    if any(each.cmd not in ("RUN", "COPY", "FROM") for each in commands):
+        return  # others are split into words there
     found = [
         (
             each.verb,
