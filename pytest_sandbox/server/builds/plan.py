@@ -9,6 +9,7 @@ from grpclib import GRPCError
 
 from pytest_sandbox._shared.dockerfile.instruction import DockerfileError
 from pytest_sandbox._shared.dockerfile.source import parse
+from pytest_sandbox.engine import OciImage
 
 from ..rpc.errors import invalid
 from .mounts import mounts_of
@@ -50,6 +51,13 @@ class Plan:
         return cls(stage, image, key_of(stage.key, settings(image), *about), tuple(secrets))
 
     @property
+    def stays(self) -> bool:
+        """Whether the same definition means the same later: a tag of a registry may not."""
+        sources = (source for stage in _all_stages(self.stage) for source in _sources(stage))
+        records = (source for source in sources if not isinstance(source, StagePlan))
+        return not any(isinstance(each.engine_image, OciImage) for each in records)
+
+    @property
     def images(self) -> Iterator[ImageRecord]:
         """All that it says about environments and working directories."""
         yield self.image
@@ -61,13 +69,17 @@ def _all_stages(stage: StagePlan) -> list[StagePlan]:
     """A stage, and all that it needs, each once."""
     found = [stage]
     for each in found:
-        sources = [each.base, *(image for layer in each.layers for image in layer.step.images)]
         found += {
             source: None
-            for source in sources
+            for source in _sources(each)
             if isinstance(source, StagePlan) and source not in found
         }
     return found
+
+
+def _sources(stage: StagePlan) -> list[Source]:
+    """What a stage begins with, and copies from."""
+    return [stage.base, *(image for each in stage.layers for image in each.step.images)]
 
 
 async def plan(lines: Iterable[str], around: BuildInput) -> Plan:

@@ -27,6 +27,7 @@ from ..builds.build_input import BuildInput
 from ..builds.builder import Builder
 from ..builds.context import BuildContext
 from ..builds.failures import refusal
+from ..builds.known_plans import KnownPlans
 from ..builds.plan import Plan, plan
 from ..model.checks import check_environment, check_timeout, check_workdir
 from ..model.images import ImageRecord
@@ -57,6 +58,7 @@ class ImageServicer:
     def __init__(self, state: State, builder: Builder) -> None:
         self._state = state
         self._builder = builder
+        self._known = KnownPlans(state.images)
         # Tells secrets apart in keys of layers, and is known to nobody.
         self._secrets_key = secrets.token_bytes(32)
 
@@ -68,8 +70,12 @@ class ImageServicer:
         if request.existing_image_id:
             return _response(self._state.images.get(request.existing_image_id))
         force = request.force_build or request.ignore_cache
+        known = None if force else self._known.image(request.image)
+        if known is not None:
+            return _response(known)
         try:
             planned = await self._plan(request.image, force=force)
+            self._known.add(request.image, planned)
         except ImageUnavailable as error:
             # To clients, it is a build that failed.
             return pb.ImageGetOrCreateResponse(
