@@ -16,6 +16,7 @@ import pytest_asyncio
 
 from pytest_sandbox.engine import InvalidSpec, OciImage, ProcessSpec, TaskSpec
 from pytest_sandbox.local import LocalEngine
+from pytest_sandbox.local.engine.images.on_disk import existing_folder, image_store
 from tests.local.conftest import content
 from tests.local.layers import (
     BUSYBOX,
@@ -129,9 +130,34 @@ async def test_programs_that_run_as_root_do_so_in_a_sandbox(
     layer = busybox(Entry("suid", BUSYBOX.read_bytes(), mode=0o4755), file("f", mode=0o666))
     made = image(blob(tmp_path, layer))
     assert await sh(engine, made, "$b stat -c '%a %u' /suid /f") == "4755 0\n666 0\n"
-    folder_of_store = engine.image_store.folder
-    info = os.stat(folder_of_store)
-    assert (info.st_uid, info.st_mode & 0o077) == (os.geteuid(), 0)
+    for name in (".", "layers", "new"):
+        info = os.stat(engine.image_store.folder / name)
+        assert (info.st_uid, info.st_mode & 0o077) == (os.geteuid(), 0)
+
+
+async def test_a_store_that_others_may_enter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its folder was made before, by a cache of CI for example."""
+    (tmp_path / "store/layers").mkdir(parents=True)
+    for path in (tmp_path / "store", tmp_path / "store/layers"):
+        path.chmod(0o755)
+    monkeypatch.setenv("PYTEST_SANDBOX_IMAGES", str(tmp_path / "store"))
+    image_store(os.environ)
+    modes = [os.stat(tmp_path / "store" / name).st_mode & 0o777 for name in ("layers", "new")]
+    assert modes == [0o700, 0o700]
+
+
+async def test_a_store_of_another_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    folder_of_another = tmp_path / "store"
+    folder_of_another.mkdir()
+    os.chown(folder_of_another, 1500, 1500)
+    monkeypatch.setenv("PYTEST_SANDBOX_IMAGES", str(folder_of_another))
+    image_store(os.environ)
+    assert existing_folder(os.environ) == ""
+    assert os.listdir(folder_of_another) == []
 
 
 async def test_devices_of_an_image_do_not_exist(engine: LocalEngine, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import threading
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 #: Files in the directory of a layer: see `WrittenLayer`.
 _BOOT, _ON_DISK = "boot", "on-disk"
+#: Directories in the store with programs that run as root, of a sandbox: no other user of the
+#: machine may reach them, whoever made the folder of the store.
+_OF_ROOTS = ("layers", "new")
 
 
 def image_store(environ: Mapping[str, str]) -> ImageStore:
@@ -37,14 +41,23 @@ def image_store(environ: Mapping[str, str]) -> ImageStore:
         raise EngineUnavailable(str(error)) from error
     with contextlib.suppress(OSError):  # a home that cannot be written to: there are no images then
         store.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if existing_folder(environ):
+            for name in _OF_ROOTS:
+                path = store.folder / name
+                path.mkdir(mode=0o700, exist_ok=True)
+                path.chmod(0o700)
     return store
 
 
 def existing_folder(environ: Mapping[str, str]) -> str:
-    """The folder of the store that the environment names; empty if there is none yet."""
-    with contextlib.suppress(ImageError):
+    """The folder of the store that the environment names; empty if there is none of this user.
+
+    Another user could put other files in the place of a layer's.
+    """
+    with contextlib.suppress(ImageError, OSError):  # no such folder, or none to look at
         folder = ImageStore.of_environment(environ).folder
-        if os.path.isdir(folder):  # false also where this user may not look
+        info = folder.stat()
+        if stat.S_ISDIR(info.st_mode) and info.st_uid == os.geteuid():
             return str(folder)
     return ""
 

@@ -25,7 +25,7 @@ class OpenedImages:
 
     def __init__(self, path: str, shift: int, userns: int | None) -> None:
         self._tree: int | None = None
-        self.refused = "" if path else "there is no folder for them"
+        self.refused = "" if path else "there is no folder for them that is this user's"
         if not path:
             return
         try:
