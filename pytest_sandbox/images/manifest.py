@@ -6,6 +6,7 @@ All of them are JSON of others: whatever their bytes are, reading gives a checke
 
 import json
 import os
+import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -88,9 +89,18 @@ def checked(value: Any, kind: Any, what: str) -> Any:
     Raises:
         DamagedImage: it is of another one.
     """
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+    fits = isinstance(value, kind) and not (kind is int and isinstance(value, bool))
+    if not fits or (kind is str and not _is_text(value)):
         raise DamagedImage(f"{what} is not what the format says: {shown(repr(value)[:300])}")
     return value
+
+
+def _is_text(value: str) -> bool:
+    """Whether programs can get it: JSON can have what UTF-8 and C cannot."""
+    try:
+        return b"\0" not in value.encode()
+    except UnicodeEncodeError:
+        return False
 
 
 def is_index(found: Mapping[str, Any]) -> bool:
@@ -199,13 +209,15 @@ def _config(config: Mapping[str, Any], architecture: str, what: str) -> ImageCon
     if len(variables) > _MOST_VARIABLES:
         raise ImageTooLarge(f"{what} has {len(variables)} environment variables")
     pairs = [variable.partition("=") for variable in variables]
+    workdir = checked(config.get("WorkingDir") or "", str, f"WorkingDir of {what}")
     return ImageConfig(
         env={name: value for name, _, value in pairs if name},
-        workdir=checked(config.get("WorkingDir") or "", str, f"WorkingDir of {what}") or None,
+        workdir=posixpath.join("/", workdir) if workdir else None,
         entrypoint=words("Entrypoint"),
         cmd=words("Cmd"),
         shell=words("Shell"),
         user=checked(config.get("User") or "", str, f"User of {what}"),
+        onbuild=words("OnBuild"),
         architecture=architecture,
     )
 

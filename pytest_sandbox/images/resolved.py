@@ -16,6 +16,7 @@ class ImageConfig:
         cmd: the command of sandboxes that are created without one.
         shell: runs commands that are given as one line; empty for `/bin/sh -c`.
         user: that programs run as; empty for root.
+        onbuild: lines of a Dockerfile for images that are built on it.
         architecture: as Go names it, `amd64`.
     """
 
@@ -25,6 +26,7 @@ class ImageConfig:
     cmd: tuple[str, ...] = ()
     shell: tuple[str, ...] = ()
     user: str = ""
+    onbuild: tuple[str, ...] = ()
     architecture: str = ""
 
 

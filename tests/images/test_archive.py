@@ -205,6 +205,32 @@ def test_what_is_no_archive(tmp_path: Path, store: ImageStore, kind: str) -> Non
             read(path, store)
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"Env": ["A=\0"]},
+        {"Env": ["A=\ud800"]},
+        {"Env": "A=1"},
+        {"Cmd": [1]},
+        {"Entrypoint": "x"},
+        {"WorkingDir": 1},
+        {"User": [1]},
+    ],
+    ids=str,
+)
+def test_configurations_that_no_program_can_get(
+    tmp_path: Path, store: ImageStore, config: dict[str, Any]
+) -> None:
+    with pytest.raises(DamagedImage, match=f"{next(iter(config))} of .* is not what the format"):
+        read_oci_archive(layout(tmp_path / "layout", image(config=config)), store)
+
+
+def test_a_relative_working_directory_is_one_of_the_root(tmp_path: Path, store: ImageStore) -> None:
+    path = layout(tmp_path / "layout", image(config={"WorkingDir": "srv"}))
+
+    assert read_oci_archive(path, store).config.workdir == "/srv"
+
+
 KEYS = "layers config manifests digest size rootfs diff_ids platform os Env Cmd User annotations"
 BAD = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.just("linux"),

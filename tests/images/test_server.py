@@ -139,6 +139,18 @@ async def test_steps_begin_with_it(server: Server, registry: Registry) -> None:
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize(("user", "kept"), [("app:app", "app:app"), ("0:0", ""), ("root", "")])
+async def test_what_steps_get_of_it(
+    server: Server, registry: Registry, user: str, kept: str
+) -> None:
+    name = registry.add("x:1", image(config={"User": user, "OnBuild": ["ENV A=1"]}))
+
+    record = server.app.state.images.get(await server.built(f"FROM {name}"))
+
+    assert (record.user, record.env) == (kept, {"A": "1"})
+
+
+@pytest.mark.asyncio
 async def test_many_at_once_download_it_once(server: Server, registry: Registry) -> None:
     made = image()
     name = registry.add("x:1", made)

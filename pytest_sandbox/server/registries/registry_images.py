@@ -40,6 +40,7 @@ T = TypeVar("T")
 
 #: Registries that may be asked over plain HTTP, commas between them.
 INSECURE_VARIABLE = "PYTEST_SANDBOX_INSECURE_REGISTRIES"
+_ROOT_USERS = frozenset({"", "root", "0", "root:root", "0:0"})
 _STATUS: dict[type[ImageError], Status] = {
     InvalidReference: Status.INVALID_ARGUMENT,
     ImageNotFound: Status.NOT_FOUND,
@@ -233,8 +234,9 @@ def _record(image: ResolvedImage) -> ImageRecord:
         workdir=config.workdir,
         entrypoint=config.entrypoint,
         cmd=config.cmd,
+        user="" if config.user in _ROOT_USERS else config.user,
+        onbuild=config.onbuild,
         shell=config.shell or ImageRecord("").shell,
-        user=config.user,
         key=f"image {image.digest}".encode(),
         lasting=True,
     )
