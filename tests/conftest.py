@@ -67,10 +67,14 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     return report
 
 
-#: Files whose tests share what is slow to make: a worker of pytest-xdist gets all of one or none.
+#: Files, and folders of them, whose tests share what is slow to make, such as an engine process: a
+#: worker of pytest-xdist gets all of a file or none.
 #: (Marks of `xdist_group` have no effect in pytest-xdist 3.8 under pytest 9.2.)
 ONE_WORKER_EACH = (
+    "tests/faults/",
     "tests/local/test_editable.py",
+    "tests/local/test_snapshot_fidelity.py",
+    "tests/security/test_bounds_of_users.py",
     "tests/unit/test_packaging.py",
     "tests/unit/test_structure.py",
     "tests/unit/test_wire.py",
@@ -96,7 +100,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
     class ByTestOrFile(LoadScopeScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
-            return file if file in ONE_WORKER_EACH else nodeid
+            return file if file.startswith(ONE_WORKER_EACH) else nodeid
 
     return ByTestOrFile(config, log)
 

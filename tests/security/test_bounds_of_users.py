@@ -32,7 +32,9 @@ ROOT_MODES = (Mode.ROOT_SHIFTED, Mode.ROOT_SHARED, Mode.ROOT_IDENTITY)
 PROCESSES = 40
 
 
-ALL = pytest.mark.parametrize("runs", SAFE, indirect=True, ids=lambda mode: mode.name)
+ALL = pytest.mark.parametrize(
+    "runs", SAFE, indirect=True, ids=lambda mode: mode.name, scope="module"
+)
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -77,6 +79,7 @@ def exhaust(program: Callable[[str], str], python: str) -> Callable[..., Awaitab
         for kind in kinds
     ],
     indirect=["runs"],
+    scope="module",  # all tests of a mode together, so that its engines start once
 )
 async def test_a_sandbox_cannot_use_up_what_is_counted_for_a_user(
     runs: list[LocalEngine],
