@@ -11,7 +11,6 @@ from pytest_sandbox.engine import EngineError
 from pytest_sandbox.gpus import GpusUnavailable, this_machine
 
 from .engine.gpus.driver_files import NO_DRIVER
-from .engine.images.on_disk import existing_folder
 from .engine.links.errors import BuildFailed
 from .engine.links.gateway_link import GatewayLink
 from .engine.machine import ids
@@ -57,10 +56,6 @@ _NO_NETWORK = (
     "sandboxes have their loopback interface only; a kernel with nf_tables is needed, and its "
     "modules nft_ct, nft_connlimit, nft_chain_nat and nft_redir"
 )
-_NO_IMAGES = (
-    "sandboxes are of the view of this machine only; set PYTEST_SANDBOX_IMAGES to a folder on "
-    "another file system, such as ext4, XFS, Btrfs or tmpfs"
-)
 _NO_GPUS = "tests that need GPUs are skipped, or fail with --gpu=require: docs/gpus.md"
 _LIMITS = {"pids": "process", "memory": "memory", "cpu": "processor"}
 _UNBOUNDED_MEMORY = (
@@ -98,7 +93,7 @@ async def _probe(options: LocalOptions) -> Report:
     if MACHINE in SUPPORTED_MACHINES:
         for mode in [options.mode] if options.mode else candidates():
             try:
-                factory = await attempt(mode, options, images=existing_folder(os.environ))
+                factory = await attempt(mode, options)
             except ModeRefused as refusal:  # noqa: PERF203 - the loop is about the errors
                 refused[mode] = refusal
             else:
@@ -128,7 +123,6 @@ def _usable(
     if reason := factory.zygote.no_hostname:
         findings.append(Finding("host names", False, reason, _NO_HOSTNAME))
     findings.append(_network(factory.no_network))
-    findings += _images(factory.zygote.no_images)
     findings += _gpus(factory.gpus)
     findings += _limits(factory.zygote.refused)
     findings.append(Finding("limits", True, usual_limits(options, factory.zygote.controllers)))
@@ -139,14 +133,6 @@ def _network(refused: str) -> Finding:
     """Whether sandboxes can have a network besides their loopback interface."""
     text = refused or "connections of a sandbox can be led through the engine"
     return Finding("networks", not refused, text, _NO_NETWORK if refused else "")
-
-
-def _images(refused: str) -> list[Finding]:
-    """Whether sandboxes can be made of images of registries; none if there never were any."""
-    if not existing_folder(os.environ):
-        return []
-    text = refused or "their layers can be mounted in sandboxes"
-    return [Finding("images of registries", not refused, text, _NO_IMAGES if refused else "")]
 
 
 def _gpus(found: FoundGpus) -> list[Finding]:

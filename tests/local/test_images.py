@@ -32,7 +32,7 @@ from pytest_sandbox.engine import (
     Unsupported,
     VolumeMount,
 )
-from pytest_sandbox.local import LocalEngine, LocalOptions, Mode, probe
+from pytest_sandbox.local import LocalEngine, LocalOptions, Mode
 
 from .conftest import Done, content, until
 from .layers import (
@@ -532,25 +532,19 @@ async def test_what_a_killed_run_left_is_removed(
 
 
 async def test_a_store_where_no_layer_can_be_mounted(
-    monkeypatch: pytest.MonkeyPatch, bare: OciImage
+    bare: OciImage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The engine says so, and the probe, which is in `pytest-sandbox doctor`."""
-    async with an_engine(Path("/proc/sys"), LocalOptions()) as other:
-        with pytest.raises(Unsupported, match="image") as caught:
-            await other.unpack(bare)
-        assert str(caught.value)
     monkeypatch.setenv("PYTEST_SANDBOX_IMAGES", "/proc/sys")
-    report = await asyncio.to_thread(probe)
-    (finding,) = (each for each in report.findings if each.name == "images of registries")
-    assert not finding.ok
-    assert "PYTEST_SANDBOX_IMAGES" in finding.consequence
-
-
-async def test_the_probe_finds_a_store(monkeypatch: pytest.MonkeyPatch, store: Path) -> None:
-    monkeypatch.setenv("PYTEST_SANDBOX_IMAGES", str(store))
-    report = await asyncio.to_thread(probe)
-    (finding,) = (each for each in report.findings if each.name == "images of registries")
-    assert finding.ok, finding
+    other = LocalEngine()
+    info = await other.start()
+    try:
+        reason = info.details["no image"]
+        assert "set PYTEST_SANDBOX_IMAGES to a folder" in reason
+        assert Capability.IMAGE not in info.capabilities
+        with pytest.raises(Unsupported, match="set PYTEST_SANDBOX_IMAGES to a folder"):
+            await other.unpack(bare)
+    finally:
+        await other.close()
 
 
 async def test_two_runs_unpack_the_same_layer(

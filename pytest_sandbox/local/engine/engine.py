@@ -139,7 +139,7 @@ class LocalEngine(
         )
         owners = owners_of(factory.zygote)
         self._images = LocalImages(store, factory.zygote, factory.store, owners)
-        return _info(choice, await self._memory.find_criu(), self._options)
+        return _info(choice, self._images.refused, await self._memory.find_criu(), self._options)
 
     async def create(self, spec: TaskSpec) -> LocalTask:
         """Create a task and start its main process.
@@ -263,7 +263,9 @@ def _raise_descriptor_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _info(choice: Choice, no_memory: CriuMissing | None, options: LocalOptions) -> EngineInfo:
+def _info(
+    choice: Choice, no_images: str, no_memory: CriuMissing | None, options: LocalOptions
+) -> EngineInfo:
     zygote, image = choice.factory.zygote, choice.factory.image
     capabilities = {_LIMITS[name] for name in zygote.controllers if name in _LIMITS}
     details = {f"not used: {mode.value}": no.reason for mode, no in choice.refused.items()}
@@ -287,8 +289,8 @@ def _info(choice: Choice, no_memory: CriuMissing | None, options: LocalOptions) 
         capabilities.add(Capability.GPU)
         details["GPUs"] = factory.gpus.origin
     details |= {f"not for GPUs: {path}": reason for path, reason in zygote.no_gpus.items()}
-    if zygote.no_images:
-        details["no images"] = zygote.no_images
+    if no_images:
+        details["no image"] = no_images
     else:
         capabilities.add(Capability.IMAGE)
         if zygote.mode is Mode.SINGLE:
