@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_sandbox.engine import SystemClock
+from pytest_sandbox.engine import Capability, SystemClock
 from pytest_sandbox.engine.conformance import CHECKS, CLIENT, CLOSING, SERVER, Check
 from pytest_sandbox.engine.conformance.snapshots.memory import COUNTER
 from pytest_sandbox.fakes import ANY, Call, FakeEngine, Peer, VirtualClock, new_event_loop
@@ -14,9 +14,12 @@ from pytest_sandbox.fakes.shell.shell import Shell
 if TYPE_CHECKING:
     from pytest_sandbox.fakes.scripting.peer import PeerHandler
 
-#: What the engine in memory promises: it cannot snapshot the memory of a shell in a script.
+#: What the engine in memory promises: it cannot snapshot the memory of a shell in a script, and has
+#: no files of images of registries.
 PROMISED = [
-    check for check in [*CHECKS, *CLOSING] if check.name != "memory.other_processes_resume_too"
+    check
+    for check in [*CHECKS, *CLOSING]
+    if check.name != "memory.other_processes_resume_too" and Capability.IMAGE not in check.needs
 ]
 #: What takes long and has nothing to do with time.
 BIG = (

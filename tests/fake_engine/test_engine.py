@@ -30,7 +30,7 @@ async def test_the_engine_has_a_name_to_load_it_by() -> None:
     engine = load_engine("fake")
     assert isinstance(engine, FakeEngine)
     assert isinstance(engine.clock, SystemClock)
-    with pytest.raises(EngineUnavailable, match="takes no options"):
+    with pytest.raises(EngineUnavailable, match="has no option 'speed'"):
         load_engine("fake", {"speed": "9"})
 
 
