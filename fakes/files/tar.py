@@ -22,11 +22,18 @@ from .walk import fail
 
 _SHOWN = 80
 
+#: What is in them would be the kernel's.
+_MADE_UP = ("dev/", "proc/", "sys/")
+
 
 def pack(fs: Filesystem, path: str) -> Iterator[bytes]:
     """The contents of a directory, names relative to it, in rising order of names."""
     seen: dict[Node, str] = {}
-    for found in below(fs, fs.folder(path)):
+    top = fs.folder(path)
+    without = _MADE_UP if top == fs.folder("/") else ()
+    for found in below(fs, top):
+        if found.path.startswith(without):
+            continue
         inode = fs.inode(found.node)
         first = seen.setdefault(found.node, found.path)
         if first != found.path:

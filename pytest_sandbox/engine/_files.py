@@ -81,7 +81,10 @@ class Files(ABC):
 
     @abstractmethod
     def pack(self, path: str) -> AsyncIterator[bytes]:
-        """A directory's contents as a tar stream: with links, modes, times and holes."""
+        """A directory's contents as a tar stream: with links, modes, times and holes.
+
+        Of `/`, the directories `/proc`, `/sys` and `/dev` are there, and nothing that is in them.
+        """
 
     @abstractmethod
     async def unpack(self, path: str, stream: AsyncIterator[bytes]) -> None:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import os
 import sys
+import tarfile
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -558,3 +560,21 @@ async def test_two_runs_unpack_the_same_layer(
             assert await sh(task, "$b wc -c < /twice") == "1000000\n"
             await task.kill()
     assert os.listdir(store / "new") == []
+
+
+async def test_all_files_are_copied_to_another_sandbox(make: Make) -> None:
+    source, target = await make(), await make()
+    await sh(source, "$b mkdir -p /etc/app; echo mine >/etc/app/name; $b ln -s app /etc/link")
+    await target.files.unpack("/", source.files.pack("/"))
+    assert await sh(target, "$b cat /etc/link/name; $b ls -d /proc/self /dev/null") == (
+        "mine\n/dev/null\n/proc/self\n"
+    )
+
+
+async def test_the_pack_of_all_files_has_none_that_the_kernel_makes_up(make: Make) -> None:
+    task = await make()
+    data = b"".join([chunk async for chunk in task.files.pack("/")])
+    with tarfile.open(fileobj=io.BytesIO(data)) as packed:
+        names = packed.getnames()
+    assert {"busybox", "proc", "sys", "dev"} <= set(names)
+    assert not [name for name in names if name.startswith(("proc/", "sys/", "dev/"))]

@@ -45,10 +45,12 @@ class DiskSource:
 
     Args:
         path: the directory.
+        without: directories below, as pairs of a device and an inode, that are packed as empty.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, without: frozenset[tuple[int, int]] = frozenset()) -> None:
         self._top = path
+        self._without = without
         self._seen: dict[tuple[int, int], str] = {}
 
     def pack(self, *, itself: bool) -> Iterator[bytes]:
@@ -111,6 +113,10 @@ class DiskSource:
         with _vanishing():
             fd = os.open(f"{self._top}/{folder}", _FOLDER)
         try:
+            if self._without:
+                info = os.fstat(fd)
+                if (info.st_dev, info.st_ino) in self._without:
+                    return []
             with os.scandir(fd) as entries:
                 return sorted((one.name, one.is_dir(follow_symlinks=False)) for one in entries)
         finally:

@@ -7,14 +7,21 @@ import os
 from pytest_sandbox._shared.tar.disk_source import DiskSource
 
 _CHUNK = 256 * 1024
+#: What is in them is the kernel's, and has no content that could be somewhere else.
+_MADE_UP = ("/proc", "/sys", "/dev")
 
 
 def pack(path: str, fd: int) -> None:
-    """Write what a directory holds to `fd`.
+    """Write what a directory holds to `fd`, but for what is in /proc, /sys and /dev.
 
     Raises:
         OSError: the directory cannot be read.
     """
     with os.fdopen(fd, "wb", buffering=_CHUNK) as out:
-        for chunk in DiskSource(path).pack(itself=False):
+        for chunk in DiskSource(path, _made_up()).pack(itself=False):
             out.write(chunk)
+
+
+def _made_up() -> frozenset[tuple[int, int]]:
+    found = [os.stat(path) for path in _MADE_UP if os.path.isdir(path)]
+    return frozenset((info.st_dev, info.st_ino) for info in found)

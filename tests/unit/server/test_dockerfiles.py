@@ -82,6 +82,19 @@ async def test_files_are_copied_from_stages_by_name_and_number(server: Harness) 
 
 
 @pytest.mark.asyncio
+async def test_all_files_of_a_stage_are_copied(server: Harness) -> None:
+    text = """
+        FROM debian AS a
+        RUN echo a > /srv/x && ln -s srv/x /y
+        FROM debian
+        COPY --from=a / /
+        RUN --mount=type=bind,from=a,target=/mnt cat /mnt/srv/x > /srv/z
+        """
+    image_id = await dockerfile(server, text)
+    assert await printed(server, image_id, "cat", "/srv/x", "/y", "/srv/z") == "a\na\na\n"
+
+
+@pytest.mark.asyncio
 async def test_a_stage_is_wanted_by_its_name(server: Harness) -> None:
     text = "FROM debian AS a\nRUN echo a > /srv/x\nFROM debian\nRUN echo b > /srv/x"
     for target, seen in (("a", "a\n"), ("0", "a\n"), ("1", "b\n")):
