@@ -35,7 +35,7 @@ _CLOSE_TIMEOUT = 2.0
 #: Seconds that another loop has for its next call before it counts as idle.
 _IDLE_AFTER = 0.002
 #: The same for a client of another kind, such as Modal's, on a loop or in a process of its own.
-_OTHERS_IDLE_AFTER = 0.02
+_OTHERS_IDLE_AFTER = 0.05
 
 
 class _UnderWay:
