@@ -8,6 +8,7 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
+from pytest_sandbox._shared.install_command import install_command
 from pytest_sandbox._shared.on_disk.stored_snapshots import folder_of, remove_all, stored_snapshots
 from pytest_sandbox.engine import EngineError
 from pytest_sandbox.images import ImageError, ImageStore, StoredPart
@@ -22,7 +23,7 @@ def describe_store() -> str:
     total = _size(sum(part.size for part in store.parts()))
     images = len(store.tags())
     named = f"{images} name{'' if images == 1 else 's'} of images"
-    zstd = "" if _reads_zstd() else "; no zstd: pip install 'pytest-sandbox[images]'"
+    zstd = "" if _reads_zstd() else f"; no zstd: {install_command('images')}"
     return f"{named}, {total} of at most {_size(store.limit)} in {store.folder}{zstd}"
 
 

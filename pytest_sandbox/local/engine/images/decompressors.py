@@ -8,6 +8,8 @@ from __future__ import annotations
 import zlib
 from typing import IO, TYPE_CHECKING, Any
 
+from pytest_sandbox._shared.install_command import install_command
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -20,10 +22,6 @@ _ZSTD_SKIPPED = b"\x2a\x4d\x18"
 _OTHERS = {b"BZh": "bzip2", b"\xfd7zXZ": "xz"}
 #: With a header of gzip: zlib.h, inflateInit2.
 _GZIP_FORMAT = 31
-_NO_ZSTD = (
-    "it is compressed with zstd, which this Python cannot read: "
-    "pip install 'pytest-sandbox[images]'"
-)
 
 
 class NotDecompressed(Exception):
@@ -89,5 +87,8 @@ def _zstd() -> Any:
         try:
             from backports import zstd
         except ImportError:
-            raise NotDecompressed(_NO_ZSTD) from None
+            raise NotDecompressed(
+                "it is compressed with zstd, which this Python cannot read: "
+                + install_command("images")
+            ) from None
     return zstd.ZstdDecompressor()
