@@ -82,7 +82,7 @@ class Listeners:
         tokens = TokenPair.random()
         plain = await self._bind(ListenerConfig("tcp", tokens), host, port)
         self._app.state.router_plain_authority = plain
-        self._app.state.transfers.host = _reachable_host(host)
+        self._app.state.transfers.host = host
         tls = await self._tls(host, tokens, ca_file)
         self._app.state.router_tls_url = tls
         return Tcp(
@@ -141,7 +141,8 @@ class Listeners:
             listening.close()
             raise
         self._servers.append(server)
-        return f"{_reachable(host)}:{listening.getsockname()[1]}"
+        named = f"[{host}]" if ":" in host else host
+        return f"{named}:{listening.getsockname()[1]}"
 
     def close(self) -> None:
         """Stop listening and end all calls.
@@ -159,14 +160,3 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _reachable(host: str) -> str:
-    """The host in an address of a client on this machine."""
-    host = _reachable_host(host)
-    return f"[{host}]" if ":" in host else host
-
-
-def _reachable_host(host: str) -> str:
-    """The address by which clients on this machine reach a server that listens on `host`."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # not bound here

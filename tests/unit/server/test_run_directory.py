@@ -23,7 +23,7 @@ from pytest_sandbox._proto import inspector_pb2
 from pytest_sandbox._proto.control_grpc import ModalClientStub
 from pytest_sandbox._proto.inspector_grpc import InspectorStub
 from pytest_sandbox._shared.run_directory import remove
-from pytest_sandbox.engine import EngineUnavailable
+from pytest_sandbox.engine import EngineUnavailable, check_options
 from pytest_sandbox.engines import load_engine
 from pytest_sandbox.local import LocalOptions, Mode
 from pytest_sandbox.server import lease as lease_module
@@ -220,9 +220,13 @@ def test_an_unknown_option_is_refused_with_what_there_is_and_the_nearest() -> No
     options = ", ".join(sorted(field.name for field in dataclasses.fields(LocalOptions)))
     assert known.value.remedy == f"It has {options}; did you mean 'disk'?"
 
-    with pytest.raises(EngineUnavailable, match="'fake' has no option 'disk'") as none:
+    with pytest.raises(EngineUnavailable, match="'fake' has no option 'disk'") as unlike:
         load_engine("fake", {"disk": "7"})
-    assert none.value.remedy == "It takes no options."
+    assert unlike.value.remedy == "It has script."
+
+    with pytest.raises(EngineUnavailable) as optionless:
+        check_options("mine", {"disk": "7"}, ())
+    assert optionless.value.remedy == "It takes no options."
 
 
 def test_options_of_the_local_engine_are_parsed() -> None:
@@ -276,8 +280,9 @@ def engine_process(
         text=True,
         env={**os.environ, "PYTHONPATH": str(path or "")},
     ) as process:
-        yield process
-        if process.poll() is None:
+        try:
+            yield process
+        finally:
             process.kill()
 
 
@@ -373,22 +378,6 @@ def test_an_address_that_is_taken_is_an_error(tmp_path: Path, provider: Path) ->
     ):
         assert "cannot listen" in answer(process)["error"]["reason"]
         assert process.wait(10) == 1
-
-
-def test_any_interface_is_shown_as_an_address_that_can_be_reached(
-    tmp_path: Path, provider: Path
-) -> None:
-    directory = run_directory(tmp_path)
-    options = ("--engine", "stub", "--tcp", "0.0.0.0:0")
-    with (
-        holder(directory / "lease"),
-        engine_process(directory, *options, path=provider) as process,
-    ):
-        tcp = answer(process)["tcp"]
-        assert tcp["url"].startswith("http://127.0.0.1:")
-        assert tcp["router_tls_url"].startswith("https://127.0.0.1:")
-        process.terminate()
-        assert process.wait(10) == 0
 
 
 def test_a_bad_address_is_a_usage_error(tmp_path: Path) -> None:
