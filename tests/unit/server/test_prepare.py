@@ -49,5 +49,5 @@ async def test_a_hint_is_not_recorded(server: Harness) -> None:
 async def test_what_could_not_be_created_is_refused(server: Harness) -> None:
     with refused(Status.NOT_FOUND, "im-nope"):
         await prepare(server, image_id="im-nope")
-    with refused(Status.UNIMPLEMENTED, "proxy"):
+    with refused(Status.NOT_FOUND, "Proxy 'x'"):
         await prepare(server, proxy_id="x")
