@@ -30,8 +30,8 @@ def options() -> dict[str, str]:
 
 
 @pytest.fixture
-def neighbour(client: Client) -> Sandbox:
-    """A sandbox that behaves."""
+def neighbour(nothing_is_left: None, client: Client) -> Sandbox:
+    """A sandbox that behaves; it is there only after what there was before has been noted."""
     sandbox = Sandbox.create(client=client)
     assert sandbox.run("echo", "before").stdout == "before\n"
     return sandbox
@@ -41,8 +41,7 @@ def neighbour(client: Client) -> Sandbox:
 def the_neighbour_is_unharmed(neighbour: Sandbox) -> object:
     yield
     assert neighbour.run("echo", "after").stdout == "after\n"
-    neighbour.terminate()
-    neighbour.wait(raise_on_termination=False)
+    end(neighbour)
 
 
 def end(sandbox: Sandbox) -> None:

@@ -15,6 +15,7 @@ from ... import (
     TaskEnded,
     TaskSpec,
 )
+from ..check import requires
 from ..lab import a_lab
 from ..support import equal, raises, run
 from .memberships import asked
@@ -68,8 +69,12 @@ async def check_a_sidecar_is_a_task_of_its_own(engine: Engine) -> None:
         await raises(TaskEnded, late, "create_sidecar() of a task that has ended")
 
 
+@requires(Capability.MEMORY_LIMIT)
 async def check_a_sidecar_shares_limits(engine: Engine) -> None:
-    """The processes of a task and of one beside it count together."""
+    """The processes of a task and of one beside it count together.
+
+    An engine that can limit no memory may count each alone: the kernel alone limits processes then.
+    """
     async with a_lab(engine) as lab:
         main = await lab.task(TaskSpec(limits=Limits(processes=12)))
         sidecar = await lab.sidecar(main)
