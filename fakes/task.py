@@ -9,6 +9,7 @@ from dataclasses import replace
 from pytest_sandbox._shared.checks import is_absolute_path
 from pytest_sandbox._shared.simulated_gpus import SimulatedGpu
 from pytest_sandbox.engine import (
+    DEFAULT_PATH,
     DEFAULT_WORKDIR,
     Clock,
     Connection,
@@ -51,7 +52,7 @@ from .files.vfs import Filesystem
 from .files.view import FileView
 from .files.walk import fail
 from .gpus import environment
-from .processes.kernel import DEFAULT_PATH, Kernel
+from .processes.kernel import Kernel
 from .processes.memory_process import MemoryProcess
 from .processes.memory_snapshot import MemoryImage, restore_memory, snapshot_memory
 from .processes.process import KernelHooks

@@ -7,7 +7,7 @@ import signal
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from pytest_sandbox.engine import Clock, TaskSpec
+from pytest_sandbox.engine import DEFAULT_PATH, Clock, TaskSpec
 
 from ..files.base_image import MAGIC
 from ..files.inode import Regular
@@ -33,7 +33,6 @@ _LINE = 256  # bytes of a script that are searched for its interpreter
 
 #: Bytes that the programs of a task may hold, unless its limits say otherwise.
 _MEMORY = 1024**3
-DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class Kernel(KernelInterface):

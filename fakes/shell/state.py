@@ -4,9 +4,10 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+from pytest_sandbox.engine import DEFAULT_PATH
+
 from ..condition import Condition
 from ..files.inode import Regular
-from ..processes.kernel import DEFAULT_PATH
 from ..processes.process import SandboxProcess
 from .expand import Expansion
 from .syntax import Command, CommandList

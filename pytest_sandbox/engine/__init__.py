@@ -58,6 +58,7 @@ from ._network import NetworkLog as NetworkLog
 from ._options import check_options as check_options
 from ._options import invalid_option as invalid_option
 from ._process import Process as Process
+from ._spec import DEFAULT_PATH as DEFAULT_PATH
 from ._spec import DEFAULT_WORKDIR as DEFAULT_WORKDIR
 from ._spec import OPEN_NETWORK as OPEN_NETWORK
 from ._spec import SANDBOX_NETWORK_RANGE as SANDBOX_NETWORK_RANGE
@@ -84,6 +85,7 @@ from ._validate import check_process as check_process
 from ._validate import check_task as check_task
 
 __all__ = [
+    "DEFAULT_PATH",
     "DEFAULT_WORKDIR",
     "OPEN_NETWORK",
     "SANDBOX_NETWORK_RANGE",

@@ -143,6 +143,9 @@ class VolumeMount:
 #: Where processes start unless a specification says otherwise: the home of root, as at Modal.
 DEFAULT_WORKDIR = "/root"
 
+#: Where programs are on every system, and in images that say nothing.
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 
 @dataclass(frozen=True)
 class ProcessSpec:
@@ -228,6 +231,7 @@ class EngineInfo:
         network: where connections may lead of sandboxes that say nothing about it.
         one_image: whether the files are those of `Host` whatever image a task starts from, so that
             images of registries need not be had.
+        search_path: `PATH` of tasks that start from `Host`, if their specification has none.
     """
 
     name: str
@@ -238,3 +242,4 @@ class EngineInfo:
     project: str = ""
     network: Network | None = None
     one_image: bool = False
+    search_path: str = DEFAULT_PATH

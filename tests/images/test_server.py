@@ -17,6 +17,7 @@ from pytest_sandbox._proto import secrets_pb2
 from pytest_sandbox._proto.common_pb2 import OBJECT_CREATION_TYPE_EPHEMERAL
 from pytest_sandbox._proto.control_grpc import ModalClientStub
 from pytest_sandbox.engine import (
+    DEFAULT_PATH,
     Capability,
     EngineInfo,
     InvalidSpec,
@@ -119,14 +120,15 @@ async def test_an_image_of_a_registry(server: Server, registry: Registry) -> Non
     made = image({"a": b"1"}, config={"Env": ["A=1"], "WorkingDir": "/srv", "Cmd": ["true"]})
     name = registry.add("x:1", made)
 
-    image_id = await server.built(f"FROM {name}", "ENV B=$A")
+    image_id = await server.built(f"FROM {name}", "ENV PATH=/$A:$PATH")
 
     (unpacked,) = server.engine.unpacked
     assert (str(unpacked), unpacked.digest) == (name, made.digest)
     assert [each.diff_id for each in unpacked.layers] == made.diff_ids
     record = server.app.state.images.get(image_id)
     assert record.engine_image == unpacked
-    assert (record.env, record.workdir, record.cmd) == ({"A": "1", "B": "1"}, "/srv", ("true",))
+    assert record.env == {"A": "1", "PATH": f"/1:{DEFAULT_PATH}"}
+    assert (record.workdir, record.cmd) == ("/srv", ("true",))
 
 
 @pytest.mark.asyncio
@@ -147,7 +149,7 @@ async def test_what_steps_get_of_it(
 
     record = server.app.state.images.get(await server.built(f"FROM {name}"))
 
-    assert (record.user, record.env) == (kept, {"A": "1"})
+    assert (record.user, record.env) == (kept, {"A": "1", "PATH": DEFAULT_PATH})
 
 
 @pytest.mark.asyncio

@@ -308,4 +308,5 @@ def _info(
         fingerprint(image, zygote.mode),
         factory.project.path if factory.project is not None else "",
         OPEN_NETWORK if options.network == "open" else None,
+        search_path=image.env["PATH"],
     )

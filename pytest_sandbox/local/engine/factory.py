@@ -9,6 +9,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from pytest_sandbox.engine import (
+    DEFAULT_PATH,
     DEFAULT_WORKDIR,
     AnySnapshot,
     EngineUnavailable,
@@ -25,7 +26,6 @@ from ..protocol.zygote import CreateRequest, HideRequest, LayerAtEnd, MountedVol
 from .gpus.leased import lease_for
 from .links.errors import BuildFailed
 from .machine import memory_shares
-from .machine.host_image import STANDARD_PATH
 from .machine.project import ProjectRefused, left_out
 from .outlet import LocalOutlet, network_of
 from .pool import Pool
@@ -298,7 +298,7 @@ class Factory:
         none = {} if self.gpus.missing else {"NVIDIA_VISIBLE_DEVICES": "void"}
         usual = self.image.env
         if self.store.is_of_image(spec.image):
-            usual = {"PATH": STANDARD_PATH, "HOME": usual["HOME"]}
+            usual = {"PATH": DEFAULT_PATH, "HOME": usual["HOME"]}
         env = {**usual, **(none if gpus is None else gpus.env)}
         if gpus is not None and gpus.folder:
             env["PATH"] = f"{gpus.folder}:{env['PATH']}"

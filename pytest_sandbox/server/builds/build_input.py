@@ -24,6 +24,7 @@ class BuildInput:
         build_args: for ARG.
         secrets: variables of the steps that no layer has.
         secrets_digest: changes with these, and tells nothing of them.
+        search_path: `PATH` where the image has none, for substitution.
     """
 
     bases: Bases
@@ -32,3 +33,4 @@ class BuildInput:
     build_args: Mapping[str, str]
     secrets: Mapping[str, str]
     secrets_digest: str
+    search_path: str

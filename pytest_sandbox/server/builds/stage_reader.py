@@ -104,7 +104,8 @@ class StageReader:
 
     @property
     def _variables(self) -> dict[str, str]:
-        return {**self._args, **self._image.env}
+        # As with Docker, where each image has a PATH of its own: ENV PATH=/app:$PATH.
+        return {"PATH": self._around.search_path, **self._args, **self._image.env}
 
     def _words(self, line: Instruction) -> list[str]:
         return words(line.rest, self._variables, line.escape)

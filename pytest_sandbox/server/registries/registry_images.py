@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from grpclib import GRPCError, Status
 
-from pytest_sandbox.engine import Capability, OciImage, SupportsImages
+from pytest_sandbox.engine import DEFAULT_PATH, Capability, OciImage, SupportsImages
 from pytest_sandbox.images import (
     ImageDenied,
     ImageError,
@@ -230,7 +230,7 @@ def _record(image: ResolvedImage) -> ImageRecord:
     return ImageRecord(
         "",
         engine_image=OciImage(image.reference, image.digest, image.layers),
-        env=config.env,
+        env={"PATH": DEFAULT_PATH, **config.env},
         workdir=config.workdir,
         entrypoint=config.entrypoint,
         cmd=config.cmd,

@@ -177,6 +177,7 @@ class ImageServicer:
             build_args=dict(definition.build_args),
             secrets=hidden,
             secrets_digest=self._digest(hidden),
+            search_path=state.info.search_path,
         )
 
     def _login(self, definition: pb.Image) -> "Login | None":

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_sandbox._proto import images_pb2
+from pytest_sandbox.engine import DEFAULT_PATH
 from pytest_sandbox.server.builds.bases import Bases
 from pytest_sandbox.server.builds.build_input import BuildInput
 from pytest_sandbox.server.builds.context import BuildContext
@@ -167,6 +168,12 @@ async def test_arguments_before_the_first_stage_and_those_that_are_always_there(
     )
     seen = await printed(server, image_id, "sh", "-c", "cat /srv/a; echo $COPIED $TAG")
     assert seen == f"13 {ARCHITECTURE} with-out\n{ARCHITECTURE}\n"
+
+
+@pytest.mark.asyncio
+async def test_a_path_goes_on_as_programs_have_it(server: Harness) -> None:
+    image_id = await built(server, "ENV PATH=/own:${PATH}")
+    assert await printed(server, image_id, "sh", "-c", "echo $PATH") == f"/own:{DEFAULT_PATH}\n"
 
 
 @pytest.mark.asyncio
@@ -338,7 +345,7 @@ def test_no_lines_are_a_fault_of_the_server(lines: list[str], between: str) -> N
     async def read() -> None:
         state = State(engine, info)
         around = BuildInput(
-            Bases(state, {}, Wanted(None)), lambda image: image, BuildContext(), {}, {}, ""
+            Bases(state, {}, Wanted(None)), lambda image: image, BuildContext(), {}, {}, "", ""
         )
         with suppress(GRPCError):
             await plan(["FROM debian", *between.join(lines).split("\n")], around)
@@ -367,6 +374,7 @@ RUN --mount=type=cache,target=/c,mode=711 --mount=type=tmpfs,target=/scratch \
     echo x > /c/x && echo x > /scratch/x && \
     cat /run/secrets/TOKEN > /dev/null && cat /r.txt /b/one > /srv/a && stat -c %a /c >> /srv/a
 COPY --from=build /out /srv/out
+ENV PATH=/srv/own:$PATH
 RUN <<EOT
 #!/usr/bin/env python3
 with open("/srv/a", "a") as file:

@@ -8,6 +8,8 @@ import tempfile
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from pytest_sandbox.engine import DEFAULT_PATH
+
 from ..gpus.found import FoundGpus
 from ..gpus.machine_files import find_gpus
 from ..gpus.simulated_files import find_simulated
@@ -19,8 +21,6 @@ from .too_much import refusal
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Where programs are on every system, and in images that say nothing.
-STANDARD_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _TOP_LEVEL = ("bin", "lib", "lib32", "lib64", "libx32", "sbin")
 #: Folders for temporary files. Programs expect them to be empty on a fresh machine, and a sandbox
 #: mounts its own file system over the last one.
@@ -190,8 +190,8 @@ def _is_virtual(prefix: str) -> bool:
 def _search_path(shown: list[HostFolder], moved: dict[str, str]) -> str:
     """The standard path; the running Python's own folder, if that shows, comes before it."""
     if moved:
-        return f"{_MOVED_SCRIPTS}:{_MOVED}/bin:{STANDARD_PATH}"
+        return f"{_MOVED_SCRIPTS}:{_MOVED}/bin:{DEFAULT_PATH}"
     folder = os.path.join(os.path.realpath(sys.prefix), "bin")
-    if folder in STANDARD_PATH.split(":") or not any(is_below(folder, each.path) for each in shown):
-        return STANDARD_PATH
-    return f"{folder}:{STANDARD_PATH}"
+    if folder in DEFAULT_PATH.split(":") or not any(is_below(folder, each.path) for each in shown):
+        return DEFAULT_PATH
+    return f"{folder}:{DEFAULT_PATH}"
