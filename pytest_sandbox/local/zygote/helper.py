@@ -95,14 +95,20 @@ def _run(work: Work, sock: socket.socket, fds: list[int]) -> None:
     close_all_except(fds)  # so that nothing of another sandbox lives on in this process
     try:
         done = work()
-        if isinstance(done, list):
-            wire.send(sock, HelperDone(), tuple(done))
-        else:
-            wire.send(sock, done)
+        passed = done if isinstance(done, list) else []
+        _let_go([sock.fileno(), *passed])
+        wire.send(sock, HelperDone() if isinstance(done, list) else done, tuple(passed))
     except Exception as error:
         cause = error if isinstance(error, OSError) else OSError(errno.EIO, repr(error))
         with contextlib.suppress(OSError):
+            _let_go([sock.fileno()])
             wire.send(sock, Failed.of(cause))
+
+
+def _let_go(kept: list[int]) -> None:
+    # Before the answer: after it, the next request may unmount what these are in.
+    os.chdir("/")
+    close_all_except(kept)
 
 
 def enter(namespace: int, mapped: list[str]) -> None:
