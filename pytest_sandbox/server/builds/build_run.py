@@ -228,7 +228,7 @@ class BuildRun:
                 snapshot = await self._snapshot(below, planned, end=False)
         except (GRPCError, EngineError, OSError, ValueError) as error:
             reason = error.message if isinstance(error, GRPCError) else error
-            raise StepFailed(f"{planned.line}\n{reason}") from error
+            raise StepFailed.of_files(planned.line, str(reason)) from error
         return self._add(planned, snapshot, below.snapshot_id, lasting=lasting)
 
     def _add(

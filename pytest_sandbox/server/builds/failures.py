@@ -38,6 +38,10 @@ _KNOWN = {
         "a step may write as much as one sandbox: the engine option disk says how many bytes "
         "that are (--sandbox-engine-option disk=..., pytest-sandbox serve --engine-option disk=...)"
     ),
+    b"Read-only file system": (
+        "in the view of this machine, only root can change /usr: put programs elsewhere, such as "
+        "into /app, with ENV PATH=/app:$PATH; in images of registries, all can be changed"
+    ),
     NO_UV.encode(): "",
 }
 
@@ -60,6 +64,12 @@ class StepFailed(Exception):
         if len(output) > _SHOWN_OUTPUT:
             shown = f"[... the output before is in the log of the build ...]\n{shown}"
         parts = [line, f"ended with {how}:", shown or "(it printed nothing)", hint]
+        return cls("\n".join(part for part in parts if part))
+
+    @classmethod
+    def of_files(cls, line: str, reason: str) -> "StepFailed":
+        """The failure of a step without a command, or of what was needed for one."""
+        parts = [line, reason, advice(reason.encode("utf-8", "replace"))]
         return cls("\n".join(part for part in parts if part))
 
 

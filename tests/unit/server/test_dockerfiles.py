@@ -401,6 +401,15 @@ async def test_a_dockerfile_on_a_view_of_this_machine(local: Harness) -> None:
 
 
 @pytest.mark.asyncio
+async def test_what_cannot_be_changed_says_where_files_may_go(local: Harness) -> None:
+    there = await mount(local, {"/a": b"a\n"})
+    for line in ("COPY a /sys/a", "RUN mkdir /sys/a"):
+        text = await failure(local, line, context_mount_id=there)
+        assert "Read-only file system" in text
+        assert "ENV PATH=/app:$PATH" in text
+
+
+@pytest.mark.asyncio
 async def test_steps_and_files_of_another_user(local: Harness) -> None:
     image_id = await dockerfile(
         local,
