@@ -26,7 +26,7 @@ from pytest_sandbox.local.engine.machine.host_image import host_image
 from pytest_sandbox.local.engine.machine.mode_refused import ModeRefused
 from pytest_sandbox.local.engine.machine.modes import check_process_bound
 
-from .conftest import shell
+from .conftest import need_users, shell
 
 MEBIBYTE = 2**20
 DISK = 16 * MEBIBYTE
@@ -110,8 +110,7 @@ async def test_the_number_of_processes_is_as_asked_for(small: LocalEngine) -> No
 @module_loop
 async def test_processes_are_bounded_whatever_user_they_become(small: LocalEngine) -> None:
     """One user's processes are bounded by the kernel; a sandbox has thousands of users."""
-    if small.factory.zygote.mode is Mode.SINGLE:
-        pytest.skip("needs root: there is a single user in a sandbox here")
+    need_users(small)
     if "pids" in small.factory.zygote.refused:
         pytest.skip(f"no pids cgroup: {small.factory.zygote.refused['pids']}")
     task = await small.create(TaskSpec(limits=Limits(processes=20)))

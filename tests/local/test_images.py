@@ -36,7 +36,7 @@ from pytest_sandbox.engine import (
 )
 from pytest_sandbox.local import LocalEngine, LocalOptions, Mode
 
-from .conftest import Done, content, until
+from .conftest import Done, content, need_users, until
 from .layers import (
     BUSYBOX,
     Entry,
@@ -368,6 +368,8 @@ async def test_a_layer_that_is_no_good(
     words: str,
 ) -> None:
     """It is refused by name, and nothing of it stays."""
+    if words.startswith("ids"):
+        need_users(engine)
     before = sorted(os.listdir(store / "layers"))
     made = image(blob(tmp_path, tar(file("f")), packed))
     with pytest.raises(InvalidSpec, match=words) as caught:

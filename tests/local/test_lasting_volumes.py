@@ -38,7 +38,7 @@ def data(client: Client) -> Volume:
 
 def test_files_are_as_they_were(tmp_path: Path) -> None:
     script = (
-        "mkdir -m 700 d; echo one > d/f; chmod 640 d/f; chown 3:4 d/f; ln -s /etc/passwd l; "
+        "mkdir -m 700 d; echo one > d/f; chmod 640 d/f; chown 3:4 d/f || :; ln -s /etc/passwd l; "
         "ln d/f h; mkfifo p; truncate -s 1G holes"
     )
     look = "stat -c '%n %F %a %u:%g %s' d d/f h l p holes; readlink l; cat h"
