@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import contextlib
 import functools
@@ -12,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,6 +72,14 @@ def descriptors() -> list[str]:
     """Those of this process, without those of garbage, which may be closed at any time."""
     gc.collect()
     return os.listdir("/proc/self/fd")
+
+
+async def all_closed(before: Collection[str]) -> None:
+    """Wait until no more is open than before: threads close some, and callbacks of this loop."""
+    deadline = time.monotonic() + 30
+    while len(now := descriptors()) > len(before):
+        assert time.monotonic() < deadline, f"never closed: {set(now) - set(before)}"
+        await asyncio.sleep(0.005)
 
 
 def is_running(pid: int) -> bool:

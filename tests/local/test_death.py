@@ -26,7 +26,16 @@ from pytest_sandbox.engine import (
 from pytest_sandbox.local import LocalEngine, Mode
 from pytest_sandbox.local.engine.links import agent_link
 
-from .conftest import content, descriptors, is_running, needs_root, processes, shell, until
+from .conftest import (
+    all_closed,
+    content,
+    descriptors,
+    is_running,
+    needs_root,
+    processes,
+    shell,
+    until,
+)
 
 BUSY = """
 trap '' TERM HUP INT
@@ -512,10 +521,7 @@ async def test_a_closed_engine_leaves_no_process_mount_or_descriptor(
     assert not processes_of(zygote)
     assert children(os.getpid()) == others
     assert mounted() == mounts
-    until(
-        lambda: len(descriptors()) <= len(before),
-        "threads have closed all descriptors",
-    )
+    await all_closed(before)
 
 
 @pytest.mark.asyncio

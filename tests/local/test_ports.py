@@ -20,7 +20,7 @@ from pytest_sandbox.local import LocalEngine
 from pytest_sandbox.local.engine import ports
 from pytest_sandbox.local.engine.task import LocalTask
 
-from .conftest import descriptors, needs_root, processes, until
+from .conftest import all_closed, descriptors, needs_root, processes, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -262,4 +262,4 @@ async def test_nothing_is_open_here_when_all_is_over(engine: LocalEngine) -> Non
         future.cancel()
     await asyncio.wait(leaving)
     await task.kill()
-    until(lambda: len(descriptors()) <= len(before), "threads have closed all")
+    await all_closed(before)

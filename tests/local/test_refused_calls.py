@@ -1,6 +1,5 @@
 """A system call of the engine's own that the kernel refuses is an error, and leaks nothing."""
 
-import asyncio
 import errno
 import os
 from collections.abc import Awaitable, Callable, Iterator
@@ -12,19 +11,11 @@ import pytest
 from pytest_sandbox.engine import ProcessSpec, PtySize, StoreFull, Task
 from pytest_sandbox.local import LocalEngine
 
+from .conftest import all_closed, descriptors
+
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 Operation = Callable[[Task], Awaitable[object]]
-
-
-def descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
-
-
-async def all_closed(before: int) -> None:
-    """Wait for threads and for pumps."""
-    while descriptors() > before:  # noqa: ASYNC110 - nothing announces it
-        await asyncio.sleep(0.01)
 
 
 def refuse(*_: object) -> NoReturn:
@@ -81,5 +72,5 @@ async def test_what_it_needs_is_refused_and_nothing_leaks(
     with refused(monkeypatch, call), pytest.raises((OSError, StoreFull), match="Cannot allocate"):
         await operation(task)
 
-    await asyncio.wait_for(all_closed(before), 20)
+    await all_closed(before)
     await operation(task)
