@@ -147,9 +147,11 @@ def _heredocs(text: str, escape: str) -> Iterator[Heredoc]:
                 yield Heredoc(name, "", match[2] == name, bool(match[1]))
 
 
-def heredoc_name(word: str, escape: str = "\\") -> str | None:
-    """The name of the heredoc that a word stands for; `None` for any other word."""
-    return next((each.name for each in _heredocs(word, escape)), None)
+def heredoc_name(text: str, escape: str = "\\") -> str | None:
+    """The name of the heredoc that is all of a text; `None` for any other text."""
+    if len(raw_words(text, escape)) != 1:
+        return None
+    return next((each.name for each in _heredocs(text, escape)), None)
 
 
 def _split(text: str) -> tuple[str, str]:

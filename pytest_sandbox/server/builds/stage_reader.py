@@ -205,8 +205,8 @@ class StageReader:
         """The command of RUN, and the script that it is, if so."""
         if not line.heredocs:
             return self._command(line.rest), ()
-        if heredoc_name(line.rest, line.escape) is None or len(line.heredocs) != 1:
-            # The shell reads them itself.
+        if heredoc_name(line.rest, line.escape) is None:
+            # They belong to a command; the shell reads them itself, as with BuildKit.
             texts = "".join(f"\n{each.body}{each.name}" for each in line.heredocs)
             return (*self._image.shell, f"{line.rest}{texts}\n"), ()
         content = line.heredocs[0].content

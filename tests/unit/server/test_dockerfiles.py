@@ -204,6 +204,23 @@ async def test_heredocs_are_scripts_and_files(server: Harness) -> None:
     )
 
 
+@pytest.mark.asyncio
+async def test_a_heredoc_of_a_command_is_read_by_the_shell(server: Harness) -> None:
+    image_id = await dockerfile(
+        server,
+        "FROM debian\n"
+        "ENV A=1\n"
+        "RUN cat <<E > /srv/a\nhello $A\nE\n"
+        "RUN cat >> /srv/a <<'E' && echo done >> /srv/a\n$A\nE\n"
+        "RUN <<-E cat >> /srv/a\n\t\ttabs\n\tE\n"
+        "RUN bash -e <<E\necho inner >> /srv/a\nE\n"
+        'RUN <<-"E"\n\techo $A >> /srv/a\n\tE\n',
+    )
+    assert await printed(server, image_id, "cat", "/srv/a") == (
+        "hello 1\n$A\ndone\ntabs\ninner\n1\n"
+    )
+
+
 # Mounts of a command
 
 
@@ -380,6 +397,9 @@ RUN <<EOT
 with open("/srv/a", "a") as file:
     file.write("py\n")
 EOT
+RUN python3 - <<'EOT' >> /srv/a
+print("$0")
+EOT
 ADD a.tar.gz /srv/added
 """
 
@@ -396,7 +416,7 @@ async def test_a_dockerfile_on_a_view_of_this_machine(local: Harness) -> None:
     seen = "cat /srv/a /srv/added/in/a; readlink /srv/out/link; stat -c %a /srv/out/sub"
     gone = "ls -A /c /scratch /b; ls /r.txt /tmp/.heredoc /run/secrets/*; grep -r hunter2 /srv"
     assert await printed(local, image_id, "sh", "-c", f"{seen}; {{ {gone}; }} 2>/dev/null") == (
-        "r\n1\n711\npy\nt\none\n751\n/b:\n\n/c:\n\n/scratch:\n"
+        "r\n1\n711\npy\n$0\nt\none\n751\n/b:\n\n/c:\n\n/scratch:\n"
     )
 
 
