@@ -277,6 +277,22 @@ async def test_layers_are_merged(make: Make, tmp_path: Path) -> None:
     assert await sh(task, "$b cat /again; $b stat -c %h /a/kept /again") == "1" + "2\n2\n"
 
 
+async def test_a_layer_is_the_same_whichever_image_came_first(make: Make, tmp_path: Path) -> None:
+    """It has files in directories that it does not have itself: they are those below."""
+    lower = blob(tmp_path, tar(file("lower")))
+    folders = blob(tmp_path, tar(folder("sec", 0o700), folder("tmp", 0o1777)))
+    for order in ("alone lower folders", "folders lower alone"):
+        layer = blob(tmp_path, busybox(file("sec/x", order.encode()), file("tmp/y")))
+        images = {
+            "alone": (image(layer), "755\n755\n"),
+            "lower": (image(lower, layer), "755\n755\n"),
+            "folders": (image(folders, layer), "700\n1777\n"),
+        }
+        for name in order.split():
+            made, expected = images[name]
+            assert await sh(await make(made), "$b stat -c %a /sec /tmp") == expected, (order, name)
+
+
 async def test_a_layer_that_hides_all_below(make: Make, tmp_path: Path) -> None:
     lower = blob(tmp_path, tar(file("old")))
     task = await make(image(lower, blob(tmp_path, busybox(Entry(".wh..wh..opq")))))

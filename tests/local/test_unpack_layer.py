@@ -310,7 +310,21 @@ class TestOnLayersBelow:
         assert stat.S_IMODE(info.st_mode) == 0o1777
         assert done.borrowed
         assert not is_opaque(root / "d")
-        assert not unpack(tmp_path / "other", file("none/new"), below=below).borrowed
+
+    def test_whether_a_layer_depends_on_those_below(
+        self, tmp_path: Path, below: tuple[Path, ...]
+    ) -> None:
+        """Also if they have no such directory, for others may have it."""
+        layers = [
+            ([file("none/a/new")], True),
+            ([folder("none"), file("none/a/new")], True),
+            ([folder("d"), file("d/new"), file("new"), removed("o")], False),
+            ([emptied("."), file("none/a/new")], False),
+        ]
+        for number, (entries, expected) in enumerate(layers):
+            for each in (below, ()):
+                root = tmp_path / f"{number}-{len(each)}"
+                assert unpack(root, *entries, below=each).borrowed is expected, entries
 
 
 def test_a_layer_that_is_too_large(tmp_path: Path) -> None:

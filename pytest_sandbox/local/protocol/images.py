@@ -52,7 +52,7 @@ class LayerUnpacked(Message):
 
     Attributes:
         size: bytes that its files take, about.
-        borrowed: whether something was copied from the layers below, so that it fits these only.
+        borrowed: whether it depends on what the layers below have, so that it fits these only.
         opaque: whether nothing of the layers below shows.
     """
 

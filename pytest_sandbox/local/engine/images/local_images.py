@@ -237,8 +237,12 @@ def _owners(folder: Path) -> str:
 
 
 def _chained(chain: str, diff_id: str) -> str:
-    """The digest of a layer on those below: OCI's image specification, "Layer ChainID"."""
-    return _digest(f"{chain} {diff_id}") if chain else diff_id
+    """The digest of a layer on those below, like OCI's image specification, "Layer ChainID".
+
+    Unlike there, that of the lowest layer is not its own digest either: what is stored by that can
+    be on any layers.
+    """
+    return _digest(f"{chain} {diff_id}")
 
 
 def _digest(text: str) -> str:

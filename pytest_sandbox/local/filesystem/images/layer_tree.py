@@ -41,7 +41,7 @@ class LayerTree:
         owners: those of its files.
 
     Attributes:
-        borrowed: whether something was copied from the layers below, so that it fits these only.
+        borrowed: whether it depends on what the layers below have, so that it fits these only.
         opaque: whether nothing of the layers below shows at all.
     """
 
@@ -203,7 +203,11 @@ class LayerTree:
 
     def _imply(self, name: str, parts: Parts, *, alone: bool) -> bool:
         """Enter a directory that the layer has things in, but does not have itself."""
-        found = None if alone or self._hides(parts) else self._below.find(parts)
+        found = None
+        if not alone and not self._hides(parts):
+            # Also if they have nothing there: on other layers, it may get attributes.
+            self.borrowed = True
+            found = self._below.find(parts)
         if found is not None:
             os.close(found[0])
             if not stat.S_ISDIR(found[1].st_mode):
@@ -214,7 +218,6 @@ class LayerTree:
             # overlayfs shows a merged directory with the attributes that it has in the topmost
             # layer.
             self._take_attributes(parts)
-            self.borrowed = True
         return found is None
 
     def _take_attributes(self, parts: Parts) -> None:

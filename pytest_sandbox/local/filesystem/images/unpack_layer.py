@@ -44,7 +44,7 @@ class UnpackedTree:
 
     Attributes:
         size: bytes that its files take, about.
-        borrowed: whether something was copied from the layers below.
+        borrowed: whether it depends on what the layers below have.
         opaque: whether nothing of the layers below shows.
     """
 
