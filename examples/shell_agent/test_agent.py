@@ -33,7 +33,7 @@ class Stubborn:
 @pytest.fixture
 def project(sandbox: Sandbox) -> Sandbox:
     """A program with a bug, and a test that finds it."""
-    sandbox.filesystem.write_text("def double(n):\n    return n * 3\n", "/srv/app/double.py")
+    sandbox.filesystem.write_text("def double(n):\n    return n ** 3\n", "/srv/app/double.py")
     sandbox.filesystem.write_text(
         "from double import double\nassert double(2) == 4, double(2)\n", "/srv/app/check.py"
     )
@@ -43,16 +43,16 @@ def project(sandbox: Sandbox) -> Sandbox:
 def test_the_agent_mends_a_program(project: Sandbox) -> None:
     script = Script(
         [
-            "cd /srv/app && python3 -B check.py",
-            "sed -i 's/n [*] 3/n * 2/' /srv/app/double.py",
-            "cd /srv/app && python3 -B check.py",
+            "cd /srv/app && python3 check.py",
+            "sed -i 's/n [*][*] 3/n * 2/' /srv/app/double.py",
+            "cd /srv/app && python3 check.py",
         ]
     )
 
     before, _, after = work(project, script, "make the check pass")
 
     assert (before.code, after.code) == (1, 0)
-    assert "AssertionError: 6" in before.output
+    assert "AssertionError: 8" in before.output
     assert "n * 2" in project.filesystem.read_text("/srv/app/double.py")
 
 
