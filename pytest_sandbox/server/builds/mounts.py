@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import os
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,8 @@ _KNOWN = {
     "secret": frozenset({"id", "required", "mode", "uid", "gid", "env"}),
 }
 _SECRETS = PurePosixPath("/run/secrets")
+#: The number after it means "no change" to chown(2).
+_LAST_ID = 2**32 - 2
 
 Mount = dict[str, str]
 
@@ -68,6 +71,13 @@ def _mount(line: Instruction, text: str) -> Mount:
     if known is None or found.keys() - known - _USUAL:
         raise refusal(str(line))
     return found
+
+
+def _owner(mount: Mount) -> tuple[int, int]:
+    uid, gid = int(mount.get("uid", "0")), int(mount.get("gid", "0"))
+    if not (0 <= uid <= _LAST_ID and 0 <= gid <= _LAST_ID):
+        raise ValueError(f"uid and gid are numbers from 0 to {_LAST_ID}")
+    return uid, gid
 
 
 class RunMounts:
@@ -133,7 +143,7 @@ class RunMounts:
         name = hashlib.sha256((mount.get("id") or path).encode("utf-8", "replace")).hexdigest()
         owner = None
         if "uid" in mount or "gid" in mount:
-            owner = int(mount.get("uid", "0")), int(mount.get("gid", "0"))
+            owner = _owner(mount)
         mode = int(mount["mode"], 8) if "mode" in mount else None
         only_read = mount.get("readonly", "false") == "true"
         shared = sharing == "shared"
@@ -158,10 +168,11 @@ class RunMounts:
         if "env" in mount:
             self.env[mount["env"]] = value
         if "target" in mount or "env" not in mount:
-            path = str(self._workdir / mount.get("target", str(_SECRETS / name)))
+            path = os.path.normpath(self._workdir / mount.get("target", str(_SECRETS / name)))
             mode = int(mount.get("mode", "400"), 8)
+            owner = _owner(mount)
             content = value.encode("utf-8", "surrogateescape")
-            self.secret_files.append(TemporaryFile(path, content, mode))
+            self.secret_files.append(TemporaryFile(path, content, mode, owner))
 
     def _target(self, mount: Mount) -> str:
         if not mount.get("target"):

@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from pytest_sandbox._shared.tar.member import Member, MemberKind
+from pytest_sandbox._shared.tar.writer import END, write
 from pytest_sandbox.engine import EntryKind, Files, Output, ProcessSpec, SupportsMounts
 
 from ..volumes.tar_stream import NewFile, tar_stream
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from .steps import Source
 
 _SECRETS = PurePosixPath("/run/secrets")
+#: Where those are that have a path elsewhere.
+_ELSEWHERE = _SECRETS / ".elsewhere"
 
 
 async def process_spec(task: Task, step: RunStep) -> ProcessSpec:
@@ -60,13 +64,12 @@ async def temporary(
             await _mount(task, path)
         for bind in step.binds:
             await _bind(task, bind, files_of, now, undone)
-        for each in step.secret_files:
-            if PurePosixPath(each.path).parent == _SECRETS:
-                # Nothing of it can come into a layer then, whatever happens.
-                await _mount(task, str(_SECRETS))
-                break
-        for file in (*step.files, *step.secret_files):
+        for file in step.files:
             await _place(task.files, file, now, undone)
+        if step.secret_files:
+            await _mount(task, str(_SECRETS))
+        for file in step.secret_files:
+            await _place_secret(task.files, file, now, undone)
         for cache in step.caches:
             words = []
             if cache.owner is not None:
@@ -121,8 +124,33 @@ async def _place(files: Files, file: TemporaryFile, now: float, undone: AsyncExi
     async def content() -> AsyncIterator[bytes]:
         yield file.content
 
-    new = NewFile(place.name, file.mode, len(file.content), content)
+    new = NewFile(place.name, file.mode, len(file.content), content, *file.owner)
     await files.unpack(str(place.parent), tar_stream([new], now))
+
+
+async def _place_secret(
+    files: Files, file: TemporaryFile, now: float, undone: AsyncExitStack
+) -> None:
+    """Have a secret in what is mounted, so that ln(1) and mv(1) bring it into no layer.
+
+    At a path elsewhere is a symbolic link to it.
+    """
+    path = PurePosixPath(file.path)
+    real = path if path.is_relative_to(_SECRETS) else _ELSEWHERE / path.relative_to("/")
+    if real.parent != _SECRETS:
+        await files.mkdir(str(real.parent), parents=True)
+    await _place(files, replace(file, path=str(real)), now, undone)
+    if real == path:
+        return
+    await _make_way(files, file.path, undone)
+
+    async def link() -> AsyncIterator[bytes]:
+        member = Member(path.name, MemberKind.SYMLINK, mtime_ns=int(now * 10**9), target=str(real))
+        for data in write(member):
+            yield data
+        yield END
+
+    await files.unpack(str(path.parent), link())
 
 
 async def _make_way(files: Files, path: str, undone: AsyncExitStack) -> None:

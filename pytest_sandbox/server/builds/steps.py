@@ -19,11 +19,13 @@ class TemporaryFile:
         path: absolute.
         content: its bytes.
         mode: permission bits.
+        owner: its user and its group.
     """
 
     path: str
     content: bytes = field(repr=False)
     mode: int = 0o444
+    owner: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ class RunStep:
             *("RUN", self.argv, sorted(self.env.items()), self.secrets_digest),
             *(self.user, self.network),
             [(each.path, each.content.hex(), each.mode) for each in self.files],
-            [(each.path, each.mode) for each in self.secret_files],
+            [(each.path, each.mode, each.owner) for each in self.secret_files],
             [(each.path, each.name, each.read_only) for each in self.caches],
             [each.identity for each in self.binds],
             self.empty,

@@ -286,6 +286,38 @@ async def test_a_mounted_secret_is_in_no_layer_log_or_key(server: Harness) -> No
     assert b"hunter2" not in repr(build.plan).encode()
 
 
+TAKE = (
+    "RUN --mount=type=secret,id=TOKEN,target=/srv/t cat /srv/t > /dev/null && {} /srv/t /srv/kept"
+)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("take", ["ln", "mv"])
+async def test_a_link_to_a_secret_or_a_move_leaves_nothing_of_it(local: Harness, take: str) -> None:
+    secret_ids = [await secret(local, TOKEN="hunter2-and-more")]
+    image_id = await dockerfile(local, f"FROM debian\n{TAKE.format(take)}", secret_ids=secret_ids)
+    seen = "ls /srv; cat /srv/* 2>/dev/null || true; ls -A /run/secrets"
+    assert await printed(local, image_id, "sh", "-c", seen) == "kept\n"
+
+
+@pytest.mark.asyncio
+async def test_a_mounted_secret_has_an_owner(local: Harness) -> None:
+    secret_ids = [await secret(local, TOKEN="hunter2-and-more")]
+    owner = "uid=0,gid=0" if os.getuid() else "uid=77,gid=78"
+    image_id = await dockerfile(
+        local,
+        "FROM debian\n"
+        f"RUN --mount=type=secret,id=TOKEN,{owner} "
+        f"--mount=type=secret,id=TOKEN,target=/srv/new/t,{owner},mode=440 "
+        "stat -L -c '%u %g %a' /run/secrets/TOKEN /srv/new/t > /srv/a",
+        secret_ids=secret_ids,
+    )
+    ids = "0 0" if os.getuid() else "77 78"
+    assert await printed(local, image_id, "cat", "/srv/a") == f"{ids} 400\n{ids} 440\n"
+    with pytest.raises(GRPCError, match="uid and gid are numbers"):
+        await begin(local, "RUN --mount=type=secret,id=TOKEN,uid=-1 true", secret_ids=secret_ids)
+
+
 @pytest.mark.asyncio
 async def test_a_command_without_network(server: Harness) -> None:
     await built(server, "RUN --network=none true")
