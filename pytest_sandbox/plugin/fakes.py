@@ -24,7 +24,7 @@ _ALLOW_HELP = (
     "Rules that tests with fake_sandboxes may break; see the docs of the engine in memory."
 )
 #: The keywords of the marker, with their types and a description of these.
-_KEYS: dict[str, tuple[tuple[type, ...], str]] = {
+KEYS: dict[str, tuple[tuple[type, ...], str]] = {
     "allow": ((list, tuple), "a list of names of rules"),
     "autojump": ((bool,), "True or False"),
     "disk": ((int,), "a number of bytes"),
@@ -49,7 +49,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker, for `--strict-markers` and `pytest --markers`."""
     config.addinivalue_line(
         "markers",
-        f"{NAME}({', '.join(f'{key}=...' for key in _KEYS)}): shape the engine in memory of a "
+        f"{NAME}({', '.join(f'{key}=...' for key in KEYS)}): shape the engine in memory of a "
         "test; for each key the closest marker wins, except that allow=[...] adds up.",
     )
 
@@ -168,8 +168,8 @@ def _spec(item: pytest.Item) -> dict[str, Any]:
 
 
 def _problem(key: str, value: object) -> str:
-    if key not in _KEYS:
-        known = did_you_mean(key, _KEYS) or f"there are {', '.join(_KEYS)}"
+    if key not in KEYS:
+        known = did_you_mean(key, KEYS) or f"there are {', '.join(KEYS)}"
         return f"there is no key {key!r}; {known}"
-    kinds, words = _KEYS[key]
+    kinds, words = KEYS[key]
     return "" if isinstance(value, kinds) else f"{key} must be {words}, not {type(value).__name__}"

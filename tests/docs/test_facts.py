@@ -51,7 +51,7 @@ def test_every_key_of_the_marker_of_fake_sandboxes_is_told() -> None:
     marker = re.search(r"@pytest.mark.fake_sandboxes\((.*?)\)`", text("fakes.md"))
 
     assert marker is not None
-    assert set(fakes._KEYS) == set(re.findall(r"(\w+)=", marker[1]))
+    assert set(fakes.KEYS) == set(re.findall(r"(\w+)=", marker[1]))
 
 
 def test_every_call_of_modal_that_is_served_is_told() -> None:

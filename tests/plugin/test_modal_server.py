@@ -238,6 +238,7 @@ def test_the_option_gives_every_test_an_engine_in_memory(pytester: pytest.Pytest
         ("preset=1", "it must be the path of a file"),
         ("preset='no.toml'", "no.toml': No such file or directory"),
         ("engine='fake', file={}", "did you mean 'files'"),
+        ("engin='fake'", "there is no key 'engin'; did you mean 'engine'"),
         ("engine='local'", "the engine of this test is in memory"),
     ],
 )

@@ -16,12 +16,12 @@ from pytest_sandbox._shared.real import real_files
 
 from ..calls_fixtures import end_faults
 from ..engine import ENGINE
+from ..fakes import KEYS, is_faked
 from ..fakes import NAME as FAKE
-from ..fakes import is_faked
 from ..options import settings
 from ..ownership import OWNED
 from .client_state import ClientState, close, forgetting, swap
-from .marker import own_keys
+from .marker import check_keys, own_keys
 from .run_server import RunServer
 from .server import ModalServer
 
@@ -75,6 +75,7 @@ def modal_server(request: pytest.FixtureRequest) -> Iterator[ModalServer]:
     """
     item = request.node
     keys = own_keys(item)
+    check_keys(item, KEYS)
     in_process = keys.get("in_process", True)
     if in_process and not modal_is_installed():
         pytest.fail(

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_sandbox._shared.suggestions import did_you_mean
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 NAME = "modal_server"
 _ENGINES = ("fake", "local")
@@ -57,6 +59,27 @@ def own_keys(item: pytest.Item) -> dict[str, Any]:
             pytest.fail(problem, pytrace=False)
         found = {**{key: mark.kwargs[key] for key in OWN_KEYS if key in mark.kwargs}, **found}
     return found
+
+
+def check_keys(item: pytest.Item, keys_of_fakes: Iterable[str]) -> None:
+    """Refuse keys that mean nothing.
+
+    Args:
+        item: a test with the fixture.
+        keys_of_fakes: what `fake_sandboxes` knows.
+
+    Raises:
+        pytest.fail.Exception: there is such a key.
+    """
+    known = (*OWN_KEYS, *keys_of_fakes)
+    for mark in item.iter_markers(NAME):
+        for key in mark.kwargs:
+            if key not in known:
+                meant = did_you_mean(key, known) or f"there are {', '.join(known)}"
+                pytest.fail(
+                    f"@pytest.mark.{NAME}({key}=...): there is no key {key!r}; {meant}",
+                    pytrace=False,
+                )
 
 
 def _problems(mark: pytest.Mark) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """The command router: processes of a running task, their input and output at byte offsets."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol
 
@@ -9,9 +10,9 @@ from grpclib import GRPCError, Status
 from pytest_sandbox._proto import router_pb2 as pb
 from pytest_sandbox._proto import sandboxes_pb2
 from pytest_sandbox._shared.async_tasks import within
-from pytest_sandbox.engine import ExitStatus, Output, OutputLog
+from pytest_sandbox.engine import Output, OutputLog
 
-from ..commands.execution import CommandExecution
+from ..commands.execution import TIMEOUT, CommandExecution
 from ..commands.start import ExecRequest, start
 from ..model.checks import check_environment, check_timeout, chosen, pty_environment, pty_size
 from ..model.commanded import commanded, commanded_container
@@ -84,7 +85,7 @@ class CommandRouterServicer:
         self, request: pb.TaskExecPollRequest, call: ServedCall
     ) -> pb.TaskExecPollResponse:
         """How a command ended; nothing while it runs."""
-        return pb.TaskExecPollResponse(**_status(self._execution(request, call).status()))
+        return pb.TaskExecPollResponse(**_status(self._execution(request, call)))
 
     async def TaskExecWait(
         self, request: pb.TaskExecWaitRequest, call: ServedCall
@@ -93,7 +94,7 @@ class CommandRouterServicer:
         execution = self._execution(request, call)
         if execution.status() is None:
             await execution.process.wait()
-        return pb.TaskExecWaitResponse(**_status(execution.status()))
+        return pb.TaskExecWaitResponse(**_status(execution))
 
     async def TaskExecStdioRead(
         self, request: pb.TaskExecStdioReadRequest, call: ServedCall
@@ -175,10 +176,17 @@ async def _pour(requests: AnyStream, write_at: _WriteAt, offset: int) -> None:
         offset += len(message.data)
 
 
-def _status(status: ExitStatus | None) -> dict[str, int]:
-    """The field of a response that is set; none while the process runs."""
+def _status(execution: CommandExecution) -> dict[str, int]:
+    """The field of a response that is set; none while the process runs.
+
+    Modal's clients have a deadline of their own for a command with a timeout, after which its code
+    is -1. So that the same is said here, whichever comes first.
+    """
+    status = execution.status()
     if status is None:
         return {}
+    if execution.ended_by == TIMEOUT and status.signal == signal.SIGKILL:
+        return {"code": -1}
     if status.code is not None:
         return {"code": status.code}
     assert status.signal is not None
