@@ -140,7 +140,8 @@ class Image(FileInstallMethods):
         Args:
             path: of the Dockerfile.
             force_build: do all steps again although the server has them.
-            context_dir: where COPY takes files from; the current directory if not given.
+            context_dir: where COPY takes files from; the current directory if not given. A symbolic
+                link that leads out of it is left out, or refused if a line names it.
             ignore: which files it does not take: patterns, or a function of the relative path; if
                 not given, `<path>.dockerignore`, or the `.dockerignore` beside the Dockerfile or
                 in `context_dir`.

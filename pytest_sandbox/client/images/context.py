@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from pytest_sandbox._shared.dockerfile.context import context_patterns
 from pytest_sandbox._shared.dockerfile.instruction import DockerfileError
 
 from ..exceptions import InvalidError
-from .local_tree import directory
+from .local_tree import LocalTree, directory, leads_into
 from .patterns import ignoring
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from .local_tree import LocalTree
+    from .local_tree import TreeFile
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
@@ -30,6 +30,9 @@ def context_files_of(
     dockerfile: Path | None = None,
 ) -> LocalTree | None:
     """The files that lines take; `None` if they take none.
+
+    A symbolic link that leads out of the directory is left out, unless a line names it: then the
+    upload of the files raises `InvalidError`.
 
     Args:
         lines: of a Dockerfile.
@@ -51,7 +54,30 @@ def context_files_of(
         ignoring(wanted),
         ignoring(_found(top, dockerfile) if ignore is None else ignore),
     )
-    return directory(top, "/", lambda path: not taken(path) or ignored(path))
+    tree = directory(top, "/", lambda path: not taken(path) or ignored(path), follow_out=False)
+
+    def files() -> Iterator[TreeFile]:
+        for name in wanted:
+            _refuse_link_out(top, name, ignored)
+        yield from tree.files()
+
+    return LocalTree(files, repr(tree))
+
+
+def _refuse_link_out(top: Path, name: str, ignored: Callable[[Path], bool]) -> None:
+    """Raise `InvalidError` if the name of a file has a link that leads out of the context."""
+    if any(letter in name for letter in "*?["):
+        return  # a pattern names no file
+    real = Path(os.path.realpath(top))
+    parts = PurePosixPath(name.lstrip("/")).parts
+    for count in range(1, len(parts) + 1):
+        inside = Path(*parts[:count])
+        link = top / inside
+        if os.path.islink(link) and not leads_into(real, link) and not ignored(inside):
+            raise InvalidError(
+                f"the symbolic link {inside.as_posix()!r} leads out of the build context "
+                f"{str(top)!r}"
+            )
 
 
 def _found(top: Path, dockerfile: Path | None) -> list[str]:

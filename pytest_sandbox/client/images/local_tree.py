@@ -8,8 +8,9 @@ import hashlib
 import importlib.util
 import os
 import urllib.parse
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from pytest_sandbox._proto import volumes_pb2 as pb
 from pytest_sandbox._proto.common_pb2 import OBJECT_CREATION_TYPE_EPHEMERAL
@@ -30,15 +31,52 @@ _CHUNK = 1024**2
 _SOURCES = PurePosixPath("/root")
 
 
+@dataclass(frozen=True, order=True)
+class TreeFile:
+    """A local file with the path that it gets.
+
+    Args:
+        local: where it is.
+        remote: the path that it gets.
+        within: the directory, without symbolic links, that it must be in; any if `None`.
+    """
+
+    local: Path
+    remote: str
+    within: Path | None = field(default=None, compare=False)
+
+    def open(self) -> BinaryIO:
+        """The file, to be read.
+
+        Raises:
+            InvalidError: it has become a symbolic link that leads out of `within`.
+            OSError: it cannot be read.
+        """
+        if self.within is None:
+            return self.local.open("rb")
+        file = self.local.open("rb")
+        try:
+            # The path may have changed since the directory was listed: the file that is open must
+            # be the one that the path without links names.
+            real = Path(os.path.realpath(self.local))
+            inside = real.is_relative_to(self.within)
+            if not inside or not os.path.samestat(os.fstat(file.fileno()), real.lstat()):
+                raise InvalidError(f"{str(self.local)!r} leads out of the build context")
+        except BaseException:
+            file.close()
+            raise
+        return file
+
+
 class LocalTree:
     """Local files with the paths that they get.
 
     Args:
-        files: gives both when the files are needed.
+        files: gives them when they are needed.
         described: what they are, for messages.
     """
 
-    def __init__(self, files: Callable[[], Iterator[tuple[Path, str]]], described: str) -> None:
+    def __init__(self, files: Callable[[], Iterator[TreeFile]], described: str) -> None:
         self.files = files
         self._described = described
 
@@ -49,10 +87,11 @@ class LocalTree:
         """Send what the server does not have; the id under which it has the files.
 
         Raises:
+            InvalidError: the name of a file is not UTF-8, or a link leads out of a build context.
             OSError: a file cannot be read.
         """
         found = await asyncio.to_thread(lambda: sorted(self.files()))
-        entries = [(local, await asyncio.to_thread(_entry, local, to)) for local, to in found]
+        entries = [(file, await asyncio.to_thread(_entry, file)) for file in found]
         request = pb.MountBatchedCheckExistenceRequest(
             sha256_hex_hashes=sorted({entry.sha256_hex for _, entry in entries})
         )
@@ -60,10 +99,10 @@ class LocalTree:
             lambda link: link.control.MountBatchedCheckExistence, request
         )
         missing = set(answer.missing_sha256_hex_hashes)
-        for local, entry in entries:
+        for file, entry in entries:
             if entry.sha256_hex in missing:
                 missing.remove(entry.sha256_hex)
-                await _send(client, local, entry)
+                await _send(client, file, entry)
         mount = pb.MountGetOrCreateRequest(
             files=[entry for _, entry in entries],
             object_creation_type=OBJECT_CREATION_TYPE_EPHEMERAL,
@@ -78,26 +117,40 @@ def single_file(local_path: str | os.PathLike[str], remote_path: str) -> LocalTr
     if remote.endswith("/"):
         remote += Path(local_path).name
 
-    def files() -> Iterator[tuple[Path, str]]:
-        yield Path(local_path).expanduser(), remote
+    def files() -> Iterator[TreeFile]:
+        yield TreeFile(Path(local_path).expanduser(), remote)
 
     return LocalTree(files, f"the file {os.fspath(local_path)!r}")
 
 
 def directory(
-    local_path: str | os.PathLike[str], remote_path: str, ignored: Callable[[Path], bool]
+    local_path: str | os.PathLike[str],
+    remote_path: str,
+    ignored: Callable[[Path], bool],
+    *,
+    follow_out: bool = True,
 ) -> LocalTree:
-    """The files in a directory, except those that are ignored, by their paths in it."""
+    """The files in a directory, except those that are ignored, by their paths in it.
+
+    Args:
+        local_path: of the directory.
+        remote_path: where they go, absolute.
+        ignored: says of a path in the directory whether it is left out.
+        follow_out: also take files that symbolic links name outside the directory.
+    """
     remote = PurePosixPath(_absolute(remote_path, "add_local_dir"))
 
-    def files() -> Iterator[tuple[Path, str]]:
+    def files() -> Iterator[TreeFile]:
         top = Path(local_path).expanduser()
         if not top.is_dir():
             raise NotADirectoryError(f"{str(top)!r} is not a directory")
+        within = None if follow_out else Path(os.path.realpath(top))
         for path in top.rglob("*"):
             inside = path.relative_to(top)
-            if path.is_file() and not ignored(inside):
-                yield path, str(remote / inside.as_posix())
+            if not path.is_file() or ignored(inside):
+                continue
+            if within is None or leads_into(within, path):
+                yield TreeFile(path, str(remote / inside.as_posix()), within)
 
     return LocalTree(files, f"the directory {os.fspath(local_path)!r}")
 
@@ -122,11 +175,16 @@ def python_source(module: str, ignored: Callable[[Path], bool] | None) -> LocalT
 def sources(trees: Sequence[LocalTree]) -> LocalTree:
     """All files of several trees."""
 
-    def files() -> Iterator[tuple[Path, str]]:
+    def files() -> Iterator[TreeFile]:
         for tree in trees:
             yield from tree.files()
 
     return LocalTree(files, ", ".join(map(repr, trees)))
+
+
+def leads_into(top: Path, path: Path) -> bool:
+    """Whether a path, with all its symbolic links followed, is in a directory without any."""
+    return Path(os.path.realpath(path)).is_relative_to(top)
 
 
 def _no_source(path: Path) -> bool:
@@ -141,40 +199,52 @@ def _absolute(path: str, call: str) -> str:
     return path
 
 
-def _entry(local: Path, remote: str) -> pb.MountFile:
+def _entry(source: TreeFile) -> pb.MountFile:
+    try:
+        source.remote.encode()
+    except UnicodeEncodeError:
+        raise InvalidError(
+            f"the name of {os.fsencode(source.local)!r} is not UTF-8: rename the file, or leave it "
+            "out with `ignore`"
+        ) from None
     digest = hashlib.sha256()
-    with local.open("rb") as file:
+    with source.open() as file:
         size = 0
         while data := file.read(_CHUNK):
             digest.update(data)
             size += len(data)
         mode = os.fstat(file.fileno()).st_mode & 0o7777
-    return pb.MountFile(filename=remote, sha256_hex=digest.hexdigest(), size=size, mode=mode)
+    return pb.MountFile(filename=source.remote, sha256_hex=digest.hexdigest(), size=size, mode=mode)
 
 
-async def _send(client: BaseClient, local: Path, entry: pb.MountFile) -> None:
+async def _send(client: BaseClient, source: TreeFile, entry: pb.MountFile) -> None:
     if entry.size <= _MESSAGE:
-        data = await asyncio.to_thread(local.read_bytes)
+        data = await asyncio.to_thread(_content, source)
         put = pb.MountPutFileRequest(sha256_hex=entry.sha256_hex, data=data)
         await client.calls.control(lambda link: link.control.MountPutFile, put)
         return
     digest = base64.b64encode(bytes.fromhex(entry.sha256_hex)).decode()
     request = pb.BlobCreateRequest(content_sha256_base64=digest, content_length=entry.size)
     blob = await client.calls.control(lambda link: link.control.BlobCreate, request)
-    await asyncio.to_thread(_put, blob.upload_url, local, entry.size)
+    await asyncio.to_thread(_put, blob.upload_url, source, entry.size)
 
 
-def _put(url: str, local: Path, size: int) -> None:
+def _content(source: TreeFile) -> bytes:
+    with source.open() as file:
+        return file.read()
+
+
+def _put(url: str, source: TreeFile, size: int) -> None:
     import http.client  # takes long, and only large files need it
 
     address = urllib.parse.urlsplit(url)
     connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=60)
     try:
-        with local.open("rb") as file:
+        with source.open() as file:
             connection.request("PUT", address.path, file, {"Content-Length": str(size)})
         response = connection.getresponse()
         text = response.read().decode("utf-8", "replace")
     finally:
         connection.close()
     if response.status != http.client.OK:
-        raise ServiceError(f"the upload of {str(local)!r} failed: {text}")
+        raise ServiceError(f"the upload of {str(source.local)!r} failed: {text}")

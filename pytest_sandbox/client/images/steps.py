@@ -202,7 +202,8 @@ class ImageMethods(ABC):
             env: variables of the steps.
             secrets: further ones; none of them is in the image.
             gpu: refused.
-            context_dir: where COPY takes files from; the current directory if not given.
+            context_dir: where COPY takes files from; the current directory if not given. A symbolic
+                link that leads out of it is left out, or refused if a line names it.
             force_build: do it again although the server has it.
             ignore: which files it does not take: patterns, or a function of the relative path; the
                 `.dockerignore` of the directory if not given.
@@ -294,6 +295,9 @@ class ImageMethods(ABC):
         ignore: Sequence[str] | Callable[[Path], bool] = (),
     ) -> Self:
         """Add what is in a local directory.
+
+        A symbolic link to a file is followed, also out of the directory, and one to a directory is
+        left out, as at Modal.
 
         Args:
             local_path: of the directory.
