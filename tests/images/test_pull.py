@@ -25,7 +25,7 @@ from pytest_sandbox.images import (
 from pytest_sandbox.images.registry import Login, Puller, PullInterrupted, PullSettings
 
 from .made import MACHINE, OTHER, Made, digest, image, index
-from .registry import Handler, Registry, always, running, times
+from .registry import Answer, Handler, Registry, always, running, times
 
 
 def settings(environ: dict[str, str] | None = None, **more: Any) -> PullSettings:
@@ -255,6 +255,43 @@ def test_a_login_stays_with_its_host(registry: Registry, store: ImageStore) -> N
         assert storage.asked
         assert not any("Authorization" in each.headers for each in storage.asked)
         assert any("Authorization" in each.headers for each in registry.asked)
+
+
+def redirect(target: Registry) -> Answer:
+    """To the same path of another registry."""
+    return lambda handler: handler.reply(
+        307, headers={"Location": f"http://localhost:{target.port}{handler.path}"}
+    )
+
+
+@pytest.mark.parametrize("kind", ["blobs", "manifests"])
+def test_a_host_that_a_redirect_leads_to_gets_no_login(
+    registry: Registry, store: ImageStore, kind: str
+) -> None:
+    with running() as other:
+        wants = f'Bearer realm="http://localhost:{other.port}/token"'
+        other.answers["/v2"] = always(401, WWW_Authenticate=wants)
+        registry.answers[f"/v2/x/{kind}"] = redirect(other)
+
+        with pytest.raises(RegistryUnreachable, match=f"localhost:{other.port}, which wants a"):
+            pull(registry.add("x:1", image()), store, settings(login=Login("me", "pass")))
+
+        assert other.paths("/token") == []
+        assert not any("Authorization" in each.headers for each in other.asked)
+
+
+def test_a_server_of_tokens_cannot_pass_an_identity_on(
+    registry: Registry, store: ImageStore
+) -> None:
+    registry.login, registry.bearer = "me:pass", True
+    with running() as other:
+        registry.answers["/token"] = redirect(other)
+        login = Login(identity_token="identity")
+
+        with pytest.raises(RegistryUnreachable, match=f"localhost:{other.port}: it is not sent"):
+            pull(registry.add("x:1", image()), store, settings(login=login))
+
+        assert other.asked == []
 
 
 def test_redirects_end(registry: Registry, store: ImageStore) -> None:

@@ -3,7 +3,9 @@
 Proxies are those of `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, and certificates those of
 `SSL_CERT_FILE`, `SSL_CERT_DIR` and `/etc/docker/certs.d/HOST`. Names and passwords are sent to the
 host that they are for and to no other: a redirect to another host goes without them, as `curl` has
-it, since those of blobs lead to storage of others.
+it, since those of blobs lead to storage of others. A body is not sent to another host at all, and
+what another host asks for in an answer with status 401 is not heeded. Another port is another host
+here, and so is HTTP after HTTPS.
 """
 
 from __future__ import annotations
@@ -87,6 +89,11 @@ class Origin:
     host: str
     port: int
 
+    @property
+    def address(self) -> str:
+        """For messages."""
+        return f"{self.scheme}://{self.host}:{self.port}"
+
 
 class Web:
     """Connections of one thread, which stay open for the next request.
@@ -114,18 +121,30 @@ class Web:
         """Ask; redirects are followed. The caller reads the whole answer, or calls `drop`.
 
         Raises:
-            Misdirected: the address, or where a redirect leads, cannot be asked.
+            Misdirected: the address, or where a redirect leads, cannot be asked, or a redirect
+                leads to another host with a body, or to one that wants a login.
             OSError, http.client.HTTPException: the connection broke, or cannot be made.
         """
         sent = dict(headers)
         first = at = _origin(url)
         for _ in range(_MOST_REDIRECTS + 1):
-            if (at.scheme, at.host, at.port) != (first.scheme, first.host, first.port):
+            if at != first:
                 sent.pop("Authorization", None)
             self._check(at, first, url)
+            if at != first and body is not None:
+                raise Misdirected(
+                    f"{first.host} redirects what was sent to it, which may be a login, to "
+                    f"{shown(at.address)}: it is not sent there"
+                )
             answer = self._ask(at, method, url, sent, body)
             target = answer.headers.get("Location")
             if answer.status not in _REDIRECTS or target is None:
+                if at != first and answer.status == 401:
+                    self.drop(answer)
+                    raise Misdirected(
+                        f"{first.host} redirects to {shown(at.address)}, which wants a login: "
+                        "none is sent there"
+                    )
                 return answer
             self.drop(answer)
             url = _joined(url, target)
