@@ -121,7 +121,7 @@ class _Layout:
     def _layer(self, found: Descriptor, diff_id: str) -> LayerBlob:
         store = self._store
         store.use([found.digest, diff_id])
-        if not store.has_blob(found.digest) and not store.has_layer(diff_id):
+        if not store.has_blob(found.digest, found.size) and not store.has_layer(diff_id):
             with (
                 self._files.open(_blob(found.digest)) as file,
                 store.writer(found.digest, found.size) as write,
@@ -172,7 +172,7 @@ def _saved_layer(files: ArchiveFiles, store: ImageStore, path: str, diff_id: str
             with files.open(path) as file:
                 digest = _digest(file)
             store.use([digest])
-        if not store.has_blob(digest):
+        if not store.has_blob(digest, size):
             with files.open(path) as file, store.writer(digest, size) as write:
                 while data := file.read(_CHUNK):
                     write(data)

@@ -35,6 +35,7 @@ FOLDER_VARIABLE = "PYTEST_SANDBOX_IMAGES"
 #: The most bytes that it takes.
 LIMIT_VARIABLE = "PYTEST_SANDBOX_IMAGES_SIZE"
 LIMIT = 10 * 1024**3
+_CHUNK = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -104,9 +105,35 @@ class ImageStore:
         """Where a blob is, or would be."""
         return self.folder / "blobs" / "sha256" / _hex(digest)
 
-    def has_blob(self, digest: str) -> bool:
-        """Whether a blob is there."""
-        return self.blob(digest).is_file()
+    def has_blob(self, digest: str, size: int | None = None) -> bool:
+        """Whether a blob is there.
+
+        Args:
+            digest: of it.
+            size: in bytes, that it must have to count; any if not given.
+        """
+        path = self.blob(digest)
+        with contextlib.suppress(OSError):
+            return path.is_file() and size in (None, path.stat().st_size)
+        return False
+
+    def remove_damaged(self, digest: str) -> bool:
+        """Remove a blob that is not what its name says; whether it was removed.
+
+        Raises:
+            OSError: it cannot be read or removed.
+        """
+        seen = hashlib.sha256()
+        with contextlib.suppress(FileNotFoundError), self.blob(digest).open("rb") as file:
+            while data := file.read(_CHUNK):
+                seen.update(data)
+            if seen.hexdigest() != _hex(digest):
+                with self.locked():
+                    # Another process may have put a whole one there meanwhile.
+                    if os.path.samestat(os.fstat(file.fileno()), self.blob(digest).stat()):
+                        self.blob(digest).unlink()
+                        return True
+        return False
 
     def document(self, digest: str, limit: int) -> bytes | None:
         """The bytes of a small blob, whose digest is checked; `None` if it is not there."""
@@ -162,6 +189,8 @@ class ImageStore:
             if seen.hexdigest() != _hex(digest):
                 raise DamagedImage(f"{digest} came with the digest sha256:{seen.hexdigest()}")
             file.flush()
+            # Or the name may be on the disk before the bytes when the machine loses power.
+            os.fsync(file.fileno())
             with self.locked():
                 os.rename(file.name, self._made("blobs/sha256") / _hex(digest))
 

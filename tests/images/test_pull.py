@@ -87,6 +87,17 @@ def test_a_layer_that_is_unpacked_is_not_downloaded(registry: Registry, store: I
     assert any(made.layers[1] in path for path in registry.paths("blobs"))
 
 
+def test_a_layer_that_is_not_whole_is_downloaded_again(
+    registry: Registry, store: ImageStore
+) -> None:
+    made = image()
+    name = registry.add("x:1", made)
+    pull(name, store)
+    store.blob(made.layers[0]).write_bytes(b"")
+
+    check(pull(name, store), made)
+
+
 def test_this_architecture_is_chosen(registry: Registry, store: ImageStore) -> None:
     mine, other = image({"a": b"mine"}), image({"a": b"other"})
     attestation = image({"z": b""}).descriptor(

@@ -53,6 +53,19 @@ def test_what_is_larger_than_the_store_is_refused_at_once(store: ImageStore) -> 
         pytest.fail("it was begun")
 
 
+def test_a_damaged_blob_is_removed(store: ImageStore) -> None:
+    whole, damaged = add(store, b"abcd", used=1), add(store, b"abce", used=1)
+    store.blob(damaged).write_bytes(b"abcf")
+
+    assert [store.remove_damaged(each) for each in (whole, damaged, digest(b""))] == [
+        False,
+        True,
+        False,
+    ]
+    assert (store.has_blob(whole), store.has_blob(damaged)) == (True, False)
+    assert (store.has_blob(whole, 4), store.has_blob(whole, 5)) == (True, False)
+
+
 def test_a_document_that_changed_on_disk_is_not_there(store: ImageStore) -> None:
     name = add(store, b"abcd", used=1)
     store.blob(name).write_bytes(b"abce")

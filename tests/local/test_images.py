@@ -34,6 +34,7 @@ from pytest_sandbox.engine import (
     Unsupported,
     VolumeMount,
 )
+from pytest_sandbox.images import LayerBlob
 from pytest_sandbox.local import LocalEngine, LocalOptions, Mode
 
 from .conftest import Done, content, need_users, until
@@ -42,6 +43,7 @@ from .layers import (
     Entry,
     blob,
     busybox,
+    digest,
     emptied,
     file,
     folder,
@@ -395,6 +397,19 @@ async def test_a_layer_that_is_no_good(
     assert sorted(os.listdir(store / "layers")) == before
     with pytest.raises(UnknownImage):
         await engine.create(TaskSpec(image=made))
+
+
+async def test_a_damaged_blob_of_the_store_goes(engine: LocalEngine) -> None:
+    """The next build then downloads it again."""
+    stored, plain = engine.image_store, tar(file("torn", b"x" * 99))
+    name = digest(plain)
+    stored.add_document(name, plain)
+    stored.blob(name).write_bytes(bytes(len(plain)))
+    made = image(LayerBlob(name, name, len(plain), "", stored.blob(name)))
+
+    with pytest.raises(InvalidSpec, match="damaged, and is removed: the next try gets it again"):
+        await engine.unpack(made)
+    assert not stored.has_blob(name)
 
 
 async def test_a_layer_larger_than_the_store(

@@ -97,7 +97,8 @@ class Puller:
         missing = {
             layer.digest: layer
             for layer in image.layers
-            if not self._store.has_layer(layer.diff_id) and not layer.path.is_file()
+            if not self._store.has_layer(layer.diff_id)
+            and not self._store.has_blob(layer.digest, layer.size)
         }
         return list(missing.values())
 

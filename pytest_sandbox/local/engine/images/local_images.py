@@ -90,7 +90,14 @@ class LocalImages:
             try:
                 key = await self._ready(layer, chain, keys)
             except OSError as error:
-                raise _refusal(image, layer, error) from error
+                refusal = _refusal(image, layer, error)
+                with contextlib.suppress(OSError):
+                    if await asyncio.to_thread(self.store.remove_damaged, layer.digest):
+                        refusal = InvalidSpec(
+                            f"{refusal}; what was stored of it was damaged, and is removed: the "
+                            "next try gets it again"
+                        )
+                raise refusal from error
             if (self.store.layer(key).parent / _OPAQUE).exists():
                 keys = []
             keys.insert(0, key)
