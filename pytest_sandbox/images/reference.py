@@ -24,6 +24,8 @@ _REPOSITORY = re.compile(
     r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*"
 )
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+#: What is before the host, and may be a login; what is before a digest is not.
+_LOGIN = re.compile(r".*@(?!sha256:[^@]*\Z)", re.DOTALL)
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
@@ -83,8 +85,8 @@ def parse_reference(text: str) -> Reference:
         raise InvalidReference(f"a name of {len(text)} characters is too long for an image")
     if "://" in text:
         raise InvalidReference(
-            f"{shown(text)!r} is an address, not the name of an image: leave out what is before "
-            "the host"
+            f"{_without_login(text)!r} is an address, not the name of an image: leave out what "
+            "is before the host"
         )
     rest, at, digest = text.partition("@")
     if at and not is_digest(digest):
@@ -123,5 +125,10 @@ def _split_registry(text: str) -> tuple[str, str]:
     return DOCKER_HUB, text
 
 
+def _without_login(text: str) -> str:
+    """A text for a message, without the user and the password that it may have."""
+    return shown(_LOGIN.sub("...@", text, count=1))
+
+
 def _invalid(text: str, reason: str) -> InvalidReference:
-    return InvalidReference(f"{shown(text)!r} is not the name of an image: {reason}")
+    return InvalidReference(f"{_without_login(text)!r} is not the name of an image: {reason}")

@@ -57,6 +57,23 @@ def test_refused(text: str, reason: str) -> None:
     assert len(str(caught.value)) < 500
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "user:pass@host/a",
+        "user:p@ss@host/a",
+        f"user:pass@host/a@{DIGEST}",
+        "user:pass@host/a@sha256:1",
+        "https://user:pass@host/a",
+    ],
+)
+def test_a_login_in_a_name_is_not_shown(text: str) -> None:
+    with pytest.raises(InvalidReference, match=r"'\.\.\.@host/a") as caught:
+        parse_reference(text)
+    assert "pass" not in str(caught.value)
+    assert "user" not in str(caught.value)
+
+
 @given(st.text(alphabet=string.printable, max_size=80))
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:
