@@ -92,16 +92,27 @@ def opened(path: Path, store: ImageStore) -> Iterator[ArchiveFiles]:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except FileNotFoundError:
             raise ImageNotFound(f"there is no archive {str(path)!r}") from None
+        except (OSError, ValueError) as error:
+            raise _unreadable(str(path), error) from None
         file: IO[bytes] = stack.enter_context(os.fdopen(descriptor, "rb"))
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise DamagedImage(f"{str(path)!r} is neither a file nor a folder")
-        if file.read(2) == b"\x1f\x8b":
+        try:
+            begins = file.read(2)
+        except OSError as error:  # of a file of /proc
+            raise _unreadable(str(path), error) from None
+        if begins == b"\x1f\x8b":
             file.seek(0)
             plain = stack.enter_context(store.new_file())
             _decompress(file, plain, store.limit, str(path))
             file = plain
         file.seek(0)
         yield _Tar(file, str(path))
+
+
+def _unreadable(name: str, error: OSError | ValueError) -> DamagedImage:
+    why = error.strerror if isinstance(error, OSError) else error
+    return DamagedImage(f"the archive {name!r} cannot be read: {why}")
 
 
 def _decompress(source: IO[bytes], target: IO[bytes], limit: int, name: str) -> None:
@@ -172,8 +183,11 @@ class _Tar(ArchiveFiles):
                     self._links[path] = posixpath.normpath(target)
                 elif member.kind is MemberKind.HARD_LINK:
                     self._links[path] = posixpath.normpath(member.target)
-        except (TarError, ValueError) as error:
-            raise DamagedImage(f"{name} is not a tar: {error}") from None
+        except (TarError, ValueError):
+            # Not what the error says: it may quote a file that was never meant to be read.
+            raise DamagedImage(f"{name} is not a tar, or is a damaged one") from None
+        except OSError as error:
+            raise _unreadable(name, error) from None
 
     def _take(self, size: int) -> bytes:
         return self._file.read(size)

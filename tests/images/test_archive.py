@@ -144,6 +144,15 @@ def test_what_the_store_has_unpacked_is_not_copied(tmp_path: Path, store: ImageS
     assert not found.layers[0].path.exists()
 
 
+def test_a_file_that_is_no_archive_is_not_quoted(tmp_path: Path, store: ImageStore) -> None:
+    (tmp_path / "shadow").write_text("root:$6$secret:19999:0:99999:7:::\n" * 20)
+
+    with pytest.raises(DamagedImage, match=r"is not a tar, or is a damaged one$"):
+        read_oci_archive(tmp_path / "shadow", store)
+    with pytest.raises(DamagedImage, match="'/proc/self/mem' cannot be read: Input/output error"):
+        read_oci_archive("/proc/self/mem", store)
+
+
 def broken(tmp_path: Path, name: str, data: bytes | None) -> Path:
     path = layout(tmp_path / "layout", image({"a": b"1"}))
     target = path / (f"blobs/sha256/{name[7:]}" if name.startswith("sha256:") else name)

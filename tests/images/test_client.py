@@ -84,6 +84,7 @@ def test_archives(fake_sandboxes: FakeSandboxes, tmp_path: Path) -> None:
         (lambda: Image.from_registry("a\nRUN rm"), "not the name of an image"),
         (lambda: Image.from_registry(3), "from_registry: 3 is an int"),  # type: ignore[arg-type]
         (lambda: Image.from_registry("a", "pw"), "secret='pw' is a str"),  # type: ignore[arg-type]
+        (lambda: Image.from_oci_archive(""), "the path of an archive is empty"),
         (lambda: Image.from_oci_archive("a", tag=3), "tag=3 is an int"),  # type: ignore[arg-type]
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -15,7 +16,6 @@ from ..exceptions import InvalidError
 from ..secrets.secret import Secret
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Mapping, Sequence
 
     from pytest_sandbox._proto.images_pb2 import RegistryAuthType
@@ -48,10 +48,12 @@ class Archive:
         """The archive at a path.
 
         Raises:
-            InvalidError: the tag is no text.
+            InvalidError: the tag is no text, or the path is empty.
         """
         if tag is not None and not isinstance(tag, str):
             raise InvalidError(f"tag={tag!r} is {type_name(tag)}, not a text")
+        if not os.fspath(path):
+            raise InvalidError("the path of an archive is empty")
         return cls(kind, str(Path(path).expanduser().absolute()), tag or "")
 
     async def image_id(self, client: BaseClient) -> str:

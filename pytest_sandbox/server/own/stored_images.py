@@ -79,6 +79,8 @@ class StoredImageServicer:
         """Make an image of an archive on this machine."""
         if request.kind not in ("oci", "docker"):
             raise invalid(f"there is no kind of archive {request.kind!r}")
+        if not request.path:
+            raise invalid("the path of an archive is empty")
         state = self._state
         read = await state.registry_images.archive(request.kind, request.path, request.tag)
         definition = read.key + b" archive"
