@@ -295,6 +295,21 @@ async def test_a_layer_is_the_same_whichever_image_came_first(make: Make, tmp_pa
             assert await sh(await make(made), "$b stat -c %a /sec /tmp") == expected, (order, name)
 
 
+async def test_a_layer_without_a_byte(make: Make, tmp_path: Path) -> None:
+    """It is a tar without members."""
+    for empty in (blob(tmp_path, b"", b""), blob(tmp_path, b"")):
+        task = await make(image(empty, blob(tmp_path, busybox())))
+        assert await sh(task, "echo fine") == "fine\n"
+
+
+async def test_an_image_has_a_layer_twice(make: Make, tmp_path: Path) -> None:
+    """Many images have the empty one more than once."""
+    again = blob(tmp_path, tar(folder("d"), file("d/f", b"again"), removed("d/g")))
+    between = blob(tmp_path, busybox(file("d/f", b"between"), file("d/g"), file("d/h")))
+    task = await make(image(again, between, again, blob(tmp_path, tar()), blob(tmp_path, tar())))
+    assert await sh(task, "$b ls /d; $b cat /d/f") == "f\nh\nagain"
+
+
 async def test_a_layer_that_hides_all_below(make: Make, tmp_path: Path) -> None:
     lower = blob(tmp_path, tar(file("old")))
     task = await make(image(lower, blob(tmp_path, busybox(Entry(".wh..wh..opq")))))
@@ -366,7 +381,8 @@ def _gzip(data: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("packed", "words"),
     [
-        (b"", "ends early, or is empty"),
+        (b"", "its tar has the digest sha256:"),
+        (b"x" * 100, "ends early, or is empty"),
         (b"\x1f\x8b" + bytes(100), "it is damaged"),
         (_gzip(tar(file("f", os.urandom(9000))))[:-900], "it ends early"),
         (b"BZh9" + bytes(100), "compressed with bzip2"),

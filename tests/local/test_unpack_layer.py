@@ -215,6 +215,7 @@ def test_attributes_that_are_kept(tmp_path: Path) -> None:
         "trusted.overlay.opaque": "y",
         "security.selinux": "label",
         "system.posix_acl_access": "x",
+        "user." + "n" * 251: "too long",
     }
     records = {f"SCHILY.xattr.{name}": value for name, value in extended.items()}
     unpack(root, Entry("d", kind=b"5", mode=0o755, records=records), Entry("f", records=records))
@@ -345,7 +346,7 @@ def test_a_layer_with_too_many_directories(tmp_path: Path, monkeypatch: pytest.M
         unpack(tmp_path / "layer", *(folder(f"f{number}") for number in range(5)))
 
 
-@pytest.mark.parametrize("data", [b"", b"x" * 512, tar(file("f", b"x" * 900))[:1000]])
+@pytest.mark.parametrize("data", [b"x" * 100, b"x" * 512, tar(file("f", b"x" * 900))[:1000]])
 def test_a_damaged_layer(tmp_path: Path, data: bytes) -> None:
     root = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
     try:

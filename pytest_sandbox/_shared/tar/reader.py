@@ -49,12 +49,19 @@ class Reader:
     Args:
         read: gives so many bytes of the stream, fewer only at its end.
         extended: whether members get their extended attributes.
+        may_be_empty: whether a stream without a byte is a tar without members.
     """
 
-    def __init__(self, read: Callable[[int], bytes], *, extended: bool = False) -> None:
+    def __init__(
+        self,
+        read: Callable[[int], bytes],
+        *,
+        extended: bool = False,
+        may_be_empty: bool = False,
+    ) -> None:
         self._read = read
         self._extended = extended
-        self._begun = False
+        self._begun = may_be_empty
         self._global: dict[str, str] = {}
         self._left = 0  # bytes of the current member's contents that were not read
         self._padding = 0  # bytes behind them

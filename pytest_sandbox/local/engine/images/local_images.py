@@ -100,6 +100,10 @@ class LocalImages:
                 raise refusal from error
             if (self.store.layer(key).parent / _OPAQUE).exists():
                 keys = []
+            if key in keys:
+                # overlayfs refuses a directory that it has already (ELOOP), and all that the layer
+                # shows and hides from there, it shows and hides from the top.
+                keys.remove(key)
             keys.insert(0, key)
         self._layers.add_image(image, await self._stack(keys))
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from pytest_sandbox._shared.tar.member import Member
 
 _CAPABILITY = "security.capability"
+#: Bytes of a name: XATTR_NAME_MAX in include/uapi/linux/limits.h.
+_LONGEST_NAME = 255
 #: Versions in the first number of the attribute, and its bytes: `struct vfs_cap_data` in
 #: include/uapi/linux/capability.h. The third one ends with the root that may use it.
 _VERSION, _SECOND, _THIRD = 3, 2, 3
@@ -75,7 +77,7 @@ def _kept(member: Member) -> Iterator[tuple[str, bytes]]:
         if name == _CAPABILITY:
             if capability := _for_root_of_sandbox(value):
                 yield name, capability
-        elif "\0" in name:
+        elif "\0" in name or len(os.fsencode(name)) > _LONGEST_NAME:
             continue  # which no file can have
         elif name.startswith("user.") and not name.startswith(overlayfs.PRIVATE_ATTRIBUTES):
             yield name, value

@@ -75,7 +75,8 @@ def unpack_layer(
     tree = LayerTree(root, below, owners)
     try:
         unpacking = _Unpacking(tree, most)
-        reader = Reader(read, extended=True)
+        # As tar(1) reads a file without a byte. The caller's digest shows if it was cut off.
+        reader = Reader(read, extended=True, may_be_empty=True)
         for member in reader:
             with _about(member.name):
                 unpacking.add(member, reader.contents)
