@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
+
+from pytest_sandbox._shared.network.unreached import UNREACHED
 
 from .report import failed
 
@@ -12,19 +13,6 @@ if TYPE_CHECKING:
 
     from pytest_sandbox._proto.inspector_pb2 import InspectorDescribeResponse
 
-#: What programs print where no address is reached and no name is resolved. Without a network,
-#: nothing sees their connections but they themselves.
-_UNREACHED = re.compile(
-    rb"network (is )?unreachable|ENETUNREACH"
-    # The C library, by its messages and its codes.
-    rb"|temporary failure (in name resolution|resolving)|name or service not known"
-    rb"|\bgaierror\b|EAI_AGAIN|EAI_NONAME"
-    # curl, git and ssh; wget; busybox.
-    rb"|could not resolve host|unable to resolve host|bad address '"
-    # Node, Go, Rust, Java.
-    rb"|getaddrinfo ENOTFOUND|dial tcp: lookup |failed to lookup address|UnknownHostException",
-    re.IGNORECASE,
-)
 _TEXTS = {
     "default": (
         'this sandbox has no network; what gives it one: @pytest.mark.sandbox(network="open"), '
@@ -55,7 +43,7 @@ def network_hint(
 
 def _missed_it(description: InspectorDescribeResponse) -> bool:
     return any(
-        _UNREACHED.search(output)
+        UNREACHED.search(output)
         for command in description.commands
         if failed(command)
         for output in (command.stderr_tail, command.stdout_tail)

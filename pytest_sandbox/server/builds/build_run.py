@@ -25,7 +25,7 @@ from pytest_sandbox.engine import (
 from ..async_helpers import start
 from .copying import put
 from .copying_between import copy_between
-from .failures import StepFailed, advice, network_advice
+from .failures import StepFailed, advice, connection_log, network_advice
 from .lasting import lasting_layers
 from .running import process_spec, temporary
 from .steps import CopyFromStep, CopyStep, LayerPlan, RunStep, Source, StagePlan
@@ -298,11 +298,12 @@ class BuildRun:
         last.push_async_callback(asyncio.wait, {copying})
         status = await process.wait()
         if status.code != 0:
-            network = await network_advice(task, self._state.info)
+            connections = await connection_log(task)
             await task.kill()
             await asyncio.wait({copying})
             printed = build.log.tail(build.log.end - start_of_output)
             known = advice(printed)
+            network = network_advice(connections, self._state.info, printed)
             raise StepFailed.of_command(line, status, printed, network if known is None else known)
 
     @asynccontextmanager

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from grpclib import GRPCError
 
+from pytest_sandbox._shared.network.unreached import UNREACHED
 from pytest_sandbox.engine import (
     Capability,
     ConnectionRecord,
@@ -78,15 +79,26 @@ def advice(output: bytes) -> str | None:
     return next((hint for sign, hint in _KNOWN.items() if sign in output), None)
 
 
-async def network_advice(task: Task, info: EngineInfo) -> str:
-    """What keeps a step from the network, and what would allow it; empty if nothing does."""
-    if Capability.NETWORK in info.capabilities and info.network in (None, Network()):
-        return f"the step had no network, as the run has none: if it needs one, run with {_OPEN}"
+async def connection_log(task: Task) -> list[ConnectionRecord]:
+    """The connections of a step, while its task still runs."""
     if not isinstance(task, SupportsNetworkLog):
-        return ""
-    log = await task.network_log()
-    denied = [record for record in log.records if record.verdict == "denied"]
-    return "\n".join(_lines(denied))
+        return []
+    return list((await task.network_log()).records)
+
+
+def network_advice(connections: list[ConnectionRecord], info: EngineInfo, output: bytes) -> str:
+    """What kept a step from the network, and what would allow it; empty if nothing did.
+
+    Args:
+        connections: of the step.
+        info: of the engine.
+        output: what the step printed.
+    """
+    if Capability.NETWORK in info.capabilities and info.network in (None, Network()):
+        if not UNREACHED.search(output):
+            return ""
+        return f"the step had no network, as the run has none: if it needs one, run with {_OPEN}"
+    return "\n".join(_lines([each for each in connections if each.verdict == "denied"]))
 
 
 def _lines(denied: list[ConnectionRecord]) -> Iterator[str]:

@@ -119,6 +119,11 @@ class EncryptedSnapshots:
         Raises:
             GRPCError: INVALID_ARGUMENT or PERMISSION_DENIED: it is not its key.
         """
+        if not key:
+            raise invalid(
+                f"{snapshot.id} is encrypted: mount it with the key that it was made with, "
+                "_experimental_encryption_key"
+            )
         check_key(key)
         pieces = _decrypted(snapshot, _cipher(key, snapshot.salt))
         first = next(pieces)

@@ -260,7 +260,9 @@ async def test_a_step_that_fails_shows_its_line_its_code_and_its_output(server: 
 @pytest.mark.asyncio
 async def test_a_step_without_network_says_how_to_have_one(server: Harness) -> None:
     assert server.app.state.info.network is None
-    assert "--sandbox-network=open" in await failure(server, "RUN fail 1")
+    missed = "RUN echo curl: Could not resolve host; fail 1"
+    assert "--sandbox-network=open" in await failure(server, missed)
+    assert "network" not in await failure(server, "RUN echo oh; fail 1")
     assert "database" in await failure(server, "RUN echo /var/lib/dpkg/lock; fail 1")
 
 
