@@ -1,7 +1,7 @@
 """What FROM names: the one place that finds an image by a reference.
 
 It is a name that the definition gives to an image of this server, an alias of the engine's `Host`
-image, as Debian and Python bases are, or the name of an image in a registry.
+image, as Debian and Python bases are, `scratch`, or the name of an image in a registry.
 """
 
 from __future__ import annotations
@@ -68,9 +68,11 @@ class Bases:
             image = self._state.images.get(self._named[reference])
             image.root_image()  # or it cannot be built on
             return Base(image)
-        if reference == "scratch" or " " in reference:
+        if " " in reference:
             raise refusal(f"FROM {reference}")
         registries = self._state.registry_images
+        if reference == "scratch":
+            return Base(await registries.empty())
         meant = registries.aliases.meant(reference)
         if meant != HOST:
             return Base(await registries.find(meant, self._wanted))

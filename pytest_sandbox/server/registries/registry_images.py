@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import weakref
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from pytest_sandbox.images import (
     ImageNotFound,
     ImageTooLarge,
     InvalidReference,
+    LayerBlob,
     parse_reference,
 )
 
@@ -40,6 +42,8 @@ T = TypeVar("T")
 
 #: Registries that may be asked over plain HTTP, commas between them.
 INSECURE_VARIABLE = "PYTEST_SANDBOX_INSECURE_REGISTRIES"
+#: tar(5): two blocks of zeros end it.
+_EMPTY_TAR = bytes(1024)
 _ROOT_USERS = frozenset({"", "root", "0", "root:root", "0:0"})
 _STATUS: dict[type[ImageError], Status] = {
     InvalidReference: Status.INVALID_ARGUMENT,
@@ -200,6 +204,29 @@ class RegistryImages:
         record = _record(await self._in_thread(lambda: read(path, store, tag)))
         await self.make_ready(record.engine_image, _say_nothing)
         return record
+
+    async def empty(self) -> ImageRecord:
+        """The image that has no files, `scratch`: its layer is an empty tar.
+
+        Raises:
+            GRPCError, EngineError: as `pull`.
+        """
+        if self._info.one_image:
+            return HOST_IMAGE
+        store = self._store("FROM scratch")
+        digest = f"sha256:{hashlib.sha256(_EMPTY_TAR).hexdigest()}"
+        store.use([digest])
+        await self._in_thread(lambda: store.add_document(digest, _EMPTY_TAR))
+        layer = LayerBlob(digest, digest, len(_EMPTY_TAR), "", store.blob(digest))
+        image = OciImage("scratch", digest, (layer,))
+        await self.make_ready(image, _say_nothing)
+        return ImageRecord(
+            "",
+            engine_image=image,
+            env={"PATH": DEFAULT_PATH},
+            key=f"image {digest}".encode(),
+            lasting=True,
+        )
 
     def _store(self, what: str) -> ImageStore:
         if Capability.IMAGE not in self._info.capabilities:

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_sandbox._proto import images_pb2
-from pytest_sandbox.engine import DEFAULT_PATH
+from pytest_sandbox.engine import DEFAULT_PATH, Capability
 from pytest_sandbox.server.builds.bases import Bases
 from pytest_sandbox.server.builds.build_input import BuildInput
 from pytest_sandbox.server.builds.context import BuildContext
@@ -182,6 +182,27 @@ async def test_a_proxy_is_there_for_steps_and_no_layer_depends_on_it(server: Har
     image_id = await built(server, lines, build_args={"HTTP_PROXY": "http://a"})
     assert await printed(server, image_id, "cat", "/srv/a") == "http://a\n"
     assert await built(server, lines, build_args={"HTTP_PROXY": "http://b"}) == image_id
+
+
+@pytest.mark.asyncio
+@pytest.mark.skipif(
+    not os.path.exists("/usr/bin/busybox"), reason="busybox-static is not installed"
+)
+async def test_a_stage_without_files(local: Harness) -> None:
+    if Capability.IMAGE not in local.app.state.info.capabilities:
+        pytest.skip("the engine cannot do this here: image")
+    image_id = await dockerfile(
+        local,
+        "FROM debian AS build\nRUN mkdir /out && cp /usr/bin/busybox /out && echo built > /out/a\n"
+        'FROM scratch\nCOPY --from=build /out /\nRUN ["/busybox", "cp", "/a", "/b"]\n'
+        'ENTRYPOINT ["/busybox", "sleep", "1000"]',
+    )
+    sandbox = await local.create(image_id=image_id)
+    seen = await local.exec(
+        sandbox, "/busybox", "sh", "-c", "/busybox cat /b; /busybox ls /bin /usr"
+    )
+    assert (await local.output(sandbox, seen)).decode() == "built\n"
+    await local.terminate(sandbox)
 
 
 # Heredocs

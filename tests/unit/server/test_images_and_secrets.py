@@ -68,7 +68,6 @@ async def test_an_engine_whose_images_are_all_the_same_takes_any_name(
 @pytest.mark.parametrize(
     "line",
     [
-        "FROM scratch",
         "FROM --platform=linux/s390x debian",
         "ADD https://example.com/a /a",
         "ADD git@example.com:a/b.git /a",
