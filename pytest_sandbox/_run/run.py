@@ -18,7 +18,7 @@ from . import engine_process
 from .engine_process import Child, EngineProcess, launch, log_tail
 from .errors import EngineStartError
 from .inheritance import Announcement, RunSettings, check_reachable, own_version
-from .start_lock import StartRecord, await_record, read_record, start_lock
+from .start_lock import StartRecord, read_record, start_lock, starting
 
 #: The longest path that a Unix socket can be bound to: `sun_path` of unix(7) less its NUL.
 _SUN_PATH = 107
@@ -169,12 +169,13 @@ class Run:
             self._announcement.end()
         if self._lease is None or os.getpid() != self._pid:
             return
-        os.close(self._lease)
-        self._lease = None
-        atexit.unregister(self.close)
         timeout = engine_process.CLOSE_TIMEOUT
         # Another process may be starting the engine now: one without a lease ends itself.
-        record = self._record or await_record(self.directory, timeout)
+        with starting(self.directory) as started:
+            os.close(self._lease)
+            self._lease = None
+            atexit.unregister(self.close)
+            record = self._record or started(timeout)
         if record is not None and record.ready is not None:
             EngineProcess(**record.ready).end()
         if self._child is not None:

@@ -5,7 +5,7 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -89,16 +89,28 @@ def read_record(directory: Path) -> StartRecord | None:
         return None
 
 
-def await_record(directory: Path, timeout: float) -> StartRecord | None:
-    """The same, after waiting for an engine that is starting now.
+@contextlib.contextmanager
+def starting(directory: Path) -> Iterator[Callable[[float], StartRecord | None]]:
+    """Waits for an engine that is starting now, also if it removes the directory meanwhile.
 
     Args:
         directory: of the run.
-        timeout: seconds to wait for it to be ready, or gone.
+
+    Returns:
+        A function that gives the result, after the engine is ready or gone, or so many seconds.
     """
-    with contextlib.suppress(FileNotFoundError), open(directory / _NAME, encoding="utf-8") as file:
-        _acquire(file, timeout)
-    return read_record(directory)
+    with contextlib.ExitStack() as stack:
+        try:
+            file = stack.enter_context(open(directory / _NAME, encoding="utf-8"))
+        except FileNotFoundError:
+            yield lambda timeout: None
+            return
+
+        def wait(timeout: float) -> StartRecord | None:
+            _acquire(file, timeout)
+            return _parsed(file.read())
+
+        yield wait
 
 
 def _parsed(text: str) -> StartRecord | None:

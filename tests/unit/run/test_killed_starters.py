@@ -196,3 +196,35 @@ def test_closing_waits_for_an_engine_that_another_process_is_starting(
 
         assert not running(script)
         assert not run.directory.exists()
+
+
+def test_closing_waits_for_an_engine_that_has_removed_the_directory(
+    server: ServerScript, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that starts notices at once that there is no lease, and is not gone yet."""
+    end, may_start, close = tmp_path / "end", start_lock._try_to_acquire, os.close
+    waits = f"import time\n    while not os.path.exists({str(end)!r}): time.sleep(0.005)"
+    script = server(READY.replace("print(json", "0 and print(json") + f"    {waits}\n")
+    run = Run.create()
+    command = [sys.executable, "-c", WORKER, str(run.directory), str(script)]
+
+    def try_to_acquire(file: IO[str]) -> bool:
+        acquired = may_start(file)
+        if not acquired:  # so this run waits for the engine
+            end.touch()
+        return acquired
+
+    def release(descriptor: int) -> None:
+        close(descriptor)
+        until(lambda: not run.directory.exists())
+
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL):
+        until((tmp_path / "starts").exists)
+        monkeypatch.setattr(start_lock, "_try_to_acquire", try_to_acquire)
+        with monkeypatch.context() as patch:
+            patch.setattr("pytest_sandbox._run.run.os.close", release)
+            try:
+                run.close()
+                assert not running(script)
+            finally:
+                end.touch()
