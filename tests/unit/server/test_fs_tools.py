@@ -315,7 +315,7 @@ async def test_a_timeout_kills_the_tool_too(server: Harness) -> None:
         sandbox, TOOL, json.dumps({"WriteFile": {"path": "/tmp/f"}}), timeout_secs=5
     )
     await server.clock.advance(5)
-    assert (await server.code(sandbox, exec_id)).signal == 9
+    assert (await server.code(sandbox, exec_id)).code == -1
 
 
 @pytest.mark.asyncio
