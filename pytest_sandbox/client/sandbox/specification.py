@@ -132,7 +132,7 @@ async def define(
         region: likewise, or several: `"us-east"`.
         cpu: processors to request, or (request, limit); without a limit, all of the machine's.
         memory: MiB to request, or (request, limit); likewise.
-        runtime: refused: the engine decides.
+        runtime: has no effect, but must be one that Modal has: `"gvisor"`, `"vm"`.
         block_network: no network but the loopback interface, and no ports.
         outbound_cidr_allowlist: networks that connections out of it may lead to, `"192.0.2.0/24"`.
         outbound_domain_allowlist: names of servers that it may talk to by TLS, on port 443:
@@ -182,7 +182,6 @@ async def define(
         check_name(name, "Sandbox")
     refuse(
         network_file_systems=network_file_systems,
-        runtime=runtime,
         _experimental_outbound_policy=_experimental_outbound_policy,
         custom_domain=custom_domain,
         _experimental_persistent=_experimental_persistent,
@@ -230,6 +229,7 @@ async def define(
         enable_snapshot=_experimental_enable_snapshot,
         proxy_id=await proxy_id(proxy, client),
         cloud_provider_str=cloud or None,
+        runtime=runtime or None,
         scheduler_placement=placement,
         experimental_options_v2=options,
         include_oidc_identity_token=include_oidc_identity_token,

@@ -1,11 +1,11 @@
 """Turns the definition of a sandbox on the wire into the specification for an engine.
 
 Every field is either honoured, or refused by the name that its argument has in Modal's
-`Sandbox.create`. The few that are ignored are listed with the reason.
+`Sandbox.create`; see `refused`, which lists the few that are ignored too, with the reason.
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from grpclib import GRPCError, Status
 
@@ -33,62 +33,6 @@ from .ports import check_ports
 DEFAULT_TIMEOUT = 300
 
 _MIB = 1024 * 1024
-
-#: What is not implemented: the argument as callers know it, and whether a definition has it.
-_REFUSED: dict[str, Callable[[pb.Sandbox], object]] = {
-    "ephemeral_disk": lambda d: d.resources.ephemeral_disk_mb,
-    "rdma": lambda d: d.resources.rdma,
-    "volumes (CloudBucketMount)": lambda d: d.cloud_bucket_mounts or d.s3_mounts,
-    "network_file_systems": lambda d: d.nfs_mounts,
-    "outbound_policy": lambda d: (
-        d.HasField("outbound_policy") or d.HasField("experimental_outbound_policy")
-    ),
-    "snapshot_version": lambda d: d.HasField("snapshot_version"),
-    "custom_domain": lambda d: d.custom_domain,
-    "include_x509_svid": lambda d: d.include_x509_svid,
-    "i6pn_enabled": lambda d: d.i6pn_enabled,
-    "runtime": lambda d: d.runtime or d.runsc_runtime_version,
-    "preload_path_prefixes": lambda d: d.preload_path_prefixes,
-    "worker_id": lambda d: d.worker_id,
-    "_restore_instance_type": lambda d: "_restore_instance_type" in _fields(d),
-}
-#: What to do instead of leaving an argument out.
-_INSTEAD = {
-    "volumes (CloudBucketMount)": (
-        "mount a Volume, and put the objects into it with batch_upload; a program that talks to "
-        "the store itself reaches it with outbound_cidr_allowlist"
-    ),
-    "network_file_systems": "use volumes, with a Volume",
-}
-# Ignored on purpose: `cloud_provider` is the former way to name a cloud, all of which are here;
-# `verbose` and `runtime_debug` ask Modal's own machines for more logs;
-# `direct_sandbox_commands_enabled` says that a client can use the command router;
-# `skip_num_threads_env_vars` of the resources is about variables that this server never sets.
-
-
-def _fields(definition: pb.Sandbox) -> set[str]:
-    """The names of the fields that are set."""
-    return {field.name for field, _ in definition.ListFields()}
-
-
-def refuse_unimplemented(definition: pb.Sandbox, info: EngineInfo) -> None:
-    """Refuse what is not implemented, and what this engine cannot do.
-
-    Raises:
-        GRPCError: UNIMPLEMENTED.
-    """
-    for argument, given in _REFUSED.items():
-        if given(definition):
-            instead = _INSTEAD.get(argument, "create the sandbox without it")
-            raise unimplemented(f"{argument} is not implemented by pytest-sandbox: {instead}")
-    if definition.enable_snapshot and Capability.MEMORY_SNAPSHOT not in info.capabilities:
-        why = info.details.get(
-            f"no {Capability.MEMORY_SNAPSHOT.value}", "the engine does not support them"
-        )
-        raise unimplemented(
-            f"enable_snapshot: the engine {info.name!r} cannot take memory snapshots here: {why}; "
-            "see pytest-sandbox doctor, or take snapshots of the files only"
-        )
 
 
 def task_spec(

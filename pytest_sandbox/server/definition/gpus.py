@@ -16,7 +16,7 @@ def gpus(config: images_pb2.GPUConfig, info: EngineInfo) -> Gpus | None:
     if not config.ByteSize():
         return None
     if not config.gpu_type:
-        raise invalid("gpu_config without gpu_type: name a kind, or ANY")
+        raise invalid("gpu: name a kind, or ANY")
     # The name of a lease says nothing to whoever asked for GPUs by a marker.
     leased = config.gpu_type.startswith(LEASE)
     argument = "the GPUs of a lease" if leased else f"gpu={f'{config.gpu_type}:{config.count}'!r}"

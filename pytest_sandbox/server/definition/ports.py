@@ -23,7 +23,7 @@ def check_ports(definition: pb.Sandbox, info: EngineInfo) -> None:
     if twice:
         raise invalid(f"port {twice[0]} is given twice: one port has one tunnel")
     if specs and is_blocked(definition):
-        raise invalid(f"port {specs[0].port} cannot be opened with block_network")
+        raise invalid(f"port {specs[0].port} cannot be opened with block_network=True")
 
 
 def _check(spec: pb.PortSpec, info: EngineInfo) -> None:

@@ -9,6 +9,8 @@ from ..rpc.errors import not_found
 from .ids import Ids
 
 DEFAULT_ENVIRONMENT = "main"
+#: What to do about one that is not there.
+NO_ENVIRONMENT = "a preset makes it, or `modal environment create`; see docs/modal.md"
 
 
 @dataclass(eq=False)
@@ -47,7 +49,7 @@ class AppRegistry:
         """The name of an environment that exists; no name means the default one."""
         name = name or DEFAULT_ENVIRONMENT
         if name not in self._environments:
-            raise not_found("Environment", name)
+            raise not_found("Environment", name, NO_ENVIRONMENT)
         return name
 
     def environments(self) -> dict[str, str]:

@@ -15,8 +15,9 @@ from pytest_sandbox.engine import Membership, SupportsSidecars, Task, TaskEnded,
 
 from ..builds.builder import Builder
 from ..commands.command_hints import hints
-from ..definition.definition import DEFAULT_TIMEOUT, refuse_unimplemented, task_spec
+from ..definition.definition import DEFAULT_TIMEOUT, task_spec
 from ..definition.identity import VARIABLE
+from ..definition.refused import refuse_unimplemented
 from ..rpc.errors import already_exists, invalid, precondition, unimplemented
 from .apps import AppRecord
 from .checks import check_command

@@ -30,10 +30,7 @@ def network(definition: pb.Sandbox, info: EngineInfo) -> Network | None:
     access = definition.network_access
     allows = access.network_access_type == pb.NetworkAccess.ALLOWLIST
     if not allows and (access.allowed_cidrs or access.allowed_domains):
-        raise invalid(
-            f"cidr_allowlist={list(access.allowed_cidrs)!r} and outbound_domain_allowlist="
-            f"{list(access.allowed_domains)!r} are for network_access ALLOWLIST only"
-        )
+        raise invalid(f"{_lists(access)} without the network_access_type ALLOWLIST")
     if is_blocked(definition):
         return None
     wanted = _checked(access) if allows else info.network
@@ -43,10 +40,8 @@ def network(definition: pb.Sandbox, info: EngineInfo) -> Network | None:
         why = info.details.get(
             f"no {Capability.NETWORK.value}", "its sandboxes have no network but loopback"
         )
-        raise unimplemented(
-            f"network, cidr_allowlist={list(wanted.cidrs)!r}, outbound_domain_allowlist="
-            f"{list(wanted.domains)!r}: the engine {info.name!r} cannot do this here: {why}"
-        )
+        asked = _lists(access) if allows else "the network that the engine was set to"
+        raise unimplemented(f"{asked}: the engine {info.name!r} cannot do this here: {why}")
     return wanted
 
 
@@ -74,8 +69,8 @@ def inbound_networks(definition: pb.Sandbox) -> "list[NetworkRange]":
     cidrs = definition.inbound_cidr_allowlist
     if cidrs and is_blocked(definition):
         raise invalid(
-            f"inbound_cidr_allowlist={list(cidrs)!r} and block_network exclude each other: nothing "
-            "can connect to such a sandbox"
+            f"inbound_cidr_allowlist={list(cidrs)!r} and block_network=True exclude each other: "
+            "nothing can connect to such a sandbox"
         )
     if len(cidrs) > _MOST_INBOUND:
         raise invalid(
@@ -110,6 +105,15 @@ def _networks(cidrs: Iterable[str]) -> "list[NetworkRange]":
         return [parse_cidr(text) for text in cidrs]
     except ValueError as error:
         raise invalid(str(error)) from None
+
+
+def _lists(access: pb.NetworkAccess) -> str:
+    """The lists that were given, as their caller wrote them."""
+    lists = {
+        "outbound_cidr_allowlist": access.allowed_cidrs,
+        "outbound_domain_allowlist": access.allowed_domains,
+    }
+    return ", ".join(f"{name}={list(given)!r}" for name, given in lists.items() if given)
 
 
 def _checked(access: pb.NetworkAccess) -> Network:

@@ -11,7 +11,6 @@ from ..model.state import State
 from ..model.tags import tags_of
 from ..networks.memberships import membership
 from ..rpc.call import CALLER, ServedCall
-from ..rpc.errors import unimplemented
 from ..rpc.handlers import once
 from ..snapshots.resume import resume
 
@@ -48,8 +47,6 @@ class SandboxNetworkServicer:
     ) -> snapshots_pb2.SandboxRestoreResponse:
         """Create a sandbox from a memory snapshot; as `SandboxRestore`, besides."""
         wanted = request.restore
-        if wanted.replace_volume_mounts or wanted.volume_mounts:
-            raise unimplemented("changing the volumes is not implemented by pytest-sandbox")
         definition = self._state.memory_snapshots.get(wanted.snapshot_id).definition
         member = membership(request.membership, definition, self._state.info)
         caller = call.header(CALLER)

@@ -24,7 +24,8 @@ _REFUSALS = (
     _Refusal(
         ("PersistentSandbox",),
         "Sandbox.create(_experimental_persistent=True)",
-        "create the sandbox without it",
+        "create the sandbox without it, and another one from its snapshot_filesystem() to go on "
+        "later",
     ),
     _Refusal(
         ("SandboxGetTimeRangeStats",),
@@ -48,17 +49,44 @@ _REFUSALS = (
     _Refusal(("Queue",), "modal.Queue", _ELSEWHERE),
     _Refusal(("Class", "Cls"), "modal.Cls", _ELSEWHERE),
     _Refusal(
-        ("Function", "Map", "Attempt", "Flash"), "modal.Function (remote, map, spawn)", _ELSEWHERE
+        ("Function", "Map", "Attempt", "Flash", "Blob"),
+        "modal.Function (remote, map, spawn)",
+        _ELSEWHERE,
     ),
+    _Refusal(("Server", "Endpoint"), "modal.Server", _ELSEWHERE),
+    _Refusal(("Cluster", "TaskCluster"), "modal.Cluster", _ELSEWHERE),
     _Refusal(("Tunnel",), "modal.forward", "use Sandbox.tunnels()"),
     _Refusal(("AppList",), "the list of apps", "App.lookup finds an app by its name"),
     _Refusal(
-        ("AppDeploy", "AppRollback", "AppSetObjects"),
+        ("AppDeploy", "AppRollback", "AppRollover", "AppPromote", "AppSetObjects"),
         "the deployment of an app",
         "use App.lookup(name, create_if_missing=True)",
     ),
+    _Refusal(("App",), "this part of modal.App", "apps group sandboxes, and end with the server"),
+    _Refusal(
+        ("ImageBuildChainGet",), "Image.logs", "modal.enable_output() shows what a build prints"
+    ),
+    _Refusal(
+        ("Image",),
+        "a name of an image (Image.publish, Image.from_name, `modal image`)",
+        "use its object_id with Image.from_id",
+    ),
     _Refusal(("Environment",), "this part of modal.Environment", "it ends with the server"),
-    _Refusal(("Workspace", "User", "Token", "Billing"), "the workspace", _ELSEWHERE),
+    _Refusal(
+        ("Container", "Task"),
+        "`modal container`, and what runs in containers of functions",
+        "use Sandbox.list, exec and terminate",
+    ),
+    _Refusal(
+        ("Workspace", "User", "ServiceUser", "Token", "WebhookToken", "AuditLog", "Domain"),
+        "the workspace",
+        _ELSEWHERE,
+    ),
+    _Refusal(
+        ("CliCommandSuggest", "ObjectSuggest", "CurlGetAuthToken", "MetricsGetInfo", "Template"),
+        "this part of Modal's command line",
+        _ELSEWHERE,
+    ),
 )
 
 

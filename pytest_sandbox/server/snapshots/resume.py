@@ -2,19 +2,18 @@
 
 from dataclasses import replace
 
-from pytest_sandbox._proto import sandboxes_pb2, sandboxes_v2_pb2
+from pytest_sandbox._proto import sandboxes_pb2
 from pytest_sandbox._proto import snapshots_pb2 as pb
 from pytest_sandbox.engine import Membership
 
+from ..definition.refused import RestoreRequest, refuse_restored
 from ..model.creation import SandboxCreator
 from ..model.ids import Family
 from ..model.sandbox import ServedSandbox
 from ..model.state import State
-from ..rpc.errors import invalid, unimplemented
+from ..rpc.errors import invalid
 
 _Restore = pb.SandboxRestoreRequest
-#: A request to resume from a snapshot.
-RestoreRequest = pb.SandboxRestoreRequest | sandboxes_v2_pb2.SandboxRestoreV2Request
 
 
 async def resume(
@@ -41,8 +40,7 @@ async def resume(
             `SandboxCreator.create`.
         EngineError: whatever the engine raises.
     """
-    if request.worker_id:
-        raise unimplemented("worker_id is not implemented by pytest-sandbox")
+    refuse_restored(request)
     snapshot = state.memory_snapshots.get(request.snapshot_id)
     definition = _renamed(snapshot.definition, request)
     with state.snapshot_store.pinned(snapshot.id):

@@ -7,7 +7,7 @@ from google.protobuf.empty_pb2 import Empty
 from pytest_sandbox._proto import apps_pb2 as pb
 from pytest_sandbox._proto import common_pb2
 
-from ..model.apps import DEFAULT_ENVIRONMENT, AppRecord
+from ..model.apps import DEFAULT_ENVIRONMENT, NO_ENVIRONMENT, AppRecord
 from ..model.ids import check_name
 from ..model.result import TERMINATED
 from ..model.state import IMAGE_BUILDER_VERSION, State
@@ -18,6 +18,12 @@ from ..rpc.handlers import once
 LOOKUP = common_pb2.OBJECT_CREATION_TYPE_UNSPECIFIED
 CREATE_IF_MISSING = common_pb2.OBJECT_CREATION_TYPE_CREATE_IF_MISSING
 CREATE_FAIL_IF_EXISTS = common_pb2.OBJECT_CREATION_TYPE_CREATE_FAIL_IF_EXISTS
+#: What an app can have that is none of a sandbox.
+_FUNCTIONS = {
+    "function_ids": "@app.function",
+    "class_ids": "@app.cls",
+    "definition_ids": "@app.function",
+}
 
 
 class AppServicer:
@@ -47,7 +53,7 @@ class AppServicer:
         creation = request.object_creation_type
         if not self._state.apps.has_environment(name):
             if creation == LOOKUP:
-                raise not_found("Environment", name)
+                raise not_found("Environment", name, NO_ENVIRONMENT)
             check_name(name, "environment")
         elif creation == CREATE_FAIL_IF_EXISTS:
             raise already_exists(f"Environment {name!r} already exists")
@@ -66,8 +72,8 @@ class AppServicer:
         """A new environment."""
         if request.is_managed or request.default_member_role_str or request.default_member_role:
             raise unimplemented(
-                "restricted and default_role are not implemented by pytest-sandbox: it has no "
-                "members"
+                "restricted and default_role of an environment are not implemented by "
+                "pytest-sandbox: it has no members; create it without them"
             )
         check_name(request.name, "environment")
         if self._state.apps.has_environment(request.name):
@@ -99,7 +105,7 @@ class AppServicer:
             raise invalid(f"an app cannot have object_creation_type {creation}")
         if app is None:
             if creation == LOOKUP:
-                raise not_found("App", request.app_name)
+                raise not_found("App", request.app_name, "create_if_missing=True makes it")
             check_name(request.app_name, "app")
             app = self._state.apps.add(request.app_name, environment, pb.APP_STATE_DEPLOYED)
         elif creation == CREATE_FAIL_IF_EXISTS:
@@ -121,9 +127,9 @@ class AppServicer:
     ) -> pb.AppPublishResponse:
         """Change the name and state of an app; functions and classes are refused."""
         app = self._state.apps.get(request.app_id)
-        for kind in ("function_ids", "class_ids", "definition_ids"):
-            if getattr(request, kind):
-                raise invalid(f"AppPublish with {kind}: this server runs sandboxes only")
+        for field, argument in _FUNCTIONS.items():
+            if getattr(request, field):
+                raise invalid(f"an app with {argument}: this server runs sandboxes only")
         if request.name:
             check_name(request.name, "app")
             app.name = request.name

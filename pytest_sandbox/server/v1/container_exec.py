@@ -43,7 +43,10 @@ class ContainerExecServicer:
         """Start a command."""
         sandbox = self._state.sandboxes.of_task(request.task_id)
         if request.terminate_container_on_exit:
-            raise unimplemented("terminate_container_on_exit is not implemented by pytest-sandbox")
+            raise unimplemented(
+                "terminate_container_on_exit is not implemented by pytest-sandbox: terminate the "
+                "sandbox when the command has ended"
+            )
         if request.stdout_output == pb.EXEC_OUTPUT_OPTION_STDOUT:
             raise invalid("stdout_output cannot be STDOUT, which is for stderr_output")
         env = pty_environment(request.pty_info) if request.pty_info.enabled else {}
@@ -81,7 +84,10 @@ class ContainerExecServicer:
         execution = self._execution(request.exec_id)
         check_timeout(request.timeout)
         if not request.get_raw_bytes:
-            raise unimplemented("get_raw_bytes=false is not implemented by pytest-sandbox")
+            raise unimplemented(
+                "get_raw_bytes=false is not implemented by pytest-sandbox: no client of Modal's "
+                "asks for it"
+            )
         log = output(execution.logs, request.file_descriptor)
         clock = self._state.clock
         deadline = clock.monotonic() + request.timeout

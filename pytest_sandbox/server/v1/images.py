@@ -26,7 +26,6 @@ from ..builds.build import Build
 from ..builds.build_input import BuildInput
 from ..builds.builder import Builder
 from ..builds.context import BuildContext
-from ..builds.failures import refusal
 from ..builds.known_plans import KnownPlans
 from ..builds.plan import Plan, plan
 from ..model.checks import check_environment, check_timeout, check_workdir
@@ -43,12 +42,16 @@ if TYPE_CHECKING:
     from pytest_sandbox.images.registry import Login
 
 _MACHINES = {"x86_64": pb.ARCH_X86_64, "aarch64": pb.ARCH_AARCH64}
-#: Fields of a definition that change the build, with the arguments that set them.
+_NO_FUNCTIONS = "Image.run_function", "a step runs a command: use run_commands"
+#: Fields of a definition that change the build, with what sets them, and what to do instead.
 _REFUSED = {
-    "build_function_def": "run_function",
-    "build_function": "run_function",
-    "gpu_config": "gpu",
-    "volume_mounts": "volumes",
+    "build_function_def": _NO_FUNCTIONS,
+    "build_function": _NO_FUNCTIONS,
+    "gpu_config": ("gpu of a step of an image", "steps have none; give it to Sandbox.create"),
+    "volume_mounts": (
+        "volumes of a step of an image",
+        "copy what the step needs into the image, with add_local_dir(..., copy=True)",
+    ),
 }
 
 
@@ -147,15 +150,19 @@ class ImageServicer:
         return pb.ImageFromIdResponse(image_id=image.id, metadata=_METADATA)
 
     async def _plan(self, definition: pb.Image, *, force: bool) -> Plan:
-        for name, argument in _REFUSED.items():
+        for name, (argument, instead) in _REFUSED.items():
             value = getattr(definition, name)
             # Clients send empty messages for arguments that were not given.
             if value.ByteSize() if isinstance(value, Message) else value:
-                raise refusal(argument)
+                raise unimplemented(f"{argument} is not implemented by pytest-sandbox: {instead}")
         if definition.arch not in pb.Arch.values():
-            raise invalid(f"arch cannot be {definition.arch}")
+            raise invalid(f"arch={definition.arch} of an image is not known")
         if definition.arch not in (pb.ARCH_UNSPECIFIED, _MACHINES.get(os.uname().machine)):
-            raise refusal(f"arch {pb.Arch.Name(definition.arch)}")
+            arch = pb.Arch.Name(definition.arch).removeprefix("ARCH_").lower()
+            raise unimplemented(
+                f"arch={arch!r} of an image is not implemented by pytest-sandbox: the machine "
+                f"{os.uname().machine} runs its own; leave it out"
+            )
         around = self._surroundings(definition, force=force)
         planned = await plan(definition.dockerfile_commands, around)
         for image in planned.images:

@@ -49,8 +49,9 @@ class RouterSnapshotServicer:
         sandbox, ttl = commanded_container(self._state, request, call), _ttl(request)
         if request.customer_supplied_encryption_key:
             raise unimplemented(
-                "snapshot_filesystem with a customer_supplied_encryption_key is not implemented by "
-                "pytest-sandbox: take snapshots of directories with a key"
+                "snapshot_filesystem with an encryption key is not implemented by pytest-sandbox: "
+                "no sandbox can be created with a key; use snapshot_directory(..., "
+                "_experimental_encryption_key=...)"
             )
 
         async def take() -> str:

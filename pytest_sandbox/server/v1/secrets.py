@@ -86,7 +86,10 @@ class SecretServicer:
         environment = self._state.apps.environment(request.environment_name)
         secret = self._state.secrets.named(environment, name)
         if secret is None and creation == _LOOKUP:
-            raise not_found("Secret", name)
+            raise not_found(
+                *("Secret", name),
+                "set it up in a preset (docs/modal.md), or make it with `modal secret create`",
+            )
         if secret is not None and creation == common_pb2.OBJECT_CREATION_TYPE_CREATE_FAIL_IF_EXISTS:
             raise already_exists(f"Secret {name!r} already exists")
         overwrite = common_pb2.OBJECT_CREATION_TYPE_CREATE_OVERWRITE_IF_EXISTS

@@ -8,7 +8,6 @@ from ..model.creation import SandboxCreator
 from ..model.ids import Family
 from ..model.state import IMAGE_BUILDER_VERSION, State
 from ..rpc.call import CALLER, ServedCall
-from ..rpc.errors import unimplemented
 from ..rpc.handlers import once
 from ..snapshots.files import in_time, snapshot_filesystem
 from ..snapshots.memory import failure
@@ -80,8 +79,6 @@ class SnapshotServicer:
         self, request: pb.SandboxRestoreRequest, call: ServedCall
     ) -> pb.SandboxRestoreResponse:
         """Create a sandbox that resumes from a snapshot; it runs when this returns."""
-        if request.replace_volume_mounts or request.volume_mounts:
-            raise unimplemented("changing the volumes is not implemented by pytest-sandbox")
         caller = call.header(CALLER)
         sandbox = await resume(self._state, self._creator, request, Family.FIRST, caller)
         call.initial_metadata = sandbox.router_metadata

@@ -45,7 +45,10 @@ class VolumeServicer:
         """A volume by name, or an ephemeral one, which needs heartbeats of its client."""
         await self._forget_expired()
         if request.create_options.experimental_options:
-            raise unimplemented("experimental_options is not implemented by pytest-sandbox")
+            raise unimplemented(
+                "experimental_options of a Volume are not implemented by pytest-sandbox: make it "
+                "without them"
+            )
         if request.object_creation_type == _EPHEMERAL:
             environment = self._state.apps.environment(request.environment_name)
             volume = self._volumes.add("", environment, request.version)

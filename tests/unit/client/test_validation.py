@@ -232,7 +232,6 @@ def test_a_text_for_a_list_of_texts(make: Any) -> None:
 #: Every argument of `create` that does nothing yet, with a value that asks for something.
 REFUSED = {
     "network_file_systems": {"/mnt": object()},
-    "runtime": "vm",
     "custom_domain": "example.com",
     "_experimental_outbound_policy": object(),
     "_experimental_persistent": True,
@@ -261,6 +260,7 @@ HONOURED = {
         "proxy",
         "cloud",
         "region",
+        "runtime",
         "experimental_options",
         "include_oidc_identity_token",
     ),

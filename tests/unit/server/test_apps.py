@@ -131,12 +131,3 @@ async def test_a_published_app_is_found_by_its_name(server: Harness) -> None:
     assert await lookup(server, "shop", common_pb2.OBJECT_CREATION_TYPE_UNSPECIFIED) == app_id
     with refused(Status.INVALID_ARGUMENT, "'a b'"):
         await server.control.AppPublish(pb.AppPublishRequest(app_id=app_id, name="a b"))
-
-
-@pytest.mark.asyncio
-async def test_an_app_cannot_bring_functions(server: Harness) -> None:
-    app_id = await server.app_id()
-    with refused(Status.INVALID_ARGUMENT, "function_ids"):
-        await server.control.AppPublish(
-            pb.AppPublishRequest(app_id=app_id, function_ids={"f": "fu-1"})
-        )

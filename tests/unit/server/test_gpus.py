@@ -35,7 +35,7 @@ async def test_the_engine_is_asked_for_them(
 
 @pytest.mark.parametrize(
     ("kind", "count", "words"),
-    [("H100", 0, "gpu='H100:0'"), ("", 1, "without gpu_type"), ("H100,", 1, "names no kind")],
+    [("H100", 0, "gpu='H100:0'"), ("", 1, "gpu: name a kind"), ("H100,", 1, "names no kind")],
 )
 async def test_what_makes_no_sense_is_refused(
     server: Harness, kind: str, count: int, words: str

@@ -10,7 +10,6 @@ import pytest
 from grpclib import Status
 
 from pytest_sandbox._proto import images_pb2, router_pb2, sandboxes_pb2
-from pytest_sandbox._proto.sandboxes_pb2 import Sandbox
 from pytest_sandbox.engine import (
     OPEN_NETWORK,
     Capability,
@@ -21,101 +20,10 @@ from pytest_sandbox.engine import (
     PtySize,
     TaskEnd,
 )
-from pytest_sandbox.server.definition.definition import _REFUSED
 from pytest_sandbox.server.model.result import result_of
 
 from .engines import GatedEngine
 from .harness import Created, Harness, refused, serve
-
-#: One way to ask for each thing that is not built yet; the keys are those of `_REFUSED`.
-UNBUILT: dict[str, dict[str, Any]] = {
-    "ephemeral_disk": {"resources": {"ephemeral_disk_mb": 1}},
-    "rdma": {"resources": {"rdma": True}},
-    "volumes (CloudBucketMount)": {"cloud_bucket_mounts": [{"mount_path": "/v"}]},
-    "network_file_systems": {"nfs_mounts": [{"mount_path": "/n"}]},
-    "outbound_policy": {"outbound_policy": {}},
-    "snapshot_version": {"snapshot_version": 1},
-    "custom_domain": {"custom_domain": "x"},
-    "include_x509_svid": {"include_x509_svid": True},
-    "i6pn_enabled": {"i6pn_enabled": True},
-    "runtime": {"runtime": "gvisor"},
-    "preload_path_prefixes": {"preload_path_prefixes": ["/x"]},
-    "worker_id": {"worker_id": "x"},
-    "_restore_instance_type": {"_restore_instance_type": "x"},
-}
-
-
-@pytest.mark.asyncio
-@pytest.mark.parametrize("argument", _REFUSED)
-async def test_what_is_not_built_is_refused_by_the_name_of_its_argument(
-    server: Harness, argument: str
-) -> None:
-    with refused(Status.UNIMPLEMENTED, argument):
-        await server.create(**UNBUILT[argument])
-    assert not server.engine.tasks
-
-
-def test_every_field_of_a_definition_is_honoured_refused_or_explained() -> None:
-    honoured = {
-        "enable_snapshot",
-        "entrypoint_args",
-        "environment_variables",
-        "idle_timeout_secs",
-        "include_oidc_identity_token",
-        "experimental_options",
-        "experimental_options_v2",
-        "image_id",
-        "inbound_cidr_allowlist",
-        "mount_ids",
-        "name",
-        "network_access",
-        "open_ports",
-        "proxy_id",
-        "pty_info",
-        "readiness_probe",
-        "resources",
-        "secret_ids",
-        "timeout_secs",
-        "volume_mounts",
-        "workdir",
-    }
-    # See the comment in `definition`, `network` and `placement`.
-    explained = {
-        "block_network",
-        "cloud_provider",
-        "cloud_provider_str",
-        "scheduler_placement",
-        "direct_sandbox_commands_enabled",
-        "runtime_debug",
-        "verbose",
-    }
-    # Further spellings of arguments in `UNBUILT`.
-    also_refused = {
-        "experimental_outbound_policy",
-        "runsc_runtime_version",
-        "s3_mounts",
-    }
-    refused_fields = {field for fields in UNBUILT.values() for field in fields}
-    known = honoured | explained | also_refused | refused_fields
-    assert {field.name for field in Sandbox.DESCRIPTOR.fields} == known
-
-
-@pytest.mark.asyncio
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"experimental_options_v2": {"x": "y"}},
-        {"cloud_bucket_mounts": [{"bucket_name": "b"}]},
-        {"s3_mounts": [{"bucket_name": "b"}]},
-        {"snapshot_version": 1},
-        {"experimental_outbound_policy": {}},
-        {"runsc_runtime_version": "1"},
-    ],
-    ids=lambda fields: next(iter(fields)),
-)
-async def test_other_spellings_are_refused_too(server: Harness, fields: dict[str, Any]) -> None:
-    with refused(Status.UNIMPLEMENTED):
-        await server.create(**fields)
 
 
 @pytest.mark.asyncio

@@ -303,7 +303,7 @@ async def test_what_makes_no_sense_is_refused_by_name(
 ) -> None:
     sandbox = await server.create()
     if status is None:
-        with refused(Status.UNIMPLEMENTED, "customer_supplied_encryption_key"):
+        with refused(Status.UNIMPLEMENTED, "encryption key"):
             await files_image(server, sandbox, **fields)
         with refused(Status.INVALID_ARGUMENT, word):
             await directory(server, sandbox, b"/tmp", **fields)

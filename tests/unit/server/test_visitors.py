@@ -162,7 +162,7 @@ async def test_lists_that_make_no_sense_are_refused(server: Harness) -> None:
                 "inbound_cidr_allowlist": ["::1/128"],
                 "network_access": {"network_access_type": "BLOCKED"},
             },
-            "inbound_cidr_allowlist=['::1/128'] and block_network exclude each other",
+            "inbound_cidr_allowlist=['::1/128'] and block_network=True exclude each other",
         ),
     ):
         with call_refused(Status.INVALID_ARGUMENT, words):

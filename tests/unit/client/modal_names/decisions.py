@@ -15,6 +15,7 @@ ONE_PLACE = "about Modal's data centres"
 OPENED_BY_SANDBOX = "`Sandbox.open` and its friends do this, here and there"
 NO_STORE = "images have ids only"
 OTHER_INSTALLERS = "`pip_install` and `run_commands` do it"
+NO_DECRYPTION = "it replaces headers of HTTPS, which nothing here decrypts"
 #: Of work that is not done yet.
 LATER = "not implemented yet"
 
@@ -51,7 +52,7 @@ REFUSED = {
     "Proxy.get_dashboard_url": NO_PAGES,
     "Sandbox._experimental_pause": "`_experimental_snapshot` does it",
     "Sandbox._experimental_resume": "`_experimental_from_snapshot` does it",
-    "Sandbox._experimental_update_outbound_policy": LATER,
+    "Sandbox._experimental_update_outbound_policy": NO_DECRYPTION,
     "Sandbox.get_dashboard_url": NO_PAGES,
     "SandboxSnapshot.get_dashboard_url": NO_PAGES,
     "Secret.get_dashboard_url": NO_PAGES,
@@ -74,16 +75,14 @@ REFUSED_ARGUMENTS: dict[tuple[str, str], str] = {
     ("Image.from_gcp_artifact_registry", "add_python"): "the image brings what it needs",
     ("Image.from_registry", "add_python"): "the image brings what it needs",
     ("Image.run_commands", "volumes"): LATER,
-    ("Sandbox._experimental_create", "_experimental_outbound_policy"): LATER,
+    ("Sandbox._experimental_create", "_experimental_outbound_policy"): NO_DECRYPTION,
     ("Sandbox._experimental_create", "custom_domain"): ONE_PLACE,
-    ("Sandbox._experimental_create", "runtime"): ONE_PLACE,
-    ("Sandbox.create", "_experimental_outbound_policy"): LATER,
+    ("Sandbox.create", "_experimental_outbound_policy"): NO_DECRYPTION,
     ("Sandbox.create", "_experimental_persistent"): "no sandbox outlives its run",
     ("Sandbox.create", "custom_domain"): ONE_PLACE,
     ("Sandbox.create", "environment_name"): DEPRECATED,
     ("Sandbox.create", "network_file_systems"): DEPRECATED,
     ("Sandbox.create", "pty_info"): DEPRECATED,
-    ("Sandbox.create", "runtime"): ONE_PLACE,
     ("Sandbox.exec", "_pty_info"): DEPRECATED,
     ("Sandbox.exec", "pty_info"): DEPRECATED,
     ("Sandbox.set_tags", "client"): DEPRECATED,
