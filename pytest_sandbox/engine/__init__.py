@@ -10,6 +10,7 @@ from pytest_sandbox._shared.clock import Clock as Clock
 from pytest_sandbox._shared.clock import SystemClock as SystemClock
 
 from ._abilities import Ability as Ability
+from ._abilities import PackageDatabase as PackageDatabase
 from ._abilities import SupportsConnectionFaults as SupportsConnectionFaults
 from ._abilities import SupportsExitSnapshots as SupportsExitSnapshots
 from ._abilities import SupportsExport as SupportsExport
@@ -20,6 +21,7 @@ from ._abilities import SupportsMemorySnapshots as SupportsMemorySnapshots
 from ._abilities import SupportsMounts as SupportsMounts
 from ._abilities import SupportsNetworkChange as SupportsNetworkChange
 from ._abilities import SupportsNetworkLog as SupportsNetworkLog
+from ._abilities import SupportsPackages as SupportsPackages
 from ._abilities import SupportsPorts as SupportsPorts
 from ._abilities import SupportsPrepare as SupportsPrepare
 from ._abilities import SupportsSidecars as SupportsSidecars
@@ -120,6 +122,7 @@ __all__ = [
     "Output",
     "OutputDropped",
     "OutputLog",
+    "PackageDatabase",
     "Process",
     "ProcessSpec",
     "PtySize",
@@ -137,6 +140,7 @@ __all__ = [
     "SupportsMounts",
     "SupportsNetworkChange",
     "SupportsNetworkLog",
+    "SupportsPackages",
     "SupportsPorts",
     "SupportsPrepare",
     "SupportsSidecars",

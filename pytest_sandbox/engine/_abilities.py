@@ -11,6 +11,7 @@ the reason. The conformance suite checks that classes and capabilities agree.
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Collection, Mapping
+from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
 from pytest_sandbox.images import ImageStore
@@ -343,6 +344,38 @@ class SupportsImages(Ability):
                 here; the message has the layer.
             StoreFull: no room for it.
         """
+
+
+@dataclass(frozen=True)
+class PackageDatabase:
+    """What the package manager of Debian needs besides the files of `Host`.
+
+    Attributes:
+        content: a tar, relative to the root directory.
+        left_out: settings of the package manager that no task sees, as they may hold passwords.
+    """
+
+    content: AsyncIterator[bytes]
+    left_out: tuple[str, ...] = ()
+
+
+class SupportsPackages(Ability):
+    """An engine whose image `Host` can be a view of a machine with packages of Debian.
+
+    Tasks do not see its package database, which is large. Builds add it to images whose steps use
+    it.
+    """
+
+    _unsupported = ("packages", "this engine shows no machine")
+
+    @property
+    @abstractmethod
+    def has_packages(self) -> bool:
+        """Whether the machine has a package database that dpkg understands."""
+
+    @abstractmethod
+    def package_database(self) -> PackageDatabase:
+        """The database, and empty directories for what apt downloads and logs."""
 
 
 class SupportsPrepare(Ability):

@@ -140,7 +140,10 @@ class ImageMethods(ABC):
         secrets: Collection[Secret] | None = None,
         gpu: str | None = None,
     ) -> Self:
-        """Install Debian packages, which fails in a view of this machine: it has no database.
+        """Install Debian packages.
+
+        A view of this machine has those of this machine. Others need the network of the run, and
+        an engine that runs as root.
 
         Args:
             *packages: their names.

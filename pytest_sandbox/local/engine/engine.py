@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import resource
 from typing import TYPE_CHECKING
@@ -17,12 +18,14 @@ from pytest_sandbox.engine import (
     EngineUnavailable,
     MemorySnapshot,
     OciImage,
+    PackageDatabase,
     Snapshot,
     SupportsConnectionFaults,
     SupportsExport,
     SupportsFlatten,
     SupportsForget,
     SupportsImages,
+    SupportsPackages,
     SupportsPrepare,
     SupportsVolumes,
     SystemClock,
@@ -36,6 +39,7 @@ from .images.on_disk import existing_folder, image_store, owners_of
 from .links.gateway_link import GatewayLink
 from .machine.fingerprint import fingerprint
 from .machine.modes import choose
+from .machine.packages import Packages
 from .machine.usual_limits import usual_limits
 from .snapshots.flatten import flatten
 from .snapshots.memory_snapshots import LocalMemorySnapshots
@@ -61,6 +65,7 @@ class LocalEngine(
     SupportsExport,
     SupportsFlatten,
     SupportsImages,
+    SupportsPackages,
     SupportsPrepare,
     SupportsVolumes,
 ):
@@ -215,6 +220,24 @@ class LocalEngine(
             Unsupported: there can be no such images here.
         """
         await self.images.unpack(image)
+
+    @property
+    def has_packages(self) -> bool:
+        """Whether this is a machine with packages of Debian."""
+        return self._packages.there
+
+    def package_database(self) -> PackageDatabase:
+        """A copy of its package database."""
+        packages = self._packages
+
+        async def content() -> AsyncIterator[bytes]:
+            yield await asyncio.to_thread(packages.tar)
+
+        return PackageDatabase(content(), tuple(packages.hidden_settings()))
+
+    @property
+    def _packages(self) -> Packages:
+        return Packages(own_programs=self.factory.image.folders[0].layer == "always")
 
     async def forget_volume(self, volume: str) -> None:
         """Free a volume; tasks that have it mounted keep it."""

@@ -28,9 +28,15 @@ ETC = frozenset(
     """.split()  # noqa: SIM905 - easier to read and to sort
 )
 #: Names that are left out wherever they appear below those: keys and passwords live there.
-SECRET = frozenset({"private", "auth.conf", "auth.conf.d", "opasswd", "entitlement", "consumer"})
-
-_PASSWORD_IN_URL = re.compile(rb"://[^/\s:@]*:[^/\s@]+@")
+_SECRET_NAMES = re.compile(r"private|.*auth\.conf.*|opasswd|entitlement|consumer")
+#: What tells a file with a secret, whatever its name is: user information in a URL, which may be a
+#: token without a password; the line of netrc(5), which apt reads too; keys of stores on the web.
+_SECRET_TEXTS = (
+    re.compile(rb"://[^/\s@]+@"),
+    re.compile(rb"login\s+\S+\s+password\s"),
+    re.compile(rb"PRIVATE KEY-----"),
+    re.compile(rb"ecretAccessKey"),
+)
 _LARGEST = 4 * 1024 * 1024
 #: Bytes of a module that is one file: compiled ones are large.
 _LARGEST_MODULE = 64 * 1024 * 1024
@@ -232,12 +238,23 @@ def _copy_as(info: os.stat_result, source: str, target: str) -> None:
         make_folder(target, 0o755)
         with os.scandir(source) as entries:
             for entry in entries:
-                if entry.name not in SECRET:
+                if not is_secret_name(entry.name):
                     _copy(entry, f"{target}/{entry.name}")
     elif stat.S_ISREG(info.st_mode) and info.st_mode & 0o004 and info.st_size <= _LARGEST:
         content = _content(source, info.st_size)
-        if not _PASSWORD_IN_URL.search(content):
+        if not has_secret(content):
             make_file(target, content, info.st_mode & 0o755)
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether what has this name below `/etc` is left out."""
+    return _SECRET_NAMES.fullmatch(name) is not None
+
+
+def has_secret(content: bytes) -> bool:
+    """Whether a file with this content is left out."""
+    # Each begins with letters, which `re` looks for faster than for one of several.
+    return any(text.search(content) for text in _SECRET_TEXTS)
 
 
 # There are hundreds of files and links in /etc, and an engine starts with a copy of them: so here

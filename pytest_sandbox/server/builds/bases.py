@@ -21,13 +21,11 @@ if TYPE_CHECKING:
     from ..registries.registry_images import Wanted
 
 #: What `Image.debian_slim` of Modal's clients adds after FROM, since builder version 2025.06.
-_DEBIAN_SLIM = frozenset(
-    {
-        "RUN apt-get update",
-        "RUN apt-get install -y gcc gfortran build-essential",
-        "RUN pip install --upgrade pip wheel uv",
-        "RUN echo 'debconf debconf/frontend select Noninteractive' | debconf-set-selections",
-    }
+_DEBIAN_SLIM = (
+    "RUN apt-get update",
+    "RUN apt-get install -y gcc gfortran build-essential",
+    "RUN pip install --upgrade pip wheel uv",
+    "RUN echo 'debconf debconf/frontend select Noninteractive' | debconf-set-selections",
 )
 
 
@@ -37,11 +35,12 @@ class Base:
 
     Attributes:
         image: with what it says about environment, command, ...
-        done: lines after FROM that do nothing, because the image has what they would make.
+        done: lines that do nothing if all of them follow on FROM, because the image has what they
+            would make.
     """
 
     image: ImageRecord
-    done: frozenset[str] = frozenset()
+    done: tuple[str, ...] = ()
 
 
 class Bases:

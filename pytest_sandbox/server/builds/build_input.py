@@ -25,6 +25,8 @@ class BuildInput:
         secrets: variables of the steps that no layer has.
         secrets_digest: changes with these, and tells nothing of them.
         search_path: `PATH` where the image has none, for substitution.
+        packages: whether images can have the packages of this machine.
+        network: whether steps have a network.
     """
 
     bases: Bases
@@ -34,3 +36,5 @@ class BuildInput:
     secrets: Mapping[str, str]
     secrets_digest: str
     search_path: str
+    packages: bool = False
+    network: bool = False

@@ -25,10 +25,11 @@ from pytest_sandbox.engine import (
 from ..async_helpers import start
 from .copying import put
 from .copying_between import copy_between
-from .failures import StepFailed, advice, connection_log, network_advice
+from .failures import StepFailed, advice, connection_log, has_network, network_advice
 from .lasting import lasting_layers
-from .running import process_spec, temporary
-from .steps import CopyFromStep, CopyStep, LayerPlan, RunStep, Source, StagePlan
+from .packages import put_packages
+from .running import process_spec, temporary, without_network
+from .steps import CopyFromStep, CopyStep, LayerPlan, PackagesStep, RunStep, Source, StagePlan
 from .stored_layers import close
 
 if TYPE_CHECKING:
@@ -104,15 +105,14 @@ class BuildRun:
 
     async def _ready(self, image: ImageRecord) -> None:
         """Have the files of an image, which may be one of a registry."""
-
-        async def say(text: str) -> None:
-            await self._build.write(text.encode())
-
         try:
-            await self._state.registry_images.make_ready(image.engine_image, say)
+            await self._state.registry_images.make_ready(image.engine_image, self._write)
         except (GRPCError, EngineError, OSError) as error:
             reason = error.message if isinstance(error, GRPCError) else error
             raise StepFailed(f"FROM {image.engine_image}\n{reason}") from error
+
+    async def _write(self, text: str) -> None:
+        await self._build.write(text.encode())
 
     async def _topmost(self, stage: StagePlan) -> tuple[int, ImageRecord]:
         """The topmost layer that is there, and how many are up to it."""
@@ -258,10 +258,14 @@ class BuildRun:
 
                 if isinstance(step, CopyStep):
                     await put(task.files, step, now)
+                elif isinstance(step, PackagesStep):
+                    await put_packages(self._state.engine, task.files, self._write)
                 elif isinstance(step, CopyFromStep):
                     source = await files_of(step.image)
                     await copy_between(source, step.sources, task.files, step.placing, now)
                 else:
+                    if not (step.network and has_network(self._state.info)):
+                        step = without_network(step, planned.image.env)
                     await self._enter_locks(step, others)
                     async with temporary(task, step, files_of, now):
                         await self._command(task, planned.line, step, last)

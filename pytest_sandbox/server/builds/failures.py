@@ -1,5 +1,6 @@
 """Steps of builds that failed: what is said about them."""
 
+import re
 from collections.abc import Iterator
 
 from grpclib import GRPCError
@@ -31,20 +32,37 @@ _OPEN = (
 )
 #: What failures are known by, and what to do about them.
 _KNOWN = {
-    b"/var/lib/dpkg": (
-        "the view of this machine has no package database: install the package on this machine; "
-        "its programs are then in every image"
+    rb"/var/lib/dpkg.*No such file or directory": (
+        "the view of this machine gets its package database by a line that names apt-get or dpkg: "
+        "put RUN apt-get update before this one"
     ),
-    b"No space left on device": (
+    rb"apt-get: (command )?not found": (
+        "the image has no apt-get, and the view of this machine has one on Debian and Ubuntu only. "
+        "Debian's own image, from a registry, has it: FROM debian:12 with the alias "
+        "debian:12 = debian:12 (sandbox_image_aliases)"
+    ),
+    rb"No space left on device": (
         "a step may write as much as one sandbox: the engine option disk says how many bytes "
         "that are (--sandbox-engine-option disk=..., pytest-sandbox serve --engine-option disk=...)"
     ),
-    b"Read-only file system": (
+    rb"dpkg.*\n?.*Read-only file system": (
+        "packages of Debian can be installed in the view of this machine by root only: run as "
+        "root, install them on this machine, or build on an image of a registry"
+    ),
+    rb"Read-only file system": (
         "in the view of this machine, only root can change /usr: put programs elsewhere, such as "
         "into /app, with ENV PATH=/app:$PATH; in images of registries, all can be changed"
     ),
-    NO_UV.encode(): "",
+    re.escape(NO_UV).encode(): "",
 }
+#: What apt-get says of packages that are in no list, or no longer where the list says.
+_NOT_IN_LISTS = re.compile(
+    rb"Unable to locate package|has no installation candidate|404  Not Found"
+)
+_OTHER_LISTS = (
+    "apt-get update got no list of packages with this one, or it is long ago: its output is in the "
+    "log of the build, and force_build=True does it again"
+)
 
 
 class StepFailed(Exception):
@@ -76,7 +94,7 @@ class StepFailed(Exception):
 
 def advice(output: bytes) -> str | None:
     """What to do about a failure that is known by its output; `None` for others."""
-    return next((hint for sign, hint in _KNOWN.items() if sign in output), None)
+    return next((hint for sign, hint in _KNOWN.items() if re.search(sign, output)), None)
 
 
 async def connection_log(task: Task) -> list[ConnectionRecord]:
@@ -84,6 +102,11 @@ async def connection_log(task: Task) -> list[ConnectionRecord]:
     if not isinstance(task, SupportsNetworkLog):
         return []
     return list((await task.network_log()).records)
+
+
+def has_network(info: EngineInfo) -> bool:
+    """Whether steps have a network, as far as the run decides it."""
+    return Capability.NETWORK in info.capabilities and info.network not in (None, Network())
 
 
 def network_advice(connections: list[ConnectionRecord], info: EngineInfo, output: bytes) -> str:
@@ -95,10 +118,13 @@ def network_advice(connections: list[ConnectionRecord], info: EngineInfo, output
         output: what the step printed.
     """
     if Capability.NETWORK in info.capabilities and info.network in (None, Network()):
-        if not UNREACHED.search(output):
+        if not UNREACHED.search(output) and not _NOT_IN_LISTS.search(output):
             return ""
         return f"the step had no network, as the run has none: if it needs one, run with {_OPEN}"
-    return "\n".join(_lines([each for each in connections if each.verdict == "denied"]))
+    lines = [*_lines([each for each in connections if each.verdict == "denied"])]
+    if _NOT_IN_LISTS.search(output):
+        lines.append(_OTHER_LISTS)
+    return "\n".join(lines)
 
 
 def _lines(denied: list[ConnectionRecord]) -> Iterator[str]:

@@ -139,7 +139,7 @@ class _Planner:
 
     async def _plan(self, stage: BuildStage) -> StagePlan:
         base: Source
-        done: frozenset[str] = frozenset()
+        own = stage.instructions
         earlier = _earlier(stage.reference, self._stages[: stage.number], by_number=False)
         if earlier is not None:
             base = await self.stage(earlier)
@@ -147,14 +147,15 @@ class _Planner:
         else:
             found = await self._resolve(stage.reference)
             base = image = found.image
-            done = found.done
-        instructions = (*triggers(image), *stage.instructions)
+            if found.done == tuple(map(str, own[: len(found.done)])):
+                own = own[len(found.done) :]
+        instructions = (*triggers(image), *own)
         sources = {
             reference: await self._source(reference, stage.number)
             for line in instructions
             for reference in _references(line)
         }
-        reader = StageReader(base, image, done, self._arguments, sources, self._around)
+        reader = StageReader(base, image, self._arguments, sources, self._around)
         for line in instructions:
             _read(reader, line)
         return reader.plan()

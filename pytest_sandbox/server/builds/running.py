@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pytest_sandbox._shared.tar.member import Member, MemberKind
 from pytest_sandbox._shared.tar.writer import END, write
-from pytest_sandbox.engine import EntryKind, Files, Output, ProcessSpec, SupportsMounts
+from pytest_sandbox.engine import EntryKind, Files, Output, ProcessSpec, SupportsMounts, TaskEnded
 
 from ..volumes.tar_stream import NewFile, tar_stream
 from .copying import put_below
@@ -19,7 +19,7 @@ from .steps import BindMount, Placing, RunStep, TemporaryFile
 from .users import home_of, switched
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from pytest_sandbox.engine import Task
 
@@ -28,6 +28,25 @@ if TYPE_CHECKING:
 _SECRETS = PurePosixPath("/run/secrets")
 #: Where those are that have a path elsewhere.
 _ELSEWHERE = _SECRETS / ".elsewhere"
+
+
+#: Installers try for up to a minute; where there is no network, they fail at once.
+_OFFLINE = {
+    **dict.fromkeys(("PIP_RETRIES", "UV_HTTP_RETRIES", "npm_config_fetch_retries"), "0"),
+    "APT_CONFIG": "/tmp/.apt-offline.conf",
+}
+_OFFLINE_FILES = (TemporaryFile(_OFFLINE["APT_CONFIG"], b'Acquire::Retries "0";\n'),)
+
+
+def without_network(step: RunStep, env: Mapping[str, str]) -> RunStep:
+    """A step that has no network, with what makes installers fail at once.
+
+    Args:
+        step: the step.
+        env: of its image, which wins.
+    """
+    added = {name: value for name, value in _OFFLINE.items() if name not in env}
+    return replace(step, env={**added, **step.env}, files=(*_OFFLINE_FILES, *step.files))
 
 
 async def process_spec(task: Task, step: RunStep) -> ProcessSpec:
@@ -162,9 +181,10 @@ async def _make_way(files: Files, path: str, undone: AsyncExitStack) -> None:
         saved = ""
 
     async def restore() -> None:
-        with suppress(FileNotFoundError):
-            await files.remove(path)
-        if saved:
-            await files.replace(saved, path)
+        with suppress(TaskEnded):  # as when a step fails, of which nothing is kept
+            with suppress(FileNotFoundError):
+                await files.remove(path)
+            if saved:
+                await files.replace(saved, path)
 
     undone.push_async_callback(restore)

@@ -16,8 +16,10 @@ from pytest_sandbox._shared.dockerfile.words import expand, raw_words, words
 from .copies import CopyLine
 from .failures import NO_UV, refusal
 from .mounts import RunMounts, mounts_of
+from .packages import LINE as PACKAGES_LINE
+from .packages import uses_packages
 from .stages import PROXIES, arguments_of
-from .steps import LayerPlan, RunStep, Source, StagePlan, Step, TemporaryFile, layer
+from .steps import LayerPlan, PackagesStep, RunStep, Source, StagePlan, Step, TemporaryFile, layer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,7 +60,6 @@ class StageReader:
     Args:
         base: what it begins with.
         image: what that says about environment, command, ...
-        done: lines that do nothing.
         arguments: those before the first FROM.
         sources: other images that it needs, by their references.
         around: what the definition is read with.
@@ -68,14 +69,12 @@ class StageReader:
         self,
         base: Source,
         image: ImageRecord,
-        done: frozenset[str],
         arguments: Mapping[str, str],
         sources: Mapping[str, Source],
         around: BuildInput,
     ) -> None:
         self._base = base
         self._image = replace(image, onbuild=())
-        self._done = done
         self._global = arguments
         self._sources = sources
         self._around = around
@@ -93,7 +92,7 @@ class StageReader:
             ValueError: it makes no sense.
             GRPCError: UNIMPLEMENTED, or it makes no sense.
         """
-        if str(line) in self._done or line.verb in _WITHOUT_EFFECT:
+        if line.verb in _WITHOUT_EFFECT:
             return
         read = getattr(self, f"_read_{line.verb.lower()}", None)
         if read is None:
@@ -199,7 +198,12 @@ class StageReader:
             binds=tuple(mounts.binds),
             empty=tuple(mounts.empty),
         )
-        self._add(line, step)
+        if uses_packages(step):
+            step = replace(step, offline=not (step.network and self._around.network))
+            if self._around.packages and self._image.shows_no_packages:
+                self._image = replace(self._image, shows_no_packages=False)
+                self._add(PACKAGES_LINE, PackagesStep())
+        self._add(str(line), step)
 
     def _run_command(self, line: Instruction) -> tuple[tuple[str, ...], tuple[TemporaryFile, ...]]:
         """The command of RUN, and the script that it is, if so."""
@@ -226,11 +230,11 @@ class StageReader:
         copy = CopyLine(line, self._variables, self._absolute)
         if is_uv(source) and set(copy.sources) <= _UV_PROGRAMS:
             script = take_uv(copy.sources, copy.target, copy.placing.target)
-            self._add(line, replace(self._run_step(("/bin/sh", "-c", script)), user=""))
+            self._add(str(line), replace(self._run_step(("/bin/sh", "-c", script)), user=""))
         elif source and is_uv(source):
             raise refusal(str(line))
         else:
-            self._add(line, copy.step(self._sources.get(source), self._around.context))
+            self._add(str(line), copy.step(self._sources.get(source), self._around.context))
 
     def _run_step(self, argv: tuple[str, ...]) -> RunStep:
         around = self._around
@@ -246,10 +250,10 @@ class StageReader:
             proxies=proxies,
         )
 
-    def _add(self, line: Instruction, step: Step) -> None:
+    def _add(self, line: str, step: Step) -> None:
         image = replace(self._image, workdir=self._image.workdir or str(_ROOT))
         below = self._layers[-1].key if self._layers else self._base.key
-        self._layers.append(layer(str(line), step, image, below))
+        self._layers.append(layer(line, step, image, below))
 
     def _command(self, text: str) -> tuple[str, ...]:
         """A command: a JSON list of words, or else a line for the shell."""

@@ -91,6 +91,8 @@ class RunStep:
         binds: files and directories of the context and of other images.
         empty: directories that are empty, and whose contents are lost.
         proxies: variables that name proxies, on which no layer depends.
+        offline: whether it uses the package manager and there is no network: apt-get update then
+            succeeds, and does nothing.
     """
 
     argv: tuple[str, ...]
@@ -105,6 +107,7 @@ class RunStep:
     binds: tuple[BindMount, ...] = ()
     empty: tuple[str, ...] = ()
     proxies: dict[str, str] = field(default_factory=dict)
+    offline: bool = False
 
     @property
     def identity(self) -> object:
@@ -117,6 +120,7 @@ class RunStep:
             [(each.path, each.name, each.read_only) for each in self.caches],
             [each.identity for each in self.binds],
             self.empty,
+            *(["offline"] if self.offline else []),
         ]
 
     @property
@@ -200,7 +204,22 @@ class CopyFromStep:
         return (self.image,)
 
 
-Step: TypeAlias = RunStep | CopyStep | CopyFromStep
+@dataclass(frozen=True)
+class PackagesStep:
+    """The package database of this machine to copy."""
+
+    @property
+    def identity(self) -> object:
+        """What the layer depends on, besides the image."""
+        return ["PACKAGES"]
+
+    @property
+    def images(self) -> tuple[Source, ...]:
+        """Other images that it needs."""
+        return ()
+
+
+Step: TypeAlias = RunStep | CopyStep | CopyFromStep | PackagesStep
 
 
 @dataclass(frozen=True)

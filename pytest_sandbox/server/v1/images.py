@@ -26,7 +26,9 @@ from ..builds.build import Build
 from ..builds.build_input import BuildInput
 from ..builds.builder import Builder
 from ..builds.context import BuildContext
+from ..builds.failures import has_network
 from ..builds.known_plans import KnownPlans
+from ..builds.packages import shows_packages
 from ..builds.plan import Plan, plan
 from ..model.checks import check_environment, check_timeout, check_workdir
 from ..model.images import ImageRecord
@@ -185,6 +187,8 @@ class ImageServicer:
             secrets=hidden,
             secrets_digest=self._digest(hidden),
             search_path=state.info.search_path,
+            packages=shows_packages(state.engine),
+            network=has_network(state.info),
         )
 
     def _login(self, definition: pb.Image) -> "Login | None":

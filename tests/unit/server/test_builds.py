@@ -263,7 +263,9 @@ async def test_a_step_without_network_says_how_to_have_one(server: Harness) -> N
     missed = "RUN echo curl: Could not resolve host; fail 1"
     assert "--sandbox-network=open" in await failure(server, missed)
     assert "network" not in await failure(server, "RUN echo oh; fail 1")
-    assert "database" in await failure(server, "RUN echo /var/lib/dpkg/lock; fail 1")
+    missing = "RUN echo open /var/lib/dpkg/lock: No such file or directory; fail 1"
+    assert "RUN apt-get update" in await failure(server, missing)
+    assert "Debian's own image" in await failure(server, "RUN echo sh: apt-get: not found; fail 1")
 
 
 @pytest.mark.asyncio
