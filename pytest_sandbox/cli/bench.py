@@ -1,10 +1,20 @@
-"""`pytest-sandbox bench`: how fast sandboxes are on this machine, each figure with a baseline."""
+"""`pytest-sandbox bench`: how fast sandboxes are on this machine, each figure with a baseline.
+
+With `--compare`, how fast they are beside another version of this package, measured in turn.
+"""
 
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 
 SUMMARY = "measure the speed of sandboxes on this machine"
+#: The exit status for what makes no sense.
+_USAGE = 2
+#: How often a comparison repeats what takes seconds.
+_REPEATS = 3
+#: What makes no use of this package, or hardly any.
+_NOT_COMPARED = ("containers",)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,6 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--only", action="append", metavar="NAME", help="measure only this figure; repeat for more"
     )
+    parser.add_argument(
+        "--compare",
+        metavar="DIR",
+        help="also measure another version in turn, and print ratios: DIR is a virtual environment"
+        " that has it, or a checkout",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -29,25 +45,61 @@ def run(args: argparse.Namespace) -> int:
     """Measure, and print the figures.
 
     Returns:
-        0 if nothing was left behind, 1 if something was, 2 for an invalid name or number.
+        0 if nothing was left behind, 1 if something was or a version cannot be measured, 2 for an
+        invalid name, number or directory.
     """
-    from .benchmarks import FIGURES, Bench, render
+    from .benchmarks import FIGURES
 
-    names = args.only or list(FIGURES)
-    unknown = [name for name in names if name not in FIGURES]
-    if unknown or args.n < 1 or args.live < 1:
-        problem = (
-            f"no figure {unknown[0]!r}; there are {', '.join(FIGURES)}"
-            if unknown
-            else (f"-n {args.n} and --live {args.live} must be at least 1")
-        )
-        print(f"pytest-sandbox bench: {problem}", file=sys.stderr)
-        return 2
+    unknown = [name for name in args.only or () if name not in FIGURES]
+    if unknown:
+        return _refuse(f"no figure {unknown[0]!r}; there are {', '.join(FIGURES)}")
+    if args.n < 1 or args.live < 1:
+        return _refuse(f"-n {args.n} and --live {args.live} must be at least 1")
+    if args.compare is not None:
+        names = args.only or [name for name in FIGURES if name not in _NOT_COMPARED]
+        return _compare(args, names)
+    return _measure(args, args.only or FIGURES)
+
+
+def _measure(args: argparse.Namespace, names: Sequence[str]) -> int:
+    from .benchmarks import Bench, figure, render
+
     with Bench(samples=args.n, live=args.live) as bench:
         for name in names:
-            if not args.json:
-                print(f"measuring {name} ...", file=sys.stderr, flush=True)
-            FIGURES[name](bench)
+            _say_progress(args, name)
+            figure(name)(bench)
         bench.finish()
     print(json.dumps(bench.as_json(), indent=2) if args.json else render(bench))
     return 1 if bench.leftovers else 0
+
+
+def _compare(args: argparse.Namespace, names: Sequence[str]) -> int:
+    from .benchmarks.comparison import (
+        NoEnvironment,
+        VersionFailed,
+        compare,
+        find_environment,
+        render_comparison,
+    )
+
+    settings = {"samples": args.n, "live": args.live, "repeats": _REPEATS}
+    try:
+        other = find_environment(args.compare)
+        result = compare(other, names, settings, lambda name: _say_progress(args, name))
+    except NoEnvironment as error:
+        return _refuse(f"--compare: {error}")
+    except VersionFailed as error:
+        print(f"pytest-sandbox bench --compare: {error}", file=sys.stderr)
+        return 1
+    print(json.dumps(result, indent=2) if args.json else render_comparison(result))
+    return 1 if result["left_behind"] else 0
+
+
+def _say_progress(args: argparse.Namespace, name: str) -> None:
+    if not args.json:
+        print(f"measuring {name} ...", file=sys.stderr, flush=True)
+
+
+def _refuse(problem: str) -> int:
+    print(f"pytest-sandbox bench: {problem}", file=sys.stderr)
+    return _USAGE

@@ -30,7 +30,7 @@ _MOST = 20  # samples: each is slow, and they vary little
 def containers(bench: Bench) -> None:
     """Take a snapshot of a sandbox that wrote files, restore it, wait for the first output."""
     ours = Samples()
-    for _ in range(min(_MOST, bench.samples)):
+    for _ in bench.cycles("create + run + snapshot + restore + 2 ends", _MOST):
         sandbox = Sandbox.create()
         sandbox.run("sh", "-c", _WRITE, check=True)
         with ours.sample():

@@ -72,14 +72,14 @@ class _Bare:
 
 def fake(bench: Bench) -> None:
     """The whole life of a sandbox in memory, through HTTP/2."""
-    ours, baseline = Samples(), Samples()
+    ours, baseline = Samples(), bench.baseline()
     connection = ChannelFor([_Bare()])
     bare = UnaryUnaryMethod(portal().run(connection.__aenter__), _Bare.PATH, Empty, Empty)
     before = Client.set_default(None)
     with FakeSandboxes() as sandboxes:
         sandboxes.on_exec("make", "test").reply(stdout="ok\n")
         _life(Samples())
-        for _ in range(bench.samples):
+        for _ in bench.cycles("fake: create + exec + read + wait + end"):
             with baseline.sample():
                 for _ in range(CALLS):
                     portal().run(lambda: bare(Empty()))
@@ -104,11 +104,14 @@ def _life(samples: Samples) -> None:
             sandbox.terminate()
 
 
-def suite(bench: Bench) -> None:
+def fake_suite(bench: Bench) -> None:
     """Many tests with an engine in memory each, in one process of pytest."""
     _, usual = _run(_EMPTY_TEST)
-    seconds, grown = _run(_TEST)
-    bench.fact(f"{SUITE} tests, each with fake_sandboxes", seconds, "s")
+    times = []
+    for _ in bench.cycles(f"{SUITE} tests, each with fake_sandboxes", bench.repeats):
+        seconds, grown = _run(_TEST)
+        times.append(seconds)
+    bench.fact(f"{SUITE} tests, each with fake_sandboxes", times, "s")
     bench.fact("  pytest grows by, more than with empty tests", (grown - usual) / 1e6, "MB")
 
 
@@ -132,14 +135,14 @@ def fork(bench: Bench) -> None:
 
 
 async def _fork(bench: Bench) -> None:
-    snapshots, restores, baseline = Samples(), Samples(), Samples()
+    snapshots, restores, baseline = Samples(), Samples(), bench.baseline()
     engine = FakeEngine()
     await engine.start()
     task = await engine.create(TaskSpec())
     for number in range(TREE):
         task.view.write(f"/srv/{number % 316}/{number}", b"x")
     names = dict.fromkeys(range(TREE))
-    for number in range(bench.samples):
+    for number in bench.cycles(f"fake: snapshot + restore of {TREE:,} files"):
         with baseline.sample():
             names.copy()
         with snapshots.sample():

@@ -45,13 +45,13 @@ def gpu(bench: Bench) -> None:
         machine = GpuMachine(_AnswersAtOnce(), devices, {})
         name = "gpu: lease + release, no driver to ask"
     asked = LeaseWanted(parse("any"), "pytest-sandbox bench", memory=_MIB)
-    ours, baseline = Samples(), Samples()
+    ours, baseline = Samples(), bench.baseline()
     before = os.environ.get(_LOCKS)
     with tempfile.TemporaryDirectory() as folder:
         os.environ[_LOCKS] = f"{folder}/locks"
         try:
             take_lease(machine, asked).release()
-            for _ in range(bench.samples):
+            for _ in bench.cycles("gpu: lease + release"):
                 with baseline.sample():
                     _lock(f"{folder}/lock")
                 with ours.sample():

@@ -64,10 +64,10 @@ def memory(bench: Bench) -> None:
         if shutil.which(server.program) is None:
             bench.skip(f"memory restore of {server.name}: {server.program} is not installed")
         else:
-            _measure(bench, server, min(_MOST, bench.samples))
+            _measure(bench, server)
 
 
-def _measure(bench: Bench, server: _Server, count: int) -> None:
+def _measure(bench: Bench, server: _Server) -> None:
     set_up, restored = Samples(), Samples()
     for _ in range(3):
         with set_up.sample():
@@ -82,7 +82,7 @@ def _measure(bench: Bench, server: _Server, count: int) -> None:
     snapshot = source._experimental_snapshot()
     bench.fact(f"memory snapshot, {server.name}", (time.perf_counter() - started) * 1000, "ms")
     source.terminate()
-    for _ in range(count):
+    for _ in bench.cycles(f"memory restore -> answer, end, {server.name}", _MOST):
         with restored.sample():
             with restored.step("restore"):
                 copy = Sandbox._experimental_from_snapshot(snapshot, name=None)

@@ -114,7 +114,7 @@ def _create(bench: Bench) -> None:
     ours, member, baseline = Samples(), Samples(), Samples()
     others = SandboxNetwork()
     members = [Sandbox.create(network=others, alias=f"m{n}") for n in range(_MEMBERS)]
-    for _ in range(bench.samples):
+    for _ in bench.cycles("create + end, with 3 networks"):
         for samples, arguments in (
             (baseline, {}),
             (ours, {"cidr_allowlist": _ALL}),

@@ -9,6 +9,7 @@ def render(bench: Bench) -> str:
     """All results as text: timings with their percentiles, then single figures."""
     lines = [_HEAD, "-" * len(_HEAD)]
     lines += [_timing(row) for row in bench.timings]
+    lines += ["", *(_processor_time(row) for row in bench.processor_times)]
     lines += ["", *(_fact(row) for row in bench.facts)]
     if bench.skipped:
         lines += ["", *(f"not measured: {reason}" for reason in bench.skipped)]
@@ -31,6 +32,10 @@ def _timing(row: dict[str, Any]) -> str:
         f" {row['n']:5}  {step:<16} {row['ratio']:5.1f}x  {row['baseline']}"
         f" ({row['baseline_p50_ms']:.2f})"
     )
+
+
+def _processor_time(row: dict[str, Any]) -> str:
+    return f"processor time: {row['name']:<40} {row['ms']:10.1f} ms"
 
 
 def _fact(row: dict[str, Any]) -> str:

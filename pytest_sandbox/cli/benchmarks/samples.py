@@ -1,6 +1,7 @@
 """Timings and their percentiles."""
 
 import math
+import resource
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,3 +44,28 @@ class Samples:
         """The step with the greatest median, and that median in milliseconds."""
         medians = {name: percentile(values, 0.50) for name, values in self.steps.items()}
         return max(medians.items(), key=lambda item: item[1], default=None)
+
+
+@dataclass
+class Baseline(Samples):
+    """Timings of what this process does without sandboxes, to compare with.
+
+    Attributes:
+        cpu_seconds: processor time that it took, which is none of the sandboxes'.
+    """
+
+    cpu_seconds: float = 0.0
+
+    @contextmanager
+    def sample(self) -> Iterator[None]:
+        """Time one whole sample."""
+        before = own_cpu_seconds()
+        with super().sample():
+            yield
+        self.cpu_seconds += own_cpu_seconds() - before
+
+
+def own_cpu_seconds() -> float:
+    """Processor time of this process and of its children that have ended."""
+    usages = (resource.getrusage(of) for of in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)

@@ -69,7 +69,7 @@ def _first_byte(bench: Bench, net: SandboxNetwork) -> None:
 def _all_with_all(bench: Bench) -> None:
     """Setting up sandboxes that see each other, beside as many that do not; each talks to each."""
     together, apart = Samples(), Samples()
-    for _ in range(5):
+    for _ in bench.cycles(f"2 * {_MEMBERS} create + end", 5):
         net = SandboxNetwork()
         made = [_made(apart) for _ in range(_MEMBERS)]
         made += [_made(together, network=net, alias=f"s{each}") for each in range(_MEMBERS)]

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 import platform
-import time
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from pytest_sandbox import Client
-from pytest_sandbox._run import Run
+from pytest_sandbox._run import EngineProcess, Run
 
-from .samples import Samples, percentile
+from .processor_time import tree_cpu_seconds
+from .samples import Baseline, Samples, own_cpu_seconds, percentile
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from types import TracebackType
+
+#: Into how many blocks the cycles of a figure are divided: other things can run between two.
+BLOCKS = 20
 
 
 class Bench:
@@ -23,23 +27,31 @@ class Bench:
     Args:
         samples: how often each timing is repeated.
         live: how many sandboxes live at once in the crowd figure.
+        repeats: how often a figure is repeated that takes seconds.
+        turn: called before each block of cycles; it may wait.
     """
 
-    def __init__(self, *, samples: int, live: int) -> None:
+    def __init__(
+        self, *, samples: int, live: int, repeats: int = 1, turn: Callable[[], None] | None = None
+    ) -> None:
         self.samples = samples
         self.live = live
+        self.repeats = repeats
         self.timings: list[dict[str, Any]] = []
+        self.processor_times: list[dict[str, Any]] = []
         self.facts: list[dict[str, Any]] = []
         self.skipped: list[str] = []
         self.leftovers: list[str] = []
+        self._turn = turn
+        self._baselines: list[Baseline] = []
+        self._not_ours = 0.0  # processor seconds of reading processor times
         self._run = Run.create()
+        self._server: EngineProcess | None = None
 
     def __enter__(self) -> Bench:
-        started = time.perf_counter()
         self._server = self._run.start("local")
         self._client = Client(self._server.socket)
         Client.set_default(self._client)
-        self.fact("engine start", (time.perf_counter() - started) * 1000, "ms")
         return self
 
     def __exit__(
@@ -53,12 +65,52 @@ class Bench:
     @property
     def capabilities(self) -> list[str]:
         """What the engine can do here."""
+        assert self._server is not None
         capabilities: list[str] = self._server.engine["capabilities"]
         return capabilities
 
     def engine_pid(self) -> int:
         """The engine process."""
+        assert self._server is not None
         return self._server.pid
+
+    def baseline(self) -> Baseline:
+        """Timings of something without sandboxes; its processor time does not count as theirs."""
+        self._baselines.append(Baseline())
+        return self._baselines[-1]
+
+    def cycles(self, name: str, most: int | None = None) -> Iterator[int]:
+        """The numbers of the cycles of a figure, each of which takes a sample of everything.
+
+        Args:
+            name: what a cycle does, for the processor time of one.
+            most: at most so many, where each is slow.
+        """
+        count = self.samples if most is None else min(most, self.samples)
+        size = max(1, count // BLOCKS)
+        blocks: list[float] = []  # processor time of a cycle, in milliseconds
+        before = 0.0
+        for number in range(count):
+            if number % size == 0:
+                if self._turn is not None:
+                    self._turn()
+                now = self._cpu_seconds()
+                if number:
+                    blocks.append((now - before) * 1000 / size)
+                before = now
+            yield number
+        last = (count - 1) % size + 1
+        blocks.append((self._cpu_seconds() - before) * 1000 / last)
+        each = (sum(blocks[:-1]) * size + blocks[-1] * last) / count
+        self.processor_times.append({"name": name, "n": count, "ms": each, "blocks": blocks})
+
+    def _cpu_seconds(self) -> float:
+        """That of this process, the engine and all that they started, but the baselines."""
+        own = own_cpu_seconds()
+        engine = 0.0 if self._server is None else tree_cpu_seconds(self._server.pid)
+        total = own + engine - self._not_ours - sum(each.cpu_seconds for each in self._baselines)
+        self._not_ours += own_cpu_seconds() - own
+        return total
 
     def timing(self, name: str, ours: Samples, baseline_name: str, baseline: Samples) -> None:
         """Add a timing and the baseline that was taken beside it."""
@@ -74,12 +126,16 @@ class Bench:
                 "baseline": baseline_name,
                 "baseline_p50_ms": baseline.p50,
                 "ratio": ours.p50 / baseline.p50,
+                "samples_ms": ours.totals,
             }
         )
 
-    def fact(self, name: str, value: float, unit: str) -> None:
-        """Add a figure that is not a timing."""
-        self.facts.append({"name": name, "value": value, "unit": unit})
+    def fact(self, name: str, value: float | list[float], unit: str) -> None:
+        """Add a figure that is not a timing: a value, or several, whose median counts."""
+        values = value if isinstance(value, list) else [value]
+        self.facts.append(
+            {"name": name, "value": percentile(values, 0.50), "unit": unit, "values": values}
+        )
 
     def skip(self, reason: str) -> None:
         """Note what cannot be measured here, and why."""
@@ -87,7 +143,7 @@ class Bench:
 
     def finish(self) -> None:
         """End the engine, and note what it left behind."""
-        pid, directory = self._server.pid, self._run.directory
+        pid, directory = self.engine_pid(), self._run.directory
         self._client.close()
         self._run.close()
         if os.path.exists(f"/proc/{pid}"):
@@ -99,6 +155,7 @@ class Bench:
         """All results, for programs."""
         return {
             "timings": self.timings,
+            "processor_times": self.processor_times,
             "facts": self.facts,
             "skipped": self.skipped,
             "left_behind": self.leftovers,

@@ -1,0 +1,23 @@
+"""What tests without sandboxes do instead."""
+
+import subprocess
+import tempfile
+
+from .samples import Samples
+
+TRUE = "/bin/true"
+#: The names of the baselines in reports.
+FRESH_FOLDER = "subprocess in a fresh folder"
+SUBPROCESS = "subprocess"
+
+
+def plain_subprocess(samples: Samples) -> None:
+    """The baseline of creation: one process in a fresh temporary folder."""
+    with samples.sample(), tempfile.TemporaryDirectory() as folder:
+        subprocess.run([TRUE], cwd=folder, check=True)
+
+
+def bare_subprocess(samples: Samples) -> None:
+    """The baseline of exec: one process."""
+    with samples.sample():
+        subprocess.run([TRUE], check=True)
