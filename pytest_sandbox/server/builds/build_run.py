@@ -28,7 +28,7 @@ from .copying_between import copy_between
 from .failures import StepFailed, advice, connection_log, has_network, network_advice
 from .lasting import lasting_layers
 from .packages import put_packages
-from .running import process_spec, temporary, without_network
+from .running import process_spec, temporary, with_settings
 from .steps import CopyFromStep, CopyStep, LayerPlan, PackagesStep, RunStep, Source, StagePlan
 from .stored_layers import close
 
@@ -264,8 +264,8 @@ class BuildRun:
                     source = await files_of(step.image)
                     await copy_between(source, step.sources, task.files, step.placing, now)
                 else:
-                    if not (step.network and has_network(self._state.info)):
-                        step = without_network(step, planned.image.env)
+                    online = step.network and has_network(self._state.info)
+                    step = with_settings(step, planned.image.env, network=online)
                     await self._enter_locks(step, others)
                     async with temporary(task, step, files_of, now):
                         await self._command(task, planned.line, step, last)

@@ -15,6 +15,7 @@ from pytest_sandbox.engine import EntryKind, Files, Output, ProcessSpec, Support
 from ..volumes.tar_stream import NewFile, tar_stream
 from .copying import put_below
 from .copying_between import copy_between
+from .packages import uses_packages
 from .steps import BindMount, Placing, RunStep, TemporaryFile
 from .users import home_of, switched
 
@@ -31,22 +32,30 @@ _ELSEWHERE = _SECRETS / ".elsewhere"
 
 
 #: Installers try for up to a minute; where there is no network, they fail at once.
-_OFFLINE = {
-    **dict.fromkeys(("PIP_RETRIES", "UV_HTTP_RETRIES", "npm_config_fetch_retries"), "0"),
-    "APT_CONFIG": "/tmp/.apt-offline.conf",
-}
-_OFFLINE_FILES = (TemporaryFile(_OFFLINE["APT_CONFIG"], b'Acquire::Retries "0";\n'),)
+_OFFLINE = dict.fromkeys(("PIP_RETRIES", "UV_HTTP_RETRIES", "npm_config_fetch_retries"), "0")
+_APT = "APT_CONFIG"
+_APT_FILE = "/tmp/.apt.conf"
+#: Where a sandbox has a single id, apt can become no other user: apt.conf(5), "Directories".
+_APT_AS_ROOT = 'APT::Sandbox::User "root";\n'
+_APT_OFFLINE = 'Acquire::Retries "0";\n'
 
 
-def without_network(step: RunStep, env: Mapping[str, str]) -> RunStep:
-    """A step that has no network, with what makes installers fail at once.
+def with_settings(step: RunStep, env: Mapping[str, str], *, network: bool) -> RunStep:
+    """A step with the settings of installers; no layer depends on them.
 
     Args:
         step: the step.
         env: of its image, which wins.
+        network: whether the step has one.
     """
-    added = {name: value for name, value in _OFFLINE.items() if name not in env}
-    return replace(step, env={**added, **step.env}, files=(*_OFFLINE_FILES, *step.files))
+    added = {} if network else dict(_OFFLINE)
+    files = step.files
+    if uses_packages(step):
+        text = _APT_AS_ROOT if network else _APT_AS_ROOT + _APT_OFFLINE
+        files = (TemporaryFile(_APT_FILE, text.encode()), *files)
+        added[_APT] = _APT_FILE
+    wanted = {name: value for name, value in added.items() if name not in env}
+    return replace(step, env={**wanted, **step.env}, files=files)
 
 
 async def process_spec(task: Task, step: RunStep) -> ProcessSpec:
