@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..model.images import HOST_IMAGE
-from ..registries.aliases import HOST
+from ..registries.aliases import HOST, UV
 from .failures import refusal
 
 if TYPE_CHECKING:
@@ -57,6 +57,11 @@ class Bases:
         self._named = named
         self._wanted = wanted
 
+    def is_uv(self, reference: str) -> bool:
+        """Whether a reference means the image of uv, and no alias says otherwise."""
+        known = reference in self._named
+        return not known and self._state.registry_images.aliases.meant(reference) == UV
+
     async def resolve(self, reference: str) -> Base:
         """The image that a reference means, after substitution: `"debian:12"`.
 
@@ -74,5 +79,6 @@ class Bases:
             return Base(await registries.empty())
         meant = registries.aliases.meant(reference)
         if meant != HOST:
-            return Base(await registries.find(meant, self._wanted))
+            name = reference if meant == UV else meant
+            return Base(await registries.find(name, self._wanted))
         return Base(HOST_IMAGE, _DEBIAN_SLIM)

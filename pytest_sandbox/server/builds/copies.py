@@ -98,10 +98,12 @@ class CopyLine:
                     archives.append(each)
                 else:
                     files[each.path] = each
-        placing = self.placing if single and not archives else self._several()
+        placing = self.placing if single and not archives else self.several
         return CopyStep(tuple(files.values()), placing, tuple(archives))
 
-    def _several(self) -> Placing:
+    @property
+    def several(self) -> Placing:
+        """Where several files are copied: into a directory."""
         return Placing(
             self.placing.target,
             mode=self.placing.mode,

@@ -55,10 +55,12 @@ _KNOWN = {
     ),
     re.escape(NO_UV).encode(): "",
 }
-#: What apt-get says of packages that are in no list, or no longer where the list says.
+#: What apt-get says of packages that are in no list, or no longer where the list says; and pip of
+#: those that no index has, which is all that it says if it does not try again.
 _NOT_IN_LISTS = re.compile(
     rb"Unable to locate package|has no installation candidate|404  Not Found"
 )
+_NOT_IN_INDEX = re.compile(rb"No matching distribution found")
 _OTHER_LISTS = (
     "apt-get update got no list of packages with this one, or it is long ago: its output is in the "
     "log of the build, and force_build=True does it again"
@@ -118,7 +120,7 @@ def network_advice(connections: list[ConnectionRecord], info: EngineInfo, output
         output: what the step printed.
     """
     if Capability.NETWORK in info.capabilities and info.network in (None, Network()):
-        if not UNREACHED.search(output) and not _NOT_IN_LISTS.search(output):
+        if not any(sign.search(output) for sign in (UNREACHED, _NOT_IN_LISTS, _NOT_IN_INDEX)):
             return ""
         return f"the step had no network, as the run has none: if it needs one, run with {_OPEN}"
     lines = [*_lines([each for each in connections if each.verdict == "denied"])]

@@ -13,7 +13,7 @@ from pytest_sandbox.engine import OciImage
 
 from ..rpc.errors import invalid
 from .mounts import mounts_of
-from .stage_reader import StageReader, is_uv, triggers
+from .stage_reader import StageReader, triggers
 from .stages import BuildStage, split_stages, wrong
 from .steps import Source, StagePlan, key_of, settings
 
@@ -154,6 +154,7 @@ class _Planner:
             reference: await self._source(reference, stage.number)
             for line in instructions
             for reference in _references(line)
+            if not (image.of_machine and self._is_uv(line, reference))
         }
         reader = StageReader(base, image, self._arguments, sources, self._around)
         for line in instructions:
@@ -169,6 +170,10 @@ class _Planner:
             raise invalid(f"there is no stage {reference} before the stage {before}")
         return (await self._resolve(reference)).image
 
+    def _is_uv(self, line: Instruction, reference: str) -> bool:
+        """Whether a line copies from the image of uv, for which that of this machine stands in."""
+        return line.verb == "COPY" and self._around.bases.is_uv(reference)
+
     async def _resolve(self, reference: str) -> Base:
         if reference not in self._found:
             self._found[reference] = await self._around.bases.resolve(reference)
@@ -178,7 +183,7 @@ class _Planner:
 def _references(line: Instruction) -> Iterator[str]:
     """Other images that a line needs."""
     for name, value in line.flags:
-        if name == "from" and line.verb == "COPY" and not is_uv(value):
+        if name == "from" and line.verb == "COPY":
             yield value
     if line.verb == "RUN":
         yield from (mount["from"] for mount in mounts_of(line) if mount.get("from"))

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
-import shlex
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -14,12 +11,13 @@ from pytest_sandbox._shared.dockerfile.source import heredoc_name, parse
 from pytest_sandbox._shared.dockerfile.words import expand, raw_words, words
 
 from .copies import CopyLine
-from .failures import NO_UV, refusal
+from .failures import refusal
 from .mounts import RunMounts, mounts_of
 from .packages import LINE as PACKAGES_LINE
 from .packages import uses_packages
 from .stages import PROXIES, arguments_of
 from .steps import LayerPlan, PackagesStep, RunStep, Source, StagePlan, Step, TemporaryFile, layer
+from .uv import STANDS_IN, is_of_uv, take_uv
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,18 +33,10 @@ _ROOT = PurePosixPath("/")
 _WITHOUT_EFFECT = frozenset({"EXPOSE", "HEALTHCHECK", "MAINTAINER", "STOPSIGNAL", "VOLUME"})
 _NO_TRIGGERS = frozenset({"", "FROM", "MAINTAINER", "ONBUILD"})
 _ROOT_USERS = frozenset({"", "root", "0", "root:root", "0:0", "0:root", "root:0"})
-#: Where Modal's `Image.uv_pip_install`, and many Dockerfiles, take uv from.
-_UV = re.compile(r"ghcr\.io/astral-sh/uv(?:[:@]\S+)?")
-_UV_PROGRAMS = frozenset({"/uv", "/uvx", "uv", "uvx"})
 #: Asks for the project under test, at its own path, as the working directory.
 _PROJECT = "pytest-sandbox.project=true"
 #: Where a heredoc is that names its own interpreter.
 _SCRIPT = "/tmp/.heredoc"
-
-
-def is_uv(reference: str) -> bool:
-    """Whether it is the image of uv, for which the uv of the image stands in."""
-    return bool(_UV.fullmatch(reference))
 
 
 def triggers(image: ImageRecord) -> tuple[Instruction, ...]:
@@ -61,7 +51,8 @@ class StageReader:
         base: what it begins with.
         image: what that says about environment, command, ...
         arguments: those before the first FROM.
-        sources: other images that it needs, by their references.
+        sources: other images that it needs, by their references, but for that of uv, for which
+            the uv of this machine stands in.
         around: what the definition is read with.
     """
 
@@ -200,8 +191,8 @@ class StageReader:
         )
         if uses_packages(step):
             step = replace(step, offline=not (step.network and self._around.network))
-            if self._around.packages and self._image.shows_no_packages:
-                self._image = replace(self._image, shows_no_packages=False)
+            if self._around.packages and self._image.of_machine and not self._image.packages:
+                self._image = replace(self._image, packages=True)
                 self._add(PACKAGES_LINE, PackagesStep())
         self._add(str(line), step)
 
@@ -228,11 +219,11 @@ class StageReader:
     def _copy(self, line: Instruction) -> None:
         source = dict(line.flags).get("from", "")
         copy = CopyLine(line, self._variables, self._absolute)
-        if is_uv(source) and set(copy.sources) <= _UV_PROGRAMS:
-            script = take_uv(copy.sources, copy.target, copy.placing.target)
-            self._add(str(line), replace(self._run_step(("/bin/sh", "-c", script)), user=""))
-        elif source and is_uv(source):
-            raise refusal(str(line))
+        if source and source not in self._sources:  # which is the image of uv
+            if not is_of_uv(copy):
+                raise refusal(str(line))
+            taken = take_uv(copy, self._run_step(()), self._around.search_path)
+            self._add(f"{line}{STANDS_IN}", taken)
         else:
             self._add(str(line), copy.step(self._sources.get(source), self._around.context))
 
@@ -266,23 +257,3 @@ class StageReader:
         if not path:
             raise DockerfileError("there is no path")
         return str(PurePosixPath(self._image.workdir or _ROOT) / path)
-
-
-def take_uv(programs: list[str], target: str, place: str) -> str:
-    """A script that makes the uv of the image known at another place too.
-
-    Args:
-        programs: `/uv`, `/uvx`, or both.
-        target: as it was given.
-        place: the same, absolute.
-    """
-    inside = len(programs) > 1 or target.endswith(("/", "/.")) or target == "."
-    script = [f"set -e; into={shlex.quote(place)}"]
-    for each in programs:
-        name = os.path.basename(each)
-        script.append(
-            f"from=$(command -v {name}) || {{ echo {shlex.quote(NO_UV)} >&2; exit 1; }}; "
-            f'to=$into; if {"true" if inside else "false"} || [ -d "$to" ]; then to=$to/{name}; '
-            'fi; mkdir -p "$(dirname "$to")"; [ "$from" -ef "$to" ] || ln -sfn "$from" "$to"'
-        )
-    return "; ".join(script)

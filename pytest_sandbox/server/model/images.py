@@ -29,8 +29,8 @@ class ImageRecord:
         onbuild: what builds that begin with it do first, as lines of a Dockerfile.
         key: tells its files from others, for the cache of builds; empty if only its id does.
         lasting: whether the key means the same files in later runs.
-        shows_no_packages: whether it is a view of this machine without its package database, which
-            builds add if a step needs it.
+        of_machine: whether it is the view of this machine, with changes perhaps.
+        packages: whether that has the package database, which builds add if a step needs it.
     """
 
     id: str
@@ -46,7 +46,8 @@ class ImageRecord:
     onbuild: tuple[str, ...] = ()
     key: bytes = b""
     lasting: bool = False
-    shows_no_packages: bool = False
+    of_machine: bool = False
+    packages: bool = False
 
     def root_image(self) -> RootImage:
         """The image, from which a sandbox is created.
@@ -60,7 +61,7 @@ class ImageRecord:
 
 
 #: The view of this machine, as an image to build on.
-HOST_IMAGE = ImageRecord("", key=b"host", lasting=True, shows_no_packages=True)
+HOST_IMAGE = ImageRecord("", key=b"host", lasting=True, of_machine=True)
 
 
 class ImageRegistry:

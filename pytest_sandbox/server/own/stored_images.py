@@ -23,7 +23,7 @@ from ..snapshots.disk_cache import CachedImage, ImageCache
 log = logging.getLogger(__name__)
 
 #: The fields of an image that are stored beside its files.
-_ABOUT = ("env", "workdir", "entrypoint", "cmd", "project")
+_ABOUT = ("env", "workdir", "entrypoint", "cmd", "project", "of_machine", "packages")
 
 
 class StoredImageServicer:
@@ -141,4 +141,6 @@ def _image(cached: CachedImage) -> ImageRecord:
         entrypoint=tuple(about["entrypoint"]),
         cmd=tuple(about["cmd"]),
         project=bool(about.get("project")),
+        of_machine=bool(about.get("of_machine")),
+        packages=bool(about.get("packages")),
     )

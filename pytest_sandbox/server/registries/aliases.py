@@ -1,7 +1,8 @@
 """Which names of images mean something else: the view of this machine, or another image.
 
-There is one alias that needs no setting: Debian and Python images on Debian are the view of this
-machine. Everything else, Alpine above all, is what its name says or is refused.
+Two aliases need no setting: Debian and Python images on Debian are the view of this machine, and
+what builds in that copy from the image of uv is the uv of this machine. Everything else, Alpine
+above all, is what its name says or is refused.
 """
 
 from __future__ import annotations
@@ -16,9 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 HOST = "host"
+#: What `meant` gives for the image of uv.
+UV = "uv"
 _DEBIAN = re.compile(
     r"(?:docker\.io/)?(?:library/)?(?:debian|python)(?::(?!.*(?:alpine|windows))[\w.-]+)?"
 )
+#: Where Modal's `Image.uv_pip_install`, and many Dockerfiles, take uv from.
+_UV = re.compile(r"ghcr\.io/astral-sh/uv(?:[:@]\S+)?")
 
 
 class Aliases:
@@ -52,8 +57,10 @@ class Aliases:
         return cls(table)
 
     def meant(self, name: str) -> str:
-        """What a name means: `host`, or the name of an image, which is no alias any more."""
+        """What a name means: `HOST`, `UV`, or the name of an image, which is no alias any more."""
         for pattern, meant in self._table.items():
             if fnmatchcase(name, pattern):
                 return meant
+        if _UV.fullmatch(name):
+            return UV
         return HOST if _DEBIAN.fullmatch(name) else name

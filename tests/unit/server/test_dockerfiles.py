@@ -4,13 +4,17 @@ import asyncio
 import gzip
 import io
 import os
+import shutil
+import sysconfig
 import tarfile
 import zipfile
 from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
-from grpclib import GRPCError
+from grpclib import GRPCError, Status
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,10 +25,11 @@ from pytest_sandbox.server.builds.build_input import BuildInput
 from pytest_sandbox.server.builds.context import BuildContext
 from pytest_sandbox.server.builds.plan import plan
 from pytest_sandbox.server.model.state import State
+from pytest_sandbox.server.registries.aliases import Aliases
 from pytest_sandbox.server.registries.registry_images import Wanted
 
 from .engines import GatedEngine
-from .harness import Harness
+from .harness import Harness, refused
 from .test_builds import begin, built, failure, join, local, mount, printed, secret
 
 __all__ = ["local"]
@@ -340,6 +345,35 @@ async def test_a_mounted_secret_has_an_owner(local: Harness) -> None:
 
 
 @pytest.mark.asyncio
+async def test_uv_that_no_view_shows_is_copied(
+    server: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = server.app.state
+    state.info = replace(state.info, search_path="/nonexistent")
+    for name in ("uv", "uvx"):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho {name}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    copy = "COPY --from=ghcr.io/astral-sh/uv:0.9"
+    response = await begin(server, f"{copy} /uv /.uv/uv", f"{copy} /uv /uvx /bin/")
+    _, log = await join(server, response.image_id)
+    assert log.count("(the uv of this machine)") == 2
+    shown = await printed(server, response.image_id, "cat", "/.uv/uv", "/bin/uv", "/bin/uvx")
+    assert shown.count("echo uv\n") == 2
+    assert shown.endswith("echo uvx\n")
+    with refused(Status.UNIMPLEMENTED, "/else"):
+        await begin(server, f"{copy} /else /x")
+
+
+@pytest.mark.asyncio
+async def test_an_alias_comes_before_the_uv_of_this_machine(server: Harness) -> None:
+    name = "ghcr.io/astral-sh/uv:0.9"
+    server.app.state.registry_images.aliases = Aliases({name: "host"})
+    text = await failure(server, f"COPY --from={name} /uv /.uv/uv")
+    assert "'/uv' is not in the image that is copied from" in text
+
+
+@pytest.mark.asyncio
 async def test_a_command_without_network(server: Harness) -> None:
     await built(server, "RUN --network=none true")
     assert server.engine.tasks[-1].spec.network is None
@@ -506,6 +540,10 @@ async def test_steps_and_files_of_another_user(local: Harness) -> None:
     assert "no user 'nosuch'" in await failure(local, "USER nosuch", "RUN true")
 
 
+#: Where a Python environment has it, and others.
+_WITH_UV = os.pathsep.join((sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)))
+
+
 def wheel() -> bytes:
     """A package with one module and one program."""
     files = {
@@ -546,3 +584,22 @@ async def test_packages_are_installed_from_an_index(local: Harness) -> None:
     assert await printed(local, image_id, "tiny-of-a-test") == "tiny\n"
     text = await failure(local, "RUN python -m pip install nosuch --no-index")
     assert "No matching distribution found for nosuch" in text
+
+
+@pytest.mark.asyncio
+@pytest.mark.skipif(shutil.which("uv", path=_WITH_UV) is None, reason="needs uv: pip install uv")
+async def test_uv_of_this_machine_installs_packages(local: Harness) -> None:
+    # As Image.uv_pip_install of Modal's clients has it.
+    uv = "RUN /.uv/uv pip install --python $(command -v python) --compile-bytecode"
+    copy = "COPY --from=ghcr.io/astral-sh/uv:latest /uv /.uv/uv"
+    name = "tiny_of_a_test-1.0-py3-none-any.whl"
+    image_id = await built(
+        local,
+        copy,
+        "COPY . /",
+        f"{uv} --no-index --find-links /index tiny-of-a-test",
+        context_mount_id=await mount(local, {f"/index/{name}": wheel()}),
+    )
+    assert await printed(local, image_id, "tiny-of-a-test") == "tiny\n"
+    text = await failure(local, copy, f"{uv} nosuch-of-a-test")
+    assert "--sandbox-network=open" in text
