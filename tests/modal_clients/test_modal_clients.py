@@ -115,7 +115,18 @@ def scenarios(module: str) -> Iterator[str]:
             yield f"{module}.{node.name.removeprefix('test_')}"
 
 
+def standalone_python(folder: Path) -> None:
+    """An interpreter of Python where uv would install it, as far as `add_python` needs it."""
+    programs = folder / f"cpython-3.13.1-linux-{os.uname().machine}-gnu" / "bin"
+    programs.mkdir(parents=True)
+    (programs / "python3").write_text("#!/bin/sh\necho standalone\n")
+    (programs / "python3").chmod(0o755)
+    (programs / "python").symlink_to("python3")
+
+
 def run(client: Client, python: Path, junit: Path) -> Report:
+    pythons = junit.parent / "pythons"
+    standalone_python(pythons)
     serve = [sys.executable, "-m", "pytest_sandbox.cli", "serve", "--engine", client.engine]
     # Each step is done, whatever earlier runs have stored.
     serve += ["--engine-option", "layer_cache=off", "--"]
@@ -131,6 +142,7 @@ def run(client: Client, python: Path, junit: Path) -> Report:
             **os.environ,
             "PYTEST_ADDOPTS": "",
             "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # what others need of these environments
+            "UV_PYTHON_INSTALL_DIR": str(pythons),
             **dict(client.env),
         },
         stdin=subprocess.DEVNULL,

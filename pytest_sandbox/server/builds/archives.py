@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from _typeshed import WriteableBuffer
 
-    from ..volumes.uploads import Upload
+    from ..volumes.uploads import FileContent
 
 _OPEN: dict[bytes, Callable[[IO[bytes]], IO[bytes]]] = {
     b"\x1f\x8b": lambda file: cast("IO[bytes]", gzip.GzipFile(fileobj=file)),
@@ -34,7 +34,7 @@ _DAMAGED = (EOFError, OSError, lzma.LZMAError)
 class _Bytes(io.RawIOBase):
     """A content that was uploaded, as a file."""
 
-    def __init__(self, upload: Upload) -> None:
+    def __init__(self, upload: FileContent) -> None:
         self._chunks = upload.chunks()
         self._rest = b""
 
@@ -49,14 +49,14 @@ class _Bytes(io.RawIOBase):
         return len(taken)
 
 
-def _opened(upload: Upload) -> IO[bytes]:
+def _opened(upload: FileContent) -> IO[bytes]:
     file = io.BufferedReader(_Bytes(upload))
     start = file.peek(8)[:8]
     known = next((make for magic, make in _OPEN.items() if start.startswith(magic)), None)
     return file if known is None else known(file)
 
 
-def is_archive(upload: Upload) -> bool:
+def is_archive(upload: FileContent) -> bool:
     """Whether a content is a tar, compressed or not."""
     try:
         return _opened(upload).read(512)[_MAGIC] == b"ustar"
@@ -64,7 +64,7 @@ def is_archive(upload: Upload) -> bool:
         return False
 
 
-def unpacked(upload: Upload, change: Callable[[Member], bool]) -> AsyncIterator[bytes]:
+def unpacked(upload: FileContent, change: Callable[[Member], bool]) -> AsyncIterator[bytes]:
     """The tar in an archive; see `changed`."""
     return changed(_opened(upload), change)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..rpc.errors import not_found
-from ..volumes.uploads import MOST, Upload
+from ..volumes.uploads import MOST, FileContent
 from .ids import Ids
 
 
@@ -21,7 +21,7 @@ class LocalFile:
     """
 
     path: str
-    upload: Upload
+    upload: FileContent
     mode: int = 0o644
 
 

@@ -1,10 +1,12 @@
 """Local files that clients add to images and sandboxes; Modal's wire calls them mounts."""
 
-from pytest_sandbox._proto import common_pb2
+import asyncio
+
 from pytest_sandbox._proto import volumes_pb2 as pb
 
 from ..model.local_files import LocalFile
 from ..model.state import State
+from ..registries.standalone_python import StandalonePython
 from ..rpc.call import ServedCall
 from ..rpc.errors import invalid, precondition, unimplemented
 
@@ -34,21 +36,27 @@ class LocalFileServicer:
         self, request: pb.MountGetOrCreateRequest, call: ServedCall
     ) -> pb.MountGetOrCreateResponse:
         """An id for files whose contents are here."""
-        if request.deployment_name or request.object_creation_type not in (
-            common_pb2.OBJECT_CREATION_TYPE_ANONYMOUS_OWNED_BY_APP,
-            common_pb2.OBJECT_CREATION_TYPE_EPHEMERAL,
-        ):
-            raise unimplemented(
-                f"the mount {request.deployment_name!r}: files that Modal stores under a name, as "
-                "for add_python, are not implemented by pytest-sandbox"
-            )
-        found = self._state.local_files.add([self._file(file) for file in request.files])
+        if request.deployment_name:
+            files = await asyncio.to_thread(self._named, request.deployment_name)
+        else:
+            files = [self._file(file) for file in request.files]
+        found = self._state.local_files.add(files)
         # As of a volume: they stay for a while, in case that another upload has the same ones.
         self._state.uploads.used(file.sha256_hex for file in request.files)
         return pb.MountGetOrCreateResponse(
             mount_id=found.id,
             handle_metadata=pb.MountHandleMetadata(content_checksum_sha256_hex=found.digest),
         )
+
+    def _named(self, name: str) -> list[LocalFile]:
+        """The files that Modal has stored under a name."""
+        wanted = StandalonePython.of_name(name)
+        if wanted is None:
+            raise unimplemented(
+                f"the files {name!r}, which Modal stores under this name, are not implemented by "
+                "pytest-sandbox: add files of this machine, with Image.add_local_dir and the like"
+            )
+        return wanted.placeholder() if self._state.info.one_image else wanted.files()
 
     def _file(self, file: pb.MountFile) -> LocalFile:
         if not file.filename.startswith("/"):

@@ -4,7 +4,7 @@ import hashlib
 import tempfile
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from typing import IO
+from typing import IO, Protocol
 
 #: Bytes that all uploads together may have, and those that a volume has got already.
 MOST = 4 * 1024**3
@@ -13,6 +13,21 @@ MOST_USED = 64 * 1024**2
 _IN_MEMORY = 64 * 1024
 #: Bytes read at a time.
 CHUNK = 256 * 1024
+
+
+class FileContent(Protocol):
+    """Bytes that are somewhere on this machine."""
+
+    @property
+    def size(self) -> int:
+        """How many bytes they are."""
+
+    @property
+    def digest(self) -> str:
+        """Their SHA-256, in hexadecimal."""
+
+    def chunks(self) -> Iterator[bytes]:
+        """All bytes, some at a time. Others may read it meanwhile."""
 
 
 class Upload:

@@ -119,3 +119,11 @@ def test_a_dockerfile_of_several_stages(create, tmp_path, monkeypatch):
     image = modal.Image.from_dockerfile("Dockerfile", secrets=secrets)
 
     assert create(image=image).stdout.read() == "a\nhi\nlinux x\n"
+
+
+def test_python_is_added_to_an_image(create):
+    image = modal.Image.from_registry("debian:12", add_python="3.13")
+
+    assert printed(create, image, "/usr/local/bin/python") == "standalone\n"
+    with pytest.raises(Exception, match=r"add_python='3\.10' .*`uv python install 3\.10`"):
+        create("true", image=modal.Image.from_registry("debian:12", add_python="3.10"))
