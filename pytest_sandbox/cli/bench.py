@@ -14,7 +14,7 @@ _USAGE = 2
 #: How often a comparison repeats what takes seconds.
 _REPEATS = 3
 #: What makes no use of this package, or hardly any.
-_NOT_COMPARED = ("containers",)
+_NOT_COMPARED = ("containers", "alternatives", "steps")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

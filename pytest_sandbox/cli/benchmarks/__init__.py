@@ -39,6 +39,8 @@ _PLACES = {
     "network": "networks.network",
     "sandbox-network": "sandbox_networks.sandbox_network",
     "containers": "containers.containers",
+    "alternatives": "alternatives.alternatives",
+    "steps": "steps.steps",
 }
 #: All names, in the order in which they are measured.
 FIGURES = tuple(_PLACES)

@@ -1,5 +1,6 @@
 """What tests without sandboxes do instead."""
 
+import shutil
 import subprocess
 import tempfile
 
@@ -21,3 +22,12 @@ def bare_subprocess(samples: Samples) -> None:
     """The baseline of exec: one process."""
     with samples.sample():
         subprocess.run([TRUE], check=True)
+
+
+def why_not(*wrapper: str) -> str:
+    """Why a program that runs others does not do so here; empty if it does."""
+    if shutil.which(wrapper[0]) is None:
+        return "not installed"
+    done = subprocess.run([*wrapper, TRUE], capture_output=True, text=True)
+    said = done.stderr.strip().splitlines() or [f"status {done.returncode}"]
+    return said[-1] if done.returncode else ""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .session import Bench, versions
+from .session import Bench
 
 
 def render(bench: Bench) -> str:
@@ -14,12 +14,12 @@ def render(bench: Bench) -> str:
     if bench.skipped:
         lines += ["", *(f"not measured: {reason}" for reason in bench.skipped)]
     lines += ["", "left behind: " + (", ".join(bench.leftovers) or "nothing")]
-    lines += ["versions: " + ", ".join(f"{k} {v}" for k, v in versions().items())]
+    lines += ["versions: " + ", ".join(f"{k} {v}" for k, v in bench.versions.items())]
     return "\n".join(lines)
 
 
 _HEAD = (
-    f"{'milliseconds':<42} {'p50':>7} {'p95':>7} {'p99':>7} {'n':>5}  {'longest step':<16}"
+    f"{'milliseconds':<50} {'p50':>7} {'p95':>7} {'p99':>7} {'n':>5}  {'longest step':<16}"
     f" {'ratio':>6}  baseline (p50)"
 )
 
@@ -28,15 +28,15 @@ def _timing(row: dict[str, Any]) -> str:
     longest = row["longest_step"]
     step = f"{longest['name']} {longest['p50_ms']:.1f}" if longest else ""
     return (
-        f"{row['name']:<42} {row['p50_ms']:7.2f} {row['p95_ms']:7.2f} {row['p99_ms']:7.2f}"
+        f"{row['name']:<50} {row['p50_ms']:7.2f} {row['p95_ms']:7.2f} {row['p99_ms']:7.2f}"
         f" {row['n']:5}  {step:<16} {row['ratio']:5.1f}x  {row['baseline']}"
         f" ({row['baseline_p50_ms']:.2f})"
     )
 
 
 def _processor_time(row: dict[str, Any]) -> str:
-    return f"processor time: {row['name']:<40} {row['ms']:10.1f} ms"
+    return f"processor time: {row['name']:<60} {row['ms']:10.1f} ms"
 
 
 def _fact(row: dict[str, Any]) -> str:
-    return f"{row['name']:<56} {row['value']:10.1f} {row['unit']}"
+    return f"{row['name']:<76} {row['value']:10.1f} {row['unit']}"

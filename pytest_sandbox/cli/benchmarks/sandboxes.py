@@ -4,7 +4,7 @@ import subprocess
 import sys
 import time
 
-from pytest_sandbox import Sandbox
+from pytest_sandbox import Image, Sandbox
 from pytest_sandbox._run import Run
 
 from .baselines import FRESH_FOLDER, plain_subprocess
@@ -32,13 +32,14 @@ def start(bench: Bench) -> None:
 def create(bench: Bench) -> None:
     """From `Sandbox.create` to the first output of its command; and then its end."""
     ours, baseline, ends = Samples(), bench.baseline(), Samples()
-    for _ in bench.cycles("create + echo + read + end, create + end"):
-        plain_subprocess(baseline)
-        sandbox = _first_output(ours)
-        sandbox.terminate()
-        idle = Sandbox.create()
-        with ends.sample():
-            idle.terminate()
+    with bench.engine_without_spares():
+        for _ in bench.cycles("create + echo + read + end, create + end"):
+            plain_subprocess(baseline)
+            sandbox = first_output(ours)
+            sandbox.terminate()
+            idle = Sandbox.create()
+            with ends.sample():
+                idle.terminate()
     bench.timing("create -> first output of echo", ours, FRESH_FOLDER, baseline)
     bench.timing("terminate", ends, FRESH_FOLDER, baseline)
 
@@ -48,17 +49,18 @@ def spare(bench: Bench) -> None:
     ours, baseline = Samples(), bench.baseline()
     for _ in bench.cycles("create + echo + read + end, pause"):
         plain_subprocess(baseline)
-        sandbox = _first_output(ours)
+        sandbox = first_output(ours)
         sandbox.terminate()
         time.sleep(_PAUSE)
     name = f"create -> first output, {_PAUSE * 1000:.0f} ms apart"
     bench.timing(name, ours, FRESH_FOLDER, baseline)
 
 
-def _first_output(samples: Samples) -> Sandbox:
+def first_output(samples: Samples, image: Image | None = None) -> Sandbox:
+    """A new sandbox, timed until its command has written a line."""
     with samples.sample():
         with samples.step("create"):
-            sandbox = Sandbox.create("echo", "hello")
+            sandbox = Sandbox.create("echo", "hello", image=image)
         with samples.step("read"):
             line = next(iter(sandbox.stdout))
     assert line == "hello\n", line

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from pytest_sandbox import Client
-from pytest_sandbox._run import EngineProcess, Run
+from pytest_sandbox._run import EngineProcess, EngineStartError, Run
 
 from .processor_time import tree_cpu_seconds
 from .samples import Baseline, Samples, own_cpu_seconds, percentile
@@ -42,6 +43,7 @@ class Bench:
         self.facts: list[dict[str, Any]] = []
         self.skipped: list[str] = []
         self.leftovers: list[str] = []
+        self.versions = versions()
         self._turn = turn
         self._baselines: list[Baseline] = []
         self._not_ours = 0.0  # processor seconds of reading processor times
@@ -73,6 +75,27 @@ class Bench:
         """The engine process."""
         assert self._server is not None
         return self._server.pid
+
+    @contextlib.contextmanager
+    def engine_without_spares(self) -> Iterator[None]:
+        """Use another engine meanwhile, which makes no sandboxes ahead."""
+        run = Run.create()
+        try:
+            server = run.start("local", {"pool": "off"})
+        except EngineStartError:  # another version, which does not know the option
+            run.close()
+            run = Run.create()
+            server = run.start("local")
+        before, self._server = self._server, server
+        client = Client(server.socket)
+        client_before = Client.set_default(client)
+        try:
+            yield
+        finally:
+            self._server = before
+            Client.set_default(client_before)
+            client.close()
+            run.close()
 
     def baseline(self) -> Baseline:
         """Timings of something without sandboxes; its processor time does not count as theirs."""
@@ -141,6 +164,10 @@ class Bench:
         """Note what cannot be measured here, and why."""
         self.skipped.append(reason)
 
+    def tell_version(self, program: str, version: str) -> None:
+        """Note the version of a program that figures depend on."""
+        self.versions[program] = version
+
     def finish(self) -> None:
         """End the engine, and note what it left behind."""
         pid, directory = self.engine_pid(), self._run.directory
@@ -159,7 +186,7 @@ class Bench:
             "facts": self.facts,
             "skipped": self.skipped,
             "left_behind": self.leftovers,
-            "versions": versions(),
+            "versions": self.versions,
         }
 
 

@@ -6,6 +6,7 @@ from pytest_sandbox import Client, Image, Sandbox
 
 from .baselines import FRESH_FOLDER, plain_subprocess
 from .samples import Samples
+from .sandboxes import first_output
 from .session import Bench
 
 #: Layers of the deep image.
@@ -42,15 +43,17 @@ def snapshot(bench: Bench) -> None:
 def restore(bench: Bench) -> None:
     """From an image to the first output: small, big, and made ready ahead."""
     small, big, ready, baseline = Samples(), Samples(), Samples(), bench.baseline()
-    images = {"small": _image("echo x > /srv/x"), "big": _big_image()}
-    extensions = Client.default().extensions
-    for _ in bench.cycles("restore + echo + read + end, 3 times"):
-        plain_subprocess(baseline)
-        _first_output(images["small"], small)
-        _first_output(images["big"], big)
-        extensions.prepare(image=images["small"])
+    with bench.engine_without_spares():
+        images = (small, _image("echo x > /srv/x")), (big, _big_image())
+        for _ in bench.cycles(f"restore + echo + read + end, 1 file and {BIG_MEGABYTES} MB"):
+            plain_subprocess(baseline)
+            for samples, image in images:
+                first_output(samples, image).terminate()
+    image = _image("echo x > /srv/x")
+    for _ in bench.cycles("made ready ahead: restore + echo + read + end"):
+        Client.default().extensions.prepare(image=image)
         time.sleep(_MEANWHILE)
-        _first_output(images["small"], ready)
+        first_output(ready, image).terminate()
     bench.timing("restore -> first output", small, FRESH_FOLDER, baseline)
     bench.timing("restore -> first output, from the pool", ready, FRESH_FOLDER, baseline)
     bench.timing(
@@ -79,16 +82,6 @@ def _snapshot(sandbox: Sandbox, samples: Samples) -> None:
     with samples.sample():
         image = sandbox.snapshot_filesystem()
     Client.default().extensions.forget_image(image)
-
-
-def _first_output(image: Image, samples: Samples) -> None:
-    with samples.sample():
-        with samples.step("create"):
-            sandbox = Sandbox.create("echo", "hello", image=image)
-        with samples.step("read"):
-            line = next(iter(sandbox.stdout))
-    assert line == "hello\n", line
-    sandbox.terminate()
 
 
 def _image(script: str) -> Image:
