@@ -72,6 +72,7 @@ from ._spec import Membership as Membership
 from ._spec import Network as Network
 from ._spec import Output as Output
 from ._spec import ProcessSpec as ProcessSpec
+from ._spec import ProcessUser as ProcessUser
 from ._spec import PtySize as PtySize
 from ._spec import TaskSpec as TaskSpec
 from ._spec import VolumeMount as VolumeMount
@@ -125,6 +126,7 @@ __all__ = [
     "PackageDatabase",
     "Process",
     "ProcessSpec",
+    "ProcessUser",
     "PtySize",
     "RootImage",
     "Snapshot",

@@ -148,6 +148,21 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @dataclass(frozen=True)
+class ProcessUser:
+    """Who runs a process, by numbers: names are those of the image, which may lie.
+
+    Attributes:
+        uid: user id.
+        gid: group id.
+        groups: ids of further groups.
+    """
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class ProcessSpec:
     """A process to start.
 
@@ -158,6 +173,8 @@ class ProcessSpec:
         stdout: where standard output goes.
         stderr: where standard error goes.
         pty: run on a terminal of this size; stdout and stderr are then one stream, `stdout`.
+        user: who runs it; `None` for root. It needs no program of the image. An engine whose tasks
+            have no users ignores it.
     """
 
     argv: tuple[str, ...]
@@ -166,6 +183,7 @@ class ProcessSpec:
     stdout: Output = Output.PIPE
     stderr: Output = Output.PIPE
     pty: PtySize | None = None
+    user: ProcessUser | None = None
 
 
 @dataclass(frozen=True)

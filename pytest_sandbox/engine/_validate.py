@@ -68,6 +68,10 @@ def check_task(spec: TaskSpec) -> None:
         check_process(spec.main)
 
 
+#: The largest id, which means "none": chown(2).
+_NO_ID = 2**32 - 1
+
+
 def check_process(spec: ProcessSpec) -> None:
     """Refuse an impossible process.
 
@@ -87,6 +91,11 @@ def check_process(spec: ProcessSpec) -> None:
         for name, size in (("rows", spec.pty.rows), ("columns", spec.pty.columns)):
             if not 0 < size < 65536:
                 raise InvalidSpec(f"a terminal cannot have {size!r} {name}")
+    if spec.user is not None:
+        ids = (spec.user.uid, spec.user.gid, *spec.user.groups)
+        wrong = next((each for each in ids if not 0 <= each < _NO_ID), None)
+        if wrong is not None:
+            raise InvalidSpec(f"{wrong!r} is no id of a user or a group")
 
 
 def _check_env(env: Mapping[str, str]) -> None:

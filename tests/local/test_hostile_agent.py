@@ -405,6 +405,7 @@ def socket_receive(sock: socket.socket) -> tuple[list[Any], list[int]]:
 
 def _exec(number: int) -> SpawnRequest:
     return SpawnRequest(
+        user=None,
         process=number,
         argv=["true"],
         env={},

@@ -26,6 +26,7 @@ from pytest_sandbox.engine import (
     InvalidSpec,
     OciImage,
     ProcessSpec,
+    ProcessUser,
     PtySize,
     StoreFull,
     Task,
@@ -170,6 +171,16 @@ async def test_processes(make: Make) -> None:
     assert missing.code == 127
     with pytest.raises(Exception, match="command not found"):
         await task.exec(ProcessSpec(("sh",)))
+
+
+async def test_a_user_runs_programs_though_none_of_the_image_could_switch(
+    make: Make, engine: LocalEngine
+) -> None:
+    need_users(engine)
+    task = await make()
+    spec = ProcessSpec(("/busybox", "id", "-G"), user=ProcessUser(77, 78, (79,)))
+    process = await task.exec(spec)
+    assert await content(process.stdout) == "78 79\n"
 
 
 async def test_files(make: Make) -> None:

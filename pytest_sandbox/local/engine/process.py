@@ -24,7 +24,14 @@ from pytest_sandbox.engine import (
 
 from ..kernel import terminals
 from ..protocol import foreign
-from ..protocol.agent import AdoptRequest, SignalRequest, SpawnAnswer, SpawnRequest, TerminalSize
+from ..protocol.agent import (
+    AdoptRequest,
+    SignalRequest,
+    SpawnAnswer,
+    SpawnRequest,
+    TerminalSize,
+    UserIds,
+)
 from ..protocol.common import Succeeded
 from ..protocol.wire import close_all
 from .links.errors import task_ended
@@ -253,7 +260,7 @@ class LocalProcess(Process):
 def _request(
     spec: ProcessSpec, env: Mapping[str, str], workdir: str, *, main: bool, number: int
 ) -> SpawnRequest:
-    terminal = None
+    terminal, user = None, spec.user
     if spec.pty is not None:
         terminal = TerminalSize(rows=spec.pty.rows, columns=spec.pty.columns)
     return SpawnRequest(
@@ -265,6 +272,7 @@ def _request(
         stdout=_OUTPUTS[spec.stdout],
         stderr=_OUTPUTS[spec.stderr],
         terminal=terminal,
+        user=None if user is None else UserIds(uid=user.uid, gid=user.gid, groups=[*user.groups]),
     )
 
 

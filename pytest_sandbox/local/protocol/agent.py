@@ -34,6 +34,20 @@ class TerminalSize(Message):
     columns: int
 
 
+class UserIds(Message):
+    """Part of `SpawnRequest`: who runs the process.
+
+    Attributes:
+        uid: user id.
+        gid: group id.
+        groups: further groups.
+    """
+
+    uid: int
+    gid: int
+    groups: list[int]
+
+
 class SpawnRequest(Message, descriptors=(0, 3)):
     """Start a process; answered by `SpawnAnswer`.
 
@@ -49,6 +63,7 @@ class SpawnRequest(Message, descriptors=(0, 3)):
         stdout: what becomes of its output.
         stderr: what becomes of its errors; `stdout` to go where its output goes.
         terminal: the size of its terminal, if it is to have one.
+        user: who runs it; root if it is not given.
     """
 
     process: int
@@ -59,6 +74,7 @@ class SpawnRequest(Message, descriptors=(0, 3)):
     stdout: Literal["pipe", "devnull", "stdout"]
     stderr: Literal["pipe", "devnull", "stdout"]
     terminal: TerminalSize | None
+    user: UserIds | None
 
 
 class AdoptRequest(Message):

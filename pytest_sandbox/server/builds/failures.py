@@ -41,6 +41,10 @@ _KNOWN = {
         "Debian's own image, from a registry, has it: FROM debian:12 with the alias "
         "debian:12 = debian:12 (sandbox_image_aliases)"
     ),
+    rb"this sandbox has no user": (
+        "a sandbox of an ordinary user has more users than root if newuidmap is installed "
+        "(package uidmap) and /etc/subuid has a line for the user; pytest-sandbox doctor says more"
+    ),
     rb"No space left on device": (
         "a step may write as much as one sandbox: the engine option disk says how many bytes "
         "that are (--sandbox-engine-option disk=..., pytest-sandbox serve --engine-option disk=...)"

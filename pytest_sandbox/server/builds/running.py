@@ -17,7 +17,7 @@ from .copying import put_below
 from .copying_between import copy_between
 from .packages import uses_packages
 from .steps import BindMount, Placing, RunStep, TemporaryFile
-from .users import home_of, switched
+from .users import home_of, process_user
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -62,14 +62,14 @@ async def process_spec(task: Task, step: RunStep) -> ProcessSpec:
     """The process of a step.
 
     Raises:
-        ValueError: its user is not in the image, or nothing can switch to it.
+        ValueError: its user is not in the image.
     """
     env = {**step.proxies, **step.env, **step.secrets}
     if not step.user:
         return ProcessSpec(step.argv, env=env, stderr=Output.STDOUT)
-    argv = await switched(task.files, step.user, step.argv)
+    user = await process_user(task.files, step.user)
     env = {"HOME": await home_of(task.files, step.user), **env}
-    return ProcessSpec(argv, env=env, stderr=Output.STDOUT)
+    return ProcessSpec(step.argv, env=env, stderr=Output.STDOUT, user=user)
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from pytest_sandbox.engine import EntryKind
+from pytest_sandbox.engine import ProcessUser
 
 if TYPE_CHECKING:
     from pytest_sandbox.engine import Files
@@ -16,13 +16,6 @@ Owner = tuple[int, int]
 #: Bytes of a file with users that are read.
 _MOST = 1024**2
 _LARGEST = 2**32 - 2  # the one above it means "none": chown(2)
-#: Programs that start others as another user, where they are.
-_SETPRIV = ("/usr/bin/setpriv", "/bin/setpriv")
-_CHROOT = ("/usr/sbin/chroot", "/usr/bin/chroot", "/sbin/chroot")
-NO_SWITCH = (
-    "this step has a USER, and the image has neither setpriv of util-linux nor chroot of coreutils "
-    "to run it as that"
-)
 
 
 async def owner_of(files: Files, text: str) -> Owner | None:
@@ -38,60 +31,75 @@ async def owner_of(files: Files, text: str) -> Owner | None:
     return uid, gid if not group else await _group(files, group)
 
 
-async def switched(files: Files, user: str, argv: tuple[str, ...]) -> tuple[str, ...]:
-    """A command that runs another one as a user.
+async def process_user(files: Files, user: str) -> ProcessUser:
+    """Who runs a step with this `USER`: a name or a number, perhaps with a group.
+
+    As at Docker, a group that is given is the only one, and a number that is not in `/etc/passwd`
+    has the group of root.
 
     Raises:
-        ValueError: there is no such user or group, or nothing to do that with.
+        ValueError: there is no such user or group.
     """
-    owner = await owner_of(files, user)
-    assert owner is not None
-    uid, gid = owner
-    name = user.partition(":")[0]
-    groups = "" if ":" in user else ",".join(map(str, await _groups(files, name)))
-    if program := await _found(files, _SETPRIV):
-        more = f"--groups={groups}" if groups else "--clear-groups"
-        return (program, f"--reuid={uid}", f"--regid={gid}", more, "--", *argv)
-    if program := await _found(files, _CHROOT):
-        return (program, f"--userspec={uid}:{gid}", f"--groups={groups}", "/", *argv)
-    raise ValueError(NO_SWITCH)
+    name, _, group = user.partition(":")
+    fields = await _account(files, name)
+    uid, gid = (_id(name), 0) if fields is None else (_id(fields[2]), _id(fields[3]))
+    if group:
+        return ProcessUser(uid, await _group(files, group))
+    groups = () if fields is None else await _groups(files, fields[0])
+    return ProcessUser(uid, gid, tuple(groups))
 
 
 async def home_of(files: Files, user: str) -> str:
     """The home directory of a user; that of the root directory if there is none."""
-    name = user.partition(":")[0]
+    fields = await _account(files, user.partition(":")[0])
+    return "/" if fields is None else fields[5] or "/"
+
+
+async def _account(files: Files, name: str) -> list[str] | None:
+    """The line of a user in `/etc/passwd`; `None` for a number, or no name, that has none.
+
+    Raises:
+        ValueError: there is no such user.
+    """
     for fields in await _lines(files, "/etc/passwd", 7):
         if name in (fields[0], fields[2]):
-            return fields[5] or "/"
-    return "/"
+            return fields
+    if name and not name.isdecimal():
+        raise ValueError(f"there is no user {name!r} in the image")
+    return None
 
 
 async def _user(files: Files, name: str) -> Owner:
-    for fields in await _lines(files, "/etc/passwd", 7):
-        if name in (fields[0], fields[2]):
-            return int(fields[2]), int(fields[3])
-    if name.isdecimal() and int(name) <= _LARGEST:
-        return int(name), int(name)
-    if not name:
-        return 0, 0
-    raise ValueError(f"there is no user {name!r} in the image")
+    fields = await _account(files, name)
+    if fields is None:
+        return _id(name), _id(name)
+    return _id(fields[2]), _id(fields[3])
 
 
 async def _group(files: Files, name: str) -> int:
     for fields in await _lines(files, "/etc/group", 4):
         if name in (fields[0], fields[2]):
-            return int(fields[2])
-    if name.isdecimal() and int(name) <= _LARGEST:
-        return int(name)
+            return _id(fields[2])
+    if name.isdecimal():
+        return _id(name)
     raise ValueError(f"there is no group {name!r} in the image")
 
 
 async def _groups(files: Files, user: str) -> list[int]:
     return [
-        int(fields[2])
+        _id(fields[2])
         for fields in await _lines(files, "/etc/group", 4)
         if user in fields[3].split(",")
     ]
+
+
+def _id(text: str) -> int:
+    """A user or group id; that of root if there is no text."""
+    if not text:
+        return 0
+    if text.isascii() and text.isdecimal() and len(text) < 11 and int(text) <= _LARGEST:
+        return int(text)
+    raise ValueError(f"{text!r} is no id of a user or a group")
 
 
 async def _lines(files: Files, path: str, fields: int) -> list[list[str]]:
@@ -106,15 +114,3 @@ async def _lines(files: Files, path: str, fields: int) -> list[list[str]]:
         await file.close()
     found = [line.split(":") for line in text.splitlines()]
     return [each for each in found if len(each) >= fields and each[2].isdecimal()]
-
-
-async def _found(files: Files, paths: tuple[str, ...]) -> str:
-    """The first of some programs that is there, and is not one of busybox, which knows less."""
-    for path in paths:
-        try:
-            entry = await files.stat(path)
-        except OSError:
-            continue
-        if entry.kind is not EntryKind.SYMLINK or "busybox" not in (entry.symlink_target or ""):
-            return path
-    return ""

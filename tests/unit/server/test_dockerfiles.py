@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_sandbox._proto import images_pb2
-from pytest_sandbox.engine import DEFAULT_PATH, Capability
+from pytest_sandbox.engine import DEFAULT_PATH, Capability, ProcessUser
 from pytest_sandbox.server.builds.bases import Bases
 from pytest_sandbox.server.builds.build_input import BuildInput
 from pytest_sandbox.server.builds.context import BuildContext
@@ -28,7 +28,7 @@ from pytest_sandbox.server.model.state import State
 from pytest_sandbox.server.registries.aliases import Aliases
 from pytest_sandbox.server.registries.registry_images import Wanted
 
-from .engines import GatedEngine
+from .engines import GatedEngine, GatedTask
 from .harness import Harness, refused
 from .test_builds import begin, built, failure, join, local, mount, printed, secret
 
@@ -460,8 +460,32 @@ def test_no_lines_are_a_fault_of_the_server(lines: list[str], between: str) -> N
 
 
 @pytest.mark.asyncio
-async def test_a_user_that_nothing_can_switch_to_is_refused(server: Harness) -> None:
-    assert "neither setpriv" in await failure(server, "USER 1000", "RUN true")
+async def test_a_user_is_found_in_the_files_of_the_image(server: Harness) -> None:
+    accounts = (
+        "RUN printf 'app:x:7:8::/home/app:/bin/sh\\nbad:x:1:x::/:/\\nlarge:x:9999999999:1::/:/' "
+        "> /etc/passwd; printf 'more:x:9:app\\nlast:x:10:b,app\\n' > /etc/group"
+    )
+    for user, expected in (
+        ("app", ProcessUser(7, 8, (9, 10))),
+        ("7", ProcessUser(7, 8, (9, 10))),
+        ("app:last", ProcessUser(7, 10)),
+        ("app:11", ProcessUser(7, 11)),
+        ("12", ProcessUser(12, 0)),
+        ("12:more", ProcessUser(12, 9)),
+    ):
+        await built(server, accounts, f"USER {user}", "RUN true")
+        task = server.engine.tasks[-1]
+        assert isinstance(task, GatedTask)
+        assert task.processes[-1].spec.user == expected
+        assert task.processes[-1].spec.env["HOME"] == ("/home/app" if expected.uid == 7 else "/")
+    for user, said in (
+        ("nosuch", "no user 'nosuch'"),
+        ("app:nosuch", "no group 'nosuch'"),
+        ("bad", "'x' is no id"),
+        ("large", "'9999999999' is no id"),
+        ("9" * 5000, "is no id"),
+    ):
+        assert said in await failure(server, accounts, f"USER {user}", "RUN true")
 
 
 # With a real kernel

@@ -1,9 +1,23 @@
 """Checks of starting programs: arguments, environment, working directory, exit."""
 
 import asyncio
+import contextlib
 
-from ... import Engine, ExitStatus
-from ..support import SUCCESS, a_task, content, equal, finished, line, run, sh, shown, soon, start
+from ... import Engine, ExitStatus, InvalidSpec, ProcessSpec, ProcessUser, SpawnFailed
+from ..support import (
+    SUCCESS,
+    a_task,
+    content,
+    equal,
+    finished,
+    line,
+    raises,
+    run,
+    sh,
+    shown,
+    soon,
+    start,
+)
 
 SHOW_ARGUMENTS = ("printf", "<%s>")
 
@@ -59,6 +73,20 @@ async def check_a_cancelled_wait_leaves_the_process_alone(engine: Engine) -> Non
         equal(await line(process), b"alive", "the process after a cancelled wait()")
         await process.close_stdin()
         equal(await soon(patient, "the other wait()"), SUCCESS, "the other wait()")
+
+
+async def check_a_process_runs_as_another_user(engine: Engine) -> None:
+    """A process of another user ends with its own status; it has the ids, if there are any here."""
+    user = ProcessUser(1234, 1235, (1236,))
+    async with a_task(engine) as task:
+        with contextlib.suppress(SpawnFailed):  # where there is one user
+            process = await soon(task.exec(ProcessSpec(("cat",), user=user)), "exec() as a user")
+            await process.write_stdin(b"there\n")
+            equal(await line(process), b"there", "a process of another user")
+            await process.close_stdin()
+            equal(await soon(process.wait(), "cat"), SUCCESS, "cat")
+        wrong = ProcessSpec(("true",), user=ProcessUser(-1, 0))
+        await raises(InvalidSpec, task.exec(wrong), f"exec({wrong})")
 
 
 async def check_arguments_arrive_exactly(engine: Engine) -> None:
