@@ -1,6 +1,7 @@
 """Scripts in a file, for an engine that serves programs outside of the process of a test."""
 
 import runpy
+import traceback
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,8 @@ class ScriptedSandboxes:
                 function(self)
         except Exception as error:
             raise EngineUnavailable(
-                f"the file of scripts {path!r} failed: {type(error).__name__}: {error}"
+                f"the file of scripts {path!r} failed{_place(error, path)}: "
+                f"{type(error).__name__}: {error}"
             ) from error
         if not callable(function):
             raise EngineUnavailable(
@@ -106,6 +108,12 @@ class ScriptedSandboxes:
         script = self._engine.on_connect_to(host, port, address=address)
         _restrict(script, sandbox, tags)
         return script
+
+
+def _place(error: Exception, path: str) -> str:
+    """The line of a file that an error came from; empty if it came from none."""
+    lines = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
+    return f" in line {lines[-1].lineno}, {lines[-1].line!r}" if lines else ""
 
 
 def _restrict(

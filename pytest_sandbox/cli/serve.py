@@ -26,6 +26,14 @@ could run commands in sandboxes here. If that is what you want, add --allow-remo
 speaks TLS only."""
 
 
+_TRUST = """\
+Clients have to trust the authority of this run. Copy its certificate to where they are, and let
+SSL_CERT_FILE and NODE_EXTRA_CA_CERTS name it there. Modal's client for Python trusts the package
+certifi and nothing else:
+    cat {ca_file} >> "$(python -m certifi)"
+"""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the command."""
     parser.usage = (
@@ -118,6 +126,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         tcp = start().tcp or {}
         env = _environment(tcp)
+        _tell_what_to_trust(tcp)
         if args.command:
             return supervise(args.command, with_modal_environment(os.environ, env))
 
@@ -165,6 +174,12 @@ def _environment(tcp: Mapping[str, str | None]) -> dict[str, str]:
 
     url, token_id, token_secret = (tcp[key] or "" for key in ("url", "token_id", "token_secret"))
     return modal_environment(url, token_id, token_secret, tcp["ca_file"])
+
+
+def _tell_what_to_trust(tcp: Mapping[str, str | None]) -> None:
+    """Say what clients need of a server that speaks TLS only, with a certificate of this run."""
+    if tcp["ca_file"] and (tcp["url"] or "").startswith("https:"):
+        print(_TRUST.format(ca_file=tcp["ca_file"]), end="", file=sys.stderr)
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from . import property_tests
+from .modal.hints import modal_hints
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
     import pytest
 
 #: Fixtures that every test has for itself.
-_FOR_ONE_TEST = "sandbox|sandbox_factory|sandbox_network|fake_sandboxes|sandbox_rpcs|sandbox_faults"
+_FOR_ONE_TEST = (
+    "sandbox|sandbox_factory|sandbox_network|sandbox_network_log|sandbox_network_faults|"
+    "fake_sandboxes|sandbox_rpcs|sandbox_faults"
+)
 _SCOPE_MISMATCH = re.compile(
     rf"ScopeMismatch: You tried to access the function scoped fixture ({_FOR_ONE_TEST}) with a "
     r"(\w+) scoped request"
@@ -43,6 +47,7 @@ def hints(
     if excinfo is None:
         return
     yield from property_tests.hint(item, excinfo.value)
+    yield from modal_hints(item, excinfo)
     if found := _SCOPE_MISMATCH.search(str(excinfo.value)):
         text = _WIDER_SCOPE.format(fixture=found[1], scope=found[2])
         yield "sandboxes for more than one test", text

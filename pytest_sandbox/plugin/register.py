@@ -25,6 +25,7 @@ from .gpu import marker as gpu_marker
 from .gpu import options as gpu_options
 from .gpu import usage as gpu_usage
 from .modal import fixture as modal_fixture
+from .modal import hints as modal_hints
 from .modal import marker as modal_marker
 from .templates import copies, summary
 from .templates import fixtures as template_fixtures
@@ -47,6 +48,7 @@ _PARTS = (
     pool,
     modal_marker,
     modal_fixture,
+    modal_hints,
     failures,
     gpu_options,
     gpu_marker,

@@ -197,7 +197,7 @@ async def _listen(
             tcp = asdict(await listeners.tcp(host, port, options.run_dir / "ca.pem", files))
     except OSError as error:
         raise EngineUnavailable(
-            f"the server cannot listen: {error}", "Choose another address."
+            f"the server cannot listen: {error}", "Choose another --host, or another --port."
         ) from error
     return {
         "socket": str(path),

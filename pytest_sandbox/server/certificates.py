@@ -2,11 +2,14 @@
 
 import importlib
 import importlib.util
+import os
 import ssl
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pytest_sandbox._shared.install_command import install_command
+from pytest_sandbox.engine import EngineUnavailable
 
 
 def remedy() -> str:
@@ -33,12 +36,29 @@ class CertificateFiles:
             protocol: its ALPN protocol (RFC 7301), `h2` or `http/1.1`.
 
         Raises:
-            OSError: they cannot be read, or do not belong together.
+            EngineUnavailable: they cannot be read, or do not belong together.
         """
+        _check_readable("--certificate", self.certificate)
+        _check_readable("--key", self.key)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.certificate, self.key)
+        try:
+            # Without a password, OpenSSL would ask a terminal for that of an encrypted key.
+            context.load_cert_chain(self.certificate, self.key, password=str)
+        except (ssl.SSLError, ValueError) as error:
+            raise EngineUnavailable(
+                f"--certificate {self.certificate} and --key {self.key} are no certificate and its "
+                f"key: {error}",
+                "Both are texts in PEM, and the key has no password.",
+            ) from error
         context.set_alpn_protocols([protocol])
         return context
+
+
+def _check_readable(option: str, path: str) -> None:
+    try:
+        Path(path).open("rb").close()
+    except OSError as error:
+        raise EngineUnavailable(f"{option} {path}: {os.strerror(error.errno or 0)}") from None
 
 
 class Authority:

@@ -73,9 +73,9 @@ class Listeners:
             files: the certificate that others see; one of this server's own authority if not given.
 
         Raises:
-            OSError: the address is in use, or not one of this machine; or the files are no
-                certificate and its key.
-            EngineUnavailable: others can reach the address, and there is no certificate.
+            OSError: the address is in use, or not one of this machine.
+            EngineUnavailable: others can reach the address, and there is no certificate; or the
+                files are no certificate and its key.
         """
         if not is_loopback(host):
             return await self.remote(host, port, ca_file, files)

@@ -21,6 +21,7 @@ from pytest_sandbox._proto.common_pb2 import OBJECT_CREATION_TYPE_CREATE_IF_MISS
 from pytest_sandbox._proto.control_grpc import ModalClientStub
 from pytest_sandbox._run import Run
 from pytest_sandbox.cli import main
+from pytest_sandbox.cli.serve import _tell_what_to_trust
 from pytest_sandbox.server.preset_file import read_presets
 
 SERVE = (sys.executable, "-m", "pytest_sandbox.cli", "serve")
@@ -261,6 +262,22 @@ def test_another_address_is_tried_when_that_is_allowed() -> None:
     assert "cannot listen" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("url", "ca_file", "told"),
+    [
+        ("https://192.0.2.1:1", "/run/ca.pem", True),
+        ("https://192.0.2.1:1", None, False),
+        ("http://127.0.0.1:1", "/run/ca.pem", False),
+    ],
+)
+def test_what_clients_elsewhere_have_to_trust_is_told(
+    capsys: pytest.CaptureFixture[str], url: str, ca_file: str | None, told: bool
+) -> None:
+    _tell_what_to_trust({"url": url, "ca_file": ca_file})
+
+    assert ('cat /run/ca.pem >> "$(python -m certifi)"' in capsys.readouterr().err) is told
+
+
 def test_the_address_is_the_one_that_was_asked_for() -> None:
     for host, shown in (("127.0.0.2", "127.0.0.2"), ("::1", "[::1]"), ("[::1]", "[::1]")):
         done = run("--host", host, "--", "printenv", "MODAL_SERVER_URL")
@@ -405,7 +422,7 @@ def test_a_file_of_scripts_that_fails_is_an_error(tmp_path: Path) -> None:
 
     assert none.returncode == bad.returncode == 1
     assert "has no function 'script'" in none.stderr
-    assert "bad.py' failed: " in bad.stderr
+    assert "bad.py' failed in line 1, 'def script(fake): fake.on_exec()': " in bad.stderr
     assert "Traceback" not in bad.stderr
 
 

@@ -107,10 +107,43 @@ async def test_others_are_not_served_without_a_certificate(
 
     with pytest.raises(EngineUnavailable, match="has to speak TLS"):
         await Listeners(app).tcp("192.0.2.1", 0, tmp_path / "ca")
-    files = CertificateFiles(str(tmp_path / "no"), str(tmp_path / "no"))
-    with pytest.raises(OSError, match="No such file"):
-        await Listeners(app).tcp("192.0.2.1", 0, tmp_path / "ca", files)
     await app.close()
+
+
+#: Some key in PEM, encrypted: OpenSSL asks a terminal for its password unless one is given.
+ENCRYPTED = """-----BEGIN RSA PRIVATE KEY-----
+Proc-Type: 4,ENCRYPTED
+DEK-Info: AES-128-CBC,00000000000000000000000000000000
+
+AAAA
+-----END RSA PRIVATE KEY-----
+"""
+
+
+@pytest.mark.parametrize(
+    ("certificate", "key", "words"),
+    [
+        (None, None, "--certificate .*/certificate: No such file or directory"),
+        ("x", None, "--key .*/key: No such file or directory"),
+        ("x", "x", "--certificate .* and --key .* are no certificate and its key"),
+        ("made", "x", "are no certificate and its key"),
+        ("made", ENCRYPTED, "are no certificate and its key"),
+    ],
+)
+def test_files_that_are_no_certificate(
+    tmp_path: Path, certificate: str | None, key: str | None, words: str
+) -> None:
+    trustme = pytest.importorskip("trustme")
+    files = CertificateFiles(str(tmp_path / "certificate"), str(tmp_path / "key"))
+    if certificate == "made":
+        made = trustme.CA().issue_cert("localhost")
+        certificate = made.cert_chain_pems[0].bytes().decode()
+    for path, content in ((files.certificate, certificate), (files.key, key)):
+        if content is not None:
+            Path(path).write_text(content)
+
+    with pytest.raises(EngineUnavailable, match=words):
+        files.context("h2")
 
 
 @pytest.mark.asyncio
