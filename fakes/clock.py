@@ -3,9 +3,13 @@
 import asyncio
 import heapq
 import math
+from typing import TYPE_CHECKING
 
 from pytest_sandbox._shared.idle_loop import IdleEventLoop
 from pytest_sandbox.engine import Clock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 #: Turns of an event loop that cannot tell when it is idle, after which everything that a timer
 #: woke is taken to have settled.
@@ -43,15 +47,38 @@ class VirtualClock(Clock):
         if seconds <= 0:
             await asyncio.sleep(0)
             return
-        timer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._order += 1
-        heapq.heappush(self._timers, (self._elapsed + seconds, self._order, timer))
+        timer = self._timer(seconds)
         try:
             await timer
         except BaseException:
             timer.cancel()
             self._forget_given_up()
             raise
+
+    def later(self, seconds: float, function: "Callable[[], object]") -> "Callable[[], object]":
+        """Call a function once the clock has been advanced by `seconds`; soon if not positive."""
+        if seconds <= 0:
+            return asyncio.get_running_loop().call_soon(function).cancel
+        timer = self._timer(seconds)
+
+        def call(_: object) -> None:
+            function()
+
+        def forget() -> None:
+            if not timer.done():
+                timer.remove_done_callback(call)
+                timer.cancel()
+                self._forget_given_up()
+
+        timer.add_done_callback(call)
+        return forget
+
+    def _timer(self, seconds: float) -> "asyncio.Future[None]":
+        """What is done once the clock has been advanced by `seconds`."""
+        timer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._order += 1
+        heapq.heappush(self._timers, (self._elapsed + seconds, self._order, timer))
+        return timer
 
     @property
     def next_timer(self) -> float | None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .clock import SystemClock
-
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
@@ -88,9 +86,18 @@ async def within(clock: Clock, seconds: float, work: Coroutine[Any, Any, T]) -> 
         asyncio.TimeoutError: it took longer; it was cancelled and has ended.
     """
     task = background(work)  # it may fail in the turn in which the caller is cancelled
+    over = asyncio.get_running_loop().create_future()
+
+    def end(_: object = None) -> None:
+        if not over.done():
+            over.set_result(None)
+
+    task.add_done_callback(end)
+    forget_timer = clock.later(seconds, end)
     try:
-        await _done_or_late(task, clock, seconds)
+        await over
     finally:
+        forget_timer()
         late = not task.done()
         if late:
             await cancel_and_wait(task)
@@ -98,14 +105,3 @@ async def within(clock: Clock, seconds: float, work: Coroutine[Any, Any, T]) -> 
     if late and task.cancelled():
         raise asyncio.TimeoutError
     return task.result()
-
-
-async def _done_or_late(task: asyncio.Future[Any], clock: Clock, seconds: float) -> None:
-    if isinstance(clock, SystemClock):
-        await asyncio.wait({task}, timeout=seconds)
-        return
-    timer = asyncio.ensure_future(clock.sleep(seconds))
-    try:
-        await asyncio.wait({task, timer}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        await cancel_and_wait(timer)

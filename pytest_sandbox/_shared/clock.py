@@ -2,9 +2,12 @@
 
 import asyncio
 from abc import abstractmethod
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from . import real
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Clock(Protocol):
@@ -22,6 +25,14 @@ class Clock(Protocol):
     async def sleep(self, seconds: float) -> None:
         """Return once `seconds` have passed on this clock."""
 
+    @abstractmethod
+    def later(self, seconds: float, function: "Callable[[], object]") -> "Callable[[], object]":
+        """Call a function on the running event loop once `seconds` have passed on this clock.
+
+        Returns:
+            undoes that, as long as the function was not called.
+        """
+
 
 class SystemClock(Clock):
     """The clock of the machine."""
@@ -37,3 +48,7 @@ class SystemClock(Clock):
     async def sleep(self, seconds: float) -> None:
         """Sleep on the running event loop."""
         await asyncio.sleep(seconds)
+
+    def later(self, seconds: float, function: "Callable[[], object]") -> "Callable[[], object]":
+        """Call a function on the running event loop once `seconds` have passed."""
+        return asyncio.get_running_loop().call_later(seconds, function).cancel

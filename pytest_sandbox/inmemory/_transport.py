@@ -1,19 +1,12 @@
 """HTTP/2 between a client and a server on one event loop, without a socket."""
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from grpclib.config import Configuration
-from hpack import Encoder
 
 from pytest_sandbox.client.exceptions import ConnectionError as SandboxConnectionError
-from pytest_sandbox.client.transport import (
-    CALLS,
-    WINDOW,
-    Server,
-    WideChannel,
-    encode_headers_with,
-)
+from pytest_sandbox.client.transport import CALLS, WINDOW, Server, WideChannel
 from pytest_sandbox.rpcs import StatusDetails
 
 if TYPE_CHECKING:
@@ -70,20 +63,15 @@ class _MemoryChannel(WideChannel):
         to_client.connect(theirs, ours, to_server)
         ours.connection_made(to_server)
         theirs.connection_made(to_client)
-        for protocol in (ours, theirs):
-            encode_headers_with(protocol, _PlainEncoder())
         return ours
 
 
-class _PlainEncoder(Encoder):
-    """Writes headers as they are: shorter ones (RFC 7541, section 5.2) only cost time here."""
-
-    def encode(self, headers: Any, huffman: bool = True) -> bytes:
-        return super().encode(headers, huffman=False)
-
-
 class _MemoryTransport(asyncio.Transport):
-    """One end of a connection: what is written here, the other end receives in the next turn."""
+    """One end of a connection: what is written here, the other end receives at once.
+
+    Both ends collect what they write in a turn of the event loop, and write it after that: see
+    `JoinedWrites`. So none of them is in the middle of something when it receives.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -100,15 +88,11 @@ class _MemoryTransport(asyncio.Transport):
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Send."""
-        if data and not self._closed:
-            self._loop.call_soon(self._deliver, bytes(data))
-
-    def _deliver(self, data: bytes) -> None:
-        if not self._back.is_closing():
-            self._other.data_received(data)
+        if data and not self._closed and not self._back.is_closing():
+            self._other.data_received(bytes(data))
 
     def get_write_buffer_size(self) -> int:
-        """Bytes that the other end has not read: none, since it reads in the next turn."""
+        """Bytes that the other end has not read: none, since it reads at once."""
         return 0
 
     def is_closing(self) -> bool:

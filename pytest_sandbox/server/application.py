@@ -183,6 +183,7 @@ class Application:
             peers.refusal if listener.name == "unix" else None,
             tokens=listener.tokens is not None,
             tls=tls,
+            plain=listener.local,
         )
 
     async def close(self) -> None:

@@ -52,6 +52,7 @@ OFFERED = {
 }
 #: What each part may import of the others: `plugin -> client -> _proto <- server -> engine`.
 MAY_IMPORT = {
+    "_http2": set(),
     "_proto": set(),
     "_shared": set(),  # which every part may import
     "_run": set(),
@@ -63,9 +64,9 @@ MAY_IMPORT = {
     "fakes": {"engine"},
     "rpcs": {"_proto"},
     "strategies": {"engine", "rpcs"},
-    "server": {"engine", "images", "_proto", "rpcs"},
+    "server": {"engine", "images", "_http2", "_proto", "rpcs"},
     "server.__main__": {"engine", "engines"},  # where a server meets its engine
-    "client": {"_proto", "_run", "rpcs"},
+    "client": {"_http2", "_proto", "_run", "rpcs"},
     "inmemory": {"client", "server", "engine", "fakes", "rpcs", "_proto", "_run"},
     "plugin": {
         "client",

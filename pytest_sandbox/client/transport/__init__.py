@@ -10,7 +10,6 @@ from .dual import dual as dual
 from .portal import portal as portal
 from .server import Server as Server
 from .wide_channel import WideChannel as WideChannel
-from .wide_channel import encode_headers_with as encode_headers_with
 
 __all__ = [
     "CALLS",
@@ -19,6 +18,5 @@ __all__ = [
     "Server",
     "WideChannel",
     "dual",
-    "encode_headers_with",
     "portal",
 ]

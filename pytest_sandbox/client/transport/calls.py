@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import uuid
 from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import TypeVar
 
 from grpclib.client import UnaryStreamMethod, UnaryUnaryMethod
+from grpclib.utils import Wrapper
 
-from pytest_sandbox._shared.async_tasks import within
 from pytest_sandbox._shared.clock import SystemClock
 from pytest_sandbox._shared.pickling import Unpicklable
 
@@ -132,7 +133,14 @@ class Calls(Unpicklable):
     ) -> tuple[Res, Metadata]:
         if timeout is None or isinstance(self.clock, SystemClock):
             return await self._call(method, request, metadata, timeout)
-        return await within(self.clock, timeout, self._call(method, request, metadata, None))
+        # What grpclib does with a timeout, on another clock.
+        deadline = Wrapper()
+        forget = self.clock.later(timeout, lambda: deadline.cancel(asyncio.TimeoutError()))
+        try:
+            with deadline:
+                return await self._call(method, request, metadata, None)
+        finally:
+            forget()
 
     async def _call(
         self, method: Unary[Req, Res], request: Req, metadata: Metadata, timeout: float | None

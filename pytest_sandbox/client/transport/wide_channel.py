@@ -10,29 +10,45 @@ else is being sent: `grpclib` does not know of them yet. Here they are woken, an
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, cast
 
 from grpclib.client import Channel, Handler
 from grpclib.exceptions import StreamTerminatedError
-from grpclib.protocol import H2Protocol
+from grpclib.protocol import Connection, EventsProcessor, H2Protocol
+from h2.connection import H2Connection
 from h2.settings import SettingCodes
 
+from pytest_sandbox._http2 import JoinedWrites, PlainConnection
+
 if TYPE_CHECKING:
-    from asyncio import BaseTransport
+    from asyncio import BaseTransport, Transport
 
     from grpclib.protocol import Stream
-    from h2.connection import H2Connection
-    from hpack import Encoder
 
 #: Bytes of a frame that a server may send.
 FRAME = 1024 * 1024
 
 
 class _WideProtocol(H2Protocol):
+    """Does what grpclib does, with a connection of our own."""
+
     def connection_made(self, transport: BaseTransport) -> None:
-        super().connection_made(transport)
-        _h2_connection(self).update_settings({SettingCodes.MAX_FRAME_SIZE: FRAME})
+        frames = PlainConnection(H2Connection(config=self.h2_config))
+        frames.initiate_connection()
+        begun = frames.local_settings.initial_window_size
+        if more := self.config.http2_connection_window_size - begun:
+            frames.increment_flow_control_window(more)
+        frames.update_settings(
+            {
+                SettingCodes.INITIAL_WINDOW_SIZE: self.config.http2_stream_window_size,
+                SettingCodes.MAX_FRAME_SIZE: FRAME,
+            }
+        )
+        joined = JoinedWrites(cast("Transport", transport))
+        self.connection = Connection(cast("H2Connection", frames), joined, config=self.config)
         self.connection.flush()
+        self.connection.initialize()
+        self.processor = EventsProcessor(self.handler, self.connection)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         super().connection_lost(exc)
@@ -43,15 +59,6 @@ class _WideProtocol(H2Protocol):
 
 def _refuse(stream: Stream) -> NoReturn:
     raise StreamTerminatedError("Connection lost")
-
-
-def encode_headers_with(protocol: H2Protocol, encoder: Encoder) -> None:
-    """Have a connection, of a client or a server, encode its headers in another way."""
-    _h2_connection(protocol).encoder = encoder
-
-
-def _h2_connection(protocol: H2Protocol) -> H2Connection:
-    return protocol.connection._connection  # noqa: SLF001 - grpclib has no public name for it
 
 
 class WideChannel(Channel):

@@ -26,6 +26,8 @@ from h2.config import H2Configuration
 from h2.events import Event, StreamReset, UnknownFrameReceived
 from h2.settings import SettingCodes
 
+from pytest_sandbox._http2 import JoinedWrites, PlainConnection
+
 from .answers import AnsweringConnection, AnsweringStream
 from .received import MOST_SETTINGS, Frames, ReceivedData
 from .strangers import Strangers
@@ -49,6 +51,7 @@ class ServedProtocol(H2Protocol):
         refuses: says why the peer is not served; `None` serves all.
         strangers: counts connections without a token; `None` if nobody needs one.
         in_turns: whether other connections get their turn while much is received.
+        plain: whether the peer is a process of this user; see `PlainConnection`.
     """
 
     def __init__(
@@ -60,8 +63,10 @@ class ServedProtocol(H2Protocol):
         refuses: Callable[[socket], str] | None,
         strangers: Strangers | None,
         in_turns: bool,
+        plain: bool,
     ) -> None:
         super().__init__(handler, config, h2_config)
+        self._plain = plain
         self._refuses = refuses
         self._refused = False
         self._strangers = strangers
@@ -78,8 +83,10 @@ class ServedProtocol(H2Protocol):
             self.handler.close()
             transport.abort()
             return
-        self._transport = transport
+        self._transport = transport = JoinedWrites(transport)
         frames = Frames(config=self.h2_config)
+        if self._plain:
+            frames = cast("Frames", PlainConnection(frames))
         frames.initiate_connection()
         connection = _Connection(frames, transport, config=self.config)
         self.connection = connection

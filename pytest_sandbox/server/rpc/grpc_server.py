@@ -43,6 +43,7 @@ class RpcServer(Server):
             anything is read; empty if it is. `None` serves all.
         tokens: whether callers need a token; connections without one are then limited.
         tls: to speak TLS; such callers need a token.
+        plain: whether all callers are processes of this user; see `PlainConnection`.
     """
 
     def __init__(
@@ -52,12 +53,14 @@ class RpcServer(Server):
         *,
         tokens: bool = False,
         tls: ssl.SSLContext | None = None,
+        plain: bool = False,
     ) -> None:
         super().__init__([services], status_details_codec=StatusDetails())
         self._refuses = refuses
         self._mapping = _WithRefusals(self._mapping, services.refusal)
         self._strangers = Strangers() if tokens else None
         self._tls = tls
+        self._plain = plain
 
     @property
     def calls(self) -> int:
@@ -85,6 +88,7 @@ class RpcServer(Server):
             refuses=self._refuses,
             strangers=self._strangers,
             in_turns=in_turns,
+            plain=self._plain,
         )
 
 

@@ -13,9 +13,15 @@ from h2.settings import SettingCodes
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_sandbox.server.rpc.auth import ListenerConfig
 from pytest_sandbox.server.rpc.received import ReceivedData
 
+from .harness import UNIX
 from .raw import served
+
+#: A listener that checks all as one on TCP does.
+H2 = ListenerConfig("h2")
+EITHER = pytest.mark.parametrize("config", [UNIX, H2], ids=["plain", "h2"])
 
 
 def frame(kind: int, payload: bytes) -> bytes:
@@ -85,9 +91,12 @@ def test_many_small_frames_take_little_memory(content: bytes) -> None:
     assert after - before < 300_000
 
 
+@EITHER
 @pytest.mark.asyncio
-async def test_a_client_that_sets_what_does_not_exist_is_given_up(tmp_path: Path) -> None:
-    async with served(tmp_path / "socket") as listener:
+async def test_a_client_that_sets_what_does_not_exist_is_given_up(
+    config: ListenerConfig, tmp_path: Path
+) -> None:
+    async with served(tmp_path / "socket", config) as listener:
         raw = await listener.connect()
         raw.writer.write(frame(4, b"".join(struct.pack(">HI", 1000 + n, 1) for n in range(2700))))
 
@@ -96,7 +105,7 @@ async def test_a_client_that_sets_what_does_not_exist_is_given_up(tmp_path: Path
 
 @pytest.mark.asyncio
 async def test_headers_are_compressed_with_as_much_memory_as_usual(tmp_path: Path) -> None:
-    async with served(tmp_path / "socket") as listener:
+    async with served(tmp_path / "socket", H2) as listener:
         raw = await listener.connect()
         raw.h2.update_settings({SettingCodes.HEADER_TABLE_SIZE: 2**31 - 1})
         raw.flush()
@@ -117,20 +126,22 @@ async def test_headers_are_compressed_with_as_much_memory_as_usual(tmp_path: Pat
         assert encoder.header_table._current_size <= 4096
 
 
+@EITHER
 @pytest.mark.asyncio
-async def test_frames_of_unknown_types_are_ignored(tmp_path: Path) -> None:
-    async with served(tmp_path / "socket") as listener:
+async def test_frames_of_unknown_types_are_ignored(config: ListenerConfig, tmp_path: Path) -> None:
+    async with served(tmp_path / "socket", config) as listener:
         raw = await listener.connect()
         raw.writer.write(frame(0xEE, b"hello") * 10_000)
 
         await asyncio.wait_for(raw.answered(), 30)
 
 
+@EITHER
 @pytest.mark.asyncio
 async def test_a_connection_that_surprises_h2_is_closed_and_logged_in_a_line(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    config: ListenerConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with served(tmp_path / "socket") as listener:
+    async with served(tmp_path / "socket", config) as listener:
         raw = await listener.connect()
         await raw.answered()
         with caplog.at_level(logging.WARNING):

@@ -1,0 +1,6 @@
+"""What both ends of an HTTP/2 connection, the client's and the server's, do to be quick."""
+
+from .joined_writes import JoinedWrites as JoinedWrites
+from .plain_connection import PlainConnection as PlainConnection
+
+__all__ = ["JoinedWrites", "PlainConnection"]

@@ -1,0 +1,75 @@
+"""Writes what is said in one turn of the event loop at once.
+
+grpclib writes the headers of a call, its message and its end one by one. Each write is a call of
+the kernel, and a turn of the event loop at the other end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+#: Bytes that do not wait for the end of the turn: they are worth a write of their own.
+_MUCH = 64 * 1024
+
+
+class JoinedWrites(asyncio.Transport):
+    """A transport that writes at the end of the turn, and does all else as another one does.
+
+    Args:
+        transport: the other one.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        super().__init__()
+        self._transport = transport
+        self._loop = asyncio.get_running_loop()
+        self._waiting: list[bytes | bytearray | memoryview] = []
+        self._size = 0
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Write soon, together with what is written until then."""
+        if not self._waiting:
+            self._loop.call_soon(self._write)
+        self._waiting.append(data)
+        self._size += len(data)
+        if self._size >= _MUCH:
+            self._write()
+
+    def _write(self) -> None:
+        if self._waiting:
+            data = self._waiting[0] if len(self._waiting) == 1 else b"".join(self._waiting)
+            self._waiting.clear()
+            self._size = 0
+            self._transport.write(data)
+
+    def get_write_buffer_size(self) -> int:
+        """Bytes that are not written yet."""
+        return self._size + self._transport.get_write_buffer_size()
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """What is known of the connection."""
+        return self._transport.get_extra_info(name, default)
+
+    def is_closing(self) -> bool:
+        """Whether it is closed, or about to be."""
+        return self._transport.is_closing()
+
+    def close(self) -> None:
+        """Close it after what was written."""
+        self._write()
+        self._transport.close()
+
+    def abort(self) -> None:
+        """Close it at once."""
+        self._waiting.clear()
+        self._size = 0
+        self._transport.abort()
+
+    def pause_reading(self) -> None:
+        """Read nothing for now."""
+        self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read on."""
+        self._transport.resume_reading()
