@@ -1,31 +1,65 @@
-"""Draws `snapshots.svg` from what `pytest-sandbox bench --json` printed.
+"""Draws a chart of what `pytest-sandbox bench --json` printed.
 
     pytest-sandbox bench --json > bench.json
     python docs/draw_chart.py bench.json docs/snapshots.svg
 
-Containers are in it where they were measured: bench says which of them it could not, and why. The
-chart has a background of its own, and colours for light and for dark pages.
+The name of the file says which chart. What was not measured is not in it: bench says why. A chart
+has a background of its own, and colours for light and for dark pages.
 """
 
 import argparse
 import json
 import math
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
 
-#: Name of a timing of bench -> what the chart calls it, and whether it is one of ours.
-BARS = {
-    "restore -> first output, from the pool": ("files, made ready ahead", True),
-    "restore -> first output": ("files", True),
-    "restore -> first output, 500 MB": ("files, 500 MB of them", True),
-    "memory restore -> answer, Python, 100 MB": ("running Python server, 100 MB", True),
-    "memory restore -> answer, Python, 500 MB": ("running Python server, 500 MB", True),
-    "memory restore -> answer, redis": ("running redis", True),
-    "memory restore -> answer, PostgreSQL": ("running PostgreSQL, 200,000 rows", True),
-    "PostgreSQL set up -> answer": ("PostgreSQL, set up again", False),
-    "podman commit + run -> output": ("files, podman commit + run", False),
-    "docker commit + run -> output": ("files, docker commit + run", False),
+
+@dataclass(frozen=True)
+class Chart:
+    """What a chart shows.
+
+    Attributes:
+        title: above it.
+        bars: name of a timing of bench -> what the chart calls it, and whether it is one of ours.
+    """
+
+    title: str
+    bars: dict[str, tuple[str, bool]]
+
+
+CHARTS = {
+    "snapshots": Chart(
+        "From a prepared machine to its first answer in a test",
+        {
+            "restore -> first output, from the pool": ("files, made ready ahead", True),
+            "restore -> first output": ("files", True),
+            "restore -> first output, 500 MB": ("files, 500 MB of them", True),
+            "memory restore -> answer, Python, 100 MB": ("running Python server, 100 MB", True),
+            "memory restore -> answer, Python, 500 MB": ("running Python server, 500 MB", True),
+            "memory restore -> answer, redis": ("running redis", True),
+            "memory restore -> answer, PostgreSQL": ("running PostgreSQL, 200,000 rows", True),
+            "PostgreSQL set up -> answer": ("PostgreSQL, set up again", False),
+            "podman commit + run -> output": ("files, podman commit + run", False),
+            "docker commit + run -> output": ("files, docker commit + run", False),
+        },
+    ),
+    "performance": Chart(
+        "From asking for a machine to the first output of echo in it",
+        {
+            "subprocess: create -> first output": ("a subprocess: no isolation", False),
+            "pytest-sandbox, made ahead: create -> first output": (
+                "pytest-sandbox, made ahead",
+                True,
+            ),
+            "pytest-sandbox: create -> first output": ("pytest-sandbox", True),
+            "bubblewrap: create -> first output": ("bubblewrap", False),
+            "podman: create -> first output": ("podman", False),
+            "docker: create -> first output": ("docker", False),
+            "testcontainers: create -> first output": ("testcontainers", False),
+        },
+    ),
 }
 #: Pixels: of the whole, up to where the bars begin, of their longest, and of one row.
 WIDTH, LEFT, LONGEST, ROW = 790, 280, 420, 30
@@ -56,23 +90,23 @@ def main() -> None:
     parser.add_argument("results", type=Path, help="what bench --json printed")
     parser.add_argument("chart", type=Path, help="where to write the chart, an SVG file")
     args = parser.parse_args()
-    args.chart.write_text(draw(json.loads(args.results.read_text())))
+    chart = CHARTS.get(args.chart.stem)
+    if chart is None:
+        parser.error(f"no chart {args.chart.stem!r}; there are {', '.join(CHARTS)}")
+    args.chart.write_text(draw(json.loads(args.results.read_text()), chart))
 
 
-def draw(results: dict[str, Any]) -> str:
+def draw(results: dict[str, Any], chart: Chart) -> str:
     """The chart as SVG: a bar for each figure there is, the fastest on top."""
-    timings = {row["baseline"]: row["baseline_p50_ms"] for row in results["timings"]}
-    timings |= {row["name"]: row["p50_ms"] for row in results["timings"]}
-    bars = sorted((timings[name], *BARS[name]) for name in BARS if name in timings)
+    bars = bars_of(results, chart)
     bottom = TOP + ROW * len(bars)
     ends = 10 ** math.ceil(math.log10(bars[-1][0]))
-    words = ", ".join(f"{label} {value:,.0f}" for value, label, _ in bars)
-    title = "From a prepared machine to its first answer in a test"
+    title = chart.title
     note = f"milliseconds, median, logarithmic scale ({results['versions']['machine']})"
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {bottom + 58}" role="img">',
         f"  <title>{title}</title>",
-        f"  <desc>Milliseconds: {escape(words)}</desc>",
+        f"  <desc>Milliseconds: {escape(words_of(bars))}</desc>",
         f"  <style>{STYLE}  </style>",
         f'  <rect class="page" width="{WIDTH}" height="{bottom + 58}" rx="8"/>',
         f'  <text class="title" x="20" y="32">{title}</text>',
@@ -90,6 +124,18 @@ def draw(results: dict[str, Any]) -> str:
         "</svg>",
     ]
     return "\n".join(lines) + "\n"
+
+
+def bars_of(results: dict[str, Any], chart: Chart) -> list[tuple[float, str, bool]]:
+    """Milliseconds of each bar, what it is called and whether it is ours; the fastest first."""
+    timings = {row["baseline"]: row["baseline_p50_ms"] for row in results["timings"]}
+    timings |= {row["name"]: row["p50_ms"] for row in results["timings"]}
+    return sorted((timings[name], *chart.bars[name]) for name in chart.bars if name in timings)
+
+
+def words_of(bars: list[tuple[float, str, bool]]) -> str:
+    """The bars in words."""
+    return ", ".join(f"{label} {value:,.0f}" for value, label, _ in bars)
 
 
 def _across(value: float, ends: float) -> float:

@@ -74,7 +74,9 @@ def test_other_tools_are_measured_where_they_run(
         (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    monkeypatch.setattr(alternatives, "_here", lambda times: None)
+    for ours in ("_here", "_made_ahead"):
+        monkeypatch.setattr(alternatives, ours, lambda *_: None)
+    monkeypatch.setattr(Client, "default", lambda: None)
     monkeypatch.setattr(alternatives, "_testcontainers_if_installed", lambda bench: {})
     monkeypatch.setattr(Bench, "engine_without_spares", contextlib.nullcontext)
     bench = Bench(samples=1, live=1)
@@ -82,8 +84,10 @@ def test_other_tools_are_measured_where_they_run(
     bench._run.close()
 
     whats = ("create -> first output", "a further command", "end")
-    names = [f"{tool}: {what}" for tool in ("bubblewrap", "docker") for what in whats]
-    names.remove("bubblewrap: end")  # nothing outlives its command
+    tools = ("subprocess", "bubblewrap", "docker")
+    names = [f"{tool}: {what}" for tool in tools for what in whats]
+    for tool in tools[:2]:
+        names.remove(f"{tool}: end")  # nothing outlives its command
     assert [row["name"] for row in bench.timings] == names
     assert bench.skipped == ["podman: no room"]
     versions = {"docker": "1.2.3", "bubblewrap": "4.5"}

@@ -9,11 +9,12 @@ from xml.etree import ElementTree
 import pytest
 
 SCRIPT = runpy.run_path(str(Path(__file__).parents[2] / "docs" / "draw_chart.py"))
+CHART = SCRIPT["CHARTS"]["snapshots"]
 SVG = "{http://www.w3.org/2000/svg}"
 
 
 def results(**milliseconds: float) -> dict[str, Any]:
-    names = {label: name for name, (label, _) in SCRIPT["BARS"].items()}
+    names = {label: name for name, (label, _) in CHART.bars.items()}
     rows = [
         {"name": names[label], "p50_ms": value, "baseline": "none", "baseline_p50_ms": 1.0}
         for label, value in milliseconds.items()
@@ -28,7 +29,7 @@ def chart() -> ElementTree.Element:
         "files": 12.3,
         "PostgreSQL, set up again": 1002.0,
     }
-    return ElementTree.fromstring(SCRIPT["draw"](results(**timings)))
+    return ElementTree.fromstring(SCRIPT["draw"](results(**timings), CHART))
 
 
 def test_the_bars_are_sorted(chart: ElementTree.Element) -> None:
@@ -55,4 +56,4 @@ def test_everything_is_inside(chart: ElementTree.Element) -> None:
 def test_the_picture_has_the_bars_of_the_script() -> None:
     picture = (Path(__file__).parents[2] / "docs" / "snapshots.svg").read_text()
 
-    assert {label for label, _ in SCRIPT["BARS"].values()} <= set(re.findall(r">([^<]+)<", picture))
+    assert {label for label, _ in CHART.bars.values()} <= set(re.findall(r">([^<]+)<", picture))

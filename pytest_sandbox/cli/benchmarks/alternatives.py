@@ -6,12 +6,14 @@ ends it. What has to be there before, such as images and daemons, is.
 
 import os
 import subprocess
+import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 
-from pytest_sandbox import Sandbox
+from pytest_sandbox import Client, Sandbox
 
 from .baselines import FRESH_FOLDER, plain_subprocess, why_not
 from .container_engines import IMAGE, ContainerEngine, container_engines
@@ -20,6 +22,8 @@ from .sandboxes import first_output
 from .session import Bench
 
 _MOST = 20  # samples: some take a second
+#: Seconds of a test, during which the sandbox of the next test is made.
+_MEANWHILE = 0.05
 _ECHO = ("/bin/echo", "hello")
 _SLEEP = ("/usr/bin/sleep", "600")
 #: All namespaces, and the files of this machine, read-only.
@@ -42,7 +46,11 @@ def alternatives(bench: Bench) -> None:
     """Create -> first output, a further command, and the end, of each way in turn."""
     baseline = bench.baseline()
     with container_engines(bench) as engines:
-        ways: dict[str, Callable[[_Times], None]] = {"pytest-sandbox": _here}
+        ways: dict[str, Callable[[_Times], None]] = {
+            "subprocess": _subprocess,
+            "pytest-sandbox": _here,
+            "pytest-sandbox, made ahead": partial(_made_ahead, Client.default()),
+        }
         ways |= _bubblewrap_if_installed(bench)
         for engine in engines:
             ways[engine.tool] = partial(_container, engine)
@@ -62,6 +70,21 @@ def alternatives(bench: Bench) -> None:
         ):
             if samples.totals:
                 bench.timing(f"{name}: {what}", samples, FRESH_FOLDER, baseline)
+
+
+def _subprocess(times: _Times) -> None:
+    """No isolation; a fresh folder."""
+    with times.first.sample(), tempfile.TemporaryDirectory() as folder:
+        subprocess.run(_ECHO, cwd=folder, check=True, stdout=subprocess.PIPE)
+    with times.further.sample():
+        subprocess.run(_ECHO, check=True, stdout=subprocess.PIPE)
+
+
+def _made_ahead(client: Client, times: _Times) -> None:
+    """As the fixture `sandbox` has it: the engine makes it while the test before runs."""
+    client.extensions.prepare()
+    time.sleep(_MEANWHILE)
+    first_output(times.first, client=client).terminate()
 
 
 def _here(times: _Times) -> None:

@@ -4,7 +4,7 @@ import subprocess
 import sys
 import time
 
-from pytest_sandbox import Image, Sandbox
+from pytest_sandbox import Client, Image, Sandbox
 from pytest_sandbox._run import Run
 
 from .baselines import FRESH_FOLDER, plain_subprocess
@@ -56,11 +56,13 @@ def spare(bench: Bench) -> None:
     bench.timing(name, ours, FRESH_FOLDER, baseline)
 
 
-def first_output(samples: Samples, image: Image | None = None) -> Sandbox:
+def first_output(
+    samples: Samples, image: Image | None = None, client: Client | None = None
+) -> Sandbox:
     """A new sandbox, timed until its command has written a line."""
     with samples.sample():
         with samples.step("create"):
-            sandbox = Sandbox.create("echo", "hello", image=image)
+            sandbox = Sandbox.create("echo", "hello", image=image, client=client)
         with samples.step("read"):
             line = next(iter(sandbox.stdout))
     assert line == "hello\n", line
