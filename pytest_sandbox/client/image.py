@@ -16,10 +16,11 @@ from pytest_sandbox._shared.type_names import type_name
 from .default_client import default_client
 from .exceptions import InvalidError
 from .handles import optional_address, optional_client_at
+from .images.added_python import AddedPython
 from .images.building import build, host_image
 from .images.context import context_files_of
 from .images.from_files import FileInstallMethods
-from .images.image_layer import Archive, ImageLayer, check_secret, registry_lines
+from .images.image_layer import Archive, ImageLayer, check_secret, registry_layer
 from .refusals import refused
 from .secrets.secret import Secret, check_secrets
 from .transport.dual import dual, immediate
@@ -151,14 +152,14 @@ class Image(FileInstallMethods):
                 in the image.
             env: further variables of the steps.
             gpu: refused.
-            add_python: refused.
+            add_python: as for `from_registry`.
             target: the name or number of the stage that is wanted; the last one if not given.
 
         Raises:
             InvalidError: it is no Dockerfile.
             OSError: it cannot be read.
         """
-        refuse(gpu=gpu, add_python=add_python)
+        refuse(gpu=gpu)
         file = Path(path).expanduser()
         lines = file.read_text("utf-8").split("\n")
         tree = context_files_of(lines, context_dir, ignore, file)
@@ -172,7 +173,11 @@ class Image(FileInstallMethods):
             force_build=force_build,
             registry_secret=check_secret("from_dockerfile", registry_secret),
         )
-        return Image("", f"Image.from_dockerfile({os.fspath(path)!r})", layer=layer)
+        image = Image("", f"Image.from_dockerfile({os.fspath(path)!r})", layer=layer)
+        if add_python is None:
+            return image
+        python = AddedPython(add_python)
+        return image._on_this(python.lines, files=python)
 
     @staticmethod
     def from_registry(
@@ -196,13 +201,15 @@ class Image(FileInstallMethods):
                 podman are used.
             setup_dockerfile_commands: lines of a Dockerfile that come next.
             force_build: ask the registry where the tag leads now.
-            add_python: refused: the image must bring what it needs.
+            add_python: a version of Python, such as `"3.12"`, to add at `/usr/local`. `uv python
+                install 3.12` puts it on this machine; it needs the C library of GNU.
 
         Raises:
             InvalidError: the name cannot be one.
         """
-        refuse(add_python=add_python)
-        return _of_registry("from_registry", tag, secret, setup_dockerfile_commands, force_build)
+        given = (tag, secret, setup_dockerfile_commands, force_build, add_python)
+        layer = registry_layer("from_registry", *given)
+        return Image("", f"Image.from_registry({tag!r})", layer=layer)
 
     @staticmethod
     def from_gcp_artifact_registry(
@@ -220,14 +227,24 @@ class Image(FileInstallMethods):
             secret: with SERVICE_ACCOUNT_JSON, the key of a service account.
             setup_dockerfile_commands: lines of a Dockerfile that come next.
             force_build: ask the registry where the tag leads now.
-            add_python: refused.
+            add_python: a version of Python to add.
         """
-        refuse(add_python=add_python)
-        return _of_registry(
-            "from_gcp_artifact_registry",
-            *(tag, secret, setup_dockerfile_commands, force_build),
-            kind=pb.REGISTRY_AUTH_TYPE_GCP,
-        )
+        given = (tag, secret, setup_dockerfile_commands, force_build, add_python)
+        kind = pb.REGISTRY_AUTH_TYPE_GCP
+        layer = registry_layer("from_gcp_artifact_registry", *given, kind=kind)
+        return Image("", f"Image.from_gcp_artifact_registry({tag!r})", layer=layer)
+
+    @staticmethod
+    def from_scratch(force_build: bool = False) -> Image:
+        """The image without any files, `FROM scratch` of Dockerfiles.
+
+        It is for `mount_image`, and for local files: no step can run a command in it.
+
+        Args:
+            force_build: of no effect.
+        """
+        layer = ImageLayer[Image](None, ("FROM scratch",), force_build=force_build)
+        return Image("", "Image.from_scratch()", layer=layer)
 
     @staticmethod
     def from_oci_archive(path: str | os.PathLike[str], *, tag: str | None = None) -> Image:
@@ -253,7 +270,6 @@ class Image(FileInstallMethods):
 
     from_aws_ecr = refused("Image.from_aws_ecr", _AMAZON)
     from_name = refused("Image.from_name", "images have ids only; use Image.from_id()")
-    from_scratch = refused("Image.from_scratch", "begin with Image.host()")
     micromamba = refused("Image.micromamba", "begin with Image.host(), and install with steps")
     publish = refused("Image.publish", "images have ids only; pass on its object_id")
     get_dashboard_url = refused("Image.get_dashboard_url", "there is no dashboard")
@@ -361,24 +377,6 @@ class Image(FileInstallMethods):
 
     def __repr__(self) -> str:
         return self._described
-
-
-def _of_registry(
-    call: str,
-    tag: str,
-    secret: Secret | None,
-    setup: list[str],
-    force_build: bool,
-    kind: pb.RegistryAuthType = pb.REGISTRY_AUTH_TYPE_UNSPECIFIED,
-) -> Image:
-    layer = ImageLayer[Image](
-        None,
-        registry_lines(call, tag, setup),
-        force_build=force_build,
-        registry_secret=check_secret(call, secret),
-        registry_kind=kind,
-    )
-    return Image("", f"Image.{call}({tag!r})", layer=layer)
 
 
 async def image_id(image: Image, client: BaseClient) -> str:

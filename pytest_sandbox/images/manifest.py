@@ -231,7 +231,7 @@ def _descriptor(found: Any, what: str) -> Descriptor:
         )
     size = checked(found.get("size"), int, f"the size of a part of {what}")
     if not 0 <= size <= _LARGEST_BLOB:
-        raise DamagedImage(f"a part of {what} cannot have {size} bytes")
+        raise DamagedImage(f"a part of {what} cannot have {shown(str(size))} bytes")
     platform = checked(found.get("platform") or {}, dict, f"a platform of {what}")
     notes = checked(found.get("annotations") or {}, dict, f"annotations of {what}")
     keys = ("org.opencontainers.image.ref.name", "io.containerd.image.name")

@@ -1,7 +1,9 @@
 """The server gets images of registries for an engine that can run them."""
 
 import asyncio
+import errno
 import json
+import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -333,3 +335,25 @@ async def test_a_lock_file(server: Server, registry: Registry, tmp_path: Path) -
     images._lock_file = LockFile(path, update=False)
     with pytest.raises(BuildFailed, match="cannot be read"):
         await server.built(f"FROM {name}", "ENV A=3")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [(errno.ENOSPC, Status.RESOURCE_EXHAUSTED), (errno.EROFS, Status.FAILED_PRECONDITION)],
+)
+async def test_a_store_that_cannot_be_written_is_named(
+    server: Server, monkeypatch: pytest.MonkeyPatch, number: int, status: Status
+) -> None:
+    def fail(*args: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(ImageStore, "add_document", fail)
+    folder = server.engine.image_store.folder
+    words = rf"an image cannot be stored in {folder}: .*{os.strerror(number)}.*SANDBOX_IMAGES"
+
+    with pytest.raises(BuildFailed, match=words):
+        await server.built("FROM scratch", "ENV A=1")
+    with pytest.raises(GRPCError) as caught:
+        await server.app.state.registry_images.empty()
+    assert caught.value.status is status

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
 from pytest_sandbox._proto.extensions_pb2 import ImageFromArchiveRequest
@@ -14,6 +14,7 @@ from pytest_sandbox._shared.type_names import type_name
 
 from ..exceptions import InvalidError
 from ..secrets.secret import Secret
+from .added_python import AddedPython
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -87,7 +88,7 @@ class ImageLayer(Generic[T]):
     base: T | None
     lines: tuple[str, ...]
     secrets: tuple[Secret, ...] = ()
-    files: LocalTree | None = None
+    files: LocalTree | AddedPython | None = None
     context_files: Mapping[str, str] = field(default_factory=dict)
     build_args: Mapping[str, str] = field(default_factory=dict)
     force_build: bool = False
@@ -102,17 +103,48 @@ class ImageLayer(Generic[T]):
         return not any((*others, self.registry_secret, self.archive))
 
 
-def registry_lines(call: str, tag: str, setup: Sequence[str]) -> tuple[str, ...]:
-    """The lines of an image of a registry.
+def registry_layer(
+    call: str,
+    tag: str,
+    secret: Secret | None,
+    setup: Sequence[str],
+    force_build: bool,
+    add_python: str | None,
+    *,
+    kind: RegistryAuthType = REGISTRY_AUTH_TYPE_UNSPECIFIED,
+) -> ImageLayer[Any]:
+    """An image of a registry, as `Image.from_registry` takes it.
+
+    Args:
+        call: for messages.
+        tag: its name.
+        secret: with a login.
+        setup: lines that come next.
+        force_build: ask the registry where the tag leads now.
+        add_python: a version of Python to add.
+        kind: of the login.
 
     Raises:
-        InvalidError: the tag cannot be one.
+        InvalidError: the tag cannot be one, or what else is given.
     """
+    python = AddedPython(add_python) if add_python is not None else None
+    added = python.lines if python is not None else ()
+    return ImageLayer(
+        None,
+        (_from_line(call, tag), *added, *setup),
+        files=python,
+        force_build=force_build,
+        registry_secret=check_secret(call, secret),
+        registry_kind=kind,
+    )
+
+
+def _from_line(call: str, tag: str) -> str:
     if not isinstance(tag, str):
         raise InvalidError(f"{call}: {tag!r} is {type_name(tag)}, not the name of an image")
     if not tag or any(char.isspace() or char in "$\\\"'" for char in tag):
         raise InvalidError(f"{call}: {tag!r} is not the name of an image, such as 'alpine:3.21'")
-    return (f"FROM {tag}", *setup)
+    return f"FROM {tag}"
 
 
 def check_secret(call: str, secret: object) -> Secret | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import os
 import weakref
@@ -173,12 +174,20 @@ class RegistryImages:
         """What some work gives that blocks; if nobody waits for it any more, it ends soon.
 
         Raises:
-            GRPCError: instead of an `ImageError`.
+            GRPCError: instead of an `ImageError`, or an `OSError` of the store.
         """
         try:
             return await asyncio.to_thread(work)
         except ImageError as error:
             raise failure(error) from error
+        except OSError as error:
+            folder = SupportsImages.of(self._engine).image_store.folder
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            raise ImageUnavailable(
+                Status.RESOURCE_EXHAUSTED if full else Status.FAILED_PRECONDITION,
+                f"an image cannot be stored in {folder}: {error}; PYTEST_SANDBOX_IMAGES names "
+                "another folder",
+            ) from error
         except asyncio.CancelledError:
             if puller is not None:
                 puller.stop()

@@ -190,11 +190,32 @@ def test_patterns(patterns: list[str], path: str, out: bool) -> None:
         (lambda: Image.host().add_local_file("x", "/y").add_local_dir("x", "/", copy=True), "copy"),
         (lambda: Image.host().run_commands("ls").object_id, "no id here"),
         (lambda: Image.host().dockerfile_commands("RUN <<E"), "heredoc 'E'"),
+        (lambda: Image.from_registry("a", add_python="3"), "add_python='3' is no version"),
     ],
 )
 def test_what_makes_no_sense(make: Callable[[], Any], words: str) -> None:
     with pytest.raises(exceptions.InvalidError, match=words):
         make()
+
+
+def test_python_is_added_to_an_image(fake_sandboxes: FakeSandboxes, tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM debian\n")
+    of_a_file = Image.from_dockerfile(tmp_path / "Dockerfile", add_python="3.12t")
+    of_a_registry = Image.from_registry(
+        "debian", add_python="3.12", setup_dockerfile_commands=["ENV A=1"]
+    )
+
+    added = ["COPY /python/. /usr/local", "ENV TERMINFO_DIRS=/etc/terminfo"]
+    for image, around in ((of_a_file, ("FROM base",)), (of_a_registry, ("FROM debian", "ENV A=1"))):
+        (program,) = printed(image, "ls", "/usr/local/bin").split()
+        assert program == ("python3.12t" if image is of_a_file else "python3.12")
+        first, copy, env, *more = lines(fake_sandboxes)
+        assert ([copy, env.partition(":")[0]], (first, *more)) == (added, around)
+
+
+def test_an_image_without_files(fake_sandboxes: FakeSandboxes) -> None:
+    assert printed(Image.from_scratch(), "echo", "hi") == "hi\n"  # all images are alike there
+    assert lines(fake_sandboxes) == ["FROM scratch"]
 
 
 @pytest.mark.parametrize(
@@ -204,7 +225,6 @@ def test_what_makes_no_sense(make: Callable[[], Any], words: str) -> None:
         (lambda: Image.host().pip_install("x", gpu="any"), "gpu='any'"),
         (lambda: Image.host().run_commands("x", volumes={"/v": None}), "volumes="),
         (lambda: Image.from_dockerfile("Dockerfile", gpu="any"), "gpu='any'"),
-        (lambda: Image.from_dockerfile("Dockerfile", add_python="3.12"), "add_python='3.12'"),
     ],
 )
 def test_what_is_refused_by_name(make: Callable[[], Any], words: str) -> None:

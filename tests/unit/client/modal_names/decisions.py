@@ -40,7 +40,6 @@ REFUSED = {
     "ContainerProcess.attach": "there is no interactive terminal",
     "Image.from_aws_ecr": "`from_registry` with a password of `aws ecr get-login-password` does it",
     "Image.from_name": NO_STORE,
-    "Image.from_scratch": "images begin with `Image.host()`",
     "Image.get_dashboard_url": NO_PAGES,
     "Image.micromamba": OTHER_INSTALLERS,
     "Image.micromamba_install": OTHER_INSTALLERS,
@@ -70,10 +69,7 @@ REFUSED_ARGUMENTS: dict[tuple[str, str], str] = {
             *("pip_install_from_requirements", "run_commands", "uv_pip_install"),
         )
     },
-    ("Image.from_dockerfile", "add_python"): "Python is that of this machine",
     ("Image.from_dockerfile", "gpu"): "steps get no GPU",
-    ("Image.from_gcp_artifact_registry", "add_python"): "the image brings what it needs",
-    ("Image.from_registry", "add_python"): "the image brings what it needs",
     ("Image.run_commands", "volumes"): LATER,
     ("Sandbox._experimental_create", "_experimental_outbound_policy"): NO_DECRYPTION,
     ("Sandbox._experimental_create", "custom_domain"): ONE_PLACE,
