@@ -39,8 +39,7 @@ class Flattener:
 
     def used(self, image: ImageRecord) -> None:
         """A sandbox is made of an image: others will be."""
-        built = image.snapshot_id and image.key != image.id.encode()
-        if not built or image.snapshot_id in self._seen:
+        if not image.is_built or image.snapshot_id in self._seen:
             return
         if not isinstance(self._state.engine, SupportsFlatten):
             return

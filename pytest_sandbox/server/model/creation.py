@@ -33,10 +33,10 @@ class SandboxCreator:
 
     Args:
         state: the server's.
-        builder: adds local files to images.
+        builder: gives what adds local files to images.
     """
 
-    def __init__(self, state: State, builder: Builder) -> None:
+    def __init__(self, state: State, builder: Callable[[], Builder]) -> None:
         self._state = state
         self._builder = builder
         self._reserved: set[tuple[str, str]] = set()
@@ -64,15 +64,16 @@ class SandboxCreator:
             check_command(definition.entrypoint_args)
         if not definition.timeout_secs:
             definition.timeout_secs = DEFAULT_TIMEOUT
-        if self._state.encrypted.find(definition.image_id) is not None:
+        if self._state.encrypted_snapshot(definition.image_id) is not None:
             raise invalid(
                 f"Image {definition.image_id!r} is an encrypted snapshot of a directory: it can "
                 "only be mounted, with its key"
             )
-        image = await self._builder.with_local_files(
-            self._state.images.get(definition.image_id), definition.mount_ids
-        )
-        self._builder.used(image)
+        image = self._state.images.get(definition.image_id)
+        if definition.mount_ids:
+            image = await self._builder().with_local_files(image, definition.mount_ids)
+        if image.is_built:
+            self._builder().used(image)
         secrets = {**self._state.secrets.variables(definition.secret_ids), **variables}
         return image, task_spec(
             definition, image, secrets, self._state.volumes, tags, self._state.info

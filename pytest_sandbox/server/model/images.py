@@ -49,6 +49,11 @@ class ImageRecord:
     of_machine: bool = False
     packages: bool = False
 
+    @property
+    def is_built(self) -> bool:
+        """Whether it has layers that steps of a definition made."""
+        return self.snapshot_id != "" and self.key != self.id.encode()
+
     def root_image(self) -> RootImage:
         """The image, from which a sandbox is created.
 

@@ -6,7 +6,7 @@ an async generator) of a servicer class; there is one such class for each concer
     async def AppList(self, request: AppListRequest, call: ServedCall) -> AppListResponse
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -42,15 +42,12 @@ class RpcHandler:
     unrecorded: bool
 
 
-def find_handler(rpc: str, servicers: Sequence[object]) -> RpcHandler | None:
-    """The handler of an RPC, or `None` if none of the servicers has one."""
-    for servicer in servicers:
-        function = getattr(servicer, rpc, None)
-        if function is not None:
-            return RpcHandler(
-                rpc,
-                function,
-                once=getattr(function, "__once__", False),
-                unrecorded=getattr(function, "__unrecorded__", False),
-            )
-    return None
+def handler_of(servicer: object, rpc: str) -> RpcHandler:
+    """The handler of an RPC that a servicer has."""
+    function = getattr(servicer, rpc)
+    return RpcHandler(
+        rpc,
+        function,
+        once=getattr(function, "__once__", False),
+        unrecorded=getattr(function, "__unrecorded__", False),
+    )

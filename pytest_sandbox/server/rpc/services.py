@@ -1,6 +1,6 @@
 """All services as one listener serves them: servicers bound to the paths of their RPCs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, cast
 
@@ -14,9 +14,12 @@ from pytest_sandbox._proto.router_grpc import TaskCommandRouterBase
 from .auth import ListenerConfig, RouterTokens
 from .call import AnyStream, Serve, ServedCall
 from .dispatch import Dispatch
-from .handlers import find_handler
+from .handlers import handler_of
 from .idempotency import Outcomes
 from .middleware import Middleware
+
+#: Gives the servicer with the handler of an RPC; `None` if none has one.
+ServicerOf = Callable[[str], object | None]
 
 
 class Services:
@@ -27,10 +30,7 @@ class Services:
         tokens: of the command router.
         outcomes: of calls with an idempotency key; shared by all listeners.
         middleware: records and disturbs all calls except those of the inspector.
-        control: servicers of the control plane.
-        router: servicers of the command router.
-        extensions: servicers of our additions to these.
-        inspector: servicers of the inspector.
+        servicer_of: gives the servicer with the handler of an RPC, if there is one.
     """
 
     def __init__(
@@ -39,11 +39,7 @@ class Services:
         tokens: RouterTokens,
         outcomes: Outcomes[Any],
         middleware: Middleware,
-        *,
-        control: Sequence[object],
-        router: Sequence[object],
-        extensions: Sequence[object],
-        inspector: Sequence[object],
+        servicer_of: ServicerOf,
     ) -> None:
         def enter_control(call: ServedCall) -> None:
             listener.check_control(call.metadata)
@@ -55,12 +51,12 @@ class Services:
         routing = Dispatch(listener, enter_router, outcomes, middleware)
         # The inspector's own calls are not recorded.
         inspecting = Dispatch(listener, enter_control, outcomes, None)
-        ours = listener.inspector
+        ours = servicer_of if listener.inspector else _nothing
         self._handlers = {
-            **_bound(ModalClientBase, control, self._control),
-            **_bound(TaskCommandRouterBase, router, routing),
-            **_bound(ExtensionsBase, extensions if ours else [], self._control),
-            **_bound(InspectorBase, inspector if ours else [], inspecting),
+            **_bound(ModalClientBase, servicer_of, self._control),
+            **_bound(TaskCommandRouterBase, servicer_of, routing),
+            **_bound(ExtensionsBase, ours, self._control),
+            **_bound(InspectorBase, ours, inspecting),
         }
 
     def __mapping__(self) -> dict[str, Handler]:
@@ -72,23 +68,27 @@ class Services:
         return self._control.refuse(path)
 
 
-def _bound(base: type, servicers: Sequence[object], dispatch: Dispatch) -> dict[str, Handler]:
+def _nothing(rpc: str) -> None:
+    """No RPC has a handler."""
+
+
+def _bound(base: type, servicer_of: ServicerOf, dispatch: Dispatch) -> dict[str, Handler]:
     """The handlers of a service by path; an RPC that no servicer has is refused."""
     return {
-        path: entry._replace(func=_LateServe(path, entry, servicers, dispatch))
+        path: entry._replace(func=_LateServe(path, entry, servicer_of, dispatch))
         for path, entry in _entries(base).items()
     }
 
 
 class _LateServe:
-    """Serves the calls of one RPC; it is put together by the first: few RPCs are ever called."""
+    """Serves the calls of one RPC; the first has its servicer made: few RPCs are ever called."""
 
     def __init__(
-        self, path: str, entry: Handler, servicers: Sequence[object], dispatch: Dispatch
+        self, path: str, entry: Handler, servicer_of: ServicerOf, dispatch: Dispatch
     ) -> None:
         self._path = path
         self._entry = entry
-        self._servicers = servicers
+        self._servicer_of = servicer_of
         self._dispatch = dispatch
         self._serve: Serve | None = None
 
@@ -98,10 +98,11 @@ class _LateServe:
         await self._serve(stream)
 
     def _made(self) -> Serve:
-        handler = find_handler(str(self._entry.func), self._servicers)
-        if handler is None:
+        rpc = str(self._entry.func)
+        servicer = self._servicer_of(rpc)
+        if servicer is None:
             return self._dispatch.refuse(self._path)
-        return self._dispatch.serve(handler, self._entry.cardinality)
+        return self._dispatch.serve(handler_of(servicer, rpc), self._entry.cardinality)
 
 
 @cache

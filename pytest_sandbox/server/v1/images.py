@@ -146,7 +146,7 @@ class ImageServicer:
         self, request: pb.ImageFromIdRequest, call: ServedCall
     ) -> pb.ImageFromIdResponse:
         """An image by id."""
-        if self._state.encrypted.find(request.image_id) is not None:
+        if self._state.encrypted_snapshot(request.image_id) is not None:
             return pb.ImageFromIdResponse(image_id=request.image_id, metadata=_METADATA)
         image = self._state.images.get(request.image_id)
         return pb.ImageFromIdResponse(image_id=image.id, metadata=_METADATA)

@@ -81,7 +81,7 @@ class RouterSnapshotServicer:
     ) -> Empty:
         """Mount an image at a path, which is made if need be; without an id, an empty directory."""
         sandbox, path = commanded_container(self._state, request, call), _path(request)
-        if (encrypted := self._state.encrypted.find(request.image_id)) is not None:
+        if (encrypted := self._state.encrypted_snapshot(request.image_id)) is not None:
             key = request.customer_supplied_encryption_key
             stream = self._state.encrypted.read(encrypted, key)
             await self._change(
