@@ -9,28 +9,33 @@ something this machine lacks: then the capability is absent, and the calls raise
 the reason. The conformance suite checks that classes and capabilities agree.
 """
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
-from pytest_sandbox.images import ImageStore
-
-from ._connection import Connection
-from ._engine import Engine
 from ._errors import Unsupported
-from ._image import (
-    AnySnapshot,
-    DirectorySnapshot,
-    MemorySnapshot,
-    OciImage,
-    RootImage,
-    Snapshot,
-)
-from ._network import ConnectionFault, NetworkLog
-from ._spec import Membership, Network, TaskSpec
-from ._task import Task
-from ._usage import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Collection, Mapping
+
+    from pytest_sandbox.images import ImageStore
+
+    from ._connection import Connection
+    from ._engine import Engine
+    from ._image import (
+        AnySnapshot,
+        DirectorySnapshot,
+        MemorySnapshot,
+        OciImage,
+        RootImage,
+        Snapshot,
+    )
+    from ._network import ConnectionFault, NetworkLog
+    from ._spec import Membership, Network, TaskSpec
+    from ._task import Task
+    from ._usage import Usage
 
 A = TypeVar("A", bound="Ability")
 

@@ -5,10 +5,13 @@ of all files is needed. An engine chooses the names of its snapshots. A name is 
 only, until it forgets the snapshot.
 """
 
-from dataclasses import dataclass
-from typing import TypeAlias
+from __future__ import annotations
 
-from pytest_sandbox.images import LayerBlob
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from pytest_sandbox.images import LayerBlob
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .digests import is_digest
 from .errors import DamagedImage, ImageNotFound, ImageTooLarge, shown
-from .reference import is_digest
 from .resolved import ImageConfig
 
 #: Bytes of an index, a manifest or a configuration; registries refuse larger ones too.

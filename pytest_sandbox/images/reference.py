@@ -7,6 +7,7 @@ registry is one of Docker Hub, and there one without a slash is in `library/`.
 import re
 from dataclasses import dataclass, replace
 
+from .digests import is_digest
 from .errors import InvalidReference, shown
 
 DOCKER_HUB = "docker.io"
@@ -26,12 +27,6 @@ _REPOSITORY = re.compile(
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 #: What is before the host, and may be a login; what is before a digest is not.
 _LOGIN = re.compile(r".*@(?!sha256:[^@]*\Z)", re.DOTALL)
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-
-
-def is_digest(text: object) -> bool:
-    """Whether it is a SHA-256 digest as registries write them: `sha256:` and 64 digits."""
-    return isinstance(text, str) and _DIGEST.fullmatch(text) is not None
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,8 @@ from typing import IO
 
 from pytest_sandbox._shared.trees.tree_remover import remove_tree
 
+from .digests import is_digest
 from .errors import DamagedImage, ImageError, ImageTooLarge
-from .reference import is_digest
 
 #: Names the folder.
 FOLDER_VARIABLE = "PYTEST_SANDBOX_IMAGES"

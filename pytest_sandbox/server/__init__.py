@@ -1,13 +1,31 @@
-"""The server: all policy, once for every engine. No mechanism: that is the engine's."""
+"""The server: all policy, once for every engine. No mechanism: that is the engine's.
 
-from .application import Application as Application
-from .listeners import Listeners as Listeners
-from .listeners import Tcp as Tcp
-from .model.sandbox import ServedSandbox as ServedSandbox
-from .model.sandboxes import SandboxRegistry as SandboxRegistry
-from .rpc.auth import ListenerConfig as ListenerConfig
-from .rpc.grpc_server import RpcServer as RpcServer
-from .rpc.recorder import Recorder as Recorder
+The names are imported when they are first asked for: an engine process starts more before.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .application import Application as Application
+    from .listeners import Listeners as Listeners
+    from .listeners import Tcp as Tcp
+    from .model.sandbox import ServedSandbox as ServedSandbox
+    from .model.sandboxes import SandboxRegistry as SandboxRegistry
+    from .rpc.auth import ListenerConfig as ListenerConfig
+    from .rpc.grpc_server import RpcServer as RpcServer
+    from .rpc.recorder import Recorder as Recorder
+
+_WHERE = {
+    "Application": "application",
+    "ListenerConfig": "rpc.auth",
+    "Listeners": "listeners",
+    "Recorder": "rpc.recorder",
+    "RpcServer": "rpc.grpc_server",
+    "SandboxRegistry": "model.sandboxes",
+    "ServedSandbox": "model.sandbox",
+    "Tcp": "listeners",
+}
 
 __all__ = [
     "Application",
@@ -19,3 +37,9 @@ __all__ = [
     "ServedSandbox",
     "Tcp",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_WHERE[name]}"), name)

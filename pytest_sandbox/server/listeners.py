@@ -1,21 +1,24 @@
 """Where the server listens: on a Unix socket, and over TCP for real Modal clients."""
 
+from __future__ import annotations
+
 import asyncio
 import ipaddress
 import os
 import socket
-import ssl
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_sandbox.engine import EngineUnavailable
 
-from .application import Application
-from .certificates import CertificateFiles, remedy
 from .rpc.auth import ListenerConfig, TokenPair
 
 if TYPE_CHECKING:
+    import ssl
+    from pathlib import Path
+
+    from .application import Application
+    from .certificates import CertificateFiles
     from .rpc.grpc_server import RpcServer
 
 
@@ -103,6 +106,8 @@ class Listeners:
             grpc = files.context("h2") if files else authority.context(hosts, "h2")
             http = files.context("http/1.1") if files else authority.context(hosts, "http/1.1")
         except ImportError:
+            from .certificates import remedy
+
             raise EngineUnavailable(
                 f"others can reach {host}, so the server has to speak TLS, which {remedy()}",
                 "Or give it a certificate: --certificate FILE --key FILE.",

@@ -11,7 +11,7 @@ from pytest_sandbox.local.engine.gpus import driver_files
 from pytest_sandbox.local.engine.gpus.found import FoundGpus, GpuFile
 from pytest_sandbox.local.engine.gpus.machine_files import _shows, find_gpus
 from pytest_sandbox.local.engine.machine.host_folder import HostFolder
-from pytest_sandbox.local.probe import _gpus
+from pytest_sandbox.local.probing import _gpus
 
 from .conftest import FakeMachine
 from .machines import specification, write

@@ -44,9 +44,10 @@ OFFERED = {
     "client.transport.portal",
     "engine.conformance",
     "images.archive",  # which need more of the standard library than the types
+    "images.digests",
     "images.reference",
     "images.registry",
-    "local.probe",  # the function of this name, which is offered
+    "local.ahead",  # which must not import the engine
     # Under the names that they have at Modal.
     *(f"client.modal_modules.{each.stem}" for each in ROOT.glob("client/modal_modules/*.py")),
 }
@@ -65,7 +66,8 @@ MAY_IMPORT = {
     "rpcs": {"_proto"},
     "strategies": {"engine", "rpcs"},
     "server": {"engine", "images", "_http2", "_proto", "rpcs"},
-    "server.__main__": {"engine", "engines"},  # where a server meets its engine
+    "server.__main__": {"local"},  # which starts before all else
+    "server.process": {"engine", "engines"},  # where a server meets its engine
     "client": {"_http2", "_proto", "_run", "rpcs"},
     "inmemory": {"client", "server", "engine", "fakes", "rpcs", "_proto", "_run"},
     "plugin": {

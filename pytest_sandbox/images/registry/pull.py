@@ -10,8 +10,8 @@ import threading
 from typing import TYPE_CHECKING
 
 from .. import manifest as documents
+from ..digests import is_digest
 from ..errors import DamagedImage, ImageTooLarge, RegistryUnreachable, shown
-from ..reference import is_digest
 from ..resolved import LayerBlob, ResolvedImage
 from .login import find_login
 from .repository import PullSettings, Repository, pause

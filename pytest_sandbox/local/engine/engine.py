@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import resource
 from typing import TYPE_CHECKING
 
 from pytest_sandbox.engine import (
@@ -34,16 +33,13 @@ from pytest_sandbox.engine import (
 )
 
 from ..options import LocalOptions, Mode
-from .images.local_images import LocalImages
-from .images.on_disk import existing_folder, image_store, owners_of
+from .images.on_disk import existing_folder, image_store, owners_of, refused
 from .links.gateway_link import GatewayLink
 from .machine.fingerprint import fingerprint
 from .machine.modes import choose
 from .machine.packages import Packages
 from .machine.usual_limits import usual_limits
-from .snapshots.flatten import flatten
 from .snapshots.memory_snapshots import LocalMemorySnapshots
-from .snapshots.transfer import export, load
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Mapping
@@ -51,6 +47,7 @@ if TYPE_CHECKING:
     from pytest_sandbox.images import ImageStore
 
     from .factory import Factory
+    from .images.local_images import LocalImages
     from .machine.find_criu import CriuMissing
     from .machine.modes import Choice
     from .task import LocalTask
@@ -81,6 +78,7 @@ class LocalEngine(
         self._options = options or LocalOptions()
         self._factory: Factory | None = None
         self._memory: LocalMemorySnapshots | None = None
+        self._store: ImageStore | None = None
         self._images: LocalImages | None = None
         self._gateway = GatewayLink()
 
@@ -102,8 +100,14 @@ class LocalEngine(
 
     @property
     def image_store(self) -> ImageStore:
-        """Where layers of images of registries and archives are."""
-        return self.images.store
+        """Where layers of images of registries and archives are.
+
+        Raises:
+            EngineUnavailable: the engine is not started, or it is closed.
+        """
+        if self._store is None:
+            raise EngineUnavailable("the engine is not started, or it is closed")
+        return self._store
 
     @property
     def images(self) -> LocalImages:
@@ -112,8 +116,14 @@ class LocalEngine(
         Raises:
             EngineUnavailable: the engine is not started, or it is closed.
         """
-        if self._images is None:
+        if self._store is None:
             raise EngineUnavailable("the engine is not started, or it is closed")
+        if self._images is None:
+            from .images.local_images import LocalImages  # late: few runs have any
+
+            factory = self.factory
+            owners = owners_of(factory.zygote)
+            self._images = LocalImages(self._store, factory.zygote, factory.store, owners)
         return self._images
 
     @property
@@ -133,8 +143,7 @@ class LocalEngine(
         Raises:
             EngineUnavailable: no mode works; with each one's reason, and what to do.
         """
-        _raise_descriptor_limit()
-        store = image_store(os.environ)
+        self._store = image_store(os.environ)
         folder = existing_folder(os.environ)
         choice = await choose(self._options, folder)
         factory = self._factory = choice.factory
@@ -142,9 +151,7 @@ class LocalEngine(
         self._memory = factory.memory = LocalMemorySnapshots(
             self._options, factory.store, self._gateway, folder
         )
-        owners = owners_of(factory.zygote)
-        self._images = LocalImages(store, factory.zygote, factory.store, owners)
-        return _info(choice, self._images.refused, await self._memory.find_criu(), self._options)
+        return _info(choice, refused(factory.zygote), await self._memory.find_criu(), self._options)
 
     async def create(self, spec: TaskSpec) -> LocalTask:
         """Create a task and start its main process.
@@ -185,6 +192,8 @@ class LocalEngine(
             InvalidSpec: it was not made from `below`.
             UnknownImage: there is no such snapshot.
         """
+        from .snapshots.transfer import export
+
         factory = self.factory
         async for data in export(factory.zygote, factory.store, snapshot, below):
             yield data
@@ -198,6 +207,8 @@ class LocalEngine(
             InvalidSpec: it is not that, or it is not whole; nothing is left behind.
             StoreFull: no room for it.
         """
+        from .snapshots.transfer import load
+
         factory = self.factory
         return await load(factory.zygote, factory.store, stream, self.images.stored, below)
 
@@ -208,6 +219,8 @@ class LocalEngine(
             StoreFull: no room for it.
             UnknownImage: there is no such snapshot.
         """
+        from .snapshots.flatten import flatten
+
         factory = self.factory
         return await flatten(factory.zygote, factory.store, snapshot)
 
@@ -262,6 +275,7 @@ class LocalEngine(
         # First, so that no call that comes meanwhile makes another task.
         factory, self._factory = self._factory, None
         memory, self._memory = self._memory, None
+        store, self._store = self._store, None
         images, self._images = self._images, None
         if images is not None:
             await images.close()
@@ -272,18 +286,8 @@ class LocalEngine(
             await factory.close()
         await self._gateway.close()
         # Last, since what sandboxes use of them must not be removed before.
-        if images is not None:
-            images.store.close()
-
-
-def _raise_descriptor_limit() -> None:
-    """Use as many descriptors as we may: a busy sandbox takes half a dozen of them.
-
-    The usual soft limit, 1024, is there for programs that use `select(2)`; we do not.
-    """
-    # To raise the soft limit up to the hard one takes no privilege: getrlimit(2).
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        if store is not None:
+            store.close()
 
 
 def _info(

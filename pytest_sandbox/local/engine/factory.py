@@ -23,7 +23,6 @@ from pytest_sandbox.engine import (
 
 from ..protocol.common import Succeeded
 from ..protocol.zygote import CreateRequest, HideRequest, LayerAtEnd, MountedVolume
-from .gpus.leased import lease_for
 from .links.errors import BuildFailed
 from .machine import memory_shares
 from .machine.project import ProjectRefused, left_out
@@ -141,6 +140,8 @@ class Factory:
         self._check(spec)
         if spec.gpus is None:
             return await self._create(spec, beside=beside)
+        from .gpus.leased import lease_for  # late: few sandboxes have GPUs
+
         name = f"sandbox {spec.name}".rstrip()
         gpus = await lease_for(spec.gpus, name, self.gpus, self._options.gpu_wait)
         try:

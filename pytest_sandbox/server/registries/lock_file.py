@@ -9,7 +9,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from pytest_sandbox.images import ImageNotFound, Reference
-from pytest_sandbox.images.reference import is_digest
+from pytest_sandbox.images.digests import is_digest
 
 if TYPE_CHECKING:
     from pathlib import Path

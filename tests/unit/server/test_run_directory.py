@@ -340,9 +340,9 @@ def test_the_engine_process_ends_when_told(
 #: The engine process, in less of a hurry to be ready than to end.
 HASTY = """
 import sys
-from pytest_sandbox.server import __main__ as server
-server.CLOSE_TIMEOUT = 0.1
-sys.exit(server.main())
+from pytest_sandbox.server import __main__, process
+process.CLOSE_TIMEOUT = 0.1
+sys.exit(__main__.main())
 """
 
 

@@ -17,7 +17,7 @@ from ...protocol.common import Succeeded
 from ...protocol.images import LayerUnpacked, RemoveUnpackedRequest, UnpackRequest
 from .decompressors import NotDecompressed
 from .layer_feed import LayerFeed
-from .on_disk import WrittenLayer, boot_id
+from .on_disk import WrittenLayer, boot_id, refused
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +33,6 @@ _PIPE = 1 << 20
 _MORE = 1 << 30
 #: In the directory of a layer that shows nothing of those below.
 _OPAQUE = "opaque"
-_REMEDY = "set PYTEST_SANDBOX_IMAGES to a folder of this user's on ext4, XFS, Btrfs or tmpfs"
 #: Says what owners mean, in the directory of a layer where they are not the numbers of a sandbox.
 _OWNERS = "owners"
 _NO_ROOM = (
@@ -72,8 +71,7 @@ class LocalImages:
     @property
     def refused(self) -> str:
         """Why there can be no images, and what to do; empty if there can."""
-        reason = self._zygote.no_images
-        return reason and f"{reason}; {_REMEDY}"
+        return refused(self._zygote)
 
     async def unpack(self, image: OciImage) -> None:
         """Make an image ready; see `SupportsImages.unpack`."""

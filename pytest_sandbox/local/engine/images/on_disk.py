@@ -28,6 +28,8 @@ _BOOT, _ON_DISK = "boot", "on-disk"
 #: machine may reach them, whoever made the folder of the store.
 _OF_ROOTS = ("layers", "new")
 
+_REMEDY = "set PYTEST_SANDBOX_IMAGES to a folder of this user's on ext4, XFS, Btrfs or tmpfs"
+
 
 def image_store(environ: Mapping[str, str]) -> ImageStore:
     """The store that the environment names; its folder is made, if that can be.
@@ -79,6 +81,15 @@ def owners_of(zygote: ZygoteLink) -> str:
     # See `user_namespace`: without cgroups, the machine's root maps ids that nothing else uses.
     shifted = ids.is_root_of_machine() and not zygote.controllers
     return f"subordinate {SHIFT}" if shifted else ""
+
+
+def refused(zygote: ZygoteLink) -> str:
+    """Why there can be no images, and what to do; empty if there can.
+
+    Args:
+        zygote: started.
+    """
+    return zygote.no_images and f"{zygote.no_images}; {_REMEDY}"
 
 
 class WrittenLayer:

@@ -19,7 +19,7 @@ from .channel import Channel
 from .criu_answer import criu_answer
 from .pending_answers import PendingAnswers, set_error, wait_for
 from .setup_request import setup_request, shift
-from .zygote_process import ZygoteProcess
+from .zygote_process import started
 
 if TYPE_CHECKING:
     from ...options import LocalOptions, Mode
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..machine.find_criu import Criu
     from ..machine.host_image import HostImage
     from .pending_answers import Answer
+    from .zygote_process import ZygoteProcess
 
 A = TypeVar("A", bound=Message)
 
@@ -116,16 +117,15 @@ class ZygoteLink:
             EngineUnavailable: it died.
         """
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
+        process = started()
+        try:
             self._channel = Channel(
-                ours, messages.ZYGOTE_TO_ENGINE, self._on_message, self._on_close
+                process.socket, messages.ZYGOTE_TO_ENGINE, self._on_message, self._on_close
             )
-            try:
-                self._process = ZygoteProcess(theirs)
-            except OSError:
-                self._channel.close()
-                raise
+        except OSError:
+            process.give_up()
+            raise
+        self._process = process
         self._channel.send(self._setup)
         await self._ready
 

@@ -5,18 +5,18 @@ It is a bare Python, see `bare_python`.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import resource
 import select
+import socket
 import subprocess
 import tempfile
 import time
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 from ...kernel.cgroups import leftovers
 from .bare_python import launch
-
-if TYPE_CHECKING:
-    import socket
 
 #: Seconds for what the kernel is left to clean up by itself.
 _EXIT_TIMEOUT = 5.0
@@ -25,27 +25,35 @@ _EXIT_TIMEOUT = 5.0
 class ZygoteProcess:
     """A running zygote.
 
-    Args:
-        sock: its end of the socket to the engine.
+    Attributes:
+        socket: the engine's end of the socket to it.
 
     Raises:
         OSError: it cannot be started.
     """
 
-    def __init__(self, sock: socket.socket) -> None:
-        # A file, not a pipe: nothing reads it until the zygote is gone, and a full pipe would stop
-        # it.
-        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is gone
-        try:
-            self._process = launch("zygote.zygote", sock, self._errors.fileno())
-        except OSError:
-            self._errors.close()
-            raise
+    def __init__(self) -> None:
+        _raise_descriptor_limit()
+        self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs, contextlib.ExitStack() as on_error:
+            on_error.callback(self.socket.close)
+            # A file, not a pipe: nothing reads it until the zygote is gone, and a full pipe would
+            # stop it.
+            self._errors: IO[bytes] = on_error.enter_context(tempfile.TemporaryFile())
+            self._process = launch("zygote.zygote", theirs, self._errors.fileno())
+            on_error.pop_all()
 
     @property
     def pid(self) -> int:
         """Its pid."""
         return self._process.pid
+
+    def give_up(self) -> None:
+        """End it, which has made nothing yet; the engine cannot talk to it."""
+        self.socket.close()
+        self._process.kill()
+        self._process.wait()
+        self._errors.close()
 
     def wait_until_gone(self, pids: list[int], groups: list[str]) -> str:
         """Return when it and its sandboxes are gone, but not for ever; blocks.
@@ -76,6 +84,35 @@ class ZygoteProcess:
             self._errors.seek(0)
             words = self._errors.read().decode(errors="replace").strip()
         return words or f"it ended with status {self._process.returncode}"
+
+
+#: The one that was started before the engine was imported, until the engine takes it.
+_ahead: list[ZygoteProcess] = []
+
+
+def start_ahead() -> None:
+    """Start a zygote before the engine is imported, which takes about as long as its start."""
+    with contextlib.suppress(OSError):  # the engine tries again, and says what is wrong
+        _ahead.append(ZygoteProcess())
+
+
+def started() -> ZygoteProcess:
+    """The zygote that was started ahead, or a new one.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+    return _ahead.pop() if _ahead else ZygoteProcess()
+
+
+def _raise_descriptor_limit() -> None:
+    """Use as many descriptors as we may, the zygote too: a busy sandbox takes half a dozen.
+
+    The usual soft limit, 1024, is there for programs that use `select(2)`; we do not.
+    """
+    # To raise the soft limit up to the hard one takes no privilege: getrlimit(2).
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _wait_for_exit(pid: int, deadline: float) -> None:

@@ -1,0 +1,254 @@
+"""What the engine process does once it has read its arguments: serve, until its run ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_sandbox._shared import run_directory
+from pytest_sandbox._shared.engine_options import parse_engine_options
+from pytest_sandbox._shared.selector import run
+from pytest_sandbox.engine import EngineUnavailable
+from pytest_sandbox.engines import load_engine
+
+from . import lease
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Coroutine
+
+    from pytest_sandbox.engine import EngineInfo
+
+    from .listeners import Listeners
+    from .model.state import State
+    from .registries.aliases import Aliases
+    from .registries.lock_file import LockFile
+
+log = logging.getLogger("pytest_sandbox.server")
+
+#: Seconds that an engine may take to end its sandboxes; the owner of a run waits longer.
+CLOSE_TIMEOUT = 8.0
+
+
+def run_engine(options: argparse.Namespace) -> int:
+    """Run the engine until its run ends; the exit status is 1 if it could not start."""
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+    )
+    # grpclib warns of every call that a client cancels, which is normal here.
+    logging.getLogger("grpclib").setLevel(logging.ERROR)
+    ended_well = False
+    try:
+        run(_serve(options))
+        ended_well = True
+    except EngineUnavailable as error:
+        _say({"error": {"reason": error.reason, "remedy": error.remedy}})
+        return 1
+    finally:
+        # After an error, an owner that is still alive reads the log and removes the directory.
+        if ended_well or lease.is_free(options.run_dir):
+            run_directory.remove(options.run_dir)
+    return 0
+
+
+async def _serve(options: argparse.Namespace) -> None:
+    if lease.is_free(options.run_dir):
+        # Started by a process that inherited the run and has outlived its owner.
+        raise EngineUnavailable(f"the run in {options.run_dir} has ended")
+    stop = _stop_event(options.run_dir)
+    await asyncio.to_thread(lease.sweep, options.run_dir.parent, options.run_dir)
+    try:
+        engine_options = parse_engine_options(options.engine_option)
+    except ValueError as error:
+        raise EngineUnavailable(f"--engine-option: {error}") from None
+    volumes = _volumes_folder(engine_options)
+    private_volumes = _one_of(engine_options, "volume_semantics", "shared", "modal") == "modal"
+    tunnels = _one_of(engine_options, "tunnels", "own", "everybody")
+    # Scripts of an engine in memory answer the commands of steps, and may change from run to run.
+    layers = _one_of(engine_options, "layer_cache", "on", "off") == "on"
+    aliases, lock_file = _aliases(engine_options), _lock_file(engine_options)
+    engine = load_engine(options.engine, engine_options)
+    info = await _import_server(engine.start())
+    from .application import Application
+    from .listeners import Listeners
+    from .modal_servers import ModalServers
+
+    make = partial(
+        Application,
+        engine,
+        info,
+        private_volumes=private_volumes,
+        tunnels_for_everybody=tunnels == "everybody",
+        image_aliases=aliases,
+        image_lock=lock_file,
+        store_layers=layers and options.engine != "fake",
+    )
+    # Only the first server has the volumes that outlive the run: a run uses each of them once.
+    others = ModalServers(make, options.run_dir)
+    app = make(volumes=volumes, serve=others.open)
+    listeners = Listeners(app)
+    # What is there now stays: the collector need not look through it, now or later.
+    gc.freeze()
+    gc.enable()
+    try:
+        if options.preset is not None:
+            await _preset(app.state, options.preset)
+        _say(await _listen(listeners, options, info))
+        await stop.wait()
+        log.info("ending %d sandboxes", len(app.state.sandboxes.running()))
+    finally:
+        # The sandboxes first: they matter most, and calls that wait for them then return.
+        await app.close()
+        listeners.close()
+        await others.close()
+
+
+async def _import_server(starting: Coroutine[Any, Any, EngineInfo]) -> EngineInfo:
+    """Import what serves while the engine starts, which mostly waits for its zygote.
+
+    In steps, between which the start goes on.
+    """
+    started = asyncio.ensure_future(starting)
+    try:
+        await asyncio.sleep(0)
+
+        await asyncio.sleep(0)
+
+        await asyncio.sleep(0)
+        from . import application  # noqa: F401
+
+        return await started
+    except BaseException:
+        started.cancel()
+        raise
+
+
+def _volumes_folder(engine_options: dict[str, str]) -> Path | None:
+    """Take the option out that is the server's own, and the same for every engine."""
+    path = engine_options.pop("volumes", None)
+    if path is not None and not path.startswith("/"):
+        raise EngineUnavailable(f"option volumes={path!r}: it must be an absolute path")
+    return None if path is None else Path(path)
+
+
+def _aliases(engine_options: dict[str, str]) -> Aliases | None:
+    """Take the table of aliases out."""
+    text = engine_options.pop("image_aliases", "")
+    if not text:
+        return None
+    from .registries.aliases import Aliases
+
+    try:
+        return Aliases.parse(text)
+    except ValueError as error:
+        raise EngineUnavailable(f"option image_aliases: {error}") from None
+
+
+def _lock_file(engine_options: dict[str, str]) -> LockFile | None:
+    """Take the options of the file that pins images out."""
+    update = _one_of(engine_options, "image_lock_update", "no", "yes") == "yes"
+    path = engine_options.pop("image_lock", None)
+    if path is not None and not path.startswith("/"):
+        raise EngineUnavailable(f"option image_lock={path!r}: it must be an absolute path")
+    if path is None:
+        return None
+    from .registries.lock_file import LockFile
+
+    return LockFile(Path(path), update=update)
+
+
+async def _preset(state: State, path: str) -> None:
+    from .preset import preset
+    from .preset_file import read_presets
+
+    try:
+        await preset(state, read_presets(path))
+    except ValueError as error:
+        raise EngineUnavailable(f"--preset: {error}") from None
+
+
+def _one_of(engine_options: dict[str, str], name: str, default: str, other: str) -> str:
+    """Take another option of the server's own out."""
+    text = engine_options.pop(name, default)
+    if text not in (default, other):
+        raise EngineUnavailable(f"option {name}={text!r}: it must be {default} or {other}")
+    return text
+
+
+async def _listen(
+    listeners: Listeners, options: argparse.Namespace, info: EngineInfo
+) -> dict[str, Any]:
+    """Listen; what the launcher is told."""
+    path = options.run_dir / "socket"
+    try:
+        await listeners.unix(path)
+        tcp = None
+        if options.tcp:
+            host, port = options.tcp
+            files = None
+            if options.certificate:
+                from .certificates import CertificateFiles
+
+                files = CertificateFiles(options.certificate, options.key)
+            tcp = asdict(await listeners.tcp(host, port, options.run_dir / "ca.pem", files))
+    except OSError as error:
+        raise EngineUnavailable(
+            f"the server cannot listen: {error}", "Choose another --host, or another --port."
+        ) from error
+    return {
+        "socket": str(path),
+        "pid": os.getpid(),
+        "engine": {
+            "name": info.name,
+            "mode": info.mode,
+            "capabilities": sorted(capability.value for capability in info.capabilities),
+            "details": dict(info.details),
+        },
+        "tcp": tcp,
+    }
+
+
+def _stop_event(run_dir: Path) -> asyncio.Event:
+    """An event that is set when the owner of the run is gone, or by a signal.
+
+    From then on the process has `CLOSE_TIMEOUT` seconds left: when it is gone, the kernel ends
+    what is left of its sandboxes.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        limit = threading.Timer(CLOSE_TIMEOUT, _give_up, (run_dir,))
+        limit.daemon = True
+        limit.start()
+        # The loop may be closed already: then the process is about to end anyway.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(stop.set)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, end)
+    lease.watch(run_dir, end)
+    return stop
+
+
+def _give_up(run_dir: Path) -> None:
+    log.error("the engine did not close within %g seconds", CLOSE_TIMEOUT)
+    run_directory.remove(run_dir)
+    os._exit(1)
+
+
+def _say(message: dict[str, Any]) -> None:
+    print(json.dumps(message), flush=True)  # noqa: T201  # the launcher reads this line
