@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -63,6 +62,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     if name.lower() in meant and name.lower() not in by_folded:
         near = [name.lower()]
     else:
-        near = difflib.get_close_matches(name.lower(), {**meant, **by_folded}, n=_MOST)
+        from difflib import get_close_matches  # late: most runs have no mistake
+
+        near = get_close_matches(name.lower(), {**meant, **by_folded}, n=_MOST)
     names = dict.fromkeys({**meant, **by_folded}[each] for each in near)
     return f"did you mean {' or '.join(map(repr, names))}?" if names else ""

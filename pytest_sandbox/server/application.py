@@ -13,7 +13,6 @@ from .rpc.middleware import Middleware
 from .rpc.recorder import Recorder
 from .rpc.services import Services
 from .servicers import Servicers
-from .snapshots.at_exit import take_exit_snapshot
 
 if TYPE_CHECKING:
     import ssl
@@ -75,7 +74,7 @@ class Application:
         )
         self.state.sandboxes.at_end += [
             self._volumes_at_end,
-            lambda sandbox: take_exit_snapshot(self.state, sandbox),
+            self._exit_snapshot,
         ]
         self.recorder = Recorder(engine.clock, self.state.sandboxes.id_of_task)
         self.faults = FaultInjector(self.state)
@@ -127,6 +126,13 @@ class Application:
         await self.state.engine.close()
         await self._servicers.close()
         await self.state.close()
+
+    def _exit_snapshot(self, sandbox: ServedSandbox) -> None:
+        """Have an image of the files of a sandbox that has ended, if one was asked for."""
+        if sandbox.spec.exit_snapshot:
+            from .snapshots.at_exit import take_exit_snapshot
+
+            take_exit_snapshot(self.state, sandbox)
 
     def _volumes_at_end(self, sandbox: ServedSandbox) -> None:
         """Commit and save what a sandbox that has ended wrote to its volumes."""

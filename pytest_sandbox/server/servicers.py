@@ -210,7 +210,7 @@ class Servicers:
         """The image RPCs."""
         from .v1.images import ImageServicer
 
-        return ImageServicer(self._state, self.builder)
+        return ImageServicer(self._state, lambda: self.builder)
 
     @cached_property
     def local_files(self) -> LocalFileServicer:

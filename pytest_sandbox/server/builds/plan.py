@@ -12,10 +12,11 @@ from pytest_sandbox._shared.dockerfile.source import parse
 from pytest_sandbox.engine import OciImage
 
 from ..rpc.errors import invalid
+from .keys import key_of_image
 from .mounts import mounts_of
 from .stage_reader import StageReader, triggers
 from .stages import BuildStage, split_stages, wrong
-from .steps import Source, StagePlan, key_of, settings
+from .steps import Source, StagePlan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -46,9 +47,7 @@ class Plan:
     @classmethod
     def of(cls, stage: StagePlan, secrets: Iterable[str] = ()) -> Plan:
         """The plan that ends with a stage."""
-        image = stage.image
-        about = image.entrypoint, image.cmd, image.shell, image.user, image.onbuild
-        return cls(stage, image, key_of(stage.key, settings(image), *about), tuple(secrets))
+        return cls(stage, stage.image, key_of_image(stage.key, stage.image), tuple(secrets))
 
     @property
     def stays(self) -> bool:

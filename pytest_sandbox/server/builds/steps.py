@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from ..model.images import ImageRecord
 from .context import CopiedFile, identity
+from .keys import key_of, settings
 
 
 @dataclass(frozen=True)
@@ -273,14 +272,3 @@ def layer(line: str, step: Step, image: ImageRecord, below: bytes) -> LayerPlan:
         below: the key of the layer that it is made on.
     """
     return LayerPlan(line, step, image, key_of(below, step.identity, settings(image)))
-
-
-def settings(image: ImageRecord) -> list[object]:
-    """What an image says about commands that are run in it."""
-    return [sorted(image.env.items()), image.workdir, image.project]
-
-
-def key_of(below: bytes, *parts: object) -> bytes:
-    """The key of something that depends on a layer and on further parts, as JSON has them."""
-    text = json.dumps(parts).encode("utf-8", "surrogatepass")
-    return hashlib.sha256(below + b"\0" + text).digest()

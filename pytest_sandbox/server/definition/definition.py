@@ -4,13 +4,21 @@ Every field is either honoured, or refused by the name that its argument has in 
 `Sandbox.create`; see `refused`, which lists the few that are ignored too, with the reason.
 """
 
+from __future__ import annotations
+
 import os
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from grpclib import GRPCError, Status
 
-from pytest_sandbox._proto import sandboxes_pb2 as pb
-from pytest_sandbox.engine import Capability, EngineInfo, Limits, ProcessSpec, TaskSpec
+from pytest_sandbox.engine import (
+    Capability,
+    EngineInfo,
+    Limits,
+    ProcessSpec,
+    TaskSpec,
+    VolumeMount,
+)
 
 from ..model.checks import (
     check_command,
@@ -19,15 +27,21 @@ from ..model.checks import (
     pty_environment,
     pty_size,
 )
-from ..model.images import ImageRecord
 from ..model.readiness import check_probe
-from ..model.volumes import VolumeRegistry
 from ..networks.network import inbound_networks, network
 from ..rpc.errors import invalid, unimplemented
 from .experimental import wants_exit_snapshot
 from .gpus import gpus
 from .placement import check_placement
 from .ports import check_ports
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pytest_sandbox._proto import sandboxes_pb2 as pb
+
+    from ..model.images import ImageRecord
+    from ..model.volumes import VolumeRegistry
 
 #: What Modal's clients send when the caller says nothing.
 DEFAULT_TIMEOUT = 300
@@ -39,11 +53,19 @@ def task_spec(
     definition: pb.Sandbox,
     image: ImageRecord,
     secrets: Mapping[str, str],
-    volumes: VolumeRegistry,
+    volumes: Callable[[], VolumeRegistry],
     tags: Mapping[str, str],
     info: EngineInfo,
 ) -> TaskSpec:
     """The specification of a sandbox for the engine.
+
+    Args:
+        definition: what the client asks for.
+        image: of its files.
+        secrets: variables.
+        volumes: gives the volumes that there are.
+        tags: name to value.
+        info: what the engine can do.
 
     Raises:
         GRPCError: FAILED_PRECONDITION, INVALID_ARGUMENT, NOT_FOUND, RESOURCE_EXHAUSTED or
@@ -64,7 +86,7 @@ def task_spec(
         env=env,
         workdir=workdir,
         limits=_limits(definition.resources, info),
-        volumes=volumes.mounts(definition.volume_mounts, info),
+        volumes=_volume_mounts(definition, volumes, info),
         project=image.project,
         gpus=gpus(definition.resources.gpu_config, info),
         network=network(definition, info),
@@ -73,6 +95,14 @@ def task_spec(
         name=definition.name,
         tags=tags,
     )
+
+
+def _volume_mounts(
+    definition: pb.Sandbox, volumes: Callable[[], VolumeRegistry], info: EngineInfo
+) -> tuple[VolumeMount, ...]:
+    if not definition.volume_mounts:
+        return ()
+    return volumes().mounts(definition.volume_mounts, info)
 
 
 def _main(argv: tuple[str, ...], info: pb.PTYInfo, env: Mapping[str, str]) -> ProcessSpec | None:

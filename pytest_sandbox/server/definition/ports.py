@@ -5,7 +5,6 @@ from collections import Counter
 from pytest_sandbox._proto import sandboxes_pb2 as pb
 from pytest_sandbox.engine import Capability, EngineInfo
 
-from ..certificates import Authority, remedy
 from ..networks.network import is_blocked
 from ..rpc.errors import invalid, precondition, unimplemented
 
@@ -34,7 +33,11 @@ def _check(spec: pb.PortSpec, info: EngineInfo) -> None:
         raise unimplemented(
             f"{argument}: the engine {info.name!r} cannot connect to ports of sandboxes"
         )
-    if not spec.unencrypted and not Authority.available():
+    if spec.unencrypted:
+        return
+    from ..certificates import Authority, remedy
+
+    if not Authority.available():
         raise precondition(f"{argument} {remedy()}")
 
 

@@ -1,7 +1,7 @@
 """Creating sandboxes: reserves the name, creates the task, wraps it in a sandbox."""
 
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -76,7 +76,7 @@ class SandboxCreator:
             self._builder().used(image)
         secrets = {**self._state.secrets.variables(definition.secret_ids), **variables}
         return image, task_spec(
-            definition, image, secrets, self._state.volumes, tags, self._state.info
+            definition, image, secrets, lambda: self._state.volumes, tags, self._state.info
         )
 
     async def create(
@@ -180,7 +180,7 @@ class SandboxCreator:
         store = self._state.snapshot_store
         # Pinned until the sandbox is registered: only then does the store know that it uses them.
         with (
-            self._state.memberships.entering(spec),
+            self._state.memberships.entering(spec) if spec.membership else nullcontext(),
             store.pinned(image.snapshot_id),
             store.pinned(resumed_from),
         ):

@@ -1,12 +1,13 @@
 """One sandbox: a task of the engine, or several one after another, and the policy around it."""
 
+from __future__ import annotations
+
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from pytest_sandbox._proto import sandboxes_pb2 as pb
 from pytest_sandbox._shared.async_tasks import finish, within
 from pytest_sandbox.engine import (
     DEFAULT_WORKDIR,
@@ -28,11 +29,9 @@ from pytest_sandbox.engine import (
 from ..async_helpers import start
 from ..commands.commands import Commands
 from ..commands.execution import RESTORED, TERMINATED, CommandExecution
-from ..files.sessions import FileSessions
 from ..rpc.errors import precondition
 from ..tunnels.refused import Refusals
 from .ids import Family
-from .images import ImageRecord
 from .lifetimes import Lifetime, Status
 from .mounts import MountedSnapshots
 from .readiness import Readiness
@@ -42,7 +41,13 @@ from .sidecars import MAIN, Sidecars
 from .usage_samples import UsageSample, UsageSamples
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping
+
+    from pytest_sandbox._proto import sandboxes_pb2 as pb
+
+    from ..files.sessions import FileSessions
     from ..volumes.private_copies import Loss
+    from .images import ImageRecord
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,6 @@ class ServedSandbox:
         lock: held while its files are snapshotted, its mounts change, or it is restored.
         readiness: whether it is ready; `None` if it has no probe.
         commands: its processes.
-        files: open files, watches and outcomes of file operations.
         refusals: connections to its tunnels that were refused.
         result: how it ended; `None` while it runs.
         started: when, on the engine's monotonic clock.
@@ -106,7 +110,7 @@ class ServedSandbox:
         clock: Clock,
         *,
         resumed_from: str = "",
-        main: "ServedSandbox | None" = None,
+        main: ServedSandbox | None = None,
     ) -> None:
         self.id = identity.id
         self.task_id = identity.task_id
@@ -141,7 +145,6 @@ class ServedSandbox:
         self._fault: EndCause | None = None
         # What is done in a sidecar is done in its sandbox, which is not idle meanwhile.
         self.lifetime: Lifetime = self._own_lifetime() if main is None else main.lifetime
-        self.files = FileSessions(clock, self.lifetime)
         self.commands = Commands(str(self), clock, self.lifetime)
         self.refusals = Refusals()
         self.readiness: Readiness | None = None
@@ -165,6 +168,13 @@ class ServedSandbox:
         if self.readiness is not None:
             self.readiness.begin(task)
 
+    @cached_property
+    def files(self) -> FileSessions:
+        """Open files, watches and outcomes of file operations."""
+        from ..files.sessions import FileSessions
+
+        return FileSessions(self.clock, self.lifetime)
+
     @property
     def workdir(self) -> str:
         """Where its processes start, and relative paths begin."""
@@ -180,7 +190,7 @@ class ServedSandbox:
         """Ids of the snapshots that it needs: of its files, its memory and its mounts."""
         return {self.image.snapshot_id, self.resumed_from, *self._mounts.snapshot_ids} - {""}
 
-    def container(self, container_id: str) -> "ServedSandbox":
+    def container(self, container_id: str) -> ServedSandbox:
         """Itself, or the sidecar of that id, if the id is not empty.
 
         Raises:
@@ -400,7 +410,8 @@ class ServedSandbox:
 
     def _task_ended(self) -> None:
         self._mounts.clear()
-        self.files.task_ended()
+        if "files" in vars(self):
+            self.files.task_ended()
 
     def _expire(self, reason: Status) -> None:
         # In a task of its own, because the end of a sandbox cancels its timers.
@@ -409,4 +420,5 @@ class ServedSandbox:
     def output_bytes(self) -> int:
         """Bytes that are held of the output of its processes and its file operations."""
         sidecars = sum(sidecar.output_bytes() for sidecar in self.sidecars.all())
-        return self.commands.output_bytes() + self.files.outcome_bytes + sidecars
+        files = self.files.outcome_bytes if "files" in vars(self) else 0
+        return self.commands.output_bytes() + files + sidecars

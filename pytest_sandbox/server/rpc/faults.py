@@ -1,6 +1,5 @@
 """The faults that are set: which calls they disturb, and which sandboxes they end."""
 
-import ast
 import asyncio
 import math
 import random
@@ -13,7 +12,6 @@ from grpclib import GRPCError, Status
 from pytest_sandbox._proto import common_pb2
 from pytest_sandbox._proto import inspector_pb2 as pb
 from pytest_sandbox.engine import EndCause
-from pytest_sandbox.rpcs import SIGNATURES, check, differences
 
 from ..async_helpers import start
 from ..model.state import State
@@ -202,6 +200,8 @@ def _add(disruption: Disruption, call: pb.CallFault, effect: str) -> None:
 
 def _fits(request: Message, where: dict[Any, Any]) -> bool:
     """Whether a request has these values; that of the second version may lack a field."""
+    from pytest_sandbox.rpcs import check, differences  # late: few runs set faults
+
     try:
         check(request.DESCRIPTOR, where)
     except ValueError:
@@ -210,6 +210,8 @@ def _fits(request: Message, where: dict[Any, Any]) -> bool:
 
 
 def _parsed(where: str) -> dict[Any, Any]:
+    import ast
+
     try:
         parsed = ast.literal_eval(where or "{}")
     except (ValueError, SyntaxError) as error:
@@ -221,6 +223,8 @@ def _parsed(where: str) -> dict[Any, Any]:
 
 def _check(call: pb.CallFault, where: dict[Any, Any]) -> None:
     """Refuse what makes no sense; our own client checks the same before it sends a fault."""
+    from pytest_sandbox.rpcs import SIGNATURES, check
+
     if unknown := [rpc for rpc in call.rpcs if rpc not in SIGNATURES]:
         raise invalid(f"there is no RPC {unknown[0]!r}")
     try:

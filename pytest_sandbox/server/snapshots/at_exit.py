@@ -13,18 +13,17 @@ from .files import DEFAULT_TTL
 
 
 def take_exit_snapshot(state: State, sandbox: ServedSandbox) -> None:
-    """A sandbox has ended: have an image of its files, if one was asked for.
+    """Have an image of the files of a sandbox that has ended, as was asked for.
 
     Args:
         state: the server's.
         sandbox: the sandbox, whose `exit_image` is set.
     """
-    if sandbox.spec.exit_snapshot:
-        # Before anything can evict what the snapshot depends on.
-        pins = ExitStack()
-        pins.enter_context(state.snapshot_store.pinned(sandbox.image.snapshot_id))
-        sandbox.exit_image = asyncio.ensure_future(_image(state, sandbox, pins))
-        sandbox.exit_image.add_done_callback(retrieve)
+    # Before anything can evict what the snapshot depends on.
+    pins = ExitStack()
+    pins.enter_context(state.snapshot_store.pinned(sandbox.image.snapshot_id))
+    sandbox.exit_image = asyncio.ensure_future(_image(state, sandbox, pins))
+    sandbox.exit_image.add_done_callback(retrieve)
 
 
 async def forget_exit_snapshot(state: State, task: Task) -> None:

@@ -12,7 +12,6 @@ from pytest_sandbox.engine import DEFAULT_PATH
 
 from ..gpus.found import FoundGpus
 from ..gpus.machine_files import find_gpus
-from ..gpus.simulated_files import find_simulated
 from .host_folder import HostFolder, Layer, is_below, mounts_in, paths_of
 from .project import ProjectRefused, with_project
 from .sources import Sources, find_sources
@@ -98,7 +97,12 @@ def host_image(
     shown_project = next((each for each in shown_folders if each.shown == "with project"), None)
     if project is not None and shown_project is None and not no_project:
         no_project = left_out.pop(os.path.realpath(project))
-    gpus = find_simulated() if simulated_gpus else find_gpus(shown_folders)
+    if simulated_gpus:
+        from ..gpus.simulated_files import find_simulated
+
+        gpus = find_simulated()
+    else:
+        gpus = find_gpus(shown_folders)
     return HostImage(
         *(shown_folders, links, env, moved, left_out, read_only, sources),
         *(shown_project, no_project, gpus, images),

@@ -18,7 +18,6 @@ from ...options import LocalOptions, Mode
 from ..factory import Factory
 from ..links.errors import BuildFailed
 from ..links.zygote_link import ZygoteLink
-from .advice import advice
 from .host_image import host_image
 from .ids import IdsRefused, is_root_of_machine
 from .mode_refused import ModeRefused
@@ -79,6 +78,8 @@ async def choose(options: LocalOptions, images: str = "") -> Choice:
             return Choice(await attempt(mode, options, images=images), refused)
         except ModeRefused as refusal:  # noqa: PERF203 - the loop is about the errors
             refused[mode] = refusal
+    from .advice import advice  # late: mostly a mode works
+
     raise EngineUnavailable(
         f"no mode of the local engine works here: {reasons(refused)}", advice(refused.values())
     )

@@ -23,8 +23,6 @@ from ...options import Mode
 from ..machine import find_criu, modes
 from ..machine.mode_refused import ModeRefused
 from ..validate import check_task
-from .memory_dump import dump
-from .memory_restore import restore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,6 +105,8 @@ class LocalMemorySnapshots:
         self._check()
         if spec.resume is None:
             return await (await self.ready()).create(spec)
+        from .memory_restore import restore  # late: few runs take memory snapshots
+
         layer, stored = self._find(spec.resume)
         with self._store.depending((layer,)):
             return await restore(await self.ready(), spec, stored)
@@ -193,6 +193,8 @@ class LocalMemorySnapshots:
 
     async def _try(self, factory: Factory) -> None:
         """Take a snapshot of a small process and restore it."""
+        from .memory_restore import restore
+
         source = await factory.create(_TRIAL)
         try:
             snapshot = await source.snapshot_memory()
@@ -214,6 +216,8 @@ class LocalMemorySnapshots:
         is_open: Callable[[], bool],
         main: LocalProcess | None,
     ) -> MemorySnapshot:
+        from .memory_dump import dump
+
         stored = await dump(spec, link, snapshotter, is_open, main, self._store.room)
         layer = self._store.new_layer()
         self._store.memory_made(layer, stored.state.size, stored)
