@@ -107,6 +107,7 @@ async def _serve(options: argparse.Namespace) -> None:
         if options.preset is not None:
             await _preset(app.state, options.preset)
         _say(await _listen(listeners, options, info))
+        asyncio.get_running_loop().call_soon(_import_usual)
         await stop.wait()
         log.info("ending %d sandboxes", len(app.state.sandboxes.running()))
     finally:
@@ -134,6 +135,11 @@ async def _import_server(starting: Coroutine[Any, Any, EngineInfo]) -> EngineInf
     except BaseException:
         started.cancel()
         raise
+
+
+def _import_usual() -> None:
+    """Import what serves the usual calls, while the first client still imports its own."""
+    from .v1 import apps, images, router, sandboxes  # noqa: F401
 
 
 def _volumes_folder(engine_options: dict[str, str]) -> Path | None:

@@ -9,8 +9,6 @@ from pytest_sandbox.engine import Output, Process, ProcessSpec, PtySize
 from ..model.checks import check_command, check_workdir
 from ..model.sandbox import ServedSandbox
 from .command_hints import hints
-from .filesystem_tool import run_tool
-from .virtual_process import VirtualProcess
 
 
 @dataclass(frozen=True)
@@ -52,6 +50,9 @@ async def start(sandbox: ServedSandbox, request: ExecRequest) -> None:
 
     async def spawn() -> Process:
         if request.argv[0] == TOOL:
+            from .filesystem_tool import run_tool
+            from .virtual_process import VirtualProcess
+
             return VirtualProcess(
                 lambda streams: run_tool(
                     streams, sandbox.task.files, sandbox.clock, request.argv[1:]

@@ -1,10 +1,11 @@
 """Creating sandboxes: reserves the name, creates the task, wraps it in a sandbox."""
 
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from __future__ import annotations
+
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from grpclib import GRPCError, Status
 
@@ -13,19 +14,23 @@ from pytest_sandbox._proto import sandboxes_pb2 as pb
 from pytest_sandbox._shared.async_tasks import finish
 from pytest_sandbox.engine import Membership, SupportsSidecars, Task, TaskEnded, TaskSpec
 
-from ..builds.builder import Builder
 from ..commands.command_hints import hints
 from ..definition.definition import DEFAULT_TIMEOUT, task_spec
 from ..definition.identity import VARIABLE
 from ..definition.refused import refuse_unimplemented
 from ..rpc.errors import already_exists, invalid, precondition, unimplemented
-from .apps import AppRecord
 from .checks import check_command
 from .ids import Family, check_name
-from .images import ImageRecord
 from .result import TERMINATED
 from .sandbox import SandboxIdentity, ServedSandbox
-from .state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator, Mapping
+
+    from ..builds.builder import Builder
+    from .apps import AppRecord
+    from .images import ImageRecord
+    from .state import State
 
 
 class SandboxCreator:

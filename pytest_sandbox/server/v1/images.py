@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from ..model.state import State
     from ..rpc.call import ServedCall
 
-#: The definition of the view of this machine, which most sandboxes start from.
-_HOST = pb.Image(dockerfile_commands=["FROM host"])
+#: The definition of the view of this machine that our own client sends; most sandboxes have it.
+_HOST = pb.Image(dockerfile_commands=["FROM debian:bookworm-slim"])
 _HOST_KEY = key_of_image(HOST_IMAGE.key, HOST_IMAGE)
 
 
