@@ -37,7 +37,6 @@ from .images.on_disk import existing_folder, image_store, owners_of, refused
 from .links.gateway_link import GatewayLink
 from .machine.fingerprint import fingerprint
 from .machine.modes import choose
-from .machine.packages import Packages
 from .machine.usual_limits import usual_limits
 from .snapshots.memory_snapshots import LocalMemorySnapshots
 
@@ -50,6 +49,7 @@ if TYPE_CHECKING:
     from .images.local_images import LocalImages
     from .machine.find_criu import CriuMissing
     from .machine.modes import Choice
+    from .machine.packages import Packages
     from .task import LocalTask
 
 _LIMITS = {"memory": Capability.MEMORY_LIMIT, "cpu": Capability.CPU_LIMIT}
@@ -250,6 +250,8 @@ class LocalEngine(
 
     @property
     def _packages(self) -> Packages:
+        from .machine.packages import Packages  # late: few builds need any
+
         return Packages(own_programs=self.factory.image.folders[0].layer == "always")
 
     async def forget_volume(self, volume: str) -> None:

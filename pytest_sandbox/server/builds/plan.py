@@ -11,8 +11,8 @@ from pytest_sandbox._shared.dockerfile.instruction import DockerfileError
 from pytest_sandbox._shared.dockerfile.source import parse
 from pytest_sandbox.engine import OciImage
 
+from ..model.image_keys import key_of_image
 from ..rpc.errors import invalid
-from .keys import key_of_image
 from .mounts import mounts_of
 from .stage_reader import StageReader, triggers
 from .stages import BuildStage, split_stages, wrong

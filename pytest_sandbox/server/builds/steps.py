@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from ..model.image_keys import key_of, settings
 from ..model.images import ImageRecord
 from .context import CopiedFile, identity
-from .keys import key_of, settings
 
 
 @dataclass(frozen=True)

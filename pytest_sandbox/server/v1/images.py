@@ -16,8 +16,8 @@ from google.protobuf.empty_pb2 import Empty
 from pytest_sandbox._proto import common_pb2
 from pytest_sandbox._proto import images_pb2 as pb
 
-from ..builds.keys import key_of_image
 from ..model.checks import check_timeout
+from ..model.image_keys import key_of_image
 from ..model.images import HOST_IMAGE, ImageRecord
 from ..model.state import IMAGE_BUILDER_VERSION
 from ..rpc.errors import invalid
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from ..builds.build import Build
     from ..builds.builder import Builder
-    from ..builds.definitions import Definitions
+    from ..definition.image_definitions import Definitions
     from ..model.state import State
     from ..rpc.call import ServedCall
 
@@ -46,7 +46,9 @@ class ImageServicer:
 
     @cached_property
     def _definitions(self) -> Definitions:
-        from ..builds.definitions import Definitions  # late: most runs have the host image only
+        from ..definition.image_definitions import (
+            Definitions,  # late: most runs have the host image only
+        )
 
         return Definitions(self._state)
 

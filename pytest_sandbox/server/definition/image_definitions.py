@@ -15,17 +15,17 @@ from google.protobuf.message import Message
 from pytest_sandbox._proto import images_pb2 as pb
 from pytest_sandbox.engine import Capability
 
+from ..builds.bases import Bases
+from ..builds.build_input import BuildInput
+from ..builds.context import BuildContext
+from ..builds.failures import has_network
+from ..builds.known_plans import KnownPlans
+from ..builds.packages import shows_packages
+from ..builds.plan import Plan, plan
 from ..model.checks import check_environment, check_workdir
 from ..registries.logins import login_of
 from ..registries.registry_images import Wanted
 from ..rpc.errors import invalid, unimplemented
-from .bases import Bases
-from .build_input import BuildInput
-from .context import BuildContext
-from .failures import has_network
-from .known_plans import KnownPlans
-from .packages import shows_packages
-from .plan import Plan, plan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..model.images import ImageRecord
+    from .images import ImageRecord
 
 
 def settings(image: ImageRecord) -> list[object]:
