@@ -204,7 +204,7 @@ def test_a_zygote_killed_while_it_makes_a_sandbox_leaves_none() -> None:
 DIES_AS_ANOTHER = """
 import os, signal, sys
 from pytest_sandbox.local.kernel import parent
-from pytest_sandbox.local.zygote.user_limits import owned_by
+from pytest_sandbox.local.zygote.user_limits import NamespaceOwners
 
 me = os.getpid()
 if os.fork() == 0:
@@ -214,8 +214,8 @@ if os.fork() == 0:
     print("ready", flush=True)
     signal.pause()
 sys.stdin.readline()
-with owned_by(12345, 100, rootless=False):
-    os.kill(me, signal.SIGKILL)
+NamespaceOwners(rootless=False).change_to(12345, 100)
+os.kill(me, signal.SIGKILL)
 """
 
 

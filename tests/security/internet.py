@@ -19,7 +19,8 @@ import pytest_asyncio
 
 from pytest_sandbox.local import LocalEngine
 from pytest_sandbox.local.engine.links import bare_python, gateway_link
-from pytest_sandbox.local.kernel import loopback, namespaces, netlink
+from pytest_sandbox.local.kernel import namespaces
+from pytest_sandbox.local.kernel.network import loopback, netlink
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -197,7 +198,7 @@ async def unprotected(
     modules = (
         "from pytest_sandbox._shared.network import reach\n"
         "from pytest_sandbox.local.gateway import outlet\n"
-        "from pytest_sandbox.local.kernel import own_addresses"
+        "from pytest_sandbox.local.kernel.network import own_addresses"
     )
     changed(monkeypatch, f"{modules}\n{request.param}")
     engine = LocalEngine()

@@ -1,19 +1,26 @@
-"""From a bare new process to PID 1 of a sandbox, in order; one module per kernel facility."""
+"""From a bare new process to PID 1 of a sandbox, in order; one module per kernel facility.
+
+What can be known before is prepared in the zygote, for all sandboxes alike: see `kernel/calls`.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import os
-import socket
+import signal
 
 from pytest_sandbox._shared.directories import make_directories
 
 from ..filesystem import root_mounts, volume_mounts
 from ..filesystem.mapped_mounts import attach_mapped
-from ..kernel import idmap, loopback, mounts, namespaces
+from ..kernel import idmap, mounts, namespaces
+from ..kernel.calls import PreparedCalls
 from ..kernel.descriptors import close_all_except
+from ..kernel.network import loopback
 from ..kernel.process_title import set_title
+from ..kernel.signal_handlers import prepare_handler
 from ..protocol import helpers, wire
 from ..protocol.agent import RESOLVER_FILE, RESOLVER_TEXT, AgentReady, SandboxFailed
 from ..protocol.common import KernelError
@@ -21,9 +28,17 @@ from . import files, main, outlet
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Hashable
+    from typing import Any, TypeAlias, TypeVar
+
     from ..kernel.cgroups.joining import CgroupDescriptors
     from ..protocol.zygote import CreateRequest
     from ..zygote.config import SandboxConfig
+
+    M = TypeVar("M")
+    #: The message that tells of a way out, its sockets, and requests that come by it.
+    _Outlet: TypeAlias = tuple[bytes, list[socket.socket], outlet.PortRequests | None]
 
 # All at once: unshare(2) afterwards would need a second fork, since only children enter a new pid
 # namespace, pid_namespaces(7), and took a quarter longer when measured. The zygote adds a user
@@ -37,136 +52,259 @@ NAMESPACES = (
 )
 #: Bytes of a file of ours in `/etc` that are looked at.
 _LARGEST_TEXT = 1024 * 1024
+#: What the stage's skeleton has already.
+_WORKDIR, _HOSTNAME = "/root", "sandbox"
+#: How much is kept of what was prepared, for the next sandboxes.
+_KNOWN = 32
+_READY = wire.encode(AgentReady(no_network=""))
+#: See `_outlet`.
+_NO_OUTLET: _Outlet = (_READY, [], None)
 
 
-def run(
-    config: SandboxConfig,
-    request: CreateRequest,
-    sock: socket.socket,
-    gate: socket.socket,
-    cgroups: CgroupDescriptors,
-    zygote: int,
-) -> None:
-    """Be PID 1 of a new sandbox; never returns.
+class Bootstrap:
+    """Prepares, in the zygote, what new processes do until they are PID 1 of a sandbox.
 
     Args:
         config: what every sandbox has.
-        request: the engine's, to the zygote.
-        sock: where the engine talks to this sandbox.
-        gate: says when the ids are mapped, and takes what the zygote may need of the sandbox.
-        cgroups: those of the sandbox, to be joined.
-        zygote: a pidfd of the parent, with which the sandbox ends.
+        zygote: a pidfd of this process, with which they end.
     """
-    try:
-        # Before all else, so that the sandbox pays for the memory that building it takes.
-        cgroups.join()
-        mapped = helpers.receive_go(gate)
-        if mapped is None:
-            os._exit(0)  # the zygote is gone, or could not map the ids
-        set_title("pytest-sandbox agent")
-        _build(config, request, mapped, gate, [sock.fileno(), zygote])
-        ready, listeners, port_requests = _outlet(request)
+
+    def __init__(self, config: SandboxConfig, zygote: int) -> None:
+        self.config = config
+        self.zygote = zygote
+        self.agent = main.Agent()
+        self._known: dict[Hashable, Any] = {}
+
+    def prepare(self, request: CreateRequest, sock: socket.socket) -> NewSandbox:
+        """Prepare a sandbox.
+
+        Args:
+            request: the engine's, to the zygote.
+            sock: where the engine talks to this sandbox.
+
+        Raises:
+            OSError: there is no such layer.
+        """
+        try:
+            return NewSandbox(self, request, sock)
+        except KeyError as error:
+            raise OSError(errno.ENOENT, f"there is no layer {error}", "") from None
+
+    def build(self, request: CreateRequest) -> _Build:
+        """Up to the last step in which the machine can be reached."""
+        volumes = tuple(volume.number for volume in request.volumes)
+        key = "build", tuple(request.layers), request.project, tuple(request.gpus), volumes
+        return self._known_or(key, lambda: _Build(self.config, request))
+
+    def enter(self, sock: socket.socket) -> PreparedCalls:
+        """The step after that, in a sandbox without volumes."""
+        kept = [sock.fileno(), self.zygote]
+        return self._known_or(("enter", *kept), lambda: _enter(kept))
+
+    def settle(self, request: CreateRequest) -> PreparedCalls:
+        """All that is left to do but for the outlet."""
+        key = "settle", request.hostname, request.workdir, bool(request.layers)
+        return self._known_or(key, lambda: _settle(self.config, request))
+
+    def harden(self, processes: int) -> PreparedCalls:
+        """The last of all."""
+        return self._known_or(("harden", processes), lambda: self._harden(processes))
+
+    def _harden(self, processes: int) -> PreparedCalls:
+        calls = PreparedCalls()
         # Until here it was the gate that told of the zygote's end: what dies meanwhile is missed.
-        config.hardening.apply(request.processes, zygote)
-        os.close(zygote)
-        # The engine, and whoever waits for it, goes on while the rest is prepared: what is asked
-        # meanwhile waits in the socket.
-        wire.send(sock, ready, tuple(listener.fileno() for listener in listeners))
-        for listener in listeners:
-            listener.close()
-        agent = main.Agent(sock, port_requests)
-    except Exception as error:
-        cause = error if isinstance(error, OSError) else OSError(errno.EIO, repr(error))
-        wire.send(sock, SandboxFailed(error=KernelError.of(cause)))
-        os._exit(1)
-    agent.run()
-    os._exit(0)
+        self.config.hardening.prepare(processes, self.zygote, calls)
+        calls.add("close", self.zygote)
+        prepare_handler(signal.SIGCHLD, calls)
+        return calls
+
+    def _known_or(self, key: Hashable, make: Callable[[], M]) -> M:
+        known = self._known.get(key)
+        if known is None:
+            if len(self._known) >= _KNOWN:
+                del self._known[next(iter(self._known))]
+            known = self._known[key] = make()
+        made: M = known
+        return made
 
 
-def _build(
-    config: SandboxConfig,
-    request: CreateRequest,
-    mapped: list[int],
-    gate: socket.socket,
-    kept: list[int],
-) -> None:
-    idmap.become_root()
-    # Only now: its root is the cgroup that the process is in, cgroup_namespaces(7).
-    namespaces.unshare(namespaces.CLONE_NEWCGROUP)
-    if config.is_root:
-        # Where the kernel groups processes by session, a program could put this group, which would
-        # be the zygote's too, behind others: sched(7), "The autogroup feature".
-        os.setsid()
-    os.umask(0)
-    attach_mapped(config.mapped_for(request), mapped)
-    root_mounts.mount_store(config.size, config.inodes)
-    trees = config.trees_of(request.layers, project=request.project)
-    root_mounts.mount_root(trees, config.layers, request.layers)
-    root_mounts.mount_trees(trees)
-    # While the stage still shows the machine's /proc and /sys. In a user namespace the kernel
-    # mounts new ones only where old ones show completely, so that nothing masked is revealed:
-    # mount_too_revealing() in fs/namespace.c.
-    root_mounts.mount_kernel(config.masked, config.size, config.inodes)
-    config.gpus.mount(request.gpus, restored=bool(request.layers))
-    _send_handles(gate)
-    volumes = volume_mounts.copy_mounts(request.volumes)
-    root_mounts.enter_root()
-    _close_machine_descriptors([*kept, *(tree for tree, _ in volumes)])
-    # What volumes and working directories need besides is made with the usual modes.
-    os.umask(0o022)
-    volume_mounts.attach(volumes)
-    if not config.no_hostname:
-        socket.sethostname(request.hostname)
-    loopback.bring_up()
-    _prepare_files(request)
+class NewSandbox:
+    """One that is prepared.
+
+    Args:
+        bootstrap: what prepares it.
+        request: see `Bootstrap.prepare`.
+        sock: likewise.
+
+    Attributes:
+        mapped: paths in the stage whose owners have to be mapped for it.
+    """
+
+    def __init__(self, bootstrap: Bootstrap, request: CreateRequest, sock: socket.socket) -> None:
+        self._request = request
+        self._sock = sock
+        self._zygote = bootstrap.zygote
+        self._agent = bootstrap.agent
+        self._build = bootstrap.build(request)
+        self._enter = None if request.volumes else bootstrap.enter(sock)
+        self._settle = bootstrap.settle(request)
+        self._harden = bootstrap.harden(request.processes)
+        self.mapped = self._build.mapped
+
+    def run(self, gate: socket.socket, cgroups: CgroupDescriptors) -> None:
+        """Be its PID 1; never returns.
+
+        Args:
+            gate: says when the ids are mapped, and takes what the zygote may need of the sandbox.
+            cgroups: those of the sandbox, to be joined.
+        """
+        sock = self._sock
+        try:
+            # Before all else, so that the sandbox pays for the memory that building it takes.
+            cgroups.join()
+            copies = helpers.receive_go(gate)
+            if copies is None:
+                os._exit(0)  # the zygote is gone, or could not map the ids
+            self._build.make(copies)
+            store, mount_namespace, network_namespace = self._build.handles
+            handles = store.value, mount_namespace.value, network_namespace.value
+            wire.send_packet(gate, helpers.HANDLES, handles)
+            if self._enter is not None:
+                self._enter.make()
+            else:
+                self._enter_with_volumes()
+            self._settle.make()
+            ready, listeners, port_requests = _outlet() if self._request.network else _NO_OUTLET
+            self._harden.make()
+            # The engine, and whoever waits for it, goes on while the rest is prepared: what is
+            # asked meanwhile waits in the socket.
+            wire.send_packet(sock, ready, tuple(listener.fileno() for listener in listeners))
+            for listener in listeners:
+                listener.close()
+            self._agent.begin(sock, port_requests)
+        except Exception as error:
+            cause = error if isinstance(error, OSError) else OSError(errno.EIO, repr(error))
+            wire.send(sock, SandboxFailed(error=KernelError.of(cause)))
+            os._exit(1)
+        self._agent.run()
+        os._exit(0)
+
+    def _enter_with_volumes(self) -> None:
+        volumes = volume_mounts.copy_mounts(self._request.volumes)
+        _enter([self._sock.fileno(), self._zygote, *(tree for tree, _ in volumes)]).make()
+        volume_mounts.attach(volumes)
 
 
-def _outlet(
-    request: CreateRequest,
-) -> tuple[AgentReady, list[socket.socket], outlet.PortRequests | None]:
-    """Make the way out, if one is wanted; the message that tells of it, and see `prepare`."""
-    if not request.network:
-        return AgentReady(no_network=""), [], None
-    try:
-        sockets, port_requests = outlet.prepare()
-        with contextlib.suppress(OSError):  # see `_prepare_files`
-            _update(RESOLVER_FILE, RESOLVER_TEXT, whole=True)
-        return AgentReady(no_network=""), sockets, port_requests
-    except OSError as error:
-        # Without it the sandbox reaches less, so it may live: it is what tells why.
-        text = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
-        return AgentReady(no_network=text), [], None
+class _Build:
+    """From a process without ids to one that has all mounts of a sandbox.
+
+    Args:
+        config: what every sandbox has.
+        request: for one such as this.
+
+    Attributes:
+        mapped: paths in the stage whose owners have to be mapped.
+        handles: what to give the zygote, see `SandboxHandles`.
+    """
+
+    def __init__(self, config: SandboxConfig, request: CreateRequest) -> None:
+        self.mapped = config.mapped_for(request)
+        self._copies = [ctypes.c_long(-1) for _ in self.mapped]
+        self._calls = calls = PreparedCalls()
+        set_title("pytest-sandbox agent", calls)
+        idmap.become_root(calls)
+        # Only now: its root is the cgroup that the process is in, cgroup_namespaces(7).
+        namespaces.unshare(namespaces.CLONE_NEWCGROUP, calls)
+        if config.is_root:
+            # Where the kernel groups processes by session, a program could put this group, which
+            # would be the zygote's too, behind others: sched(7), "The autogroup feature".
+            calls.add("setsid")
+        calls.add("umask", 0)
+        attach_mapped(self.mapped, self._copies, calls)
+        root_mounts.mount_store(config.size, config.inodes, calls)
+        trees = config.trees_of(request.layers, project=request.project)
+        root_mounts.mount_root(trees, config.layers, request.layers, calls=calls)
+        root_mounts.mount_trees(trees, calls)
+        # While the stage still shows the machine's /proc and /sys. In a user namespace the kernel
+        # mounts new ones only where old ones show completely, so that nothing masked is revealed:
+        # mount_too_revealing() in fs/namespace.c.
+        root_mounts.mount_kernel(config.masked, config.size, config.inodes, calls)
+        if request.gpus or request.layers:
+            restored = bool(request.layers)
+            calls.do(lambda: config.gpus.mount(request.gpus, restored=restored))
+        # Our store, while it can still be named, and two namespaces.
+        flags = os.O_RDONLY | os.O_CLOEXEC
+        self.handles = (
+            mounts.prepare_open_tree("/box", calls),
+            calls.add_opening("open", "/proc/self/ns/mnt", flags),
+            calls.add_opening("open", "/proc/self/ns/net", flags),
+        )
+
+    def make(self, copies: list[int]) -> None:
+        """Do it.
+
+        Args:
+            copies: descriptors of mounts of what is in `mapped`.
+
+        Raises:
+            OSError: the kernel refused it.
+        """
+        for slot, fd in zip(self._copies, copies, strict=True):
+            slot.value = fd
+        self._calls.make()
 
 
-def _close_machine_descriptors(keep: list[int]) -> None:
-    """Hold no descriptor of the machine but some.
+def _enter(kept: list[int]) -> PreparedCalls:
+    """Enter the root of the sandbox, with no descriptor of the machine but some.
 
     Before the first path is looked up that a hostile program may have made a link of: the magic
     links of `/proc/self/fd` lead wherever a descriptor does, out of the root too.
     """
-    null = os.open("/dev/null", os.O_RDWR)
+    calls = PreparedCalls()
+    root_mounts.enter_root(calls)
+    null = calls.add_opening("open", "/dev/null", os.O_RDWR, about="/dev/null")
     # They stay open: free numbers are given out first, open(2), so that some descriptor of ours
     # would become the standard output of a program.
     for fd in (0, 1, 2):
-        os.dup2(null, fd)
-    close_all_except([0, 1, 2, *keep])
+        calls.add("dup2", null, fd)
+    close_all_except([0, 1, 2, *kept], calls)
+    # What volumes and working directories need besides is made with the usual modes.
+    calls.add("umask", 0o022)
+    return calls
 
 
-def _send_handles(gate: socket.socket) -> None:
-    """Give the zygote our store, while it can still be named, and two namespaces."""
-    flags = os.O_RDONLY | os.O_CLOEXEC
-    own = (os.open(f"/proc/self/ns/{name}", flags) for name in ("mnt", "net"))
-    wire.send(gate, helpers.SandboxHandles(), (mounts.open_tree("/box"), *own))
-
-
-def _prepare_files(request: CreateRequest) -> None:
-    make_directories(request.workdir)
+def _settle(config: SandboxConfig, request: CreateRequest) -> PreparedCalls:
+    calls = PreparedCalls()
     hostname = request.hostname
-    if hostname != "sandbox" or request.layers:
-        with contextlib.suppress(OSError):  # a snapshot may be of something without these files
-            _update("/etc/hostname", f"{hostname}\n", whole=True)
-            if hostname != "sandbox":
-                _update("/etc/hosts", f"127.0.0.1\t{hostname}\n")
+    if not config.no_hostname:
+        name = os.fsencode(hostname)
+        calls.add("sethostname", name, len(name))
+    loopback.bring_up(calls)
+    if request.layers or request.workdir != _WORKDIR:
+        calls.do(make_directories, request.workdir)
+    if request.layers or hostname != _HOSTNAME:
+        calls.do(_name_host, hostname)
+    return calls
+
+
+def _outlet() -> _Outlet:
+    """Make the way out; see `outlet.prepare`."""
+    try:
+        sockets, port_requests = outlet.prepare()
+        with contextlib.suppress(OSError):  # see `_name_host`
+            _update(RESOLVER_FILE, RESOLVER_TEXT, whole=True)
+        return _READY, sockets, port_requests
+    except OSError as error:
+        # Without it the sandbox reaches less, so it may live: it is what tells why.
+        text = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
+        return wire.encode(AgentReady(no_network=text)), [], None
+
+
+def _name_host(hostname: str) -> None:
+    with contextlib.suppress(OSError):  # a snapshot may be of something without these files
+        _update("/etc/hostname", f"{hostname}\n", whole=True)
+        if hostname != _HOSTNAME:
+            _update("/etc/hosts", f"127.0.0.1\t{hostname}\n")
 
 
 def _update(path: str, text: str, *, whole: bool = False) -> None:

@@ -45,14 +45,15 @@ _RESUMES = 100
 class Agent:
     """Serves one engine over one socket, in one thread, until the socket closes.
 
-    Args:
-        sock: to the engine.
-        port_requests: of the gateway, if the sandbox has a way out.
+    The zygote makes one, which each PID 1 is forked with.
     """
 
-    def __init__(self, sock: socket.socket, port_requests: PortRequests | None = None) -> None:
-        self._sock = sock
-        self._port_requests = port_requests
+    _sock: socket.socket
+    _wakeup: int
+    _wake: int
+
+    def __init__(self) -> None:
+        self._port_requests: PortRequests | None = None
         self._poll = select.poll()
         self._processes: dict[int, int] = {}  # pid -> the engine's number for the process
         self._jobs: dict[int, int] = {}  # pid -> how often it may be resumed
@@ -76,11 +77,21 @@ class Agent:
             **dict.fromkeys(job_messages.JOBS, self._start_job),
             job_messages.EndJobRequest: self._end_job,
         }
+
+    def begin(self, sock: socket.socket, port_requests: PortRequests | None = None) -> None:
+        """Begin to serve.
+
+        Args:
+            sock: to the engine.
+            port_requests: of the gateway, if the sandbox has a way out.
+        """
+        self._sock = sock
+        self._port_requests = port_requests
         # Python runs a handler of a signal only between two instructions of its own. The pipe
-        # wakes poll(2), so that no exit is missed that comes just before it blocks.
+        # wakes poll(2), so that no exit is missed that comes just before it blocks. That of SIGCHLD
+        # is the zygote's, which does nothing.
         self._wakeup, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
 
     def run(self) -> None:
         """Serve; returns when the sandbox has ended."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import socket
 
-from ..kernel import loopback, redirect
+from ..kernel.network import loopback, redirect
 from ..protocol import agent as messages
 from ..protocol import sure, wire
 from ..protocol.common import DescriptorAnswer, Failed

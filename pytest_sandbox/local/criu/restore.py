@@ -7,7 +7,7 @@ import os
 
 from ..filesystem.tree_copier import copy_tree
 from ..filesystem.walk import open_folder
-from ..kernel import loopback
+from ..kernel.network import loopback
 from . import external_terminals, processes
 from .runner import CriuError
 

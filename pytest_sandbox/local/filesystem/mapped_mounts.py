@@ -12,12 +12,15 @@ import errno
 import os
 
 from ..kernel import mounts
+from ..kernel.calls import NOW
 from .layers import IMAGES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    import ctypes
+    from collections.abc import Iterable, Sequence
 
+    from ..kernel.calls import PreparedCalls
     from .host_trees import HostTree
 
 
@@ -74,15 +77,17 @@ def _map(copy: int, path: str, users: int) -> None:
             raise
 
 
-def attach_mapped(paths: list[str], copies: list[int]) -> None:
+def attach_mapped(
+    paths: list[str], copies: Sequence[int | ctypes.c_long], calls: PreparedCalls = NOW
+) -> None:
     """Mount copies over the originals, in a stage of one's own, and close them.
 
     Raises:
         OSError: the kernel refused it.
     """
     for path, copy in zip(paths, copies, strict=True):
-        mounts.move_mount(copy, path)
-        os.close(copy)
+        mounts.move_mount(copy, path, calls=calls)
+        calls.add("close", copy)
 
 
 def close_mapped(copies: list[int]) -> None:

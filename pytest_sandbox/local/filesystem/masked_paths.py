@@ -7,10 +7,14 @@ root of a sandbox may open some of them. The lists follow `linux.maskedPaths` an
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import os
 
 from ..kernel import mounts
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..kernel.calls import PreparedCalls
 
 _HIDDEN = (
     "/proc/acpi",  # controls the machine's hardware
@@ -50,26 +54,24 @@ class MaskedPaths:
         self._hidden = [(path, os.path.isdir(path)) for path in hidden if os.path.exists(path)]
         self._read_only = [path for path in _READ_ONLY if os.path.exists(path)]
 
-    def apply(self, root: str, flags: int) -> None:
-        """Hide and protect them.
+    def apply(self, root: str, flags: int, calls: PreparedCalls) -> None:
+        """Have `calls` hide and protect them.
 
         Args:
             root: the folder below which `/proc` and `/sys` are mounted.
             flags: `MS_...` that these mounts have, which a read-only one has to repeat to keep.
-
-        Raises:
-            OSError: the kernel refused it; names the path.
+            calls: made where `/proc` and `/sys` are mounted.
         """
         for path, is_directory in self._hidden:
+            # mount(2) takes only a directory over a directory, and a file over a file: ENOTDIR.
+            source = "/empty" if is_directory else "/dev/null"
             # Some show only outside of user namespaces.
-            with contextlib.suppress(FileNotFoundError):
-                # mount(2) takes only a directory over a directory, and a file over a file: ENOTDIR.
-                mounts.bind("/empty" if is_directory else "/dev/null", root + path)
+            mounts.bind(source, root + path, allowed=(errno.ENOENT,), calls=calls)
         for path in self._read_only:
             target = root + path
-            mounts.bind(target, target)
+            mounts.bind(target, target, calls=calls)
             # Only a second mount(2), of what is a bind mount already, takes flags: mount(2), NOTES.
             # All flags: those that are left out would be cleared, and in a user namespace the
             # kernel refuses to clear what a more privileged one set, mount_namespaces(7).
             remount = mounts.MS_BIND | mounts.MS_REMOUNT | mounts.MS_RDONLY | flags
-            mounts.mount("", target, flags=remount)
+            mounts.mount("", target, flags=remount, calls=calls)

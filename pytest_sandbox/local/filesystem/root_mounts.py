@@ -25,13 +25,13 @@ of all lower directories have to fit into one page of mount options.
 
 from __future__ import annotations
 
-import os
-
 from ..kernel import file_attributes, ipc_limits, mounts, overlayfs, terminals, tmpfs
+from ..kernel.calls import NOW
 from . import mount_points
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ..kernel.calls import PreparedCalls
     from .host_trees import HostTree
     from .layers import Layers
     from .masked_paths import MaskedPaths
@@ -43,7 +43,7 @@ DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _PSEUDO = mounts.MS_NOSUID | mounts.MS_NODEV | mounts.MS_NOEXEC
 
 
-def mount_store(size: int, inodes: int) -> None:
+def mount_store(size: int, inodes: int, calls: PreparedCalls = NOW) -> None:
     """Mount the place at `/box` in which all lives that a sandbox writes.
 
     Nothing ever has to delete it: the kernel frees it with its last mount.
@@ -51,15 +51,21 @@ def mount_store(size: int, inodes: int) -> None:
     Args:
         size: bytes that it may hold.
         inodes: files that it may hold.
+        calls: where the calls are prepared, if not made at once.
     """
     # In memory, and so also where the machine's root is an overlay, as in most containers:
     # overlayfs does not take a directory of an overlay as its upper one, EINVAL.
-    tmpfs.mount("/box", size, 0o755, inodes)
-    os.mkdir("/box/work", 0o755)
+    tmpfs.mount("/box", size, 0o755, inodes, calls)
+    calls.add("mkdir", "/box/work", 0o755)
 
 
 def mount_root(
-    trees: list[HostTree], layers: Layers, stack: list[int], *, source: str = "overlay"
+    trees: list[HostTree],
+    layers: Layers,
+    stack: list[int],
+    *,
+    source: str = "overlay",
+    calls: PreparedCalls = NOW,
 ) -> None:
     """Mount the sandbox's root at `/root`, all but the trees of the machine that are read-only.
 
@@ -68,51 +74,55 @@ def mount_root(
         layers: those of the zygote.
         stack: numbers of the layers that the root begins with, the newest first.
         source: what the list of mounts calls the root.
+        calls: where the calls are prepared, if not made at once.
     """
-    mount_layers("r", "/root", layers, stack, "../skeleton", source=source)
+    mount_layers("r", "/root", layers, stack, "../skeleton", source=source, calls=calls)
     if stack:
         # A hostile program may have written the layers: nothing is where the skeleton had it.
         folders = ["/dev/pts", "/dev/shm", "/proc", "/sys"]
-        mount_points.prepare("/root", folders, [f"/dev/{name}" for name in DEVICES])
+        devices = [f"/dev/{name}" for name in DEVICES]
+        calls.do(mount_points.prepare, "/root", folders, devices)
     # overlayfs does not show what is mounted below a lower directory, so each tree gets an overlay
     # over the root's.
     for tree in trees:
         if stack or tree.shown == "with project":
-            mount_points.prepare("/root", [tree.path], [])
+            calls.do(mount_points.prepare, "/root", [tree.path], [])
         if tree.layered:
-            mount_layers(tree.part, "/root" + tree.path, layers, stack, tree.lower)
+            target = "/root" + tree.path
+            mount_layers(tree.part, target, layers, stack, tree.lower, calls=calls)
 
 
-def mount_trees(trees: list[HostTree]) -> None:
+def mount_trees(trees: list[HostTree], calls: PreparedCalls = NOW) -> None:
     """Mount the trees of the machine that are read-only below `/root`."""
     for tree in trees:
         if not tree.layered:
-            mounts.bind(f"/trees/{tree.number}", "/root" + tree.path, recursive=True)
+            source, target = f"/trees/{tree.number}", "/root" + tree.path
+            mounts.bind(source, target, recursive=True, calls=calls)
 
 
-def mount_kernel(masked: MaskedPaths, size: int, inodes: int) -> None:
-    """Mount `/dev`, `/proc` and `/sys` below `/root`.
+def mount_kernel(masked: MaskedPaths, size: int, inodes: int, calls: PreparedCalls) -> None:
+    """Have `calls` mount `/dev`, `/proc` and `/sys` below `/root`.
 
     A mount of proc(5) shows the pid namespace, and one of sysfs(5) the network namespace, of the
-    process that mounts it: this has to run in the sandbox's own.
+    process that mounts it: they have to be made in the sandbox's own.
     """
     for name in DEVICES:
-        mounts.bind(f"/dev/{name}", f"/root/dev/{name}")
-    terminals.mount_devpts("/root/dev/pts")
+        mounts.bind(f"/dev/{name}", f"/root/dev/{name}", calls=calls)
+    terminals.mount_devpts("/root/dev/pts", calls)
     # shm_open(3) wants a file system there with room: as a mere directory of /dev, PostgreSQL's
     # initdb failed.
-    tmpfs.mount("/root/dev/shm", size, 0o1777, inodes)
-    mounts.mount("proc", "/root/proc", "proc", _PSEUDO)
-    ipc_limits.set_for_namespace("/root/proc", size)  # as long as it can be written to
+    tmpfs.mount("/root/dev/shm", size, 0o1777, inodes, calls)
+    mounts.mount("proc", "/root/proc", "proc", _PSEUDO, calls=calls)
+    ipc_limits.set_for_namespace("/root/proc", size, calls)  # as long as it can be written to
     # Read-only: much in it concerns the whole machine, and not all of it is protected from root.
-    mounts.mount("sysfs", "/root/sys", "sysfs", _PSEUDO | mounts.MS_RDONLY)
-    masked.apply("/root", _PSEUDO)
+    mounts.mount("sysfs", "/root/sys", "sysfs", _PSEUDO | mounts.MS_RDONLY, calls=calls)
+    masked.apply("/root", _PSEUDO, calls)
 
 
-def enter_root() -> None:
-    """Make `/root` the root of this mount namespace; the stage is then out of reach."""
-    os.chdir("/root")
-    mounts.change_root()
+def enter_root(calls: PreparedCalls) -> None:
+    """Have `calls` make `/root` the root of a mount namespace; the stage is then out of reach."""
+    calls.add("chdir", "/root")
+    mounts.change_root(calls)
 
 
 def mount_layers(
@@ -123,6 +133,7 @@ def mount_layers(
     base: str,
     *,
     source: str = "overlay",
+    calls: PreparedCalls = NOW,
 ) -> None:
     """Mount a part of layers, with the same part of the store in `/box` over it.
 
@@ -133,14 +144,16 @@ def mount_layers(
         stack: numbers of the layers, the newest first.
         base: what is below them all, relative to `/layers`.
         source: what the list of mounts calls it.
+        calls: where the calls are prepared, if not made at once.
     """
     upper, work = f"/box/{part}", f"/box/work/{part}"
-    os.mkdir(upper, 0o755)
-    os.mkdir(work, 0o755)
-    os.chdir("/layers")  # overlayfs takes relative paths, which are shorter
+    calls.add("mkdir", upper, 0o755, about=upper)
+    calls.add("mkdir", work, 0o755, about=work)
+    calls.add("chdir", "/layers")  # overlayfs takes relative paths, which are shorter
     newest = next((layer for layer in stack if layers.has(layer, part)), None)
     if newest is not None:
         # A merged directory has the owner, mode and times of the topmost one, which is new here.
-        file_attributes.copy_to_overlay(f"{newest}/{part}/.", upper)  # `r` may be a link
-    overlayfs.mount(target, layers.lower(stack, part, base), upper, work, source=source)
-    os.chdir("/")
+        calls.do(file_attributes.copy_to_overlay, f"{newest}/{part}/.", upper)  # `r` may be a link
+    lower = layers.lower(stack, part, base)
+    overlayfs.mount(target, lower, upper, work, source=source, calls=calls)
+    calls.add("chdir", "/")

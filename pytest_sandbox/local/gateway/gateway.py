@@ -15,7 +15,7 @@ import sys
 from pytest_sandbox._shared.network.faults import FaultTable
 from pytest_sandbox._shared.network.reach import Reach
 
-from ..kernel.own_addresses import RouteLookup
+from ..kernel.network.own_addresses import RouteLookup
 from ..kernel.process_title import set_title
 from ..protocol import gateway as messages
 from ..protocol import wire

@@ -10,7 +10,12 @@ from __future__ import annotations
 import ctypes
 
 from . import prctl
+from .calls import NOW
 from .syscalls import call
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .calls import PreparedCalls
 
 #: What root of a sandbox keeps, with its number in include/uapi/linux/capability.h. Container
 #: engines also leave NET_RAW, MKNOD and SYS_CHROOT, which tests seldom need, and AUDIT_WRITE, with
@@ -45,17 +50,17 @@ def to_drop() -> tuple[int, ...]:
     return tuple(number for number in range(last + 1) if not _MASK >> number & 1)
 
 
-def drop(numbers: tuple[int, ...]) -> None:
+def drop(numbers: tuple[int, ...], calls: PreparedCalls = NOW) -> None:
     """Give up `numbers` for good, for this process and all that it will ever start.
 
     Raises:
         OSError: the kernel refused it.
     """
     # The bounding set first: to change it takes CAP_SETPCAP in the effective set.
-    prctl.drop_from_bounding_set(numbers)
+    prctl.drop_from_bounding_set(numbers, calls)
     # Else a program without set-user-ID bits might still get some: capabilities(7), "Ambient".
-    prctl.clear_ambient_set()
-    _set(_MASK)
+    prctl.clear_ambient_set(calls)
+    _set(_MASK, calls)
 
 
 def use_only(numbers: tuple[int, ...]) -> None:
@@ -70,16 +75,12 @@ def use_only(numbers: tuple[int, ...]) -> None:
     _set(sum(1 << number for number in numbers))
 
 
-def use_all() -> None:
-    """Use all capabilities that this process may use; see `use_only`.
-
-    Raises:
-        OSError: the kernel refused it.
-    """
+def use_all(calls: PreparedCalls) -> None:
+    """Have `calls` use all capabilities that this process may use; see `use_only`."""
     header, data = _header(), _Data()
     call("capget", header, data)
     data[0], data[3] = data[1], data[4]
-    call("capset", header, data)
+    calls.add_number("capset", header, data)
 
 
 def has(number: int) -> bool:
@@ -89,11 +90,11 @@ def has(number: int) -> bool:
     return bool(int(effective.split()[1], 16) >> number & 1)
 
 
-def _set(kept: int) -> None:
+def _set(kept: int, calls: PreparedCalls = NOW) -> None:
     """Reduce the effective and permitted sets to the bits of `kept`; inherit none: capset(2)."""
     low, high = kept & 0xFFFFFFFF, kept >> 32
     # Effective, permitted and inheritable, first of capabilities 0 to 31, then of the rest.
-    call("capset", _header(), _Data(low, low, 0, high, high, 0))
+    calls.add_number("capset", _header(), _Data(low, low, 0, high, high, 0))
 
 
 def _header() -> ctypes.Array[ctypes.c_uint32]:

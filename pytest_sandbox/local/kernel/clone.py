@@ -22,6 +22,10 @@ _FAILED = 70
 # could change the interpreter between the fork and the hooks that are to follow it.
 _libc = ctypes.PyDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
+# Looked up here: else each child would do it anew.
+_before_fork = ctypes.pythonapi.PyOS_BeforeFork
+_after_fork_child = ctypes.pythonapi.PyOS_AfterFork_Child
+_after_fork_parent = ctypes.pythonapi.PyOS_AfterFork_Parent
 
 
 class _CloneArgs(ctypes.Structure):
@@ -64,17 +68,17 @@ def clone(
     call, pointer, size = _call(args)
     # What os.fork() calls, too: else a child may inherit locks of the interpreter that no thread of
     # its own ever releases.
-    ctypes.pythonapi.PyOS_BeforeFork()
+    _before_fork()
     forked = _libc.syscall(call, pointer, size)
     if forked == 0:
         try:
-            ctypes.pythonapi.PyOS_AfterFork_Child()
+            _after_fork_child()
             child()
         finally:
             # Whatever happens, nothing of the parent's stack may continue in the child.
             os._exit(_FAILED)
     errno = ctypes.get_errno()
-    ctypes.pythonapi.PyOS_AfterFork_Parent()
+    _after_fork_parent()
     if forked < 0:
         raise OSError(errno, os.strerror(errno), "clone")
     return int(forked)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 
-from .syscalls import call
+from .calls import NOW
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .calls import PreparedCalls
 
 _LAST = 0xFFFFFFFF  # the call takes unsigned ints, and this as "all that there are"
 
 
-def close_all_except(kept: list[int]) -> None:
+def close_all_except(kept: list[int], calls: PreparedCalls = NOW) -> None:
     """Close all descriptors of this process but those in `kept`.
 
     Raises:
@@ -17,9 +21,9 @@ def close_all_except(kept: list[int]) -> None:
     """
     first = 0
     for fd in sorted(kept):
-        _close_range(first, fd - 1)
+        _close_range(first, fd - 1, calls)
         first = fd + 1
-    _close_range(first, _LAST)
+    _close_range(first, _LAST, calls)
 
 
 def check_room(fd: int, count: int) -> None:
@@ -40,6 +44,6 @@ def check_room(fd: int, count: int) -> None:
             os.close(copy)
 
 
-def _close_range(first: int, last: int) -> None:
+def _close_range(first: int, last: int, calls: PreparedCalls) -> None:
     if first <= last:
-        call("close_range", first, last, 0)
+        calls.add_number("close_range", first, last, 0)

@@ -7,13 +7,18 @@ by id-mapped mounts (mount_setattr(2), "ID-mapped mounts"), which cost nothing p
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import os
 import signal
 
 from . import mounts, parent
+from .calls import NOW
 from .clone import clone
 from .namespaces import CLONE_NEWUSER
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .calls import PreparedCalls
 
 #: Ids in a sandbox: enough for every system account and `nobody` (65534).
 COUNT = 65536
@@ -48,14 +53,13 @@ def write_map(pid: int, first: int, count: int, *, proc: str = "/proc") -> None:
             os.close(fd)
 
 
-def become_root() -> None:
+def become_root(calls: PreparedCalls = NOW) -> None:
     """Take id 0 of our user namespace, in which the process has no id so far."""
-    os.setresgid(0, 0, 0)
+    calls.add("setresgid", 0, 0, 0)
     # Where an unprivileged process mapped its single id, the kernel refuses setgroups(2) for ever:
     # user_namespaces(7), "The /proc/pid/setgroups file".
-    with contextlib.suppress(PermissionError):
-        os.setgroups([])
-    os.setresuid(0, 0, 0)
+    calls.add("setgroups", 0, None, allowed=(errno.EPERM, errno.EACCES))
+    calls.add("setresuid", 0, 0, 0)
 
 
 def namespace(first: int, count: int) -> int:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .calls import PreparedCalls
 
 #: The part of the bound that message queues may take, and semaphores too: shared memory is what
 #: programs use most of.
@@ -18,8 +21,8 @@ _SEMAPHORE = 64
 _IN_A_SET, _OPERATIONS, _SETS = 32000, 500, 32000
 
 
-def set_for_namespace(proc: str, size: int) -> None:
-    """Bound what our IPC namespace may hold.
+def set_for_namespace(proc: str, size: int, calls: PreparedCalls) -> None:
+    """Have `calls` bound what the IPC namespace may hold in which they are made.
 
     The files are those of the namespace of the process that writes to them. They belong to its
     root since Linux 6.9 (ipc/ipc_sysctl.c), and before to root of the machine, so that in a user
@@ -28,22 +31,26 @@ def set_for_namespace(proc: str, size: int) -> None:
     Args:
         proc: where proc(5) is mounted.
         size: bytes of memory.
-
-    Raises:
-        OSError: the kernel refused it for another reason.
+        calls: made where that is.
     """
     page = os.sysconf("SC_PAGE_SIZE")
     queues = max(1, size // _PART // _QUEUE)
     semaphores = max(_OPERATIONS, size // _PART // _SEMAPHORE)
-    with contextlib.suppress(PermissionError):
-        for name, value in {
-            "shmmax": f"{size}",
-            "shmall": f"{size // page}",
-            "msgmni": f"{min(queues, 32000)}",
-            "sem": f"{_IN_A_SET} {semaphores} {_OPERATIONS} {_SETS}",
-        }.items():
-            fd = os.open(f"{proc}/sys/kernel/{name}", os.O_WRONLY | os.O_CLOEXEC)
-            try:
-                os.write(fd, value.encode())
-            finally:
-                os.close(fd)
+    for name, value in {
+        "shmmax": f"{size}",
+        "shmall": f"{size // page}",
+        "msgmni": f"{min(queues, 32000)}",
+        "sem": f"{_IN_A_SET} {semaphores} {_OPERATIONS} {_SETS}",
+    }.items():
+        calls.do(_write, f"{proc}/sys/kernel/{name}", value.encode())
+
+
+def _write(path: str, value: bytes) -> None:
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(fd, value)
+        finally:
+            os.close(fd)
+    except PermissionError:
+        return

@@ -10,7 +10,12 @@ from __future__ import annotations
 import ctypes
 import os
 
-from .syscalls import call, check, libc
+from .calls import NOW
+from .syscalls import call, number
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .calls import PreparedCalls
 
 # include/uapi/linux/mount.h
 MS_RDONLY = 0x1
@@ -35,42 +40,53 @@ AT_FDCWD = -100
 _AT_EMPTY_PATH = 0x1000
 _AT_RECURSIVE = 0x8000
 
-# ctypes would pass a Python int as a 32-bit one, and flags are an unsigned long: mount(2).
-libc.mount.argtypes = [*[ctypes.c_char_p] * 3, ctypes.c_ulong, ctypes.c_char_p]
-libc.umount2.argtypes = [ctypes.c_char_p, ctypes.c_int]
 
-
-def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = "") -> None:
+def mount(
+    source: str,
+    target: str,
+    kind: str = "",
+    flags: int = 0,
+    data: str = "",
+    *,
+    allowed: tuple[int, ...] = (),
+    calls: PreparedCalls = NOW,
+) -> None:
     """Mount a file system, or bind a path to another, or change a mount, as `flags` say.
 
     Raises:
-        OSError: the kernel refused it; names the target.
+        OSError: the kernel refused it, with none of the `allowed` errors; names the target.
     """
-    result = libc.mount(
-        os.fsencode(source), os.fsencode(target), kind.encode(), flags, os.fsencode(data)
-    )
-    check(result, target)
+    args = source, target, kind, flags, data
+    calls.add("mount", *args, about=target, allowed=allowed)
 
 
-def bind(source: str, target: str, *, recursive: bool = False) -> None:
+def bind(
+    source: str,
+    target: str,
+    *,
+    recursive: bool = False,
+    allowed: tuple[int, ...] = (),
+    calls: PreparedCalls = NOW,
+) -> None:
     """Show at `target` what is at `source`.
 
     Raises:
-        OSError: the kernel refused it; names the target.
+        OSError: as `mount`.
     """
-    mount(source, target, flags=MS_BIND | (MS_REC if recursive else 0))
+    flags = MS_BIND | (MS_REC if recursive else 0)
+    mount(source, target, flags=flags, allowed=allowed, calls=calls)
 
 
-def unmount(target: str, flags: int = 0) -> None:
+def unmount(target: str, flags: int = 0, calls: PreparedCalls = NOW) -> None:
     """Unmount a path, `umount2(2)`; with `MNT_DETACH` even if it is in use.
 
     Raises:
         OSError: the kernel refused it; names the target.
     """
-    check(libc.umount2(os.fsencode(target), flags), target)
+    calls.add("umount2", target, flags, about=target)
 
 
-def pivot_root() -> None:
+def pivot_root(calls: PreparedCalls = NOW) -> None:
     """Make the current folder, which must be a mount, the root; "." then is the old root.
 
     Raises:
@@ -78,18 +94,18 @@ def pivot_root() -> None:
     """
     # pivot_root(2), NOTES: with "." for both arguments, no folder is needed to put the old root in.
     # It ends up on top of the new one, where "." still finds it to unmount.
-    call("pivot_root", b".", b".")
+    calls.add_number("pivot_root", b".", b".")
 
 
-def change_root() -> None:
+def change_root(calls: PreparedCalls = NOW) -> None:
     """Make the current folder, which must be a mount, the root, and give up the old root.
 
     Raises:
         OSError: the kernel refused it.
     """
-    pivot_root()
-    unmount(".", MNT_DETACH)
-    os.chdir("/")
+    pivot_root(calls)
+    unmount(".", MNT_DETACH, calls)
+    calls.add("chdir", "/")
 
 
 def open_tree(path: str, *, recursive: bool = False, folder: int = AT_FDCWD) -> int:
@@ -108,8 +124,20 @@ def open_tree(path: str, *, recursive: bool = False, folder: int = AT_FDCWD) -> 
     return call("open_tree", folder, os.fsencode(path), flags, about=path)
 
 
+def prepare_open_tree(path: str, calls: PreparedCalls) -> ctypes.c_long:
+    """Have `calls` do what `open_tree` does for a path; the descriptor."""
+    args = number("open_tree"), AT_FDCWD, path, _OPEN_TREE_CLONE | _OPEN_TREE_CLOEXEC
+    return calls.add_opening("syscall", *args, about=path)
+
+
 def move_mount(
-    tree: int, target: str, *, source: str = "", folder: int = AT_FDCWD, name: str = ""
+    tree: int | ctypes.c_long,
+    target: str,
+    *,
+    source: str = "",
+    folder: int = AT_FDCWD,
+    name: str = "",
+    calls: PreparedCalls = NOW,
 ) -> None:
     """Attach a detached mount, or move an attached one.
 
@@ -119,14 +147,15 @@ def move_mount(
         source: the mount, below `tree`.
         folder: where a relative `target` begins.
         name: what an error names instead of `target`.
+        calls: where the call is prepared, if not made at once.
 
     Raises:
         OSError: the kernel refused it.
     """
     flags = 0 if source else _MOVE_MOUNT_F_EMPTY_PATH
     flags |= 0 if target else _MOVE_MOUNT_T_EMPTY_PATH
-    paths = os.fsencode(source), os.fsencode(target)
-    call("move_mount", tree, paths[0], folder, paths[1], flags, about=name or target)
+    args = tree, source, folder, target, flags
+    calls.add_number("move_mount", *args, about=name or target)
 
 
 class _MountAttr(ctypes.Structure):

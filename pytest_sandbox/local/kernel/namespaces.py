@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 
-from .syscalls import call, check, libc
+from .calls import NOW
+from .syscalls import call
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .calls import PreparedCalls
 
 # include/uapi/linux/sched.h
 CLONE_NEWNS = 0x00020000
@@ -21,15 +25,14 @@ _FLAGS = {name: value for name, value in globals().items() if name.startswith("C
 _NS_GET_USERNS = 0xB701  # ioctl_ns(2)
 
 
-def unshare(flags: int) -> None:
+def unshare(flags: int, calls: PreparedCalls = NOW) -> None:
     """Enter new namespaces, `unshare(2)`; `flags` are `CLONE_NEW...`.
 
     Raises:
         OSError: the kernel refused it.
     """
-    if libc.unshare(ctypes.c_int(flags)) < 0:
-        names = "|".join(name for name, flag in _FLAGS.items() if flags & flag)
-        check(-1, f"unshare({names})")
+    names = "|".join(name for name, flag in _FLAGS.items() if flags & flag)
+    calls.add("unshare", flags, about=f"unshare({names})")
 
 
 def enter(namespace: int, kind: int) -> None:

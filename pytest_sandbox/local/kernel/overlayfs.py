@@ -11,10 +11,13 @@ from __future__ import annotations
 import stat
 
 from . import mounts
+from .calls import NOW
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
+
+    from .calls import PreparedCalls
 
 #: Lower directories that one mount takes, less some room: OVL_MAX_STACK in fs/overlayfs/ is 500.
 MAX_LOWER = 400
@@ -24,7 +27,15 @@ PRIVATE_ATTRIBUTES = "user.overlay."
 OPAQUE = "user.overlay.opaque"
 
 
-def mount(target: str, lower: str, upper: str, work: str, *, source: str = "overlay") -> None:
+def mount(
+    target: str,
+    lower: str,
+    upper: str,
+    work: str,
+    *,
+    source: str = "overlay",
+    calls: PreparedCalls = NOW,
+) -> None:
     """Mount trees, merged.
 
     Args:
@@ -34,6 +45,7 @@ def mount(target: str, lower: str, upper: str, work: str, *, source: str = "over
         upper: the directory that is written to.
         work: an empty directory on the file system of `upper`, for overlayfs alone.
         source: what the list of mounts calls it.
+        calls: where the call is prepared, if not made at once.
 
     Raises:
         OSError: the kernel refused it; names the target.
@@ -42,7 +54,7 @@ def mount(target: str, lower: str, upper: str, work: str, *, source: str = "over
     # notes things otherwise. A layer has to mean the same with and without a user namespace.
     # xino=on: inode numbers are unique over all layers and stay the same when a file is copied up.
     options = f"lowerdir={lower},upperdir={upper},workdir={work},userxattr,xino=on"
-    mounts.mount(source, target, "overlay", mounts.MS_NODEV, options)
+    mounts.mount(source, target, "overlay", mounts.MS_NODEV, options, calls=calls)
 
 
 def is_whiteout(info: os.stat_result) -> bool:

@@ -6,12 +6,16 @@ its parent once more after it has set that, and ends if there is none.
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import os
 import select
 import signal
 
 from . import prctl
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .calls import PreparedCalls
 
 
 def die_with(parent: int) -> None:
@@ -27,17 +31,22 @@ def die_with(parent: int) -> None:
         os._exit(0)
 
 
-def die_with_outer(pidfd: int) -> None:
-    """Like `die_with`, for PID 1 of a pid namespace, whose parent always has the pid 0.
+def die_with_outer(pidfd: int, calls: PreparedCalls) -> None:
+    """Have `calls` do like `die_with`, in PID 1 of a pid namespace, whose parent has the pid 0.
 
     Args:
         pidfd: a descriptor of the parent, pidfd_open(2).
+        calls: made by that process.
     """
-    prctl.die_with_parent(signal.SIGKILL)
+    prctl.die_with_parent(signal.SIGKILL, calls)
     # The parent ends in one step under the kernel's lock for tasks, which wait(2) takes too: either
     # that step has seen what was just set, or it is complete, and the descriptor tells.
-    with contextlib.suppress(ChildProcessError):
-        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    options = os.WEXITED | os.WNOHANG | os.WNOWAIT
+    calls.add("waitid", os.P_ALL, 0, None, options, allowed=(errno.ECHILD,))
+    calls.do(_end_if_over, pidfd)
+
+
+def _end_if_over(pidfd: int) -> None:
     poll = select.poll()
     poll.register(pidfd, select.POLLIN)
     if poll.poll(0):

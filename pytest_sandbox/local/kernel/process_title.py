@@ -6,9 +6,14 @@ import ctypes
 import functools
 
 from . import prctl
+from .calls import NOW
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .calls import PreparedCalls
 
 
-def set_title(title: str) -> None:
+def set_title(title: str, calls: PreparedCalls = NOW) -> None:
     """Show another command line, for ours names files of the machine.
 
     The kernel shows the memory into which it once put the arguments, as it is now.
@@ -16,8 +21,9 @@ def set_title(title: str) -> None:
     start, end = _argument_memory()
     if 0 < start < end:
         text = title.encode()[: end - start - 1]
-        ctypes.memmove(start, text.ljust(end - start, b"\0"), end - start)
-    prctl.set_name(title)
+        padded = text.ljust(end - start, b"\0")
+        calls.do(ctypes.memmove, start, padded, len(padded))
+    prctl.set_name(title, calls)
 
 
 @functools.cache  # a fork has its arguments where its parent has them

@@ -20,7 +20,11 @@ import ctypes
 import errno
 
 from . import bpf
-from .syscalls import call
+from .calls import NOW
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .calls import PreparedCalls
 
 #: Numbers that have no meaning yet, or only on other architectures: from, and up to before.
 #: Documentation/process/adding-syscalls.rst; the last known call is listns, of Linux 6.19.
@@ -251,14 +255,14 @@ class _SockFprog(ctypes.Structure):
     ]
 
 
-def install(filter_program: bytes) -> None:
+def install(filter_program: bytes, calls: PreparedCalls = NOW) -> None:
     """Filter the calls of this process, and of all that it will start, from now on.
 
     Raises:
         OSError: the kernel refused it; `EACCES` before `prctl.forbid_new_privileges`.
     """
     argument = _SockFprog(len(filter_program) // bpf.SIZE, filter_program)
-    call("seccomp", _SECCOMP_SET_MODE_FILTER, 0, ctypes.byref(argument))
+    calls.add_number("seccomp", _SECCOMP_SET_MODE_FILTER, 0, ctypes.byref(argument))
 
 
 def _error(error: int) -> list[bytes]:

@@ -13,26 +13,26 @@ import termios
 
 from . import mounts
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .calls import PreparedCalls
+
 # asm/ioctls.h; the same on the machines that are supported. Python has no names for them.
 _TIOCSPTLCK, _TIOCGPTN = 0x40045431, 0x80045430
 #: The group `tty` of most distributions, which may write to terminals: write(1).
 _TTY_GROUP = 5
 
 
-def mount_devpts(target: str) -> None:
-    """Mount a new instance, which shows no terminal but its own.
+def mount_devpts(target: str, calls: PreparedCalls) -> None:
+    """Have `calls` mount a new instance, which shows no terminal but its own.
 
     Each mount is one since Linux 4.7: Documentation/filesystems/devpts.rst.
-
-    Raises:
-        OSError: the kernel refused it; names the target.
     """
     flags, options = mounts.MS_NOSUID | mounts.MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620"
-    try:
-        mounts.mount("devpts", target, "devpts", flags, f"{options},gid={_TTY_GROUP}")
-    except OSError:
-        # In a user namespace with a single id, there is no such group: EINVAL.
-        mounts.mount("devpts", target, "devpts", flags, options)
+    args = "devpts", target, "devpts", flags
+    # In a user namespace with a single id, there is no such group: EINVAL.
+    ways = (*args, f"{options},gid={_TTY_GROUP}"), (*args, options)
+    calls.add_either("mount", *ways, about=target)
 
 
 def open_terminal() -> tuple[int, int]:

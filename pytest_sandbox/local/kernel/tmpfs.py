@@ -5,13 +5,20 @@ from __future__ import annotations
 import os
 
 from . import mounts
+from .calls import NOW
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .calls import PreparedCalls
 
 #: Bytes that a file costs the kernel besides its contents: slabinfo(5) shows 752 for an object of
 #: `shmem_inode_cache` and 192 for one of `dentry`, its name.
 _BYTES_PER_INODE = 1024
 
 
-def mount(target: str, size: int, mode: int, inodes: int | None = None) -> None:
+def mount(
+    target: str, size: int, mode: int, inodes: int | None = None, calls: PreparedCalls = NOW
+) -> None:
     """Mount an empty file system in memory.
 
     Args:
@@ -20,12 +27,14 @@ def mount(target: str, size: int, mode: int, inodes: int | None = None) -> None:
         mode: of its root.
         inodes: how many files it may hold; `None` for the kernel's default. They take memory that
             `size` does not count.
+        calls: where the call is prepared, if not made at once.
 
     Raises:
         OSError: the kernel refused it; names the target.
     """
     options = f"size={size},mode={mode:o}" + ("" if inodes is None else f",nr_inodes={inodes}")
-    mounts.mount("tmpfs", target, "tmpfs", mounts.MS_NOSUID | mounts.MS_NODEV, options)
+    flags = mounts.MS_NOSUID | mounts.MS_NODEV
+    mounts.mount("tmpfs", target, "tmpfs", flags, options, calls=calls)
 
 
 def usage(root: str | int) -> int:

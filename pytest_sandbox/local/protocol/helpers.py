@@ -12,13 +12,15 @@ import socket
 from .common import Failed
 from .images import LayerUnpacked
 from .message import Message
-from .wire import family
+from .wire import descriptors_in, encode, family
 
 #: The zygote to a new agent: more mounts will follow; these are all, continue. One that shall not
 #: continue sees the end of the stream.
 _MORE, _GO = b"m", b"g"
 #: Mounts in one packet; SCM_MAX_FD of unix(7) is 253.
 _AT_ONCE = 200
+_ROOM = socket.CMSG_SPACE(_AT_ONCE * 4)
+_CLOEXEC = int(socket.MSG_CMSG_CLOEXEC)
 
 
 def send_go(gate: socket.socket, fds: list[int]) -> None:
@@ -38,8 +40,8 @@ def receive_go(gate: socket.socket) -> list[int] | None:
     mounts: list[int] = []
     word = _MORE
     while word == _MORE:
-        word, fds, _, _ = socket.recv_fds(gate, 1, _AT_ONCE)
-        mounts += fds
+        word, ancillary, _, _ = gate.recvmsg(1, _ROOM, _CLOEXEC)
+        mounts += descriptors_in(ancillary)
     return mounts if word == _GO else None
 
 
@@ -54,6 +56,9 @@ class SandboxHandles(Message, descriptors=3):
 class HelperDone(Message, descriptors=(0, 3)):
     """The work is done; beside it the tmpfs or the sockets that it made, if it made any."""
 
+
+#: As a packet, made once.
+HANDLES = encode(SandboxHandles())
 
 AGENT_TO_ZYGOTE = family(SandboxHandles)
 HELPER_TO_ZYGOTE = family(HelperDone, LayerUnpacked, Failed)

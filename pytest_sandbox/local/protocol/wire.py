@@ -33,6 +33,9 @@ REQUEST = 64 * 1024 * 1024
 #: Room for SCM_MAX_FD, the most that a packet can carry: unix(7). The kernel would close those that
 #: do not fit, which takes as long as the sender wants.
 _ANCILLARY = socket.CMSG_SPACE(253 * 4)
+# As plain numbers: to combine what `socket` has takes longer than to receive a message.
+_TRUNCATED, _LOST = int(socket.MSG_TRUNC), int(socket.MSG_CTRUNC)
+_CLOEXEC, _NO_SIGNAL = int(socket.MSG_CMSG_CLOEXEC), int(socket.MSG_NOSIGNAL)
 #: How a packet ends whose fields are in a memory file; others end with those.
 _SPILLED = b",null]"
 
@@ -82,7 +85,7 @@ def send(
     sock: socket.socket, message: Message, fds: tuple[int, ...] = (), *, number: int = 0
 ) -> None:
     """Send one message in one packet; `ValueError` if it does not fit."""
-    _send_packet(sock, encode(message, number), fds)
+    send_packet(sock, encode(message, number), fds)
 
 
 def send_request(
@@ -91,14 +94,14 @@ def send_request(
     """Send one message of any size up to `REQUEST`."""
     data = encode(message, number)
     if len(data) <= PACKET:
-        _send_packet(sock, data, fds)
+        send_packet(sock, data, fds)
         return
     spill = os.memfd_create("request", os.MFD_CLOEXEC)
     try:
         with os.fdopen(os.dup(spill), "wb") as file:
             file.write(data)
         head = _to_json([type(message).__name__, number, None]).encode("ascii")
-        _send_packet(sock, head, (spill, *fds))
+        send_packet(sock, head, (spill, *fds))
     finally:
         os.close(spill)
 
@@ -130,7 +133,7 @@ def receive(
 def receive_request(sock: socket.socket, expected: Family) -> Received:
     """Like `receive`, for what the engine sends: also takes requests larger than a packet."""
     data, fds, flags = _receive_packet(sock)
-    if data.endswith(_SPILLED) and fds and not flags & socket.MSG_CTRUNC:
+    if data.endswith(_SPILLED) and fds and not flags & _LOST:
         spill = fds.pop(0)
         try:
             data = os.pread(spill, REQUEST, 0)
@@ -139,27 +142,29 @@ def receive_request(sock: socket.socket, expected: Family) -> Received:
     return _opened(data, fds, flags, expected, close_all)
 
 
-def _send_packet(sock: socket.socket, data: bytes, fds: tuple[int, ...]) -> None:
+def send_packet(sock: socket.socket, data: bytes, fds: tuple[int, ...] = ()) -> None:
+    """Send what `encode` returned; `ValueError` if it does not fit."""
     if len(data) > PACKET:
         raise ValueError(f"a message of {len(data)} bytes, at most {PACKET} fit")
     if fds:
-        socket.send_fds(sock, [data], list(fds), socket.MSG_NOSIGNAL)
+        socket.send_fds(sock, [data], list(fds), _NO_SIGNAL)
     else:
-        sock.send(data, socket.MSG_NOSIGNAL)  # in half the time
+        sock.send(data, _NO_SIGNAL)  # in half the time
 
 
 def _receive_packet(sock: socket.socket) -> tuple[bytes, list[int], int]:
     try:
-        data, ancillary, flags, _ = sock.recvmsg(PACKET, _ANCILLARY, socket.MSG_CMSG_CLOEXEC)
+        data, ancillary, flags, _ = sock.recvmsg(PACKET, _ANCILLARY, _CLOEXEC)
     except ConnectionResetError:
         # The peer closed its end while something we had sent was unread. The kernel reports that
         # once, before it hands out what the peer said last: unix_release_sock() sets sk_err, and
         # unix_dgram_recvmsg() returns it first.
         return _receive_packet(sock)
-    return data, _descriptors(ancillary), flags
+    return data, descriptors_in(ancillary), flags
 
 
-def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
+def descriptors_in(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
+    """The descriptors beside a packet, from what `recvmsg` returned."""
     fds: list[int] = []
     for level, kind, data in ancillary:
         if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
@@ -176,10 +181,10 @@ def _opened(
     discard: Callable[[list[int]], None],
 ) -> Received:
     try:
-        if flags & socket.MSG_TRUNC:
+        if flags & _TRUNCATED:
             raise BadMessage("too large")
         # We leave room for as many as a packet can carry, so these are too many for this process.
-        if flags & socket.MSG_CTRUNC:
+        if flags & _LOST:
             raise _lost(data)
         if not data and not fds:
             return None, 0, []

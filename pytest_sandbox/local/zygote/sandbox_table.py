@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 
-from ..agent import bootstrap
+from ..agent.bootstrap import NAMESPACES, Bootstrap
 from ..filesystem.mapped_mounts import close_mapped, open_mapped
 from ..kernel import idmap, namespaces, oom, process_usage
 from ..kernel.cgroups.limits import CgroupLimits
@@ -27,13 +27,15 @@ from ..protocol.zygote import (
 from . import priority, stuck_agent
 from .helper import Helper
 from .sandbox_record import SandboxRecord
-from .user_limits import owned_by
+from .user_limits import NamespaceOwners
 from .watches.memory_watch import MemoryWatch
 from .watches.second_wall import SecondWall
 from .watches.socket_watch import SocketWatch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..kernel.cgroups.group_usage import GroupUsage
     from ..kernel.cgroups.sandbox_group import SandboxGroup
     from ..protocol.zygote import (
@@ -71,7 +73,7 @@ class SandboxTable:
         self._shift = setup.shift
         self._ids = setup.ids
         self._own_ids = setup.own_ids
-        self._rootless = setup.rootless
+        self._owners = NamespaceOwners(rootless=setup.rootless)
         self._leases = setup.leases
         self._user_namespace = namespaces.CLONE_NEWUSER if setup.userns else 0
         self._cgroups = setup.cgroups
@@ -79,7 +81,7 @@ class SandboxTable:
         self._engine = engine
         self._files = files
         self._processes = processes
-        self._zygote = os.pidfd_open(os.getpid())
+        self._bootstrap = Bootstrap(setup.config, os.pidfd_open(os.getpid()))
         self._second_wall = SecondWall()
         bounded = "memory" in setup.cgroups.controllers
         self._memory_watch = None if bounded else MemoryWatch()
@@ -94,12 +96,15 @@ class SandboxTable:
 
     def create(self, request: CreateRequest, number: int, fds: list[int]) -> None:
         """Make a sandbox."""
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, fds[0])
         try:
-            self._fork(request, fds[0])
+            self._fork(request, sock)
         except OSError as error:
             if request.at_end is not None:
                 self._engine.tell(Failed.of(error), number=request.at_end.number)
             self._tell_end(request.name, failed=KernelError.of(error))
+        finally:
+            sock.detach()  # whoever calls this closes its descriptor
 
     def kill(self, request: KillRequest, number: int, fds: list[int]) -> None:
         """Kill a sandbox, if it is there."""
@@ -244,7 +249,7 @@ class SandboxTable:
         usage = self._cgroups.usage(record.group)
         return usage is not None and usage <= _LITTLE
 
-    def _fork(self, request: CreateRequest, sock_fd: int) -> None:
+    def _fork(self, request: CreateRequest, sock: socket.socket) -> None:
         self._config.volumes.make_missing(request.volumes)
         gpus = self._config.gpus.devices(request.gpus) if request.gpus else None
         limits = CgroupLimits(request.processes, request.memory, request.cpus, gpus)
@@ -264,20 +269,21 @@ class SandboxTable:
             layer = SnapshotAtEndRequest(name=request.name, layer=wanted.layer, room=wanted.room)
             record.at_end = layer, wanted.number
 
+        gate_fd = ours.fileno()
+
         def child() -> None:
-            ours.close()
-            sock = socket.socket(fileno=sock_fd)
-            bootstrap.run(self._config, request, sock, gate, cgroups, self._zygote)
+            os.close(gate_fd)  # else it would not see that the zygote ends
+            new.run(gate, cgroups)
 
         try:
+            new = self._bootstrap.prepare(request, sock)
             with gate, group.open() as cgroups:
                 # Forked, not started: it has all modules in memory, since nothing can be imported
                 # from a sandbox's root.
-                with self._owner(lease, request.processes):
-                    pid = clone(bootstrap.NAMESPACES | self._user_namespace, child, cgroups.folder)
+                pid = self._clone(child, cgroups.folder, lease, request.processes)
                 self._alive[pid] = record
                 try:
-                    self._let_go(pid, request, record, ours)
+                    self._let_go(pid, new.mapped, record, ours)
                 finally:
                     # Last, because PID 1 waits for the rest; and whatever has become of that.
                     self._engine.tell(SandboxBorn(name=record.name, pid=pid))
@@ -287,15 +293,22 @@ class SandboxTable:
             record.close()  # which PID 1 takes as the order to exit
             raise
 
-    def _owner(self, lease: int | None, processes: int) -> contextlib.AbstractContextManager[None]:
+    def _clone(
+        self, child: Callable[[], None], folder: int | None, lease: int | None, processes: int
+    ) -> int:
+        flags = NAMESPACES | self._user_namespace
         if lease is None:
-            return contextlib.nullcontext()
-        # The last id of its own, which programs seldom have.
-        owner = lease + self._ids - 1 if self._own_ids else lease
-        return owned_by(owner, processes, rootless=self._rootless)
+            return clone(flags, child, folder)
+        try:
+            # The last id of its own, which programs seldom have.
+            owner = lease + self._ids - 1 if self._own_ids else lease
+            self._owners.change_to(owner, processes)
+            return clone(flags, child, folder)
+        finally:
+            self._owners.change_back()
 
     def _let_go(
-        self, pid: int, request: CreateRequest, record: SandboxRecord, gate: socket.socket
+        self, pid: int, mapped: list[str], record: SandboxRecord, gate: socket.socket
     ) -> None:
         """Let PID 1 continue, which waits, with the ids and the mounts that it needs."""
         oom.kill_first(pid)
@@ -305,10 +318,10 @@ class SandboxTable:
             own = record.lease if self._own_ids else None
             idmap.write_map(pid, self._shift if own is None else own, self._ids)
         copies: list[int] = []
-        if paths := self._config.mapped_for(request):
+        if mapped:
             users = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
             try:
-                copies = open_mapped(paths, users)
+                copies = open_mapped(mapped, users)
             finally:
                 os.close(users)
         try:

@@ -8,13 +8,12 @@ its maker had, since Linux 5.14. The owner is the effective user of the maker: u
 
 from __future__ import annotations
 
-import contextlib
-import os
+import ctypes
 import resource
 import signal
 
 from ..kernel import caps, prctl
-from ..kernel.syscalls import libc
+from ..kernel.calls import PreparedCalls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +26,7 @@ _COUNTS = ("max_inotify_instances", "max_inotify_watches")
 #: The part of our bounds outside that one sandbox of an ordinary user may have: enough for a few
 #: programs that watch files.
 _PART = 4
+_Limits = ctypes.c_ulong * 2  # `struct rlimit` of setrlimit(2)
 
 
 class OutsideLimits:
@@ -37,7 +37,8 @@ class OutsideLimits:
 
     def take_half(self) -> None:
         """Before the zygote makes its user namespace: the resources of all sandboxes together."""
-        halve_resources()
+        for which, half in _halves():
+            resource.setrlimit(which, half)
 
     def bound_each_sandbox(self) -> None:
         """In that namespace: the counts of each owner in there, so of each sandbox.
@@ -50,51 +51,67 @@ class OutsideLimits:
                 file.write(str(max(1, count // _PART)))
 
 
-def halve_resources() -> None:
-    """Lower our own limits of resources, and so those of a user namespace that is made now."""
+class NamespaceOwners:
+    """Has user namespaces that this process makes belong to other ids.
+
+    If they were our own for all sandboxes, one could use up what the others may have.
+
+    Args:
+        rootless: whether all owners together count for our user outside.
+    """
+
+    def __init__(self, *, rootless: bool) -> None:
+        self._owner = ctypes.c_long()
+        self._processes = _Limits()
+        self._change = change = PreparedCalls()
+        self._change_back = change_back = PreparedCalls()
+        change.add("setrlimit", resource.RLIMIT_NPROC, self._processes)
+        if rootless:
+            for which, half in _halves():
+                change.add("setrlimit", which, _Limits(*half))
+        change.add("setresuid", -1, self._owner, -1)
+        # With the rights of root over files, which clone3(2) asks for to start in a cgroup. It is
+        # setfsuid(2) that gives them back: capabilities(7), "Effect of user ID changes".
+        change.add("setfsuid", 0)
+        # The signal that ends children with us, PR_SET_PDEATHSIG, is sent with our rights, and they
+        # have other ids: without CAP_KILL, a zygote that is killed meanwhile would leave them.
+        caps.use_all(change)
+        prctl.allow_inspection(change)  # by ourselves: the child's uid_map is ours to write
+        change_back.add("setresuid", -1, 0, -1)
+        for which in (*_RESOURCES, resource.RLIMIT_NPROC):
+            change_back.add("setrlimit", which, _Limits(*resource.getrlimit(which)))
+        # Both are cleared by a change of ids: prctl(2), PR_SET_DUMPABLE, PR_SET_PDEATHSIG.
+        prctl.allow_inspection(change_back)
+        prctl.die_with_parent(signal.SIGTERM, change_back)
+
+    def change_to(self, owner: int, processes: int) -> None:
+        """Until `change_back`, what this process makes belongs to another id.
+
+        Args:
+            owner: the id, of our own user namespace, of which we are root.
+            processes: how many processes and threads the namespace may have, of all its users
+                together.
+
+        Raises:
+            OSError: the kernel refused it.
+        """
+        self._owner.value = owner
+        _, hard = resource.getrlimit(resource.RLIMIT_NPROC)
+        soft = processes if hard == resource.RLIM_INFINITY else min(processes, hard)
+        self._processes[0], self._processes[1] = soft, hard
+        self._change.make()
+
+    def change_back(self) -> None:
+        """Be as before `change_to`."""
+        self._change_back.make()
+
+
+def _halves() -> Iterator[tuple[int, tuple[int, int]]]:
+    """Limits of resources that are half of ours."""
     for which in _RESOURCES:
         soft, hard = resource.getrlimit(which)
         if soft != resource.RLIM_INFINITY:
-            resource.setrlimit(which, (soft // 2, hard))
-
-
-@contextlib.contextmanager
-def owned_by(owner: int, processes: int, *, rootless: bool) -> Iterator[None]:
-    """While inside, a user namespace that this process makes belongs to another id.
-
-    If it were our own for all sandboxes, one could use up what the others may have.
-
-    Args:
-        owner: the id, of our own user namespace, of which we are root.
-        processes: how many processes and threads the namespace may have, of all its users together.
-        rootless: whether all owners together count for our user outside.
-    """
-    limits = {which: resource.getrlimit(which) for which in (*_RESOURCES, resource.RLIMIT_NPROC)}
-    try:
-        _lower(resource.RLIMIT_NPROC, processes)
-        if rootless:
-            halve_resources()
-        os.setresuid(-1, owner, -1)
-        # With the rights of root over files, which clone3(2) asks for to start in a cgroup. It is
-        # setfsuid(2) that gives them back: capabilities(7), "Effect of user ID changes".
-        libc.setfsuid(0)
-        # The signal that ends children with us, PR_SET_PDEATHSIG, is sent with our rights, and they
-        # have other ids: without CAP_KILL, a zygote that is killed in here would leave them.
-        caps.use_all()
-        prctl.allow_inspection()  # by ourselves: the child's uid_map is ours to write
-        yield
-    finally:
-        os.setresuid(-1, 0, -1)
-        for which, limit in limits.items():
-            resource.setrlimit(which, limit)
-        # Both are cleared by a change of ids: prctl(2), PR_SET_DUMPABLE, PR_SET_PDEATHSIG.
-        prctl.allow_inspection()
-        prctl.die_with_parent(signal.SIGTERM)
-
-
-def _lower(which: int, soft: int) -> None:
-    _, hard = resource.getrlimit(which)
-    resource.setrlimit(which, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
+            yield which, (soft // 2, hard)
 
 
 def _read(name: str) -> str:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import socket
 import struct
 
+from ..calls import NOW
 from . import netlink
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from ..calls import PreparedCalls
 
 _NAME = "lo"
 _SIOCSIFFLAGS, _IFF_UP = 0x8914, 0x1  # netdevice(7)
@@ -28,14 +30,17 @@ _RT_SCOPE_UNIVERSE, _RT_SCOPE_HOST = 0, 254
 _RTA_OIF = 4
 
 
-def bring_up() -> None:
+def bring_up(calls: PreparedCalls = NOW) -> None:
     """Let programs use it: in a new network namespace it is down.
 
     Raises:
         OSError: the kernel refused it.
     """
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        fcntl.ioctl(sock, _SIOCSIFFLAGS, struct.pack("16sH14x", _NAME.encode(), _IFF_UP))
+    kind = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC
+    sock = calls.add_opening("socket", socket.AF_INET, kind, 0)
+    request = struct.pack("16sH14x", _NAME.encode(), _IFF_UP)
+    calls.add("ioctl", sock, _SIOCSIFFLAGS, request, about=_NAME)
+    calls.add("close", sock)
 
 
 @contextlib.contextmanager

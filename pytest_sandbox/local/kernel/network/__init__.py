@@ -1,0 +1,1 @@
+"""Network namespaces, from inside."""

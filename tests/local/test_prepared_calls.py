@@ -1,0 +1,109 @@
+"""System calls that one process prepares and another makes."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from pytest_sandbox.engine import TaskSpec
+from pytest_sandbox.local import LocalEngine
+from pytest_sandbox.local.kernel.calls import NOW, PreparedCalls
+
+from .test_death import children
+
+#: Pages of which PID 1 of a sandbox gets copies, or the addresses of, before it serves. With
+#: ordinary code it was 580.
+MOST_FAULTS = 450
+
+
+def test_they_are_made_in_order_and_each_time(tmp_path: Path) -> None:
+    calls = PreparedCalls()
+    calls.add("mkdir", f"{tmp_path}/a", 0o755)
+    calls.add("mkdir", f"{tmp_path}/a/b", 0o700)
+    calls.do(os.rename, f"{tmp_path}/a/b", f"{tmp_path}/b")
+    calls.add("rmdir", f"{tmp_path}/a")
+
+    assert not list(tmp_path.iterdir())
+    calls.make()
+    assert [path.name for path in tmp_path.iterdir()] == ["b"]
+    assert (tmp_path / "b").stat().st_mode & 0o777 == 0o700
+
+    (tmp_path / "b").rmdir()
+    calls.make()
+    assert [path.name for path in tmp_path.iterdir()] == ["b"]
+
+
+def test_an_error_names_what_it_is_about_and_ends_the_series(tmp_path: Path) -> None:
+    calls = PreparedCalls()
+    calls.add("rmdir", f"{tmp_path}/missing", about="some folder")
+    calls.add("mkdir", f"{tmp_path}/after", 0o755)
+
+    with pytest.raises(FileNotFoundError) as caught:
+        calls.make()
+
+    assert caught.value.filename == "some folder"
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_allowed_error_is_none_and_others_are(tmp_path: Path) -> None:
+    calls = PreparedCalls()
+    calls.add("rmdir", f"{tmp_path}/missing", allowed=(errno.ENOENT,))
+    calls.add("rmdir", f"{tmp_path}", allowed=(errno.ENOENT,))
+    (tmp_path / "file").touch()
+
+    with pytest.raises(OSError, match="rmdir") as caught:
+        calls.make()
+
+    assert caught.value.errno == errno.ENOTEMPTY
+
+
+def test_later_calls_take_the_descriptor_of_an_earlier_one(tmp_path: Path) -> None:
+    calls = PreparedCalls()
+    file = calls.add_opening("open", f"{tmp_path}/file", os.O_CREAT | os.O_WRONLY, 0o600)
+    calls.add("write", file, b"text", 4)
+    calls.add("close", file)
+
+    calls.make()
+
+    assert (tmp_path / "file").read_text() == "text"
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(file.value)
+
+
+@pytest.mark.parametrize(("first", "made"), [("a", "a"), ("missing/a", "b")])
+def test_other_arguments_are_used_if_the_first_are_refused(
+    tmp_path: Path, first: str, made: str
+) -> None:
+    calls = PreparedCalls()
+    ways = (f"{tmp_path}/{first}", 0o755), (f"{tmp_path}/b", 0o755)
+    calls.add_either("mkdir", *ways, about="a folder")
+
+    calls.make()
+
+    assert [path.name for path in tmp_path.iterdir()] == [made]
+
+
+def test_without_a_series_they_are_made_at_once(tmp_path: Path) -> None:
+    NOW.add("mkdir", f"{tmp_path}/a", 0o755)
+    assert (tmp_path / "a").is_dir()
+
+    with pytest.raises(FileExistsError, match="that folder"):
+        NOW.add("mkdir", f"{tmp_path}/a", 0o755, about="that folder")
+
+
+def faults(pid: int) -> int:
+    """The field minflt of proc_pid_stat(5)."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[7])
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_pid_1_writes_to_few_pages(engine: LocalEngine) -> None:
+    """Each is copied for it, which takes its time and the memory of every sandbox that lives."""
+    before = children(engine.factory.zygote.pid)
+    task = await engine.create(TaskSpec())
+    try:
+        for pid in set(children(engine.factory.zygote.pid)) - set(before):
+            assert faults(pid) < MOST_FAULTS
+    finally:
+        await task.kill()
