@@ -204,10 +204,10 @@ class MemoryFiles(Files):
             watching.close()
             del self._watchings[condition]
 
-    async def pack(self, path: str) -> AsyncIterator[bytes]:
+    async def pack(self, path: str, *, file: bool = False) -> AsyncIterator[bytes]:
         """A directory's contents as a tar stream: links, modes, times and holes kept."""
         self._check(path)
-        for chunk in tar.pack(self._fs, path):
+        for chunk in tar.pack_file(self._fs, path) if file else tar.pack(self._fs, path):
             yield chunk
             await asyncio.sleep(0)
             self._check_alive()

@@ -51,6 +51,15 @@ def pack(fs: Filesystem, path: str) -> Iterator[bytes]:
     yield writer.END
 
 
+def pack_file(fs: Filesystem, path: str) -> Iterator[bytes]:
+    """One file, by its own name; a link is followed."""
+    inode = fs.inode(fs.node(path))
+    if not isinstance(inode, Regular):
+        fail(errno.EISDIR if isinstance(inode, Directory) else errno.EINVAL, path)
+    yield from _file(inode, path.rpartition("/")[2])
+    yield writer.END
+
+
 def _file(inode: Regular, path: str) -> Iterator[bytes]:
     member = _member(inode, path, MemberKind.FILE)
     content = inode.content.copy()  # what is written meanwhile does not tear it

@@ -142,7 +142,8 @@ class Image(FileInstallMethods):
             path: of the Dockerfile.
             force_build: do all steps again although the server has them.
             context_dir: where COPY takes files from; the current directory if not given. A symbolic
-                link that leads out of it is left out, or refused if a line names it.
+                link that a line names is followed, and refused if it leads out of it; others are
+                copied as links.
             ignore: which files it does not take: patterns, or a function of the relative path; if
                 not given, `<path>.dockerignore`, or the `.dockerignore` beside the Dockerfile or
                 in `context_dir`.

@@ -80,10 +80,14 @@ class Files(ABC):
         """
 
     @abstractmethod
-    def pack(self, path: str) -> AsyncIterator[bytes]:
+    def pack(self, path: str, *, file: bool = False) -> AsyncIterator[bytes]:
         """A directory's contents as a tar stream: with links, modes, times and holes.
 
         Of `/`, the directories `/proc`, `/sys` and `/dev` are there, and nothing that is in them.
+
+        Args:
+            path: of the directory.
+            file: it is that of a file instead, which is the one member, by its own name.
         """
 
     @abstractmethod

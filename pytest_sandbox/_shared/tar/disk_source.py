@@ -69,6 +69,23 @@ class DiskSource:
                 yield from self._member(name)
         yield writer.END
 
+    def pack_file(self, name: str) -> Iterator[bytes]:
+        """One file in it as a tar; a link is followed.
+
+        Raises:
+            OSError: there is no such file, or it is none; `EISDIR` or `EINVAL`.
+        """
+        given = os.path.join(self._top, name)
+        path = os.path.realpath(given)
+        info = os.stat(given)
+        member = self.member(path, name, info)
+        if member is None or member.kind is not MemberKind.FILE:
+            number = errno.EISDIR if stat.S_ISDIR(info.st_mode) else errno.EINVAL
+            raise OSError(number, os.strerror(number), given)
+        with contextlib.suppress(Vanished):
+            yield from self._file(path, member, info)
+        yield writer.END
+
     def member(self, path: str, name: str, info: os.stat_result) -> Member | None:
         """What a file is in the tar; `None` leaves it out. Subclasses may change it."""
         kind = _KINDS.get(stat.S_IFMT(info.st_mode))

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
 _IGNORED = ".dockerignore"
+#: Symbolic links that are followed for one name: path_resolution(7).
+_MOST_LINKS = 40
 
 
 def context_files_of(
@@ -31,8 +33,8 @@ def context_files_of(
 ) -> LocalTree | None:
     """The files that lines take; `None` if they take none.
 
-    A symbolic link that leads out of the directory is left out, unless a line names it: then the
-    upload of the files raises `InvalidError`.
+    A symbolic link is a link in the image too. One that a line names is followed; if it leads out
+    of the directory, the upload of the files raises `InvalidError`.
 
     Args:
         lines: of a Dockerfile.
@@ -54,20 +56,56 @@ def context_files_of(
         ignoring(wanted),
         ignoring(_found(top, dockerfile) if ignore is None else ignore),
     )
-    tree = directory(top, "/", lambda path: not taken(path) or ignored(path), follow_out=False)
+    followed: set[Path] = set()
+
+    def left_out(path: Path) -> bool:
+        named = taken(path) or not followed.isdisjoint((path, *path.parents))
+        return not named or ignored(path)
+
+    tree = directory(top, "/", left_out, as_it_is=True)
 
     def files() -> Iterator[TreeFile]:
+        followed.clear()
         for name in wanted:
-            _refuse_link_out(top, name, ignored)
+            for each in _named(top, name):
+                _refuse_link_out(top, each, ignored)
+                followed.update(_links_on_the_way(top, each))
         yield from tree.files()
 
     return LocalTree(files, repr(tree))
 
 
+def _named(top: Path, name: str) -> list[str]:
+    """The file that a line names, or the links that stay in the context, by a pattern."""
+    if not any(letter in name for letter in "*?["):
+        return [name]
+    real = Path(os.path.realpath(top))
+    links = (path for path in top.glob(name.lstrip("/")) if path.is_symlink())
+    return [path.relative_to(top).as_posix() for path in links if leads_into(real, path)]
+
+
+def _links_on_the_way(top: Path, name: str) -> Iterator[Path]:
+    """The symbolic links in a path, and what it leads to; all of them in the context."""
+    real = Path(os.path.realpath(top))
+    place, rest = Path(), list(PurePosixPath(name.lstrip("/")).parts)
+    for _ in range(_MOST_LINKS):
+        while rest and not (real / place).is_symlink():
+            part = rest.pop(0)
+            place = place.parent if part == ".." else place / part
+        if not (real / place).is_symlink():
+            yield place
+            return
+        yield place
+        target = os.readlink(real / place)
+        if os.path.isabs(target):
+            place, target = Path(), os.path.relpath(os.path.realpath(target), real)
+        else:
+            place = place.parent
+        rest = [*PurePosixPath(target).parts, *rest]
+
+
 def _refuse_link_out(top: Path, name: str, ignored: Callable[[Path], bool]) -> None:
     """Raise `InvalidError` if the name of a file has a link that leads out of the context."""
-    if any(letter in name for letter in "*?["):
-        return  # a pattern names no file
     real = Path(os.path.realpath(top))
     parts = PurePosixPath(name.lstrip("/")).parts
     for count in range(1, len(parts) + 1):

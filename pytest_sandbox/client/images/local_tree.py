@@ -6,7 +6,9 @@ import asyncio
 import base64
 import hashlib
 import importlib.util
+import io
 import os
+import stat
 import urllib.parse
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -39,11 +41,14 @@ class TreeFile:
         local: where it is.
         remote: the path that it gets.
         within: the directory, without symbolic links, that it must be in; any if `None`.
+        kind: a file, a directory of which nothing but the mode counts, or a symbolic link: one of
+            the types of `stat`.
     """
 
     local: Path
     remote: str
     within: Path | None = field(default=None, compare=False)
+    kind: int = field(default=stat.S_IFREG, compare=False)
 
     def open(self) -> BinaryIO:
         """The file, to be read.
@@ -52,6 +57,8 @@ class TreeFile:
             InvalidError: it has become a symbolic link that leads out of `within`.
             OSError: it cannot be read.
         """
+        if self.kind != stat.S_IFREG:
+            return io.BytesIO(os.fsencode(self._target()) if self.kind == stat.S_IFLNK else b"")
         if self.within is None:
             return self.local.open("rb")
         file = self.local.open("rb")
@@ -66,6 +73,20 @@ class TreeFile:
             file.close()
             raise
         return file
+
+    @property
+    def mode(self) -> int:
+        """Its permission bits, and what it is unless it is a file."""
+        mode = stat.S_IMODE(os.lstat(self.local).st_mode)
+        return mode if self.kind == stat.S_IFREG else mode | self.kind
+
+    def _target(self) -> str:
+        """Where the symbolic link leads; relative if that is in `within`."""
+        target = os.readlink(self.local)
+        real = os.path.realpath(os.path.dirname(self.local))
+        if self.within is not None and os.path.isabs(target) and leads_into(self.within, target):
+            return os.path.relpath(os.path.realpath(target), real)
+        return target
 
 
 class LocalTree:
@@ -128,7 +149,7 @@ def directory(
     remote_path: str,
     ignored: Callable[[Path], bool],
     *,
-    follow_out: bool = True,
+    as_it_is: bool = False,
 ) -> LocalTree:
     """The files in a directory, except those that are ignored, by their paths in it.
 
@@ -136,7 +157,8 @@ def directory(
         local_path: of the directory.
         remote_path: where they go, absolute.
         ignored: says of a path in the directory whether it is left out.
-        follow_out: also take files that symbolic links name outside the directory.
+        as_it_is: take symbolic links and directories as such, as Docker does. If not set, symbolic
+            links to files are followed, wherever these are, and all else is left out.
     """
     remote = PurePosixPath(_absolute(remote_path, "add_local_dir"))
 
@@ -144,13 +166,12 @@ def directory(
         top = Path(local_path).expanduser()
         if not top.is_dir():
             raise NotADirectoryError(f"{str(top)!r} is not a directory")
-        within = None if follow_out else Path(os.path.realpath(top))
+        within = Path(os.path.realpath(top)) if as_it_is else None
         for path in top.rglob("*"):
             inside = path.relative_to(top)
-            if not path.is_file() or ignored(inside):
-                continue
-            if within is None or leads_into(within, path):
-                yield TreeFile(path, str(remote / inside.as_posix()), within)
+            kind = _kind(path, as_it_is=as_it_is)
+            if kind is not None and not ignored(inside):
+                yield TreeFile(path, str(remote / inside.as_posix()), within, kind)
 
     return LocalTree(files, f"the directory {os.fspath(local_path)!r}")
 
@@ -182,9 +203,18 @@ def sources(trees: Sequence[LocalTree]) -> LocalTree:
     return LocalTree(files, ", ".join(map(repr, trees)))
 
 
-def leads_into(top: Path, path: Path) -> bool:
+def leads_into(top: Path, path: str | Path) -> bool:
     """Whether a path, with all its symbolic links followed, is in a directory without any."""
     return Path(os.path.realpath(path)).is_relative_to(top)
+
+
+def _kind(path: Path, *, as_it_is: bool) -> int | None:
+    """What is taken of a path; `None` if nothing is."""
+    if as_it_is and path.is_symlink():
+        return stat.S_IFLNK
+    if as_it_is and path.is_dir():
+        return stat.S_IFDIR
+    return stat.S_IFREG if path.is_file() else None
 
 
 def _no_source(path: Path) -> bool:
@@ -213,7 +243,7 @@ def _entry(source: TreeFile) -> pb.MountFile:
         while data := file.read(_CHUNK):
             digest.update(data)
             size += len(data)
-        mode = os.fstat(file.fileno()).st_mode & 0o7777
+    mode = source.mode if source.kind != stat.S_IFREG else os.stat(source.local).st_mode & 0o7777
     return pb.MountFile(filename=source.remote, sha256_hex=digest.hexdigest(), size=size, mode=mode)
 
 

@@ -206,7 +206,8 @@ class ImageMethods(ABC):
             secrets: further ones; none of them is in the image.
             gpu: refused.
             context_dir: where COPY takes files from; the current directory if not given. A symbolic
-                link that leads out of it is left out, or refused if a line names it.
+                link that a line names is followed, and refused if it leads out of it; others are
+                copied as links.
             force_build: do it again although the server has it.
             ignore: which files it does not take: patterns, or a function of the relative path; the
                 `.dockerignore` of the directory if not given.

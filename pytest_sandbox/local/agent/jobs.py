@@ -63,7 +63,7 @@ class Job:
         elif isinstance(self._request, messages.RemoveTreeJob):
             remove_tree(path)
         elif isinstance(self._request, messages.PackJob):
-            pack.pack(path, fds[0])
+            pack.pack(path, fds[0], file=self._request.file)
         else:
             unpack.unpack(path, fds[0])
 

@@ -11,14 +11,23 @@ _CHUNK = 256 * 1024
 _MADE_UP = ("/proc", "/sys", "/dev")
 
 
-def pack(path: str, fd: int) -> None:
+def pack(path: str, fd: int, *, file: bool = False) -> None:
     """Write what a directory holds to `fd`, but for what is in /proc, /sys and /dev.
 
+    Args:
+        path: of the directory.
+        fd: where to.
+        file: write the file with this path instead.
+
     Raises:
-        OSError: the directory cannot be read.
+        OSError: the directory cannot be read, or there is no such file.
     """
     with os.fdopen(fd, "wb", buffering=_CHUNK) as out:
-        for chunk in DiskSource(path, _made_up()).pack(itself=False):
+        if file:
+            chunks = DiskSource(os.path.dirname(path)).pack_file(os.path.basename(path))
+        else:
+            chunks = DiskSource(path, _made_up()).pack(itself=False)
+        for chunk in chunks:
             out.write(chunk)
 
 

@@ -122,10 +122,10 @@ class LocalFiles(Files):
             async for message in job.messages():
                 yield _event(path, message)
 
-    async def pack(self, path: str) -> AsyncIterator[bytes]:
-        """A directory's contents as a tar stream."""
+    async def pack(self, path: str, *, file: bool = False) -> AsyncIterator[bytes]:
+        """A directory's contents as a tar stream, or a file."""
         check_path(path)
-        with JobLink(self._link, PackJob(path=path)) as job:
+        with JobLink(self._link, PackJob(path=path, file=file)) as job:
             await job.start_reading()
             while data := await job.read():
                 yield data

@@ -46,9 +46,15 @@ class WatchJob(Message, descriptors=1):
 
 
 class PackJob(Message, descriptors=2):
-    """Write what a directory holds, as a tar stream, to a pipe: the second descriptor."""
+    """Write what a directory holds, as a tar stream, to a pipe: the second descriptor.
+
+    Attributes:
+        path: of the directory.
+        file: whether it is that of a file instead.
+    """
 
     path: str
+    file: bool
 
 
 class UnpackJob(Message, descriptors=2):

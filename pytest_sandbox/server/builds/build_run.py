@@ -262,7 +262,7 @@ class BuildRun:
                     await put_packages(self._state.engine, task.files, self._write)
                 elif isinstance(step, CopyFromStep):
                     source = await files_of(step.image)
-                    await copy_between(source, step.sources, task.files, step.placing, now)
+                    await copy_between(source, step.sources, task.files, step.placing)
                 else:
                     online = step.network and has_network(self._state.info)
                     step = with_settings(step, planned.image.env, network=online)

@@ -37,6 +37,8 @@ async def put(files: Files, step: CopyStep, now: float) -> None:
     for archive in step.archives:
         await files.unpack(placing.target, unpacked(archive.file.upload, change(placing, owner)))
     if not step.files:
+        if not step.archives:  # as of a directory without files
+            await files.mkdir(placing.target, parents=True)
         return
     target, copied = placing.target, step.files
     if placing.single and not await is_directory(files, target):
@@ -75,6 +77,8 @@ async def put_below(
     by_link: dict[Parts, list[CopiedFile]] = {}
     plain: list[NewFile] = []
     for each in copied:
+        if each.file.kind is EntryKind.DIRECTORY and each.path in links:
+            continue  # it is there, by a link
         link = next((each.path[:n] for n in range(1, len(each.path)) if each.path[:n] in links), ())
         if link:
             by_link.setdefault(link, []).append(CopiedFile(each.path[len(link) :], each.file))
@@ -89,6 +93,7 @@ async def put_below(
 async def _links(files: Files, target: str, copied: Sequence[CopiedFile]) -> set[Parts]:
     """The symbolic links among the directories that the files are in, the topmost of each."""
     wanted = {each.path[:depth] for each in copied for depth in range(1, len(each.path))}
+    wanted |= {each.path for each in copied if each.file.kind is EntryKind.DIRECTORY}
     there: set[Parts] = {()}
     links: set[Parts] = set()
     for path in sorted(wanted, key=len):

@@ -10,26 +10,25 @@ from typing import TYPE_CHECKING
 
 from pytest_sandbox.engine import EntryKind, Files
 
-from ..volumes.tar_stream import NewFile, tar_stream
 from .archives import changed
 from .context import left_out
 from .copying import change, is_directory
 from .users import owner_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
+    from pytest_sandbox._shared.tar.member import Member
     from pytest_sandbox.engine import Entry
 
     from .steps import Placing
 
-_CHUNK = 1024 * 1024
 #: Bytes of a tar that are in memory while it is changed; more is in a file without a name.
 _IN_MEMORY = 8 * 1024 * 1024
 
 
 async def copy_between(
-    source: Files, paths: tuple[str, ...], target: Files, placing: Placing, now: float
+    source: Files, paths: tuple[str, ...], target: Files, placing: Placing
 ) -> None:
     """Copy files and directories.
 
@@ -38,7 +37,6 @@ async def copy_between(
         paths: there; may be patterns.
         target: files of the other one.
         placing: where they go, and how.
-        now: the time of files, in seconds since the Unix epoch.
 
     Raises:
         OSError: as the file operations of the engine raise it.
@@ -58,7 +56,7 @@ async def copy_between(
             into, name = placing.target, entry.name
             if single and not await is_directory(target, into):
                 into, name = str(PurePosixPath(into).parent), PurePosixPath(into).name
-            await _file(source, entry, target, into, name, placing, now)
+            await _file(source, entry, target, into, name, placing)
 
 
 async def _matching(files: Files, pattern: str) -> list[Entry]:
@@ -94,28 +92,28 @@ async def _directory(source: Files, path: str, target: Files, placing: Placing) 
         await target.unpack(placing.target, packed)
         return
     owner = await owner_of(target, placing.owner)
+    await _changed(packed, target, placing.target, change(placing, owner))
+
+
+async def _file(
+    source: Files, entry: Entry, target: Files, into: str, name: str, placing: Placing
+) -> None:
+    """Copy a file, with its time and its holes."""
+    set_attributes = change(placing, await owner_of(target, placing.owner))
+
+    def renamed(member: Member) -> bool:
+        set_attributes(member)
+        member.name = name
+        return True
+
+    await _changed(source.pack(entry.path, file=True), target, into, renamed)
+
+
+async def _changed(
+    packed: AsyncIterator[bytes], target: Files, into: str, change: Callable[[Member], bool]
+) -> None:
     with tempfile.SpooledTemporaryFile(_IN_MEMORY) as spool:
         async for data in packed:
             spool.write(data)
         spool.seek(0)
-        await target.unpack(placing.target, changed(spool, change(placing, owner)))
-
-
-async def _file(
-    source: Files, entry: Entry, target: Files, into: str, name: str, placing: Placing, now: float
-) -> None:
-    owner = await owner_of(target, placing.owner) or (entry.uid, entry.gid)
-    mode = entry.mode & 0o7777 if placing.mode is None else placing.mode
-    opened = await source.open(entry.path, os.O_RDONLY)
-
-    async def content() -> AsyncIterator[bytes]:
-        offset = 0
-        while data := await opened.pread(offset, _CHUNK):
-            offset += len(data)
-            yield data
-
-    try:
-        new = NewFile(name, mode, await opened.size(), content, *owner)
-        await target.unpack(into, tar_stream([new], now))
-    finally:
-        await opened.close()
+        await target.unpack(into, changed(spool, change))

@@ -134,9 +134,7 @@ async def _bind(
     else:
         await _mount(task, bind.path)
     if source is not None:
-        await copy_between(
-            source, (bind.source,), task.files, Placing(bind.path, single=single), now
-        )
+        await copy_between(source, (bind.source,), task.files, Placing(bind.path, single=single))
         return
     into, copied = bind.path, bind.files
     if single:

@@ -6,10 +6,11 @@ import os
 import shlex
 import shutil
 import sysconfig
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..model.local_files import LocalFile
-from ..volumes.uploads import Upload
+from ..registries.standalone_python import FileOnDisk
 from .context import CopiedFile
 from .failures import NO_UV
 from .steps import CopyStep, RunStep
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from .copies import CopyLine
 
 _PROGRAMS = frozenset({"/uv", "/uvx", "uv", "uvx"})
-_CHUNK = 1024 * 1024
 #: What the log of a build says of it, after the line.
 STANDS_IN = "   (the uv of this machine)"
 
@@ -42,7 +42,10 @@ def take_uv(line: CopyLine, step: RunStep, search_path: str) -> RunStep | CopySt
     found = {name: path for name in names if (path := _elsewhere(name))}
     if len(found) < len(names):
         return _linked(line, names, step)  # the image may have it, or the step says what is missing
-    files = tuple(CopiedFile((name,), _program(path)) for name, path in found.items())
+    files = tuple(
+        CopiedFile((name,), LocalFile(f"/{name}", FileOnDisk(Path(path)), 0o755))
+        for name, path in found.items()
+    )
     return CopyStep(files, line.placing if len(names) == 1 else line.several)
 
 
@@ -50,14 +53,6 @@ def _elsewhere(name: str) -> str:
     """A program of uv that no view of this machine shows, as in a home; empty if there is none."""
     folders = [os.environ.get("PATH", os.defpath), sysconfig.get_path("scripts")]
     return shutil.which(name, path=os.pathsep.join(folders)) or ""
-
-
-def _program(path: str) -> LocalFile:
-    upload = Upload()
-    with open(path, "rb") as file:
-        while data := file.read(_CHUNK):
-            upload.write(data)
-    return LocalFile(f"/{os.path.basename(path)}", upload, 0o755)
 
 
 def _linked(line: CopyLine, names: list[str], step: RunStep) -> RunStep:

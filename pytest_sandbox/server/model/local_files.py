@@ -1,9 +1,12 @@
 """Local files that clients add to images and sandboxes: what Modal's wire calls mounts."""
 
 import hashlib
+import os
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+from pytest_sandbox.engine import EntryKind
 
 from ..rpc.errors import not_found
 from ..volumes.uploads import MOST, FileContent
@@ -12,17 +15,24 @@ from .ids import Ids
 
 @dataclass(frozen=True)
 class LocalFile:
-    """A file.
+    """A file, a directory or a symbolic link.
 
     Attributes:
         path: where it is to be.
-        upload: its content.
+        upload: its content; of a link, where it leads; of a directory, nothing.
         mode: permission bits.
+        kind: what it is. The directories above a file need not be there.
     """
 
     path: str
     upload: FileContent
     mode: int = 0o644
+    kind: EntryKind = EntryKind.FILE
+
+    @property
+    def target(self) -> str:
+        """Where it leads, if it is a link."""
+        return os.fsdecode(b"".join(self.upload.chunks()))
 
 
 @dataclass(frozen=True)
@@ -83,5 +93,7 @@ class LocalFileRegistry:
 
 
 def _digest(files: Iterable[LocalFile]) -> str:
-    lines = sorted(f"{file.path}\0{file.upload.digest}\0{file.mode:o}" for file in files)
+    lines = sorted(
+        f"{file.path}\0{file.upload.digest}\0{file.mode:o}\0{file.kind.value}" for file in files
+    )
     return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogatepass")).hexdigest()

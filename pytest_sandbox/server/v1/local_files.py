@@ -1,8 +1,10 @@
 """Local files that clients add to images and sandboxes; Modal's wire calls them mounts."""
 
 import asyncio
+import stat
 
 from pytest_sandbox._proto import volumes_pb2 as pb
+from pytest_sandbox.engine import EntryKind
 
 from ..model.local_files import LocalFile
 from ..model.state import State
@@ -12,6 +14,15 @@ from ..rpc.errors import invalid, precondition, unimplemented
 
 #: The permissions of a file of which nothing is said.
 _MODE = 0o644
+#: What a file is, by its type in `mode`; Modal's clients give none.
+_KINDS = {
+    0: EntryKind.FILE,
+    stat.S_IFREG: EntryKind.FILE,
+    stat.S_IFDIR: EntryKind.DIRECTORY,
+    stat.S_IFLNK: EntryKind.SYMLINK,
+}
+#: PATH_MAX of Linux, which bounds where a link leads.
+_LONGEST = 4096
 
 
 class LocalFileServicer:
@@ -65,4 +76,7 @@ class LocalFileServicer:
         if upload is None:
             raise precondition(f"the content of {file.filename!r} was not uploaded, or is dropped")
         mode = file.mode & 0o7777 if file.HasField("mode") else _MODE
-        return LocalFile(file.filename, upload, mode)
+        kind = _KINDS.get(stat.S_IFMT(file.mode))
+        if kind is None or (kind is EntryKind.SYMLINK and not 0 < upload.size < _LONGEST):
+            raise invalid(f"{file.filename!r} cannot have the mode 0o{file.mode:o}")
+        return LocalFile(file.filename, upload, mode, kind)

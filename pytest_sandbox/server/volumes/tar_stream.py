@@ -10,13 +10,14 @@ from pytest_sandbox._shared.tar.writer import END, write
 
 @dataclass(frozen=True)
 class NewFile:
-    """A file or a directory to be written.
+    """A file, a directory or a symbolic link to be written.
 
     Attributes:
         path: relative to the root of the volume.
         mode: permission bits.
         size: bytes of its content.
-        content: gives these; `None` for a directory.
+        content: gives these; `None` for a directory, or a link.
+        target: where it leads, if it is a link.
         uid: its owner.
         gid: its group.
     """
@@ -27,6 +28,7 @@ class NewFile:
     content: Callable[[], AsyncIterator[bytes]] | None = None
     uid: int = 0
     gid: int = 0
+    target: str = ""
 
 
 async def tar_stream(files: Iterable[NewFile], now: float) -> AsyncIterator[bytes]:
@@ -38,6 +40,7 @@ async def tar_stream(files: Iterable[NewFile], now: float) -> AsyncIterator[byte
     """
     for file in files:
         kind = MemberKind.DIRECTORY if file.content is None else MemberKind.FILE
+        kind = MemberKind.SYMLINK if file.target else kind
         member = Member(
             file.path,
             kind,
@@ -45,6 +48,7 @@ async def tar_stream(files: Iterable[NewFile], now: float) -> AsyncIterator[byte
             uid=file.uid,
             gid=file.gid,
             mtime_ns=int(now * 10**9),
+            target=file.target,
         )
         if file.content is not None:
             member.size = file.size

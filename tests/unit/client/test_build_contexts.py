@@ -1,4 +1,4 @@
-"""Which local files a build takes: symbolic links that lead out of its context, and odd names."""
+"""Which local files a build takes: symbolic links, empty directories, and odd names."""
 
 from __future__ import annotations
 
@@ -46,16 +46,23 @@ def uploaded(fake: FakeSandboxes) -> list[str]:
     return [each.filename for each in fake.rpcs.of("MountGetOrCreate").last.files]
 
 
+def contents(fake: FakeSandboxes) -> set[bytes]:
+    return {each.data for each in fake.rpcs.of("MountPutFile")}
+
+
 @pytest.mark.parametrize(
     "line", ["COPY . /x", "ADD . /x/", "RUN --mount=target=/m true", "COPY * /x/"]
 )
 @pytest.mark.parametrize("linked", [False, True])
-def test_a_link_out_of_the_context_is_left_out(
+def test_a_link_out_of_the_context_is_not_followed(
     fake_sandboxes: FakeSandboxes, context: Path, tmp_path: Path, line: str, linked: bool
 ) -> None:
     (tmp_path / "link").symlink_to(context)
     build(tmp_path / "link" if linked else context, line)
-    assert uploaded(fake_sandboxes) == ["/inside", "/sub/file", "/sub/inside"]
+    links = ["/chain", "/gone", "/home", "/inside", "/out", "/sibling"]
+    assert uploaded(fake_sandboxes) == [*links, "/sub", "/sub/file", "/sub/inside", "/sub/out"]
+    assert b"secret" not in contents(fake_sandboxes)
+    assert b"file" in contents(fake_sandboxes)
 
 
 @pytest.mark.parametrize(
@@ -82,11 +89,45 @@ def test_a_link_out_of_the_context_is_refused_by_name(
     assert not fake_sandboxes.rpcs.of("MountPutFile")
 
 
-def test_a_link_inside_the_context_is_followed(
+def test_a_link_that_a_line_names_comes_with_what_it_leads_to(
     fake_sandboxes: FakeSandboxes, context: Path
 ) -> None:
-    build(context, "COPY inside sub/inside /x/")
-    assert uploaded(fake_sandboxes) == ["/inside", "/sub/inside"]
+    (context / "other").mkdir()
+    (context / "other/by name").symlink_to("../inside")
+    (context / "dir").symlink_to("sub/../sub")
+    build(context, 'COPY ["other/by name", "/x"]')
+    assert uploaded(fake_sandboxes) == ["/inside", "/other/by name", "/sub/file"]
+    build(context, "COPY dir/file /x/")
+    assert uploaded(fake_sandboxes) == ["/dir", "/sub/file"]
+    build(context, "COPY other/* di[r] /x/")
+    names = ["/dir", "/inside", "/other/by name", "/sub", "/sub/file", "/sub/inside", "/sub/out"]
+    assert uploaded(fake_sandboxes) == names
+    (context / "loop").symlink_to("loop")
+    with pytest.raises(exceptions.InvalidError, match=r"'loo\*' is not among the 3 files"):
+        build(context, "COPY loo* inside /x/")
+
+
+def test_links_and_directories_are_copied_as_at_docker(
+    fake_sandboxes: FakeSandboxes, context: Path
+) -> None:
+    (context / "empty").mkdir(mode=0o750)
+    (context / "dir").symlink_to("sub")
+    for line in ("COPY . /x", "COPY sub dir inside /y/", "COPY empty /z"):
+        image = Image.debian_slim().dockerfile_commands(line, context_dir=context)
+        sandbox = Sandbox.create(image=image)
+        if line == "COPY . /x":
+            assert sandbox.run("readlink", "/x/dir", "/x/inside", "/x/out").stdout.split() == [
+                "sub",
+                "sub/file",
+                str(context.parent / "home/secret"),
+            ]
+            assert sandbox.run("cat", "/x/inside").stdout == "file"
+            assert sandbox.filesystem.stat("/x/empty").mode & 0o777 == 0o750
+        elif "dir" in line:
+            assert sandbox.run("ls", "/y").stdout.split() == ["file", "inside", "out"]
+            assert sandbox.run("readlink", "/y/inside").stdout == ""
+        else:
+            assert sandbox.run("ls", "-d", "/z").stdout == "/z\n"
 
 
 def test_a_directory_that_is_added_may_have_links_out_of_it(
@@ -97,7 +138,7 @@ def test_a_directory_that_is_added_may_have_links_out_of_it(
 
 
 def test_a_file_that_becomes_a_link_is_not_read(context: Path) -> None:
-    tree = directory(context, "/", lambda path: path.name != "file", follow_out=False)
+    tree = directory(context, "/", lambda path: path.name != "file", as_it_is=True)
     (found,) = tree.files()
     (context / "sub/file").unlink()
     (context / "sub/file").symlink_to(context / "out")

@@ -135,7 +135,8 @@ def test_a_dockerfile(
     image = Image.from_dockerfile("Dockerfile", build_args={"VERSION": "2"})
     assert printed(image, "sh", "-c", "cat /app/all /app/data/one") == "six\na\n2\n1\n"
     uploaded = fake_sandboxes.rpcs.of("MountGetOrCreate").last.files
-    assert [each.filename for each in uploaded] == ["/data/one", "/requirements.txt", "/src/a.py"]
+    names = ["/data", "/data/one", "/requirements.txt", "/src/a.py"]
+    assert [each.filename for each in uploaded] == names
     ran = image.run_commands("cat /app/data/one > /app/two")
     assert printed(ran, "cat", "/app/two") == "1\n"
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import stat
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -419,6 +420,69 @@ async def test_files_are_copied_to_where_docker_would(server: Harness) -> None:
     assert output.decode() == "".join(wanted.values())
     stats = [await sandbox.task.files.stat(path) for path in ("/as-name", "/there/deep/two")]
     assert [oct(entry.mode)[-3:] for entry in stats] == ["750", "600"]
+
+
+async def odd(server: Harness, entries: dict[str, tuple[int, bytes]]) -> str:
+    """Local files of any kind, by their paths: the mode with the type, and the content."""
+    named = []
+    for path, (mode, data) in entries.items():
+        digest = hashlib.sha256(data).hexdigest()
+        put = volumes_pb2.MountPutFileRequest(sha256_hex=digest, data=data)
+        await server.control.MountPutFile(put)
+        named.append(volumes_pb2.MountFile(filename=path, sha256_hex=digest, mode=mode))
+    request = volumes_pb2.MountGetOrCreateRequest(
+        files=named, object_creation_type=common_pb2.OBJECT_CREATION_TYPE_EPHEMERAL
+    )
+    return (await server.control.MountGetOrCreate(request)).mount_id
+
+
+FOLDER, LINK = stat.S_IFDIR | 0o750, stat.S_IFLNK | 0o777
+ODD = {
+    "/d": (FOLDER, b""),
+    "/d/e": (FOLDER, b""),
+    "/d/f": (0o644, b"f\n"),
+    "/d/up": (LINK, b"../../../top"),
+    "/d/l": (LINK, b"f"),
+    "/absolute": (LINK, b"/d"),
+    "/loop": (LINK, b"loop"),
+    "/gone": (LINK, b"/etc/passwd"),
+    "/root": (LINK, b"."),
+    "/top": (0o600, b"top\n"),
+}
+
+
+@pytest.mark.asyncio
+async def test_links_and_directories_of_the_context_are_copied_as_at_docker(
+    server: Harness,
+) -> None:
+    context = await odd(server, ODD)
+    image_id = await built(
+        server,
+        "RUN mkdir -p /t/real /u && ln -s real /t/d",
+        "COPY absolute /a",
+        "COPY d/up d/l absolute/f /b/",
+        "COPY root/d /c",
+        "COPY d/e /new/e",
+        "COPY . /t/",
+        "RUN --mount=type=bind,source=absolute,target=/m readlink /m/l > /u/m",
+        context_mount_id=context,
+    )
+    seen = (
+        "cd /a; readlink l up; cat /b/up /b/l /b/f /c/f /u/m; ls -d /new/e; cat /t/real/f; "
+        "readlink /t/d /t/loop"
+    )
+    assert await printed(server, image_id, "sh", "-c", seen) == (
+        "f\n../../../top\ntop\nf\nf\nf\nf\n/new/e\nf\nreal\nloop\n"
+    )
+    sandbox = await server.create(image_id=image_id)
+    assert (await sandbox.task.files.stat("/a/e")).mode & 0o777 == 0o750
+    assert (await sandbox.task.files.stat("/b/up")).mode & 0o777 == 0o600
+    for line in ("COPY loop /x", "COPY gone /x", "COPY d/up/x /x", "COPY l*p /x/"):
+        with refused(Status.INVALID_ARGUMENT, "is not among"):
+            await begin(server, line, context_mount_id=context)
+    for mode, data in ((stat.S_IFIFO | 0o644, b""), (LINK, b""), (LINK, b"x" * 5000)):
+        with refused(Status.INVALID_ARGUMENT, "cannot have the mode"):
+            await odd(server, {"/x": (mode, data)})
 
 
 @pytest.mark.asyncio

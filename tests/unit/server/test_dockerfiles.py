@@ -88,6 +88,20 @@ async def test_files_are_copied_from_stages_by_name_and_number(server: Harness) 
 
 
 @pytest.mark.asyncio
+async def test_a_file_of_a_stage_keeps_its_time_and_its_holes(local: Harness) -> None:
+    image_id = await dockerfile(
+        local,
+        "FROM debian AS a\nRUN echo a > /a; truncate -s 100M /a; touch -d @1000000000 /a\n"
+        "RUN ln -s a /b; chmod 4711 /a\n"
+        "FROM debian\nCOPY --from=a /b /srv/c\nCOPY --from=a --chmod=600 --chown=7:8 /a /srv/",
+    )
+    seen = "cd /srv; stat -c '%n %s %Y %a %u:%g' a c; test $(stat -c %b c) -lt 9999; echo $?"
+    assert await printed(local, image_id, "sh", "-c", seen) == (
+        "a 104857600 1000000000 600 7:8\nc 104857600 1000000000 4711 0:0\n0\n"
+    )
+
+
+@pytest.mark.asyncio
 async def test_all_files_of_a_stage_are_copied(server: Harness) -> None:
     text = """
         FROM debian AS a

@@ -5,7 +5,8 @@ import io
 import tarfile
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from errno import EINVAL, ENOENT, ENOTDIR
+from errno import EINVAL, EISDIR, ENOENT, ENOTDIR
+from os import O_WRONLY
 from stat import S_IMODE
 
 from ... import Engine, Entry, EntryKind, ProcessSpec, Task
@@ -231,6 +232,30 @@ async def check_pack_errors(engine: Engine) -> None:
         for number, path in ((ENOENT, "/tmp/missing"), (ENOTDIR, "/tmp/f")):
             error = await fails(number, packed(task, path), f"pack({path!r})")
             equal(error.filename, path, "the path in the error")
+
+
+async def check_pack_of_one_file(engine: Engine) -> None:
+    """`pack` of a file has it alone, by its name, with its mode, time and holes."""
+    async with a_task(engine) as task:
+        await sh(task, "printf begin > /tmp/f; ln -s f /tmp/l")
+        file = await task.files.open("/tmp/f", O_WRONLY)
+        await file.pwrite(2**26, b"end")
+        await file.close()
+        await sh(task, "chmod 640 /tmp/f; touch -t 200109090146.40 /tmp/f")
+        mtime = (await task.files.stat("/tmp/f")).mtime_ns // 10**9
+        for path, name in (("/tmp/f", "f"), ("/tmp/l", "l")):
+            data = await soon(_packed_file(task, path), f"pack({path!r}, file=True)")
+            assert len(data) < 1_000_000, f"pack of a file with a hole has {len(data)} bytes"
+            with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+                found = [(each.name, each.size, each.mode, each.mtime) for each in archive]
+            equal(found, [(name, 2**26 + 3, 0o640, mtime)], f"pack({path!r}, file=True)")
+        for number, path in ((ENOENT, "/tmp/missing"), (EISDIR, "/tmp")):
+            error = await fails(number, _packed_file(task, path), f"pack({path!r}, file=True)")
+            equal(error.filename, path, "the path in the error")
+
+
+async def _packed_file(task: Task, path: str) -> bytes:
+    return b"".join([chunk async for chunk in task.files.pack(path, file=True)])
 
 
 async def check_unpack_errors(engine: Engine) -> None:
