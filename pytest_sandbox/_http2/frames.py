@@ -16,6 +16,8 @@ DATA, HEADERS, RST_STREAM, WINDOW_UPDATE, CONTINUATION = 0, 1, 3, 8, 9
 END_STREAM, END_HEADERS, PADDED, PRIORITY = 0x1, 0x4, 0x8, 0x20
 #: The last 31 bits of a number, whose first one is reserved; also the largest window.
 LAST_31 = 2**31 - 1
+#: Bytes that may be sent of all calls together, until more are allowed: section 6.9.2.
+FIRST_WINDOW = 65_535
 #: What a client begins with: section 3.4.
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 

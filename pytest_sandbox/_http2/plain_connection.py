@@ -30,7 +30,7 @@ from h2.exceptions import (
     StreamClosedError,
     TooManyStreamsError,
 )
-from h2.settings import SettingCodes
+from h2.settings import SettingCodes, Settings
 from h2.windows import WindowManager
 from hpack import HPACKError
 
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from h2.connection import H2Connection, H2ConnectionStateMachine
-    from h2.settings import Settings
 
 E = TypeVar("E", bound=Event)
 
@@ -75,20 +74,27 @@ class PlainConnection:
     """One end of a connection, with what grpclib uses of `H2Connection`.
 
     Args:
-        whole: speaks for the connection itself.
+        whole: speaks for the connection itself; nothing was said yet.
+        settings: what differs from what `h2` begins with.
 
     Attributes:
         streams: the calls under way, by the ids of their streams.
     """
 
-    def __init__(self, whole: H2Connection) -> None:
+    def __init__(self, whole: H2Connection, settings: Mapping[SettingCodes | int, int]) -> None:
+        # Said at once, they need no second frame, and no second answer.
+        whole.local_settings = Settings(
+            client=bool(whole.config.client_side),
+            initial_values={**whole.local_settings, **settings},  # type: ignore[dict-item]
+        )
+        whole.max_inbound_frame_size = whole.local_settings.max_frame_size
         self.streams: dict[int, PlainStream] = {}
         self._whole = whole
         self._is_client = bool(whole.config.client_side)
         self._encoder = HeaderEncoder()
         self._decoder = HeaderDecoder(whole.DEFAULT_MAX_HEADER_LIST_SIZE)
-        self._outbound = whole.outbound_flow_control_window
-        self._inbound = WindowManager(whole.local_settings.initial_window_size)
+        self._outbound = frames.FIRST_WINDOW
+        self._inbound = WindowManager(frames.FIRST_WINDOW)
         self._newest = 0  # id of a stream: only clients begin one
         preface = b"" if self._is_client else frames.PREFACE
         self._reader = FrameReader(whole.max_inbound_frame_size, preface)

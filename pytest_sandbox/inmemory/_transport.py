@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 #: Seconds that a call may wait on the server: more than three years, since no proxy or socket
 #: between the two could time out.
 _HOLD = 1e8
+_WINDOWS = Configuration(
+    http2_stream_window_size=WINDOW, http2_connection_window_size=CALLS * WINDOW
+)
 
 
 class MemoryServer(Server):
@@ -48,12 +51,7 @@ class MemoryServer(Server):
 
 class _MemoryChannel(WideChannel):
     def __init__(self, serve: "Callable[[], H2Protocol]") -> None:
-        configuration = Configuration(
-            http2_stream_window_size=WINDOW, http2_connection_window_size=CALLS * WINDOW
-        )
-        super().__init__(
-            path="in memory", config=configuration, status_details_codec=StatusDetails()
-        )
+        super().__init__(path="in memory", config=_WINDOWS, status_details_codec=StatusDetails())
         self._serve = serve
 
     async def _create_connection(self) -> "H2Protocol":

@@ -99,11 +99,9 @@ class AlteredServices:
         self._services = services
         self._around = around
 
-    def __mapping__(self) -> dict[str, Handler]:
-        return {
-            path: handler._replace(func=self._altered(path, handler.func))
-            for path, handler in self._services.__mapping__().items()
-        }
+    def handler(self, path: str) -> Handler | None:
+        handler = self._services.handler(path)
+        return handler and handler._replace(func=self._altered(path, handler.func))
 
     def _altered(self, path: str, serve: Serve) -> Serve:
         for around in self._around.get(path.rpartition("/")[2], ()):

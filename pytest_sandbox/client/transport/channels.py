@@ -11,7 +11,8 @@ import asyncio
 import contextlib
 import os
 import weakref
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any, cast
 
 from grpclib.config import Configuration
 
@@ -27,6 +28,8 @@ from .wide_channel import WideChannel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from grpclib.client import ServiceMethod
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
@@ -72,13 +75,40 @@ class UnixServer(Server):
 
 
 class ServerLink:
-    """A connection, and the stubs that call over it."""
+    """A connection, and the stubs that call over it.
+
+    Attributes:
+        channel: the connection.
+        control: calls of the control plane.
+        router: calls of the command router.
+        calls: how many are under way.
+    """
 
     def __init__(self, channel: WideChannel) -> None:
         self.channel = channel
-        self.control = ModalClientStub(channel)
-        self.router = TaskCommandRouterStub(channel)
+        self.control = cast("ModalClientStub", _LateStub(ModalClientStub, channel))
+        self.router = cast("TaskCommandRouterStub", _LateStub(TaskCommandRouterStub, channel))
         self.calls = 0
+
+
+class _LateStub:
+    """A stub whose methods are made when they are first asked for: few of them are ever called."""
+
+    def __init__(self, kind: Callable[[Any], Any], channel: WideChannel) -> None:
+        self._kind = kind
+        self._channel = channel
+
+    def __getattr__(self, name: str) -> ServiceMethod[Any, Any]:
+        known: ServiceMethod[Any, Any] = getattr(_whole_stub(self._kind), name)
+        method = type(known)(self._channel, known.name, known.request_type, known.reply_type)
+        setattr(self, name, method)
+        return method
+
+
+@cache
+def _whole_stub(kind: Callable[[Any], Any]) -> Any:
+    """A stub without a channel, which knows the names and types of all methods."""
+    return kind(None)
 
 
 class Channels:

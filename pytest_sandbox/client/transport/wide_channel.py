@@ -18,7 +18,7 @@ from grpclib.protocol import Connection, EventsProcessor, H2Protocol
 from h2.connection import H2Connection
 from h2.settings import SettingCodes
 
-from pytest_sandbox._http2 import JoinedWrites, PlainConnection
+from pytest_sandbox._http2 import FIRST_WINDOW, JoinedWrites, PlainConnection
 
 if TYPE_CHECKING:
     from asyncio import BaseTransport, Transport
@@ -33,17 +33,16 @@ class _WideProtocol(H2Protocol):
     """Does what grpclib does, with a connection of our own."""
 
     def connection_made(self, transport: BaseTransport) -> None:
-        frames = PlainConnection(H2Connection(config=self.h2_config))
-        frames.initiate_connection()
-        begun = frames.local_settings.initial_window_size
-        if more := self.config.http2_connection_window_size - begun:
-            frames.increment_flow_control_window(more)
-        frames.update_settings(
+        frames = PlainConnection(
+            H2Connection(config=self.h2_config),
             {
                 SettingCodes.INITIAL_WINDOW_SIZE: self.config.http2_stream_window_size,
                 SettingCodes.MAX_FRAME_SIZE: FRAME,
-            }
+            },
         )
+        frames.initiate_connection()
+        if more := self.config.http2_connection_window_size - FIRST_WINDOW:
+            frames.increment_flow_control_window(more)
         joined = JoinedWrites(cast("Transport", transport))
         self.connection = Connection(cast("H2Connection", frames), joined, config=self.config)
         self.connection.flush()

@@ -26,7 +26,7 @@ from h2.config import H2Configuration
 from h2.events import Event, StreamReset, UnknownFrameReceived
 from h2.settings import SettingCodes
 
-from pytest_sandbox._http2 import JoinedWrites, PlainConnection
+from pytest_sandbox._http2 import FIRST_WINDOW, JoinedWrites, PlainConnection
 
 from .answers import AnsweringConnection, AnsweringStream
 from .received import MOST_SETTINGS, Frames, ReceivedData
@@ -86,7 +86,7 @@ class ServedProtocol(H2Protocol):
         self._transport = transport = JoinedWrites(transport)
         frames = Frames(config=self.h2_config)
         if self._plain:
-            frames = cast("Frames", PlainConnection(frames))
+            frames = cast("Frames", PlainConnection(frames, _settings(self.config)))
         frames.initiate_connection()
         connection = _Connection(frames, transport, config=self.config)
         self.connection = connection
@@ -195,15 +195,11 @@ class _Connection(AnsweringConnection):
         if self.turns is not None:
             self.turns.turn = TURN
         frames, config = self._connection, self._config
-        window = frames.local_settings.initial_window_size
-        if more := config.http2_connection_window_size - window:
+        if more := config.http2_connection_window_size - FIRST_WINDOW:
             frames.increment_flow_control_window(more)
-        frames.update_settings(
-            {
-                SettingCodes.INITIAL_WINDOW_SIZE: config.http2_stream_window_size,
-                SettingCodes.MAX_CONCURRENT_STREAMS: MOST_CALLS,
-            }
-        )
+        settings = _settings(config)
+        if not settings.items() <= frames.local_settings.items():
+            frames.update_settings(settings)
         self.flush()
 
     def create_stream(
@@ -302,6 +298,14 @@ class _Events(EventsProcessor):
         super().process_stream_reset(event)
         if stream is not None:
             cast("_Stream", stream).release()
+
+
+def _settings(config: Configuration) -> dict[SettingCodes | int, int]:
+    """What a client may do that is let in."""
+    return {
+        SettingCodes.INITIAL_WINDOW_SIZE: config.http2_stream_window_size,
+        SettingCodes.MAX_CONCURRENT_STREAMS: MOST_CALLS,
+    }
 
 
 def _exhausted(message: str) -> GRPCError:

@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from socket import socket
 from typing import Any, Protocol, cast
 
@@ -24,8 +24,8 @@ class AnyServices(Protocol):
     """What a server serves: `Services`, or something that a test puts in front of them."""
 
     @abstractmethod
-    def __mapping__(self) -> dict[str, Handler]:
-        """What grpclib asks for: path to handler."""
+    def handler(self, path: str) -> Handler | None:
+        """The handler of a path."""
 
     @abstractmethod
     def refusal(self, path: str) -> Serve:
@@ -55,9 +55,9 @@ class RpcServer(Server):
         tls: ssl.SSLContext | None = None,
         plain: bool = False,
     ) -> None:
-        super().__init__([services], status_details_codec=StatusDetails())
+        super().__init__([], status_details_codec=StatusDetails())
         self._refuses = refuses
-        self._mapping = _WithRefusals(self._mapping, services.refusal)
+        self._mapping = _Handlers(services)
         self._strangers = Strangers() if tokens else None
         self._tls = tls
         self._plain = plain
@@ -92,15 +92,22 @@ class RpcServer(Server):
         )
 
 
-class _WithRefusals(dict[str, Handler]):
-    """Handlers by path, and for every other path one that refuses the call by name."""
+class _Handlers(dict[str, Handler]):
+    """The handlers of the paths that were called, since few ever are.
 
-    def __init__(self, handlers: Mapping[str, Handler], refusal: Callable[[str], Serve]) -> None:
-        super().__init__(handlers)
-        self._refusal = refusal
+    For a path that has none, there is one that refuses the call by name.
+    """
+
+    def __init__(self, services: AnyServices) -> None:
+        super().__init__()
+        self._services = services
 
     def get(self, path: str, default: Any = None) -> Any:
         handler = super().get(path)
         if handler is None:
-            return Handler(self._refusal(path), Cardinality.STREAM_STREAM, Empty, Empty)
+            handler = self._services.handler(path)
+            if handler is None:  # and is not remembered: there are as many paths as one likes
+                refuse = self._services.refusal(path)
+                return Handler(refuse, Cardinality.STREAM_STREAM, Empty, Empty)
+            self[path] = handler
         return handler

@@ -52,16 +52,28 @@ class Services:
         # The inspector's own calls are not recorded.
         inspecting = Dispatch(listener, enter_control, outcomes, None)
         ours = servicer_of if listener.inspector else _nothing
-        self._handlers = {
-            **_bound(ModalClientBase, servicer_of, self._control),
-            **_bound(TaskCommandRouterBase, servicer_of, routing),
-            **_bound(ExtensionsBase, ours, self._control),
-            **_bound(InspectorBase, ours, inspecting),
-        }
+        self._parts: list[tuple[type, ServicerOf, Dispatch]] = [
+            (ModalClientBase, servicer_of, self._control),
+            (TaskCommandRouterBase, servicer_of, routing),
+            (ExtensionsBase, ours, self._control),
+            (InspectorBase, ours, inspecting),
+        ]
 
     def __mapping__(self) -> dict[str, Handler]:
-        """What grpclib asks for: path to handler."""
-        return self._handlers
+        """The handlers of all paths, for a server of grpclib itself."""
+        return {
+            path: _bound(path, entry, servicer_of, dispatch)
+            for base, servicer_of, dispatch in self._parts
+            for path, entry in _entries(base).items()
+        }
+
+    def handler(self, path: str) -> Handler | None:
+        """The handler of a path, which refuses the call if no servicer has the RPC."""
+        for base, servicer_of, dispatch in self._parts:
+            entry = _entries(base).get(path)
+            if entry is not None:
+                return _bound(path, entry, servicer_of, dispatch)
+        return None
 
     def refusal(self, path: str) -> Serve:
         """The answer to a call of a path that has no handler."""
@@ -72,12 +84,8 @@ def _nothing(rpc: str) -> None:
     """No RPC has a handler."""
 
 
-def _bound(base: type, servicer_of: ServicerOf, dispatch: Dispatch) -> dict[str, Handler]:
-    """The handlers of a service by path; an RPC that no servicer has is refused."""
-    return {
-        path: entry._replace(func=_LateServe(path, entry, servicer_of, dispatch))
-        for path, entry in _entries(base).items()
-    }
+def _bound(path: str, entry: Handler, servicer_of: ServicerOf, dispatch: Dispatch) -> Handler:
+    return entry._replace(func=_LateServe(path, entry, servicer_of, dispatch))
 
 
 class _LateServe:

@@ -39,7 +39,7 @@ TRAILERS = [("grpc-status", "0")]
 
 
 def plain(*, client: bool) -> H2Connection:
-    return cast("H2Connection", PlainConnection(whole(client=client)))
+    return cast("H2Connection", PlainConnection(whole(client=client), {}))
 
 
 def whole(*, client: bool) -> H2Connection:
