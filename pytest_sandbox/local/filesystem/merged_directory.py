@@ -40,7 +40,8 @@ class MergedDirectory:
         merge: whether the trees are layers; else there is one, in which nothing means anything.
         on_top: whether there may be something below all the trees. A whiteout is of use only then;
             where nothing is below, overlayfs would show the whiteout itself.
-        on_item: called with each name that is not a directory, its path and its `lstat`.
+        on_item: called with each name that is not a directory, a descriptor of the one that it is
+            in, and its `lstat`.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class MergedDirectory:
         *,
         merge: bool,
         on_top: bool,
-        on_item: Callable[[str, str, os.stat_result], None],
+        on_item: Callable[[str, int, os.stat_result], None],
     ) -> None:
         self._merge = merge
         self._on_top = on_top
@@ -63,19 +64,21 @@ class MergedDirectory:
             fd: its directory.
         """
         with os.scandir(fd) as entries:
-            names = sorted((one.name, one.is_dir(follow_symlinks=False)) for one in entries)
-        for name, is_directory in names:
-            self._add(name, tree, f"/proc/self/fd/{fd}/{name}", is_directory)
+            found = sorted(entries, key=_name)
+        for entry in found:
+            self._add(entry, tree, fd)
 
     def subdirectories(self) -> list[Subdirectory]:
         """The directories in it, in the order in which they were found."""
         return [one for one in self._found.values() if one is not None]
 
-    def _add(self, name: str, tree: int, path: str, is_directory: bool) -> None:
+    def _add(self, entry: os.DirEntry[str], tree: int, fd: int) -> None:
+        name = entry.name
+        is_directory = entry.is_dir(follow_symlinks=False)
         if name not in self._found:
             one = self._found[name] = Subdirectory(name, [tree]) if is_directory else None
             if one is None:
-                self._add_item(name, path)
+                self._add_item(entry, fd)
         else:
             one = self._found[name]
             if one is None or one.opaque:
@@ -85,13 +88,25 @@ class MergedDirectory:
             else:
                 one.opaque = True  # something that is not a directory ends the merging
         if one is not None and self._merge:
-            one.opaque = one.opaque or _is_opaque(path)
+            one.opaque = one.opaque or _is_opaque(path_in(fd, name))
 
-    def _add_item(self, name: str, path: str) -> None:
-        info = os.lstat(path)
+    def _add_item(self, entry: os.DirEntry[str], fd: int) -> None:
+        info = entry.stat(follow_symlinks=False)
         if self._merge and not self._on_top and overlayfs.is_whiteout(info):
             return
-        self._on_item(name, path, info)
+        self._on_item(entry.name, fd, info)
+
+
+def path_in(folder: int, name: str) -> str:
+    """A path of something in an open directory, for calls that take no descriptor of that.
+
+    It takes the kernel twice as long to find.
+    """
+    return f"/proc/self/fd/{folder}/{name}"
+
+
+def _name(entry: os.DirEntry[str]) -> str:
+    return entry.name
 
 
 def _is_opaque(path: str) -> bool:

@@ -8,6 +8,7 @@ import stat
 from pytest_sandbox._shared.extents import extents
 
 from ..kernel import file_attributes
+from .merged_directory import path_in
 from .tree_writer import TreeWriter
 from .walk import Visitor, walk
 
@@ -41,9 +42,15 @@ def hard_link_key(info: os.stat_result) -> str:
     return f"{info.st_dev}.{info.st_ino}" if info.st_nlink > 1 else ""
 
 
-def open_file(path: str) -> int:
-    """Open a regular file, which may not be a link, for reading."""
-    return os.open(path, _OLD)
+def open_file(name: str, folder: int) -> int:
+    """Open a regular file of a directory, which may not be a link, for reading."""
+    return os.open(name, _OLD, dir_fd=folder)
+
+
+def read_special(name: str, folder: int, info: os.stat_result) -> tuple[Attributes, str]:
+    """What something in a directory is that is no regular file; where it leads, if it is a link."""
+    target = os.readlink(name, dir_fd=folder) if stat.S_ISLNK(info.st_mode) else ""
+    return file_attributes.read(path_in(folder, name)), target
 
 
 class _Copier(Visitor):
@@ -58,30 +65,30 @@ class _Copier(Visitor):
     def leave(self, attributes: Attributes) -> None:
         self._writer.leave(attributes)
 
-    def item(self, name: str, path: str, info: os.stat_result) -> None:
+    def item(self, name: str, folder: int, info: os.stat_result) -> None:
         if info.st_rdev:
             return  # a device of `/dev`: those are mounted, a sandbox cannot have made any
         key = hard_link_key(info)
         if key and self._writer.link(name, key):
             return
         if stat.S_ISREG(info.st_mode):
-            self._file(name, path)
+            self._file(name, folder)
         else:
-            target = os.readlink(path) if stat.S_ISLNK(info.st_mode) else ""
-            self._writer.special(name, file_attributes.read(path), target)
+            self._writer.special(name, *read_special(name, folder, info))
         if key:
             self._writer.remember(name, key)
 
-    def _file(self, name: str, path: str) -> None:
-        source = open_file(path)
+    def _file(self, name: str, folder: int) -> None:
+        source = open_file(name, folder)
         try:
-            parts = extents(source, os.fstat(source))
+            info = os.fstat(source)
+            parts = extents(source, info)
 
             def fill(target: int) -> None:
                 for offset, size in parts:
                     _copy(source, target, offset, size)
 
-            self._writer.file(name, file_attributes.read(source), fill)
+            self._writer.file(name, file_attributes.read(source, info), fill)
         finally:
             os.close(source)
 

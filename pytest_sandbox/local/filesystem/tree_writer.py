@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
+from .merged_directory import path_in
 from .walk import open_folder
 
 TYPE_CHECKING = False
@@ -65,7 +66,7 @@ class TreeWriter:
                 name, stat.S_IFMT(attributes.mode) | 0o600, attributes.device, dir_fd=self._folder
             )
         # There is no setxattr(2) relative to a descriptor, nor can a link be opened.
-        attributes.apply(f"/proc/self/fd/{self._folder}/{name}")
+        attributes.apply(path_in(self._folder, name))
 
     def link(self, name: str, key: str) -> bool:
         """Make a further name for what was remembered under `key`; whether there is such."""

@@ -28,8 +28,8 @@ class Visitor:
     def leave(self, attributes: Attributes) -> None:
         """The current directory has no more; the one that it is in is current again."""
 
-    def item(self, name: str, path: str, info: os.stat_result) -> None:
-        """Anything but a directory, in the current one; `path` is good until this returns."""
+    def item(self, name: str, folder: int, info: os.stat_result) -> None:
+        """Anything but a directory, in the current one, of which `folder` is a descriptor."""
 
 
 def open_folder(name: str, folder: int | None = None) -> int:

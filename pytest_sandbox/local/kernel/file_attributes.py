@@ -71,17 +71,21 @@ class Attributes:
         os.utime(target, ns=self.times, follow_symlinks=follow)
 
 
-def read(target: str | int) -> Attributes:
+def read(target: str | int, info: os.stat_result | None = None) -> Attributes:
     """The attributes of a path, which is not followed if it is a link, or of a descriptor.
 
     Of what overlayfs notes in attributes, only that a directory is opaque is among them: all else
     would be wrong in a copy.
 
+    Args:
+        target: the path or the descriptor.
+        info: what stat(2) says of it, if that is known.
+
     Raises:
         OSError: what the kernel said.
     """
     follow = isinstance(target, int)
-    info = os.stat(target, follow_symlinks=follow)
+    info = info or os.stat(target, follow_symlinks=follow)
     names = os.listxattr(target, follow_symlinks=follow)
     return Attributes(
         mode=info.st_mode,

@@ -22,7 +22,7 @@ from pytest_sandbox._shared.extents import extents
 from pytest_sandbox._shared.relative_path import is_name
 
 from ..filesystem import root_mounts
-from ..filesystem.tree_copier import hard_link_key, open_file
+from ..filesystem.tree_copier import hard_link_key, open_file, read_special
 from ..filesystem.tree_writer import TreeWriter
 from ..filesystem.walk import Visitor, open_folder, walk
 from ..kernel import file_attributes, mounts
@@ -129,7 +129,7 @@ class _Writer(Visitor):
     def leave(self, attributes: Attributes) -> None:
         self.record({"leave": _described(attributes)})
 
-    def item(self, name: str, path: str, info: os.stat_result) -> None:
+    def item(self, name: str, folder: int, info: os.stat_result) -> None:
         key = hard_link_key(info)
         if key in self._seen:
             self.record({"name": name, "again": key})
@@ -138,16 +138,17 @@ class _Writer(Visitor):
         if key:
             self._seen.add(key)
         if stat.S_ISREG(info.st_mode):
-            self._file(path, record)
+            self._file(open_file(name, folder), record)
         else:
-            target = os.readlink(path) if stat.S_ISLNK(info.st_mode) else ""
-            self.record({**record, "is": _described(file_attributes.read(path)), "target": target})
+            attributes, target = read_special(name, folder, info)
+            self.record({**record, "is": _described(attributes), "target": target})
 
-    def _file(self, path: str, record: dict[str, Any]) -> None:
-        fd = open_file(path)
+    def _file(self, fd: int, record: dict[str, Any]) -> None:
         try:
-            parts = extents(fd, os.fstat(fd))
-            self.record({**record, "is": _described(file_attributes.read(fd)), "parts": parts})
+            info = os.fstat(fd)
+            parts = extents(fd, info)
+            described = _described(file_attributes.read(fd, info))
+            self.record({**record, "is": described, "parts": parts})
             for offset, size in parts:
                 for start in range(offset, offset + size, _CHUNK):
                     self._write(os.pread(fd, min(_CHUNK, offset + size - start), start))
