@@ -9,6 +9,7 @@ import grpclib.client
 if typing.TYPE_CHECKING:
     import grpclib.server
 
+import pytest_sandbox._proto.router_pb2
 import pytest_sandbox._proto.sandboxes_pb2
 import pytest_sandbox._proto.snapshots_pb2
 import pytest_sandbox._proto.extensions_pb2
@@ -62,6 +63,10 @@ class ExtensionsBase(abc.ABC):
 
     @abc.abstractmethod
     async def ExecKill(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.extensions_pb2.ExecKillRequest, pytest_sandbox._proto.extensions_pb2.ExecKillResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def ExecFollow(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.extensions_pb2.ExecFollowRequest, pytest_sandbox._proto.extensions_pb2.ExecFollowResponse]') -> None:
         pass
 
     def __mapping__(self) -> typing.Dict[str, grpclib.const.Handler]:
@@ -137,6 +142,12 @@ class ExtensionsBase(abc.ABC):
                 grpclib.const.Cardinality.UNARY_UNARY,
                 pytest_sandbox._proto.extensions_pb2.ExecKillRequest,
                 pytest_sandbox._proto.extensions_pb2.ExecKillResponse,
+            ),
+            '/pytest_sandbox.Extensions/ExecFollow': grpclib.const.Handler(
+                self.ExecFollow,
+                grpclib.const.Cardinality.STREAM_STREAM,
+                pytest_sandbox._proto.extensions_pb2.ExecFollowRequest,
+                pytest_sandbox._proto.extensions_pb2.ExecFollowResponse,
             ),
         }
 
@@ -215,4 +226,10 @@ class ExtensionsStub:
             '/pytest_sandbox.Extensions/ExecKill',
             pytest_sandbox._proto.extensions_pb2.ExecKillRequest,
             pytest_sandbox._proto.extensions_pb2.ExecKillResponse,
+        )
+        self.ExecFollow = grpclib.client.StreamStreamMethod(
+            channel,
+            '/pytest_sandbox.Extensions/ExecFollow',
+            pytest_sandbox._proto.extensions_pb2.ExecFollowRequest,
+            pytest_sandbox._proto.extensions_pb2.ExecFollowResponse,
         )

@@ -1,3 +1,4 @@
+from pytest_sandbox._proto import router_pb2 as _router_pb2
 from pytest_sandbox._proto import sandboxes_pb2 as _sandboxes_pb2
 from pytest_sandbox._proto import snapshots_pb2 as _snapshots_pb2
 from google.protobuf.internal import containers as _containers
@@ -160,3 +161,59 @@ class ExecKillRequest(_message.Message):
 class ExecKillResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
+
+class ExecFollowRequest(_message.Message):
+    __slots__ = ("start", "read", "close", "wait")
+    START_FIELD_NUMBER: _ClassVar[int]
+    READ_FIELD_NUMBER: _ClassVar[int]
+    CLOSE_FIELD_NUMBER: _ClassVar[int]
+    WAIT_FIELD_NUMBER: _ClassVar[int]
+    start: ExecFollowStart
+    read: ExecFollowRead
+    close: _router_pb2.TaskExecStdioFileDescriptor
+    wait: bool
+    def __init__(self, start: _Optional[_Union[ExecFollowStart, _Mapping]] = ..., read: _Optional[_Union[ExecFollowRead, _Mapping]] = ..., close: _Optional[_Union[_router_pb2.TaskExecStdioFileDescriptor, str]] = ..., wait: bool = ...) -> None: ...
+
+class ExecFollowStart(_message.Message):
+    __slots__ = ("command", "whole", "input")
+    COMMAND_FIELD_NUMBER: _ClassVar[int]
+    WHOLE_FIELD_NUMBER: _ClassVar[int]
+    INPUT_FIELD_NUMBER: _ClassVar[int]
+    command: _router_pb2.TaskExecStartRequest
+    whole: bool
+    input: bytes
+    def __init__(self, command: _Optional[_Union[_router_pb2.TaskExecStartRequest, _Mapping]] = ..., whole: bool = ..., input: _Optional[bytes] = ...) -> None: ...
+
+class ExecFollowRead(_message.Message):
+    __slots__ = ("file_descriptor", "until")
+    FILE_DESCRIPTOR_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    file_descriptor: _router_pb2.TaskExecStdioFileDescriptor
+    until: int
+    def __init__(self, file_descriptor: _Optional[_Union[_router_pb2.TaskExecStdioFileDescriptor, str]] = ..., until: _Optional[int] = ...) -> None: ...
+
+class ExecFollowResponse(_message.Message):
+    __slots__ = ("apart", "started", "stdout", "stderr", "stdout_ended", "stderr_ended", "exit", "reading", "waiting", "ahead", "failed")
+    APART_FIELD_NUMBER: _ClassVar[int]
+    STARTED_FIELD_NUMBER: _ClassVar[int]
+    STDOUT_FIELD_NUMBER: _ClassVar[int]
+    STDERR_FIELD_NUMBER: _ClassVar[int]
+    STDOUT_ENDED_FIELD_NUMBER: _ClassVar[int]
+    STDERR_ENDED_FIELD_NUMBER: _ClassVar[int]
+    EXIT_FIELD_NUMBER: _ClassVar[int]
+    READING_FIELD_NUMBER: _ClassVar[int]
+    WAITING_FIELD_NUMBER: _ClassVar[int]
+    AHEAD_FIELD_NUMBER: _ClassVar[int]
+    FAILED_FIELD_NUMBER: _ClassVar[int]
+    apart: bool
+    started: bool
+    stdout: bytes
+    stderr: bytes
+    stdout_ended: bool
+    stderr_ended: bool
+    exit: _router_pb2.TaskExecWaitResponse
+    reading: _containers.RepeatedScalarFieldContainer[_router_pb2.TaskExecStdioFileDescriptor]
+    waiting: bool
+    ahead: bool
+    failed: bool
+    def __init__(self, apart: bool = ..., started: bool = ..., stdout: _Optional[bytes] = ..., stderr: _Optional[bytes] = ..., stdout_ended: bool = ..., stderr_ended: bool = ..., exit: _Optional[_Union[_router_pb2.TaskExecWaitResponse, _Mapping]] = ..., reading: _Optional[_Iterable[_Union[_router_pb2.TaskExecStdioFileDescriptor, str]]] = ..., waiting: bool = ..., ahead: bool = ..., failed: bool = ...) -> None: ...

@@ -37,6 +37,7 @@ class OutputLog:
         self._memory = bytearray()  # all bytes from `_first` on, until there is a ring
         self._ring: Ring | None = None
         self._changed: set[asyncio.Future[None]] = set()
+        self._watchers: list[Callable[[], None]] = []
         #: Called when bytes were added.
         self.on_growth: Callable[[], None] | None = None
 
@@ -64,6 +65,11 @@ class OutputLog:
     def full(self) -> bool:
         """Whether there is no room, so that the writer waits for a reader."""
         return self._end - max(self._first, self._had) >= self._capacity
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether it ended because the disk had no room, so that readers find an error."""
+        return self._failure is not None
 
     async def append(self, data: bytes | memoryview) -> None:
         """Add bytes; waits while the log is full of unread ones. Ignored once closed."""
@@ -105,9 +111,7 @@ class OutputLog:
         if not await self.ready(offset):
             return b""
         data = self._load(offset, min(limit, self._end - offset))
-        if offset + len(data) > self._had:
-            self._had = offset + len(data)
-            self._wake()
+        self.taken(offset + len(data))
         return data
 
     async def ready(self, offset: int) -> bool:
@@ -145,6 +149,17 @@ class OutputLog:
             return b""
         return self._load(offset, min(limit, self._end - offset))
 
+    def taken(self, offset: int) -> None:
+        """Say that a reader has had what it got by `peek`, up to an offset."""
+        if offset > self._had:
+            self._had = offset
+            self._wake()
+
+    def watch(self, changed: Callable[[], None]) -> Callable[[], None]:
+        """Have a function called when there is more, or the end; the result undoes that."""
+        self._watchers.append(changed)
+        return lambda: self._watchers.remove(changed)
+
     async def _change(self) -> None:
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._changed.add(waiter)
@@ -157,6 +172,8 @@ class OutputLog:
         for waiter in self._changed:
             if not waiter.done():
                 waiter.set_result(None)
+        for changed in self._watchers:
+            changed()
 
     def _store(self, view: memoryview) -> None:
         """Hold bytes for which there is room, at the cost of the oldest ones."""

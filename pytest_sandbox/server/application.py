@@ -81,7 +81,12 @@ class Application:
         self._middleware = Middleware(self.recorder, self.faults, engine.clock)
         self._outcomes: Outcomes[Any] = Outcomes()
         self._servicers = Servicers(
-            self.state, self.recorder, self.faults, serve, store_layers=store_layers
+            self.state,
+            self.recorder,
+            self.faults,
+            self._middleware,
+            serve,
+            store_layers=store_layers,
         )
 
     @property

@@ -139,6 +139,7 @@ async def _import_server(starting: Coroutine[Any, Any, EngineInfo]) -> EngineInf
 
 def _import_usual() -> None:
     """Import what serves the usual calls, while the first client still imports its own."""
+    from .own import following  # noqa: F401
     from .v1 import apps, images, router, sandboxes  # noqa: F401
 
 

@@ -12,10 +12,12 @@ if TYPE_CHECKING:
     from .model.creation import SandboxCreator
     from .model.state import State
     from .own.extensions import ExtensionServicer
+    from .own.following import FollowServicer
     from .own.inspector import InspectorServicer, ServeModal
     from .own.sandbox_networks import SandboxNetworkServicer
     from .own.stored_images import StoredImageServicer
     from .rpc.faults import FaultInjector
+    from .rpc.middleware import Middleware
     from .rpc.recorder import Recorder
     from .v1.apps import AppServicer
     from .v1.connect_tokens import ConnectTokenServicer
@@ -112,6 +114,7 @@ RPCS: Mapping[str, str] = {
         "SandboxRestoreImage SandboxUsage SandboxSnapshotEnd SandboxPrepare ImageForget "
         "SnapshotForget ExecKill"
     ),
+    "following": "ExecFollow",
     "sandbox_networks": "SandboxCreateInNetwork SandboxRestoreInNetwork",
     "stored_images": "ImageKeep ImageRecall ImageFromArchive",
     # The inspector
@@ -130,6 +133,7 @@ class Servicers:
         state: the server's.
         recorder: of its calls.
         faults: those that are set.
+        middleware: records and disturbs calls.
         serve: starts another server on the same engine, for the inspector.
         store_layers: whether layers of builds are stored on disk, for later runs.
     """
@@ -139,6 +143,7 @@ class Servicers:
         state: State,
         recorder: Recorder,
         faults: FaultInjector,
+        middleware: Middleware,
         serve: ServeModal | None,
         *,
         store_layers: bool,
@@ -146,6 +151,7 @@ class Servicers:
         self._state = state
         self._recorder = recorder
         self._faults = faults
+        self._middleware = middleware
         self._serve = serve
         self._store_layers = store_layers
 
@@ -388,6 +394,17 @@ class Servicers:
         return ExtensionServicer(self._state, self.creator)
 
     @cached_property
+    def following(self) -> FollowServicer:
+        """The RPC that starts a command and follows it."""
+        from .own.following import FollowServicer
+
+        return FollowServicer(self._state, self._middleware)
+
+    async def _tell_followers(self) -> None:
+        if "following" in vars(self):
+            await self.following.tell()
+
+    @cached_property
     def sandbox_networks(self) -> SandboxNetworkServicer:
         """The RPCs that create sandboxes in networks of sandboxes."""
         from .own.sandbox_networks import SandboxNetworkServicer
@@ -406,4 +423,6 @@ class Servicers:
         """The inspector RPCs."""
         from .own.inspector import InspectorServicer
 
-        return InspectorServicer(self._state, self._recorder, self._faults, self._serve)
+        return InspectorServicer(
+            self._state, self._recorder, self._faults, self._tell_followers, self._serve
+        )

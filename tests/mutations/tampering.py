@@ -9,6 +9,7 @@ from typing import Any
 
 from grpclib.const import Handler
 
+from pytest_sandbox._proto import extensions_pb2
 from pytest_sandbox.engine import Engine, EngineInfo
 from pytest_sandbox.server.application import Application
 from pytest_sandbox.server.model.images import ImageRegistry
@@ -21,6 +22,14 @@ from pytest_sandbox.server.snapshots.store import SnapshotStore
 
 from .engine_proxy import EngineProxy
 
+#: What `ExecFollow` stands for, and what goes on by calls beside it.
+STOOD_FOR = {
+    "TaskExecStart",
+    "TaskExecStdinWrite",
+    "TaskExecStdioRead",
+    "TaskExecWait",
+    "TaskExecPoll",
+}
 #: Answers a call.
 Serve = Callable[[Any], Awaitable[None]]
 #: Answers a call by, or without, the handler of the server.
@@ -104,12 +113,21 @@ class AlteredServices:
         return handler and handler._replace(func=self._altered(path, handler.func))
 
     def _altered(self, path: str, serve: Serve) -> Serve:
-        for around in self._around.get(path.rpartition("/")[2], ()):
+        rpc = path.rpartition("/")[2]
+        if rpc == "ExecFollow" and not STOOD_FOR.isdisjoint(self._around):
+            return _apart
+        for around in self._around.get(rpc, ()):
             serve = _through(around, serve)
         return serve
 
     def refusal(self, path: str) -> Serve:
         return self._services.refusal(path)
+
+
+async def _apart(stream: Any) -> None:
+    """Have the calls made that `ExecFollow` stands for, as one of them is altered."""
+    await stream.recv_message()
+    await stream.send_message(extensions_pb2.ExecFollowResponse(apart=True))
 
 
 def _through(around: Around, serve: Serve) -> Serve:

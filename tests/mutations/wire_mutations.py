@@ -14,7 +14,7 @@ from grpclib import GRPCError, Status
 from pytest_sandbox._proto import common_pb2, containers_pb2, router_pb2
 
 from .mutation import Mutation
-from .tampering import ExtraCall, Serve, StreamProxy, Tampering
+from .tampering import ChangedResponses, ExtraCall, Serve, StreamProxy, Tampering
 
 Result = common_pb2.GenericResult
 
@@ -108,6 +108,42 @@ def report_success(server: Tampering) -> None:
 
     server.response("TaskExecWait", change)
     server.response("TaskExecPoll", change)
+
+
+def swap_streams_that_are_followed(server: Tampering) -> None:
+    def change(_: Any, response: Any) -> None:
+        response.stdout, response.stderr = response.stderr, response.stdout
+        ended = response.stderr_ended, response.stdout_ended
+        response.stdout_ended, response.stderr_ended = ended
+
+    server.response("ExecFollow", change)
+
+
+def lose_what_is_followed(server: Tampering) -> None:
+    server.response("ExecFollow", lambda _, response: response.ClearField("stdout"))
+
+
+def lose_the_end_of_what_is_followed(server: Tampering) -> None:
+    async def around(stream: Any, serve: Serve) -> None:
+        await serve(ChangedResponses(stream, change))
+        await asyncio.Event().wait()
+
+    def change(_: Any, response: Any) -> None:
+        response.ClearField("stdout_ended")
+
+    server.around("ExecFollow", around)
+
+
+def report_success_of_what_is_followed(server: Tampering) -> None:
+    def change(_: Any, response: Any) -> None:
+        if response.HasField("exit"):
+            response.exit.code = 0
+
+    server.response("ExecFollow", change)
+
+
+def forget_the_input_of_what_is_followed(server: Tampering) -> None:
+    server.request("ExecFollow", lambda request: request.start.ClearField("input"))
 
 
 def forget_names(server: Tampering) -> None:
@@ -333,6 +369,24 @@ MUTATIONS = (
     Mutation("write repeated input again", write_repeated_input_again, ("input_arrives_once",)),
     Mutation("report signals as codes", report_signals_as_codes, ("exit_codes_of_signals",)),
     Mutation("report success", report_success, ("exit_codes",)),
+    Mutation("swap followed streams", swap_streams_that_are_followed, ("streams_apart",)),
+    Mutation("lose followed output", lose_what_is_followed, ("output_is_whole", "output_ends")),
+    Mutation(
+        "lose the end of followed output",
+        lose_the_end_of_what_is_followed,
+        ("output_ends",),
+        hangs=True,
+    ),
+    Mutation(
+        "report success of what is followed",
+        report_success_of_what_is_followed,
+        ("exit_codes", "exit_codes_of_signals"),
+    ),
+    Mutation(
+        "forget the input of what is followed",
+        forget_the_input_of_what_is_followed,
+        ("output_is_whole",),
+    ),
     Mutation("forget names", forget_names, ("names_find_what_runs",)),
     Mutation("keep names for ever", keep_names_for_ever, ("names_are_free_again",)),
     Mutation("ignore idempotency keys", ignore_idempotency_keys, ("creation_is_repeatable",)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -65,24 +66,35 @@ class Command:
     secrets: Sequence[Secret] = ()
     pty: bool = False
 
-    async def start(self, client: BaseClient, task: TaskCalls, *, wait: bool = True) -> Execution:
+    async def start(
+        self,
+        client: BaseClient,
+        task: TaskCalls,
+        *,
+        wait: bool = True,
+        given: bytes | None = None,
+    ) -> Execution:
         """Start it.
 
         Args:
             client: to call with.
             task: where to run it.
             wait: whether to wait until the server says that it has started.
+            given: all of its input, if all of its output and its exit code are wanted.
         """
         if not await task.routed() and not task.container_id:
             return await self._through_control_plane(client, task)
-        execution = await self._through_router(client, task)
+        execution = await self._through_router(client, task, given)
         if wait:
             await execution.started
         return execution
 
-    async def _through_router(self, client: BaseClient, task: TaskCalls) -> RouterExecution:
+    async def _through_router(
+        self, client: BaseClient, task: TaskCalls, given: bytes | None
+    ) -> RouterExecution:
         request = TaskExecStartRequest(
             task_id=await task.id(),
+            exec_id=str(uuid.uuid4()),
             command_args=self.args,
             stdout_config=_STDOUT[self.stdout],
             stderr_config=_STDERR[self.stderr],
@@ -92,7 +104,7 @@ class Command:
             pty_info=terminal(self.pty),
             container_id=task.container_id,
         )
-        return RouterExecution(task, request)
+        return RouterExecution(task, request, await task.follow(request, given))
 
     async def _through_control_plane(self, client: BaseClient, task: TaskCalls) -> ControlExecution:
         request = ContainerExecRequest(

@@ -53,6 +53,8 @@ async def communicate(execution: Execution, given: bytes) -> tuple[int, bytes, b
     Returns:
         Its exit code, standard output and standard error.
     """
+    if (got := await execution.everything()) is not None:
+        return got
     wait = background(execution.wait())
     stdout = background(whole(execution, STDOUT))
     stderr = background(whole(execution, STDERR))

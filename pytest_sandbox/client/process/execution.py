@@ -64,6 +64,10 @@ class Execution(ABC):
             StdinClosedError: the input was closed before, or the command does not read it any more.
         """
 
+    async def everything(self) -> tuple[int, bytes, bytes] | None:
+        """Its exit code and all of its output; `None` if several calls have to be made for that."""
+        return None
+
     async def _kill(self) -> None:
         request = ExecKillRequest(task_id=self._task_id, exec_id=self.id)
         await self._calls.control(lambda link: ExtensionsStub(link.channel).ExecKill, request)

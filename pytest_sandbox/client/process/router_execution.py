@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
+from contextlib import aclosing
 from typing import TYPE_CHECKING, TypeVar
 
 from pytest_sandbox._proto.router_pb2 import (
@@ -20,12 +20,15 @@ from pytest_sandbox._proto.router_pb2 import (
 from pytest_sandbox._shared.async_tasks import background
 
 from ..exceptions import ConflictError, NotFoundError, StdinClosedError
+from ..transport.portal import portal
 from .execution import Execution
+from .following import RPC
 from .output import STDOUT, OutputStream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
 
+    from .following import Following
     from .task_calls import TaskCalls
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
@@ -41,16 +44,42 @@ class RouterExecution(Execution):
 
     Args:
         task: where it runs.
-        request: what to start; it gets the id of this execution.
+        request: what to start.
+        following: the call that starts it and tells of it; `None` if that is done by several.
     """
 
-    def __init__(self, task: TaskCalls, request: TaskExecStartRequest) -> None:
+    def __init__(
+        self, task: TaskCalls, request: TaskExecStartRequest, following: Following | None
+    ) -> None:
         super().__init__(request.timeout_secs, task.calls, request.task_id)
-        self.id = request.exec_id = str(uuid.uuid4())
+        self.id = request.exec_id
         self._task = task
+        self._following = following
+        self._portal = portal()
         self._offset = 0
         self._writing = asyncio.Lock()
-        self.started = background(task.call(lambda link: link.router.TaskExecStart, request))
+        self.started = background(_start(task, request, following))
+
+    def __del__(self) -> None:
+        """End the call that tells of it: nobody can ask any more."""
+        if self._following is not None and not self._following.over:
+            self._portal.call_soon(self._following.close)
+
+    @property
+    def following(self) -> Following | None:
+        """The call that tells of it, if there is one."""
+        return self._following
+
+    async def everything(self) -> tuple[int, bytes, bytes] | None:
+        """Its exit code and all of its output, if one call got all of that."""
+        if self._following is None:
+            return None
+        got = await self._following.everything()
+        if got is None:
+            return None
+        code = _code(got[0])
+        assert code is not None
+        return self._told(code), got[1], got[2]
 
     def output(self, descriptor: int) -> OutputStream:
         """What it writes to `STDOUT` or `STDERR`, from its beginning."""
@@ -74,9 +103,17 @@ class RouterExecution(Execution):
             self._offset += len(data)
 
     async def _kill(self) -> None:
-        await self._once_started(super()._kill)
+        try:
+            await super()._kill()
+        except NotFoundError:  # it overtook the call that starts it
+            if self._following is not None:
+                self._following.close()  # so that another one starts it, and says when it has
+            await asyncio.shield(self.started)
+            await super()._kill()
 
     async def _poll(self) -> int | None:
+        if self._following is not None and self._following.known_exit is not None:
+            return _code(self._following.known_exit)
         request = TaskExecPollRequest(task_id=self._task_id, exec_id=self.id)
         return _code(
             await self._once_started(
@@ -85,6 +122,10 @@ class RouterExecution(Execution):
         )
 
     async def _wait(self) -> int:
+        if self._following is not None:
+            told = await self._following.exit()
+            if told is not None and (code := _code(told)) is not None:
+                return code
         request = TaskExecWaitRequest(task_id=self._task_id, exec_id=self.id)
         while True:
             response = await self._once_started(
@@ -114,6 +155,7 @@ class _RouterOutput(OutputStream):
     ) -> None:
         self._task = task
         self._execution = execution
+        self._descriptor = descriptor
         self._request = TaskExecStdioReadRequest(
             task_id=task_id,
             exec_id=execution.id,
@@ -124,6 +166,14 @@ class _RouterOutput(OutputStream):
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """What comes from the position on, which is an offset in bytes."""
+        following, request = self._execution.following, self._request
+        if following is not None:
+            async with aclosing(following.chunks(self._descriptor, request.offset)) as came:
+                async for data in came:
+                    request.offset += len(data)
+                    yield data
+            if following.ended(self._descriptor, request.offset):
+                return
         while True:
             early = not self._execution.started.done()
             try:
@@ -137,6 +187,16 @@ class _RouterOutput(OutputStream):
                 await asyncio.shield(self._execution.started)
                 if not early:
                     raise
+
+
+async def _start(
+    task: TaskCalls, request: TaskExecStartRequest, following: Following | None
+) -> None:
+    """Have a command started, by the call that follows it or by the one that only does that."""
+    if following is None or not await following.begun():
+        await task.call(lambda link: link.router.TaskExecStart, request)
+        if following is not None and following.refused:
+            task.calls.missing.add(RPC)
 
 
 def _code(response: TaskExecPollResponse | TaskExecWaitResponse) -> int | None:

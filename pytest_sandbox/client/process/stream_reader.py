@@ -29,8 +29,8 @@ class StreamReader(Unpicklable, Generic[T]):
     """Reads what a command or a sandbox writes to one of its streams.
 
     It is an iterator, for `for` and for `async for`: over chunks as they come, or over lines.
-    Text is decoded as UTF-8. Nothing is fetched before it is asked for, and no more than a few
-    MiB ahead: a program whose output is not read will block, as with a pipe.
+    Text is decoded as UTF-8. No more than a few MiB are fetched ahead: a program whose output is
+    not read will block, as with a pipe.
 
     A read that is cancelled, times out or is interrupted loses nothing: the next one
     continues where it was. After an error too, the next read continues behind what was read. One

@@ -15,9 +15,12 @@ from ..exceptions import AuthError, ConflictError
 from ..transport.calls import TIMEOUT, Metadata, Streaming, Unary
 from ..transport.retries import ROUTER, Backoff
 from .api_version import is_second
+from .following import MOST, MOST_INPUT, RPC, Following
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
+
+    from pytest_sandbox._proto.router_pb2 import TaskExecStartRequest
 
     from ..transport.calls import Calls
 
@@ -120,6 +123,20 @@ class TaskCalls:
         except AuthError:
             metadata = await self._bearer(renew=metadata)
             return await self.calls.router(method, request, metadata, backoff, timeout=timeout)
+
+    async def follow(self, command: TaskExecStartRequest, given: bytes | None) -> Following | None:
+        """Start a command by the call that follows it; `None` if that is not to be.
+
+        Args:
+            command: to start.
+            given: all of its input, for all of its output; `None` to get what is asked for.
+        """
+        calls = self.calls
+        if RPC in calls.missing or len(given or b"") > MOST_INPUT:
+            return None
+        if given is None and calls.followed >= MOST:
+            return None
+        return Following(calls, await self._bearer(), command, given)
 
     async def stream(
         self, method: Streaming[Req, Res], request: Callable[[], Req]

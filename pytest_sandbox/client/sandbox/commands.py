@@ -135,10 +135,11 @@ class CommandMethods:
         if not isinstance(given, bytes | bytearray | memoryview):
             raise InvalidError(f"input is {input!r}, {type_name(input)}, not a str or bytes")
         command = self._command(args, timeout=timeout, workdir=workdir, env=env, secrets=secrets)
-        starting = command.start(self._client, self._task, wait=False)
+        given = bytes(given)
+        starting = command.start(self._client, self._task, wait=False, given=given)
         execution = await finish(starting, Execution.kill)
         try:
-            outcome = await communicate(execution, bytes(given))
+            outcome = await communicate(execution, given)
         except BaseException:  # cancelled, or interrupted
             background(execution.kill())
             raise

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import uuid
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
-from grpclib.client import UnaryStreamMethod, UnaryUnaryMethod
+from grpclib.client import Stream, StreamStreamMethod, UnaryStreamMethod, UnaryUnaryMethod
 from grpclib.utils import Wrapper
 
 from pytest_sandbox._shared.clock import SystemClock
@@ -31,6 +32,7 @@ TIMEOUT = 60.0
 Metadata = Mapping[str, "str | bytes"]
 Unary = Callable[[ServerLink], UnaryUnaryMethod[Req, Res]]
 Streaming = Callable[[ServerLink], UnaryStreamMethod[Req, Res]]
+Talking = Callable[[ServerLink], StreamStreamMethod[Req, Res]]
 
 
 class Calls(Unpicklable):
@@ -45,6 +47,10 @@ class Calls(Unpicklable):
         self._channels = channels
         self.clock = channels.server.clock
         self.hold = channels.server.hold
+        #: Names of RPCs that the server was found not to have.
+        self.missing: set[str] = set()
+        #: Commands that are followed, each by a call that is open as long as it is of use.
+        self.followed = 0
         caller = os.environ.get(CALLER_VARIABLE)
         #: Sent with every call.
         self._caller: Metadata = {"x-sandbox-caller": caller} if caller else {}
@@ -127,6 +133,20 @@ class Calls(Unpicklable):
                 if delay is None:
                     raise
             await self.clock.sleep(delay)
+
+    @asynccontextmanager
+    async def conversation(
+        self, method: Talking[Req, Res], metadata: Metadata, rpc: str
+    ) -> AsyncIterator[Stream[Req, Res]]:
+        """A stream in both directions, which nothing continues where it breaks off."""
+        self._channels.wait()
+        with translated(rpc, self._channels.server), self._channels.link() as link:
+            async with method(link).open(metadata={**metadata, **self._caller}) as stream:
+                yield stream
+
+    def wait(self) -> None:
+        """Say that the call under way waits for the server."""
+        self._channels.wait()
 
     async def _once(
         self, method: Unary[Req, Res], request: Req, metadata: Metadata, timeout: float | None

@@ -66,6 +66,8 @@ class CommandExecution:
         self.asked = False
         self.claims = 0
         self.told = False
+        #: Called when it has ended.
+        self.at_end: list[Callable[[], None]] = []
         self._clock = clock
         self._timeout = timeout
         self._on_exit = on_exit
@@ -142,6 +144,8 @@ class CommandExecution:
             self.ended_by = ""  # it ended by itself before it was killed
         self.ended = self._clock.monotonic()
         self._on_exit()
+        for tell in self.at_end:
+            tell()
         for log in self.logs:
             await self._drain(log)
         self._on_drained(self)

@@ -49,15 +49,22 @@ class InspectorServicer:
         state: the server's.
         recorder: of its calls.
         faults: those that are set.
+        watching: called when calls begin to be recorded or disturbed; returns when clients know.
         serve: starts another server on the same engine; `None` if that is not offered.
     """
 
     def __init__(
-        self, state: State, recorder: Recorder, faults: FaultInjector, serve: ServeModal | None
+        self,
+        state: State,
+        recorder: Recorder,
+        faults: FaultInjector,
+        watching: Callable[[], Awaitable[None]],
+        serve: ServeModal | None,
     ) -> None:
         self._state = state
         self._recorder = recorder
         self._faults = faults
+        self._watching = watching
         self._serve = serve
         self._connection_faults = ConnectionFaults(state)
 
@@ -132,7 +139,9 @@ class InspectorServicer:
         self, request: pb.InspectorRecordStartRequest, call: ServedCall
     ) -> pb.InspectorRecordStartResponse:
         """Record calls from now on."""
-        return pb.InspectorRecordStartResponse(next=self._recorder.record_start())
+        first = self._recorder.record_start()
+        await self._watching()
+        return pb.InspectorRecordStartResponse(next=first)
 
     @once
     async def RecordStop(
@@ -156,6 +165,7 @@ class InspectorServicer:
             await self._connection_faults.fault_set(request.fault)
         else:
             self._faults.fault_set(request.fault)
+            await self._watching()
             await self._faults.settled(request.fault.id)
         return pb.InspectorFaultSetResponse()
 

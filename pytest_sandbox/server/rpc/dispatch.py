@@ -54,6 +54,7 @@ class Dispatch:
             Cardinality.UNARY_UNARY: self._unary,
             Cardinality.UNARY_STREAM: self._server_stream,
             Cardinality.STREAM_UNARY: self._client_stream,
+            Cardinality.STREAM_STREAM: self._both_streams,
         }
         return _resetting(kinds[cardinality](handler))
 
@@ -139,6 +140,27 @@ class Dispatch:
                 except Exception as error:
                     raise failure(error, handler.rpc) from None
             await stream.send_message(response)
+
+        return serve
+
+    def _both_streams(self, handler: RpcHandler) -> Serve:
+        """Of calls that are neither recorded nor disturbed: what they stand for may be."""
+        assert handler.unrecorded
+
+        async def responses(stream: AnyStream, call: ServedCall) -> AsyncGenerator[Any, None]:
+            try:
+                self._let_in(stream, call)
+                requests = _Requests(stream, CallMiddleware())
+                async with aclosing(handler.function(requests, call)) as source:
+                    async for response in source:
+                        yield response
+            except Exception as error:
+                raise failure(error, handler.rpc) from None
+
+        async def serve(stream: AnyStream) -> None:
+            async with aclosing(responses(stream, self._call(handler.rpc, stream))) as source:
+                async for response in source:
+                    await stream.send_message(response)
 
         return serve
 

@@ -17,7 +17,13 @@ from .recorder import Recorder
 
 
 class CallMiddleware:
-    """One call that is neither recorded nor disturbed: the common case."""
+    """One call that is neither recorded nor disturbed: the common case.
+
+    Attributes:
+        watches: whether it is recorded or may be disturbed.
+    """
+
+    watches = False
 
     async def request(self, message: Message | None) -> None:
         """The request has arrived, or the call if it takes a stream of requests.
@@ -73,6 +79,15 @@ class Middleware:
         self._clock = clock
         self._unrecorded = CallMiddleware()
 
+    @property
+    def recording(self) -> bool:
+        """Whether calls are recorded."""
+        return self._recorder.on
+
+    def disturbs(self, rpc: str) -> bool:
+        """Whether a fault may apply to calls of that name."""
+        return self._faults.concerns(rpc)
+
     def begin(self, call: ServedCall) -> CallMiddleware:
         """A call has come in; `call` is what its handler will get."""
         recorded, disturbed = self._recorder.on, self._faults.concerns(call.rpc)
@@ -87,6 +102,8 @@ class Middleware:
 
 class _WatchedCall(CallMiddleware):
     """One call that is recorded, or that a fault may apply to."""
+
+    watches = True
 
     def __init__(
         self,

@@ -53,39 +53,14 @@ class CommandRouterServicer:
         self, request: pb.TaskExecStartRequest, call: ServedCall
     ) -> pb.TaskExecStartResponse:
         """Start a command; the same `exec_id` again changes nothing."""
-        sandbox = commanded_container(self._state, request, call)
-        if not request.exec_id:
-            raise invalid("exec_id is empty: choose one, for example a UUID")
-        call.on_lost = lambda: sandbox.commands.unclaimed(request.exec_id)
-        await start(
-            sandbox,
-            ExecRequest(
-                exec_id=request.exec_id,
-                argv=tuple(request.command_args),
-                env=self._env(request),
-                workdir=request.workdir if request.HasField("workdir") else None,
-                timeout=request.timeout_secs or None,
-                stdout=chosen(_STDOUT, request.stdout_config, "stdout_config"),
-                stderr=chosen(_STDERR, request.stderr_config, "stderr_config"),
-                pty=pty_size(request.pty_info),
-            ),
-        )
+        await start_command(self._state, request, call)
         return pb.TaskExecStartResponse()
-
-    def _env(self, request: pb.TaskExecStartRequest) -> dict[str, str]:
-        """Secrets, then variables, then sources in their order; a later one wins."""
-        env = pty_environment(request.pty_info) if request.pty_info.enabled else {}
-        env.update(self._state.secrets.variables(request.secret_ids))
-        env.update(request.env)
-        env.update(self._state.secrets.of_sources(request.secret_sources))
-        check_environment(env.items())
-        return env
 
     async def TaskExecPoll(
         self, request: pb.TaskExecPollRequest, call: ServedCall
     ) -> pb.TaskExecPollResponse:
         """How a command ended; nothing while it runs."""
-        return pb.TaskExecPollResponse(**_status(self._execution(request, call)))
+        return pb.TaskExecPollResponse(**exit_status(self._execution(request, call)))
 
     async def TaskExecWait(
         self, request: pb.TaskExecWaitRequest, call: ServedCall
@@ -94,7 +69,7 @@ class CommandRouterServicer:
         execution = self._execution(request, call)
         if execution.status() is None:
             await execution.process.wait()
-        return pb.TaskExecWaitResponse(**_status(execution))
+        return pb.TaskExecWaitResponse(**exit_status(execution))
 
     async def TaskExecStdioRead(
         self, request: pb.TaskExecStdioReadRequest, call: ServedCall
@@ -176,8 +151,47 @@ async def _pour(requests: AnyStream, write_at: _WriteAt, offset: int) -> None:
         offset += len(message.data)
 
 
-def _status(execution: CommandExecution) -> dict[str, int]:
-    """The field of a response that is set; none while the process runs.
+async def start_command(
+    state: State, request: pb.TaskExecStartRequest, call: ServedCall
+) -> CommandExecution:
+    """Start a command; the same `exec_id` again changes nothing.
+
+    Raises:
+        GRPCError: NOT_FOUND, INVALID_ARGUMENT, PERMISSION_DENIED.
+        EngineError: whatever the engine raises.
+    """
+    sandbox = commanded_container(state, request, call)
+    if not request.exec_id:
+        raise invalid("exec_id is empty: choose one, for example a UUID")
+    call.on_lost = lambda: sandbox.commands.unclaimed(request.exec_id)
+    await start(
+        sandbox,
+        ExecRequest(
+            exec_id=request.exec_id,
+            argv=tuple(request.command_args),
+            env=_env(state, request),
+            workdir=request.workdir if request.HasField("workdir") else None,
+            timeout=request.timeout_secs or None,
+            stdout=chosen(_STDOUT, request.stdout_config, "stdout_config"),
+            stderr=chosen(_STDERR, request.stderr_config, "stderr_config"),
+            pty=pty_size(request.pty_info),
+        ),
+    )
+    return sandbox.commands.get(request.exec_id)
+
+
+def _env(state: State, request: pb.TaskExecStartRequest) -> dict[str, str]:
+    """Secrets, then variables, then sources in their order; a later one wins."""
+    env = pty_environment(request.pty_info) if request.pty_info.enabled else {}
+    env.update(state.secrets.variables(request.secret_ids))
+    env.update(request.env)
+    env.update(state.secrets.of_sources(request.secret_sources))
+    check_environment(env.items())
+    return env
+
+
+def exit_status(execution: CommandExecution) -> dict[str, int]:
+    """How a command ended, for a client that asks: the field of a response; none while it runs.
 
     Modal's clients have a deadline of their own for a command with a timeout, after which its code
     is -1. So that the same is said here, whichever comes first.

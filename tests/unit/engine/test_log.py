@@ -341,3 +341,30 @@ async def test_a_disk_that_fills_up_keeps_what_it_took() -> None:
     with pytest.raises(StoreFull, match="No space left"):
         await log.read(len(data))
     log.dispose()
+
+
+@pytest.mark.asyncio
+async def test_a_watcher_is_told_of_growth_and_of_the_end() -> None:
+    log = OutputLog()
+    told: list[int] = []
+    unwatch = log.watch(lambda: told.append(log.end))
+
+    await log.append(b"one")
+    log.close()
+    unwatch()
+    log.close()
+
+    assert told == [3, 3]
+
+
+@pytest.mark.asyncio
+async def test_what_was_peeked_makes_room_once_it_is_taken() -> None:
+    log = OutputLog(4)
+    await log.append(b"1234")
+    assert log.peek(0) == b"1234"
+    assert log.full
+
+    log.taken(4)
+
+    assert not log.full
+    assert log.add(b"56") == b""

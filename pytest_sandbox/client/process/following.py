@@ -1,0 +1,336 @@
+"""A command in one call, which only servers of this package have.
+
+`ExecFollow` starts the command, and sends its output and exit code. It stands for the calls that
+do so one by one. These go on wherever it ends: where the connection breaks, where a server does not
+have it, and where it says that calls are to be made by themselves, because a test disturbs them.
+
+Where calls are not recorded, the server sends output and the code 0 before they are asked for. Then
+what is asked for is told a moment later, and only if it has not come by then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
+from pytest_sandbox._proto.extensions_pb2 import (
+    ExecFollowRead,
+    ExecFollowRequest,
+    ExecFollowStart,
+)
+from pytest_sandbox._proto.router_pb2 import (
+    TASK_EXEC_STDIO_FILE_DESCRIPTOR_STDERR,
+    TASK_EXEC_STDIO_FILE_DESCRIPTOR_STDOUT,
+)
+from pytest_sandbox._shared.async_tasks import background
+
+from ..exceptions import AuthError, Error, ResourceExhaustedError, UnimplementedError
+from ..transport.retries import is_transient
+from .output import STDERR, STDOUT
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from grpclib.client import Stream
+
+    from pytest_sandbox._proto.extensions_pb2 import ExecFollowResponse
+    from pytest_sandbox._proto.router_pb2 import TaskExecStartRequest, TaskExecWaitResponse
+
+    from ..transport.calls import Calls, Metadata
+
+__tracebackhide__ = True  # a failing test shows the caller's line, not these
+
+RPC = "ExecFollow"
+#: Bytes of input that the call takes along.
+MOST_INPUT = 4 * 1024 * 1024
+#: Bytes of a stream that may come ahead of its reader, and how many of them it has read when it
+#: lets more come.
+_AHEAD = 4 * 1024 * 1024
+_STEP = 1024 * 1024
+#: Bytes of a stream after which there is likely to be much more.
+_MUCH = 16 * 1024
+#: Calls of this kind that one client has open at a time. A command may run for ever.
+MOST = 32
+#: Seconds in which what is asked for may come before the server is told.
+_PATIENCE = 0.005
+#: Besides failures that pass: errors that the calls which follow do not get, or tell better.
+_ELSEWHERE = (AuthError, ResourceExhaustedError, UnimplementedError)
+
+
+class _Received:
+    """What came of one stream, and was not read.
+
+    Attributes:
+        descriptor: which, as messages name it.
+        data: the bytes.
+        first: offset of the first of them.
+        until: offset up to which the server was told to send; 0 if it was not told.
+        ended: whether the end came.
+        asked: whether it is read here.
+        elsewhere: whether it has to be read by a call of its own.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self.data = bytearray()
+        self.first = self.until = 0
+        self.ended = self.asked = self.elsewhere = False
+
+    @property
+    def is_untold(self) -> bool:
+        """Whether the server has to be told that it is read here."""
+        return self.asked and not self.until and not self.elsewhere
+
+    @property
+    def wants_more(self) -> bool:
+        """Whether so much was read that more should come before it is waited for."""
+        if self.ended:
+            return False
+        return self.first > (self.until - _AHEAD + _STEP if self.until else _MUCH)
+
+    def leave(self) -> None:
+        """Drop what was not read: it is read elsewhere."""
+        self.elsewhere = True
+        self.data.clear()
+
+
+class Following:
+    """What comes by one call about one command. On the portal's loop only.
+
+    Args:
+        calls: make it.
+        metadata: of the call.
+        command: to start.
+        given: all of its standard input, to get all of its output; `None` to get what is asked for.
+
+    Attributes:
+        over: whether nothing more will come.
+    """
+
+    def __init__(
+        self, calls: Calls, metadata: Metadata, command: TaskExecStartRequest, given: bytes | None
+    ) -> None:
+        self._calls = calls
+        self._whole = given is not None
+        self._streams = {
+            STDOUT: _Received(TASK_EXEC_STDIO_FILE_DESCRIPTOR_STDOUT),
+            STDERR: _Received(TASK_EXEC_STDIO_FILE_DESCRIPTOR_STDERR),
+        }
+        self._started = self._ahead = self._failed = False
+        self.over = False
+        self._exit: TaskExecWaitResponse | None = None
+        self._waits = self._waiting = self._waits_elsewhere = False
+        self._untold = False
+        self._error: Exception | None = None
+        self._stream: Stream[ExecFollowRequest, ExecFollowResponse] | None = None
+        self._changes: set[asyncio.Future[None]] = set()
+        self._loop = asyncio.get_running_loop()
+        start = ExecFollowStart(command=command, whole=self._whole, input=given)
+        self._task = background(self._receive(metadata, ExecFollowRequest(start=start)))
+
+    @property
+    def refused(self) -> bool:
+        """Whether the server may not have the call."""
+        return isinstance(self._error, UnimplementedError)
+
+    async def begun(self) -> bool:
+        """Whether the command has started; `False` if that is to be done by a call of its own.
+
+        Raises:
+            Error: it cannot be started.
+        """
+        while not (self._started or self.over):
+            await self._change()
+        self._check()
+        return self._started
+
+    async def everything(self) -> tuple[TaskExecWaitResponse, bytes, bytes] | None:
+        """All that there is, if all of it comes here.
+
+        Raises:
+            Error: the command cannot be started.
+        """
+        while not self.over:
+            await self._change()
+        self._check()
+        out, err = self._streams[STDOUT], self._streams[STDERR]
+        if self._exit is None or not (out.ended and err.ended):
+            return None
+        return self._exit, bytes(out.data), bytes(err.data)
+
+    def _check(self) -> None:
+        """Raise the error with which the command could not be started."""
+        error = self._error
+        if error is None or self._started:
+            return
+        if not (isinstance(error, _ELSEWHERE) or is_transient(error)):
+            raise error
+
+    async def chunks(self, descriptor: int, offset: int) -> AsyncGenerator[bytes, None]:
+        """What comes of a stream from an offset on.
+
+        If it ends before `ended` says so, the rest is to be read by a call of its own.
+        """
+        received = self._streams[descriptor]
+        if received.elsewhere or received.first != offset:
+            return
+        received.asked = True
+        self._calls.wait()
+        self._ask()
+        try:
+            while not received.elsewhere:
+                if received.data:
+                    data = bytes(received.data)
+                    received.data.clear()
+                    received.first += len(data)
+                    yield data
+                    if received.wants_more:
+                        self._allow(received)
+                elif received.ended or not self._alive:
+                    return
+                else:
+                    await self._change()
+        finally:
+            if not received.ended and not received.elsewhere:
+                received.leave()
+                self._say(ExecFollowRequest(close=received.descriptor))  # type: ignore[arg-type]
+
+    def ended(self, descriptor: int, offset: int) -> bool:
+        """Whether a stream ends at an offset."""
+        received = self._streams[descriptor]
+        at_end = received.ended and not received.elsewhere
+        return at_end and received.first == offset and not received.data
+
+    async def exit(self) -> TaskExecWaitResponse | None:
+        """How the command ended, once it has; `None` if a call of its own has to ask."""
+        self._waits = True
+        self._calls.wait()
+        self._ask()
+        try:
+            while self._exit is None and self._alive and not self._waits_elsewhere:
+                await self._change()
+            return self._exit
+        finally:
+            if self._exit is None and not self._waits_elsewhere:
+                self._give_up_waiting()
+
+    @property
+    def known_exit(self) -> TaskExecWaitResponse | None:
+        """How the command ended, if that has come."""
+        return self._exit
+
+    def close(self) -> None:
+        """Have nothing more come."""
+        self._task.cancel()
+
+    @property
+    def _alive(self) -> bool:
+        """Whether anything may still come: not so in a fork, or after the portal was closed."""
+        return not self.over and self._loop is asyncio.get_running_loop()
+
+    async def _receive(self, metadata: Metadata, first: ExecFollowRequest) -> None:
+        calls = self._calls
+        calls.followed += 1
+        try:
+            async with calls.conversation(
+                lambda link: ExtensionsStub(link.channel).ExecFollow, metadata, "TaskExecStart"
+            ) as stream:
+                await stream.send_message(first, end=self._whole)
+                self._stream = stream
+                while (response := await stream.recv_message()) is not None:
+                    self._take(response)
+                if not self._whole:
+                    await stream.end()
+        except Error as error:
+            self._error = error
+        finally:
+            calls.followed -= 1
+            self._stream = None
+            self.over = True
+            self._wake()
+
+    def _take(self, response: ExecFollowResponse) -> None:
+        begins = not self._started
+        self._started = self._started or response.started or not response.apart
+        self._ahead = self._ahead or response.ahead
+        if response.apart:
+            self._part(response)
+        out, err = self._streams.values()
+        out.data += response.stdout
+        err.data += response.stderr
+        out.ended = out.ended or response.stdout_ended
+        err.ended = err.ended or response.stderr_ended
+        if response.HasField("exit"):
+            self._exit = response.exit
+        self._failed = self._failed or response.failed
+        if begins or response.failed:
+            self._ask()
+        self._wake()
+
+    def _part(self, response: ExecFollowResponse) -> None:
+        """Leave all that the server does not go on with."""
+        for received in self._streams.values():
+            finished = received.asked and received.ended
+            if not finished and received.descriptor not in response.reading:
+                received.leave()
+        if not response.waiting and not (self._waits and self._exit is not None):
+            self._waits_elsewhere = True
+            self._exit = None
+
+    def _ask(self) -> None:
+        """Have the server told what is asked for here, unless it comes at once."""
+        if not self._started or self._whole:
+            return
+        if self._failed or not self._ahead:
+            self._tell()
+        elif not self._untold:
+            self._untold = True
+            self._loop.call_later(_PATIENCE, self._tell)
+
+    def _tell(self) -> None:
+        """Tell the server what is asked for here, unless all has come, and was a success."""
+        self._untold = False
+        for received in self._streams.values():
+            if received.is_untold and not (received.ended and self._exit is not None):
+                self._allow(received)
+        if self._waits and self._exit is None and not (self._waiting or self._waits_elsewhere):
+            self._waiting = True
+            self._say(ExecFollowRequest(wait=True))
+
+    def _allow(self, received: _Received) -> None:
+        """Let the server send more of a stream that is read here."""
+        received.until = received.first + _AHEAD
+        read = ExecFollowRead(file_descriptor=received.descriptor, until=received.until)  # type: ignore[arg-type]
+        self._say(ExecFollowRequest(read=read))
+
+    def _give_up_waiting(self) -> None:
+        self._waits_elsewhere = True
+        if not self._waiting:
+            self._say(ExecFollowRequest(wait=True))
+        self._say(ExecFollowRequest(wait=False))
+
+    def _say(self, request: ExecFollowRequest) -> None:
+        if self._stream is not None and self._alive:
+            background(self._send(self._stream, request))
+
+    async def _send(
+        self, stream: Stream[ExecFollowRequest, ExecFollowResponse], request: ExecFollowRequest
+    ) -> None:
+        # If the connection is broken, what was asked for is asked for again by other calls.
+        with contextlib.suppress(Exception):
+            await stream.send_message(request)
+
+    async def _change(self) -> None:
+        change = self._loop.create_future()
+        self._changes.add(change)
+        try:
+            await change
+        finally:
+            self._changes.discard(change)
+
+    def _wake(self) -> None:
+        for change in self._changes:
+            if not change.done():
+                change.set_result(None)

@@ -1,0 +1,343 @@
+"""Follows one command for one caller: its output as it comes, and how it ended.
+
+Asking for output or for the exit code is a call that this stands for. It is recorded as such, when
+the caller asks. Where calls are recorded, nothing is sent before that. Else some output and the
+exit code 0 are sent ahead, which saves asking for them.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+
+from grpclib import GRPCError
+
+from pytest_sandbox._proto import extensions_pb2 as pb
+from pytest_sandbox._proto import router_pb2
+from pytest_sandbox.engine import OutputLog
+
+from ..async_helpers import start
+from ..commands.execution import CommandExecution
+from ..rpc.answers import Room
+from ..rpc.call import AnyStream
+from ..rpc.errors import invalid
+from ..v1.router import CHUNK, exit_status
+from .stood_for import StoodFor
+
+#: Bytes of a stream that are sent before anybody asks for them: as much as a pipe holds.
+AHEAD = 64 * 1024
+#: Bytes of output that may wait for more of it where the caller wants it all: a message less.
+_HELD = 16 * 1024
+_EVERYTHING = 2**63
+
+#: Begins a call that is stood for, given its name.
+Begin = Callable[[str], StoodFor]
+
+
+class _Output:
+    """One stream, and what was sent of it.
+
+    Attributes:
+        sent: offset of the next byte to send.
+        until: offset up to which bytes may be sent.
+        call: reads it; `None` before the caller asks, and after it has given up.
+        ended: whether the caller was told that it has ended.
+        closed: whether the caller has given it up.
+    """
+
+    def __init__(self, descriptor: int, log: OutputLog, ahead: int) -> None:
+        self.descriptor = descriptor
+        self.log = log
+        self.sent = 0
+        self.until = ahead
+        self.call: StoodFor | None = None
+        self.ended = False
+        self.closed = False
+
+    @property
+    def under_way(self) -> bool:
+        """Whether it is being read."""
+        return self.call is not None and not self.ended
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that could be sent."""
+        return 0 if self.closed else max(0, min(self.log.end, self.until) - self.sent)
+
+    @property
+    def lost(self) -> bool:
+        """Whether what comes next is an error, which its own call tells."""
+        log = self.log
+        return self.sent < log.first or (log.incomplete and self.sent == log.end)
+
+    async def next(self, room: Room) -> bytes:
+        """What is sent next."""
+        size = self.waiting
+        if size > AHEAD:
+            size = await room(min(size, CHUNK))
+        data = self.log.peek(self.sent, size)
+        self.sent += len(data)
+        if self.call is not None:
+            self.log.taken(self.sent)
+            self.call.respond(router_pb2.TaskExecStdioReadResponse(data=data))
+        return data
+
+    def ends(self, ahead: bool) -> bool:
+        """Whether it is to be said now that it has ended."""
+        over = self.log.closed and self.sent == self.log.end
+        return over and not (self.ended or self.closed) and (ahead or self.call is not None)
+
+
+class Follower:
+    """Follows a command for one caller.
+
+    Args:
+        execution: the command.
+        begin: begins a call that is stood for.
+        apart: whether further calls have to be made by themselves.
+        room: waits until the client takes more of a large response.
+        ahead: whether something may be sent before it is asked for.
+    """
+
+    def __init__(
+        self,
+        execution: CommandExecution,
+        begin: Begin,
+        apart: Callable[[], bool],
+        room: Room,
+        *,
+        ahead: bool,
+    ) -> None:
+        self._execution = execution
+        self._begin = begin
+        self._must_part = apart
+        self._room = room
+        self._ahead = ahead
+        credit = AHEAD if ahead else 0
+        self._outputs = [
+            _Output(descriptor, log, credit) for descriptor, log in enumerate(execution.logs)
+        ]
+        self._wait: StoodFor | None = None
+        self._exit_sent = self._failure_told = False
+        self._parted_with_exit = False
+        self._whole = False
+        self._no_more_asked = False
+        self._mistake: Exception | None = None
+        self._changed = asyncio.Event()
+        self._write: StoodFor | None = None
+        self._writing: asyncio.Future[None] | None = None
+        #: Done when the caller knows that it has to make further calls by themselves.
+        self.apart: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def has_to_part(self) -> bool:
+        """Whether the caller has to be told, which is done soon."""
+        self._look()
+        return self._must_part() and not self.apart.done()
+
+    def _look(self) -> None:
+        """See whether something has changed."""
+        self._changed.set()
+
+    async def everything(self, given: bytes) -> None:
+        """The caller wants all there is.
+
+        Args:
+            given: the input of the command, all of it.
+        """
+        self._whole = self._no_more_asked = True
+        await self._waited(True)
+        for output in self._outputs:
+            await self._read(output, _EVERYTHING)
+        self._write = self._begin("TaskExecStdinWrite")
+        await self._write.request(
+            lambda call: router_pb2.TaskExecStdinWriteRequest(
+                task_id=call.task_id, exec_id=self._execution.id, data=given, eof=True
+            )
+        )
+        self._writing = start(self._give(given, self._write))
+
+    async def _give(self, given: bytes, write: StoodFor) -> None:
+        try:
+            await self._execution.stdin.write_at(0, given, True)
+        except GRPCError as error:  # it does not read all of it
+            write.fail(error)
+        else:
+            self._written(write)
+
+    def _written(self, write: StoodFor) -> None:
+        write.respond(router_pb2.TaskExecStdinWriteResponse())
+        write.end()
+
+    async def listen(self, requests: AnyStream) -> None:
+        """Take what the caller asks for, until it asks for nothing more."""
+        try:
+            while (request := await requests.recv_message()) is not None:
+                await self._take(request)
+                self._look()
+        except Exception as error:
+            self._mistake = error
+        self._no_more_asked = True
+        self._look()
+
+    async def _take(self, request: pb.ExecFollowRequest) -> None:
+        asked = request.WhichOneof("payload")
+        if asked == "read":
+            await self._read(self._output(request.read.file_descriptor), request.read.until)
+        elif asked == "close":
+            self._close(self._output(request.close))
+        elif asked == "wait":
+            await self._waited(request.wait)
+        else:
+            raise invalid(f"expected read, close or wait in ExecFollow, not {asked}")
+
+    def _output(self, descriptor: int) -> _Output:
+        if descriptor not in (0, 1):
+            raise invalid(f"file_descriptor must be 0 (stdout) or 1 (stderr), not {descriptor}")
+        return self._outputs[descriptor]
+
+    async def _read(self, output: _Output, until: int) -> None:
+        if output.call is None:
+            if self._must_part():
+                return  # the caller is about to be told
+            output.call = self._begin("TaskExecStdioRead")
+            self._execution.claims += 1
+            await output.call.request(
+                lambda call: router_pb2.TaskExecStdioReadRequest(
+                    task_id=call.task_id,
+                    exec_id=self._execution.id,
+                    file_descriptor=output.descriptor,  # type: ignore[arg-type]  # a number
+                )
+            )
+            output.log.taken(output.sent)
+            if output.ended:
+                self._read_to_end(output.call)
+        output.until = max(output.until, until)
+
+    def _read_to_end(self, call: StoodFor) -> None:
+        self._execution.status()  # the end of the output tells a client of the end
+        call.end()
+
+    def _close(self, output: _Output) -> None:
+        output.closed = True
+        if output.call is not None:
+            output.call.give_up()
+
+    async def _waited(self, waits: bool) -> None:
+        if not waits:
+            if self._wait is not None:
+                self._wait.give_up()
+                self._exit_sent = True
+        elif self._wait is None and not self._must_part():
+            self._wait = self._begin("TaskExecWait")
+            self._execution.claims += 1
+            self._execution.status()
+            await self._wait.request(
+                lambda call: router_pb2.TaskExecWaitRequest(
+                    task_id=call.task_id, exec_id=self._execution.id
+                )
+            )
+            if self._exit_sent:
+                self._wait.end()
+
+    async def responses(self) -> AsyncGenerator[pb.ExecFollowResponse, None]:
+        """What the caller is sent."""
+        unwatch = [output.log.watch(self._look) for output in self._outputs]
+        self._execution.at_end.append(self._look)
+        try:
+            async for response in self._responses():
+                yield response
+        finally:
+            for undo in unwatch:
+                undo()
+            self._execution.at_end.remove(self._look)
+            if self._write is not None and self._execution.stdin.closed:
+                self._written(self._write)  # a moment before it knows itself
+            if self._writing is not None:
+                self._writing.cancel()
+            for call in (*(output.call for output in self._outputs), self._wait, self._write):
+                if call is not None:
+                    call.give_up()
+            self._parted()
+
+    async def _responses(self) -> AsyncGenerator[pb.ExecFollowResponse, None]:
+        while True:
+            self._changed.clear()
+            if self._mistake is not None:
+                raise self._mistake
+            if not (self._whole or self.apart.done()) and self._must_part():
+                yield self._parting()
+                self._parted()
+            response = await self._next()
+            if response is not None:
+                yield response
+            elif self._over():
+                return
+            else:
+                await self._changed.wait()
+
+    def _parting(self) -> pb.ExecFollowResponse:
+        for output in self._outputs:
+            output.closed = output.closed or not output.under_way
+        under_way = [output.descriptor for output in self._outputs if not output.closed]
+        self._no_more_asked = self._parted_with_exit = True
+        waiting = self._wait is not None and not self._exit_sent
+        return pb.ExecFollowResponse(apart=True, reading=under_way, waiting=waiting)  # type: ignore[arg-type]
+
+    def _parted(self) -> None:
+        if not self.apart.done():
+            self.apart.set_result(None)
+
+    async def _next(self) -> pb.ExecFollowResponse | None:
+        """What there is to say now; `None` for nothing."""
+        response = pb.ExecFollowResponse()
+        exited = self._execution.process.poll() is not None
+        if self._whole and not self._whole_is_due(exited):
+            return None
+        out, err = self._outputs
+        if out.waiting and not out.lost:
+            response.stdout = await out.next(self._room)
+        if err.waiting and not err.lost:
+            response.stderr = await err.next(self._room)
+        ended = [output.ends(self._ahead) and not output.lost for output in self._outputs]
+        response.stdout_ended, response.stderr_ended = ended
+        if exited and not self._exit_sent:
+            self._tell_exit(response)
+        for output, says in zip(self._outputs, ended, strict=True):
+            output.ended = output.ended or says
+            if says and output.call is not None:
+                self._read_to_end(output.call)
+        if self._wait is not None and response.HasField("exit"):
+            self._wait.respond(response.exit)
+            self._wait.end()
+        return response if response.ByteSize() else None
+
+    def _whole_is_due(self, exited: bool) -> bool:
+        """Whether what there is, is so much or so complete that it is to be sent."""
+        if any(output.waiting >= _HELD for output in self._outputs):
+            return True
+        return exited and all(output.log.closed for output in self._outputs)
+
+    def _tell_exit(self, response: pb.ExecFollowResponse) -> None:
+        if self._wait is not None:
+            response.exit.CopyFrom(router_pb2.TaskExecWaitResponse(**exit_status(self._execution)))
+            self._exit_sent = True
+            return
+        status = self._execution.process.poll()
+        if not self._ahead or status is None or self._parted_with_exit or self._failure_told:
+            return
+        if status.returncode == 0:
+            response.exit.code = 0
+            self._exit_sent = True
+        else:  # that counts as told when the caller asks for it
+            response.failed = self._failure_told = True
+
+    def _over(self) -> bool:
+        """Whether there will be nothing more to say."""
+        if any(output.lost and not output.closed for output in self._outputs):
+            return True  # by its own call, the caller gets the error
+        waiting = self._wait is not None and not self._exit_sent
+        reading = any(output.under_way and not output.closed for output in self._outputs)
+        if waiting or reading:
+            return False
+        asked = self._wait is not None and all(
+            output.call is not None or output.closed for output in self._outputs
+        )
+        return asked or self._no_more_asked
