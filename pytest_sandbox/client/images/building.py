@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
 #: A definition that the server maps to the view of this machine.
-_HOST = ("FROM debian:bookworm-slim",)
+_HOST = ("FROM host",)
 #: One that it maps to the same view with the project.
 _HOST_WITH_PROJECT = (*_HOST, "LABEL pytest-sandbox.project=true")
 #: Seconds that the server holds a request for the output of a build.

@@ -1,12 +1,13 @@
 """What FROM names: the one place that finds an image by a reference.
 
-It is a name that the definition gives to an image of this server, an alias of the engine's `Host`
-image, as Debian and Python bases are, `scratch`, or the name of an image in a registry.
+It is a name that the definition gives to an image of this server, `host`, for the engine's `Host`
+image, an alias of it, as Debian and Python bases are, `scratch`, or the name of an image in a
+registry.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..model.images import HOST_IMAGE
@@ -77,8 +78,12 @@ class Bases:
         registries = self._state.registry_images
         if reference == "scratch":
             return Base(await registries.empty())
+        if reference == HOST:
+            return Base(HOST_IMAGE)
         meant = registries.aliases.meant(reference)
+        if meant in (reference, UV):
+            return Base(await registries.find(reference, self._wanted))
+        origin = f"{reference} = {meant}"
         if meant != HOST:
-            name = reference if meant == UV else meant
-            return Base(await registries.find(name, self._wanted))
-        return Base(HOST_IMAGE, _DEBIAN_SLIM)
+            return Base(replace(await registries.find(meant, self._wanted), origin=origin))
+        return Base(replace(HOST_IMAGE, origin=origin), _DEBIAN_SLIM)

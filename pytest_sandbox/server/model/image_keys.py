@@ -28,5 +28,5 @@ def key_of_image(stage: bytes, image: ImageRecord) -> bytes:
         stage: of the layers of its last stage.
         image: what the definition says about environment, command, ...
     """
-    about = image.entrypoint, image.cmd, image.shell, image.user, image.onbuild
+    about = image.entrypoint, image.cmd, image.shell, image.user, image.onbuild, image.origin
     return key_of(stage, settings(image), *about)

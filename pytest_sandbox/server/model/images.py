@@ -31,6 +31,8 @@ class ImageRecord:
         lasting: whether the key means the same files in later runs.
         of_machine: whether it is the view of this machine, with changes perhaps.
         packages: whether that has the package database, which builds add if a step needs it.
+        origin: what it begins with, for people: `host`, `alpine:3.21`, or `python:3.13 = host`
+            where a name means something else here.
     """
 
     id: str
@@ -48,6 +50,13 @@ class ImageRecord:
     lasting: bool = False
     of_machine: bool = False
     packages: bool = False
+    origin: str = ""
+
+    def __str__(self) -> str:
+        """What it is, for people."""
+        if not self.snapshot_id:
+            return self.origin or str(self.engine_image)
+        return f"{self.id} on {self.origin}" if self.origin else self.id
 
     @property
     def is_built(self) -> bool:
@@ -66,7 +75,7 @@ class ImageRecord:
 
 
 #: The view of this machine, as an image to build on.
-HOST_IMAGE = ImageRecord("", key=b"host", lasting=True, of_machine=True)
+HOST_IMAGE = ImageRecord("", key=b"host", lasting=True, of_machine=True, origin="host")
 
 
 class ImageRegistry:

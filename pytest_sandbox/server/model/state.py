@@ -94,11 +94,6 @@ class State:
         """The engine's clock."""
         return self.engine.clock
 
-    @property
-    def has_image_aliases(self) -> bool:
-        """Whether names of images may mean something else than usual."""
-        return self._image_aliases is not None
-
     async def close(self) -> None:
         """Free what the end of the engine does not."""
         if "encrypted" in vars(self):

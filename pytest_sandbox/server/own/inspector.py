@@ -119,7 +119,7 @@ class InspectorServicer:
         return pb.InspectorDescribeResponse(
             sandbox_id=sandbox.id,
             name=sandbox.name,
-            image=image.id if image.snapshot_id else str(image.engine_image),
+            image=str(image),
             running=sandbox.result is None,
             end=_end(sandbox),
             commands=commands,

@@ -23,7 +23,7 @@ from ..snapshots.disk_cache import CachedImage, ImageCache
 log = logging.getLogger(__name__)
 
 #: The fields of an image that are stored beside its files.
-_ABOUT = ("env", "workdir", "entrypoint", "cmd", "project", "of_machine", "packages")
+_ABOUT = ("env", "workdir", "entrypoint", "cmd", "project", "of_machine", "packages", "origin")
 
 
 class StoredImageServicer:
@@ -143,4 +143,5 @@ def _image(cached: CachedImage) -> ImageRecord:
         project=bool(about.get("project")),
         of_machine=bool(about.get("of_machine")),
         packages=bool(about.get("packages")),
+        origin=str(about.get("origin", "")),
     )

@@ -7,7 +7,7 @@ import errno
 import hashlib
 import os
 import weakref
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from grpclib import GRPCError, Status
@@ -107,7 +107,7 @@ class RegistryImages:
         except InvalidReference as error:
             raise failure(error) from None
         if self._info.one_image:
-            return HOST_IMAGE
+            return replace(HOST_IMAGE, origin=name)
         store, pins = self._store(name), self._lock_file
         # One after another for one image: the second one finds all that it needs.
         async with self._lock(name):
@@ -232,6 +232,7 @@ class RegistryImages:
         return ImageRecord(
             "",
             engine_image=image,
+            origin="scratch",
             env={"PATH": DEFAULT_PATH},
             key=f"image {digest}".encode(),
             lasting=True,
@@ -266,6 +267,7 @@ def _record(image: ResolvedImage) -> ImageRecord:
     return ImageRecord(
         "",
         engine_image=OciImage(image.reference, image.digest, image.layers),
+        origin=image.reference,
         env={"PATH": DEFAULT_PATH, **config.env},
         workdir=config.workdir,
         entrypoint=config.entrypoint,

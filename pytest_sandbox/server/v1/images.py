@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ..rpc.call import ServedCall
 
 #: The definition of the view of this machine that our own client sends; most sandboxes have it.
-_HOST = pb.Image(dockerfile_commands=["FROM debian:bookworm-slim"])
+_HOST = pb.Image(dockerfile_commands=["FROM host"])
 _HOST_KEY = key_of_image(HOST_IMAGE.key, HOST_IMAGE)
 
 
@@ -59,7 +59,7 @@ class ImageServicer:
         """An image by its definition; without a result if it is being built."""
         if request.existing_image_id:
             return _response(self._state.images.get(request.existing_image_id))
-        if request.image == _HOST and not self._state.has_image_aliases:
+        if request.image == _HOST:
             return _response(self._host_image())
         from ..registries.registry_images import ImageUnavailable
 

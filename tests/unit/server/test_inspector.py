@@ -1,18 +1,22 @@
 """What the inspector tells of an engine and of a sandbox."""
 
 import json
+import re
 from typing import Any
 
 import pytest
 from grpclib import Status
 
+from pytest_sandbox._proto import images_pb2
 from pytest_sandbox._proto import inspector_pb2 as pb
 from pytest_sandbox._shared.filesystem_tool import TOOL
 from pytest_sandbox.engine import Capability, OutputLog
 from pytest_sandbox.fakes import settle
 from pytest_sandbox.server.own import inspector
+from pytest_sandbox.server.registries.aliases import Aliases
 
 from .harness import Created, Harness, refused
+from .test_builds import join
 
 
 async def describe(server: Harness, sandbox: Created, **fields: Any) -> Any:
@@ -46,7 +50,7 @@ async def test_commands_are_told_in_the_order_of_their_start_with_the_end_of_the
     await settle()
 
     told = await describe(server, sandbox, tail_bytes=4)
-    assert (told.name, told.image, told.running, told.end) == ("n", "host", True, "")
+    assert (told.name, told.image, told.running, told.end) == ("n", "debian:12 = host", True, "")
     assert [list(command.argv) for command in told.commands] == [
         ["cat"],
         ["fail", "3"],
@@ -73,6 +77,27 @@ async def test_the_end_of_much_output_is_still_a_report(server: Harness) -> None
     await server.code(sandbox, exec_id)
     (command,) = (await describe(server, sandbox, tail_bytes=2**32 - 1)).commands
     assert (len(command.stdout_tail), command.stdout_bytes) == (64 * 1024, 1024 * 1024)
+
+
+@pytest.mark.asyncio
+async def test_an_image_is_told_with_what_it_begins_with(server: Harness) -> None:
+    server.app.state.registry_images.aliases = Aliases({"node:*": "alpine:3.21"})
+    for lines, expected in (
+        (["FROM host"], "host"),
+        (["FROM python:3.13-slim"], "python:3.13-slim = host"),
+        (["FROM python:3.12-slim"], "python:3.12-slim = host"),
+        (["FROM alpine:3.21"], "alpine:3.21"),
+        (["FROM node:22"], "node:22 = alpine:3.21"),
+        (["FROM debian AS a", "RUN echo", "FROM a", "RUN echo 2"], "im-* on debian = host"),
+    ):
+        definition = images_pb2.Image(dockerfile_commands=lines)
+        request = images_pb2.ImageGetOrCreateRequest(image=definition)
+        response = await server.control.ImageGetOrCreate(request)
+        if not response.result.status:
+            await join(server, response.image_id)
+        sandbox = await server.create(image_id=response.image_id)
+        told = (await describe(server, sandbox)).image
+        assert re.sub("im-[^ ]+", "im-*", told) == expected
 
 
 @pytest.mark.asyncio
