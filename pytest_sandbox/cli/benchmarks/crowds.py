@@ -12,7 +12,7 @@ from .samples import Samples
 from .session import Bench
 
 _SIZE = 50
-_MOST = 20  # samples: each has fifty sandboxes
+_MOST = 10  # samples: each has fifty sandboxes
 
 
 def concurrent(bench: Bench) -> None:
