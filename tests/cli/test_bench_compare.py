@@ -139,6 +139,15 @@ def test_what_people_name_is_found(tmp_path: Path) -> None:
     assert find_environment(str(checkout)) == own
 
 
+def test_a_version_has_its_own_paths_and_compiled_modules(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", "/elsewhere")
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    installed, checkout = Environment(Path("python")), Environment(Path("python"), Path("/it"))
+
+    assert not {"PYTHONPATH", "PYTHONDONTWRITEBYTECODE"} & set(installed.variables())
+    assert checkout.variables() == {**installed.variables(), "PYTHONPATH": "/it"}
+
+
 @pytest.mark.parametrize(
     ("name", "problem"),
     [

@@ -15,6 +15,8 @@ from .session import Bench
 TESTS = 200
 _COMMAND = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
 _MOST_COLLECTS = 33  # samples: each is slow
+#: Into how many suites the samples of fixtures are divided.
+_SUITES = 10
 
 _SET_UP = "mkdir -p /srv/app && cd /srv/app && seq 20000 > data && sort -rn data > sorted"
 _SUITE = f"""
@@ -84,9 +86,10 @@ def collect(bench: Bench) -> None:
 def fixture(bench: Bench) -> None:
     """Set-up and teardown of tests that run one command in a sandbox."""
     ours, baseline = Samples(), Samples()
-    for _ in bench.cycles("suite with the fixture sandbox, and without", bench.repeats):
-        ours.totals += _set_ups(bench.samples, "sandbox", _COMMAND_IN_IT)
-        baseline.totals += _set_ups(bench.samples, "tmp_path", _NO_SANDBOX)
+    each = max(1, bench.samples // _SUITES)
+    for _ in bench.cycles(f"2 suites of {each + 1} tests, with the fixture and without", _SUITES):
+        ours.totals += _set_ups(each, "sandbox", _COMMAND_IN_IT)
+        baseline.totals += _set_ups(each, "tmp_path", _NO_SANDBOX)
     name = "set-up and teardown: sandbox"
     bench.timing(name, ours, "set-up and teardown: tmp_path", baseline)
 

@@ -9,6 +9,9 @@ import pytest_sandbox
 
 #: Folders of a checkout that often have its virtual environment.
 _OWN_FOLDERS = (".venv", "venv")
+#: Variables that are not for another Python. The third would have a version compile its modules
+#: anew in each process, unless they happen to be compiled.
+_FOREIGN = ("PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE")
 
 
 @dataclass(frozen=True)
@@ -25,8 +28,7 @@ class Environment:
 
     def variables(self) -> dict[str, str]:
         """The environment variables of its processes: no paths but its own."""
-        foreign = ("PYTHONPATH", "PYTHONHOME")
-        variables = {name: value for name, value in os.environ.items() if name not in foreign}
+        variables = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
         if self.checkout is not None:
             variables["PYTHONPATH"] = str(self.checkout)
         return variables
