@@ -542,6 +542,11 @@ async def test_the_project_shows_and_nothing_else(
         assert "nvidia-smi" in await sh(task, "$b ls /opt/simulated-gpus/bin")
         failed = await run(task, "sh", "-c", "nvidia-smi")
         assert failed.code == 127
+        env = {"PATH": "/own", "LD_LIBRARY_PATH": "/libraries"}  # as images say
+        task = await other.create(TaskSpec(image=bare, gpus=Gpus("H100"), env=env))
+        seen = (await sh(task, "echo $PATH; echo $LD_LIBRARY_PATH")).split()
+        assert seen[0] == "/opt/simulated-gpus/bin:/own"
+        assert seen[1] in ("/libraries", "/libraries:/opt/simulated-gpus/lib")
     assert (project / "f").read_text() == "mine"
 
 

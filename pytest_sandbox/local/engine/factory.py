@@ -58,6 +58,8 @@ _NO_ROOM = frozenset(
 #: What opening a link or a file as a directory gives, open(2), O_NOFOLLOW and O_DIRECTORY, and
 #: `mount_points` for what is neither.
 _NO_ROOT = frozenset({errno.EINVAL, errno.ELOOP, errno.ENOTDIR})
+#: Where the loader looks for libraries first: ld.so(8).
+_LIBRARIES = "LD_LIBRARY_PATH"
 #: Besides the program's own processes: PID 1 and a job of it that works on files.
 _OUR_PROCESSES = 2
 
@@ -300,10 +302,14 @@ class Factory:
         usual = self.image.env
         if self.store.is_of_image(spec.image):
             usual = {"PATH": DEFAULT_PATH, "HOME": usual["HOME"]}
-        env = {**usual, **(none if gpus is None else gpus.env)}
-        if gpus is not None and gpus.folder:
-            env["PATH"] = f"{gpus.folder}:{env['PATH']}"
-        return {**env, **spec.env}
+        env = {**usual, **(none if gpus is None else gpus.env), **spec.env}
+        if gpus is not None:
+            # Images say both, and know nothing of the programs and libraries of these GPUs.
+            env["PATH"] = ":".join(filter(None, (gpus.folder, env["PATH"])))
+            libraries = [spec.env.get(_LIBRARIES), gpus.env.get(_LIBRARIES)]
+            if any(libraries):
+                env[_LIBRARIES] = ":".join(filter(None, libraries))
+        return env
 
     def _request(
         self,
