@@ -19,7 +19,7 @@ from pytest_sandbox.server import Application, ListenerConfig, Listeners
 
 from ._clock import TestClock
 from ._scripting import restrict
-from ._strictness import Evidence, check_rules, violations
+from ._strictness import Evidence, ServerEvidence, check_rules, violations
 from ._transport import MemoryServer
 from ._view import FakeSandboxFiles, on_loop
 from ._waiting import main_thread_waits
@@ -298,14 +298,15 @@ class FakeSandboxes(Unpicklable):
 
     def violations(self) -> list[str]:
         """A message for each rule that was broken, and not allowed to be."""
-        portal().run(self._settle)
-        evidence = Evidence(self._engine, self._app, self.rpcs, (self.faults, self.network_faults))
+        server = portal().run(self._settled)
+        evidence = Evidence(self._engine, server, self.rpcs, (self.faults, self.network_faults))
         return violations(evidence, self._allowed)
 
-    async def _settle(self) -> None:
+    async def _settled(self) -> ServerEvidence:
         """Let commands end that need no time for it; one that never pauses is not waited for."""
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(settle(), _SETTLE_TIMEOUT)
+        return ServerEvidence.of(self._app)
 
     def close(self) -> None:
         """End everything; a second call does nothing."""
@@ -349,7 +350,8 @@ class FakeSandboxes(Unpicklable):
         return f"<fake sandboxes: {len(self._app.state.sandboxes.running())} running>"
 
     def _boxes(self) -> list[ServedSandbox]:
-        return on_loop(self._app.state.sandboxes.all)
+        boxes = self._app.state.sandboxes.all
+        return on_loop(boxes) if self._open else boxes()  # which changes no more
 
 
 class _OnLoop:
@@ -363,8 +365,8 @@ class _OnLoop:
         return self._recorder.record_start()  # it only counts
 
     def record_stop(self) -> None:
-        """End what `record_start` began."""
-        on_loop(self._recorder.record_stop)
+        """End what `record_start` began, soon."""
+        portal().call_soon(self._recorder.record_stop)
 
     def upcoming(self) -> int:
         """The number of the next call."""

@@ -9,8 +9,6 @@ from pytest_sandbox._shared.command_text import command_text
 from pytest_sandbox._shared.filesystem_tool import TOOL
 from pytest_sandbox._shared.suggestions import did_you_mean
 
-from ._view import on_loop
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
@@ -49,15 +47,39 @@ class Evidence:
 
     Attributes:
         engine: with its scripts and problems.
-        app: the server, with its sandboxes and recorded calls.
+        server: what was seen of the server.
         rpcs: the recorded calls as the test sees them.
         faults: those that the test planned.
     """
 
     engine: FakeEngine
-    app: Application
+    server: ServerEvidence
     rpcs: Rpcs
     faults: tuple[Faults, NetworkFaults]
+
+
+@dataclass(frozen=True)
+class ServerEvidence:
+    """What is seen of the server at one moment, all on its loop.
+
+    Attributes:
+        unimplemented: whether a call was refused because its RPC is not implemented.
+        unwaited: a text for each command that the test left without asking for its end.
+    """
+
+    unimplemented: bool
+    unwaited: list[str]
+
+    @classmethod
+    def of(cls, app: Application) -> ServerEvidence:
+        """What is seen now."""
+        unwaited = [
+            f"{command_text(argv)[:200]} in sandbox {sandbox.id}, which {state}"
+            for sandbox in app.state.sandboxes.all()
+            for argv, state in sandbox.unnoticed_commands()
+            if argv[0] != TOOL
+        ]
+        return cls(app.recorder.any_ended_with("UNIMPLEMENTED"), unwaited)
 
 
 @dataclass(frozen=True)
@@ -99,22 +121,14 @@ def _unfired_faults(evidence: Evidence) -> list[str]:
 
 def _unexpected_rpcs(evidence: Evidence) -> list[str]:
     # Building the records of all calls costs more, and most tests have no such call.
-    if not on_loop(lambda: evidence.app.recorder.any_ended_with("UNIMPLEMENTED")):
+    if not evidence.server.unimplemented:
         return []
     refused = evidence.rpcs.with_status("UNIMPLEMENTED")
     return [f"{call!r}: {call.message}" for call in refused if not call.faults]
 
 
 def _unwaited_processes(evidence: Evidence) -> list[str]:
-    def look() -> list[str]:
-        return [
-            f"{command_text(argv)[:200]} in sandbox {sandbox.id}, which {state}"
-            for sandbox in evidence.app.state.sandboxes.all()
-            for argv, state in sandbox.unnoticed_commands()
-            if argv[0] != TOOL
-        ]
-
-    return on_loop(look)
+    return evidence.server.unwaited
 
 
 #: The rules by name, in the order in which they are reported.

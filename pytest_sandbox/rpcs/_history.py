@@ -44,6 +44,7 @@ class CallHistory:
 
     def __init__(self, source: Recording, caller: str) -> None:
         self._source = source
+        self._local = source if isinstance(source, LocalRecording) else None
         self._caller = caller
         first = source.record_start()
         #: The first call that may still change, and the first that is not known.
@@ -59,8 +60,8 @@ class CallHistory:
 
     def _following(self) -> int:
         """The number of the next call."""
-        if isinstance(self._source, LocalRecording):
-            return self._source.upcoming()
+        if self._local is not None:
+            return self._local.upcoming()
         self.update()
         return self._upcoming
 
