@@ -47,6 +47,7 @@ class Calls(Unpicklable):
         self._channels = channels
         self.clock = channels.server.clock
         self.hold = channels.server.hold
+        self._real_time = isinstance(self.clock, SystemClock)
         #: Names of RPCs that the server was found not to have.
         self.missing: set[str] = set()
         #: Commands that are followed, each by a call that is open as long as it is of use.
@@ -151,7 +152,7 @@ class Calls(Unpicklable):
     async def _once(
         self, method: Unary[Req, Res], request: Req, metadata: Metadata, timeout: float | None
     ) -> tuple[Res, Metadata]:
-        if timeout is None or isinstance(self.clock, SystemClock):
+        if timeout is None or self._real_time:
             return await self._call(method, request, metadata, timeout)
         # What grpclib does with a timeout, on another clock.
         deadline = Wrapper()

@@ -8,12 +8,10 @@ import base64
 import hmac
 import json
 
-_HEADER = {"alg": "HS256", "typ": "JWT"}
-
 
 def encode(claims: dict[str, object], key: bytes) -> str:
     """A token with these claims."""
-    signed = b".".join(_part(json.dumps(part).encode()) for part in (_HEADER, claims))
+    signed = _HEADER + b"." + _part(json.dumps(claims).encode())
     return b".".join((signed, _signature(signed, key))).decode()
 
 
@@ -38,3 +36,6 @@ def _signature(signed: bytes, key: bytes) -> bytes:
 
 def _part(data: bytes) -> bytes:
     return base64.urlsafe_b64encode(data).rstrip(b"=")
+
+
+_HEADER = _part(json.dumps({"alg": "HS256", "typ": "JWT"}).encode())
