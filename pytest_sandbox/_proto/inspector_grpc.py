@@ -24,6 +24,10 @@ class InspectorBase(abc.ABC):
         pass
 
     @abc.abstractmethod
+    async def End(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.inspector_pb2.InspectorEndRequest, pytest_sandbox._proto.inspector_pb2.InspectorEndResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
     async def RecordStart(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.inspector_pb2.InspectorRecordStartRequest, pytest_sandbox._proto.inspector_pb2.InspectorRecordStartResponse]') -> None:
         pass
 
@@ -72,6 +76,12 @@ class InspectorBase(abc.ABC):
                 grpclib.const.Cardinality.UNARY_UNARY,
                 pytest_sandbox._proto.inspector_pb2.InspectorDescribeRequest,
                 pytest_sandbox._proto.inspector_pb2.InspectorDescribeResponse,
+            ),
+            '/pytest_sandbox.Inspector/End': grpclib.const.Handler(
+                self.End,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.inspector_pb2.InspectorEndRequest,
+                pytest_sandbox._proto.inspector_pb2.InspectorEndResponse,
             ),
             '/pytest_sandbox.Inspector/RecordStart': grpclib.const.Handler(
                 self.RecordStart,
@@ -144,6 +154,12 @@ class InspectorStub:
             '/pytest_sandbox.Inspector/Describe',
             pytest_sandbox._proto.inspector_pb2.InspectorDescribeRequest,
             pytest_sandbox._proto.inspector_pb2.InspectorDescribeResponse,
+        )
+        self.End = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/pytest_sandbox.Inspector/End',
+            pytest_sandbox._proto.inspector_pb2.InspectorEndRequest,
+            pytest_sandbox._proto.inspector_pb2.InspectorEndResponse,
         )
         self.RecordStart = grpclib.client.UnaryUnaryMethod(
             channel,

@@ -109,6 +109,20 @@ class SandboxLoss(_message.Message):
     reason: str
     def __init__(self, path: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
 
+class InspectorEndRequest(_message.Message):
+    __slots__ = ("sandbox_id",)
+    SANDBOX_ID_FIELD_NUMBER: _ClassVar[int]
+    sandbox_id: str
+    def __init__(self, sandbox_id: _Optional[str] = ...) -> None: ...
+
+class InspectorEndResponse(_message.Message):
+    __slots__ = ("running", "commands")
+    RUNNING_FIELD_NUMBER: _ClassVar[int]
+    COMMANDS_FIELD_NUMBER: _ClassVar[int]
+    running: bool
+    commands: _containers.RepeatedCompositeFieldContainer[SandboxCommand]
+    def __init__(self, running: bool = ..., commands: _Optional[_Iterable[_Union[SandboxCommand, _Mapping]]] = ...) -> None: ...
+
 class InspectorDescribeResponse(_message.Message):
     __slots__ = ("sandbox_id", "name", "image", "running", "end", "commands", "seconds", "used", "connections", "connections_left_out", "refused", "refused_left_out", "aliases", "lost", "no_network")
     SANDBOX_ID_FIELD_NUMBER: _ClassVar[int]

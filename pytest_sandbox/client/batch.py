@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_sandbox._proto.apps_pb2 import AppGetOrCreateRequest
 from pytest_sandbox._proto.inspector_grpc import InspectorStub
-from pytest_sandbox._proto.inspector_pb2 import InspectorDescribeRequest, InspectorDescribeResponse
+from pytest_sandbox._proto.inspector_pb2 import (
+    InspectorDescribeRequest,
+    InspectorDescribeResponse,
+    InspectorEndRequest,
+    InspectorEndResponse,
+)
 from pytest_sandbox._proto.sandboxes_pb2 import SandboxListRequest, SandboxTerminateRequest
 
 from .exceptions import NotFoundError
@@ -55,6 +60,10 @@ class SandboxBatch:
         """
         return self._each(lambda sandbox_id: self._describe(sandbox_id, tail), _DESCRIBE_TIMEOUT)
 
+    def end(self) -> dict[str, InspectorEndResponse | Exception]:
+        """End the sandboxes; for each id what ran in it then, or why it could not be ended."""
+        return self._each(self._end, _TERMINATE_TIMEOUT)
+
     def terminate(self) -> dict[str, Exception]:
         """End the sandboxes; for each id that could not be ended, the reason."""
         outcomes = self._each(self._terminate, _TERMINATE_TIMEOUT)
@@ -63,6 +72,10 @@ class SandboxBatch:
     async def _describe(self, sandbox_id: str, tail: int) -> InspectorDescribeResponse:
         request = InspectorDescribeRequest(sandbox_id=sandbox_id, tail_bytes=tail)
         return await self._calls.control(lambda link: InspectorStub(link.channel).Describe, request)
+
+    async def _end(self, sandbox_id: str) -> InspectorEndResponse:
+        request = InspectorEndRequest(sandbox_id=sandbox_id)
+        return await self._calls.control(lambda link: InspectorStub(link.channel).End, request)
 
     async def _terminate(self, sandbox_id: str) -> None:
         request = SandboxTerminateRequest(sandbox_id=sandbox_id)

@@ -11,9 +11,9 @@ from .options import settings
 from .report import command_line
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterable, Iterator
 
-    from pytest_sandbox._proto.inspector_pb2 import InspectorDescribeResponse
+    from pytest_sandbox._proto.inspector_pb2 import SandboxCommand
 
     from .engine import EngineSession
 
@@ -63,16 +63,18 @@ class OwnedSandboxes:
         ids, client = self.ids, self._session.connected
         if not ids or client is None:
             return {}
-        batch = client.batch(ids)
-        for sandbox_id, description in batch.describe(0).items():
-            if not isinstance(description, Exception) and description.running:
-                self.left += self._leftovers(sandbox_id, description)
-        return batch.terminate()
+        stuck: dict[str, Exception] = {}
+        for sandbox_id, outcome in client.batch(ids).end().items():
+            if isinstance(outcome, Exception):
+                stuck[sandbox_id] = outcome
+            elif outcome.running:
+                self.left += self._leftovers(sandbox_id, outcome.commands)
+        return stuck
 
-    def _leftovers(self, sandbox_id: str, description: InspectorDescribeResponse) -> Iterator[str]:
+    def _leftovers(self, sandbox_id: str, commands: Iterable[SandboxCommand]) -> Iterator[str]:
         if sandbox_id not in self.given:
             yield f"sandbox {sandbox_id}, which the test created and did not terminate"
-        for number, command in enumerate(description.commands, 1):
+        for number, command in enumerate(commands, 1):
             if command.running and not command.main:
                 line = command_line(command, self._session.hidden)
                 yield f"command [{number}] in sandbox {sandbox_id}, still running: {line}"

@@ -119,8 +119,8 @@ RPCS: Mapping[str, str] = {
     "stored_images": "ImageKeep ImageRecall ImageFromArchive",
     # The inspector
     "inspector": (
-        "Engine Describe RecordStart RecordStop Record FaultSet FaultList FaultClear Serve Preset "
-        "Sandboxes"
+        "Engine Describe End RecordStart RecordStop Record FaultSet FaultList FaultClear Serve "
+        "Preset Sandboxes"
     ),
 }
 _SERVICER_OF = {rpc: name for name, rpcs in RPCS.items() for rpc in rpcs.split()}

@@ -201,12 +201,14 @@ def _client(state: ClientState, *, lasts: bool) -> Iterator[None]:
 def _end_sandboxes(item: pytest.Item, server: ModalServer) -> None:
     """End the sandboxes of the test, and note for its report those that still run."""
     ids = server.sandbox_ids
-    batch = server.client.batch(ids)
-    for sandbox_id, description in batch.describe(0).items():
-        if not isinstance(description, Exception) and description.running:
+    stuck: dict[str, Exception] = {}
+    for sandbox_id, outcome in server.client.batch(ids).end().items():
+        if isinstance(outcome, Exception):
+            stuck[sandbox_id] = outcome
+        elif outcome.running:
             item.stash[OWNED].left.append(
                 f"sandbox {sandbox_id}, which the test created and did not terminate"
             )
-    if stuck := batch.terminate():
+    if stuck:
         errors = "\n".join(sorted({str(error) for error in stuck.values()}))
         pytest.fail(f"could not end sandbox {', '.join(stuck)}\n{errors}", pytrace=False)

@@ -6,11 +6,13 @@ from collections.abc import Awaitable, Callable
 from pytest_sandbox._proto import common_pb2
 from pytest_sandbox._proto import inspector_pb2 as pb
 from pytest_sandbox._proto.extensions_pb2 import SandboxUsageResponse
+from pytest_sandbox._shared.async_tasks import finish
 from pytest_sandbox._shared.filesystem_tool import TOOL
 from pytest_sandbox.engine import NetworkLog, SupportsNetworkLog, Unsupported
 
 from ..commands.commands import FailedStart
 from ..commands.execution import CommandExecution
+from ..model.result import TERMINATED
 from ..model.sandbox import ServedSandbox
 from ..model.state import State
 from ..networks.network import lack_of_network
@@ -94,24 +96,18 @@ class InspectorServicer:
         sandbox = self._state.sandboxes.get(request.sandbox_id)
         now = self._state.clock.monotonic()
         tail = min(request.tail_bytes, MAX_TAIL)
-        main = sandbox.commands.main
-        others: list[CommandExecution | FailedStart] = [
-            *(each for each in sandbox.commands.started if each.argv[0] != TOOL),
-            *sandbox.commands.failed_starts,
-        ]
-        others.sort(key=lambda each: each.number)
+        first, others = _all_commands(sandbox)
         commands: list[pb.SandboxCommand] = []
         left = MAX_TAILS
         # The main process comes first, and then the newest.
-        for each in [*others, main][::-1]:
+        for each in [*first, *others[::-1]]:
             if isinstance(each, FailedStart):
                 commands.append(_failed_start(sandbox, each))
-            elif each is not None:
+            else:
                 command = _command(sandbox, each, min(tail, left // 2), now)
                 left -= len(command.stdout_tail) + len(command.stderr_tail)
                 commands.append(command)
-        first = 0 if main is None else 1
-        commands[first:] = commands[first:][::-1]
+        commands[len(first) :] = commands[len(first) :][::-1]
         image = sandbox.image
         log = await _network_log(sandbox)
         membership = sandbox.spec.membership
@@ -133,6 +129,23 @@ class InspectorServicer:
             refused_left_out=sandbox.refusals.left_out,
             lost=await _lost(sandbox),
         )
+
+    @once
+    async def End(
+        self, request: pb.InspectorEndRequest, call: ServedCall
+    ) -> pb.InspectorEndResponse:
+        """End a sandbox, and tell what ran in it: one call, as every test ends with it."""
+        sandbox = self._state.sandboxes.get(request.sandbox_id)
+        first, others = _all_commands(sandbox)
+        answer = pb.InspectorEndResponse(
+            running=sandbox.result is None,
+            commands=[
+                pb.SandboxCommand(argv=each.argv, running=_is_running(each), main=each in first)
+                for each in (*first, *others)
+            ],
+        )
+        await finish(sandbox.end(TERMINATED))
+        return answer
 
     @once
     async def RecordStart(
@@ -242,6 +255,23 @@ async def _lost(sandbox: ServedSandbox) -> list[pb.SandboxLoss]:
     paths = {mount.volume: mount.path for mount in sandbox.spec.volumes}
     losses = await asyncio.shield(sandbox.commit)
     return [pb.SandboxLoss(path=paths[each.name], reason=each.reason) for each in losses]
+
+
+def _all_commands(
+    sandbox: ServedSandbox,
+) -> tuple[list[CommandExecution], list[CommandExecution | FailedStart]]:
+    """The main process, if there is one, and the others in the order of their start."""
+    others: list[CommandExecution | FailedStart] = [
+        *(each for each in sandbox.commands.started if each.argv[0] != TOOL),
+        *sandbox.commands.failed_starts,
+    ]
+    others.sort(key=lambda each: each.number)
+    main = sandbox.commands.main
+    return [] if main is None else [main], others
+
+
+def _is_running(command: CommandExecution | FailedStart) -> bool:
+    return not isinstance(command, FailedStart) and command.process.poll() is None
 
 
 def _end(sandbox: ServedSandbox) -> str:

@@ -159,3 +159,31 @@ async def test_commands_that_the_end_of_the_sandbox_ended_say_so(server: Harness
 async def test_an_unknown_sandbox_is_not_found(server: Harness) -> None:
     with refused(Status.NOT_FOUND, "sb-nope"):
         await server.inspector.Describe(pb.InspectorDescribeRequest(sandbox_id="sb-nope"))
+
+
+@pytest.mark.asyncio
+async def test_a_sandbox_is_ended_and_what_ran_in_it_is_told_once(server: Harness) -> None:
+    sandbox = await server.create("hang")
+    await server.exec(sandbox, TOOL, "{}")
+    await server.code(sandbox, await server.exec(sandbox, "echo", "1"))
+    with refused(Status.INVALID_ARGUMENT):
+        await server.exec(sandbox, "no-such-command")
+    await server.exec(sandbox, "hang", "2")
+
+    request = pb.InspectorEndRequest(sandbox_id=sandbox.id)
+    key = {"x-idempotency-key": "one"}
+    told = await server.inspector.End(request, metadata=key)
+    assert told.running
+    assert [(list(each.argv), each.running, each.main) for each in told.commands] == [
+        (["hang"], True, True),
+        (["echo", "1"], False, False),
+        (["no-such-command"], False, False),
+        (["hang", "2"], True, False),
+    ]
+    assert (await describe(server, sandbox)).end == "terminated"
+    assert await server.inspector.End(request, metadata=key) == told
+    again = await server.inspector.End(request)
+    assert not again.running
+    assert not any(each.running for each in again.commands)
+    with refused(Status.NOT_FOUND, "sb-nope"):
+        await server.inspector.End(pb.InspectorEndRequest(sandbox_id="sb-nope"))
