@@ -52,6 +52,7 @@ class LocalOptions:
         gpus: `"machine"` if sandboxes get GPUs of the machine, `"simulated"` if they get such that
             do not exist, for programs that only ask about them.
         gpu_wait: seconds that the creation of a sandbox waits for GPUs that others have.
+        pool: whether sandboxes are made ahead.
     """
 
     mode: Mode | None = None
@@ -64,6 +65,7 @@ class LocalOptions:
     network: str = "none"
     gpus: str = "machine"
     gpu_wait: int = 60
+    pool: bool = True
 
     @classmethod
     def parse(cls, options: Mapping[str, str]) -> LocalOptions:
@@ -77,7 +79,11 @@ class LocalOptions:
 
 
 #: Options whose value is one of a few words.
-_WORDS = {"gpus": ("machine", "simulated"), "network": ("none", "open")}
+_WORDS = {
+    "gpus": ("machine", "simulated"),
+    "network": ("none", "open"),
+    "pool": ("auto", "off"),
+}
 
 
 def _parse(name: str, text: str) -> Any:
@@ -89,7 +95,7 @@ def _parse(name: str, text: str) -> Any:
     if name in _WORDS:
         if text not in _WORDS[name]:
             raise invalid_option("local", name, text, " or ".join(_WORDS[name]))
-        return text
+        return text != "off" if name == "pool" else text
     if name == "project":
         if not text.startswith("/"):
             raise invalid_option("local", name, text, "an absolute path")

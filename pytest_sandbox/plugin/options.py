@@ -59,7 +59,8 @@ _PROJECT_HELP = (
     "their marker says project=False: for the engine local."
 )
 _POOL_HELP = (
-    "Whether to prepare the sandbox of the next test while a test runs: auto (the default) or off."
+    "Whether the engine makes sandboxes ahead, such as that of the next test while a test runs: "
+    "auto (the default) or off."
 )
 _REPORT_LINES_HELP = (
     "How many lines of the end of each output the report of a failing test shows, and 80 times as "
@@ -79,7 +80,7 @@ class Settings:
         image_source: the source of that choice.
         report_lines: how many lines of each output a report shows.
         strict: whether a test fails that leaves something behind.
-        pool: whether the engine prepares the sandbox of the next test.
+        pool: whether the engine makes sandboxes ahead.
         project: whether sandboxes show the project.
         engine_options: of the engine, name to value.
     """
@@ -184,11 +185,11 @@ def _resolve(config: pytest.Config) -> Settings:
         strict=_flag(config, "strict"),
         pool=pool == "auto",
         project=_flag(config, "project"),
-        engine_options=_engine_options(config, engine),
+        engine_options=_engine_options(config, engine, pool=pool),
     )
 
 
-def _engine_options(config: pytest.Config, engine: str) -> dict[str, str]:
+def _engine_options(config: pytest.Config, engine: str, *, pool: str) -> dict[str, str]:
     """The options of the ini file, overridden by those of the command line."""
     source = "ini sandbox_engine_options"
     try:
@@ -215,6 +216,8 @@ def _engine_options(config: pytest.Config, engine: str) -> dict[str, str]:
     wanted = {} if network == "none" else {"network": network}
     if gpu_settings(config).mode == "fake":
         wanted["gpus"] = "simulated"
+    if pool != "auto":
+        wanted["pool"] = pool
     return {"project": str(config.rootpath), **wanted, **options}
 
 

@@ -156,8 +156,11 @@ def until() -> Until:
 
 @pytest.fixture(scope="module")
 def options() -> dict[str, str]:
-    """Options of the engine process; a file may have its own."""
-    return {}
+    """Options of the engine process; a file may have its own.
+
+    Nothing is made ahead: what is below the zygote is then what tests created.
+    """
+    return {"pool": "off"}
 
 
 @pytest.fixture(scope="module")

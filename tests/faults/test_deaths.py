@@ -165,6 +165,7 @@ def test_a_killed_engine_leaves_nothing_once_its_run_is_closed(
 ) -> None:
     for _ in range(3):
         Sandbox.create("sleep", "1000", client=fresh_client)
+    until(lambda: len(fresh.children(fresh.zygote())) == 4)  # with one that was made ahead
     family, mounts = fresh.family(), mounted()
     groups = fresh.leftovers().cgroups
 

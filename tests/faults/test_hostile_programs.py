@@ -26,7 +26,7 @@ for turn in range(100_000):
 
 @pytest.fixture(scope="module")
 def options() -> dict[str, str]:
-    return {"disk": str(DISK)}
+    return {"disk": str(DISK), "pool": "off"}
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_sandbox.engine import EndCause, EngineInfo, Limits, TaskSpec, VolumeMount
-from pytest_sandbox.local import LocalEngine
+from pytest_sandbox.local import LocalEngine, LocalOptions
 from pytest_sandbox.local.kernel.cgroups import leftovers, mounted
 from pytest_sandbox.local.kernel.cgroups.group_usage import GroupUsage
 from pytest_sandbox.local.kernel.cgroups.groups import SandboxGroups
@@ -129,7 +129,7 @@ async def nothing_stays_of(engine: LocalEngine) -> None:
 
 
 async def started() -> LocalEngine:
-    engine = LocalEngine()
+    engine = LocalEngine(LocalOptions(pool=False))  # nothing but what tests create has groups
     info: EngineInfo = await engine.start()
     if {"pids", "memory"} - set(engine.factory.zygote.controllers):
         await engine.close()

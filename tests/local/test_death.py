@@ -23,7 +23,7 @@ from pytest_sandbox.engine import (
     TaskEnded,
     TaskSpec,
 )
-from pytest_sandbox.local import LocalEngine, Mode
+from pytest_sandbox.local import LocalEngine, LocalOptions, Mode
 from pytest_sandbox.local.engine.links import agent_link
 
 from .conftest import (
@@ -124,7 +124,7 @@ def nothing_left(victim: Victim, agents: list[int]) -> None:
 
 def test_killing_the_engine_ends_everything(victim: Victim) -> None:
     agents = victim.agents()
-    assert len(agents) == 5
+    assert len(agents) in (5, 6)  # maybe with one that was made ahead
     victim.process.kill()
     nothing_left(victim, agents)
     until(lambda: not processes_of(victim.zygote), "the zygote is gone")
@@ -270,7 +270,7 @@ async def start_and_close() -> None:
 
 @pytest_asyncio.fixture
 async def fresh() -> AsyncIterator[LocalEngine]:
-    engine = LocalEngine()
+    engine = LocalEngine(LocalOptions(pool=False))  # no processes but those of what tests create
     await engine.start()
     yield engine
     await engine.close()

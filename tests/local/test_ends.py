@@ -38,7 +38,7 @@ class Owner:
 
 @pytest_asyncio.fixture
 async def fresh() -> AsyncIterator[LocalEngine]:
-    engine = LocalEngine()
+    engine = LocalEngine(LocalOptions(pool=False))  # no processes but those of what tests create
     await engine.start()
     yield engine
     await engine.close()

@@ -60,7 +60,7 @@ async def peer() -> AsyncIterator[Peer]:
     def lost() -> None:
         peers[0].lost += 1
 
-    peers.append(Peer(AgentLink(ours, set(), lost, lambda _: None), theirs))
+    peers.append(Peer(AgentLink(ours, set(), lost, lambda _: None, lambda: None), theirs))
     yield peers[0]
     peers[0].link.task_ended()
     theirs.close()

@@ -24,6 +24,7 @@ from pytest_sandbox.engine import (
     TaskSpec,
 )
 from pytest_sandbox.local import LocalEngine, LocalOptions
+from pytest_sandbox.local.engine import spares
 from pytest_sandbox.local.protocol.common import Succeeded
 from pytest_sandbox.local.protocol.zygote import UnmountRequest
 
@@ -39,6 +40,12 @@ pytestmark = pytest.mark.asyncio
 shared = pytest.mark.asyncio(loop_scope="module")
 
 MIB = 2**20
+
+
+@pytest.fixture(autouse=True)
+def no_spares(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Made at any moment, they would be counted with what is left."""
+    monkeypatch.setattr(spares, "_SOON", -1.0)
 
 
 async def started(options: LocalOptions | None = None) -> LocalEngine:

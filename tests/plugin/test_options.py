@@ -233,6 +233,16 @@ def test_settings_about_images_become_options_of_the_server(pytester: pytest.Pyt
     assert of_images("--sandbox-engine=fake") == {}
 
 
+def test_without_a_pool_the_engine_makes_none_ahead(pytester: pytest.Pytester) -> None:
+    def pool(*arguments: str) -> str | None:
+        return settings(pytester.parseconfig(*arguments)).engine_options.get("pool")
+
+    assert pool() is None
+    assert pool("--sandbox-pool=off") == "off"
+    assert pool("--sandbox-pool=off", "--sandbox-engine-option=pool=auto") == "auto"
+    assert pool("--sandbox-pool=off", "--sandbox-engine=fake") is None
+
+
 @pytest.mark.parametrize(
     ("ini", "reason"),
     [

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from pytest_sandbox._run import Run
 from pytest_sandbox.client.extensions import Extensions
 from pytest_sandbox.client.transport import dual, portal
 
 pytestmark = pytest.mark.usefixtures("shared_engine")
 
+CREATE = Run.create
 KEYS = ("env", "image", "workdir", "name")
 
 
@@ -134,16 +136,16 @@ def test_what_would_show_is_not_told(pytester: pytest.Pytester, spy: Spy) -> Non
     assert spy.hints == []
 
 
-def test_it_can_be_turned_off(pytester: pytest.Pytester, spy: Spy) -> None:
+def test_it_can_be_turned_off(
+    pytester: pytest.Pytester, spy: Spy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Run, "create", CREATE)  # an engine of its own, which is told
     code = """
         def test_one(sandbox):
             sandbox.run("true")
         def test_two(sandbox):
             sandbox.run("true")
         """
-    run(pytester, code, "--sandbox-pool=off").assert_outcomes(passed=2)
-    assert spy.hints == []
-
     pytester.makeini("[pytest]\nsandbox_pool = off")
     run(pytester, code).assert_outcomes(passed=2)
     assert spy.hints == []

@@ -167,8 +167,7 @@ class LocalEngine(
 
     async def prepare(self, spec: TaskSpec) -> None:
         """Make a sandbox ahead, for a `create` that is likely to come."""
-        if not spec.freezable:
-            self.factory.pool.prepare(spec)
+        self.factory.prepare(spec)
 
     async def forget(self, snapshot: AnySnapshot) -> None:
         """Forget a snapshot; its storage is freed once nothing depends on it any more."""

@@ -23,13 +23,16 @@ from pytest_sandbox.engine import (
 
 from ..protocol.common import Succeeded
 from ..protocol.zygote import CreateRequest, HideRequest, LayerAtEnd, MountedVolume
+from .activity import Activity
 from .links.errors import BuildFailed
 from .machine import memory_shares
 from .machine.project import ProjectRefused, left_out
 from .outlet import LocalOutlet, network_of
 from .pool import Pool
+from .shape import shape_of
 from .snapshots.layer_store import LayerStore
 from .snapshots.snapshotter import Snapshotter
+from .spares import Spares
 from .task import LocalTask
 from .validate import check_task
 
@@ -99,6 +102,8 @@ class Factory:
         self._pumps: set[Pump] = set()
         self.store = store or LayerStore(options.store or memory_shares.for_snapshots())
         self.pool = Pool(self._build_if_possible)
+        self._activity = Activity()
+        self._spares = Spares(self.pool, self._activity)
         self._volumes: dict[str, int] = {}
         self._volume_numbers = itertools.count(1)
         self._gpu_numbers = {file: number for number, file in enumerate(image.gpus.files)}
@@ -156,14 +161,41 @@ class Factory:
         self, spec: TaskSpec, gpus: TaskGpus | None = None, beside: str = ""
     ) -> LocalTask:
         try:
-            prepared = None if beside else await self.pool.claim(spec)
-            if prepared is not None and (task := await self._adopt(prepared, spec)) is not None:
-                return task
-            return await self.build(spec, gpus, beside)
+            with self._activity.under_way():
+                return await self._claim_or_build(spec, gpus, beside)
         except BuildFailed as failure:
             raise _translated(failure.reason, spec, self._gpu_numbers) from failure
         except TaskEnded as failure:
             raise EngineUnavailable("a sandbox was killed while it was built") from failure
+
+    async def _claim_or_build(
+        self, spec: TaskSpec, gpus: TaskGpus | None, beside: str
+    ) -> LocalTask:
+        shape = None if beside or not self._options.pool else shape_of(spec)
+        if shape is None:
+            return await self.build(spec, gpus, beside)
+        prepared = await self.pool.claim(shape)
+        task = None if prepared is None else await self._adopt(prepared, spec)
+        claimed = task is not None
+        if task is None:
+            task = await self._build_anyway(spec)
+        self._spares.asked_for(shape, claimed=claimed)
+        return task
+
+    async def _build_anyway(self, spec: TaskSpec) -> LocalTask:
+        """`build`, with the room of those that were made ahead if there is none otherwise."""
+        try:
+            return await self.build(spec)
+        except BuildFailed as failure:
+            if failure.reason.errno not in _NO_ROOM or not await self.pool.clear():
+                raise
+            return await self.build(spec)
+
+    def prepare(self, spec: TaskSpec) -> None:
+        """Begin to make a task ahead, unless such a task is not made ahead."""
+        shape = shape_of(spec) if self._options.pool else None
+        if shape is not None:
+            self.pool.prepare(shape)
 
     async def build(
         self, spec: TaskSpec, gpus: TaskGpus | None = None, beside: str = ""
@@ -192,13 +224,14 @@ class Factory:
                 self._env(spec, gpus),
                 ours,
                 self._pumps,
-                lambda: self.zygote.kill(name),
+                lambda: self._kill(name),
                 lambda kill: self.zygote.free_agent(name, kill),
                 lambda: self.zygote.usage(name),
                 lambda: self._open_outlet(name),
                 snapshotter,
                 LocalOutlet(spec, self.gateway),
                 self._memory_of(spec),
+                self._activity.note,
             )
         except OSError as error:  # the event loop watches as many descriptors as it may
             theirs.close()
@@ -226,6 +259,10 @@ class Factory:
             await asyncio.shield(task.kill())
             raise
         return task
+
+    def _kill(self, name: str) -> None:
+        self._activity.note()
+        self.zygote.kill(name)
 
     async def _open_outlet(self, name: str) -> list[int]:
         if self.no_network:
@@ -279,7 +316,8 @@ class Factory:
         """End every task and the zygote."""
         # In this order: what is being made needs the zygote, and pumps end once nothing can write
         # to their pipes, except to those that were passed on.
-        await self.pool.close()
+        self._spares.close()
+        await self.pool.clear()
         await self.zygote.close()
         for pump in list(self._pumps):
             await pump.aclose()

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import os
 from typing import TYPE_CHECKING
 
 from pytest_sandbox.engine import AnySnapshot, EngineError, TaskSpec
 
 from .links.errors import BuildFailed
-from .outlet import network_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -26,6 +24,9 @@ _MOST = 8
 class Pool:
     """A few sandboxes without a main process. The pool only affects how long `create` takes.
 
+    Those that a hint asked for are each for one `create`. Spares are made unasked: they give way to
+    what a hint asks for.
+
     Args:
         build: makes a sandbox.
     """
@@ -35,25 +36,35 @@ class Pool:
         self._prepared: list[_Prepared] = []  # the newest last
         self._ending: set[asyncio.Task[None]] = set()
 
-    def prepare(self, spec: TaskSpec) -> None:
-        """Begin to make one of this shape; the oldest gives way if there are too many.
-
-        Nothing is made ahead that takes what others may see or want, or that has processes already.
-        """
-        if spec.volumes or spec.gpus is not None or spec.resume is not None:
+    def prepare(self, shape: TaskSpec) -> None:
+        """Begin to make one of this shape; the oldest gives way if there are too many."""
+        spare = self._find(shape, spare=True)
+        if spare is not None:
+            self._take(spare)
+            self._add(_Prepared(shape, spare.making, spare=False))
             return
-        making = asyncio.ensure_future(self._build(_shape(spec)))
-        prepared = _Prepared(_shape(spec), making)
-        prepared.timer = asyncio.get_running_loop().call_later(_CLAIM_TIMEOUT, self._end, prepared)
-        self._prepared.append(prepared)
+        self._make(shape, spare=False)
         while len(self._prepared) > capacity():
-            self._end(self._prepared[0])
+            self._end(self._find(None, spare=True) or self._prepared[0])
 
-    async def claim(self, spec: TaskSpec) -> LocalTask | None:
+    def keep_spare(self, shape: TaskSpec) -> asyncio.Future[LocalTask] | None:
+        """Begin to make one of this shape unless there is one; the oldest spare gives way.
+
+        Returns:
+            It, if it is made now.
+        """
+        if self._find(shape) is not None:
+            return None
+        if len(self._prepared) >= capacity():
+            oldest = self._find(None, spare=True)
+            if oldest is None:
+                return None
+            self._end(oldest)
+        return self._make(shape, spare=True)
+
+    async def claim(self, shape: TaskSpec) -> LocalTask | None:
         """One of this shape, if there is any that lives; it is the caller's then."""
-        shape = _shape(spec)
-        while fitting := [one for one in self._prepared if one.shape == shape]:
-            prepared = fitting[0]
+        while (prepared := self._find(shape)) is not None:
             self._take(prepared)
             try:
                 # Shielded: others may wait for the same sandbox, and one half made has to be ended,
@@ -82,15 +93,40 @@ class Pool:
         for prepared in [one for one in self._prepared if one.shape.image == snapshot]:
             self._end(prepared)
 
-    async def close(self) -> None:
-        """End all; return when they are gone."""
-        for prepared in self._prepared.copy():
-            self._end(prepared)
+    async def clear(self) -> bool:
+        """End all; return when they are gone, with whether there were any."""
+        prepared = self._prepared.copy()
+        for one in prepared:
+            self._end(one)
         await self.ended()
+        return bool(prepared)
 
     async def ended(self) -> None:
         """Return when those that are being ended are gone."""
         await asyncio.gather(*self._ending)
+
+    def _find(self, shape: TaskSpec | None, *, spare: bool | None = None) -> _Prepared | None:
+        """The oldest of a shape; `None` for any."""
+        for one in self._prepared:
+            if shape in (None, one.shape) and spare in (None, one.spare):
+                return one
+        return None
+
+    def _make(self, shape: TaskSpec, *, spare: bool) -> asyncio.Future[LocalTask]:
+        making = asyncio.ensure_future(self._build(shape))
+        self._add(_Prepared(shape, making, spare=spare))
+        making.add_done_callback(self._made)
+        return making
+
+    def _made(self, making: asyncio.Future[LocalTask]) -> None:
+        # Why it could not be made matters to those who claim it, who make another one then.
+        if making.cancelled() or making.exception() is not None:
+            for prepared in [one for one in self._prepared if one.making is making]:
+                self._take(prepared)
+
+    def _add(self, prepared: _Prepared) -> None:
+        prepared.timer = asyncio.get_running_loop().call_later(_CLAIM_TIMEOUT, self._end, prepared)
+        self._prepared.append(prepared)
 
     def _take(self, prepared: _Prepared) -> None:
         self._prepared.remove(prepared)
@@ -111,12 +147,14 @@ class _Prepared:
     Attributes:
         shape: what was asked for, without what may still change.
         making: gives it.
+        spare: whether it was made unasked.
         timer: ends it.
     """
 
-    def __init__(self, shape: TaskSpec, making: asyncio.Future[LocalTask]) -> None:
+    def __init__(self, shape: TaskSpec, making: asyncio.Future[LocalTask], *, spare: bool) -> None:
         self.shape = shape
         self.making = making
+        self.spare = spare
         self.timer: asyncio.TimerHandle | None = None
 
 
@@ -124,21 +162,6 @@ def capacity() -> int:
     """How many sandboxes the pool holds at most."""
     # Making them takes processor time, which a running test may need.
     return max(2, min(_MOST, os.cpu_count() or 1))
-
-
-def _shape(spec: TaskSpec) -> TaskSpec:
-    """What cannot be changed any more once a sandbox is made."""
-    network = network_of(spec)
-    return dataclasses.replace(
-        spec,
-        main=None,
-        env={},
-        network=network,
-        membership=None,
-        name="",
-        tags={},
-        groups=frozenset(),
-    )
 
 
 async def _kill(prepared: _Prepared) -> None:

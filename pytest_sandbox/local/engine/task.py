@@ -109,6 +109,7 @@ class LocalTask(
         snapshotter: takes snapshots of its files.
         outlet: its way out.
         memory: bytes that it may use, where that can be limited.
+        note: called with each request to its agent, and with each message of that.
 
     Attributes:
         failure: why it could not even be forked.
@@ -127,6 +128,7 @@ class LocalTask(
         snapshotter: Snapshotter,
         outlet: LocalOutlet,
         memory: int,
+        note: Callable[[], None],
     ) -> None:
         self.main: LocalProcess | None = None
         #: Takes memory snapshots of it; the engine's.
@@ -135,7 +137,7 @@ class LocalTask(
         self.beside: Callable[[TaskSpec], Awaitable[LocalTask]] | None = None
         #: The GPUs that it has, which go back when it has ended.
         self.gpus: TaskGpus | None = None
-        self._link = AgentLink(sock, pumps, self._lost, free)
+        self._link = AgentLink(sock, pumps, self._lost, free, note)
         self.files: LocalFiles = LocalFiles(self._link)
         self._ports = LocalPorts(self._link)
         self._spec = spec

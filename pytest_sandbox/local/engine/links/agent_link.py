@@ -59,6 +59,7 @@ class AgentLink:
         lost: called once, when the conversation has ended.
         free: called when the agent does not answer at once, to resume what it has started and waits
             for, and then to kill that; with whether to kill.
+        note: called with each request, and with each message of the agent.
 
     Attributes:
         ready: done when the sandbox is built.
@@ -77,6 +78,7 @@ class AgentLink:
         pumps: set[Pump],
         lost: Callable[[], None],
         free: Callable[[bool], None],
+        note: Callable[[], None],
     ) -> None:
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.running = asyncio.Event()
@@ -85,6 +87,7 @@ class AgentLink:
         self.listeners: list[int] = []
         self.no_network = ""
         self._lost = lost
+        self._note = note
         self._answers = PendingAnswers()
         self._patience = Patience(self._give_up, free)
         self._held: list[int] = []
@@ -211,6 +214,7 @@ class AgentLink:
         fds: tuple[int, ...],
         send: Callable[..., None],
     ) -> asyncio.Future[Answer[A]]:
+        self._note()
         number, future = self._answers.add(answer)
         if self._channel.closed:
             close_all(list(fds))
@@ -249,6 +253,7 @@ class AgentLink:
         self._lost()
 
     def _on_message(self, message: Message, number: int, fds: list[int]) -> None:
+        self._note()
         if number:
             self._patience.end(number)
             self._answers.settle(number, message, fds)

@@ -11,6 +11,8 @@ from pytest_sandbox.local.kernel.cgroups.limits import MEMORY_FILE
 
 #: All sandboxes together. Not all memory: the test run beside them needs some.
 _TOGETHER = 0.8
+#: What is left of the memory is little if it is less than this part of it.
+_LEAST = 16
 
 
 def for_one_sandbox() -> int:
@@ -34,6 +36,16 @@ def for_disk() -> int:
 def for_snapshots() -> int:
     """All snapshots together."""
     return _machine() // 4
+
+
+def are_used_up() -> bool:
+    """Whether so little is left that nothing should be kept which could be done without."""
+    with contextlib.suppress(OSError), open("/proc/meminfo") as file:
+        for line in file:
+            name, _, text = line.partition(":")
+            if name == "MemAvailable":
+                return int(text.split()[0]) * 1024 < _machine() // _LEAST
+    return False
 
 
 @functools.cache
