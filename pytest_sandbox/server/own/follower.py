@@ -296,7 +296,9 @@ class Follower:
             response.stdout = await out.next(self._room)
         if err.waiting and not err.lost:
             response.stderr = await err.next(self._room)
-        ended = [output.ends(self._ahead) and not output.lost for output in self._outputs]
+        # Ahead of that, the end of a stream waits for the exit code, which mostly comes at once.
+        ahead = self._ahead and exited
+        ended = [output.ends(ahead) and not output.lost for output in self._outputs]
         response.stdout_ended, response.stderr_ended = ended
         if exited and not self._exit_sent:
             self._tell_exit(response)
