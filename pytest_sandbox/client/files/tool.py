@@ -94,7 +94,7 @@ class FilesystemTool:
     async def start(self, operation: str, path: str, **parameters: object) -> Execution:
         """Start an operation; calls about it may be made at once."""
         argument = json.dumps({operation: {"path": path, **parameters}})
-        return await Command((TOOL, argument)).start(self._client, self._task, wait=False)
+        return await Command((TOOL, argument)).start(self._client, self._task)
 
     async def end(self, execution: Execution, operation: str, path: str) -> None:
         """Wait for the end of an operation."""

@@ -20,8 +20,10 @@ from pytest_sandbox._proto.router_pb2 import (
     TASK_EXEC_STDOUT_CONFIG_PIPE,
     TaskExecStartRequest,
 )
+from pytest_sandbox._shared.async_tasks import finish
 
 from .control_execution import ControlExecution
+from .execution import Execution
 from .router_execution import RouterExecution
 from .stream_type import StreamType
 from .terminal import terminal
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
 
     from ..base_client import BaseClient
     from ..secrets.secret import Secret
-    from .execution import Execution
     from .task_calls import TaskCalls
 
 __tracebackhide__ = True  # a failing test shows the caller's line, not these
@@ -71,23 +72,20 @@ class Command:
         client: BaseClient,
         task: TaskCalls,
         *,
-        wait: bool = True,
         given: bytes | None = None,
     ) -> Execution:
-        """Start it.
+        """Have it started; whether it can be, `Execution.ready` says.
+
+        If this is cancelled, nothing is left that runs.
 
         Args:
             client: to call with.
             task: where to run it.
-            wait: whether to wait until the server says that it has started.
             given: all of its input, if all of its output and its exit code are wanted.
         """
         if not await task.routed() and not task.container_id:
-            return await self._through_control_plane(client, task)
-        execution = await self._through_router(client, task, given)
-        if wait:
-            await execution.started
-        return execution
+            return await finish(self._through_control_plane(client, task), Execution.kill)
+        return await self._through_router(client, task, given)
 
     async def _through_router(
         self, client: BaseClient, task: TaskCalls, given: bytes | None

@@ -44,6 +44,9 @@ class ControlExecution(Execution):
         self._index = 0
         self._writing = asyncio.Lock()
 
+    async def ready(self) -> None:
+        """Return at once: the call that gives its id also starts it."""
+
     def output(self, descriptor: int) -> OutputStream:
         """What it writes to `STDOUT` or `STDERR`, from its beginning."""
         return _ControlOutput(self._calls, self.id, descriptor)

@@ -50,6 +50,14 @@ class Execution(ABC):
         self._deadline = self._clock.monotonic() + timeout if timeout else None
 
     @abstractmethod
+    async def ready(self) -> None:
+        """Return when it has started, which the server may not have said yet.
+
+        Raises:
+            Error: it cannot be started.
+        """
+
+    @abstractmethod
     def output(self, descriptor: int) -> OutputStream:
         """What it writes to `STDOUT` or `STDERR`, from its beginning."""
 
@@ -84,6 +92,12 @@ class Execution(ABC):
         Servers of this package can do that, Modal's cannot: there, it goes on.
         """
         with contextlib.suppress(Error):
+            await self._kill()
+
+    async def give_up(self) -> None:
+        """The same, once it has started."""
+        with contextlib.suppress(Error):
+            await self.ready()
             await self._kill()
 
     async def poll(self) -> int | None:

@@ -135,6 +135,11 @@ class Following:
         """Whether the server may not have the call."""
         return isinstance(self._error, UnimplementedError)
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether the server has said that the command has started."""
+        return self._started
+
     async def begun(self) -> bool:
         """Whether the command has started; `False` if that is to be done by a call of its own.
 

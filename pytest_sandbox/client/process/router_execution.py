@@ -54,16 +54,47 @@ class RouterExecution(Execution):
         super().__init__(request.timeout_secs, task.calls, request.task_id)
         self.id = request.exec_id
         self._task = task
+        self._request = request
         self._following = following
         self._portal = portal()
         self._offset = 0
         self._writing = asyncio.Lock()
-        self.started = background(_start(task, request, following))
+        self._starting: asyncio.Future[None] | None = None
+        if following is None:
+            self._starting = background(self._start_apart())
 
     def __del__(self) -> None:
         """End the call that tells of it: nobody can ask any more."""
         if self._following is not None and not self._following.over:
             self._portal.call_soon(self._following.close)
+
+    @property
+    def started(self) -> asyncio.Future[None]:
+        """Done when it has started, or failed to, whichever call it is that starts it."""
+        if self._starting is None:
+            self._starting = background(self._start())
+        return self._starting
+
+    def has_started(self) -> bool:
+        """Whether the server has said so, or that it cannot; sees to it that it is started."""
+        if self._following is not None and self._following.has_begun:
+            return True
+        return self.started.done()
+
+    async def ready(self) -> None:
+        """Return when it has started."""
+        if self._following is None or not await self._following.begun():
+            await asyncio.shield(self.started)
+
+    async def _start(self) -> None:
+        if self._following is None or not await self._following.begun():
+            await self._start_apart()
+
+    async def _start_apart(self) -> None:
+        """Have it started by a call that does nothing else."""
+        await self._task.call(lambda link: link.router.TaskExecStart, self._request)
+        if self._following is not None and self._following.refused:
+            self._calls.missing.add(RPC)
 
     @property
     def following(self) -> Following | None:
@@ -76,6 +107,7 @@ class RouterExecution(Execution):
             return None
         got = await self._following.everything()
         if got is None:
+            self.has_started()  # ahead of the calls that need that
             return None
         code = _code(got[0])
         assert code is not None
@@ -138,7 +170,7 @@ class RouterExecution(Execution):
 
     async def _once_started(self, call: Callable[[], Awaitable[T]]) -> T:
         """Make a call, and again if it overtook the one that starts the command."""
-        early = not self.started.done()
+        early = not self.has_started()
         try:
             return await call()
         except NotFoundError:
@@ -175,7 +207,7 @@ class _RouterOutput(OutputStream):
             if following.ended(self._descriptor, request.offset):
                 return
         while True:
-            early = not self._execution.started.done()
+            early = not self._execution.has_started()
             try:
                 async for message in self._task.stream(
                     lambda link: link.router.TaskExecStdioRead, lambda: self._request
@@ -187,16 +219,6 @@ class _RouterOutput(OutputStream):
                 await asyncio.shield(self._execution.started)
                 if not early:
                     raise
-
-
-async def _start(
-    task: TaskCalls, request: TaskExecStartRequest, following: Following | None
-) -> None:
-    """Have a command started, by the call that follows it or by the one that only does that."""
-    if following is None or not await following.begun():
-        await task.call(lambda link: link.router.TaskExecStart, request)
-        if following is not None and following.refused:
-            task.calls.missing.add(RPC)
 
 
 def _code(response: TaskExecPollResponse | TaskExecWaitResponse) -> int | None:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, Literal
 
-from pytest_sandbox._shared.async_tasks import background, finish
+from pytest_sandbox._shared.async_tasks import background
 from pytest_sandbox._shared.type_names import type_name
 
 from ..exceptions import InvalidError
 from ..process.command import Command
 from ..process.communicate import CompletedCommand, communicate, completed
 from ..process.container_process import ContainerProcess
-from ..process.execution import Execution
 from ..process.method_types import ExecMethod, RunMethod
 from ..process.stream_type import StreamType
 from ..secrets.secret import Secret, check_secrets
 from ..transport.dual import overloaded
-from ..transport.portal_call import delivered
+from ..transport.portal_call import undo_unless_taken
 from ..validation import check_command, check_environment, check_seconds, check_workdir, refuse
 
 if TYPE_CHECKING:
@@ -88,8 +88,15 @@ class CommandMethods:
             secrets=secrets,
             pty=pty,
         )
+        execution = await command.start(self._client, self._task)
+        try:
+            await execution.ready()
+        except asyncio.CancelledError:
+            background(execution.give_up())
+            raise
+        undo_unless_taken(execution.kill)
         return ContainerProcess(
-            await delivered(command.start(self._client, self._task), Execution.kill),
+            execution,
             args=command.args,
             text=text,
             by_line=bufsize == 1,
@@ -136,8 +143,7 @@ class CommandMethods:
             raise InvalidError(f"input is {input!r}, {type_name(input)}, not a str or bytes")
         command = self._command(args, timeout=timeout, workdir=workdir, env=env, secrets=secrets)
         given = bytes(given)
-        starting = command.start(self._client, self._task, wait=False, given=given)
-        execution = await finish(starting, Execution.kill)
+        execution = await command.start(self._client, self._task, given=given)
         try:
             outcome = await communicate(execution, given)
         except BaseException:  # cancelled, or interrupted

@@ -170,6 +170,11 @@ async def delivered(work: Awaitable[T], undo: Callable[[T], Coroutine[Any, Any, 
         undo: takes what was made, unless the caller gets it.
     """
     made = await finish(work, undo)
-    if (call := _current.get()()) is not None:
-        call.undo_unless_taken(lambda: undo(made))
+    undo_unless_taken(lambda: undo(made))
     return made
+
+
+def undo_unless_taken(undo: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Have a coroutine run if the caller of this call does not take its result."""
+    if (call := _current.get()()) is not None:
+        call.undo_unless_taken(undo)
