@@ -49,6 +49,7 @@ RUNS = """
 """
 STUB_RUN = """
 import os
+class EngineStartError(Exception): pass
 class EngineProcess:
     pid, socket, engine = 2 ** 22 + 1, "", {"capabilities": []}
 class Run:
