@@ -72,19 +72,16 @@ class Child(subprocess.Popen[bytes]):
         """Do not warn about a child that still runs."""
 
 
-def launch(directory: Path, arguments: Sequence[str], lock: int) -> tuple[Child, EngineProcess]:
-    """Start an engine process and wait until it is ready.
+def launch(directory: Path, arguments: Sequence[str], lock: int) -> Child:
+    """Start an engine process.
 
     Args:
         directory: of the run.
         arguments: of the engine process.
         lock: a locked descriptor for the process to inherit.
-
-    Raises:
-        EngineStartError: it did not become ready. It is gone then.
     """
     with open(directory / "server.log", "ab") as log:
-        child = Child(
+        return Child(
             [sys.executable, *SERVER, *arguments, "--run-dir", str(directory)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -94,9 +91,21 @@ def launch(directory: Path, arguments: Sequence[str], lock: int) -> tuple[Child,
             start_new_session=True,  # Ctrl-C is for the tests, which then end the run
             pass_fds=[lock],
         )
+
+
+def wait_until_ready(directory: Path, child: Child) -> EngineProcess:
+    """Wait until a child is ready.
+
+    Args:
+        directory: of the run.
+        child: as `launch` returned it.
+
+    Raises:
+        EngineStartError: it did not become ready. It is gone then.
+    """
     try:
         answer = _answer(child)
-        return child, EngineProcess(**answer, started=start_time(answer["pid"]))
+        return EngineProcess(**answer, started=start_time(answer["pid"]))
     except EngineStartError as error:
         _wait_or_kill(child)
         raise EngineStartError(error.reason, error.remedy, log_tail(directory)) from None

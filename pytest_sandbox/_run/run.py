@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -15,13 +16,16 @@ from pytest_sandbox._shared import real, run_directory
 from pytest_sandbox._shared.real import real_files
 
 from . import engine_process
-from .engine_process import Child, EngineProcess, launch, log_tail
+from .engine_process import Child, EngineProcess, launch, log_tail, wait_until_ready
 from .errors import EngineStartError
 from .inheritance import Announcement, RunSettings, check_reachable, own_version
 from .start_lock import StartRecord, read_record, start_lock, starting
 
 #: The longest path that a Unix socket can be bound to: `sun_path` of unix(7) less its NUL.
 _SUN_PATH = 107
+#: Seconds that an engine which is starting has to become ready when the run ends, before it is
+#: killed: then it ends by itself.
+_GRACE = 2.0
 
 
 class Run:
@@ -37,6 +41,7 @@ class Run:
         self._pid = os.getpid()
         self._record: StartRecord | None = None
         self._child: Child | None = None
+        self._starter: threading.Thread | None = None
         self._announcement: Announcement | None = None
 
     @classmethod
@@ -103,6 +108,27 @@ class Run:
         """The path of the engine's Unix socket; see `start`."""
         return self.start(engine, options).socket
 
+    def start_soon(self, engine: str = "local", options: Mapping[str, str] | None = None) -> None:
+        """Start the engine process and return; `start` with the same arguments waits for it.
+
+        An error is raised there.
+        """
+        if self._starter is None and not self.started:
+            self._starter = threading.Thread(
+                target=self._start_behind, args=(engine, options), name="engine start", daemon=True
+            )
+            self._starter.start()
+
+    def _start_behind(self, engine: str, options: Mapping[str, str] | None) -> None:
+        # Noted in the directory of the run, if that is still there.
+        with suppress(EngineStartError, OSError):
+            self.start(engine, options)
+
+    def wait_for_start(self) -> None:
+        """Return when `start_soon` has done its work: it uses files, which a test may replace."""
+        if self._starter is not None:
+            self._starter.join()
+
     def start(
         self,
         engine: str = "local",
@@ -129,6 +155,8 @@ class Run:
         if tcp:
             arguments += ["--tcp", tcp]
         arguments += further
+        if self._starter is not None and self._starter is not threading.current_thread():
+            self._starter.join()
         if self._record is None:
             self._record = self._started(arguments)
         if self._record.arguments != arguments:
@@ -170,6 +198,8 @@ class Run:
         if self._lease is None or os.getpid() != self._pid:
             return
         timeout = engine_process.CLOSE_TIMEOUT
+        if self._starter is not None and self._starter.is_alive():
+            self._interrupt_start(self._starter)
         # Another process may be starting the engine now: one without a lease ends itself.
         with starting(self.directory) as started:
             os.close(self._lease)
@@ -184,6 +214,13 @@ class Run:
                 self._child.wait(timeout)
         run_directory.remove(self.directory)
 
+    def _interrupt_start(self, starter: threading.Thread) -> None:
+        """End an engine that is starting for nothing, as Ctrl-C does while `start` waits."""
+        starter.join(_GRACE)
+        if starter.is_alive() and self._child is not None:
+            self._child.kill()
+        starter.join(engine_process.CLOSE_TIMEOUT)
+
     @real_files()
     def _started(self, arguments: list[str]) -> StartRecord:
         """The result of starting the engine, now or before."""
@@ -196,7 +233,8 @@ class Run:
 
     def _launched(self, arguments: list[str], lock: int) -> StartRecord:
         try:
-            self._child, process = launch(self.directory, arguments, lock)
+            self._child = launch(self.directory, arguments, lock)
+            process = wait_until_ready(self.directory, self._child)
         except EngineStartError as error:
             said = {"reason": error.reason, "remedy": error.remedy, "log": error.log}
             return StartRecord(arguments, error=said)

@@ -97,6 +97,8 @@ class EngineSession:
             if settings(self._config).engine == "fake":
                 return self._in_memory()
             asked = settings(self._config)
+            if self._engine is None:
+                self._import_client()
             server = self.run().start(asked.engine, asked.engine_options)
             if self._engine is None:
                 self._engine = SandboxEngine(
@@ -108,6 +110,26 @@ class EngineSession:
                     socket=server.socket,
                 )
             return self._engine
+
+    def start_soon(self) -> None:
+        """Start the engine and return, if it is another process; `engine` raises what is wrong."""
+        asked = settings(self._config)
+        if asked.engine != "fake":
+            with contextlib.suppress(_run.EngineStartError, OSError):
+                self.run().start_soon(asked.engine, asked.engine_options)
+
+    def wait_for_start(self) -> None:
+        """Return when no engine is starting."""
+        if self._run is not None:
+            self._run.wait_for_start()
+
+    @real_files()  # which modules keep that are imported now
+    def _import_client(self) -> None:
+        """Import the client, while the engine starts."""
+        self.start_soon()
+        from pytest_sandbox.client import Client, Sandbox  # noqa: F401  # the first to be used
+
+        self.wait_for_start()
 
     def _in_memory(self) -> SandboxEngine:
         """The engine for fixtures of wider scope than a test; each test has its own."""
@@ -190,9 +212,8 @@ class EngineSession:
         """The id of this worker of pytest-xdist; empty without it."""
         return (self._worker or {}).get("workerid", "")
 
-    @real_files()  # which modules keep that are imported now
     def _connect(self, socket: str) -> Client:
-        from pytest_sandbox.client import Client, Sandbox  # noqa: F401  # the next to be used
+        from pytest_sandbox.client import Client
 
         client = Client(socket, app_name=_run.app_name(self.worker))
         self.created = self._recording.enter_context(client.record())

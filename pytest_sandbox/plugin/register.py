@@ -4,6 +4,7 @@ import pytest
 
 from . import (
     calls_fixtures,
+    early_start,
     engine,
     failures,
     fake_files,
@@ -34,6 +35,7 @@ _PARTS = (
     options,
     marker,
     engine,
+    early_start,
     xdist,
     ownership,
     fake_files,

@@ -10,8 +10,18 @@ from pathlib import Path
 import pytest
 
 from pytest_sandbox._run import EngineProcess, EngineStartError, Run, engine_process
+from pytest_sandbox._run import run as run_module
 
-from .conftest import gone, lease_is_free, starts
+from .conftest import ServerScript, gone, lease_is_free, starts, until
+
+#: Does not become ready.
+HANGING = """
+    import os, time
+    with open(os.path.join(os.path.dirname(__file__), "pid.new"), "w") as file:
+        file.write(str(os.getpid()))
+    os.rename(file.name, file.name.removesuffix(".new"))
+    time.sleep(100)
+"""
 
 
 def test_a_run_is_a_private_folder_with_a_lease_that_is_held(run: Run) -> None:
@@ -140,3 +150,37 @@ def test_a_run_that_is_over_cannot_be_used(run: Run) -> None:
 
     with pytest.raises(EngineStartError, match="has ended"):
         other.start()
+
+
+def test_an_engine_that_was_started_ahead_is_the_one(run: Run, tmp_path: Path) -> None:
+    run.start_soon("local", {"key": "value"})
+    process = run.start("local", {"key": "value"})
+    run.start_soon("local", {"key": "value"})
+    run.wait_for_start()
+
+    assert process.engine == {"name": "local", "key": "value"}
+    assert [line.split()[0] for line in starts(tmp_path)] == [str(process.pid)]
+
+
+def test_what_is_wrong_with_a_start_ahead_is_told_by_the_start(
+    run: Run, server: ServerScript
+) -> None:
+    server('print(\'{"error": {"reason": "no kernel", "remedy": "get one"}}\')')
+    run.start_soon()
+    run.wait_for_start()
+
+    with pytest.raises(EngineStartError, match="no kernel"):
+        run.start()
+
+
+def test_a_run_that_ends_while_its_engine_starts_leaves_nothing(
+    run: Run, server: ServerScript, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server(HANGING)
+    monkeypatch.setattr(run_module, "_GRACE", 0.0)
+    run.start_soon()
+    until((tmp_path / "pid").exists)
+    run.close()
+
+    assert gone(int((tmp_path / "pid").read_text()))
+    assert not run.directory.exists()
