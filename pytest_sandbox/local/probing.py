@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import os
 import platform
+import sys
 from typing import TYPE_CHECKING
 
 from pytest_sandbox.engine import EngineError
@@ -85,7 +87,7 @@ def probe(options: LocalOptions | None = None) -> Report:
 
 
 async def _probe(options: LocalOptions) -> Report:
-    findings = [_machine(), _kernel(), *_user_namespaces(), _overlayfs()]
+    findings = [_machine(), _kernel(), *_user_namespaces(), _overlayfs(), *_not_compiled()]
     if os.geteuid() != 0:
         findings.append(_subordinate_ids())
     refused: dict[Mode, ModeRefused] = {}
@@ -190,6 +192,23 @@ def _kernel() -> Finding:
         "old contents",
         "upgrade the kernel",
     )
+
+
+def _not_compiled() -> list[Finding]:
+    """Whether Python compiles this package anew in each process; empty if it does not."""
+    # That of this module was written when it was imported, if that could be.
+    if os.path.exists(importlib.util.cache_from_source(__file__)):
+        return []
+    folder = os.path.dirname(os.path.dirname(__file__))
+    return [
+        Finding(
+            "compiled modules",
+            False,
+            f"there are none beside {folder}, and none can be written",
+            "each process compiles what it imports: the engine starts about a second later",
+            f"{sys.executable} -m compileall -q {folder}",
+        )
+    ]
 
 
 def _user_namespaces() -> list[Finding]:

@@ -14,7 +14,6 @@ from pytest_sandbox._shared.real import real_files
 
 from . import modules
 from .options import settings
-from .report import hidden_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -178,6 +177,8 @@ class EngineSession:
     @property
     def hidden(self) -> list[str]:
         """The values of secrets, which a report must not show."""
+        from .report import hidden_values  # late: only reports of failures have any
+
         return hidden_values(self._engine.client.secret_values) if self._engine else []
 
     def end_worker(self, worker: str) -> None:

@@ -2,12 +2,14 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+import pytest_sandbox
 from pytest_sandbox.cli import _checkup, main
 from pytest_sandbox.cli._checkup import Checkup, Trial, render
-from pytest_sandbox.local import Finding, Report
+from pytest_sandbox.local import Finding, Report, probing
 
 GOOD = Finding("user namespaces", True, "allowed", "should not be shown", "nor this")
 BAD = Finding(
@@ -102,3 +104,14 @@ def test_a_trial_says_why_there_is_no_engine(monkeypatch: pytest.MonkeyPatch) ->
 
     assert not trial.ok
     assert "ended with status 1 before it was ready" in trial.detail
+
+
+def test_a_package_that_is_compiled_anew_each_time_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.cache_from_source", lambda path: __file__)
+    assert probing._not_compiled() == []
+
+    monkeypatch.setattr("importlib.util.cache_from_source", lambda path: "/no/such/file")
+    (finding,) = probing._not_compiled()
+
+    assert not finding.ok
+    assert finding.remedy.endswith("-m compileall -q " + str(Path(pytest_sandbox.__path__[0])))

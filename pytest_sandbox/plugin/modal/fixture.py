@@ -20,23 +20,24 @@ from ..fakes import KEYS, is_faked
 from ..fakes import NAME as FAKE
 from ..options import settings
 from ..ownership import OWNED
-from .client_state import ClientState, close, forgetting, swap
 from .marker import check_keys, own_keys
-from .run_server import RunServer
-from .server import ModalServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pytest_sandbox.inmemory import FakeSandboxes
 
+    from .client_state import ClientState
+    from .run_server import RunServer
+    from .server import ModalServer
+
 __tracebackhide__ = True  # a failing test shows its own lines, not these
 
 #: What a user has chosen in the cloud, which must not decide whether a test passes.
 _CHOICES = ("MODAL_ENVIRONMENT", "MODAL_PROFILE")
 
-SERVER = pytest.StashKey[ModalServer]()
-_RUN_SERVER = pytest.StashKey[RunServer]()
+SERVER: pytest.StashKey[ModalServer] = pytest.StashKey()
+_RUN_SERVER: pytest.StashKey[RunServer] = pytest.StashKey()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -100,6 +101,9 @@ def modal_server(request: pytest.FixtureRequest) -> Iterator[ModalServer]:
 def _in_memory(
     item: pytest.Item, fake: FakeSandboxes, *, in_process: bool
 ) -> Iterator[ModalServer]:
+    from .client_state import ClientState
+    from .server import ModalServer
+
     with ExitStack() as stack:
         ca_file = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "ca.pem"
         tcp = fake.listen(ca_file)
@@ -123,6 +127,9 @@ def _in_memory(
 
 def _on_the_engine_of_the_run(item: pytest.Item, *, in_process: bool) -> Iterator[ModalServer]:
     from pytest_sandbox.rpcs import Faults, NetworkFaults, Rpcs
+
+    from .run_server import RunServer
+    from .server import ModalServer
 
     session = item.config.stash[ENGINE]
     if _RUN_SERVER not in item.config.stash:
@@ -186,6 +193,8 @@ def _client(state: ClientState, *, lasts: bool) -> Iterator[None]:
     """
     with real_files():
         import modal  # noqa: F401
+    from .client_state import close, forgetting, swap
+
     before = swap(state)
     try:
         with forgetting():
