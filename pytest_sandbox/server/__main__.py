@@ -6,7 +6,6 @@ directory.
 """
 
 import argparse
-import logging
 import os
 import sys
 from pathlib import Path
@@ -55,6 +54,8 @@ def _address(text: str) -> tuple[str, int]:
 def start() -> NoReturn:
     """Run the engine process, and end this one."""
     status = main()
+    import logging  # late: the zygote starts before
+
     logging.shutdown()
     # All is closed by now. To take the interpreter apart as well is a fifth of the processor time
     # that the life of an engine takes.
