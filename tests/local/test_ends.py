@@ -1,5 +1,7 @@
 """A sandbox has ended when nothing of it can run any more; what it had is freed behind that."""
 
+import os
+import socket
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +14,7 @@ from pytest_sandbox.local import LocalEngine, LocalOptions, Mode
 from pytest_sandbox.local.engine.links.zygote_link import ZygoteLink
 from pytest_sandbox.local.engine.machine.host_image import host_image
 from pytest_sandbox.local.protocol.zygote import Figures, SandboxEnded, SandboxGone
+from pytest_sandbox.local.zygote.sandbox_record import SandboxRecord
 from pytest_sandbox.local.zygote.sandbox_table import SandboxTable
 
 from .conftest import is_running, until
@@ -92,3 +95,22 @@ async def test_of_an_idle_one_all_is_freed_soon(fresh: LocalEngine) -> None:
     assert [end.cause for task in tasks if (end := task.poll())] == [EndCause.KILLED] * 3
     until(lambda: not children(fresh.factory.zygote.pid), "the kernel has freed what they had")
     assert (await tasks[0].usage()).cpu_seconds
+
+
+def test_what_pid_1_is_left_is_freed_with_it() -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    read, write = os.pipe2(os.O_NONBLOCK)
+    socket.send_fds(theirs, [b"handles"], [write])
+    os.close(write)
+    group: Any = None
+    record = SandboxRecord("1", ours, group, [], None, project=False, volumes=False)
+
+    try:
+        record.leave_to_pid_1()
+        assert record.is_quick_to_free()
+        with pytest.raises(BlockingIOError):
+            os.read(read, 1)  # something holds the other end
+        theirs.close()
+        assert os.read(read, 1) == b""
+    finally:
+        os.close(read)

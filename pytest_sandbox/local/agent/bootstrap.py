@@ -75,18 +75,21 @@ class Bootstrap:
         self.agent = main.Agent()
         self._known: dict[Hashable, Any] = {}
 
-    def prepare(self, request: CreateRequest, sock: socket.socket) -> NewSandbox:
+    def prepare(
+        self, request: CreateRequest, sock: socket.socket, gate: socket.socket
+    ) -> NewSandbox:
         """Prepare a sandbox.
 
         Args:
             request: the engine's, to the zygote.
             sock: where the engine talks to this sandbox.
+            gate: says when the ids are mapped, and takes what the zygote may need of the sandbox.
 
         Raises:
             OSError: there is no such layer.
         """
         try:
-            return NewSandbox(self, request, sock)
+            return NewSandbox(self, request, sock, gate)
         except KeyError as error:
             raise OSError(errno.ENOENT, f"there is no layer {error}", "") from None
 
@@ -96,9 +99,9 @@ class Bootstrap:
         key = "build", tuple(request.layers), request.project, tuple(request.gpus), volumes
         return self._known_or(key, lambda: _Build(self.config, request))
 
-    def enter(self, sock: socket.socket) -> PreparedCalls:
+    def enter(self, sock: socket.socket, gate: socket.socket) -> PreparedCalls:
         """The step after that, in a sandbox without volumes."""
-        kept = [sock.fileno(), self.zygote]
+        kept = [sock.fileno(), gate.fileno(), self.zygote]
         return self._known_or(("enter", *kept), lambda: _enter(kept))
 
     def settle(self, request: CreateRequest) -> PreparedCalls:
@@ -135,30 +138,37 @@ class NewSandbox:
         bootstrap: what prepares it.
         request: see `Bootstrap.prepare`.
         sock: likewise.
+        gate: likewise.
 
     Attributes:
         mapped: paths in the stage whose owners have to be mapped for it.
     """
 
-    def __init__(self, bootstrap: Bootstrap, request: CreateRequest, sock: socket.socket) -> None:
+    def __init__(
+        self,
+        bootstrap: Bootstrap,
+        request: CreateRequest,
+        sock: socket.socket,
+        gate: socket.socket,
+    ) -> None:
         self._request = request
         self._sock = sock
+        self._gate = gate
         self._zygote = bootstrap.zygote
         self._agent = bootstrap.agent
         self._build = bootstrap.build(request)
-        self._enter = None if request.volumes else bootstrap.enter(sock)
+        self._enter = None if request.volumes else bootstrap.enter(sock, gate)
         self._settle = bootstrap.settle(request)
         self._harden = bootstrap.harden(request.processes)
         self.mapped = self._build.mapped
 
-    def run(self, gate: socket.socket, cgroups: CgroupDescriptors) -> None:
+    def run(self, cgroups: CgroupDescriptors) -> None:
         """Be its PID 1; never returns.
 
         Args:
-            gate: says when the ids are mapped, and takes what the zygote may need of the sandbox.
             cgroups: those of the sandbox, to be joined.
         """
-        sock = self._sock
+        sock, gate = self._sock, self._gate
         try:
             # Before all else, so that the sandbox pays for the memory that building it takes.
             cgroups.join()
@@ -191,7 +201,8 @@ class NewSandbox:
 
     def _enter_with_volumes(self) -> None:
         volumes = volume_mounts.copy_mounts(self._request.volumes)
-        _enter([self._sock.fileno(), self._zygote, *(tree for tree, _ in volumes)]).make()
+        kept = [self._sock.fileno(), self._gate.fileno(), self._zygote]
+        _enter([*kept, *(tree for tree, _ in volumes)]).make()
         volume_mounts.attach(volumes)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import select
-
 from ..protocol import sure, wire
 
 TYPE_CHECKING = False
@@ -23,17 +21,11 @@ class EngineSocket:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
-        self._poll = select.poll()
-        self._poll.register(sock, select.POLLIN)
         self.running = True
 
     def fileno(self) -> int:
         """Readable when the engine has said something, or is gone."""
         return self._sock.fileno()
-
-    def waits(self) -> bool:
-        """Whether the engine has said more that was not received yet, or is gone."""
-        return bool(self._poll.poll(0))
 
     def stop(self) -> None:
         """End, as if the engine were gone."""

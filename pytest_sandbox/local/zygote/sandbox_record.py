@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import socket
 
 from ..filesystem.layers import is_quick_to_free
 from ..kernel.descriptors import check_room
@@ -15,11 +17,12 @@ from ..protocol.message import BadMessage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import socket
-
     from ..kernel.cgroups.group_usage import GroupUsage
     from ..kernel.cgroups.sandbox_group import SandboxGroup
     from ..protocol.zygote import SnapshotAtEndRequest
+
+
+_DO_NOT_WAIT = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
 
 
 class SandboxRecord:
@@ -27,7 +30,7 @@ class SandboxRecord:
 
     Args:
         name: the engine's name for it.
-        gate: where PID 1 once sends its store and two of its namespaces.
+        gate: where PID 1 once sends its store and two of its namespaces; it keeps its end.
         group: its cgroups.
         stack: the layers that its root is made of, the newest first.
         lease: the first of the ids that no other sandbox has; `None` if it has none.
@@ -110,6 +113,18 @@ class SandboxRecord:
             return is_quick_to_free(usage(self.store))
         except OSError:
             return True  # it was never built
+
+    def leave_to_pid_1(self) -> None:
+        """Hold nothing of it, just before its PID 1 is killed, which then frees all.
+
+        Else it would be this process that waits for the kernel when it closes the last descriptor
+        of a mount: `synchronize_rcu_expedited` in `namespace_unlock`, fs/namespace.c.
+        """
+        # What lies in the socket is closed with it, and this end of it with the one in which it
+        # lies, which is that of PID 1: unix_release_sock() in net/unix/af_unix.c.
+        with contextlib.suppress(OSError):  # it has ended before
+            socket.send_fds(self._gate, [b"l"], [self._gate.fileno()], _DO_NOT_WAIT)
+        self.close()
 
     def close(self) -> None:
         """Hold nothing of it: the kernel frees a mount with the last descriptor and namespace."""

@@ -115,17 +115,15 @@ class SandboxTable:
             return
         if record.killed:
             return
-        alone = self._kill(pid, record)
         little = record.at_end is None and self._has_little(record)
+        if little and record.is_alone():
+            record.leave_to_pid_1()
+        alone = self._kill(pid, record)
         if alone and little and self._may_linger(record):
             self._tell_end(record.name, out_of_memory=self._cgroups.out_of_memory(record.group))
             record.told = True
         else:
             self._count_dying(pid, record)
-        # While it ends, so that PID 1 frees most of it. This waits for the kernel, which an engine
-        # that goes on should not, `namespace_unlock`: then it is done once PID 1 is dead.
-        if little and record.is_alone() and (not record.told or self._engine.waits()):
-            record.close()
 
     def free_agent(self, request: FreeAgentRequest, number: int, fds: list[int]) -> None:
         """Have an agent go on that waits for what a program stops."""
@@ -240,7 +238,7 @@ class SandboxTable:
     def kill_all(self) -> None:
         """Kill all that live."""
         for pid, record in self._alive.items():
-            record.close()
+            record.leave_to_pid_1()
             os.kill(pid, signal.SIGKILL)
             self._second_wall.killed(pid)
 
@@ -273,10 +271,10 @@ class SandboxTable:
 
         def child() -> None:
             os.close(gate_fd)  # else it would not see that the zygote ends
-            new.run(gate, cgroups)
+            new.run(cgroups)
 
         try:
-            new = self._bootstrap.prepare(request, sock)
+            new = self._bootstrap.prepare(request, sock, gate)
             with gate, group.open() as cgroups:
                 # Forked, not started: it has all modules in memory, since nothing can be imported
                 # from a sandbox's root.
