@@ -249,7 +249,7 @@ def caught_young(zygote: int, born: list[int]) -> bool:
             os.kill(pid, signal.SIGSTOP)
             status = Path(f"/proc/{pid}/status").read_text()
             # It has told the zygote all that it had to tell, and holds nothing of the machine.
-            alone = len(os.listdir(f"/proc/{pid}/fd")) <= 5 and pid in processes("sandbox agent")
+            alone = len(os.listdir(f"/proc/{pid}/fd")) <= 6 and pid in processes("sandbox agent")
             if alone and "NoNewPrivs:\t0" in status and "State:\tT" in status:
                 born.append(pid)
                 return True

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 #: How often, and after how many seconds each time, to try to remove what is still busy at the end.
 _ATTEMPTS, _PAUSE = 50, 0.01
 #: How many groups of sandboxes that are gone are kept for others.
-_SPARE = 32
+_SPARE = 16
 #: The part of its limit that may be in use in a group when another sandbox gets it.
 _PART = 100
 

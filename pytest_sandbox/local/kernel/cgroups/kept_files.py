@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 #: How many stay open: those of the spare groups, and of a few more.
-_MOST = 192
+_MOST = 128
 
 
 class KeptFiles:
