@@ -1,4 +1,5 @@
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf import wrappers_pb2 as _wrappers_pb2
 from pytest_sandbox._proto import common_pb2 as _common_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -30,6 +31,13 @@ class AppState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     APP_STATE_DETACHED_DISCONNECTED: _ClassVar[AppState]
     APP_STATE_DERIVED: _ClassVar[AppState]
 
+class AppStopSource(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    APP_STOP_SOURCE_UNSPECIFIED: _ClassVar[AppStopSource]
+    APP_STOP_SOURCE_CLI: _ClassVar[AppStopSource]
+    APP_STOP_SOURCE_PYTHON_CLIENT: _ClassVar[AppStopSource]
+    APP_STOP_SOURCE_WEB: _ClassVar[AppStopSource]
+
 class DeploymentType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     DEPLOYMENT_TYPE_UNSPECIFIED: _ClassVar[DeploymentType]
@@ -38,6 +46,13 @@ class DeploymentType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DEPLOYMENT_TYPE_ROLLOVER: _ClassVar[DeploymentType]
     DEPLOYMENT_TYPE_PROMOTION: _ClassVar[DeploymentType]
     DEPLOYMENT_TYPE_STAGED: _ClassVar[DeploymentType]
+
+class EnvironmentBlockUnauthenticatedResources(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ENVIRONMENT_BLOCK_UNAUTHENTICATED_RESOURCES_UNSPECIFIED: _ClassVar[EnvironmentBlockUnauthenticatedResources]
+    ENVIRONMENT_BLOCK_UNAUTHENTICATED_RESOURCES_INHERIT: _ClassVar[EnvironmentBlockUnauthenticatedResources]
+    ENVIRONMENT_BLOCK_UNAUTHENTICATED_RESOURCES_BLOCK: _ClassVar[EnvironmentBlockUnauthenticatedResources]
+    ENVIRONMENT_BLOCK_UNAUTHENTICATED_RESOURCES_ALLOW: _ClassVar[EnvironmentBlockUnauthenticatedResources]
 
 class EnvironmentRole(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -69,12 +84,20 @@ APP_STATE_INITIALIZING: AppState
 APP_STATE_DISABLED: AppState
 APP_STATE_DETACHED_DISCONNECTED: AppState
 APP_STATE_DERIVED: AppState
+APP_STOP_SOURCE_UNSPECIFIED: AppStopSource
+APP_STOP_SOURCE_CLI: AppStopSource
+APP_STOP_SOURCE_PYTHON_CLIENT: AppStopSource
+APP_STOP_SOURCE_WEB: AppStopSource
 DEPLOYMENT_TYPE_UNSPECIFIED: DeploymentType
 DEPLOYMENT_TYPE_STANDARD: DeploymentType
 DEPLOYMENT_TYPE_ROLLBACK: DeploymentType
 DEPLOYMENT_TYPE_ROLLOVER: DeploymentType
 DEPLOYMENT_TYPE_PROMOTION: DeploymentType
 DEPLOYMENT_TYPE_STAGED: DeploymentType
+ENVIRONMENT_BLOCK_UNAUTHENTICATED_RESOURCES_UNSPECIFIED: EnvironmentBlockUnauthenticatedResources
+ENVIRONMENT_BLOCK_UNAUTHENTICATED_RESOURCES_INHERIT: EnvironmentBlockUnauthenticatedResources
+ENVIRONMENT_BLOCK_UNAUTHENTICATED_RESOURCES_BLOCK: EnvironmentBlockUnauthenticatedResources
+ENVIRONMENT_BLOCK_UNAUTHENTICATED_RESOURCES_ALLOW: EnvironmentBlockUnauthenticatedResources
 ENVIRONMENT_ROLE_UNSPECIFIED: EnvironmentRole
 ENVIRONMENT_ROLE_VIEWER: EnvironmentRole
 ENVIRONMENT_ROLE_CONTRIBUTOR: EnvironmentRole
@@ -203,6 +226,50 @@ class AppCreateResponse(_message.Message):
     app_logs_url: str
     def __init__(self, app_id: _Optional[str] = ..., app_page_url: _Optional[str] = ..., app_logs_url: _Optional[str] = ...) -> None: ...
 
+class AppGetByDeploymentNameRequest(_message.Message):
+    __slots__ = ("name", "environment_name")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    environment_name: str
+    def __init__(self, name: _Optional[str] = ..., environment_name: _Optional[str] = ...) -> None: ...
+
+class AppGetByDeploymentNameResponse(_message.Message):
+    __slots__ = ("app_id", "previous_app_id", "environment_name", "lifecycle")
+    APP_ID_FIELD_NUMBER: _ClassVar[int]
+    PREVIOUS_APP_ID_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_NAME_FIELD_NUMBER: _ClassVar[int]
+    LIFECYCLE_FIELD_NUMBER: _ClassVar[int]
+    app_id: str
+    previous_app_id: str
+    environment_name: str
+    lifecycle: AppLifecycle
+    def __init__(self, app_id: _Optional[str] = ..., previous_app_id: _Optional[str] = ..., environment_name: _Optional[str] = ..., lifecycle: _Optional[_Union[AppLifecycle, _Mapping]] = ...) -> None: ...
+
+class AppGetInfoRequest(_message.Message):
+    __slots__ = ("app_id",)
+    APP_ID_FIELD_NUMBER: _ClassVar[int]
+    app_id: str
+    def __init__(self, app_id: _Optional[str] = ...) -> None: ...
+
+class AppGetInfoResponse(_message.Message):
+    __slots__ = ("info",)
+    INFO_FIELD_NUMBER: _ClassVar[int]
+    info: AppHandleMetadata
+    def __init__(self, info: _Optional[_Union[AppHandleMetadata, _Mapping]] = ...) -> None: ...
+
+class AppGetLifecycleRequest(_message.Message):
+    __slots__ = ("app_id",)
+    APP_ID_FIELD_NUMBER: _ClassVar[int]
+    app_id: str
+    def __init__(self, app_id: _Optional[str] = ...) -> None: ...
+
+class AppGetLifecycleResponse(_message.Message):
+    __slots__ = ("lifecycle",)
+    LIFECYCLE_FIELD_NUMBER: _ClassVar[int]
+    lifecycle: AppLifecycle
+    def __init__(self, lifecycle: _Optional[_Union[AppLifecycle, _Mapping]] = ...) -> None: ...
+
 class AppGetLogsRequest(_message.Message):
     __slots__ = ("app_id", "timeout", "last_entry_id", "function_id", "parametrized_function_id", "input_id", "task_id", "function_call_id", "file_descriptor", "sandbox_id", "search_text")
     APP_ID_FIELD_NUMBER: _ClassVar[int]
@@ -246,6 +313,25 @@ class AppGetOrCreateResponse(_message.Message):
     app_id: str
     handle_metadata: AppHandleMetadata
     def __init__(self, app_id: _Optional[str] = ..., handle_metadata: _Optional[_Union[AppHandleMetadata, _Mapping]] = ...) -> None: ...
+
+class AppGetTagsRequest(_message.Message):
+    __slots__ = ("app_id",)
+    APP_ID_FIELD_NUMBER: _ClassVar[int]
+    app_id: str
+    def __init__(self, app_id: _Optional[str] = ...) -> None: ...
+
+class AppGetTagsResponse(_message.Message):
+    __slots__ = ("tags",)
+    class TagsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    TAGS_FIELD_NUMBER: _ClassVar[int]
+    tags: _containers.ScalarMap[str, str]
+    def __init__(self, tags: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class AppHandleMetadata(_message.Message):
     __slots__ = ("description", "app_id", "environment_name", "lifecycle", "functions", "servers")
@@ -302,6 +388,37 @@ class AppLifecycle(_message.Message):
     stopped_at: float
     stopped_by: str
     def __init__(self, app_state: _Optional[_Union[AppState, str]] = ..., created_at: _Optional[float] = ..., created_by: _Optional[str] = ..., deployed_at: _Optional[float] = ..., deployed_by: _Optional[str] = ..., version: _Optional[int] = ..., stopped_at: _Optional[float] = ..., stopped_by: _Optional[str] = ...) -> None: ...
+
+class AppListRequest(_message.Message):
+    __slots__ = ("environment_name",)
+    ENVIRONMENT_NAME_FIELD_NUMBER: _ClassVar[int]
+    environment_name: str
+    def __init__(self, environment_name: _Optional[str] = ...) -> None: ...
+
+class AppListResponse(_message.Message):
+    __slots__ = ("apps",)
+    class AppListItem(_message.Message):
+        __slots__ = ("app_id", "description", "state", "created_at", "stopped_at", "n_running_tasks", "name", "metadata")
+        APP_ID_FIELD_NUMBER: _ClassVar[int]
+        DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+        STATE_FIELD_NUMBER: _ClassVar[int]
+        CREATED_AT_FIELD_NUMBER: _ClassVar[int]
+        STOPPED_AT_FIELD_NUMBER: _ClassVar[int]
+        N_RUNNING_TASKS_FIELD_NUMBER: _ClassVar[int]
+        NAME_FIELD_NUMBER: _ClassVar[int]
+        METADATA_FIELD_NUMBER: _ClassVar[int]
+        app_id: str
+        description: str
+        state: AppState
+        created_at: float
+        stopped_at: float
+        n_running_tasks: int
+        name: str
+        metadata: AppHandleMetadata
+        def __init__(self, app_id: _Optional[str] = ..., description: _Optional[str] = ..., state: _Optional[_Union[AppState, str]] = ..., created_at: _Optional[float] = ..., stopped_at: _Optional[float] = ..., n_running_tasks: _Optional[int] = ..., name: _Optional[str] = ..., metadata: _Optional[_Union[AppHandleMetadata, _Mapping]] = ...) -> None: ...
+    APPS_FIELD_NUMBER: _ClassVar[int]
+    apps: _containers.RepeatedCompositeFieldContainer[AppListResponse.AppListItem]
+    def __init__(self, apps: _Optional[_Iterable[_Union[AppListResponse.AppListItem, _Mapping]]] = ...) -> None: ...
 
 class AppPublishRequest(_message.Message):
     __slots__ = ("app_id", "name", "deployment_tag", "app_state", "function_ids", "class_ids", "definition_ids", "rollback_version", "client_version", "commit_info", "tags", "staged", "deployment_type")
@@ -371,6 +488,29 @@ class AppPublishResponse(_message.Message):
     deployed_at: float
     def __init__(self, url: _Optional[str] = ..., server_warnings: _Optional[_Iterable[_Union[Warning, _Mapping]]] = ..., deployed_at: _Optional[float] = ...) -> None: ...
 
+class AppSetTagsRequest(_message.Message):
+    __slots__ = ("app_id", "tags")
+    class TagsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    APP_ID_FIELD_NUMBER: _ClassVar[int]
+    TAGS_FIELD_NUMBER: _ClassVar[int]
+    app_id: str
+    tags: _containers.ScalarMap[str, str]
+    def __init__(self, app_id: _Optional[str] = ..., tags: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class AppStopRequest(_message.Message):
+    __slots__ = ("app_id", "source")
+    APP_ID_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    app_id: str
+    source: AppStopSource
+    def __init__(self, app_id: _Optional[str] = ..., source: _Optional[_Union[AppStopSource, str]] = ...) -> None: ...
+
 class AuthTokenGetRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
@@ -426,6 +566,12 @@ class EnvironmentCreateRequest(_message.Message):
     default_member_role: EnvironmentRole
     default_member_role_str: str
     def __init__(self, name: _Optional[str] = ..., is_managed: bool = ..., settings: _Optional[_Union[EnvironmentSettings, _Mapping]] = ..., environment_type: _Optional[_Union[EnvironmentType, str]] = ..., default_member_role: _Optional[_Union[EnvironmentRole, str]] = ..., default_member_role_str: _Optional[str] = ...) -> None: ...
+
+class EnvironmentDeleteRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
 
 class EnvironmentGetOrCreateRequest(_message.Message):
     __slots__ = ("deployment_name", "object_creation_type")
@@ -514,6 +660,24 @@ class EnvironmentSettings(_message.Message):
     max_concurrent_tasks: int
     block_unauthenticated_resources: bool
     def __init__(self, image_builder_version: _Optional[str] = ..., webhook_suffix: _Optional[str] = ..., max_concurrent_gpus: _Optional[int] = ..., max_concurrent_tasks: _Optional[int] = ..., block_unauthenticated_resources: bool = ...) -> None: ...
+
+class EnvironmentUpdateRequest(_message.Message):
+    __slots__ = ("current_name", "name", "web_suffix", "max_concurrent_tasks", "max_concurrent_gpus", "block_unauthenticated_resources", "image_builder_version")
+    CURRENT_NAME_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    WEB_SUFFIX_FIELD_NUMBER: _ClassVar[int]
+    MAX_CONCURRENT_TASKS_FIELD_NUMBER: _ClassVar[int]
+    MAX_CONCURRENT_GPUS_FIELD_NUMBER: _ClassVar[int]
+    BLOCK_UNAUTHENTICATED_RESOURCES_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_BUILDER_VERSION_FIELD_NUMBER: _ClassVar[int]
+    current_name: str
+    name: _wrappers_pb2.StringValue
+    web_suffix: _wrappers_pb2.StringValue
+    max_concurrent_tasks: int
+    max_concurrent_gpus: int
+    block_unauthenticated_resources: EnvironmentBlockUnauthenticatedResources
+    image_builder_version: str
+    def __init__(self, current_name: _Optional[str] = ..., name: _Optional[_Union[_wrappers_pb2.StringValue, _Mapping]] = ..., web_suffix: _Optional[_Union[_wrappers_pb2.StringValue, _Mapping]] = ..., max_concurrent_tasks: _Optional[int] = ..., max_concurrent_gpus: _Optional[int] = ..., block_unauthenticated_resources: _Optional[_Union[EnvironmentBlockUnauthenticatedResources, str]] = ..., image_builder_version: _Optional[str] = ...) -> None: ...
 
 class Warning(_message.Message):
     __slots__ = ("type", "message")

@@ -66,11 +66,47 @@ class ModalClientBase(abc.ABC):
         pass
 
     @abc.abstractmethod
+    async def AppGetByDeploymentName(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.apps_pb2.AppGetByDeploymentNameRequest, pytest_sandbox._proto.apps_pb2.AppGetByDeploymentNameResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def AppGetInfo(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.apps_pb2.AppGetInfoRequest, pytest_sandbox._proto.apps_pb2.AppGetInfoResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def AppGetLifecycle(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.apps_pb2.AppGetLifecycleRequest, pytest_sandbox._proto.apps_pb2.AppGetLifecycleResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def AppGetTags(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.apps_pb2.AppGetTagsRequest, pytest_sandbox._proto.apps_pb2.AppGetTagsResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def AppList(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.apps_pb2.AppListRequest, pytest_sandbox._proto.apps_pb2.AppListResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def AppSetTags(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.apps_pb2.AppSetTagsRequest, google.protobuf.empty_pb2.Empty]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def AppStop(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.apps_pb2.AppStopRequest, google.protobuf.empty_pb2.Empty]') -> None:
+        pass
+
+    @abc.abstractmethod
     async def EnvironmentCreate(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.apps_pb2.EnvironmentCreateRequest, google.protobuf.empty_pb2.Empty]') -> None:
         pass
 
     @abc.abstractmethod
     async def EnvironmentList(self, stream: 'grpclib.server.Stream[google.protobuf.empty_pb2.Empty, pytest_sandbox._proto.apps_pb2.EnvironmentListResponse]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def EnvironmentDelete(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.apps_pb2.EnvironmentDeleteRequest, google.protobuf.empty_pb2.Empty]') -> None:
+        pass
+
+    @abc.abstractmethod
+    async def EnvironmentUpdate(self, stream: 'grpclib.server.Stream[pytest_sandbox._proto.apps_pb2.EnvironmentUpdateRequest, pytest_sandbox._proto.apps_pb2.EnvironmentListItem]') -> None:
         pass
 
     @abc.abstractmethod
@@ -447,6 +483,48 @@ class ModalClientBase(abc.ABC):
                 pytest_sandbox._proto.apps_pb2.AppFetchLogsRequest,
                 pytest_sandbox._proto.apps_pb2.AppFetchLogsResponse,
             ),
+            '/modal.client.ModalClient/AppGetByDeploymentName': grpclib.const.Handler(
+                self.AppGetByDeploymentName,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.apps_pb2.AppGetByDeploymentNameRequest,
+                pytest_sandbox._proto.apps_pb2.AppGetByDeploymentNameResponse,
+            ),
+            '/modal.client.ModalClient/AppGetInfo': grpclib.const.Handler(
+                self.AppGetInfo,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.apps_pb2.AppGetInfoRequest,
+                pytest_sandbox._proto.apps_pb2.AppGetInfoResponse,
+            ),
+            '/modal.client.ModalClient/AppGetLifecycle': grpclib.const.Handler(
+                self.AppGetLifecycle,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.apps_pb2.AppGetLifecycleRequest,
+                pytest_sandbox._proto.apps_pb2.AppGetLifecycleResponse,
+            ),
+            '/modal.client.ModalClient/AppGetTags': grpclib.const.Handler(
+                self.AppGetTags,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.apps_pb2.AppGetTagsRequest,
+                pytest_sandbox._proto.apps_pb2.AppGetTagsResponse,
+            ),
+            '/modal.client.ModalClient/AppList': grpclib.const.Handler(
+                self.AppList,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.apps_pb2.AppListRequest,
+                pytest_sandbox._proto.apps_pb2.AppListResponse,
+            ),
+            '/modal.client.ModalClient/AppSetTags': grpclib.const.Handler(
+                self.AppSetTags,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.apps_pb2.AppSetTagsRequest,
+                google.protobuf.empty_pb2.Empty,
+            ),
+            '/modal.client.ModalClient/AppStop': grpclib.const.Handler(
+                self.AppStop,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.apps_pb2.AppStopRequest,
+                google.protobuf.empty_pb2.Empty,
+            ),
             '/modal.client.ModalClient/EnvironmentCreate': grpclib.const.Handler(
                 self.EnvironmentCreate,
                 grpclib.const.Cardinality.UNARY_UNARY,
@@ -458,6 +536,18 @@ class ModalClientBase(abc.ABC):
                 grpclib.const.Cardinality.UNARY_UNARY,
                 google.protobuf.empty_pb2.Empty,
                 pytest_sandbox._proto.apps_pb2.EnvironmentListResponse,
+            ),
+            '/modal.client.ModalClient/EnvironmentDelete': grpclib.const.Handler(
+                self.EnvironmentDelete,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.apps_pb2.EnvironmentDeleteRequest,
+                google.protobuf.empty_pb2.Empty,
+            ),
+            '/modal.client.ModalClient/EnvironmentUpdate': grpclib.const.Handler(
+                self.EnvironmentUpdate,
+                grpclib.const.Cardinality.UNARY_UNARY,
+                pytest_sandbox._proto.apps_pb2.EnvironmentUpdateRequest,
+                pytest_sandbox._proto.apps_pb2.EnvironmentListItem,
             ),
             '/modal.client.ModalClient/EnvironmentGetOrCreate': grpclib.const.Handler(
                 self.EnvironmentGetOrCreate,
@@ -993,6 +1083,48 @@ class ModalClientStub:
             pytest_sandbox._proto.apps_pb2.AppFetchLogsRequest,
             pytest_sandbox._proto.apps_pb2.AppFetchLogsResponse,
         )
+        self.AppGetByDeploymentName = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/AppGetByDeploymentName',
+            pytest_sandbox._proto.apps_pb2.AppGetByDeploymentNameRequest,
+            pytest_sandbox._proto.apps_pb2.AppGetByDeploymentNameResponse,
+        )
+        self.AppGetInfo = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/AppGetInfo',
+            pytest_sandbox._proto.apps_pb2.AppGetInfoRequest,
+            pytest_sandbox._proto.apps_pb2.AppGetInfoResponse,
+        )
+        self.AppGetLifecycle = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/AppGetLifecycle',
+            pytest_sandbox._proto.apps_pb2.AppGetLifecycleRequest,
+            pytest_sandbox._proto.apps_pb2.AppGetLifecycleResponse,
+        )
+        self.AppGetTags = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/AppGetTags',
+            pytest_sandbox._proto.apps_pb2.AppGetTagsRequest,
+            pytest_sandbox._proto.apps_pb2.AppGetTagsResponse,
+        )
+        self.AppList = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/AppList',
+            pytest_sandbox._proto.apps_pb2.AppListRequest,
+            pytest_sandbox._proto.apps_pb2.AppListResponse,
+        )
+        self.AppSetTags = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/AppSetTags',
+            pytest_sandbox._proto.apps_pb2.AppSetTagsRequest,
+            google.protobuf.empty_pb2.Empty,
+        )
+        self.AppStop = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/AppStop',
+            pytest_sandbox._proto.apps_pb2.AppStopRequest,
+            google.protobuf.empty_pb2.Empty,
+        )
         self.EnvironmentCreate = grpclib.client.UnaryUnaryMethod(
             channel,
             '/modal.client.ModalClient/EnvironmentCreate',
@@ -1004,6 +1136,18 @@ class ModalClientStub:
             '/modal.client.ModalClient/EnvironmentList',
             google.protobuf.empty_pb2.Empty,
             pytest_sandbox._proto.apps_pb2.EnvironmentListResponse,
+        )
+        self.EnvironmentDelete = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/EnvironmentDelete',
+            pytest_sandbox._proto.apps_pb2.EnvironmentDeleteRequest,
+            google.protobuf.empty_pb2.Empty,
+        )
+        self.EnvironmentUpdate = grpclib.client.UnaryUnaryMethod(
+            channel,
+            '/modal.client.ModalClient/EnvironmentUpdate',
+            pytest_sandbox._proto.apps_pb2.EnvironmentUpdateRequest,
+            pytest_sandbox._proto.apps_pb2.EnvironmentListItem,
         )
         self.EnvironmentGetOrCreate = grpclib.client.UnaryUnaryMethod(
             channel,

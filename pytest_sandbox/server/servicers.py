@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .v1.connect_tokens import ConnectTokenServicer
     from .v1.container_exec import ContainerExecServicer
     from .v1.container_files import ContainerFileServicer
+    from .v1.environments import EnvironmentServicer
     from .v1.images import ImageServicer
     from .v1.local_files import LocalFileServicer
     from .v1.logs import LogServicer
@@ -52,8 +53,13 @@ if TYPE_CHECKING:
 RPCS: Mapping[str, str] = {
     # The control plane
     "apps": (
-        "ClientHello AuthTokenGet EnvironmentGetOrCreate EnvironmentCreate EnvironmentList "
-        "AppGetOrCreate AppCreate AppPublish AppHeartbeat AppClientDisconnect"
+        "ClientHello AuthTokenGet AppGetOrCreate AppCreate AppPublish AppHeartbeat "
+        "AppClientDisconnect AppStop AppList AppGetByDeploymentName AppGetLifecycle AppGetInfo "
+        "AppGetTags AppSetTags"
+    ),
+    "environments": (
+        "EnvironmentGetOrCreate EnvironmentCreate EnvironmentList EnvironmentUpdate "
+        "EnvironmentDelete"
     ),
     "app_logs": "AppFetchLogs AppCountLogs",
     "app_log_stream": "AppGetLogs",
@@ -192,10 +198,17 @@ class Servicers:
 
     @cached_property
     def apps(self) -> AppServicer:
-        """The RPCs of apps, environments and client sessions."""
+        """The RPCs of apps and client sessions."""
         from .v1.apps import AppServicer
 
         return AppServicer(self._state)
+
+    @cached_property
+    def environments(self) -> EnvironmentServicer:
+        """The RPCs of environments."""
+        from .v1.environments import EnvironmentServicer
+
+        return EnvironmentServicer(self._state)
 
     @cached_property
     def app_logs(self) -> AppLogServicer:

@@ -32,7 +32,17 @@ OURS_ALONE = ("extensions_pb2.py", "inspector_pb2.py")
 PACKAGES = (".modal.client.", ".modal.task_command_router.", ".pytest_sandbox.")
 
 #: Fields that Modal has in a message of ours and that we leave out, with the reason.
-LEFT_OUT = {"SharedVolumeMount#4": "only 1.1.4 has it; network file systems are refused"}
+LEFT_OUT = {
+    **dict.fromkeys(
+        (
+            "AppGetInfoResponse#2",
+            "AppGetInfoResponse.FunctionInfoSummariesEntry",
+            "AppGetInfoResponse.FunctionInfoSummary",
+        ),
+        "about functions",
+    ),
+    "SharedVolumeMount#4": "only 1.1.4 has it; network file systems are refused",
+}
 
 #: Fields that a release has otherwise than ours, in what is the same on the wire, with the reason.
 CHANGED = {"SandboxGetCommandRouterAccessRequest#1": "in a oneof since 1.5"}

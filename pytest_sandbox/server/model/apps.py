@@ -1,6 +1,6 @@
 """Apps, and the environments that they belong to."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pytest_sandbox._proto import apps_pb2
 from pytest_sandbox.engine import Clock
@@ -23,6 +23,8 @@ class AppRecord:
         environment: where the name is valid.
         state: whether it is deployed, ephemeral, stopped, ...
         created_at: in seconds since the Unix epoch.
+        stopped_at: likewise; 0 while it is not stopped.
+        tags: name to value.
     """
 
     id: str
@@ -30,6 +32,23 @@ class AppRecord:
     environment: str
     state: apps_pb2.AppState
     created_at: float
+    stopped_at: float = 0.0
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class EnvironmentRecord:
+    """An environment.
+
+    Attributes:
+        id: begins with `en-`.
+        name: by which clients find it.
+        web_suffix: what they set, of no effect.
+    """
+
+    id: str
+    name: str
+    web_suffix: str = ""
 
 
 class AppRegistry:
@@ -38,7 +57,8 @@ class AppRegistry:
     def __init__(self, clock: Clock, ids: Ids) -> None:
         self._clock = clock
         self._ids = ids
-        self._environments = {DEFAULT_ENVIRONMENT: ids.new("en")}
+        default = EnvironmentRecord(ids.new("en"), DEFAULT_ENVIRONMENT)
+        self._environments = {default.name: default}
         self._apps: dict[str, AppRecord] = {}
 
     def has_environment(self, name: str) -> bool:
@@ -52,13 +72,29 @@ class AppRegistry:
             raise not_found("Environment", name, NO_ENVIRONMENT)
         return name
 
-    def environments(self) -> dict[str, str]:
-        """The environments, by name, with their ids."""
-        return dict(self._environments)
+    def environments(self) -> list[EnvironmentRecord]:
+        """The environments, the oldest first."""
+        return list(self._environments.values())
 
     def environment_id(self, name: str) -> str:
         """The id of an environment, which is created if it does not exist."""
-        return self._environments.setdefault(name or DEFAULT_ENVIRONMENT, self._ids.new("en"))
+        name = name or DEFAULT_ENVIRONMENT
+        if name not in self._environments:
+            self._environments[name] = EnvironmentRecord(self._ids.new("en"), name)
+        return self._environments[name].id
+
+    def rename_environment(self, name: str, new_name: str) -> None:
+        """Give an environment another name, which is free."""
+        self._environments[name].name = new_name
+        self._environments = {each.name: each for each in self._environments.values()}
+        for app in self.of_environment(name):
+            app.environment = new_name
+
+    def remove_environment(self, name: str) -> None:
+        """Forget an environment; its apps, which are stopped, are in none any more."""
+        del self._environments[name]
+        for app in self.of_environment(name):
+            app.environment = ""
 
     def add(self, name: str, environment: str, state: apps_pb2.AppState) -> AppRecord:
         """Register a new app."""
@@ -72,6 +108,10 @@ class AppRegistry:
             return self._apps[app_id]
         except KeyError:
             raise not_found("App", app_id) from None
+
+    def of_environment(self, environment: str) -> list[AppRecord]:
+        """The apps of an environment, the newest first."""
+        return [app for app in reversed(self._apps.values()) if app.environment == environment]
 
     def deployed(self, environment: str, name: str) -> AppRecord | None:
         """The deployed app of that name, if there is one."""

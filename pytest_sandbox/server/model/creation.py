@@ -114,7 +114,7 @@ class SandboxCreator:
             EngineError: whatever the engine raises.
         """
         if app.state == apps_pb2.APP_STATE_STOPPED:
-            raise precondition(f"App {app.id!r} is stopped: its client has disconnected")
+            raise precondition(f"App {app.id!r} is stopped: use another one")
         with self._reserved_name(app, definition):
             identity = self._identity(app, definition, family)
             groups = {group_of_caller(caller), identity.id}

@@ -66,6 +66,16 @@ class NamedVolumes:
                 await self._load(volume)
         return volume
 
+    async def move(self, volume: VolumeRecord, environment: str, name: str) -> None:
+        """Give a volume that is ready for use another name, which is free, or another environment.
+
+        Raises:
+            GRPCError: FAILED_PRECONDITION, another run uses one of that name.
+        """
+        if self._lasting is not None:
+            await self._lasting.rename(volume.id, environment, name)
+        volume.environment, volume.name = environment, name
+
     async def listed(self, environment: str) -> list[VolumeRecord]:
         """The volumes with a name, the newest first."""
         await self._discover(environment)

@@ -6,7 +6,7 @@ from this machine, as those of others.
 
 import ipaddress
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pytest_sandbox.engine import Clock
 
@@ -87,6 +87,18 @@ class ProxyRegistry:
         if proxy is None:
             raise not_found("Proxy", name, "modal.Proxy is for proxies that were set up as presets")
         return proxy
+
+    def rename_environment(self, environment: str, new_name: str) -> None:
+        """Move the proxies of an environment to another one, which has none."""
+        for proxy in self.all():
+            if proxy.environment == environment:
+                self._proxies[proxy.id] = replace(proxy, environment=new_name)
+
+    def remove_environment(self, environment: str) -> None:
+        """Forget the proxies of an environment."""
+        for proxy in self.all():
+            if proxy.environment == environment:
+                del self._proxies[proxy.id]
 
     def all(self) -> list[ProxyRecord]:
         """Every proxy, in the order in which they were set up."""

@@ -103,6 +103,13 @@ class SecretRegistry:
         """The secret of that name, if there is one."""
         return self._named.get((environment, name))
 
+    def rename_environment(self, environment: str, new_name: str) -> None:
+        """Move what can be found by name in an environment to another one, which has nothing."""
+        for secret in self.of_environment(environment):
+            del self._named[environment, secret.name]
+            moved = replace(secret, environment=new_name)
+            self._lasting[secret.id] = self._named[new_name, secret.name] = moved
+
     def variables(self, secret_ids: Iterable[str]) -> dict[str, str]:
         """The variables of several secrets; a later one wins."""
         env: dict[str, str] = {}

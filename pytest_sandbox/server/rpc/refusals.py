@@ -56,7 +56,6 @@ _REFUSALS = (
     _Refusal(("Server", "Endpoint"), "modal.Server", _ELSEWHERE),
     _Refusal(("Cluster", "TaskCluster"), "modal.Cluster", _ELSEWHERE),
     _Refusal(("Tunnel",), "modal.forward", "use Sandbox.tunnels()"),
-    _Refusal(("AppList",), "the list of apps", "App.lookup finds an app by its name"),
     _Refusal(
         ("AppDeploy", "AppRollback", "AppRollover", "AppPromote", "AppSetObjects"),
         "the deployment of an app",

@@ -1,18 +1,20 @@
-"""Apps, environments and the session of a client."""
+"""Apps and the session of a client."""
 
 import asyncio
+from collections import Counter
+from collections.abc import Mapping
 
 from google.protobuf.empty_pb2 import Empty
 
 from pytest_sandbox._proto import apps_pb2 as pb
 from pytest_sandbox._proto import common_pb2
 
-from ..model.apps import DEFAULT_ENVIRONMENT, NO_ENVIRONMENT, AppRecord
-from ..model.ids import check_name
+from ..model.apps import AppRecord
+from ..model.ids import check_name, check_tag
 from ..model.result import TERMINATED
 from ..model.state import IMAGE_BUILDER_VERSION, State
 from ..rpc.call import ServedCall
-from ..rpc.errors import already_exists, invalid, not_found, unimplemented
+from ..rpc.errors import already_exists, invalid, not_found
 from ..rpc.handlers import once
 
 LOOKUP = common_pb2.OBJECT_CREATION_TYPE_UNSPECIFIED
@@ -27,7 +29,7 @@ _FUNCTIONS = {
 
 
 class AppServicer:
-    """The RPCs of apps, environments and client sessions.
+    """The RPCs of apps and client sessions.
 
     Apps group sandboxes. The sandboxes of an ephemeral app end when its client disconnects.
     """
@@ -44,54 +46,6 @@ class AppServicer:
     ) -> pb.AuthTokenGetResponse:
         """A token that clients send with each call, and of which this server ignores the rest."""
         return pb.AuthTokenGetResponse(token=self._state.tokens.session())
-
-    async def EnvironmentGetOrCreate(
-        self, request: pb.EnvironmentGetOrCreateRequest, call: ServedCall
-    ) -> pb.EnvironmentGetOrCreateResponse:
-        """An environment by name; no name means the default one."""
-        name = request.deployment_name or DEFAULT_ENVIRONMENT
-        creation = request.object_creation_type
-        if not self._state.apps.has_environment(name):
-            if creation == LOOKUP:
-                raise not_found("Environment", name, NO_ENVIRONMENT)
-            check_name(name, "environment")
-        elif creation == CREATE_FAIL_IF_EXISTS:
-            raise already_exists(f"Environment {name!r} already exists")
-        return pb.EnvironmentGetOrCreateResponse(
-            environment_id=self._state.apps.environment_id(name),
-            metadata=pb.EnvironmentMetadata(
-                name=name,
-                settings=pb.EnvironmentSettings(image_builder_version=IMAGE_BUILDER_VERSION),
-            ),
-        )
-
-    @once
-    async def EnvironmentCreate(
-        self, request: pb.EnvironmentCreateRequest, call: ServedCall
-    ) -> Empty:
-        """A new environment."""
-        if request.is_managed or request.default_member_role_str or request.default_member_role:
-            raise unimplemented(
-                "restricted and default_role of an environment are not implemented by "
-                "pytest-sandbox: it has no members; create it without them"
-            )
-        check_name(request.name, "environment")
-        if self._state.apps.has_environment(request.name):
-            raise already_exists(f"Environment {request.name!r} already exists")
-        self._state.apps.environment_id(request.name)
-        return Empty()
-
-    async def EnvironmentList(self, request: Empty, call: ServedCall) -> pb.EnvironmentListResponse:
-        """All environments."""
-        environments = self._state.apps.environments().items()
-        return pb.EnvironmentListResponse(
-            items=[
-                pb.EnvironmentListItem(
-                    name=name, environment_id=environment_id, default=name == DEFAULT_ENVIRONMENT
-                )
-                for name, environment_id in environments
-            ]
-        )
 
     @once
     async def AppGetOrCreate(
@@ -119,7 +73,9 @@ class AppServicer:
         """An app that cannot be found by name, as `app.run()` makes one."""
         environment = self._state.apps.environment(request.environment_name)
         state = request.app_state or pb.APP_STATE_EPHEMERAL
+        tags = _tags(request.tags)
         app = self._state.apps.add(request.description, environment, state)
+        app.tags = tags
         return pb.AppCreateResponse(app_id=app.id)
 
     async def AppPublish(
@@ -133,6 +89,7 @@ class AppServicer:
         if request.name:
             check_name(request.name, "app")
             app.name = request.name
+        app.tags.update(_tags(request.tags))
         if request.app_state:
             app.state = request.app_state
         return pb.AppPublishResponse(deployed_at=self._state.clock.now())
@@ -148,13 +105,92 @@ class AppServicer:
         """Stop the app of a client that disconnects if it is ephemeral, and end its sandboxes."""
         app = self._state.apps.get(request.app_id)
         if app.state in (pb.APP_STATE_EPHEMERAL, pb.APP_STATE_INITIALIZING):
-            app.state = pb.APP_STATE_STOPPED
-            running = [
-                sandbox for sandbox in self._state.sandboxes.running() if sandbox.app_id == app.id
-            ]
-            await asyncio.gather(*(sandbox.end(TERMINATED) for sandbox in running))
-            self._state.log_news.tell()
+            await stop_app(self._state, app)
         return Empty()
+
+    @once
+    async def AppStop(self, request: pb.AppStopRequest, call: ServedCall) -> Empty:
+        """Stop an app of any kind, and end its sandboxes."""
+        await stop_app(self._state, self._state.apps.get(request.app_id))
+        return Empty()
+
+    async def AppList(self, request: pb.AppListRequest, call: ServedCall) -> pb.AppListResponse:
+        """The apps of an environment, stopped ones too, the newest first."""
+        environment = self._state.apps.environment(request.environment_name)
+        running = Counter(sandbox.app_id for sandbox in self._state.sandboxes.running())
+        return pb.AppListResponse(
+            apps=[
+                pb.AppListResponse.AppListItem(
+                    app_id=app.id,
+                    description=app.name,
+                    state=app.state,
+                    created_at=app.created_at,
+                    stopped_at=app.stopped_at,
+                    n_running_tasks=running[app.id],
+                    name=app.name if app.state == pb.APP_STATE_DEPLOYED else "",
+                    metadata=_metadata(app),
+                )
+                for app in self._state.apps.of_environment(environment)
+            ]
+        )
+
+    async def AppGetByDeploymentName(
+        self, request: pb.AppGetByDeploymentNameRequest, call: ServedCall
+    ) -> pb.AppGetByDeploymentNameResponse:
+        """The app that is deployed under a name, or the latest one that was; empty if none was."""
+        environment = self._state.apps.environment(request.environment_name)
+        app = self._state.apps.deployed(environment, request.name)
+        if app is not None:
+            return pb.AppGetByDeploymentNameResponse(
+                app_id=app.id, environment_name=environment, lifecycle=_lifecycle(app)
+            )
+        for former in self._state.apps.of_environment(environment):
+            if (former.name, former.state) == (request.name, pb.APP_STATE_STOPPED):
+                return pb.AppGetByDeploymentNameResponse(
+                    previous_app_id=former.id,
+                    environment_name=environment,
+                    lifecycle=_lifecycle(former),
+                )
+        return pb.AppGetByDeploymentNameResponse(environment_name=environment)
+
+    async def AppGetLifecycle(
+        self, request: pb.AppGetLifecycleRequest, call: ServedCall
+    ) -> pb.AppGetLifecycleResponse:
+        """Whether an app is deployed, ephemeral, stopped, ..., and since when."""
+        app = self._state.apps.get(request.app_id)
+        return pb.AppGetLifecycleResponse(lifecycle=_lifecycle(app))
+
+    async def AppGetInfo(
+        self, request: pb.AppGetInfoRequest, call: ServedCall
+    ) -> pb.AppGetInfoResponse:
+        """What is known of an app."""
+        return pb.AppGetInfoResponse(info=_metadata(self._state.apps.get(request.app_id)))
+
+    async def AppGetTags(
+        self, request: pb.AppGetTagsRequest, call: ServedCall
+    ) -> pb.AppGetTagsResponse:
+        """The tags of an app."""
+        return pb.AppGetTagsResponse(tags=self._state.apps.get(request.app_id).tags)
+
+    async def AppSetTags(self, request: pb.AppSetTagsRequest, call: ServedCall) -> Empty:
+        """Replace the tags of an app."""
+        self._state.apps.get(request.app_id).tags = _tags(request.tags)
+        return Empty()
+
+
+async def stop_app(state: State, app: AppRecord) -> None:
+    """Stop an app, and end its sandboxes."""
+    if app.state != pb.APP_STATE_STOPPED:
+        app.state, app.stopped_at = pb.APP_STATE_STOPPED, state.clock.now()
+    running = [sandbox for sandbox in state.sandboxes.running() if sandbox.app_id == app.id]
+    await asyncio.gather(*(sandbox.end(TERMINATED) for sandbox in running))
+    state.log_news.tell()
+
+
+def _tags(given: Mapping[str, str]) -> dict[str, str]:
+    for name, value in given.items():
+        check_tag(name, value)
+    return dict(given)
 
 
 def _metadata(app: AppRecord) -> pb.AppHandleMetadata:
@@ -162,5 +198,11 @@ def _metadata(app: AppRecord) -> pb.AppHandleMetadata:
         description=app.name,
         app_id=app.id,
         environment_name=app.environment,
-        lifecycle=pb.AppLifecycle(app_state=app.state, created_at=app.created_at),
+        lifecycle=_lifecycle(app),
+    )
+
+
+def _lifecycle(app: AppRecord) -> pb.AppLifecycle:
+    return pb.AppLifecycle(
+        app_state=app.state, created_at=app.created_at, stopped_at=app.stopped_at
     )

@@ -114,15 +114,14 @@ class VolumeServicer:
         other = self._volumes.named(volume.environment, request.name)
         if other not in (None, volume):
             raise already_exists(f"Volume {request.name!r} already exists")
-        if other is None and self._state.lasting_volumes is not None:
-            await self._state.lasting_volumes.rename(volume.id, volume.environment, request.name)
-        volume.name = request.name
+        if other is None:
+            await self._named.move(volume, volume.environment, request.name)
         return Empty()
 
     @once
     async def VolumeDelete(self, request: pb.VolumeDeleteRequest, call: ServedCall) -> Empty:
         """Delete a volume; sandboxes that have it mounted keep it until they end."""
-        await self._forget(await self._named.use(request.volume_id))
+        await forget_volume(self._state, await self._named.use(request.volume_id))
         return Empty()
 
     async def VolumeCommit(
@@ -169,18 +168,20 @@ class VolumeServicer:
 
     async def _forget_expired(self) -> None:
         for volume in self._volumes.expired():
-            await self._forget(volume)
+            await forget_volume(self._state, volume)
 
-    async def _forget(self, volume: VolumeRecord) -> None:
-        self._volumes.remove(volume)
-        if self._state.lasting_volumes is not None:
-            await self._state.lasting_volumes.remove(volume.id)
-        async with committed(self._state.private_copies, volume.id):
-            if self._state.private_copies is not None:
-                self._state.private_copies.drop(volume.id)
-            self._state.volume_workers.end(volume.id)
-            if isinstance(self._state.engine, SupportsVolumes):
-                await self._state.engine.forget_volume(volume.id)
+
+async def forget_volume(state: State, volume: VolumeRecord) -> None:
+    """Delete a volume, which is ready for use, and its files."""
+    state.volumes.remove(volume)
+    if state.lasting_volumes is not None:
+        await state.lasting_volumes.remove(volume.id)
+    async with committed(state.private_copies, volume.id):
+        if state.private_copies is not None:
+            state.private_copies.drop(volume.id)
+        state.volume_workers.end(volume.id)
+        if isinstance(state.engine, SupportsVolumes):
+            await state.engine.forget_volume(volume.id)
 
 
 def _item(volume: VolumeRecord) -> pb.VolumeListItem:

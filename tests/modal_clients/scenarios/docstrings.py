@@ -14,6 +14,7 @@ from pathlib import Path
 
 import modal
 import pytest
+from modal.types import FileWatchEventType
 
 #: Modules, by what their paths begin with.
 MODULES = (
@@ -35,26 +36,17 @@ PLACEHOLDER = "has placeholders or variables that are not there"
 PACKAGES = "installs packages, or uses what it has not built"
 #: What does not run, by the end of its name, with the reason.
 NOT_RUN = {
-    "EnvironmentManager.delete": "modal.Environment.objects.delete is not implemented",
     "EnvironmentRolesManager.list": "environments here have no members",
     "EnvironmentRolesManager.update": "environments here have no members",
-    "EnvironmentAppsManager.list": "the list of apps is not implemented",
     "Image.build[0]": PACKAGES,
     "Image.build[1]": PACKAGES,
-    "Image.from_scratch": PLACEHOLDER,
     "Image.run_function": PLACEHOLDER,
-    "Image.imports": PLACEHOLDER,
     "Image.publish": PACKAGES,
-    "AppLogsManager.tail": "App.logs.stream and tail are not implemented",
-    "AppLogsManager.stream": "App.logs.stream and tail are not implemented",
-    "StreamWriter.drain": PLACEHOLDER,
+    "AppLogsManager.stream": "goes on as long as the app does",
     "Volume.batch_upload": PLACEHOLDER,
-    "SandboxFilesystem.watch": "waits for a file that nothing there makes",
     "Sandbox._experimental_stats": PLACEHOLDER,
     "Sandbox.snapshot_directory": PLACEHOLDER,
     "Sandbox.mount_image": PLACEHOLDER,
-    "SidecarContainer.snapshot_directory": PLACEHOLDER,
-    "SidecarContainer.mount_image": PLACEHOLDER,
     "simulate_preemption": FUNCTION,
 }
 
@@ -109,6 +101,16 @@ def prepared(app, tmp_path_factory):
         batch.put_file(io.BytesIO(b"x"), "/bar/example.txt")
         batch.put_file(io.BytesIO(b"x" * 1024 * 1024), "/1mb.csv")
     sandbox = modal.Sandbox.create("sleep", "600", app=app)
+    cat = modal.Sandbox.create("cat", app=app)
+    image = modal.Image.debian_slim().build(app)
+    sidecars = [
+        cat._experimental_sidecars.create(name=name, image=image) for name in ("one", "two")
+    ]
+    for sidecar in sidecars:
+        sidecar.filesystem.make_directory("/workspace")
+    sandbox.filesystem.make_directory("/tmp/foo")
+    finishes = "while true; do touch /tmp/foo/a.done; rm /tmp/foo/a.done; sleep 0.2; done"
+    sandbox.exec("sh", "-c", finishes)
     before = Path.cwd()
     folder = tmp_path_factory.mktemp("examples")
     os.chdir(folder)
@@ -121,9 +123,16 @@ def prepared(app, tmp_path_factory):
         "datetime": datetime,
         "timedelta": timedelta,
         "io": io,
+        "image": image,
+        "local_path": "local-path.txt",
+        "writer": cat.stdin,
+        "data": "some data",
+        "sidecar_1": sidecars[0],
+        "sidecar_2": sidecars[1],
+        "FileWatchEventType": FileWatchEventType,
     }
     os.chdir(before)
-    for each in (named, sandbox):
+    for each in (named, sandbox, cat):
         each.terminate()
 
 

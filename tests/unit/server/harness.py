@@ -82,6 +82,10 @@ class Harness:
             self._app_id = response.app_id
         return self._app_id
 
+    def forget_app(self) -> None:
+        """Look the app up again when it is needed."""
+        self._app_id = ""
+
     async def image_id(self, metadata: Mapping[str, str] | None = None) -> str:
         if not self._image_id:
             image = images_pb2.Image(dockerfile_commands=["FROM debian:12"])

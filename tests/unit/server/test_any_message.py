@@ -195,6 +195,7 @@ class World:
         if self._sandbox and sandboxes.of_task(self._sandbox.task_id).result is None:
             return
         server = self._server
+        server.forget_app()  # which a call may have stopped
         self._sandbox = sandbox = await server.create("hang")
         if "ContainerFile" in path:
             exec_id, descriptor = await self._open(sandbox)

@@ -1,4 +1,4 @@
-"""Apps, environments and sessions."""
+"""Apps and sessions."""
 
 import jwt
 import pytest
@@ -52,39 +52,6 @@ async def test_an_app_that_cannot_be_had_says_why(server: Harness) -> None:
 
 
 @pytest.mark.asyncio
-async def test_the_default_environment_needs_no_name_and_no_creation(server: Harness) -> None:
-    response = await server.control.EnvironmentGetOrCreate(pb.EnvironmentGetOrCreateRequest())
-    assert response.metadata.name == "main"
-    assert response.metadata.settings.image_builder_version == "2025.06"
-    with refused(Status.NOT_FOUND, "nowhere"):
-        await server.control.EnvironmentGetOrCreate(
-            pb.EnvironmentGetOrCreateRequest(deployment_name="nowhere")
-        )
-    with refused(Status.ALREADY_EXISTS, "main"):
-        await server.control.EnvironmentGetOrCreate(
-            pb.EnvironmentGetOrCreateRequest(object_creation_type=FAIL)
-        )
-
-
-@pytest.mark.asyncio
-async def test_an_environment_is_created_once_and_listed(server: Harness) -> None:
-    create = pb.EnvironmentCreateRequest(name="dev")
-    await server.control.EnvironmentCreate(create)
-
-    with refused(Status.ALREADY_EXISTS, "dev"):
-        await server.control.EnvironmentCreate(create)
-    items = (await server.control.EnvironmentList(Empty())).items
-    assert [(item.name, item.default) for item in items] == [("main", True), ("dev", False)]
-    found = pb.EnvironmentGetOrCreateRequest(deployment_name="dev")
-    response = await server.control.EnvironmentGetOrCreate(found)
-    assert response.environment_id == items[1].environment_id
-    with refused(Status.UNIMPLEMENTED, "restricted"):
-        await server.control.EnvironmentCreate(
-            pb.EnvironmentCreateRequest(name="x", is_managed=True)
-        )
-
-
-@pytest.mark.asyncio
 async def test_a_session_begins_with_a_version_and_a_token_that_expires(server: Harness) -> None:
     assert (await server.control.ClientHello(Empty())).image_builder_version == "2025.06"
     token = (await server.control.AuthTokenGet(pb.AuthTokenGetRequest())).token
@@ -131,3 +98,68 @@ async def test_a_published_app_is_found_by_its_name(server: Harness) -> None:
     assert await lookup(server, "shop", common_pb2.OBJECT_CREATION_TYPE_UNSPECIFIED) == app_id
     with refused(Status.INVALID_ARGUMENT, "'a b'"):
         await server.control.AppPublish(pb.AppPublishRequest(app_id=app_id, name="a b"))
+
+
+async def apps(server: Harness, environment: str = "") -> list[tuple[str, str, int]]:
+    """Name, state and number of running sandboxes of each app."""
+    listed = await server.control.AppList(pb.AppListRequest(environment_name=environment))
+    states = pb.AppState.Name
+    return [
+        (app.description, states(app.state).removeprefix("APP_STATE_"), app.n_running_tasks)
+        for app in listed.apps
+    ]
+
+
+@pytest.mark.asyncio
+async def test_apps_are_listed_and_stopped(server: Harness) -> None:
+    first = await lookup(server, "first", CREATE)
+    second = await lookup(server, "second", CREATE)
+    await create_in(server, first)
+    assert await apps(server) == [("second", "DEPLOYED", 0), ("first", "DEPLOYED", 1)]
+
+    await server.clock.advance(10)
+    await server.control.AppStop(pb.AppStopRequest(app_id=first))
+
+    assert await apps(server) == [("second", "DEPLOYED", 0), ("first", "STOPPED", 0)]
+    with refused(Status.FAILED_PRECONDITION, "is stopped"):
+        await create_in(server, first)
+    again = await lookup(server, "first", CREATE)
+    assert again not in (first, second)
+
+    request = pb.AppGetLifecycleRequest(app_id=first)
+    lifecycle = (await server.control.AppGetLifecycle(request)).lifecycle
+    assert lifecycle.app_state == pb.APP_STATE_STOPPED
+    assert lifecycle.stopped_at == lifecycle.created_at + 10
+    info = (await server.control.AppGetInfo(pb.AppGetInfoRequest(app_id=first))).info
+    assert (info.description, info.lifecycle) == ("first", lifecycle)
+
+
+@pytest.mark.asyncio
+async def test_an_app_by_the_name_that_it_had(server: Harness) -> None:
+    async def found(name: str) -> tuple[str, str]:
+        request = pb.AppGetByDeploymentNameRequest(name=name)
+        answer = await server.control.AppGetByDeploymentName(request)
+        assert answer.environment_name == "main"
+        return answer.app_id, answer.previous_app_id
+
+    app_id = await lookup(server, "a", CREATE)
+    assert await found("a") == (app_id, "")
+    await server.control.AppStop(pb.AppStopRequest(app_id=app_id))
+    assert await found("a") == ("", app_id)
+    assert await found("b") == ("", "")
+
+
+@pytest.mark.asyncio
+async def test_tags_of_an_app(server: Harness) -> None:
+    async def tags() -> dict[str, str]:
+        request = pb.AppGetTagsRequest(app_id=app_id)
+        return dict((await server.control.AppGetTags(request)).tags)
+
+    create = pb.AppCreateRequest(tags={"team": "a"}, app_state=pb.APP_STATE_EPHEMERAL)
+    app_id = (await server.control.AppCreate(create)).app_id
+    await server.control.AppPublish(pb.AppPublishRequest(app_id=app_id, tags={"stage": "b"}))
+    assert await tags() == {"team": "a", "stage": "b"}
+    await server.control.AppSetTags(pb.AppSetTagsRequest(app_id=app_id, tags={"team": "c"}))
+    assert await tags() == {"team": "c"}
+    with refused(Status.INVALID_ARGUMENT, "'a b'"):
+        await server.control.AppSetTags(pb.AppSetTagsRequest(app_id=app_id, tags={"a b": "c"}))
