@@ -6,7 +6,6 @@ import contextlib
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_sandbox._proto import extensions_pb2 as pb
-from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
 
 from .image import Image, forget_image, image_id
 from .memory_snapshot import SandboxSnapshot, forget_snapshot
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from grpclib.client import UnaryUnaryMethod
+
+    from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
 
     from .base_client import BaseClient
     from .sandbox.sandbox import Sandbox
@@ -164,5 +165,5 @@ class Extensions:
         **options: float | None,
     ) -> Res:
         return await self._client.calls.control(
-            lambda link: method(ExtensionsStub(link.channel)), request, **options
+            lambda link: method(link.extensions), request, **options
         )

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 from pytest_sandbox._proto import images_pb2 as pb
-from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
 from pytest_sandbox._proto.extensions_pb2 import ImageForgetRequest
 from pytest_sandbox._shared.dockerfile.source import directive_for
 from pytest_sandbox._shared.type_names import type_name
@@ -444,4 +443,4 @@ async def forget_image(image: Image, client: BaseClient) -> None:
         InvalidError: it is not a snapshot.
     """
     request = ImageForgetRequest(image_id=await image_id(image, client))
-    await client.calls.control(lambda link: ExtensionsStub(link.channel).ImageForget, request)
+    await client.calls.control(lambda link: link.extensions.ImageForget, request)

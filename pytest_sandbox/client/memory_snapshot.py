@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_sandbox._proto import snapshots_pb2 as pb
 from pytest_sandbox._proto.common_pb2 import GenericResult
-from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
 from pytest_sandbox._proto.extensions_pb2 import SnapshotForgetRequest
 from pytest_sandbox._proto.router_pb2 import TaskSnapshotMemoryRequest
 from pytest_sandbox._proto.sandboxes_v2_pb2 import SandboxRestoreV2Request
@@ -137,7 +136,7 @@ async def taken_by_router(client: BaseClient, task: TaskCalls) -> SandboxSnapsho
 async def forget_snapshot(snapshot: SandboxSnapshot, calls: Calls) -> None:
     """Delete a snapshot of files and programs; it need not exist any more."""
     request = SnapshotForgetRequest(snapshot_id=snapshot.object_id)
-    await calls.control(lambda link: ExtensionsStub(link.channel).SnapshotForget, request)
+    await calls.control(lambda link: link.extensions.SnapshotForget, request)
 
 
 R = TypeVar("R", pb.SandboxRestoreRequest, SandboxRestoreV2Request)

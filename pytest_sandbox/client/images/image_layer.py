@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
 from pytest_sandbox._proto.extensions_pb2 import ImageFromArchiveRequest
 from pytest_sandbox._proto.images_pb2 import REGISTRY_AUTH_TYPE_UNSPECIFIED
 from pytest_sandbox._shared.type_names import type_name
@@ -61,7 +60,7 @@ class Archive:
         """The id of its image, which the server reads first."""
         request = ImageFromArchiveRequest(kind=self.kind, path=self.path, tag=self.tag)
         response = await client.calls.control(
-            lambda link: ExtensionsStub(link.channel).ImageFromArchive,
+            lambda link: link.extensions.ImageFromArchive,
             request,
             timeout=None,  # gigabytes, maybe
         )

@@ -12,7 +12,6 @@ import signal
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
-from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
 from pytest_sandbox._proto.extensions_pb2 import ExecKillRequest
 from pytest_sandbox._shared.async_tasks import within
 
@@ -78,7 +77,7 @@ class Execution(ABC):
 
     async def _kill(self) -> None:
         request = ExecKillRequest(task_id=self._task_id, exec_id=self.id)
-        await self._calls.control(lambda link: ExtensionsStub(link.channel).ExecKill, request)
+        await self._calls.control(lambda link: link.extensions.ExecKill, request)
 
     @abstractmethod
     async def _poll(self) -> int | None: ...

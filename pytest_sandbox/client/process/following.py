@@ -14,7 +14,6 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
 from pytest_sandbox._proto.extensions_pb2 import (
     ExecFollowRead,
     ExecFollowRequest,
@@ -26,7 +25,7 @@ from pytest_sandbox._proto.router_pb2 import (
 )
 from pytest_sandbox._shared.async_tasks import background
 
-from ..exceptions import AuthError, Error, ResourceExhaustedError, UnimplementedError
+from ..exceptions import AuthError, ResourceExhaustedError, UnimplementedError
 from ..transport.retries import is_transient
 from .output import STDERR, STDOUT
 
@@ -240,7 +239,7 @@ class Following:
         calls.followed += 1
         try:
             async with calls.conversation(
-                lambda link: ExtensionsStub(link.channel).ExecFollow, metadata, "TaskExecStart"
+                lambda link: link.extensions.ExecFollow, metadata, "TaskExecStart"
             ) as stream:
                 await stream.send_message(first, end=self._whole)
                 self._stream = stream
@@ -248,7 +247,7 @@ class Following:
                     self._take(response)
                 if not self._whole:
                     await stream.end()
-        except Error as error:
+        except Exception as error:
             self._error = error
         finally:
             calls.followed -= 1

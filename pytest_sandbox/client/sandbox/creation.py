@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
 from pytest_sandbox._proto.extensions_pb2 import (
     SandboxCreateInNetworkRequest,
     SandboxRestoreInNetworkRequest,
@@ -49,7 +48,7 @@ async def created(spec: Specification) -> TaskCalls:
         )
     else:
         response, metadata = await calls.control_with_metadata(
-            lambda link: ExtensionsStub(link.channel).SandboxCreateInNetwork,
+            lambda link: link.extensions.SandboxCreateInNetwork,
             SandboxCreateInNetworkRequest(create=request, membership=spec.membership),
         )
     if spec.definition.resources.HasField("gpu_config"):
@@ -83,7 +82,7 @@ async def restored(
         )
     else:
         response, metadata = await client.calls.control_with_metadata(
-            lambda link: ExtensionsStub(link.channel).SandboxRestoreInNetwork,
+            lambda link: link.extensions.SandboxRestoreInNetwork,
             SandboxRestoreInNetworkRequest(restore=request, membership=member),
         )
     return _known(client, response.sandbox_id, metadata)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from grpclib import GRPCError, Status
 
 from pytest_sandbox._proto.common_pb2 import GenericResult
-from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
 from pytest_sandbox._proto.extensions_pb2 import SandboxUsageRequest
 from pytest_sandbox._proto.sandboxes_pb2 import (
     SandboxTerminateRequest,
@@ -148,7 +147,7 @@ class LifetimeMethods:
         """
         request = SandboxUsageRequest(sandbox_id=self._id)
         response = await self._client.calls.control(
-            lambda link: ExtensionsStub(link.channel).SandboxUsage, request
+            lambda link: link.extensions.SandboxUsage, request
         )
         return SandboxUsage.of(response)
 

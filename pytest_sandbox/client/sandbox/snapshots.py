@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from pytest_sandbox._proto import extensions_pb2
 from pytest_sandbox._proto import snapshots_pb2 as pb
 from pytest_sandbox._proto.common_pb2 import GenericResult
-from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
 
 from ..exceptions import ExecutionError, InvalidError
 from ..image import Image, image_id
@@ -92,9 +91,7 @@ class SnapshotMethods(DirectoryMethods):
         request = extensions_pb2.SandboxRestoreImageRequest(
             sandbox_id=self._id, image_id=await image_id(image, self._client)
         )
-        await self._client.calls.control(
-            lambda link: ExtensionsStub(link.channel).SandboxRestoreImage, request
-        )
+        await self._client.calls.control(lambda link: link.extensions.SandboxRestoreImage, request)
         self._begin()
 
     @dual

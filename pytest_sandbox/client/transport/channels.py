@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 from grpclib.config import Configuration
 
 from pytest_sandbox._proto.control_grpc import ModalClientStub
+from pytest_sandbox._proto.extensions_grpc import ExtensionsStub
 from pytest_sandbox._proto.router_grpc import TaskCommandRouterStub
 from pytest_sandbox._shared import real
 from pytest_sandbox.rpcs import StatusDetails
@@ -81,6 +82,7 @@ class ServerLink:
         channel: the connection.
         control: calls of the control plane.
         router: calls of the command router.
+        extensions: calls that only servers of this package have.
         calls: how many are under way.
     """
 
@@ -88,6 +90,7 @@ class ServerLink:
         self.channel = channel
         self.control = cast("ModalClientStub", _LateStub(ModalClientStub, channel))
         self.router = cast("TaskCommandRouterStub", _LateStub(TaskCommandRouterStub, channel))
+        self.extensions = cast("ExtensionsStub", _LateStub(ExtensionsStub, channel))
         self.calls = 0
 
 
