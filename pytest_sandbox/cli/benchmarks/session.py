@@ -43,7 +43,8 @@ class Bench:
         self.facts: list[dict[str, Any]] = []
         self.skipped: list[str] = []
         self.leftovers: list[str] = []
-        self.versions = versions()
+        #: The load shows whether the machine did something else.
+        self.versions = {**versions(), "load before": f"{os.getloadavg()[0]:.1f}"}
         self._turn = turn
         self._baselines: list[Baseline] = []
         self._not_ours = 0.0  # processor seconds of reading processor times
