@@ -5,7 +5,7 @@ import subprocess
 
 from pytest_sandbox import Sandbox
 from pytest_sandbox.engine import ProcessSpec, TaskSpec
-from pytest_sandbox.local import LocalEngine
+from pytest_sandbox.local import LocalEngine, LocalOptions
 
 from .alternatives import BUBBLEWRAP
 from .baselines import FRESH_FOLDER, TRUE, plain_subprocess, why_not
@@ -38,7 +38,7 @@ class _Alone:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
-        self._engine = LocalEngine()
+        self._engine = LocalEngine(LocalOptions(pool=False))
         self._loop.run_until_complete(self._engine.start())
         self._task = self._loop.run_until_complete(self._engine.create(TaskSpec()))
 
