@@ -104,6 +104,37 @@ def test_owners(tmp_path: Path) -> None:
         unpack(root, file("g", uid=65536))
 
 
+@needs_root
+def test_files_of_root_do_not_take_the_group_of_their_directory(tmp_path: Path) -> None:
+    unpack(tmp_path / "d", Entry("g/", kind=b"5", mode=0o2777, gid=7), file("g/f"), file("f"))
+    assert os.stat(tmp_path / "d/g").st_gid == 7
+    assert [os.stat(tmp_path / "d" / each).st_gid for each in ("g/f", "f")] == [0, 0]
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o666, 0o000, 0o4711])
+def test_modes_do_not_depend_on_the_umask(tmp_path: Path, mode: int) -> None:
+    before = os.umask(0o077)
+    try:
+        unpack(tmp_path / "d", file("f", b"x", mode))
+        assert os.umask(0o077) == 0o077
+    finally:
+        os.umask(before)
+    info = os.stat(tmp_path / "d/f")
+    assert (stat.S_IMODE(info.st_mode), info.st_size) == (mode, 1)
+
+
+def test_names_in_a_directory_are_found_however_it_is_written(tmp_path: Path) -> None:
+    root = tmp_path / "d"
+    names = ("a/b/f", "a/b/./g", "a/b/h", "/a/b/i", "a//b/j", "./a/b/k", "a/l", "a/b/m")
+    unpack(root, *(file(name) for name in names), folder("a/b/n/"), file("a/b/o"))
+    assert sorted(os.listdir(root / "a/b")) == ["f", "g", "h", "i", "j", "k", "m", "n", "o"]
+    assert sorted(os.listdir(root / "a")) == ["b", "l"]
+    with pytest.raises(TarError, match="below the directory"):
+        unpack(tmp_path / "e", file("a/f"), file("a/../g"))
+    with pytest.raises(TarError, match="below the directory"):
+        unpack(tmp_path / "g", file("a/f"), file("a/.."))
+
+
 def test_devices_are_left_out(tmp_path: Path) -> None:
     root = tmp_path / "layer"
     unpack(root, *(Entry(f"{kind}", kind=kind.encode(), device=(1, 3)) for kind in "34"))

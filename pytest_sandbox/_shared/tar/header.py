@@ -9,6 +9,7 @@ _MAGIC = b"ustar\x0000"
 #: The largest number in octal digits, by the width of its field with the NUL at the end.
 _OCTAL = {8: 0o7777777, 12: 0o77777777777}
 _CHECKSUM = slice(148, 156)
+_BLANK = b" " * 8
 
 
 class Header:
@@ -26,11 +27,12 @@ class Header:
     def __init__(self, block: bytes) -> None:
         self.block = block
         given = parse_field(block[_CHECKSUM])
-        blank = block[:148] + b" " * 8 + block[156:]
-        unsigned = sum(blank)
+        # Its own field counts as blanks; behind the names are zeros mostly.
+        unsigned = sum(block.rstrip(b"\0")) - sum(block[_CHECKSUM]) + len(_BLANK) * ord(" ")
         if given == unsigned:
             return
         # Some old programs added up signed characters.
+        blank = block[:148] + _BLANK + block[156:]
         if given != unsigned - 256 * sum(byte > 127 for byte in blank):
             raise TarError("a header has a wrong checksum")
 
@@ -42,9 +44,14 @@ class Header:
     @property
     def name(self) -> str:
         """The name, with the prefix of POSIX' format; GNU's has other fields there."""
-        name = _text(self.block[:100])
+        name = self.last_name
         prefix = _text(self.block[345:500]) if self.block[257:263] == b"ustar\0" else ""
         return f"{prefix}/{name}" if prefix else name
+
+    @property
+    def last_name(self) -> str:
+        """The name without a prefix."""
+        return _text(self.block[:100])
 
     @property
     def target(self) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from .member import TarError
 
 _NANO = 10**9
@@ -11,6 +13,8 @@ MOST_DIGITS = 20
 _SECONDS = 1 << 63
 
 
+# Members of a tar have few different modes, owners, times and sizes: three of four are known.
+@functools.lru_cache(maxsize=4096)
 def parse_field(field: bytes) -> int:
     """A number of a header block: octal digits, or GNU's and star's binary form.
 

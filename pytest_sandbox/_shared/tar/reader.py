@@ -9,7 +9,7 @@ from __future__ import annotations
 from . import pax, sparse
 from .header import Header, padding
 from .member import BLOCK, Member, MemberKind, TarError
-from .numbers import checked_time, parse_decimal, parse_time
+from .numbers import checked_time, parse_decimal, parse_field, parse_time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ _KINDS = {kind.value: kind for kind in MemberKind} | {
     b"7": MemberKind.FILE,
     b"S": MemberKind.FILE,
 }
+#: The usual kinds of members, by the number of their type flag.
+_PLAIN_KINDS = {kind.value[0]: kind for kind in (MemberKind.FILE, MemberKind.DIRECTORY)}
 
 
 class Reader:
@@ -71,8 +73,15 @@ class Reader:
         while (member := self._next()) is not None:
             yield member
 
-    def contents(self, member: Member) -> Iterator[tuple[int, bytes]]:
+    def contents(self, member: Member) -> Iterable[tuple[int, bytes]]:
         """The data of the current member, a regular file: offsets with bytes, without holes."""
+        if len(member.extents) == 1 and member.extents[0][1] <= _CHUNK:
+            offset, size = member.extents[0]
+            self._left -= size
+            return ((offset, self._exactly(size)),)
+        return self._contents(member)
+
+    def _contents(self, member: Member) -> Iterator[tuple[int, bytes]]:
         for offset, length in member.extents:
             end = offset + length
             for start in range(offset, end, _CHUNK):
@@ -81,7 +90,8 @@ class Reader:
                 yield start, self._exactly(size)
 
     def _next(self) -> Member | None:
-        self._skip(self._left + self._padding)
+        if self._left or self._padding:
+            self._skip(self._left + self._padding)
         self._left = self._padding = 0
         records: list[Record] = []
         collected = 0  # bytes that `records` took in the stream
@@ -114,7 +124,34 @@ class Reader:
             raise TarError("the stream ends early, or is empty")
         return None
 
+    def _plain_member(self, header: Header) -> Member | None:
+        """What `_member` gives for a file or a directory that its header says all of.
+
+        Most members are such ones, and this takes a third of the time; `None` for others.
+        """
+        block = header.block
+        kind = _PLAIN_KINDS.get(block[156])
+        uid, gid, mtime = parse_field(block[108:116]), parse_field(block[116:124]), header.mtime
+        if kind is None or not (
+            0 <= uid <= _LARGEST_ID and 0 <= gid <= _LARGEST_ID and 0 <= mtime <= _LARGEST_ID
+        ):
+            return None
+        name = header.name if block[345] else header.last_name
+        mode = parse_field(block[100:108]) & 0o7777
+        member = Member(name, kind, mode=mode, uid=uid, gid=gid, mtime_ns=mtime * 10**9)
+        if kind is MemberKind.FILE:
+            size = header.size
+            if not 0 <= size <= _CHUNK:
+                return None
+            self._left, self._padding = size, padding(size)
+            member.size = size
+            if size:
+                member.extents = [(0, size)]
+        return member
+
     def _member(self, header: Header, records: list[Record]) -> Member:
+        if not records and not self._global and (plain := self._plain_member(header)) is not None:
+            return plain
         values = self._global | {key: value for key, value in records if value}
         kind = _KINDS.get(header.type)
         name = values.get("GNU.sparse.name") or values.get("path") or header.name

@@ -53,6 +53,8 @@ class LayerTree:
         self._parts: Parts = ()
         self._below = below
         self._owners = owners
+        #: Whether files in some directory get its group when they are made: inode(7), S_ISGID.
+        self._inherits_group = False
 
     def close(self) -> None:
         """Close its descriptor."""
@@ -69,6 +71,8 @@ class LayerTree:
             TarError: something on the way is not a directory.
             OSError: something is missing, or not a directory, if it is not made.
         """
+        if parts == self._parts:
+            return
         shared = relative_path.shared(self._parts, parts)
         up = len(self._parts) - shared
         if up > shared:
@@ -86,6 +90,7 @@ class LayerTree:
     def directory(self, member: Member) -> None:
         """Give the entered directory its attributes."""
         member_attributes.apply(self._folder, member, self._owners)
+        self._inherits_group |= bool(member.mode & stat.S_ISGID)
 
     def set_time(self, mtime_ns: int) -> None:
         """Give the entered directory its time, when nothing more is made in it."""
@@ -105,15 +110,25 @@ class LayerTree:
 
     def file(self, name: str, member: Member, contents: Iterable[tuple[int, bytes]]) -> None:
         """Make a regular file."""
-        fd = self._new(name, lambda: os.open(name, _NEW_FILE, 0o600, dir_fd=self._folder))
+        mode = member.mode & 0o777
+        try:
+            fd = os.open(name, _NEW_FILE, mode, dir_fd=self._folder)
+        except FileExistsError:
+            fd = self._new(name, lambda: os.open(name, _NEW_FILE, mode, dir_fd=self._folder))
         try:
             end = 0
             for offset, data in contents:
-                pwrite_all(fd, offset, data)
+                if os.pwrite(fd, data, offset) != len(data):
+                    pwrite_all(fd, offset, data)
                 end = offset + len(data)
             if end != member.size:
                 os.ftruncate(fd, member.size)  # it ends with a hole
-            member_attributes.apply(fd, member, self._owners)
+            # Most files belong to root, as what is made does, and have no more than a mode.
+            more = member.uid or member.gid or member.extended or mode != member.mode
+            if more or self._inherits_group:
+                member_attributes.apply(fd, member, self._owners)
+            else:
+                os.utime(fd, ns=(member.mtime_ns, member.mtime_ns))
         finally:
             os.close(fd)
 
@@ -229,6 +244,7 @@ class LayerTree:
             attributes = file_attributes.read(source)
             attributes.extended.pop(overlayfs.OPAQUE, None)
             attributes.apply(self._folder)
+            self._inherits_group = True  # perhaps
         finally:
             os.close(source)
             os.close(folder)

@@ -18,7 +18,7 @@ from .layer_tree import LayerTree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from pytest_sandbox._shared.tar.member import Member
 
@@ -73,16 +73,20 @@ def unpack_layer(
         OSError: `EFBIG` for one that takes more than it may; or what the kernel said.
     """
     tree = LayerTree(root, below, owners)
+    before = os.umask(0)  # so that files can be made with the modes that they get
     try:
         unpacking = _Unpacking(tree, most)
         # As tar(1) reads a file without a byte. The caller's digest shows if it was cut off.
         reader = Reader(read, extended=True, may_be_empty=True)
         for member in reader:
-            with _about(member.name):
+            try:
                 unpacking.add(member, reader.contents)
+            except (TarError, OSError) as error:  # noqa: PERF203 - which the member is of
+                raise _about(member.name, error) from None
         unpacking.finish()
         return UnpackedTree(unpacking.size, borrowed=tree.borrowed, opaque=tree.opaque)
     finally:
+        os.umask(before)
         tree.close()
 
 
@@ -92,6 +96,8 @@ class _Unpacking:
         self._tree = tree
         self._most = most
         self._members = 0
+        self._folder: str | None = None  # that of the latest member, as text and as names
+        self._parts: Parts = ()
         self._times: dict[Parts, int] = {}
         self._remembered = 0
 
@@ -99,7 +105,7 @@ class _Unpacking:
         self, member: Member, contents: Callable[[Member], Iterable[tuple[int, bytes]]]
     ) -> None:
         self._count(member)
-        parts = path_of(member.name)
+        parts = self._path_of(member.name)
         if parts and parts[0].startswith(_NOTES) and parts[-1] != _OPAQUE:
             return
         if parts and parts[-1].startswith(_WHITEOUT):
@@ -127,6 +133,19 @@ class _Unpacking:
                 raise TarError("it is a hard link to the directory of all files")
             tree.hard_link(name, source)
 
+    def _path_of(self, name: str) -> Parts:
+        """What `path_of` gives; members of one directory mostly follow on each other."""
+        folder, slash, last = name.rpartition("/")
+        short = len(name) <= _LONGEST // 4  # a character has up to four bytes
+        if folder == self._folder and slash and short and relative_path.is_name(last):
+            return (*self._parts, last)
+        parts = path_of(name)
+        self._folder, self._parts = folder, parts[:-1]
+        # As when it ends with a slash, or `.`: then it is another directory than it looks like.
+        if not parts or parts[-1] != last:
+            self._folder = None
+        return parts
+
     def finish(self) -> None:
         """Set the times of directories: what was made in them has changed them."""
         for parts in sorted(self._times):
@@ -138,7 +157,8 @@ class _Unpacking:
         self._members += 1
         if self._members > MOST_MEMBERS:
             raise TarError(f"the layer has more than {MOST_MEMBERS} members")
-        self.size += -(-member.stored // _BLOCK) * _BLOCK
+        if member.extents:
+            self.size += -(-member.stored // _BLOCK) * _BLOCK
         if member.kind is MemberKind.DIRECTORY:
             self.size += _BLOCK
         if self.size + self._members * 512 > self._most:
@@ -182,14 +202,10 @@ def path_of(name: str) -> Parts:
         raise TarError(str(error)) from None
 
 
-@contextlib.contextmanager
-def _about(name: str) -> Iterator[None]:
-    """Have errors name the member."""
-    try:
-        yield
-    except TarError as error:
-        raise TarError(f"{name[:_SHOWN]!r}: {error}") from None
-    except OSError as error:
-        if error.errno in (None, errno.EFBIG):
-            raise
-        raise OSError(error.errno, error.strerror, name[:_SHOWN]) from error
+def _about(name: str, error: TarError | OSError) -> TarError | OSError:
+    """An error that names the member."""
+    if isinstance(error, TarError):
+        return TarError(f"{name[:_SHOWN]!r}: {error}")
+    if error.errno in (None, errno.EFBIG):
+        return error
+    return OSError(error.errno, error.strerror, name[:_SHOWN])
