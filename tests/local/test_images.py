@@ -173,6 +173,18 @@ async def test_processes(make: Make) -> None:
         await task.exec(ProcessSpec(("sh",)))
 
 
+async def test_the_root_directory_is_as_the_topmost_layer_that_has_it_says(
+    make: Make, tmp_path: Path
+) -> None:
+    lower = blob(tmp_path, busybox(folder("./", 0o711, mtime=1234)))
+    above = blob(tmp_path, tar(file("a")))
+    task = await make(image(lower, above, blob(tmp_path, tar(file("b")))))
+    assert await sh(task, "$b stat -c %a /; $b ls /a /b") == "711\n/a\n/b\n"
+    await sh(task, "$b chmod 750 /")
+    copy = await make(image(lower, above, blob(tmp_path, tar(folder("/", 0o705), file("c")))))
+    assert await sh(copy, "$b stat -c %a /") == "705\n"
+
+
 async def test_a_user_runs_programs_though_none_of_the_image_could_switch(
     make: Make, engine: LocalEngine
 ) -> None:

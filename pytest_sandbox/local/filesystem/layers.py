@@ -19,6 +19,8 @@ from ..kernel import mounts, overlayfs, tmpfs
 MAX_LAYERS = overlayfs.MAX_LOWER
 #: Where the stage has the folder with unpacked layers of images.
 IMAGES = "/images"
+#: The name of a file beside an unpacked layer that does not have the directory of all files.
+NO_ROOT = "no-root"
 #: Where it has what shows over and under those, relative to `/layers`.
 _OVER, _UNDER = "../foreign/over", "../foreign/under"
 #: A store that is larger is freed by a process of its own: that takes 0.5 ms per MiB.
@@ -32,6 +34,7 @@ class Layers:
         self._names: dict[int, frozenset[str]] = {}  # of each layer, its parts
         self._parts: dict[int, frozenset[str]] = {}  # of each layer, those that hold anything
         self._unpacked: set[int] = set()  # those of images
+        self._without_root: set[int] = set()
 
     def attach(self, number: int, store: int) -> None:
         """Make a layer of a detached store.
@@ -67,6 +70,8 @@ class Layers:
             os.rmdir(path)
             raise
         self._unpacked.add(number)
+        if os.path.lexists(f"{IMAGES}/{os.path.dirname(folder)}/{NO_ROOT}"):
+            self._without_root.add(number)
         self._names[number] = self._parts[number] = frozenset({"r"})
 
     def are_of_image(self, stack: list[int]) -> bool:
@@ -97,6 +102,7 @@ class Layers:
         del self._parts[number], self._names[number]
         if number in self._unpacked:
             self._unpacked.remove(number)
+            self._without_root.discard(number)
             os.unlink(f"/layers/{number}/r")
         os.rmdir(f"/layers/{number}")
 
@@ -110,6 +116,15 @@ class Layers:
         It has none for a folder of the machine that had no layer where it was made.
         """
         return part in self._names[number]
+
+    def topmost(self, stack: list[int], part: str) -> int | None:
+        """The layer whose directory of a part has the attributes that it is to show with.
+
+        Layers of an image that do not have the directory of all files say nothing of it.
+        """
+        having = [number for number in stack if self.has(number, part)]
+        saying = (number for number in having if number not in self._without_root)
+        return next(saying, having[0] if having else None)
 
     def lower(self, stack: list[int], part: str, base: str) -> str:
         """Lower directories for overlayfs, relative to `/layers`.

@@ -150,7 +150,7 @@ def mount_layers(
     calls.add("mkdir", upper, 0o755, about=upper)
     calls.add("mkdir", work, 0o755, about=work)
     calls.add("chdir", "/layers")  # overlayfs takes relative paths, which are shorter
-    newest = next((layer for layer in stack if layers.has(layer, part)), None)
+    newest = layers.topmost(stack, part)
     if newest is not None:
         # A merged directory has the owner, mode and times of the topmost one, which is new here.
         calls.do(file_attributes.copy_to_overlay, f"{newest}/{part}/.", upper)  # `r` may be a link

@@ -40,7 +40,8 @@ class AddImageLayerRequest(Message):
 
     Attributes:
         layer: the number that it gets.
-        folder: of it.
+        folder: of it. If a file `no-root` is beside it, it says nothing of the directory of all
+            files, which is then as in the layers below.
     """
 
     layer: int
@@ -54,8 +55,10 @@ class LayerUnpacked(Message):
         size: bytes that its files take, about.
         borrowed: whether it depends on what the layers below have, so that it fits these only.
         opaque: whether nothing of the layers below shows.
+        root: whether it says what the directory of all files is like.
     """
 
     size: int
     borrowed: bool
     opaque: bool
+    root: bool

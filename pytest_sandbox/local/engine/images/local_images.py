@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from pytest_sandbox._shared.async_tasks import background
 from pytest_sandbox.engine import EngineUnavailable, InvalidSpec, OciImage, StoreFull, Unsupported
 
+from ...filesystem.layers import NO_ROOT
 from ...protocol.common import Succeeded
 from ...protocol.images import LayerUnpacked, RemoveUnpackedRequest, UnpackRequest
 from .decompressors import NotDecompressed
@@ -151,6 +152,8 @@ class LocalImages:
                 key = chained if done.borrowed else own
                 if done.opaque:
                     (folder / _OPAQUE).touch()
+                if not done.root:
+                    (folder / NO_ROOT).touch()
                 if self._owners:
                     (folder / _OWNERS).write_text(self._owners)
                 WrittenLayer(folder).note()

@@ -46,14 +46,16 @@ class UnpackedTree:
         size: bytes that its files take, about.
         borrowed: whether it depends on what the layers below have.
         opaque: whether nothing of the layers below shows.
+        root: whether it has the directory of all files, with attributes for it.
     """
 
-    __slots__ = ("borrowed", "opaque", "size")
+    __slots__ = ("borrowed", "opaque", "root", "size")
 
-    def __init__(self, size: int, *, borrowed: bool, opaque: bool) -> None:
+    def __init__(self, size: int, *, borrowed: bool, opaque: bool, root: bool) -> None:
         self.size = size
         self.borrowed = borrowed
         self.opaque = opaque
+        self.root = root
 
 
 def unpack_layer(
@@ -84,7 +86,9 @@ def unpack_layer(
             except (TarError, OSError) as error:  # noqa: PERF203 - which the member is of
                 raise _about(member.name, error) from None
         unpacking.finish()
-        return UnpackedTree(unpacking.size, borrowed=tree.borrowed, opaque=tree.opaque)
+        return UnpackedTree(
+            unpacking.size, borrowed=tree.borrowed, opaque=tree.opaque, root=unpacking.root
+        )
     finally:
         os.umask(before)
         tree.close()
@@ -93,6 +97,7 @@ def unpack_layer(
 class _Unpacking:
     def __init__(self, tree: LayerTree, most: int) -> None:
         self.size = 0
+        self.root = False
         self._tree = tree
         self._most = most
         self._members = 0
@@ -169,6 +174,8 @@ class _Unpacking:
         if parts:
             self._tree.enter(parts[:-1])
             self._tree.make_directory(parts[-1])
+        else:
+            self.root = True
         self._tree.enter(parts)
         self._tree.directory(member)
         if parts not in self._times:

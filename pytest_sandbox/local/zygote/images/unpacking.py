@@ -54,7 +54,7 @@ def unpack(
             raise OSError(errno.EINVAL, str(error), "") from error
         while source.read(_CHUNK):
             pass  # what is behind the end of the tar counts for its digest
-    return LayerUnpacked(size=done.size, borrowed=done.borrowed, opaque=done.opaque)
+    return LayerUnpacked(size=done.size, borrowed=done.borrowed, opaque=done.opaque, root=done.root)
 
 
 def remove(folder: str, users: int, mapped: list[str]) -> None:
