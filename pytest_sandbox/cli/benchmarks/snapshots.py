@@ -64,17 +64,18 @@ def restore(bench: Bench) -> None:
 def depth(bench: Bench) -> None:
     """Creation on many layers beside creation on one."""
     one, many = Samples(), Samples()
-    sandbox = Sandbox.create()
-    images = []
-    for number in range(DEPTH):
-        sandbox.run("touch", f"/srv/{number}", check=True)
-        images.append(sandbox.snapshot_filesystem())
-    sandbox.terminate()
-    for _ in bench.cycles(f"create + end on 1 and on {DEPTH} layers"):
-        for samples, image in ((one, images[0]), (many, images[-1])):
-            with samples.sample():
-                sandbox = Sandbox.create(image=image)
-            sandbox.terminate()
+    with bench.engine_without_spares():
+        sandbox = Sandbox.create()
+        images = []
+        for number in range(DEPTH):
+            sandbox.run("touch", f"/srv/{number}", check=True)
+            images.append(sandbox.snapshot_filesystem())
+        sandbox.terminate()
+        for _ in bench.cycles(f"create + end on 1 and on {DEPTH} layers"):
+            for samples, image in ((one, images[0]), (many, images[-1])):
+                with samples.sample():
+                    sandbox = Sandbox.create(image=image)
+                sandbox.terminate()
     bench.timing(f"create on {DEPTH} layers", many, "create on 1 layer", one)
 
 

@@ -51,6 +51,19 @@ async def check_main_and_environment_may_be_others(engine: Engine) -> None:
         equal((await sh(other, SHOW)).splitlines()[1:4], [b"other", b"", b"/srv/*"], "another one")
 
 
+async def check_tasks_of_one_kind_one_after_the_other(engine: Engine) -> None:
+    """An engine may make a task of a kind that was asked for before ahead; it shows in nothing."""
+    async with a_lab(engine) as lab:
+        for number in range(5):
+            secret = {"B": "secret"} if number == 2 else {}
+            env = {"A": str(number), **secret}
+            task = await lab.task(TaskSpec(env=env, workdir="/srv/w", name=f"n{number}"))
+            text = "".join(env.values())
+            seen = await sh(task, f"{SHOW}; : > /srv/w/left; : > /srv/left; : > /tmp/left")
+            equal(seen, f"/srv/w\nsandbox\n{text}\n/srv/w\n".encode(), f"task {number}")
+            await soon(task.kill(), "kill()")
+
+
 async def check_any_number_of_hints(engine: Engine) -> None:
     """Hints may be given again, at once, and never be followed."""
     hints = [TaskSpec(hostname=f"h{number}") for number in range(20)]
