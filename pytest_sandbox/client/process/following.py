@@ -227,7 +227,9 @@ class Following:
 
     def close(self) -> None:
         """Have nothing more come."""
-        self._task.cancel()
+        self._task.cancel()  # which may not have begun
+        self.over = True
+        self._wake()
 
     @property
     def _alive(self) -> bool:

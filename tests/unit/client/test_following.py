@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from grpclib import GRPCError, Status
 
+from pytest_sandbox._proto.router_pb2 import TaskExecStartRequest
 from pytest_sandbox.client import Sandbox, exceptions
 from pytest_sandbox.client.process import following
 from pytest_sandbox.client.transport.channels import Channels
@@ -79,6 +80,16 @@ def settled() -> None:
         await asyncio.get_running_loop().settled()  # type: ignore[attr-defined]
 
     portal().run(settle)
+
+
+def tell(process: Any) -> None:
+    """Have the server told what is asked for, without the moment in which it may come."""
+
+    async def tell() -> None:
+        process._execution.following._tell()
+
+    portal().run(tell)
+    settled()
 
 
 def names(fake: FakeSandboxes) -> list[str]:
@@ -160,6 +171,16 @@ def test_a_command_that_nobody_can_ask_for_is_not_followed(either: FakeSandboxes
     assert either.client.calls.followed == 0
 
 
+def test_a_call_that_is_closed_before_it_is_made_is_over(ahead: FakeSandboxes) -> None:
+    async def begin_and_close() -> bool:
+        calls = ahead.client.calls
+        followed = following.Following(calls, {}, TaskExecStartRequest(), None)
+        followed.close()
+        return await followed.begun()
+
+    assert not portal().run(begin_and_close)
+
+
 # Flow control
 
 
@@ -196,7 +217,7 @@ def test_a_program_whose_output_is_not_read_waits(ahead: FakeSandboxes) -> None:
 
     assert log.full
     assert next(process.stdout) == "out\n"
-    portal().run(lambda: asyncio.sleep(0.05))
+    tell(process)
     assert not log.full
 
 
@@ -379,7 +400,7 @@ def test_a_fault_does_not_hit_a_call_that_is_under_way(either: FakeSandboxes) ->
     either.clock.autojump = False
     process = Sandbox.create().exec("sh", "-c", "echo out; cat")
     assert next(process.stdout) == "out\n"
-    portal().run(lambda: asyncio.sleep(0.05))  # the server is told soon
+    tell(process)
     fault = either.faults.on("TaskExecStdioRead").status("PERMISSION_DENIED").optional()
 
     process.stdin.write("more")
