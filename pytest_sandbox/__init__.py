@@ -131,7 +131,12 @@ _MODAL_MODULES = frozenset(
 
 def __getattr__(name: str) -> Any:
     if name not in __all__ and name not in _MODAL_MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from ._shared.absent_names import ABSENT
+
+        message = f"module {__name__!r} has no attribute {name!r}"
+        if name in ABSENT:
+            message += f": modal.{name} is not implemented in pytest-sandbox; {ABSENT[name]}"
+        raise AttributeError(message)
     if name in _MODAL_MODULES:
         return importlib.import_module(f"{__name__}.client.modal_modules.{name}")
     part = _ELSEWHERE.get(name, "client")

@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
+import pytest_sandbox
 from pytest_sandbox import client, exceptions
+from pytest_sandbox._shared.absent_names import ABSENT
 
 from .modal_names import compared
 from .modal_names import decisions as d
@@ -161,6 +163,17 @@ def test_the_package_has_the_names_of_modals(version: str) -> None:
     missing = {name for name in names(version)["package"] if not compared.in_package(name)}
 
     assert missing == {*names(version)["package"]} & {*d.ABSENT_PACKAGE}
+
+
+@pytest.mark.parametrize("name", sorted({*d.ABSENT_PACKAGE} - {"__version__"}))
+def test_what_the_package_lacks_says_what_to_do_by_its_name(name: str) -> None:
+    with pytest.raises(AttributeError, match=rf"modal\.{name} is not implemented .*; \w+"):
+        getattr(pytest_sandbox, name)
+    assert not hasattr(pytest_sandbox, name)
+
+
+def test_no_reason_is_left_of_what_the_package_has() -> None:
+    assert ABSENT.keys() == {*d.ABSENT_PACKAGE} - {"__version__"}
 
 
 def test_the_page_of_the_documentation_is_up_to_date() -> None:
