@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 from pytest_sandbox._proto import images_pb2 as pb
 from pytest_sandbox._proto.extensions_pb2 import ImageForgetRequest
-from pytest_sandbox._shared.dockerfile.source import directive_for
 from pytest_sandbox._shared.type_names import type_name
 
 from .default_client import default_client
@@ -17,7 +16,6 @@ from .exceptions import InvalidError
 from .handles import optional_address, optional_client_at
 from .images.added_python import AddedPython
 from .images.building import build, host_image
-from .images.context import context_files_of
 from .images.from_files import FileInstallMethods
 from .images.image_layer import Archive, ImageLayer, check_secret, registry_layer
 from .refusals import refused
@@ -159,6 +157,10 @@ class Image(FileInstallMethods):
             InvalidError: it is no Dockerfile.
             OSError: it cannot be read.
         """
+        from pytest_sandbox._shared.dockerfile.source import directive_for
+
+        from .images.context import context_files_of
+
         refuse(gpu=gpu)
         file = Path(path).expanduser()
         lines = file.read_text("utf-8").split("\n")

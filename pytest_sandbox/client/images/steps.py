@@ -15,8 +15,6 @@ from ..exceptions import InvalidError
 from ..refusals import refused
 from ..secrets.secret import Secret, check_secrets
 from ..validation import check_environment, check_list, refuse
-from .context import context_files_of
-from .local_tree import directory, python_source, single_file, sources
 from .patterns import ignoring
 
 if TYPE_CHECKING:
@@ -221,6 +219,8 @@ class ImageMethods(ABC):
             name: Path(path).expanduser().read_text("utf-8")
             for name, path in (context_files or {}).items()
         }
+        from .context import context_files_of  # late: few images have local files
+
         files = context_files_of(lines, context_dir, ignore)
         return self._run(
             *(lines, env, secrets, gpu, force_build),
@@ -288,6 +288,8 @@ class ImageMethods(ABC):
         Raises:
             InvalidError: `remote_path` is not absolute.
         """
+        from .local_tree import single_file
+
         return self._with_files(single_file(local_path, remote_path), copy=copy)
 
     def add_local_dir(
@@ -313,6 +315,8 @@ class ImageMethods(ABC):
         Raises:
             InvalidError: `remote_path` is not absolute.
         """
+        from .local_tree import directory
+
         return self._with_files(directory(local_path, remote_path, ignoring(ignore)), copy=copy)
 
     def add_local_python_source(
@@ -332,6 +336,8 @@ class ImageMethods(ABC):
             InvalidError: there is no such module.
         """
         ignored = None if ignore is None else ignoring(ignore)
+        from .local_tree import python_source, sources
+
         return self._with_files(
             sources([python_source(module, ignored) for module in modules]), copy=copy
         )
