@@ -19,7 +19,7 @@ from . import engine_process
 from .engine_process import Child, EngineProcess, launch, log_tail, wait_until_ready
 from .errors import EngineStartError
 from .inheritance import Announcement, RunSettings, check_reachable, own_version
-from .start_lock import StartRecord, read_record, start_lock, starting
+from .start_lock import StartLock, StartRecord, lock_now, read_record, start_lock, starting
 
 #: The longest path that a Unix socket can be bound to: `sun_path` of unix(7) less its NUL.
 _SUN_PATH = 107
@@ -113,16 +113,37 @@ class Run:
 
         An error is raised there.
         """
-        if self._starter is None and not self.started:
-            self._starter = threading.Thread(
-                target=self._start_behind, args=(engine, options), name="engine start", daemon=True
-            )
-            self._starter.start()
+        if self._starter is not None or self._record is not None:
+            return
+        with real_files(), suppress(OSError):
+            lock = lock_now(self.directory)
+            if lock is not None:
+                self._launch(_arguments(engine, options), lock)
 
-    def _start_behind(self, engine: str, options: Mapping[str, str] | None) -> None:
-        # Noted in the directory of the run, if that is still there.
-        with suppress(EngineStartError, OSError):
-            self.start(engine, options)
+    def _launch(self, arguments: list[str], lock: StartLock) -> None:
+        """Launch the engine process, and have a thread wait until it is ready.
+
+        Not all in the thread: a fork of this process, as tests make, would have what a launch in
+        another thread has open just then, and the launch would wait for the end of the fork.
+        """
+        try:
+            child = self._child = launch(self.directory, arguments, lock.descriptor)
+        except OSError:
+            lock.release()
+            raise
+        self._starter = threading.Thread(
+            target=self._wait_behind,
+            args=(arguments, child, lock),
+            name="engine start",
+            daemon=True,
+        )
+        self._starter.start()
+
+    def _wait_behind(self, arguments: list[str], child: Child, lock: StartLock) -> None:
+        with suppress(OSError, ValueError):  # the run has ended meanwhile
+            self._record = self._ready(arguments, child)
+            lock.write(self._record)
+            lock.release()
 
     def wait_for_start(self) -> None:
         """Return when `start_soon` has done its work: it uses files, which a test may replace."""
@@ -149,14 +170,11 @@ class Run:
             EngineStartError: it cannot be started, or it died. It is never started twice: its
                 sandboxes died with it, and a second one would only hide that.
         """
-        arguments = ["--engine", engine]
-        for name, value in sorted((options or {}).items()):
-            arguments += ["--engine-option", f"{name}={value}"]
+        arguments = _arguments(engine, options)
         if tcp:
             arguments += ["--tcp", tcp]
         arguments += further
-        if self._starter is not None and self._starter is not threading.current_thread():
-            self._starter.join()
+        self.wait_for_start()
         if self._record is None:
             self._record = self._started(arguments)
         if self._record.arguments != arguments:
@@ -232,9 +250,13 @@ class Run:
         return record
 
     def _launched(self, arguments: list[str], lock: int) -> StartRecord:
+        self._child = launch(self.directory, arguments, lock)
+        return self._ready(arguments, self._child)
+
+    def _ready(self, arguments: list[str], child: Child) -> StartRecord:
+        """The result of a launch."""
         try:
-            self._child = launch(self.directory, arguments, lock)
-            process = wait_until_ready(self.directory, self._child)
+            process = wait_until_ready(self.directory, child)
         except EngineStartError as error:
             said = {"reason": error.reason, "remedy": error.remedy, "log": error.log}
             return StartRecord(arguments, error=said)
@@ -253,6 +275,14 @@ class Run:
                 log=log_tail(self.directory),
             )
         return process
+
+
+def _arguments(engine: str, options: Mapping[str, str] | None) -> list[str]:
+    """Those of the engine process that say what it is to run."""
+    arguments = ["--engine", engine]
+    for name, value in sorted((options or {}).items()):
+        arguments += ["--engine-option", f"{name}={value}"]
+    return arguments
 
 
 def _new_directory(parent: Path) -> tuple[Path, int]:

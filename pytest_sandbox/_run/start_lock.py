@@ -56,6 +56,13 @@ class StartLock:
         self._file.write(json.dumps(asdict(record)))
         self._file.flush()
 
+    def release(self) -> None:
+        """Let others have the lock."""
+        # Unlocked, not only closed: the engine process has the same open file, and so may a fork
+        # of this process.
+        fcntl.flock(self._file, fcntl.LOCK_UN)
+        self._file.close()
+
 
 @contextlib.contextmanager
 def start_lock(directory: Path) -> Iterator[StartLock]:
@@ -74,11 +81,28 @@ def start_lock(directory: Path) -> Iterator[StartLock]:
             raise EngineStartError(
                 f"another process holds {file.name} and does not finish starting the engine"
             )
-        yield StartLock(file)
-        # Unlocked, not only closed: the engine process has the same open file, and so may a fork
-        # of this process. After an interrupt it is only closed, so that an engine process which
-        # was about to start keeps the lock until it is gone.
-        fcntl.flock(file, fcntl.LOCK_UN)
+        lock = StartLock(file)
+        yield lock
+        # After an interrupt it is only closed, so that an engine process which was about to start
+        # keeps the lock until it is gone.
+        lock.release()
+
+
+def lock_now(directory: Path) -> StartLock | None:
+    """The lock of a run, if nothing else holds it and the engine was not started yet.
+
+    Raises:
+        OSError: the run has ended.
+    """
+    descriptor = os.open(directory / _NAME, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+    file = open(descriptor, "a+", encoding="utf-8")  # noqa: SIM115 - until it is released
+    if _try_to_acquire(file):
+        lock = StartLock(file)
+        if lock.record is None:
+            return lock
+        lock.release()
+    file.close()
+    return None
 
 
 def read_record(directory: Path) -> StartRecord | None:
