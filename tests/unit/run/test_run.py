@@ -184,3 +184,18 @@ def test_a_run_that_ends_while_its_engine_starts_leaves_nothing(
 
     assert gone(int((tmp_path / "pid").read_text()))
     assert not run.directory.exists()
+
+
+def test_a_fork_made_while_the_engine_starts_shares_it(run: Run, tmp_path: Path) -> None:
+    run.start_soon()
+    child = os.fork()
+    if child == 0:
+        try:
+            run.start()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    _, status = os.waitpid(child, 0)
+
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert [line.split()[0] for line in starts(tmp_path)] == [str(run.start().pid)]
