@@ -11,8 +11,6 @@ from collections.abc import Sequence
 SUMMARY = "measure the speed of sandboxes on this machine"
 #: The exit status for what makes no sense.
 _USAGE = 2
-#: How often a comparison repeats what takes seconds.
-_REPEATS = 3
 #: What makes no use of this package, or hardly any.
 _NOT_COMPARED = ("containers", "alternatives", "steps")
 
@@ -82,7 +80,7 @@ def _compare(args: argparse.Namespace, names: Sequence[str]) -> int:
         render_comparison,
     )
 
-    settings = {"samples": args.n, "live": args.live, "repeats": _REPEATS}
+    settings = {"samples": args.n, "live": args.live}
     try:
         other = find_environment(args.compare)
         result = compare(other, names, settings, lambda name: _say_progress(args, name))

@@ -22,7 +22,6 @@ from pytest_sandbox.cli.benchmarks.comparison import (
 from pytest_sandbox.cli.benchmarks.comparison.ratio import (
     CONFIDENCE,
     _rejected,
-    block_medians,
     ratio,
 )
 
@@ -122,11 +121,6 @@ def test_noise_is_no_difference_and_zeros_have_no_ratio() -> None:
     assert ratio([0.0], [1.0]) is ratio([], []) is None
 
 
-def test_blocks_are_of_equal_size() -> None:
-    assert block_medians([1, 2, 3, 9, 8, 7], 2) == [2, 8]
-    assert block_medians([1, 2], 20) == [1, 2]
-
-
 def test_what_people_name_is_found(tmp_path: Path) -> None:
     python = Path(sys.prefix, "bin", "python")
     checkout = stub(tmp_path / "checkout", "")
@@ -197,13 +191,14 @@ def test_versions_take_turns_and_what_one_lacks_is_left_out_by_name(
     module = importlib.import_module("pytest_sandbox.cli.benchmarks.comparison.compare")
     monkeypatch.setattr(module, "own_environment", lambda: find_environment(str(this)))
 
-    settings = {"samples": 4, "live": 1, "repeats": 1}
+    monkeypatch.setattr(module, "ROUNDS", 2)
+    settings = {"samples": 8, "live": 1}
     result = comparison.compare(
         find_environment(str(other)), ["run", "exec"], settings, lambda name: None
     )
 
-    # The first of each is before the first block.
-    assert notes.read_text() == "ABABBAABBA"
+    # The first of each is before the first turn.
+    assert notes.read_text() == "ABABBAABBA" + "BABAABBAAB"
     assert [row["name"] for row in result["rows"]] == ["run /bin/true -> output, exit code", "run"]
     assert {row["verdict"] for row in result["rows"]} == {"too few to say"}
     assert result["this"]["location"] == str(this / "pytest_sandbox")
@@ -213,7 +208,11 @@ def test_versions_take_turns_and_what_one_lacks_is_left_out_by_name(
     assert f"not compared: {reasons[0]}" in comparison.render_comparison(result)
 
 
-def test_a_version_is_compared_with_itself(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_version_is_compared_with_itself(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = importlib.import_module("pytest_sandbox.cli.benchmarks.comparison.compare")
+    monkeypatch.setattr(module, "ROUNDS", 1)
     code = main(
         ["bench", "-n", "2", "--only", "exec", "--json", "--compare", sys.prefix],
     )

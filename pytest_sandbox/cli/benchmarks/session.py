@@ -28,16 +28,12 @@ class Bench:
     Args:
         samples: how often each timing is repeated.
         live: how many sandboxes live at once in the crowd figure.
-        repeats: how often a figure is repeated that takes seconds.
         turn: called before each block of cycles; it may wait.
     """
 
-    def __init__(
-        self, *, samples: int, live: int, repeats: int = 1, turn: Callable[[], None] | None = None
-    ) -> None:
+    def __init__(self, *, samples: int, live: int, turn: Callable[[], None] | None = None) -> None:
         self.samples = samples
         self.live = live
-        self.repeats = repeats
         self.timings: list[dict[str, Any]] = []
         self.processor_times: list[dict[str, Any]] = []
         self.facts: list[dict[str, Any]] = []
@@ -112,21 +108,18 @@ class Bench:
         """
         count = self.samples if most is None else min(most, self.samples)
         size = max(1, count // BLOCKS)
-        blocks: list[float] = []  # processor time of a cycle, in milliseconds
-        before = 0.0
+        seconds = before = 0.0
         for number in range(count):
             if number % size == 0:
                 if self._turn is not None:
                     self._turn()
                 now = self._cpu_seconds()
                 if number:
-                    blocks.append((now - before) * 1000 / size)
+                    seconds += now - before
                 before = now
             yield number
-        last = (count - 1) % size + 1
-        blocks.append((self._cpu_seconds() - before) * 1000 / last)
-        each = (sum(blocks[:-1]) * size + blocks[-1] * last) / count
-        self.processor_times.append({"name": name, "n": count, "ms": each, "blocks": blocks})
+        seconds += self._cpu_seconds() - before
+        self.processor_times.append({"name": name, "n": count, "ms": seconds * 1000 / count})
 
     def _cpu_seconds(self) -> float:
         """That of this process, the engine and all that they started, but the baselines."""

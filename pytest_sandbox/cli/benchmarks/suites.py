@@ -15,8 +15,6 @@ from .session import Bench
 TESTS = 200
 _COMMAND = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
 _MOST_COLLECTS = 33  # samples: each is slow
-#: Into how many suites the samples of fixtures are divided.
-_SUITES = 10
 
 _SET_UP = "mkdir -p /srv/app && cd /srv/app && seq 20000 > data && sort -rn data > sorted"
 _SUITE = f"""
@@ -86,10 +84,9 @@ def collect(bench: Bench) -> None:
 def fixture(bench: Bench) -> None:
     """Set-up and teardown of tests that run one command in a sandbox."""
     ours, baseline = Samples(), Samples()
-    each = max(1, bench.samples // _SUITES)
-    for _ in bench.cycles(f"2 suites of {each + 1} tests, with the fixture and without", _SUITES):
-        ours.totals += _set_ups(each, "sandbox", _COMMAND_IN_IT)
-        baseline.totals += _set_ups(each, "tmp_path", _NO_SANDBOX)
+    for _ in bench.cycles("2 suites, with the fixture sandbox and without", 1):
+        ours.totals += _set_ups(bench.samples, "sandbox", _COMMAND_IN_IT)
+        baseline.totals += _set_ups(bench.samples, "tmp_path", _NO_SANDBOX)
     name = "set-up and teardown: sandbox"
     bench.timing(name, ours, "set-up and teardown: tmp_path", baseline)
 
@@ -98,7 +95,7 @@ def template_suite(bench: Bench) -> None:
     """A suite on one template, beside one that sets up each time and one with nothing to do."""
     suites = {"template": _SUITE, "fresh": _FRESH_SUITE, "empty": _EMPTY_SUITE}
     seconds: dict[str, list[float]] = {name: [] for name in suites}
-    for _ in bench.cycles(f"3 suites of {TESTS} tests", bench.repeats):
+    for _ in bench.cycles(f"3 suites of {TESTS} tests", 1):
         for name, text in suites.items():
             seconds[name].append(_seconds(text))
     bench.fact(f"suite of {TESTS} tests on one template", seconds["template"], "s")

@@ -3,7 +3,8 @@
 Each version is measured by a process of its own with its own Python. Both run the figures of this
 version (`worker`), which use what the package offers. The cycles of a figure are divided into
 blocks; the two processes take turns block by block, and the other one waits meanwhile. So the ups
-and downs of the machine are in both, and the ratio (`ratio`) is steadier than the figures.
+and downs of the machine are in both, and the ratio (`ratio`) is steadier than the figures. All that
+is done in rounds, each with new processes, since two processes of one version differ too.
 """
 
 from .compare import compare as compare

@@ -2,13 +2,19 @@
 
 import contextlib
 from collections.abc import Callable, Sequence
-from typing import Any
+from statistics import fmean, median
+from typing import Any, TypeAlias
 
-from ..session import BLOCKS
+from ..samples import percentile
 from .environment import Environment, own_environment
 from .measured_version import MeasuredVersion
-from .ratio import Ratio, block_medians, ratio
+from .ratio import Ratio, ratio
 
+#: How often both start anew. Two processes of one version differ too, by where they happen to have
+#: their memory: by some hundredths, however often one of them is measured.
+ROUNDS = 8
+#: What this version and the other one answered.
+_Pair: TypeAlias = tuple[dict[str, Any], dict[str, Any]]
 #: The units of which more is better.
 _RATES = ("per second", "MB/s")
 
@@ -24,7 +30,7 @@ def compare(
     Args:
         other: where the other version is.
         figures: their names.
-        settings: the arguments of `Bench`.
+        settings: the arguments of `Bench`; each of `ROUNDS` rounds has its part of the samples.
         progress: called with the name of each figure before it is measured.
 
     Returns:
@@ -34,83 +40,103 @@ def compare(
         VersionFailed: one of them cannot be measured at all.
     """
     result: dict[str, Any] = {"rows": [], "not_compared": [], "left_behind": []}
-    with contextlib.ExitStack() as stack:
-        sides = [
-            stack.enter_context(MeasuredVersion(name, environment, settings))
-            for name, environment in (("this", own_environment()), ("other", other))
-        ]
-        result |= {side.name: side.about for side in sides}
-        for name in figures:
-            progress(name)
-            _add(result, name, *_in_turn(sides, name))
-        for side in sides:
-            result["left_behind"] += side.finish()
+    measured: dict[str, list[_Pair]] = {name: [] for name in figures}
+    each = {**settings, "samples": max(1, settings["samples"] // ROUNDS)}
+    for number in range(1, ROUNDS + 1):
+        with contextlib.ExitStack() as stack:
+            versions = [
+                stack.enter_context(MeasuredVersion(name, environment, each))
+                for name, environment in (("this", own_environment()), ("other", other))
+            ]
+            result |= {version.name: version.about for version in versions}
+            for name, rounds in measured.items():
+                if not any("failed" in answer for pair in rounds for answer in pair):
+                    progress(f"{name}, round {number} of {ROUNDS}")
+                    rounds.append(_in_turn(versions, name, this_first=number % 2 == 1))
+            for version in versions:
+                result["left_behind"] += version.finish()
+    for name, rounds in measured.items():
+        _add(result, name, rounds)
     return result
 
 
-def _in_turn(sides: Sequence[MeasuredVersion], figure: str) -> list[dict[str, Any]]:
-    """What each side measured. Only one of them works at a time, and none is always the first."""
-    answers = [side.begin(figure) for side in sides]
-    order = list(range(len(sides)))
+def _in_turn(versions: Sequence[MeasuredVersion], figure: str, *, this_first: bool) -> _Pair:
+    """What each measured. Only one of them works at a time, and neither is always the first."""
+    order = [0, 1] if this_first else [1, 0]
+    answers: list[dict[str, Any]] = [{}, {}]
+    for number in order:
+        answers[number] = versions[number].begin(figure)
     while any("turn" in answer for answer in answers):
         for number in order:
             if "turn" in answers[number]:
-                answers[number] = sides[number].go_on()
+                answers[number] = versions[number].go_on()
         order.reverse()
-    return answers
+    return answers[0], answers[1]
 
 
-def _add(result: dict[str, Any], figure: str, this: dict[str, Any], other: dict[str, Any]) -> None:
+def _add(result: dict[str, Any], figure: str, rounds: Sequence[_Pair]) -> None:
     """Add the rows that both have, and say what one of them lacks."""
-    reasons = [
-        f"{figure}: {whose} cannot: {side['failed']}"
-        for whose, side in (("this version", this), ("the other version", other))
-        if "failed" in side
-    ]
-    for side in (this, other):
-        reasons += [each for each in side.get("skipped", ()) if each not in reasons]
+    reasons: dict[str, None] = {}
+    for this, other in rounds:
+        for whose, answer in (("this version", this), ("the other version", other)):
+            if "failed" in answer:
+                reasons[f"{figure}: {whose} cannot: {answer['failed']}"] = None
+            reasons |= dict.fromkeys(answer.get("skipped", ()))
     result["not_compared"] += reasons
-    if "failed" in this or "failed" in other:
-        return
+    complete = [pair for pair in rounds if not any("failed" in answer for answer in pair)]
     for kind, compared in (
         ("timings", _timing),
         ("processor_times", _processor_time),
         ("facts", _fact),
     ):
+        for name, pairs in _by_name(complete, kind).items():
+            result["rows"].append(compared(name, pairs))
+
+
+def _by_name(rounds: Sequence[_Pair], kind: str) -> dict[str, list[_Pair]]:
+    """The rows of a kind that both have, of each round, by their names."""
+    found: dict[str, list[_Pair]] = {}
+    for this, other in rounds:
         others = {row["name"]: row for row in other[kind]}
         for row in this[kind]:
             if row["name"] in others:
-                result["rows"].append(compared(row, others[row["name"]]))
+                found.setdefault(row["name"], []).append((row, others[row["name"]]))
+    return found
 
 
-def _timing(this: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    blocks = [block_medians(row["samples_ms"], BLOCKS) for row in (this, other)]
-    return _row("time", this, other, "p50_ms", ratio(*blocks), "ms")
+def _timing(name: str, rounds: Sequence[_Pair]) -> dict[str, Any]:
+    """The medians of all samples; the ratio is of those of each round."""
+    samples = (
+        [ms for row in rows for ms in row["samples_ms"]] for rows in zip(*rounds, strict=True)
+    )
+    this, other = (percentile(each, 0.50) for each in samples)
+    return _row("time", name, this, other, _ratio_of(rounds, "p50_ms"), "ms")
 
 
-def _processor_time(this: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    return _row("processor time", this, other, "ms", ratio(this["blocks"], other["blocks"]), "ms")
+def _processor_time(name: str, rounds: Sequence[_Pair]) -> dict[str, Any]:
+    this, other = (fmean(row["ms"] for row in rows) for rows in zip(*rounds, strict=True))
+    return _row("processor time", name, this, other, _ratio_of(rounds, "ms"), "ms")
 
 
-def _fact(this: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    found = ratio(this["values"], other["values"])
-    return _row("figure", this, other, "value", found, this["unit"])
+def _fact(name: str, rounds: Sequence[_Pair]) -> dict[str, Any]:
+    this, other = (median(row["value"] for row in rows) for rows in zip(*rounds, strict=True))
+    unit: str = rounds[0][0]["unit"]
+    return _row("figure", name, this, other, _ratio_of(rounds, "value"), unit)
+
+
+def _ratio_of(rounds: Sequence[_Pair], key: str) -> Ratio | None:
+    return ratio([this[key] for this, _ in rounds], [other[key] for _, other in rounds])
 
 
 def _row(
-    kind: str,
-    this: dict[str, Any],
-    other: dict[str, Any],
-    key: str,
-    found: Ratio | None,
-    unit: str,
+    kind: str, name: str, this: float, other: float, found: Ratio | None, unit: str
 ) -> dict[str, Any]:
     return {
         "kind": kind,
-        "name": this["name"].strip(),
+        "name": name.strip(),
         "unit": unit,
-        "this": this[key],
-        "other": other[key],
+        "this": this,
+        "other": other,
         "ratio": found and found.value,
         "low": found and found.low,
         "high": found and found.high,

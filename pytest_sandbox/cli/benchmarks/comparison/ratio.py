@@ -1,6 +1,6 @@
 """The ratio of two measurements that took turns, and how sure it is.
 
-The blocks of the two are pairs. The logarithms of their ratios are put to Wilcoxon's signed-rank
+The rounds of the two are pairs. The logarithms of their ratios are put to Wilcoxon's signed-rank
 test: the ratio is the median of the averages of any two of them (Hodges and Lehmann), and the
 interval has those ratios that the test does not reject. It assumes nothing of how times are
 distributed, only that without a difference either of a pair may be the longer one, which holds
@@ -10,8 +10,6 @@ because their order changes from pair to pair.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from ..samples import percentile
 
 #: How often an interval has the true ratio.
 CONFIDENCE = 0.99
@@ -42,10 +40,10 @@ class Ratio:
 
 
 def ratio(this: Sequence[float], other: Sequence[float]) -> Ratio | None:
-    """The ratio of two series of blocks, each block of one taken beside that of the other.
+    """The ratio of two series of rounds, each round of one taken beside that of the other.
 
     Args:
-        this: a value of each block, such as the median of its times.
+        this: a value of each round, such as the median of its times.
         other: those of the other; what one has more is left out.
 
     Returns:
@@ -82,17 +80,3 @@ def _rejected(count: int) -> int:
         tail += ways[rejected]
         rejected += 1
     return rejected
-
-
-def block_medians(samples: Sequence[float], blocks: int) -> list[float]:
-    """The median of each block of consecutive samples.
-
-    Args:
-        samples: in the order in which they were taken.
-        blocks: into how many they are divided, or as many as there are samples.
-    """
-    size = max(1, len(samples) // blocks)
-    return [
-        percentile(list(samples[start : start + size]), 0.50)
-        for start in range(0, len(samples), size)
-    ]

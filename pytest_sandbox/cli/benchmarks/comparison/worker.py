@@ -31,7 +31,7 @@ def main() -> None:
         sys.exit(_INTERRUPTED)
 
 
-def _measure_all(answers: TextIO, samples: int, live: int, repeats: int) -> None:
+def _measure_all(answers: TextIO, samples: int, live: int) -> None:
     def say(message: dict[str, Any]) -> None:
         print(json.dumps(message), file=answers, flush=True)
 
@@ -40,7 +40,7 @@ def _measure_all(answers: TextIO, samples: int, live: int, repeats: int) -> None
         if not sys.stdin.readline():
             raise KeyboardInterrupt
 
-    with Bench(samples=samples, live=live, repeats=repeats, turn=turn) as bench:
+    with Bench(samples=samples, live=live, turn=turn) as bench:
         say({"versions": versions(), "location": str(Path(pytest_sandbox.__file__).parent)})
         for line in iter(sys.stdin.readline, "\n"):
             say(_measured(bench, json.loads(line)["figure"]))
