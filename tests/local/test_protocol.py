@@ -24,8 +24,8 @@ FAMILIES = [
 ]
 EVERY = {name: kind for family in FAMILIES for name, kind in family.items()}
 PARTS = wire.family(
-    *(agent.TerminalSize, jobs.FileStatus, jobs.DirectoryEntry, criu.ProcessTree),
-    *(criu.ExternalTerminal, criu.DumpedState, criu.GivenPipe, KernelError),
+    *(agent.TerminalSize, agent.UserIds, jobs.FileStatus, jobs.DirectoryEntry),
+    *(criu.ProcessTree, criu.ExternalTerminal, criu.DumpedState, criu.GivenPipe, KernelError),
     *(setup.SharedTree, setup.CriuFiles, setup.GpuSource, zygote.MountedVolume),
     *(zygote.LayerAtEnd, zygote.Figures),
 )
