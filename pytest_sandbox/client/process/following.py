@@ -26,6 +26,7 @@ from pytest_sandbox._proto.router_pb2 import (
 from pytest_sandbox._shared.async_tasks import background
 
 from ..exceptions import AuthError, ResourceExhaustedError, UnimplementedError
+from ..transport.calls import TIMEOUT
 from ..transport.retries import is_transient
 from .output import STDERR, STDOUT
 
@@ -54,6 +55,8 @@ _MUCH = 16 * 1024
 MOST = 32
 #: Seconds in which what is asked for may come before the server is told.
 _PATIENCE = 0.005
+#: Seconds in which the server has to say that the command has started, as with `TaskExecStart`.
+_START = TIMEOUT
 #: Besides failures that pass: errors that the calls which follow do not get, or tell better.
 _ELSEWHERE = (AuthError, ResourceExhaustedError, UnimplementedError)
 
@@ -128,6 +131,8 @@ class Following:
         self._loop = asyncio.get_running_loop()
         start = ExecFollowStart(command=command, whole=self._whole, input=given)
         self._task = background(self._receive(metadata, ExecFollowRequest(start=start)))
+        # After that, a call of its own starts it, whose deadline ends in an error.
+        self._patience = self._loop.call_later(_START, self.close)
 
     @property
     def refused(self) -> bool:
@@ -228,6 +233,7 @@ class Following:
     def close(self) -> None:
         """Have nothing more come."""
         self._task.cancel()  # which may not have begun
+        self._patience.cancel()
         self.over = True
         self._wake()
 
@@ -255,10 +261,12 @@ class Following:
             calls.followed -= 1
             self._stream = None
             self.over = True
+            self._patience.cancel()
             self._wake()
 
     def _take(self, response: ExecFollowResponse) -> None:
         begins = not self._started
+        self._patience.cancel()
         self._started = self._started or response.started or not response.apart
         self._ahead = self._ahead or response.ahead
         if response.apart:

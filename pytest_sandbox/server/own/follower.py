@@ -27,6 +27,8 @@ AHEAD = 64 * 1024
 #: Bytes of output that may wait for more of it where the caller wants it all: a message less.
 _HELD = 16 * 1024
 _EVERYTHING = 2**63
+#: Seconds after which a caller who wants it all at once is told that the command runs.
+_STARTED_AFTER = 1.0
 
 #: Begins a call that is stood for, given its name.
 Begin = Callable[[str], StoodFor]
@@ -118,8 +120,9 @@ class Follower:
         self._wait: StoodFor | None = None
         self._exit_sent = self._failure_told = False
         self._parted_with_exit = False
-        self._whole = False
+        self._whole = self._is_slow = False
         self._no_more_asked = False
+        self._slow: asyncio.TimerHandle | None = None
         self._mistake: Exception | None = None
         self._changed = asyncio.Event()
         self._write: StoodFor | None = None
@@ -143,6 +146,7 @@ class Follower:
             given: the input of the command, all of it.
         """
         self._whole = self._no_more_asked = True
+        self._slow = asyncio.get_running_loop().call_later(_STARTED_AFTER, self._take_time)
         await self._waited(True)
         for output in self._outputs:
             await self._read(output, _EVERYTHING)
@@ -153,6 +157,10 @@ class Follower:
             )
         )
         self._writing = start(self._give(given, self._write))
+
+    def _take_time(self) -> None:
+        self._is_slow = True
+        self._look()
 
     async def _give(self, given: bytes, write: StoodFor) -> None:
         try:
@@ -248,6 +256,8 @@ class Follower:
             for undo in unwatch:
                 undo()
             self._execution.at_end.remove(self._look)
+            if self._slow is not None:
+                self._slow.cancel()
             if self._write is not None and self._execution.stdin.closed:
                 self._written(self._write)  # a moment before it knows itself
             if self._writing is not None:
@@ -270,6 +280,9 @@ class Follower:
                 yield response
             elif self._over():
                 return
+            elif self._is_slow:
+                self._is_slow = False
+                yield pb.ExecFollowResponse(started=True)
             else:
                 await self._changed.wait()
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import functools
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -312,6 +313,52 @@ def test_exec_goes_on_where_it_was_cut(
 
     assert (process.stdout.read(), process.wait(), process.stderr.read()) == ("in02", 3, "1")
     assert len(starts) == 1
+
+
+def test_run_waits_for_a_command_that_takes_its_time(
+    either: FakeSandboxes, calls: list[None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follower, "_STARTED_AFTER", 0.01)
+    monkeypatch.setattr(following, "_START", 0.1)
+    overdue: list[None] = []
+
+    async def slowly(call: Any) -> int:
+        await asyncio.to_thread(threading.Event().wait, 0.3)
+        overdue.append(None)
+        return 3
+
+    either.on_exec("slowly").calls(slowly)
+    sandbox = Sandbox.create()
+    calls.clear()
+
+    assert sandbox.run("slowly").returncode == 3
+    assert (len(calls), len(overdue)) == (1, 1)
+
+
+@pytest.mark.parametrize("way", ["run", "exec"])
+def test_a_start_that_hangs_is_tried_again_by_a_call_with_a_deadline(
+    either: FakeSandboxes, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    monkeypatch.setattr(following, "_START", 0.01)
+    start = FollowServicer._started
+    given_up: list[None] = []
+
+    async def hang(self: FollowServicer, *args: Any) -> Any:
+        try:
+            await asyncio.to_thread(threading.Event().wait, 0.3)  # meanwhile, no time passes
+        except asyncio.CancelledError:
+            given_up.append(None)
+            raise
+        return await start(self, *args)
+
+    monkeypatch.setattr(FollowServicer, "_started", hang)
+    sandbox = Sandbox.create()
+
+    if way == "run":
+        assert sandbox.run("sh", "-c", "exit 3").returncode == 3
+    else:
+        assert sandbox.exec("sh", "-c", "exit 3").wait() == 3
+    assert len(given_up) == 1
 
 
 def test_a_command_that_cannot_start_is_tried_once(either: FakeSandboxes) -> None:
