@@ -195,6 +195,7 @@ class Following:
                     received.data.clear()
                     received.first += len(data)
                     yield data
+                    self._calls.wait()  # another call may read on
                     if received.wants_more:
                         self._allow(received)
                 elif received.ended or not self._alive:
