@@ -175,7 +175,8 @@ class Following:
         if error is None or self._started:
             return
         if not (isinstance(error, _ELSEWHERE) or is_transient(error)):
-            raise error
+            # Frames of `contextlib`, which are not hidden like these, are of no use to anybody.
+            raise error.with_traceback(None)
 
     async def chunks(self, descriptor: int, offset: int) -> AsyncGenerator[bytes, None]:
         """What comes of a stream from an offset on.
