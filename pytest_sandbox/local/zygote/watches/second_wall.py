@@ -6,6 +6,7 @@ busy programs compete.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -40,12 +41,19 @@ class SecondWall:
         for pid, (when, attempts) in list(self._dying.items()):
             if when > now:
                 continue
+            _let_end(pid)
             _kill_others(pid)
             if attempts == 1:
                 del self._dying[pid]
             else:
                 self._dying[pid] = now + _PATIENCE, attempts - 1
         return max(0.0, min(self._dying.values())[0] - now) if self._dying else None
+
+
+def _let_end(pid: int) -> None:
+    """Give a processor to a PID 1 that was killed: it frees memory and mounts as it ends."""
+    with contextlib.suppress(OSError):  # the kernel refuses it, or it has ended
+        priority.prefer(pid)
 
 
 def _kill_others(pid: int) -> None:
