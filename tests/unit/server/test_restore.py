@@ -183,7 +183,7 @@ async def test_the_report_has_the_commands_before_and_after(server: Harness) -> 
 
     told = await describe(server, sandbox)
 
-    assert (told.running, told.image) == (True, image_id)
+    assert (told.running, told.image) == (True, f"{image_id} on debian:12 = host")
     commands = [(c.argv[0], c.main, c.running, c.ended_by) for c in told.commands]
     assert commands == [
         ("cat", True, True, ""),
