@@ -113,16 +113,22 @@ class SandboxCreator:
                 UNAVAILABLE.
             EngineError: whatever the engine raises.
         """
-        if app.state == apps_pb2.APP_STATE_STOPPED:
-            raise precondition(f"App {app.id!r} is stopped: use another one")
+        _check_not_stopped(app)
         with self._reserved_name(app, definition):
             identity = self._identity(app, definition, family)
             groups = {group_of_caller(caller), identity.id}
-            return await self._create(
+            sandbox = await self._create(
                 *(identity, definition, tags, image, replace(spec, groups=frozenset(groups))),
                 self._state.engine.create,
                 resumed_from=resumed_from,
             )
+        try:
+            # The stop of the app ended the sandboxes that it found: this was none of them yet.
+            _check_not_stopped(app)
+        except GRPCError:
+            await sandbox.end(TERMINATED)
+            raise
+        return sandbox
 
     async def create_sidecar(
         self,
@@ -295,6 +301,11 @@ class SandboxCreator:
             router_token=main.router_token,
             family=main.family,
         )
+
+
+def _check_not_stopped(app: AppRecord) -> None:
+    if app.state == apps_pb2.APP_STATE_STOPPED:
+        raise precondition(f"App {app.id!r} is stopped: use another one")
 
 
 def group_of_caller(caller: str) -> str:

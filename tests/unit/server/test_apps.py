@@ -1,5 +1,7 @@
 """Apps and sessions."""
 
+import asyncio
+
 import jwt
 import pytest
 from google.protobuf.empty_pb2 import Empty
@@ -132,6 +134,34 @@ async def test_apps_are_listed_and_stopped(server: Harness) -> None:
     assert lifecycle.stopped_at == lifecycle.created_at + 10
     info = (await server.control.AppGetInfo(pb.AppGetInfoRequest(app_id=first))).info
     assert (info.description, info.lifecycle) == ("first", lifecycle)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("way", ["stop", "disconnect", "environment"])
+async def test_a_sandbox_under_creation_ends_with_its_app(server: Harness, way: str) -> None:
+    control = server.control
+    await control.EnvironmentCreate(pb.EnvironmentCreateRequest(name="dev"))
+    app_id = await lookup(server, "a", CREATE, "dev")
+    if way == "disconnect":
+        app_id = await run_app(server, pb.APP_STATE_EPHEMERAL)
+    await server.image_id()
+    server.engine.gate.clear()
+    creation = asyncio.create_task(create_in(server, app_id))
+    await server.engine.waiting.wait()
+
+    if way == "stop":
+        await control.AppStop(pb.AppStopRequest(app_id=app_id))
+    elif way == "disconnect":
+        await control.AppClientDisconnect(pb.AppClientDisconnectRequest(app_id=app_id))
+    else:
+        await control.EnvironmentDelete(pb.EnvironmentDeleteRequest(name="dev"))
+    server.engine.gate.set()
+
+    with refused(Status.FAILED_PRECONDITION, "is stopped"):
+        await creation
+    (task,) = server.engine.tasks
+    assert task.poll() is not None
+    assert not list(server.app.state.sandboxes.running())
 
 
 @pytest.mark.asyncio
