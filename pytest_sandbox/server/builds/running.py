@@ -38,6 +38,9 @@ _APT_FILE = "/tmp/.apt.conf"
 #: Where a sandbox has a single id, apt can become no other user: apt.conf(5), "Directories".
 _APT_AS_ROOT = 'APT::Sandbox::User "root";\n'
 _APT_OFFLINE = 'Acquire::Retries "0";\n'
+#: Else `apt-get update` succeeds without the lists that it could not fetch, and a layer without
+#: them is stored: apt-get(8), "--error-on".
+_APT_ONLINE = 'APT::Update::Error-Mode "any";\n'
 
 
 def with_settings(step: RunStep, env: Mapping[str, str], *, network: bool) -> RunStep:
@@ -51,7 +54,7 @@ def with_settings(step: RunStep, env: Mapping[str, str], *, network: bool) -> Ru
     added = {} if network else dict(_OFFLINE)
     files = step.files
     if uses_packages(step):
-        text = _APT_AS_ROOT if network else _APT_AS_ROOT + _APT_OFFLINE
+        text = _APT_AS_ROOT + (_APT_ONLINE if network else _APT_OFFLINE)
         files = (TemporaryFile(_APT_FILE, text.encode()), *files)
         added[_APT] = _APT_FILE
     wanted = {name: value for name, value in added.items() if name not in env}

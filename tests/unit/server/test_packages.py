@@ -153,6 +153,19 @@ async def test_installers_fail_at_once_without_a_network(debian: Harness) -> Non
     assert await environment() == "0"
 
 
+@pytest.mark.asyncio
+async def test_lists_that_cannot_be_fetched_fail_the_step_where_there_is_a_network(
+    debian: Harness,
+) -> None:
+    update = "RUN cat $APT_CONFIG && apt-get update"
+    _, offline = await log_of(debian, update)
+    assert "Error-Mode" not in offline
+    state = debian.app.state
+    state.info = replace(state.info, network=OPEN_NETWORK)
+    _, online = await log_of(debian, "# another definition", update)
+    assert 'APT::Update::Error-Mode "any";' in online
+
+
 # The database
 
 
