@@ -4,6 +4,7 @@
     EngineError                  by class, see `_ENGINE`
     OSError                      by errno, see `_ERRNO`
     DecodeError                  INVALID_ARGUMENT: the request is not the message it should be
+    ImportError of our modules   FAILED_PRECONDITION: the package changed while the engine ran
     anything else                INTERNAL, and a traceback in the log: a bug of the server
 
 Clients repeat calls that end with UNAVAILABLE, UNKNOWN or INTERNAL, so no mistake of a caller
@@ -91,8 +92,26 @@ def _status(error: Exception, rpc: str) -> GRPCError:
         return GRPCError(_ERRNO[error.errno], str(error))
     if isinstance(error, DecodeError):
         return GRPCError(Status.INVALID_ARGUMENT, f"{rpc}: not a valid request: {error}")
+    if isinstance(error, ImportError) and f"{error.name}.".startswith("pytest_sandbox."):
+        return not_loaded(error, rpc)
     log.error("%s failed", rpc, exc_info=error)
     return GRPCError(Status.INTERNAL, f"{rpc} failed: {type(error).__name__}: {error}")
+
+
+def not_loaded(error: Exception, rpc: str) -> GRPCError:
+    """The status of a call whose part of the server could not be imported or made.
+
+    Parts are imported when they are first needed. All of them can be, unless the files of the
+    package are others by then; a repeated call would find the same ones.
+    """
+    if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
+        return failure(error, rpc)  # such as too many open files
+    log.error("%s: its module cannot be loaded", rpc, exc_info=error)
+    message = (
+        f"{rpc}: pytest_sandbox changed while the engine ran:"
+        f" {type(error).__name__}: {error}; run the tests again"
+    )
+    return GRPCError(Status.FAILED_PRECONDITION, _shortened(message))
 
 
 def invalid(message: str) -> GRPCError:

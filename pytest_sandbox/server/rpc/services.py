@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
-from grpclib.const import Handler
+from grpclib.const import Cardinality, Handler
 
 from pytest_sandbox._proto.control_grpc import ModalClientBase
 from pytest_sandbox._proto.extensions_grpc import ExtensionsBase
@@ -14,7 +14,8 @@ from pytest_sandbox._proto.router_grpc import TaskCommandRouterBase
 from .auth import ListenerConfig, RouterTokens
 from .call import AnyStream, Serve, ServedCall
 from .dispatch import Dispatch
-from .handlers import handler_of
+from .errors import not_loaded
+from .handlers import RpcHandler, handler_of
 from .idempotency import Outcomes
 from .middleware import Middleware
 
@@ -102,8 +103,23 @@ class _LateServe:
 
     async def __call__(self, stream: AnyStream) -> None:
         if self._serve is None:
-            self._serve = self._made()
+            try:
+                self._serve = self._made()
+            except Exception as error:  # not remembered: the files may be there again
+                await self._refuse(stream, error)
+                return
         await self._serve(stream)
+
+    async def _refuse(self, stream: AnyStream, error: Exception) -> None:
+        """Answer a caller who is let in that the servicer cannot be made."""
+        rpc, cardinality = str(self._entry.func), self._entry.cardinality
+
+        def fail(request: object, call: ServedCall) -> NoReturn:
+            raise not_loaded(error, rpc)
+
+        unrecorded = cardinality is Cardinality.STREAM_STREAM
+        handler = RpcHandler(rpc, fail, once=False, unrecorded=unrecorded)
+        await self._dispatch.serve(handler, cardinality)(stream)
 
     def _made(self) -> Serve:
         rpc = str(self._entry.func)
