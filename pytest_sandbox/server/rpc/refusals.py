@@ -48,6 +48,8 @@ _REFUSALS = (
     _Refusal(("Dict",), "modal.Dict", _ELSEWHERE),
     _Refusal(("Queue",), "modal.Queue", _ELSEWHERE),
     _Refusal(("Class", "Cls"), "modal.Cls", _ELSEWHERE),
+    # Functions of apps ask for FunctionPrecreate first; only those of steps begin with this.
+    _Refusal(("FunctionCreate",), "Image.run_function", "a step runs a command: use run_commands"),
     _Refusal(
         ("Function", "Map", "Attempt", "Flash", "Blob"),
         "modal.Function (remote, map, spawn)",

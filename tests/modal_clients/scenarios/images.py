@@ -127,3 +127,10 @@ def test_python_is_added_to_an_image(create):
     assert printed(create, image, "/usr/local/bin/python") == "standalone\n"
     with pytest.raises(Exception, match=r"add_python='3\.10' .*`uv python install 3\.10`"):
         create("true", image=modal.Image.from_registry("debian:12", add_python="3.10"))
+
+
+def test_a_step_that_calls_a_function_is_refused_by_name(create):
+    image = modal.Image.debian_slim().run_function(printed)
+
+    with pytest.raises(Exception, match=r"Image\.run_function is not implemented.*run_commands"):
+        create("true", image=image)

@@ -125,5 +125,10 @@ async def test_where_no_program_of_an_image_runs_none_is_needed(pythons: Path) -
 
 
 async def test_other_names_are_refused(server: Harness) -> None:
-    with refused(Status.UNIMPLEMENTED, "'modal-client-mount-1.6.4'", "Image.add_local_dir"):
-        await mount(server, "modal-client-mount-1.6.4")
+    with refused(Status.UNIMPLEMENTED, "'modal-other-mount'", "Image.add_local_dir"):
+        await mount(server, "modal-other-mount")
+
+
+async def test_the_code_of_a_client_is_no_files(server: Harness) -> None:
+    mount_id = await mount(server, "modal-client-mount-1.6.4")
+    assert server.app.state.local_files.get(mount_id).files == ()
