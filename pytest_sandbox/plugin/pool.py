@@ -41,17 +41,17 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
     """Give the hint when this test has its sandboxes."""
     result = yield
     coming = item.stash.get(_NEXT, None)
-    if coming is not None and settings(item.config).pool and _may_hint(coming):
-        _prepare(coming)
+    if coming is not None and settings(item.config).pool:
+        # If a marker is invalid, the test that has it will fail, not this one.
+        with contextlib.suppress(Exception, pytest.fail.Exception):
+            if _may_hint(coming):
+                _prepare(coming)
     return result
 
 
 def _may_hint(item: pytest.Item) -> bool:
     """Whether its sandboxes can be made ahead: not with GPUs, which this test may have now."""
-    try:
-        return not is_faked(item) and wanted_gpus(item) is None
-    except ValueError:
-        return False  # its marker is invalid, and it will fail
+    return not is_faked(item) and wanted_gpus(item) is None
 
 
 def _prepare(item: pytest.Item) -> None:
@@ -59,13 +59,11 @@ def _prepare(item: pytest.Item) -> None:
     # Before the first sandbox, a hint would look up the app, which a test would see in its calls.
     if session.connected is None or not session.created:
         return
-    # If a marker is invalid, the test that has it will fail.
-    with contextlib.suppress(Exception, pytest.fail.Exception):
-        for spec in _wanted(item):
-            if not _NO_HINT & spec.keys():
-                hint = creation(session.connected, (), placed(spec, item))
-                if hint.snapshot is None:
-                    session.connected.extensions.prepare_in_background(*hint.args, **hint.keywords)
+    for spec in _wanted(item):
+        if not _NO_HINT & spec.keys():
+            hint = creation(session.connected, (), placed(spec, item))
+            if hint.snapshot is None:
+                session.connected.extensions.prepare_in_background(*hint.args, **hint.keywords)
 
 
 def _wanted(item: pytest.Item) -> Iterator[dict[str, Any]]:

@@ -306,6 +306,49 @@ def test_what_would_run_where_is_listed(pytester: pytest.Pytester, gpus: FakeMac
     assert sum("gpu: test" in line for line in marked.outlines) == 5
 
 
+def test_an_invalid_marker_is_listed_with_its_test_and_leaves_the_others(
+    pytester: pytest.Pytester, gpus: FakeMachine
+) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.modal_server(engine="nosuch")
+        @pytest.mark.gpu("L4")
+        def test_engine(sandbox, modal_server): ...
+
+        @pytest.mark.fake_sandboxes(gpus=1)
+        @pytest.mark.gpu("L4")
+        def test_names(fake_sandboxes): ...
+
+        def test_late(gpu): ...
+
+        @pytest.mark.gpu("L4")
+        def test_fine(): ...
+        """
+    )
+    pytester.makeconftest(
+        """
+        import pytest
+
+        def pytest_collection_modifyitems(items):
+            items[2].add_marker(pytest.mark.gpu(mem=1))
+        """
+    )
+
+    result = pytester.runpytest("--collect-only")
+
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines(
+        [
+            "gpu: *::test_engine: would fail: *(engine='nosuch'): there are 'fake' and 'local'",
+            "gpu: *::test_names: needs 1 x L4: would fail: *(gpus=1): gpus must be a list of names",
+            "gpu: *::test_late: would fail: @pytest.mark.gpu: there is no key 'mem'*",
+            "gpu: *::test_fine: needs 1 x L4: would run in the process of pytest on *",
+        ]
+    )
+
+
 def test_two_workers_that_want_one_device(pytester: pytest.Pytester, gpus: FakeMachine) -> None:
     pytester.makepyfile(
         """

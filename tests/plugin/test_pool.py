@@ -203,6 +203,36 @@ def test_a_marker_that_makes_no_sense_is_told_by_its_own_test(pytester: pytest.P
     result.assert_outcomes(passed=1, errors=1)
 
 
+@pytest.mark.parametrize(
+    ("marker", "fixtures"),
+    [
+        ("modal_server(engine='nosuch')", "modal_server"),
+        ("modal_server(engine='nosuch')", "sandbox, modal_server"),
+        ("fake_sandboxes(cpus=1)", "fake_sandboxes"),
+        ("fake_sandboxes(gpus=1)", "fake_sandboxes, gpu"),
+        ("fake_sandboxes(gpus=[1])", "fake_sandboxes, gpu"),
+    ],
+)
+def test_an_invalid_marker_of_the_next_test_is_told_by_that_test(
+    pytester: pytest.Pytester, spy: Spy, marker: str, fixtures: str
+) -> None:
+    result = run(
+        pytester,
+        f"""
+        def test_before(): ...
+
+        @pytest.mark.{marker}
+        def test_bad({fixtures}): ...
+
+        def test_after(): ...
+        """,
+    )
+
+    result.assert_outcomes(passed=2, errors=1)
+    told = f"*mark.{marker.replace('[', '[[]')}: *"
+    result.stdout.fnmatch_lines(["* ERROR at setup of test_bad *", told])
+
+
 def test_calls_of_a_test_are_its_own(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from .leases import PROPERTY
 from .marker import misspelt_kinds, wanted_gpus
 from .options import gpu_settings
@@ -14,8 +16,6 @@ from .usage import UNMARKED, UNUSED
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    import pytest
-
     from .marker import GpusWanted
 
 
@@ -25,11 +25,16 @@ def pytest_report_collectionfinish(
     """With `--collect-only`, what each test that needs GPUs would get."""
     if not config.option.collectonly:
         return []
-    return [
-        f"gpu: {item.nodeid}: needs {wanted}: {_would(item, wanted)}"
-        for item in items
-        if (wanted := wanted_gpus(item) or gpus_of_sandboxes(item)) is not None
-    ]
+    return [f"gpu: {item.nodeid}: {plan}" for item in items if (plan := _plan(item))]
+
+
+def _plan(item: pytest.Item) -> str:
+    """What a test needs and would get; empty if it needs no GPUs."""
+    try:
+        wanted = wanted_gpus(item) or gpus_of_sandboxes(item)
+        return "" if wanted is None else f"needs {wanted}: {_would(item, wanted)}"
+    except (ValueError, pytest.fail.Exception) as error:  # a marker of it is invalid
+        return f"would fail: {error}"
 
 
 def _would(item: pytest.Item, wanted: GpusWanted) -> str:

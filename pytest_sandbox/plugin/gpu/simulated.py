@@ -23,13 +23,9 @@ def simulated_devices(item: pytest.Item, wanted: GpusWanted) -> tuple[str, tuple
 
     Raises:
         ValueError: none can: there is no such kind, or they are too many or too small. Or the
-            marker `fake_sandboxes(gpus=...)` has others.
+            marker `fake_sandboxes(gpus=...)` has others, or is invalid.
     """
-    there = [
-        SimulatedGpu.of(number, name)
-        for mark in item.iter_markers("fake_sandboxes")
-        for number, name in enumerate(mark.kwargs.get("gpus", ()))
-    ]
+    there = _marked(item)
     refused = ""
     for request in wanted.requests:
         try:
@@ -44,6 +40,19 @@ def simulated_devices(item: pytest.Item, wanted: GpusWanted) -> tuple[str, tuple
         devices = tuple(_device(index, gpu) for index, gpu in enumerate(found))
         return f"{kind}:{request.count}", devices
     raise ValueError(f"needs {wanted}; {refused}")
+
+
+def _marked(item: pytest.Item) -> list[SimulatedGpu]:
+    """The GPUs that the marker of the engine in memory names."""
+    there = []
+    for mark in item.iter_markers("fake_sandboxes"):
+        names = mark.kwargs.get("gpus", ())
+        if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+            raise ValueError(
+                f"@pytest.mark.fake_sandboxes(gpus={names!r}): gpus must be a list of names"
+            )
+        there += [SimulatedGpu.of(number, name) for number, name in enumerate(names)]
+    return there
 
 
 def _found(
