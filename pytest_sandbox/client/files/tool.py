@@ -19,6 +19,7 @@ from .. import exceptions as e
 from ..process.command import Command
 from ..process.communicate import send, whole
 from ..process.output import STDERR, STDOUT
+from ..transport.undoing import start_undo
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
@@ -136,7 +137,7 @@ class _Running:
                 ended = True
         finally:
             if not ended:
-                background(_give_up(self._execution))
+                start_undo(_give_up(self._execution))
             await cancel_and_wait(self._ending)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Literal
 
-from pytest_sandbox._shared.async_tasks import background
 from pytest_sandbox._shared.type_names import type_name
 
 from ..exceptions import InvalidError
@@ -17,6 +16,7 @@ from ..process.stream_type import StreamType
 from ..secrets.secret import Secret, check_secrets
 from ..transport.dual import overloaded
 from ..transport.portal_call import undo_unless_taken
+from ..transport.undoing import start_undo
 from ..validation import check_command, check_environment, check_seconds, check_workdir, refuse
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class CommandMethods:
         try:
             await execution.ready()
         except asyncio.CancelledError:
-            background(execution.give_up())
+            start_undo(execution.give_up())
             raise
         undo_unless_taken(execution.kill)
         return ContainerProcess(
@@ -147,7 +147,7 @@ class CommandMethods:
         try:
             outcome = await communicate(execution, given)
         except BaseException:  # cancelled, or interrupted
-            background(execution.kill())
+            start_undo(execution.kill())
             raise
         result = completed(command.args, outcome, text=text, timeout=timeout)
         if check:

@@ -20,6 +20,7 @@ from pytest_sandbox._shared.idle_loop import IdleEventLoop
 
 from .blocked_sockets import blocked_socket_error
 from .portal_call import PortalCall
+from .undoing import finish_undos
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine
@@ -30,8 +31,10 @@ __tracebackhide__ = True  # a failing test shows the caller's line, not these
 
 T = TypeVar("T")
 
-#: Seconds that the end of the interpreter waits for connections to be closed.
+#: Seconds that the end of the interpreter waits for connections to be closed, and before that for
+#: what was given up to be undone.
 _CLOSE_TIMEOUT = 2.0
+_UNDO_TIMEOUT = 2.0
 #: Seconds that another loop has for its next call before it counts as idle.
 _IDLE_AFTER = 0.002
 #: The same for a client of another kind, such as Modal's, on a loop or in a process of its own.
@@ -200,13 +203,17 @@ class Portal:
         return undo
 
     def close(self) -> None:
-        """End the loop and its thread."""
+        """End the loop and its thread, once what was given up is undone.
+
+        That is waited for a moment only: the server may be gone.
+        """
         with contextlib.suppress(concurrent.futures.TimeoutError):
-            self.submit(self._cancel_all).result(_CLOSE_TIMEOUT)
+            self.submit(self._end_all).result(_UNDO_TIMEOUT + _CLOSE_TIMEOUT)
         self.call_soon(self._loop.stop)
         self._thread.join(_CLOSE_TIMEOUT)
 
-    async def _cancel_all(self) -> None:
+    async def _end_all(self) -> None:
+        await finish_undos(_UNDO_TIMEOUT)
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
             task.cancel()

@@ -16,7 +16,9 @@ import weakref
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from pytest_sandbox._shared.async_tasks import background, finish
+from pytest_sandbox._shared.async_tasks import background
+
+from .undoing import count_as_undo, start_undo
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -145,6 +147,7 @@ class PortalCall(Generic[T]):
             self._undo()
         else:
             self._task.cancel()
+            count_as_undo(self._task)
             self._task.add_done_callback(lambda _: self._undo())
 
     def undo_unless_taken(self, undo: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -153,7 +156,7 @@ class PortalCall(Generic[T]):
 
     def _undo(self) -> None:
         for undo in reversed(self._undos):
-            background(undo())
+            start_undo(undo())
 
 
 _current: ContextVar[Callable[[], PortalCall[Any] | None]]
@@ -169,9 +172,20 @@ async def delivered(work: Awaitable[T], undo: Callable[[T], Coroutine[Any, Any, 
         work: makes it.
         undo: takes what was made, unless the caller gets it.
     """
-    made = await finish(work, undo)
+    making = asyncio.ensure_future(work)
+    try:
+        made = await asyncio.shield(making)
+    except asyncio.CancelledError:
+        start_undo(_undone(making, undo))
+        raise
     undo_unless_taken(lambda: undo(made))
     return made
+
+
+async def _undone(
+    making: asyncio.Future[T], undo: Callable[[T], Coroutine[Any, Any, None]]
+) -> None:
+    await undo(await making)
 
 
 def undo_unless_taken(undo: Callable[[], Coroutine[Any, Any, None]]) -> None:

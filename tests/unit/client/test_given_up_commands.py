@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import threading
 import time
@@ -13,11 +14,14 @@ import pytest
 
 from pytest_sandbox.client import Client, Sandbox, exceptions
 from pytest_sandbox.client.process.task_calls import TaskCalls
+from pytest_sandbox.client.transport.portal import close_portal
 
 from .giving_up import GIVING_UP, Moment, interrupted, timed_out_in_asyncio, timed_out_in_trio
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from pytest_sandbox._run import Run as EngineRun
 
 COMMAND = ("sh", "-c", "touch /tmp/began; sleep 7777; true")
 LOOK = "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' | grep -o 'sleep 777[7]' || true"
@@ -173,5 +177,21 @@ def test_an_exec_that_is_given_up_leaves_no_command_without_an_owner(sandbox: Sa
             await sandbox.run.aio("sh", "-c", KILL)
 
     asyncio.run(main())
+
+    until_gone(sandbox)
+
+
+def test_a_program_that_ends_kills_what_it_gave_up_before(run: EngineRun, sandbox: Sandbox) -> None:
+    address = run.socket()
+    child = os.fork()
+    if child == 0:
+        try:
+            mine = Sandbox.from_id(sandbox.object_id, Client(address))
+            timed_out_in_asyncio(Run(mine), when_begun(mine))
+            close_portal()  # as `atexit` does
+            os._exit(0)
+        finally:
+            os._exit(1)
+    assert os.waitpid(child, 0)[1] == 0
 
     until_gone(sandbox)
