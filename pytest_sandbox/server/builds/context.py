@@ -19,7 +19,7 @@ from ..volumes.uploads import Upload
 Parts = tuple[str, ...]
 
 #: Symbolic links that are followed for one name: path_resolution(7).
-_MOST_LINKS = 40
+MOST_LINKS = 40
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ class BuildContext:
                 return None
             if file is not None and file.kind is EntryKind.SYMLINK:
                 links += 1
-                if links > _MOST_LINKS:
+                if links > MOST_LINKS:
                     return None
                 target = file.target
                 rest = [*target.split("/"), *rest]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -10,7 +12,7 @@ from pytest_sandbox.engine import EntryKind, Files
 
 from ..volumes.tar_stream import NewFile, tar_stream
 from .archives import unpacked
-from .context import CopiedFile, Parts, left_out
+from .context import MOST_LINKS, CopiedFile, Parts, left_out
 from .users import Owner, owner_of
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ async def put(files: Files, step: CopyStep, now: float) -> None:
         return
     target, copied = placing.target, step.files
     if placing.single and not await is_directory(files, target):
-        place = PurePosixPath(target)
+        place = await followed(files, target)
         target, copied = str(place.parent), (CopiedFile((place.name,), copied[0].file),)
     await put_below(files, target, copied, placing.mode, owner, now)
 
@@ -105,6 +107,27 @@ async def _links(files: Files, target: str, copied: Sequence[CopiedFile]) -> set
             continue
         (links if entry.kind is EntryKind.SYMLINK else there).add(path)
     return links
+
+
+async def followed(files: Files, path: str) -> PurePosixPath:
+    """Where the file of a target is written: links at its end are followed, as BuildKit does.
+
+    The last one may lead to what is not there yet. A path with more of them is no path out of the
+    sandbox: whoever writes there finds it inside, from the root of the sandbox on.
+
+    Raises:
+        OSError: `ELOOP`, and as the file operations of the engine raise it.
+    """
+    place = PurePosixPath(path)
+    for _ in range(MOST_LINKS):
+        try:
+            entry = await files.stat(str(place))
+        except (FileNotFoundError, NotADirectoryError):
+            return place
+        if entry.kind is not EntryKind.SYMLINK:
+            return place
+        place = place.parent / (entry.symlink_target or "")
+    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
 
 
 async def is_directory(files: Files, path: str) -> bool:

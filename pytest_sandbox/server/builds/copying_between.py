@@ -12,7 +12,7 @@ from pytest_sandbox.engine import EntryKind, Files
 
 from .archives import changed
 from .context import left_out
-from .copying import change, is_directory
+from .copying import change, followed, is_directory
 from .users import owner_of
 
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ async def copy_between(
         elif not left_out((entry.name,), placing.exclude):
             into, name = placing.target, entry.name
             if single and not await is_directory(target, into):
-                into, name = str(PurePosixPath(into).parent), PurePosixPath(into).name
+                place = await followed(target, into)
+                into, name = str(place.parent), place.name
             await _file(source, entry, target, into, name, placing)
 
 

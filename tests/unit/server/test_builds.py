@@ -485,6 +485,37 @@ async def test_links_and_directories_of_the_context_are_copied_as_at_docker(
             await odd(server, {"/x": (mode, data)})
 
 
+async def check_that_links_of_targets_are_followed(server: Harness) -> None:
+    links = (
+        "RUN mkdir -p /srv/t /srv/real && echo old > /srv/real/old && cd /srv/t"
+        " && ln -s new a && ln -s ../real/old b && ln -s b c && ln -s /srv/real/far d"
+        " && ln -s loop loop && ln -s ../real way"
+    )
+    context = await mount(server, {"/f": b"1", "/g/b": b"2"})
+    image_id = await built(
+        server,
+        links,
+        *("COPY f /srv/t/a", "COPY f /srv/t/c", "COPY --from=base /srv/f /srv/t/d"),
+        *("COPY g/b /srv/t/", "RUN echo 3 > /srv/real/x && ln -s ../t/y /srv/real/y"),
+        "COPY f /srv/t/way/y",
+        base=await built(server, "RUN mkdir -p /srv && printf 4 > /srv/f"),
+        context_mount_id=context,
+    )
+    seen = (
+        "cd /srv/t; for each in a c d way ../real/y; do readlink $each; done; "
+        "cat new b ../real/old ../real/far y"
+    )
+    expected = "new\nb\n/srv/real/far\n../real\n../t/y\n12141"
+    assert await printed(server, image_id, "sh", "-c", seen) == expected
+    text = await failure(server, links, "COPY f /srv/t/loop", context_mount_id=context)
+    assert "Too many levels of symbolic links" in text
+
+
+@pytest.mark.asyncio
+async def test_a_file_is_copied_to_where_a_link_at_its_target_leads(server: Harness) -> None:
+    await check_that_links_of_targets_are_followed(server)
+
+
 @pytest.mark.asyncio
 async def test_a_file_of_the_definition_is_in_the_context(server: Harness) -> None:
     given = [images_pb2.ImageContextFile(filename="/.0_requirements.txt", data=b"six\n")]
@@ -569,6 +600,11 @@ async def test_steps_on_a_view_of_this_machine(local: Harness) -> None:
     assert "hunter2" not in await printed(local, image_id, "env")
     assert "exit code 7" in await failure(local, "RUN exit 7")
     assert "signal 9" in await failure(local, "RUN kill -9 $$")
+
+
+@pytest.mark.asyncio
+async def test_links_at_targets_in_a_view_of_this_machine(local: Harness) -> None:
+    await check_that_links_of_targets_are_followed(local)
 
 
 @pytest.mark.asyncio
